@@ -1,0 +1,1 @@
+"""Values and pure functions; imports no I/O module."""

@@ -1,0 +1,1 @@
+"""Kubernetes: objects, the store that keeps them, the watches that feed it."""
