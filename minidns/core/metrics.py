@@ -1,0 +1,147 @@
+"""Plain counters, gauges and histograms; formatted only when somebody scrapes.
+
+One Metrics lives as long as the process: values survive a reload of the Corefile.
+Incrementing costs a dict lookup; nothing is formatted or locked on the way of a query.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias, TypeVar
+
+Labels: TypeAlias = tuple[str, ...]
+"""Values of a family's labels, in the family's order."""
+
+
+class Counter:
+    """A family of numbers that only grow."""
+
+    kind = "counter"
+
+    def __init__(self, name: str, help_: str, labels: Labels = ()) -> None:
+        self.name = name
+        self.help = help_
+        self.labels = labels
+        self.values: dict[Labels, float] = {} if labels else {(): 0}
+
+    def inc(self, labels: Labels = (), by: float = 1) -> None:
+        """Add ``by`` to the number with these label values."""
+        self.values[labels] = self.values.get(labels, 0) + by
+
+
+class Gauge(Counter):
+    """A family of numbers that go up and down."""
+
+    kind = "gauge"
+
+    def set(self, labels: Labels, value: float) -> None:
+        """Set the number with these label values."""
+        self.values[labels] = value
+
+    def clear(self) -> None:
+        """Forget every number of the family."""
+        self.values.clear()
+
+
+class Histogram:
+    """A family of distributions; each keeps a count per bucket, and the sum."""
+
+    kind = "histogram"
+
+    def __init__(
+        self, name: str, help_: str, labels: Labels, bounds: tuple[float, ...]
+    ) -> None:
+        self.name = name
+        self.help = help_
+        self.labels = labels
+        self.bounds = bounds
+        """Upper bounds of the buckets, ascending; one more bucket has no bound."""
+        self.values: dict[Labels, list[float]] = {}
+        """Per label values: the count of each bucket, not cumulated; last the sum."""
+        if not labels:
+            self._fresh(())
+
+    def _fresh(self, labels: Labels) -> list[float]:
+        cells = self.values[labels] = [0.0] * (len(self.bounds) + 2)
+        return cells
+
+    def observe(self, labels: Labels, value: float, times: int = 1) -> None:
+        """Count ``value`` ``times`` over."""
+        cells = self.values.get(labels) or self._fresh(labels)
+        cells[bisect_left(self.bounds, value)] += times
+        cells[-1] += value * times
+
+
+Family: TypeAlias = Counter | Gauge | Histogram
+F = TypeVar("F", Counter, Gauge, Histogram)
+
+
+class Metrics:
+    """All families of the process by name; asking twice gives the same family."""
+
+    def __init__(self) -> None:
+        self._families: dict[str, Family] = {}
+        self.before_scrape: list[Callable[[], None]] = []
+        """Called before every scrape, to bring derived numbers up to date."""
+
+    def counter(self, name: str, help_: str, labels: Labels = ()) -> Counter:
+        """Return the counter ``name`` (with its ``_total``); without labels it is 0."""
+        return self._family(name, lambda: Counter(name, help_, labels), Counter)
+
+    def gauge(self, name: str, help_: str, labels: Labels = ()) -> Gauge:
+        """Return the gauge ``name``."""
+        return self._family(name, lambda: Gauge(name, help_, labels), Gauge)
+
+    def histogram(
+        self, name: str, help_: str, labels: Labels, bounds: tuple[float, ...]
+    ) -> Histogram:
+        """Return the histogram ``name``; ``bounds`` are its buckets' upper bounds."""
+        return self._family(
+            name, lambda: Histogram(name, help_, labels, bounds), Histogram
+        )
+
+    def _family(self, name: str, make: Callable[[], F], kind: type[F]) -> F:
+        family = self._families.get(name)
+        if family is None:
+            family = self._families[name] = make()
+        if not isinstance(family, kind):
+            raise TypeError(f"{name} is a {family.kind} already")
+        return family
+
+    def families(self) -> Iterator[Family]:
+        """Yield every family, after ``before_scrape`` has run, in order of names."""
+        for update in list(self.before_scrape):
+            update()
+        for _, family in sorted(self._families.items()):
+            yield family
+
+    def value(self, name: str, labels: Mapping[str, str] | None = None) -> float:
+        """Return one number, 0 when it was never set; a histogram gives its count."""
+        family = self._families[name]
+        key = tuple((labels or {}).get(label, "") for label in family.labels)
+        if isinstance(family, Histogram):
+            return sum(family.values.get(key, [0])[:-1])
+        return family.values.get(key, 0)
+
+
+TIME_BUCKETS = tuple(0.00025 * 2**n for n in range(16))
+"""Seconds, as CoreDNS has them for everything a client waits for."""
+SIZE_BUCKETS = tuple(
+    float(n)
+    for n in (
+        0,
+        100,
+        200,
+        300,
+        400,
+        511,
+        1023,
+        2047,
+        4095,
+        8291,
+        16e3,
+        32e3,
+        48e3,
+        64e3,
+    )
+)
+"""Bytes, as CoreDNS has them."""

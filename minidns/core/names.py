@@ -1,0 +1,181 @@
+r"""Domain names as text: absolute, lower-case, with RFC 1035 5.1 escapes.
+
+A Name ends in a dot; the root is ``.``. A byte that is not a letter, digit or
+harmless sign stands as ``\.`` (a sign with a meaning in zone files) or ``\DDD``, so
+that a Name may be shown anywhere: no control byte, no space, no quote gets through.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from minidns.core.model import Name
+
+_PLAIN = frozenset(
+    b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+    b"-_!#$%&*+,/:<=>?[]^`{|}~"
+)
+"""Bytes that stand for themselves in text."""
+_DELETE_PLAIN = bytes(sorted(_PLAIN)) + b"."
+_ESCAPED = frozenset(b".'@;()\"\\")
+"""Bytes escaped with a backslash; the rest become backslash and three digits."""
+_LABEL = re.compile(r"(?:\\\d{3}|\\.|[^.\\])+")
+_ESCAPE = re.compile(r"\\(\d{3}|.)", re.DOTALL)
+
+MAX_NAME = 255
+"""Bytes of a name on the wire (RFC 1035 2.3.4)."""
+MAX_LABEL = 63
+
+
+def text(labels: Iterable[bytes]) -> str:
+    r"""Return the absolute name of ``labels``, letters' case kept.
+
+    >>> text([b"a.b", b"c d", b"Org"])
+    'a\\.b.c\\032d.Org.'
+    """
+    parts = tuple(labels)
+    joined = b".".join(parts)
+    if joined.translate(None, _DELETE_PLAIN) or joined.count(b".") != len(parts) - 1:
+        return "".join(_escape(label) + "." for label in parts) or "."
+    return joined.decode("ascii") + "."
+
+
+def _escape(label: bytes) -> str:
+    return "".join(
+        chr(byte)
+        if byte in _PLAIN
+        else f"\\{chr(byte)}"
+        if byte in _ESCAPED
+        else f"\\{byte:03}"
+        for byte in label
+    )
+
+
+def labels(name: str) -> list[str]:
+    r"""Return the labels of ``name``, leftmost first, escapes kept.
+
+    >>> labels("a\\.b.example.org.")
+    ['a\\.b', 'example', 'org']
+    """
+    if "\\" in name:
+        return _LABEL.findall(name)
+    return [label for label in name.split(".") if label]
+
+
+def _unescape(label: str) -> bytes:
+    if "\\" not in label:
+        return label.encode("utf-8")
+    out = b""
+    at = 0
+    for found in _ESCAPE.finditer(label):
+        out += label[at : found.start()].encode("utf-8")
+        code = found[1]
+        if len(code) == 3 and int(code) > 255:
+            raise ValueError(f"escape \\{code} is above 255")
+        out += bytes((int(code),)) if len(code) == 3 else code.encode("utf-8")
+        at = found.end()
+    return out + label[at:].encode("utf-8")
+
+
+@lru_cache(maxsize=16384)
+def to_wire(name: str) -> bytes:
+    r"""Return ``name`` as uncompressed labels (RFC 1035 3.1), letters' case kept.
+
+    >>> to_wire("a.org.")
+    b'\x01a\x03org\x00'
+
+    Raises:
+        ValueError: an empty label, one over 63 bytes, or more than 255 bytes in all.
+
+    """
+    if name == ".":
+        return b"\0"
+    parts = labels(name)
+    if len(".".join(parts)) + 1 != len(name):
+        raise ValueError(f"{name}: empty label, or no dot at the end")
+    raw = [_unescape(part) for part in parts]
+    if any(len(label) > MAX_LABEL for label in raw):
+        raise ValueError(f"{name}: a label is longer than {MAX_LABEL} bytes")
+    out = b"".join(bytes((len(label),)) + label for label in raw) + b"\0"
+    if len(out) > MAX_NAME:
+        raise ValueError(f"{name}: longer than {MAX_NAME} bytes")
+    return out
+
+
+def from_wire(wire: bytes, at: int = 0) -> str:
+    """Return the uncompressed name that starts at ``at`` in ``wire``, case kept.
+
+    Raises:
+        ValueError: it runs past the end, or is compressed.
+
+    """
+    parts: list[bytes] = []
+    while True:
+        if at >= len(wire):
+            raise ValueError("name runs past the end")
+        size = wire[at]
+        if not size:
+            return text(parts)
+        if size > MAX_LABEL or at + size >= len(wire):
+            raise ValueError("label runs past the end or is of an unknown type")
+        parts.append(wire[at + 1 : at + 1 + size])
+        at += size + 1
+
+
+def absolute(name: str) -> Name:
+    """Return ``name`` in lower case with its trailing dot.
+
+    >>> absolute("Example.Org")
+    'example.org.'
+    """
+    name = name.lower()
+    return name if name.endswith(".") and not name.endswith("\\.") else name + "."
+
+
+def is_below(name: Name, zone: Name) -> bool:
+    """Return whether ``name`` is at or below ``zone``, label by label.
+
+    >>> is_below("xcluster.local.", "cluster.local.")
+    False
+    """
+    if "\\" in name:  # the dot before the zone may be part of a label
+        return labels(name)[-len(labels(zone)) :] == labels(zone) or zone == "."
+    return zone == "." or name == zone or name.endswith("." + zone)
+
+
+def parent(name: Name) -> Name:
+    """Return ``name`` without its leftmost label; the root is its own parent."""
+    return ".".join(labels(name)[1:]) + "." if name != "." else "."
+
+
+def longest(zones: Iterable[Name], name: Name) -> Name | None:
+    """Return the zone with the most labels that ``name`` is at or below, if any."""
+    matches = [zone for zone in zones if is_below(name, zone)]
+    return max(matches, key=len, default=None)
+
+
+def reverse(address: str) -> Name:
+    """Return the name that PTR records of ``address`` stand at.
+
+    >>> reverse("10.96.0.1")
+    '1.0.96.10.in-addr.arpa.'
+
+    Raises:
+        ValueError: not an IP address.
+
+    """
+    return ipaddress.ip_address(address).reverse_pointer + "."
+
+
+def respelled(name: str, zone: Name, spelled: str) -> str:
+    """Return ``name`` with the part that is ``zone`` in the letters of ``spelled``.
+
+    ``spelled`` is any name at or below the zone, as somebody wrote it.
+
+    >>> respelled("ns.dns.cluster.local.", "cluster.local.", "x.Cluster.LOCAL.")
+    'ns.dns.Cluster.LOCAL.'
+    """
+    if zone == "." or not is_below(name.lower(), zone):
+        return name
+    return name[: len(name) - len(zone)] + spelled[len(spelled) - len(zone) :]

@@ -1,0 +1,303 @@
+"""Kubernetes objects cut down to what a DNS answer depends on, and kept small.
+
+Reading is typed decoding by msgspec of just the fields named here: a page of 100
+EndpointSlices costs milliseconds and never becomes a tree of dicts. What is kept is
+one flat Endpoint per address; a cluster has 150,000 of them.
+"""
+
+from collections.abc import Iterable
+from sys import intern
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+
+class Key(NamedTuple):
+    """Namespace and name, the key client-go calls namespace/name."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """Return ``namespace/name``, or the name of a thing that has no namespace."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+class Meta(NamedTuple):
+    """Which state of which object this is."""
+
+    uid: str = ""
+    version: str = ""
+    """resourceVersion: opaque, compared only for equality."""
+
+
+class Port(NamedTuple):
+    """A port of a Service or a slice; number -1 where none is given."""
+
+    name: str = ""
+    protocol: str = "TCP"
+    number: int = -1
+
+
+NO_PORT = Port("", "", -1)
+"""Stands in where an object has no ports at all (CoreDNS *kubernetes*)."""
+
+
+class Service(Struct, frozen=True, gc=False):
+    """A Service: where it can be reached and under which port names."""
+
+    key: Key
+    type: str = "ClusterIP"
+    cluster_ips: tuple[str, ...] = ()
+    """As written; ``("None",)`` for a headless one."""
+    external_name: str = ""
+    ports: tuple[Port, ...] = (NO_PORT,)
+    external_ips: tuple[str, ...] = ()
+    """externalIPs and load-balancer addresses or host names (*k8s_external*)."""
+    meta: Meta = Meta()
+
+    @property
+    def headless(self) -> bool:
+        """Whether it has no address of its own (DNS spec 2.4)."""
+        return bool(self.cluster_ips) and self.cluster_ips[0] == "None"
+
+
+class Endpoint(Struct, frozen=True, gc=False):
+    """One address of one endpoint."""
+
+    address: str
+    """As written in the slice; an address of a family, or a host name (FQDN)."""
+    hostname: str = ""
+    target: str = ""
+    """Name of the Pod, or other object, behind it."""
+    ready: bool = True
+    zone: str = ""
+
+
+class EndpointSlice(Struct, frozen=True, gc=False):
+    """Some of a Service's endpoints, ready or not, with the ports they share."""
+
+    key: Key
+    service: Key
+    """Named by its label; the name is empty where the label is missing."""
+    endpoints: tuple[Endpoint, ...] = ()
+    ports: tuple[Port, ...] = (NO_PORT,)
+    cluster: str = ""
+    """Cluster id of an imported slice (multicluster)."""
+    triggered: str = ""
+    """endpoints.kubernetes.io/last-change-trigger-time, for the latency metric."""
+    meta: Meta = Meta()
+
+
+class Pod(Struct, frozen=True, gc=False):
+    """A Pod with an address, for ``pods verified`` and *autopath*."""
+
+    key: Key
+    address: str = ""
+    deleting: bool = False
+    meta: Meta = Meta()
+
+
+class Namespace(Struct, frozen=True, gc=False):
+    """A Namespace exists; nothing else about it matters."""
+
+    key: Key
+    meta: Meta = Meta()
+
+
+class ServiceImport(Struct, frozen=True, gc=False):
+    """A Service of a cluster set (multicluster.x-k8s.io)."""
+
+    key: Key
+    headless: bool = False
+    addresses: tuple[str, ...] = ()
+    ports: tuple[Port, ...] = (NO_PORT,)
+    meta: Meta = Meta()
+
+
+Object: TypeAlias = Service | EndpointSlice | Pod | Namespace | ServiceImport
+Kind: TypeAlias = type[Object]
+
+SERVICE_NAME = "kubernetes.io/service-name"
+IMPORT_NAME = "multicluster.kubernetes.io/service-name"
+SOURCE_CLUSTER = "multicluster.kubernetes.io/source-cluster"
+TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
+
+
+class _Metadata(Struct, rename="camel"):
+    name: str = ""
+    namespace: str | None = None
+    uid: str | None = None
+    resource_version: str | None = None
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+    deletion_timestamp: str | None = None
+
+
+class _Port(Struct):
+    name: str | None = None
+    protocol: str | None = None
+    port: int | None = None
+
+
+_SPEC_NAMES = {
+    "cluster_ip": "clusterIP",
+    "cluster_ips": "clusterIPs",
+    "external_name": "externalName",
+    "external_ips": "externalIPs",
+}
+
+
+class _ServiceSpec(Struct, rename=_SPEC_NAMES):
+    type: str | None = None
+    cluster_ip: str | None = None
+    cluster_ips: list[str] | None = None
+    external_name: str | None = None
+    external_ips: list[str] | None = None
+    ports: list[_Port] | None = None
+    ips: list[str] | None = None
+
+
+class _Ingress(Struct):
+    ip: str | None = None
+    hostname: str | None = None
+
+
+class _LoadBalancer(Struct):
+    ingress: list[_Ingress] | None = None
+
+
+class _Status(Struct, rename={"load_balancer": "loadBalancer", "pod_ip": "podIP"}):
+    load_balancer: _LoadBalancer | None = None
+    pod_ip: str | None = None
+
+
+class _Conditions(Struct):
+    ready: bool | None = None
+
+
+class _Reference(Struct):
+    name: str | None = None
+
+
+class _Endpoint(Struct, rename="camel"):
+    addresses: list[str] | None = None
+    conditions: _Conditions | None = None
+    hostname: str | None = None
+    target_ref: _Reference | None = None
+    zone: str | None = None
+
+
+class Json(Struct):
+    """The fields of any object that DNS reads, before they are made one."""
+
+    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
+    spec: _ServiceSpec | None = None
+    status: _Status | None = None
+    endpoints: list[_Endpoint] | None = None
+    ports: list[_Port] | None = None
+
+
+def _key(meta: _Metadata) -> Key:
+    return Key(intern(meta.namespace or ""), meta.name)
+
+
+def _meta(meta: _Metadata) -> Meta:
+    return Meta(meta.uid or "", meta.resource_version or "")
+
+
+def _ports(ports: Iterable[_Port] | None) -> tuple[Port, ...]:
+    return tuple(
+        Port(
+            intern(p.name or ""),
+            intern(p.protocol or "TCP"),
+            -1 if p.port is None else p.port,
+        )
+        for p in ports or ()
+    ) or (NO_PORT,)
+
+
+def service(obj: Json) -> Service:
+    """Read a v1 Service."""
+    spec = obj.spec or _ServiceSpec()
+    ips = spec.cluster_ips or ([spec.cluster_ip] if spec.cluster_ip else [])
+    balancer = obj.status.load_balancer if obj.status else None
+    ingress = (i.ip or i.hostname for i in (balancer and balancer.ingress) or ())
+    return Service(
+        _key(obj.metadata),
+        intern(spec.type or "ClusterIP"),
+        tuple(ips),
+        spec.external_name or "",
+        _ports(spec.ports),
+        (*(spec.external_ips or ()), *(i for i in ingress if i)),
+        _meta(obj.metadata),
+    )
+
+
+def endpoint_slice(obj: Json, label: str = SERVICE_NAME) -> EndpointSlice:
+    """Read a discovery.k8s.io/v1 EndpointSlice; ``label`` names its Service."""
+    labels = obj.metadata.labels or {}
+    annotations = obj.metadata.annotations or {}
+    return EndpointSlice(
+        _key(obj.metadata),
+        Key(intern(obj.metadata.namespace or ""), labels.get(label, "")),
+        tuple(_endpoints(obj.endpoints or ())),
+        _ports(obj.ports),
+        labels.get(SOURCE_CLUSTER, ""),
+        annotations.get(TRIGGER_TIME, ""),
+        _meta(obj.metadata),
+    )
+
+
+def _endpoints(endpoints: Iterable[_Endpoint]) -> Iterable[Endpoint]:
+    for end in endpoints:
+        # a missing condition counts as ready (EndpointConditions.ready)
+        ready = end.conditions is None or end.conditions.ready is not False
+        target = (end.target_ref and end.target_ref.name) or ""
+        for address in end.addresses or ():
+            yield Endpoint(
+                address, end.hostname or "", target, ready, intern(end.zone or "")
+            )
+
+
+def imported_slice(obj: Json) -> EndpointSlice:
+    """Read an EndpointSlice that belongs to a ServiceImport."""
+    return endpoint_slice(obj, IMPORT_NAME)
+
+
+def pod(obj: Json) -> Pod:
+    """Read a v1 Pod."""
+    return Pod(
+        _key(obj.metadata),
+        (obj.status and obj.status.pod_ip) or "",
+        obj.metadata.deletion_timestamp is not None,
+        _meta(obj.metadata),
+    )
+
+
+def namespace(obj: Json) -> Namespace:
+    """Read a v1 Namespace."""
+    return Namespace(Key("", obj.metadata.name), _meta(obj.metadata))
+
+
+def service_import(obj: Json) -> ServiceImport:
+    """Read a multicluster.x-k8s.io/v1alpha1 ServiceImport."""
+    spec = obj.spec or _ServiceSpec()
+    return ServiceImport(
+        _key(obj.metadata),
+        spec.type == "Headless",
+        tuple(spec.ips or ()),
+        _ports(spec.ports),
+        _meta(obj.metadata),
+    )
+
+
+def from_dict(tree: object) -> Json:
+    """Return the fields DNS reads of an object given as plain dicts and lists.
+
+    Raises:
+        msgspec.ValidationError: a field has a type it cannot have.
+
+    """
+    return msgspec.convert(tree, Json)

@@ -1,0 +1,137 @@
+"""What is listed and watched, and the port through which a reflector sees it."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from minidns.kube import objects
+from minidns.kube.objects import Json, Kind, Object
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach an API server; all empty means from inside the cluster."""
+
+    kubeconfig: str = ""
+    """Path of a kubeconfig file; wins over ``endpoint``."""
+    context: str = ""
+    """Context in it; empty for its current one."""
+    endpoint: str = ""
+    """URL of an API server."""
+    tls: tuple[str, str, str] | None = None
+    """Client certificate, key and CA, with ``endpoint``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One collection of the API, as much of it as is wanted."""
+
+    kind: Kind
+    read: Callable[[Json], Object]
+    plural: str
+    group: str = ""
+    """API group with its version: ``v1`` has none, ``discovery.k8s.io/v1`` has."""
+    namespace: str = ""
+    """Only this namespace; empty for all (the rights that CoreDNS needs)."""
+    label_selector: str = ""
+    field_selector: str = ""
+
+    @property
+    def path(self) -> str:
+        """URL path of the collection."""
+        root = f"/apis/{self.group}" if self.group else "/api/v1"
+        inside = f"/namespaces/{self.namespace}" if self.namespace else ""
+        return f"{root}{inside}/{self.plural}"
+
+
+DISCOVERY = "discovery.k8s.io/v1"
+MULTICLUSTER = "multicluster.x-k8s.io/v1alpha1"
+ALIVE = "status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown"
+"""Field selector of the Pods that ``pods verified`` knows (CoreDNS *kubernetes*)."""
+
+SERVICES = Resource(objects.Service, objects.service, "services")
+SLICES = Resource(
+    objects.EndpointSlice, objects.endpoint_slice, "endpointslices", DISCOVERY
+)
+NAMESPACES = Resource(objects.Namespace, objects.namespace, "namespaces")
+PODS = Resource(objects.Pod, objects.pod, "pods", field_selector=ALIVE)
+IMPORTS = Resource(
+    objects.ServiceImport, objects.service_import, "serviceimports", MULTICLUSTER
+)
+IMPORTED_SLICES = Resource(
+    objects.EndpointSlice, objects.imported_slice, "endpointslices", DISCOVERY
+)
+
+
+class Page(NamedTuple):
+    """A part of a LIST, already read."""
+
+    objects: tuple[Object, ...]
+    version: str
+    """resourceVersion of the whole LIST."""
+    token: str = ""
+    """What to continue with; empty on the last page."""
+    skipped: int = 0
+    """Items that could not be read."""
+
+
+class WatchEvent(NamedTuple):
+    """One line of a watch."""
+
+    type: str
+    """ADDED, MODIFIED, DELETED or BOOKMARK."""
+    obj: Object | None
+    """None for a bookmark, and for an object that could not be read."""
+    version: str
+    ends_initial: bool = False
+    """The bookmark that ends the initial events of a streaming LIST."""
+
+
+class Gone(Exception):
+    """The resource version is too old to go on from (410): list again."""
+
+
+class ApiError(Exception):
+    """The API server cannot be reached or refused; worth trying again later.
+
+    ``str()`` says for people what failed and why.
+    """
+
+    def __init__(
+        self, text: str, *, status: int = 0, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(text)
+        self.status = status
+        """HTTP status; 0 when there was no answer."""
+        self.retry_after_s = retry_after_s
+
+
+class ListWatch(Protocol):
+    """What a reflector needs of an API server; the real one or a simulated one."""
+
+    async def page(self, token: str, version: str | None) -> Page:
+        """Return the first page, or the one that ``token`` continues.
+
+        ``version`` is the resourceVersion asked for; None asks for a consistent read.
+
+        Raises:
+            Gone: the token has expired, or the version is no longer there.
+            ApiError: anything that may pass.
+
+        """
+        ...
+
+    def watch(
+        self, version: str, *, initial: bool = False
+    ) -> AsyncIterator[WatchEvent]:
+        """Yield changes after ``version`` until the server ends the stream.
+
+        With ``initial`` the server first sends every object as ADDED and then a
+        bookmark with ``ends_initial`` (streaming LIST).
+
+        Raises:
+            Gone: the version is too old.
+            ApiError: anything that may pass; also a silent connection.
+
+        """
+        ...

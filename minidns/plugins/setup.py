@@ -1,0 +1,195 @@
+"""What a plugin is given: its directives, its site, and the edges of the world.
+
+A plugin is a file with ``setup(directives, site) -> Plugin | None``: ``directives``
+are all occurrences of its name in one server block, in file order (a plugin sees all
+of them at once, as in CoreDNS). It returns the function from handler to handler, or
+None when it answers no queries (health, ready, reload). Everything it needs later
+(listeners, tasks, metrics) it asks of the Site while setting up; nothing runs before
+the site starts.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Protocol, TypeAlias
+
+from minidns.core.corefile import ConfigError, Corefile, Directive, Files, ServerBlock
+from minidns.core.metrics import Metrics
+from minidns.core.model import (
+    DnsError,
+    Handler,
+    Name,
+    Plugin,
+    Query,
+    Question,
+    Response,
+    replace,
+)
+from minidns.kube.resource import Access, ListWatch, Resource
+from minidns.net.upstream import Exchange
+
+MAX_HOPS = 10
+"""Questions the server may ask itself for one query; CoreDNS has no bound."""
+
+Hook: TypeAlias = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """What minidns needs from outside; tests and the simulator supply their own."""
+
+    list_watch: Callable[[Access, Resource], ListWatch]
+    """Which may raise ConfigError: no such file, context or service account."""
+    exchange: Exchange
+    now: Callable[[], float]
+    """Monotonic seconds; every timer and TTL counts by it."""
+    wall: Callable[[], float]
+    """Unix seconds; only for what people and serials show."""
+    sleep: Callable[[float], Awaitable[None]]
+    random: Random
+    files: Files
+    environ: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """What an HTTP endpoint of a plugin answers."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = "text/plain; charset=utf-8"
+
+
+HttpHandler: TypeAlias = Callable[[Mapping[str, str], Mapping[str, str]], HttpReply]
+"""From the query parameters and headers of a GET to the reply."""
+
+
+class Instance(Protocol):
+    """The loaded Corefile at work, of which a site is a part."""
+
+    corefile: Corefile
+    sites: list["Site"]
+
+    def http(
+        self, address: str, path: str, handler: HttpHandler
+    ) -> Callable[[], Awaitable[None]]:
+        """Serve ``path`` at ``address`` (``host:port``) from start-up on.
+
+        Several plugins may share an address; a later path wins. Return what closes the
+        address early; otherwise it closes when the instance stops.
+        """
+        ...
+
+    async def reload(self) -> None:
+        """Read the Corefile again and take over to it; a broken one changes nothing.
+
+        Raises:
+            ConfigError: the new Corefile cannot be used; the old one goes on.
+
+        """
+        ...
+
+    def fatal(self, text: str) -> None:
+        """End the process with ``[FATAL] text`` and status 1."""
+        ...
+
+
+@dataclass(slots=True)
+class Site:
+    """One server block at work: what its plugins may use beside their directives."""
+
+    block: ServerBlock
+    edges: Edges
+    metrics: Metrics
+    instance: Instance
+    server: str = "dns://:53"
+    """Label of the first listener: scheme, bound address or nothing, port."""
+    bound: tuple[str, ...] = ()
+    """Addresses to listen at instead of all (*bind*)."""
+    root: str = ""
+    """Folder that relative file names are meant from (*root*)."""
+    handlers: tuple[str, ...] = ()
+    """Names of the plugins in the chain, outermost first; set once configured."""
+    checks: dict[str, Callable[[], bool]] = field(default_factory=dict)
+    """Which plugins of this block can say whether they are ready (*ready*)."""
+    start_hooks: list[Hook] = field(default_factory=list)
+    serving_hooks: list[Hook] = field(default_factory=list)
+    shutdown_hooks: list[Hook] = field(default_factory=list)
+    stop_hooks: list[Hook] = field(default_factory=list)
+    top: Handler | None = None
+    """The listener's router, once built; see ``ask``."""
+    forget: Callable[[Iterable[Hashable]], None] = lambda keys: None
+    """Tell the edge that remembered answers depending on these keys are stale."""
+    explainers: dict[str, Callable[[Query], Mapping[str, object]]] = field(
+        default_factory=dict
+    )
+    """Plugins that say more about an answer than its sources do (``minidns why``)."""
+    _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    @property
+    def zones(self) -> tuple[Name, ...]:
+        """The block's zones, in file order, without repetition."""
+        return tuple(dict.fromkeys(key.zone for key in self.block.keys))
+
+    def on_start(self, hook: Hook) -> None:
+        """Run ``hook`` before the DNS sockets open; ConfigError from it is fatal."""
+        self.start_hooks.append(hook)
+
+    def on_serving(self, hook: Hook) -> None:
+        """Run ``hook`` once the DNS sockets are open."""
+        self.serving_hooks.append(hook)
+
+    def on_shutdown(self, hook: Hook) -> None:
+        """Run ``hook`` when the process ends, in order, while DNS still answers."""
+        self.shutdown_hooks.append(hook)
+
+    def on_stop(self, hook: Hook) -> None:
+        """Run ``hook`` when this site is done with: at the end, or after a reload."""
+        self.stop_hooks.append(hook)
+
+    def task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run ``work`` in the background until it ends or the site stops."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def stop(self) -> None:
+        """Run the stop hooks, then cancel what still runs in the background."""
+        for hook in self.stop_hooks:
+            await hook()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def ask(self, query: Query, qname: Name, qtype: int) -> Response:
+        """Answer another question on behalf of ``query``, from the top of the chain.
+
+        Raises:
+            DnsError: nothing was answered, or too many questions led here.
+
+        """
+        if self.top is None or query.hops >= MAX_HOPS:
+            # unlike CoreDNS: ExternalNames of two zones in a ring end its process
+            raise DnsError(f"more than {MAX_HOPS} look-ups for one query")
+        question = Question(qname, qtype, query.question.qclass)
+        return await self.top(
+            replace(query, question=question, spelled="", wire=b"", hops=query.hops + 1)
+        )
+
+
+Setup: TypeAlias = Callable[[tuple[Directive, ...], Site], Plugin | None]
+
+
+def once(directives: tuple[Directive, ...]) -> Directive:
+    """Return the only directive.
+
+    Raises:
+        ConfigError: the plugin is named twice in the block.
+
+    """
+    if len(directives) > 1:
+        raise ConfigError("this plugin can only be used once per Server Block")
+    return directives[0]

@@ -1,0 +1,227 @@
+"""Edges for tests: a clock that is moved by hand, files in a dict, scripted upstreams.
+
+They stand for the world outside minidns; nothing of minidns itself is replaced.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from itertools import count
+from random import Random
+from typing import TypeVar
+
+from minidns.core import corefile, names
+from minidns.core.corefile import Corefile, Directive
+from minidns.core.metrics import Metrics
+from minidns.core.model import Handler, Opt, Plugin, Query, Question, Response
+from minidns.core.rdata import type_number
+from minidns.kube.resource import Access, ListWatch, Resource
+from minidns.net.upstream import Upstream
+from minidns.plugins.setup import Edges, HttpHandler, Setup, Site
+
+T = TypeVar("T")
+
+
+class Clock:
+    """Time that passes only when a test says so."""
+
+    def __init__(self, start: float = 1000.0) -> None:
+        self.time = start
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._order = count()
+
+    def now(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(
+            self._sleepers, (self.time + seconds, next(self._order), woken)
+        )
+        await woken
+
+    async def advance(self, seconds: float) -> None:
+        """Let ``seconds`` pass; whoever sleeps until then runs at its own time."""
+        end = self.time + seconds
+        await settle()
+        while self._sleepers and self._sleepers[0][0] <= end:
+            self.time, _, woken = heapq.heappop(self._sleepers)
+            if not woken.done():
+                woken.set_result(None)
+            await settle()
+        self.time = end
+
+
+async def settle() -> None:
+    """Let everything that can run without time passing run."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+class FilesInMemory:
+    """What stands on disk, as path to text."""
+
+    def __init__(self, texts: dict[str, str] | None = None) -> None:
+        self.texts = texts or {}
+
+    def read(self, path: str) -> str:
+        if path not in self.texts:
+            raise FileNotFoundError(2, "No such file or directory", path)
+        return self.texts[path]
+
+    def glob(self, pattern: str) -> list[str]:
+        return sorted(path for path in self.texts if fnmatch(path, pattern))
+
+
+Answer = Callable[[Upstream, bytes], Awaitable[bytes]]
+
+
+@dataclass
+class Upstreams:
+    """Resolvers to forward to; ``answer`` gives the reply's bytes or raises OSError."""
+
+    answer: Answer | None = None
+    asked: list[tuple[Upstream, bytes]] = field(default_factory=list)
+
+    async def exchange(
+        self,
+        to: Upstream,
+        wire: bytes,
+        timeout_s: float,
+        accept: Callable[[bytes], T | None],
+    ) -> T:
+        self.asked.append((to, wire))
+        if self.answer is None:
+            raise ConnectionRefusedError(111, "Connection refused")
+        if (reply := accept(await self.answer(to, wire))) is None:
+            raise TimeoutError("i/o timeout")
+        return reply
+
+
+@dataclass
+class InstanceAlone:
+    """A loaded Corefile without sockets."""
+
+    corefile: Corefile
+    sites: list[Site] = field(default_factory=list)
+    endpoints: dict[tuple[str, str], HttpHandler] = field(default_factory=dict)
+    reloads: int = 0
+    fatals: list[str] = field(default_factory=list)
+
+    def http(
+        self, address: str, path: str, handler: HttpHandler
+    ) -> Callable[[], Awaitable[None]]:
+        self.endpoints[address, path] = handler
+
+        async def close() -> None:
+            del self.endpoints[address, path]
+
+        return close
+
+    async def reload(self) -> None:
+        self.reloads += 1
+
+    def fatal(self, text: str) -> None:
+        self.fatals.append(text)
+
+
+def _no_api(access: Access, resource: Resource) -> ListWatch:
+    raise AssertionError("this test has no API server")
+
+
+class World:
+    """Everything outside, with handles for the test."""
+
+    def __init__(
+        self,
+        *,
+        files: dict[str, str] | None = None,
+        environ: dict[str, str] | None = None,
+        answer: Answer | None = None,
+        list_watch: Callable[[Access, Resource], ListWatch] = _no_api,
+        seed: int = 1,
+    ) -> None:
+        self.clock = Clock()
+        self.files = FilesInMemory(files)
+        self.upstreams = Upstreams(answer)
+        self.metrics = Metrics()
+        self.edges = Edges(
+            list_watch=list_watch,
+            exchange=self.upstreams.exchange,
+            now=self.clock.now,
+            wall=lambda: 1_700_000_000 + self.clock.time,
+            sleep=self.clock.sleep,
+            random=Random(seed),
+            files=self.files,
+            environ=environ or {},
+        )
+
+    def site(self, text: str) -> Site:
+        """Return the site of the first server block of Corefile ``text``, unbuilt."""
+        parsed = corefile.parse(
+            text, files=self.files, environ=self.edges.environ, known=None
+        )
+        instance = InstanceAlone(parsed)
+        site = Site(parsed.blocks[0], self.edges, self.metrics, instance)
+        instance.sites.append(site)
+        return site
+
+
+def directives(site: Site, name: str) -> tuple[Directive, ...]:
+    """Return the occurrences of ``name`` in the site's block."""
+    return tuple(d for d in site.block.directives if d.name == name)
+
+
+def plugin(world: World, setup: Setup, name: str, body: str) -> tuple[Plugin, Site]:
+    """Set up the plugin ``name`` from the lines ``body`` of a block for the root."""
+    site = world.site(f".:53 {{\n{body}\n}}\n")
+    made = setup(directives(site, name), site)
+    assert made is not None
+    return made, site
+
+
+def query(
+    name: str,
+    qtype: str = "A",
+    *,
+    opt: Opt | None = None,
+    transport: str = "udp",
+    peer: str = "192.0.2.53",
+    qclass: int = 1,
+) -> Query:
+    """Return a query as a client would send it; ``name`` may be in mixed case."""
+    spelled = name if name.endswith(".") else name + "."
+    return Query(
+        Question(names.absolute(spelled), type_number(qtype), qclass),
+        id=4711,
+        opt=opt,
+        max_size=65535 if transport == "tcp" else max(512, opt.size if opt else 0),
+        spelled="" if spelled == spelled.lower() else spelled,
+        transport="tcp" if transport == "tcp" else "udp",
+        peer=(peer, 40000),
+    )
+
+
+def always(response: Response) -> Handler:
+    """Return a handler that gives ``response`` and keeps the queries it got."""
+
+    async def handler(_: Query) -> Response:
+        return response
+
+    return handler
+
+
+def chain(*plugins: Plugin, last: Handler) -> Handler:
+    """Return the handler that runs ``plugins``, outermost first, and then ``last``."""
+    for each in reversed(plugins):
+        last = each(last)
+    return last
+
+
+def texts(rrsets: Iterable[object]) -> list[str]:
+    """Return records as sorted zone-file lines ``owner ttl TYPE rdata``."""
+    from minidns.core.rdata import to_lines
+
+    return sorted(line for rrset in rrsets for line in to_lines(rrset))  # type: ignore[arg-type]
