@@ -18,7 +18,7 @@ from minidns.kube.objects import Key, Kind, Object
 
 
 class Applied(NamedTuple):
-    """This is how an object stands now, new or changed or as before."""
+    """An object stands like this now: new, changed, or as before."""
 
     obj: Object
 
