@@ -1,0 +1,323 @@
+"""Records inside a message: reading them from hostile bytes, packing them small.
+
+Reading is bounded: a name is read once per offset, pointers only go back, and nothing
+is reserved by what a count or length claims. Names come out uncompressed, so that no
+other module ever sees a pointer.
+"""
+
+import struct
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from minidns.core import names
+from minidns.core.model import FormatError, Name, Opt, Question, RRset
+from minidns.core.rdata import COMPRESSED, LAYOUT, OPT, parts
+
+_FIXED = struct.Struct("!HHIH")
+_HEADER = struct.Struct("!6H")
+_MAX_POINTER = 0x3FFF
+
+
+class Truncated(Exception):
+    """A record or name runs past the end of the message, or points forward."""
+
+
+def read_name(wire: bytes, at: int) -> tuple[tuple[bytes, ...], int]:
+    """Return the labels of the name at ``at``, and where it ends in place.
+
+    Raises:
+        Truncated: past the end, forward or looping pointer, unknown label type.
+        IndexError: past the end.
+
+    """
+    labels: list[bytes] = []
+    end = 0
+    lowest = at
+    size = 1
+    while True:
+        length = wire[at]
+        if length >= 0xC0:
+            end = end or at + 2
+            at = (length & 0x3F) << 8 | wire[at + 1]
+            if (
+                at >= lowest
+            ):  # only ever backwards: no loop can be made (RFC 1035 4.1.4)
+                raise Truncated
+            lowest = at
+            continue
+        if not length:
+            return tuple(labels), end or at + 1
+        size += length + 1
+        if length > 63 or size > names.MAX_NAME:
+            raise Truncated
+        label = wire[at + 1 : at + 1 + length]
+        if len(label) < length:
+            raise Truncated
+        labels.append(label)
+        at += length + 1
+
+
+def skip_name(wire: bytes, at: int) -> int:
+    """Return where the name at ``at`` ends in place; a pointer is not followed.
+
+    Raises:
+        Truncated: unknown label type, or over 255 bytes.
+        IndexError: past the end.
+
+    """
+    start = at
+    while length := wire[at]:
+        if length >= 0xC0:
+            wire[at + 1]
+            return at + 2
+        at += length + 1
+        if length > 63 or at - start > names.MAX_NAME:
+            raise Truncated
+    return at + 1
+
+
+def skip_record(wire: bytes, at: int) -> tuple[int, int]:
+    """Return the type of the record at ``at`` and where it ends.
+
+    Raises:
+        Truncated: it runs past the end.
+        IndexError, struct.error: the same.
+
+    """
+    at = skip_name(wire, at)
+    rtype, _, _, length = _FIXED.unpack_from(wire, at)
+    end = at + _FIXED.size + length
+    if end > len(wire):
+        raise Truncated
+    return rtype, end
+
+
+class Reply(NamedTuple):
+    """A response from an upstream, its names uncompressed and their case kept."""
+
+    id: int
+    flags: int
+    rcode: int
+    """With the upper part from the OPT (RFC 6891 6.1.3)."""
+    question: Question | None
+    spelled: str
+    """The question's name as the upstream gave it back."""
+    answer: tuple[RRset, ...]
+    authority: tuple[RRset, ...]
+    additional: tuple[RRset, ...]
+    opt: Opt | None
+
+
+def decode_reply(wire: bytes) -> Reply:
+    """Return the response in ``wire``; records of one owner and type in a row are one.
+
+    Raises:
+        FormatError: anything in it is malformed. Bytes after the last record are let
+            pass.
+
+    """
+    try:
+        return _Reader(wire).reply()
+    except (IndexError, struct.error, Truncated, ValueError) as exc:
+        raise FormatError("malformed reply") from exc
+
+
+class _Reader:
+    def __init__(self, wire: bytes) -> None:
+        self._wire = wire
+        self._names: dict[int, tuple[bytes, ...]] = {}
+        self._opt: Opt | None = None
+        self._extended = 0
+
+    def reply(self) -> Reply:
+        ident, flags, qd, an, ns, ar = _HEADER.unpack_from(self._wire)
+        at = 12
+        question, spelled = None, ""
+        if qd > 1:
+            raise Truncated
+        if qd:
+            labels, at = self._name(at)
+            spelled = names.text(labels)
+            question = Question(
+                spelled.lower(), *struct.unpack_from("!HH", self._wire, at)
+            )
+            at += 4
+        answer, at = self._section(at, an)
+        authority, at = self._section(at, ns)
+        additional, at = self._section(at, ar)
+        rcode = flags & 15 | self._extended << 4
+        return Reply(
+            ident,
+            flags,
+            rcode,
+            question,
+            spelled,
+            answer,
+            authority,
+            additional,
+            self._opt,
+        )
+
+    def _name(self, at: int) -> tuple[tuple[bytes, ...], int]:
+        wire = self._wire
+        if wire[at] < 0xC0:
+            return read_name(wire, at)
+        back = (wire[at] & 0x3F) << 8 | wire[at + 1]
+        if back >= at:
+            raise Truncated
+        # once per offset: thousands of records may point at one long name
+        labels = self._names.get(back)
+        if labels is None:
+            labels = self._names[back] = read_name(wire, back)[0]
+        return labels, at + 2
+
+    def _section(self, at: int, count: int) -> tuple[tuple[RRset, ...], int]:
+        rrsets: list[RRset] = []
+        pending: list[bytes] = []
+        last: tuple[str, int, int, int] | None = None
+        for _ in range(count):
+            labels, at = self._name(at)
+            rtype, rclass, ttl, length = _FIXED.unpack_from(self._wire, at)
+            at += _FIXED.size
+            end = at + length
+            if end > len(self._wire):
+                raise Truncated
+            if rtype == OPT:
+                self._read_opt(rclass, ttl, at, end)
+                at = end
+                continue
+            ttl = 0 if ttl >= 1 << 31 else ttl  # RFC 2181 8
+            key = (names.text(labels), rtype, rclass, ttl)
+            if key != last and pending and last:
+                rrsets.append(_rrset(last, pending))
+                pending = []
+            last = key
+            pending.append(self._rdata(rtype, at, end))
+            at = end
+        if pending and last:
+            rrsets.append(_rrset(last, pending))
+        return tuple(rrsets), at
+
+    def _rdata(self, rtype: int, at: int, end: int) -> bytes:
+        layout = LAYOUT.get(rtype)
+        wire = self._wire
+        if layout is None:
+            if (size := _SIZES.get(rtype)) and end - at != size:
+                raise Truncated
+            return wire[at:end]
+        out = b""
+        for part in layout:
+            if part == "n":
+                labels, at = self._name(at)
+                out += b"".join(bytes((len(x),)) + x for x in labels) + b"\0"
+            else:
+                size = (
+                    part
+                    if isinstance(part, int)
+                    else end - at
+                    if part == "*"
+                    else 1 + wire[at]
+                )
+                out += wire[at : at + size]
+                at += size
+            if at > end:
+                raise Truncated
+        if at != end:
+            raise Truncated
+        return out
+
+    def _read_opt(self, size: int, ttl: int, at: int, end: int) -> None:
+        if self._opt is not None:
+            raise Truncated
+        options = []
+        while at < end:
+            code, length = struct.unpack_from("!HH", self._wire, at)
+            at += 4 + length
+            if at > end:
+                raise Truncated
+            options.append((code, self._wire[at - length : at]))
+        self._extended = ttl >> 24
+        self._opt = Opt(size, bool(ttl & 0x8000), tuple(options), ttl >> 16 & 255)
+
+
+_SIZES = {1: 4, 28: 16}
+"""Bytes that A and AAAA data must have."""
+
+
+def _rrset(key: tuple[str, int, int, int], rdata: list[bytes]) -> RRset:
+    owner, rtype, rclass, ttl = key
+    return RRset(owner, rtype, ttl, tuple(rdata), rclass)
+
+
+class Records:
+    """A message being packed with compression, up to ``limit`` bytes in all."""
+
+    def __init__(self, question: bytes, limit: int) -> None:
+        self._out = bytearray(question)
+        self._limit = limit - 12
+        self._offsets: dict[bytes, int] = {}
+        self._remember(question[:-4], 12)
+
+    def bytes(self) -> bytes:
+        """Return everything after the header."""
+        return bytes(self._out)
+
+    def add_sections(
+        self, sections: Iterable[tuple[RRset, ...]], qname: Name, spelled: "bytes"
+    ) -> tuple[bool, list[int]]:
+        """Add records in order until one does not fit.
+
+        Return whether all fitted, and how many of each section did. ``spelled`` is how
+        ``qname`` stands in the question.
+        """
+        counts = []
+        whole = True
+        for section in sections:
+            added = 0
+            for rrset in section:
+                owner = spelled if rrset.owner == qname else names.to_wire(rrset.owner)
+                for data in rrset.rdata:
+                    whole = whole and self._add(owner, rrset, data)
+                    added += whole
+            counts.append(added)
+        return whole, counts
+
+    def _add(self, owner: "bytes", rrset: RRset, data: "bytes") -> bool:
+        start = len(self._out)
+        known = dict(self._offsets) if start > self._limit - 600 else None
+        self._name(owner)
+        at = len(self._out)
+        self._out += _FIXED.pack(rrset.rtype, rrset.rclass, rrset.ttl, 0)
+        if rrset.rtype in COMPRESSED:
+            for part in parts(rrset.rtype, data):
+                if isinstance(part, str):
+                    self._name(names.to_wire(part))
+                else:
+                    self._out += part
+        else:
+            self._out += data
+        self._out[at + 8 : at + 10] = (len(self._out) - at - 10).to_bytes(2)
+        if len(self._out) <= self._limit:
+            return True
+        del self._out[start:]
+        if known is not None:
+            self._offsets = known
+        return False
+
+    def _name(self, name: "bytes") -> None:
+        at = 0
+        while name[at]:
+            if (offset := self._offsets.get(name[at:])) is not None:
+                self._remember(name, len(self._out) + 12, at)
+                self._out += name[:at] + (0xC000 | offset).to_bytes(2)
+                return
+            at += name[at] + 1
+        self._remember(name, len(self._out) + 12)
+        self._out += name
+
+    def _remember(self, name: "bytes", offset: int, upto: int | None = None) -> None:
+        at = 0
+        while name[at] and (upto is None or at < upto):
+            if offset + at <= _MAX_POINTER:  # a pointer has 14 bits
+                self._offsets.setdefault(name[at:], offset + at)
+            at += name[at] + 1

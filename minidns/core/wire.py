@@ -1,0 +1,302 @@
+"""Bytes to Query, Response to bytes, and the same for questions to upstreams.
+
+The only module that knows the wire format of a message. A client's bytes are read by
+one strict scanner: header, one question, and of the rest only the OPT; nothing in it
+recurses or allocates by what a hostile message claims. What CoreDNS answers to odd
+messages is in its server and in miekg/dns: QDCOUNT must be 1, ANCOUNT and NSCOUNT at
+most 1, ARCOUNT at most 2, everything else FORMERR.
+"""
+
+import struct
+from typing import Literal
+
+from minidns.core import names
+from minidns.core.message import Records, Truncated, read_name, skip_record
+from minidns.core.model import (
+    AA,
+    AD,
+    CD,
+    RA,
+    RD,
+    TC,
+    Address,
+    Dropped,
+    FormatError,
+    Opt,
+    Query,
+    Question,
+    Rcode,
+    Response,
+    RRset,
+)
+from minidns.core.rdata import OPT
+
+_HEADER = struct.Struct("!6H")
+_QTAIL = struct.Struct("!HH")
+_OPT_HEAD = struct.Struct("!BHHBBHH")
+"""Root name, type, size, extended rcode, version, flags, length (RFC 6891 6.1.2)."""
+_OPTION = struct.Struct("!HH")
+
+_QR = 0x8000
+_QUERY, _NOTIFY = 0, 4
+_DO = 0x8000
+_MIN_UDP = 512
+_MAX_OPTIONS = 32  # a client sends two or three; more is work for nothing
+_BADVERS = 16
+_ECHOED = frozenset((3, 9, 10, 11, 12))
+"""NSID EXPIRE COOKIE TCP-KEEPALIVE PADDING: CoreDNS gives these back as they came."""
+
+
+def decode_query(
+    wire: bytes,
+    transport: Literal["udp", "tcp"] = "udp",
+    peer: Address = ("127.0.0.1", 0),
+    local: Address = ("127.0.0.1", 53),
+    server: str = "dns://:53",
+) -> Query:
+    """Return the query in ``wire``.
+
+    Raises:
+        Dropped: a response, or shorter than a header: silence is the right answer.
+        FormatError: not a query we can read; its rcode says which error reply it gets.
+
+    """
+    size = len(wire)
+    if size < 12:
+        raise Dropped("shorter than a header")
+    ident, flags, qd, an, ns, ar = _HEADER.unpack_from(wire)
+    if flags & _QR:
+        raise Dropped("a response")  # answering answers makes loops (CVE-2024-2169)
+    if flags & 0x7800 and (flags >> 11) & 15 != _NOTIFY:
+        raise FormatError("unknown opcode", Rcode.NOTIMP)
+    if qd != 1 or an > 1 or ns > 1 or ar > 2:
+        raise FormatError("section counts")
+    if size > _MIN_UDP and transport == "udp":
+        raise FormatError("longer than 512 bytes")  # CoreDNS reads no more than that
+    labels: list[bytes] = []
+    at = 12
+    try:
+        while length := wire[at]:
+            if length > 63:
+                raise FormatError("label type")  # a question needs no compression
+            labels.append(wire[at + 1 : at + 1 + length])
+            at += length + 1
+        qtype, qclass = _QTAIL.unpack_from(wire, at + 1)
+    except (IndexError, struct.error) as exc:
+        raise FormatError("question runs past the end") from exc
+    if at > 12 + 254:
+        raise FormatError("name longer than 255 bytes")
+    spelled = names.text(labels)
+    qname = spelled.lower()
+    opt = None
+    if ar or an or ns:
+        opt = _read_rest(wire, at + 5, an + ns, ar)
+    if transport == "tcp":
+        max_size = 65535
+    else:
+        max_size = _MIN_UDP if opt is None or opt.size < _MIN_UDP else opt.size
+    return Query(
+        Question(qname, qtype, qclass),
+        ident,
+        flags,
+        opt,
+        max_size,
+        wire,
+        "" if spelled == qname else spelled,
+        transport,
+        peer,
+        local,
+        server,
+    )
+
+
+def _read_rest(wire: bytes, at: int, before: int, additional: int) -> Opt | None:
+    """Walk the records after the question; only an OPT in additional counts."""
+    opt = None
+    try:
+        for _ in range(before):
+            rtype, at = skip_record(wire, at)
+            if rtype == OPT:
+                raise FormatError(
+                    "OPT outside the additional section"
+                )  # RFC 6891 6.1.1
+        for _ in range(additional):
+            if wire[at : at + 3] != b"\0\0\x29":
+                rtype, at = skip_record(wire, at)
+                if rtype == OPT:
+                    raise FormatError("OPT with a name")  # RFC 6891 6.1.2
+                continue
+            if opt is not None:
+                raise FormatError("two OPTs")  # RFC 6891 6.1.1
+            opt, at = _read_opt(wire, at)
+    except (IndexError, struct.error, Truncated) as exc:
+        raise FormatError("record runs past the end") from exc
+    return opt
+
+
+def _read_opt(wire: bytes, at: int) -> tuple[Opt, int]:
+    _, _, size, _, version, flags, length = _OPT_HEAD.unpack_from(wire, at)
+    at += _OPT_HEAD.size
+    end = at + length
+    if end > len(wire):
+        raise FormatError("OPT runs past the end")
+    options: list[tuple[int, bytes]] = []
+    while at < end:
+        code, length = _OPTION.unpack_from(wire, at)
+        at += 4 + length
+        if at > end or len(options) == _MAX_OPTIONS:
+            raise FormatError("EDNS option runs past the OPT, or too many of them")
+        options.append((code, wire[at - length : at]))
+    return Opt(size, bool(flags & _DO), tuple(options), version), end
+
+
+def error_reply(wire: bytes, rcode: int) -> bytes:
+    """Return the header-only reply to a message that could not be read.
+
+    Twelve bytes: never longer than what was sent. The client's TC, RD, RA, AD and CD
+    come back as received, the opcode only with NOTIMP (CoreDNS).
+    """
+    ident, flags = struct.unpack_from("!HH", wire)
+    kept = flags & (TC | RD | RA | AD | CD)
+    opcode = flags & 0x7800 if rcode == Rcode.NOTIMP else 0
+    return _HEADER.pack(ident, _QR | opcode | kept | rcode, 0, 0, 0, 0)
+
+
+def encode_response(query: Query, response: Response) -> bytes:
+    """Return ``response`` as bytes no longer than ``query.max_size``.
+
+    A message that fits goes out uncompressed; else it is compressed, and what still
+    does not fit is left out from the end, with TC (as CoreDNS does; the OPT stays).
+    """
+    qname = query.question.qname
+    question = _question(query)
+    opt = _reply_opt(query, response)
+    counts = [0, 0, 0]
+    body = [question]
+    size = 12 + len(question) + len(opt)
+    head = query.wire[12 : 12 + len(question) - 4]
+    for slot, rrsets in enumerate(
+        (response.answer, response.authority, response.additional)
+    ):
+        for rrset in rrsets:
+            owner, rtype, ttl, rdata, rclass = rrset
+            name = head if owner == qname else names.to_wire(owner)
+            fixed = name + _FIXED.pack(rtype, rclass, ttl)
+            for data in rdata:
+                body.append(fixed + len(data).to_bytes(2) + data)
+                size += len(fixed) + 2 + len(data)
+            counts[slot] += len(rdata)
+    tc = response.tc
+    if size > query.max_size or (size > 1220 and size > _plain_limit(query)):
+        packed = Records(question, query.max_size - len(opt))
+        whole, counts = packed.add_sections(
+            (response.answer, response.authority, response.additional), qname, head
+        )
+        tc = tc or not whole
+        body = [packed.bytes()]
+    flags = _reply_flags(query, response) | (TC if tc else 0)
+    header = _HEADER.pack(
+        query.id, flags, 1, counts[0], counts[1], counts[2] + bool(opt)
+    )
+    return b"".join((header, *body, opt))
+
+
+_FIXED = struct.Struct("!HHI")
+
+
+def _plain_limit(query: Query) -> int:
+    """Return up to how many bytes a reply goes out uncompressed (CoreDNS)."""
+    if query.transport == "tcp":
+        return 65535
+    return 1220 if ":" in query.peer[0] else 1480
+
+
+def _question(query: Query) -> bytes:
+    """Return the question section with the client's own letters."""
+    spelled = query.spelled or query.question.qname
+    return names.to_wire(spelled) + _QTAIL.pack(*query.question[1:])
+
+
+def _reply_flags(query: Query, response: Response) -> int:
+    opcode = query.flags & 0x7800
+    # RD and CD are copied for opcode QUERY only (miekg/dns SetReply)
+    copied = query.flags & (RD | CD) if not opcode else 0
+    return (
+        _QR
+        | opcode
+        | copied
+        | (AA if response.aa else 0)
+        | (RA if response.ra else 0)
+        | (AD if response.ad else 0)
+        | (response.rcode & 15)
+    )
+
+
+def _reply_opt(query: Query, response: Response) -> bytes:
+    """Return the OPT of the reply: only to a query that had one (RFC 6891 6.1.1)."""
+    asked = query.opt
+    if asked is None:
+        return b""
+    opt = response.opt
+    if opt is None:
+        # the client's own size comes back (CoreDNS), and few of its options
+        kept = tuple(o for o in asked.options if o[0] in _ECHOED)
+        opt = Opt(asked.size, asked.do, kept)
+    return encode_opt(opt, response.rcode >> 4)
+
+
+def encode_opt(opt: Opt, extended: int = 0) -> bytes:
+    """Return ``opt`` as a record; ``extended`` is the upper part of the rcode."""
+    options = b"".join(
+        _OPTION.pack(code, len(data)) + data for code, data in opt.options
+    )
+    flags = _DO if opt.do else 0
+    head = _OPT_HEAD.pack(0, OPT, opt.size, extended, 0, flags, len(options))
+    return head + options
+
+
+def response_size(query: Query, response: Response) -> int:
+    """Return how long the reply is uncompressed, without the OPT the server adds.
+
+    What CoreDNS's log and metrics show as the size of a response.
+    """
+    size = 12 + len(_question(query))
+    for rrsets in (response.answer, response.authority, response.additional):
+        size += sum(map(_uncompressed, rrsets))
+    return size + (len(encode_opt(response.opt)) if response.opt else 0)
+
+
+def _uncompressed(rrset: RRset) -> int:
+    each = len(names.to_wire(rrset.owner)) + 10
+    return sum(each + len(data) for data in rrset.rdata)
+
+
+def encode_query(
+    question: Question,
+    ident: int,
+    flags: int = RD,
+    opt: Opt | None = None,
+    spelled: str = "",
+) -> bytes:
+    """Return a query; ``spelled`` is the name with the letters it is to be sent in."""
+    body = names.to_wire(spelled or question.qname) + _QTAIL.pack(*question[1:])
+    tail = encode_opt(opt) if opt else b""
+    return _HEADER.pack(ident, flags, 1, 0, 0, bool(opt)) + body + tail
+
+
+def bad_version(query: Query) -> Response | None:
+    """Return the answer to an EDNS version we do not speak (RFC 6891 6.1.3), if so."""
+    if query.opt is not None and query.opt.version:
+        return Response(_BADVERS, opt=Opt(0, query.opt.do))
+    return None
+
+
+def authority_serial(wire: bytes) -> int | None:
+    """Return the serial of the SOA that an IXFR carries (RFC 1995 3), if it has one."""
+    try:
+        at = 12
+        _, at = read_name(wire, at)
+        _, end = skip_record(wire, at + 4)
+        return int.from_bytes(wire[end - 20 : end - 16])
+    except (IndexError, struct.error, Truncated):
+        return None
