@@ -21,6 +21,8 @@ from minidns.core.lexer import Token as Token
 from minidns.core.zones import Claim, Key
 
 MAX_PORT = 65535
+MAX_PROBLEMS = 100
+"""limit: how many problems are worth reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,11 @@ def parse(
         report=_raise,
         directory=directory,
     )
-    return _corefile(grammar, port, _raise)
+    grammar.read()
+    blocks = _blocks(grammar, port, _raise)
+    warnings = (*grammar.imports.warnings, *_brace_warnings(blocks))
+    read = grammar.imports.read
+    return Corefile(blocks, warnings, read, _digest(grammar.blocks, main=file))
 
 
 def problems(
@@ -100,34 +106,38 @@ def problems(
     Where a word was probably mistyped, the error has a hint.
     """
     found: list[ConfigError] = []
+
+    def report(error: ConfigError) -> None:
+        if len(found) >= MAX_PROBLEMS - 1:
+            raise error
+        found.append(error)
+
     grammar = Grammar(
         text,
         file,
         files,
         environ,
         known=known,
-        report=found.append,
+        report=report,
         directory=directory,
     )
-    try:
-        _corefile(grammar, port, found.append)
-    except ConfigError as error:
-        found.append(error)
-    return tuple(found)
+    for check in (grammar.read, lambda: _blocks(grammar, port, report)):
+        try:
+            check()
+        except ConfigError as error:
+            found.append(error)
+    return tuple(found[:MAX_PROBLEMS])
 
 
 def _raise(error: ConfigError) -> None:
     raise error
 
 
-def _corefile(grammar: Grammar, port: int, report: Report) -> Corefile:
-    raw = grammar.blocks()
-    blocks = [_block(each, port, report) for each in raw] or [_default(port)]
-    for each in _unservable(blocks):
-        report(each)
-    warnings = (*grammar.imports.warnings, *_brace_warnings(blocks))
-    read = grammar.imports.read
-    return Corefile(tuple(blocks), warnings, read, _digest(raw, read[0]))
+def _blocks(grammar: Grammar, port: int, report: Report) -> tuple[ServerBlock, ...]:
+    blocks = [_block(raw, port, report) for raw in grammar.blocks]
+    for error in _unservable(blocks):
+        report(error)
+    return tuple(blocks) or (_default(port),)
 
 
 def _default(port: int) -> ServerBlock:
@@ -215,8 +225,8 @@ def _brace_warnings(blocks: Sequence[ServerBlock]) -> Iterator[str]:
                     )
 
 
-def _digest(raw: Sequence[RawBlock], main: str) -> str:
-    """Return the SHA-512 of ``raw`` written as CoreDNS writes it (plugin *reload*)."""
+def _digest(blocks: Sequence[RawBlock], main: str) -> str:
+    """Return the SHA-512 of ``blocks`` in the form of CoreDNS (plugin *reload*)."""
     structure = [
         {
             "Keys": block.keys,
@@ -225,7 +235,7 @@ def _digest(raw: Sequence[RawBlock], main: str) -> str:
                 for name, tokens in block.tokens.items()
             },
         }
-        for block in raw
+        for block in blocks
     ]
     written = json.dumps(
         structure or None, separators=(",", ":"), sort_keys=True, ensure_ascii=False

@@ -50,7 +50,7 @@ class RawBlock:
 
 
 class Grammar:
-    """One reading of a Corefile; ``blocks`` gives its server blocks, once."""
+    """One reading of a Corefile: after ``read``, ``blocks`` has what it holds."""
 
     def __init__(
         self,
@@ -63,6 +63,7 @@ class Grammar:
         report: Report,
         directory: str = "",
     ) -> None:
+        self.blocks: list[RawBlock] = []
         self.imports = Imports(files, file, directory)
         self._environ = environ
         self._known = known
@@ -75,20 +76,18 @@ class Grammar:
         self._pushed = 0
         self._place = 0
 
-    def blocks(self) -> list[RawBlock]:
-        """Return the server blocks in file order.
+    def read(self) -> None:
+        """Fill ``blocks`` with the server blocks, in file order.
 
         Raises:
             ConfigError: the rest of the file cannot be made sense of.
 
         """
-        blocks = []
         while self._advance():
             block = RawBlock(self._token)
             self._read_block(block)
             if block.keys:
-                blocks.append(block)
-        return blocks
+                self.blocks.append(block)
 
     # tokens
 
@@ -209,6 +208,8 @@ class Grammar:
 
     def _unknown(self, name: str) -> ConfigError:
         error = self._error(f"Unknown directive '{name}'")
+        if "." in name or ":" in name:
+            return error.hinting("a zone within a server block: is a '}' missing?")
         near = get_close_matches(name, self._known or (), n=1)
         meant = _SUCCESSORS.get(name) or (near[0] if near else "")
         return error.hinting(f"did you mean '{meant}'?" if meant else "")

@@ -1,160 +1,22 @@
-"""Values that many directives share: durations, integers, zones, patterns.
-
-They are written and refused as in Go, down to the words of the errors, because the
-words end up in front of people who know them from CoreDNS.
-"""
+"""Values that many directives share: durations, integers, zones, patterns."""
 
 import functools
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import re2
 
 from minidns.core import names
+from minidns.core.gotext import duration as duration
+from minidns.core.gotext import format_duration as format_duration
+from minidns.core.gotext import integer as integer
+from minidns.core.gotext import quote as quote
 from minidns.core.model import Name
 from minidns.core.names import longest as longest
 from minidns.core.zones import normalized
 
-_UNITS = {
-    "ns": 1,
-    "us": 10**3,
-    "\u00b5s": 10**3,  # micro sign
-    "\u03bcs": 10**3,  # Greek mu
-    "ms": 10**6,
-    "s": 10**9,
-    "m": 60 * 10**9,
-    "h": 3600 * 10**9,
-}
-"""Nanoseconds of each unit (Go time.ParseDuration)."""
-_MAX_NS = 2**63 - 1
-_AMOUNT = re.compile(r"([0-9]*)(?:\.([0-9]*))?([^0-9.]*)", re.ASCII | re.DOTALL)
-_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
-
 MAX_PATTERN = 10_000
 """Characters of a pattern (CoreDNS plugins)."""
-
-
-def quote(text: str) -> str:
-    r"""Return ``text`` in double quotes as Go's %q writes it.
-
-    >>> print(quote('say "hi"\n'))
-    "say \"hi\"\n"
-    """
-    return '"' + "".join(_quoted(sign) for sign in text) + '"'
-
-
-_SHORT = dict(zip('\a\b\f\n\r\t\v\\"', 'abfnrtv\\"', strict=True))
-
-
-def _quoted(sign: str) -> str:
-    if sign in _SHORT:
-        return "\\" + _SHORT[sign]
-    if sign.isprintable():
-        return sign
-    code = ord(sign)
-    if code < 0x80:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-def duration(text: str) -> float:
-    """Return the seconds that ``text`` means, such as ``1h30m`` or ``1.5s``.
-
-    Raises:
-        ValueError: ``time: ...`` as Go words it.
-
-    """
-    return nanoseconds(text) / 10**9
-
-
-def nanoseconds(text: str) -> int:
-    """Return the nanoseconds that ``text`` means; see ``duration``."""
-    rest = text.removeprefix("-") if text.startswith("-") else text.removeprefix("+")
-    if rest == "0":
-        return 0
-    invalid = ValueError(f"time: invalid duration {_quoted_time(text)}")
-    total, at = 0, 0
-    while at < len(rest):
-        amount = _AMOUNT.match(rest, at)
-        if amount is None or not (amount[1] or amount[2]):
-            raise invalid
-        total += _amount_ns(amount, text)
-        if total > 2**63:
-            raise invalid
-        at = amount.end()
-    total = -total if text.startswith("-") else total
-    if not rest or total > _MAX_NS:
-        raise invalid
-    return total
-
-
-def _amount_ns(amount: re.Match[str], text: str) -> int:
-    whole, part, unit = amount[1] or "0", amount[2] or "0", amount[3]
-    quoted = _quoted_time(text)
-    if len(whole.lstrip("0")) > 19 or int(whole) > 2**63:
-        raise ValueError(f"time: invalid duration {quoted}")
-    if not unit:
-        raise ValueError(f"time: missing unit in duration {quoted}")
-    if unit not in _UNITS:
-        unit = _quoted_time(unit)
-        raise ValueError(f"time: unknown unit {unit} in duration {quoted}")
-    digits = part[:18]  # more are less than a nanosecond of the longest unit
-    # in floating point, so that a third of an hour is twenty minutes, as in Go
-    fraction = float(int(digits)) * (_UNITS[unit] / 10.0 ** len(digits))
-    return int(whole) * _UNITS[unit] + int(fraction)
-
-
-def _quoted_time(text: str) -> str:
-    """Return ``text`` in quotes as Go's time package writes it, byte by byte."""
-    out = ""
-    for byte in text.encode("utf-8", "surrogateescape"):
-        sign = chr(byte)
-        if sign in '"\\':
-            out += "\\" + sign
-        else:
-            out += sign if 0x20 <= byte < 0x80 else f"\\x{byte:02x}"
-    return f'"{out}"'
-
-
-def format_duration(seconds: float) -> str:
-    """Return ``seconds`` as Go writes durations.
-
-    >>> [format_duration(each) for each in (0, 0.5, 300, 5400.25)]
-    ['0s', '500ms', '5m0s', '1h30m0.25s']
-    """
-    total = round(seconds * 10**9)
-    sign, total = ("-", -total) if total < 0 else ("", total)
-    for unit, size in (("ns", 1), ("µs", 10**3), ("ms", 10**6)):
-        if 0 < total < min(size * 1000, 10**9):
-            return f"{sign}{_decimal(total, size)}{unit}"
-    minutes, rest = divmod(total, 60 * 10**9)
-    hours, minutes = divmod(minutes, 60)
-    out = f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else ""
-    return f"{sign}{out}{_decimal(rest, 10**9)}s"
-
-
-def _decimal(amount: int, size: int) -> str:
-    """Return ``amount`` / ``size`` without trailing zeros; ``size`` a power of ten."""
-    whole, part = divmod(amount, size)
-    digits = f"{part:0{len(str(size)) - 1}}".rstrip("0") if part else ""
-    return f"{whole}.{digits}" if digits else str(whole)
-
-
-def integer(text: str) -> int:
-    """Return the integer that ``text`` means: decimal digits, perhaps signed.
-
-    Raises:
-        ValueError: ``strconv.Atoi: parsing ...`` as Go words it.
-
-    """
-    if not _INTEGER.fullmatch(text):
-        raise ValueError(f"strconv.Atoi: parsing {quote(text)}: invalid syntax")
-    # 20 digits and a sign say enough: int() itself refuses thousands of digits
-    number = int(text) if len(text.lstrip("+-0")) < 20 else 2**64
-    if not -(2**63) <= number < 2**63:
-        raise ValueError(f"strconv.Atoi: parsing {quote(text)}: value out of range")
-    return number
 
 
 def zones(args: Sequence[str], default: Sequence[str]) -> tuple[Name, ...]:

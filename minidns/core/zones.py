@@ -5,11 +5,12 @@ A network in CIDR form stands for the reverse zones that cover exactly it.
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from minidns.core import names
+from minidns.core.gotext import integer, quote
 from minidns.core.model import Name
 
 PORTS = {
@@ -23,9 +24,8 @@ PORTS = {
 }
 """Transports a key may name, and their default ports (CoreDNS transport)."""
 
-_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _PREFERRED = re.compile(r"(?:[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+", re.ASCII)
-_MASK = re.compile(r"[0-9]{1,7}", re.ASCII)
+_MASK = re.compile(r"0*[0-9]{1,3}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +101,16 @@ def split_port(text: str) -> tuple[tuple[Name, ...], int | None]:
     """
     zone, colon, last = text.rpartition(":")
     if not last:
-        raise ValueError(f'expecting data after last colon: "{text}"')
-    port = int(last) if colon and _INTEGER.fullmatch(last) else None
+        raise ValueError(f"expecting data after last colon: {quote(text)}")
+    port = _port(last) if colon else None
     return _expanded(text if port is None else zone), port
+
+
+def _port(text: str) -> int | None:
+    try:
+        return integer(text)
+    except ValueError:
+        return None
 
 
 def _expanded(text: str) -> tuple[Name, ...]:
@@ -153,11 +160,6 @@ def reverse_zones(
     for part in network.subnets(new_prefix=cut):
         pointer = part.network_address.reverse_pointer
         yield pointer.split(".", labels_left_out)[-1] + "."
-
-
-def longest_first(zones: Iterable[Name]) -> tuple[Name, ...]:
-    """Return ``zones`` with those of most labels first."""
-    return tuple(sorted(zones, key=lambda zone: -len(names.labels(zone))))
 
 
 def is_preferred(zone: Name) -> bool:
