@@ -13,7 +13,7 @@ from random import Random
 from typing import TypeVar
 
 from minidns.core import corefile, names
-from minidns.core.corefile import Corefile, Directive
+from minidns.core.corefile import ConfigError, Corefile, Directive
 from minidns.core.metrics import Metrics
 from minidns.core.model import Handler, Opt, Plugin, Query, Question, Response
 from minidns.core.rdata import type_number
@@ -37,9 +37,7 @@ class Clock:
 
     async def sleep(self, seconds: float) -> None:
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(
-            self._sleepers, (self.time + seconds, next(self._order), woken)
-        )
+        heapq.heappush(self._sleepers, (self.time + seconds, next(self._order), woken))
         await woken
 
     async def advance(self, seconds: float) -> None:
@@ -107,6 +105,10 @@ class InstanceAlone:
     corefile: Corefile
     sites: list[Site] = field(default_factory=list)
     endpoints: dict[tuple[str, str], HttpHandler] = field(default_factory=dict)
+    on_disk: Corefile | Exception | None = None
+    """What ``read`` gives or raises, when it is not what was loaded."""
+    broken: ConfigError | None = None
+    """What ``reload`` raises."""
     reloads: int = 0
     fatals: list[str] = field(default_factory=list)
 
@@ -120,8 +122,15 @@ class InstanceAlone:
 
         return close
 
+    def read(self) -> Corefile:
+        if isinstance(self.on_disk, Exception):
+            raise self.on_disk
+        return self.on_disk or self.corefile
+
     async def reload(self) -> None:
         self.reloads += 1
+        if self.broken:
+            raise self.broken
 
     def fatal(self, text: str) -> None:
         self.fatals.append(text)

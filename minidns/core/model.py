@@ -138,6 +138,11 @@ class Repeat(Struct, frozen=True):
     """Monotonic seconds at which the TTLs were true, when they count down."""
     turns: bool = False
     """Whether ``loadbalance`` is to turn the addresses at every repetition."""
+    tallies: tuple[Callable[[int, float], None], ...] = ()
+    """Told how many repetitions there were and the seconds spent on them in all.
+
+    At the latest before each scrape.
+    """
 
 
 class Response(Struct, frozen=True):
@@ -155,8 +160,12 @@ class Response(Struct, frozen=True):
     ra: bool = False
     ad: bool = False
     tc: bool = False
+    rd: bool | None = None
+    """None copies the query's (RFC 1035 4.1.1)."""
     opt: Opt | None = None
     """An OPT of the answerer's own (an upstream's); None echoes the query's."""
+    max_size: int = 65535
+    """Bytes the reply may have over UDP, whatever the query offers (*bufsize*)."""
     rule: str = ""
     """Stable id of the rule that made the answer, such as ``service/cluster-ip``."""
     sources: tuple[Source, ...] = ()

@@ -163,7 +163,7 @@ def error_reply(wire: bytes, rcode: int) -> bytes:
 
 
 def encode_response(query: Query, response: Response) -> bytes:
-    """Return ``response`` as bytes no longer than ``query.max_size``.
+    """Return ``response`` as bytes no longer than its and the query's ``max_size``.
 
     A message that fits goes out uncompressed; else it is compressed, and what still
     does not fit is left out from the end, with TC (as CoreDNS does; the OPT stays).
@@ -187,8 +187,9 @@ def encode_response(query: Query, response: Response) -> bytes:
                 size += len(fixed) + 2 + len(data)
             counts[slot] += len(rdata)
     tc = response.tc
-    if size > query.max_size or (size > 1220 and size > _plain_limit(query)):
-        packed = Records(question, query.max_size - len(opt))
+    limit = _limit(query, response)
+    if size > limit or (size > 1220 and size > _plain_limit(query)):
+        packed = Records(question, limit - len(opt))
         whole, counts = packed.add_sections(
             (response.answer, response.authority, response.additional), qname, head
         )
@@ -202,6 +203,12 @@ def encode_response(query: Query, response: Response) -> bytes:
 
 
 _FIXED = struct.Struct("!HHI")
+
+
+def _limit(query: Query, response: Response) -> int:
+    if query.transport == "tcp":
+        return query.max_size
+    return min(query.max_size, response.max_size)
 
 
 def _plain_limit(query: Query) -> int:
@@ -221,6 +228,8 @@ def _reply_flags(query: Query, response: Response) -> int:
     opcode = query.flags & 0x7800
     # RD and CD are copied for opcode QUERY only (miekg/dns SetReply)
     copied = query.flags & (RD | CD) if not opcode else 0
+    if response.rd is not None:
+        copied = copied & CD | (RD if response.rd else 0)
     return (
         _QR
         | opcode
@@ -241,7 +250,7 @@ def _reply_opt(query: Query, response: Response) -> bytes:
     if opt is None:
         # the client's own size comes back (CoreDNS), and few of its options
         kept = tuple(o for o in asked.options if o[0] in _ECHOED)
-        opt = Opt(asked.size, asked.do, kept)
+        opt = Opt(min(asked.size, response.max_size), asked.do, kept)
     return encode_opt(opt, response.rcode >> 4)
 
 

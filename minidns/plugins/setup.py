@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from minidns.core.corefile import ConfigError, Corefile, Directive, Files, ServerBlock
 from minidns.core.metrics import Metrics
@@ -27,6 +27,8 @@ from minidns.core.model import (
     replace,
 )
 from minidns.kube.resource import Access, ListWatch, Resource
+from minidns.net.endpoint import HttpHandler as HttpHandler
+from minidns.net.endpoint import HttpReply as HttpReply
 from minidns.net.upstream import Exchange
 
 MAX_HOPS = 10
@@ -52,19 +54,6 @@ class Edges:
     environ: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class HttpReply:
-    """What an HTTP endpoint of a plugin answers."""
-
-    body: bytes
-    status: int = 200
-    content_type: str = "text/plain; charset=utf-8"
-
-
-HttpHandler: TypeAlias = Callable[[Mapping[str, str], Mapping[str, str]], HttpReply]
-"""From the query parameters and headers of a GET to the reply."""
-
-
 class Instance(Protocol):
     """The loaded Corefile at work, of which a site is a part."""
 
@@ -78,6 +67,16 @@ class Instance(Protocol):
 
         Several plugins may share an address; a later path wins. Return what closes the
         address early; otherwise it closes when the instance stops.
+        """
+        ...
+
+    def read(self) -> Corefile:
+        """Return the Corefile as it stands now, any directive in it taken for known.
+
+        Raises:
+            OSError: it cannot be read.
+            ConfigError: it cannot be parsed.
+
         """
         ...
 
@@ -95,6 +94,20 @@ class Instance(Protocol):
         ...
 
 
+class Timeouts(NamedTuple):
+    """Seconds that stream listeners wait, None where nothing was said (*timeouts*)."""
+
+    read: float | None = None
+    write: float | None = None
+    idle: float | None = None
+    max_queries: int = -1
+    """Queries answered on one connection; -1 for any number."""
+
+
+Label: TypeAlias = Callable[[Query, Response | None], str]
+"""What is known of a query once it is answered; empty when nothing is."""
+
+
 @dataclass(slots=True)
 class Site:
     """One server block at work: what its plugins may use beside their directives."""
@@ -109,6 +122,19 @@ class Site:
     """Addresses to listen at instead of all (*bind*)."""
     root: str = ""
     """Folder that relative file names are meant from (*root*)."""
+    certificate: tuple[str, str, str] | None = None
+    """Files of ``tls://`` listeners: certificate, key, CA or nothing (*tls*)."""
+    client_auth: str = "nocert"
+    """Whether clients show a certificate: nocert, verify_if_given, require_and_verify.
+
+    They are verified by the CA (*tls*).
+    """
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    """Of stream listeners (*timeouts*)."""
+    debug: bool = False
+    """Whether an unexpected failure ends the process instead of a query (*debug*)."""
+    stacktrace: bool = False
+    """Whether an unexpected failure is logged with its stack (*errors*)."""
     handlers: tuple[str, ...] = ()
     """Names of the plugins in the chain, outermost first; set once configured."""
     checks: dict[str, Callable[[], bool]] = field(default_factory=dict)
@@ -125,6 +151,10 @@ class Site:
         default_factory=dict
     )
     """Plugins that say more about an answer than its sources do (``minidns why``)."""
+    labels: dict[str, Label] = field(default_factory=dict)
+    """What plugins know of a query by label, such as ``kubernetes/namespace``."""
+    labeled: tuple[Name, ...] = ()
+    """Zones whose queries have labels (*metadata*)."""
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     @property
