@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from minidns.kube import objects
-from minidns.kube.objects import Json, Kind, Object
+from minidns.kube.objects import Json, Key, Kind, Object
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,12 @@ class Resource:
         inside = f"/namespaces/{self.namespace}" if self.namespace else ""
         return f"{root}{inside}/{self.plural}"
 
+    @property
+    def type_name(self) -> str:
+        """The kind as CoreDNS's log lines call it: ``*v1.Service``."""
+        version = self.group.rpartition("/")[2] or "v1"
+        return f"*{version}.{self.kind.__name__}"
+
 
 DISCOVERY = "discovery.k8s.io/v1"
 MULTICLUSTER = "multicluster.x-k8s.io/v1alpha1"
@@ -73,6 +79,8 @@ class Page(NamedTuple):
     """What to continue with; empty on the last page."""
     skipped: int = 0
     """Items that could not be read."""
+    unread: tuple[Key, ...] = ()
+    """Those of the skipped that are there at least, by their keys."""
 
 
 class WatchEvent(NamedTuple):
@@ -85,6 +93,8 @@ class WatchEvent(NamedTuple):
     version: str
     ends_initial: bool = False
     """The bookmark that ends the initial events of a streaming LIST."""
+    key: Key | None = None
+    """Whose event it is, where the object could not be read but its key could."""
 
 
 class Gone(Exception):
@@ -112,10 +122,12 @@ class ListWatch(Protocol):
     async def page(self, token: str, version: str | None) -> Page:
         """Return the first page, or the one that ``token`` continues.
 
-        ``version`` is the resourceVersion asked for; None asks for a consistent read.
+        None as ``version`` asks for a consistent read. Else all that matters is
+        whether the server has come as far as that version, or was set back since;
+        what the page holds may be as little as one object.
 
         Raises:
-            Gone: the token has expired, or the version is no longer there.
+            Gone: the token has expired, or the server knows no such version yet.
             ApiError: anything that may pass.
 
         """
@@ -126,12 +138,13 @@ class ListWatch(Protocol):
     ) -> AsyncIterator[WatchEvent]:
         """Yield changes after ``version`` until the server ends the stream.
 
-        With ``initial`` the server first sends every object as ADDED and then a
-        bookmark with ``ends_initial`` (streaming LIST).
+        A connection that says nothing for a minute or two ends it as well. With
+        ``initial`` (and no version) the server first sends every object as ADDED and
+        then a bookmark with ``ends_initial`` (streaming LIST).
 
         Raises:
-            Gone: the version is too old.
-            ApiError: anything that may pass; also a silent connection.
+            Gone: the version is too old, or the server asks to list again.
+            ApiError: anything that may pass.
 
         """
         ...
