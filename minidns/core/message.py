@@ -258,12 +258,12 @@ class Records:
         self._offsets: dict[bytes, int] = {}
         self._remember(question[:-4], 12)
 
-    def bytes(self) -> bytes:
+    def packed(self) -> bytes:
         """Return everything after the header."""
         return bytes(self._out)
 
     def add_sections(
-        self, sections: Iterable[tuple[RRset, ...]], qname: Name, spelled: "bytes"
+        self, sections: Iterable[tuple[RRset, ...]], qname: Name, spelled: bytes
     ) -> tuple[bool, list[int]]:
         """Add records in order until one does not fit.
 
@@ -282,7 +282,7 @@ class Records:
             counts.append(added)
         return whole, counts
 
-    def _add(self, owner: "bytes", rrset: RRset, data: "bytes") -> bool:
+    def _add(self, owner: bytes, rrset: RRset, data: bytes) -> bool:
         start = len(self._out)
         known = dict(self._offsets) if start > self._limit - 600 else None
         self._name(owner)
@@ -304,7 +304,7 @@ class Records:
             self._offsets = known
         return False
 
-    def _name(self, name: "bytes") -> None:
+    def _name(self, name: bytes) -> None:
         at = 0
         while name[at]:
             if (offset := self._offsets.get(name[at:])) is not None:
@@ -315,7 +315,7 @@ class Records:
         self._remember(name, len(self._out) + 12)
         self._out += name
 
-    def _remember(self, name: "bytes", offset: int, upto: int | None = None) -> None:
+    def _remember(self, name: bytes, offset: int, upto: int | None = None) -> None:
         at = 0
         while name[at] and (upto is None or at < upto):
             if offset + at <= _MAX_POINTER:  # a pointer has 14 bits

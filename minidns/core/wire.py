@@ -189,12 +189,12 @@ def encode_response(query: Query, response: Response) -> bytes:
     tc = response.tc
     limit = _limit(query, response)
     if size > limit or (size > 1220 and size > _plain_limit(query)):
-        packed = Records(question, limit - len(opt))
-        whole, counts = packed.add_sections(
+        records = Records(question, limit - len(opt))
+        whole, counts = records.add_sections(
             (response.answer, response.authority, response.additional), qname, head
         )
         tc = tc or not whole
-        body = [packed.bytes()]
+        body = [records.packed()]
     flags = _reply_flags(query, response) | (TC if tc else 0)
     header = _HEADER.pack(
         query.id, flags, 1, counts[0], counts[1], counts[2] + bool(opt)

@@ -4,7 +4,7 @@ Values only, so that a plugin can offer an endpoint without a web server at hand
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -22,8 +22,10 @@ class HttpReply:
     content_type: str = "text/plain; charset=utf-8"
 
 
-HttpHandler: TypeAlias = Callable[[Mapping[str, str], Mapping[str, str]], HttpReply]
-"""From the query parameters and headers of a GET to the reply."""
+HttpHandler: TypeAlias = Callable[
+    [Mapping[str, str], Mapping[str, str]], HttpReply | Awaitable[HttpReply]
+]
+"""From the query parameters and headers of a GET to the reply, now or awaited."""
 
 
 def split(address: str) -> tuple[str, str]:

@@ -147,7 +147,7 @@ class Site:
     """The listener's router, once built; see ``ask``."""
     forget: Callable[[Iterable[Hashable]], None] = lambda keys: None
     """Tell the edge that remembered answers depending on these keys are stale."""
-    explainers: dict[str, Callable[[Query], Mapping[str, object]]] = field(
+    explainers: dict[str, Callable[[Query, Response], Mapping[str, object]]] = field(
         default_factory=dict
     )
     """Plugins that say more about an answer than its sources do (``minidns why``)."""

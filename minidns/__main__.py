@@ -1,0 +1,183 @@
+"""The command line: serve (as CoreDNS is started), why, check."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minidns import __version__
+
+if TYPE_CHECKING:  # imported when needed: --help and --version are to be quick
+    from minidns.server import Settings, Started
+
+_DESCRIPTION = """\
+A cluster DNS that reads CoreDNS's Corefile, answers as CoreDNS does, and says why.
+
+With -conf (or a Corefile in this folder) it serves what that file says, as CoreDNS
+would; with --kubeconfig it serves that cluster's names on this machine."""
+
+EXPLAIN = "127.0.0.1:8053"
+"""Where ``minidns why`` finds a server that was not told otherwise."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the serving command; flags may have one dash or two."""
+    made = argparse.ArgumentParser(
+        "minidns",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="other commands: minidns why NAME [TYPE], minidns check [FILE]",
+        allow_abbrev=False,
+    )
+    made.add_argument("-conf", "--conf", metavar="FILE", help="Corefile to serve")
+    made.add_argument(
+        "-dns.port",
+        "--dns.port",
+        "-p",
+        "--p",
+        dest="port",
+        metavar="PORT",
+        default="53",
+        help="port of server blocks that name none (53)",
+    )
+    made.add_argument(
+        "-pidfile", "--pidfile", metavar="FILE", help="write the pid here"
+    )
+    _flag(made, "plugins", "list the plugins and exit")
+    _flag(made, "version", "show the version and exit")
+    _flag(made, "quiet", "print no zones and version at start")
+    made.add_argument(
+        "-explain",
+        "--explain",
+        metavar="HOST:PORT",
+        help=f"where minidns why may ask ({EXPLAIN}; off for nowhere)",
+    )
+    made.add_argument(
+        "-log.format",
+        "--log.format",
+        dest="log_format",
+        choices=("text", "json"),
+        default="text",
+        help="form of log lines",
+    )
+    laptop = made.add_argument_group("on a laptop, without a Corefile")
+    laptop.add_argument(
+        "--kubeconfig", metavar="FILE", help="serve this cluster's names"
+    )
+    laptop.add_argument("--context", metavar="NAME", help="context in the kubeconfig")
+    laptop.add_argument(
+        "--listen",
+        metavar="HOST:PORT",
+        default="127.0.0.1:5353",
+        help="where to answer (127.0.0.1:5353)",
+    )
+    made.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    return made
+
+
+def _flag(made: argparse.ArgumentParser, name: str, help_: str) -> None:
+    made.add_argument(f"-{name}", f"--{name}", action="store_true", help=help_)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if words[:1] == ["why"]:
+            from minidns.explain import client
+
+            return client.main(words[1:])
+        if words[:1] == ["check"]:
+            from minidns import check
+
+            return check.main(words[1:])
+        return _serve(parser().parse_args(words))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # the reader has gone (``| head``): nothing is left to say, and nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _fail(text: str, status: int = 1) -> int:
+    sys.stdout.flush()
+    print(text, file=sys.stderr)
+    return status
+
+
+def _serve(args: argparse.Namespace) -> int:
+    if args.words:
+        return _fail(f"extra command line arguments: [{' '.join(args.words)}]")
+    if args.version:
+        print(f"minidns-{__version__}")
+        print(f"{sys.platform}, python{sys.version.split()[0]}")
+        return 0
+    if args.plugins:
+        from minidns import plugins
+
+        print("Server types:\n  dns\n\nOther plugins:")
+        print("\n".join(f"  dns.{name}" for name in sorted(plugins.names())))
+        return 0
+    if not args.port.isdecimal() or not 0 <= int(args.port) <= 65535:
+        return _fail(f"-dns.port {args.port}: not a port (0 to 65535)", 2)
+    from minidns import edges, logs
+    from minidns.core.corefile import ConfigError
+    from minidns.server import Server
+
+    logs.start(args.log_format)
+    try:
+        settings, started = (
+            _laptop(args) if args.kubeconfig else (_settings(args), None)
+        )
+        _write_pid(args.pidfile)
+        return asyncio.run(Server(settings, edges.real(), started).run())
+    except ConfigError as exc:
+        return _fail(f"{exc} ({exc.hint})" if exc.hint else str(exc))
+    except OSError as exc:
+        reason = (exc.strerror or str(exc)).lower()
+        return _fail(f"{exc.filename}: {reason}" if exc.filename else reason)
+
+
+def _settings(args: argparse.Namespace, text: str = "") -> "Settings":
+    from minidns.server import Settings
+
+    file = args.conf or ("Corefile" if Path("Corefile").exists() else "")
+    return Settings(
+        file="" if text else file,
+        text=text,
+        port=int(args.port),
+        quiet=args.quiet or bool(text),
+        explain="" if args.explain == "off" else args.explain or EXPLAIN,
+        explain_required=bool(args.explain),
+    )
+
+
+def _laptop(args: argparse.Namespace) -> "tuple[Settings, Started]":
+    """Return what to serve of the cluster that ``--kubeconfig`` names."""
+    from minidns import laptop
+    from minidns.core.corefile import ConfigError
+    from minidns.net.endpoint import split
+
+    kubeconfig = str(Path(args.kubeconfig).expanduser())
+    context = args.context or ""
+    name = laptop.cluster(kubeconfig, context)
+    try:
+        host, port = split(args.listen)
+        number = int(port)
+    except ValueError as exc:
+        raise ConfigError(f"--listen {args.listen}: HOST:PORT is needed") from exc
+    text = laptop.corefile(kubeconfig, context, host or "127.0.0.1", number)
+    return _settings(args, text), laptop.Welcome(name, host or "127.0.0.1")
+
+
+def _write_pid(path: str | None) -> None:
+    if path:
+        Path(path).write_text(f"{os.getpid()}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

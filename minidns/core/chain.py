@@ -1,0 +1,88 @@
+"""Plugins into one Handler, and names to the block whose Handler answers them."""
+
+from collections.abc import Mapping, Sequence
+
+from minidns.core import names
+from minidns.core.model import (
+    DnsError,
+    Handler,
+    Name,
+    Plugin,
+    Query,
+    Rcode,
+    Response,
+    replace,
+)
+from minidns.core.rdata import DS
+
+_IN = 1
+
+
+def build(plugins: Sequence[tuple[str, Plugin]]) -> Handler:
+    """Return the handler that runs the named ``plugins``, outermost first.
+
+    A query that falls out at the end gets SERVFAIL, and a line in the log that names
+    the last plugin (CoreDNS).
+    """
+    last = plugins[-1][0] if plugins else ""
+
+    async def end(query: Query) -> Response:
+        raise DnsError(f"plugin/{last}: no next plugin found")
+
+    handler: Handler = end
+    for _, plugin in reversed(plugins):
+        handler = plugin(handler)
+    return handler
+
+
+async def refuse(query: Query) -> Response:
+    """Answer REFUSED: nobody here is responsible (a block without plugins, too)."""
+    raise DnsError(rcode=Rcode.REFUSED)
+
+
+def route(handlers: Mapping[Name, Handler], *, any_class: bool) -> Handler:
+    """Return the handler that gives each query to the longest zone it is in.
+
+    ``any_class`` lets classes other than IN through, as CoreDNS does where *forward*
+    or *chaos* is configured on the listener; they are refused otherwise.
+    """
+    root = handlers.get(".")
+    deepest = max(map(_depth, handlers), default=0)
+
+    async def router(query: Query) -> Response:
+        qname, qtype, qclass = query.question
+        if qclass != _IN and not any_class:
+            raise DnsError(rcode=Rcode.REFUSED)
+        if deepest:
+            zone = _zone(handlers, qname, shortest=qtype == DS)
+            if zone is not None:
+                return await handlers[zone](
+                    query if zone == query.zone else replace(query, zone=zone)
+                )
+        if root is None:
+            raise DnsError(rcode=Rcode.REFUSED)
+        return await root(query)
+
+    return router
+
+
+def _depth(zone: Name) -> int:
+    return len(names.labels(zone))
+
+
+def _zone(
+    handlers: Mapping[Name, Handler], qname: Name, *, shortest: bool
+) -> Name | None:
+    """Return the longest zone below the root that ``qname`` is in, if any.
+
+    A DS record belongs to the parent's side of a cut: the shortest zone answers it.
+    """
+    found = None
+    name = qname
+    while name != ".":
+        if name in handlers:
+            found = name
+            if not shortest:
+                break
+        name = names.parent(name) if "\\" in name else name.partition(".")[2] or "."
+    return found

@@ -1,0 +1,52 @@
+"""The real world: clock, chance, files, environment, sockets, the Kubernetes API."""
+
+import asyncio
+import glob
+import os
+import random
+import time
+from pathlib import Path
+
+from minidns.core.corefile import ConfigError
+from minidns.kube.api import ListWatches
+from minidns.net.upstream import Exchanger
+from minidns.plugins.setup import Edges
+
+MAX_FILE = 10 << 20
+"""Bytes; a Corefile, hosts or zone file is never that big unless it is a mistake."""
+
+
+class Disk:
+    """Files as they stand on disk."""
+
+    def read(self, path: str) -> str:
+        """Return the text of the file at ``path``; bytes that are no UTF-8 are shown.
+
+        Raises:
+            OSError: it cannot be read.
+            ConfigError: it is too big to be what it should be.
+
+        """
+        with Path(path).open("rb") as file:
+            raw = file.read(MAX_FILE + 1)
+        if len(raw) > MAX_FILE:
+            raise ConfigError(f"{path}: larger than {MAX_FILE >> 20} MiB")
+        return raw.decode("utf-8", "backslashreplace")
+
+    def glob(self, pattern: str) -> list[str]:
+        """Return the paths that match, sorted; names that begin with a dot too (Go)."""
+        return sorted(glob.glob(pattern, include_hidden=True))
+
+
+def real() -> Edges:
+    """Return the edges of a process that serves."""
+    return Edges(
+        list_watch=ListWatches(),
+        exchange=Exchanger(),
+        now=time.monotonic,
+        wall=time.time,
+        sleep=asyncio.sleep,
+        random=random.Random(random.SystemRandom().getrandbits(128)),
+        files=Disk(),
+        environ=os.environ,
+    )

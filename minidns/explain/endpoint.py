@@ -1,0 +1,88 @@
+"""What a running server says to ``minidns why``: an answer with its reasons, as JSON.
+
+Served at the local endpoint only (``-explain``), to whoever can reach it: it tells no
+more than a DNS query to the server would, but says which objects it follows from.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+
+from minidns.core import names
+from minidns.core.model import Query, Question, Response
+from minidns.core.rdata import rcode_name, to_lines, type_name, type_number
+from minidns.instance import Loaded
+from minidns.net.endpoint import HttpReply
+
+Respond = Callable[[Query], Awaitable[Response]]
+
+VERSION = 1
+"""Of the JSON form; grows when a field changes its meaning."""
+
+
+def reply(tree: Mapping[str, object], status: int = 200) -> HttpReply:
+    """Return ``tree`` as a JSON reply."""
+    body = json.dumps(tree, indent=1).encode() + b"\n"
+    return HttpReply(body, status, "application/json")
+
+
+async def why(
+    loaded: Loaded, respond: Respond, parameters: Mapping[str, str]
+) -> HttpReply:
+    """Ask the server what ``parameters`` name and return the answer with its reasons.
+
+    Parameters: ``name``, ``type`` (A), ``client`` (the address to ask as).
+    """
+    try:
+        name = names.absolute(parameters["name"])
+        names.to_wire(name)
+        question = Question(name, type_number(parameters.get("type", "A")))
+    except KeyError:
+        return reply({"error": "name is missing"}, 400)
+    except ValueError as exc:
+        return reply({"error": str(exc)}, 400)
+    query = Query(
+        question,
+        transport="tcp",
+        max_size=65535,
+        peer=(parameters.get("client", "127.0.0.1"), 0),
+    )
+    response = await respond(query)
+    return reply(
+        {**told(query, response), "details": _details(loaded, query, response)}
+    )
+
+
+def told(query: Query, response: Response) -> dict[str, object]:
+    """Return a response in the fields of the JSON form."""
+    return {
+        "version": VERSION,
+        "name": query.question.qname,
+        "type": type_name(query.question.qtype),
+        "rcode": rcode_name(response.rcode),
+        "authoritative": response.aa,
+        "answer": [line for rrset in response.answer for line in to_lines(rrset)],
+        "authority": [line for rrset in response.authority for line in to_lines(rrset)],
+        "additional": [
+            line for rrset in response.additional for line in to_lines(rrset)
+        ],
+        "rule": response.rule,
+        "sources": [
+            {
+                "kind": source.kind,
+                "name": source.name,
+                "uid": source.uid,
+                "resourceVersion": source.version,
+                "found": source.found,
+            }
+            for source in response.sources
+        ],
+    }
+
+
+def _details(loaded: Loaded, query: Query, response: Response) -> dict[str, object]:
+    """Return what plugins can say beyond the sources, by plugin."""
+    return {
+        name: dict(explain(query, response))
+        for site in loaded.sites
+        for name, explain in site.explainers.items()
+    }

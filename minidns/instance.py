@@ -1,0 +1,156 @@
+"""One loaded Corefile at work: its sites, and who answers what on which listener."""
+
+import logging
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from typing import NamedTuple
+
+from minidns import plugins
+from minidns.core import chain
+from minidns.core.corefile import ConfigError, Corefile
+from minidns.core.metrics import Metrics
+from minidns.core.model import Handler, Name
+from minidns.net.http import HttpEndpoints
+from minidns.plugins.setup import Edges, HttpHandler, Site
+
+log = logging.getLogger(__name__)
+
+TRANSPORTS = ("dns", "tls")
+"""Schemes of a key that minidns listens for."""
+
+
+class Listener(NamedTuple):
+    """A transport at an address; all blocks that name it share its sockets."""
+
+    transport: str
+    host: str
+    """Empty: every address of the machine."""
+    port: int
+
+    def __str__(self) -> str:
+        """Return the label that metrics and logs use: ``dns://:53``."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.transport}://{host}:{self.port}"
+
+
+class Loaded:
+    """The sites of a Corefile, set up but not started."""
+
+    def __init__(
+        self,
+        corefile: Corefile,
+        edges: Edges,
+        metrics: Metrics,
+        *,
+        read: Callable[[], Corefile],
+        reload: Callable[[], Awaitable[None]],
+        fatal: Callable[[str], None],
+        forget: Callable[[Iterable[Hashable]], None],
+    ) -> None:
+        self.corefile = corefile
+        self.read = read
+        self._reload = reload
+        self._fatal = fatal
+        self._http = HttpEndpoints()
+        self.sites: list[Site] = []
+        self.routes: dict[Listener, Handler] = {}
+        self._zones: dict[Listener, dict[Name, tuple[Site, Handler]]] = {}
+        for block in corefile.blocks:
+            site = Site(block, edges, metrics, self)
+            site.forget = forget
+            handler = _handler(site)
+            self.sites.append(site)
+            self._serve(site, handler)
+        for listener, zones in self._zones.items():
+            router = _router(zones)
+            self.routes[listener] = router
+            for site, _ in zones.values():
+                site.top = site.top or router
+
+    def _serve(self, site: Site, handler: Handler) -> None:
+        for key in site.block.keys:
+            if key.transport not in TRANSPORTS:
+                raise ConfigError(f"{key}: {key.transport} is not supported by minidns")
+            if key.transport == "tls" and site.certificate is None:
+                raise ConfigError(f"{key}: needs a tls line with certificate and key")
+            for host in site.bound or ("",):
+                listener = Listener(key.transport, host, key.port)
+                zones = self._zones.setdefault(listener, {})
+                if key.zone in zones:
+                    raise ConfigError(f"cannot serve {key} - it is already defined")
+                zones[key.zone] = (site, handler)
+
+    def site_of(self, listener: Listener) -> Site:
+        """Return the first site of ``listener``: it has the certificate."""
+        return next(iter(self._zones[listener].values()))[0]
+
+    def site_at(self, listener: Listener, zone: Name) -> Site:
+        """Return the site that answers ``zone`` at ``listener``."""
+        return self._zones[listener][zone][0]
+
+    def zones_of(self, listener: Listener) -> tuple[Name, ...]:
+        """Return the zones answered at ``listener``, sorted."""
+        return tuple(sorted(self._zones[listener]))
+
+    def http(
+        self, address: str, path: str, handler: HttpHandler
+    ) -> Callable[[], Awaitable[None]]:
+        """Serve ``path`` at ``address`` from start-up on; see setup.Instance."""
+        return self._http.add(address, path, handler)
+
+    async def reload(self) -> None:
+        """Read the Corefile again and take over to it; see setup.Instance."""
+        await self._reload()
+
+    def fatal(self, text: str) -> None:
+        """End the process with ``text``; see setup.Instance."""
+        self._fatal(text)
+
+    async def start(self) -> None:
+        """Open the HTTP endpoints, then do what has to be done before DNS is served.
+
+        Raises:
+            ConfigError: something named in the Corefile cannot be had.
+
+        """
+        try:
+            await self._http.open()
+        except OSError as exc:
+            raise ConfigError(str(exc)) from exc
+        for site in self.sites:
+            for hook in site.start_hooks:
+                await hook()
+
+    async def serving(self) -> None:
+        """Do what has to be done once the DNS sockets are open."""
+        for site in self.sites:
+            for hook in site.serving_hooks:
+                await hook()
+
+    async def shut_down(self) -> None:
+        """Do what has to be done at the end of the process, while DNS still answers."""
+        for site in self.sites:
+            for hook in site.shutdown_hooks:
+                await hook()
+
+    async def stop(self) -> None:
+        """End all that runs for this Corefile."""
+        for site in self.sites:
+            await site.stop()
+        await self._http.close()
+
+
+def _handler(site: Site) -> Handler:
+    """Return what answers the queries of one block."""
+    configured = plugins.configure(site)
+    return chain.build(configured) if configured else chain.refuse
+
+
+def _router(zones: dict[Name, tuple[Site, Handler]]) -> Handler:
+    any_class = any(
+        name in ("chaos", "forward")
+        for site, _ in zones.values()
+        for name in site.handlers
+    )
+    return chain.route(
+        {zone: handler for zone, (_, handler) in zones.items()}, any_class=any_class
+    )

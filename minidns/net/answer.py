@@ -1,0 +1,108 @@
+"""From a client's bytes to the reply's, whatever socket they came through."""
+
+import logging
+from collections.abc import Callable, Coroutine, Generator
+from types import coroutine
+from typing import Any, Literal, TypeVar
+
+from minidns.core.model import (
+    Address,
+    DnsError,
+    Dropped,
+    FormatError,
+    Handler,
+    Query,
+    Rcode,
+    Response,
+)
+from minidns.core.wire import (
+    bad_version,
+    decode_query,
+    encode_response,
+    error_reply,
+)
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Answerer:
+    """Answers the messages of one listener."""
+
+    def __init__(
+        self,
+        server: str,
+        top: Handler,
+        panicked: Callable[[], None] = lambda: None,
+        refused: Callable[[Query, Response], None] = lambda query, response: None,
+    ) -> None:
+        self.server = server
+        """Label of the listener: scheme, bound address or nothing, port."""
+        self.top = top
+        """Exchanged as a whole by a reload."""
+        self._panicked = panicked
+        self._refused = refused
+
+    async def respond(self, query: Query) -> Response:
+        """Answer a readable query; what the chain raises becomes an empty reply.
+
+        Raises:
+            Dropped: there is to be no reply.
+
+        """
+        if (refusal := bad_version(query)) is not None:
+            return refusal
+        try:
+            return await self.top(query)
+        except Dropped:
+            raise
+        except DnsError as exc:
+            response = Response(exc.rcode)
+            if exc.rcode == Rcode.REFUSED and not exc.text:
+                self._refused(query, response)
+            return response
+        except Exception:
+            self._panicked()
+            log.exception("unexpected failure answering %s", query.question.qname)
+            return Response(Rcode.SERVFAIL)
+
+    def decode(
+        self,
+        wire: bytes,
+        transport: Literal["udp", "tcp"],
+        peer: Address,
+        local: Address,
+    ) -> Query | bytes | None:
+        """Return the query in ``wire``, or the error reply it gets, or None."""
+        try:
+            return decode_query(wire, transport, peer, local, self.server)
+        except Dropped:
+            return None
+        except FormatError as exc:
+            return error_reply(wire, exc.rcode)
+
+    async def answer(self, query: Query) -> list[bytes]:
+        """Return the messages of the reply to ``query``: none, one, or a transfer."""
+        try:
+            response = await self.respond(query)
+        except Dropped:
+            return []
+        return [encode_response(query, each) for each in (response, *response.more)]
+
+
+@coroutine
+def carry_on(
+    started: Coroutine[Any, Any, T], waiting: object
+) -> Generator[Any, Any, T]:
+    """Finish a coroutine that was stepped once by hand and waits for ``waiting``.
+
+    For a task: most answers come from memory and never need one (they end in their
+    first step); the few that wait are carried on in a task from where they are.
+    """
+    try:
+        yield waiting
+    except BaseException as exc:
+        waiting = started.throw(exc)
+        yield waiting
+    result: T = yield from started
+    return result

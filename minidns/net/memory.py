@@ -1,0 +1,230 @@
+"""The edge's memory: replies that may be sent again as they are.
+
+A reply is kept under the bytes of its query less the id, so that the same question in
+the same form from anybody costs one look-up. It is small and honest: a bounded number
+of entries and bytes; a change of anything an answer follows from drops it before the
+next query is read; nothing is repeated past its time; TTLs count down; addresses are
+turned where *loadbalance* would turn them; and every repetition is told to the metrics.
+
+A question is remembered when it is seen for the second time, so that a stream of
+names asked only once cannot push out what is asked all the time.
+"""
+
+from collections.abc import Hashable, Iterable
+from itertools import chain
+
+from minidns.core import message, names
+from minidns.core.model import Query, Repeat, Response
+from minidns.core.rdata import AAAA, A
+
+MAX_ENTRIES = 32768
+MAX_BYTES = 16 << 20
+_SEEN = 16384
+_OVERHEAD = 600
+"""Bytes an entry costs beside its query and reply (measured)."""
+
+
+class Entry:
+    """One remembered reply."""
+
+    __slots__ = (
+        "block",
+        "hits",
+        "keys",
+        "repeat",
+        "tail",
+        "told",
+        "ttl_at",
+        "until",
+        "when",
+    )
+
+    def __init__(
+        self, query: Query, response: Response, repeat: Repeat, reply: bytes
+    ) -> None:
+        self.tail = reply[2:]
+        """The reply less its id."""
+        self.until = repeat.until
+        self.keys = repeat.keys
+        self.repeat = repeat
+        self.hits = 0
+        self.told = 0
+        self.when = repeat.ages
+        self.ttl_at = _ttls(reply) if repeat.ages is not None else ()
+        self.block = _addresses(query, response, reply) if repeat.turns else None
+
+    def turned(self) -> bytes:
+        """Return the tail with its addresses turned on by one (*loadbalance*)."""
+        tail = self.tail
+        if self.block is not None:
+            start, size, end = self.block
+            tail = b"".join(
+                (
+                    tail[:start],
+                    tail[start + size : end],
+                    tail[start : start + size],
+                    tail[end:],
+                )
+            )
+            self.tail = tail
+        return tail
+
+    def aged(self, now: float) -> None:
+        """Count the TTLs down to ``now``, in whole seconds."""
+        if self.when is None:
+            return
+        passed = int(now - self.when)
+        if passed <= 0:
+            return
+        tail = bytearray(self.tail)
+        for at in self.ttl_at:
+            ttl = int.from_bytes(tail[at : at + 4])
+            tail[at : at + 4] = max(0, ttl - passed).to_bytes(4)
+        self.tail = bytes(tail)
+        self.when += passed
+
+
+def _ttls(reply: bytes) -> tuple[int, ...]:
+    """Return where the TTLs of ``reply`` stand, counted in the tail."""
+    counts = [int.from_bytes(reply[at : at + 2]) for at in (6, 8, 10)]
+    at = message.skip_name(reply, 12) + 4
+    found = []
+    for _ in range(sum(counts)):
+        rtype, end = message.skip_record(reply, at)
+        if rtype != 41:
+            found.append(message.skip_name(reply, at) + 4 - 2)
+        at = end
+    return tuple(found)
+
+
+def _addresses(
+    query: Query, response: Response, reply: bytes
+) -> tuple[int, int, int] | None:
+    """Return start, record size and end in the tail of the addresses to turn.
+
+    They are the last RRset of the answer, where several addresses are; elsewhere (a
+    compressed reply, addresses of several names) the order is left as it is.
+    """
+    if not response.answer or response.answer[-1].rtype not in (A, AAAA):
+        return None
+    *before, last = response.answer
+    if len(last.rdata) < 2:
+        return None
+    qname = query.question.qname
+    start = 12 + len(names.to_wire(qname)) + 4
+    for rrset in before:
+        head = len(names.to_wire(rrset.owner)) + 10
+        start += sum(head + len(data) for data in rrset.rdata)
+    size = len(names.to_wire(last.owner)) + 10 + len(last.rdata[0])
+    end = start + size * len(last.rdata)
+    if (
+        end > len(reply)
+        or reply[start + size - len(last.rdata[0]) : start + size] != last.rdata[0]
+    ):
+        return None
+    return start - 2, size, end - 2
+
+
+class Memory:
+    """Remembered replies by the bytes of their queries, less the id."""
+
+    def __init__(
+        self, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES
+    ) -> None:
+        self.entries: dict[bytes, Entry] = {}
+        self._asked: dict[Hashable, set[bytes]] = {}
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._seen: set[bytes] = set()
+        self._seen_before: set[bytes] = set()
+        self.age = 0
+        """Grows whenever something is forgotten."""
+
+    def get(self, question: bytes, now: float) -> bytes | None:
+        """Return the remembered reply, less its id, to a query's bytes less its."""
+        entry = self.entries.get(question)
+        if entry is None:
+            return None
+        if entry.until <= now:
+            self._drop(question)
+            return None
+        entry.hits += 1
+        if entry.when is not None:
+            entry.aged(now)
+        return entry.turned() if entry.block is not None else entry.tail
+
+    def put(
+        self, question: bytes, query: Query, response: Response, reply: bytes
+    ) -> None:
+        """Remember ``reply`` if it may be repeated and was asked for before."""
+        repeat = response.repeat
+        if repeat is None or query.flags & 0x7800 or response.more:
+            return
+        if not self._twice(question):
+            return
+        size = len(question) + len(reply) + _OVERHEAD
+        while self.entries and (
+            len(self.entries) >= self._max_entries
+            or self._bytes + size > self._max_bytes
+        ):
+            self._drop(next(iter(self.entries)))  # the oldest
+        if size > self._max_bytes:
+            return
+        self._drop(question)
+        self.entries[question] = Entry(query, response, repeat, reply)
+        self._bytes += size
+        for key in repeat.keys:
+            self._asked.setdefault(key, set()).add(question)
+
+    def _twice(self, question: bytes) -> bool:
+        if question in self._seen or question in self._seen_before:
+            return True
+        if len(self._seen) >= _SEEN:
+            self._seen_before, self._seen = self._seen, set()
+        self._seen.add(question)
+        return False
+
+    def forget(self, keys: Iterable[Hashable]) -> None:
+        """Drop every reply that depends on any of ``keys``."""
+        self.age += 1
+        asked = self._asked
+        if asked:
+            stale = [asked[key] for key in keys if key in asked]
+            for question in set(chain.from_iterable(stale)):
+                self._drop(question)
+
+    def clear(self) -> None:
+        """Drop every reply."""
+        self.tell()
+        self.entries.clear()
+        self._asked.clear()
+        self._bytes = 0
+
+    def _drop(self, question: bytes) -> None:
+        entry = self.entries.pop(question, None)
+        if entry is None:
+            return
+        _tell(entry)
+        self._bytes -= len(question) + len(entry.tail) + 2 + _OVERHEAD
+        for key in entry.keys:
+            questions = self._asked[key]
+            questions.discard(question)
+            if not questions:
+                del self._asked[key]
+
+    def tell(self) -> None:
+        """Tell every tally of the repetitions since the last time."""
+        for entry in self.entries.values():
+            _tell(entry)
+
+
+SECONDS_PER_REPETITION = 10e-6
+"""What the metrics say a repetition took: it is below what a clock can tell."""
+
+
+def _tell(entry: Entry) -> None:
+    if news := entry.hits - entry.told:
+        entry.told = entry.hits
+        for tally in entry.repeat.tallies:
+            tally(news, news * SECONDS_PER_REPETITION)

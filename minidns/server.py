@@ -1,0 +1,303 @@
+"""The composition root: a Corefile becomes an Instance, an Instance gets sockets.
+
+It starts, reloads and stops them in CoreDNS's order: HTTP endpoints first, then what
+plugins must have before they can answer, then the DNS sockets; at the end the reverse,
+with readiness withdrawn first and DNS answering to the last.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import ssl
+import sys
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+
+from minidns import __version__, plugins
+from minidns.core import corefile
+from minidns.core.corefile import ConfigError, Corefile
+from minidns.core.metrics import Metrics
+from minidns.explain import endpoint as explain
+from minidns.instance import Listener, Loaded
+from minidns.listening import Listening
+from minidns.net.endpoint import HttpReply, split
+from minidns.net.http import HttpEndpoints
+from minidns.plugins.setup import Edges
+
+log = logging.getLogger("minidns")
+
+GRACE_S = 5.0
+"""Seconds that queries under way get when their sockets close (CoreDNS)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the command line says."""
+
+    file: str = ""
+    """Path of the Corefile; empty for ``text``."""
+    text: str = ""
+    """A Corefile that is no file; empty for CoreDNS's default."""
+    port: int = 53
+    """For keys of the Corefile that name none."""
+    quiet: bool = False
+    explain: str = ""
+    """``host:port`` of the local endpoint that ``minidns why`` asks; empty for none."""
+    explain_required: bool = False
+    """Whether the server must not run without it."""
+
+
+Started = Callable[["Server"], None]
+"""Told once everything is open."""
+
+
+class Server:
+    """The process's one server."""
+
+    def __init__(
+        self, settings: Settings, edges: Edges, started: Started | None = None
+    ) -> None:
+        self.settings = settings
+        self.edges = edges
+        self.metrics = Metrics()
+        self.loaded: Loaded | None = None
+        self.listening: dict[Listener, Listening] = {}
+        self._local = HttpEndpoints()
+        self._started = started
+        self._stopping: asyncio.Future[int] | None = None
+        self._at_once = False
+        self._shutting_down = False
+        self._reloading = asyncio.Lock()
+        self._panics = self.metrics.counter(
+            "coredns_panics_total", "A metrics that counts the number of panics."
+        )
+        self.metrics.before_scrape.append(self._tell)
+
+    def read(self) -> Corefile:
+        """Return what the Corefile says now, whatever its directives are.
+
+        Raises:
+            ConfigError: it cannot be parsed.
+            OSError: it cannot be read.
+
+        """
+        return self._parse(None)
+
+    def _parse(self, known: tuple[str, ...] | None) -> Corefile:
+        name = self.settings.file
+        text = self.edges.files.read(name) if name else self.settings.text
+        return corefile.parse(
+            text,
+            file=name or "Corefile",
+            files=self.edges.files,
+            environ=self.edges.environ,
+            known=known,
+            port=self.settings.port,
+            directory=os.getcwd(),
+        )
+
+    def _load(self) -> Loaded:
+        parsed = self._parse(plugins.ORDER)
+        for warning in parsed.warnings:
+            log.warning("%s", warning)
+        return Loaded(
+            parsed,
+            self.edges,
+            self.metrics,
+            read=self.read,
+            reload=self.reload,
+            fatal=self.fatal,
+            forget=self._forget,
+        )
+
+    async def run(self) -> int:
+        """Serve until told to stop; return the exit status.
+
+        Raises:
+            ConfigError: the Corefile cannot be used, or an address cannot be had.
+            OSError: the Corefile cannot be read.
+
+        """
+        loop = asyncio.get_running_loop()
+        self._stopping = loop.create_future()
+        self._watch_signals(loop)
+        try:
+            self.loaded = loaded = self._load()
+            await self._until_stopped(loaded.start())
+            if not self._stopping.done():
+                self.listening = await self._open(loaded)
+                await self._open_explain()
+                self._say_what_is_served(loaded)
+                await loaded.serving()
+                if self._started is not None:
+                    self._started(self)
+            status = await self._stopping
+            if not self._at_once:
+                self._shutting_down = True
+                self._stopping = loop.create_future()
+                await self._until_stopped(loaded.shut_down())
+            return status
+        finally:
+            await self._local.close()
+            await self._close(self.listening.values())
+            if self.loaded is not None:
+                await self.loaded.stop()
+
+    async def _until_stopped(self, work: Awaitable[None]) -> None:
+        """Do ``work``, but let a signal end it early."""
+        assert self._stopping is not None
+        task = asyncio.ensure_future(work)
+        await asyncio.wait((task, self._stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        else:
+            task.result()
+
+    # -- sockets
+
+    async def _open(self, loaded: Loaded) -> dict[Listener, Listening]:
+        opened: dict[Listener, Listening] = {}
+        try:
+            for listener in loaded.routes:
+                opened[listener] = old = self.listening.get(listener) or Listening(
+                    listener, self.metrics, self.edges.now, self._panics.inc
+                )
+                if listener not in self.listening:
+                    old.answerer.top = loaded.routes[listener]
+                    await old.open(loaded.site_of(listener).certificate)
+        except (OSError, ssl.SSLError) as exc:
+            await self._close(
+                each for key, each in opened.items() if key not in self.listening
+            )
+            raise ConfigError(str(exc)) from exc
+        return opened
+
+    async def _close(self, listening: Iterable[Listening]) -> None:
+        await asyncio.gather(*(each.close(GRACE_S) for each in listening))
+
+    async def _open_explain(self) -> None:
+        """Serve ``minidns why`` where the settings say."""
+        if not (address := self.settings.explain):
+            return
+        names = ("localhost", "127.0.0.1", "::1", split(address)[0])
+        self._local.add(address, "/why", self._why, hosts=names)
+        try:
+            await self._local.open()
+        except OSError as exc:
+            if self.settings.explain_required:
+                raise ConfigError(f"-explain: {exc}") from exc
+            log.warning("minidns why cannot be asked: %s (-explain moves it)", exc)
+
+    async def _why(
+        self, parameters: Mapping[str, str], headers: Mapping[str, str]
+    ) -> HttpReply:
+        assert self.loaded is not None
+        first = next(iter(self.listening.values()))
+        return await explain.why(self.loaded, first.answerer.respond, parameters)
+
+    def _forget(self, keys: Iterable[Hashable]) -> None:
+        stale = tuple(keys)
+        for each in self.listening.values():
+            each.memory.forget(stale)
+
+    def _tell(self) -> None:
+        for each in self.listening.values():
+            each.memory.tell()
+
+    def _say_what_is_served(self, loaded: Loaded) -> None:
+        if self.settings.quiet:
+            return
+        for listener in loaded.routes:
+            scheme = "" if listener.transport == "dns" else f"{listener.transport}://"
+            on = f" on {listener.host}" if listener.host else ""
+            for zone in loaded.zones_of(listener):
+                print(f"{scheme}{zone}:{self.listening[listener].port}{on}")
+        print(f"minidns-{__version__}")
+        print(f"{sys.platform}, python{sys.version.split()[0]}", flush=True)
+
+    # -- reload
+
+    async def reload(self) -> None:
+        """Take over to the Corefile as it is now; a broken one changes nothing.
+
+        Raises:
+            ConfigError: it cannot be used; the old one goes on.
+
+        """
+        async with self._reloading:
+            log.info("Reloading")
+            old = self.loaded
+            new: Loaded | None = None
+            try:
+                new = self._load()
+                await new.start()
+                listening = await self._open(new)
+            except (ConfigError, OSError) as exc:
+                log.error("Restart failed: %s", exc)
+                if new is not None:
+                    await new.stop()
+                raise (
+                    exc if isinstance(exc, ConfigError) else ConfigError(str(exc))
+                ) from exc
+            gone = [
+                each for key, each in self.listening.items() if key not in listening
+            ]
+            self.loaded, self.listening = new, listening
+            for listener, handler in new.routes.items():
+                listening[listener].answerer.top = handler
+                listening[listener].memory.clear()
+            await new.serving()
+            # what ends here may be waiting for us: it is not waited for in turn
+            asyncio.get_running_loop().create_task(self._retire(old, gone))
+            log.info("Reloading complete")
+
+    async def _retire(self, old: Loaded | None, gone: list[Listening]) -> None:
+        await self._close(gone)
+        if old is not None:
+            await old.stop()
+
+    # -- the end
+
+    def _watch_signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        for number, act in (
+            (signal.SIGTERM, self._on_term),
+            (signal.SIGINT, self._on_interrupt),
+            (signal.SIGQUIT, self._on_quit),
+            (signal.SIGUSR1, self._on_usr1),
+        ):
+            loop.add_signal_handler(number, act)
+        for number in (signal.SIGHUP, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN)
+
+    def stop(self, status: int = 0) -> None:
+        """Begin to end the process."""
+        if self._stopping is not None and not self._stopping.done():
+            self._stopping.set_result(status)
+
+    def fatal(self, text: str) -> None:
+        """End the process with ``[FATAL] text`` and status 1."""
+        log.critical("%s", text, extra={"bare": True})
+        self._at_once = True
+        self.stop(1)
+
+    def _on_term(self) -> None:
+        log.info("SIGTERM: Shutting down servers then terminating")
+        self.stop()
+
+    def _on_interrupt(self) -> None:
+        if self._shutting_down:
+            os._exit(2)  # the second one means it (CoreDNS)
+        log.info("SIGINT: Shutting down")
+        self.stop()
+
+    def _on_quit(self) -> None:
+        log.info("SIGQUIT: Quitting process immediately")
+        self._at_once = True
+        self.stop()
+
+    def _on_usr1(self) -> None:
+        log.info("SIGUSR1: Reloading")
+        task = asyncio.ensure_future(self.reload())
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
