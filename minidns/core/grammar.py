@@ -208,11 +208,13 @@ class Grammar:
 
     def _unknown(self, name: str) -> ConfigError:
         error = self._error(f"Unknown directive '{name}'")
-        if "." in name or ":" in name:
-            return error.hinting("a zone within a server block: is a '}' missing?")
         near = get_close_matches(name, self._known or (), n=1)
         meant = _SUCCESSORS.get(name) or (near[0] if near else "")
-        return error.hinting(f"did you mean '{meant}'?" if meant else "")
+        if meant:
+            return error.hinting(f"did you mean '{meant}'?")
+        zone = "." in name or ":" in name
+        lost = "a zone within a server block: is a '}' missing?"
+        return error.hinting(lost) if zone else error
 
     # snippets and imports
 

@@ -1,0 +1,64 @@
+"""Each broken Corefile gives exactly the line that CoreDNS prints."""
+
+import pytest
+
+from minidns.core import corefile
+from tests.corefiles import DIRECTIVES, MOUNT, Case, cases
+
+BROKEN = cases("broken")
+BY_GRAMMAR = [case for case in BROKEN if not case.error.startswith("plugin/")]
+BY_PLUGIN = [case for case in BROKEN if case.error.startswith("plugin/")]
+
+HINTS = {
+    "directive-mistyped": "did you mean 'kubernetes'?",
+    "directive-removed": "did you mean 'forward'?",
+    "directive-in-capitals": "did you mean 'errors'?",
+    "directive-with-colon": "did you mean 'errors'?",
+    "directive-glued-to-brace": "did you mean 'errors'?",
+    "import-mistyped-directive": "did you mean 'forward'?",
+    "block-not-closed-before-next": "a zone within a server block: is a '}' missing?",
+    "key-glued-to-brace": "put a blank before the brace",
+}
+
+
+def parse(case: Case) -> corefile.Corefile:
+    return corefile.parse(
+        case.text, files=case.files, environ={}, known=DIRECTIVES, directory=MOUNT
+    )
+
+
+def problems(case: Case) -> tuple[corefile.ConfigError, ...]:
+    return corefile.problems(
+        case.text, files=case.files, environ={}, known=DIRECTIVES, directory=MOUNT
+    )
+
+
+def test_there_are_enough_to_mean_something() -> None:
+    assert len(BY_GRAMMAR) >= 40
+    assert len(BY_PLUGIN) >= 40
+
+
+@pytest.mark.parametrize("case", BY_GRAMMAR, ids=lambda case: case.name)
+def test_the_grammar_refuses(case: Case) -> None:
+    with pytest.raises(corefile.ConfigError) as caught:
+        parse(case)
+    assert str(caught.value) == case.error
+
+
+@pytest.mark.parametrize("case", BY_GRAMMAR, ids=lambda case: case.name)
+def test_the_first_error_is_among_the_problems(case: Case) -> None:
+    assert case.error in [str(problem) for problem in problems(case)]
+
+
+@pytest.mark.parametrize("case", BY_PLUGIN, ids=lambda case: case.name)
+def test_the_grammar_leaves_it_to_the_plugin(case: Case) -> None:
+    name = case.error.removeprefix("plugin/").partition(":")[0]
+    assert parse(case).blocks[0].named(name)
+    assert problems(case) == ()
+
+
+@pytest.mark.parametrize(("name", "hint"), HINTS.items())
+def test_hint(name: str, hint: str) -> None:
+    (case,) = (case for case in BROKEN if case.name == name)
+    assert problems(case)[0].hint == hint
+    assert hint not in str(problems(case)[0])
