@@ -1,0 +1,251 @@
+"""The small web server of health, readiness, metrics and ``minidns why``.
+
+The only module that speaks HTTP to strangers. What they can cost is bounded: bytes
+before a request is whole, seconds of silence or of not reading, connections in all.
+The newest connection is always served, the oldest makes room: a probe of the kubelet
+gets through whoever sits on the others.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from inspect import isawaitable
+from typing import NamedTuple, cast
+
+from aiohttp import web
+
+from minidns.core.model import Address
+from minidns.net.endpoint import HttpHandler, HttpReply
+from minidns.net.listener import listen
+
+log = logging.getLogger(__name__)
+_SILENT = logging.Logger("requests", logging.CRITICAL)
+
+TIMEOUT_S = 5.0
+"""Seconds to read a request, to write a reply, to be idle (CoreDNS)."""
+LINGER_S = 1.0
+"""Seconds in which an unwanted body is read away before the connection closes."""
+MAX_HEAD = 16 << 10
+"""Bytes that may arrive without being a whole request."""
+MAX_CONNECTIONS = 64
+"""limit: CoreDNS takes any number."""
+
+NOT_FOUND = HttpReply(b"404 page not found\n", 404)
+_METHOD = HttpReply(b"405 method not allowed\n", 405)
+_BODY = HttpReply(b"413 a body is of no use here\n", 413)
+_HOST = HttpReply(b"421 this server has another name\n", 421)
+_BROKEN = HttpReply(b"500 internal server error\n", 500)
+
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+}
+"""For what a browser renders; a name from the network stays text there."""
+
+
+class _Endpoint(NamedTuple):
+    path: str
+    handler: HttpHandler
+    hosts: frozenset[str]
+    """Names the page may be asked under, lower-case; none: any."""
+
+
+class HttpEndpoints:
+    """The endpoints of one loaded Corefile, by the addresses they are served at."""
+
+    def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
+        self._timeout_s = timeout_s
+        self._listeners: dict[str, _Listener] = {}
+
+    def add(
+        self, address: str, path: str, handler: HttpHandler, hosts: Collection[str] = ()
+    ) -> Callable[[], Awaitable[None]]:
+        """Serve ``path`` at ``address`` from ``open`` on; return what ends that.
+
+        Endpoints may share an address; of the same path the last one answers. With
+        ``hosts`` the path is a page for a browser on this machine: it is shown only
+        under these names, so that no web site can have its own name point here (DNS
+        rebinding), and only to a GET.
+        """
+        new = _Listener(address, self._timeout_s)
+        listener = self._listeners.setdefault(address, new)
+        names = frozenset(name.lower() for name in hosts)
+        added = _Endpoint(path, handler, names)
+        listener.endpoints.append(added)
+
+        async def close() -> None:
+            if added in listener.endpoints:
+                listener.endpoints.remove(added)
+            if not listener.endpoints:
+                await listener.close()
+
+        return close
+
+    def bound(self, address: str) -> Address:
+        """Return where ``address`` is served, its port chosen if it was 0."""
+        return self._listeners[address].bound()
+
+    async def open(self) -> None:
+        """Bind every address and begin to answer.
+
+        Raises:
+            OSError: ``listen tcp :9153: bind: address already in use`` and the like.
+
+        """
+        try:
+            for listener in self._listeners.values():
+                await listener.open()
+        except OSError:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Let replies under way end, then stop listening."""
+        for listener in self._listeners.values():
+            await listener.close()
+
+
+class _Listener:
+    """One address, and the endpoints that share it."""
+
+    def __init__(self, address: str, timeout_s: float) -> None:
+        self.address = address
+        self._timeout_s = timeout_s
+        self.endpoints: list[_Endpoint] = []
+        self._server: asyncio.Server | None = None
+        self._connections: _Connections | None = None
+
+    def bound(self) -> Address:
+        assert self._server is not None
+        host, port, *_ = self._server.sockets[0].getsockname()
+        return host, port
+
+    async def open(self) -> None:
+        if not self.endpoints:
+            return  # ended before it began
+        loop = asyncio.get_running_loop()
+        sock = await listen(self.address)
+        self._connections = _Connections(self._respond, self._timeout_s)
+        self._server = await loop.create_server(self._connections, sock=sock)
+
+    async def close(self) -> None:
+        if self._server is None or self._connections is None:
+            return
+        self._server.close()
+        self._server = None
+        await self._connections.shutdown(self._timeout_s)
+
+    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
+        cast(_Connection, request.protocol).unread = 0
+        response = _response(await self._reply(request))
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await response.prepare(request)
+                await response.write_eof()
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+        return response
+
+    async def _reply(self, request: web.BaseRequest) -> HttpReply:
+        found = [each for each in self.endpoints if each.path == request.path]
+        if not found:
+            return NOT_FOUND
+        _, handler, hosts = found[-1]
+        refusal = _refusal(request, hosts)
+        if refusal is not None:
+            return refusal
+        try:
+            reply = handler(cast(Mapping[str, str], request.query), request.headers)
+            return await reply if isawaitable(reply) else reply
+        except Exception:  # a page that fails must not end the probes beside it
+            log.exception("%s%s", self.address, request.path)
+            return _BROKEN
+
+
+def _refusal(request: web.BaseRequest, hosts: Collection[str]) -> HttpReply | None:
+    """Return why the request is not passed on to its endpoint, if it is not.
+
+    CoreDNS answers any method; here those that would make us a proxy or a mirror are
+    refused (CONNECT, TRACE), and so is a body, which nothing would read.
+    """
+    if request.method in ("CONNECT", "TRACE"):
+        return _METHOD
+    if hosts and request.method not in ("GET", "HEAD"):
+        return _METHOD
+    if request.can_read_body:
+        return _BODY
+    if hosts and _name(request.headers.get("Host", "")) not in hosts:
+        return _HOST
+    return None
+
+
+def _name(host: str) -> str:
+    """Return the name in a Host header, its port taken off."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0].lower()
+
+
+def _response(reply: HttpReply) -> web.Response:
+    headers = {
+        "Content-Type": reply.content_type,
+        "X-Content-Type-Options": "nosniff",
+        "Server": "minidns",
+    }
+    if "html" in reply.content_type:
+        headers |= _PAGE_HEADERS
+    response = web.Response(body=reply.body, status=reply.status, headers=headers)
+    if reply.status >= 400 and reply.status != 503:
+        response.force_close()
+    return response
+
+
+class _Connection(web.RequestHandler):
+    """A client, held to MAX_HEAD; a whole request sets ``unread`` back to 0."""
+
+    unread = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes from the client, unless there are too many of them."""
+        self.unread += len(data)
+        if self.unread > MAX_HEAD:
+            self.force_close()
+        else:
+            super().data_received(data)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Return what a request that cannot be read gets: not its own bytes."""
+        return _response(HttpReply(b"%d bad request\n" % status, status))
+
+
+class _Connections(web.Server):
+    """The open connections of a listener, and the maker of more."""
+
+    def __init__(
+        self,
+        respond: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        timeout_s: float,
+    ) -> None:
+        super().__init__(respond)
+        self._loop = asyncio.get_running_loop()
+        self._timeout_s = timeout_s
+
+    def __call__(self) -> web.RequestHandler:
+        """Return the protocol of one more connection; the oldest may make room."""
+        if len(connections := self.connections) >= MAX_CONNECTIONS:
+            connections[0].force_close()
+        return _Connection(
+            self,
+            loop=self._loop,
+            keepalive_timeout=self._timeout_s,
+            lingering_time=LINGER_S,
+            access_log=_SILENT,
+        )
