@@ -1,0 +1,193 @@
+"""The columns `kubectl get` shows for each kind: a title and how to fill a cell."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from sim.objects import Json, condition, dig, seconds
+
+Cell = str | int
+NONE = "<none>"
+UNSET = "<unset>"
+SHOWN = 3
+"""How many ports or addresses a cell lists before it says how many more there are."""
+
+
+class Column(NamedTuple):
+    """One column; ``wide`` ones are shown by `-o wide` only."""
+
+    title: str
+    cell: Callable[[Json, float], Cell]
+    wide: bool = False
+    type: str = "string"
+
+
+def at(path: str, default: Cell = NONE) -> Callable[[Json, float], Cell]:
+    """Return a cell that shows the value below ``path``."""
+
+    def cell(obj: Json, now: float) -> Cell:
+        value = dig(obj, path)
+        if value is None or value == "":
+            return default
+        return value if isinstance(value, int) else str(value)
+
+    return cell
+
+
+def count(path: str) -> Callable[[Json, float], Cell]:
+    """Return a cell that shows how many entries are below ``path``."""
+    return lambda obj, now: len(dig(obj, path) or ())
+
+
+def pairs(path: str) -> Callable[[Json, float], Cell]:
+    """Return a cell that shows the map below ``path`` as a label selector."""
+
+    def cell(obj: Json, now: float) -> Cell:
+        labels = dig(obj, path) or {}
+        return ",".join(f"{k}={v}" for k, v in sorted(labels.items())) or NONE
+
+    return cell
+
+
+def duration(age_s: float) -> str:
+    """Return an age as kubectl abbreviates it.
+
+    >>> [duration(s) for s in (5, 150, 7200, 90000, 900000)]
+    ['5s', '2m30s', '120m', '25h', '10d']
+    """
+    s = max(int(age_s), 0)
+    for below, unit, name, rest, rest_name in (
+        (120, 1, "s", 0, ""),
+        (600, 60, "m", 1, "s"),
+        (3 * 3600, 60, "m", 0, ""),
+        (8 * 3600, 3600, "h", 60, "m"),
+        (48 * 3600, 3600, "h", 0, ""),
+        (8 * 86400, 86400, "d", 3600, "h"),
+    ):
+        if s < below:
+            more = s % unit // rest if rest else 0
+            return f"{s // unit}{name}" + (f"{more}{rest_name}" if more else "")
+    return f"{s // 86400}d"
+
+
+def age(path: str) -> Callable[[Json, float], Cell]:
+    """Return a cell that shows how long ago the time below ``path`` was."""
+
+    def cell(obj: Json, now: float) -> Cell:
+        then = dig(obj, path)
+        return duration(now - seconds(then)) if then else "<unknown>"
+
+    return cell
+
+
+def shortened(items: Iterable[object]) -> str:
+    """Return the first few items and how many more there are."""
+    texts = [str(item) for item in items]
+    more = len(texts) - SHOWN
+    return ",".join(texts[:SHOWN]) + (f" + {more} more..." if more > 0 else "")
+
+
+def external_ip(obj: Json, now: float) -> Cell:
+    """Return where a Service is reached from outside."""
+    spec = obj.get("spec") or {}
+    if spec.get("type") == "ExternalName":
+        return str(spec.get("externalName", NONE))
+    ingress = dig(obj, "status.loadBalancer.ingress") or ()
+    found = [i.get("ip") or i.get("hostname", "") for i in ingress]
+    found += spec.get("externalIPs") or ()
+    if not found and spec.get("type") == "LoadBalancer":
+        return "<pending>"
+    return ",".join(found) or NONE
+
+
+def service_ports(obj: Json, now: float) -> Cell:
+    """Return the ports of a Service, as 80:30080/TCP where a node port is set."""
+    ports = [
+        f"{port.get('port')}"
+        + (f":{port['nodePort']}" if port.get("nodePort") else "")
+        + f"/{port.get('protocol', 'TCP')}"
+        for port in dig(obj, "spec.ports") or ()
+    ]
+    return ",".join(ports) or NONE
+
+
+def slice_ports(obj: Json, now: float) -> Cell:
+    """Return the port numbers of an EndpointSlice."""
+    ports = [p.get("port", "*") for p in obj.get("ports") or ()]
+    return shortened(ports) or UNSET
+
+
+def slice_addresses(obj: Json, now: float) -> Cell:
+    """Return the first addresses of an EndpointSlice."""
+    endpoints = obj.get("endpoints") or ()
+    return shortened(a for e in endpoints for a in e.get("addresses") or ()) or UNSET
+
+
+def pod_ready(obj: Json, now: float) -> Cell:
+    """Return how many containers of a Pod are ready, of how many."""
+    statuses = dig(obj, "status.containerStatuses") or ()
+    ready = sum(1 for status in statuses if status.get("ready"))
+    return f"{ready}/{len(dig(obj, 'spec.containers') or ())}"
+
+
+def pod_status(obj: Json, now: float) -> Cell:
+    """Return the phase of a Pod, or why it differs."""
+    if obj["metadata"].get("deletionTimestamp"):
+        return "Terminating"
+    status = obj.get("status") or {}
+    return str(status.get("reason") or status.get("phase") or "Unknown")
+
+
+def pod_restarts(obj: Json, now: float) -> Cell:
+    """Return how often containers of a Pod started again."""
+    statuses = dig(obj, "status.containerStatuses") or ()
+    return sum(int(status.get("restartCount", 0)) for status in statuses)
+
+
+def deployment_ready(obj: Json, now: float) -> Cell:
+    """Return how many Pods of a Deployment are ready, of how many wanted."""
+    ready = dig(obj, "status.readyReplicas") or 0
+    return f"{ready}/{dig(obj, 'spec.replicas') or 0}"
+
+
+def containers(field: str) -> Callable[[Json, float], Cell]:
+    """Return a cell with one field of each container of a Pod template."""
+
+    def cell(obj: Json, now: float) -> Cell:
+        found = dig(obj, "spec.template.spec.containers") or ()
+        return ",".join(str(c.get(field, "")) for c in found)
+
+    return cell
+
+
+def node_status(obj: Json, now: float) -> Cell:
+    """Return whether a Node is ready."""
+    return "Ready" if condition(obj, "Ready") == "True" else "NotReady"
+
+
+def node_ip(obj: Json, now: float) -> Cell:
+    """Return the internal address of a Node."""
+    for address in dig(obj, "status.addresses") or ():
+        if address.get("type") == "InternalIP":
+            return str(address.get("address"))
+    return NONE
+
+
+def role_ref(obj: Json, now: float) -> Cell:
+    """Return the role of a binding, as Kind/name."""
+    return f"{dig(obj, 'roleRef.kind')}/{dig(obj, 'roleRef.name')}"
+
+
+def involved(obj: Json, now: float) -> Cell:
+    """Return the object of an Event, as kind/name."""
+    kind = str(dig(obj, "involvedObject.kind") or "").lower()
+    return f"{kind}/{dig(obj, 'involvedObject.name') or ''}"
+
+
+def addresses(obj: Json, now: float) -> Cell:
+    """Return the addresses of a ServiceImport."""
+    return ",".join(dig(obj, "spec.ips") or ()) or ""
+
+
+NAME = Column("Name", at("metadata.name"))
+AGE = Column("Age", age("metadata.creationTimestamp"))
+CREATED = Column("Created At", at("metadata.creationTimestamp"))

@@ -1,0 +1,217 @@
+"""LIST: pages of one version, and what resourceVersion, limit and continue mean."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from sim.kinds import Kind
+from sim.objects import Json, Key, decode, encode
+from sim.selectors import Selection
+from sim.status import (
+    STALE_TOKEN,
+    ApiError,
+    Cause,
+    bad_request,
+    bad_version,
+    expired,
+    invalid,
+    not_allowed,
+    unsupported,
+)
+from sim.store import Store, View
+
+LATEST = -1
+"""The version in a token that goes on with whatever there is now."""
+
+
+class Token(msgspec.Struct, frozen=True):
+    """Where the next page begins: after ``start``, at version ``rv``."""
+
+    rv: int
+    start: Key
+
+
+@dataclass(frozen=True, slots=True)
+class ListOptions:
+    """How much of which version is asked for."""
+
+    version: str = ""
+    """Empty: the latest. "0": any. Else not older than this, or exactly this."""
+    exact: bool = False
+    limit: int = 0
+    """Most objects to answer with; 0 means all."""
+    token: Token | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer to LIST; the objects are shared."""
+
+    objects: list[Json]
+    version: int
+    token: Token | None = None
+    remaining: int | None = None
+
+    def to_json(self, kind: Kind) -> Json:
+        """Return the list object; its items do not repeat kind and apiVersion."""
+        meta: Json = {"resourceVersion": str(self.version)}
+        if self.token is not None:
+            meta["continue"] = to_text(self.token)
+        if self.remaining is not None:
+            meta["remainingItemCount"] = self.remaining
+        return {
+            "kind": f"{kind.name}List",
+            "apiVersion": kind.api_version,
+            "metadata": meta,
+            "items": [bare(obj) for obj in self.objects],
+        }
+
+
+def bare(obj: Json) -> Json:
+    """Return ``obj`` without kind and apiVersion, as lists hold it."""
+    return {k: v for k, v in obj.items() if k not in ("kind", "apiVersion")}
+
+
+def to_text(token: Token) -> str:
+    """Return a token as it travels."""
+    return urlsafe_b64encode(encode(token)).decode().rstrip("=")
+
+
+def from_text(text: str) -> Token:
+    """Return the token ``text`` stands for.
+
+    Raises:
+        ApiError: this server never wrote it (400).
+
+    """
+    try:
+        padded = text + "=" * (-len(text) % 4)
+        return decode(urlsafe_b64decode(padded), type=Token)
+    except ValueError:
+        raise bad_request(
+            "continue key is not valid: encoded start key or version is broken"
+        ) from None
+
+
+def read_version(text: str) -> int:
+    """Return a version given by a client as a number; nothing is 0.
+
+    Raises:
+        ApiError: it is no number (500, without a reason).
+
+    """
+    if text and not (text.isascii() and text.isdigit()):
+        raise bad_version(text)
+    return int(text or 0)
+
+
+def options_of(query: Mapping[str, str]) -> ListOptions:
+    """Return the options in a query string.
+
+    Raises:
+        ApiError: they cannot be read (400, 500) or contradict each other (400, 422).
+
+    """
+    version, match = query.get("resourceVersion", ""), _match(query)
+    token = query.get("continue", "")
+    if token and version not in ("", "0"):
+        raise bad_request(
+            "specifying resource version is not allowed when using continue"
+        )
+    read_version(version)
+    limit = query.get("limit", "") or "0"
+    if not limit.isdigit():
+        raise bad_request(f'strconv.ParseInt: parsing "{limit}": invalid syntax')
+    # a limit beside a version has always meant exactly that version (API concepts)
+    legacy = not match and int(limit) > 0 and version not in ("", "0")
+    return ListOptions(
+        version,
+        match == "Exact" or legacy,
+        int(limit),
+        from_text(token) if token else None,
+    )
+
+
+def _match(query: Mapping[str, str]) -> str:
+    """Return the checked resourceVersionMatch, empty if there is none."""
+    match = query.get("resourceVersionMatch", "")
+    if causes := _match_causes(match, query):
+        raise invalid("ListOptions.meta.k8s.io", "", causes)
+    return match
+
+
+def _match_causes(match: str, query: Mapping[str, str]) -> list[Cause]:
+    """Return what is wrong with a resourceVersionMatch."""
+    field, version = "resourceVersionMatch", query.get("resourceVersion", "")
+    if not match:
+        return []
+    if match not in ("Exact", "NotOlderThan"):
+        return [unsupported(field, match, ("Exact", "NotOlderThan"))]
+    if query.get("continue"):
+        why = "resourceVersionMatch is forbidden when continue is provided"
+        return [not_allowed(field, why)]
+    if not version:
+        why = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+        return [not_allowed(field, why)]
+    if match == "Exact" and version == "0":
+        why = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+        return [not_allowed(field, why)]
+    return []
+
+
+def list_page(
+    store: Store,
+    kind: Kind,
+    selection: Selection,
+    options: ListOptions,
+    head: int | None = None,
+) -> Page:
+    """Return one page; ``head`` is the newest version to show, the latest if None.
+
+    Raises:
+        ApiError: the version asked for is forgotten (410).
+
+    """
+    head = store.version if head is None else head
+    token = options.token
+    version = _version(options, head)
+    view = _view(store, kind, version, token)
+    # every page from the watch cache is the whole list: it never knew limits
+    limit = 0 if options.version == "0" and token is None else options.limit
+    keys = view.keys(selection.namespace, token.start if token else None)
+    objects: list[Json] = []
+    for index, key in enumerate(keys):
+        if limit and len(objects) == limit:
+            left = len(keys) - index
+            remaining = None if selection.is_filtered else left
+            return Page(objects, version, Token(version, keys[index - 1]), remaining)
+        obj = view.objects[key]
+        if not selection.is_filtered or selection.matches(obj):
+            objects.append(obj)
+    return Page(objects, version)
+
+
+def _version(options: ListOptions, head: int) -> int:
+    """Return the version the page is of."""
+    if options.token is not None:
+        return head if options.token.rv == LATEST else options.token.rv
+    return read_version(options.version) if options.exact else head
+
+
+def _view(store: Store, kind: Kind, version: int, token: Token | None) -> View:
+    """Return the objects at ``version``, or the 410 that fits the request."""
+    try:
+        return store[kind].at(version)
+    except ApiError:
+        if token is None:
+            raise expired(
+                "The resourceVersion for the provided list is too old."
+            ) from None
+        raise stale_token(token) from None
+
+
+def stale_token(token: Token) -> ApiError:
+    """Return 410 for a page whose version is forgotten, with a token for the rest."""
+    return expired(STALE_TOKEN, to_text(Token(LATEST, token.start)))

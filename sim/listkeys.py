@@ -1,0 +1,82 @@
+"""Which lists of each kind are maps in disguise, and by which keys.
+
+Strategic merge patches join such a list by the first key; server-side apply tells its
+items apart by all of them. Lists that are not named here are replaced whole, as are
+the maps in ATOMIC by server-side apply (Kubernetes API conventions, merge strategy).
+"""
+
+from collections.abc import Mapping
+
+from sim.kinds import Kind
+from sim.objects import Json
+
+ListKeys = Mapping[str, tuple[str, ...]]
+"""Dotted path of the list, without indexes, to the keys of its items."""
+
+_CONTAINER: ListKeys = {
+    "env": ("name",),
+    "ports": ("containerPort", "protocol"),
+    "volumeMounts": ("mountPath",),
+    "volumeDevices": ("devicePath",),
+}
+_POD: ListKeys = {
+    "containers": ("name",),
+    "initContainers": ("name",),
+    "ephemeralContainers": ("name",),
+    "volumes": ("name",),
+    "imagePullSecrets": ("name",),
+    "hostAliases": ("ip",),
+    "resourceClaims": ("name",),
+    "schedulingGates": ("name",),
+    "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
+    **{
+        f"{containers}.{path}": keys
+        for containers in ("containers", "initContainers", "ephemeralContainers")
+        for path, keys in _CONTAINER.items()
+    },
+}
+_EVERY: ListKeys = {
+    "metadata.ownerReferences": ("uid",),
+    "status.conditions": ("type",),
+}
+_LISTS: Mapping[str, ListKeys] = {
+    "Service": {"spec.ports": ("port", "protocol")},
+    "Pod": {f"spec.{path}": keys for path, keys in _POD.items()}
+    | {"status.podIPs": ("ip",), "status.hostIPs": ("ip",)},
+    "Deployment": {f"spec.template.spec.{path}": keys for path, keys in _POD.items()},
+    "Node": {"status.addresses": ("type",), "spec.taints": ("key", "effect")},
+    "ServiceAccount": {"secrets": ("name",), "imagePullSecrets": ("name",)},
+}
+_ATOMIC: Mapping[str, frozenset[str]] = {
+    "Service": frozenset(["spec.selector"]),
+    "Deployment": frozenset(
+        ["spec.selector", "spec.template.spec.nodeSelector"],
+    ),
+    "Pod": frozenset(["spec.nodeSelector"]),
+    "PodDisruptionBudget": frozenset(["spec.selector"]),
+    "NetworkPolicy": frozenset(["spec.podSelector"]),
+}
+PRIMITIVE_SETS = frozenset(["metadata.finalizers"])
+"""Lists of texts that are joined, not replaced."""
+_DEFAULTS = {"protocol": "TCP"}
+"""What a key that is left out stands for."""
+
+
+def list_keys(kind: Kind, path: str) -> tuple[str, ...]:
+    """Return the keys of the items of the list at ``path``, none if it is replaced."""
+    return _EVERY.get(path) or _LISTS.get(kind.name, {}).get(path, ())
+
+
+def is_atomic(kind: Kind, path: str) -> bool:
+    """Return whether server-side apply replaces the map at ``path`` whole."""
+    return path in _ATOMIC.get(kind.name, ())
+
+
+def item_key(item: Json, keys: tuple[str, ...]) -> Json:
+    """Return what tells ``item`` apart from its neighbors."""
+    return {key: item.get(key, _DEFAULTS.get(key)) for key in keys}
+
+
+def below(path: str, name: str) -> str:
+    """Return the path of the field ``name`` of what is at ``path``."""
+    return f"{path}.{name}" if path else name

@@ -1,0 +1,117 @@
+"""What every API object is: plain JSON with metadata. Copies, keys and encoding."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+import msgspec
+
+Json: TypeAlias = dict[str, Any]
+Key: TypeAlias = tuple[str, str]
+"""Namespace (empty for objects of the cluster) and name."""
+Clock: TypeAlias = Callable[[], float]
+"""Seconds since the epoch."""
+
+encode = msgspec.json.encode
+decode = msgspec.json.decode
+
+
+def clone(obj: Json) -> Json:
+    """Return a deep copy of ``obj`` that is JSON and nothing else.
+
+    A copy through text is ten times faster than `copy.deepcopy`, and turns what
+    YAML reads as dates and integer keys back into strings.
+    """
+    copy: Json = decode(encode(obj))
+    return copy
+
+
+def key_of(obj: Json) -> Key:
+    """Return namespace and name of ``obj``."""
+    meta = obj["metadata"]
+    return meta.get("namespace", ""), meta["name"]
+
+
+def version_of(obj: Json) -> int:
+    """Return the resource version as the number it is inside this server."""
+    return int(obj["metadata"]["resourceVersion"])
+
+
+def labels_of(obj: Json) -> dict[str, str]:
+    """Return the labels of ``obj``; shared, may be empty."""
+    return obj["metadata"].get("labels") or {}
+
+
+def annotations_of(obj: Json) -> dict[str, str]:
+    """Return the annotations of ``obj``; shared, may be empty."""
+    return obj["metadata"].get("annotations") or {}
+
+
+def dig(obj: Json, path: str) -> Any:  # noqa: ANN401  # any JSON value
+    """Return the value below the dotted ``path``, or None if there is none.
+
+    >>> dig({"spec": {"nodeName": "a"}}, "spec.nodeName")
+    'a'
+    """
+    value: Any = obj
+    for name in path.split("."):
+        if not isinstance(value, dict):
+            return None
+        value = value.get(name)
+    return value
+
+
+def with_meta(obj: Json, **fields: object) -> Json:
+    """Return ``obj`` with these metadata fields; everything else is shared."""
+    return {**obj, "metadata": {**obj["metadata"], **fields}}
+
+
+def without_meta(obj: Json, *names: str) -> Json:
+    """Return ``obj`` less these metadata fields; everything else is shared."""
+    meta = {k: v for k, v in obj["metadata"].items() if k not in names}
+    return {**obj, "metadata": meta}
+
+
+def is_terminating(obj: Json) -> bool:
+    """Return whether the object waits for its finalizers before it goes."""
+    return "deletionTimestamp" in obj["metadata"]
+
+
+def condition(obj: Json, name: str) -> str:
+    """Return the status of a condition: "True", "False", "Unknown" or ""."""
+    for entry in dig(obj, "status.conditions") or ():
+        if entry.get("type") == name:
+            return str(entry.get("status", ""))
+    return ""
+
+
+def controller_of(obj: Json) -> Json | None:
+    """Return the owner reference of the controller that made ``obj``."""
+    owners = obj["metadata"].get("ownerReferences") or ()
+    return next((owner for owner in owners if owner.get("controller")), None)
+
+
+def owner_reference(owner: Json) -> Json:
+    """Return the reference that marks an object as made by ``owner``."""
+    return {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def timestamp(seconds: float) -> str:
+    """Return a time as the API writes it, to the second.
+
+    >>> timestamp(0)
+    '1970-01-01T00:00:00Z'
+    """
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def seconds(text: str) -> float:
+    """Return the seconds since the epoch of a time as the API writes it."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

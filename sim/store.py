@@ -1,0 +1,195 @@
+"""Objects, their change log and old states of both: the etcd of the simulation.
+
+Objects are never changed in place: a write puts a new one in the place of the old.
+So LIST pages, log entries and snapshots share them without copies, and whoever gets
+one from here must leave it as it is.
+"""
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import Literal, NamedTuple
+
+from sim.kinds import KINDS, Kind
+from sim.objects import Json, Key, key_of, with_meta
+from sim.status import too_old
+
+EventType = Literal["ADDED", "MODIFIED", "DELETED"]
+_version = attrgetter("version")
+
+
+class Change(NamedTuple):
+    """One write: what became of an object, and what it was before."""
+
+    version: int
+    type: EventType
+    kind: Kind
+    obj: Json
+    """The new state; of a DELETED object the last one, with the deletion's version."""
+    previous: Json | None
+
+
+class View(NamedTuple):
+    """All objects of one kind at one version, in the order LIST gives them."""
+
+    order: Sequence[Key]
+    objects: Mapping[Key, Json]
+
+    def keys(self, namespace: str = "", after: Key | None = None) -> Sequence[Key]:
+        """Return the keys of a namespace (of all if empty) that follow ``after``."""
+        low = bisect_left(self.order, (namespace, "")) if namespace else 0
+        high = len(self.order)
+        if namespace:
+            high = bisect_left(self.order, (namespace + "\0", ""))
+        if after is not None:
+            low = max(low, bisect_right(self.order, after))
+        return self.order[low:high]
+
+    def within(self, namespace: str = "") -> Iterator[Json]:
+        """Yield the objects of a namespace, of all if empty."""
+        return (self.objects[key] for key in self.keys(namespace))
+
+
+class Snapshot(NamedTuple):
+    """Everything there was at one version, as a backup keeps it."""
+
+    version: int
+    objects: Mapping[Kind, Mapping[Key, Json]]
+
+
+class Collection:
+    """The objects of one kind and the latest changes to them."""
+
+    def __init__(self, kind: Kind, history: int) -> None:
+        self.kind = kind
+        self.objects: dict[Key, Json] = {}
+        self.oldest = 0
+        """Changes up to this version are forgotten."""
+        self.listeners: set[Callable[[], None]] = set()
+        """Called after each change."""
+        self._history = history
+        self._log: list[Change] = []
+        self._order: list[Key] | None = None  # None: sort when next asked for
+
+    def record(self, change: Change) -> None:
+        """Let ``change`` take place."""
+        key = key_of(change.obj)
+        if change.type == "DELETED":
+            del self.objects[key]
+            if self._order is not None:
+                del self._order[bisect_left(self._order, key)]
+        else:
+            if key not in self.objects and self._order is not None:
+                insort(self._order, key)
+            self.objects[key] = change.obj
+        self._log.append(change)
+        # twice the history, then cut to once: one cheap cut for many changes
+        if len(self._log) > 2 * self._history:
+            self.forget(self._log[-self._history - 1].version)
+        self.wake()
+
+    def wake(self) -> None:
+        """Tell the listeners that there may be something new."""
+        for listener in tuple(self.listeners):
+            listener()
+
+    def load(self, objects: Mapping[Key, Json], version: int) -> None:
+        """Let ``objects`` be everything there is, without a history."""
+        self.objects = dict(objects)
+        self._order = None
+        self._log.clear()
+        self.oldest = version
+
+    def forget(self, version: int) -> None:
+        """Drop the changes up to ``version`` from the log."""
+        del self._log[: bisect_right(self._log, version, key=_version)]
+        self.oldest = max(self.oldest, version)
+
+    def since(self, version: int) -> Sequence[Change]:
+        """Return the changes after ``version``, oldest first.
+
+        Raises:
+            ApiError: the log does not reach back that far (410).
+
+        """
+        if version < self.oldest:
+            raise too_old(version, self.oldest)
+        return self._log[bisect_right(self._log, version, key=_version) :]
+
+    def last(self, count: int) -> Sequence[Change]:
+        """Return the latest changes, oldest first."""
+        return self._log[-count:] if count else ()
+
+    def now(self) -> View:
+        """Return all objects as they are."""
+        if self._order is None:
+            self._order = sorted(self.objects)
+        return View(self._order, self.objects)
+
+    def at(self, version: int) -> View:
+        """Return all objects as they were at ``version``, by undoing what followed.
+
+        Raises:
+            ApiError: the log does not reach back that far (410).
+
+        """
+        later = self.since(version)
+        if not later:
+            return self.now()
+        objects = dict(self.objects)
+        for change in reversed(later):
+            if change.previous is None:
+                del objects[key_of(change.obj)]
+            else:
+                objects[key_of(change.obj)] = change.previous
+        return View(sorted(objects), objects)
+
+
+class Store:
+    """One collection for each kind, and the counter that all their versions share."""
+
+    def __init__(self, history: int, kinds: Iterable[Kind] = KINDS) -> None:
+        self.version = 0
+        self.compacted = 0
+        self._collections = {kind: Collection(kind, history) for kind in kinds}
+
+    def __getitem__(self, kind: Kind) -> Collection:
+        return self._collections[kind]
+
+    def put(self, kind: Kind, obj: Json) -> Change:
+        """Store ``obj`` under the next version; the change holds what is stored."""
+        collection = self[kind]
+        self.version += 1
+        obj = with_meta(obj, resourceVersion=str(self.version))
+        previous = collection.objects.get(key_of(obj))
+        done: EventType = "ADDED" if previous is None else "MODIFIED"
+        change = Change(self.version, done, kind, obj, previous)
+        collection.record(change)
+        return change
+
+    def remove(self, kind: Kind, key: Key) -> Change:
+        """Remove an object under the next version."""
+        collection = self[kind]
+        self.version += 1
+        previous = collection.objects[key]
+        obj = with_meta(previous, resourceVersion=str(self.version))
+        change = Change(self.version, "DELETED", kind, obj, previous)
+        collection.record(change)
+        return change
+
+    def compact(self) -> None:
+        """Forget all history, as etcd does every few minutes."""
+        self.compacted = self.version
+        for collection in self._collections.values():
+            collection.forget(self.version)
+
+    def snapshot(self) -> Snapshot:
+        """Return everything as it is now."""
+        objects = {k: dict(c.objects) for k, c in self._collections.items()}
+        return Snapshot(self.version, objects)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to ``snapshot``: later versions never were, and will come again."""
+        self.version = self.compacted = snapshot.version
+        for kind, collection in self._collections.items():
+            collection.load(snapshot.objects[kind], snapshot.version)

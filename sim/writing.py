@@ -1,0 +1,192 @@
+"""What a write makes of an object: metadata, versions, what a client may not set."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sim.kinds import Kind
+from sim.objects import Json, dig, is_terminating
+from sim.status import bad_request, conflict, failure
+
+_SERVER_SET = ("uid", "creationTimestamp", "deletionTimestamp", "generateName")
+"""Metadata that a write to an existing object cannot change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """How an object is written."""
+
+    manager: str = ""
+    """Who then owns the fields (metadata.managedFields); empty: nobody."""
+    subresource: str = ""
+    dry_run: bool = False
+    keeps_status: bool = True
+    """The status in the body counts, though it is not written to as a subresource."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """How an object is deleted."""
+
+    uid: str = ""
+    """Only the object with this UID, if given."""
+    version: str = ""
+    """Only at this version, if given."""
+    orphan: bool = False
+    """Leave what the object owns."""
+    dry_run: bool = False
+
+
+def name_new(obj: Json, suffix: Callable[[], str]) -> None:
+    """Give an object that has only metadata.generateName its name."""
+    meta = obj["metadata"]
+    if not meta.get("name") and meta.get("generateName"):
+        # as long as fits: 63 less the suffix (Kubernetes name generator)
+        meta["name"] = meta["generateName"][:58] + suffix()
+
+
+def born(kind: Kind, obj: Json, uid: str, time: str) -> None:
+    """Set the metadata that a new object gets from the server."""
+    meta = obj["metadata"]
+    for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
+        meta.pop(name, None)
+    meta["uid"] = uid
+    meta["creationTimestamp"] = time
+    if kind.counts:
+        meta["generation"] = 1
+
+
+def check_versions(kind: Kind, live: Json, body: Json) -> None:
+    """Refuse a write meant for another state of the object, or another object.
+
+    Raises:
+        ApiError: the resource version or the UID differs (409), or the name (400).
+
+    """
+    meta, given = live["metadata"], body.get("metadata") or {}
+    if given.get("name", meta["name"]) != meta["name"]:
+        raise bad_request(
+            f"the name of the object ({given['name']}) does not match "
+            f"the name on the URL ({meta['name']})"
+        )
+    if given.get("uid", meta["uid"]) != meta["uid"]:
+        raise _wrong_uid(kind, live, given["uid"])
+    if given.get("resourceVersion") not in (None, "", meta["resourceVersion"]):
+        raise conflict(kind, meta["name"])
+
+
+def check_deletion(kind: Kind, live: Json, deletion: Deletion) -> None:
+    """Refuse a deletion meant for another state of the object, or another object.
+
+    Raises:
+        ApiError: the resource version or the UID differs (409).
+
+    """
+    meta = live["metadata"]
+    if deletion.uid and deletion.uid != meta["uid"]:
+        raise _wrong_uid(kind, live, deletion.uid)
+    if deletion.version and deletion.version != meta["resourceVersion"]:
+        why = (
+            f"the ResourceVersion in the precondition ({deletion.version}) does not "
+            f"match the ResourceVersion in record ({meta['resourceVersion']}). "
+            "The object might have been modified"
+        )
+        raise conflict(kind, meta["name"], f"Precondition failed: {why}")
+
+
+def _wrong_uid(kind: Kind, live: Json, uid: str) -> Exception:
+    """Return 409 for an object that is not the one meant."""
+    actual = live["metadata"]["uid"]
+    why = f"UID in precondition: {uid}, UID in object meta: {actual}"
+    return conflict(kind, live["metadata"]["name"], f"Precondition failed: {why}")
+
+
+def carried_over(kind: Kind, live: Json, body: Json, write: Write) -> Json:
+    """Return the new state of ``live`` that ``body`` asks for.
+
+    Metadata of the server's is kept; of a status subresource only the status counts.
+    """
+    if write.subresource == "status":
+        meta = {**live["metadata"]}
+        if "managedFields" in body.get("metadata", {}):
+            meta["managedFields"] = body["metadata"]["managedFields"]
+        return {**live, "metadata": meta, "status": body.get("status") or {}}
+    old = live["metadata"]
+    meta = {**(body.get("metadata") or {}), "name": old["name"]}
+    for name in ("namespace", *_SERVER_SET, "generation", "resourceVersion"):
+        meta.pop(name, None)
+        if name in old:
+            meta[name] = old[name]
+    if "managedFields" in old:  # left out is not emptied
+        meta.setdefault("managedFields", old["managedFields"])
+    new = {**body, "apiVersion": kind.api_version, "kind": kind.name, "metadata": meta}
+    if kind.has_status and not (write.keeps_status and "status" in body):
+        new.pop("status", None)
+        if "status" in live:
+            new["status"] = live["status"]
+    return new
+
+
+def counted(kind: Kind, live: Json, new: Json) -> None:
+    """Move the generation of ``new`` if more than metadata and status changed."""
+    if kind.counts and _substance(live) != _substance(new):
+        new["metadata"]["generation"] = live["metadata"].get("generation", 0) + 1
+
+
+def _substance(obj: Json) -> Json:
+    """Return what the generation counts changes of."""
+    return {k: v for k, v in obj.items() if k not in ("metadata", "status")}
+
+
+def is_same(live: Json, new: Json) -> bool:
+    """Return whether writing ``new`` would change nothing but versions."""
+    return _comparable(live) == _comparable(new)
+
+
+def _comparable(obj: Json) -> Json:
+    """Return an object without what every write sets anew."""
+    meta = {
+        k: v
+        for k, v in obj["metadata"].items()
+        if k not in ("resourceVersion", "managedFields")
+    }
+    return {**obj, "metadata": meta, "managed": _untimed(obj)}
+
+
+def _untimed(obj: Json) -> list[Json]:
+    """Return who owns which fields, without the times."""
+    entries = obj["metadata"].get("managedFields") or ()
+    return [{**entry, "time": ""} for entry in entries]
+
+
+def finalizers_of(obj: Json) -> list[str]:
+    """Return what an object waits for before it goes."""
+    waiting = list(obj["metadata"].get("finalizers") or ())
+    if obj["kind"] == "Namespace":
+        waiting += dig(obj, "spec.finalizers") or ()
+    return waiting
+
+
+def is_over(obj: Json) -> bool:
+    """Return whether a deleted object waits for nothing any more."""
+    return is_terminating(obj) and not finalizers_of(obj)
+
+
+def check_body(kind: Kind, obj: object) -> Json:
+    """Return ``obj`` if it can be an object of ``kind``.
+
+    Raises:
+        ApiError: it is no object with metadata, or of another kind (400).
+
+    """
+    if not isinstance(obj, dict) or not isinstance(obj.get("metadata", {}), dict):
+        raise failure(
+            400, "the object provided is unrecognized (must be of type Object)"
+        )
+    said = obj.get("apiVersion", kind.api_version), obj.get("kind", kind.name)
+    if said != (kind.api_version, kind.name):
+        raise bad_request(
+            f'{said[1]} in version "{said[0]}" cannot be handled as a {kind.name}: '
+            f'expected {kind.name} in version "{kind.api_version}"'
+        )
+    obj.setdefault("metadata", {})
+    return obj
