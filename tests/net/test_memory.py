@@ -1,0 +1,182 @@
+import dns.message
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minidns.core import rdata
+from minidns.core.model import Query, Repeat, Response, RRset
+from minidns.core.wire import decode_query, encode_response
+from minidns.net.memory import Memory
+
+
+def asked(name: str, ident: int = 1) -> Query:
+    message = dns.message.make_query(name, "A", id=ident)
+    return decode_query(message.to_wire())
+
+
+def response(*addresses: str, ttl: int = 30, repeat: Repeat | None = None) -> Response:
+    rrset = RRset("web.org.", 1, ttl, tuple(map(rdata.a, addresses)))
+    return Response(answer=(rrset,), repeat=repeat or Repeat(keys=("web",)))
+
+
+def put(memory: Memory, query: Query, answer: Response) -> None:
+    for _ in range(2):  # remembered when seen for the second time
+        memory.put(query.wire[2:], query, answer, encode_response(query, answer))
+
+
+def read(memory: Memory, query: Query, now: float = 0.0) -> dns.message.Message | None:
+    tail = memory.get(query.wire[2:], now)
+    return None if tail is None else dns.message.from_wire(query.wire[:2] + tail)
+
+
+def test_the_first_time_is_not_remembered() -> None:
+    memory, query = Memory(), asked("web.org.")
+    memory.put(query.wire[2:], query, response("192.0.2.1"), b"")
+    assert memory.get(query.wire[2:], 0) is None
+
+
+def test_the_same_question_of_another_client() -> None:
+    memory = Memory()
+    put(memory, asked("web.org.", 1), response("192.0.2.1"))
+    again = read(memory, asked("web.org.", 2))
+    assert again is not None
+    assert again.id == 2
+    assert str(again.answer[0][0]) == "192.0.2.1"
+    assert read(memory, asked("WEB.org.")) is None  # other letters are another entry
+
+
+@pytest.mark.parametrize(
+    ("key", "kept"), [("web", False), ("other", True)], ids=["its-source", "another"]
+)
+def test_a_change_drops_what_follows_from_it_and_nothing_else(
+    key: str, *, kept: bool
+) -> None:
+    memory, query = Memory(), asked("web.org.")
+    put(memory, query, response("192.0.2.1"))
+    memory.forget([key])
+    assert (read(memory, query) is not None) is kept
+
+
+def test_nothing_is_repeated_past_its_time() -> None:
+    memory, query = Memory(), asked("web.org.")
+    put(memory, query, response("192.0.2.1", repeat=Repeat(until=10.0)))
+    assert read(memory, query, 9.9) is not None
+    assert read(memory, query, 10.0) is None
+    assert not memory.entries
+
+
+def test_ttls_count_down_in_whole_seconds() -> None:
+    memory, query = Memory(), asked("web.org.")
+    put(
+        memory,
+        query,
+        response(
+            "192.0.2.1", "192.0.2.2", ttl=30, repeat=Repeat(until=130.0, ages=100.0)
+        ),
+    )
+    seen = []
+    for now in (100.0, 100.9, 101.0, 101.9, 110.0, 129.0):
+        message = read(memory, query, now)
+        assert message is not None
+        seen.append(message.answer[0].ttl)
+    assert seen == [30, 30, 29, 29, 20, 1]
+
+
+def test_addresses_turn_where_loadbalance_would_turn_them() -> None:
+    memory, query = Memory(), asked("web.org.")
+    addresses = ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
+    put(memory, query, response(*addresses, repeat=Repeat(turns=True)))
+    firsts = []
+    for _ in range(6):
+        tail = memory.get(query.wire[2:], 0)
+        assert tail is not None
+        message = dns.message.from_wire(query.wire[:2] + tail, one_rr_per_rrset=True)
+        assert sorted(str(each[0]) for each in message.answer) == addresses
+        firsts.append(str(message.answer[0][0]))
+    assert sorted(firsts) == sorted(addresses * 2)
+
+
+def test_addresses_behind_a_cname_turn_too() -> None:
+    memory, query = Memory(), asked("www.org.")
+    cname = RRset("www.org.", 5, 30, (b"\3web\3org\0",))
+    web = RRset("web.org.", 1, 30, (rdata.a("192.0.2.1"), rdata.a("192.0.2.2")))
+    put(memory, query, Response(answer=(cname, web), repeat=Repeat(turns=True)))
+    orders = set()
+    for _ in range(4):
+        tail = memory.get(query.wire[2:], 0)
+        assert tail is not None
+        message = dns.message.from_wire(query.wire[:2] + tail, one_rr_per_rrset=True)
+        orders.add(tuple(str(each[0]) for each in message.answer))
+    assert orders == {
+        ("web.org.", "192.0.2.1", "192.0.2.2"),
+        ("web.org.", "192.0.2.2", "192.0.2.1"),
+    }
+
+
+def test_repetitions_are_told_once() -> None:
+    told: list[int] = []
+    memory, query = Memory(), asked("web.org.")
+    repeat = Repeat(keys=("web",), tallies=(lambda times, _: told.append(times),))
+    put(memory, query, response("192.0.2.1", repeat=repeat))
+    for _ in range(3):
+        read(memory, query)
+    memory.tell()
+    memory.tell()
+    read(memory, query)
+    memory.forget(["web"])
+    assert told == [3, 1]
+
+
+def test_bounds() -> None:
+    memory = Memory(max_entries=10, max_bytes=1 << 20)
+    for number in range(50):
+        put(memory, asked(f"n{number}.org."), response("192.0.2.1"))
+    assert len(memory.entries) == 10
+    assert read(memory, asked("n49.org.")) is not None
+    small = Memory(max_entries=1000, max_bytes=3000)
+    for number in range(50):
+        put(small, asked(f"n{number}.org."), response("192.0.2.1"))
+    assert 1 < len(small.entries) < 6
+
+
+def test_what_may_not_be_repeated() -> None:
+    memory, query = Memory(), asked("web.org.")
+    put(memory, query, Response())
+    assert not memory.entries
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("gpf"), st.integers(0, 5), st.integers(0, 3)),
+        max_size=60,
+    )
+)
+def test_any_history(history: list[tuple[str, int, int]]) -> None:
+    """With the memory on, answers equal those made afresh from the state."""
+    memory = Memory(max_entries=4)
+    state = dict.fromkeys(range(6), 0)
+    for act, name, value in history:
+        query = asked(f"n{name}.org.")
+        fresh = response(f"192.0.2.{state[name]}", repeat=Repeat(keys=(name,)))
+        if act == "f":
+            state[name] = value
+            memory.forget([name])
+            continue
+        wire = encode_response(query, fresh)
+        if (tail := memory.get(query.wire[2:], 0)) is not None:
+            assert tail == wire[2:]
+        else:
+            memory.put(query.wire[2:], query, fresh, wire)
+
+
+def test_size_is_accounted_for_to_the_byte() -> None:
+    memory = Memory()
+    for number in range(5):
+        put(
+            memory,
+            asked(f"n{number}.org."),
+            response("192.0.2.1", repeat=Repeat(keys=(number,))),
+        )
+    memory.forget(range(5))
+    assert memory._bytes == 0
+    assert not memory._asked
