@@ -79,6 +79,11 @@ def class_number(text: str) -> int:
 
 
 _RCODE_NAMES = {int(code): code.name for code in Rcode}
+RCODES = {name: code for code, name in _RCODE_NAMES.items()} | {
+    "BADSIG": 16,
+    "NOTIMPL": 4,
+}
+"""Response codes by all names that a Corefile may call them (miekg/dns)."""
 
 
 def rcode_name(rcode: int) -> str:

@@ -43,7 +43,7 @@ _DO = 0x8000
 _MIN_UDP = 512
 _MAX_OPTIONS = 32  # a client sends two or three; more is work for nothing
 _BADVERS = 16
-_ECHOED = frozenset((3, 9, 10, 11, 12))
+ECHOED = frozenset((3, 9, 10, 11, 12))
 """NSID EXPIRE COOKIE TCP-KEEPALIVE PADDING: CoreDNS gives these back as they came."""
 
 
@@ -249,7 +249,7 @@ def _reply_opt(query: Query, response: Response) -> bytes:
     opt = response.opt
     if opt is None:
         # the client's own size comes back (CoreDNS), and few of its options
-        kept = tuple(o for o in asked.options if o[0] in _ECHOED)
+        kept = tuple(o for o in asked.options if o[0] in ECHOED)
         opt = Opt(min(asked.size, response.max_size), asked.do, kept)
     return encode_opt(opt, response.rcode >> 4)
 
