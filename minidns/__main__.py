@@ -126,6 +126,7 @@ def _serve(args: argparse.Namespace) -> int:
         return _fail(f"-dns.port {args.port}: not a port (0 to 65535)", 2)
     from minidns import edges, logs
     from minidns.core.corefile import ConfigError
+    from minidns.core.metrics import Metrics
     from minidns.server import Server
 
     logs.start(args.log_format)
@@ -134,7 +135,9 @@ def _serve(args: argparse.Namespace) -> int:
             _laptop(args) if args.kubeconfig else (_settings(args), None)
         )
         _write_pid(args.pidfile)
-        return asyncio.run(Server(settings, edges.real(), started).run())
+        metrics = Metrics()
+        server = Server(settings, edges.real(metrics), metrics, started)
+        return asyncio.run(server.run())
     except ConfigError as exc:
         return _fail(f"{exc} ({exc.hint})" if exc.hint else str(exc))
     except OSError as exc:

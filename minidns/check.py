@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 async def _check(text: str, file: str, port: int) -> int:
-    world = edges.real()
+    world = edges.real(Metrics())
     where = {
         "file": file,
         "files": world.files,
@@ -49,6 +49,7 @@ async def _check(text: str, file: str, port: int) -> int:
             for line in _summary(loaded):
                 print(line)
             await loaded.stop()
+    await world.close()
     for problem in problems:
         _show(problem, text, file)
     return 1 if problems else 0

@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 from minidns.core.corefile import ConfigError
-from minidns.kube.api import ListWatches
-from minidns.net.upstream import Exchanger
+from minidns.core.metrics import Metrics
+from minidns.kube.api import Connections
+from minidns.net.exchange import Sockets
 from minidns.plugins.setup import Edges
 
 MAX_FILE = 10 << 20
@@ -38,15 +39,24 @@ class Disk:
         return sorted(glob.glob(pattern, include_hidden=True))
 
 
-def real() -> Edges:
+def real(metrics: Metrics) -> Edges:
     """Return the edges of a process that serves."""
+    chance = random.Random(random.SystemRandom().getrandbits(128))
+    connections = Connections(metrics, os.environ, chance)
+    sockets = Sockets(metrics)
+
+    async def close() -> None:
+        await connections.close()
+        await sockets.close()
+
     return Edges(
-        list_watch=ListWatches(),
-        exchange=Exchanger(),
+        list_watch=connections.list_watch,
+        exchange=sockets,
         now=time.monotonic,
         wall=time.time,
         sleep=asyncio.sleep,
-        random=random.Random(random.SystemRandom().getrandbits(128)),
+        random=chance,
         files=Disk(),
         environ=os.environ,
+        close=close,
     )

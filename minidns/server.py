@@ -56,11 +56,15 @@ class Server:
     """The process's one server."""
 
     def __init__(
-        self, settings: Settings, edges: Edges, started: Started | None = None
+        self,
+        settings: Settings,
+        edges: Edges,
+        metrics: Metrics,
+        started: Started | None = None,
     ) -> None:
         self.settings = settings
         self.edges = edges
-        self.metrics = Metrics()
+        self.metrics = metrics
         self.loaded: Loaded | None = None
         self.listening: dict[Listener, Listening] = {}
         self._local = HttpEndpoints()
@@ -143,6 +147,7 @@ class Server:
             await self._close(self.listening.values())
             if self.loaded is not None:
                 await self.loaded.stop()
+            await self.edges.close()
 
     async def _until_stopped(self, work: Awaitable[None]) -> None:
         """Do ``work``, but let a signal end it early."""

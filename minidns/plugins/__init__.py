@@ -117,7 +117,6 @@ def configure(site: Site) -> tuple[tuple[str, Plugin], ...]:
 
     """
     chain = []
-    site.server = label(site)
     for name in ORDER:
         directives = site.block.named(name)
         if not directives:
@@ -128,14 +127,5 @@ def configure(site: Site) -> tuple[tuple[str, Plugin], ...]:
             raise exc.prefixed(f"plugin/{name}: ") from exc
         if plugin is not None:
             chain.append((name, plugin))
-        if name == "bind":
-            site.server = label(site)
     site.handlers = tuple(name for name, _ in chain)
     return tuple(chain)
-
-
-def label(site: Site) -> str:
-    """Return what metrics and logs call the site's first listener: ``dns://:53``."""
-    key = site.block.keys[0]
-    host = site.bound[0] if site.bound else ""
-    return f"{key.transport}://{f'[{host}]' if ':' in host else host}:{key.port}"

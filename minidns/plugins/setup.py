@@ -37,6 +37,9 @@ MAX_HOPS = 10
 Hook: TypeAlias = Callable[[], Awaitable[None]]
 
 
+async def _nothing() -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Edges:
     """What minidns needs from outside; tests and the simulator supply their own."""
@@ -52,6 +55,8 @@ class Edges:
     random: Random
     files: Files
     environ: Mapping[str, str]
+    close: Callable[[], Awaitable[None]] = _nothing
+    """Give back what the edges hold open; when the process ends."""
 
 
 class Instance(Protocol):
@@ -116,8 +121,6 @@ class Site:
     edges: Edges
     metrics: Metrics
     instance: Instance
-    server: str = "dns://:53"
-    """Label of the first listener: scheme, bound address or nothing, port."""
     bound: tuple[str, ...] = ()
     """Addresses to listen at instead of all (*bind*)."""
     root: str = ""
@@ -161,6 +164,21 @@ class Site:
     def zones(self) -> tuple[Name, ...]:
         """The block's zones, in file order, without repetition."""
         return tuple(dict.fromkeys(key.zone for key in self.block.keys))
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """Labels of the listeners of the first key, as metrics show them.
+
+        Scheme, bound address or nothing, port; complete once *bind* is set up.
+        """
+        first = self.block.keys[0]
+        hosts = (f"[{host}]" if ":" in host else host for host in self.bound or ("",))
+        return tuple(f"{first.transport}://{host}:{first.port}" for host in hosts)
+
+    @property
+    def server(self) -> str:
+        """Label of the first listener."""
+        return self.servers[0]
 
     def on_start(self, hook: Hook) -> None:
         """Run ``hook`` before the DNS sockets open; ConfigError from it is fatal."""

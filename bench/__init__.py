@@ -1,0 +1,1 @@
+"""Measurements: minidns beside a bare UDP echo and beside any other server."""
