@@ -64,9 +64,13 @@ class Histogram:
         cells = self.values[labels] = [0.0] * (len(self.bounds) + 2)
         return cells
 
+    def cells(self, labels: Labels = ()) -> list[float]:
+        """Return what stands in ``values`` for these label values, made if missing."""
+        return self.values.get(labels) or self._fresh(labels)
+
     def observe(self, labels: Labels, value: float, times: int = 1) -> None:
         """Count ``value`` ``times`` over."""
-        cells = self.values.get(labels) or self._fresh(labels)
+        cells = self.cells(labels)
         cells[bisect_left(self.bounds, value)] += times
         cells[-1] += value * times
 
@@ -125,6 +129,8 @@ class Metrics:
 
 TIME_BUCKETS = tuple(0.00025 * 2**n for n in range(16))
 """Seconds, as CoreDNS has them for everything a client waits for."""
+SLIM_TIME_BUCKETS = tuple(0.00025 * 10**n for n in range(5))
+"""Seconds, in fewer steps."""
 SIZE_BUCKETS = tuple(
     float(n)
     for n in (
