@@ -96,9 +96,9 @@ def occurrences(name: str, tokens: Sequence[Token]) -> Iterator[Directive]:
     """Yield what a plugin reads from all ``tokens`` of its ``name``, in order."""
     at = 0
     while at < len(tokens):
-        start, at = at, _line_end(tokens, at)
+        start, at = at, _line_end(tokens, at, "{")
         args = tuple(token.text for token in tokens[start + 1 : at])
-        opened = _opens(tokens, at)
+        opened = _goes_on(tokens, at, "{")
         lines: list[Line] = []
         if opened:
             at = _read_block(tokens, at + 1, lines)
@@ -113,23 +113,23 @@ def occurrences(name: str, tokens: Sequence[Token]) -> Iterator[Directive]:
         )
 
 
-def _line_end(tokens: Sequence[Token], start: int, stops: str = "{") -> int:
+def _line_end(tokens: Sequence[Token], start: int, *stops: str) -> int:
     """Return the index behind the last word on the line that begins at ``start``."""
     end = start + 1
     while (
         end < len(tokens)
         and tokens[end].continues(tokens[end - 1])
-        and tokens[end].text not in stops.split()
+        and tokens[end].text not in stops
     ):
         end += 1
     return end
 
 
-def _opens(tokens: Sequence[Token], at: int) -> bool:
-    """Return whether a block opens at ``at``: a brace on the line of its directive."""
+def _goes_on(tokens: Sequence[Token], at: int, brace: str) -> bool:
+    """Return whether the line before ``at`` goes on with ``brace``."""
     return (
         at < len(tokens)
-        and tokens[at].text == "{"
+        and tokens[at].text == brace
         and tokens[at].continues(tokens[at - 1])
     )
 
@@ -141,11 +141,7 @@ def _read_block(tokens: Sequence[Token], at: int, lines: list[Line]) -> int:
             return at + 1
         # unlike CoreDNS: there most options take a brace on their line for one more
         # argument; here it closes the block for all of them
-        start, at = at, _line_end(tokens, at, "{ }")
-        closed = (
-            at < len(tokens)
-            and tokens[at].text == "}"
-            and tokens[at].continues(tokens[at - 1])
-        )
+        start, at = at, _line_end(tokens, at, "{", "}")
+        closed = _goes_on(tokens, at, "}")
         lines.append(Line(tuple(tokens[start:at]), closed))
     return at

@@ -76,19 +76,29 @@ def nanoseconds(text: str) -> int:
 
 
 def _amount_ns(amount: re.Match[str], text: str) -> int:
-    whole, part, unit = amount[1] or "0", amount[2] or "0", amount[3]
+    whole, part, unit = amount[1].lstrip("0") or "0", amount[2] or "0", amount[3]
     quoted = _quoted_time(text)
-    if len(whole.lstrip("0")) > 19 or int(whole) > 2**63:
+    if len(whole) > 19 or int(whole) > 2**63:
         raise ValueError(f"time: invalid duration {quoted}")
     if not unit:
         raise ValueError(f"time: missing unit in duration {quoted}")
     if unit not in _UNITS:
         unit = _quoted_time(unit)
         raise ValueError(f"time: unknown unit {unit} in duration {quoted}")
-    digits = part[:18]  # more are less than a nanosecond of the longest unit
-    # in floating point, so that a third of an hour is twenty minutes, as in Go
-    fraction = float(int(digits)) * (_UNITS[unit] / 10.0 ** len(digits))
-    return int(whole) * _UNITS[unit] + int(fraction)
+    return int(whole) * _UNITS[unit] + _fraction_ns(part, _UNITS[unit])
+
+
+def _fraction_ns(part: str, unit: int) -> int:
+    """Return the nanoseconds of ``0.part`` units.
+
+    In floating point and with as many digits as fit 63 bits, as in Go: a third of an
+    hour written with threes enough is twenty minutes.
+    """
+    digits = part.lstrip("0")[:19]
+    if int(digits or "0") > 2**63:
+        digits = digits[:18]
+    exponent = len(part) - len(part.lstrip("0")) + len(digits)
+    return int(float(digits or "0") * (unit / 10.0 ** min(exponent, 300)))
 
 
 def _quoted_time(text: str) -> str:
@@ -136,8 +146,9 @@ def integer(text: str) -> int:
     """
     if not _INTEGER.fullmatch(text):
         raise ValueError(f"strconv.Atoi: parsing {quote(text)}: invalid syntax")
-    # 20 digits and a sign say enough: int() itself refuses thousands of digits
-    number = int(text) if len(text.lstrip("+-0")) < 20 else 2**64
+    digits = text.lstrip("+-0") or "0"
+    # 20 say enough: int() itself refuses thousands of digits
+    number = int(digits[:20]) * (-1 if text.startswith("-") else 1)
     if not -(2**63) <= number < 2**63:
         raise ValueError(f"strconv.Atoi: parsing {quote(text)}: value out of range")
     return number

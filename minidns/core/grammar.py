@@ -44,6 +44,7 @@ class RawBlock:
     """A server block as it stands in the file."""
 
     start: Token
+    """Its first key."""
     keys: list[str] = field(default_factory=list)
     tokens: dict[str, list[Placed]] = field(default_factory=dict)
     """By directive: the tokens of all its occurrences, in file order."""
@@ -125,7 +126,7 @@ class Grammar:
     # blocks
 
     def _read_block(self, block: RawBlock) -> None:
-        if not self._read_keys(block.keys):
+        if not self._read_keys(block):
             return  # keys alone: a server without plugins
         if len(block.keys) == 1 and block.keys[0][:1] + block.keys[0][-1:] == "()":
             self._define(block.keys.pop()[1:-1])
@@ -138,7 +139,7 @@ class Grammar:
             self._token = self._before
             self._read_directives(block)
 
-    def _read_keys(self, keys: list[str]) -> bool:
+    def _read_keys(self, block: RawBlock) -> bool:
         """Read keys to the brace or the end of their line; False: the file ended."""
         another = False
         while True:
@@ -156,7 +157,8 @@ class Grammar:
                 return True
             if key:
                 another = key.endswith(",")
-                keys.append(key.removesuffix(","))
+                block.start = self._token if not block.keys else block.start
+                block.keys.append(key.removesuffix(","))
             if not self._advance():
                 if another:
                     raise self._error("Unexpected EOF")

@@ -113,11 +113,11 @@ def pattern(text: str) -> Pattern:
     try:
         compiled: Pattern = re2.compile(text, options)
     except re2.error as error:
-        raise ValueError(_regexp_error(error.args[0], text)) from error
+        raise ValueError(_regexp_error(error.args[0])) from error
     return compiled
 
 
-def _regexp_error(reason: bytes | str, text: str) -> str:
+def _regexp_error(reason: bytes | str) -> str:
     words = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else reason
     what, _, piece = words.partition(": ")
-    return f"error parsing regexp: {_GO_WORDS.get(what, what)}: `{piece or text}`"
+    return f"error parsing regexp: {_GO_WORDS.get(what, what)}: `{piece}`"

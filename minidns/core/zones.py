@@ -129,7 +129,8 @@ def _zone(text: str) -> Name:
         if octets > names.MAX_NAME:
             raise ValueError(f"specified zone is too long: {octets} > {names.MAX_NAME}")
     try:
-        return names.from_wire(names.to_wire(names.absolute(text)))
+        # no text is no name, where names.absolute would see the root
+        return names.from_wire(names.to_wire(names.absolute(text) if text else text))
     except ValueError as error:
         text = f"zone is not a valid domain name: {text}"
         raise ValueError(text) from error

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from minidns.core.directive import Directive, occurrences
 from minidns.core.lexer import scan
@@ -46,10 +48,11 @@ def test_occurrences(text: str, expected: list[str]) -> None:
     assert [show(each) for each in read(text)] == expected
 
 
-@pytest.mark.parametrize("row", READS, ids=[row[0] for row in READS])
-def test_no_token_is_lost(row: tuple[str, str, list[str]]) -> None:
-    tokens = list(scan(row[1], "F"))
-    assert [token for each in read(row[1]) for token in each.tokens] == tokens
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(["a", "b", "{", "}", "\n", '"x\ny"'])).map(" ".join))
+def test_no_token_is_lost(text: str) -> None:
+    found = [token for each in read(text) for token in each.tokens]
+    assert found == list(scan(text, "F"))
 
 
 def test_errors_of_a_directive() -> None:

@@ -2,7 +2,7 @@ import re
 from contextlib import suppress
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from minidns.core.lexer import Token, expand, scan
@@ -58,6 +58,7 @@ def test_scan(text: str, expected: list[str]) -> None:
     assert [f"{token.line}:{token.text}" for token in tokens] == expected
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_can_be_scanned(text: str) -> None:
     tokens = list(scan(text, "Corefile"))
@@ -68,6 +69,7 @@ def test_any_text_can_be_scanned(text: str) -> None:
     assert all(1 <= line <= text.count("\n") + 1 for line in lines)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=5))
 def test_what_is_quoted_comes_back(words: list[str]) -> None:
     for word in words:
@@ -83,6 +85,7 @@ WORD = st.text(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(WORD, max_size=4), max_size=6))
 def test_plain_words_come_back_with_their_lines(lines: list[list[str]]) -> None:
     text = "\n".join(" ".join(words) for words in lines)
@@ -165,6 +168,7 @@ def test_a_value_that_holds_itself_is_refused(name: str) -> None:
         expand(f"{{${name}}}", ENVIRON)
 
 
+@settings(deadline=None)
 @given(st.text("{}$%AB"), st.dictionaries(st.sampled_from("AB"), st.text("{}$%AB")))
 def test_expanding_ends(text: str, environ: dict[str, str]) -> None:
     with suppress(ValueError):  # a value that holds itself
