@@ -15,6 +15,8 @@ API_PORT = 6443
 SUBNET_SIZE = {"IPv4": 2**8, "IPv6": 2**64}
 """Addresses of each node: a /24 and a /64."""
 
+CAPACITY = {"cpu": "8", "memory": "16Gi", "pods": "110"}
+
 
 def fill(cluster: "Cluster", nodes: Iterable[str]) -> None:
     """Create the first namespaces, the nodes and the Service of the API itself."""
@@ -43,6 +45,8 @@ def _node(name: str, place: int, families: Iterable[str]) -> Json:
         "status": {
             "addresses": [*addresses, {"type": "Hostname", "address": name}],
             "conditions": [{"type": "Ready", "status": "True"}],
+            "capacity": CAPACITY,
+            "allocatable": CAPACITY,
             "nodeInfo": {"kubeletVersion": "v1.33.0"},
         },
     }

@@ -26,6 +26,8 @@ class Kind:
     categories: tuple[str, ...] = ()
     has_status: bool = True
     """Has a status subresource: writes to the object itself leave its status."""
+    has_scale: bool = False
+    """Has a scale subresource: the number of its replicas."""
     counts: bool = False
     """Its metadata.generation moves when anything but metadata and status does."""
     custom: bool = False
@@ -141,6 +143,7 @@ KINDS = (
         "apps",
         short=("deploy",),
         categories=("all",),
+        has_scale=True,
         counts=True,
         columns=(
             NAME,

@@ -45,7 +45,6 @@ def fill_spec(spec: Json) -> None:
     for name, value in (
         ("restartPolicy", "Always"),
         ("dnsPolicy", "ClusterFirst"),
-        ("serviceAccountName", "default"),
         ("schedulerName", "default-scheduler"),
         ("terminationGracePeriodSeconds", 30),
         ("securityContext", {}),
@@ -61,6 +60,8 @@ def fill_spec(spec: Json) -> None:
 def fill(obj: Json, old: Json | None, addresses: Addresses) -> None:
     """Set what the writer of a Pod left open."""
     obj["spec"] = obj.get("spec") or {}
+    obj["spec"].setdefault("serviceAccountName", "default")
+    obj["spec"].setdefault("enableServiceLinks", True)
     fill_spec(obj["spec"])
     obj["status"] = obj.get("status") or dict(FRESH)
 
@@ -213,6 +214,7 @@ def _wishes(pod: Json) -> Json:
 def _containers(spec: Json, status: Json) -> Iterator[Json]:
     """Yield the status of each container."""
     running = status["phase"] == "Running"
+    state = {"running": {"startedAt": status.get("startTime")}} if running else {}
     for container in spec.get("containers") or ():
         image = container.get("image", "")
         yield {
@@ -222,5 +224,5 @@ def _containers(spec: Json, status: Json) -> Iterator[Json]:
             "ready": condition({"status": status}, "Ready") == "True",
             "started": running,
             "restartCount": 0,
-            "state": {"running": {}} if running else {},
+            "state": state,
         }

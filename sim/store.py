@@ -64,7 +64,9 @@ class Collection:
         self.kind = kind
         self.objects: dict[Key, Json] = {}
         self.oldest = 0
-        """Changes up to this version are forgotten."""
+        """Nobody may begin to read before this version any more."""
+        self.dropped = 0
+        """The latest change that the log does not hold any more."""
         self.listeners: set[Callable[[], None]] = set()
         """Called after each change."""
         self._history = history
@@ -98,21 +100,36 @@ class Collection:
         self.objects = dict(objects)
         self._order = None
         self._log.clear()
-        self.oldest = version
+        self.oldest = self.dropped = version
 
     def forget(self, version: int) -> None:
         """Drop the changes up to ``version`` from the log."""
-        del self._log[: bisect_right(self._log, version, key=_version)]
+        count = bisect_right(self._log, version, key=_version)
+        if count:
+            self.dropped = self._log[count - 1].version
+            del self._log[:count]
         self.oldest = max(self.oldest, version)
+
+    def check(self, version: int) -> None:
+        """Refuse to begin to read at ``version`` if that is too long ago.
+
+        Raises:
+            ApiError: it is (410).
+
+        """
+        if version < self.oldest:
+            raise too_old(version, self.oldest)
 
     def since(self, version: int) -> Sequence[Change]:
         """Return the changes after ``version``, oldest first.
 
+        Who reads along is not hurt by compaction: only what it has not read counts.
+
         Raises:
-            ApiError: the log does not reach back that far (410).
+            ApiError: some of them are forgotten (410).
 
         """
-        if version < self.oldest:
+        if version < self.dropped:
             raise too_old(version, self.oldest)
         return self._log[bisect_right(self._log, version, key=_version) :]
 
@@ -133,6 +150,7 @@ class Collection:
             ApiError: the log does not reach back that far (410).
 
         """
+        self.check(version)
         later = self.since(version)
         if not later:
             return self.now()

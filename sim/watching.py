@@ -45,11 +45,17 @@ def bookmark(kind: Kind, version: int, *, ends_initial: bool = False) -> WatchEv
 
 
 class Cursor:
-    """Where one watcher stands in the change log of one kind."""
+    """Where one watcher stands in the change log of one kind.
+
+    Raises:
+        ApiError: the log does not reach back to ``version`` (410).
+
+    """
 
     def __init__(
         self, collection: Collection, selection: Selection, version: int
     ) -> None:
+        collection.check(version)
         self.kind = collection.kind
         self.version = version
         """The last version this watcher knows of."""
@@ -67,7 +73,7 @@ class Cursor:
         """Yield the events after `version`, up to ``until`` if given, moving it along.
 
         Raises:
-            ApiError: the log does not reach back to it any more (410).
+            ApiError: the watcher was so slow that some of them are forgotten (410).
 
         """
         for change in self._collection.since(self.version):

@@ -1,0 +1,279 @@
+"""The simulated API server over real HTTP: for kubectl, client packages, CoreDNS.
+
+One handler decides by path and verb; watches are streams that stay. Below /sim/ is
+what no real server has: faults, actions and the log of requests (see `sim.control`).
+"""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from aiohttp import web
+
+from sim import control, kubeconfig, paths, rbac, requests, streams, verbs
+from sim.apiserver import Cluster
+from sim.faults import NO_RULE, Action, Faults, Rule
+from sim.listing import read_version
+from sim.objects import encode
+from sim.replies import Asked, Reply, refused
+from sim.requests import Request, RequestLog
+from sim.status import ApiError, failure, too_large
+from sim.store import Snapshot
+from sim.streams import Stream, reset, trickle
+
+VERSION = "v1.33.0"
+"""What /version says."""
+
+
+class Tls(NamedTuple):
+    """Certificate files, in PEM; ``authority`` is what clients are told to trust."""
+
+    certificate: Path
+    key: Path
+    authority: Path | None = None
+
+
+class ApiServer:
+    """Serves a cluster's API on a loopback address; port 0 takes a free one.
+
+    ``tokens`` maps bearer tokens to user names, and may change while it runs; None
+    takes any. With ``rbac`` only what roles allow is answered. ``future_wait_s`` is how
+    long a LIST of a version that does not exist yet waits for it.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        tls: Tls | None = None,
+        tokens: Mapping[str, str] | None = None,
+        has_rbac: bool = False,
+        version: str = VERSION,
+        future_wait_s: float = 3.0,
+    ) -> None:
+        self.cluster = cluster
+        self.faults = Faults()
+        self.requests = RequestLog()
+        self.tokens = tokens
+        self.has_rbac = has_rbac
+        self.streams: set[Stream] = set()
+        """The open watches."""
+        self._host = host
+        self._port = port
+        self._version = version
+        self._future_wait_s = future_wait_s
+        self._tls = tls
+        self._ssl = _ssl_context(tls) if tls else None
+        self._runner: web.ServerRunner | None = None
+        self._server: web.Server | None = None
+        self._rising: asyncio.Task[None] | None = None
+        self._backup: Snapshot | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.up()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._rising is not None:
+            self._rising.cancel()
+        await self.down()
+
+    @property
+    def url(self) -> str:
+        """Return where the server listens, once it does."""
+        scheme = "https" if self._ssl else "http"
+        return f"{scheme}://{self._host}:{self._port}"
+
+    def kubeconfig(
+        self,
+        path: Path | str,
+        token: str = kubeconfig.ADMIN_TOKEN,
+        namespace: str = "default",
+    ) -> Path:
+        """Write a kubeconfig file with the context sim; return its path."""
+        authority = self._tls.authority if self._tls else None
+        Path(path).write_text(kubeconfig.text(self.url, token, authority, namespace))
+        return Path(path)
+
+    def use_certificate(self, tls: Tls) -> None:
+        """Show new connections another certificate."""
+        assert self._ssl is not None, "the server does not speak TLS"
+        self._ssl.load_cert_chain(tls.certificate, tls.key)
+
+    async def up(self) -> None:
+        """Listen; after `down`, on the same port again."""
+        if self._runner is not None:
+            return
+        self._server = web.Server(self._handle, handler_cancellation=True)
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port, ssl_context=self._ssl)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+
+    async def down(self, *, kill: bool = False) -> None:
+        """Stop listening and end every connection, by a reset to ``kill``."""
+        if self._runner is None:
+            return
+        runner, self._runner = self._runner, None
+        if kill and self._server is not None:
+            for connection in self._server.connections:
+                reset(connection.transport)
+        for stream in tuple(self.streams):
+            stream.thaw()
+            stream.end()
+        await runner.cleanup()
+
+    async def act(self, action: Action) -> None:
+        """Do one thing to the open watches, or to the server."""
+        chosen = [s for s in self.streams if action.resource in ("*", s.kind.plural)]
+        match action.do:
+            case "up":
+                await self.up()
+            case "down" | "kill":
+                await self.down(kill=action.do == "kill")
+                if action.for_s:
+                    self._rising = asyncio.create_task(self._rise(action.for_s))
+            case "compact":
+                self.cluster.compact()
+            case "snapshot":
+                self._backup = self.cluster.snapshot()
+            case "restore":
+                if self._backup is None:
+                    raise failure(
+                        409, "there is no snapshot to restore: make one first"
+                    )
+                self.cluster.restore(self._backup)
+                for stream in chosen:
+                    stream.end()
+            case _:
+                for stream in chosen:
+                    await control.act_on(stream, action)
+
+    async def _rise(self, after_s: float) -> None:
+        """Listen again after a while."""
+        await asyncio.sleep(after_s)
+        await self.up()
+
+    async def _handle(self, raw: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request, or do to it what a fault says."""
+        request = requests.read(
+            raw.method, raw.path, dict(raw.query), raw.headers, monotonic()
+        )
+        if request.path.startswith(control.PREFIX):
+            return await control.handle(self, request, await raw.content.read())
+        self.requests.add(request)
+        rule = self.faults.take(request)
+        if rule is not NO_RULE:
+            await self._suffer(raw, rule)
+        try:
+            user = rbac.authenticated(request, self.tokens, self.faults.only_token)
+            if rule.status:
+                raise control.error_of(rule, request, user)
+            if rule.body is not None:
+                return await _respond(raw, Reply(rule.body), rule)
+            if self.has_rbac:
+                rbac.authorize(self.cluster, request, user)
+            if request.verb == "watch":
+                return await self._watch(raw, request, rule)
+            reply = await self._answer(request, await raw.content.read())
+        except ApiError as error:
+            reply = refused(error)
+        return await _respond(raw, reply, rule)
+
+    async def _suffer(self, raw: web.BaseRequest, rule: Rule) -> None:
+        """Delay, freeze or reset, as a rule says."""
+        await asyncio.sleep(rule.delay_s)
+        if rule.freeze:
+            await asyncio.Event().wait()  # ends when the connection does
+        if rule.reset:
+            reset(raw.transport)
+            raise ConnectionResetError
+
+    async def _answer(self, request: Request, body: bytes) -> Reply:
+        """Return the answer to anything but a watch."""
+        if request.kind is None:
+            return paths.answer(request, self._version)
+        head = self.faults.stale_at or self.cluster.version
+        if request.verb == "list":
+            version = read_version(request.query.get("resourceVersion", ""))
+            head = await self._until(version, head)
+        expires = self.faults.expire_continue
+        asked = Asked(request, request.kind, body, head, expires)
+        return verbs.answer(self.cluster, asked)
+
+    async def _until(self, version: int, head: int) -> int:
+        """Return the version to show once it is not older than ``version``.
+
+        Raises:
+            ApiError: it is still in the future after a while (504).
+
+        """
+        ends_at = monotonic() + self._future_wait_s
+        while head < version:
+            if monotonic() >= ends_at:
+                raise too_large(version, head)
+            await asyncio.sleep(min(0.05, self._future_wait_s))
+            head = self.faults.stale_at or self.cluster.version
+        return head
+
+    async def _watch(
+        self, raw: web.BaseRequest, request: Request, rule: Rule
+    ) -> web.StreamResponse:
+        """Serve a watch until it ends."""
+        assert request.kind is not None
+        head = self.faults.stale_at or self.cluster.version
+        options = streams.options_of(request.query, head)
+        refusal = self.faults.refuse_watch_list
+        if options.is_watch_list and refusal not in (0, 500):
+            raise control.watch_list_refusal(refusal)
+        wanted = verbs.wanted(Asked(request, request.kind, b"", head))
+        stream = Stream(
+            self.cluster, request.kind, wanted, options, self.faults, request.accept
+        )
+        self.streams.add(stream)
+        try:
+            return await stream.run(raw, rule)
+        finally:
+            self.streams.discard(stream)
+
+
+async def _respond(
+    raw: web.BaseRequest, reply: Reply, rule: Rule
+) -> web.StreamResponse:
+    """Send an answer, spoiled as a rule says."""
+    body = reply.body if rule.body is None else rule.body
+    data = body.encode() if isinstance(body, str) else encode(body)
+    response = web.StreamResponse(status=reply.code)
+    response.headers["Content-Type"] = rule.content_type or reply.content_type
+    if retry := rule.retry_after or reply.retry_after_s:
+        response.headers["Retry-After"] = str(retry)
+    if rule.location:
+        response.headers["Location"] = rule.location
+    response.content_length = len(data)
+    await response.prepare(raw)
+    await trickle(response, data[: rule.cut_at], rule.bytes_per_s)
+    if rule.cut_at is not None and rule.cut_at < len(data):
+        if raw.transport is not None:
+            raw.transport.close()
+        raise ConnectionResetError
+    await response.write_eof()
+    return response
+
+
+def _ssl_context(tls: Tls) -> ssl.SSLContext:
+    """Return the server's side of TLS with this certificate."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tls.certificate, tls.key)
+    return context

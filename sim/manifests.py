@@ -1,0 +1,47 @@
+"""Manifests: YAML or JSON text with one object or many, as `kubectl apply -f` takes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from sim.objects import Json
+from sim.status import bad_request
+
+
+def from_text(text: str) -> Iterator[Json]:
+    """Yield the objects of every document; a List gives its items.
+
+    Raises:
+        ApiError: the text is no YAML, or a document no object (400).
+
+    """
+    try:
+        documents = list(yaml.safe_load_all(text))
+    except yaml.YAMLError as error:
+        raise bad_request(f"cannot read the manifest: {error}") from None
+    for document in documents:
+        if document is None:  # nothing but comments between two separators
+            continue
+        if not isinstance(document, dict) or "kind" not in document:
+            raise bad_request(f"cannot read the manifest: no kind in {document!r:.60}")
+        if document["kind"].endswith("List") and "items" in document:
+            yield from document["items"]
+        else:
+            yield document
+
+
+def from_path(path: Path | str) -> Iterator[Json]:
+    """Yield the objects of a file, or of every manifest in a folder, by name.
+
+    Raises:
+        ApiError: a file is no manifest (400).
+        OSError: it cannot be read.
+
+    """
+    path = Path(path)
+    names = (".json", ".yaml", ".yml")
+    inside = sorted(path.iterdir()) if path.is_dir() else [path]
+    for file in inside:
+        if file == path or file.suffix in names:
+            yield from from_text(file.read_text())

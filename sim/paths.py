@@ -1,0 +1,45 @@
+"""What the server says at paths that are no resource's: version, health, discovery."""
+
+from sim import discovery, openapi
+from sim.objects import Json
+from sim.replies import Reply
+from sim.requests import Request
+from sim.status import no_such_path
+
+HEALTH = ("/healthz", "/livez", "/readyz")
+
+
+def answer(request: Request, version: str) -> Reply:
+    """Return the answer at the path of ``request``; ``version`` is the server's.
+
+    Raises:
+        ApiError: there is nothing (404).
+
+    """
+    path = request.path.rstrip("/")
+    if path in HEALTH:
+        return Reply("ok", content_type="text/plain")
+    if path == "/version":
+        return Reply(_version(version))
+    if discovery.is_path(path):
+        document, media = discovery.document(path, request.accept)
+        return Reply(document, content_type=media)
+    if (found := openapi.document(path)) is not None:
+        return Reply(found)
+    raise no_such_path()
+
+
+def _version(text: str) -> Json:
+    """Return what /version says."""
+    major, minor = text.removeprefix("v").split(".")[:2]
+    return {
+        "major": major,
+        "minor": minor,
+        "gitVersion": text,
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "",
+        "compiler": "sim",
+        "platform": "linux/amd64",
+    }

@@ -1,0 +1,109 @@
+"""A request with its body, read; and the answer to it."""
+
+from typing import Any, NamedTuple
+
+import yaml
+
+from sim.kinds import Kind
+from sim.objects import Json, decode
+from sim.requests import Request
+from sim.status import ApiError, bad_request, failure, invalid, unsupported
+from sim.writing import Deletion, Write, check_body
+
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+PROTOBUF_HINT = (
+    "the body of the request was in an unknown format - accepted media types include: "
+    "application/json, application/yaml. This simulated API server reads no protobuf, "
+    "which kubectl create posts for some kinds: add "
+    "`--dry-run=client -o yaml | kubectl apply -f -` to your command"
+)
+MOST_BODY = 3 * 1024 * 1024
+"""Bytes of a body that a real server takes (its --max-request-body-bytes)."""
+
+
+class Asked(NamedTuple):
+    """A request together with its body, and what part of history it may see."""
+
+    request: Request
+    kind: Kind
+    body: bytes
+    head: int
+    """The newest version to show."""
+    expires_tokens: bool = False
+
+
+class Reply(NamedTuple):
+    """What to answer."""
+
+    body: Json | str
+    code: int = 200
+    content_type: str = "application/json"
+    retry_after_s: int = 0
+
+
+def refused(error: ApiError) -> Reply:
+    """Return the answer to a request that failed."""
+    return Reply(error.status, error.code, retry_after_s=error.retry_after_s)
+
+
+def document_of(asked: Asked) -> Any:  # noqa: ANN401  # a patch may be a list
+    """Return the body as JSON, of whatever form it came in."""
+    media = asked.request.headers.get("Content-Type", "").partition(";")[0].strip()
+    if media == PROTOBUF:
+        raise failure(415, PROTOBUF_HINT)
+    if len(asked.body) > MOST_BODY:
+        raise failure(413, f"Request entity too large: limit is {MOST_BODY}")
+    try:
+        if media.endswith("yaml"):
+            return yaml.safe_load(asked.body)
+        return decode(asked.body)
+    except (ValueError, yaml.YAMLError) as error:
+        raise bad_request(f"the body cannot be read: {error}") from None
+
+
+def object_of(asked: Asked) -> Json:
+    """Return the object in a body, put where the path says."""
+    request, kind = asked.request, asked.kind
+    obj = check_body(kind, document_of(asked))
+    obj.setdefault("apiVersion", kind.api_version)
+    obj.setdefault("kind", kind.name)
+    given = obj["metadata"].get("namespace")
+    if kind.namespaced and given not in (None, "", request.namespace):
+        raise bad_request(
+            "the namespace of the provided object does not match "
+            "the namespace sent on the request"
+        )
+    if kind.namespaced:
+        obj["metadata"]["namespace"] = request.namespace
+    return obj
+
+
+def _is_dry(values: list[str]) -> bool:
+    """Return whether nothing is to be kept."""
+    for value in values:
+        if value != "All":
+            cause = unsupported("dryRun", value, ("All",))
+            raise invalid("ListOptions.meta.k8s.io", "", [cause])
+    return bool(values)
+
+
+def write_of(asked: Asked) -> Write:
+    """Return how the request writes; HTTP clients set a status only as such."""
+    request = asked.request
+    dry = [request.query["dryRun"]] if request.query.get("dryRun") else []
+    return Write(request.manager, request.subresource, _is_dry(dry), False)
+
+
+def deletion_of(asked: Asked) -> Deletion:
+    """Return how the request deletes: from its body, else its query."""
+    options = document_of(asked) if asked.body.strip() else {}
+    query = asked.request.query
+    conditions = options.get("preconditions") or {}
+    dry = options.get("dryRun") or ([query["dryRun"]] if query.get("dryRun") else [])
+    policy = options.get("propagationPolicy") or query.get("propagationPolicy", "")
+    return Deletion(
+        conditions.get("uid") or "",
+        conditions.get("resourceVersion") or "",
+        policy == "Orphan",
+        _is_dry(dry),
+    )

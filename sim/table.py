@@ -1,0 +1,74 @@
+"""Objects as rows: what `kubectl get` asks for to print, and metadata alone."""
+
+from collections.abc import Iterable
+
+from sim.columns import Column
+from sim.kinds import Kind
+from sim.objects import Json
+
+TABLE = "as=Table"
+PARTIAL = "as=PartialObjectMetadata"
+_META = "meta.k8s.io/v1"
+
+
+def wants_table(accept: str) -> bool:
+    """Return whether a client prefers a Table."""
+    return TABLE in accept.partition(",")[0]
+
+
+def wants_partial(accept: str) -> bool:
+    """Return whether a client wants metadata and nothing else."""
+    return PARTIAL in accept.partition(",")[0]
+
+
+def table(
+    kind: Kind, objects: Iterable[Json], meta: Json, now: float, include: str = ""
+) -> Json:
+    """Return objects as a Table; ``include`` is Metadata, Object or None."""
+    return {
+        "kind": "Table",
+        "apiVersion": _META,
+        "metadata": meta,
+        "columnDefinitions": [_definition(column) for column in kind.columns],
+        "rows": [_row(kind, obj, now, include) for obj in objects],
+    }
+
+
+def _definition(column: Column) -> Json:
+    """Return what a Table says about a column."""
+    return {
+        "name": column.title,
+        "type": column.type,
+        "format": "name" if column.title == "Name" else "",
+        "description": "",
+        "priority": 1 if column.wide else 0,
+    }
+
+
+def _row(kind: Kind, obj: Json, now: float, include: str) -> Json:
+    """Return one row, with as much of the object as is asked for."""
+    row: Json = {"cells": [column.cell(obj, now) for column in kind.columns]}
+    if include == "Object":
+        row["object"] = obj
+    elif include != "None":
+        row["object"] = partial(obj)
+    return row
+
+
+def partial(obj: Json) -> Json:
+    """Return an object's metadata alone."""
+    return {
+        "kind": "PartialObjectMetadata",
+        "apiVersion": _META,
+        "metadata": obj["metadata"],
+    }
+
+
+def partial_list(objects: Iterable[Json], meta: Json) -> Json:
+    """Return the metadata of objects as a list."""
+    return {
+        "kind": "PartialObjectMetadataList",
+        "apiVersion": _META,
+        "metadata": meta,
+        "items": [partial(obj) for obj in objects],
+    }
