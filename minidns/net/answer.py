@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Coroutine, Generator
+from functools import partial
 from types import coroutine
 from typing import Any, Literal, TypeVar
 
@@ -99,10 +100,15 @@ def carry_on(
     For a task: most answers come from memory and never need one (they end in their
     first step); the few that wait are carried on in a task from where they are.
     """
-    try:
-        yield waiting
-    except BaseException as exc:
-        waiting = started.throw(exc)
-        yield waiting
-    result: T = yield from started
-    return result
+    while True:
+        try:
+            yield waiting
+        except BaseException as exc:  # the future failed, or the task is cancelled
+            resume = partial(started.throw, exc)
+        else:
+            resume = partial(started.send, None)
+        try:
+            waiting = resume()
+        except StopIteration as done:
+            result: T = done.value
+            return result

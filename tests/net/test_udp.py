@@ -232,3 +232,23 @@ async def test_a_waiting_handler_may_fail_after_its_wait() -> None:
 
     async with serving(handler) as (_, port):
         assert (await client.ask(port, NAME)).rcode() == dns.rcode.SERVFAIL
+
+
+@pytest.mark.parametrize(
+    "raised", [DnsError("late"), OSError("refused"), TimeoutError()]
+)
+async def test_what_a_waiting_handler_waits_for_may_fail(raised: Exception) -> None:
+    async def handler(query: Query) -> Response:
+        failing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(failing.set_exception, raised)
+        try:
+            await failing
+        except OSError:
+            await asyncio.sleep(0)
+            return answer()
+        return answer()
+
+    async with serving(handler) as (_, port):
+        reply = await client.ask(port, NAME)
+    expected = dns.rcode.SERVFAIL if isinstance(raised, DnsError) else dns.rcode.NOERROR
+    assert reply.rcode() == expected

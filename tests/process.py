@@ -1,0 +1,102 @@
+"""A real minidns process of the tests' own: started, spoken to, stopped."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEADLINE_S = 20.0
+
+
+def free_port() -> int:
+    """Return a port that is free for UDP and TCP just now."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+            datagrams.bind(("127.0.0.1", 0))
+            port = int(datagrams.getsockname()[1])
+            with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream:
+                try:
+                    stream.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+                return port
+
+
+@dataclass
+class Running:
+    """A started minidns and what it has said so far."""
+
+    process: Process
+    lines: list[str] = field(default_factory=list)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def read(self) -> None:
+        """Collect its output until it ends."""
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            self.lines.append(line.decode().rstrip("\n"))
+            self._news.set()
+        self.lines.append("<end>")
+        self._news.set()
+
+    async def said(self, text: str) -> str:
+        """Return the first line that contains ``text``, once there is one."""
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                for line in self.lines:
+                    if text in line:
+                        return line
+                if "<end>" in self.lines:
+                    raise AssertionError(f"ended without {text!r}: {self.lines}")
+                self._news.clear()
+                await self._news.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    async def ended(self) -> int:
+        """Return its exit status, once it has one."""
+        async with asyncio.timeout(DEADLINE_S):
+            return await self.process.wait()
+
+
+@contextlib.asynccontextmanager
+async def minidns(
+    *args: str, cwd: Path | None = None, env: dict[str, str] | None = None
+) -> AsyncIterator[Running]:
+    """Start ``minidns ARGS``; end it, if it has not ended, when done."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "minidns", *args,
+        stdout=PIPE, stderr=asyncio.subprocess.STDOUT, cwd=cwd,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+    )  # fmt: skip
+    running = Running(process)
+    reading = asyncio.ensure_future(running.read())
+    try:
+        yield running
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        await reading
+
+
+async def run(
+    *args: str, cwd: Path | None = None, env: dict[str, str] | None = None
+) -> tuple[int, str, str]:
+    """Run ``minidns ARGS`` to its end; return status, standard output and error."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "minidns", *args,
+        stdout=PIPE, stderr=PIPE, cwd=cwd, env={**os.environ, **(env or {})},
+    )  # fmt: skip
+    async with asyncio.timeout(DEADLINE_S):
+        out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()

@@ -1,0 +1,72 @@
+"""Documentation that is run: every Corefile in it loads."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from minidns import plugins
+from minidns.core import corefile
+from minidns.core.metrics import Metrics
+from minidns.instance import Loaded
+from tests.world import World
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = [
+    pytest.param(path, text, id=f"{path.stem}-{number}")
+    for path in sorted((ROOT / "docs").rglob("*.md"))
+    for number, text in enumerate(
+        re.findall(
+            r"^```corefile\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL
+        )
+    )
+]
+
+
+async def _nothing() -> None: ...
+
+
+@pytest.mark.parametrize(("path", "text"), EXAMPLES)
+async def test_every_corefile_in_the_documentation_loads(
+    path: Path, text: str, tmp_path: Path
+) -> None:
+    world = World(
+        files={
+            "/etc/resolv.conf": "nameserver 192.0.2.53\n",
+            "/etc/hosts": "127.0.0.1 localhost\n",
+        },
+        environ={
+            "KUBERNETES_SERVICE_HOST": "192.0.2.1",
+            "KUBERNETES_SERVICE_PORT": "443",
+        },
+        list_watch=lambda access, resource: None,  # type: ignore[arg-type,return-value]  # nothing is listed before the start
+    )
+    parsed = corefile.parse(
+        text, files=world.files, environ=world.edges.environ, known=plugins.ORDER
+    )
+    loaded = Loaded(
+        parsed,
+        world.edges,
+        Metrics(),
+        read=lambda: parsed,
+        reload=_nothing,
+        fatal=lambda text: None,
+        forget=lambda keys: None,
+    )
+    assert loaded.sites
+    await loaded.stop()
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "docs/plugins").glob("*.md")), ids=lambda path: path.stem
+)
+def test_plugin_pages_begin_as_their_modules_do(path: Path) -> None:
+    text = path.read_text()
+    for heading in ("Name", "Description", "Syntax", "Examples"):
+        assert re.search(rf"^#+ {heading}$", text, re.MULTILINE), (
+            f"{path.name} has no {heading}"
+        )
+    module = ROOT / f"minidns/plugins/{path.stem}.py"
+    if module.exists():
+        line = module.read_text().split('"""')[1].splitlines()[0].rstrip(".")
+        assert line in text, f"{path.name} does not say {line!r}"
