@@ -1,0 +1,155 @@
+"""An upstream's reply: whether it answers what was asked, and what of it is passed on.
+
+The rules against forged and broken replies that need no network: what does not match
+is no reply at all, and records that answer nobody's question are left out.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from minidns.core import names, rdata
+from minidns.core.message import Reply, decode_reply
+from minidns.core.model import (
+    AA,
+    AD,
+    RA,
+    RD,
+    TC,
+    FormatError,
+    Name,
+    Opt,
+    Question,
+    Rcode,
+    Response,
+    RRset,
+)
+
+_QR, _OPCODE = 0x8000, 0x7800
+HOP_BY_HOP = frozenset((10, 11, 12))
+"""COOKIE, TCP-KEEPALIVE, PADDING: between two neighbors (RFC 7873, 7828, 7830)."""
+REFUSES_EDNS = frozenset((int(Rcode.FORMERR), int(Rcode.NOTIMP)))
+"""What a server says that does not know EDNS (RFC 6891 7)."""
+_TRANSFERS = frozenset((rdata.AXFR, rdata.IXFR))
+
+
+class Asked(NamedTuple):
+    """A query on its way to an upstream."""
+
+    question: Question
+    id: int
+    flags: int = RD
+    limit: int = 65535
+    """Bytes the reply may have."""
+
+    def accept(self, wire: bytes) -> Reply | None:
+        """Return the reply in ``wire``; None if it is none to this query (RFC 5452 9).
+
+        One longer than was asked for, or cut short with TC set, comes back with TC and
+        without records: the client is to ask again over TCP (CoreDNS).
+        """
+        if len(wire) < 12 or int.from_bytes(wire[:2]) != self.id:
+            return None
+        cut = len(wire) > self.limit
+        reply = _decoded(_head(wire) if cut else wire)
+        if reply is None and wire[2] & (TC >> 8):
+            reply, cut = _decoded(_head(wire)), True
+        if reply is None or not self._matches(reply):
+            return None
+        return reply._replace(flags=reply.flags | TC) if cut else reply
+
+    def _matches(self, reply: Reply) -> bool:
+        if (reply.flags ^ self.flags) & _OPCODE or not reply.flags & _QR:
+            return False
+        if reply.question is None:
+            # a server that cannot read a query gives back the header alone
+            return reply.rcode in REFUSES_EDNS and not _records(reply)
+        return reply.question == self.question
+
+
+def _head(wire: bytes) -> bytes:
+    """Return ``wire`` as a message of its question alone."""
+    return wire[:6] + bytes(6) + wire[12:]
+
+
+def _decoded(wire: bytes) -> Reply | None:
+    try:
+        return decode_reply(wire)
+    except FormatError:
+        return None
+
+
+def _records(reply: Reply) -> bool:
+    return bool(reply.answer or reply.authority or reply.additional)
+
+
+def without_hop_by_hop(opt: Opt) -> Opt:
+    """Return ``opt`` without the options that are not meant for the next server."""
+    if not opt.options:
+        return opt
+    kept = tuple(option for option in opt.options if option[0] not in HOP_BY_HOP)
+    return opt._replace(options=kept)
+
+
+def chain_of(question: Question, answer: Iterable[RRset]) -> frozenset[Name]:
+    """Return the names that answer the question: its own, and where CNAMEs lead."""
+    aliases: dict[Name, list[Name]] = {}
+    for rrset in answer:
+        if rrset.rtype == rdata.CNAME:
+            targets = [rdata.target(rrset.rtype, each) for each in rrset.rdata]
+            aliases.setdefault(rrset.owner.lower(), []).extend(targets)
+    found, ahead = {question.qname}, [question.qname]
+    while ahead:
+        new = [name for name in aliases.get(ahead.pop(), ()) if name not in found]
+        found.update(new)
+        ahead += new
+    return frozenset(found)
+
+
+def scrubbed(question: Question, reply: Reply) -> Reply:
+    """Return ``reply`` without records that do not belong to its question.
+
+    In the answer: owners that are neither the name asked for nor where it leads. In the
+    authority section: an SOA of a zone that none of those names is in. Everything else
+    stays, as nothing but the question's own answer is ever taken from it.
+    """
+    if question.qtype in _TRANSFERS:
+        return reply
+    chain = chain_of(question, reply.answer)
+    redirected = {
+        rrset.owner.lower() for rrset in reply.answer if rrset.rtype == rdata.DNAME
+    }
+    own = chain | {
+        owner
+        for owner in redirected
+        if any(names.is_below(name, owner) for name in chain)
+    }
+    answer = tuple(rrset for rrset in reply.answer if rrset.owner.lower() in own)
+    authority = tuple(
+        rrset
+        for rrset in reply.authority
+        if rrset.rtype != rdata.SOA
+        or any(names.is_below(name, rrset.owner.lower()) for name in chain)
+    )
+    return reply._replace(answer=answer, authority=authority)
+
+
+def response_of(reply: Reply, asked: Opt | None) -> Response:
+    """Return what a client whose query had the OPT ``asked`` is given of ``reply``."""
+    opt = None
+    if reply.opt is not None and asked is not None:
+        # size and DO are the client's own again (CoreDNS)
+        options = without_hop_by_hop(reply.opt).options
+        opt = Opt(asked.size, asked.do or reply.opt.do, options)
+    flags = reply.flags
+    return Response(
+        reply.rcode,
+        reply.answer,
+        reply.authority,
+        reply.additional,
+        aa=bool(flags & AA),
+        ra=bool(flags & RA),
+        ad=bool(flags & AD),
+        tc=bool(flags & TC),
+        rd=bool(flags & RD),
+        opt=opt,
+    )

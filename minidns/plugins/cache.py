@@ -1,0 +1,257 @@
+"""*cache* - keep answers for a while.
+
+Behaves as CoreDNS 1.14.2 does: one TTL for a whole reply, on every reply that passes;
+DO and CD apart; AA on what comes from the cache. Of expired entries (``serve_stale``)
+it makes the use that 1.14.7 makes.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from functools import partial
+from math import ceil
+
+from minidns.core import values
+from minidns.core.corefile import Directive
+from minidns.core.model import (
+    AD,
+    DnsError,
+    Handler,
+    Name,
+    Plugin,
+    Query,
+    Rcode,
+    Repeat,
+    Response,
+    Source,
+    replace,
+)
+from minidns.core.outcome import Outcome, outcome_of
+from minidns.core.ttl import clamped, least, with_ttl
+from minidns.plugins.cache_counts import Counts
+from minidns.plugins.cache_entry import Entry, Key, Kind, Stores, answers, key_of
+from minidns.plugins.cache_options import Options, read
+from minidns.plugins.setup import Site, once
+
+_KINDS: dict[Outcome, Kind] = {
+    Outcome.POSITIVE: "success",
+    Outcome.DELEGATION: "success",
+    Outcome.NODATA: "denial",
+    Outcome.NXDOMAIN: "denial",
+    Outcome.FAILURE: "denial",
+}
+"""Which answers are kept, and as what."""
+
+
+def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
+    """Accept ``cache [TTL] [ZONES...] [{ options }]``."""
+    options, zones = read(once(directives), site.zones)
+
+    def plugin(next_: Handler) -> Handler:
+        return Cache(options, zones, site, next_).cache
+
+    return plugin
+
+
+class Cache:
+    """Answers kept in front of one handler."""
+
+    def __init__(
+        self, options: Options, zones: tuple[Name, ...], site: Site, next_: Handler
+    ) -> None:
+        self._options = options
+        self._zones = zones
+        self._next = next_
+        self._stores = Stores(options)
+        self._counts = Counts(site.metrics, zones)
+        self._site = site
+        self._now, self._wall = site.edges.now, site.edges.wall
+
+    async def cache(self, query: Query) -> Response:
+        """Answer from what is kept, or keep what the next handler answers."""
+        if not values.covers(self._zones, query.question.qname):
+            return await self._next(query)
+        key, now = key_of(query), self._now()
+        found = self._stores.find(key, now)
+        if found is None:
+            self._counts.miss(query.server)
+            return self._keep(query, key, await self._next(query))
+        kind, entry = found
+        self._counts.hit(query.server, kind)
+        if entry.left(now) <= 0:
+            return await self._expired(query, key, entry)
+        if self._is_due(entry, now) and entry.begin_refresh(now):
+            self._site.task(self._prefetch(query, key, entry))
+        return self._repeatable(query, kind, entry, now)
+
+    def _keep(self, query: Query, key: Key, response: Response) -> Response:
+        """Return ``response`` with one TTL, kept if it may be.
+
+        Transfers pass as they are. unlike CoreDNS: which gives 5 seconds to every
+        record a secondary server loads.
+        """
+        outcome = outcome_of(query, response, self._wall())
+        if outcome is Outcome.TRANSFER:
+            return response
+        ttl = self._ttl(response, outcome)
+        flat = with_ttl(response, ttl)
+        if flat.ad and not (query.do or query.flags & AD):  # RFC 6840 5.7
+            flat = replace(flat, ad=False)
+        if ttl > 0 and not flat.tc and self._kept(query, key, outcome, flat, ttl):
+            return replace(flat, repeat=None)  # the next one comes from the cache
+        if flat.repeat is None:
+            return flat
+        tally = partial(self._counts.miss, query.server)
+        tallies = (*flat.repeat.tallies, tally)
+        return replace(flat, repeat=replace(flat.repeat, tallies=tallies))
+
+    def _ttl(self, response: Response, outcome: Outcome) -> int:
+        if outcome is Outcome.FAILURE:
+            return int(self._options.failure_s)
+        denied = outcome in (Outcome.NODATA, Outcome.NXDOMAIN)
+        bounds = self._options.denial if denied else self._options.success
+        return clamped(least(response, outcome), bounds.shortest, bounds.longest)
+
+    def _kept(
+        self, query: Query, key: Key, outcome: Outcome, response: Response, ttl: int
+    ) -> bool:
+        kind = _KINDS.get(outcome)
+        if kind is None:
+            return False
+        options = self._options
+        bounds = options.success if kind == "success" else options.denial
+        if values.covers(bounds.disabled, query.question.qname):
+            return False
+        # some resolvers of old discard what is not authoritative (CoreDNS)
+        kept = replace(response, aa=True, rd=None, repeat=None)
+        evicted = self._stores.put(kind, key, Entry(kept, ttl, self._now()))
+        self._counts.kept(query.server, kind, evicted, self._stores)
+        return True
+
+    def _is_due(self, entry: Entry, now: float) -> bool:
+        """Count the hit; return whether the entry is to be asked for anew."""
+        prefetch = self._options.prefetch
+        if not prefetch.amount:
+            return False
+        hits = entry.hit(now, prefetch.gap_s)
+        threshold = ceil(prefetch.percentage / 100 * entry.ttl)
+        return hits >= prefetch.amount and entry.left(now) <= threshold
+
+    def _repeatable(
+        self, query: Query, kind: Kind, entry: Entry, now: float
+    ) -> Response:
+        """Return a fresh entry's answer, with leave to repeat it until it expires."""
+        keep_ttl = self._options.keep_ttl
+        ttl = entry.ttl if keep_ttl else entry.left(now)
+        response = _from(entry, query, ttl, now)
+        if self._options.prefetch.amount:  # every hit counts
+            return response
+        return replace(
+            response,
+            repeat=Repeat(
+                until=entry.stored + entry.ttl,
+                ages=None if keep_ttl else entry.stored + entry.age(now),
+                tallies=(partial(self._counts.hit, query.server, kind),),
+            ),
+        )
+
+    async def _expired(self, query: Query, key: Key, entry: Entry) -> Response:
+        """Answer with an entry that has expired, or with what can be had instead."""
+        stale = self._options.stale
+        now = self._now()
+        if stale.verify and (not stale.recheck_s or entry.begin_refresh(now)):
+            fresh = await self._verified(query, key, entry)
+            if fresh is not None:
+                return fresh
+        elif not stale.verify and entry.begin_refresh(now):
+            self._site.task(self._replace(query, key, entry))
+        self._counts.served_stale(query.server)
+        ttl = stale.ttl or (entry.ttl if self._options.keep_ttl else 0)
+        return _from(entry, query, ttl, now)
+
+    async def _verified(self, query: Query, key: Key, entry: Entry) -> Response | None:
+        """Return a fresh answer, or None if there is none, or not soon enough."""
+        refresh = self._refreshed(query, key, entry)
+        if not self._options.stale.patience_s:
+            return await refresh
+        result: asyncio.Future[Response | None]
+        result = asyncio.get_running_loop().create_future()
+
+        async def settle(work: Awaitable[Response | None]) -> None:
+            response = await work
+            if not result.done():
+                result.set_result(response)
+
+        async def lose_patience() -> None:
+            await self._site.edges.sleep(self._options.stale.patience_s)
+
+        self._site.task(settle(refresh))
+        waiting = self._site.task(settle(lose_patience()))
+        try:
+            return await result
+        finally:
+            waiting.cancel()
+
+    async def _refreshed(self, query: Query, key: Key, entry: Entry) -> Response | None:
+        """Return and keep a fresh answer that may take the place of ``entry``.
+
+        A failure leaves it where it is (RFC 8767 4).
+        """
+        fresh = None
+        try:
+            fresh = self._usable(query, key, await self._next(query))
+        except DnsError:
+            pass
+        finally:
+            recheck_s = self._options.stale.recheck_s
+            entry.end_refresh(self._now(), recheck_s, failed=fresh is None)
+        return fresh
+
+    def _usable(self, query: Query, key: Key, response: Response) -> Response | None:
+        outcome = outcome_of(query, response, self._wall())
+        if response.tc or outcome not in _KINDS:
+            return None
+        if self._options.stale.prefer_positive:
+            kept = self._keep(query, key, response)
+            return kept if answers(key.question, response) else None
+        if response.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
+            return None
+        return self._keep(query, key, response)
+
+    async def _replace(self, query: Query, key: Key, entry: Entry) -> None:
+        """Ask in the background for what has expired."""
+        self._counts.prefetched(query.server)
+        if await self._refreshed(_whole(query), key, entry) is not None:
+            self._carry_hits(key, entry)
+
+    async def _prefetch(self, query: Query, key: Key, entry: Entry) -> None:
+        """Ask in the background for what will expire soon."""
+        self._counts.prefetched(query.server)
+        query = _whole(query)
+        try:
+            self._keep(query, key, await self._next(query))
+        except DnsError:
+            return
+        finally:
+            entry.end_refresh(self._now(), 0, failed=False)
+        self._carry_hits(key, entry)
+
+    def _carry_hits(self, key: Key, entry: Entry) -> None:
+        newest = self._stores.newest(key)
+        if newest is not None:
+            newest.hits, newest.last_hit = entry.hits, self._now()
+
+
+def _whole(query: Query) -> Query:
+    """Return ``query`` as over TCP: what is fetched ahead is not cut (CoreDNS)."""
+    return replace(query, transport="tcp", max_size=65535)
+
+
+def _from(entry: Entry, query: Query, ttl: int, now: float) -> Response:
+    """Return the entry's answer to ``query``."""
+    response = with_ttl(entry.response, ttl)
+    source = Source("cache", f"{entry.age(now)}s")
+    return replace(
+        response,
+        ad=response.ad and (query.do or bool(query.flags & AD)),
+        sources=(source, *response.sources),
+    )

@@ -1,0 +1,68 @@
+"""The metrics of a ``cache``, by CoreDNS's names and labels."""
+
+from minidns.core.metrics import Metrics
+from minidns.core.model import Name
+from minidns.plugins.cache_entry import Kind, Stores
+
+_PLAIN = ("server", "zones", "view")
+_BY_KIND = ("server", "type", "zones", "view")
+_VIEW = ""  # the label is there in CoreDNS, and empty without a *view*
+
+
+class Counts:
+    """Counts what one cache does; ``server`` is the listener a query came through."""
+
+    def __init__(self, metrics: Metrics, zones: tuple[Name, ...]) -> None:
+        self._zones = ",".join(zones)
+        self._entries = metrics.gauge(
+            "coredns_cache_entries", "Answers that are kept.", _BY_KIND
+        )
+        self._hits = metrics.counter(
+            "coredns_cache_hits_total", "Queries answered from the cache.", _BY_KIND
+        )
+        self._evictions = metrics.counter(
+            "coredns_cache_evictions_total", "Answers that made room.", _BY_KIND
+        )
+        self._misses = metrics.counter(
+            "coredns_cache_misses_total", "Queries that were passed on.", _PLAIN
+        )
+        self._requests = metrics.counter(
+            "coredns_cache_requests_total", "Queries that came.", _PLAIN
+        )
+        self._prefetches = metrics.counter(
+            "coredns_cache_prefetch_total", "Answers asked for anew.", _PLAIN
+        )
+        self._stale = metrics.counter(
+            "coredns_cache_served_stale_total", "Expired answers given.", _PLAIN
+        )
+        # never counted here: no reply to another question comes this far
+        metrics.counter(
+            "coredns_cache_drops_total", "Replies to other questions.", _PLAIN
+        )
+
+    def hit(self, server: str, kind: Kind, times: int = 1, _s: float = 0) -> None:
+        """Count queries answered from the cache; bound, a tally of a Repeat."""
+        self._requests.inc((server, self._zones, _VIEW), times)
+        self._hits.inc((server, kind, self._zones, _VIEW), times)
+
+    def miss(self, server: str, times: int = 1, _s: float = 0) -> None:
+        """Count queries that were passed on; bound, a tally of a Repeat."""
+        self._requests.inc((server, self._zones, _VIEW), times)
+        self._misses.inc((server, self._zones, _VIEW), times)
+
+    def kept(self, server: str, kind: Kind, evicted: int, stores: Stores) -> None:
+        """Count what keeping an answer changed."""
+        if evicted:
+            self._evictions.inc((server, kind, self._zones, _VIEW), evicted)
+        sizes: tuple[Kind, Kind] = ("success", "denial")
+        for each in sizes:
+            labels = (server, each, self._zones, _VIEW)
+            self._entries.set(labels, stores.size(each))
+
+    def prefetched(self, server: str) -> None:
+        """Count an answer asked for anew in the background."""
+        self._prefetches.inc((server, self._zones, _VIEW))
+
+    def served_stale(self, server: str) -> None:
+        """Count an answer given though it has expired."""
+        self._stale.inc((server, self._zones, _VIEW))

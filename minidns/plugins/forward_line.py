@@ -1,0 +1,206 @@
+"""One line of ``forward``: which names it takes, and whom it asks for them.
+
+An upstream's records are let through by ``core.relay``; equal questions share one
+exchange (``net.flights``); the network itself is the edges' exchange.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+from minidns.core import values
+from minidns.core.corefile import ConfigError
+from minidns.core.message import Reply
+from minidns.core.model import (
+    DnsError,
+    Handler,
+    Name,
+    Query,
+    Rcode,
+    Response,
+    Source,
+    replace,
+)
+from minidns.core.names import is_below
+from minidns.core.rdata import HINFO
+from minidns.core.relay import response_of, scrubbed
+from minidns.net.flights import Flights
+from minidns.net.upstream import Upstream, failure
+from minidns.plugins.forward_options import Options
+from minidns.plugins.forward_policy import order_by
+from minidns.plugins.forward_proxy import Proxy, relayed_flags, relayed_opt
+from minidns.plugins.forward_to import To
+from minidns.plugins.setup import Site
+
+DEADLINE_S = 5.0
+"""Seconds for a query in all (CoreDNS)."""
+MAX_TRIES = 100
+"""limit: with ``max_connect_attempts 0`` CoreDNS may spin until the deadline."""
+
+
+class Line:
+    """One ``forward`` line: which names it takes, and whom it asks for them."""
+
+    def __init__(self, zone: Name, options: Options, site: Site) -> None:
+        self.options = options
+        self.proxies: tuple[Proxy, ...] = ()
+        self._zone = zone
+        self._site = site
+        self._now = site.edges.now
+        self._order: Callable[[], list[Proxy]] = list
+        self._flights: Flights[Response] = Flights(site.task)
+        self._in_flight = 0
+        self._broken = site.metrics.counter(
+            "coredns_forward_healthcheck_broken_total",
+            "Queries that found every upstream down.",
+        )
+        self._rejected = site.metrics.counter(
+            "coredns_forward_max_concurrent_rejects_total",
+            "Queries refused because max_concurrent others were waiting.",
+        )
+
+    def use(self, upstreams: Iterable[To]) -> None:
+        """Ask these from now on.
+
+        Raises:
+            ConfigError: two names for one certificate.
+
+        """
+        self.proxies = tuple(
+            Proxy(self._settled(to), self.options, self._site)
+            for to in upstreams
+            if isinstance(to, Upstream)
+        )
+        rng = self._site.edges.random
+        self._order = order_by(self.options.policy, self.proxies, rng)
+
+    def _settled(self, to: Upstream) -> Upstream:
+        """Return ``to`` with what the line's options say about connections."""
+        common = self.options.tls_servername
+        if to.servername and common:
+            raise ConfigError(
+                f"both forward ('{common}') and proxy level ('{to.servername}') TLS"
+                f" servernames are set for upstream proxy 'tls://{to}'"
+            )
+        return to._replace(
+            servername=to.servername or common,
+            tls=self.options.tls if to.transport == "tls" else None,
+            source=self.options.source_address,
+            keep=self.options.keep,
+            owner="forward",
+        )
+
+    def covers(self, name: Name) -> bool:
+        """Return whether ``name`` is this line's to forward."""
+        if not is_below(name, self._zone):
+            return False
+        return name == self._zone or not values.covers(self.options.excepted, name)
+
+    def before(self, next_: Handler, *, is_line: bool) -> Handler:
+        """Return the handler of this line; ``is_line`` when ``next_`` is one, too."""
+
+        async def forward(query: Query) -> Response:
+            if not self.covers(query.question.qname):
+                return await next_(query)
+            response = await self._answer(query)
+            if is_line and self._passes_on(response):
+                return await next_(query)
+            return response
+
+        return forward
+
+    def _passes_on(self, response: Response) -> bool:
+        """Return whether the next line is to be asked instead."""
+        if response.rcode in self.options.next_rcodes:
+            return True
+        empty = response.rcode == Rcode.NOERROR and not response.answer
+        return self.options.next_on_nodata and empty
+
+    async def _answer(self, query: Query) -> Response:
+        most = self.options.max_concurrent
+        self._in_flight += 1
+        try:
+            if 0 < most < self._in_flight:
+                self._rejected.inc()
+                text = f"concurrent queries exceeded maximum {most}"
+                raise DnsError(text, Rcode.REFUSED)
+            return await self._shared(query)
+        finally:
+            self._in_flight -= 1
+
+    async def _shared(self, query: Query) -> Response:
+        """Ask, or wait for the same question that is being asked already."""
+        question = query.question
+        ask = partial(self._ask, query, self._now() + DEADLINE_S)
+        over = {proxy.transport(query) for proxy in self.proxies}
+        # what a client can vary at will must not make more chances to forge a reply
+        line = question if "udp" in over else None
+        key: tuple[object, ...]
+        key = (question, relayed_flags(query), relayed_opt(query), query.transport)
+        if question.qtype == HINFO:
+            # a probe of *loop* is counted each time it comes round; waiting for itself
+            # it would never be, here or in another server of the ring
+            key, line = (*key, object()), None
+        try:
+            return await self._flights.join(key, line, ask)
+        except DnsError as exc:
+            raise DnsError(exc.text, exc.rcode) from None
+        except ConnectionError as exc:
+            raise DnsError(str(exc)) from None
+
+    async def _ask(self, query: Query, deadline: float) -> Response:
+        """Ask one upstream after the other until one replies."""
+        last = ""
+        failed = refused = 0
+        for proxy in self._candidates():
+            if self._now() >= deadline:
+                break
+            try:
+                reply = await proxy.ask(query, deadline)
+            except OSError as exc:
+                last = failure(exc)
+                proxy.doubt()
+                failed += 1
+                if failed == self._most_tries:
+                    break
+                continue
+            refused += reply.rcode in self.options.failover
+            if reply.rcode in self.options.failover and refused < len(self.proxies):
+                continue
+            return _response(query, reply, proxy)
+        raise DnsError(last or "no healthy proxies")
+
+    @property
+    def _most_tries(self) -> int:
+        most = self.options.max_connect_attempts
+        if most is None:
+            return 2 * len(self.proxies)
+        return most or MAX_TRIES
+
+    def _candidates(self) -> Iterator[Proxy]:
+        """Yield upstreams to try, over and over, those that are down left out.
+
+        unlike CoreDNS: one that failed and is being checked comes last, so that a dead
+        upstream costs one slow query, not all until it counts as down.
+        """
+        ordered = self._order()
+        while up := [proxy for proxy in ordered if not proxy.is_down]:
+            yield from sorted(up, key=lambda proxy: proxy.in_doubt)
+        self._broken.inc()
+        if not self.options.failfast:
+            # checking itself may be what is broken (CoreDNS)
+            yield self._site.edges.random.choice(self.proxies)
+
+
+def _response(query: Query, reply: Reply, proxy: Proxy) -> Response:
+    """Return what the client gets of ``reply``.
+
+    Raises:
+        DnsError: it answers another question only; nothing to give, or to keep.
+
+    """
+    own = scrubbed(query.question, reply)
+    if reply.answer and not own.answer and reply.rcode == Rcode.NOERROR:
+        raise DnsError(f"{proxy.upstream} gave records of other names only")
+    source = Source("upstream", str(proxy.upstream))
+    response = response_of(own, relayed_opt(query))
+    return replace(response, rule="forward/reply", sources=(source,))

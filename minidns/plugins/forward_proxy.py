@@ -1,0 +1,170 @@
+"""One upstream of a ``forward`` line: how it is asked, and how it fares."""
+
+from secrets import randbits
+
+from minidns.core.message import Reply
+from minidns.core.metrics import TIME_BUCKETS
+from minidns.core.model import AD, CD, RD, TC, Opt, Query, Question
+from minidns.core.rdata import NS, rcode_name
+from minidns.core.relay import REFUSES_EDNS, Asked, without_hop_by_hop
+from minidns.core.wire import encode_query
+from minidns.net.health import Health
+from minidns.net.upstream import Upstream
+from minidns.plugins.forward_options import Options
+from minidns.plugins.setup import Site
+
+CHECK_S = 1.0
+"""Seconds an upstream has to answer a health check (CoreDNS)."""
+PLAIN_S = 900.0
+"""Seconds for which an upstream that refused EDNS is asked without it."""
+_RELAYED = RD | AD | CD | 0x7800
+"""Bits of the client's flags that go upstream; the opcode, too (CoreDNS)."""
+_SMALLEST = 512
+"""Bytes a reply over UDP may always have (RFC 1035 2.3.4)."""
+
+
+class Proxy:
+    """An upstream, asked by the options of its line."""
+
+    def __init__(self, upstream: Upstream, options: Options, site: Site) -> None:
+        self.upstream = upstream
+        self._options = options
+        self._exchange, self._now = site.edges.exchange, site.edges.now
+        self._health = Health(
+            self._check, options.check_every_s, site.edges.sleep, site.task
+        )
+        self._plain_until = float("-inf")
+        self._seconds = site.metrics.histogram(
+            "coredns_proxy_request_duration_seconds",
+            "Seconds an upstream took to reply.",
+            ("proxy_name", "to", "rcode"),
+            TIME_BUCKETS,
+        )
+        self._failed_checks = site.metrics.counter(
+            "coredns_proxy_healthcheck_failures_total",
+            "Health checks that an upstream did not answer.",
+            ("proxy_name", "to"),
+        )
+
+    @property
+    def is_down(self) -> bool:
+        """Whether more than ``max_fails`` checks in a row failed."""
+        return 0 < self._options.max_fails < self._health.fails
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it failed, and no check has been answered since."""
+        return self._health.in_doubt
+
+    @property
+    def failed_checks(self) -> int:
+        """Checks in a row that failed."""
+        return self._health.fails
+
+    def doubt(self) -> None:
+        """Check it from now on until it answers."""
+        if self._options.max_fails:
+            self._health.doubt()
+
+    def transport(self, query: Query) -> str:
+        """Return what ``query`` goes out over: the client's transport by default."""
+        if self.upstream.transport == "tls":
+            return "tls"
+        if self._options.force_tcp:
+            return "tcp"
+        return "udp" if self._options.prefer_udp else query.transport
+
+    async def ask(self, query: Query, deadline: float) -> Reply:
+        """Return the upstream's reply to ``query``.
+
+        Raises:
+            OSError: there is none.
+
+        """
+        transport = self.transport(query)
+        reply = await self._with_edns(query, transport, deadline)
+        truncated = reply.flags & TC and transport == "udp"
+        if not (truncated and self._options.prefer_udp):
+            return reply
+        try:
+            return await self._with_edns(query, "tcp", deadline)
+        except OSError:
+            if query.transport == "tcp":
+                raise
+            return reply  # half an answer that says so is better than none
+
+    async def _with_edns(self, query: Query, transport: str, deadline: float) -> Reply:
+        """Ask with the client's OPT; once without if the upstream refuses EDNS."""
+        opt = relayed_opt(query) if self._now() >= self._plain_until else None
+        reply = await self._once(query, transport, opt, deadline)
+        if opt is None or reply.opt is not None or reply.rcode not in REFUSES_EDNS:
+            return reply
+        plain = await self._once(query, transport, None, deadline)
+        if plain.rcode not in REFUSES_EDNS:
+            self._plain_until = self._now() + PLAIN_S
+        return plain
+
+    async def _once(
+        self, query: Query, transport: str, opt: Opt | None, deadline: float
+    ) -> Reply:
+        asked = Asked(
+            query.question,
+            randbits(16),  # from the system's source: unguessable (CVE-2019-19794)
+            query.flags & _RELAYED,
+            _largest(opt) if transport == "udp" else 65535,
+        )
+        wire = encode_query(query.question, asked.id, asked.flags, opt, query.spelled)
+        started = self._now()
+        if (left := deadline - started) <= 0:
+            raise TimeoutError("i/o timeout")
+        reply = await self._exchange(
+            self.upstream._replace(transport=transport),
+            wire,
+            min(self._options.read_timeout_s, left),
+            asked.accept,
+        )
+        rcode = rcode_name(reply.rcode).removeprefix("RCODE")
+        labels = ("forward", str(self.upstream), rcode)
+        self._seconds.observe(labels, self._now() - started)
+        return reply
+
+    async def _check(self) -> bool:
+        """Return whether it gives any DNS reply at all, whatever its rcode."""
+        ident = randbits(16)
+        question = Question(self._options.check_name, NS)
+        wire = encode_query(question, ident, RD if self._options.check_rd else 0)
+        to = self.upstream._replace(owner="")
+        if self._options.force_tcp and to.transport == "udp":
+            to = to._replace(transport="tcp")
+        try:
+            return await self._exchange(
+                to, wire, CHECK_S, lambda reply: _answers(reply, ident) or None
+            )
+        except OSError:
+            self._failed_checks.inc(("forward", str(to)))
+            return False
+
+
+def relayed_opt(query: Query) -> Opt | None:
+    """Return the OPT that goes upstream: the client's, its options of one hop left out.
+
+    unlike CoreDNS: a client's cookie is for its own server and no other (RFC 7873).
+    """
+    return without_hop_by_hop(query.opt) if query.opt else None
+
+
+def relayed_flags(query: Query) -> int:
+    """Return the client's flags that go upstream."""
+    return query.flags & _RELAYED
+
+
+def _largest(opt: Opt | None) -> int:
+    return max(_SMALLEST, opt.size) if opt else _SMALLEST
+
+
+def _answers(reply: bytes, ident: int) -> bool:
+    return (
+        len(reply) >= 12
+        and int.from_bytes(reply[:2]) == ident
+        and bool(reply[2] & 0x80)
+    )

@@ -1,0 +1,122 @@
+"""*loop* - end the process rather than forward to itself for ever.
+
+A probe with an unguessable name is sent to the own port once the server answers. If it
+comes back, queries go round in a ring. Only in the first half minute, and only by that
+name, can anything a client sends end the process (CVE-2026-26018).
+"""
+
+import logging
+from secrets import randbelow, randbits
+
+from minidns.core.corefile import Directive
+from minidns.core.gotext import quote
+from minidns.core.model import Handler, Plugin, Query, Question, Response, replace
+from minidns.core.rdata import HINFO
+from minidns.core.wire import encode_query
+from minidns.net.upstream import Upstream, joined
+from minidns.plugins.setup import Site, once
+
+log = logging.getLogger(__name__)
+
+WINDOW_S = 30.0
+"""Seconds in which a probe is to be answered."""
+PAUSE_S = 1.0
+"""Seconds from a probe that got no answer to the next."""
+SETTLE_S = 2.0
+"""Seconds after an answer in which the probe may still come round."""
+ENOUGH = 3
+"""Times that a probe is seen in a ring: its own coming is the first."""
+_PROBE_S = 2.0
+_ADVICE = "see https://coredns.io/plugins/loop#troubleshooting"
+
+
+def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
+    """Accept ``loop``."""
+    directive = once(directives)
+    if directive.args:
+        raise directive.arg_error()
+    loop = Loop(site)
+    site.on_serving(loop.start)
+    return loop.plugin
+
+
+class Loop:
+    """The probe of one server block."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._zone = site.zones[0]
+        self.qname = _probe_name(self._zone)
+        self._seen = 0
+        self._ended = False
+
+    def plugin(self, next_: Handler) -> Handler:
+        """Return the handler that counts how often the probe comes by."""
+
+        async def loop(query: Query) -> Response:
+            question = query.question
+            if self._ended or question[:2] != (self.qname, HINFO):
+                return await next_(query)
+            self._seen += 1
+            if self._seen >= ENOUGH:
+                self._site.instance.fatal(self._text(query))
+            return replace(await next_(query), repeat=None)  # each one counts
+
+        return loop
+
+    def _text(self, query: Query) -> str:
+        """Return what CoreDNS says, which people know how to look up."""
+        return (
+            f"plugin/loop: Loop ({joined(*query.peer)} -> {self._shown()}) detected"
+            f" for zone {quote(self._zone)}, {_ADVICE}."
+            f' Query: "HINFO {self.qname}"'
+        )
+
+    def _shown(self) -> str:
+        host, port = self._own()
+        return joined(host, port)
+
+    def _own(self) -> tuple[str, int]:
+        """Return the first address listened at (empty: all) and its port."""
+        host = self._site.bound[0] if self._site.bound else ""
+        return host, self._site.block.keys[0].port
+
+    async def start(self) -> None:
+        """Begin to probe."""
+        self._site.task(self._probe())
+
+    async def _probe(self) -> None:
+        edges = self._site.edges
+        end = edges.now() + WINDOW_S
+        try:
+            while edges.now() < end:
+                if await self._is_answered():
+                    await edges.sleep(SETTLE_S)
+                    return
+                self._seen = 0
+                await edges.sleep(PAUSE_S)
+        finally:
+            self._ended = True
+
+    async def _is_answered(self) -> bool:
+        """Return whether the own port replies to the probe, no matter what."""
+        host, port = self._own()
+        ident = randbits(16)
+        wire = encode_query(Question(self.qname, HINFO), ident)
+        start = ident.to_bytes(2)
+
+        def accept(reply: bytes) -> bool | None:
+            return True if reply[:2] == start and len(reply) >= 12 else None
+
+        to = Upstream(host or "127.0.0.1", port)
+        try:
+            return await self._site.edges.exchange(to, wire, _PROBE_S, accept)
+        except OSError as exc:
+            log.debug("no answer to the probe: %s", exc)
+            return False
+
+
+def _probe_name(zone: str) -> str:
+    """Return ``RANDOM.RANDOM.ZONE`` from the system's source of randomness."""
+    labels = f"{randbelow(1 << 62)}.{randbelow(1 << 62)}."
+    return labels if zone == "." else labels + zone
