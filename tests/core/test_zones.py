@@ -3,7 +3,7 @@ import ipaddress
 import dns.name
 import dns.reversename
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from minidns.core import zones
@@ -136,12 +136,16 @@ def test_reverse_zones_hold_exactly_the_addresses(
     network = ipaddress.ip_network(masked, strict=False)
     found = [dns.name.from_text(zone) for zone in zones.reverse_zones(network)]
     address = data.draw(st.ip_addresses(v=network.version))
-    pointer = dns.reversename.from_address(str(address))
-    holding = [zone for zone in found if pointer.is_subdomain(zone)]
+    holding = [zone for zone in found if pointer(address).is_subdomain(zone)]
     assert len(holding) == (address in network)
-    first, last = network[0], network[-1]
-    assert dns.reversename.from_address(str(first)).is_subdomain(found[0])
-    assert dns.reversename.from_address(str(last)).is_subdomain(found[-1])
+    assert pointer(network[0]).is_subdomain(found[0])
+    assert pointer(network[-1]).is_subdomain(found[-1])
+
+
+def pointer(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> dns.name.Name:
+    # dnspython would take the IPv4 address out of a mapped one
+    assume(getattr(address, "ipv4_mapped", None) is None)
+    return dns.reversename.from_address(str(address))
 
 
 @settings(deadline=None)
