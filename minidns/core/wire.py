@@ -8,6 +8,7 @@ most 1, ARCOUNT at most 2, everything else FORMERR.
 """
 
 import struct
+from functools import lru_cache
 from typing import Literal
 
 from minidns.core import names
@@ -174,7 +175,7 @@ def encode_response(query: Query, response: Response) -> bytes:
     counts = [0, 0, 0]
     body = [question]
     size = 12 + len(question) + len(opt)
-    head = query.wire[12 : 12 + len(question) - 4]
+    head = question[:-4]
     for slot, rrsets in enumerate(
         (response.answer, response.authority, response.additional)
     ):
@@ -221,6 +222,8 @@ def _plain_limit(query: Query) -> int:
 def _question(query: Query) -> bytes:
     """Return the question section with the client's own letters."""
     spelled = query.spelled or query.question.qname
+    if query.wire and "\\" not in spelled and spelled != ".":
+        return query.wire[12 : 12 + len(spelled) + 5]  # a dot less, a length and 0 more
     return names.to_wire(spelled) + _QTAIL.pack(*query.question[1:])
 
 
@@ -249,11 +252,13 @@ def _reply_opt(query: Query, response: Response) -> bytes:
     opt = response.opt
     if opt is None:
         # the client's own size comes back (CoreDNS), and few of its options
-        kept = tuple(o for o in asked.options if o[0] in ECHOED)
-        opt = Opt(min(asked.size, response.max_size), asked.do, kept)
+        size = min(asked.size, response.max_size)
+        kept = asked.options and tuple(o for o in asked.options if o[0] in ECHOED)
+        opt = Opt(size, asked.do, kept)
     return encode_opt(opt, response.rcode >> 4)
 
 
+@lru_cache(maxsize=256)
 def encode_opt(opt: Opt, extended: int = 0) -> bytes:
     """Return ``opt`` as a record; ``extended`` is the upper part of the rcode."""
     options = b"".join(
