@@ -1,15 +1,16 @@
 """The real world: clock, chance, files, environment, sockets, the Kubernetes API."""
 
 import asyncio
-import glob
 import os
 import random
 import time
 from pathlib import Path
 
+from minidns.core import imports
 from minidns.core.corefile import ConfigError
 from minidns.core.metrics import Metrics
 from minidns.kube.api import Connections
+from minidns.net.addresses import local_addresses
 from minidns.net.exchange import Sockets
 from minidns.plugins.setup import Edges
 
@@ -21,7 +22,7 @@ class Disk:
     """Files as they stand on disk."""
 
     def read(self, path: str) -> str:
-        """Return the text of the file at ``path``; bytes that are no UTF-8 are shown.
+        """Return the text of the file at ``path``, bytes that are no UTF-8 replaced.
 
         Raises:
             OSError: it cannot be read.
@@ -32,11 +33,24 @@ class Disk:
             raw = file.read(MAX_FILE + 1)
         if len(raw) > MAX_FILE:
             raise ConfigError(f"{path}: larger than {MAX_FILE >> 20} MiB")
-        return raw.decode("utf-8", "backslashreplace")
+        return raw.decode("utf-8", "replace")
 
     def glob(self, pattern: str) -> list[str]:
-        """Return the paths that match, sorted; names that begin with a dot too (Go)."""
-        return sorted(glob.glob(pattern, include_hidden=True))
+        """Return the paths that match, in Go's order.
+
+        Raises:
+            ValueError: the pattern is malformed.
+
+        """
+        return imports.glob(pattern, _names, os.path.lexists)
+
+
+def _names(folder: str) -> list[str]:
+    """Return what is in ``folder``; nothing when it cannot be read."""
+    try:
+        return os.listdir(folder or ".")
+    except OSError:
+        return []
 
 
 def real(metrics: Metrics) -> Edges:
@@ -59,4 +73,5 @@ def real(metrics: Metrics) -> Edges:
         files=Disk(),
         environ=os.environ,
         close=close,
+        local_addresses=local_addresses,
     )

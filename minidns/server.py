@@ -200,7 +200,7 @@ class Server:
     ) -> HttpReply:
         assert self.loaded is not None
         first = next(iter(self.listening.values()))
-        return await explain.why(self.loaded, first.answerer.respond, parameters)
+        return await explain.why(self.loaded, first.answerer, parameters)
 
     def _forget(self, keys: Iterable[Hashable]) -> None:
         stale = tuple(keys)

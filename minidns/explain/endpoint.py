@@ -5,15 +5,14 @@ more than a DNS query to the server would, but says which objects it follows fro
 """
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 from minidns.core import names
 from minidns.core.model import Query, Question, Response
 from minidns.core.rdata import rcode_name, to_lines, type_name, type_number
 from minidns.instance import Loaded
+from minidns.net.answer import Answerer
 from minidns.net.endpoint import HttpReply
-
-Respond = Callable[[Query], Awaitable[Response]]
 
 VERSION = 1
 """Of the JSON form; grows when a field changes its meaning."""
@@ -26,9 +25,9 @@ def reply(tree: Mapping[str, object], status: int = 200) -> HttpReply:
 
 
 async def why(
-    loaded: Loaded, respond: Respond, parameters: Mapping[str, str]
+    loaded: Loaded, answerer: Answerer, parameters: Mapping[str, str]
 ) -> HttpReply:
-    """Ask the server what ``parameters`` name and return the answer with its reasons.
+    """Ask a listener what ``parameters`` name; return the answer with its reasons.
 
     Parameters: ``name``, ``type`` (A), ``client`` (the address to ask as).
     """
@@ -45,8 +44,9 @@ async def why(
         transport="tcp",
         max_size=65535,
         peer=(parameters.get("client", "127.0.0.1"), 0),
+        server=answerer.server,
     )
-    response = await respond(query)
+    response = await answerer.respond(query)
     return reply(
         {**told(query, response), "details": _details(loaded, query, response)}
     )
