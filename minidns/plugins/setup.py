@@ -9,7 +9,15 @@ the site starts.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Coroutine,
+    Hashable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -24,8 +32,10 @@ from minidns.core.model import (
     Query,
     Question,
     Response,
+    RRset,
     replace,
 )
+from minidns.kube.answers import Answers
 from minidns.kube.resource import Access, ListWatch, Resource
 from minidns.net.endpoint import HttpHandler as HttpHandler
 from minidns.net.endpoint import HttpReply as HttpReply
@@ -57,6 +67,8 @@ class Edges:
     environ: Mapping[str, str]
     close: Callable[[], Awaitable[None]] = _nothing
     """Give back what the edges hold open; when the process ends."""
+    local_addresses: Callable[[], Sequence[str]] = tuple
+    """IP addresses of this machine, loopback ones left out, as text."""
 
 
 class Instance(Protocol):
@@ -109,6 +121,9 @@ class Timeouts(NamedTuple):
     """Queries answered on one connection; -1 for any number."""
 
 
+Transfer: TypeAlias = Callable[[Name], Sequence[RRset] | None]
+"""From a zone to its records, the SOA first and last; None for a zone of others."""
+
 Label: TypeAlias = Callable[[Query, Response | None], str]
 """What is known of a query once it is answered; empty when nothing is."""
 
@@ -154,6 +169,10 @@ class Site:
         default_factory=dict
     )
     """Plugins that say more about an answer than its sources do (``minidns why``)."""
+    transfers: list[Transfer] = field(default_factory=list)
+    """Plugins that hand out whole zones, in order of their names (*transfer*)."""
+    cluster: Answers | None = None
+    """What *kubernetes* of this block answers from, once it is set up."""
     labels: dict[str, Label] = field(default_factory=dict)
     """What plugins know of a query by label, such as ``kubernetes/namespace``."""
     labeled: tuple[Name, ...] = ()

@@ -1,0 +1,211 @@
+"""From a question to what the cluster answers: the order of the rules, type by type.
+
+Pure and synchronous. Only where an ExternalName leads out of the zone a place is kept
+open in the answer (``Outside``), for whoever can ask there.
+"""
+
+from typing import NamedTuple
+
+from minidns.core import names
+from minidns.core.model import Name, RRset
+from minidns.core.rdata import AAAA, CNAME, NS, PTR, SOA, SRV, TXT, A
+from minidns.kube import apex, grammar
+from minidns.kube.hosts import is_reverse, record_of, reversed_address
+from minidns.kube.lookup import Group, Lookup, Match, Miss
+from minidns.kube.options import Options
+from minidns.kube.outcome import Inquiry, Outcome, missed
+from minidns.kube.records import (
+    Outside,
+    Piece,
+    absolute,
+    addresses,
+    cname,
+    hosts_of,
+    within,
+)
+from minidns.kube.records import services as service_records
+from minidns.kube.reverse import Reverse
+from minidns.kube.store import Store
+from minidns.kube.transfer import Transfer
+
+MAX_CHAIN = 10
+"""CNAMEs after which one more is left out (CoreDNS)."""
+MAX_LOOKUPS = 32
+"""limit: names followed for one answer; only a slice of names can need as many."""
+
+
+class Chase(NamedTuple):
+    """Names followed so far."""
+
+    left: list[None]
+    """As long as further names may be followed; shared by all branches."""
+    seen: tuple[str, ...] = ()
+    """Targets on the way here, as written."""
+
+
+class Answers:
+    """Answers questions from what ``main`` knows, and ``imports`` of other clusters."""
+
+    def __init__(self, options: Options, main: Store, imports: Store) -> None:
+        self.options = options
+        self.local: tuple[str, ...] = ()
+        """Addresses of this machine, by which it finds its own Services."""
+        self._main = Lookup(options, main, main)
+        self._imports = Lookup(options, imports, main)
+
+    def zone_of(self, name: Name) -> Name | None:
+        """Return the longest zone of the plugin that ``name`` is in, if any."""
+        return names.longest(self.options.zones, name)
+
+    def soa(self, zone: Name, spelled: str) -> RRset:
+        """Return the SOA of ``zone``; before any change its serial is 0."""
+        serial = self._lookup(zone).store.serial
+        return apex.start_of_authority(spelled, self.options.ttl, serial)
+
+    def answer(self, inquiry: Inquiry, chase: Chase | None = None) -> Outcome:
+        """Return what the rules say to ``inquiry``."""
+        name, qtype, zone, spelled, owner = inquiry
+        strict = self.options.strict
+        if qtype == SOA:
+            if name == zone:
+                return Outcome("zone/soa", answer=(self.soa(zone, spelled),))
+            if not strict:  # not even looked up (CoreDNS)
+                return Outcome("nodata/soa-below-apex")
+        # the lower-cased name against the zone as spelled: CoreDNS misses mixed case
+        if qtype == NS and name == (zone if strict else spelled):
+            return self._name_servers(inquiry)
+        if qtype == PTR and (address := reversed_address(name, strict=strict)):
+            return Reverse(self._main, address, owner).outcome()
+        if qtype == TXT and name == within(apex.SCHEMA, zone):
+            version = apex.schema_version(owner)
+            return Outcome("zone/dns-version", answer=(version,))
+        found = self.find(inquiry)
+        if isinstance(found, Match):
+            return self._records(found, inquiry, chase)
+        if qtype == TXT and not strict and not found.rule.startswith("zonal/"):
+            found = found._replace(exists=False)
+        return missed(found)
+
+    def transfer(self, zone: Name) -> tuple[RRset, ...] | None:
+        """Return every record of ``zone``; None when it is not exactly ours.
+
+        CoreDNS hands out any name below a zone as if it were one.
+        """
+        if zone not in self.options.zones:
+            return None
+        records = Transfer(self._lookup(zone), self.local, zone)
+        return tuple(records.records(self.soa(zone, zone)))
+
+    def find(self, inquiry: Inquiry) -> Match | Miss:
+        """Return the objects that the name stands for, whatever the type."""
+        name, qtype, zone, spelled, _ = inquiry
+        strict = self.options.strict
+        left = name[: -len(zone) - 1] if zone != "." else name[:-1]
+        if not left:
+            return Miss(True, "zone/apex")
+        if left in ("svc", "pod"):
+            return Miss(True, "zone/node")
+        if name == within(apex.NAME_SERVER, zone if strict else spelled):
+            return self._name_server(qtype)
+        labels = left.split(".") if "\\" not in left else names.labels(left)
+        if labels[-1] not in ("svc", "pod"):
+            inner = strict and left in ("dns", "dns-version")  # RFC 8020
+            return Miss(inner, "zone/node" if inner else "negative/not-in-cluster")
+        if is_reverse(name):
+            return Miss(False, "negative/reverse-name")
+        lookup = self._lookup(zone)
+        asked = grammar.read(
+            labels,
+            multicluster=lookup.imports,
+            zonal=self.options.zonal and not lookup.imports,
+            strict=strict,
+        )
+        return lookup.find(asked) if asked else Miss(False, "negative/too-long")
+
+    def _lookup(self, zone: Name) -> Lookup:
+        return self._imports if zone in self.options.multicluster else self._main
+
+    def _name_servers(self, inquiry: Inquiry) -> Outcome:
+        options = self.options
+        # with strict, a name below a reverse zone leads to the forward one
+        zone = inquiry.spelled
+        if options.strict and is_reverse(f".{zone.lower()}"):
+            zone = options.primary
+        found = apex.name_servers(self._main.store, self.local, options)
+        answer = found.records(inquiry.owner, zone, options.ttl)
+        glue = tuple(found.glue(zone, options.ttl))
+        return Outcome("zone/ns", found.sources, found.keys, True, answer, glue)
+
+    def _name_server(self, qtype: int) -> Match | Miss:
+        if qtype in (TXT, PTR) and not self.options.strict:
+            return Miss(False, "negative/name-server")
+        found = apex.name_servers(self._main.store, self.local, self.options)
+        rule = "zone/name-server"
+        if not found.hosts:
+            return Miss(True, rule, found.sources, found.keys)
+        group = Group([address for _, address in found.hosts], ())
+        return Match(rule, apex.NAME_SERVER, (group,), found.sources, found.keys)
+
+    def _records(self, match: Match, inquiry: Inquiry, chase: Chase | None) -> Outcome:
+        rule, _, groups, sources, keys = match
+        _, qtype, _, spelled, owner = inquiry
+        options = self.options
+        if qtype in (A, AAAA):
+            rrset, others = addresses(hosts_of(match), owner, qtype, options.ttl)
+            if others:
+                return self._followed(match, inquiry, rrset, others, chase)
+            if rrset is None:
+                return Outcome("nodata/family", sources, keys)
+            return Outcome(rule, sources, keys, True, (rrset,))
+        if options.strict and rule == "external-name":  # for any type (RFC 1034 3.6.2)
+            hosts = [] if qtype == CNAME else groups[0].hosts
+            if hosts:
+                return self._followed(match, inquiry, None, list(hosts), chase)
+        if qtype == SRV:
+            answer, additional = service_records(match, owner, spelled, options)
+            rule = rule if answer else "nodata/no-port"
+            return Outcome(rule, sources, keys, True, answer, additional)
+        if qtype == CNAME and record_of(groups[0].hosts[0]) is None:
+            link = cname(owner, groups[0].hosts[0], options.ttl)
+            return Outcome(rule, sources, keys, True, (link,) if link else ())
+        return Outcome("nodata/type", sources, keys)
+
+    def _followed(
+        self,
+        match: Match,
+        inquiry: Inquiry,
+        rrset: RRset | None,
+        hosts: list[str],
+        chase: Chase | None,
+    ) -> Outcome:
+        """Return the CNAMEs that lead to something, and what they lead to."""
+        chase = chase or Chase([None] * MAX_LOOKUPS)
+        pieces: list[Piece] = []
+        sources, keys = dict.fromkeys(match.sources), dict.fromkeys(match.keys)
+        for host in hosts:
+            link = cname(inquiry.owner, host, self.options.ttl)
+            if link is None:
+                continue
+            there = self._target(absolute(host), inquiry, chase)
+            sources.update(dict.fromkeys(there.sources))
+            keys.update(dict.fromkeys(there.keys))
+            if there.answer or self.options.strict:
+                pieces += [link, *there.answer]
+        if rrset:
+            pieces.append(rrset)
+        rule = match.rule if pieces else "nodata/leads-nowhere"
+        return Outcome(rule, tuple(sources), tuple(keys), True, tuple(pieces))
+
+    def _target(self, target: str, inquiry: Inquiry, chase: Chase) -> Outcome:
+        """Return what stands at ``target``; nothing when it is not to be followed."""
+        name, qtype, zone, spelled, _ = inquiry
+        lower = target.lower()
+        if names.is_below(lower, name) or target in chase.seen:
+            return Outcome("negative/loop")
+        if len(chase.seen) > MAX_CHAIN or not chase.left:
+            return Outcome("negative/too-many-names")
+        chase.left.pop()
+        if not names.is_below(lower, zone):
+            return Outcome("external-name/outside", answer=(Outside(lower),))
+        inner = Inquiry(lower, qtype, zone, spelled, target)
+        return self.answer(inner, chase._replace(seen=(*chase.seen, target)))

@@ -1,0 +1,66 @@
+"""Names of a cluster, read relative to their zone (CoreDNS *kubernetes*, DNS spec 2).
+
+From right to left: ``svc`` or ``pod``, namespace, Service or pod address, and then an
+endpoint, or a port and a protocol. There are no wildcards, and no label is refused for
+its characters: what is not a name in Kubernetes simply matches nothing.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Asked(NamedTuple):
+    """What a name below ``svc`` or ``pod`` asks for; empty is not said."""
+
+    tree: str
+    """svc or pod."""
+    namespace: str
+    service: str = ""
+    """The address, below ``pod``."""
+    endpoint: str = ""
+    cluster: str = ""
+    """Cluster id before a ServiceImport (multicluster)."""
+    port: str = ""
+    protocol: str = ""
+    directive: str = ""
+    """pin or prefer, or what stands in their place (zonal)."""
+    zone: str = ""
+    """Topology zone (zonal)."""
+
+
+def read(
+    labels: Sequence[str],
+    *,
+    multicluster: bool = False,
+    zonal: bool = False,
+    strict: bool = False,
+) -> Asked | None:
+    """Return what two or more ``labels`` left of a zone say; None when too many.
+
+    The last of them is ``svc`` or ``pod``. ``zonal`` is not for multicluster zones.
+    With ``strict`` port and protocol need their underscores (DNS spec 2.3.2).
+
+    >>> read(["_http", "_tcp", "web", "prod", "svc"])[5:7]
+    ('http', 'tcp')
+    """
+    count = len(labels)
+    tree, namespace = labels[-1], labels[-2]
+    if count == 3:
+        return Asked(tree, namespace, labels[0])
+    if count == 2:
+        return Asked(tree, namespace)
+    service = labels[-3]
+    if count == 4:
+        return Asked(tree, namespace, service, labels[0])
+    if zonal and count > 5 and labels[-4] == "_zone" and tree == "svc":
+        directive, zone = labels[-5], ".".join(labels[:-5])
+        return Asked(tree, namespace, service, directive=directive, zone=zone)
+    if count > 5:
+        return None
+    left, right = labels[0], labels[1]
+    if multicluster and not left.startswith("_") and not right.startswith("_"):
+        return Asked(tree, namespace, service, endpoint=left, cluster=right)
+    port, protocol = left.removeprefix("_"), right.removeprefix("_")
+    if strict and (f"_{port}" != left or f"_{protocol}" != right):
+        return None
+    return Asked(tree, namespace, service, port=port, protocol=protocol)

@@ -1,0 +1,307 @@
+"""From what a name asks for to the objects that answer it, by dict look-ups.
+
+What is found are groups: hosts that share ports, of a Service or of one slice. Whether
+they become A, SRV or nothing at all is decided in ``records``.
+"""
+
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple, TypeAlias
+
+from minidns.core.model import Source
+from minidns.kube.grammar import Asked
+from minidns.kube.hosts import endpoint_name, pod_address, record_of
+from minidns.kube.objects import (
+    Endpoint,
+    EndpointSlice,
+    Key,
+    Object,
+    Port,
+    Service,
+)
+from minidns.kube.options import Options
+from minidns.kube.store import Store
+
+Sources: TypeAlias = tuple[Source, ...]
+Keys: TypeAlias = tuple[Hashable, ...]
+
+
+class Group(NamedTuple):
+    """Hosts with the ports they share; every pair of them is a candidate."""
+
+    hosts: Sequence[str]
+    ports: Sequence[Port]
+    endpoints: Sequence[Endpoint] = ()
+    """Whose addresses the hosts are; empty where they are the Service's own."""
+    cluster: str = ""
+
+
+class Match(NamedTuple):
+    """What a name stands for; never without a candidate."""
+
+    rule: str
+    owner: str
+    """Name of the Service or Pod relative to the zone: ``web.prod.svc.``."""
+    groups: Sequence[Group]
+    sources: Sources
+    keys: Keys
+
+
+class Miss(NamedTuple):
+    """That a name does not exist, or that it does and has nothing to give."""
+
+    exists: bool
+    rule: str
+    sources: Sources = ()
+    keys: Keys = ()
+
+
+def cited(kind: str, obj: Object) -> Source:
+    """Return ``obj`` as something that an answer follows from."""
+    return Source(kind, str(obj.key), *obj.meta)
+
+
+def option(name: str) -> Source:
+    """Return an option as something that an answer follows from."""
+    return Source("Corefile", f"kubernetes {name}")
+
+
+_PODS_DISABLED = Miss(False, "negative/pods-disabled", (option("pods disabled"),))
+_NOT_LISTED = Miss(False, "negative/namespace-not-listed", (option("namespaces"),))
+POD_PORT = (Port("", "", 0),)
+"""Pods have no ports; their SRV records say 0 (a quirk of CoreDNS)."""
+
+
+class Lookup:
+    """Finds the objects that answer names: Services in ``store``, the rest in ``main``.
+
+    The two differ for imported Services only (multicluster).
+    """
+
+    def __init__(self, options: Options, store: Store, main: Store) -> None:
+        self.options = options
+        self.store = store
+        self.main = main
+        self.imports = store is not main
+
+    def exposed(self, namespace: str) -> bool:
+        """Return whether names of ``namespace`` are answered at all."""
+        listed = self.options.namespaces
+        return namespace in self.main.namespaces and (not listed or namespace in listed)
+
+    def find(self, asked: Asked) -> Match | Miss:
+        """Return what ``asked`` stands for."""
+        if asked.tree == "pod" and self.options.pods == "disabled":
+            return _PODS_DISABLED
+        name = asked.namespace
+        if self.options.namespaces and name not in self.options.namespaces:
+            return _NOT_LISTED
+        keys = (("namespace", name),)
+        namespace = self.main.namespaces.get(name)
+        if namespace is None:
+            gone = Source("Namespace", name, found=False)
+            return Miss(False, "negative/no-such-namespace", (gone,), keys)
+        sources = (cited("Namespace", namespace),)
+        if not asked.service:
+            return Miss(True, "zone/namespace", sources, keys)
+        if asked.tree == "pod":
+            return self._pod(asked, sources, keys)
+        return self._service(asked, sources, keys)
+
+    def _service(self, asked: Asked, sources: Sources, keys: Keys) -> Match | Miss:
+        name, namespace = asked.service, asked.namespace
+        keys = (*keys, ("service", namespace, name))
+        service = self.store.services.get(Key(namespace, name))
+        if service is None:
+            gone = Source(self.store.kind, f"{namespace}/{name}", found=False)
+            return Miss(False, "negative/no-such-service", (*sources, gone), keys)
+        sources = (*sources, cited(self.store.kind, service))
+        if asked.directive:
+            return self._zonal(service, asked, sources, keys)
+        if self.options.strict and asked.endpoint.startswith("_"):
+            return self._protocol(service, asked, sources, keys)
+        if service.type == "ExternalName":
+            return _external(service, asked, sources, keys, self.options.strict)
+        if service.headless or asked.endpoint:
+            return self._endpoints(service, asked, sources, keys)
+        return self._cluster_ip(service, asked, sources, keys)
+
+    def _cluster_ip(
+        self, service: Service, asked: Asked, sources: Sources, keys: Keys
+    ) -> Match | Miss:
+        if self.options.ignore_empty and not self.imports:
+            slices = self.store.slices_of(service.key)
+            sources += tuple(cited("EndpointSlice", each) for each in slices)
+            if not any(end.ready for each in slices for end in each.endpoints):
+                sources += (option("ignore empty_service"),)
+                return Miss(False, "negative/empty-service", sources, keys)
+        ports = _filtered(service.ports, asked)
+        if not ports:
+            return Miss(False, "negative/no-such-port", sources, keys)
+        if not service.cluster_ips:
+            return Miss(False, "negative/no-cluster-ip", sources, keys)
+        rule = "service/port" if asked.port or asked.protocol else "service/cluster-ip"
+        owner = f"{service.key.name}.{service.key.namespace}.svc."
+        group = Group(service.cluster_ips, ports)
+        return Match(self._rule(rule), owner, (group,), sources, keys)
+
+    def _endpoints(
+        self, service: Service, asked: Asked, sources: Sources, keys: Keys
+    ) -> Match | Miss:
+        if not self.options.endpoints:
+            sources += (option("noendpoints"),)
+            return Miss(False, "negative/noendpoints", sources, keys)
+        slices = self.store.slices_of(service.key)
+        found = self._groups(service, slices, asked)
+        rule = self._endpoint_rule(service, asked, found)
+        if not found and (slices := self.store.held.slices_of(service.key)):
+            found, rule = self._groups(service, slices, asked), "headless/held"
+        if not found:
+            every = self.store.slices_of(service.key)
+            sources += tuple(cited("EndpointSlice", each) for each in every)
+            return Miss(False, _missing(every, asked), sources, keys)
+        sources += tuple(cited("EndpointSlice", each) for each, _ in found)
+        owner = f"{service.key.name}.{service.key.namespace}.svc."
+        groups = [group for _, group in found]
+        return Match(self._rule(rule), owner, groups, sources, keys)
+
+    def _groups(
+        self, service: Service, slices: Sequence[EndpointSlice], asked: Asked
+    ) -> list[tuple[EndpointSlice, Group]]:
+        found = []
+        label, pod_names = asked.endpoint, self.options.endpoint_pod_names
+        for each in slices:
+            if self.imports and label and each.cluster != (asked.cluster or None):
+                continue
+            ends = [end for end in each.endpoints if end.ready]
+            if label:
+                ends = [end for end in ends if endpoint_name(end, pod_names) == label]
+            ports = _filtered(each.ports, asked)
+            if ends and ports:
+                if self.options.strict:
+                    ports = _of_service(ports, service)
+                hosts = [end.address for end in ends]
+                found.append((each, Group(hosts, ports, ends, each.cluster)))
+        return found
+
+    def _endpoint_rule(
+        self,
+        service: Service,
+        asked: Asked,
+        found: Sequence[tuple[EndpointSlice, Group]],
+    ) -> str:
+        family = "headless" if service.headless else "service"
+        if not asked.endpoint or not found:
+            return f"{family}/port" if asked.port or asked.protocol else "headless/name"
+        end = found[0][1].endpoints[0]
+        named = "address"
+        if end.hostname:
+            named = "hostname"
+        elif self.options.endpoint_pod_names and asked.endpoint == end.target:
+            named = "pod-name"
+        return f"{family}/endpoint-{named}"
+
+    def _protocol(
+        self, service: Service, asked: Asked, sources: Sources, keys: Keys
+    ) -> Miss:
+        """Return whether ``_tcp`` and the like have named ports below (RFC 8020)."""
+        ports = service.ports
+        if service.headless:
+            slices = self.store.slices_of(service.key)
+            ready = [s for s in slices if any(end.ready for end in s.endpoints)]
+            sources += tuple(cited("EndpointSlice", each) for each in slices)
+            ports = tuple(port for each in ready for port in each.ports)
+        wanted = asked.endpoint.removeprefix("_")
+        if any(port.name and port.protocol.lower() == wanted for port in ports):
+            return Miss(True, "zone/protocol", sources, keys)
+        return Miss(False, "negative/no-such-endpoint", sources, keys)
+
+    def _zonal(
+        self, service: Service, asked: Asked, sources: Sources, keys: Keys
+    ) -> Match | Miss:
+        if asked.directive not in ("pin", "prefer"):
+            return Miss(False, "negative/no-such-zonal-directive", sources, keys)
+        if not service.headless:
+            return Miss(False, "negative/zonal-needs-headless", sources, keys)
+        every = self._endpoints(service, asked, sources, keys)
+        if isinstance(every, Miss):
+            return every
+        inside = [
+            group
+            for each in every.groups
+            if (group := _in_zone(each, asked.zone)).hosts
+        ]
+        if inside:
+            return every._replace(rule=f"zonal/{asked.directive}", groups=inside)
+        if asked.directive == "pin":
+            return Miss(True, "zonal/pin-nothing-there", every.sources, keys)
+        return every._replace(rule="zonal/prefer-elsewhere")
+
+    def _pod(self, asked: Asked, sources: Sources, keys: Keys) -> Match | Miss:
+        extra = asked.endpoint or asked.port or asked.protocol
+        if extra and self.options.strict:
+            return Miss(False, "negative/too-long", sources, keys)
+        address = pod_address(asked.service)
+        if self.options.pods == "insecure":
+            sources = (*sources, option("pods insecure"))
+            if record_of(address) is None:
+                return Miss(False, "negative/not-a-pod-address", sources, keys)
+        else:
+            keys = (*keys, ("pod", asked.namespace, address))
+            pods = self.main.pods_at(asked.namespace, address)
+            sources += tuple(cited("Pod", pod) for pod in pods)
+            if not pods:
+                gone = Source("Pod", f"{asked.namespace}/{address}", found=False)
+                return Miss(False, "negative/no-such-pod", (*sources, gone), keys)
+        owner = f"{asked.service}.{asked.namespace}.pod."
+        group = Group((address,), POD_PORT)
+        return Match(f"pod/{self.options.pods}", owner, (group,), sources, keys)
+
+    def _rule(self, rule: str) -> str:
+        return f"import-{rule}" if self.imports else rule
+
+
+def _external(
+    service: Service, asked: Asked, sources: Sources, keys: Keys, strict: bool
+) -> Match | Miss:
+    name = service.external_name
+    if asked.endpoint or asked.port or asked.protocol:
+        return Miss(False, "negative/below-external-name", sources, keys)
+    if not name or (record_of(name) is not None and not strict):
+        return Miss(False, "negative/external-name-is-address", sources, keys)
+    owner = f"{service.key.name}.{service.key.namespace}.svc."
+    group = Group((name,), service.ports)
+    return Match("external-name", owner, (group,), sources, keys)
+
+
+def _filtered(ports: Sequence[Port], asked: Asked) -> Sequence[Port]:
+    """Return the ports that ``asked`` means; an empty port or protocol means any."""
+    name, protocol = asked.port, asked.protocol
+    if not name and not protocol:
+        return ports
+    return [
+        port
+        for port in ports
+        if (not name or port.name.lower() == name)
+        and (not protocol or port.protocol.lower() == protocol)
+    ]
+
+
+def _of_service(ports: Sequence[Port], service: Service) -> Sequence[Port]:
+    """Return ``ports`` of a slice with the numbers of the Service (DNS spec 2.4.2)."""
+    numbers = {(port.name, port.protocol): port for port in service.ports}
+    return [numbers.get((port.name, port.protocol), port) for port in ports]
+
+
+def _missing(slices: Sequence[EndpointSlice], asked: Asked) -> str:
+    """Return the rule by which nothing in ``slices`` answers."""
+    if not any(end.ready for each in slices for end in each.endpoints):
+        return "negative/no-ready-endpoint"
+    if asked.port or asked.protocol:
+        return "negative/no-such-port"
+    return "negative/no-such-endpoint"
+
+
+def _in_zone(group: Group, zone: str) -> Group:
+    ends = [end for end in group.endpoints if end.zone.lower() == zone]
+    hosts = [end.address for end in ends]
+    return group._replace(hosts=hosts, endpoints=ends)

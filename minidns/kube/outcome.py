@@ -1,0 +1,35 @@
+"""A question within a zone, and what the rules say to it before it is a Response."""
+
+from typing import NamedTuple
+
+from minidns.core.model import Name, RRset
+from minidns.kube.lookup import Keys, Miss, Sources
+from minidns.kube.records import Piece
+
+
+class Inquiry(NamedTuple):
+    """What is asked, where."""
+
+    name: Name
+    qtype: int
+    zone: Name
+    spelled: str
+    """The zone in the letters of the query: names that are made up end in it."""
+    owner: str
+    """Owner of the records: the name as whoever asks wrote it."""
+
+
+class Outcome(NamedTuple):
+    """What the rules say; without an answer NODATA, or that there is no such name."""
+
+    rule: str
+    sources: Sources = ()
+    keys: Keys = ()
+    exists: bool = True
+    answer: tuple[Piece, ...] = ()
+    additional: tuple[RRset, ...] = ()
+
+
+def missed(miss: Miss) -> Outcome:
+    """Return ``miss`` as an outcome."""
+    return Outcome(miss.rule, miss.sources, miss.keys, miss.exists)

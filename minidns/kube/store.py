@@ -1,0 +1,246 @@
+"""Objects by key, and the indexes that answers look names and addresses up in.
+
+The only mutable thing between the API and an answer. Its law: whatever the history of
+events, it answers as a store would that was given its present objects alone.
+
+``apply`` says what an event touched, in the keys that remembered answers depend on:
+``("namespace", name)``; ``("service", namespace, name)`` for the Service and any of its
+slices; ``("address", text)`` for whoever has it; ``("pod", namespace, address)``. An
+event that changes nothing DNS can see touches nothing.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Set
+from typing import TypeAlias, TypeVar
+
+from minidns.kube.events import Applied, Event
+from minidns.kube.held import Held
+from minidns.kube.index import Index
+from minidns.kube.objects import (
+    Endpoint,
+    EndpointSlice,
+    Key,
+    Kind,
+    Namespace,
+    Object,
+    Pod,
+    Service,
+    ServiceImport,
+)
+
+Touched: TypeAlias = set[Hashable]
+T = TypeVar("T", bound=Hashable)
+
+
+class Store:
+    """What is known of a cluster.
+
+    ``wall`` gives the Unix seconds of the serial, ``now`` the monotonic ones that an
+    endpoint on its way between slices is held for.
+    """
+
+    def __init__(
+        self,
+        wall: Callable[[], float],
+        now: Callable[[], float] = lambda: 0.0,
+        *,
+        kind: str = "Service",
+        zonal: bool = False,
+        hold_s: float = 0.0,
+    ) -> None:
+        self.kind = kind
+        """What its Services are: Service, or ServiceImport (multicluster)."""
+        self.serial = 0
+        """Unix seconds of the last change that counts; 0 before any (CoreDNS)."""
+        self.namespaces: dict[str, Namespace] = {}
+        self.services: dict[Key, Service] = {}
+        self.slices: dict[Key, EndpointSlice] = {}
+        self.pods: dict[Key, Pod] = {}
+        self.held = Held(now, hold_s)
+        self._wall = wall
+        self._zonal = zonal
+        self._slices_of: Index[Key] = Index()
+        self._services_at: Index[str] = Index()
+        self._slices_at: Index[str] = Index()
+        self._pods_at: Index[tuple[str, str]] = Index()
+
+    def slices_of(self, service: Key) -> tuple[EndpointSlice, ...]:
+        """Return the slices that name ``service``, whether or not it exists."""
+        slices = self.slices
+        return tuple([slices[key] for key in self._slices_of.get(service)])
+
+    def services_at(self, address: str) -> tuple[Service, ...]:
+        """Return the Services with the cluster IP ``address``."""
+        return tuple([self.services[key] for key in self._services_at.get(address)])
+
+    def slices_at(self, address: str) -> tuple[EndpointSlice, ...]:
+        """Return the slices, of any Service, that have ``address`` ready."""
+        return tuple([self.slices[key] for key in self._slices_at.get(address)])
+
+    def pods_at(self, namespace: str, address: str) -> tuple[Pod, ...]:
+        """Return the Pods of ``namespace`` at ``address``."""
+        return tuple(
+            [self.pods[key] for key in self._pods_at.get((namespace, address))]
+        )
+
+    def objects(self) -> Iterable[Object]:
+        """Yield all that is known, Namespaces first."""
+        yield from self.namespaces.values()
+        yield from self.services.values()
+        yield from self.slices.values()
+        yield from self.pods.values()
+
+    def apply(self, event: Event) -> Touched:
+        """Take in ``event``; return the keys of what it changed for DNS."""
+        if isinstance(event, Applied):
+            obj = as_service(event.obj)
+            return self._put(type(obj), obj.key, obj)
+        kind = Service if event.kind is ServiceImport else event.kind
+        return self._put(kind, event.key, None)
+
+    def expire(self) -> Touched:
+        """Let go of endpoints held too long; return the keys of what that changes."""
+        return self.held.expire()
+
+    def _put(self, kind: Kind, key: Key, new: Object | None) -> Touched:
+        if kind is Service and (new is None or isinstance(new, Service)):
+            return self._put_service(key, new)
+        if kind is EndpointSlice and (new is None or isinstance(new, EndpointSlice)):
+            return self._put_slice(key, new)
+        if kind is Pod and (new is None or isinstance(new, Pod)):
+            return self._put_pod(key, new)
+        if kind is Namespace and (new is None or isinstance(new, Namespace)):
+            old = _exchange(self.namespaces, key.name, new)
+            return (
+                {("namespace", key.name)} if (old is None) != (new is None) else set()
+            )
+        raise TypeError(f"no place for a {kind.__name__}")
+
+    def _put_service(self, key: Key, new: Service | None) -> Touched:
+        old = _exchange(self.services, key, new)
+        if _seen_of_service(old) == _seen_of_service(new):
+            return set()
+        self._count(_counts_of_service(old) != _counts_of_service(new))
+        changed = self._services_at.move(key, _cluster_ips(old), _cluster_ips(new))
+        touched: Touched = {("address", address) for address in changed}
+        touched.add(("service", *key))
+        return touched | self.held.service_gone(key) if new is None else touched
+
+    def _put_slice(self, key: Key, new: EndpointSlice | None) -> Touched:
+        old = _exchange(self.slices, key, new)
+        if _seen_of_slice(old) == _seen_of_slice(new):
+            return set()
+        self._count(
+            _counts_of_slice(old, self._zonal) != _counts_of_slice(new, self._zonal)
+        )
+        self._slices_of.move(key, _owner(old), _owner(new))
+        self._slices_at.move(key, _addresses(old), _addresses(new))
+        changed = _named(old) ^ _named(new)
+        touched: Touched = {("address", end.address) for _, end in changed}
+        touched |= {("service", *owner) for owner in _owner(old) | _owner(new)}
+        return touched | self._hold(old, new) if self.held.hold_s else touched
+
+    def _hold(self, old: EndpointSlice | None, new: EndpointSlice | None) -> Touched:
+        touched = self.held.arrived(new) if new else set()
+        if old and old.service in self.services:
+            slices = self.slices_of(old.service)
+            present = {end.address for each in slices for end in each.endpoints}
+            self.held.left(old, present)
+        return touched
+
+    def _put_pod(self, key: Key, new: Pod | None) -> Touched:
+        if new and new.deleting:
+            # a known Pod answers until it is gone, a new one never does (CoreDNS)
+            return set()
+        old = _exchange(self.pods, key, new)
+        before, after = _place(old), _place(new)
+        self._count((old and old.address) != (new and new.address))
+        changed = self._pods_at.move(key, before, after)
+        touched: Touched = {("pod", *place) for place in changed}
+        if old and not new:
+            touched |= self.held.pod_gone(key.namespace, old.address)
+        return touched
+
+    def _count(self, moves: bool) -> None:
+        if moves:
+            self.serial = int(self._wall())
+
+
+def as_service(obj: Object) -> Object:
+    """Return ``obj``, a ServiceImport as the Service it amounts to."""
+    if not isinstance(obj, ServiceImport):
+        return obj
+    addresses = ("None",) if obj.headless else obj.addresses
+    return Service(obj.key, cluster_ips=addresses, ports=obj.ports, meta=obj.meta)
+
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+def _exchange(objects: dict[K, V], key: K, new: V | None) -> V | None:
+    old = objects.get(key)
+    if new is not None:
+        objects[key] = new
+    elif old is not None:
+        del objects[key]
+    return old
+
+
+# What of an object DNS can see; None for an object that is not there.
+
+
+def _seen_of_service(service: Service | None) -> object:
+    return service and (
+        service.type,
+        service.cluster_ips,
+        service.external_name,
+        service.ports,
+        service.external_ips,
+    )
+
+
+def _seen_of_slice(one: EndpointSlice | None) -> object:
+    return one and (one.service, one.cluster, one.ports, _ready(one))
+
+
+# What of it moves the serial on an update (CoreDNS *kubernetes*): not the addresses
+# of a Service, not what stands behind an endpoint.
+
+
+def _counts_of_service(service: Service | None) -> object:
+    return service and (service.external_name, service.ports)
+
+
+def _counts_of_slice(one: EndpointSlice | None, zonal: bool) -> object:
+    return one and (
+        one.ports,
+        [(end.address, end.hostname, zonal and end.zone) for end in _ready(one)],
+    )
+
+
+# What it is indexed by; nothing for an object that is not there.
+
+
+def _ready(one: EndpointSlice) -> tuple[Endpoint, ...]:
+    return tuple([end for end in one.endpoints if end.ready])
+
+
+def _cluster_ips(service: Service | None) -> Set[str]:
+    return set(service.cluster_ips) - {"None"} if service else set()
+
+
+def _owner(one: EndpointSlice | None) -> Set[Key]:
+    # a slice without the label belongs to nobody: it has no names
+    return {one.service} if one and one.service.name else set()
+
+
+def _addresses(one: EndpointSlice | None) -> Set[str]:
+    return {end.address for end in _ready(one)} if one and _owner(one) else set()
+
+
+def _named(one: EndpointSlice | None) -> Set[tuple[Key, Endpoint]]:
+    return {(one.service, end) for end in _ready(one)} if one and _owner(one) else set()
+
+
+def _place(pod: Pod | None) -> Set[tuple[str, str]]:
+    return {(pod.key.namespace, pod.address)} if pod and pod.address else set()

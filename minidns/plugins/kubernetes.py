@@ -1,0 +1,182 @@
+"""*kubernetes* - answer for a cluster's Services and Pods, from its API server."""
+
+import logging
+from functools import partial
+
+from minidns.core.corefile import ConfigError, Directive
+from minidns.core.model import (
+    DnsError,
+    Handler,
+    Name,
+    Plugin,
+    Query,
+    Rcode,
+    Repeat,
+    Response,
+    RRset,
+    replace,
+)
+from minidns.core.rdata import AXFR, IXFR
+from minidns.core.repeat import until_changed
+from minidns.core.values import covers
+from minidns.kube import latency, responses
+from minidns.kube.answers import MAX_LOOKUPS, Answers, Chase
+from minidns.kube.options import Options, read
+from minidns.kube.outcome import Inquiry, Outcome
+from minidns.kube.records import Outside
+from minidns.kube.view import Surroundings, View
+from minidns.plugins.setup import Site, once
+
+log = logging.getLogger(__name__)
+
+
+def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
+    """Read the options; follow the API server from the start of the site on."""
+    options, warnings = read(once(directives), site.zones)
+    for warning in warnings:
+        log.warning("%s", warning)
+    edges = site.edges
+    around = Surroundings(
+        partial(edges.list_watch, options.access),
+        edges.now,
+        edges.wall,
+        edges.sleep,
+        edges.random,
+        latency.histogram(site.metrics),
+    )
+    view = View(options, around, lambda keys: site.forget(keys))
+    site.cluster = answers = Answers(options, view.main, view.imports)
+    site.checks["kubernetes"] = partial(_ready, view)
+
+    async def start() -> None:
+        answers.local = _local(site, options)
+        try:
+            view.connect()
+        except ConfigError as error:
+            raise error.prefixed("plugin/kubernetes: ") from error
+        site.task(view.run())
+        await view.wait()
+
+    def transfer(zone: Name) -> tuple[RRset, ...] | None:
+        records = answers.transfer(zone)
+        if records is not None and not view.synced:
+            # unlike CoreDNS: a secondary must not take over half a zone
+            raise DnsError(f"{zone} is not complete before the first sync")
+        return records
+
+    site.transfers.append(transfer)
+    site.on_start(start)
+    return Kubernetes(view, answers, site).plugin
+
+
+def _ready(view: View) -> bool:
+    return view.synced and not (view.options.stale == "unready" and view.stale)
+
+
+def _local(site: Site, options: Options) -> tuple[str, ...]:
+    """Return the addresses by which the server finds its own Services.
+
+    None where *bind* is used: CoreDNS reads prefixes there, and finds addresses.
+    """
+    if site.bound:
+        return site.bound if options.strict else ()
+    return tuple(site.edges.local_addresses())
+
+
+class Kubernetes:
+    """Makes Responses of what a view knows."""
+
+    def __init__(self, view: View, answers: Answers, site: Site) -> None:
+        self.view = view
+        self.answers = answers
+        self.options = view.options
+        self._site = site
+        self._withholds = view.options.stale == "servfail"
+
+    def plugin(self, next_: Handler) -> Handler:
+        """Answer names of the zones, and pass on what falls through."""
+        answers, options = self.answers, self.options
+
+        async def kubernetes(query: Query) -> Response:
+            name, qtype, _ = query.question
+            zone = answers.zone_of(name)
+            if zone is None:
+                return await next_(query)
+            if qtype in (AXFR, IXFR):  # *transfer* stands before us
+                raise DnsError(rcode=Rcode.REFUSED)
+            spelled = query.spelled[-len(zone) :] or zone
+            inquiry = Inquiry(name, qtype, zone, spelled, name)
+            outcome = answers.answer(inquiry, _chase(query) if query.hops else None)
+            # before the sync state is looked at, and never for NODATA (CoreDNS)
+            if not outcome.exists and covers(options.fallthrough, name):
+                return self._passed_on(await next_(query), outcome)
+            return await self._respond(query, inquiry, outcome)
+
+        return kubernetes
+
+    def _passed_on(self, response: Response, outcome: Outcome) -> Response:
+        if not self.view.synced:
+            return replace(response, repeat=None)
+        return until_changed(response, *outcome.keys)
+
+    async def _respond(
+        self, query: Query, inquiry: Inquiry, outcome: Outcome
+    ) -> Response:
+        if self._withholds and self.view.synced and self.view.stale:
+            outcome = Outcome("negative/stale", outcome.sources, exists=False)
+            response = self._negative(inquiry, outcome, synced=False)
+        elif outcome.answer:
+            return await self._positive(query, outcome)
+        else:
+            response = self._negative(inquiry, outcome, synced=self.view.synced)
+        if self.options.ede and (opt := responses.extended(query, response)):
+            return replace(response, opt=opt)
+        return response
+
+    async def _positive(self, query: Query, outcome: Outcome) -> Response:
+        pieces = outcome.answer
+        if any(isinstance(piece, Outside) for piece in pieces):
+            answer, truncated = await self._asked(query, outcome)
+            response = responses.positive(outcome, answer, None)
+            return replace(response, tc=True) if truncated else response
+        repeat = None
+        if self.view.synced and outcome.rule != "zone/soa":
+            until = self.view.fresh_until if self._withholds else float("inf")
+            repeat = Repeat(until, outcome.keys)
+        return responses.positive(outcome, pieces, repeat)  # type: ignore[arg-type]  # nothing outside
+
+    async def _asked(self, query: Query, outcome: Outcome) -> tuple[list[RRset], bool]:
+        """Return the answer with what the server itself finds outside the zone.
+
+        Whatever rcode comes with it is left out, as its authority is (CoreDNS).
+        """
+        answer: list[RRset] = []
+        truncated = False
+        for piece in outcome.answer:
+            if isinstance(piece, RRset):
+                answer.append(piece)
+                continue
+            try:
+                there = await self._site.ask(query, piece.target, query.question.qtype)
+            except DnsError:
+                continue
+            answer += there.answer
+            truncated = truncated or there.tc
+        return answer, truncated
+
+    def _negative(
+        self, inquiry: Inquiry, outcome: Outcome, *, synced: bool
+    ) -> Response:
+        soa = self.answers.soa(inquiry.zone, inquiry.spelled)
+        repeat = None
+        if synced:
+            until = self._site.edges.now() + self.options.ttl
+            if self._withholds:
+                until = min(until, self.view.fresh_until)
+            repeat = Repeat(until, outcome.keys)
+        return responses.negative(outcome, soa, repeat, synced=synced)
+
+
+def _chase(query: Query) -> Chase:
+    """Return how many names may be followed: fewer, the more questions led here."""
+    return Chase([None] * max(1, MAX_LOOKUPS >> (3 * query.hops)))

@@ -1,0 +1,139 @@
+"""*transfer* - hand out whole zones to those who may have them."""
+
+import ipaddress
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from minidns.core import names
+from minidns.core.corefile import ConfigError, Directive
+from minidns.core.gotext import quote
+from minidns.core.model import (
+    DnsError,
+    Handler,
+    Name,
+    Plugin,
+    Query,
+    Rcode,
+    Response,
+    RRset,
+)
+from minidns.core.rdata import AXFR, IXFR, read_soa
+from minidns.core.values import zones
+from minidns.core.wire import authority_serial
+from minidns.plugins.setup import Site
+
+log = logging.getLogger(__name__)
+
+MESSAGE = 16_000
+"""Bytes of records in one message; far from 64 KiB, where TCP's framing ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Who may have which zones."""
+
+    zones: tuple[Name, ...]
+    to: frozenset[str]
+    """Addresses; ``*`` for anybody."""
+
+    def given(self, peer: str) -> bool:
+        """Return whether the client at ``peer`` may have them."""
+        return "*" in self.to or peer in self.to
+
+
+def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
+    """Read who may have what; the zones come from other plugins of the block."""
+    leaves = [_leave(each, site.zones) for each in directives]
+
+    def plugin(next_: Handler) -> Handler:
+        async def transfer(query: Query) -> Response:
+            name, qtype, _ = query.question
+            if qtype not in (AXFR, IXFR):
+                return await next_(query)
+            if query.transport != "tcp":
+                raise DnsError(rcode=Rcode.REFUSED)
+            leave = _longest(leaves, name)
+            if leave is None:
+                return await next_(query)
+            if not leave.given(query.peer[0]):
+                return Response(Rcode.REFUSED, rule="transfer/not-allowed")
+            for hand_out in site.transfers:
+                if (records := hand_out(name)) is not None:
+                    return _response(query, records)
+            return await next_(query)
+
+        return transfer
+
+    return plugin
+
+
+def _leave(directive: Directive, default: Sequence[Name]) -> Leave:
+    to: set[str] = set()
+    for line in directive.block:
+        if line.name != "to":
+            raise line.error(f"unknown property {quote(line.name)}")
+        if not line.args:
+            raise line.arg_error()
+        to.update(map(_address, line.args))
+    if not to:
+        raise directive.end_error("'to' is required")
+    return Leave(zones(directive.args, default), frozenset(to))
+
+
+def _address(word: str) -> str:
+    """Return the address in ``word``; a port is allowed, and means nothing here."""
+    if word == "*":
+        return word
+    host = word.removeprefix("dns://")
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError as error:
+        raise ConfigError(f"not an IP address: {quote(word)}") from error
+
+
+def _longest(leaves: Iterable[Leave], name: Name) -> Leave | None:
+    found = {zone: leave for leave in reversed([*leaves]) for zone in leave.zones}
+    zone = names.longest(found, name)
+    return found[zone] if zone else None
+
+
+def _response(query: Query, records: Sequence[RRset]) -> Response:
+    """Return ``records`` as a transfer, or only the SOA to whoever is up to date."""
+    zone, qtype, _ = query.question
+    soa = records[0]
+    serial = read_soa(soa.rdata[0]).serial
+    peer = query.peer[0]
+    if qtype == IXFR:
+        known = authority_serial(query.wire)
+        if known is None:
+            raise DnsError("an IXFR without SOA")
+        if known == serial:
+            text = "Outgoing noop, incremental transfer for up to date zone %s"
+            log.info(text + " to %s for %d SOA serial", quote(zone), peer, serial)
+            return Response(answer=(soa,), rule="transfer/up-to-date")
+    count = sum(len(rrset.rdata) for rrset in records)
+    text = "Outgoing transfer of %d records of zone %s to %s for %d SOA serial"
+    log.info(text, count, quote(zone), peer, serial)
+    first, *more = (
+        Response(answer=tuple(part), aa=True, rule="transfer/zone")
+        for part in _messages(records)
+    )
+    return Response(answer=first.answer, aa=True, rule=first.rule, more=tuple(more))
+
+
+def _messages(records: Iterable[RRset]) -> Iterator[list[RRset]]:
+    part: list[RRset] = []
+    size = 0
+    for rrset in records:
+        each = len(names.to_wire(rrset.owner)) + 10
+        size += sum(each + len(data) for data in rrset.rdata)
+        if part and size > MESSAGE:
+            yield part
+            part, size = [], 0
+        part.append(rrset)
+    yield part
