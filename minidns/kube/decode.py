@@ -211,7 +211,7 @@ def refusal(
     if said.is_expired or said.is_too_large:
         return Gone(printable(text))
     asked = retry_after_s if retry_after_s is not None else said.retry_after_s
-    text = f"{printable(text or said.reason or f'HTTP {code}')}{advice(resource, code)}"
+    text = printable(text or said.reason or "no reason given") + advice(resource, code)
     return ApiError(text, status=code, retry_after_s=asked)
 
 
