@@ -1,0 +1,110 @@
+"""Kinds of answers, and the one TTL a whole answer has."""
+
+from dataclasses import dataclass
+
+import dns.rdata
+import pytest
+
+from minidns.core.model import Opt, Query, Question, Rcode, Response, RRset
+from minidns.core.outcome import Outcome, outcome_of
+from minidns.core.rdata import AXFR, CNAME, IXFR, NS, RRSIG, SOA, A, from_text
+from minidns.core.ttl import clamped, least, with_ttl
+
+WALL = 1_700_000_000
+NAME = "www.example.org."
+
+
+def rrset(rtype: int, text: str, ttl: int = 300, owner: str = NAME) -> RRset:
+    return RRset(owner, rtype, ttl, (from_text(rtype, text),))
+
+
+def signature(start: str, end: str) -> RRset:
+    data = dns.rdata.from_text(
+        "IN", "RRSIG", f"A 8 2 300 {end} {start} 1 example.org. AAAA"
+    ).to_wire()
+    assert data
+    return RRset(NAME, RRSIG, 300, (data,))
+
+
+ADDRESS = rrset(A, "192.0.2.1")
+ALIAS = rrset(CNAME, "nowhere.example.org.")
+DENIAL = rrset(SOA, "ns.example.org. admin.example.org. 1 2 3 4 5", 60, "example.org.")
+CUT = rrset(NS, "ns.example.net.", 60, "example.org.")
+CURRENT = signature("20231101000000", "20231201000000")
+EXPIRED = signature("20231001000000", "20231101000000")
+FUTURE = signature("20231201000000", "20240101000000")
+
+
+PLAIN = Query(Question(NAME, A))
+
+
+@dataclass
+class Case:
+    response: Response
+    outcome: Outcome
+    ttl: int
+    query: Query = PLAIN
+
+
+DO = Query(Question(NAME, A), opt=Opt(1232, do=True))
+
+CASES = {
+    "answer": Case(Response(answer=(ADDRESS,)), Outcome.POSITIVE, 300),
+    "answer-with-soa": Case(Response(answer=(ALIAS,), authority=(DENIAL,)), Outcome.POSITIVE, 60),
+    "nothing-at-all": Case(Response(), Outcome.POSITIVE, 5),
+    "additional-only": Case(Response(additional=(ADDRESS,)), Outcome.POSITIVE, 300),
+    "nodata": Case(Response(authority=(DENIAL,)), Outcome.NODATA, 60),
+    "nodata-beside-ns": Case(Response(authority=(CUT, DENIAL)), Outcome.NODATA, 60),
+    "delegation": Case(Response(authority=(CUT,)), Outcome.DELEGATION, 5),
+    "nxdomain": Case(Response(Rcode.NXDOMAIN, authority=(DENIAL,)), Outcome.NXDOMAIN, 60),
+    "nxdomain-behind-an-alias": Case(
+        Response(Rcode.NXDOMAIN, (ALIAS,), (DENIAL,)), Outcome.NXDOMAIN, 60
+    ),
+    "R16-nxdomain-without-soa": Case(Response(Rcode.NXDOMAIN), Outcome.OTHER, 5),
+    "nxdomain-with-answer-only": Case(Response(Rcode.NXDOMAIN, (ALIAS,)), Outcome.OTHER, 5),
+    "servfail": Case(Response(Rcode.SERVFAIL), Outcome.FAILURE, 5),
+    "notimp": Case(Response(Rcode.NOTIMP), Outcome.FAILURE, 5),
+    "refused": Case(Response(Rcode.REFUSED), Outcome.OTHER, 5),
+    "formerr": Case(Response(Rcode.FORMERR), Outcome.OTHER, 5),
+    "refused-with-answer": Case(Response(Rcode.REFUSED, (ADDRESS,)), Outcome.OTHER, 5),
+    "axfr": Case(Response(answer=(ADDRESS,)), Outcome.TRANSFER, 5, Query(Question(NAME, AXFR))),
+    "ixfr": Case(Response(answer=(ADDRESS,)), Outcome.TRANSFER, 5, Query(Question(NAME, IXFR))),
+    "notify": Case(Response(), Outcome.TRANSFER, 5, Query(Question(NAME, SOA), flags=0x2000)),
+    "signed-in-time": Case(Response(answer=(ADDRESS, CURRENT)), Outcome.POSITIVE, 300, DO),
+    "signature-expired": Case(Response(answer=(ADDRESS, EXPIRED)), Outcome.OTHER, 5, DO),
+    "signature-of-the-future": Case(Response(authority=(FUTURE, DENIAL)), Outcome.OTHER, 5, DO),
+    "expired-but-not-asked-for": Case(Response(answer=(ADDRESS, EXPIRED)), Outcome.POSITIVE, 300),
+    "least-of-all-sections": Case(
+        Response(answer=(ADDRESS,), additional=(rrset(A, "192.0.2.2", 2),)), Outcome.POSITIVE, 2
+    ),
+    "an-hour-at-most": Case(
+        Response(answer=(rrset(A, "192.0.2.1", 86400),)), Outcome.POSITIVE, 3600
+    ),
+    "ttl-0": Case(Response(answer=(rrset(A, "192.0.2.1", 0),)), Outcome.POSITIVE, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_kind_and_ttl(case: Case) -> None:
+    outcome = outcome_of(case.query, case.response, WALL)
+    assert outcome is case.outcome
+    assert least(case.response, outcome) == case.ttl
+
+
+@pytest.mark.parametrize(
+    ("ttl", "bounds", "shown"),
+    [(300, (5, 30), 30), (2, (5, 30), 5), (17, (5, 30), 17), (9, (20, 10), 10)],
+    ids=["most", "least", "between", "most-wins"],
+)
+def test_clamped(ttl: int, bounds: tuple[int, int], shown: int) -> None:
+    assert clamped(ttl, *bounds) == shown
+
+
+def test_with_ttl_sets_every_record_and_drops_the_opt() -> None:
+    response = Response(0, (ADDRESS,), (DENIAL,), (CUT,), opt=Opt(1232), aa=True)
+    flat = with_ttl(response, 7)
+    ttls = [each.ttl for each in (*flat.answer, *flat.authority, *flat.additional)]
+    assert ttls == [7, 7, 7]
+    assert flat.opt is None
+    assert flat.aa
+    assert flat.answer[0].rdata == ADDRESS.rdata
