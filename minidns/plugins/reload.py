@@ -1,0 +1,114 @@
+"""*reload* - take over to the Corefile when it changes."""
+
+import hashlib
+import logging
+from collections.abc import Callable
+
+from minidns.core.corefile import ConfigError, Directive
+from minidns.core.metrics import Gauge
+from minidns.core.values import duration, format_duration
+from minidns.plugins.setup import Site
+
+log = logging.getLogger(__name__)
+
+INTERVAL_S, JITTER_S = 30.0, 15.0
+MIN_INTERVAL_S, MIN_JITTER_S = 2.0, 1.0
+
+
+def setup(directives: tuple[Directive, ...], site: Site) -> None:
+    """Accept ``reload [INTERVAL] [JITTER]``.
+
+    Raises:
+        ConfigError: not durations, or shorter than they may be.
+
+    """
+    directive = directives[0]  # the others are not looked at (CoreDNS)
+    if len(directive.args) > 2:
+        raise directive.arg_error()
+    try:
+        times = [duration(text) for text in directive.args]
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    interval, jitter = (*times, *(INTERVAL_S, JITTER_S)[len(times) :])
+    if interval < MIN_INTERVAL_S:
+        least = format_duration(MIN_INTERVAL_S)
+        raise ConfigError(f"interval value must be greater or equal to {least}")
+    if jitter and jitter < MIN_JITTER_S:
+        least = format_duration(MIN_JITTER_S)
+        raise ConfigError(f"jitter value must be 0 or greater or equal to {least}")
+    jitter = min(jitter, interval / 2)
+    interval += jitter * (site.edges.random.random() - 0.5)
+    failures = site.metrics.counter(
+        "coredns_reload_failed_total", "Changed Corefiles that could not be used."
+    )
+    version = site.metrics.gauge(
+        "coredns_reload_version_info",
+        "Always 1; the label is the hash of the Corefile last loaded, or tried.",
+        ("hash", "value"),
+    )
+
+    async def serving() -> None:
+        # one watch for the process, that of the last block to ask for it (CoreDNS)
+        sites = [each for each in site.instance.sites if each.block.named("reload")]
+        if sites[-1] is site:
+            site.task(_Watch(site, interval, failures.inc, version).run())
+
+    site.on_serving(serving)
+
+
+class _Watch:
+    """Looks at the Corefile again and again, until it has been taken over to."""
+
+    def __init__(
+        self,
+        site: Site,
+        interval_s: float,
+        failed: Callable[[], None],
+        version: Gauge,
+    ) -> None:
+        self._instance = site.instance
+        self._sleep = site.edges.sleep
+        self._interval_s = interval_s
+        self._failed = failed
+        self._version = version
+
+    async def run(self) -> None:
+        """Watch until a reload succeeds: then the new Corefile says who watches."""
+        tried = self._instance.corefile.digest
+        log.info("Running configuration SHA512 = %s", tried)
+        while True:
+            await self._sleep(self._interval_s)
+            found = self._digest()
+            if found is None or found == tried:
+                continue
+            self._version.values.pop(("sha512", tried), None)
+            self._version.set(("sha512", found), 1)
+            tried = found  # the same broken file is not tried again
+            if await self._reload():
+                return
+
+    def _digest(self) -> str | None:
+        """Return the digest of what is on disk now, None while it makes no sense."""
+        try:
+            return self._instance.read().digest
+        except OSError:
+            return None  # about to be replaced, perhaps
+        except ConfigError as error:
+            if not str(error).startswith(f"{error.file}:{error.line} - "):
+                # its keys are wrong: CoreDNS sees that only when it restarts
+                return hashlib.sha512(str(error).encode()).hexdigest()
+            log.warning("Corefile parse failed: %s", error)
+            return None
+
+    async def _reload(self) -> bool:
+        try:
+            await self._instance.reload()
+        except ConfigError as error:
+            log.error(
+                "Corefile changed but reload failed:"
+                " starting with listener file descriptors: %s",
+                error,
+            )
+            self._failed()
+            return False
+        return True

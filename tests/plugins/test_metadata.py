@@ -1,0 +1,59 @@
+import pytest
+
+from minidns.core.corefile import ConfigError
+from minidns.core.model import Response, Source
+from minidns.plugins import metadata
+from tests.world import World, always, plugin, query
+
+ZONES = {
+    "zones-of-the-block": ("metadata", (".",)),
+    "own-zones": (
+        "metadata Example.Org 10.0.0.0/8",
+        ("example.org.", "10.in-addr.arpa."),
+    ),
+    "empty-block": ("metadata {\n}", (".",)),
+}
+
+
+@pytest.mark.parametrize(("body", "zones"), ZONES.values(), ids=ZONES)
+def test_zones(body: str, zones: tuple[str, ...]) -> None:
+    _, site = plugin(World(), metadata.setup, "metadata", body)
+    assert site.labeled == zones
+
+
+def test_it_costs_queries_nothing() -> None:
+    made, _ = plugin(World(), metadata.setup, "metadata", "metadata")
+    handler = always(Response())
+    assert made(handler) is handler
+
+
+UPSTREAMS = {
+    "forwarded": (
+        Response(sources=(Source("upstream", "10.0.0.53:53"),)),
+        "10.0.0.53:53",
+    ),
+    "own-answer": (Response(sources=(Source("Service", "prod/web"),)), ""),
+    "silence": (None, ""),
+}
+
+
+@pytest.mark.parametrize(("response", "value"), UPSTREAMS.values(), ids=UPSTREAMS)
+def test_forward_upstream(response: Response | None, value: str) -> None:
+    _, site = plugin(World(), metadata.setup, "metadata", "metadata")
+    assert site.labels["forward/upstream"](query("a.example.org"), response) == value
+
+
+REFUSED = {
+    "option": ("metadata {\nfoo bar\n}", 3, "foo"),
+    "twice": ("metadata\nmetadata org", 3, "metadata"),
+}
+
+
+@pytest.mark.parametrize(("body", "line", "word"), REFUSED.values(), ids=REFUSED)
+def test_refused(body: str, line: int, word: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        plugin(World(), metadata.setup, "metadata", body)
+    assert str(caught.value) == (
+        f"Corefile:{line} - Error during parsing: Wrong argument count or unexpected"
+        f" line ending after '{word}'"
+    )
