@@ -10,7 +10,7 @@ from minidns.core import imports
 from minidns.core.corefile import ConfigError
 from minidns.core.metrics import Metrics
 from minidns.kube.api import Connections
-from minidns.net.addresses import local_addresses
+from minidns.net.addresses import interfaces, local_addresses
 from minidns.net.exchange import Sockets
 from minidns.plugins.setup import Edges
 
@@ -74,4 +74,5 @@ def real(metrics: Metrics) -> Edges:
         environ=os.environ,
         close=close,
         local_addresses=local_addresses,
+        interfaces=interfaces,
     )

@@ -28,14 +28,31 @@ def local_addresses() -> tuple[str, ...]:
     Each once, in the system's order, in canonical text without a scope. Empty where
     the system does not tell.
     """
-    try:
-        found = list(dict.fromkeys(_addresses(ctypes.CDLL(None))))
-    except (OSError, AttributeError):
-        return ()
+    found = dict.fromkeys(address for _, address in _found())
     return tuple(each for each in found if not ip_address(each).is_loopback)
 
 
-def _addresses(library: ctypes.CDLL) -> Iterator[str]:
+def interfaces() -> dict[str, list[str]]:
+    """Return the IP addresses of each interface by its name.
+
+    In canonical text, link-local ones of IPv6 with the interface as their scope.
+    """
+    found: dict[str, list[str]] = {}
+    for name, address in _found():
+        local = ":" in address and ip_address(address).is_link_local
+        found.setdefault(name, []).append(f"{address}%{name}" if local else address)
+    return found
+
+
+def _found() -> list[tuple[str, str]]:
+    try:
+        return list(_addresses(ctypes.CDLL(None)))
+    except (OSError, AttributeError):
+        return []
+
+
+def _addresses(library: ctypes.CDLL) -> Iterator[tuple[str, str]]:
+    """Yield interface and address, in the system's order."""
     first = ctypes.POINTER(_Interface)()
     if library.getifaddrs(ctypes.byref(first)) != 0:
         return
@@ -43,7 +60,8 @@ def _addresses(library: ctypes.CDLL) -> Iterator[str]:
         at = first
         while at:
             if at.contents.address:
-                yield from _address(at.contents.address)
+                for address in _address(at.contents.address):
+                    yield at.contents.name.decode(), address
             at = at.contents.next
     finally:
         library.freeifaddrs(first)

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+from minidns.core import names
 from minidns.core.corefile import ConfigError, Corefile, Directive, Files, ServerBlock
 from minidns.core.metrics import Metrics
 from minidns.core.model import (
@@ -69,6 +70,8 @@ class Edges:
     """Give back what the edges hold open; when the process ends."""
     local_addresses: Callable[[], Sequence[str]] = tuple
     """IP addresses of this machine, loopback ones left out, as text."""
+    interfaces: Callable[[], Mapping[str, Sequence[str]]] = dict
+    """IP addresses of each interface by its name, loopback ones too, as text."""
 
 
 class Instance(Protocol):
@@ -177,6 +180,13 @@ class Site:
     """What plugins know of a query by label, such as ``kubernetes/namespace``."""
     labeled: tuple[Name, ...] = ()
     """Zones whose queries have labels (*metadata*)."""
+    autopaths: dict[str, Callable[[Query], Sequence[Name]]] = field(
+        default_factory=dict
+    )
+    """By plugin: the search list of the client of a query, empty when unknown.
+
+    Ends with an empty name, for the name without any domain (*autopath*).
+    """
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     @property
@@ -198,6 +208,13 @@ class Site:
     def server(self) -> str:
         """Label of the first listener."""
         return self.servers[0]
+
+    def known(self, query: Query, label: str) -> str:
+        """Return what a plugin knows of ``query`` by ``label``, empty when nothing."""
+        asked = names.longest(self.labeled, query.question.qname)
+        if asked is None or label not in self.labels:
+            return ""
+        return self.labels[label](query, None)
 
     def on_start(self, hook: Hook) -> None:
         """Run ``hook`` before the DNS sockets open; ConfigError from it is fatal."""
