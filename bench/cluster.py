@@ -39,11 +39,11 @@ def address(number: int) -> str:
 
 def objects(services: int, endpoints: int) -> list[dict[str, object]]:
     """Return the Namespaces, Services and EndpointSlices of the measured cluster."""
-    spaces = [
+    spaces: list[dict[str, object]] = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"team-{n}"}}
         for n in range(min(SPACES, services))
     ]
-    made: list[dict[str, object]] = list(spaces)
+    made = spaces
     for number in range(services):
         made.append(_service(number))
         made.append(_slice(number, PER_HEADLESS if headless(number) else endpoints))

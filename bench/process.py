@@ -14,7 +14,6 @@ from pathlib import Path
 
 COREFILE = """\
 .:{port} {{
-    bind 127.0.0.1
     errors
     ready 127.0.0.1:{ready}
     kubernetes cluster.local in-addr.arpa ip6.arpa {{
