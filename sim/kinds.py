@@ -26,6 +26,8 @@ class Kind:
     categories: tuple[str, ...] = ()
     has_status: bool = True
     """Has a status subresource: writes to the object itself leave its status."""
+    shows_deleted: bool = False
+    """Answers to DELETE are its last state, not a Status."""
     has_scale: bool = False
     """Has a scale subresource: the number of its replicas."""
     counts: bool = False
@@ -72,6 +74,7 @@ KINDS = (
         short=("svc",),
         categories=("all",),
         fields=("spec.clusterIP", "spec.type"),
+        shows_deleted=True,
         columns=(
             NAME,
             Column("Type", at("spec.type")),
@@ -97,6 +100,7 @@ KINDS = (
             "status.podIP",
             "status.nominatedNodeName",
         ),
+        shows_deleted=True,
         columns=(
             NAME,
             Column("Ready", columns.pod_ready),
@@ -135,6 +139,7 @@ KINDS = (
         "serviceaccounts",
         short=("sa",),
         has_status=False,
+        shows_deleted=True,
         columns=(NAME, Column("Secrets", count("secrets"), type="integer"), AGE),
     ),
     Kind(

@@ -151,7 +151,7 @@ def _delete(cluster: Cluster, asked: Asked) -> Reply:
     deletion = deletion_of(asked)
     obj = cluster.delete(kind.name, *key, deletion)
     is_gone = cluster.find(kind.name, *key) is None or deletion.dry_run
-    return Reply(success(kind, obj) if is_gone else obj)
+    return Reply(success(kind, obj) if is_gone and not kind.shows_deleted else obj)
 
 
 def _delete_all(cluster: Cluster, asked: Asked) -> Reply:
