@@ -1,0 +1,271 @@
+"""The command line as a user has it: real processes, real sockets, wrong input."""
+
+import signal
+import socket
+from pathlib import Path
+
+import dns.message
+import dns.rcode
+import pytest
+
+from minidns import __version__
+from tests import process
+from tests.net import client
+
+ANSWERING = """\
+{key} {{
+    bind 127.0.0.1
+    errors
+    template IN A {{
+        answer "{{{{ .Name }}}} 60 IN A 192.0.2.7"
+    }}
+{more}
+}}
+"""
+
+
+def corefile(folder: Path, port: int, more: str = "", zone: str = ".") -> str:
+    path = folder / "Corefile"
+    path.write_text(ANSWERING.format(key=f"{zone}:{port}", more=more))
+    return str(path)
+
+
+async def test_serves_udp_and_tcp_and_says_so(tmp_path: Path) -> None:
+    port = process.free_port()
+    async with process.minidns(
+        "-conf", corefile(tmp_path, port), "-explain", "off"
+    ) as server:
+        await server.said("python3")
+        assert server.lines[0] == f".:{port} on 127.0.0.1"
+        assert server.lines[1] == f"minidns-{__version__}"
+        reply = await client.ask(port, "a.example.org.")
+        assert str(reply.answer[0]) == "a.example.org. 60 IN A 192.0.2.7"
+        wire = dns.message.make_query("b.example.org.", "A").to_wire()
+        (streamed,) = await client.tcp(port, wire)
+        assert dns.message.from_wire(streamed).answer
+        server.signal(signal.SIGTERM)
+        assert await server.ended() == 0
+    assert "[INFO] SIGTERM: Shutting down servers then terminating" in server.lines
+
+
+async def test_port_of_keys_without_one_and_quiet(tmp_path: Path) -> None:
+    port = process.free_port()
+    path = tmp_path / "Corefile"
+    path.write_text("example.org {\n bind 127.0.0.1\n template IN A\n}\n")
+    pidfile = tmp_path / "pid"
+    flags = ("--conf", str(path), f"-dns.port={port}", "-quiet", "-explain", "off")
+    async with process.minidns(*flags, "-pidfile", str(pidfile)) as server:
+        async with process_ready(port):
+            assert (
+                await client.ask(port, "a.example.org.")
+            ).rcode() == dns.rcode.NOERROR
+            assert (
+                await client.ask(port, "a.example.net.")
+            ).rcode() == dns.rcode.REFUSED
+        assert pidfile.read_text() == f"{server.process.pid}\n"
+        server.signal(signal.SIGINT)
+        assert await server.ended() == 0
+    assert server.lines == ["[INFO] SIGINT: Shutting down", "<end>"]
+
+
+class process_ready:
+    """Waits until a port answers."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    async def __aenter__(self) -> None:
+        wire = dns.message.make_query("ready.", "A").to_wire()
+        for _ in range(200):
+            try:
+                await client.udp(self._port, wire, deadline_s=0.1)
+            except (OSError, TimeoutError):
+                continue
+            return
+        raise AssertionError("the server does not answer")
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
+WRONG = [
+    pytest.param(
+        ["-conf", "nosuch"], 1, "nosuch: no such file or directory", id="no-such-file"
+    ),
+    pytest.param(["foo"], 1, "extra command line arguments: [foo]", id="extra-words"),
+    pytest.param(["-nosuch"], 2, "unrecognized arguments: -nosuch", id="unknown-flag"),
+    pytest.param(
+        ["-dns.port", "x"], 2, "-dns.port x: not a port (0 to 65535)", id="bad-port"
+    ),
+    pytest.param(
+        ["--kubeconfig", "nosuch"],
+        1,
+        "kubeconfig nosuch: No such file or directory",
+        id="no-kubeconfig",
+    ),
+    pytest.param(
+        ["why", "a.org.", "--server", "http://127.0.0.1:1"],
+        1,
+        "no minidns answers at http://127.0.0.1:1",
+        id="why-of-nobody",
+    ),
+    pytest.param(
+        ["why", "a.org.", "--server", "ftp://x"],
+        1,
+        "an http:// address is needed",
+        id="why-of-what",
+    ),
+    pytest.param(
+        ["check", "nosuch"],
+        1,
+        "nosuch: no such file or directory",
+        id="check-no-such-file",
+    ),
+]
+
+
+@pytest.mark.parametrize(("args", "status", "text"), WRONG)
+async def test_wrong_input_gets_one_clear_line(
+    args: list[str], status: int, text: str, tmp_path: Path
+) -> None:
+    got, _, err = await process.run(*args, cwd=tmp_path)
+    assert got == status
+    assert text in err
+    assert "Traceback" not in err
+
+
+BROKEN = [
+    (".:0 {\n foo\n}\n", "Corefile:2 - Error during parsing: Unknown directive 'foo'"),
+    (".:0 {\n forwrd . 192.0.2.1\n}\n", "(did you mean 'forward'?)"),
+    (".:0 {\n errors\n", "Corefile:2 - Syntax error: Unexpected token"),
+    (".:0 {\n etcd\n}\n", "plugin/etcd: not supported by minidns"),
+    (".:0 {\n cache 0\n}\n", "cache TTL can not be zero or negative: 0"),
+    (
+        ".:0 {\n forward . nosuch\n}\n",
+        'failed to resolve "nosuch"',
+    ),
+    ("https://.:0 {\n errors\n}\n", "https is not supported by minidns"),
+    ("tls://.:0 {\n errors\n}\n", "needs a tls line with certificate and key"),
+    (
+        ".:0 {\n bind 192.0.2.77\n errors\n}\n",
+        "this machine does not have that address",
+    ),
+    (
+        ".:0 {\n kubernetes cluster.local\n}\n",
+        "unable to load in-cluster configuration",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), BROKEN)
+async def test_a_broken_corefile_is_fatal_with_its_line(
+    text: str, expected: str, tmp_path: Path
+) -> None:
+    (tmp_path / "Corefile").write_text(text)
+    environ = {"KUBERNETES_SERVICE_HOST": "", "KUBERNETES_SERVICE_PORT": ""}
+    status, _, err = await process.run(
+        "-conf", "Corefile", "-explain", "off", cwd=tmp_path, env=environ
+    )
+    assert status == 1
+    assert expected in err
+    assert "Traceback" not in err
+    assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM], ids=["udp", "tcp"]
+)
+async def test_a_port_in_use_is_fatal(kind: int, tmp_path: Path) -> None:
+    port = process.free_port()
+    with socket.socket(socket.AF_INET, kind) as taken:
+        taken.bind(("127.0.0.1", port))
+        if kind == socket.SOCK_STREAM:
+            taken.listen()
+        status, _, err = await process.run(
+            "-conf", corefile(tmp_path, port), "-explain", "off"
+        )
+    assert status == 1
+    assert (
+        f"127.0.0.1:{port}: bind: address already in use (another program has port {port};"
+        in err
+    )
+
+
+async def test_usr1_reloads_and_a_broken_file_changes_nothing(tmp_path: Path) -> None:
+    port = process.free_port()
+    path = corefile(tmp_path, port)
+    async with process.minidns("-conf", path, "-explain", "off") as server:
+        await server.said("python3")
+        Path(path).write_text(Path(path).read_text().replace("192.0.2.7", "192.0.2.8"))
+        server.signal(signal.SIGUSR1)
+        await server.said("[INFO] Reloading complete")
+        assert (
+            str((await client.ask(port, "a.example.org.")).answer[0][0]) == "192.0.2.8"
+        )
+        Path(path).write_text(".:53 {\n foo\n}\n")
+        server.signal(signal.SIGUSR1)
+        await server.said("[ERROR] Restart failed: ")
+        assert (
+            str((await client.ask(port, "b.example.org.")).answer[0][0]) == "192.0.2.8"
+        )
+        server.signal(signal.SIGTERM)
+        assert await server.ended() == 0
+
+
+async def test_version_and_plugins() -> None:
+    status, out, _ = await process.run("-version")
+    assert status == 0
+    assert out.startswith(f"minidns-{__version__}\n")
+    status, out, _ = await process.run("-plugins")
+    assert status == 0
+    assert "  dns.forward\n" in out
+    assert "  dns.kubernetes\n" in out
+
+
+async def test_check_says_ok_and_the_chain_in_its_order(tmp_path: Path) -> None:
+    path = corefile(tmp_path, 1053, more="    cache 30\n    log")
+    status, out, _ = await process.run("check", path)
+    assert status == 0
+    assert out == "ok\ndns://127.0.0.1:1053 . errors > log > cache > template\n"
+
+
+async def test_check_shows_every_problem_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "Corefile").write_text(".:53 {\n    forwrd . 192.0.2.1\n    errrs\n}\n")
+    status, out, err = await process.run("check", cwd=tmp_path)
+    assert (status, out) == (1, "")
+    assert "    2 |     forwrd . 192.0.2.1\n    did you mean 'forward'?\n" in err
+    assert "Corefile:3 - Error during parsing: Unknown directive 'errrs'\n" in err
+
+
+async def test_why_tells_answer_rule_and_sources(tmp_path: Path) -> None:
+    port, local = process.free_port(), process.free_port()
+    where = f"127.0.0.1:{local}"
+    async with process.minidns(
+        "-conf", corefile(tmp_path, port), "-explain", where
+    ) as server:
+        await server.said("python3")
+        status, out, _ = await process.run(
+            "why", "a.example.org", "--server", f"http://{where}"
+        )
+        assert status == 0
+        assert out.startswith(
+            "a.example.org. A: NOERROR\n  answer     a.example.org. 60 A 192.0.2.7\n"
+        )
+        status, _, err = await process.run("why", "a..b", "--server", f"http://{where}")
+        assert status == 1
+        assert "a..b.: empty label" in err
+
+
+async def test_json_log_lines(tmp_path: Path) -> None:
+    async with process.minidns(
+        "-conf",
+        corefile(tmp_path, process.free_port()),
+        "-explain",
+        "off",
+        "-log.format",
+        "json",
+    ) as server:
+        await server.said("python3")
+        server.signal(signal.SIGTERM)
+        line = await server.said("SIGTERM")
+        assert '"level": "info"' in line
+        assert await server.ended() == 0
