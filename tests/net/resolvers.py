@@ -82,7 +82,7 @@ class Resolver:
         self.connections = 0
         self.host, self.port = host, port
         self._udp, self._tcp, self._tls = udp, tcp, tls
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
         self._transport: asyncio.DatagramTransport | None = None
@@ -129,8 +129,11 @@ class Resolver:
         self.close()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        ends = await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.sleep(0)
+        for end in ends:
+            if isinstance(end, Exception):
+                raise AssertionError("the resolver's script failed") from end
 
     def close(self) -> None:
         """Go away: what is asked from now on is refused."""
@@ -147,9 +150,7 @@ class Resolver:
         async def play() -> None:
             await script(call)
 
-        task = asyncio.get_running_loop().create_task(play())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.append(asyncio.get_running_loop().create_task(play()))
 
     def datagram(self, wire: bytes, peer: Address) -> None:
         assert self._transport is not None

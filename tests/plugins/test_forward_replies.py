@@ -1,0 +1,190 @@
+"""*forward*: replies that match and are odd all the same, over real sockets."""
+
+from collections.abc import Callable
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdata
+import pytest
+
+from minidns.core.model import DnsError, Opt, Rcode
+from tests.net.resolvers import Call, Resolver, answer_well, good, reply
+from tests.plugins.forwarding import SERVFAIL, forwarding
+from tests.world import query, texts
+
+NAME = "www.example.org."
+GOOD = [f"{NAME} 300 A 192.0.2.1"]
+
+
+async def test_R10_a_record_of_another_owner_is_not_given_nor_kept() -> None:
+    async def foreign(call: Call) -> None:
+        call.send(reply(call.wire, "bank.example.net. 300 A 192.0.2.66").to_wire())
+
+    async with (
+        Resolver(foreign) as resolver,
+        forwarding(f"forward . {resolver}\ncache 30") as forward,
+    ):
+        for asked in (1, 2):
+            with pytest.raises(DnsError, match="records of other names only") as caught:
+                await forward.ask(query(NAME))
+            assert caught.value.rcode == SERVFAIL
+            assert len(resolver.asked) == asked
+
+
+@pytest.mark.parametrize("rcode", ["SERVFAIL", "REFUSED", "NXDOMAIN", "NOTAUTH"])
+async def test_R12_failures_are_passed_on(rcode: str) -> None:
+    async def fail(call: Call) -> None:
+        call.send(reply(call.wire, rcode=rcode).to_wire())
+
+    async with (
+        Resolver(fail) as resolver,
+        forwarding(f"forward . {resolver}") as forward,
+    ):
+        response = await forward.ask(query(NAME))
+        assert response.rcode == Rcode[rcode]
+        assert response.rule == "forward/reply"
+        assert len(resolver.asked) == 1
+
+
+def refuse_edns(rcode: str, *, bare: bool) -> Callable[[Call], object]:
+    async def old(call: Call) -> None:
+        asked = dns.message.from_wire(call.wire)
+        if asked.edns < 0:
+            call.send(good(call.wire))
+            return
+        out = dns.message.make_response(asked)
+        out.use_edns(False)
+        out.set_rcode(dns.rcode.from_text(rcode))
+        call.send(out.to_wire()[:4] + bytes(8) if bare else out.to_wire())
+
+    return old
+
+
+@pytest.mark.parametrize("rcode", ["FORMERR", "NOTIMP"])
+@pytest.mark.parametrize("bare", [False, True], ids=["question", "header-only"])
+async def test_R13_who_knows_no_edns_is_asked_without(
+    rcode: str, *, bare: bool
+) -> None:
+    script = refuse_edns(rcode, bare=bare)
+    async with (
+        Resolver(script) as resolver,  # type: ignore[arg-type]  # a coroutine function
+        forwarding(f"forward . {resolver}") as forward,
+    ):
+        asked = query(NAME, opt=Opt(1232, do=True))
+        assert texts((await forward.ask(asked)).answer) == GOOD
+        assert len(resolver.asked) == 2
+        assert texts((await forward.ask(asked)).answer) == GOOD
+        assert len(resolver.asked) == 3  # remembered
+
+
+async def test_R13_a_formerr_without_edns_is_final() -> None:
+    async def complain(call: Call) -> None:
+        call.send(call.wire[:2] + b"\x81\x01" + bytes(8))
+
+    async with (
+        Resolver(complain) as resolver,
+        forwarding(f"forward . {resolver}") as forward,
+    ):
+        for opt, asked in ((None, 1), (Opt(1232), 3)):
+            response = await forward.ask(query(NAME, opt=opt))
+            assert response.rcode == Rcode.FORMERR
+            assert len(resolver.asked) == asked
+
+
+async def truncate(call: Call) -> None:
+    out = reply(call.wire)
+    out.flags |= dns.flags.TC
+    call.send(out.to_wire())
+
+
+@pytest.mark.parametrize("option", ["", "prefer_udp"])
+async def test_R14_truncated_without_tcp(option: str) -> None:
+    async with (
+        Resolver(truncate) as resolver,
+        forwarding(f"forward . {resolver} {{\n{option}\n}}") as forward,
+    ):
+        response = await forward.ask(query(NAME))
+        assert (response.rcode, response.tc, response.answer) == (0, True, ())
+        with pytest.raises(DnsError, match="connection refused") as caught:
+            await forward.ask(query(NAME, transport="tcp"))
+        assert caught.value.rcode == SERVFAIL
+
+
+async def test_R14_prefer_udp_asks_again_over_tcp() -> None:
+    async with (
+        Resolver(truncate, answer_well) as resolver,
+        forwarding(f"forward . {resolver} {{\nprefer_udp\n}}") as forward,
+    ):
+        for transport in ("udp", "tcp"):
+            response = await forward.ask(query(NAME, transport=transport))
+            assert texts(response.answer) == GOOD
+            assert not response.tc
+        assert [call.transport for call in resolver.asked] == ["udp", "tcp"] * 2
+
+
+async def test_R15_a_ttl_with_the_highest_bit_is_0() -> None:
+    async def much(call: Call) -> None:
+        call.send(reply(call.wire, f"{NAME} {2**31 + 5} A 192.0.2.1").to_wire())
+
+    async with (
+        Resolver(much) as resolver,
+        forwarding(f"forward . {resolver}") as forward,
+    ):
+        response = await forward.ask(query(NAME))
+        assert texts(response.answer) == [f"{NAME} 0 A 192.0.2.1"]
+
+
+async def test_R16_nxdomain_without_soa_is_passed_but_not_kept() -> None:
+    async def deny(call: Call) -> None:
+        call.send(reply(call.wire, rcode="NXDOMAIN").to_wire())
+
+    async with (
+        Resolver(deny) as resolver,
+        forwarding(f"forward . {resolver}\ncache 30") as forward,
+    ):
+        for asked in (1, 2):
+            response = await forward.ask(query(NAME))
+            assert response.rcode == Rcode.NXDOMAIN
+            assert len(resolver.asked) == asked
+
+
+@pytest.mark.parametrize(
+    "opt", [None, Opt(1232), Opt(4096)], ids=["512", "1232", "4096"]
+)
+async def test_R18_sixty_kilobytes_over_udp_are_truncated(opt: Opt | None) -> None:
+    async def flood(call: Call) -> None:
+        out = reply(call.wire, *(f"{NAME} 300 TXT {'x' * 200}" for _ in range(1)))
+        (rrset,) = out.answer
+        for number in range(285):
+            rrset.add(dns.rdata.from_text("IN", "TXT", f"{number:03}{'x' * 200}"))
+        wire = out.to_wire(max_size=65535)
+        assert len(wire) > 60_000
+        call.send(wire)
+
+    async with (
+        Resolver(flood) as resolver,
+        forwarding(f"forward . {resolver}\ncache 30") as forward,
+    ):
+        response = await forward.ask(query(NAME, "TXT", opt=opt))
+        assert (response.tc, response.answer, response.rcode) == (True, (), 0)
+        again = await forward.ask(query(NAME, "TXT", opt=opt))
+        assert again.tc
+        assert len(resolver.asked) == 2  # not kept
+
+
+async def test_R19_chains_are_passed_as_they_are() -> None:
+    links = [f"{NAME} 60 CNAME n0.example.org."]
+    links += [f"n{n}.example.org. 60 CNAME n{n + 1}.example.org." for n in range(48)]
+    links.append("n48.example.org. 60 CNAME n0.example.org.")
+
+    async def ring(call: Call) -> None:
+        call.send(reply(call.wire, *links).to_wire(max_size=65535))
+
+    async with (
+        Resolver(None, ring) as resolver,
+        forwarding(f"forward . {resolver} {{\nforce_tcp\n}}") as forward,
+    ):
+        response = await forward.ask(query(NAME))
+        assert texts(response.answer) == sorted(links)
+        assert len(resolver.asked) == 1
