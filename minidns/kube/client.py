@@ -1,0 +1,107 @@
+"""One way to send GETs: the package's REST client over a pool of connections."""
+
+import logging
+import os
+import socket
+
+import aiohttp
+
+from minidns import __version__
+from minidns.kube.cluster import Cluster, Configuration
+from minidns.kube.listwatch import cause
+
+BUFFER = 2**17
+"""Bytes of an answer read ahead: what one turn of the loop may have to decode."""
+KEEPALIVE = (
+    ("TCP_KEEPIDLE", 15),
+    ("TCP_KEEPINTVL", 5),
+    ("TCP_KEEPCNT", 3),
+    ("TCP_USER_TIMEOUT", 30_000),
+)
+"""A peer that is gone without a word is noticed within 30 s."""
+
+log = logging.getLogger("minidns.plugins.kubernetes")  # "plugin/kubernetes: ..."
+
+
+class Client:
+    """A configuration as it was read once, and the connections made by it."""
+
+    def __init__(
+        self, configuration: Configuration, found: Cluster, connect_s: float
+    ) -> None:
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_s)
+        self._configuration = configuration
+        self._rest = found.rest(configuration)
+        if not configuration.verify_ssl:
+            log.warning("the certificate of %s is not verified", found.server)
+        trace = aiohttp.TraceConfig()
+        trace.on_request_redirect.append(_refuse_redirect)
+        self._connector = aiohttp.TCPConnector(
+            ssl=self._rest.ssl_context, socket_factory=tcp_socket
+        )
+        configuration.client_session_kwargs = {
+            "connector": self._connector,
+            "read_bufsize": BUFFER,
+            "trace_configs": [trace],
+            # as Go does: nobody means a loopback server by HTTPS_PROXY
+            "trust_env": not found.is_loopback,
+        }
+
+    async def get(self, path: str) -> aiohttp.ClientResponse:
+        """Return the answer to a GET as soon as its headers are there.
+
+        Raises:
+            aiohttp.ClientError: there is none; or OSError, or ValueError.
+
+        """
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": f"minidns/{__version__}",
+        }
+        for setting in (await self._configuration.auth_settings()).values():
+            headers[setting["key"]] = setting["value"].strip()
+        url = self._configuration.host + path
+        answer = await self._rest.request(
+            "GET", url, headers, _request_timeout=self._timeout
+        )
+        return answer.response
+
+    async def close(self) -> None:
+        """Close its connections, whatever goes on over them."""
+        await self._rest.close()
+        await self._connector.close()
+
+
+async def _refuse_redirect(
+    _: aiohttp.ClientSession,
+    __: object,
+    params: aiohttp.TraceRequestRedirectParams,
+) -> None:
+    params.response.close()
+    raise aiohttp.ClientError(f"it answered with a redirect ({params.response.status})")
+
+
+def tcp_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """Return a socket whose peer cannot vanish unnoticed."""
+    sock = socket.socket(*address[:3])
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE:
+        if option := getattr(socket, name, None):  # not every system has all
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+    return sock
+
+
+def reason(error: Exception) -> str:
+    """Return why there is no answer, as people say it."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            reason = getattr(error.certificate_error, "verify_message", "") or error
+            return f"its certificate is not accepted: {reason}"
+        case aiohttp.ClientConnectorDNSError():
+            return f"no address for {error.host}"
+        case aiohttp.ClientConnectorError() if error.os_error.errno and not isinstance(
+            error, aiohttp.ClientSSLError
+        ):
+            return os.strerror(error.os_error.errno)
+    return cause(error)

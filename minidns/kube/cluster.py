@@ -1,0 +1,213 @@
+"""Which API server, and as whom: service account, kubeconfig, or endpoint and files.
+
+The ``kubernetes`` package does the reading; this says what is wrong in one line.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from ipaddress import ip_address
+from os import pathsep
+from pathlib import Path
+from ssl import SSLContext
+from typing import Any, NamedTuple, Protocol, Self, TypeAlias
+from urllib.parse import urlsplit
+
+from aiohttp import ClientResponse, ClientTimeout
+
+from minidns.core.corefile import ConfigError
+from minidns.kube.decode import printable
+from minidns.kube.resource import Access
+
+ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a pod finds its service account."""
+HOST, PORT = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
+
+Modules: TypeAlias = Callable[..., tuple[Any, ...]]
+"""Gives modules of the ``kubernetes`` package by name; see ``kube.api``."""
+
+BASE = ("kubernetes.aio.client.configuration", "kubernetes.aio.client.rest")
+
+
+class Configuration(Protocol):
+    """The package's Configuration, as much as is used of it."""
+
+    host: str
+    verify_ssl: bool
+    client_session_kwargs: dict[str, object] | None
+    refresh_api_key_hook: Callable[[Self], None]
+
+    async def auth_settings(self) -> Mapping[str, Mapping[str, str]]:
+        """Return headers that say who we are; a token may be read again for it."""
+        ...
+
+
+class Answer(Protocol):
+    """The package's RESTResponse."""
+
+    response: ClientResponse
+
+
+class Rest(Protocol):
+    """The package's RESTClientObject."""
+
+    ssl_context: SSLContext
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        *,
+        _request_timeout: ClientTimeout,
+    ) -> Answer:
+        """Send a request; return when the headers of the answer are there."""
+        ...
+
+    async def close(self) -> None:
+        """Close its connections."""
+        ...
+
+
+class Cluster(NamedTuple):
+    """One API server, and how to get at credentials for it."""
+
+    server: str
+    """Its URL, without a slash at the end."""
+    by: str
+    """How it was chosen, for people."""
+    context: str
+    load: Callable[[], Awaitable[Configuration]]
+    """Return a fresh Configuration of the package; raises whatever it raises."""
+    rest: Callable[[Configuration], Rest]
+
+    @property
+    def host(self) -> str:
+        """Host and port, as metrics have them."""
+        return urlsplit(self.server).netloc.rpartition("@")[2]
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is on this machine."""
+        name = urlsplit(self.server).hostname or ""
+        try:
+            return ip_address(name).is_loopback
+        except ValueError:
+            return name == "localhost"
+
+
+def find(
+    access: Access, modules: Modules, environ: Mapping[str, str], account: Path
+) -> Cluster:
+    """Return the cluster meant by ``access``.
+
+    Raises:
+        ConfigError: there is no such file or context, or no service account.
+
+    """
+    if access.kubeconfig:
+        return _by_kubeconfig(access, modules)
+    if access.endpoint:
+        return _by_endpoint(access, modules)
+    return _by_account(modules, environ, account)
+
+
+def problem(error: Exception) -> str:
+    """Return what the package found wrong, without what it quotes: keys and tokens."""
+    text = re.sub(r"\{.*", "...", str(error) or type(error).__name__, flags=re.DOTALL)
+    return printable(text)
+
+
+def _require(path: Path, hint: str = "") -> None:
+    if not path.is_file():
+        raise ConfigError(f"open {path}: no such file or directory{hint}")
+
+
+def _by_account(modules: Modules, environ: Mapping[str, str], account: Path) -> Cluster:
+    if not (environ.get(HOST) and environ.get(PORT)):
+        raise ConfigError(
+            "unable to load in-cluster configuration, "
+            f"{HOST} and {PORT} must be defined"
+        )
+    token, ca = account / "token", account / "ca.crt"
+    for path in (token, ca):
+        _require(path, "; does this pod mount a service account?")
+    configuration, rest, config = modules(
+        *BASE, "kubernetes.aio.config.incluster_config"
+    )
+
+    async def load() -> Configuration:
+        made: Configuration = configuration.Configuration()
+        loader = config.InClusterConfigLoader(str(token), str(ca), environ=environ)
+        loader.load_and_set(made)
+        refresh = made.refresh_api_key_hook
+
+        def keep(current: Configuration) -> None:
+            # kubelet replaces the token; for a moment there may be none
+            with suppress(config.ConfigException, OSError):
+                refresh(current)
+
+        made.refresh_api_key_hook = keep
+        return made
+
+    host = environ[HOST]
+    server = f"https://{f'[{host}]' if ':' in host else host}:{environ[PORT]}"
+    by = "service account of this pod"
+    return Cluster(server, by, "", load, rest.RESTClientObject)
+
+
+def _by_endpoint(access: Access, modules: Modules) -> Cluster:
+    server = access.endpoint.rstrip("/")
+    if "://" not in server:
+        server = f"{'https' if access.tls else 'http'}://{server}"
+    for path in access.tls or ():
+        _require(Path(path))
+    configuration, rest = modules(*BASE)
+
+    async def load() -> Configuration:
+        cert, key, ca = access.tls or (None, None, None)
+        made: Configuration = configuration.Configuration(
+            host=server, cert_file=cert, key_file=key, ssl_ca_cert=ca
+        )
+        return made
+
+    return Cluster(server, "endpoint", "", load, rest.RESTClientObject)
+
+
+def _by_kubeconfig(access: Access, modules: Modules) -> Cluster:
+    path = access.kubeconfig
+    if not any(Path(each).expanduser().is_file() for each in path.split(pathsep)):
+        raise ConfigError(f"kubeconfig {path}: no such file or directory")
+    configuration, rest, config = modules(*BASE, "kubernetes.aio.config.kube_config")
+    try:
+        merged = config.KubeConfigMerger(path).config
+        context = access.context or str(merged.value.get("current-context") or "")
+        _check_context(path, context, merged.value.get("contexts") or [])
+        loader = config.KubeConfigLoader(merged, context)
+        name = loader.current_context["context"]["cluster"]
+        server = merged["clusters"].get_with_name(name)["cluster"]["server"]
+    except ConfigError:
+        raise
+    except Exception as error:  # what a file of any content makes the package raise
+        raise ConfigError(f"kubeconfig {path}: {problem(error)}") from error
+
+    async def load() -> Configuration:
+        made: Configuration = configuration.Configuration()
+        # the same context again, whatever is the current one by now
+        again = config.KubeConfigLoader(
+            config.KubeConfigMerger(path).config, context, config_base_path=None
+        )
+        await again.load_and_set(made)
+        return made
+
+    server = server.rstrip("/")
+    return Cluster(server, f"context {context}", context, load, rest.RESTClientObject)
+
+
+def _check_context(path: str, context: str, contexts: Iterable[Any]) -> None:
+    names = [str(each["name"]) for each in contexts]
+    there = f"it has {', '.join(names) or 'none'}"
+    if not context:
+        raise ConfigError(f"kubeconfig {path} has no current context; {there}")
+    if context not in names:
+        raise ConfigError(f'context "{context}" does not exist in {path}; {there}')

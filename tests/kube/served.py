@@ -1,0 +1,156 @@
+"""The simulated API server over real HTTP, and ways to fill and spoil it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+import trustme
+
+from minidns.core.metrics import Metrics
+from minidns.kube.api import Connection, connect
+from minidns.kube.events import Applied, Event
+from minidns.kube.listwatch import Deadlines
+from minidns.kube.objects import Key, Object
+from minidns.kube.reflector import Reflector
+from minidns.kube.resource import SERVICES, Access, Resource, WatchEvent
+from sim.apihttp import ApiServer, Tls
+from sim.apiserver import Cluster
+from sim.faults import Action, Rule
+
+HASTY = Deadlines(
+    connect_s=2.0,
+    list_s=1.0,
+    open_s=0.5,
+    silence_s=(0.3, 0.3),
+    late_s=0.1,
+    initial_s=0.4,
+)
+PATIENT = Deadlines(silence_s=(20.0, 20.0))
+SERVICES_PATH = "/api/v1/services?limit=100"
+
+
+class Served(NamedTuple):
+    """A cluster, its server, and our connection to it."""
+
+    cluster: Cluster
+    server: ApiServer
+    connection: Connection
+    metrics: Metrics
+
+    def create(self, name: str, namespace: str = "default") -> None:
+        self.cluster.create(service(name, namespace))
+
+    def delete(self, name: str) -> None:
+        self.cluster.delete("Service", "default", name)
+
+    def spoil(self, **rule: Any) -> None:
+        """Let requests for Services meet a fault."""
+        self.server.faults.rules.append(Rule(resource="services", **rule))
+
+    async def act(self, do: Any, **more: Any) -> None:
+        await self.server.act(Action(do, **more))
+
+    def asked(self, verb: str) -> list[dict[str, str]]:
+        """Return the queries of the requests for Services."""
+        return [dict(r.query) for r in self.server.requests.of(verb, "services")]
+
+
+def service(name: str, namespace: str = "default") -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"ports": [{"port": 80}]},
+    }
+
+
+@asynccontextmanager
+async def serving(
+    *,
+    deadlines: Deadlines = PATIENT,
+    access: Callable[[ApiServer], Access] = lambda server: Access(endpoint=server.url),
+    cluster: Cluster | None = None,
+    **options: Any,
+) -> AsyncIterator[Served]:
+    """Serve a cluster without Services of its own, and connect to it."""
+    cluster, metrics = cluster or Cluster(with_controllers=False), Metrics()
+    options.setdefault("future_wait_s", 0.0)
+    async with ApiServer(cluster, **options) as server:
+        connection = connect(
+            access(server), metrics, random=Random(1), deadlines=deadlines
+        )
+        async with connection:
+            yield Served(cluster, server, connection, metrics)
+
+
+class Kept:
+    """What a store would hold."""
+
+    def __init__(self) -> None:
+        self.objects: dict[Key, Object] = {}
+
+    def apply(self, event: Event) -> None:
+        if isinstance(event, Applied):
+            self.objects[event.obj.key] = event.obj
+        else:
+            self.objects.pop(event.key, None)
+
+    @property
+    def names(self) -> set[str]:
+        return {key.name for key in self.objects if key.namespace == "default"}
+
+
+@asynccontextmanager
+async def following(
+    served: Served, kept: Kept, resource: Resource = SERVICES
+) -> AsyncIterator[Reflector]:
+    """Run a reflector in real time."""
+    loop = asyncio.get_running_loop()
+    reflector = Reflector(
+        served.connection.list_watch(resource),
+        resource,
+        kept.apply,
+        now=loop.time,
+        sleep=asyncio.sleep,
+        random=Random(1),
+    )
+    task = asyncio.create_task(reflector.run())
+    try:
+        yield reflector
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(holds: Callable[[], bool], deadline_s: float = 10.0) -> None:
+    """Wait for a condition, with a deadline."""
+    async with asyncio.timeout(deadline_s):
+        while not holds():
+            await asyncio.sleep(0.005)
+
+
+async def first(events: AsyncIterator[WatchEvent], count: int) -> list[WatchEvent]:
+    """Return the next events of a watch."""
+    async with asyncio.timeout(10.0):
+        return [await anext(events) for _ in range(count)]
+
+
+def certify(folder: Path, authority: trustme.CA, *names: str) -> Tls:
+    """Write a server certificate and its authority; return where they are."""
+    made = authority.issue_cert(*names or ("127.0.0.1",))
+    folder.mkdir(parents=True, exist_ok=True)
+    files = Tls(folder / "cert.pem", folder / "key.pem", folder / "ca.crt")
+    made.private_key_pem.write_to_path(str(files.key))
+    for number, blob in enumerate(made.cert_chain_pems):
+        blob.write_to_path(str(files.certificate), append=number > 0)
+    authority.cert_pem.write_to_path(str(files.authority))
+    return files
+
+
+def connections_of(server: ApiServer) -> int:
+    """Return how many connections the server has open."""
+    return len(server._server.connections) if server._server else 0
