@@ -139,9 +139,16 @@ def is_below(name: Name, zone: Name) -> bool:
     >>> is_below("xcluster.local.", "cluster.local.")
     False
     """
-    if "\\" in name:  # the dot before the zone may be part of a label
-        return labels(name)[-len(labels(zone)) :] == labels(zone) or zone == "."
-    return zone == "." or name == zone or name.endswith("." + zone)
+    if not name.endswith(zone):
+        return zone == "."
+    cut = len(name) - len(zone)
+    if not cut or zone == ".":
+        return True
+    if name[cut - 1] != ".":
+        return False
+    if name[cut - 2 : cut - 1] == "\\":  # that dot may be part of a label
+        return labels(name)[-len(labels(zone)) :] == labels(zone)
+    return True
 
 
 def parent(name: Name) -> Name:
