@@ -195,6 +195,8 @@ class _Actions:
             self._function(self._left.pop().text)
         terms: list[Term] = []
         while self._left and self._next() not in ("|", ")"):
+            if (named or terms) and not self._left[-1].spaced:
+                raise TemplateError(f"unexpected {self._next()!r} in operand")
             terms.append(self._operand())
         terms += [piped] if piped else []
         if named:
