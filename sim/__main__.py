@@ -1,0 +1,165 @@
+"""The command line of the simulation: demo, up, exec."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from sim import state
+
+INTERRUPTED = 130
+TERMINATED = 143
+BROKEN_PIPE = 141
+
+_DESCRIPTION = """\
+A simulated cluster on loopback: a Kubernetes API over HTTP, two DNS services with
+real minidns processes behind them, pods that look names up, a world outside."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command."""
+    made = argparse.ArgumentParser(
+        "minidns-sim",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = made.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+    demo = verbs.add_parser("demo", help="tell and check the whole story")
+    demo.add_argument(
+        "--apply",
+        type=Path,
+        metavar="FILE",
+        help="change objects before the story, to see it go wrong",
+    )
+    up = verbs.add_parser("up", help="keep a cluster up, for kubectl and exec")
+    _add_folder(up)
+    run = verbs.add_parser(
+        "exec",
+        help="run a command in a pod of the cluster that is up",
+        usage="%(prog)s [-h] [--queries] [--state FOLDER] POD -- COMMAND ...",
+        epilog="commands: nslookup NAME [TYPE], dig NAME [TYPE], "
+        "getent ahosts NAME, cat /etc/resolv.conf",
+    )
+    run.add_argument(
+        "--queries", action="store_true", help="show every query, on standard error"
+    )
+    _add_folder(run)
+    run.add_argument("pod", metavar="[NAMESPACE/]POD")
+    run.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+    return made
+
+
+def _add_folder(to: argparse.ArgumentParser) -> None:
+    folder = state.default_folder()
+    to.add_argument(
+        "--state",
+        type=Path,
+        default=folder,
+        metavar="FOLDER",
+        help=f"files of the cluster ({folder})",
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    args = parser().parse_args(argv)
+    try:
+        match args.verb:
+            case "demo":
+                return _demo(args)
+            case "up":
+                return _up(args)
+            case _:
+                return _exec(args)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # the reader has gone (``| head``): nothing is left to say, and nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+
+
+def _fail(text: object, status: int = 1) -> int:
+    print(f"minidns-sim: {text}", file=sys.stderr)
+    return status
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from sim import demo
+    from sim.status import ApiError
+
+    try:
+        return _run(demo.run(sys.stdout, args.apply))
+    except ApiError as error:
+        return _fail(f"--apply {args.apply}: {error}")
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        return _fail(error)
+
+
+def _up(args: argparse.Namespace) -> int:
+    from sim import up
+    from sim.cluster import NotReady
+
+    try:
+        running = state.read(args.state)
+    except state.NotUp:
+        pass
+    else:
+        return _fail(f"a cluster is up already in {args.state}: process {running.pid}")
+    try:
+        args.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return _run(up.run(sys.stdout, args.state))
+    except KeyboardInterrupt:
+        return 0  # the way to end it
+    except (NotReady, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        return _fail(error)
+
+
+def _exec(args: argparse.Namespace) -> int:
+    command = args.command[1:] if args.command[:1] == ["--"] else args.command
+    try:
+        reply = state.ask(state.read(args.state), args.pod, command)
+    except (state.NotUp, LookupError) as error:
+        return _fail(error.args[0])
+    sys.stdout.write(reply["text"])
+    sys.stdout.flush()
+    if args.queries:
+        for line in reply["queries"]:
+            print(line, file=sys.stderr)
+    return int(reply["status"])
+
+
+def _run(work: Coroutine[Any, Any, int | None]) -> int:
+    """Run ``work``; SIGTERM ends it as Ctrl-C does, with everything cleaned up."""
+    terminated = False
+
+    async def watched() -> int | None:
+        task = asyncio.current_task()
+        assert task is not None
+
+        def stop() -> None:
+            nonlocal terminated
+            terminated = True
+            task.cancel()
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
+        return await work
+
+    try:
+        return asyncio.run(watched()) or 0
+    except asyncio.CancelledError:
+        if not terminated:
+            raise
+        return TERMINATED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

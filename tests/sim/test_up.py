@@ -1,0 +1,78 @@
+import asyncio
+import signal
+from pathlib import Path
+
+from sim import state
+from tests.sim import command
+
+
+async def test_up_is_reached_by_exec_and_leaves_nothing(tmp_path: Path) -> None:
+    folder = ("--state", str(tmp_path / "sim"))
+    async with command.started("up", *folder) as process:
+        lines = await command.line_with(process, "Ctrl-C ends it.")
+        assert f"export KUBECONFIG={tmp_path}/sim/kubeconfig" in "\n".join(lines)
+        pids = [
+            int(x.split(", process ")[1].split(",")[0]) for x in lines if ", p" in x
+        ]
+        assert len(pids) == 2
+
+        looked_up = await command.run(
+            *("exec", "--queries", *folder, "app", "--"),
+            *("nslookup", "kubernetes.default"),
+        )
+        assert looked_up.status == 0
+        assert looked_up.out.startswith("Server:\t\t10.96.0.10\n")
+        assert "Address: 10.96.0.1\n" in looked_up.out
+        assert "NXDOMAIN" in looked_up.err.splitlines()[0]
+
+        dug = await command.run("exec", *folder, "dnsutils", "--", "dig", "+short", "x")
+        assert (dug.status, dug.out, dug.err) == (0, "", "")
+        file = await command.run(
+            *("exec", *folder, "default/dnsutils", "--", "cat", "/etc/resolv.conf")
+        )
+        assert (file.status, file.out) == (0, "nameserver 10.96.0.20\n")
+        missing = await command.run("exec", *folder, "nope", "--", "dig", "x")
+        assert (missing.status, missing.err) == (
+            1,
+            'minidns-sim: pods "nope" not found\n',
+        )
+        unknown = await command.run("exec", *folder, "app", "--", "vi")
+        assert (unknown.status, unknown.out[:22]) == (127, "vi: command not found ")
+
+        again = await command.run("up", *folder)
+        assert again.status == 1
+        assert "a cluster is up already" in again.err
+
+        reached = state.read(tmp_path / "sim")._replace(token="wrong")
+        state.write(tmp_path / "sim", reached)
+        refused = await command.run("exec", *folder, "app", "--", "dig", "x")
+        assert (refused.status, refused.err) == (
+            1,
+            "minidns-sim: not the token of this simulation\n",
+        )
+
+        process.send_signal(signal.SIGINT)
+        ended = await command.finished(process)
+    assert (ended.status, ended.err) == (0, "")
+    assert not any(map(command.is_running, pids))
+    assert not (tmp_path / "sim" / state.FILE).exists()
+    gone = await command.run("exec", *folder, "app", "--", "dig", "x")
+    assert gone.status == 1
+    assert "no simulated cluster is up" in gone.err
+
+
+async def test_killed_outright_it_takes_its_processes_along(tmp_path: Path) -> None:
+    async with command.started("up", "--state", str(tmp_path)) as process:
+        lines = await command.line_with(process, "Ctrl-C ends it.")
+        pids = [
+            int(x.split(", process ")[1].split(",")[0]) for x in lines if ", p" in x
+        ]
+        process.kill()
+        await process.wait()
+        await _gone(pids)
+
+
+async def _gone(pids: list[int]) -> None:
+    async with asyncio.timeout(10):
+        while any(map(command.is_running, pids)):
+            await asyncio.sleep(0.01)
