@@ -1,0 +1,287 @@
+"""*cache*: what is kept, for how long, and what comes out."""
+
+import dns.rdata
+import pytest
+
+from minidns.core.model import (
+    AD,
+    CD,
+    RD,
+    DnsError,
+    Opt,
+    Query,
+    Rcode,
+    Response,
+    Source,
+    replace,
+)
+from tests.plugins.caching import (
+    NAME,
+    Caching,
+    answer,
+    caching,
+    denial,
+    rrset,
+    ttls,
+)
+from tests.world import query, texts
+
+# One TTL for a whole reply, on every reply
+
+MIXED = Response(
+    answer=(rrset(f"{NAME} 300 CNAME a.example.org."), rrset("a.example.org. 60 A 192.0.2.1")),
+    authority=(rrset("example.org. 90 NS ns.example.org."),),
+    additional=(rrset("ns.example.org. 40 A 192.0.2.2"),),
+)  # fmt: skip
+SHOWN = {
+    "capped": ("cache 30", answer(3600), 30),
+    "capped-at-an-hour": ("cache", answer(86400), 3600),
+    "an-hour-is-the-most": ("cache 7200", answer(86400), 3600),
+    "between": ("cache 30", answer(17), 17),
+    "floor": ("cache 30", answer(1), 5),
+    "ttl-0": ("cache 30", answer(0), 5),
+    "own-floor": ("cache {\nsuccess 9984 3600 20\n}", answer(1), 20),
+    "no-floor": ("cache {\nsuccess 9984 3600 0\n}", answer(1), 1),
+    "floor-above-cap": ("cache 3", answer(60), 3),
+    "least-of-all-sections": ("cache", MIXED, 40),
+    "denial": ("cache", denial(600), 600),
+    "denial-by-the-soas-own-ttl": ("cache", denial(17), 17),
+    "denial-capped-at-half-an-hour": ("cache", denial(86400), 1800),
+    "denial-capped": ("cache 30", denial(600), 30),
+    "denial-floor": ("cache", denial(2), 5),
+    "nodata": ("cache", denial(17, Rcode.NOERROR), 17),
+    "delegation": ("cache", Response(authority=(rrset("org. 900 NS ns.org."),)), 5),
+    "servfail": ("cache", denial(900, Rcode.SERVFAIL), 5),
+    "servfail-own": ("cache {\nservfail 1m\n}", denial(900, Rcode.SERVFAIL), 60),
+    "refused": ("cache", denial(900, Rcode.REFUSED), 5),
+    "truncated": ("cache 30", replace(answer(900), tc=True), 30),
+    "disabled-success": ("cache 30 {\ndisable success example.org\n}", answer(600), 30),
+    "disabled-denial": ("cache 30 {\ndisable denial\n}", denial(2), 5),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "behind", "ttl"), SHOWN.values(), ids=SHOWN)
+async def test_the_first_reply_has_one_ttl_already(
+    line: str, behind: Response, ttl: int
+) -> None:
+    kept = caching(line, replace(behind, opt=Opt(1232)))
+    response = await kept.ask(query(NAME))
+    assert set(ttls(response)) == {ttl}
+    assert len(ttls(response)) == len(ttls(behind))
+    assert response.opt is None
+    assert (response.aa, response.rcode) == (behind.aa, behind.rcode)
+
+
+# What is kept
+
+KEPT = {
+    "answer": (answer(), True),
+    "nothing-at-all": (Response(), True),
+    "alias-only": (Response(answer=(rrset(f"{NAME} 60 CNAME nowhere.org."),)), True),
+    "nxdomain": (denial(), True),
+    "nodata": (denial(rcode=Rcode.NOERROR), True),
+    "delegation": (Response(authority=(rrset("org. 900 NS ns.org."),)), True),
+    "servfail": (Response(Rcode.SERVFAIL), True),
+    "notimp": (Response(Rcode.NOTIMP), True),
+    "nxdomain-without-soa": (Response(Rcode.NXDOMAIN), False),
+    "refused": (Response(Rcode.REFUSED), False),
+    "formerr": (Response(Rcode.FORMERR), False),
+    "yxdomain": (replace(answer(), rcode=Rcode.YXDOMAIN), False),
+    "truncated": (replace(answer(), tc=True), False),
+    "timeout": (DnsError("read udp: i/o timeout"), False),
+    "max_concurrent": (DnsError("too many", Rcode.REFUSED), False),
+}
+
+
+async def ask_twice(kept: Caching, first: Query, second: Query | None = None) -> int:
+    """Return how often what is behind was asked."""
+    for each in (first, second or first):
+        try:
+            await kept.ask(each)
+        except DnsError:
+            assert isinstance(kept.behind, DnsError)
+    return len(kept.asked)
+
+
+@pytest.mark.parametrize(("behind", "is_kept"), KEPT.values(), ids=KEPT)
+async def test_what_is_kept(behind: Response | DnsError, *, is_kept: bool) -> None:
+    kept = caching("cache", behind)
+    assert await ask_twice(kept, query(NAME)) == (1 if is_kept else 2)
+
+
+async def test_an_error_comes_through_as_it_is() -> None:
+    kept = caching("cache", DnsError("read udp: i/o timeout"))
+    with pytest.raises(DnsError, match="i/o timeout"):
+        await kept.ask(query(NAME))
+    assert kept.count("misses_total") == 1
+
+
+@pytest.mark.parametrize("qtype", ["AXFR", "IXFR"])
+async def test_transfers_pass_as_they_are(qtype: str) -> None:
+    behind = replace(answer(86400), more=(answer(5),))
+    kept = caching("cache", behind)
+    assert await kept.ask(query(NAME, qtype)) is behind
+    assert await ask_twice(kept, query(NAME, qtype)) == 3
+
+
+async def test_servfail_0_keeps_none() -> None:
+    kept = caching("cache {\nservfail 0\n}", Response(Rcode.SERVFAIL))
+    assert await ask_twice(kept, query(NAME)) == 2
+
+
+DISABLED = {
+    "success": ("disable success", answer(), 2),
+    "denial-only": ("disable denial", answer(), 1),
+    "denial": ("disable denial", denial(), 2),
+    "success-only": ("disable success", denial(), 1),
+    "zone": ("disable success example.org", answer(), 2),
+    "another-zone": ("disable success example.net", answer(), 1),
+    "label-boundary": ("disable success ample.org", answer(), 1),
+    "servfail-is-a-denial": ("disable denial", Response(Rcode.SERVFAIL), 2),
+}
+
+
+@pytest.mark.parametrize(("option", "behind", "asked"), DISABLED.values(), ids=DISABLED)
+async def test_disable(option: str, behind: Response, asked: int) -> None:
+    kept = caching(f"cache {{\n{option}\n}}", behind)
+    assert await ask_twice(kept, query(NAME)) == asked
+
+
+async def test_names_outside_the_zones_bypass_it() -> None:
+    behind = replace(answer(86400), opt=Opt(1232))
+    kept = caching("cache 30 example.net", behind)
+    assert await kept.ask(query(NAME)) is behind
+    assert kept.count("requests_total", zones="example.net.") == 0
+
+
+APART = {
+    "name": (query(NAME), query("a.example.org."), 2),
+    "type": (query(NAME), query(NAME, "AAAA"), 2),
+    "class": (query(NAME), query(NAME, qclass=3), 2),
+    "do": (query(NAME), query(NAME, opt=Opt(1232, do=True)), 2),
+    "cd": (query(NAME), replace(query(NAME), flags=RD | CD), 2),
+    "letters": (query(NAME), query("WWW.Example.Org."), 1),
+    "edns": (query(NAME), query(NAME, opt=Opt(4096)), 1),
+    "ad": (query(NAME), replace(query(NAME), flags=RD | AD), 1),
+    "rd": (query(NAME), replace(query(NAME), flags=0), 1),
+    "transport": (query(NAME), query(NAME, transport="tcp"), 1),
+    "client": (query(NAME), query(NAME, peer="192.0.2.99"), 1),
+}
+
+
+@pytest.mark.parametrize(("one", "other", "asked"), APART.values(), ids=APART)
+async def test_what_makes_an_answer_another_one(
+    one: Query, other: Query, asked: int
+) -> None:
+    assert await ask_twice(caching(), one, other) == asked
+    assert await ask_twice(caching(), other, one) == asked
+
+
+SIGNED = "A 8 2 300 {} 20231001000000 1 example.org. AAAA"
+
+
+@pytest.mark.parametrize(
+    ("end", "do", "asked"),
+    [
+        ("20231101000000", True, 2),
+        ("20331101000000", True, 1),
+        ("20231101000000", False, 1),
+    ],
+    ids=["expired", "valid", "not-asked-for"],
+)
+async def test_expired_signatures_are_not_kept(
+    end: str, *, do: bool, asked: int
+) -> None:
+
+    data = dns.rdata.from_text("IN", "RRSIG", SIGNED.format(end)).to_wire()
+    assert data
+    signature = rrset(f"{NAME} 300 A 192.0.2.1")._replace(rtype=46, rdata=(data,))
+    behind = replace(answer(), answer=(*answer().answer, signature))
+    kept = caching("cache", behind)
+    assert await ask_twice(kept, query(NAME, opt=Opt(1232, do=do))) == asked
+
+
+# What comes out
+
+
+async def test_ttls_count_down_in_whole_seconds() -> None:
+    kept = caching("cache 30", MIXED)
+    await kept.ask(query(NAME))
+    for seconds, left in ((0.9, 30), (0.2, 29), (27.9, 1), (0.9, 1)):
+        await kept.later(seconds)
+        assert set(ttls(await kept.ask(query(NAME)))) == {left}
+    await kept.later(0.2)
+    assert set(ttls(await kept.ask(query(NAME)))) == {30}
+    assert len(kept.asked) == 2
+
+
+async def test_keepttl() -> None:
+    kept = caching("cache 30 {\nkeepttl\n}")
+    await kept.ask(query(NAME))
+    await kept.later(29)
+    assert ttls(await kept.ask(query(NAME))) == [30]
+    await kept.later(1)
+    await kept.ask(query(NAME))
+    assert len(kept.asked) == 2
+
+
+async def test_a_hit_is_authoritative_and_keeps_the_rest() -> None:
+    behind = replace(MIXED, rcode=0, aa=False, ra=True, rd=False, rule="forward/reply")
+    kept = caching("cache 300", replace(behind, sources=(Source("upstream", "a:53"),)))
+    assert not (await kept.ask(query(NAME))).aa
+    await kept.later(12.5)
+    hit = await kept.ask(query(NAME))
+    assert (hit.aa, hit.ra, hit.tc, hit.rd, hit.opt) == (True, True, False, None, None)
+    assert [line.split()[2:] for line in texts(hit.answer)] == [
+        line.split()[2:] for line in texts(MIXED.answer)
+    ]
+    assert len(hit.authority) == len(hit.additional) == 1
+    assert hit.rule == "forward/reply"
+    assert hit.sources == (Source("cache", "12s"), Source("upstream", "a:53"))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shown"),
+    [
+        (RD, RD, [False, False]),
+        (RD | AD, RD, [True, False]),
+        (RD | AD, RD | AD, [True, True]),
+        (RD, RD | AD, [False, False]),
+    ],
+    ids=["nobody-asks", "the-first-asks", "both-ask", "only-the-second-asks"],
+)
+async def test_ad_is_for_those_who_ask(
+    first: int, second: int, shown: list[bool]
+) -> None:
+    kept = caching("cache", replace(answer(), ad=True))
+    responses = [
+        await kept.ask(replace(query(NAME), flags=flags)) for flags in (first, second)
+    ]
+    assert [each.ad for each in responses] == shown
+
+
+async def test_ad_is_for_those_who_ask_for_signatures() -> None:
+    kept = caching("cache", replace(answer(), ad=True))
+    for _ in range(2):
+        assert (await kept.ask(query(NAME, opt=Opt(1232, do=True)))).ad
+
+
+async def test_a_denial_goes_before_an_answer() -> None:
+    kept = caching("cache {\nsuccess 9984 3600\ndenial 9984 10\n}")
+    await kept.ask(query(NAME))
+    await kept.later(3600)
+    kept.behind = denial()
+    assert (await kept.ask(query(NAME))).rcode == Rcode.NXDOMAIN
+    assert (await kept.ask(query(NAME))).rcode == Rcode.NXDOMAIN
+    assert kept.count("hits_total", "denial") == 1
+
+
+async def test_denials_expire_by_their_own_time() -> None:
+    kept = caching("cache", denial(20))
+    await kept.ask(query(NAME))
+    await kept.later(19)
+    await kept.ask(query(NAME))
+    assert len(kept.asked) == 1
+    await kept.later(1)
+    await kept.ask(query(NAME))
+    assert len(kept.asked) == 2

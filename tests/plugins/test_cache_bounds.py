@@ -1,0 +1,173 @@
+"""*cache*: what the edge may repeat, what is counted, and how much is kept."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minidns.core.corefile import ConfigError
+from minidns.core.model import CD, RD, Opt, Query, Rcode, Repeat, Response, replace
+from minidns.plugins import cache
+from tests.plugins.caching import (
+    NAME,
+    addresses,
+    answer,
+    caching,
+    denial,
+    rrset,
+    ttls,
+)
+from tests.world import World, directives, query
+
+# Leave for the edge to repeat
+
+
+async def test_a_hit_may_be_repeated_until_it_expires() -> None:
+    kept = caching("cache 30")
+    first = await kept.ask(query(NAME))
+    assert first.repeat is None  # the next one is authoritative and younger
+    await kept.later(7.6)
+    repeat = (await kept.ask(query(NAME))).repeat
+    assert repeat is not None
+    assert (repeat.until, repeat.ages, repeat.keys) == (30, 7, ())
+    (tally,) = repeat.tallies
+    tally(10, 0.001)
+    assert kept.count("hits_total", "success") == 11
+    assert kept.count("requests_total") == 12
+
+
+async def test_with_keepttl_a_repeated_hit_does_not_age() -> None:
+    kept = caching("cache 30 {\nkeepttl\n}")
+    await kept.ask(query(NAME))
+    await kept.later(7)
+    repeat = (await kept.ask(query(NAME))).repeat
+    assert repeat is not None
+    assert (repeat.until, repeat.ages) == (30, None)
+
+
+async def test_with_prefetch_every_hit_must_come_here() -> None:
+    kept = caching("cache 30 {\nprefetch 2\n}")
+    for _ in range(2):
+        assert (await kept.ask(query(NAME))).repeat is None
+
+
+async def test_what_is_not_kept_may_be_repeated_as_before() -> None:
+    tallies: list[int] = []
+    leave = Repeat(until=99, keys=("web",), tallies=(lambda n, s: tallies.append(n),))
+    kept = caching("cache 30 {\ndisable success\n}", replace(answer(), repeat=leave))
+    repeat = (await kept.ask(query(NAME))).repeat
+    assert repeat is not None
+    assert (repeat.until, repeat.keys, repeat.ages) == (99, ("web",), None)
+    for tally in repeat.tallies:
+        tally(5, 0.001)
+    assert tallies == [5]
+    assert kept.count("misses_total") == kept.count("requests_total") == 6
+
+
+# Bounds and metrics
+
+
+async def test_metrics() -> None:
+    kept = caching("cache example.org", keys="example.org a.example.net")
+    await kept.ask(query(NAME))
+    await kept.ask(query(NAME))
+    kept.behind = denial()
+    for _ in range(3):
+        await kept.ask(query("no.example.org."))
+
+    def count(name: str, kind: str = "") -> float:
+        return kept.count(name, kind, zones="example.org.")
+
+    assert count("requests_total") == 5
+    assert count("misses_total") == 2
+    assert (count("hits_total", "success"), count("hits_total", "denial")) == (1, 2)
+    assert (count("entries", "success"), count("entries", "denial")) == (1, 1)
+    assert count("evictions_total", "success") == 0
+    assert count("drops_total") == count("prefetch_total") == 0
+    assert count("served_stale_total") == 0
+
+
+async def test_the_zones_label_is_all_zones() -> None:
+    kept = caching("cache", keys="example.org example.net")
+    await kept.ask(query(NAME))
+    assert kept.count("misses_total", zones="example.org.,example.net.") == 1
+
+
+async def test_the_server_label_is_the_listener_asked() -> None:
+    kept = caching()
+    await kept.ask(replace(query(NAME), server="dns://192.0.2.1:53"))
+    labels = {"server": "dns://192.0.2.1:53", "zones": "."}
+    assert kept.world.metrics.value("coredns_cache_misses_total", labels) == 1
+
+
+async def test_capacity_is_bounded_by_number() -> None:
+    kept = caching("cache {\nsuccess 1\n}")  # 1,024 is the least
+    for number in range(1124):
+        name = f"n{number}.example.org."
+        kept.behind = answer(name=name)
+        await kept.ask(query(name))
+    assert kept.count("entries", "success") == 1024
+    assert kept.count("evictions_total", "success") == 100
+
+
+async def test_capacity_is_bounded_by_bytes() -> None:
+    text = rrset(f'{NAME} 300 TXT "{"x" * 200}"')
+    big = Response(answer=(text._replace(rdata=text.rdata * 250),))  # about 60 KB
+    kept = caching("cache {\nsuccess 1\n}", big)
+    for number in range(100):
+        await kept.ask(query(f"n{number}.example.org.", "TXT"))
+    assert 20 < kept.count("entries", "success") < 40  # of 2 MB
+
+
+def test_cache_may_stand_once() -> None:
+    site = World().site(". {\ncache\ncache 30\n}\n")
+    with pytest.raises(ConfigError, match="only be used once per Server Block"):
+        cache.setup(directives(site, "cache"), site)
+
+
+QUERIES: list[Callable[[str], Query]] = [
+    lambda name: query(name),
+    lambda name: query(name, "AAAA"),
+    lambda name: query(name, opt=Opt(1232, do=True)),
+    lambda name: replace(query(name), flags=RD | CD),
+    lambda name: query(name, qclass=3),
+]
+STEPS = st.lists(
+    st.tuples(
+        st.floats(0, 20),
+        st.sampled_from(["a.example.org.", "b.example.org."]),
+        st.integers(0, len(QUERIES) - 1),
+        st.sampled_from(["answer", "nxdomain", "nodata", "servfail", "refused"]),
+        st.integers(0, 100),
+    ),
+    max_size=30,
+)
+
+
+@given(STEPS)
+async def test_an_answer_only_ages_and_is_only_ever_its_own(
+    steps: list[tuple[float, str, int, str, int]],
+) -> None:
+    kept = caching("cache 30")
+    kept.world.clock.time = 0
+    fetched: dict[tuple[str, int], tuple[float, Response]] = {}
+    for seconds, name, number, what, ttl in steps:
+        await kept.world.clock.advance(seconds)
+        kept.behind = {
+            "answer": answer(ttl, name, f"192.0.2.{number}"),
+            "nxdomain": denial(ttl),
+            "nodata": denial(ttl, 0),
+            "servfail": Response(Rcode.SERVFAIL),
+            "refused": Response(Rcode.REFUSED),
+        }[what]
+        asked, now = len(kept.asked), kept.world.clock.time
+        response = await kept.ask(QUERIES[number](name))
+        if len(kept.asked) > asked:
+            fetched[name, number] = now, response
+            continue
+        at, first = fetched[name, number]  # never another question's
+        assert response.rcode == first.rcode
+        assert addresses(response) == addresses(first)
+        assert ttls(response) == [each - int(now - at) for each in ttls(first)]
+        assert all(0 < each <= 30 for each in ttls(response))
