@@ -8,6 +8,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 import trustme
+import yaml
 
 from minidns.core.metrics import Metrics
 from minidns.kube.api import Connection, connect
@@ -154,3 +155,56 @@ def certify(folder: Path, authority: trustme.CA, *names: str) -> Tls:
 def connections_of(server: ApiServer) -> int:
     """Return how many connections the server has open."""
     return len(server._server.connections) if server._server else 0
+
+
+ONE, TWO = "t0ken-one", "t0ken-two"
+TOKENS = {ONE: "kubernetes-admin", TWO: "kubernetes-admin"}
+
+
+async def page(connection: Connection) -> None:
+    await connection.list_watch(SERVICES).page("", None)
+
+
+def with_user(config: Path, user: dict[str, Any], **cluster: Any) -> Access:
+    """Change the user, and more of the cluster, in a kubeconfig."""
+    tree = yaml.safe_load(config.read_text())
+    tree["users"][0]["user"] = user
+    tree["clusters"][0]["cluster"] |= cluster
+    config.write_text(yaml.safe_dump(tree))
+    return Access(kubeconfig=str(config))
+
+
+def in_pod(server: ApiServer) -> dict[str, str]:
+    host, _, port = server.url.rpartition("//")[2].partition(":")
+    return {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port}
+
+
+@asynccontextmanager
+async def seen_from(
+    pod: "Pod", **options: Any
+) -> AsyncIterator[tuple[ApiServer, Connection]]:
+    """Serve with TLS, and connect as a pod does."""
+    async with (
+        serving(tls=pod.tls, **options) as served,
+        pod.connect(served.server) as connection,
+    ):
+        yield served.server, connection
+
+
+class Pod:
+    """A pod's view: environment and service account, of a server with TLS."""
+
+    def __init__(self, folder: Path, authority: trustme.CA) -> None:
+        self.account = folder / "account"
+        self.tls = certify(self.account, authority)
+        self.token = self.account / "token"
+        self.token.write_text(ONE)
+
+    def connect(self, server: ApiServer) -> Connection:
+        return connect(
+            Access(),
+            environ=in_pod(server),
+            account=self.account,
+            random=Random(1),
+            deadlines=HASTY,
+        )

@@ -1,0 +1,51 @@
+"""Where a collection is found, and what CoreDNS's log lines call its objects."""
+
+from dataclasses import replace
+
+import pytest
+
+from minidns.kube.resource import (
+    IMPORTS,
+    NAMESPACES,
+    PODS,
+    SERVICES,
+    SLICES,
+    ApiError,
+    Resource,
+)
+
+
+@pytest.mark.parametrize(
+    ("resource", "path", "type_name"),
+    [
+        (SERVICES, "/api/v1/services", "*v1.Service"),
+        (NAMESPACES, "/api/v1/namespaces", "*v1.Namespace"),
+        (PODS, "/api/v1/pods", "*v1.Pod"),
+        (SLICES, "/apis/discovery.k8s.io/v1/endpointslices", "*v1.EndpointSlice"),
+        (
+            IMPORTS,
+            "/apis/multicluster.x-k8s.io/v1alpha1/serviceimports",
+            "*v1alpha1.ServiceImport",
+        ),
+        (
+            replace(SERVICES, namespace="prod"),
+            "/api/v1/namespaces/prod/services",
+            "*v1.Service",
+        ),
+        (
+            replace(SLICES, namespace="prod"),
+            "/apis/discovery.k8s.io/v1/namespaces/prod/endpointslices",
+            "*v1.EndpointSlice",
+        ),
+    ],
+)
+def test_paths_and_names(resource: Resource, path: str, type_name: str) -> None:
+    assert resource.path == path
+    assert resource.type_name == type_name
+
+
+def test_an_error_says_what_failed_and_when_to_come_back() -> None:
+    error = ApiError("too many requests", status=429, retry_after_s=5.0)
+    assert str(error) == "too many requests"
+    assert (error.status, error.retry_after_s) == (429, 5.0)
+    assert ApiError("down").status == 0
