@@ -41,8 +41,8 @@ class Pool:
 
     def __init__(self, cidr: str, start: int, taken: Mapping[str, Key]) -> None:
         self.network = ip_network(cidr)
-        self._start = start
         self._next = start
+        self._offer = ""
         self._taken = taken
 
     def free(self) -> str:
@@ -53,11 +53,24 @@ class Pool:
 
         """
         for _ in range(self.network.num_addresses):
-            address = str(self.network[self._next])
-            if address not in self._taken:
-                return address
-            self._next = (self._next + 1) % self.network.num_addresses or 1
+            self._offer = str(self.network[self._next])
+            if self._offer not in self._taken:
+                return self._offer
+            self._step()
         raise failure(500, f"Internal error occurred: range {self.network} is full")
+
+    def pass_by(self, address: str) -> None:
+        """Offer another address next if this one was taken.
+
+        So an address that is given back is the last to be given out again, as clients
+        may remember whose it was.
+        """
+        if address == self._offer:
+            self._step()
+
+    def _step(self) -> None:
+        """Go on to the next address; after the last comes the first."""
+        self._next = (self._next + 1) % self.network.num_addresses or 1
 
     def __contains__(self, address: str) -> bool:
         return ip_address(address) in self.network
@@ -104,6 +117,8 @@ class Addresses:
         if change.type != "DELETED":
             for address in used(change.obj):
                 taken.setdefault(address, owner)
+                for pool in (*self.service_pools.values(), *self._pod_pools.values()):
+                    pool.pass_by(address)
 
 
 def _cluster_ips(service: Json) -> list[str]:

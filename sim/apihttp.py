@@ -176,7 +176,9 @@ class ApiServer:
         self.requests.add(request)
         rule = self.faults.take(request)
         if rule is not NO_RULE:
-            await self._suffer(raw, rule)
+            await _suffer(raw, rule)
+        if rule.reset:
+            return web.StreamResponse()  # which finds the connection gone
         try:
             user = rbac.authenticated(request, self.tokens, self.faults.only_token)
             if rule.status:
@@ -191,15 +193,6 @@ class ApiServer:
         except ApiError as error:
             reply = refused(error)
         return await _respond(raw, reply, rule)
-
-    async def _suffer(self, raw: web.BaseRequest, rule: Rule) -> None:
-        """Delay, freeze or reset, as a rule says."""
-        await asyncio.sleep(rule.delay_s)
-        if rule.freeze:
-            await asyncio.Event().wait()  # ends when the connection does
-        if rule.reset:
-            reset(raw.transport)
-            raise ConnectionResetError
 
     async def _answer(self, request: Request, body: bytes) -> Reply:
         """Return the answer to anything but a watch."""
@@ -249,6 +242,15 @@ class ApiServer:
             self.streams.discard(stream)
 
 
+async def _suffer(raw: web.BaseRequest, rule: Rule) -> None:
+    """Delay, freeze or reset, as a rule says."""
+    await asyncio.sleep(rule.delay_s)
+    if rule.freeze:
+        await asyncio.Event().wait()  # ends when the connection does
+    if rule.reset:
+        reset(raw.transport)
+
+
 async def _respond(
     raw: web.BaseRequest, reply: Reply, rule: Rule
 ) -> web.StreamResponse:
@@ -264,11 +266,10 @@ async def _respond(
     response.content_length = len(data)
     await response.prepare(raw)
     await trickle(response, data[: rule.cut_at], rule.bytes_per_s)
-    if rule.cut_at is not None and rule.cut_at < len(data):
-        if raw.transport is not None:
-            raw.transport.close()
-        raise ConnectionResetError
-    await response.write_eof()
+    if rule.cut_at is None or rule.cut_at >= len(data):
+        await response.write_eof()
+    elif raw.transport is not None:
+        raw.transport.close()
     return response
 
 

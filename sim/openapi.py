@@ -1,7 +1,8 @@
 """OpenAPI v3, as little of it as `kubectl apply` and `create` look at.
 
 They ask whether PATCH of a kind takes `fieldValidation`. There are no schemas: `kubectl
-explain` has nothing to explain, and unknown fields are not refused.
+explain` has nothing to explain, and unknown fields are not refused. Clients before 1.29
+want OpenAPI v2 in protobuf instead and need `--validate=false`.
 """
 
 from sim.kinds import KINDS, Kind

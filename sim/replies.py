@@ -4,18 +4,16 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from sim import protobuf
 from sim.kinds import Kind
 from sim.objects import Json, decode
 from sim.requests import Request
 from sim.status import ApiError, bad_request, failure, invalid, unsupported
 from sim.writing import Deletion, Write, check_body
 
-PROTOBUF = "application/vnd.kubernetes.protobuf"
 PROTOBUF_HINT = (
-    "the body of the request was in an unknown format - accepted media types include: "
-    "application/json, application/yaml. This simulated API server reads no protobuf, "
-    "which kubectl create posts for some kinds: add "
-    "`--dry-run=client -o yaml | kubectl apply -f -` to your command"
+    "this simulated API server reads protobuf only where it must, and not this: {}. "
+    "Add `--dry-run=client -o yaml | kubectl apply -f -` to your command to send JSON"
 )
 MOST_BODY = 3 * 1024 * 1024
 """Bytes of a body that a real server takes (its --max-request-body-bytes)."""
@@ -49,10 +47,13 @@ def refused(error: ApiError) -> Reply:
 def document_of(asked: Asked) -> Any:  # noqa: ANN401  # a patch may be a list
     """Return the body as JSON, of whatever form it came in."""
     media = asked.request.headers.get("Content-Type", "").partition(";")[0].strip()
-    if media == PROTOBUF:
-        raise failure(415, PROTOBUF_HINT)
     if len(asked.body) > MOST_BODY:
         raise failure(413, f"Request entity too large: limit is {MOST_BODY}")
+    if media == protobuf.MEDIA_TYPE:
+        try:
+            return protobuf.decode(asked.body)
+        except ValueError as error:
+            raise failure(415, PROTOBUF_HINT.format(error)) from None
     try:
         if media.endswith("yaml"):
             return yaml.safe_load(asked.body)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LONGEST_S = 1800.0
 """How long a watch lasts that asks for no time-out; a real one: 30 to 60 minutes."""
+BEHIND_S = 0.05
+"""How often a server that is behind looks whether it still is."""
 BATCH = 256
 """Events that leave in one write, at most."""
 
@@ -232,6 +234,8 @@ class Stream:
 
     async def _pause(self, until: float) -> None:
         """Wait for news, at most ``until``."""
+        if self._faults.stale_at:  # nobody wakes a watch when that moves on
+            until = min(until, asyncio.get_running_loop().time() + BEHIND_S)
         with suppress(TimeoutError):
             async with asyncio.timeout_at(until):
                 await self._wake.wait()

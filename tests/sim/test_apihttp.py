@@ -212,11 +212,32 @@ async def test_refusals(
     assert (answer["kind"], answer["status"]) == ("Status", "Failure")
 
 
-async def test_protobuf_is_refused_with_advice(api: Client) -> None:
-    media = {"Content_Type": "application/vnd.kubernetes.protobuf"}
-    status, body = await api.ask("POST", "/api/v1/namespaces", {}, **media)
-    assert status == 415
-    assert "--dry-run=client -o yaml | kubectl apply -f -" in body["message"]
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        pytest.param(b"", "begins with k8s and a zero byte", id="empty"),
+        pytest.param(b"k8s\0\x0a\x7f", "in the middle of a field", id="cut"),
+        pytest.param(b"k8s\0\xff", "in the middle of a number", id="cut-number"),
+        pytest.param(b"k8s\0\x0a\x00", "no table for None", id="no-kind"),
+        pytest.param(b"k8s\0\x08\x01", "bytes were expected", id="wrong-type"),
+        pytest.param(b"k8s\0\x0d", "wire type 5", id="unused-wire-type"),
+        pytest.param(
+            b"k8s\0\x0a\x0f\x0a\x02v1\x12\x09Namespace\x12\x03\x22\x01x",
+            "field 4 of Namespace is in no table",
+            id="unknown-field",
+        ),
+    ],
+)
+async def test_protobuf_that_cannot_be_read_is_refused_with_advice(
+    api: Client, body: bytes, message: str
+) -> None:
+    url = f"{api.server.url}/api/v1/namespaces"
+    headers = {"Content-Type": "application/vnd.kubernetes.protobuf"}
+    async with api.session.post(url, data=body, headers=headers) as response:
+        assert response.status == 415
+        status = json.loads(await response.read())
+    assert message in status["message"]
+    assert "--dry-run=client -o yaml | kubectl apply -f -" in status["message"]
 
 
 async def test_body_that_is_no_json(api: Client) -> None:

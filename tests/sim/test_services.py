@@ -41,6 +41,13 @@ def test_address_of_a_deleted_service_can_be_had() -> None:
     assert created(cluster, "b", clusterIP="10.96.0.20")["clusterIP"] == "10.96.0.20"
 
 
+def test_address_given_back_is_not_given_out_at_once() -> None:
+    cluster = Cluster()
+    first = created(cluster)["clusterIP"]
+    cluster.delete("Service", "default", "web")
+    assert created(cluster)["clusterIP"] != first
+
+
 def test_dry_run_uses_no_address_up() -> None:
     cluster = Cluster()
     cluster.create(service("a"), Write(dry_run=True))
