@@ -1,15 +1,25 @@
 """An API server that says what a test wrote down, and takes note of what it is asked."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from random import Random
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from minidns.kube.events import Applied, Event
 from minidns.kube.objects import Key, Meta, Object, Service
 from minidns.kube.reflector import Reflector
-from minidns.kube.resource import SERVICES, ListWatch, Page, Resource, WatchEvent
-from tests.world import Clock
+from minidns.kube.resource import (
+    SERVICES,
+    ApiError,
+    Gone,
+    ListWatch,
+    Page,
+    Resource,
+    WatchEvent,
+)
+from tests.world import Clock, settle
 
 Answer: TypeAlias = Page | Exception
 Line: TypeAlias = WatchEvent | Exception | float
@@ -135,3 +145,39 @@ def reflector(
         on_synced=on_synced,
         streaming=streaming,
     )
+
+
+A, B, C = svc("a"), svc("b"), svc("c")
+CUT = ApiError("the watch broke off")
+END = bookmark(20, ends_initial=True)
+TOO_OLD = Gone("too old resource version: 5 (10)")
+
+
+@asynccontextmanager
+async def running(
+    script: Scripted,
+    kept: Kept,
+    *,
+    streaming: bool = False,
+    resource: Resource = SERVICES,
+) -> AsyncIterator[Reflector]:
+    made = reflector(script, script.clock, kept, streaming=streaming, resource=resource)
+    task = asyncio.create_task(made.run())
+    try:
+        await settle()
+        yield made
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+class Case(NamedTuple):
+    """What the server says, and what must have come of it after some seconds."""
+
+    pages: Sequence[Answer]
+    watches: Sequence[Sequence[Line]]
+    asked: Sequence[str]
+    names: str
+    after_s: float = 0.0
+    probes: Sequence[Answer] = ()
