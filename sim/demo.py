@@ -44,7 +44,7 @@ async def services(scene: Scene) -> None:
     """Show both DNS services and who is behind them."""
     story = scene.story
     story.step("Two DNS services, a minidns process of its own behind each")
-    story.ask("kubectl get svc -n kube-system")
+    story.say(f"    GET {DNS_SERVICES}")
     found = await scene.get(DNS_SERVICES)
     rows = [_row(service) for service in found["items"]]
     story.show(table([("NAME", "TYPE", "CLUSTER-IP", "PORT(S)"), *rows]))
@@ -89,6 +89,7 @@ async def dnsutils_file(scene: Scene) -> None:
     """Show what dnsPolicy None makes of a pod's resolv.conf."""
     story = scene.story
     story.step("Pod dnsutils: dnsPolicy None, so only what its dnsConfig says")
+    story.say(f"    GET {PODS}/dnsutils")
     pod = await scene.get(f"{PODS}/dnsutils")
     for field in ("dnsPolicy", "dnsConfig"):
         told = yaml.safe_dump(pod["spec"].get(field), default_flow_style=True)

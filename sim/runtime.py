@@ -8,12 +8,13 @@ import asyncio
 import contextlib
 import ctypes
 import logging
+import os
 import shutil
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from minidns.core.model import Address
@@ -35,6 +36,8 @@ STARTING_S = 0.02
 PROBE_TIMEOUT_S = 1.0
 RESTART_S = 1.0
 _PR_SET_PDEATHSIG = 1
+ENVIRON = {**os.environ, "NO_PROXY": HOST, "no_proxy": HOST}
+"""Of the processes: whatever proxy there is, loopback is not behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Running:
     place: Place
     pid: int
     corefile: str
-    """What its ConfigMap said; it was started with what ``place`` makes of that."""
+    """What its ConfigMap says; its file is what ``place`` makes of that."""
 
 
 class Runtime:
@@ -95,13 +98,30 @@ class Runtime:
         return self._folder / f"{key[0]}_{key[1]}"
 
     def _follow(self, change: Change) -> None:
-        if change.kind.name != "Pod":
+        if change.kind.name == "ConfigMap" and change.type == "MODIFIED":
+            self._write_again()
+        elif change.kind.name != "Pod":
             return
-        if change.type == "DELETED":
+        elif change.type == "DELETED":
             if task := self._tasks.pop(key_of(change.obj), None):
                 task.cancel()
         else:
             self._start(change.obj)
+
+    def _write_again(self) -> None:
+        """Write what ConfigMaps say now, as the kubelet does with mounted ones."""
+        for key, running in self.running.items():
+            with contextlib.suppress(ApiError, LookupError):  # the old file stays
+                corefile = corefile_of(self._cluster, self._cluster.get("Pod", *key))
+                if corefile != running.corefile:
+                    self._write(key, running.place, corefile)
+                    self.running[key] = replace(running, corefile=corefile)
+
+    def _write(self, key: Key, place: Place, corefile: str) -> Path:
+        """Write a Corefile, all at once; return where it is."""
+        file = self.folder(key) / "Corefile"
+        file.with_suffix(".new").write_text(place.adapted(corefile))
+        return file.with_suffix(".new").replace(file)
 
     def _start(self, pod: Json) -> None:
         key = key_of(pod)
@@ -131,8 +151,7 @@ class Runtime:
         place = Place(_free_ports(), self._upstream, str(folder / "kubeconfig"))
         self._kubeconfig(folder / "kubeconfig")
         corefile = corefile_of(self._cluster, pod)
-        file = folder / "Corefile"
-        file.write_text(place.adapted(corefile))
+        file = self._write(key, place, corefile)
         process = await _spawn(file, place.ports, folder / "log")
         address = dig(pod, "status.podIP")
         self.running[key] = Running(key, address, place, process.pid, corefile)
@@ -223,6 +242,7 @@ async def _spawn(corefile: Path, ports: Ports, log: Path) -> asyncio.subprocess.
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            env=ENVIRON,
             start_new_session=True,  # Ctrl-C is for us; we end it in order
             preexec_fn=_die_with_parent,
         )

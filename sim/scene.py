@@ -14,7 +14,7 @@ from sim.cluster import Simulation
 from sim.container import Output, query_lines
 from sim.objects import Json
 from sim.resolve import Asked
-from sim.runtime import Running
+from sim.runtime import ENVIRON, Running
 from sim.status import ApiError
 from sim.story import Story
 
@@ -64,11 +64,11 @@ class Scene:
             return reply
 
     async def run(self, pod: str, command: str, *, shown: bool = True) -> Output:
-        """Run a command in a pod of namespace default, as `kubectl exec` would."""
+        """Run a command in a pod of namespace default."""
         container = self.sim.container("default", pod)
         output = await commands.run(container, command.split())
         if shown:
-            self.story.ask(f"kubectl exec {pod} -- {command}")
+            self.story.ask(command, pod)
             self.story.show(output.text.rstrip("\n"))
         return output
 
@@ -77,14 +77,14 @@ class Scene:
         came = output.text.splitlines()
         for line in lines:
             found = line if line in came else "not among the lines above"
-            self.story.check(line.expandtabs(1), line, found)
+            self.story.check(f"it says {' '.join(line.split())!r}", line, found)
 
     async def searched(
         self, name: str, queries: Sequence[str], addresses: tuple[str, ...]
     ) -> None:
         """Let a program in pod app look a name up; check every query that it took."""
         container = self.sim.container("default", "app")
-        self.story.ask(f'getaddrinfo("{name}") in pod app, {container.libc.name}')
+        self.story.ask(f'getaddrinfo("{name}"), {container.libc.name}', "app")
         resolved = await container.getaddrinfo(name)
         self.story.show(query_lines(resolved.asked))
         came = [_brief(asked) for asked in resolved.asked]
@@ -109,7 +109,7 @@ class Scene:
             if came == wanted or elapsed_s > self.soon_s:
                 break
             await asyncio.sleep(0.001)
-        self.story.ask(f"kubectl exec dnsutils -- {command}")
+        self.story.ask(command, "dnsutils")
         self.story.show(came)
         times = "at the first look-up" if count == 1 else f"at look-up {count}"
         told = f"{elapsed_s * 1000:.1f} ms from API write to answer, {times}"
@@ -125,6 +125,7 @@ class Scene:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            env=ENVIRON,
         )
         try:
             async with asyncio.timeout(MINIDNS_S):

@@ -33,9 +33,10 @@ class Story:
         """Say something about the step."""
         self._print(text)
 
-    def ask(self, command: str) -> None:
-        """Show what is asked, as it would be typed."""
-        self._print(f"  {self._painted(BOLD, '$ ' + command)}")
+    def ask(self, command: str, where: str = "") -> None:
+        """Show what is asked, as it would be typed ``where`` it is."""
+        prompt = f"{where} $".lstrip()
+        self._print(f"  {self._painted(BOLD, f'{prompt} {command}')}")
 
     def show(self, lines: str | Iterable[str]) -> None:
         """Show what came back."""

@@ -87,6 +87,21 @@ async def test_hung_process_is_killed_in_the_end(tmp_path: Path) -> None:
     assert not is_running(pid)
 
 
+async def test_changed_config_map_is_written_again(tmp_path: Path) -> None:
+    async with started(tmp_path) as simulation:
+        await simulation.ready()
+        file = simulation.runtime.folder(server(simulation).pod) / "Corefile"
+        change = {"data": {"Corefile": ".:53 {\n    whoami\n}\n"}}
+        simulation.cluster.patch("ConfigMap", "kube-system", "coredns", change)
+        running = server(simulation)
+        assert running.corefile == ".:53 {\n    whoami\n}\n"
+        port = running.place.ports.dns
+        assert file.read_text() == f".:{port} {{\n    bind 127.0.0.1\n    whoami\n}}\n"
+        gone = {"data": {"Corefile": None}}
+        simulation.cluster.patch("ConfigMap", "kube-system", "coredns", gone)
+        assert "whoami" in file.read_text()
+
+
 def test_corefile_is_that_of_the_pods_own_config_map() -> None:
     cluster = Cluster()
     pod = {

@@ -14,12 +14,14 @@ def test_everything_as_said() -> None:
     story = Story(StringIO())
     story.step("A step")
     story.ask("dig a.example")
+    story.ask("dig b.example", "app")
     story.show("one\n\ntwo")
     assert story.check("it is so", 1, 1)
     assert story.end() == 0
     assert told(story) == (
         "\n1. A step\n"
         "  $ dig a.example\n"
+        "  app $ dig b.example\n"
         "    one\n\n    two\n"
         "  ok it is so\n"
         "\n1 steps, 1 checks: all came as said\n"
