@@ -358,11 +358,11 @@ async def test_failure_is_servfail_and_counted(
 async def test_metadata() -> None:
     site = made('template IN TXT {\nanswer "x TXT a{{ .Meta `k/pod` }}"\n}')
     site.labels["k/pod"] = lambda query, response: "web-0"
-    assert texts((await through(site, query("x", "TXT"))).answer) == ['x. 3600 TXT "a"']  # type: ignore[misc]
+    assert texts((await through(site, query("x", "TXT"))).answer) == ['x. 3600 TXT "a"']
     site.labeled = (".",)
     assert texts((await through(site, query("x", "TXT"))).answer) == [
         'x. 3600 TXT "aweb-0"'
-    ]  # type: ignore[misc]
+    ]
 
 
 WORDS = "Corefile:{} - Error during parsing: "

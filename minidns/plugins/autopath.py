@@ -1,0 +1,152 @@
+"""*autopath* - walk a client's search list on the server."""
+
+from collections.abc import Callable, Sequence
+
+from minidns.core import names, paths, rdata
+from minidns.core.configerror import ConfigError
+from minidns.core.directive import Directive
+from minidns.core.model import (
+    DnsError,
+    Dropped,
+    Handler,
+    Name,
+    Plugin,
+    Query,
+    Rcode,
+    Response,
+    RRset,
+    replace,
+)
+from minidns.core.values import covers, zones
+from minidns.plugins.setup import Site
+
+SearchList = Callable[[Query], Sequence[Name]]
+"""From a query to the search list of who asks; empty when it is not known."""
+
+
+def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
+    """Accept ``autopath [ZONES...] FILE|@PLUGIN``; the last one counts."""
+    search: SearchList = _nobody
+    fixed = True
+    where: tuple[Name, ...] = ()
+    for directive in directives:
+        if not directive.args:
+            raise ConfigError("no resolv-conf specified")
+        *names_of_zones, source = directive.args
+        where = zones(names_of_zones, site.zones)
+        fixed = not source.startswith("@")
+        find = _from_file if fixed else _from_plugin
+        search = find(source.removeprefix("@"), site)
+    return autopath(where, search, site, fixed=fixed)
+
+
+def _nobody(_: Query) -> Sequence[Name]:
+    return ()
+
+
+def _from_plugin(name: str, site: Site) -> SearchList:
+    async def check() -> None:
+        if name in site.handlers and name not in site.autopaths:
+            text = f"{name} does not implement the AutoPather interface"
+            raise ConfigError(f"plugin/autopath: {text}")
+
+    site.on_start(check)
+    return lambda query: site.autopaths.get(name, _nobody)(query)
+
+
+def _from_file(path: str, site: Site) -> SearchList:
+    try:
+        text = site.edges.files.read(path)
+    except OSError as error:
+        why = paths.reason(error, path)
+        raise ConfigError(f'failed to parse "{path}": {why}') from error
+    found: tuple[Name, ...] = ()
+    for line in text.splitlines():
+        words = line.split()
+        if words and words[0] == "search":
+            found = tuple(map(names.absolute, words[1:]))
+        elif words and words[0] == "domain":
+            found = tuple(map(names.absolute, words[1:2]))
+    # the name as it was meant, at last; a list of that alone is no list
+    search = (*found, "") if found else ()
+    return lambda query: search
+
+
+def autopath(
+    where: Sequence[Name], search: SearchList, site: Site, *, fixed: bool
+) -> Plugin:
+    """Return the plugin that answers names in ``where`` by the client's search list.
+
+    ``fixed`` says that it is the same for all of them.
+    """
+    successes = site.metrics.counter(
+        "coredns_autopath_success_total",
+        "Counter of requests that did autopath.",
+        ("server",),
+    )
+
+    def plugin(next_: Handler) -> Handler:
+        async def autopath(query: Query) -> Response:
+            qname = query.question.qname
+            if not covers(where, qname):
+                return await next_(query)
+            domains = search(query)
+            walks = bool(domains) and names.is_below(qname, domains[0])
+            if not walks:
+                response = await next_(query)
+                return response if fixed else replace(response, repeat=None)
+            response, found = await _walk(next_, query, domains)
+            if found:
+                successes.inc((query.server,))
+            # it is counted, and depends on names that were not asked for
+            return replace(response, repeat=None)
+
+        return autopath
+
+    return plugin
+
+
+async def _walk(
+    next_: Handler, query: Query, domains: Sequence[Name]
+) -> tuple[Response, bool]:
+    """Return the first answer other than NXDOMAIN, else that for the name as asked.
+
+    Raises:
+        DnsError: a look-up failed for a reason worth saying, or the first was refused
+            and no other one found anything.
+
+    """
+    qname = query.question.qname
+    labels = names.labels(qname)
+    base = labels[: len(labels) - len(names.labels(domains[0]))]
+    if not base:
+        raise DnsError(f"trimzone: overshot qname: {qname}for zone {domains[0]}")
+    first: Response | DnsError | None = None
+    for domain in domains:
+        name = ".".join((*base, *names.labels(domain))) + "."
+        question = query.question._replace(qname=name)
+        try:
+            response = await next_(replace(query, question=question, spelled=""))
+        except DnsError as error:
+            if error.text or isinstance(error, Dropped):
+                raise
+            first = first or error
+            continue
+        first = first or response
+        if response.rcode != Rcode.NXDOMAIN:
+            return _from_asked(query, response), True
+    if isinstance(first, Response):
+        return first, False
+    raise first or DnsError()
+
+
+def _from_asked(query: Query, response: Response) -> Response:
+    """Return ``response`` with an alias from the name that was asked for."""
+    asked = query.spelled or query.question.qname
+    for rrset in response.answer:
+        if rrset.owner.lower() == query.question.qname:
+            continue
+        data = names.to_wire(rrset.owner)
+        alias = RRset(asked, rdata.CNAME, rrset.ttl, (data,))
+        return replace(response, answer=(alias, *response.answer))
+    return response

@@ -1,0 +1,165 @@
+"""*dns64* - make IPv6 addresses for names that only have IPv4 ones (RFC 6147)."""
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from minidns.core import rdata
+from minidns.core.configerror import ConfigError
+from minidns.core.directive import Directive, Line
+from minidns.core.gotext import quote
+from minidns.core.model import (
+    DnsError,
+    Handler,
+    Plugin,
+    Query,
+    Rcode,
+    Response,
+    RRset,
+    Source,
+    replace,
+)
+from minidns.plugins.setup import Site
+
+WELL_KNOWN = ipaddress.IPv6Network("64:ff9b::/96")
+"""Prefix that stands for all of IPv4 (RFC 6052 2.1)."""
+_NO_SOA_TTL = 600
+"""Seconds, at most, where no SOA says how long AAAA are known not to exist (5.1.7)."""
+
+
+@dataclass(slots=True)
+class Options:
+    """What the lines of the directive say."""
+
+    prefix: ipaddress.IPv6Network = WELL_KNOWN
+    translate_all: bool = False
+    """Also names that have IPv6 addresses."""
+    allow_ipv4: bool = False
+    """Also for clients that ask over IPv4."""
+
+
+def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
+    """Accept ``dns64 [PREFIX]`` with its options."""
+    options = Options()
+    for directive in directives:
+        if len(directive.args) > 1:
+            raise directive.arg_error()
+        if directive.args:
+            options.prefix = _prefix(directive, directive.args[0])
+        for line in directive.block:
+            # unlike CoreDNS: a block counts after a prefix, too, as its manual says
+            _option(options, line)
+    return dns64(options, site)
+
+
+def _option(options: Options, line: Line) -> None:
+    match line.name, line.args:
+        case "prefix", ():
+            raise line.arg_error()
+        case "prefix", (prefix, *more):
+            options.prefix = _prefix(line, prefix)
+        case "translate_all", more:
+            options.translate_all = True
+        case "allow_ipv4", more:
+            options.allow_ipv4 = True
+        case name, _:
+            more = [name]
+    if more:  # CoreDNS takes a word too many for another option
+        raise line.error(f"unknown property '{more[0]}'")
+
+
+def _prefix(where: Directive | Line, text: str) -> ipaddress.IPv6Network:
+    """Return the prefix ``text``, at a byte's end from 32 to 96 (RFC 6052 2.2)."""
+    try:
+        network = ipaddress.ip_network(text if "/" in text else "", strict=False)
+    except ValueError as error:
+        raise ConfigError(f"invalid CIDR address: {text}") from error
+    if isinstance(network, ipaddress.IPv4Network):
+        raise where.error(f"invalid netmask 32 IPv6 address: {quote(str(network))}")
+    if network.prefixlen % 8 or not 32 <= network.prefixlen <= 96:
+        raise where.error(f"invalid prefix length {quote(str(network))}")
+    return network
+
+
+def embedded(prefix: ipaddress.IPv6Network, address: bytes) -> bytes:
+    """Return the IPv6 address that stands for an IPv4 one; byte 8 is 0 (RFC 6052 2.2).
+
+    >>> embedded(ipaddress.IPv6Network("2001:db8::/32"), bytes([192, 0, 2, 1])).hex()
+    '20010db8c00002010000000000000000'
+    """
+    head = prefix.network_address.packed[: prefix.prefixlen // 8]
+    joined = head + address
+    if len(head) <= 8:
+        joined = joined[:8] + b"\0" + joined[8:]
+    return joined.ljust(16, b"\0")
+
+
+def dns64(options: Options, site: Site) -> Plugin:
+    """Return the plugin that translates as ``options`` say."""
+    translated = site.metrics.counter(
+        "coredns_dns64_requests_translated_total",
+        "Counter of DNS requests translated by dns64.",
+        ("server",),
+    )
+
+    def plugin(next_: Handler) -> Handler:
+        async def dns64(query: Query) -> Response:
+            response = await next_(query)
+            if query.question[1:] != (rdata.AAAA, 1) or not _wants(options, response):
+                return response
+            if not (options.allow_ipv4 or _over_ipv6(query)):
+                # the same bytes over IPv6 would be answered otherwise
+                return replace(response, repeat=None)
+            made = await _translated(query, response, options, site)
+            translated.inc((query.server,))
+            return made
+
+        return dns64
+
+    return plugin
+
+
+def _over_ipv6(query: Query) -> bool:
+    address = ipaddress.ip_address(query.peer[0].partition("%")[0])
+    return address.version == 6 and address.ipv4_mapped is None
+
+
+def _wants(options: Options, response: Response) -> bool:
+    """Return whether an answer to a question for AAAA is one to be made better."""
+    denied = any(each.rtype == rdata.SOA for each in response.authority)
+    if response.rcode == Rcode.NXDOMAIN and denied:
+        return False  # there is no A either (RFC 6147 5.1.2)
+    has_aaaa = any(each.rtype == rdata.AAAA for each in response.answer)
+    return options.translate_all or not has_aaaa
+
+
+async def _translated(
+    query: Query, response: Response, options: Options, site: Site
+) -> Response:
+    try:
+        found = await site.ask(query, query.question.qname, rdata.A)
+    except DnsError as error:
+        found = Response(rcode=error.rcode)  # who raised it has said why
+    soa_ttls = [each.ttl for each in response.authority if each.rtype == rdata.SOA]
+    longest = soa_ttls[-1] if soa_ttls else _NO_SOA_TTL
+    return Response(
+        # unlike CoreDNS: an error is none of NOERROR's (RFC 6147 5.1.6)
+        found.rcode,
+        answer=tuple(_records(found.answer, options, longest)),
+        authority=found.authority,
+        additional=found.additional,
+        tc=found.tc,
+        rule="dns64/translated",
+        sources=(Source("dns64", str(options.prefix)), *found.sources),
+    )
+
+
+def _records(
+    answer: Iterable[RRset], options: Options, longest: int
+) -> Iterable[RRset]:
+    for rrset in answer:
+        if rrset.rtype != rdata.A:
+            yield rrset
+            continue
+        data = tuple(embedded(options.prefix, each) for each in rrset.rdata)
+        yield rrset._replace(rtype=rdata.AAAA, ttl=min(rrset.ttl, longest), rdata=data)

@@ -1,0 +1,280 @@
+"""*file* - answer with authority from zone files."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+
+from minidns.core import paths, rdata, zonefile
+from minidns.core.configerror import ConfigError
+from minidns.core.directive import Directive
+from minidns.core.gotext import format_duration, quote
+from minidns.core.model import (
+    DnsError,
+    Dropped,
+    Handler,
+    Name,
+    Plugin,
+    Query,
+    Rcode,
+    Repeat,
+    Response,
+    RRset,
+    replace,
+)
+from minidns.core.repeat import both, until_changed
+from minidns.core.values import covers, duration, fallthrough, longest, zones
+from minidns.core.zone import Found, Zone
+from minidns.core.zonefile import ZoneFileError
+from minidns.plugins.setup import Site
+
+log = logging.getLogger(__name__)
+
+_NOTIFY = 4
+_CHUNK = 200
+"""Records read between two chances for others to work: a few milliseconds."""
+_LOWERED = frozenset((rdata.NS, rdata.SOA, rdata.CNAME, rdata.MX))
+"""Types whose names lose their letters' case (CoreDNS)."""
+
+
+class Served:
+    """One zone of a file, as it was read last."""
+
+    def __init__(self, origin: Name, path: str, site: Site) -> None:
+        self.origin = origin
+        self.key = ("zone", origin, path)
+        """What an answer depends on."""
+        self.zone: Zone | None = None
+        """None until the file could be read."""
+        self.reload_s = 60.0
+        self.always = False
+        """Whether any change of the file counts, not only one of its serial."""
+        self._path = path
+        self._site = site
+        self._seen: tuple[int, int] | None = None
+        """Length and hash of the text that was read last."""
+
+    def load(self) -> None:
+        """Read the file for the first time.
+
+        Raises:
+            ConfigError: it is no zone file.
+            OSError: it cannot be read.
+
+        """
+        text = self._site.edges.files.read(self._path)
+        try:
+            self._take(text, list(self._records(text)))
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+
+    def _records(self, text: str) -> Iterator[zonefile.Record]:
+        try:
+            read = self._site.edges.files.read
+            for each in zonefile.read(text, self.origin, self._path, read):
+                if each.rtype in _LOWERED:
+                    data = rdata.map_names(each.rtype, each.rdata, str.lower)
+                    each = each._replace(rdata=data)
+                yield each
+        except ZoneFileError as error:
+            where = f"file {quote(self._path)} for origin {self.origin}"
+            raise ZoneFileError(f"failed to parse {where} with error {error}") from None
+
+    def _take(self, text: str, records: Iterable[zonefile.Record]) -> Zone:
+        try:
+            zone = Zone(self.origin, zonefile.rrsets(records))
+        except ValueError as error:
+            raise ZoneFileError(f"file {quote(self._path)} has {error}") from error
+        self.zone, self._seen = zone, _seen(text)
+        return zone
+
+    async def keep(self) -> None:
+        """Read the file again whenever it has changed; a broken one changes nothing."""
+        while True:
+            await self._site.edges.sleep(self.reload_s)
+            try:
+                await self._reload()
+            except OSError as error:
+                log.error(
+                    "Failed to open zone %s in %s: %s",
+                    quote(self.origin),
+                    quote(self._path),
+                    paths.reason(error, self._path),
+                )
+            except ValueError as error:
+                log.error("Parsing zone %s: %s", quote(self.origin), error)
+
+    async def _reload(self) -> None:
+        text = self._site.edges.files.read(self._path)
+        if _seen(text) == self._seen:
+            return
+        records = []
+        for each in self._records(text):
+            records.append(each)
+            if not len(records) % _CHUNK:
+                await asyncio.sleep(0)
+            if each.rtype == rdata.SOA and self._is_served(each):
+                return
+        zone = self._take(text, records)
+        self._site.forget((self.key,))
+        log.info(
+            "Successfully reloaded zone %s in %s with %d SOA serial",
+            quote(self.origin),
+            quote(self._path),
+            zone.serial,
+        )
+
+    def _is_served(self, soa: zonefile.Record) -> bool:
+        """Return whether the zone has this serial already, and that counts."""
+        if self.always or self.zone is None:
+            return False
+        return rdata.read_soa(soa.rdata).serial == self.zone.serial
+
+
+def _seen(text: str) -> tuple[int, int]:
+    return len(text), hash(text)
+
+
+def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
+    """Accept ``file DBFILE [ZONES...]`` with its options, any number of it."""
+    served: dict[Name, Served] = {}
+    options = Options()
+    missing = ""
+    for directive in directives:
+        if not directive.args:
+            raise directive.arg_error()
+        path = paths.below(site.root, directive.args[0])
+        here = [
+            Served(zone, path, site) for zone in zones(directive.args[1:], site.zones)
+        ]
+        try:
+            for one in here:
+                one.load()
+        except OSError as error:
+            missing = paths.reason(error, path)
+        options.read(directive)
+        for one in here:
+            one.reload_s, one.always = options.reload_s, options.always
+            served[one.origin] = one
+    if missing and not options.reload_s:
+        raise ConfigError(f"plugin/file: {missing}")  # the name twice, as CoreDNS does
+    if missing:
+        again = format_duration(options.reload_s)
+        log.warning("Failed to open %s: trying again in %s", quote(missing), again)
+    _run(served.values(), site)
+    return file(served, options.fall, site)
+
+
+class Options:
+    """What the lines of the directives say; one goes on for those after it."""
+
+    def __init__(self) -> None:
+        self.reload_s = 60.0
+        """0 for never."""
+        self.always = False
+        self.fall: tuple[Name, ...] = ()
+
+    def read(self, directive: Directive) -> None:
+        """Take in the lines of ``directive``."""
+        for line in directive.block:
+            match line.name, line.args:
+                case "fallthrough", args:
+                    self.fall = fallthrough(args)
+                case "reload", args:
+                    self.reload_s = _interval(args)
+                case "reload_by_mtime", _:
+                    self.always = True
+                case "upstream", _:
+                    pass  # of old; CoreDNS takes it and does nothing
+                case name, _:
+                    raise line.error(f"unknown property '{name}'")
+
+
+def _interval(args: Sequence[str]) -> float:
+    if not args:
+        raise ConfigError("reload duration value is expected")
+    try:
+        seconds = duration(args[0])
+    except ValueError as error:
+        raise ConfigError(f"plugin/file: {error}") from error
+    if seconds < 0:  # unlike CoreDNS, which stops working at once
+        raise ConfigError(f"plugin/file: negative reload duration {args[0]}")
+    return seconds
+
+
+def _run(served: Iterable[Served], site: Site) -> None:
+    """Let ``served`` be read again in time, and be handed out to *transfer*."""
+    known = {one.origin: one for one in served}
+
+    async def start() -> None:
+        for one in known.values():
+            if one.reload_s:
+                site.task(one.keep())
+
+    def transfer(name: Name) -> Sequence[RRset] | None:
+        zone = known[name].zone if name in known else None
+        return None if zone is None else [*zone.rrsets(), zone.soa]
+
+    site.on_start(start)
+    site.transfers.append(transfer)
+
+
+def file(served: dict[Name, Served], fall: Sequence[Name], site: Site) -> Plugin:
+    """Return the plugin that answers from the zones ``served``."""
+
+    def plugin(next_: Handler) -> Handler:
+        async def file(query: Query) -> Response:
+            qname, qtype, _ = query.question
+            origin = longest(served, qname)
+            if origin is None:
+                return await next_(query)
+            one = served[origin]
+            if qtype in (rdata.AXFR, rdata.IXFR):
+                raise DnsError(rcode=Rcode.REFUSED)  # what *transfer* did not answer
+            if query.flags >> 11 & 15 == _NOTIFY:
+                log.info("Dropping notify from %s for %s", query.peer[0], origin)
+                raise Dropped
+            if one.zone is None:
+                raise DnsError()
+            found = one.zone.lookup(query.question)
+            if _missing(found.response) and covers(fall, qname):
+                return until_changed(await next_(query), one.key)
+            response = replace(found.response, repeat=Repeat(keys=(one.key,)))
+            if not found.chase:
+                return response
+            return await _chased(
+                query, found._replace(response=response), one.zone, site
+            )
+
+        return file
+
+    return plugin
+
+
+def _missing(response: Response) -> bool:
+    """Return whether nothing is written at that name."""
+    return not response.answer and response.rule in (
+        "zone/nxdomain",
+        "zone/empty-non-terminal",
+    )
+
+
+async def _chased(query: Query, found: Found, zone: Zone, site: Site) -> Response:
+    """Return what was found with what its last alias leads to (RFC 6604 3)."""
+    if not found.chase:
+        return found.response
+    try:
+        other = await site.ask(query, found.chase, query.question.qtype)
+    except DnsError as error:
+        other = Response(rcode=error.rcode)
+    failed = other.rcode in (Rcode.NXDOMAIN, Rcode.SERVFAIL)
+    nodata = other.rcode == Rcode.NOERROR and not other.answer
+    negative = other.rcode == Rcode.NXDOMAIN or nodata
+    response = found.response
+    return replace(
+        response,
+        rcode=other.rcode if failed else Rcode.NOERROR,
+        answer=(*response.answer, *other.answer),
+        authority=zone.negative() if negative else response.authority,
+        sources=(*response.sources, *other.sources),
+        repeat=both(response.repeat, other.repeat),
+    )
