@@ -1,7 +1,7 @@
 """What the simulated cluster holds at the start: its two DNS services and two pods.
 
-kube-dns is what kubeadm makes, cut to what counts here. kube-dns-2 stands beside it with
-the same ConfigMap and service account, but labels of its own: the first Service's
+kube-dns is what kubeadm makes, cut to what counts here. kube-dns-2 stands beside it
+with the same ConfigMap and service account, but labels of its own: the first Service's
 selector must not find the second's pods.
 """
 
