@@ -12,6 +12,7 @@ from minidns.instance import Listener
 from minidns.net import tcp, udp
 from minidns.net.answer import Answerer
 from minidns.net.memory import Memory
+from minidns.plugins.setup import Certificate
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class Listening:
         self._now = now
         self._open: list[udp.Datagrams | tcp.Streams] = []
 
-    async def open(self, certificate: tuple[str, str, str] | None) -> None:
+    async def open(self, certificate: Certificate | None) -> None:
         """Bind and begin to answer.
 
         Raises:

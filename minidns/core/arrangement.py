@@ -4,15 +4,15 @@ Clients take the first address; so whose is first is where the load goes.
 """
 
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import ip_address
 from random import Random
 from typing import TypeAlias
 
 from minidns.core.model import Response, RRset, replace
+from minidns.core.networks import Network
 from minidns.core.rdata import AAAA, CNAME, MX, A
 from minidns.core.weights import Weights, choose
 
-Network: TypeAlias = IPv4Network | IPv6Network
 Section: TypeAlias = tuple[RRset, ...]
 
 _RANKS = {CNAME: 0, A: 2, AAAA: 2, MX: 3}

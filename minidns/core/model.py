@@ -104,6 +104,11 @@ class Query(Struct, frozen=True):
     """How many questions of the server to itself led here; bounds chases."""
 
     @property
+    def owner(self) -> str:
+        """The name with the letters it was asked in, as answers give it back."""
+        return self.spelled or self.question.qname
+
+    @property
     def rd(self) -> bool:
         """Recursion desired."""
         return bool(self.flags & RD)

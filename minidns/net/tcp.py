@@ -199,8 +199,20 @@ class _Connection:
                 await self._writer.drain()
 
 
-def context(certificate: str, key: str, ca: str = "") -> ssl.SSLContext:
-    """Return what a ``tls://`` listener shows and, with ``ca``, asks of clients.
+_VERIFY = {
+    "nocert": ssl.CERT_NONE,
+    "verify_if_given": ssl.CERT_OPTIONAL,
+    "require_and_verify": ssl.CERT_REQUIRED,
+}
+
+
+def context(
+    certificate: str, key: str, ca: str = "", client_auth: str = "nocert"
+) -> ssl.SSLContext:
+    """Return what a ``tls://`` listener shows and asks of clients.
+
+    ``client_auth`` is nocert, verify_if_given or require_and_verify, by ``ca`` or what
+    the system trusts.
 
     Raises:
         OSError, ssl.SSLError: a file cannot be read or is not what it should be.
@@ -209,6 +221,9 @@ def context(certificate: str, key: str, ca: str = "") -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.load_cert_chain(certificate, key)
+    made.verify_mode = _VERIFY[client_auth]
     if ca:
         made.load_verify_locations(ca)
+    elif client_auth != "nocert":
+        made.load_default_certs(ssl.Purpose.CLIENT_AUTH)
     return made

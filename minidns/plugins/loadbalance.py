@@ -1,12 +1,11 @@
 """*loadbalance* - turn the addresses of an answer."""
 
 import logging
-from ipaddress import ip_network
 
 from minidns.core import arrangement, paths, weights
-from minidns.core.arrangement import Network
 from minidns.core.corefile import ConfigError, Directive, Line
 from minidns.core.model import Handler, Plugin, Query, Rcode, Response
+from minidns.core.networks import Network, cidr
 from minidns.core.rdata import AAAA, AXFR, IXFR, SRV, A
 from minidns.core.values import duration, format_duration, quote
 from minidns.core.weights import Weights
@@ -81,13 +80,9 @@ def _preferred(directive: Directive) -> list[Network]:
 
 def _network(word: str, line: Line) -> Network:
     try:
-        if "/" not in word:
-            raise ValueError
-        return ip_network(word, strict=False)
-    except ValueError:
-        quoted = quote(word)
-        problem = f"invalid CIDR {quoted}: invalid CIDR address: {word}"
-        raise line.error(problem) from None
+        return cidr(word)
+    except ValueError as error:
+        raise line.error(f"invalid CIDR {quote(word)}: {error}") from None
 
 
 def _weighted(directive: Directive, names: list[str], site: Site) -> "WeightFile":

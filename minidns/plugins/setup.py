@@ -114,6 +114,17 @@ class Instance(Protocol):
         ...
 
 
+class Certificate(NamedTuple):
+    """Files of a ``tls://`` listener, and what it asks of clients (*tls*)."""
+
+    certificate: str
+    key: str
+    ca: str = ""
+    """By which certificates of clients are verified; empty for the system's."""
+    client_auth: str = "nocert"
+    """Or verify_if_given, or require_and_verify."""
+
+
 class Timeouts(NamedTuple):
     """Seconds that stream listeners wait, None where nothing was said (*timeouts*)."""
 
@@ -143,13 +154,8 @@ class Site:
     """Addresses to listen at instead of all (*bind*)."""
     root: str = ""
     """Folder that relative file names are meant from (*root*)."""
-    certificate: tuple[str, str, str] | None = None
-    """Files of ``tls://`` listeners: certificate, key, CA or nothing (*tls*)."""
-    client_auth: str = "nocert"
-    """Whether clients show a certificate: nocert, verify_if_given, require_and_verify.
-
-    They are verified by the CA (*tls*).
-    """
+    certificate: Certificate | None = None
+    """What ``tls://`` listeners show (*tls*)."""
     timeouts: Timeouts = field(default_factory=Timeouts)
     """Of stream listeners (*timeouts*)."""
     debug: bool = False
@@ -277,3 +283,14 @@ def once(directives: tuple[Directive, ...]) -> Directive:
     if len(directives) > 1:
         raise ConfigError("this plugin can only be used once per Server Block")
     return directives[0]
+
+
+def without_arguments(directive: Directive) -> None:
+    """Refuse any argument.
+
+    Raises:
+        ConfigError: there is one.
+
+    """
+    if directive.args:
+        raise ConfigError.arguments(directive, directive.args[0])

@@ -1,0 +1,33 @@
+"""*any* - answer ANY questions with as little as can be."""
+
+from minidns.core.corefile import Directive
+from minidns.core.model import Handler, Plugin, Query, Repeat, Response, RRset
+from minidns.core.rdata import ANY, HINFO, txt
+from minidns.plugins.setup import Site, without_arguments
+
+TTL = 8482
+_DATA = txt("ANY obsoleted", "See RFC 8482")
+
+
+def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
+    """Accept ``any``.
+
+    Raises:
+        ConfigError: an argument or an option.
+
+    """
+    directive = directives[0]
+    without_arguments(directive)
+    for line in directive.block:
+        raise line.error(f"unknown property '{line.name}'")
+
+    def plugin(next_: Handler) -> Handler:
+        async def any(query: Query) -> Response:
+            if query.question.qtype != ANY:
+                return await next_(query)
+            answer = RRset(query.owner, HINFO, TTL, (_DATA,))
+            return Response(answer=(answer,), rule="any", repeat=Repeat())
+
+        return any
+
+    return plugin

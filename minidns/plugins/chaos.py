@@ -1,0 +1,53 @@
+"""*chaos* - say which software answers, and on which host."""
+
+import socket
+from collections.abc import Mapping, Sequence
+from random import Random
+
+from minidns import __version__
+from minidns.core.corefile import Directive
+from minidns.core.model import Handler, Plugin, Query, Response, RRset
+from minidns.core.rdata import TXT, txt
+from minidns.plugins.setup import Site
+
+AUTHORS = ("The minidns authors",)
+MAX_TEXT = 255
+"""Bytes of a string in a TXT record; longer ones are cut."""
+_CHAOS = 3
+
+
+def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
+    """Accept ``chaos [VERSION] [AUTHORS...]``.
+
+    Raises:
+        ConfigError: an option.
+
+    """
+    directive = directives[0]
+    for line in directive.block:
+        raise line.error(f"unknown property '{line.name}'")
+    version, *authors = directive.args or (f"minidns-{__version__}",)
+    texts = {
+        "version.bind.": (version,),
+        "version.server.": (version,),
+        "hostname.bind.": (socket.gethostname(),),
+        "id.server.": (socket.gethostname(),),
+        "authors.bind.": sorted(set(authors)) or AUTHORS,
+    }
+    return _saying(texts, site.edges.random)
+
+
+def _saying(texts: Mapping[str, Sequence[str]], random: Random) -> Plugin:
+    def plugin(next_: Handler) -> Handler:
+        async def chaos(query: Query) -> Response:
+            qname, qtype, qclass = query.question
+            if qclass != _CHAOS or qtype != TXT or qname not in texts:
+                return await next_(query)
+            data = [txt(each.encode()[:MAX_TEXT]) for each in texts[qname]]
+            random.shuffle(data)  # no author is always first
+            answer = RRset(query.owner, TXT, 0, tuple(data), _CHAOS)
+            return Response(answer=(answer,), rule="chaos")
+
+        return chaos
+
+    return plugin

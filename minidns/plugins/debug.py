@@ -1,0 +1,24 @@
+"""*debug* - log more, and do not survive unexpected failures."""
+
+import logging
+
+from minidns.core.corefile import Directive
+from minidns.plugins.setup import Site, without_arguments
+
+
+def setup(directives: tuple[Directive, ...], site: Site) -> None:
+    """Accept ``debug``.
+
+    Raises:
+        ConfigError: an argument.
+
+    """
+    for directive in directives:
+        without_arguments(directive)
+    site.debug = True
+
+    async def start() -> None:
+        # of the whole process, and for good (CoreDNS)
+        logging.getLogger("minidns").setLevel(logging.DEBUG)
+
+    site.on_start(start)

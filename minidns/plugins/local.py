@@ -1,0 +1,111 @@
+"""*local* - answer for localhost and its neighbors, so that nobody else is asked."""
+
+import logging
+
+from minidns.core import names
+from minidns.core.corefile import Directive
+from minidns.core.model import (
+    Handler,
+    Name,
+    Plugin,
+    Query,
+    Rcode,
+    Repeat,
+    Response,
+    RRset,
+)
+from minidns.core.rdata import AAAA, NS, PTR, SOA, A, a, aaaa, soa
+from minidns.core.traffic import tallied
+from minidns.core.values import longest, quote
+from minidns.plugins.setup import Site
+
+log = logging.getLogger(__name__)
+
+TTL = 604800
+LOCALHOST = "localhost."
+ZONES = (LOCALHOST, "0.in-addr.arpa.", "127.in-addr.arpa.", "255.in-addr.arpa.")
+
+_LOOPBACK = names.reverse("127.0.0.1")
+_SOA = soa(LOCALHOST, "root.localhost.", 1, 0, 0, 0, TTL)
+_NAME = names.to_wire(LOCALHOST)
+_ADDRESSES = {A: a("127.0.0.1"), AAAA: aaaa("::1")}
+_AT_LOCALHOST = _ADDRESSES | {SOA: _SOA, NS: _NAME}
+_AT_OTHER_APEX = {SOA: _SOA, NS: _NAME}
+
+
+def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
+    """Accept ``local { localhost_prefix on|off }``.
+
+    Raises:
+        ConfigError: an argument, an unknown option.
+
+    """
+    prefixes = True
+    for directive in directives:
+        if directive.args:
+            raise directive.arg_error()
+        for line in directive.block:
+            if line.name != "localhost_prefix":
+                raise line.error(f"unknown property '{line.name}'")
+            if len(line.args) != 1:
+                raise line.arg_error()
+            if line.args[0] not in ("on", "off"):
+                got = f"got {quote(line.args[0])}"
+                raise line.error(f"localhost_prefix expects 'on' or 'off', {got}")
+            prefixes = line.args[0] == "on"
+    return _answering(site, prefixes)
+
+
+def _answering(site: Site, prefixes: bool) -> Plugin:
+    counter = site.metrics.counter(
+        "coredns_local_localhost_requests_total", "Queries for localhost.<domain>."
+    )
+
+    def plugin(next_: Handler) -> Handler:
+        async def local(query: Query) -> Response:
+            qname = query.question.qname
+            if _is_like_localhost(qname, prefixes):
+                log.debug("%s from %s is for localhost", qname, query.peer[0])
+                counter.inc()
+                response = _answer(query, query.owner, _ADDRESSES)
+                return tallied(response, lambda times, _: counter.inc(by=times))
+            zone = longest(ZONES, qname)
+            return await next_(query) if zone is None else _in_zone(query, zone)
+
+        return local
+
+    return plugin
+
+
+def _is_like_localhost(qname: Name, prefixes: bool) -> bool:
+    """Return whether this is a name below localhost, or localhost in a domain."""
+    if qname == LOCALHOST:
+        return False
+    return qname.endswith("." + LOCALHOST) or (prefixes and qname.startswith(LOCALHOST))
+
+
+def _in_zone(query: Query, zone: Name) -> Response:
+    qname, owner = query.question.qname, query.owner
+    apex = owner[len(owner) - len(zone) :]
+    if qname == LOCALHOST:
+        return _answer(query, apex, _AT_LOCALHOST)
+    if qname == zone:
+        return _answer(query, apex, _AT_OTHER_APEX)
+    if qname == _LOOPBACK:
+        return _answer(query, apex, {PTR: _NAME})
+    return Response(
+        Rcode.NXDOMAIN, authority=_soa(apex), rule="local/nxdomain", repeat=Repeat()
+    )
+
+
+def _answer(query: Query, apex: str, data: dict[int, bytes]) -> Response:
+    """Return the data of the type that is asked for, or NODATA."""
+    qtype = query.question.qtype
+    if qtype not in data:
+        return Response(authority=_soa(apex), rule="local/nodata", repeat=Repeat())
+    answer = RRset(query.owner, qtype, TTL, (data[qtype],))
+    return Response(answer=(answer,), rule="local", repeat=Repeat())
+
+
+def _soa(apex: str) -> tuple[RRset]:
+    return (RRset(apex, SOA, TTL, (_SOA,)),)

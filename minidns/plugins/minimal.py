@@ -1,0 +1,31 @@
+"""*minimal* - leave out of answers what was not asked for."""
+
+from minidns.core.corefile import Directive
+from minidns.core.model import Handler, Plugin, Query, Response, replace
+from minidns.core.outcome import Outcome, outcome_of
+from minidns.plugins.setup import Site, without_arguments
+
+
+def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
+    """Accept ``minimal``.
+
+    Raises:
+        ConfigError: an argument.
+
+    """
+    without_arguments(directives[0])
+    wall = site.edges.wall
+
+    def plugin(next_: Handler) -> Handler:
+        async def minimal(query: Query) -> Response:
+            response = await next_(query)
+            if not (response.authority or response.additional):
+                return response
+            # a denial needs its SOA, a delegation its name servers
+            if outcome_of(query, response, wall()) is not Outcome.POSITIVE:
+                return response
+            return replace(response, authority=(), additional=())
+
+        return minimal
+
+    return plugin

@@ -1,0 +1,36 @@
+"""*nsid* - say which server answered, to who asks for it."""
+
+import socket
+
+from minidns.core.corefile import Directive
+from minidns.core.model import Handler, Opt, Plugin, Query, Response, replace
+from minidns.plugins.setup import Site, once
+
+_NSID = 3
+"""Code of the EDNS option (RFC 5001 2.3)."""
+
+
+def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
+    """Accept ``nsid [WORDS...]``; without words it is the name of the host.
+
+    Raises:
+        ConfigError: named twice.
+
+    """
+    directive = once(directives)
+    said = " ".join(directive.args) or socket.gethostname()
+    option = (_NSID, said.encode())
+
+    def plugin(next_: Handler) -> Handler:
+        async def nsid(query: Query) -> Response:
+            response = await next_(query)
+            asked = query.opt
+            if asked is None or all(code != _NSID for code, _ in asked.options):
+                return response
+            opt = response.opt or Opt(asked.size, asked.do)
+            others = tuple(each for each in opt.options if each[0] != _NSID)
+            return replace(response, opt=opt._replace(options=(*others, option)))
+
+        return nsid
+
+    return plugin

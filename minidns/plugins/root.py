@@ -1,0 +1,28 @@
+"""*root* - name the folder that relative file names are meant from."""
+
+import logging
+
+from minidns.core.corefile import Directive
+from minidns.plugins.setup import Site
+
+log = logging.getLogger(__name__)
+
+
+def setup(directives: tuple[Directive, ...], site: Site) -> None:
+    """Accept ``root PATH``.
+
+    Raises:
+        ConfigError: not one argument.
+
+    """
+    for directive in directives:  # the last one counts (CoreDNS)
+        if len(directive.args) != 1:
+            raise directive.arg_error()
+        site.root = directive.args[0]
+    if not _exists(site):
+        log.warning("Root path does not exist: %s", site.root)  # it may still come
+
+
+def _exists(site: Site) -> bool:
+    glob = site.edges.files.glob
+    return bool(glob(site.root) or glob(f"{site.root.rstrip('/')}/*"))

@@ -1,0 +1,37 @@
+"""*whoami* - answer with the client's own address, port and protocol."""
+
+from minidns.core.corefile import Directive
+from minidns.core.model import Handler, Plugin, Query, Response, RRset
+from minidns.core.rdata import AAAA, SRV, A, a, aaaa, srv
+from minidns.plugins.setup import Site, without_arguments
+
+
+def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
+    """Accept ``whoami``.
+
+    Raises:
+        ConfigError: an argument.
+
+    """
+    without_arguments(directives[0])
+
+    def plugin(next_: Handler) -> Handler:
+        async def whoami(query: Query) -> Response:
+            return Response(additional=_about(query), aa=True, rule="whoami")
+
+        return whoami
+
+    return plugin
+
+
+def _about(query: Query) -> tuple[RRset, RRset]:
+    """Return the address, and protocol and port as an SRV record."""
+    owner, rclass = query.owner, query.question.qclass
+    host, port = query.peer
+    host = host.partition("%")[0]
+    rtype, data = (AAAA, aaaa(host)) if ":" in host else (A, a(host))
+    below = "" if owner == "." else owner
+    return (
+        RRset(owner, rtype, 0, (data,), rclass),
+        RRset(f"_{query.transport}.{below}", SRV, 0, (srv(0, 0, port, "."),), rclass),
+    )

@@ -1,0 +1,43 @@
+import pytest
+
+from minidns.core.corefile import ConfigError
+from minidns.core.model import Response
+from minidns.plugins import any as any_plugin
+from tests.world import World, always, chain, plugin, query, texts
+
+BELOW = Response()
+
+
+async def test_any_is_answered_with_one_record() -> None:
+    made, _ = plugin(World(), any_plugin.setup, "any", "any")
+    response = await chain(made, last=always(BELOW))(query("Example.ORG", "ANY"))
+    (line,) = texts(response.answer)
+    assert line == 'Example.ORG. 8482 HINFO "ANY obsoleted" "See RFC 8482"'
+    assert not response.aa
+    assert response.repeat is not None
+
+
+@pytest.mark.parametrize("qtype", ["A", "HINFO", "TYPE65280"])
+async def test_other_types_pass_on(qtype: str) -> None:
+    made, _ = plugin(World(), any_plugin.setup, "any", "any")
+    assert await chain(made, last=always(BELOW))(query("example.org", qtype)) is BELOW
+
+
+REFUSED = {
+    "argument": (
+        "any x y",
+        "Corefile:2 - Error during parsing: Wrong argument count or unexpected line"
+        " ending after 'x'",
+    ),
+    "option": (
+        "any {\nfoo\n}",
+        "Corefile:3 - Error during parsing: unknown property 'foo'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused(body: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        plugin(World(), any_plugin.setup, "any", body)
+    assert str(caught.value) == message

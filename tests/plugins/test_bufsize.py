@@ -1,0 +1,85 @@
+import pytest
+
+from minidns.core.corefile import ConfigError
+from minidns.core.model import Opt, Query, Response, RRset
+from minidns.core.rdata import TXT, txt
+from minidns.core.wire import encode_response
+from minidns.plugins import bufsize
+from tests.world import World, chain, plugin, query
+
+LARGE = RRset("a.", TXT, 0, tuple(txt("x" * 200) for _ in range(20)))
+
+
+async def seen(body: str, asked: Query) -> tuple[Query, Response]:
+    """Return the query as it is below *bufsize*, and the response above it."""
+    found: list[Query] = []
+
+    async def last(below: Query) -> Response:
+        found.append(below)
+        return Response(answer=(LARGE,))
+
+    made, _ = plugin(World(), bufsize.setup, "bufsize", body)
+    response = await chain(made, last=last)(asked)
+    return found[0], response
+
+
+SIZES = {
+    # id: directive, size that is offered, size that is seen below
+    "default-is-1232": ("bufsize", 4096, 1232),
+    "never-raised": ("bufsize", 1000, 1000),
+    "equal": ("bufsize 1232", 1232, 1232),
+    "least": ("bufsize 512", 4096, 512),
+    "most": ("bufsize 4096", 65535, 4096),
+}
+
+
+@pytest.mark.parametrize(("body", "offered", "size"), SIZES.values(), ids=SIZES)
+async def test_sizes(body: str, offered: int, size: int) -> None:
+    asked = query("a", opt=Opt(offered, do=True, options=((3, b""),)))
+    below, response = await seen(body, asked)
+    assert below.opt == Opt(size, do=True, options=((3, b""),))
+    assert below.max_size == size
+    reply = encode_response(asked, response)
+    assert len(reply) <= size
+    assert reply[2] & 2, "TC"
+
+
+async def test_without_edns_nothing_changes() -> None:
+    asked = query("a")
+    below, response = await seen("bufsize", asked)
+    assert below is asked
+    assert response.max_size == 65535
+
+
+async def test_tcp_replies_may_be_of_any_size() -> None:
+    asked = query("a", opt=Opt(4096), transport="tcp")
+    below, response = await seen("bufsize", asked)
+    assert below.opt == Opt(1232)
+    assert below.max_size == 65535
+    assert len(encode_response(asked, response)) > 4000
+
+
+async def test_the_client_is_told_the_size() -> None:
+    asked = query("a", opt=Opt(4096))
+    _, response = await seen("bufsize", asked)
+    assert encode_response(asked, response).endswith(
+        b"\0\0\x29\x04\xd0\0\0\0\0\0\0"  # the OPT, 1232 bytes
+    )
+
+
+REFUSED = {
+    "too-small": ("bufsize 511", "511"),
+    "too-large": ("bufsize 4097", "4097"),
+    "no-number": ("bufsize x", "x"),
+    "two-numbers": ("bufsize 512 1024", "1024"),
+}
+
+
+@pytest.mark.parametrize(("line", "word"), REFUSED.values(), ids=REFUSED)
+def test_refused(line: str, word: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        plugin(World(), bufsize.setup, "bufsize", line)
+    assert str(caught.value) == (
+        "plugin/bufsize: Corefile:2 - Error during parsing: Wrong argument count or"
+        f" unexpected line ending after '{word}'"
+    )

@@ -1,0 +1,138 @@
+import asyncio
+
+import pytest
+
+from minidns.core.corefile import ConfigError
+from minidns.core.model import DnsError, Dropped, Query, Rcode, Response
+from minidns.plugins import erratic
+from tests.world import World, chain, plugin, query, settle, texts
+
+
+async def never(_: Query) -> Response:
+    raise AssertionError("nothing comes after erratic")
+
+
+class Erratic:
+    def __init__(self, body: str) -> None:
+        self.world = World()
+        text = f"erratic {{\n{body}\n}}" if body else "erratic"
+        made, self.site = plugin(self.world, erratic.setup, "erratic", text)
+        self.handler = chain(made, last=never)
+
+    async def fates(self, count: int) -> str:
+        """Return what became of so many queries, a letter each.
+
+        d dropped, t truncated, . answered; upper case when late.
+        """
+        found = ""
+        for _ in range(count):
+            before = self.world.clock.time
+            asked = asyncio.ensure_future(self.handler(query("a.example.org")))
+            await settle()
+            while not asked.done():
+                await self.world.clock.advance(0.05)
+            found += self._fate(asked, self.world.clock.time > before)
+        return found
+
+    def _fate(self, asked: "asyncio.Future[Response]", late: bool) -> str:
+        if isinstance(asked.exception(), Dropped):
+            return "d"
+        letter = "t" if asked.result().tc else "a"
+        return letter.upper() if late else letter
+
+
+FATES = {
+    "every-second-is-dropped": ("", "dadada"),
+    "empty-block": (" ", "dadada"),
+    "drop": ("drop 3", "daadaa"),
+    "drop-never": ("drop 0", "aaaaaa"),
+    "drop-without-number": ("drop", "dadada"),
+    "truncate": ("truncate 3", "taataa"),
+    "truncate-default": ("truncate", "tatata"),
+    "delay": ("delay 3 10ms", "AaaAaa"),
+    "delay-default": ("delay", "AaAaAa"),
+    "drop-and-truncate": ("drop 2\ntruncate 3", "dadtda"),
+    "delay-and-truncate": ("delay 2\ntruncate 3", "TaAtAa"),
+}
+
+
+@pytest.mark.parametrize(("body", "fates"), FATES.values(), ids=FATES)
+async def test_fates(body: str, fates: str) -> None:
+    assert await Erratic(body).fates(6) == fates
+
+
+@pytest.mark.parametrize(
+    ("body", "seconds"), [("delay 1", 0.1), ("delay 1 3s", 3), ("delay 1 1h", 3600)]
+)
+async def test_delay(body: str, seconds: float) -> None:
+    made = Erratic(body)
+    asked = asyncio.ensure_future(made.handler(query("a.example.org")))
+    await made.world.clock.advance(seconds * 0.99)
+    assert not asked.done()
+    await made.world.clock.advance(seconds * 0.02)
+    assert asked.done()
+
+
+ANSWERS = {
+    "A": ["A.example.org. 0 A 192.0.2.53"],
+    "AAAA": ["A.example.org. 0 AAAA 2001:db8::53"],
+}
+
+
+@pytest.mark.parametrize(("qtype", "lines"), ANSWERS.items())
+async def test_answers(qtype: str, lines: list[str]) -> None:
+    response = await Erratic("drop 0").handler(query("A.example.org", qtype))
+    assert texts(response.answer) == lines
+    assert response.aa
+    assert response.repeat is None
+
+
+async def test_large() -> None:
+    response = await Erratic("drop 0\nlarge").handler(query("a.example.org"))
+    assert len(response.answer[0].rdata) == 30
+
+
+async def test_other_types_fail_without_a_line_in_the_log() -> None:
+    with pytest.raises(DnsError) as caught:
+        await Erratic("drop 0").handler(query("a.example.org", "MX"))
+    assert (caught.value.rcode, caught.value.text) == (Rcode.SERVFAIL, "")
+
+
+@pytest.mark.parametrize(
+    ("body", "is_whole"), [("drop 0", True), ("truncate 1", False)]
+)
+async def test_transfers(body: str, is_whole: bool) -> None:
+    response = await Erratic(body).handler(query("example.org", "AXFR"))
+    first, *_, last = response.answer
+    assert first.owner == "example.org."
+    assert (first == last) is is_whole
+
+
+async def test_ready_is_flapping() -> None:
+    made = Erratic("drop 0")
+    check = made.site.checks["erratic"]
+    states = []
+    for _ in range(6):
+        states.append(check())
+        await made.fates(1)
+    assert states == [False, False, False, True, True, False]
+
+
+PARSING = "Error during parsing"
+ARGS = f"Corefile:3 - {PARSING}: Wrong argument count or unexpected line ending after"
+REFUSED = {
+    "option": ("foo", f"Corefile:3 - {PARSING}: unknown property 'foo'"),
+    "drop-two": ("drop 1 2", f"{ARGS} '2'"),
+    "truncate-two": ("truncate 1 2", f"{ARGS} '2'"),
+    "delay-three": ("delay 1 2s 3s", f"{ARGS} '3s'"),
+    "drop-no-number": ("drop x", 'strconv.ParseInt: parsing "x": invalid syntax'),
+    "drop-negative": ("drop -1", 'illegal amount value given "-1"'),
+    "delay-no-duration": ("delay 1 x", 'time: invalid duration "x"'),
+}
+
+
+@pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused(body: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Erratic(body)
+    assert str(caught.value) == message

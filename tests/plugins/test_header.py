@@ -1,0 +1,102 @@
+import pytest
+
+from minidns.core.corefile import ConfigError
+from minidns.core.model import AA, CD, RA, RD, Query, Repeat, Response, replace
+from minidns.core.wire import encode_response
+from minidns.plugins import header
+from tests.world import World, chain, plugin, query
+
+
+async def through(body: str, asked: Query, said: Response) -> tuple[Query, Response]:
+    """Return the query as it is below *header*, and the response above it."""
+    found: list[Query] = []
+
+    async def last(below: Query) -> Response:
+        found.append(below)
+        return said
+
+    made, _ = plugin(World(), header.setup, "header", f"header {{\n{body}\n}}")
+    response = await chain(made, last=last)(asked)
+    return found[0], response
+
+
+QUERIES = {
+    "set-aa": ("query set aa", RD, RD | AA),
+    "set-ra": ("query set ra", RD, RD | RA),
+    "clear-rd": ("query clear rd", RD | CD, CD),
+    "set-several": ("query set aa ra", 0, AA | RA),
+    "any-case": ("QUERY Set AA", 0, AA),
+    "several-lines": ("query clear rd\nquery set ra", RD, RA),
+    "the-last-counts": ("query set rd\nquery clear rd", RD, 0),
+    "nothing-to-do": ("query set rd", RD, RD),
+}
+
+
+@pytest.mark.parametrize(("body", "flags", "below"), QUERIES.values(), ids=QUERIES)
+async def test_queries(body: str, flags: int, below: int) -> None:
+    asked = replace(query("a"), flags=flags)
+    seen, response = await through(body, asked, Response())
+    assert seen.flags == below
+    reply = int.from_bytes(encode_response(asked, response)[2:4])
+    assert reply & RD == below & RD, "replies copy RD from what was asked below"
+
+
+RESPONSES = {
+    # id: rules, flags of the response, flags of the reply
+    "set-ra": ("response set ra", Response(), RD | RA),
+    "clear-ra": ("response clear ra", Response(ra=True), RD),
+    "set-aa": ("response set aa", Response(), RD | AA),
+    "clear-rd": ("response clear rd", Response(), 0),
+    "several": ("response set aa ra\nresponse clear rd", Response(), AA | RA),
+    "after-the-query": ("query clear rd\nresponse set rd", Response(), RD),
+}
+
+
+@pytest.mark.parametrize(("body", "said", "flags"), RESPONSES.values(), ids=RESPONSES)
+async def test_responses(body: str, said: Response, flags: int) -> None:
+    asked = query("a")
+    _, response = await through(body, asked, said)
+    reply = int.from_bytes(encode_response(asked, response)[2:4])
+    assert reply & (RD | RA | AA) == flags
+
+
+async def test_repetitions_stay_possible() -> None:
+    said = Response(repeat=Repeat())
+    _, response = await through("response set ra", query("a"), said)
+    assert response.repeat == Repeat()
+
+
+def test_the_first_occurrence_with_rules_counts() -> None:
+    made, _ = plugin(
+        World(),
+        header.setup,
+        "header",
+        "header {\n}\nheader {\nresponse set aa\n}\nheader {\nresponse set foo\n}",
+    )
+    assert made is not None
+
+
+RULE = "setting up rule: "
+REFUSED = {
+    "selector": ("foo set aa", "invalid selector=foo should be query or response"),
+    "action-missing": ("query", "no flag action provided"),
+    "action": ("query foo aa", "unknown flag action=foo, should be set or clear"),
+    "flags-missing": (
+        "response set",
+        "invalid length for flags, at least one should be provided",
+    ),
+    "flag": ("query set TC", "unknown/unsupported flag=tc"),
+}
+
+
+@pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused(body: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        plugin(World(), header.setup, "header", f"header {{\n{body}\n}}")
+    assert str(caught.value) == RULE + message
+
+
+@pytest.mark.parametrize("body", ["header", "header {\n}"])
+def test_without_any_rule(body: str) -> None:
+    with pytest.raises(ConfigError, match="Wrong argument count"):
+        plugin(World(), header.setup, "header", body)

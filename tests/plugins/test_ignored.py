@@ -1,0 +1,152 @@
+import logging
+
+import pytest
+
+from minidns.core.corefile import ConfigError
+from minidns.plugins import ignored
+from minidns.plugins.setup import Site, Timeouts
+from tests.world import World
+
+
+def set_up(body: str) -> Site:
+    site = World().site(f".:53 {{\n{body}\n}}")
+    name = body.split()[0]
+    assert ignored.setup(name)(site.block.named(name), site) is None
+    return site
+
+
+ACCEPTED = (
+    "cancel",
+    "cancel 1s",
+    "timeouts {\nread 2\n}",
+    "multisocket",
+    "multisocket 4",
+    "trace",
+    "trace localhost:9411",
+    "trace Datadog localhost:8126 {\nevery 100\nservice dns\nclient_server\n}",
+    "dnstap /tmp/dnstap.sock full",
+    "dnstap tcp://127.0.0.1:6000 full {\nidentity x\n}",
+    "pprof",
+    "pprof :6060 {\nblock 1\n}",
+)
+
+
+@pytest.mark.parametrize("body", ACCEPTED)
+def test_accepted_with_one_line(caplog: pytest.LogCaptureFixture, body: str) -> None:
+    set_up(body)
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert record.getMessage().startswith(f"{body.split()[0]} is ignored: ")
+
+
+TIMEOUTS = {
+    "seconds-without-unit": ("read 2", Timeouts(read=2)),
+    "all": (
+        "read 2s\nwrite 1m\nidle 1h\nmaxtcpqueries 100",
+        Timeouts(2, 60, 3600, 100),
+    ),
+    "any-number": ("maxtcpqueries -1", Timeouts()),
+}
+
+
+@pytest.mark.parametrize(("body", "timeouts"), TIMEOUTS.values(), ids=TIMEOUTS)
+def test_timeouts_are_kept(body: str, timeouts: Timeouts) -> None:
+    assert set_up(f"timeouts {{\n{body}\n}}").timeouts == timeouts
+
+
+PARSING = "Error during parsing"
+ARGS = "Wrong argument count or unexpected line ending after"
+BETWEEN = "needs to be between 1 second and 24 hours"
+REFUSED = {
+    "cancel-two": ("cancel 1s 2s", f"Corefile:2 - {PARSING}: {ARGS} '2s'"),
+    "cancel-no-duration": ("cancel 5", 'invalid duration: "5"'),
+    "cancel-negative": ("cancel -5s", 'invalid negative duration: "-5s"'),
+    "timeouts-argument": (
+        "timeouts 5s",
+        f"plugin/timeouts: Corefile:2 - {PARSING}: {ARGS} '5s'",
+    ),
+    "timeouts-nothing": (
+        "timeouts {\n}",
+        f"plugin/timeouts: Corefile:3 - {PARSING}:"
+        " timeouts block with no timeouts specified",
+    ),
+    "timeouts-value-missing": (
+        "timeouts {\nread\n}",
+        f"Corefile:3 - {PARSING}: {ARGS} 'read'",
+    ),
+    "timeouts-unknown": (
+        "timeouts {\nfoo 5s\n}",
+        f"Corefile:3 - {PARSING}: unknown option: 'foo'",
+    ),
+    "timeouts-no-duration": (
+        "timeouts {\nread 1d\n}",
+        f"Corefile:3 - {PARSING}: failed to parse duration '1d'",
+    ),
+    "timeouts-too-short": (
+        "timeouts {\nread 0\n}",
+        f"Corefile:3 - {PARSING}: timeout provided '0s' {BETWEEN}",
+    ),
+    "timeouts-too-long": (
+        "timeouts {\nidle 48h\n}",
+        f"Corefile:3 - {PARSING}: timeout provided '48h0m0s' {BETWEEN}",
+    ),
+    "maxtcpqueries-no-number": (
+        "timeouts {\nmaxtcpqueries x\n}",
+        f"Corefile:3 - {PARSING}: invalid value for maxtcpqueries 'x':"
+        ' strconv.Atoi: parsing "x": invalid syntax',
+    ),
+    "maxtcpqueries-zero": (
+        "timeouts {\nmaxtcpqueries 0\n}",
+        f"Corefile:3 - {PARSING}: maxtcpqueries provided '0' needs to be -1"
+        " (unlimited) or a positive integer",
+    ),
+    "multisocket-two": ("multisocket 1 2", f"Corefile:2 - {PARSING}: {ARGS} '2'"),
+    "multisocket-twice": (
+        "multisocket\nmultisocket",
+        f"Corefile:3 - {PARSING}: {ARGS} 'multisocket'",
+    ),
+    "multisocket-no-number": (
+        "multisocket x",
+        'invalid num sockets: strconv.Atoi: parsing "x": invalid syntax',
+    ),
+    "multisocket-zero": (
+        "multisocket 0",
+        "num sockets can not be zero or negative: 0",
+    ),
+    "multisocket-many": (
+        "multisocket 1025",
+        "num sockets exceeds maximum (1024): 1025",
+    ),
+    "trace-three": ("trace a b c", f"Corefile:2 - {PARSING}: {ARGS} 'c'"),
+    "trace-kind": ("trace jaeger x", "tracing endpoint type 'jaeger' is not supported"),
+    "trace-option": (
+        "trace {\nfoo\n}",
+        f"Corefile:3 - {PARSING}: unknown property 'foo'",
+    ),
+    "dnstap-nothing": ("dnstap", f"Corefile:2 - {PARSING}: {ARGS} 'dnstap'"),
+    "dnstap-option": (
+        "dnstap x {\nfoo\n}",
+        f"Corefile:3 - {PARSING}: unknown property 'foo'",
+    ),
+    "pprof-twice": (
+        "pprof\npprof",
+        "this plugin can only be used once per Server Block",
+    ),
+    "pprof-two": ("pprof :1 :2", f"Corefile:2 - {PARSING}: {ARGS} ':2'"),
+    "pprof-address": (
+        "pprof 6053",
+        f"Corefile:2 - {PARSING}: address 6053: missing port in address",
+    ),
+    "pprof-option": (
+        "pprof {\nfoo\n}",
+        f"Corefile:3 - {PARSING}: unknown property 'foo'",
+    ),
+    "what-cannot-be-ignored": ("proxyproto", "not supported by minidns"),
+}
+
+
+@pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused(body: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        set_up(body)
+    assert str(caught.value) == message

@@ -1,0 +1,60 @@
+import pytest
+
+from minidns.core.corefile import ConfigError
+from minidns.core.model import Opt, Rcode, Repeat, Response, RRset
+from minidns.core.names import to_wire
+from minidns.core.rdata import NS, SOA, A, a, soa
+from minidns.plugins import minimal
+from tests.world import World, always, chain, plugin, query
+
+ADDRESS = RRset("a.example.org.", A, 30, (a("192.0.2.1"),))
+SERVERS = RRset("example.org.", NS, 30, (to_wire("ns.example.org."),))
+GLUE = RRset("ns.example.org.", A, 30, (a("192.0.2.2"),))
+APEX = RRset("example.org.", SOA, 30, (soa("ns.", "root.", 1, 2, 3, 4, 5),))
+
+FULL = Response(
+    answer=(ADDRESS,),
+    authority=(SERVERS,),
+    additional=(GLUE,),
+    aa=True,
+    opt=Opt(1232),
+    repeat=Repeat(),
+)
+
+
+async def minimized(response: Response, qtype: str = "A") -> Response:
+    made, _ = plugin(World(), minimal.setup, "minimal", "minimal")
+    return await chain(made, last=always(response))(query("a.example.org", qtype))
+
+
+async def test_answers_lose_what_was_not_asked_for() -> None:
+    assert await minimized(FULL) == Response(
+        answer=(ADDRESS,), aa=True, opt=Opt(1232), repeat=Repeat()
+    )
+
+
+KEPT = {
+    "answer-alone": Response(answer=(ADDRESS,)),
+    "nodata": Response(authority=(APEX,)),
+    "nxdomain": Response(Rcode.NXDOMAIN, authority=(APEX,)),
+    "delegation": Response(authority=(SERVERS,), additional=(GLUE,)),
+    "failure": Response(Rcode.SERVFAIL, additional=(GLUE,)),
+}
+
+
+@pytest.mark.parametrize("response", KEPT.values(), ids=KEPT)
+async def test_others_are_kept(response: Response) -> None:
+    assert await minimized(response) is response
+
+
+async def test_transfers_are_kept() -> None:
+    assert await minimized(FULL, "AXFR") is FULL
+
+
+def test_refused() -> None:
+    with pytest.raises(ConfigError) as caught:
+        plugin(World(), minimal.setup, "minimal", "minimal x")
+    assert str(caught.value) == (
+        "Corefile:2 - Error during parsing: Wrong argument count or unexpected line"
+        " ending after 'x'"
+    )

@@ -1,0 +1,45 @@
+import logging
+
+import pytest
+
+from minidns.core.corefile import ConfigError
+from minidns.plugins import root
+from minidns.plugins.setup import Site
+from tests.world import World
+
+
+def set_up(body: str) -> Site:
+    world = World(files={"/etc/coredns/Corefile": ""})
+    site = world.site(f".:53 {{\n{body}\n}}")
+    root.setup(site.block.named("root"), site)
+    return site
+
+
+@pytest.mark.parametrize("path", ["/etc/coredns", "/etc/coredns/"])
+def test_root(caplog: pytest.LogCaptureFixture, path: str) -> None:
+    assert set_up(f"root {path}").root == path
+    assert caplog.records == []
+
+
+def test_the_last_one_counts() -> None:
+    assert set_up("root /a\nroot /b").root == "/b"
+
+
+def test_a_missing_folder_is_worth_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    assert set_up("root /nowhere").root == "/nowhere"
+    assert [(each.levelno, each.getMessage()) for each in caplog.records] == [
+        (logging.WARNING, "Root path does not exist: /nowhere")
+    ]
+
+
+REFUSED = {"nothing": ("root", "root"), "two": ("root /a /b", "/b")}
+
+
+@pytest.mark.parametrize(("body", "word"), REFUSED.values(), ids=REFUSED)
+def test_refused(body: str, word: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        set_up(body)
+    assert str(caught.value) == (
+        "Corefile:2 - Error during parsing: Wrong argument count or unexpected line"
+        f" ending after '{word}'"
+    )
