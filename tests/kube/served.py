@@ -21,14 +21,6 @@ from sim.apihttp import ApiServer, Tls
 from sim.apiserver import Cluster
 from sim.faults import Action, Rule
 
-HASTY = Deadlines(
-    connect_s=2.0,
-    list_s=1.0,
-    open_s=0.5,
-    silence_s=(0.3, 0.3),
-    late_s=0.1,
-    initial_s=0.4,
-)
 PATIENT = Deadlines(silence_s=(20.0, 20.0))
 SERVICES_PATH = "/api/v1/services?limit=100"
 
@@ -206,5 +198,5 @@ class Pod:
             environ=in_pod(server),
             account=self.account,
             random=Random(1),
-            deadlines=HASTY,
+            deadlines=PATIENT,
         )

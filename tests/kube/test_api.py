@@ -14,7 +14,6 @@ from minidns.kube.api import Connection, Connections
 from minidns.kube.resource import NAMESPACES, SERVICES, SLICES, Access, ApiError
 from sim.apihttp import ApiServer
 from tests.kube.served import (
-    HASTY,
     Kept,
     connections_of,
     following,
@@ -61,7 +60,7 @@ def test_a_wrong_access_is_said_at_once() -> None:
 
 
 async def test_requests_are_counted_and_timed_but_watches_not_timed() -> None:
-    async with serving(deadlines=HASTY) as served:
+    async with serving() as served:
         kept = Kept()
         async with following(served, kept) as reflector:
             await until(lambda: reflector.synced)
