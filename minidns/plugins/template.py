@@ -68,11 +68,6 @@ def _option(rule: TemplateRule, line: Line) -> None:
             pass  # of old; CoreDNS takes it and does nothing
         case ("var" | "expr") as name, _:
             raise line.error(f"{name} is not supported by minidns")
-        case (
-            ("match" | "answer" | "additional" | "authority" | "rcode" | "ederror"),
-            (),
-        ):
-            raise line.arg_error()
         case name, () if name in ("match", "rcode", "ederror", *_SECTIONS):
             raise line.arg_error()
         case "match", args:

@@ -16,7 +16,7 @@ DATA: dict[str, object] = {
     "Match": ["ip-10-1-2-3.example.", "10", "ff"],
     "Group": {"0": "ip-10-1-2-3.example.", "a": "10", "empty": ""},
     "Question": Struct(Name="X.example.", Qtype=1, Qclass=1),
-    "Message": Struct(Id=7, Question=[Struct(Name="X.example.")]),
+    "Message": Struct(Id=7, Answer=[], Question=[Struct(Name="X.example.")]),
     "Meta": lambda name: {"kubernetes/namespace": "prod"}.get(name, ""),
 }
 
@@ -107,6 +107,11 @@ RENDERED = [
         id="scopes",
     ),
     pytest.param('{{ print "a" 1 2 "b" 3 }}', "a1 2b3", id="print"),
+    pytest.param("{{ .Group }}", "map[0:ip-10-1-2-3.example. a:10 empty:]", id="map"),
+    pytest.param("{{ print `a` print }}", "a", id="function-as-argument"),
+    pytest.param(
+        "{{ range .Message.Answer }}x{{ else }}none{{ end }}", "none", id="range-else"
+    ),
     pytest.param("{{ .Match }}", "[ip-10-1-2-3.example. 10 ff]", id="list"),
     pytest.param("{{ printf `%d.%03d` 7 7 }}", "7.007", id="printf-number"),
     pytest.param(

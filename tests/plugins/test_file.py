@@ -293,8 +293,10 @@ async def test_reload_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     _, site, world = served("file /db example.org {\nreload 10s\n}")
     for hook in site.start_hooks:
         await hook()
-    world.files.texts["/db"] = DB.replace(" 7 ", " 8 ")
-    await world.clock.advance(11)
+    await world.clock.advance(11)  # nothing has changed
+    more = "\n".join(f"host{number} 60 A 192.0.2.1" for number in range(500))
+    world.files.texts["/db"] = DB.replace(" 7 ", " 8 ") + more
+    await world.clock.advance(10)
     world.files.texts["/db"] = "x"
     await world.clock.advance(10)
     assert [each.message for each in caplog.records] == [
