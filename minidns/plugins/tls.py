@@ -1,4 +1,4 @@
-"""*tls* - name the certificate that ``tls://`` blocks show."""
+"""*tls* - name the certificate for DNS over TLS."""
 
 import logging
 

@@ -224,6 +224,9 @@ async def test_labels(caplog: pytest.LogCaptureFixture, line: str, value: str) -
     site = World().site(f'.:53 {{\n{line}\nlog . "{{/forward/upstream}}"\n}}')
     if line:
         metadata.setup(directives(site, "metadata"), site)
+    site.labels["forward/upstream"] = lambda _, response: (
+        response.sources[0].name if response else ""
+    )
     made = log.setup(directives(site, "log"), site)
     answer = replace(POSITIVE, sources=(Source("upstream", "10.0.0.53:53"),))
     await chain(made, last=always(answer))(query("a.example.org"))

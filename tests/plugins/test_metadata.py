@@ -1,9 +1,9 @@
 import pytest
 
 from minidns.core.corefile import ConfigError
-from minidns.core.model import Response, Source
+from minidns.core.model import Response
 from minidns.plugins import metadata
-from tests.world import World, always, plugin, query
+from tests.world import World, always, plugin
 
 ZONES = {
     "zones-of-the-block": ("metadata", (".",)),
@@ -25,22 +25,6 @@ def test_it_costs_queries_nothing() -> None:
     made, _ = plugin(World(), metadata.setup, "metadata", "metadata")
     handler = always(Response())
     assert made(handler) is handler
-
-
-UPSTREAMS = {
-    "forwarded": (
-        Response(sources=(Source("upstream", "10.0.0.53:53"),)),
-        "10.0.0.53:53",
-    ),
-    "own-answer": (Response(sources=(Source("Service", "prod/web"),)), ""),
-    "silence": (None, ""),
-}
-
-
-@pytest.mark.parametrize(("response", "value"), UPSTREAMS.values(), ids=UPSTREAMS)
-def test_forward_upstream(response: Response | None, value: str) -> None:
-    _, site = plugin(World(), metadata.setup, "metadata", "metadata")
-    assert site.labels["forward/upstream"](query("a.example.org"), response) == value
 
 
 REFUSED = {
