@@ -140,7 +140,8 @@ class Server:
             if not self._at_once:
                 self._shutting_down = True
                 self._stopping = loop.create_future()
-                await self._until_stopped(loaded.shut_down())
+                # not what was loaded first: there may have been reloads
+                await self._until_stopped(self.loaded.shut_down())
             return status
         finally:
             await self._local.close()

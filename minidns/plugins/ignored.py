@@ -9,8 +9,6 @@ from minidns.core.values import duration, format_duration, integer, quote
 from minidns.net import endpoint
 from minidns.plugins.setup import Setup, Site, Timeouts, once
 
-log = logging.getLogger(__name__)
-
 Reader: TypeAlias = Callable[[tuple[Directive, ...], Site], None]
 
 MIN_TIMEOUT_S, MAX_TIMEOUT_S = 1, 24 * 3600
@@ -32,7 +30,7 @@ def setup(name: str) -> Setup:
 
     def accept(directives: tuple[Directive, ...], site: Site) -> None:
         read(directives, site)
-        log.warning("%s is ignored: %s", name, instead)
+        logging.getLogger(f"minidns.plugins.{name}").warning("ignored: %s", instead)
 
     return accept
 

@@ -3,6 +3,7 @@ import logging
 import pytest
 
 from minidns.core.corefile import ConfigError
+from minidns.logs import Lines
 from minidns.plugins import ignored
 from minidns.plugins.setup import Site, Timeouts
 from tests.world import World
@@ -36,7 +37,8 @@ def test_accepted_with_one_line(caplog: pytest.LogCaptureFixture, body: str) -> 
     set_up(body)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert record.getMessage().startswith(f"{body.split()[0]} is ignored: ")
+    name = body.split()[0]
+    assert Lines().format(record).startswith(f"[WARNING] plugin/{name}: ignored: ")
 
 
 TIMEOUTS = {
