@@ -24,7 +24,7 @@ from tests.world import World, directives, query
 
 
 async def test_a_hit_may_be_repeated_until_it_expires() -> None:
-    kept = caching("cache 30")
+    kept = caching("cache 30", replace(answer(), repeat=Repeat(keys=("web",))))
     first = await kept.ask(query(NAME))
     assert first.repeat is None  # the next one is authoritative and younger
     await kept.later(7.6)
