@@ -6,6 +6,8 @@ open in the answer (``Outside``), for whoever can ask there.
 
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from minidns.core import names
 from minidns.core.model import Name, RRset
 from minidns.core.rdata import AAAA, CNAME, NS, PTR, SOA, SRV, TXT, A
@@ -48,14 +50,23 @@ class Answers:
 
     def __init__(self, options: Options, main: Store, imports: Store) -> None:
         self.options = options
+        self.main = main
         self.local: tuple[str, ...] = ()
         """Addresses of this machine, by which it finds its own Services."""
+        by_length = sorted(options.zones, key=len, reverse=True)
+        self._ends = [(zone, within(".", zone)) for zone in by_length]
         self._main = Lookup(options, main, main)
         self._imports = Lookup(options, imports, main)
 
     def zone_of(self, name: Name) -> Name | None:
         """Return the longest zone of the plugin that ``name`` is in, if any."""
-        return names.longest(self.options.zones, name)
+        if "\\" in name:  # the dot before the zone may be part of a label
+            return names.longest(self.options.zones, name)
+        dotted = f".{name}"
+        for zone, end in self._ends:
+            if dotted.endswith(end):
+                return zone
+        return None
 
     def soa(self, zone: Name, spelled: str) -> RRset:
         """Return the SOA of ``zone``; before any change its serial is 0."""
@@ -64,26 +75,27 @@ class Answers:
 
     def answer(self, inquiry: Inquiry, chase: Chase | None = None) -> Outcome:
         """Return what the rules say to ``inquiry``."""
-        name, qtype, zone, spelled, owner = inquiry
+        name, qtype, zone = inquiry.name, inquiry.qtype, inquiry.zone
         strict = self.options.strict
         if qtype == SOA:
             if name == zone:
-                return Outcome("zone/soa", answer=(self.soa(zone, spelled),))
+                soa = self.soa(zone, inquiry.spelled)
+                return Outcome("zone/soa", answer=(soa,))
             if not strict:  # not even looked up (CoreDNS)
                 return Outcome("nodata/soa-below-apex")
         # the lower-cased name against the zone as spelled: CoreDNS misses mixed case
-        if qtype == NS and name == (zone if strict else spelled):
+        if qtype == NS and name == (zone if strict else inquiry.spelled):
             return self._name_servers(inquiry)
         if qtype == PTR and (address := reversed_address(name, strict=strict)):
-            return Reverse(self._main, address, owner).outcome()
+            return Reverse(self._main, address, inquiry.owner).outcome()
         if qtype == TXT and name == within(apex.SCHEMA, zone):
-            version = apex.schema_version(owner)
+            version = apex.schema_version(inquiry.owner)
             return Outcome("zone/dns-version", answer=(version,))
         found = self.find(inquiry)
         if isinstance(found, Match):
             return self._records(found, inquiry, chase)
         if qtype == TXT and not strict and not found.rule.startswith("zonal/"):
-            found = found._replace(exists=False)
+            found = replace(found, exists=False)
         return missed(found)
 
     def transfer(self, zone: Name) -> tuple[RRset, ...] | None:
@@ -98,15 +110,14 @@ class Answers:
 
     def find(self, inquiry: Inquiry) -> Match | Miss:
         """Return the objects that the name stands for, whatever the type."""
-        name, qtype, zone, spelled, _ = inquiry
-        strict = self.options.strict
+        name, zone, strict = inquiry.name, inquiry.zone, self.options.strict
         left = name[: -len(zone) - 1] if zone != "." else name[:-1]
         if not left:
             return Miss(True, "zone/apex")
         if left in ("svc", "pod"):
             return Miss(True, "zone/node")
-        if name == within(apex.NAME_SERVER, zone if strict else spelled):
-            return self._name_server(qtype)
+        if name == within(apex.NAME_SERVER, zone if strict else inquiry.spelled):
+            return self._name_server(inquiry.qtype)
         labels = left.split(".") if "\\" not in left else names.labels(left)
         if labels[-1] not in ("svc", "pod"):
             inner = strict and left in ("dns", "dns-version")  # RFC 8020
@@ -147,9 +158,17 @@ class Answers:
         return Match(rule, apex.NAME_SERVER, (group,), found.sources, found.keys)
 
     def _records(self, match: Match, inquiry: Inquiry, chase: Chase | None) -> Outcome:
-        rule, _, groups, sources, keys = match
-        _, qtype, _, spelled, owner = inquiry
-        options = self.options
+        rule, groups, sources, keys = (
+            match.rule,
+            match.groups,
+            match.sources,
+            match.keys,
+        )
+        qtype, owner, options = inquiry.qtype, inquiry.owner, self.options
+        # strict: an alias for any type, and never an address (RFC 1034 3.6.2)
+        alias = options.strict and rule == "external-name"
+        if alias and qtype != CNAME:
+            return self._followed(match, inquiry, None, list(groups[0].hosts), chase)
         if qtype in (A, AAAA):
             rrset, others = addresses(hosts_of(match), owner, qtype, options.ttl)
             if others:
@@ -157,15 +176,11 @@ class Answers:
             if rrset is None:
                 return Outcome("nodata/family", sources, keys)
             return Outcome(rule, sources, keys, True, (rrset,))
-        if options.strict and rule == "external-name":  # for any type (RFC 1034 3.6.2)
-            hosts = [] if qtype == CNAME else groups[0].hosts
-            if hosts:
-                return self._followed(match, inquiry, None, list(hosts), chase)
         if qtype == SRV:
-            answer, additional = service_records(match, owner, spelled, options)
+            answer, additional = service_records(match, owner, inquiry.spelled, options)
             rule = rule if answer else "nodata/no-port"
             return Outcome(rule, sources, keys, True, answer, additional)
-        if qtype == CNAME and record_of(groups[0].hosts[0]) is None:
+        if qtype == CNAME and (alias or record_of(groups[0].hosts[0]) is None):
             link = cname(owner, groups[0].hosts[0], options.ttl)
             return Outcome(rule, sources, keys, True, (link,) if link else ())
         return Outcome("nodata/type", sources, keys)
@@ -198,14 +213,14 @@ class Answers:
 
     def _target(self, target: str, inquiry: Inquiry, chase: Chase) -> Outcome:
         """Return what stands at ``target``; nothing when it is not to be followed."""
-        name, qtype, zone, spelled, _ = inquiry
+        zone = inquiry.zone
         lower = target.lower()
-        if names.is_below(lower, name) or target in chase.seen:
+        if names.is_below(lower, inquiry.name) or target in chase.seen:
             return Outcome("negative/loop")
         if len(chase.seen) > MAX_CHAIN or not chase.left:
             return Outcome("negative/too-many-names")
         chase.left.pop()
         if not names.is_below(lower, zone):
             return Outcome("external-name/outside", answer=(Outside(lower),))
-        inner = Inquiry(lower, qtype, zone, spelled, target)
+        inner = Inquiry(lower, inquiry.qtype, zone, inquiry.spelled, target)
         return self.answer(inner, chase._replace(seen=(*chase.seen, target)))

@@ -6,10 +6,11 @@ its characters: what is not a name in Kubernetes simply matches nothing.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 
-class Asked(NamedTuple):
+class Asked(Struct, frozen=True):
     """What a name below ``svc`` or ``pod`` asks for; empty is not said."""
 
     tree: str
@@ -40,8 +41,8 @@ def read(
     The last of them is ``svc`` or ``pod``. ``zonal`` is not for multicluster zones.
     With ``strict`` port and protocol need their underscores (DNS spec 2.3.2).
 
-    >>> read(["_http", "_tcp", "web", "prod", "svc"])[5:7]
-    ('http', 'tcp')
+    >>> read(["_http", "_tcp", "web", "prod", "svc"]).port
+    'http'
     """
     count = len(labels)
     tree, namespace = labels[-1], labels[-2]
@@ -61,6 +62,6 @@ def read(
     if multicluster and not left.startswith("_") and not right.startswith("_"):
         return Asked(tree, namespace, service, endpoint=left, cluster=right)
     port, protocol = left.removeprefix("_"), right.removeprefix("_")
-    if strict and (f"_{port}" != left or f"_{protocol}" != right):
+    if strict and not (port and protocol and left[0] == right[0] == "_"):
         return None
     return Asked(tree, namespace, service, port=port, protocol=protocol)

@@ -5,7 +5,10 @@ they become A, SRV or nothing at all is decided in ``records``.
 """
 
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minidns.core.model import Source
 from minidns.kube.grammar import Asked
@@ -14,6 +17,7 @@ from minidns.kube.objects import (
     Endpoint,
     EndpointSlice,
     Key,
+    Namespace,
     Object,
     Port,
     Service,
@@ -25,7 +29,7 @@ Sources: TypeAlias = tuple[Source, ...]
 Keys: TypeAlias = tuple[Hashable, ...]
 
 
-class Group(NamedTuple):
+class Group(Struct, frozen=True):
     """Hosts with the ports they share; every pair of them is a candidate."""
 
     hosts: Sequence[str]
@@ -35,7 +39,7 @@ class Group(NamedTuple):
     cluster: str = ""
 
 
-class Match(NamedTuple):
+class Match(Struct, frozen=True):
     """What a name stands for; never without a candidate."""
 
     rule: str
@@ -46,7 +50,7 @@ class Match(NamedTuple):
     keys: Keys
 
 
-class Miss(NamedTuple):
+class Miss(Struct, frozen=True):
     """That a name does not exist, or that it does and has nothing to give."""
 
     exists: bool
@@ -82,6 +86,7 @@ class Lookup:
         self.store = store
         self.main = main
         self.imports = store is not main
+        self._cited: dict[str, tuple[Namespace, Sources, Keys]] = {}
 
     def exposed(self, namespace: str) -> bool:
         """Return whether names of ``namespace`` are answered at all."""
@@ -95,17 +100,27 @@ class Lookup:
         name = asked.namespace
         if self.options.namespaces and name not in self.options.namespaces:
             return _NOT_LISTED
-        keys = (("namespace", name),)
         namespace = self.main.namespaces.get(name)
         if namespace is None:
             gone = Source("Namespace", name, found=False)
-            return Miss(False, "negative/no-such-namespace", (gone,), keys)
-        sources = (cited("Namespace", namespace),)
+            absent = (("namespace", name),)
+            return Miss(False, "negative/no-such-namespace", (gone,), absent)
+        sources, keys = self._of_namespace(name, namespace)
         if not asked.service:
             return Miss(True, "zone/namespace", sources, keys)
         if asked.tree == "pod":
             return self._pod(asked, sources, keys)
         return self._service(asked, sources, keys)
+
+    def _of_namespace(self, name: str, namespace: Namespace) -> tuple[Sources, Keys]:
+        """Return what every answer in ``namespace`` follows from; made once."""
+        known = self._cited.get(name)
+        if known is None or known[0] is not namespace:
+            if len(self._cited) > len(self.main.namespaces):
+                self._cited.clear()  # some of them are gone
+            sources = (cited("Namespace", namespace),)
+            known = self._cited[name] = namespace, sources, (("namespace", name),)
+        return known[1:]
 
     def _service(self, asked: Asked, sources: Sources, keys: Keys) -> Match | Miss:
         name, namespace = asked.service, asked.namespace
@@ -117,10 +132,10 @@ class Lookup:
         sources = (*sources, cited(self.store.kind, service))
         if asked.directive:
             return self._zonal(service, asked, sources, keys)
-        if self.options.strict and asked.endpoint.startswith("_"):
-            return self._protocol(service, asked, sources, keys)
         if service.type == "ExternalName":
             return _external(service, asked, sources, keys, self.options.strict)
+        if self.options.strict and asked.endpoint.startswith("_"):
+            return self._protocol(service, asked, sources, keys)
         if service.headless or asked.endpoint:
             return self._endpoints(service, asked, sources, keys)
         return self._cluster_ip(service, asked, sources, keys)
@@ -231,10 +246,10 @@ class Lookup:
             if (group := _in_zone(each, asked.zone)).hosts
         ]
         if inside:
-            return every._replace(rule=f"zonal/{asked.directive}", groups=inside)
+            return replace(every, rule=f"zonal/{asked.directive}", groups=inside)
         if asked.directive == "pin":
             return Miss(True, "zonal/pin-nothing-there", every.sources, keys)
-        return every._replace(rule="zonal/prefer-elsewhere")
+        return replace(every, rule="zonal/prefer-elsewhere")
 
     def _pod(self, asked: Asked, sources: Sources, keys: Keys) -> Match | Miss:
         extra = asked.endpoint or asked.port or asked.protocol
@@ -304,4 +319,4 @@ def _missing(slices: Sequence[EndpointSlice], asked: Asked) -> str:
 def _in_zone(group: Group, zone: str) -> Group:
     ends = [end for end in group.endpoints if end.zone.lower() == zone]
     hosts = [end.address for end in ends]
-    return group._replace(hosts=hosts, endpoints=ends)
+    return replace(group, hosts=hosts, endpoints=ends)

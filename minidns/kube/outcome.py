@@ -1,13 +1,13 @@
 """A question within a zone, and what the rules say to it before it is a Response."""
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from minidns.core.model import Name, RRset
 from minidns.kube.lookup import Keys, Miss, Sources
 from minidns.kube.records import Piece
 
 
-class Inquiry(NamedTuple):
+class Inquiry(Struct, frozen=True):
     """What is asked, where."""
 
     name: Name
@@ -19,7 +19,7 @@ class Inquiry(NamedTuple):
     """Owner of the records: the name as whoever asks wrote it."""
 
 
-class Outcome(NamedTuple):
+class Outcome(Struct, frozen=True):
     """What the rules say; without an answer NODATA, or that there is no such name."""
 
     rule: str

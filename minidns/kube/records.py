@@ -24,11 +24,12 @@ class Outside(NamedTuple):
 Piece: TypeAlias = RRset | Outside
 
 
-def hosts_of(match: Match) -> Iterator[str]:
-    """Yield the distinct hosts of ``match`` in order."""
-    if len(match.groups) == 1:
-        return iter(dict.fromkeys(match.groups[0].hosts))
-    return iter(dict.fromkeys(host for group in match.groups for host in group.hosts))
+def hosts_of(match: Match) -> Iterable[str]:
+    """Return the distinct hosts of ``match`` in order."""
+    if len(match.groups) > 1:
+        return dict.fromkeys(host for group in match.groups for host in group.hosts)
+    hosts = match.groups[0].hosts
+    return dict.fromkeys(hosts) if len(hosts) > 1 else hosts
 
 
 def addresses(

@@ -127,8 +127,10 @@ class Store:
 
     def _put_slice(self, key: Key, new: EndpointSlice | None) -> Touched:
         old = _exchange(self.slices, key, new)
+        # what arrives unready is seen by nobody, but no longer held
+        arrived = self.held.arrived(new) if new else set()
         if _seen_of_slice(old) == _seen_of_slice(new):
-            return set()
+            return arrived
         self._count(
             _counts_of_slice(old, self._zonal) != _counts_of_slice(new, self._zonal)
         )
@@ -137,15 +139,11 @@ class Store:
         changed = _named(old) ^ _named(new)
         touched: Touched = {("address", end.address) for _, end in changed}
         touched |= {("service", *owner) for owner in _owner(old) | _owner(new)}
-        return touched | self._hold(old, new) if self.held.hold_s else touched
-
-    def _hold(self, old: EndpointSlice | None, new: EndpointSlice | None) -> Touched:
-        touched = self.held.arrived(new) if new else set()
-        if old and old.service in self.services:
+        if old and self.held.hold_s and old.service in self.services:
             slices = self.slices_of(old.service)
             present = {end.address for each in slices for end in each.endpoints}
             self.held.left(old, present)
-        return touched
+        return touched | arrived
 
     def _put_pod(self, key: Key, new: Pod | None) -> Touched:
         if new and new.deleting:
