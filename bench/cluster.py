@@ -9,7 +9,6 @@ import asyncio
 import os
 
 from sim.apihttp import ApiServer
-
 from sim.apiserver import Cluster
 
 PER_HEADLESS = 5

@@ -1,5 +1,6 @@
 """The command line as a user has it: real processes, real sockets, wrong input."""
 
+import asyncio
 import signal
 import socket
 from pathlib import Path
@@ -55,36 +56,26 @@ async def test_port_of_keys_without_one_and_quiet(tmp_path: Path) -> None:
     pidfile = tmp_path / "pid"
     flags = ("--conf", str(path), f"-dns.port={port}", "-quiet", "-explain", "off")
     async with process.minidns(*flags, "-pidfile", str(pidfile)) as server:
-        async with process_ready(port):
-            assert (
-                await client.ask(port, "a.example.org.")
-            ).rcode() == dns.rcode.NOERROR
-            assert (
-                await client.ask(port, "a.example.net.")
-            ).rcode() == dns.rcode.REFUSED
+        await answering(port)
+        assert (await client.ask(port, "a.example.org.")).rcode() == dns.rcode.NOERROR
+        assert (await client.ask(port, "a.example.net.")).rcode() == dns.rcode.REFUSED
         assert pidfile.read_text() == f"{server.process.pid}\n"
         server.signal(signal.SIGINT)
         assert await server.ended() == 0
     assert server.lines == ["[INFO] SIGINT: Shutting down", "<end>"]
 
 
-class process_ready:
-    """Waits until a port answers."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-
-    async def __aenter__(self) -> None:
-        wire = dns.message.make_query("ready.", "A").to_wire()
-        for _ in range(200):
+async def answering(port: int) -> None:
+    """Return once the port answers."""
+    wire = dns.message.make_query("ready.", "A").to_wire()
+    async with asyncio.timeout(process.DEADLINE_S):
+        while True:
             try:
-                await client.udp(self._port, wire, deadline_s=0.1)
+                await client.udp(port, wire, deadline_s=0.1)
             except (OSError, TimeoutError):
+                await asyncio.sleep(0.02)
                 continue
             return
-        raise AssertionError("the server does not answer")
-
-    async def __aexit__(self, *_: object) -> None: ...
 
 
 WRONG = [

@@ -82,8 +82,8 @@ def read(
 
 def _read_option(options: Options, line: Line) -> None:
     read_option = _READERS.get(line.name)
-    if read_option is None:
-        raise line.arg_error()
+    if read_option is None:  # its arguments are not read any more (CoreDNS)
+        raise ConfigError.arguments(line, line.name)
     try:
         read_option(options, line)
     except ConfigError:
