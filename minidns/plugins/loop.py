@@ -10,7 +10,15 @@ from secrets import randbelow, randbits
 
 from minidns.core.corefile import Directive
 from minidns.core.gotext import quote
-from minidns.core.model import Handler, Plugin, Query, Question, Response, replace
+from minidns.core.model import (
+    DnsError,
+    Handler,
+    Plugin,
+    Query,
+    Question,
+    Response,
+    replace,
+)
 from minidns.core.rdata import HINFO
 from minidns.core.wire import encode_query
 from minidns.net.upstream import Upstream, joined
@@ -60,6 +68,7 @@ class Loop:
             self._seen += 1
             if self._seen >= ENOUGH:
                 self._site.instance.fatal(self._text(query))
+                raise DnsError  # the ring ends here, and all who wait in it
             return replace(await next_(query), repeat=None)  # each one counts
 
         return loop
