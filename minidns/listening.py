@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from minidns.core import chain
 from minidns.core.metrics import Metrics
+from minidns.core.traffic import Traffic
 from minidns.instance import Listener
 from minidns.net import tcp, udp
 from minidns.net.answer import Answerer
@@ -34,7 +35,9 @@ class Listening:
         self.port = listener.port
         """The port in use; of the kernel's choice where the listener's is 0."""
         self.memory = Memory()
-        self.answerer = Answerer(str(listener), chain.refuse, panicked)
+        # as "dropped", also where no block counts its queries (CoreDNS)
+        dropped = Traffic(metrics).count_dropped
+        self.answerer = Answerer(str(listener), chain.refuse, panicked, dropped)
         self._metrics = metrics
         self._now = now
         self._open: list[udp.Datagrams | tcp.Streams] = []

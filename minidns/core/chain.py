@@ -18,6 +18,13 @@ from minidns.core.rdata import DS
 _IN = 1
 
 
+class Unserved(DnsError):
+    """No server block takes the query: REFUSED."""
+
+    def __init__(self) -> None:
+        super().__init__(rcode=Rcode.REFUSED)
+
+
 def build(plugins: Sequence[tuple[str, Plugin]]) -> Handler:
     """Return the handler that runs the named ``plugins``, outermost first.
 
@@ -37,7 +44,7 @@ def build(plugins: Sequence[tuple[str, Plugin]]) -> Handler:
 
 async def refuse(query: Query) -> Response:
     """Answer REFUSED: nobody here is responsible (a block without plugins, too)."""
-    raise DnsError(rcode=Rcode.REFUSED)
+    raise Unserved()
 
 
 def route(handlers: Mapping[Name, Handler], *, any_class: bool) -> Handler:
@@ -52,7 +59,7 @@ def route(handlers: Mapping[Name, Handler], *, any_class: bool) -> Handler:
     async def router(query: Query) -> Response:
         qname, qtype, qclass = query.question
         if qclass != _IN and not any_class:
-            raise DnsError(rcode=Rcode.REFUSED)
+            raise Unserved()
         if deepest:
             zone = _zone(handlers, qname, shortest=qtype == DS)
             if zone is not None:
@@ -60,7 +67,7 @@ def route(handlers: Mapping[Name, Handler], *, any_class: bool) -> Handler:
                     query if zone == query.zone else replace(query, zone=zone)
                 )
         if root is None:
-            raise DnsError(rcode=Rcode.REFUSED)
+            raise Unserved()
         return await root(query)
 
     return router

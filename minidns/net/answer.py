@@ -6,6 +6,7 @@ from functools import partial
 from types import coroutine
 from typing import Any, Literal, TypeVar
 
+from minidns.core.chain import Unserved
 from minidns.core.model import (
     Address,
     DnsError,
@@ -35,14 +36,14 @@ class Answerer:
         server: str,
         top: Handler,
         panicked: Callable[[], None] = lambda: None,
-        refused: Callable[[Query, Response], None] = lambda query, response: None,
+        unserved: Callable[[Query, Response], None] = lambda query, response: None,
     ) -> None:
         self.server = server
         """Label of the listener: scheme, bound address or nothing, port."""
         self.top = top
         """Exchanged as a whole by a reload."""
         self._panicked = panicked
-        self._refused = refused
+        self._unserved = unserved
 
     async def respond(self, query: Query) -> Response:
         """Answer a readable query; what the chain raises becomes an empty reply.
@@ -57,15 +58,18 @@ class Answerer:
             return await self.top(query)
         except Dropped:
             raise
-        except DnsError as exc:
+        except Unserved as exc:
             response = Response(exc.rcode)
-            if exc.rcode == Rcode.REFUSED and not exc.text:
-                self._refused(query, response)
+            self._unserved(query, response)
             return response
+        except DnsError as exc:
+            return Response(exc.rcode)
         except Exception:
             self._panicked()
             log.exception("unexpected failure answering %s", query.question.qname)
-            return Response(Rcode.SERVFAIL)
+            response = Response(Rcode.SERVFAIL)
+            self._unserved(query, response)
+            return response
 
     def decode(
         self,
