@@ -68,6 +68,8 @@ def route(handlers: Mapping[Name, Handler], *, any_class: bool) -> Handler:
                 )
         if root is None:
             raise Unserved()
+        if query.zone != ".":  # a question on behalf of one for another block
+            query = replace(query, zone=".")
         return await root(query)
 
     return router

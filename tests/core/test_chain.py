@@ -9,6 +9,7 @@ from minidns.core.model import (
     Question,
     Rcode,
     Response,
+    replace,
 )
 
 
@@ -93,3 +94,9 @@ async def test_other_classes_pass_only_beside_forward_or_chaos(
             await router(asked)
     else:
         assert (await router(asked)).rule == "root ."
+
+
+async def test_zone_is_that_of_the_block_also_for_a_question_of_our_own() -> None:
+    router = chain.route(ZONES, any_class=False)
+    asked = replace(query("a.net."), zone="cluster.local.")
+    assert (await router(asked)).rule == "root ."
