@@ -11,7 +11,7 @@ from minidns.core.metrics import SLIM_TIME_BUCKETS
 from minidns.core.model import Address
 from minidns.core.values import duration, format_duration, quote
 from minidns.net import endpoint
-from minidns.plugins.setup import HttpReply, Site
+from minidns.plugins.setup import HttpReply, Site, listen_address
 
 log = logging.getLogger(__name__)
 
@@ -59,14 +59,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 
 
 def _read(directive: Directive, options: Options) -> None:
-    if len(directive.args) > 1:
-        raise directive.arg_error()
-    for address in directive.args:
-        try:
-            endpoint.split(address)
-        except ValueError as error:
-            raise ConfigError(str(error)) from error
-        options.address = address
+    options.address = listen_address(directive, options.address)
     for line in directive.block:
         if line.name != "lameduck":
             raise line.error(f"unknown property '{line.name}'")

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from minidns import __version__
-from minidns.core.corefile import ConfigError, Directive
+from minidns.core.corefile import Directive
 from minidns.core.metrics import SLIM_TIME_BUCKETS, Metrics
 from minidns.core.model import (
     DnsError,
@@ -19,8 +19,7 @@ from minidns.core.model import (
     Response,
 )
 from minidns.core.traffic import Traffic
-from minidns.net import endpoint
-from minidns.plugins.setup import HttpHandler, HttpReply, Site, once
+from minidns.plugins.setup import HttpHandler, HttpReply, Site, listen_address, once
 
 if TYPE_CHECKING:
     from minidns.net.exposition import Exposition
@@ -55,23 +54,12 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
 
     """
     directive = once(directives)
-    address = _address(directive)
+    address = listen_address(directive, ADDRESS)
     _read_options(directive)
     _make_families(site.metrics)
     site.instance.http(address, "/metrics", _page(site.metrics))
     site.on_serving(lambda: _show_plugins(site))
     return _counting(site)
-
-
-def _address(directive: Directive) -> str:
-    if len(directive.args) > 1:
-        raise directive.arg_error()
-    address = directive.args[0] if directive.args else ADDRESS
-    try:
-        endpoint.split(address)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    return address
 
 
 def _read_options(directive: Directive) -> None:

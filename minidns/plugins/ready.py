@@ -4,10 +4,9 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from minidns.core.corefile import ConfigError, Directive, Line
+from minidns.core.corefile import Directive, Line
 from minidns.core.values import quote
-from minidns.net import endpoint
-from minidns.plugins.setup import HttpReply, Site, once
+from minidns.plugins.setup import HttpReply, Site, listen_address, once
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +22,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 
     """
     directive = once(directives)
-    address = _address(directive)
+    address = listen_address(directive, ADDRESS)
     continuously = False
     for line in directive.block:
         continuously = _continuously(line)
@@ -36,17 +35,6 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
         site.instance.sites[0].shutdown_hooks.insert(0, close)
 
     site.on_start(start)
-
-
-def _address(directive: Directive) -> str:
-    if len(directive.args) > 1:
-        raise directive.arg_error()
-    address = directive.args[0] if directive.args else ADDRESS
-    try:
-        endpoint.split(address)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    return address
 
 
 def _continuously(line: Line) -> bool:

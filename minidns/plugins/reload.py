@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable
+from random import Random
 
 from minidns.core.corefile import ConfigError, Directive
 from minidns.core.metrics import Gauge
@@ -22,22 +23,8 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
         ConfigError: not durations, or shorter than they may be.
 
     """
-    directive = directives[0]  # the others are not looked at (CoreDNS)
-    if len(directive.args) > 2:
-        raise directive.arg_error()
-    try:
-        times = [duration(text) for text in directive.args]
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    interval, jitter = (*times, *(INTERVAL_S, JITTER_S)[len(times) :])
-    if interval < MIN_INTERVAL_S:
-        least = format_duration(MIN_INTERVAL_S)
-        raise ConfigError(f"interval value must be greater or equal to {least}")
-    if jitter and jitter < MIN_JITTER_S:
-        least = format_duration(MIN_JITTER_S)
-        raise ConfigError(f"jitter value must be 0 or greater or equal to {least}")
-    jitter = min(jitter, interval / 2)
-    interval += jitter * (site.edges.random.random() - 0.5)
+    # others in the block are not looked at (CoreDNS)
+    interval = _interval(directives[0], site.edges.random)
     failures = site.metrics.counter(
         "coredns_reload_failed_total", "Changed Corefiles that could not be used."
     )
@@ -54,6 +41,24 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
             site.task(_Watch(site, interval, failures.inc, version).run())
 
     site.on_serving(serving)
+
+
+def _interval(directive: Directive, random: Random) -> float:
+    """Return the seconds between two looks, with this load's share of the jitter."""
+    if len(directive.args) > 2:
+        raise directive.arg_error()
+    try:
+        times = [duration(text) for text in directive.args]
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    interval, jitter = (*times, *(INTERVAL_S, JITTER_S)[len(times) :])
+    if interval < MIN_INTERVAL_S:
+        least = format_duration(MIN_INTERVAL_S)
+        raise ConfigError(f"interval value must be greater or equal to {least}")
+    if jitter and jitter < MIN_JITTER_S:
+        least = format_duration(MIN_JITTER_S)
+        raise ConfigError(f"jitter value must be 0 or greater or equal to {least}")
+    return interval + min(jitter, interval / 2) * (random.random() - 0.5)
 
 
 class _Watch:

@@ -38,6 +38,7 @@ from minidns.core.model import (
 )
 from minidns.kube.answers import Answers
 from minidns.kube.resource import Access, ListWatch, Resource
+from minidns.net import endpoint
 from minidns.net.endpoint import HttpHandler as HttpHandler
 from minidns.net.endpoint import HttpReply as HttpReply
 from minidns.net.upstream import Exchange
@@ -294,3 +295,20 @@ def without_arguments(directive: Directive) -> None:
     """
     if directive.args:
         raise ConfigError.arguments(directive, directive.args[0])
+
+
+def listen_address(directive: Directive, default: str) -> str:
+    """Return the ``host:port`` that is the one argument, ``default`` without any.
+
+    Raises:
+        ConfigError: more than one, or not such an address.
+
+    """
+    if len(directive.args) > 1:
+        raise directive.arg_error()
+    address = directive.args[0] if directive.args else default
+    try:
+        endpoint.split(address)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return address
