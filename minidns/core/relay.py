@@ -30,6 +30,8 @@ HOP_BY_HOP = frozenset((10, 11, 12))
 REFUSES_EDNS = frozenset((int(Rcode.FORMERR), int(Rcode.NOTIMP)))
 """What a server says that does not know EDNS (RFC 6891 7)."""
 _TRANSFERS = frozenset((rdata.AXFR, rdata.IXFR))
+MAX_CHAIN = 64
+"""Names that an answer may lead through; resolvers follow about twenty."""
 
 
 class Asked(NamedTuple):
@@ -92,16 +94,17 @@ def without_hop_by_hop(opt: Opt) -> Opt:
 
 def chain_of(question: Question, answer: Iterable[RRset]) -> frozenset[Name]:
     """Return the names that answer the question: its own, and where CNAMEs lead."""
-    aliases: dict[Name, list[Name]] = {}
+    aliases: dict[Name, list[RRset]] = {}
     for rrset in answer:
         if rrset.rtype == rdata.CNAME:
-            targets = [rdata.target(rrset.rtype, each) for each in rrset.rdata]
-            aliases.setdefault(rrset.owner.lower(), []).extend(targets)
+            aliases.setdefault(rrset.owner.lower(), []).append(rrset)
     found, ahead = {question.qname}, [question.qname]
-    while ahead:
-        new = [name for name in aliases.get(ahead.pop(), ()) if name not in found]
-        found.update(new)
-        ahead += new
+    while ahead and len(found) <= MAX_CHAIN:
+        for rrset in aliases.get(ahead.pop(), ()):
+            # one of an owner, as a rule (RFC 2181 10.1); never thousands
+            targets = {rdata.target(rrset.rtype, each) for each in rrset.rdata[:8]}
+            ahead += targets - found
+            found |= targets
     return frozenset(found)
 
 
