@@ -111,7 +111,7 @@ STALE = "serve_stale 1h"
 BAD = {
     "ttl-0": ("cache 0", "cache TTL can not be zero or negative: 0"),
     "ttl-negative": ("cache -1", "cache TTL can not be zero or negative: -1"),
-    "unknown": ("cache {\nfailure 5\n}", f"{COUNT}'5'"),
+    "unknown": ("cache {\nfailure 5\n}", f"{COUNT}'failure'"),
     "unknown-alone": ("cache {\nfailure\n}", f"{COUNT}'failure'"),
     "success-nothing": ("cache {\nsuccess\n}", f"{COUNT}'success'"),
     "success-word": ("cache {\nsuccess x\n}", 'strconv.Atoi: parsing "x": invalid syntax'),
