@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from minidns import __version__
 from minidns.core.corefile import Directive
-from minidns.core.metrics import SLIM_TIME_BUCKETS, Metrics
+from minidns.core.metrics import SLIM_TIME_BUCKETS, Gauge, Metrics
 from minidns.core.model import (
     DnsError,
     Dropped,
@@ -78,6 +78,7 @@ def _read_options(directive: Directive) -> None:
 def _make_families(metrics: Metrics) -> None:
     for name, help_ in _ALWAYS_THERE:
         metrics.counter(name, help_)
+    _enabled(metrics)
     metrics.histogram(
         "coredns_health_request_duration_seconds",
         "Seconds that checks of our own /health took.",
@@ -97,17 +98,21 @@ def _make_families(metrics: Metrics) -> None:
 
 async def _show_plugins(site: Site) -> None:
     """Say which plugins are in the chain; the first site of a load clears the rest."""
-    enabled = site.metrics.gauge(
-        "coredns_plugin_enabled",
-        "Always 1; the labels say where a plugin is in the chain.",
-        ("server", "zone", "view", "name"),
-    )
+    enabled = _enabled(site.metrics)
     counted = (each for each in site.instance.sites if "prometheus" in each.handlers)
     if next(counted, site) is site:
         enabled.clear()
     for server in site.servers:
         for name in site.handlers:
             enabled.set((server, site.zones[0], "", name), 1)
+
+
+def _enabled(metrics: Metrics) -> Gauge:
+    return metrics.gauge(
+        "coredns_plugin_enabled",
+        "Always 1; the labels say where a plugin is in the chain.",
+        ("server", "zone", "view", "name"),
+    )
 
 
 def _page(metrics: Metrics) -> HttpHandler:
