@@ -260,8 +260,6 @@ class Lines:
         wait = self._silence_s
         if self.until is not None:
             wait = self.until - asyncio.get_running_loop().time()
-        if wait <= 0:
-            return None
         try:
             async with asyncio.timeout(wait):
                 return await self._content.readany()

@@ -15,6 +15,7 @@ from minidns.kube.resource import NAMESPACES, SERVICES, SLICES, Access, ApiError
 from sim.apihttp import ApiServer
 from tests.kube.served import (
     Kept,
+    Served,
     connections_of,
     following,
     serving,
@@ -59,12 +60,16 @@ def test_a_wrong_access_is_said_at_once() -> None:
         Connections(Metrics(), {}, Random(1)).list_watch(Access(), SERVICES)
 
 
+def counted(served: Served) -> dict[str, float]:
+    """Return the number of requests by status."""
+    requests = served.metrics.counter(f"{PREFIX}requests_total", "")
+    return {code: value for (code, *_), value in requests.values.items()}
+
+
 async def test_requests_are_counted_and_timed_but_watches_not_timed() -> None:
     async with serving() as served:
-        kept = Kept()
-        async with following(served, kept) as reflector:
-            await until(lambda: reflector.synced)
-            await until(lambda: len(served.server.streams) == 1)
+        async with following(served, Kept()):
+            await until(lambda: counted(served) == {"200": 2})
         served.spoil(status=503)
         with pytest.raises(ApiError):
             await page(served.connection)
@@ -72,26 +77,14 @@ async def test_requests_are_counted_and_timed_but_watches_not_timed() -> None:
         await served.server.down()
         with pytest.raises(ApiError, match="Connection refused"):
             await page(served.connection)
-        host = served.server.url[7:]
-        prefix = "coredns_kubernetes_rest_client_"
-        codes = {
-            labels[0]: value
-            for labels, value in served.metrics.counter(
-                f"{prefix}requests_total", "", ("code", "method", "host")
-            ).values.items()
-        }
-        assert codes == {"200": 2, "503": 1, "<error>": 1}
-        timed = served.metrics.value(
-            f"{prefix}request_duration_seconds", {"verb": "GET", "host": host}
-        )
-        assert timed == 3
-        assert (
-            served.metrics.value(
-                f"{prefix}rate_limiter_duration_seconds", {"verb": "GET", "host": host}
-            )
-            == 4
-        )
+        assert counted(served) == {"200": 2, "503": 1, "<error>": 1}
+        where = {"verb": "GET", "host": served.server.url.removeprefix("http://")}
+        for name, count in (("request", 3), ("rate_limiter", 4)):
+            found = served.metrics.value(f"{PREFIX}{name}_duration_seconds", where)
+            assert found == count
 
+
+PREFIX = "coredns_kubernetes_rest_client_"
 
 LEAN = """
 import json, sys

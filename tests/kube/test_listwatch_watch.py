@@ -137,10 +137,16 @@ async def test_watches_that_fail(
             id="F35-a-line-without-an-end",
         ),
         pytest.param(
+            {"body": line("ADDED", WEB)[:30], "content_type": "application/json"},
+            ApiError,
+            "ended in the middle of a line",
+            id="F34-half-a-line-and-a-clean-end",
+        ),
+        pytest.param(
             {"lines": [line("ADDED", WEB), '{"type":'], "ends": True},
             ApiError,
             "cannot be read",
-            id="F34-half-a-line-and-a-clean-end",
+            id="F34-no-json-and-a-clean-end",
         ),
     ],
 )
@@ -182,7 +188,7 @@ async def test_f40_a_burst_lets_the_loop_run() -> None:
 
 
 async def test_a_streaming_list_and_the_watch_after_it() -> None:
-    async with serving() as served:
+    async with serving(deadlines=Deadlines(initial_s=1.0)) as served:
         served.create("a")
         served.create("b")
         events = served.connection.list_watch(SERVICES).watch("", initial=True)
@@ -191,6 +197,7 @@ async def test_a_streaming_list_and_the_watch_after_it() -> None:
         assert [event.type for event in found] == ["ADDED"] * total + ["BOOKMARK"]
         assert found[-1].ends_initial
         assert found[-1].version == str(served.cluster.version)
+        await asyncio.sleep(1.1)  # longer than the list may take
         served.create("c")
         assert (await first(events, 1))[0].key == Key("default", "c")
 
