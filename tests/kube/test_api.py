@@ -10,7 +10,7 @@ import pytest
 
 from minidns.core.corefile import ConfigError
 from minidns.core.metrics import Metrics
-from minidns.kube.api import Connection, Connections
+from minidns.kube.api import Connections
 from minidns.kube.resource import NAMESPACES, SERVICES, SLICES, Access, ApiError
 from sim.apihttp import ApiServer
 from tests.kube.served import (
@@ -18,13 +18,10 @@ from tests.kube.served import (
     Served,
     connections_of,
     following,
+    page,
     serving,
     until,
 )
-
-
-async def page(connection: Connection) -> None:
-    await connection.list_watch(SERVICES).page("", None)
 
 
 async def test_describe(tmp_path: Path) -> None:
@@ -48,9 +45,8 @@ async def test_one_connection_for_all_resources() -> None:
         access = Access(endpoint=served.server.url)
         for resource in (SERVICES, SLICES, NAMESPACES):
             await connections.list_watch(access, resource).page("", None)
-        assert connections.to(access) is connections.to(
-            Access(access.kubeconfig, "", access.endpoint)
-        )
+        again = Access(endpoint=served.server.url)
+        assert connections.to(again) is connections.to(access)
         assert connections_of(served.server) == 1
         await connections.close()
 
