@@ -125,7 +125,7 @@ def decode_reply(wire: bytes) -> Reply:
 class _Reader:
     def __init__(self, wire: bytes) -> None:
         self._wire = wire
-        self._names: dict[int, tuple[bytes, ...]] = {}
+        self._names: dict[int, tuple[str, bytes, int]] = {}
         self._opt: Opt | None = None
         self._extended = 0
 
@@ -136,8 +136,7 @@ class _Reader:
         if qd > 1:
             raise Truncated
         if qd:
-            labels, at = self._name(at)
-            spelled = names.text(labels)
+            spelled, _, at = self._name(at)
             question = Question(
                 spelled.lower(), *struct.unpack_from("!HH", self._wire, at)
             )
@@ -158,25 +157,30 @@ class _Reader:
             self._opt,
         )
 
-    def _name(self, at: int) -> tuple[tuple[bytes, ...], int]:
+    def _name(self, at: int) -> tuple[str, bytes, int]:
+        """Return the name at ``at`` as text and in wire form, and where it ends.
+
+        Once per offset: thousands of records may point at one long name.
+        """
         wire = self._wire
-        if wire[at] < 0xC0:
-            return read_name(wire, at)
-        back = (wire[at] & 0x3F) << 8 | wire[at + 1]
-        if back >= at:
-            raise Truncated
-        # once per offset: thousands of records may point at one long name
-        labels = self._names.get(back)
-        if labels is None:
-            labels = self._names[back] = read_name(wire, back)[0]
-        return labels, at + 2
+        start, end = at, 0
+        if wire[at] >= 0xC0:
+            start, end = (wire[at] & 0x3F) << 8 | wire[at + 1], at + 2
+            if start >= at:
+                raise Truncated
+        known = self._names.get(start)
+        if known is None:
+            labels, after = read_name(wire, start)
+            packed = b"".join(bytes((len(x),)) + x for x in labels) + b"\0"
+            known = self._names[start] = (names.text(labels), packed, after)
+        return known[0], known[1], end or known[2]
 
     def _section(self, at: int, count: int) -> tuple[tuple[RRset, ...], int]:
         rrsets: list[RRset] = []
         pending: list[bytes] = []
         last: tuple[str, int, int, int] | None = None
         for _ in range(count):
-            labels, at = self._name(at)
+            owner, _, at = self._name(at)
             rtype, rclass, ttl, length = _FIXED.unpack_from(self._wire, at)
             at += _FIXED.size
             end = at + length
@@ -187,7 +191,7 @@ class _Reader:
                 at = end
                 continue
             ttl = 0 if ttl >= 1 << 31 else ttl  # RFC 2181 8
-            key = (names.text(labels), rtype, rclass, ttl)
+            key = (owner, rtype, rclass, ttl)
             if key != last and pending and last:
                 rrsets.append(_rrset(last, pending))
                 pending = []
@@ -208,8 +212,8 @@ class _Reader:
         out = b""
         for part in layout:
             if part == "n":
-                labels, at = self._name(at)
-                out += b"".join(bytes((len(x),)) + x for x in labels) + b"\0"
+                _, packed, at = self._name(at)
+                out += packed
             else:
                 size = (
                     part

@@ -95,4 +95,11 @@ def _details(plugin: str, details: Mapping[str, Any]) -> Iterator[str]:
         yield from text if isinstance(text, list) else str(text).splitlines()
         return
     for key, value in details.items():
-        yield f"{plugin} {key}: {value}"
+        for each in value if isinstance(value, list) else [value]:
+            yield f"{plugin} {key}: {_shown(each)}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {each}" for key, each in value.items())
+    return str(value)

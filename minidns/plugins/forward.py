@@ -84,7 +84,9 @@ def _upstream_label(query: Query, response: Response | None) -> str:
 def _explained(
     lines: list[Line], query: Query, response: Response
 ) -> Mapping[str, object]:
-    """Return how the upstreams fare that are asked for such a name."""
+    """Return how the upstreams fare that were asked, or that failed to answer."""
+    if response.rule and not any(each.kind == "upstream" for each in response.sources):
+        return {}
     line = next((line for line in lines if line.covers(query.question.qname)), None)
     proxies = line.proxies if line else ()
     return {
