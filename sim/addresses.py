@@ -1,7 +1,8 @@
 """Addresses given out: to Services from one range, to Pods from their node's."""
 
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address, ip_network
+from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from sim.objects import Json, Key, dig, key_of
 from sim.status import failure
@@ -27,13 +28,19 @@ def family_of(address: str) -> str:
         return ""
 
 
+@cache
+def _network(cidr: str) -> IPv4Network | IPv6Network:
+    """Return a range, read once."""
+    return ip_network(cidr)
+
+
 def nth(cidr: str, offset: int) -> str:
     """Return the address ``offset`` places into a range.
 
     >>> nth("10.96.0.0/16", 10)
     '10.96.0.10'
     """
-    return str(ip_network(cidr)[offset])
+    return str(_network(cidr)[offset])
 
 
 class Pool:
@@ -53,7 +60,7 @@ class Pool:
 
         """
         for _ in range(self.network.num_addresses):
-            self._offer = str(self.network[self._next])
+            self._offer = str(self.network[self._next % self.network.num_addresses])
             if self._offer not in self._taken:
                 return self._offer
             self._step()
@@ -101,6 +108,8 @@ class Addresses:
             network = ip_network(pod_cidr)
             whole = ip_network(POD_RANGES[f"IPv{network.version}"])
             start = int(network[0]) - int(whole[0]) + 2
+            if network[0] not in whole:  # a node from elsewhere
+                whole, start = network, 2
             self._pod_pools[pod_cidr] = Pool(str(whole), start, self.pods)
         return self._pod_pools[pod_cidr]
 

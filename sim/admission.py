@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from sim import deployments, namespaces, pods, services, slices
+from sim import deployments, namespaces, nodes, pods, services, slices
 from sim.addresses import Addresses
 from sim.kinds import Kind
 from sim.objects import Json
@@ -67,6 +67,7 @@ _ADMISSIONS = {
     "Pod": Admission(pods.fill, pods.causes),
     "EndpointSlice": Admission(slices.fill, slices.causes),
     "Deployment": Admission(deployments.fill, deployments.causes),
+    "Node": Admission(check=nodes.causes),
     "Role": Admission(name=SEGMENT),
     "RoleBinding": Admission(name=SEGMENT),
     "ClusterRole": Admission(name=SEGMENT),

@@ -5,6 +5,7 @@ what no real server has: faults, actions and the log of requests (see `sim.contr
 """
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,19 +15,23 @@ from typing import NamedTuple, Self
 
 from aiohttp import web
 
-from sim import control, kubeconfig, paths, rbac, requests, streams, verbs
+from sim import control, kubeconfig, paths, rbac, requests, reviews, streams, verbs
 from sim.apiserver import Cluster
+from sim.connections import reset, trickle
 from sim.faults import NO_RULE, Action, Faults, Rule
 from sim.listing import read_version
 from sim.objects import encode
-from sim.replies import Asked, Reply, refused
+from sim.replies import Asked, Reply, read_document, refused
 from sim.requests import Request, RequestLog
 from sim.status import ApiError, failure, too_large
 from sim.store import Snapshot
-from sim.streams import Stream, reset, trickle
+from sim.streams import Stream
 
 VERSION = "v1.33.0"
 """What /version says."""
+
+
+_log = logging.getLogger(__name__)
 
 
 class Tls(NamedTuple):
@@ -41,8 +46,9 @@ class ApiServer:
     """Serves a cluster's API on a loopback address; port 0 takes a free one.
 
     ``tokens`` maps bearer tokens to user names, and may change while it runs; None
-    takes any. With ``rbac`` only what roles allow is answered. ``future_wait_s`` is how
-    long a LIST of a version that does not exist yet waits for it.
+    takes any. With ``rbac`` only what roles allow is answered; kubectl sends its token
+    over TLS alone. ``future_wait_s`` is how long a LIST of a version that does not
+    exist yet waits for it.
     """
 
     def __init__(
@@ -53,7 +59,7 @@ class ApiServer:
         *,
         tls: Tls | None = None,
         tokens: Mapping[str, str] | None = None,
-        has_rbac: bool = False,
+        rbac: bool = False,
         version: str = VERSION,
         future_wait_s: float = 3.0,
     ) -> None:
@@ -61,7 +67,7 @@ class ApiServer:
         self.faults = Faults()
         self.requests = RequestLog()
         self.tokens = tokens
-        self.has_rbac = has_rbac
+        self.has_rbac = rbac
         self.streams: set[Stream] = set()
         """The open watches."""
         self._host = host
@@ -93,7 +99,8 @@ class ApiServer:
     def url(self) -> str:
         """Return where the server listens, once it does."""
         scheme = "https" if self._ssl else "http"
-        return f"{scheme}://{self._host}:{self._port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{scheme}://{host}:{self._port}"
 
     def kubeconfig(
         self,
@@ -186,16 +193,23 @@ class ApiServer:
             if rule.body is not None:
                 return await _respond(raw, Reply(rule.body), rule)
             if self.has_rbac:
-                rbac.authorize(self.cluster, request, user)
+                rbac.authorize(self.cluster, rbac.attributes_of(request), user)
             if request.verb == "watch":
                 return await self._watch(raw, request, rule)
-            reply = await self._answer(request, await raw.content.read())
+            reply = await self._answer(request, user, await raw.content.read())
         except ApiError as error:
             reply = refused(error)
+        except Exception as error:
+            _log.exception("%s %s failed", request.method, request.path)
+            reply = refused(failure(500, f"Internal error occurred: {error!r}"))
         return await _respond(raw, reply, rule)
 
-    async def _answer(self, request: Request, body: bytes) -> Reply:
+    async def _answer(self, request: Request, user: rbac.User, body: bytes) -> Reply:
         """Return the answer to anything but a watch."""
+        if request.path == reviews.PATH and request.method == "POST":
+            review = read_document(body, request.content_type)
+            asker = user if self.has_rbac else rbac.ADMIN
+            return reviews.answer(self.cluster, asker, review)
         if request.kind is None:
             return paths.answer(request, self._version)
         head = self.faults.stale_at or self.cluster.version

@@ -16,10 +16,10 @@ from sim.feed import Feed
 from sim.fields import Manager
 from sim.kinds import Kind, kind_of, named
 from sim.namespaces import check_creation, undeletable
-from sim.objects import Clock, Json, clone, key_of, timestamp, with_meta
+from sim.objects import Clock, Json, Key, clone, key_of, timestamp, with_meta
 from sim.patch import MERGE_PATCH, patched
 from sim.selectors import EVERYTHING, Selection, selection
-from sim.status import already_exists, not_found
+from sim.status import already_exists, invalid, not_found, required
 from sim.watching import Cursor, WatchEvent
 from sim.writing import Deletion, Write
 
@@ -115,7 +115,7 @@ class Cluster(Feed):
 
         """
         kind = kind_of(obj)
-        obj = clone(writing.check_body(kind, obj))
+        obj = writing.read_body(kind, obj)
         self._place(kind, obj)
         writing.name_new(obj, self.new_suffix)
         if kind.has_status and not write.keeps_status:
@@ -136,11 +136,8 @@ class Cluster(Feed):
 
         """
         kind = kind_of(obj)
-        obj = clone(obj)
-        meta = obj["metadata"]
-        if kind.namespaced:
-            meta.setdefault("namespace", "default")
-        live = self._existing(kind, meta.get("namespace", ""), meta.get("name", ""))
+        obj = writing.read_body(kind, obj)
+        live = self._existing(kind, *self._key(kind, obj))
         return self._replace(kind, live, obj, write)
 
     def patch(
@@ -162,7 +159,7 @@ class Cluster(Feed):
         row = named(kind)
         live = self._existing(row, namespace, name)
         new = patched(row, live, patch, style)
-        return self._replace(row, live, clone(writing.check_body(row, new)), write)
+        return self._replace(row, live, writing.read_body(row, new), write)
 
     def apply(self, obj: Json, write: Write = BY_SIM, *, force: bool = True) -> Json:
         """Create or change an object by server-side apply.
@@ -173,10 +170,8 @@ class Cluster(Feed):
 
         """
         kind = kind_of(obj)
-        obj = clone(writing.check_body(kind, obj))
-        if kind.namespaced:
-            obj["metadata"].setdefault("namespace", "default")
-        live = self.store[kind].objects.get(key_of(obj))
+        obj = writing.read_body(kind, obj)
+        live = self.store[kind].objects.get(self._key(kind, obj))
         if live is not None:
             writing.check_versions(kind, live, obj)
         new = apply.applied(
@@ -233,6 +228,16 @@ class Cluster(Feed):
         """Delete every object selected; return their last states."""
         found = self.list(kind, namespace, labels, fields)
         return [self.delete(kind, *key_of(obj), deletion) for obj in found]
+
+    def _key(self, kind: Kind, obj: Json) -> Key:
+        """Return namespace and name of a body; without a namespace it is default."""
+        meta = obj["metadata"]
+        if not meta.get("name"):
+            cause = required("metadata.name", "name is required")
+            raise invalid(kind.title, "", [cause])
+        if kind.namespaced:
+            meta["namespace"] = meta.get("namespace") or "default"
+        return key_of(obj)
 
     def _existing(self, kind: Kind, namespace: str, name: str) -> Json:
         """Return an object that must be there."""

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from sim.faults import Action, Faults, Rule
 from sim.objects import decode, encode
-from sim.rbac import User, denial
+from sim.rbac import User, attributes_of, denial
 from sim.requests import Request
 from sim.status import (
     ApiError,
@@ -104,7 +104,7 @@ async def act_on(stream: Stream, action: Action) -> None:
 def error_of(rule: Rule, request: Request, user: User) -> ApiError:
     """Return the failure that a rule makes of a request."""
     if rule.status == 403 and request.kind is not None and not rule.message:
-        return denial(request, user)
+        return denial(attributes_of(request), user)
     message = rule.message or MESSAGES.get(rule.status, "simulated fault")
     retry = {"retryAfterSeconds": rule.retry_after} if rule.retry_after else None
     return failure(rule.status, message, rule.reason, retry)

@@ -4,6 +4,7 @@ There are no ReplicaSets between: a Pod belongs to its Deployment at once, and t
 of the template in its name and labels tells old from new.
 """
 
+import re
 from collections.abc import Iterator
 from hashlib import sha256
 from math import ceil, floor
@@ -33,6 +34,7 @@ from sim.store import Change
 if TYPE_CHECKING:
     from sim.apiserver import Cluster
 
+_PERCENT = re.compile(r"[0-9]+%")
 HASH = "pod-template-hash"
 
 
@@ -68,6 +70,14 @@ def causes(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]
         why = "`selector` does not match template `labels`"
         yield wrong("spec.template.metadata.labels", labels, why)
     yield from spec_causes(spec["template"]["spec"], "spec.template.spec")
+    rolling = spec["strategy"].get("rollingUpdate") or {}
+    for name, value in rolling.items():
+        if isinstance(value, str) and not _PERCENT.fullmatch(value):
+            why = "a valid percent string must be a numeric string followed by '%'"
+            yield wrong(f"spec.strategy.rollingUpdate.{name}", value, why)
+    if spec["replicas"] < 0:
+        why = "must be greater than or equal to 0"
+        yield wrong("spec.replicas", spec["replicas"], why)
 
 
 def share(value: int | str, replicas: int, *, up: bool) -> int:

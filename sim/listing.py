@@ -3,6 +3,7 @@
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf, nan
 
 import msgspec
 
@@ -107,6 +108,23 @@ def read_version(text: str) -> int:
     return int(text or 0)
 
 
+def read_number(query: Mapping[str, str], name: str) -> float:
+    """Return the number a query gives as ``name``, 0 if it gives none.
+
+    Raises:
+        ApiError: it is no number, or none that makes sense (400).
+
+    """
+    text = query.get(name) or "0"
+    try:
+        number = float(text)
+    except ValueError:
+        number = nan
+    if not 0 <= number < inf:
+        raise bad_request(f'{name}: "{text}" is not a number from 0 up')
+    return number
+
+
 def options_of(query: Mapping[str, str]) -> ListOptions:
     """Return the options in a query string.
 
@@ -121,15 +139,13 @@ def options_of(query: Mapping[str, str]) -> ListOptions:
             "specifying resource version is not allowed when using continue"
         )
     read_version(version)
-    limit = query.get("limit", "") or "0"
-    if not limit.isdigit():
-        raise bad_request(f'strconv.ParseInt: parsing "{limit}": invalid syntax')
+    limit = int(read_number(query, "limit"))
     # a limit beside a version has always meant exactly that version (API concepts)
-    legacy = not match and int(limit) > 0 and version not in ("", "0")
+    legacy = not match and limit > 0 and version not in ("", "0")
     return ListOptions(
         version,
         match == "Exact" or legacy,
-        int(limit),
+        limit,
         from_text(token) if token else None,
     )
 

@@ -191,7 +191,6 @@ class PodController:
             {
                 "type": name,
                 "status": "True" if name in true else "False",
-                "lastProbeTime": None,
                 "lastTransitionTime": time,
             }
             for name in CONDITIONS

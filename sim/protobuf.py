@@ -68,6 +68,13 @@ _FIELDS = {
     "3 roleRef RoleRef",
     "Subject": "1 kind, 2 apiGroup, 3 name, 4 namespace",
     "RoleRef": "1 apiGroup, 2 kind, 3 name",
+    "SelfSubjectAccessReview": "1 metadata ObjectMeta, 2 spec ReviewSpec, "
+    "3 status Empty",
+    "ReviewSpec": "1 resourceAttributes ReviewedResource, "
+    "2 nonResourceAttributes ReviewedPath",
+    "ReviewedResource": "1 namespace, 2 verb, 3 group, 4 version, 5 resource, "
+    "6 subresource, 7 name",
+    "ReviewedPath": "1 path, 2 verb",
     "Counters": "1 observedGeneration int, 2 replicas int, 3 disruptionsAllowed int, "
     "4 currentHealthy int, 5 desiredHealthy int, 6 expectedPods int, "
     "7 readyReplicas int",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sim.objects import Json
 from sim.requests import Request
-from sim.status import ApiError, failure, forbidden
+from sim.status import ApiError, failure
 
 if TYPE_CHECKING:
     from sim.apiserver import Cluster
@@ -15,6 +15,8 @@ MASTERS = "system:masters"
 AUTHENTICATED = "system:authenticated"
 ACCOUNT = "system:serviceaccount:"
 ALL = "*"
+REVIEWS = "/apis/authorization.k8s.io/"
+"""Where everybody may ask what they may do (ClusterRole system:basic-user)."""
 OPEN_PATHS = ("/api", "/apis", "/healthz", "/livez", "/openapi", "/readyz", "/version")
 """What everybody who has a name may read (ClusterRole system:discovery)."""
 
@@ -25,6 +27,27 @@ class User:
 
     name: str
     groups: tuple[str, ...] = (AUTHENTICATED,)
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What is to be allowed: a verb on a resource, or on a path that is none."""
+
+    verb: str
+    group: str = ""
+    resource: str = ""
+    """The plural, with a subresource as in pods/status; empty: it is a path."""
+    namespace: str = ""
+    name: str = ""
+    path: str = ""
+
+
+def attributes_of(request: Request) -> Attributes:
+    """Return what a request needs to be allowed."""
+    if request.kind is None:
+        return Attributes(request.verb, path=request.path)
+    group, resource = request.kind.group, request.resource
+    return Attributes(request.verb, group, resource, request.scope, request.name)
 
 
 ADMIN = User("kubernetes-admin", (MASTERS, AUTHENTICATED))
@@ -60,8 +83,8 @@ def authenticated(
     return ADMIN if tokens[token] == ADMIN.name else user_named(tokens[token])
 
 
-def authorize(cluster: "Cluster", request: Request, user: User) -> None:
-    """Let a request pass that some role allows.
+def authorize(cluster: "Cluster", asked: Attributes, user: User) -> None:
+    """Let pass what some role allows.
 
     Raises:
         ApiError: none does (403).
@@ -69,14 +92,13 @@ def authorize(cluster: "Cluster", request: Request, user: User) -> None:
     """
     if MASTERS in user.groups:
         return
-    if request.kind is None:
-        is_open = request.path.startswith(OPEN_PATHS) and request.method == "GET"
-        if not is_open and not _allows_path(cluster, request, user):
-            raise _forbidden_path(request, user)
-    elif not any(
-        _allows(rule, request) for rule in rules_of(cluster, user, request.namespace)
-    ):
-        raise denial(request, user)
+    if asked.verb == "get" and asked.path.startswith(OPEN_PATHS):
+        return
+    if asked.verb == "post" and asked.path.startswith(REVIEWS):
+        return
+    allows = _allows if asked.resource else _allows_path
+    if not any(allows(r, asked) for r in rules_of(cluster, user, asked.namespace)):
+        raise denial(asked, user)
 
 
 def rules_of(cluster: "Cluster", user: User, namespace: str) -> Iterator[Json]:
@@ -117,18 +139,17 @@ def _rules(cluster: "Cluster", binding: Json, namespace: str) -> Iterable[Json]:
     return (role or {}).get("rules") or ()
 
 
-def _allows(rule: Json, request: Request) -> bool:
-    """Return whether one rule allows a request for a resource."""
-    assert request.kind is not None
+def _allows(rule: Json, asked: Attributes) -> bool:
+    """Return whether one rule allows a verb on a resource."""
     names = rule.get("resourceNames") or ()
-    wanted = [ALL, request.resource]
-    if request.subresource:
-        wanted.append(f"*/{request.subresource}")
+    wanted = [ALL, asked.resource]
+    if "/" in asked.resource:
+        wanted.append(f"*/{asked.resource.partition('/')[2]}")
     return (
-        _has(rule, "verbs", ALL, request.verb)
-        and _has(rule, "apiGroups", ALL, request.kind.group)
+        _has(rule, "verbs", ALL, asked.verb)
+        and _has(rule, "apiGroups", ALL, asked.group)
         and _has(rule, "resources", *wanted)
-        and (not names or request.name in names)
+        and (not names or asked.name in names)
     )
 
 
@@ -137,31 +158,30 @@ def _has(rule: Json, field: str, *values: str) -> bool:
     return not set(values).isdisjoint(rule.get(field) or ())
 
 
-def _allows_path(cluster: "Cluster", request: Request, user: User) -> bool:
-    """Return whether a rule allows a request for a path that is no resource's."""
-    for rule in rules_of(cluster, user, ""):
-        for path in rule.get("nonResourceURLs") or ():
-            start, star, _ = path.partition(ALL)
-            fits = request.path.startswith(start) if star else request.path == path
-            if fits and _has(rule, "verbs", ALL, request.verb):
-                return True
+def _allows_path(rule: Json, asked: Attributes) -> bool:
+    """Return whether one rule allows a verb on a path that is no resource's."""
+    for path in rule.get("nonResourceURLs") or ():
+        start, star, _ = path.partition(ALL)
+        fits = asked.path.startswith(start) if star else asked.path == path
+        if fits and _has(rule, "verbs", ALL, asked.verb):
+            return True
     return False
 
 
-def denial(request: Request, user: User) -> ApiError:
-    """Return the 403 that ``user`` gets for a resource."""
-    assert request.kind is not None
-    where = f'in the namespace "{request.namespace}"'
-    if not request.namespace:
+def denial(asked: Attributes, user: User) -> ApiError:
+    """Return the 403 that ``user`` gets."""
+    if not asked.resource:
+        what = f'User "{user.name}" cannot {asked.verb} path "{asked.path}"'
+        return failure(403, f"forbidden: {what}", details={})
+    plural = asked.resource.partition("/")[0]
+    subject = f"{plural}.{asked.group}" if asked.group else plural
+    subject += f' "{asked.name}"' if asked.name else ""
+    where = f'in the namespace "{asked.namespace}"'
+    if not asked.namespace:
         where = "at the cluster scope"
-    why = (
-        f'User "{user.name}" cannot {request.verb} resource "{request.resource}" '
-        f'in API group "{request.kind.group}" {where}'
+    message = (
+        f'{subject} is forbidden: User "{user.name}" cannot {asked.verb} resource '
+        f'"{asked.resource}" in API group "{asked.group}" {where}'
     )
-    return forbidden(request.kind, request.name, why)
-
-
-def _forbidden_path(request: Request, user: User) -> ApiError:
-    """Return the 403 for a path that is no resource's."""
-    what = f'User "{user.name}" cannot {request.verb} path "{request.path}"'
-    return failure(403, f"forbidden: {what}", details={})
+    details = {"name": asked.name, "group": asked.group, "kind": plural}
+    return failure(403, message, details={k: v for k, v in details.items() if v})

@@ -9,7 +9,7 @@ from sim.kinds import Kind
 from sim.objects import Json, decode
 from sim.requests import Request
 from sim.status import ApiError, bad_request, failure, invalid, unsupported
-from sim.writing import Deletion, Write, check_body
+from sim.writing import Deletion, Write, typed
 
 PROTOBUF_HINT = (
     "this simulated API server reads protobuf only where it must, and not this: {}. "
@@ -44,30 +44,36 @@ def refused(error: ApiError) -> Reply:
     return Reply(error.status, error.code, retry_after_s=error.retry_after_s)
 
 
-def document_of(asked: Asked) -> Any:  # noqa: ANN401  # a patch may be a list
-    """Return the body as JSON, of whatever form it came in."""
-    media = asked.request.headers.get("Content-Type", "").partition(";")[0].strip()
-    if len(asked.body) > MOST_BODY:
+def read_document(body: bytes, content_type: str) -> Any:  # noqa: ANN401  # any JSON
+    """Return a body as JSON, of whatever form it came in.
+
+    Raises:
+        ApiError: it cannot be read (400, 415) or is too large (413).
+
+    """
+    if len(body) > MOST_BODY:
         raise failure(413, f"Request entity too large: limit is {MOST_BODY}")
+    media = content_type.partition(";")[0].strip()
     if media == protobuf.MEDIA_TYPE:
         try:
-            return protobuf.decode(asked.body)
+            return protobuf.decode(body)
         except ValueError as error:
             raise failure(415, PROTOBUF_HINT.format(error)) from None
     try:
-        if media.endswith("yaml"):
-            return yaml.safe_load(asked.body)
-        return decode(asked.body)
+        return yaml.safe_load(body) if media.endswith("yaml") else decode(body)
     except (ValueError, yaml.YAMLError) as error:
         raise bad_request(f"the body cannot be read: {error}") from None
+
+
+def document_of(asked: Asked) -> Any:  # noqa: ANN401  # a patch may be a list
+    """Return the body of a request as JSON."""
+    return read_document(asked.body, asked.request.content_type)
 
 
 def object_of(asked: Asked) -> Json:
     """Return the object in a body, put where the path says."""
     request, kind = asked.request, asked.kind
-    obj = check_body(kind, document_of(asked))
-    obj.setdefault("apiVersion", kind.api_version)
-    obj.setdefault("kind", kind.name)
+    obj = typed(kind, document_of(asked))
     given = obj["metadata"].get("namespace")
     if kind.namespaced and given not in (None, "", request.namespace):
         raise bad_request(

@@ -49,9 +49,20 @@ class Request:
         return "/".join(filter(None, (self.kind.plural, self.subresource)))
 
     @property
+    def scope(self) -> str:
+        """Return the namespace whose roles count; a Namespace is in itself."""
+        is_space = self.kind is not None and self.kind.name == "Namespace"
+        return self.name if is_space else self.namespace
+
+    @property
     def accept(self) -> str:
         """Return the media types that the client takes."""
         return self.headers.get("Accept", "")
+
+    @property
+    def content_type(self) -> str:
+        """Return the media type of the body."""
+        return self.headers.get("Content-Type", "")
 
     @property
     def manager(self) -> str:

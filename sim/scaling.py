@@ -30,7 +30,7 @@ def answer(cluster: "Cluster", asked: Asked) -> Reply:
         return Reply(scale_of(live))
     document = document_of(asked)
     if request.verb == "patch":
-        media = request.headers.get("Content-Type", "").partition(";")[0]
+        media = request.content_type.partition(";")[0]
         style = JSON_PATCH if media == JSON_PATCH else MERGE_PATCH
         document = patched(kind, scale_of(live), document, style)
     check_versions(kind, live, document)

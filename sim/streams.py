@@ -1,8 +1,6 @@
 """WATCH over HTTP: one stream for each watcher, and all that can go wrong with it."""
 
 import asyncio
-import socket
-import struct
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,9 +9,10 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from sim import table
+from sim.connections import reset, trickle
 from sim.faults import Faults, Rule
 from sim.kinds import Kind
-from sim.listing import read_version
+from sim.listing import read_number, read_version
 from sim.objects import Json, encode
 from sim.selectors import Selection
 from sim.status import ApiError, failure, invalid, not_allowed
@@ -71,7 +70,7 @@ def options_of(query: Mapping[str, str], head: int) -> WatchOptions:
     begins = initial == "true" or (not version and initial != "false")
     return WatchOptions(
         version or head,
-        float(query.get("timeoutSeconds") or LONGEST_S),
+        read_number(query, "timeoutSeconds") or LONGEST_S,
         bookmarks,
         begins,
         initial == "true",
@@ -279,25 +278,3 @@ class Stream:
 def _line(event: Json) -> bytes:
     """Return an event as it travels."""
     return encode(event) + b"\n"
-
-
-async def trickle(response: web.StreamResponse, data: bytes, rate: int) -> None:
-    """Send ``data`` at ``rate`` bytes a second; 0: at once."""
-    if not rate:
-        await response.write(data)
-        return
-    step = max(rate // 10, 1)
-    for start in range(0, len(data), step):
-        await response.write(data[start : start + step])
-        await asyncio.sleep(step / rate)
-
-
-def reset(transport: asyncio.Transport | None) -> None:
-    """Close a connection with a reset: unsent bytes are lost, the peer gets RST."""
-    if transport is None:
-        return
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        # lingering for no time at all turns close() into a reset (socket(7))
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sim.columns import Column
+from sim.columns import Cell, Column
 from sim.kinds import Kind
 from sim.objects import Json
 
@@ -47,12 +47,20 @@ def _definition(column: Column) -> Json:
 
 def _row(kind: Kind, obj: Json, now: float, include: str) -> Json:
     """Return one row, with as much of the object as is asked for."""
-    row: Json = {"cells": [column.cell(obj, now) for column in kind.columns]}
+    row: Json = {"cells": [_cell(column, obj, now) for column in kind.columns]}
     if include == "Object":
         row["object"] = obj
     elif include != "None":
         row["object"] = partial(obj)
     return row
+
+
+def _cell(column: Column, obj: Json, now: float) -> Cell:
+    """Return one cell; an object that is not what its kind should be has bad ones."""
+    try:
+        return column.cell(obj, now)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return "<invalid>"
 
 
 def partial(obj: Json) -> Json:

@@ -128,7 +128,7 @@ def _update(cluster: Cluster, asked: Asked) -> Reply:
 def _patch(cluster: Cluster, asked: Asked) -> Reply:
     """Answer PATCH, server-side apply among it."""
     request, kind = asked.request, asked.kind
-    style = request.headers.get("Content-Type", "").partition(";")[0].strip()
+    style = request.content_type.partition(";")[0].strip()
     key = request.namespace, request.name
     if style != APPLY_PATCH:
         patch = document_of(asked)

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from sim import shapes
 from sim.kinds import Kind
-from sim.objects import Json, dig, is_terminating
-from sim.status import bad_request, conflict, failure
+from sim.objects import Json, clone, dig, is_terminating
+from sim.status import ApiError, bad_request, conflict
 
 _SERVER_SET = ("uid", "creationTimestamp", "deletionTimestamp", "generateName")
 """Metadata that a write to an existing object cannot change."""
@@ -93,7 +95,7 @@ def check_deletion(kind: Kind, live: Json, deletion: Deletion) -> None:
         raise conflict(kind, meta["name"], f"Precondition failed: {why}")
 
 
-def _wrong_uid(kind: Kind, live: Json, uid: str) -> Exception:
+def _wrong_uid(kind: Kind, live: Json, uid: str) -> ApiError:
     """Return 409 for an object that is not the one meant."""
     actual = live["metadata"]["uid"]
     why = f"UID in precondition: {uid}, UID in object meta: {actual}"
@@ -171,22 +173,46 @@ def is_over(obj: Json) -> bool:
     return is_terminating(obj) and not finalizers_of(obj)
 
 
-def check_body(kind: Kind, obj: object) -> Json:
-    """Return ``obj`` if it can be an object of ``kind``.
+def typed(kind: Kind, body: object) -> Json:
+    """Return ``body`` with its kind and metadata, if it can be of ``kind``.
 
     Raises:
-        ApiError: it is no object with metadata, or of another kind (400).
+        ApiError: it is no object, or says that it is of another kind (400).
 
     """
-    if not isinstance(obj, dict) or not isinstance(obj.get("metadata", {}), dict):
-        raise failure(
-            400, "the object provided is unrecognized (must be of type Object)"
+    meta = body.get("metadata") if isinstance(body, dict) else body
+    if not isinstance(body, dict) or not isinstance(meta, dict | None):
+        raise bad_request(
+            "the object provided is unrecognized (must be of type Object)"
         )
-    said = obj.get("apiVersion", kind.api_version), obj.get("kind", kind.name)
+    said = body.get("apiVersion", kind.api_version), body.get("kind", kind.name)
     if said != (kind.api_version, kind.name):
         raise bad_request(
             f'{said[1]} in version "{said[0]}" cannot be handled as a {kind.name}: '
             f'expected {kind.name} in version "{kind.api_version}"'
         )
-    obj.setdefault("metadata", {})
+    names = {"apiVersion": kind.api_version, "kind": kind.name}
+    return {**body, **names, "metadata": {**(meta or {})}}
+
+
+def read_body(kind: Kind, body: object) -> Json:
+    """Return a copy of ``body``, the caller's own, if it can be of ``kind``.
+
+    A null is as good as no value, which is what it is to a real server's decoder.
+
+    Raises:
+        ApiError: it is no object, of another kind, or not of its shape (400).
+
+    """
+    obj: Json = _without_nulls(clone(typed(kind, body)))
+    shapes.check(kind, obj)
     return obj
+
+
+def _without_nulls(value: Any) -> Any:  # noqa: ANN401  # any JSON value
+    """Return a JSON value without the fields that are null."""
+    if isinstance(value, dict):
+        return {k: _without_nulls(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value

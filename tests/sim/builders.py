@@ -5,12 +5,14 @@ import io
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import trustme
 
-from sim.apihttp import ApiServer
+from sim.apihttp import ApiServer, Tls
 from sim.apiserver import Cluster
 from sim.objects import Json
 from sim.status import ApiError
@@ -85,6 +87,15 @@ async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while not holds():
             await asyncio.sleep(0.005)
+
+
+def certificates(folder: Path, authority: trustme.CA, name: str) -> Tls:
+    issued = authority.issue_cert("127.0.0.1")
+    files = Tls(folder / f"{name}.crt", folder / f"{name}.key", folder / "ca.crt")
+    issued.cert_chain_pems[0].write_to_path(files.certificate)
+    issued.private_key_pem.write_to_path(files.key)
+    authority.cert_pem.write_to_path(folder / "ca.crt")
+    return files
 
 
 class Client:

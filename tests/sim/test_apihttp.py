@@ -12,7 +12,7 @@ from kubernetes import client as sync_client
 from kubernetes import config as sync_config
 from kubernetes.aio import client, config
 
-from sim.apihttp import ApiServer, Tls
+from sim.apihttp import ApiServer
 from sim.apiserver import Cluster
 from sim.kinds import named
 from sim.objects import Json, version_of
@@ -20,6 +20,7 @@ from sim.population import services
 from tests.sim.builders import (
     DEADLINE_S,
     Client,
+    certificates,
     config_map,
     deployment,
     names,
@@ -458,7 +459,7 @@ async def test_watchers_that_leave_are_forgotten(api: Client) -> None:
 
 async def test_tokens_and_roles() -> None:
     tokens = {"good": COREDNS, "admin": "kubernetes-admin"}
-    async with serving(Cluster(), tokens=tokens, has_rbac=True) as api:
+    async with serving(Cluster(), tokens=tokens, rbac=True) as api:
         for token, expected in (("bad", 401), ("good", 403), ("admin", 200)):
             bearer = {"Authorization": f"Bearer {token}"}
             status, body = await api.ask("GET", "/api/v1/services", **bearer)
@@ -473,13 +474,23 @@ async def test_tokens_and_roles() -> None:
         )
 
 
-def certificates(folder: Path, authority: trustme.CA, name: str) -> Tls:
-    issued = authority.issue_cert("127.0.0.1")
-    files = Tls(folder / f"{name}.crt", folder / f"{name}.key", folder / "ca.crt")
-    issued.cert_chain_pems[0].write_to_path(files.certificate)
-    issued.private_key_pem.write_to_path(files.key)
-    authority.cert_pem.write_to_path(folder / "ca.crt")
-    return files
+@pytest.mark.parametrize(
+    ("has_rbac", "spec", "allowed"),
+    [
+        (False, {"resourceAttributes": {"verb": "list", "resource": "pods"}}, True),
+        (True, {"resourceAttributes": {"verb": "list", "resource": "pods"}}, False),
+        (True, {"nonResourceAttributes": {"verb": "get", "path": "/version"}}, True),
+        (True, {"nonResourceAttributes": {"verb": "get", "path": "/metrics"}}, False),
+    ],
+)
+async def test_access_review(has_rbac: bool, spec: Json, allowed: bool) -> None:
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    bearer = {"Authorization": f"Bearer {COREDNS}"}
+    async with serving(Cluster(), rbac=has_rbac) as api:
+        status, body = await api.ask("POST", path, {"spec": spec}, **bearer)
+        assert (status, body["status"]["allowed"]) == (201, allowed)
+        assert ("cannot" in body["status"].get("reason", "")) is not allowed
+        assert (await api.ask("POST", path, {"spec": {}}, **bearer))[0] == 400
 
 
 async def test_tls_and_changed_certificate(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ NEW = {"spec": {"template": {"metadata": {"annotations": {"new": "1"}}}}}
 STUCK = {"spec": {"template": {"metadata": {"annotations": {"sim/ready": "false"}}}}}
 
 
-def deployed(replicas: int = 3, **spec: Any) -> Cluster:
+def deployed(count: int = 3, **spec: Any) -> Cluster:
     cluster = Cluster()
-    cluster.create(deployment(replicas=replicas, **spec))
+    cluster.create(deployment(**{"replicas": count, **spec}))
     return cluster
 
 
@@ -141,6 +141,14 @@ def test_share_of_ten(value: int | str, up: bool, expected: int) -> None:
             {"template": {"metadata": {"labels": {"app": "web"}}, "spec": {}}},
             "spec.template.spec.containers: Required value",
             id="no-containers",
+        ),
+        pytest.param(
+            {"strategy": {"rollingUpdate": {"maxSurge": "many"}}},
+            'spec.strategy.rollingUpdate.maxSurge: Invalid value: "many"',
+            id="no-percentage",
+        ),
+        pytest.param(
+            {"replicas": -1}, "spec.replicas: Invalid value: -1", id="negative"
         ),
     ],
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import trustme
 
 from sim.apiserver import Cluster
 from sim.kinds import named
@@ -16,6 +17,7 @@ from sim.objects import version_of
 from tests.sim.builders import (
     DEADLINE_S,
     Client,
+    certificates,
     deployment,
     names,
     pod,
@@ -332,6 +334,24 @@ def is_within(wanted: object, found: object) -> bool:
     if isinstance(wanted, list) and isinstance(found, list):
         return len(wanted) == len(found) and all(map(is_within, wanted, found))
     return wanted == found
+
+
+async def test_auth_can_i(tmp_path: Path) -> None:
+    account = "system:serviceaccount:default:sa"
+    tokens = {"admin": "kubernetes-admin", "sim-admin": account}
+    tls = certificates(tmp_path, trustme.CA(), "server")
+    # kubectl sends no token over plain HTTP
+    async with serving(Cluster(), rbac=True, tokens=tokens, tls=tls) as api:
+        kubectl = Kubectl(api, tmp_path)
+        status, output = await kubectl.fails("auth", "can-i", "list", "pods")
+        assert (status, output.split()[0]) == (1, "no")
+        admin = ("--token=admin",)
+        role = ("create", "clusterrole", "r", "--verb=list", "--resource=pods")
+        await kubectl(*role, *admin)
+        user = "--serviceaccount=default:sa"
+        bind = ("create", "clusterrolebinding", "b", "--clusterrole=r", user)
+        await kubectl(*bind, *admin)
+        assert (await kubectl("auth", "can-i", "list", "pods")).split() == ["yes"]
 
 
 async def test_dry_run(kubectl: Kubectl) -> None:

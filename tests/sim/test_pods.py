@@ -62,6 +62,27 @@ def test_pod_without_any_node_gets_an_address_all_the_same() -> None:
 
 
 @pytest.mark.parametrize(
+    ("cidr", "address"),
+    [("192.0.2.0/24", "192.0.2.2"), ("192.0.2.7/32", "192.0.2.7")],
+)
+def test_node_from_elsewhere_has_addresses_of_its_own(cidr: str, address: str) -> None:
+    cluster = Cluster(nodes=())
+    meta = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "far"}}
+    cluster.create({**meta, "spec": {"podCIDRs": [cidr]}})
+    assert run(cluster, pod())["status"]["podIP"] == address
+
+
+def test_node_with_a_range_that_is_none() -> None:
+    meta = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "far"}}
+    obj = {**meta, "spec": {"podCIDRs": ["192.0.2.1/24"]}}
+    status = failing(lambda: Cluster().create(obj))
+    assert status["message"] == (
+        'Node "far" is invalid: spec.podCIDRs[0]: Invalid value: "192.0.2.1/24": '
+        "192.0.2.1/24 has host bits set"
+    )
+
+
+@pytest.mark.parametrize(
     ("annotations", "phase", "ready", "has_ip"),
     [
         pytest.param({"ready": "false"}, "Running", "False", True, id="not-ready"),

@@ -5,7 +5,15 @@ import pytest
 
 from sim.apiserver import Cluster
 from sim.objects import Json
-from sim.rbac import ADMIN, User, authenticated, authorize, user_named
+from sim.rbac import (
+    ADMIN,
+    Attributes,
+    User,
+    attributes_of,
+    authenticated,
+    authorize,
+    user_named,
+)
 from sim.requests import Request, read
 from tests.sim.builders import failing, namespace
 
@@ -16,6 +24,10 @@ GROUP = "rbac.authorization.k8s.io"
 def asked(path: str, method: str = "GET", token: str = "", **query: str) -> Request:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return read(method, path, query, headers, 0)
+
+
+def needed(path: str, method: str = "GET", **query: str) -> Attributes:
+    return attributes_of(asked(path, method, **query))
 
 
 def rule(groups: str, resources: str, verbs: str, **more: Any) -> Json:
@@ -77,7 +89,7 @@ def cluster_with_dns_role(subject: Json = ACCOUNT) -> Cluster:
 )
 def test_role_of_coredns(path: str, query: dict[str, str], is_allowed: bool) -> None:
     cluster = cluster_with_dns_role()
-    request = asked(path, **query)
+    request = needed(path, **query)
     if is_allowed:
         authorize(cluster, request, user_named(COREDNS))
     else:
@@ -110,7 +122,7 @@ def test_role_of_coredns(path: str, query: dict[str, str], is_allowed: bool) -> 
 )
 def test_subjects(subject: Json, is_allowed: bool) -> None:
     cluster = cluster_with_dns_role(subject)
-    request = asked("/api/v1/services")
+    request = needed("/api/v1/services")
     if is_allowed:
         authorize(cluster, request, user_named(COREDNS))
     else:
@@ -151,7 +163,7 @@ def test_subjects(subject: Json, is_allowed: bool) -> None:
     ],
 )
 def test_words_of_a_denial(path: str, method: str, message: str) -> None:
-    request = asked(path, method)
+    request = needed(path, method)
     status = failing(lambda: authorize(Cluster(), request, user_named(COREDNS)))
     assert (status["code"], status["reason"]) == (403, "Forbidden")
     assert status["message"] == message
@@ -164,9 +176,9 @@ def test_role_binding_is_for_its_namespace() -> None:
     ref = {"kind": "Role", "name": "r"}
     cluster.create(binding("RoleBinding", ref, ACCOUNT, namespace="prod"))
     user = user_named(COREDNS)
-    authorize(cluster, asked("/api/v1/namespaces/prod/services"), user)
+    authorize(cluster, needed("/api/v1/namespaces/prod/services"), user)
     for path in ("/api/v1/services", "/api/v1/namespaces/default/services"):
-        assert failing(partial(authorize, cluster, asked(path), user))
+        assert failing(partial(authorize, cluster, needed(path), user))
 
 
 @pytest.mark.parametrize(
@@ -185,7 +197,7 @@ def test_rules(more: Json, path: str, is_allowed: bool) -> None:
     cluster.create(role("ClusterRole", "r", rule("", "configmaps", "get") | more))
     ref = {"kind": "ClusterRole", "name": "r"}
     cluster.create(binding("ClusterRoleBinding", ref, ACCOUNT))
-    act = partial(authorize, cluster, asked(path), user_named(COREDNS))
+    act = partial(authorize, cluster, needed(path), user_named(COREDNS))
     if is_allowed:
         act()
     else:
@@ -199,8 +211,8 @@ def test_paths_that_are_no_resources_have_rules_too() -> None:
     ref = {"kind": "ClusterRole", "name": "r"}
     cluster.create(binding("ClusterRoleBinding", ref, ACCOUNT))
     for path in ("/metrics", "/logs/a"):
-        authorize(cluster, asked(path), user_named(COREDNS))
-    status = failing(lambda: authorize(cluster, asked("/other"), user_named(COREDNS)))
+        authorize(cluster, needed(path), user_named(COREDNS))
+    status = failing(lambda: authorize(cluster, needed("/other"), user_named(COREDNS)))
     assert status["code"] == 403
 
 
@@ -208,12 +220,12 @@ def test_binding_to_a_role_that_is_not_there_allows_nothing() -> None:
     cluster = Cluster()
     ref = {"kind": "ClusterRole", "name": "gone"}
     cluster.create(binding("ClusterRoleBinding", ref, ACCOUNT))
-    request = asked("/api/v1/services")
+    request = needed("/api/v1/services")
     assert failing(lambda: authorize(cluster, request, user_named(COREDNS)))
 
 
 def test_administrators_may_do_anything() -> None:
-    authorize(Cluster(), asked("/api/v1/services", "DELETE"), ADMIN)
+    authorize(Cluster(), needed("/api/v1/services", "DELETE"), ADMIN)
 
 
 @pytest.mark.parametrize(
@@ -242,3 +254,16 @@ def test_tokens(token: str, tokens: dict[str, str] | None, user: User) -> None:
 def test_wrong_tokens(token: str, tokens: dict[str, str] | None, only: str) -> None:
     status = failing(lambda: authenticated(asked("/api", token=token), tokens, only))
     assert (status["code"], status["message"]) == (401, "Unauthorized")
+
+
+def test_namespace_itself_is_in_the_scope_of_its_roles() -> None:
+    cluster = Cluster()
+    cluster.create(namespace("prod"))
+    rules = rule("", "namespaces", "get")
+    cluster.create(role("Role", "r", rules, namespace="prod"))
+    ref = {"kind": "Role", "name": "r"}
+    cluster.create(binding("RoleBinding", ref, ACCOUNT, namespace="prod"))
+    user = user_named(COREDNS)
+    authorize(cluster, needed("/api/v1/namespaces/prod"), user)
+    for path in ("/api/v1/namespaces/default", "/api/v1/namespaces"):
+        assert failing(partial(authorize, cluster, needed(path), user))["code"] == 403

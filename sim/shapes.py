@@ -1,0 +1,274 @@
+"""What type each field has, of those that this simulation reads.
+
+An object of another shape is refused before anything reads it, with the path of the
+field, as a real server refuses what it cannot decode. Fields that are not here may
+hold anything: there are no full schemas.
+"""
+
+from typing import Any, TypedDict
+
+import msgspec
+
+from sim.kinds import Kind
+from sim.objects import Json
+from sim.status import bad_request
+
+Texts = dict[str, str]
+Items = list[dict[str, Any]]
+
+
+class _Owner(TypedDict):
+    uid: str
+    name: str
+    kind: str
+
+
+class _Meta(TypedDict, total=False):
+    name: str
+    namespace: str
+    generateName: str
+    uid: str
+    resourceVersion: str
+    generation: int
+    labels: Texts
+    annotations: Texts
+    finalizers: list[str]
+    ownerReferences: list[_Owner]
+    managedFields: Items
+
+
+class _Condition(TypedDict):
+    type: str
+    status: str
+
+
+class _Expression(TypedDict):
+    key: str
+    operator: str
+
+
+class _Selector(TypedDict, total=False):
+    matchLabels: Texts
+    matchExpressions: list[_Expression]
+
+
+class _Phase(TypedDict, total=False):
+    phase: str
+
+
+class _NamespaceSpec(TypedDict, total=False):
+    finalizers: list[str]
+
+
+class _ServicePort(TypedDict, total=False):
+    name: str
+    port: int
+    protocol: str
+    targetPort: int | str
+    nodePort: int
+    appProtocol: str
+
+
+class _ServiceSpec(TypedDict, total=False):
+    type: str
+    clusterIP: str
+    clusterIPs: list[str]
+    externalIPs: list[str]
+    externalName: str
+    ipFamilies: list[str]
+    ipFamilyPolicy: str
+    ports: list[_ServicePort]
+    publishNotReadyAddresses: bool
+    selector: Texts
+
+
+class _ContainerPort(TypedDict, total=False):
+    name: str
+    containerPort: int
+    protocol: str
+
+
+class _Container(TypedDict, total=False):
+    name: str
+    image: str
+    env: Items
+    ports: list[_ContainerPort]
+    volumeMounts: Items
+    volumeDevices: Items
+
+
+class _DnsConfig(TypedDict, total=False):
+    nameservers: list[str]
+    searches: list[str]
+    options: Items
+
+
+class _PodSpec(TypedDict, total=False):
+    containers: list[_Container]
+    initContainers: list[_Container]
+    ephemeralContainers: list[_Container]
+    dnsPolicy: str
+    dnsConfig: _DnsConfig
+    hostname: str
+    subdomain: str
+    hostNetwork: bool
+    nodeName: str
+    volumes: Items
+    imagePullSecrets: Items
+    hostAliases: Items
+    resourceClaims: Items
+    schedulingGates: Items
+    topologySpreadConstraints: Items
+
+
+class _Ip(TypedDict):
+    ip: str
+
+
+class _ContainerStatus(TypedDict, total=False):
+    name: str
+    ready: bool
+    restartCount: int
+
+
+class _PodStatus(TypedDict, total=False):
+    phase: str
+    podIP: str
+    podIPs: list[_Ip]
+    hostIPs: list[_Ip]
+    conditions: list[_Condition]
+    containerStatuses: list[_ContainerStatus]
+
+
+class _Template(TypedDict, total=False):
+    metadata: _Meta
+    spec: _PodSpec
+
+
+class _Rolling(TypedDict, total=False):
+    maxSurge: int | str
+    maxUnavailable: int | str
+
+
+class _Strategy(TypedDict, total=False):
+    type: str
+    rollingUpdate: _Rolling
+
+
+class _DeploymentSpec(TypedDict, total=False):
+    replicas: int
+    selector: _Selector
+    template: _Template
+    strategy: _Strategy
+
+
+class _Conditions(TypedDict, total=False):
+    conditions: list[_Condition]
+
+
+class _EndpointConditions(TypedDict, total=False):
+    ready: bool
+    serving: bool
+    terminating: bool
+
+
+class _Endpoint(TypedDict, total=False):
+    addresses: list[str]
+    conditions: _EndpointConditions
+    hostname: str
+    nodeName: str
+    zone: str
+    targetRef: dict[str, Any]
+
+
+class _EndpointPort(TypedDict, total=False):
+    name: str
+    port: int
+    protocol: str
+
+
+class _Address(TypedDict):
+    type: str
+    address: str
+
+
+class _NodeSpec(TypedDict, total=False):
+    podCIDRs: list[str]
+    taints: Items
+
+
+class _NodeStatus(TypedDict, total=False):
+    addresses: list[_Address]
+    conditions: list[_Condition]
+
+
+class _Rule(TypedDict, total=False):
+    verbs: list[str]
+    apiGroups: list[str]
+    resources: list[str]
+    resourceNames: list[str]
+    nonResourceURLs: list[str]
+
+
+class _Subject(TypedDict):
+    kind: str
+    name: str
+
+
+class _RoleRef(TypedDict):
+    kind: str
+    name: str
+
+
+class _SelectorSpec(TypedDict, total=False):
+    selector: _Selector
+    podSelector: _Selector
+
+
+class _ImportSpec(TypedDict, total=False):
+    type: str
+    ips: list[str]
+    ports: Items
+
+
+_FIELDS: dict[str, dict[str, Any]] = {
+    "Namespace": {"spec": _NamespaceSpec, "status": _Phase},
+    "Service": {"spec": _ServiceSpec, "status": dict[str, Any]},
+    "Pod": {"spec": _PodSpec, "status": _PodStatus},
+    "EndpointSlice": {
+        "addressType": str,
+        "endpoints": list[_Endpoint],
+        "ports": list[_EndpointPort],
+    },
+    "ConfigMap": {"data": Texts, "binaryData": Texts},
+    "ServiceAccount": {"secrets": Items, "imagePullSecrets": Items},
+    "Deployment": {"spec": _DeploymentSpec, "status": _Conditions},
+    "Node": {"spec": _NodeSpec, "status": _NodeStatus},
+    "ServiceImport": {"spec": _ImportSpec},
+    "PodDisruptionBudget": {"spec": _SelectorSpec, "status": _Conditions},
+    "NetworkPolicy": {"spec": _SelectorSpec},
+    "ClusterRole": {"rules": list[_Rule]},
+    "ClusterRoleBinding": {"subjects": list[_Subject], "roleRef": _RoleRef},
+    "Role": {"rules": list[_Rule]},
+    "RoleBinding": {"subjects": list[_Subject], "roleRef": _RoleRef},
+}
+
+
+def check(kind: Kind, obj: Json) -> None:
+    """Let an object pass whose fields have the types they should.
+
+    Raises:
+        ApiError: one has another (400).
+
+    """
+    fields = {"metadata": _Meta, **_FIELDS.get(kind.name, {})}
+    for name, shape in fields.items():
+        if name in obj:
+            try:
+                msgspec.convert(obj[name], shape)
+            except msgspec.ValidationError as error:
+                where = str(error).replace("`$", f"`{name}")
+                raise bad_request(
+                    f'{kind.name} in version "{kind.version}" cannot be handled as a '
+                    f"{kind.name}: {name}: {where}"
+                ) from None
