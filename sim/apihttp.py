@@ -46,9 +46,9 @@ class ApiServer:
     """Serves a cluster's API on a loopback address; port 0 takes a free one.
 
     ``tokens`` maps bearer tokens to user names, and may change while it runs; None
-    takes any. With ``rbac`` only what roles allow is answered; kubectl sends its token
-    over TLS alone. ``future_wait_s`` is how long a LIST of a version that does not
-    exist yet waits for it.
+    takes any. With ``has_rbac`` only what roles allow is answered; kubectl sends its
+    token over TLS alone. ``future_wait_s`` is how long a LIST of a version that does
+    not exist yet waits for it.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class ApiServer:
         *,
         tls: Tls | None = None,
         tokens: Mapping[str, str] | None = None,
-        rbac: bool = False,
+        has_rbac: bool = False,
         version: str = VERSION,
         future_wait_s: float = 3.0,
     ) -> None:
@@ -67,7 +67,7 @@ class ApiServer:
         self.faults = Faults()
         self.requests = RequestLog()
         self.tokens = tokens
-        self.has_rbac = rbac
+        self.has_rbac = has_rbac
         self.streams: set[Stream] = set()
         """The open watches."""
         self._host = host

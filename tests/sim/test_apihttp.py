@@ -459,7 +459,7 @@ async def test_watchers_that_leave_are_forgotten(api: Client) -> None:
 
 async def test_tokens_and_roles() -> None:
     tokens = {"good": COREDNS, "admin": "kubernetes-admin"}
-    async with serving(Cluster(), tokens=tokens, rbac=True) as api:
+    async with serving(Cluster(), tokens=tokens, has_rbac=True) as api:
         for token, expected in (("bad", 401), ("good", 403), ("admin", 200)):
             bearer = {"Authorization": f"Bearer {token}"}
             status, body = await api.ask("GET", "/api/v1/services", **bearer)
@@ -486,7 +486,7 @@ async def test_tokens_and_roles() -> None:
 async def test_access_review(has_rbac: bool, spec: Json, allowed: bool) -> None:
     path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
     bearer = {"Authorization": f"Bearer {COREDNS}"}
-    async with serving(Cluster(), rbac=has_rbac) as api:
+    async with serving(Cluster(), has_rbac=has_rbac) as api:
         status, body = await api.ask("POST", path, {"spec": spec}, **bearer)
         assert (status, body["status"]["allowed"]) == (201, allowed)
         assert ("cannot" in body["status"].get("reason", "")) is not allowed

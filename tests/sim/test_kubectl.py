@@ -341,7 +341,7 @@ async def test_auth_can_i(tmp_path: Path) -> None:
     tokens = {"admin": "kubernetes-admin", "sim-admin": account}
     tls = certificates(tmp_path, trustme.CA(), "server")
     # kubectl sends no token over plain HTTP
-    async with serving(Cluster(), rbac=True, tokens=tokens, tls=tls) as api:
+    async with serving(Cluster(), has_rbac=True, tokens=tokens, tls=tls) as api:
         kubectl = Kubectl(api, tmp_path)
         status, output = await kubectl.fails("auth", "can-i", "list", "pods")
         assert (status, output.split()[0]) == (1, "no")
