@@ -102,6 +102,8 @@ class Query(Struct, frozen=True):
     """The key of the server block that matched."""
     hops: int = 0
     """How many questions of the server to itself led here; bounds chases."""
+    repeats: bool = True
+    """Whether it was asked in these bytes before, so that a Repeat is of use."""
 
     @property
     def owner(self) -> str:

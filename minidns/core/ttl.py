@@ -34,6 +34,8 @@ def clamped(ttl: int, at_least: int, at_most: int) -> int:
 
 def with_ttl(response: Response, ttl: int) -> Response:
     """Return ``response`` with ``ttl`` on every record, and without an OPT."""
+    if response.opt is None and all(each.ttl == ttl for each in sections(response)):
+        return response
     return replace(
         response,
         answer=_with_ttl(response.answer, ttl),

@@ -54,6 +54,8 @@ def decode_query(
     peer: Address = ("127.0.0.1", 0),
     local: Address = ("127.0.0.1", 53),
     server: str = "dns://:53",
+    *,
+    repeats: bool = True,
 ) -> Query:
     """Return the query in ``wire``.
 
@@ -108,6 +110,7 @@ def decode_query(
         peer,
         local,
         server,
+        repeats=repeats,
     )
 
 

@@ -77,10 +77,14 @@ class Answerer:
         transport: Literal["udp", "tcp"],
         peer: Address,
         local: Address,
+        *,
+        repeats: bool = False,
     ) -> Query | bytes | None:
         """Return the query in ``wire``, or the error reply it gets, or None."""
         try:
-            return decode_query(wire, transport, peer, local, self.server)
+            return decode_query(
+                wire, transport, peer, local, self.server, repeats=repeats
+            )
         except Dropped:
             return None
         except FormatError as exc:

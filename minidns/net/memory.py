@@ -157,11 +157,9 @@ class Memory:
     def put(
         self, question: bytes, query: Query, response: Response, reply: bytes
     ) -> None:
-        """Remember ``reply`` if it may be repeated and was asked for before."""
+        """Remember ``reply`` if it may be repeated; see ``expects``."""
         repeat = response.repeat
         if repeat is None or query.flags & 0x7800 or response.more:
-            return
-        if not self._twice(question):
             return
         size = len(question) + len(reply) + _OVERHEAD
         while self.entries and (
@@ -177,7 +175,8 @@ class Memory:
         for key in repeat.keys:
             self._asked.setdefault(key, set()).add(question)
 
-    def _twice(self, question: bytes) -> bool:
+    def expects(self, question: bytes) -> bool:
+        """Return whether an answer would be remembered: from the second time on."""
         if question in self._seen or question in self._seen_before:
             return True
         if len(self._seen) >= _SEEN:

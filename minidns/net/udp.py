@@ -144,7 +144,9 @@ class Datagrams:
         """Answer a query that is not remembered."""
         if peer[1] in _SILENT_PORTS:
             return
-        query = self._answerer.decode(wire, "udp", peer[:2], self._local)
+        query = self._answerer.decode(
+            wire, "udp", peer[:2], self._local, repeats=self.memory.expects(wire[2:])
+        )
         if query is None:
             return
         if isinstance(query, bytes):
@@ -172,7 +174,7 @@ class Datagrams:
         reply = encode_response(query, response)
         self._send(reply, peer, ancillary)
         # a change that came while the chain waited may have made the answer stale
-        if response.repeat is not None and age == self.memory.age:
+        if query.repeats and response.repeat is not None and age == self.memory.age:
             self.memory.put(query.wire[2:], query, response, reply)
 
 

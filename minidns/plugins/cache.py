@@ -143,7 +143,7 @@ class Cache:
         keep_ttl = self._options.keep_ttl
         ttl = entry.ttl if keep_ttl else entry.left(now)
         response = _from(entry, query, ttl, now)
-        if self._options.prefetch.amount:  # every hit counts
+        if self._options.prefetch.amount or not query.repeats:  # every hit counts
             return response
         return replace(
             response,

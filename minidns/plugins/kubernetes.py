@@ -109,7 +109,8 @@ class Kubernetes:
             outcome = answers.answer(inquiry, _chase(query) if query.hops else None)
             # before the sync state is looked at, and never for NODATA (CoreDNS)
             if not outcome.exists and covers(options.fallthrough, name):
-                return self._passed_on(await next_(query), outcome)
+                response = await next_(query)
+                return self._passed_on(response, outcome) if query.repeats else response
             return await self._respond(query, inquiry, outcome)
 
         return kubernetes
@@ -124,11 +125,12 @@ class Kubernetes:
     ) -> Response:
         if self._withholds and self.view.synced and self.view.stale:
             outcome = Outcome("negative/stale", outcome.sources, exists=False)
-            response = self._negative(inquiry, outcome, synced=False)
+            response = self._negative(query, inquiry, outcome, synced=False)
         elif outcome.answer:
             return await self._positive(query, outcome)
         else:
-            response = self._negative(inquiry, outcome, synced=self.view.synced)
+            synced = self.view.synced
+            response = self._negative(query, inquiry, outcome, synced=synced)
         if self.options.ede and (opt := responses.extended(query, response)):
             return replace(response, opt=opt)
         return response
@@ -140,7 +142,7 @@ class Kubernetes:
             response = responses.positive(outcome, answer, None)
             return replace(response, tc=True) if truncated else response
         repeat = None
-        if self.view.synced and outcome.rule != "zone/soa":
+        if query.repeats and self.view.synced and outcome.rule != "zone/soa":
             until = self.view.fresh_until if self._withholds else float("inf")
             repeat = Repeat(until, outcome.keys)
         return responses.positive(outcome, pieces, repeat)  # type: ignore[arg-type]  # nothing outside
@@ -165,11 +167,11 @@ class Kubernetes:
         return answer, truncated
 
     def _negative(
-        self, inquiry: Inquiry, outcome: Outcome, *, synced: bool
+        self, query: Query, inquiry: Inquiry, outcome: Outcome, *, synced: bool
     ) -> Response:
         soa = self.answers.soa(inquiry.zone, inquiry.spelled)
         repeat = None
-        if synced:
+        if synced and query.repeats:
             until = self._site.edges.now() + self.options.ttl
             if self._withholds:
                 until = min(until, self.view.fresh_until)

@@ -20,8 +20,7 @@ def response(*addresses: str, ttl: int = 30, repeat: Repeat | None = None) -> Re
 
 
 def put(memory: Memory, query: Query, answer: Response) -> None:
-    for _ in range(2):  # remembered when seen for the second time
-        memory.put(query.wire[2:], query, answer, encode_response(query, answer))
+    memory.put(query.wire[2:], query, answer, encode_response(query, answer))
 
 
 def read(memory: Memory, query: Query, now: float = 0.0) -> dns.message.Message | None:
@@ -29,10 +28,11 @@ def read(memory: Memory, query: Query, now: float = 0.0) -> dns.message.Message 
     return None if tail is None else dns.message.from_wire(query.wire[:2] + tail)
 
 
-def test_the_first_time_is_not_remembered() -> None:
-    memory, query = Memory(), asked("web.org.")
-    memory.put(query.wire[2:], query, response("192.0.2.1"), b"")
-    assert memory.get(query.wire[2:], 0) is None
+def test_an_answer_is_expected_again_from_the_second_time_on() -> None:
+    memory, question = Memory(), asked("web.org.").wire[2:]
+    assert not memory.expects(question)
+    assert memory.expects(question)
+    assert not memory.expects(asked("other.org.").wire[2:])
 
 
 def test_the_same_question_of_another_client() -> None:
