@@ -2,8 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any, NamedTuple
 
 from minidns.kube import objects
 from minidns.kube.resource import (
@@ -47,14 +47,23 @@ def has_fields(tree: Tree, selector: str) -> bool:
     return True
 
 
+class Change(NamedTuple):
+    """One write: the object as it is after it and as it was before."""
+
+    version: int
+    new: Tree | None
+    old: Tree | None
+
+
 class Api:
     """Objects by kind and key; each apply and delete reaches every watch at once."""
 
-    def __init__(self, trees: list[Tree]) -> None:
+    def __init__(self, trees: Iterable[Tree]) -> None:
         self.trees: dict[tuple[str, str, str], Tree] = {}
         self.version = 1000
+        self.changes: list[Change] = []
         self.forbidden: Callable[[Resource], bool] = lambda resource: False
-        self._watches: list[tuple[Resource, asyncio.Queue[WatchEvent]]] = []
+        self._watches: list[asyncio.Queue[Change]] = []
         for tree in trees:
             self.apply(tree)
 
@@ -63,55 +72,52 @@ class Api:
         meta = tree["metadata"]
         key = (tree["kind"], meta.get("namespace", ""), meta["name"])
         old = self.trees.get(key)
-        self.version += 1
-        stamped = {"uid": "-".join(key), **meta, "resourceVersion": str(self.version)}
-        self.trees[key] = new = {**tree, "metadata": stamped}
-        for resource, queue in self._watches:
-            if _wanted(new, resource):
-                queue.put_nowait(self._event("MODIFIED", new, resource))
-            elif old and _wanted(old, resource):
-                queue.put_nowait(self._event("DELETED", old, resource))
+        stamp = {"uid": "-".join(key), "resourceVersion": str(self.version + 1)}
+        self.trees[key] = new = {**tree, "metadata": {**meta, **stamp}}
+        self._changed(new, old)
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Take an object away."""
-        old = self.trees.pop((kind, namespace, name))
-        self.version += 1
-        for resource, queue in self._watches:
-            if _wanted(old, resource):
-                queue.put_nowait(self._event("DELETED", old, resource))
+        self._changed(None, self.trees.pop((kind, namespace, name)))
 
-    def _event(self, verb: str, tree: Tree, resource: Resource) -> WatchEvent:
-        obj = resource.read(objects.from_dict(tree))
-        return WatchEvent(verb, obj, str(self.version))
+    def _changed(self, new: Tree | None, old: Tree | None) -> None:
+        self.version += 1
+        change = Change(self.version, new, old)
+        self.changes.append(change)
+        for queue in self._watches:
+            queue.put_nowait(change)
 
     def list_watch(self, access: Access, resource: Resource) -> ListWatch:
         """Return what a reflector needs for ``resource``."""
         return _Collection(self, resource)
 
-    def page(self, resource: Resource) -> Page:
-        """Return all of ``resource`` at once."""
-        if self.forbidden(resource):
-            text = (
-                f'{resource.plural} is forbidden: User "someone" cannot list resource'
-            )
-            raise ApiError(text, status=403)
-        found = [tree for tree in self.trees.values() if _wanted(tree, resource)]
-        read = tuple(resource.read(objects.from_dict(tree)) for tree in found)
-        return Page(read, str(self.version))
-
-    async def watch(self, resource: Resource) -> AsyncIterator[WatchEvent]:
-        """Yield what changes from now on."""
-        queue: asyncio.Queue[WatchEvent] = asyncio.Queue()
-        watch = (resource, queue)
-        self._watches.append(watch)
+    async def since(self, version: int) -> AsyncIterator[Change]:
+        """Yield the changes after ``version``, and then each as it happens."""
+        queue: asyncio.Queue[Change] = asyncio.Queue()
+        for change in self.changes:
+            if change.version > version:
+                queue.put_nowait(change)
+        self._watches.append(queue)
         try:
             while True:
                 yield await queue.get()
         finally:
-            self._watches.remove(watch)
+            self._watches.remove(queue)
 
 
-def _wanted(tree: Tree, resource: Resource) -> bool:
+def told(change: Change, resource: Resource) -> tuple[str, Tree] | None:
+    """Return what a watch of ``resource`` hears of ``change``, if anything."""
+    was = change.old is not None and wanted(change.old, resource)
+    if change.new is not None and wanted(change.new, resource):
+        return "MODIFIED" if was else "ADDED", change.new
+    if not was or change.old is None:
+        return None
+    stamp = {"resourceVersion": str(change.version)}
+    return "DELETED", {**change.old, "metadata": {**change.old["metadata"], **stamp}}
+
+
+def wanted(tree: Tree, resource: Resource) -> bool:
+    """Return whether ``tree`` is part of ``resource``."""
     return (
         tree["kind"] == resource.kind.__name__
         and resource.namespace in ("", tree["metadata"].get("namespace", ""))
@@ -125,10 +131,23 @@ class _Collection:
         self._api = api
         self._resource = resource
 
-    async def page(self, token: str, version: str | None) -> Page:
-        return self._api.page(self._resource)
+    def _read(self, tree: Tree) -> objects.Object:
+        return self._resource.read(objects.from_dict(tree))
 
-    def watch(
+    async def page(self, token: str, version: str | None) -> Page:
+        api, resource = self._api, self._resource
+        if api.forbidden(resource):
+            text = (
+                f'{resource.plural} is forbidden: User "someone" cannot list resource'
+            )
+            raise ApiError(text, status=403)
+        found = [tree for tree in api.trees.values() if wanted(tree, resource)]
+        return Page(tuple(map(self._read, found)), str(api.version))
+
+    async def watch(
         self, version: str, *, initial: bool = False
     ) -> AsyncIterator[WatchEvent]:
-        return self._api.watch(self._resource)
+        async for change in self._api.since(int(version)):
+            if event := told(change, self._resource):
+                verb, tree = event
+                yield WatchEvent(verb, self._read(tree), str(change.version))

@@ -1,9 +1,10 @@
 """Every case through decode, chain and encode, with no socket in between."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import dataclasses
+import itertools
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
 
@@ -15,15 +16,9 @@ from minidns.plugins import ORDER
 from tests.conformance import upstream
 from tests.conformance.api import Api
 from tests.conformance.cases import Case, Setting, cases, differences, objects, wire
+from tests.conformance.decided import DECIDED
+from tests.conformance.stand import LISTED, UNLISTED
 from tests.world import World
-
-LISTED, UNLISTED = "10.244.9.53", "10.244.9.99"
-"""Addresses of the server: one that is in a slice of kube-dns, one that is in none."""
-
-DECIDED = {
-    "PTR-28": "a slice without a Service's name: CoreDNS sends nothing, we NXDOMAIN",
-}
-"""Cases in which we do not do as CoreDNS; see docs/differences.md."""
 
 
 async def forwarded(_: Upstream, query: bytes) -> bytes:
@@ -33,7 +28,7 @@ async def forwarded(_: Upstream, query: bytes) -> bytes:
 def world(api: Api, setting: Setting) -> World:
     made = World(answer=forwarded, list_watch=api.list_watch)
     address = UNLISTED if setting.unlisted else LISTED
-    made.edges = replace(made.edges, local_addresses=lambda: (address,))
+    made.edges = dataclasses.replace(made.edges, local_addresses=lambda: (address,))
     return made
 
 
@@ -100,3 +95,33 @@ def test_as_coredns(case: Case, answered: dict[str, tuple[bytes, list[bytes]]]) 
         assert found, "no longer a difference: take it off the list"
     else:
         assert not found, f"{case.why}: {case.qname} {case.qtype}: {found}"
+
+
+MISREADINGS = {
+    "rcode": lambda reply: reply[:3] + bytes((reply[3] ^ 1,)) + reply[4:],
+    "id": lambda reply: bytes((reply[0] ^ 1,)) + reply[1:],
+    "aa": lambda reply: reply[:2] + bytes((reply[2] ^ 4,)) + reply[3:],
+}
+
+
+@pytest.mark.parametrize("change", MISREADINGS.values(), ids=MISREADINGS)
+def test_the_comparison_sees_differences(
+    change: Callable[[bytes], bytes],
+    answered: dict[str, tuple[bytes, list[bytes]]],
+) -> None:
+    for case in cases():
+        sent, got = answered[case.id]
+        if got and case.id not in DECIDED:
+            assert differences(case, sent, [change(reply) for reply in got]), case.id
+
+
+def test_the_comparison_sees_missing_and_wrong_records(
+    answered: dict[str, tuple[bytes, list[bytes]]],
+) -> None:
+    with_answers = [c for c in cases() if c.expect["answer"] and not c.transfers]
+    assert len(with_answers) > 100
+    for case, other in itertools.pairwise(with_answers):
+        if case.expect["answer"] != other.expect["answer"]:
+            expect = {**case.expect, "answer": other.expect["answer"]}
+            sent, got = answered[case.id]
+            assert differences(dataclasses.replace(case, expect=expect), sent, got)
