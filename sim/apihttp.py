@@ -70,6 +70,8 @@ class ApiServer:
         self.has_rbac = has_rbac
         self.streams: set[Stream] = set()
         """The open watches."""
+        self.backup: Snapshot | None = None
+        """What the action restore goes back to."""
         self._host = host
         self._port = port
         self._version = version
@@ -78,8 +80,7 @@ class ApiServer:
         self._ssl = _ssl_context(tls) if tls else None
         self._runner: web.ServerRunner | None = None
         self._server: web.Server | None = None
-        self._rising: asyncio.Task[None] | None = None
-        self._backup: Snapshot | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         await self.up()
@@ -91,8 +92,9 @@ class ApiServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._rising is not None:
-            self._rising.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.down()
 
     @property
@@ -143,35 +145,24 @@ class ApiServer:
         await runner.cleanup()
 
     async def act(self, action: Action) -> None:
-        """Do one thing to the open watches, or to the server."""
-        chosen = [s for s in self.streams if action.resource in ("*", s.kind.plural)]
-        match action.do:
-            case "up":
-                await self.up()
-            case "down" | "kill":
-                await self.down(kill=action.do == "kill")
-                if action.for_s:
-                    self._rising = asyncio.create_task(self._rise(action.for_s))
-            case "compact":
-                self.cluster.compact()
-            case "snapshot":
-                self._backup = self.cluster.snapshot()
-            case "restore":
-                if self._backup is None:
-                    raise failure(
-                        409, "there is no snapshot to restore: make one first"
-                    )
-                self.cluster.restore(self._backup)
-                for stream in chosen:
-                    stream.end()
-            case _:
-                for stream in chosen:
-                    await control.act_on(stream, action)
+        """Do one thing to the open watches, or to the server.
 
-    async def _rise(self, after_s: float) -> None:
-        """Listen again after a while."""
-        await asyncio.sleep(after_s)
-        await self.up()
+        Raises:
+            ApiError: there is no snapshot to restore (409).
+
+        """
+        await control.act(self, action)
+
+    def act_later(self, after_s: float, action: Action) -> None:
+        """Do something after a while, unless the server is given up before."""
+
+        async def act() -> None:
+            await asyncio.sleep(after_s)
+            await self.act(action)
+
+        task = asyncio.create_task(act())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _handle(self, raw: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, or do to it what a fault says."""
@@ -182,10 +173,17 @@ class ApiServer:
             return await control.handle(self, request, await raw.content.read())
         self.requests.add(request)
         rule = self.faults.take(request)
-        if rule is not NO_RULE:
-            await _suffer(raw, rule)
-        if rule.reset:
+        try:
+            if rule is not NO_RULE:
+                await _suffer(raw, rule)
+            return await self._serve(raw, request, rule)
+        except ConnectionError:
             return web.StreamResponse()  # which finds the connection gone
+
+    async def _serve(
+        self, raw: web.BaseRequest, request: Request, rule: Rule
+    ) -> web.StreamResponse:
+        """Answer one request, by its rule if it has one."""
         try:
             user = rbac.authenticated(request, self.tokens, self.faults.only_token)
             if rule.status:
@@ -199,6 +197,8 @@ class ApiServer:
             reply = await self._answer(request, user, await raw.content.read())
         except ApiError as error:
             reply = refused(error)
+        except ConnectionError:
+            raise
         except Exception as error:
             _log.exception("%s %s failed", request.method, request.path)
             reply = refused(failure(500, f"Internal error occurred: {error!r}"))
@@ -263,6 +263,7 @@ async def _suffer(raw: web.BaseRequest, rule: Rule) -> None:
         await asyncio.Event().wait()  # ends when the connection does
     if rule.reset:
         reset(raw.transport)
+        raise ConnectionResetError
 
 
 async def _respond(

@@ -1,7 +1,7 @@
 """The control path: faults, actions and the request log over HTTP, below /sim/.
 
 - GET, POST, DELETE /sim/faults: the switchboard (`Faults`); DELETE heals all
-- POST /sim/actions: one `Action`
+- POST /sim/actions: one `Action`; down and kill take place right after the answer
 - GET, DELETE /sim/requests: the log; `?verb=list&resource=services` narrows it
 """
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from aiohttp import web
 
-from sim.faults import Action, Faults, Rule
+from sim.faults import ANY, Action, Faults, Rule
 from sim.objects import decode, encode
 from sim.rbac import User, attributes_of, denial
 from sim.requests import Request
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from sim.apihttp import ApiServer
 
 PREFIX = "/sim/"
+ANSWERED_S = 0.05
+"""How long the answer takes to get away, at most."""
 MESSAGES = {
     401: "Unauthorized",
     410: "too old resource version: 1 (2)",
@@ -66,7 +68,10 @@ async def _do(server: "ApiServer", request: Request, body: bytes) -> object:
             return server.faults
         case "POST", "actions":
             action = decode(body, type=Action)
-            await server.act(action)
+            if action.do in ("down", "kill"):  # not before this is answered
+                server.act_later(ANSWERED_S, action)
+            else:
+                await server.act(action)
             return action
         case "GET", "requests":
             query = request.query
@@ -76,6 +81,37 @@ async def _do(server: "ApiServer", request: Request, body: bytes) -> object:
             server.requests.clear()
             return {"count": 0, "requests": []}
     raise no_such_path()
+
+
+async def act(server: "ApiServer", action: Action) -> None:
+    """Do one thing to the open watches of a server, or to the server.
+
+    Raises:
+        ApiError: there is no snapshot to restore (409).
+
+    """
+    chosen = [s for s in server.streams if action.resource in (ANY, s.kind.plural)]
+    match action.do:
+        case "up":
+            await server.up()
+        case "down" | "kill":
+            await server.down(kill=action.do == "kill")
+            if action.for_s:
+                server.act_later(action.for_s, Action("up"))
+        case "compact":
+            server.cluster.compact()
+        case "snapshot":
+            server.backup = server.cluster.snapshot()
+        case "restore":
+            if server.backup is None:
+                message = "there is no snapshot to restore: make one first"
+                raise failure(409, message)
+            server.cluster.restore(server.backup)
+            for stream in chosen:
+                stream.end()
+        case _:
+            for stream in chosen:
+                await act_on(stream, action)
 
 
 async def act_on(stream: Stream, action: Action) -> None:

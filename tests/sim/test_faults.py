@@ -6,8 +6,10 @@ is tested where the client is.
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -16,6 +18,7 @@ from sim.apihttp import ApiServer
 from sim.apiserver import Cluster
 from sim.faults import Action, Rule
 from sim.objects import Json, version_of
+from sim.store import Change
 from tests.sim.builders import (
     DEADLINE_S,
     Client,
@@ -529,6 +532,25 @@ async def test_actions_over_http(api: Client) -> None:
         assert await lines.rest() == []
 
 
+@pytest.mark.parametrize("how", ["down", "kill"])
+async def test_restart_over_http(api: Client, how: str) -> None:
+    action = {"do": how, "for_s": 0.1}
+    assert await control(api, "POST", "actions", action) == (200, action)
+    seen: list[str] = []
+
+    async def ask() -> None:
+        try:
+            await api.get(MAPS)
+            seen.append("up")
+        except aiohttp.ClientConnectionError:
+            seen.append("down")
+
+    async with asyncio.timeout(DEADLINE_S):
+        while seen[-2:] != ["down", "up"]:
+            await ask()
+            await asyncio.sleep(0.005)
+
+
 async def test_requests_over_http(api: Client) -> None:
     await api.get(f"{MAPS}?limit=5")
     await api.get("/api/v1/services")
@@ -553,3 +575,30 @@ async def test_control_path_refuses_what_it_does_not_know(
     api: Client, method: str, path: str, body: object, code: int
 ) -> None:
     assert (await control(api, method, path, body))[0] == code
+
+
+def examples() -> list[str]:
+    page = Path(__file__).parents[2] / "docs" / "simulated-api.md"
+    blocks = re.findall(r"^```json\n(.*?)^```", page.read_text(), re.M | re.S)
+    return [str(block) for block in blocks]
+
+
+@pytest.mark.parametrize("text", examples())
+async def test_examples_of_the_documentation(api: Client, text: str) -> None:
+    body = json.loads(text)
+    path = "actions" if "do" in body else "faults"
+    status, found = await control(api, "POST", path, body)
+    assert status == 200, found
+
+
+async def test_failure_of_our_own_is_a_status_too(
+    api: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(change: Change) -> None:
+        raise LookupError("of our own")
+
+    api.server.cluster.subscribe(fail)
+    status, body = await api.ask("POST", MAPS, config_map("b"))
+    assert (status, body["reason"]) == (500, "InternalError")
+    assert "of our own" in body["message"]
+    assert "of our own" in caplog.text
