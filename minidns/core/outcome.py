@@ -23,13 +23,13 @@ class Outcome(Enum):
     OTHER = "anything else; never kept"
 
 
-_TRANSFERS = frozenset((AXFR, IXFR))
+TRANSFERS = frozenset((AXFR, IXFR))
 _FAILURES = frozenset((int(Rcode.SERVFAIL), int(Rcode.NOTIMP)))
 
 
 def outcome_of(query: Query, response: Response, wall: float) -> Outcome:
     """Return what ``response`` to ``query`` is at ``wall`` (Unix seconds)."""
-    if query.flags & 0x7800 or query.question.qtype in _TRANSFERS:
+    if query.flags & 0x7800 or query.question.qtype in TRANSFERS:
         return Outcome.TRANSFER
     if query.do and _has_expired(response, wall):
         return Outcome.OTHER

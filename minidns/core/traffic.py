@@ -157,6 +157,8 @@ class Traffic:
         if response.more:
             said += sum(response_size(query, each) for each in response.more)
         row.add(asked, said, seconds)
+        if response.repeat is None:
+            return response
         return tallied(response, partial(row.repeated, asked, said))
 
 

@@ -25,8 +25,9 @@ from minidns.core.model import (
     Source,
     replace,
 )
-from minidns.core.outcome import Outcome, outcome_of
-from minidns.core.ttl import clamped, least, with_ttl
+from minidns.core.outcome import TRANSFERS, Outcome, outcome_of, sections
+from minidns.core.rdata import SOA
+from minidns.core.ttl import LONGEST, clamped, least, with_ttl
 from minidns.plugins.cache_counts import Counts
 from minidns.plugins.cache_entry import Entry, Key, Kind, Stores, answers, key_of
 from minidns.plugins.cache_options import Options, read
@@ -65,11 +66,15 @@ class Cache:
         self._counts = Counts(site.metrics, zones)
         self._site = site
         self._now, self._wall = site.edges.now, site.edges.wall
+        self._never_kept = _common(options.success.disabled, options.denial.disabled)
 
     async def cache(self, query: Query) -> Response:
         """Answer from what is kept, or keep what the next handler answers."""
         if not values.covers(self._zones, query.question.qname):
             return await self._next(query)
+        if self._never_kept and values.covers(self._never_kept, query.question.qname):
+            self._counts.miss(query.server)
+            return self._passed(query, await self._next(query))
         key, now = key_of(query), self._now()
         found = self._stores.find(key, now)
         if found is None:
@@ -83,6 +88,46 @@ class Cache:
             self._site.task(self._prefetch(query, key, entry))
         return self._repeatable(query, kind, entry, now)
 
+    def _passed(self, query: Query, response: Response) -> Response:
+        """Return ``response`` with one TTL, not kept."""
+        if not self._is_level(query, response):
+            outcome = outcome_of(query, response, self._wall())
+            if outcome is Outcome.TRANSFER:
+                return response
+            response, _ = self._level(query, response, outcome)
+        return self._counted(query, response)
+
+    def _is_level(self, query: Query, response: Response) -> bool:
+        """Return whether leveling would change nothing: the usual case, seen cheaply.
+
+        One TTL on all records, within all bounds, of a kind of answer that has one.
+        """
+        if response.ad or response.opt is not None or query.do or query.flags & 0x7800:
+            return False
+        first = response.answer or response.authority
+        if not first or (not response.answer and first[0].rtype != SOA):
+            return False
+        success, denial = self._options.success, self._options.denial
+        ttl = first[0].ttl
+        return (
+            response.rcode == (Rcode.NOERROR if response.answer else response.rcode)
+            and response.rcode in (Rcode.NOERROR, Rcode.NXDOMAIN)
+            and max(success.shortest, denial.shortest) <= ttl
+            and ttl <= min(success.longest, denial.longest, LONGEST)
+            and all(each.ttl == ttl for each in sections(response))
+            and query.question.qtype not in TRANSFERS
+        )
+
+    def _level(
+        self, query: Query, response: Response, outcome: Outcome
+    ) -> tuple[Response, int]:
+        """Return ``response`` with one TTL on all records, and that TTL."""
+        ttl = self._ttl(response, outcome)
+        flat = with_ttl(response, ttl)
+        if flat.ad and not (query.do or query.flags & AD):  # RFC 6840 5.7
+            flat = replace(flat, ad=False)
+        return flat, ttl
+
     def _keep(self, query: Query, key: Key, response: Response) -> Response:
         """Return ``response`` with one TTL, kept if it may be.
 
@@ -92,17 +137,18 @@ class Cache:
         outcome = outcome_of(query, response, self._wall())
         if outcome is Outcome.TRANSFER:
             return response
-        ttl = self._ttl(response, outcome)
-        flat = with_ttl(response, ttl)
-        if flat.ad and not (query.do or query.flags & AD):  # RFC 6840 5.7
-            flat = replace(flat, ad=False)
+        flat, ttl = self._level(query, response, outcome)
         if ttl > 0 and not flat.tc and self._kept(query, key, outcome, flat, ttl):
             return replace(flat, repeat=None)  # the next one comes from the cache
-        if flat.repeat is None:
-            return flat
+        return self._counted(query, flat)
+
+    def _counted(self, query: Query, response: Response) -> Response:
+        """Return ``response`` such that its repetitions count as misses, too."""
+        if response.repeat is None:
+            return response
         tally = partial(self._counts.miss, query.server)
-        tallies = (*flat.repeat.tallies, tally)
-        return replace(flat, repeat=replace(flat.repeat, tallies=tallies))
+        tallies = (*response.repeat.tallies, tally)
+        return replace(response, repeat=replace(response.repeat, tallies=tallies))
 
     def _ttl(self, response: Response, outcome: Outcome) -> int:
         if outcome is Outcome.FAILURE:
@@ -239,6 +285,14 @@ class Cache:
         newest = self._stores.newest(key)
         if newest is not None:
             newest.hits, newest.last_hit = entry.hits, self._now()
+
+
+def _common(some: tuple[Name, ...], others: tuple[Name, ...]) -> tuple[Name, ...]:
+    """Return the zones that are at or below one of each."""
+    return (
+        *(zone for zone in some if values.covers(others, zone)),
+        *(zone for zone in others if values.covers(some, zone)),
+    )
 
 
 def _whole(query: Query) -> Query:
