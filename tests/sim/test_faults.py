@@ -256,9 +256,12 @@ async def test_f13_bookmarks_at_their_interval(api: Client) -> None:
     async with api.watch(watched(api, "&allowWatchBookmarks=true")) as lines:
         api.server.cluster.create(namespace("other-kind"))
         version = api.server.cluster.version
+        seen = 0
         async with asyncio.timeout(DEADLINE_S):
-            while version_of((await lines.event())[1]) < version:
-                pass
+            while seen < version:
+                kind, obj = await lines.event()
+                assert (kind, version_of(obj) >= seen) == ("BOOKMARK", True)
+                seen = version_of(obj)
 
 
 async def test_f13_no_bookmarks_for_those_who_do_not_ask(api: Client) -> None:
