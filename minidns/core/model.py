@@ -202,10 +202,16 @@ class DnsError(Exception):
 
 
 class FormatError(DnsError):
-    """The message cannot be read (RFC 1035 4.1.1, FORMERR)."""
+    """The message cannot be read (RFC 1035 4.1.1, FORMERR).
 
-    def __init__(self, text: str, rcode: int = Rcode.FORMERR) -> None:
+    ``record`` is what the error reply carries in its additional section, if anything.
+    """
+
+    def __init__(
+        self, text: str, rcode: int = Rcode.FORMERR, record: bytes = b""
+    ) -> None:
         super().__init__(text, rcode)
+        self.record = record
 
 
 class Dropped(DnsError):

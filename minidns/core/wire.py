@@ -4,15 +4,22 @@ The only module that knows the wire format of a message. A client's bytes are re
 one strict scanner: header, one question, and of the rest only the OPT; nothing in it
 recurses or allocates by what a hostile message claims. What CoreDNS answers to odd
 messages is in its server and in miekg/dns: QDCOUNT must be 1, ANCOUNT and NSCOUNT at
-most 1, ARCOUNT at most 2, everything else FORMERR.
+most 1, ARCOUNT at most 2, everything else FORMERR. Here a record that is none of a
+query's business is FORMERR as well.
 """
 
 import struct
-from functools import lru_cache
 from typing import Literal
 
-from minidns.core import names
-from minidns.core.message import Records, Truncated, read_name, skip_record
+from minidns.core import names, scanner
+from minidns.core.edns import encode_opt
+from minidns.core.message import (
+    Records,
+    Truncated,
+    read_name,
+    skip_name,
+    skip_record,
+)
 from minidns.core.model import (
     AA,
     AD,
@@ -30,19 +37,12 @@ from minidns.core.model import (
     Response,
     RRset,
 )
-from minidns.core.rdata import OPT
 
 _HEADER = struct.Struct("!6H")
 _QTAIL = struct.Struct("!HH")
-_OPT_HEAD = struct.Struct("!BHHBBHH")
-"""Root name, type, size, extended rcode, version, flags, length (RFC 6891 6.1.2)."""
-_OPTION = struct.Struct("!HH")
-
 _QR = 0x8000
 _QUERY, _NOTIFY = 0, 4
-_DO = 0x8000
 _MIN_UDP = 512
-_MAX_OPTIONS = 32  # a client sends two or three; more is work for nothing
 _BADVERS = 16
 ECHOED = frozenset((3, 9, 10, 11, 12))
 """NSID EXPIRE COOKIE TCP-KEEPALIVE PADDING: CoreDNS gives these back as they came."""
@@ -74,8 +74,10 @@ def decode_query(
         raise FormatError("unknown opcode", Rcode.NOTIMP)
     if qd != 1 or an > 1 or ns > 1 or ar > 2:
         raise FormatError("section counts")
-    if size > _MIN_UDP and transport == "udp":
-        raise FormatError("longer than 512 bytes")  # CoreDNS reads no more than that
+    if size > _MIN_UDP:
+        if transport == "udp":  # CoreDNS reads no more than that
+            raise FormatError("longer than 512 bytes")
+        _check_name(wire)
     labels: list[bytes] = []
     at = 12
     try:
@@ -93,7 +95,7 @@ def decode_query(
     qname = spelled.lower()
     opt = None
     if ar or an or ns:
-        opt = _read_rest(wire, at + 5, an + ns, ar)
+        opt = scanner.rest(wire, at + 1, (an, ns, ar), qtype)
     if transport == "tcp":
         max_size = 65535
     else:
@@ -114,56 +116,26 @@ def decode_query(
     )
 
 
-def _read_rest(wire: bytes, at: int, before: int, additional: int) -> Opt | None:
-    """Walk the records after the question; only an OPT in additional counts."""
-    opt = None
+def _check_name(wire: bytes) -> None:
+    """See that the question's name ends in time: 64 KB of labels are slow to read."""
     try:
-        for _ in range(before):
-            rtype, at = skip_record(wire, at)
-            if rtype == OPT:
-                raise FormatError(
-                    "OPT outside the additional section"
-                )  # RFC 6891 6.1.1
-        for _ in range(additional):
-            if wire[at : at + 3] != b"\0\0\x29":
-                rtype, at = skip_record(wire, at)
-                if rtype == OPT:
-                    raise FormatError("OPT with a name")  # RFC 6891 6.1.2
-                continue
-            if opt is not None:
-                raise FormatError("two OPTs")  # RFC 6891 6.1.1
-            opt, at = _read_opt(wire, at)
-    except (IndexError, struct.error, Truncated) as exc:
-        raise FormatError("record runs past the end") from exc
-    return opt
+        skip_name(wire, 12)
+    except (IndexError, Truncated) as exc:
+        raise FormatError("name longer than 255 bytes") from exc
 
 
-def _read_opt(wire: bytes, at: int) -> tuple[Opt, int]:
-    _, _, size, _, version, flags, length = _OPT_HEAD.unpack_from(wire, at)
-    at += _OPT_HEAD.size
-    end = at + length
-    if end > len(wire):
-        raise FormatError("OPT runs past the end")
-    options: list[tuple[int, bytes]] = []
-    while at < end:
-        code, length = _OPTION.unpack_from(wire, at)
-        at += 4 + length
-        if at > end or len(options) == _MAX_OPTIONS:
-            raise FormatError("EDNS option runs past the OPT, or too many of them")
-        options.append((code, wire[at - length : at]))
-    return Opt(size, bool(flags & _DO), tuple(options), version), end
-
-
-def error_reply(wire: bytes, rcode: int) -> bytes:
+def error_reply(wire: bytes, rcode: int, record: bytes = b"") -> bytes:
     """Return the header-only reply to a message that could not be read.
 
-    Twelve bytes: never longer than what was sent. The client's TC, RD, RA, AD and CD
-    come back as received, the opcode only with NOTIMP (CoreDNS).
+    Twelve bytes, and ``record`` if there is one, shorter than the one it is made from:
+    never longer than what was sent. The client's TC, RD, RA, AD and CD come back as
+    received, the opcode only with NOTIMP (CoreDNS).
     """
     ident, flags = struct.unpack_from("!HH", wire)
     kept = flags & (TC | RD | RA | AD | CD)
     opcode = flags & 0x7800 if rcode == Rcode.NOTIMP else 0
-    return _HEADER.pack(ident, _QR | opcode | kept | rcode, 0, 0, 0, 0)
+    flags = _QR | opcode | kept | rcode
+    return _HEADER.pack(ident, flags, 0, 0, 0, bool(record)) + record
 
 
 def encode_response(query: Query, response: Response) -> bytes:
@@ -259,17 +231,6 @@ def _reply_opt(query: Query, response: Response) -> bytes:
         kept = asked.options and tuple(o for o in asked.options if o[0] in ECHOED)
         opt = Opt(size, asked.do, kept)
     return encode_opt(opt, response.rcode >> 4)
-
-
-@lru_cache(maxsize=256)
-def encode_opt(opt: Opt, extended: int = 0) -> bytes:
-    """Return ``opt`` as a record; ``extended`` is the upper part of the rcode."""
-    options = b"".join(
-        _OPTION.pack(code, len(data)) + data for code, data in opt.options
-    )
-    flags = _DO if opt.do else 0
-    head = _OPT_HEAD.pack(0, OPT, opt.size, extended, 0, flags, len(options))
-    return head + options
 
 
 def response_size(query: Query, response: Response) -> int:

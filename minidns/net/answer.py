@@ -88,7 +88,7 @@ class Answerer:
         except Dropped:
             return None
         except FormatError as exc:
-            return error_reply(wire, exc.rcode)
+            return error_reply(wire, exc.rcode, exc.record)
 
     async def answer(self, query: Query) -> list[bytes]:
         """Return the messages of the reply to ``query``: none, one, or a transfer."""

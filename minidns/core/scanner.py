@@ -1,0 +1,64 @@
+"""What stands behind the question of a query: next to nothing, and that strictly.
+
+An OPT; a TSIG, to be refused; in an IXFR the SOA that the client has. CoreDNS lets any
+record through, up to its counts; here the rest is FORMERR, whatever it holds.
+"""
+
+import struct
+
+from minidns.core import tsig
+from minidns.core.edns import read_opt
+from minidns.core.message import Truncated, skip_name, skip_record
+from minidns.core.model import FormatError, Opt
+from minidns.core.rdata import IXFR, SOA, TSIG, A
+
+
+def rest(wire: bytes, at: int, counts: tuple[int, int, int], qtype: int) -> Opt | None:
+    """Walk the records after the question, whose type is at ``at``; return the OPT.
+
+    Raises:
+        FormatError: a record that does not belong there, or is malformed; or a TSIG.
+
+    """
+    an, ns, ar = counts
+    rclass = wire[at + 2 : at + 4]
+    at += 4
+    opt = None
+    try:
+        if an:
+            at = _skip(wire, at, rclass, _in_answer(wire))
+        if ns:
+            at = _skip(wire, at, rclass, SOA if qtype == IXFR else None)
+        for left in range(ar, 0, -1):
+            if wire[at : at + 3] != b"\0\0\x29":
+                rtype, _ = skip_record(wire, at)
+                if rtype == TSIG and left == 1:
+                    raise tsig.refusal(wire, at)
+                # a named OPT (RFC 6891 6.1.2), or what no query carries
+                raise FormatError(f"record of type {rtype} in the additional section")
+            if opt is not None:
+                raise FormatError("two OPTs")  # RFC 6891 6.1.1
+            opt, at = read_opt(wire, at)
+    except (IndexError, ValueError, struct.error, Truncated) as exc:
+        raise FormatError("record runs past the end") from exc
+    return opt
+
+
+def _in_answer(wire: bytes) -> int:
+    """Return the type of the one record that may be in the answer section.
+
+    A NOTIFY carries a SOA (RFC 1996 3.7). unlike CoreDNS: it lets any record through;
+    nobody sends one, so only the harmless kind is.
+    """
+    return SOA if wire[2] & 0x78 else A
+
+
+def _skip(wire: bytes, at: int, rclass: bytes, only: int | None) -> int:
+    """Return where the record at ``at`` ends, which must be of type ``only``."""
+    rtype, end = skip_record(wire, at)
+    start = skip_name(wire, at)
+    if rtype != only or wire[start + 2 : start + 4] != rclass:
+        raise FormatError(f"record of type {rtype} before the additional section")
+    if rtype == A and end - start != 14:
+        raise FormatError("address of another length than 4")
+    return end
