@@ -61,7 +61,7 @@ class Miss(Struct, frozen=True):
 
 def cited(kind: str, obj: Object) -> Source:
     """Return ``obj`` as something that an answer follows from."""
-    return Source(kind, str(obj.key), *obj.meta)
+    return Source(kind, str(obj.key), obj.meta.uid, obj.meta.version)
 
 
 def option(name: str) -> Source:
@@ -149,7 +149,7 @@ class Lookup:
             if not any(end.ready for each in slices for end in each.endpoints):
                 sources += (option("ignore empty_service"),)
                 return Miss(False, "negative/empty-service", sources, keys)
-        ports = _filtered(service.ports, asked)
+        ports = filtered(service.ports, asked)
         if not ports:
             return Miss(False, "negative/no-such-port", sources, keys)
         if not service.cluster_ips:
@@ -166,10 +166,10 @@ class Lookup:
             sources += (option("noendpoints"),)
             return Miss(False, "negative/noendpoints", sources, keys)
         slices = self.store.slices_of(service.key)
-        found = self._groups(service, slices, asked)
+        found = self.groups(service, slices, asked)
         rule = self._endpoint_rule(service, asked, found)
         if not found and (slices := self.store.held.slices_of(service.key)):
-            found, rule = self._groups(service, slices, asked), "headless/held"
+            found, rule = self.groups(service, slices, asked), "headless/held"
         if not found:
             every = self.store.slices_of(service.key)
             sources += tuple(cited("EndpointSlice", each) for each in every)
@@ -179,9 +179,10 @@ class Lookup:
         groups = [group for _, group in found]
         return Match(self._rule(rule), owner, groups, sources, keys)
 
-    def _groups(
+    def groups(
         self, service: Service, slices: Sequence[EndpointSlice], asked: Asked
     ) -> list[tuple[EndpointSlice, Group]]:
+        """Return those of ``slices`` that have something ``asked`` for, and what."""
         found = []
         label, pod_names = asked.endpoint, self.options.endpoint_pod_names
         for each in slices:
@@ -190,7 +191,7 @@ class Lookup:
             ends = [end for end in each.endpoints if end.ready]
             if label:
                 ends = [end for end in ends if endpoint_name(end, pod_names) == label]
-            ports = _filtered(each.ports, asked)
+            ports = filtered(each.ports, asked)
             if ends and ports:
                 if self.options.strict:
                     ports = _of_service(ports, service)
@@ -288,7 +289,7 @@ def _external(
     return Match("external-name", owner, (group,), sources, keys)
 
 
-def _filtered(ports: Sequence[Port], asked: Asked) -> Sequence[Port]:
+def filtered(ports: Sequence[Port], asked: Asked) -> Sequence[Port]:
     """Return the ports that ``asked`` means; an empty port or protocol means any."""
     name, protocol = asked.port, asked.protocol
     if not name and not protocol:

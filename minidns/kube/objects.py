@@ -6,6 +6,7 @@ one flat Endpoint per address; a cluster has 150,000 of them.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from sys import intern
 from typing import NamedTuple, TypeAlias
 
@@ -30,6 +31,8 @@ class Meta(NamedTuple):
     uid: str = ""
     version: str = ""
     """resourceVersion: opaque, compared only for equality."""
+    created: int = 0
+    """Unix seconds; 0 when not known. For people only."""
 
 
 class Port(NamedTuple):
@@ -133,6 +136,7 @@ class _Metadata(Struct, rename="camel"):
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
     deletion_timestamp: str | None = None
+    creation_timestamp: str | None = None
 
 
 class _Port(Struct):
@@ -204,7 +208,11 @@ def _key(meta: _Metadata) -> Key:
 
 
 def _meta(meta: _Metadata) -> Meta:
-    return Meta(meta.uid or "", meta.resource_version or "")
+    try:
+        created = int(datetime.fromisoformat(meta.creation_timestamp or "").timestamp())
+    except (ValueError, OverflowError):
+        created = 0
+    return Meta(meta.uid or "", meta.resource_version or "", created)
 
 
 def _ports(ports: Iterable[_Port] | None) -> tuple[Port, ...]:
