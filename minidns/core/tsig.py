@@ -7,7 +7,7 @@ that the key was right; so it is NOTAUTH with BADKEY, as the RFC has it.
 import struct
 
 from minidns.core import names
-from minidns.core.message import skip_name
+from minidns.core.message import read_name, skip_name
 from minidns.core.model import FormatError, Rcode
 from minidns.core.rdata import TSIG
 
@@ -26,14 +26,13 @@ def refusal(wire: bytes, at: int) -> FormatError:
         FormatError, IndexError, struct.error, Truncated, ValueError: it is malformed.
 
     """
-    names.from_wire(wire, at)  # neither of the names may be compressed (RFC 8945 4.2)
-    start = skip_name(wire, at)
+    owner, start = read_name(wire, at)
     _, rclass, ttl, length = _FIXED.unpack_from(wire, start)
     data = start + _FIXED.size
     end = data + length
     if end > len(wire) or rclass != _CLASS_ANY or ttl:
         raise FormatError("malformed TSIG")
-    names.from_wire(wire, data)
+    names.from_wire(wire, data)  # may not be compressed (RFC 8945 4.2)
     algorithm = wire[data : skip_name(wire, data)]
     when, fudge, size = _SIGNED.unpack_from(wire, data + len(algorithm))
     tail = data + len(algorithm) + _SIGNED.size + size
@@ -41,5 +40,7 @@ def refusal(wire: bytes, at: int) -> FormatError:
     if tail + _REST.size + more != end:
         raise FormatError("malformed TSIG")
     said = algorithm + _SIGNED.pack(when, fudge, 0) + _REST.pack(ident, Rcode.BADKEY, 0)
-    head = wire[at:start] + _FIXED.pack(TSIG, _CLASS_ANY, 0, len(said))
+    head = names.to_wire(names.text(owner)) + _FIXED.pack(
+        TSIG, _CLASS_ANY, 0, len(said)
+    )
     return FormatError("TSIG with an unknown key", Rcode.NOTAUTH, record=head + said)

@@ -127,14 +127,16 @@ def _check_name(wire: bytes) -> None:
 def error_reply(wire: bytes, rcode: int, record: bytes = b"") -> bytes:
     """Return the header-only reply to a message that could not be read.
 
-    Twelve bytes, and ``record`` if there is one, shorter than the one it is made from:
-    never longer than what was sent. The client's TC, RD, RA, AD and CD come back as
-    received, the opcode only with NOTIMP (CoreDNS).
+    Twelve bytes, and ``record`` if there is one: never longer than what was sent. The
+    client's TC, RD, RA, AD and CD come back as received, the opcode only with NOTIMP
+    (CoreDNS).
     """
     ident, flags = struct.unpack_from("!HH", wire)
     kept = flags & (TC | RD | RA | AD | CD)
     opcode = flags & 0x7800 if rcode == Rcode.NOTIMP else 0
     flags = _QR | opcode | kept | rcode
+    if 12 + len(record) > len(wire):  # its name pointed into the header
+        record = b""
     return _HEADER.pack(ident, flags, 0, 0, 0, bool(record)) + record
 
 

@@ -67,6 +67,15 @@ def test_the_least_signed_query_is_longer_than_its_refusal() -> None:
     assert len(error_reply(wire, 9, caught.value.record)) <= len(wire)
 
 
+def test_a_compressed_owner_does_not_make_the_refusal_longer() -> None:
+    name = b"\x3f" + b"x" * 63 + b"\0"
+    head = struct.pack("!6H", 1, 0, 1, 0, 0, 1)
+    wire = head + name + b"\0\1\0\1" + record(owner=b"\1a" * 90 + b"\xc0\x0c", mac=b"")
+    with pytest.raises(FormatError) as caught:
+        decode_query(wire)
+    assert len(error_reply(wire, 9, caught.value.record)) <= len(wire)
+
+
 OPT = struct.pack("!BHHIH", 0, 41, 1232, 0, 0)
 MALFORMED = {
     "not-last": asked(record(), OPT),
@@ -74,7 +83,7 @@ MALFORMED = {
     "garbage": asked(b"\3key\0" + struct.pack("!HHIH", 250, 255, 0, 4) + b"junk"),
     "class-IN": asked(record(rclass=1)),
     "ttl": asked(record(ttl=1)),
-    "owner-compressed": asked(record(owner=b"\xc0\x0c")),
+    "owner-points-to-itself": asked(record(owner=b"\xc0\x21")),
     "algorithm-compressed": asked(record(algorithm=b"\xc0\x0c")),
     "signature-past-the-end": asked(record(size=600)),
     "bytes-left-over": asked(record(more=b"x")),
