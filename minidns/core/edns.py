@@ -17,6 +17,7 @@ _DO = 0x8000
 _MAX_OPTIONS = 32  # a client sends two or three; more is work for nothing
 
 SUBNET, EXPIRE, COOKIE, KEEPALIVE = 8, 9, 10, 11
+_CHECKED = frozenset((SUBNET, EXPIRE, COOKIE, KEEPALIVE))
 _PREFIXES = {1: 32, 2: 128}
 """Bits of an address by its family (RFC 7871 6); family 0 has none."""
 
@@ -43,9 +44,10 @@ def read_opt(wire: bytes, at: int) -> tuple[Opt, int]:
         at += 4 + length
         if at > end or len(options) == _MAX_OPTIONS:
             raise FormatError("EDNS option runs past the OPT, or too many of them")
-        options.append((code, wire[at - length : at]))
-    if not all(_is_sound(code, data) for code, data in options):
-        raise FormatError("malformed EDNS option", record=encode_opt(Opt(size)))
+        data = wire[at - length : at]
+        if code in _CHECKED and not _is_sound(code, data):
+            raise FormatError("malformed EDNS option", record=encode_opt(Opt(size)))
+        options.append((code, data))
     return Opt(size, bool(flags & _DO), tuple(options), version), end
 
 
@@ -57,7 +59,7 @@ def _is_sound(code: int, data: bytes) -> bool:
         return size >= 4 and _is_sound_subnet(data)
     if code == EXPIRE:
         return size in (0, 4)  # RFC 7314 2
-    return code != KEEPALIVE or size in (0, 2)  # RFC 7828 3.1
+    return size in (0, 2)  # KEEPALIVE (RFC 7828 3.1)
 
 
 def _is_sound_subnet(data: bytes) -> bool:
@@ -67,13 +69,12 @@ def _is_sound_subnet(data: bytes) -> bool:
 
 def encode_opt(opt: Opt, extended: int = 0) -> bytes:
     """Return ``opt`` as a record; ``extended`` is the upper part of the rcode."""
-    if not opt.options:
-        return _bare(opt.size, opt.do, extended)
-    options = b"".join(
-        _OPTION.pack(code, len(data)) + data for code, data in opt.options
-    )
-    flags = _DO if opt.do else 0
-    return _HEAD.pack(0, OPT, opt.size, extended, 0, flags, len(options)) + options
+    size, do, options, _ = opt
+    if not options:
+        return _bare(size, do, extended)
+    packed = b"".join(_OPTION.pack(code, len(data)) + data for code, data in options)
+    flags = _DO if do else 0
+    return _HEAD.pack(0, OPT, size, extended, 0, flags, len(packed)) + packed
 
 
 @lru_cache(maxsize=256)  # never of options: a client may make 64 KB of them

@@ -21,7 +21,7 @@ def rest(wire: bytes, at: int, counts: tuple[int, int, int], qtype: int) -> Opt 
 
     """
     an, ns, ar = counts
-    rclass = wire[at + 2 : at + 4]
+    rclass = at + 2
     at += 4
     opt = None
     try:
@@ -53,11 +53,14 @@ def _in_answer(wire: bytes) -> int:
     return SOA if wire[2] & 0x78 else A
 
 
-def _skip(wire: bytes, at: int, rclass: bytes, only: int | None) -> int:
-    """Return where the record at ``at`` ends, which must be of type ``only``."""
+def _skip(wire: bytes, at: int, rclass: int, only: int | None) -> int:
+    """Return where the record at ``at`` ends, which must be of type ``only``.
+
+    And of the class that stands at ``rclass``, the question's.
+    """
     rtype, end = skip_record(wire, at)
     start = skip_name(wire, at)
-    if rtype != only or wire[start + 2 : start + 4] != rclass:
+    if rtype != only or wire[start + 2 : start + 4] != wire[rclass : rclass + 2]:
         raise FormatError(f"record of type {rtype} before the additional section")
     if rtype == A and end - start != 14:
         raise FormatError("address of another length than 4")
