@@ -1,0 +1,47 @@
+"""The hardening checklist: 24 rows, each a test whose name begins with its number.
+
+Rows 1 to 9 are of the manifests, 10 to 14 and 22 to 24 of the running process, 15 to 21
+of what it is made from. Rows 3, 4 and 21 are checked of the image itself in
+`tests.deploy.test_image`, too.
+"""
+
+import re
+from pathlib import Path
+
+ROWS = {
+    1: "rights to list and watch only, on what DNS needs",
+    2: "an account of its own, one short-lived token in the pod",
+    3: "a user by number, no privileges, no capability",
+    4: "a read-only root",
+    5: "the runtime's seccomp profile",
+    6: "resources, priority, spread, disruption budget",
+    7: "a network policy both ways",
+    8: "the node's resolv.conf",
+    9: "Pod Security: restricted",
+    10: "pages only where the Corefile says; the local one for this machine alone",
+    11: "no profiling endpoints",
+    12: "no secret in any output",
+    13: "no name from the network can forge a log line",
+    14: "no secret on the command line",
+    15: "a lock file with hashes",
+    16: "few dependencies, all in a bill of materials",
+    17: "known vulnerabilities looked up",
+    18: "no dangerous constructions",
+    19: "habits of a careful project",
+    20: "the same bytes from the same source",
+    21: "an image without a shell",
+    22: "metrics without names, clients or tokens",
+    23: "clean in isolated and development mode; no eval, pickle, subprocess",
+    24: "TLS to the API verified",
+}
+
+
+def test_every_row_of_the_checklist_is_tested() -> None:
+    found = [
+        int(number)
+        for path in sorted(Path(__file__).parent.glob("test_hardening_*.py"))
+        for number in re.findall(
+            r"^(?:async )?def test_(\d\d)_", path.read_text(), re.M
+        )
+    ]
+    assert set(found) == set(ROWS) == set(range(1, 25))

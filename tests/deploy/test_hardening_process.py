@@ -1,0 +1,342 @@
+"""Rows 10 to 14 and 22 to 24 of the hardening checklist, over a running process."""
+
+import argparse
+import ast
+import asyncio
+import re
+import socket
+import ssl
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import dns.asyncquery
+import dns.message
+import dns.name
+import pytest
+import trustme
+from prometheus_client.parser import text_string_to_metric_families
+
+from minidns import __main__ as command
+from minidns.explain import client as why
+from minidns.kube.api import connect
+from minidns.kube.resource import SERVICES, Access, ApiError
+from sim.apihttp import ApiServer, Tls
+from sim.apiserver import Cluster
+from tests.process import free_port
+
+ROOT = Path(__file__).parents[2]
+HERE, CLIENT = "127.0.0.1", "127.0.0.77"
+TOKEN = "s3cr3t-token-of-nobody"
+DEADLINE_S = 20.0
+
+HOSTILE = {
+    "new line": b"a\n[INFO] all is well",
+    "escape": b"\x1b[31mred\x1b[0m",
+    "quotes": b'"; drop',
+    "not ascii": b"\xff\xfe\xc2\x85",
+    "backslash": b"\\n",
+    "long": b"x" * 63,
+}
+UNUSUAL = ("/debug/pprof/", "/debug/pprof/heap", "/debug/vars", "/config", "/quit", "/")
+
+COREFILE = """\
+.:{dns} {{
+    bind {here}
+    errors
+    log
+    debug
+    health {here}:{health}
+    ready {here}:{ready}
+    kubernetes cluster.local {{
+        kubeconfig {kubeconfig} sim
+    }}
+    prometheus {here}:{metrics}
+    forward . {here}:{upstream}
+}}
+"""
+
+
+@dataclass
+class Evidence:
+    """What a process was seen to do, from start to end."""
+
+    ports: dict[str, int] = field(default_factory=dict)
+    listening: set[tuple[str, str, int]] = field(default_factory=set)
+    pages: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
+    why: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict)
+    metrics: str = ""
+    log: str = ""
+    errors: str = ""
+    status: int | None = None
+
+
+def sockets(pid: int) -> set[tuple[str, str, int]]:
+    """Return what a process listens on: protocol, address, port."""
+    inodes = {
+        found[1]
+        for path in Path(f"/proc/{pid}/fd").iterdir()
+        if (found := re.match(r"socket:\[(\d+)\]", str(path.readlink())))
+    }
+    return {
+        (protocol, address, port)
+        for protocol, state in (("tcp", "0A"), ("udp", "07"))
+        for address, port, inode in _table(protocol, state)
+        if inode in inodes
+    }
+
+
+def _table(protocol: str, state: str) -> Iterator[tuple[str, int, str]]:
+    for line in Path(f"/proc/net/{protocol}").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == state:
+            address, port = fields[1].split(":")
+            raw = bytes.fromhex(address)[::-1]
+            yield socket.inet_ntoa(raw), int(port, 16), fields[9]
+
+
+def question(label: bytes) -> dns.message.Message:
+    labels = (label, b"default", b"svc", b"cluster", b"local", b"")
+    return dns.message.make_query(dns.name.Name(labels), "A")
+
+
+async def collected(folder: Path) -> Evidence:
+    """Run a server, ask it everything, end it."""
+    seen = Evidence()
+    names = ("dns", "health", "ready", "metrics", "explain", "upstream")
+    seen.ports = {name: free_port() for name in names}
+    async with ApiServer(Cluster(), tokens={TOKEN: "kubernetes-admin"}) as api:
+        kubeconfig = api.kubeconfig(folder / "kubeconfig", TOKEN)
+        text = COREFILE.format(here=HERE, kubeconfig=kubeconfig, **seen.ports)
+        (folder / "Corefile").write_text(text)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-B", "-X", "dev", "-W", "error", "-m", "minidns"),
+            *("-conf", str(folder / "Corefile")),
+            *("-explain", f"{HERE}:{seen.ports['explain']}"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            await _ask(seen, process)
+            process.terminate()
+            out, err = await asyncio.wait_for(process.communicate(), DEADLINE_S)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+    seen.log, seen.errors = out.decode(), err.decode()
+    seen.status = process.returncode
+    return seen
+
+
+async def _ask(seen: Evidence, process: asyncio.subprocess.Process) -> None:
+    async with aiohttp.ClientSession() as session:
+        await _ready(session, seen.ports["ready"], process)
+        seen.listening = sockets(process.pid)
+        for label in HOSTILE.values():
+            await dns.asyncquery.udp(
+                question(label), HERE, DEADLINE_S, seen.ports["dns"], source=CLIENT
+            )
+        for name in ("health", "ready", "metrics", "explain"):
+            for path in UNUSUAL:
+                async with session.get(
+                    f"http://{HERE}:{seen.ports[name]}{path}"
+                ) as got:
+                    seen.pages[name, path] = got.status, await got.text()
+        await _ask_why(seen, session)
+        async with session.get(f"http://{HERE}:{seen.ports['metrics']}/metrics") as got:
+            seen.metrics = await got.text()
+
+
+async def _ready(
+    session: aiohttp.ClientSession, port: int, process: asyncio.subprocess.Process
+) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while process.returncode is None:
+            try:
+                async with session.get(f"http://{HERE}:{port}/ready") as got:
+                    if got.status == 200:
+                        return
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(0.02)
+    assert process.stderr is not None
+    raise AssertionError((await process.stderr.read()).decode())
+
+
+async def _ask_why(seen: Evidence, session: aiohttp.ClientSession) -> None:
+    url = f"http://{HERE}:{seen.ports['explain']}/why?name=kubernetes.default.svc.cluster.local"
+    asked = {
+        "plain": ("GET", {}),
+        "other host": ("GET", {"Host": "evil.example.org"}),
+        "other origin": ("GET", {"Origin": "http://evil.example.org"}),
+        "post": ("POST", {}),
+    }
+    for name, (method, headers) in asked.items():
+        async with session.request(method, url, headers=headers) as got:
+            seen.why[name] = got.status, dict(got.headers)
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+    if not Path("/proc/net/tcp").exists():
+        pytest.skip("looks at sockets as Linux shows them")
+    return asyncio.run(collected(tmp_path_factory.mktemp("process")))
+
+
+def test_10_it_listens_where_the_corefile_says_and_nowhere_else(seen: Evidence) -> None:
+    tcp = ("dns", "health", "ready", "metrics", "explain")
+    expected = {("tcp", HERE, seen.ports[name]) for name in tcp}
+    assert seen.listening == expected | {("udp", HERE, seen.ports["dns"])}
+
+
+def test_10_the_local_page_is_for_this_machine_alone(seen: Evidence) -> None:
+    assert command.EXPLAIN.startswith("127.0.0.1:")
+    assert seen.why["plain"][0] == 200
+    assert seen.why["other host"][0] == 421
+    assert seen.why["post"][0] == 405
+
+
+def test_10_no_other_web_site_may_read_the_local_page(seen: Evidence) -> None:
+    for _, headers in seen.why.values():
+        assert not any(name.lower().startswith("access-control-") for name in headers)
+        assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_11_there_are_no_profiling_endpoints(seen: Evidence) -> None:
+    assert len(seen.pages) == 4 * len(UNUSUAL)
+    found = {where: status for where, (status, _) in seen.pages.items()}
+    assert set(found.values()) == {404}, found
+
+
+def test_12_the_token_is_in_no_output(seen: Evidence) -> None:
+    assert "kubernetes" in seen.log  # it did speak of the API server's names
+    pages = [text for _, text in seen.pages.values()]
+    for output in (seen.log, seen.errors, seen.metrics, *pages):
+        assert TOKEN not in output
+
+
+def query_lines(seen: Evidence) -> list[str]:
+    return [line for line in seen.log.splitlines() if f"{CLIENT}:" in line]
+
+
+def test_13_every_query_is_one_line_of_printable_text(seen: Evidence) -> None:
+    assert len(query_lines(seen)) == len(HOSTILE)
+    assert not re.search(r"[^\x20-\x7e\n]", seen.log)
+    assert "\n[INFO] all is well" not in seen.log
+
+
+def test_13_names_are_escaped_and_no_longer_than_names_are(seen: Evidence) -> None:
+    lines = "\n".join(query_lines(seen))
+    for escaped in (r"a\010", r"\027[31mred", r"\255\254\194\133", r"\\n"):
+        assert escaped in lines, escaped
+    # 255 bytes of a name, each at most \DDD, and the rest of a line
+    assert max(map(len, query_lines(seen))) < 4 * 255 + 200
+
+
+def options(parser: argparse.ArgumentParser) -> set[str]:
+    return {text for action in parser._actions for text in action.option_strings}
+
+
+def test_14_no_option_takes_a_secret() -> None:
+    found = options(command.parser()) | options(why.parser())
+    assert "--kubeconfig" in found  # a path, not what is in it
+    secret = re.compile("token|password|secret|key|credential")
+    assert not [name for name in found if secret.search(name)]
+
+
+def test_22_metrics_have_neither_names_nor_clients_nor_tokens(seen: Evidence) -> None:
+    families = list(text_string_to_metric_families(seen.metrics))
+    assert "coredns_dns_requests" in {family.name for family in families}
+    values = {
+        value
+        for family in families
+        for sample in family.samples
+        for value in sample.labels.values()
+    }
+    unwelcome = ("drop", "all is well", "svc", CLIENT, TOKEN, "x" * 63)
+    assert not [value for value in values if any(each in value for each in unwelcome)]
+
+
+def test_23_isolated_and_in_development_mode_it_has_no_complaints(
+    seen: Evidence,
+) -> None:
+    assert seen.errors == ""
+    assert "Traceback" not in seen.log
+    assert "Warning" not in seen.log
+    assert seen.status == 0
+
+
+SERVING = [
+    path
+    for folder in ("core", "kube", "net", "plugins", "explain")
+    for path in sorted((ROOT / "minidns" / folder).glob("*.py"))
+] + [
+    ROOT / "minidns" / name
+    for name in ("server.py", "instance.py", "listening.py", "edges.py", "logs.py")
+]
+MODULES = {"pickle", "marshal", "shelve", "subprocess", "pty", "code"}
+CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "yaml.load"}
+
+
+def dangerous(text: str) -> set[str]:
+    """Return what a module uses of what a serving process should not have."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.Import(names):
+                found |= {each.name for each in names} & MODULES
+            case ast.ImportFrom(module=str(name)):
+                found |= {name} & MODULES
+            case ast.Call(func):
+                found |= {ast.unparse(func)} & CALLS
+    return found
+
+
+@pytest.mark.parametrize("path", SERVING, ids=lambda path: path.stem)
+def test_23_no_text_becomes_code_where_it_serves(path: Path) -> None:
+    assert dangerous(path.read_text()) == set()
+
+
+def test_23_what_turns_text_into_code_is_found() -> None:
+    text = "import pickle\nfrom subprocess import run\nx = eval('1')\nyaml.load(x)\n"
+    assert dangerous(text) == {"pickle", "subprocess", "eval", "yaml.load"}
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Tls:
+    authority = trustme.CA()
+    issued = authority.issue_cert(HERE)
+    files = Tls(tmp_path / "crt", tmp_path / "key", tmp_path / "ca")
+    issued.cert_chain_pems[0].write_to_path(str(files.certificate))
+    issued.private_key_pem.write_to_path(str(files.key))
+    authority.cert_pem.write_to_path(str(files.authority))
+    return files
+
+
+async def test_24_an_api_server_of_another_authority_is_refused(
+    served: Tls, tmp_path: Path
+) -> None:
+    async with ApiServer(Cluster(), tls=served) as api:
+        kubeconfig = str(api.kubeconfig(tmp_path / "kubeconfig"))
+        async with connect(Access(kubeconfig, "sim")) as connection:
+            await connection.list_watch(SERVICES).page("", None)
+        trustme.CA().cert_pem.write_to_path(str(served.authority))
+        async with connect(Access(kubeconfig, "sim")) as connection:
+            with pytest.raises(ApiError, match="certificate is not accepted"):
+                await connection.list_watch(SERVICES).page("", None)
+
+
+async def test_24_old_versions_of_tls_are_not_spoken(
+    served: Tls, tmp_path: Path
+) -> None:
+    async with ApiServer(Cluster(), tls=served) as api:
+        kubeconfig = str(api.kubeconfig(tmp_path / "kubeconfig"))
+        async with connect(Access(kubeconfig, "sim")) as connection:
+            client = await connection._current()
+            context = client._rest.ssl_context
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
