@@ -136,8 +136,9 @@ class Memory:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._seen: set[bytes] = set()
-        self._seen_before: set[bytes] = set()
+        # hashes: a stranger's bytes may be long, and a wrong match does no harm
+        self._seen: set[int] = set()
+        self._seen_before: set[int] = set()
         self.age = 0
         """Grows whenever something is forgotten."""
 
@@ -177,11 +178,12 @@ class Memory:
 
     def expects(self, question: bytes) -> bool:
         """Return whether an answer would be remembered: from the second time on."""
-        if question in self._seen or question in self._seen_before:
+        asked = hash(question)
+        if asked in self._seen or asked in self._seen_before:
             return True
         if len(self._seen) >= _SEEN:
             self._seen_before, self._seen = self._seen, set()
-        self._seen.add(question)
+        self._seen.add(asked)
         return False
 
     def forget(self, keys: Iterable[Hashable]) -> None:

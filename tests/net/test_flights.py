@@ -100,9 +100,8 @@ async def test_everybody_may_leave_before_a_failure() -> None:
     asking = Asking()
     leaving = asking.join("a")
     await settle()
-    leaving.cancel()
-    await settle()
     asking.answers["a"].set_exception(OSError("refused"))
+    leaving.cancel()
     await settle()
     del asking, leaving
     assert told == []
@@ -132,3 +131,29 @@ async def test_joining_works_outside_a_task() -> None:
     with pytest.raises(StopIteration) as stop:
         work.send(None)
     assert stop.value.value == "192.0.2.1"
+
+
+async def test_when_nobody_waits_nobody_is_asked() -> None:
+    asking = Asking()
+    first, second = asking.join("a"), asking.join("a")
+    await settle()
+    first.cancel()
+    await settle()
+    assert not asking.tasks[0].done()  # one still waits
+    second.cancel()
+    await settle()
+    assert asking.tasks[0].cancelled()
+    assert len(asking.flights) == 0
+
+
+async def test_who_comes_after_all_have_left_asks_anew() -> None:
+    asking = Asking()
+    left = asking.join("a")
+    await settle()
+    left.cancel()
+    await asyncio.sleep(0)  # the exchange is being ended, but has not ended yet
+    waiting = asking.join("a")
+    await settle()
+    asking.answers["a"].set_result("192.0.2.1")
+    assert await waiting == "192.0.2.1"
+    assert asking.asked == ["a", "a"]

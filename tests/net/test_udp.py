@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import os
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -30,7 +31,10 @@ NAME = "web.org."
 
 @contextlib.asynccontextmanager
 async def serving(
-    handler: Handler, host: str = "127.0.0.1", **options: int
+    handler: Handler,
+    host: str = "127.0.0.1",
+    metrics: Metrics | None = None,
+    **options: int,
 ) -> AsyncIterator[tuple[udp.Datagrams, int]]:
     sock = udp.bind(host, 0)
     port = sock.getsockname()[1]
@@ -38,7 +42,7 @@ async def serving(
         sock,
         Answerer("dns://:0", handler),
         Memory(),
-        Metrics(),
+        metrics or Metrics(),
         time.monotonic,
         **options,
     )
@@ -131,7 +135,7 @@ async def test_those_that_wait_do_not_hold_up_the_others() -> None:
         assert (await slow).rcode() == dns.rcode.NOERROR
 
 
-async def test_the_excess_is_dropped_and_counted() -> None:
+async def test_the_oldest_makes_room_and_is_counted() -> None:
     go = asyncio.Event()
 
     async def handler(query: Query) -> Response:
@@ -140,22 +144,132 @@ async def test_the_excess_is_dropped_and_counted() -> None:
         return answer()
 
     async with serving(handler, max_in_flight=2) as (datagrams, port):
-        slow = [
-            asyncio.ensure_future(client.ask(port, f"slow{n}.org.")) for n in range(2)
-        ]
+        slow = []
+        for number in range(3):
+            slow.append(asyncio.ensure_future(client.ask(port, f"slow{number}.org.")))
+            async with asyncio.timeout(5):
+                while len(datagrams._waiting) < min(number + 1, 2):
+                    await asyncio.sleep(0)
         async with asyncio.timeout(5):
-            while len(datagrams._tasks) < 2:
+            while not datagrams._dropped.values:
                 await asyncio.sleep(0)
-        with pytest.raises(TimeoutError):
-            await client.udp(
-                port,
-                dns.message.make_query("slow9.org.", "A").to_wire(),
-                deadline_s=0.2,
-            )
         assert datagrams._dropped.values == {("udp",): 1}
         assert (await client.ask(port, NAME)).answer  # what does not wait is answered
         go.set()
-        await asyncio.gather(*slow)
+        oldest, *newer = slow
+        await asyncio.gather(*newer)
+        assert not oldest.done()
+        oldest.cancel()
+
+
+async def test_what_came_before_the_end_is_answered() -> None:
+    async with serving(at_once) as (datagrams, port):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.connect(("127.0.0.1", port))
+            sock.settimeout(5)
+            for _ in range(100):
+                sock.send(dns.message.make_query(NAME, "A").to_wire())
+            datagrams.stop_reading()  # nothing was read yet: the loop did not run
+            for _ in range(100):
+                assert dns.message.from_wire(sock.recv(512)).answer
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+async def test_what_the_kernel_drops_is_counted(host: str) -> None:
+    metrics = Metrics()
+    name = "minidns_overflowed_datagrams_total"
+    async with serving(at_once, host, metrics=metrics) as (datagrams, port):
+        wire = dns.message.make_query(NAME, "A").to_wire()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)
+            for _ in range(20_000):  # more than a receive buffer holds
+                with contextlib.suppress(BlockingIOError):
+                    sock.sendto(wire, ("127.0.0.1", port))
+        list(metrics.families())
+        dropped = metrics.value(name)
+        assert dropped > 0
+        await datagrams.close()
+        assert metrics.value(name) >= dropped
+        assert metrics.before_scrape == []
+
+
+ELSEWHERE = f"127.9.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
+"""An address of this test process alone."""
+SILENT = {
+    # id: address and port to ask from, whether there is a reply
+    "echo": (ELSEWHERE, 7, False),
+    "daytime": (ELSEWHERE, 13, False),
+    "quote-of-the-day": (ELSEWHERE, 17, False),
+    "chargen": (ELSEWHERE, 19, False),
+    "time": (ELSEWHERE, 37, False),
+    "another-dns-server": (ELSEWHERE, 53, True),
+}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="ports below 1024 need root")
+@pytest.mark.parametrize("remembered", [False, True], ids=["asked", "remembered"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize(("source", "number", "replied"), SILENT.values(), ids=SILENT)
+async def test_source_ports(
+    source: str, number: int, host: str, *, replied: bool, remembered: bool
+) -> None:
+    async def handler(query: Query) -> Response:
+        return answer(repeat=Repeat())
+
+    async with serving(handler, host) as (datagrams, port):
+        message = dns.message.make_query(NAME, "A")
+        message.id = 1
+        if remembered:
+            for _ in range(2):
+                await client.udp(port, message.to_wire())
+            assert datagrams.memory.entries
+        wire = b"\0\2" + message.to_wire()[2:]
+        assert await has_reply((source, number), port, wire) == replied
+
+
+async def has_reply(source: tuple[str, int], port: int, *wires: bytes) -> bool:
+    """Return whether the last of ``wires`` is answered before a query sent after it."""
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        sock.bind(source)
+        for wire in wires:
+            await loop.sock_sendto(sock, wire, ("127.0.0.1", port))
+            await client.ask(port, NAME)  # by then it has been seen
+        replies = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                replies.append(sock.recv(512))
+    return wires[-1][:2] in [reply[:2] for reply in replies]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="ports below 1024 need root")
+async def test_another_server_is_told_of_an_error_once() -> None:
+    async with serving(at_once) as (_, port):
+        bad, other = b"\0\1" + bytes(10), b"\0\2" + bytes(10)
+        there = (ELSEWHERE, 53)
+        assert await has_reply(there, port, bad)
+        assert not await has_reply(there, port, bad)
+        assert await has_reply(there, port, other)
+        assert not await has_reply((ELSEWHERE, 464), port, bad)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::"])
+async def test_a_query_from_our_own_address_is_not_answered(host: str) -> None:
+    """Forging needs a raw socket; asking ourselves through our own socket does not."""
+    asked = []
+
+    async def handler(query: Query) -> Response:
+        asked.append(query.peer)
+        return answer()
+
+    async with serving(handler, host) as (datagrams, port):
+        here = "::1" if ":" in host else "127.0.0.1"
+        wire = dns.message.make_query(NAME, "A").to_wire()
+        datagrams._sock.sendto(wire, (here, port))
+        await client.udp(port, wire, host=here)
+    assert [peer for peer in asked if peer[1] == port] == []
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(
