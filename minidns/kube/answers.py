@@ -4,6 +4,7 @@ Pure and synchronous. Only where an ExternalName leads out of the zone a place i
 open in the answer (``Outside``), for whoever can ask there.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -53,6 +54,8 @@ class Answers:
         self.main = main
         self.local: tuple[str, ...] = ()
         """Addresses of this machine, by which it finds its own Services."""
+        self.synced: Callable[[], bool] = lambda: True
+        """Whether the first lists have been taken in: what is missing is not there."""
         by_length = sorted(options.zones, key=len, reverse=True)
         self._ends = [(zone, within(".", zone)) for zone in by_length]
         self._main = Lookup(options, main, main)
@@ -70,7 +73,7 @@ class Answers:
 
     def soa(self, zone: Name, spelled: str) -> RRset:
         """Return the SOA of ``zone``; before any change its serial is 0."""
-        serial = self._lookup(zone).store.serial
+        serial = self.lookup(zone).store.serial
         return apex.start_of_authority(spelled, self.options.ttl, serial)
 
     def answer(self, inquiry: Inquiry, chase: Chase | None = None) -> Outcome:
@@ -105,7 +108,7 @@ class Answers:
         """
         if zone not in self.options.zones:
             return None
-        records = Transfer(self._lookup(zone), self.local, zone)
+        records = Transfer(self.lookup(zone), self.local, zone)
         return tuple(records.records(self.soa(zone, zone)))
 
     def find(self, inquiry: Inquiry) -> Match | Miss:
@@ -124,7 +127,7 @@ class Answers:
             return Miss(inner, "zone/node" if inner else "negative/not-in-cluster")
         if is_reverse(name):
             return Miss(False, "negative/reverse-name")
-        lookup = self._lookup(zone)
+        lookup = self.lookup(zone)
         asked = grammar.read(
             labels,
             multicluster=lookup.imports,
@@ -133,7 +136,8 @@ class Answers:
         )
         return lookup.find(asked) if asked else Miss(False, "negative/too-long")
 
-    def _lookup(self, zone: Name) -> Lookup:
+    def lookup(self, zone: Name) -> Lookup:
+        """Return what finds the objects of ``zone``."""
         return self._imports if zone in self.options.multicluster else self._main
 
     def _name_servers(self, inquiry: Inquiry) -> Outcome:

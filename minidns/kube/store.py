@@ -5,8 +5,9 @@ events, it answers as a store would that was given its present objects alone.
 
 ``apply`` says what an event touched, in the keys that remembered answers depend on:
 ``("namespace", name)``; ``("service", namespace, name)`` for the Service and any of its
-slices; ``("address", text)`` for whoever has it; ``("pod", namespace, address)``. An
-event that changes nothing DNS can see touches nothing.
+slices; ``("address", text)`` for whoever has it, ``("external", text)`` outside the
+cluster; ``("pod", namespace, address)``. An event that changes nothing DNS can see
+touches nothing.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Set
@@ -51,6 +52,8 @@ class Store:
         """What its Services are: Service, or ServiceImport (multicluster)."""
         self.serial = 0
         """Unix seconds of the last change that counts; 0 before any (CoreDNS)."""
+        self.external_serial = 0
+        """The same of what Services have outside (*k8s_external*)."""
         self.namespaces: dict[str, Namespace] = {}
         self.services: dict[Key, Service] = {}
         self.slices: dict[Key, EndpointSlice] = {}
@@ -61,7 +64,8 @@ class Store:
         self._slices_of: Index[Key] = Index()
         self._services_at: Index[str] = Index()
         self._slices_at: Index[str] = Index()
-        self._pods_at: Index[tuple[str, str]] = Index()
+        self._external_at: Index[str] = Index()
+        self._pods_at: Index[str] = Index()
 
     def slices_of(self, service: Key) -> tuple[EndpointSlice, ...]:
         """Return the slices that name ``service``, whether or not it exists."""
@@ -72,15 +76,23 @@ class Store:
         """Return the Services with the cluster IP ``address``."""
         return tuple([self.services[key] for key in self._services_at.get(address)])
 
+    def services_outside(self, address: str) -> tuple[Service, ...]:
+        """Return the Services that have ``address`` outside (*k8s_external*)."""
+        return tuple([self.services[key] for key in self._external_at.get(address)])
+
     def slices_at(self, address: str) -> tuple[EndpointSlice, ...]:
         """Return the slices, of any Service, that have ``address`` ready."""
         return tuple([self.slices[key] for key in self._slices_at.get(address)])
 
     def pods_at(self, namespace: str, address: str) -> tuple[Pod, ...]:
         """Return the Pods of ``namespace`` at ``address``."""
-        return tuple(
-            [self.pods[key] for key in self._pods_at.get((namespace, address))]
-        )
+        keys = self._pods_at.get(address)
+        return tuple([self.pods[key] for key in keys if key.namespace == namespace])
+
+    def pod_at(self, address: str) -> Pod | None:
+        """Return a Pod at ``address``: the first, of those that share a node's."""
+        keys = self._pods_at.get(address)
+        return self.pods[keys[0]] if keys else None
 
     def objects(self) -> Iterable[Object]:
         """Yield all that is known, Namespaces first."""
@@ -120,8 +132,12 @@ class Store:
         if _seen_of_service(old) == _seen_of_service(new):
             return set()
         self._count(_counts_of_service(old) != _counts_of_service(new))
+        if _outside(old) != _outside(new):
+            self.external_serial = int(self._wall())
         changed = self._services_at.move(key, _cluster_ips(old), _cluster_ips(new))
         touched: Touched = {("address", address) for address in changed}
+        changed = self._external_at.move(key, _external(old), _external(new))
+        touched |= {("external", address) for address in changed}
         touched.add(("service", *key))
         return touched | self.held.service_gone(key) if new is None else touched
 
@@ -152,8 +168,9 @@ class Store:
         old = _exchange(self.pods, key, new)
         before, after = _place(old), _place(new)
         self._count((old and old.address) != (new and new.address))
-        changed = self._pods_at.move(key, before, after)
-        touched: Touched = {("pod", *place) for place in changed}
+        addresses = ({place[1] for place in each} for each in (before, after))
+        self._pods_at.move(key, *addresses)
+        touched: Touched = {("pod", *place) for place in before ^ after}
         if old and not new:
             touched |= self.held.pod_gone(key.namespace, old.address)
         return touched
@@ -216,6 +233,13 @@ def _counts_of_slice(one: EndpointSlice | None, zonal: bool) -> object:
     )
 
 
+def _outside(service: Service | None) -> object:
+    # unlike CoreDNS: there what comes or goes does not count, so that a secondary
+    # never hears of it; and ports count of Services that have nothing outside
+    external = service.external_ips if service else ()
+    return external and (external, service and service.ports)
+
+
 # What it is indexed by; nothing for an object that is not there.
 
 
@@ -225,6 +249,10 @@ def _ready(one: EndpointSlice) -> tuple[Endpoint, ...]:
 
 def _cluster_ips(service: Service | None) -> Set[str]:
     return set(service.cluster_ips) - {"None"} if service else set()
+
+
+def _external(service: Service | None) -> Set[str]:
+    return set(service.external_ips) if service else set()
 
 
 def _owner(one: EndpointSlice | None) -> Set[Key]:

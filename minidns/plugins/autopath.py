@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from minidns.core import names, paths, rdata
+from minidns.core import names, paths, rdata, resolvconf
 from minidns.core.configerror import ConfigError
 from minidns.core.directive import Directive
 from minidns.core.model import (
@@ -60,13 +60,7 @@ def _from_file(path: str, site: Site) -> SearchList:
     except OSError as error:
         why = paths.reason(error, path)
         raise ConfigError(f'failed to parse "{path}": {why}') from error
-    found: tuple[Name, ...] = ()
-    for line in text.splitlines():
-        words = line.split()
-        if words and words[0] == "search":
-            found = tuple(map(names.absolute, words[1:]))
-        elif words and words[0] == "domain":
-            found = tuple(map(names.absolute, words[1:2]))
+    found = resolvconf.search(text)
     # the name as it was meant, at last; a list of that alone is no list
     search = (*found, "") if found else ()
     return lambda query: search

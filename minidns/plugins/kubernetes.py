@@ -3,7 +3,8 @@
 import logging
 from functools import partial
 
-from minidns.core.corefile import ConfigError, Directive
+from minidns.core import resolvconf
+from minidns.core.corefile import ConfigError, Directive, Files
 from minidns.core.model import (
     DnsError,
     Handler,
@@ -19,12 +20,15 @@ from minidns.core.model import (
 from minidns.core.rdata import AXFR, IXFR
 from minidns.core.repeat import until_changed
 from minidns.core.values import covers
+from minidns.explain import why
 from minidns.kube import latency, responses
 from minidns.kube.answers import MAX_LOOKUPS, Answers, Chase
 from minidns.kube.options import Options, read
 from minidns.kube.outcome import Inquiry, Outcome
 from minidns.kube.records import Outside
+from minidns.kube.searchlist import SearchLists
 from minidns.kube.view import Surroundings, View
+from minidns.plugins.outside import filled
 from minidns.plugins.setup import Site, once
 
 log = logging.getLogger(__name__)
@@ -46,6 +50,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     )
     view = View(options, around, lambda keys: site.forget(keys))
     site.cluster = answers = Answers(options, view.main, view.imports)
+    answers.synced = lambda: view.synced
     site.checks["kubernetes"] = partial(_ready, view)
 
     async def start() -> None:
@@ -64,7 +69,12 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
             raise DnsError(f"{zone} is not complete before the first sync")
         return records
 
+    def explainer(query: Query, response: Response) -> dict[str, object]:
+        return why.explain(view, answers, query, response, edges.wall()).tree()
+
     site.transfers.append(transfer)
+    site.explainers["kubernetes"] = explainer
+    site.autopaths["kubernetes"] = SearchLists(answers, _own_search(edges.files)).of
     site.on_start(start)
     return Kubernetes(view, answers, site).plugin
 
@@ -81,6 +91,14 @@ def _local(site: Site, options: Options) -> tuple[str, ...]:
     if site.bound:
         return site.bound if options.strict else ()
     return tuple(site.edges.local_addresses())
+
+
+def _own_search(files: Files) -> tuple[Name, ...]:
+    """Return the search domains of the machine, none when they cannot be read."""
+    try:
+        return resolvconf.search(files.read("/etc/resolv.conf"))
+    except OSError:
+        return ()
 
 
 class Kubernetes:
@@ -138,7 +156,7 @@ class Kubernetes:
     async def _positive(self, query: Query, outcome: Outcome) -> Response:
         pieces = outcome.answer
         if any(isinstance(piece, Outside) for piece in pieces):
-            answer, truncated = await self._asked(query, outcome)
+            answer, truncated = await filled(self._site, query, pieces)
             response = responses.positive(outcome, answer, None)
             return replace(response, tc=True) if truncated else response
         repeat = None
@@ -146,25 +164,6 @@ class Kubernetes:
             until = self.view.fresh_until if self._withholds else float("inf")
             repeat = Repeat(until, outcome.keys)
         return responses.positive(outcome, pieces, repeat)  # type: ignore[arg-type]  # nothing outside
-
-    async def _asked(self, query: Query, outcome: Outcome) -> tuple[list[RRset], bool]:
-        """Return the answer with what the server itself finds outside the zone.
-
-        Whatever rcode comes with it is left out, as its authority is (CoreDNS).
-        """
-        answer: list[RRset] = []
-        truncated = False
-        for piece in outcome.answer:
-            if isinstance(piece, RRset):
-                answer.append(piece)
-                continue
-            try:
-                there = await self._site.ask(query, piece.target, query.question.qtype)
-            except DnsError:
-                continue
-            answer += there.answer
-            truncated = truncated or there.tc
-        return answer, truncated
 
     def _negative(
         self, query: Query, inquiry: Inquiry, outcome: Outcome, *, synced: bool

@@ -1,0 +1,135 @@
+"""*k8s_external* - answer for Services by the addresses they have outside."""
+
+from functools import cache
+
+from minidns.core import names
+from minidns.core.corefile import ConfigError, Directive, Line
+from minidns.core.gotext import integer
+from minidns.core.model import (
+    Handler,
+    Name,
+    Plugin,
+    Query,
+    Repeat,
+    Response,
+    RRset,
+    replace,
+)
+from minidns.core.repeat import until_changed
+from minidns.core.values import covers, fallthrough, longest, zones
+from minidns.kube import responses
+from minidns.kube.external import External
+from minidns.kube.external_lookup import Rules
+from minidns.kube.outcome import Inquiry, Outcome
+from minidns.kube.records import Outside
+from minidns.plugins.outside import filled
+from minidns.plugins.setup import Site
+
+MAX_TTL = 3600
+
+
+def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
+    """Accept ``k8s_external [ZONES...] { apex; ttl; headless; fallthrough }``.
+
+    Raises:
+        ConfigError: an unknown option, a bad value, or no *kubernetes* in the block.
+
+    """
+    rules = Rules(site.zones)
+    for directive in directives:
+        rules = rules._replace(zones=zones(directive.args, site.zones))
+        for line in directive.block:
+            rules = _with_option(rules, line)
+    if not site.block.named("kubernetes"):
+        raise ConfigError("kubernetes plugin not loaded")
+    return _K8sExternal(rules, site).plugin
+
+
+def _with_option(rules: Rules, line: Line) -> Rules:
+    match line.name:
+        case "apex":
+            return rules._replace(apex=_apex(line))
+        case "ttl":
+            return rules._replace(ttl=_ttl(line))
+        case "headless":
+            if line.args:  # CoreDNS reads word by word: an option of its own
+                raise line.error(f"unknown property '{line.args[0]}'")
+            return rules._replace(headless=True)
+        case "fallthrough":
+            return rules._replace(fallthrough=fallthrough(line.args))
+        case name:
+            raise line.error(f"unknown property '{name}'")
+
+
+def _apex(line: Line) -> Name:
+    if not line.args:
+        raise line.arg_error()
+    apex = names.absolute(line.args[0])
+    try:
+        names.to_wire(apex)
+    except ValueError as error:  # unlike CoreDNS: it would fail at each query
+        raise line.error(f"apex: {error}") from error
+    return apex
+
+
+def _ttl(line: Line) -> int:
+    if not line.args:
+        raise line.arg_error()
+    try:
+        ttl = integer(line.args[0])
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    if not 0 <= ttl <= MAX_TTL:
+        raise line.error(f"ttl must be in range [0, {MAX_TTL}]: {ttl}")
+    return ttl
+
+
+class _K8sExternal:
+    """Makes Responses of what *kubernetes* of the block knows."""
+
+    def __init__(self, rules: Rules, site: Site) -> None:
+        self._rules = rules
+        self._site = site
+        # *kubernetes* is set up after us
+        self._external = cache(self._found)
+        site.transfers.append(lambda zone: self._external().transfer(zone))
+
+    def _found(self) -> External:
+        assert self._site.cluster is not None
+        return External(self._rules, self._site.cluster)
+
+    def plugin(self, next_: Handler) -> Handler:
+        """Answer names of the zones, and pass on what falls through."""
+        rules = self._rules
+
+        async def k8s_external(query: Query) -> Response:
+            name, qtype, _ = query.question
+            zone = longest(rules.zones, name)
+            if zone is None:
+                return await next_(query)
+            outcome = self._external().answer(Inquiry(name, qtype, zone, zone, name))
+            if not outcome.exists and covers(rules.fallthrough, name):
+                return until_changed(await next_(query), *outcome.keys)
+            return await self._respond(query, zone, outcome)
+
+        return k8s_external
+
+    async def _respond(self, query: Query, zone: Name, outcome: Outcome) -> Response:
+        external, pieces = self._external(), outcome.answer
+        synced = self._synced()
+        # the SOA's serial is that of now
+        until = self._site.edges.now() + self._rules.ttl
+        repeat = Repeat(until, outcome.keys) if synced else None
+        if not pieces:
+            # unlike CoreDNS: NXDOMAIN before the first sync would be taken for true
+            soa = external.soa(zone)
+            return responses.negative(outcome, soa, repeat, synced=synced)
+        if any(isinstance(piece, Outside) for piece in pieces):
+            answer, truncated = await filled(self._site, query, pieces)
+            response = responses.positive(outcome, answer, None)
+            return replace(response, tc=truncated)
+        answer = [piece for piece in pieces if isinstance(piece, RRset)]
+        return responses.positive(outcome, answer, repeat)
+
+    def _synced(self) -> bool:
+        return self._site.cluster is not None and self._site.cluster.synced()

@@ -1,0 +1,29 @@
+"""What the server itself finds at names that answers of the cluster lead to."""
+
+from collections.abc import Sequence
+
+from minidns.core.model import DnsError, Query, RRset
+from minidns.kube.records import Piece
+from minidns.plugins.setup import Site
+
+
+async def filled(
+    site: Site, query: Query, pieces: Sequence[Piece]
+) -> tuple[list[RRset], bool]:
+    """Return ``pieces`` with the places kept open filled, and whether that was cut.
+
+    Whatever rcode comes with it is left out, as its authority is (CoreDNS).
+    """
+    answer: list[RRset] = []
+    truncated = False
+    for piece in pieces:
+        if isinstance(piece, RRset):
+            answer.append(piece)
+            continue
+        try:
+            there = await site.ask(query, piece.target, query.question.qtype)
+        except DnsError:
+            continue
+        answer += there.answer
+        truncated = truncated or there.tc
+    return answer, truncated
