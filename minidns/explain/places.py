@@ -1,0 +1,182 @@
+"""Causes of answers about apex and inner nodes, Pods, and addresses."""
+
+from minidns.core import names
+from minidns.core.rdata import type_name
+from minidns.explain.explanation import Cause
+from minidns.explain.situation import Situation
+from minidns.kube.hosts import pod_address, record_of, reversed_address
+from minidns.kube.objects import Key
+
+
+def node(s: Situation) -> Cause:
+    """Say what a name is that is no record's owner."""
+    what = {
+        "zone/apex": "the top of the zone",
+        "zone/node": "only what other names are below",
+        "zone/namespace": "a namespace",
+        "zone/protocol": "only what ports are below",
+        "zone/name-server": "the name of the name server",
+        "zone/ns": "the top of the zone",
+    }[s.outcome.rule]
+    wanted = type_name(s.inquiry.qtype)
+    because = f"{s.inquiry.name} is {what}, and has no {wanted}"
+    if s.outcome.rule in ("zone/ns", "zone/name-server") and not s.answers.local:
+        return Cause("no-local-address", because, (_NO_LOCAL,))
+    if not s.outcome.exists:
+        because += "; CoreDNS denies TXT even at names that exist"
+        return Cause("txt-at-inner-node", because)
+    return Cause("inner-node", because)
+
+
+_NO_LOCAL = "the addresses of this machine are not known (bind hides them, as CoreDNS)"
+
+
+def soa_below_apex(s: Situation) -> Cause:
+    """Say that this type is not even looked up."""
+    because = f"SOA is only at {s.zone}; below, CoreDNS does not look whether a name is"
+    return Cause("soa-below-apex", because)
+
+
+def name_server(s: Situation) -> Cause:
+    """Say that the name server's name has addresses only."""
+    because = f"{s.inquiry.name} has addresses; CoreDNS denies other types there"
+    return Cause("name-server-other-type", because)
+
+
+def not_in_cluster(s: Situation) -> Cause:
+    """Say what may be missing in a name that is neither below svc nor pod."""
+    labels = s.labels
+    because = f"{labels[-1]} is neither svc nor pod"
+    store = s.lookup.store
+    if labels == ["dns-version"]:
+        because = "dns-version has a TXT record; CoreDNS denies other types there"
+        return Cause("dns-version-other-type", because)
+    if len(labels) > 1 and (key := Key(labels[-1], labels[-2])) in store.services:
+        near = f"svc is missing: {s.full(key)}"
+        return Cause("svc-left-out", because, (near,))
+    if labels[-1] in ("service", "services", "pods", "svcs"):
+        short = "pod" if labels[-1] == "pods" else "svc"
+        return Cause("svc-misspelt", because, (f"{short} instead of {labels[-1]}",))
+    if len(labels) > 1:
+        host = ".".join(labels) + "."
+        near = f"{host} was meant, and the search list put {s.zone} behind it (ndots)"
+        return Cause("search-list", because, (near,))
+    return Cause("not-in-cluster", because)
+
+
+def too_long(s: Situation) -> Cause:
+    """Say that there are more labels than can be read."""
+    because = "there are more labels than endpoint, or port and protocol, need"
+    labels = s.labels
+    if "_zone" in labels and not s.options.zonal:
+        near = "names with _zone need the option zonal"
+        return Cause("zonal-off", because, (near,))
+    return Cause("too-long", because)
+
+
+def reverse_name(s: Situation) -> Cause:
+    """Say that services are in forward zones."""
+    because = f"names of Services and Pods are not below {s.zone}"
+    return Cause("reverse-zone", because, (f"they are below {s.options.primary}",))
+
+
+# -- Pods
+
+
+def pods_disabled(s: Situation) -> Cause:
+    """Say that an option leaves Pods out."""
+    because = "the option pods is disabled: names of Pods do not exist"
+    pods = s.lookup.main.pods_at(s.asked.namespace, pod_address(s.asked.service))
+    near = tuple(f"Pod {pod.key} has that address" for pod in pods)
+    return Cause("pods-disabled", because, near)
+
+
+def not_a_pod_address(s: Situation) -> Cause:
+    """Say that a Pod's name is its address."""
+    because = f"{s.asked.service} is no address with dashes"
+    near = "Pods are called by their addresses: 10-0-0-1 for 10.0.0.1"
+    return Cause("pod-not-by-address", because, (near,))
+
+
+def no_such_pod(s: Situation) -> Cause:
+    """Say where a Pod with that address is, if anywhere."""
+    label = s.asked.service
+    address = pod_address(label)
+    if record_of(address) is None:
+        return not_a_pod_address(s)
+    because = f"no Pod of namespace {s.asked.namespace} has the address {address}"
+    pods = s.lookup.main.pods.values()
+    elsewhere = [pod for pod in pods if pod.address == address]
+    if elsewhere:
+        there = tuple(f"Pod {pod.key} has it" for pod in elsewhere[:3])
+        return Cause("pod-in-another-namespace", because, there)
+    for pod in pods:
+        if record_of(pod.address) == record_of(address):
+            name = pod.address.replace(":", "-")
+            near = f"Pod {pod.key} has it, spelled {pod.address}: ask for {name}"
+            return Cause("pod-address-spelled-otherwise", because, (near,))
+    return Cause("pod-absent", because)
+
+
+# -- addresses
+
+
+def no_address(s: Situation) -> Cause:
+    """Say what else an address without a name is."""
+    address = reversed_address(s.inquiry.name, strict=s.options.strict)
+    store = s.lookup.main
+    because = f"no Service has {address}, and no ready endpoint of one"
+    for service in store.services.values():
+        if address in service.external_ips:
+            near = f"Service {service.key} has it as an external address, without PTR"
+            return Cause("address-is-external", because, (near,))
+    for each in store.slices.values():
+        for end in each.endpoints:
+            if end.address != address:
+                continue
+            if not each.service.name:
+                near = f"EndpointSlice {each.key} has it, but names no Service"
+                return Cause("slice-without-service", because, (near,))
+            if not end.ready:
+                near = f"EndpointSlice {each.key} has it, not ready"
+                return Cause("address-unready", because, (near,))
+    pods = [pod for pod in store.pods.values() if pod.address == address]
+    if pods:
+        near = f"Pod {pods[0].key} has it, but no Service leads to that Pod"
+        return Cause("pod-without-service", because, (near,))
+    return Cause("address-absent", because)
+
+
+def hidden_address(s: Situation) -> Cause:
+    """Say that an address belongs to a namespace that is kept out."""
+    because = "it belongs to a namespace that the options keep out, or that is gone"
+    return Cause("address-hidden", because)
+
+
+def no_forward_zone(s: Situation) -> Cause:
+    """Say that pointers need a zone with a name."""
+    because = "the plugin serves the root: PTR records would have no zone to end in"
+    return Cause("root-zone", because)
+
+
+def unsendable(s: Situation) -> Cause:
+    """Say that a name is too long for DNS."""
+    because = "the endpoint's name is too long for a DNS message"
+    return Cause("unsendable-name", because)
+
+
+# -- names of other zones
+
+
+def other_zone(s: Situation) -> Cause | None:
+    """Return that a name only lacks the right zone, if so."""
+    labels = names.labels(s.inquiry.name)
+    if "svc" not in labels[2:]:
+        return None
+    at = labels.index("svc", 2)
+    key = Key(labels[at - 1], labels[at - 2])
+    if key not in s.lookup.store.services:
+        return None
+    because = f"{s.inquiry.name} is in none of the zones of the plugin"
+    near = f"Service {key} exists: {key.name}.{key.namespace}.svc.{s.options.primary}"
+    return Cause("other-cluster-domain", because, (near,))

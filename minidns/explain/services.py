@@ -1,0 +1,298 @@
+"""Causes of answers about namespaces, Services, endpoints and ports."""
+
+from msgspec.structs import replace
+
+from minidns.core.rdata import AAAA, A, type_name
+from minidns.explain.explanation import Cause
+from minidns.explain.situation import Situation, close, listed
+from minidns.kube.hosts import dashed
+from minidns.kube.objects import Endpoint, Key, Port
+
+_TOP_LEVEL = frozenset((
+    "com", "org", "net", "edu", "gov", "mil", "int", "arpa", "info", "biz", "io", "dev",
+    "app", "cloud", "local", "internal", "lan", "home", "corp", "test", "example",
+    "invalid", "localhost",
+))  # fmt: skip
+"""Names that end a host name rather than being a Service or a namespace."""
+
+
+def no_namespace(s: Situation) -> Cause:
+    """Say what is nearest to a Namespace that is not there."""
+    name, store = s.asked.namespace, s.lookup.store
+    if any(key.namespace == name for key in store.services):
+        if s.options.namespace_labels:
+            because = f"namespace_labels hides namespace {name}"
+            return Cause("namespace-hidden-by-labels", because)
+        because = f"Namespace {name} is gone, though Services of it are still there"
+        return Cause("namespace-gone", because)
+    because = f"there is no Namespace {name}"
+    swapped = Key(s.asked.service, name)
+    if swapped in store.services:
+        near = f"the Service comes first: {s.full(swapped)}"
+        return Cause("labels-swapped", because, (near,))
+    if _ends_a_host_name(name):
+        return _search_list(s, because)
+    known = close(name, s.lookup.main.namespaces)
+    alike = tuple(f"Namespace {each} exists" for each in known)
+    return Cause("namespace-misspelt" if alike else "namespace-absent", because, alike)
+
+
+def not_listed(s: Situation) -> Cause:
+    """Say that an option keeps a namespace out."""
+    because = f"the option namespaces does not list {s.asked.namespace}"
+    return Cause("namespace-not-listed", because)
+
+
+def _ends_a_host_name(label: str) -> bool:
+    return label in _TOP_LEVEL or (len(label) == 2 and label.isalpha())
+
+
+def _search_list(s: Situation, because: str) -> Cause:
+    asked = s.asked
+    suffix = f"{asked.tree}.{s.zone}"
+    if not _ends_a_host_name(asked.namespace):
+        suffix = f"{asked.namespace}.{suffix}"
+    host = s.inquiry.name.removesuffix(f".{suffix}") + "."
+    near = (
+        f"{host} was meant, and the search list of resolv.conf put {suffix} behind it"
+        " (ndots); a final dot in the name avoids that"
+    )
+    return Cause("search-list", because, (near,))
+
+
+def no_service(s: Situation) -> Cause:
+    """Say what is nearest to a Service that is not there."""
+    name, namespace = s.key.name, s.key.namespace
+    because = f"there is no {s.lookup.store.kind} {name} in namespace {namespace}"
+    if "*" in s.labels or name == "any":
+        return Cause("wildcard", f"{because}; wildcards do not exist since 2022")
+    if s.slices:
+        near = tuple(f"EndpointSlice {each.key} names it" for each in s.slices)
+        return Cause("service-gone", because, near)
+    for found in (_imported(s), _elsewhere(s), _of_a_pod(s)):
+        if found:
+            return Cause(found[0], because, found[1])
+    if _ends_a_host_name(name):
+        return _search_list(s, because)
+    there = (key.name for key in s.lookup.store.services if key.namespace == namespace)
+    known = close(name, there)
+    if known:
+        near = tuple(f"Service {namespace}/{each} exists" for each in known)
+        return Cause("service-misspelt", because, near)
+    return Cause("service-absent", because)
+
+
+Near = tuple[str, tuple[str, ...]]
+
+
+def _imported(s: Situation) -> Near | None:
+    """Return that the Service is only in this cluster, or only in the cluster set."""
+    if s.lookup.imports and s.key in s.lookup.main.services:
+        near = f"Service {s.key} exists, but no ServiceImport brings it here"
+        return "service-not-exported", (near,)
+    for zone in s.options.multicluster:
+        if not s.lookup.imports and s.key in s.answers.lookup(zone).store.services:
+            near = f"ServiceImport {s.key} exists: its names are in {zone}"
+            return "service-in-cluster-set", (near,)
+    return None
+
+
+def _elsewhere(s: Situation) -> Near | None:
+    same = [key for key in s.lookup.store.services if key.name == s.key.name]
+    shown = [key for key in same if s.lookup.exposed(key.namespace)]
+    near = tuple(f"Service {key} exists: {s.full(key)}" for key in sorted(shown)[:3])
+    return ("service-in-another-namespace", near) if near else None
+
+
+def _of_a_pod(s: Situation) -> Near | None:
+    """Return that the label belongs to an endpoint: its Service is left out."""
+    for each in s.lookup.main.slices.values():
+        if each.service.namespace != s.key.namespace or not each.service.name:
+            continue
+        for end in each.endpoints:
+            if s.key.name in (end.hostname, end.target):
+                near = f"{s.name_of(end)}.{s.full(each.service)} is an endpoint"
+                return "service-left-out", (near,)
+    if Key(s.key.namespace, s.key.name) in s.lookup.main.pods:
+        near = f"{s.key} is a Pod; Pods have names by their addresses only"
+        return "pod-is-no-service", (near,)
+    return None
+
+
+def _called(end: Endpoint) -> str:
+    return f"{end.target} ({end.address})" if end.target else end.address
+
+
+def no_ready_endpoint(s: Situation) -> Cause:
+    """Say which endpoints are not ready, or that there are none at all."""
+    if s.asked.endpoint and (unready := _unready(s)):
+        return unready
+    because = f"Service {s.key} is headless and has no ready endpoint"
+    cause, near = _why_nothing(s)
+    return Cause(cause, because, (near,))
+
+
+def empty_service(s: Situation) -> Cause:
+    """Say that an option leaves the Service out, and why it is empty."""
+    because = f"ignore empty_service: Service {s.key} has no ready endpoint"
+    return Cause("empty-service", because, (_why_nothing(s)[1],))
+
+
+def _why_nothing(s: Situation) -> tuple[str, str]:
+    """Return the cause, and in words, why nothing is ready."""
+    if not s.slices:
+        return "no-slice", f"no EndpointSlice names it; {_SELECTOR}"
+    ends = [end for end in s.endpoints if not end.ready]
+    if not ends:
+        return "no-endpoint", f"its EndpointSlices are empty; {_SELECTOR}"
+    return "no-ready-endpoint", f"not ready: {listed(map(_called, ends))}"
+
+
+_SELECTOR = "does its selector match any Pod?"
+
+
+def no_endpoints_watched(s: Situation) -> Cause:
+    """Say that an option keeps endpoints out."""
+    return Cause("noendpoints", "the option noendpoints leaves all endpoints out")
+
+
+def _unready(s: Situation) -> Cause | None:
+    for end in s.endpoints:
+        if s.name_of(end) == s.asked.endpoint and not end.ready:
+            because = f"endpoint {_called(end)} of Service {s.key} is not ready"
+            return Cause("endpoint-unready", because)
+    return None
+
+
+def no_such_endpoint(s: Situation) -> Cause:
+    """Say what is nearest to an endpoint that is not there."""
+    label = s.asked.endpoint
+    because = f"Service {s.key} has no endpoint called {label}"
+    if label == "*":
+        return Cause("wildcard", f"{because}; wildcards do not exist since 2022")
+    found = _unready(s) or _other_name(s, because) or _port_alone(s, because)
+    if found:
+        return found
+    ready = {s.name_of(end) for end in s.endpoints if end.ready}
+    if known := close(label, ready):
+        near = tuple(f"endpoint {each} exists" for each in known)
+        return Cause("endpoint-misspelt", because, near)
+    return Cause("endpoint-absent", because, (f"it has {listed(sorted(ready))}",))
+
+
+def _other_name(s: Situation, because: str) -> Cause | None:
+    """Return that the endpoint exists and is called something else."""
+    label = s.asked.endpoint
+    headless = s.service is not None and s.service.headless
+    for end in s.endpoints:
+        name = s.name_of(end)
+        near = (f"its name is {name}.{s.full(s.key)}",)
+        if s.lookup.imports and name == label:
+            because = f"{because} without the cluster in its name"
+            return Cause("cluster-left-out", because)
+        if dashed(end.address) == label:
+            return Cause("endpoint-has-another-name", because, near)
+        if end.target == label and not end.hostname and headless:
+            text = (
+                f"{end.target} is the Pod at {end.address}, but has no hostname here:"
+                f" its spec.subdomain must be {s.key.name}, and spec.hostname be set"
+            )
+            return Cause("hostname-without-subdomain", because, (text, *near))
+        if end.target == label:
+            return Cause("pod-name-is-no-endpoint-name", because, near)
+    return None
+
+
+def _ports(s: Situation) -> list[Port]:
+    """Return the ports by which the name could have been found."""
+    if s.service is None:
+        return []
+    if not s.service.headless:
+        return list(s.service.ports)
+    return [port for each in s.slices for port in each.ports]
+
+
+def _port_alone(s: Situation, because: str) -> Cause | None:
+    label = s.asked.endpoint.removeprefix("_")
+    for port in _ports(s):
+        if port.name and label in (port.name.lower(), port.protocol.lower()):
+            near = f"a port needs its protocol: {_full(port, s)}"
+            return Cause("port-without-protocol", because, (near,))
+    return None
+
+
+def _full(port: Port, s: Situation) -> str:
+    return f"_{port.name}._{port.protocol.lower()}.{s.full(s.key)}"
+
+
+def no_such_port(s: Situation) -> Cause:
+    """Say what is nearest to a port that is not there."""
+    wanted, protocol = s.asked.port, s.asked.protocol
+    ports = _ports(s)
+    named = {port.name.lower(): port for port in ports if port.name}
+    because = f"Service {s.key} has no port called {wanted} with protocol {protocol}"
+    if wanted in named:
+        near = f"its protocol is another: {_full(named[wanted], s)}"
+        return Cause("port-protocol-differs", because, (near,))
+    if numbered := [port for port in ports if str(port.number) == wanted]:
+        port = numbered[0]
+        near = f"ports go by name: {_full(port, s)}" if port.name else "it has no name"
+        return Cause("port-by-number", because, (near,))
+    if protocol not in ("tcp", "udp", "sctp") and not s.labels[0].startswith("_"):
+        near = "two labels before a Service are read as port and protocol"
+        return Cause("not-port-and-protocol", because, (near,))
+    if not named:
+        return Cause("port-unnamed", because, ("its ports have no names",))
+    if known := close(wanted, named):
+        alike = tuple(f"port {each} exists" for each in known)
+        return Cause("port-misspelt", because, alike)
+    return Cause("port-absent", because, (f"it has {listed(named)}",))
+
+
+def no_cluster_ip(s: Situation) -> Cause:
+    """Say that a Service has no address yet."""
+    because = f"Service {s.key} has no cluster IP (yet)"
+    return Cause("no-cluster-ip", because)
+
+
+# -- names that exist and have nothing to give
+
+
+def other_family(s: Situation) -> Cause:
+    """Say which addresses there are instead."""
+    other = AAAA if s.inquiry.qtype == A else A
+    has = "has" if s.answers.answer(replace(s.inquiry, qtype=other)).answer else "lacks"
+    wanted = type_name(s.inquiry.qtype)
+    because = f"the name exists, {has} {type_name(other)}, and has no {wanted}"
+    return Cause("other-family", because)
+
+
+def other_type(s: Situation) -> Cause:
+    """Say that there is nothing of that type."""
+    because = f"the name exists, but has no {type_name(s.inquiry.qtype)}"
+    if s.service and s.service.type == "ExternalName":
+        near = f"it is an alias of {s.service.external_name}, shown for A and AAAA only"
+        return Cause("external-name-other-type", because, (near,))
+    return Cause("other-type", because)
+
+
+def no_port(s: Situation) -> Cause:
+    """Say why there is no SRV record."""
+    if s.service and s.service.type == "ExternalName":
+        because = f"Service {s.key} is an ExternalName: those have no SRV records"
+        return Cause("external-name-other-type", because)
+    return Cause("no-port", f"Service {s.key} has no port with a number")
+
+
+def zonal(s: Situation) -> Cause:
+    """Say what a zonal name lacks."""
+    rule = s.outcome.rule
+    if rule == "negative/no-such-zonal-directive":
+        because = f"{s.asked.directive} is neither pin nor prefer"
+        return Cause("zonal-directive", because)
+    if rule == "negative/zonal-needs-headless":
+        because = f"Service {s.key} is not headless: its names have no zones"
+        return Cause("zonal-needs-headless", because)
+    zones = sorted({end.zone for end in s.endpoints if end.ready and end.zone})
+    because = f"no endpoint of Service {s.key} is in zone {s.asked.zone}"
+    return Cause("zonal-nothing-there", because, (f"there are {listed(zones)}",))
