@@ -14,7 +14,8 @@ from minidns.core.model import Name, RRset
 from minidns.core.rdata import AAAA, CNAME, NS, PTR, SOA, SRV, TXT, A
 from minidns.kube import apex, grammar
 from minidns.kube.hosts import is_reverse, record_of, reversed_address
-from minidns.kube.lookup import Group, Lookup, Match, Miss
+from minidns.kube.lookup import Lookup
+from minidns.kube.match import Group, Match, Miss
 from minidns.kube.options import Options
 from minidns.kube.outcome import Inquiry, Outcome, missed
 from minidns.kube.records import (

@@ -8,7 +8,7 @@ from minidns.core.model import RRset, Source
 from minidns.core.names import to_wire
 from minidns.core.rdata import NS, SOA, TXT, soa, txt
 from minidns.kube.hosts import endpoint_name, record_of
-from minidns.kube.lookup import cited
+from minidns.kube.match import cited
 from minidns.kube.objects import EndpointSlice, Service
 from minidns.kube.options import Options
 from minidns.kube.records import within

@@ -13,7 +13,7 @@ from minidns.core.rdata import AAAA, NS, PTR, SOA, SRV, A, soa
 from minidns.kube.answers import Answers
 from minidns.kube.external_lookup import ExternalLookup, Rules
 from minidns.kube.hosts import endpoint_name, reversed_address
-from minidns.kube.lookup import Keys, Miss
+from minidns.kube.match import Keys, Miss
 from minidns.kube.objects import Service
 from minidns.kube.outcome import Inquiry, Outcome, missed
 from minidns.kube.records import addresses, within

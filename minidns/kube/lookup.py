@@ -4,70 +4,17 @@ What is found are groups: hosts that share ports, of a Service or of one slice. 
 they become A, SRV or nothing at all is decided in ``records``.
 """
 
-from collections.abc import Hashable, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from minidns.core.model import Source
 from minidns.kube.grammar import Asked
 from minidns.kube.hosts import endpoint_name, pod_address, record_of
-from minidns.kube.objects import (
-    Endpoint,
-    EndpointSlice,
-    Key,
-    Namespace,
-    Object,
-    Port,
-    Service,
-)
+from minidns.kube.match import Group, Keys, Match, Miss, Sources, cited, option
+from minidns.kube.objects import EndpointSlice, Key, Namespace, Port, Service
 from minidns.kube.options import Options
 from minidns.kube.store import Store
-
-Sources: TypeAlias = tuple[Source, ...]
-Keys: TypeAlias = tuple[Hashable, ...]
-
-
-class Group(Struct, frozen=True):
-    """Hosts with the ports they share; every pair of them is a candidate."""
-
-    hosts: Sequence[str]
-    ports: Sequence[Port]
-    endpoints: Sequence[Endpoint] = ()
-    """Whose addresses the hosts are; empty where they are the Service's own."""
-    cluster: str = ""
-
-
-class Match(Struct, frozen=True):
-    """What a name stands for; never without a candidate."""
-
-    rule: str
-    owner: str
-    """Name of the Service or Pod relative to the zone: ``web.prod.svc.``."""
-    groups: Sequence[Group]
-    sources: Sources
-    keys: Keys
-
-
-class Miss(Struct, frozen=True):
-    """That a name does not exist, or that it does and has nothing to give."""
-
-    exists: bool
-    rule: str
-    sources: Sources = ()
-    keys: Keys = ()
-
-
-def cited(kind: str, obj: Object) -> Source:
-    """Return ``obj`` as something that an answer follows from."""
-    return Source(kind, str(obj.key), obj.meta.uid, obj.meta.version)
-
-
-def option(name: str) -> Source:
-    """Return an option as something that an answer follows from."""
-    return Source("Corefile", f"kubernetes {name}")
-
 
 _PODS_DISABLED = Miss(False, "negative/pods-disabled", (option("pods disabled"),))
 _NOT_LISTED = Miss(False, "negative/namespace-not-listed", (option("namespaces"),))

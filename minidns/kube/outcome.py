@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from minidns.core.model import Name, RRset
-from minidns.kube.lookup import Keys, Miss, Sources
+from minidns.kube.match import Keys, Miss, Sources
 from minidns.kube.records import Piece
 
 

@@ -7,7 +7,7 @@ from minidns.core import names
 from minidns.core.model import Name, Rdata, RRset
 from minidns.core.rdata import CNAME, PTR, SRV, srv
 from minidns.kube.hosts import endpoint_name, record_of
-from minidns.kube.lookup import Group, Match
+from minidns.kube.match import Group, Match
 from minidns.kube.objects import NO_PORT, Port
 from minidns.kube.options import Options
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from minidns.core.model import Source
 from minidns.kube.hosts import endpoint_name
-from minidns.kube.lookup import Lookup, cited
+from minidns.kube.lookup import Lookup
+from minidns.kube.match import cited
 from minidns.kube.objects import EndpointSlice, Namespace, Service
 from minidns.kube.outcome import Outcome
 from minidns.kube.records import pointers, within

@@ -26,7 +26,6 @@ from minidns.kube.answers import MAX_LOOKUPS, Answers, Chase
 from minidns.kube.options import Options, read
 from minidns.kube.outcome import Inquiry, Outcome
 from minidns.kube.records import Outside
-from minidns.kube.searchlist import SearchLists
 from minidns.kube.view import Surroundings, View
 from minidns.plugins.outside import filled
 from minidns.plugins.setup import Site, once
@@ -62,21 +61,11 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         site.task(view.run())
         await view.wait()
 
-    def transfer(zone: Name) -> tuple[RRset, ...] | None:
-        records = answers.transfer(zone)
-        if records is not None and not view.synced:
-            # unlike CoreDNS: a secondary must not take over half a zone
-            raise DnsError(f"{zone} is not complete before the first sync")
-        return records
-
-    def explainer(query: Query, response: Response) -> dict[str, object]:
-        return why.explain(view, answers, query, response, edges.wall()).tree()
-
-    site.transfers.append(transfer)
-    site.explainers["kubernetes"] = explainer
-    site.autopaths["kubernetes"] = SearchLists(answers, _own_search(edges.files)).of
     site.on_start(start)
-    return Kubernetes(view, answers, site).plugin
+    made = Kubernetes(view, answers, site)
+    site.transfers.append(made.transfer)
+    site.explainers["kubernetes"] = made.explain
+    return made.plugin
 
 
 def _ready(view: View) -> bool:
@@ -132,6 +121,24 @@ class Kubernetes:
             return await self._respond(query, inquiry, outcome)
 
         return kubernetes
+
+    def transfer(self, zone: Name) -> tuple[RRset, ...] | None:
+        """Return every record of ``zone``; None when it is not ours (*transfer*).
+
+        Raises:
+            DnsError: not before the first sync: a secondary must not take over half.
+
+        """
+        records = self.answers.transfer(zone)
+        if records is not None and not self.view.synced:
+            # unlike CoreDNS: there it is handed out as far as it is known
+            raise DnsError(f"{zone} is not complete before the first sync")
+        return records
+
+    def explain(self, query: Query, response: Response) -> dict[str, object]:
+        """Return why ``response`` answers ``query``, for ``minidns why``."""
+        wall = self._site.edges.wall()
+        return why.explain(self.view, self.answers, query, response, wall).tree()
 
     def _passed_on(self, response: Response, outcome: Outcome) -> Response:
         if not self.view.synced:

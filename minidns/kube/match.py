@@ -1,0 +1,52 @@
+"""What a look-up finds: hosts that share ports, or a miss; and what it follows from."""
+
+from collections.abc import Hashable, Sequence
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from minidns.core.model import Source
+from minidns.kube.objects import Endpoint, Object, Port
+
+Sources: TypeAlias = tuple[Source, ...]
+Keys: TypeAlias = tuple[Hashable, ...]
+
+
+class Group(Struct, frozen=True):
+    """Hosts with the ports they share; every pair of them is a candidate."""
+
+    hosts: Sequence[str]
+    ports: Sequence[Port]
+    endpoints: Sequence[Endpoint] = ()
+    """Whose addresses the hosts are; empty where they are the Service's own."""
+    cluster: str = ""
+
+
+class Match(Struct, frozen=True):
+    """What a name stands for; never without a candidate."""
+
+    rule: str
+    owner: str
+    """Name of the Service or Pod relative to the zone: ``web.prod.svc.``."""
+    groups: Sequence[Group]
+    sources: Sources
+    keys: Keys
+
+
+class Miss(Struct, frozen=True):
+    """That a name does not exist, or that it does and has nothing to give."""
+
+    exists: bool
+    rule: str
+    sources: Sources = ()
+    keys: Keys = ()
+
+
+def cited(kind: str, obj: Object) -> Source:
+    """Return ``obj`` as something that an answer follows from."""
+    return Source(kind, str(obj.key), obj.meta.uid, obj.meta.version)
+
+
+def option(name: str) -> Source:
+    """Return an option as something that an answer follows from."""
+    return Source("Corefile", f"kubernetes {name}")
