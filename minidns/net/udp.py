@@ -148,19 +148,23 @@ class Datagrams:
         The reply must come from the address that was asked (RFC 2181 4.1), which a
         socket bound to all addresses does not know of itself.
         """
-        now = self._now()
+        receive, get = self._sock.recvmsg, self.memory.get
+        now, odd = self._now(), self._odd_ports
+        came: Ancillary = None
+        ancillary: Ancillary = None
         for _ in range(_DRAIN):
             try:
-                wire, extra, _, peer = self._sock.recvmsg(_READ, 128)
+                wire, extra, _, peer = receive(_READ, 128)
             except BlockingIOError:
                 return
             except OSError:
                 continue
-            ancillary = [_source(*each) for each in extra]
-            tail = self.memory.get(wire[2:], now)
+            if extra != came:  # most come to one address
+                came, ancillary = extra, [_source(*each) for each in extra]
+            tail = get(wire[2:], now)
             if tail is None:
                 self._ask(wire, peer, ancillary)
-            elif peer[1] not in self._odd_ports or self._is_welcome(peer, ancillary):
+            elif peer[1] not in odd or self._is_welcome(peer, ancillary):
                 self._send(wire[:2] + tail, peer, ancillary)
 
     def _is_welcome(self, peer: SockAddr, ancillary: Ancillary) -> bool:
