@@ -26,6 +26,7 @@ from minidns.kube.answers import MAX_LOOKUPS, Answers, Chase
 from minidns.kube.options import Options, read
 from minidns.kube.outcome import Inquiry, Outcome
 from minidns.kube.records import Outside
+from minidns.kube.searchlist import SearchLists
 from minidns.kube.view import Surroundings, View
 from minidns.plugins.outside import filled
 from minidns.plugins.setup import Site, once
@@ -65,6 +66,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     made = Kubernetes(view, answers, site)
     site.transfers.append(made.transfer)
     site.explainers["kubernetes"] = made.explain
+    site.autopaths["kubernetes"] = SearchLists(answers, _own_search(edges.files)).of
     return made.plugin
 
 
