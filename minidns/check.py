@@ -13,14 +13,27 @@ from minidns.core.metrics import Metrics
 from minidns.instance import Loaded
 
 
-def main(argv: Sequence[str]) -> int:
-    """Check the file that ``argv`` names; return 0 when it can be served, else 1."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command."""
+    made = argparse.ArgumentParser(
         "minidns check", description="Check a Corefile without serving it."
     )
-    parser.add_argument("file", nargs="?", default="Corefile")
-    parser.add_argument("-p", "-dns.port", dest="port", type=int, default=53)
-    args = parser.parse_args(argv)
+    made.add_argument("file", nargs="?", default="Corefile", help="(Corefile)")
+    made.add_argument(
+        "-p",
+        "-dns.port",
+        dest="port",
+        metavar="PORT",
+        type=int,
+        default=53,
+        help="port of server blocks that name none (53)",
+    )
+    return made
+
+
+def main(argv: Sequence[str]) -> int:
+    """Check the file that ``argv`` names; return 0 when it can be served, else 1."""
+    args = parser().parse_args(argv)
     try:
         text = edges.Disk().read(args.file)
     except OSError as exc:
