@@ -23,6 +23,7 @@ from minidns.core.values import covers
 from minidns.explain import why
 from minidns.kube import latency, responses
 from minidns.kube.answers import MAX_LOOKUPS, Answers, Chase
+from minidns.kube.labels import labels
 from minidns.kube.options import Options, read
 from minidns.kube.outcome import Inquiry, Outcome
 from minidns.kube.records import Outside
@@ -66,6 +67,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     made = Kubernetes(view, answers, site)
     site.transfers.append(made.transfer)
     site.explainers["kubernetes"] = made.explain
+    site.labels.update(labels(answers))
     site.autopaths["kubernetes"] = SearchLists(answers, _own_search(edges.files)).of
     return made.plugin
 
