@@ -63,7 +63,7 @@ def test_no_folder_is_left_empty(root: Path) -> None:
 def test_every_rule_is_told_with_what_it_saved(root: Path) -> None:
     told = (root / "usr/share/minidns/left-out.txt").read_text().splitlines()
     assert len(told) == len(RULES)
-    assert told[0].startswith("0.2 MB kubernetes: ")
+    assert told[0].startswith("0.3 MB kubernetes: ")
 
 
 def test_a_link_between_folders_is_not_followed_twice(tmp_path: Path) -> None:
