@@ -1,6 +1,8 @@
 """Causes, each named right: a row per cause."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -367,3 +369,14 @@ async def test_names_from_outside_do_no_harm_to_a_terminal() -> None:
     explanation = await Asking().explain(f"\\027[2J.prod.{SVC} A")
     assert all(line.isprintable() for line in explanation.lines())
     assert plain("\x1b[2J\u202e") == "\\x1b[2J\\u202e"
+
+
+def test_every_cause_is_documented() -> None:
+    root = Path(__file__).parent.parent.parent
+    code = "".join(path.read_text() for path in (root / "minidns/explain").glob("*.py"))
+    page = (root / "docs/why.md").read_text()
+    table = page[page.index("## Causes") :]
+    named = set(re.findall(r"`([a-z-]+)`", table))
+    said = set(re.findall(r'(?:Cause\(|return \(?)"([a-z]+(?:-[a-z]+)*)"', code))
+    said |= {"namespace-misspelt", "namespace-absent"}  # chosen in one expression
+    assert said == named
