@@ -100,3 +100,33 @@ async def run(
         out, err = await process.communicate()
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()
+
+
+async def http(
+    port: int, path: str, host: str = "127.0.0.1", method: str = "GET"
+) -> tuple[int, str]:
+    """Return status and body of a page; ConnectionError when nobody listens."""
+    async with asyncio.timeout(DEADLINE_S):
+        reader, writer = await asyncio.open_connection(host, port)
+        try:
+            asked = f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            writer.write(asked.encode())
+            whole = await reader.read()
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+    head, _, body = whole.partition(b"\r\n\r\n")
+    return int(head.split()[1]), body.decode()
+
+
+async def until_answering(port: int, path: str = "/health") -> None:
+    """Return once the page is there with status 200."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            try:
+                if (await http(port, path))[0] == 200:
+                    return
+            except ConnectionError:
+                pass
+            await asyncio.sleep(0.02)
