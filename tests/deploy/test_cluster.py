@@ -1,54 +1,15 @@
 """Real kubectl against the simulated API server: apply, roll out, take away again."""
 
-import asyncio
 import contextlib
-import os
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-import yaml
 
-from sim import kindfile
-from sim.apihttp import ApiServer
 from sim.apiserver import Cluster
-from sim.kinds import KINDS
-from sim.objects import Json, condition, dig, encode, without_meta
+from sim.objects import condition, dig
 from tests.deploy import rendered
 from tests.deploy.rendered import DEPLOY
-
-KUBEADM = f"""\
-apiVersion: v1
-kind: ServiceAccount
-metadata: {{name: coredns, namespace: kube-system}}
----
-apiVersion: v1
-kind: ConfigMap
-metadata: {{name: coredns, namespace: kube-system}}
-data: {{Corefile: {kindfile.KIND!r}}}
----
-apiVersion: v1
-kind: Service
-metadata: {{name: kube-dns, namespace: kube-system, labels: {{k8s-app: kube-dns}}}}
-spec:
-  clusterIP: 10.96.0.10
-  selector: {{k8s-app: kube-dns}}
-  ports:
-  - {{name: dns, port: 53, protocol: UDP, targetPort: 53}}
-  - {{name: dns-tcp, port: 53, protocol: TCP, targetPort: 53}}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: coredns, namespace: kube-system, labels: {{k8s-app: kube-dns}}}}
-spec:
-  replicas: 2
-  selector: {{matchLabels: {{k8s-app: kube-dns}}}}
-  template:
-    metadata: {{labels: {{k8s-app: kube-dns}}}}
-    spec: {{containers: [{{name: coredns, image: example.org/coredns}}]}}
-"""
-"""What is there before: CoreDNS as kubeadm installs it, in short."""
+from tests.deploy.simulated import World, gone, pods
 
 pytestmark = [
     pytest.mark.kubectl,
@@ -57,57 +18,8 @@ pytestmark = [
 ]
 
 
-@dataclass(frozen=True)
-class World:
-    """A cluster that kubectl can reach."""
-
-    cluster: Cluster
-    kubeconfig: Path
-
-    async def kubectl(self, *words: str) -> str:
-        """Run kubectl to its end; return what it printed."""
-        home = {"HOME": str(self.kubeconfig.parent), "KUBECONFIG": str(self.kubeconfig)}
-        process = await asyncio.create_subprocess_exec(
-            str(rendered.kubectl()),
-            *words,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, **home},
-        )
-        out, err = await process.communicate()
-        assert process.returncode == 0, err.decode()
-        return out.decode()
-
-    def everything(self) -> dict[str, bytes]:
-        """Return every object as it is, less what counts its writes."""
-        return {
-            f"{kind.name} {obj['metadata'].get('namespace', '')}/{obj['metadata']['name']}": encode(
-                without_meta(obj, "resourceVersion", "managedFields")
-            )
-            for kind in KINDS
-            for obj in self.cluster.list(kind.name)
-        }
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    cluster = Cluster(nodes=("node-1", "node-2"))
-    for obj in yaml.safe_load_all(KUBEADM):
-        cluster.create(obj)
-    for name in ("minidns", "tenant"):
-        cluster.create(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-        )
-    async with ApiServer(cluster) as api:
-        yield World(cluster, api.kubeconfig(tmp_path / "kubeconfig"))
-
-
 def overlay(name: str) -> str:
     return str(DEPLOY / "overlays" / name)
-
-
-def pods(cluster: Cluster, namespace: str) -> list[Json]:
-    return cluster.list("Pod", namespace, "k8s-app=kube-dns-2")
 
 
 def addresses(cluster: Cluster, namespace: str, service: str) -> set[str]:
@@ -134,13 +46,6 @@ async def test_it_goes_without_a_trace(world: World, name: str, namespace: str) 
     await world.kubectl("delete", "-k", overlay(name))
     await gone(world, namespace)
     assert world.everything() == before
-
-
-async def gone(world: World, namespace: str) -> None:
-    """Wait until the pods have ended."""
-    async with asyncio.timeout(10):
-        while pods(world.cluster, namespace):
-            await asyncio.sleep(0.01)
 
 
 async def test_standalone_brings_its_namespace_and_takes_it_away(world: World) -> None:
