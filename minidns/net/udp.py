@@ -20,6 +20,7 @@ from minidns.core.metrics import Metrics
 from minidns.core.model import Dropped, Query
 from minidns.core.wire import encode_response
 from minidns.net.answer import Answerer
+from minidns.net.limits import fair_share
 from minidns.net.memory import Memory
 from minidns.net.waiting import Waiting
 
@@ -60,7 +61,7 @@ class Datagrams:
         memory: Memory,
         metrics: Metrics,
         now: Callable[[], float],
-        max_in_flight: int = MAX_IN_FLIGHT,
+        max_in_flight: int | None = None,
     ) -> None:
         self._sock = sock
         self._answerer = answerer
@@ -80,9 +81,10 @@ class Datagrams:
             "minidns_overflowed_datagrams_total",
             "Datagrams the kernel dropped because they came faster than we read.",
         )
-        self._overflow = 0
+        self._overflow = _drops(sock)  # another may have had this socket before
         metrics.before_scrape.append(self._count_overflow)
-        self._waiting = Waiting(max_in_flight, self._count_dropped)
+        most = max_in_flight or fair_share(MAX_IN_FLIGHT)
+        self._waiting = Waiting(most, self._count_dropped)
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         self._read = self._drain
@@ -114,12 +116,7 @@ class Datagrams:
         self._dropped.inc(("udp",))
 
     def _count_overflow(self) -> None:
-        """Ask the kernel what it dropped: nothing to pay per datagram (unlike OVFL)."""
-        try:
-            info = self._sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _DROPS.size)
-            (total,) = _DROPS.unpack(info)
-        except (OSError, struct.error):
-            return  # not Linux
+        total = _drops(self._sock)
         self._overflowed.inc((), (total - self._overflow) & 0xFFFFFFFF)
         self._overflow = total
 
@@ -237,6 +234,16 @@ def _destination(ancillary: Iterable[tuple[int, int, bytes]]) -> str:
         if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
             return socket.inet_ntop(socket.AF_INET6, data[:16])
     return ""
+
+
+def _drops(sock: socket.socket) -> int:
+    """Ask the kernel what it dropped: SO_RXQ_OVFL would cost with every datagram."""
+    try:
+        info = sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _DROPS.size)
+        (total,) = _DROPS.unpack(info)
+    except (OSError, struct.error):
+        return 0  # not Linux
+    return int(total)
 
 
 def _is_wildcard(sock: socket.socket) -> bool:

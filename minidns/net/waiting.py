@@ -11,9 +11,11 @@ and an answer that comes sooner than that still finds its query.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeAlias
 
 from minidns.net.answer import carry_on
+
+_Work: TypeAlias = Coroutine[Any, Any, None]
 
 
 class Waiting:
@@ -23,29 +25,31 @@ class Waiting:
         """Hold up to ``most``; ``dropped`` is told of each that had to make room."""
         self._most = most
         self._dropped = dropped
-        self._tasks: OrderedDict[asyncio.Task[None], None] = OrderedDict()
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._tasks: OrderedDict[asyncio.Task[None], _Work] = OrderedDict()
+        self._leaving: dict[asyncio.Task[None], _Work] = {}
 
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def add(
-        self, work: Coroutine[Any, Any, None], waiting: object
-    ) -> asyncio.Task[None]:
-        """Carry on ``work``, which was stepped once and waits for ``waiting``."""
+    def add(self, work: _Work, waiting: object) -> asyncio.Task[None]:
+        """Carry on ``work``, which was stepped once and waits for ``waiting``.
+
+        When it has to make room it is cancelled; or closed (GeneratorExit), if the loop
+        has not come round since.
+        """
         if len(self._tasks) >= self._most:
-            oldest, _ = self._tasks.popitem(last=False)
-            self._leaving.add(oldest)
+            oldest, its_work = self._tasks.popitem(last=False)
+            self._leaving[oldest] = its_work
             oldest.cancel()
             self._dropped()
         task = asyncio.get_running_loop().create_task(carry_on(work, waiting))
-        self._tasks[task] = None
+        self._tasks[task] = work
         task.add_done_callback(self._ended)
         return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.pop(task, None)
-        self._leaving.discard(task)
+        work = self._tasks.pop(task, None) or self._leaving.pop(task)
+        work.close()  # a task that never began has not thrown anything into it
 
     async def end(self, grace_s: float) -> None:
         """Give all ``grace_s`` seconds to end, then cancel the rest."""

@@ -1,0 +1,287 @@
+"""One client's stream of queries: a length before each message (RFC 1035 4.2.2).
+
+Pipelined queries are answered as their answers are ready (RFC 7766 6.2.1.1). What a
+client can cost is bounded: the bytes it may send before a message is whole, queries in
+work, bytes it does not read, and seconds for each. An idle connection is one object
+and one timer; no task waits for it.
+"""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any, cast
+
+from minidns.core.model import Address, Dropped, Query, Rcode, Response
+from minidns.core.wire import encode_response
+from minidns.net.answer import Answerer
+from minidns.net.clients import Clients
+from minidns.net.waiting import Waiting
+
+log = logging.getLogger(__name__)
+
+FIRST_S, FRAME_S, WRITE_S, IDLE_S = 3.0, 3.0, 5.0, 10.0
+"""Seconds for the first query, a whole frame, a write, and between queries."""
+MAX_IN_FLIGHT = 128
+MAX_FRAME = 16 << 10
+"""limit: CoreDNS takes 64 KB; a question and its OPT, padded, are below 1 KB."""
+_WRITE_BUFFER = 64 << 10
+SCRATCH = 2048
+"""Bytes read at a time: some 50 queries, so that no client holds up the others."""
+
+
+class Service:
+    """What the connections of a listener share."""
+
+    def __init__(
+        self,
+        answerer: Answerer,
+        clients: Clients,
+        waiting: Waiting,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.answerer = answerer
+        self.clients = clients
+        self.waiting = waiting
+        self.tls = tls
+        self.scratch = memoryview(bytearray(SCRATCH))
+        """Where everybody's bytes arrive; they are taken out before the next come."""
+
+
+class Connection(asyncio.BufferedProtocol):
+    """A client that is connected, from its being accepted on."""
+
+    def __init__(self, service: Service, peer: Address, local: Address) -> None:
+        self.host = peer[0]
+        self._service = service
+        self._peer = peer
+        self._local = local
+        self._opening: asyncio.Task[object] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
+        self._buffer = bytearray()
+        self._out: list[bytes] = []
+        self._work: set[asyncio.Task[None]] = set()
+        self._taking = self._ended = self._stopped = False
+        self._room: asyncio.Future[None] | None = None
+
+    # -- its life
+
+    def open(self, sock: socket.socket, opening: Coroutine[Any, Any, object]) -> None:
+        """Become a connection by ``opening``, which makes a transport of ``sock``."""
+        self._opening = asyncio.get_running_loop().create_task(opening)
+        self._opening.add_done_callback(partial(self._opened, sock))
+
+    def _opened(self, sock: socket.socket, opening: asyncio.Task[object]) -> None:
+        self._opening = None
+        if opening.cancelled() or opening.exception() is not None:
+            self._service.clients.left(self)  # hung up on, or no TLS after all
+            sock.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for the first query."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=_WRITE_BUFFER)
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.time() + FIRST_S
+        self._timer = loop.call_at(self._deadline, self._look_at_clock)
+
+    def _look_at_clock(self) -> None:
+        """Hang up on a client that is too slow, or silent for too long."""
+        loop = asyncio.get_running_loop()
+        when = loop.time() + IDLE_S if self._work else self._deadline
+        if when > loop.time():
+            self._timer = loop.call_at(when, self._look_at_clock)
+        else:
+            self._timer = None
+            self.stop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the client, and whatever is still in work for it."""
+        for timer in (self._timer, self._stalled):
+            if timer is not None:
+                timer.cancel()
+        self._stopped = True
+        self._transport = None
+        self._wake()
+        for task in self._work:
+            task.cancel()
+        self._service.clients.left(self)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in work for this client."""
+        return not self._work
+
+    def stop(self) -> None:
+        """Read no further query; end when those in work are answered."""
+        self._stopped = True
+        if self._transport is not None:
+            self._transport.pause_reading()
+            self._end_if_done()
+        elif self._opening is not None:
+            self._opening.cancel()
+
+    def hang_up(self) -> None:
+        """End it at once."""
+        self._service.clients.left(self)
+        self._stopped = True
+        if self._transport is not None:
+            self._transport.abort()
+        elif self._opening is not None:
+            self._opening.cancel()
+
+    def _end_if_done(self) -> None:
+        if self._work or self._transport is None or self._transport.is_closing():
+            return
+        self._transport.close()
+        # what is not read would keep a closed connection open for ever
+        if self._stalled is None:
+            self._stalled = self._in(WRITE_S)
+
+    def _in(self, seconds: float) -> asyncio.TimerHandle:
+        assert self._transport is not None
+        loop = asyncio.get_running_loop()
+        return loop.call_later(seconds, self._transport.abort)
+
+    # -- what it asks
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where the next bytes are to go."""
+        return self._service.scratch
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what has come."""
+        if self._stopped:
+            return
+        if not self._buffer:
+            self._deadline = asyncio.get_running_loop().time() + FRAME_S
+        self._buffer += self._service.scratch[:nbytes]
+        self._take()
+
+    def eof_received(self) -> bool:
+        """Answer what was asked before the end, then end."""
+        self._ended = True
+        self._take()
+        return self._service.tls is None  # TLS has no half-closed connections
+
+    def _take(self) -> None:
+        """Begin with the queries that have come, as many as may be in work."""
+        buffer = self._buffer
+        at = 0
+        self._taking = True
+        while not self._is_full and len(buffer) - at >= 2:
+            size = buffer[at] << 8 | buffer[at + 1]
+            if not 0 < size <= MAX_FRAME:
+                self._stopped = True
+                break
+            end = at + 2 + size
+            if len(buffer) < end:
+                break
+            self._begin(bytes(buffer[at + 2 : end]))
+            at = end
+        self._taking = False
+        if at:
+            del buffer[:at]
+            now = asyncio.get_running_loop().time()
+            self._deadline = now + (FRAME_S if buffer else IDLE_S)
+            self._service.clients.used(self)
+        self._flush()
+        self._pace()
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether no further query is to be begun with just now."""
+        return (
+            self._stopped or len(self._work) >= MAX_IN_FLIGHT or self._room is not None
+        )
+
+    def _pace(self) -> None:
+        """Read, or let the client wait; end when there is nothing more to do."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._stopped or (self._ended and self._room is None):
+            self._transport.pause_reading()
+            self._end_if_done()
+        elif self._is_full:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def _begin(self, wire: bytes) -> None:
+        service = self._service
+        query = service.answerer.decode(wire, "tcp", self._peer, self._local)
+        if not isinstance(query, Query):
+            self._stopped = True  # after garbage the framing is not trusted
+            if query is not None:
+                self._say(query)
+            return
+        work = self._reply(query)
+        try:
+            waiting = work.send(None)
+        except StopIteration:
+            return
+        task = service.waiting.add(work, waiting)
+        self._work.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._work.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            log.error("no reply to %s could be made", self.host, exc_info=failure)
+            self.hang_up()
+        if not self._work:
+            self._deadline = asyncio.get_running_loop().time() + IDLE_S
+        self._take()
+
+    # -- what it is told
+
+    async def _reply(self, query: Query) -> None:
+        try:
+            response = await self._service.answerer.respond(query)
+        except Dropped:
+            return
+        except (asyncio.CancelledError, GeneratorExit):  # it had to make room
+            self._say(encode_response(query, Response(Rcode.SERVFAIL)))
+            raise
+        self._say(encode_response(query, response))
+        for message in response.more:
+            if self._room is not None:
+                await asyncio.shield(self._room)
+            self._say(encode_response(query, message))
+
+    def _say(self, reply: bytes) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._out.append(len(reply).to_bytes(2) + reply)
+        if not self._taking:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Send what is to be said, in one piece."""
+        out, self._out = self._out, []
+        if out and self._transport is not None:
+            self._transport.write(b"".join(out))
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read, but not for long."""
+        self._room = asyncio.get_running_loop().create_future()
+        if self._stalled is None:
+            self._stalled = self._in(WRITE_S)
+
+    def resume_writing(self) -> None:
+        """Go on: the client reads after all."""
+        if self._stalled is not None and self._transport is not None:
+            self._stalled.cancel()
+            self._stalled = self._in(WRITE_S) if self._transport.is_closing() else None
+        self._wake()
+        self._take()
+
+    def _wake(self) -> None:
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+        self._room = None

@@ -1,0 +1,28 @@
+"""How many files and sockets the process may have open, and who gets how many."""
+
+import contextlib
+import resource
+
+_PLENTY = 1 << 20
+
+
+def open_files() -> int:
+    """Raise the soft limit to the hard one, as every Go program does; return it.
+
+    The soft limit is low for the sake of programs that call select(2).
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):  # as it is, then (macOS)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    return _PLENTY if soft == resource.RLIM_INFINITY else soft
+
+
+def fair_share(most: int) -> int:
+    """Return how many clients, or queries to upstreams, a listener may have: ``most``.
+
+    Or fewer where files are scarce: a quarter each, so that there are some left for
+    the API server, for HTTP, and for a second listener.
+    """
+    return min(most, max(open_files() // 4, 1))
