@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
 import sys
@@ -47,13 +48,17 @@ class Running:
 
     async def said(self, text: str) -> str:
         """Return the first line that contains ``text``, once there is one."""
+        return await self.matched(re.escape(text))
+
+    async def matched(self, pattern: str) -> str:
+        """Return the first line that ``pattern`` is found in, once there is one."""
         async with asyncio.timeout(DEADLINE_S):
             while True:
                 for line in self.lines:
-                    if text in line:
+                    if re.search(pattern, line):
                         return line
                 if "<end>" in self.lines:
-                    raise AssertionError(f"ended without {text!r}: {self.lines}")
+                    raise AssertionError(f"ended without {pattern!r}: {self.lines}")
                 self._news.clear()
                 await self._news.wait()
 

@@ -252,7 +252,7 @@ async def test_trap_17_a_forwarding_loop_ends_the_process(tmp_path: Path) -> Non
     (line,) = (each for each in server.lines if each.startswith("[FATAL]"))
     assert re.fullmatch(
         rf"\[FATAL\] plugin/loop: Loop \(127\.0\.0\.1:\d+ -> 127\.0\.0\.1:{port}\) detected"
-        r' "\.", see https://coredns\.io/plugins/loop#troubleshooting\.'
+        r' for zone "\.", see https://coredns\.io/plugins/loop#troubleshooting\.'
         r' Query: "HINFO \d+\.\d+\."',
         line,
     )
