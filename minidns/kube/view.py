@@ -44,6 +44,7 @@ log = logging.getLogger("minidns.plugins.kubernetes")
 
 LOG_S = 0.5
 """Seconds between two lines while waiting for the first sync (CoreDNS)."""
+ASSUMED = "not allowed to list %s, taking these for granted: %s"
 ONE_BY_ONE = "not allowed to list %s in all namespaces, listing them in: %s"
 
 
@@ -189,8 +190,8 @@ class View:
             finally:
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
-            names = " ".join(sorted(listed))
-            log.warning(ONE_BY_ONE, resource.plural, names)
+            text = ASSUMED if resource.kind is Namespace else ONE_BY_ONE
+            log.warning(text, resource.plural, " ".join(sorted(listed)))
         await self._follow_each(resource, sorted(listed))
 
     async def _follow_each(self, resource: Resource, names: Sequence[str]) -> None:

@@ -48,10 +48,12 @@ class Server:
 
     port: int
     output: list[str] = field(default_factory=list)
+    ready_port: int = 0
+    """The one after ``port`` when not given."""
 
     def ready(self) -> int:
         """Return the HTTP status of its ready endpoint, 0 when it is not open."""
-        url = f"http://{HOST}:{self.port + 1}/ready"
+        url = f"http://{HOST}:{self.ready_port or self.port + 1}/ready"
         try:
             with urllib.request.urlopen(url, timeout=1) as reply:
                 return int(reply.status)

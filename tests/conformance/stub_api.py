@@ -4,6 +4,7 @@ Whoever starts it may change objects, refuse kinds, cut watches, and take it awa
 """
 
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -44,6 +45,8 @@ class StubApi:
         self.api = api
         self.forbidden: set[str] = set()
         """Plurals that nobody may list."""
+        self.granted: set[str] = set()
+        """The only namespaces that there are Roles in; empty for a ClusterRole."""
         self._open: dict[int, web.Request] = {}
 
     def drop_watches(self) -> None:
@@ -67,12 +70,20 @@ class StubApi:
             await runner.cleanup()
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
-        found = next((each for each in RESOURCES if each.path == request.path), None)
+        inside = re.fullmatch(r"(.+)/namespaces/([^/]+)(/.+)", request.path)
+        namespace = inside[2] if inside else ""
+        path = inside[1] + inside[3] if inside else request.path
+        found = next((each for each in RESOURCES if each.path == path), None)
         if found is None:
             return status(404, "NotFound", "the server could not find the resource")
+        if self.granted and namespace not in self.granted:
+            where = f'in the namespace "{namespace}"' if inside else "at cluster scope"
+            text = f'{found.plural} is forbidden: User "x" cannot list resource'
+            return status(403, "Forbidden", f'{text} "{found.plural}" {where}')
         query = request.query
         resource = replace(
             found,
+            namespace=namespace,
             label_selector=query.get("labelSelector", ""),
             field_selector=query.get("fieldSelector", ""),
         )
