@@ -71,6 +71,8 @@ spec:
         - {{name: dns, containerPort: 53, protocol: UDP}}
         - {{name: dns-tcp, containerPort: 53, protocol: TCP}}
         - {{name: metrics, containerPort: 9153, protocol: TCP}}
+        volumeMounts:
+        - {{name: config-volume, mountPath: /etc/coredns, readOnly: true}}
       volumes:
       - name: config-volume
         configMap: {{name: {config_map}}}

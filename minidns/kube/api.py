@@ -17,13 +17,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from time import monotonic
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import aiohttp
 
 from minidns.core.metrics import Metrics
 from minidns.kube import cluster
-from minidns.kube.client import Client, reason
+from minidns.kube.client import JSON, Client, reason
 from minidns.kube.cluster import Cluster
 from minidns.kube.listwatch import DEADLINES, Deadlines, HttpListWatch
 from minidns.kube.resource import Access, ApiError, Resource
@@ -113,6 +113,14 @@ class Connections:
             await connection.close()
 
 
+class _Request(NamedTuple):
+    method: str
+    path: str
+    body: object = None
+    style: str = JSON
+    """Media type of the body."""
+
+
 class _TlsError(ApiError):
     """One side does not accept the other's certificate, or there is no TLS at all."""
 
@@ -140,12 +148,14 @@ class _Families:
             ("code", "method", "host"),
         )
 
-    def count(self, host: str, code: str, duration_s: float | None) -> None:
+    def count(
+        self, host: str, method: str, code: str, duration_s: float | None
+    ) -> None:
         """Count one request; a watch has no duration."""
-        self.requests.inc((code, "GET", host))
-        self.waits.observe(("GET", host), 0.0)  # nothing is held back here
+        self.requests.inc((code, method, host))
+        self.waits.observe((method, host), 0.0)  # nothing is held back here
         if duration_s is not None:
-            self.durations.observe(("GET", host), duration_s)
+            self.durations.observe((method, host), duration_s)
 
 
 class Connection:
@@ -176,24 +186,24 @@ class Connection:
     async def get(self, path: str, *, timed: bool) -> aiohttp.ClientResponse:
         """Return the answer to a GET as soon as its headers are there.
 
-        After a 401, or when TLS fails, credentials and certificates are read again and
-        it is asked again, once. ``timed`` counts the seconds in the metric (a watch has
-        none).
+        ``timed`` counts the seconds in the metric (a watch has none).
 
         Raises:
             ApiError: there is none.
 
         """
-        client = await self._current()
-        try:
-            response = await self._send(client, path, timed=timed)
-        except _TlsError:
-            pass
-        else:
-            if response.status != 401:
-                return response
-            response.close()
-        return await self._send(await self._renewed(client), path, timed=timed)
+        return await self._answer(_Request("GET", path), timed=timed)
+
+    async def send(
+        self, method: str, path: str, body: object = None, style: str = JSON
+    ) -> aiohttp.ClientResponse:
+        """Return the answer to a request, whose ``body`` is of media type ``style``.
+
+        Raises:
+            ApiError: there is none; what was to be written may have been.
+
+        """
+        return await self._answer(_Request(method, path, body, style), timed=True)
 
     async def close(self) -> None:
         """End every request."""
@@ -207,6 +217,25 @@ class Connection:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    async def _answer(
+        self, request: _Request, *, timed: bool
+    ) -> aiohttp.ClientResponse:
+        """Return the answer as soon as its headers are there.
+
+        After a 401, or when TLS fails, nothing has been done: credentials and
+        certificates are read again and it is asked again, once.
+        """
+        client = await self._current()
+        try:
+            response = await self._send(client, request, timed=timed)
+        except _TlsError:
+            pass
+        else:
+            if response.status != 401:
+                return response
+            response.close()
+        return await self._send(await self._renewed(client), request, timed=timed)
 
     async def _current(self) -> Client:
         async with self._lock:
@@ -241,11 +270,11 @@ class Connection:
             raise ApiError(text) from error
 
     async def _send(
-        self, client: Client, path: str, *, timed: bool
+        self, client: Client, request: _Request, *, timed: bool
     ) -> aiohttp.ClientResponse:
         started, code = monotonic(), "<error>"
         try:
-            response = await client.get(path)
+            response = await client.send(*request)
             code = str(response.status)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             tls = isinstance(error, aiohttp.ClientSSLError | ssl.SSLError)
@@ -253,5 +282,5 @@ class Connection:
             raise kind(f"cannot reach {self.server}: {reason(error)}") from error
         finally:
             duration = monotonic() - started if timed else None
-            self._metrics.count(self._found.host, code, duration)
+            self._metrics.count(self._found.host, request.method, code, duration)
         return response

@@ -1,4 +1,4 @@
-"""One way to send GETs: the package's REST client over a pool of connections."""
+"""One way to send requests: the package's REST client over a pool of connections."""
 
 import logging
 import os
@@ -10,6 +10,7 @@ from minidns import __version__
 from minidns.kube.cluster import Cluster, Configuration
 from minidns.kube.listwatch import cause
 
+JSON = "application/json"
 BUFFER = 2**17
 """Bytes of an answer read ahead: what one turn of the loop may have to decode."""
 KEEPALIVE = (
@@ -47,23 +48,28 @@ class Client:
             "trust_env": not found.is_loopback,
         }
 
-    async def get(self, path: str) -> aiohttp.ClientResponse:
-        """Return the answer to a GET as soon as its headers are there.
+    async def send(
+        self, method: str, path: str, body: object = None, style: str = JSON
+    ) -> aiohttp.ClientResponse:
+        """Return the answer to a request as soon as its headers are there.
+
+        ``style`` is the media type of ``body``, which is JSON of some form.
 
         Raises:
             aiohttp.ClientError: there is none; or OSError, or ValueError.
 
         """
         headers = {
-            "Accept": "application/json",
+            "Accept": JSON,
             "Accept-Encoding": "identity",
+            "Content-Type": style,
             "User-Agent": f"minidns/{__version__}",
         }
         for setting in (await self._configuration.auth_settings()).values():
             headers[setting["key"]] = setting["value"].strip()
         url = self._configuration.host + path
         answer = await self._rest.request(
-            "GET", url, headers, _request_timeout=self._timeout
+            method, url, headers, body=body, _request_timeout=self._timeout
         )
         return answer.response
 

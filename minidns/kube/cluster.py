@@ -59,6 +59,7 @@ class Rest(Protocol):
         url: str,
         headers: dict[str, str],
         *,
+        body: object = None,
         _request_timeout: ClientTimeout,
     ) -> Answer:
         """Send a request; return when the headers of the answer are there."""

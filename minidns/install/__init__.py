@@ -1,0 +1,1 @@
+"""A second cluster DNS beside the first: made, used by chosen pods, taken away."""

@@ -1,0 +1,76 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minidns.install import record
+from minidns.install.changes import Change
+from minidns.install.record import ANNOTATION, Record
+from minidns.install.refusal import Refusal
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+WORDS = st.text("abc", min_size=1)
+CHANGES = st.builds(Change, st.lists(WORDS, min_size=1).map(tuple), JSON, JSON)
+RECORDS = st.builds(
+    Record,
+    dns=st.text(),
+    service=st.text(),
+    id=st.text(),
+    until=st.sampled_from(["", "2026-01-02T03:04:05Z"]),
+    changes=st.lists(CHANGES).map(tuple),
+    twin=st.text(),
+    of=st.text(),
+).filter(lambda made: made.dns and made.service)
+
+
+@given(RECORDS)
+def test_what_is_written_is_read(made: Record) -> None:
+    obj = record.recorded({"kind": "Deployment", "metadata": {"name": "web"}}, made)
+    assert record.of(obj) == made
+    assert record.recorded(obj, None) == {
+        "kind": "Deployment",
+        "metadata": {"name": "web"},
+    }
+
+
+def test_the_order_of_keys_is_kept() -> None:
+    """Byte for byte: what is put back is what stood there, in its order."""
+    before = {"options": [], "nameservers": ["a"]}
+    made = Record("10.96.0.20", "a/b", changes=(Change(("spec",), before, None),))
+    read = record.of(record.recorded({"metadata": {}}, made))
+    assert read is not None
+    assert list(read.changes[0].before) == ["options", "nameservers"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        '{"dns": "10.96.0.20"}',
+        '{"dns": 1, "service": "a/b"}',
+        '{"dns": "a", "service": "b", "until": "soon"}',
+        '{"dns": "a", "service": "b", "changes": [{"path": "/spec"}]}',
+        '{"dns": "a", "service": "b", "changes": [{"path": 3, "before": 1, "after": 2}]}',
+    ],
+)
+def test_what_was_edited_is_refused_and_not_undone_by(text: str) -> None:
+    meta = {"name": "web", "namespace": "shop", "annotations": {ANNOTATION: text}}
+    with pytest.raises(Refusal, match=r"Deployment shop/web: .* cannot be read"):
+        record.of({"kind": "Deployment", "metadata": meta})
+
+
+@pytest.mark.parametrize(
+    ("until", "is_over"),
+    [("", False), (record.timestamp(999), True), (record.timestamp(1001), False)],
+)
+def test_time_runs_out(until: str, is_over: bool) -> None:
+    assert Record("a", "b", until=until).is_over(1000.0) is is_over
+
+
+@given(st.integers(0, 2**33))
+def test_times(at: int) -> None:
+    assert record.seconds(record.timestamp(at)) == at
