@@ -1,14 +1,14 @@
-"""The command line: serve (as CoreDNS is started), why, check."""
+"""The command line: serve, as CoreDNS is started, or one of the commands."""
 
 import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minidns import __version__
+from minidns import __version__, commands
 
 if TYPE_CHECKING:  # imported when needed: --help and --version are to be quick
     from minidns.server import Settings, Started
@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
         "minidns",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="other commands: minidns why NAME [TYPE], minidns check [FILE]",
+        epilog="\n".join(("commands:", *_summaries())),
         allow_abbrev=False,
     )
     made.add_argument("-conf", "--conf", metavar="FILE", help="Corefile to serve")
@@ -78,6 +78,11 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def _summaries() -> Iterator[str]:
+    for each in commands.COMMANDS:
+        yield f"  minidns {each.name:12} {each.summary}"
+
+
 def _flag(made: argparse.ArgumentParser, name: str, help_: str) -> None:
     made.add_argument(f"-{name}", f"--{name}", action="store_true", help=help_)
 
@@ -86,14 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        if words[:1] == ["why"]:
-            from minidns.explain import client
-
-            return client.main(words[1:])
-        if words[:1] == ["check"]:
-            from minidns import check
-
-            return check.main(words[1:])
+        if command := commands.find(words):
+            return command.load().main(words[1:])
         return _serve(parser().parse_args(words))
     except KeyboardInterrupt:
         return 130
@@ -156,6 +155,7 @@ def _settings(args: argparse.Namespace, text: str = "") -> "Settings":
         quiet=args.quiet or bool(text),
         explain="" if args.explain == "off" else args.explain or EXPLAIN,
         explain_required=bool(args.explain),
+        log_format=args.log_format,
     )
 
 
