@@ -4,12 +4,14 @@ import asyncio
 import os
 import random
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from minidns import cpus
 from minidns.core import imports
 from minidns.core.corefile import ConfigError
 from minidns.core.metrics import Metrics
-from minidns.kube.api import Connections
+from minidns.kube.resource import Access, ListWatch, Resource
 from minidns.net.addresses import interfaces, local_addresses
 from minidns.net.exchange import Sockets
 from minidns.plugins.setup import Edges
@@ -55,16 +57,41 @@ def _names(folder: str) -> list[str]:
 
 def real(metrics: Metrics) -> Edges:
     """Return the edges of a process that serves."""
-    chance = random.Random(random.SystemRandom().getrandbits(128))
+    from minidns.kube.api import Connections  # not for a worker: it asks no API server
+
+    chance = _chance()
     connections = Connections(metrics, os.environ, chance)
+    return _edges(metrics, chance, connections.list_watch, connections.close)
+
+
+def of_worker(
+    metrics: Metrics, list_watch: Callable[[Access, Resource], ListWatch]
+) -> Edges:
+    """Return the edges of a process that learns from another what the cluster is."""
+
+    async def nothing() -> None: ...
+
+    return _edges(metrics, _chance(), list_watch, nothing)
+
+
+def _chance() -> random.Random:
+    return random.Random(random.SystemRandom().getrandbits(128))
+
+
+def _edges(
+    metrics: Metrics,
+    chance: random.Random,
+    list_watch: Callable[[Access, Resource], ListWatch],
+    disconnect: Callable[[], Awaitable[None]],
+) -> Edges:
     sockets = Sockets(metrics)
 
     async def close() -> None:
-        await connections.close()
+        await disconnect()
         await sockets.close()
 
     return Edges(
-        list_watch=connections.list_watch,
+        list_watch=list_watch,
         exchange=sockets,
         now=time.monotonic,
         wall=time.time,
@@ -75,4 +102,5 @@ def real(metrics: Metrics) -> Edges:
         close=close,
         local_addresses=local_addresses,
         interfaces=interfaces,
+        cpus=cpus.usable,
     )

@@ -2,15 +2,19 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Hashable, Iterable
-from typing import NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from minidns import plugins
 from minidns.core import chain
 from minidns.core.corefile import ConfigError, Corefile
 from minidns.core.metrics import Metrics
 from minidns.core.model import Handler, Name
-from minidns.net.http import HttpEndpoints
+from minidns.kube.resource import Access, ListWatch, Resource
 from minidns.plugins.setup import Edges, HttpHandler, Site
+
+if TYPE_CHECKING:
+    from minidns.kube.relay import Relay
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +36,29 @@ class Listener(NamedTuple):
         return f"{self.transport}://{host}:{self.port}"
 
 
+class Endpoints(Protocol):
+    """Where HTTP endpoints are served; see ``net.http.HttpEndpoints``."""
+
+    def add(
+        self, address: str, path: str, handler: HttpHandler
+    ) -> Callable[[], Awaitable[None]]:
+        """Serve ``path`` at ``address`` from ``open`` on; return what ends that."""
+        ...
+
+    async def open(self) -> None:
+        """Bind every address and begin to answer.
+
+        Raises:
+            OSError: one of them cannot be had.
+
+        """
+        ...
+
+    async def close(self) -> None:
+        """End them all."""
+        ...
+
+
 class Loaded:
     """The sites of a Corefile, set up but not started."""
 
@@ -45,15 +72,20 @@ class Loaded:
         reload: Callable[[], Awaitable[None]],
         fatal: Callable[[str], None],
         forget: Callable[[Iterable[Hashable]], None],
+        endpoints: Endpoints | None = None,
     ) -> None:
         self.corefile = corefile
         self.read = read
         self._reload = reload
         self._fatal = fatal
-        self._http = HttpEndpoints()
+        self._http = endpoints or _endpoints()
+        self._edges = edges
+        self.relay: Relay | None = None
+        """From which workers learn what the API server says; None without workers."""
         self.sites: list[Site] = []
         self.routes: dict[Listener, Handler] = {}
         self._zones: dict[Listener, dict[Name, tuple[Site, Handler]]] = {}
+        edges = replace(edges, list_watch=self._list_watch)
         for block in corefile.blocks:
             site = Site(block, edges, metrics, self)
             site.forget = forget
@@ -65,6 +97,23 @@ class Loaded:
             self.routes[listener] = router
             for site, _ in zones.values():
                 site.top = site.top or router
+        if self.processes > 1:
+            self.relay = _relay(edges)
+
+    @property
+    def processes(self) -> int:
+        """How many processes are to answer, this one included (*multisocket*)."""
+        return max(map(self.sockets, self.routes), default=1)
+
+    def sockets(self, listener: Listener) -> int:
+        """Return how many sockets each address of ``listener`` is to have."""
+        return self.site_of(listener).sockets
+
+    def _list_watch(self, access: Access, resource: Resource) -> ListWatch:
+        list_watch = self._edges.list_watch(access, resource)
+        if self.relay is None:
+            return list_watch
+        return self.relay.tap(access, resource, list_watch)
 
     def _serve(self, site: Site, handler: Handler) -> None:
         for key in site.block.keys:
@@ -86,6 +135,14 @@ class Loaded:
     def site_at(self, listener: Listener, zone: Name) -> Site:
         """Return the site that answers ``zone`` at ``listener``."""
         return self._zones[listener][zone][0]
+
+    def listeners_of(self, site: Site) -> tuple[Listener, ...]:
+        """Return where ``site`` answers."""
+        return tuple(
+            listener
+            for listener, zones in self._zones.items()
+            if any(each is site for each, _ in zones.values())
+        )
 
     def zones_of(self, listener: Listener) -> tuple[Name, ...]:
         """Return the zones answered at ``listener``, sorted."""
@@ -137,6 +194,18 @@ class Loaded:
         for site in self.sites:
             await site.stop()
         await self._http.close()
+
+
+def _endpoints() -> Endpoints:
+    from minidns.net.http import HttpEndpoints  # not for a worker: 12 MB
+
+    return HttpEndpoints()
+
+
+def _relay(edges: Edges) -> "Relay":
+    from minidns.kube.relay import Relay  # one process does without
+
+    return Relay(edges.now)
 
 
 def _handler(site: Site) -> Handler:

@@ -1,10 +1,13 @@
 """The open sockets of one listener, and what its queries share."""
 
+import asyncio
 import errno
 import logging
 import os
 import socket
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from minidns.core import chain
 from minidns.core.metrics import Metrics
@@ -22,7 +25,13 @@ _TRIES = 20
 
 
 class Listening:
-    """UDP and TCP sockets at every address of a listener."""
+    """UDP and TCP sockets at every address of a listener.
+
+    With *multisocket* there are several of each, and the kernel shares the queries out
+    among them by where they come from (SO_REUSEPORT). A *share* is one socket of each
+    kind at each address. The first one is answered here; so is each of the others while
+    no worker does: its sockets stay open, and lose nothing when a worker ends.
+    """
 
     def __init__(
         self,
@@ -40,9 +49,13 @@ class Listening:
         self.answerer = Answerer(str(listener), chain.refuse, panicked, dropped)
         self._metrics = metrics
         self._now = now
-        self._open: list[udp.Datagrams | tcp.Streams] = []
+        self._tls: ssl.SSLContext | None = None
+        self._shares: list[list[_Bound]] = []
+        self._open: dict[int, list[udp.Datagrams | tcp.Streams]] = {}
+        """What is answered here, by the number of the share."""
+        self._ending: set[asyncio.Future[None]] = set()
 
-    async def open(self, certificate: Certificate | None) -> None:
+    async def open(self, certificate: Certificate | None, shares: int = 1) -> None:
         """Bind and begin to answer.
 
         Raises:
@@ -50,27 +63,92 @@ class Listening:
             ssl.SSLError: the certificate and its key are not usable.
 
         """
-        tls = None
-        if self.listener.transport == "tls" and certificate is not None:
-            tls = tcp.context(*certificate)
+        self._read(certificate)
+        self._shares.append([])
+        self._open[0] = []
         for host in self._hosts():
-            packets, stream = self._bind(host)
-            if packets is not None:
-                datagrams = udp.Datagrams(
-                    packets, self.answerer, self.memory, self._metrics, self._now
-                )
-                datagrams.start()
-                self._open.append(datagrams)
-            streams = tcp.Streams(stream, self.answerer, self._metrics, tls)
-            await streams.start()
-            self._open.append(streams)
+            for sock in self._bind(host):
+                self._shares[0].append(_Bound(host, sock))
+                self._open[0].append(await self._answer(sock))
+        await self.widen(shares)
+
+    def _read(self, certificate: Certificate | None) -> None:
+        if self.listener.transport == "tls" and certificate is not None:
+            self._tls = tcp.context(*certificate)
+
+    async def _answer(self, sock: socket.socket) -> udp.Datagrams | tcp.Streams:
+        if sock.type == socket.SOCK_DGRAM:
+            datagrams = udp.Datagrams(
+                sock, self.answerer, self.memory, self._metrics, self._now
+            )
+            datagrams.start()
+            return datagrams
+        streams = tcp.Streams(sock, self.answerer, self._metrics, self._tls)
+        await streams.start()
+        return streams
+
+    # -- shares
+
+    async def widen(self, shares: int) -> None:
+        """Have at least so many shares; what is new is answered here.
+
+        Raises:
+            OSError: an address cannot be had once more.
+
+        """
+        while len(self._shares) < shares:
+            beside = [self._beside(each) for each in self._shares[0]]
+            self._shares.append(beside)
+            await self.cover(len(self._shares) - 1)
+
+    def _beside(self, first: "_Bound") -> "_Bound":
+        """Bind once more what is bound.
+
+        The first socket says only now that it shares: until then another program at
+        the same address was an error, as it should be (Linux allows it that late).
+        """
+        first.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            sock = udp.bound(first.sock.type, first.host, self.port, reuse_port=True)
+        except OSError as exc:
+            raise self._failure(first.sock.type, self.port, exc) from exc
+        return _Bound(first.host, sock)
+
+    def descriptors(self, share: int) -> tuple[int, ...]:
+        """Return the sockets of ``share`` for a worker to inherit."""
+        return tuple(each.sock.fileno() for each in self._shares[share])
+
+    async def adopt(
+        self, certificate: Certificate | None, descriptors: Iterable[int]
+    ) -> None:
+        """Answer at inherited sockets."""
+        self._read(certificate)
+        self._open[0] = [
+            await self._answer(socket.socket(fileno=each)) for each in descriptors
+        ]
+
+    async def cover(self, share: int) -> None:
+        """Answer ``share`` here, if there is one."""
+        if share < len(self._shares) and share not in self._open:
+            self._open[share] = [
+                await self._answer(each.sock.dup()) for each in self._shares[share]
+            ]
+
+    def uncover(self, share: int, grace_s: float) -> None:
+        """Leave ``share`` to a worker; what is under way here is still answered."""
+        answered = self._open.pop(share, [])
+        for each in answered:
+            each.stop_reading()
+        ending = asyncio.ensure_future(_end(answered, grace_s))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
 
     def _hosts(self) -> tuple[str, ...]:
         if self.listener.host:
             return (self.listener.host,)
         return ("0.0.0.0", "::") if _has_ipv6() else ("0.0.0.0",)
 
-    def _bind(self, host: str) -> tuple[socket.socket | None, socket.socket]:
+    def _bind(self, host: str) -> list[socket.socket]:
         """Return a UDP and a TCP socket on one port; TLS has no use for the first."""
         with_udp = self.listener.transport == "dns"
         for attempt in range(_TRIES):
@@ -85,7 +163,7 @@ class Listening:
                     raise
                 continue
             self.port = stream.getsockname()[1]
-            return packets, stream
+            return [packets, stream] if packets else [stream]
         raise AssertionError("the last attempt returns or raises")
 
     def _bound(self, kind: int, host: str, port: int = 0) -> socket.socket:
@@ -93,20 +171,36 @@ class Listening:
         try:
             return udp.bound(kind, host, port)
         except OSError as exc:
-            network = "udp" if kind == socket.SOCK_DGRAM else "tcp"
-            where = f"{self.listener.host}:{port}"
-            reason = os.strerror(exc.errno or 0).lower()
-            text = f"listen {network} {where}: bind: {reason}{_advice(exc, port)}"
-            raise OSError(text) from exc
+            raise self._failure(kind, port, exc) from exc
+
+    def _failure(self, kind: int, port: int, exc: OSError) -> OSError:
+        network = "udp" if kind == socket.SOCK_DGRAM else "tcp"
+        where = f"{self.listener.host}:{port}"
+        reason = os.strerror(exc.errno or 0).lower()
+        return OSError(f"listen {network} {where}: bind: {reason}{_advice(exc, port)}")
 
     async def close(self, grace_s: float) -> None:
         """Read nothing more, let queries under way end, close the sockets."""
-        for each in self._open:
-            each.stop_reading()
-        for each in self._open:
-            await each.close(grace_s)
+        answered = [each for share in self._open.values() for each in share]
         self._open.clear()
+        await asyncio.gather(_end(answered, grace_s), *self._ending)
+        for bound in self._shares[1:]:
+            for each in bound:
+                each.sock.close()
+        self._shares.clear()
         self.memory.clear()
+
+
+class _Bound(NamedTuple):
+    host: str
+    """As it was bound: an address, with its scope."""
+    sock: socket.socket
+
+
+async def _end(answered: Iterable[udp.Datagrams | tcp.Streams], grace_s: float) -> None:
+    for each in answered:
+        each.stop_reading()
+    await asyncio.gather(*(each.close(grace_s) for each in answered))
 
 
 def _advice(exc: OSError, port: int) -> str:

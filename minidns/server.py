@@ -13,6 +13,7 @@ import ssl
 import sys
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from minidns import __version__, plugins
 from minidns.core import corefile
@@ -24,6 +25,9 @@ from minidns.listening import Listening
 from minidns.net.endpoint import HttpReply, split
 from minidns.net.http import HttpEndpoints
 from minidns.plugins.setup import Edges
+
+if TYPE_CHECKING:
+    from minidns.workers import Plan, Workers
 
 log = logging.getLogger("minidns")
 
@@ -46,6 +50,8 @@ class Settings:
     """``host:port`` of the local endpoint that ``minidns why`` asks; empty for none."""
     explain_required: bool = False
     """Whether the server must not run without it."""
+    log_format: str = "text"
+    """Of the lines of workers: text or json."""
 
 
 Started = Callable[["Server"], None]
@@ -67,6 +73,7 @@ class Server:
         self.metrics = metrics
         self.loaded: Loaded | None = None
         self.listening: dict[Listener, Listening] = {}
+        self._workers: Workers | None = None
         self._local = HttpEndpoints()
         self._started = started
         self._stopping: asyncio.Future[int] | None = None
@@ -134,6 +141,7 @@ class Server:
                 await self._open_explain()
                 self._say_what_is_served(loaded)
                 await loaded.serving()
+                self._share(loaded)
                 if self._started is not None:
                     self._started(self)
             status = await self._stopping
@@ -145,7 +153,9 @@ class Server:
             return status
         finally:
             await self._local.close()
-            await self._close(self.listening.values())
+            await asyncio.gather(
+                self._close(self.listening.values()), self._close_workers()
+            )
             if self.loaded is not None:
                 await self.loaded.stop()
             await self.edges.close()
@@ -170,9 +180,12 @@ class Server:
                 opened[listener] = old = self.listening.get(listener) or Listening(
                     listener, self.metrics, self.edges.now, self._panics.inc
                 )
-                if listener not in self.listening:
+                sockets = loaded.sockets(listener)
+                if listener in self.listening:
+                    await old.widen(sockets)
+                else:
                     old.answerer.top = loaded.routes[listener]
-                    await old.open(loaded.site_of(listener).certificate)
+                    await old.open(loaded.site_of(listener).certificate, sockets)
         except (OSError, ssl.SSLError) as exc:
             await self._close(
                 each for key, each in opened.items() if key not in self.listening
@@ -182,6 +195,21 @@ class Server:
 
     async def _close(self, listening: Iterable[Listening]) -> None:
         await asyncio.gather(*(each.close(GRACE_S) for each in listening))
+
+    def _share(self, loaded: Loaded) -> "Plan | None":
+        """Have workers do their share of the work, where there are to be any."""
+        if self._workers is None:
+            if loaded.processes == 1:
+                return None
+            from minidns.workers import Workers  # one process does without
+
+            log_format = self.settings.log_format
+            self._workers = Workers(self.edges, self.metrics, log_format)
+        return self._workers.follow(loaded, self.listening)
+
+    async def _close_workers(self) -> None:
+        if self._workers is not None:
+            await self._workers.close()
 
     async def _open_explain(self) -> None:
         """Serve ``minidns why`` where the settings say."""
@@ -255,12 +283,17 @@ class Server:
                 listening[listener].answerer.top = handler
                 listening[listener].memory.clear()
             await new.serving()
+            plan = self._share(new)
             # what ends here may be waiting for us: it is not waited for in turn
-            asyncio.get_running_loop().create_task(self._retire(old, gone))
+            asyncio.get_running_loop().create_task(self._retire(old, gone, plan))
             log.info("Reloading complete")
 
-    async def _retire(self, old: Loaded | None, gone: list[Listening]) -> None:
+    async def _retire(
+        self, old: Loaded | None, gone: list[Listening], plan: "Plan | None"
+    ) -> None:
         await self._close(gone)
+        if plan is not None:
+            await plan.settled.wait()  # workers of the old one learn from it
         if old is not None:
             await old.stop()
 

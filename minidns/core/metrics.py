@@ -27,11 +27,28 @@ class Counter:
         """Add ``by`` to the number with these label values."""
         self.values[labels] = self.values.get(labels, 0) + by
 
+    def totals(self) -> Mapping[Labels, float]:
+        """Return the numbers as they are scraped."""
+        return self.values
+
 
 class Gauge(Counter):
     """A family of numbers that go up and down."""
 
     kind = "gauge"
+
+    def __init__(self, name: str, help_: str, labels: Labels = ()) -> None:
+        super().__init__(name, help_, labels)
+        self.elsewhere: dict[int, Mapping[Labels, float]] = {}
+        """By process id: what workers have of it, where that adds up to ours."""
+
+    def totals(self) -> Mapping[Labels, float]:
+        """Return the numbers as they are scraped, with those of the workers."""
+        totals = dict(self.values)
+        for values in self.elsewhere.values():
+            for labels, number in values.items():
+                totals[labels] = totals.get(labels, 0) + number
+        return totals
 
     def set(self, labels: Labels, value: float) -> None:
         """Set the number with these label values."""
@@ -86,6 +103,8 @@ class Metrics:
         self._families: dict[str, Family] = {}
         self.before_scrape: list[Callable[[], None]] = []
         """Called before every scrape, to bring derived numbers up to date."""
+        self.workers: set[int] = set()
+        """Processes whose own figures (memory, CPU) are scraped with ours, by id."""
 
     def counter(self, name: str, help_: str, labels: Labels = ()) -> Counter:
         """Return the counter ``name`` (with its ``_total``); without labels it is 0."""
@@ -124,7 +143,7 @@ class Metrics:
         key = tuple((labels or {}).get(label, "") for label in family.labels)
         if isinstance(family, Histogram):
             return sum(family.values.get(key, [0])[:-1])
-        return family.values.get(key, 0)
+        return family.totals().get(key, 0)
 
 
 TIME_BUCKETS = tuple(0.00025 * 2**n for n in range(16))

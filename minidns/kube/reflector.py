@@ -115,7 +115,7 @@ class Reflector:
         while page.token:
             page = await self._list_watch.page(page.token, None)
             await self._take(page, listed)
-        await self._listed(listed, version)
+        await self._listed(listed, version, page.age_s)
 
     async def _take(self, page: Page, listed: set[Key]) -> None:
         for chunk in chunks(page.objects):
@@ -129,9 +129,9 @@ class Reflector:
             self.skipped += page.skipped
             text = f"{page.skipped} of {self._name} cannot be read"
             self._note(logging.WARNING, text)
-        self._alive()
+        self._alive(page.age_s)
 
-    async def _listed(self, listed: set[Key], version: str) -> None:
+    async def _listed(self, listed: set[Key], version: str, age_s: float = 0.0) -> None:
         """Delete what a complete list did not name; from then on, watch."""
         if not version:
             raise ApiError("the list has no resourceVersion")
@@ -141,7 +141,7 @@ class Reflector:
             await asyncio.sleep(0)
         self.version = version
         self.lists += 1
-        self._alive()
+        self._alive(age_s)
         if not self.synced:
             self.synced = True
             self._on_synced()
@@ -170,7 +170,7 @@ class Reflector:
                 if listed is None:
                     self._on(event)
                 elif event.ends_initial:
-                    await self._listed(listed, event.version)
+                    await self._listed(listed, event.version, event.age_s)
                     listed = None
                 else:
                     self._on_initial(event, listed)
@@ -199,7 +199,7 @@ class Reflector:
         self._alive()
 
     def _on(self, event: WatchEvent) -> None:
-        self._alive()
+        self._alive(event.age_s)
         if event.type in ("ADDED", "MODIFIED", "DELETED"):
             self.events += 1
             self._change(event)
@@ -209,7 +209,7 @@ class Reflector:
 
     def _on_initial(self, event: WatchEvent, listed: set[Key]) -> None:
         """Take what comes before the end of a streaming list; versions mean nothing."""
-        self._alive()
+        self._alive(event.age_s)
         if event.type not in ("ADDED", "MODIFIED", "DELETED"):
             return
         self._change(event)
@@ -240,8 +240,9 @@ class Reflector:
             text = f"{self._name} {key} cannot be applied: {plainly(error)}"
             self._note(logging.ERROR, text)
 
-    def _alive(self) -> None:
-        now = self.proof_of_life = self._now()
+    def _alive(self, age_s: float = 0.0) -> None:
+        now = self._now()
+        self.proof_of_life = now - age_s
         if self._failing is not None:
             if now - self._failing >= OUTAGE_S:
                 text = "Watching again after %.0f s: %s"

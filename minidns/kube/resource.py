@@ -81,6 +81,8 @@ class Page(NamedTuple):
     """Items that could not be read."""
     unread: tuple[Key, ...] = ()
     """Those of the skipped that are there at least, by their keys."""
+    age_s: float = 0.0
+    """Seconds since the API server said so; not 0 where it came by another process."""
 
 
 class WatchEvent(NamedTuple):
@@ -95,6 +97,8 @@ class WatchEvent(NamedTuple):
     """The bookmark that ends the initial events of a streaming LIST."""
     key: Key | None = None
     """Whose event it is, where the object could not be read but its key could."""
+    age_s: float = 0.0
+    """Seconds since the API server was last heard of, as in a Page."""
 
 
 class Gone(Exception):

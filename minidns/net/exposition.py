@@ -4,7 +4,9 @@ The only importer of prometheus_client; it writes the formats and reads the proc
 own figures, and holds no count of ours.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Collection, Iterator
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
@@ -27,7 +29,7 @@ class Exposition:
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self._counts)
         self._registry.register(_Network())
-        ProcessCollector(registry=self._registry)
+        self._registry.register(_Processes(metrics.workers))
 
     def page(self, accept: str) -> HttpReply:
         """Return all numbers in the best format that ``accept`` names."""
@@ -47,14 +49,13 @@ class _Counts(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield every family that has a number."""
         for family in self._metrics.families():
-            if not family.values:
-                continue  # as with CoreDNS, there is no family without a number
             name = family.name
             if family.kind == "counter":
                 name = name.removesuffix("_total")
             metric = Metric(name, family.help, family.kind)
             self._fill(metric, family)
-            yield metric
+            if metric.samples:  # as with CoreDNS, no family without a number
+                yield metric
 
     def _fill(self, metric: Metric, family: Family) -> None:
         if isinstance(family, Histogram):
@@ -62,7 +63,7 @@ class _Counts(Collector):
                 labels = dict(zip(family.labels, values, strict=True))
                 self._fill_histogram(metric, family, labels, cells)
             return
-        for values, number in family.values.items():
+        for values, number in family.totals().items():
             labels = dict(zip(family.labels, values, strict=True))
             metric.add_sample(family.name, labels, number)
 
@@ -82,6 +83,46 @@ class _Counts(Collector):
 
     def _bound(self, bound: float) -> str:
         return f"{bound:.0f}{self.whole}" if bound == int(bound) else repr(bound)
+
+
+class _Processes(Collector):
+    """Memory, CPU and open files: of this process, and of its workers added to it.
+
+    What workers used that have ended is in the kernel's sum over children.
+    """
+
+    def __init__(self, workers: Collection[int]) -> None:
+        self._own = ProcessCollector(registry=None)
+        self._workers = workers
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield each figure; of the start, and of what is allowed, our own."""
+        figures = {each.name: each for each in self._own.collect()}
+        if "process_cpu_seconds" in figures:
+            ended = os.times()
+            _add(figures["process_cpu_seconds"], ended.children_user)
+            _add(figures["process_cpu_seconds"], ended.children_system)
+        for worker in list(self._workers):
+            theirs = ProcessCollector(pid=partial(int, worker), registry=None)
+            for each in theirs.collect():
+                if each.name in _ADDED_UP and each.name in figures:
+                    _add(figures[each.name], each.samples[0].value)
+        yield from figures.values()
+
+
+_ADDED_UP = frozenset(
+    (
+        "process_cpu_seconds",
+        "process_open_fds",
+        "process_resident_memory_bytes",
+        "process_virtual_memory_bytes",
+    )
+)
+
+
+def _add(figure: Metric, value: float) -> None:
+    (sample,) = figure.samples
+    figure.samples[0] = sample._replace(value=sample.value + value)
 
 
 class _Network(Collector):

@@ -12,7 +12,6 @@ from minidns.plugins.setup import Setup, Site, Timeouts, once
 Reader: TypeAlias = Callable[[tuple[Directive, ...], Site], None]
 
 MIN_TIMEOUT_S, MAX_TIMEOUT_S = 1, 24 * 3600
-MAX_SOCKETS = 1024
 
 
 def setup(name: str) -> Setup:
@@ -104,24 +103,6 @@ def _timeout(text: str, line: Line) -> float:
     return seconds
 
 
-def _multisocket(directives: tuple[Directive, ...], site: Site) -> None:
-    directive, *more = directives
-    if len(directive.args) > 1:
-        raise directive.arg_error()
-    for excess in more:
-        raise ConfigError.arguments(excess, excess.name)
-    for text in directive.args:
-        try:
-            number = integer(text)
-        except ValueError as error:
-            raise ConfigError(f"invalid num sockets: {error}") from None
-        if number < 1:
-            raise ConfigError(f"num sockets can not be zero or negative: {number}")
-        if number > MAX_SOCKETS:
-            problem = f"num sockets exceeds maximum ({MAX_SOCKETS}): {number}"
-            raise ConfigError(problem)
-
-
 def _trace(directives: tuple[Directive, ...], site: Site) -> None:
     for directive in directives:
         if len(directive.args) > 2:
@@ -171,7 +152,6 @@ _DNSTAP_OPTIONS = ("skipverify", "tls", "identity", "version", "extra")
 _PLUGINS: dict[str, tuple[Reader, str]] = {
     "cancel": (_cancel, "minidns gives every look-up a deadline of its own"),
     "dnstap": (_dnstap, "minidns sends no dnstap messages"),
-    "multisocket": (_multisocket, "minidns has one socket for each address"),
     "pprof": (_pprof, "there is no Go runtime to profile"),
     "timeouts": (_timeouts, "minidns has its own: 3s to read, 5s to write, 10s idle"),
     "trace": (_trace, "minidns sends no spans"),

@@ -73,6 +73,8 @@ class Edges:
     """IP addresses of this machine, loopback ones left out, as text."""
     interfaces: Callable[[], Mapping[str, Sequence[str]]] = dict
     """IP addresses of each interface by its name, loopback ones too, as text."""
+    cpus: Callable[[], int] = lambda: 1
+    """How many processors the process may use."""
 
 
 class Instance(Protocol):
@@ -155,6 +157,8 @@ class Site:
     """Addresses to listen at instead of all (*bind*)."""
     root: str = ""
     """Folder that relative file names are meant from (*root*)."""
+    sockets: int = 1
+    """How many sockets, and processes, answer at each address (*multisocket*)."""
     certificate: Certificate | None = None
     """What ``tls://`` listeners show (*tls*)."""
     timeouts: Timeouts = field(default_factory=Timeouts)
@@ -228,7 +232,7 @@ class Site:
         self.start_hooks.append(hook)
 
     def on_serving(self, hook: Hook) -> None:
-        """Run ``hook`` once the DNS sockets are open."""
+        """Run ``hook`` once the DNS sockets are open, in the main process only."""
         self.serving_hooks.append(hook)
 
     def on_shutdown(self, hook: Hook) -> None:

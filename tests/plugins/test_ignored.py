@@ -20,8 +20,6 @@ ACCEPTED = (
     "cancel",
     "cancel 1s",
     "timeouts {\nread 2\n}",
-    "multisocket",
-    "multisocket 4",
     "trace",
     "trace localhost:9411",
     "trace Datadog localhost:8126 {\nevery 100\nservice dns\nclient_server\n}",
@@ -101,23 +99,6 @@ REFUSED = {
         "timeouts {\nmaxtcpqueries 0\n}",
         f"Corefile:3 - {PARSING}: maxtcpqueries provided '0' needs to be -1"
         " (unlimited) or a positive integer",
-    ),
-    "multisocket-two": ("multisocket 1 2", f"Corefile:2 - {PARSING}: {ARGS} '2'"),
-    "multisocket-twice": (
-        "multisocket\nmultisocket",
-        f"Corefile:3 - {PARSING}: {ARGS} 'multisocket'",
-    ),
-    "multisocket-no-number": (
-        "multisocket x",
-        'invalid num sockets: strconv.Atoi: parsing "x": invalid syntax',
-    ),
-    "multisocket-zero": (
-        "multisocket 0",
-        "num sockets can not be zero or negative: 0",
-    ),
-    "multisocket-many": (
-        "multisocket 1025",
-        "num sockets exceeds maximum (1024): 1025",
     ),
     "trace-three": ("trace a b c", f"Corefile:2 - {PARSING}: {ARGS} 'c'"),
     "trace-kind": ("trace jaeger x", "tracing endpoint type 'jaeger' is not supported"),

@@ -1,0 +1,173 @@
+"""One worker process, as the main process sees it."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from typing import Self
+
+from msgspec import DecodeError
+
+from minidns.core import growth
+from minidns.core.metrics import Metrics
+from minidns.kube.relay import Desk
+from minidns.link import (
+    Counted,
+    Failed,
+    FromWorker,
+    Link,
+    Reply,
+    Request,
+    Serving,
+    Stop,
+    Work,
+    to_worker,
+)
+
+GRACE_S = 5.0
+"""Seconds that queries under way get when their sockets close (CoreDNS)."""
+SILENCE_S = 30.0
+"""A worker says something every second; after so many without a word it is killed."""
+LINGER_S = 1.0
+"""From its last word to its end."""
+_FLAGS = [
+    flag
+    for flag, is_set in (
+        ("-I", sys.flags.isolated),
+        ("-B", sys.flags.dont_write_bytecode),
+    )
+    if is_set
+]
+"""With which Python was started, and a worker's is to be."""
+
+
+class WorkProcess:
+    """From its start to its end; it is heard all the time."""
+
+    def __init__(
+        self,
+        process: Process,
+        link: Link[FromWorker],
+        work: Work,
+        desk: Desk,
+        metrics: Metrics,
+    ) -> None:
+        self.pid = process.pid
+        self.serving = asyncio.Event()
+        """Set once it answers."""
+        self.ended = asyncio.Event()
+        self.why = ""
+        """Why it ended, for people."""
+        self._process = process
+        self._link = link
+        self._desk = desk
+        self._metrics = metrics
+        self._answers: set[asyncio.Task[None]] = set()
+        self._life = asyncio.create_task(self._live(work))
+        metrics.workers.add(self.pid)
+
+    @classmethod
+    async def start(cls, work: Work, desk: Desk, metrics: Metrics) -> Self:
+        """Start a process on ``work``.
+
+        Raises:
+            OSError: the machine does not give one.
+
+        """
+        ours, theirs = socket.socketpair()
+        sockets = [fd for share in work.shares for fd in share.descriptors]
+        try:
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    *_FLAGS,
+                    "-m",
+                    "minidns.worker",
+                    str(theirs.fileno()),
+                    stdin=DEVNULL,
+                    pass_fds=(theirs.fileno(), *sockets),
+                    start_new_session=True,  # Ctrl-C is for the main process
+                )
+            link = await to_worker(ours)
+        except BaseException:
+            ours.close()  # which ends a process that came into being all the same
+            raise
+        return cls(process, link, work, desk, metrics)
+
+    async def stop(self) -> None:
+        """Let it finish what is under way; return when it has ended."""
+        saying = asyncio.create_task(self._say(Stop()))
+        await asyncio.wait((self._life,), timeout=GRACE_S + 1)
+        saying.cancel()
+        if not self._life.done():
+            self._kill()
+            await asyncio.wait((self._life,))
+
+    async def _say(self, message: Work | Reply | Stop) -> None:
+        with contextlib.suppress(OSError):  # that it has ended is heard elsewhere
+            await self._link.send(message)
+
+    async def _live(self, work: Work) -> None:
+        """Give it its work, and hear it to its end."""
+        try:
+            async with asyncio.timeout(SILENCE_S):
+                await self._say(work)
+            while True:
+                async with asyncio.timeout(SILENCE_S):
+                    message = await self._link.receive()
+                self._hear(message)
+        except TimeoutError:
+            self.why = f"it said nothing for {SILENCE_S:.0f} s"
+            self._kill()
+        except (EOFError, OSError, DecodeError):
+            pass  # it has ended, or is about to
+        await self._bury()
+
+    def _hear(self, message: FromWorker) -> None:
+        match message:
+            case Serving():
+                self.serving.set()
+            case Counted(news):
+                growth.add(self._metrics, self.pid, news)
+            case Request():
+                answer = asyncio.create_task(self._answer(message))
+                self._answers.add(answer)
+                answer.add_done_callback(self._answers.discard)
+            case Failed(text):
+                self.why = text
+
+    async def _answer(self, request: Request) -> None:
+        body = await self._desk.answer(request.body)
+        await self._say(Reply(request.number, body))
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def _bury(self) -> None:
+        """See it end, and forget what ended with it."""
+        for answer in self._answers:
+            answer.cancel()
+        try:
+            async with asyncio.timeout(LINGER_S):
+                status = await self._process.wait()
+        except TimeoutError:
+            self._kill()
+            status = await self._process.wait()
+        self._link.close()
+        self.why = self.why or _told(status)
+        growth.forget(self._metrics, self.pid)
+        self._metrics.workers.discard(self.pid)
+        self.ended.set()
+
+
+def _told(status: int) -> str:
+    """Return what an exit status says."""
+    if status >= 0:
+        return f"status {status}"
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"
