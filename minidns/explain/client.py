@@ -71,10 +71,21 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
         for record in told[section]:
             yield f"  {section:10} {record}"
     yield f"rule: {told['rule'] or '(none given)'}"
+    said = _objects(told["details"])
     for source in told["sources"]:
-        yield f"  {_source(source)}"
+        if (source["kind"], source["name"]) not in said:
+            yield f"  {_source(source)}"
     for plugin, details in told["details"].items():
         yield from _details(plugin, details)
+
+
+def _objects(details: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Return kind and name of the objects that a plugin has more to say of."""
+    return {
+        (each["kind"], each["name"])
+        for plugin in details.values()
+        for each in plugin.get("objects", ())
+    }
 
 
 def _source(source: Mapping[str, Any]) -> str:

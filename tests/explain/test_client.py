@@ -1,0 +1,81 @@
+"""What ``minidns why`` prints of what a server tells."""
+
+from typing import Any
+
+from minidns.explain.client import lines
+
+
+def told(**changes: Any) -> dict[str, Any]:
+    answer = {
+        "name": "web.prod.svc.cluster.local.",
+        "type": "A",
+        "rcode": "NXDOMAIN",
+        "answer": [],
+        "authority": ["cluster.local. 30 SOA ns. h. 1 2 3 4 5"],
+        "additional": [],
+        "rule": "negative/no-such-service",
+        "sources": [
+            {
+                "kind": "Namespace",
+                "name": "prod",
+                "uid": "u",
+                "resourceVersion": "7",
+                "found": True,
+            },
+            {
+                "kind": "Service",
+                "name": "prod/web",
+                "uid": "",
+                "resourceVersion": "",
+                "found": False,
+            },
+            {
+                "kind": "cache",
+                "name": "3s",
+                "uid": "",
+                "resourceVersion": "",
+                "found": True,
+            },
+        ],
+        "details": {},
+    }
+    return {**answer, **changes}
+
+
+def test_answer_rule_and_sources() -> None:
+    assert list(lines(told())) == [
+        "web.prod.svc.cluster.local. A: NXDOMAIN",
+        "  authority  cluster.local. 30 SOA ns. h. 1 2 3 4 5",
+        "rule: negative/no-such-service",
+        "  Namespace prod (resourceVersion 7, uid u)",
+        "  no Service prod/web",
+        "  cache 3s",
+    ]
+
+
+def test_an_object_that_a_plugin_tells_of_is_not_told_twice() -> None:
+    objects = [
+        {"kind": "Namespace", "name": "prod"},
+        {"kind": "Service", "name": "prod/web"},
+    ]
+    details = {
+        "kubernetes": {
+            "text": ["because: there is no such Service"],
+            "objects": objects,
+        }
+    }
+    assert list(lines(told(details=details)))[3:] == [
+        "  cache 3s",
+        "because: there is no such Service",
+    ]
+
+
+def test_what_other_plugins_tell_is_shown_as_it_is() -> None:
+    details = {
+        "forward": {"upstreams": [{"to": "192.0.2.1:53", "down": False}]},
+        "cache": {},
+    }
+    assert (
+        list(lines(told(details=details)))[-1]
+        == "forward upstreams: to 192.0.2.1:53, down False"
+    )
