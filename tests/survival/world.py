@@ -13,9 +13,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import dns.flags
 import dns.message
@@ -27,13 +28,15 @@ from sim.apiserver import Cluster
 from tests.conformance.cases import objects
 from tests.process import DEADLINE_S, free_port
 
+T = TypeVar("T")
+
 HOST = "127.0.0.1"
 GOOD = "web.conf-a.svc.cluster.local."
 GOOD_ADDRESS = "10.96.100.10"
 OUTSIDE = "www.example.org."
 OUTSIDE_ADDRESS = "192.0.2.80"
 SLOW = "slow.example.org."
-"""A name that the upstream answers after SLOW_S."""
+"""A name that the upstream answers after SLOW_S, like all below it."""
 SLOW_S = 0.3
 SILENT = "silent.example.org."
 """What is below is never answered by the upstream."""
@@ -70,43 +73,86 @@ KUBEADM = """\
 
 
 @contextlib.contextmanager
+def loop_in_a_thread() -> Iterator[asyncio.AbstractEventLoop]:
+    """Run an event loop beside the test, until left."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@contextlib.contextmanager
 def upstream() -> Iterator[int]:
-    """Answer one outside name and deny the others, until left; give the port."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((HOST, 0))
-        thread = threading.Thread(target=_answer, args=(sock,))
-        thread.start()
+    """Answer two outside names by UDP and TCP, and deny the others; give the port."""
+    port = free_port()
+    with loop_in_a_thread() as loop:
+
+        async def start() -> tuple[asyncio.DatagramTransport, asyncio.Server]:
+            made = lambda: _Upstream(loop)  # noqa: E731
+            datagrams, _ = await loop.create_datagram_endpoint(
+                made, local_addr=(HOST, port)
+            )
+            return datagrams, await asyncio.start_server(_converse, HOST, port)
+
+        async def stop() -> None:
+            datagrams.close()
+            streams.close()
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+        datagrams, streams = run(loop, start())
         try:
-            yield int(sock.getsockname()[1])
+            yield port
         finally:
-            _wake(sock)
-            thread.join()
+            run(loop, stop())
 
 
-def _wake(sock: socket.socket) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        other.sendto(b"", sock.getsockname())
+def run(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
+    """Do ``work`` in a loop of another thread."""
+    return asyncio.run_coroutine_threadsafe(work, loop).result(DEADLINE_S)
 
 
-def _answer(sock: socket.socket) -> None:
-    while True:
-        wire, peer = sock.recvfrom(65535)
-        if not wire:
-            return
-        name = dns.message.from_wire(wire).question[0].name.to_text().lower()
-        if name.endswith(SILENT):
-            continue
-        if name.endswith(SLOW):
-            timer = threading.Timer(SLOW_S, _tell, (sock, reply_to(wire), peer))
-            timer.daemon = True
-            timer.start()
-            continue
-        sock.sendto(reply_to(wire), peer)
+class _Upstream(asyncio.DatagramProtocol):
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        assert self._transport is not None
+        wait_s = _wait_s(data)
+        if wait_s is not None:
+            send = self._transport.sendto
+            self._loop.call_later(wait_s, send, reply_to(data), addr)
 
 
-def _tell(sock: socket.socket, wire: bytes, peer: tuple[str, int]) -> None:
-    with contextlib.suppress(OSError):
-        sock.sendto(wire, peer)
+async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            size = int.from_bytes(await reader.readexactly(2))
+            wire = await reader.readexactly(size)
+            wait_s = _wait_s(wire)
+            if wait_s is not None:
+                await asyncio.sleep(wait_s)
+                reply = reply_to(wire)
+                writer.write(len(reply).to_bytes(2) + reply)
+    writer.close()
+
+
+def _wait_s(wire: bytes) -> float | None:
+    """Return how long the upstream takes to answer; None: for ever."""
+    name = dns.message.from_wire(wire).question[0].name.to_text().lower()
+    if name.endswith(SILENT):
+        return None
+    return SLOW_S if name.endswith(SLOW) else 0.0
 
 
 def reply_to(wire: bytes) -> bytes:
@@ -114,11 +160,12 @@ def reply_to(wire: bytes) -> bytes:
     reply = dns.message.make_response(dns.message.from_wire(wire), True)
     (question,) = reply.question
     name = question.name.to_text().lower()
-    if name in (OUTSIDE, SLOW) and question.rdtype == 1:
+    is_known = name == OUTSIDE or name.endswith(SLOW)
+    if is_known and question.rdtype == 1:
         reply.answer.append(
             dns.rrset.from_text(question.name, 60, "IN", "A", OUTSIDE_ADDRESS)
         )
-    elif name not in (OUTSIDE, SLOW):
+    elif not is_known:
         reply.set_rcode(dns.rcode.NXDOMAIN)
     return reply.to_wire()
 
@@ -126,25 +173,16 @@ def reply_to(wire: bytes) -> bytes:
 @contextlib.contextmanager
 def api(kubeconfig: Path) -> Iterator[ApiServer]:
     """Serve the conformance objects over HTTP; write a kubeconfig that leads there."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
     cluster = Cluster(with_controllers=False)
     cluster.load(objects())
     server = ApiServer(cluster)
-
-    def run(work: object) -> None:
-        asyncio.run_coroutine_threadsafe(work, loop).result(DEADLINE_S)  # type: ignore[arg-type]
-
-    try:
-        run(server.__aenter__())
-        server.kubeconfig(kubeconfig)
-        yield server
-        run(server.__aexit__(None, None, None))
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    with loop_in_a_thread() as loop:
+        run(loop, server.__aenter__())
+        try:
+            server.kubeconfig(kubeconfig)
+            yield server
+        finally:
+            run(loop, server.__aexit__(None, None, None))
 
 
 @dataclass
@@ -174,6 +212,12 @@ class Server:
     def files(self) -> int:
         """How many files it has open."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def connections(self) -> int:
+        """How many TCP connections it has accepted and not closed."""
+        rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
+        ends = [(row.split()[1], row.split()[3]) for row in rows]
+        return ends.count((f"0100007F:{self.port:04X}", "01"))
 
     def cpu_s(self) -> float:
         """Seconds of CPU it has used."""
