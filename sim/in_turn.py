@@ -5,6 +5,7 @@ Facts from glibc resolv/res_send.c.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from minidns.core.message import Reply
 from minidns.core.model import AA, RA, TC, Question, Rcode
@@ -27,6 +28,14 @@ _REJECTED = frozenset((Rcode.SERVFAIL, Rcode.NOTIMP, Rcode.REFUSED))
 """The next server is asked after these."""
 
 
+Ports: TypeAlias = dict[str, int]
+"""The open sockets of one look-up: source port by server.
+
+A question that nobody answered is repeated from the same port, so that the kernel takes
+it to the same pod again.
+"""
+
+
 def in_turn(session: Session, asks: Sequence[Ask]) -> Asking:
     """Ask one server at a time, as glibc does; the first useful replies count.
 
@@ -38,10 +47,11 @@ def in_turn(session: Session, asks: Sequence[Ask]) -> Asking:
     session.rotation += 1
     tcp = "use-vc" in conf.flags
     refused, rejected = True, None
+    ports: Ports = {}
     for _ in range(conf.attempts):
         for shift in range(len(conf.servers)):
             index = (start + shift) % len(conf.servers)
-            got = yield from _one_server(session, asks, index, tcp)
+            got = yield from _one_server(session, asks, index, tcp, ports)
             if got.replies:
                 return got
             refused = refused and got.refused
@@ -64,18 +74,21 @@ def window_s(conf: Conf, index: int) -> float:
     return max(seconds, 1)
 
 
-def _one_server(session: Session, asks: Sequence[Ask], index: int, tcp: bool) -> Asking:
-    if tcp:
-        return (yield from _exchange(session, asks, index, "tcp", Mode.PARALLEL))
-    got = yield from _by_udp(session, asks, index)
-    if not got.truncated:
-        return got
+def _one_server(
+    session: Session, asks: Sequence[Ask], index: int, tcp: bool, ports: Ports
+) -> Asking:
+    if not tcp:
+        got = yield from _by_udp(session, asks, index, ports)
+        if got.truncated or got.refused:
+            ports.clear()
+        if not got.truncated:
+            return got
     # limit: glibc gives TCP the kernel's patience, not a window of its own
-    got = yield from _exchange(session, asks, index, "tcp", Mode.PARALLEL)
-    return got._replace(truncated=True)
+    got = yield from _exchange(session, asks, index, "tcp", Mode.PARALLEL, {})
+    return got._replace(truncated=not tcp)
 
 
-def _by_udp(session: Session, asks: Sequence[Ask], index: int) -> Asking:
+def _by_udp(session: Session, asks: Sequence[Ask], index: int, ports: Ports) -> Asking:
     """Ask by datagram; where one of two replies never comes, ask more and more shyly.
 
     A firewall or a race in the kernel may swallow the second of two datagrams from one
@@ -83,20 +96,27 @@ def _by_udp(session: Session, asks: Sequence[Ask], index: int) -> Asking:
     after another one from a port of its own.
     """
     while True:
-        got = yield from _exchange(session, asks, index, "udp", session.mode)
+        got = yield from _exchange(session, asks, index, "udp", session.mode, ports)
         if got.truncated or got.rejected or not 0 < len(got.replies) < len(asks):
             return got
         if session.mode == Mode.REOPEN:
             return got
         session.mode = Mode(session.mode + 1)
+        if session.mode == Mode.REOPEN:
+            ports.clear()
 
 
 def _exchange(
-    session: Session, asks: Sequence[Ask], index: int, transport: Transport, mode: Mode
+    session: Session,
+    asks: Sequence[Ask],
+    index: int,
+    transport: Transport,
+    mode: Mode,
+    ports: Ports,
 ) -> Asking:
     """Ask one server once, and wait for all replies or the end of the window."""
     server = session.conf.servers[index]
-    window = _Window(session, server, transport, mode, list(asks))
+    window = _Window(session, server, transport, mode, ports, list(asks))
     until = session.now + window_s(session.conf, index)
     while not window.over:
         event = yield Wait(window.sends(), until)
@@ -118,6 +138,7 @@ class _Window:
     server: str
     transport: Transport
     mode: Mode
+    ports: Ports
     unsent: list[Ask]
     source: int = 0
     open: list[Ask] = field(default_factory=list)
@@ -132,11 +153,18 @@ class _Window:
         if self.open and self.mode != Mode.PARALLEL:
             return ()
         now = self.unsent if self.mode == Mode.PARALLEL else self.unsent[:1]
-        if now and (self.mode == Mode.REOPEN or not self.source):
-            self.source = self.session.port()
+        if now:
+            self.source = self._port()
         self.unsent = self.unsent[len(now) :]
         self.open += now
         return tuple(send(a, self.server, self.source, self.transport) for a in now)
+
+    def _port(self) -> int:
+        if self.mode == Mode.REOPEN and self.replies:
+            self.ports.clear()
+        if self.server not in self.ports:
+            self.ports[self.server] = self.session.port()
+        return self.ports[self.server]
 
     def take(self, event: Event) -> None:
         """Take a reply, if it is one to a question that is open here."""

@@ -150,9 +150,22 @@ def test_the_five_second_stall() -> None:
     play = Play({"A": "OK", "AAAA": ["", "OK"]})
     assert len(play.run(ONE, NAME).replies) == 2
     assert brief(play) == ["0 1 A", "0 1 AAAA", "5 1 A", "5 1 AAAA"]
-    first, second, third, fourth = (send.source for send in play.sent)
-    assert first == second
-    assert third == fourth != first
+    assert len({send.source for send in play.sent}) == 1
+
+
+def test_silence_is_met_from_the_same_port() -> None:
+    """glibc keeps its socket open until the look-up ends: conntrack keeps the pod."""
+    play = Play({"192.0.2.1": "", "192.0.2.2": ""})
+    play.run(TWO, NAME)
+    ports = {(send.server, send.source) for send in play.sent}
+    assert len(play.sent) == 8
+    assert len(ports) == 2
+
+
+def test_the_next_name_has_a_port_of_its_own() -> None:
+    play = Play({})
+    play.run(ONE + "search x.example\n", "web")
+    assert len({send.source for send in play.sent}) == 2
 
 
 def test_half_that_never_comes_costs_three_windows() -> None:
