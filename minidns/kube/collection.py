@@ -34,7 +34,7 @@ class News(NamedTuple):
 class Collection:
     """The objects of one resource."""
 
-    def __init__(self, now: Callable[[], float], remembered: int = REMEMBERED) -> None:
+    def __init__(self, now: Callable[[], float], remembered: int) -> None:
         self.objects: dict[Key, Object] = {}
         self._now = now
         self._heard_at = now()

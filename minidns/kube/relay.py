@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec import Struct
 
-from minidns.kube.collection import Collection, Listing, News
+from minidns.kube.collection import REMEMBERED, Collection, Listing, News
 from minidns.kube.objects import Key
 from minidns.kube.resource import (
     Access,
@@ -69,8 +69,15 @@ def address(access: Access, resource: Resource) -> str:
 class Relay:
     """All that the main process follows for one loaded Corefile."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        now: Callable[[], float],
+        beat_s: float = BEAT_S,
+        remembered: int = REMEMBERED,
+    ) -> None:
+        self.beat_s = beat_s
         self._now = now
+        self._remembered = remembered
         self._collections: dict[str, Collection] = {}
         self._grown = asyncio.Event()
 
@@ -78,7 +85,7 @@ class Relay:
         self, access: Access, resource: Resource, list_watch: ListWatch
     ) -> ListWatch:
         """Return ``list_watch`` such that workers learn what comes through it."""
-        collection = Collection(self._now)
+        collection = Collection(self._now, self._remembered)
         self._collections[address(access, resource)] = collection
         self._grown.set()
         self._grown = asyncio.Event()
@@ -119,7 +126,7 @@ class Desk:
     async def _news(self, asked: Asked, collection: Collection) -> News:
         name = asked.collection
         if asked.verb == "watch":
-            return await collection.since(asked.version, BEAT_S)
+            return await collection.since(asked.version, self._relay.beat_s)
         if asked.verb == "list":
             self._listings[name] = await collection.listing()
         listing = self._listings[name]
