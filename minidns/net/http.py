@@ -8,6 +8,7 @@ gets through whoever sits on the others.
 
 import asyncio
 import logging
+import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from inspect import isawaitable
 from typing import NamedTuple, cast
@@ -27,6 +28,8 @@ LINGER_S = 1.0
 """Seconds in which an unwanted body is read away before the connection closes."""
 MAX_HEAD = 16 << 10
 """Bytes that may arrive without being a whole request."""
+PAUSE_S = 1.0
+"""Seconds without accepting when the process has no file descriptor left."""
 MAX_CONNECTIONS = 64
 """limit: CoreDNS takes any number."""
 
@@ -107,37 +110,72 @@ class HttpEndpoints:
 
 
 class _Listener:
-    """One address, and the endpoints that share it."""
+    """One address, and the endpoints that share it.
+
+    It accepts by itself: a connection that arrives while asyncio's own Server closes
+    is neither served nor closed (CPython before 3.12).
+    """
 
     def __init__(self, address: str, timeout_s: float) -> None:
         self.address = address
         self._timeout_s = timeout_s
         self.endpoints: list[_Endpoint] = []
-        self._server: asyncio.Server | None = None
+        self._sock: socket.socket | None = None
         self._connections: _Connections | None = None
+        self._opening: set[asyncio.Task[object]] = set()
+        self._pause: asyncio.TimerHandle | None = None
 
     def bound(self) -> Address:
-        assert self._server is not None
-        host, port, *_ = self._server.sockets[0].getsockname()
+        assert self._sock is not None
+        host, port, *_ = self._sock.getsockname()
         return host, port
 
     async def open(self) -> None:
         if not self.endpoints:
             return  # ended before it began
-        loop = asyncio.get_running_loop()
-        sock = await listen(self.address)
+        self._sock = await listen(self.address)
+        self._sock.setblocking(False)
         self._connections = _Connections(self._respond, self._timeout_s)
-        self._server = await loop.create_server(self._connections, sock=sock)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        assert self._sock is not None
+        asyncio.get_running_loop().add_reader(self._sock.fileno(), self._accept)
+
+    def _accept(self) -> None:
+        assert self._sock is not None
+        loop = asyncio.get_running_loop()
+        try:
+            sock, _ = self._sock.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as exc:  # too many open files, or no memory
+            log.warning("%s: accept: %s", self.address, exc.strerror)
+            loop.remove_reader(self._sock.fileno())
+            self._pause = loop.call_later(PAUSE_S, self._go_on)
+            return
+        assert self._connections is not None
+        sock.setblocking(False)
+        opening = loop.create_task(
+            loop.connect_accepted_socket(self._connections, sock)
+        )
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
 
     async def close(self) -> None:
-        if self._server is None or self._connections is None:
+        if self._sock is None or self._connections is None:
             return
-        self._server.close()
-        self._server = None
+        if self._pause is not None:
+            self._pause.cancel()
+        asyncio.get_running_loop().remove_reader(self._sock.fileno())
+        self._sock.close()
+        self._sock = None
+        await asyncio.gather(*self._opening, return_exceptions=True)
         await self._connections.shutdown(self._timeout_s)
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
-        cast(_Connection, request.protocol).unread = 0
+        connection = cast(_Connection, request.protocol)
+        connection.unread, connection.busy = 0, True
         response = _response(await self._reply(request))
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -146,6 +184,8 @@ class _Listener:
         except TimeoutError:
             if request.transport is not None:
                 request.transport.abort()
+        finally:
+            connection.busy = False
         return response
 
     async def _reply(self, request: web.BaseRequest) -> HttpReply:
@@ -206,6 +246,8 @@ class _Connection(web.RequestHandler):
     """A client, held to MAX_HEAD; a whole request sets ``unread`` back to 0."""
 
     unread = 0
+    busy = False
+    """Whether a reply is under way."""
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the client, unless there are too many of them."""
@@ -249,3 +291,10 @@ class _Connections(web.Server):
             lingering_time=LINGER_S,
             access_log=_SILENT,
         )
+
+    async def shutdown(self, timeout: float | None = None) -> None:
+        """Let replies under way end; who only keeps a connection is not waited for."""
+        for connection in self.connections:
+            if not cast(_Connection, connection).busy:
+                connection.force_close()
+        await super().shutdown(timeout)

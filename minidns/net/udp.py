@@ -66,6 +66,8 @@ class Datagrams:
         self._sock = sock
         self._answerer = answerer
         self.memory = memory
+        # clients of the two families are counted apart, and so remembered apart
+        self._tag = b"6" if sock.family == socket.AF_INET6 else b""
         self._now = now
         self._local = sock.getsockname()[:2]
         self._odd_ports = _SILENT_PORTS | {self._local[1]}
@@ -123,6 +125,7 @@ class Datagrams:
     def _drain(self) -> None:
         receive, send = self._sock.recvfrom, self._sock.sendto
         get, now, odd = self.memory.get, self._now(), self._odd_ports
+        tag = self._tag
         for _ in range(_DRAIN):
             try:
                 wire, peer = receive(_READ)
@@ -130,7 +133,7 @@ class Datagrams:
                 return
             except OSError:  # an ICMP error of an earlier reply: next datagram
                 continue
-            tail = get(wire[2:], now)
+            tail = get(tag + wire[2:], now)
             if tail is None:
                 self._ask(wire, peer, None)
             elif peer[1] not in odd or self._is_welcome(peer, None):
@@ -145,7 +148,7 @@ class Datagrams:
         The reply must come from the address that was asked (RFC 2181 4.1), which a
         socket bound to all addresses does not know of itself.
         """
-        receive, get = self._sock.recvmsg, self.memory.get
+        receive, get, tag = self._sock.recvmsg, self.memory.get, self._tag
         now, odd = self._now(), self._odd_ports
         came: Ancillary = None
         ancillary: Ancillary = None
@@ -158,7 +161,7 @@ class Datagrams:
                 continue
             if extra != came:  # most come to one address
                 came, ancillary = extra, [_source(*each) for each in extra]
-            tail = get(wire[2:], now)
+            tail = get(tag + wire[2:], now)
             if tail is None:
                 self._ask(wire, peer, ancillary)
             elif peer[1] not in odd or self._is_welcome(peer, ancillary):
@@ -184,8 +187,9 @@ class Datagrams:
         """Answer a query that is not remembered."""
         if peer[1] in self._odd_ports and not self._is_welcome(peer, ancillary):
             return
+        repeats = self.memory.expects(self._tag + wire[2:])
         query = self._answerer.decode(
-            wire, "udp", peer[:2], self._local, repeats=self.memory.expects(wire[2:])
+            wire, "udp", peer[:2], self._local, repeats=repeats
         )
         if query is None:
             return
@@ -223,7 +227,7 @@ class Datagrams:
         self._send(reply, peer, ancillary)
         # a change that came while the chain waited may have made the answer stale
         if query.repeats and response.repeat is not None and age == self.memory.age:
-            self.memory.put(query.wire[2:], query, response, reply)
+            self.memory.put(self._tag + query.wire[2:], query, response, reply)
 
 
 def _destination(ancillary: Iterable[tuple[int, int, bytes]]) -> str:

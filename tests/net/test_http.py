@@ -338,3 +338,32 @@ async def test_no_host_is_every_address() -> None:
                 assert (await request(("::1", port), "/health"))[0] == 200
     finally:
         await endpoints.close()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_connects_while_it_closes_is_not_left_waiting(turns: int) -> None:
+    endpoints = offering(("/health", saying(b"OK")))
+    await endpoints.open()
+    with socket.socket() as sock:
+        sock.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            sock.connect(endpoints.bound(AT))
+        for _ in range(turns):  # not accepted, about to be, or accepted
+            await asyncio.sleep(0)
+        await endpoints.close()
+        async with asyncio.timeout(PATIENCE_S):
+            with contextlib.suppress(ConnectionError):
+                got = await asyncio.get_running_loop().sock_recv(sock, 100)
+                assert got == b""
+
+
+async def test_an_idle_connection_does_not_hold_up_the_end() -> None:
+    endpoints = offering(("/health", saying(b"OK")))
+    await endpoints.open()
+    reader, writer = await asyncio.open_connection(*endpoints.bound(AT))
+    writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\nOK")
+    async with asyncio.timeout(PATIENCE_S / 2):
+        await endpoints.close()
+        assert await reader.read() == b""
+    writer.close()
