@@ -20,8 +20,18 @@ _PLAIN = frozenset(
 _DELETE_PLAIN = bytes(sorted(_PLAIN)) + b"."
 _ESCAPED = frozenset(b".'@;()\"\\")
 """Bytes escaped with a backslash; the rest become backslash and three digits."""
+_SHOWN = tuple(
+    chr(byte)
+    if byte in _PLAIN
+    else f"\\{chr(byte)}"
+    if byte in _ESCAPED
+    else f"\\{byte:03}"
+    for byte in range(256)
+)
+"""How each byte stands in text."""
+_MEANT = {b"%03d" % byte: bytes((byte,)) for byte in range(256)}
 _LABEL = re.compile(r"(?:\\\d{3}|\\.|[^.\\])+")
-_ESCAPE = re.compile(r"\\(\d{3}|.)", re.DOTALL)
+_ESCAPE = re.compile(rb"\\([0-9]{3}|.)", re.DOTALL)
 
 MAX_NAME = 255
 """Bytes of a name on the wire (RFC 1035 2.3.4)."""
@@ -42,14 +52,7 @@ def text(labels: Iterable[bytes]) -> str:
 
 
 def _escape(label: bytes) -> str:
-    return "".join(
-        chr(byte)
-        if byte in _PLAIN
-        else f"\\{chr(byte)}"
-        if byte in _ESCAPED
-        else f"\\{byte:03}"
-        for byte in label
-    )
+    return "".join(map(_SHOWN.__getitem__, label))
 
 
 def labels(name: str) -> list[str]:
@@ -64,21 +67,19 @@ def labels(name: str) -> list[str]:
 
 
 def _unescape(label: str) -> bytes:
-    if "\\" not in label:
-        return label.encode("utf-8")
-    out = b""
-    at = 0
-    for found in _ESCAPE.finditer(label):
-        out += label[at : found.start()].encode("utf-8")
-        code = found[1]
-        if len(code) == 3 and int(code) > 255:
-            raise ValueError(f"escape \\{code} is above 255")
-        out += bytes((int(code),)) if len(code) == 3 else code.encode("utf-8")
-        at = found.end()
-    return out + label[at:].encode("utf-8")
+    raw = label.encode("utf-8")
+    return _ESCAPE.sub(_meant, raw) if "\\" in label else raw
 
 
-@lru_cache(maxsize=16384)
+def _meant(escape: re.Match[bytes]) -> bytes:
+    code = escape[1]
+    if len(code) < 3:
+        return code
+    if code not in _MEANT:
+        raise ValueError(f"escape \\{code.decode()} is above 255")
+    return _MEANT[code]
+
+
 def to_wire(name: str) -> bytes:
     r"""Return ``name`` as uncompressed labels (RFC 1035 3.1), letters' case kept.
 
@@ -89,6 +90,11 @@ def to_wire(name: str) -> bytes:
         ValueError: an empty label, one over 63 bytes, or more than 255 bytes in all.
 
     """
+    # names that no host has are asked by strangers only, and five times as long
+    return _escaped_to_wire(name) if "\\" in name else _plain_to_wire(name)
+
+
+def _to_wire(name: str) -> bytes:
     if name == ".":
         return b"\0"
     parts = labels(name)
@@ -101,6 +107,10 @@ def to_wire(name: str) -> bytes:
     if len(out) > MAX_NAME:
         raise ValueError(f"{name}: longer than {MAX_NAME} bytes")
     return out
+
+
+_plain_to_wire = lru_cache(maxsize=16384)(_to_wire)
+_escaped_to_wire = lru_cache(maxsize=128)(_to_wire)
 
 
 def from_wire(wire: bytes, at: int = 0) -> str:

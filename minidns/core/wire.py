@@ -199,8 +199,12 @@ def _plain_limit(query: Query) -> int:
 def _question(query: Query) -> bytes:
     """Return the question section with the client's own letters."""
     spelled = query.spelled or query.question.qname
-    if query.wire and "\\" not in spelled and spelled != ".":
-        return query.wire[12 : 12 + len(spelled) + 5]  # a dot less, a length and 0 more
+    if query.wire:
+        if "\\" not in spelled and spelled != ".":
+            # a dot less, a length and 0 more
+            return query.wire[12 : 12 + len(spelled) + 5]
+        # to undo escapes is what a hostile name costs most
+        return query.wire[12 : skip_name(query.wire, 12) + 4]
     return names.to_wire(spelled) + _QTAIL.pack(*query.question[1:])
 
 
