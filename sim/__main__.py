@@ -1,4 +1,4 @@
-"""The command line of the simulation: demo, up, exec."""
+"""The command line of the simulation: demo, up, exec, run."""
 
 import argparse
 import asyncio
@@ -50,6 +50,13 @@ def parser() -> argparse.ArgumentParser:
     _add_folder(run)
     run.add_argument("pod", metavar="[NAMESPACE/]POD")
     run.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+    play = verbs.add_parser("run", help="play scenarios, to see whether they hold")
+    play.add_argument(
+        "--print",
+        action="store_true",
+        help="print them with what happens instead of what they say",
+    )
+    play.add_argument("files", nargs="+", metavar="FILE")
     return made
 
 
@@ -73,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _demo(args)
             case "up":
                 return _up(args)
+            case "run":
+                return _play(args)
             case _:
                 return _exec(args)
     except KeyboardInterrupt:
@@ -135,6 +144,17 @@ def _exec(args: argparse.Namespace) -> int:
         for line in reply["queries"]:
             print(line, file=sys.stderr)
     return int(reply["status"])
+
+
+def _play(args: argparse.Namespace) -> int:
+    from sim import scenario
+
+    try:
+        return scenario.main(args.files, sys.stdout, as_happened=args.print)
+    except (OSError, ValueError) as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        return _fail(error)
 
 
 def _run(work: Coroutine[Any, Any, int | None]) -> int:

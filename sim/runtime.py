@@ -125,7 +125,7 @@ class Runtime:
 
     def _start(self, pod: Json) -> None:
         key = key_of(pod)
-        if key in self._tasks or not _is_process(pod):
+        if key in self._tasks or not is_process(pod):
             return
         task = asyncio.get_running_loop().create_task(self._supervise(key))
         task.add_done_callback(_told)
@@ -199,7 +199,8 @@ def corefile_of(cluster: Cluster, pod: Json) -> str:
     raise LookupError(f"pod {key_of(pod)[1]} mounts no ConfigMap with a Corefile")
 
 
-def _is_process(pod: Json) -> bool:
+def is_process(pod: Json) -> bool:
+    """Return whether ``pod`` is a server, and has an address to be one at."""
     containers = dig(pod, "spec.containers") or ()
     has_image = any(c.get("image") == kubesystem.IMAGE for c in containers)
     return has_image and bool(dig(pod, "status.podIP"))

@@ -1,0 +1,215 @@
+"""What a scenario plays on: the simulated cluster in one process and virtual time.
+
+The API server, controllers, kubelet, stub resolvers, kube-proxy and minidns are those
+that ``minidns-sim up`` runs; the bytes between them are carried in memory.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from random import Random
+
+from minidns import logs
+from minidns.core.configerror import ConfigError
+from minidns.core.model import Query, Response
+from minidns.core.rdata import type_name
+from minidns.kube.objects import SERVICE_NAME
+from minidns.net.answer import Answerer
+from sim import kubelet, kubesystem, stub
+from sim.apiserver import Cluster
+from sim.asking import Session
+from sim.cluster import LIBC, NODE
+from sim.dataplane import DataPlane
+from sim.direct import Api
+from sim.internet import Internet
+from sim.objects import Json, Key, annotations_of, dig, key_of
+from sim.packets import Packets
+from sim.pods import READY
+from sim.replica import EPOCH, Files, Replica
+from sim.resolve import Resolved
+from sim.runtime import corefile_of, is_process
+
+SETTLE_S = 0.01
+"""Seconds for watches to bring what has changed."""
+OUTSIDE = (kubesystem.OUTSIDE_DNS, 53)
+ROOT = """\
+. 86400 SOA a.root-servers.net. hostmaster.example.net. 1 1800 900 604800 300
+. 86400 NS a.root-servers.net.
+"""
+"""All that there is outside before a scenario adds to it."""
+
+
+class Stage:
+    """A cluster, the world outside, and what can be done to them."""
+
+    def __init__(self, seed: int = 1) -> None:
+        """Set up the objects; nothing runs before ``settle``."""
+        self.now = asyncio.get_running_loop().time
+        self.rng = Random(seed)
+        self.cluster = Cluster(now=lambda: EPOCH + self.now(), seed=seed)
+        for obj in kubesystem.objects():
+            self.cluster.apply(obj)
+        self.node = NODE
+        self.plane = DataPlane(self.cluster, self.rng, self.now)
+        self.packets = Packets(self.plane)
+        self.api = Api(self.cluster)
+        self.forwarded: list[str] = []
+        """Questions that the world outside was asked, ``name TYPE``."""
+        self._zones = ROOT
+        self._internet = Internet(self._zones)
+        self.packets.hosts[OUTSIDE] = Answerer("outside", self._outside)
+        self.logged: list[str] = []
+        """Lines that the servers logged, all of them together."""
+        self._replicas: dict[Key, Replica] = {}
+
+    def add_outside(self, record: str) -> None:
+        """Let the world outside know one more record, a line of a zone file.
+
+        Raises:
+            ZoneFileError: it is none.
+
+        """
+        zones = f"{self._zones}{record}\n"
+        self._internet, self._zones = Internet(zones), zones
+
+    async def _outside(self, query: Query) -> Response:
+        name, rtype, _ = query.question
+        self.forwarded.append(f"{name.removesuffix('.') or '.'} {type_name(rtype)}")
+        return await self._internet.answer(query)
+
+    async def begin(self) -> None:
+        """Start everything; what servers ask on their own account is not counted."""
+        await self.settle()
+        self.forwarded.clear()
+
+    async def settle(self) -> None:
+        """Do the node's part: start and stop server pods, note who is ready."""
+        await asyncio.sleep(SETTLE_S)
+        for obj in self.cluster.list("Pod"):
+            if is_process(obj) and key_of(obj) not in self._replicas:
+                await self._start(obj)
+        for key in [k for k in self._replicas if not self.cluster.find("Pod", *k)]:
+            await self._replicas.pop(key).stop()
+        self._probe()
+        await asyncio.sleep(SETTLE_S)
+
+    async def restart(self) -> None:
+        """Let every server begin anew, with the Corefile and the node as they are."""
+        for replica in self._replicas.values():
+            await replica.stop()
+        self._replicas.clear()
+        await self.begin()
+
+    async def _start(self, pod: Json) -> None:
+        texts = {
+            "Corefile": corefile_of(self.cluster, pod),
+            "/etc/resolv.conf": kubelet.resolv_conf(pod, self.node),
+            "/etc/hosts": "",
+        }
+        address = dig(pod, "status.podIP")
+        replica = Replica(address, Files(texts), self.api, self.packets, self.rng)
+        self._replicas[key_of(pod)] = replica
+        try:
+            await replica.start()
+        except ConfigError as error:
+            replica.ended = str(error)
+
+    def _probe(self) -> None:
+        """Let every server pod be Ready or not, as it says itself."""
+        for key, replica in self._replicas.items():
+            ready = str(replica.is_ready).lower()
+            annotations = {"metadata": {"annotations": {READY: ready}}}
+            self.cluster.patch("Pod", *key, annotations)
+
+    def replicas(self, service: str) -> list[Replica]:
+        """Return the servers behind a Service of kube-system, ready or not."""
+        label = f"{SERVICE_NAME}={service}"
+        addresses = {
+            address
+            for found in self.cluster.list("EndpointSlice", "kube-system", label)
+            for end in found["endpoints"]
+            for address in end["addresses"]
+        }
+        return [r for r in self._replicas.values() if r.address in addresses]
+
+    def resolv_conf(self, pod: Key) -> str:
+        """Return a pod's /etc/resolv.conf.
+
+        Raises:
+            ApiError: there is no such pod (404).
+
+        """
+        return kubelet.resolv_conf(self.cluster.get("Pod", *pod), self.node)
+
+    def address(self, pod: Key) -> str:
+        """Return a pod's address.
+
+        Raises:
+            ApiError: there is no such pod (404).
+
+        """
+        return str(dig(self.cluster.get("Pod", *pod), "status.podIP"))
+
+    async def look_up(
+        self,
+        pod: Key,
+        name: str,
+        types: tuple[int, ...],
+        policy: stub.Policy | None = None,
+    ) -> Resolved:
+        """Look ``name`` up in a pod, by its C library or by ``policy``.
+
+        Raises:
+            ApiError: there is no such pod (404).
+
+        """
+        obj = self.cluster.get("Pod", *pod)
+        libc = policy or stub.POLICIES[annotations_of(obj).get(LIBC, stub.GLIBC.name)]
+        conf = libc.reading.conf(self.resolv_conf(pod))
+        lookup = stub.Lookup(Session(conf, self.rng), libc, name, types)
+        return await self.packets.resolve(lookup, self.address(pod))
+
+    async def close(self) -> None:
+        """Stop all servers."""
+        for replica in self._replicas.values():
+            await replica.stop()
+
+
+class _Lines(logging.Handler):
+    """Keeps log lines instead of printing them."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__()
+        self.setFormatter(logs.Lines())
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        self._lines.append(self.format(record))
+
+
+@contextmanager
+def _logging_to(lines: list[str]) -> Iterator[None]:
+    logger, handler = logging.getLogger("minidns"), _Lines(lines)
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+@asynccontextmanager
+async def staged(seed: int = 1) -> AsyncIterator[Stage]:
+    """Give a stage whose servers are ready; nothing of it runs afterwards."""
+    stage = Stage(seed)
+    with _logging_to(stage.logged):
+        try:
+            await stage.begin()
+            stage.logged.clear()
+            yield stage
+        finally:
+            await stage.close()

@@ -1,0 +1,177 @@
+"""Packets in memory, in virtual time, between a stub resolver and scripted servers."""
+
+import asyncio
+from dataclasses import dataclass, field
+from random import Random
+
+import pytest
+
+from minidns.core.model import Address, Query, Question, Rcode, Response
+from minidns.core.rdata import A
+from minidns.core.wire import decode_query, encode_query
+from minidns.net.answer import Answerer
+from minidns.net.upstream import Upstream
+from sim import clock
+from sim.asking import Session
+from sim.packets import HOP_S, Loss, Packets
+from sim.proxy import Flow
+from sim.resolve import Path, Resolved
+from sim.stub import GLIBC, Lookup, Policy, Status
+
+CLIENT, VIRTUAL, REAL = "10.244.0.9", "10.96.0.10", ("10.244.0.2", 53)
+QUESTION = Question("web.example.org.", A)
+
+
+@dataclass
+class Plane:
+    """One server behind the virtual address; every other address is itself."""
+
+    endpoint: Address | None = REAL
+    replied_to: list[Flow] = field(default_factory=list)
+
+    def route(self, flow: Flow) -> Path:
+        if flow.server[0] != VIRTUAL:
+            return Path(flow.server, None)
+        return Path(self.endpoint, None, refused=self.endpoint is None)
+
+    def replied(self, flow: Flow) -> None:
+        self.replied_to.append(flow)
+
+
+async def nothing_there(query: Query) -> Response:
+    return Response(Rcode.NXDOMAIN, aa=True)
+
+
+def packets(endpoint: Address | None = REAL) -> Packets:
+    return Packets(Plane(endpoint), {REAL: Answerer("it", nothing_there)})
+
+
+async def look_up(carrier: Packets, policy: Policy = GLIBC) -> tuple[Resolved, float]:
+    """Look a name up; return what came of it and after how many seconds."""
+    now = asyncio.get_running_loop().time
+    start = now()
+    conf = policy.reading.conf(f"nameserver {VIRTUAL}\n")
+    lookup = Lookup(Session(conf, Random(1)), policy, "web.example.org.", (A,))
+    resolved = await carrier.resolve(lookup, CLIENT)
+    return resolved, now() - start
+
+
+def test_there_and_back() -> None:
+    carrier = packets()
+    resolved, seconds = clock.run(look_up(carrier))
+    assert resolved.outcome.status is Status.NXDOMAIN
+    assert seconds == pytest.approx(2 * HOP_S)
+    (asked,) = resolved.asked
+    assert asked.path.endpoint == REAL
+    assert asked.ms == pytest.approx(2000 * HOP_S)
+    assert isinstance(carrier.plane, Plane)
+    (flow,) = carrier.plane.replied_to
+    assert (flow.client[0], flow.server) == (CLIENT, (VIRTUAL, 53))
+
+
+@pytest.mark.parametrize("what", ["query", "reply"])
+def test_what_is_lost_is_lost_once(what: str) -> None:
+    carrier = packets()
+    carrier.losses.append(Loss(what, "A"))
+    resolved, seconds = clock.run(look_up(carrier))
+    assert resolved.outcome.status is Status.NXDOMAIN
+    assert seconds == pytest.approx(5 + 2 * HOP_S)
+    assert carrier.losses == []
+
+
+def test_another_type_is_not_lost() -> None:
+    carrier = packets()
+    carrier.losses.append(Loss("reply", "AAAA"))
+    _, seconds = clock.run(look_up(carrier))
+    assert seconds < 1
+    assert carrier.losses
+
+
+def test_silence_lasts_as_long_as_the_client_waits() -> None:
+    carrier = packets()
+    carrier.silent.add(REAL)
+    resolved, seconds = clock.run(look_up(carrier))
+    assert resolved.outcome.status is Status.SILENT
+    assert seconds == pytest.approx(10)
+
+
+def test_an_address_without_anybody_is_silent() -> None:
+    resolved, _ = clock.run(look_up(packets(("10.244.0.77", 53))))
+    assert resolved.outcome.status is Status.SILENT
+
+
+def test_no_endpoint_is_a_refusal_at_once() -> None:
+    resolved, seconds = clock.run(look_up(packets(None)))
+    assert resolved.outcome.status is Status.REFUSED
+    assert seconds < 1
+
+
+def test_a_dropped_query_has_no_reply() -> None:
+    async def ask() -> bytes:
+        response = bytearray(encode_query(QUESTION, 1))
+        response[2] |= 0x80
+        path = Path(REAL, None)
+        async with asyncio.timeout(3):
+            return await packets().carry(
+                bytes(response), "udp", Flow((CLIENT, 1), REAL), path
+            )
+
+    with pytest.raises(TimeoutError):
+        clock.run(ask())
+
+
+def exchanged(carrier: Packets, to: Upstream, own: str = "10.244.0.3") -> bytes:
+    async def exchange() -> bytes:
+        query = encode_query(QUESTION, 7)
+        return await carrier.exchange(own, to, query, 2.0, lambda reply: reply)
+
+    return clock.run(exchange())
+
+
+@pytest.mark.parametrize(
+    ("to", "own"),
+    [
+        pytest.param(Upstream(*REAL), "10.244.0.3", id="pod-address"),
+        pytest.param(Upstream(VIRTUAL, 53), "10.244.0.3", id="cluster-ip"),
+        pytest.param(
+            Upstream("127.0.0.53", 53), REAL[0], id="loopback-is-the-pod-itself"
+        ),
+        pytest.param(Upstream(*REAL, transport="tcp"), "10.244.0.3", id="tcp"),
+    ],
+)
+def test_servers_ask_too(to: Upstream, own: str) -> None:
+    reply = exchanged(packets(), to, own)
+    assert reply[:2] == b"\0\7"
+    assert reply[3] & 15 == Rcode.NXDOMAIN
+
+
+def test_a_silent_upstream_costs_the_deadline() -> None:
+    with pytest.raises(
+        TimeoutError, match=r"read udp 10.244.0.3:40000->192.0.2.9:53: i/o timeout"
+    ):
+        exchanged(packets(), Upstream("192.0.2.9", 53))
+
+
+def test_a_service_without_endpoints_refuses_servers() -> None:
+    with pytest.raises(ConnectionRefusedError):
+        exchanged(packets(None), Upstream(VIRTUAL, 53))
+
+
+def test_blocked_tcp_lets_udp_through() -> None:
+    carrier = packets()
+    carrier.blocks_tcp = True
+    assert decode_query(encode_query(QUESTION, 7)).question == QUESTION
+    assert exchanged(carrier, Upstream(*REAL))
+    with pytest.raises(TimeoutError):
+        exchanged(carrier, Upstream(*REAL, transport="tcp"))
+
+
+def test_replies_nobody_accepts_are_no_replies() -> None:
+    async def exchange() -> bytes:
+        query = encode_query(QUESTION, 7)
+        return await packets().exchange(
+            "10.244.0.3", Upstream(*REAL), query, 2.0, lambda reply: None
+        )
+
+    with pytest.raises(TimeoutError):
+        clock.run(exchange())

@@ -1,0 +1,33 @@
+"""Documentation that is played: what its scenarios say is what happens."""
+
+from pathlib import Path
+
+import pytest
+
+from sim import showing
+from sim.scenario import Scenario, complaint, play, scenarios
+
+ROOT = Path(__file__).parent.parent
+SCENARIOS = [
+    pytest.param(each, id=f"{path.stem}-{each.steps[0].line}")
+    for path in sorted((ROOT / "docs").rglob("*.md"))
+    for each in scenarios(path.read_text(), str(path.relative_to(ROOT)))
+]
+
+
+def test_there_are_scenarios() -> None:
+    assert len(SCENARIOS) > 30
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_what_it_says_is_what_happens(scenario: Scenario) -> None:
+    played = play(scenario)
+    wrong = [line for p in played if not p.holds for line in complaint(scenario, p)]
+    assert not wrong, "\n".join(["", *wrong])
+    assert len(played) == len(scenario.steps)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_it_shows_something(scenario: Scenario) -> None:
+    verbs = {step.command.split()[0] for step in scenario.steps}
+    assert verbs & showing.COMMANDS.keys()
