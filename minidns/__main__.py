@@ -32,7 +32,12 @@ def parser() -> argparse.ArgumentParser:
         epilog="\n".join(("commands:", *_summaries())),
         allow_abbrev=False,
     )
-    made.add_argument("-conf", "--conf", metavar="FILE", help="Corefile to serve")
+    made.add_argument(
+        "-conf",
+        "--conf",
+        metavar="FILE",
+        help="Corefile to serve; stdin to read it from there",
+    )
     made.add_argument(
         "-dns.port",
         "--dns.port",
@@ -147,12 +152,16 @@ def _serve(args: argparse.Namespace) -> int:
 def _settings(args: argparse.Namespace, text: str = "") -> "Settings":
     from minidns.server import Settings
 
+    quiet, name = args.quiet or bool(text), "Corefile"
     file = args.conf or ("Corefile" if Path("Corefile").exists() else "")
+    if file == "stdin":
+        text, name = sys.stdin.read(), "/dev/stdin"
     return Settings(
-        file="" if text else file,
+        file="" if text or file == "stdin" else file,
         text=text,
+        name=name,
         port=int(args.port),
-        quiet=args.quiet or bool(text),
+        quiet=quiet,
         explain="" if args.explain == "off" else args.explain or EXPLAIN,
         explain_required=bool(args.explain),
         log_format=args.log_format,

@@ -43,6 +43,8 @@ class Settings:
     """Path of the Corefile; empty for ``text``."""
     text: str = ""
     """A Corefile that is no file; empty for CoreDNS's default."""
+    name: str = "Corefile"
+    """What errors call ``text``."""
     port: int = 53
     """For keys of the Corefile that name none."""
     quiet: bool = False
@@ -100,7 +102,7 @@ class Server:
         text = self.edges.files.read(name) if name else self.settings.text
         return corefile.parse(
             text,
-            file=name or "Corefile",
+            file=name or self.settings.name,
             files=self.edges.files,
             environ=self.edges.environ,
             known=known,

@@ -74,14 +74,21 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def minidns(
-    *args: str, cwd: Path | None = None, env: dict[str, str] | None = None
+    *args: str,
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
+    stdin: str = "",
 ) -> AsyncIterator[Running]:
     """Start ``minidns ARGS``; end it, if it has not ended, when done."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "minidns", *args,
+        stdin=PIPE if stdin else None,
         stdout=PIPE, stderr=asyncio.subprocess.STDOUT, cwd=cwd,
         env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
     )  # fmt: skip
+    if process.stdin is not None:
+        process.stdin.write(stdin.encode())
+        process.stdin.close()
     running = Running(process)
     reading = asyncio.ensure_future(running.read())
     try:
