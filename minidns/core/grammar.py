@@ -25,6 +25,8 @@ Report: TypeAlias = Callable[[ConfigError], None]
 
 MAX_SNIPPETS = 10_000
 """Snippets that one Corefile may import (caddyfile parser)."""
+MAX_ADDED = 1 << 20
+"""limit: characters that environment variables may add; CoreDNS takes any number."""
 MAX_TOKENS = 1_000_000
 """limit: tokens that all imports may add; CoreDNS goes on until memory ends."""
 
@@ -75,6 +77,7 @@ class Grammar:
         self._snippets: dict[str, list[Token]] = {}
         self._snippets_used = 0
         self._pushed = 0
+        self._added = 0
         self._place = 0
 
     def read(self) -> None:
@@ -113,9 +116,13 @@ class Grammar:
 
     def _expand(self, text: str) -> str:
         try:
-            return expand(text, self._environ)
+            expanded = expand(text, self._environ)
         except ValueError as error:
             raise self._error(str(error)) from error
+        self._added += max(0, len(expanded) - len(text))
+        if self._added > MAX_ADDED:
+            raise self._error("too much comes from environment variables")
+        return expanded
 
     def _error(self, text: str) -> ConfigError:
         return ConfigError.at(self._token, text)

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from minidns.core.configerror import ConfigError
+
 _SPACE = r"\t\n\v\f\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 """White space as Go's unicode.IsSpace has it, less CR, which separates nothing."""
 _LEXEME = re.compile(
@@ -21,6 +23,8 @@ _LEXEME = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+MAX_TEXT = 1 << 20
+"""limit: characters of a file; no ConfigMap holds more, and reading takes seconds."""
 MAX_ROUNDS = 1000
 MAX_EXPANDED = 1 << 20
 """Characters of a token after its environment references are replaced."""
@@ -58,7 +62,13 @@ def scan(text: str, file: str) -> Iterator[Token]:
 
     >>> [token.text for token in scan('log . "{remote} \\"x" # why', "Corefile")]
     ['log', '.', '{remote} "x']
+
+    Raises:
+        ConfigError: the text is too long.
+
     """
+    if len(text) > MAX_TEXT:
+        raise ConfigError(f"{file}: larger than {MAX_TEXT >> 20} MiB")
     line = 1
     for found in _LEXEME.finditer(text.removeprefix("\ufeff")):
         quoted, word = found["quoted"], found["word"]
