@@ -11,16 +11,8 @@ from minidns.core.model import Name, Rdata, RRset, Source
 from minidns.core.rdata import AAAA, SRV, A, srv
 from minidns.kube.grammar import Asked
 from minidns.kube.hosts import record_of
-from minidns.kube.lookup import (
-    Group,
-    Keys,
-    Lookup,
-    Match,
-    Miss,
-    Sources,
-    cited,
-    filtered,
-)
+from minidns.kube.lookup import Lookup, filtered
+from minidns.kube.match import Group, Keys, Match, Miss, Sources, cited
 from minidns.kube.objects import NO_PORT, Key, Service
 from minidns.kube.options import Options
 from minidns.kube.outcome import Inquiry, Outcome
