@@ -1,19 +1,27 @@
 """The measured cluster: Services and slices by number, served by the simulated API.
 
-Run as a process (``python -m bench.cluster SERVICES KUBECONFIG``) so that the API
-server's CPU is on nobody's account.
+Run as a process (``python -m bench.cluster SERVICES ENDPOINTS KUBECONFIG``) so that the
+API server's CPU is on nobody's account. Objects carry all that real ones do, also what
+DNS does not read: a list of 10,000 slices with 150,000 endpoints is 50 MB.
 """
 
 import argparse
 import asyncio
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
-from sim.apihttp import ApiServer
+import trustme
+
+from sim.apihttp import ApiServer, Tls
 from sim.apiserver import Cluster
+from sim.objects import Json
 
 PER_HEADLESS = 5
 """Endpoints of a headless Service; one in ten is headless."""
 SPACES = 100
+STRIDE = 32
+"""Pod addresses between those of two Services."""
 
 
 def namespace(number: int) -> str:
@@ -33,87 +41,164 @@ def headless(number: int) -> bool:
 
 def address(number: int) -> str:
     """Return the ClusterIP of a Service."""
-    return f"10.{100 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
+    return f"10.{200 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
 
 
-def objects(services: int, endpoints: int) -> list[dict[str, object]]:
-    """Return the Namespaces, Services and EndpointSlices of the measured cluster."""
-    spaces: list[dict[str, object]] = [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"team-{n}"}}
-        for n in range(min(SPACES, services))
-    ]
-    made = spaces
+def pod(number: int, index: int) -> str:
+    """Return the address of an endpoint of a Service."""
+    at = number * STRIDE + index
+    return f"10.{at >> 16 & 255}.{at >> 8 & 255}.{at & 255}"
+
+
+def endpoints_of(services: int, endpoints: int) -> Iterator[int]:
+    """Yield how many endpoints each Service has; ``endpoints`` in all, or one each."""
+    open_ = sum(not headless(number) for number in range(services))
+    left = max(open_, endpoints - (services - open_) * PER_HEADLESS)
     for number in range(services):
-        made.append(_service(number))
-        made.append(_slice(number, PER_HEADLESS if headless(number) else endpoints))
-    return made
+        if headless(number):
+            yield PER_HEADLESS
+        else:
+            share = -(-left // open_)
+            left, open_ = left - share, open_ - 1
+            yield share
 
 
-def _service(number: int) -> dict[str, object]:
+def objects(services: int, endpoints: int) -> Iterator[Json]:
+    """Yield the Namespaces, Services and EndpointSlices of the measured cluster."""
+    for number in range(min(SPACES, services)):
+        yield {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": f"team-{number}"},
+            "status": {"phase": "Active"},
+        }
+    for number, count in enumerate(endpoints_of(services, endpoints)):
+        yield _service(number)
+        yield slice_of(number, count)
+
+
+def _service(number: int) -> Json:
     ip = "None" if headless(number) else address(number)
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": name(number), "namespace": namespace(number)},
+        "metadata": {
+            "name": name(number),
+            "namespace": namespace(number),
+            "labels": {"app.kubernetes.io/name": name(number)},
+            "managedFields": _managed("f:spec", "kubectl-client-side-apply"),
+        },
         "spec": {
             "type": "ClusterIP",
             "clusterIP": ip,
             "clusterIPs": [ip],
+            "internalTrafficPolicy": "Cluster",
+            "ipFamilies": ["IPv4"],
+            "ipFamilyPolicy": "SingleStack",
             "ports": [
                 {"name": "http", "port": 80, "protocol": "TCP", "targetPort": 8080}
             ],
+            "selector": {"app.kubernetes.io/name": name(number)},
+            "sessionAffinity": "None",
         },
+        "status": {"loadBalancer": {}},
     }
 
 
-def _slice(number: int, endpoints: int) -> dict[str, object]:
-    base = number * 16
+def slice_of(number: int, count: int, first: str = "") -> Json:
+    """Return the one slice of a Service; ``first`` is its first endpoint's address."""
+    addresses = [pod(number, index) for index in range(count)]
+    if first:
+        addresses[0] = first
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {
-            "name": f"{name(number)}-x",
+            "name": f"{name(number)}-x7k2p",
+            "generateName": f"{name(number)}-",
             "namespace": namespace(number),
-            "labels": {"kubernetes.io/service-name": name(number)},
+            "labels": {
+                "app.kubernetes.io/name": name(number),
+                "endpointslice.kubernetes.io/managed-by": (
+                    "endpointslice-controller.k8s.io"
+                ),
+                "kubernetes.io/service-name": name(number),
+            },
+            "ownerReferences": [
+                {
+                    "apiVersion": "v1",
+                    "blockOwnerDeletion": True,
+                    "controller": True,
+                    "kind": "Service",
+                    "name": name(number),
+                    "uid": f"5f0c2d5e-9a4b-4b8e-8f3a-{number:012x}",
+                }
+            ],
+            "managedFields": _managed("f:endpoints", "kube-controller-manager"),
         },
         "addressType": "IPv4",
         "endpoints": [
-            {
-                "addresses": [_pod(base + n)],
-                "conditions": {"ready": True, "serving": True, "terminating": False},
-                "nodeName": f"node-{(base + n) % 500}",
-                "targetRef": {
-                    "kind": "Pod",
-                    "name": f"{name(number)}-5d4f6b7c8-{n:05}",
-                    "namespace": namespace(number),
-                },
-            }
-            for n in range(endpoints)
+            _endpoint(number, index, each) for index, each in enumerate(addresses)
         ],
         "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
     }
 
 
-def _pod(number: int) -> str:
-    return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+def _endpoint(number: int, index: int, ip: str) -> Json:
+    return {
+        "addresses": [ip],
+        "conditions": {"ready": True, "serving": True, "terminating": False},
+        "nodeName": f"ip-10-0-{index % 250}-{number % 250}.ec2.internal",
+        "targetRef": {
+            "kind": "Pod",
+            "name": f"{name(number)}-5d4f6b7c8-{index:05}",
+            "namespace": namespace(number),
+            "uid": f"0b6e4c7a-21d9-4f4e-{index:04x}-{number:012x}",
+        },
+        "zone": f"eu-west-1{'abc'[index % 3]}",
+    }
 
 
-async def serve(services: int, endpoints: int, kubeconfig: str) -> None:
+def _managed(part: str, manager: str) -> list[Json]:
+    return [
+        {
+            "apiVersion": "v1",
+            "fieldsType": "FieldsV1",
+            "fieldsV1": {"f:metadata": {"f:labels": {}}, part: {"f:ports": {}}},
+            "manager": manager,
+            "operation": "Update",
+            "time": "2026-01-01T00:00:00Z",
+        }
+    ]
+
+
+async def serve(services: int, endpoints: int, kubeconfig: Path) -> None:
     """Serve the cluster until killed; the kubeconfig is written once it can be used."""
     cluster = Cluster(with_controllers=False)
     cluster.load(objects(services, endpoints))
-    async with ApiServer(cluster) as server:
-        server.kubeconfig(kubeconfig + ".new")
-        os.replace(kubeconfig + ".new", kubeconfig)
+    async with ApiServer(cluster, tls=_certificate(kubeconfig.parent)) as server:
+        server.kubeconfig(kubeconfig.with_suffix(".new"))
+        os.replace(kubeconfig.with_suffix(".new"), kubeconfig)
         await asyncio.Event().wait()
+
+
+def _certificate(folder: Path) -> Tls:
+    """Return files of a certificate for loopback; real API servers speak TLS, too."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(folder / "ca.crt")
+    pair = authority.issue_cert("127.0.0.1")
+    pair.private_key_pem.write_to_path(folder / "api.key")
+    for part in pair.cert_chain_pems:
+        part.write_to_path(folder / "api.crt")
+    return Tls(folder / "api.crt", folder / "api.key", folder / "ca.crt")
 
 
 def main() -> None:
     """Run the process."""
     parser = argparse.ArgumentParser("bench.cluster")
     parser.add_argument("services", type=int)
-    parser.add_argument("kubeconfig")
-    parser.add_argument("--endpoints", type=int, default=1, help="of a ClusterIP one")
+    parser.add_argument("endpoints", type=int, help="of all Services together")
+    parser.add_argument("kubeconfig", type=Path)
     args = parser.parse_args()
     asyncio.run(serve(args.services, args.endpoints, args.kubeconfig))
 

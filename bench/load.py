@@ -1,69 +1,89 @@
-"""The load generator: a window of queries in flight from one socket, for some seconds.
+"""The load generator over UDP where there is no C compiler; load.c in Python.
 
-Run as a process of its own, pinned to another core than the server: what it costs
-is not on the server's account. Prints one JSON object: sent, answered, wrong, seconds.
+It costs more per query than the C one, so that a fast server may wait for it.
 """
 
-import argparse
-import json
-import os
+import select
 import socket
 import sys
 import time
-from pathlib import Path
+from collections.abc import Callable
 
-WINDOW = 64
+from bench.tally import Tally, Told
+from bench.workloads import Ask
+
 _PATIENCE_S = 0.5
+_BURST = 64
+
+
+class Load:
+    """One socket, and what waits for its reply."""
+
+    def __init__(self, told: Told) -> None:
+        self.tally = Tally()
+        self.open: dict[int, tuple[Ask, float]] = {}
+        self._told = told
+        self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self._sock.connect(("127.0.0.1", told.port))
+        self._sock.setblocking(False)
+
+    def run(self, end: float, due: Callable[[float], float]) -> None:
+        """Send as many as are ``due`` at each moment until ``end``, then wait."""
+        heard = now = time.perf_counter()
+        while now < end or (self.open and now < end + _PATIENCE_S):
+            if now < end:
+                for _ in range(min(_BURST, int(due(now)))):
+                    self._send(now)
+            if select.select([self._sock], [], [], 0.0005)[0]:
+                self._receive()
+                heard = now
+            elif now - heard > _PATIENCE_S:
+                self._give_up()
+                heard = now
+            now = time.perf_counter()
+        self._give_up()
+        self._sock.close()
+
+    def _send(self, now: float) -> None:
+        number, told = self.tally.sent, self._told
+        ask, ident = told.asks[number % len(told.asks)], number & 0xFFFF
+        wire = ask.wire
+        if at := told.counter_at:
+            digits = f"{(told.first + number) & 0xFFFFFFFF:08x}".encode()
+            wire = wire[:at] + digits + wire[at + 8 :]
+        self.open[ident] = ask, now
+        self._sock.send(ident.to_bytes(2) + wire)
+        self.tally.sent += 1
+
+    def _receive(self) -> None:
+        try:
+            while True:
+                reply = self._sock.recv(4096)
+                if found := self.open.pop(int.from_bytes(reply[:2]), None):
+                    ask, sent = found
+                    self.tally.count(ask, reply, time.perf_counter() - sent)
+        except (BlockingIOError, ConnectionRefusedError):
+            return
+
+    def _give_up(self) -> None:
+        self.tally.lost += len(self.open)
+        self.open.clear()
 
 
 def main() -> None:
-    """Send what the file of hex lines says to 127.0.0.1 at the port, in turn."""
-    parser = argparse.ArgumentParser("bench.load")
-    parser.add_argument("port", type=int)
-    parser.add_argument("queries", help="file: a query in hex a line, less its id")
-    parser.add_argument("seconds", type=float)
-    parser.add_argument("--core", type=int, default=1)
-    args = parser.parse_args()
-    if args.core in os.sched_getaffinity(0):
-        os.sched_setaffinity(0, {args.core})
-    queries = [bytes.fromhex(x) for x in Path(args.queries).read_text().split()]
-    json.dump(run(args.port, queries, args.seconds), sys.stdout)
-
-
-def run(port: int, queries: list[bytes], seconds: float) -> dict[str, float]:
-    """Keep WINDOW queries in flight; a lost one is made up for after half a second."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-    sock.connect(("127.0.0.1", port))
-    sock.settimeout(_PATIENCE_S)
-    send, receive = sock.send, sock.recv
-    sent = answered = wrong = lost = 0
-    count = len(queries)
+    """Do what load.c does."""
+    told = Told.of(sys.argv[1:])
+    load = Load(told)
     began = time.perf_counter()
-    end = began + seconds
-    while sent - answered - lost < WINDOW:
-        send((sent & 0xFFFF).to_bytes(2) + queries[sent % count])
-        sent += 1
-    while True:
-        try:
-            reply = receive(4096)
-        except TimeoutError:
-            lost = sent - answered
-            reply = b""
-        if reply:
-            answered += 1
-            wrong += reply[3] & 15 in (2, 5)  # SERVFAIL, REFUSED
-        if answered % 256 == 0 and time.perf_counter() > end:
-            break
-        while sent - answered - lost < WINDOW:
-            send((sent & 0xFFFF).to_bytes(2) + queries[sent % count])
-            sent += 1
-    return {
-        "sent": sent,
-        "answered": answered,
-        "wrong": wrong,
-        "seconds": time.perf_counter() - began,
-    }
+    if told.rate:
+        load.run(
+            began + told.seconds,
+            lambda now: (now - began) * told.rate - load.tally.sent,
+        )
+    else:
+        load.run(began + told.seconds, lambda now: told.window - len(load.open))
+    load.tally.tell(told.seconds, any_=told.any)
 
 
 if __name__ == "__main__":

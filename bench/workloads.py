@@ -1,14 +1,47 @@
-"""What is asked: each workload is a list of queries, less their ids."""
+"""What is asked, and what is right to answer: each workload is a list of queries.
+
+As a file, for the generators: the place of a counter (or 0), then of each query its
+length, the rcode and whether there are answers, and its bytes less the id. Where there
+is a counter, the eight hex digits at its place are another number in every query sent,
+so that no name is ever asked twice.
+"""
 
 import random
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from bench import cluster
 
 A, AAAA, SRV, PTR = 1, 28, 33, 12
-REPEATED = 1000
-"""Distinct names of the repeated workload; each as A and AAAA."""
+NOERROR, NXDOMAIN = 0, 3
+FEW, MANY = 1000, 9000
+"""Distinct names of the repeated workloads; each as A and AAAA."""
+OUTSIDE = 1000
+"""Distinct external names of the cached workload."""
+MIXED = 40_000
+"""Queries of the mix until it begins anew."""
+COUNTER = "00000000"
+_FILE, _QUERY = struct.Struct("!H"), struct.Struct("!HBB")
+
+
+class Ask(NamedTuple):
+    """A query less its id, and the right reply to it."""
+
+    wire: bytes
+    rcode: int = NOERROR
+    answers: bool = True
+    """Whether the answer section holds records; an empty one is NODATA."""
+
+
+class Workload(NamedTuple):
+    """A named list of queries; ``{counter}`` in a name is never the same twice."""
+
+    name: str
+    make: Callable[[int], Sequence[Ask]]
+    """From the number of Services to what is asked in turn."""
+    transport: str = "udp"
 
 
 def query(name: str, qtype: int = A) -> bytes:
@@ -24,22 +57,38 @@ def owner(number: int) -> str:
     return f"{cluster.name(number)}.{cluster.namespace(number)}.svc.cluster.local"
 
 
-def repeated(services: int) -> list[bytes]:
-    """Return A and AAAA of 1,000 Services, over and over; one in ten is headless."""
-    names = [owner(number) for number in range(min(services, REPEATED))]
-    return [query(name, qtype) for name in names for qtype in (A, AAAA)]
+def _both(number: int) -> tuple[Ask, Ask]:
+    """Return A and AAAA of a Service; the cluster has IPv4 only."""
+    name = owner(number)
+    return Ask(query(name)), Ask(query(name, AAAA), answers=False)
 
 
-def unique(services: int) -> list[bytes]:
-    """Return names below a namespace that do not exist, none twice in a minute."""
-    return [query(f"x{n}.team-0.svc.cluster.local") for n in range(400_000)]
+def _of(names: int) -> Callable[[int], list[Ask]]:
+    def repeated(services: int) -> list[Ask]:
+        numbers = range(min(services, names))
+        return [ask for number in numbers for ask in _both(number)]
+
+    return repeated
 
 
-def searched(services: int) -> list[bytes]:
-    """Return what a search list makes of an outside name: three times NXDOMAIN."""
-    suffixes = ("team-0.svc.cluster.local", "svc.cluster.local", "cluster.local")
-    names = [f"www{n}.example.org.{s}" for n in range(300) for s in suffixes]
-    return [query(name, qtype) for name in names for qtype in (A, AAAA)]
+def never_repeated(services: int) -> list[Ask]:
+    """Return names below a namespace that do not exist."""
+    return [Ask(query(f"x{COUNTER}.team-0.svc.cluster.local"), NXDOMAIN, False)]
+
+
+def outside(number: int, qtype: int = A) -> Ask:
+    """Return a question for an external name; the upstream has all of them."""
+    return Ask(query(f"www-{number}.example.org", qtype))
+
+
+def external_cached(services: int) -> list[Ask]:
+    """Return A and AAAA of external names, over and over."""
+    return [outside(n, qtype) for n in range(OUTSIDE) for qtype in (A, AAAA)]
+
+
+def external_new(services: int) -> list[Ask]:
+    """Return external names that nobody asked before."""
+    return [Ask(query(f"x{COUNTER}.example.org"))]
 
 
 def reverse(number: int) -> str:
@@ -47,26 +96,63 @@ def reverse(number: int) -> str:
     return ".".join(reversed(cluster.address(number).split("."))) + ".in-addr.arpa"
 
 
-def mixed(services: int) -> list[bytes]:
-    """Return a cluster's mix of types, without outside names; seeded, 40,000 long."""
+def searched(number: int) -> Ask:
+    """Return what a search list makes of an outside name: one that does not exist."""
+    suffixes = (f"{cluster.namespace(number)}.svc.", "svc.", "")
+    name = f"www-{number % OUTSIDE}.example.org.{suffixes[number % 3]}cluster.local"
+    return Ask(query(name, (A, AAAA)[number % 2]), NXDOMAIN, False)
+
+
+MIX: tuple[tuple[int, str, Callable[[int], Ask]], ...] = (
+    (35, "A", lambda n: _both(n)[0]),
+    (25, "AAAA", lambda n: _both(n)[1]),
+    (15, "search list", searched),
+    (5, "SRV", lambda n: Ask(query(f"_http._tcp.{owner(n)}", SRV))),
+    (5, "PTR", lambda n: Ask(query(reverse(n - n % 10), PTR))),  # has an address
+    (15, "external", lambda n: outside(n % OUTSIDE, (A, AAAA)[n // OUTSIDE % 2])),
+)
+"""Share of a hundred, kind, and the question of a number."""
+
+
+def mix(services: int) -> list[Ask]:
+    """Return what a real cluster asks, of all its Services alike; seeded."""
     rng = random.Random(1)
-    makers: list[tuple[int, Callable[[int], bytes]]] = [
-        (40, lambda n: query(owner(n))),
-        (30, lambda n: query(owner(n), AAAA)),
-        (18, lambda n: query(f"www{n}.example.org.team-0.svc.cluster.local")),
-        (6, lambda n: query(f"_http._tcp.{owner(n)}", SRV)),
-        (6, lambda n: query(reverse(n - n % 10), PTR)),  # of one that has an address
-    ]
-    weights, kinds = zip(*makers, strict=True)
-    return [
-        make(rng.randrange(services))
-        for make in rng.choices(kinds, weights=weights, k=40_000)
-    ]
+    weights, _, makers = zip(*MIX, strict=True)
+    kinds = rng.choices(makers, weights=weights, k=MIXED)
+    return [make(rng.randrange(services)) for make in kinds]
 
 
-WORKLOADS: dict[str, Callable[[int], list[bytes]]] = {
-    "repeated names": repeated,
-    "never-repeated names": unique,
-    "search-list NXDOMAIN": searched,
-    "cluster mix": mixed,
-}
+WORKLOADS = (
+    Workload("repeated", _of(FEW)),
+    Workload("repeated-9000", _of(MANY)),
+    Workload("never-repeated", never_repeated),
+    Workload("external-cached", external_cached),
+    Workload("external-new", external_new),
+    Workload("mix", mix),
+    Workload("tcp", mix, "tcp"),
+)
+
+
+def write(asks: Sequence[Ask], path: Path) -> None:
+    """Write the file that the generators read."""
+    wires = [ask.wire for ask in asks]
+    at = wires[0].find(COUNTER.encode()) if len(wires) == 1 else -1
+    with path.open("wb") as file:
+        file.write(_FILE.pack(max(0, at)))
+        for ask in asks:
+            file.write(_QUERY.pack(len(ask.wire), ask.rcode, ask.answers) + ask.wire)
+
+
+def read(path: Path) -> tuple[int, list[Ask]]:
+    """Return the place of the counter (0: there is none) and the queries."""
+    raw = path.read_bytes()
+    return _FILE.unpack_from(raw)[0], list(_asks(raw))
+
+
+def _asks(raw: bytes) -> Iterator[Ask]:
+    at = _FILE.size
+    while at < len(raw):
+        size, rcode, answers = _QUERY.unpack_from(raw, at)
+        at += _QUERY.size
+        yield Ask(raw[at : at + size], rcode, bool(answers))
+        at += size

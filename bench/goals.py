@@ -1,0 +1,113 @@
+"""The figures to reach: for each what it is compared with, and whether it is met.
+
+A goal that names CoreDNS is held against the peer called coredns, if one was in the
+run. Without it, CoreDNS's figures as measured on another machine stand in (1.13.1,
+kubeadm's Corefile, 10,000 Services), scaled by what the echo in C cost there and here.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+from bench.figures import (
+    CPU,
+    CPU_S,
+    ECHO,
+    MIB,
+    MS,
+    P50,
+    P99,
+    SECONDS,
+    Figures,
+    shown,
+)
+
+COREDNS = "coredns"
+ELSEWHERE = {
+    "repeated": 45.0,
+    "repeated-9000": 62.0,
+    "never-repeated": 48.0,
+    "external-cached": 27.5,
+    "mix": 52.0,
+}
+"""CPU microseconds a query of CoreDNS, measured on another machine."""
+ECHO_ELSEWHERE = 5.4
+"""What the echo in C cost there."""
+
+Bound: TypeAlias = Callable[[Figures], float | None]
+
+
+class Goal(NamedTuple):
+    """At most how much of what, and compared with what."""
+
+    what: str
+    unit: str
+    text: str
+    bound: Bound
+
+    def verdict(self, figures: Figures) -> str:
+        """Return whether it is met, and at which bound."""
+        ours, bound = figures.median(self.what, self.unit), self.bound(figures)
+        if ours is None:
+            return "not measured"
+        if bound is None:
+            return "nothing to compare with"
+        return f"{'met' if ours <= bound else 'not met'} (at most {shown(bound)})"
+
+
+def _coredns(what: str, unit: str, factor: float = 1.0) -> Bound:
+    def bound(figures: Figures) -> float | None:
+        measured = figures.median(what, unit, COREDNS)
+        if measured is None and unit == CPU and what in ELSEWHERE:
+            echo = figures.median("repeated", CPU, ECHO)
+            measured = echo and ELSEWHERE[what] * echo / ECHO_ELSEWHERE
+        return measured and measured * factor
+
+    return bound
+
+
+def _times(factor: float, what: str, unit: str, server: str) -> Bound:
+    def bound(figures: Figures) -> float | None:
+        other = figures.median(what, unit, server)
+        return other and factor * other
+
+    return bound
+
+
+def _fixed(value: float) -> Bound:
+    return lambda figures: value
+
+
+def _below_coredns(what: str, text: str, factor: float) -> Goal:
+    return Goal(what, CPU, f"at most {text} CoreDNS", _coredns(what, CPU, factor))
+
+
+GOALS = (
+    Goal("repeated", CPU, "at most 2 x C", _times(2.0, "repeated", CPU, ECHO)),
+    _below_coredns("repeated", "1/4 of", 1 / 4),
+    _below_coredns("repeated-9000", "1/4 of", 1 / 4),
+    _below_coredns("never-repeated", "2/3 of", 2 / 3),
+    _below_coredns("external-cached", "1/2.5 of", 1 / 2.5),
+    _below_coredns("external-new", "", 1.0),
+    _below_coredns("mix", "1/3 of", 1 / 3),
+    _below_coredns("tcp", "", 1.0),
+    Goal(
+        "mix-changing",
+        CPU,
+        "at most 1.3 x without changes",
+        _times(1.3, "mix", CPU, "minidns"),
+    ),
+    Goal("half-capacity", P99, "at most CoreDNS", _coredns("half-capacity", P99)),
+    Goal("memory-ready", MIB, "at most 120 MiB", _fixed(120)),
+    Goal("memory-asked", MIB, "at most 120 MiB", _fixed(120)),
+    Goal("memory-peak", MIB, "at most 120 MiB", _fixed(120)),
+    Goal("memory-peak-pages", MIB, "at most 120 MiB", _fixed(120)),
+    Goal("stall", MS, "at most 50 ms", _fixed(50)),
+    Goal("stall-pages", MS, "at most 50 ms", _fixed(50)),
+    Goal("start", CPU_S, "at most 2 s of CPU", _fixed(2)),
+    Goal("start-small", SECONDS, "at most 0.6 s", _fixed(0.6)),
+    Goal("memory-small", MIB, "at most 60 MiB", _fixed(60)),
+    Goal("change-1", P50, "at most 1 ms", _fixed(1)),
+    Goal("change-1", P99, "at most 10 ms", _fixed(10)),
+    Goal("change-100", P50, "at most 1 ms", _fixed(1)),
+    Goal("change-100", P99, "at most 10 ms", _fixed(10)),
+)

@@ -1,0 +1,91 @@
+"""The load generator over TCP: some connections, each with queries in the pipe."""
+
+import selectors
+import socket
+import sys
+import time
+
+from bench.tally import Tally, Told
+from bench.workloads import Ask
+
+CONNECTIONS = 20
+PIPELINED = 8
+"""Queries in flight on each connection."""
+_PATIENCE_S = 0.5
+
+
+class Connection:
+    """One connection, and what waits for its reply on it."""
+
+    def __init__(self, told: Told, tally: Tally) -> None:
+        self.sock = socket.create_connection(("127.0.0.1", told.port))
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.open: dict[int, tuple[Ask, float]] = {}
+        self._asks = told.asks
+        self._tally = tally
+        self._rest = b""
+
+    def send(self, count: int) -> None:
+        """Send ``count`` queries in one write."""
+        now, frames, tally = time.perf_counter(), [], self._tally
+        for number in range(tally.sent, tally.sent + count):
+            ask, ident = self._asks[number % len(self._asks)], number & 0xFFFF
+            self.open[ident] = ask, now
+            frames.append((len(ask.wire) + 2).to_bytes(2) + ident.to_bytes(2))
+            frames.append(ask.wire)
+        tally.sent += count
+        self.sock.sendall(b"".join(frames))
+
+    def receive(self) -> int:
+        """Take what has come; return how many replies that were.
+
+        Raises:
+            SystemExit: the server closed the connection.
+
+        """
+        data = self.sock.recv(65536)
+        if not data:
+            raise SystemExit("the server closed a connection that was in use")
+        data = self._rest + data
+        now, at, count = time.perf_counter(), 0, 0
+        while at + 2 <= len(data):
+            end = at + 2 + int.from_bytes(data[at : at + 2])
+            if end > len(data):
+                break
+            reply = data[at + 2 : end]
+            ask, sent = self.open.pop(int.from_bytes(reply[:2]))
+            self._tally.count(ask, reply, now - sent)
+            at, count = end, count + 1
+        self._rest = data[at:]
+        return count
+
+
+def run(told: Told, tally: Tally) -> None:
+    """Keep every pipe full for so many seconds, then wait for what is left."""
+    end = time.perf_counter() + told.seconds
+    with selectors.DefaultSelector() as selector:
+        connections = [Connection(told, tally) for _ in range(CONNECTIONS)]
+        for each in connections:
+            selector.register(each.sock, selectors.EVENT_READ, each)
+            each.send(PIPELINED)
+        while (now := time.perf_counter()) < end or (
+            now < end + _PATIENCE_S and any(each.open for each in connections)
+        ):
+            for key, _ in selector.select(0.05):
+                count = key.data.receive()
+                if count and now < end:
+                    key.data.send(count)
+        for each in connections:
+            tally.lost += len(each.open)
+            each.sock.close()
+
+
+def main() -> None:
+    """Do what load.c does, over TCP and with windows only."""
+    told, tally = Told.of(sys.argv[1:]), Tally()
+    run(told, tally)
+    tally.tell(told.seconds, any_=told.any)
+
+
+if __name__ == "__main__":
+    main()

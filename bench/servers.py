@@ -1,0 +1,147 @@
+"""How each server is started: minidns as this tree has it, peers, the echo in C."""
+
+import contextlib
+import functools
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import workloads
+from bench.process import LOAD_CORE, Ready, Subject, free_port, process, running
+
+COREFILE = """\
+.:{port} {{
+    errors
+    health 127.0.0.1:{health} {{
+        lameduck 5s
+    }}
+    ready 127.0.0.1:{ready}
+    kubernetes cluster.local in-addr.arpa ip6.arpa {{
+        kubeconfig {kubeconfig} sim
+        pods insecure
+        fallthrough in-addr.arpa ip6.arpa
+        ttl 30
+    }}
+    prometheus 127.0.0.1:{metrics}
+    forward . 127.0.0.1:{upstream} {{
+        max_concurrent 1000
+    }}
+    cache 30 {{
+        disable success cluster.local
+        disable denial cluster.local
+    }}
+    loop
+    reload
+    loadbalance
+}}
+"""
+"""kubeadm's, but with ports of its own, a kubeconfig and the address of an upstream."""
+
+MINIDNS = f"{shlex.quote(sys.executable)} -m minidns -conf {{corefile}} -explain off"
+"""The command of this tree's minidns."""
+
+BUILD_S = 300.0
+"""How long the simulated API server may take to make its objects."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where servers find what they need."""
+
+    folder: Path
+    """For files; thrown away in the end."""
+    services: int
+    endpoints: int
+    kubeconfig: Path
+    upstream: int
+    """Port of the resolver outside."""
+
+
+@contextlib.contextmanager
+def place(folder: Path, services: int, endpoints: int) -> Iterator[Place]:
+    """Start a simulated API server with such a cluster, and the resolver outside."""
+    folder.mkdir()
+    port = free_port()
+    found = Place(folder, services, endpoints, folder / "kubeconfig", port)
+    api = [sys.executable, "-m", "bench.cluster", str(services), str(endpoints)]
+    upstream = [sys.executable, "-m", "bench.upstream", str(port)]
+    with (
+        process([*api, str(found.kubeconfig)], LOAD_CORE) as started,
+        process(upstream, LOAD_CORE),
+    ):
+        end = time.monotonic() + BUILD_S
+        while not found.kubeconfig.exists():
+            if time.monotonic() > end:
+                raise SystemExit(f"no simulated API server within {BUILD_S:.0f} s")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                started.wait(0.05)
+                said = started.stderr.read() if started.stderr else b""
+                raise SystemExit(f"no simulated API server: {said.decode()}")
+        yield found
+
+
+@contextlib.contextmanager
+def serving(name: str, template: str, at: Place) -> Iterator[Subject]:
+    """Run a DNS server; ``{corefile}`` in its command is the path of its Corefile."""
+    port, health, ready, metrics = (free_port() for _ in range(4))
+    corefile = at.folder / f"Corefile.{port}"
+    corefile.write_text(
+        COREFILE.format(
+            port=port,
+            health=health,
+            ready=ready,
+            metrics=metrics,
+            kubeconfig=at.kubeconfig,
+            upstream=at.upstream,
+        )
+    )
+    last = workloads.query(workloads.owner(at.services - 1))
+    when = Ready(last, f"http://127.0.0.1:{ready}/ready")
+    command = shlex.split(template.format(corefile=corefile))
+    with running(name, command, port, when) as subject:
+        yield subject
+
+
+@contextlib.contextmanager
+def echo() -> Iterator[Subject | None]:
+    """Run the echo: what any server pays; None without a C compiler."""
+    binary = compiled("echo")
+    if binary is None:
+        yield None
+        return
+    port = free_port()
+    ready = Ready(workloads.query("example.org"))
+    with running("C echo", [str(binary), str(port)], port, ready, is_dns=False) as it:
+        yield it
+
+
+def peer(text: str) -> tuple[str, str]:
+    """Return name and command of ``[NAME=]COMMAND``; the program is its name else.
+
+    >>> peer("before=env PYTHONPATH=../old python -m minidns -conf {corefile}")[0]
+    'before'
+    >>> peer("/opt/coredns -conf {corefile}")[0]
+    'coredns'
+    """
+    if found := re.match(r"([\w.-]+)=(.*)", text):
+        return found[1], found[2]
+    return Path(shlex.split(text)[0]).name, text
+
+
+@functools.cache
+def compiled(program: str) -> Path | None:
+    """Return a C program of this folder, compiled; None where there is no compiler."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        return None
+    source = Path(__file__).with_name(f"{program}.c")
+    binary = Path(__file__).parent / "__pycache__" / program
+    binary.parent.mkdir(exist_ok=True)
+    subprocess.run([compiler, "-O2", "-o", str(binary), str(source)], check=True)
+    return binary

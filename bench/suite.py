@@ -1,0 +1,221 @@
+"""The measurements in their order: what is asked of which servers, and written down.
+
+Servers that are compared run at the same time and are asked in turn, run by run, so
+that what disturbs the machine disturbs all of them.
+"""
+
+import contextlib
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import relist, servers, speed
+from bench.api import Api
+from bench.changes import changes
+from bench.figures import (
+    CPU,
+    CPU_S,
+    MIB,
+    MS,
+    OURS,
+    P50,
+    P99,
+    RATE,
+    SECONDS,
+    Figures,
+)
+from bench.process import LOAD_CORE, Subject, pinned
+from bench.servers import MINIDNS, Place
+from bench.workloads import WORKLOADS, Workload
+
+SMALL = 20
+"""Services of a small cluster."""
+ASKED, ASKED_PER_S = 100_000, 20_000
+"""Queries before the memory is looked at again."""
+CHANGES_PER_S = 100
+MIX = next(each for each in WORKLOADS if each.name == "mix")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+
+    services: int = 10_000
+    endpoints: int = 150_000
+    runs: int = 5
+    seconds: float = 3.0
+    """Of each run."""
+    changes: int = 500
+    """Of those that arrive at 100 a second; a twentieth of them at 1 a second."""
+    peers: tuple[tuple[str, str], ...] = ()
+    """Name and command of each."""
+    only: tuple[str, ...] = ()
+    """Parts, or workloads; empty for all."""
+
+    @property
+    def all(self) -> tuple[tuple[str, str], ...]:
+        """Name and command of every DNS server."""
+        return ((OURS, MINIDNS), *self.peers)
+
+    def wants(self, *names: str) -> bool:
+        """Return whether any of ``names`` is to be measured."""
+        return not self.only or any(name in self.only for name in names)
+
+    def workloads(self) -> list[Workload]:
+        """Return the workloads to be measured."""
+        return [each for each in WORKLOADS if self.wants(each.name, "speed")]
+
+
+def measure(plan: Plan, folder: Path, figures: Figures, say: Say) -> None:
+    """Measure all that is planned; ``say`` is told what is going on."""
+    if plan.wants("speed", "half-capacity", "mix-changing", *_names()):
+        with servers.place(folder / "speed", plan.services, plan.endpoints) as at:
+            _side_by_side(plan, at, figures, say)
+    if plan.wants("memory", "changes"):
+        for name, command in plan.all:
+            with servers.place(folder / name, plan.services, plan.endpoints) as at:
+                say(f"memory, relists and changes of {name}")
+                _alone(plan, name, command, at, figures)
+    if plan.wants("small"):
+        with servers.place(folder / "small", SMALL, 0) as at:
+            for name, command in plan.all:
+                say(f"small cluster, {name}")
+                _small(plan, name, command, at, figures)
+
+
+def _names() -> list[str]:
+    return [each.name for each in WORKLOADS]
+
+
+def _side_by_side(plan: Plan, at: Place, figures: Figures, say: Say) -> None:
+    with contextlib.ExitStack() as stack:
+        subjects = [
+            subject
+            for subject in (
+                stack.enter_context(servers.echo()),
+                *(
+                    stack.enter_context(servers.serving(name, command, at))
+                    for name, command in plan.all
+                ),
+            )
+            if subject is not None
+        ]
+        for workload in plan.workloads():
+            say(workload.name)
+            compare(workload, subjects, at, plan, figures)
+        dns = [subject for subject in subjects if subject.is_dns]
+        if plan.wants("mix-changing"):
+            say("mix-changing")
+            with _changing(at, plan, len(dns)):
+                compare(MIX, dns, at, plan, figures, "mix-changing")
+        if plan.wants("half-capacity"):
+            say("half-capacity")
+            _half(dns, at, plan, figures)
+
+
+def compare(
+    workload: Workload,
+    subjects: Sequence[Subject],
+    at: Place,
+    plan: Plan,
+    figures: Figures,
+    name: str = "",
+) -> None:
+    """Run ``workload`` against each, in turn, several times; the first warms up."""
+    name = name or workload.name
+    queries = speed.prepare(workload, at.services, at.folder)
+    able = [each for each in subjects if each.is_dns or workload.transport == "udp"]
+    for subject in able:
+        speed.run(subject, queries, workload.transport, min(1.0, plan.seconds))
+    for _ in range(plan.runs):
+        for subject in able:
+            run = speed.run(subject, queries, workload.transport, plan.seconds)
+            figures.add(name, CPU, subject.name, run.cpu_us)
+            figures.add(name, RATE, subject.name, run.rate)
+            found = figures.get(name, CPU, subject.name)
+            assert found is not None
+            found.wrong += run.wrong
+            found.lost += run.lost
+
+
+@contextlib.contextmanager
+def _changing(at: Place, plan: Plan, subjects: int) -> Iterator[None]:
+    """Let changes arrive for as long as the runs may take."""
+    seconds = (plan.runs + 1) * (plan.seconds + 1) * subjects
+    command = [sys.executable, "-m", "bench.churn", str(at.kubeconfig)]
+    command += map(str, (at.services, at.endpoints, CHANGES_PER_S, seconds))
+    with subprocess.Popen(pinned(command, LOAD_CORE)) as churn:
+        try:
+            yield
+        finally:
+            churn.terminate()
+
+
+def _half(subjects: Sequence[Subject], at: Place, plan: Plan, figures: Figures) -> None:
+    """Ask each server half as often as it can answer the mix."""
+    queries = speed.prepare(MIX, at.services, at.folder)
+    for _ in range(plan.runs):
+        for subject in subjects:
+            capacity = figures.median("mix", RATE, subject.name)
+            if capacity is None:
+                capacity = speed.run(subject, queries, "udp", plan.seconds).rate
+            half = int(capacity / 2)
+            run = speed.run(subject, queries, "udp", plan.seconds, half)
+            figures.add("half-capacity", P50, subject.name, run.p50_us / 1e3)
+            figures.add("half-capacity", P99, subject.name, run.p99_us / 1e3)
+
+
+def _alone(plan: Plan, name: str, command: str, at: Place, figures: Figures) -> None:
+    """Measure what needs the server and the API server for itself."""
+    api = Api(at.kubeconfig, at.services, at.endpoints)
+    with servers.serving(name, command, at) as subject:
+        figures.add("start", SECONDS, name, subject.ready_s)
+        figures.add("start", CPU_S, name, subject.start_cpu_s)
+        figures.add("memory-ready", MIB, name, subject.rss_mib())
+        if plan.wants("changes"):
+            _changes(plan, api, subject, figures)
+        if plan.wants("memory"):
+            _memory(api, subject, at, figures)
+
+
+def _changes(plan: Plan, api: Api, subject: Subject, figures: Figures) -> None:
+    for per_second, count in ((1, max(5, plan.changes // 20)), (100, plan.changes)):
+        found = changes(api, subject.port, len(api.counts), count, per_second)
+        what = f"change-{per_second}"
+        _add_times(figures, what, subject.name, [e.after_write_ms for e in found])
+        what = f"event-{per_second}"
+        _add_times(figures, what, subject.name, [e.after_event_ms for e in found])
+
+
+def _add_times(figures: Figures, what: str, name: str, took: list[float]) -> None:
+    cuts = statistics.quantiles(took, n=100, method="inclusive")
+    figures.add(what, P50, name, cuts[49])
+    figures.add(what, P99, name, cuts[98])
+
+
+def _memory(api: Api, subject: Subject, at: Place, figures: Figures) -> None:
+    queries = speed.prepare(MIX, at.services, at.folder)
+    speed.run(subject, queries, "udp", ASKED / ASKED_PER_S, ASKED_PER_S)
+    figures.add("memory-asked", MIB, subject.name, subject.rss_mib())
+    number = relist.headless(at.services)
+    for suffix, streaming in (("", True), ("-pages", False)):
+        found = relist.relist(api, subject, number, streaming=streaming)
+        number -= 10
+        figures.add(f"memory-peak{suffix}", MIB, subject.name, found.peak_mib)
+        figures.add(f"stall{suffix}", MS, subject.name, found.stall_ms)
+        figures.add(f"relist{suffix}", CPU_S, subject.name, found.cpu_s)
+        stall = figures.get(f"stall{suffix}", MS, subject.name)
+        assert stall is not None
+        stall.wrong, stall.lost = found.wrong, found.lost
+
+
+def _small(plan: Plan, name: str, command: str, at: Place, figures: Figures) -> None:
+    for _ in range(plan.runs):
+        with servers.serving(name, command, at) as subject:
+            figures.add("start-small", SECONDS, name, subject.ready_s)
+            figures.add("memory-small", MIB, name, subject.rss_mib())

@@ -1,0 +1,93 @@
+"""Figures as a table: a row for what was measured, a column for each server."""
+
+from collections.abc import Iterator, Sequence
+
+from bench.figures import CPU, ECHO, OURS, RATE, Figure, Figures
+from bench.goals import GOALS, Goal
+
+TITLES = {
+    "repeated": "repeated cluster names",
+    "repeated-9000": "the same, 9,000 names",
+    "never-repeated": "never-repeated names (NXDOMAIN)",
+    "external-cached": "external names in the cache",
+    "external-new": "external names not in the cache",
+    "mix": "the mix of a real cluster",
+    "tcp": "the mix over TCP, 20 connections",
+    "mix-changing": "the mix with 100 changes a second",
+    "half-capacity": "latency at half of capacity",
+    "memory-ready": "memory when ready",
+    "memory-asked": "memory after 100,000 queries",
+    "memory-peak": "peak in a relist (streaming)",
+    "memory-peak-pages": "peak in a relist (pages)",
+    "stall": "longest stall in it (streaming)",
+    "stall-pages": "longest stall in it (pages)",
+    "start": "start to ready",
+    "start-small": "start to ready, small cluster",
+    "memory-small": "memory, small cluster",
+    "change-1": "change to answer, 1 a second",
+    "change-100": "change to answer, 100 a second",
+}
+
+
+def rows(figures: Figures) -> list[list[str]]:
+    """Return the table, its head first; goals take further rows of what they are of."""
+    servers = figures.servers
+    head = ["", "", *servers]
+    head += ["x C"] if ECHO in servers else []
+    table = [[*head, "goal", ""]]
+    measured = dict.fromkeys((each.what, each.unit) for each in figures.figures)
+    for what, unit in measured:
+        found = [figures.get(what, unit, server) for server in servers]
+        row = [TITLES.get(what, what), unit, *map(_cell, found)]
+        if ECHO in servers:
+            row.append(_ratio(figures, what, unit))
+        goals = [goal for goal in GOALS if (goal.what, goal.unit) == (what, unit)]
+        table += _with_goals(row, goals, figures)
+    return table
+
+
+def _with_goals(
+    row: list[str], goals: Sequence[Goal], figures: Figures
+) -> Iterator[list[str]]:
+    if not goals:
+        yield [*row, "", ""]
+    for goal in goals:
+        yield [*row, goal.text.replace("  ", " "), goal.verdict(figures)]
+        row = [""] * len(row)
+
+
+def _cell(figure: Figure | None) -> str:
+    if figure is None:
+        return ""
+    text = str(figure)
+    if figure.lost:
+        text += f", {figure.lost} lost"
+    return f"INVALID: {figure.wrong} wrong" if figure.wrong else text
+
+
+def _ratio(figures: Figures, what: str, unit: str) -> str:
+    """Return how often the cost of the echo ours is; it asks nothing of the names."""
+    if unit not in (CPU, RATE) or what == "tcp":
+        return ""
+    ours = figures.median(what, unit, OURS)
+    echo = figures.median(what, unit, ECHO) or figures.median("repeated", unit, ECHO)
+    return f"{ours / echo:.2f}" if ours and echo else ""
+
+
+def text(figures: Figures) -> str:
+    """Return the table for a terminal."""
+    table = rows(figures)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in table
+    )
+
+
+def markdown(figures: Figures) -> str:
+    """Return the table for a document."""
+    head, *body = rows(figures)
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,45 @@
+"""The resolver outside: has an address for every name, and answers at once.
+
+Run as a process (``python -m bench.upstream PORT``), on the generators' core.
+"""
+
+import socket
+import struct
+import sys
+
+A, AAAA = 1, 28
+_RECORD = struct.Struct("!HHHIH")
+_ADDRESS = {A: bytes((192, 0, 2, 1)), AAAA: bytes.fromhex("20010db8") + bytes(12)}
+TTL = 300
+_SOA = (
+    b"\x02ns\x07example\x03org\0\x04root\x07example\x03org\0"  # mname, rname
+    + struct.pack("!5I", 1, 7200, 1800, 86400, 300)
+)
+
+
+def reply(wire: bytes) -> bytes:
+    """Return the answer to a query: an address, or NXDOMAIN to any other type."""
+    end = wire.index(0, 12) + 5
+    (qtype,) = struct.unpack_from("!H", wire, end - 4)
+    question, data = wire[12:end], _ADDRESS.get(qtype)
+    if data:
+        head = wire[:2] + struct.pack("!5H", 0x8180, 1, 1, 0, 0)
+        return head + question + _RECORD.pack(0xC00C, qtype, 1, TTL, len(data)) + data
+    head = wire[:2] + struct.pack("!5H", 0x8183, 1, 0, 1, 0)
+    soa = struct.pack("!BHHIH", 0, 6, 1, TTL, len(_SOA)) + _SOA
+    return head + question + soa
+
+
+def main() -> None:
+    """Answer until killed."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        sock.bind(("127.0.0.1", int(sys.argv[1])))
+        while True:
+            wire, peer = sock.recvfrom(4096)
+            if len(wire) > 16 and not wire[2] & 0x80:
+                sock.sendto(reply(wire), peer)
+
+
+if __name__ == "__main__":
+    main()
