@@ -240,8 +240,9 @@ def minidns(
     upstream_port: int = 1,
     lameduck: str = "0s",
     more: str = "",
+    ready_when: int = 0,
 ) -> Iterator[Server]:
-    """Run a server until left; it is given once it answers."""
+    """Run a server until left; it is given once it answers with ``ready_when``."""
     ports = {name: free_port() for name in ("health", "ready", "metrics")}
     port = free_port()
     corefile, log = folder / "Corefile", folder / "log"
@@ -265,21 +266,21 @@ def minidns(
         )
     server = Server(process, port, ports, log)
     try:
-        _wait_for(server)
+        _wait_for(server, ready_when)
         yield server
     finally:
         process.kill()
         process.wait()
 
 
-def _wait_for(server: Server) -> None:
+def _wait_for(server: Server, rcode: int) -> None:
     deadline = time.monotonic() + DEADLINE_S
     with udp(server.port, timeout_s=0.1) as sock:
         while time.monotonic() < deadline:
             assert server.is_running, server.lines
             with contextlib.suppress(OSError):
                 sock.send(query(1))
-                if not sock.recv(4096)[3] & 15:
+                if sock.recv(4096)[3] & 15 == rcode:
                     return
                 time.sleep(0.05)  # not synced yet
     raise AssertionError(f"does not answer: {server.lines}")
