@@ -111,26 +111,23 @@ async def test_other_zones_are_passed_on() -> None:
 
 
 FALLS = [
-    pytest.param("gone", "A", True, id="nxdomain"),
-    pytest.param("ent", "A", True, id="empty-non-terminal"),
-    pytest.param("web", "AAAA", False, id="nodata-stays"),
-    pytest.param("sub", "A", False, id="delegation-stays"),
+    pytest.param("fallthrough", "gone", "A", True, id="nxdomain"),
+    pytest.param("fallthrough", "ent", "A", True, id="empty-non-terminal"),
+    pytest.param("fallthrough", "web", "AAAA", False, id="nodata-stays"),
+    pytest.param("fallthrough", "sub", "A", False, id="delegation-stays"),
+    pytest.param("fallthrough x.example.org", "a.x", "A", True, id="in-its-zone"),
+    pytest.param("fallthrough x.example.org", "a", "A", False, id="in-another-zone"),
+    pytest.param("", "gone", "A", False, id="without-it"),
 ]
 
 
-@pytest.mark.parametrize(("name", "qtype", "falls"), FALLS)
-async def test_fallthrough(name: str, qtype: str, falls: bool) -> None:
-    handler, _, _ = served("file /db example.org {\nfallthrough\n}")
+@pytest.mark.parametrize(("option", "name", "qtype", "falls"), FALLS)
+async def test_fallthrough(option: str, name: str, qtype: str, falls: bool) -> None:
+    handler, _, _ = served(f"file /db example.org {{\n{option}\n}}")
     response = await handler(query(f"{name}.example.org", qtype))
     assert (response.rule == "below") is falls
     if falls:
         assert response.repeat == Repeat(keys=("below", KEY))
-
-
-async def test_fallthrough_of_zones() -> None:
-    handler, _, _ = served("file /db example.org {\nfallthrough x.example.org\n}")
-    assert (await handler(query("a.x.example.org"))).rule == "below"
-    assert (await handler(query("a.example.org"))).rcode == Rcode.NXDOMAIN
 
 
 TARGETS = [

@@ -23,8 +23,10 @@ ACCEPTED = (
     "trace",
     "trace localhost:9411",
     "trace Datadog localhost:8126 {\nevery 100\nservice dns\nclient_server\n}",
+    "trace zipkin localhost:9411",
+    "trace datadog localhost:8126",
     "dnstap /tmp/dnstap.sock full",
-    "dnstap tcp://127.0.0.1:6000 full {\nidentity x\n}",
+    "dnstap tcp://127.0.0.1:6000 full {\nidentity x\nversion y\nextra z\n}",
     "pprof",
     "pprof :6060 {\nblock 1\n}",
 )

@@ -2,7 +2,7 @@ import pytest
 
 from minidns.core.model import AD, CD, RD, Opt, Query, Question, Response, replace
 from minidns.core.rdata import A
-from minidns.plugins.log_format import COMBINED, COMMON, Entry, Format
+from minidns.plugins.log_format import COMMON, Entry, Format
 
 QUERY = Query(
     Question("foo.example.org.", A),
@@ -39,10 +39,15 @@ def test_default_line() -> None:
     )
 
 
-def test_combined_line() -> None:
-    assert line(COMBINED) == line(COMMON) + ' "0"'
-    assert line("{combined}") == line(COMBINED)
-    assert line("x {common}") == "x " + line(COMMON)
+NAMED = {
+    "common": ("x {common}", "x " + COMMON),
+    "combined": ("{combined}", COMMON + ' "{>opcode}"'),
+}
+
+
+@pytest.mark.parametrize(("text", "meaning"), NAMED.values(), ids=NAMED)
+def test_formats_with_a_name(text: str, meaning: str) -> None:
+    assert line(text) == line(meaning)
 
 
 LITERALS = {
@@ -120,16 +125,16 @@ def test_placeholders(text: str, entry: Entry, value: str) -> None:
     assert line(text, entry) == value
 
 
-SECONDS = {
-    0.0: "0s",
-    0.000000001: "0.000000001s",
-    0.00002: "0.00002s",
-    1.5: "1.5s",
-    100.0: "100s",
-    5.000000001: "5.000000001s",
-}
+SECONDS = [
+    ("{duration}", 0.0, "0s"),
+    ("{duration}", 0.000000001, "0.000000001s"),
+    ("{duration}", 0.00002, "0.00002s"),
+    ("{duration}", 1.5, "1.5s"),
+    ("{duration}", 100.0, "100s"),
+    ("{duration}", 5.000000001, "5.000000001s"),
+]
 
 
-@pytest.mark.parametrize(("seconds", "text"), SECONDS.items())
-def test_durations_are_in_full(seconds: float, text: str) -> None:
-    assert line("{duration}", ENTRY._replace(seconds=seconds)) == text
+@pytest.mark.parametrize(("form", "seconds", "text"), SECONDS)
+def test_durations_are_in_full(form: str, seconds: float, text: str) -> None:
+    assert line(form, ENTRY._replace(seconds=seconds)) == text

@@ -51,10 +51,15 @@ async def test_transfers_are_kept() -> None:
     assert await minimized(FULL, "AXFR") is FULL
 
 
-def test_refused() -> None:
+ARGS = "Wrong argument count or unexpected line ending after"
+REFUSED = {
+    "argument": ("minimal x", f"Corefile:2 - Error during parsing: {ARGS} 'x'"),
+    "two-arguments": ("minimal x y", f"Corefile:2 - Error during parsing: {ARGS} 'x'"),
+}
+
+
+@pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        plugin(World(), minimal.setup, "minimal", "minimal x")
-    assert str(caught.value) == (
-        "Corefile:2 - Error during parsing: Wrong argument count or unexpected line"
-        " ending after 'x'"
-    )
+        plugin(World(), minimal.setup, "minimal", body)
+    assert str(caught.value) == message
