@@ -39,6 +39,9 @@ def main(argv: Sequence[str]) -> int:
     except OSError as exc:
         print(f"{args.file}: {(exc.strerror or str(exc)).lower()}", file=sys.stderr)
         return 1
+    except ConfigError as exc:
+        print(exc, file=sys.stderr)
+        return 1
     return asyncio.run(_check(text, args.file, args.port))
 
 

@@ -112,15 +112,18 @@ def problems(
             raise error
         found.append(error)
 
-    grammar = Grammar(
-        text,
-        file,
-        files,
-        environ,
-        known=known,
-        report=report,
-        directory=directory,
-    )
+    try:
+        grammar = Grammar(
+            text,
+            file,
+            files,
+            environ,
+            known=known,
+            report=report,
+            directory=directory,
+        )
+    except ConfigError as error:  # it is not read at all
+        return (error,)
     for check in (grammar.read, lambda: _blocks(grammar, port, report)):
         try:
             check()

@@ -280,10 +280,18 @@ class _Connections(web.Server):
         self._loop = asyncio.get_running_loop()
         self._timeout_s = timeout_s
 
+    def connection_made(
+        self, handler: web.RequestHandler, transport: asyncio.Transport
+    ) -> None:
+        """Take one more connection in; the oldest may make room."""
+        super().connection_made(handler, transport)
+        # those that were told to close are still here until the loop comes round
+        is_open = [each for each in self.connections if each.transport is not None]
+        if len(is_open) > MAX_CONNECTIONS:
+            is_open[0].force_close()
+
     def __call__(self) -> web.RequestHandler:
-        """Return the protocol of one more connection; the oldest may make room."""
-        if len(connections := self.connections) >= MAX_CONNECTIONS:
-            connections[0].force_close()
+        """Return the protocol of one more connection."""
         return _Connection(
             self,
             loop=self._loop,
