@@ -201,7 +201,5 @@ async def _applied(args: argparse.Namespace, session: Session, made: list[Json])
     deployment = next(o for o in created if o["kind"] == kinds.DEPLOYMENT.name)
     await rollout.finished(session, kinds.ref_of(deployment), args.timeout)
     address = made[0]["spec"]["clusterIP"]
-    session.tell(
-        f"{args.name} answers at {address}; nobody asks it yet (minidns enrol)"
-    )
+    session.tell(f"{args.name} is at {address}; nobody asks it yet (minidns enrol)")
     return 0

@@ -6,9 +6,10 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from minidns import plugins
-from minidns.core import corefile
+from minidns.core import corefile, zones
 from minidns.core.corefile import ConfigError, Corefile, Files, ServerBlock
 from minidns.core.values import duration
+from minidns.install import running
 from minidns.install.refusal import Refusal
 from minidns.install.running import Server
 from minidns.kube.documents import Json
@@ -49,7 +50,7 @@ class Needs(NamedTuple):
 def of_server(server: Server) -> Needs:
     """Return what the Corefile of a DNS that runs needs; see ``of``."""
     environ = dict(_environ(server.container))
-    return of(server.corefile, server.file, server.mounted, environ)
+    return of(server.corefile, server.file, server.mounted, environ, server.port)
 
 
 def _environ(container: Json) -> Iterator[tuple[str, str]]:
@@ -58,8 +59,16 @@ def _environ(container: Json) -> Iterator[tuple[str, str]]:
         yield each["name"], each.get("value", unsaid)
 
 
-def of(text: str, file: str, files: Files, environ: Mapping[str, str]) -> Needs:
+def of(
+    text: str,
+    file: str,
+    files: Files,
+    environ: Mapping[str, str],
+    port: int = running.DNS_PORT,
+) -> Needs:
     """Return what ``text``, the content of ``file``, needs.
+
+    ``port`` is that of server blocks that name none.
 
     Raises:
         Refusal: CoreDNS would not start with it, or minidns would not.
@@ -67,7 +76,12 @@ def of(text: str, file: str, files: Files, environ: Mapping[str, str]) -> Needs:
     """
     try:
         parsed = corefile.parse(
-            text, file=file, files=files, environ=environ, known=plugins.ORDER
+            text,
+            file=file,
+            files=files,
+            environ=environ,
+            known=plugins.ORDER,
+            port=port,
         )
     except ConfigError as error:
         raise _unserved(str(error)) from error
@@ -144,9 +158,8 @@ def _domain(parsed: Corefile) -> str:
     """Return the first zone of *kubernetes* that is not for reverse look-ups."""
     for block in parsed.blocks:
         for each in block.named("kubernetes"):
-            zones = each.args or tuple(key.zone for key in block.keys)
-            for zone in zones:
-                name = zone.rstrip(".").lower() + "."
-                if not f".{name}".endswith(_REVERSE) and name != ".":
-                    return name.rstrip(".")
+            named = [zone for arg in each.args for zone in zones.normalized(arg)]
+            for zone in named or [key.zone for key in block.keys]:
+                if not f".{zone}".endswith(_REVERSE) and zone != ".":
+                    return zone.removesuffix(".")
     return ""

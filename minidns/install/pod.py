@@ -11,7 +11,7 @@ from math import ceil
 from minidns.install.changes import value_at
 from minidns.install.mounts import Mount
 from minidns.install.needs import Needs, Port
-from minidns.install.running import Server
+from minidns.install.running import DNS_PORT, Server
 from minidns.kube.documents import Json
 
 DNS, DNS_TCP, METRICS, HEALTH, READY = "dns", "dns-tcp", "metrics", "health", "ready"
@@ -134,7 +134,7 @@ def _container(
         "name": "minidns",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "args": ["-conf", server.file],
+        "args": list(_arguments(server)),
         "env": list(_environment(server, needs)),
         "ports": list(_ports(needs, port)),
         "livenessProbe": _probe(
@@ -155,6 +155,12 @@ def _container(
         ],
     }
     return {name: value for name, value in made.items() if value}
+
+
+def _arguments(server: Server) -> Iterator[str]:
+    yield from ("-conf", server.file)
+    if server.port != DNS_PORT:
+        yield from ("-dns.port", str(server.port))
 
 
 def _environment(server: Server, needs: Needs) -> Iterator[Json]:

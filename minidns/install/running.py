@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
 
 from minidns.install import mounts
 from minidns.install.changes import value_at
@@ -14,7 +14,8 @@ from minidns.kube.documents import Documents, Json
 LABEL, NAMES = "k8s-app", ("kube-dns", "coredns", "dns-default")
 """Label of kubeadm's Service, with the first name; and what others call theirs."""
 NAMESPACE = "kube-system"
-CONF = ("-conf", "--conf")
+CONF, PORT = ("-conf", "--conf"), ("-dns.port", "--dns.port", "-p", "--p")
+"""Flags of CoreDNS: the Corefile, and the port of blocks that name none."""
 DEFAULT_FILE = "/etc/coredns/Corefile"
 DNS_PORT = 53
 
@@ -34,6 +35,8 @@ class Server:
     """Path of the Corefile in the container."""
     files: Mapping[str, str]
     """What the container sees of ConfigMaps: path to text."""
+    port: int = DNS_PORT
+    """Of server blocks that name none."""
 
     @property
     def spec(self) -> Json:
@@ -175,9 +178,12 @@ async def server(api: Documents, service: Json) -> Server:
                 path = CONFIG_MAP.path(namespace, each.config_map)
                 maps[each.config_map] = await api.find(path) or {}
         files = _files(mounted, maps)
-        file = _file(container)
+        file = _flag(container, CONF) or DEFAULT_FILE
         if file in files:
-            return Server(service, workload, container, tuple(mounted), file, files)
+            port = _flag(container, PORT)
+            number = int(port) if port.isdecimal() else DNS_PORT
+            seen = tuple(mounted)
+            return Server(service, workload, container, seen, file, files, number)
         tried.append(f"container {container['name']} has no {file}")
     raise Refusal(
         f"{ref_of(workload)} serves without a Corefile in a ConfigMap: "
@@ -209,17 +215,17 @@ def _files(mounted: Iterable[Mount], maps: Mapping[str, Json]) -> dict[str, str]
     return files
 
 
-def _file(container: Json) -> str:
-    """Return the path of the Corefile that a container is told to serve."""
-    words: list[Any] = [
+def _flag(container: Json, names: tuple[str, ...]) -> str:
+    """Return the value of a flag of CoreDNS's, as a container is given it."""
+    words: list[str] = [
         *(container.get("command") or ()),
         *(container.get("args") or ()),
     ]
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in pairwise([*words, ""]):
         name, equals, value = word.partition("=")
-        if name in CONF and (equals or following):
-            return str(value if equals else following)
-    return DEFAULT_FILE
+        if name in names:
+            return value if equals else following
+    return ""
 
 
 def target(server: Server, port: Json) -> int:

@@ -16,6 +16,8 @@ from minidns.install.refusal import Refusal
 from minidns.install.session import Session
 from minidns.kube.documents import Json, Refused
 
+TRIES = 20
+"""How often a write is made anew of what somebody else wrote meanwhile."""
 Make = Callable[[Json], Json]
 """From an object as it is to what it is to be."""
 
@@ -26,11 +28,11 @@ async def written(
     """Write what ``make`` makes of an object; again, if it changed meanwhile.
 
     Raises:
-        Refusal: ``make`` does not want it any more.
+        Refusal: ``make`` does not want it any more, or it changes all the time.
         Refused: the server does not.
 
     """
-    while True:
+    for _ in range(TRIES):
         now = await session.api.get(ref.path)
         patch = merge_patch(now, make(now))
         if not patch:
@@ -42,6 +44,7 @@ async def written(
         except Refused as refused:
             if refused.status != 409:
                 raise
+    raise Refusal(f"{ref} changes faster than it can be written")
 
 
 def applied(plan: Plan) -> Make:

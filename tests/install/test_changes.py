@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minidns.install.changes import (
@@ -26,11 +26,13 @@ OBJECTS = st.dictionaries(NAMES, TREES, max_size=3)
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map(tuple)
 
 
+@settings(deadline=None)
 @given(OBJECTS, OBJECTS)
 def test_merge_patch_makes_the_one_of_the_other(before: Json, after: Json) -> None:
     assert merged(before, merge_patch(before, after)) == after
 
 
+@settings(deadline=None)
 @given(OBJECTS)
 def test_nothing_changed_is_an_empty_patch(obj: Json) -> None:
     assert merge_patch(obj, obj) == {}
@@ -45,6 +47,7 @@ def _fits(obj: Json, path: tuple[str, ...]) -> bool:
     return True
 
 
+@settings(deadline=None)
 @given(OBJECTS, PATHS, TREES)
 def test_what_was_done_can_be_undone(
     obj: Json, path: tuple[str, ...], value: object
@@ -57,6 +60,7 @@ def test_what_was_done_can_be_undone(
     assert undone(changed, [made]) == (obj, ())
 
 
+@settings(deadline=None)
 @given(OBJECTS, PATHS, TREES, TREES)
 def test_what_somebody_else_changed_since_is_left(
     obj: Json, path: tuple[str, ...], value: object, theirs: object
@@ -68,6 +72,7 @@ def test_what_somebody_else_changed_since_is_left(
     assert undone(now, [made]) == (now, (made,))
 
 
+@settings(deadline=None)
 @given(OBJECTS, PATHS, TREES)
 def test_undoing_twice_is_undoing_once(
     obj: Json, path: tuple[str, ...], value: object

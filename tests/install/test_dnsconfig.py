@@ -1,7 +1,7 @@
 """What the kubelet would have written: the simulated kubelet is the oracle."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minidns.install.dnsconfig import Cluster, pointed_at, policy_of
@@ -37,6 +37,7 @@ def pod(**spec: object) -> Json:
     return {"metadata": {"namespace": "shop"}, "spec": spec}
 
 
+@settings(deadline=None)
 @given(
     st.none() | CONFIGS,
     st.sampled_from(["cluster.local", "", "corp.example.org"]),
@@ -56,6 +57,7 @@ def test_a_pod_gets_what_its_kubelet_would_have_written(
     assert kubelet.resolv_conf(pod(dnsPolicy="None", dnsConfig=made), node) == wanted
 
 
+@settings(deadline=None)
 @given(CONFIGS)
 def test_the_api_server_takes_it(config: Json) -> None:
     made = pointed_at({"dnsConfig": config}, "shop", Cluster("cluster.local"), SERVER)

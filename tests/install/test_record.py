@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minidns.install import record
@@ -7,24 +7,31 @@ from minidns.install.changes import Change
 from minidns.install.record import ANNOTATION, Record
 from minidns.install.refusal import Refusal
 
+SHORT = st.text(max_size=5)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    st.none() | st.booleans() | st.integers() | SHORT,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(SHORT, inner, max_size=3)
+    ),
+    max_leaves=8,
 )
-WORDS = st.text("abc", min_size=1)
-CHANGES = st.builds(Change, st.lists(WORDS, min_size=1).map(tuple), JSON, JSON)
+WORDS = st.text("abc", min_size=1, max_size=3)
+CHANGES = st.builds(
+    Change, st.lists(WORDS, min_size=1, max_size=3).map(tuple), JSON, JSON
+)
 RECORDS = st.builds(
     Record,
-    dns=st.text(),
-    service=st.text(),
-    id=st.text(),
+    dns=SHORT,
+    service=SHORT,
+    id=SHORT,
     until=st.sampled_from(["", "2026-01-02T03:04:05Z"]),
-    changes=st.lists(CHANGES).map(tuple),
-    twin=st.text(),
-    of=st.text(),
+    changes=st.lists(CHANGES, max_size=3).map(tuple),
+    twin=SHORT,
+    of=SHORT,
 ).filter(lambda made: made.dns and made.service)
 
 
+@settings(deadline=None)
 @given(RECORDS)
 def test_what_is_written_is_read(made: Record) -> None:
     obj = record.recorded({"kind": "Deployment", "metadata": {"name": "web"}}, made)
@@ -71,6 +78,7 @@ def test_time_runs_out(until: str, is_over: bool) -> None:
     assert Record("a", "b", until=until).is_over(1000.0) is is_over
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**33))
 def test_times(at: int) -> None:
     assert record.seconds(record.timestamp(at)) == at

@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import textwrap
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -176,23 +176,59 @@ def cluster(*objects: Json, dns: Iterable[Json] | None = None) -> Cluster:
     return made
 
 
-def everything(of: Cluster, *, but: Iterable[str] = ()) -> dict[str, bytes]:
-    """Return every object as bytes, without what the server counts and notes of writes.
+def everything(of: Cluster) -> dict[str, bytes]:
+    """Return every object as bytes, less what the server notes of each write.
 
-    ``but`` are kinds left out: what controllers make anew gets new names.
+    Keys in order, as a real server writes them in the order of its structs.
     """
-    return {
-        f"{kind.name} {key[0]}/{key[1]}": encode(_bare(obj))
-        for kind in KINDS
-        if kind.name not in but
-        for key, obj in of.store[kind].objects.items()
-    }
+    return {name: _bytes(obj) for name, obj in _objects(of)}
 
 
-def _bare(obj: Json) -> Json:
+def _bytes(obj: Json) -> bytes:
+    return encode(obj, order="deterministic")
+
+
+def lasting(of: Cluster) -> dict[str, bytes]:
+    """Return the same, less what Kubernetes itself makes anew or counts in a rollout.
+
+    Pods, and so endpoints, have other names; generations move on, and conditions have
+    new times. How many pods there are counts.
+    """
+    found: dict[str, bytes] = {}
+    for name, obj in _objects(of):
+        if obj["kind"] == "Pod":
+            owner = obj["metadata"].get("generateName", name)
+            found[owner] = found.get(owner, b"") + b"."
+        elif obj["kind"] != "EndpointSlice":
+            meta = {k: v for k, v in obj["metadata"].items() if k != "generation"}
+            kept = {k: v for k, v in obj.items() if k != "status"}
+            found[name] = _bytes({**kept, "metadata": meta})
+    return found
+
+
+def _objects(of: Cluster) -> Iterator[tuple[str, Json]]:
     hidden = ("resourceVersion", "managedFields")
-    meta = {k: v for k, v in obj["metadata"].items() if k not in hidden}
-    return {**obj, "metadata": meta}
+    for kind in KINDS:
+        for key, obj in of.store[kind].objects.items():
+            meta = {k: v for k, v in obj["metadata"].items() if k not in hidden}
+            yield f"{kind.name} {key[0]}/{key[1]}", {**obj, "metadata": meta}
+
+
+def with_second(of: Cluster) -> Cluster:
+    """Return a cluster in which somebody answers at 10.96.0.20, too."""
+    labels = {"k8s-app": "kube-dns-2"}
+    for kind, name in (("Service", "kube-dns"), ("Deployment", "coredns")):
+        obj = of.get(kind, SYSTEM, name)
+        obj["metadata"] = {"name": "kube-dns-2", "namespace": SYSTEM}
+        if kind == "Service":
+            address = "10.96.0.20"
+            obj["spec"] |= {"clusterIP": address, "clusterIPs": [address]}
+            obj["spec"]["selector"] = labels
+        else:
+            obj["spec"]["selector"] = {"matchLabels": labels}
+            obj["spec"]["template"]["metadata"]["labels"] = labels
+        of.create(obj)
+    return of
 
 
 @dataclass
@@ -206,6 +242,8 @@ class Desk:
     asked: list[str] = field(default_factory=list)
     says: bool = True
     """What they answer."""
+    when_asked: Callable[[], object] = lambda: None
+    """Called before they answer."""
     now: float = 1_000_000.0
     slept: Callable[[float], None] = lambda _: None
     """Called with the time whenever the command waits."""
@@ -230,6 +268,7 @@ class Desk:
 
     def ask(self, question: str) -> bool:
         self.asked.append(question)
+        self.when_asked()
         return self.says
 
     async def sleep(self, seconds: float) -> None:
