@@ -169,13 +169,6 @@ def _meta(source: Source, store: Store) -> Meta | None:
 
 
 def _kinds(view: View) -> Iterable[Followed]:
-    ages = view.ages_s()
-    for each in view.reflectors:
-        resource = each.resource
-        yield Followed(
-            resource.plural,
-            resource.namespace,
-            each.synced,
-            ages.get(resource),
-            each.last_error,
-        )
+    for each in view.known():
+        where = each.resource.plural, each.resource.namespace
+        yield Followed(*where, each.synced, each.silent_s, each.error)

@@ -60,7 +60,7 @@ class Collection:
 
     def take(self, page: Page) -> None:
         """Take in a page of the list."""
-        self._heard()
+        self.heard()
         for obj in page.objects:
             self._put(obj.key, obj)
             self._listed.add(obj.key)
@@ -70,7 +70,7 @@ class Collection:
 
     def hear(self, event: WatchEvent, *, initial: bool) -> None:
         """Take in a line of a watch; ``initial`` ones make up a list."""
-        self._heard()
+        self.heard()
         if event.ends_initial:
             self._end()
         elif event.type in ("ADDED", "MODIFIED", "DELETED") and (key := key_of(event)):
@@ -85,7 +85,8 @@ class Collection:
             self._refusal = error
             self._tell()
 
-    def _heard(self) -> None:
+    def heard(self) -> None:
+        """Note that the API server is alive."""
         self._heard_at = self._now()
 
     def _put(self, key: Key, obj: Object | None) -> None:

@@ -14,6 +14,8 @@ from minidns.kube.resource import Access
 from minidns.kube.selector import check
 
 MAX_TTL = 3600
+IDLE_S = 120.0
+"""A watch of things that do not change may say nothing for about as long."""
 Stale: TypeAlias = Literal["serve", "servfail", "unready"]
 
 
@@ -47,6 +49,8 @@ class Options:
     stale_after_s: float | None = None
     """Ours: how long the API may be silent before ``stale`` applies."""
     stale: Stale = "serve"
+    audit_s: float | None = 1800.0
+    """Ours: how often what is known is compared with a fresh list; None for never."""
     hold_s: float = 1.0
     """Ours: how long an endpoint on its way between slices stands in."""
 
@@ -213,14 +217,27 @@ def _hold(options: Options, line: Line, _: list[str]) -> Options:
     return replace(options, hold_s=hold_s)
 
 
-def _stale_after(options: Options, line: Line, _: list[str]) -> Options:
+def _stale_after(options: Options, line: Line, warnings: list[str]) -> Options:
     age_s = _time(line, _first(line))
     policy = line.args[1] if len(line.args) > 1 else "serve"
     if age_s <= 0 or len(line.args) > 2:
         raise line.error("stale_after needs a duration above 0 and a policy")
     if policy not in ("serve", "servfail", "unready"):
         raise line.error(f"stale_after {policy}: must be serve, servfail or unready")
+    if age_s < IDLE_S and policy != "serve":
+        warnings.append(
+            f"stale_after {' '.join(line.args)}: the API server may have nothing to say"
+            f" for longer than that; {IDLE_S:.0f}s is safe"
+        )
     return replace(options, stale_after_s=age_s, stale=policy)  # type: ignore[arg-type]  # checked
+
+
+def _audit(options: Options, line: Line, _: list[str]) -> Options:
+    text = _first(line)
+    audit_s = 0.0 if text == "off" else _time(line, text)
+    if len(line.args) > 1 or (audit_s < 1 and text != "off"):
+        raise line.error("audit needs off, or a duration of at least 1s")
+    return replace(options, audit_s=audit_s or None)
 
 
 def _client_limit(options: Options, line: Line, _: list[str]) -> Options:
@@ -257,6 +274,7 @@ READERS: dict[str, Reader] = {
     "ede": _flag(ede=True),
     "namespaced": _flag(namespaced=True),
     "stale_after": _stale_after,
+    "audit": _audit,
     "hold": _hold,
 }
 """Every option by its name."""

@@ -7,7 +7,14 @@ version heard, 410 means list again, and nothing that a server says ends the loo
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+)
 from itertools import islice
 from math import inf
 from random import Random
@@ -83,6 +90,12 @@ class Reflector:
         """Since when nothing but errors came."""
         self._gone_at = -inf
         """When the server last asked for a new list."""
+        self.named: set[Key] | None = None
+        """What has been heard of since an audit made it a set; None without one."""
+        self._doubted = False
+        """Whether a list is due whatever the version."""
+        self._hearing: asyncio.Timeout | None = None
+        """By which the running watch can be ended."""
         self._noted: dict[str, float] = {}
 
     async def run(self) -> None:
@@ -97,7 +110,22 @@ class Reflector:
             except Exception as error:  # the top of the task: nothing may end it
                 await self._try_later(ApiError(plainly(error)))
 
+    @property
+    def watching(self) -> bool:
+        """Whether it follows a version, and nothing is wrong with that."""
+        return bool(self.version) and self._failing is None
+
+    def distrust(self, extra: Iterable[Key]) -> None:
+        """List again at once; ``extra`` is in the store, though never told of."""
+        self._keys.update(extra)
+        if not self._doubted:
+            self._doubted = True
+            if self._hearing is not None:
+                self._hearing.reschedule(0.0)
+
     async def _step(self) -> None:
+        if self._doubted:
+            self._doubted, self.version = False, ""
         if self.version:
             await self._watch()
         elif self._streaming and self.synced:
@@ -150,11 +178,12 @@ class Reflector:
         """List by a watch that begins with all there is, and go on with it."""
         try:
             await self._watch(initial=True)
-        except (Gone, ApiError) as error:
+        except Exception as error:
             if self.version:
                 raise  # it had become a watch as any other
             self._streaming = False
-            if isinstance(error, ApiError) and not error.status:
+            said = error.status if isinstance(error, ApiError) else 0
+            if not said and not isinstance(error, Gone):
                 raise
             log.info("No streaming list of %s, pages instead: %s", self._name, error)
 
@@ -165,16 +194,14 @@ class Reflector:
         listed: set[Key] | None = set() if initial else None
         stream = self._list_watch.watch(self.version, initial=initial)
         try:
-            async for event in stream:
-                self._heard += 1
-                if listed is None:
-                    self._on(event)
-                elif event.ends_initial:
-                    await self._listed(listed, event.version, event.age_s)
-                    listed = None
-                else:
-                    self._on_initial(event, listed)
+            async with asyncio.timeout(None) as self._hearing:
+                listed = await self._hear(stream, listed)
+        except TimeoutError:
+            if self._doubted:
+                return
+            raise
         finally:
+            self._hearing = None
             if isinstance(stream, AsyncGenerator):
                 await stream.aclose()
         if listed is not None:
@@ -183,6 +210,21 @@ class Reflector:
             raise ApiError("the watch ended at once")
         if self._heard == heard:
             await self._probe()
+
+    async def _hear(
+        self, stream: AsyncIterator[WatchEvent], listed: set[Key] | None
+    ) -> set[Key] | None:
+        """Take in a watch to its end; ``listed`` are keys of its unfinished list."""
+        async for event in stream:
+            self._heard += 1
+            if listed is None:
+                self._on(event)
+            elif event.ends_initial:
+                await self._listed(listed, event.version, event.age_s)
+                listed = None
+            else:
+                self._on_initial(event, listed)
+        return listed
 
     async def _probe(self) -> None:
         """Make sure that silence is not deafness.
@@ -224,6 +266,8 @@ class Reflector:
             self._keys.add(event.obj.key)
             self._tell(Applied(event.obj), event.obj.key)
         else:
+            if key is not None and self.named is not None:
+                self.named.add(key)
             self.skipped += 1
             text = f"{self._name} {key or 'without a name'} cannot be read"
             self._note(logging.WARNING, text)
@@ -233,6 +277,8 @@ class Reflector:
         self._tell(Deleted(self.resource.kind, key), key)
 
     def _tell(self, event: Event, key: Key) -> None:
+        if self.named is not None:
+            self.named.add(key)
         try:
             self._apply(event)
         except Exception as error:  # one odd object must not cost all the others

@@ -84,9 +84,16 @@ class Relay:
     def tap(
         self, access: Access, resource: Resource, list_watch: ListWatch
     ) -> ListWatch:
-        """Return ``list_watch`` such that workers learn what comes through it."""
+        """Return ``list_watch`` such that workers learn what comes through it.
+
+        Unless they learn it already, from one that was here before: an audit's is not
+        to come in between.
+        """
+        name = address(access, resource)
+        if name in self._collections:
+            return list_watch
         collection = Collection(self._now, self._remembered)
-        self._collections[address(access, resource)] = collection
+        self._collections[name] = collection
         self._grown.set()
         self._grown = asyncio.Event()
         return Tapped(list_watch, collection)
@@ -150,10 +157,12 @@ class Tapped:
         except ApiError as error:
             self._collection.refused(error)
             raise
-        if version is None:
-            if not token:
-                self._collection.begin()
-            self._collection.take(page)
+        if version is not None:
+            self._collection.heard()
+            return page
+        if not token:
+            self._collection.begin()
+        self._collection.take(page)
         return page
 
     async def watch(

@@ -10,7 +10,7 @@ cluster; ``("pod", namespace, address)``. An event that changes nothing DNS can 
 touches nothing.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Set
+from collections.abc import Callable, Hashable, Iterable, Mapping, Set
 from typing import TypeAlias, TypeVar
 
 from minidns.kube.events import Applied, Event
@@ -100,6 +100,30 @@ class Store:
         yield from self.services.values()
         yield from self.slices.values()
         yield from self.pods.values()
+
+    def keys(self, kind: Kind, namespace: str = "") -> Iterable[Key]:
+        """Return the keys of one kind, in ``namespace`` if it is given."""
+        if kind is Namespace:
+            return [each.key for each in self.namespaces.values()]
+        keys = self._keyed(kind)
+        return [key for key in keys if key.namespace == namespace or not namespace]
+
+    def find(self, kind: Kind, key: Key) -> Object | None:
+        """Return an object as it is held; a ServiceImport is a Service here."""
+        if kind is Namespace:
+            return self.namespaces.get(key.name)
+        return self._keyed(kind).get(key)
+
+    def holds(self, obj: Object) -> bool:
+        """Return whether to apply ``obj`` would change nothing, seen or unseen."""
+        if isinstance(obj, Pod) and obj.deleting:
+            return True  # it is never taken in
+        return self.find(type(obj), obj.key) == as_service(obj)
+
+    def _keyed(self, kind: Kind) -> Mapping[Key, Object]:
+        if kind is EndpointSlice:
+            return self.slices
+        return self.pods if kind is Pod else self.services
 
     def apply(self, event: Event) -> Touched:
         """Take in ``event``; return the keys of what it changed for DNS."""

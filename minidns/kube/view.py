@@ -14,9 +14,12 @@ from functools import partial
 from math import inf
 from random import Random
 
-from minidns.core.metrics import Histogram
+from minidns.core.metrics import Metrics
 from minidns.kube import latency
+from minidns.kube.audit import Auditor, Followed
+from minidns.kube.counts import Counts
 from minidns.kube.events import Applied, Event
+from minidns.kube.freshness import Known, known
 from minidns.kube.objects import (
     IMPORT_NAME,
     Key,
@@ -57,7 +60,7 @@ class Surroundings:
     wall: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
     random: Random
-    latency: Histogram
+    metrics: Metrics
 
 
 def resources(options: Options) -> list[Resource]:
@@ -98,8 +101,10 @@ class View:
         )
         self.synced = False
         """Whether every first list has been taken in; never false again."""
-        self.reflectors: list[Reflector] = []
+        self._work: list[Followed] = []
         self._around = around
+        self._latency = latency.histogram(around.metrics)
+        self._counts = Counts(around.metrics)
         self._forget = forget
         self._followed: dict[Resource, Refusable] = {}
         self._pending: set[Resource] = set()
@@ -128,6 +133,29 @@ class View:
             if self.options.hold_s:
                 group.create_task(self._let_go())
 
+    @property
+    def reflectors(self) -> list[Reflector]:
+        """What follows the resources, each with one of its own."""
+        return [each.reflector for each in self._work]
+
+    async def audit(self) -> None:
+        """Compare what is known with fresh lists, until cancelled."""
+        around = self._around
+        auditor = Auditor(
+            lambda: tuple(self._work),
+            around.list_watch,
+            around.metrics,
+            sleep=around.sleep,
+            random=around.random,
+        )
+        if self.options.audit_s is not None:
+            await auditor.run(self.options.audit_s)
+
+    def tell(self) -> None:
+        """Bring the metrics up to date."""
+        for each in self.reflectors:
+            self._counts.tell(each)
+
     async def wait(self) -> None:
         """Wait for the first sync, as long as the options say, and log it."""
         now = self._around.now
@@ -147,15 +175,9 @@ class View:
     async def _sleep(self, seconds: float) -> None:
         await self._around.sleep(seconds)
 
-    def ages_s(self) -> dict[Resource, float | None]:
-        """Return how long ago each kind was last heard of; None for not at all."""
-        now = self._around.now()
-        return {
-            each.resource: None
-            if each.proof_of_life is None
-            else now - each.proof_of_life
-            for each in self.reflectors
-        }
+    def known(self) -> list[Known]:
+        """Return how well each resource is known."""
+        return known(self.reflectors, self._around.now(), self._since)
 
     @property
     def fresh_until(self) -> float:
@@ -166,8 +188,9 @@ class View:
         limit = self.options.stale_after_s
         if limit is None:
             return inf
-        lives = [each.proof_of_life or self._since for each in self.reflectors]
-        return min(lives, default=self._since) + limit
+        now = self._around.now()
+        ages_s = [each.age_s for each in self.known()] or [now - self._since]
+        return now - max(ages_s) + limit
 
     @property
     def stale(self) -> bool:
@@ -210,25 +233,28 @@ class View:
 
     async def _reflect(self, resource: Resource) -> None:
         imported = resource.kind is ServiceImport or resource.read is imported_slice
+        store = self.imports if imported else self.main
         reflector = Reflector(
             self._followed[resource],
             resource,
-            partial(self.apply, self.imports if imported else self.main),
+            partial(self.apply, store),
             now=self._around.now,
             sleep=self._around.sleep,
             random=self._around.random,
             on_synced=lambda: self._done(resource),
         )
-        self.reflectors.append(reflector)
+        work = Followed(reflector, store)
+        self._work.append(work)
         try:
             await reflector.run()
         finally:
-            self.reflectors.remove(reflector)
+            self._work.remove(work)
+            self._counts.end(reflector)
 
     def apply(self, store: Store, event: Event) -> None:
         """Take an event into ``store`` and tell what it made stale."""
         if store is self.main:
-            latency.observe(event, store, self._around.latency, self._around.wall)
+            latency.observe(event, store, self._latency, self._around.wall)
         if touched := store.apply(event):
             self._forget(touched)
         if store.held.deadline() is not None:

@@ -2,9 +2,11 @@
 
 import logging
 from functools import partial
+from math import inf
 
 from minidns.core import resolvconf
 from minidns.core.corefile import ConfigError, Directive, Files
+from minidns.core.metrics import Gauge
 from minidns.core.model import (
     DnsError,
     Handler,
@@ -21,7 +23,7 @@ from minidns.core.rdata import AXFR, IXFR
 from minidns.core.repeat import until_changed
 from minidns.core.values import covers
 from minidns.explain import why
-from minidns.kube import latency, responses
+from minidns.kube import responses
 from minidns.kube.answers import MAX_LOOKUPS, Answers, Chase
 from minidns.kube.labels import labels
 from minidns.kube.options import Options, read
@@ -30,7 +32,7 @@ from minidns.kube.records import Outside
 from minidns.kube.searchlist import SearchLists
 from minidns.kube.view import Surroundings, View
 from minidns.plugins.outside import filled
-from minidns.plugins.setup import Site, once
+from minidns.plugins.setup import Part, Site, once
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +49,24 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         edges.wall,
         edges.sleep,
         edges.random,
-        latency.histogram(site.metrics),
+        site.metrics,
     )
     view = View(options, around, lambda keys: site.forget(keys))
     site.cluster = answers = Answers(options, view.main, view.imports)
     answers.synced = lambda: view.synced
     site.checks["kubernetes"] = partial(_ready, view)
+    site.parts["kubernetes"] = partial(_parts, view)
+    if options.stale == "unready":
+        site.relapsing.add("kubernetes")
+    ages = site.metrics.gauge(
+        "minidns_kubernetes_view_age_seconds",
+        "Seconds since the API server last gave a sign of life, of the oldest watch.",
+        ("resource",),
+    )
+
+    def tell() -> None:
+        view.tell()
+        _tell_ages(ages, site)
 
     async def start() -> None:
         answers.local = _local(site, options)
@@ -63,7 +77,19 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         site.task(view.run())
         await view.wait()
 
+    async def serving() -> None:
+        # in the main process: workers count the same, and hear what it puts right
+        site.metrics.before_scrape.append(tell)
+        site.task(view.audit())
+
+    async def stop() -> None:
+        if tell in site.metrics.before_scrape:
+            site.metrics.before_scrape.remove(tell)
+            ages.clear()
+
     site.on_start(start)
+    site.on_serving(serving)
+    site.on_stop(stop)
     made = Kubernetes(view, answers, site)
     site.transfers.append(made.transfer)
     site.explainers["kubernetes"] = made.explain
@@ -74,6 +100,29 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
 
 def _ready(view: View) -> bool:
     return view.synced and not (view.options.stale == "unready" and view.stale)
+
+
+def _parts(view: View) -> list[Part]:
+    """Return what the readiness is made of: every resource that is followed."""
+    limit_s = view.options.stale_after_s or inf
+    found = []
+    for each in view.known():
+        where = each.resource.namespace
+        name = each.resource.plural + (f"/{where}" if where else "")
+        is_stale = each.synced and each.age_s > limit_s
+        state = "stale" if is_stale else "ok" if each.synced else "not synced"
+        is_ready = each.synced and not (is_stale and view.options.stale == "unready")
+        found.append(Part(name, is_ready, state, each.age_s))
+    return sorted(found)
+
+
+def _tell_ages(ages: Gauge, site: Site) -> None:
+    """Bring the metric up to date, for all blocks: the oldest of a resource counts."""
+    ages.clear()
+    for each in site.instance.sites:
+        for part in each.parts.get("kubernetes", tuple)():
+            labels = (part.name.partition("/")[0],)
+            ages.set(labels, max(part.age_s, ages.values.get(labels, 0.0)))
 
 
 def _local(site: Site, options: Options) -> tuple[str, ...]:

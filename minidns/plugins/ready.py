@@ -1,7 +1,7 @@
 """*ready* - say over HTTP whether every plugin can answer."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from minidns.core.corefile import Directive, Line
@@ -59,15 +59,16 @@ class _Probe:
     def __call__(
         self, query: Mapping[str, str], headers: Mapping[str, str]
     ) -> HttpReply:
-        """Say OK, or which plugins are not ready."""
-        waiting = ",".join(self._waiting())
-        if not waiting:
-            return HttpReply(b"OK")
-        log.info("Plugins not ready: %s", quote(waiting))
-        return HttpReply(waiting.encode(), 503)
+        """Say OK, or which plugins are not ready; with ``verbose`` all about each."""
+        names = self._waiting()
+        waiting = ",".join(names)
+        if waiting:
+            log.info("Plugins not ready: %s", quote(waiting))
+        text = "\n".join(self._lines(names)) if "verbose" in query else waiting or "OK"
+        return HttpReply(text.encode(), 503 if waiting else 200)
 
-    def _waiting(self) -> list[str]:
-        """Return the names of the plugins that are not ready, sorted.
+    def _asked(self) -> dict[str, Site]:
+        """Return which plugins can say whether they are ready, sorted, and where.
 
         One plugin in several blocks counts once, in the last (CoreDNS).
         """
@@ -77,13 +78,26 @@ class _Probe:
             if site.block.named("ready")
             for name in site.checks
         }
+        return dict(sorted(asked.items()))
+
+    def _waiting(self) -> list[str]:
+        """Return the names of the plugins that are not ready."""
         waiting = []
-        for name, site in sorted(asked.items()):
+        for name, site in self._asked().items():
             if not site.checks[name]():
                 waiting.append(name)
-            elif not self.continuously:
+            elif not (self.continuously or name in site.relapsing):
                 site.checks[name] = _once_ready
         return waiting
+
+    def _lines(self, waiting: Sequence[str]) -> Iterator[str]:
+        """Yield what people read, in the manner of the API server's own probes."""
+        for name, site in self._asked().items():
+            yield f"[-]{name} failed" if name in waiting else f"[+]{name} ok"
+            for part in site.parts.get(name, tuple)():
+                sign = "+" if part.is_ready else "-"
+                yield f"[{sign}]{part.name} {part.state} (age {part.age_s:.0f}s)"
+        yield f"ready check {'failed' if waiting else 'passed'}\n"
 
 
 def _once_ready() -> bool:

@@ -138,6 +138,17 @@ class Timeouts(NamedTuple):
     """Queries answered on one connection; -1 for any number."""
 
 
+class Part(NamedTuple):
+    """Something that a plugin must know to be ready."""
+
+    name: str
+    is_ready: bool
+    state: str
+    """One or two words."""
+    age_s: float
+    """How old what it knows of that is."""
+
+
 Transfer: TypeAlias = Callable[[Name], Sequence[RRset] | None]
 """From a zone to its records, the SOA first and last; None for a zone of others."""
 
@@ -171,6 +182,10 @@ class Site:
     """Names of the plugins in the chain, outermost first; set once configured."""
     checks: dict[str, Callable[[], bool]] = field(default_factory=dict)
     """Which plugins of this block can say whether they are ready (*ready*)."""
+    relapsing: set[str] = field(default_factory=set)
+    """Those of them that are always asked: they may cease to be ready (*ready*)."""
+    parts: dict[str, Callable[[], Sequence["Part"]]] = field(default_factory=dict)
+    """By plugin: what its readiness is made of, for people (*ready*)."""
     start_hooks: list[Hook] = field(default_factory=list)
     serving_hooks: list[Hook] = field(default_factory=list)
     shutdown_hooks: list[Hook] = field(default_factory=list)

@@ -10,7 +10,6 @@ import pytest
 from minidns.core.model import Rcode, Response
 from minidns.explain import why
 from minidns.explain.explanation import Explanation, plain
-from minidns.kube import latency
 from minidns.kube.answers import Answers
 from minidns.kube.events import Applied
 from minidns.kube.objects import Object
@@ -162,7 +161,7 @@ class Asking:
             edges.wall,
             edges.sleep,
             edges.random,
-            latency.histogram(self.world.metrics),
+            self.world.metrics,
         )
         self.view = View(options(body), around, lambda keys: None)
         self.answers = Answers(self.view.options, self.view.main, self.view.imports)

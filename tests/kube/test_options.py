@@ -49,6 +49,9 @@ READ: dict[str, tuple[str, dict[str, object]]] = {
         },
     ),
     "stale_after-serve": ("stale_after 5m", {"stale": "serve"}),
+    "audit-default": ("", {"audit_s": 1800.0}),
+    "audit": ("audit 10m", {"audit_s": 600.0}),
+    "audit-off": ("audit off", {"audit_s": None}),
     "namespaced": ("namespaces a; namespaced", {"namespaced": True}),
 }
 
@@ -141,6 +144,18 @@ ERRORS: dict[str, tuple[str, str]] = {
         "stale_after 5m x",
         f"{HERE}stale_after x: must be serve, servfail or unready",
     ),
+    "audit-0": (
+        "audit 0s",
+        f"{HERE}audit needs off, or a duration of at least 1s",
+    ),
+    "audit-two": (
+        "audit off 1m",
+        f"{HERE}audit needs off, or a duration of at least 1s",
+    ),
+    "audit-word": (
+        "audit never",
+        'failed to parse audit: never, time: invalid duration "never"',
+    ),
     "stale_after-0": (
         "stale_after 0s",
         f"{HERE}stale_after needs a duration above 0 and a policy",
@@ -180,11 +195,25 @@ def test_zones_without_any_are_those_of_the_block() -> None:
     assert got == Options(("a.test.", "b.test."))
 
 
-def test_more_than_one_endpoint_is_warned_of() -> None:
-    text = ". {\nkubernetes x {\nendpoint http://a http://b\n}\n}\n"
-    parsed = corefile.parse(text, files=FilesInMemory(), environ={})
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (
+            "endpoint http://a http://b",
+            "Multiple endpoints have been deprecated, only the first specified"
+            " endpoint 'http://a' is used",
+        ),
+        (
+            "stale_after 90s unready",
+            "stale_after 90s unready: the API server may have nothing to say"
+            " for longer than that; 120s is safe",
+        ),
+        ("stale_after 90s", ""),
+        ("stale_after 2m servfail", ""),
+    ],
+)
+def test_warnings(line: str, text: str) -> None:
+    corefile_ = f". {{\nkubernetes x {{\n{line}\n}}\n}}\n"
+    parsed = corefile.parse(corefile_, files=FilesInMemory(), environ={})
     _, warnings = read(parsed.blocks[0].directives[0], ["."])
-    assert warnings == [
-        "Multiple endpoints have been deprecated, only the first specified"
-        " endpoint 'http://a' is used"
-    ]
+    assert warnings == ([text] if text else [])

@@ -80,6 +80,13 @@ STREAMS = {
         "a",
         2.0,
     ),
+    "what-nobody-foresaw-falls-back-as-well": Case(
+        [page(A, B), page(A, version=20)],
+        [[TOO_OLD], [ValueError("no such thing")]],
+        ["list", "watch 10", "stream", "list", "watch 20"],
+        "a",
+        1.6,
+    ),
     "cut-before-the-end-removes-nothing": Case(
         [page(A, B)],
         [[TOO_OLD], [added(A), CUT]],

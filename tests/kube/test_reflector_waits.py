@@ -13,6 +13,7 @@ from minidns.kube.resource import (
     ApiError,
 )
 from tests.kube.scripts import (
+    END,
     FOREVER,
     TOO_OLD,
     A,
@@ -212,3 +213,39 @@ async def test_f39_a_relist_lets_the_loop_run_between_chunks() -> None:
         watcher.cancel()
     steps = [after - before for before, after in pairwise(turns)]
     assert max(steps) <= 100
+
+
+async def test_distrusted_it_lists_again_at_once() -> None:
+    clock, kept = Clock(), Kept()
+    script = Scripted(clock, [page(A, B), page(A, version=20)])
+    async with running(script, kept) as made:
+        kept.apply(Applied(svc("z")))
+        made.distrust([svc("z").key])
+        made.distrust([])  # which changes nothing
+        await settle()
+        assert script.asked == ["list", "watch 10", "list", "watch 20"]
+        assert kept.names == ["a"]
+        assert (made.errors, clock.now()) == (0, 1000.0)
+
+
+async def test_distrusted_while_it_waits_it_lists_afterwards() -> None:
+    clock, kept = Clock(), Kept()
+    script = Scripted(clock, [page(A), page(B, version=20)], [[DOWN]])
+    async with running(script, kept) as made:
+        made.distrust([])
+        await settle()
+        assert script.asked == ["list", "watch 10"]
+        await clock.advance(1.6)
+        assert script.asked == ["list", "watch 10", "list", "watch 20"]
+        assert kept.names == ["b"]
+
+
+async def test_distrusted_it_may_list_by_a_stream() -> None:
+    clock, kept = Clock(), Kept()
+    script = Scripted(clock, [page(A, B)], [[FOREVER], [added(B), END, FOREVER]])
+    async with running(script, kept, streaming=True) as made:
+        made.distrust([])
+        await settle()
+        assert script.asked == ["list", "watch 10", "stream"]
+        assert kept.names == ["b"]
+        assert made.version == "20"

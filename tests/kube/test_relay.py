@@ -295,3 +295,27 @@ def test_whatever_happens_in_whatever_order(steps: list[tuple[str, str, int]]) -
             await one.has(there)
 
     asyncio.run(play())
+
+
+async def test_who_comes_second_to_a_resource_does_not_disturb_the_workers() -> None:
+    clock = Clock()
+    relay = Relay(clock.now, BEAT_S)
+    tap = relay.tap(ACCESS, SERVICES, Scripted(clock, [page(A, B)]))
+    audit = Scripted(clock, [page(A)])
+    assert relay.tap(ACCESS, SERVICES, audit) is audit
+    await tap.page("", None)
+    await audit.page("", None)
+    async with worker(relay, clock) as late:
+        await late.has({A.key: A, B.key: B})
+
+
+async def test_the_answer_to_a_question_in_silence_is_a_sign_of_life() -> None:
+    clock = Clock()
+    relay = Relay(clock.now, BEAT_S)
+    tap = relay.tap(ACCESS, SERVICES, Scripted(clock, [page(A)]))
+    await tap.page("", None)
+    await clock.advance(90)
+    await tap.page("", "10")
+    async with worker(relay, clock) as late:
+        await late.has({A.key: A})
+    assert late.proof[-1] == clock.now()
