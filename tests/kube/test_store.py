@@ -16,6 +16,7 @@ from minidns.kube.objects import (
 )
 from minidns.kube.store import Store
 from tests.kube.made import imported, namespace, pod, service, slice_of
+from tests.kube.made import store as filled_with
 
 WEB = service("a/web", "10.96.0.1 fd00::1")
 SLICE = slice_of("a/web", "10.0.0.1 10.0.0.2=h !10.0.0.3")
@@ -182,3 +183,38 @@ def test_an_import_is_kept_as_the_service_it_amounts_to() -> None:
 def test_all_that_is_known() -> None:
     known: list[Object] = list(filled()[0].objects())
     assert known == list(KNOWN)
+
+
+def test_what_is_there_by_kind_and_namespace() -> None:
+    made = filled_with(
+        [namespace("a"), service("a/web", "10.96.0.1"), service("b/web")]
+    )
+    assert list(made.keys(Namespace)) == [Key("", "a")]
+    assert list(made.keys(Service)) == [Key("a", "web"), Key("b", "web")]
+    assert list(made.keys(Service, "b")) == [Key("b", "web")]
+    assert not list(made.keys(Pod))
+    assert made.find(Service, Key("a", "web")) == service("a/web", "10.96.0.1")
+    assert made.find(Namespace, Key("", "b")) is None
+
+
+def test_what_it_would_be_no_news_to_apply() -> None:
+    same = service("a/web", "10.96.0.1")
+    newer = replace(same, meta=Meta("uid-Service-a/web", "2"))
+    made = filled_with([same, namespace("a"), slice_of("a/web", "10.0.0.1")])
+    held = [same, namespace("a"), slice_of("a/web", "10.0.0.1")]
+    news = [
+        newer,
+        namespace("b"),
+        slice_of("a/web", "!10.0.0.1"),
+        pod("a/p", "10.0.0.1"),
+    ]
+    assert [made.holds(each) for each in held] == [True] * 3
+    assert [made.holds(each) for each in news] == [False] * 4
+    assert made.holds(pod("a/p", "10.0.0.1", deleting=True))
+
+
+def test_an_import_is_held_as_the_service_it_amounts_to() -> None:
+    made = filled_with([imported("a/web", "10.96.0.1")])
+    assert made.holds(imported("a/web", "10.96.0.1"))
+    assert list(made.keys(ServiceImport)) == [Key("a", "web")]
+    assert not made.holds(imported("a/web", ""))
