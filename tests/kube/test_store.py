@@ -201,8 +201,8 @@ def test_what_it_would_be_no_news_to_apply() -> None:
     same = service("a/web", "10.96.0.1")
     newer = replace(same, meta=Meta("uid-Service-a/web", "2"))
     made = filled_with([same, namespace("a"), slice_of("a/web", "10.0.0.1")])
-    held = [same, namespace("a"), slice_of("a/web", "10.0.0.1")]
-    news = [
+    held: list[Object] = [same, namespace("a"), slice_of("a/web", "10.0.0.1")]
+    news: list[Object] = [
         newer,
         namespace("b"),
         slice_of("a/web", "!10.0.0.1"),
