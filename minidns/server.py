@@ -83,7 +83,7 @@ class Server:
         self._shutting_down = False
         self._reloading = asyncio.Lock()
         self._panics = self.metrics.counter(
-            "coredns_panics_total", "A metrics that counts the number of panics."
+            "coredns_panics_total", "Unexpected failures while answering."
         )
         self.metrics.before_scrape.append(self._tell)
 

@@ -23,7 +23,7 @@ def histogram(metrics: Metrics) -> Histogram:
     """Return the family CoreDNS calls DNS programming latency."""
     return metrics.histogram(
         "coredns_kubernetes_dns_programming_duration_seconds",
-        "Histogram of the time (in seconds) it took to program a dns instance.",
+        "Seconds from the cause of a change of endpoints to the answers.",
         ("service_kind",),
         BUCKETS,
     )

@@ -75,7 +75,7 @@ def autopath(
     """
     successes = site.metrics.counter(
         "coredns_autopath_success_total",
-        "Counter of requests that did autopath.",
+        "Questions for which a name was found.",
         ("server",),
     )
 

@@ -98,7 +98,7 @@ def dns64(options: Options, site: Site) -> Plugin:
     """Return the plugin that translates as ``options`` say."""
     translated = site.metrics.counter(
         "coredns_dns64_requests_translated_total",
-        "Counter of DNS requests translated by dns64.",
+        "Queries whose answer was made of A records.",
         ("server",),
     )
 

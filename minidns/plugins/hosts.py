@@ -126,12 +126,12 @@ class Table:
         """Length and hash of the text that was read last."""
         self._entries = site.metrics.gauge(
             "coredns_hosts_entries",
-            "The combined number of entries in hosts and Corefile.",
+            "Addresses of names and names of addresses, in all.",
             ("hostsfile",),
         )
         self._reloaded = site.metrics.gauge(
             "coredns_hosts_reload_timestamp_seconds",
-            "The timestamp of the last reload of hosts file.",
+            "When the hosts file was last read, in Unix seconds.",
         )
 
     def _empty(self) -> Hosts:

@@ -147,17 +147,17 @@ class Writer:
         more = (*labels, "section", "template")
         self._matches = site.metrics.counter(
             "coredns_template_matches_total",
-            "Counter of template regex matches.",
+            "Queries that a template took.",
             labels,
         )
         self._failures = site.metrics.counter(
             "coredns_template_template_failures_total",
-            "Counter of go template failures.",
+            "Templates that could not be filled in.",
             more,
         )
         self._bad_records = site.metrics.counter(
             "coredns_template_rr_failures_total",
-            "Counter of mis-templated RRs.",
+            "Filled-in templates that are no record.",
             more,
         )
 
