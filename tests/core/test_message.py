@@ -102,9 +102,10 @@ def test_malformed(wire: bytes) -> None:
 def test_any_bytes_behind_a_question(body: bytes, an: int, ns: int) -> None:
     head = GOOD[:6] + struct.pack("!3H", an, ns, 0) + GOOD[12:QUESTION_END]
     try:
-        decode_reply(head + body)
+        read = decode_reply(head + body)
     except FormatError:
         return
+    assert sum(len(each.rdata) for each in read.answer) <= an
 
 
 @given(st.data())
@@ -123,7 +124,7 @@ def test_any_mutation(data: st.DataObject) -> None:
         return
     for section in read[5:8]:
         for rrset in section:
-            rdata.to_lines(rrset)
+            assert all(line.isprintable() for line in rdata.to_lines(rrset))
 
 
 @pytest.mark.parametrize("rtype", [2, 5, 12])

@@ -210,7 +210,8 @@ def test_any_bytes_behind_a_header(body: bytes, an: int, ar: int) -> None:
         query = decode_query(wire)
     except DnsError:
         return
-    dns.message.from_wire(encode_response(query, Response(Rcode.NXDOMAIN)))
+    reply = dns.message.from_wire(encode_response(query, Response(Rcode.NXDOMAIN)))
+    assert reply.id == int.from_bytes(wire[:2])
 
 
 # -- responses
