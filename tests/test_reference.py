@@ -1,0 +1,173 @@
+"""Pages that describe minidns as a whole, beside what it is: Corefile, flags, metrics."""
+
+import argparse
+import re
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from minidns import __main__, commands, plugins
+from minidns.core.corefile import ConfigError
+from minidns.plugins import ignored
+from tests import process
+from tests.plugins.test_prometheus_families import COUNTERS, GAUGES, HISTOGRAMS
+from tests.test_metrics import AT_ONCE, FAMILIES, PROCESS
+from tests.whole import whole
+
+ROOT = Path(__file__).parents[1]
+COREFILE, CLI, METRICS = (
+    (ROOT / f"docs/{name}.md").read_text() for name in ("corefile", "cli", "metrics")
+)
+
+# -- corefile.md
+
+
+def listed(fence: str) -> list[str]:
+    """Return the words in a fenced block of the page about the Corefile."""
+    (text,) = re.findall(rf"^```{fence}\n(.*?)^```", COREFILE, re.MULTILINE | re.DOTALL)
+    return str(text).split()
+
+
+def test_the_order_is_that_of_the_code() -> None:
+    assert listed("order") == list(plugins.names())
+
+
+def test_every_plugin_of_coredns_is_in_one_list() -> None:
+    found = chain(*(listed(each) for each in ("done", "ignored", "refused")))
+    assert sorted(found) == sorted(plugins.ORDER)
+
+
+@pytest.mark.parametrize("name", listed("done"))
+def test_done(name: str) -> None:
+    assert (ROOT / f"minidns/plugins/{name}.py").exists()
+
+
+@pytest.mark.parametrize("name", listed("ignored"))
+def test_ignored(name: str) -> None:
+    assert name in plugins.OBSERVING
+    ignored.setup(name)
+
+
+@pytest.mark.parametrize("name", listed("refused"))
+async def test_refused(name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        async with whole(f". {{\n{name}\n}}\n"):
+            pass
+    assert str(caught.value) == f"plugin/{name}: not supported by minidns"
+
+
+# -- cli.md
+
+PARSERS = {"minidns": __main__.parser()} | {
+    f"minidns {each.name}": each.load().parser() for each in commands.COMMANDS
+}
+
+
+def section(heading: str) -> str:
+    found = re.search(
+        rf"^## {heading}\n(.*?)(?=^## |\Z)", CLI, re.MULTILINE | re.DOTALL
+    )
+    assert found, f"docs/cli.md has no section {heading}"
+    return found[1]
+
+
+def actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    return (each for each in parser._actions if each.help != argparse.SUPPRESS)
+
+
+@pytest.mark.parametrize("command", PARSERS)
+def test_every_flag_is_described_and_no_other(command: str) -> None:
+    described = {
+        word.split()[0]
+        for row in re.findall(r"^\| (`.*?) \|", section(command), re.MULTILINE)
+        for word in re.findall(r"`([^`]+)`", row)
+    }
+    flags = set()
+    for action in actions(PARSERS[command]):
+        flags |= set(action.option_strings) or {action.dest}
+    assert described == flags
+
+
+@pytest.mark.parametrize("command", PARSERS)
+def test_defaults_and_choices_are_said(command: str) -> None:
+    text = section(command)
+    for action in actions(PARSERS[command]):
+        for word in (*(action.choices or ()), *said_default(action)):
+            assert str(word) in text
+
+
+def said_default(action: argparse.Action) -> list[str]:
+    default = action.default
+    known = default not in (None, False, argparse.SUPPRESS)
+    return [str(default)] if known and action.nargs != 0 else []
+
+
+async def test_what_check_prints_is_what_the_page_says(tmp_path: Path) -> None:
+    good, bad = re.findall(r"^```\n(.*?)^```", section("minidns check"), re.M | re.S)
+    path = tmp_path / "Corefile"
+    path.write_text(
+        ".:1053 {\n    errors\n    log\n    cache 30\n    forward . 192.0.2.53\n}\n"
+    )
+    status, out, _ = await process.run("check", cwd=tmp_path)
+    assert (status, out) == (0, good)
+    path.write_text(".:1053 {\n    forwrd . 192.0.2.53\n}\n")
+    status, _, err = await process.run("check", cwd=tmp_path)
+    assert (status, err) == (1, bad)
+
+
+# -- metrics.md
+
+ROWS = {
+    name: (kind, labels.split(", ") if labels else [])
+    for name, kind, labels in re.findall(
+        r"^\| `(\w+)` \| ([\w, ]+?) \| ([\w, ]*?) ?\| ", METRICS, re.MULTILINE
+    )
+}
+KNOWN = {
+    **{
+        f"coredns_{name}_total": ("counter", labels)
+        for name, labels in COUNTERS.items()
+    },
+    **{f"coredns_{name}": ("gauge", labels) for name, labels in GAUGES.items()},
+    **{
+        f"coredns_{name}": ("histogram", labels)
+        for name, (labels, _) in HISTOGRAMS.items()
+    },
+    **{
+        f"coredns_{name}{'_total' if kind == 'counter' else ''}": (kind, labels)
+        for name, (kind, labels, _) in FAMILIES.items()
+    },
+    "coredns_autopath_success_total": ("counter", "server"),
+}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_metric_is_described(name: str) -> None:
+    kind, labels = ROWS[name]
+    assert kind.split(",")[0].split()[0] == KNOWN[name][0]
+    assert set(labels) == set(KNOWN[name][1].split())
+    bare = name.removeprefix("coredns_").removesuffix("_total")
+    is_there = bare in AT_ONCE or bare == "health_request_duration_seconds"
+    assert kind.endswith(", 0") == is_there
+
+
+def test_no_other_is() -> None:
+    assert {name for name in ROWS if name.startswith("coredns_")} == set(KNOWN)
+
+
+def test_those_of_our_own_and_of_the_process_are() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "minidns").rglob("*.py"))
+    ours = set(re.findall(r'"(minidns_(?!kubernetes)\w+)"', source))
+    assert {name for name in ROWS if name.startswith("minidns_")} == ours
+    for name in PROCESS:
+        assert f"`process_{name}" in METRICS
+
+
+def test_rules_name_metrics_that_there_are() -> None:
+    (*rules,) = re.findall(r"^```promql\n(.*?)^```", METRICS, re.MULTILINE | re.DOTALL)
+    used = set(re.findall(r"\b(?:coredns|minidns)_\w+", "".join(rules)))
+    assert len(rules) == 2
+    for name in used:
+        assert re.sub(r"_(bucket|count|sum)$", "", name) in ROWS
