@@ -53,6 +53,7 @@ class WorkProcess:
         work: Work,
         desk: Desk,
         metrics: Metrics,
+        silence_s: float,
     ) -> None:
         self.pid = process.pid
         self.serving = asyncio.Event()
@@ -64,13 +65,16 @@ class WorkProcess:
         self._link = link
         self._desk = desk
         self._metrics = metrics
+        self._silence_s = silence_s
         self._answers: set[asyncio.Task[None]] = set()
         self._life = asyncio.create_task(self._live(work))
         metrics.workers.add(self.pid)
 
     @classmethod
-    async def start(cls, work: Work, desk: Desk, metrics: Metrics) -> Self:
-        """Start a process on ``work``.
+    async def start(
+        cls, work: Work, desk: Desk, metrics: Metrics, silence_s: float = SILENCE_S
+    ) -> Self:
+        """Start a process on ``work``; it is killed when it says nothing for so long.
 
         Raises:
             OSError: the machine does not give one.
@@ -94,7 +98,7 @@ class WorkProcess:
         except BaseException:
             ours.close()  # which ends a process that came into being all the same
             raise
-        return cls(process, link, work, desk, metrics)
+        return cls(process, link, work, desk, metrics, silence_s)
 
     async def stop(self) -> None:
         """Let it finish what is under way; return when it has ended."""
@@ -112,14 +116,14 @@ class WorkProcess:
     async def _live(self, work: Work) -> None:
         """Give it its work, and hear it to its end."""
         try:
-            async with asyncio.timeout(SILENCE_S):
+            async with asyncio.timeout(self._silence_s):
                 await self._say(work)
             while True:
-                async with asyncio.timeout(SILENCE_S):
+                async with asyncio.timeout(self._silence_s):
                     message = await self._link.receive()
                 self._hear(message)
         except TimeoutError:
-            self.why = f"it said nothing for {SILENCE_S:.0f} s"
+            self.why = f"it said nothing for {self._silence_s:g} s"
             self._kill()
         except (EOFError, OSError, DecodeError):
             pass  # it has ended, or is about to

@@ -1,6 +1,7 @@
 """*multisocket* with real processes: who answers, who dies, who takes over, the end."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -100,6 +101,37 @@ async def test_one_that_dies_again_and_again_is_replaced_after_a_while(
             for _ in range(20):  # nobody has a worker now, and nobody waits for one
                 assert await clients.told(NAME) == {OLD: SIZE}
         assert sum("answers (pid" in line for line in server.lines) == 3
+
+
+async def test_one_that_cannot_start_is_tried_again(
+    stand: Stand, tmp_path: Path
+) -> None:
+    resolvers = tmp_path / "resolv.conf"
+    resolvers.write_text("nameserver 127.0.0.1\n")
+    stand.write(more=f"forward example.net {resolvers}")
+    async with process.minidns(*stand.args, "-log.format", "json") as server:
+        first = await worker(server)
+        resolvers.unlink()
+        os.kill(first, signal.SIGKILL)
+        line = await server.said("Worker 1 does not come to answer")
+        assert str(resolvers) in line
+        with crowd(stand.port) as clients:
+            assert await clients.told(NAME) == {OLD: SIZE}
+            resolvers.write_text("nameserver 127.0.0.1\n")
+            await worker(server, nth=2)
+            assert await clients.told(NAME) == {OLD: SIZE}
+
+
+async def test_workers_write_the_log_in_the_form_of_all(stand: Stand) -> None:
+    stand.write(more="log")
+    async with process.minidns(*stand.args, "-log.format", "json") as server:
+        await worker(server)
+        with crowd(stand.port) as clients:
+            assert await clients.told(NAME) == {OLD: SIZE}
+            await until(lambda: sum("NOERROR" in x for x in server.lines) == SIZE)
+        for line in server.lines:
+            if "NOERROR" in line:
+                assert json.loads(line)["plugin"] == "log"
 
 
 async def test_a_worker_ignores_what_is_the_main_processes_to_hear(

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as read_openmetrics,
@@ -130,3 +133,34 @@ def test_H07_hostile_label_values(accept: str) -> None:
     read = read_openmetrics if accept else read_text
     families = {each.name: each for each in read(text)}
     assert families["coredns_x"].samples[0].labels == {"zone": value}
+
+
+def test_figures_of_workers_are_added_to_ours(metrics: Metrics) -> None:
+    added = ("process_resident_memory_bytes", "process_open_fds")
+    own = ("process_start_time_seconds", "process_max_fds")
+    exposition = Exposition(metrics)
+    before = numbers(exposition.page("").body.decode())
+    with subprocess.Popen(
+        [sys.executable, "-c", "input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    ) as worker:
+        metrics.workers.add(worker.pid)
+        during = numbers(exposition.page("").body.decode())
+    after = numbers(exposition.page("").body.decode())  # one that is no more
+    for name in added:
+        assert during[name, ""] > before[name, ""]
+        assert after[name, ""] < during[name, ""]
+    for name in own:
+        assert during[name, ""] == before[name, ""]
+    cpu = "process_cpu_seconds_total"
+    assert before[cpu, ""] <= during[cpu, ""] <= after[cpu, ""]
+
+
+def test_gauges_that_only_workers_have(metrics: Metrics) -> None:
+    entries = metrics.gauge("coredns_cache_entries", "Entries.", ("type",))
+    assert b"coredns_cache_entries" not in Exposition(metrics).page("").body
+    entries.elsewhere[1] = {("success",): 2}
+    entries.elsewhere[2] = {("success",): 3}
+    got = numbers(Exposition(metrics).page("").body.decode())
+    assert got["coredns_cache_entries", ""] == 5
