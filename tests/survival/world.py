@@ -25,6 +25,7 @@ import dns.rrset
 
 from sim.apihttp import ApiServer
 from sim.apiserver import Cluster
+from sim.faults import Action
 from tests.conformance.cases import objects
 from tests.process import DEADLINE_S, free_port
 
@@ -170,8 +171,20 @@ def reply_to(wire: bytes) -> bytes:
     return reply.to_wire()
 
 
+@dataclass
+class Api:
+    """An API server that runs in another thread."""
+
+    server: ApiServer
+    loop: asyncio.AbstractEventLoop
+
+    def act(self, action: Action) -> None:
+        """Do something to its watches, or to itself."""
+        run(self.loop, self.server.act(action))
+
+
 @contextlib.contextmanager
-def api(kubeconfig: Path) -> Iterator[ApiServer]:
+def api(kubeconfig: Path) -> Iterator[Api]:
     """Serve the conformance objects over HTTP; write a kubeconfig that leads there."""
     cluster = Cluster(with_controllers=False)
     cluster.load(objects())
@@ -180,7 +193,7 @@ def api(kubeconfig: Path) -> Iterator[ApiServer]:
         run(loop, server.__aenter__())
         try:
             server.kubeconfig(kubeconfig)
-            yield server
+            yield Api(server, loop)
         finally:
             run(loop, server.__aexit__(None, None, None))
 
