@@ -48,6 +48,7 @@ def lines(found: Found, *, diff: bool = False) -> Iterator[str]:
     yield from show.table([_DNS, *(_dns_row(each, found) for each in found.dns)])
     yield ""
     yield from _enrolled(found.enrolments)
+    yield from found.unreadable
     yield ""
     rows = [
         (each.namespace, each.maker, str(each.pods), ", ".join(each.asks), each.by)

@@ -173,9 +173,16 @@ async def twins_of(session: Session, ref: Ref) -> list[tuple[Json, Record]]:
     if ref.kind is not DEPLOYMENT:
         return []
     path = DEPLOYMENT.path(ref.namespace)
-    found = await session.api.listed(path, lambda obj: obj, labels=LABEL)
-    carried = [(obj, record.of(obj)) for obj in found]
-    return [(obj, made) for obj, made in carried if made and made.of == ref.name]
+    twins = []
+    for obj in await session.api.listed(path, lambda obj: obj, labels=LABEL):
+        try:
+            made = record.of(obj)
+        except Refusal as refusal:
+            session.tell(str(refusal))
+            continue
+        if made and made.of == ref.name:
+            twins.append((obj, made))
+    return twins
 
 
 async def _removed(session: Session, twin: Json) -> None:
@@ -217,20 +224,28 @@ def _seen(twin: Json, made: Record) -> Record:
     return made._replace(twin=ref_of(twin).name, of="")
 
 
-async def enrolments(session: Session, namespace: str) -> list[tuple[Ref, Record]]:
-    """Return every enrolment in a namespace; empty: in all of them.
+async def enrolments(
+    session: Session, namespace: str
+) -> tuple[list[tuple[Ref, Record]], list[str]]:
+    """Return every enrolment in a namespace, and what is wrong with those left out.
 
-    A twin stands for its first where that carries no record.
+    Without a namespace, those in all. A twin stands for its first where that carries
+    no record.
     """
     found: dict[Ref, Record] = {}
+    wrong: list[str] = []
     for kind in WORKLOADS:
         for obj in await session.api.listed(kind.path(namespace), _carrying):
-            if obj is not None and (made := record.of(obj)):
-                if made.of:
-                    found.setdefault(_first(ref_of(obj), made), _seen(obj, made))
-                else:
-                    found[ref_of(obj)] = made
-    return list(found.items())
+            try:
+                made = record.of(obj) if obj else None
+            except Refusal as refusal:
+                wrong.append(str(refusal))
+                continue
+            if obj and made and made.of:
+                found.setdefault(_first(ref_of(obj), made), _seen(obj, made))
+            elif obj and made:
+                found[ref_of(obj)] = made
+    return list(found.items()), wrong
 
 
 def _carrying(obj: Json) -> Json | None:

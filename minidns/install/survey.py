@@ -63,6 +63,8 @@ class Found:
 
     dns: tuple[Dns, ...]
     enrolments: tuple[Enrolment, ...]
+    unreadable: tuple[str, ...]
+    """What is wrong with records that were edited, a line each."""
     users: tuple[Users, ...]
 
 
@@ -84,13 +86,14 @@ async def look(session: Session, namespace: str) -> Found:
     others = [s for s in services if s is not first and _counts(s, first, asked)]
     names = {s["spec"]["clusterIP"]: _name(s) for s in (first, *others)}
     corefile = await _corefile(session, first)
-    enrolled = await steps.enrolments(session, namespace)
+    enrolled, wrong = await steps.enrolments(session, namespace)
     return Found(
         dns=(
             await _dns(session, first, None),
             *[await _dns(session, each, corefile) for each in others],
         ),
         enrolments=tuple(_enrolments(session, enrolled)),
+        unreadable=tuple(wrong),
         users=tuple(_users(use, count, names) for use, count in uses),
     )
 

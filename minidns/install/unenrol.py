@@ -3,12 +3,13 @@
 import argparse
 from collections.abc import Sequence
 
-from minidns.install import changes, kinds, record, session, show, steps
+from minidns.install import changes, kinds, record, refusal, session, show, steps
 from minidns.install.kinds import Ref
 from minidns.install.record import Record
 from minidns.install.refusal import Refusal
 from minidns.install.session import Session
 from minidns.kube.documents import Refused
+from minidns.kube.resource import ApiError
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,23 +46,33 @@ def main(argv: Sequence[str]) -> int:
 
 async def unenrol(args: argparse.Namespace, session: Session) -> int:
     """Do what the arguments say; return the exit status."""
-    if args.what:
-        ref = kinds.read(args.what, args.namespace or "default")
-        found = await steps.enrolment_of(session, ref)
-    else:
-        found = await steps.enrolments(session, args.namespace or "")
-    if args.expired:
-        now = session.wall()
-        found = [(ref, made) for ref, made in found if made.is_over(now)]
+    found, wrong = await _meant(args, session)
+    for line in wrong:
+        session.tell(line)
     if not found:
         session.tell("nothing is enrolled" + (" past its time" * args.expired))
-        return 0
+        return 1 if wrong else 0
     for ref, made in found:
         for line in await _shown(session, ref, made):
             session.out(line)
     if not session.ask(f"Put back {', '.join(str(ref) for ref, _ in found)}?"):
         raise Refusal("nothing was changed, as you wish")
-    return await _put_back(session, [ref for ref, _ in found], args.timeout)
+    status = await _put_back(session, [ref for ref, _ in found], args.timeout)
+    return 1 if wrong else status
+
+
+async def _meant(
+    args: argparse.Namespace, session: Session
+) -> tuple[list[tuple[Ref, Record]], list[str]]:
+    """Return the enrolments meant, and what is wrong with others."""
+    if args.what:
+        ref = kinds.read(args.what, args.namespace or "default")
+        return await steps.enrolment_of(session, ref), []
+    found, wrong = await steps.enrolments(session, args.namespace or "")
+    if args.expired:
+        now = session.wall()
+        found = [(ref, made) for ref, made in found if made.is_over(now)]
+    return found, wrong
 
 
 async def _put_back(session: Session, refs: Sequence[Ref], timeout_s: float) -> int:
@@ -71,7 +82,10 @@ async def _put_back(session: Session, refs: Sequence[Ref], timeout_s: float) -> 
         try:
             await steps.restored(session, ref, timeout_s)
             session.tell(f"{ref}: as it was before")
-        except (Refusal, Refused) as problem:
+        except Refused as refused:
+            session.tell(f"{ref}: {refusal.of(refused)}")
+            status = 1
+        except (Refusal, ApiError) as problem:
             session.tell(f"{ref}: {problem}")
             status = 1
     return status

@@ -245,7 +245,7 @@ class Desk:
     when_asked: Callable[[], object] = lambda: None
     """Called before they answer."""
     now: float = 1_000_000.0
-    slept: Callable[[float], None] = lambda _: None
+    slept: Callable[[float], object] = lambda _: None
     """Called with the time whenever the command waits."""
 
     @property
