@@ -1,14 +1,13 @@
 """The command line: serve, as CoreDNS is started, or one of the commands."""
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minidns import __version__, commands
+from minidns.commands import up
 
 if TYPE_CHECKING:  # imported when needed: --help and --version are to be quick
     from minidns.server import Settings, Started
@@ -72,13 +71,7 @@ def parser() -> argparse.ArgumentParser:
     laptop.add_argument(
         "--kubeconfig", metavar="FILE", help="serve this cluster's names"
     )
-    laptop.add_argument("--context", metavar="NAME", help="context in the kubeconfig")
-    laptop.add_argument(
-        "--listen",
-        metavar="HOST:PORT",
-        default="127.0.0.1:5353",
-        help="where to answer (127.0.0.1:5353)",
-    )
+    up.add_options(laptop.add_argument, up.LISTEN)
     made.add_argument("words", nargs="*", help=argparse.SUPPRESS)
     return made
 
@@ -128,6 +121,8 @@ def _serve(args: argparse.Namespace) -> int:
         return 0
     if not args.port.isdecimal() or not 0 <= int(args.port) <= 65535:
         return _fail(f"-dns.port {args.port}: not a port (0 to 65535)", 2)
+    import asyncio  # only now: a command that asks one question is to start quickly
+
     from minidns import edges, logs
     from minidns.core.corefile import ConfigError
     from minidns.core.metrics import Metrics
@@ -153,7 +148,7 @@ def _settings(args: argparse.Namespace, text: str = "") -> "Settings":
     from minidns.server import Settings
 
     quiet, name = args.quiet or bool(text), "Corefile"
-    file = args.conf or ("Corefile" if Path("Corefile").exists() else "")
+    file = args.conf or ("Corefile" if os.path.exists("Corefile") else "")
     if file == "stdin":
         text, name = sys.stdin.read(), "/dev/stdin"
     return Settings(
@@ -170,6 +165,8 @@ def _settings(args: argparse.Namespace, text: str = "") -> "Settings":
 
 def _laptop(args: argparse.Namespace) -> "tuple[Settings, Started]":
     """Return what to serve of the cluster that ``--kubeconfig`` names."""
+    from pathlib import Path
+
     from minidns import laptop
     from minidns.core.corefile import ConfigError
     from minidns.net.endpoint import split
@@ -182,13 +179,16 @@ def _laptop(args: argparse.Namespace) -> "tuple[Settings, Started]":
         number = int(port)
     except ValueError as exc:
         raise ConfigError(f"--listen {args.listen}: HOST:PORT is needed") from exc
-    text = laptop.corefile(kubeconfig, context, host or "127.0.0.1", number)
-    return _settings(args, text), laptop.Welcome(name, host or "127.0.0.1")
+    host, aliases = host or "127.0.0.1", [laptop.alias(each) for each in args.alias]
+    upstream = args.resolv_conf or laptop.resolv_conf()
+    text = laptop.corefile(kubeconfig, context, host, number, aliases, upstream)
+    return _settings(args, text), laptop.Welcome(name, host, aliases)
 
 
 def _write_pid(path: str | None) -> None:
     if path:
-        Path(path).write_text(f"{os.getpid()}\n")
+        with open(path, "w") as file:
+            file.write(f"{os.getpid()}\n")
 
 
 if __name__ == "__main__":

@@ -1,30 +1,32 @@
 """minidns on a laptop: kind's Corefile, fitted to a machine that is not a Pod."""
 
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
 
+from minidns.core import names, resolvconf
 from minidns.core.corefile import ConfigError
 from minidns.server import Server
 
 _COREFILE = """\
 .:{port} {{
     bind {host}
-    errors
+    errors{aliases}
     kubernetes cluster.local in-addr.arpa ip6.arpa {{
         kubeconfig "{kubeconfig}"{context}
         pods insecure
         fallthrough in-addr.arpa ip6.arpa
         ttl 30
     }}
-    forward . /etc/resolv.conf {{
+    forward . {resolv_conf} {{
         max_concurrent 1000
     }}
     cache 30 {{
-        disable success cluster.local
-        disable denial cluster.local
+        disable success {fresh}
+        disable denial {fresh}
     }}
     loop
     loadbalance
@@ -34,10 +36,85 @@ _COREFILE = """\
 scrapes a laptop, there is no file to watch, and their ports may be somebody else's."""
 
 
-def corefile(kubeconfig: str, context: str, host: str, port: int) -> str:
-    """Return the Corefile that serves a kubeconfig's cluster at ``host:port``."""
+_ALIAS = """
+    rewrite stop {{
+        name regex ^(.*\\.)?{alias}$ {{1}}cluster.local.
+        answer name ^(.*\\.)?cluster\\.local\\.$ {{1}}{zone}
+        answer value ^(.*\\.)?cluster\\.local\\.$ {{1}}{zone}
+    }}"""
+"""Whole labels only, and back again in all of an answer: a negative one's SOA must be
+at or above the name, or nobody keeps it (RFC 2308 5)."""
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+RESOLV_CONF = "/etc/resolv.conf"
+STUB = "127.0.0.53"
+"""systemd-resolved's own address, which it writes into that file."""
+BEHIND_STUB = "/run/systemd/resolve/resolv.conf"
+"""Whom systemd-resolved asks; servers at other ports than 53 are not in it."""
+
+
+def corefile(
+    kubeconfig: str,
+    context: str,
+    host: str,
+    port: int,
+    aliases: Sequence[str] = (),
+    resolv_conf: str = RESOLV_CONF,
+) -> str:
+    """Return the Corefile that serves a kubeconfig's cluster at ``host:port``.
+
+    ``aliases`` are zones with the same names as cluster.local.
+    """
     named = f' "{context}"' if context else ""
-    return _COREFILE.format(host=host, port=port, kubeconfig=kubeconfig, context=named)
+    return _COREFILE.format(
+        host=host,
+        port=port,
+        kubeconfig=kubeconfig,
+        context=named,
+        aliases="".join(map(_alias_lines, aliases)),
+        # an alias is kept as little as what it stands for
+        fresh=" ".join(("cluster.local", *aliases)),
+        resolv_conf=f'"{resolv_conf}"',
+    )
+
+
+def _alias_lines(zone: str) -> str:
+    return _ALIAS.format(alias=zone.replace(".", "\\."), zone=zone)
+
+
+def alias(text: str) -> str:
+    """Return ``text`` as a zone that may stand for cluster.local.
+
+    Raises:
+        ConfigError: it is no name, or one that could not work.
+
+    """
+    zone = names.absolute(text)
+    labels = names.labels(zone)
+    if not labels or not all(map(_LABEL.fullmatch, labels)) or len(zone) > 190:
+        raise ConfigError(f"--alias {text!r}: not the name of a zone")
+    if zone.endswith(".local.") or zone == "local.":
+        raise ConfigError(
+            f"--alias {text}: an alias is to get away from .local, which belongs to"
+            " mDNS; k8s.internal would do"
+        )
+    if names.is_below(zone, "arpa."):
+        raise ConfigError(f"--alias {text}: the names of addresses have no alias")
+    return zone
+
+
+def resolv_conf(root: Path = Path("/")) -> str:
+    """Return the file that says whom to forward to on this machine.
+
+    Where that is systemd-resolved, the servers behind it, as for a kubelet: it may have
+    been told to ask us, and would be asked back.
+    """
+    try:
+        text = (root / RESOLV_CONF[1:]).read_text("utf-8", "replace")
+    except OSError:
+        return RESOLV_CONF
+    stub = resolvconf.nameservers(text) == (STUB,)
+    return BEHIND_STUB if stub and (root / BEHIND_STUB[1:]).exists() else RESOLV_CONF
 
 
 def cluster(kubeconfig: str, context: str) -> str:
@@ -68,9 +145,10 @@ def cluster(kubeconfig: str, context: str) -> str:
 class Welcome:
     """Prints what runs and what to try, once it runs."""
 
-    def __init__(self, name: str, host: str) -> None:
+    def __init__(self, name: str, host: str, aliases: Sequence[str] = ()) -> None:
         self._name = name
         self._host = host
+        self._aliases = aliases
         self._began = time.monotonic()
 
     def __call__(self, server: Server) -> None:
@@ -87,13 +165,14 @@ class Welcome:
             yield f"in sync after {time.monotonic() - self._began:.1f} s"
         else:
             yield "not in sync yet: cluster names give SERVFAIL until then; see the log"
-        for query in _TO_TRY:
+        for zone in self._aliases:
+            yield f"{zone.rstrip('.')} stands for cluster.local"
+        for query in self._to_try():
             yield f"try: dig @{self._host} -p {listening.port} {query}"
         yield "stop with Ctrl-C"
 
-
-_TO_TRY = (
-    "kubernetes.default.svc.cluster.local",
-    "kube-dns.kube-system.svc.cluster.local SRV",
-    "example.org",
-)
+    def _to_try(self) -> Iterator[str]:
+        zone = next(iter(self._aliases), "cluster.local.").rstrip(".")
+        yield f"kubernetes.default.svc.{zone}"
+        yield f"kube-dns.kube-system.svc.{zone} SRV"
+        yield "example.org"

@@ -123,3 +123,101 @@ async def test_listen_needs_a_port(tmp_path: Path) -> None:
         )
     assert status == 1
     assert err == "--listen localhost: HOST:PORT is needed\n"
+
+
+ALIASES = ("--alias", "k8s.internal", "--alias", "c1.example.org")
+
+
+@pytest.mark.parametrize(
+    ("name", "qtype", "rcode", "answer"),
+    [
+        ("kubernetes.default.svc.k8s.internal.", "A", "NOERROR", "10.96.0.1"),
+        ("kubernetes.default.svc.c1.example.org.", "A", "NOERROR", "10.96.0.1"),
+        ("kubernetes.default.svc.cluster.local.", "A", "NOERROR", "10.96.0.1"),
+        (
+            "_https._tcp.kubernetes.default.svc.k8s.internal.",
+            "SRV",
+            "NOERROR",
+            "0 100 443 kubernetes.default.svc.k8s.internal.",
+        ),
+        ("nope.default.svc.k8s.internal.", "A", "NXDOMAIN", "k8s.internal."),
+        ("k8s.internal.", "A", "NOERROR", "k8s.internal."),
+        ("1.0.96.10.in-addr.arpa.", "PTR", "NOERROR", "kubernetes.default.svc.cluster.local."),
+    ],
+    ids=["a", "second-alias", "cluster.local-too", "srv-and-its-target", "nxdomain-soa", "apex-nodata", "ptr-is-cluster.local"],
+)  # fmt: skip
+async def test_an_alias_has_the_same_names(
+    name: str, qtype: str, rcode: str, answer: str, tmp_path: Path
+) -> None:
+    async with api(tmp_path) as (_, path):
+        port = process.free_port()
+        async with process.minidns(*flags(path, port), *ALIASES) as running:
+            await running.said("in sync")
+            reply = await client.ask(port, name, qtype)
+    assert dns.rcode.to_text(reply.rcode()) == rcode
+    if reply.answer:
+        assert str(reply.answer[0][0]) == answer
+        assert str(reply.answer[0].name) == name
+    else:
+        assert str(reply.authority[0].name) == answer
+        assert name.endswith(answer)  # or nobody keeps it (RFC 2308 5)
+
+
+def test_an_alias_is_whole_labels() -> None:
+    text = laptop.corefile("k", "", "127.0.0.1", 5353, ["k8s.example.org."])
+    assert r"name regex ^(.*\.)?k8s\.example\.org\.$ {1}cluster.local." in text
+    assert "disable denial cluster.local k8s.example.org." in text
+
+
+async def test_a_name_that_only_ends_like_an_alias_is_forwarded(tmp_path: Path) -> None:
+    async with api(tmp_path) as (_, path):
+        port, file = process.free_port(), tmp_path / "resolv.conf"
+        # port 53 of an address where nobody listens: an error, but not NXDOMAIN
+        file.write_text("nameserver 127.0.0.253\n")
+        more = ("--alias", "k8s.internal", "--resolv-conf", str(file))
+        async with process.minidns(*flags(path, port), *more) as running:
+            await running.said("in sync")
+            reply = await client.ask(port, "kubernetes.default.svc.xk8s.internal.")
+            assert reply.rcode() == dns.rcode.SERVFAIL
+            await running.said("127.0.0.253:53")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("k8s.local", "--alias k8s.local: an alias is to get away from .local"),
+        ("local", "--alias local: an alias is to get away from .local"),
+        (".", "--alias '.': not the name of a zone"),
+        ("", "--alias '': not the name of a zone"),
+        ("a b", "--alias 'a b': not the name of a zone"),
+        ("a{$HOME}", "--alias 'a{$HOME}': not the name of a zone"),
+        ("x.ip6.arpa", "--alias x.ip6.arpa: the names of addresses"),
+    ],
+)
+def test_no_alias(text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        laptop.alias(text)
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("text", "behind", "used"),
+    [
+        ("nameserver 127.0.0.53\noptions edns0\n", True, laptop.BEHIND_STUB),
+        ("nameserver 127.0.0.53\n", False, laptop.RESOLV_CONF),
+        ("nameserver 192.0.2.1\n", True, laptop.RESOLV_CONF),
+        (None, True, laptop.RESOLV_CONF),
+    ],
+    ids=["systemd-resolved", "nothing-behind-it", "another", "no-file"],
+)
+def test_whom_to_forward_to(
+    text: str | None, behind: bool, used: str, tmp_path: Path
+) -> None:
+    for path, content in (
+        (laptop.RESOLV_CONF, text),
+        (laptop.BEHIND_STUB, "" if behind else None),
+    ):
+        if content is not None:
+            (tmp_path / path[1:]).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path[1:]).write_text(content)
+    assert laptop.resolv_conf(tmp_path) == used

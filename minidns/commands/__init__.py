@@ -36,8 +36,12 @@ class Command(NamedTuple):
 
 
 COMMANDS = (
+    Command("up", "answer for a cluster's names on a laptop", "minidns.commands.up"),
     Command("why", "say why an answer is what it is", "minidns.explain.client"),
     Command("check", "check a Corefile without serving it", "minidns.check"),
+    Command(
+        "healthcheck", "say whether a server is well", "minidns.commands.healthcheck"
+    ),
     Command(
         "completion", "print completion for a shell", "minidns.commands.completion"
     ),

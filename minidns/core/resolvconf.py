@@ -18,3 +18,15 @@ def search(text: str) -> tuple[Name, ...]:
         elif words and words[0] == "domain":
             found = tuple(map(names.absolute, words[1:2]))
     return found
+
+
+def nameservers(text: str) -> tuple[str, ...]:
+    r"""Return the addresses of the ``nameserver`` lines, in order.
+
+    >>> nameservers("# me\nnameserver 192.0.2.1\nnameserver ::1 # too\n")
+    ('192.0.2.1', '::1')
+    """
+    lines = (line.split() for line in text.splitlines())
+    return tuple(
+        words[1] for words in lines if words[:1] == ["nameserver"] and words[1:]
+    )

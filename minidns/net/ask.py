@@ -1,0 +1,79 @@
+"""One question to one server, waited for: for commands, which have no loop to run.
+
+Blocking, with a deadline, over UDP or TCP; imports no more than it must.
+"""
+
+import contextlib
+import socket
+import time
+from secrets import randbits
+
+from minidns.core.message import Reply, decode_reply
+from minidns.core.model import Address, FormatError, Question
+from minidns.core.wire import encode_query
+
+_SIZE = 65535
+
+
+def ask(
+    to: Address, question: Question, deadline_s: float, *, transport: str = "udp"
+) -> Reply:
+    """Return what the server at ``to`` answers; asked again once, if it is silent.
+
+    Raises:
+        TimeoutError: no reply after ``deadline_s`` seconds in all.
+        OSError: nobody listens there.
+        FormatError: what answers is no DNS server.
+
+    """
+    asked = _by_tcp if transport == "tcp" else _by_udp
+    return asked(to, question, time.monotonic() + deadline_s)
+
+
+def _by_udp(to: Address, question: Question, until: float) -> Reply:
+    with socket.socket(_family(to), socket.SOCK_DGRAM) as sock:
+        sock.connect(to)
+        second = (time.monotonic() + until) / 2
+        with contextlib.suppress(TimeoutError):
+            return _exchanged(sock, question, second)
+        return _exchanged(sock, question, until)
+
+
+def _exchanged(sock: socket.socket, question: Question, until: float) -> Reply:
+    ident = randbits(16)
+    sock.send(encode_query(question, ident))
+    while True:
+        sock.settimeout(_left(until))
+        reply = decode_reply(sock.recv(_SIZE))
+        if reply.id == ident:  # a late reply to the first try is none to the second
+            return reply
+
+
+def _by_tcp(to: Address, question: Question, until: float) -> Reply:
+    wire = encode_query(question, randbits(16))
+    with socket.create_connection(to, _left(until)) as sock:
+        sock.sendall(len(wire).to_bytes(2) + wire)
+        size = int.from_bytes(_read(sock, 2, until))
+        return decode_reply(_read(sock, size, until))
+
+
+def _read(sock: socket.socket, size: int, until: float) -> bytes:
+    read = b""
+    while len(read) < size:
+        sock.settimeout(_left(until))
+        if not (more := sock.recv(size - len(read))):
+            raise FormatError("the connection ended before a whole reply")
+        read += more
+    return read
+
+
+def _left(until: float) -> float:
+    """Return the seconds until ``until``; TimeoutError when there are none."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _family(to: Address) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in to[0] else socket.AF_INET

@@ -1,0 +1,69 @@
+"""The laptop mode by its friendly name."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from minidns.commands import up
+from tests import process
+from tests.net import client
+from tests.test_laptop import api, outside  # noqa: F401  # a fixture
+
+pytestmark = pytest.mark.usefixtures("outside")
+
+
+def environ(home: Path, kubeconfig: str = "") -> dict[str, str]:
+    return {"HOME": str(home), "KUBECONFIG": kubeconfig}
+
+
+@pytest.mark.parametrize("found", ["~/.kube/config", "KUBECONFIG", "--kubeconfig"])
+async def test_it_serves_the_cluster_that_kubectl_would_ask(
+    found: str, tmp_path: Path
+) -> None:
+    async with api(tmp_path) as (server, path):
+        flags, env = ["--explain", "off"], environ(tmp_path / "home")
+        if found == "~/.kube/config":
+            (tmp_path / "home/.kube").mkdir(parents=True)
+            Path(path).rename(tmp_path / "home/.kube/config")
+        elif found == "KUBECONFIG":
+            env = environ(tmp_path / "home", path)
+        else:
+            flags += ["--kubeconfig", path]
+        port = process.free_port()
+        flags += ["--listen", f"127.0.0.1:{port}", "--context", "sim"]
+        flags += ["--alias", "k8s.internal"]
+        async with process.minidns("up", *flags, env=env) as running:
+            await running.said("stop with Ctrl-C")
+            await running.said(f"cluster sim at {server.url}")
+            await running.said(f"-p {port} kubernetes.default.svc.k8s.internal")
+            reply = await client.ask(port, "kubernetes.default.svc.k8s.internal.")
+            assert reply.answer[0].to_text() == (
+                "kubernetes.default.svc.k8s.internal. 30 IN A 10.96.0.1"
+            )
+            running.signal(signal.SIGINT)
+            assert await running.ended() == 0
+
+
+async def test_it_listens_where_split_dns_looks() -> None:
+    assert up.parser().parse_args([]).listen == up.UP_LISTEN == "127.0.0.1:5354"
+
+
+async def test_several_kubeconfigs_are_one_too_many(tmp_path: Path) -> None:
+    status, out, err = await process.run("up", env=environ(tmp_path, "/a:/b"))
+    assert (status, out) == (1, "")
+    assert err.startswith("minidns up: KUBECONFIG names several files: /a:/b (")
+
+
+async def test_no_kubeconfig_at_all(tmp_path: Path) -> None:
+    status, _, err = await process.run("up", env=environ(tmp_path))
+    assert status == 1
+    assert err == f"kubeconfig {tmp_path}/.kube/config: No such file or directory\n"
+
+
+async def test_an_alias_that_is_none(tmp_path: Path) -> None:
+    async with api(tmp_path) as (_, path):
+        flags = ("--kubeconfig", path, "--alias", "kind.local")
+        status, _, err = await process.run("up", *flags)
+    assert status == 1
+    assert err.startswith("--alias kind.local: an alias is to get away from .local")
