@@ -71,12 +71,13 @@ def encode_opt(opt: Opt, extended: int = 0) -> bytes:
     """Return ``opt`` as a record; ``extended`` is the upper part of the rcode."""
     size, do, options, _ = opt
     if not options:
-        return _bare(size, do, extended)
+        return bare_opt(size, do, extended)
     packed = b"".join(_OPTION.pack(code, len(data)) + data for code, data in options)
     flags = _DO if do else 0
     return _HEAD.pack(0, OPT, size, extended, 0, flags, len(packed)) + packed
 
 
 @lru_cache(maxsize=256)  # never of options: a client may make 64 KB of them
-def _bare(size: int, do: bool, extended: int) -> bytes:
+def bare_opt(size: int, do: bool, extended: int) -> bytes:
+    """Return an OPT without options as a record."""
     return _HEAD.pack(0, OPT, size, extended, 0, _DO if do else 0, 0)

@@ -113,6 +113,17 @@ _plain_to_wire = lru_cache(maxsize=16384)(_to_wire)
 _escaped_to_wire = lru_cache(maxsize=128)(_to_wire)
 
 
+def wire_size(name: str) -> int:
+    r"""Return how many bytes ``to_wire`` makes of ``name``.
+
+    >>> wire_size("a.org."), wire_size("."), wire_size("\\046.")
+    (7, 1, 3)
+    """
+    if "\\" in name or name == ".":
+        return len(to_wire(name))
+    return len(name) + 1  # a length for each dot, and the root
+
+
 def from_wire(wire: bytes, at: int = 0) -> str:
     """Return the uncompressed name that starts at ``at`` in ``wire``, case kept.
 

@@ -110,7 +110,7 @@ class Traffic:
             query.transport,
             ":" in query.peer[0],
             _TYPE_LABELS.get(query.question.qtype, "other"),
-            rcode,
+            int(rcode),  # an enum's hash is made by Python code
             plugin,
             opt is not None and opt.do,
         )

@@ -12,7 +12,7 @@ import struct
 from typing import Literal
 
 from minidns.core import names, scanner
-from minidns.core.edns import encode_opt
+from minidns.core.edns import bare_opt, encode_opt
 from minidns.core.message import (
     Records,
     Truncated,
@@ -35,7 +35,6 @@ from minidns.core.model import (
     Question,
     Rcode,
     Response,
-    RRset,
 )
 
 _HEADER = struct.Struct("!6H")
@@ -149,35 +148,32 @@ def encode_response(query: Query, response: Response) -> bytes:
     qname = query.question.qname
     question = _question(query)
     opt = _reply_opt(query, response)
-    counts = [0, 0, 0]
-    body = [question]
-    size = 12 + len(question) + len(opt)
+    sections = (response.answer, response.authority, response.additional)
+    counts: list[int] = []
+    parts = [question]
     head = question[:-4]
-    for slot, rrsets in enumerate(
-        (response.answer, response.authority, response.additional)
-    ):
-        for rrset in rrsets:
-            owner, rtype, ttl, rdata, rclass = rrset
+    for rrsets in sections:
+        count = 0
+        for owner, rtype, ttl, rdata, rclass in rrsets:
             name = head if owner == qname else names.to_wire(owner)
             fixed = name + _FIXED.pack(rtype, rclass, ttl)
             for data in rdata:
-                body.append(fixed + len(data).to_bytes(2) + data)
-                size += len(fixed) + 2 + len(data)
-            counts[slot] += len(rdata)
+                parts.append(fixed + len(data).to_bytes(2) + data)  # noqa: PERF401  # mostly one
+            count += len(rdata)
+        counts.append(count)
+    body = b"".join(parts)
+    size = 12 + len(body) + len(opt)
     tc = response.tc
     limit = _limit(query, response)
     if size > limit or (size > 1220 and size > _plain_limit(query)):
         records = Records(question, limit - len(opt))
-        whole, counts = records.add_sections(
-            (response.answer, response.authority, response.additional), qname, head
-        )
+        whole, counts = records.add_sections(sections, qname, head)
         tc = tc or not whole
-        body = [records.packed()]
+        body = records.packed()
     flags = _reply_flags(query, response) | (TC if tc else 0)
-    header = _HEADER.pack(
-        query.id, flags, 1, counts[0], counts[1], counts[2] + bool(opt)
-    )
-    return b"".join((header, *body, opt))
+    answer, authority, additional = counts
+    header = _HEADER.pack(query.id, flags, 1, answer, authority, additional + bool(opt))
+    return header + body + opt
 
 
 _FIXED = struct.Struct("!HHI")
@@ -186,7 +182,8 @@ _FIXED = struct.Struct("!HHI")
 def _limit(query: Query, response: Response) -> int:
     if query.transport == "tcp":
         return query.max_size
-    return min(query.max_size, response.max_size)
+    size, most = query.max_size, response.max_size
+    return size if size < most else most  # of builtins, min() is a slow one
 
 
 def _plain_limit(query: Query) -> int:
@@ -233,9 +230,11 @@ def _reply_opt(query: Query, response: Response) -> bytes:
     opt = response.opt
     if opt is None:
         # the client's own size comes back (CoreDNS), and few of its options
-        size = min(asked.size, response.max_size)
-        kept = asked.options and tuple(o for o in asked.options if o[0] in ECHOED)
-        opt = Opt(size, asked.do, kept)
+        size, do, options, _ = asked
+        size = size if size < response.max_size else response.max_size
+        if not options:
+            return bare_opt(size, do, response.rcode >> 4)
+        opt = Opt(size, do, tuple([o for o in options if o[0] in ECHOED]))
     return encode_opt(opt, response.rcode >> 4)
 
 
@@ -244,15 +243,13 @@ def response_size(query: Query, response: Response) -> int:
 
     What CoreDNS's log and metrics show as the size of a response.
     """
-    size = 12 + len(_question(query))
+    size = 16 + names.wire_size(query.question.qname)
     for rrsets in (response.answer, response.authority, response.additional):
-        size += sum(map(_uncompressed, rrsets))
+        for rrset in rrsets:
+            each = names.wire_size(rrset.owner) + 10
+            for data in rrset.rdata:
+                size += each + len(data)
     return size + (len(encode_opt(response.opt)) if response.opt else 0)
-
-
-def _uncompressed(rrset: RRset) -> int:
-    each = len(names.to_wire(rrset.owner)) + 10
-    return sum(each + len(data) for data in rrset.rdata)
 
 
 def encode_query(

@@ -25,7 +25,7 @@ from minidns.core.model import (
     Source,
     replace,
 )
-from minidns.core.outcome import TRANSFERS, Outcome, outcome_of, sections
+from minidns.core.outcome import TRANSFERS, Outcome, outcome_of
 from minidns.core.rdata import SOA
 from minidns.core.ttl import LONGEST, clamped, least, with_ttl
 from minidns.plugins.cache_counts import Counts
@@ -67,6 +67,9 @@ class Cache:
         self._site = site
         self._now, self._wall = site.edges.now, site.edges.wall
         self._never_kept = _common(options.success.disabled, options.denial.disabled)
+        success, denial = options.success, options.denial
+        self._least_ttl = max(success.shortest, denial.shortest)
+        self._most_ttl = min(success.longest, denial.longest, LONGEST)
 
     async def cache(self, query: Query) -> Response:
         """Answer from what is kept, or keep what the next handler answers."""
@@ -104,19 +107,22 @@ class Cache:
         """
         if response.ad or response.opt is not None or query.do or query.flags & 0x7800:
             return False
-        first = response.answer or response.authority
-        if not first or (not response.answer and first[0].rtype != SOA):
+        answer, authority, rcode = response.answer, response.authority, response.rcode
+        if answer:
+            first = answer[0]
+        elif authority and authority[0].rtype == SOA:
+            first = authority[0]
+        else:
             return False
-        success, denial = self._options.success, self._options.denial
-        ttl = first[0].ttl
-        return (
-            response.rcode == (Rcode.NOERROR if response.answer else response.rcode)
-            and response.rcode in (Rcode.NOERROR, Rcode.NXDOMAIN)
-            and max(success.shortest, denial.shortest) <= ttl
-            and ttl <= min(success.longest, denial.longest, LONGEST)
-            and all(each.ttl == ttl for each in sections(response))
-            and query.question.qtype not in TRANSFERS
-        )
+        ttl = first.ttl
+        if not self._least_ttl <= ttl <= self._most_ttl:
+            return False
+        for rrsets in (answer, authority, response.additional):
+            for each in rrsets:
+                if each.ttl != ttl:
+                    return False
+        known = rcode == Rcode.NOERROR or (rcode == Rcode.NXDOMAIN and not answer)
+        return known and query.question.qtype not in TRANSFERS
 
     def _level(
         self, query: Query, response: Response, outcome: Outcome

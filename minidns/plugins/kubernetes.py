@@ -171,7 +171,9 @@ class Kubernetes:
             if not outcome.exists and covers(options.fallthrough, name):
                 response = await next_(query)
                 return self._passed_on(response, outcome) if query.repeats else response
-            return await self._respond(query, inquiry, outcome)
+            if outcome.answer and not self._withheld():
+                return await self._positive(query, outcome)
+            return self._negative(query, inquiry, outcome)
 
         return kubernetes
 
@@ -198,24 +200,13 @@ class Kubernetes:
             return replace(response, repeat=None)
         return until_changed(response, *outcome.keys)
 
-    async def _respond(
-        self, query: Query, inquiry: Inquiry, outcome: Outcome
-    ) -> Response:
-        if self._withholds and self.view.synced and self.view.stale:
-            outcome = Outcome("negative/stale", outcome.sources, exists=False)
-            response = self._negative(query, inquiry, outcome, synced=False)
-        elif outcome.answer:
-            return await self._positive(query, outcome)
-        else:
-            synced = self.view.synced
-            response = self._negative(query, inquiry, outcome, synced=synced)
-        if self.options.ede and (opt := responses.extended(query, response)):
-            return replace(response, opt=opt)
-        return response
+    def _withheld(self) -> bool:
+        """Whether nothing is to be answered: what is known may be out of date."""
+        return self._withholds and self.view.synced and self.view.stale
 
     async def _positive(self, query: Query, outcome: Outcome) -> Response:
         pieces = outcome.answer
-        if any(isinstance(piece, Outside) for piece in pieces):
+        if Outside in map(type, pieces):
             answer, truncated = await filled(self._site, query, pieces)
             response = responses.positive(outcome, answer, None)
             return replace(response, tc=True) if truncated else response
@@ -225,17 +216,21 @@ class Kubernetes:
             repeat = Repeat(until, outcome.keys)
         return responses.positive(outcome, pieces, repeat)  # type: ignore[arg-type]  # nothing outside
 
-    def _negative(
-        self, query: Query, inquiry: Inquiry, outcome: Outcome, *, synced: bool
-    ) -> Response:
+    def _negative(self, query: Query, inquiry: Inquiry, outcome: Outcome) -> Response:
         soa = self.answers.soa(inquiry.zone, inquiry.spelled)
-        repeat = None
+        synced, repeat = self.view.synced, None
+        if self._withheld():
+            synced = False
+            outcome = Outcome("negative/stale", outcome.sources, exists=False)
         if synced and query.repeats:
             until = self._site.edges.now() + self.options.ttl
             if self._withholds:
                 until = min(until, self.view.fresh_until)
             repeat = Repeat(until, outcome.keys)
-        return responses.negative(outcome, soa, repeat, synced=synced)
+        response = responses.negative(outcome, soa, repeat, synced=synced)
+        if self.options.ede and (opt := responses.extended(query, response)):
+            return replace(response, opt=opt)
+        return response
 
 
 def _chase(query: Query) -> Chase:
