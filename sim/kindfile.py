@@ -62,6 +62,8 @@ class Place:
     """Who the node's resolv.conf names, really."""
     kubeconfig: str
     """File to use instead of the pod's service account."""
+    lameduck: str = "0s"
+    """5 s would be waited for at every end, and usually nobody drains here."""
 
     def adapted(self, corefile: str) -> str:
         """Return ``corefile`` for this place; unknown lines stay as they are."""
@@ -86,8 +88,7 @@ class Place:
             case ["health", *_]:
                 yield f"{indent}health {HOST}:{self.ports.health}{rest}"
             case ["lameduck", _]:
-                # 5 s would be waited for at every end, and nobody drains here
-                yield f"{indent}lameduck 0s"
+                yield f"{indent}lameduck {self.lameduck}"
             case ["ready", *_]:
                 yield f"{indent}ready {HOST}:{self.ports.ready}"
             case ["prometheus", *_]:

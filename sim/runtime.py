@@ -23,7 +23,7 @@ from sim import kubesystem
 from sim.apiserver import Cluster
 from sim.dataplane import DataPlane
 from sim.kindfile import HOST, Place, Ports
-from sim.objects import Json, Key, dig, key_of
+from sim.objects import Json, Key, annotations_of, dig, key_of
 from sim.pods import READY
 from sim.status import ApiError
 from sim.store import Change
@@ -66,12 +66,15 @@ class Runtime:
         self.running: dict[Key, Running] = {}
         self.stop_s = 5.0
         """Seconds a process gets to end before it is killed."""
+        self.lameduck = "0s"
+        """What processes started later wait at their end; less than ``stop_s``."""
         self._cluster = cluster
         self._plane = plane
         self._folder = folder
         self._upstream = upstream
         self._kubeconfig: Callable[[Path], Path] = lambda path: path
         self._tasks: dict[Key, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
     async def following(
@@ -92,6 +95,7 @@ class Runtime:
         finally:
             end()
             await _cancelled(self._tasks.values())
+            await asyncio.gather(*self._ending, return_exceptions=True)
 
     def folder(self, key: Key) -> Path:
         """Return where the files of a pod are: Corefile, kubeconfig, log."""
@@ -105,6 +109,8 @@ class Runtime:
         elif change.type == "DELETED":
             if task := self._tasks.pop(key_of(change.obj), None):
                 task.cancel()
+                self._ending.add(task)
+                task.add_done_callback(self._ending.discard)
         else:
             self._start(change.obj)
 
@@ -127,6 +133,9 @@ class Runtime:
         key = key_of(pod)
         if key in self._tasks or not is_process(pod):
             return
+        if READY not in annotations_of(pod):
+            # it will be probed: until then it is not ready (kubelet prober)
+            self._set_ready(key, ready=False)
         task = asyncio.get_running_loop().create_task(self._supervise(key))
         task.add_done_callback(_told)
         self._tasks[key] = task
@@ -148,21 +157,24 @@ class Runtime:
         pod = self._cluster.get("Pod", *key)
         folder = self.folder(key)
         folder.mkdir(parents=True, exist_ok=True)
-        place = Place(_free_ports(), self._upstream, str(folder / "kubeconfig"))
-        self._kubeconfig(folder / "kubeconfig")
+        file = str(self._kubeconfig(folder / "kubeconfig"))
+        place = Place(_free_ports(), self._upstream, file, self.lameduck)
         corefile = corefile_of(self._cluster, pod)
-        file = self._write(key, place, corefile)
-        process = await _spawn(file, place.ports, folder / "log")
+        path = self._write(key, place, corefile)
+        process = await _spawn(path, place.ports, folder / "log")
         address = dig(pod, "status.podIP")
         self.running[key] = Running(key, address, place, process.pid, corefile)
-        self._plane.real |= _sockets(address, place.ports)
+        sockets = _sockets(address, place.ports)
+        self._plane.real |= sockets
         try:
             yield process
         finally:
-            for socket_ in _sockets(address, place.ports):
-                self._plane.real.pop(socket_, None)
             self.running.pop(key, None)
             await _ended(process, self.stop_s)
+            # only now: who has not heard that the pod goes still gets there
+            for socket_, real in sockets.items():
+                if self._plane.real.get(socket_) == real:
+                    del self._plane.real[socket_]
 
     async def _probe(self, key: Key, process: asyncio.subprocess.Process) -> None:
         """Probe until the process ends."""
