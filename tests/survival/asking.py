@@ -1,0 +1,134 @@
+"""Clients that go on asking while something is done to a server, and keep count."""
+
+import socket
+import threading
+import time
+from select import select
+from types import TracebackType
+from typing import Self
+
+from tests.survival.world import HOST, is_good, query
+
+PATIENCE_S = 2.0
+"""A query that is not answered for so long is lost; nothing is sent again."""
+
+
+class Steadily(threading.Thread):
+    """Asks by UDP, so many times a second, whatever comes back; a context."""
+
+    def __init__(self, port: int, rate: int) -> None:
+        super().__init__()
+        self.sent = self.wrong = 0
+        self.slowest_s = 0.0
+        self._port = port
+        self._rate = rate
+        self._over = threading.Event()
+        self._open: dict[int, float] = {}
+        self._good: set[bytes] = set()
+        self._wire = query(0)[2:]
+
+    @property
+    def lost(self) -> int:
+        """Queries without a reply."""
+        return len(self._open)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+            sock.connect((HOST, self._port))
+            sock.setblocking(False)
+            began = time.monotonic()
+            while not self._over.is_set():
+                due = int((time.monotonic() - began) * self._rate) - self.sent
+                for _ in range(min(due, 64)):
+                    self._send(sock)
+                self._receive(sock, 0.0005)
+            until = time.monotonic() + PATIENCE_S
+            while self._open and time.monotonic() < until:
+                self._receive(sock, 0.05)
+
+    def _send(self, sock: socket.socket) -> None:
+        ident = self.sent & 0xFFFF
+        while ident in self._open:  # lost, as far as we know: still counted
+            ident = (ident + 1) & 0xFFFF
+        self._open[ident] = time.monotonic()
+        self.sent += 1
+        try:
+            sock.send(ident.to_bytes(2) + self._wire)
+        except ConnectionRefusedError:
+            pass  # of one before; this one is not sent: lost
+
+    def _receive(self, sock: socket.socket, wait_s: float) -> None:
+        if not select([sock], [], [], wait_s)[0]:
+            return
+        try:
+            while True:
+                self._take(sock.recv(4096))
+        except (BlockingIOError, ConnectionRefusedError):
+            return
+
+    def _take(self, reply: bytes) -> None:
+        sent = self._open.pop(int.from_bytes(reply[:2]), None)
+        if sent is None:
+            return
+        self.slowest_s = max(self.slowest_s, time.monotonic() - sent)
+        if reply[2:] not in self._good:
+            if is_good(reply):
+                self._good.add(reply[2:])
+            else:
+                self.wrong += 1
+
+
+class Dialling(threading.Thread):
+    """Asks by TCP, each time on a connection of its own; a context."""
+
+    def __init__(self, port: int, gap_s: float) -> None:
+        super().__init__()
+        self.sent = 0
+        self.failures: list[str] = []
+        self._port = port
+        self._gap_s = gap_s
+        self._over = threading.Event()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        while not self._over.wait(self._gap_s):
+            self.sent += 1
+            try:
+                self._ask(self.sent & 0xFFFF)
+            except (OSError, AssertionError) as error:
+                self.failures.append(f"query {self.sent}: {error!r}")
+
+    def _ask(self, ident: int) -> None:
+        wire = query(ident)
+        with socket.create_connection((HOST, self._port), PATIENCE_S) as sock:
+            time.sleep(self._gap_s / 2)  # accepted, and nothing said yet
+            sock.sendall(len(wire).to_bytes(2) + wire)
+            with sock.makefile("rb") as stream:
+                reply = stream.read(int.from_bytes(stream.read(2)))
+        assert is_good(reply), reply
