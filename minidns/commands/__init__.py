@@ -37,6 +37,10 @@ class Command(NamedTuple):
 
 COMMANDS = (
     Command("up", "answer for a cluster's names on a laptop", "minidns.commands.up"),
+    Command("clone", "make a second cluster DNS", "minidns.install.clone"),
+    Command("enrol", "point pods at a second DNS", "minidns.install.enrol"),
+    Command("unenrol", "put back what enrol changed", "minidns.install.unenrol"),
+    Command("status", "show who asks which DNS", "minidns.install.status"),
     Command("why", "say why an answer is what it is", "minidns.explain.client"),
     Command("check", "check a Corefile without serving it", "minidns.check"),
     Command(
