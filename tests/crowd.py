@@ -10,6 +10,7 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import dns.message
 import dns.rcode
@@ -92,6 +93,37 @@ def listening_port() -> int:
             return port
 
 
+COREFILE = """\
+.:{port} {{
+    bind 127.0.0.1
+    multisocket {sockets}
+    errors
+    template IN A {{
+        answer "{{{{ .Name }}}} 60 IN A {address}"
+    }}
+{more}
+}}
+"""
+OLD, NEW = "192.0.2.7", "192.0.2.8"
+NAME = "a.example.org."
+SOME = 0.25
+"""Seconds in which whoever is not held still has answered."""
+
+
+class Stand:
+    """A Corefile for a server of several processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = listening_port()
+        self.path = folder / "Corefile"
+        self.args = ("-conf", str(self.path), "-explain", "off")
+
+    def write(self, *, sockets: int = 2, address: str = OLD, more: str = "") -> None:
+        self.path.write_text(
+            COREFILE.format(port=self.port, sockets=sockets, address=address, more=more)
+        )
+
+
 async def worker(server: Running, share: int = 1, nth: int = 1) -> int:
     """Return the process id of the ``nth`` worker for ``share``, once it answers."""
     pattern = rf"Worker {share} answers \(pid (\d+)\)"
@@ -108,6 +140,14 @@ async def worker(server: Running, share: int = 1, nth: int = 1) -> int:
     except TimeoutError:
         raise AssertionError(f"no such worker: {server.lines}") from None
     return found[nth - 1]
+
+
+def workers(server: Running) -> Iterator[int]:
+    """Yield the process ids of what the server has started."""
+    with contextlib.suppress(OSError):
+        for task in os.scandir(f"/proc/{server.process.pid}/task"):
+            with open(f"{task.path}/children") as children:
+                yield from map(int, children.read().split())
 
 
 async def until(true: Callable[[], bool]) -> None:

@@ -1,4 +1,4 @@
-"""*multisocket* with real processes: who answers, who dies, who takes over, the end."""
+"""*multisocket* with real processes: who answers, who dies, who takes over."""
 
 import asyncio
 import json
@@ -12,38 +12,20 @@ import dns.message
 import pytest
 
 from tests import process
-from tests.crowd import SIZE, crowd, listening_port, lives, stopped, until, worker
+from tests.crowd import (
+    NAME,
+    OLD,
+    SIZE,
+    SOME,
+    Stand,
+    crowd,
+    listening_port,
+    lives,
+    stopped,
+    until,
+    worker,
+)
 from tests.net import client
-
-COREFILE = """\
-.:{port} {{
-    bind 127.0.0.1
-    multisocket {sockets}
-    errors
-    template IN A {{
-        answer "{{{{ .Name }}}} 60 IN A {address}"
-    }}
-{more}
-}}
-"""
-OLD, NEW = "192.0.2.7", "192.0.2.8"
-NAME = "a.example.org."
-SOME = 0.25
-"""Seconds in which whoever is not held still has answered."""
-
-
-class Stand:
-    """A Corefile for a server of several processes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = listening_port()
-        self.path = folder / "Corefile"
-        self.args = ("-conf", str(self.path), "-explain", "off")
-
-    def write(self, *, sockets: int = 2, address: str = OLD, more: str = "") -> None:
-        self.path.write_text(
-            COREFILE.format(port=self.port, sockets=sockets, address=address, more=more)
-        )
 
 
 @pytest.fixture
@@ -200,99 +182,6 @@ async def test_blocks_without_the_directive_are_the_main_processes(
         with crowd(other) as clients:
             async with stopped(pid):
                 assert await clients.told("a.example.net.") == {"NOERROR": SIZE}
-
-
-# -- reload
-
-
-async def test_a_reload_reaches_every_process_and_loses_nothing(stand: Stand) -> None:
-    async with process.minidns(*stand.args) as server:
-        old = await worker(server)
-        with crowd(stand.port) as clients:
-            assert await clients.told(NAME) == {OLD: SIZE}
-            stand.write(address=NEW)
-            server.signal(signal.SIGUSR1)
-            async with asyncio.timeout(process.DEADLINE_S):
-                while (told := await clients.told(NAME)) != {NEW: SIZE}:
-                    assert told.total() == SIZE
-            new = await worker(server, nth=2)
-            await until(lambda: not lives(old))
-            stand.path.write_text("no such thing {\n")
-            server.signal(signal.SIGUSR1)
-            await server.said("Restart failed")
-            assert await clients.told(NAME) == {NEW: SIZE}
-            assert lives(new)
-            os.kill(new, signal.SIGKILL)  # its successor does not read the broken file
-            await worker(server, nth=3)
-            assert await clients.told(NAME) == {NEW: SIZE}
-
-
-async def test_a_reload_to_more_and_to_fewer_processes(stand: Stand) -> None:
-    stand.write(sockets=1)
-    async with process.minidns(*stand.args) as server:
-        await server.said("python3")
-        with crowd(stand.port) as clients:
-            assert await clients.told(NAME) == {OLD: SIZE}
-            stand.write(sockets=3)
-            server.signal(signal.SIGUSR1)
-            pids = [await worker(server, share) for share in (1, 2)]
-            for pid in pids:
-                async with stopped(pid):
-                    clients.ask(NAME)
-                    mine = await clients.answers(SOME)
-                    assert 0 < len(mine) < SIZE
-                assert len(mine) + len(await clients.answers()) == SIZE
-            stand.write(sockets=1, address=NEW)
-            server.signal(signal.SIGUSR1)
-            await until(lambda: not any(map(lives, pids)))
-            await clients.all_told(NAME, NEW)
-
-
-# -- the end
-
-
-async def test_all_answer_through_the_lame_duck(stand: Stand) -> None:
-    ready = listening_port()
-    more = f"ready 127.0.0.1:{ready}\nhealth 127.0.0.1:0 {{\nlameduck 1s\n}}"
-    stand.write(more=more)
-    async with process.minidns(*stand.args) as server:
-        pid = await worker(server)
-        with crowd(stand.port) as clients:
-            server.signal(signal.SIGTERM)
-            await server.said("lameduck")
-            async with stopped(pid):
-                clients.ask(NAME)
-                mine = await clients.answers(SOME)
-                assert 0 < len(mine) < SIZE  # so the worker still has its share
-            assert len(mine) + len(await clients.answers()) == SIZE
-            with pytest.raises(ConnectionRefusedError):
-                await asyncio.open_connection("127.0.0.1", ready)
-        assert await server.ended() == 0
-        assert not lives(pid)
-    assert not any("ended:" in line for line in server.lines)
-
-
-async def test_queries_under_way_at_the_end_are_answered(stand: Stand) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as upstream:
-        upstream.bind(("127.0.0.1", 0))
-        upstream.setblocking(False)
-        stand.path.write_text(
-            f".:{stand.port} {{\n bind 127.0.0.1\n multisocket 2\n"
-            f" forward . 127.0.0.1:{upstream.getsockname()[1]}\n}}\n"
-        )
-        loop = asyncio.get_running_loop()
-        async with process.minidns(*stand.args) as server:
-            await worker(server)
-            with crowd(stand.port) as clients:
-                clients.ask("{}.example.org.")
-                asked = [await loop.sock_recvfrom(upstream, 4096) for _ in range(SIZE)]
-                server.signal(signal.SIGTERM)
-                await server.said("SIGTERM")
-                for wire, peer in asked:
-                    reply = dns.message.make_response(dns.message.from_wire(wire))
-                    await loop.sock_sendto(upstream, reply.to_wire(), peer)
-                assert len(await clients.answers()) == SIZE
-            assert await server.ended() == 0
 
 
 # -- a scrape
