@@ -258,32 +258,56 @@ def minidns(
     """Run a server until left; it is given once it answers with ``ready_when``."""
     ports = {name: free_port() for name in ("health", "ready", "metrics")}
     port = free_port()
-    corefile, log = folder / "Corefile", folder / "log"
-    corefile.write_text(
-        template.format(
-            port=port,
-            kubeconfig=kubeconfig,
-            upstream=upstream_port,
-            lameduck=lameduck,
-            more=more,
-            **ports,
-        )
+    text = template.format(
+        port=port,
+        kubeconfig=kubeconfig,
+        upstream=upstream_port,
+        lameduck=lameduck,
+        more=more,
+        **ports,
     )
-    command = [*prefix, sys.executable, "-m", "minidns", "-conf", str(corefile)]
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [*command, *(flags or ("-explain", "off"))],
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
-    server = Server(process, port, ports, log)
+    (folder / "Corefile").write_text(text)
+    server = started(folder, port, ports, prefix, flags)
     try:
         _wait_for(server, ready_when)
         yield server
     finally:
-        process.kill()
-        process.wait()
+        server.process.kill()
+        server.process.wait()
+
+
+def started(
+    folder: Path,
+    port: int,
+    ports: dict[str, int],
+    prefix: tuple[str, ...] = (),
+    flags: tuple[str, ...] = (),
+) -> Server:
+    """Start a process for the Corefile in ``folder``."""
+    log = folder / "log"
+    flags = flags or ("-explain", "off")
+    corefile = str(folder / "Corefile")
+    command = (*prefix, sys.executable, "-m", "minidns", "-conf", corefile)
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [*command, *flags],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+    return Server(process, port, ports, log)
+
+
+@contextlib.contextmanager
+def again(folder: Path, before: Server) -> Iterator[Server]:
+    """Run a server in the place of one that has ended."""
+    server = started(folder, before.port, before.ports)
+    try:
+        _wait_for(server, 0)
+        yield server
+    finally:
+        server.process.kill()
+        server.process.wait()
 
 
 def _wait_for(server: Server, rcode: int) -> None:
