@@ -56,6 +56,27 @@ async def test_no_query_is_lost_while_another_file_takes_over(tmp_path: Path) ->
         assert "[INFO] Reloading complete" in server.lines
 
 
+async def test_no_probe_is_lost_either(tmp_path: Path) -> None:
+    ports = {path: process.free_port() for path in ("/health", "/ready", "/metrics")}
+    path = tmp_path / "Corefile"
+    lines = "\n".join(
+        f"{plugin} 127.0.0.1:{port}"
+        for plugin, port in zip(
+            ("health", "ready", "prometheus"), ports.values(), strict=True
+        )
+    )
+    path.write_text(corefile(process.free_port(), more=lines))
+    async with process.minidns("-conf", str(path), "-explain", "off") as server:
+        await server.said("Running configuration")
+        for times in range(1, 4):
+            server.signal(signal.SIGUSR1)
+            while server.lines.count("[INFO] Reloading complete") < times:
+                for page, port in ports.items():
+                    assert (await process.http(port, page))[0] == 200
+        for page, port in ports.items():
+            assert (await process.http(port, page))[0] == 200
+
+
 async def test_what_a_bad_file_says_and_that_a_missing_one_is_no_news(
     tmp_path: Path,
 ) -> None:

@@ -1,9 +1,6 @@
 """The small web server of health, readiness, metrics and ``minidns why``.
 
-The only module that speaks HTTP to strangers. What they can cost is bounded: bytes
-before a request is whole, seconds of silence or of not reading, connections in all.
-The newest connection is always served, the oldest makes room: a probe of the kubelet
-gets through whoever sits on the others.
+What is at which address, and who may ask for it; clients are in `http_clients`.
 """
 
 import asyncio
@@ -17,34 +14,21 @@ from aiohttp import web
 
 from minidns.core.model import Address
 from minidns.net.endpoint import HttpHandler, HttpReply
+from minidns.net.http_clients import MAX_CONNECTIONS as MAX_CONNECTIONS
+from minidns.net.http_clients import MAX_HEAD as MAX_HEAD
+from minidns.net.http_clients import TIMEOUT_S, Connections
 from minidns.net.listener import listen
 
 log = logging.getLogger(__name__)
-_SILENT = logging.Logger("requests", logging.CRITICAL)
 
-TIMEOUT_S = 5.0
-"""Seconds to read a request, to write a reply, to be idle (CoreDNS)."""
-LINGER_S = 1.0
-"""Seconds in which an unwanted body is read away before the connection closes."""
-MAX_HEAD = 16 << 10
-"""Bytes that may arrive without being a whole request."""
 PAUSE_S = 1.0
 """Seconds without accepting when the process has no file descriptor left."""
-MAX_CONNECTIONS = 64
-"""limit: CoreDNS takes any number."""
 
 NOT_FOUND = HttpReply(b"404 page not found\n", 404)
 _METHOD = HttpReply(b"405 method not allowed\n", 405)
 _BODY = HttpReply(b"413 a body is of no use here\n", 413)
 _HOST = HttpReply(b"421 this server has another name\n", 421)
 _BROKEN = HttpReply(b"500 internal server error\n", 500)
-
-_PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-}
-"""For what a browser renders; a name from the network stays text there."""
 
 
 class _Endpoint(NamedTuple):
@@ -121,7 +105,7 @@ class _Listener:
         self._timeout_s = timeout_s
         self.endpoints: list[_Endpoint] = []
         self._sock: socket.socket | None = None
-        self._connections: _Connections | None = None
+        self._connections: Connections | None = None
         self._opening: set[asyncio.Task[object]] = set()
         self._pause: asyncio.TimerHandle | None = None
 
@@ -135,25 +119,26 @@ class _Listener:
             return  # ended before it began
         self._sock = await listen(self.address)
         self._sock.setblocking(False)
-        self._connections = _Connections(self._respond, self._timeout_s)
+        self._connections = Connections(self._reply, self._timeout_s)
         self._go_on()
 
     def _go_on(self) -> None:
         assert self._sock is not None
         asyncio.get_running_loop().add_reader(self._sock.fileno(), self._accept)
 
-    def _accept(self) -> None:
+    def _accept(self) -> bool:
+        """Accept who is next; return whether there was anybody."""
         assert self._sock is not None
         loop = asyncio.get_running_loop()
         try:
             sock, _ = self._sock.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return
+            return False
         except OSError as exc:  # too many open files, or no memory
             log.warning("%s: accept: %s", self.address, exc.strerror)
             loop.remove_reader(self._sock.fileno())
             self._pause = loop.call_later(PAUSE_S, self._go_on)
-            return
+            return False
         assert self._connections is not None
         sock.setblocking(False)
         opening = loop.create_task(
@@ -161,10 +146,13 @@ class _Listener:
         )
         self._opening.add(opening)
         opening.add_done_callback(self._opening.discard)
+        return True
 
     async def close(self) -> None:
         if self._sock is None or self._connections is None:
             return
+        while self._accept():
+            pass  # a reset is no answer to those who are connected already
         if self._pause is not None:
             self._pause.cancel()
         asyncio.get_running_loop().remove_reader(self._sock.fileno())
@@ -172,21 +160,6 @@ class _Listener:
         self._sock = None
         await asyncio.gather(*self._opening, return_exceptions=True)
         await self._connections.shutdown(self._timeout_s)
-
-    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
-        connection = cast(_Connection, request.protocol)
-        connection.unread, connection.busy = 0, True
-        response = _response(await self._reply(request))
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                await response.prepare(request)
-                await response.write_eof()
-        except TimeoutError:
-            if request.transport is not None:
-                request.transport.abort()
-        finally:
-            connection.busy = False
-        return response
 
     async def _reply(self, request: web.BaseRequest) -> HttpReply:
         found = [each for each in self.endpoints if each.path == request.path]
@@ -226,83 +199,3 @@ def _name(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.partition(":")[0].lower()
-
-
-def _response(reply: HttpReply) -> web.Response:
-    headers = {
-        "Content-Type": reply.content_type,
-        "X-Content-Type-Options": "nosniff",
-        "Server": "minidns",
-    }
-    if "html" in reply.content_type:
-        headers |= _PAGE_HEADERS
-    response = web.Response(body=reply.body, status=reply.status, headers=headers)
-    if reply.status >= 400 and reply.status != 503:
-        response.force_close()
-    return response
-
-
-class _Connection(web.RequestHandler):
-    """A client, held to MAX_HEAD; a whole request sets ``unread`` back to 0."""
-
-    unread = 0
-    busy = False
-    """Whether a reply is under way."""
-
-    def data_received(self, data: bytes) -> None:
-        """Take bytes from the client, unless there are too many of them."""
-        self.unread += len(data)
-        if self.unread > MAX_HEAD:
-            self.force_close()
-        else:
-            super().data_received(data)
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Return what a request that cannot be read gets: not its own bytes."""
-        return _response(HttpReply(b"%d bad request\n" % status, status))
-
-
-class _Connections(web.Server):
-    """The open connections of a listener, and the maker of more."""
-
-    def __init__(
-        self,
-        respond: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
-        timeout_s: float,
-    ) -> None:
-        super().__init__(respond)
-        self._loop = asyncio.get_running_loop()
-        self._timeout_s = timeout_s
-
-    def connection_made(
-        self, handler: web.RequestHandler, transport: asyncio.Transport
-    ) -> None:
-        """Take one more connection in; the oldest may make room."""
-        super().connection_made(handler, transport)
-        # those that were told to close are still here until the loop comes round
-        is_open = [each for each in self.connections if each.transport is not None]
-        if len(is_open) > MAX_CONNECTIONS:
-            is_open[0].force_close()
-
-    def __call__(self) -> web.RequestHandler:
-        """Return the protocol of one more connection."""
-        return _Connection(
-            self,
-            loop=self._loop,
-            keepalive_timeout=self._timeout_s,
-            lingering_time=LINGER_S,
-            access_log=_SILENT,
-        )
-
-    async def shutdown(self, timeout: float | None = None) -> None:
-        """Let replies under way end; who only keeps a connection is not waited for."""
-        for connection in self.connections:
-            if not cast(_Connection, connection).busy:
-                connection.force_close()
-        await super().shutdown(timeout)

@@ -367,3 +367,19 @@ async def test_an_idle_connection_does_not_hold_up_the_end() -> None:
         await endpoints.close()
         assert await reader.read() == b""
     writer.close()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_has_just_come_is_answered_at_the_end(turns: int) -> None:
+    endpoints = offering(("/health", saying(b"OK")))
+    await endpoints.open()
+    asking = asyncio.ensure_future(request(endpoints.bound(AT), "/health"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    with socket.create_connection(endpoints.bound(AT)):  # and one that never asks
+        await endpoints.close()
+    if turns:  # before that there was no connection
+        assert (await asking)[0] == 200
+    else:
+        with pytest.raises(ConnectionError):
+            await asking
