@@ -98,6 +98,10 @@ class Place:
             case ["kubernetes", *_, "{"]:
                 yield line
                 yield f'{indent}   kubeconfig "{self.kubeconfig}"'
+            case ["kubernetes", *_]:
+                yield f"{line} {{"
+                yield f'{indent}   kubeconfig "{self.kubeconfig}"'
+                yield f"{indent}}}"
             case [key, "{"] if not indent and _PORT.match(key):
                 yield _PORT.sub(rf"\g<1>:{self.ports.dns}", line)
                 yield f"    bind {HOST}"

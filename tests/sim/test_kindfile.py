@@ -96,3 +96,9 @@ def test_changes_are_all_there_is() -> None:
 )
 def test_other_lines_stay(line: str) -> None:
     assert PLACE.adapted(line) == f"{line}\n"
+
+
+def test_a_kubernetes_line_without_options_gets_its_kubeconfig_too() -> None:
+    adapted = PLACE.adapted(".:53 {\n    kubernetes cluster.local\n}\n")
+    (line,) = directive(adapted, "kubernetes").block
+    assert (line.name, *line.args) == ("kubeconfig", "/a b/config")
