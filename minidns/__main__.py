@@ -60,6 +60,12 @@ def parser() -> argparse.ArgumentParser:
         help=f"where minidns why may ask ({EXPLAIN}; off for nowhere)",
     )
     made.add_argument(
+        "-handover",
+        "--handover",
+        metavar="SOCKET",
+        help="Unix socket by which one process takes over from another",
+    )
+    made.add_argument(
         "-log.format",
         "--log.format",
         dest="log_format",
@@ -159,6 +165,7 @@ def _settings(args: argparse.Namespace, text: str = "") -> "Settings":
         quiet=quiet,
         explain="" if args.explain == "off" else args.explain or EXPLAIN,
         explain_required=bool(args.explain),
+        handover=args.handover or "",
         log_format=args.log_format,
     )
 

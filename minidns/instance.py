@@ -144,6 +144,10 @@ class Loaded:
             if any(each is site for each, _ in zones.values())
         )
 
+    def is_ready(self) -> bool:
+        """Return whether every plugin that can tell says that it can answer."""
+        return all(check() for site in self.sites for check in site.checks.values())
+
     def zones_of(self, listener: Listener) -> tuple[Name, ...]:
         """Return the zones answered at ``listener``, sorted."""
         return tuple(sorted(self._zones[listener]))

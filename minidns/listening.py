@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from minidns.core import chain
@@ -22,6 +22,14 @@ log = logging.getLogger(__name__)
 
 _TRIES = 20
 """For a port of the kernel's choice that is free for UDP and TCP both."""
+
+
+class Bound(NamedTuple):
+    """A socket, and where it is bound."""
+
+    host: str
+    """As it was asked for: an address, with its scope."""
+    sock: socket.socket
 
 
 class Listening:
@@ -50,13 +58,18 @@ class Listening:
         self._metrics = metrics
         self._now = now
         self._tls: ssl.SSLContext | None = None
-        self._shares: list[list[_Bound]] = []
+        self._shares: list[list[Bound]] = []
         self._open: dict[int, list[udp.Datagrams | tcp.Streams]] = {}
         """What is answered here, by the number of the share."""
         self._ending: set[asyncio.Future[None]] = set()
 
-    async def open(self, certificate: Certificate | None, shares: int = 1) -> None:
-        """Bind and begin to answer.
+    async def open(
+        self,
+        certificate: Certificate | None,
+        shares: int = 1,
+        given: Sequence[Sequence[Bound]] = (),
+    ) -> None:
+        """Bind, unless sockets are ``given``, and begin to answer.
 
         Raises:
             OSError: an address cannot be had; the text says which, why, and what to do.
@@ -64,13 +77,22 @@ class Listening:
 
         """
         self._read(certificate)
-        self._shares.append([])
-        self._open[0] = []
-        for host in self._hosts():
-            for sock in self._bind(host):
-                self._shares[0].append(_Bound(host, sock))
-                self._open[0].append(await self._answer(sock))
+        if given:
+            await self._inherit(given)
+        else:
+            self._shares.append([])
+            self._open[0] = []
+            for host in self._hosts():
+                for sock in self._bind(host):
+                    self._shares[0].append(Bound(host, sock))
+                    self._open[0].append(await self._answer(sock))
         await self.widen(shares)
+
+    async def _inherit(self, given: Sequence[Sequence[Bound]]) -> None:
+        self.port = given[0][0].sock.getsockname()[1]
+        self._shares = [list(share) for share in given]
+        for share in range(len(given)):
+            await self.cover(share)
 
     def _read(self, certificate: Certificate | None) -> None:
         if self.listener.transport == "tls" and certificate is not None:
@@ -101,7 +123,7 @@ class Listening:
             self._shares.append(beside)
             await self.cover(len(self._shares) - 1)
 
-    def _beside(self, first: "_Bound") -> "_Bound":
+    def _beside(self, first: Bound) -> Bound:
         """Bind once more what is bound.
 
         The first socket says only now that it shares: until then another program at
@@ -112,7 +134,7 @@ class Listening:
             sock = udp.bound(first.sock.type, first.host, self.port, reuse_port=True)
         except OSError as exc:
             raise self._failure(first.sock.type, self.port, exc) from exc
-        return _Bound(first.host, sock)
+        return Bound(first.host, sock)
 
     def descriptors(self, share: int) -> tuple[int, ...]:
         """Return the sockets of ``share`` for a worker to inherit."""
@@ -142,6 +164,11 @@ class Listening:
         ending = asyncio.ensure_future(_end(answered, grace_s))
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
+
+    @property
+    def shares(self) -> Sequence[Sequence[Bound]]:
+        """All sockets, for a process that takes over."""
+        return self._shares
 
     def _hosts(self) -> tuple[str, ...]:
         if self.listener.host:
@@ -179,22 +206,24 @@ class Listening:
         reason = os.strerror(exc.errno or 0).lower()
         return OSError(f"listen {network} {where}: bind: {reason}{_advice(exc, port)}")
 
-    async def close(self, grace_s: float) -> None:
-        """Read nothing more, let queries under way end, close the sockets."""
-        answered = [each for share in self._open.values() for each in share]
+    async def close(self, grace_s: float, linger_s: float = 0.0) -> None:
+        """Read nothing more, let queries under way end, close the sockets.
+
+        Clients that are connected may go on asking for ``linger_s`` seconds.
+        """
+        answered = [each for opened in self._open.values() for each in opened]
         self._open.clear()
+        if linger_s:
+            for each in answered:
+                each.stop_reading()
+            streams = [each for each in answered if isinstance(each, tcp.Streams)]
+            await asyncio.gather(*(each.left(linger_s) for each in streams))
         await asyncio.gather(_end(answered, grace_s), *self._ending)
-        for bound in self._shares[1:]:
-            for each in bound:
-                each.sock.close()
+        for share in self._shares:
+            for bound in share:
+                bound.sock.close()
         self._shares.clear()
         self.memory.clear()
-
-
-class _Bound(NamedTuple):
-    host: str
-    """As it was bound: an address, with its scope."""
-    sock: socket.socket
 
 
 async def _end(answered: Iterable[udp.Datagrams | tcp.Streams], grace_s: float) -> None:

@@ -20,17 +20,21 @@ from minidns.core import corefile
 from minidns.core.corefile import ConfigError, Corefile
 from minidns.core.metrics import Metrics
 from minidns.explain import endpoint as explain
+from minidns.handover import Handover
 from minidns.instance import Listener, Loaded
 from minidns.listening import Listening
 from minidns.net.endpoint import HttpReply, split
 from minidns.net.http import HttpEndpoints
 from minidns.plugins.setup import Edges
+from minidns.succession import Shares
 
 if TYPE_CHECKING:
     from minidns.workers import Plan, Workers
 
 log = logging.getLogger("minidns")
 
+LINGER_S = 3.0
+"""Seconds that who is connected may go on asking, after a handover."""
 GRACE_S = 5.0
 """Seconds that queries under way get when their sockets close (CoreDNS)."""
 
@@ -52,6 +56,8 @@ class Settings:
     """``host:port`` of the local endpoint that ``minidns why`` asks; empty for none."""
     explain_required: bool = False
     """Whether the server must not run without it."""
+    handover: str = ""
+    """Path of the Unix socket where one process takes over from another."""
     log_format: str = "text"
     """Of the lines of workers: text or json."""
 
@@ -79,7 +85,9 @@ class Server:
         self._local = HttpEndpoints()
         self._started = started
         self._stopping: asyncio.Future[int] | None = None
+        self._handover = Handover(settings.handover)
         self._at_once = False
+        self._linger_s = 0.0
         self._shutting_down = False
         self._reloading = asyncio.Lock()
         self._panics = self.metrics.counter(
@@ -139,11 +147,14 @@ class Server:
             self.loaded = loaded = self._load()
             await self._until_stopped(loaded.start())
             if not self._stopping.done():
+                await self._until_stopped(self._take_over(loaded))
+            if not self._stopping.done():
                 self.listening = await self._open(loaded)
                 await self._open_explain()
                 self._say_what_is_served(loaded)
                 await loaded.serving()
                 self._share(loaded)
+                await self._let_go()
                 if self._started is not None:
                     self._started(self)
             status = await self._stopping
@@ -154,6 +165,7 @@ class Server:
                 await self._until_stopped(self.loaded.shut_down())
             return status
         finally:
+            await self._handover.close()
             await self._local.close()
             await asyncio.gather(
                 self._close(self.listening.values()), self._close_workers()
@@ -161,6 +173,18 @@ class Server:
             if self.loaded is not None:
                 await self.loaded.stop()
             await self.edges.close()
+
+    async def _take_over(self, loaded: Loaded) -> None:
+        try:
+            await self._handover.begin(loaded.is_ready)
+        except OSError as exc:
+            raise ConfigError(f"-handover {self.settings.handover}: {exc}") from exc
+
+    async def _let_go(self) -> None:
+        try:
+            await self._handover.finish(self._shares, self._relieved)
+        except OSError as exc:
+            raise ConfigError(f"-handover {self.settings.handover}: {exc}") from exc
 
     async def _until_stopped(self, work: Awaitable[None]) -> None:
         """Do ``work``, but let a signal end it early."""
@@ -187,7 +211,9 @@ class Server:
                     await old.widen(sockets)
                 else:
                     old.answerer.top = loaded.routes[listener]
-                    await old.open(loaded.site_of(listener).certificate, sockets)
+                    certificate = loaded.site_of(listener).certificate
+                    given = self._handover.take(listener)
+                    await old.open(certificate, sockets, given)
         except (OSError, ssl.SSLError) as exc:
             await self._close(
                 each for key, each in opened.items() if key not in self.listening
@@ -196,7 +222,17 @@ class Server:
         return opened
 
     async def _close(self, listening: Iterable[Listening]) -> None:
-        await asyncio.gather(*(each.close(GRACE_S) for each in listening))
+        linger_s = self._linger_s
+        await asyncio.gather(*(each.close(GRACE_S, linger_s) for each in listening))
+
+    def _shares(self) -> dict[Listener, Shares]:
+        return {key: each.shares for key, each in self.listening.items()}
+
+    def _relieved(self, pid: int) -> None:
+        """End: another process has our sockets, and answers at them."""
+        log.info("Process %d took over: finishing what is under way", pid)
+        self._at_once, self._linger_s = True, LINGER_S
+        self.stop()
 
     def _share(self, loaded: Loaded) -> "Plan | None":
         """Have workers do their share of the work, where there are to be any."""

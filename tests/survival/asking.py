@@ -1,5 +1,6 @@
 """Clients that go on asking while something is done to a server, and keep count."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -66,10 +67,8 @@ class Steadily(threading.Thread):
             ident = (ident + 1) & 0xFFFF
         self._open[ident] = time.monotonic()
         self.sent += 1
-        try:
+        with contextlib.suppress(ConnectionRefusedError):  # then it is lost
             sock.send(ident.to_bytes(2) + self._wire)
-        except ConnectionRefusedError:
-            pass  # of one before; this one is not sent: lost
 
     def _receive(self, sock: socket.socket, wait_s: float) -> None:
         if not select([sock], [], [], wait_s)[0]:
