@@ -1,17 +1,15 @@
 """Pages that describe minidns as a whole, beside what it is: Corefile, flags, metrics."""
 
-import argparse
 import re
-from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from minidns import __main__, commands, plugins
+from minidns import plugins
 from minidns.core.corefile import ConfigError
 from minidns.plugins import ignored
-from tests import process
+from tests import cli_page, process
 from tests.plugins.test_prometheus_families import COUNTERS, GAUGES, HISTOGRAMS
 from tests.test_metrics import AT_ONCE, FAMILIES, PROCESS
 from tests.whole import whole
@@ -60,48 +58,28 @@ async def test_refused(name: str) -> None:
 
 # -- cli.md
 
-PARSERS = {"minidns": __main__.parser()} | {
-    f"minidns {each.name}": each.load().parser() for each in commands.COMMANDS
-}
-
 
 def section(heading: str) -> str:
-    found = re.search(
-        rf"^## {heading}\n(.*?)(?=^## |\Z)", CLI, re.MULTILINE | re.DOTALL
-    )
+    found = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", CLI, re.M | re.S)
     assert found, f"docs/cli.md has no section {heading}"
     return found[1]
 
 
-def actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    return (each for each in parser._actions if each.help != argparse.SUPPRESS)
+def test_the_tables_are_those_of_the_parsers() -> None:
+    assert cli_page.renewed(CLI) == CLI, "python -m tests.cli_page renews them"
 
 
-@pytest.mark.parametrize("command", PARSERS)
-def test_every_flag_is_described_and_no_other(command: str) -> None:
-    described = {
-        word.split()[0]
-        for row in re.findall(r"^\| (`.*?) \|", section(command), re.MULTILINE)
-        for word in re.findall(r"`([^`]+)`", row)
-    }
-    flags = set()
-    for action in actions(PARSERS[command]):
-        flags |= set(action.option_strings) or {action.dest}
-    assert described == flags
-
-
-@pytest.mark.parametrize("command", PARSERS)
-def test_defaults_and_choices_are_said(command: str) -> None:
+@pytest.mark.parametrize("command", cli_page.parsers())
+def test_every_flag_is_described(command: str) -> None:
     text = section(command)
-    for action in actions(PARSERS[command]):
-        for word in (*(action.choices or ()), *said_default(action)):
-            assert str(word) in text
+    for action in cli_page.parsers()[command][1]._actions:
+        for word in action.option_strings if action.help != "==SUPPRESS==" else ():
+            assert f"`{word}" in text
 
 
-def said_default(action: argparse.Action) -> list[str]:
-    default = action.default
-    known = default not in (None, False, argparse.SUPPRESS)
-    return [str(default)] if known and action.nargs != 0 else []
+def test_no_command_is_described_that_is_not_there() -> None:
+    headings = re.findall(r"^## (minidns.*)$", CLI, re.M)
+    assert sorted(headings) == sorted(cli_page.parsers())
 
 
 async def test_what_check_prints_is_what_the_page_says(tmp_path: Path) -> None:
