@@ -1,0 +1,133 @@
+"""What mkdocs has to be told: pages from outside this folder, and how links reach them.
+
+On GitHub a link to ``../ARCHITECTURE.md`` is a file; in the site it is a page. The
+navigation names such files by their paths, and a folder for all the pages in it.
+"""
+
+import posixpath
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+LINK = re.compile(r"(\]\()([^)\s#:]+)(#[^)\s]*)?(\))")
+FENCE = re.compile(r"^(\s*```\w+)[ ].*$", re.M)
+
+
+def page_of(path: str) -> str:
+    """Return the page of the site that shows a file, by its path from the root.
+
+    >>> page_of("docs/howto/laptop.md"), page_of("deploy/README.md")
+    ('howto/laptop.md', 'project/deploy.md')
+    """
+    if path.startswith("docs/"):
+        page = path.removeprefix("docs/")
+        return page if page.endswith(".md") else f"{page}/index.md"
+    folder, name = posixpath.split(path)
+    title = folder if name == "README.md" else name.removesuffix(".md")
+    return f"project/{title.lower()}.md"
+
+
+def outside(nav: object) -> Iterator[str]:
+    """Yield the files outside this folder that the navigation names, from the root."""
+    match nav:
+        case str() if nav.startswith("../"):
+            yield nav.removeprefix("../")
+        case dict():
+            for value in nav.values():
+                yield from outside(value)
+        case list():
+            for value in nav:
+                yield from outside(value)
+
+
+def expanded(nav: object) -> object:
+    """Return a navigation of nothing but pages of the site."""
+    match nav:
+        case str() if nav.startswith("../"):
+            return page_of(nav.removeprefix("../"))
+        case str() if nav.endswith("/"):
+            pages = sorted((ROOT / "docs" / nav).glob("*.md"))
+            return [f"{nav}index.md", *(f"{nav}{path.name}" for path in pages)]
+        case dict():
+            return {title: expanded(value) for title, value in nav.items()}
+        case list():
+            return [expanded(value) for value in nav]
+    return nav
+
+
+def contents(folder: str) -> str:
+    """Return a page with what is in a folder; on GitHub the folder itself is that."""
+    lines = [f"# {folder.strip('/').capitalize()}", ""]
+    for path in sorted((ROOT / "docs" / folder).glob("*.md")):
+        told = re.search(r"^\*.+?\* - (.+?)\.?$", path.read_text(), re.M)
+        lines.append(f"- [{path.stem}]({path.name}): {told[1] if told else ''}")
+    return "\n".join(lines) + "\n"
+
+
+def folders(nav: object) -> Iterator[str]:
+    """Yield the folders that the navigation names, with a slash at the end."""
+    match nav:
+        case str() if nav.endswith("/"):
+            yield nav
+        case dict():
+            for value in nav.values():
+                yield from folders(value)
+        case list():
+            for value in nav:
+                yield from folders(value)
+
+
+def adapted(markdown: str, path: str, pages: set[str]) -> str:
+    """Return the text of a file as a page: links lead to ``pages`` of the site.
+
+    ``path`` is the file's, from the root. Only the first word of a fence is its kind.
+    """
+    here, folder = posixpath.dirname(page_of(path)), posixpath.dirname(path)
+
+    def to(link: re.Match[str]) -> str:
+        target = posixpath.normpath(posixpath.join(folder, link[2]))
+        page = page_of(target)
+        if page not in pages:
+            return link[0]
+        return (
+            link[1] + posixpath.relpath(page, here or ".") + (link[3] or "") + link[4]
+        )
+
+    return FENCE.sub(r"\1", LINK.sub(to, markdown))
+
+
+_outside: dict[str, str] = {}
+"""Page to file, of those that are not in this folder."""
+_contents: dict[str, str] = {}
+"""Page to folder, of those that show what is in one."""
+
+
+def on_config(config):  # noqa: ANN001, ANN201  # mkdocs's types are not here
+    """Read the navigation."""
+    _outside.update({page_of(path): path for path in outside(config["nav"])})
+    _contents.update({f"{each}index.md": each for each in folders(config["nav"])})
+    config["nav"] = expanded(config["nav"])
+    config["watch"] += [str(ROOT / path) for path in _outside.values()]
+    return config
+
+
+def on_files(files, config):  # noqa: ANN001, ANN201
+    """Add the pages that are not in this folder."""
+    from mkdocs.structure.files import File
+
+    for page, path in _outside.items():
+        text = (ROOT / path).read_text()
+        files.append(File.generated(config, page, content=text))
+    for page, folder in _contents.items():
+        files.append(File.generated(config, page, content=contents(folder)))
+    return files
+
+
+def on_page_markdown(markdown, page, config, files):  # noqa: ANN001, ANN201
+    """Let links lead to pages."""
+    uri = page.file.src_uri
+    if uri in _contents:
+        return markdown
+    pages = {file.src_uri for file in files.documentation_pages()}
+    return adapted(markdown, _outside.get(uri, f"docs/{uri}"), pages)

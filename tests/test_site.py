@@ -1,0 +1,93 @@
+"""What mkdocs is told about pages and links (docs/hooks.py)."""
+
+import importlib.util
+from types import ModuleType
+
+import pytest
+
+from tests.test_links import ROOT
+
+
+def _hooks() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("hooks", ROOT / "docs/hooks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+hooks = _hooks()
+PAGES = {
+    "index.md",
+    "howto/laptop.md",
+    "plugins/index.md",
+    "project/architecture.md",
+    "project/deploy.md",
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "page"),
+    [
+        ("docs/howto/laptop.md", "howto/laptop.md"),
+        ("docs/plugins", "plugins/index.md"),
+        ("ARCHITECTURE.md", "project/architecture.md"),
+        ("deploy/README.md", "project/deploy.md"),
+    ],
+)
+def test_files_are_pages(file: str, page: str) -> None:
+    assert hooks.page_of(file) == page
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "adapted"),
+    [
+        ("docs/index.md", "[a](../ARCHITECTURE.md)", "[a](project/architecture.md)"),
+        (
+            "docs/index.md",
+            "[a](../deploy/README.md#traps)",
+            "[a](project/deploy.md#traps)",
+        ),
+        ("docs/howto/laptop.md", "[a](../index.md)", "[a](../index.md)"),
+        (
+            "docs/howto/laptop.md",
+            "[a](../../ARCHITECTURE.md)",
+            "[a](../project/architecture.md)",
+        ),
+        ("docs/index.md", "[a](plugins/)", "[a](plugins/index.md)"),
+        ("ARCHITECTURE.md", "[a](docs/index.md)", "[a](../index.md)"),
+        ("ARCHITECTURE.md", "[a](deploy/README.md)", "[a](deploy.md)"),
+        (
+            "deploy/README.md",
+            "[a](../docs/howto/laptop.md#who)",
+            "[a](../howto/laptop.md#who)",
+        ),
+        ("docs/index.md", "[a](none.md)", "[a](none.md)"),
+        ("docs/index.md", "[a](#here)", "[a](#here)"),
+        ("docs/index.md", "[a](https://example.org/)", "[a](https://example.org/)"),
+        ("docs/index.md", "```scenario continued\nx\n```", "```scenario\nx\n```"),
+        ("docs/index.md", "```sh sim\nx\n```", "```sh\nx\n```"),
+    ],
+)
+def test_pages_are_adapted(path: str, text: str, adapted: str) -> None:
+    assert hooks.adapted(text, path, PAGES) == adapted
+
+
+def test_the_navigation_is_pages() -> None:
+    nav = ["index.md", {"More": ["../SECURITY.md", {"Plugins": "plugins/"}]}]
+    assert list(hooks.outside(nav)) == ["SECURITY.md"]
+    assert list(hooks.folders(nav)) == ["plugins/"]
+    first, more = hooks.expanded(nav)
+    assert first == "index.md"
+    security, plugins = more["More"]
+    assert security == "project/security.md"
+    assert plugins["Plugins"][0] == "plugins/index.md"
+    assert "plugins/forward.md" in plugins["Plugins"]
+
+
+def test_a_folder_has_a_page() -> None:
+    lines = hooks.contents("plugins/").splitlines()
+    assert lines[0] == "# Plugins"
+    assert "- [any](any.md): answer ANY questions with as little as can be" in lines
+    assert not [line for line in lines[2:] if line.endswith(": ")]
