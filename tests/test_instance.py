@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 
 import dns.message
@@ -169,8 +170,13 @@ def clusters(case: Case) -> list[str]:
     return [
         zone
         for zone in ("cluster.local", "k8s.example.org", "cluster.example.org")
-        if f"kubernetes {zone}" in case.text
+        if re.search(rf"kubernetes +{re.escape(zone)}\b", case.text)
     ]
+
+
+def forwards(case: Case) -> bool:
+    """Return whether a Corefile forwards everything it does not know."""
+    return re.search(r"forward +\.", case.text) is not None
 
 
 @pytest.mark.parametrize(
@@ -188,13 +194,24 @@ async def test_a_real_corefile_answers_a_cluster_name(case: Case) -> None:
 
 @pytest.mark.parametrize(
     "case",
-    [each for each in REAL if "forward ." in each.text],
+    [each for each in REAL if forwards(each)],
     ids=lambda case: case.name,
 )
 async def test_a_real_corefile_forwards_an_outside_name(case: Case) -> None:
     async with loaded(case) as instance:
         reply, _ = await ask(instance, "www.example.net.")
         assert [str(each) for each in reply.answer[0]] == ["192.0.2.80"]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [each for each in REAL if not clusters(each) and not forwards(each)],
+    ids=lambda case: case.name,
+)
+async def test_a_real_corefile_with_neither_says_who_asks(case: Case) -> None:
+    async with loaded(case) as instance:
+        reply, _ = await ask(instance, "www.example.org.")
+        assert CLIENT in {str(data) for each in reply.additional for data in each}
 
 
 @pytest.mark.parametrize(("name", "error"), UNSUPPORTED.items())
