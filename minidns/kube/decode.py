@@ -11,6 +11,8 @@ from minidns.kube.objects import Json, Key, Object
 from minidns.kube.resource import ApiError, Gone, Resource, WatchEvent
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are no JSON, no UTF-8, or nested too deep."""
 MOST_TEXT = 400
 """Characters of a server's message that are worth a log line."""
 
@@ -107,7 +109,7 @@ def listing(resource: Resource, body: bytes) -> Listing:
     """
     try:
         page = _listings.decode(body)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise ApiError(f"the list cannot be read: {printable(str(error))}") from error
     if page.kind != f"{resource.kind.__name__}List" or page.items is None:
         raise ApiError(f'the list is one of "{printable(page.kind)}", not of this kind')
@@ -124,7 +126,7 @@ def item(resource: Resource, raw: Raw | bytes) -> tuple[Object | None, Key | Non
     """
     try:
         whole = _items.decode(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None, *_identity(resource, _named_part(raw))
     key, version = _identity(resource, whole)
     if key is None:
@@ -138,7 +140,7 @@ def item(resource: Resource, raw: Raw | bytes) -> tuple[Object | None, Key | Non
 def _named_part(raw: Raw | bytes) -> _Named:
     try:
         return _named.decode(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return _Named()
 
 
@@ -160,7 +162,7 @@ def event(resource: Resource, line: bytes) -> WatchEvent:
     """
     try:
         read = _events.decode(line)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         text = printable(str(error))
         raise ApiError(f"a line of the watch cannot be read: {text}") from error
     if read.type == "ERROR":
@@ -174,7 +176,7 @@ def event(resource: Resource, line: bytes) -> WatchEvent:
 def _bookmark(raw: Raw) -> WatchEvent:
     try:
         meta = _named.decode(raw).metadata
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return WatchEvent("BOOKMARK", None, "")
     ends = (meta.annotations or {}).get(INITIAL_EVENTS_END) == "true"
     return WatchEvent("BOOKMARK", None, meta.resource_version or "", ends)
@@ -184,7 +186,7 @@ def status(body: Raw | bytes) -> Status:
     """Read a Status; an empty one where it is none."""
     try:
         return _statuses.decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return Status()
 
 
