@@ -171,6 +171,26 @@ async def test_a_signal_that_ends_it(name: str, tmp_path: Path) -> None:
     assert tuple(server.lines[said:-1]) == ENDS[name]
 
 
+async def test_lame_ducks_of_several_blocks_come_one_after_the_other(
+    tmp_path: Path,
+) -> None:
+    health = f"health 127.0.0.1:{process.free_port()} {{\nlameduck 300ms\n}}"
+    port = process.free_port()
+    path = write(
+        tmp_path,
+        f"example.org:{port} | bind 127.0.0.1\n{health}",
+        f".:{port} | bind 127.0.0.1\n{health}",
+    )
+    async with started(path) as server:
+        await server.said("python3")
+        began = time.monotonic()
+        server.signal(signal.SIGTERM)
+        assert await server.ended() == 0
+        assert time.monotonic() - began >= 0.6
+    said = [line for line in server.lines if "Going into lameduck mode" in line]
+    assert said == ["[INFO] plugin/health: Going into lameduck mode for 300ms"] * 2
+
+
 async def test_a_second_interrupt_means_it(tmp_path: Path) -> None:
     port, health = process.free_port(), process.free_port()
     path = write(
