@@ -9,6 +9,7 @@ import yaml
 
 from minidns.core import names, resolvconf
 from minidns.core.corefile import ConfigError
+from minidns.core.resolvconf import BEFORE_US, BEHIND_STUB, RESOLV_CONF, STUB
 from minidns.server import Server
 
 _COREFILE = """\
@@ -45,12 +46,6 @@ _ALIAS = """
 """Whole labels only, and back again in all of an answer: a negative one's SOA must be
 at or above the name, or nobody keeps it (RFC 2308 5)."""
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-
-RESOLV_CONF = "/etc/resolv.conf"
-STUB = "127.0.0.53"
-"""systemd-resolved's own address, which it writes into that file."""
-BEHIND_STUB = "/run/systemd/resolve/resolv.conf"
-"""Whom systemd-resolved asks; servers at other ports than 53 are not in it."""
 
 
 def corefile(
@@ -109,6 +104,8 @@ def resolv_conf(root: Path = Path("/")) -> str:
     Where that is systemd-resolved, the servers behind it, as for a kubelet: it may have
     been told to ask us, and would be asked back.
     """
+    if (root / BEFORE_US[1:]).exists():
+        return BEFORE_US
     try:
         text = (root / RESOLV_CONF[1:]).read_text("utf-8", "replace")
     except OSError:

@@ -9,6 +9,7 @@ import dns.rcode
 import pytest
 
 from minidns import laptop
+from minidns.core import resolvconf
 from minidns.core.configerror import ConfigError
 from sim.apihttp import ApiServer
 from sim.apiserver import Cluster
@@ -203,10 +204,10 @@ def test_no_alias(text: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("text", "behind", "used"),
     [
-        ("nameserver 127.0.0.53\noptions edns0\n", True, laptop.BEHIND_STUB),
-        ("nameserver 127.0.0.53\n", False, laptop.RESOLV_CONF),
-        ("nameserver 192.0.2.1\n", True, laptop.RESOLV_CONF),
-        (None, True, laptop.RESOLV_CONF),
+        ("nameserver 127.0.0.53\noptions edns0\n", True, resolvconf.BEHIND_STUB),
+        ("nameserver 127.0.0.53\n", False, resolvconf.RESOLV_CONF),
+        ("nameserver 192.0.2.1\n", True, resolvconf.RESOLV_CONF),
+        (None, True, resolvconf.RESOLV_CONF),
     ],
     ids=["systemd-resolved", "nothing-behind-it", "another", "no-file"],
 )
@@ -214,8 +215,8 @@ def test_whom_to_forward_to(
     text: str | None, behind: bool, used: str, tmp_path: Path
 ) -> None:
     for path, content in (
-        (laptop.RESOLV_CONF, text),
-        (laptop.BEHIND_STUB, "" if behind else None),
+        (resolvconf.RESOLV_CONF, text),
+        (resolvconf.BEHIND_STUB, "" if behind else None),
     ):
         if content is not None:
             (tmp_path / path[1:]).parent.mkdir(parents=True, exist_ok=True)

@@ -41,6 +41,9 @@ COMMANDS = (
     Command("enrol", "point pods at a second DNS", "minidns.install.enrol"),
     Command("unenrol", "put back what enrol changed", "minidns.install.unenrol"),
     Command("status", "show who asks which DNS", "minidns.install.status"),
+    Command(
+        "split-dns", "point a laptop's resolver at minidns", "minidns.split.command"
+    ),
     Command("why", "say why an answer is what it is", "minidns.explain.client"),
     Command("check", "check a Corefile without serving it", "minidns.check"),
     Command(

@@ -3,6 +3,14 @@
 from minidns.core import names
 from minidns.core.model import Name
 
+RESOLV_CONF = "/etc/resolv.conf"
+STUB = "127.0.0.53"
+"""systemd-resolved's own address, which it writes into that file."""
+BEHIND_STUB = "/run/systemd/resolve/resolv.conf"
+"""Whom systemd-resolved asks; servers at other ports than 53 are not in it."""
+BEFORE_US = "/etc/resolv.conf.minidns"
+"""What was in that file before split-dns put minidns into it."""
+
 
 def search(text: str) -> tuple[Name, ...]:
     r"""Return the domains to search; the last ``search`` or ``domain`` line counts.

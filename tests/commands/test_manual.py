@@ -17,7 +17,7 @@ def page() -> str:
 
 def test_every_command_and_every_option_is_told(page: str) -> None:
     for command in COMMANDS:
-        assert f".SS {command.name}\n" in page
+        assert f".SS {manual.text(command.name)}\n" in page
     for described in program():
         for option in described.options:
             for name in option.names:
