@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from sim import state
+from . import state
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -98,8 +98,8 @@ def _fail(text: object, status: int = 1) -> int:
 
 
 def _demo(args: argparse.Namespace) -> int:
-    from sim import demo
-    from sim.status import ApiError
+    from . import demo
+    from .status import ApiError
 
     try:
         return _run(demo.run(sys.stdout, args.apply))
@@ -112,8 +112,8 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _up(args: argparse.Namespace) -> int:
-    from sim import up
-    from sim.cluster import NotReady
+    from . import up
+    from .cluster import NotReady
 
     try:
         running = state.read(args.state)
@@ -147,7 +147,7 @@ def _exec(args: argparse.Namespace) -> int:
 
 
 def _play(args: argparse.Namespace) -> int:
-    from sim import scenario
+    from . import scenario
 
     try:
         return scenario.main(args.files, sys.stdout, as_happened=args.print)

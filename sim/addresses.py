@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
-from sim.objects import Json, Key, dig, key_of
-from sim.status import failure
-from sim.store import Change
+from .objects import Json, Key, dig, key_of
+from .status import failure
+from .store import Change
 
 SERVICE_RANGES = {"IPv4": "10.96.0.0/16", "IPv6": "fd00:10:96::/112"}
 POD_RANGES = {"IPv4": "10.244.0.0/16", "IPv6": "fd00:10:244::/56"}

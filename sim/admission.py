@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from sim import deployments, namespaces, nodes, pods, services, slices
-from sim.addresses import Addresses
-from sim.kinds import Kind
-from sim.objects import Json
-from sim.status import Cause, invalid, required, wrong
+from . import deployments, namespaces, nodes, pods, services, slices
+from .addresses import Addresses
+from .kinds import Kind
+from .objects import Json
+from .status import Cause, invalid, required, wrong
 
 Fill = Callable[[Json, Json | None, Addresses], None]
 """Completes an object in place, given its old state; the object is the writer's own."""

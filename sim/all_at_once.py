@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from minidns.core.message import Reply
 from minidns.core.model import TC, Question, Rcode
-from sim.asking import Ask, Asking, Event, Got, Send, Session, Wait, in_order, send
+
+from .asking import Ask, Asking, Event, Got, Send, Session, Wait, in_order, send
 
 
 def all_at_once(session: Session, asks: Sequence[Ask]) -> Asking:

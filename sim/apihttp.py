@@ -15,17 +15,17 @@ from typing import NamedTuple, Self
 
 from aiohttp import web
 
-from sim import control, kubeconfig, paths, rbac, requests, reviews, streams, verbs
-from sim.apiserver import Cluster
-from sim.connections import reset, trickle
-from sim.faults import NO_RULE, Action, Faults, Rule
-from sim.listing import read_version
-from sim.objects import encode
-from sim.replies import Asked, Reply, read_document, refused
-from sim.requests import Request, RequestLog
-from sim.status import ApiError, failure, too_large
-from sim.store import Snapshot
-from sim.streams import Stream
+from . import control, kubeconfig, paths, rbac, requests, reviews, streams, verbs
+from .apiserver import Cluster
+from .connections import reset, trickle
+from .faults import NO_RULE, Action, Faults, Rule
+from .listing import read_version
+from .objects import encode
+from .replies import Asked, Reply, read_document, refused
+from .requests import Request, RequestLog
+from .status import ApiError, failure, too_large
+from .store import Snapshot
+from .streams import Stream
 
 VERSION = "v1.33.0"
 """What /version says."""

@@ -11,17 +11,17 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from typing import TypeAlias
 
-from sim import admission, apply, bootstrap, controllers, writing
-from sim.feed import Feed
-from sim.fields import Manager
-from sim.kinds import Kind, kind_of, named
-from sim.namespaces import check_creation, undeletable
-from sim.objects import Clock, Json, Key, clone, key_of, timestamp, with_meta
-from sim.patch import MERGE_PATCH, patched
-from sim.selectors import EVERYTHING, Selection, selection
-from sim.status import already_exists, invalid, not_found, required
-from sim.watching import Cursor, WatchEvent
-from sim.writing import Deletion, Write
+from . import admission, apply, bootstrap, controllers, writing
+from .feed import Feed
+from .fields import Manager
+from .kinds import Kind, kind_of, named
+from .namespaces import check_creation, undeletable
+from .objects import Clock, Json, Key, clone, key_of, timestamp, with_meta
+from .patch import MERGE_PATCH, patched
+from .selectors import EVERYTHING, Selection, selection
+from .status import already_exists, invalid, not_found, required
+from .watching import Cursor, WatchEvent
+from .writing import Deletion, Write
 
 Objects: TypeAlias = list[Json]
 

@@ -7,7 +7,7 @@ defaults inside keys other than `protocol`) it treats as plain maps and lists.
 
 from typing import Any
 
-from sim.fields import (
+from .fields import (
     ITSELF,
     Fields,
     Manager,
@@ -20,10 +20,10 @@ from sim.fields import (
     ownership_of,
     remove,
 )
-from sim.kinds import Kind
-from sim.listkeys import PRIMITIVE_SETS, below, is_atomic, list_keys
-from sim.objects import Json, clone, with_meta, without_meta
-from sim.status import ApiError, failure
+from .kinds import Kind
+from .listkeys import PRIMITIVE_SETS, below, is_atomic, list_keys
+from .objects import Json, clone, with_meta, without_meta
+from .status import ApiError, failure
 
 
 def applied(

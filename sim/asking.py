@@ -13,7 +13,8 @@ from typing import Literal, NamedTuple, TypeAlias
 from minidns.core import names, wire
 from minidns.core.message import Reply
 from minidns.core.model import RD, Opt, Question
-from sim.libc import Conf
+
+from .libc import Conf
 
 Transport: TypeAlias = Literal["udp", "tcp"]
 

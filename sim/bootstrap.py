@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from sim.addresses import NODE_RANGES, SERVICE_RANGES, nth
-from sim.nodes import node
-from sim.objects import Json
+from .addresses import NODE_RANGES, SERVICE_RANGES, nth
+from .nodes import node
+from .objects import Json
 
 if TYPE_CHECKING:
-    from sim.apiserver import Cluster
+    from .apiserver import Cluster
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 API_PORT = 6443

@@ -13,14 +13,15 @@ from random import Random
 
 from minidns.core.model import Address
 from minidns.kube.objects import SERVICE_NAME
-from sim import kubelet, kubesystem, stub
-from sim.apihttp import ApiServer
-from sim.apiserver import Cluster
-from sim.container import Container
-from sim.dataplane import DataPlane
-from sim.internet import Internet
-from sim.objects import Json, Key, annotations_of, condition, dig
-from sim.runtime import Running, Runtime
+
+from . import kubelet, kubesystem, stub
+from .apihttp import ApiServer
+from .apiserver import Cluster
+from .container import Container
+from .dataplane import DataPlane
+from .internet import Internet
+from .objects import Json, Key, annotations_of, condition, dig
+from .runtime import Running, Runtime
 
 LIBC = "sim/libc"
 """Annotation of a Pod: the C library of its programs, glibc or musl."""

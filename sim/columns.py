@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from sim.objects import Json, condition, dig, seconds
+from .objects import Json, condition, dig, seconds
 
 Cell = str | int
 NONE = "<none>"

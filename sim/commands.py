@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from sim import dig, nslookup
-from sim.container import Container, Output, getent
+from . import dig, nslookup
+from .container import Container, Output, getent
 
 Command: TypeAlias = Callable[[Container, list[str]], Awaitable[Output]]
 

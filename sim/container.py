@@ -5,9 +5,10 @@ from random import Random
 from typing import NamedTuple
 
 from minidns.core.rdata import rcode_name, type_name
-from sim.asking import Session
-from sim.resolve import Asked, Network, Resolved, resolve
-from sim.stub import BOTH, GLIBC, Lookup, Policy, Status
+
+from .asking import Session
+from .resolve import Asked, Network, Resolved, resolve
+from .stub import BOTH, GLIBC, Lookup, Policy, Status
 
 
 class Output(NamedTuple):

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import msgspec
 from aiohttp import web
 
-from sim.faults import ANY, Action, Faults, Rule
-from sim.objects import decode, encode
-from sim.rbac import User, attributes_of, denial
-from sim.requests import Request
-from sim.status import (
+from .faults import ANY, Action, Faults, Rule
+from .objects import decode, encode
+from .rbac import User, attributes_of, denial
+from .requests import Request
+from .status import (
     ApiError,
     bad_request,
     failure,
@@ -22,10 +22,10 @@ from sim.status import (
     no_such_path,
     not_allowed,
 )
-from sim.streams import Stream
+from .streams import Stream
 
 if TYPE_CHECKING:
-    from sim.apihttp import ApiServer
+    from .apihttp import ApiServer
 
 PREFIX = "/sim/"
 ANSWERED_S = 0.05

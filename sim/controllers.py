@@ -6,16 +6,16 @@ writes an object finds all that follows from it done, in the same order every ti
 
 from typing import TYPE_CHECKING
 
-from sim.deployments import DeploymentController
-from sim.kinds import KINDS, kind_of
-from sim.namespaces import NamespaceController
-from sim.objects import Json, key_of, with_meta
-from sim.pods import PodController
-from sim.slices import SliceController
-from sim.store import Change
+from .deployments import DeploymentController
+from .kinds import KINDS, kind_of
+from .namespaces import NamespaceController
+from .objects import Json, key_of, with_meta
+from .pods import PodController
+from .slices import SliceController
+from .store import Change
 
 if TYPE_CHECKING:
-    from sim.apiserver import Cluster
+    from .apiserver import Cluster
 
 
 class GarbageCollector:

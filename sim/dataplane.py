@@ -13,10 +13,11 @@ from typing import TypeAlias
 from minidns.core.model import Address
 from minidns.kube import objects
 from minidns.kube.objects import EndpointSlice, Service
-from sim.apiserver import Cluster
-from sim.objects import Json, dig
-from sim.proxy import Flow, Flows, endpoint_for, endpoints_of
-from sim.resolve import Path
+
+from .apiserver import Cluster
+from .objects import Json, dig
+from .proxy import Flow, Flows, endpoint_for, endpoints_of
+from .resolve import Path
 
 Socket: TypeAlias = tuple[Address, str]
 """An address of the cluster with UDP or TCP."""

@@ -14,17 +14,18 @@ import yaml
 from aiohttp import ClientError, ClientSession
 
 from minidns.net import endpoint
-from sim import kubesystem, manifests
-from sim.cluster import NotReady, Simulation, started
-from sim.kindfile import HOST
-from sim.kubesystem import CLUSTER_DNS, SECOND_DNS
-from sim.objects import Json, dig
-from sim.proxy import Flow
-from sim.runtime import Running
-from sim.scene import Scene, both, table
-from sim.status import ApiError
-from sim.story import Story, wants_color
-from sim.writing import Write
+
+from . import kubesystem, manifests
+from .cluster import NotReady, Simulation, started
+from .kindfile import HOST
+from .kubesystem import CLUSTER_DNS, SECOND_DNS
+from .objects import Json, dig
+from .proxy import Flow
+from .runtime import Running
+from .scene import Scene, both, table
+from .status import ApiError
+from .story import Story, wants_color
+from .writing import Write
 
 PODS = "/api/v1/namespaces/default/pods"
 SERVICES = "/api/v1/namespaces/default/services"

@@ -10,10 +10,10 @@ from hashlib import sha256
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
-from sim.addresses import Addresses
-from sim.feed import SAFE
-from sim.kinds import named
-from sim.objects import (
+from .addresses import Addresses
+from .feed import SAFE
+from .kinds import named
+from .objects import (
     Json,
     Key,
     condition,
@@ -26,13 +26,13 @@ from sim.objects import (
     owner_reference,
     timestamp,
 )
-from sim.pods import fill_spec, spec_causes
-from sim.selectors import fulfils, of_object
-from sim.status import Cause, required, wrong
-from sim.store import Change
+from .pods import fill_spec, spec_causes
+from .selectors import fulfils, of_object
+from .status import Cause, required, wrong
+from .store import Change
 
 if TYPE_CHECKING:
-    from sim.apiserver import Cluster
+    from .apiserver import Cluster
 
 _PERCENT = re.compile(r"[0-9]+%")
 HASH = "pod-template-hash"

@@ -7,9 +7,10 @@ from minidns.core import names, rdata
 from minidns.core.message import Reply
 from minidns.core.model import AA, AD, CD, RA, RD, TC, Question, RRset
 from minidns.core.rdata import PTR, A
-from sim.container import Container, Output
-from sim.resolve import Asked, Resolved
-from sim.stub import TOOLS
+
+from .container import Container, Output
+from .resolve import Asked, Resolved
+from .stub import TOOLS
 
 USAGE = "usage: dig [@SERVER] [+short] [+tcp] [+search] [-x ADDRESS] NAME [TYPE]\n"
 NO_REPLY = 9

@@ -16,11 +16,12 @@ from minidns.kube.resource import (
     Resource,
     WatchEvent,
 )
-from sim.apiserver import Cluster
-from sim.kinds import named
-from sim.objects import Json
-from sim.selectors import selection
-from sim.watching import Cursor
+
+from .apiserver import Cluster
+from .kinds import named
+from .objects import Json
+from .selectors import selection
+from .watching import Cursor
 
 
 class Api:

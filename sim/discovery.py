@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from sim.kinds import KINDS, Kind
-from sim.objects import Json
+from .kinds import KINDS, Kind
+from .objects import Json
 
 VERBS = (
     "create",

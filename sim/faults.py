@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from sim.requests import Request
+from .requests import Request
 
 ANY = "*"
 

@@ -4,11 +4,11 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from random import Random
 
-from sim.addresses import Addresses
-from sim.kinds import KINDS, Kind, kind_of
-from sim.objects import Clock, Json, key_of, timestamp
-from sim.store import Change, Snapshot, Store
-from sim.writing import is_over
+from .addresses import Addresses
+from .kinds import KINDS, Kind, kind_of
+from .objects import Clock, Json, key_of, timestamp
+from .store import Change, Snapshot, Store
+from .writing import is_over
 
 Subscriber = Callable[[Change], None]
 SAFE = "bcdfghjklmnpqrstvwxz2456789"

@@ -8,9 +8,9 @@ map itself (Kubernetes server-side apply, structured-merge-diff).
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from sim.kinds import Kind
-from sim.listkeys import PRIMITIVE_SETS, below, is_atomic, item_key, list_keys
-from sim.objects import Json, decode, encode
+from .kinds import Kind
+from .listkeys import PRIMITIVE_SETS, below, is_atomic, item_key, list_keys
+from .objects import Json, decode, encode
 
 Path = tuple[str, ...]
 Fields = frozenset[Path]

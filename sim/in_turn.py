@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 from minidns.core.message import Reply
 from minidns.core.model import AA, RA, TC, Question, Rcode
-from sim.asking import (
+
+from .asking import (
     Ask,
     Asking,
     Event,
@@ -22,7 +23,7 @@ from sim.asking import (
     in_order,
     send,
 )
-from sim.libc import Conf
+from .libc import Conf
 
 _REJECTED = frozenset((Rcode.SERVFAIL, Rcode.NOTIMP, Rcode.REFUSED))
 """The next server is asked after these."""

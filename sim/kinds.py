@@ -7,10 +7,10 @@ keys of its lists, for strategic merge and server-side apply, in `sim.listkeys`.
 
 from dataclasses import dataclass
 
-from sim import columns
-from sim.columns import AGE, CREATED, NAME, Column, age, at, count, pairs
-from sim.objects import Json
-from sim.status import bad_request
+from . import columns
+from .columns import AGE, CREATED, NAME, Column, age, at, count, pairs
+from .objects import Json
+from .status import bad_request
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ in, where the kubelet's come out of a map in no fixed order (kubelet network/dns
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from sim.objects import Json
+from .objects import Json
 
 MAX_NAMESERVERS = 3
 MAX_SEARCHES = 32

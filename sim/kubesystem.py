@@ -8,8 +8,8 @@ selector must not find the second's pods.
 from collections.abc import Iterator
 from textwrap import indent
 
-from sim import kindfile, manifests
-from sim.objects import Json
+from . import kindfile, manifests
+from .objects import Json
 
 IMAGE = "minidns"
 """Pods with this image are real processes (`sim.runtime`)."""

@@ -7,10 +7,10 @@ from math import inf, nan
 
 import msgspec
 
-from sim.kinds import Kind
-from sim.objects import Json, Key, decode, encode
-from sim.selectors import Selection
-from sim.status import (
+from .kinds import Kind
+from .objects import Json, Key, decode, encode
+from .selectors import Selection
+from .status import (
     STALE_TOKEN,
     ApiError,
     Cause,
@@ -21,7 +21,7 @@ from sim.status import (
     not_allowed,
     unsupported,
 )
-from sim.store import Store, View
+from .store import Store, View
 
 LATEST = -1
 """The version in a token that goes on with whatever there is now."""

@@ -7,8 +7,8 @@ the maps in ATOMIC by server-side apply (Kubernetes API conventions, merge strat
 
 from collections.abc import Mapping
 
-from sim.kinds import Kind
-from sim.objects import Json
+from .kinds import Kind
+from .objects import Json
 
 ListKeys = Mapping[str, tuple[str, ...]]
 """Dotted path of the list, without indexes, to the keys of its items."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import yaml
 
-from sim.objects import Json
-from sim.status import bad_request
+from .objects import Json
+from .status import bad_request
 
 
 def from_text(text: str) -> Iterator[Json]:

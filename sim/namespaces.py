@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from sim.addresses import Addresses
-from sim.kinds import KINDS, named
-from sim.objects import Json, is_terminating
-from sim.status import ApiError, forbidden, not_found
-from sim.store import Change
+from .addresses import Addresses
+from .kinds import KINDS, named
+from .objects import Json, is_terminating
+from .status import ApiError, forbidden, not_found
+from .store import Change
 
 if TYPE_CHECKING:
-    from sim.apiserver import Cluster
+    from .apiserver import Cluster
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 PROTECTED = ("default", "kube-public", "kube-system")

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
 
-from sim.addresses import NODE_RANGES, POD_RANGES, Addresses, nth
-from sim.objects import Json, dig
-from sim.status import Cause, wrong
+from .addresses import NODE_RANGES, POD_RANGES, Addresses, nth
+from .objects import Json, dig
+from .status import Cause, wrong
 
 CAPACITY = {"cpu": "8", "memory": "16Gi", "pods": "110"}
 SUBNET_SIZE = {"IPv4": 2**8, "IPv6": 2**64}

@@ -7,9 +7,10 @@ from minidns.core import names, rdata
 from minidns.core.message import Reply
 from minidns.core.model import AA, RRset
 from minidns.core.rdata import AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT, A
-from sim.container import Container, Output
-from sim.resolve import Resolved
-from sim.stub import BOTH, TOOLS, Status
+
+from .container import Container, Output
+from .resolve import Resolved
+from .stub import BOTH, TOOLS, Status
 
 USAGE = "usage: nslookup [-type=TYPE] NAME [TYPE | SERVER]\n"
 _SHOWN = {

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
-from sim.apiserver import Cluster
-from sim.cluster import LIBC
-from sim.objects import Json, Key
-from sim.pods import IP, READY
-from sim.stub import POLICIES
+from .apiserver import Cluster
+from .cluster import LIBC
+from .objects import Json, Key
+from .pods import IP, READY
+from .stub import POLICIES
 
 Word: TypeAlias = Callable[[Json, str], None]
 """Sets what one word with its value says on an object."""

@@ -5,8 +5,8 @@ explain` has nothing to explain, and unknown fields are not refused. Clients bef
 want OpenAPI v2 in protobuf instead and need `--validate=false`.
 """
 
-from sim.kinds import KINDS, Kind
-from sim.objects import Json
+from .kinds import KINDS, Kind
+from .objects import Json
 
 INDEX = "/openapi/v3"
 

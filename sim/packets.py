@@ -15,10 +15,11 @@ from minidns.core.model import Address
 from minidns.core.rdata import type_name
 from minidns.net.answer import Answerer
 from minidns.net.upstream import Upstream
-from sim.asking import Send, Transport, Wait
-from sim.proxy import Flow
-from sim.resolve import DNS_PORT, Asked, Network, Path, Resolved
-from sim.stub import Lookup
+
+from .asking import Send, Transport, Wait
+from .proxy import Flow
+from .resolve import DNS_PORT, Asked, Network, Path, Resolved
+from .stub import Lookup
 
 T = TypeVar("T")
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import jsonpatch
 
-from sim.kinds import Kind
-from sim.listkeys import PRIMITIVE_SETS, below, list_keys
-from sim.objects import Json
-from sim.status import bad_request, failure
+from .kinds import Kind
+from .listkeys import PRIMITIVE_SETS, below, list_keys
+from .objects import Json
+from .status import bad_request, failure
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"

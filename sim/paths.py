@@ -1,10 +1,10 @@
 """What the server says at paths that are no resource's: version, health, discovery."""
 
-from sim import discovery, openapi
-from sim.objects import Json
-from sim.replies import Reply
-from sim.requests import Request
-from sim.status import no_such_path
+from . import discovery, openapi
+from .objects import Json
+from .replies import Reply
+from .requests import Request
+from .status import no_such_path
 
 HEALTH = ("/healthz", "/livez", "/readyz")
 

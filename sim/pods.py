@@ -13,9 +13,9 @@ A status given along with the Pod is kept, and only what it leaves open filled i
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from sim.addresses import NODE_RANGES, POD_RANGES, Addresses, family_of, nth
-from sim.kinds import named
-from sim.objects import (
+from .addresses import NODE_RANGES, POD_RANGES, Addresses, family_of, nth
+from .kinds import named
+from .objects import (
     Json,
     annotations_of,
     condition,
@@ -24,11 +24,11 @@ from sim.objects import (
     key_of,
     timestamp,
 )
-from sim.status import Cause, not_allowed, required, unsupported
-from sim.store import Change
+from .status import Cause, not_allowed, required, unsupported
+from .store import Change
 
 if TYPE_CHECKING:
-    from sim.apiserver import Cluster
+    from .apiserver import Cluster
 
 READY = "sim/ready"
 PHASE = "sim/phase"

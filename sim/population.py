@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from sim.addresses import POD_RANGES, SERVICE_RANGES, nth
-from sim.objects import Json
-from sim.slices import CONTROLLER, MANAGED_BY, SERVICE_NAME
+from .addresses import POD_RANGES, SERVICE_RANGES, nth
+from .objects import Json
+from .slices import CONTROLLER, MANAGED_BY, SERVICE_NAME
 
 PORT = {"name": "http", "port": 80, "protocol": "TCP", "targetPort": 8080}
 FIRST = 1024

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sim.objects import Json
-from sim.requests import Request
-from sim.status import ApiError, failure
+from .objects import Json
+from .requests import Request
+from .status import ApiError, failure
 
 if TYPE_CHECKING:
-    from sim.apiserver import Cluster
+    from .apiserver import Cluster
 
 MASTERS = "system:masters"
 AUTHENTICATED = "system:authenticated"

@@ -14,8 +14,9 @@ from minidns.core.metrics import Metrics
 from minidns.instance import Listener, Loaded
 from minidns.net.answer import Answerer
 from minidns.plugins.setup import Edges
-from sim.direct import Api
-from sim.packets import Packets
+
+from .direct import Api
+from .packets import Packets
 
 LISTENER = Listener("dns", "", 53)
 LEFT_OUT = frozenset(("health", "ready", "prometheus", "pprof", "reload"))

@@ -4,12 +4,12 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from sim import protobuf
-from sim.kinds import Kind
-from sim.objects import Json, decode
-from sim.requests import Request
-from sim.status import ApiError, bad_request, failure, invalid, unsupported
-from sim.writing import Deletion, Write, typed
+from . import protobuf
+from .kinds import Kind
+from .objects import Json, decode
+from .requests import Request
+from .status import ApiError, bad_request, failure, invalid, unsupported
+from .writing import Deletion, Write, typed
 
 PROTOBUF_HINT = (
     "this simulated API server reads protobuf only where it must, and not this: {}. "

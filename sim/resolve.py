@@ -16,9 +16,10 @@ from asyncio_dgram.aio import DatagramClient
 
 from minidns.core.message import Reply, decode_reply
 from minidns.core.model import Address, FormatError
-from sim.asking import Send, Wait
-from sim.proxy import Flow
-from sim.stub import Lookup, Outcome, Step
+
+from .asking import Send, Wait
+from .proxy import Flow
+from .stub import Lookup, Outcome, Step
 
 DNS_PORT = 53
 

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
-from sim.objects import Json, dig
-from sim.rbac import Attributes, User, authorize
-from sim.replies import Reply
-from sim.status import ApiError, bad_request
+from .objects import Json, dig
+from .rbac import Attributes, User, authorize
+from .replies import Reply
+from .status import ApiError, bad_request
 
 if TYPE_CHECKING:
-    from sim.apiserver import Cluster
+    from .apiserver import Cluster
 
 PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 

@@ -19,14 +19,15 @@ from pathlib import Path
 
 from minidns.core.model import Address
 from minidns.net import endpoint
-from sim import kubesystem
-from sim.apiserver import Cluster
-from sim.dataplane import DataPlane
-from sim.kindfile import HOST, Place, Ports
-from sim.objects import Json, Key, annotations_of, dig, key_of
-from sim.pods import READY
-from sim.status import ApiError
-from sim.store import Change
+
+from . import kubesystem
+from .apiserver import Cluster
+from .dataplane import DataPlane
+from .kindfile import HOST, Place, Ports
+from .objects import Json, Key, annotations_of, dig, key_of
+from .pods import READY
+from .status import ApiError
+from .store import Change
 
 log = logging.getLogger(__name__)
 

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from sim.objects import Json, dig
-from sim.patch import JSON_PATCH, MERGE_PATCH, patched
-from sim.replies import Asked, Reply, document_of, write_of
-from sim.status import invalid, not_found, required, wrong
-from sim.writing import check_versions
+from .objects import Json, dig
+from .patch import JSON_PATCH, MERGE_PATCH, patched
+from .replies import Asked, Reply, document_of, write_of
+from .status import invalid, not_found, required, wrong
+from .writing import check_versions
 
 if TYPE_CHECKING:
-    from sim.apiserver import Cluster
+    from .apiserver import Cluster
 
 SCALE = "scale"
 

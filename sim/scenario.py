@@ -14,9 +14,10 @@ from textwrap import dedent
 from typing import NamedTuple, TextIO
 
 from minidns.core.model import DnsError
-from sim import clock, setting, showing
-from sim.stage import Stage, staged
-from sim.status import ApiError
+
+from . import clock, setting, showing
+from .stage import Stage, staged
+from .status import ApiError
 
 _FENCE = re.compile(
     r"^```scenario(?P<continued> continued)?\n(?P<text>.*?)^```$", re.M | re.S

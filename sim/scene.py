@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from aiohttp import ClientSession
 
 from minidns.core.rdata import rcode_name, type_name
-from sim import commands
-from sim.cluster import Simulation
-from sim.container import Output, query_lines
-from sim.objects import Json
-from sim.resolve import Asked
-from sim.runtime import ENVIRON, Running
-from sim.status import ApiError
-from sim.story import Story
+
+from . import commands
+from .cluster import Simulation
+from .container import Output, query_lines
+from .objects import Json
+from .resolve import Asked
+from .runtime import ENVIRON, Running
+from .status import ApiError
+from .story import Story
 
 MINIDNS_S = 20.0
 

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from sim.addresses import SERVICE_RANGES, Addresses, family_of
-from sim.objects import Json, key_of
-from sim.status import Cause, duplicate, required, unsupported, wrong
+from .addresses import SERVICE_RANGES, Addresses, family_of
+from .objects import Json, key_of
+from .status import Cause, duplicate, required, unsupported, wrong
 
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 PROTOCOLS = ("SCTP", "TCP", "UDP")

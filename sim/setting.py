@@ -9,11 +9,12 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from minidns.core.model import Address
-from sim import kubelet, kubesystem, manifests, objectwords
-from sim.objects import Key
-from sim.packets import Loss
-from sim.resolve import DNS_PORT
-from sim.stage import OUTSIDE, Stage
+
+from . import kubelet, kubesystem, manifests, objectwords
+from .objects import Key
+from .packets import Loss
+from .resolve import DNS_PORT
+from .stage import OUTSIDE, Stage
 
 Act: TypeAlias = Callable[[Stage, Sequence[str], str], Awaitable[list[str] | None]]
 """Shows lines, or returns None if the command is none that shows anything."""

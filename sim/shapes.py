@@ -9,9 +9,9 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from sim.kinds import Kind
-from sim.objects import Json
-from sim.status import bad_request
+from .kinds import Kind
+from .objects import Json
+from .status import bad_request
 
 Texts = dict[str, str]
 Items = list[dict[str, Any]]

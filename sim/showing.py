@@ -14,11 +14,12 @@ from minidns.core.rdata import (
     type_name,
     type_number,
 )
-from sim.proxy import Flow
-from sim.resolve import DNS_PORT, Asked
-from sim.setting import Command, key_of
-from sim.stage import Stage
-from sim.stub import BOTH, TOOLS, Outcome, Status
+
+from .proxy import Flow
+from .resolve import DNS_PORT, Asked
+from .setting import Command, key_of
+from .stage import Stage
+from .stub import BOTH, TOOLS, Outcome, Status
 
 SLOW_S = 0.1
 """From how many seconds on it is shown how long something took."""

@@ -8,8 +8,8 @@ they are in, and an empty slice stands for a Service that selects nothing.
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from sim.addresses import Addresses, family_of
-from sim.objects import (
+from .addresses import Addresses, family_of
+from .objects import (
     Json,
     Key,
     condition,
@@ -21,12 +21,12 @@ from sim.objects import (
     labels_of,
     owner_reference,
 )
-from sim.selectors import equal_to, fulfils
-from sim.status import Cause, unsupported, wrong
-from sim.store import Change
+from .selectors import equal_to, fulfils
+from .status import Cause, unsupported, wrong
+from .store import Change
 
 if TYPE_CHECKING:
-    from sim.apiserver import Cluster
+    from .apiserver import Cluster
 
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"

@@ -16,19 +16,20 @@ from minidns.core.model import Query, Response
 from minidns.core.rdata import type_name
 from minidns.kube.objects import SERVICE_NAME
 from minidns.net.answer import Answerer
-from sim import kubelet, kubesystem, stub
-from sim.apiserver import Cluster
-from sim.asking import Session
-from sim.cluster import LIBC, NODE
-from sim.dataplane import DataPlane
-from sim.direct import Api
-from sim.internet import Internet
-from sim.objects import Json, Key, annotations_of, dig, key_of
-from sim.packets import Packets
-from sim.pods import READY
-from sim.replica import EPOCH, Files, Replica
-from sim.resolve import Resolved
-from sim.runtime import corefile_of, is_process
+
+from . import kubelet, kubesystem, stub
+from .apiserver import Cluster
+from .asking import Session
+from .cluster import LIBC, NODE
+from .dataplane import DataPlane
+from .direct import Api
+from .internet import Internet
+from .objects import Json, Key, annotations_of, dig, key_of
+from .packets import Packets
+from .pods import READY
+from .replica import EPOCH, Files, Replica
+from .resolve import Resolved
+from .runtime import corefile_of, is_process
 
 SETTLE_S = 0.01
 """Seconds for watches to bring what has changed."""

@@ -7,10 +7,10 @@ recognize failures by them.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from sim.objects import Json, encode
+from .objects import Json, encode
 
 if TYPE_CHECKING:
-    from sim.kinds import Kind
+    from .kinds import Kind
 
 REASONS = {
     400: "BadRequest",

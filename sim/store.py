@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
-from sim.kinds import KINDS, Kind
-from sim.objects import Json, Key, key_of, with_meta
-from sim.status import too_old
+from .kinds import KINDS, Kind
+from .objects import Json, Key, key_of, with_meta
+from .status import too_old
 
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
 _version = attrgetter("version")

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from sim import table
-from sim.connections import reset, trickle
-from sim.faults import Faults, Rule
-from sim.kinds import Kind
-from sim.listing import read_number, read_version
-from sim.objects import Json, encode
-from sim.selectors import Selection
-from sim.status import ApiError, failure, invalid, not_allowed
-from sim.watching import Cursor, WatchEvent, bookmark
+from . import table
+from .connections import reset, trickle
+from .faults import Faults, Rule
+from .kinds import Kind
+from .listing import read_number, read_version
+from .objects import Json, encode
+from .selectors import Selection
+from .status import ApiError, failure, invalid, not_allowed
+from .watching import Cursor, WatchEvent, bookmark
 
 if TYPE_CHECKING:
-    from sim.apiserver import Cluster
+    from .apiserver import Cluster
 
 LONGEST_S = 1800.0
 """How long a watch lasts that asks for no time-out; a real one: 30 to 60 minutes."""

@@ -15,11 +15,12 @@ from typing import NamedTuple, TypeAlias
 from minidns.core.message import Reply, decode_reply
 from minidns.core.model import FormatError, Rcode
 from minidns.core.rdata import AAAA, A, address
-from sim import libc
-from sim.all_at_once import all_at_once
-from sim.asking import Event, Got, Session, Wait, Way
-from sim.in_turn import in_turn
-from sim.libc import Conf, Reading
+
+from . import libc
+from .all_at_once import all_at_once
+from .asking import Event, Got, Session, Wait, Way
+from .in_turn import in_turn
+from .libc import Conf, Reading
 
 BOTH = (A, AAAA)
 """What getaddrinfo asks for, in this order, when any family will do."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from sim.columns import Cell, Column
-from sim.kinds import Kind
-from sim.objects import Json
+from .columns import Cell, Column
+from .kinds import Kind
+from .objects import Json
 
 TABLE = "as=Table"
 PARTIAL = "as=PartialObjectMetadata"

@@ -12,12 +12,12 @@ from typing import TextIO
 
 from aiohttp import web
 
-from sim import commands, state
-from sim.cluster import Simulation, started
-from sim.container import query_lines
-from sim.kindfile import HOST
-from sim.state import State
-from sim.status import ApiError
+from . import commands, state
+from .cluster import Simulation, started
+from .container import query_lines
+from .kindfile import HOST
+from .state import State
+from .status import ApiError
 
 SERVICES = ("kube-dns", "kube-dns-2")
 CLIENT_MAX_SIZE = 64 << 10

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from sim import listing, scaling, table
-from sim.apiserver import Cluster
-from sim.objects import Json
-from sim.patch import APPLY_PATCH
-from sim.replies import (
+from . import listing, scaling, table
+from .apiserver import Cluster
+from .objects import Json
+from .patch import APPLY_PATCH
+from .replies import (
     Asked,
     Reply,
     deletion_of,
@@ -14,8 +14,8 @@ from sim.replies import (
     object_of,
     write_of,
 )
-from sim.selectors import Selection, selection
-from sim.status import (
+from .selectors import Selection, selection
+from .status import (
     bad_request,
     failure,
     invalid,

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sim.kinds import Kind
-from sim.objects import Json, with_meta
-from sim.selectors import Selection
-from sim.store import Change, Collection
+from .kinds import Kind
+from .objects import Json, with_meta
+from .selectors import Selection
+from .store import Change, Collection
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 

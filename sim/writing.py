@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sim import shapes
-from sim.kinds import Kind
-from sim.objects import Json, clone, dig, is_terminating
-from sim.status import ApiError, bad_request, conflict
+from . import shapes
+from .kinds import Kind
+from .objects import Json, clone, dig, is_terminating
+from .status import ApiError, bad_request, conflict
 
 _SERVER_SET = ("uid", "creationTimestamp", "deletionTimestamp", "generateName")
 """Metadata that a write to an existing object cannot change."""
