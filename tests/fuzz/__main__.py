@@ -68,7 +68,12 @@ def _with_atheris(name: str, seconds: int) -> None:
     with tempfile.TemporaryDirectory() as corpus:
         for number, seed in enumerate(target.seeds()):
             (Path(corpus) / str(number)).write_bytes(seed)
-        arguments = (f"-max_total_time={seconds}", "-timeout=5", "-print_final_stats=1")
+        arguments = (
+            f"-max_total_time={seconds}",
+            "-timeout=5",
+            "-verbosity=0",
+            "-artifact_prefix=fuzz-",
+        )
         atheris.Setup([sys.argv[0], *arguments, corpus], target.run)
         atheris.Fuzz()
 
