@@ -189,7 +189,7 @@ def _laptop(args: argparse.Namespace) -> "tuple[Settings, Started]":
     host, aliases = host or "127.0.0.1", [laptop.alias(each) for each in args.alias]
     upstream = args.resolv_conf or laptop.resolv_conf()
     text = laptop.corefile(kubeconfig, context, host, number, aliases, upstream)
-    return _settings(args, text), laptop.Welcome(name, host, aliases)
+    return _settings(args, text), laptop.Welcome(name, host, aliases, upstream)
 
 
 def _write_pid(path: str | None) -> None:

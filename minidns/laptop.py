@@ -22,14 +22,10 @@ _COREFILE = """\
         fallthrough in-addr.arpa ip6.arpa
         ttl 30
     }}
-    forward . {resolv_conf} {{
-        max_concurrent 1000
-    }}
-    cache 30 {{
+{forward}    cache 30 {{
         disable success {fresh}
         disable denial {fresh}
     }}
-    loop
     loadbalance
 }}
 """
@@ -37,6 +33,12 @@ _COREFILE = """\
 scrapes a laptop, there is no file to watch, and their ports may be somebody else's."""
 
 
+_FORWARD = """\
+    forward . "{resolv_conf}" {{
+        max_concurrent 1000
+    }}
+    loop
+"""
 _ALIAS = """
     rewrite stop {{
         name regex ^(.*\\.)?{alias}$ {{1}}cluster.local.
@@ -58,7 +60,8 @@ def corefile(
 ) -> str:
     """Return the Corefile that serves a kubeconfig's cluster at ``host:port``.
 
-    ``aliases`` are zones with the same names as cluster.local.
+    ``aliases`` are zones with the same names as cluster.local. Without ``resolv_conf``
+    other names get SERVFAIL.
     """
     named = f' "{context}"' if context else ""
     return _COREFILE.format(
@@ -69,7 +72,7 @@ def corefile(
         aliases="".join(map(_alias_lines, aliases)),
         # an alias is kept as little as what it stands for
         fresh=" ".join(("cluster.local", *aliases)),
-        resolv_conf=f'"{resolv_conf}"',
+        forward=_FORWARD.format(resolv_conf=resolv_conf) if resolv_conf else "",
     )
 
 
@@ -99,19 +102,25 @@ def alias(text: str) -> str:
 
 
 def resolv_conf(root: Path = Path("/")) -> str:
-    """Return the file that says whom to forward to on this machine.
+    """Return the file that says whom to forward to here; empty if no server is named.
 
     Where that is systemd-resolved, the servers behind it, as for a kubelet: it may have
-    been told to ask us, and would be asked back.
+    been told to ask us, and would be asked back. A machine without a network has none.
     """
-    if (root / BEFORE_US[1:]).exists():
+    if _servers(root, BEFORE_US):
         return BEFORE_US
+    servers = _servers(root, RESOLV_CONF)
+    if servers == (STUB,) and (root / BEHIND_STUB[1:]).exists():
+        return BEHIND_STUB if _servers(root, BEHIND_STUB) else ""
+    return RESOLV_CONF if servers else ""
+
+
+def _servers(root: Path, path: str) -> tuple[str, ...]:
     try:
-        text = (root / RESOLV_CONF[1:]).read_text("utf-8", "replace")
+        text = (root / path[1:]).read_text("utf-8", "replace")
     except OSError:
-        return RESOLV_CONF
-    stub = resolvconf.nameservers(text) == (STUB,)
-    return BEHIND_STUB if stub and (root / BEHIND_STUB[1:]).exists() else RESOLV_CONF
+        return ()
+    return resolvconf.nameservers(text)
 
 
 def cluster(kubeconfig: str, context: str) -> str:
@@ -142,8 +151,15 @@ def cluster(kubeconfig: str, context: str) -> str:
 class Welcome:
     """Prints what runs and what to try, once it runs."""
 
-    def __init__(self, name: str, host: str, aliases: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        host: str,
+        aliases: Sequence[str] = (),
+        resolv_conf: str = RESOLV_CONF,
+    ) -> None:
         self._name = name
+        self._resolv_conf = resolv_conf
         self._host = host
         self._aliases = aliases
         self._began = time.monotonic()
@@ -164,6 +180,8 @@ class Welcome:
             yield "not in sync yet: cluster names give SERVFAIL until then; see the log"
         for zone in self._aliases:
             yield f"{zone.rstrip('.')} stands for cluster.local"
+        if not self._resolv_conf:
+            yield "other names get SERVFAIL: this machine names no server to ask"
         for query in self._to_try():
             yield f"try: dig @{self._host} -p {listening.port} {query}"
         yield "stop with Ctrl-C"
@@ -172,4 +190,5 @@ class Welcome:
         zone = next(iter(self._aliases), "cluster.local.").rstrip(".")
         yield f"kubernetes.default.svc.{zone}"
         yield f"kube-dns.kube-system.svc.{zone} SRV"
-        yield "example.org"
+        if self._resolv_conf:
+            yield "example.org"

@@ -201,24 +201,38 @@ def test_no_alias(text: str, said: str) -> None:
     assert str(caught.value).startswith(said)
 
 
+STUB = "nameserver 127.0.0.53\noptions edns0\n"
+ONE = "nameserver 192.0.2.1\n"
+
+
 @pytest.mark.parametrize(
-    ("text", "behind", "used"),
+    ("text", "behind", "before", "used"),
     [
-        ("nameserver 127.0.0.53\noptions edns0\n", True, resolvconf.BEHIND_STUB),
-        ("nameserver 127.0.0.53\n", False, resolvconf.RESOLV_CONF),
-        ("nameserver 192.0.2.1\n", True, resolvconf.RESOLV_CONF),
-        (None, True, resolvconf.RESOLV_CONF),
+        (STUB, ONE, None, resolvconf.BEHIND_STUB),
+        (STUB, "search .\n", None, ""),
+        (STUB, None, None, resolvconf.RESOLV_CONF),
+        (ONE, ONE, None, resolvconf.RESOLV_CONF),
+        ("nameserver 127.0.0.1\n", None, ONE, resolvconf.BEFORE_US),
+        ("# none\n", ONE, None, ""),
+        (None, ONE, None, ""),
     ],
-    ids=["systemd-resolved", "nothing-behind-it", "another", "no-file"],
-)
+    ids=["systemd-resolved", "resolved-offline", "nothing-behind-it", "another", "split-dns-is-in-it", "names-nobody", "no-file"],
+)  # fmt: skip
 def test_whom_to_forward_to(
-    text: str | None, behind: bool, used: str, tmp_path: Path
+    text: str | None, behind: str | None, before: str | None, used: str, tmp_path: Path
 ) -> None:
     for path, content in (
         (resolvconf.RESOLV_CONF, text),
-        (resolvconf.BEHIND_STUB, "" if behind else None),
+        (resolvconf.BEHIND_STUB, behind),
+        (resolvconf.BEFORE_US, before),
     ):
         if content is not None:
             (tmp_path / path[1:]).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / path[1:]).write_text(content)
     assert laptop.resolv_conf(tmp_path) == used
+
+
+def test_without_anybody_to_ask_nothing_is_forwarded() -> None:
+    text = laptop.corefile("k", "", "127.0.0.1", 5353, resolv_conf="")
+    assert "forward" not in text
+    assert "loop" not in text
