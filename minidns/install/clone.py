@@ -120,11 +120,17 @@ async def _made(
     address, remarks = await _address(args, session, service)
     replicas = args.replicas
     if replicas is None:
-        replicas = manifests.replicas_of(server.workload) or FEW
+        replicas = _replicas(server)
     wishes = Wishes(args.name, address, args.image, replicas)
     remarks += notes.of(server, needed)
     remarks += await _policy_notes(session, server, args.name)
     return manifests.objects(server, needed, wishes), remarks
+
+
+def _replicas(server: Server) -> int:
+    """Return as many as the first has: with fewer, some faults stay hidden."""
+    is_everywhere = server.workload["kind"] == kinds.DAEMON_SET.name
+    return FEW if is_everywhere else running.replicas(server.workload)
 
 
 async def _address(

@@ -11,7 +11,7 @@ in all, and the first has N fewer for the time being.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from minidns.install import dnsconfig, record
+from minidns.install import dnsconfig, record, running
 from minidns.install.changes import Change, change, done, value_at, with_value
 from minidns.install.kinds import (
     DAEMON_SET,
@@ -92,14 +92,8 @@ def planned(
     twin = twin_of(obj, target, share.pods, made._replace(of=ref.name), name)
     if not share.of:
         return Plan(ref, made, twin, is_beside=True)
-    fewer = change(obj, REPLICAS, replicas(obj) - share.pods)
+    fewer = change(obj, REPLICAS, running.replicas(obj) - share.pods)
     return Plan(ref, made._replace(changes=(fewer,), twin=name), twin)
-
-
-def replicas(obj: Json) -> int:
-    """Return how many pods a Deployment or StatefulSet is to have."""
-    found = value_at(obj, REPLICAS)
-    return 1 if found is None else int(found)
 
 
 def _pointing(obj: Json, target: Target) -> Iterator[Change]:
@@ -113,7 +107,7 @@ def _pointing(obj: Json, target: Target) -> Iterator[Change]:
 def _part(obj: Json, target: Target, share: Share) -> Iterator[Change]:
     """Yield the changes by which the last pods of a StatefulSet ask ``target``."""
     yield from _pointing(obj, target)
-    yield change(obj, PARTITION, replicas(obj) - share.pods)
+    yield change(obj, PARTITION, running.replicas(obj) - share.pods)
 
 
 def twin_of(obj: Json, target: Target, count: int, made: Record, name: str) -> Json:
@@ -209,7 +203,7 @@ def check_share(obj: Json, share: Share) -> None:
     ref = ref_of(obj)
     if ref.kind is DAEMON_SET:
         raise Refusal(f"{ref} has a pod on each node: --all is all there is to choose")
-    now = replicas(obj)
+    now = running.replicas(obj)
     if share.of not in (0, now):
         raise Refusal(f"{ref} has {now} replicas, not {share.of}")
     takes = share.of or ref.kind is STATEFUL_SET

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from minidns import __version__
 from minidns.install import pod, running
-from minidns.install.changes import value_at
 from minidns.install.kinds import BUDGET, DEPLOYMENT, SERVICE, Kind
 from minidns.install.needs import Needs
 from minidns.install.running import LABEL, Server
@@ -154,11 +153,3 @@ def _budget(wishes: Wishes) -> Json:
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
         "selector": {"matchLabels": selector(wishes.name)},
     }
-
-
-def replicas_of(workload: Json) -> int:
-    """Return how many pods a workload is to have; 0 for one per node."""
-    if workload["kind"] == "DaemonSet":
-        return 0
-    found = value_at(workload, ("spec", "replicas"))
-    return 1 if found is None else int(found)

@@ -228,6 +228,12 @@ def _flag(container: Json, names: tuple[str, ...]) -> str:
     return ""
 
 
+def replicas(workload: Json) -> int:
+    """Return how many pods a Deployment or StatefulSet is to have."""
+    found = workload["spec"].get("replicas")
+    return 1 if found is None else int(found)
+
+
 def target(server: Server, port: Json) -> int:
     """Return the container port of kube-dns that a port of its Service means."""
     wanted = port.get("targetPort") or port["port"]

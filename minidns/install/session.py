@@ -135,7 +135,6 @@ def _yes(question: str) -> bool:
 def _asked(question: str) -> bool:
     if not sys.stdin.isatty():
         raise Refusal("nobody to ask, as standard input is no terminal: say --yes")
-    try:
-        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
-        return False
+    # not on standard output, which may be a file
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

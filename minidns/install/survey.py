@@ -157,8 +157,7 @@ def wanted(workload: Json) -> int:
     """Return how many pods a workload is to have, as it says."""
     if workload["kind"] == "DaemonSet":
         return int(value_at(workload, ("status", "desiredNumberScheduled")) or 0)
-    found = value_at(workload, ("spec", "replicas"))
-    return 1 if found is None else int(found)
+    return running.replicas(workload)
 
 
 async def _images(session: Session, service: Json) -> tuple[str, ...]:

@@ -201,6 +201,28 @@ async def test_whose_pods_ask_it_is_not_taken_away() -> None:
         assert everything(at.cluster) == before
 
 
+async def test_what_cannot_be_taken_back_is_told() -> None:
+    async with desk() as at:
+        at.when_asked = lambda: at.server.faults.rules.extend(
+            Rule(resource=what, verb=verb, status=500, message="out of disk")
+            for what, verb in (("deployments", "create"), ("services", "delete"))
+        )
+        assert await at.run("clone --apply") == 1
+        assert "Service kube-system/kube-dns-2: left behind: out of disk" in at.err
+        at.when_asked = lambda: None
+        at.server.faults.clear()
+        assert await at.run("clone --delete") == 0
+
+
+async def test_what_is_gone_meanwhile_needs_no_deleting() -> None:
+    async with desk() as at:
+        await at.run("clone --apply")
+        name = (SYSTEM, "kube-dns-2")
+        at.when_asked = lambda: at.cluster.delete("Deployment", *name)
+        assert await at.run("clone --delete") == 0
+        assert "Deployment kube-system/kube-dns-2: gone already" in at.err
+
+
 @pytest.mark.parametrize("failing", ["deployments", "poddisruptionbudgets"])
 async def test_what_was_created_goes_when_the_rest_cannot_be(failing: str) -> None:
     async with desk() as at:

@@ -1,7 +1,10 @@
 """The commands as processes: signals, kill -9, terminals, kubeconfigs."""
 
 import asyncio
+import os
+import pty
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -99,6 +102,38 @@ async def test_without_a_terminal_nobody_is_asked(
         assert (status, bool(out)) == (1, True)
         assert "nobody to ask, as standard input is no terminal: say --yes" in err
         assert lasting(of) == before
+
+
+@pytest.mark.parametrize(
+    ("typed", "status"),
+    [("y\n", 0), ("YES\n", 0), ("n\n", 1), ("\n", 1), ("yo\n", 1), ("\x04", 1)],
+)
+async def test_at_a_terminal_it_asks(typed: str, status: int, tmp_path: Path) -> None:
+    async with served(tmp_path) as (of, kubeconfig):
+        before = lasting(of)
+        ours, its = pty.openpty()
+        words = (
+            "enrol",
+            "deploy/web",
+            "-n",
+            "shop",
+            "--all",
+            "--kubeconfig",
+            kubeconfig,
+        )
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "minidns", *words, stdin=its,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        os.write(ours, typed.encode())
+        async with asyncio.timeout(30):
+            out, err = await process.communicate()
+        os.close(ours)
+        os.close(its)
+        assert process.returncode == status, err
+        question = b"by ones that ask kube-dns-2 (10.96.0.20)? [y/N] "
+        assert (question in err, question in out) == (True, False)
+        assert (lasting(of) == before) is (status == 1)
 
 
 def usual(home: Path) -> dict[str, str]:

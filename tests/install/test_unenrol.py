@@ -124,6 +124,15 @@ async def test_one_that_cannot_be_put_back_does_not_keep_the_others() -> None:
         assert policies(at.cluster) == NOT_B
 
 
+async def test_a_twin_whose_record_was_edited_is_left_and_told_of() -> None:
+    async with enrolled() as at:
+        edited = {"metadata": {"annotations": {ANNOTATION: "edited"}}}
+        at.cluster.patch("Deployment", "shop", "b-kube-dns-2", edited)
+        assert await at.run("unenrol deploy/b -n shop") == 0
+        assert "Deployment shop/b-kube-dns-2: the annotation" in at.said
+        assert dig(at.cluster.get("Deployment", "shop", "b"), "spec.replicas") == 6
+
+
 async def test_a_server_that_fails_in_between_is_told_of() -> None:
     async with enrolled() as at:
         rule = Rule(resource="deployments", verb="patch", status=500, message="no disk", times=1)  # fmt: skip

@@ -1,10 +1,12 @@
 """Objects as plain JSON, over HTTP, from a server in all its moods."""
 
 import pytest
+from aiohttp import web
 
 from minidns.kube import documents
+from minidns.kube.api import connect
 from minidns.kube.documents import Documents, Refused
-from minidns.kube.resource import ApiError
+from minidns.kube.resource import Access, ApiError
 from sim.objects import Json
 from tests.kube.served import Served, service, serving
 
@@ -141,7 +143,7 @@ async def test_servers_that_stay_busy_are_given_up(
 @pytest.mark.parametrize(
     ("rule", "why"),
     [
-        ({"status": 500, "message": "no\ndisk \x1b[31m"}, r"no\\ndisk \\x1b\[31m"),
+        ({"status": 500, "message": "no\ndisk tab"}, r"no\\ndisk \\x1b\[31m"),
         ({"body": "<html>"}, "the answer cannot be read"),
         ({"body": "[]"}, "the answer cannot be read"),
         ({"cut_at": 5}, "broke off|cannot reach"),
@@ -170,3 +172,23 @@ async def test_credentials_are_read_again_after_a_401() -> None:
         served.spoil(verb="patch", status=401, times=1)
         patch = {"metadata": {"labels": {"a": "1"}}}
         assert await api(served).patch(f"{PATH}/web", patch)
+
+
+async def test_what_the_server_remarks_is_kept_once() -> None:
+    async def answer(request: web.BaseRequest) -> web.Response:
+        remark = '299 - "spec.x: unknown field"'
+        return web.json_response({}, headers={"Warning": remark})
+
+    server = web.ServerRunner(web.Server(answer))
+    await server.setup()
+    site = web.TCPSite(server, "127.0.0.1", 0)
+    await site.start()
+    host, port = server.addresses[0][:2]
+    try:
+        async with connect(Access(endpoint=f"http://{host}:{port}")) as connection:
+            api = Documents(connection)
+            for _ in range(2):
+                await api.create(PATH, service("web"))
+            assert api.warnings == ["spec.x: unknown field"]
+    finally:
+        await server.cleanup()
