@@ -143,7 +143,7 @@ async def test_servers_that_stay_busy_are_given_up(
 @pytest.mark.parametrize(
     ("rule", "why"),
     [
-        ({"status": 500, "message": "no\ndisk \x1b[31m"}, r"no\ndisk \x1b\[31m"),
+        ({"status": 500, "message": "no\ndisk \x1b[31m"}, r"no\\ndisk \\x1b\[31m"),
         ({"body": "<html>"}, "the answer cannot be read"),
         ({"body": "[]"}, "the answer cannot be read"),
         ({"cut_at": 5}, "broke off|cannot reach"),
