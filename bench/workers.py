@@ -22,6 +22,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from typing import NamedTuple
@@ -35,6 +36,8 @@ CLIENTS = 16
 """Generators, each with a socket: the kernel shares queries out by source port."""
 WINDOW = 8
 """Queries that each has in flight."""
+_first = count(0, 1 << 20)
+"""Where the counter of each begins: no name of one run is in another."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,8 @@ def ask(
     command += ["core", str(core)] if core is not None else []
     server_s, generator_s = subject.cpu_s(), _children_s()
     started = [
-        subprocess.Popen([*command, "first", str(n << 20)], stdout=subprocess.PIPE)
-        for n in range(CLIENTS)
+        subprocess.Popen([*command, "first", str(first)], stdout=subprocess.PIPE)
+        for first in islice(_first, CLIENTS)
     ]
     told = [json.loads(each.communicate()[0]) for each in started]
     return Run(

@@ -176,6 +176,7 @@ class Workers:
         self._run(self._guard(share, worker))
         await _first(worker.serving.wait(), worker.ended.wait(), plan.superseded.wait())
         if worker.ended.is_set():
+            self._deaths.inc()
             log.error("Worker %d does not come to answer: %s", share, worker.why)
             return None
         if worker.serving.is_set():
