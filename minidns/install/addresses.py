@@ -39,8 +39,8 @@ def _addresses(spec: Json) -> list[str]:
     return [address for address in given if address != "None"]
 
 
-def check(address: str, used: Mapping[str, str], ranges: Iterable[Network]) -> None:
-    """Let an address pass that somebody asks for.
+def check(address: str, used: Mapping[str, str], ranges: Iterable[Network]) -> str:
+    """Return an address that somebody asks for, as the API server writes it.
 
     Raises:
         Refusal: it is no address, outside the ranges, or taken.
@@ -56,6 +56,7 @@ def check(address: str, used: Mapping[str, str], ranges: Iterable[Network]) -> N
         raise Refusal(f"--cluster-ip {address}: outside the Service range ({said})")
     if owner := used.get(str(asked)):
         raise Refusal(f"--cluster-ip {address}: taken by {owner}")
+    return str(asked)
 
 
 def free(first: str, used: Mapping[str, str], ranges: Iterable[Network]) -> str:

@@ -143,8 +143,7 @@ async def _address(
     if not known:
         remarks.append("the Service range is not known: --dry-run=server tells more")
     if args.cluster_ip:
-        addresses.check(args.cluster_ip, used, known)
-        return args.cluster_ip, remarks
+        return addresses.check(args.cluster_ip, used, known), remarks
     return addresses.free(first, used, known), remarks
 
 
@@ -193,7 +192,7 @@ async def _applied(args: argparse.Namespace, session: Session, made: list[Json])
     """Create the objects, once the server would and the person wants it."""
     if await _tried(session, made):
         raise Refusal("nothing was created")
-    if not session.ask(f"Create these {len(made)} objects?"):
+    if not await session.ask(f"Create these {len(made)} objects?"):
         raise Refusal("nothing was created, as you wish")
     created: list[Json] = []
     try:

@@ -128,7 +128,7 @@ async def enrol(args: argparse.Namespace, session: Session) -> int:
         session.out(line)
     for line in remarks:
         session.tell(f"note: {line}")
-    if not session.ask(proposal.question(obj, plan)):
+    if not await session.ask(proposal.question(obj, plan)):
         raise Refusal("nothing was changed, as you wish")
     is_timed = bool(args.duration)
     async with _taken_back(session, plan, args.timeout, is_timed=is_timed):

@@ -89,6 +89,8 @@ def _read(said: Mapping[str, Any]) -> Record:
     texts = {name: said[name] for name in names if name in said}
     if not all(isinstance(text, str) for text in texts.values()):
         raise ValueError("a field is no text")
+    if any(change.path[0] != "spec" for change in changes):
+        raise ValueError("a change is of something else than the spec")
     record = Record(**texts, changes=changes)
     record.is_over(0.0)  # a time that is none shows now
     return record

@@ -33,7 +33,7 @@ async def remove(session: Session, namespace: str, name: str) -> int:
     await _check_unused(session, found)
     for obj in found:
         session.tell(f"{kinds.ref_of(obj)}: to be deleted")
-    if not session.ask(f"Delete these {len(found)} objects?"):
+    if not await session.ask(f"Delete these {len(found)} objects?"):
         raise Refusal("nothing was deleted, as you wish")
     for obj in found:
         await _delete(session, obj)

@@ -30,7 +30,7 @@ class Session:
     """Takes what was asked for, line by line: standard output."""
     tell: Callable[[str], None]
     """Takes what is said beside that: standard error."""
-    ask: Callable[[str], bool]
+    ask: Callable[[str], Awaitable[bool]]
     """Asks a question; whether the answer was yes."""
     wall: Callable[[], float]
     """Seconds since the epoch."""
@@ -128,13 +128,21 @@ def _kubeconfig(args: argparse.Namespace) -> str:
     return "" if os.environ.get("KUBERNETES_SERVICE_HOST") else str(usual)
 
 
-def _yes(question: str) -> bool:
+async def _yes(question: str) -> bool:
     return True
 
 
-def _asked(question: str) -> bool:
+async def _asked(question: str) -> bool:
     if not sys.stdin.isatty():
         raise Refusal("nobody to ask, as standard input is no terminal: say --yes")
     # not on standard output, which may be a file
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    typed = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    # by the loop, so that Ctrl-C and SIGTERM end it
+    loop.add_reader(sys.stdin, typed.set)
+    try:
+        await typed.wait()
+    finally:
+        loop.remove_reader(sys.stdin)
     return sys.stdin.readline().strip().lower() in ("y", "yes")

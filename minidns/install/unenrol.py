@@ -55,7 +55,7 @@ async def unenrol(args: argparse.Namespace, session: Session) -> int:
     for ref, made in found:
         for line in await _shown(session, ref, made):
             session.out(line)
-    if not session.ask(f"Put back {', '.join(str(ref) for ref, _ in found)}?"):
+    if not await session.ask(f"Put back {', '.join(str(ref) for ref, _ in found)}?"):
         raise Refusal("nothing was changed, as you wish")
     status = await _put_back(session, [ref for ref, _ in found], args.timeout)
     return 1 if wrong else status

@@ -4,12 +4,13 @@ For commands that a person gives. What serves DNS reads by reflectors, and typed
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
 from aiohttp import ClientError, ClientResponse
+from multidict import CIMultiDictProxy
 
 from minidns.kube import decode
 from minidns.kube.listwatch import cause
@@ -146,12 +147,12 @@ class Documents:
             raise ApiError(text) from error
         except (ClientError, OSError) as error:
             raise ApiError(f"{self.server} broke off: {cause(error)}") from error
-        self._remark(headers)
+        self._remark(headers.getall("Warning", ()))
         return _read(status, raw)
 
     async def _answer(
         self, method: str, path: str, body: object, style: str
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    ) -> tuple[int, CIMultiDictProxy[str], bytes]:
         """Return status, headers and body of an answer other than 429, if any is."""
         for left in reversed(range(BUSY_TRIES)):
             response = await self._sender.send(method, path, body, style)
@@ -162,12 +163,11 @@ class Documents:
             await asyncio.sleep(_seconds(response.headers.get("Retry-After", "")))
         return response.status, response.headers, raw
 
-    def _remark(self, headers: Mapping[str, str]) -> None:
-        # 299 - "text" (RFC 7234 5.5)
-        _, quote, text = headers.get("Warning", "").partition('"')
-        text = decode.printable(text.rstrip('"'))
-        if quote and text not in self.warnings:
-            self.warnings.append(text)
+    def _remark(self, warnings: Iterable[str]) -> None:
+        for warning in warnings:  # each 299 - "text" (RFC 7234 5.5)
+            text = decode.printable(warning.partition('"')[2].rstrip('"'))
+            if text and text not in self.warnings:
+                self.warnings.append(text)
 
 
 def _written(path: str, dry_run: bool) -> str:

@@ -91,7 +91,10 @@ def test_what_cannot_be_had(address: str, why: str) -> None:
 
 @pytest.mark.parametrize("ranges", [[KUBEADM], []], ids=["known", "unknown"])
 def test_what_can_be_had(ranges: list[addresses.Network]) -> None:
-    addresses.check("10.96.0.20", {"10.96.0.10": "x"}, ranges)
+    used = {"10.96.0.10": "x"}
+    assert addresses.check("10.96.0.20", used, ranges) == "10.96.0.20"
+    if not ranges:
+        assert addresses.check("FD00::0014", used, ranges) == "fd00::14"
 
 
 def test_who_has_what() -> None:

@@ -136,6 +136,39 @@ async def test_at_a_terminal_it_asks(typed: str, status: int, tmp_path: Path) ->
         assert (lasting(of) == before) is (status == 1)
 
 
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+async def test_a_question_can_be_left(
+    number: signal.Signals, status: int, tmp_path: Path
+) -> None:
+    async with served(tmp_path) as (of, kubeconfig):
+        before = lasting(of)
+        ours, its = pty.openpty()
+        words = (
+            "enrol",
+            "deploy/web",
+            "-n",
+            "shop",
+            "--all",
+            "--kubeconfig",
+            kubeconfig,
+        )
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "minidns", *words, stdin=its,
+            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert process.stderr is not None
+        async with asyncio.timeout(30):
+            await process.stderr.readuntil(b"[y/N] ")
+            process.send_signal(number)
+            assert await process.stderr.read() == b""
+            assert await process.wait() == status
+        os.close(ours)
+        os.close(its)
+        assert lasting(of) == before
+
+
 def usual(home: Path) -> dict[str, str]:
     return {"HOME": str(home), "KUBECONFIG": ""}
 

@@ -16,9 +16,8 @@ JSON = st.recursive(
     max_leaves=8,
 )
 WORDS = st.text("abc", min_size=1, max_size=3)
-CHANGES = st.builds(
-    Change, st.lists(WORDS, min_size=1, max_size=3).map(tuple), JSON, JSON
-)
+PATHS = st.lists(WORDS, max_size=3).map(lambda words: ("spec", *words))
+CHANGES = st.builds(Change, PATHS, JSON, JSON)
 RECORDS = st.builds(
     Record,
     dns=SHORT,
@@ -61,6 +60,7 @@ def test_the_order_of_keys_is_kept() -> None:
         '{"dns": 1, "service": "a/b"}',
         '{"dns": "a", "service": "b", "until": "soon"}',
         '{"dns": "a", "service": "b", "changes": [{"path": "/spec"}]}',
+        '{"dns": "a", "service": "b", "changes": [{"path": "/metadata/name", "before": 1, "after": 2}]}',
         '{"dns": "a", "service": "b", "changes": [{"path": 3, "before": 1, "after": 2}]}',
     ],
 )

@@ -266,7 +266,7 @@ class Desk:
         args = parser().parse_args(rest)
         return await session.done(command, args, self.session, f"minidns {name}")
 
-    def ask(self, question: str) -> bool:
+    async def ask(self, question: str) -> bool:
         self.asked.append(question)
         self.when_asked()
         return self.says

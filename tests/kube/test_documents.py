@@ -176,8 +176,10 @@ async def test_credentials_are_read_again_after_a_401() -> None:
 
 async def test_what_the_server_remarks_is_kept_once() -> None:
     async def answer(request: web.BaseRequest) -> web.Response:
-        remark = '299 - "spec.x: unknown field"'
-        return web.json_response({}, headers={"Warning": remark})
+        response = web.json_response({})
+        for field in ("x", "y"):
+            response.headers.add("Warning", f'299 - "spec.{field}: unknown field"')
+        return response
 
     server = web.ServerRunner(web.Server(answer))
     await server.setup()
@@ -189,6 +191,6 @@ async def test_what_the_server_remarks_is_kept_once() -> None:
             api = Documents(connection)
             for _ in range(2):
                 await api.create(PATH, service("web"))
-            assert api.warnings == ["spec.x: unknown field"]
+            assert api.warnings == ["spec.x: unknown field", "spec.y: unknown field"]
     finally:
         await server.cleanup()
