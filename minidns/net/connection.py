@@ -250,6 +250,7 @@ class Connection(asyncio.BufferedProtocol):
             raise
         self._say(encode_response(query, response))
         for message in response.more:
+            await asyncio.sleep(0)  # a transfer is long: others have their turn
             if self._room is not None:
                 await asyncio.shield(self._room)
             self._say(encode_response(query, message))

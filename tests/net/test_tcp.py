@@ -2,10 +2,11 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import dns.message
+import dns.rcode
 import pytest
 import trustme
 
@@ -14,6 +15,7 @@ from minidns.core.metrics import Metrics
 from minidns.core.model import Handler, Query, Response, RRset
 from minidns.net import tcp, udp
 from minidns.net.answer import Answerer
+from minidns.net.connection import FIRST_S, MAX_IN_FLIGHT
 from tests.net import client
 
 
@@ -144,16 +146,22 @@ async def test_an_answer_too_big_for_udp() -> None:
     assert len(dns.message.from_wire(reply).answer[0]) == 1500
 
 
-async def test_tls(tmp_path: Path) -> None:
-    authority = trustme.CA()
-    made = authority.issue_cert("dns.example.org")
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+def certificate(folder: Path, authority: trustme.CA | None = None) -> tuple[str, str]:
+    """Return the files of a certificate and its key."""
+    made = (authority or trustme.CA()).issue_cert("dns.example.org")
+    cert, key = folder / "cert.pem", folder / "key.pem"
     made.private_key_pem.write_to_path(key)
     for blob in made.cert_chain_pems:
         blob.write_to_path(cert, append=True)
+    return str(cert), str(key)
+
+
+async def test_tls(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    cert, key = certificate(tmp_path, authority)
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
-    async with serving(echo, tcp.context(str(cert), str(key))) as (_, port):
+    async with serving(echo, tcp.context(cert, key)) as (_, port):
         reader, writer = await asyncio.open_connection(
             "127.0.0.1", port, ssl=trusting, server_hostname="dns.example.org"
         )
@@ -162,3 +170,117 @@ async def test_tls(tmp_path: Path) -> None:
         assert owners([await client.read_frame(reader)]) == ["a.org."]
         writer.close()
         await writer.wait_closed()
+
+
+async def test_too_many_that_wait_cost_the_oldest_its_answer() -> None:
+    go = asyncio.Event()
+
+    async def handler(query: Query) -> Response:
+        await go.wait()
+        return await echo(query)
+
+    hosts = tcp.MAX_WAITING // MAX_IN_FLIGHT + 1
+    async with (
+        serving(handler) as (streams, port),
+        contextlib.AsyncExitStack() as stack,
+    ):
+        readers = []
+        for _ in range(hosts):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            stack.callback(writer.close)
+            messages = [wire(f"n{n}.org.") for n in range(MAX_IN_FLIGHT)]
+            writer.write(b"".join(len(m).to_bytes(2) + m for m in messages))
+            readers.append(reader)
+            async with asyncio.timeout(client.DEADLINE_S):
+                while len(streams._waiting) < min(
+                    tcp.MAX_WAITING, len(readers) * MAX_IN_FLIGHT
+                ):
+                    await asyncio.sleep(0)
+        # the first connection's queries were the oldest: they are refused, not forgotten
+        for _ in range(MAX_IN_FLIGHT):
+            reply = dns.message.from_wire(await client.read_frame(readers[0]))
+            assert reply.rcode() == dns.rcode.SERVFAIL
+        assert streams._dropped.values == {("tcp",): MAX_IN_FLIGHT}
+        go.set()
+        reply = dns.message.from_wire(await client.read_frame(readers[1]))
+        assert reply.answer
+
+
+async def test_a_transfer_waits_for_who_reads_it() -> None:
+    """Not all of it is in memory at a time."""
+    data = tuple(rdata.a(f"10.0.{n >> 8}.{n & 255}") for n in range(1500))
+    said = 0
+
+    class Counted(tuple[Response, ...]):
+        def __iter__(self) -> Iterator[Response]:
+            nonlocal said
+            for each in super().__iter__():
+                said += 1
+                yield each
+
+    async def transfer(query: Query) -> Response:
+        message = Response(answer=(RRset(query.question.qname, 1, 30, data),))
+        return Response(more=Counted((message,) * 400))
+
+    async with serving(transfer) as (_, port):
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(("127.0.0.1", port))
+        reader, writer = await asyncio.open_connection(sock=sock, limit=4096)
+        message = wire("a.org.")
+        writer.write(len(message).to_bytes(2) + message)
+        before = -1
+        async with asyncio.timeout(client.DEADLINE_S):
+            while said != before or not said:
+                before = said
+                await asyncio.sleep(0.1)
+        assert said < 400
+        for _ in range(401):
+            assert await client.read_frame(reader)
+        assert said == 400
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_who_never_shakes_hands_is_hung_up_on(tmp_path: Path) -> None:
+    context = tcp.context(*certificate(tmp_path))
+    async with serving(echo, context) as (streams, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with asyncio.timeout(FIRST_S + 5):
+            assert await reader.read() == b""
+        assert len(streams) == 0
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_no_tls_at_all_is_hung_up_on(tmp_path: Path) -> None:
+    context = tcp.context(*certificate(tmp_path))
+    async with serving(echo, context) as (streams, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"\0\x1d" + wire("a.org."))
+        async with asyncio.timeout(client.DEADLINE_S):
+            with contextlib.suppress(ConnectionError):
+                await reader.read()
+            while len(streams):
+                await asyncio.sleep(0.01)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def test_the_end_comes_for_those_who_are_still_shaking_hands(
+    tmp_path: Path,
+) -> None:
+    context = tcp.context(*certificate(tmp_path))
+    async with serving(echo, context) as (streams, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with asyncio.timeout(client.DEADLINE_S):
+            while not len(streams):
+                await asyncio.sleep(0)
+        await streams.close(0.1)
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+    assert len(streams) == 0
