@@ -1,10 +1,10 @@
 """The words of a scenario that show something: queries, answers, reasons, counts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from minidns.core.model import AA, TC, Query, Question
+from minidns.core.model import AA, TC, Query, Question, RRset
 from minidns.core.rdata import (
     AAAA,
     A,
@@ -109,9 +109,20 @@ async def _query(stage: Stage, words: Sequence[str], body: str) -> list[str]:
     flags = [text for bit, text in ((AA, "aa"), (TC, "tc")) if reply.flags & bit]
     shown = [" ".join((rcode_name(reply.rcode), *flags))]
     for section in ("answer", "authority", "additional"):
-        for rrset in getattr(reply, section):
-            shown += [f"{section} {line}" for line in sorted(to_lines(rrset))]
+        shown += [f"{section} {line}" for line in _records(getattr(reply, section))]
     return shown
+
+
+def _records(rrsets: Iterable[RRset]) -> Iterator[str]:
+    """Yield records; addresses last and sorted, for their order is chance."""
+    addresses = []
+    for rrset in rrsets:
+        lines = sorted(to_lines(rrset))
+        if rrset.rtype in (A, AAAA):
+            addresses += lines
+        else:
+            yield from lines
+    yield from sorted(addresses)
 
 
 async def _cat(stage: Stage, words: Sequence[str], body: str) -> list[str]:
@@ -124,7 +135,7 @@ async def _route(stage: Stage, words: Sequence[str], body: str) -> list[str]:
     name, _, port = pod.partition(":")
     client = stage.address(key_of(name))
     found = set()
-    for source in [int(port)] if port else _PORTS:
+    for source in [int(port)] * len(_PORTS) if port else _PORTS:
         path = stage.plane.route(Flow((client, source), (server, DNS_PORT)))
         found.add(path.endpoint[0] if path.endpoint else "nobody")
     return sorted(found)
@@ -158,7 +169,8 @@ async def _forwarded(stage: Stage, words: Sequence[str], body: str) -> list[str]
 
 
 async def _logs(stage: Stage, words: Sequence[str], body: str) -> list[str]:
-    shown = list(dict.fromkeys(stage.logged))
+    # who is first of those that log at the same moment is chance
+    shown = list(dict.fromkeys(line for _, line in sorted(stage.logged)))
     stage.logged.clear()
     return shown or ["nothing"]
 

@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from random import Random
+from typing import NamedTuple
 
 from minidns import logs
 from minidns.core.configerror import ConfigError
@@ -41,28 +42,41 @@ ROOT = """\
 """All that there is outside before a scenario adds to it."""
 
 
+class Logged(NamedTuple):
+    """A line in the log of a server."""
+
+    at: float
+    """To the hundredth of a second."""
+    line: str
+
+
 class Stage:
     """A cluster, the world outside, and what can be done to them."""
 
     def __init__(self, seed: int = 1) -> None:
         """Set up the objects; nothing runs before ``settle``."""
         self.now = asyncio.get_running_loop().time
-        self.rng = Random(seed)
+        self._seed = seed
         self.cluster = Cluster(now=lambda: EPOCH + self.now(), seed=seed)
         for obj in kubesystem.objects():
             self.cluster.apply(obj)
         self.node = NODE
-        self.plane = DataPlane(self.cluster, self.rng, self.now)
+        self.plane = DataPlane(self.cluster, self._chance("kube-proxy"), self.now)
         self.packets = Packets(self.plane)
         self.api = Api(self.cluster)
         self.forwarded: list[str] = []
         """Questions that the world outside was asked, ``name TYPE``."""
+        self._clients = self._chance("clients")
         self._zones = ROOT
         self._internet = Internet(self._zones)
         self.packets.hosts[OUTSIDE] = Answerer("outside", self._outside)
-        self.logged: list[str] = []
-        """Lines that the servers logged, all of them together."""
+        self.logged: list[Logged] = []
+        """What the servers logged, all of them together."""
         self._replicas: dict[Key, Replica] = {}
+
+    def _chance(self, whose: str) -> Random:
+        """Return what decides for one of them, whatever the others ask of chance."""
+        return Random(f"{self._seed} {whose}")
 
     def add_outside(self, record: str) -> None:
         """Let the world outside know one more record, a line of a zone file.
@@ -109,7 +123,8 @@ class Stage:
             "/etc/hosts": "",
         }
         address = dig(pod, "status.podIP")
-        replica = Replica(address, Files(texts), self.api, self.packets, self.rng)
+        chance = self._chance(address)
+        replica = Replica(address, Files(texts), self.api, self.packets, chance)
         self._replicas[key_of(pod)] = replica
         try:
             await replica.start()
@@ -168,7 +183,7 @@ class Stage:
         obj = self.cluster.get("Pod", *pod)
         libc = policy or stub.POLICIES[annotations_of(obj).get(LIBC, stub.GLIBC.name)]
         conf = libc.reading.conf(self.resolv_conf(pod))
-        lookup = stub.Lookup(Session(conf, self.rng), libc, name, types)
+        lookup = stub.Lookup(Session(conf, self._clients), libc, name, types)
         return await self.packets.resolve(lookup, self.address(pod))
 
     async def close(self) -> None:
@@ -180,19 +195,20 @@ class Stage:
 class _Lines(logging.Handler):
     """Keeps log lines instead of printing them."""
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, stage: Stage) -> None:
         super().__init__()
         self.setFormatter(logs.Lines())
-        self._lines = lines
+        self._stage = stage
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a line."""
-        self._lines.append(self.format(record))
+        at = round(self._stage.now(), 2)
+        self._stage.logged.append(Logged(at, self.format(record)))
 
 
 @contextmanager
-def _logging_to(lines: list[str]) -> Iterator[None]:
-    logger, handler = logging.getLogger("minidns"), _Lines(lines)
+def _logging_to(stage: Stage) -> Iterator[None]:
+    logger, handler = logging.getLogger("minidns"), _Lines(stage)
     level = logger.level
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
@@ -207,7 +223,7 @@ def _logging_to(lines: list[str]) -> Iterator[None]:
 async def staged(seed: int = 1) -> AsyncIterator[Stage]:
     """Give a stage whose servers are ready; nothing of it runs afterwards."""
     stage = Stage(seed)
-    with _logging_to(stage.logged):
+    with _logging_to(stage):
         try:
             await stage.begin()
             stage.logged.clear()

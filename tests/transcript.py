@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
 DEADLINE_S = 40.0
-SERVING = re.compile(r"minidns-sim up|minidns (-conf|--kubeconfig|-explain)|dnsmasq")
+SERVING = re.compile(r"minidns-sim up|minidns (up|-conf|--kubeconfig|-explain)\b")
 _FENCE = re.compile(
     r"(?:^`(?P<file>[^`\n]+)`:\n\n)?^```(?P<kind>\w*)[^\n]*\n(?P<text>.*?)^```$",
     re.M | re.S,
