@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 import msgspec
 from aiohttp import ClientError, ClientResponse
-from multidict import CIMultiDictProxy
 
 from minidns.kube import decode
 from minidns.kube.listwatch import cause
@@ -141,19 +140,19 @@ class Documents:
     ) -> Json:
         try:
             async with asyncio.timeout(self._deadline_s):
-                status, headers, raw = await self._answer(method, path, body, style)
+                status, remarks, raw = await self._answer(method, path, body, style)
         except TimeoutError as error:
             text = f"no complete answer from {self.server} in {self._deadline_s:g} s"
             raise ApiError(text) from error
         except (ClientError, OSError) as error:
             raise ApiError(f"{self.server} broke off: {cause(error)}") from error
-        self._remark(headers.getall("Warning", ()))
+        self._remark(remarks)
         return _read(status, raw)
 
     async def _answer(
         self, method: str, path: str, body: object, style: str
-    ) -> tuple[int, CIMultiDictProxy[str], bytes]:
-        """Return status, headers and body of an answer other than 429, if any is."""
+    ) -> tuple[int, list[str], bytes]:
+        """Return status, warnings and body of an answer other than 429, if any is."""
         for left in reversed(range(BUSY_TRIES)):
             response = await self._sender.send(method, path, body, style)
             async with response:
@@ -161,7 +160,7 @@ class Documents:
             if response.status != 429 or not left:
                 break
             await asyncio.sleep(_seconds(response.headers.get("Retry-After", "")))
-        return response.status, response.headers, raw
+        return response.status, response.headers.getall("Warning", []), raw
 
     def _remark(self, warnings: Iterable[str]) -> None:
         for warning in warnings:  # each 299 - "text" (RFC 7234 5.5)
