@@ -12,7 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from minidns.core import names
 from minidns.explain import client
 from tests.process import free_port
-from tests.survival.datagrams import HOSTILE, asked, hostile_name, labels
+from tests.survival.datagrams import HOSTILE, hostile_name
+from tests.survival.messages import asked, labels
 from tests.survival.world import GOOD, HOST, Server, minidns, udp
 
 CHAIN = """\
