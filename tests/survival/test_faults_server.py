@@ -59,7 +59,7 @@ async def test_F22_504_as_the_version_is_too_large() -> None:
             if r.query.get("resourceVersion")
         ]
         assert probes
-        assert f.count("lists") >= 2
+        await f.until(lambda: f.count("lists") >= 2)
 
 
 async def test_F23_etcd_restored_from_a_backup() -> None:
