@@ -3,8 +3,10 @@ PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python
 VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
+DOCS = build/docs
+INSTALL = -m pip --python
 
-.PHONY: demo test check pytest bench dist image image-test lock clean
+.PHONY: demo test check pytest bench bench-quick bench-scale survive fuzz dist image image-test docs lock clean
 
 demo: $(READY)              ## the main job, on a simulated cluster
 	@$(BIN)/minidns-sim demo
@@ -21,7 +23,20 @@ check: $(READY)             ## lint, format, types, layers
 	$(BIN)/lint-imports --no-cache
 
 bench: $(READY)             ## side by side on this machine: ratios and CPU per query
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench run
+
+bench-quick: $(READY)       ## the same in less than a minute
+	$(BIN)/python -m bench quick
+
+bench-scale: $(READY)       ## memory, start and work at 100 to 50,000 Services
+	$(BIN)/python -m bench scale
+
+survive: $(READY)           ## the promises that are figures, in full; long
+	$(BIN)/python -m tests.survival
+	$(BIN)/pytest -q tests/survival/test_properties.py --hypothesis-profile=survive --timeout=0
+
+fuzz: $(READY)              ## ten minutes for each parser; coverage-guided where atheris is installed
+	$(BIN)/python -m tests.fuzz --seconds 600
 
 dist: $(READY)              ## sdist and wheel, the same bytes whenever they are built
 	$(BIN)/python -m hatchling build -d dist
@@ -34,16 +49,28 @@ minidns.tar: Dockerfile requirements.txt $(wildcard deploy/image/*) $(shell find
 image-test: $(READY) minidns.tar  ## the image's contents, and how it runs as a pod would; needs root
 	MINIDNS_IMAGE=$(CURDIR)/minidns.tar $(BIN)/pytest -q tests/deploy/test_image.py
 
+# never with --quiet: it would switch the strictness off
+docs: $(DOCS)/.ready        ## the documentation as a site, in build/site
+	$(DOCS)/bin/mkdocs build --strict
+
+$(DOCS)/.ready: requirements-docs.txt
+	$(PYTHON) -m venv --without-pip --clear $(DOCS)
+	$(PYTHON) $(INSTALL) $(DOCS)/bin/python install -q --disable-pip-version-check --require-hashes -r requirements-docs.txt
+	@touch $@
+
 # --without-pip: a Debian python3 has venv but not ensurepip; the system's pip fills it
 $(READY): requirements-dev.txt pyproject.toml
 	$(PYTHON) -m venv --without-pip --clear $(VENV)
-	$(PYTHON) -m pip --python $(BIN)/python install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	$(PYTHON) -m pip --python $(BIN)/python install -q --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PYTHON) $(INSTALL) $(BIN)/python install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(PYTHON) $(INSTALL) $(BIN)/python install -q --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-lock:                       ## renew both lock files from pyproject.toml (needs uv)
-	uv pip compile -q --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 pyproject.toml -o requirements.txt
-	uv pip compile -q --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 --extra dev pyproject.toml -o requirements-dev.txt
+COMPILE = uv pip compile -q --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11
+
+lock:                       ## renew the lock files (needs uv)
+	$(COMPILE) pyproject.toml -o requirements.txt
+	$(COMPILE) --extra dev pyproject.toml -o requirements-dev.txt
+	echo 'mkdocs>=1.6,<2' | $(COMPILE) - -o requirements-docs.txt
 
 clean:
-	rm -rf $(VENV) dist minidns.tar
+	rm -rf $(VENV) build dist minidns.tar
