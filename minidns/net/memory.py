@@ -11,7 +11,6 @@ names asked only once cannot push out what is asked all the time.
 """
 
 from collections.abc import Hashable, Iterable
-from itertools import chain
 
 from minidns.core import message, names
 from minidns.core.model import Query, Repeat, Response
@@ -20,8 +19,8 @@ from minidns.core.rdata import AAAA, A
 MAX_ENTRIES = 32768
 MAX_BYTES = 16 << 20
 _SEEN = 16384
-_OVERHEAD = 600
-"""Bytes an entry costs beside its query and reply (measured)."""
+_OVERHEAD = 1450
+"""Bytes that an entry costs beside query and reply, with all it keeps (measured)."""
 
 
 class Entry:
@@ -132,7 +131,8 @@ class Memory:
         self, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES
     ) -> None:
         self.entries: dict[bytes, Entry] = {}
-        self._asked: dict[Hashable, set[bytes]] = {}
+        # most keys are those of one question, and a set takes 216 bytes
+        self._asked: dict[Hashable, bytes | set[bytes]] = {}
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._bytes = 0
@@ -174,7 +174,11 @@ class Memory:
         self.entries[question] = Entry(query, response, repeat, reply)
         self._bytes += size
         for key in repeat.keys:
-            self._asked.setdefault(key, set()).add(question)
+            known = self._asked.setdefault(key, question)
+            if isinstance(known, set):
+                known.add(question)
+            elif known != question:
+                self._asked[key] = {known, question}
 
     def expects(self, question: bytes) -> bool:
         """Return whether an answer would be remembered: from the second time on."""
@@ -191,8 +195,11 @@ class Memory:
         self.age += 1
         asked = self._asked
         if asked:
-            stale = [asked[key] for key in keys if key in asked]
-            for question in set(chain.from_iterable(stale)):
+            stale: set[bytes] = set()
+            for key in keys:
+                known = asked.get(key, b"")
+                stale.update(known if isinstance(known, set) else (known,))
+            for question in stale:
                 self._drop(question)
 
     def clear(self) -> None:
@@ -209,10 +216,11 @@ class Memory:
         _tell(entry)
         self._bytes -= len(question) + len(entry.tail) + 2 + _OVERHEAD
         for key in entry.keys:
-            questions = self._asked[key]
-            questions.discard(question)
-            if not questions:
-                del self._asked[key]
+            known = self._asked.get(key)
+            if isinstance(known, set):
+                known.discard(question)
+            if not known or known == question:
+                self._asked.pop(key, None)
 
     def tell(self) -> None:
         """Tell every tally of the repetitions since the last time."""
