@@ -12,7 +12,7 @@ from . import kindfile, manifests
 from .objects import Json
 
 IMAGE = "minidns"
-"""Pods with this image are real processes (`sim.runtime`)."""
+"""Pods with this image, of any registry and version, are processes (`sim.runtime`)."""
 CONFIG_MAP = "coredns"
 CLUSTER_DNS, SECOND_DNS = "10.96.0.10", "10.96.0.20"
 OUTSIDE_DNS = "192.0.2.53"

@@ -143,6 +143,7 @@ class Runtime:
 
     async def _supervise(self, key: Key) -> None:
         """Keep a process for the pod, and the pod's readiness equal to its own."""
+        self._set_ready(key, ready=False)  # until it says so
         while True:
             try:
                 async with self._process(key) as process:
@@ -215,8 +216,13 @@ def corefile_of(cluster: Cluster, pod: Json) -> str:
 def is_process(pod: Json) -> bool:
     """Return whether ``pod`` is a server, and has an address to be one at."""
     containers = dig(pod, "spec.containers") or ()
-    has_image = any(c.get("image") == kubesystem.IMAGE for c in containers)
+    has_image = any(_name(c.get("image") or "") == kubesystem.IMAGE for c in containers)
     return has_image and bool(dig(pod, "status.podIP"))
+
+
+def _name(image: str) -> str:
+    """Return the last part of an image's name, without tag and digest."""
+    return image.rpartition("/")[2].partition("@")[0].partition(":")[0]
 
 
 def _sockets(address: str, ports: Ports) -> dict[tuple[Address, str], Address]:

@@ -182,6 +182,12 @@ def test_rules_say_who_is_meant_and_how_bad_it_is(rule: Json) -> None:
     assert named <= kept, "the sum has no such label"
 
 
+def test_every_alert_is_told_of_in_the_documentation() -> None:
+    page = (DEPLOY.parent / "docs/monitoring.md").read_text()
+    told = re.findall(r"^\| `(KubeDns2\w+)` \|", page, re.MULTILINE)
+    assert told == list(dict.fromkeys(rule["alert"] for rule in RULES))
+
+
 def test_the_operators_rules_are_the_same() -> None:
     rule = yaml.safe_load((HERE / "prometheusrule.yaml").read_text())
     assert rule["spec"] == {"groups": GROUPS}
