@@ -1,5 +1,7 @@
 """Recipes: what each writes and runs, on machines that are folders."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -141,3 +143,16 @@ def test_a_dnsmasq_that_does_not_read_the_folder(
     write(tmp_path, path, text)
     notes = recipes.dnsmasq(WANTED, Machine(tmp_path, None)).notes
     assert any("conf-dir=" in note for note in notes) == warned
+
+
+@pytest.mark.skipif(shutil.which("dnsmasq") is None, reason="dnsmasq is missing")
+def test_dnsmasq_understands_its_lines(tmp_path: Path) -> None:
+    (file,) = recipes.dnsmasq(WANTED, Machine(tmp_path, None)).writes
+    (tmp_path / "dnsmasq.conf").write_text(file.text)
+    done = subprocess.run(
+        ["dnsmasq", "--test", f"--conf-file={tmp_path / 'dnsmasq.conf'}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "syntax check OK" in done.stderr
