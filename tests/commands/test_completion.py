@@ -110,7 +110,7 @@ def in_zsh(*words: str) -> str:
 def test_zsh_offers_commands_and_options() -> None:
     lines = in_zsh("minidns", "wh").splitlines()
     assert "why:say why an answer is what it is" in lines
-    assert "-conf[Corefile to serve]:FILE:_files" in lines
+    assert "-conf[Corefile to serve; stdin to read it from there]:FILE:_files" in lines
 
 
 @needs("zsh")

@@ -50,7 +50,7 @@ async def test_story_of_the_seed() -> None:
     ):
         assert told in out
     assert len(re.findall(r"ok [\d.]+ ms from API write to answer", out)) == 3
-    assert re.search(r"EndpointSlice default/db-1 \(resourceVersion \d+, uid", out)
+    assert re.search(r"EndpointSlice default/db-1 \(resourceVersion \d+, created", out)
 
 
 @pytest.mark.parametrize(
