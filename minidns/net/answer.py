@@ -96,7 +96,16 @@ class Answerer:
             response = await self.respond(query)
         except Dropped:
             return []
-        return [encode_response(query, each) for each in (response, *response.more)]
+        return [self.encode(query, each) for each in (response, *response.more)]
+
+    def encode(self, query: Query, response: Response) -> bytes:
+        """Return the bytes of ``response``; of SERVFAIL where it cannot be written."""
+        try:
+            return encode_response(query, response)
+        except Exception:
+            self._panicked()
+            log.exception("cannot write the answer to %s", query.question.qname)
+            return encode_response(query, Response(Rcode.SERVFAIL))
 
 
 @coroutine

@@ -248,12 +248,12 @@ class Connection(asyncio.BufferedProtocol):
         except (asyncio.CancelledError, GeneratorExit):  # it had to make room
             self._say(encode_response(query, Response(Rcode.SERVFAIL)))
             raise
-        self._say(encode_response(query, response))
+        self._say(self._service.answerer.encode(query, response))
         for message in response.more:
             await asyncio.sleep(0)  # a transfer is long: others have their turn
             if self._room is not None:
                 await asyncio.shield(self._room)
-            self._say(encode_response(query, message))
+            self._say(self._service.answerer.encode(query, message))
 
     def _say(self, reply: bytes) -> None:
         if self._transport is None or self._transport.is_closing():

@@ -18,7 +18,6 @@ from typing import Any, TypeAlias
 
 from minidns.core.metrics import Metrics
 from minidns.core.model import Dropped, Query
-from minidns.core.wire import encode_response
 from minidns.net.answer import Answerer
 from minidns.net.limits import fair_share
 from minidns.net.memory import Memory
@@ -223,7 +222,7 @@ class Datagrams:
             response = await self._answerer.respond(query)
         except Dropped:
             return
-        reply = encode_response(query, response)
+        reply = self._answerer.encode(query, response)
         self._send(reply, peer, ancillary)
         # a change that came while the chain waited may have made the answer stale
         if query.repeats and response.repeat is not None and age == self.memory.age:

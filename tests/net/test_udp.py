@@ -293,6 +293,18 @@ async def test_what_is_raised_becomes_an_empty_reply(
     assert not reply.answer
 
 
+async def test_an_answer_that_cannot_be_written_is_a_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def handler(query: Query) -> Response:
+        return Response(answer=(RRset("x" * 300 + ".", 1, 30, (b"abcd",)),))
+
+    async with serving(handler) as (_, port):
+        reply = await client.ask(port, NAME)
+    assert reply.rcode() == dns.rcode.SERVFAIL
+    assert "cannot write the answer to web.org." in caplog.text
+
+
 async def test_dropped_means_silence() -> None:
     async def handler(query: Query) -> Response:
         raise Dropped
