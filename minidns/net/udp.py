@@ -14,23 +14,20 @@ import logging
 import socket
 import struct
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
 
 from minidns.core.metrics import Metrics
 from minidns.core.model import Dropped, Query
+from minidns.net import batch
 from minidns.net.answer import Answerer
+from minidns.net.batch import READ, SLOTS, Ancillary, Batch, SockAddr
 from minidns.net.limits import fair_share
 from minidns.net.memory import Memory
 from minidns.net.waiting import Waiting
 
 log = logging.getLogger(__name__)
 
-_DRAIN = 64
-"""Datagrams read per wake-up: more would keep other sockets waiting."""
 _LAST = 4096
 """Datagrams read at the end: more than the receive buffer holds."""
-_READ = 1024
-"""Bytes read of a datagram; over 512 it is answered FORMERR whatever it holds."""
 _RECEIVE_BUFFER = 512 << 10
 """Bytes asked for; Linux gives twice that: some 1,260 queries, 0.1 s of hard work."""
 MAX_IN_FLIGHT = 1024
@@ -45,10 +42,6 @@ IP_PKTINFO = 8  # Linux; not in Python's socket module before 3.12
 _SO_MEMINFO, _DROPS = 55, struct.Struct("=32xI")  # Linux: sock_diag.h SK_MEMINFO_DROPS
 _PKTINFO = struct.Struct("=I4s4s")
 
-SockAddr: TypeAlias = tuple[Any, ...]
-"""Host and port, and for IPv6 flow and scope, as the socket gives them."""
-Ancillary: TypeAlias = list[tuple[int, int, bytes]] | None
-
 
 class Datagrams:
     """One bound UDP socket, answered until it is closed."""
@@ -61,7 +54,10 @@ class Datagrams:
         metrics: Metrics,
         now: Callable[[], float],
         max_in_flight: int | None = None,
+        *,
+        batches: bool = True,
     ) -> None:
+        """Prepare; without ``batches`` as where the system does not have them."""
         self._sock = sock
         self._answerer = answerer
         self.memory = memory
@@ -88,10 +84,12 @@ class Datagrams:
         self._waiting = Waiting(most, self._count_dropped)
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-        self._read = self._drain
-        if _is_wildcard(sock):
+        wildcard = _is_wildcard(sock)
+        if wildcard:
             _ask_for_destination(sock)
-            self._read = self._drain_with_destination
+        use = batches and batch.is_known()
+        self._batch = Batch(sock, wildcard=wildcard) if use else None
+        self._read = self._drain_batch if use else self._drain
 
     def start(self) -> None:
         """Begin to answer."""
@@ -100,7 +98,7 @@ class Datagrams:
     def stop_reading(self) -> None:
         """Answer what has come so far, and read no more."""
         if asyncio.get_running_loop().remove_reader(self._sock.fileno()):
-            for _ in range(_LAST // _DRAIN):
+            for _ in range(_LAST // SLOTS):
                 self._read()
 
     async def close(self, grace_s: float = 5.0) -> None:
@@ -121,28 +119,14 @@ class Datagrams:
         self._overflowed.inc((), (total - self._overflow) & 0xFFFFFFFF)
         self._overflow = total
 
-    def _drain(self) -> None:
-        receive, send = self._sock.recvfrom, self._sock.sendto
-        get, now, odd = self.memory.get, self._now(), self._odd_ports
-        tag = self._tag
-        for _ in range(_DRAIN):
-            try:
-                wire, peer = receive(_READ)
-            except BlockingIOError:
-                return
-            except OSError:  # an ICMP error of an earlier reply: next datagram
-                continue
-            tail = get(tag + wire[2:], now)
-            if tail is None:
-                self._ask(wire, peer, None)
-            elif peer[1] not in odd or self._is_welcome(peer, None):
-                try:
-                    send(wire[:2] + tail, peer)
-                except OSError as exc:
-                    log.debug("cannot reply to %s: %s", peer[0], exc)
+    def _drain_batch(self) -> None:
+        assert self._batch is not None
+        self._batch.drain(
+            self.memory.get, self._ask, self._now(), self._tag, self._odd_ports
+        )
 
-    def _drain_with_destination(self) -> None:
-        """Do the same where the host has several addresses.
+    def _drain(self) -> None:
+        """Do the same one by one.
 
         The reply must come from the address that was asked (RFC 2181 4.1), which a
         socket bound to all addresses does not know of itself.
@@ -151,12 +135,12 @@ class Datagrams:
         now, odd = self._now(), self._odd_ports
         came: Ancillary = None
         ancillary: Ancillary = None
-        for _ in range(_DRAIN):
+        for _ in range(SLOTS):
             try:
-                wire, extra, _, peer = receive(_READ, 128)
+                wire, extra, _, peer = receive(READ, 128)
             except BlockingIOError:
                 return
-            except OSError:
+            except OSError:  # an ICMP error of an earlier reply: next datagram
                 continue
             if extra != came:  # most come to one address
                 came, ancillary = extra, [_source(*each) for each in extra]
@@ -174,6 +158,8 @@ class Datagrams:
         return peer[:2] != (here, self._local[1])  # not ourselves
 
     def _send(self, reply: bytes, peer: SockAddr, ancillary: Ancillary) -> None:
+        if self._batch is not None and self._batch.reply(reply):
+            return
         try:
             if ancillary:
                 self._sock.sendmsg((reply,), ancillary, 0, peer)

@@ -27,6 +27,12 @@ from minidns.net.memory import Memory
 from tests.net import client
 
 NAME = "web.org."
+BATCHES = True
+
+
+@pytest.fixture(autouse=True, params=["batches", "one-by-one"])
+def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.net.test_udp.BATCHES", request.param == "batches")
 
 
 @contextlib.asynccontextmanager
@@ -44,6 +50,7 @@ async def serving(
         Memory(),
         metrics or Metrics(),
         time.monotonic,
+        batches=BATCHES,
         **options,
     )
     datagrams.start()
