@@ -56,6 +56,7 @@ class Reflector:
         random: Random,
         on_synced: Callable[[], None] = lambda: None,
         streaming: bool = True,
+        settle: Callable[[], None] = lambda: None,
     ) -> None:
         self.resource = resource
         self._name = resource.type_name
@@ -78,6 +79,8 @@ class Reflector:
         self._now = now
         self._sleep = sleep
         self._on_synced = on_synced
+        self._settle = settle
+        """Told of every so many objects of a list."""
         self._streaming = streaming
         """Whether a relist may be a watch with initial events; off once one failed."""
         self._backoff = Backoff(now, random)
@@ -151,6 +154,7 @@ class Reflector:
                 listed.add(obj.key)
                 self._keys.add(obj.key)
                 self._tell(Applied(obj), obj.key)
+            self._settle()
             await asyncio.sleep(0)
         listed.update(page.unread)  # there, so no reason to delete what it was
         if page.skipped:
@@ -257,6 +261,8 @@ class Reflector:
         self._change(event)
         if key := key_of(event):
             listed.add(key)
+            if len(listed) % CHUNK == 0:
+                self._settle()
 
     def _change(self, event: WatchEvent) -> None:
         key = key_of(event)

@@ -61,6 +61,8 @@ class Surroundings:
     sleep: Callable[[float], Awaitable[None]]
     random: Random
     metrics: Metrics
+    settle: Callable[[], None] = lambda: None
+    """Told of objects that stay; see ``Edges``."""
 
 
 def resources(options: Options) -> list[Resource]:
@@ -242,6 +244,7 @@ class View:
             sleep=self._around.sleep,
             random=self._around.random,
             on_synced=lambda: self._done(resource),
+            settle=self._around.settle,
         )
         work = Followed(reflector, store)
         self._work.append(work)

@@ -50,6 +50,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         edges.sleep,
         edges.random,
         site.metrics,
+        edges.settle,
     )
     view = View(options, around, lambda keys: site.forget(keys))
     site.cluster = answers = Answers(options, view.main, view.imports)

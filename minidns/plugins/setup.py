@@ -73,6 +73,8 @@ class Edges:
     """IP addresses of this machine, loopback ones left out, as text."""
     interfaces: Callable[[], Mapping[str, Sequence[str]]] = dict
     """IP addresses of each interface by its name, loopback ones too, as text."""
+    settle: Callable[[], None] = lambda: None
+    """Told when a hundred or so objects were made that will stay."""
     cpus: Callable[[], int] = lambda: 1
     """How many processors the process may use."""
 

@@ -3,12 +3,15 @@
 import asyncio
 import logging
 from itertools import pairwise
+from random import Random
 
 import pytest
 
 from minidns.kube.events import Applied, Deleted
 from minidns.kube.objects import Service
+from minidns.kube.reflector import Reflector
 from minidns.kube.resource import (
+    SERVICES,
     SLICES,
     ApiError,
 )
@@ -249,3 +252,31 @@ async def test_distrusted_it_may_list_by_a_stream() -> None:
         assert script.asked == ["list", "watch 10", "stream"]
         assert kept.names == ["b"]
         assert made.version == "20"
+
+
+@pytest.mark.parametrize("streaming", [False, True], ids=["pages", "stream"])
+async def test_what_stays_is_told_of_hundred_by_hundred(streaming: bool) -> None:
+    clock, kept = Clock(), Kept()
+    many = [svc(f"s{n}") for n in range(250)]
+    settled: list[int] = []
+    script = Scripted(
+        clock,
+        [page(A), page(*many)],
+        [[TOO_OLD], [*map(added, many), END, FOREVER]] if streaming else [[TOO_OLD]],
+    )
+    made = Reflector(
+        script,
+        SERVICES,
+        kept.apply,
+        now=clock.now,
+        sleep=clock.sleep,
+        random=Random(1),
+        streaming=streaming,
+        settle=lambda: settled.append(len(kept.objects)),
+    )
+    task = asyncio.create_task(made.run())
+    for _ in range(10):
+        await settle()
+    assert settled == ([1, 101, 201] if streaming else [1, 101, 201, 251])
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
