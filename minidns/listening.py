@@ -105,7 +105,9 @@ class Listening:
             )
             datagrams.start()
             return datagrams
-        streams = tcp.Streams(sock, self.answerer, self._metrics, self._tls)
+        streams = tcp.Streams(
+            sock, self.answerer, self.memory, self._metrics, self._now, self._tls
+        )
         await streams.start()
         return streams
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, cast
 
@@ -18,6 +18,7 @@ from minidns.core.model import Address, Dropped, Query, Rcode, Response
 from minidns.core.wire import encode_response
 from minidns.net.answer import Answerer
 from minidns.net.clients import Clients
+from minidns.net.memory import Memory
 from minidns.net.waiting import Waiting
 
 log = logging.getLogger(__name__)
@@ -38,11 +39,15 @@ class Service:
     def __init__(
         self,
         answerer: Answerer,
+        memory: Memory,
+        now: Callable[[], float],
         clients: Clients,
         waiting: Waiting,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.answerer = answerer
+        self.memory = memory
+        self.now = now
         self.clients = clients
         self.waiting = waiting
         self.tls = tls
@@ -58,6 +63,8 @@ class Connection(asyncio.BufferedProtocol):
         self._service = service
         self._peer = peer
         self._local = local
+        # counted apart from those by UDP and of the other family, and never cut to fit
+        self._tag = b"t6" if ":" in peer[0] else b"t4"
         self._opening: asyncio.Task[object] | None = None
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -214,7 +221,17 @@ class Connection(asyncio.BufferedProtocol):
 
     def _begin(self, wire: bytes) -> None:
         service = self._service
-        query = service.answerer.decode(wire, "tcp", self._peer, self._local)
+        question = self._tag + wire[2:]
+        if (tail := service.memory.get(question, service.now())) is not None:
+            self._say(wire[:2] + tail)
+            return
+        query = service.answerer.decode(
+            wire,
+            "tcp",
+            self._peer,
+            self._local,
+            repeats=service.memory.expects(question),
+        )
         if not isinstance(query, Query):
             self._stopped = True  # after garbage the framing is not trusted
             if query is not None:
@@ -241,6 +258,8 @@ class Connection(asyncio.BufferedProtocol):
     # -- what it is told
 
     async def _reply(self, query: Query) -> None:
+        memory = self._service.memory
+        age = memory.age
         try:
             response = await self._service.answerer.respond(query)
         except Dropped:
@@ -248,7 +267,11 @@ class Connection(asyncio.BufferedProtocol):
         except (asyncio.CancelledError, GeneratorExit):  # it had to make room
             self._say(encode_response(query, Response(Rcode.SERVFAIL)))
             raise
-        self._say(self._service.answerer.encode(query, response))
+        reply = self._service.answerer.encode(query, response)
+        self._say(reply)
+        # a change that came while the chain waited may have made the answer stale
+        if query.repeats and response.repeat is not None and age == memory.age:
+            memory.put(self._tag + query.wire[2:], query, response, reply)
         for message in response.more:
             await asyncio.sleep(0)  # a transfer is long: others have their turn
             if self._room is not None:

@@ -9,12 +9,14 @@ import logging
 import os
 import socket
 import ssl
+from collections.abc import Callable
 
 from minidns.core.metrics import Metrics
 from minidns.net.answer import Answerer
 from minidns.net.clients import Clients
 from minidns.net.connection import FIRST_S, WRITE_S, Connection, Service
 from minidns.net.limits import fair_share
+from minidns.net.memory import Memory
 from minidns.net.waiting import Waiting
 
 log = logging.getLogger(__name__)
@@ -38,7 +40,9 @@ class Streams:
         self,
         sock: socket.socket,
         answerer: Answerer,
+        memory: Memory,
         metrics: Metrics,
+        now: Callable[[], float],
         tls: ssl.SSLContext | None = None,
         max_connections: int | None = None,
     ) -> None:
@@ -47,7 +51,9 @@ class Streams:
         most = max_connections or fair_share(MAX_CONNECTIONS)
         self._clients = Clients(most, MAX_PER_CLIENT)
         self._waiting = Waiting(MAX_WAITING, self._count_dropped)
-        self._service = Service(answerer, self._clients, self._waiting, tls)
+        self._service = Service(
+            answerer, memory, now, self._clients, self._waiting, tls
+        )
         self._pause: asyncio.TimerHandle | None = None
         self._said_at = float("-inf")
         self._refused = metrics.counter(

@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -12,19 +13,24 @@ import trustme
 
 from minidns.core import rdata
 from minidns.core.metrics import Metrics
-from minidns.core.model import Handler, Query, Response, RRset
+from minidns.core.model import Handler, Query, Repeat, Response, RRset, replace
 from minidns.net import tcp, udp
 from minidns.net.answer import Answerer
 from minidns.net.connection import FIRST_S, MAX_IN_FLIGHT
+from minidns.net.memory import Memory
 from tests.net import client
 
 
 @contextlib.asynccontextmanager
 async def serving(
-    handler: Handler, tls: ssl.SSLContext | None = None
+    handler: Handler,
+    tls: ssl.SSLContext | None = None,
+    memory: Memory | None = None,
 ) -> AsyncIterator[tuple[tcp.Streams, int]]:
     sock = udp.bound(socket.SOCK_STREAM, "127.0.0.1", 0)
-    streams = tcp.Streams(sock, Answerer("dns://:0", handler), Metrics(), tls)
+    answerer = Answerer("dns://:0", handler)
+    memory = memory or Memory()
+    streams = tcp.Streams(sock, answerer, memory, Metrics(), time.monotonic, tls)
     await streams.start()
     try:
         yield streams, sock.getsockname()[1]
@@ -50,6 +56,51 @@ async def test_several_queries_on_one_connection() -> None:
     async with serving(echo) as (_, port):
         replies = await client.tcp(port, wire("a.org."), wire("b.org."), wire("c.org."))
     assert sorted(owners(replies)) == ["a.org.", "b.org.", "c.org."]
+
+
+async def test_a_remembered_answer_needs_no_chain() -> None:
+    asked, memory = 0, Memory()
+
+    async def handler(query: Query) -> Response:
+        nonlocal asked
+        asked += 1
+        return replace(await echo(query), repeat=Repeat(keys=("web",)))
+
+    async with serving(handler, memory=memory) as (_, port):
+        message = wire("a.org.")
+        replies = await client.tcp(port, *(message for _ in range(5)))
+        assert asked == 2  # the second time it is worth remembering
+        memory.forget(["web"])
+        replies += await client.tcp(port, b"ab" + message[2:])
+        assert asked == 3
+    assert owners(replies) == ["a.org."] * 6
+    assert [reply[:2] for reply in replies] == [message[:2]] * 5 + [b"ab"]
+
+
+async def test_what_is_remembered_for_udp_is_not_said_by_tcp() -> None:
+    memory = Memory()
+
+    async def handler(query: Query) -> Response:
+        address = "192.0.2.1" if query.transport == "tcp" else "192.0.2.9"
+        rrset = RRset("a.org.", 1, 30, (rdata.a(address),))
+        return Response(answer=(rrset,), repeat=Repeat())
+
+    async with serving(handler, memory=memory) as (_, port):
+        message = wire("a.org.")
+        packets = udp.bind("127.0.0.1", port)
+        answerer = Answerer("dns://:0", handler)
+        datagrams = udp.Datagrams(packets, answerer, memory, Metrics(), time.monotonic)
+        datagrams.start()
+        found = set()
+        for _ in range(3):
+            found.add(address(await client.udp(port, message)))
+            found.add("tcp " + address(*await client.tcp(port, message)))
+        await datagrams.close()
+    assert found == {"192.0.2.9", "tcp 192.0.2.1"}
+
+
+def address(reply: bytes) -> str:
+    return str(dns.message.from_wire(reply).answer[0][0])
 
 
 async def test_byte_by_byte() -> None:

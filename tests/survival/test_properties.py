@@ -18,6 +18,7 @@ How often each is tried: ``--hypothesis-profile=survive`` is 10,000 times.
 
 import asyncio
 import struct
+import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -213,7 +214,13 @@ async def served(pieces: Iterable[bytes]) -> Outcome:
         return Response(Rcode.NXDOMAIN)
 
     clients = Clients(9, 9)
-    service = Service(Answerer("dns://:53", top), clients, Waiting(9, lambda: None))
+    service = Service(
+        Answerer("dns://:53", top),
+        Memory(),
+        time.monotonic,
+        clients,
+        Waiting(9, lambda: None),
+    )
     connection = Connection(service, ("192.0.2.1", 4000), ("192.0.2.2", 53))
     clients.admit(connection)
     other = Wire()
