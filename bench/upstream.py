@@ -3,9 +3,12 @@
 Run as a process (``python -m bench.upstream PORT``), on the generators' core.
 """
 
+import asyncio
+import contextlib
 import socket
 import struct
 import sys
+import threading
 
 A, AAAA = 1, 28
 _RECORD = struct.Struct("!HHHIH")
@@ -30,11 +33,30 @@ def reply(wire: bytes) -> bytes:
     return head + question + soa
 
 
+async def _connected(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Answer on a connection until the client ends it."""
+    with contextlib.suppress(EOFError, OSError):
+        while size := int.from_bytes(await reader.readexactly(2)):
+            said = reply(await reader.readexactly(size))
+            writer.write(len(said).to_bytes(2) + said)
+    writer.close()
+
+
+async def _listen(port: int) -> None:
+    server = await asyncio.start_server(_connected, "127.0.0.1", port)
+    await server.serve_forever()
+
+
 def main() -> None:
     """Answer until killed."""
+    port = int(sys.argv[1])
+    # queries by TCP are forwarded by TCP
+    threading.Thread(target=asyncio.run, args=(_listen(port),), daemon=True).start()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        sock.bind(("127.0.0.1", int(sys.argv[1])))
+        sock.bind(("127.0.0.1", port))
         while True:
             wire, peer = sock.recvfrom(4096)
             if len(wire) > 16 and not wire[2] & 0x80:
