@@ -86,20 +86,29 @@ LEAN = """
 import json, sys
 from minidns.kube.api import connect
 from minidns.kube.resource import Access
-connect(Access(endpoint="http://127.0.0.1:1"))
+connect(Access(kubeconfig=sys.argv[1]))
 partial = [name for name in sys.modules if name.startswith(("kubernetes", "pydantic"))]
 import kubernetes.aio.client
 from kubernetes.aio import config
 from kubernetes.client import CoreV1Api
-print(json.dumps([partial, kubernetes.aio.client.CoreV1Api.__name__]))
+found = [kubernetes.aio.client.CoreV1Api, config.kube_config.ApiClient]
+print(json.dumps([partial, [each.__name__ for each in found]]))
+"""
+KUBECONFIG = """
+current-context: kind
+contexts: [{name: kind, context: {cluster: kind, user: me}}]
+clusters: [{name: kind, cluster: {server: "http://127.0.0.1:1"}}]
+users: [{name: me, user: {token: t}}]
 """
 
 
-def test_the_package_is_imported_in_part_and_whole_later() -> None:
+def test_the_package_is_imported_in_part_and_whole_later(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text(KUBECONFIG)
     done = subprocess.run(
-        [sys.executable, "-c", LEAN], capture_output=True, text=True, check=True
+        [sys.executable, "-c", LEAN, path], capture_output=True, text=True, check=True
     )
-    assert json.loads(done.stdout) == [[], "CoreV1Api"]
+    assert json.loads(done.stdout) == [[], ["CoreV1Api", "ApiClient"]]
 
 
 def test_importing_this_does_not_import_the_package() -> None:
