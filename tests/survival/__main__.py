@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 
 from tests.fuzz.mutate import mutants
+from tests.survival import api_side
 from tests.survival.asking import Steadily
 from tests.survival.attack import attacked
 from tests.survival.beginnings import first_answers
@@ -229,6 +230,54 @@ def beginnings(args: argparse.Namespace) -> None:
         say(what, f"{took:.2f} s (slowest of {args.kills})", took <= limit)
 
 
+def gaps(args: argparse.Namespace) -> None:
+    """Make a thousand changes that the watch cannot tell of."""
+    for compacted in (False, True):
+        how = "a new list" if compacted else "the old version"
+        took = api_side.cut_s(compacted=compacted)
+        say(f"1,000 changes after a cut, from {how}", f"{took:.1f} s", took <= 5)
+    took = api_side.outage_s(args.outage_s)
+    what = f"1,000 changes after {args.outage_s:.0f} s without the API server"
+    say(what, f"{took:.1f} s", took <= 65)
+
+
+def handovers(args: argparse.Namespace) -> None:
+    """Let one process after the other take over."""
+    seen = api_side.handovers(args.restarts, 5000, 100_000)
+    what = f"lost over {args.restarts} handovers, of {seen.sent:,}"
+    failed = len(seen.failures)
+    figure = f"{seen.lost} ({failed} of {seen.dialled:,} TCP connections)"
+    say(what, figure, seen.lost == seen.wrong == failed == 0)
+
+
+def relists(_: argparse.Namespace) -> None:
+    """List 10,000 Services with 150,000 endpoints anew, in both ways."""
+    for streaming in (False, True):
+        cost = api_side.relisted(streaming=streaming)
+        what = (
+            f"relist of 150,000 endpoints, {'streaming' if streaming else 'in pages'}"
+        )
+        figure = f"{cost.peak_mib:.0f} MiB, slowest answer {cost.stall_ms:.0f} ms"
+        say(what, figure, cost.peak_mib <= 170 and cost.stall_ms <= 50)
+
+
+def churn(args: argparse.Namespace) -> None:
+    """Change endpoints a thousand times a second."""
+    seen = api_side.churned(1000, 1000.0, args.churn_s)
+    what = f"1,000 changes a second for {args.churn_s:.0f} s"
+    figure = f"lag {seen.slowest_lag_s:.2f} s, p99 {seen.p99_ms:.1f} ms"
+    say(what, figure, seen.slowest_lag_s <= 1 and seen.p99_ms <= 10 and not seen.lost)
+
+
+def audits(args: argparse.Namespace) -> None:
+    """Compare 10,000 Services with 150,000 endpoints with fresh lists."""
+    seen = api_side.audited(20.0, args.audit_s)
+    what = f"{seen.audits} audits of 150,000 endpoints that move"
+    grown = seen.peak_mib - seen.before_mib
+    figure = f"{seen.differences} found, +{grown:.0f} MiB, slowest answer {seen.slowest_ms:.0f} ms"  # fmt: skip
+    say(what, figure, seen.differences == 0 and grown <= 30 and seen.slowest_ms <= 50)
+
+
 MEASURED: dict[str, Callable[[argparse.Namespace], None]] = {
     "datagrams": hostile_datagrams,
     "fuzz": live_fuzz,
@@ -237,6 +286,11 @@ MEASURED: dict[str, Callable[[argparse.Namespace], None]] = {
     "overload": overload,
     "restarts": restarts,
     "kill": beginnings,
+    "gaps": gaps,
+    "handovers": handovers,
+    "relists": relists,
+    "churn": churn,
+    "audits": audits,
 }
 
 
@@ -248,6 +302,9 @@ def main() -> int:
     parser.add_argument("--overload-s", type=float, default=60.0, help="seconds of it")
     parser.add_argument("--restarts", type=int, default=20)
     parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--outage-s", type=float, default=150.0, help="seconds of it")
+    parser.add_argument("--churn-s", type=float, default=60.0, help="seconds of it")
+    parser.add_argument("--audit-s", type=float, default=200.0, help="seconds of them")
     args = parser.parse_args()
     failed = 0
     for name in args.what or MEASURED:

@@ -8,30 +8,27 @@ from select import select
 from types import TracebackType
 from typing import Self
 
+from tests.process import DEADLINE_S
 from tests.survival.world import HOST, is_good, query
 
 PATIENCE_S = 2.0
 """A query that is not answered for so long is lost; nothing is sent again."""
 
 
-class Steadily(threading.Thread):
-    """Asks by UDP, so many times a second, whatever comes back; a context."""
+class _Asking(threading.Thread):
+    """Asks until the end of the context it is."""
 
-    def __init__(self, port: int, rate: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.sent = self.wrong = 0
-        self.slowest_s = 0.0
-        self._port = port
-        self._rate = rate
+        self.sent = 0
         self._over = threading.Event()
-        self._open: dict[int, float] = {}
-        self._good: set[bytes] = set()
-        self._wire = query(0)[2:]
 
-    @property
-    def lost(self) -> int:
-        """Queries without a reply."""
-        return len(self._open)
+    def until(self, sent: int) -> None:
+        """Wait until so many have been sent."""
+        end = time.monotonic() + DEADLINE_S
+        while self.sent < sent:
+            assert time.monotonic() < end, f"{self.sent} of {sent} queries sent"
+            time.sleep(0.01)
 
     def __enter__(self) -> Self:
         self.start()
@@ -45,6 +42,25 @@ class Steadily(threading.Thread):
     ) -> None:
         self._over.set()
         self.join()
+
+
+class Steadily(_Asking):
+    """Asks by UDP, so many times a second, whatever comes back; a context."""
+
+    def __init__(self, port: int, rate: int) -> None:
+        super().__init__()
+        self.wrong = 0
+        self.slowest_s = 0.0
+        self._port = port
+        self._rate = rate
+        self._open: dict[int, float] = {}
+        self._good: set[bytes] = set()
+        self._wire = query(0)[2:]
+
+    @property
+    def lost(self) -> int:
+        """Queries without a reply."""
+        return len(self._open)
 
     def run(self) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -91,29 +107,14 @@ class Steadily(threading.Thread):
                 self.wrong += 1
 
 
-class Dialling(threading.Thread):
+class Dialling(_Asking):
     """Asks by TCP, each time on a connection of its own; a context."""
 
     def __init__(self, port: int, gap_s: float) -> None:
         super().__init__()
-        self.sent = 0
         self.failures: list[str] = []
         self._port = port
         self._gap_s = gap_s
-        self._over = threading.Event()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self.join()
 
     def run(self) -> None:
         while not self._over.wait(self._gap_s):
