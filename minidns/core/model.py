@@ -134,6 +134,10 @@ class Source(NamedTuple):
     found: bool = True
 
 
+Tally: TypeAlias = Callable[[int, float], None]
+"""Told how many repetitions there were, and the seconds spent on them in all."""
+
+
 class Repeat(Struct, frozen=True):
     """Leave to answer the same question with the same bytes again."""
 
@@ -145,11 +149,8 @@ class Repeat(Struct, frozen=True):
     """Monotonic seconds at which the TTLs were true, when they count down."""
     turns: bool = False
     """Whether ``loadbalance`` is to turn the addresses at every repetition."""
-    tallies: tuple[Callable[[int, float], None], ...] = ()
-    """Told how many repetitions there were and the seconds spent on them in all.
-
-    At the latest before each scrape.
-    """
+    tallies: tuple[Tally, ...] = ()
+    """Told of repetitions, at the latest before each scrape."""
 
 
 class Response(Struct, frozen=True):

@@ -5,12 +5,12 @@ a Row holds everything that one kind of query adds to, found once and kept.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable
-from functools import partial
 from typing import TypeAlias
 
+from msgspec import Struct
+
 from minidns.core.metrics import SIZE_BUCKETS, TIME_BUCKETS, Labels, Metrics
-from minidns.core.model import Query, Response, replace
+from minidns.core.model import Query, Response, Tally, replace
 from minidns.core.rdata import TYPES, rcode_name
 from minidns.core.wire import encode_query, response_size
 
@@ -57,10 +57,22 @@ class Row:
         response_sizes[bisect_left(SIZE_BUCKETS, said)] += times
         response_sizes[-1] += said * times
 
-    def repeated(self, asked: int, said: int, times: int, seconds: float) -> None:
+
+class Repetitions(Struct, frozen=True, gc=False):
+    """A tally of a Repeat: what repetitions of one answer add to a row.
+
+    There is one for each remembered answer: as bound arguments it takes a fifth of the
+    memory of functools.partial.
+    """
+
+    row: Row
+    asked: int
+    said: int
+
+    def __call__(self, times: int, seconds: float) -> None:
         """Count ``times`` repetitions that took ``seconds`` in all."""
         if times:
-            self.add(asked, said, seconds / times, times)
+            self.row.add(self.asked, self.said, seconds / times, times)
 
 
 class Traffic:
@@ -159,10 +171,10 @@ class Traffic:
         row.add(asked, said, seconds)
         if response.repeat is None:
             return response
-        return tallied(response, partial(row.repeated, asked, said))
+        return tallied(response, Repetitions(row, asked, said))
 
 
-def tallied(response: Response, tally: Callable[[int, float], None]) -> Response:
+def tallied(response: Response, tally: Tally) -> Response:
     """Return ``response`` such that ``tally`` is told of its repetitions, if any."""
     repeat = response.repeat
     if repeat is None:

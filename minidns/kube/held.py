@@ -13,17 +13,14 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from minidns.kube.objects import EndpointSlice, Key
+from minidns.kube.objects import Endpoint, Endpoints, EndpointSlice, Key
 
 
 class _Left(NamedTuple):
     slice: EndpointSlice
     """What it left, cut down to the one endpoint."""
+    address: str
     until: float
-
-    @property
-    def address(self) -> str:
-        return self.slice.endpoints[0].address
 
     def keys(self) -> tuple[Hashable, ...]:
         return ("service", *self.slice.service), ("address", self.address)
@@ -53,7 +50,7 @@ class Held:
         """Hold the ready endpoints of ``old`` whose address is not in ``present``."""
         until = self._now() + self.hold_s
         gone = tuple(
-            _Left(replace(old, endpoints=(endpoint,)), until)
+            _Left(_cut(old, endpoint), endpoint.address, until)
             for endpoint in old.endpoints
             if endpoint.ready and endpoint.address not in present
         )
@@ -100,3 +97,7 @@ class Held:
             else:
                 del self._left[service]
         return touched
+
+
+def _cut(one: EndpointSlice, endpoint: Endpoint) -> EndpointSlice:
+    return replace(one, endpoints=Endpoints.of(endpoint))

@@ -139,35 +139,38 @@ class Reflector:
 
     async def _list(self) -> None:
         self._verb = "list"
-        listed: set[Key] = set()
+        missing = set(self._keys)
         page = await self._list_watch.page("", None)
         version = page.version
-        await self._take(page, listed)
+        await self._take(page, missing)
         while page.token:
             page = await self._list_watch.page(page.token, None)
-            await self._take(page, listed)
-        await self._listed(listed, version, page.age_s)
+            await self._take(page, missing)
+        await self._listed(missing, version, page.age_s)
 
-    async def _take(self, page: Page, listed: set[Key]) -> None:
+    async def _take(self, page: Page, missing: set[Key]) -> None:
         for chunk in chunks(page.objects):
             for obj in chunk:
-                listed.add(obj.key)
+                missing.discard(obj.key)
                 self._keys.add(obj.key)
                 self._tell(Applied(obj), obj.key)
             self._settle()
             await asyncio.sleep(0)
-        listed.update(page.unread)  # there, so no reason to delete what it was
+        # there, so no reason to delete what it was
+        missing.difference_update(page.unread)
         if page.skipped:
             self.skipped += page.skipped
             text = f"{page.skipped} of {self._name} cannot be read"
             self._note(logging.WARNING, text)
         self._alive(page.age_s)
 
-    async def _listed(self, listed: set[Key], version: str, age_s: float = 0.0) -> None:
+    async def _listed(
+        self, missing: set[Key], version: str, age_s: float = 0.0
+    ) -> None:
         """Delete what a complete list did not name; from then on, watch."""
         if not version:
             raise ApiError("the list has no resourceVersion")
-        for chunk in chunks(self._keys - listed):
+        for chunk in chunks(missing):
             for key in chunk:
                 self._drop(key)
             await asyncio.sleep(0)
@@ -195,11 +198,11 @@ class Reflector:
         self._verb = "watch"
         self.watches += 1
         started, heard, events = self._now(), self._heard, self.events
-        listed: set[Key] | None = set() if initial else None
+        missing = set(self._keys) if initial else None
         stream = self._list_watch.watch(self.version, initial=initial)
         try:
             async with asyncio.timeout(None) as self._hearing:
-                listed = await self._hear(stream, listed)
+                missing = await self._hear(stream, missing)
         except TimeoutError:
             if self._doubted:
                 return
@@ -208,7 +211,7 @@ class Reflector:
             self._hearing = None
             if isinstance(stream, AsyncGenerator):
                 await stream.aclose()
-        if listed is not None:
+        if missing is not None:
             raise ApiError("the streaming list was not complete", status=504)
         if self.events == events and self._now() - started < SHORT_S:
             raise ApiError("the watch ended at once")
@@ -216,19 +219,19 @@ class Reflector:
             await self._probe()
 
     async def _hear(
-        self, stream: AsyncIterator[WatchEvent], listed: set[Key] | None
+        self, stream: AsyncIterator[WatchEvent], missing: set[Key] | None
     ) -> set[Key] | None:
-        """Take in a watch to its end; ``listed`` are keys of its unfinished list."""
+        """Take in a watch to its end; ``missing`` is what its list has yet to name."""
         async for event in stream:
             self._heard += 1
-            if listed is None:
+            if missing is None:
                 self._on(event)
             elif event.ends_initial:
-                await self._listed(listed, event.version, event.age_s)
-                listed = None
+                await self._listed(missing, event.version, event.age_s)
+                missing = None
             else:
-                self._on_initial(event, listed)
-        return listed
+                self._on_initial(event, missing)
+        return missing
 
     async def _probe(self) -> None:
         """Make sure that silence is not deafness.
@@ -253,16 +256,16 @@ class Reflector:
             return  # whatever it is, its version need not be one of ours
         self.version = event.version or self.version
 
-    def _on_initial(self, event: WatchEvent, listed: set[Key]) -> None:
+    def _on_initial(self, event: WatchEvent, missing: set[Key]) -> None:
         """Take what comes before the end of a streaming list; versions mean nothing."""
         self._alive(event.age_s)
         if event.type not in ("ADDED", "MODIFIED", "DELETED"):
             return
         self._change(event)
         if key := key_of(event):
-            listed.add(key)
-            if len(listed) % CHUNK == 0:
-                self._settle()
+            missing.discard(key)
+        if self._heard % CHUNK == 0:
+            self._settle()
 
     def _change(self, event: WatchEvent) -> None:
         key = key_of(event)

@@ -9,7 +9,6 @@ import msgspec
 from msgspec.structs import replace
 
 from minidns.kube.objects import (
-    Endpoint,
     EndpointSlice,
     Key,
     Kind,
@@ -92,7 +91,6 @@ def shared(obj: Object) -> Object:
                 obj,
                 key=_key(obj.key),
                 service=_key(obj.service),
-                endpoints=tuple([_endpoint(each) for each in obj.endpoints]),
                 ports=_ports(obj.ports),
             )
         case Service():
@@ -108,10 +106,6 @@ def shared(obj: Object) -> Object:
 
 def _key(key: Key) -> Key:
     return Key(intern(key.namespace), key.name)
-
-
-def _endpoint(end: Endpoint) -> Endpoint:
-    return replace(end, zone=intern(end.zone)) if end.zone else end
 
 
 def _ports(ports: tuple[Port, ...]) -> tuple[Port, ...]:

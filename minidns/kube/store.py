@@ -29,6 +29,8 @@ from minidns.kube.objects import (
 )
 
 Touched: TypeAlias = set[Hashable]
+Ready: TypeAlias = tuple[Endpoint, ...]
+"""The endpoints of a slice that are ready."""
 T = TypeVar("T", bound=Hashable)
 
 
@@ -152,7 +154,10 @@ class Store:
         raise TypeError(f"no place for a {kind.__name__}")
 
     def _put_service(self, key: Key, new: Service | None) -> Touched:
-        old = _exchange(self.services, key, new)
+        old = self.services.get(key)
+        if old is not None and new == old:
+            return set()  # the old one stays: the indexes share its texts
+        _exchange(self.services, key, new)
         if _seen_of_service(old) == _seen_of_service(new):
             return set()
         self._count(_counts_of_service(old) != _counts_of_service(new))
@@ -166,17 +171,22 @@ class Store:
         return touched | self.held.service_gone(key) if new is None else touched
 
     def _put_slice(self, key: Key, new: EndpointSlice | None) -> Touched:
-        old = _exchange(self.slices, key, new)
+        old = self.slices.get(key)
+        if old is not None and new == old:
+            return set()  # as a list of what is known anyway has most of them
+        _exchange(self.slices, key, new)
         # what arrives unready is seen by nobody, but no longer held
         arrived = self.held.arrived(new) if new else set()
-        if _seen_of_slice(old) == _seen_of_slice(new):
+        was, now = _ready(old), _ready(new)
+        if _seen_of_slice(old, was) == _seen_of_slice(new, now):
             return arrived
+        zonal = self._zonal
         self._count(
-            _counts_of_slice(old, self._zonal) != _counts_of_slice(new, self._zonal)
+            _counts_of_slice(old, was, zonal) != _counts_of_slice(new, now, zonal)
         )
         self._slices_of.move(key, _owner(old), _owner(new))
-        self._slices_at.move(key, _addresses(old), _addresses(new))
-        changed = _named(old) ^ _named(new)
+        self._slices_at.move(key, _addresses(old, was), _addresses(new, now))
+        changed = _named(old, was) ^ _named(new, now)
         touched: Touched = {("address", end.address) for _, end in changed}
         touched |= {("service", *owner) for owner in _owner(old) | _owner(new)}
         if old and self.held.hold_s and old.service in self.services:
@@ -238,8 +248,8 @@ def _seen_of_service(service: Service | None) -> object:
     )
 
 
-def _seen_of_slice(one: EndpointSlice | None) -> object:
-    return one and (one.service, one.cluster, one.ports, _ready(one))
+def _seen_of_slice(one: EndpointSlice | None, ready: Ready) -> object:
+    return one and (one.service, one.cluster, one.ports, ready)
 
 
 # What of it moves the serial on an update (CoreDNS *kubernetes*): not the addresses
@@ -250,10 +260,10 @@ def _counts_of_service(service: Service | None) -> object:
     return service and (service.external_name, service.ports)
 
 
-def _counts_of_slice(one: EndpointSlice | None, zonal: bool) -> object:
+def _counts_of_slice(one: EndpointSlice | None, ready: Ready, zonal: bool) -> object:
     return one and (
         one.ports,
-        [(end.address, end.hostname, zonal and end.zone) for end in _ready(one)],
+        [(end.address, end.hostname, zonal and end.zone) for end in ready],
     )
 
 
@@ -267,8 +277,8 @@ def _outside(service: Service | None) -> object:
 # What it is indexed by; nothing for an object that is not there.
 
 
-def _ready(one: EndpointSlice) -> tuple[Endpoint, ...]:
-    return tuple([end for end in one.endpoints if end.ready])
+def _ready(one: EndpointSlice | None) -> Ready:
+    return tuple([end for end in one.endpoints if end.ready]) if one else ()
 
 
 def _cluster_ips(service: Service | None) -> Set[str]:
@@ -284,12 +294,12 @@ def _owner(one: EndpointSlice | None) -> Set[Key]:
     return {one.service} if one and one.service.name else set()
 
 
-def _addresses(one: EndpointSlice | None) -> Set[str]:
-    return {end.address for end in _ready(one)} if one and _owner(one) else set()
+def _addresses(one: EndpointSlice | None, ready: Ready) -> Set[str]:
+    return {end.address for end in ready} if _owner(one) else set()
 
 
-def _named(one: EndpointSlice | None) -> Set[tuple[Key, Endpoint]]:
-    return {(one.service, end) for end in _ready(one)} if one and _owner(one) else set()
+def _named(one: EndpointSlice | None, ready: Ready) -> Set[tuple[Key, Endpoint]]:
+    return {(owner, end) for owner in _owner(one) for end in ready}
 
 
 def _place(pod: Pod | None) -> Set[tuple[str, str]]:

@@ -10,6 +10,7 @@ A question is remembered when it is seen for the second time, so that a stream o
 names asked only once cannot push out what is asked all the time.
 """
 
+from array import array
 from collections.abc import Hashable, Iterable
 
 from minidns.core import message, names
@@ -18,8 +19,9 @@ from minidns.core.rdata import AAAA, A
 
 MAX_ENTRIES = 32768
 MAX_BYTES = 16 << 20
-_SEEN = 16384
-_OVERHEAD = 1450
+_SEEN = 1 << 16
+"""Questions of which it is known that they were asked, at most; a power of two."""
+_OVERHEAD = 720
 """Bytes that an entry costs beside query and reply, with all it keeps (measured)."""
 
 
@@ -30,8 +32,8 @@ class Entry:
         "block",
         "hits",
         "keys",
-        "repeat",
         "tail",
+        "tallies",
         "told",
         "ttl_at",
         "until",
@@ -45,7 +47,7 @@ class Entry:
         """The reply less its id."""
         self.until = repeat.until
         self.keys = repeat.keys
-        self.repeat = repeat
+        self.tallies = repeat.tallies
         self.hits = 0
         self.told = 0
         self.when = repeat.ages
@@ -136,9 +138,9 @@ class Memory:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._bytes = 0
-        # hashes: a stranger's bytes may be long, and a wrong match does no harm
-        self._seen: set[int] = set()
-        self._seen_before: set[int] = set()
+        # hashes: a stranger's bytes may be long, and a wrong match does no harm; one
+        # in each place, so that a flood of others costs nothing but a second chance
+        self._seen = array("q", bytes(8 * _SEEN))
         self.age = 0
         """Grows whenever something is forgotten."""
 
@@ -183,11 +185,10 @@ class Memory:
     def expects(self, question: bytes) -> bool:
         """Return whether an answer would be remembered: from the second time on."""
         asked = hash(question)
-        if asked in self._seen or asked in self._seen_before:
+        place = asked & _SEEN - 1
+        if self._seen[place] == asked:
             return True
-        if len(self._seen) >= _SEEN:
-            self._seen_before, self._seen = self._seen, set()
-        self._seen.add(asked)
+        self._seen[place] = asked
         return False
 
     def forget(self, keys: Iterable[Hashable]) -> None:
@@ -235,5 +236,5 @@ SECONDS_PER_REPETITION = 10e-6
 def _tell(entry: Entry) -> None:
     if news := entry.hits - entry.told:
         entry.told = entry.hits
-        for tally in entry.repeat.tallies:
+        for tally in entry.tallies:
             tally(news, news * SECONDS_PER_REPETITION)

@@ -7,7 +7,6 @@ it makes the use that 1.14.7 makes.
 
 import asyncio
 from collections.abc import Awaitable
-from functools import partial
 from math import ceil
 
 from minidns.core import values
@@ -27,6 +26,7 @@ from minidns.core.model import (
 )
 from minidns.core.outcome import TRANSFERS, Outcome, outcome_of
 from minidns.core.rdata import SOA
+from minidns.core.traffic import tallied
 from minidns.core.ttl import LONGEST, clamped, least, with_ttl
 from minidns.plugins.cache_counts import Counts
 from minidns.plugins.cache_entry import Entry, Key, Kind, Stores, answers, key_of
@@ -150,11 +150,7 @@ class Cache:
 
     def _counted(self, query: Query, response: Response) -> Response:
         """Return ``response`` such that its repetitions count as misses, too."""
-        if response.repeat is None:
-            return response
-        tally = partial(self._counts.miss, query.server)
-        tallies = (*response.repeat.tallies, tally)
-        return replace(response, repeat=replace(response.repeat, tallies=tallies))
+        return tallied(response, self._counts.tally(query.server))
 
     def _ttl(self, response: Response, outcome: Outcome) -> int:
         if outcome is Outcome.FAILURE:
@@ -202,7 +198,7 @@ class Cache:
             repeat=Repeat(
                 until=entry.stored + entry.ttl,
                 ages=None if keep_ttl else entry.stored + entry.age(now),
-                tallies=(partial(self._counts.hit, query.server, kind),),
+                tallies=(self._counts.tally(query.server, kind),),
             ),
         )
 

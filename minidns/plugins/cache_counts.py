@@ -1,7 +1,9 @@
 """The metrics of a ``cache``, by CoreDNS's names and labels."""
 
+from functools import partial
+
 from minidns.core.metrics import Metrics
-from minidns.core.model import Name
+from minidns.core.model import Name, Tally
 from minidns.plugins.cache_entry import Kind, Stores
 
 _PLAIN = ("server", "zones", "view")
@@ -14,6 +16,7 @@ class Counts:
 
     def __init__(self, metrics: Metrics, zones: tuple[Name, ...]) -> None:
         self._zones = ",".join(zones)
+        self._tallies: dict[tuple[str, Kind | None], Tally] = {}
         self._entries = metrics.gauge(
             "coredns_cache_entries", "Answers that are kept.", _BY_KIND
         )
@@ -40,13 +43,30 @@ class Counts:
             "coredns_cache_drops_total", "Replies to other questions.", _PLAIN
         )
 
-    def hit(self, server: str, kind: Kind, times: int = 1, _s: float = 0) -> None:
-        """Count queries answered from the cache; bound, a tally of a Repeat."""
+    def tally(self, server: str, kind: Kind | None = None) -> Tally:
+        """Return a tally of a Repeat that counts hits of ``kind``, or else misses.
+
+        It is the same one each time: every remembered answer keeps it.
+        """
+        known = self._tallies.get((server, kind))
+        if known is None:
+            known = partial(self._count, server, kind)
+            self._tallies[server, kind] = known
+        return known
+
+    def _count(self, server: str, kind: Kind | None, times: int, _s: float) -> None:
+        if kind is None:
+            self.miss(server, times)
+        else:
+            self.hit(server, kind, times)
+
+    def hit(self, server: str, kind: Kind, times: int = 1) -> None:
+        """Count queries answered from the cache."""
         self._requests.inc((server, self._zones, _VIEW), times)
         self._hits.inc((server, kind, self._zones, _VIEW), times)
 
-    def miss(self, server: str, times: int = 1, _s: float = 0) -> None:
-        """Count queries that were passed on; bound, a tally of a Repeat."""
+    def miss(self, server: str, times: int = 1) -> None:
+        """Count queries that were passed on."""
         self._requests.inc((server, self._zones, _VIEW), times)
         self._misses.inc((server, self._zones, _VIEW), times)
 

@@ -11,6 +11,7 @@ from minidns.kube.hosts import dashed
 from minidns.kube.objects import (
     NO_PORT,
     Endpoint,
+    Endpoints,
     EndpointSlice,
     Key,
     Meta,
@@ -66,7 +67,7 @@ def _endpoint(rng: Random) -> Endpoint:
 
 def _slice(rng: Random) -> EndpointSlice:
     owner = rng.choice([_key(rng), _key(rng), _key(rng), Key("a", "")])
-    ends = tuple(_endpoint(rng) for _ in range(rng.randrange(4)))
+    ends = Endpoints.of(*(_endpoint(rng) for _ in range(rng.randrange(4))))
     name = Key(owner.namespace, rng.choice("123"))
     return EndpointSlice(name, owner, ends, rng.choice(PORTS), meta=_meta(rng))
 

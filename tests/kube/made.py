@@ -9,6 +9,7 @@ from minidns.kube.events import Applied
 from minidns.kube.objects import (
     NO_PORT,
     Endpoint,
+    Endpoints,
     EndpointSlice,
     Key,
     Meta,
@@ -84,7 +85,7 @@ def slice_of(
     return EndpointSlice(
         own,
         named,
-        tuple(map(endpoint, text.split())),
+        Endpoints.of(*map(endpoint, text.split())),
         ports(ports_),
         cluster,
         meta=meta("EndpointSlice", str(own)),

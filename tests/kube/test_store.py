@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from minidns.kube.events import Applied, Deleted, Event
 from minidns.kube.objects import (
+    Endpoints,
     EndpointSlice,
     Key,
     Meta,
@@ -67,7 +68,7 @@ TOUCHES: dict[str, tuple[Event, str]] = {
     "slice-same-in-a-new-version": (Applied(replace(SLICE, meta=Meta("u", "9"))), ""),
     "slice-trigger-time": (Applied(replace(SLICE, triggered="now")), ""),
     "slice-unready-endpoint-goes": (
-        Applied(replace(SLICE, endpoints=SLICE.endpoints[:2])),
+        Applied(replace(SLICE, endpoints=Endpoints.of(*list(SLICE.endpoints)[:2]))),
         "",
     ),
     "slice-endpoint-turns-ready": (

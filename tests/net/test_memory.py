@@ -133,7 +133,7 @@ def test_bounds() -> None:
         put(memory, asked(f"n{number}.org."), response("192.0.2.1"))
     assert len(memory.entries) == 10
     assert read(memory, asked("n49.org.")) is not None
-    small = Memory(max_entries=1000, max_bytes=6000)
+    small = Memory(max_entries=1000, max_bytes=3600)
     for number in range(50):
         put(small, asked(f"n{number}.org."), response("192.0.2.1"))
     assert 1 < len(small.entries) < 6

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidns.kube.objects import Endpoint, EndpointSlice, Key, Port, Service
+from minidns.kube.objects import (
+    Endpoint,
+    Endpoints,
+    EndpointSlice,
+    Key,
+    Port,
+    Service,
+)
 from sim.proxy import Flow, Flows, endpoint_for, endpoints_of
 
 KEY = Key("kube-system", "kube-dns-2")
@@ -28,7 +35,8 @@ def flow(protocol: str = "UDP", port: int = 53, server: str = "10.96.0.20") -> F
 def slice_(
     *endpoints: Endpoint, ports: tuple[Port, ...] = TARGETS, service: Key = KEY
 ) -> EndpointSlice:
-    return EndpointSlice(Key("kube-system", "s"), service, endpoints, ports)
+    ends = Endpoints.of(*endpoints)
+    return EndpointSlice(Key("kube-system", "s"), service, ends, ports)
 
 
 READY = Endpoint("10.244.0.2")
