@@ -10,9 +10,9 @@ Python object. Under load that saves half of what a remembered answer costs.
 import ctypes
 import logging
 import socket
-import struct
 import sys
 from collections.abc import Callable, Container
+from struct import Struct
 from typing import Any, NamedTuple, TypeAlias
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ _NAME, _ANCILLARY = 32, 64
 """Room for an address and for one pktinfo, in bytes."""
 _PKTINFO = {socket.AF_INET: 32, socket.AF_INET6: 40}
 """Bytes of a pktinfo with its header, padded (CMSG_SPACE)."""
-_CMSG = struct.Struct("=Qii")
+_CMSG = Struct("=Qii")
 """cmsghdr of cmsg(3): length with itself, level, type."""
 _DONT_WAIT = 0x40
 
@@ -93,15 +93,23 @@ class _Slot(NamedTuple):
     out_size: int
     """In 64 bits."""
     port: int
-    """Of the peer, in its address."""
+    """In 16 bits: of the peer, as the network orders bytes."""
     interface: int
     """In 32 bits: the first of a pktinfo of IPv4."""
 
 
 _SLOTS = tuple(
-    _Slot(n, n * READ, n * WRITE, n * 16 + 14, n * 2 + 1, n * _NAME + 2, n * 16 + 4)
+    _Slot(
+        n, n * READ, n * WRITE, n * 16 + 14, n * 2 + 1, n * _NAME // 2 + 1, n * 16 + 4
+    )
     for n in range(SLOTS)
 )
+
+
+# One call for both parts takes a third of the time of slices; by the size of both, or
+# of the second part.
+_READS = [Struct(f"=2s{max(2, size) - 2}s").unpack_from for size in range(READ + 1)]
+_WRITES = [Struct(f"=2s{size}s").pack_into for size in range(WRITE)]
 
 
 class Batch:
@@ -127,6 +135,7 @@ class Batch:
         v4 = sock.family == socket.AF_INET
         interfaces = self._ancillary if v4 else bytearray(len(self._ancillary))
         self._interfaces = memoryview(interfaces).cast("I")
+        self._ports = memoryview(self._names).cast("H")
         self._last: tuple[bytes, Ancillary] = (b"", None)
         self._slot: _Slot | None = None
         """Of the query that is being asked of the chain."""
@@ -156,29 +165,29 @@ class Batch:
         """Answer what has come, at most ``SLOTS`` queries.
 
         ``get`` is given ``tag`` before each question. Who asks from a port that is
-        ``odd`` gets no remembered reply: ``ask`` is to decide.
+        ``odd`` (in the network's order of bytes) gets no remembered reply: ``ask`` is
+        to decide.
         """
         ctypes.memmove(self._headers, self._fresh, len(self._fresh))
         count = _libc.recvmmsg(self._fd, self._headers, SLOTS, _DONT_WAIT, None)
-        came, names, out = memoryview(self._came), self._names, self._leaves
+        came, ports, out = self._came, self._ports, self._leaves
         sizes, out_sizes, interfaces = self._sizes, self._out_sizes, self._interfaces
         first = asked = 0
         for slot in _SLOTS[: max(0, count)]:
             number, start, at, size, out_size, port, interface = slot
-            end = start + sizes[size]
+            ident, question = _READS[sizes[size]](came, start)
             interfaces[interface] = 0  # the route decides; only the source is set
-            tail = get(tag + came[start + 2 : end], now)
-            is_odd = (names[port] << 8 | names[port + 1]) in odd
-            if tail is not None and len(tail) < WRITE - 1 and not is_odd:
-                leaves = at + 2 + len(tail)
-                out[at : at + 2] = came[start : start + 2]
-                out[at + 2 : leaves] = tail
-                out_sizes[out_size] = leaves - at
-                continue
+            tail = get(tag + question if tag else question, now)
+            if tail is not None and ports[port] not in odd:
+                length = len(tail)
+                if length < WRITE - 1:
+                    _WRITES[length](out, at, ident, tail)
+                    out_sizes[out_size] = length + 2
+                    continue
             out_sizes[out_size] = 0
             self._slot = slot
             try:
-                ask(bytes(came[start:end]), *self._sender(number))
+                ask(bytes(came[start : start + sizes[size]]), *self._sender(number))
             finally:
                 self._slot = None
             asked += 1

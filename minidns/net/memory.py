@@ -18,7 +18,7 @@ from minidns.core.model import Query, Repeat, Response
 from minidns.core.rdata import AAAA, A
 
 MAX_ENTRIES = 32768
-MAX_BYTES = 16 << 20
+MAX_BYTES = 24 << 20
 _SEEN = 1 << 16
 """Questions of which it is known that they were asked, at most; a power of two."""
 _OVERHEAD = 720

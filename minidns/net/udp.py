@@ -66,6 +66,7 @@ class Datagrams:
         self._now = now
         self._local = sock.getsockname()[:2]
         self._odd_ports = _SILENT_PORTS | {self._local[1]}
+        self._odd_on_wire = frozenset(map(socket.htons, self._odd_ports))
         self._told: tuple[str, bytes] = ("", b"")
         self._told_at = 0.0
         self._metrics = metrics
@@ -122,7 +123,7 @@ class Datagrams:
     def _drain_batch(self) -> None:
         assert self._batch is not None
         self._batch.drain(
-            self.memory.get, self._ask, self._now(), self._tag, self._odd_ports
+            self.memory.get, self._ask, self._now(), self._tag, self._odd_on_wire
         )
 
     def _drain(self) -> None:

@@ -142,7 +142,7 @@ def test_odd_ports_are_for_the_chain_to_judge(edge: Edge) -> None:
     edge.remembered[b"q"] = b"r"
     with edge.client() as sock:
         sock.send(b"abq")
-        edge.drain(frozenset([sock.getsockname()[1]]))
+        edge.drain(frozenset([socket.htons(sock.getsockname()[1])]))
     assert [wire for wire, _, _ in edge.asked] == [b"abq"]
 
 
