@@ -10,7 +10,6 @@ A question is remembered when it is seen for the second time, so that a stream o
 names asked only once cannot push out what is asked all the time.
 """
 
-from array import array
 from collections.abc import Hashable, Iterable
 
 from minidns.core import message, names
@@ -19,8 +18,7 @@ from minidns.core.rdata import AAAA, A
 
 MAX_ENTRIES = 32768
 MAX_BYTES = 24 << 20
-_SEEN = 1 << 16
-"""Questions of which it is known that they were asked, at most; a power of two."""
+_SEEN = 16384
 _OVERHEAD = 720
 """Bytes that an entry costs beside query and reply, with all it keeps (measured)."""
 
@@ -138,9 +136,9 @@ class Memory:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._bytes = 0
-        # hashes: a stranger's bytes may be long, and a wrong match does no harm; one
-        # in each place, so that a flood of others costs nothing but a second chance
-        self._seen = array("q", bytes(8 * _SEEN))
+        # hashes: a stranger's bytes may be long, and a wrong match does no harm
+        self._seen: set[int] = set()
+        self._seen_before: set[int] = set()
         self.age = 0
         """Grows whenever something is forgotten."""
 
@@ -185,10 +183,11 @@ class Memory:
     def expects(self, question: bytes) -> bool:
         """Return whether an answer would be remembered: from the second time on."""
         asked = hash(question)
-        place = asked & _SEEN - 1
-        if self._seen[place] == asked:
+        if asked in self._seen or asked in self._seen_before:
             return True
-        self._seen[place] = asked
+        if len(self._seen) >= _SEEN:
+            self._seen_before, self._seen = self._seen, set()
+        self._seen.add(asked)
         return False
 
     def forget(self, keys: Iterable[Hashable]) -> None:
