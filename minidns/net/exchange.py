@@ -1,28 +1,18 @@
-"""Exchanges with upstreams over real sockets: UDP, TCP, TLS.
-
-A query over UDP gets a socket of its own, connected to the upstream: the kernel draws
-its port at random (RFC 5452 9.2), lets nothing through from another address or port,
-and tells of a refusal at once. That is why it is a plain socket: asyncio-dgram wakes
-nobody for a refusal, and its queue has no bound.
-"""
+"""Exchanges with upstreams over real sockets: UDP (see ``outbound``), TCP, TLS."""
 
 import asyncio
-import socket
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TypeVar
 
-from minidns.core.metrics import Metrics
-from minidns.net.streams import MAX_REJECTED, Closed, Streams, dial
-from minidns.net.upstream import Upstream, joined, reason
+from minidns.core.metrics import Labels, Metrics
+from minidns.net.outbound import Flooded, Outbound
+from minidns.net.streams import Closed, Streams, dial
+from minidns.net.upstream import Upstream
 
 T = TypeVar("T")
 
-_LONGEST = 65535
 _LABELS = ("proxy_name", "to", "proto")
-
-
-class Flooded(ConnectionError):
-    """So many wrong replies over UDP that somebody seems to be guessing."""
 
 
 class Sockets:
@@ -30,6 +20,7 @@ class Sockets:
 
     def __init__(self, metrics: Metrics | None = None) -> None:
         metrics = metrics or Metrics()
+        self._outbound = Outbound()
         self._streams = Streams()
         self._hits = metrics.counter(
             "coredns_proxy_conn_cache_hits_total",
@@ -50,47 +41,26 @@ class Sockets:
         accept: Callable[[bytes], T | None],
     ) -> T:
         """Return the first accepted reply; see ``Exchange``."""
-        deadline = asyncio.get_running_loop().time() + timeout_s
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
         if to.transport == "udp":
+            self._count(to, "udp", reused=False)
             try:
-                return await self._by_datagram(to, wire, deadline, accept)
+                return await self._outbound.ask(to, wire, timeout_s, accept)
             except Flooded:
                 # over TCP a forger cannot get a word in (RFC 5452 6; BIND, too)
                 to = to._replace(transport="tcp")
-        return await self._by_stream(to, wire, deadline, accept)
+        task = loop.create_task(self._by_stream(to, wire, deadline, accept))
+        try:
+            return await task
+        finally:
+            task.cancel()
 
     async def close(self) -> None:
         """Close the connections that are kept."""
+        self._outbound.close()
         self._streams.close()
         await asyncio.sleep(0)  # the transports close in the loop's next turn
-
-    async def _by_datagram(
-        self,
-        to: Upstream,
-        wire: bytes,
-        deadline: float,
-        accept: Callable[[bytes], T | None],
-    ) -> T:
-        self._count(to, "udp", reused=False)
-        with _connected(to) as sock:
-            path = f"udp {joined(*sock.getsockname()[:2])}->{to}"
-            try:
-                sock.send(wire)
-            except OSError as exc:
-                text = f"write {path}: write: {reason(exc)}"
-                raise ConnectionError(text) from None
-            loop = asyncio.get_running_loop()
-            try:
-                async with asyncio.timeout_at(deadline):
-                    for _ in range(MAX_REJECTED):
-                        reply = await loop.sock_recv(sock, _LONGEST)
-                        if (found := accept(reply)) is not None:
-                            return found
-            except TimeoutError:
-                raise TimeoutError(f"read {path}: i/o timeout") from None
-            except OSError as exc:
-                raise ConnectionError(f"read {path}: read: {reason(exc)}") from None
-        raise Flooded(f"read {path}: only replies to other queries")
 
     async def _by_stream(
         self,
@@ -121,31 +91,9 @@ class Sockets:
     def _count(self, to: Upstream, proto: str, *, reused: bool) -> None:
         if to.owner:
             family = self._hits if reused else self._misses
-            family.inc((to.owner, str(to), proto))
+            family.inc(_labels(to, proto))
 
 
-def _connected(to: Upstream) -> socket.socket:
-    """Return a new UDP socket that hears ``to`` alone.
-
-    Raises:
-        OSError: no socket, no such source address, or no way there.
-
-    """
-    where = f"dial udp {to}"
-    family = socket.AF_INET6 if ":" in to.host else socket.AF_INET
-    step = "socket"
-    try:
-        sock = socket.socket(family, socket.SOCK_DGRAM)
-    except OSError as exc:
-        raise ConnectionError(f"{where}: {step}: {reason(exc)}") from None
-    sock.setblocking(False)
-    try:
-        if to.source:
-            step = "bind"
-            sock.bind((to.source, 0))
-        step = "connect"
-        sock.connect((to.host, to.port))
-    except OSError as exc:
-        sock.close()
-        raise ConnectionError(f"{where}: {step}: {reason(exc)}") from None
-    return sock
+@lru_cache(maxsize=64)
+def _labels(to: Upstream, proto: str) -> Labels:
+    return to.owner, str(to), proto

@@ -6,35 +6,44 @@ that differ only in what a client can vary at will stand in line behind each oth
 """
 
 import asyncio
-import functools
-from collections.abc import Awaitable, Callable, Coroutine, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
-from weakref import WeakValueDictionary
+
+from minidns.net.errand import Errand
 
 R = TypeVar("R")
 
 
 class _Flight(Generic[R]):
-    """One exchange, and how many wait for it."""
+    """One exchange, and who waits for it."""
 
-    __slots__ = ("result", "task", "waiting")
+    __slots__ = ("errand", "left", "waiting")
+
+    errand: Errand
 
     def __init__(self) -> None:
-        self.result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self.task: asyncio.Task[None] | None = None
-        self.waiting = 0
+        self.waiting: list[asyncio.Future[R]] = []
+        self.left = 0
+
+    def land(self, result: R) -> None:
+        """Give ``result`` to all who still wait."""
+        for each in self.waiting:
+            if not each.done():
+                each.set_result(result)
+
+    def fail(self, error: Exception) -> None:
+        """Give ``error`` to all who still wait."""
+        for each in self.waiting:
+            if not each.done():
+                each.set_exception(error)
 
 
 class Flights(Generic[R]):
     """The exchanges under way, by what is asked."""
 
-    def __init__(
-        self, start: Callable[[Coroutine[object, object, None]], asyncio.Task[None]]
-    ) -> None:
-        """``start`` runs a coroutine in the background."""
-        self._start = start
+    def __init__(self) -> None:
         self._flying: dict[Hashable, _Flight[R]] = {}
-        self._lines: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
+        self._lines: dict[Hashable, list[asyncio.Future[None]]] = {}
 
     def __len__(self) -> int:
         return len(self._flying)
@@ -45,50 +54,80 @@ class Flights(Generic[R]):
         """Return what ``ask`` gives, called once for all that come with ``key``.
 
         Of several keys with the same ``line`` one is asked at a time. May be awaited
-        outside a task. Cancelling one that waits leaves the others their answer; when
-        nobody waits any more, nobody is asked any more.
+        outside a task, and so is what ``ask`` gives. Cancelling one that waits leaves
+        the others their answer; when nobody waits any more, nobody is asked any more.
 
         Raises:
             Exception: what ``ask`` raised, the same one to all; or ConnectionError when
-                the background was stopped.
+                the flights were stopped.
 
         """
+        mine: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         flight = self._flying.get(key)
         if flight is None:
             flight = self._flying[key] = _Flight()
-            flight.task = self._start(self._fly(line, ask, flight.result))
-            flight.task.add_done_callback(functools.partial(self._end, key, flight))
-        flight.waiting += 1
+            flight.waiting.append(mine)
+            flight.errand = Errand(self._fly(key, flight, line, ask))
+            flight.errand.step()
+        else:
+            flight.waiting.append(mine)
         try:
-            return await asyncio.shield(flight.result)
+            return await mine
         finally:
-            flight.waiting -= 1
-            if not flight.waiting and not flight.result.done():
-                self._forget(key, flight)
-                assert flight.task is not None
-                flight.task.cancel()
+            if self._flying.get(key) is flight:  # it has not landed: one leaves
+                flight.left += 1
+                if flight.left == len(flight.waiting):
+                    del self._flying[key]
+                    flight.errand.cancel()
+
+    async def stop(self) -> None:
+        """End all exchanges; those who wait are told."""
+        for flight in tuple(self._flying.values()):
+            flight.errand.cancel()
 
     async def _fly(
         self,
+        key: Hashable,
+        flight: _Flight[R],
         line: Hashable | None,
         ask: Callable[[], Awaitable[R]],
-        result: asyncio.Future[R],
     ) -> None:
         try:
-            if line is None:
-                result.set_result(await ask())
-                return
-            async with self._lines.setdefault(line, asyncio.Lock()):
-                result.set_result(await ask())
+            result = await (ask() if line is None else self._in_turn(line, ask))
+        except asyncio.CancelledError:
+            flight.fail(ConnectionError("stopped while waiting"))
         except Exception as exc:
-            result.set_exception(exc)
+            flight.fail(exc)
+        else:
+            flight.land(result)
+        finally:
+            if self._flying.get(key) is flight:
+                del self._flying[key]
 
-    def _end(self, key: Hashable, flight: _Flight[R], _: asyncio.Task[None]) -> None:
-        self._forget(key, flight)
-        if not flight.result.done():
-            flight.result.set_exception(ConnectionError("stopped while waiting"))
-        flight.result.exception()  # everybody may have left: nobody has to read it
+    async def _in_turn(self, line: Hashable, ask: Callable[[], Awaitable[R]]) -> R:
+        """Ask when all have been that came before in the same ``line``."""
+        behind = self._lines.get(line)
+        if behind is None:
+            self._lines[line] = []
+        else:
+            turn = asyncio.get_running_loop().create_future()
+            behind.append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if not turn.cancelled():  # its turn had come
+                    self._next(line)
+                raise
+        try:
+            return await ask()
+        finally:
+            self._next(line)
 
-    def _forget(self, key: Hashable, flight: _Flight[R]) -> None:
-        if self._flying.get(key) is flight:
-            del self._flying[key]
+    def _next(self, line: Hashable) -> None:
+        behind = self._lines[line]
+        while behind:
+            turn = behind.pop(0)
+            if not turn.done():
+                turn.set_result(None)
+                return
+        del self._lines[line]

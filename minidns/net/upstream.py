@@ -54,7 +54,7 @@ class Exchange(Protocol):
     ) -> T:
         """Return the first non-None ``accept(reply)``; other replies are dropped.
 
-        To be awaited in a task. Connecting counts into ``timeout_s``.
+        May be awaited outside a task. Connecting counts into ``timeout_s``.
 
         Raises:
             OSError: refused, unreachable, or TimeoutError after ``timeout_s`` seconds;

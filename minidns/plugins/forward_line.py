@@ -17,7 +17,6 @@ from minidns.core.model import (
     Query,
     Rcode,
     Response,
-    Source,
     replace,
 )
 from minidns.core.names import is_below
@@ -47,7 +46,10 @@ class Line:
         self._site = site
         self._now = site.edges.now
         self._order: Callable[[], list[Proxy]] = list
-        self._flights: Flights[Response] = Flights(site.task)
+        self._is_forgeable = {"udp": True, "tcp": True}
+        """Whether a query by this transport may go on by UDP."""
+        self._flights: Flights[Response] = Flights()
+        site.on_stop(self._flights.stop)
         self._in_flight = 0
         self._broken = site.metrics.counter(
             "coredns_forward_healthcheck_broken_total",
@@ -72,6 +74,9 @@ class Line:
         )
         rng = self._site.edges.random
         self._order = order_by(self.options.policy, self.proxies, rng)
+        for client in self._is_forgeable:
+            over = {proxy.transport(client) for proxy in self.proxies}
+            self._is_forgeable[client] = "udp" in over
 
     def _settled(self, to: Upstream) -> Upstream:
         """Return ``to`` with what the line's options say about connections."""
@@ -131,9 +136,8 @@ class Line:
         """Ask, or wait for the same question that is being asked already."""
         question = query.question
         ask = partial(self._ask, query, self._now() + DEADLINE_S)
-        over = {proxy.transport(query) for proxy in self.proxies}
         # what a client can vary at will must not make more chances to forge a reply
-        line = question if "udp" in over else None
+        line = question if self._is_forgeable[query.transport] else None
         key: tuple[object, ...]
         key = (question, relayed_flags(query), relayed_opt(query), query.transport)
         if question.qtype == HINFO:
@@ -184,7 +188,9 @@ class Line:
         """
         ordered = self._order()
         while up := [proxy for proxy in ordered if not proxy.is_down]:
-            yield from sorted(up, key=lambda proxy: proxy.in_doubt)
+            doubted = [proxy for proxy in up if proxy.in_doubt]
+            trusted = [proxy for proxy in up if not proxy.in_doubt] if doubted else up
+            yield from (*trusted, *doubted)
         self._broken.inc()
         if not self.options.failfast:
             # checking itself may be what is broken (CoreDNS)
@@ -201,6 +207,5 @@ def _response(query: Query, reply: Reply, proxy: Proxy) -> Response:
     own = scrubbed(query.question, reply)
     if reply.answer and not own.answer and reply.rcode == Rcode.NOERROR:
         raise DnsError(f"{proxy.upstream} gave records of other names only")
-    source = Source("upstream", str(proxy.upstream))
     response = response_of(own, relayed_opt(query))
-    return replace(response, rule="forward/reply", sources=(source,))
+    return replace(response, rule="forward/reply", sources=proxy.sources)

@@ -10,7 +10,7 @@ P = TypeVar("P")
 
 def order_by(policy: str, upstreams: Sequence[P], rng: Random) -> Callable[[], list[P]]:
     """Return what gives ``upstreams`` in the order for the next query."""
-    if policy == "sequential":
+    if policy == "sequential" or len(upstreams) == 1:
         return lambda: list(upstreams)
     if policy == "round_robin":
         turns = count(1)  # the second one is first, as in CoreDNS

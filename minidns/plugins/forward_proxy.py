@@ -3,8 +3,8 @@
 from secrets import randbits
 
 from minidns.core.message import Reply
-from minidns.core.metrics import TIME_BUCKETS
-from minidns.core.model import AD, CD, RD, TC, Opt, Query, Question
+from minidns.core.metrics import TIME_BUCKETS, Labels
+from minidns.core.model import AD, CD, RD, TC, Opt, Query, Question, Source
 from minidns.core.rdata import NS, rcode_name
 from minidns.core.relay import REFUSES_EDNS, Asked, without_hop_by_hop
 from minidns.core.wire import encode_query
@@ -28,6 +28,13 @@ class Proxy:
 
     def __init__(self, upstream: Upstream, options: Options, site: Site) -> None:
         self.upstream = upstream
+        self.sources = (Source("upstream", str(upstream)),)
+        """What its answers follow from."""
+        self._over = {
+            transport: upstream._replace(transport=transport)
+            for transport in ("udp", "tcp", "tls")
+        }
+        self._labels: dict[int, Labels] = {}
         self._options = options
         self._exchange, self._now = site.edges.exchange, site.edges.now
         self._health = Health(
@@ -66,13 +73,13 @@ class Proxy:
         if self._options.max_fails:
             self._health.doubt()
 
-    def transport(self, query: Query) -> str:
-        """Return what ``query`` goes out over: the client's transport by default."""
+    def transport(self, client: str) -> str:
+        """Return what queries go out over: the ``client``'s transport by default."""
         if self.upstream.transport == "tls":
             return "tls"
         if self._options.force_tcp:
             return "tcp"
-        return "udp" if self._options.prefer_udp else query.transport
+        return "udp" if self._options.prefer_udp else client
 
     async def ask(self, query: Query, deadline: float) -> Reply:
         """Return the upstream's reply to ``query``.
@@ -81,7 +88,7 @@ class Proxy:
             OSError: there is none.
 
         """
-        transport = self.transport(query)
+        transport = self.transport(query.transport)
         reply = await self._with_edns(query, transport, deadline)
         truncated = reply.flags & TC and transport == "udp"
         if not (truncated and self._options.prefer_udp):
@@ -118,15 +125,19 @@ class Proxy:
         if (left := deadline - started) <= 0:
             raise TimeoutError("i/o timeout")
         reply = await self._exchange(
-            self.upstream._replace(transport=transport),
+            self._over[transport],
             wire,
             min(self._options.read_timeout_s, left),
             asked.accept,
         )
-        rcode = rcode_name(reply.rcode).removeprefix("RCODE")
-        labels = ("forward", str(self.upstream), rcode)
+        labels = self._labels.get(reply.rcode) or self._labels_of(reply.rcode)
         self._seconds.observe(labels, self._now() - started)
         return reply
+
+    def _labels_of(self, rcode: int) -> Labels:
+        shown = rcode_name(rcode).removeprefix("RCODE")
+        labels = self._labels[rcode] = ("forward", str(self.upstream), shown)
+        return labels
 
     async def _check(self) -> bool:
         """Return whether it gives any DNS reply at all, whatever its rcode."""

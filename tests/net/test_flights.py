@@ -1,7 +1,7 @@
 """One exchange for equal questions, one at a time for those that hardly differ."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -13,15 +13,9 @@ class Asking:
     """Counts who is asked, and answers when the test says so."""
 
     def __init__(self) -> None:
-        self.tasks: list[asyncio.Task[None]] = []
         self.asked: list[str] = []
         self.answers: dict[str, asyncio.Future[str]] = {}
-        self.flights: Flights[str] = Flights(self.start)
-
-    def start(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self.tasks.append(task)
-        return task
+        self.flights: Flights[str] = Flights()
 
     def ask(self, name: str) -> Callable[[], Awaitable[str]]:
         async def ask() -> str:
@@ -107,17 +101,17 @@ async def test_everybody_may_leave_before_a_failure() -> None:
     assert told == []
 
 
-@pytest.mark.parametrize("begun", [True, False])
-async def test_stopping_the_background_ends_the_wait(*, begun: bool) -> None:
+async def test_stopping_ends_the_wait() -> None:
     asking = Asking()
-    waiting = asking.join("a")
-    while not asking.tasks:
-        await asyncio.sleep(0)
-    if begun:
-        await settle()
-    asking.tasks[0].cancel()
-    with pytest.raises(ConnectionError, match="stopped"):
-        await waiting
+    waiting = [asking.join(key, "line") for key in ("a", "a", "b")]
+    await settle()
+    await asking.flights.stop()
+    for each in waiting:
+        with pytest.raises(ConnectionError, match="stopped"):
+            await each
+    assert asking.asked == ["a"]
+    assert asking.answers["a"].cancelled()
+    assert len(asking.flights) == 0
 
 
 async def test_joining_works_outside_a_task() -> None:
@@ -139,10 +133,10 @@ async def test_when_nobody_waits_nobody_is_asked() -> None:
     await settle()
     first.cancel()
     await settle()
-    assert not asking.tasks[0].done()  # one still waits
+    assert not asking.answers["a"].done()  # one still waits
     second.cancel()
     await settle()
-    assert asking.tasks[0].cancelled()
+    assert asking.answers["a"].cancelled()
     assert len(asking.flights) == 0
 
 

@@ -1,0 +1,198 @@
+"""Queries by UDP on their way to upstreams, each on a socket of its own.
+
+The kernel draws the port of each at random (RFC 5452 9.2), lets nothing through from
+another address or port, and tells of a refusal at once. That is why they are plain,
+connected sockets: asyncio-dgram wakes nobody for a refusal, and its queue has no bound.
+
+All of them are heard through one file descriptor of the loop, and one timer looks after
+all deadlines: what the loop does for each reader and each timer costs more than the
+exchange itself.
+"""
+
+import asyncio
+import select
+import socket
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from minidns.net.streams import MAX_REJECTED
+from minidns.net.upstream import Upstream, joined, reason
+
+T = TypeVar("T")
+
+_LONGEST = 65535
+_AT_ONCE = 64
+"""Replies read per wake-up: more would keep other sockets waiting."""
+_TICK_S = 0.02
+"""How much later than its deadline an exchange may end."""
+
+
+class Flooded(ConnectionError):
+    """So many wrong replies over UDP that somebody seems to be guessing."""
+
+
+class _Query:
+    """One query, until it is answered or given up."""
+
+    __slots__ = ("accept", "deadline", "found", "rejected", "sock", "to")
+
+    def __init__(
+        self,
+        to: Upstream,
+        sock: socket.socket,
+        accept: Callable[[bytes], Any],
+        found: asyncio.Future[Any],
+        deadline: float,
+    ) -> None:
+        self.to = to
+        self.sock = sock
+        self.accept = accept
+        self.found = found
+        self.deadline = deadline
+        self.rejected = 0
+
+    @property
+    def path(self) -> str:
+        return f"udp {joined(*self.sock.getsockname()[:2])}->{self.to}"
+
+    def hear(self) -> bool:
+        """Read a datagram; return whether it was accepted, and was what is awaited.
+
+        Raises:
+            BlockingIOError: there is none.
+            OSError: the upstream refuses, or too many came that match nothing.
+
+        """
+        try:
+            reply = self.sock.recv(_LONGEST)
+        except BlockingIOError:
+            raise
+        except OSError as exc:
+            text = f"read {self.path}: read: {reason(exc)}"
+            raise ConnectionError(text) from None
+        found = self.accept(reply)
+        if found is not None:
+            if not self.found.done():
+                self.found.set_result(found)
+            return True
+        self.rejected += 1
+        if self.rejected == MAX_REJECTED:
+            raise Flooded(f"read {self.path}: only replies to other queries")
+        return False
+
+
+class Outbound:
+    """The queries under way in one loop."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, _Query] = {}
+        self._poll: select.epoll | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def ask(
+        self,
+        to: Upstream,
+        wire: bytes,
+        timeout_s: float,
+        accept: Callable[[bytes], T | None],
+    ) -> T:
+        """Return the first accepted reply; may be awaited outside a task.
+
+        Raises:
+            Flooded: too many replies were not accepted.
+            TimeoutError: none was, in ``timeout_s`` seconds.
+            OSError: no way there, or the upstream refuses.
+
+        """
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[T] = loop.create_future()
+        sock = connected(to)
+        query = _Query(to, sock, accept, found, loop.time() + timeout_s)
+        try:
+            try:
+                sock.send(wire)
+            except OSError as exc:
+                text = f"write {query.path}: write: {reason(exc)}"
+                raise ConnectionError(text) from None
+            self._expect(loop, query)
+            return await found
+        finally:
+            self._close(query)
+
+    def close(self) -> None:
+        """Hear no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._poll is not None:
+            asyncio.get_running_loop().remove_reader(self._poll.fileno())
+            self._poll.close()
+            self._poll = None
+
+    def _expect(self, loop: asyncio.AbstractEventLoop, query: _Query) -> None:
+        if self._poll is None:
+            self._poll = select.epoll()
+            loop.add_reader(self._poll.fileno(), self._hear)
+        fd = query.sock.fileno()
+        self._poll.register(fd, select.EPOLLIN)
+        self._open[fd] = query
+        if self._timer is None:
+            self._timer = loop.call_later(_TICK_S, self._expire)
+
+    def _close(self, query: _Query) -> None:
+        """Close the socket, which ends its being polled, too."""
+        fd = query.sock.fileno()
+        if fd >= 0:
+            self._open.pop(fd, None)
+            query.sock.close()
+
+    def _hear(self) -> None:
+        assert self._poll is not None
+        for fd, _ in self._poll.poll(0, _AT_ONCE):
+            query = self._open[fd]
+            try:
+                if query.hear():
+                    self._close(query)
+            except BlockingIOError:  # its checksum was wrong
+                continue
+            except Exception as exc:
+                self._fail(query, exc)
+
+    def _expire(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for query in [each for each in self._open.values() if each.deadline <= now]:
+            self._fail(query, TimeoutError(f"read {query.path}: i/o timeout"))
+        again = loop.call_later(_TICK_S, self._expire) if self._open else None
+        self._timer = again
+
+    def _fail(self, query: _Query, error: Exception) -> None:
+        self._close(query)
+        if not query.found.done():
+            query.found.set_exception(error)
+
+
+def connected(to: Upstream) -> socket.socket:
+    """Return a new UDP socket that hears ``to`` alone.
+
+    Raises:
+        OSError: no socket, no such source address, or no way there.
+
+    """
+    where = f"dial udp {to}"
+    family = socket.AF_INET6 if ":" in to.host else socket.AF_INET
+    step = "socket"
+    try:
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+    except OSError as exc:
+        raise ConnectionError(f"{where}: {step}: {reason(exc)}") from None
+    sock.setblocking(False)
+    try:
+        if to.source:
+            step = "bind"
+            sock.bind((to.source, 0))
+        step = "connect"
+        sock.connect((to.host, to.port))
+    except OSError as exc:
+        sock.close()
+        raise ConnectionError(f"{where}: {step}: {reason(exc)}") from None
+    return sock
