@@ -60,7 +60,7 @@ class Cache:
         self, options: Options, zones: tuple[Name, ...], site: Site, next_: Handler
     ) -> None:
         self._options = options
-        self._zones = zones
+        self._zones = () if "." in zones else zones  # none: all names
         self._next = next_
         self._stores = Stores(options)
         self._counts = Counts(site.metrics, zones)
@@ -73,7 +73,7 @@ class Cache:
 
     async def cache(self, query: Query) -> Response:
         """Answer from what is kept, or keep what the next handler answers."""
-        if not values.covers(self._zones, query.question.qname):
+        if self._zones and not values.covers(self._zones, query.question.qname):
             return await self._next(query)
         if self._never_kept and values.covers(self._never_kept, query.question.qname):
             self._counts.miss(query.server)
@@ -145,7 +145,8 @@ class Cache:
             return response
         flat, ttl = self._level(query, response, outcome)
         if ttl > 0 and not flat.tc and self._kept(query, key, outcome, flat, ttl):
-            return replace(flat, repeat=None)  # the next one comes from the cache
+            # the next one comes from the cache
+            return replace(flat, repeat=None) if flat.repeat else flat
         return self._counted(query, flat)
 
     def _counted(self, query: Query, response: Response) -> Response:
@@ -167,7 +168,7 @@ class Cache:
             return False
         options = self._options
         bounds = options.success if kind == "success" else options.denial
-        if values.covers(bounds.disabled, query.question.qname):
+        if bounds.disabled and values.covers(bounds.disabled, query.question.qname):
             return False
         # some resolvers of old discard what is not authoritative (CoreDNS)
         kept = replace(response, aa=True, rd=None, repeat=None)

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from minidns.core.metrics import Metrics
+from minidns.core.metrics import Labels, Metrics
 from minidns.core.model import Name, Tally
 from minidns.plugins.cache_entry import Kind, Stores
 
@@ -17,6 +17,8 @@ class Counts:
     def __init__(self, metrics: Metrics, zones: tuple[Name, ...]) -> None:
         self._zones = ",".join(zones)
         self._tallies: dict[tuple[str, Kind | None], Tally] = {}
+        self._labels: dict[str, Labels] = {}
+        self._labels_by_kind: dict[tuple[str, Kind], Labels] = {}
         self._entries = metrics.gauge(
             "coredns_cache_entries", "Answers that are kept.", _BY_KIND
         )
@@ -60,29 +62,42 @@ class Counts:
         else:
             self.hit(server, kind, times)
 
+    def _of(self, server: str) -> Labels:
+        """Return the labels, made once: they are needed several times a query."""
+        labels = self._labels.get(server)
+        if labels is None:
+            labels = self._labels[server] = (server, self._zones, _VIEW)
+        return labels
+
+    def _of_kind(self, server: str, kind: Kind) -> Labels:
+        labels = self._labels_by_kind.get((server, kind))
+        if labels is None:
+            labels = (server, kind, self._zones, _VIEW)
+            self._labels_by_kind[server, kind] = labels
+        return labels
+
     def hit(self, server: str, kind: Kind, times: int = 1) -> None:
         """Count queries answered from the cache."""
-        self._requests.inc((server, self._zones, _VIEW), times)
-        self._hits.inc((server, kind, self._zones, _VIEW), times)
+        self._requests.inc(self._of(server), times)
+        self._hits.inc(self._of_kind(server, kind), times)
 
     def miss(self, server: str, times: int = 1) -> None:
         """Count queries that were passed on."""
-        self._requests.inc((server, self._zones, _VIEW), times)
-        self._misses.inc((server, self._zones, _VIEW), times)
+        labels = self._of(server)
+        self._requests.inc(labels, times)
+        self._misses.inc(labels, times)
 
     def kept(self, server: str, kind: Kind, evicted: int, stores: Stores) -> None:
         """Count what keeping an answer changed."""
         if evicted:
-            self._evictions.inc((server, kind, self._zones, _VIEW), evicted)
-        sizes: tuple[Kind, Kind] = ("success", "denial")
-        for each in sizes:
-            labels = (server, each, self._zones, _VIEW)
-            self._entries.set(labels, stores.size(each))
+            self._evictions.inc(self._of_kind(server, kind), evicted)
+        self._entries.set(self._of_kind(server, "success"), stores.size("success"))
+        self._entries.set(self._of_kind(server, "denial"), stores.size("denial"))
 
     def prefetched(self, server: str) -> None:
         """Count an answer asked for anew in the background."""
-        self._prefetches.inc((server, self._zones, _VIEW))
+        self._prefetches.inc(self._of(server))
 
     def served_stale(self, server: str) -> None:
         """Count an answer given though it has expired."""
-        self._stale.inc((server, self._zones, _VIEW))
+        self._stale.inc(self._of(server))
