@@ -89,6 +89,9 @@ class Outbound:
         self._poll: select.epoll | None = None
         self._timer: asyncio.TimerHandle | None = None
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     async def ask(
         self,
         to: Upstream,
@@ -123,6 +126,7 @@ class Outbound:
         """Hear no more."""
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         if self._poll is not None:
             asyncio.get_running_loop().remove_reader(self._poll.fileno())
             self._poll.close()

@@ -1,0 +1,108 @@
+"""Queries by UDP under way: heard together, ended one by one."""
+
+import asyncio
+import itertools
+import socket
+from collections import Counter as Tally
+from collections.abc import AsyncIterator
+
+import pytest
+
+from minidns.core.message import Reply
+from minidns.core.model import Question
+from minidns.core.relay import Asked
+from minidns.core.wire import encode_query
+from minidns.net.outbound import Flooded, Outbound
+from tests.net.resolvers import Call, Resolver, good, say_nothing
+from tests.world import settle
+
+ASKED = Asked(Question("example.org.", 1), 0x1234)
+WIRE = encode_query(ASKED.question, ASKED.id)
+
+
+@pytest.fixture
+async def outbound() -> AsyncIterator[Outbound]:
+    outbound = Outbound()
+    yield outbound
+    assert len(outbound) == 0  # no test leaves one open
+    outbound.close()
+
+
+async def ask(outbound: Outbound, resolver: Resolver, seconds: float = 5) -> Reply:
+    return await outbound.ask(resolver.upstream(), WIRE, seconds, ASKED.accept)
+
+
+async def test_it_may_be_asked_outside_a_task(outbound: Outbound) -> None:
+    async with Resolver() as resolver:
+        work = ask(outbound, resolver)
+        waiting = work.send(None)
+        await asyncio.wait((waiting,), timeout=5)
+        with pytest.raises(StopIteration) as stop:
+            work.send(None)
+    assert stop.value.value.id == ASKED.id
+
+
+async def test_each_ends_at_its_own_deadline(outbound: Outbound) -> None:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    took: dict[float, float] = {}
+
+    async def wait(seconds: float) -> None:
+        with pytest.raises(TimeoutError, match=r"read udp .*: i/o timeout"):
+            await ask(outbound, resolver, seconds)
+        took[seconds] = loop.time() - began
+
+    async with Resolver(say_nothing) as resolver:
+        await asyncio.gather(*map(wait, (0.3, 0.1, 0.2)))
+    assert list(took) == [0.1, 0.2, 0.3]
+    assert all(seconds <= late for seconds, late in took.items())
+
+
+async def test_a_refusal_ends_only_the_one_refused(outbound: Outbound) -> None:
+    async with Resolver(say_nothing) as silent, Resolver() as closed:
+        waiting = asyncio.ensure_future(ask(outbound, silent))
+        closed.close()
+        await settle()
+        with pytest.raises(ConnectionError, match="connection refused"):
+            await ask(outbound, closed)
+        assert not waiting.done()
+        waiting.cancel()
+        await asyncio.wait((waiting,))
+
+
+async def test_a_flood_ends_it_and_frees_the_socket(outbound: Outbound) -> None:
+    async def flood(call: Call) -> None:
+        for each in range(1, 100):
+            call.send((call.id ^ each).to_bytes(2) + good(call.wire)[2:])
+
+    async with Resolver(flood) as resolver:
+        with pytest.raises(Flooded, match="only replies to other queries"):
+            await ask(outbound, resolver)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind(("127.0.0.1", resolver.asked[0].peer[1]))
+
+
+async def test_a_mistake_in_reading_ends_only_that_query(outbound: Outbound) -> None:
+    def mistaken(reply: bytes) -> Reply | None:
+        raise ZeroDivisionError
+
+    async with Resolver() as resolver:
+        with pytest.raises(ZeroDivisionError):
+            await outbound.ask(resolver.upstream(), WIRE, 5, mistaken)
+        assert (await ask(outbound, resolver)).id == ASKED.id
+
+
+async def test_it_can_be_used_again_after_a_close(outbound: Outbound) -> None:
+    async with Resolver() as resolver:
+        for _ in range(2):
+            await ask(outbound, resolver)
+            outbound.close()
+
+
+async def test_a_hundred_at_once_from_ports_of_their_own(outbound: Outbound) -> None:
+    async with Resolver() as resolver:
+        replies = await asyncio.gather(*(ask(outbound, resolver) for _ in range(100)))
+        ports = [call.peer[1] for call in resolver.asked]
+    assert len(replies) == len(set(ports)) == 100
+    steps = Tally(b - a for a, b in itertools.pairwise(ports))
+    assert max(steps.values()) < 10
