@@ -84,6 +84,7 @@ class Flights(Generic[R]):
         """End all exchanges; those who wait are told."""
         for flight in tuple(self._flying.values()):
             flight.errand.cancel()
+        await asyncio.sleep(0)  # they end in the loop's next turn
 
     async def _fly(
         self,

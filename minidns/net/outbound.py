@@ -4,9 +4,9 @@ The kernel draws the port of each at random (RFC 5452 9.2), lets nothing through
 another address or port, and tells of a refusal at once. That is why they are plain,
 connected sockets: asyncio-dgram wakes nobody for a refusal, and its queue has no bound.
 
-All of them are heard through one file descriptor of the loop, and one timer looks after
-all deadlines: what the loop does for each reader and each timer costs more than the
-exchange itself.
+All of them are heard through one file descriptor of the loop, where the system has
+epoll, and one timer looks after all deadlines: what the loop does for each reader and
+each timer costs more than the exchange itself.
 """
 
 import asyncio
@@ -84,7 +84,9 @@ class _Query:
 class Outbound:
     """The queries under way in one loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, together: bool = hasattr(select, "epoll")) -> None:
+        """Prepare; without ``together`` as where the system has no epoll."""
+        self._together = together
         self._open: dict[int, _Query] = {}
         self._poll: select.epoll | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -123,7 +125,9 @@ class Outbound:
             self._close(query)
 
     def close(self) -> None:
-        """Hear no more."""
+        """Give up what is under way, and hear no more."""
+        for query in tuple(self._open.values()):
+            self._fail(query, ConnectionError(f"read {query.path}: closed"))
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -133,11 +137,14 @@ class Outbound:
             self._poll = None
 
     def _expect(self, loop: asyncio.AbstractEventLoop, query: _Query) -> None:
-        if self._poll is None:
+        if self._together and self._poll is None:
             self._poll = select.epoll()
-            loop.add_reader(self._poll.fileno(), self._hear)
+            loop.add_reader(self._poll.fileno(), self._hear_all)
         fd = query.sock.fileno()
-        self._poll.register(fd, select.EPOLLIN)
+        if self._poll is not None:
+            self._poll.register(fd, select.EPOLLIN)
+        else:
+            loop.add_reader(fd, self._hear, query)
         self._open[fd] = query
         if self._timer is None:
             self._timer = loop.call_later(_TICK_S, self._expire)
@@ -146,20 +153,23 @@ class Outbound:
         """Close the socket, which ends its being polled, too."""
         fd = query.sock.fileno()
         if fd >= 0:
-            self._open.pop(fd, None)
+            if self._open.pop(fd, None) and self._poll is None:
+                asyncio.get_running_loop().remove_reader(fd)
             query.sock.close()
 
-    def _hear(self) -> None:
+    def _hear_all(self) -> None:
         assert self._poll is not None
         for fd, _ in self._poll.poll(0, _AT_ONCE):
-            query = self._open[fd]
-            try:
-                if query.hear():
-                    self._close(query)
-            except BlockingIOError:  # its checksum was wrong
-                continue
-            except Exception as exc:
-                self._fail(query, exc)
+            self._hear(self._open[fd])
+
+    def _hear(self, query: _Query) -> None:
+        try:
+            if query.hear():
+                self._close(query)
+        except BlockingIOError:
+            return  # its checksum was wrong
+        except Exception as exc:
+            self._fail(query, exc)
 
     def _expire(self) -> None:
         loop = asyncio.get_running_loop()

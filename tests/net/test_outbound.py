@@ -20,9 +20,9 @@ ASKED = Asked(Question("example.org.", 1), 0x1234)
 WIRE = encode_query(ASKED.question, ASKED.id)
 
 
-@pytest.fixture
-async def outbound() -> AsyncIterator[Outbound]:
-    outbound = Outbound()
+@pytest.fixture(params=[True, False], ids=["epoll", "no-epoll"])
+async def outbound(request: pytest.FixtureRequest) -> AsyncIterator[Outbound]:
+    outbound = Outbound(together=request.param)
     yield outbound
     assert len(outbound) == 0  # no test leaves one open
     outbound.close()
@@ -90,6 +90,15 @@ async def test_a_mistake_in_reading_ends_only_that_query(outbound: Outbound) -> 
         with pytest.raises(ZeroDivisionError):
             await outbound.ask(resolver.upstream(), WIRE, 5, mistaken)
         assert (await ask(outbound, resolver)).id == ASKED.id
+
+
+async def test_a_close_ends_what_is_under_way(outbound: Outbound) -> None:
+    async with Resolver(say_nothing) as resolver:
+        waiting = asyncio.ensure_future(ask(outbound, resolver))
+        await settle()
+        outbound.close()
+        with pytest.raises(ConnectionError, match="closed"):
+            await waiting
 
 
 async def test_it_can_be_used_again_after_a_close(outbound: Outbound) -> None:
