@@ -104,6 +104,8 @@ class Query(Struct, frozen=True):
     """How many questions of the server to itself led here; bounds chases."""
     repeats: bool = True
     """Whether it was asked in these bytes before, so that a Repeat is of use."""
+    alike: bool = False
+    """Whether it, or a sibling, was: a Repeat with ``siblings`` is of use."""
 
     @property
     def owner(self) -> str:
@@ -138,6 +140,13 @@ Tally: TypeAlias = Callable[[int, float], None]
 """Told how many repetitions there were, and the seconds spent on them in all."""
 
 
+Sibling: TypeAlias = Callable[[str], bool]
+"""From a lower-case first label to whether a name that differs in it is answered alike.
+
+Asked of labels of ASCII letters, digits and hyphens, as long as the one answered.
+"""
+
+
 class Repeat(Struct, frozen=True):
     """Leave to answer the same question with the same bytes again."""
 
@@ -151,6 +160,9 @@ class Repeat(Struct, frozen=True):
     """Whether ``loadbalance`` is to turn the addresses at every repetition."""
     tallies: tuple[Tally, ...] = ()
     """Told of repetitions, at the latest before each scrape."""
+    siblings: Sibling | None = None
+    """Names of which the same may be said, if there are any: one proof of absence for
+    many names, as in RFC 8198. For who knows that no plugin above tells them apart."""
 
 
 class Response(Struct, frozen=True):

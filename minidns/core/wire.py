@@ -53,10 +53,9 @@ def decode_query(
     peer: Address = ("127.0.0.1", 0),
     local: Address = ("127.0.0.1", 53),
     server: str = "dns://:53",
-    *,
-    repeats: bool = True,
+    expected: tuple[bool, bool] = (True, False),
 ) -> Query:
-    """Return the query in ``wire``.
+    """Return the query in ``wire``; ``expected`` are its ``repeats`` and ``alike``.
 
     Raises:
         Dropped: a response, or shorter than a header: silence is the right answer.
@@ -111,7 +110,9 @@ def decode_query(
         peer,
         local,
         server,
-        repeats=repeats,
+        ".",
+        0,
+        *expected,
     )
 
 

@@ -10,11 +10,11 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from minidns.core import names
-from minidns.core.model import Name, RRset
+from minidns.core.model import Name, RRset, Sibling
 from minidns.core.rdata import AAAA, CNAME, NS, PTR, SOA, SRV, TXT, A
 from minidns.kube import apex, grammar
 from minidns.kube.hosts import is_reverse, record_of, reversed_address
-from minidns.kube.lookup import Lookup
+from minidns.kube.lookup import Absent, Lookup
 from minidns.kube.match import Group, Match, Miss
 from minidns.kube.options import Options
 from minidns.kube.outcome import Inquiry, Outcome, missed
@@ -32,6 +32,11 @@ from minidns.kube.reverse import Reverse
 from minidns.kube.store import Store
 from minidns.kube.transfer import Transfer
 
+_WHATEVER_IS_FIRST = frozenset(
+    f"negative/{rule}"
+    for rule in ("no-such-service", "no-such-namespace", "too-long", "not-in-cluster")
+)
+"""Rules that say of many names that they do not exist."""
 MAX_CHAIN = 10
 """CNAMEs after which one more is left out (CoreDNS)."""
 MAX_LOOKUPS = 32
@@ -101,6 +106,22 @@ class Answers:
         if qtype == TXT and not strict and not found.rule.startswith("zonal/"):
             found = replace(found, exists=False)
         return missed(found)
+
+    def siblings(self, inquiry: Inquiry, outcome: Outcome) -> Sibling | None:
+        """Return for which other first labels ``outcome`` would be the same, if any.
+
+        Those of names that do not exist for what stands further right, and all that
+        would be Services where a Service is missing.
+        """
+        name, zone = inquiry.name, inquiry.zone
+        if outcome.rule not in _WHATEVER_IS_FIRST or "\\" in name or is_reverse(name):
+            return None
+        left = name[: -len(zone) - 1].split(".")
+        if zone == "." or len(left) < 3:  # ns.dns, a namespace, svc
+            return None
+        if outcome.rule == "negative/no-such-service" and len(left) == 3:
+            return Absent(self.lookup(zone).store.services, left[1])
+        return _any_label
 
     def transfer(self, zone: Name) -> tuple[RRset, ...] | None:
         """Return every record of ``zone``; None when it is not exactly ours.
@@ -229,3 +250,7 @@ class Answers:
             return Outcome("external-name/outside", answer=(Outside(lower),))
         inner = Inquiry(lower, inquiry.qtype, zone, inquiry.spelled, target)
         return self.answer(inner, chase._replace(seen=(*chase.seen, target)))
+
+
+def _any_label(label: str) -> bool:
+    return True

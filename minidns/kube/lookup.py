@@ -4,8 +4,9 @@ What is found are groups: hosts that share ports, of a Service or of one slice. 
 they become A, SRV or nothing at all is decided in ``records``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from minidns.core.model import Source
@@ -20,6 +21,17 @@ _PODS_DISABLED = Miss(False, "negative/pods-disabled", (option("pods disabled"),
 _NOT_LISTED = Miss(False, "negative/namespace-not-listed", (option("namespaces"),))
 POD_PORT = (Port("", "", 0),)
 """Pods have no ports; their SRV records say 0 (a quirk of CoreDNS)."""
+
+
+class Absent(Struct, frozen=True, gc=False):
+    """Whether a namespace has no Service of a name."""
+
+    services: Mapping[Key, Service]
+    namespace: str
+
+    def __call__(self, name: str) -> bool:
+        """Return whether ``name`` is none."""
+        return Key(self.namespace, name) not in self.services
 
 
 class Lookup:

@@ -77,14 +77,14 @@ class Answerer:
         transport: Literal["udp", "tcp"],
         peer: Address,
         local: Address,
-        *,
-        repeats: bool = False,
+        expected: tuple[bool, bool] = (False, False),
     ) -> Query | bytes | None:
-        """Return the query in ``wire``, or the error reply it gets, or None."""
+        """Return the query in ``wire``, or the error reply it gets, or None.
+
+        ``expected`` is whether it was asked before, and whether it or a sibling was.
+        """
         try:
-            return decode_query(
-                wire, transport, peer, local, self.server, repeats=repeats
-            )
+            return decode_query(wire, transport, peer, local, self.server, expected)
         except Dropped:
             return None
         except FormatError as exc:

@@ -164,7 +164,7 @@ class Batch:
     ) -> None:
         """Answer what has come, at most ``SLOTS`` queries.
 
-        ``get`` is given ``tag`` before each question. Who asks from a port that is
+        ``get`` is given ``tag`` after each question. Who asks from a port that is
         ``odd`` (in the network's order of bytes) gets no remembered reply: ``ask`` is
         to decide.
         """
@@ -177,7 +177,7 @@ class Batch:
             number, start, at, size, out_size, port, interface = slot
             ident, question = _READS[sizes[size]](came, start)
             interfaces[interface] = 0  # the route decides; only the source is set
-            tail = get(tag + question if tag else question, now)
+            tail = get(question + tag if tag else question, now)
             if tail is not None and ports[port] not in odd:
                 length = len(tail)
                 if length < WRITE - 1:

@@ -221,17 +221,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def _begin(self, wire: bytes) -> None:
         service = self._service
-        question = self._tag + wire[2:]
+        question = wire[2:] + self._tag
         if (tail := service.memory.get(question, service.now())) is not None:
             self._say(wire[:2] + tail)
             return
-        query = service.answerer.decode(
-            wire,
-            "tcp",
-            self._peer,
-            self._local,
-            repeats=service.memory.expects(question),
-        )
+        expected = service.memory.expects(question)
+        query = service.answerer.decode(wire, "tcp", self._peer, self._local, expected)
         if not isinstance(query, Query):
             self._stopped = True  # after garbage the framing is not trusted
             if query is not None:
@@ -270,8 +265,8 @@ class Connection(asyncio.BufferedProtocol):
         reply = self._service.answerer.encode(query, response)
         self._say(reply)
         # a change that came while the chain waited may have made the answer stale
-        if query.repeats and response.repeat is not None and age == memory.age:
-            memory.put(self._tag + query.wire[2:], query, response, reply)
+        if response.repeat is not None and age == memory.age:
+            memory.put(query.wire[2:] + self._tag, query, response, reply)
         for message in response.more:
             await asyncio.sleep(0)  # a transfer is long: others have their turn
             if self._room is not None:

@@ -7,13 +7,16 @@ next query is read; nothing is repeated past its time; TTLs count down; addresse
 turned where *loadbalance* would turn them; and every repetition is told to the metrics.
 
 A question is remembered when it is seen for the second time, so that a stream of
-names asked only once cannot push out what is asked all the time.
+names asked only once cannot push out what is asked all the time. Where the answer says
+for which other first labels it would be the same, it is remembered for all of those:
+one entry then answers any number of names that do not exist.
 """
 
 from collections.abc import Hashable, Iterable
+from typing import TypeAlias
 
 from minidns.core import message, names
-from minidns.core.model import Query, Repeat, Response
+from minidns.core.model import Query, Repeat, Response, Sibling
 from minidns.core.rdata import AAAA, A
 
 MAX_ENTRIES = 32768
@@ -23,6 +26,12 @@ _OVERHEAD = 720
 """Bytes that an entry costs beside query and reply, with all it keeps (measured)."""
 
 
+Key: TypeAlias = bytes | tuple[bytes]
+"""A question in bytes; or alone in a tuple, less its first label's letters."""
+_LABEL = 11
+"""Where the first label's letters begin, counted without the id."""
+
+
 class Entry:
     """One remembered reply."""
 
@@ -30,6 +39,7 @@ class Entry:
         "block",
         "hits",
         "keys",
+        "siblings",
         "tail",
         "tallies",
         "told",
@@ -46,6 +56,7 @@ class Entry:
         self.until = repeat.until
         self.keys = repeat.keys
         self.tallies = repeat.tallies
+        self.siblings: Sibling | None = repeat.siblings
         self.hits = 0
         self.told = 0
         self.when = repeat.ages
@@ -130,9 +141,9 @@ class Memory:
     def __init__(
         self, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES
     ) -> None:
-        self.entries: dict[bytes, Entry] = {}
+        self.entries: dict[Key, Entry] = {}
         # most keys are those of one question, and a set takes 216 bytes
-        self._asked: dict[Hashable, bytes | set[bytes]] = {}
+        self._asked: dict[Hashable, Key | set[Key]] = {}
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._bytes = 0
@@ -146,7 +157,7 @@ class Memory:
         """Return the remembered reply, less its id, to a query's bytes less its."""
         entry = self.entries.get(question)
         if entry is None:
-            return None
+            return self._like(question, now)
         if entry.until <= now:
             self._drop(question)
             return None
@@ -155,6 +166,25 @@ class Memory:
             entry.aged(now)
         return entry.turned() if entry.block is not None else entry.tail
 
+    def _like(self, question: bytes, now: float) -> bytes | None:
+        """Return the reply to ``question`` made of that to a sibling, if any."""
+        family = _family(question)
+        entry = self.entries.get(family)
+        if entry is None or entry.siblings is None:
+            return None
+        if entry.until <= now:
+            self._drop(family)
+            return None
+        end = _LABEL + question[_LABEL - 1]
+        label = question[_LABEL:end]
+        # other letters may stand for something else: an escape, a port, a wildcard
+        if not label.replace(b"-", b"0").isalnum():
+            return None
+        if not entry.siblings(label.decode("ascii").lower()):
+            return None
+        entry.hits += 1
+        return entry.tail[:_LABEL] + label + entry.tail[end:]
+
     def put(
         self, question: bytes, query: Query, response: Response, reply: bytes
     ) -> None:
@@ -162,7 +192,15 @@ class Memory:
         repeat = response.repeat
         if repeat is None or query.flags & 0x7800 or response.more:
             return
-        size = len(question) + len(reply) + _OVERHEAD
+        if repeat.siblings is not None:
+            self._keep(_family(question), query, response, repeat, reply)
+        elif query.repeats:
+            self._keep(question, query, response, repeat, reply)
+
+    def _keep(
+        self, key: Key, query: Query, response: Response, repeat: Repeat, reply: bytes
+    ) -> None:
+        size = _size(key, reply)
         while self.entries and (
             len(self.entries) >= self._max_entries
             or self._bytes + size > self._max_bytes
@@ -170,19 +208,25 @@ class Memory:
             self._drop(next(iter(self.entries)))  # the oldest
         if size > self._max_bytes:
             return
-        self._drop(question)
-        self.entries[question] = Entry(query, response, repeat, reply)
+        self._drop(key)
+        self.entries[key] = Entry(query, response, repeat, reply)
         self._bytes += size
-        for key in repeat.keys:
-            known = self._asked.setdefault(key, question)
+        for source in repeat.keys:
+            known = self._asked.setdefault(source, key)
             if isinstance(known, set):
-                known.add(question)
-            elif known != question:
-                self._asked[key] = {known, question}
+                known.add(key)
+            elif known != key:
+                self._asked[source] = {known, key}
 
-    def expects(self, question: bytes) -> bool:
-        """Return whether an answer would be remembered: from the second time on."""
-        asked = hash(question)
+    def expects(self, question: bytes) -> tuple[bool, bool]:
+        """Return whether ``question`` was seen before, and whether it or a sibling.
+
+        An answer is remembered from the second time on.
+        """
+        alike = self._is_again(hash(_family(question)))
+        return self._is_again(hash(question)), alike
+
+    def _is_again(self, asked: int) -> bool:
         if asked in self._seen or asked in self._seen_before:
             return True
         if len(self._seen) >= _SEEN:
@@ -195,12 +239,12 @@ class Memory:
         self.age += 1
         asked = self._asked
         if asked:
-            stale: set[bytes] = set()
-            for key in keys:
-                known = asked.get(key, b"")
+            stale: set[Key] = set()
+            for source in keys:
+                known = asked.get(source, b"")
                 stale.update(known if isinstance(known, set) else (known,))
-            for question in stale:
-                self._drop(question)
+            for key in stale:
+                self._drop(key)
 
     def clear(self) -> None:
         """Drop every reply."""
@@ -209,23 +253,35 @@ class Memory:
         self._asked.clear()
         self._bytes = 0
 
-    def _drop(self, question: bytes) -> None:
-        entry = self.entries.pop(question, None)
+    def _drop(self, key: Key) -> None:
+        entry = self.entries.pop(key, None)
         if entry is None:
             return
         _tell(entry)
-        self._bytes -= len(question) + len(entry.tail) + 2 + _OVERHEAD
-        for key in entry.keys:
-            known = self._asked.get(key)
+        self._bytes -= _size(key, entry.tail) + 2  # the id
+        for source in entry.keys:
+            known = self._asked.get(source)
             if isinstance(known, set):
-                known.discard(question)
-            if not known or known == question:
-                self._asked.pop(key, None)
+                known.discard(key)
+            if not known or known == key:
+                self._asked.pop(source, None)
 
     def tell(self) -> None:
         """Tell every tally of the repetitions since the last time."""
         for entry in self.entries.values():
             _tell(entry)
+
+
+def _family(question: bytes) -> tuple[bytes]:
+    """Return what ``question`` has in common with its siblings: all but the letters."""
+    if len(question) < _LABEL:
+        return (question,)
+    return (question[:_LABEL] + question[_LABEL + question[_LABEL - 1] :],)
+
+
+def _size(key: Key, reply: bytes) -> int:
+    """Return the bytes that ``reply`` takes under ``key``."""
+    return len(key if isinstance(key, bytes) else key[0]) + len(reply) + _OVERHEAD
 
 
 SECONDS_PER_REPETITION = 10e-6

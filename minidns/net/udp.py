@@ -145,7 +145,7 @@ class Datagrams:
                 continue
             if extra != came:  # most come to one address
                 came, ancillary = extra, [_source(*each) for each in extra]
-            tail = get(tag + wire[2:], now)
+            tail = get(wire[2:] + tag, now)
             if tail is None:
                 self._ask(wire, peer, ancillary)
             elif peer[1] not in odd or self._is_welcome(peer, ancillary):
@@ -173,10 +173,8 @@ class Datagrams:
         """Answer a query that is not remembered."""
         if peer[1] in self._odd_ports and not self._is_welcome(peer, ancillary):
             return
-        repeats = self.memory.expects(self._tag + wire[2:])
-        query = self._answerer.decode(
-            wire, "udp", peer[:2], self._local, repeats=repeats
-        )
+        expected = self.memory.expects(wire[2:] + self._tag)
+        query = self._answerer.decode(wire, "udp", peer[:2], self._local, expected)
         if query is None:
             return
         if isinstance(query, bytes):
@@ -212,8 +210,8 @@ class Datagrams:
         reply = self._answerer.encode(query, response)
         self._send(reply, peer, ancillary)
         # a change that came while the chain waited may have made the answer stale
-        if query.repeats and response.repeat is not None and age == self.memory.age:
-            self.memory.put(self._tag + query.wire[2:], query, response, reply)
+        if response.repeat is not None and age == self.memory.age:
+            self.memory.put(query.wire[2:] + self._tag, query, response, reply)
 
 
 def _destination(ancillary: Iterable[tuple[int, int, bytes]]) -> str:

@@ -1,7 +1,7 @@
 """*kubernetes* - answer for a cluster's Services and Pods, from its API server."""
 
 import logging
-from functools import partial
+from functools import cached_property, partial
 from math import inf
 
 from minidns.core import resolvconf
@@ -35,6 +35,11 @@ from minidns.plugins.outside import filled
 from minidns.plugins.setup import Part, Site, once
 
 log = logging.getLogger(__name__)
+
+_INDIFFERENT = frozenset(
+    ("nsid", "bufsize", "prometheus", "errors", "loadbalance", "cache", "transfer")
+)
+"""Plugins to which one name that does not exist is as good as another."""
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
@@ -223,15 +228,42 @@ class Kubernetes:
         if self._withheld():
             synced = False
             outcome = Outcome("negative/stale", outcome.sources, exists=False)
-        if synced and query.repeats:
-            until = self._site.edges.now() + self.options.ttl
-            if self._withholds:
-                until = min(until, self.view.fresh_until)
-            repeat = Repeat(until, outcome.keys)
+        if synced and (query.repeats or query.alike):
+            repeat = self._repeat(query, inquiry, outcome)
         response = responses.negative(outcome, soa, repeat, synced=synced)
         if self.options.ede and (opt := responses.extended(query, response)):
             return replace(response, opt=opt)
         return response
+
+    def _repeat(
+        self, query: Query, inquiry: Inquiry, outcome: Outcome
+    ) -> Repeat | None:
+        """Return the leave to say again that something is not there."""
+        until = self._site.edges.now() + self.options.ttl
+        if self._withholds:
+            until = min(until, self.view.fresh_until)
+        siblings = None
+        if query.alike and self._tells_none_apart:
+            siblings = self.answers.siblings(inquiry, outcome)
+        if siblings is None and not query.repeats:
+            return None
+        return Repeat(until, outcome.keys, siblings=siblings)
+
+    @cached_property
+    def _tells_none_apart(self) -> bool:
+        """Whether nothing but our objects tells names below a namespace apart.
+
+        No plugin above that looks at names, no server block of some of them, and no
+        reason in words in the reply.
+        """
+        site, zones = self._site, self.options.zones
+        above = site.handlers[: site.handlers.index("kubernetes")]
+        blocks = (zone for each in site.instance.sites for zone in each.zones)
+        return (
+            not self.options.ede
+            and _INDIFFERENT.issuperset(above)
+            and all(zone in zones or not covers(zones, zone) for zone in blocks)
+        )
 
 
 def _chase(query: Query) -> Chase:
