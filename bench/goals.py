@@ -1,8 +1,8 @@
 """The figures to reach: for each what it is compared with, and whether it is met.
 
 A goal that names CoreDNS is held against the peer called coredns, if one was in the
-run. Without it, CoreDNS's figures as measured on another machine stand in (1.13.1,
-kubeadm's Corefile, 10,000 Services), scaled by what the echo in C cost there and here.
+run. Figures of another machine would not do: system calls and the rest of the work do
+not get slower or faster by the same factor.
 """
 
 from collections.abc import Callable
@@ -22,17 +22,6 @@ from bench.figures import (
 )
 
 COREDNS = "coredns"
-ELSEWHERE = {
-    "repeated": 45.0,
-    "repeated-9000": 62.0,
-    "never-repeated": 48.0,
-    "external-cached": 27.5,
-    "mix": 52.0,
-}
-"""CPU microseconds a query of CoreDNS, measured on another machine."""
-ECHO_ELSEWHERE = 5.4
-"""What the echo in C cost there."""
-
 Bound: TypeAlias = Callable[[Figures], float | None]
 
 
@@ -57,9 +46,6 @@ class Goal(NamedTuple):
 def _coredns(what: str, unit: str, factor: float = 1.0) -> Bound:
     def bound(figures: Figures) -> float | None:
         measured = figures.median(what, unit, COREDNS)
-        if measured is None and unit == CPU and what in ELSEWHERE:
-            echo = figures.median("repeated", CPU, ECHO)
-            measured = echo and ELSEWHERE[what] * echo / ECHO_ELSEWHERE
         return measured and measured * factor
 
     return bound

@@ -19,7 +19,7 @@ CHANGES = 500
 PER_CHANGE = "CPU ms/change"
 NEW = ", new names"
 RUNS, SECONDS_EACH = 3, 2.0
-NEVER = next(each for each in WORKLOADS if each.name == "never-repeated")
+NEW_NAMES = next(each for each in WORKLOADS if each.name == "new-endpoints")
 
 
 def measure(sizes: Sequence[int], folder: Path, figures: Figures, say: Say) -> None:
@@ -44,7 +44,7 @@ def _measure(at: Place, subject: Subject, figures: Figures) -> None:
     figures.add(what, SECONDS, OURS, subject.ready_s)
     figures.add(what, CPU_S, OURS, subject.start_cpu_s)
     figures.add(what, PER_CHANGE, OURS, _per_change(at, subject))
-    for workload, name in ((MIX, what), (NEVER, what + NEW)):
+    for workload, name in ((MIX, what), (NEW_NAMES, what + NEW)):
         queries = speed.prepare(workload, at.services, at.folder)
         speed.run(subject, queries, "udp", SECONDS_EACH)
         for _ in range(RUNS):

@@ -9,6 +9,7 @@ TITLES = {
     "repeated": "repeated cluster names",
     "repeated-9000": "the same, 9,000 names",
     "never-repeated": "never-repeated names (NXDOMAIN)",
+    "new-endpoints": "never-repeated endpoints, by the chain",
     "external-cached": "external names in the cache",
     "external-new": "external names not in the cache",
     "mix": "the mix of a real cluster",

@@ -76,6 +76,12 @@ def never_repeated(services: int) -> list[Ask]:
     return [Ask(query(f"x{COUNTER}.team-0.svc.cluster.local"), NXDOMAIN, False)]
 
 
+def new_endpoints(services: int) -> list[Ask]:
+    """Return endpoints of a headless Service that do not exist: nothing remembered."""
+    name = owner(next(n for n in range(services) if cluster.headless(n)))
+    return [Ask(query(f"x{COUNTER}.{name}"), NXDOMAIN, False)]
+
+
 def outside(number: int, qtype: int = A) -> Ask:
     """Return a question for an external name; the upstream has all of them."""
     return Ask(query(f"www-{number}.example.org", qtype))
@@ -126,6 +132,7 @@ WORKLOADS = (
     Workload("repeated", _of(FEW)),
     Workload("repeated-9000", _of(MANY)),
     Workload("never-repeated", never_repeated),
+    Workload("new-endpoints", new_endpoints),
     Workload("external-cached", external_cached),
     Workload("external-new", external_new),
     Workload("mix", mix),
