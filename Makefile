@@ -6,7 +6,7 @@ READY = $(VENV)/.ready
 DOCS = build/docs
 INSTALL = -m pip --python
 
-.PHONY: demo test check pytest bench bench-quick bench-scale survive fuzz dist image image-test docs lock clean
+.PHONY: demo test check pytest bench bench-quick bench-scale soak survive fuzz dist image image-test docs lock clean
 
 demo: $(READY)              ## the main job, on a simulated cluster
 	@$(BIN)/minidns-sim demo
@@ -23,13 +23,16 @@ check: $(READY)             ## lint, format, types, layers
 	$(BIN)/lint-imports --no-cache
 
 bench: $(READY)             ## side by side on this machine: ratios and CPU per query
-	$(BIN)/python -m bench run
+	$(BIN)/python -m bench run $(ARGS)
 
 bench-quick: $(READY)       ## the same in less than a minute
-	$(BIN)/python -m bench quick
+	$(BIN)/python -m bench quick $(ARGS)
 
 bench-scale: $(READY)       ## memory, start and work at 100 to 50,000 Services
-	$(BIN)/python -m bench scale
+	$(BIN)/python -m bench scale $(ARGS)
+
+soak: $(READY)              ## an hour of queries and changes; nothing is lost, nothing grows
+	$(BIN)/python -m tests.survival.soak $(ARGS)
 
 survive: $(READY)           ## the promises that are figures, in full; long
 	$(BIN)/python -m tests.survival
