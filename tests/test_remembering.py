@@ -32,6 +32,7 @@ PLAIN = """. {
 OTHER_BLOCK = PLAIN + "q.a.svc.cluster.local {\n    whoami\n}\n"
 ABOVE = PLAIN.replace("errors", "errors\n    rewrite name q.a.svc.cluster.local s.a.svc.cluster.local")  # fmt: skip
 NO_FALLTHROUGH = PLAIN.replace("fallthrough in-addr.arpa ip6.arpa", "")
+CACHED = PLAIN.replace("cache 30", "cache 3 q.a.svc.cluster.local")
 UNCACHED = PLAIN[: PLAIN.index("    cache")] + "}\n"
 COREFILES = {
     "kubeadm": PLAIN % "pods insecure",
@@ -43,6 +44,7 @@ COREFILES = {
     "reverse-zones-of-its-own": NO_FALLTHROUGH % "pods insecure",
     "another-block-for-one-name": OTHER_BLOCK % "pods insecure",
     "a-plugin-for-one-name": ABOVE % "pods insecure",
+    "a-cache-for-one-name": CACHED % "pods insecure",
 }
 SIBLINGS = [
     (name, qtype)

@@ -171,11 +171,13 @@ class _Reader:
         known = self._names.get(start)
         if known is None:
             labels, after = read_name(wire, start)
-            packed = b"".join(bytes((len(x),)) + x for x in labels) + b"\0"
+            packed = b"".join([bytes((len(x),)) + x for x in labels]) + b"\0"
             known = self._names[start] = (names.text(labels), packed, after)
         return known[0], known[1], end or known[2]
 
     def _section(self, at: int, count: int) -> tuple[tuple[RRset, ...], int]:
+        if not count:
+            return (), at
         rrsets: list[RRset] = []
         pending: list[bytes] = []
         last: tuple[str, int, int, int] | None = None

@@ -97,16 +97,30 @@ def to_wire(name: str) -> bytes:
 def _to_wire(name: str) -> bytes:
     if name == ".":
         return b"\0"
-    parts = labels(name)
-    if len(".".join(parts)) + 1 != len(name):
+    raw = _labels_of(name)
+    if len(raw) < 2 or raw.pop() or not all(raw):
         raise ValueError(f"{name}: empty label, or no dot at the end")
-    raw = [_unescape(part) for part in parts]
-    if any(len(label) > MAX_LABEL for label in raw):
-        raise ValueError(f"{name}: a label is longer than {MAX_LABEL} bytes")
-    out = b"".join(bytes((len(label),)) + label for label in raw) + b"\0"
+    try:
+        out = b"".join([_LENGTHS[len(label)] + label for label in raw]) + b"\0"
+    except IndexError:
+        text = f"{name}: a label is longer than {MAX_LABEL} bytes"
+        raise ValueError(text) from None
     if len(out) > MAX_NAME:
         raise ValueError(f"{name}: longer than {MAX_NAME} bytes")
     return out
+
+
+_LENGTHS = tuple(bytes((length,)) for length in range(MAX_LABEL + 1))
+
+
+def _labels_of(name: str) -> list[bytes]:
+    """Return the labels, escapes undone; last what is after the last dot."""
+    if "\\" not in name:
+        return name.encode().split(b".")
+    parts = labels(name)
+    if len(".".join(parts)) + 1 != len(name):
+        return []
+    return [*map(_unescape, parts), b""]
 
 
 _plain_to_wire = lru_cache(maxsize=16384)(_to_wire)

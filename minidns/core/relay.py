@@ -30,6 +30,7 @@ HOP_BY_HOP = frozenset((10, 11, 12))
 REFUSES_EDNS = frozenset((int(Rcode.FORMERR), int(Rcode.NOTIMP)))
 """What a server says that does not know EDNS (RFC 6891 7)."""
 _TRANSFERS = frozenset((rdata.AXFR, rdata.IXFR))
+_LEADING_ON = frozenset((rdata.CNAME, rdata.DNAME))
 MAX_CHAIN = 64
 """Names that an answer may lead through; resolvers follow about twenty."""
 
@@ -115,7 +116,7 @@ def scrubbed(question: Question, reply: Reply) -> Reply:
     authority section: an SOA of a zone that none of those names is in. Everything else
     stays, as nothing but the question's own answer is ever taken from it.
     """
-    if question.qtype in _TRANSFERS:
+    if question.qtype in _TRANSFERS or _is_plain(question, reply):
         return reply
     chain = chain_of(question, reply.answer)
     redirected = {
@@ -134,6 +135,16 @@ def scrubbed(question: Question, reply: Reply) -> Reply:
         or any(names.is_below(name, rrset.owner.lower()) for name in chain)
     )
     return reply._replace(answer=answer, authority=authority)
+
+
+def _is_plain(question: Question, reply: Reply) -> bool:
+    """Return whether all there is are records of the very name that was asked for."""
+    if reply.authority:
+        return False
+    for rrset in reply.answer:
+        if rrset.owner != question.qname or rrset.rtype in _LEADING_ON:
+            return False
+    return True
 
 
 def response_of(reply: Reply, asked: Opt | None) -> Response:

@@ -34,18 +34,28 @@ def clamped(ttl: int, at_least: int, at_most: int) -> int:
 
 def with_ttl(response: Response, ttl: int) -> Response:
     """Return ``response`` with ``ttl`` on every record, and without an OPT."""
-    if response.opt is None and all(each.ttl == ttl for each in sections(response)):
+    answer = _with_ttl(response.answer, ttl)
+    authority = _with_ttl(response.authority, ttl)
+    additional = _with_ttl(response.additional, ttl)
+    if (
+        answer is response.answer
+        and authority is response.authority
+        and additional is response.additional
+        and response.opt is None
+    ):
         return response
     return replace(
-        response,
-        answer=_with_ttl(response.answer, ttl),
-        authority=_with_ttl(response.authority, ttl),
-        additional=_with_ttl(response.additional, ttl),
-        opt=None,
+        response, answer=answer, authority=authority, additional=additional, opt=None
     )
 
 
 def _with_ttl(rrsets: tuple[RRset, ...], ttl: int) -> tuple[RRset, ...]:
-    if all(rrset.ttl == ttl for rrset in rrsets):
-        return rrsets
-    return tuple(rrset._replace(ttl=ttl) for rrset in rrsets)
+    for rrset in rrsets:
+        if rrset.ttl != ttl:
+            return tuple(
+                [
+                    RRset(owner, rtype, ttl, rdata, rclass)
+                    for owner, rtype, _, rdata, rclass in rrsets
+                ]
+            )
+    return rrsets

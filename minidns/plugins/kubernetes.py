@@ -2,6 +2,7 @@
 
 import logging
 from functools import cached_property, partial
+from itertools import chain
 from math import inf
 
 from minidns.core import resolvconf
@@ -253,16 +254,20 @@ class Kubernetes:
     def _tells_none_apart(self) -> bool:
         """Whether nothing but our objects tells names below a namespace apart.
 
-        No plugin above that looks at names, no server block of some of them, and no
-        reason in words in the reply.
+        No plugin above that looks at names, no server block and no *cache* of some of
+        them, and no reason in words in the reply.
         """
         site, zones = self._site, self.options.zones
         above = site.handlers[: site.handlers.index("kubernetes")]
-        blocks = (zone for each in site.instance.sites for zone in each.zones)
+        apart = {zone for each in site.instance.sites for zone in each.zones}
+        for cache in site.block.named("cache"):
+            lines = (line.args for line in cache.block)
+            words = (*cache.args, *chain.from_iterable(lines))
+            apart.update(f"{word.lower().rstrip('.')}." for word in words)
         return (
             not self.options.ede
             and _INDIFFERENT.issuperset(above)
-            and all(zone in zones or not covers(zones, zone) for zone in blocks)
+            and not any(covers(zones, zone) for zone in apart.difference(zones))
         )
 
 
