@@ -25,20 +25,26 @@ def main() -> int:
     os.sched_setaffinity(0, {LOAD_CORE} & os.sched_getaffinity(0) or {0})
     figures = Figures(Machine.here(), {}, [])
     print(figures.machine, flush=True)
-    with tempfile.TemporaryDirectory() as name:
-        if args.command == "scale":
-            scale.measure(args.sizes, Path(name), figures, _say)
-        else:
-            plan = _plan(args)
-            figures.how = _how(plan)
-            suite.measure(plan, Path(name), figures, _say)
-    _say("done")
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            if args.command == "scale":
+                scale.measure(args.sizes, Path(name), figures, _say)
+            else:
+                plan = _plan(args)
+                figures.how = _how(plan)
+                suite.measure(plan, Path(name), figures, _say)
+        _say("done")
+    finally:  # whatever was measured is worth keeping
+        _show(figures, args.json)
+    return 0
+
+
+def _show(figures: Figures, json: Path | None) -> None:
     for key, value in figures.how.items():
         print(f"{key}: {value}")
     print(table.text(figures))
-    if args.json:
-        figures.write(args.json)
-    return 0
+    if json:
+        figures.write(json)
 
 
 def _arguments() -> argparse.Namespace:

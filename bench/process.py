@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 SERVER_CORE, LOAD_CORE = 0, 1
@@ -133,7 +134,7 @@ def _is_ok(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=1) as answer:
             return bool(answer.status == 200)
-    except OSError:
+    except (OSError, HTTPException):  # who dials a port of its own may meet itself
         return False
 
 
