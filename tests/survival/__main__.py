@@ -16,6 +16,7 @@ from tests.survival.asking import Steadily
 from tests.survival.attack import attacked
 from tests.survival.beginnings import first_answers
 from tests.survival.datagrams import DROP, ERRORS, rows
+from tests.survival.forging import forged
 from tests.survival.streams import Client, connected, frame, is_answered
 from tests.survival.test_overload import UNLIMITED, good_s, hostile
 from tests.survival.world import (
@@ -230,6 +231,14 @@ def beginnings(args: argparse.Namespace) -> None:
         say(what, f"{took:.2f} s (slowest of {args.kills})", took <= limit)
 
 
+def forgeries(args: argparse.Namespace) -> None:
+    """Send forged replies before each true one, wrong in one thing only."""
+    sent, believed, true, other = forged(args.forged)
+    what = f"believed, of {sent:,} forged replies"
+    figure = f"{believed} ({true:,} queries had the true one, {other} none)"
+    say(what, figure, believed == other == 0)
+
+
 def gaps(args: argparse.Namespace) -> None:
     """Make a thousand changes that the watch cannot tell of."""
     for compacted in (False, True):
@@ -286,6 +295,7 @@ MEASURED: dict[str, Callable[[argparse.Namespace], None]] = {
     "overload": overload,
     "restarts": restarts,
     "kill": beginnings,
+    "forged": forgeries,
     "gaps": gaps,
     "handovers": handovers,
     "relists": relists,
@@ -302,6 +312,7 @@ def main() -> int:
     parser.add_argument("--overload-s", type=float, default=60.0, help="seconds of it")
     parser.add_argument("--restarts", type=int, default=20)
     parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--forged", type=int, default=1_000_000, help="replies")
     parser.add_argument("--outage-s", type=float, default=150.0, help="seconds of it")
     parser.add_argument("--churn-s", type=float, default=60.0, help="seconds of it")
     parser.add_argument("--audit-s", type=float, default=200.0, help="seconds of them")
