@@ -79,6 +79,19 @@ class Packets:
         accept: Callable[[bytes], T | None],
     ) -> T:
         """Ask as the server with the address ``own``; see ``upstream.Exchange``."""
+        asking = self._exchange(own, to, wire, timeout_s)
+        task = asyncio.get_running_loop().create_task(asking)
+        try:  # in a task of its own: whoever awaits this need not be in one
+            reply = await task
+        finally:
+            task.cancel()
+        if (found := accept(reply)) is None:
+            raise TimeoutError("i/o timeout")
+        return found
+
+    async def _exchange(
+        self, own: str, to: Upstream, wire: bytes, timeout_s: float
+    ) -> bytes:
         # in a network namespace of its own all of 127.0.0.0/8 is the pod itself
         host = own if to.host.startswith("127.") else to.host
         transport: Transport = "udp" if to.transport == "udp" else "tcp"
@@ -88,13 +101,10 @@ class Packets:
             raise ConnectionRefusedError(111, "connection refused")
         try:
             async with asyncio.timeout(timeout_s):
-                reply = await self.carry(wire, transport, flow, path)
+                return await self.carry(wire, transport, flow, path)
         except TimeoutError:
             said = f"read {transport} {own}:{_PORT}->{to}: i/o timeout"
             raise TimeoutError(said) from None
-        if (found := accept(reply)) is None:
-            raise TimeoutError("i/o timeout")
-        return found
 
     async def carry(
         self, wire: bytes, transport: Transport, flow: Flow, path: Path

@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import ssl
 
 import aiohttp
 
@@ -35,6 +36,8 @@ class Client:
         self._rest = found.rest(configuration)
         if not configuration.verify_ssl:
             log.warning("the certificate of %s is not verified", found.server)
+        # not everywhere the least that Python itself asks for
+        self._rest.ssl_context.minimum_version = ssl.TLSVersion.TLSv1_2
         trace = aiohttp.TraceConfig()
         trace.on_request_redirect.append(_refuse_redirect)
         self._connector = aiohttp.TCPConnector(

@@ -32,7 +32,9 @@ def built(source: Path, into: Path) -> Built:
 def unpacked(sdist: Path, into: Path) -> Path:
     """Unpack a source distribution; return its folder, as the repository has it."""
     with tarfile.open(sdist) as archive:
-        archive.extractall(into, filter="data")
+        # Python 3.11.2 does not know it, 3.12 wants it
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
+        archive.extractall(into)
     (folder,) = into.iterdir()
     (folder / "PKG-INFO").unlink()  # made by the build
     return folder

@@ -1,7 +1,9 @@
 """The short form of ``python -m tests.survival forged``."""
 
+import contextlib
 from random import Random
 
+import dns.exception
 import dns.message
 
 from tests.survival.forging import FORGED, PER_QUERY, TRUE, forged, forgeries, reply
@@ -12,7 +14,8 @@ def test_no_forged_reply_is_believed() -> None:
     sent, believed, true, other = forged(3000)
     assert sent >= 3000
     assert (believed, other) == (0, 0)
-    assert true == sent // PER_QUERY
+    asked = sent // PER_QUERY  # once to see whether it is ready, too
+    assert 0 < true <= asked <= true + 2
 
 
 def test_each_is_wrong_in_something_and_would_be_right_without() -> None:
@@ -24,5 +27,5 @@ def test_each_is_wrong_in_something_and_would_be_right_without() -> None:
     assert len(made) == PER_QUERY
     for each in made:
         assert FORGED in each
-        message = dns.message.from_wire(each, ignore_trailing=True)
-        assert not message.question or not asked.is_response(message)
+        with contextlib.suppress(dns.exception.DNSException):  # no question to point at
+            assert not asked.is_response(dns.message.from_wire(each))
