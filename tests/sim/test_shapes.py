@@ -144,7 +144,7 @@ def test_any_object_is_taken_or_refused(data: st.DataObject) -> None:
             place: Any = spoiled
             for key in path[:-1]:
                 place = place[key]
-            place[path[-1]] = data.draw(ODD)
+            place[path[-1]] = copy.deepcopy(data.draw(ODD))
         write = data.draw(st.sampled_from([cluster.create, cluster.apply]))
         with suppress(ApiError):  # a refusal is an answer too
             write(spoiled)

@@ -29,9 +29,13 @@ TOKEN = "eyJhbGciOiJSUzI1NiJ9.c2VjcmV0LXBheWxvYWQ.c2lnbmF0dXJl"
 PARTS = (TOKEN, *TOKEN.split("."), "Bearer")
 
 
+BACKOFF_S = 30.0
+"""The longest that a watch waits after errors (client-go)."""
+
+
 def in_time(server: Server, text: str) -> None:
     """Wait until ``text`` was logged."""
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + DEADLINE_S + BACKOFF_S
     while not any(text in line for line in server.lines):
         assert time.monotonic() < deadline, (text, server.lines)
         time.sleep(0.05)
