@@ -41,6 +41,14 @@ def in_time(server: Server, text: str) -> None:
         time.sleep(0.05)
 
 
+def until_watched(world: Api) -> None:
+    """Wait until Services, Namespaces and EndpointSlices are watched."""
+    deadline = time.monotonic() + DEADLINE_S + BACKOFF_S
+    while len(world.server.streams) < 3:
+        assert time.monotonic() < deadline, world.server.streams
+        time.sleep(0.05)
+
+
 @pytest.fixture(scope="module", params=["text", "json"])
 def said(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -97,12 +105,13 @@ FAULTS = (
 def provoke(world: Api, server: Server) -> None:
     """Let the API server refuse, break off, lie and come back."""
     for faults in FAULTS:
+        until_watched(world)  # else there is no watch to end, and nobody lists
         world.server.faults.rules = [rule for rule, _ in faults]
         for resource in ("services", "namespaces", "endpointslices"):
             world.act(Action("error", resource=resource))
         for _, text in faults:
             in_time(server, text)
-    world.server.faults.rules = []
+        world.server.faults.rules = []
     with udp(server.port) as sock:
         sock.send(query(1))
         assert is_good(sock.recv(512))
