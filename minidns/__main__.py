@@ -31,6 +31,17 @@ def parser() -> argparse.ArgumentParser:
         epilog="\n".join(("commands:", *_summaries())),
         allow_abbrev=False,
     )
+    _add_flags(made)
+    laptop = made.add_argument_group("on a laptop, without a Corefile")
+    laptop.add_argument(
+        "--kubeconfig", metavar="FILE", help="serve this cluster's names"
+    )
+    up.add_options(laptop.add_argument, up.LISTEN)
+    made.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    return made
+
+
+def _add_flags(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "-conf",
         "--conf",
@@ -73,13 +84,6 @@ def parser() -> argparse.ArgumentParser:
         default="text",
         help="form of log lines",
     )
-    laptop = made.add_argument_group("on a laptop, without a Corefile")
-    laptop.add_argument(
-        "--kubeconfig", metavar="FILE", help="serve this cluster's names"
-    )
-    up.add_options(laptop.add_argument, up.LISTEN)
-    made.add_argument("words", nargs="*", help=argparse.SUPPRESS)
-    return made
 
 
 def _summaries() -> Iterator[str]:

@@ -62,6 +62,8 @@ def decode_query(
         FormatError: not a query we can read; its rcode says which error reply it gets.
 
     """
+    # in one piece, though long: every question that is not remembered comes this way,
+    # and a call for each part of it would cost as much as the part
     size = len(wire)
     if size < 12:
         raise Dropped("shorter than a header")

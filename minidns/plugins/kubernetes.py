@@ -65,6 +65,17 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     site.parts["kubernetes"] = partial(_parts, view)
     if options.stale == "unready":
         site.relapsing.add("kubernetes")
+    _follow(view, answers, site)
+    made = Kubernetes(view, answers, site)
+    site.transfers.append(made.transfer)
+    site.explainers["kubernetes"] = made.explain
+    site.labels.update(labels(answers))
+    site.autopaths["kubernetes"] = SearchLists(answers, _own_search(edges.files)).of
+    return made.plugin
+
+
+def _follow(view: View, answers: Answers, site: Site) -> None:
+    """Follow the API server, and tell the metrics, as long as the site lives."""
     ages = site.metrics.gauge(
         "minidns_kubernetes_view_age_seconds",
         "Seconds since the API server last gave a sign of life, of the oldest watch.",
@@ -76,7 +87,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         _tell_ages(ages, site)
 
     async def start() -> None:
-        answers.local = _local(site, options)
+        answers.local = _local(site, view.options)
         try:
             view.connect()
         except ConfigError as error:
@@ -97,12 +108,6 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     site.on_start(start)
     site.on_serving(serving)
     site.on_stop(stop)
-    made = Kubernetes(view, answers, site)
-    site.transfers.append(made.transfer)
-    site.explainers["kubernetes"] = made.explain
-    site.labels.update(labels(answers))
-    site.autopaths["kubernetes"] = SearchLists(answers, _own_search(edges.files)).of
-    return made.plugin
 
 
 def _ready(view: View) -> bool:

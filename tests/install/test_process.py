@@ -104,6 +104,15 @@ async def test_without_a_terminal_nobody_is_asked(
         assert lasting(of) == before
 
 
+async def enrolling(kubeconfig: str, terminal: int) -> asyncio.subprocess.Process:
+    """Start what asks before it enrols."""
+    words = ["enrol", "deploy/web", "-n", "shop", "--all", "--kubeconfig"]
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "minidns", *words, kubeconfig, stdin=terminal,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("typed", "status"),
     [("y\n", 0), ("YES\n", 0), ("n\n", 1), ("\n", 1), ("yo\n", 1), ("\x04", 1)],
@@ -112,19 +121,7 @@ async def test_at_a_terminal_it_asks(typed: str, status: int, tmp_path: Path) ->
     async with served(tmp_path) as (of, kubeconfig):
         before = lasting(of)
         ours, its = pty.openpty()
-        words = (
-            "enrol",
-            "deploy/web",
-            "-n",
-            "shop",
-            "--all",
-            "--kubeconfig",
-            kubeconfig,
-        )
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "minidns", *words, stdin=its,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
+        process = await enrolling(kubeconfig, its)
         os.write(ours, typed.encode())
         async with asyncio.timeout(30):
             out, err = await process.communicate()
@@ -145,19 +142,7 @@ async def test_a_question_can_be_left(
     async with served(tmp_path) as (of, kubeconfig):
         before = lasting(of)
         ours, its = pty.openpty()
-        words = (
-            "enrol",
-            "deploy/web",
-            "-n",
-            "shop",
-            "--all",
-            "--kubeconfig",
-            kubeconfig,
-        )
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "minidns", *words, stdin=its,
-            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
+        process = await enrolling(kubeconfig, its)
         assert process.stderr is not None
         async with asyncio.timeout(30):
             await process.stderr.readuntil(b"[y/N] ")
