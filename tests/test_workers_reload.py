@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-from pathlib import Path
 
 import dns.message
 import pytest
@@ -25,14 +24,6 @@ from tests.crowd import (
     worker,
     workers,
 )
-
-
-@pytest.fixture
-def stand(tmp_path: Path) -> Stand:
-    made = Stand(tmp_path)
-    made.write()
-    return made
-
 
 # -- reload
 

@@ -1,10 +1,8 @@
 """From a client's bytes to the reply's, whatever socket they came through."""
 
 import logging
-from collections.abc import Callable, Coroutine, Generator
-from functools import partial
-from types import coroutine
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable
+from typing import Literal
 
 from minidns.core.chain import Unserved
 from minidns.core.model import (
@@ -25,7 +23,6 @@ from minidns.core.wire import (
 )
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 class Answerer:
@@ -106,26 +103,3 @@ class Answerer:
             self._panicked()
             log.exception("cannot write the answer to %s", query.question.qname)
             return encode_response(query, Response(Rcode.SERVFAIL))
-
-
-@coroutine
-def carry_on(
-    started: Coroutine[Any, Any, T], waiting: object
-) -> Generator[Any, Any, T]:
-    """Finish a coroutine that was stepped once by hand and waits for ``waiting``.
-
-    For a task: most answers come from memory and never need one (they end in their
-    first step); the few that wait are carried on in a task from where they are.
-    """
-    while True:
-        try:
-            yield waiting
-        except BaseException as exc:  # the future failed, or the task is cancelled
-            resume = partial(started.throw, exc)
-        else:
-            resume = partial(started.send, None)
-        try:
-            waiting = resume()
-        except StopIteration as done:
-            result: T = done.value
-            return result

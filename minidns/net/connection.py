@@ -18,6 +18,7 @@ from minidns.core.model import Address, Dropped, Query, Rcode, Response
 from minidns.core.wire import encode_response
 from minidns.net.answer import Answerer
 from minidns.net.clients import Clients
+from minidns.net.errand import Errand
 from minidns.net.memory import Memory
 from minidns.net.waiting import Waiting
 
@@ -72,7 +73,7 @@ class Connection(asyncio.BufferedProtocol):
         self._deadline = 0.0
         self._buffer = bytearray()
         self._out: list[bytes] = []
-        self._work: set[asyncio.Task[None]] = set()
+        self._work: set[Errand] = set()
         self._taking = self._ended = self._stopped = False
         self._room: asyncio.Future[None] | None = None
 
@@ -115,8 +116,8 @@ class Connection(asyncio.BufferedProtocol):
         self._stopped = True
         self._transport = None
         self._wake()
-        for task in self._work:
-            task.cancel()
+        for errand in self._work:
+            errand.cancel()
         self._service.clients.left(self)
 
     @property
@@ -237,13 +238,11 @@ class Connection(asyncio.BufferedProtocol):
             waiting = work.send(None)
         except StopIteration:
             return
-        task = service.waiting.add(work, waiting)
-        self._work.add(task)
-        task.add_done_callback(self._done)
+        self._work.add(service.waiting.add(work, waiting, self._done))
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._work.discard(task)
-        if not task.cancelled() and (failure := task.exception()) is not None:
+    def _done(self, errand: Errand, failure: Exception | None) -> None:
+        self._work.discard(errand)
+        if failure is not None:
             log.error("no reply to %s could be made", self.host, exc_info=failure)
             self.hang_up()
         if not self._work:

@@ -6,29 +6,28 @@ current one (``asyncio.timeout`` does).
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias
 
 Work: TypeAlias = Coroutine[Any, Any, None]
 
 
 class Errand:
-    """One coroutine on its way; it begins with ``step``."""
+    """One coroutine on its way."""
 
-    __slots__ = ("_cancelled", "_waiting", "_work")
+    __slots__ = ("_cancelled", "_ended", "_waiting", "_work")
 
-    def __init__(self, work: Work) -> None:
+    def __init__(
+        self, work: Work, ended: "Callable[[Errand, Exception | None], None]"
+    ) -> None:
+        """Tell ``ended`` of the end, and of what went wrong; a cancelling did not."""
         self._work = work
+        self._ended = ended
         self._waiting: asyncio.Future[Any] | None = None
         self._cancelled = False
 
     def step(self, _: object = None) -> None:
-        """Go on until ``work`` waits or ends.
-
-        Raises:
-            BaseException: what ``work`` did; but its cancellation ends quietly.
-
-        """
+        """Go on until ``work`` waits or ends."""
         try:
             if self._cancelled:
                 self._cancelled = False
@@ -36,11 +35,14 @@ class Errand:
             else:
                 waiting = self._work.send(None)
         except (StopIteration, asyncio.CancelledError):
-            self._waiting = None
+            self._ended(self, None)
+        except Exception as exc:
+            self._ended(self, exc)
         else:
-            self._wait(waiting)
+            self.carry_on(waiting)
 
-    def _wait(self, waiting: "asyncio.Future[Any] | None") -> None:
+    def carry_on(self, waiting: "asyncio.Future[Any] | None") -> None:
+        """Take the next step when what ``work`` waits for is done."""
         if waiting is None:  # a bare yield: the loop's next turn
             waiting = asyncio.get_running_loop().create_task(asyncio.sleep(0))
         # what a Task does with a future that was awaited (PEP 3156)

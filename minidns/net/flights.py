@@ -67,7 +67,7 @@ class Flights(Generic[R]):
         if flight is None:
             flight = self._flying[key] = _Flight()
             flight.waiting.append(mine)
-            flight.errand = Errand(self._fly(key, flight, line, ask))
+            flight.errand = Errand(self._fly(key, flight, line, ask), _landed)
             flight.errand.step()
         else:
             flight.waiting.append(mine)
@@ -132,3 +132,7 @@ class Flights(Generic[R]):
                 turn.set_result(None)
                 return
         del self._lines[line]
+
+
+def _landed(_: Errand, failure: Exception | None) -> None:
+    """Do nothing: all who waited were told."""

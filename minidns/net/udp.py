@@ -2,7 +2,7 @@
 
 One wake-up of the loop reads many datagrams; a remembered answer leaves at once. For
 the others the chain's coroutine is stepped by hand: most end in their first step; those
-that wait (for an upstream) become tasks, bounded in number, the oldest making room.
+that wait (for an upstream) are carried on, bounded in number, the oldest making room.
 
 The queue before that is the socket's receive buffer, where the kernel drops what does
 not fit. It is kept so short that even its oldest query is answered before any client

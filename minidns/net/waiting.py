@@ -9,53 +9,67 @@ and an answer that comes sooner than that still finds its query.
 """
 
 import asyncio
+import logging
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from minidns.net.answer import carry_on
+from minidns.net.errand import Errand, Work
 
-_Work: TypeAlias = Coroutine[Any, Any, None]
+log = logging.getLogger(__name__)
+
+Future: TypeAlias = "asyncio.Future[Any] | None"
+Ended: TypeAlias = Callable[[Errand, Exception | None], None]
+
+
+def logged(_: Errand, failure: Exception | None) -> None:
+    """Log why a query could not be answered."""
+    if failure is not None:
+        log.error("no reply could be made", exc_info=failure)
 
 
 class Waiting:
-    """Tasks that wait, oldest first."""
+    """Errands that wait, oldest first."""
 
     def __init__(self, most: int, dropped: Callable[[], None]) -> None:
         """Hold up to ``most``; ``dropped`` is told of each that had to make room."""
         self._most = most
         self._dropped = dropped
-        self._tasks: OrderedDict[asyncio.Task[None], _Work] = OrderedDict()
-        self._leaving: dict[asyncio.Task[None], _Work] = {}
+        self._errands: OrderedDict[Errand, Ended] = OrderedDict()
+        self._leaving: dict[Errand, Ended] = {}
+        self._over: asyncio.Future[None] | None = None
 
     def __len__(self) -> int:
-        return len(self._tasks)
+        return len(self._errands)
 
-    def add(self, work: _Work, waiting: object) -> asyncio.Task[None]:
+    def add(self, work: Work, waiting: Future, ended: Ended = logged) -> Errand:
         """Carry on ``work``, which was stepped once and waits for ``waiting``.
 
-        When it has to make room it is cancelled; or closed (GeneratorExit), if the loop
-        has not come round since.
+        It is carried on outside any task, and cancelled when it has to make room.
+        ``ended`` is told of its end.
         """
-        if len(self._tasks) >= self._most:
-            oldest, its_work = self._tasks.popitem(last=False)
-            self._leaving[oldest] = its_work
+        if len(self._errands) >= self._most:
+            oldest, its_end = self._errands.popitem(last=False)
+            self._leaving[oldest] = its_end
             oldest.cancel()
             self._dropped()
-        task = asyncio.get_running_loop().create_task(carry_on(work, waiting))
-        self._tasks[task] = work
-        task.add_done_callback(self._ended)
-        return task
+        errand = Errand(work, self._ended)
+        self._errands[errand] = ended
+        errand.carry_on(waiting)
+        return errand
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        work = self._tasks.pop(task, None) or self._leaving.pop(task)
-        work.close()  # a task that never began has not thrown anything into it
+    def _ended(self, errand: Errand, failure: Exception | None) -> None:
+        ended = self._errands.pop(errand, None) or self._leaving.pop(errand)
+        if self._over is not None and not self._errands and not self._leaving:
+            self._over.set_result(None)
+            self._over = None
+        ended(errand, failure)
 
     async def end(self, grace_s: float) -> None:
         """Give all ``grace_s`` seconds to end, then cancel the rest."""
-        if self._tasks:
-            await asyncio.wait(tuple(self._tasks), timeout=grace_s)
-        tasks = (*self._tasks, *self._leaving)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for seconds in (grace_s, None):
+            if self._errands or self._leaving:
+                self._over = self._over or asyncio.get_running_loop().create_future()
+                await asyncio.wait((self._over,), timeout=seconds)
+            for errand in (*self._errands, *self._leaving):
+                errand.cancel()

@@ -1,7 +1,7 @@
 """Coroutines carried on by what they wait for, with no task around them."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -30,11 +30,18 @@ class Work:
             self.told.append(str(exc))
 
     def begin(self) -> Errand:
-        return begun(self.both())
+        return begun(self.both(), self.ended)
+
+    def ended(self, errand: Errand, failure: Exception | None) -> None:
+        assert failure is None
+        self.told.append("ended")
 
 
-def begun(work: Coroutine[Any, Any, None]) -> Errand:
-    errand = Errand(work)
+def begun(
+    work: Coroutine[Any, Any, None],
+    ended: Callable[[Errand, Exception | None], None],
+) -> Errand:
+    errand = Errand(work, ended)
     errand.step()
     return errand
 
@@ -46,7 +53,7 @@ async def test_it_goes_on_when_what_it_waits_for_is_there() -> None:
         assert len(work.told) == number - 1
         future.set_result(f"{number}")
         await settle()
-    assert work.told == ["1", "2"]
+    assert work.told == ["1", "2", "ended"]
 
 
 async def test_what_it_waits_for_may_fail() -> None:
@@ -54,7 +61,7 @@ async def test_what_it_waits_for_may_fail() -> None:
     work.begin()
     work.first.set_exception(OSError("refused"))
     await settle()
-    assert work.told == ["refused"]
+    assert work.told == ["refused", "ended"]
 
 
 @pytest.mark.parametrize("done", [False, True], ids=["waiting", "about-to-go-on"])
@@ -65,7 +72,7 @@ async def test_cancelling_reaches_it_where_it_waits(*, done: bool) -> None:
         work.first.set_result("too late")
     errand.cancel()
     await settle()
-    assert work.told == ["cancelled"]
+    assert work.told == ["cancelled", "ended"]
     assert work.first.cancelled() == (not done)
 
 
@@ -77,7 +84,7 @@ async def test_cancelling_what_has_ended_does_nothing() -> None:
     await settle()
     errand.cancel()
     await settle()
-    assert work.told == ["1", "2"]
+    assert work.told == ["1", "2", "ended"]
 
 
 async def test_a_bare_yield_is_the_loops_next_turn() -> None:
@@ -88,23 +95,21 @@ async def test_a_bare_yield_is_the_loops_next_turn() -> None:
             await asyncio.sleep(0)
             told.append(each)
 
-    begun(twice())
+    begun(twice(), lambda *_: told.append("ended"))
     assert told == []
     await settle()
-    assert told == ["a", "b"]
+    assert told == ["a", "b", "ended"]
 
 
-async def test_a_failure_is_told_to_the_loop() -> None:
-    contexts: list[dict[str, Any]] = []
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _, context: contexts.append(context))
-    go: asyncio.Future[None] = loop.create_future()
+async def test_a_failure_is_told() -> None:
+    failures: list[str] = []
+    go: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def fails() -> None:
         await go
         raise RuntimeError("a mistake of ours")
 
-    begun(fails())
+    begun(fails(), lambda _, failure: failures.append(repr(failure)))
     go.set_result(None)
     await settle()
-    assert [str(each["exception"]) for each in contexts] == ["a mistake of ours"]
+    assert failures == ["RuntimeError('a mistake of ours')"]
