@@ -58,6 +58,7 @@ class Reflector:
         streaming: bool = True,
         settle: Callable[[], None] = lambda: None,
     ) -> None:
+        # longer than others: what a reflector knows, each piece with its meaning
         self.resource = resource
         self._name = resource.type_name
         self.synced = False
