@@ -108,7 +108,7 @@ def shown(value: float) -> str:
     """Return ``value`` with three digits that count, and thousands set apart.
 
     >>> [shown(x) for x in (0.0123, 4.56, 78.9, 123456.7)]
-    ['0.012', '4.56', '78.9', '123,457']
+    ['0.0123', '4.56', '78.9', '123,457']
     """
     if abs(value) >= 100:
         return f"{value:,.0f}"

@@ -8,8 +8,9 @@ from minidns.core.model import Repeat, Response, replace
 def both(one: Repeat | None, other: Repeat | None) -> Repeat | None:
     """Return the leave for an answer made of two: what both allow, if both do.
 
-    >>> both(Repeat(30.0, ("a",)), Repeat(60.0, ("b",)))
-    Repeat(until=30.0, keys=('a', 'b'), ages=None, turns=False, tallies=())
+    >>> either = both(Repeat(30.0, ("a",)), Repeat(60.0, ("b",)))
+    >>> either.until, either.keys
+    (30.0, ('a', 'b'))
     """
     if one is None or other is None or one.ages != other.ages:
         return None  # of two TTLs that count down, one message can only show one age

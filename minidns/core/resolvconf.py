@@ -15,7 +15,7 @@ BEFORE_US = "/etc/resolv.conf.minidns"
 def search(text: str) -> tuple[Name, ...]:
     r"""Return the domains to search; the last ``search`` or ``domain`` line counts.
 
-    >>> search("nameserver 192.0.2.1\\nsearch a.example.org example.org.\\n")
+    >>> search("nameserver 192.0.2.1\nsearch a.example.org example.org.\n")
     ('a.example.org.', 'example.org.')
     """
     found: tuple[Name, ...] = ()

@@ -1,0 +1,70 @@
+"""The workloads: queries that any resolver reads, and what is right to answer."""
+
+from pathlib import Path
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.reversename
+import pytest
+
+from bench import cluster, workloads
+from bench.workloads import COUNTER, MIX, WORKLOADS, Ask, Workload
+
+SERVICES = 50
+
+
+def read(ask: Ask) -> dns.message.Message:
+    return dns.message.from_wire(b"\0\1" + ask.wire)
+
+
+@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda each: each.name)
+def test_every_query_is_one_that_a_stub_resolver_sends(workload: Workload) -> None:
+    for ask in set(workload.make(SERVICES)):
+        query = read(ask)
+        assert query.flags == dns.flags.RD
+        assert len(query.question) == 1
+        assert (query.edns, query.payload) == (0, 1232)
+        assert not query.answer
+        assert not query.authority
+        assert not ask.answers or ask.rcode == dns.rcode.NOERROR
+
+
+@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda each: each.name)
+def test_a_file_holds_them_all(workload: Workload, tmp_path: Path) -> None:
+    asks = list(workload.make(SERVICES))
+    workloads.write(asks, tmp_path / "queries")
+    at, found = workloads.read(tmp_path / "queries")
+    assert found == asks
+    counted = len(asks) == 1
+    assert counted == (at > 0)
+    if counted:
+        assert asks[0].wire[at : at + len(COUNTER)] == COUNTER.encode()
+
+
+def test_the_mix_has_its_shares() -> None:
+    assert sum(share for share, _, _ in MIX) == 100
+    queries = [read(ask) for ask in workloads.mix(SERVICES)]
+    share = {
+        rtype: sum(each.question[0].rdtype == rtype for each in queries) / len(queries)
+        for rtype in (dns.rdatatype.SRV, dns.rdatatype.PTR)
+    }
+    assert share == pytest.approx(
+        {dns.rdatatype.SRV: 0.05, dns.rdatatype.PTR: 0.05}, abs=0.01
+    )
+
+
+def test_reverse_names_are_those_of_addresses_that_services_have() -> None:
+    objects = cluster.objects(SERVICES, 0)
+    addresses = {
+        each["spec"]["clusterIP"] for each in objects if each["kind"] == "Service"
+    } - {"None"}
+    asked = {
+        query.question[0].name.to_text()
+        for query in map(read, workloads.mix(SERVICES))
+        if query.question[0].rdtype == dns.rdatatype.PTR
+    }
+    known = {dns.reversename.from_address(each).to_text() for each in addresses}
+    assert asked
+    assert asked <= known
