@@ -66,6 +66,8 @@ class Flights(Generic[R]):
         flight = self._flying.get(key)
         if flight is None:
             flight = self._flying[key] = _Flight()
+            if line is None:
+                line = flight  # a line of its own
             flight.waiting.append(mine)
             flight.errand = Errand(self._fly(key, flight, line, ask), _landed)
             flight.errand.step()
@@ -73,12 +75,13 @@ class Flights(Generic[R]):
             flight.waiting.append(mine)
         try:
             return await mine
-        finally:
+        except BaseException:
             if self._flying.get(key) is flight:  # it has not landed: one leaves
                 flight.left += 1
                 if flight.left == len(flight.waiting):
                     del self._flying[key]
                     flight.errand.cancel()
+            raise
 
     async def stop(self) -> None:
         """End all exchanges; those who wait are told."""
@@ -90,11 +93,18 @@ class Flights(Generic[R]):
         self,
         key: Hashable,
         flight: _Flight[R],
-        line: Hashable | None,
+        line: Hashable,
         ask: Callable[[], Awaitable[R]],
     ) -> None:
         try:
-            result = await (ask() if line is None else self._in_turn(line, ask))
+            if line in self._lines:
+                await self._turn(line)
+            else:
+                self._lines[line] = []
+            try:
+                result = await ask()
+            finally:
+                self._next(line)
         except asyncio.CancelledError:
             flight.fail(ConnectionError("stopped while waiting"))
         except Exception as exc:
@@ -105,24 +115,16 @@ class Flights(Generic[R]):
             if self._flying.get(key) is flight:
                 del self._flying[key]
 
-    async def _in_turn(self, line: Hashable, ask: Callable[[], Awaitable[R]]) -> R:
-        """Ask when all have been that came before in the same ``line``."""
-        behind = self._lines.get(line)
-        if behind is None:
-            self._lines[line] = []
-        else:
-            turn = asyncio.get_running_loop().create_future()
-            behind.append(turn)
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if not turn.cancelled():  # its turn had come
-                    self._next(line)
-                raise
+    async def _turn(self, line: Hashable) -> None:
+        """Wait until all have asked that came before in the same ``line``."""
+        turn = asyncio.get_running_loop().create_future()
+        self._lines[line].append(turn)
         try:
-            return await ask()
-        finally:
-            self._next(line)
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # its turn had come
+                self._next(line)
+            raise
 
     def _next(self, line: Hashable) -> None:
         behind = self._lines[line]

@@ -39,7 +39,7 @@ class _Query:
     def __init__(
         self,
         to: Upstream,
-        sock: socket.socket,
+        sock: socket.SocketType,
         accept: Callable[[bytes], Any],
         found: asyncio.Future[Any],
         deadline: float,
@@ -185,7 +185,7 @@ class Outbound:
             query.found.set_exception(error)
 
 
-def connected(to: Upstream) -> socket.socket:
+def connected(to: Upstream) -> socket.SocketType:
     """Return a new UDP socket that hears ``to`` alone.
 
     Raises:
@@ -196,7 +196,8 @@ def connected(to: Upstream) -> socket.socket:
     family = socket.AF_INET6 if ":" in to.host else socket.AF_INET
     step = "socket"
     try:
-        sock = socket.socket(family, socket.SOCK_DGRAM)
+        # the system's own type: the class around it costs as much as a system call
+        sock = socket.SocketType(family, socket.SOCK_DGRAM)
     except OSError as exc:
         raise ConnectionError(f"{where}: {step}: {reason(exc)}") from None
     sock.setblocking(False)

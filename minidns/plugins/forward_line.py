@@ -6,6 +6,7 @@ exchange (``net.flights``); the network itself is the edges' exchange.
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from operator import attrgetter
 
 from minidns.core import values
 from minidns.core.corefile import ConfigError
@@ -34,6 +35,8 @@ DEADLINE_S = 5.0
 """Seconds for a query in all (CoreDNS)."""
 MAX_TRIES = 100
 """limit: with ``max_connect_attempts 0`` CoreDNS may spin until the deadline."""
+
+_in_doubt = attrgetter("in_doubt")
 
 
 class Line:
@@ -121,19 +124,12 @@ class Line:
         return self.options.next_on_nodata and empty
 
     async def _answer(self, query: Query) -> Response:
-        most = self.options.max_concurrent
-        self._in_flight += 1
-        try:
-            if 0 < most < self._in_flight:
-                self._rejected.inc()
-                text = f"concurrent queries exceeded maximum {most}"
-                raise DnsError(text, Rcode.REFUSED)
-            return await self._shared(query)
-        finally:
-            self._in_flight -= 1
-
-    async def _shared(self, query: Query) -> Response:
         """Ask, or wait for the same question that is being asked already."""
+        most = self.options.max_concurrent
+        if 0 < most <= self._in_flight:
+            self._rejected.inc()
+            text = f"concurrent queries exceeded maximum {most}"
+            raise DnsError(text, Rcode.REFUSED)
         question = query.question
         ask = partial(self._ask, query, self._now() + DEADLINE_S)
         # what a client can vary at will must not make more chances to forge a reply
@@ -144,12 +140,15 @@ class Line:
             # a probe of *loop* is counted each time it comes round; waiting for itself
             # it would never be, here or in another server of the ring
             key, line = (*key, object()), None
+        self._in_flight += 1
         try:
             return await self._flights.join(key, line, ask)
         except DnsError as exc:
             raise DnsError(exc.text, exc.rcode) from None
         except ConnectionError as exc:
             raise DnsError(str(exc)) from None
+        finally:
+            self._in_flight -= 1
 
     async def _ask(self, query: Query, deadline: float) -> Response:
         """Ask one upstream after the other until one replies."""
@@ -188,9 +187,7 @@ class Line:
         """
         ordered = self._order()
         while up := [proxy for proxy in ordered if not proxy.is_down]:
-            doubted = [proxy for proxy in up if proxy.in_doubt]
-            trusted = [proxy for proxy in up if not proxy.in_doubt] if doubted else up
-            yield from (*trusted, *doubted)
+            yield from sorted(up, key=_in_doubt)
         self._broken.inc()
         if not self.options.failfast:
             # checking itself may be what is broken (CoreDNS)

@@ -1,5 +1,6 @@
 """One upstream of a ``forward`` line: how it is asked, and how it fares."""
 
+from collections.abc import Awaitable
 from secrets import randbits
 
 from minidns.core.message import Reply
@@ -81,7 +82,7 @@ class Proxy:
             return "tcp"
         return "udp" if self._options.prefer_udp else client
 
-    async def ask(self, query: Query, deadline: float) -> Reply:
+    def ask(self, query: Query, deadline: float) -> Awaitable[Reply]:
         """Return the upstream's reply to ``query``.
 
         Raises:
@@ -89,9 +90,14 @@ class Proxy:
 
         """
         transport = self.transport(query.transport)
-        reply = await self._with_edns(query, transport, deadline)
-        truncated = reply.flags & TC and transport == "udp"
-        if not (truncated and self._options.prefer_udp):
+        if transport == "udp" and self._options.prefer_udp:
+            return self._preferring_udp(query, deadline)
+        return self._with_edns(query, transport, deadline)
+
+    async def _preferring_udp(self, query: Query, deadline: float) -> Reply:
+        """Ask by UDP, and by TCP if the reply is cut short."""
+        reply = await self._with_edns(query, "udp", deadline)
+        if not reply.flags & TC:
             return reply
         try:
             return await self._with_edns(query, "tcp", deadline)
