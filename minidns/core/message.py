@@ -15,6 +15,7 @@ from minidns.core.rdata import COMPRESSED, LAYOUT, OPT, parts
 
 _FIXED = struct.Struct("!HHIH")
 _HEADER = struct.Struct("!6H")
+_QTAIL = struct.Struct("!HH")
 _MAX_POINTER = 0x3FFF
 
 
@@ -108,8 +109,11 @@ class Reply(NamedTuple):
     opt: Opt | None
 
 
-def decode_reply(wire: bytes) -> Reply:
+def decode_reply(wire: bytes, asked: str = "") -> Reply:
     """Return the response in ``wire``; records of one owner and type in a row are one.
+
+    ``asked`` is the name that was asked, with its letters' case: most replies repeat
+    it byte by byte, and then it need not be read.
 
     Raises:
         FormatError: anything in it is malformed. Bytes after the last record are let
@@ -117,15 +121,17 @@ def decode_reply(wire: bytes) -> Reply:
 
     """
     try:
-        return _Reader(wire).reply()
+        return _Reader(wire, asked).reply()
     except (IndexError, struct.error, Truncated, ValueError) as exc:
         raise FormatError("malformed reply") from exc
 
 
 class _Reader:
-    def __init__(self, wire: bytes) -> None:
+    def __init__(self, wire: bytes, asked: str) -> None:
         self._wire = wire
         self._names: dict[int, tuple[str, bytes, int]] = {}
+        if asked and wire.startswith(packed := names.to_wire(asked), 12):
+            self._names[12] = asked, packed, 12 + len(packed)
         self._opt: Opt | None = None
         self._extended = 0
 
@@ -137,9 +143,8 @@ class _Reader:
             raise Truncated
         if qd:
             spelled, _, at = self._name(at)
-            question = Question(
-                spelled.lower(), *struct.unpack_from("!HH", self._wire, at)
-            )
+            qtype, qclass = _QTAIL.unpack_from(self._wire, at)
+            question = Question(spelled.lower(), qtype, qclass)
             at += 4
         answer, at = self._section(at, an)
         authority, at = self._section(at, ns)
@@ -178,37 +183,37 @@ class _Reader:
     def _section(self, at: int, count: int) -> tuple[tuple[RRset, ...], int]:
         if not count:
             return (), at
-        rrsets: list[RRset] = []
-        pending: list[bytes] = []
+        wire, size = self._wire, len(self._wire)
+        found: list[tuple[tuple[str, int, int, int], list[bytes]]] = []
         last: tuple[str, int, int, int] | None = None
         for _ in range(count):
             owner, _, at = self._name(at)
-            rtype, rclass, ttl, length = _FIXED.unpack_from(self._wire, at)
+            rtype, rclass, ttl, length = _FIXED.unpack_from(wire, at)
             at += _FIXED.size
             end = at + length
-            if end > len(self._wire):
+            if end > size:
                 raise Truncated
             if rtype == OPT:
                 self._read_opt(rclass, ttl, at, end)
-                at = end
-                continue
-            ttl = 0 if ttl >= 1 << 31 else ttl  # RFC 2181 8
-            key = (owner, rtype, rclass, ttl)
-            if key != last and pending and last:
-                rrsets.append(_rrset(last, pending))
-                pending = []
-            last = key
-            pending.append(self._rdata(rtype, at, end))
+            else:
+                # RFC 2181 8
+                key = (owner, rtype, 0 if ttl >= 1 << 31 else ttl, rclass)
+                if key != last:
+                    found.append((key, []))
+                    last = key
+                found[-1][1].append(self._rdata(rtype, at, end))
             at = end
-        if pending and last:
-            rrsets.append(_rrset(last, pending))
+        rrsets = [
+            RRset(owner, rtype, ttl, tuple(rdata), rclass)
+            for (owner, rtype, ttl, rclass), rdata in found
+        ]
         return tuple(rrsets), at
 
     def _rdata(self, rtype: int, at: int, end: int) -> bytes:
         layout = LAYOUT.get(rtype)
         wire = self._wire
         if layout is None:
-            if (size := _SIZES.get(rtype)) and end - at != size:
+            if end - at != _SIZES.get(rtype, end - at):
                 raise Truncated
             return wire[at:end]
         out = b""
@@ -248,11 +253,6 @@ class _Reader:
 
 _SIZES = {1: 4, 28: 16}
 """Bytes that A and AAAA data must have."""
-
-
-def _rrset(key: tuple[str, int, int, int], rdata: list[bytes]) -> RRset:
-    owner, rtype, rclass, ttl = key
-    return RRset(owner, rtype, ttl, tuple(rdata), rclass)
 
 
 class Records:

@@ -43,6 +43,8 @@ class Asked(NamedTuple):
     flags: int = RD
     limit: int = 65535
     """Bytes the reply may have."""
+    spelled: str = ""
+    """The name with its letters' case as it was sent; empty when that is lower case."""
 
     def accept(self, wire: bytes) -> Reply | None:
         """Return the reply in ``wire``; None if it is none to this query (RFC 5452 9).
@@ -53,9 +55,10 @@ class Asked(NamedTuple):
         if len(wire) < 12 or int.from_bytes(wire[:2]) != self.id:
             return None
         cut = len(wire) > self.limit
-        reply = _decoded(_head(wire) if cut else wire)
+        name = self.spelled or self.question.qname
+        reply = _decoded(_head(wire) if cut else wire, name)
         if reply is None and wire[2] & (TC >> 8):
-            reply, cut = _decoded(_head(wire)), True
+            reply, cut = _decoded(_head(wire), name), True
         if reply is None or not self._matches(reply):
             return None
         return reply._replace(flags=reply.flags | TC) if cut else reply
@@ -74,9 +77,9 @@ def _head(wire: bytes) -> bytes:
     return wire[:6] + bytes(6) + wire[12:]
 
 
-def _decoded(wire: bytes) -> Reply | None:
+def _decoded(wire: bytes, asked: str) -> Reply | None:
     try:
-        return decode_reply(wire)
+        return decode_reply(wire, asked)
     except FormatError:
         return None
 

@@ -125,6 +125,7 @@ class Proxy:
             randbits(16),  # from the system's source: unguessable (CVE-2019-19794)
             query.flags & _RELAYED,
             _largest(opt) if transport == "udp" else 65535,
+            query.spelled,
         )
         wire = encode_query(query.question, asked.id, asked.flags, opt, query.spelled)
         started = self._now()

@@ -52,6 +52,11 @@ def test_every_section_uncompressed_and_in_order() -> None:
     assert read.opt.size == 1400
 
 
+@pytest.mark.parametrize("asked", ["a.example.org.", "A.example.org.", "example.org."])
+def test_what_was_asked_changes_nothing(asked: str) -> None:
+    assert decode_reply(GOOD, asked) == decode_reply(GOOD)
+
+
 def test_extended_rcode() -> None:
     assert decode_reply(reply(rcode=23, edns=0)).rcode == 23
 
