@@ -46,7 +46,7 @@ class Sockets:
         if to.transport == "udp":
             self._count(to, "udp", reused=False)
             try:
-                return await self._outbound.ask(to, wire, timeout_s, accept)
+                return await self._outbound.ask(to, wire, deadline, accept)
             except Flooded:
                 # over TCP a forger cannot get a word in (RFC 5452 6; BIND, too)
                 to = to._replace(transport="tcp")

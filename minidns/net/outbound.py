@@ -34,26 +34,45 @@ class Flooded(ConnectionError):
 class _Query:
     """One query, until it is answered or given up."""
 
-    __slots__ = ("accept", "deadline", "found", "rejected", "sock", "to")
+    __slots__ = ("accept", "deadline", "fd", "found", "rejected", "sock", "to", "wire")
+
+    sock: socket.SocketType
 
     def __init__(
         self,
         to: Upstream,
-        sock: socket.SocketType,
+        wire: bytes,
         accept: Callable[[bytes], Any],
         found: asyncio.Future[Any],
         deadline: float,
     ) -> None:
         self.to = to
-        self.sock = sock
+        self.wire = wire
         self.accept = accept
         self.found = found
         self.deadline = deadline
         self.rejected = 0
+        self.fd = -1
+        """The socket's, while it is open."""
 
     @property
     def path(self) -> str:
         return f"udp {joined(*self.sock.getsockname()[:2])}->{self.to}"
+
+    def send(self) -> None:
+        """Send it from a socket of its own.
+
+        Raises:
+            OSError: no way there.
+
+        """
+        self.sock = connected(self.to)
+        self.fd = self.sock.fileno()
+        try:
+            self.sock.send(self.wire)
+        except OSError as exc:
+            text = f"write {self.path}: write: {reason(exc)}"
+            raise ConnectionError(text) from None
 
     def hear(self) -> bool:
         """Read a datagram; return whether it was accepted, and was what is awaited.
@@ -87,6 +106,7 @@ class Outbound:
     def __init__(self, *, together: bool = hasattr(select, "epoll")) -> None:
         """Prepare; without ``together`` as where the system has no epoll."""
         self._together = together
+        self._leaving: list[_Query] = []
         self._open: dict[int, _Query] = {}
         self._poll: select.epoll | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -98,36 +118,35 @@ class Outbound:
         self,
         to: Upstream,
         wire: bytes,
-        timeout_s: float,
+        deadline: float,
         accept: Callable[[bytes], T | None],
     ) -> T:
         """Return the first accepted reply; may be awaited outside a task.
 
+        ``deadline`` is a time of the loop.
+
         Raises:
             Flooded: too many replies were not accepted.
-            TimeoutError: none was, in ``timeout_s`` seconds.
+            TimeoutError: none was, until ``deadline``.
             OSError: no way there, or the upstream refuses.
 
         """
         loop = asyncio.get_running_loop()
         found: asyncio.Future[T] = loop.create_future()
-        sock = connected(to)
-        query = _Query(to, sock, accept, found, loop.time() + timeout_s)
+        query = _Query(to, wire, accept, found, deadline)
+        if not self._leaving:
+            loop.call_soon(self._send_all)
+        self._leaving.append(query)
         try:
-            try:
-                sock.send(wire)
-            except OSError as exc:
-                text = f"write {query.path}: write: {reason(exc)}"
-                raise ConnectionError(text) from None
-            self._expect(loop, query)
             return await found
         finally:
+            found.cancel()  # it may not have left yet
             self._close(query)
 
     def close(self) -> None:
         """Give up what is under way, and hear no more."""
-        for query in tuple(self._open.values()):
-            self._fail(query, ConnectionError(f"read {query.path}: closed"))
+        for query in (*self._leaving, *self._open.values()):
+            self._fail(query, ConnectionError(f"read udp {query.to}: closed"))
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -136,22 +155,37 @@ class Outbound:
             self._poll.close()
             self._poll = None
 
+    def _send_all(self) -> None:
+        """Send what was asked in this turn of the loop, one right after the other.
+
+        System calls in a row are cheaper than each in the midst of a query's way.
+        """
+        leaving, self._leaving = self._leaving, []
+        loop = asyncio.get_running_loop()
+        for query in leaving:
+            if query.found.done():
+                continue  # given up already
+            try:
+                query.send()
+                self._expect(loop, query)
+            except Exception as exc:
+                self._fail(query, exc)
+
     def _expect(self, loop: asyncio.AbstractEventLoop, query: _Query) -> None:
         if self._together and self._poll is None:
             self._poll = select.epoll()
             loop.add_reader(self._poll.fileno(), self._hear_all)
-        fd = query.sock.fileno()
+        self._open[query.fd] = query
         if self._poll is not None:
-            self._poll.register(fd, select.EPOLLIN)
+            self._poll.register(query.fd, select.EPOLLIN)
         else:
-            loop.add_reader(fd, self._hear, query)
-        self._open[fd] = query
+            loop.add_reader(query.fd, self._hear, query)
         if self._timer is None:
             self._timer = loop.call_later(_TICK_S, self._expire)
 
     def _close(self, query: _Query) -> None:
         """Close the socket, which ends its being polled, too."""
-        fd = query.sock.fileno()
+        fd, query.fd = query.fd, -1
         if fd >= 0:
             if self._open.pop(fd, None) and self._poll is None:
                 asyncio.get_running_loop().remove_reader(fd)

@@ -13,6 +13,7 @@ from minidns.core.model import Question
 from minidns.core.relay import Asked
 from minidns.core.wire import encode_query
 from minidns.net.outbound import Flooded, Outbound
+from minidns.net.upstream import Upstream
 from tests.net.resolvers import Call, Resolver, good, say_nothing
 from tests.world import settle
 
@@ -29,7 +30,8 @@ async def outbound(request: pytest.FixtureRequest) -> AsyncIterator[Outbound]:
 
 
 async def ask(outbound: Outbound, resolver: Resolver, seconds: float = 5) -> Reply:
-    return await outbound.ask(resolver.upstream(), WIRE, seconds, ASKED.accept)
+    deadline = asyncio.get_running_loop().time() + seconds
+    return await outbound.ask(resolver.upstream(), WIRE, deadline, ASKED.accept)
 
 
 async def test_it_may_be_asked_outside_a_task(outbound: Outbound) -> None:
@@ -88,7 +90,7 @@ async def test_a_mistake_in_reading_ends_only_that_query(outbound: Outbound) -> 
 
     async with Resolver() as resolver:
         with pytest.raises(ZeroDivisionError):
-            await outbound.ask(resolver.upstream(), WIRE, 5, mistaken)
+            await outbound.ask(resolver.upstream(), WIRE, float("inf"), mistaken)
         assert (await ask(outbound, resolver)).id == ASKED.id
 
 
@@ -99,6 +101,28 @@ async def test_a_close_ends_what_is_under_way(outbound: Outbound) -> None:
         outbound.close()
         with pytest.raises(ConnectionError, match="closed"):
             await waiting
+
+
+async def test_what_is_given_up_before_it_left_is_not_sent(outbound: Outbound) -> None:
+    async with Resolver() as resolver:
+        leaving = ask(outbound, resolver)
+        leaving.send(None)
+        leaving.close()
+        await settle()
+        await ask(outbound, resolver)
+        assert len(resolver.asked) == 1
+
+
+async def test_one_that_cannot_leave_holds_up_no_other(outbound: Outbound) -> None:
+    async with Resolver() as resolver:
+        nowhere = Upstream("255.255.255.255", 53)
+        lost, sent = await asyncio.gather(
+            outbound.ask(nowhere, WIRE, float("inf"), ASKED.accept),
+            ask(outbound, resolver),
+            return_exceptions=True,
+        )
+    assert isinstance(lost, ConnectionError)
+    assert isinstance(sent, Reply)
 
 
 async def test_it_can_be_used_again_after_a_close(outbound: Outbound) -> None:
