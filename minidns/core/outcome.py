@@ -22,6 +22,8 @@ class Outcome(Enum):
     TRANSFER = "a zone transfer or a reply to a NOTIFY"
     OTHER = "anything else; never kept"
 
+    __hash__ = object.__hash__  # Enum's own is not C, and is called several times
+
 
 TRANSFERS = frozenset((AXFR, IXFR))
 _FAILURES = frozenset((int(Rcode.SERVFAIL), int(Rcode.NOTIMP)))

@@ -84,9 +84,9 @@ class Entry:
 def size_of(entry: Entry) -> int:
     """Return about how many bytes of memory ``entry`` takes."""
     size = _OVERHEAD
-    for rrset in sections(entry.response):
-        size += _PER_RRSET + len(rrset.owner)
-        size += sum(_PER_RECORD + len(data) for data in rrset.rdata)
+    for owner, _, _, rdata, _ in sections(entry.response):
+        size += _PER_RRSET + len(owner)
+        size += _PER_RECORD * len(rdata) + sum(map(len, rdata))
     return size + (size_of(entry.last_good) if entry.last_good else 0)
 
 
