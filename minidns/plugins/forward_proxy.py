@@ -108,38 +108,38 @@ class Proxy:
 
     async def _with_edns(self, query: Query, transport: str, deadline: float) -> Reply:
         """Ask with the client's OPT; once without if the upstream refuses EDNS."""
-        opt = relayed_opt(query) if self._now() >= self._plain_until else None
-        reply = await self._once(query, transport, opt, deadline)
+        started = self._now()
+        opt = relayed_opt(query) if started >= self._plain_until else None
+        reply = await self._once(query, transport, opt, deadline - started)
+        self._observe(reply, started)
         if opt is None or reply.opt is not None or reply.rcode not in REFUSES_EDNS:
             return reply
-        plain = await self._once(query, transport, None, deadline)
+        started = self._now()
+        plain = await self._once(query, transport, None, deadline - started)
+        self._observe(plain, started)
         if plain.rcode not in REFUSES_EDNS:
             self._plain_until = self._now() + PLAIN_S
         return plain
 
-    async def _once(
-        self, query: Query, transport: str, opt: Opt | None, deadline: float
-    ) -> Reply:
-        asked = Asked(
-            query.question,
-            randbits(16),  # from the system's source: unguessable (CVE-2019-19794)
-            query.flags & _RELAYED,
-            _largest(opt) if transport == "udp" else 65535,
-            query.spelled,
-        )
-        wire = encode_query(query.question, asked.id, asked.flags, opt, query.spelled)
-        started = self._now()
-        if (left := deadline - started) <= 0:
+    def _once(
+        self, query: Query, transport: str, opt: Opt | None, left_s: float
+    ) -> Awaitable[Reply]:
+        if left_s <= 0:
             raise TimeoutError("i/o timeout")
-        reply = await self._exchange(
+        question, spelled = query.question, query.spelled
+        ident = randbits(16)  # from the system's source: unguessable (CVE-2019-19794)
+        flags = query.flags & _RELAYED
+        limit = _largest(opt) if transport == "udp" else 65535
+        return self._exchange(
             self._over[transport],
-            wire,
-            min(self._options.read_timeout_s, left),
-            asked.accept,
+            encode_query(question, ident, flags, opt, spelled),
+            min(self._options.read_timeout_s, left_s),
+            Asked(question, ident, flags, limit, spelled).accept,
         )
+
+    def _observe(self, reply: Reply, started: float) -> None:
         labels = self._labels.get(reply.rcode) or self._labels_of(reply.rcode)
         self._seconds.observe(labels, self._now() - started)
-        return reply
 
     def _labels_of(self, rcode: int) -> Labels:
         shown = rcode_name(rcode).removeprefix("RCODE")
