@@ -226,22 +226,20 @@ def connected(to: Upstream) -> socket.SocketType:
         OSError: no socket, no such source address, or no way there.
 
     """
-    where = f"dial udp {to}"
     family = socket.AF_INET6 if ":" in to.host else socket.AF_INET
-    step = "socket"
+    sock, step = None, "socket"
     try:
         # the system's own type: the class around it costs as much as a system call
         sock = socket.SocketType(family, socket.SOCK_DGRAM)
-    except OSError as exc:
-        raise ConnectionError(f"{where}: {step}: {reason(exc)}") from None
-    sock.setblocking(False)
-    try:
+        sock.setblocking(False)
         if to.source:
             step = "bind"
             sock.bind((to.source, 0))
         step = "connect"
         sock.connect((to.host, to.port))
     except OSError as exc:
-        sock.close()
-        raise ConnectionError(f"{where}: {step}: {reason(exc)}") from None
+        if sock is not None:
+            sock.close()
+        text = f"dial udp {to}: {step}: {reason(exc)}"
+        raise ConnectionError(text) from None
     return sock
