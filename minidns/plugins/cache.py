@@ -41,6 +41,7 @@ _KINDS: dict[Outcome, Kind] = {
     Outcome.FAILURE: "denial",
 }
 """Which answers are kept, and as what."""
+_DENIALS = frozenset((Outcome.NODATA, Outcome.NXDOMAIN))
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
@@ -156,7 +157,7 @@ class Cache:
     def _ttl(self, response: Response, outcome: Outcome) -> int:
         if outcome is Outcome.FAILURE:
             return int(self._options.failure_s)
-        denied = outcome in (Outcome.NODATA, Outcome.NXDOMAIN)
+        denied = outcome in _DENIALS
         bounds = self._options.denial if denied else self._options.success
         return clamped(least(response, outcome), bounds.shortest, bounds.longest)
 

@@ -4,7 +4,7 @@ An upstream's records are let through by ``core.relay``; equal questions share o
 exchange (``net.flights``); the network itself is the edges' exchange.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from operator import attrgetter
 
@@ -106,13 +106,14 @@ class Line:
     def before(self, next_: Handler, *, is_line: bool) -> Handler:
         """Return the handler of this line; ``is_line`` when ``next_`` is one, too."""
 
-        async def forward(query: Query) -> Response:
+        def forward(query: Query) -> Awaitable[Response]:
             if not self.covers(query.question.qname):
-                return await next_(query)
+                return next_(query)
+            return forward_or_next(query) if is_line else self._answer(query)
+
+        async def forward_or_next(query: Query) -> Response:
             response = await self._answer(query)
-            if is_line and self._passes_on(response):
-                return await next_(query)
-            return response
+            return await next_(query) if self._passes_on(response) else response
 
         return forward
 
@@ -204,5 +205,5 @@ def _response(query: Query, reply: Reply, proxy: Proxy) -> Response:
     own = scrubbed(query.question, reply)
     if reply.answer and not own.answer and reply.rcode == Rcode.NOERROR:
         raise DnsError(f"{proxy.upstream} gave records of other names only")
-    response = response_of(own, relayed_opt(query))
+    response = response_of(own, query.opt)
     return replace(response, rule="forward/reply", sources=proxy.sources)
