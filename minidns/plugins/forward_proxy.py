@@ -1,6 +1,7 @@
 """One upstream of a ``forward`` line: how it is asked, and how it fares."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from os import urandom
 from secrets import randbits
 
 from minidns.core.message import Reply
@@ -127,7 +128,7 @@ class Proxy:
         if left_s <= 0:
             raise TimeoutError("i/o timeout")
         question, spelled = query.question, query.spelled
-        ident = randbits(16)  # from the system's source: unguessable (CVE-2019-19794)
+        ident = next(_idents)
         flags = query.flags & _RELAYED
         limit = _largest(opt) if transport == "udp" else 65535
         return self._exchange(
@@ -161,6 +162,15 @@ class Proxy:
         except OSError:
             self._failed_checks.inc(("forward", str(to)))
             return False
+
+
+def _unguessable() -> Iterator[int]:
+    """Yield ids from the system's source (CVE-2019-19794), 256 for one system call."""
+    while True:
+        yield from memoryview(urandom(512)).cast("H")
+
+
+_idents = _unguessable()
 
 
 def relayed_opt(query: Query) -> Opt | None:
