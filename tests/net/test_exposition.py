@@ -141,10 +141,12 @@ def test_figures_of_workers_are_added_to_ours(metrics: Metrics) -> None:
     exposition = Exposition(metrics)
     before = numbers(exposition.page("").body.decode())
     with subprocess.Popen(
-        [sys.executable, "-c", "input()"],
+        [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()"],
         stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
     ) as worker:
+        assert worker.stdout is not None
+        worker.stdout.readline()  # it is there, with all its memory
         metrics.workers.add(worker.pid)
         during = numbers(exposition.page("").body.decode())
     after = numbers(exposition.page("").body.decode())  # one that is no more
