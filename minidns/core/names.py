@@ -47,12 +47,19 @@ def text(labels: Iterable[bytes]) -> str:
     parts = tuple(labels)
     joined = b".".join(parts)
     if joined.translate(None, _DELETE_PLAIN) or joined.count(b".") != len(parts) - 1:
-        return "".join(_escape(label) + "." for label in parts) or "."
+        return "".join(escaped(label) + "." for label in parts) or "."
     return joined.decode("ascii") + "."
 
 
-def _escape(label: bytes) -> str:
-    return "".join(map(_SHOWN.__getitem__, label))
+def escaped(label: bytes) -> str:
+    r"""Return one label as text, letters' case kept.
+
+    >>> escaped(b"a.b")
+    'a\\.b'
+    """
+    if label.translate(None, _DELETE_PLAIN) or b"." in label:
+        return "".join(map(_SHOWN.__getitem__, label))
+    return label.decode("ascii")
 
 
 def labels(name: str) -> list[str]:

@@ -5,6 +5,7 @@ record through, up to its counts; here the rest is FORMERR, whatever it holds.
 """
 
 import struct
+from functools import lru_cache
 
 from minidns.core import tsig
 from minidns.core.edns import read_opt
@@ -20,9 +21,12 @@ def rest(wire: bytes, at: int, counts: tuple[int, int, int], qtype: int) -> Opt 
         FormatError: a record that does not belong there, or is malformed; or a TSIG.
 
     """
-    an, ns, ar = counts
     rclass = at + 2
     at += 4
+    record = wire[at:]
+    if counts == (0, 0, 1) and len(record) == 11 and record[:3] == _OPT:
+        return _bare(record)  # as nearly always
+    an, ns, ar = counts
     opt = None
     try:
         if an:
@@ -30,7 +34,7 @@ def rest(wire: bytes, at: int, counts: tuple[int, int, int], qtype: int) -> Opt 
         if ns:
             at = _skip(wire, at, rclass, SOA if qtype == IXFR else None)
         for left in range(ar, 0, -1):
-            if wire[at : at + 3] != b"\0\0\x29":
+            if wire[at : at + 3] != _OPT:
                 rtype, _ = skip_record(wire, at)
                 if rtype == TSIG and left == 1:
                     raise tsig.refusal(wire, at)
@@ -42,6 +46,14 @@ def rest(wire: bytes, at: int, counts: tuple[int, int, int], qtype: int) -> Opt 
     except (IndexError, ValueError, struct.error, Truncated) as exc:
         raise FormatError("record runs past the end") from exc
     return opt
+
+
+_OPT = b"\0\0\x29"
+
+
+@lru_cache(maxsize=256)  # never of options: a client may make 64 KB of them
+def _bare(record: bytes) -> Opt:
+    return read_opt(record, 0)[0]
 
 
 def _in_answer(wire: bytes) -> int:

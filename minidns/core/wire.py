@@ -9,6 +9,7 @@ query's business is FORMERR as well.
 """
 
 import struct
+from functools import lru_cache
 from typing import Literal
 
 from minidns.core import names, scanner
@@ -65,6 +66,7 @@ def decode_query(
     # in one piece, though long: every question that is not remembered comes this way,
     # and a call for each part of it would cost as much as the part
     size = len(wire)
+    repeats, alike = expected
     if size < 12:
         raise Dropped("shorter than a header")
     ident, flags, qd, an, ns, ar = _HEADER.unpack_from(wire)
@@ -78,24 +80,17 @@ def decode_query(
         if transport == "udp":  # CoreDNS reads no more than that
             raise FormatError("longer than 512 bytes")
         _check_name(wire)
-    labels: list[bytes] = []
-    at = 12
     try:
-        while length := wire[at]:
-            if length > 63:
-                raise FormatError("label type")  # a question needs no compression
-            labels.append(wire[at + 1 : at + 1 + length])
-            at += length + 1
-        qtype, qclass = _QTAIL.unpack_from(wire, at + 1)
-    except (IndexError, struct.error) as exc:
-        raise FormatError("question runs past the end") from exc
-    if at > 12 + 254:
+        spelled, at = _name(wire)
+        qtype, qclass = _QTAIL.unpack_from(wire, at)
+    except (IndexError, ValueError, struct.error, Truncated) as exc:
+        raise FormatError("question cannot be read") from exc
+    if at > 12 + names.MAX_NAME:
         raise FormatError("name longer than 255 bytes")
-    spelled = names.text(labels)
     qname = spelled.lower()
     opt = None
     if ar or an or ns:
-        opt = scanner.rest(wire, at + 1, (an, ns, ar), qtype)
+        opt = scanner.rest(wire, at, (an, ns, ar), qtype)
     if transport == "tcp":
         max_size = 65535
     else:
@@ -114,8 +109,34 @@ def decode_query(
         server,
         ".",
         0,
-        *expected,
+        repeats,
+        alike,
     )
+
+
+def _name(wire: bytes) -> tuple[str, int]:
+    """Return the question's name as it is spelled, and where it ends.
+
+    Raises:
+        IndexError, ValueError, Truncated: it runs past the end, is too long, or
+            compressed: for that a question has no need.
+
+    """
+    start = 13 + wire[12]
+    end = wire.find(0, start) + 1
+    if 13 < start <= 13 + names.MAX_LABEL and end:
+        try:
+            parent = _parent(wire[start:end])
+            return f"{names.escaped(wire[13:start])}.{parent}", end
+        except ValueError:
+            pass  # that zero was not the root but part of a label
+    return names.from_wire(wire, 12), skip_name(wire, 12)
+
+
+@lru_cache(maxsize=1024)  # nearly all names have the parent of another
+def _parent(wire: bytes) -> str:
+    """Return the name in ``wire``; of the root nothing, to be put behind a label."""
+    return names.from_wire(wire) if len(wire) > 1 else ""
 
 
 def _check_name(wire: bytes) -> None:

@@ -193,6 +193,30 @@ def test_the_size_a_reply_may_have(size: int, transport: str, limit: int) -> Non
     assert decode_query(wire, transport).max_size == limit  # type: ignore[arg-type]
 
 
+NAMES = [
+    ("root", b"\0", "."),
+    ("one-label", b"\3Org\0", "Org."),
+    ("dot-in-the-first-label", b"\3a.b\3org\0", "a\\.b.org."),
+    ("dot-in-another-label", b"\1x\3a.b\0", "x.a\\.b."),
+    ("zero-in-the-first-label", b"\3a\0b\3org\0", "a\\000b.org."),
+    ("zero-in-another-label", b"\1x\3a\0b\0", "x.a\\000b."),
+    ("zero-in-the-last-label", b"\1x\2a\0\0", "x.a\\000."),
+    ("labels-of-63", (b"\x3f" + b"a" * 63) * 2 + b"\0", ("a" * 63 + ".") * 2),
+    ("name-of-255", b"\1a" * 127 + b"\0", "a." * 127),
+]
+
+
+@pytest.mark.parametrize(
+    ("raw", "spelled"), [pytest.param(r, s, id=name) for name, r, s in NAMES]
+)
+def test_a_name_is_read_alike_every_time(raw: bytes, spelled: str) -> None:
+    for _ in range(2):
+        query = decode_query(counts(HEAD + raw + TAIL + opt(size=1400), ar=1))
+        assert query.owner == spelled
+        assert query.question == Question(spelled.lower(), 1)
+        assert query.opt == Opt(1400)
+
+
 @given(st.binary(max_size=600))
 def test_any_bytes_at_all(wire: bytes) -> None:
     try:
