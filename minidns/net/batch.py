@@ -31,6 +31,8 @@ _PKTINFO = {socket.AF_INET: 32, socket.AF_INET6: 40}
 """Bytes of a pktinfo with its header, padded (CMSG_SPACE)."""
 _CMSG = Struct("=Qii")
 """cmsghdr of cmsg(3): length with itself, level, type."""
+_SOCKADDR, _SOCKADDR6 = Struct("!2xH4s"), Struct("!2xHI16s")
+"""sockaddr_in and sockaddr_in6 less its scope: port, (flow,) address."""
 _DONT_WAIT = 0x40
 
 SockAddr: TypeAlias = tuple[Any, ...]
@@ -136,7 +138,7 @@ class Batch:
         interfaces = self._ancillary if v4 else bytearray(len(self._ancillary))
         self._interfaces = memoryview(interfaces).cast("I")
         self._ports = memoryview(self._names).cast("H")
-        self._last: tuple[bytes, Ancillary] = (b"", None)
+        self._last: tuple[bytearray, Ancillary] = (bytearray(), None)
         self._slot: _Slot | None = None
         """Of the query that is being asked of the chain."""
 
@@ -187,7 +189,7 @@ class Batch:
             out_sizes[out_size] = 0
             self._slot = slot
             try:
-                ask(bytes(came[start : start + sizes[size]]), *self._sender(number))
+                ask(ident + question, self._sender(number), self._said(number))
             finally:
                 self._slot = None
             asked += 1
@@ -202,11 +204,11 @@ class Batch:
 
         Return whether that is so, and the reply fits.
         """
-        slot = self._slot
-        if slot is None or len(reply) > WRITE:
+        slot, size = self._slot, len(reply)
+        if slot is None or size > WRITE:
             return False
-        self._leaves[slot.out : slot.out + len(reply)] = reply
-        self._out_sizes[slot.out_size] = len(reply)
+        self._leaves[slot.out : slot.out + size] = reply
+        self._out_sizes[slot.out_size] = size
         return True
 
     def _send(self, first: int, end: int) -> None:
@@ -215,31 +217,30 @@ class Batch:
             sent = _libc.sendmmsg(self._fd, self._at[first], end - first, _DONT_WAIT)
             first += max(0, sent)
             if first < end:  # unreachable, not permitted, no room: the client's loss
-                log.debug("cannot reply to %s", self._sender(first)[0][0])
+                log.debug("cannot reply to %s", self._sender(first)[0])
                 first += 1
 
-    def _sender(self, number: int) -> tuple[SockAddr, Ancillary]:
-        """Return who sent a datagram, and what its reply says of the address asked."""
+    def _sender(self, number: int) -> SockAddr:
+        """Return who sent a datagram."""
         at = number * _NAME
-        port = int.from_bytes(self._names[at + 2 : at + 4])
         if self._family == socket.AF_INET:
-            host = socket.inet_ntoa(self._names[at + 4 : at + 8])
-            return (host, port), self._said(number)
-        host = socket.inet_ntop(socket.AF_INET6, self._names[at + 8 : at + 24])
-        flow = int.from_bytes(self._names[at + 4 : at + 8])
+            port, packed = _SOCKADDR.unpack_from(self._names, at)
+            return socket.inet_ntoa(packed), port
+        port, flow, packed = _SOCKADDR6.unpack_from(self._names, at)
+        host = socket.inet_ntop(socket.AF_INET6, packed)
         scope = int.from_bytes(self._names[at + 24 : at + 28], sys.byteorder)
         if scope:
             host = f"{host}%{socket.if_indextoname(scope)}"
-        return (host, port, flow, scope), self._said(number)
+        return host, port, flow, scope
 
     def _said(self, number: int) -> Ancillary:
-        """Return the ancillary data of a datagram; most come to one address."""
-        size = self._headers[number].ancillary_size
+        """Return what the reply to a datagram is to say of the address asked."""
         at = number * _ANCILLARY
-        raw = bytes(self._ancillary[at : at + size])
-        if raw != self._last[0]:
+        size = self._sizes[number * 16 + 10]  # of the header, its ancillary_size
+        raw = self._ancillary[at : at + size]
+        if raw != self._last[0]:  # most come to one address
             length, level, kind = _CMSG.unpack_from(raw)
-            self._last = raw, [(level, kind, raw[_CMSG.size : length])]
+            self._last = raw, [(level, kind, bytes(raw[_CMSG.size : length]))]
         return self._last[1] if raw else None
 
 
