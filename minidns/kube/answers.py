@@ -141,7 +141,7 @@ class Answers:
             return Miss(True, "zone/apex")
         if left in ("svc", "pod"):
             return Miss(True, "zone/node")
-        if name == within(apex.NAME_SERVER, zone if strict else inquiry.spelled):
+        if left == "ns.dns" and (strict or inquiry.spelled == zone):
             return self._name_server(inquiry.qtype)
         labels = left.split(".") if "\\" not in left else names.labels(left)
         if labels[-1] not in ("svc", "pod"):

@@ -31,7 +31,7 @@ class Absent(Struct, frozen=True, gc=False):
 
     def __call__(self, name: str) -> bool:
         """Return whether ``name`` is none."""
-        return Key(self.namespace, name) not in self.services
+        return (self.namespace, name) not in self.services
 
 
 class Lookup:
@@ -83,12 +83,13 @@ class Lookup:
 
     def _service(self, asked: Asked, sources: Sources, keys: Keys) -> Match | Miss:
         name, namespace = asked.service, asked.namespace
-        keys = (*keys, ("service", namespace, name))
-        service = self.store.services.get(Key(namespace, name))
+        keys += (("service", namespace, name),)
+        # to make it a Key would take as long as all the rest
+        service = self.store.services.get((namespace, name))  # type: ignore[call-overload]
         if service is None:
             gone = Source(self.store.kind, f"{namespace}/{name}", found=False)
             return Miss(False, "negative/no-such-service", (*sources, gone), keys)
-        sources = (*sources, cited(self.store.kind, service))
+        sources += (cited(self.store.kind, service),)
         if asked.directive:
             return self._zonal(service, asked, sources, keys)
         if service.type == "ExternalName":
@@ -126,13 +127,13 @@ class Lookup:
             return Miss(False, "negative/noendpoints", sources, keys)
         slices = self.store.slices_of(service.key)
         found = self.groups(service, slices, asked)
-        rule = self._endpoint_rule(service, asked, found)
-        if not found and (slices := self.store.held.slices_of(service.key)):
-            found, rule = self.groups(service, slices, asked), "headless/held"
+        held = () if found else self.store.held.slices_of(service.key)
+        if held:
+            found = self.groups(service, held, asked)
         if not found:
-            every = self.store.slices_of(service.key)
-            sources += tuple(cited("EndpointSlice", each) for each in every)
-            return Miss(False, _missing(every, asked), sources, keys)
+            sources += tuple([cited("EndpointSlice", each) for each in slices])
+            return Miss(False, _missing(slices, asked), sources, keys)
+        rule = "headless/held" if held else self._endpoint_rule(service, asked, found)
         sources += tuple(cited("EndpointSlice", each) for each, _ in found)
         owner = f"{service.key.name}.{service.key.namespace}.svc."
         groups = [group for _, group in found]
@@ -147,9 +148,11 @@ class Lookup:
         for each in slices:
             if self.imports and label and each.cluster != (asked.cluster or None):
                 continue
-            ends = [end for end in each.endpoints if end.ready]
-            if label:
-                ends = [end for end in ends if endpoint_name(end, pod_names) == label]
+            ends = [
+                end
+                for end in each.endpoints
+                if end.ready and (not label or endpoint_name(end, pod_names) == label)
+            ]
             ports = filtered(each.ports, asked)
             if ends and ports:
                 if self.options.strict:
@@ -165,7 +168,7 @@ class Lookup:
         found: Sequence[tuple[EndpointSlice, Group]],
     ) -> str:
         family = "headless" if service.headless else "service"
-        if not asked.endpoint or not found:
+        if not asked.endpoint:
             return f"{family}/port" if asked.port or asked.protocol else "headless/name"
         end = found[0][1].endpoints[0]
         named = "address"

@@ -44,7 +44,8 @@ class Miss(Struct, frozen=True):
 
 def cited(kind: str, obj: Object) -> Source:
     """Return ``obj`` as something that an answer follows from."""
-    return Source(kind, str(obj.key), obj.meta.uid, obj.meta.version)
+    uid, version, _ = obj.meta
+    return Source(kind, str(obj.key), uid, version)
 
 
 def option(name: str) -> Source:
