@@ -1,6 +1,6 @@
 """Plugins into one Handler, and names to the block whose Handler answers them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
 from minidns.core import names
 from minidns.core.model import (
@@ -56,21 +56,21 @@ def route(handlers: Mapping[Name, Handler], *, any_class: bool) -> Handler:
     root = handlers.get(".")
     deepest = max(map(_depth, handlers), default=0)
 
-    async def router(query: Query) -> Response:
+    def router(query: Query) -> Awaitable[Response]:
         qname, qtype, qclass = query.question
         if qclass != _IN and not any_class:
             raise Unserved()
         if deepest:
             zone = _zone(handlers, qname, shortest=qtype == DS)
             if zone is not None:
-                return await handlers[zone](
+                return handlers[zone](
                     query if zone == query.zone else replace(query, zone=zone)
                 )
         if root is None:
             raise Unserved()
         if query.zone != ".":  # a question on behalf of one for another block
             query = replace(query, zone=".")
-        return await root(query)
+        return root(query)
 
     return router
 

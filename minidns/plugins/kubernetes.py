@@ -184,7 +184,9 @@ class Kubernetes:
                 response = await next_(query)
                 return self._passed_on(response, outcome) if query.repeats else response
             if outcome.answer and not self._withheld():
-                return await self._positive(query, outcome)
+                if Outside in map(type, outcome.answer):
+                    return await self._with_outside(query, outcome)
+                return self._positive(query, outcome)
             return self._negative(query, inquiry, outcome)
 
         return kubernetes
@@ -216,17 +218,17 @@ class Kubernetes:
         """Whether nothing is to be answered: what is known may be out of date."""
         return self._withholds and self.view.synced and self.view.stale
 
-    async def _positive(self, query: Query, outcome: Outcome) -> Response:
-        pieces = outcome.answer
-        if Outside in map(type, pieces):
-            answer, truncated = await filled(self._site, query, pieces)
-            response = responses.positive(outcome, answer, None)
-            return replace(response, tc=True) if truncated else response
+    async def _with_outside(self, query: Query, outcome: Outcome) -> Response:
+        answer, truncated = await filled(self._site, query, outcome.answer)
+        response = responses.positive(outcome, answer, None)
+        return replace(response, tc=True) if truncated else response
+
+    def _positive(self, query: Query, outcome: Outcome) -> Response:
         repeat = None
         if query.repeats and self.view.synced and outcome.rule != "zone/soa":
             until = self.view.fresh_until if self._withholds else float("inf")
             repeat = Repeat(until, outcome.keys)
-        return responses.positive(outcome, pieces, repeat)  # type: ignore[arg-type]  # nothing outside
+        return responses.positive(outcome, outcome.answer, repeat)  # type: ignore[arg-type]  # nothing outside
 
     def _negative(self, query: Query, inquiry: Inquiry, outcome: Outcome) -> Response:
         soa = self.answers.soa(inquiry.zone, inquiry.spelled)
