@@ -181,14 +181,13 @@ def is_below(name: Name, zone: Name) -> bool:
     >>> is_below("xcluster.local.", "cluster.local.")
     False
     """
-    if not name.endswith(zone):
-        return zone == "."
-    cut = len(name) - len(zone)
-    if not cut or zone == ".":
+    if zone == ".":
         return True
-    if name[cut - 1] != ".":
-        return False
-    if name[cut - 2 : cut - 1] == "\\":  # that dot may be part of a label
+    end = f".{zone}"
+    if not name.endswith(end):
+        return name == zone
+    if "\\" in name and name[: -len(end)].endswith("\\"):
+        # that dot may be part of a label
         return labels(name)[-len(labels(zone)) :] == labels(zone)
     return True
 

@@ -188,9 +188,8 @@ def encode_response(query: Query, response: Response) -> bytes:
     body = b"".join(parts)
     size = 12 + len(body) + len(opt)
     tc = response.tc
-    limit = _limit(query, response)
-    if size > limit or (size > 1220 and size > _plain_limit(query)):
-        records = Records(question, limit - len(opt))
+    if size > _MIN_UDP and size > _plain_limit(query, response):
+        records = Records(question, _limit(query, response) - len(opt))
         whole, counts = records.add_sections(sections, qname, head)
         tc = tc or not whole
         body = records.packed()
@@ -204,17 +203,18 @@ _FIXED = struct.Struct("!HHI")
 
 
 def _limit(query: Query, response: Response) -> int:
+    """Return how many bytes a reply may have: never less than 512 (RFC 1035 2.3.4)."""
     if query.transport == "tcp":
         return query.max_size
-    size, most = query.max_size, response.max_size
-    return size if size < most else most  # of builtins, min() is a slow one
+    return min(query.max_size, response.max_size)
 
 
-def _plain_limit(query: Query) -> int:
+def _plain_limit(query: Query, response: Response) -> int:
     """Return up to how many bytes a reply goes out uncompressed (CoreDNS)."""
+    limit = _limit(query, response)
     if query.transport == "tcp":
-        return 65535
-    return 1220 if ":" in query.peer[0] else 1480
+        return limit
+    return min(limit, 1220 if ":" in query.peer[0] else 1480)
 
 
 def _question(query: Query) -> bytes:
