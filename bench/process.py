@@ -13,6 +13,8 @@ from http.client import HTTPException
 from pathlib import Path
 
 SERVER_CORE, LOAD_CORE = 0, 1
+CORES = os.sched_getaffinity(0)
+"""Those that can be had; looked at before the bench goes to one of them itself."""
 START_S = 120.0
 """How long a server may take until it is ready."""
 
@@ -97,7 +99,7 @@ def free_port() -> int:
 
 def pinned(command: Sequence[str], core: int) -> list[str]:
     """Return ``command`` such that it runs on ``core``, where that can be had."""
-    if shutil.which("taskset") and core in os.sched_getaffinity(0):
+    if shutil.which("taskset") and core in CORES:
         return ["taskset", "-c", str(core), *command]
     return list(command)
 

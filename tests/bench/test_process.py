@@ -1,0 +1,27 @@
+"""Where the servers run that are measured."""
+
+import os
+import sys
+
+import pytest
+
+from bench.process import CORES, LOAD_CORE, SERVER_CORE, process
+
+pytestmark = pytest.mark.skipif(
+    not {SERVER_CORE, LOAD_CORE} <= CORES, reason="needs two cores"
+)
+
+
+@pytest.mark.parametrize("core", [SERVER_CORE, LOAD_CORE])
+@pytest.mark.parametrize("own", [SERVER_CORE, LOAD_CORE])
+def test_each_has_its_core_wherever_the_bench_runs(core: int, own: int) -> None:
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {own})
+    try:
+        text = "import sys, time; sys.stderr.write('.'); time.sleep(60)"
+        with process([sys.executable, "-c", text], core) as started:
+            assert started.stderr is not None
+            started.stderr.read(1)  # taskset has become what it starts
+            assert os.sched_getaffinity(started.pid) == {core}
+    finally:
+        os.sched_setaffinity(0, before)
