@@ -162,17 +162,21 @@ def _changing(at: Place, plan: Plan, subjects: int) -> Iterator[None]:
 
 
 def _half(subjects: Sequence[Subject], at: Place, plan: Plan, figures: Figures) -> None:
-    """Ask each server half as often as it can answer the mix."""
+    """Ask each server half as often as it can answer the mix; then all alike."""
     queries = speed.prepare(MIX, at.services, at.folder)
-    for _ in range(plan.runs):
-        for subject in subjects:
-            capacity = figures.median("mix", RATE, subject.name)
-            if capacity is None:
-                capacity = speed.run(subject, queries, "udp", plan.seconds).rate
-            half = int(capacity / 2)
-            run = speed.run(subject, queries, "udp", plan.seconds, half)
-            figures.add("half-capacity", P50, subject.name, run.p50_us / 1e3)
-            figures.add("half-capacity", P99, subject.name, run.p99_us / 1e3)
+
+    def capacity(subject: Subject) -> float:
+        known = figures.median("mix", RATE, subject.name)
+        return known or speed.run(subject, queries, "udp", plan.seconds).rate
+
+    halves = [int(capacity(subject) / 2) for subject in subjects]
+    least = [min(halves)] * len(subjects)
+    for what, rates in (("half-capacity", halves), ("same-rate", least)):
+        for _ in range(plan.runs):
+            for subject, rate in zip(subjects, rates, strict=True):
+                run = speed.run(subject, queries, "udp", plan.seconds, rate)
+                figures.add(what, P50, subject.name, run.p50_us / 1e3)
+                figures.add(what, P99, subject.name, run.p99_us / 1e3)
 
 
 def _alone(plan: Plan, name: str, command: str, at: Place, figures: Figures) -> None:

@@ -15,7 +15,8 @@ TITLES = {
     "mix": "the mix of a real cluster",
     "tcp": "the mix over TCP, 20 connections",
     "mix-changing": "the mix with 100 changes a second",
-    "half-capacity": "latency at half of capacity",
+    "half-capacity": "latency at half of its own capacity",
+    "same-rate": "latency at half of the slowest's capacity",
     "memory-ready": "memory when ready",
     "memory-asked": "memory after 100,000 queries",
     "memory-peak": "peak in a relist (streaming)",
@@ -25,8 +26,12 @@ TITLES = {
     "start": "start to ready",
     "start-small": "start to ready, small cluster",
     "memory-small": "memory, small cluster",
-    "change-1": "change to answer, 1 a second",
-    "change-100": "change to answer, 100 a second",
+    "change-1": "change to answer after the write, 1 a second",
+    "change-100": "change to answer after the write, 100 a second",
+    "event-1": "change to answer after the event, 1 a second",
+    "event-100": "change to answer after the event, 100 a second",
+    "relist": "work for it (streaming)",
+    "relist-pages": "work for it (pages)",
 }
 
 

@@ -163,6 +163,8 @@ class Repeat(Struct, frozen=True):
     siblings: Sibling | None = None
     """Names of which the same may be said, if there are any: one proof of absence for
     many names, as in RFC 8198. For who knows that no plugin above tells them apart."""
+    serial: Callable[[], int] | None = None
+    """Gives the serial that the SOA in the authority section is to have by then."""
 
 
 class Response(Struct, frozen=True):

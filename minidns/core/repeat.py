@@ -14,12 +14,15 @@ def both(one: Repeat | None, other: Repeat | None) -> Repeat | None:
     """
     if one is None or other is None or one.ages != other.ages:
         return None  # of two TTLs that count down, one message can only show one age
+    if one.serial and other.serial and one.serial != other.serial:
+        return None  # and of two SOAs, one
     return Repeat(
         min(one.until, other.until),
         (*one.keys, *other.keys),
         one.ages,
         one.turns or other.turns,
         (*one.tallies, *other.tallies),
+        serial=one.serial or other.serial,
     )
 
 

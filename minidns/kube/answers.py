@@ -79,7 +79,7 @@ class Answers:
 
     def soa(self, zone: Name, spelled: str) -> RRset:
         """Return the SOA of ``zone``; before any change its serial is 0."""
-        serial = self.lookup(zone).store.serial
+        serial = self.lookup(zone).serial()
         return apex.start_of_authority(spelled, self.options.ttl, serial)
 
     def answer(self, inquiry: Inquiry, chase: Chase | None = None) -> Outcome:

@@ -4,7 +4,7 @@ What is found are groups: hosts that share ports, of a Service or of one slice. 
 they become A, SRV or nothing at all is decided in ``records``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -45,6 +45,8 @@ class Lookup:
         self.store = store
         self.main = main
         self.imports = store is not main
+        self.serial: Callable[[], int] = lambda: store.serial
+        """Gives that of the zone's SOA."""
         self._cited: dict[str, tuple[Namespace, Sources, Keys]] = {}
 
     def exposed(self, namespace: str) -> bool:

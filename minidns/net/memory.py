@@ -3,8 +3,9 @@
 A reply is kept under the bytes of its query less the id, so that the same question in
 the same form from anybody costs one look-up. It is small and honest: a bounded number
 of entries and bytes; a change of anything an answer follows from drops it before the
-next query is read; nothing is repeated past its time; TTLs count down; addresses are
-turned where *loadbalance* would turn them; and every repetition is told to the metrics.
+next query is read; nothing is repeated past its time; TTLs count down, serials go up;
+addresses are turned where *loadbalance* would turn them; and every repetition is told
+to the metrics.
 
 A question is remembered when it is seen for the second time, so that a stream of
 names asked only once cannot push out what is asked all the time. Where the answer says
@@ -12,12 +13,12 @@ for which other first labels it would be the same, it is remembered for all of t
 one entry then answers any number of names that do not exist.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import TypeAlias
 
 from minidns.core import message, names
 from minidns.core.model import Query, Repeat, Response, Sibling
-from minidns.core.rdata import AAAA, A
+from minidns.core.rdata import AAAA, SOA, A
 
 MAX_ENTRIES = 32768
 MAX_BYTES = 24 << 20
@@ -39,6 +40,7 @@ class Entry:
         "block",
         "hits",
         "keys",
+        "serial",
         "siblings",
         "tail",
         "tallies",
@@ -62,6 +64,7 @@ class Entry:
         self.when = repeat.ages
         self.ttl_at = _ttls(reply) if repeat.ages is not None else ()
         self.block = _addresses(query, response, reply) if repeat.turns else None
+        self.serial = _Serial.of(repeat, reply)
 
     def turned(self) -> bytes:
         """Return the tail with its addresses turned on by one (*loadbalance*)."""
@@ -92,6 +95,46 @@ class Entry:
             tail[at : at + 4] = max(0, ttl - passed).to_bytes(4)
         self.tail = bytes(tail)
         self.when += passed
+
+    def numbered(self) -> None:
+        """Let the SOA have the serial of now."""
+        if self.serial is not None and (news := self.serial.news()) is not None:
+            at, tail = self.serial.at, self.tail
+            self.tail = tail[:at] + news + tail[at + 4 :]
+
+
+class _Serial:
+    """The serial in a reply's authority section, which moves on with any change."""
+
+    __slots__ = ("at", "now", "shown")
+
+    def __init__(self, now: Callable[[], int], at: int, shown: int) -> None:
+        self.now = now
+        self.at = at
+        """Where it stands in the tail."""
+        self.shown = shown
+
+    @classmethod
+    def of(cls, repeat: Repeat, reply: bytes) -> "_Serial | None":
+        """Return that of ``reply``, if ``repeat`` says that it moves."""
+        if repeat.serial is None:
+            return None
+        answers, authority = (int.from_bytes(reply[at : at + 2]) for at in (6, 8))
+        at = message.skip_name(reply, 12) + 4
+        for number in range(answers + authority):
+            rtype, at = message.skip_record(reply, at)
+            if number >= answers and rtype == SOA:
+                shown = int.from_bytes(reply[at - 20 : at - 16])
+                return cls(repeat.serial, at - 20 - 2, shown)  # less the id
+        return None
+
+    def news(self) -> bytes | None:
+        """Return the bytes of the serial when it is another now."""
+        serial = self.now()
+        if serial == self.shown:
+            return None
+        self.shown = serial
+        return serial.to_bytes(4)
 
 
 def _ttls(reply: bytes) -> tuple[int, ...]:
@@ -164,6 +207,8 @@ class Memory:
         entry.hits += 1
         if entry.when is not None:
             entry.aged(now)
+        if entry.serial is not None:
+            entry.numbered()
         return entry.turned() if entry.block is not None else entry.tail
 
     def _like(self, question: bytes, now: float) -> bytes | None:
@@ -183,6 +228,7 @@ class Memory:
         if not entry.siblings(label.decode("ascii").lower()):
             return None
         entry.hits += 1
+        entry.numbered()
         return entry.tail[:_LABEL] + label + entry.tail[end:]
 
     def put(

@@ -226,8 +226,7 @@ class Kubernetes:
     def _positive(self, query: Query, outcome: Outcome) -> Response:
         repeat = None
         if query.repeats and self.view.synced and outcome.rule != "zone/soa":
-            until = self.view.fresh_until if self._withholds else float("inf")
-            repeat = Repeat(until, outcome.keys)
+            repeat = Repeat(self._until(), outcome.keys)
         return responses.positive(outcome, outcome.answer, repeat)  # type: ignore[arg-type]  # nothing outside
 
     def _negative(self, query: Query, inquiry: Inquiry, outcome: Outcome) -> Response:
@@ -247,15 +246,17 @@ class Kubernetes:
         self, query: Query, inquiry: Inquiry, outcome: Outcome
     ) -> Repeat | None:
         """Return the leave to say again that something is not there."""
-        until = self._site.edges.now() + self.options.ttl
-        if self._withholds:
-            until = min(until, self.view.fresh_until)
         siblings = None
         if query.alike and self._tells_none_apart:
             siblings = self.answers.siblings(inquiry, outcome)
         if siblings is None and not query.repeats:
             return None
-        return Repeat(until, outcome.keys, siblings=siblings)
+        serial = self.answers.lookup(inquiry.zone).serial
+        return Repeat(self._until(), outcome.keys, siblings=siblings, serial=serial)
+
+    def _until(self) -> float:
+        """Return when what is known may be too old to be said again."""
+        return self.view.fresh_until if self._withholds else float("inf")
 
     @cached_property
     def _tells_none_apart(self) -> bool:

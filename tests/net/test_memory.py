@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.core import rdata
-from minidns.core.model import Query, Repeat, Response, RRset
+from minidns.core.model import Query, Repeat, Response, RRset, replace
 from minidns.core.wire import decode_query, encode_response
 from minidns.net.memory import Memory
 
@@ -44,6 +44,29 @@ def test_the_same_question_of_another_client() -> None:
     assert again.id == 2
     assert str(again.answer[0][0]) == "192.0.2.1"
     assert read(memory, asked("WEB.org.")) is None  # other letters are another entry
+
+
+@pytest.mark.parametrize("answers", [0, 1], ids=["negative", "below-an-alias"])
+def test_a_serial_is_that_of_the_time(answers: int) -> None:
+    serial = 7
+
+    def soa(at: int) -> RRset:
+        return RRset(
+            "org.", 6, 30, (rdata.soa("ns.org.", "root.org.", at, 1, 2, 3, 4),)
+        )
+
+    memory, query = Memory(), asked("web.org.")
+    alias = RRset("web.org.", rdata.CNAME, 30, (b"\1x\0",))
+    answer = Response(
+        rcode=3,
+        answer=(alias,) * answers,
+        authority=(soa(serial),),
+        repeat=Repeat(keys=("web",), serial=lambda: serial),
+    )
+    put(memory, query, answer)
+    for serial in (7, 8, 8, 2**32 - 1):
+        now = replace(answer, authority=(soa(serial),))
+        assert memory.get(query.wire[2:], 0.0) == encode_response(query, now)[2:]
 
 
 @pytest.mark.parametrize(

@@ -200,11 +200,19 @@ async def test_a_change_tells_the_edge_what_is_stale() -> None:
         assert (await k.ask(f"no.a.{SVC}")).rcode == Rcode.NOERROR
 
 
-async def test_negative_answers_are_repeated_for_their_ttl() -> None:
-    async with running(Api(TREES).list_watch) as k:
+async def test_negative_answers_are_repeated_with_the_serial_of_then() -> None:
+    api = Api(TREES)
+    async with running(api.list_watch) as k:
         response = await k.ask(f"no.a.{SVC}")
         assert response.repeat is not None
-        assert response.repeat.until == k.world.clock.time + 30
+        assert response.repeat.until == float("inf")
+        assert response.repeat.serial is not None
+        k.world.clock.time += 7
+        api.apply(svc("b/else", "10.96.0.9"))
+        await settle()
+        (later,) = (await k.ask(f"no.a.{SVC}")).authority
+        assert later.rdata[0][-20:-16] == response.repeat.serial().to_bytes(4)
+        assert later.rdata != response.authority[0].rdata
         assert (await k.ask("cluster.local", "SOA")).repeat is None
 
 
