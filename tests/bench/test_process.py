@@ -18,7 +18,7 @@ def test_each_has_its_core_wherever_the_bench_runs(core: int, own: int) -> None:
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {own})
     try:
-        text = "import sys, time; sys.stderr.write('.\n'); time.sleep(60)"
+        text = "import sys, time; print(file=sys.stderr, flush=True); time.sleep(60)"
         with process([sys.executable, "-c", text], core) as started:
             assert started.stderr is not None
             started.stderr.read(1)  # taskset has become what it starts
