@@ -1,10 +1,11 @@
 """Many datagrams with two system calls: recvmmsg(2) and sendmmsg(2), on Linux.
 
-What comes is read into one block of memory and what leaves is put into another, a slot
-for each datagram. Header number n of what leaves points at the same peer address and
-the same ancillary data as header n of what came: so a reply goes back to where its
+What comes is read into one block of memory and what is remembered is put into another,
+a slot for each datagram. Header number n of what leaves points at the same peer address
+and the same ancillary data as header n of what came: so a reply goes back to where its
 query came from, and comes from the address that was asked, without either becoming a
-Python object. Under load that saves half of what a remembered answer costs.
+Python object. Under load that saves half of what a remembered answer costs. Replies
+that are made later have slots of their own, and leave together, too.
 """
 
 import ctypes
@@ -18,15 +19,14 @@ from typing import Any, NamedTuple, TypeAlias
 log = logging.getLogger(__name__)
 
 SLOTS = 64
-"""Datagrams read per wake-up: more would keep other sockets waiting."""
+"""Datagrams read with one system call."""
 READ = 1024
 """Bytes read of a datagram; over 512 it is answered FORMERR whatever it holds."""
 WRITE = 2048
 """Bytes of a reply that fits its slot; longer ones leave by themselves."""
-_PATIENCE = 8
-"""Questions asked of the chain until what is ready leaves: they take their time."""
 _NAME, _ANCILLARY = 32, 64
 """Room for an address and for one pktinfo, in bytes."""
+_NAME_SIZES = {socket.AF_INET: 16, socket.AF_INET6: 28}
 _PKTINFO = {socket.AF_INET: 32, socket.AF_INET6: 40}
 """Bytes of a pktinfo with its header, padded (CMSG_SPACE)."""
 _CMSG = Struct("=Qii")
@@ -41,8 +41,20 @@ Ancillary: TypeAlias = list[tuple[int, int, bytes]] | None
 
 Remembered: TypeAlias = Callable[[bytes, float], bytes | None]
 """From a query less its id, and the time, to the reply less its id."""
-Ask: TypeAlias = Callable[[bytes, SockAddr, Ancillary], None]
-"""Told of a query that is not remembered; may reply by ``Batch.reply``."""
+
+
+class Client(NamedTuple):
+    """Where a datagram came from, and what the reply is to say of the address asked."""
+
+    peer: SockAddr
+    ancillary: Ancillary
+    name: bytes = b""
+    """The same two as the system has them, where a Batch told."""
+    raw: bytes = b""
+
+
+Ask: TypeAlias = Callable[[bytes, Client], None]
+"""Told of a query that is not remembered."""
 
 
 class _Part(ctypes.Structure):
@@ -82,26 +94,24 @@ def is_known() -> bool:
     )
 
 
-class _Slot(NamedTuple):
+class _Place(NamedTuple):
     """Where the things of one datagram stand, in items of the view they are read by."""
 
     number: int
-    start: int
-    """Of what came."""
-    out: int
-    """Of what leaves."""
+    came: int
+    leaves: int
     size: int
     """In 32 bits: how long is what came."""
-    out_size: int
-    """In 64 bits."""
+    length: int
+    """In 64 bits: how long is what leaves."""
     port: int
     """In 16 bits: of the peer, as the network orders bytes."""
     interface: int
     """In 32 bits: the first of a pktinfo of IPv4."""
 
 
-_SLOTS = tuple(
-    _Slot(
+_PLACES = tuple(
+    _Place(
         n, n * READ, n * WRITE, n * 16 + 14, n * 2 + 1, n * _NAME // 2 + 1, n * 16 + 4
     )
     for n in range(SLOTS)
@@ -114,134 +124,153 @@ _READS = [Struct(f"=2s{max(2, size) - 2}s").unpack_from for size in range(READ +
 _WRITES = [Struct(f"=2s{size}s").pack_into for size in range(WRITE)]
 
 
+class _Slots:
+    """Room for datagrams side by side, and the system's header of each."""
+
+    def __init__(
+        self, sock: socket.socket, width: int, said: int, like: "_Slots | None" = None
+    ) -> None:
+        """Make room for ``width`` bytes each and ``said`` bytes of ancillary data.
+
+        Peers and ancillary data are those of the slots ``like``, if these are given.
+        """
+        self._family = sock.family
+        self._fd = ctypes.c_int(sock.fileno())
+        self.data = bytearray(SLOTS * width)
+        self.names: bytearray = like.names if like else bytearray(SLOTS * _NAME)
+        self.said: bytearray = like.said if like else bytearray(SLOTS * _ANCILLARY)
+        self._parts, self.headers = (_Part * SLOTS)(), (_Header * SLOTS)()
+        at, name, extra = map(_address, (self.data, self.names, self.said))
+        for n in range(SLOTS):
+            self._parts[n] = _Part(at + n * width, width)
+            self.headers[n] = _Header(
+                name + n * _NAME,
+                _NAME_SIZES[sock.family],
+                ctypes.addressof(self._parts[n]),
+                1,
+                extra + n * _ANCILLARY if said else None,
+                said,
+            )
+        self._at = [
+            ctypes.c_void_p(ctypes.addressof(self.headers[n])) for n in range(SLOTS)
+        ]
+        self.lengths = memoryview(self._parts).cast("B").cast("Q")
+        """Every second one is the length of a datagram."""
+
+    def receive(self) -> int:
+        """Read what has come; return how many datagrams that were."""
+        count: int = _libc.recvmmsg(self._fd, self.headers, SLOTS, _DONT_WAIT, None)
+        return max(0, count)
+
+    def send(self, first: int, end: int) -> None:
+        """Send the datagrams from ``first`` to before ``end``."""
+        while first < end:
+            sent = _libc.sendmmsg(self._fd, self._at[first], end - first, _DONT_WAIT)
+            first += max(0, sent)
+            if first < end:  # unreachable, not permitted, no room: the client's loss
+                log.debug("cannot reply to %s", self.peer(first)[0])
+                first += 1
+
+    def name(self, number: int) -> bytes:
+        """Return the peer's address as the system has it."""
+        at = number * _NAME
+        return bytes(self.names[at : at + _NAME_SIZES[self._family]])
+
+    def peer(self, number: int) -> SockAddr:
+        """Return the peer's address."""
+        at = number * _NAME
+        if self._family == socket.AF_INET:
+            port, packed = _SOCKADDR.unpack_from(self.names, at)
+            return socket.inet_ntoa(packed), port
+        port, flow, packed = _SOCKADDR6.unpack_from(self.names, at)
+        host = socket.inet_ntop(socket.AF_INET6, packed)
+        scope = int.from_bytes(self.names[at + 24 : at + 28], sys.byteorder)
+        if scope:
+            host = f"{host}%{socket.if_indextoname(scope)}"
+        return host, port, flow, scope
+
+
 class Batch:
     """The slots of one bound UDP socket."""
 
     def __init__(self, sock: socket.socket, *, wildcard: bool) -> None:
         """Prepare; a ``wildcard`` socket tells with each datagram the address asked."""
-        self._family = sock.family
-        self._fd = ctypes.c_int(sock.fileno())
-        self._came, self._leaves = bytearray(SLOTS * READ), bytearray(SLOTS * WRITE)
-        self._names = bytearray(SLOTS * _NAME)
-        self._ancillary = bytearray(SLOTS * _ANCILLARY)
-        room = wildcard * _ANCILLARY
-        self._headers, self._rooms = self._point(self._came, READ, room)
-        self._fresh = bytes(self._headers)
         pktinfo = wildcard * _PKTINFO[sock.family]
-        self._out, self._parts = self._point(self._leaves, 0, pktinfo)
-        self._at = [
-            ctypes.c_void_p(ctypes.addressof(self._out[n])) for n in range(SLOTS)
-        ]
-        self._sizes = memoryview(self._headers).cast("B").cast("I")
-        self._out_sizes = memoryview(self._parts).cast("B").cast("Q")
+        self._came = came = _Slots(sock, READ, wildcard * _ANCILLARY)
+        self._remembered = _Slots(sock, WRITE, pktinfo, came)
+        self._made = _Slots(sock, WRITE, pktinfo)
+        self._made_count = 0
+        self._fresh = bytes(came.headers)
+        self._sizes = memoryview(came.headers).cast("B").cast("I")
         v4 = sock.family == socket.AF_INET
-        interfaces = self._ancillary if v4 else bytearray(len(self._ancillary))
+        interfaces = came.said if v4 else bytearray(len(came.said))
         self._interfaces = memoryview(interfaces).cast("I")
-        self._ports = memoryview(self._names).cast("H")
-        self._last: tuple[bytearray, Ancillary] = (bytearray(), None)
-        self._slot: _Slot | None = None
-        """Of the query that is being asked of the chain."""
-
-    def _point(
-        self, data: bytearray, size: int, ancillary: int
-    ) -> "tuple[ctypes.Array[_Header], ctypes.Array[_Part]]":
-        """Return headers that point at the slots of ``data``, and its parts."""
-        headers, parts = (_Header * SLOTS)(), (_Part * SLOTS)()
-        at, name, extra = map(_address, (data, self._names, self._ancillary))
-        name_size = 16 if self._family == socket.AF_INET else 28
-        for n in range(SLOTS):
-            parts[n] = _Part(at + n * len(data) // SLOTS, size)
-            headers[n] = _Header(
-                name + n * _NAME,
-                name_size,
-                ctypes.addressof(parts[n]),
-                1,
-                extra + n * _ANCILLARY if ancillary else None,
-                ancillary,
-            )
-        return headers, parts
+        self._ports = memoryview(came.names).cast("H")
+        self._last: tuple[bytes, Ancillary] = (b"", None)
 
     def drain(
         self, get: Remembered, ask: Ask, now: float, tag: bytes, odd: Container[int]
-    ) -> None:
-        """Answer what has come, at most ``SLOTS`` queries.
+    ) -> int:
+        """Repeat what is remembered of what has come; return how many queries came.
 
-        ``get`` is given ``tag`` after each question. Who asks from a port that is
-        ``odd`` (in the network's order of bytes) gets no remembered reply: ``ask`` is
-        to decide.
+        That is at most ``SLOTS``. ``get`` is given ``tag`` after each question. Who
+        asks from a port that is ``odd`` (in the network's order of bytes) gets no
+        remembered reply: ``ask`` is to decide.
         """
-        ctypes.memmove(self._headers, self._fresh, len(self._fresh))
-        count = _libc.recvmmsg(self._fd, self._headers, SLOTS, _DONT_WAIT, None)
-        came, ports, out = self._came, self._ports, self._leaves
-        sizes, out_sizes, interfaces = self._sizes, self._out_sizes, self._interfaces
-        first = asked = 0
-        for slot in _SLOTS[: max(0, count)]:
-            number, start, at, size, out_size, port, interface = slot
+        ctypes.memmove(self._came.headers, self._fresh, len(self._fresh))
+        count = self._came.receive()
+        came, ports, out = self._came.data, self._ports, self._remembered
+        data, lengths, send = out.data, out.lengths, out.send
+        sizes, interfaces = self._sizes, self._interfaces
+        first = 0
+        for number, start, at, size, length, port, interface in _PLACES[:count]:
             ident, question = _READS[sizes[size]](came, start)
             interfaces[interface] = 0  # the route decides; only the source is set
             tail = get(question + tag if tag else question, now)
-            if tail is not None and ports[port] not in odd:
-                length = len(tail)
-                if length < WRITE - 1:
-                    _WRITES[length](out, at, ident, tail)
-                    out_sizes[out_size] = length + 2
-                    continue
-            out_sizes[out_size] = 0
-            self._slot = slot
-            try:
-                ask(ident + question, self._sender(number), self._said(number))
-            finally:
-                self._slot = None
-            asked += 1
-            answered = out_sizes[out_size] > 0
-            if asked == _PATIENCE or not answered:
-                self._send(first, number + answered)
-                first, asked = number + 1, 0
-        self._send(first, count)
+            if tail is not None and ports[port] not in odd and len(tail) < WRITE - 1:
+                _WRITES[len(tail)](data, at, ident, tail)
+                lengths[length] = len(tail) + 2
+            else:
+                send(first, number)
+                first = number + 1
+                ask(ident + question, self._client(number))
+        send(first, count)
+        return count
 
-    def reply(self, reply: bytes) -> bool:
-        """Reply to the query that ``ask`` was told of, if that has not returned yet.
-
-        Return whether that is so, and the reply fits.
-        """
-        slot, size = self._slot, len(reply)
-        if slot is None or size > WRITE:
+    def reply(self, reply: bytes, client: Client) -> bool:
+        """Let ``reply`` leave with the next ``flush``; return whether it fits."""
+        size = len(reply)
+        if size > WRITE:
             return False
-        self._leaves[slot.out : slot.out + size] = reply
-        self._out_sizes[slot.out_size] = size
+        if self._made_count == SLOTS:
+            self.flush()
+        made, number = self._made, self._made_count
+        _put(made.data, number * WRITE, reply)
+        made.lengths[number * 2 + 1] = size
+        _put(made.names, number * _NAME, client.name)
+        _put(made.said, number * _ANCILLARY, client.raw)
+        self._made_count = number + 1
         return True
 
-    def _send(self, first: int, end: int) -> None:
-        """Send the slots from ``first`` to before ``end``."""
-        while first < end:
-            sent = _libc.sendmmsg(self._fd, self._at[first], end - first, _DONT_WAIT)
-            first += max(0, sent)
-            if first < end:  # unreachable, not permitted, no room: the client's loss
-                log.debug("cannot reply to %s", self._sender(first)[0])
-                first += 1
+    def flush(self) -> None:
+        """Send the replies that were made."""
+        self._made.send(0, self._made_count)
+        self._made_count = 0
 
-    def _sender(self, number: int) -> SockAddr:
+    def _client(self, number: int) -> Client:
         """Return who sent a datagram."""
-        at = number * _NAME
-        if self._family == socket.AF_INET:
-            port, packed = _SOCKADDR.unpack_from(self._names, at)
-            return socket.inet_ntoa(packed), port
-        port, flow, packed = _SOCKADDR6.unpack_from(self._names, at)
-        host = socket.inet_ntop(socket.AF_INET6, packed)
-        scope = int.from_bytes(self._names[at + 24 : at + 28], sys.byteorder)
-        if scope:
-            host = f"{host}%{socket.if_indextoname(scope)}"
-        return host, port, flow, scope
-
-    def _said(self, number: int) -> Ancillary:
-        """Return what the reply to a datagram is to say of the address asked."""
         at = number * _ANCILLARY
         size = self._sizes[number * 16 + 10]  # of the header, its ancillary_size
-        raw = self._ancillary[at : at + size]
+        raw = bytes(self._came.said[at : at + size])
         if raw != self._last[0]:  # most come to one address
             length, level, kind = _CMSG.unpack_from(raw)
-            self._last = raw, [(level, kind, bytes(raw[_CMSG.size : length]))]
-        return self._last[1] if raw else None
+            self._last = raw, [(level, kind, raw[_CMSG.size : length])]
+        ancillary = self._last[1] if raw else None
+        return Client(self._came.peer(number), ancillary, self._came.name(number), raw)
+
+
+def _put(room: bytearray, at: int, data: bytes) -> None:
+    room[at : at + len(data)] = data
 
 
 def _address(data: bytearray) -> int:

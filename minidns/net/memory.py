@@ -17,12 +17,14 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import TypeAlias
 
 from minidns.core import message, names
-from minidns.core.model import Query, Repeat, Response, Sibling
+from minidns.core.model import Query, Repeat, Response, Sibling, Tally
 from minidns.core.rdata import AAAA, SOA, A
 
 MAX_ENTRIES = 32768
 MAX_BYTES = 24 << 20
 _SEEN = 16384
+SECONDS_PER_REPETITION = 10e-6
+"""What the metrics say a repetition took: it is below what a clock can tell."""
 _OVERHEAD = 720
 """Bytes that an entry costs beside query and reply, with all it keeps (measured)."""
 
@@ -38,29 +40,30 @@ class Entry:
 
     __slots__ = (
         "block",
-        "hits",
         "keys",
+        "repetitions",
         "serial",
         "siblings",
         "tail",
-        "tallies",
-        "told",
         "ttl_at",
         "until",
         "when",
     )
 
     def __init__(
-        self, query: Query, response: Response, repeat: Repeat, reply: bytes
+        self,
+        query: Query,
+        response: Response,
+        repeat: Repeat,
+        reply: bytes,
+        repetitions: "_Repetitions",
     ) -> None:
         self.tail = reply[2:]
         """The reply less its id."""
         self.until = repeat.until
         self.keys = repeat.keys
-        self.tallies = repeat.tallies
         self.siblings: Sibling | None = repeat.siblings
-        self.hits = 0
-        self.told = 0
+        self.repetitions = repetitions
         self.when = repeat.ages
         self.ttl_at = _ttls(reply) if repeat.ages is not None else ()
         self.block = _addresses(query, response, reply) if repeat.turns else None
@@ -101,6 +104,25 @@ class Entry:
         if self.serial is not None and (news := self.serial.news()) is not None:
             at, tail = self.serial.at, self.tail
             self.tail = tail[:at] + news + tail[at + 4 :]
+
+
+class _Repetitions:
+    """How often replies were repeated that are counted alike."""
+
+    __slots__ = ("entries", "number", "tallies")
+
+    def __init__(self, tallies: tuple[Tally, ...]) -> None:
+        self.tallies = tallies
+        self.number = 0
+        """Since it was told."""
+        self.entries = 0
+
+    def tell(self) -> None:
+        """Tell every tally."""
+        number, self.number = self.number, 0
+        if number:
+            for tally in self.tallies:
+                tally(number, number * SECONDS_PER_REPETITION)
 
 
 class _Serial:
@@ -187,6 +209,7 @@ class Memory:
         self.entries: dict[Key, Entry] = {}
         # most keys are those of one question, and a set takes 216 bytes
         self._asked: dict[Hashable, Key | set[Key]] = {}
+        self._repetitions: dict[tuple[Tally, ...], _Repetitions] = {}
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._bytes = 0
@@ -195,6 +218,8 @@ class Memory:
         self._seen_before: set[int] = set()
         self.age = 0
         """Grows whenever something is forgotten."""
+        self.kept = 0
+        """Grows whenever something is remembered."""
 
     def get(self, question: bytes, now: float) -> bytes | None:
         """Return the remembered reply, less its id, to a query's bytes less its."""
@@ -204,7 +229,7 @@ class Memory:
         if entry.until <= now:
             self._drop(question)
             return None
-        entry.hits += 1
+        entry.repetitions.number += 1
         if entry.when is not None:
             entry.aged(now)
         if entry.serial is not None:
@@ -227,7 +252,7 @@ class Memory:
             return None
         if not entry.siblings(label.decode("ascii").lower()):
             return None
-        entry.hits += 1
+        entry.repetitions.number += 1
         entry.numbered()
         return entry.tail[:_LABEL] + label + entry.tail[end:]
 
@@ -255,7 +280,10 @@ class Memory:
         if size > self._max_bytes:
             return
         self._drop(key)
-        self.entries[key] = Entry(query, response, repeat, reply)
+        repetitions = self._repetitions_of(repeat)
+        repetitions.entries += 1
+        self.entries[key] = Entry(query, response, repeat, reply, repetitions)
+        self.kept += 1
         self._bytes += size
         for source in repeat.keys:
             known = self._asked.setdefault(source, key)
@@ -263,6 +291,12 @@ class Memory:
                 known.add(key)
             elif known != key:
                 self._asked[source] = {known, key}
+
+    def _repetitions_of(self, repeat: Repeat) -> _Repetitions:
+        known = self._repetitions.get(repeat.tallies)
+        if known is None:
+            known = self._repetitions[repeat.tallies] = _Repetitions(repeat.tallies)
+        return known
 
     def expects(self, question: bytes) -> tuple[bool, bool]:
         """Return whether ``question`` was seen before, and whether it or a sibling.
@@ -296,6 +330,7 @@ class Memory:
         """Drop every reply."""
         self.tell()
         self.entries.clear()
+        self._repetitions.clear()
         self._asked.clear()
         self._bytes = 0
 
@@ -303,7 +338,7 @@ class Memory:
         entry = self.entries.pop(key, None)
         if entry is None:
             return
-        _tell(entry)
+        entry.repetitions.entries -= 1
         self._bytes -= _size(key, entry.tail) + 2  # the id
         for source in entry.keys:
             known = self._asked.get(source)
@@ -314,8 +349,13 @@ class Memory:
 
     def tell(self) -> None:
         """Tell every tally of the repetitions since the last time."""
-        for entry in self.entries.values():
-            _tell(entry)
+        for repetitions in self._repetitions.values():
+            repetitions.tell()
+        self._repetitions = {
+            tallies: repetitions
+            for tallies, repetitions in self._repetitions.items()
+            if repetitions.entries
+        }
 
 
 def _family(question: bytes) -> tuple[bytes]:
@@ -328,14 +368,3 @@ def _family(question: bytes) -> tuple[bytes]:
 def _size(key: Key, reply: bytes) -> int:
     """Return the bytes that ``reply`` takes under ``key``."""
     return len(key if isinstance(key, bytes) else key[0]) + len(reply) + _OVERHEAD
-
-
-SECONDS_PER_REPETITION = 10e-6
-"""What the metrics say a repetition took: it is below what a clock can tell."""
-
-
-def _tell(entry: Entry) -> None:
-    if news := entry.hits - entry.told:
-        entry.told = entry.hits
-        for tally in entry.tallies:
-            tally(news, news * SECONDS_PER_REPETITION)

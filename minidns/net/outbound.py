@@ -21,8 +21,8 @@ from minidns.net.upstream import Upstream, joined, reason
 T = TypeVar("T")
 
 _LONGEST = 65535
-_AT_ONCE = 64
-"""Replies read per wake-up: more would keep other sockets waiting."""
+_AT_ONCE = 16
+"""Replies read per wake-up: more would keep clients waiting whose answers are there."""
 _TICK_S = 0.02
 """How much later than its deadline an exchange may end."""
 

@@ -139,16 +139,25 @@ def test_addresses_behind_a_cname_turn_too() -> None:
 
 def test_repetitions_are_told_once() -> None:
     told: list[int] = []
-    memory, query = Memory(), asked("web.org.")
+    memory = Memory()
+    queries = [asked("web.org."), asked("www.org.")]
     repeat = Repeat(keys=("web",), tallies=(lambda times, _: told.append(times),))
-    put(memory, query, response("192.0.2.1", repeat=repeat))
-    for _ in range(3):
+    for query in queries:  # those that are counted alike are told together
+        put(memory, query, response("192.0.2.1", repeat=repeat))
+    for query in (*queries, *queries):
         read(memory, query)
     memory.tell()
     memory.tell()
-    read(memory, query)
-    memory.forget(["web"])
-    assert told == [3, 1]
+    assert told == [4]
+    read(memory, queries[0])
+    memory.forget(["web"])  # what was repeated stays repeated
+    memory.tell()
+    assert told == [4, 1]
+    assert not memory._repetitions
+    put(memory, queries[0], response("192.0.2.1", repeat=repeat))
+    read(memory, queries[0])
+    memory.clear()
+    assert told == [4, 1, 1]
 
 
 def test_bounds() -> None:

@@ -3,7 +3,8 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import dns.message
 import dns.rcode
@@ -167,6 +168,88 @@ async def test_the_oldest_makes_room_and_is_counted() -> None:
         await asyncio.gather(*newer)
         assert not oldest.done()
         oldest.cancel()
+
+
+async def replies(sock: socket.socket, count: int) -> list[dns.message.Message]:
+    """Return the next replies that ``sock`` gets, in order."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(5):
+        wires = [await loop.sock_recv(sock, 512) for _ in range(count)]
+    return [dns.message.from_wire(wire) for wire in wires]
+
+
+@contextlib.contextmanager
+def asking(port: int, *names: str) -> Iterator[socket.socket]:
+    """Send a query for each of ``names``, before the server can read any."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect(("127.0.0.1", port))
+        sock.setblocking(False)
+        for name in names:
+            sock.send(dns.message.make_query(name, "A").to_wire())
+        yield sock
+
+
+async def repeatable(query: Query) -> Response:
+    return answer(repeat=Repeat())
+
+
+async def test_what_is_remembered_goes_past_those_in_line() -> None:
+    async with serving(repeatable) as (_, port):
+        for _ in range(2):
+            await client.ask(port, NAME)
+        news = [f"n{n}.org." for n in range(50)]
+        with asking(port, *news, NAME) as sock:
+            seen = [str(each.question[0].name) for each in await replies(sock, 51)]
+    assert seen == [NAME, *news]
+
+
+async def test_one_answer_does_for_all_in_line() -> None:
+    asked = []
+
+    async def handler(query: Query) -> Response:
+        asked.append(query.question.qname)
+        return await repeatable(query)
+
+    async with serving(handler) as (_, port):
+        with asking(port, *[NAME] * 60) as sock:
+            assert all(each.answer for each in await replies(sock, 60))
+    assert len(asked) == 2  # it is remembered from the second time on
+
+
+async def test_a_full_line_drops_the_newest_and_counts_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(udp, "MAX_IN_LINE", 20)
+    names = [f"n{n}.org." for n in range(60)]
+    async with serving(at_once) as (datagrams, port):
+        with asking(port, *names) as sock:
+            seen = [str(each.question[0].name) for each in await replies(sock, 20)]
+            assert datagrams._dropped.values == {("udp",): 40}
+            assert (await client.ask(port, NAME)).answer
+    assert seen == names[:20]
+
+
+async def test_the_line_goes_on_after_a_mistake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mistakes = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: mistakes.append(1))
+    async with serving(repeatable) as (datagrams, port):
+        for _ in range(2):
+            await client.ask(port, NAME)
+        decode = datagrams._answerer.decode
+
+        def mistaken(wire: bytes, *rest: Any) -> Query | bytes | None:
+            if b"bad" in wire:
+                raise KeyError("a mistake of ours")
+            return decode(wire, *rest)
+
+        monkeypatch.setattr(datagrams._answerer, "decode", mistaken)
+        # so few at a time that the line outlasts a turn of the loop
+        names = [f"{'bad' if n % 20 == 0 else 'good'}{n}.org." for n in range(60)]
+        with asking(port, NAME, *names) as sock:
+            assert len(await replies(sock, 1 + 57)) == 58
+    assert len(mistakes) == 3
 
 
 async def test_what_came_before_the_end_is_answered() -> None:
