@@ -11,7 +11,9 @@ from minidns.core.corefile import ConfigError, Corefile
 from minidns.core.metrics import Metrics
 from minidns.core.model import Handler, Name
 from minidns.kube.resource import Access, ListWatch, Resource
+from minidns.net.answer import Answerer
 from minidns.plugins.setup import Edges, HttpHandler, Site
+from minidns.plugins.shortcut import Shortcut, shortcut
 
 if TYPE_CHECKING:
     from minidns.kube.relay import Relay
@@ -92,9 +94,14 @@ class Loaded:
             handler = _handler(site)
             self.sites.append(site)
             self._serve(site, handler)
+        self.shortcuts: dict[Listener, Shortcut | None] = {}
         for listener, zones in self._zones.items():
             router = _router(zones)
             self.routes[listener] = router
+            if "." in zones:
+                others = (zone for zone in zones if zone != ".")
+                found = shortcut(zones["."][0], str(listener), others)
+                self.shortcuts[listener] = found
             for site, _ in zones.values():
                 site.top = site.top or router
         if self.processes > 1:
@@ -127,6 +134,11 @@ class Loaded:
                 if key.zone in zones:
                     raise ConfigError(f"cannot serve {key} - it is already defined")
                 zones[key.zone] = (site, handler)
+
+    def answer(self, listener: Listener, answerer: Answerer) -> None:
+        """Let this Corefile decide what ``answerer`` says, from now on."""
+        answerer.top = self.routes[listener]
+        answerer.shortcut = self.shortcuts.get(listener)
 
     def site_of(self, listener: Listener) -> Site:
         """Return the first site of ``listener``: it has the certificate."""

@@ -210,7 +210,7 @@ class Server:
                 if listener in self.listening:
                     await old.widen(sockets)
                 else:
-                    old.answerer.top = loaded.routes[listener]
+                    loaded.answer(listener, old.answerer)
                     certificate = loaded.site_of(listener).certificate
                     given = self._handover.take(listener)
                     await old.open(certificate, sockets, given)
@@ -317,8 +317,8 @@ class Server:
                 each for key, each in self.listening.items() if key not in listening
             ]
             self.loaded, self.listening = new, listening
-            for listener, handler in new.routes.items():
-                listening[listener].answerer.top = handler
+            for listener in new.routes:
+                new.answer(listener, listening[listener].answerer)
                 listening[listener].memory.clear()
             await new.serving()
             plan = self._share(new)

@@ -155,7 +155,7 @@ class Worker:
         listening = Listening(
             share.listener, self._metrics, self._edges.now, self._panics.inc
         )
-        listening.answerer.top = loaded.routes[share.listener]
+        loaded.answer(share.listener, listening.answerer)
         self._listening.append(listening)
         certificate = loaded.site_of(share.listener).certificate
         await listening.adopt(certificate, share.descriptors)

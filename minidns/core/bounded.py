@@ -27,6 +27,9 @@ class Bounded(Generic[K, V]):
     def __len__(self) -> int:
         return len(self._values)
 
+    def __contains__(self, key: K) -> bool:
+        return key in self._values
+
     def get(self, key: K) -> V | None:
         """Return what is kept under ``key``, if anything."""
         found = self._values.get(key)
@@ -55,6 +58,5 @@ class Bounded(Generic[K, V]):
 
     def drop(self, key: K) -> None:
         """Forget what is kept under ``key``, if anything."""
-        found = self._values.pop(key, None)
-        if found:
-            self.bytes -= found[1]
+        if key in self._values:
+            self.bytes -= self._values.pop(key)[1]

@@ -81,7 +81,7 @@ def decode_query(
             raise FormatError("longer than 512 bytes")
         _check_name(wire)
     try:
-        spelled, at = _name(wire)
+        spelled, at = asked_name(wire)
         qtype, qclass = _QTAIL.unpack_from(wire, at)
     except (IndexError, ValueError, struct.error, Truncated) as exc:
         raise FormatError("question cannot be read") from exc
@@ -114,7 +114,7 @@ def decode_query(
     )
 
 
-def _name(wire: bytes) -> tuple[str, int]:
+def asked_name(wire: bytes) -> tuple[str, int]:
     """Return the question's name as it is spelled, and where it ends.
 
     Raises:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol, TypeAlias
 
 from minidns.core.chain import Unserved
 from minidns.core.model import (
@@ -21,8 +21,30 @@ from minidns.core.wire import (
     encode_response,
     error_reply,
 )
+from minidns.net.batch import Client
+from minidns.net.waiting import Waiting
 
 log = logging.getLogger(__name__)
+
+
+class Edge(Protocol):
+    """The datagram edge, as a shortcut knows it."""
+
+    waiting: Waiting
+
+    def send(self, reply: bytes, client: Client) -> None:
+        """Send a reply."""
+        ...
+
+    def ask_chain(
+        self, wire: bytes, client: Client, expected: tuple[bool, bool]
+    ) -> None:
+        """Answer a query by the chain."""
+        ...
+
+
+Shortcut: TypeAlias = Callable[[bytes, Client, tuple[bool, bool], Edge], bool]
+"""Whether a query is taken care of; else it is for the chain."""
 
 
 class Answerer:
@@ -39,6 +61,8 @@ class Answerer:
         """Label of the listener: scheme, bound address or nothing, port."""
         self.top = top
         """Exchanged as a whole by a reload."""
+        self.shortcut: Shortcut | None = None
+        """Tried before the chain for datagrams; goes with ``top``."""
         self._panicked = panicked
         self._unserved = unserved
 

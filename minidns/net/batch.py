@@ -245,10 +245,15 @@ class Batch:
         if self._made_count == SLOTS:
             self.flush()
         made, number = self._made, self._made_count
-        _put(made.data, number * WRITE, reply)
+        _, _, name, raw = client
+        at = number * WRITE
+        made.data[at : at + size] = reply
         made.lengths[number * 2 + 1] = size
-        _put(made.names, number * _NAME, client.name)
-        _put(made.said, number * _ANCILLARY, client.raw)
+        at = number * _NAME
+        made.names[at : at + len(name)] = name
+        if raw:
+            at = number * _ANCILLARY
+            made.said[at : at + len(raw)] = raw
         self._made_count = number + 1
         return True
 
@@ -267,10 +272,6 @@ class Batch:
             self._last = raw, [(level, kind, raw[_CMSG.size : length])]
         ancillary = self._last[1] if raw else None
         return Client(self._came.peer(number), ancillary, self._came.name(number), raw)
-
-
-def _put(room: bytearray, at: int, data: bytes) -> None:
-    room[at : at + len(data)] = data
 
 
 def _address(data: bytearray) -> int:

@@ -14,16 +14,23 @@ from minidns.net.errand import Errand
 R = TypeVar("R")
 
 
-class _Flight(Generic[R]):
+class Flight(Generic[R]):
     """One exchange, and who waits for it."""
 
-    __slots__ = ("errand", "left", "waiting")
+    __slots__ = ("errand", "key", "left", "line", "waiting")
 
-    errand: Errand
-
-    def __init__(self) -> None:
+    def __init__(self, key: Hashable, line: Hashable | None) -> None:
+        self.key = key
+        self.line = self if line is None else line  # else a line of its own
         self.waiting: list[asyncio.Future[R]] = []
         self.left = 0
+        self.errand: Errand | None = None
+        """What asks; None while somebody does it who leads the flight."""
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for it."""
+        return self.left < len(self.waiting)
 
     def land(self, result: R) -> None:
         """Give ``result`` to all who still wait."""
@@ -42,7 +49,7 @@ class Flights(Generic[R]):
     """The exchanges under way, by what is asked."""
 
     def __init__(self) -> None:
-        self._flying: dict[Hashable, _Flight[R]] = {}
+        self._flying: dict[Hashable, Flight[R]] = {}
         self._lines: dict[Hashable, list[asyncio.Future[None]]] = {}
 
     def __len__(self) -> int:
@@ -65,11 +72,9 @@ class Flights(Generic[R]):
         mine: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         flight = self._flying.get(key)
         if flight is None:
-            flight = self._flying[key] = _Flight()
-            if line is None:
-                line = flight  # a line of its own
+            flight = self._flying[key] = Flight(key, line)
             flight.waiting.append(mine)
-            flight.errand = Errand(self._fly(key, flight, line, ask), _landed)
+            flight.errand = Errand(self._fly(flight, ask), _landed)
             flight.errand.step()
         else:
             flight.waiting.append(mine)
@@ -78,33 +83,52 @@ class Flights(Generic[R]):
         except BaseException:
             if self._flying.get(key) is flight:  # it has not landed: one leaves
                 flight.left += 1
-                if flight.left == len(flight.waiting):
+                if flight.errand and not flight.is_awaited:
                     del self._flying[key]
                     flight.errand.cancel()
             raise
 
+    def lead(self, key: Hashable, line: Hashable) -> Flight[R] | None:
+        """Return a flight for the caller to end; None if it is not the caller's turn.
+
+        Who leads calls ``end`` or ``hand_over``, once.
+        """
+        if key in self._flying or line in self._lines:
+            return None
+        flight = self._flying[key] = Flight(key, line)
+        self._lines[line] = []
+        return flight
+
+    def end(self, flight: Flight[R]) -> None:
+        """End a flight that was led, once who waits for it was told."""
+        del self._flying[flight.key]
+        self._next(flight.line)
+
+    def hand_over(self, flight: Flight[R], ask: Callable[[], Awaitable[R]]) -> None:
+        """Let ``ask`` go on with a flight that was led."""
+        flight.errand = Errand(self._fly(flight, ask, led=True), _landed)
+        flight.errand.step()
+
     async def stop(self) -> None:
         """End all exchanges; those who wait are told."""
         for flight in tuple(self._flying.values()):
-            flight.errand.cancel()
+            if flight.errand:
+                flight.errand.cancel()
         await asyncio.sleep(0)  # they end in the loop's next turn
 
     async def _fly(
-        self,
-        key: Hashable,
-        flight: _Flight[R],
-        line: Hashable,
-        ask: Callable[[], Awaitable[R]],
+        self, flight: Flight[R], ask: Callable[[], Awaitable[R]], *, led: bool = False
     ) -> None:
+        """Ask when it is the flight's turn, which it is if it was ``led``."""
         try:
-            if line in self._lines:
-                await self._turn(line)
-            else:
-                self._lines[line] = []
+            if not led and flight.line in self._lines:
+                await self._turn(flight.line)
+            elif not led:
+                self._lines[flight.line] = []
             try:
                 result = await ask()
             finally:
-                self._next(line)
+                self._next(flight.line)
         except asyncio.CancelledError:
             flight.fail(ConnectionError("stopped while waiting"))
         except Exception as exc:
@@ -112,8 +136,8 @@ class Flights(Generic[R]):
         else:
             flight.land(result)
         finally:
-            if self._flying.get(key) is flight:
-                del self._flying[key]
+            if self._flying.get(flight.key) is flight:
+                del self._flying[flight.key]
 
     async def _turn(self, line: Hashable) -> None:
         """Wait until all have asked that came before in the same ``line``."""

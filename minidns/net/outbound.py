@@ -13,7 +13,7 @@ import asyncio
 import select
 import socket
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from minidns.net.streams import MAX_REJECTED
 from minidns.net.upstream import Upstream, joined, reason
@@ -21,6 +21,10 @@ from minidns.net.upstream import Upstream, joined, reason
 T = TypeVar("T")
 
 _LONGEST = 65535
+# plain numbers, and both with one system call, where Linux has it
+_NONBLOCK = int(getattr(socket, "SOCK_NONBLOCK", 0))
+_DATAGRAMS = int(socket.SOCK_DGRAM) | _NONBLOCK
+_INET, _INET6 = int(socket.AF_INET), int(socket.AF_INET6)
 _AT_ONCE = 16
 """Replies read per wake-up: more would keep clients waiting whose answers are there."""
 _TICK_S = 0.02
@@ -31,32 +35,38 @@ class Flooded(ConnectionError):
     """So many wrong replies over UDP that somebody seems to be guessing."""
 
 
-class _Query:
-    """One query, until it is answered or given up."""
+class Sent(Generic[T]):
+    """One query, until it is answered or given up; what becomes of it, others say."""
 
-    __slots__ = ("accept", "deadline", "fd", "found", "rejected", "sock", "to", "wire")
+    __slots__ = ("deadline", "fd", "is_over", "rejected", "sock", "to", "wire")
 
     sock: socket.SocketType
 
-    def __init__(
-        self,
-        to: Upstream,
-        wire: bytes,
-        accept: Callable[[bytes], Any],
-        found: asyncio.Future[Any],
-        deadline: float,
-    ) -> None:
+    def __init__(self, to: Upstream, wire: bytes, deadline: float) -> None:
         self.to = to
         self.wire = wire
-        self.accept = accept
-        self.found = found
         self.deadline = deadline
+        """A time of the loop."""
         self.rejected = 0
+        self.is_over = False
         self.fd = -1
         """The socket's, while it is open."""
 
+    def accept(self, wire: bytes) -> T | None:
+        """Return what there is in a reply, None if it is none to this query."""
+        raise NotImplementedError
+
+    def landed(self, found: T) -> None:
+        """Take what was accepted; called once, unless ``failed`` is."""
+        raise NotImplementedError
+
+    def failed(self, error: Exception) -> None:
+        """Be told of Flooded, TimeoutError, OSError; or of what ``accept`` raised."""
+        raise NotImplementedError
+
     @property
     def path(self) -> str:
+        """From where to where it goes, for people."""
         return f"udp {joined(*self.sock.getsockname()[:2])}->{self.to}"
 
     def send(self) -> None:
@@ -74,8 +84,8 @@ class _Query:
             text = f"write {self.path}: write: {reason(exc)}"
             raise ConnectionError(text) from None
 
-    def hear(self) -> bool:
-        """Read a datagram; return whether it was accepted, and was what is awaited.
+    def hear(self) -> T | None:
+        """Read a datagram; return what was accepted of it, None if nothing was.
 
         Raises:
             BlockingIOError: there is none.
@@ -90,14 +100,36 @@ class _Query:
             text = f"read {self.path}: read: {reason(exc)}"
             raise ConnectionError(text) from None
         found = self.accept(reply)
-        if found is not None:
-            if not self.found.done():
-                self.found.set_result(found)
-            return True
-        self.rejected += 1
-        if self.rejected == MAX_REJECTED:
-            raise Flooded(f"read {self.path}: only replies to other queries")
-        return False
+        if found is None:
+            self.rejected += 1
+            if self.rejected == MAX_REJECTED:
+                raise Flooded(f"read {self.path}: only replies to other queries")
+        return found
+
+
+class _Awaited(Sent[T]):
+    """One that a coroutine waits for."""
+
+    __slots__ = ("accept", "found")
+
+    def __init__(
+        self,
+        to: Upstream,
+        wire: bytes,
+        deadline: float,
+        accept: Callable[[bytes], T | None],
+    ) -> None:
+        super().__init__(to, wire, deadline)
+        self.accept = accept  # type: ignore[method-assign,assignment]
+        self.found: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+    def landed(self, found: T) -> None:
+        if not self.found.done():
+            self.found.set_result(found)
+
+    def failed(self, error: Exception) -> None:
+        if not self.found.done():
+            self.found.set_exception(error)
 
 
 class Outbound:
@@ -106,8 +138,8 @@ class Outbound:
     def __init__(self, *, together: bool = hasattr(select, "epoll")) -> None:
         """Prepare; without ``together`` as where the system has no epoll."""
         self._together = together
-        self._leaving: list[_Query] = []
-        self._open: dict[int, _Query] = {}
+        self._leaving: list[Sent[Any]] = []
+        self._open: dict[int, Sent[Any]] = {}
         self._poll: select.epoll | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -131,17 +163,27 @@ class Outbound:
             OSError: no way there, or the upstream refuses.
 
         """
-        loop = asyncio.get_running_loop()
-        found: asyncio.Future[T] = loop.create_future()
-        query = _Query(to, wire, accept, found, deadline)
-        if not self._leaving:
-            loop.call_soon(self._send_all)
-        self._leaving.append(query)
+        query = _Awaited(to, wire, deadline, accept)
+        self.tell(query)
         try:
-            return await found
+            return await query.found
         finally:
-            found.cancel()  # it may not have left yet
-            self._close(query)
+            self.give_up(query)
+
+    def tell(self, query: Sent[Any]) -> None:
+        """Ask, and tell ``query`` what becomes of it, unless it is given up."""
+        if not self._leaving:
+            asyncio.get_running_loop().call_soon(self._send_all)
+        self._leaving.append(query)
+
+    def give_up(self, query: Sent[Any]) -> None:
+        """Close its socket, which ends its being polled, too."""
+        query.is_over = True
+        fd, query.fd = query.fd, -1
+        if fd >= 0:
+            if self._open.pop(fd, None) and self._poll is None:
+                asyncio.get_running_loop().remove_reader(fd)
+            query.sock.close()
 
     def close(self) -> None:
         """Give up what is under way, and hear no more."""
@@ -163,7 +205,7 @@ class Outbound:
         leaving, self._leaving = self._leaving, []
         loop = asyncio.get_running_loop()
         for query in leaving:
-            if query.found.done():
+            if query.is_over:
                 continue  # given up already
             try:
                 query.send()
@@ -171,7 +213,7 @@ class Outbound:
             except Exception as exc:
                 self._fail(query, exc)
 
-    def _expect(self, loop: asyncio.AbstractEventLoop, query: _Query) -> None:
+    def _expect(self, loop: asyncio.AbstractEventLoop, query: Sent[Any]) -> None:
         if self._together and self._poll is None:
             self._poll = select.epoll()
             loop.add_reader(self._poll.fileno(), self._hear_all)
@@ -183,27 +225,23 @@ class Outbound:
         if self._timer is None:
             self._timer = loop.call_later(_TICK_S, self._expire)
 
-    def _close(self, query: _Query) -> None:
-        """Close the socket, which ends its being polled, too."""
-        fd, query.fd = query.fd, -1
-        if fd >= 0:
-            if self._open.pop(fd, None) and self._poll is None:
-                asyncio.get_running_loop().remove_reader(fd)
-            query.sock.close()
-
     def _hear_all(self) -> None:
         assert self._poll is not None
         for fd, _ in self._poll.poll(0, _AT_ONCE):
-            self._hear(self._open[fd])
+            if query := self._open.get(fd):  # else what was heard before ended it
+                self._hear(query)
 
-    def _hear(self, query: _Query) -> None:
+    def _hear(self, query: Sent[Any]) -> None:
         try:
-            if query.hear():
-                self._close(query)
+            found = query.hear()
         except BlockingIOError:
             return  # its checksum was wrong
         except Exception as exc:
             self._fail(query, exc)
+            return
+        if found is not None:
+            self.give_up(query)
+            query.landed(found)
 
     def _expire(self) -> None:
         loop = asyncio.get_running_loop()
@@ -213,10 +251,10 @@ class Outbound:
         again = loop.call_later(_TICK_S, self._expire) if self._open else None
         self._timer = again
 
-    def _fail(self, query: _Query, error: Exception) -> None:
-        self._close(query)
-        if not query.found.done():
-            query.found.set_exception(error)
+    def _fail(self, query: Sent[Any], error: Exception) -> None:
+        if not query.is_over:
+            self.give_up(query)
+            query.failed(error)
 
 
 def connected(to: Upstream) -> socket.SocketType:
@@ -226,12 +264,13 @@ def connected(to: Upstream) -> socket.SocketType:
         OSError: no socket, no such source address, or no way there.
 
     """
-    family = socket.AF_INET6 if ":" in to.host else socket.AF_INET
+    family = _INET6 if ":" in to.host else _INET
     sock, step = None, "socket"
     try:
         # the system's own type: the class around it costs as much as a system call
-        sock = socket.SocketType(family, socket.SOCK_DGRAM)
-        sock.setblocking(False)
+        sock = socket.SocketType(family, _DATAGRAMS)
+        if not _NONBLOCK:
+            sock.setblocking(False)
         if to.source:
             step = "bind"
             sock.bind((to.source, 0))

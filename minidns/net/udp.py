@@ -99,7 +99,7 @@ class Datagrams:
         """Whether the loop will go on with the line, or is at it."""
         self._flushing = False
         most = max_in_flight or fair_share(MAX_IN_FLIGHT)
-        self._waiting = Waiting(most, self._count_dropped)
+        self.waiting = Waiting(most, self._count_dropped)
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         wildcard = _is_wildcard(sock)
@@ -126,7 +126,7 @@ class Datagrams:
         if self._sock.fileno() < 0:
             return
         self.stop_reading()
-        await self._waiting.end(grace_s)
+        await self.waiting.end(grace_s)
         self._flush()
         self._count_overflow()
         self._metrics.before_scrape.remove(self._count_overflow)
@@ -180,7 +180,7 @@ class Datagrams:
             if tail is None or peer[1] in odd:
                 self._stand(wire, Client(peer, ancillary))
             else:
-                self._send(wire[:2] + tail, Client(peer, ancillary))
+                self.send(wire[:2] + tail, Client(peer, ancillary))
         self._begin()
 
     def _look(self) -> None:
@@ -222,22 +222,31 @@ class Datagrams:
         if self.memory.kept != self._kept:
             tail = self.memory.get(question, self._now())
             if tail is not None:
-                self._send(wire[:2] + tail, client)
+                self.send(wire[:2] + tail, client)
                 return
         expected = self.memory.expects(question)
+        shortcut = self._answerer.shortcut
+        if shortcut is None or not shortcut(wire, client, expected, self):
+            self.ask_chain(wire, client, expected)
+
+    def ask_chain(
+        self, wire: bytes, client: Client, expected: tuple[bool, bool]
+    ) -> None:
+        """Answer by the chain; ``expected`` is what the memory expects."""
+        peer = client.peer
         query = self._answerer.decode(wire, "udp", peer[:2], self._local, expected)
         if query is None:
             return
         if isinstance(query, bytes):
             if not self._would_loop(wire, peer):
-                self._send(query, client)
+                self.send(query, client)
             return
         work = self._reply(query, client)
         try:
             waiting = work.send(None)
         except StopIteration:
             return
-        self._waiting.add(work, waiting)
+        self.waiting.add(work, waiting)
 
     def _is_welcome(self, peer: SockAddr, ancillary: Ancillary) -> bool:
         """Return whether one who asks from an odd port may have a reply."""
@@ -246,7 +255,8 @@ class Datagrams:
         here = _destination(ancillary) if ancillary else self._local[0]
         return peer[:2] != (here, self._local[1])  # not ourselves
 
-    def _send(self, reply: bytes, client: Client) -> None:
+    def send(self, reply: bytes, client: Client) -> None:
+        """Send ``reply``, with others that are made in this turn of the loop."""
         if self._batch is not None and self._batch.reply(reply, client):
             if not self._flushing:
                 self._flushing = True
@@ -286,7 +296,7 @@ class Datagrams:
         except Dropped:
             return
         reply = self._answerer.encode(query, response)
-        self._send(reply, client)
+        self.send(reply, client)
         # a change that came while the chain waited may have made the answer stale
         if response.repeat is not None and age == self.memory.age:
             self.memory.put(query.wire[2:] + self._tag, query, response, reply)

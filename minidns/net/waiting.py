@@ -12,11 +12,20 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from minidns.net.errand import Errand, Work
 
 log = logging.getLogger(__name__)
+
+
+class Cancellable(Protocol):
+    """What waits; hashed by identity."""
+
+    def cancel(self) -> None:
+        """End it, now or in the loop's next turn."""
+        ...
+
 
 Future: TypeAlias = "asyncio.Future[Any] | None"
 Ended: TypeAlias = Callable[[Errand, Exception | None], None]
@@ -35,12 +44,12 @@ class Waiting:
         """Hold up to ``most``; ``dropped`` is told of each that had to make room."""
         self._most = most
         self._dropped = dropped
-        self._errands: OrderedDict[Errand, Ended] = OrderedDict()
-        self._leaving: dict[Errand, Ended] = {}
+        self._waiting: OrderedDict[Cancellable, Ended] = OrderedDict()
+        self._leaving: dict[Cancellable, Ended] = {}
         self._over: asyncio.Future[None] | None = None
 
     def __len__(self) -> int:
-        return len(self._errands)
+        return len(self._waiting)
 
     def add(self, work: Work, waiting: Future, ended: Ended = logged) -> Errand:
         """Carry on ``work``, which was stepped once and waits for ``waiting``.
@@ -48,28 +57,36 @@ class Waiting:
         It is carried on outside any task, and cancelled when it has to make room.
         ``ended`` is told of its end.
         """
-        if len(self._errands) >= self._most:
-            oldest, its_end = self._errands.popitem(last=False)
-            self._leaving[oldest] = its_end
-            oldest.cancel()
-            self._dropped()
         errand = Errand(work, self._ended)
-        self._errands[errand] = ended
+        self.hold(errand, ended)
         errand.carry_on(waiting)
         return errand
 
-    def _ended(self, errand: Errand, failure: Exception | None) -> None:
-        ended = self._errands.pop(errand, None) or self._leaving.pop(errand)
-        if self._over is not None and not self._errands and not self._leaving:
+    def hold(self, waiting: Cancellable, ended: Ended = logged) -> None:
+        """Hold a place for what is carried on by itself, until ``release``."""
+        if len(self._waiting) >= self._most:
+            oldest, its_end = self._waiting.popitem(last=False)
+            self._leaving[oldest] = its_end
+            oldest.cancel()
+            self._dropped()
+        self._waiting[waiting] = ended
+
+    def release(self, waiting: Cancellable) -> Ended:
+        """Give the place back; return who is to be told."""
+        ended = self._waiting.pop(waiting, None) or self._leaving.pop(waiting)
+        if self._over is not None and not self._waiting and not self._leaving:
             self._over.set_result(None)
             self._over = None
-        ended(errand, failure)
+        return ended
+
+    def _ended(self, errand: Errand, failure: Exception | None) -> None:
+        self.release(errand)(errand, failure)
 
     async def end(self, grace_s: float) -> None:
         """Give all ``grace_s`` seconds to end, then cancel the rest."""
         for seconds in (grace_s, None):
-            if self._errands or self._leaving:
+            if self._waiting or self._leaving:
                 self._over = self._over or asyncio.get_running_loop().create_future()
                 await asyncio.wait((self._over,), timeout=seconds)
-            for errand in (*self._errands, *self._leaving):
-                errand.cancel()
+            for each in (*self._waiting, *self._leaving):
+                each.cancel()

@@ -21,6 +21,7 @@ from minidns.core.model import (
     Rcode,
     Repeat,
     Response,
+    RRset,
     Source,
     replace,
 )
@@ -49,7 +50,8 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     options, zones = read(once(directives), site.zones)
 
     def plugin(next_: Handler) -> Handler:
-        return Cache(options, zones, site, next_).cache
+        cache = site.shortcut["cache"] = Cache(options, zones, site, next_)
+        return cache.cache
 
     return plugin
 
@@ -91,6 +93,42 @@ class Cache:
         if self._is_due(entry, now) and entry.begin_refresh(now):
             self._site.task(self._prefetch(query, key, entry))
         return self._repeatable(query, kind, entry, now)
+
+    @property
+    def unkept(self) -> tuple[Name, ...] | None:
+        """Zones whose good answers are not kept; None if only some zones' are."""
+        return None if self._zones else self._options.success.disabled
+
+    def lacks(self, key: Key, now: float) -> bool:
+        """Return whether the next handler is to be asked."""
+        stores = self._stores
+        return not stores.has(key) or stores.find(key, now) is None
+
+    def keep(
+        self,
+        server: str,
+        key: Key,
+        response: Response,
+        now: float,
+    ) -> int:
+        """Do with addresses that were lacking what ``cache`` does with any answer.
+
+        ``response`` is one RRset and NOERROR. Return the TTL that it has then.
+        """
+        self._counts.miss(server)
+        bounds, ((name, qtype, ttl, rdata, _),) = self._options.success, response.answer
+        ttl = clamped(min(LONGEST, ttl), bounds.shortest, bounds.longest)
+        if ttl > 0:
+            kept = Response(
+                answer=(RRset(name, qtype, ttl, rdata),),
+                aa=True,
+                ra=response.ra,
+                rule=response.rule,
+                sources=response.sources,
+            )
+            evicted = self._stores.put("success", key, Entry(kept, ttl, now))
+            self._counts.kept(server, "success", evicted, self._stores)
+        return ttl
 
     def _passed(self, query: Query, response: Response) -> Response:
         """Return ``response`` with one TTL, not kept."""

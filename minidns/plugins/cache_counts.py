@@ -17,8 +17,7 @@ class Counts:
     def __init__(self, metrics: Metrics, zones: tuple[Name, ...]) -> None:
         self._zones = ",".join(zones)
         self._tallies: dict[tuple[str, Kind | None], Tally] = {}
-        self._labels: dict[str, Labels] = {}
-        self._labels_by_kind: dict[tuple[str, Kind], Labels] = {}
+        self._labels: dict[str, tuple[Labels, dict[Kind, Labels]]] = {}
         self._entries = metrics.gauge(
             "coredns_cache_entries", "Answers that are kept.", _BY_KIND
         )
@@ -62,42 +61,41 @@ class Counts:
         else:
             self.hit(server, kind, times)
 
-    def _of(self, server: str) -> Labels:
+    def _of(self, server: str) -> tuple[Labels, dict[Kind, Labels]]:
         """Return the labels, made once: they are needed several times a query."""
         labels = self._labels.get(server)
         if labels is None:
-            labels = self._labels[server] = (server, self._zones, _VIEW)
-        return labels
-
-    def _of_kind(self, server: str, kind: Kind) -> Labels:
-        labels = self._labels_by_kind.get((server, kind))
-        if labels is None:
-            labels = (server, kind, self._zones, _VIEW)
-            self._labels_by_kind[server, kind] = labels
+            by_kind: dict[Kind, Labels] = {
+                kind: (server, kind, self._zones, _VIEW)
+                for kind in ("success", "denial")
+            }
+            labels = self._labels[server] = (server, self._zones, _VIEW), by_kind
         return labels
 
     def hit(self, server: str, kind: Kind, times: int = 1) -> None:
         """Count queries answered from the cache."""
-        self._requests.inc(self._of(server), times)
-        self._hits.inc(self._of_kind(server, kind), times)
+        labels, by_kind = self._of(server)
+        self._requests.inc(labels, times)
+        self._hits.inc(by_kind[kind], times)
 
     def miss(self, server: str, times: int = 1) -> None:
         """Count queries that were passed on."""
-        labels = self._of(server)
+        labels, _ = self._of(server)
         self._requests.inc(labels, times)
         self._misses.inc(labels, times)
 
     def kept(self, server: str, kind: Kind, evicted: int, stores: Stores) -> None:
         """Count what keeping an answer changed."""
+        _, by_kind = self._of(server)
         if evicted:
-            self._evictions.inc(self._of_kind(server, kind), evicted)
-        self._entries.set(self._of_kind(server, "success"), stores.size("success"))
-        self._entries.set(self._of_kind(server, "denial"), stores.size("denial"))
+            self._evictions.inc(by_kind[kind], evicted)
+        sizes = self._entries.values
+        sizes[by_kind["success"]], sizes[by_kind["denial"]] = stores.sizes()
 
     def prefetched(self, server: str) -> None:
         """Count an answer asked for anew in the background."""
-        self._prefetches.inc(self._of(server))
+        self._prefetches.inc(self._of(server)[0])
 
     def served_stale(self, server: str) -> None:
         """Count an answer given though it has expired."""
-        self._stale.inc(self._of(server))
+        self._stale.inc(self._of(server)[0])

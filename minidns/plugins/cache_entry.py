@@ -85,8 +85,8 @@ def size_of(entry: Entry) -> int:
     """Return about how many bytes of memory ``entry`` takes."""
     size = _OVERHEAD
     for owner, _, _, rdata, _ in sections(entry.response):
-        size += _PER_RRSET + len(owner)
-        size += _PER_RECORD * len(rdata) + sum(map(len, rdata))
+        size += _PER_RRSET + len(owner) + _PER_RECORD * len(rdata)
+        size += sum(map(len, rdata)) if len(rdata) > 1 else len(rdata[0])
     return size + (size_of(entry.last_good) if entry.last_good else 0)
 
 
@@ -112,9 +112,13 @@ class Stores:
             "denial": _store(options.denial),
         }
 
-    def size(self, kind: Kind) -> int:
-        """Return how many entries there are, expired ones included."""
-        return len(self._kept[kind])
+    def sizes(self) -> tuple[int, int]:
+        """Return how many good answers and denials there are, expired ones included."""
+        return len(self._kept["success"]), len(self._kept["denial"])
+
+    def has(self, key: Key) -> bool:
+        """Return whether anything is kept under ``key``, expired or not."""
+        return key in self._kept["success"] or key in self._kept["denial"]
 
     def find(self, key: Key, now: float) -> tuple[Kind, Entry] | None:
         """Return the entry to answer with, and its kind.

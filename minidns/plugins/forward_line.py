@@ -6,6 +6,7 @@ exchange (``net.flights``); the network itself is the edges' exchange.
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
+from itertools import chain
 from operator import attrgetter
 
 from minidns.core import values
@@ -15,7 +16,9 @@ from minidns.core.model import (
     DnsError,
     Handler,
     Name,
+    Opt,
     Query,
+    Question,
     Rcode,
     Response,
     replace,
@@ -27,7 +30,7 @@ from minidns.net.flights import Flights
 from minidns.net.upstream import Upstream, failure
 from minidns.plugins.forward_options import Options
 from minidns.plugins.forward_policy import order_by
-from minidns.plugins.forward_proxy import Proxy, relayed_flags, relayed_opt
+from minidns.plugins.forward_proxy import Begun, Proxy, relayed_flags, relayed_opt
 from minidns.plugins.forward_to import To
 from minidns.plugins.setup import Site
 
@@ -51,9 +54,10 @@ class Line:
         self._order: Callable[[], list[Proxy]] = list
         self._is_forgeable = {"udp": True, "tcp": True}
         """Whether a query by this transport may go on by UDP."""
-        self._flights: Flights[Response] = Flights()
-        site.on_stop(self._flights.stop)
-        self._in_flight = 0
+        self.flights: Flights[Response] = Flights()
+        site.on_stop(self.flights.stop)
+        self.in_flight = 0
+        """Queries that wait for an upstream."""
         self._broken = site.metrics.counter(
             "coredns_forward_healthcheck_broken_total",
             "Queries that found every upstream down.",
@@ -112,8 +116,8 @@ class Line:
             return forward_or_next(query) if is_line else self._answer(query)
 
         async def forward_or_next(query: Query) -> Response:
-            response = await self._answer(query)
-            return await next_(query) if self._passes_on(response) else response
+            given = await self._answer(query)
+            return await next_(query) if self._passes_on(given) else given
 
         return forward
 
@@ -124,53 +128,77 @@ class Line:
         empty = response.rcode == Rcode.NOERROR and not response.answer
         return self.options.next_on_nodata and empty
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it takes all names but some, and the first reply whatever it is."""
+        return self._zone == "." and not self.options.failover
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more queries may wait (``max_concurrent``)."""
+        return 0 < self.options.max_concurrent <= self.in_flight
+
     async def _answer(self, query: Query) -> Response:
         """Ask, or wait for the same question that is being asked already."""
-        most = self.options.max_concurrent
-        if 0 < most <= self._in_flight:
+        if self.is_full:
             self._rejected.inc()
+            most = self.options.max_concurrent
             text = f"concurrent queries exceeded maximum {most}"
             raise DnsError(text, Rcode.REFUSED)
         question = query.question
-        ask = partial(self._ask, query, self._now() + DEADLINE_S)
+        ask = partial(self.ask, query, self._now() + DEADLINE_S)
         # what a client can vary at will must not make more chances to forge a reply
         line = question if self._is_forgeable[query.transport] else None
-        key: tuple[object, ...]
-        key = (question, relayed_flags(query), relayed_opt(query), query.transport)
+        key: tuple[object, ...] = key_of(query)
         if question.qtype == HINFO:
             # a probe of *loop* is counted each time it comes round; waiting for itself
             # it would never be, here or in another server of the ring
             key, line = (*key, object()), None
-        self._in_flight += 1
+        self.in_flight += 1
         try:
-            return await self._flights.join(key, line, ask)
+            return await self.flights.join(key, line, ask)
         except DnsError as exc:
             raise DnsError(exc.text, exc.rcode) from None
         except ConnectionError as exc:
             raise DnsError(str(exc)) from None
         finally:
-            self._in_flight -= 1
+            self.in_flight -= 1
 
-    async def _ask(self, query: Query, deadline: float) -> Response:
-        """Ask one upstream after the other until one replies."""
+    async def ask(
+        self,
+        query: Query,
+        deadline: float,
+        first: Proxy | None = None,
+        begun: Begun | None = None,
+    ) -> Response:
+        """Ask one upstream after the other until one replies.
+
+        That may have ``begun`` with the ``first``.
+
+        Raises:
+            DnsError: none did.
+
+        """
         last = ""
         failed = refused = 0
-        for proxy in self._candidates():
+        for proxy in chain((first,) if first else (), self._candidates()):
             if self._now() >= deadline:
                 break
             try:
-                reply = await proxy.ask(query, deadline)
+                reply = await proxy.ask(query, deadline, begun)
             except OSError as exc:
+                begun = None
                 last = failure(exc)
                 proxy.doubt()
                 failed += 1
                 if failed == self._most_tries:
                     break
                 continue
+            begun = None
             refused += reply.rcode in self.options.failover
             if reply.rcode in self.options.failover and refused < len(self.proxies):
                 continue
-            return _response(query, reply, proxy)
+            return response(query, reply, proxy)
         raise DnsError(last or "no healthy proxies")
 
     @property
@@ -179,6 +207,13 @@ class Line:
         if most is None:
             return 2 * len(self.proxies)
         return most or MAX_TRIES
+
+    def ordinary(self, now: float) -> Proxy | None:
+        """Return whom to ask first, if nothing is known against any upstream."""
+        for proxy in self.proxies:
+            if not proxy.is_ordinary(now):
+                return None
+        return self.proxies[0] if len(self.proxies) == 1 else self._order()[0]
 
     def _candidates(self) -> Iterator[Proxy]:
         """Yield upstreams to try, over and over, those that are down left out.
@@ -195,7 +230,12 @@ class Line:
             yield self._site.edges.random.choice(self.proxies)
 
 
-def _response(query: Query, reply: Reply, proxy: Proxy) -> Response:
+def key_of(query: Query) -> tuple[Question, int, Opt | None, str]:
+    """Return what must be equal for two queries to be one to an upstream."""
+    return query.question, relayed_flags(query), relayed_opt(query), query.transport
+
+
+def response(query: Query, reply: Reply, proxy: Proxy) -> Response:
     """Return what the client gets of ``reply``.
 
     Raises:
@@ -205,5 +245,5 @@ def _response(query: Query, reply: Reply, proxy: Proxy) -> Response:
     own = scrubbed(query.question, reply)
     if reply.answer and not own.answer and reply.rcode == Rcode.NOERROR:
         raise DnsError(f"{proxy.upstream} gave records of other names only")
-    response = response_of(own, query.opt)
-    return replace(response, rule="forward/reply", sources=proxy.sources)
+    given = response_of(own, query.opt)
+    return replace(given, rule="forward/reply", sources=proxy.sources)

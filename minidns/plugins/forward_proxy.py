@@ -1,11 +1,13 @@
 """One upstream of a ``forward`` line: how it is asked, and how it fares."""
 
+from bisect import bisect_left
 from collections.abc import Awaitable, Iterator
 from os import urandom
 from secrets import randbits
+from typing import NamedTuple
 
 from minidns.core.message import Reply
-from minidns.core.metrics import TIME_BUCKETS, Labels
+from minidns.core.metrics import TIME_BUCKETS
 from minidns.core.model import AD, CD, RD, TC, Opt, Query, Question, Source
 from minidns.core.rdata import NS, rcode_name
 from minidns.core.relay import REFUSES_EDNS, Asked, without_hop_by_hop
@@ -25,6 +27,14 @@ _SMALLEST = 512
 """Bytes a reply over UDP may always have (RFC 1035 2.3.4)."""
 
 
+class Begun(NamedTuple):
+    """A query that was sent to an upstream by UDP, as ``ask`` would have done."""
+
+    reply: Awaitable[Reply]
+    at: float
+    """When it was sent."""
+
+
 class Proxy:
     """An upstream, asked by the options of its line."""
 
@@ -36,7 +46,7 @@ class Proxy:
             transport: upstream._replace(transport=transport)
             for transport in ("udp", "tcp", "tls")
         }
-        self._labels: dict[int, Labels] = {}
+        self._cells: dict[int, list[float]] = {}
         self._options = options
         self._exchange, self._now = site.edges.exchange, site.edges.now
         self._health = Health(
@@ -65,6 +75,17 @@ class Proxy:
         """Whether it failed, and no check has been answered since."""
         return self._health.in_doubt
 
+    def is_ordinary(self, now: float) -> bool:
+        """Return whether nothing is known against it, and it is asked by UDP."""
+        health, options = self._health, self._options
+        return (
+            not health.in_doubt
+            and not 0 < options.max_fails < health.fails
+            and self.upstream.transport == "udp"
+            and not options.force_tcp
+            and now >= self._plain_until
+        )
+
     @property
     def failed_checks(self) -> int:
         """Checks in a row that failed."""
@@ -83,8 +104,10 @@ class Proxy:
             return "tcp"
         return "udp" if self._options.prefer_udp else client
 
-    def ask(self, query: Query, deadline: float) -> Awaitable[Reply]:
-        """Return the upstream's reply to ``query``.
+    def ask(
+        self, query: Query, deadline: float, begun: "Begun | None" = None
+    ) -> Awaitable[Reply]:
+        """Return the upstream's reply to ``query``, which may have ``begun`` already.
 
         Raises:
             OSError: there is none.
@@ -92,12 +115,14 @@ class Proxy:
         """
         transport = self.transport(query.transport)
         if transport == "udp" and self._options.prefer_udp:
-            return self._preferring_udp(query, deadline)
-        return self._with_edns(query, transport, deadline)
+            return self._preferring_udp(query, deadline, begun)
+        return self._with_edns(query, transport, deadline, begun)
 
-    async def _preferring_udp(self, query: Query, deadline: float) -> Reply:
+    async def _preferring_udp(
+        self, query: Query, deadline: float, begun: "Begun | None"
+    ) -> Reply:
         """Ask by UDP, and by TCP if the reply is cut short."""
-        reply = await self._with_edns(query, "udp", deadline)
+        reply = await self._with_edns(query, "udp", deadline, begun)
         if not reply.flags & TC:
             return reply
         try:
@@ -107,17 +132,27 @@ class Proxy:
                 raise
             return reply  # half an answer that says so is better than none
 
-    async def _with_edns(self, query: Query, transport: str, deadline: float) -> Reply:
+    async def _with_edns(
+        self,
+        query: Query,
+        transport: str,
+        deadline: float,
+        begun: "Begun | None" = None,
+    ) -> Reply:
         """Ask with the client's OPT; once without if the upstream refuses EDNS."""
-        started = self._now()
+        started = begun.at if begun else self._now()
         opt = relayed_opt(query) if started >= self._plain_until else None
-        reply = await self._once(query, transport, opt, deadline - started)
-        self._observe(reply, started)
+        reply = await (
+            begun.reply
+            if begun
+            else self._once(query, transport, opt, deadline - started)
+        )
+        self.observe(reply.rcode, started)
         if opt is None or reply.opt is not None or reply.rcode not in REFUSES_EDNS:
             return reply
         started = self._now()
         plain = await self._once(query, transport, None, deadline - started)
-        self._observe(plain, started)
+        self.observe(plain.rcode, started)
         if plain.rcode not in REFUSES_EDNS:
             self._plain_until = self._now() + PLAIN_S
         return plain
@@ -130,7 +165,7 @@ class Proxy:
         question, spelled = query.question, query.spelled
         ident = next(_idents)
         flags = query.flags & _RELAYED
-        limit = _largest(opt) if transport == "udp" else 65535
+        limit = largest(opt) if transport == "udp" else 65535
         return self._exchange(
             self._over[transport],
             encode_query(question, ident, flags, opt, spelled),
@@ -138,14 +173,18 @@ class Proxy:
             Asked(question, ident, flags, limit, spelled).accept,
         )
 
-    def _observe(self, reply: Reply, started: float) -> None:
-        labels = self._labels.get(reply.rcode) or self._labels_of(reply.rcode)
-        self._seconds.observe(labels, self._now() - started)
+    def observe(self, rcode: int, started: float) -> None:
+        """Count a reply to what was asked at ``started``."""
+        cells = self._cells.get(rcode) or self._cells_of(rcode)
+        seconds = self._now() - started
+        cells[bisect_left(TIME_BUCKETS, seconds)] += 1
+        cells[-1] += seconds
 
-    def _labels_of(self, rcode: int) -> Labels:
+    def _cells_of(self, rcode: int) -> list[float]:
         shown = rcode_name(rcode).removeprefix("RCODE")
-        labels = self._labels[rcode] = ("forward", str(self.upstream), shown)
-        return labels
+        labels = ("forward", str(self.upstream), shown)
+        cells = self._cells[rcode] = self._seconds.cells(labels)
+        return cells
 
     async def _check(self) -> bool:
         """Return whether it gives any DNS reply at all, whatever its rcode."""
@@ -162,6 +201,11 @@ class Proxy:
         except OSError:
             self._failed_checks.inc(("forward", str(to)))
             return False
+
+
+def next_id() -> int:
+    """Return an id that nobody can guess."""
+    return next(_idents)
 
 
 def _unguessable() -> Iterator[int]:
@@ -181,12 +225,18 @@ def relayed_opt(query: Query) -> Opt | None:
     return without_hop_by_hop(query.opt) if query.opt else None
 
 
+def relayed(query: Query) -> tuple[int, Opt | None]:
+    """Return the flags and the OPT that go upstream."""
+    return relayed_flags(query), relayed_opt(query)
+
+
 def relayed_flags(query: Query) -> int:
     """Return the client's flags that go upstream."""
     return query.flags & _RELAYED
 
 
-def _largest(opt: Opt | None) -> int:
+def largest(opt: Opt | None) -> int:
+    """Return how many bytes a reply by UDP may have to a query with ``opt``."""
     return max(_SMALLEST, opt.size) if opt else _SMALLEST
 
 

@@ -151,3 +151,54 @@ async def test_who_comes_after_all_have_left_asks_anew() -> None:
     asking.answers["a"].set_result("192.0.2.1")
     assert await waiting == "192.0.2.1"
     assert asking.asked == ["a", "a"]
+
+
+async def test_who_leads_lets_the_others_wait() -> None:
+    asking = Asking()
+    flight = asking.flights.lead("a", "line")
+    assert flight is not None
+    waiting = [asking.join("a", "line"), asking.join("b", "line")]
+    await settle()
+    assert asking.asked == []
+    assert asking.flights.lead("a", "line") is None  # under way
+    assert asking.flights.lead("c", "line") is None  # not its turn
+    assert flight.is_awaited
+    asking.flights.end(flight)
+    flight.land("led")
+    await settle()
+    assert await waiting[0] == "led"
+    assert asking.asked == ["b"]  # whose turn it is now
+    asking.answers["b"].set_result("asked")
+    assert await waiting[1] == "asked"
+    assert len(asking.flights) == 0
+
+
+async def test_who_leads_may_hand_over() -> None:
+    asking = Asking()
+    flight = asking.flights.lead("a", "line")
+    assert flight is not None
+    waiting, behind = asking.join("a", "line"), asking.join("b", "line")
+    await settle()
+    asking.flights.hand_over(flight, asking.ask("a"))
+    assert asking.asked == ["a"]
+    asking.answers["a"].set_result("asked")
+    assert await waiting == "asked"
+    await settle()
+    asking.answers["b"].set_result("next")
+    assert await behind == "next"
+    assert len(asking.flights) == 0
+
+
+async def test_those_who_wait_may_leave_who_leads() -> None:
+    asking = Asking()
+    flight = asking.flights.lead("a", "line")
+    assert flight is not None
+    waiting = asking.join("a", "line")
+    await settle()
+    waiting.cancel()
+    await settle()
+    assert not flight.is_awaited
+    assert len(asking.flights) == 1  # the leader has not left
+    await asking.flights.stop()
+    asking.flights.end(flight)
+    assert len(asking.flights) == 0

@@ -156,7 +156,7 @@ async def test_the_oldest_makes_room_and_is_counted() -> None:
         for number in range(3):
             slow.append(asyncio.ensure_future(client.ask(port, f"slow{number}.org.")))
             async with asyncio.timeout(5):
-                while len(datagrams._waiting) < min(number + 1, 2):
+                while len(datagrams.waiting) < min(number + 1, 2):
                     await asyncio.sleep(0)
         async with asyncio.timeout(5):
             while not datagrams._dropped.values:
