@@ -91,7 +91,9 @@ class Edge:
         if (tail := self.memory.get(wire[2:], self._now())) is not None:
             self.repeated += 1
             return wire[:2] + tail
-        return await self.fresh(wire, self.memory.expects(wire[2:]))
+        question = wire[2:]
+        expected = self.memory.expects(question), self.memory.expects_like(question)
+        return await self.fresh(wire, expected)
 
     def change(self, event: Event) -> None:
         self.memory.forget(self.cluster.main.apply(event))

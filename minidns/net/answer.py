@@ -36,15 +36,14 @@ class Edge(Protocol):
         """Send a reply."""
         ...
 
-    def ask_chain(
-        self, wire: bytes, client: Client, expected: tuple[bool, bool]
-    ) -> None:
-        """Answer a query by the chain."""
+    def ask_chain(self, wire: bytes, client: Client, *, repeats: bool) -> None:
+        """Answer a query by the chain; ``repeats`` is whether it was asked before."""
         ...
 
 
-Shortcut: TypeAlias = Callable[[bytes, Client, tuple[bool, bool], Edge], bool]
-"""Whether a query is taken care of; else it is for the chain."""
+Shortcut: TypeAlias = Callable[[bytes, Client, bool, Edge], bool]
+"""Whether a query is taken care of; else it is for the chain. The third is whether it
+was asked before."""
 
 
 class Answerer:

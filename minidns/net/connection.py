@@ -226,7 +226,8 @@ class Connection(asyncio.BufferedProtocol):
         if (tail := service.memory.get(question, service.now())) is not None:
             self._say(wire[:2] + tail)
             return
-        expected = service.memory.expects(question)
+        memory = service.memory
+        expected = memory.expects(question), memory.expects_like(question)
         query = service.answerer.decode(wire, "tcp", self._peer, self._local, expected)
         if not isinstance(query, Query):
             self._stopped = True  # after garbage the framing is not trusted

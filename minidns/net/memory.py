@@ -298,13 +298,16 @@ class Memory:
             known = self._repetitions[repeat.tallies] = _Repetitions(repeat.tallies)
         return known
 
-    def expects(self, question: bytes) -> tuple[bool, bool]:
-        """Return whether ``question`` was seen before, and whether it or a sibling.
+    def expects(self, question: bytes) -> bool:
+        """Return whether ``question`` was seen before.
 
         An answer is remembered from the second time on.
         """
-        alike = self._is_again(hash(_family(question)))
-        return self._is_again(hash(question)), alike
+        return self._is_again(hash(question))
+
+    def expects_like(self, question: bytes) -> bool:
+        """Return whether ``question`` or a sibling of it was seen before."""
+        return self._is_again(hash(_family(question)))
 
     def _is_again(self, asked: int) -> bool:
         if asked in self._seen or asked in self._seen_before:

@@ -25,7 +25,7 @@ _LONGEST = 65535
 _NONBLOCK = int(getattr(socket, "SOCK_NONBLOCK", 0))
 _DATAGRAMS = int(socket.SOCK_DGRAM) | _NONBLOCK
 _INET, _INET6 = int(socket.AF_INET), int(socket.AF_INET6)
-_AT_ONCE = 16
+_AT_ONCE = 64
 """Replies read per wake-up: more would keep clients waiting whose answers are there."""
 _TICK_S = 0.02
 """How much later than its deadline an exchange may end."""
@@ -84,27 +84,21 @@ class Sent(Generic[T]):
             text = f"write {self.path}: write: {reason(exc)}"
             raise ConnectionError(text) from None
 
-    def hear(self) -> T | None:
-        """Read a datagram; return what was accepted of it, None if nothing was.
+    def hear(self) -> bytes:
+        """Read a datagram.
 
         Raises:
             BlockingIOError: there is none.
-            OSError: the upstream refuses, or too many came that match nothing.
+            OSError: the upstream refuses.
 
         """
         try:
-            reply = self.sock.recv(_LONGEST)
+            return self.sock.recv(_LONGEST)
         except BlockingIOError:
             raise
         except OSError as exc:
             text = f"read {self.path}: read: {reason(exc)}"
             raise ConnectionError(text) from None
-        found = self.accept(reply)
-        if found is None:
-            self.rejected += 1
-            if self.rejected == MAX_REJECTED:
-                raise Flooded(f"read {self.path}: only replies to other queries")
-        return found
 
 
 class _Awaited(Sent[T]):
@@ -233,7 +227,12 @@ class Outbound:
 
     def _hear(self, query: Sent[Any]) -> None:
         try:
-            found = query.hear()
+            found = query.accept(query.hear())
+            if found is None:
+                query.rejected += 1
+                if query.rejected == MAX_REJECTED:
+                    text = f"read {query.path}: only replies to other queries"
+                    raise Flooded(text)
         except BlockingIOError:
             return  # its checksum was wrong
         except Exception as exc:

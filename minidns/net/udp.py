@@ -227,13 +227,12 @@ class Datagrams:
         expected = self.memory.expects(question)
         shortcut = self._answerer.shortcut
         if shortcut is None or not shortcut(wire, client, expected, self):
-            self.ask_chain(wire, client, expected)
+            self.ask_chain(wire, client, repeats=expected)
 
-    def ask_chain(
-        self, wire: bytes, client: Client, expected: tuple[bool, bool]
-    ) -> None:
-        """Answer by the chain; ``expected`` is what the memory expects."""
+    def ask_chain(self, wire: bytes, client: Client, *, repeats: bool) -> None:
+        """Answer by the chain; ``repeats`` is whether the memory expects the query."""
         peer = client.peer
+        expected = repeats, self.memory.expects_like(wire[2:] + self._tag)
         query = self._answerer.decode(wire, "udp", peer[:2], self._local, expected)
         if query is None:
             return

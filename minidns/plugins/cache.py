@@ -21,7 +21,6 @@ from minidns.core.model import (
     Rcode,
     Repeat,
     Response,
-    RRset,
     Source,
     replace,
 )
@@ -109,26 +108,22 @@ class Cache:
         server: str,
         key: Key,
         response: Response,
+        ttl: int,
         now: float,
-    ) -> int:
-        """Do with addresses that were lacking what ``cache`` does with any answer.
+    ) -> None:
+        """Keep and count a good answer that was lacking, in the form it is to have.
 
-        ``response`` is one RRset and NOERROR. Return the TTL that it has then.
+        ``ttl`` is what its records have by ``level``.
         """
         self._counts.miss(server)
-        bounds, ((name, qtype, ttl, rdata, _),) = self._options.success, response.answer
-        ttl = clamped(min(LONGEST, ttl), bounds.shortest, bounds.longest)
         if ttl > 0:
-            kept = Response(
-                answer=(RRset(name, qtype, ttl, rdata),),
-                aa=True,
-                ra=response.ra,
-                rule=response.rule,
-                sources=response.sources,
-            )
-            evicted = self._stores.put("success", key, Entry(kept, ttl, now))
+            evicted = self._stores.put("success", key, Entry(response, ttl, now))
             self._counts.kept(server, "success", evicted, self._stores)
-        return ttl
+
+    def level(self, ttl: int) -> int:
+        """Return what becomes of the ``ttl`` of a good answer."""
+        bounds = self._options.success
+        return clamped(min(LONGEST, ttl), bounds.shortest, bounds.longest)
 
     def _passed(self, query: Query, response: Response) -> Response:
         """Return ``response`` with one TTL, not kept."""

@@ -58,6 +58,7 @@ _PASSABLE = frozenset(
 )
 """Plugins that do nothing about an address that is not theirs, or what is done here."""
 _NEEDED = frozenset(("cache", "forward"))
+_RULE = "forward/reply"
 _FORMS = 256
 """How many forms are kept; clients of a cluster have a handful."""
 _PLAIN, _WITH_OPT = 4, 15
@@ -131,9 +132,7 @@ class Shortcut:
         """Names with which something else is done."""
         self._forms: dict[tuple[bytes, bytes, int], _Form | None] = {}
 
-    def __call__(
-        self, wire: bytes, client: Client, expected: tuple[bool, bool], edge: Edge
-    ) -> bool:
+    def __call__(self, wire: bytes, client: Client, repeats: bool, edge: Edge) -> bool:
         """Take care of the query in ``wire``; return False if the chain is to."""
         try:
             name, end = asked_name(wire)
@@ -161,7 +160,7 @@ class Shortcut:
         ident = forward_proxy.next_id()
         sent = ident.to_bytes(2) + form.head + wire[12:end] + form.tail
         trip = _Trip(
-            self, edge, client, expected, wire, end, form, key, proxy, flight, sent, now
+            self, edge, client, repeats, wire, end, form, key, proxy, flight, sent, now
         )
         line.in_flight += 1
         edge.waiting.hold(trip)
@@ -204,33 +203,29 @@ class Shortcut:
 
     def take(self, trip: "_Trip", found: Addresses) -> None:
         """Keep, count and pass on what an upstream replied."""
-        form, proxy, now = trip.form, trip.proxy, self.now()
+        form, proxy, cache, now = trip.form, trip.proxy, self._cache, self.now()
+        name, qtype, _ = trip.key.question
+        flags, ttl, rdata, opt = found
         proxy.observe(Rcode.NOERROR, trip.started)
-        given = _given(trip.key.question, found, proxy)
         self.line.flights.end(trip.flight)
-        trip.flight.land(given)
-        ttl = self._cache.keep(form.query.server, trip.key, given, now)
-        qtype, rdata = trip.key.question.qtype, found.rdata
+        ra, ttl = bool(flags & RA), cache.level(ttl)
+        # some resolvers of old discard what is not authoritative (CoreDNS)
+        answer = (RRset(name, qtype, ttl, rdata),)
+        kept = Response(
+            answer=answer, aa=True, ra=ra, rule=_RULE, sources=proxy.sources
+        )
+        cache.keep(form.query.server, trip.key, kept, ttl, now)
+        if trip.flight.waiting:
+            answer = (RRset(name, qtype, found.ttl, rdata),)
+            aa, rd = bool(flags & AA), bool(flags & RD)
+            given = replace(kept, answer=answer, aa=aa, rd=rd, opt=opt)
+            trip.flight.land(given)
         if len(rdata) > 1:
-            rdata = self._arranged(qtype, given).answer[0].rdata
-        reply = _reply(trip, found.flags, ttl, rdata)
+            rdata = self._arranged(qtype, kept).answer[0].rdata
+        reply = _reply(trip, flags, ttl, rdata)
         trip.edge.send(reply + form.reply_opt, trip.client)
         if form.row is not None:
             form.row.add(len(trip.query), len(reply), now - trip.started)
-
-
-def _given(question: Question, found: Addresses, proxy: Proxy) -> Response:
-    """Return what *forward* makes of such a reply."""
-    flags, ttl, rdata, opt = found
-    return Response(
-        answer=(RRset(question.qname, question.qtype, ttl, rdata),),
-        aa=bool(flags & AA),
-        ra=bool(flags & RA),
-        rd=bool(flags & RD),
-        opt=opt,
-        rule="forward/reply",
-        sources=proxy.sources,
-    )
 
 
 def _reply(trip: "_Trip", flags: int, ttl: int, rdata: Sequence[bytes]) -> bytes:
@@ -250,12 +245,12 @@ class _Trip(Sent[Addresses | Reply]):
         "client",
         "edge",
         "end",
-        "expected",
         "flight",
         "form",
         "key",
         "proxy",
         "query",
+        "repeats",
         "shortcut",
         "started",
     )
@@ -265,7 +260,7 @@ class _Trip(Sent[Addresses | Reply]):
         shortcut: Shortcut,
         edge: Edge,
         client: Client,
-        expected: tuple[bool, bool],
+        repeats: bool,
         query: bytes,
         end: int,
         form: _Form,
@@ -280,7 +275,7 @@ class _Trip(Sent[Addresses | Reply]):
         self.shortcut = shortcut
         self.edge = edge
         self.client = client
-        self.expected = expected
+        self.repeats = repeats
         self.query = query
         self.end = end
         """Of the name in the query."""
@@ -355,7 +350,7 @@ class _Trip(Sent[Addresses | Reply]):
         """Let the chain answer, with an exchange that has begun."""
         line, deadline = self.shortcut.line, self.started + DEADLINE_S
         begun = Begun(reply, self.started)
-        self.edge.ask_chain(self.query, self.client, self.expected)
+        self.edge.ask_chain(self.query, self.client, repeats=self.repeats)
         ask = partial(line.ask, self._whole(), deadline, self.proxy, begun)
         line.flights.hand_over(self.flight, ask)
 
