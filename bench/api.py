@@ -37,6 +37,19 @@ class Api:
         path = f"{_slices(cluster.namespace(number))}/{new['metadata']['name']}"
         self._ask("PATCH", path, {"endpoints": new["endpoints"]}, _MERGE)
 
+    def make_bystanders(self) -> None:
+        """Create a ConfigMap in each namespace: an object that no DNS follows."""
+        for number in range(min(cluster.SPACES, len(self.counts))):
+            meta = {"name": "bystander", "namespace": cluster.namespace(number)}
+            body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}
+            self._ask("POST", _config_maps(number), body)
+
+    def change_bystander(self, number: int, address: str) -> None:
+        """Write as much as ``move_endpoint`` does, but nothing that DNS sees."""
+        new = cluster.slice_of(number, self.counts[number], address)
+        data = {"data": {"endpoints": json.dumps(new["endpoints"])}}
+        self._ask("PATCH", f"{_config_maps(number)}/bystander", data, _MERGE)
+
     def restart(self, down_s: float, *, streaming: bool) -> None:
         """Restart, and answer the next watches with 410: all lists have to be anew.
 
@@ -102,6 +115,10 @@ class Api:
             if time.monotonic() > end:
                 raise SystemExit(f"no answer to {method} {path}")
             time.sleep(0.05)
+
+
+def _config_maps(number: int) -> str:
+    return f"/api/v1/namespaces/{cluster.namespace(number)}/configmaps"
 
 
 def _slices(namespace: str = "") -> str:

@@ -79,7 +79,7 @@ def speed_chart(figures: Figures) -> str:
     """Return CPU per query, a group of bars for each workload."""
     servers = figures.servers
     rows = []
-    for name in (*(each.name for each in WORKLOADS), "mix-changing"):
+    for name in (*(each.name for each in WORKLOADS), "mix-beside", "mix-changing"):
         values = {
             server: median
             for server in servers

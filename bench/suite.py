@@ -112,9 +112,10 @@ def _side_by_side(plan: Plan, at: Place, figures: Figures, say: Say) -> None:
                 compare(workload, subjects, at, plan, figures)
         dns = [subject for subject in subjects if subject.is_dns]
         if plan.wants("mix-changing"):
-            say("mix-changing")
-            with _changing(at, plan, len(dns)):
-                compare(MIX, dns, at, plan, figures, "mix-changing")
+            for name, options in (("mix-beside", ["--unseen"]), ("mix-changing", [])):
+                say(name)
+                with _changing(at, plan, len(dns), options):
+                    compare(MIX, dns, at, plan, figures, name)
         if plan.wants("half-capacity"):
             say("half-capacity")
             _half(dns, at, plan, figures)
@@ -149,11 +150,14 @@ def compare(
 
 
 @contextlib.contextmanager
-def _changing(at: Place, plan: Plan, subjects: int) -> Iterator[None]:
+def _changing(
+    at: Place, plan: Plan, subjects: int, options: Sequence[str]
+) -> Iterator[None]:
     """Let changes arrive for as long as the runs may take."""
     seconds = (plan.runs + 1) * (plan.seconds + 1) * subjects
     command = [sys.executable, "-m", "bench.churn", str(at.kubeconfig)]
     command += map(str, (at.services, at.endpoints, CHANGES_PER_S, seconds))
+    command += options
     with subprocess.Popen(pinned(command, LOAD_CORE)) as churn:
         try:
             yield

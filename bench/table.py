@@ -14,6 +14,7 @@ TITLES = {
     "external-new": "external names not in the cache",
     "mix": "the mix of a real cluster",
     "tcp": "the mix over TCP, 20 connections",
+    "mix-beside": "the mix beside 100 writes a second of no matter to DNS",
     "mix-changing": "the mix with 100 changes a second",
     "half-capacity": "latency at half of its own capacity",
     "same-rate": "latency at half of the slowest's capacity",

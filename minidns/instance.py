@@ -13,7 +13,7 @@ from minidns.core.model import Handler, Name
 from minidns.kube.resource import Access, ListWatch, Resource
 from minidns.net.answer import Answerer
 from minidns.plugins.setup import Edges, HttpHandler, Site
-from minidns.plugins.shortcut import Shortcut, shortcut
+from minidns.shortcut import Shortcut, shortcut
 
 if TYPE_CHECKING:
     from minidns.kube.relay import Relay

@@ -21,7 +21,7 @@ from minidns.net import udp
 from minidns.net.answer import Answerer
 from minidns.net.exchange import Sockets
 from minidns.net.memory import Memory
-from minidns.plugins.shortcut import Shortcut
+from minidns.shortcut import Shortcut
 from tests.net import client
 from tests.net.resolvers import (
     Call,
