@@ -67,7 +67,7 @@ def name_servers(store: Store, local: Sequence[str], options: Options) -> NameSe
     """
     slices = [each for address in local for each in store.slices_at(address)]
     keys: list[Hashable] = [("address", address) for address in local]
-    keys += [("service", *each.service) for each in slices]
+    keys += [(of, *each.service) for each in slices for of in ("service", "endpoints")]
     if not slices:
         direct = tuple((NAME_SERVER, address) for address in local)
         return NameServers(direct, (), tuple(keys))

@@ -107,7 +107,11 @@ class External:
         slices = [each for address in local for each in store.slices_at(address)]
         keys: Keys = (
             *(("address", address) for address in local),
-            *(("service", *each.service) for each in slices),
+            *(
+                (of, *each.service)
+                for each in slices
+                for of in ("service", "endpoints")
+            ),
         )
         if not slices:
             return keys, local

@@ -89,6 +89,7 @@ class ExternalLookup:
         shows = service.headless or asked.endpoint
         if self.rules.headless and not outside and shows:
             rule = "external/endpoint"
+            keys = (*keys, ("endpoints", *service.key))
             slices = self._store.slices_of(service.key)
             found = self._lookup.groups(service, slices, asked)
             sources += tuple(cited("EndpointSlice", each) for each, _ in found)

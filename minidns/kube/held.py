@@ -8,6 +8,7 @@ answers, and not at all once it shows up in any slice of its Service, ready or n
 its Service or Pod is gone. An endpoint that merely turned unready is never held.
 """
 
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Set
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ class _Left(NamedTuple):
     until: float
 
     def keys(self) -> tuple[Hashable, ...]:
-        return ("service", *self.slice.service), ("address", self.address)
+        return ("endpoints", *self.slice.service), ("address", self.address)
 
 
 class Held:
@@ -33,6 +34,8 @@ class Held:
         self.hold_s = hold_s
         self._now = now
         self._left: dict[Key, tuple[_Left, ...]] = {}
+        self._order: deque[_Left] = deque()
+        """By the time when each is to be let go; some have been already."""
 
     def slices_of(self, service: Key) -> tuple[EndpointSlice, ...]:
         """Return what is held of a Service, a slice per endpoint."""
@@ -44,7 +47,10 @@ class Held:
 
     def deadline(self) -> float | None:
         """Return when the first of them is to be let go; None when nothing is held."""
-        return min((each.until for each in self._all()), default=None)
+        order = self._order
+        while order and not self._has(order[0]):
+            order.popleft()
+        return order[0].until if order else None
 
     def left(self, old: EndpointSlice, present: Set[str]) -> None:
         """Hold the ready endpoints of ``old`` whose address is not in ``present``."""
@@ -56,6 +62,7 @@ class Held:
         )
         if gone:
             self._left[old.service] = self._left.get(old.service, ()) + gone
+            self._order += gone
 
     def arrived(self, new: EndpointSlice) -> set[Hashable]:
         """Let go of what ``new`` has again; return the keys of what that changes."""
@@ -80,8 +87,13 @@ class Held:
 
     def expire(self) -> set[Hashable]:
         """Let go of those whose time is over; return the keys of what that changes."""
-        now = self._now()
-        return self._drop(each for each in self._all() if each.until <= now)
+        now, order, over = self._now(), self._order, []
+        while order and order[0].until <= now:
+            over.append(order.popleft())
+        return self._drop(filter(self._has, over))
+
+    def _has(self, one: _Left) -> bool:
+        return any(each is one for each in self._left.get(one.slice.service, ()))
 
     def _all(self) -> list[_Left]:
         return [each for held in self._left.values() for each in held]

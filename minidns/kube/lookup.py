@@ -106,6 +106,7 @@ class Lookup:
         self, service: Service, asked: Asked, sources: Sources, keys: Keys
     ) -> Match | Miss:
         if self.options.ignore_empty and not self.imports:
+            keys += _endpoints_of(service)
             slices = self.store.slices_of(service.key)
             sources += tuple(cited("EndpointSlice", each) for each in slices)
             if not any(end.ready for each in slices for end in each.endpoints):
@@ -127,6 +128,7 @@ class Lookup:
         if not self.options.endpoints:
             sources += (option("noendpoints"),)
             return Miss(False, "negative/noendpoints", sources, keys)
+        keys += _endpoints_of(service)
         slices = self.store.slices_of(service.key)
         found = self.groups(service, slices, asked)
         held = () if found else self.store.held.slices_of(service.key)
@@ -186,6 +188,7 @@ class Lookup:
         """Return whether ``_tcp`` and the like have named ports below (RFC 8020)."""
         ports = service.ports
         if service.headless:
+            keys += _endpoints_of(service)
             slices = self.store.slices_of(service.key)
             ready = [s for s in slices if any(end.ready for end in s.endpoints)]
             sources += tuple(cited("EndpointSlice", each) for each in slices)
@@ -213,7 +216,7 @@ class Lookup:
         if inside:
             return replace(every, rule=f"zonal/{asked.directive}", groups=inside)
         if asked.directive == "pin":
-            return Miss(True, "zonal/pin-nothing-there", every.sources, keys)
+            return Miss(True, "zonal/pin-nothing-there", every.sources, every.keys)
         return replace(every, rule="zonal/prefer-elsewhere")
 
     def _pod(self, asked: Asked, sources: Sources, keys: Keys) -> Match | Miss:
@@ -238,6 +241,11 @@ class Lookup:
 
     def _rule(self, rule: str) -> str:
         return f"import-{rule}" if self.imports else rule
+
+
+def _endpoints_of(service: Service) -> Keys:
+    """Return what an answer depends on that its slices have a part in."""
+    return (("endpoints", *service.key),)
 
 
 def _external(

@@ -4,10 +4,10 @@ The only mutable thing between the API and an answer. Its law: whatever the hist
 events, it answers as a store would that was given its present objects alone.
 
 ``apply`` says what an event touched, in the keys that remembered answers depend on:
-``("namespace", name)``; ``("service", namespace, name)`` for the Service and any of its
-slices; ``("address", text)`` for whoever has it, ``("external", text)`` outside the
-cluster; ``("pod", namespace, address)``. An event that changes nothing DNS can see
-touches nothing.
+``("namespace", name)``; ``("service", namespace, name)`` for the Service itself,
+``("endpoints", namespace, name)`` for its slices; ``("address", text)`` for whoever has
+it, ``("external", text)`` outside the cluster; ``("pod", namespace, address)``. An event
+that changes nothing DNS can see touches nothing.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Set
@@ -188,7 +188,7 @@ class Store:
         self._slices_at.move(key, _addresses(old, was), _addresses(new, now))
         changed = _named(old, was) ^ _named(new, now)
         touched: Touched = {("address", end.address) for _, end in changed}
-        touched |= {("service", *owner) for owner in _owner(old) | _owner(new)}
+        touched |= {("endpoints", *owner) for owner in _owner(old) | _owner(new)}
         if old and self.held.hold_s and old.service in self.services:
             slices = self.slices_of(old.service)
             present = {end.address for each in slices for end in each.endpoints}

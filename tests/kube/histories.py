@@ -33,6 +33,7 @@ PORTS = (
     (Port("http", "TCP", 80),),
     (Port("", "TCP", 80), Port("dns", "UDP", 53)),
 )
+OUTSIDE = ((), (), ("192.0.2.1",), ("192.0.2.1", "lb.example.net"))
 CLUSTER_IPS = (("None",), ("None",), IPS[:1], IPS[1:], ())
 
 
@@ -51,7 +52,8 @@ def _service(rng: Random) -> Service:
         rng.choice(CLUSTER_IPS),
         rng.choice(TARGETS),
         rng.choice(PORTS),
-        meta=_meta(rng),
+        rng.choice(OUTSIDE),
+        _meta(rng),
     )
 
 

@@ -106,7 +106,10 @@ def test_held_for_a_bounded_moment() -> None:
     assert timeline.store.expire() == set()
     assert timeline.missing() == []
     timeline.time = HOLD_S
-    assert timeline.store.expire() == {("service", "a", "db"), ("address", "10.0.0.1")}
+    assert timeline.store.expire() == {
+        ("endpoints", "a", "db"),
+        ("address", "10.0.0.1"),
+    }
     assert len(timeline.missing()) == len(QUESTIONS)
     assert timeline.store.held.deadline() is None
 
@@ -123,7 +126,7 @@ def test_let_go_at_once(event: Event) -> None:
     timeline = left(Applied(pod("a/one", "10.0.0.1")))
     assert timeline.missing() == []
     touched = timeline.store.apply(event)
-    assert touched >= {("service", "a", "db"), ("address", "10.0.0.1")}
+    assert touched >= {("endpoints", "a", "db"), ("address", "10.0.0.1")}
     assert len(timeline.missing()) == len(QUESTIONS)
 
 

@@ -73,20 +73,20 @@ TOUCHES: dict[str, tuple[Event, str]] = {
     ),
     "slice-endpoint-turns-ready": (
         Applied(slice_of("a/web", "10.0.0.1 10.0.0.2=h 10.0.0.3")),
-        "service/a/web address/10.0.0.3",
+        "endpoints/a/web address/10.0.0.3",
     ),
     "slice-hostname": (
         Applied(slice_of("a/web", "10.0.0.1=x 10.0.0.2=h !10.0.0.3")),
-        "service/a/web address/10.0.0.1",
+        "endpoints/a/web address/10.0.0.1",
     ),
-    "slice-ports": (Applied(replace(SLICE, ports=())), "service/a/web"),
+    "slice-ports": (Applied(replace(SLICE, ports=())), "endpoints/a/web"),
     "slice-changes-hands": (
         Applied(replace(SLICE, service=Key("a", "other"))),
-        "service/a/web service/a/other address/10.0.0.1 address/10.0.0.2",
+        "endpoints/a/web endpoints/a/other address/10.0.0.1 address/10.0.0.2",
     ),
     "slice-loses-its-label": (
         Applied(replace(SLICE, service=Key("a", ""))),
-        "service/a/web address/10.0.0.1 address/10.0.0.2",
+        "endpoints/a/web address/10.0.0.1 address/10.0.0.2",
     ),
     "slice-of-nobody": (
         Applied(replace(SLICE, key=Key("a", "x"), service=Key("a", ""))),
@@ -94,7 +94,7 @@ TOUCHES: dict[str, tuple[Event, str]] = {
     ),
     "slice-deleted": (
         Deleted(EndpointSlice, SLICE.key),
-        "service/a/web address/10.0.0.1 address/10.0.0.2",
+        "endpoints/a/web address/10.0.0.1 address/10.0.0.2",
     ),
     "pod-added": (Applied(pod("a/q", "10.0.0.8")), "pod/a/10.0.0.8"),
     "pod-without-address": (Applied(pod("a/q", "")), ""),

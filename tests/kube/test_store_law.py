@@ -9,6 +9,8 @@ from minidns.core import names
 from minidns.core.rdata import type_number
 from minidns.kube.answers import Answers
 from minidns.kube.events import Applied, Event
+from minidns.kube.external import External
+from minidns.kube.external_lookup import Rules
 from minidns.kube.outcome import Inquiry, Outcome
 from minidns.kube.store import Store
 from tests.kube.histories import BODIES, LOCAL, QUESTIONS, histories
@@ -116,6 +118,48 @@ def test_an_answer_none_of_whose_keys_was_touched_is_as_before(
         touched = store.expire() | store.apply(event)
         after = everything(made)
         for old, new, question in zip(before, after, QUESTIONS, strict=True):
+            if touched.isdisjoint(old.keys):
+                assert seen(old) == seen(new), (question, event)
+        before = after
+
+
+EXTERNAL = ("example.org.", "in-addr.arpa.")
+EXTERNAL_QUESTIONS = (
+    *(
+        (f"{label}{name}.{namespace}.example.org.", qtype)
+        for label in ("", "h.", "10-0-0-1.", "_http._tcp.")
+        for name in ("s", "t")
+        for namespace in ("a", "b")
+        for qtype in ("A", "AAAA", "SRV")
+    ),
+    ("example.org.", "NS"),
+    ("ns1.dns.example.org.", "A"),
+    ("1.2.0.192.in-addr.arpa.", "PTR"),
+)
+
+
+def everything_outside(made: External) -> list[Outcome]:
+    found = []
+    for name, qtype in EXTERNAL_QUESTIONS:
+        zone = names.longest(EXTERNAL, name)
+        assert zone is not None
+        inquiry = Inquiry(name, type_number(qtype), zone, zone, name)
+        found.append(made.answer(inquiry))
+    return found
+
+
+@settings(deadline=None, max_examples=100)
+@given(histories, BODIES, st.booleans())
+def test_nor_is_one_from_outside(
+    history: list[Event], body: str, headless: bool
+) -> None:
+    store, _ = played([])
+    made = External(Rules(EXTERNAL, headless=headless), answers(store, body))
+    before = everything_outside(made)
+    for event in history:
+        touched = store.apply(event)
+        after = everything_outside(made)
+        for old, new, question in zip(before, after, EXTERNAL_QUESTIONS, strict=True):
             if touched.isdisjoint(old.keys):
                 assert seen(old) == seen(new), (question, event)
         before = after

@@ -393,7 +393,7 @@ async def test_held_endpoints_are_let_go_in_time() -> None:
         assert (await k.ask(f"h.a.{SVC}")).rule == "headless/held"
         k.forgotten.clear()
         await k.world.clock.advance(2.1)
-        assert ("service", "a", "h") in k.forgotten
+        assert ("endpoints", "a", "h") in k.forgotten
         assert (await k.ask(f"h.a.{SVC}")).rcode == Rcode.NXDOMAIN
 
 
