@@ -29,6 +29,7 @@ from tests.net.resolvers import (
     Script,
     answer_well,
     good,
+    held_until,
     reply,
     say_nothing,
 )
@@ -393,13 +394,8 @@ async def test_names_with_which_something_else_is_done(
 
 async def test_equal_questions_are_one_whoever_asks_and_however() -> None:
     go = asyncio.Event()
-
-    async def later(call: Call) -> None:
-        await go.wait()
-        call.send(good(call.wire))
-
     async with (
-        Resolver(later) as resolver,
+        Resolver(held_until(go)) as resolver,
         serving(f"cache\n{forward(resolver)}") as server,
     ):
         asking = [asyncio.create_task(server.ask(question())) for _ in range(50)]
@@ -484,13 +480,8 @@ async def test_a_forged_reply_neither_wins_nor_ends_the_wait() -> None:
 
 async def test_the_oldest_makes_room_and_leaves_the_others_their_answer() -> None:
     go = asyncio.Event()
-
-    async def later(call: Call) -> None:
-        await go.wait()
-        call.send(good(call.wire))
-
     async with (
-        Resolver(later) as resolver,
+        Resolver(held_until(go)) as resolver,
         serving(f"cache\n{forward(resolver)}", in_flight=2) as server,
     ):
         line = server.loaded.sites[0].shortcut["forward"][0]
@@ -515,13 +506,8 @@ async def test_the_oldest_makes_room_and_leaves_the_others_their_answer() -> Non
 
 async def test_closing_lets_what_is_asked_be_answered() -> None:
     go = asyncio.Event()
-
-    async def later(call: Call) -> None:
-        await go.wait()
-        call.send(good(call.wire))
-
     async with (
-        Resolver(later) as resolver,
+        Resolver(held_until(go)) as resolver,
         serving(f"cache\n{forward(resolver)}") as server,
     ):
         asking = asyncio.create_task(server.ask(question()))

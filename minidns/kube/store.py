@@ -5,9 +5,9 @@ events, it answers as a store would that was given its present objects alone.
 
 ``apply`` says what an event touched, in the keys that remembered answers depend on:
 ``("namespace", name)``; ``("service", namespace, name)`` for the Service itself,
-``("endpoints", namespace, name)`` for its slices; ``("address", text)`` for whoever has
-it, ``("external", text)`` outside the cluster; ``("pod", namespace, address)``. An event
-that changes nothing DNS can see touches nothing.
+``("endpoints", namespace, name)`` for its slices; ``("address", text)`` for whoever
+has it, ``("external", text)`` outside the cluster; ``("pod", namespace, address)``. An
+event that changes nothing DNS can see touches nothing.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Set

@@ -12,6 +12,7 @@ each timer costs more than the exchange itself.
 import asyncio
 import select
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -35,7 +36,7 @@ class Flooded(ConnectionError):
     """So many wrong replies over UDP that somebody seems to be guessing."""
 
 
-class Sent(Generic[T]):
+class Sent(ABC, Generic[T]):
     """One query, until it is answered or given up; what becomes of it, others say."""
 
     __slots__ = ("deadline", "fd", "is_over", "rejected", "sock", "to", "wire")
@@ -52,17 +53,17 @@ class Sent(Generic[T]):
         self.fd = -1
         """The socket's, while it is open."""
 
+    @abstractmethod
     def accept(self, wire: bytes) -> T | None:
         """Return what there is in a reply, None if it is none to this query."""
-        raise NotImplementedError
 
+    @abstractmethod
     def landed(self, found: T) -> None:
         """Take what was accepted; called once, unless ``failed`` is."""
-        raise NotImplementedError
 
+    @abstractmethod
     def failed(self, error: Exception) -> None:
         """Be told of Flooded, TimeoutError, OSError; or of what ``accept`` raised."""
-        raise NotImplementedError
 
     @property
     def path(self) -> str:
@@ -104,7 +105,7 @@ class Sent(Generic[T]):
 class _Awaited(Sent[T]):
     """One that a coroutine waits for."""
 
-    __slots__ = ("accept", "found")
+    __slots__ = ("_accept", "found")
 
     def __init__(
         self,
@@ -114,8 +115,11 @@ class _Awaited(Sent[T]):
         accept: Callable[[bytes], T | None],
     ) -> None:
         super().__init__(to, wire, deadline)
-        self.accept = accept  # type: ignore[method-assign,assignment]
+        self._accept = accept
         self.found: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+    def accept(self, wire: bytes) -> T | None:
+        return self._accept(wire)
 
     def landed(self, found: T) -> None:
         if not self.found.done():

@@ -100,11 +100,7 @@ class Datagrams:
         self._flushing = False
         most = max_in_flight or fair_share(MAX_IN_FLIGHT)
         self.waiting = Waiting(most, self._count_dropped)
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-        wildcard = _is_wildcard(sock)
-        if wildcard:
-            _ask_for_destination(sock)
+        wildcard = _prepared(sock)
         use = batches and batch.is_known()
         self._batch = Batch(sock, wildcard=wildcard) if use else None
         self._read = self._drain_batch if use else self._drain
@@ -321,8 +317,14 @@ def _drops(sock: socket.socket) -> int:
     return int(total)
 
 
-def _is_wildcard(sock: socket.socket) -> bool:
-    return sock.getsockname()[0] in ("0.0.0.0", "::")
+def _prepared(sock: socket.socket) -> bool:
+    """Set ``sock`` up; return whether it is told where each datagram was sent to."""
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+    wildcard = sock.getsockname()[0] in ("0.0.0.0", "::")
+    if wildcard:
+        _ask_for_destination(sock)
+    return wildcard
 
 
 def _ask_for_destination(sock: socket.socket) -> None:

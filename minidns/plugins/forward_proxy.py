@@ -77,12 +77,11 @@ class Proxy:
 
     def is_ordinary(self, now: float) -> bool:
         """Return whether nothing is known against it, and it is asked by UDP."""
-        health, options = self._health, self._options
         return (
-            not health.in_doubt
-            and not 0 < options.max_fails < health.fails
+            not self.in_doubt
+            and not self.is_down
             and self.upstream.transport == "udp"
-            and not options.force_tcp
+            and not self._options.force_tcp
             and now >= self._plain_until
         )
 

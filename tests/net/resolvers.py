@@ -62,6 +62,16 @@ async def answer_well(call: Call) -> None:
     call.send(good(call.wire))
 
 
+def held_until(go: asyncio.Event) -> Script:
+    """Return a script that answers well, when it may go."""
+
+    async def held(call: Call) -> None:
+        await go.wait()
+        call.send(good(call.wire))
+
+    return held
+
+
 async def say_nothing(call: Call) -> None:
     """Let the query be lost."""
 
