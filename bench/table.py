@@ -12,6 +12,8 @@ TITLES = {
     "new-endpoints": "never-repeated endpoints, by the chain",
     "external-cached": "external names in the cache",
     "external-new": "external names not in the cache",
+    "external-alias": "the same, each an alias",
+    "external-denied": "the same, none exists (NXDOMAIN)",
     "mix": "the mix of a real cluster",
     "tcp": "the mix over TCP, 20 connections",
     "mix-beside": "the mix beside 100 writes a second of no matter to DNS",

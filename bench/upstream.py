@@ -1,5 +1,6 @@
-"""The resolver outside: has an address for every name, and answers at once.
+"""The resolver outside: has an address for nearly every name, and answers at once.
 
+Names below ``alias.example.org`` are aliases; below ``nowhere.example.org`` are none.
 Run as a process (``python -m bench.upstream PORT``), on the generators' core.
 """
 
@@ -14,6 +15,8 @@ A, AAAA = 1, 28
 _RECORD = struct.Struct("!HHHIH")
 _ADDRESS = {A: bytes((192, 0, 2, 1)), AAAA: bytes.fromhex("20010db8") + bytes(12)}
 TTL = 300
+_ALIASES, _NOWHERE = b"\x05alias\x07example", b"\x07nowhere\x07example"
+_TARGET = b"\3cdn\x07example\3net\0"
 _SOA = (
     b"\x02ns\x07example\x03org\0\x04root\x07example\x03org\0"  # mname, rname
     + struct.pack("!5I", 1, 7200, 1800, 86400, 300)
@@ -25,12 +28,18 @@ def reply(wire: bytes) -> bytes:
     end = wire.index(0, 12) + 5
     (qtype,) = struct.unpack_from("!H", wire, end - 4)
     question, data = wire[12:end], _ADDRESS.get(qtype)
-    if data:
-        head = wire[:2] + struct.pack("!5H", 0x8180, 1, 1, 0, 0)
-        return head + question + _RECORD.pack(0xC00C, qtype, 1, TTL, len(data)) + data
-    head = wire[:2] + struct.pack("!5H", 0x8183, 1, 0, 1, 0)
-    soa = struct.pack("!BHHIH", 0, 6, 1, TTL, len(_SOA)) + _SOA
-    return head + question + soa
+    if data is None or _NOWHERE in question:
+        head = wire[:2] + struct.pack("!5H", 0x8183, 1, 0, 1, 0)
+        soa = struct.pack("!BHHIH", 0, 6, 1, TTL, len(_SOA)) + _SOA
+        return head + question + soa
+    alias, owner = b"", 0xC00C
+    if _ALIASES in question:
+        alias = _RECORD.pack(owner, 5, 1, TTL, len(_TARGET)) + _TARGET
+        owner = 0xC000 | end + _RECORD.size
+    head = wire[:2] + struct.pack("!5H", 0x8180, 1, 2 if alias else 1, 0, 0)
+    return (
+        head + question + alias + _RECORD.pack(owner, qtype, 1, TTL, len(data)) + data
+    )
 
 
 async def _connected(

@@ -97,6 +97,16 @@ def external_new(services: int) -> list[Ask]:
     return [Ask(query(f"x{COUNTER}.example.org"))]
 
 
+def external_aliases(services: int) -> list[Ask]:
+    """Return external names that nobody asked before, each an alias."""
+    return [Ask(query(f"x{COUNTER}.alias.example.org"))]
+
+
+def external_denied(services: int) -> list[Ask]:
+    """Return external names that nobody asked before, and that do not exist."""
+    return [Ask(query(f"x{COUNTER}.nowhere.example.org"), NXDOMAIN, False)]
+
+
 def reverse(number: int) -> str:
     """Return the name of the PTR of a Service's address."""
     return ".".join(reversed(cluster.address(number).split("."))) + ".in-addr.arpa"
@@ -135,6 +145,8 @@ WORKLOADS = (
     Workload("new-endpoints", new_endpoints),
     Workload("external-cached", external_cached),
     Workload("external-new", external_new),
+    Workload("external-alias", external_aliases),
+    Workload("external-denied", external_denied),
     Workload("mix", mix),
     Workload("tcp", mix, "tcp"),
 )

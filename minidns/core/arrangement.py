@@ -45,7 +45,9 @@ def round_robin(response: Response, random: Random) -> Response:
     if all(map(_is_settled, sections)):
         return response
     repeat = response.repeat
-    answer, authority, additional = (_turned(each, random) for each in sections)
+    answer, authority, additional = [
+        each if _is_settled(each) else _turned(each, random) for each in sections
+    ]
     return replace(
         response,
         answer=answer,
@@ -58,6 +60,9 @@ def round_robin(response: Response, random: Random) -> Response:
 def _turned(section: Section, random: Random) -> Section:
     if len(section) < 2:
         return tuple(_turned_set(each, random) for each in section)
+    ranks = [_rank(each) for each in section]
+    if ranks[-2] < _ADDRESSES and ranks == sorted(ranks):  # aliases, what they lead to
+        return (*section[:-1], _turned_set(section[-1], random))
     keyed = [(_rank(each), random.random(), each) for each in section]
     movable = [each for each in keyed if each[0] >= _ADDRESSES]
     first = sorted((each for each in section if _rank(each) < _ADDRESSES), key=_rank)

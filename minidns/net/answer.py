@@ -36,6 +36,10 @@ class Edge(Protocol):
         """Send a reply."""
         ...
 
+    def reply(self, query: Query, response: Response, client: Client) -> bytes:
+        """Send ``response``, and return its bytes."""
+        ...
+
     def ask_chain(self, wire: bytes, client: Client, *, repeats: bool) -> None:
         """Answer a query by the chain; ``repeats`` is whether it was asked before."""
         ...

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from minidns.core.metrics import Metrics
-from minidns.core.model import Dropped, Query
+from minidns.core.model import Dropped, Query, Response
 from minidns.net import batch
 from minidns.net.answer import Answerer
 from minidns.net.batch import READ, SLOTS, Ancillary, Batch, Client, SockAddr
@@ -265,6 +265,12 @@ class Datagrams:
         except OSError as exc:  # unreachable, too long, buffer full: the client's loss
             log.debug("cannot reply to %s: %s", client.peer[0], exc)
 
+    def reply(self, query: Query, response: Response, client: Client) -> bytes:
+        """Send ``response``, and return its bytes."""
+        reply = self._answerer.encode(query, response)
+        self.send(reply, client)
+        return reply
+
     def _flush(self) -> None:
         """Send the replies that were made in this turn of the loop."""
         self._flushing = False
@@ -290,8 +296,7 @@ class Datagrams:
             response = await self._answerer.respond(query)
         except Dropped:
             return
-        reply = self._answerer.encode(query, response)
-        self.send(reply, client)
+        reply = self.reply(query, response, client)
         # a change that came while the chain waited may have made the answer stale
         if response.repeat is not None and age == self.memory.age:
             self.memory.put(query.wire[2:] + self._tag, query, response, reply)

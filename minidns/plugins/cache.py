@@ -103,6 +103,11 @@ class Cache:
         stores = self._stores
         return not stores.has(key) or stores.find(key, now) is None
 
+    def take(self, query: Query, key: Key, response: Response) -> Response:
+        """Return what was lacking with one TTL, kept if it may be, and counted."""
+        self._counts.miss(query.server)
+        return self._keep(query, key, response)
+
     def keep(
         self,
         server: str,

@@ -1,5 +1,6 @@
 """The workloads: queries that any resolver reads, and what is right to answer."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import dns.flags
@@ -9,7 +10,7 @@ import dns.rdatatype
 import dns.reversename
 import pytest
 
-from bench import cluster, workloads
+from bench import cluster, upstream, workloads
 from bench.workloads import COUNTER, MIX, WORKLOADS, Ask, Workload
 
 SERVICES = 50
@@ -41,6 +42,24 @@ def test_a_file_holds_them_all(workload: Workload, tmp_path: Path) -> None:
     assert counted == (at > 0)
     if counted:
         assert asks[0].wire[at : at + len(COUNTER)] == COUNTER.encode()
+
+
+@pytest.mark.parametrize(
+    ("make", "types"),
+    [
+        (workloads.external_new, ["A"]),
+        (workloads.external_aliases, ["CNAME", "A"]),
+        (workloads.external_denied, []),
+    ],
+)
+def test_the_upstream_answers_as_expected(
+    make: Callable[[int], list[Ask]], types: list[str]
+) -> None:
+    (ask,) = make(SERVICES)
+    said = dns.message.from_wire(upstream.reply(b"\0\1" + ask.wire))
+    assert read(ask).is_response(said)
+    assert said.rcode() == ask.rcode
+    assert [dns.rdatatype.to_text(each.rdtype) for each in said.answer] == types
 
 
 def test_the_mix_has_its_shares() -> None:
