@@ -183,9 +183,11 @@ _PLAIN_OPT = {
 class _Reader:
     def __init__(self, wire: bytes, asked: str) -> None:
         self._wire = wire
-        self._names: dict[int, tuple[str, bytes, int]] = {}
+        self._names: dict[int, tuple[bytes, int]] = {}
+        self._shown: dict[bytes, str] = {}
         if asked and wire.startswith(packed := names.to_wire(asked), 12):
-            self._names[12] = asked, packed, 12 + len(packed)
+            self._names[12] = packed, 12 + len(packed)
+            self._shown[packed] = asked
         self._opt: Opt | None = None
         self._extended = 0
 
@@ -196,7 +198,8 @@ class _Reader:
         if qd > 1:
             raise Truncated
         if qd:
-            spelled, _, at = self._name(at)
+            packed, at = self._name(at)
+            spelled = self._text(packed)
             qtype, qclass = _QTAIL.unpack_from(self._wire, at)
             question = Question(spelled.lower(), qtype, qclass)
             at += 4
@@ -216,32 +219,55 @@ class _Reader:
             self._opt,
         )
 
-    def _name(self, at: int) -> tuple[str, bytes, int]:
-        """Return the name at ``at`` as text and in wire form, and where it ends.
+    def _name(self, at: int) -> tuple[bytes, int]:
+        """Return the name at ``at`` in wire form, and where it ends.
 
         Once per offset: thousands of records may point at one long name.
         """
         wire = self._wire
-        start, end = at, 0
-        if wire[at] >= 0xC0:
-            start, end = (wire[at] & 0x3F) << 8 | wire[at + 1], at + 2
-            if start >= at:
-                raise Truncated
-        known = self._names.get(start)
-        if known is None:
-            labels, after = read_name(wire, start)
-            packed = b"".join([bytes((len(x),)) + x for x in labels]) + b"\0"
-            known = self._names[start] = (names.text(labels), packed, after)
-        return known[0], known[1], end or known[2]
+        if wire[at] < 0xC0:
+            return self._names.get(at) or self._read_name(at)
+        start = (wire[at] & 0x3F) << 8 | wire[at + 1]
+        if start >= at:
+            raise Truncated
+        known = self._names.get(start) or self._read_name(start)
+        return known[0], at + 2
+
+    def _read_name(self, start: int) -> tuple[bytes, int]:
+        wire, end = self._wire, start
+        while 0 < (length := wire[end]) <= 63:
+            end += length + 1
+        rest = b"\0" if not length else self._known(end, start)
+        if rest is not None and end - start + len(rest) <= names.MAX_NAME:
+            found = wire[start:end] + rest, end + (2 if length else 1)
+        else:
+            labels, end = read_name(wire, start)
+            found = b"".join([bytes((len(x),)) + x for x in labels]) + b"\0", end
+        self._names[start] = found
+        return found
+
+    def _known(self, at: int, start: int) -> bytes | None:
+        """Return the name that a pointer at ``at`` leads to, if it was read before.
+
+        Only backwards from the ``start`` of the name that the pointer is part of.
+        """
+        wire = self._wire
+        if wire[at] < 0xC0:
+            return None
+        to = (wire[at] & 0x3F) << 8 | wire[at + 1]
+        return self._names[to][0] if to < start and to in self._names else None
+
+    def _text(self, packed: bytes) -> str:
+        return self._shown.get(packed) or names.read(packed)
 
     def _section(self, at: int, count: int) -> tuple[tuple[RRset, ...], int]:
         if not count:
             return (), at
         wire, size = self._wire, len(self._wire)
-        found: list[tuple[tuple[str, int, int, int], list[bytes]]] = []
-        last: tuple[str, int, int, int] | None = None
+        found: list[tuple[tuple[bytes, int, int, int], list[bytes]]] = []
+        last: tuple[bytes, int, int, int] | None = None
         for _ in range(count):
-            owner, _, at = self._name(at)
+            owner, at = self._name(at)
             rtype, rclass, ttl, length = _FIXED.unpack_from(wire, at)
             at += _FIXED.size
             end = at + length
@@ -258,7 +284,7 @@ class _Reader:
                 found[-1][1].append(self._rdata(rtype, at, end))
             at = end
         rrsets = [
-            RRset(owner, rtype, ttl, tuple(rdata), rclass)
+            RRset(self._text(owner), rtype, ttl, tuple(rdata), rclass)
             for (owner, rtype, ttl, rclass), rdata in found
         ]
         return tuple(rrsets), at
@@ -273,7 +299,7 @@ class _Reader:
         out = b""
         for part in layout:
             if part == "n":
-                _, packed, at = self._name(at)
+                packed, at = self._name(at)
                 out += packed
             else:
                 size = (

@@ -165,6 +165,10 @@ def from_wire(wire: bytes, at: int = 0) -> str:
         at += size + 1
 
 
+read = lru_cache(maxsize=1024)(from_wire)
+"""Names that come again: those of zones and of what many aliases lead to."""
+
+
 def absolute(name: str) -> Name:
     """Return ``name`` in lower case with its trailing dot.
 

@@ -22,6 +22,7 @@ from minidns.core.model import (
     Rcode,
     Response,
     RRset,
+    Source,
 )
 
 _QR, _OPCODE = 0x8000, 0x7800
@@ -102,6 +103,8 @@ def chain_of(question: Question, answer: Iterable[RRset]) -> frozenset[Name]:
     for rrset in answer:
         if rrset.rtype == rdata.CNAME:
             aliases.setdefault(rrset.owner.lower(), []).append(rrset)
+    if not aliases:
+        return frozenset((question.qname,))
     found, ahead = {question.qname}, [question.qname]
     while ahead and len(found) <= MAX_CHAIN:
         for rrset in aliases.get(ahead.pop(), ()):
@@ -141,16 +144,20 @@ def scrubbed(question: Question, reply: Reply) -> Reply:
 
 
 def _is_plain(question: Question, reply: Reply) -> bool:
-    """Return whether all there is are records of the very name that was asked for."""
-    if reply.authority:
-        return False
+    """Return whether all there is belongs to the very name that was asked for."""
+    qname = question.qname
     for rrset in reply.answer:
-        if rrset.owner != question.qname or rrset.rtype in _LEADING_ON:
+        if rrset.owner != qname or rrset.rtype in _LEADING_ON:
+            return False
+    for rrset in reply.authority:
+        if rrset.rtype == rdata.SOA and not names.is_below(qname, rrset.owner.lower()):
             return False
     return True
 
 
-def response_of(reply: Reply, asked: Opt | None) -> Response:
+def response_of(
+    reply: Reply, asked: Opt | None, rule: str = "", sources: tuple[Source, ...] = ()
+) -> Response:
     """Return what a client whose query had the OPT ``asked`` is given of ``reply``."""
     opt = None
     if reply.opt is not None and asked is not None:
@@ -169,4 +176,6 @@ def response_of(reply: Reply, asked: Opt | None) -> Response:
         tc=bool(flags & TC),
         rd=bool(flags & RD),
         opt=opt,
+        rule=rule,
+        sources=sources,
     )

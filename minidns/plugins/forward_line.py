@@ -21,7 +21,6 @@ from minidns.core.model import (
     Question,
     Rcode,
     Response,
-    replace,
 )
 from minidns.core.names import is_below
 from minidns.core.rdata import HINFO
@@ -245,5 +244,4 @@ def response(query: Query, reply: Reply, proxy: Proxy) -> Response:
     own = scrubbed(query.question, reply)
     if reply.answer and not own.answer and reply.rcode == Rcode.NOERROR:
         raise DnsError(f"{proxy.upstream} gave records of other names only")
-    given = response_of(own, query.opt)
-    return replace(given, rule="forward/reply", sources=proxy.sources)
+    return response_of(own, query.opt, "forward/reply", proxy.sources)

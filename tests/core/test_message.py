@@ -8,10 +8,10 @@ import dns.message
 import dns.rcode
 import dns.rrset
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from minidns.core import message, rdata
+from minidns.core import message, names, rdata
 from minidns.core.message import addresses, decode_reply
 from minidns.core.model import FormatError, Question
 
@@ -151,6 +151,50 @@ def test_thousands_of_records_at_one_long_name_cost_little(rtype: int) -> None:
     finally:
         sys.setprofile(None)
     assert steps < 4000 * 4  # calls, not seconds: per record, not per label
+
+
+TRICKY = st.lists(
+    st.sampled_from((0, 1, 2, 3, 12, 13, 20, 34, 40, 63, 64, 0x61, 0x80, 0xC0, 0xC0)),
+    min_size=4,
+    max_size=40,
+).map(bytes)
+
+
+LONG = b"".join(b"\x3f" + b"a" * 63 for _ in range(3)) + b"\x3b" + b"a" * 59 + b"\0"
+
+
+@settings(max_examples=500)
+@given(TRICKY, st.lists(st.integers(20, 60), min_size=1, max_size=6))
+@example(b"\0\0\1a\xc0\x28\1b\0", [40, 36])  # forward, to what is known
+@example(b"\1a\x80\x0c", [12, 34])  # no pointer
+@example(LONG + b"\1b\xc0\x22", [34, 34 + len(LONG)])  # 255 bytes
+@example(LONG + b"\2bb\xc0\x22", [34, 34 + len(LONG)])  # and one more
+def test_names_read_once_are_those_followed_one_by_one(
+    junk: bytes, pointers: list[int]
+) -> None:
+    head = struct.pack("!6H", 1, 0x8000, 1, 1 + len(pointers), 0, 0)
+    wire = head + b"\3www\1a\0\0\1\0\1"
+    wire += b"\0" + struct.pack("!HHIH", 10, 1, 0, len(junk)) + junk
+    owners = []
+    for number, to in enumerate(pointers):
+        owners.append(len(wire))
+        wire += struct.pack("!HHHIHB", 0xC000 | to, 12, 1, number, 1, 0)
+    try:
+        found = [b".".join(message.read_name(wire, each)[0]) for each in owners]
+    except (message.Truncated, IndexError):
+        with pytest.raises(FormatError):
+            decode_reply(wire)
+        return
+    assert [flat(each.owner) for each in decode_reply(wire).answer[1:]] == found
+
+
+def flat(name: str) -> bytes:
+    """Return the labels of ``name``, joined by dots."""
+    wire, labels, at = names.to_wire(name), [], 0
+    while size := wire[at]:
+        labels.append(wire[at + 1 : at + 1 + size])
+        at += size + 1
+    return b".".join(labels)
 
 
 def test_skip_record_does_not_follow_pointers() -> None:
