@@ -166,7 +166,7 @@ def from_wire(wire: bytes, at: int = 0) -> str:
 
 
 read = lru_cache(maxsize=1024)(from_wire)
-"""Names that come again: those of zones and of what many aliases lead to."""
+"""``from_wire`` for names that come again: of zones, and what many aliases lead to."""
 
 
 def absolute(name: str) -> Name:
