@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from minidns.core import values
 from minidns.core.edns import bare_opt
-from minidns.core.message import Addresses, Reply, Truncated, addresses
+from minidns.core.message import Truncated
 from minidns.core.model import (
     AA,
     CD,
@@ -42,6 +42,7 @@ from minidns.core.model import (
 from minidns.core.names import MAX_NAME
 from minidns.core.rdata import AAAA, A
 from minidns.core.relay import Asked
+from minidns.core.reply import Addresses, Reply, addresses
 from minidns.core.traffic import Row
 from minidns.core.wire import asked_name, decode_query, encode_query, response_size
 from minidns.net.answer import Edge

@@ -6,8 +6,8 @@ Facts from musl src/network/res_msend.c.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from minidns.core.message import Reply
 from minidns.core.model import TC, Question, Rcode
+from minidns.core.reply import Reply
 
 from .asking import Ask, Asking, Event, Got, Send, Session, Wait, in_order, send
 

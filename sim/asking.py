@@ -11,8 +11,8 @@ from random import Random
 from typing import Literal, NamedTuple, TypeAlias
 
 from minidns.core import names, wire
-from minidns.core.message import Reply
 from minidns.core.model import RD, Opt, Question
+from minidns.core.reply import Reply
 
 from .libc import Conf
 

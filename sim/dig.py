@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from minidns.core import names, rdata
-from minidns.core.message import Reply
 from minidns.core.model import AA, AD, CD, RA, RD, TC, Question, RRset
 from minidns.core.rdata import PTR, A
+from minidns.core.reply import Reply
 
 from .container import Container, Output
 from .resolve import Asked, Resolved

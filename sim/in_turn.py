@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from minidns.core.message import Reply
 from minidns.core.model import AA, RA, TC, Question, Rcode
+from minidns.core.reply import Reply
 
 from .asking import (
     Ask,

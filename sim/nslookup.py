@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from minidns.core import names, rdata
-from minidns.core.message import Reply
 from minidns.core.model import AA, RRset
 from minidns.core.rdata import AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT, A
+from minidns.core.reply import Reply
 
 from .container import Container, Output
 from .resolve import Resolved

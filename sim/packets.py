@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from minidns.core.message import decode_reply
 from minidns.core.model import Address
 from minidns.core.rdata import type_name
+from minidns.core.reply import decode_reply
 from minidns.net.answer import Answerer
 from minidns.net.upstream import Upstream
 

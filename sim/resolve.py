@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, Protocol
 import asyncio_dgram
 from asyncio_dgram.aio import DatagramClient
 
-from minidns.core.message import Reply, decode_reply
 from minidns.core.model import Address, FormatError
+from minidns.core.reply import Reply, decode_reply
 
 from .asking import Send, Wait
 from .proxy import Flow

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
-from minidns.core.message import Reply, decode_reply
 from minidns.core.model import FormatError, Rcode
 from minidns.core.rdata import AAAA, A, address
+from minidns.core.reply import Reply, decode_reply
 
 from . import libc
 from .all_at_once import all_at_once

@@ -1,21 +1,18 @@
-"""Records inside a message: reading them from hostile bytes, packing them small.
+"""Names and records in a message: finding them in hostile bytes, packing them small.
 
-Reading is bounded: a name is read once per offset, pointers only go back, and nothing
-is reserved by what a count or length claims. Names come out uncompressed, so that no
-other module ever sees a pointer.
+Finding is bounded: pointers only go back, and nothing is reserved by what a length
+claims.
 """
 
 import struct
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from minidns.core import names
-from minidns.core.model import FormatError, Name, Opt, Question, RRset
-from minidns.core.rdata import COMPRESSED, LAYOUT, OPT, parts
+from minidns.core.model import Name, RRset
+from minidns.core.rdata import COMPRESSED, parts
 
-_FIXED = struct.Struct("!HHIH")
-_HEADER = struct.Struct("!6H")
-_QTAIL = struct.Struct("!HH")
+FIXED = struct.Struct("!HHIH")
+"""Type, class, TTL and length of a record."""
 _MAX_POINTER = 0x3FFF
 
 
@@ -86,249 +83,11 @@ def skip_record(wire: bytes, at: int) -> tuple[int, int]:
 
     """
     at = skip_name(wire, at)
-    rtype, _, _, length = _FIXED.unpack_from(wire, at)
-    end = at + _FIXED.size + length
+    rtype, _, _, length = FIXED.unpack_from(wire, at)
+    end = at + FIXED.size + length
     if end > len(wire):
         raise Truncated
     return rtype, end
-
-
-class Reply(NamedTuple):
-    """A response from an upstream, its names uncompressed and their case kept."""
-
-    id: int
-    flags: int
-    rcode: int
-    """With the upper part from the OPT (RFC 6891 6.1.3)."""
-    question: Question | None
-    spelled: str
-    """The question's name as the upstream gave it back."""
-    answer: tuple[RRset, ...]
-    authority: tuple[RRset, ...]
-    additional: tuple[RRset, ...]
-    opt: Opt | None
-
-
-def decode_reply(wire: bytes, asked: str = "") -> Reply:
-    """Return the response in ``wire``; records of one owner and type in a row are one.
-
-    ``asked`` is the name that was asked, with its letters' case: most replies repeat
-    it byte by byte, and then it need not be read.
-
-    Raises:
-        FormatError: anything in it is malformed. Bytes after the last record are let
-            pass.
-
-    """
-    try:
-        return _Reader(wire, asked).reply()
-    except (IndexError, struct.error, Truncated, ValueError) as exc:
-        raise FormatError("malformed reply") from exc
-
-
-_SIZES = {1: 4, 28: 16}
-"""Bytes that A and AAAA data must have."""
-
-
-class Addresses(NamedTuple):
-    """What is in a reply that has addresses of the name asked for, and nothing else."""
-
-    flags: int
-    ttl: int
-    rdata: tuple[bytes, ...]
-    opt: Opt | None
-
-
-def addresses(wire: bytes, question: bytes) -> Addresses | None:
-    """Return the addresses in ``wire``, the reply to ``question``, if it is so plain.
-
-    That is what nearly every reply is: NOERROR, uncut, the question byte by byte, one
-    or more addresses of its name with one TTL, and an OPT without options or none. None
-    for any other, which ``decode_reply`` is to read.
-    """
-    _, flags, qd, an, ns, ar = _HEADER.unpack_from(wire)
-    end = 12 + len(question)
-    # a response to a QUERY, NOERROR, without TC, Z, AD and CD
-    if flags & 0xFA7F != 0x8000 or qd != 1 or not an or ns or ar > 1:
-        return None
-    size = _SIZES.get(int.from_bytes(question[-4:-2]))
-    if size is None or not wire.startswith(question, 12):
-        return None
-    step = 12 + size
-    last = end + an * step
-    head = wire[end : end + 12]
-    # the owner is the name at 12; type and class are the question's
-    if len(wire) < last or not head.startswith(b"\xc0\x0c" + question[-4:]):
-        return None
-    ttl, length = _TTL_LENGTH.unpack_from(head, 6)
-    opt = _PLAIN_OPT.get(wire[last : last + 3] + wire[last + 5 :]) if ar else None
-    if length != size or ttl >= 1 << 31 or (ar and opt is None):
-        return None
-    if an == 1:
-        return Addresses(flags, ttl, (wire[end + 12 : last],), opt)
-    starts = range(end, last, step)
-    if any(wire[at : at + 12] != head for at in starts):
-        return None
-    rdata = tuple([wire[at + 12 : at + step] for at in starts])
-    return Addresses(flags, ttl, rdata, opt)
-
-
-_TTL_LENGTH = struct.Struct("!IH")
-_PLAIN_OPT = {
-    b"\0\0\x29" + bytes((0, 0, do << 7, 0, 0, 0)): Opt(0, do=bool(do)) for do in (0, 1)
-}
-"""OPT of version 0 without options, less its size, which says nothing to others."""
-
-
-class _Reader:
-    def __init__(self, wire: bytes, asked: str) -> None:
-        self._wire = wire
-        self._names: dict[int, tuple[bytes, int]] = {}
-        self._shown: dict[bytes, str] = {}
-        if asked and wire.startswith(packed := names.to_wire(asked), 12):
-            self._names[12] = packed, 12 + len(packed)
-            self._shown[packed] = asked
-        self._opt: Opt | None = None
-        self._extended = 0
-
-    def reply(self) -> Reply:
-        ident, flags, qd, an, ns, ar = _HEADER.unpack_from(self._wire)
-        at = 12
-        question, spelled = None, ""
-        if qd > 1:
-            raise Truncated
-        if qd:
-            packed, at = self._name(at)
-            spelled = self._text(packed)
-            qtype, qclass = _QTAIL.unpack_from(self._wire, at)
-            question = Question(spelled.lower(), qtype, qclass)
-            at += 4
-        answer, at = self._section(at, an)
-        authority, at = self._section(at, ns)
-        additional, at = self._section(at, ar)
-        rcode = flags & 15 | self._extended << 4
-        return Reply(
-            ident,
-            flags,
-            rcode,
-            question,
-            spelled,
-            answer,
-            authority,
-            additional,
-            self._opt,
-        )
-
-    def _name(self, at: int) -> tuple[bytes, int]:
-        """Return the name at ``at`` in wire form, and where it ends.
-
-        Once per offset: thousands of records may point at one long name.
-        """
-        wire = self._wire
-        if wire[at] < 0xC0:
-            return self._names.get(at) or self._read_name(at)
-        start = (wire[at] & 0x3F) << 8 | wire[at + 1]
-        if start >= at:
-            raise Truncated
-        known = self._names.get(start) or self._read_name(start)
-        return known[0], at + 2
-
-    def _read_name(self, start: int) -> tuple[bytes, int]:
-        wire, end = self._wire, start
-        while 0 < (length := wire[end]) <= 63:
-            end += length + 1
-        rest = b"\0" if not length else self._known(end, start)
-        if rest is not None and end - start + len(rest) <= names.MAX_NAME:
-            found = wire[start:end] + rest, end + (2 if length else 1)
-        else:
-            labels, end = read_name(wire, start)
-            found = b"".join([bytes((len(x),)) + x for x in labels]) + b"\0", end
-        self._names[start] = found
-        return found
-
-    def _known(self, at: int, start: int) -> bytes | None:
-        """Return the name that a pointer at ``at`` leads to, if it was read before.
-
-        Only backwards from the ``start`` of the name that the pointer is part of.
-        """
-        wire = self._wire
-        if wire[at] < 0xC0:
-            return None
-        to = (wire[at] & 0x3F) << 8 | wire[at + 1]
-        return self._names[to][0] if to < start and to in self._names else None
-
-    def _text(self, packed: bytes) -> str:
-        return self._shown.get(packed) or names.read(packed)
-
-    def _section(self, at: int, count: int) -> tuple[tuple[RRset, ...], int]:
-        if not count:
-            return (), at
-        wire, size = self._wire, len(self._wire)
-        found: list[tuple[tuple[bytes, int, int, int], list[bytes]]] = []
-        last: tuple[bytes, int, int, int] | None = None
-        for _ in range(count):
-            owner, at = self._name(at)
-            rtype, rclass, ttl, length = _FIXED.unpack_from(wire, at)
-            at += _FIXED.size
-            end = at + length
-            if end > size:
-                raise Truncated
-            if rtype == OPT:
-                self._read_opt(rclass, ttl, at, end)
-            else:
-                # RFC 2181 8
-                key = (owner, rtype, 0 if ttl >= 1 << 31 else ttl, rclass)
-                if key != last:
-                    found.append((key, []))
-                    last = key
-                found[-1][1].append(self._rdata(rtype, at, end))
-            at = end
-        rrsets = [
-            RRset(self._text(owner), rtype, ttl, tuple(rdata), rclass)
-            for (owner, rtype, ttl, rclass), rdata in found
-        ]
-        return tuple(rrsets), at
-
-    def _rdata(self, rtype: int, at: int, end: int) -> bytes:
-        layout = LAYOUT.get(rtype)
-        wire = self._wire
-        if layout is None:
-            if end - at != _SIZES.get(rtype, end - at):
-                raise Truncated
-            return wire[at:end]
-        out = b""
-        for part in layout:
-            if part == "n":
-                packed, at = self._name(at)
-                out += packed
-            else:
-                size = (
-                    part
-                    if isinstance(part, int)
-                    else end - at
-                    if part == "*"
-                    else 1 + wire[at]
-                )
-                out += wire[at : at + size]
-                at += size
-            if at > end:
-                raise Truncated
-        if at != end:
-            raise Truncated
-        return out
-
-    def _read_opt(self, size: int, ttl: int, at: int, end: int) -> None:
-        if self._opt is not None:
-            raise Truncated
-        options = []
-        while at < end:
-            code, length = struct.unpack_from("!HH", self._wire, at)
-            at += 4 + length
-            if at > end:
-                raise Truncated
-            options.append((code, self._wire[at - length : at]))
-        self._extended = ttl >> 24
-        self._opt = Opt(size, bool(ttl & 0x8000), tuple(options), ttl >> 16 & 255)
 
 
 class Records:
@@ -369,7 +128,7 @@ class Records:
         known = dict(self._offsets) if start > self._limit - 600 else None
         self._name(owner)
         at = len(self._out)
-        self._out += _FIXED.pack(rrset.rtype, rrset.rclass, rrset.ttl, 0)
+        self._out += FIXED.pack(rrset.rtype, rrset.rclass, rrset.ttl, 0)
         if rrset.rtype in COMPRESSED:
             for part in parts(rrset.rtype, data):
                 if isinstance(part, str):

@@ -161,8 +161,6 @@ def target(rtype: int, rdata: Rdata) -> Name:
         ValueError: the type holds no name.
 
     """
-    if LAYOUT.get(rtype) == ("n",):
-        return names.read(rdata).lower()
     found = [part for part in parts(rtype, rdata) if isinstance(part, str)]
     if not found:
         raise ValueError(f"{type_name(rtype)} holds no name")

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from minidns.core import names, rdata
-from minidns.core.message import Reply, decode_reply
 from minidns.core.model import (
     AA,
     AD,
@@ -24,6 +23,7 @@ from minidns.core.model import (
     RRset,
     Source,
 )
+from minidns.core.reply import Reply, decode_reply
 
 _QR, _OPCODE = 0x8000, 0x7800
 HOP_BY_HOP = frozenset((10, 11, 12))
@@ -109,7 +109,7 @@ def chain_of(question: Question, answer: Iterable[RRset]) -> frozenset[Name]:
     while ahead and len(found) <= MAX_CHAIN:
         for rrset in aliases.get(ahead.pop(), ()):
             # one of an owner, as a rule (RFC 2181 10.1); never thousands
-            targets = {rdata.target(rrset.rtype, each) for each in rrset.rdata[:8]}
+            targets = {names.read(each).lower() for each in rrset.rdata[:8]}
             ahead += targets - found
             found |= targets
     return frozenset(found)

@@ -8,8 +8,8 @@ import socket
 import time
 from secrets import randbits
 
-from minidns.core.message import Reply, decode_reply
 from minidns.core.model import Address, FormatError, Question
+from minidns.core.reply import Reply, decode_reply
 from minidns.core.wire import encode_query
 
 _SIZE = 65535

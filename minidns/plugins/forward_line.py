@@ -11,7 +11,6 @@ from operator import attrgetter
 
 from minidns.core import values
 from minidns.core.corefile import ConfigError
-from minidns.core.message import Reply
 from minidns.core.model import (
     DnsError,
     Handler,
@@ -25,6 +24,7 @@ from minidns.core.model import (
 from minidns.core.names import is_below
 from minidns.core.rdata import HINFO
 from minidns.core.relay import response_of, scrubbed
+from minidns.core.reply import Reply
 from minidns.net.flights import Flights
 from minidns.net.upstream import Upstream, failure
 from minidns.plugins.forward_options import Options

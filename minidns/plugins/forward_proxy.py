@@ -6,11 +6,11 @@ from os import urandom
 from secrets import randbits
 from typing import NamedTuple
 
-from minidns.core.message import Reply
 from minidns.core.metrics import TIME_BUCKETS
 from minidns.core.model import AD, CD, RD, TC, Opt, Query, Question, Source
 from minidns.core.rdata import NS, rcode_name
 from minidns.core.relay import REFUSES_EDNS, Asked, without_hop_by_hop
+from minidns.core.reply import Reply
 from minidns.core.wire import encode_query
 from minidns.net.health import Health
 from minidns.net.upstream import Upstream

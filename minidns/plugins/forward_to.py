@@ -12,10 +12,10 @@ from typing import NamedTuple, TypeAlias
 from minidns.core import rdata
 from minidns.core.corefile import ConfigError, Files
 from minidns.core.gotext import quote
-from minidns.core.message import Reply
 from minidns.core.model import Question
 from minidns.core.names import absolute, to_wire
 from minidns.core.relay import Asked
+from minidns.core.reply import Reply
 from minidns.core.wire import encode_query
 from minidns.core.zones import PORTS
 from minidns.net.upstream import Exchange, Upstream, failure, joined, split

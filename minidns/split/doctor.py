@@ -14,8 +14,8 @@ from ipaddress import ip_address
 from typing import NamedTuple, TypeAlias
 
 from minidns.core import rdata, resolvconf
-from minidns.core.message import Reply
 from minidns.core.model import Address, FormatError, Name, Question, Rcode
+from minidns.core.reply import Reply
 from minidns.net.ask import ask
 from minidns.split import steps
 from minidns.split.machine import LINK, Machine

@@ -1,297 +1,44 @@
+"""Finding names and records in place; packing them is tested with whole replies."""
+
 import struct
-import sys
-from typing import Any
 
-import dns.edns
-import dns.flags
-import dns.message
-import dns.rcode
-import dns.rrset
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
-from minidns.core import message, names, rdata
-from minidns.core.message import addresses, decode_reply
-from minidns.core.model import FormatError, Question
+from minidns.core.message import Truncated, skip_name, skip_record
 
-
-def reply(*records: str, rcode: int = 0, **edns: object) -> bytes:
-    made = dns.message.make_response(dns.message.make_query("a.example.org.", "A"))
-    if edns:
-        made.use_edns(**edns)  # type: ignore[arg-type]
-    made.set_rcode(dns.rcode.Rcode.make(rcode))
-    for each in records:
-        section, name, ttl, rtype, text = each.split(None, 4)
-        rrset = dns.rrset.from_text(name, int(ttl), "IN", rtype, text)
-        getattr(made, section).append(rrset)
-    return made.to_wire()
+NAME = b"\3www\7example\3org\0"
+A = struct.pack("!HHIH", 1, 1, 60, 4) + bytes((192, 0, 2, 1))
 
 
-def test_every_section_uncompressed_and_in_order() -> None:
-    wire = reply(
-        "answer a.example.org. 300 CNAME b.example.org.",
-        "answer b.example.org. 60 A 192.0.2.1",
-        "authority example.org. 900 NS ns.example.org.",
-        "authority example.org. 900 SOA ns.example.org. host.example.org. 1 2 3 4 5",
-        "additional ns.example.org. 900 AAAA 2001:db8::1",
-        "additional _x._tcp.example.org. 900 SRV 0 1 2 ns.example.org.",
-        edns=0,
-        payload=1400,
-    )
-    read = decode_reply(wire)
-    assert read.question == Question("a.example.org.", 1, 1)
-    lines = [rdata.to_lines(r) for s in read[5:8] for r in s]
-    assert lines == [
-        ["a.example.org. 300 CNAME b.example.org."],
-        ["b.example.org. 60 A 192.0.2.1"],
-        ["example.org. 900 NS ns.example.org."],
-        ["example.org. 900 SOA ns.example.org. host.example.org. 1 2 3 4 5"],
-        ["ns.example.org. 900 AAAA 2001:db8::1"],
-        ["_x._tcp.example.org. 900 SRV 0 1 2 ns.example.org."],
-    ]
-    assert read.opt is not None
-    assert read.opt.size == 1400
-
-
-@pytest.mark.parametrize("asked", ["a.example.org.", "A.example.org.", "example.org."])
-def test_what_was_asked_changes_nothing(asked: str) -> None:
-    assert decode_reply(GOOD, asked) == decode_reply(GOOD)
-
-
-def test_extended_rcode() -> None:
-    assert decode_reply(reply(rcode=23, edns=0)).rcode == 23
-
-
-def test_ttl_with_the_top_bit_is_zero() -> None:
-    wire = reply("answer a.example.org. 300 A 192.0.2.1")
-    at = wire.index(struct.pack("!I", 300))
-    wire = wire[:at] + struct.pack("!I", (1 << 31) + 5) + wire[at + 4 :]
-    assert decode_reply(wire).answer[0].ttl == 0
-
-
-GOOD = reply(
-    "answer a.example.org. 300 CNAME b.example.org.",
-    "answer b.example.org. 60 A 192.0.2.1",
+@pytest.mark.parametrize(
+    ("wire", "end"),
+    [
+        (b"\0", 1),
+        (NAME, len(NAME)),
+        (b"\3www\xc0\x00", 6),
+        (b"\xc0\xff", 2),  # a pointer is not followed, wherever it leads
+    ],
+    ids=["root", "whole", "label-and-pointer", "pointer"],
 )
-QUESTION_END = 12 + len("a.example.org.") + 1 + 4
+def test_where_a_name_ends_in_place(wire: bytes, end: int) -> None:
+    assert skip_name(wire + b"more", 0) == end
 
 
 @pytest.mark.parametrize(
     "wire",
-    [
-        pytest.param(b"", id="nothing"),
-        pytest.param(GOOD[:2], id="two-bytes"),
-        pytest.param(b"\xff" * 40, id="forty-times-ff"),
-        pytest.param(GOOD[:-1], id="record-cut-short"),
-        pytest.param(GOOD[:4] + b"\0\2" + GOOD[6:], id="two-questions"),
-        pytest.param(GOOD[:6] + b"\0\3" + GOOD[8:], id="record-announced-but-missing"),
-        pytest.param(
-            GOOD[:QUESTION_END] + b"\xc0\xff" + GOOD[QUESTION_END + 2 :],
-            id="forward-pointer",
-        ),
-        pytest.param(
-            GOOD[:QUESTION_END]
-            + struct.pack("!H", 0xC000 | QUESTION_END)
-            + GOOD[QUESTION_END + 2 :],
-            id="pointer-to-itself",
-        ),
-        pytest.param(GOOD[:-6] + b"\xff\xff" + GOOD[-4:], id="rdlength-lies"),
-        pytest.param(GOOD[:-6] + b"\0\3" + GOOD[-4:-1], id="a-of-three-bytes"),
-    ],
-)
-def test_malformed(wire: bytes) -> None:
-    with pytest.raises(FormatError):
-        decode_reply(wire)
+    [b"", b"\3ww", b"\3www", b"\x40a\0", b"\x80a\0", b"\xc0", (b"\x3f" + b"a" * 63) * 5],
+    ids=["none", "cut-label", "no-end", "01-type", "10-type", "half-pointer", "too-long"],
+)  # fmt: skip
+def test_what_is_no_name(wire: bytes) -> None:
+    with pytest.raises((Truncated, IndexError)):
+        skip_name(wire, 0)
 
 
-@given(st.binary(max_size=300), st.integers(0, 4), st.integers(0, 4))
-def test_any_bytes_behind_a_question(body: bytes, an: int, ns: int) -> None:
-    head = GOOD[:6] + struct.pack("!3H", an, ns, 0) + GOOD[12:QUESTION_END]
-    try:
-        read = decode_reply(head + body)
-    except FormatError:
-        return
-    assert sum(len(each.rdata) for each in read.answer) <= an
+def test_type_and_end_of_a_record() -> None:
+    assert skip_record(NAME + A + b"more", 0) == (1, len(NAME + A))
+    assert skip_record(b"\xc0\x0c" + A, 0) == (1, 2 + len(A))
 
 
-@given(st.data())
-def test_any_mutation(data: st.DataObject) -> None:
-    wire = bytearray(
-        reply(
-            "answer a.example.org. 300 MX 10 b.example.org.",
-            "authority example.org. 5 SOA a. b. 1 2 3 4 5",
-        )
-    )
-    for _ in range(data.draw(st.integers(1, 5))):
-        wire[data.draw(st.integers(12, len(wire) - 1))] = data.draw(st.integers(0, 255))
-    try:
-        read = decode_reply(bytes(wire))
-    except FormatError:
-        return
-    for section in read[5:8]:
-        for rrset in section:
-            assert all(line.isprintable() for line in rdata.to_lines(rrset))
-
-
-@pytest.mark.parametrize("rtype", [2, 5, 12])
-def test_thousands_of_records_at_one_long_name_cost_little(rtype: int) -> None:
-    name = b"\1a" * 126 + b"\0"
-    head = struct.pack("!6H", 1, 0x8000, 1, 4000, 0, 0) + name + b"\0\1\0\1"
-    record = b"\xc0\x0c" + struct.pack("!HHIH", rtype, 1, 0, 2) + b"\xc0\x0c"
-    steps = 0
-
-    def count(frame: object, event: str, arg: object) -> None:
-        nonlocal steps
-        steps += event == "call"
-
-    sys.setprofile(count)
-    try:
-        assert decode_reply(head + record * 4000).answer
-    finally:
-        sys.setprofile(None)
-    assert steps < 4000 * 4  # calls, not seconds: per record, not per label
-
-
-TRICKY = st.lists(
-    st.sampled_from((0, 1, 2, 3, 12, 13, 20, 34, 40, 63, 64, 0x61, 0x80, 0xC0, 0xC0)),
-    min_size=4,
-    max_size=40,
-).map(bytes)
-
-
-LONG = b"".join(b"\x3f" + b"a" * 63 for _ in range(3)) + b"\x3b" + b"a" * 59 + b"\0"
-
-
-@settings(max_examples=500)
-@given(TRICKY, st.lists(st.integers(20, 60), min_size=1, max_size=6))
-@example(b"\0\0\1a\xc0\x28\1b\0", [40, 36])  # forward, to what is known
-@example(b"\1a\x80\x0c", [12, 34])  # no pointer
-@example(LONG + b"\1b\xc0\x22", [34, 34 + len(LONG)])  # 255 bytes
-@example(LONG + b"\2bb\xc0\x22", [34, 34 + len(LONG)])  # and one more
-def test_names_read_once_are_those_followed_one_by_one(
-    junk: bytes, pointers: list[int]
-) -> None:
-    head = struct.pack("!6H", 1, 0x8000, 1, 1 + len(pointers), 0, 0)
-    wire = head + b"\3www\1a\0\0\1\0\1"
-    wire += b"\0" + struct.pack("!HHIH", 10, 1, 0, len(junk)) + junk
-    owners = []
-    for number, to in enumerate(pointers):
-        owners.append(len(wire))
-        wire += struct.pack("!HHHIHB", 0xC000 | to, 12, 1, number, 1, 0)
-    try:
-        found = [b".".join(message.read_name(wire, each)[0]) for each in owners]
-    except (message.Truncated, IndexError):
-        with pytest.raises(FormatError):
-            decode_reply(wire)
-        return
-    assert [flat(each.owner) for each in decode_reply(wire).answer[1:]] == found
-
-
-def flat(name: str) -> bytes:
-    """Return the labels of ``name``, joined by dots."""
-    wire, labels, at = names.to_wire(name), [], 0
-    while size := wire[at]:
-        labels.append(wire[at + 1 : at + 1 + size])
-        at += size + 1
-    return b".".join(labels)
-
-
-def test_skip_record_does_not_follow_pointers() -> None:
-    assert message.skip_record(GOOD, QUESTION_END)[0] == 5
-
-
-def test_round_trip_through_the_oracle() -> None:
-    read = decode_reply(GOOD)
-    assert read.id == dns.message.from_wire(GOOD).id
-    assert read.flags & dns.flags.QR
-
-
-QUESTION = b"\1a\7example\3org\0\0\1\0\1"
-PLAIN = {
-    # id: records, EDNS, TTL and data
-    "one": (["1"], {}, (60, 1)),
-    "five": ([*"12345"], {}, (60, 5)),
-    "opt": (["1"], {"edns": 0, "payload": 1400}, (60, 1)),
-    "opt-do": (["1"], {"edns": 0, "ednsflags": 0x8000}, (60, 1)),
-}
-
-
-@pytest.mark.parametrize(("last", "edns", "found"), PLAIN.values(), ids=PLAIN)
-def test_addresses_of_a_plain_reply(
-    last: list[str], edns: dict[str, Any], found: tuple[int, int]
-) -> None:
-    wire = reply(*(f"answer a.example.org. 60 A 192.0.2.{n}" for n in last), **edns)
-    read = addresses(wire, QUESTION)
-    assert read is not None
-    assert (read.ttl, len(read.rdata)) == found
-    assert read.rdata == tuple(bytes((192, 0, 2, int(n))) for n in last)
-    assert (read.opt is not None) == bool(edns)
-
-
-@given(
-    at=st.integers(0, 90),
-    byte=st.integers(0, 255),
-    cut=st.integers(0, 90),
-    more=st.binary(max_size=20),
-    count=st.integers(1, 3),
-    edns=st.booleans(),
-)
-def test_addresses_are_those_that_a_whole_reading_finds(
-    at: int, byte: int, cut: int, more: bytes, count: int, *, edns: bool
-) -> None:
-    texts = [f"answer a.example.org. 60 A 192.0.2.{n}" for n in range(count)]
-    made = bytearray(reply(*texts, **({"edns": 0} if edns else {})))
-    if at < len(made):
-        made[at] = byte
-    wire = bytes(made[: len(made) - (cut if cut < 40 else 0)]) + more
-    if len(wire) < 12:
-        return
-    found = addresses(wire, QUESTION)
-    if found is None:
-        return
-    whole = decode_reply(wire)
-    ((owner, rtype, ttl, rdata, rclass),) = whole.answer
-    assert (owner, rtype, rclass) == ("a.example.org.", 1, 1)
-    assert (whole.rcode, whole.authority, whole.additional) == (0, (), ())
-    assert whole.question == Question("a.example.org.", 1)
-    assert (found.flags, found.ttl, found.rdata) == (whole.flags, ttl, rdata)
-    assert not whole.flags & 0x7A70  # QUERY; no TC, Z, AD, CD
-    assert (found.opt is None) == (whole.opt is None)
-    if whole.opt is not None and found.opt is not None:
-        assert whole.opt.do == found.opt.do
-        assert (whole.opt.options, whole.opt.version) == ((), 0)
-
-
-@pytest.mark.parametrize(
-    "wire",
-    [
-        pytest.param(reply(rcode=3), id="no-records"),
-        pytest.param(reply("answer a.example.org. 60 TXT x"), id="another-type"),
-        pytest.param(reply("answer b.example.org. 60 A 192.0.2.1"), id="another-name"),
-        pytest.param(
-            reply(
-                "answer a.example.org. 60 A 192.0.2.1",
-                "authority example.org. 60 NS ns.example.org.",
-            ),
-            id="an-authority",
-        ),
-        pytest.param(
-            reply(
-                "answer a.example.org. 60 A 192.0.2.1",
-                edns=0,
-                options=[dns.edns.GenericOption("65001", b"x")],
-            ),
-            id="an-option",
-        ),
-        pytest.param(
-            reply(
-                "answer a.example.org. 60 A 192.0.2.1",
-                "additional b.example.org. 60 A 192.0.2.2",
-            ),
-            id="something-additional",
-        ),
-    ],
-)
-def test_no_addresses_of_what_is_not_plain(wire: bytes) -> None:
-    assert addresses(wire, QUESTION) is None
+def test_a_record_that_runs_past_the_end() -> None:
+    with pytest.raises(Truncated):
+        skip_record(NAME + A[:-1], 0)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 from minidns.core import corefile
-from minidns.core.message import decode_reply
 from minidns.core.model import (
     Dropped,
     FormatError,
@@ -22,6 +21,7 @@ from minidns.core.model import (
 )
 from minidns.core.rdata import a, soa, to_lines
 from minidns.core.relay import Asked, response_of, scrubbed
+from minidns.core.reply import decode_reply
 from minidns.core.wire import decode_query, encode_query, encode_response, error_reply
 from minidns.instance import Loaded
 from minidns.kube import decode

@@ -15,8 +15,8 @@ from random import Random
 from time import monotonic
 
 from minidns.core import wire
-from minidns.core.message import decode_reply
 from minidns.core.model import RD, Question
+from minidns.core.reply import decode_reply
 from minidns.kube import objects
 from minidns.kube.objects import EndpointSlice, Service
 from sim.cluster import Simulation, started

@@ -13,10 +13,10 @@ import dns.message
 import pytest
 import trustme
 
-from minidns.core.message import Reply
 from minidns.core.metrics import Metrics
 from minidns.core.model import Question
 from minidns.core.relay import Asked
+from minidns.core.reply import Reply
 from minidns.core.wire import encode_query
 from minidns.net.exchange import Sockets
 from minidns.net.upstream import Keep, Upstream, failure

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from minidns.core.message import Reply
 from minidns.core.model import Question
 from minidns.core.relay import Asked
+from minidns.core.reply import Reply
 from minidns.core.wire import encode_query
 from minidns.net.outbound import Flooded, Outbound
 from minidns.net.upstream import Upstream

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from minidns.core import rdata
-from minidns.core.message import Reply
 from minidns.core.model import Address, FormatError, Name, Question, RRset
+from minidns.core.reply import Reply
 from minidns.split import command, doctor, recipes, record, steps
 from minidns.split.doctor import Asks, Finding
 from minidns.split.machine import Machine

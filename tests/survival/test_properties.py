@@ -28,7 +28,6 @@ from hypothesis import strategies as st
 
 from minidns.core import corefile, names, rdata
 from minidns.core.chain import refuse
-from minidns.core.message import decode_reply
 from minidns.core.model import (
     Dropped,
     FormatError,
@@ -41,6 +40,7 @@ from minidns.core.model import (
     RRset,
     replace,
 )
+from minidns.core.reply import decode_reply
 from minidns.core.wire import decode_query, encode_query, encode_response
 from minidns.kube.decode import event
 from minidns.kube.resource import SERVICES, ApiError, Gone, WatchEvent
