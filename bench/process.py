@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from random import SystemRandom
 
 SERVER_CORE, LOAD_CORE = 0, 1
 CORES = os.sched_getaffinity(0)
@@ -84,15 +85,19 @@ def _status(pid: int, field: str) -> float:
 
 
 def free_port() -> int:
-    """Return a port that nobody has just now, for UDP or TCP."""
+    """Return a port that nobody has just now, for UDP or TCP.
+
+    Below those that the system gives to outgoing connections, which would take it
+    before the server does.
+    """
     while True:
         with (
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams,
             socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
         ):
-            datagrams.bind(("127.0.0.1", 0))
-            port = int(datagrams.getsockname()[1])
+            port = SystemRandom().randrange(10_000, 32_000)
             with contextlib.suppress(OSError):
+                datagrams.bind(("127.0.0.1", port))
                 stream.bind(("127.0.0.1", port))
                 return port
 

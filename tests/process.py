@@ -5,34 +5,15 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import SystemRandom
+
+from bench.process import free_port as free_port
 
 DEADLINE_S = 20.0
-
-
-def free_port() -> int:
-    """Return a port that is free for UDP and TCP just now.
-
-    Below those that the kernel hands out, or somebody's next socket may be given it.
-    """
-    while True:
-        port = SystemRandom().randrange(10_000, 32_000)
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams,
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
-        ):
-            try:
-                datagrams.bind(("127.0.0.1", port))
-                stream.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 @dataclass

@@ -5,6 +5,7 @@ Clients take the first address; so whose is first is where the load goes.
 
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
+from operator import is_
 from random import Random
 from typing import TypeAlias
 
@@ -42,12 +43,11 @@ def round_robin(response: Response, random: Random) -> Response:
     The edge may turn its repetitions.
     """
     sections = (response.answer, response.authority, response.additional)
-    if all(map(_is_settled, sections)):
+    turned = [each if _is_settled(each) else _turned(each, random) for each in sections]
+    if all(map(is_, turned, sections)):
         return response
     repeat = response.repeat
-    answer, authority, additional = [
-        each if _is_settled(each) else _turned(each, random) for each in sections
-    ]
+    answer, authority, additional = turned
     return replace(
         response,
         answer=answer,

@@ -8,7 +8,7 @@ from minidns.core.model import RRset, Source
 from minidns.core.names import to_wire
 from minidns.core.rdata import NS, SOA, TXT, soa, txt
 from minidns.kube.hosts import endpoint_name, record_of
-from minidns.kube.match import cited
+from minidns.kube.match import cited, service_with_endpoints
 from minidns.kube.objects import EndpointSlice, Service
 from minidns.kube.options import Options
 from minidns.kube.records import within
@@ -67,7 +67,8 @@ def name_servers(store: Store, local: Sequence[str], options: Options) -> NameSe
     """
     slices = [each for address in local for each in store.slices_at(address)]
     keys: list[Hashable] = [("address", address) for address in local]
-    keys += [(of, *each.service) for each in slices for of in ("service", "endpoints")]
+    for each in slices:
+        keys += service_with_endpoints(each.service)
     if not slices:
         direct = tuple((NAME_SERVER, address) for address in local)
         return NameServers(direct, (), tuple(keys))

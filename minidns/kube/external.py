@@ -6,6 +6,7 @@ the cluster's names.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from minidns.core import names
 from minidns.core.model import Name, RRset
@@ -13,7 +14,7 @@ from minidns.core.rdata import AAAA, NS, PTR, SOA, SRV, A, soa
 from minidns.kube.answers import Answers
 from minidns.kube.external_lookup import ExternalLookup, Rules
 from minidns.kube.hosts import endpoint_name, reversed_address
-from minidns.kube.match import Keys, Miss
+from minidns.kube.match import Keys, Miss, service_with_endpoints
 from minidns.kube.objects import Service
 from minidns.kube.outcome import Inquiry, Outcome, missed
 from minidns.kube.records import addresses, within
@@ -107,11 +108,7 @@ class External:
         slices = [each for address in local for each in store.slices_at(address)]
         keys: Keys = (
             *(("address", address) for address in local),
-            *(
-                (of, *each.service)
-                for each in slices
-                for of in ("service", "endpoints")
-            ),
+            *chain.from_iterable(service_with_endpoints(s.service) for s in slices),
         )
         if not slices:
             return keys, local

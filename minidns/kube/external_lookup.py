@@ -12,7 +12,7 @@ from minidns.core.rdata import AAAA, SRV, A, srv
 from minidns.kube.grammar import Asked
 from minidns.kube.hosts import record_of
 from minidns.kube.lookup import Lookup, filtered
-from minidns.kube.match import Group, Keys, Match, Miss, Sources, cited
+from minidns.kube.match import Group, Keys, Match, Miss, Sources, cited, endpoints_of
 from minidns.kube.objects import NO_PORT, Key, Service
 from minidns.kube.options import Options
 from minidns.kube.outcome import Inquiry, Outcome
@@ -89,7 +89,7 @@ class ExternalLookup:
         shows = service.headless or asked.endpoint
         if self.rules.headless and not outside and shows:
             rule = "external/endpoint"
-            keys = (*keys, ("endpoints", *service.key))
+            keys += endpoints_of(service.key)
             slices = self._store.slices_of(service.key)
             found = self._lookup.groups(service, slices, asked)
             sources += tuple(cited("EndpointSlice", each) for each, _ in found)

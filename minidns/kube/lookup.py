@@ -12,7 +12,16 @@ from msgspec.structs import replace
 from minidns.core.model import Source
 from minidns.kube.grammar import Asked
 from minidns.kube.hosts import endpoint_name, pod_address, record_of
-from minidns.kube.match import Group, Keys, Match, Miss, Sources, cited, option
+from minidns.kube.match import (
+    Group,
+    Keys,
+    Match,
+    Miss,
+    Sources,
+    cited,
+    endpoints_of,
+    option,
+)
 from minidns.kube.objects import EndpointSlice, Key, Namespace, Port, Service
 from minidns.kube.options import Options
 from minidns.kube.store import Store
@@ -106,7 +115,7 @@ class Lookup:
         self, service: Service, asked: Asked, sources: Sources, keys: Keys
     ) -> Match | Miss:
         if self.options.ignore_empty and not self.imports:
-            keys += _endpoints_of(service)
+            keys += endpoints_of(service.key)
             slices = self.store.slices_of(service.key)
             sources += tuple(cited("EndpointSlice", each) for each in slices)
             if not any(end.ready for each in slices for end in each.endpoints):
@@ -128,7 +137,7 @@ class Lookup:
         if not self.options.endpoints:
             sources += (option("noendpoints"),)
             return Miss(False, "negative/noendpoints", sources, keys)
-        keys += _endpoints_of(service)
+        keys += endpoints_of(service.key)
         slices = self.store.slices_of(service.key)
         found = self.groups(service, slices, asked)
         held = () if found else self.store.held.slices_of(service.key)
@@ -188,7 +197,7 @@ class Lookup:
         """Return whether ``_tcp`` and the like have named ports below (RFC 8020)."""
         ports = service.ports
         if service.headless:
-            keys += _endpoints_of(service)
+            keys += endpoints_of(service.key)
             slices = self.store.slices_of(service.key)
             ready = [s for s in slices if any(end.ready for end in s.endpoints)]
             sources += tuple(cited("EndpointSlice", each) for each in slices)
@@ -241,11 +250,6 @@ class Lookup:
 
     def _rule(self, rule: str) -> str:
         return f"import-{rule}" if self.imports else rule
-
-
-def _endpoints_of(service: Service) -> Keys:
-    """Return what an answer depends on that its slices have a part in."""
-    return (("endpoints", *service.key),)
 
 
 def _external(

@@ -6,7 +6,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from minidns.core.model import Source
-from minidns.kube.objects import Endpoint, Object, Port
+from minidns.kube.objects import Endpoint, Key, Object, Port
 
 Sources: TypeAlias = tuple[Source, ...]
 Keys: TypeAlias = tuple[Hashable, ...]
@@ -40,6 +40,19 @@ class Miss(Struct, frozen=True):
     rule: str
     sources: Sources = ()
     keys: Keys = ()
+
+
+def endpoints_of(service: Key) -> Keys:
+    """Return what an answer depends on that the slices of ``service`` have a part in.
+
+    Beside what it depends on for the Service itself.
+    """
+    return (("endpoints", *service),)
+
+
+def service_with_endpoints(service: Key) -> Keys:
+    """Return what an answer depends on that shows a Service, or its endpoints."""
+    return ("service", *service), *endpoints_of(service)
 
 
 def cited(kind: str, obj: Object) -> Source:
