@@ -13,7 +13,6 @@ from minidns.core.model import Handler, Name
 from minidns.kube.resource import Access, ListWatch, Resource
 from minidns.net.answer import Answerer
 from minidns.plugins.setup import Edges, HttpHandler, Site
-from minidns.shortcut import Shortcut, shortcut
 
 if TYPE_CHECKING:
     from minidns.kube.relay import Relay
@@ -94,14 +93,9 @@ class Loaded:
             handler = _handler(site)
             self.sites.append(site)
             self._serve(site, handler)
-        self.shortcuts: dict[Listener, Shortcut | None] = {}
         for listener, zones in self._zones.items():
             router = _router(zones)
             self.routes[listener] = router
-            if "." in zones:
-                others = (zone for zone in zones if zone != ".")
-                found = shortcut(zones["."][0], str(listener), others)
-                self.shortcuts[listener] = found
             for site, _ in zones.values():
                 site.top = site.top or router
         if self.processes > 1:
@@ -138,7 +132,6 @@ class Loaded:
     def answer(self, listener: Listener, answerer: Answerer) -> None:
         """Let this Corefile decide what ``answerer`` says, from now on."""
         answerer.top = self.routes[listener]
-        answerer.shortcut = self.shortcuts.get(listener)
 
     def site_of(self, listener: Listener) -> Site:
         """Return the first site of ``listener``: it has the certificate."""

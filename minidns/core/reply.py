@@ -54,56 +54,6 @@ _SIZES = {1: 4, 28: 16}
 """Bytes that A and AAAA data must have."""
 
 
-class Addresses(NamedTuple):
-    """What is in a reply that has addresses of the name asked for, and nothing else."""
-
-    flags: int
-    ttl: int
-    rdata: tuple[bytes, ...]
-    opt: Opt | None
-
-
-def addresses(wire: bytes, question: bytes) -> Addresses | None:
-    """Return the addresses in ``wire``, the reply to ``question``, if it is so plain.
-
-    That is what nearly every reply is: NOERROR, uncut, the question byte by byte, one
-    or more addresses of its name with one TTL, and an OPT without options or none. None
-    for any other, which ``decode_reply`` is to read.
-    """
-    _, flags, qd, an, ns, ar = _HEADER.unpack_from(wire)
-    end = 12 + len(question)
-    # a response to a QUERY, NOERROR, without TC, Z, AD and CD
-    if flags & 0xFA7F != 0x8000 or qd != 1 or not an or ns or ar > 1:
-        return None
-    size = _SIZES.get(int.from_bytes(question[-4:-2]))
-    if size is None or not wire.startswith(question, 12):
-        return None
-    step = 12 + size
-    last = end + an * step
-    head = wire[end : end + 12]
-    # the owner is the name at 12; type and class are the question's
-    if len(wire) < last or not head.startswith(b"\xc0\x0c" + question[-4:]):
-        return None
-    ttl, length = _TTL_LENGTH.unpack_from(head, 6)
-    opt = _PLAIN_OPT.get(wire[last : last + 3] + wire[last + 5 :]) if ar else None
-    if length != size or ttl >= 1 << 31 or (ar and opt is None):
-        return None
-    if an == 1:
-        return Addresses(flags, ttl, (wire[end + 12 : last],), opt)
-    starts = range(end, last, step)
-    if any(wire[at : at + 12] != head for at in starts):
-        return None
-    rdata = tuple([wire[at + 12 : at + step] for at in starts])
-    return Addresses(flags, ttl, rdata, opt)
-
-
-_TTL_LENGTH = struct.Struct("!IH")
-_PLAIN_OPT = {
-    b"\0\0\x29" + bytes((0, 0, do << 7, 0, 0, 0)): Opt(0, do=bool(do)) for do in (0, 1)
-}
-"""OPT of version 0 without options, less its size, which says nothing to others."""
-
-
 class _Reader:
     def __init__(self, wire: bytes, asked: str) -> None:
         self._wire = wire

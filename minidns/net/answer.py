@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal
 
 from minidns.core.chain import Unserved
 from minidns.core.model import (
@@ -21,33 +21,8 @@ from minidns.core.wire import (
     encode_response,
     error_reply,
 )
-from minidns.net.batch import Client
-from minidns.net.waiting import Waiting
 
 log = logging.getLogger(__name__)
-
-
-class Edge(Protocol):
-    """The datagram edge, as a shortcut knows it."""
-
-    waiting: Waiting
-
-    def send(self, reply: bytes, client: Client) -> None:
-        """Send a reply."""
-        ...
-
-    def reply(self, query: Query, response: Response, client: Client) -> bytes:
-        """Send ``response``, and return its bytes."""
-        ...
-
-    def ask_chain(self, wire: bytes, client: Client, *, repeats: bool) -> None:
-        """Answer a query by the chain; ``repeats`` is whether it was asked before."""
-        ...
-
-
-Shortcut: TypeAlias = Callable[[bytes, Client, bool, Edge], bool]
-"""Whether a query is taken care of; else it is for the chain. The third is whether it
-was asked before."""
 
 
 class Answerer:
@@ -64,8 +39,6 @@ class Answerer:
         """Label of the listener: scheme, bound address or nothing, port."""
         self.top = top
         """Exchanged as a whole by a reload."""
-        self.shortcut: Shortcut | None = None
-        """Tried before the chain for datagrams; goes with ``top``."""
         self._panicked = panicked
         self._unserved = unserved
 

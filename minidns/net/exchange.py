@@ -3,29 +3,16 @@
 import asyncio
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import TypeVar
 
 from minidns.core.metrics import Labels, Metrics
-from minidns.net.outbound import Flooded, Outbound, Sent
+from minidns.net.outbound import Flooded, Outbound
 from minidns.net.streams import Closed, Streams, dial
 from minidns.net.upstream import Upstream
 
 T = TypeVar("T")
 
 _LABELS = ("proxy_name", "to", "proto")
-
-
-@runtime_checkable
-class Tells(Protocol):
-    """An exchange that can be told to ask, without anybody who waits."""
-
-    def tell(self, query: Sent[T]) -> None:
-        """Ask by UDP, and tell ``query`` what becomes of it."""
-        ...
-
-    def give_up(self, query: Sent[T]) -> None:
-        """Close its socket; it is told nothing more."""
-        ...
 
 
 class Sockets:
@@ -68,15 +55,6 @@ class Sockets:
             return await task
         finally:
             task.cancel()
-
-    def tell(self, query: Sent[T]) -> None:
-        """Ask by UDP without waiting; see ``Tells``."""
-        self._count(query.to, "udp", reused=False)
-        self._outbound.tell(query)
-
-    def give_up(self, query: Sent[T]) -> None:
-        """Give up what was told; see ``Tells``."""
-        self._outbound.give_up(query)
 
     async def close(self) -> None:
         """Close the connections that are kept."""

@@ -25,7 +25,7 @@ class Flight(Generic[R]):
         self.waiting: list[asyncio.Future[R]] = []
         self.left = 0
         self.errand: Errand | None = None
-        """What asks; None while somebody does it who leads the flight."""
+        """The coroutine that asks."""
 
     @property
     def is_awaited(self) -> bool:
@@ -88,27 +88,6 @@ class Flights(Generic[R]):
                     flight.errand.cancel()
             raise
 
-    def lead(self, key: Hashable, line: Hashable) -> Flight[R] | None:
-        """Return a flight for the caller to end; None if it is not the caller's turn.
-
-        Who leads calls ``end`` or ``hand_over``, once.
-        """
-        if key in self._flying or line in self._lines:
-            return None
-        flight = self._flying[key] = Flight(key, line)
-        self._lines[line] = []
-        return flight
-
-    def end(self, flight: Flight[R]) -> None:
-        """End a flight that was led, once who waits for it was told."""
-        del self._flying[flight.key]
-        self._next(flight.line)
-
-    def hand_over(self, flight: Flight[R], ask: Callable[[], Awaitable[R]]) -> None:
-        """Let ``ask`` go on with a flight that was led."""
-        flight.errand = Errand(self._fly(flight, ask, led=True), _landed)
-        flight.errand.step()
-
     async def stop(self) -> None:
         """End all exchanges; those who wait are told."""
         for flight in tuple(self._flying.values()):
@@ -116,14 +95,12 @@ class Flights(Generic[R]):
                 flight.errand.cancel()
         await asyncio.sleep(0)  # they end in the loop's next turn
 
-    async def _fly(
-        self, flight: Flight[R], ask: Callable[[], Awaitable[R]], *, led: bool = False
-    ) -> None:
-        """Ask when it is the flight's turn, which it is if it was ``led``."""
+    async def _fly(self, flight: Flight[R], ask: Callable[[], Awaitable[R]]) -> None:
+        """Ask when it is the flight's turn."""
         try:
-            if not led and flight.line in self._lines:
+            if flight.line in self._lines:
                 await self._turn(flight.line)
-            elif not led:
+            else:
                 self._lines[flight.line] = []
             try:
                 result = await ask()

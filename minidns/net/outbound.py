@@ -12,7 +12,6 @@ each timer costs more than the exchange itself.
 import asyncio
 import select
 import socket
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -36,34 +35,41 @@ class Flooded(ConnectionError):
     """So many wrong replies over UDP that somebody seems to be guessing."""
 
 
-class Sent(ABC, Generic[T]):
-    """One query, until it is answered or given up; what becomes of it, others say."""
+class _Query(Generic[T]):
+    """One query, until it is answered or given up."""
 
-    __slots__ = ("deadline", "fd", "is_over", "rejected", "sock", "to", "wire")
+    __slots__ = (
+        "accept",
+        "deadline",
+        "fd",
+        "found",
+        "is_over",
+        "rejected",
+        "sock",
+        "to",
+        "wire",
+    )
 
     sock: socket.SocketType
 
-    def __init__(self, to: Upstream, wire: bytes, deadline: float) -> None:
+    def __init__(
+        self,
+        to: Upstream,
+        wire: bytes,
+        deadline: float,
+        accept: Callable[[bytes], T | None],
+    ) -> None:
         self.to = to
         self.wire = wire
         self.deadline = deadline
         """A time of the loop."""
+        self.accept = accept
+        """Returns the content of a reply; None for a reply to another query."""
+        self.found: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self.rejected = 0
         self.is_over = False
         self.fd = -1
         """The socket's, while it is open."""
-
-    @abstractmethod
-    def accept(self, wire: bytes) -> T | None:
-        """Return what there is in a reply, None if it is none to this query."""
-
-    @abstractmethod
-    def landed(self, found: T) -> None:
-        """Take what was accepted; called once, unless ``failed`` is."""
-
-    @abstractmethod
-    def failed(self, error: Exception) -> None:
-        """Be told of Flooded, TimeoutError, OSError; or of what ``accept`` raised."""
 
     @property
     def path(self) -> str:
@@ -102,42 +108,14 @@ class Sent(ABC, Generic[T]):
             raise ConnectionError(text) from None
 
 
-class _Awaited(Sent[T]):
-    """One that a coroutine waits for."""
-
-    __slots__ = ("_accept", "found")
-
-    def __init__(
-        self,
-        to: Upstream,
-        wire: bytes,
-        deadline: float,
-        accept: Callable[[bytes], T | None],
-    ) -> None:
-        super().__init__(to, wire, deadline)
-        self._accept = accept
-        self.found: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-
-    def accept(self, wire: bytes) -> T | None:
-        return self._accept(wire)
-
-    def landed(self, found: T) -> None:
-        if not self.found.done():
-            self.found.set_result(found)
-
-    def failed(self, error: Exception) -> None:
-        if not self.found.done():
-            self.found.set_exception(error)
-
-
 class Outbound:
     """The queries under way in one loop."""
 
     def __init__(self, *, together: bool = hasattr(select, "epoll")) -> None:
         """Prepare; without ``together`` as where the system has no epoll."""
         self._together = together
-        self._leaving: list[Sent[Any]] = []
-        self._open: dict[int, Sent[Any]] = {}
+        self._leaving: list[_Query[Any]] = []
+        self._open: dict[int, _Query[Any]] = {}
         self._poll: select.epoll | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -161,20 +139,16 @@ class Outbound:
             OSError: no way there, or the upstream refuses.
 
         """
-        query = _Awaited(to, wire, deadline, accept)
-        self.tell(query)
-        try:
-            return await query.found
-        finally:
-            self.give_up(query)
-
-    def tell(self, query: Sent[Any]) -> None:
-        """Ask, and tell ``query`` what becomes of it, unless it is given up."""
+        query = _Query(to, wire, deadline, accept)
         if not self._leaving:
             asyncio.get_running_loop().call_soon(self._send_all)
         self._leaving.append(query)
+        try:
+            return await query.found
+        finally:
+            self._give_up(query)
 
-    def give_up(self, query: Sent[Any]) -> None:
+    def _give_up(self, query: _Query[Any]) -> None:
         """Close its socket, which ends its being polled, too."""
         query.is_over = True
         fd, query.fd = query.fd, -1
@@ -211,7 +185,7 @@ class Outbound:
             except Exception as exc:
                 self._fail(query, exc)
 
-    def _expect(self, loop: asyncio.AbstractEventLoop, query: Sent[Any]) -> None:
+    def _expect(self, loop: asyncio.AbstractEventLoop, query: _Query[Any]) -> None:
         if self._together and self._poll is None:
             self._poll = select.epoll()
             loop.add_reader(self._poll.fileno(), self._hear_all)
@@ -229,7 +203,7 @@ class Outbound:
             if query := self._open.get(fd):  # else what was heard before ended it
                 self._hear(query)
 
-    def _hear(self, query: Sent[Any]) -> None:
+    def _hear(self, query: _Query[Any]) -> None:
         try:
             found = query.accept(query.hear())
             if found is None:
@@ -243,8 +217,9 @@ class Outbound:
             self._fail(query, exc)
             return
         if found is not None:
-            self.give_up(query)
-            query.landed(found)
+            self._give_up(query)
+            if not query.found.done():
+                query.found.set_result(found)
 
     def _expire(self) -> None:
         loop = asyncio.get_running_loop()
@@ -254,10 +229,11 @@ class Outbound:
         again = loop.call_later(_TICK_S, self._expire) if self._open else None
         self._timer = again
 
-    def _fail(self, query: Sent[Any], error: Exception) -> None:
+    def _fail(self, query: _Query[Any], error: Exception) -> None:
         if not query.is_over:
-            self.give_up(query)
-            query.failed(error)
+            self._give_up(query)
+            if not query.found.done():
+                query.found.set_exception(error)
 
 
 def connected(to: Upstream) -> socket.SocketType:

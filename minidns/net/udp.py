@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from minidns.core.metrics import Metrics
-from minidns.core.model import Dropped, Query, Response
+from minidns.core.model import Dropped, Query
 from minidns.net import batch
 from minidns.net.answer import Answerer
 from minidns.net.batch import READ, SLOTS, Ancillary, Batch, Client, SockAddr
@@ -176,7 +176,7 @@ class Datagrams:
             if tail is None or peer[1] in odd:
                 self._stand(wire, Client(peer, ancillary))
             else:
-                self.send(wire[:2] + tail, Client(peer, ancillary))
+                self._send(wire[:2] + tail, Client(peer, ancillary))
         self._begin()
 
     def _look(self) -> None:
@@ -218,23 +218,15 @@ class Datagrams:
         if self.memory.kept != self._kept:
             tail = self.memory.get(question, self._now())
             if tail is not None:
-                self.send(wire[:2] + tail, client)
+                self._send(wire[:2] + tail, client)
                 return
-        expected = self.memory.expects(question)
-        shortcut = self._answerer.shortcut
-        if shortcut is None or not shortcut(wire, client, expected, self):
-            self.ask_chain(wire, client, repeats=expected)
-
-    def ask_chain(self, wire: bytes, client: Client, *, repeats: bool) -> None:
-        """Answer by the chain; ``repeats`` is whether the memory expects the query."""
-        peer = client.peer
-        expected = repeats, self.memory.expects_like(wire[2:] + self._tag)
+        expected = self.memory.expects(question), self.memory.expects_like(question)
         query = self._answerer.decode(wire, "udp", peer[:2], self._local, expected)
         if query is None:
             return
         if isinstance(query, bytes):
             if not self._would_loop(wire, peer):
-                self.send(query, client)
+                self._send(query, client)
             return
         work = self._reply(query, client)
         try:
@@ -250,7 +242,7 @@ class Datagrams:
         here = _destination(ancillary) if ancillary else self._local[0]
         return peer[:2] != (here, self._local[1])  # not ourselves
 
-    def send(self, reply: bytes, client: Client) -> None:
+    def _send(self, reply: bytes, client: Client) -> None:
         """Send ``reply``, with others that are made in this turn of the loop."""
         if self._batch is not None and self._batch.reply(reply, client):
             if not self._flushing:
@@ -264,12 +256,6 @@ class Datagrams:
                 self._sock.sendto(reply, client.peer)
         except OSError as exc:  # unreachable, too long, buffer full: the client's loss
             log.debug("cannot reply to %s: %s", client.peer[0], exc)
-
-    def reply(self, query: Query, response: Response, client: Client) -> bytes:
-        """Send ``response``, and return its bytes."""
-        reply = self._answerer.encode(query, response)
-        self.send(reply, client)
-        return reply
 
     def _flush(self) -> None:
         """Send the replies that were made in this turn of the loop."""
@@ -296,7 +282,8 @@ class Datagrams:
             response = await self._answerer.respond(query)
         except Dropped:
             return
-        reply = self.reply(query, response, client)
+        reply = self._answerer.encode(query, response)
+        self._send(reply, client)
         # a change that came while the chain waited may have made the answer stale
         if response.repeat is not None and age == self.memory.age:
             self.memory.put(query.wire[2:] + self._tag, query, response, reply)

@@ -12,19 +12,11 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from minidns.net.errand import Errand, Work
 
 log = logging.getLogger(__name__)
-
-
-class Cancellable(Protocol):
-    """What waits; hashed by identity."""
-
-    def cancel(self) -> None:
-        """End it, now or in the loop's next turn."""
-        ...
 
 
 Future: TypeAlias = "asyncio.Future[Any] | None"
@@ -44,8 +36,8 @@ class Waiting:
         """Hold up to ``most``; ``dropped`` is told of each that had to make room."""
         self._most = most
         self._dropped = dropped
-        self._waiting: OrderedDict[Cancellable, Ended] = OrderedDict()
-        self._leaving: dict[Cancellable, Ended] = {}
+        self._waiting: OrderedDict[Errand, Ended] = OrderedDict()
+        self._leaving: dict[Errand, Ended] = {}
         self._over: asyncio.Future[None] | None = None
 
     def __len__(self) -> int:
@@ -58,29 +50,21 @@ class Waiting:
         ``ended`` is told of its end.
         """
         errand = Errand(work, self._ended)
-        self.hold(errand, ended)
-        errand.carry_on(waiting)
-        return errand
-
-    def hold(self, waiting: Cancellable, ended: Ended = logged) -> None:
-        """Hold a place for what is carried on by itself, until ``release``."""
         if len(self._waiting) >= self._most:
             oldest, its_end = self._waiting.popitem(last=False)
             self._leaving[oldest] = its_end
             oldest.cancel()
             self._dropped()
-        self._waiting[waiting] = ended
+        self._waiting[errand] = ended
+        errand.carry_on(waiting)
+        return errand
 
-    def release(self, waiting: Cancellable) -> Ended:
-        """Give the place back; return who is to be told."""
-        ended = self._waiting.pop(waiting, None) or self._leaving.pop(waiting)
+    def _ended(self, errand: Errand, failure: Exception | None) -> None:
+        ended = self._waiting.pop(errand, None) or self._leaving.pop(errand)
         if self._over is not None and not self._waiting and not self._leaving:
             self._over.set_result(None)
             self._over = None
-        return ended
-
-    def _ended(self, errand: Errand, failure: Exception | None) -> None:
-        self.release(errand)(errand, failure)
+        ended(errand, failure)
 
     async def end(self, grace_s: float) -> None:
         """Give all ``grace_s`` seconds to end, then cancel the rest."""

@@ -49,8 +49,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     options, zones = read(once(directives), site.zones)
 
     def plugin(next_: Handler) -> Handler:
-        cache = site.shortcut["cache"] = Cache(options, zones, site, next_)
-        return cache.cache
+        return Cache(options, zones, site, next_).cache
 
     return plugin
 
@@ -92,43 +91,6 @@ class Cache:
         if self._is_due(entry, now) and entry.begin_refresh(now):
             self._site.task(self._prefetch(query, key, entry))
         return self._repeatable(query, kind, entry, now)
-
-    @property
-    def unkept(self) -> tuple[Name, ...] | None:
-        """Zones whose good answers are not kept; None if only some zones' are."""
-        return None if self._zones else self._options.success.disabled
-
-    def lacks(self, key: Key, now: float) -> bool:
-        """Return whether the next handler is to be asked."""
-        stores = self._stores
-        return not stores.has(key) or stores.find(key, now) is None
-
-    def take(self, query: Query, key: Key, response: Response) -> Response:
-        """Return what was lacking with one TTL, kept if it may be, and counted."""
-        self._counts.miss(query.server)
-        return self._keep(query, key, response)
-
-    def keep(
-        self,
-        server: str,
-        key: Key,
-        response: Response,
-        ttl: int,
-        now: float,
-    ) -> None:
-        """Keep and count a good answer that was lacking, in the form it is to have.
-
-        ``ttl`` is what its records have by ``level``.
-        """
-        self._counts.miss(server)
-        if ttl > 0:
-            evicted = self._stores.put("success", key, Entry(response, ttl, now))
-            self._counts.kept(server, "success", evicted, self._stores)
-
-    def level(self, ttl: int) -> int:
-        """Return what becomes of the ``ttl`` of a good answer."""
-        bounds = self._options.success
-        return clamped(min(LONGEST, ttl), bounds.shortest, bounds.longest)
 
     def _passed(self, query: Query, response: Response) -> Response:
         """Return ``response`` with one TTL, not kept."""

@@ -116,10 +116,6 @@ class Stores:
         """Return how many good answers and denials there are, expired ones included."""
         return len(self._kept["success"]), len(self._kept["denial"])
 
-    def has(self, key: Key) -> bool:
-        """Return whether anything is kept under ``key``, expired or not."""
-        return key in self._kept["success"] or key in self._kept["denial"]
-
     def find(self, key: Key, now: float) -> tuple[Kind, Entry] | None:
         """Return the entry to answer with, and its kind.
 

@@ -22,7 +22,6 @@ log = logging.getLogger(__name__)
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     """Accept ``forward FROM TO... [{ options }]``, any number of times."""
     lines = [_line(directive, site) for directive in directives]
-    site.shortcut["forward"] = lines
     site.explainers["forward"] = partial(_explained, lines)
     site.labels["forward/upstream"] = _upstream_label
 

@@ -6,7 +6,6 @@ exchange (``net.flights``); the network itself is the edges' exchange.
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
-from itertools import chain
 from operator import attrgetter
 
 from minidns.core import values
@@ -29,7 +28,7 @@ from minidns.net.flights import Flights
 from minidns.net.upstream import Upstream, failure
 from minidns.plugins.forward_options import Options
 from minidns.plugins.forward_policy import order_by
-from minidns.plugins.forward_proxy import Begun, Proxy, relayed_flags, relayed_opt
+from minidns.plugins.forward_proxy import Proxy, relayed_flags, relayed_opt
 from minidns.plugins.forward_to import To
 from minidns.plugins.setup import Site
 
@@ -128,11 +127,6 @@ class Line:
         return self.options.next_on_nodata and empty
 
     @property
-    def is_plain(self) -> bool:
-        """Whether it takes all names but some, and the first reply whatever it is."""
-        return self._zone == "." and not self.options.failover
-
-    @property
     def is_full(self) -> bool:
         """Whether no more queries may wait (``max_concurrent``)."""
         return 0 < self.options.max_concurrent <= self.in_flight
@@ -145,10 +139,10 @@ class Line:
             text = f"concurrent queries exceeded maximum {most}"
             raise DnsError(text, Rcode.REFUSED)
         question = query.question
-        ask = partial(self.ask, query, self._now() + DEADLINE_S)
+        ask = partial(self._ask, query, self._now() + DEADLINE_S)
         # what a client can vary at will must not make more chances to forge a reply
         line = question if self._is_forgeable[query.transport] else None
-        key: tuple[object, ...] = key_of(query)
+        key: tuple[object, ...] = _key_of(query)
         if question.qtype == HINFO:
             # a probe of *loop* is counted each time it comes round; waiting for itself
             # it would never be, here or in another server of the ring
@@ -163,16 +157,8 @@ class Line:
         finally:
             self.in_flight -= 1
 
-    async def ask(
-        self,
-        query: Query,
-        deadline: float,
-        first: Proxy | None = None,
-        begun: Begun | None = None,
-    ) -> Response:
+    async def _ask(self, query: Query, deadline: float) -> Response:
         """Ask one upstream after the other until one replies.
-
-        That may have ``begun`` with the ``first``.
 
         Raises:
             DnsError: none did.
@@ -180,24 +166,22 @@ class Line:
         """
         last = ""
         failed = refused = 0
-        for proxy in chain((first,) if first else (), self._candidates()):
+        for proxy in self._candidates():
             if self._now() >= deadline:
                 break
             try:
-                reply = await proxy.ask(query, deadline, begun)
+                reply = await proxy.ask(query, deadline)
             except OSError as exc:
-                begun = None
                 last = failure(exc)
                 proxy.doubt()
                 failed += 1
                 if failed == self._most_tries:
                     break
                 continue
-            begun = None
             refused += reply.rcode in self.options.failover
             if reply.rcode in self.options.failover and refused < len(self.proxies):
                 continue
-            return response(query, reply, proxy)
+            return _response(query, reply, proxy)
         raise DnsError(last or "no healthy proxies")
 
     @property
@@ -206,13 +190,6 @@ class Line:
         if most is None:
             return 2 * len(self.proxies)
         return most or MAX_TRIES
-
-    def ordinary(self, now: float) -> Proxy | None:
-        """Return whom to ask first, if nothing is known against any upstream."""
-        for proxy in self.proxies:
-            if not proxy.is_ordinary(now):
-                return None
-        return self.proxies[0] if len(self.proxies) == 1 else self._order()[0]
 
     def _candidates(self) -> Iterator[Proxy]:
         """Yield upstreams to try, over and over, those that are down left out.
@@ -229,12 +206,12 @@ class Line:
             yield self._site.edges.random.choice(self.proxies)
 
 
-def key_of(query: Query) -> tuple[Question, int, Opt | None, str]:
+def _key_of(query: Query) -> tuple[Question, int, Opt | None, str]:
     """Return what must be equal for two queries to be one to an upstream."""
     return query.question, relayed_flags(query), relayed_opt(query), query.transport
 
 
-def response(query: Query, reply: Reply, proxy: Proxy) -> Response:
+def _response(query: Query, reply: Reply, proxy: Proxy) -> Response:
     """Return what the client gets of ``reply``.
 
     Raises:

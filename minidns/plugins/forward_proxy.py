@@ -4,7 +4,6 @@ from bisect import bisect_left
 from collections.abc import Awaitable, Iterator
 from os import urandom
 from secrets import randbits
-from typing import NamedTuple
 
 from minidns.core.metrics import TIME_BUCKETS
 from minidns.core.model import AD, CD, RD, TC, Opt, Query, Question, Source
@@ -25,14 +24,6 @@ _RELAYED = RD | AD | CD | 0x7800
 """Bits of the client's flags that go upstream; the opcode, too (CoreDNS)."""
 _SMALLEST = 512
 """Bytes a reply over UDP may always have (RFC 1035 2.3.4)."""
-
-
-class Begun(NamedTuple):
-    """A query that was sent to an upstream by UDP, as ``ask`` would have done."""
-
-    reply: Awaitable[Reply]
-    at: float
-    """When it was sent."""
 
 
 class Proxy:
@@ -75,16 +66,6 @@ class Proxy:
         """Whether it failed, and no check has been answered since."""
         return self._health.in_doubt
 
-    def is_ordinary(self, now: float) -> bool:
-        """Return whether nothing is known against it, and it is asked by UDP."""
-        return (
-            not self.in_doubt
-            and not self.is_down
-            and self.upstream.transport == "udp"
-            and not self._options.force_tcp
-            and now >= self._plain_until
-        )
-
     @property
     def failed_checks(self) -> int:
         """Checks in a row that failed."""
@@ -103,10 +84,8 @@ class Proxy:
             return "tcp"
         return "udp" if self._options.prefer_udp else client
 
-    def ask(
-        self, query: Query, deadline: float, begun: "Begun | None" = None
-    ) -> Awaitable[Reply]:
-        """Return the upstream's reply to ``query``, which may have ``begun`` already.
+    def ask(self, query: Query, deadline: float) -> Awaitable[Reply]:
+        """Return the upstream's reply to ``query``.
 
         Raises:
             OSError: there is none.
@@ -114,14 +93,12 @@ class Proxy:
         """
         transport = self.transport(query.transport)
         if transport == "udp" and self._options.prefer_udp:
-            return self._preferring_udp(query, deadline, begun)
-        return self._with_edns(query, transport, deadline, begun)
+            return self._preferring_udp(query, deadline)
+        return self._with_edns(query, transport, deadline)
 
-    async def _preferring_udp(
-        self, query: Query, deadline: float, begun: "Begun | None"
-    ) -> Reply:
+    async def _preferring_udp(self, query: Query, deadline: float) -> Reply:
         """Ask by UDP, and by TCP if the reply is cut short."""
-        reply = await self._with_edns(query, "udp", deadline, begun)
+        reply = await self._with_edns(query, "udp", deadline)
         if not reply.flags & TC:
             return reply
         try:
@@ -131,27 +108,17 @@ class Proxy:
                 raise
             return reply  # half an answer that says so is better than none
 
-    async def _with_edns(
-        self,
-        query: Query,
-        transport: str,
-        deadline: float,
-        begun: "Begun | None" = None,
-    ) -> Reply:
+    async def _with_edns(self, query: Query, transport: str, deadline: float) -> Reply:
         """Ask with the client's OPT; once without if the upstream refuses EDNS."""
-        started = begun.at if begun else self._now()
+        started = self._now()
         opt = relayed_opt(query) if started >= self._plain_until else None
-        reply = await (
-            begun.reply
-            if begun
-            else self._once(query, transport, opt, deadline - started)
-        )
-        self.observe(reply.rcode, started)
+        reply = await self._once(query, transport, opt, deadline - started)
+        self._observe(reply.rcode, started)
         if opt is None or reply.opt is not None or reply.rcode not in REFUSES_EDNS:
             return reply
         started = self._now()
         plain = await self._once(query, transport, None, deadline - started)
-        self.observe(plain.rcode, started)
+        self._observe(plain.rcode, started)
         if plain.rcode not in REFUSES_EDNS:
             self._plain_until = self._now() + PLAIN_S
         return plain
@@ -164,7 +131,7 @@ class Proxy:
         question, spelled = query.question, query.spelled
         ident = next(_idents)
         flags = query.flags & _RELAYED
-        limit = largest(opt) if transport == "udp" else 65535
+        limit = _largest(opt) if transport == "udp" else 65535
         return self._exchange(
             self._over[transport],
             encode_query(question, ident, flags, opt, spelled),
@@ -172,7 +139,7 @@ class Proxy:
             Asked(question, ident, flags, limit, spelled).accept,
         )
 
-    def observe(self, rcode: int, started: float) -> None:
+    def _observe(self, rcode: int, started: float) -> None:
         """Count a reply to what was asked at ``started``."""
         cells = self._cells.get(rcode) or self._cells_of(rcode)
         seconds = self._now() - started
@@ -202,11 +169,6 @@ class Proxy:
             return False
 
 
-def next_id() -> int:
-    """Return an id that nobody can guess."""
-    return next(_idents)
-
-
 def _unguessable() -> Iterator[int]:
     """Yield ids from the system's source (CVE-2019-19794), 256 for one system call."""
     while True:
@@ -224,17 +186,12 @@ def relayed_opt(query: Query) -> Opt | None:
     return without_hop_by_hop(query.opt) if query.opt else None
 
 
-def relayed(query: Query) -> tuple[int, Opt | None]:
-    """Return the flags and the OPT that go upstream."""
-    return relayed_flags(query), relayed_opt(query)
-
-
 def relayed_flags(query: Query) -> int:
     """Return the client's flags that go upstream."""
     return query.flags & _RELAYED
 
 
-def largest(opt: Opt | None) -> int:
+def _largest(opt: Opt | None) -> int:
     """Return how many bytes a reply by UDP may have to a query with ``opt``."""
     return max(_SMALLEST, opt.size) if opt else _SMALLEST
 

@@ -63,7 +63,6 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     answers.synced = lambda: view.synced
     site.checks["kubernetes"] = partial(_ready, view)
     site.parts["kubernetes"] = partial(_parts, view)
-    site.shortcut["kubernetes"] = view.options.zones
     if options.stale == "unready":
         site.relapsing.add("kubernetes")
     _follow(view, answers, site)

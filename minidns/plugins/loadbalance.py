@@ -56,8 +56,6 @@ def _arranging(
             response = arrangement.by_weight(response, file.weights, random)
         return arrangement.preferring(response, networks) if networks else response
 
-    site.shortcut["loadbalance"] = arranged
-
     def plugin(next_: Handler) -> Handler:
         async def loadbalance(query: Query) -> Response:
             response = await next_(query)

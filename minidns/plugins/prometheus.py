@@ -3,7 +3,7 @@
 import logging
 import platform
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING
 
 from minidns import __version__
@@ -135,8 +135,6 @@ def _counting(site: Site) -> Plugin:
 
     def plugin(next_: Handler) -> Handler:
         below = _below(site)
-
-        site.shortcut["prometheus"] = partial(traffic.row, plugin=below)
 
         async def prometheus(query: Query) -> Response:
             started = now()

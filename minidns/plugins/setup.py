@@ -215,8 +215,6 @@ class Site:
 
     Ends with an empty name, for the name without any domain (*autopath*).
     """
-    shortcut: dict[str, Any] = field(default_factory=dict)
-    """By plugin: what of it works in a shortcut, too."""
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     @property

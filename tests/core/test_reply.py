@@ -1,6 +1,5 @@
 import struct
 import sys
-from typing import Any
 
 import dns.edns
 import dns.flags
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from minidns.core import message, names, rdata
 from minidns.core.model import FormatError, Question
-from minidns.core.reply import addresses, decode_reply
+from minidns.core.reply import decode_reply
 
 
 def reply(*records: str, rcode: int = 0, **edns: object) -> bytes:
@@ -201,93 +200,3 @@ def test_round_trip_through_the_oracle() -> None:
     read = decode_reply(GOOD)
     assert read.id == dns.message.from_wire(GOOD).id
     assert read.flags & dns.flags.QR
-
-
-QUESTION = b"\1a\7example\3org\0\0\1\0\1"
-PLAIN = {
-    # id: records, EDNS, TTL and data
-    "one": (["1"], {}, (60, 1)),
-    "five": ([*"12345"], {}, (60, 5)),
-    "opt": (["1"], {"edns": 0, "payload": 1400}, (60, 1)),
-    "opt-do": (["1"], {"edns": 0, "ednsflags": 0x8000}, (60, 1)),
-}
-
-
-@pytest.mark.parametrize(("last", "edns", "found"), PLAIN.values(), ids=PLAIN)
-def test_addresses_of_a_plain_reply(
-    last: list[str], edns: dict[str, Any], found: tuple[int, int]
-) -> None:
-    wire = reply(*(f"answer a.example.org. 60 A 192.0.2.{n}" for n in last), **edns)
-    read = addresses(wire, QUESTION)
-    assert read is not None
-    assert (read.ttl, len(read.rdata)) == found
-    assert read.rdata == tuple(bytes((192, 0, 2, int(n))) for n in last)
-    assert (read.opt is not None) == bool(edns)
-
-
-@given(
-    at=st.integers(0, 90),
-    byte=st.integers(0, 255),
-    cut=st.integers(0, 90),
-    more=st.binary(max_size=20),
-    count=st.integers(1, 3),
-    edns=st.booleans(),
-)
-def test_addresses_are_those_that_a_whole_reading_finds(
-    at: int, byte: int, cut: int, more: bytes, count: int, *, edns: bool
-) -> None:
-    texts = [f"answer a.example.org. 60 A 192.0.2.{n}" for n in range(count)]
-    made = bytearray(reply(*texts, **({"edns": 0} if edns else {})))
-    if at < len(made):
-        made[at] = byte
-    wire = bytes(made[: len(made) - (cut if cut < 40 else 0)]) + more
-    if len(wire) < 12:
-        return
-    found = addresses(wire, QUESTION)
-    if found is None:
-        return
-    whole = decode_reply(wire)
-    ((owner, rtype, ttl, rdata, rclass),) = whole.answer
-    assert (owner, rtype, rclass) == ("a.example.org.", 1, 1)
-    assert (whole.rcode, whole.authority, whole.additional) == (0, (), ())
-    assert whole.question == Question("a.example.org.", 1)
-    assert (found.flags, found.ttl, found.rdata) == (whole.flags, ttl, rdata)
-    assert not whole.flags & 0x7A70  # QUERY; no TC, Z, AD, CD
-    assert (found.opt is None) == (whole.opt is None)
-    if whole.opt is not None and found.opt is not None:
-        assert whole.opt.do == found.opt.do
-        assert (whole.opt.options, whole.opt.version) == ((), 0)
-
-
-@pytest.mark.parametrize(
-    "wire",
-    [
-        pytest.param(reply(rcode=3), id="no-records"),
-        pytest.param(reply("answer a.example.org. 60 TXT x"), id="another-type"),
-        pytest.param(reply("answer b.example.org. 60 A 192.0.2.1"), id="another-name"),
-        pytest.param(
-            reply(
-                "answer a.example.org. 60 A 192.0.2.1",
-                "authority example.org. 60 NS ns.example.org.",
-            ),
-            id="an-authority",
-        ),
-        pytest.param(
-            reply(
-                "answer a.example.org. 60 A 192.0.2.1",
-                edns=0,
-                options=[dns.edns.GenericOption("65001", b"x")],
-            ),
-            id="an-option",
-        ),
-        pytest.param(
-            reply(
-                "answer a.example.org. 60 A 192.0.2.1",
-                "additional b.example.org. 60 A 192.0.2.2",
-            ),
-            id="something-additional",
-        ),
-    ],
-)
-def test_no_addresses_of_what_is_not_plain(wire: bytes) -> None:
-    assert addresses(wire, QUESTION) is None

@@ -64,29 +64,3 @@ async def test_the_end_comes_when_it_has_to() -> None:
     await queries.waiting.end(0.01)
     assert queries.ended == ["no a"]
     assert len(queries.waiting) == 0
-
-
-async def test_what_is_carried_on_by_itself_has_a_place_too() -> None:
-    class Held:
-        def __init__(self, name: str) -> None:
-            self.name = name
-
-        def cancel(self) -> None:
-            queries.ended.append(f"no {self.name}")
-            queries.waiting.release(self)
-
-    queries = Queries(2)
-    first, second = Held("a"), Held("b")
-    queries.waiting.hold(first)
-    queries.waiting.hold(second)
-    queries.add("c")
-    assert queries.ended == ["no a"]
-    assert queries.dropped == 1
-    queries.waiting.release(second)
-    queries.waiting.hold(Held("d"))
-    queries.go.set()
-    await settle()
-    assert len(queries.waiting) == 1
-    await queries.waiting.end(0.0)
-    assert queries.ended == ["no a", "c", "no d"]
-    assert len(queries.waiting) == 0

@@ -1,0 +1,251 @@
+"""Forwarded queries, from a client's socket to an upstream's and back."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+import pytest
+
+from minidns.core import corefile
+from minidns.core.metrics import Metrics
+from minidns.core.model import Query, Response
+from minidns.instance import Listener, Loaded
+from minidns.net import udp
+from minidns.net.answer import Answerer
+from minidns.net.exchange import Sockets
+from minidns.net.memory import Memory
+from tests.net import client
+from tests.net.resolvers import (
+    Call,
+    Resolver,
+    answer_well,
+    good,
+    held_until,
+    say_nothing,
+)
+from tests.plugins.forwarding import until
+from tests.world import FilesInMemory, World
+
+NAME = "www.example.org"
+LISTENER = Listener("dns", "", 53)
+
+
+@dataclass
+class Serving:
+    """A Corefile at work behind one socket."""
+
+    port: int
+    metrics: Metrics
+    answerer: Answerer
+    datagrams: udp.Datagrams
+
+    came: int = 0
+    """How many queries the chain was asked."""
+
+    async def ask(self, wire: bytes) -> bytes:
+        return await client.udp(self.port, wire)
+
+    def count(self) -> None:
+        """Count the queries that reach the chain."""
+        chain = self.answerer.top
+
+        async def counting(query: Query) -> Response:
+            self.came += 1
+            return await chain(query)
+
+        self.answerer.top = counting
+
+
+async def _never() -> None:
+    raise AssertionError("nobody reloads")
+
+
+@contextlib.asynccontextmanager
+async def serving(body: str, *, in_flight: int | None = None) -> AsyncIterator[Serving]:
+    world = World()
+    sockets = Sockets(world.metrics)
+    loop = asyncio.get_running_loop()
+    edges = replace(world.edges, exchange=sockets, now=loop.time, sleep=asyncio.sleep)
+    text = f". {{\n{body}\n}}"
+    parsed = corefile.parse(text, files=FilesInMemory({}), environ={}, known=None)
+    memory = Memory()
+    loaded = Loaded(
+        parsed,
+        edges,
+        world.metrics,
+        read=lambda: parsed,
+        reload=_never,
+        fatal=lambda text: None,
+        forget=memory.forget,
+    )
+    answerer = Answerer(str(LISTENER), loaded.routes[LISTENER])
+    loaded.answer(LISTENER, answerer)
+    await loaded.start()
+    sock = udp.bind("127.0.0.1", 0)
+    datagrams = udp.Datagrams(
+        sock, answerer, memory, world.metrics, loop.time, in_flight
+    )
+    datagrams.start()
+    port = sock.getsockname()[1]
+    try:
+        server = Serving(port, world.metrics, answerer, datagrams)
+        server.count()
+        yield server
+    finally:
+        await datagrams.close(5.0)
+        await loaded.stop()
+        await sockets.close()
+
+
+def question(
+    name: str = NAME, qtype: str = "A", flags: int = dns.flags.RD, **edns: object
+) -> bytes:
+    made = dns.message.make_query(name, qtype, flags=flags, id=0x1234)
+    if edns:
+        made.use_edns(**edns)  # type: ignore[arg-type]
+    return made.to_wire()
+
+
+def forward(*to: Resolver, more: str = "") -> str:
+    """Return a line that does not wait for long."""
+    whom = " ".join(map(str, to))
+    return f"forward . {whom} {{\nread_timeout 200ms\n{more}\n}}"
+
+
+async def test_equal_questions_are_one_whoever_asks_and_however() -> None:
+    go = asyncio.Event()
+    async with (
+        Resolver(held_until(go)) as resolver,
+        serving(f"cache\n{forward(resolver)}") as server,
+    ):
+        asking = [asyncio.create_task(server.ask(question())) for _ in range(50)]
+        await until(lambda: resolver.asked)
+        alike = [question(NAME.upper()), question(flags=0), question(edns=0)]
+        asking += [asyncio.create_task(server.ask(wire)) for wire in alike]
+        await until(lambda: server.came == 53)
+        assert len(resolver.asked) == 1  # and those that differ a little wait in line
+        go.set()
+        replies = [
+            dns.message.from_wire(wire) for wire in await asyncio.gather(*asking)
+        ]
+    assert all(str(each.answer[0][0]) == "192.0.2.1" for each in replies)
+
+
+async def test_as_many_as_may_be_asked_at_a_time() -> None:
+    async with (
+        Resolver(say_nothing) as resolver,
+        serving(f"cache\n{forward(resolver, more='max_concurrent 2')}") as server,
+    ):
+        names = ("a.org", "b.org")
+        asking = [asyncio.create_task(server.ask(question(each))) for each in names]
+        await until(lambda: len(resolver.asked) == 2)
+        refused = dns.message.from_wire(await server.ask(question("c.org")))
+        assert refused.rcode() == dns.rcode.REFUSED
+        for each in await asyncio.gather(*asking):
+            assert dns.message.from_wire(each).rcode() == dns.rcode.SERVFAIL
+        await asyncio.gather(
+            *(server.ask(question(each)) for each in ("d.org", "e.org"))
+        )
+        asked = {call.wire[13:14] for call in resolver.asked}
+        assert {b"d", b"e"} <= asked  # the places were given back
+
+
+@pytest.mark.parametrize("first", ["silent", "gone"])
+async def test_the_next_upstream_is_asked(first: str) -> None:
+    async with (
+        Resolver(say_nothing) as bad,
+        Resolver() as fine,
+        serving(f"cache\n{forward(bad, fine, more='policy sequential')}") as server,
+    ):
+        if first == "gone":
+            bad.close()
+        answered = dns.message.from_wire(await server.ask(question()))
+        assert str(answered.answer[0][0]) == "192.0.2.1"
+        assert len(fine.asked) == 1
+        assert [each for each in bad.asked if b"www" in each.wire] == bad.asked[:1]
+
+
+async def test_where_somebody_guesses_it_goes_on_by_tcp() -> None:
+    async def flood(call: Call) -> None:
+        for each in range(1, 100):
+            call.send((call.id ^ each).to_bytes(2) + good(call.wire)[2:])
+
+    async with (
+        Resolver(flood, answer_well) as resolver,
+        serving(f"cache\n{forward(resolver)}") as server,
+    ):
+        answered = dns.message.from_wire(await server.ask(question()))
+        assert str(answered.answer[0][0]) == "192.0.2.1"
+        assert [call.transport for call in resolver.asked] == ["udp", "tcp"]
+
+
+async def test_a_forged_reply_neither_wins_nor_ends_the_wait() -> None:
+    async def forged(call: Call) -> None:
+        true = good(call.wire)
+        call.send((call.id ^ 1).to_bytes(2) + true[2:])  # another id
+        call.send(true[:13] + b"x" + true[14:])  # another name
+        call.send(true[:2] + b"\1" + true[3:])  # a query
+        call.send(true)
+
+    async with (
+        Resolver(forged) as resolver,
+        serving(f"cache\n{forward(resolver)}") as server,
+    ):
+        answered = dns.message.from_wire(await server.ask(question()))
+        assert str(answered.question[0].name) == f"{NAME}."
+        assert str(answered.answer[0][0]) == "192.0.2.1"
+
+
+async def test_the_oldest_makes_room_and_leaves_the_others_their_answer() -> None:
+    go = asyncio.Event()
+    async with (
+        Resolver(held_until(go)) as resolver,
+        serving(f"cache\n{forward(resolver)}", in_flight=2) as server,
+    ):
+        first = asyncio.create_task(server.ask(question()))
+        await until(lambda: server.came == 1)
+        second = asyncio.create_task(server.ask(question()))  # shares the exchange
+        await until(lambda: server.came == 2)
+        third = asyncio.create_task(server.ask(question("other.org")))
+        await until(lambda: len(resolver.asked) == 2)
+        dropped = server.metrics.value(
+            "minidns_dropped_queries_total", {"proto": "udp"}
+        )
+        assert dropped == 1
+        go.set()
+        for each in (second, third):
+            assert dns.message.from_wire(await each).answer
+        assert not first.done()
+        first.cancel()
+
+
+async def test_closing_lets_what_is_asked_be_answered() -> None:
+    go = asyncio.Event()
+    async with (
+        Resolver(held_until(go)) as resolver,
+        serving(f"cache\n{forward(resolver)}") as server,
+    ):
+        asking = asyncio.create_task(server.ask(question()))
+        await until(lambda: resolver.asked)
+        closing = asyncio.create_task(server.datagrams.close(5.0))
+        await asyncio.sleep(0)
+        go.set()
+        assert dns.message.from_wire(await asking).answer
+        await closing
+
+
+async def test_a_name_that_is_too_long_is_not_forwarded() -> None:
+    async with (
+        Resolver() as resolver,
+        serving(f"cache\n{forward(resolver)}") as server,
+    ):
+        wire = question()[:12] + (b"\x3f" + b"a" * 63) * 5 + b"\0\0\1\0\1"
+        answered = dns.message.from_wire(await server.ask(wire))
+        assert answered.rcode() == dns.rcode.FORMERR
+        assert not resolver.asked
