@@ -1,14 +1,16 @@
 """What kind of answer a Response is, and what that means for keeping it.
 
-The classes are those of CoreDNS (pkg/response), release 1.14.2: a reply is judged by
-its rcode and by what its sections hold, not by whether it answers the question.
+The classes are those of CoreDNS 1.14.7. `outcome_of` judges a reply by its rcode and by
+what its sections hold (pkg/response), for *log* and *minimal*. `cache_outcome` also
+checks that the records answer the question (plugin/cache), for *cache*.
 """
 
 from collections.abc import Iterable
 from enum import Enum
 
-from minidns.core.model import Query, Rcode, Response, RRset
-from minidns.core.rdata import AXFR, IXFR, NS, RRSIG, SOA
+from minidns.core import names
+from minidns.core.model import Name, Query, Question, Rcode, Response, RRset
+from minidns.core.rdata import ANY, AXFR, CNAME, IXFR, NS, RRSIG, SOA
 
 
 class Outcome(Enum):
@@ -17,7 +19,8 @@ class Outcome(Enum):
     POSITIVE = "records, or nothing at all, with NOERROR"
     DELEGATION = "NOERROR with the name servers of another zone only"
     NODATA = "NOERROR without an answer, with an SOA (RFC 2308 2.2)"
-    NXDOMAIN = "NXDOMAIN with an SOA (RFC 2308 2.1)"
+    NXDOMAIN = "NXDOMAIN without an answer (RFC 2308 2.1)"
+    UNRESOLVED = "NOERROR with an answer to another question, without an SOA"
     FAILURE = "SERVFAIL or NOTIMP"
     TRANSFER = "a zone transfer or a reply to a NOTIFY"
     OTHER = "anything else; never kept"
@@ -26,6 +29,7 @@ class Outcome(Enum):
 
 
 TRANSFERS = frozenset((AXFR, IXFR))
+_ANY_CLASS = 255
 _FAILURES = frozenset((int(Rcode.SERVFAIL), int(Rcode.NOTIMP)))
 
 
@@ -38,19 +42,75 @@ def outcome_of(query: Query, response: Response, wall: float) -> Outcome:
     rcode = response.rcode
     if rcode == Rcode.NOERROR and response.answer:
         return Outcome.POSITIVE
-    if rcode in (Rcode.NOERROR, Rcode.NXDOMAIN):
+    if rcode == Rcode.NOERROR or (rcode == Rcode.NXDOMAIN and not response.answer):
         return _without_answer(response)
     return Outcome.FAILURE if rcode in _FAILURES else Outcome.OTHER
 
 
+def cache_outcome(query: Query, response: Response, wall: float) -> Outcome:
+    """Return what ``response`` to ``query`` is to a cache at ``wall`` (Unix seconds).
+
+    A CNAME chain that does not end in the type asked for is NODATA if an SOA says so
+    (RFC 2308 2.2), and UNRESOLVED otherwise: RFC 2308 5 says not to cache that.
+    """
+    outcome = outcome_of(query, response, wall)
+    if (
+        outcome is not Outcome.POSITIVE
+        or not response.answer
+        or answers(query.question, response.answer)
+    ):
+        return outcome
+    return Outcome.NODATA if has_soa(response) else Outcome.UNRESOLVED
+
+
+def has_soa(response: Response) -> bool:
+    """Return whether the authority section has an SOA, which gives a denial its TTL."""
+    return any(rrset.rtype == SOA for rrset in response.authority)
+
+
+def answers(question: Question, answer: Iterable[RRset]) -> bool:
+    """Return whether ``answer`` has a record of the type asked for at the right owner.
+
+    That owner is the end of the CNAME chain that starts at the question's name; for
+    CNAME and ANY it is the question's name itself. An owner with two targets or a loop
+    makes the whole chain invalid (RFC 2181 10.1, RFC 1034 3.6.2).
+    """
+    qname, qtype, qclass = question
+    found: set[Name] = set()
+    aliases: dict[Name, set[Name]] = {}
+    for owner, rtype, _, rdata, rclass in answer:
+        if qclass not in (rclass, _ANY_CLASS):
+            continue
+        if rtype == qtype or qtype == ANY:
+            found.add(owner.lower())
+        if rtype == CNAME and qtype != ANY:
+            targets = {names.read(data).lower() for data in rdata[:2]}
+            aliases.setdefault(owner.lower(), set()).update(targets)
+    if qtype == CNAME:
+        return len(aliases.get(qname, ())) == 1
+    return _canonical_name(qname, aliases) in found
+
+
+def _canonical_name(name: Name, aliases: dict[Name, set[Name]]) -> Name | None:
+    """Return the end of the CNAME chain from ``name``; None if the chain is invalid."""
+    seen = {name}
+    while targets := aliases.get(name):
+        if len(targets) > 1:
+            return None
+        (name,) = targets
+        if name in seen:
+            return None
+        seen.add(name)
+    return name
+
+
 def _without_answer(response: Response) -> Outcome:
-    denied = response.rcode == Rcode.NXDOMAIN
-    rtypes = {rrset.rtype for rrset in response.authority}
-    if SOA in rtypes:
-        return Outcome.NXDOMAIN if denied else Outcome.NODATA
-    if denied:
-        return Outcome.OTHER  # no SOA, no time to keep it for (RFC 2308 5)
-    return Outcome.DELEGATION if NS in rtypes else Outcome.POSITIVE
+    if response.rcode == Rcode.NXDOMAIN:
+        return Outcome.NXDOMAIN
+    if has_soa(response):
+        return Outcome.NODATA
+    is_referral = any(rrset.rtype == NS for rrset in response.authority)
+    return Outcome.DELEGATION if is_referral else Outcome.POSITIVE
 
 
 def sections(response: Response) -> Iterable[RRset]:

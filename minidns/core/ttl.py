@@ -12,7 +12,9 @@ SHORTEST = 5
 LONGEST = 3600
 """Seconds above which a TTL counts as this much (CoreDNS)."""
 
-_OWN_TTL = frozenset((Outcome.POSITIVE, Outcome.NXDOMAIN, Outcome.NODATA))
+_OWN_TTL = frozenset(
+    (Outcome.POSITIVE, Outcome.UNRESOLVED, Outcome.NXDOMAIN, Outcome.NODATA)
+)
 
 
 def least(response: Response, outcome: Outcome) -> int:

@@ -24,12 +24,18 @@ from minidns.core.model import (
     Source,
     replace,
 )
-from minidns.core.outcome import TRANSFERS, Outcome, outcome_of
+from minidns.core.outcome import (
+    TRANSFERS,
+    Outcome,
+    answers,
+    cache_outcome,
+    has_soa,
+)
 from minidns.core.rdata import SOA
 from minidns.core.traffic import tallied
 from minidns.core.ttl import LONGEST, clamped, least, with_ttl
 from minidns.plugins.cache_counts import Counts
-from minidns.plugins.cache_entry import Entry, Key, Kind, Stores, answers, key_of
+from minidns.plugins.cache_entry import Entry, Key, Kind, Stores, key_of
 from minidns.plugins.cache_options import Options, read
 from minidns.plugins.setup import Site, once
 
@@ -41,6 +47,8 @@ _KINDS: dict[Outcome, Kind] = {
     Outcome.FAILURE: "denial",
 }
 """Which answers are kept, and as what."""
+_NEVER_STALE = frozenset((Outcome.OTHER, Outcome.TRANSFER))
+"""Replies that a stale answer is better than."""
 _DENIALS = frozenset((Outcome.NODATA, Outcome.NXDOMAIN))
 
 
@@ -95,7 +103,7 @@ class Cache:
     def _passed(self, query: Query, response: Response) -> Response:
         """Return ``response`` with one TTL, not kept."""
         if not self._is_level(query, response):
-            outcome = outcome_of(query, response, self._wall())
+            outcome = cache_outcome(query, response, self._wall())
             if outcome is Outcome.TRANSFER:
                 return response
             response, _ = self._level(query, response, outcome)
@@ -141,7 +149,7 @@ class Cache:
         Transfers pass as they are. unlike CoreDNS: which gives 5 seconds to every
         record a secondary server loads.
         """
-        outcome = outcome_of(query, response, self._wall())
+        outcome = cache_outcome(query, response, self._wall())
         if outcome is Outcome.TRANSFER:
             return response
         flat, ttl = self._level(query, response, outcome)
@@ -165,8 +173,8 @@ class Cache:
         self, query: Query, key: Key, outcome: Outcome, response: Response, ttl: int
     ) -> bool:
         kind = _KINDS.get(outcome)
-        if kind is None:
-            return False
+        if kind is None or (outcome is Outcome.NXDOMAIN and not has_soa(response)):
+            return False  # without an SOA a denial has no TTL (RFC 2308 5)
         options = self._options
         bounds = options.success if kind == "success" else options.denial
         if bounds.disabled and values.covers(bounds.disabled, query.question.qname):
@@ -257,12 +265,15 @@ class Cache:
         return fresh
 
     def _usable(self, query: Query, key: Key, response: Response) -> Response | None:
-        outcome = outcome_of(query, response, self._wall())
-        if response.tc or outcome not in _KINDS:
+        outcome = cache_outcome(query, response, self._wall())
+        if response.tc or outcome in _NEVER_STALE:
             return None
         if self._options.stale.prefer_positive:
             kept = self._keep(query, key, response)
-            return kept if answers(key.question, response) else None
+            is_answer = outcome is Outcome.POSITIVE and answers(
+                key.question, response.answer
+            )
+            return kept if is_answer else None
         if response.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
             return None
         return self._keep(query, key, response)

@@ -5,9 +5,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from minidns.core.bounded import Bounded
 from minidns.core.model import CD, Query, Question, Rcode, Response
-from minidns.core.outcome import sections
-from minidns.core.rdata import ANY
-from minidns.core.relay import chain_of
+from minidns.core.outcome import answers, sections
 from minidns.plugins.cache_options import Bounds, Options
 
 Kind: TypeAlias = Literal["success", "denial"]
@@ -54,6 +52,12 @@ class Entry:
     last_good: "Entry | None" = None
     """The answer this one replaced, if that was one and this is not."""
 
+    def is_answer(self, question: Question) -> bool:
+        """Return whether it has the records that ``question`` asks for."""
+        return self.response.rcode == Rcode.NOERROR and answers(
+            question, self.response.answer
+        )
+
     def age(self, now: float) -> int:
         """Return for how many whole seconds it has been kept."""
         return int(now - self.stored)
@@ -88,18 +92,6 @@ def size_of(entry: Entry) -> int:
         size += _PER_RRSET + len(owner) + _PER_RECORD * len(rdata)
         size += sum(map(len, rdata)) if len(rdata) > 1 else len(rdata[0])
     return size + (size_of(entry.last_good) if entry.last_good else 0)
-
-
-def answers(question: Question, response: Response) -> bool:
-    """Return whether ``response`` has records of the type asked for, at the right name.
-
-    That name is where the CNAMEs lead; an alias that leads nowhere is no answer.
-    """
-    chain = chain_of(question, response.answer)
-    return response.rcode == Rcode.NOERROR and any(
-        question.qtype in (rrset.rtype, ANY) and rrset.owner.lower() in chain
-        for rrset in response.answer
-    )
 
 
 class Stores:
@@ -149,7 +141,7 @@ class Stores:
 
     def _keep_good(self, key: Key, entry: Entry) -> None:
         """Let ``entry`` end a denial, but not hide an answer it does not replace."""
-        if not self._stale.prefer_positive or answers(key.question, entry.response):
+        if not self._stale.prefer_positive or entry.is_answer(key.question):
             self._kept["denial"].drop(key)
         else:
             entry.last_good = _good(key, self._kept["success"].get(key))
@@ -166,6 +158,6 @@ def _store(bounds: Bounds) -> Bounded[Key, Entry]:
 
 def _good(key: Key, entry: Entry | None) -> Entry | None:
     """Return ``entry`` or the one it replaced, whichever answers the question."""
-    if entry is None or answers(key.question, entry.response):
+    if entry is None or entry.is_answer(key.question):
         return entry
     return entry.last_good

@@ -12,7 +12,6 @@ from minidns.core.model import (
     Name,
     Plugin,
     Query,
-    Rcode,
     Response,
     replace,
 )
@@ -134,6 +133,4 @@ class _Log:
         if response is None:
             return "error"
         outcome = outcome_of(query, response, self._edges.wall())
-        if outcome is Outcome.OTHER and response.rcode == Rcode.NXDOMAIN:
-            return "error" if response.answer else "denial"  # with or without an SOA
         return _CLASS_OF.get(outcome, "error")

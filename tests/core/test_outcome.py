@@ -6,8 +6,8 @@ import dns.rdata
 import pytest
 
 from minidns.core.model import Opt, Query, Question, Rcode, Response, RRset
-from minidns.core.outcome import Outcome, outcome_of
-from minidns.core.rdata import AXFR, CNAME, IXFR, NS, RRSIG, SOA, A, from_text
+from minidns.core.outcome import Outcome, cache_outcome, outcome_of
+from minidns.core.rdata import ANY, AXFR, CNAME, IXFR, MX, NS, RRSIG, SOA, A, from_text
 from minidns.core.ttl import clamped, least, with_ttl
 
 WALL = 1_700_000_000
@@ -58,9 +58,9 @@ CASES = {
     "delegation": Case(Response(authority=(CUT,)), Outcome.DELEGATION, 5),
     "nxdomain": Case(Response(Rcode.NXDOMAIN, authority=(DENIAL,)), Outcome.NXDOMAIN, 60),
     "nxdomain-behind-an-alias": Case(
-        Response(Rcode.NXDOMAIN, (ALIAS,), (DENIAL,)), Outcome.NXDOMAIN, 60
+        Response(Rcode.NXDOMAIN, (ALIAS,), (DENIAL,)), Outcome.OTHER, 5
     ),
-    "R16-nxdomain-without-soa": Case(Response(Rcode.NXDOMAIN), Outcome.OTHER, 5),
+    "R16-nxdomain-without-soa": Case(Response(Rcode.NXDOMAIN), Outcome.NXDOMAIN, 5),
     "nxdomain-with-answer-only": Case(Response(Rcode.NXDOMAIN, (ALIAS,)), Outcome.OTHER, 5),
     "servfail": Case(Response(Rcode.SERVFAIL), Outcome.FAILURE, 5),
     "notimp": Case(Response(Rcode.NOTIMP), Outcome.FAILURE, 5),
@@ -89,6 +89,66 @@ def test_kind_and_ttl(case: Case) -> None:
     outcome = outcome_of(case.query, case.response, WALL)
     assert outcome is case.outcome
     assert least(case.response, outcome) == case.ttl
+
+
+def alias(target: str, owner: str = NAME, ttl: int = 300) -> RRset:
+    return rrset(CNAME, target, ttl, owner)
+
+
+def asked(qtype: int = A, qclass: int = 1) -> Query:
+    return Query(Question(NAME, qtype, qclass))
+
+
+END = "end.example.org."
+END_ADDRESS = rrset(A, "192.0.2.9", 300, END)
+MX_RECORD = rrset(MX, f"10 {END}")
+P, U, N = Outcome.POSITIVE, Outcome.UNRESOLVED, Outcome.NODATA
+
+CACHED_AS = {
+    "address": (asked(), (ADDRESS,), P, P),
+    "no-answer-at-all": (asked(), (), P, N),
+    "chain-of-1-ends-in-address": (asked(), (alias(END), END_ADDRESS), P, P),
+    "order-means-nothing": (asked(), (END_ADDRESS, alias(END)), P, P),
+    "chain-of-2-ends-in-address": (
+        asked(), (alias("b.test."), alias(END, "b.test."), END_ADDRESS), P, P
+    ),
+    "alias-that-leads-nowhere": (asked(), (ALIAS,), U, N),
+    "chain-breaks-in-the-middle": (asked(), (alias("b.test."), END_ADDRESS), U, N),
+    "address-is-of-the-alias-itself": (asked(), (alias(END), ADDRESS), U, N),
+    "address-of-another-name": (asked(), (END_ADDRESS,), U, N),
+    "another-type": (asked(), (MX_RECORD,), U, N),
+    "loop": (asked(), (alias("b.test."), alias(NAME, "b.test.")), U, N),
+    "alias-of-itself": (asked(), (alias(NAME), ADDRESS), U, N),
+    "two-targets": (asked(), (alias(END), alias("b.test."), END_ADDRESS), U, N),
+    "two-targets-in-one-set": (
+        asked(),
+        (RRset(NAME, CNAME, 9, alias(END).rdata + alias("b.test.").rdata), END_ADDRESS), U, N
+    ),
+    "same-target-twice": (asked(), (alias(END), alias(END), END_ADDRESS), P, P),
+    "letters-case": (asked(), (alias("END.example.ORG.", "WWW.Example.org."), END_ADDRESS), P, P),
+    "cname-asked": (asked(CNAME), (ALIAS,), P, P),
+    "cname-asked-two-targets": (asked(CNAME), (alias(END), alias("b.test.")), U, N),
+    "cname-asked-address-given": (asked(CNAME), (ADDRESS,), U, N),
+    "any-asked": (asked(ANY), (ADDRESS,), P, P),
+    "any-asked-alias": (asked(ANY), (ALIAS,), P, P),
+    "any-asked-record-of-another-name": (asked(ANY), (END_ADDRESS,), U, N),
+    "mx-asked-alias-ends-in-mx": (asked(MX), (alias(END), MX_RECORD._replace(owner=END)), P, P),
+    "mx-asked-alias-ends-in-address": (asked(MX), (alias(END), END_ADDRESS), U, N),
+    "another-class": (asked(), (ADDRESS._replace(rclass=3),), U, N),
+    "any-class-asked": (asked(qclass=255), (ADDRESS,), P, P),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("query", "answer", "without_soa", "with_soa"), CACHED_AS.values(), ids=CACHED_AS
+)
+def test_a_cache_looks_whether_the_question_is_answered(
+    query: Query, answer: tuple[RRset, ...], without_soa: Outcome, with_soa: Outcome
+) -> None:
+    """CoreDNS 1.14.7, plugin/cache: RFC 2308 2.2 and 5."""
+    for authority, expected in (((), without_soa), ((DENIAL,), with_soa)):
+        response = Response(answer=answer, authority=authority)
+        assert cache_outcome(query, response, WALL) is expected
 
 
 @pytest.mark.parametrize(

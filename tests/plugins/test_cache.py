@@ -18,6 +18,7 @@ from minidns.core.model import (
 from tests.plugins.caching import (
     NAME,
     Caching,
+    addresses,
     answer,
     caching,
     denial,
@@ -77,7 +78,19 @@ async def test_the_first_reply_has_one_ttl_already(
 KEPT = {
     "answer": (answer(), True),
     "nothing-at-all": (Response(), True),
-    "alias-only": (Response(answer=(rrset(f"{NAME} 60 CNAME nowhere.org."),)), True),
+    "alias-only": (Response(answer=(rrset(f"{NAME} 60 CNAME nowhere.org."),)), False),
+    "alias-only-with-soa": (
+        replace(
+            denial(rcode=Rcode.NOERROR),
+            answer=(rrset(f"{NAME} 60 CNAME nowhere.org."),),
+        ),
+        True,
+    ),
+    "nxdomain-behind-an-alias": (
+        replace(denial(), answer=(rrset(f"{NAME} 60 CNAME nowhere.org."),)),
+        False,
+    ),
+    "another-type": (Response(answer=(rrset(f"{NAME} 60 TXT text"),)), False),
     "nxdomain": (denial(), True),
     "nodata": (denial(rcode=Rcode.NOERROR), True),
     "delegation": (Response(authority=(rrset("org. 900 NS ns.org."),)), True),
@@ -107,6 +120,28 @@ async def ask_twice(kept: Caching, first: Query, second: Query | None = None) ->
 async def test_what_is_kept(behind: Response | DnsError, *, is_kept: bool) -> None:
     kept = caching("cache", behind)
     assert await ask_twice(kept, query(NAME)) == (1 if is_kept else 2)
+
+
+async def test_a_chain_is_asked_for_again_until_it_is_resolved() -> None:
+    """An upstream's passing fault lasts no longer here (CoreDNS 1.14.7)."""
+    link = rrset(f"{NAME} 300 CNAME end.example.org.")
+    end = rrset("end.example.org. 300 A 192.0.2.1")
+    kept = caching("cache 30", Response(answer=(link,), ra=True))
+    assert addresses(await kept.ask(query(NAME))) == []
+    kept.behind = Response(answer=(link, end), ra=True)
+    assert addresses(await kept.ask(query(NAME))) == ["192.0.2.1"]
+    kept.behind = DnsError("i/o timeout")
+    assert addresses(await kept.ask(query(NAME))) == ["192.0.2.1"]
+
+
+async def test_a_chain_without_an_end_counts_as_a_denial() -> None:
+    """What has an SOA is kept among the denials, within their bounds (CoreDNS)."""
+    link = rrset(f"{NAME} 300 CNAME nowhere.org.")
+    nodata = replace(denial(rcode=Rcode.NOERROR), answer=(link,))
+    kept = caching("cache {\ndenial 1024 20\n}", nodata)
+    assert set(ttls(await kept.ask(query(NAME)))) == {20}
+    assert kept.count("entries", "denial") == 1
+    assert kept.count("entries", "success") == 0
 
 
 async def test_an_error_comes_through_as_it_is() -> None:

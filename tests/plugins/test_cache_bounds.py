@@ -113,10 +113,12 @@ async def test_capacity_is_bounded_by_number() -> None:
 
 async def test_capacity_is_bounded_by_bytes() -> None:
     text = rrset(f'{NAME} 300 TXT "{"x" * 200}"')
-    big = Response(answer=(text._replace(rdata=text.rdata * 250),))  # about 60 KB
-    kept = caching("cache {\nsuccess 1\n}", big)
+    big = text._replace(rdata=text.rdata * 250)  # about 60 KB
+    kept = caching("cache {\nsuccess 1\n}")
     for number in range(100):
-        await kept.ask(query(f"n{number}.example.org.", "TXT"))
+        name = f"n{number}.example.org."
+        kept.behind = Response(answer=(big._replace(owner=name),))
+        await kept.ask(query(name, "TXT"))
     assert 20 < kept.count("entries", "success") < 40  # of 2 MB
 
 
