@@ -118,9 +118,9 @@ def chain_of(question: Question, answer: Iterable[RRset]) -> frozenset[Name]:
 def scrubbed(question: Question, reply: Reply) -> Reply:
     """Return ``reply`` without records that do not belong to its question.
 
-    In the answer: owners that are neither the name asked for nor where it leads. In the
-    authority section: an SOA of a zone that none of those names is in. Everything else
-    stays, as nothing but the question's own answer is ever taken from it.
+    That are records of the answer section whose owner is neither the name asked for
+    nor where it leads. The other sections stay as they are (CoreDNS): nothing in them
+    is ever used to answer another question.
     """
     if question.qtype in _TRANSFERS or _is_plain(question, reply):
         return reply
@@ -134,25 +134,15 @@ def scrubbed(question: Question, reply: Reply) -> Reply:
         if any(names.is_below(name, owner) for name in chain)
     }
     answer = tuple(rrset for rrset in reply.answer if rrset.owner.lower() in own)
-    authority = tuple(
-        rrset
-        for rrset in reply.authority
-        if rrset.rtype != rdata.SOA
-        or any(names.is_below(name, rrset.owner.lower()) for name in chain)
-    )
-    return reply._replace(answer=answer, authority=authority)
+    return reply._replace(answer=answer)
 
 
 def _is_plain(question: Question, reply: Reply) -> bool:
-    """Return whether all there is belongs to the very name that was asked for."""
-    qname = question.qname
-    for rrset in reply.answer:
-        if rrset.owner != qname or rrset.rtype in _LEADING_ON:
-            return False
-    for rrset in reply.authority:
-        if rrset.rtype == rdata.SOA and not names.is_below(qname, rrset.owner.lower()):
-            return False
-    return True
+    """Return whether every answer is of the very name that was asked for."""
+    return not any(
+        rrset.owner != question.qname or rrset.rtype in _LEADING_ON
+        for rrset in reply.answer
+    )
 
 
 def response_of(

@@ -6,6 +6,7 @@ import dns.flags
 import dns.message
 import dns.rcode
 import dns.rdata
+import dns.rrset
 import pytest
 
 from minidns.core.model import DnsError, Opt, Rcode
@@ -147,6 +148,63 @@ async def test_R16_nxdomain_without_soa_is_passed_but_not_kept() -> None:
             response = await forward.ask(query(NAME))
             assert response.rcode == Rcode.NXDOMAIN
             assert len(resolver.asked) == asked
+
+
+SOA = "ns.example.net. admin.example.net. 1 2 3 4 5"
+FOREIGN = {
+    "SOA-elsewhere": f"example.net. 60 SOA {SOA}",
+    "SOA-below": f"a.www.example.org. 60 SOA {SOA}",
+    "SOA-beside": f"other.example.org. 60 SOA {SOA}",
+}
+
+
+@pytest.mark.parametrize("rcode", ["NOERROR", "NXDOMAIN"])
+@pytest.mark.parametrize("record", FOREIGN.values(), ids=FOREIGN)
+async def test_a_denial_with_an_soa_of_another_zone_is_passed_on_and_kept(
+    record: str, rcode: str
+) -> None:
+    async def deny(call: Call) -> None:
+        out = reply(call.wire, rcode=rcode)
+        owner, ttl, rtype, data = record.split(" ", 3)
+        out.authority.append(dns.rrset.from_text(owner, int(ttl), "IN", rtype, data))
+        call.send(out.to_wire())
+
+    async with (
+        Resolver(deny) as resolver,
+        forwarding(f"forward . {resolver}\ncache 90") as forward,
+    ):
+        for _ in (1, 2):
+            response = await forward.ask(query(NAME))
+            assert response.rcode == Rcode[rcode]
+            assert texts(response.authority) == [record]
+        assert len(resolver.asked) == 1
+
+
+@pytest.mark.parametrize("section", ["answer", "authority", "additional"])
+async def test_records_beside_the_answer_answer_no_other_question(section: str) -> None:
+    """Cache poisoning (RFC 5452 6): what comes along is shown, and never believed."""
+    victim = "bank.example.net."
+
+    async def poison(call: Call) -> None:
+        if dns.message.from_wire(call.wire).question[0].name.to_text() == victim:
+            await answer_well(call)
+            return
+        out = reply(call.wire, *GOOD)
+        rrset = dns.rrset.from_text(victim, 300, "IN", "A", "192.0.2.66")
+        getattr(out, section).append(rrset)
+        call.send(out.to_wire())
+
+    async with (
+        Resolver(poison) as resolver,
+        forwarding(f"forward . {resolver}\ncache 300") as forward,
+    ):
+        response = await forward.ask(query(NAME))
+        assert texts(response.answer) == GOOD
+        passed = [] if section == "answer" else [f"{victim} 300 A 192.0.2.66"]
+        assert texts(response.authority) + texts(response.additional) == passed
+        response = await forward.ask(query(victim))
+        assert len(resolver.asked) == 2
+        assert texts(response.answer) == [f"{victim} 300 A 192.0.2.1"]
 
 
 @pytest.mark.parametrize(
