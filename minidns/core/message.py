@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from minidns.core import names
 from minidns.core.model import Name, RRset
-from minidns.core.rdata import COMPRESSED, parts
+from minidns.core.rdata import COMPRESSED, pieces
 
 FIXED = struct.Struct("!HHIH")
 """Type, class, TTL and length of a record."""
@@ -91,7 +91,12 @@ def skip_record(wire: bytes, at: int) -> tuple[int, int]:
 
 
 class Records:
-    """A message being packed with compression, up to ``limit`` bytes in all."""
+    """A message being packed with compression, up to ``limit`` bytes in all.
+
+    One rule for all names (miekg/dns): a name is remembered with every suffix it has,
+    wherever it stands, and later names point at the longest of them. The names in RDATA
+    of types younger than RFC 1035 are remembered, but stay in full (RFC 3597 4).
+    """
 
     def __init__(self, question: bytes, limit: int) -> None:
         self._out = bytearray(question)
@@ -115,50 +120,56 @@ class Records:
         whole = True
         for section in sections:
             added = 0
-            for rrset in section:
+            for rrset in section if whole else ():
                 owner = spelled if rrset.owner == qname else names.to_wire(rrset.owner)
                 for data in rrset.rdata:
-                    whole = whole and self._add(owner, rrset, data)
-                    added += whole
+                    if not self._add(owner, rrset, data):
+                        whole = False
+                        break
+                    added += 1
+                if not whole:
+                    break
             counts.append(added)
         return whole, counts
 
     def _add(self, owner: bytes, rrset: RRset, data: bytes) -> bool:
+        """Add one record; return False, with nothing added, if it does not fit."""
         start = len(self._out)
-        known = dict(self._offsets) if start > self._limit - 600 else None
-        self._name(owner)
+        self._name(owner, compress=True)
         at = len(self._out)
         self._out += FIXED.pack(rrset.rtype, rrset.rclass, rrset.ttl, 0)
-        if rrset.rtype in COMPRESSED:
-            for part in parts(rrset.rtype, data):
-                if isinstance(part, str):
-                    self._name(names.to_wire(part))
-                else:
-                    self._out += part
-        else:
-            self._out += data
+        compress = rrset.rtype in COMPRESSED
+        for part, is_name in pieces(rrset.rtype, data):
+            if is_name:
+                self._name(part, compress=compress)
+            else:
+                self._out += part
         self._out[at + 8 : at + 10] = (len(self._out) - at - 10).to_bytes(2)
         if len(self._out) <= self._limit:
             return True
         del self._out[start:]
-        if known is not None:
-            self._offsets = known
         return False
 
-    def _name(self, name: bytes) -> None:
+    def _name(self, name: bytes, *, compress: bool) -> None:
+        known = self._remember(name, len(self._out) + 12)
+        if known is None or not compress:
+            self._out += name
+        else:
+            at, offset = known
+            self._out += name[:at] + (0xC000 | offset).to_bytes(2)
+
+    def _remember(self, name: bytes, offset: int) -> tuple[int, int] | None:
+        """Remember the suffixes of ``name``, which is to stand at ``offset``.
+
+        Return where in it the longest suffix begins that was known before, and the
+        offset of that; None if there is none.
+        """
         at = 0
         while name[at]:
-            if (offset := self._offsets.get(name[at:])) is not None:
-                self._remember(name, len(self._out) + 12, at)
-                self._out += name[:at] + (0xC000 | offset).to_bytes(2)
-                return
-            at += name[at] + 1
-        self._remember(name, len(self._out) + 12)
-        self._out += name
-
-    def _remember(self, name: bytes, offset: int, upto: int | None = None) -> None:
-        at = 0
-        while name[at] and (upto is None or at < upto):
+            suffix = name[at:]
+            if (earlier := self._offsets.get(suffix)) is not None:
+                return at, earlier
             if offset + at <= _MAX_POINTER:  # a pointer has 14 bits
-                self._offsets.setdefault(name[at:], offset + at)
+                self._offsets[suffix] = offset + at
             at += name[at] + 1
+        return None

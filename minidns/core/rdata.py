@@ -107,8 +107,46 @@ LAYOUT: dict[int, tuple[Part, ...]] = {
 }
 """Types whose names may be compressed in a message (RFC 3597 4), and DNAME, RRSIG."""
 
-COMPRESSED = frozenset((NS, CNAME, SOA, PTR, MX))
+COMPRESSED = frozenset((NS, CNAME, SOA, PTR, MX, 3, 4, 7, 8, 9, 14))
 """Types whose names are compressed when sending (RFC 1035; never SRV, RFC 2782)."""
+
+
+def pieces(rtype: int, rdata: Rdata) -> Iterator[tuple[bytes, bool]]:
+    """Yield the pieces of ``rdata`` in wire form, and whether each is a name.
+
+    Data without the layout of its type is one piece that is no name.
+    """
+    layout = LAYOUT.get(rtype)
+    if layout is None:
+        yield rdata, False
+        return
+    try:
+        found = list(_cut(layout, rdata))
+    except (IndexError, ValueError):
+        found = [(rdata, False)]
+    yield from found
+
+
+def _cut(layout: tuple[Part, ...], rdata: Rdata) -> Iterator[tuple[bytes, bool]]:
+    at = 0
+    for part in layout:
+        end = at
+        if part == "n":
+            while size := rdata[end]:
+                if size > names.MAX_LABEL:
+                    raise ValueError("label of an unknown type")
+                end += size + 1
+            end += 1
+        elif isinstance(part, int):
+            end += part
+        else:
+            end = len(rdata) if part == "*" else at + 1 + rdata[at]
+        if end > len(rdata):
+            raise ValueError("data is too short")
+        yield rdata[at:end], part == "n"
+        at = end
+    if at != len(rdata):
+        raise ValueError("data is too long")
 
 
 def parts(rtype: int, rdata: Rdata) -> Iterator[bytes | str]:
@@ -118,25 +156,11 @@ def parts(rtype: int, rdata: Rdata) -> Iterator[bytes | str]:
         ValueError: the RDATA does not have the layout of its type.
 
     """
-    at = 0
-    for part in LAYOUT.get(rtype, ("*",)):
-        if part == "n":
-            name = names.from_wire(rdata, at)
-            yield name
-            at += len(names.to_wire(name))
-            continue
-        if isinstance(part, int):
-            size = part
-        elif part == "*":
-            size = len(rdata) - at
-        else:
-            size = 1 + (rdata[at] if at < len(rdata) else 0)
-        if at + size > len(rdata):
-            raise ValueError(f"{type_name(rtype)} data is too short")
-        yield rdata[at : at + size]
-        at += size
-    if at != len(rdata):
-        raise ValueError(f"{type_name(rtype)} data is too long")
+    try:
+        for piece, is_name in _cut(LAYOUT.get(rtype, ("*",)), rdata):
+            yield names.from_wire(piece) if is_name else piece
+    except (IndexError, ValueError) as error:
+        raise ValueError(f"{type_name(rtype)} data is malformed: {error}") from error
 
 
 def map_names(rtype: int, rdata: Rdata, change: Callable[[str], str]) -> Rdata:

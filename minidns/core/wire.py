@@ -36,6 +36,7 @@ from minidns.core.model import (
     Question,
     Rcode,
     Response,
+    RRset,
 )
 
 _HEADER = struct.Struct("!6H")
@@ -168,27 +169,19 @@ def encode_response(query: Query, response: Response) -> bytes:
 
     A message that fits goes out uncompressed; else it is compressed, and what still
     does not fit is left out from the end, with TC (as CoreDNS does; the OPT stays).
+    However many records there are, no more are looked at than can be sent.
     """
     qname = query.question.qname
     question = _question(query)
+    head = question[:-4]
     opt = _reply_opt(query, response)
     sections = (response.answer, response.authority, response.additional)
-    counts: list[int] = []
-    parts = [question]
-    head = question[:-4]
-    for rrsets in sections:
-        count = 0
-        for owner, rtype, ttl, rdata, rclass in rrsets:
-            name = head if owner == qname else names.to_wire(owner)
-            fixed = name + _FIXED.pack(rtype, rclass, ttl)
-            for data in rdata:
-                parts.append(fixed + len(data).to_bytes(2) + data)  # noqa: PERF401  # mostly one
-            count += len(rdata)
-        counts.append(count)
-    body = b"".join(parts)
-    size = 12 + len(body) + len(opt)
     tc = response.tc
-    if size > _MIN_UDP and size > _plain_limit(query, response):
+    room = _plain_limit(query, response) - 12 - len(question) - len(opt)
+    plain = _uncompressed(sections, qname, head, room)
+    if plain is not None:
+        body, counts = question + plain[0], plain[1]
+    else:
         records = Records(question, _limit(query, response) - len(opt))
         whole, counts = records.add_sections(sections, qname, head)
         tc = tc or not whole
@@ -199,6 +192,31 @@ def encode_response(query: Query, response: Response) -> bytes:
     return header + body + opt
 
 
+def _uncompressed(
+    sections: tuple[tuple[RRset, ...], ...], qname: str, head: bytes, room: int
+) -> tuple[bytes, list[int]] | None:
+    """Return all records without compression, and how many there are of each section.
+
+    None if they take more than ``room`` bytes. ``head`` is ``qname`` as it was asked.
+    """
+    parts: list[bytes] = []
+    counts: list[int] = []
+    for rrsets in sections:
+        count = 0
+        for owner, rtype, ttl, rdata, rclass in rrsets:
+            name = head if owner == qname else names.to_wire(owner)
+            room -= len(rdata) * (len(name) + 10)
+            if room < 0:
+                return None
+            fixed = name + _FIXED.pack(rtype, rclass, ttl)
+            for data in rdata:
+                parts.append(fixed + len(data).to_bytes(2) + data)
+                room -= len(data)
+            count += len(rdata)
+        counts.append(count)
+    return (b"".join(parts), counts) if room >= 0 else None
+
+
 _FIXED = struct.Struct("!HHI")
 
 
@@ -206,7 +224,7 @@ def _limit(query: Query, response: Response) -> int:
     """Return how many bytes a reply may have: never less than 512 (RFC 1035 2.3.4)."""
     if query.transport == "tcp":
         return query.max_size
-    return min(query.max_size, response.max_size)
+    return max(_MIN_UDP, min(query.max_size, response.max_size))
 
 
 def _plain_limit(query: Query, response: Response) -> int:
