@@ -2,6 +2,8 @@
 
 import posixpath
 
+from minidns.core.gotext import quote
+
 
 def below(root: str, path: str) -> str:
     """Return ``path``, a relative one in the folder ``root`` (plugin *root*).
@@ -13,9 +15,12 @@ def below(root: str, path: str) -> str:
 
 
 def reason(error: OSError, path: str) -> str:
-    """Return why ``path`` could not be opened.
+    r"""Return why ``path`` could not be opened; a path with control bytes is quoted.
 
     >>> reason(FileNotFoundError(2, "No such file or directory"), "db.example.org")
     'open db.example.org: no such file or directory'
+    >>> reason(PermissionError(13, "Permission denied"), "a\x1b[31m")
+    'open "a\\x1b[31m": permission denied'
     """
-    return f"open {path}: {(error.strerror or str(error)).lower()}"
+    shown = path if path.isprintable() else quote(path)
+    return f"open {shown}: {(error.strerror or str(error)).lower()}"

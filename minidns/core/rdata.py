@@ -2,16 +2,19 @@ r"""Record data and the registry's names: values to wire form and to text.
 
 The only module that knows what stands inside the RDATA of a type. Types that hold
 names are described by LAYOUT, so that whoever must find or change those names (reply
-reader, rewriting, letters' case) shares one walk; text of the rarer types is dnslib's.
+reader, rewriting, letters' case) shares one walk. dnspython converts between RDATA and
+presentation format (RFC 9499); it is imported when the first text is converted, because
+a server without zone data never needs it.
 """
 
 import ipaddress
 import re
 import struct
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-import dnslib
+import dns.rdatatype
 
 from minidns.core import names
 from minidns.core.model import Name, Rcode, Rdata, RRset
@@ -20,19 +23,16 @@ A, NS, CNAME, SOA, PTR, HINFO, MX, TXT, AAAA = 1, 2, 5, 6, 12, 13, 15, 16, 28
 SRV, NAPTR, DNAME, OPT, DS, RRSIG, SVCB, HTTPS = 33, 35, 39, 41, 43, 46, 64, 65
 TSIG, IXFR, AXFR, ANY = 250, 251, 252, 255
 
-_MORE_TYPES = {
-    "MD": 3, "MF": 4, "MB": 7, "MG": 8, "MR": 9, "NULL": 10, "MINFO": 14, "X25": 19,
-    "ISDN": 20, "RT": 21, "PX": 26, "GPOS": 27, "NXT": 30, "EID": 31, "NIMLOC": 32,
-    "ATMA": 34, "NSAPPTR": 23, "NSEC3PARAM": 51, "SMIMEA": 53, "NINFO": 56, "RKEY": 57,
-    "TALINK": 58, "CDS": 59, "CDNSKEY": 60, "OPENPGPKEY": 61, "CSYNC": 62, "ZONEMD": 63,
-    "SVCB": 64, "SPF": 99, "UINFO": 100, "UID": 101, "GID": 102, "UNSPEC": 103,
-    "NID": 104, "L32": 105, "L64": 106, "LP": 107, "EUI48": 108, "EUI64": 109,
-    "MAILB": 253, "MAILA": 254, "URI": 256, "AVC": 258, "AMTRELAY": 260,
-}  # fmt: skip
 TYPES: dict[str, int] = {
-    **{name: number for number, name in dnslib.QTYPE.forward.items()},
-    **_MORE_TYPES,
-}
+    **{
+        name.replace("_", "-"): int(number)
+        for name, number in dns.rdatatype.RdataType.__members__.items()
+        if number
+    },
+    # types that CoreDNS (miekg/dns) knows by name and dnspython does not
+    "EID": 31, "NIMLOC": 32, "ATMA": 34, "RKEY": 57, "TALINK": 58,
+    "UINFO": 100, "UID": 101, "GID": 102,
+}  # fmt: skip
 """Numbers of the types by their names in the registry."""
 _TYPE_NAMES = {number: name for name, number in TYPES.items()}
 CLASSES = {"IN": 1, "CS": 2, "CH": 3, "HS": 4, "NONE": 254, "ANY": 255}
@@ -250,170 +250,86 @@ def txt(*strings: str | bytes) -> Rdata:
     return out
 
 
-_WORD = re.compile(r'\s*(?:"((?:\\.|[^"\\])*)"|((?:\\.|[^\s"\\])+))', re.DOTALL)
-_ESCAPE = re.compile(rb"\\(\d{3}|.)", re.DOTALL)
-
-
-def words(text: str) -> list[str]:
-    r"""Split ``text`` at white space, quotes kept together and taken off.
-
-    >>> words('10 "two words" a\\ b')
-    ['10', 'two words', 'a\\ b']
-    """
-    return [quoted or plain for quoted, plain in _WORD.findall(text)]
-
-
-def _string(word: str) -> bytes:
-    def byte(found: re.Match[bytes]) -> bytes:
-        code = found[1]
-        return bytes((int(code) & 255,)) if len(code) == 3 else code
-
-    return _ESCAPE.sub(byte, word.encode())
+_SAME_FORM: dict[int, int] = {
+    **dict.fromkeys((3, 4, 7, 8, 9), NS),  # MD MF MB MG MR
+    **dict.fromkeys((14, 58), 17),  # MINFO TALINK: two names, as RP
+    32768: DS,  # TA
+}
+"""Types that dnspython cannot convert, and one that is written in the same form."""
+_STRINGS = frozenset((TXT, 56, 99, 258, 261, 262))
+"""TXT NINFO SPF AVC RESINFO WALLET: any number of character-strings."""
 
 
 def from_text(rtype: int, text: str, origin: Name = ".") -> Rdata:
-    """Return the data that ``text`` says in zone-file form (RFC 1035 5.1).
+    """Return the RDATA that ``text`` stands for in presentation format (RFC 1035 5.1).
 
-    Names without a final dot are relative to ``origin``.
+    Names without a final dot are relative to ``origin``. The generic form of RFC 3597 5
+    is accepted for every type.
 
     Raises:
-        ValueError: not the data of that type.
+        ValueError: ``text`` is not valid data of that type; the message leaves the text
+            out, because it may come from a file that is no zone file.
 
     """
-    fields = words(text)
-    if fields[:1] == ["\\#"]:  # any type at all (RFC 3597 5)
-        raw = bytes.fromhex("".join(fields[2:]))
-        if len(fields) < 2 or int(fields[1]) != len(raw):
-            raise ValueError(f"{text!r}: length and data differ")
-        return raw
-    if rtype in (A, AAAA):
-        return a(text.strip()) if rtype == A else aaaa(text.strip())
-    if rtype in (TXT, 99, HINFO):
-        if not fields:
-            raise ValueError(f"{type_name(rtype)} needs a string")
-        return txt(*map(_string, fields))
-    if rtype in _NUMBERS:
-        return _named_from_text(rtype, fields, origin)
-    return _dnslib_from_text(rtype, text)
+    from dns import exception, rdata, tokenizer
+
+    if not text.isascii():  # dnspython would encode names by IDNA; CoreDNS keeps bytes
+        text = "".join(map(_ascii, text))
+    try:
+        if rtype in _STRINGS and not text.startswith("\\#"):
+            tokens = tokenizer.Tokenizer(text).get_remaining()
+            strings = [token.unescape_to_bytes().value for token in tokens]
+            if not strings:
+                raise ValueError("no string")
+            return txt(*strings)
+        form = dns.rdatatype.RdataType.make(_SAME_FORM.get(rtype, rtype))
+        data = rdata.from_text("IN", form, text, _dnspython_name(origin), False)
+        return data.to_wire() or b""
+    except (exception.DNSException, ValueError) as error:
+        reason = f"the data is not valid for type {type_name(rtype)}"
+        raise ValueError(reason) from error
 
 
-_NUMBERS: dict[int, str] = {
-    **dict.fromkeys((NS, CNAME, PTR, DNAME), ""),
-    **dict.fromkeys((MX, 18, 21, 36), "!H"),
-    SRV: "!3H",
-    NAPTR: "!2H",
-    SOA: "!5I",
-    17: "",
-}
-"""Numbers in the text of the types that hold names; after the names for SOA."""
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+def _ascii(character: str) -> str:
+    if character.isascii():
+        return character
+    return "".join(f"\\{byte:03}" for byte in character.encode())
+
+
+@lru_cache(maxsize=64)
+def _dnspython_name(name: Name) -> "dns.name.Name":
+    return dns.name.from_wire(names.to_wire(name), 0)[0]
 
 
 def seconds(text: str) -> int:
     """Return the seconds of a TTL as BIND writes it: ``300``, ``1h30m``.
 
     Raises:
-        ValueError: not a time.
+        ValueError: not a TTL of 32 bits.
 
     """
-    if text.isdecimal():
-        return int(text)
-    found = re.findall(r"(\d+)([smhdw])", text.lower())
-    if "".join(n + u for n, u in found) != text.lower() or not found:
-        raise ValueError(f"{text!r} is not a TTL")
-    return sum(int(n) * _UNITS[u] for n, u in found)
+    from dns import ttl
 
-
-def _named_from_text(rtype: int, fields: list[str], origin: Name) -> Rdata:
-    def name(word: str) -> bytes:
-        if word == "@":
-            return names.to_wire(origin)
-        if word.endswith(".") and not word.endswith("\\."):
-            return names.to_wire(word)
-        return names.to_wire(f"{word}." if origin == "." else f"{word}.{origin}")
-
-    layout, form = LAYOUT[rtype], _NUMBERS[rtype]
-    count = struct.calcsize(form) // (4 if form.endswith("I") else 2) if form else 0
-    wanted = count + sum(part in ("n", "s") for part in layout)
-    if len(fields) != wanted:
-        raise ValueError(f"{type_name(rtype)} needs {wanted} fields, has {len(fields)}")
-    out = b""
-    for part in layout:
-        if isinstance(part, int):
-            taken, fields = fields[:count], fields[count:]
-            out += struct.pack(form, *map(seconds if rtype == SOA else int, taken))
-        else:
-            word = fields.pop(0)
-            out += name(word) if part == "n" else txt(_string(word))[:256]
-    return out
-
-
-def _dnslib_from_text(rtype: int, text: str) -> Rdata:
     try:
-        (record,) = dnslib.RR.fromZone(f". 0 IN {type_name(rtype)} {text}")
-        packed = dnslib.DNSBuffer()
-        record.rdata.pack(packed)
-    except Exception as exc:  # dnslib raises anything on text it cannot read
-        raise ValueError(
-            f"{type_name(rtype)} {text!r}: {exc or 'not readable'}"
-        ) from exc
-    return bytes(packed.data)
-
-
-def _quoted(raw: bytes) -> str:
-    return (
-        '"'
-        + "".join(
-            f"\\{chr(byte)}"
-            if byte in b'"\\'
-            else chr(byte)
-            if 32 <= byte < 127
-            else f"\\{byte:03}"
-            for byte in raw
-        )
-        + '"'
-    )
-
-
-def _strings(raw: bytes) -> Iterator[str]:
-    at = 0
-    while at < len(raw):
-        size = raw[at]
-        yield _quoted(raw[at + 1 : at + 1 + size])
-        at += size + 1
+        return ttl.from_text(text)
+    except ttl.BadTTL as error:
+        raise ValueError("not a TTL of 32 bits") from error
 
 
 def to_text(rtype: int, rdata: Rdata) -> str:
-    """Return ``rdata`` in zone-file form, safe to show; never raises."""
+    """Return ``rdata`` in presentation format, safe to show; never raises.
+
+    Malformed data is returned in the generic form of RFC 3597 5.
+    """
+    from dns.rdata import from_wire
+
+    form = dns.rdatatype.RdataType.make(_SAME_FORM.get(rtype, rtype))
     try:
-        return _to_text(rtype, rdata)
-    except Exception:  # malformed data has a text too
+        text = from_wire("IN", form, rdata, 0, len(rdata)).to_text()
+    except Exception:  # dnspython may raise anything on malformed data
+        text = ""
+    if not text or not text.isascii() or not text.isprintable():
         return f"\\# {len(rdata)} {rdata.hex()}".rstrip()
-
-
-def _to_text(rtype: int, rdata: Rdata) -> str:
-    if rtype in (A, AAAA):
-        return address(rdata)
-    if rtype in (TXT, 99, HINFO):
-        return " ".join(_strings(rdata))
-    if rtype in _NUMBERS:
-        form = _NUMBERS[rtype]
-        shown = []
-        for layout, part in zip(LAYOUT[rtype], parts(rtype, rdata), strict=True):
-            if isinstance(part, str):
-                shown.append(part)
-            elif layout == "s":
-                shown.append(_quoted(part[1:]))
-            else:
-                shown += map(str, struct.unpack(form, part))
-        return " ".join(shown)
-    reader = dnslib.RDMAP.get(type_name(rtype))
-    if reader is None:
-        raise ValueError("no text form")
-    buffer = dnslib.DNSBuffer(rdata)
-    text = str(reader.parse(buffer, len(rdata)))
-    if not text.isprintable():
-        raise ValueError("text would not be safe to show")
     return text
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from minidns.core import names, paths, rdata
+from minidns.core.gotext import quote
 from minidns.core.model import Name, Rdata, RRset
 
 MAX_INCLUDES = 7
@@ -33,7 +34,10 @@ class Record(NamedTuple):
 
 
 class ZoneFileError(ValueError):
-    """Text that is no zone file; says where, what, and the words it stands on."""
+    """Text that is not a zone file; the message names the line and the kind of fault.
+
+    It never quotes the text: a mistyped path may name a token or a private key.
+    """
 
 
 class _Entry(NamedTuple):
@@ -83,7 +87,7 @@ def _entries(text: str) -> Iterator[_Entry]:
 
 
 def _no_includes(path: str) -> str:
-    raise ZoneFileError(f"$INCLUDE {path}: not allowed here")
+    raise ZoneFileError("$INCLUDE is not allowed here")
 
 
 class _Reader:
@@ -108,9 +112,7 @@ class _Reader:
             except ValueError as error:
                 if isinstance(error, ZoneFileError):
                     raise
-                shown = " ".join(entry.words)[:200]
-                where = f"line {entry.line}: {error}"
-                raise ZoneFileError(f"{where}: {shown!r}") from error
+                raise ZoneFileError(f"line {entry.line}: {error}") from error
 
     def _entry(self, entry: _Entry) -> Iterable[Record]:
         first, *rest = entry.words
@@ -120,11 +122,11 @@ class _Reader:
                 self.origin = self._name(origin).lower()
             case "$TTL":
                 (ttl,) = _exactly(1, rest)
-                self.ttl, self._fixed = _ttl(ttl), True
+                self.ttl, self._fixed = rdata.seconds(ttl), True
             case "$INCLUDE":
                 return self._included(rest)
             case _ if first.startswith("$"):
-                raise ValueError(f"{first} is not supported")
+                raise ValueError("only $ORIGIN, $TTL and $INCLUDE are supported")
             case _:
                 return (self._record(entry),)
         return ()
@@ -145,14 +147,17 @@ class _Reader:
         try:
             yield from reader.records(text)
         except ZoneFileError as error:
-            raise ZoneFileError(f"{path}: {error}") from error
+            raise ZoneFileError(f"{quote(path)}: {error}") from error
 
     def _name(self, word: str) -> str:
         if word == "@":
             return self.origin
         if not word.endswith(".") or word.endswith("\\."):
             word = f"{word}." if self.origin == "." else f"{word}.{self.origin}"
-        return names.from_wire(names.to_wire(word))  # one spelling of its escapes
+        try:
+            return names.from_wire(names.to_wire(word))  # one spelling of its escapes
+        except ValueError:
+            raise ValueError("not a domain name") from None
 
     def _record(self, entry: _Entry) -> Record:
         words = list(entry.words)
@@ -190,13 +195,6 @@ def _exactly(count: int, words: list[str]) -> list[str]:
     return words
 
 
-def _ttl(word: str) -> int:
-    ttl = rdata.seconds(word)
-    if ttl > 0xFFFFFFFF:
-        raise ValueError(f"TTL {word} is over 32 bits")
-    return ttl
-
-
 def _head(words: list[str]) -> tuple[int | None, int, int]:
     """Take TTL and class, in either order and both optional, and the type off."""
     ttl: int | None = None
@@ -204,12 +202,23 @@ def _head(words: list[str]) -> tuple[int | None, int, int]:
     while words:
         word = words.pop(0)
         if word[:1].isdecimal():
-            ttl = _ttl(word)
-        elif word.upper() in rdata.CLASSES and word.upper() not in ("ANY", "NONE"):
+            ttl = rdata.seconds(word)
+        elif word.upper() in _CLASSES or _CLASS_NUMBER.fullmatch(word):
             rclass = rdata.class_number(word)
         else:
-            return ttl, rclass, rdata.type_number(word)
+            return ttl, rclass, _type(word)
     raise ValueError("no type")
+
+
+_CLASSES = frozenset(rdata.CLASSES) - {"ANY", "NONE"}
+_CLASS_NUMBER = re.compile(r"CLASS\d+", re.IGNORECASE | re.ASCII)  # RFC 3597 5
+
+
+def _type(word: str) -> int:
+    try:
+        return rdata.type_number(word)
+    except ValueError:
+        raise ValueError("unknown record type") from None
 
 
 def read(text: str, origin: Name, file: str, files: Read) -> Iterator[Record]:
