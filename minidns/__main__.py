@@ -1,7 +1,9 @@
 """The command line: serve, as CoreDNS is started, or one of the commands."""
 
 import argparse
+import errno
 import os
+import stat
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -197,9 +199,28 @@ def _laptop(args: argparse.Namespace) -> "tuple[Settings, Started]":
 
 
 def _write_pid(path: str | None) -> None:
-    if path:
-        with open(path, "w") as file:
-            file.write(f"{os.getpid()}\n")
+    """Write the process id to ``path``, whole or not at all.
+
+    The folder may be one that others can write to: a link or device that was planted
+    there is not followed or written to.
+
+    Raises:
+        OSError: it cannot be written, or something other than a file is there.
+
+    """
+    if not path:
+        return
+    if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+        raise FileExistsError(errno.EEXIST, "not a regular file", path)
+    new = f"{path}.{os.getpid()}"
+    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+    try:
+        with open(file, "w") as out:
+            out.write(f"{os.getpid()}\n")
+        os.rename(new, path)  # which replaces a link rather than follow it
+    except BaseException:
+        os.unlink(new)
+        raise
 
 
 if __name__ == "__main__":

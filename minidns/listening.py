@@ -16,6 +16,7 @@ from minidns.instance import Listener
 from minidns.net import tcp, udp
 from minidns.net.answer import Answerer
 from minidns.net.memory import Memory
+from minidns.net.upstream import joined
 from minidns.plugins.setup import Certificate
 
 log = logging.getLogger(__name__)
@@ -204,7 +205,7 @@ class Listening:
 
     def _failure(self, kind: int, port: int, exc: OSError) -> OSError:
         network = "udp" if kind == socket.SOCK_DGRAM else "tcp"
-        where = f"{self.listener.host}:{port}"
+        where = joined(self.listener.host, port)
         reason = os.strerror(exc.errno or 0).lower()
         return OSError(f"listen {network} {where}: bind: {reason}{_advice(exc, port)}")
 

@@ -25,6 +25,8 @@ from minidns.instance import Listener, Loaded
 from minidns.listening import Listening
 from minidns.net.endpoint import HttpReply, split
 from minidns.net.http import HttpEndpoints
+from minidns.net.listener import ListeningSockets
+from minidns.net.upstream import joined
 from minidns.plugins.setup import Edges
 from minidns.succession import Shares
 
@@ -82,7 +84,9 @@ class Server:
         self.loaded: Loaded | None = None
         self.listening: dict[Listener, Listening] = {}
         self._workers: Workers | None = None
-        self._local = HttpEndpoints()
+        # with -handover, two processes answer at the same addresses for a while
+        self._http_sockets = ListeningSockets(shared=bool(settings.handover))
+        self._local = HttpEndpoints(sockets=self._http_sockets)
         self._started = started
         self._stopping: asyncio.Future[int] | None = None
         self._handover = Handover(settings.handover)
@@ -130,6 +134,7 @@ class Server:
             reload=self.reload,
             fatal=self.fatal,
             forget=self._forget,
+            endpoints=HttpEndpoints(sockets=self._http_sockets),
         )
 
     async def run(self) -> int:
@@ -267,7 +272,8 @@ class Server:
     ) -> HttpReply:
         assert self.loaded is not None
         first = next(iter(self.listening.values()))
-        return await explain.why(self.loaded, first.answerer, parameters)
+        at = joined(*self._local.bound(self.settings.explain))
+        return await explain.why(self.loaded, first.answerer, parameters, at)
 
     def _forget(self, keys: Iterable[Hashable]) -> None:
         stale = tuple(keys)

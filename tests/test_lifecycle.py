@@ -395,3 +395,22 @@ async def test_standard_input_may_be_the_corefile(tmp_path: Path) -> None:
     ) as server:
         assert await server.ended() == 1
     assert server.lines[0].startswith("/dev/stdin:2 - Error during parsing: ")
+
+
+async def test_two_servers_do_not_share_the_endpoint_of_why(tmp_path: Path) -> None:
+    explain = f"127.0.0.1:{process.free_port()}"
+    first, second = (
+        process.minidns(
+            *("-conf", write(tmp_path, f".:{process.free_port()}"), "-explain", explain)
+        )
+        for _ in range(2)
+    )
+    async with first as one:
+        await one.said("python3")
+        async with second as other:
+            await other.said("address already in use")
+            assert await other.ended() == 1
+        url = f"http://{explain}"
+        status, out, _ = await process.run("why", WWW, "--server", url)
+        assert status == 0
+        assert f"pid {one.process.pid} at {explain}" in out

@@ -1,8 +1,10 @@
 """The command line as a user has it: real processes, real sockets, wrong input."""
 
 import asyncio
+import os
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import dns.message
@@ -260,3 +262,47 @@ async def test_json_log_lines(tmp_path: Path) -> None:
         line = await server.said("SIGTERM")
         assert '"level": "info"' in line
         assert await server.ended() == 0
+
+
+def _link(path: Path) -> None:
+    path.symlink_to(path.with_name("target"))
+
+
+def _link_to_a_file(path: Path) -> None:
+    path.with_name("target").write_text("precious")
+    _link(path)
+
+
+PLANTED = {
+    "link-to-nothing": _link,
+    "link-to-a-file": _link_to_a_file,
+    "fifo": lambda path: os.mkfifo(path),
+    "folder": Path.mkdir,
+}
+
+
+@pytest.mark.parametrize("plant", PLANTED.values(), ids=PLANTED)
+async def test_a_pidfile_that_is_no_file_is_left_alone(
+    plant: Callable[[Path], None], tmp_path: Path
+) -> None:
+    path = tmp_path / "pid"
+    plant(path)
+    before = {each.name: each.lstat().st_ino for each in tmp_path.iterdir()}
+    port = str(process.free_port())
+    flags = ("-p", port, "-explain", "off", "-pidfile", str(path))
+    status, _, err = await process.run(*flags, cwd=tmp_path)
+    assert status == 1
+    assert err == f"{path}: not a regular file\n"
+    assert {each.name: each.lstat().st_ino for each in tmp_path.iterdir()} == before
+    target = tmp_path / "target"
+    assert not target.is_file() or target.read_text() == "precious"
+
+
+async def test_a_pidfile_of_an_earlier_run_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+    path.write_text("another one's pid, much longer\n")
+    flags = ("-p", str(process.free_port()), "-explain", "off", "-pidfile", str(path))
+    async with process.minidns(*flags, cwd=tmp_path) as server:
+        await server.said("python3")
+        assert path.read_text() == f"{server.process.pid}\n"
+    assert [each.name for each in tmp_path.iterdir()] == ["pid"]

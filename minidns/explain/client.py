@@ -77,6 +77,15 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {_source(source)}"
     for plugin, details in told["details"].items():
         yield from _details(plugin, details)
+    yield _server(told)
+
+
+def _server(told: Mapping[str, Any]) -> str:
+    """Return which server answered: several can run on one machine."""
+    server = told["server"]
+    cluster = told["details"].get("kubernetes", {}).get("cluster", "")
+    of = f", cluster {cluster}" if cluster else ""
+    return f"answered by pid {server['pid']} at {server['address']}{of}"
 
 
 def _objects(details: Mapping[str, Any]) -> set[tuple[str, str]]:

@@ -5,6 +5,7 @@ more than a DNS query to the server would, but says which objects it follows fro
 """
 
 import json
+import os
 from collections.abc import Mapping
 
 from minidns.core import names
@@ -25,11 +26,13 @@ def reply(tree: Mapping[str, object], status: int = 200) -> HttpReply:
 
 
 async def why(
-    loaded: Loaded, answerer: Answerer, parameters: Mapping[str, str]
+    loaded: Loaded, answerer: Answerer, parameters: Mapping[str, str], at: str
 ) -> HttpReply:
     """Ask a listener what ``parameters`` name; return the answer with its reasons.
 
-    Parameters: ``name``, ``type`` (A), ``client`` (the address to ask as).
+    Parameters: ``name``, ``type`` (A), ``client`` (the address to ask as). ``at`` is
+    the address and port of this endpoint: with the process id and the cluster it tells
+    several servers on one machine apart.
     """
     try:
         name = names.absolute(parameters["name"])
@@ -48,7 +51,11 @@ async def why(
     )
     response = await answerer.respond(query)
     return reply(
-        {**told(query, response), "details": _details(loaded, query, response)}
+        {
+            **told(query, response),
+            "server": {"pid": os.getpid(), "address": at},
+            "details": _details(loaded, query, response),
+        }
     )
 
 

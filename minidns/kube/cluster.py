@@ -17,11 +17,10 @@ from aiohttp import ClientResponse, ClientTimeout
 
 from minidns.core.corefile import ConfigError
 from minidns.kube.decode import printable
-from minidns.kube.resource import Access
+from minidns.kube.resource import HOST, PORT, Access
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its service account."""
-HOST, PORT = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
 
 Modules: TypeAlias = Callable[..., tuple[Any, ...]]
 """Gives modules of the ``kubernetes`` package by name; see ``kube.api``."""

@@ -1,11 +1,14 @@
 """What is listed and watched, and the port through which a reflector sees it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from minidns.kube import objects
 from minidns.kube.objects import Json, Key, Kind, Object
+
+HOST, PORT = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
+"""Environment variables that say where the API server is, in every pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,17 @@ class Access:
     """URL of an API server."""
     tls: tuple[str, str, str] | None = None
     """Client certificate, key and CA, with ``endpoint``."""
+
+    def described(self, environ: Mapping[str, str]) -> str:
+        """Return which cluster that is, for people: a context or an address."""
+        if self.kubeconfig:
+            context = f"context {self.context}" if self.context else "current context"
+            return f"{context} of {self.kubeconfig}"
+        if self.endpoint:
+            scheme, _, place = self.endpoint.rpartition("//")
+            return f"{scheme}//{place.rpartition('@')[2]}" if scheme else place
+        host, port = environ.get(HOST, ""), environ.get(PORT, "")
+        return f"https://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 @dataclass(frozen=True, slots=True)

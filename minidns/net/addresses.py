@@ -1,10 +1,65 @@
-"""The addresses of this machine, by getifaddrs of the C library."""
+"""The addresses of this machine, and socket addresses that keep their scope.
+
+The addresses come from getifaddrs of the C library. A link-local IPv6 address is only
+complete with its scope, the interface: as text that is ``fe80::1%eth0``, in a socket
+address of Python it is the fourth item, and Python drops it on the way between both.
+"""
 
 import ctypes
+import errno
+import os
 import socket
 import sys
 from collections.abc import Iterator
 from ipaddress import ip_address
+from typing import Any, TypeAlias
+
+from minidns.core.model import Address
+
+SockAddr: TypeAlias = tuple[Any, ...]
+"""Host and port, and for IPv6 flow and scope, as the socket module has them."""
+
+
+def socket_address(host: str, port: int) -> tuple[socket.AddressFamily, SockAddr]:
+    """Return family and socket address of the IP address ``host``, scope included.
+
+    >>> socket_address("192.0.2.1", 53)[1], socket_address("::1", 53)[1]
+    (('192.0.2.1', 53), ('::1', 53, 0, 0))
+
+    Raises:
+        OSError: there is no interface with the name of the scope.
+
+    """
+    address, _, scope = host.partition("%")
+    if ":" not in address:
+        return socket.AF_INET, (address, port)
+    return socket.AF_INET6, (address, port, 0, _scope_id(scope))
+
+
+def _scope_id(scope: str) -> int:
+    """Return the number of the interface; a scope may also be that number."""
+    if not scope:
+        return 0
+    try:
+        return int(scope) if scope.isdecimal() else socket.if_nametoindex(scope)
+    except OSError as exc:  # Python sets no error number
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV)) from exc
+
+
+def shown(address: SockAddr) -> Address:
+    """Return host and port of a socket address, the host with its scope.
+
+    >>> shown(("192.0.2.1", 53)), shown(("::1", 53, 0, 0))
+    (('192.0.2.1', 53), ('::1', 53))
+    """
+    host, port, *more = address
+    scope = more[1] if more else 0
+    if not scope or "%" in host:
+        return host, port
+    try:
+        return f"{host}%{socket.if_indextoname(scope)}", port
+    except OSError:  # the interface is gone
+        return f"{host}%{scope}", port
 
 
 class _Interface(ctypes.Structure):

@@ -11,6 +11,7 @@ from secrets import randbits
 from minidns.core.model import Address, FormatError, Question
 from minidns.core.reply import Reply, decode_reply
 from minidns.core.wire import encode_query
+from minidns.net.addresses import socket_address
 
 _SIZE = 65535
 
@@ -31,8 +32,9 @@ def ask(
 
 
 def _by_udp(to: Address, question: Question, until: float) -> Reply:
-    with socket.socket(_family(to), socket.SOCK_DGRAM) as sock:
-        sock.connect(to)
+    family, address = socket_address(*to)
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.connect(address)
         second = (time.monotonic() + until) / 2
         with contextlib.suppress(TimeoutError):
             return _exchanged(sock, question, second)
@@ -73,7 +75,3 @@ def _left(until: float) -> float:
     if left <= 0:
         raise TimeoutError
     return left
-
-
-def _family(to: Address) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in to[0] else socket.AF_INET

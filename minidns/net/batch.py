@@ -14,7 +14,9 @@ import socket
 import sys
 from collections.abc import Callable, Container
 from struct import Struct
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
+
+from minidns.net.addresses import SockAddr, shown
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +37,6 @@ _SOCKADDR, _SOCKADDR6 = Struct("!2xH4s"), Struct("!2xHI16s")
 """sockaddr_in and sockaddr_in6 less its scope: port, (flow,) address."""
 _DONT_WAIT = 0x40
 
-SockAddr: TypeAlias = tuple[Any, ...]
-"""Host and port, and for IPv6 flow and scope, as the socket gives them."""
 Ancillary: TypeAlias = list[tuple[int, int, bytes]] | None
 
 Remembered: TypeAlias = Callable[[bytes, float], bytes | None]
@@ -185,9 +185,7 @@ class _Slots:
         port, flow, packed = _SOCKADDR6.unpack_from(self.names, at)
         host = socket.inet_ntop(socket.AF_INET6, packed)
         scope = int.from_bytes(self.names[at + 24 : at + 28], sys.byteorder)
-        if scope:
-            host = f"{host}%{socket.if_indextoname(scope)}"
-        return host, port, flow, scope
+        return *shown((host, port, flow, scope)), flow, scope
 
 
 class Batch:

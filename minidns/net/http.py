@@ -13,11 +13,12 @@ from typing import NamedTuple, cast
 from aiohttp import web
 
 from minidns.core.model import Address
+from minidns.net.addresses import shown
 from minidns.net.endpoint import HttpHandler, HttpReply
 from minidns.net.http_clients import MAX_CONNECTIONS as MAX_CONNECTIONS
 from minidns.net.http_clients import MAX_HEAD as MAX_HEAD
 from minidns.net.http_clients import TIMEOUT_S, Connections
-from minidns.net.listener import listen
+from minidns.net.listener import ListeningSockets
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +42,14 @@ class _Endpoint(NamedTuple):
 class HttpEndpoints:
     """The endpoints of one loaded Corefile, by the addresses they are served at."""
 
-    def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        timeout_s: float = TIMEOUT_S,
+        sockets: ListeningSockets | None = None,
+    ) -> None:
+        """Prepare; ``sockets`` are those of the process, where a reload shares them."""
         self._timeout_s = timeout_s
+        self._sockets = sockets or ListeningSockets()
         self._listeners: dict[str, _Listener] = {}
 
     def add(
@@ -57,7 +64,7 @@ class HttpEndpoints:
         """
         new = _Listener(address, self._timeout_s)
         listener = self._listeners.setdefault(address, new)
-        names = frozenset(name.lower() for name in hosts)
+        names = frozenset(name.lower().partition("%")[0] for name in hosts)
         added = _Endpoint(path, handler, names)
         listener.endpoints.append(added)
 
@@ -82,7 +89,7 @@ class HttpEndpoints:
         """
         try:
             for listener in self._listeners.values():
-                await listener.open()
+                await listener.open(self._sockets)
         except OSError:
             await self.close()
             raise
@@ -111,13 +118,12 @@ class _Listener:
 
     def bound(self) -> Address:
         assert self._sock is not None
-        host, port, *_ = self._sock.getsockname()
-        return host, port
+        return shown(self._sock.getsockname())
 
-    async def open(self) -> None:
+    async def open(self, sockets: ListeningSockets) -> None:
         if not self.endpoints:
             return  # ended before it began
-        self._sock = await listen(self.address)
+        self._sock = await sockets.listen(self.address)
         self._sock.setblocking(False)
         self._connections = Connections(self._reply, self._timeout_s)
         self._go_on()
@@ -195,7 +201,7 @@ def _refusal(request: web.BaseRequest, hosts: Collection[str]) -> HttpReply | No
 
 
 def _name(host: str) -> str:
-    """Return the name in a Host header, its port taken off."""
+    """Return the name in a Host header, without port and scope (RFC 6874 4)."""
     if host.startswith("["):
-        return host[1:].partition("]")[0]
+        return host[1:].partition("]")[0].partition("%")[0].lower()
     return host.partition(":")[0].lower()

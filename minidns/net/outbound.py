@@ -15,6 +15,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from minidns.net.addresses import shown, socket_address
 from minidns.net.streams import MAX_REJECTED
 from minidns.net.upstream import Upstream, joined, reason
 
@@ -24,7 +25,6 @@ _LONGEST = 65535
 # plain numbers, and both with one system call, where Linux has it
 _NONBLOCK = int(getattr(socket, "SOCK_NONBLOCK", 0))
 _DATAGRAMS = int(socket.SOCK_DGRAM) | _NONBLOCK
-_INET, _INET6 = int(socket.AF_INET), int(socket.AF_INET6)
 _AT_ONCE = 64
 """Replies read per wake-up: more would keep clients waiting whose answers are there."""
 _TICK_S = 0.02
@@ -74,7 +74,7 @@ class _Query(Generic[T]):
     @property
     def path(self) -> str:
         """From where to where it goes, for people."""
-        return f"udp {joined(*self.sock.getsockname()[:2])}->{self.to}"
+        return f"udp {joined(*shown(self.sock.getsockname()))}->{self.to}"
 
     def send(self) -> None:
         """Send it from a socket of its own.
@@ -243,18 +243,18 @@ def connected(to: Upstream) -> socket.SocketType:
         OSError: no socket, no such source address, or no way there.
 
     """
-    family = _INET6 if ":" in to.host else _INET
     sock, step = None, "socket"
     try:
+        family, peer = socket_address(to.host, to.port)
         # the system's own type: the class around it costs as much as a system call
         sock = socket.SocketType(family, _DATAGRAMS)
         if not _NONBLOCK:
             sock.setblocking(False)
         if to.source:
             step = "bind"
-            sock.bind((to.source, 0))
+            sock.bind(socket_address(to.source, 0)[1])
         step = "connect"
-        sock.connect((to.host, to.port))
+        sock.connect(peer)
     except OSError as exc:
         if sock is not None:
             sock.close()

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Callable
 
 from minidns.core.metrics import Metrics
+from minidns.net.addresses import shown
 from minidns.net.answer import Answerer
 from minidns.net.clients import Clients
 from minidns.net.connection import FIRST_S, WRITE_S, Connection, Service
@@ -47,7 +48,7 @@ class Streams:
         max_connections: int | None = None,
     ) -> None:
         self._sock = sock
-        self._local = sock.getsockname()[:2]
+        self._local = shown(sock.getsockname())
         most = max_connections or fair_share(MAX_CONNECTIONS)
         self._clients = Clients(most, MAX_PER_CLIENT)
         self._waiting = Waiting(MAX_WAITING, self._count_dropped)
@@ -116,7 +117,7 @@ class Streams:
             except OSError as exc:  # too many open files, or no memory
                 self._wait(exc)
                 return
-            self._admit(sock, peer[:2])
+            self._admit(sock, shown(peer))
 
     def _wait(self, reason: OSError) -> None:
         """Leave those who want to connect in the queue for a moment."""

@@ -21,8 +21,9 @@ from collections.abc import Callable, Iterable
 from minidns.core.metrics import Metrics
 from minidns.core.model import Dropped, Query
 from minidns.net import batch
+from minidns.net.addresses import SockAddr, shown, socket_address
 from minidns.net.answer import Answerer
-from minidns.net.batch import READ, SLOTS, Ancillary, Batch, Client, SockAddr
+from minidns.net.batch import READ, SLOTS, Ancillary, Batch, Client
 from minidns.net.limits import fair_share
 from minidns.net.memory import Memory
 from minidns.net.waiting import Waiting
@@ -74,7 +75,7 @@ class Datagrams:
         # clients of the two families are counted apart, and so remembered apart
         self._tag = b"6" if sock.family == socket.AF_INET6 else b""
         self._now = now
-        self._local = sock.getsockname()[:2]
+        self._local = shown(sock.getsockname())
         self._odd_ports = _SILENT_PORTS | {self._local[1]}
         self._odd_on_wire = frozenset(map(socket.htons, self._odd_ports))
         self._told: tuple[str, bytes] = ("", b"")
@@ -174,7 +175,7 @@ class Datagrams:
                 came, ancillary = extra, [_source(*each) for each in extra]
             tail = get(wire[2:] + tag, now)
             if tail is None or peer[1] in odd:
-                self._stand(wire, Client(peer, ancillary))
+                self._stand(wire, Client(_scoped(peer), ancillary))
             else:
                 self._send(wire[:2] + tail, Client(peer, ancillary))
         self._begin()
@@ -240,7 +241,8 @@ class Datagrams:
         if peer[1] in _SILENT_PORTS:
             return False
         here = _destination(ancillary) if ancillary else self._local[0]
-        return peer[:2] != (here, self._local[1])  # not ourselves
+        # not ourselves; the destination of a datagram has no scope
+        return _unscoped(peer) != (here.partition("%")[0], self._local[1])
 
     def _send(self, reply: bytes, client: Client) -> None:
         """Send ``reply``, with others that are made in this turn of the loop."""
@@ -287,6 +289,16 @@ class Datagrams:
         # a change that came while the chain waited may have made the answer stale
         if response.repeat is not None and age == self.memory.age:
             self.memory.put(query.wire[2:] + self._tag, query, response, reply)
+
+
+def _scoped(peer: SockAddr) -> SockAddr:
+    """Return ``peer`` with the scope of a link-local address in its host, too."""
+    return (*shown(peer), *peer[2:])
+
+
+def _unscoped(peer: SockAddr) -> tuple[str, int]:
+    host, port, *_ = peer
+    return host.partition("%")[0], port
 
 
 def _destination(ancillary: Iterable[tuple[int, int, bytes]]) -> str:
@@ -349,7 +361,7 @@ def bound(
     kind: int, host: str, port: int, *, reuse_port: bool = False
 ) -> socket.socket:
     """Return a socket of ``kind`` bound to ``host``, of one family only."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    family, address = socket_address(host, port)
     sock = socket.socket(family, kind)
     try:
         if kind == socket.SOCK_STREAM:
@@ -358,7 +370,7 @@ def bound(
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((host, port))
+        sock.bind(address)
     except OSError:
         sock.close()
         raise

@@ -206,8 +206,12 @@ class Kubernetes:
 
     def explain(self, query: Query, response: Response) -> dict[str, object]:
         """Return why ``response`` answers ``query``, for ``minidns why``."""
-        wall = self._site.edges.wall()
-        return why.explain(self.view, self.answers, query, response, wall).tree()
+        edges = self._site.edges
+        found = why.explain(self.view, self.answers, query, response, edges.wall())
+        return {
+            "cluster": self.options.access.described(edges.environ),
+            **found.tree(),
+        }
 
     def _passed_on(self, response: Response, outcome: Outcome) -> Response:
         if not self.view.synced:

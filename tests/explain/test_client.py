@@ -38,6 +38,7 @@ def told(**changes: Any) -> dict[str, Any]:
             },
         ],
         "details": {},
+        "server": {"pid": 7, "address": "127.0.0.1:8053"},
     }
     return {**answer, **changes}
 
@@ -50,6 +51,7 @@ def test_answer_rule_and_sources() -> None:
         "  Namespace prod (resourceVersion 7, uid u)",
         "  no Service prod/web",
         "  cache 3s",
+        "answered by pid 7 at 127.0.0.1:8053",
     ]
 
 
@@ -60,6 +62,7 @@ def test_an_object_that_a_plugin_tells_of_is_not_told_twice() -> None:
     ]
     details = {
         "kubernetes": {
+            "cluster": "https://10.96.0.1:443",
             "text": ["because: there is no such Service"],
             "objects": objects,
         }
@@ -67,6 +70,7 @@ def test_an_object_that_a_plugin_tells_of_is_not_told_twice() -> None:
     assert list(lines(told(details=details)))[3:] == [
         "  cache 3s",
         "because: there is no such Service",
+        "answered by pid 7 at 127.0.0.1:8053, cluster https://10.96.0.1:443",
     ]
 
 
@@ -76,6 +80,6 @@ def test_what_other_plugins_tell_is_shown_as_it_is() -> None:
         "cache": {},
     }
     assert (
-        list(lines(told(details=details)))[-1]
+        list(lines(told(details=details)))[-2]
         == "forward upstreams: to 192.0.2.1:53, down False"
     )

@@ -296,6 +296,7 @@ async def test_the_first_lists_are_under_way() -> None:
 
 
 FIELDS = {
+    "cluster": str,
     "cause": str,
     "because": str,
     "near": list,

@@ -10,6 +10,7 @@ from minidns.kube.resource import (
     PODS,
     SERVICES,
     SLICES,
+    Access,
     ApiError,
     Resource,
 )
@@ -49,3 +50,19 @@ def test_an_error_says_what_failed_and_when_to_come_back() -> None:
     assert str(error) == "too many requests"
     assert (error.status, error.retry_after_s) == (429, 5.0)
     assert ApiError("down").status == 0
+
+
+IN_POD = {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "443"}
+DESCRIBED = {
+    "in-a-pod": (Access(), "https://[fd00::1]:443"),
+    "context": (Access(kubeconfig="/k", context="kind-a"), "context kind-a of /k"),
+    "current-context": (Access(kubeconfig="/k"), "current context of /k"),
+    "endpoint": (Access(endpoint="http://127.0.0.1:8001"), "http://127.0.0.1:8001"),
+    "bare-endpoint": (Access(endpoint="127.0.0.1:8001"), "127.0.0.1:8001"),
+    "credentials": (Access(endpoint="https://me:secret@api:6443"), "https://api:6443"),
+}
+
+
+@pytest.mark.parametrize(("access", "text"), DESCRIBED.values(), ids=DESCRIBED)
+def test_a_cluster_is_described_without_credentials(access: Access, text: str) -> None:
+    assert access.described(IN_POD) == text

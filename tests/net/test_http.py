@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from minidns.core.model import Address
 from minidns.net.endpoint import HttpHandler, HttpReply
 from minidns.net.http import MAX_CONNECTIONS, MAX_HEAD, HttpEndpoints
+from minidns.net.listener import ListeningSockets
 
 AT = "127.0.0.1:0"
 PATIENCE_S = 10.0
@@ -175,7 +176,8 @@ async def test_connections_are_kept_and_requests_pipelined() -> None:
 
 
 async def test_two_instances_share_an_address_during_a_reload() -> None:
-    old, new = HttpEndpoints(), HttpEndpoints()
+    sockets = ListeningSockets()
+    old, new = HttpEndpoints(sockets=sockets), HttpEndpoints(sockets=sockets)
     old.add(AT, "/health", saying(b"OK"))
     await old.open()
     host, port = old.bound(AT)
