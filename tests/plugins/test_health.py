@@ -150,22 +150,19 @@ async def checking(port: int) -> AsyncIterator[Checked]:
 def reserved() -> socket.socket:
     """Return a socket that keeps a port for others, without listening at it."""
     sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     sock.bind(("127.0.0.1", 0))
     return sock
 
 
 async def test_it_asks_itself_every_second(caplog: pytest.LogCaptureFixture) -> None:
-    with reserved() as sock:
-        port = sock.getsockname()[1]
-        web = HttpEndpoints()
-        web.add(f"127.0.0.1:{port}", "/health", lambda query, headers: HttpReply(b"OK"))
-        await web.open()
-        async with checking(port) as checked:
-            for n in (1, 2, 3):
-                await checked.pass_a_second(checks=n)
-            assert checked.failures == 0
-        await web.close()
+    web = HttpEndpoints()
+    web.add("127.0.0.1:0", "/health", lambda query, headers: HttpReply(b"OK"))
+    await web.open()
+    async with checking(web.bound("127.0.0.1:0")[1]) as checked:
+        for n in (1, 2, 3):
+            await checked.pass_a_second(checks=n)
+        assert checked.failures == 0
+    await web.close()
     assert caplog.records == []
 
 
