@@ -117,6 +117,14 @@ def _to_wire(name: str) -> bytes:
     return out
 
 
+def is_sendable(name: str) -> bool:
+    """Return whether a message can hold ``name``; see ``to_wire``."""
+    try:
+        return bool(to_wire(name))
+    except ValueError:
+        return False
+
+
 _LENGTHS = tuple(bytes((length,)) for length in range(MAX_LABEL + 1))
 
 

@@ -110,7 +110,7 @@ def _of_a_pod(s: Situation) -> Near | None:
         if each.service.namespace != s.key.namespace or not each.service.name:
             continue
         for end in each.endpoints:
-            if s.key.name in (end.hostname, end.target):
+            if s.key.name in (end.hostname.lower(), end.target.lower()):
                 near = f"{s.name_of(end)}.{s.full(each.service)} is an endpoint"
                 return "service-left-out", (near,)
     if Key(s.key.namespace, s.key.name) in s.lookup.main.pods:
@@ -187,18 +187,18 @@ def _other_name(s: Situation, because: str) -> Cause | None:
     for end in s.endpoints:
         name = s.name_of(end)
         near = (f"its name is {name}.{s.full(s.key)}",)
-        if s.lookup.imports and name == label:
+        if s.lookup.imports and name.lower() == label:
             because = f"{because} without the cluster in its name"
             return Cause("cluster-left-out", because)
-        if dashed(end.address) == label:
+        if dashed(end.address).lower() == label:
             return Cause("endpoint-has-another-name", because, near)
-        if end.target == label and not end.hostname and headless:
+        if end.target.lower() == label and not end.hostname and headless:
             text = (
                 f"{end.target} is the Pod at {end.address}, but has no hostname here:"
                 f" its spec.subdomain must be {s.key.name}, and spec.hostname be set"
             )
             return Cause("hostname-without-subdomain", because, (text, *near))
-        if end.target == label:
+        if end.target.lower() == label:
             return Cause("pod-name-is-no-endpoint-name", because, near)
     return None
 

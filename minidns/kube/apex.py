@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from minidns.core.model import RRset, Source
-from minidns.core.names import to_wire
+from minidns.core.names import is_sendable, to_wire
 from minidns.core.rdata import NS, SOA, TXT, soa, txt
 from minidns.kube.hosts import endpoint_name, record_of
 from minidns.kube.match import cited, service_with_endpoints
@@ -47,14 +47,14 @@ class NameServers(NamedTuple):
     def records(self, owner: str, zone: str, ttl: int) -> tuple[RRset, ...]:
         """Return the NS RRset at ``owner``; nothing when nobody serves."""
         found = dict.fromkeys(within(name, zone) for name, _ in self.hosts)
-        data = tuple(map(to_wire, found))
+        data = tuple(map(to_wire, filter(is_sendable, found)))
         return (RRset(owner, NS, ttl, data),) if data else ()
 
     def glue(self, zone: str, ttl: int) -> Iterator[RRset]:
         """Yield the addresses of the names, as often as they come (CoreDNS)."""
         glue: dict[tuple[str, int], list[bytes]] = {}
         for name, address in self.hosts:
-            if record := record_of(address):
+            if (record := record_of(address)) and is_sendable(within(name, zone)):
                 glue.setdefault((name, record[0]), []).append(record[1])
         for (name, rtype), data in glue.items():
             yield RRset(within(name, zone), rtype, ttl, tuple(data))

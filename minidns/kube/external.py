@@ -50,12 +50,13 @@ class External:
     def answer(self, inquiry: Inquiry) -> Outcome:
         """Return what the rules say to ``inquiry``."""
         name, zone = inquiry.name, inquiry.zone
-        if name == zone:
-            return self._at_apex(inquiry)
         labels = names.labels(name)
         labels = labels[: len(labels) - len(names.labels(zone))]
-        if names.is_below(name, within(self.rules.apex, zone)):
-            return self._below_apex(labels, inquiry)
+        for each in self.rules.zones:  # whichever comes first (CoreDNS)
+            if name == each:
+                return self._at_apex(inquiry)
+            if names.is_below(name, within(self.rules.apex, each)):
+                return self._below_apex(labels, inquiry)
         if inquiry.qtype == PTR and (address := reversed_address(name)):
             return self._lookup.pointer(address, inquiry)
         found = self._lookup.find(labels)
@@ -88,8 +89,8 @@ class External:
         if len(labels) == 1:
             return Outcome("external/node")
         # counted from the zone, however many labels the apex has (CoreDNS)
-        if len(labels) > 2 or labels[0] + "." != NAME_SERVER:
-            return Outcome("negative/not-a-name-server", exists=False)
+        if len(labels) != 2 or labels[0] + "." != NAME_SERVER:
+            return Outcome("negative/not-a-name-server", exists=False, final=True)
         keys, hosts = self._servers()
         found = self._family(hosts, inquiry.owner, inquiry.qtype)
         return Outcome(

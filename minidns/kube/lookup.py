@@ -159,12 +159,13 @@ class Lookup:
         found = []
         label, pod_names = asked.endpoint, self.options.endpoint_pod_names
         for each in slices:
-            if self.imports and label and each.cluster != (asked.cluster or None):
+            if self.imports and label and each.cluster.lower() != asked.cluster:
                 continue
             ends = [
                 end
                 for end in each.endpoints
-                if end.ready and (not label or endpoint_name(end, pod_names) == label)
+                if end.ready
+                and (not label or endpoint_name(end, pod_names).lower() == label)
             ]
             ports = filtered(each.ports, asked)
             if ends and ports:
@@ -187,7 +188,7 @@ class Lookup:
         named = "address"
         if end.hostname:
             named = "hostname"
-        elif self.options.endpoint_pod_names and asked.endpoint == end.target:
+        elif self.options.endpoint_pod_names and asked.endpoint == end.target.lower():
             named = "pod-name"
         return f"{family}/endpoint-{named}"
 

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
 from sys import intern
-from typing import NamedTuple, Self, TypeAlias
+from typing import NamedTuple, Self, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
+
+T = TypeVar("T")
 
 
 class Key(NamedTuple):
@@ -153,8 +155,8 @@ class _Metadata(Struct, rename="camel"):
     namespace: str | None = None
     uid: str | None = None
     resource_version: str | None = None
-    labels: dict[str, str] | None = None
-    annotations: dict[str, str] | None = None
+    labels: dict[str, str | None] | None = None
+    annotations: dict[str, str | None] | None = None
     deletion_timestamp: str | None = None
     creation_timestamp: str | None = None
 
@@ -176,11 +178,11 @@ _SPEC_NAMES = {
 class _ServiceSpec(Struct, rename=_SPEC_NAMES):
     type: str | None = None
     cluster_ip: str | None = None
-    cluster_ips: list[str] | None = None
+    cluster_ips: list[str | None] | None = None
     external_name: str | None = None
-    external_ips: list[str] | None = None
-    ports: list[_Port] | None = None
-    ips: list[str] | None = None
+    external_ips: list[str | None] | None = None
+    ports: list[_Port | None] | None = None
+    ips: list[str | None] | None = None
 
 
 class _Ingress(Struct):
@@ -189,7 +191,7 @@ class _Ingress(Struct):
 
 
 class _LoadBalancer(Struct):
-    ingress: list[_Ingress] | None = None
+    ingress: list[_Ingress | None] | None = None
 
 
 class _Status(Struct, rename={"load_balancer": "loadBalancer", "pod_ip": "podIP"}):
@@ -206,7 +208,7 @@ class _Reference(Struct):
 
 
 class _Endpoint(Struct, rename="camel"):
-    addresses: list[str] | None = None
+    addresses: list[str | None] | None = None
     conditions: _Conditions | None = None
     hostname: str | None = None
     target_ref: _Reference | None = None
@@ -219,8 +221,13 @@ class Json(Struct):
     metadata: _Metadata = msgspec.field(default_factory=_Metadata)
     spec: _ServiceSpec | None = None
     status: _Status | None = None
-    endpoints: list[_Endpoint] | None = None
-    ports: list[_Port] | None = None
+    endpoints: list[_Endpoint | None] | None = None
+    ports: list[_Port | None] | None = None
+
+
+def _present(items: Iterable[T | None] | None) -> list[T]:
+    """Return ``items`` without nulls and empty texts, which say nothing."""
+    return [item for item in items or () if item]
 
 
 def _key(meta: _Metadata) -> Key:
@@ -235,12 +242,18 @@ def _meta(meta: _Metadata) -> Meta:
     return Meta(meta.uid or "", meta.resource_version or "", created)
 
 
-def _ports(ports: Iterable[_Port] | None) -> tuple[Port, ...]:
+def _ports(ports: Iterable[_Port | None] | None) -> tuple[Port, ...]:
     found = tuple(
-        (p.name or "", p.protocol or "TCP", -1 if p.port is None else p.port)
-        for p in ports or ()
+        (p.name or "", p.protocol or "TCP", _number(p)) for p in _present(ports)
     )
     return _shared_ports(found) if found else (NO_PORT,)
+
+
+def _number(port: _Port) -> int:
+    """Return its number as SRV can carry it: of any other its low 16 bits (CoreDNS)."""
+    if port.port is None or port.port == NO_PORT.number:
+        return NO_PORT.number
+    return port.port & 0xFFFF
 
 
 @lru_cache(maxsize=256)
@@ -252,16 +265,17 @@ def _shared_ports(ports: tuple[tuple[str, str, int], ...]) -> tuple[Port, ...]:
 def service(obj: Json) -> Service:
     """Read a v1 Service."""
     spec = obj.spec or _ServiceSpec()
-    ips = spec.cluster_ips or ([spec.cluster_ip] if spec.cluster_ip else [])
+    ips = _present(spec.cluster_ips) or _present([spec.cluster_ip])
     balancer = obj.status.load_balancer if obj.status else None
-    ingress = (i.ip or i.hostname for i in (balancer and balancer.ingress) or ())
+    entries = balancer.ingress if balancer else None
+    ingress = (entry.ip or entry.hostname for entry in _present(entries))
     return Service(
         _key(obj.metadata),
         intern(spec.type or "ClusterIP"),
         tuple(ips),
         spec.external_name or "",
         _ports(spec.ports),
-        (*(spec.external_ips or ()), *(i for i in ingress if i)),
+        (*_present(spec.external_ips), *_present(ingress)),
         _meta(obj.metadata),
     )
 
@@ -272,11 +286,11 @@ def endpoint_slice(obj: Json, label: str = SERVICE_NAME) -> EndpointSlice:
     annotations = obj.metadata.annotations or {}
     return EndpointSlice(
         _key(obj.metadata),
-        Key(intern(obj.metadata.namespace or ""), labels.get(label, "")),
-        Endpoints.of(*_listed(obj.endpoints or ())),
+        Key(intern(obj.metadata.namespace or ""), labels.get(label) or ""),
+        Endpoints.of(*_listed(_present(obj.endpoints))),
         _ports(obj.ports),
-        labels.get(SOURCE_CLUSTER, ""),
-        annotations.get(TRIGGER_TIME, ""),
+        labels.get(SOURCE_CLUSTER) or "",
+        annotations.get(TRIGGER_TIME) or "",
         _meta(obj.metadata),
     )
 
@@ -286,7 +300,7 @@ def _listed(endpoints: Iterable[_Endpoint]) -> Iterator[Endpoint]:
         # a missing condition counts as ready (EndpointConditions.ready)
         ready = end.conditions is None or end.conditions.ready is not False
         target = (end.target_ref and end.target_ref.name) or ""
-        for address in end.addresses or ():
+        for address in _present(end.addresses):
             yield Endpoint(address, end.hostname or "", target, ready, end.zone or "")
 
 
@@ -316,7 +330,7 @@ def service_import(obj: Json) -> ServiceImport:
     return ServiceImport(
         _key(obj.metadata),
         spec.type == "Headless",
-        tuple(spec.ips or ()),
+        tuple(_present(spec.ips)),
         _ports(spec.ports),
         _meta(obj.metadata),
     )

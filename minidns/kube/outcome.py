@@ -28,6 +28,8 @@ class Outcome(Struct, frozen=True):
     exists: bool = True
     answer: tuple[Piece, ...] = ()
     additional: tuple[RRset, ...] = ()
+    final: bool = False
+    """Whether *fallthrough* does not apply, though there is no such name."""
 
 
 def missed(miss: Miss) -> Outcome:

@@ -7,7 +7,7 @@ inner nodes; duplicates are not removed.
 from collections.abc import Iterator, Sequence
 
 from minidns.core.model import Name, RRset
-from minidns.core.names import to_wire
+from minidns.core.names import is_sendable
 from minidns.core.rdata import SRV, srv
 from minidns.kube.apex import name_servers
 from minidns.kube.hosts import endpoint_name, is_reverse, record_of
@@ -76,7 +76,7 @@ class Transfer:
                     yield from self._service(at, port, WEIGHT // len(ready), target)
 
     def _address(self, owner: str, address: str) -> Iterator[RRset]:
-        if (record := record_of(address)) and _sendable(owner):
+        if (record := record_of(address)) and is_sendable(owner):
             rtype, data = record
             yield RRset(owner, rtype, self._options.ttl, (data,))
 
@@ -84,17 +84,10 @@ class Transfer:
         self, owner: str, port: Port, weight: int, target: str
     ) -> Iterator[RRset]:
         # unlike CoreDNS: a port without a number has no record, there it is 65535
-        if port.number >= 0 and _sendable(owner) and _sendable(target):
+        if port.number >= 0 and is_sendable(owner) and is_sendable(target):
             data = srv(0, weight, port.number, target)
             yield RRset(owner, SRV, self._options.ttl, (data,))
 
 
 def _prefix(port: Port) -> str:
     return f"_{port.name.lower()}._{port.protocol.lower()}"
-
-
-def _sendable(name: str) -> bool:
-    try:
-        return bool(to_wire(name))
-    except ValueError:
-        return False

@@ -108,7 +108,8 @@ class _K8sExternal:
             if zone is None:
                 return await next_(query)
             outcome = self._external().answer(Inquiry(name, qtype, zone, zone, name))
-            if not outcome.exists and covers(rules.fallthrough, name):
+            passes = not (outcome.exists or outcome.final)
+            if passes and covers(rules.fallthrough, name):
                 return until_changed(await next_(query), *outcome.keys)
             return await self._respond(query, zone, outcome)
 

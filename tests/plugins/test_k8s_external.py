@@ -126,6 +126,28 @@ OPTIONS = {
     "fallthrough-zones": (f"fallthrough b.{ZONE}", f"x.a.{ZONE}", False),
     "fallthrough-in-its-zone": (f"fallthrough b.{ZONE}", f"x.b.{ZONE}", True),
     "fallthrough-not-for-NODATA": ("fallthrough", f"a.{ZONE}", False),
+    "fallthrough-not-below-its-own-names": ("fallthrough", f"x.dns.{ZONE}", False),
+    "fallthrough-not-below-the-name-server": (
+        "fallthrough",
+        f"x.ns1.dns.{ZONE}",
+        False,
+    ),
+    "fallthrough-not-below-another-apex": (
+        "fallthrough\napex ns",
+        f"x.ns.{ZONE}",
+        False,
+    ),
+    "fallthrough-not-below-an-apex-of-two-labels": (
+        "fallthrough\napex a.b",
+        f"x.a.b.{ZONE}",
+        False,
+    ),
+    "fallthrough-not-at-an-apex-of-two-labels": (
+        "fallthrough\napex a.b",
+        f"a.b.{ZONE}",
+        False,
+    ),
+    "fallthrough-beside-the-apex": ("fallthrough\napex a.b", f"x.b.{ZONE}", True),
     "other-zones-pass": ("", "www.example.org", True),
     "kubernetes-has-its-own": ("", "x.a.svc.cluster.local", False),
 }
