@@ -8,14 +8,15 @@ DNS does not read: a list of 10,000 slices with 150,000 endpoints is 50 MB.
 import argparse
 import asyncio
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-import trustme
-
-from sim.apihttp import ApiServer, Tls
+from sim import certificates
+from sim.apihttp import ApiServer
 from sim.apiserver import Cluster
 from sim.objects import Json
+from sim.rbac import ADMIN
 
 PER_HEADLESS = 5
 """Endpoints of a headless Service; one in ten is headless."""
@@ -176,21 +177,12 @@ async def serve(services: int, endpoints: int, kubeconfig: Path) -> None:
     """Serve the cluster until killed; the kubeconfig is written once it can be used."""
     cluster = Cluster(with_controllers=False)
     cluster.load(objects(services, endpoints))
-    async with ApiServer(cluster, tls=_certificate(kubeconfig.parent)) as server:
-        server.kubeconfig(kubeconfig.with_suffix(".new"))
+    token = secrets.token_urlsafe()
+    tls = certificates.write(kubeconfig.parent, "127.0.0.1")
+    async with ApiServer(cluster, tls=tls, tokens={token: ADMIN.name}) as server:
+        server.kubeconfig(kubeconfig.with_suffix(".new"), token)
         os.replace(kubeconfig.with_suffix(".new"), kubeconfig)
         await asyncio.Event().wait()
-
-
-def _certificate(folder: Path) -> Tls:
-    """Return files of a certificate for loopback; real API servers speak TLS, too."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(folder / "ca.crt")
-    pair = authority.issue_cert("127.0.0.1")
-    pair.private_key_pem.write_to_path(folder / "api.key")
-    for part in pair.cert_chain_pems:
-        part.write_to_path(folder / "api.crt")
-    return Tls(folder / "api.crt", folder / "api.key", folder / "ca.crt")
 
 
 def main() -> None:

@@ -112,7 +112,7 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _up(args: argparse.Namespace) -> int:
-    from . import up
+    from . import private, up
     from .cluster import NotReady
 
     try:
@@ -122,7 +122,7 @@ def _up(args: argparse.Namespace) -> int:
     else:
         return _fail(f"a cluster is up already in {args.state}: process {running.pid}")
     try:
-        args.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.folder(args.state)
         return _run(up.run(sys.stdout, args.state))
     except KeyboardInterrupt:
         return 0  # the way to end it

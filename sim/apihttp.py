@@ -15,7 +15,18 @@ from typing import NamedTuple, Self
 
 from aiohttp import web
 
-from . import control, kubeconfig, paths, rbac, requests, reviews, streams, verbs
+from . import (
+    control,
+    gate,
+    kubeconfig,
+    paths,
+    private,
+    rbac,
+    requests,
+    reviews,
+    streams,
+    verbs,
+)
 from .apiserver import Cluster
 from .connections import reset, trickle
 from .faults import NO_RULE, Action, Faults, Rule
@@ -46,9 +57,10 @@ class ApiServer:
     """Serves a cluster's API on a loopback address; port 0 takes a free one.
 
     ``tokens`` maps bearer tokens to user names, and may change while it runs; None
-    takes any. With ``has_rbac`` only what roles allow is answered; kubectl sends its
-    token over TLS alone. ``future_wait_s`` is how long a LIST of a version that does
-    not exist yet waits for it.
+    takes any, which is for tests: every local user can connect. With ``has_rbac`` only
+    what roles allow is answered; kubectl sends its token over TLS alone.
+    ``future_wait_s`` is how long a LIST of a version that does not exist yet waits for
+    it.
     """
 
     def __init__(
@@ -104,6 +116,11 @@ class ApiServer:
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{scheme}://{host}:{self._port}"
 
+    @property
+    def authority(self) -> Path | None:
+        """Return the file of who signed its certificate, if it speaks TLS."""
+        return self._tls.authority if self._tls else None
+
     def kubeconfig(
         self,
         path: Path | str,
@@ -111,9 +128,8 @@ class ApiServer:
         namespace: str = "default",
     ) -> Path:
         """Write a kubeconfig file with the context sim; return its path."""
-        authority = self._tls.authority if self._tls else None
-        Path(path).write_text(kubeconfig.text(self.url, token, authority, namespace))
-        return Path(path)
+        text = kubeconfig.text(self.url, token, self.authority, namespace)
+        return private.write(Path(path), text)
 
     def use_certificate(self, tls: Tls) -> None:
         """Show new connections another certificate."""
@@ -169,9 +185,15 @@ class ApiServer:
         request = requests.read(
             raw.method, raw.path, dict(raw.query), raw.headers, monotonic()
         )
-        if request.path.startswith(control.PREFIX):
-            return await control.handle(self, request, await raw.content.read())
-        self.requests.add(request)
+        try:
+            self._check(raw)
+            if request.path.startswith(control.PREFIX):
+                rbac.check_administrator(request, self.tokens)
+                return await control.handle(self, request, await raw.content.read())
+            self.requests.add(request)
+            rbac.authenticated(request, self.tokens)
+        except ApiError as error:
+            return await _respond(raw, refused(error), NO_RULE)
         rule = self.faults.take(request)
         try:
             if rule is not NO_RULE:
@@ -179,6 +201,15 @@ class ApiServer:
             return await self._serve(raw, request, rule)
         except ConnectionError:
             return web.StreamResponse()  # which finds the connection gone
+
+    def _check(self, raw: web.BaseRequest) -> None:
+        """Let a request of a local program pass; see `sim.gate`."""
+        gate.check(
+            raw.method,
+            raw.headers,
+            raw.headers.getall("Host", []),
+            url=self.url,
+        )
 
     async def _serve(
         self, raw: web.BaseRequest, request: Request, rule: Rule
@@ -280,6 +311,9 @@ async def _respond(
         response.headers["Location"] = rule.location
     response.content_length = len(data)
     await response.prepare(raw)
+    if raw.method == "HEAD":
+        await response.write_eof()
+        return response
     await trickle(response, data[: rule.cut_at], rule.bytes_per_s)
     if rule.cut_at is None or rule.cut_at >= len(data):
         await response.write_eof()

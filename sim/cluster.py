@@ -6,20 +6,25 @@ simulated are the addresses of the cluster, and who stands at them.
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from aiohttp import ClientSession, TCPConnector
+
 from minidns.core.model import Address
 from minidns.kube.objects import SERVICE_NAME
 
-from . import kubelet, kubesystem, stub
+from . import certificates, kubelet, kubesystem, stub
+from .accounts import Accounts
 from .apihttp import ApiServer
 from .apiserver import Cluster
 from .container import Container
 from .dataplane import DataPlane
 from .internet import Internet
+from .kindfile import HOST
 from .objects import Json, Key, annotations_of, condition, dig
 from .runtime import Running, Runtime
 
@@ -47,7 +52,9 @@ class Simulation:
     plane: DataPlane
     runtime: Runtime
     kubeconfig: Path
-    """File that points kubectl at the API server."""
+    """File that points kubectl at the API server, as the administrator."""
+    token: str
+    """The administrator's."""
     rng: Random
 
     def container(self, namespace: str, name: str) -> Container:
@@ -67,6 +74,15 @@ class Simulation:
         libc = stub.POLICIES.get(annotations_of(pod).get(LIBC, ""), stub.GLIBC)
         text = kubelet.resolv_conf(pod, NODE)
         return Container(address, text, self.plane, libc, self.rng)
+
+    def http(self) -> ClientSession:
+        """Return a client of the API server that is the administrator."""
+        authority = self.api.authority
+        context = ssl.create_default_context(cafile=authority) if authority else None
+        return ClientSession(
+            headers={"Authorization": f"Bearer {self.token}"},
+            connector=TCPConnector(ssl=context or True),
+        )
 
     def servers(self, service: Key) -> list[Running]:
         """Return the processes behind a Service, ready ones and others."""
@@ -139,13 +155,25 @@ async def started(
     for obj in kubesystem.objects():
         cluster.apply(obj)
     internet = Internet()
-    async with internet.serving() as outside, ApiServer(cluster) as api:
+    accounts, tls = Accounts(), certificates.write(folder, HOST)
+    async with (
+        internet.serving() as outside,
+        ApiServer(cluster, tls=tls, tokens=accounts.names, has_rbac=True) as api,
+    ):
         plane = DataPlane(cluster, rng)
         for protocol in ("UDP", "TCP"):
             plane.real[(kubesystem.OUTSIDE_DNS, 53), protocol] = outside
         runtime = Runtime(cluster, plane, folder / "pods", outside)
-        kubeconfig = api.kubeconfig(folder / "kubeconfig")
-        async with runtime.following(api.kubeconfig):
+        kubeconfig = api.kubeconfig(folder / "kubeconfig", accounts.administrator)
+        async with runtime.following(accounts.kubeconfig(api.kubeconfig)):
             yield Simulation(
-                cluster, api, internet, outside, plane, runtime, kubeconfig, rng
+                cluster,
+                api,
+                internet,
+                outside,
+                plane,
+                runtime,
+                kubeconfig,
+                accounts.administrator,
+                rng,
             )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 import yaml
-from aiohttp import ClientError, ClientSession
+from aiohttp import ClientError
 
 from minidns.net import endpoint
 
@@ -250,7 +250,7 @@ STEPS: tuple[Callable[[Scene], Awaitable[None]], ...] = (
 
 async def tell(simulation: Simulation, story: Story) -> None:
     """Tell every step; what goes wrong in one does not keep the next from it."""
-    async with ClientSession() as http:
+    async with simulation.http() as http:
         scene = Scene(simulation, story, http)
         for step in STEPS:
             try:

@@ -8,6 +8,7 @@ things change, each by itself.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from minidns.core.model import Address
 
@@ -65,6 +66,16 @@ class Place:
     lameduck: str = "0s"
     """5 s would be waited for at every end, and usually nobody drains here."""
 
+    @property
+    def hosts(self) -> str:
+        """The pod's own /etc/hosts."""
+        return str(PurePath(self.kubeconfig).with_name("hosts"))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that its Corefile may name."""
+        return self.kubeconfig, self.hosts
+
     def adapted(self, corefile: str) -> str:
         """Return ``corefile`` for this place; unknown lines stay as they are."""
         lines = (new for line in corefile.splitlines() for new in self._lines(line))
@@ -95,6 +106,9 @@ class Place:
                 yield f"{indent}prometheus {HOST}:{self.ports.metrics}"
             case ["forward", zone, "/etc/resolv.conf", *_]:
                 yield f"{indent}forward {zone} {host}:{port}{rest}"
+            case ["hosts", *rest_of]:
+                words = rest_of[1:] if rest_of[:1] == ["/etc/hosts"] else rest_of
+                yield f'{indent}hosts "{self.hosts}" {" ".join(words)}'.rstrip()
             case ["kubernetes", *_, "{"]:
                 yield line
                 yield f'{indent}   kubeconfig "{self.kubeconfig}"'

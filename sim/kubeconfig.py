@@ -6,7 +6,7 @@ import yaml
 
 CONTEXT = "sim"
 ADMIN_TOKEN = "sim-admin"
-"""Any token is good for an administrator; this one says so."""
+"""An administrator's where a server takes any token."""
 
 
 def text(url: str, token: str, authority: Path | None, namespace: str) -> str:

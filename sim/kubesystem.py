@@ -31,6 +31,28 @@ data:
   Corefile: |
 {indent(kindfile.KIND, "    ")}"""
 
+_RIGHTS = """\
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: "system:coredns"}
+rules:
+- apiGroups: [""]
+  resources: [endpoints, services, pods, namespaces]
+  verbs: [list, watch]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list, watch]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: "system:coredns"}
+roleRef:
+  {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: "system:coredns"}
+subjects:
+- {kind: ServiceAccount, name: coredns, namespace: kube-system}
+"""
+"""What kubeadm lets CoreDNS read; of the whole cluster, not of a namespace."""
+
 _SERVER = """\
 apiVersion: v1
 kind: Service
@@ -120,5 +142,6 @@ def manifest() -> str:
 
 
 def objects() -> Iterator[Json]:
-    """Yield the objects of the manifest, in order."""
-    return manifests.from_text(manifest())
+    """Yield the rights of the DNS pods, then the objects of the manifest, in order."""
+    yield from manifests.from_text(_RIGHTS)
+    yield from manifests.from_text(manifest())

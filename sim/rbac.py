@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from . import gate
 from .objects import Json
 from .requests import Request
 from .status import ApiError, failure
@@ -74,13 +75,27 @@ def authenticated(
         ApiError: the token is not in ``tokens``, or not the ``only`` one (401).
 
     """
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    token = token.strip() if scheme.lower() == "bearer" else ""
-    if (only and token != only) or (tokens is not None and token not in tokens):
+    given = gate.token_of(request.headers)
+    if only and gate.matching(given, [only]) is None:
         raise failure(401, "Unauthorized")
     if tokens is None:
-        return user_named(token) if token.startswith(ACCOUNT) else ADMIN
+        return user_named(given) if given.startswith(ACCOUNT) else ADMIN
+    token = gate.matching(given, tokens)
+    if token is None:
+        raise failure(401, "Unauthorized")
     return ADMIN if tokens[token] == ADMIN.name else user_named(tokens[token])
+
+
+def check_administrator(request: Request, tokens: Mapping[str, str] | None) -> None:
+    """Let an administrator pass, who may do what no role can allow.
+
+    Raises:
+        ApiError: the token is unknown (401) or another user's (403).
+
+    """
+    user = authenticated(request, tokens)
+    if MASTERS not in user.groups:
+        raise failure(403, f'User "{user.name}" is no administrator')
 
 
 def authorize(cluster: "Cluster", asked: Attributes, user: User) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import logging
 import os
+import re
 import shutil
 import signal
 import socket
@@ -17,11 +18,14 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import minidns
 from minidns.core.model import Address
+from minidns.kube.decode import printable
 from minidns.net import endpoint
 
-from . import kubesystem
+from . import confinement, kubesystem, private
 from .apiserver import Cluster
+from .confinement import Forbidden
 from .dataplane import DataPlane
 from .kindfile import HOST, Place, Ports
 from .objects import Json, Key, annotations_of, dig, key_of
@@ -36,9 +40,25 @@ PROBE_S = 1.0
 STARTING_S = 0.02
 PROBE_TIMEOUT_S = 1.0
 RESTART_S = 1.0
+WORKING = "empty"
+"""Folder that processes run in: relative paths of a Corefile find nothing there."""
+HOSTS = "127.0.0.1\tlocalhost\n::1\tlocalhost\n"
+"""Text of a pod's /etc/hosts."""
 _PR_SET_PDEATHSIG = 1
-ENVIRON = {**os.environ, "NO_PROXY": HOST, "no_proxy": HOST}
-"""Of the processes: whatever proxy there is, loopback is not behind it."""
+_PASSED_ON = re.compile(
+    r"PATH|HOME|LANG|LC_\w+|TZ|TMPDIR|VIRTUAL_ENV|LD_LIBRARY_PATH|PYTHON\w+"
+)
+ENVIRON = {
+    **{name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)},
+    "PYTHONPATH": str(Path(minidns.__file__).parents[1]),
+    "NO_PROXY": HOST,
+    "no_proxy": HOST,
+}
+"""Environment of the processes.
+
+A Corefile can read variables and put them into answers, so they get none that can be
+secret; whatever proxy there is, loopback is not behind it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +91,20 @@ class Runtime:
         """What processes started later wait at their end; less than ``stop_s``."""
         self._cluster = cluster
         self._plane = plane
-        self._folder = folder
+        self._folder = folder.absolute()
         self._upstream = upstream
-        self._kubeconfig: Callable[[Path], Path] = lambda path: path
+        self._kubeconfig: Callable[[Path, Json], Path] = lambda path, pod: path
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
     async def following(
-        self, kubeconfig: Callable[[Path], Path]
+        self, kubeconfig: Callable[[Path, Json], Path]
     ) -> AsyncIterator["Runtime"]:
         """Run the pods there are and those to come, until the end of the block.
 
-        ``kubeconfig`` writes a kubeconfig file to a path. All processes have ended
-        when this returns.
+        ``kubeconfig`` writes a pod's kubeconfig file to a path. All processes have
+        ended when this returns.
         """
         self._kubeconfig = kubeconfig
         shutil.rmtree(self._folder, ignore_errors=True)  # of an earlier run
@@ -118,17 +138,32 @@ class Runtime:
     def _write_again(self) -> None:
         """Write what ConfigMaps say now, as the kubelet does with mounted ones."""
         for key, running in self.running.items():
-            with contextlib.suppress(ApiError, LookupError):  # the old file stays
+            try:
                 corefile = corefile_of(self._cluster, self._cluster.get("Pod", *key))
                 if corefile != running.corefile:
                     self._write(key, running.place, corefile)
                     self.running[key] = replace(running, corefile=corefile)
+            except (ApiError, LookupError):
+                pass  # the old file stays
+            except Forbidden as error:
+                self._report(key, f"its Corefile stays as it was: {error}")
 
     def _write(self, key: Key, place: Place, corefile: str) -> Path:
-        """Write a Corefile, all at once; return where it is."""
-        file = self.folder(key) / "Corefile"
-        file.with_suffix(".new").write_text(place.adapted(corefile))
-        return file.with_suffix(".new").replace(file)
+        """Write a Corefile, all at once; return where it is.
+
+        Raises:
+            Forbidden: it would reach out of the simulation.
+
+        """
+        adapted = place.adapted(corefile)
+        confinement.check(adapted, place, ENVIRON)
+        return private.write(self.folder(key) / "Corefile", adapted)
+
+    def _report(self, key: Key, text: str) -> None:
+        """Log what is wrong with a pod, in its own log file too."""
+        log.warning("pod %s/%s: %s", *key, printable(text))
+        with (self.folder(key) / "log").open("a") as file:
+            file.write(f"[ERROR] {printable(text)}\n")
 
     def _start(self, pod: Json) -> None:
         key = key_of(pod)
@@ -151,6 +186,8 @@ class Runtime:
                 log.warning("pod %s/%s ended with %d", *key, process.returncode)
             except (ApiError, LookupError, OSError) as error:
                 log.warning("pod %s/%s cannot start: %s", *key, error)
+            except Forbidden as error:
+                self._report(key, f"it cannot start: {error}")
             self._set_ready(key, ready=False)
             await asyncio.sleep(RESTART_S)
 
@@ -159,9 +196,11 @@ class Runtime:
         pod = self._cluster.get("Pod", *key)
         folder = self.folder(key)
         folder.mkdir(parents=True, exist_ok=True)
-        file = str(self._kubeconfig(folder / "kubeconfig"))
+        (folder / WORKING).mkdir(exist_ok=True)
+        file = str(self._kubeconfig(folder / "kubeconfig", pod))
         place = Place(_free_ports(), self._upstream, file, self.lameduck)
         corefile = corefile_of(self._cluster, pod)
+        private.write(Path(place.hosts), HOSTS)
         path = self._write(key, place, corefile)
         process = await _spawn(path, place.ports, folder / "log")
         address = dig(pod, "status.podIP")
@@ -257,12 +296,13 @@ async def _spawn(corefile: Path, ports: Ports, log: Path) -> asyncio.subprocess.
     with log.open("ab") as output:
         return await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "minidns", "-conf", str(corefile)),
+            *("-P", "-m", "minidns", "-conf", str(corefile)),
             *("-explain", f"{HOST}:{ports.explain}"),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             env=ENVIRON,
+            cwd=corefile.parent / WORKING,
             start_new_session=True,  # Ctrl-C is for us; we end it in order
             preexec_fn=_die_with_parent,
         )

@@ -9,6 +9,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from . import private
+
 FILE = "state.json"
 PATH = "/exec"
 TIMEOUT_S = 120.0
@@ -38,9 +40,7 @@ def default_folder() -> Path:
 
 def write(folder: Path, state: State) -> None:
     """Write the file, readable by the user alone."""
-    file = folder / FILE
-    file.touch(mode=0o600)
-    file.write_text(json.dumps(state._asdict()))
+    private.write(folder / FILE, json.dumps(state._asdict()))
 
 
 def remove(folder: Path) -> None:
@@ -56,7 +56,7 @@ def read(folder: Path) -> State:
 
     """
     try:
-        state = State(**json.loads((folder / FILE).read_text()))
+        state = State(**json.loads(private.read(folder / FILE)))
         where = urllib.parse.urlsplit(state.url)
         there = (where.hostname or "", where.port or 0)
         socket.create_connection(there, CONNECT_S).close()
@@ -76,7 +76,10 @@ def ask(state: State, pod: str, command: list[str]) -> dict[str, Any]:
 
     """
     body = json.dumps({"pod": pod, "command": command}).encode()
-    headers = {"Authorization": f"Bearer {state.token}"}
+    headers = {
+        "Authorization": f"Bearer {state.token}",
+        "Content-Type": "application/json",
+    }
     request = urllib.request.Request(state.url + PATH, body, headers)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

@@ -2,17 +2,16 @@
 
 import asyncio
 import contextlib
-import hmac
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
 from aiohttp import web
 
-from . import commands, state
+from . import commands, gate, state
 from .cluster import Simulation, started
 from .container import query_lines
 from .kindfile import HOST
@@ -65,17 +64,37 @@ def _welcome(simulation: Simulation) -> Iterator[str]:
 
 @contextlib.asynccontextmanager
 async def _exec_endpoint(simulation: Simulation) -> AsyncIterator[State]:
-    """Serve commands in pods to those who know the token."""
+    """Serve commands in pods to local programs that know the token."""
     token = secrets.token_urlsafe()
 
-    async def handle(request: web.Request) -> web.Response:
-        given = request.headers.get("Authorization", "")
-        if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+    @web.middleware
+    async def checked(
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        host, port = runner.addresses[0][:2]
+        try:
+            gate.check(
+                request.method,
+                request.headers,
+                request.headers.getall("Host", []),
+                url=f"http://{host}:{port}",
+            )
+        except ApiError as error:
+            return web.Response(status=error.code, text=str(error))
+        if gate.matching(gate.token_of(request.headers), [token]) is None:
             return web.Response(status=403, text="not the token of this simulation")
-        asked = json.loads(await request.read())
-        return await _exec(simulation, asked["pod"], asked["command"])
+        return await handler(request)
 
-    app = web.Application(client_max_size=CLIENT_MAX_SIZE)
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            asked = json.loads(await request.read())
+            pod, command = str(asked["pod"]), [str(word) for word in asked["command"]]
+        except (ValueError, KeyError, TypeError):
+            return web.Response(status=400, text="a pod and a command are needed")
+        return await _exec(simulation, pod, command)
+
+    app = web.Application(client_max_size=CLIENT_MAX_SIZE, middlewares=[checked])
     app.router.add_post(state.PATH, handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
     await runner.setup()

@@ -6,7 +6,6 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession
 
 from sim import cluster
 from sim.container import Output
@@ -18,7 +17,10 @@ from sim.story import Story
 @asynccontextmanager
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     """A scene whose DNS servers nobody has waited for."""
-    async with cluster.started(tmp_path, seed=1) as simulation, ClientSession() as http:
+    async with (
+        cluster.started(tmp_path, seed=1) as simulation,
+        simulation.http() as http,
+    ):
         yield Scene(simulation, Story(StringIO()), http)
 
 
