@@ -104,8 +104,10 @@ LAYOUT: dict[int, tuple[Part, ...]] = {
     NAPTR: (4, "s", "s", "s", "n"),
     **dict.fromkeys((24, RRSIG), (18, "n", "*")),  # SIG RRSIG
     30: ("n", "*"),  # NXT
+    **dict.fromkeys((SVCB, HTTPS), (2, "n", "*")),
 }
-"""Types whose names may be compressed in a message (RFC 3597 4), and DNAME, RRSIG."""
+"""Types whose names may be compressed in a message (RFC 3597 4), and others with names
+that are changed or compared: DNAME, RRSIG, SVCB, HTTPS."""
 
 COMPRESSED = frozenset((NS, CNAME, SOA, PTR, MX, 3, 4, 7, 8, 9, 14))
 """Types whose names are compressed when sending (RFC 1035; never SRV, RFC 2782)."""

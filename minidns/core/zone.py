@@ -28,7 +28,11 @@ class Found(NamedTuple):
 
     response: Response
     chase: Name = ""
-    """Where an alias leads outside the zone: what is to be asked for elsewhere."""
+    """Target of the last alias where the zone holds no records for it; else empty.
+
+    The target may still lie below the apex: another zone, a hosts file or a template
+    of the same server may have it, or a wildcard of this zone.
+    """
 
 
 class _Step(NamedTuple):
@@ -95,7 +99,11 @@ class Zone:
                     yield rrset
 
     def lookup(self, question: Question) -> Found:
-        """Return the answer, with aliases followed as long as they stay in the zone."""
+        """Return the answer, with aliases followed to targets that have records here.
+
+        Whether a target belongs to the zone is decided by its data (an owner name, or a
+        delegation above it), not by its suffix (CoreDNS plugin file).
+        """
         name, qtype = question[:2]
         answer: tuple[RRset, ...] = ()
         seen = {name}
@@ -103,11 +111,23 @@ class Zone:
             step = self._walk(name, qtype)
             answer += step.answer
             name = step.alias
+            if name and not self._has_target(name, qtype):
+                return Found(self._response(question, answer, step), name)
             if not name or name in seen or len(seen) > MAX_LINKS:
                 return Found(self._response(question, answer, step))
-            if not names.is_below(name, self.apex):
-                return Found(self._response(question, answer, step), name)
             seen.add(name)
+
+    def _has_target(self, name: Name, qtype: int) -> bool:
+        """Return whether the target of an alias is answered from this zone alone.
+
+        NS records of a name that is no delegation here are looked up in the server,
+        because the name may be the apex of another zone (CoreDNS plugin file).
+        """
+        if not names.is_below(name, self.apex):
+            return False
+        if self._walk(name, qtype).referral:
+            return True
+        return bool(self._nodes.get(name)) and qtype != NS
 
     def _path(self, name: Name) -> Iterator[Name]:
         """Yield the apex, then every name on the way down to ``name``."""
@@ -132,15 +152,21 @@ class Zone:
         wildcard = self._nodes.get("*." + encloser.lstrip("."))
         if wildcard is None:
             return _Step("zone/nxdomain", rcode=Rcode.NXDOMAIN)
+        if (
+            not wildcard
+        ):  # an empty non-terminal is a source of synthesis (RFC 4592 4.9)
+            return _Step("zone/nodata")
         return self._at(name, qtype, wildcard, "zone/wildcard")
 
     def _at(self, name: Name, qtype: int, node: Node, rule: str) -> _Step:
-        if CNAME in node and qtype != CNAME:
+        own = (SOA, NS) if name == self.apex else ()
+        if CNAME in node and qtype != CNAME and qtype not in own:
             alias = node[CNAME]._replace(owner=name)
             return _Step(rule, (alias,), alias=rdata.target(CNAME, alias.rdata[0]))
         if qtype in node:
             return _Step(rule, (node[qtype]._replace(owner=name),))
-        exists = node or name == self.apex
+        # an apex with nothing else counts as one, so that queries for it fall through
+        exists = not node.keys() <= set(own)
         return _Step("zone/nodata" if exists else "zone/empty-non-terminal")
 
     def _moved(self, name: Name, qtype: int, dname: RRset) -> _Step:
@@ -148,6 +174,8 @@ class Zone:
         left = names.labels(name)[: -len(names.labels(dname.owner)) or None]
         target = rdata.target(DNAME, dname.rdata[0])
         alias = ".".join((*left, target.lstrip(".")))
+        if alias == name:  # a substitution that changes nothing can only loop
+            return _Step("zone/dname-loop", rcode=Rcode.SERVFAIL)
         try:
             data = names.to_wire(alias)
         except ValueError:
@@ -166,7 +194,7 @@ class Zone:
             additional = tuple(self._addresses(authority, glue=True))
         else:
             authority = self._authority(question, found)
-            additional = tuple(self._addresses(answer))
+            additional = self.additional(answer)
             if not found:
                 wanted = f"{question.qname} {rdata.type_name(question.qtype)}"
                 sources += (Source("record", wanted, found=False),)
@@ -190,6 +218,10 @@ class Zone:
         if question[:2] == (self.apex, NS) or NS not in self._nodes[self.apex]:
             return ()
         return (self._nodes[self.apex][NS],)
+
+    def additional(self, answer: Iterable[RRset]) -> tuple[RRset, ...]:
+        """Return the addresses that the zone has for targets in ``answer``."""
+        return tuple(self._addresses(answer))
 
     def _addresses(
         self, rrsets: Iterable[RRset], glue: bool = False

@@ -32,8 +32,12 @@ log = logging.getLogger(__name__)
 _NOTIFY = 4
 _CHUNK = 200
 """Records read between two chances for others to work: a few milliseconds."""
-_LOWERED = frozenset((rdata.NS, rdata.SOA, rdata.CNAME, rdata.MX))
+_LOWERED = frozenset(
+    (rdata.NS, rdata.SOA, rdata.CNAME, rdata.MX, rdata.SVCB, rdata.HTTPS)
+)
 """Types whose names lose their letters' case (CoreDNS)."""
+_MAX_LOOKUPS = 9
+"""Lookups in zones for one query, each for the target of an alias (CoreDNS)."""
 
 
 class Served:
@@ -233,9 +237,11 @@ def file(served: dict[Name, Served], fall: Sequence[Name], site: Site) -> Plugin
             if query.flags >> 11 & 15 == _NOTIFY:
                 log.info("Dropping notify from %s for %s", query.peer[0], origin)
                 raise Dropped
-            if one.zone is None:
+            if one.zone is None or query.hops >= _MAX_LOOKUPS:
                 raise DnsError()
             found = one.zone.lookup(query.question)
+            if found.response.rcode == Rcode.SERVFAIL:
+                raise DnsError()
             if _missing(found.response) and covers(fall, qname):
                 return until_changed(await next_(query), one.key)
             response = replace(found.response, repeat=Repeat(keys=(one.key,)))
@@ -259,9 +265,10 @@ def _missing(response: Response) -> bool:
 
 
 async def _chased(query: Query, found: Found, zone: Zone, site: Site) -> Response:
-    """Return what was found with what its last alias leads to (RFC 6604 3)."""
-    if not found.chase:
-        return found.response
+    """Return ``found`` with the server's own answer for the target of its last alias.
+
+    The rcode is the one for the target (RFC 6604 3).
+    """
     try:
         other = await site.ask(query, found.chase, query.question.qtype)
     except DnsError as error:
@@ -270,11 +277,13 @@ async def _chased(query: Query, found: Found, zone: Zone, site: Site) -> Respons
     nodata = other.rcode == Rcode.NOERROR and not other.answer
     negative = other.rcode == Rcode.NXDOMAIN or nodata
     response = found.response
+    answer = (*response.answer, *other.answer)
     return replace(
         response,
         rcode=other.rcode if failed else Rcode.NOERROR,
-        answer=(*response.answer, *other.answer),
+        answer=answer,
         authority=zone.negative() if negative else response.authority,
+        additional=zone.additional(answer),
         sources=(*response.sources, *other.sources),
         repeat=both(response.repeat, other.repeat),
     )

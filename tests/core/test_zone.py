@@ -42,6 +42,12 @@ old      60  DNAME new
 host.new 60  A     192.0.2.44
 out      60  DNAME example.net.
 long     60  DNAME {".".join(["l" * 60] * 3)}
+to-ent   60  CNAME b.c
+to-wild  60  CNAME x.w
+to-old   60  CNAME x.old
+chain    60  CNAME nothing
+under.*.e 60 A     192.0.2.8
+loop     60  DNAME loop
 one      60  CNAME two
 two      60  CNAME one
 self     60  CNAME self
@@ -163,6 +169,12 @@ NEGATIVE = [
         "z.y.w", "A", Rcode.NXDOMAIN, "zone/nxdomain", id="rfc4592-closer-encloser"
     ),
     pytest.param("web", "ANY", Rcode.NOERROR, "zone/nodata", id="any"),
+    pytest.param(
+        "x.e", "A", Rcode.NOERROR, "zone/nodata", id="rfc4592-4.9-ent-wildcard"
+    ),
+    pytest.param(
+        "x.loop", "A", Rcode.SERVFAIL, "zone/dname-loop", id="dname-to-itself"
+    ),
 ]
 
 
@@ -180,13 +192,6 @@ def test_negative(name: str, qtype: str, rcode: int, rule: str) -> None:
     assert [each.found for each in response.sources] == [True, False]
 
 
-def test_alias_to_a_missing_name_is_nxdomain() -> None:
-    response, _ = ask("nothing", "A")
-    assert response.rcode == Rcode.NXDOMAIN
-    assert short(texts(response.answer)) == ["nothing CNAME gone.example.org."]
-    assert texts(response.authority) == [SOA_LINE]
-
-
 def test_alias_without_the_type_is_nodata() -> None:
     response, _ = ask("empty", "TXT")
     assert response.rcode == Rcode.NOERROR
@@ -197,6 +202,12 @@ def test_alias_without_the_type_is_nodata() -> None:
 CHASES = [
     pytest.param("away", "A", "www.example.net.", id="cname"),
     pytest.param("x.out", "A", "x.example.net.", id="dname"),
+    pytest.param("nothing", "A", "gone.example.org.", id="no-such-owner"),
+    pytest.param("to-ent", "A", "b.c.example.org.", id="empty-non-terminal"),
+    pytest.param("to-wild", "A", "x.w.example.org.", id="wildcard"),
+    pytest.param("to-old", "A", "x.old.example.org.", id="below-a-dname"),
+    pytest.param("www", "NS", "web.example.org.", id="ns-of-another-zone"),
+    pytest.param("chain", "A", "gone.example.org.", id="second-link"),
 ]
 
 
@@ -266,6 +277,23 @@ def test_soa_comes_with_the_name_servers() -> None:
     response, _ = ask("@", "SOA")
     assert texts(response.answer) == [SOA_LINE]
     assert texts(response.authority) == NS_LINES
+
+
+APEX = "@ 60 CNAME www.example.net.\n"
+BARE = [
+    pytest.param("", "A", "zone/empty-non-terminal", "", id="soa-alone"),
+    pytest.param("@ 60 NS ns\n", "A", "zone/empty-non-terminal", "", id="soa-and-ns"),
+    pytest.param("@ 60 TXT x\n", "A", "zone/nodata", "", id="more"),
+    pytest.param(APEX, "A", "zone/answer", "www.example.net.", id="alias"),
+    pytest.param(APEX, "SOA", "zone/answer", "", id="soa-beside-an-alias"),
+    pytest.param(APEX + "@ 60 NS ns\n", "NS", "zone/answer", "", id="ns-beside-it"),
+]
+
+
+@pytest.mark.parametrize(("more", "qtype", "rule", "chase"), BARE)
+def test_apex(more: str, qtype: str, rule: str, chase: str) -> None:
+    found = ask("@", qtype, zone(f"{SOA}\n{more}"))
+    assert (found.response.rule, found.chase) == (rule, chase)
 
 
 def test_dname_that_makes_too_long_a_name() -> None:
