@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from minidns import __version__, commands
 from minidns.commands import up
+from minidns.core import releases
 
 if TYPE_CHECKING:  # imported when needed: --help and --version are to be quick
     from minidns.server import Settings, Started
@@ -63,7 +64,16 @@ def _add_flags(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "-pidfile", "--pidfile", metavar="FILE", help="write the pid here"
     )
-    _flag(made, "plugins", "list the plugins and exit")
+    made.add_argument(
+        "-as",
+        "--as",
+        dest="release",
+        metavar="VERSION",
+        type=releases.argument,
+        default=releases.NEWEST,
+        help=f"release of CoreDNS to behave as ({releases.NEWEST})",
+    )
+    _flag(made, "plugins", "list the plugins in the order queries meet them, and exit")
     _flag(made, "version", "show the version and exit")
     _flag(made, "quiet", "print no zones and version at start")
     made.add_argument(
@@ -129,7 +139,7 @@ def _serve(args: argparse.Namespace) -> int:
         from minidns import plugins
 
         print("Server types:\n  dns\n\nOther plugins:")
-        print("\n".join(f"  dns.{name}" for name in sorted(plugins.names())))
+        print("\n".join(f"  dns.{name}" for name in plugins.names(args.release)))
         return 0
     if not args.port.isdecimal() or not 0 <= int(args.port) <= 65535:
         return _fail(f"-dns.port {args.port}: not a port (0 to 65535)", 2)
@@ -172,6 +182,7 @@ def _settings(args: argparse.Namespace, text: str = "") -> "Settings":
         explain="" if args.explain == "off" else args.explain or EXPLAIN,
         explain_required=bool(args.explain),
         handover=args.handover or "",
+        release=args.release,
         log_format=args.log_format,
     )
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from minidns import edges, plugins
-from minidns.core import corefile
+from minidns.core import corefile, releases
 from minidns.core.corefile import ConfigError
 from minidns.core.metrics import Metrics
+from minidns.core.releases import Release
 from minidns.instance import Loaded
 
 
@@ -28,6 +29,15 @@ def parser() -> argparse.ArgumentParser:
         default=53,
         help="port of server blocks that name none (53)",
     )
+    made.add_argument(
+        "-as",
+        "--as",
+        dest="release",
+        metavar="VERSION",
+        type=releases.argument,
+        default=releases.NEWEST,
+        help=f"release of CoreDNS to behave as ({releases.NEWEST})",
+    )
     return made
 
 
@@ -42,16 +52,16 @@ def main(argv: Sequence[str]) -> int:
     except ConfigError as exc:
         print(exc, file=sys.stderr)
         return 1
-    return asyncio.run(_check(text, args.file, args.port))
+    return asyncio.run(_check(text, args.file, args.port, args.release))
 
 
-async def _check(text: str, file: str, port: int) -> int:
+async def _check(text: str, file: str, port: int, release: Release) -> int:
     world = edges.real(Metrics())
     where = {
         "file": file,
         "files": world.files,
         "environ": world.environ,
-        "known": plugins.ORDER,
+        "known": plugins.order(release),
         "port": port,
         "directory": str(Path.cwd()),
     }
@@ -60,7 +70,7 @@ async def _check(text: str, file: str, port: int) -> int:
         parsed = corefile.parse(text, **where)  # type: ignore[arg-type]
         for warning in parsed.warnings:
             print(f"[WARNING] {warning}", file=sys.stderr)
-        loaded, problems = _set_up(parsed, world)
+        loaded, problems = _set_up(parsed, world, release)
         if loaded is not None:
             for line in _summary(loaded):
                 print(line)
@@ -72,7 +82,7 @@ async def _check(text: str, file: str, port: int) -> int:
 
 
 def _set_up(
-    parsed: corefile.Corefile, world: plugins.setup.Edges
+    parsed: corefile.Corefile, world: plugins.setup.Edges, release: Release
 ) -> tuple[Loaded | None, tuple[ConfigError, ...]]:
     """Set up every plugin as if to serve, but start none."""
 
@@ -87,6 +97,7 @@ def _set_up(
             reload=reload,
             fatal=lambda text: None,
             forget=lambda keys: None,
+            release=release,
         ), ()
     except ConfigError as exc:
         return None, (exc,)

@@ -10,6 +10,7 @@ from minidns.core import chain
 from minidns.core.corefile import ConfigError, Corefile
 from minidns.core.metrics import Metrics
 from minidns.core.model import Handler, Name
+from minidns.core.releases import NEWEST, Release
 from minidns.kube.resource import Access, ListWatch, Resource
 from minidns.net.answer import Answerer
 from minidns.plugins.setup import Edges, HttpHandler, Site
@@ -74,8 +75,11 @@ class Loaded:
         fatal: Callable[[str], None],
         forget: Callable[[Iterable[Hashable]], None],
         endpoints: Endpoints | None = None,
+        release: Release = NEWEST,
     ) -> None:
         self.corefile = corefile
+        self.release = release
+        """The release of CoreDNS to behave as."""
         self.read = read
         self._reload = reload
         self._fatal = fatal
@@ -88,7 +92,7 @@ class Loaded:
         self._zones: dict[Listener, dict[Name, tuple[Site, Handler]]] = {}
         edges = replace(edges, list_watch=self._list_watch)
         for block in corefile.blocks:
-            site = Site(block, edges, metrics, self)
+            site = Site(block, edges, metrics, self, release)
             site.forget = forget
             handler = _handler(site)
             self.sites.append(site)

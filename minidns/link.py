@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from minidns.core.corefile import Corefile
 from minidns.core.growth import Growth
+from minidns.core.releases import NEWEST, Release
 from minidns.instance import Listener
 
 _LENGTH = 4
@@ -31,6 +32,8 @@ class Work(Struct, tag=True, frozen=True):
     corefile: Corefile
     shares: tuple[Share, ...]
     log_format: str = "text"
+    release: Release = NEWEST
+    """The release of CoreDNS to behave as."""
 
 
 class Reply(Struct, tag=True, frozen=True):

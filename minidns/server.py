@@ -19,6 +19,7 @@ from minidns import __version__, plugins
 from minidns.core import corefile
 from minidns.core.corefile import ConfigError, Corefile
 from minidns.core.metrics import Metrics
+from minidns.core.releases import NEWEST, Release
 from minidns.explain import endpoint as explain
 from minidns.handover import Handover
 from minidns.instance import Listener, Loaded
@@ -60,6 +61,8 @@ class Settings:
     """Whether the server must not run without it."""
     handover: str = ""
     """Path of the Unix socket where one process takes over from another."""
+    release: Release = NEWEST
+    """The release of CoreDNS to behave as."""
     log_format: str = "text"
     """Of the lines of workers: text or json."""
 
@@ -123,7 +126,7 @@ class Server:
         )
 
     def _load(self) -> Loaded:
-        parsed = self._parse(plugins.ORDER)
+        parsed = self._parse(plugins.order(self.settings.release))
         for warning in parsed.warnings:
             log.warning("%s", warning)
         return Loaded(
@@ -135,6 +138,7 @@ class Server:
             fatal=self.fatal,
             forget=self._forget,
             endpoints=HttpEndpoints(sockets=self._http_sockets),
+            release=self.settings.release,
         )
 
     async def run(self) -> int:

@@ -100,6 +100,7 @@ class Worker:
             fatal=self._fatal,
             forget=self._forget,
             endpoints=NoEndpoints(),
+            release=self._work.release,
         )
         hearing = asyncio.ensure_future(self._hear())
         serving = asyncio.ensure_future(self._serve(loaded))

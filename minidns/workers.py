@@ -61,7 +61,8 @@ class Plan:
             if self.loaded.sockets(listener) > share
         )
         listeners = {each.listener for each in shares}
-        return Work(_part(self.loaded, listeners), shares, self._log_format)
+        part = _part(self.loaded, listeners)
+        return Work(part, shares, self._log_format, self.loaded.release)
 
     async def hand_over(self, share: int, *, to_worker: bool) -> None:
         """Leave ``share`` to its worker, or answer what of it has none."""

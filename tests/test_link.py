@@ -7,6 +7,7 @@ import pytest
 
 from minidns.core import corefile
 from minidns.core.growth import Growth
+from minidns.core.releases import Release
 from minidns.instance import Listener
 from minidns.link import (
     Counted,
@@ -64,7 +65,9 @@ async def test_every_corefile_arrives_as_it_was_read(case: Case) -> None:
     parsed = corefile.parse(
         case.text, files=case.files, environ=ENVIRON, directory=MOUNT
     )
-    work = Work(parsed, (Share(Listener("tls", "::1", 853), (4, 5)),), "json")
+    work = Work(
+        parsed, (Share(Listener("tls", "::1", 853), (4, 5)),), "json", Release(1, 13, 1)
+    )
     async with linked() as (main, worker):
         await main.send(work)
         assert await worker.receive() == work

@@ -214,6 +214,47 @@ async def test_version_and_plugins() -> None:
     assert "  dns.kubernetes\n" in out
 
 
+def _position(listed: str) -> list[str]:
+    shown = [line.removeprefix("  dns.") for line in listed.splitlines()]
+    return [name for name in shown if name in ("acl", "autopath", "cache", "rewrite")]
+
+
+ORDERS = {
+    "1.13.1": ["acl", "cache", "rewrite", "autopath"],
+    "1.14.6": ["cache", "rewrite", "acl", "autopath"],
+    "1.14.7": ["rewrite", "autopath", "acl", "cache"],
+}
+
+
+@pytest.mark.parametrize("version", ORDERS)
+async def test_plugins_and_check_show_the_order_of_a_release(
+    version: str, tmp_path: Path
+) -> None:
+    status, out, _ = await process.run("-plugins", "-as", version)
+    assert (status, _position(out)) == (0, ORDERS[version])
+    more = "    cache\n    acl\n    rewrite name a b\n    autopath /dev/null"
+    path = corefile(tmp_path, 1053, more=more)
+    status, out, _ = await process.run("check", "-as", version, path)
+    chain = out.split()[3::2]
+    assert status == 0
+    assert [name for name in chain if name in ORDERS[version]] == ORDERS[version]
+
+
+@pytest.mark.parametrize("command", [("-plugins",), ("check",)])
+async def test_unknown_release(command: tuple[str, ...]) -> None:
+    status, _, err = await process.run(*command, "-as", "1.15.0")
+    assert status == 2
+    assert "1.15.0" in err
+    assert "1.14.0 to 7" in err
+
+
+async def test_directive_of_a_later_release_is_unknown(tmp_path: Path) -> None:
+    path = corefile(tmp_path, 1053, more="    proxyproto")
+    status, _, err = await process.run("check", "-as", "1.14.2", path)
+    assert status == 1
+    assert "Unknown directive 'proxyproto'" in err
+
+
 async def test_check_says_ok_and_the_chain_in_its_order(tmp_path: Path) -> None:
     path = corefile(tmp_path, 1053, more="    cache 30\n    log")
     status, out, _ = await process.run("check", path)

@@ -16,6 +16,7 @@ import dns.rrset
 
 from minidns import plugins
 from minidns.core import corefile
+from minidns.core.releases import NEWEST, Release
 from minidns.core.traffic import Traffic
 from minidns.instance import Listener, Loaded
 from minidns.net.answer import Answerer
@@ -164,6 +165,7 @@ async def whole(
     api: Api | None = None,
     start: bool = True,
     seed: int = 1,
+    release: Release = NEWEST,
 ) -> AsyncIterator[Whole]:
     """Load ``text``, do what comes before and after the sockets open."""
     resolver = resolver or Resolver()
@@ -182,7 +184,7 @@ async def whole(
         text,
         files=world.files,
         environ=world.edges.environ,
-        known=plugins.ORDER,
+        known=plugins.order(release),
         directory="/etc/coredns",
     )
     instance = Loaded(
@@ -193,6 +195,7 @@ async def whole(
         reload=_nothing,
         fatal=lambda text: None,
         forget=lambda keys: None,
+        release=release,
     )
     try:
         if start:

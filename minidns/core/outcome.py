@@ -11,6 +11,7 @@ from enum import Enum
 from minidns.core import names
 from minidns.core.model import Name, Query, Question, Rcode, Response, RRset
 from minidns.core.rdata import ANY, AXFR, CNAME, IXFR, NS, RRSIG, SOA
+from minidns.core.releases import CURRENT, CacheRules
 
 
 class Outcome(Enum):
@@ -33,29 +34,40 @@ _ANY_CLASS = 255
 _FAILURES = frozenset((int(Rcode.SERVFAIL), int(Rcode.NOTIMP)))
 
 
-def outcome_of(query: Query, response: Response, wall: float) -> Outcome:
-    """Return what ``response`` to ``query`` is at ``wall`` (Unix seconds)."""
+def outcome_of(
+    query: Query, response: Response, wall: float, *, nxdomain_by_soa: bool = False
+) -> Outcome:
+    """Return what ``response`` to ``query`` is at ``wall`` (Unix seconds).
+
+    ``nxdomain_by_soa`` is the rule before CoreDNS 1.14.5: a reply with NXDOMAIN is a
+    denial if it has an SOA, whatever its answer section holds.
+    """
     if query.flags & 0x7800 or query.question.qtype in TRANSFERS:
         return Outcome.TRANSFER
     if query.do and _has_expired(response, wall):
         return Outcome.OTHER
     rcode = response.rcode
-    if rcode == Rcode.NOERROR and response.answer:
-        return Outcome.POSITIVE
-    if rcode == Rcode.NOERROR or (rcode == Rcode.NXDOMAIN and not response.answer):
-        return _without_answer(response)
+    if rcode == Rcode.NXDOMAIN:
+        denies = has_soa(response) if nxdomain_by_soa else not response.answer
+        return Outcome.NXDOMAIN if denies else Outcome.OTHER
+    if rcode == Rcode.NOERROR:
+        return Outcome.POSITIVE if response.answer else _without_answer(response)
     return Outcome.FAILURE if rcode in _FAILURES else Outcome.OTHER
 
 
-def cache_outcome(query: Query, response: Response, wall: float) -> Outcome:
+def cache_outcome(
+    query: Query, response: Response, wall: float, rules: CacheRules = CURRENT
+) -> Outcome:
     """Return what ``response`` to ``query`` is to a cache at ``wall`` (Unix seconds).
 
     A CNAME chain that does not end in the type asked for is NODATA if an SOA says so
     (RFC 2308 2.2), and UNRESOLVED otherwise: RFC 2308 5 says not to cache that.
     """
-    outcome = outcome_of(query, response, wall)
+    nxdomain_by_soa = not rules.denial_needs_no_answer
+    outcome = outcome_of(query, response, wall, nxdomain_by_soa=nxdomain_by_soa)
     if (
-        outcome is not Outcome.POSITIVE
+        not rules.follows_aliases
+        or outcome is not Outcome.POSITIVE
         or not response.answer
         or answers(query.question, response.answer)
     ):
@@ -105,8 +117,7 @@ def _canonical_name(name: Name, aliases: dict[Name, set[Name]]) -> Name | None:
 
 
 def _without_answer(response: Response) -> Outcome:
-    if response.rcode == Rcode.NXDOMAIN:
-        return Outcome.NXDOMAIN
+    """Return what a reply with NOERROR and an empty answer section is."""
     if has_soa(response):
         return Outcome.NODATA
     is_referral = any(rrset.rtype == NS for rrset in response.authority)

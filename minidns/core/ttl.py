@@ -10,15 +10,15 @@ from minidns.core.outcome import Outcome, sections
 SHORTEST = 5
 """Seconds a reply without a TTL of its own is good for (CoreDNS)."""
 LONGEST = 3600
-"""Seconds above which a TTL counts as this much (CoreDNS)."""
+"""Seconds above which a TTL counts as this much unless configured (CoreDNS)."""
 
 _OWN_TTL = frozenset(
     (Outcome.POSITIVE, Outcome.UNRESOLVED, Outcome.NXDOMAIN, Outcome.NODATA)
 )
 
 
-def least(response: Response, outcome: Outcome) -> int:
-    """Return the TTL that ``response`` as a whole has.
+def least(response: Response, outcome: Outcome, longest: int = LONGEST) -> int:
+    """Return the TTL that ``response`` as a whole has, at most ``longest`` seconds.
 
     The least of all its records' (an SOA's own, not its MINIMUM); kinds of reply that
     say nothing about a name, and replies without records, have the shortest.
@@ -26,7 +26,7 @@ def least(response: Response, outcome: Outcome) -> int:
     if outcome not in _OWN_TTL:
         return SHORTEST
     ttls = [rrset.ttl for rrset in sections(response)]
-    return min(LONGEST, *ttls) if ttls else SHORTEST
+    return min(longest, *ttls) if ttls else SHORTEST
 
 
 def clamped(ttl: int, at_least: int, at_most: int) -> int:

@@ -7,9 +7,10 @@ more than a DNS query to the server would, but says which objects it follows fro
 import json
 import os
 from collections.abc import Mapping
+from ipaddress import ip_address
 
 from minidns.core import names
-from minidns.core.model import Query, Question, Response
+from minidns.core.model import Dropped, Query, Question, Response
 from minidns.core.rdata import rcode_name, to_lines, type_name, type_number
 from minidns.instance import Loaded
 from minidns.net.answer import Answerer
@@ -42,21 +43,28 @@ async def why(
         return reply({"error": "name is missing"}, 400)
     except ValueError as exc:
         return reply({"error": str(exc)}, 400)
+    client = parameters.get("client", "127.0.0.1")
+    try:
+        ip_address(client.partition("%")[0])
+    except ValueError:
+        text = f"client {client!r} is not an IP address"
+        return reply({"error": text}, 400)
     query = Query(
         question,
         transport="tcp",
         max_size=65535,
-        peer=(parameters.get("client", "127.0.0.1"), 0),
+        peer=(client, 0),
         server=answerer.server,
     )
-    response = await answerer.respond(query)
-    return reply(
-        {
-            **told(query, response),
-            "server": {"pid": os.getpid(), "address": at},
-            "details": _details(loaded, query, response),
-        }
-    )
+    server = {"pid": os.getpid(), "address": at}
+    try:
+        response = await answerer.respond(query)
+    except Dropped as exc:
+        answer = told(query, Response(rule=f"{exc.text}/drop"))
+        answer["rcode"] = "(no reply)"
+        return reply({**answer, "server": server, "details": {}})
+    details = _details(loaded, query, response)
+    return reply({**told(query, response), "server": server, "details": details})
 
 
 def told(query: Query, response: Response) -> dict[str, object]:
@@ -87,7 +95,12 @@ def told(query: Query, response: Response) -> dict[str, object]:
 
 
 def _details(loaded: Loaded, query: Query, response: Response) -> dict[str, object]:
-    """Return what plugins can say beyond the sources, by plugin."""
+    """Return what plugins can say beyond the sources, by plugin.
+
+    Nothing about a query that *acl* denies: the client must not learn what there is.
+    """
+    if response.rule.startswith("acl/"):
+        return {}
     return {
         name: dict(explain(query, response))
         for site in loaded.sites

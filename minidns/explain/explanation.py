@@ -9,7 +9,7 @@ null for never, ``error``) and ``text`` (all of that in lines).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
 
@@ -82,6 +82,10 @@ class Explanation:
         yield "synced" if self.synced else "not synced yet"
         for kind in self.kinds:
             yield f"  {kind}"
+
+    def without_hints(self) -> "Explanation":
+        """Return it without the names of other objects."""
+        return replace(self, cause=self.cause._replace(near=()))
 
     def tree(self) -> dict[str, object]:
         """Return the JSON form."""

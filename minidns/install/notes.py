@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from minidns.core.releases import NEWEST
 from minidns.install import manifests, pod, running
 from minidns.install.needs import Needs, Port
 from minidns.install.running import Server, selects
@@ -10,6 +11,12 @@ from minidns.kube.documents import Json
 
 def of(server: Server, needs: Needs) -> Iterator[str]:
     """Yield what differs from the first, a line each."""
+    image = str(server.container.get("image", ""))
+    if server.release is None and not running.named(image, "minidns"):
+        yield (
+            f"the image {image} does not say which release of "
+            f"CoreDNS it is: the second behaves as {NEWEST} (-as VERSION)"
+        )
     yield from _ports(server, needs)
     yield from _probes(needs)
     yield from _files(server, needs)

@@ -11,7 +11,7 @@ from math import ceil
 from minidns.install.changes import value_at
 from minidns.install.mounts import Mount
 from minidns.install.needs import Needs, Port
-from minidns.install.running import DNS_PORT, Server
+from minidns.install.running import DNS_PORT, Server, named
 from minidns.kube.documents import Json
 
 DNS, DNS_TCP, METRICS, HEALTH, READY = "dns", "dns-tcp", "metrics", "health", "ready"
@@ -134,7 +134,7 @@ def _container(
         "name": "minidns",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "args": list(_arguments(server)),
+        "args": list(_arguments(server, image)),
         "env": list(_environment(server, needs)),
         "ports": list(_ports(needs, port)),
         "livenessProbe": _probe(
@@ -157,8 +157,10 @@ def _container(
     return {name: value for name, value in made.items() if value}
 
 
-def _arguments(server: Server) -> Iterator[str]:
+def _arguments(server: Server, image: str) -> Iterator[str]:
     yield from ("-conf", server.file)
+    if server.release is not None and not named(image, "coredns"):
+        yield from ("-as", str(server.release))
     if server.port != DNS_PORT:
         yield from ("-dns.port", str(server.port))
 

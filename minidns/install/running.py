@@ -1,9 +1,12 @@
 """The DNS that runs in a cluster: its Service, what makes its pods, its Corefile."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+from minidns.core import releases
+from minidns.core.releases import Release
 from minidns.install import mounts
 from minidns.install.changes import value_at
 from minidns.install.kinds import CONFIG_MAP, SERVICE, WORKLOADS, ref_of
@@ -18,6 +21,7 @@ CONF, PORT = ("-conf", "--conf"), ("-dns.port", "--dns.port", "-p", "--p")
 """Flags of CoreDNS: the Corefile, and the port of blocks that name none."""
 DEFAULT_FILE = "/etc/coredns/Corefile"
 DNS_PORT = 53
+_VERSION = re.compile(r"v?(\d+\.\d+\.\d+)(?![\d.])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,11 @@ class Server:
     """What the container sees of ConfigMaps: path to text."""
     port: int = DNS_PORT
     """Of server blocks that name none."""
+
+    @property
+    def release(self) -> Release | None:
+        """The release of CoreDNS by the image's tag; None if that does not tell."""
+        return release_of(str(self.container.get("image", "")))
 
     @property
     def spec(self) -> Json:
@@ -63,6 +72,27 @@ class Server:
     def mount(self) -> Mount:
         """Where the Corefile comes from."""
         return next(each for each in self.mounts if each.holds(self.file))
+
+
+def named(image: str, program: str) -> bool:
+    """Return whether the last part of the name of ``image`` has ``program`` in it."""
+    return program in image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+
+
+def release_of(image: str) -> Release | None:
+    """Return the release of CoreDNS that the tag of ``image`` names, if any.
+
+    Builds of others have more behind it.
+
+    >>> str(release_of("registry.k8s.io/coredns/coredns:v1.11.3-eksbuild.1"))
+    '1.11.3'
+    """
+    tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
+    found = _VERSION.match(tag)
+    try:
+        return releases.parse(found[1]) if found and named(image, "coredns") else None
+    except ValueError:
+        return None
 
 
 def matches(selector: Mapping[str, str] | None, labels: Mapping[str, str]) -> bool:

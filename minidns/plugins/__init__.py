@@ -1,8 +1,9 @@
 """The plugins, in the order queries meet them, and how a block's are set up.
 
-ORDER is CoreDNS 1.14.2's (kubeadm's pin), whatever the order in the Corefile. A name in
-it without a file of its own here is one that minidns does not have: naming it in a
-Corefile is a fatal error that says so, since leaving it out would change answers.
+ORDER is that of CoreDNS 1.14.7, whatever the order in the Corefile; ``order`` gives
+that of older releases. A name in it without a file of its own here is one that minidns
+does not have: naming it in a Corefile is a fatal error that says so, since leaving it
+out would change answers.
 """
 
 from importlib import import_module
@@ -10,6 +11,7 @@ from importlib.util import find_spec
 
 from minidns.core.corefile import ConfigError
 from minidns.core.model import Plugin
+from minidns.core.releases import NEWEST, Release, order_at
 from minidns.plugins.setup import Setup, Site
 
 ORDER: tuple[str, ...] = (
@@ -17,7 +19,6 @@ ORDER: tuple[str, ...] = (
     "metadata",
     "geoip",
     "cancel",
-    "tls",
     "proxyproto",
     "quic",
     "grpc_server",
@@ -34,6 +35,7 @@ ORDER: tuple[str, ...] = (
     "ready",
     "health",
     "pprof",
+    "shed",
     "prometheus",
     "errors",
     "log",
@@ -44,12 +46,13 @@ ORDER: tuple[str, ...] = (
     "chaos",
     "loadbalance",
     "tsig",
-    "cache",
     "rewrite",
+    "autopath",
     "acl",
+    "cache",
     "header",
     "dnssec",
-    "autopath",
+    "tls",
     "minimal",
     "template",
     "transfer",
@@ -79,9 +82,15 @@ OBSERVING = frozenset(("cancel", "dnstap", "pprof", "timeouts", "trace"))
 """Plugins that change no answer: where minidns lacks one it warns and goes on."""
 
 
-def names() -> tuple[str, ...]:
-    """Return the plugins that minidns has, in order."""
-    return tuple(name for name in ORDER if name in OBSERVING or _exists(name))
+def order(release: Release) -> tuple[str, ...]:
+    """Return every directive that ``release`` of CoreDNS knows, outermost first."""
+    return order_at(release, ORDER)
+
+
+def names(release: Release = NEWEST) -> tuple[str, ...]:
+    """Return the plugins of ``release`` that minidns has, outermost first."""
+    known = order(release)
+    return tuple(name for name in known if name in OBSERVING or _exists(name))
 
 
 def _exists(name: str) -> bool:
@@ -115,7 +124,7 @@ def configure(site: Site) -> tuple[tuple[str, Plugin], ...]:
 
     """
     chain = []
-    for name in ORDER:
+    for name in order(site.release):
         directives = site.block.named(name)
         if not directives:
             continue

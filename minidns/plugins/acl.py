@@ -44,6 +44,10 @@ class Policy(NamedTuple):
         """Return whether this policy is about ``query``."""
         if self.qtypes is not None and query.question.qtype not in self.qtypes:
             return False
+        return self.concerns(query)
+
+    def concerns(self, query: Query) -> bool:
+        """Return whether this policy is about the client of ``query``."""
         return self.networks is None or query.peer[0] in self.networks
 
 
@@ -73,7 +77,9 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         )
         for each in directives
     )
-    return _Acl(site, rules)
+    acl = _Acl(site, rules)
+    site.guards.append(acl)
+    return acl
 
 
 def _policy(line: Line) -> Policy:
@@ -149,22 +155,36 @@ class _Acl:
 
     def __call__(self, next_: Handler) -> Handler:
         async def acl(query: Query) -> Response:
-            covering = list(self._covering(query.question.qname))
-            for rule, zone in covering:
-                action = _action(rule, query)
-                if action == "allow":
-                    break
-                if action:
-                    self._counters[action].inc((query.server, zone, ""))
-                    return _denied(query, action)
+            if (denial := self.denial(query)) is not None:
+                return denial
             labels = (query.server, "")
             self._allowed.inc(labels)
             response = await next_(query)
+            covering = self._covering(query.question.qname)
             if any(rule.is_personal for rule, _ in covering):
                 return replace(response, repeat=None)  # not to everybody else
             return tallied(response, lambda times, _: self._allowed.inc(labels, times))
 
         return acl
+
+    def denial(self, query: Query) -> Response | None:
+        """Return the reply to a query that is denied; see ``setup.Guard``."""
+        for rule, zone in self._covering(query.question.qname):
+            action = _action(rule, query)
+            if action == "allow":
+                break
+            if action:
+                self._counters[action].inc((query.server, zone, ""))
+                return _denied(query, action)
+        return None
+
+    def restricts(self, query: Query) -> bool:
+        """Return whether some name or type is denied to the client of ``query``."""
+        return any(
+            policy.action != "allow" and policy.concerns(query)
+            for rule in self._rules
+            for policy in rule.policies
+        )
 
     def _covering(self, qname: Name) -> Iterator[tuple[Rule, Name]]:
         for rule in self._rules:

@@ -18,7 +18,7 @@ from minidns.core.model import (
     replace,
 )
 from minidns.core.values import covers, zones
-from minidns.plugins.setup import Site
+from minidns.plugins.setup import Guard, Site
 
 SearchList = Callable[[Query], Sequence[Name]]
 """From a query to the search list of who asks; empty when it is not known."""
@@ -73,6 +73,8 @@ def autopath(
 
     ``fixed`` says that it is the same for all of them.
     """
+    # what stands below checks every name that is tried by itself
+    above = tuple(site.guards)
     successes = site.metrics.counter(
         "coredns_autopath_success_total",
         "Questions for which a name was found.",
@@ -89,7 +91,7 @@ def autopath(
             if not walks:
                 response = await next_(query)
                 return response if fixed else replace(response, repeat=None)
-            response, found = await _walk(next_, query, domains)
+            response, found = await _walk(_guarded(next_, above), query, domains)
             if found:
                 successes.inc((query.server,))
             # it is counted, and depends on names that were not asked for
@@ -98,6 +100,21 @@ def autopath(
         return autopath
 
     return plugin
+
+
+def _guarded(next_: Handler, guards: Sequence[Guard]) -> Handler:
+    """Return ``next_`` for those queries that the plugins above would let pass.
+
+    unlike CoreDNS: where *acl* stands above (before 1.14.7), it sees only the name that
+    the client asked for.
+    """
+
+    async def guarded(query: Query) -> Response:
+        denials = (guard.denial(query) for guard in guards)
+        denial = next((each for each in denials if each is not None), None)
+        return await next_(query) if denial is None else denial
+
+    return guarded
 
 
 async def _walk(

@@ -1,11 +1,12 @@
 """*cache* - keep answers for a while.
 
-Behaves as CoreDNS 1.14.2 does: one TTL for a whole reply, on every reply that passes;
-DO and CD apart; AA on what comes from the cache. Of expired entries (``serve_stale``)
-it makes the use that 1.14.7 makes.
+One TTL for a whole reply, on every reply that passes; DO and CD apart; AA on what
+comes from the cache. What differs between releases of CoreDNS is in
+``core/releases.py``.
 """
 
 import asyncio
+import sys
 from collections.abc import Awaitable
 from math import ceil
 
@@ -32,6 +33,7 @@ from minidns.core.outcome import (
     has_soa,
 )
 from minidns.core.rdata import SOA
+from minidns.core.releases import cache_rules
 from minidns.core.traffic import tallied
 from minidns.core.ttl import LONGEST, clamped, least, with_ttl
 from minidns.plugins.cache_counts import Counts
@@ -71,14 +73,16 @@ class Cache:
         self._options = options
         self._zones = () if "." in zones else zones  # none: all names
         self._next = next_
-        self._stores = Stores(options)
+        self._stores = Stores(options, cache_rules(site.release))
         self._counts = Counts(site.metrics, zones)
         self._site = site
+        self._rules = cache_rules(site.release)
         self._now, self._wall = site.edges.now, site.edges.wall
         self._never_kept = _common(options.success.disabled, options.denial.disabled)
         success, denial = options.success, options.denial
         self._least_ttl = max(success.shortest, denial.shortest)
-        self._most_ttl = min(success.longest, denial.longest, LONGEST)
+        self._longest = sys.maxsize if self._rules.ttl_above_hour else LONGEST
+        self._most_ttl = min(success.longest, denial.longest, self._longest)
 
     async def cache(self, query: Query) -> Response:
         """Answer from what is kept, or keep what the next handler answers."""
@@ -86,15 +90,16 @@ class Cache:
             return await self._next(query)
         if self._never_kept and values.covers(self._never_kept, query.question.qname):
             self._counts.miss(query.server)
-            return self._passed(query, await self._next(query))
-        key, now = key_of(query), self._now()
+            return self._passed(query, await self._next(self._passed_on(query)))
+        key, now = key_of(query, self._rules), self._now()
         found = self._stores.find(key, now)
         if found is None:
             self._counts.miss(query.server)
-            return self._keep(query, key, await self._next(query))
+            response = await self._next(self._passed_on(query))
+            return self._keep(query, key, response)
         kind, entry = found
         self._counts.hit(query.server, kind)
-        if entry.left(now) <= 0:
+        if entry.left(now) < self._rules.stale_at_zero:
             return await self._expired(query, key, entry)
         if self._is_due(entry, now) and entry.begin_refresh(now):
             self._site.task(self._prefetch(query, key, entry))
@@ -103,11 +108,17 @@ class Cache:
     def _passed(self, query: Query, response: Response) -> Response:
         """Return ``response`` with one TTL, not kept."""
         if not self._is_level(query, response):
-            outcome = cache_outcome(query, response, self._wall())
+            outcome = cache_outcome(query, response, self._wall(), self._rules)
             if outcome is Outcome.TRANSFER:
                 return response
-            response, _ = self._level(query, response, outcome)
+            response = _ad_if_wanted(query, self._level(response, outcome)[0])
         return self._counted(query, response)
+
+    def _passed_on(self, query: Query) -> Query:
+        """Return ``query`` as the next handler gets it: with AD, for whoever asks."""
+        if self._rules.asks_for_ad and not query.flags & AD:
+            return replace(query, flags=query.flags | AD)
+        return query
 
     def _is_level(self, query: Query, response: Response) -> bool:
         """Return whether leveling would change nothing: the usual case, seen cheaply.
@@ -133,15 +144,10 @@ class Cache:
         known = rcode == Rcode.NOERROR or (rcode == Rcode.NXDOMAIN and not answer)
         return known and query.question.qtype not in TRANSFERS
 
-    def _level(
-        self, query: Query, response: Response, outcome: Outcome
-    ) -> tuple[Response, int]:
+    def _level(self, response: Response, outcome: Outcome) -> tuple[Response, int]:
         """Return ``response`` with one TTL on all records, and that TTL."""
         ttl = self._ttl(response, outcome)
-        flat = with_ttl(response, ttl)
-        if flat.ad and not (query.do or query.flags & AD):  # RFC 6840 5.7
-            flat = replace(flat, ad=False)
-        return flat, ttl
+        return with_ttl(response, ttl), ttl
 
     def _keep(self, query: Query, key: Key, response: Response) -> Response:
         """Return ``response`` with one TTL, kept if it may be.
@@ -149,14 +155,16 @@ class Cache:
         Transfers pass as they are. unlike CoreDNS: which gives 5 seconds to every
         record a secondary server loads.
         """
-        outcome = cache_outcome(query, response, self._wall())
+        outcome = cache_outcome(query, response, self._wall(), self._rules)
         if outcome is Outcome.TRANSFER:
             return response
-        flat, ttl = self._level(query, response, outcome)
-        if ttl > 0 and not flat.tc and self._kept(query, key, outcome, flat, ttl):
+        flat, ttl = self._level(response, outcome)
+        given = _ad_if_wanted(query, flat)
+        stored = flat if self._rules.asks_for_ad else given
+        if ttl > 0 and not flat.tc and self._kept(query, key, outcome, stored, ttl):
             # the next one comes from the cache
-            return replace(flat, repeat=None) if flat.repeat else flat
-        return self._counted(query, flat)
+            return replace(given, repeat=None) if given.repeat else given
+        return self._counted(query, given)
 
     def _counted(self, query: Query, response: Response) -> Response:
         """Return ``response`` such that its repetitions count as misses, too."""
@@ -167,7 +175,9 @@ class Cache:
             return int(self._options.failure_s)
         denied = outcome in _DENIALS
         bounds = self._options.denial if denied else self._options.success
-        return clamped(least(response, outcome), bounds.shortest, bounds.longest)
+        return clamped(
+            least(response, outcome, self._longest), bounds.shortest, bounds.longest
+        )
 
     def _kept(
         self, query: Query, key: Key, outcome: Outcome, response: Response, ttl: int
@@ -256,7 +266,8 @@ class Cache:
         """
         fresh = None
         try:
-            fresh = self._usable(query, key, await self._next(query))
+            response = await self._next(self._passed_on(query))
+            fresh = self._usable(query, key, response)
         except DnsError:
             pass
         finally:
@@ -265,7 +276,7 @@ class Cache:
         return fresh
 
     def _usable(self, query: Query, key: Key, response: Response) -> Response | None:
-        outcome = cache_outcome(query, response, self._wall())
+        outcome = cache_outcome(query, response, self._wall(), self._rules)
         if response.tc or outcome in _NEVER_STALE:
             return None
         if self._options.stale.prefer_positive:
@@ -287,7 +298,7 @@ class Cache:
     async def _prefetch(self, query: Query, key: Key, entry: Entry) -> None:
         """Ask in the background for what will expire soon."""
         self._counts.prefetched(query.server)
-        query = _whole(query)
+        query = self._passed_on(_whole(query))
         try:
             self._keep(query, key, await self._next(query))
         except DnsError:
@@ -319,8 +330,12 @@ def _from(entry: Entry, query: Query, ttl: int, now: float) -> Response:
     """Return the entry's answer to ``query``."""
     response = with_ttl(entry.response, ttl)
     source = Source("cache", f"{entry.age(now)}s")
-    return replace(
-        response,
-        ad=response.ad and (query.do or bool(query.flags & AD)),
-        sources=(source, *response.sources),
-    )
+    response = replace(response, sources=(source, *response.sources))
+    return _ad_if_wanted(query, response)
+
+
+def _ad_if_wanted(query: Query, response: Response) -> Response:
+    """Return ``response`` with AD for clients that understand it (RFC 6840 5.7)."""
+    if response.ad and not (query.do or query.flags & AD):
+        return replace(response, ad=False)
+    return response

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from minidns.core.bounded import Bounded
 from minidns.core.model import CD, Query, Question, Rcode, Response
 from minidns.core.outcome import answers, sections
+from minidns.core.releases import CacheRules
 from minidns.plugins.cache_options import Bounds, Options
 
 Kind: TypeAlias = Literal["success", "denial"]
@@ -17,6 +18,8 @@ BYTES_PER_ENTRY = 2048
 An entry of one address takes about 800 bytes (measured), and the largest 64 KiB: bound
 by number alone, the default capacity could take 640 MB (CVE-2023-2828).
 """
+IN = 1
+"""The class of the Internet (RFC 1035 3.2.4)."""
 _OVERHEAD, _PER_RRSET, _PER_RECORD = 600, 150, 50
 """Bytes of the objects around an answer's own bytes (measured, CPython 3.11)."""
 
@@ -25,7 +28,7 @@ class Key(NamedTuple):
     """What must be equal for an answer to be the same one.
 
     Answers with and without signatures differ (DO), checked and unchecked ones may (CD,
-    CVE-2024-0874), and so do classes.
+    CVE-2024-0874), and so do classes; older releases do not tell CD or classes apart.
     """
 
     question: Question
@@ -33,9 +36,12 @@ class Key(NamedTuple):
     cd: bool
 
 
-def key_of(query: Query) -> Key:
+def key_of(query: Query, rules: CacheRules) -> Key:
     """Return what the answer to ``query`` is kept under."""
-    return Key(query.question, query.do, bool(query.flags & CD))
+    question = query.question
+    if not rules.keyed_by_class and question.qclass != IN:
+        question = question._replace(qclass=IN)
+    return Key(question, query.do, rules.keyed_by_cd and bool(query.flags & CD))
 
 
 @dataclass(slots=True)
@@ -97,8 +103,9 @@ def size_of(entry: Entry) -> int:
 class Stores:
     """Positive answers and denials, each within its own bounds."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, rules: CacheRules) -> None:
         self._stale = options.stale
+        self._rules = rules
         self._kept: dict[Kind, Bounded[Key, Entry]] = {
             "success": _store(options.success),
             "denial": _store(options.denial),
@@ -112,7 +119,7 @@ class Stores:
         """Return the entry to answer with, and its kind.
 
         A denial goes first (CoreDNS); but a failure, which may be over any moment, only
-        where there is no answer (CoreDNS 1.14.4).
+        where there is no answer (since CoreDNS 1.14.4).
         """
         success = self._kept["success"].get(key)
         if self._stale.prefer_positive:
@@ -121,7 +128,11 @@ class Stores:
                 return "success", good
         success = self._usable(success, now)
         denial = self._usable(self._kept["denial"].get(key), now)
-        failed = denial is not None and denial.response.rcode == Rcode.SERVFAIL
+        failed = (
+            self._rules.answer_before_servfail
+            and denial is not None
+            and denial.response.rcode == Rcode.SERVFAIL
+        )
         if denial is not None and not (failed and success is not None):
             return "denial", denial
         return ("success", success) if success is not None else None

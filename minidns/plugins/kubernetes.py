@@ -208,6 +208,8 @@ class Kubernetes:
         """Return why ``response`` answers ``query``, for ``minidns why``."""
         edges = self._site.edges
         found = why.explain(self.view, self.answers, query, response, edges.wall())
+        if any(guard.restricts(query) for guard in self._site.guards):
+            found = found.without_hints()  # they may be names that are denied
         return {
             "cluster": self.options.access.described(edges.environ),
             **found.tree(),

@@ -36,6 +36,7 @@ from minidns.core.model import (
     RRset,
     replace,
 )
+from minidns.core.releases import NEWEST, Release
 from minidns.kube.answers import Answers
 from minidns.kube.resource import Access, ListWatch, Resource
 from minidns.net import endpoint
@@ -158,6 +159,23 @@ Label: TypeAlias = Callable[[Query, Response | None], str]
 """What is known of a query once it is answered; empty when nothing is."""
 
 
+class Guard(Protocol):
+    """A plugin that decides who may ask what."""
+
+    def denial(self, query: Query) -> Response | None:
+        """Return the reply to a query that is denied; None if it is allowed.
+
+        Raises:
+            Dropped: it is denied, and gets no reply.
+
+        """
+        ...
+
+    def restricts(self, query: Query) -> bool:
+        """Return whether anything is denied to the client of ``query``."""
+        ...
+
+
 @dataclass(slots=True)
 class Site:
     """One server block at work: what its plugins may use beside their directives."""
@@ -166,6 +184,8 @@ class Site:
     edges: Edges
     metrics: Metrics
     instance: Instance
+    release: Release = NEWEST
+    """The release of CoreDNS whose order of plugins and rules apply (``-as``)."""
     bound: tuple[str, ...] = ()
     """Addresses to listen at instead of all (*bind*)."""
     root: str = ""
@@ -215,6 +235,8 @@ class Site:
 
     Ends with an empty name, for the name without any domain (*autopath*).
     """
+    guards: list["Guard"] = field(default_factory=list)
+    """Plugins that deny queries by who asks (*acl*), outermost first."""
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     @property

@@ -63,6 +63,7 @@ async def test_pods_are_like_those_of_deploy(field: str, kubeadms: Made) -> None
 async def test_containers_are_like_those_of_deploy(field: str, kubeadms: Made) -> None:
     (container,) = dig(base("deployment"), "spec.template.spec.containers")
     ours = kubeadms.container | {"image": manifests.IMAGE}
+    ours["args"] = ours["args"][:2]  # -as follows from the image of the first
     assert ours[field] == container[field]
 
 

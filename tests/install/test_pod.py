@@ -77,7 +77,10 @@ async def test_kubeadm() -> None:
     assert pod["terminationGracePeriodSeconds"] == 30
     assert found.deployment["spec"]["replicas"] == 2
     assert found.container["image"] == "example/minidns"
-    assert found.container["args"] == ["-conf", "/etc/coredns/Corefile"]
+    assert found.container["args"] == [
+        *("-conf", "/etc/coredns/Corefile"),
+        *("-as", "1.14.2"),  # the tag of the image
+    ]
     assert found.container["resources"]["limits"] == {"memory": "170Mi"}
     assert found.mounts()["/etc/coredns"]["configMap"] == {"name": "coredns"}, "whole"
     assert found.container["livenessProbe"] == {

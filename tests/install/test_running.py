@@ -149,3 +149,31 @@ async def test_target_ports(target: object, number: int) -> None:
         server = await running.server(at.session.api, service)
     port = {"port": 53, "protocol": "UDP", "targetPort": target}
     assert running.target(server, port) == number
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("registry.k8s.io/coredns/coredns:v1.14.2", "1.14.2"),
+        ("coredns/coredns:1.11.1", "1.11.1"),
+        ("localhost:5000/coredns:1.13.1", "1.13.1"),
+        ("eks/coredns:v1.11.3-eksbuild.1", "1.11.3"),
+        ("mcr.example.com/oss/v2/kubernetes/coredns:v1.12.1-8", "1.12.1"),
+        ("rancher/hardened-coredns:v1.12.2-build20250611", "1.12.2"),
+        ("rancher/mirrored-coredns-coredns:1.12.3", "1.12.3"),
+        ("coredns/coredns:1.14.7@sha256:00ff", "1.14.7"),
+        ("coredns/coredns", None),
+        ("coredns/coredns:latest", None),
+        ("coredns/coredns@sha256:00ff", None),
+        ("coredns/coredns:1.9.3", None),
+        ("coredns/coredns:1.14", None),
+        ("coredns/coredns:1.14.20", None),
+        ("coredns/coredns:1.14.2.1", None),
+        ("example.org/dns:1.14.2", None),
+        ("coredns/other:1.14.2", None),
+        ("", None),
+    ],
+)
+def test_release_by_the_tag_of_an_image(image: str, version: str | None) -> None:
+    found = running.release_of(image)
+    assert (found and str(found)) == version

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from minidns.core import rdata
 from minidns.core.model import DnsError, Handler, Query, Rcode, Response, RRset
 from minidns.core.rdata import from_text, type_number
+from minidns.core.releases import NEWEST, Release
 from minidns.plugins import cache
 from minidns.plugins.setup import Site
 from tests.world import World, directives, settle
@@ -63,13 +64,17 @@ class Caching:
 
 
 def caching(
-    line: str = "cache", behind: Response | DnsError | None = None, keys: str = "."
+    line: str = "cache",
+    behind: Response | DnsError | None = None,
+    keys: str = ".",
+    release: Release = NEWEST,
 ) -> Caching:
     """Set up ``line``; behind it stands ``behind``, an address when nothing is said."""
     world = World()
     world.clock.time = 0
     result = Caching(world, behind if behind is not None else answer())
     result.site = world.site(f"{keys} {{\n{line}\n}}\n")
+    result.site.release = release
     made = cache.setup(directives(result.site, "cache"), result.site)
     assert made is not None
     result.handler = made(result.next_)

@@ -1,0 +1,212 @@
+"""*acl* is respected in every order of plugins, whatever was asked before.
+
+The server remembers replies beside the plugins; these tests ask through that memory, so
+that what one client was told cannot reach another.
+"""
+
+import json
+
+import dns.message
+import dns.rcode
+import pytest
+
+from minidns.core.model import Dropped
+from minidns.core.releases import RELEASES, Release
+from minidns.core.wire import encode_response
+from minidns.explain import endpoint
+from minidns.net.answer import Answerer
+from minidns.net.memory import Memory
+from tests.conformance.api import Api, Tree
+from tests.whole import SERVER, Resolver, Whole, whole
+
+FRIEND, STRANGER = "192.0.2.10", "198.51.100.10"
+NAMES = ("www.example.org.", "web.prod.svc.cluster.local.")
+CACHE_ABOVE_ACL = [each for each in RELEASES if (1, 14, 2) <= each < (1, 14, 7)]
+COREFILE = """\
+.:53 {
+    acl {
+        ACTION net 198.51.100.0/24
+    }
+    CACHE
+    loadbalance
+    kubernetes cluster.local
+    forward . 192.0.2.1
+}
+"""
+TREES: list[Tree] = [
+    {"kind": "Namespace", "metadata": {"name": "prod"}},
+    {
+        "kind": "Service",
+        "metadata": {"namespace": "prod", "name": "web"},
+        "spec": {"clusterIP": "10.96.0.1"},
+    },
+    {
+        "kind": "Service",
+        "metadata": {"namespace": "prod", "name": "secret"},
+        "spec": {"clusterIP": "10.96.0.2"},
+    },
+    {
+        "kind": "Pod",
+        "metadata": {"namespace": "prod", "name": "client"},
+        "status": {"podIP": STRANGER, "phase": "Running"},
+    },
+]
+RESOLVER = {
+    ("www.example.org.", "A"): ["www.example.org. 300 A 192.0.2.80"],
+    ("secret.example.net.", "A"): ["secret.example.net. 300 A 192.0.2.81"],
+}
+
+
+class Edge:
+    """What a socket does with a query: its memory first, then the chain."""
+
+    def __init__(self, server: Whole, *, remembers: bool) -> None:
+        self._answerer: Answerer = server.answerer()
+        self._memory = Memory() if remembers else None
+        self._now = server.world.clock.now
+
+    async def ask(self, name: str, peer: str) -> str:
+        """Return the rcode and the number of records, or that there was no reply."""
+        wire = dns.message.make_query(name, "A", id=1).to_wire()
+        tail = self._memory and self._memory.get(wire[2:], self._now())
+        if tail:
+            return _fate(dns.message.from_wire(wire[:2] + tail))
+        query = self._answerer.decode(
+            wire, "udp", (peer, 4000), (SERVER, 53), (True, True)
+        )
+        assert query is not None
+        assert not isinstance(query, bytes)
+        try:
+            response = await self._answerer.respond(query)
+        except Dropped:
+            return "dropped"
+        reply = encode_response(query, response)
+        if self._memory is not None:
+            self._memory.put(wire[2:], query, response, reply)
+        return _fate(dns.message.from_wire(reply))
+
+
+def _fate(reply: dns.message.Message) -> str:
+    return f"{dns.rcode.to_text(reply.rcode())} {len(reply.answer)}"
+
+
+DENIED = {"block": "REFUSED 0", "filter": "NOERROR 0", "drop": "dropped"}
+HISTORIES = [
+    [FRIEND, FRIEND, STRANGER, FRIEND, STRANGER],
+    [STRANGER, FRIEND, STRANGER, STRANGER, FRIEND],
+]
+
+
+async def _played(
+    text: str, release: Release, name: str, peers: list[str], *, remembers: bool
+) -> list[str]:
+    resolver = Resolver(RESOLVER)
+    async with whole(
+        text, release=release, resolver=resolver, api=Api(TREES)
+    ) as server:
+        edge = Edge(server, remembers=remembers)
+        return [await edge.ask(name, peer) for peer in peers]
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=str)
+@pytest.mark.parametrize("action", DENIED)
+@pytest.mark.parametrize("cache", ["cache 30", "cache 30 {\ndisable success\n}", ""])
+@pytest.mark.parametrize("name", NAMES)
+async def test_client_is_denied_whatever_others_asked(
+    release: Release, action: str, cache: str, name: str
+) -> None:
+    text = COREFILE.replace("ACTION", action).replace("CACHE", cache)
+    for peers in HISTORIES:
+        fates = await _played(text, release, name, peers, remembers=True)
+        # the memory of the server changes nothing
+        assert fates == await _played(text, release, name, peers, remembers=False)
+        if cache == "cache 30" and release in CACHE_ABOVE_ACL:
+            continue  # what one client was told is in the cache for all, as in CoreDNS
+        for peer, fate in zip(peers, fates, strict=True):
+            assert fate == (DENIED[action] if peer == STRANGER else "NOERROR 1")
+
+
+@pytest.mark.parametrize("release", CACHE_ABOVE_ACL, ids=str)
+async def test_cache_above_acl_is_as_in_coredns(release: Release) -> None:
+    text = COREFILE.replace("ACTION", "block").replace("CACHE", "cache 30")
+    peers = [STRANGER, FRIEND, STRANGER]
+    fates = await _played(text, release, NAMES[0], peers, remembers=True)
+    assert fates == ["REFUSED 0", "NOERROR 1", "NOERROR 1"]
+
+
+SEARCHING = """\
+.:53 {
+    acl secret.example.net secret.prod.svc.cluster.local {
+        ACTION net 198.51.100.0/24
+    }
+    autopath @kubernetes
+    kubernetes cluster.local {
+        pods verified
+    }
+    forward . 192.0.2.1
+}
+"""
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=str)
+@pytest.mark.parametrize("action", DENIED)
+@pytest.mark.parametrize(
+    "name", ["secret.example.net.prod.svc.cluster.local.", "secret.prod.prod.svc.cluster.local."]
+)  # fmt: skip
+async def test_search_list_does_not_lead_around_acl(
+    release: Release, action: str, name: str
+) -> None:
+    text = SEARCHING.replace("ACTION", action)
+    fates = await _played(text, release, name, [STRANGER] * 2, remembers=True)
+    assert fates == [DENIED[action]] * 2
+
+
+async def test_search_list_finds_what_is_allowed() -> None:
+    for release in RELEASES:
+        text = SEARCHING.replace("ACTION", "allow")
+        name = "secret.prod.prod.svc.cluster.local."
+        assert await _played(text, release, name, [STRANGER], remembers=True) == [
+            "NOERROR 2"
+        ]
+
+
+# -- minidns why
+
+
+async def _why(text: str, name: str, client: str) -> tuple[int, str]:
+    async with whole(text, resolver=Resolver(RESOLVER), api=Api(TREES)) as server:
+        parameters = {"name": name, "client": client}
+        reply = await endpoint.why(
+            server.instance, server.answerer(), parameters, "127.0.0.1:8053"
+        )
+        return reply.status, reply.body.decode()
+
+
+@pytest.mark.parametrize("action", DENIED)
+async def test_why_tells_nothing_that_the_client_is_denied(action: str) -> None:
+    text = COREFILE.replace("ACTION", action).replace("CACHE", "")
+    status, body = await _why(text, NAMES[1], STRANGER)
+    found = json.loads(body)
+    assert status == 200
+    assert found["rule"] == f"acl/{action}"
+    assert not found["details"]
+    assert "10.96.0.1" not in body
+    assert "prod/web" not in body
+    _, body = await _why(text, NAMES[1], FRIEND)
+    assert "10.96.0.1" in body
+    assert "prod/web" in body
+
+
+async def test_why_does_not_hint_at_names_that_are_denied() -> None:
+    text = SEARCHING.replace("ACTION", "block").replace("autopath @kubernetes", "")
+    name = "secre.prod.svc.cluster.local."
+    _, body = await _why(text, name, STRANGER)
+    assert "secret" not in body
+    _, body = await _why(text, name, FRIEND)
+    assert "secret" in body
+
+
+@pytest.mark.parametrize("client", ["", "localhost", "192.0.2.300", "\x1b[0m"])
+async def test_why_needs_an_address_of_a_client(client: str) -> None:
+    status, _ = await _why(SEARCHING.replace("ACTION", "block"), NAMES[1], client)
+    assert status == 400
