@@ -7,7 +7,7 @@ was made of, or on the name being free.
 
 from collections.abc import Callable
 
-from minidns.install import changes, record, rollout
+from minidns.install import changes, record, rollout, undoable
 from minidns.install.changes import Change, merge_patch
 from minidns.install.enrolment import Plan
 from minidns.install.kinds import DEPLOYMENT, WORKLOADS, Ref, ref_of
@@ -117,7 +117,7 @@ async def restored(
 
     """
     obj = await session.api.find(ref.path)
-    made = record.of(obj) if obj else None
+    made = _record_of(obj) if obj else None
     if made and made.of:  # somebody named the twin
         return await restored(session, _first(ref, made), timeout_s, only=only)
     made = made if made and only in ("", made.id) else None
@@ -133,6 +133,21 @@ async def restored(
     return bool(made or twins)
 
 
+def _record_of(obj: Json) -> Record | None:
+    """Return the record that ``obj`` carries, if an enrolment can have written it.
+
+    Raises:
+        Refusal: none can, or it cannot be read.
+
+    """
+    made = record.of(obj)
+    if made is not None:
+        undoable.check(ref_of(obj), made)
+        if made.of:
+            undoable.check_twin(obj, made)
+    return made
+
+
 def _first(ref: Ref, made: Record) -> Ref:
     """Return the workload of whose twin this is the record."""
     return ref._replace(name=made.of)
@@ -140,7 +155,7 @@ def _first(ref: Ref, made: Record) -> Ref:
 
 def _without(now: Json, id_: str) -> Json:
     """Return an object without the record of this id."""
-    made = record.of(now)
+    made = _record_of(now)
     return record.recorded(now, None) if made and made.id == id_ else now
 
 
@@ -148,7 +163,7 @@ def _undoing(session: Session, ref: Ref, found: Record) -> Make:
     """Return what puts back what is on record, and the record away if that is all."""
 
     def make(now: Json) -> Json:
-        made = record.of(now)
+        made = _record_of(now)
         if made is None or made.id != found.id:
             return now
         before, kept = changes.undone(now, made.changes)
@@ -176,7 +191,7 @@ async def twins_of(session: Session, ref: Ref) -> list[tuple[Json, Record]]:
     twins = []
     for obj in await session.api.listed(path, lambda obj: obj, labels=LABEL):
         try:
-            made = record.of(obj)
+            made = _record_of(obj)
         except Refusal as refusal:
             session.tell(str(refusal))
             continue
@@ -211,7 +226,7 @@ async def is_there(session: Session, plan: Plan) -> bool:
 async def enrolment_of(session: Session, ref: Ref) -> list[tuple[Ref, Record]]:
     """Return the enrolment of a workload, or of the one that it is the twin of."""
     obj = await session.api.find(ref.path)
-    made = record.of(obj) if obj else None
+    made = _record_of(obj) if obj else None
     if made and made.of:
         return await enrolment_of(session, _first(ref, made))
     if made:
@@ -237,7 +252,7 @@ async def enrolments(
     for kind in WORKLOADS:
         for obj in await session.api.listed(kind.path(namespace), _carrying):
             try:
-                made = record.of(obj) if obj else None
+                made = _record_of(obj) if obj else None
             except Refusal as refusal:
                 wrong.append(str(refusal))
                 continue
