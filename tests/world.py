@@ -17,8 +17,9 @@ from minidns.core.corefile import ConfigError, Corefile, Directive
 from minidns.core.metrics import Metrics
 from minidns.core.model import Handler, Opt, Plugin, Query, Question, Response
 from minidns.core.rdata import type_number
+from minidns.core.relay import Doubtful
 from minidns.kube.resource import Access, ListWatch, Resource
-from minidns.net.upstream import Upstream
+from minidns.net.upstream import Accept, Upstream
 from minidns.plugins.setup import Edges, HttpHandler, Setup, Site
 
 T = TypeVar("T")
@@ -88,14 +89,14 @@ class Upstreams:
         to: Upstream,
         wire: bytes,
         timeout_s: float,
-        accept: Callable[[bytes], T | None],
+        accept: Accept[T],
     ) -> T:
         self.asked.append((to, wire))
         if self.answer is None:
             raise ConnectionRefusedError(111, "Connection refused")
         if (reply := accept(await self.answer(to, wire))) is None:
             raise TimeoutError("i/o timeout")
-        return reply
+        return reply.settled() if isinstance(reply, Doubtful) else reply
 
 
 @dataclass

@@ -20,12 +20,16 @@ class Truncated(Exception):
     """A record or name runs past the end of the message, or points forward."""
 
 
+class BadName(Truncated):
+    """A name that is malformed though it is all there: pointer, label type, length."""
+
+
 def read_name(wire: bytes, at: int) -> tuple[tuple[bytes, ...], int]:
     """Return the labels of the name at ``at``, and where it ends in place.
 
     Raises:
-        Truncated: past the end, forward or looping pointer, unknown label type.
-        IndexError: past the end.
+        BadName: forward or looping pointer, unknown label type, over 255 bytes.
+        Truncated, IndexError: past the end.
 
     """
     labels: list[bytes] = []
@@ -37,17 +41,18 @@ def read_name(wire: bytes, at: int) -> tuple[tuple[bytes, ...], int]:
         if length >= 0xC0:
             end = end or at + 2
             at = (length & 0x3F) << 8 | wire[at + 1]
-            if (
-                at >= lowest
-            ):  # only ever backwards: no loop can be made (RFC 1035 4.1.4)
+            if at >= len(wire):
                 raise Truncated
+            # only ever backwards: no loop can be made (RFC 1035 4.1.4)
+            if at >= lowest:
+                raise BadName
             lowest = at
             continue
         if not length:
             return tuple(labels), end or at + 1
         size += length + 1
         if length > 63 or size > names.MAX_NAME:
-            raise Truncated
+            raise BadName
         label = wire[at + 1 : at + 1 + length]
         if len(label) < length:
             raise Truncated

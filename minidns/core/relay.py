@@ -5,7 +5,7 @@ is no reply at all, and records that answer nobody's question are left out.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from minidns.core import names, rdata
 from minidns.core.model import (
@@ -14,6 +14,7 @@ from minidns.core.model import (
     RA,
     RD,
     TC,
+    DnsError,
     FormatError,
     Name,
     Opt,
@@ -23,9 +24,9 @@ from minidns.core.model import (
     RRset,
     Source,
 )
-from minidns.core.reply import Reply, decode_reply
+from minidns.core.reply import CutShort, Reply, decode_reply
 
-_QR, _OPCODE = 0x8000, 0x7800
+_QR = 0x8000
 HOP_BY_HOP = frozenset((10, 11, 12))
 """COOKIE, TCP-KEEPALIVE, PADDING: between two neighbors (RFC 7873, 7828, 7830)."""
 REFUSES_EDNS = frozenset((int(Rcode.FORMERR), int(Rcode.NOTIMP)))
@@ -36,53 +37,89 @@ MAX_CHAIN = 64
 """Names that an answer may lead through; resolvers follow about twenty."""
 
 
+T = TypeVar("T")
+
+
+class Doubtful(NamedTuple, Generic[T]):
+    """What a reply leads to that has the query's id, and is wrong in another way.
+
+    A better one may follow: that this one is from the upstream is not certain.
+    """
+
+    outcome: T | DnsError | OSError
+
+    def settled(self) -> T:
+        """Return the outcome, or raise it."""
+        if isinstance(self.outcome, DnsError | OSError):
+            raise self.outcome
+        return self.outcome
+
+
 class Asked(NamedTuple):
     """A query on its way to an upstream."""
 
     question: Question
     id: int
-    flags: int = RD
     limit: int = 65535
     """Bytes the reply may have."""
     spelled: str = ""
     """The name with its letters' case as it was sent; empty when that is lower case."""
+    is_stream: bool = False
+    """Whether it goes over TCP, TLS or HTTPS, where no message is lost or cut."""
 
-    def accept(self, wire: bytes) -> Reply | None:
+    def accept(self, wire: bytes) -> Reply | Doubtful[Reply] | None:
         """Return the reply in ``wire``; None if it is none to this query (RFC 5452 9).
 
         One longer than was asked for, or cut short with TC set, comes back with TC and
-        without records: the client is to ask again over TCP (CoreDNS).
+        without records: the client is to ask again over TCP (CoreDNS). The opcode is
+        not looked at, and what ``decode_reply`` can read when it is not strict is read.
+
+        Of one that has the right id and is not a reply to the question all the same,
+        the outcome is what CoreDNS makes of it: FORMERR to the client if it can be read
+        to its end; if it ends too early TC over UDP; else a failure of the upstream.
         """
-        if len(wire) < 12 or int.from_bytes(wire[:2]) != self.id:
+        if len(wire) < 12:
+            return Doubtful(_malformed()) if self.is_stream else None
+        if int.from_bytes(wire[:2]) != self.id:
             return None
-        cut = len(wire) > self.limit
-        name = self.spelled or self.question.qname
-        reply = _decoded(_head(wire) if cut else wire, name)
-        if reply is None and wire[2] & (TC >> 8):
-            reply, cut = _decoded(_head(wire), name), True
-        if reply is None or not self._matches(reply):
-            return None
-        return reply._replace(flags=reply.flags | TC) if cut else reply
+        if len(wire) > self.limit:
+            return self._matching(self._truncated(wire))
+        try:
+            return self._matching(self._decoded(wire))
+        except CutShort:
+            if wire[2] & (TC >> 8):
+                return self._matching(self._truncated(wire))
+            if self.is_stream:
+                return Doubtful(_malformed())
+            found = self._matching(self._truncated(wire))
+            return Doubtful(found) if isinstance(found, Reply) else found
+        except FormatError:
+            return Doubtful(_malformed())
 
-    def _matches(self, reply: Reply) -> bool:
-        if (reply.flags ^ self.flags) & _OPCODE or not reply.flags & _QR:
-            return False
-        if reply.question is None:
+    def _decoded(self, wire: bytes) -> Reply:
+        return decode_reply(wire, self.spelled or self.question.qname, strict=False)
+
+    def _truncated(self, wire: bytes) -> Reply | None:
+        """Return the question in ``wire`` alone, with TC; None if there is none."""
+        try:
+            reply = self._decoded(wire[:6] + bytes(6) + wire[12:])
+        except FormatError:
+            return None
+        return reply._replace(flags=reply.flags | TC)
+
+    def _matching(self, reply: Reply | None) -> Reply | Doubtful[Reply]:
+        if reply is not None and reply.flags & _QR:
+            if reply.question == self.question:
+                return reply
             # a server that cannot read a query gives back the header alone
-            return reply.rcode in REFUSES_EDNS and not _records(reply)
-        return reply.question == self.question
+            bare = reply.question is None and not _records(reply)
+            if bare and reply.rcode in REFUSES_EDNS:
+                return reply
+        return Doubtful(DnsError(rcode=Rcode.FORMERR))
 
 
-def _head(wire: bytes) -> bytes:
-    """Return ``wire`` as a message of its question alone."""
-    return wire[:6] + bytes(6) + wire[12:]
-
-
-def _decoded(wire: bytes, asked: str) -> Reply | None:
-    try:
-        return decode_reply(wire, asked)
-    except FormatError:
-        return None
+def _malformed() -> ConnectionError:
+    return ConnectionError("malformed reply")
 
 
 def _records(reply: Reply) -> bool:

@@ -9,7 +9,7 @@ import struct
 from typing import NamedTuple
 
 from minidns.core import names
-from minidns.core.message import FIXED, Truncated, read_name
+from minidns.core.message import FIXED, BadName, Truncated, read_name
 from minidns.core.model import FormatError, Opt, Question, RRset
 from minidns.core.rdata import LAYOUT, OPT
 
@@ -33,21 +33,35 @@ class Reply(NamedTuple):
     opt: Opt | None
 
 
-def decode_reply(wire: bytes, asked: str = "") -> Reply:
+class CutShort(FormatError):
+    """The message ends in the middle of a record or name."""
+
+
+def decode_reply(wire: bytes, asked: str = "", *, strict: bool = True) -> Reply:
     """Return the response in ``wire``; records of one owner and type in a row are one.
 
     ``asked`` is the name that was asked, with its letters' case: most replies repeat
-    it byte by byte, and then it need not be read.
+    it byte by byte, and then it need not be read. Bytes after the last record are let
+    pass. Unless ``strict``, so is what CoreDNS lets pass (miekg/dns Unpack): counts
+    that are larger than the number of records, a header alone whatever it counts, more
+    than one OPT (the last one counts), and any number of questions (None is returned
+    unless there is one).
 
     Raises:
-        FormatError: anything in it is malformed. Bytes after the last record are let
-            pass.
+        CutShort: it ends too early.
+        FormatError: anything else in it is malformed.
 
     """
     try:
-        return _Reader(wire, asked).reply()
-    except (IndexError, struct.error, Truncated, ValueError) as exc:
+        return _Reader(wire, asked, strict=strict).reply()
+    except (BadName, _Malformed, ValueError) as exc:
         raise FormatError("malformed reply") from exc
+    except (IndexError, struct.error, Truncated) as exc:
+        raise CutShort("malformed reply") from exc
+
+
+class _Malformed(Exception):
+    """It is all there, and does not fit together."""
 
 
 _SIZES = {1: 4, 28: 16}
@@ -55,8 +69,9 @@ _SIZES = {1: 4, 28: 16}
 
 
 class _Reader:
-    def __init__(self, wire: bytes, asked: str) -> None:
+    def __init__(self, wire: bytes, asked: str, *, strict: bool) -> None:
         self._wire = wire
+        self._strict = strict
         self._names: dict[int, tuple[bytes, int]] = {}
         self._shown: dict[bytes, str] = {}
         if asked and wire.startswith(packed := names.to_wire(asked), 12):
@@ -67,16 +82,9 @@ class _Reader:
 
     def reply(self) -> Reply:
         ident, flags, qd, an, ns, ar = _HEADER.unpack_from(self._wire)
-        at = 12
-        question, spelled = None, ""
-        if qd > 1:
-            raise Truncated
-        if qd:
-            packed, at = self._name(at)
-            spelled = self._text(packed)
-            qtype, qclass = _QTAIL.unpack_from(self._wire, at)
-            question = Question(spelled.lower(), qtype, qclass)
-            at += 4
+        if len(self._wire) == 12 and not self._strict:
+            qd = an = ns = ar = 0
+        question, spelled, at = self._questions(qd)
         answer, at = self._section(at, an)
         authority, at = self._section(at, ns)
         additional, at = self._section(at, ar)
@@ -93,6 +101,19 @@ class _Reader:
             self._opt,
         )
 
+    def _questions(self, count: int) -> tuple[Question | None, str, int]:
+        """Return the question if it is the only one, its spelling, and the end."""
+        if count > 1 and self._strict:
+            raise _Malformed
+        question, spelled, at = None, "", 12
+        for _ in range(count):
+            packed, at = self._name(at)
+            spelled = self._text(packed)
+            qtype, qclass = _QTAIL.unpack_from(self._wire, at)
+            question = Question(spelled.lower(), qtype, qclass)
+            at += 4
+        return (question if count == 1 else None), spelled, at
+
     def _name(self, at: int) -> tuple[bytes, int]:
         """Return the name at ``at`` in wire form, and where it ends.
 
@@ -102,8 +123,10 @@ class _Reader:
         if wire[at] < 0xC0:
             return self._names.get(at) or self._read_name(at)
         start = (wire[at] & 0x3F) << 8 | wire[at + 1]
-        if start >= at:
+        if start >= len(wire):
             raise Truncated
+        if start >= at:
+            raise BadName
         known = self._names.get(start) or self._read_name(start)
         return known[0], at + 2
 
@@ -141,6 +164,8 @@ class _Reader:
         found: list[tuple[tuple[bytes, int, int, int], list[bytes]]] = []
         last: tuple[bytes, int, int, int] | None = None
         for _ in range(count):
+            if at == size and not self._strict:
+                break
             owner, at = self._name(at)
             rtype, rclass, ttl, length = FIXED.unpack_from(wire, at)
             at += FIXED.size
@@ -167,8 +192,11 @@ class _Reader:
         layout = LAYOUT.get(rtype)
         wire = self._wire
         if layout is None:
-            if end - at != _SIZES.get(rtype, end - at):
+            size = _SIZES.get(rtype, end - at)
+            if 0 < end - at < size:
                 raise Truncated
+            if end - at != size:
+                raise _Malformed
             return wire[at:end]
         out = b""
         for part in layout:
@@ -188,12 +216,12 @@ class _Reader:
             if at > end:
                 raise Truncated
         if at != end:
-            raise Truncated
+            raise _Malformed
         return out
 
     def _read_opt(self, size: int, ttl: int, at: int, end: int) -> None:
-        if self._opt is not None:
-            raise Truncated
+        if self._opt is not None and self._strict:
+            raise _Malformed
         options = []
         while at < end:
             code, length = struct.unpack_from("!HH", self._wire, at)

@@ -1,14 +1,13 @@
 """Exchanges with upstreams over real sockets: UDP (see ``outbound``), TCP, TLS."""
 
 import asyncio
-from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeVar
 
 from minidns.core.metrics import Labels, Metrics
 from minidns.net.outbound import Flooded, Outbound
 from minidns.net.streams import Closed, Streams, dial
-from minidns.net.upstream import Upstream
+from minidns.net.upstream import Accept, Upstream
 
 T = TypeVar("T")
 
@@ -38,7 +37,7 @@ class Sockets:
         to: Upstream,
         wire: bytes,
         timeout_s: float,
-        accept: Callable[[bytes], T | None],
+        accept: Accept[T],
     ) -> T:
         """Return the first accepted reply; see ``Exchange``."""
         loop = asyncio.get_running_loop()
@@ -67,7 +66,7 @@ class Sockets:
         to: Upstream,
         wire: bytes,
         deadline: float,
-        accept: Callable[[bytes], T | None],
+        accept: Accept[T],
     ) -> T:
         proto = "tcp-tls" if to.transport == "tls" else "tcp"
         while True:

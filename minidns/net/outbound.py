@@ -12,12 +12,12 @@ each timer costs more than the exchange itself.
 import asyncio
 import select
 import socket
-from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from minidns.core.relay import Doubtful
 from minidns.net.addresses import shown, socket_address
 from minidns.net.streams import MAX_REJECTED
-from minidns.net.upstream import Upstream, joined, reason
+from minidns.net.upstream import GRACE_S, Accept, Upstream, joined, reason
 
 T = TypeVar("T")
 
@@ -41,6 +41,7 @@ class _Query(Generic[T]):
     __slots__ = (
         "accept",
         "deadline",
+        "doubtful",
         "fd",
         "found",
         "is_over",
@@ -57,7 +58,7 @@ class _Query(Generic[T]):
         to: Upstream,
         wire: bytes,
         deadline: float,
-        accept: Callable[[bytes], T | None],
+        accept: Accept[T],
     ) -> None:
         self.to = to
         self.wire = wire
@@ -66,6 +67,8 @@ class _Query(Generic[T]):
         self.accept = accept
         """Returns the content of a reply; None for a reply to another query."""
         self.found: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self.doubtful: Doubtful[T] | None = None
+        """The first doubtful reply: it counts if no better one comes."""
         self.rejected = 0
         self.is_over = False
         self.fd = -1
@@ -127,7 +130,7 @@ class Outbound:
         to: Upstream,
         wire: bytes,
         deadline: float,
-        accept: Callable[[bytes], T | None],
+        accept: Accept[T],
     ) -> T:
         """Return the first accepted reply; may be awaited outside a task.
 
@@ -136,6 +139,7 @@ class Outbound:
         Raises:
             Flooded: too many replies were not accepted.
             TimeoutError: none was, until ``deadline``.
+            DnsError: the outcome of a doubtful reply.
             OSError: no way there, or the upstream refuses.
 
         """
@@ -206,7 +210,8 @@ class Outbound:
     def _hear(self, query: _Query[Any]) -> None:
         try:
             found = query.accept(query.hear())
-            if found is None:
+            if found is None or isinstance(found, Doubtful):
+                self._doubt(query, found)
                 query.rejected += 1
                 if query.rejected == MAX_REJECTED:
                     text = f"read {query.path}: only replies to other queries"
@@ -216,18 +221,39 @@ class Outbound:
         except Exception as exc:
             self._fail(query, exc)
             return
-        if found is not None:
-            self._give_up(query)
-            if not query.found.done():
-                query.found.set_result(found)
+        if found is not None and not isinstance(found, Doubtful):
+            self._land(query, found)
+
+    def _doubt(self, query: _Query[Any], found: Doubtful[Any] | None) -> None:
+        """Wait only a little longer after the first doubtful reply."""
+        if found is not None and query.doubtful is None:
+            query.doubtful = found
+            soon = asyncio.get_running_loop().time() + GRACE_S
+            query.deadline = min(query.deadline, soon)
+
+    def _land(self, query: _Query[Any], found: object) -> None:
+        self._give_up(query)
+        if not query.found.done():
+            query.found.set_result(found)
 
     def _expire(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
         for query in [each for each in self._open.values() if each.deadline <= now]:
-            self._fail(query, TimeoutError(f"read {query.path}: i/o timeout"))
+            self._end(query)
         again = loop.call_later(_TICK_S, self._expire) if self._open else None
         self._timer = again
+
+    def _end(self, query: _Query[Any]) -> None:
+        """End a query whose time is over."""
+        try:
+            if query.doubtful is None:
+                raise TimeoutError(f"read {query.path}: i/o timeout")
+            found = query.doubtful.settled()
+        except Exception as exc:
+            self._fail(query, exc)
+        else:
+            self._land(query, found)
 
     def _fail(self, query: _Query[Any], error: Exception) -> None:
         if not query.is_over:

@@ -8,10 +8,10 @@ import asyncio
 import functools
 import ssl
 from collections import deque
-from collections.abc import Callable
 from typing import TypeVar
 
-from minidns.net.upstream import Upstream, failure, joined, reason
+from minidns.core.relay import Doubtful
+from minidns.net.upstream import GRACE_S, Accept, Upstream, failure, joined, reason
 
 T = TypeVar("T")
 
@@ -46,32 +46,44 @@ class Stream:
             or self._reader.exception() is not None
         )
 
-    async def ask(
-        self, wire: bytes, deadline: float, accept: Callable[[bytes], T | None]
-    ) -> T:
-        """Return the first accepted reply to the query ``wire``.
+    async def ask(self, wire: bytes, deadline: float, accept: Accept[T]) -> T:
+        """Return the first accepted reply to the query ``wire``; see ``Exchange``.
 
         Raises:
             Closed: the connection ended first.
+            DnsError: the outcome of a doubtful reply.
             TimeoutError: nothing before ``deadline`` (loop seconds).
             OSError: anything else, with too many wrong replies.
 
         """
+        doubtful: list[Doubtful[T]] = []
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(deadline) as timeout:
                 self._writer.write(len(wire).to_bytes(2) + wire)
                 for _ in range(MAX_REJECTED):
-                    if (found := accept(await self._message())) is not None:
+                    found = accept(await self._message())
+                    if isinstance(found, Doubtful):
+                        doubtful.append(found)
+                        soon = asyncio.get_running_loop().time() + GRACE_S
+                        timeout.reschedule(min(timeout.when() or deadline, soon))
+                    elif found is not None:
                         return found
-        except TimeoutError:
-            raise TimeoutError(f"read {self._path}: i/o timeout") from None
-        except asyncio.IncompleteReadError as exc:
-            raise Closed("unexpected EOF" if exc.partial else "EOF") from None
-        except ssl.SSLError as exc:
-            raise ConnectionError(_tls_failure(exc)) from None
-        except OSError as exc:
-            raise Closed(f"read {self._path}: read: {reason(exc)}") from None
+        except (OSError, asyncio.IncompleteReadError) as exc:
+            if not doubtful:
+                raise self._failure(exc) from None
+        if doubtful:
+            return doubtful[0].settled()
         raise ConnectionError(f"read {self._path}: only replies to other queries")
+
+    def _failure(self, error: Exception) -> OSError:
+        if isinstance(error, TimeoutError):
+            return TimeoutError(f"read {self._path}: i/o timeout")
+        if isinstance(error, asyncio.IncompleteReadError):
+            return Closed("unexpected EOF" if error.partial else "EOF")
+        if isinstance(error, ssl.SSLError):
+            return ConnectionError(_tls_failure(error))
+        assert isinstance(error, OSError)
+        return Closed(f"read {self._path}: read: {reason(error)}")
 
     async def _message(self) -> bytes:
         """Return the next message, its length in front of it (RFC 1035 4.2.2)."""

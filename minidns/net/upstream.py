@@ -3,9 +3,21 @@
 import os
 import ssl
 from collections.abc import Callable
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
+
+from minidns.core.relay import Doubtful
 
 T = TypeVar("T")
+
+
+Accept: TypeAlias = Callable[[bytes], T | Doubtful[T] | None]
+"""Reads a reply; None: it is to another query."""
+GRACE_S = 0.2
+"""Seconds to wait for a better reply after a doubtful one.
+
+A forged reply that guessed the id and nothing else is followed by the true one within
+that time; an upstream that always replies like that does not delay its clients much.
+"""
 
 
 class Keep(NamedTuple):
@@ -50,13 +62,16 @@ class Exchange(Protocol):
         to: Upstream,
         wire: bytes,
         timeout_s: float,
-        accept: Callable[[bytes], T | None],
+        accept: Accept[T],
     ) -> T:
-        """Return the first non-None ``accept(reply)``; other replies are dropped.
+        """Return what ``accept`` returns of the first reply that is one.
 
-        May be awaited outside a task. Connecting counts into ``timeout_s``.
+        Replies of which it returns None are dropped. After a Doubtful one a better one
+        is awaited for ``GRACE_S`` seconds, then its outcome is returned or raised. May
+        be awaited outside a task. Connecting counts into ``timeout_s``.
 
         Raises:
+            DnsError: the outcome of a doubtful reply.
             OSError: refused, unreachable, or TimeoutError after ``timeout_s`` seconds;
                 ``failure`` gives its text.
 

@@ -136,7 +136,7 @@ class Proxy:
             self._over[transport],
             encode_query(question, ident, flags, opt, spelled),
             min(self._options.read_timeout_s, left_s),
-            Asked(question, ident, flags, limit, spelled).accept,
+            Asked(question, ident, limit, spelled, transport != "udp").accept,
         )
 
     def _observe(self, rcode: int, started: float) -> None:

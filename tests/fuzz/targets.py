@@ -21,7 +21,7 @@ from minidns.core.model import (
 )
 from minidns.core.rdata import a, soa, to_lines
 from minidns.core.relay import Asked, response_of, scrubbed
-from minidns.core.reply import decode_reply
+from minidns.core.reply import Reply, decode_reply
 from minidns.core.wire import decode_query, encode_query, encode_response, error_reply
 from minidns.instance import Loaded
 from minidns.kube import decode
@@ -79,7 +79,7 @@ def reply(data: bytes) -> None:
     except FormatError:
         return
     for each in (read, accepted):
-        if each is None:
+        if not isinstance(each, Reply):
             continue
         own = scrubbed(ASKED, each)
         response = response_of(own, None)

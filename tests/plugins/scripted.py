@@ -1,14 +1,14 @@
 """Upstreams in hand-moved time: each address behaves as the test says."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import dns.message
 
 from minidns.core.model import DnsError, Handler, Query, Response
-from minidns.net.upstream import Upstream
+from minidns.core.relay import Doubtful
+from minidns.net.upstream import Accept, Upstream
 from minidns.plugins import forward
 from minidns.plugins.setup import Site
 from tests.net.resolvers import good, reply
@@ -53,7 +53,7 @@ class Scripted:
         to: Upstream,
         wire: bytes,
         timeout_s: float,
-        accept: Callable[[bytes], T | None],
+        accept: Accept[T],
     ) -> T:
         clock = self.world.clock
         self.sent.append(Sent(clock.time, to, wire, timeout_s))
@@ -73,7 +73,7 @@ class Scripted:
                 out = reply(wire, rcode=rcode).to_wire()
         found = accept(out)
         assert found is not None
-        return found
+        return found.settled() if isinstance(found, Doubtful) else found
 
     @property
     def asked(self) -> list[str]:
