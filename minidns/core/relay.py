@@ -70,9 +70,10 @@ class Asked(NamedTuple):
     def accept(self, wire: bytes) -> Reply | Doubtful[Reply] | None:
         """Return the reply in ``wire``; None if it is none to this query (RFC 5452 9).
 
-        One longer than was asked for, or cut short with TC set, comes back with TC and
-        without records: the client is to ask again over TCP (CoreDNS). The opcode is
-        not looked at, and what ``decode_reply`` can read when it is not strict is read.
+        A datagram longer than was asked for, or cut short with TC set, comes back with
+        TC and without records: the client is to ask again over TCP (CoreDNS). The
+        opcode is not looked at, and what ``decode_reply`` can read when it is not
+        strict is read.
 
         Of one that has the right id and is not a reply to the question all the same,
         the outcome is what CoreDNS makes of it: FORMERR to the client if it can be read
@@ -87,12 +88,12 @@ class Asked(NamedTuple):
         try:
             return self._matching(self._decoded(wire))
         except CutShort:
-            if wire[2] & (TC >> 8):
-                return self._matching(self._truncated(wire))
             if self.is_stream:
                 return Doubtful(_malformed())
             found = self._matching(self._truncated(wire))
-            return Doubtful(found) if isinstance(found, Reply) else found
+            if wire[2] & (TC >> 8) or isinstance(found, Doubtful):
+                return found
+            return Doubtful(found)
         except FormatError:
             return Doubtful(_malformed())
 

@@ -112,7 +112,7 @@ ROWS = {
     "cut-in-the-data": Row(lambda w: w[:-1], TC, SERVFAIL),
     "cut-in-the-record": Row(lambda w: w[:-9], TC, SERVFAIL),
     "cut-in-the-owner": Row(lambda w: w[:-15], TC, SERVFAIL),
-    "cut-with-TC": Row(lambda w: flagged(w[:-3], put=0x200), TC, TC),
+    "cut-with-TC": Row(lambda w: flagged(w[:-3], put=0x200), TC, SERVFAIL),
     "length-past-the-end": Row(lambda w: patched(w, -6, b"\0\5"), TC, SERVFAIL),
     "length-too-short": Row(lambda w: patched(w, -6, b"\0\3"), TC, SERVFAIL),
     "OPT-with-a-cut-option": Row(

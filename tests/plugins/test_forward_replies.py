@@ -9,10 +9,14 @@ import dns.rdata
 import dns.rrset
 import pytest
 
-from minidns.core.model import DnsError, Opt, Rcode
+from minidns.core.model import CD, DnsError, Opt, Rcode, replace
+from minidns.core.wire import encode_response
+from minidns.net.upstream import Upstream
+from minidns.plugins import forward as forward_plugin
+from minidns.plugins import rewrite
 from tests.net.resolvers import Call, Resolver, answer_well, good, reply
-from tests.plugins.forwarding import SERVFAIL, forwarding
-from tests.world import query, texts
+from tests.plugins.forwarding import SERVFAIL, forwarding, nothing_behind
+from tests.world import World, chain, directives, query, texts
 
 NAME = "www.example.org."
 GOOD = [f"{NAME} 300 A 192.0.2.1"]
@@ -246,3 +250,51 @@ async def test_R19_chains_are_passed_as_they_are() -> None:
         response = await forward.ask(query(NAME))
         assert texts(response.answer) == sorted(links)
         assert len(resolver.asked) == 1
+
+
+@pytest.mark.parametrize("asked_cd", [False, True], ids=["CD-clear", "CD-asked"])
+@pytest.mark.parametrize("given_cd", [False, True], ids=["CD-not-given", "CD-given"])
+async def test_cd_is_copied_from_the_query(*, asked_cd: bool, given_cd: bool) -> None:
+    """RFC 4035 3.1.6. CoreDNS gives the client the upstream's bit instead."""
+
+    async def answer(call: Call) -> None:
+        out = reply(call.wire, *GOOD)
+        out.flags = out.flags & ~dns.flags.CD | (dns.flags.CD if given_cd else 0)
+        call.send(out.to_wire())
+
+    async with (
+        Resolver(answer) as resolver,
+        forwarding(f"forward . {resolver}") as forward,
+    ):
+        asked = query(NAME)
+        asked = replace(asked, flags=asked.flags | (CD if asked_cd else 0))
+        wire = encode_response(asked, await forward.ask(asked))
+        assert bool(dns.message.from_wire(wire).flags & dns.flags.CD) == asked_cd
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["no-OPT-given", "OPT-given"])
+@pytest.mark.parametrize("asked", [None, Opt(1232)], ids=["no-EDNS", "EDNS"])
+async def test_a_client_without_edns_gets_no_opt_whatever_rewrite_added(
+    asked: Opt | None, *, given: bool
+) -> None:
+    """RFC 6891 6.1.1. CoreDNS gives it the OPT that *rewrite* put into the query."""
+    world = World()
+
+    async def answer(to: Upstream, wire: bytes) -> bytes:
+        assert dns.message.from_wire(wire).options
+        out = reply(wire, *GOOD)
+        out.use_edns(0 if given else False)
+        return out.to_wire()
+
+    world.upstreams.answer = answer
+    body = "rewrite edns0 local set 0xffee abcd\nforward . 192.0.2.53"
+    site = world.site(f". {{\n{body}\n}}\n")
+    plugins = [
+        each.setup(directives(site, name), site)
+        for name, each in (("rewrite", rewrite), ("forward", forward_plugin))
+    ]
+    handler = chain(*plugins, last=nothing_behind)
+    wire = encode_response(
+        query(NAME, opt=asked), await handler(query(NAME, opt=asked))
+    )
+    assert (dns.message.from_wire(wire).edns >= 0) == (asked is not None)
