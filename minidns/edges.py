@@ -1,6 +1,7 @@
 """The real world: clock, chance, files, environment, sockets, the Kubernetes API."""
 
 import asyncio
+import errno
 import gc
 import os
 import random
@@ -10,7 +11,6 @@ from pathlib import Path
 
 from minidns import cpus
 from minidns.core import imports
-from minidns.core.corefile import ConfigError
 from minidns.core.metrics import Metrics
 from minidns.kube.resource import Access, ListWatch, Resource
 from minidns.net.addresses import interfaces, local_addresses
@@ -28,14 +28,16 @@ class Disk:
         """Return the text of the file at ``path``, bytes that are no UTF-8 replaced.
 
         Raises:
-            OSError: it cannot be read.
-            ConfigError: it is too big to be what it should be.
+            OSError: it cannot be read, or is larger than MAX_FILE (EFBIG).
 
         """
+        if "\0" in path:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
         with Path(path).open("rb") as file:
             raw = file.read(MAX_FILE + 1)
         if len(raw) > MAX_FILE:
-            raise ConfigError(f"{path}: larger than {MAX_FILE >> 20} MiB")
+            reason = f"file is larger than {MAX_FILE >> 20} MiB"
+            raise OSError(errno.EFBIG, reason, path)
         return raw.decode("utf-8", "replace")
 
     def glob(self, pattern: str) -> list[str]:

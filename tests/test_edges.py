@@ -1,6 +1,11 @@
+import errno
 import gc
+import os
+from pathlib import Path
 
-from minidns.edges import settle
+import pytest
+
+from minidns.edges import MAX_FILE, Disk, settle
 
 
 def test_what_stays_is_not_visited_again_and_rings_are_given_back() -> None:
@@ -23,3 +28,24 @@ def test_what_stays_is_not_visited_again_and_rings_are_given_back() -> None:
         assert visited.isdisjoint(map(id, stays))
     finally:
         gc.unfreeze()
+
+
+@pytest.mark.parametrize(
+    ("size", "path", "number"),
+    [
+        pytest.param(MAX_FILE + 1, "big", errno.EFBIG, id="too-large"),
+        pytest.param(0, "no\0path", errno.EINVAL, id="nul-in-the-path"),
+        pytest.param(0, "nosuch", errno.ENOENT, id="missing"),
+        pytest.param(0, ".", errno.EISDIR, id="a-directory"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_an_oserror(
+    size: int, path: str, number: int, tmp_path: Path
+) -> None:
+    if size:
+        (tmp_path / path).write_bytes(b"\n" * size)
+    with pytest.raises(
+        OSError, match=os.strerror(number) if not size else "10 MiB"
+    ) as error:
+        Disk().read(f"{tmp_path}/{path}")
+    assert error.value.errno == number

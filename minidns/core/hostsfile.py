@@ -6,20 +6,24 @@ Lines that mean nothing are left out, as everybody's hosts files have some.
 
 import ipaddress
 import re
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from minidns.core import names
+from minidns.core.compactindex import CompactIndex
 from minidns.core.model import Name, Source
 
 MAX_ENTRIES = 500_000
-"""limit: pairs of a name and an address; they take 150 MB."""
+"""limit: pairs of a name and an address; they take 60 MB."""
 MAX_SET = 4096
 """limit: addresses of a name, or names of an address; no message holds more."""
 MAX_LINE = 65_536
 """Characters (Go's bufio.Scanner)."""
+_LINE_LENGTH = 24
+"""Characters of a usual line."""
 _CHUNK = 500
-"""Lines between two chances for others to work: a few milliseconds."""
+"""Names, or lines without any, between two chances for others to work: 4 ms."""
 _LINE = re.compile(r"(.*)\n?")
 _PLAIN = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?", re.ASCII)
 
@@ -56,55 +60,83 @@ def lines(text: str, file: str) -> Iterator[HostsLine]:
 class Hosts:
     """The names and addresses that some lines give."""
 
-    def __init__(self, zones: Sequence[Name] = (".",), *, reverse: bool = True) -> None:
-        """Begin empty; names outside ``zones`` will be left out."""
+    def __init__(
+        self,
+        zones: Sequence[Name] = (".",),
+        *,
+        reverse: bool = True,
+        characters: int = 0,
+    ) -> None:
+        """Begin empty; names outside ``zones`` will be left out.
+
+        ``characters`` is the length of the text that will be read, if it is long.
+        """
         self._zones = () if "." in zones else tuple(zones)
         self._reverse = reverse
-        self._entries: dict[Name, list[Entry]] = {}
-        self._names: dict[bytes, list[Entry]] = {}
-        self._packed: dict[bytes, bytes] = {}
-        self._forward = self._backward = 0
+        expected = min(characters // _LINE_LENGTH, MAX_ENTRIES)
+        self._by_name = CompactIndex(expected)
+        self._by_address = CompactIndex(expected)
+        # columns of the entries
+        self._names = array("I")
+        self._addresses = array("I")
+        self._lines = array("I")
+        self._files = array("H")
+        self._paths: list[str] = []
+        self._backward = 0
         self.skipped = 0
         """Lines with words that are no address with names, or that were too many."""
 
     def __len__(self) -> int:
         """Return how many addresses names have, plus how many names addresses."""
-        return self._forward + self._backward
+        return len(self._names) + self._backward
 
     def read(self, lines: Iterable[HostsLine]) -> Iterator[None]:
         """Take ``lines`` in; yield now and then, so that others can work in between."""
-        for at, line in enumerate(lines, 1):
-            if not self._line(line):
-                self.skipped += 1
-            if not at % _CHUNK:
-                yield
+        done = 0
+        for line in lines:
+            is_good = len(line.text) <= MAX_LINE
+            words = line.text.partition("#")[0].split() if is_good else []
+            packed = pack(words[0]) if words else None
+            if words and (packed is None or len(words) == 1):
+                is_good, words = False, []
+            for word in words[1:]:
+                assert packed is not None
+                is_good &= self._add(word, packed, line)
+                done += 1
+                if not done % _CHUNK:
+                    yield
+            self.skipped += not is_good
+            if not words:
+                done += 1
+                if not done % _CHUNK:
+                    yield
 
-    def _line(self, line: HostsLine) -> bool:
-        """Take a line in; False: something in it has no meaning, or is too much."""
-        if len(line.text) > MAX_LINE:
-            return False
-        words = line.text.partition("#")[0].split()
-        if not words:
-            return True
-        packed = pack(words[0])
-        if packed is None or len(words) < 2:
-            return False
-        packed = self._packed.setdefault(packed, packed)
-        return all([self._word(word, packed, line) for word in words[1:]])
-
-    def _word(self, word: str, packed: bytes, line: HostsLine) -> bool:
+    def _add(self, word: str, packed: bytes, line: HostsLine) -> bool:
+        """Add an entry; return whether ``word`` is a name and there is room for it."""
         name = _name(word)
-        if name is None or self._forward == MAX_ENTRIES:
+        if name is None or len(self._names) == MAX_ENTRIES:
             return False
         if self._zones and not names.longest(self._zones, name):
             return True
-        entry = Entry(name, packed, line.file, line.line)
-        self._forward += 1
-        fits = _put(self._entries.setdefault(name, []), entry)
+        if not self._paths or self._paths[-1] != line.file:
+            self._paths.append(line.file)
+        entry = len(self._names)
+        self._names.append(self._by_name.add_key(name.encode()))
+        self._addresses.append(self._by_address.add_key(packed))
+        self._lines.append(line.line)
+        self._files.append(len(self._paths) - 1)
         if self._reverse and not name.startswith("*."):
             self._backward += 1
-            _put(self._names.setdefault(packed, []), entry)
-        return fits
+            _append(self._by_address, self._addresses[entry], entry)
+        return _append(self._by_name, self._names[entry], entry)
+
+    def _entry(self, number: int) -> Entry:
+        return Entry(
+            self._by_name.key(self._names[number]).decode(),
+            self._by_address.key(self._addresses[number]),
+            self._paths[self._files[number]],
+            self._lines[number],
+        )
 
     def addresses(self, name: Name, size: int) -> list[Entry]:
         """Return the entries of ``name`` with addresses of ``size`` bytes, in order.
@@ -117,19 +149,19 @@ class Hosts:
         return found
 
     def _sized(self, name: Name, size: int) -> list[Entry]:
-        entries = self._entries.get(name, ())
+        entries = map(self._entry, self._by_name.get(name.encode()))
         return [each for each in entries if len(each.packed) == size]
 
     def names_of(self, packed: bytes) -> list[Entry]:
         """Return the entries of an address, in order."""
-        return self._names.get(packed, [])
+        return [self._entry(number) for number in self._by_address.get(packed)]
 
 
-def _put(entries: list[Entry], entry: Entry) -> bool:
-    if len(entries) < MAX_SET:
-        entries.append(entry)
-        return True
-    return False
+def _append(index: CompactIndex, key: int, entry: int) -> bool:
+    if index.size(key) == MAX_SET:
+        return False
+    index.append(key, entry)
+    return True
 
 
 def _name(word: str) -> Name | None:

@@ -1,7 +1,6 @@
 """*hosts* - answer from a hosts file and from lines in the Corefile."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -124,6 +123,8 @@ class Table:
         self._file = self._empty()
         self._seen: tuple[int, int] | None = None
         """Length and hash of the text that was read last."""
+        self._problem = ""
+        """Why the file could not be read the last time; logged when it changes."""
         self._entries = site.metrics.gauge(
             "coredns_hosts_entries",
             "Addresses of names and names of addresses, in all.",
@@ -134,14 +135,17 @@ class Table:
             "When the hosts file was last read, in Unix seconds.",
         )
 
-    def _empty(self) -> Hosts:
-        return Hosts(self.options.zones, reverse=self.options.reverse)
+    def _empty(self, characters: int = 0) -> Hosts:
+        return Hosts(
+            self.options.zones, reverse=self.options.reverse, characters=characters
+        )
 
     async def start(self) -> None:
         """Read the file, and from now on again whenever it has changed."""
         try:
             await self._load()
         except OSError as error:
+            self._problem = str(error)
             if self.options.named:
                 self._warn(error)
         if self.options.reload_s:
@@ -150,13 +154,20 @@ class Table:
     async def _keep(self) -> None:
         while True:
             await self._site.edges.sleep(self.options.reload_s)
-            with contextlib.suppress(OSError):  # a file that is gone keeps its names
+            try:
                 await self._load()
+            except OSError as error:  # the names that were read last stay
+                if str(error) != self._problem:
+                    self._warn(error)
+                self._problem = str(error)
+            else:
+                self._problem = ""
 
     def _warn(self, error: OSError) -> None:
         path = self.options.path
         if isinstance(error, FileNotFoundError):
-            log.warning("File does not exist: %s", path)
+            shown = path if path.isprintable() else quote(path)
+            log.warning("File does not exist: %s", shown)
         elif isinstance(error, IsADirectoryError):
             log.warning("Hosts file %s is a directory", quote(path))
         else:
@@ -169,7 +180,7 @@ class Table:
         seen = (len(text), hash(text))
         if seen == self._seen:
             return
-        fresh = self._empty()
+        fresh = self._empty(len(text))
         for _ in fresh.read(lines(text, path)):
             await asyncio.sleep(0)
         self._file, self._seen = fresh, seen

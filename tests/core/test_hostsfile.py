@@ -1,5 +1,7 @@
 """Rows after hosts(5) and the tests that CoreDNS has for its hosts plugin."""
 
+import tracemalloc
+
 import pytest
 
 from minidns.core import hostsfile
@@ -164,3 +166,35 @@ REVERSE = [
 def test_reverse_name(name: str, expected: str | None) -> None:
     found = pointed(name)
     assert (found and address(found)) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("10.0.0.1 a\n" * 5000, id="short-lines"),
+        pytest.param("# comment\n" * 5000, id="lines-without-names"),
+        pytest.param("\n" * 5000, id="empty-lines"),
+        pytest.param("10.0.0.1" + " a" * 5000, id="one-line-of-names"),
+        pytest.param("x a\n" * 5000, id="lines-left-out"),
+    ],
+)
+def test_others_may_work_after_every_500_names_or_lines(text: str) -> None:
+    assert sum(1 for _ in Hosts().read(lines(text, "hosts"))) == 10
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "10.0.{}.{}"])
+def test_an_entry_takes_less_than_160_bytes(address: str) -> None:
+    count = 20_000
+    text = "".join(
+        f"{address.format(n >> 8, n & 255)} ads{n}.tracker.example.com\n"
+        for n in range(count)
+    )
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    table = Hosts(characters=len(text))
+    for _ in table.read(lines(text, "hosts")):
+        pass
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(table.addresses("ads777.tracker.example.com.", 4)) == 1
+    assert (after - before) / count < 160

@@ -403,3 +403,27 @@ async def test_zones_default_to_those_of_the_block() -> None:
     handler = hosts.setup(site.block.directives, site)(below)
     assert (await handler(query("a.example.org"))).rule == "hosts/address"
     assert await handler(query("b")) is BELOW
+
+
+FAILURES = [
+    pytest.param(OSError(27, "file is larger than 10 MiB"), id="too-large"),
+    pytest.param(PermissionError(13, "Permission denied"), id="no-permission"),
+    pytest.param(FileNotFoundError(2, "No such file or directory"), id="gone"),
+    pytest.param(IsADirectoryError(21, "Is a directory"), id="a-directory"),
+]
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+async def test_a_file_that_cannot_be_read_for_a_while_is_read_again_later(
+    failure: OSError, caplog: pytest.LogCaptureFixture
+) -> None:
+    handler, site, world = await served("hosts /h", {"/h": "10.0.0.1 a"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.files, "read", _raises(failure))
+        await world.clock.advance(16)
+        assert (await handler(query("a"))).rule == "hosts/address"
+    assert len(caplog.records) == 1  # three failures of one kind are one line
+    world.files.texts["/h"] = "10.0.0.1 b"
+    await world.clock.advance(6)
+    assert (await handler(query("b"))).rule == "hosts/address"
+    await site.stop()
