@@ -36,10 +36,10 @@ log = logging.getLogger("minidns.plugins.kubernetes")  # "plugin/kubernetes: ...
 class Deadlines(NamedTuple):
     """How many seconds of waiting are enough."""
 
-    connect_s: float = 10.0
+    connect_s: float = 5.0
     list_s: float = 60.0
     """For a page, first byte to last; the API server's own."""
-    open_s: float = 30.0
+    open_s: float = 10.0
     """For the headers of a watch."""
     silence_s: tuple[float, float] = (80.0, 90.0)
     """Without a byte until a watch counts as dead, between these."""

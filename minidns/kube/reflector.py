@@ -20,7 +20,12 @@ from math import inf
 from random import Random
 from typing import TypeVar
 
-from minidns.kube.backoff import RESET_S, Backoff
+from minidns.kube.backoff import (
+    OUTAGE_MOST_S,
+    RESET_S,
+    RIGHTS_MOST_S,
+    Backoff,
+)
 from minidns.kube.decode import printable
 from minidns.kube.events import Applied, Deleted, Event
 from minidns.kube.objects import Key
@@ -84,7 +89,12 @@ class Reflector:
         """Told of every so many objects of a list."""
         self._streaming = streaming
         """Whether a relist may be a watch with initial events; off once one failed."""
-        self._backoff = Backoff(now, random)
+        # one for each kind of failure: a history of outages, which are cheap to try,
+        # must not make the next one longer, and must not be taken for overload
+        self._outages = Backoff(now, random, OUTAGE_MOST_S)
+        self._refusals = Backoff(now, random, RIGHTS_MOST_S)
+        self._overload = Backoff(now, random)
+        self._relists = Backoff(now, random)
         self._keys: set[Key] = set()
         """What the store was told is there."""
         self._verb = "list"
@@ -93,7 +103,7 @@ class Reflector:
         self._failing: float | None = None
         """Since when nothing but errors came."""
         self._gone_at = -inf
-        """When the server last asked for a new list."""
+        """When the server last asked for a new list, if nothing else failed since."""
         self.named: set[Key] | None = None
         """What has been heard of since an audit made it a set; None without one."""
         self._doubted = False
@@ -304,6 +314,7 @@ class Reflector:
                 text = "Watching again after %.0f s: %s"
                 log.info(text, now - self._failing, self._name)
             self._failing = None
+            self._overload.reset()
 
     async def _start_over(self, gone: Gone) -> None:
         """List again: at once, unless that was asked for a short while ago."""
@@ -313,10 +324,12 @@ class Reflector:
         self.version = ""
         asked, self._gone_at = self._gone_at, self._now()
         if self._gone_at - asked < RESET_S:
-            await self._sleep(self._backoff.wait_s())
+            await self._sleep(self._relists.wait_s())
 
     async def _try_later(self, error: ApiError) -> None:
         self._failed(str(error))
+        self._gone_at = -inf
+        self._relists.reset()
         text = f"Failed to watch: failed to {self._verb} {self._name}: {error}"
         self._note(logging.ERROR, text)
         now = self._now()
@@ -324,7 +337,12 @@ class Reflector:
             self._failing = now
         if error.status == 500 and now - self._failing > BROKEN_S:
             self.version = ""
-        await self._sleep(self._backoff.wait_s(error.retry_after_s))
+        await self._sleep(self._backoff(error).wait_s(error.retry_after_s))
+
+    def _backoff(self, error: ApiError) -> Backoff:
+        if error.status in (401, 403):
+            return self._refusals
+        return self._overload if 400 <= error.status < 500 else self._outages
 
     def _failed(self, text: str) -> None:
         self.errors += 1

@@ -41,6 +41,21 @@ def test_reset(healthy_s: float, step: float) -> None:
     assert step <= backoff.wait_s() <= 2 * step
 
 
+@pytest.mark.parametrize("most_s", [2.0, 4.0])
+def test_steps_end_where_they_are_told_to(most_s: float) -> None:
+    clock = Clock()
+    backoff = Backoff(clock.now, Random(1), most_s)
+    assert all(each <= 2 * most_s for each in waits(clock, backoff, 50))
+
+
+def test_reset_by_whoever_knows_better() -> None:
+    clock = Clock()
+    backoff = Backoff(clock.now, Random(1))
+    waits(clock, backoff, 8)
+    backoff.reset()
+    assert 0.8 <= backoff.wait_s() <= 1.6
+
+
 @pytest.mark.parametrize(
     ("asked", "least", "most"),
     [

@@ -40,9 +40,9 @@ INSIDE = ApiError("etcdserver: request timed out", status=500)
 @pytest.mark.parametrize(
     ("error", "least", "most"),
     [
-        pytest.param(DOWN, [0.8, 1.6, 3.2], [1.6, 3.2, 6.4], id="F28-F31-down"),
+        pytest.param(DOWN, [0.8, 1.6, 2.0], [1.6, 3.2, 4.0], id="F28-F31-down"),
         pytest.param(BUSY, [7.0, 7.0, 7.0], [7.8, 8.6, 10.2], id="F20-F21-retry-after"),
-        pytest.param(INSIDE, [0.8, 1.6, 3.2], [1.6, 3.2, 6.4], id="F15-no-hot-loop"),
+        pytest.param(INSIDE, [0.8, 1.6, 2.0], [1.6, 3.2, 4.0], id="F15-no-hot-loop"),
     ],
 )
 @pytest.mark.parametrize("what", ["list", "watch"])
@@ -50,9 +50,9 @@ async def test_errors_are_waited_out(
     what: str, error: ApiError, least: list[float], most: list[float]
 ) -> None:
     clock, kept = Clock(), Kept()
-    script = Scripted(clock, [error] * 9)
+    script = Scripted(clock, [error] * 99)
     if what == "watch":
-        script = Scripted(clock, [page(A)], [[error]] * 9)
+        script = Scripted(clock, [page(A)], [[error]] * 99)
     async with running(script, kept) as made:
         await clock.advance(60.0)
         gaps = script.gaps if what == "list" else script.gaps[1:]
@@ -64,12 +64,12 @@ async def test_errors_are_waited_out(
 
 async def test_f15_a_minute_of_500_lists_again() -> None:
     clock, kept = Clock(), Kept()
-    script = Scripted(clock, [page(A), page(B, version=20)], [[INSIDE]] * 9)
+    script = Scripted(clock, [page(A), page(B, version=20)], [[INSIDE]] * 99)
     async with running(script, kept):
         await clock.advance(20.0)
         assert script.asked.count("list") == 1
         assert sum(1 for at in script.times if at <= 1010.0) <= 6
-        await clock.advance(130.0)
+        await clock.advance(60.0)
         assert script.asked.count("list") == 2
         assert kept.names == ["b"]
 
@@ -133,15 +133,15 @@ async def test_f27_forbidden_after_the_sync_keeps_what_is_known() -> None:
         assert clock.now() - (made.proof_of_life or 0) >= 3600.0
 
 
-async def test_f30_after_an_hour_without_the_server_it_goes_on_within_65_s() -> None:
+async def test_f30_after_an_hour_without_the_server_it_goes_on_within_5_s() -> None:
     clock, kept = Clock(), Kept()
     script = Scripted(clock, [page(A)], [[DOWN]] * 9999)
     async with running(script, kept):
         await clock.advance(3600.0)
         assert kept.names == ["a"]
-        assert all(30.0 <= gap < 60.0 for gap in script.gaps[8:])
+        assert all(2.0 <= gap < 4.0 for gap in script.gaps[8:])
         script.watches = [[added(svc("b", 11)), FOREVER]]
-        await clock.advance(65.0)
+        await clock.advance(5.0)
         assert kept.names == ["a", "b"]
 
 
