@@ -219,14 +219,20 @@ class DnsError(Exception):
 class FormatError(DnsError):
     """The message cannot be read (RFC 1035 4.1.1, FORMERR).
 
-    ``record`` is what the error reply carries in its additional section, if anything.
+    ``record`` is what the error reply carries in its additional section, and
+    ``question`` in its question section, if anything.
     """
 
     def __init__(
-        self, text: str, rcode: int = Rcode.FORMERR, record: bytes = b""
+        self,
+        text: str,
+        rcode: int = Rcode.FORMERR,
+        record: bytes = b"",
+        question: bytes = b"",
     ) -> None:
         super().__init__(text, rcode)
         self.record = record
+        self.question = question
 
 
 class Dropped(DnsError):

@@ -30,7 +30,7 @@ def rest(wire: bytes, at: int, counts: tuple[int, int, int], qtype: int) -> Opt 
     opt = None
     try:
         if an:
-            at = _skip(wire, at, rclass, _in_answer(wire))
+            at = _skip(wire, at, rclass, A)
         if ns:
             at = _skip(wire, at, rclass, SOA if qtype == IXFR else None)
         for left in range(ar, 0, -1):
@@ -54,15 +54,6 @@ _OPT = b"\0\0\x29"
 @lru_cache(maxsize=256)  # never of options: a client may make 64 KB of them
 def _bare(record: bytes) -> Opt:
     return read_opt(record, 0)[0]
-
-
-def _in_answer(wire: bytes) -> int:
-    """Return the type of the one record that may be in the answer section.
-
-    A NOTIFY carries a SOA (RFC 1996 3.7). unlike CoreDNS: it lets any record through;
-    nobody sends one, so only the harmless kind is.
-    """
-    return SOA if wire[2] & 0x78 else A
 
 
 def _skip(wire: bytes, at: int, rclass: int, only: int | None) -> int:

@@ -42,7 +42,7 @@ from minidns.core.model import (
 _HEADER = struct.Struct("!6H")
 _QTAIL = struct.Struct("!HH")
 _QR = 0x8000
-_QUERY, _NOTIFY = 0, 4
+_OPCODE = 0x7800
 _MIN_UDP = 512
 _BADVERS = 16
 ECHOED = frozenset((3, 9, 10, 11, 12))
@@ -73,13 +73,12 @@ def decode_query(
     ident, flags, qd, an, ns, ar = _HEADER.unpack_from(wire)
     if flags & _QR:
         raise Dropped("a response")  # answering answers makes loops (CVE-2024-2169)
-    if flags & 0x7800 and (flags >> 11) & 15 != _NOTIFY:
-        raise FormatError("unknown opcode", Rcode.NOTIMP)
+    # unlike CoreDNS: it answers a NOTIFY as if it were a query
+    if flags & _OPCODE:
+        raise FormatError("not a query", Rcode.NOTIMP)
     if qd != 1 or an > 1 or ns > 1 or ar > 2:
         raise FormatError("section counts")
     if size > _MIN_UDP:
-        if transport == "udp":  # CoreDNS reads no more than that
-            raise FormatError("longer than 512 bytes")
         _check_name(wire)
     try:
         spelled, at = asked_name(wire)
@@ -88,6 +87,8 @@ def decode_query(
         raise FormatError("question cannot be read") from exc
     if at > 12 + names.MAX_NAME:
         raise FormatError("name longer than 255 bytes")
+    if size > _MIN_UDP and transport == "udp":  # CoreDNS reads no more than that
+        raise FormatError("longer than 512 bytes", question=wire[12 : at + 4])
     qname = spelled.lower()
     opt = None
     if ar or an or ns:
@@ -148,20 +149,43 @@ def _check_name(wire: bytes) -> None:
         raise FormatError("name longer than 255 bytes") from exc
 
 
-def error_reply(wire: bytes, rcode: int, record: bytes = b"") -> bytes:
-    """Return the header-only reply to a message that could not be read.
+def error_reply(
+    wire: bytes, rcode: int, record: bytes = b"", question: bytes = b""
+) -> bytes:
+    """Return the reply to a message that could not be read.
 
-    Twelve bytes, and ``record`` if there is one: never longer than what was sent. The
-    client's TC, RD, RA, AD and CD come back as received, the opcode only with NOTIMP
-    (CoreDNS).
+    It is a header, ``question`` and ``record`` if there is one: never longer than what
+    was sent. The client's TC, RD, RA, AD and CD come back as received, the opcode only
+    with NOTIMP (CoreDNS).
     """
     ident, flags = struct.unpack_from("!HH", wire)
     kept = flags & (TC | RD | RA | AD | CD)
-    opcode = flags & 0x7800 if rcode == Rcode.NOTIMP else 0
+    opcode = flags & _OPCODE if rcode == Rcode.NOTIMP else 0
     flags = _QR | opcode | kept | rcode
     if 12 + len(record) > len(wire):  # its name pointed into the header
         record = b""
-    return _HEADER.pack(ident, flags, 0, 0, 0, bool(record)) + record
+    header = _HEADER.pack(ident, flags, bool(question), 0, 0, bool(record))
+    return header + question + record
+
+
+def overload_reply(wire: bytes) -> bytes:
+    """Return SERVFAIL with the question to a query that nobody has time to read.
+
+    It is empty where there is to be no reply: to what is no query, or cannot be read.
+    """
+    if len(wire) < 17 or wire[2] & 0xF8 or wire[4:6] != b"\0\1":
+        return b""
+    try:
+        end = skip_name(wire, 12) + 4
+    except (IndexError, Truncated):
+        return b""
+    if end > len(wire):
+        return b""
+    flags = _QR | int.from_bytes(wire[2:4]) & (RD | CD) | Rcode.SERVFAIL
+    return wire[:2] + _AFTER_ID.pack(flags, 1, 0, 0, 0) + wire[12:end]
+
+
+_AFTER_ID = struct.Struct("!5H")
 
 
 def encode_response(query: Query, response: Response) -> bytes:
@@ -248,14 +272,11 @@ def _question(query: Query) -> bytes:
 
 
 def _reply_flags(query: Query, response: Response) -> int:
-    opcode = query.flags & 0x7800
-    # RD and CD are copied for opcode QUERY only (miekg/dns SetReply)
-    copied = query.flags & (RD | CD) if not opcode else 0
+    copied = query.flags & (RD | CD)
     if response.rd is not None:
         copied = copied & CD | (RD if response.rd else 0)
     return (
         _QR
-        | opcode
         | copied
         | (AA if response.aa else 0)
         | (RA if response.ra else 0)

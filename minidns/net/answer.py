@@ -85,7 +85,7 @@ class Answerer:
         except Dropped:
             return None
         except FormatError as exc:
-            return error_reply(wire, exc.rcode, exc.record)
+            return error_reply(wire, exc.rcode, exc.record, exc.question)
 
     async def answer(self, query: Query) -> list[bytes]:
         """Return the messages of the reply to ``query``: none, one, or a transfer."""

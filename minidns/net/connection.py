@@ -28,7 +28,10 @@ FIRST_S, FRAME_S, WRITE_S, IDLE_S = 3.0, 3.0, 5.0, 10.0
 """Seconds for the first query, a whole frame, a write, and between queries."""
 MAX_IN_FLIGHT = 128
 MAX_FRAME = 16 << 10
-"""limit: CoreDNS takes 64 KB; a question and its OPT, padded, are below 1 KB."""
+"""Bytes of a message that are looked at; what comes behind is read and thrown away.
+
+limit: CoreDNS looks at 64 KB; a question and its OPT, padded, are below 1 KB.
+"""
 _WRITE_BUFFER = 64 << 10
 SCRATCH = 2048
 """Bytes read at a time: some 50 queries, so that no client holds up the others."""
@@ -72,6 +75,8 @@ class Connection(asyncio.BufferedProtocol):
         self._stalled: asyncio.TimerHandle | None = None
         self._deadline = 0.0
         self._buffer = bytearray()
+        self._skip = 0
+        """Bytes to come that nobody will look at."""
         self._out: list[bytes] = []
         self._work: set[Errand] = set()
         self._taking = self._ended = self._stopped = False
@@ -120,10 +125,11 @@ class Connection(asyncio.BufferedProtocol):
             errand.cancel()
         self._service.clients.left(self)
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is in work for this client."""
-        return not self._work
+    def give_up(self) -> None:
+        """End it now; what is in work is answered SERVFAIL."""
+        self.stop()
+        for errand in self._work:
+            errand.cancel()
 
     def stop(self) -> None:
         """Read no further query; end when those in work are answered."""
@@ -166,9 +172,11 @@ class Connection(asyncio.BufferedProtocol):
         """Take what has come."""
         if self._stopped:
             return
-        if not self._buffer:
+        if not self._buffer and not self._skip:
             self._deadline = asyncio.get_running_loop().time() + FRAME_S
-        self._buffer += self._service.scratch[:nbytes]
+        skipped = min(self._skip, nbytes)
+        self._skip -= skipped
+        self._buffer += self._service.scratch[skipped:nbytes]
         self._take()
 
     def eof_received(self) -> bool:
@@ -184,20 +192,19 @@ class Connection(asyncio.BufferedProtocol):
         self._taking = True
         while not self._is_full and len(buffer) - at >= 2:
             size = buffer[at] << 8 | buffer[at + 1]
-            if not 0 < size <= MAX_FRAME:
-                self._stopped = True
-                break
-            end = at + 2 + size
+            end = at + 2 + min(size, MAX_FRAME)
             if len(buffer) < end:
                 break
             self._begin(bytes(buffer[at + 2 : end]))
-            at = end
+            at = end + size - min(size, MAX_FRAME)
         self._taking = False
         if at:
+            self._skip += max(0, at - len(buffer))
             del buffer[:at]
             now = asyncio.get_running_loop().time()
-            self._deadline = now + (FRAME_S if buffer else IDLE_S)
-            self._service.clients.used(self)
+            self._deadline = now + (FRAME_S if buffer or self._skip else IDLE_S)
+            if not self._work:
+                self._service.clients.rests(self)
         self._flush()
         self._pace()
 
@@ -230,7 +237,6 @@ class Connection(asyncio.BufferedProtocol):
         expected = memory.expects(question), memory.expects_like(question)
         query = service.answerer.decode(wire, "tcp", self._peer, self._local, expected)
         if not isinstance(query, Query):
-            self._stopped = True  # after garbage the framing is not trusted
             if query is not None:
                 self._say(query)
             return
@@ -240,6 +246,7 @@ class Connection(asyncio.BufferedProtocol):
         except StopIteration:
             return
         self._work.add(service.waiting.add(work, waiting, self._done))
+        service.clients.works(self)
 
     def _done(self, errand: Errand, failure: Exception | None) -> None:
         self._work.discard(errand)
@@ -248,6 +255,7 @@ class Connection(asyncio.BufferedProtocol):
             self.hang_up()
         if not self._work:
             self._deadline = asyncio.get_running_loop().time() + IDLE_S
+            self._service.clients.rests(self)
         self._take()
 
     # -- what it is told

@@ -6,9 +6,11 @@ that what takes thirty times as long holds up nothing that is remembered. The ch
 coroutine is stepped by hand: most end in their first step; those that wait (for an
 upstream) are carried on, bounded in number, the oldest making room.
 
-Where there is no room in the line, the newest are dropped. It is kept so short, as is
-the socket's receive buffer before it, that even its oldest query is answered before any
-client gives up: in a short queue there is nothing to gain by serving the newest first.
+Where there is no room in the line, the newest are refused: SERVFAIL, which costs a
+tenth of an answer, and the client asks the next server at once. The line is kept so
+short, as is the socket's receive buffer before it, that even its oldest query is
+answered before any client gives up: in a short queue there is nothing to gain by
+serving the newest first.
 """
 
 import asyncio
@@ -19,7 +21,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from minidns.core.metrics import Metrics
-from minidns.core.model import Dropped, Query
+from minidns.core.model import Dropped, Query, Rcode, Response
+from minidns.core.wire import encode_response, overload_reply
 from minidns.net import batch
 from minidns.net.addresses import SockAddr, shown, socket_address
 from minidns.net.answer import Answerer
@@ -39,10 +42,15 @@ _BATCHES = 8
 _FEW = 16
 """Queries the chain is asked in a turn of the loop while others need no chain: they
 take 0.05 ms each."""
-MAX_IN_LINE = 1024
-"""Queries that may stand in line for the chain: 0.05 s of its work."""
-MAX_IN_FLIGHT = 1024
-"""Queries that may wait at a time: one that is forwarded takes 14 KB (measured)."""
+MAX_IN_LINE = 2048
+"""Queries that may stand in line for the chain: 0.1 s of its work, 0.6 KB each."""
+MAX_IN_FLIGHT = 2048
+"""Queries that may wait at a time.
+
+One that is forwarded takes 5 to 10 KB (measured), so that all of them take 20 MB at
+most, where a pod of CoreDNS may have 170. Each needs a socket to its upstream, too.
+limit: CoreDNS has none; here the oldest is answered SERVFAIL to make room.
+"""
 _SILENT_PORTS = frozenset((0, 7, 13, 17, 19, 37))
 """echo, daytime, quotd, chargen, time, no port at all: a reply would start a loop."""
 _DNS_PORT, _KPASSWD_PORT = 53, 464
@@ -186,11 +194,13 @@ class Datagrams:
             self._kept = self.memory.kept
 
     def _stand(self, wire: bytes, client: Client) -> None:
-        """Let a query stand in line, if there is room."""
+        """Let a query stand in line; where there is no room, answer SERVFAIL."""
         if len(self._line) < MAX_IN_LINE:
             self._line.append((wire, client))
-        else:
-            self._count_dropped()
+            return
+        self._count_dropped()
+        if (reply := overload_reply(wire)) and client.peer[1] not in self._odd_ports:
+            self._send(reply, client)
 
     def _begin(self) -> None:
         """Ask the chain at once, unless others came before."""
@@ -284,6 +294,9 @@ class Datagrams:
             response = await self._answerer.respond(query)
         except Dropped:
             return
+        except (asyncio.CancelledError, GeneratorExit):  # it had to make room
+            self._send(encode_response(query, Response(Rcode.SERVFAIL)), client)
+            raise
         reply = self._answerer.encode(query, response)
         self._send(reply, client)
         # a change that came while the chain waited may have made the answer stale

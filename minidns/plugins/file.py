@@ -10,7 +10,6 @@ from minidns.core.directive import Directive
 from minidns.core.gotext import format_duration, quote
 from minidns.core.model import (
     DnsError,
-    Dropped,
     Handler,
     Name,
     Plugin,
@@ -29,7 +28,6 @@ from minidns.plugins.setup import Site
 
 log = logging.getLogger(__name__)
 
-_NOTIFY = 4
 _CHUNK = 200
 """Records read between two chances for others to work: a few milliseconds."""
 _LOWERED = frozenset(
@@ -234,9 +232,6 @@ def file(served: dict[Name, Served], fall: Sequence[Name], site: Site) -> Plugin
             one = served[origin]
             if qtype in (rdata.AXFR, rdata.IXFR):
                 raise DnsError(rcode=Rcode.REFUSED)  # what *transfer* did not answer
-            if query.flags >> 11 & 15 == _NOTIFY:
-                log.info("Dropping notify from %s for %s", query.peer[0], origin)
-                raise Dropped
             if one.zone is None or query.hops >= _MAX_LOOKUPS:
                 raise DnsError()
             found = one.zone.lookup(query.question)

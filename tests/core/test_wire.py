@@ -30,6 +30,7 @@ from minidns.core.wire import (
     encode_query,
     encode_response,
     error_reply,
+    overload_reply,
     response_size,
 )
 
@@ -94,11 +95,6 @@ UNREADABLE = [
     ("option-of-3-bytes", counts(PLAIN + opt(b"\0\3\0"), ar=1), Rcode.FORMERR),
     ("33-options", counts(PLAIN + opt(b"\0\3\0\0" * 33), ar=1), Rcode.FORMERR),
     ("rdata-past-the-end", counts(PLAIN + record()[:-2], ar=1), Rcode.FORMERR),
-    (
-        "longer-than-512",
-        counts(PLAIN + opt(b"\0\x0c\2\0" + bytes(512)), ar=1),
-        Rcode.FORMERR,
-    ),
     ("an-authority", counts(PLAIN + record(), ns=1), Rcode.FORMERR),
     ("a-SOA-but-no-IXFR", counts(PLAIN + record(rtype=6), ns=1), Rcode.FORMERR),
     ("answer-of-another-class", counts(PLAIN + OTHER_CLASS, an=1), Rcode.FORMERR),
@@ -106,8 +102,15 @@ UNREADABLE = [
     ("answer-other-than-A", counts(PLAIN + record(rtype=16), an=1), Rcode.FORMERR),
     ("an-additional-record", counts(PLAIN + record(), ar=1), Rcode.FORMERR),
     ("a-SIG(0)", counts(PLAIN + record(rtype=24), ar=1), Rcode.FORMERR),
-    ("opcode-status", bytes((*HEAD[:2], 0x10, *PLAIN[3:])), Rcode.NOTIMP),
-    ("opcode-update", bytes((*HEAD[:2], 0x28, *PLAIN[3:])), Rcode.NOTIMP),
+    *(
+        (f"opcode-{n}", bytes((*HEAD[:2], n << 3, *PLAIN[3:])), Rcode.NOTIMP)
+        for n in range(1, 16)
+    ),
+    (
+        "opcode-notify-with-the-new-SOA",
+        counts(bytes((*HEAD[:2], 0x24, *PLAIN[3:])) + record(rtype=6), an=1),
+        Rcode.NOTIMP,
+    ),
     (
         "opcode-15-header-only",
         counts(bytes((*HEAD[:2], 0x78, *HEAD[3:])), 0),
@@ -133,6 +136,36 @@ def test_unreadable_queries_get_a_header(wire: bytes, rcode: Rcode) -> None:
     assert parsed.opcode() == (wire[2] >> 3 & 15 if rcode == Rcode.NOTIMP else 0)
 
 
+LONG = {
+    "padded": counts(PLAIN + opt(b"\0\x0c\2\0" + bytes(512)), ar=1),
+    "bytes-after-the-message": PLAIN + bytes(512),
+    "records": counts(PLAIN + record() * 60, ar=2),
+    "capitals": (HEAD + b"\3WeB\3oRg\0" + TAIL).ljust(513, b"x"),
+    "longest-name": (
+        HEAD + (b"\x3f" + b"a" * 63) * 3 + b"\x3d" + b"a" * 61 + b"\0" + TAIL
+    ).ljust(4096, b"x"),
+    "the-root": (HEAD + b"\0" + TAIL).ljust(1024, b"\0"),
+}
+
+
+@pytest.mark.parametrize("wire", LONG.values(), ids=LONG)
+def test_more_than_512_bytes_by_udp_get_their_question_back(wire: bytes) -> None:
+    with pytest.raises(FormatError) as caught:
+        decode_query(wire)
+    reply = error_reply(wire, caught.value.rcode, b"", caught.value.question)
+    assert dns.message.from_wire(reply).rcode() == dns.rcode.FORMERR
+    assert reply[12:] == wire[12 : 12 + len(reply) - 12]
+    question = dns.message.from_wire(wire[:512], ignore_trailing=True, continue_on_error=True).question  # fmt: skip
+    assert dns.message.from_wire(reply).question == question
+
+
+def test_more_than_512_bytes_without_a_readable_question_get_a_header() -> None:
+    wire = HEAD + b"\xc0\x0c" + bytes(600)
+    with pytest.raises(FormatError) as caught:
+        decode_query(wire)
+    assert caught.value.question == b""
+
+
 @pytest.mark.parametrize(
     "wire",
     [
@@ -152,7 +185,6 @@ def test_silence(wire: bytes) -> None:
     [
         pytest.param(PLAIN + b"\n", id="bytes-after-the-message"),
         pytest.param(counts(PLAIN + record(), an=1), id="one-answer"),
-        pytest.param(bytes((*HEAD[:2], 0x20, *PLAIN[3:])), id="notify"),
     ],
 )
 def test_odd_but_answered(wire: bytes) -> None:
@@ -410,3 +442,38 @@ def _soa_rrset() -> "dns.rrset.RRset":
 def test_a_question_of_the_servers_own_has_no_bytes() -> None:
     query = Query(Question("a.org.", 1), max_size=65535)
     assert dns.message.from_wire(encode_response(query, Response())).question
+
+
+OVERLOADED = {
+    "query": (PLAIN, True),
+    "with-edns": (counts(PLAIN + opt(), ar=1), True),
+    "the-root": (HEAD + b"\0" + TAIL, True),
+    "flags": (bytes((*PLAIN[:2], 0x07, 0xFF, *PLAIN[4:])), True),
+    "response": (bytes((*PLAIN[:2], 0x80, *PLAIN[3:])), False),
+    "notify": (bytes((*PLAIN[:2], 0x20, *PLAIN[3:])), False),
+    "header": (HEAD, False),
+    "nothing": (b"", False),
+    "two-questions": (counts(PLAIN, 2), False),
+    "no-root": (HEAD + b"\x03abc" + TAIL, False),
+    "name-too-long": (HEAD + b"\1a" * 200 + b"\0" + TAIL, False),
+    "no-class": (PLAIN[:-2], False),
+}
+
+
+@pytest.mark.parametrize(("wire", "answered"), OVERLOADED.values(), ids=OVERLOADED)
+def test_overloaded(wire: bytes, answered: bool) -> None:
+    reply = overload_reply(wire)
+    assert bool(reply) == answered
+    if answered:
+        query, parsed = map(dns.message.from_wire, (wire, reply))
+        assert parsed.rcode() == dns.rcode.SERVFAIL
+        assert parsed.id == query.id
+        assert parsed.question == query.question
+        kept = dns.flags.RD | dns.flags.CD
+        assert parsed.flags == dns.flags.QR | query.flags & kept | dns.rcode.SERVFAIL
+        assert len(reply) <= len(wire)
+
+
+@given(st.binary(max_size=80))
+def test_overloaded_by_anything(wire: bytes) -> None:
+    assert len(overload_reply(wire)) <= len(wire)

@@ -57,7 +57,7 @@ def query(data: bytes) -> None:
         except Dropped:
             assert len(data) < 12 or data[2] & 0x80
         except FormatError as exc:
-            reply = error_reply(data, exc.rcode, exc.record)
+            reply = error_reply(data, exc.rcode, exc.record, exc.question)
             assert len(reply) <= len(data)
         else:
             for response in (Response(Rcode.NXDOMAIN), ANSWER):

@@ -16,7 +16,8 @@ from minidns.core.metrics import Metrics
 from minidns.core.model import Handler, Query, Repeat, Response, RRset, replace
 from minidns.net import tcp, udp
 from minidns.net.answer import Answerer
-from minidns.net.connection import FIRST_S, MAX_IN_FLIGHT
+from minidns.net.clients import GRACE_S
+from minidns.net.connection import FIRST_S, MAX_FRAME, MAX_IN_FLIGHT
 from minidns.net.memory import Memory
 from tests.net import client
 
@@ -26,11 +27,14 @@ async def serving(
     handler: Handler,
     tls: ssl.SSLContext | None = None,
     memory: Memory | None = None,
+    max_connections: int | None = None,
 ) -> AsyncIterator[tuple[tcp.Streams, int]]:
     sock = udp.bound(socket.SOCK_STREAM, "127.0.0.1", 0)
     answerer = Answerer("dns://:0", handler)
     memory = memory or Memory()
-    streams = tcp.Streams(sock, answerer, memory, Metrics(), time.monotonic, tls)
+    streams = tcp.Streams(
+        sock, answerer, memory, Metrics(), time.monotonic, tls, max_connections
+    )
     await streams.start()
     try:
         yield streams, sock.getsockname()[1]
@@ -153,22 +157,46 @@ async def test_half_closed_after_the_query_is_answered() -> None:
         await writer.wait_closed()
 
 
-@pytest.mark.parametrize(
-    "sent",
-    [
-        pytest.param(b"\0\0", id="length-zero"),
-        pytest.param(b"\0\1x", id="shorter-than-a-header"),
-        pytest.param(b"\0", id="half-a-length-then-fin"),
-        pytest.param(
-            len(wire("a.")).to_bytes(2) + wire("a.")[:2] + b"\x80" + wire("a.")[3:],
-            id="a-response",
-        ),
-    ],
-)
-async def test_hung_up_on(sent: bytes) -> None:
+def framed(message: bytes) -> bytes:
+    return len(message).to_bytes(2) + message
+
+
+A = wire("a.org.")
+IGNORED = {
+    "length-zero": (b"\0\0", []),
+    "shorter-than-a-header": (framed(b"x"), []),
+    "eleven-bytes": (framed(A[:11]), []),
+    "a-response": (framed(A[:2] + b"\x80" + A[3:]), []),
+    "garbage": (framed(bytes(12)), [dns.rcode.FORMERR]),
+    "question-cut": (framed(A[:-1]), [dns.rcode.FORMERR]),
+    "update": (framed(A[:2] + b"\x28" + A[3:]), [dns.rcode.NOTIMP]),
+    "notify": (framed(A[:2] + b"\x24" + A[3:]), [dns.rcode.NOTIMP]),
+    "too-long-to-be-looked-at": (framed(bytes(65535)), [dns.rcode.FORMERR]),
+    "just-too-long": (framed(bytes(MAX_FRAME + 1)), [dns.rcode.FORMERR]),
+}
+"""What is no query: what comes of it. The connection goes on, as in CoreDNS."""
+
+
+@pytest.mark.parametrize(("sent", "rcodes"), IGNORED.values(), ids=IGNORED)
+async def test_what_is_no_query_does_not_end_the_connection(
+    sent: bytes, rcodes: list[dns.rcode.Rcode]
+) -> None:
     async with serving(echo) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(sent)
+        writer.write((sent + framed(A)) * 2)
+        for _ in range(2):
+            for rcode in rcodes:
+                reply = dns.message.from_wire(await client.read_frame(reader))
+                assert reply.rcode() == rcode
+            assert owners([await client.read_frame(reader)]) == ["a.org."]
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_half_a_length_and_the_end() -> None:
+    async with serving(echo) as (_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"\0")
         writer.write_eof()
         async with asyncio.timeout(client.DEADLINE_S):
             assert await reader.read() == b""
@@ -176,15 +204,71 @@ async def test_hung_up_on(sent: bytes) -> None:
         await writer.wait_closed()
 
 
-async def test_garbage_gets_an_error_and_the_end() -> None:
-    async with serving(echo) as (_, port):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"\0\x0c" + bytes(12))
-        assert len(await client.read_frame(reader)) == 12
-        async with asyncio.timeout(client.DEADLINE_S):
-            assert await reader.read() == b""
-        writer.close()
-        await writer.wait_closed()
+async def ask_on_its_own(port: int, name: str) -> dns.message.Message:
+    (reply,) = await client.tcp(port, wire(name))
+    return dns.message.from_wire(reply)
+
+
+async def test_many_connections_of_one_address_are_answered_at_once() -> None:
+    count, started, go = 3 * tcp.MAX_PER_CLIENT, 0, asyncio.Event()
+
+    async def slow(query: Query) -> Response:
+        nonlocal started
+        started += 1
+        if started == count:
+            go.set()
+        await go.wait()
+        return await echo(query)
+
+    async with serving(slow) as (_, port), asyncio.timeout(client.DEADLINE_S):
+        asking = (ask_on_its_own(port, f"n{n}.org.") for n in range(count))
+        replies = await asyncio.gather(*asking)
+    assert all(reply.answer for reply in replies)
+
+
+@pytest.mark.parametrize("sent", [b"", b"\0", framed(A)[:-1]], ids=["idle", "1", "30"])
+async def test_what_one_address_holds_idle_is_limited(sent: bytes) -> None:
+    async with (
+        serving(echo) as (streams, port),
+        contextlib.AsyncExitStack() as stack,
+    ):
+        for _ in range(3 * tcp.MAX_PER_CLIENT):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            stack.callback(writer.close)
+            writer.write(sent)
+        async with asyncio.timeout(GRACE_S + client.DEADLINE_S):
+            while len(streams) > tcp.MAX_PER_CLIENT:
+                assert (await ask_on_its_own(port, "a.org.")).answer
+        assert len(streams) > tcp.MAX_PER_CLIENT / 2
+
+
+async def test_where_all_are_busy_the_oldest_is_refused_and_makes_room() -> None:
+    go = asyncio.Event()
+
+    async def slow(query: Query) -> Response:
+        if query.question.qname != "new.org.":
+            await go.wait()
+        return await echo(query)
+
+    async with (
+        serving(slow, max_connections=2) as (streams, port),
+        contextlib.AsyncExitStack() as stack,
+    ):
+        readers = []
+        for n in range(2):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            stack.callback(writer.close)
+            writer.write(framed(wire(f"n{n}.org.")))
+            readers.append(reader)
+            async with asyncio.timeout(client.DEADLINE_S):
+                while len(streams._waiting) <= n:
+                    await asyncio.sleep(0)
+        assert (await ask_on_its_own(port, "new.org.")).answer
+        reply = dns.message.from_wire(await client.read_frame(readers[0]))
+        assert reply.rcode() == dns.rcode.SERVFAIL
+        assert await readers[0].read() == b""
+        go.set()
+        assert owners([await client.read_frame(readers[1])]) == ["n1.org."]
 
 
 async def test_an_answer_too_big_for_udp() -> None:

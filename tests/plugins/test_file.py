@@ -6,13 +6,11 @@ from minidns.core import rdata, zonefile
 from minidns.core.configerror import ConfigError
 from minidns.core.model import (
     DnsError,
-    Dropped,
     Handler,
     Query,
     Rcode,
     Repeat,
     Response,
-    replace,
 )
 from minidns.plugins import file
 from minidns.plugins.setup import Site
@@ -198,17 +196,6 @@ async def test_zone_is_handed_out_for_transfers() -> None:
     assert [records[0].rtype, records[-1].rtype] == [rdata.SOA, rdata.SOA]
     assert NS_LINE in texts(records)
     assert transfer("example.net.") is None
-
-
-async def test_notify_is_met_with_silence(caplog: pytest.LogCaptureFixture) -> None:
-    handler, _, _ = served()
-    caplog.set_level(logging.INFO)
-    notify = replace(query("example.org", "SOA"), flags=4 << 11)
-    with pytest.raises(Dropped):
-        await handler(notify)
-    assert caplog.records[0].message == (
-        "Dropping notify from 192.0.2.53 for example.org."
-    )
 
 
 async def test_one_file_for_several_zones() -> None:

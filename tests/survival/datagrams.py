@@ -25,6 +25,8 @@ from tests.survival.world import GOOD, OUTSIDE
 
 DROP = "nothing"
 HEADER = "FORMERR, 12 bytes"
+QUESTION = "FORMERR and the question"
+"""What is longer than 512 bytes, of which CoreDNS reads the question."""
 WITH_OPT = "FORMERR and an OPT, 23 bytes"
 NOT_IMPLEMENTED = "NOTIMP, 12 bytes"
 BAD_VERSION = "BADVERS"
@@ -36,6 +38,7 @@ ANSWER = "an answer"
 
 RCODES = {
     HEADER: "FORMERR",
+    QUESTION: "FORMERR",
     WITH_OPT: "FORMERR",
     NOT_IMPLEMENTED: "NOTIMP",
     BAD_VERSION: "BADVERS",
@@ -46,7 +49,9 @@ RCODES = {
     ANSWER: "NOERROR",
 }
 LENGTHS = {HEADER: 12, NOT_IMPLEMENTED: 12, WITH_OPT: 23}
-ERRORS = frozenset((HEADER, WITH_OPT, NOT_IMPLEMENTED, BAD_VERSION, BAD_KEY, REFUSED))
+ERRORS = frozenset(
+    (HEADER, QUESTION, WITH_OPT, NOT_IMPLEMENTED, BAD_VERSION, BAD_KEY, REFUSED)
+)
 """Kinds that are never longer than the query, and have no data."""
 
 
@@ -103,8 +108,8 @@ def _headers() -> Iterator[Row]:
         yield Row(number, f"opcode {opcode}", wire, NOT_IMPLEMENTED)
     notify = asked(flags=4 << 11)
     yield Row(
-        "U20", "opcode NOTIFY", notify, ANSWER,
-        "CoreDNS answers it like a query, and file and forward depend on it",
+        "U20", "opcode NOTIFY", notify, NOT_IMPLEMENTED,
+        "CoreDNS answers it like a query",
     )  # fmt: skip
     for number, opcode in (("U22", 6), ("U23", 15)):
         wire = asked(flags=opcode << 11)
@@ -138,7 +143,7 @@ def _names() -> Iterator[Row]:
     chain = b"".join((0xC000 | 14 + 2 * n).to_bytes(2) for n in range(200))
     yield row("U39", "200 forward pointers", chain)
     back = b"\0" + b"".join((0xC000 | 46 + 2 * n).to_bytes(2) for n in range(300))
-    yield Row("U40", "300 hops back", header(ar=1) + question() + back, HEADER)
+    yield Row("U40", "300 hops back", header(ar=1) + question() + back, QUESTION)
     cut = names.to_wire(GOOD)[:-1]
     yield Row("U41", "no root", header() + cut, HEADER)
     yield Row("U42", "label past the end", header() + b"\x3fabc", HEADER)
@@ -173,8 +178,8 @@ def _edns() -> Iterator[Row]:
     yield Row("U59", "DO", with_opt(ttl=0x8000), ANSWER)
     yield Row("U60", "an extended rcode", with_opt(ttl=0xFF000000), ANSWER)
     yield Row("U61", "an unknown option", with_opt(option(65001, b"x")), ANSWER)
-    yield Row("U62a", "200 options", with_opt(option(65001) * 200), HEADER)
-    yield Row("U62b", "12,000 options", with_opt(option(65001) * 12000), HEADER)
+    yield Row("U62a", "200 options", with_opt(option(65001) * 200), QUESTION)
+    yield Row("U62b", "12,000 options", with_opt(option(65001) * 12000), QUESTION)
     for number, size in (("U63a", 7), ("U63b", 12), ("U63c", 41)):
         wire = with_opt(option(10, bytes(size)))
         yield Row(number, f"a cookie of {size} bytes", wire, WITH_OPT)
@@ -280,8 +285,8 @@ def _flags() -> Iterator[Row]:
 
 def _sizes() -> Iterator[Row]:
     padded = partial(option, 12)
-    yield Row("U107", "4,096 bytes, padded", with_opt(padded(bytes(4040))), HEADER)
-    yield Row("U108", "60,000 bytes, padded", with_opt(padded(bytes(59944))), HEADER)
+    yield Row("U107", "4,096 bytes, padded", with_opt(padded(bytes(4040))), QUESTION)
+    yield Row("U108", "60,000 bytes, padded", with_opt(padded(bytes(59944))), QUESTION)
     yield Row("U109", "1,000 records", header(ar=1000) + question() + record() * 1000, HEADER)  # fmt: skip
     deep = labels(*[b"a"] * 126)
     many = record(b"\xc0\x0c") * 3900

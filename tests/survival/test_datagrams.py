@@ -20,6 +20,7 @@ from tests.survival.datagrams import (
     ERRORS,
     LENGTHS,
     NODATA,
+    QUESTION,
     RCODES,
     Row,
     rows,
@@ -63,6 +64,9 @@ def test_what_comes_back(row: Row, seen: dict[str, Outcome]) -> None:
     assert message.flags & dns.flags.QR
     assert dns.rcode.to_text(message.rcode()) == RCODES[row.kind]
     assert len(reply) == LENGTHS.get(row.kind, len(reply))
+    if row.kind == QUESTION:
+        assert message.question
+        assert reply[12:] == row.wire[12 : len(reply)]
     assert message.had_tsig == (row.kind == BAD_KEY)
     if row.kind in ERRORS:
         assert len(reply) <= len(row.wire)
@@ -72,7 +76,7 @@ def test_what_comes_back(row: Row, seen: dict[str, Outcome]) -> None:
         assert message.authority
     if row.kind == ANSWER:
         assert message.answer
-    if row.kind not in LENGTHS and row.kind != BAD_KEY:
+    if row.kind not in (*LENGTHS, BAD_KEY, QUESTION):
         check_echoes(row.wire, reply, message)
 
 

@@ -14,6 +14,7 @@ import dns.message
 import dns.rcode
 import pytest
 
+from minidns.net.clients import GRACE_S
 from minidns.net.connection import (
     FIRST_S,
     FRAME_S,
@@ -80,23 +81,30 @@ def closed_after(seconds: float, play: Play, replies: int = 0) -> Row:
     return Row(play, replies, seconds - 0.5, seconds + SLACK_S)
 
 
+def sending_all(data: bytes) -> Play:
+    """Send messages of which one is answered."""
+
+    async def play(port: int) -> Ended:
+        async with connected(port) as client:
+            await client.send(data)
+            return await client.replies(1)
+
+    return play
+
+
 ROWS = {
-    "T01-length-0": Row(sending(b"\0\0")),
-    "T02-length-0-then-a-good-query": Row(sending(b"\0\0" + frame(GOOD))),
-    "T03a-length-1": Row(sending(b"\0\1x")),
-    "T03b-length-11": Row(sending(frame(bytes(11)))),
-    "T04a-length-65535": Row(sending(b"\xff\xff" + bytes(20))),
+    "T01-length-0": closed_after(IDLE_S, sending(b"\0\0")),
+    "T02-length-0-then-a-good-query": answered(sending_all(b"\0\0" + frame(GOOD)), 1),
+    "T03a-length-1": answered(sending_all(b"\0\1x" + frame(GOOD)), 1),
+    "T03b-length-11": answered(sending_all(frame(bytes(11)) + frame(GOOD)), 1),
+    "T04a-length-65535": closed_after(FRAME_S, sending(b"\xff\xff" + bytes(20))),
     "T04b-longest-length": closed_after(
         FRAME_S, sending(MAX_FRAME.to_bytes(2) + bytes(20))
     ),
     "T05-half-a-length-then-fin": Row(sending(b"\0", eof=True)),
-    "T06-garbage-then-a-good-query": Row(
-        sending(frame(bytes(12)) + frame(GOOD)), replies=1
-    ),
-    "T07-a-response": Row(sending(frame(RESPONSE))),
-    "T08-http": Row(
-        sending(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"), at_most_s=FRAME_S + SLACK_S
-    ),
+    "T06-garbage-then-a-good-query": answered(asking(bytes(12), GOOD), 2),
+    "T07-a-response": answered(sending_all(frame(RESPONSE) + frame(GOOD)), 1),
+    "T08-http": closed_after(FRAME_S, sending(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")),
     "T09-tls": closed_after(FRAME_S, sending(HELLO)),
     "T10-two-in-one-segment": answered(asking(GOOD, GOOD), 2),
     "T11a-200-pipelined": answered(asking(*[GOOD] * 200), 200),
@@ -152,7 +160,7 @@ def test_how_it_ends(name: str, played: dict[str, Ended]) -> None:
     assert row.at_least_s <= ended.seconds <= row.at_most_s
     for reply in ended.replies:
         message = dns.message.from_wire(reply)
-        if name.startswith("T06"):
+        if name.startswith("T06") and reply is ended.replies[0]:
             assert len(reply) == 12
             assert message.rcode() == dns.rcode.FORMERR
         else:
@@ -216,7 +224,10 @@ async def test_T19_five_hundred_from_one_address(
     async with contextlib.AsyncExitStack() as stack:
         await idle(stack, server.port, "127.7.1.1", 500)
         assert await is_answered(server.port, "127.7.1.1") < SLACK_S
-        assert server.connections() <= MAX_PER_CLIENT + 10
+        deadline = time.monotonic() + GRACE_S + SLACK_S
+        while server.connections() > MAX_PER_CLIENT + 10:
+            assert time.monotonic() < deadline
+            assert await is_answered(server.port) < SLACK_S
 
 
 async def test_T21_coming_and_going(server: Server, played: dict[str, Ended]) -> None:
