@@ -106,6 +106,7 @@ def upstream() -> Iterator[int]:
             for task in asyncio.all_tasks() - {asyncio.current_task()}:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+            await asyncio.sleep(0)  # what they closed ends in the loop's next turn
 
         datagrams, streams = run(loop, start())
         try:
@@ -136,7 +137,7 @@ class _Upstream(asyncio.DatagramProtocol):
 
 
 async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(EOFError, OSError):
+    with contextlib.closing(writer), contextlib.suppress(EOFError, OSError):
         while True:
             size = int.from_bytes(await reader.readexactly(2))
             wire = await reader.readexactly(size)
@@ -145,7 +146,6 @@ async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
                 await asyncio.sleep(wait_s)
                 reply = reply_to(wire)
                 writer.write(len(reply).to_bytes(2) + reply)
-    writer.close()
 
 
 def _wait_s(wire: bytes) -> float | None:
