@@ -91,6 +91,15 @@ def rcode_name(rcode: int) -> str:
     return _RCODE_NAMES.get(rcode) or f"RCODE{rcode}"
 
 
+def rcode_label(rcode: int) -> str:
+    """Return what metrics call a response code: ``other`` where there is no mnemonic.
+
+    unlike CoreDNS: an upstream has 4,096 codes to choose from (RFC 6891 6.1.3), and
+    each would be a series in every family.
+    """
+    return _RCODE_NAMES.get(int(rcode), "other")
+
+
 # Layout: what the RDATA of a type consists of, as far as needed to find its names.
 # A number is that many bytes, "n" a name, "s" a character-string, "*" the rest.
 Part: TypeAlias = int | str

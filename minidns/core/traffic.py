@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from minidns.core.metrics import SIZE_BUCKETS, TIME_BUCKETS, Labels, Metrics
 from minidns.core.model import Query, Response, Tally, replace
-from minidns.core.rdata import TYPES, rcode_name
+from minidns.core.rdata import TYPES, rcode_label
 from minidns.core.wire import encode_query, response_size
 
 DROPPED = "dropped"
@@ -25,7 +25,7 @@ _TYPE_LABELS = {TYPES[name]: name for name in _SHOWN.split()}
 """Types with a label of their own; a stranger must not make labels at will."""
 
 
-_Kind: TypeAlias = tuple[str, str, str, bool, str, int, str, bool]
+_Kind: TypeAlias = tuple[str, str, str, bool, str, str, str, bool]
 """Server, zone, protocol, whether IPv6, type, rcode, plugin, whether DO."""
 
 
@@ -122,7 +122,7 @@ class Traffic:
             query.transport,
             ":" in query.peer[0],
             _TYPE_LABELS.get(query.question.qtype, "other"),
-            int(rcode),  # an enum's hash is made by Python code
+            rcode_label(rcode),
             plugin,
             opt is not None and opt.do,
         )
@@ -134,7 +134,7 @@ class Traffic:
         family = "2" if ipv6 else "1"
         counters = [
             (self._requests.values, (*place, proto, family, qtype)),
-            (self._responses.values, (*place, rcode_name(rcode), plugin)),
+            (self._responses.values, (*place, rcode, plugin)),
         ]
         if do:
             counters.append((self._do.values, place))

@@ -14,6 +14,7 @@ import os
 import ssl
 import sys
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -160,6 +161,14 @@ class _Families:
             self.durations.observe((method, host), duration_s)
 
 
+def _code(status: int) -> str:
+    """Return the label of an HTTP status: ``other`` where it is none that is known."""
+    return str(status) if status in _STATUSES else "other"
+
+
+_STATUSES = frozenset(HTTPStatus)
+
+
 class Connection:
     """A pool of HTTP connections to one API server, with its credentials."""
 
@@ -277,7 +286,7 @@ class Connection:
         started, code = monotonic(), "<error>"
         try:
             response = await client.send(*request)
-            code = str(response.status)
+            code = _code(response.status)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             tls = isinstance(error, aiohttp.ClientSSLError | ssl.SSLError)
             kind = _TlsError if tls else ApiError

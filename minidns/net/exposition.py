@@ -4,6 +4,7 @@ The only importer of prometheus_client; it writes the formats and reads the proc
 own figures, and holds no count of ours.
 """
 
+import asyncio
 import os
 from collections.abc import Collection, Iterator
 from functools import partial
@@ -14,6 +15,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 from minidns.core.metrics import Family, Histogram, Metrics
 from minidns.net.endpoint import HttpReply
@@ -21,68 +23,109 @@ from minidns.net.endpoint import HttpReply
 _NETSTAT = Path("/proc/self/net/netstat")
 
 
+_SLICE = 100
+"""Samples that are written without a break, which takes 1 ms: queries are answered in
+between, however many series there are."""
+
+
+class _One(CollectorRegistry):
+    """A registry of one metric: the encoders of prometheus_client take no less."""
+
+    def __init__(self, metric: Metric) -> None:
+        super().__init__(auto_describe=False)
+        self._metric = metric
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metric."""
+        yield self._metric
+
+
 class Exposition:
     """The page that is scraped."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self._counts = _Counts(metrics)
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(self._counts)
-        self._registry.register(_Network())
-        self._registry.register(_Processes(metrics.workers))
-
-    def page(self, accept: str) -> HttpReply:
-        """Return all numbers in the best format that ``accept`` names."""
-        encode, content_type = choose_encoder(accept)
-        self._counts.whole = "" if content_type.startswith("text/plain") else ".0"
-        return HttpReply(encode(self._registry), content_type=content_type)
-
-
-class _Counts(Collector):
-    """Ours, in the form of prometheus_client."""
-
-    def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self.whole = ""
-        """What follows a whole number in ``le``: OpenMetrics has 100.0 for 100."""
+        self._collectors = (_Network(), _Processes(metrics.workers))
 
-    def collect(self) -> Iterator[Metric]:
-        """Yield every family that has a number."""
+    async def page(self, accept: str) -> HttpReply:
+        """Return all numbers in the best format that ``accept`` names.
+
+        It is written in slices, in turns with whatever else the loop has to do.
+        """
+        encode, content_type = choose_encoder(accept)
+        # in OpenMetrics, the bound of a bucket has a fraction: 100.0 for 100
+        fraction = "" if content_type.startswith("text/plain") else ".0"
+        parts: list[bytes] = []
+        shown = ""
+        for metric in self._slices(fraction):
+            text = encode(_One(metric)).removesuffix(_END)
+            parts.append(_headless(text) if metric.name == shown else text)
+            shown = metric.name
+            await asyncio.sleep(0)
+        if fraction:
+            parts.append(_END)
+        return HttpReply(b"".join(parts), content_type=content_type)
+
+    def _slices(self, fraction: str) -> Iterator[Metric]:
+        """Yield every family that has a number, in one or more parts."""
         for family in self._metrics.families():
-            name = family.name
-            if family.kind == "counter":
-                name = name.removesuffix("_total")
-            metric = Metric(name, family.help, family.kind)
-            self._fill(metric, family)
-            if metric.samples:  # as with CoreDNS, no family without a number
-                yield metric
+            samples: list[Sample] = []
+            for series in _series(family, fraction):
+                samples += series
+                if len(samples) >= _SLICE:
+                    yield _metric(family, samples)
+                    samples = []
+            if samples:
+                yield _metric(family, samples)
+        for collector in self._collectors:
+            yield from collector.collect()
 
-    def _fill(self, metric: Metric, family: Family) -> None:
-        if isinstance(family, Histogram):
-            for values, cells in family.values.items():
-                labels = dict(zip(family.labels, values, strict=True))
-                self._fill_histogram(metric, family, labels, cells)
-            return
-        for values, number in family.totals().items():
+
+_END = b"# EOF\n"
+"""What ends a page of OpenMetrics."""
+
+
+def _headless(text: bytes) -> bytes:
+    """Return ``text`` without the comments before its first sample."""
+    while text.startswith(b"#"):
+        text = text.partition(b"\n")[2]
+    return text
+
+
+def _metric(family: Family, samples: list[Sample]) -> Metric:
+    name = family.name
+    if family.kind == "counter":
+        name = name.removesuffix("_total")
+    metric = Metric(name, family.help, family.kind)
+    metric.samples = samples
+    return metric
+
+
+def _series(family: Family, fraction: str) -> Iterator[list[Sample]]:
+    """Yield the samples of each series; new series may come in between."""
+    if isinstance(family, Histogram):
+        for values, cells in list(family.values.items()):
             labels = dict(zip(family.labels, values, strict=True))
-            metric.add_sample(family.name, labels, number)
+            yield list(_distribution(family, labels, cells, fraction))
+        return
+    for values, number in list(family.totals().items()):
+        labels = dict(zip(family.labels, values, strict=True))
+        yield [Sample(family.name, labels, number)]
 
-    def _fill_histogram(
-        self,
-        metric: Metric,
-        family: Histogram,
-        labels: dict[str, str],
-        cells: list[float],
-    ) -> None:
-        *counts, total = cells
-        bounds = [*map(self._bound, family.bounds), "+Inf"]
-        for le, count in zip(bounds, accumulate(counts), strict=True):
-            metric.add_sample(f"{family.name}_bucket", labels | {"le": le}, count)
-        metric.add_sample(f"{family.name}_count", labels, sum(counts))
-        metric.add_sample(f"{family.name}_sum", labels, total)
 
-    def _bound(self, bound: float) -> str:
-        return f"{bound:.0f}{self.whole}" if bound == int(bound) else repr(bound)
+def _distribution(
+    family: Histogram, labels: dict[str, str], cells: list[float], fraction: str
+) -> Iterator[Sample]:
+    *counts, total = cells
+    bounds = [_bound(each, fraction) for each in family.bounds]
+    for le, count in zip((*bounds, "+Inf"), accumulate(counts), strict=True):
+        yield Sample(f"{family.name}_bucket", labels | {"le": le}, count)
+    yield Sample(f"{family.name}_count", labels, sum(counts))
+    yield Sample(f"{family.name}_sum", labels, total)
+
+
+def _bound(bound: float, fraction: str) -> str:
+    return f"{bound:.0f}{fraction}" if bound == int(bound) else repr(bound)
 
 
 class _Processes(Collector):

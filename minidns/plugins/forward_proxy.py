@@ -7,7 +7,7 @@ from secrets import randbits
 
 from minidns.core.metrics import TIME_BUCKETS
 from minidns.core.model import AD, CD, RD, TC, Opt, Query, Question, Source
-from minidns.core.rdata import NS, rcode_name
+from minidns.core.rdata import NS, rcode_label
 from minidns.core.relay import REFUSES_EDNS, Asked, without_hop_by_hop
 from minidns.core.reply import Reply
 from minidns.core.wire import encode_query
@@ -37,7 +37,7 @@ class Proxy:
             transport: upstream._replace(transport=transport)
             for transport in ("udp", "tcp", "tls")
         }
-        self._cells: dict[int, list[float]] = {}
+        self._cells: dict[str, list[float]] = {}
         self._options = options
         self._exchange, self._now = site.edges.exchange, site.edges.now
         self._health = Health(
@@ -141,15 +141,15 @@ class Proxy:
 
     def _observe(self, rcode: int, started: float) -> None:
         """Count a reply to what was asked at ``started``."""
-        cells = self._cells.get(rcode) or self._cells_of(rcode)
+        label = rcode_label(rcode)
+        cells = self._cells.get(label) or self._cells_of(label)
         seconds = self._now() - started
         cells[bisect_left(TIME_BUCKETS, seconds)] += 1
         cells[-1] += seconds
 
-    def _cells_of(self, rcode: int) -> list[float]:
-        shown = rcode_name(rcode).removeprefix("RCODE")
-        labels = ("forward", str(self.upstream), shown)
-        cells = self._cells[rcode] = self._seconds.cells(labels)
+    def _cells_of(self, label: str) -> list[float]:
+        labels = ("forward", str(self.upstream), label)
+        cells = self._cells[label] = self._seconds.cells(labels)
         return cells
 
     async def _check(self) -> bool:

@@ -123,8 +123,8 @@ def _page(metrics: Metrics) -> HttpHandler:
 
         return Exposition(metrics)
 
-    def page(query: Mapping[str, str], headers: Mapping[str, str]) -> HttpReply:
-        return exposition().page(headers.get("Accept", ""))
+    async def page(query: Mapping[str, str], headers: Mapping[str, str]) -> HttpReply:
+        return await exposition().page(headers.get("Accept", ""))
 
     return page
 

@@ -1,3 +1,4 @@
+import asyncio
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from minidns.core.metrics import SIZE_BUCKETS, TIME_BUCKETS, Metrics
-from minidns.net.exposition import Exposition
+from minidns.net.exposition import _SLICE, Exposition
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 PROMETHEUS = (
@@ -43,8 +44,8 @@ def numbers(text: str) -> dict[tuple[str, str], float]:
     }
 
 
-def test_text(metrics: Metrics) -> None:
-    reply = Exposition(metrics).page("")
+async def test_text(metrics: Metrics) -> None:
+    reply = await Exposition(metrics).page("")
     assert reply.content_type == "text/plain; version=0.0.4; charset=utf-8"
     got = numbers(reply.body.decode())
     assert got["coredns_panics_total", ""] == 0
@@ -61,8 +62,8 @@ def test_text(metrics: Metrics) -> None:
     assert got["coredns_bytes_bucket", "64000"] == 1
 
 
-def test_types_in_text(metrics: Metrics) -> None:
-    lines = Exposition(metrics).page("").body.decode().splitlines()
+async def test_types_in_text(metrics: Metrics) -> None:
+    lines = (await Exposition(metrics).page("")).body.decode().splitlines()
     for line in (
         "# TYPE coredns_panics_total counter",
         "# TYPE coredns_dns_requests_total counter",
@@ -72,13 +73,13 @@ def test_types_in_text(metrics: Metrics) -> None:
         assert line in lines
 
 
-def test_families_without_a_number_are_left_out(metrics: Metrics) -> None:
-    assert b"coredns_never" not in Exposition(metrics).page("").body
+async def test_families_without_a_number_are_left_out(metrics: Metrics) -> None:
+    assert b"coredns_never" not in (await Exposition(metrics).page("")).body
 
 
 @pytest.mark.parametrize("accept", [OPENMETRICS, PROMETHEUS])
-def test_openmetrics_by_negotiation(metrics: Metrics, accept: str) -> None:
-    reply = Exposition(metrics).page(accept)
+async def test_openmetrics_by_negotiation(metrics: Metrics, accept: str) -> None:
+    reply = await Exposition(metrics).page(accept)
     assert reply.content_type.startswith("application/openmetrics-text; version=1.0.0")
     text = reply.body.decode()
     assert text.endswith("# EOF\n")
@@ -89,11 +90,11 @@ def test_openmetrics_by_negotiation(metrics: Metrics, accept: str) -> None:
     assert "511.0" in les
 
 
-def test_the_form_is_chosen_at_every_scrape(metrics: Metrics) -> None:
+async def test_the_form_is_chosen_at_every_scrape(metrics: Metrics) -> None:
     exposition = Exposition(metrics)
-    exposition.page(OPENMETRICS)
+    await exposition.page(OPENMETRICS)
     assert ("coredns_bytes_bucket", "511") in numbers(
-        exposition.page("text/plain").body.decode()
+        (await exposition.page("text/plain")).body.decode()
     )
 
 
@@ -110,46 +111,50 @@ PROCESS = (
 
 
 @pytest.mark.parametrize("name", PROCESS)
-def test_figures_of_the_process(metrics: Metrics, name: str) -> None:
-    got = numbers(Exposition(metrics).page("").body.decode())
+async def test_figures_of_the_process(metrics: Metrics, name: str) -> None:
+    got = numbers((await Exposition(metrics).page("")).body.decode())
     assert (name, "") in got
 
 
-def test_derived_numbers_are_brought_up_to_date(metrics: Metrics) -> None:
+async def test_derived_numbers_are_brought_up_to_date(metrics: Metrics) -> None:
     panics = metrics.counter("coredns_panics_total", "")
     metrics.before_scrape.append(panics.inc)
     exposition = Exposition(metrics)
-    exposition.page("")
-    got = numbers(exposition.page("").body.decode())
+    await exposition.page("")
+    got = numbers((await exposition.page("")).body.decode())
     assert got["coredns_panics_total", ""] == 2
 
 
 @pytest.mark.parametrize("accept", ["", OPENMETRICS])
-def test_H07_hostile_label_values(accept: str) -> None:
+async def test_H07_hostile_label_values(accept: str) -> None:
     metrics = Metrics()
     value = 'a"b\\c\nd{},=\u20ac'
     metrics.counter("coredns_x_total", "X.", ("zone",)).inc((value,))
-    text = Exposition(metrics).page(accept).body.decode()
+    text = (await Exposition(metrics).page(accept)).body.decode()
     read = read_openmetrics if accept else read_text
     families = {each.name: each for each in read(text)}
     assert families["coredns_x"].samples[0].labels == {"zone": value}
 
 
-def test_figures_of_workers_are_added_to_ours(metrics: Metrics) -> None:
+async def test_figures_of_workers_are_added_to_ours(metrics: Metrics) -> None:
     added = ("process_resident_memory_bytes", "process_open_fds")
     own = ("process_start_time_seconds", "process_max_fds")
     exposition = Exposition(metrics)
-    before = numbers(exposition.page("").body.decode())
-    with subprocess.Popen(
-        [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()"],
+    before = numbers((await exposition.page("")).body.decode())
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-c", "import sys; print(flush=True); sys.stdin.read()"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-    ) as worker:
-        assert worker.stdout is not None
-        worker.stdout.readline()  # it is there, with all its memory
-        metrics.workers.add(worker.pid)
-        during = numbers(exposition.page("").body.decode())
-    after = numbers(exposition.page("").body.decode())  # one that is no more
+    )
+    assert worker.stdout is not None
+    await worker.stdout.readline()  # it is there, with all its memory
+    metrics.workers.add(worker.pid)
+    during = numbers((await exposition.page("")).body.decode())
+    assert worker.stdin is not None
+    worker.stdin.close()
+    await worker.wait()
+    after = numbers((await exposition.page("")).body.decode())  # one that is no more
     for name in added:
         assert during[name, ""] > before[name, ""]
         assert after[name, ""] < during[name, ""]
@@ -159,10 +164,62 @@ def test_figures_of_workers_are_added_to_ours(metrics: Metrics) -> None:
     assert before[cpu, ""] <= during[cpu, ""] <= after[cpu, ""]
 
 
-def test_gauges_that_only_workers_have(metrics: Metrics) -> None:
+async def test_gauges_that_only_workers_have(metrics: Metrics) -> None:
     entries = metrics.gauge("coredns_cache_entries", "Entries.", ("type",))
-    assert b"coredns_cache_entries" not in Exposition(metrics).page("").body
+    assert b"coredns_cache_entries" not in (await Exposition(metrics).page("")).body
     entries.elsewhere[1] = {("success",): 2}
     entries.elsewhere[2] = {("success",): 3}
-    got = numbers(Exposition(metrics).page("").body.decode())
+    got = numbers((await Exposition(metrics).page("")).body.decode())
     assert got["coredns_cache_entries", ""] == 5
+
+
+MANY = 10_000
+
+
+def many(kind: str) -> Metrics:
+    """Return metrics with so many series in one family."""
+    metrics = Metrics()
+    for number in range(MANY):
+        labels = (str(number),)
+        if kind == "histogram":
+            metrics.histogram("x_seconds", "X.", ("n",), (0.1,)).observe(labels, number)
+        else:
+            metrics.counter("x_total", "X.", ("n",)).inc(labels, number)
+    return metrics
+
+
+@pytest.mark.parametrize("accept", ["", OPENMETRICS], ids=["text", "openmetrics"])
+@pytest.mark.parametrize("kind", ["counter", "histogram"])
+async def test_others_have_their_turn_while_a_long_page_is_written(
+    kind: str, accept: str
+) -> None:
+    metrics = many(kind)
+    turns = 0
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        asyncio.get_running_loop().call_soon(turn)
+
+    turn()
+    body = (await Exposition(metrics).page(accept)).body
+    assert turns > body.count(b"\nx_") / (2 * _SLICE)
+    read = read_openmetrics if accept else read_text
+    families = [each for each in read(body.decode()) if each.name.startswith("x")]
+    (family,) = families  # one header, however many slices
+    assert family.type == kind
+    name = "x_seconds_sum" if kind == "histogram" else "x_total"
+    numbers = [each.value for each in family.samples if each.name == name]
+    assert numbers == list(range(MANY))
+
+
+async def test_series_that_come_while_a_page_is_written_do_no_harm() -> None:
+    metrics = many("counter")
+    counter = metrics.counter("x_total", "X.", ("n",))
+    writing = asyncio.ensure_future(Exposition(metrics).page(""))
+    number = MANY
+    while not writing.done():
+        counter.inc((str(number := number + 1),))
+        metrics.counter(f"y{number}_total", "Y.").inc()
+        await asyncio.sleep(0)
+    assert writing.result().body.count(b"\nx_total{") >= MANY

@@ -1,6 +1,6 @@
 import logging
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar, cast
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -21,6 +21,8 @@ from minidns.plugins import prometheus
 from minidns.plugins.setup import HttpReply, Site
 from tests.world import InstanceAlone, World, always, chain, directives, plugin, query
 
+T = TypeVar("T")
+
 ANSWER = Response(answer=(RRset("a.example.org.", A, 30, (a("192.0.2.1"),)),))
 STOCK = ("prometheus", "errors", "cache", "forward")
 
@@ -40,7 +42,17 @@ def endpoints(site: Site) -> list[tuple[str, str]]:
 def scrape(site: Site, accept: str = "") -> HttpReply:
     assert isinstance(site.instance, InstanceAlone)
     (handler,) = site.instance.endpoints.values()
-    return cast(HttpReply, handler({}, {"Accept": accept} if accept else {}))
+    page = handler({}, {"Accept": accept} if accept else {})
+    return done(cast(Coroutine[Any, Any, HttpReply], page))
+
+
+def done(work: Coroutine[Any, Any, T]) -> T:
+    """Return the result of ``work``, which waits for nothing but its turn."""
+    while True:
+        try:
+            work.send(None)
+        except StopIteration as end:
+            return cast(T, end.value)
 
 
 def numbers(site: Site) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
