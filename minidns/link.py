@@ -53,7 +53,7 @@ class Serving(Struct, tag=True, frozen=True):
 
 
 class Counted(Struct, tag=True, frozen=True):
-    """From a worker, every second: what it counted, if anything."""
+    """From a worker, twice a second, as its heartbeat: what it counted, if anything."""
 
     news: tuple[Growth, ...]
 

@@ -44,7 +44,7 @@ log = logging.getLogger("minidns")
 
 GRACE_S = 5.0
 """Seconds that queries under way get at the end (CoreDNS)."""
-TELL_EVERY_S = 1.0
+TELL_EVERY_S = 0.5
 """What is lost of the counts when a worker is killed."""
 PATIENCE_S = 30.0
 """How long to wait for the cluster; the main process answers in our place."""

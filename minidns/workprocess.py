@@ -28,8 +28,13 @@ from minidns.link import (
 
 GRACE_S = 5.0
 """Seconds that queries under way get when their sockets close (CoreDNS)."""
-SILENCE_S = 30.0
-"""A worker says something every second; after so many without a word it is killed."""
+SILENCE_S = 2.0
+"""A worker that answers sends a heartbeat twice a second; after so many seconds without
+one it is killed, and the main process answers what waits in its sockets."""
+START_S = 30.0
+"""The same before it answers: it has a whole cluster to read."""
+LATE_S = 0.5
+"""If the main process itself wakes so much too late, silence proves nothing."""
 LINGER_S = 1.0
 """From its last word to its end."""
 _FLAGS = [
@@ -74,7 +79,7 @@ class WorkProcess:
     async def start(
         cls, work: Work, desk: Desk, metrics: Metrics, silence_s: float = SILENCE_S
     ) -> Self:
-        """Start a process on ``work``; it is killed when it says nothing for so long.
+        """Start a process on ``work``; it is killed when it answers, and hangs so long.
 
         Raises:
             OSError: the machine does not give one.
@@ -116,18 +121,38 @@ class WorkProcess:
     async def _live(self, work: Work) -> None:
         """Give it its work, and hear it to its end."""
         try:
-            async with asyncio.timeout(self._silence_s):
+            async with asyncio.timeout(START_S):
                 await self._say(work)
             while True:
-                async with asyncio.timeout(self._silence_s):
-                    message = await self._link.receive()
-                self._hear(message)
+                self._hear(await self._next_message())
         except TimeoutError:
-            self.why = f"it said nothing for {self._silence_s:g} s"
             self._kill()
         except (EOFError, OSError, DecodeError):
             pass  # it has ended, or is about to
         await self._bury()
+
+    async def _next_message(self) -> FromWorker:
+        """Return what the worker sends next.
+
+        Raises:
+            TimeoutError: it is silent for too long: stopped, or hung.
+            EOFError, OSError, DecodeError: it has ended, or is about to.
+
+        """
+        clock = asyncio.get_running_loop().time
+        receiving = asyncio.create_task(self._link.receive())
+        try:
+            while True:
+                limit_s = self._silence_s if self.serving.is_set() else START_S
+                due = clock() + limit_s
+                await asyncio.wait((receiving,), timeout=limit_s)
+                if receiving.done():
+                    return receiving.result()
+                if clock() < due + LATE_S:
+                    self.why = f"it said nothing for {limit_s:g} s"
+                    raise TimeoutError
+        finally:
+            receiving.cancel()
 
     def _hear(self, message: FromWorker) -> None:
         match message:

@@ -53,6 +53,23 @@ async def test_both_answer_and_what_a_dead_worker_left_is_answered(
         await until(lambda: not lives(second))
 
 
+async def test_what_waits_for_a_stopped_worker_is_answered_before_clients_give_up(
+    stand: Stand,
+) -> None:
+    async with process.minidns(*stand.args) as server:
+        first = await worker(server)
+        with crowd(stand.port) as clients:
+            async with stopped(first):
+                clients.ask(NAME)
+                mine = await clients.answers(SOME)
+                assert 0 < len(mine) < SIZE
+                # glibc asks again after 5 s
+                theirs = await clients.answers(5.0 - SOME)
+                assert len(mine) + len(theirs) == SIZE
+        await server.said(f"Worker 1 (pid {first}) ended: it said nothing for 2 s")
+        assert await worker(server, nth=2) != first
+
+
 async def test_killed_under_load_it_takes_one_batch_along(stand: Stand) -> None:
     async with process.minidns(*stand.args) as server:
         victim = await worker(server)

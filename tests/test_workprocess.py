@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -81,10 +82,23 @@ async def test_one_that_is_killed(sock: socket.socket) -> None:
 
 async def test_one_that_says_nothing_is_killed(sock: socket.socket) -> None:
     with sock:
-        worker = await start(sock, silence_s=5.0)
+        worker = await start(sock)
         await worker.serving.wait()
         os.kill(worker.pid, signal.SIGSTOP)
-        assert await over(worker) == "it said nothing for 5 s"
+        assert await over(worker) == "it said nothing for 2 s"
+
+
+async def test_one_that_is_alive_is_not_killed_after_the_main_process_was_late(
+    sock: socket.socket,
+) -> None:
+    with sock:
+        worker = await start(sock, silence_s=0.6)
+        await worker.serving.wait()
+        for _ in range(3):
+            time.sleep(1.2)  # noqa: ASYNC251  # the loop hangs: that is the point
+            await asyncio.sleep(0.1)
+        assert not worker.ended.is_set()
+        await worker.stop()
 
 
 async def test_one_that_cannot_do_its_work_says_why(
