@@ -109,8 +109,9 @@ def _summary(loaded: Loaded) -> Iterator[str]:
     yield "ok"
     for listener in loaded.routes:
         for zone in loaded.zones_of(listener):
-            chain = " > ".join(loaded.site_at(listener, zone).handlers) or "refuses all"
-            yield f"{listener} {zone} {chain}"
+            for site in loaded.sites_at(listener, zone):
+                chain = " > ".join(site.handlers) or "refuses all"
+                yield f"{listener} {zone} {chain}"
 
 
 def _show(problem: ConfigError, text: str, file: str) -> None:

@@ -1,9 +1,9 @@
 """One loaded Corefile at work: its sites, and who answers what on which listener."""
 
 import logging
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from minidns import plugins
 from minidns.core import chain
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Blocks: TypeAlias = list[tuple[Site, Handler]]
+"""Server blocks of one zone at one listener, in the order of the Corefile."""
 TRANSPORTS = ("dns", "tls")
 """Schemes of a key that minidns listens for."""
 
@@ -89,7 +91,7 @@ class Loaded:
         """From which workers learn what the API server says; None without workers."""
         self.sites: list[Site] = []
         self.routes: dict[Listener, Handler] = {}
-        self._zones: dict[Listener, dict[Name, tuple[Site, Handler]]] = {}
+        self._zones: dict[Listener, dict[Name, Blocks]] = {}
         edges = replace(edges, list_watch=self._list_watch)
         for block in corefile.blocks:
             site = Site(block, edges, metrics, self, release)
@@ -100,7 +102,7 @@ class Loaded:
         for listener, zones in self._zones.items():
             router = _router(zones)
             self.routes[listener] = router
-            for site, _ in zones.values():
+            for site in _sites(zones):
                 site.top = site.top or router
         if self.processes > 1:
             self.relay = _relay(edges)
@@ -129,9 +131,10 @@ class Loaded:
             for host in site.bound or ("",):
                 listener = Listener(key.transport, host, key.port)
                 zones = self._zones.setdefault(listener, {})
-                if key.zone in zones:
+                blocks = zones.setdefault(key.zone, [])
+                if site.view is None and any(each.view is None for each, _ in blocks):
                     raise ConfigError(f"cannot serve {key} - it is already defined")
-                zones[key.zone] = (site, handler)
+                blocks.append((site, handler))
 
     def answer(self, listener: Listener, answerer: Answerer) -> None:
         """Let this Corefile decide what ``answerer`` says, from now on."""
@@ -139,18 +142,18 @@ class Loaded:
 
     def site_of(self, listener: Listener) -> Site:
         """Return the first site of ``listener``: it has the certificate."""
-        return next(iter(self._zones[listener].values()))[0]
+        return next(_sites(self._zones[listener]))
 
-    def site_at(self, listener: Listener, zone: Name) -> Site:
-        """Return the site that answers ``zone`` at ``listener``."""
-        return self._zones[listener][zone][0]
+    def sites_at(self, listener: Listener, zone: Name) -> tuple[Site, ...]:
+        """Return the sites that answer ``zone`` at ``listener``, in their order."""
+        return tuple(site for site, _ in self._zones[listener][zone])
 
     def listeners_of(self, site: Site) -> tuple[Listener, ...]:
         """Return where ``site`` answers."""
         return tuple(
             listener
             for listener, zones in self._zones.items()
-            if any(each is site for each, _ in zones.values())
+            if any(each is site for each in _sites(zones))
         )
 
     def is_ready(self) -> bool:
@@ -227,12 +230,16 @@ def _handler(site: Site) -> Handler:
     return chain.build(configured) if configured else chain.refuse
 
 
-def _router(zones: dict[Name, tuple[Site, Handler]]) -> Handler:
+def _sites(zones: Mapping[Name, Blocks]) -> Iterator[Site]:
+    return (site for blocks in zones.values() for site, _ in blocks)
+
+
+def _router(zones: Mapping[Name, Blocks]) -> Handler:
     any_class = any(
-        name in ("chaos", "forward")
-        for site, _ in zones.values()
-        for name in site.handlers
+        name in ("chaos", "forward") for site in _sites(zones) for name in site.handlers
     )
-    return chain.route(
-        {zone: handler for zone, (_, handler) in zones.items()}, any_class=any_class
-    )
+    choices = {
+        zone: [chain.Choice(handler, site.view) for site, handler in blocks]
+        for zone, blocks in zones.items()
+    }
+    return chain.route(chain.by_zone(choices), any_class=any_class)

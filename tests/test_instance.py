@@ -28,7 +28,6 @@ OUTSIDE = {
     "/tmp/hosts/hosts": "192.0.2.11 node.microshift.example.org\n",
 }
 UNSUPPORTED = {
-    "views": "plugin/view: not supported by minidns",
     "encrypted-listeners": "https://.:443: https is not supported by minidns",
 }
 """Real ones with a plugin that minidns does not have: refused, and said so."""
@@ -123,13 +122,13 @@ def fill(instance: Loaded) -> None:
 
 
 async def ask(
-    instance: Loaded, name: str, qtype: str = "A"
+    instance: Loaded, name: str, qtype: str = "A", client: str = CLIENT
 ) -> tuple[dns.message.Message, Listener]:
     """Ask the listener with the most zones, as a client on the network would."""
     listener = max(instance.routes, key=lambda each: len(instance.zones_of(each)))
     answerer = Answerer(str(listener), instance.routes[listener])
     wire = dns.message.make_query(name, qtype).to_wire()
-    query = answerer.decode(wire, "udp", (CLIENT, 40000), ("192.0.2.7", 53))
+    query = answerer.decode(wire, "udp", (client, 40000), ("192.0.2.7", 53))
     assert query is not None
     assert not isinstance(query, bytes)
     async with asyncio.timeout(10):
@@ -199,8 +198,22 @@ async def test_a_real_corefile_answers_a_cluster_name(case: Case) -> None:
 )
 async def test_a_real_corefile_forwards_an_outside_name(case: Case) -> None:
     async with loaded(case) as instance:
-        reply, _ = await ask(instance, "www.example.net.")
+        served = {zone for each in instance.routes for zone in instance.zones_of(each)}
+        name = "www.example.net." if "." in served else f"outside.{min(served)}"
+        reply, _ = await ask(instance, name)
         assert [str(each) for each in reply.answer[0]] == ["192.0.2.80"]
+
+
+@pytest.mark.parametrize(
+    ("client", "address"), [(CLIENT, "192.0.2.30"), ("192.0.2.9", "192.0.2.80")]
+)
+async def test_the_real_corefile_with_a_view_answers_by_client(
+    client: str, address: str
+) -> None:
+    (case,) = (each for each in cases("real") if each.name == "views")
+    async with loaded(case) as instance:
+        reply, _ = await ask(instance, "www.example.org.", client=client)
+        assert [str(each) for each in reply.answer[0]] == [address]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Plugins into one Handler, and names to the block whose Handler answers them."""
 
 from collections.abc import Awaitable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from minidns.core import names
 from minidns.core.model import (
@@ -25,6 +26,27 @@ class Unserved(DnsError):
         super().__init__(rcode=Rcode.REFUSED)
 
 
+class Viewer(Protocol):
+    """Decides which queries a server block is for (plugin *view*)."""
+
+    @property
+    def name(self) -> str:
+        """The view's name."""
+        ...
+
+    def __call__(self, query: Query) -> bool:
+        """Return whether the block is to answer ``query``."""
+        ...
+
+
+class Choice(NamedTuple):
+    """The handler of one of the server blocks of a zone, and which queries it gets."""
+
+    handler: Handler
+    view: Viewer | None = None
+    """None: all."""
+
+
 def build(plugins: Sequence[tuple[str, Plugin]]) -> Handler:
     """Return the handler that runs the named ``plugins``, outermost first.
 
@@ -45,6 +67,46 @@ def build(plugins: Sequence[tuple[str, Plugin]]) -> Handler:
 async def refuse(query: Query) -> Response:
     """Answer REFUSED: nobody here is responsible (a block without plugins, too)."""
     raise Unserved()
+
+
+def choose(choices: Sequence[Choice], otherwise: Handler) -> Handler:
+    """Return the handler that gives each query to the first choice that takes it.
+
+    ``otherwise`` gets what none takes. As views may look at anything of a query, what
+    was chosen by one must not be repeated to other clients.
+    """
+    if choices[0].view is None:
+        return choices[0].handler
+
+    async def chosen(query: Query) -> Response:
+        handler = otherwise
+        for each in choices:
+            name = each.view.name if each.view is not None else ""
+            if each.view is None or each.view(query):
+                handler = each.handler
+                query = query if query.view == name else replace(query, view=name)
+                break
+        response = await handler(query)
+        return replace(response, repeat=None) if response.repeat else response
+
+    return chosen
+
+
+def by_zone(blocks: Mapping[Name, Sequence[Choice]]) -> dict[Name, Handler]:
+    """Return a handler for each zone, made of the blocks in the order they stand.
+
+    A query that no block of a zone takes goes to the next shorter zone (CoreDNS).
+    """
+    handlers: dict[Name, Handler] = {}
+    for zone in sorted(blocks, key=_depth):
+        parent = names.longest(handlers, zone)
+        otherwise = refuse if parent is None else _in_zone(parent, handlers[parent])
+        handlers[zone] = choose(blocks[zone], otherwise)
+    return handlers
+
+
+def _in_zone(zone: Name, handler: Handler) -> Handler:
+    return lambda query: handler(replace(query, zone=zone))
 
 
 def route(handlers: Mapping[Name, Handler], *, any_class: bool) -> Handler:

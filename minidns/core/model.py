@@ -106,6 +106,8 @@ class Query(Struct, frozen=True):
     """Whether it was asked in these bytes before, so that a Repeat is of use."""
     alike: bool = False
     """Whether it, or a sibling, was: a Repeat with ``siblings`` is of use."""
+    view: str = ""
+    """The name of the *view* by which a server block was chosen; metrics show it."""
 
     @property
     def owner(self) -> str:

@@ -25,7 +25,7 @@ _TYPE_LABELS = {TYPES[name]: name for name in _SHOWN.split()}
 """Types with a label of their own; a stranger must not make labels at will."""
 
 
-_Kind: TypeAlias = tuple[str, str, str, bool, str, str, str, bool]
+_Kind: TypeAlias = tuple[str, str, str, str, bool, str, str, str, bool]
 """Server, zone, protocol, whether IPv6, type, rcode, plugin, whether DO."""
 
 
@@ -119,6 +119,7 @@ class Traffic:
         key = (
             query.server,
             zone,
+            query.view,
             query.transport,
             ":" in query.peer[0],
             _TYPE_LABELS.get(query.question.qtype, "other"),
@@ -129,8 +130,8 @@ class Traffic:
         return self._rows.get(key) or self._new_row(key)
 
     def _new_row(self, key: _Kind) -> Row:
-        server, zone, proto, ipv6, qtype, rcode, plugin, do = key
-        place = (server, zone, "")
+        server, zone, view, proto, ipv6, qtype, rcode, plugin, do = key
+        place = (server, zone, view)
         family = "2" if ipv6 else "1"
         counters = [
             (self._requests.values, (*place, proto, family, qtype)),

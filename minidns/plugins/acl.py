@@ -157,7 +157,7 @@ class _Acl:
         async def acl(query: Query) -> Response:
             if (denial := self.denial(query)) is not None:
                 return denial
-            labels = (query.server, "")
+            labels = (query.server, query.view)
             self._allowed.inc(labels)
             response = await next_(query)
             covering = self._covering(query.question.qname)

@@ -74,7 +74,7 @@ class Cache:
         self._zones = () if "." in zones else zones  # none: all names
         self._next = next_
         self._stores = Stores(options, cache_rules(site.release))
-        self._counts = Counts(site.metrics, zones)
+        self._counts = Counts(site.metrics, zones, site.view_name)
         self._site = site
         self._rules = cache_rules(site.release)
         self._now, self._wall = site.edges.now, site.edges.wall

@@ -8,13 +8,13 @@ from minidns.plugins.cache_entry import Kind, Stores
 
 _PLAIN = ("server", "zones", "view")
 _BY_KIND = ("server", "type", "zones", "view")
-_VIEW = ""  # the label is there in CoreDNS, and empty without a *view*
 
 
 class Counts:
     """Counts what one cache does; ``server`` is the listener a query came through."""
 
-    def __init__(self, metrics: Metrics, zones: tuple[Name, ...]) -> None:
+    def __init__(self, metrics: Metrics, zones: tuple[Name, ...], view: str) -> None:
+        self._view = view
         self._zones = ",".join(zones)
         self._tallies: dict[tuple[str, Kind | None], Tally] = {}
         self._labels: dict[str, tuple[Labels, dict[Kind, Labels]]] = {}
@@ -66,10 +66,10 @@ class Counts:
         labels = self._labels.get(server)
         if labels is None:
             by_kind: dict[Kind, Labels] = {
-                kind: (server, kind, self._zones, _VIEW)
+                kind: (server, kind, self._zones, self._view)
                 for kind in ("success", "denial")
             }
-            labels = self._labels[server] = (server, self._zones, _VIEW), by_kind
+            labels = self._labels[server] = (server, self._zones, self._view), by_kind
         return labels
 
     def hit(self, server: str, kind: Kind, times: int = 1) -> None:

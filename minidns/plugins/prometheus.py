@@ -104,7 +104,7 @@ async def _show_plugins(site: Site) -> None:
         enabled.clear()
     for server in site.servers:
         for name in site.handlers:
-            enabled.set((server, site.zones[0], "", name), 1)
+            enabled.set((server, site.zones[0], site.view_name, name), 1)
 
 
 def _enabled(metrics: Metrics) -> Gauge:

@@ -23,6 +23,7 @@ from random import Random
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from minidns.core import names
+from minidns.core.chain import Viewer
 from minidns.core.corefile import ConfigError, Corefile, Directive, Files, ServerBlock
 from minidns.core.metrics import Metrics
 from minidns.core.model import (
@@ -200,6 +201,8 @@ class Site:
     """Whether an unexpected failure ends the process instead of a query (*debug*)."""
     stacktrace: bool = False
     """Whether an unexpected failure is logged with its stack (*errors*)."""
+    view: Viewer | None = None
+    """Which queries the block is for; None: all (*view*)."""
     handlers: tuple[str, ...] = ()
     """Names of the plugins in the chain, outermost first; set once configured."""
     checks: dict[str, Callable[[], bool]] = field(default_factory=dict)
@@ -258,6 +261,11 @@ class Site:
     def server(self) -> str:
         """Label of the first listener."""
         return self.servers[0]
+
+    @property
+    def view_name(self) -> str:
+        """Label of the view in metrics; empty without a *view*."""
+        return self.view.name if self.view is not None else ""
 
     def known(self, query: Query, label: str) -> str:
         """Return what a plugin knows of ``query`` by ``label``, empty when nothing."""

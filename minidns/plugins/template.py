@@ -172,7 +172,7 @@ class Writer:
         """
         data = templating.data(query, rule, found_by, found, self._site.known)
         zone, class_name, type_name = templating.labels(query, rule)
-        labels = (query.server, zone, "", class_name, type_name)
+        labels = (query.server, zone, query.view, class_name, type_name)
         self._matches.inc(labels)
         if rule.rcode == Rcode.SERVFAIL:
             raise DnsError()
