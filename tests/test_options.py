@@ -91,7 +91,6 @@ ELSEWHERE = {
     "cancel": ["plugins/test_ignored.py"],
     "timeouts": ["plugins/test_ignored.py"],
     "multisocket": ["plugins/test_ignored.py"],
-    "view": ["test_instance.py", "plugins/test_ignored.py"],
 }
 """Test modules of a plugin that do not bear its name."""
 ROWS = [(plugin, word) for plugin, words in OPTIONS.items() for word in words.split()]

@@ -130,7 +130,7 @@ RKE2 = kubeadm()
 RKE2[2]["spec"]["selector"] = {"app.kubernetes.io/name": "minidns"}
 RKE2[3]["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/name"] = "minidns"
 BROKEN = kubeadm(".:53 {\n    bogus\n}\n")
-VIEW = kubeadm(".:53 {\n    view x {\n        expr true\n    }\n}\n")
+SIGN = kubeadm(".:53 {\n    sign db.example.org\n}\n")
 
 
 def with_dns(dns: list[Json]) -> Callable[[], Cluster]:
@@ -156,7 +156,7 @@ def with_dns(dns: list[Json]) -> Callable[[], Cluster]:
         pytest.param("", with_dns(kubeadm()[:3]), "nothing makes pods for Service kube-system/kube-dns", id="nothing-behind-it"),
         pytest.param("", with_dns([*kubeadm()[:1], *kubeadm()[2:]]), "serves without a Corefile in a ConfigMap", id="no-corefile"),
         pytest.param("", with_dns(BROKEN), "the Corefile would not be served: /etc/coredns/Corefile:2 - Error during parsing: Unknown directive 'bogus'", id="corefile-broken"),
-        pytest.param("", with_dns(VIEW), "plugin/view: not supported by minidns", id="plugin-missing"),
+        pytest.param("", with_dns(SIGN), "plugin/sign: not supported by minidns", id="plugin-missing"),
         pytest.param("--delete", cluster, "there is no kube-dns-2 in namespace kube-system: nothing to delete", id="nothing-to-delete"),
         pytest.param("--delete --name kube-dns", cluster, "Service kube-system/kube-dns was not made by minidns clone", id="delete-somebody-elses"),
     ],

@@ -25,6 +25,7 @@ UNUSUAL = {
     "nodelocaldns": ((53,), Port(8080), None, Port(9253)),
     "openshift": ((5353,), Port(8080), Port(8181), LOCAL),
     "openshift-servers": ((5353,), Port(8080), Port(8181), LOCAL),
+    "views": ((53,), None, None, None),
     "snippets-environment": ((5353,), Port(8080), None, None),
     "vcluster": ((1053,), *USUAL[1:]),
 }
@@ -36,7 +37,7 @@ def of_real(name: str) -> Needs:
     return needs.of(case.text, f"{MOUNT}/Corefile", case.files, ENVIRON)
 
 
-@pytest.mark.parametrize("name", sorted(REAL.keys() - {"views"}))
+@pytest.mark.parametrize("name", sorted(REAL))
 def test_ports_of_real_corefiles(name: str) -> None:
     found = of_real(name)
     expected = UNUSUAL.get(name, USUAL)
@@ -56,8 +57,8 @@ def test_variables_and_files_are_those_of_imports_too() -> None:
 
 
 def test_a_plugin_that_minidns_lacks_is_refused_with_its_line() -> None:
-    with pytest.raises(Refusal, match=r"Corefile:2: plugin/view: not supported"):
-        of_real("views")
+    with pytest.raises(Refusal, match=r"Corefile:2: plugin/sign: not supported"):
+        read(". {\n    sign db.example.org\n}\n")
 
 
 def read(text: str, **environ: str) -> Needs:
