@@ -26,7 +26,7 @@ _TYPE_LABELS = {TYPES[name]: name for name in _SHOWN.split()}
 
 
 _Kind: TypeAlias = tuple[str, str, str, str, bool, str, str, str, bool]
-"""Server, zone, protocol, whether IPv6, type, rcode, plugin, whether DO."""
+"""Server, zone, view, protocol, whether IPv6, type, rcode, plugin, whether DO."""
 
 
 class Row:

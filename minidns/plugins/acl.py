@@ -174,7 +174,7 @@ class _Acl:
             if action == "allow":
                 break
             if action:
-                self._counters[action].inc((query.server, zone, ""))
+                self._counters[action].inc((query.server, zone, query.view))
                 return _denied(query, action)
         return None
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from minidns import plugins
 from minidns.core import chain
 from minidns.core.configerror import ConfigError
 from minidns.core.model import (
@@ -16,7 +17,7 @@ from minidns.core.model import (
     Response,
     replace,
 )
-from minidns.core.rdata import DS
+from minidns.core.rdata import DS, MX
 from minidns.plugins import view
 from minidns.plugins.metadata import setup as setup_metadata
 from minidns.plugins.setup import Site
@@ -231,3 +232,40 @@ async def test_what_a_view_decided_is_not_repeated_to_others() -> None:
     for asked in (ASKED, BY_TCP_AND_IPV6):
         assert (await handler(asked)).repeat is None
     assert (await handler(query("www.example.net."))).repeat is not None
+
+
+async def test_metrics_have_the_name_of_the_view() -> None:
+    world = World()
+    text = """\
+example.org {
+    view ten {
+        expr incidr(client_ip(), '10.0.0.0/8')
+    }
+    prometheus
+    cache
+    acl {
+        block type MX
+    }
+    whoami
+}
+"""
+    site = world.site(text)
+    handler = chain.build(plugins.configure(site))
+    routed = chain.route(
+        chain.by_zone({"example.org.": [chain.Choice(handler, site.view)]}),
+        any_class=False,
+    )
+    await routed(ASKED)
+    await routed(replace(ASKED, question=Question(NAME, MX)))
+    value = world.metrics.value
+    place = {"server": ASKED.server, "view": "ten"}
+    assert (
+        value("coredns_acl_blocked_requests_total", place | {"zone": "example.org."})
+        == 1
+    )
+    assert value("coredns_acl_allowed_requests_total", place) == 1
+    misses = value("coredns_cache_misses_total", place | {"zones": "example.org."})
+    assert misses >= 1
+    asked = {"zone": "example.org.", "proto": "udp", "family": "1", "type": "AAAA"}
+    assert value("coredns_dns_requests_total", place | asked) == 1
+    await site.stop()
