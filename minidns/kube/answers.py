@@ -156,7 +156,9 @@ class Answers:
             zonal=self.options.zonal and not lookup.imports,
             strict=strict,
         )
-        return lookup.find(asked) if asked else Miss(False, "negative/too-long")
+        if asked is None:
+            return Miss(False, "negative/too-long")
+        return lookup.find(asked, inquiry.window)
 
     def lookup(self, zone: Name) -> Lookup:
         """Return what finds the objects of ``zone``."""
@@ -201,11 +203,13 @@ class Answers:
                 return self._followed(match, inquiry, rrset, others, chase)
             if rrset is None:
                 return Outcome("nodata/family", sources, keys)
-            return Outcome(rule, sources, keys, True, (rrset,))
+            return Outcome(rule, sources, keys, True, (rrset,), (), match.partial)
         if qtype == SRV:
-            answer, additional = service_records(match, owner, inquiry.spelled, options)
+            answer, additional, partial = service_records(
+                match, owner, inquiry.spelled, options, inquiry.window
+            )
             rule = rule if answer else "nodata/no-port"
-            return Outcome(rule, sources, keys, True, answer, additional)
+            return Outcome(rule, sources, keys, True, answer, additional, partial)
         if qtype == CNAME and (alias or record_of(groups[0].hosts[0]) is None):
             link = cname(owner, groups[0].hosts[0], options.ttl)
             return Outcome(rule, sources, keys, True, (link,) if link else ())
@@ -222,6 +226,7 @@ class Answers:
         """Return the CNAMEs that lead to something, and what they lead to."""
         chase = chase or Chase([None] * MAX_LOOKUPS)
         pieces: list[Piece] = []
+        partial = match.partial
         sources, keys = dict.fromkeys(match.sources), dict.fromkeys(match.keys)
         for host in hosts:
             link = cname(inquiry.owner, host, self.options.ttl)
@@ -232,10 +237,13 @@ class Answers:
             keys.update(dict.fromkeys(there.keys))
             if there.answer or self.options.strict:
                 pieces += [link, *there.answer]
+                partial = partial or there.partial
         if rrset:
             pieces.append(rrset)
         rule = match.rule if pieces else "nodata/leads-nowhere"
-        return Outcome(rule, tuple(sources), tuple(keys), True, tuple(pieces))
+        return Outcome(
+            rule, tuple(sources), tuple(keys), True, tuple(pieces), (), partial
+        )
 
     def _target(self, target: str, inquiry: Inquiry, chase: Chase) -> Outcome:
         """Return what stands at ``target``; nothing when it is not to be followed."""
@@ -248,7 +256,7 @@ class Answers:
         chase.left.pop()
         if not names.is_below(lower, zone):
             return Outcome("external-name/outside", answer=(Outside(lower),))
-        inner = Inquiry(lower, inquiry.qtype, zone, inquiry.spelled, target)
+        inner = replace(inquiry, name=lower, owner=target)
         return self.answer(inner, chase._replace(seen=(*chase.seen, target)))
 
 

@@ -59,7 +59,7 @@ class External:
                 return self._below_apex(labels, inquiry)
         if inquiry.qtype == PTR and (address := reversed_address(name)):
             return self._lookup.pointer(address, inquiry)
-        found = self._lookup.find(labels)
+        found = self._lookup.find(labels, inquiry.window)
         if isinstance(found, Miss):
             return missed(found)
         return self._lookup.records(found, inquiry)

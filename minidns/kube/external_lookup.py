@@ -29,6 +29,7 @@ from minidns.kube.records import (
     within,
 )
 from minidns.kube.store import Store
+from minidns.kube.window import EVERYTHING, Window
 
 
 class Rules(NamedTuple):
@@ -56,8 +57,8 @@ class ExternalLookup:
         """Return whether names of ``namespace`` are answered at all."""
         return self._lookup.exposed(namespace)
 
-    def find(self, labels: Sequence[str]) -> Match | Miss:
-        """Return what the ``labels`` left of a zone stand for."""
+    def find(self, labels: Sequence[str], window: Window = EVERYTHING) -> Match | Miss:
+        """Return what the ``labels`` left of a zone stand for; see ``Lookup.find``."""
         *left, namespace = labels
         keys: Keys = (("namespace", namespace),)
         if not self.exposed(namespace):
@@ -75,40 +76,47 @@ class ExternalLookup:
         if service is None:
             gone = Source("Service", str(key), found=False)
             return Miss(False, "negative/no-such-service", (*sources, gone), keys)
-        return self._service(
-            service, asked, (*sources, cited("Service", service)), keys
-        )
+        following = (*sources, cited("Service", service))
+        return self._service(service, asked, window, following, keys)
 
     def _service(
-        self, service: Service, asked: Asked, sources: Sources, keys: Keys
+        self,
+        service: Service,
+        asked: Asked,
+        window: Window,
+        sources: Sources,
+        keys: Keys,
     ) -> Match | Miss:
         outside, rule = service.external_ips, "external/address"
         if asked.endpoint and outside and self._options.strict:
             return Miss(False, "negative/no-such-endpoint", sources, keys)
-        groups = [Group(outside, filtered(service.ports, asked))]
+        groups, partial = [Group(outside, filtered(service.ports, asked))], False
         shows = service.headless or asked.endpoint
         if self.rules.headless and not outside and shows:
             rule = "external/endpoint"
             keys += endpoints_of(service.key)
             slices = self._store.slices_of(service.key)
-            found = self._lookup.groups(service, slices, asked)
+            found, partial = self._lookup.groups(service, slices, asked, window)
             sources += tuple(cited("EndpointSlice", each) for each, _ in found)
             groups = [group for _, group in found]
         if not any(group.hosts and group.ports for group in groups):
             return Miss(False, "negative/nothing-outside", sources, keys)
         owner = f"{service.key.name}.{service.key.namespace}."
-        return Match(rule, owner, groups, sources, keys)
+        return Match(rule, owner, groups, sources, keys, partial)
 
     def records(self, match: Match, inquiry: Inquiry) -> Outcome:
         """Return the records of ``match`` that ``inquiry`` asks for."""
         answer: tuple[Piece, ...] = ()
         additional: tuple[RRset, ...] = ()
+        partial = match.partial
         if inquiry.qtype in (A, AAAA):
             answer = tuple(self._addresses(match, inquiry.owner, inquiry.qtype))
         elif inquiry.qtype == SRV:
-            answer, additional = self._services(match, inquiry.owner, inquiry.zone)
+            answer, additional, partial = self._services(match, inquiry)
         rule = match.rule if answer else "nodata/type"
-        return Outcome(rule, match.sources, match.keys, True, answer, additional)
+        partial = partial and bool(answer)
+        sources, keys = match.sources, match.keys
+        return Outcome(rule, sources, keys, True, answer, additional, partial)
 
     def _addresses(self, match: Match, owner: str, rtype: int) -> Iterator[Piece]:
         ttl = self.rules.ttl
@@ -121,13 +129,15 @@ class ExternalLookup:
             yield found
 
     def _services(
-        self, match: Match, owner: str, zone: Name
-    ) -> tuple[tuple[RRset, ...], tuple[RRset, ...]]:
-        """Return the SRV records, and the addresses of their targets.
+        self, match: Match, inquiry: Inquiry
+    ) -> tuple[tuple[RRset, ...], tuple[RRset, ...], bool]:
+        """Return SRV records, the addresses of their targets, and if there are more.
 
         unlike CoreDNS: those of a load balancer's name are left to the client.
         """
-        found = list(_candidates(match, zone, self._options.endpoint_pod_names))
+        pod_names = self._options.endpoint_pod_names
+        candidates = _candidates(match, inquiry.zone, pod_names)
+        found, partial = inquiry.window.cut(candidates)
         weight = max(1, WEIGHT // len(found))
         answer: dict[Rdata, None] = {}
         additional: dict[tuple[str, int], dict[Rdata, None]] = {}
@@ -145,8 +155,8 @@ class ExternalLookup:
             for (name, rtype), data in additional.items()
         )
         # the TTL of *kubernetes* (CoreDNS)
-        rrset = RRset(owner, SRV, self._options.ttl, tuple(answer))
-        return (rrset,) if answer else (), extra
+        rrset = RRset(inquiry.owner, SRV, self._options.ttl, tuple(answer))
+        return (rrset,) if answer else (), extra, partial or match.partial
 
     def pointer(self, address: str, inquiry: Inquiry) -> Outcome:
         """Return the names of the Services that have ``address`` outside."""

@@ -22,9 +22,17 @@ from minidns.kube.match import (
     endpoints_of,
     option,
 )
-from minidns.kube.objects import EndpointSlice, Key, Namespace, Port, Service
+from minidns.kube.objects import (
+    Endpoint,
+    EndpointSlice,
+    Key,
+    Namespace,
+    Port,
+    Service,
+)
 from minidns.kube.options import Options
 from minidns.kube.store import Store
+from minidns.kube.window import EVERYTHING, Window
 
 _PODS_DISABLED = Miss(False, "negative/pods-disabled", (option("pods disabled"),))
 _NOT_LISTED = Miss(False, "negative/namespace-not-listed", (option("namespaces"),))
@@ -63,8 +71,8 @@ class Lookup:
         listed = self.options.namespaces
         return namespace in self.main.namespaces and (not listed or namespace in listed)
 
-    def find(self, asked: Asked) -> Match | Miss:
-        """Return what ``asked`` stands for."""
+    def find(self, asked: Asked, window: Window = EVERYTHING) -> Match | Miss:
+        """Return what ``asked`` stands for, as much of it as is in ``window``."""
         if asked.tree == "pod" and self.options.pods == "disabled":
             return _PODS_DISABLED
         name = asked.namespace
@@ -80,7 +88,7 @@ class Lookup:
             return Miss(True, "zone/namespace", sources, keys)
         if asked.tree == "pod":
             return self._pod(asked, sources, keys)
-        return self._service(asked, sources, keys)
+        return self._service(asked, window, sources, keys)
 
     def _of_namespace(self, name: str, namespace: Namespace) -> tuple[Sources, Keys]:
         """Return what every answer in ``namespace`` follows from; made once."""
@@ -92,7 +100,9 @@ class Lookup:
             known = self._cited[name] = namespace, sources, (("namespace", name),)
         return known[1:]
 
-    def _service(self, asked: Asked, sources: Sources, keys: Keys) -> Match | Miss:
+    def _service(
+        self, asked: Asked, window: Window, sources: Sources, keys: Keys
+    ) -> Match | Miss:
         name, namespace = asked.service, asked.namespace
         keys += (("service", namespace, name),)
         # to make it a Key would take as long as all the rest
@@ -102,13 +112,13 @@ class Lookup:
             return Miss(False, "negative/no-such-service", (*sources, gone), keys)
         sources += (cited(self.store.kind, service),)
         if asked.directive:
-            return self._zonal(service, asked, sources, keys)
+            return self._zonal(service, asked, window, sources, keys)
         if service.type == "ExternalName":
             return _external(service, asked, sources, keys, self.options.strict)
         if self.options.strict and asked.endpoint.startswith("_"):
             return self._protocol(service, asked, sources, keys)
         if service.headless or asked.endpoint:
-            return self._endpoints(service, asked, sources, keys)
+            return self._endpoints(service, asked, window, sources, keys)
         return self._cluster_ip(service, asked, sources, keys)
 
     def _cluster_ip(
@@ -132,17 +142,23 @@ class Lookup:
         return Match(self._rule(rule), owner, (group,), sources, keys)
 
     def _endpoints(
-        self, service: Service, asked: Asked, sources: Sources, keys: Keys
+        self,
+        service: Service,
+        asked: Asked,
+        window: Window,
+        sources: Sources,
+        keys: Keys,
+        zone: str = "",
     ) -> Match | Miss:
         if not self.options.endpoints:
             sources += (option("noendpoints"),)
             return Miss(False, "negative/noendpoints", sources, keys)
         keys += endpoints_of(service.key)
         slices = self.store.slices_of(service.key)
-        found = self.groups(service, slices, asked)
+        found, partial = self.groups(service, slices, asked, window, zone)
         held = () if found else self.store.held.slices_of(service.key)
         if held:
-            found = self.groups(service, held, asked)
+            found, partial = self.groups(service, held, asked, window, zone)
         if not found:
             sources += tuple([cited("EndpointSlice", each) for each in slices])
             return Miss(False, _missing(slices, asked), sources, keys)
@@ -150,30 +166,54 @@ class Lookup:
         sources += tuple(cited("EndpointSlice", each) for each, _ in found)
         owner = f"{service.key.name}.{service.key.namespace}.svc."
         groups = [group for _, group in found]
-        return Match(self._rule(rule), owner, groups, sources, keys)
+        return Match(self._rule(rule), owner, groups, sources, keys, partial)
 
     def groups(
-        self, service: Service, slices: Sequence[EndpointSlice], asked: Asked
-    ) -> list[tuple[EndpointSlice, Group]]:
-        """Return those of ``slices`` that have something ``asked`` for, and what."""
-        found = []
-        label, pod_names = asked.endpoint, self.options.endpoint_pod_names
-        for each in slices:
-            if self.imports and label and each.cluster.lower() != asked.cluster:
-                continue
-            ends = [
-                end
-                for end in each.endpoints
-                if end.ready
-                and (not label or endpoint_name(end, pod_names).lower() == label)
-            ]
-            ports = filtered(each.ports, asked)
-            if ends and ports:
+        self,
+        service: Service,
+        slices: Sequence[EndpointSlice],
+        asked: Asked,
+        window: Window,
+        zone: str = "",
+    ) -> tuple[list[tuple[EndpointSlice, Group]], bool]:
+        """Return those of ``slices`` that have something ``asked`` for, and what.
+
+        As much of it as is in ``window``, of ``zone`` if there is one; and whether
+        there may be more.
+        """
+        found: list[tuple[EndpointSlice, Group]] = []
+        hosts: set[str] = set()
+        able = [each for each in slices if self._may_answer(each, asked)]
+        for each, ready in window.walk(able):
+            if len(hosts) >= window.most:
+                return found, True
+            if found and not each.endpoints.families & window.families:
+                break  # they have nothing to give, but that the name exists
+            ends = self._named(ready, asked.endpoint, zone)
+            if ends:
+                ports = filtered(each.ports, asked)
                 if self.options.strict:
                     ports = _of_service(ports, service)
-                hosts = [end.address for end in ends]
-                found.append((each, Group(hosts, ports, ends, each.cluster)))
-        return found
+                addresses = [end.address for end in ends]
+                hosts.update(addresses)
+                found.append((each, Group(addresses, ports, ends, each.cluster)))
+        return found, False
+
+    def _may_answer(self, one: EndpointSlice, asked: Asked) -> bool:
+        """Return whether ``one`` is worth a look at its endpoints."""
+        label = asked.endpoint
+        if label and self.imports and one.cluster.lower() != asked.cluster:
+            return False
+        if label and not one.endpoints.may_name(label):
+            return False
+        return bool(filtered(one.ports, asked))
+
+    def _named(self, ends: list[Endpoint], label: str, zone: str) -> list[Endpoint]:
+        """Return those of ``ends`` with the name ``label`` that are in ``zone``."""
+        if label:
+            pod_names = self.options.endpoint_pod_names
+            ends = [e for e in ends if endpoint_name(e, pod_names).lower() == label]
+        return [end for end in ends if end.zone.lower() == zone] if zone else ends
 
     def _endpoint_rule(
         self,
@@ -209,22 +249,23 @@ class Lookup:
         return Miss(False, "negative/no-such-endpoint", sources, keys)
 
     def _zonal(
-        self, service: Service, asked: Asked, sources: Sources, keys: Keys
+        self,
+        service: Service,
+        asked: Asked,
+        window: Window,
+        sources: Sources,
+        keys: Keys,
     ) -> Match | Miss:
         if asked.directive not in ("pin", "prefer"):
             return Miss(False, "negative/no-such-zonal-directive", sources, keys)
         if not service.headless:
             return Miss(False, "negative/zonal-needs-headless", sources, keys)
-        every = self._endpoints(service, asked, sources, keys)
+        inside = self._endpoints(service, asked, window, sources, keys, asked.zone)
+        if isinstance(inside, Match):
+            return replace(inside, rule=f"zonal/{asked.directive}")
+        every = self._endpoints(service, asked, window, sources, keys)
         if isinstance(every, Miss):
             return every
-        inside = [
-            group
-            for each in every.groups
-            if (group := _in_zone(each, asked.zone)).hosts
-        ]
-        if inside:
-            return replace(every, rule=f"zonal/{asked.directive}", groups=inside)
         if asked.directive == "pin":
             return Miss(True, "zonal/pin-nothing-there", every.sources, every.keys)
         return replace(every, rule="zonal/prefer-elsewhere")
@@ -292,9 +333,3 @@ def _missing(slices: Sequence[EndpointSlice], asked: Asked) -> str:
     if asked.port or asked.protocol:
         return "negative/no-such-port"
     return "negative/no-such-endpoint"
-
-
-def _in_zone(group: Group, zone: str) -> Group:
-    ends = [end for end in group.endpoints if end.zone.lower() == zone]
-    hosts = [end.address for end in ends]
-    return replace(group, hosts=hosts, endpoints=ends)

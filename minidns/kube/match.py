@@ -31,6 +31,8 @@ class Match(Struct, frozen=True):
     groups: Sequence[Group]
     sources: Sources
     keys: Keys
+    partial: bool = False
+    """Whether there are candidates beside these."""
 
 
 class Miss(Struct, frozen=True):

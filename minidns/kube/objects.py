@@ -8,8 +8,9 @@ a cluster has 150,000, are kept as bytes and become objects when they are asked 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
+from socket import AF_INET, AF_INET6, inet_pton
 from sys import intern
-from typing import NamedTuple, Self, TypeAlias, TypeVar
+from typing import ClassVar, NamedTuple, Self, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -89,15 +90,55 @@ class Endpoints(Struct, frozen=True, gc=False):
 
     packed: bytes = msgspec.msgpack.encode(())
     """As MessagePack: equal endpoints are equal bytes."""
+    count: int = 0
+    families: int = 0
+    """Which of A, AAAA and NAMES their addresses are, as a sum."""
+
+    A: ClassVar[int] = 1
+    AAAA: ClassVar[int] = 2
+    NAMES: ClassVar[int] = 4
 
     @classmethod
     def of(cls, *endpoints: Endpoint) -> Self:
         """Pack ``endpoints``."""
-        return cls(msgspec.msgpack.encode(endpoints))
+        families = 0
+        for endpoint in endpoints:
+            families |= _family(endpoint.address)
+        return cls(msgspec.msgpack.encode(endpoints), len(endpoints), families)
 
     def __iter__(self) -> Iterator[Endpoint]:
         """Yield each of them."""
         return iter(_endpoints.decode(self.packed))
+
+    def __len__(self) -> int:
+        """Return how many they are."""
+        return self.count
+
+    def may_name(self, label: str) -> bool:
+        """Return False if none of them has the name ``label``, without unpacking.
+
+        Names are hostnames, names of Pods, and addresses with dashes, to which a 0 may
+        have been added (``hosts.endpoint_name``).
+        """
+        packed, wanted = self.packed.translate(_FOLDED), label.encode()
+        wanted = wanted.translate(_FOLDED)
+        return wanted in packed or wanted.removesuffix(b"0") in packed
+
+
+_FOLDED = bytes.maketrans(
+    b".:ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"--abcdefghijklmnopqrstuvwxyz"
+)
+
+
+def _family(address: str) -> int:
+    """Return what kind of record ``address`` makes (``hosts.record_of``)."""
+    try:
+        if ":" not in address:
+            return Endpoints.A if inet_pton(AF_INET, address) else 0
+        mapped = inet_pton(AF_INET6, address).startswith(bytes(10) + b"\xff\xff")
+    except (OSError, ValueError):
+        return Endpoints.NAMES
+    return Endpoints.A if mapped else Endpoints.AAAA
 
 
 class EndpointSlice(Struct, frozen=True, gc=False):

@@ -5,6 +5,7 @@ from msgspec import Struct
 from minidns.core.model import Name, RRset
 from minidns.kube.match import Keys, Miss, Sources
 from minidns.kube.records import Piece
+from minidns.kube.window import EVERYTHING, Window
 
 
 class Inquiry(Struct, frozen=True):
@@ -17,6 +18,8 @@ class Inquiry(Struct, frozen=True):
     """The zone in the letters of the query: names that are made up end in it."""
     owner: str
     """Owner of the records: the name as whoever asks wrote it."""
+    window: Window = EVERYTHING
+    """How much of the answer can be sent."""
 
 
 class Outcome(Struct, frozen=True):
@@ -28,6 +31,8 @@ class Outcome(Struct, frozen=True):
     exists: bool = True
     answer: tuple[Piece, ...] = ()
     additional: tuple[RRset, ...] = ()
+    partial: bool = False
+    """Whether there are more records than ``answer`` has: as many as can be sent."""
     final: bool = False
     """Whether *fallthrough* does not apply, though there is no such name."""
 

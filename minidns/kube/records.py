@@ -10,6 +10,7 @@ from minidns.kube.hosts import endpoint_name, record_of
 from minidns.kube.match import Group, Match
 from minidns.kube.objects import NO_PORT, Port
 from minidns.kube.options import Options
+from minidns.kube.window import Window
 
 WEIGHT = 100
 """What the candidates of one name share between them (CoreDNS)."""
@@ -81,13 +82,14 @@ class _Candidate(NamedTuple):
 
 
 def services(
-    match: Match, owner: str, zone: str, options: Options
-) -> tuple[tuple[RRset, ...], tuple[RRset, ...]]:
+    match: Match, owner: str, zone: str, options: Options, window: Window
+) -> tuple[tuple[RRset, ...], tuple[RRset, ...], bool]:
     """Return the SRV records of ``match`` and the addresses of their targets.
 
-    ``zone`` is spelled as asked for; targets end in it.
+    As many as are in ``window``, and whether there are more. ``zone`` is spelled as
+    asked for; targets end in it.
     """
-    found = list(_candidates(match, options.endpoint_pod_names))
+    found, partial = window.cut(_candidates(match, options.endpoint_pod_names))
     # counted before anything is dropped as a duplicate or for want of a number
     weight = max(1, WEIGHT // len(found)) if found else WEIGHT
     answer: dict[Rdata, None] = {}
@@ -106,7 +108,8 @@ def services(
         RRset(name, rtype, options.ttl, tuple(data))
         for (name, rtype), data in additional.items()
     )
-    return (RRset(owner, SRV, options.ttl, tuple(answer)),) if answer else (), extra
+    srvs = (RRset(owner, SRV, options.ttl, tuple(answer)),) if answer else ()
+    return srvs, extra, partial or match.partial
 
 
 def _candidates(match: Match, pod_names: bool) -> Iterator[_Candidate]:

@@ -26,9 +26,11 @@ def positive(
         answer=tuple(answer),
         additional=outcome.additional,
         aa=True,
+        tc=outcome.partial,
         rule=outcome.rule,
         sources=outcome.sources,
-        repeat=repeat,
+        # others of the records are to have their turn
+        repeat=None if outcome.partial else repeat,
     )
 
 

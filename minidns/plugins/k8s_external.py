@@ -22,7 +22,7 @@ from minidns.kube.external import External
 from minidns.kube.external_lookup import Rules
 from minidns.kube.outcome import Inquiry, Outcome
 from minidns.kube.records import Outside
-from minidns.plugins.outside import filled
+from minidns.plugins.outside import filled, window_of
 from minidns.plugins.setup import Site
 
 MAX_TTL = 3600
@@ -107,7 +107,10 @@ class _K8sExternal:
             zone = longest(rules.zones, name)
             if zone is None:
                 return await next_(query)
-            outcome = self._external().answer(Inquiry(name, qtype, zone, zone, name))
+            inquiry = Inquiry(
+                name, qtype, zone, zone, name, window_of(self._site, query)
+            )
+            outcome = self._external().answer(inquiry)
             passes = not (outcome.exists or outcome.final)
             if passes and covers(rules.fallthrough, name):
                 return until_changed(await next_(query), *outcome.keys)
@@ -128,7 +131,7 @@ class _K8sExternal:
         if any(isinstance(piece, Outside) for piece in pieces):
             answer, truncated = await filled(self._site, query, pieces)
             response = responses.positive(outcome, answer, None)
-            return replace(response, tc=truncated)
+            return replace(response, tc=response.tc or truncated)
         answer = [piece for piece in pieces if isinstance(piece, RRset)]
         return responses.positive(outcome, answer, repeat)
 

@@ -32,7 +32,7 @@ from minidns.kube.outcome import Inquiry, Outcome
 from minidns.kube.records import Outside
 from minidns.kube.searchlist import SearchLists
 from minidns.kube.view import Surroundings, View
-from minidns.plugins.outside import filled
+from minidns.plugins.outside import filled, window_of
 from minidns.plugins.setup import Part, Site, once
 
 log = logging.getLogger(__name__)
@@ -177,7 +177,8 @@ class Kubernetes:
             if qtype in (AXFR, IXFR):  # *transfer* stands before us
                 raise DnsError(rcode=Rcode.REFUSED)
             spelled = query.spelled[-len(zone) :] or zone
-            inquiry = Inquiry(name, qtype, zone, spelled, name)
+            room = window_of(self._site, query)
+            inquiry = Inquiry(name, qtype, zone, spelled, name, room)
             outcome = answers.answer(inquiry, _chase(query) if query.hops else None)
             # before the sync state is looked at, and never for NODATA (CoreDNS)
             if not outcome.exists and covers(options.fallthrough, name):

@@ -39,6 +39,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
                 raise directive.error("unknown property for round_robin")
             case (policy, *_):
                 raise ConfigError(f"unknown policy: {policy}")
+    site.chooses_records = file is not None or bool(networks)
     if file is not None:
         site.on_start(file.start)
     return _arranging(site, file, networks)

@@ -1,10 +1,18 @@
-"""What the server itself finds at names that answers of the cluster lead to."""
+"""How much of an answer of the cluster is needed, and what its aliases lead to."""
 
 from collections.abc import Sequence
 
 from minidns.core.model import DnsError, Query, RRset
 from minidns.kube.records import Piece
+from minidns.kube.window import EVERYTHING, Window, window
 from minidns.plugins.setup import Site
+
+
+def window_of(site: Site, query: Query) -> Window:
+    """Return how much of an answer is needed: all, if a plugin chooses among it."""
+    if site.chooses_records:
+        return EVERYTHING
+    return window(query.question.qtype, query.max_size, site.edges.random)
 
 
 async def filled(

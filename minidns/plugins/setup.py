@@ -207,6 +207,8 @@ class Site:
     """Names of the plugins in the chain, outermost first; set once configured."""
     checks: dict[str, Callable[[], bool]] = field(default_factory=dict)
     """Which plugins of this block can say whether they are ready (*ready*)."""
+    chooses_records: bool = False
+    """Whether a plugin puts some records before others: it has to see all of them."""
     relapsing: set[str] = field(default_factory=set)
     """Those of them that are always asked: they may cease to be ready (*ready*)."""
     parts: dict[str, Callable[[], Sequence["Part"]]] = field(default_factory=dict)
