@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from minidns import __version__, commands
 from minidns.commands import up
 from minidns.core import releases
+from minidns.terminal import escaping
 
 if TYPE_CHECKING:  # imported when needed: --help and --version are to be quick
     from minidns.server import Settings, Started
@@ -107,6 +108,7 @@ def _flag(made: argparse.ArgumentParser, name: str, help_: str) -> None:
     made.add_argument(f"-{name}", f"--{name}", action="store_true", help=help_)
 
 
+@escaping
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     words = list(sys.argv[1:] if argv is None else argv)

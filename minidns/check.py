@@ -12,6 +12,7 @@ from minidns.core.corefile import ConfigError
 from minidns.core.metrics import Metrics
 from minidns.core.releases import Release
 from minidns.instance import Loaded
+from minidns.terminal import escaping
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+@escaping
 def main(argv: Sequence[str]) -> int:
     """Check the file that ``argv`` names; return 0 when it can be served, else 1."""
     args = parser().parse_args(argv)

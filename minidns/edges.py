@@ -54,7 +54,7 @@ def _names(folder: str) -> list[str]:
     """Return what is in ``folder``; nothing when it cannot be read."""
     try:
         return os.listdir(folder or ".")
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL in its path
         return []
 
 

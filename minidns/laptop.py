@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from minidns.core import names, resolvconf
+from minidns.core import names, resolvconf, shown
 from minidns.core.corefile import ConfigError
 from minidns.core.resolvconf import BEFORE_US, BEHIND_STUB, RESOLV_CONF, STUB
 from minidns.server import Server
@@ -145,7 +145,7 @@ def cluster(kubeconfig: str, context: str) -> str:
         )
     servers = {each["name"]: each["cluster"] for each in tree.get("clusters") or ()}
     server = servers.get(contexts[name].get("cluster"), {}).get("server", "?")
-    return f"{name} at {server}"
+    return f"{name} at {shown.line(str(server))}"
 
 
 class Welcome:

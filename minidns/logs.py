@@ -11,13 +11,16 @@ import re
 import sys
 import time
 
+from minidns.core import shown
+
 _PLUGIN = re.compile(r"minidns\.plugins\.(\w+)")
 _NOT_A_PLUGIN = frozenset(("setup",))
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def _escape(text: str) -> str:
-    return _CONTROL.sub(lambda found: f"\\{ord(found[0]):03}", text)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else f"\\{ord(c):03}" for c in text)
 
 
 def _plugin(logger: str) -> str:
@@ -58,11 +61,13 @@ class JsonLines(logging.Formatter):
 
 
 def message(record: logging.LogRecord) -> str:
-    """Return the text of ``record``, with what an exception says behind it."""
+    """Return the text of ``record`` and of its exception, without secrets."""
     text = record.getMessage()
     if record.exc_info and (exc := record.exc_info[1]) is not None:
         text += f": {type(exc).__name__}: {exc}"
-    return text
+    is_query = bool(record.__dict__.get("bare")) and record.levelno <= logging.INFO
+    # a name that looks like a secret is shown as it was asked for
+    return shown.without_remembered(text) if is_query else shown.redacted(text)
 
 
 def start(form: str = "text", *, debug: bool = False) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+from minidns.terminal import escaping, raw
+
 from . import state
 
 INTERRUPTED = 130
@@ -71,6 +73,7 @@ def _add_folder(to: argparse.ArgumentParser) -> None:
     )
 
 
+@escaping
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     args = parser().parse_args(argv)
@@ -102,7 +105,7 @@ def _demo(args: argparse.Namespace) -> int:
     from .status import ApiError
 
     try:
-        return _run(demo.run(sys.stdout, args.apply))
+        return _run(demo.run(raw(sys.stdout), args.apply))
     except ApiError as error:
         return _fail(f"--apply {args.apply}: {error}")
     except OSError as error:

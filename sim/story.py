@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from minidns.core.shown import escaped
+
 BOLD, GREEN, RED, DIM = "1", "32", "31", "2"
 
 
@@ -31,7 +33,7 @@ class Story:
 
     def say(self, text: str) -> None:
         """Say something about the step."""
-        self._print(text)
+        self._print(escaped(text))
 
     def ask(self, command: str, where: str = "") -> None:
         """Show what is asked, as it would be typed ``where`` it is."""
@@ -41,13 +43,13 @@ class Story:
     def show(self, lines: str | Iterable[str]) -> None:
         """Show what came back."""
         for line in lines.splitlines() if isinstance(lines, str) else lines:
-            self._print(f"    {line}".rstrip())
+            self._print(f"    {escaped(line)}".rstrip())
 
     def check(self, what: str, expected: object, came: object) -> bool:
         """Say whether ``came`` is what was expected; show both if it is not."""
         self.checks += 1
         if expected == came:
-            self._print(f"  {self._painted(GREEN, 'ok')} {what}")
+            self._print(f"  {self._painted(GREEN, 'ok')} {escaped(what)}")
             return True
         self.fail(what, *_against(expected, came))
         return False
@@ -55,7 +57,7 @@ class Story:
     def fail(self, what: str, *reasons: str) -> None:
         """Say that something did not come, and why."""
         self.failures.append(f"{self.steps}. {what}")
-        self._print(f"  {self._painted(RED, 'FAILED')} {what}")
+        self._print(f"  {self._painted(RED, 'FAILED')} {escaped(what)}")
         for reason in reasons:
             self.show(reason)
 
@@ -70,6 +72,7 @@ class Story:
         return 1
 
     def _painted(self, code: str, text: str) -> str:
+        text = escaped(text)
         return f"\x1b[{code}m{text}\x1b[0m" if self.color else text
 
     def _print(self, text: str) -> None:

@@ -11,6 +11,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias, TypeVar
 
+from minidns.core import shown
+from minidns.terminal import escaping
+
 T = TypeVar("T")
 Address: TypeAlias = tuple[str, int]
 
@@ -81,6 +84,7 @@ def address(text: str) -> Address:
     return host, int(port)
 
 
+@escaping
 def main(argv: Sequence[str]) -> int:
     """Ask; return 0 if all that was asked is well, else 1."""
     args = parser().parse_args(argv)
@@ -194,4 +198,4 @@ def _url(to: Address) -> str:
 
 
 def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text.strip()[:200])
+    return shown.line(text.strip(), 200)

@@ -9,6 +9,8 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from minidns.terminal import escaping
+
 LISTEN = "127.0.0.1:5353"
 """Where the serving command answers."""
 UP_LISTEN = "127.0.0.1:5354"
@@ -57,6 +59,7 @@ def add_options(add: Callable[..., object], listen: str) -> None:
     )
 
 
+@escaping
 def main(argv: Sequence[str]) -> int:
     """Serve until told to stop; return the exit status."""
     from minidns.__main__ import main as minidns

@@ -9,6 +9,8 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from minidns.terminal import escaping
+
 SERVER = "http://127.0.0.1:8053"
 _TIMEOUT_S = 10.0
 
@@ -26,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+@escaping
 def main(argv: Sequence[str]) -> int:
     """Run the command; 0 when there was an answer, whatever it says, else 1."""
     args = parser().parse_args(argv)

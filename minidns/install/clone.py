@@ -24,6 +24,7 @@ from minidns.install.running import Server
 from minidns.install.session import Session
 from minidns.kube.documents import Json, Refused
 from minidns.kube.resource import ApiError
+from minidns.terminal import escaping
 
 NAME = "kube-dns-2"
 FEW = 2
@@ -81,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+@escaping
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit status."""
     return session.run(parser(), argv, clone)

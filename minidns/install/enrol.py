@@ -25,6 +25,7 @@ from minidns.install.kinds import AUTOSCALER, POD, Ref, ref_of
 from minidns.install.refusal import Refusal
 from minidns.install.session import Session
 from minidns.kube.documents import Json, Refused
+from minidns.terminal import escaping
 
 LOOK_S = 5.0
 """Seconds between looks at an enrolment that is waited for, and at its DNS."""
@@ -82,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+@escaping
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit status."""
     return session.run(parser(), argv, enrol)

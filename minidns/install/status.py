@@ -8,6 +8,7 @@ from dataclasses import asdict
 from minidns.install import session, show, survey
 from minidns.install.session import Session
 from minidns.install.survey import UNKNOWN, Dns, Enrolment, Found
+from minidns.terminal import escaping
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+@escaping
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit status."""
     return session.run(parser(), argv, status)

@@ -10,6 +10,7 @@ from minidns.install.refusal import Refusal
 from minidns.install.session import Session
 from minidns.kube.documents import Refused
 from minidns.kube.resource import ApiError
+from minidns.terminal import escaping
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+@escaping
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit status."""
     return session.run(parser(), argv, unenrol)

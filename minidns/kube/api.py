@@ -26,6 +26,7 @@ from minidns.core.metrics import Metrics
 from minidns.kube import cluster
 from minidns.kube.client import JSON, Client, reason
 from minidns.kube.cluster import Cluster
+from minidns.kube.decode import printable
 from minidns.kube.listwatch import DEADLINES, Deadlines, HttpListWatch
 from minidns.kube.resource import Access, ApiError, Resource
 
@@ -175,7 +176,7 @@ class Connection:
     def __init__(
         self, found: Cluster, metrics: Metrics, random: Random, deadlines: Deadlines
     ) -> None:
-        self.server = found.server
+        self.server = printable(found.server)
         self.context = found.context
         """Context of the kubeconfig; empty without one."""
         self._found = found

@@ -1,14 +1,18 @@
 """One way to send requests: the package's REST client over a pool of connections."""
 
+import base64
 import logging
 import os
 import socket
 import ssl
+from contextlib import suppress
 
 import aiohttp
 
 from minidns import __version__
+from minidns.core import shown
 from minidns.kube.cluster import Cluster, Configuration
+from minidns.kube.decode import printable
 from minidns.kube.listwatch import cause
 
 JSON = "application/json"
@@ -69,7 +73,8 @@ class Client:
             "User-Agent": f"minidns/{__version__}",
         }
         for setting in (await self._configuration.auth_settings()).values():
-            headers[setting["key"]] = setting["value"].strip()
+            headers[setting["key"]] = value = setting["value"].strip()
+            remember(value)
         url = self._configuration.host + path
         answer = await self._rest.request(
             method, url, headers, body=body, _request_timeout=self._timeout
@@ -101,14 +106,24 @@ def tcp_socket(address: aiohttp.AddrInfoType) -> socket.socket:
     return sock
 
 
+def remember(value: str) -> None:
+    """Never show what the value of an Authorization header holds."""
+    scheme, _, credentials = value.rpartition(" ")
+    shown.remember(credentials)
+    if scheme.lower() == "basic":
+        with suppress(ValueError):
+            password = base64.b64decode(credentials).decode().partition(":")[2]
+            shown.remember(password)
+
+
 def reason(error: Exception) -> str:
     """Return why there is no answer, as people say it."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
             reason = getattr(error.certificate_error, "verify_message", "") or error
-            return f"its certificate is not accepted: {reason}"
+            return printable(f"its certificate is not accepted: {reason}")
         case aiohttp.ClientConnectorDNSError():
-            return f"no address for {error.host}"
+            return printable(f"no address for {error.host}")
         case aiohttp.ClientConnectorError() if error.os_error.errno and not isinstance(
             error, aiohttp.ClientSSLError
         ):

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import ClientResponse, ClientTimeout
 
+from minidns.core import shown
 from minidns.core.corefile import ConfigError
 from minidns.kube.decode import printable
 from minidns.kube.resource import HOST, PORT, Access
@@ -107,6 +108,7 @@ def find(
     """
     if access.kubeconfig:
         return _by_kubeconfig(access, modules)
+    _remember_password(access.endpoint)
     if access.endpoint:
         return _by_endpoint(access, modules)
     return _by_account(modules, environ, account)
@@ -121,6 +123,12 @@ def problem(error: Exception) -> str:
 def _require(path: Path, hint: str = "") -> None:
     if not path.is_file():
         raise ConfigError(f"open {path}: no such file or directory{hint}")
+
+
+def _remember_password(url: str) -> None:
+    """Never show the password in ``url``, if it has one (RFC 3986 3.2.1)."""
+    with suppress(ValueError):
+        shown.remember(urlsplit(url).password or "")
 
 
 def _by_account(modules: Modules, environ: Mapping[str, str], account: Path) -> Cluster:
@@ -200,6 +208,7 @@ def _by_kubeconfig(access: Access, modules: Modules) -> Cluster:
         await again.load_and_set(made)
         return made
 
+    _remember_password(server)
     server = server.rstrip("/")
     return Cluster(server, f"context {context}", context, load, rest.RESTClientObject)
 

@@ -7,6 +7,7 @@ cannot be read costs itself and nothing else.
 import msgspec
 from msgspec import Raw, Struct, field
 
+from minidns.core import shown
 from minidns.kube.objects import Json, Key, Object
 from minidns.kube.resource import ApiError, Gone, Resource, WatchEvent
 
@@ -95,9 +96,8 @@ _statuses = msgspec.json.Decoder(Status, strict=False)
 
 
 def printable(text: str, most: int = MOST_TEXT) -> str:
-    """Return foreign text as part of one line of a log: escaped, and not too long."""
-    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[: most + 1])
-    return line if len(text) <= most else f"{line[:most]}..."
+    """Return foreign text as part of one line; see `minidns.core.shown`."""
+    return shown.line(text, most)
 
 
 def listing(resource: Resource, body: bytes) -> Listing:

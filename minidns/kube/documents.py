@@ -130,8 +130,11 @@ class Documents:
             page = await self._ask("GET", f"{path}?{urlencode(query)}")
             kind = str(page.get("kind", "")).removesuffix("List")
             head = {"apiVersion": page.get("apiVersion", ""), "kind": kind}
-            found += [read({**head, **item}) for item in page.get("items") or ()]
-            query["continue"] = (page.get("metadata") or {}).get("continue") or ""
+            try:
+                found += [read({**head, **item}) for item in page.get("items") or ()]
+                query["continue"] = (page.get("metadata") or {}).get("continue") or ""
+            except (AttributeError, KeyError, TypeError) as error:
+                raise ApiError(f"the list of {path} cannot be read") from error
             if not query["continue"]:
                 return found
 

@@ -11,6 +11,7 @@ from minidns.split import doctor, record, show, steps
 from minidns.split.machine import CommandFailed, Machine, run
 from minidns.split.plan import Plan, Refusal, Wanted
 from minidns.split.recipes import RECIPES, found
+from minidns.terminal import escaping
 
 ZONE = "cluster.local"
 OFFERED = "k8s.internal"
@@ -65,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+@escaping
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit status."""
     args = parser().parse_args(argv)
