@@ -25,14 +25,15 @@ class _Escaping:
     def write(self, text: str) -> int:
         """Write ``text``; only its line ends and tabs stay as they are."""
         lines = self._clean(text).split("\n")
-        self.stream.write("\n".join(map(_escaped, lines)))
+        self.stream.write("\n".join(map(escaped, lines)))
         return len(text)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever a stream has
         return getattr(self.stream, name)
 
 
-def _escaped(line: str) -> str:
+def escaped(line: str) -> str:
+    """Return a line fit for a terminal; its tabs stay."""
     return "\t".join(map(shown.escaped, line.split("\t")))
 
 

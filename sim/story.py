@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from minidns.core.shown import escaped
+from minidns.terminal import escaped
 
 BOLD, GREEN, RED, DIM = "1", "32", "31", "2"
 
