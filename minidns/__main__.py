@@ -223,12 +223,17 @@ def _write_pid(path: str | None) -> None:
     """
     if not path:
         return
+    import tempfile
+
     if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
         raise FileExistsError(errno.EEXIST, "not a regular file", path)
-    new = f"{path}.{os.getpid()}"
-    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+    try:
+        file, new = tempfile.mkstemp(prefix=".minidns-pid-", dir=os.path.dirname(path))
+    except OSError as exc:  # it names a file that nobody asked for
+        raise OSError(exc.errno, exc.strerror, path) from exc
     try:
         with open(file, "w") as out:
+            os.fchmod(file, 0o644)
             out.write(f"{os.getpid()}\n")
         os.rename(new, path)  # which replaces a link rather than follow it
     except BaseException:

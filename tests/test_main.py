@@ -347,3 +347,10 @@ async def test_a_pidfile_of_an_earlier_run_is_replaced(tmp_path: Path) -> None:
         await server.said("python3")
         assert path.read_text() == f"{server.process.pid}\n"
     assert [each.name for each in tmp_path.iterdir()] == ["pid"]
+
+
+async def test_a_pidfile_that_cannot_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "pid"
+    flags = ("-p", str(process.free_port()), "-explain", "off", "-pidfile", str(path))
+    status, _, err = await process.run(*flags, cwd=tmp_path)
+    assert (status, err) == (1, f"{path}: no such file or directory\n")

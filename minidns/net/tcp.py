@@ -23,7 +23,7 @@ from minidns.net.waiting import Waiting
 log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 2048
-"""limit: CoreDNS takes any number. An idle one takes 5 KB (measured)."""
+"""limit: CoreDNS takes any number. An idle one takes 3 KB (measured)."""
 MAX_WAITING = 2048
 """Queries of all connections that may wait at a time, as by UDP (5 to 10 KB each)."""
 MAX_PER_CLIENT = 100
