@@ -1,6 +1,14 @@
 """What is wrong with a Corefile, and where, in the words CoreDNS would use."""
 
+import re
+from collections.abc import Iterable
 from typing import Protocol
+
+_SHORTEST = 3
+"""Characters of a word that is hidden: shorter ones stand in any text."""
+_HARMLESS = re.compile(r"[a-z_]{1,16}|(?:[a-z0-9-]+\.)+[a-z]{2,}\.?:\d{1,5}")
+"""A word that is shown in any case: the name of a directive, perhaps mistyped, or a
+zone with its port. Tokens, keys and hashed passwords do not have these forms."""
 
 
 class Position(Protocol):
@@ -14,6 +22,11 @@ class Position(Protocol):
     @property
     def line(self) -> int:
         """Counted from 1."""
+        ...
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Words that are not to be shown: an imported file may be no Corefile."""
         ...
 
 
@@ -38,6 +51,7 @@ class ConfigError(ValueError):
     @classmethod
     def at(cls, where: Position, text: str) -> "ConfigError":
         """Return ``FILE:LINE - Error during parsing: TEXT``."""
+        text = without(text, where.hidden)
         message = f"{where.file}:{where.line} - Error during parsing: {text}"
         return cls(message, file=where.file, line=where.line, text=text)
 
@@ -45,6 +59,7 @@ class ConfigError(ValueError):
     def syntax(cls, where: Position, found: str, expected: str) -> "ConfigError":
         """Return ``FILE:LINE - Syntax error: Unexpected token ..., expecting ...``."""
         text = f"Unexpected token '{found}', expecting '{expected}'"
+        text = without(text, where.hidden)
         message = f"{where.file}:{where.line} - Syntax error: {text}"
         return cls(message, file=where.file, line=where.line, text=text)
 
@@ -68,3 +83,15 @@ class ConfigError(ValueError):
         """Return the same error, now with ``hint``."""
         self.hint = hint
         return self
+
+
+def without(text: str, words: Iterable[str]) -> str:
+    """Return ``text`` with dots for each of ``words``.
+
+    >>> without("Unknown directive 's3cr3t'", ["s3cr3t"])
+    "Unknown directive '...'"
+    """
+    for word in sorted(words, key=len, reverse=True):
+        if len(word) >= _SHORTEST and not _HARMLESS.fullmatch(word):
+            text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "...", text)
+    return text

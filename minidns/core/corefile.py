@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from minidns.core import zones
 from minidns.core.configerror import ConfigError as ConfigError
+from minidns.core.configerror import without
 from minidns.core.directive import Directive as Directive
 from minidns.core.directive import Line as Line
 from minidns.core.directive import occurrences
@@ -162,8 +163,9 @@ def _block(raw: RawBlock, port: int, report: Report) -> ServerBlock:
 
 
 def _bad_key(raw: RawBlock, key: str, text: str) -> ConfigError:
-    message = f"error inspecting server blocks: {text}"
     where = raw.start
+    text = without(text, (*where.hidden, *((key,) if where.imported else ())))
+    message = f"error inspecting server blocks: {text}"
     error = ConfigError(message, file=where.file, line=where.line, text=text)
     glued = key.endswith(("{", "}")) and len(key) > 1
     return error.hinting("put a blank before the brace") if glued else error

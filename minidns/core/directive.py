@@ -8,7 +8,7 @@ an occurrence too, and a snippet of one line imported twice is one long occurren
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from minidns.core.configerror import ConfigError
+from minidns.core.configerror import ConfigError, without
 from minidns.core.lexer import Token
 
 
@@ -44,6 +44,11 @@ class Line:
         """Counted from 1."""
         return self.tokens[0].line
 
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Its words that no error may show."""
+        return tuple(word for token in self.tokens for word in token.hidden)
+
     def error(self, text: str) -> ConfigError:
         """Return ``text`` as an error at this line."""
         return ConfigError.at(self, text)
@@ -72,12 +77,18 @@ class Directive:
     tokens: tuple[Token, ...] = ()
     """Everything it was made of, its braces too."""
 
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Its words that no error may show; its name is one that everybody knows."""
+        return tuple(word for token in self.tokens[1:] for word in token.hidden)
+
     def error(self, text: str) -> ConfigError:
         """Return ``text`` as an error at the directive's first line."""
         return ConfigError.at(self, text)
 
     def end_error(self, text: str) -> ConfigError:
         """Return ``text`` as an error at the last token, as after reading it all."""
+        text = without(text, self.hidden)
         return ConfigError.at(self.tokens[-1] if self.tokens else self, text)
 
     def arg_error(self) -> ConfigError:

@@ -12,7 +12,7 @@ raise it or keep it; any other is raised.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
@@ -206,7 +206,7 @@ class Grammar:
                 self._import()
                 continue
             token = self._token
-            self._token = Token(self._expand(token.text), token.file, token.line)
+            self._token = replace(token, text=self._expand(token.text))
             self._take(tokens, self._token)
         if depth:
             raise self._error("Unexpected EOF")

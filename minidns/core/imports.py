@@ -103,7 +103,9 @@ class Imports:
         path = _clean(path)
         if path not in self._tokens:
             try:
-                self._tokens[path] = list(scan(self._files.read(path), path))
+                self._tokens[path] = list(
+                    scan(self._files.read(path), path, imported=True)
+                )
             except OSError as error:
                 error.filename = path
                 raise

@@ -38,6 +38,13 @@ class Token:
     file: str
     """As given for the main file; absolute for an imported one."""
     line: int
+    imported: bool = False
+    """Whether it is of a file that the Corefile imports."""
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Its text, if no error may show that."""
+        return (self.text,) if self.imported else ()
 
     def begins_line(self, before: "Token") -> bool:
         """Return whether this token stands on a later line than the one ``before`` it.
@@ -57,7 +64,7 @@ class Token:
         return self.line + self.text.count("\n")
 
 
-def scan(text: str, file: str) -> Iterator[Token]:
+def scan(text: str, file: str, *, imported: bool = False) -> Iterator[Token]:
     r"""Yield the tokens of ``text``; any text at all can be scanned.
 
     >>> [token.text for token in scan('log . "{remote} \\"x" # why', "Corefile")]
@@ -73,9 +80,9 @@ def scan(text: str, file: str) -> Iterator[Token]:
     for found in _LEXEME.finditer(text.removeprefix("\ufeff")):
         quoted, word = found["quoted"], found["word"]
         if word is not None:
-            yield Token(word.replace("\r", ""), file, line)
+            yield Token(word.replace("\r", ""), file, line, imported)
         elif quoted or found["close"]:  # a quote at the very end is no token
-            yield Token(quoted.replace('\\"', '"'), file, line)
+            yield Token(quoted.replace('\\"', '"'), file, line, imported)
         line += found[0].count("\n")
 
 
