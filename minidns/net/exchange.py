@@ -1,13 +1,16 @@
-"""Exchanges with upstreams over real sockets: UDP (see ``outbound``), TCP, TLS."""
+"""Exchanges with upstreams over real sockets: UDP, TCP, TLS and HTTPS."""
 
 import asyncio
 from functools import lru_cache
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from minidns.core.metrics import Labels, Metrics
 from minidns.net.outbound import Flooded, Outbound
 from minidns.net.streams import Closed, Streams, dial
 from minidns.net.upstream import Accept, Upstream
+
+if TYPE_CHECKING:
+    from minidns.net.doh import Doh
 
 T = TypeVar("T")
 
@@ -21,6 +24,7 @@ class Sockets:
         metrics = metrics or Metrics()
         self._outbound = Outbound()
         self._streams = Streams()
+        self._doh: Doh | None = None
         self._hits = metrics.counter(
             "coredns_proxy_conn_cache_hits_total",
             "Queries that went over a connection opened before.",
@@ -49,7 +53,11 @@ class Sockets:
             except Flooded:
                 # over TCP a forger cannot get a word in (RFC 5452 6; BIND, too)
                 to = to._replace(transport="tcp")
-        task = loop.create_task(self._by_stream(to, wire, deadline, accept))
+        if to.transport == "https":
+            work = self._https().ask(to, wire, deadline - loop.time(), accept)
+        else:
+            work = self._by_stream(to, wire, deadline, accept)
+        task = loop.create_task(work)
         try:
             return await task
         finally:
@@ -59,7 +67,17 @@ class Sockets:
         """Close the connections that are kept."""
         self._outbound.close()
         self._streams.close()
+        if self._doh is not None:
+            await self._doh.close()
         await asyncio.sleep(0)  # the transports close in the loop's next turn
+
+    def _https(self) -> "Doh":
+        if self._doh is None:
+            # only now: who asks nobody over HTTPS does not pay for aiohttp
+            from minidns.net.doh import Doh
+
+            self._doh = Doh()
+        return self._doh
 
     async def _by_stream(
         self,

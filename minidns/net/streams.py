@@ -81,7 +81,7 @@ class Stream:
         if isinstance(error, asyncio.IncompleteReadError):
             return Closed("unexpected EOF" if error.partial else "EOF")
         if isinstance(error, ssl.SSLError):
-            return ConnectionError(_tls_failure(error))
+            return ConnectionError(tls_failure(error))
         assert isinstance(error, OSError)
         return Closed(f"read {self._path}: read: {reason(error)}")
 
@@ -114,33 +114,35 @@ async def dial(to: Upstream, deadline: float) -> Stream:
                 *await asyncio.open_connection(
                     to.host,
                     to.port,
-                    ssl=(to.tls or _system_trust()) if secure else None,
-                    server_hostname=_servername(to) if secure else None,
+                    ssl=(to.tls or system_trust()) if secure else None,
+                    server_hostname=servername(to) if secure else None,
                     local_addr=(to.source, 0) if to.source else None,
                 )
             )
     except TimeoutError:
         raise TimeoutError(f"{where}: i/o timeout") from None
     except ssl.SSLError as exc:
-        raise ConnectionError(_tls_failure(exc)) from None
+        raise ConnectionError(tls_failure(exc)) from None
     except OSError as exc:
         raise ConnectionError(f"{where}: connect: {reason(exc)}") from None
 
 
 @functools.cache
-def _system_trust() -> ssl.SSLContext:
+def system_trust() -> ssl.SSLContext:
+    """Return the settings that trust what the system trusts."""
     return ssl.create_default_context()
 
 
-def _servername(to: Upstream) -> str:
+def servername(to: Upstream) -> str:
     """Return the name that the certificate is checked for."""
     return to.servername or to.host.partition("%")[0]
 
 
-def _tls_failure(error: ssl.SSLError) -> str:
+def tls_failure(error: Exception) -> str:
+    """Return what to tell people of a TLS handshake that failed (Go's words)."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"tls: failed to verify certificate: x509: {error.verify_message}"
-    return f"tls: {failure(error)}"
+    return f"tls: {failure(error) if isinstance(error, OSError) else error}"
 
 
 class Streams:

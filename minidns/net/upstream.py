@@ -38,14 +38,16 @@ class Upstream(NamedTuple):
     """An IP address, with a scope if it needs one."""
     port: int = 53
     transport: str = "udp"
-    """udp, tcp or tls."""
+    """udp, tcp, tls or https."""
     servername: str = ""
-    """Name the certificate must have, with tls; empty is the address itself."""
+    """Name the certificate must have, with tls and https; empty is the address."""
     tls: ssl.SSLContext | None = None
     """Whom to trust and which certificate to show; None trusts what the system does."""
     source: str = ""
     """Address to ask from; empty leaves it to the routes."""
     keep: Keep = Keep()
+    doh_method: str = "POST"
+    """How it is asked over HTTPS: POST or GET."""
     owner: str = ""
     """Who asks, as the metrics of connections name it; empty is not counted."""
 

@@ -93,7 +93,8 @@ class Line:
             )
         return to._replace(
             servername=to.servername or common,
-            tls=self.options.tls if to.transport == "tls" else None,
+            tls=self.options.tls if to.transport in ("tls", "https") else None,
+            doh_method=self.options.doh_method,
             source=self.options.source_address,
             keep=self.options.keep,
             owner="forward",

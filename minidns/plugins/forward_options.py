@@ -44,6 +44,7 @@ class Options:
     tls_servername: str = ""
     resolvers: tuple[str, ...] = ()
     source_address: str = ""
+    doh_method: str = "POST"
 
     @property
     def keep(self) -> Keep:
@@ -202,7 +203,8 @@ def _read_timeout(options: Options, line: Line, root: str) -> None:
 
 
 def _doh_method(options: Options, line: Line, root: str) -> None:
-    if _one(line) not in ("POST", "GET"):
+    options.doh_method = _one(line)
+    if options.doh_method not in ("POST", "GET"):
         raise ValueError("doh_method must be either POST or GET")
 
 

@@ -35,7 +35,7 @@ class Proxy:
         """What its answers follow from."""
         self._over = {
             transport: upstream._replace(transport=transport)
-            for transport in ("udp", "tcp", "tls")
+            for transport in ("udp", "tcp", "tls", "https")
         }
         self._cells: dict[str, list[float]] = {}
         self._options = options
@@ -78,8 +78,8 @@ class Proxy:
 
     def transport(self, client: str) -> str:
         """Return what queries go out over: the ``client``'s transport by default."""
-        if self.upstream.transport == "tls":
-            return "tls"
+        if self.upstream.transport in ("tls", "https"):
+            return self.upstream.transport
         if self._options.force_tcp:
             return "tcp"
         return "udp" if self._options.prefer_udp else client

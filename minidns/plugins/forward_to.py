@@ -26,6 +26,10 @@ RESOLV_CONF = "/etc/resolv.conf"
 _LOOKUP_S = 2.0
 
 
+_TRANSPORTS = {"dns": "udp", "tls": "tls", "https": "https"}
+"""What queries to an upstream with a scheme go over; others cannot be asked."""
+
+
 class Host(NamedTuple):
     """An upstream named by host name; its addresses are looked up at start."""
 
@@ -45,6 +49,13 @@ def read_to(words: Sequence[str], files: Files) -> tuple[To, ...]:
         ConfigError: not an address, file or name; another protocol; none, or too many.
 
     """
+    for word in words:
+        scheme, rest = _split_scheme(word)
+        if scheme == "https" and "/" in rest:
+            raise ConfigError(
+                "paths are not allowed in HTTPS upstream addresses"
+                f" (the /dns-query path is used by default): {word}"
+            )
     found = tuple(dict.fromkeys(to for word in words for to in _read(word, files)))
     if len(found) > MAX_UPSTREAMS:
         text = f"more than {MAX_UPSTREAMS} TOs configured: {len(found)}"
@@ -71,19 +82,16 @@ def _read(word: str, files: Files) -> Iterator[To]:
     if not _is_address(address):
         yield from _file_or_host(word, scheme, rest, host, port, files)
         return
-    if scheme not in ("dns", "tls"):
+    if scheme not in _TRANSPORTS:
         shown = word if port else f"{scheme}://{joined(host, PORTS[scheme])}"
         raise _unsupported(scheme, shown)
-    yield Upstream(address, _port(port, scheme, word), _transport(scheme), servername)
+    transport = _TRANSPORTS[scheme]
+    yield Upstream(address, _port(port, scheme, word), transport, servername)
 
 
 def _split_scheme(word: str) -> tuple[str, str]:
     scheme, separator, rest = word.partition("://")
     return (scheme, rest) if separator and scheme in PORTS else ("dns", word)
-
-
-def _transport(scheme: str) -> str:
-    return "tls" if scheme == "tls" else "udp"
 
 
 def _split_servername(host: str, scheme: str) -> tuple[str, str]:
@@ -96,6 +104,8 @@ def _split_servername(host: str, scheme: str) -> tuple[str, str]:
         return host, ""
     if scheme == "tls":
         return address, name
+    if scheme == "https":
+        return address, ""  # without a meaning (CoreDNS)
     return (host, "") if ":" in address else (address, "")
 
 
@@ -117,8 +127,6 @@ def _port(port: str, scheme: str, word: str) -> int:
 
 def _unsupported(scheme: str, shown: str) -> ConfigError:
     text = f"'{scheme}' is not supported as a destination protocol in forward: {shown}"
-    if scheme == "https":  # CoreDNS does since 1.14.5
-        return ConfigError(f"{text}: not supported by minidns, use tls://")
     return ConfigError(text)
 
 
@@ -151,12 +159,10 @@ def _host(word: str, scheme: str, rest: str, host: str, port: str) -> Host:
     if "/" in rest:
         raise ConfigError(f"not an IP address or file: {quote(rest)}")
     name, servername = _split_servername(host, scheme)
-    if not _is_domain(name) or scheme not in ("dns", "tls", "https"):
+    if not _is_domain(name) or scheme not in _TRANSPORTS:
         text = f"not an IP address, file, or valid domain: {quote(word)}"
         raise ConfigError(text)
-    if scheme == "https":
-        raise _unsupported(scheme, word)
-    return Host(name, _port(port, scheme, word), _transport(scheme), servername)
+    return Host(name, _port(port, scheme, word), _TRANSPORTS[scheme], servername)
 
 
 def _is_domain(text: str) -> bool:

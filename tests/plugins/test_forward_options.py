@@ -57,7 +57,8 @@ GOOD: dict[str, tuple[str, Callable[[Options], object], object]] = {
     "max_age-as-expire": ("max_age 5s\nexpire 5s", lambda o: o.keep, Keep(5, 0, 5)),
     "read_timeout-default": ("", lambda o: o.read_timeout_s, 2),
     "read_timeout": ("read_timeout 250ms", lambda o: o.read_timeout_s, 0.25),
-    "doh_method": ("doh_method GET", lambda o: o, Options()),
+    "doh_method": ("doh_method GET", lambda o: o.doh_method, "GET"),
+    "doh_method-default": ("policy random", lambda o: o.doh_method, "POST"),
     "max_concurrent": ("max_concurrent 1000", lambda o: o.max_concurrent, 1000),
     "max_concurrent-0": ("max_concurrent 0", lambda o: o.max_concurrent, 0),
     "max_connect_attempts-default": ("", lambda o: o.max_connect_attempts, None),
@@ -276,15 +277,20 @@ BAD_LINES = {
         "'unix' is not supported as a destination protocol in forward:"
         " unix:///run/dns.sock",
     ),
-    "https": (
-        "forward . https://192.0.2.1",
-        "'https' is not supported as a destination protocol in forward:"
-        " https://192.0.2.1:443: not supported by minidns, use tls://",
+    "https-path": (
+        "forward . https://192.0.2.1/dns-query",
+        "paths are not allowed in HTTPS upstream addresses (the /dns-query path is used"
+        " by default): https://192.0.2.1/dns-query",
     ),
-    "https-name": (
-        "forward . https://dns.example.org",
-        "'https' is not supported as a destination protocol in forward:"
-        " https://dns.example.org: not supported by minidns, use tls://",
+    "https-name-path": (
+        "forward . https://dns.example.org/",
+        "paths are not allowed in HTTPS upstream addresses (the /dns-query path is used"
+        " by default): https://dns.example.org/",
+    ),
+    "https3": (
+        "forward . https3://192.0.2.1",
+        "'https3' is not supported as a destination protocol in forward:"
+        " https3://192.0.2.1:443",
     ),
     "port-word": (
         "forward . 192.0.2.1:domain",

@@ -3,8 +3,10 @@
 import pytest
 
 from minidns.core.corefile import ConfigError
+from minidns.net.upstream import Upstream
+from minidns.plugins.forward_to import Host, read_to
 from tests.plugins.scripted import Scripted, scripted
-from tests.world import query
+from tests.world import World, query
 
 NAME = "www.example.org."
 
@@ -90,3 +92,26 @@ async def test_resolv_conf_is_read_once() -> None:
     world.world.files.texts["/etc/resolv.conf"] = "nameserver 192.0.2.2\n"
     await world.ask(query(NAME))
     assert world.asked == ["192.0.2.1"]
+
+
+HTTPS = {
+    "https://192.0.2.1": ("192.0.2.1", 443),
+    "https://192.0.2.1:8443": ("192.0.2.1", 8443),
+    "https://[2001:db8::1]": ("2001:db8::1", 443),
+    "https://[2001:db8::1]:8443": ("2001:db8::1", 8443),
+    "https://192.0.2.1%dns.example.net": ("192.0.2.1", 443),
+}
+
+
+@pytest.mark.parametrize(("word", "end"), HTTPS.items())
+def test_https_upstreams(word: str, end: tuple[str, int]) -> None:
+    """A name after the address has no meaning with https (CoreDNS 1.14.7)."""
+    (to,) = read_to([word], World().files)
+    assert isinstance(to, Upstream)
+    assert (to.host, to.port) == end
+    assert (to.transport, to.servername) == ("https", "")
+
+
+def test_a_host_name_may_be_asked_over_https() -> None:
+    (to,) = read_to(["https://dns.example.org"], World().files)
+    assert to == Host("dns.example.org", 443, "https", "")
