@@ -7,7 +7,7 @@ that they are found wherever they come back; others are recognised by their form
 
 import re
 
-SECRET = "(secret)"
+REDACTED = "(secret)"
 """What stands in the place of a secret."""
 MOST_LINE = 300
 """Characters of foreign text that one line shows."""
@@ -50,7 +50,7 @@ def without_remembered(text: str) -> str:
     """
     for secret in _remembered:
         if secret in text:
-            text = text.replace(secret, SECRET)
+            text = text.replace(secret, REDACTED)
     end = text[-_SHORTEST_PART:]
     for secret in _remembered:
         # log lines come here too: one search in most cases, not one for each length
@@ -58,7 +58,7 @@ def without_remembered(text: str) -> str:
         while at >= 0:
             begun = secret[: at + len(end)]
             if text.endswith(begun):
-                return text[: -len(begun)] + SECRET
+                return text[: -len(begun)] + REDACTED
             at = secret.find(end, at + 1)
     return text
 
@@ -75,7 +75,7 @@ def redacted(text: str) -> str:
 def _redaction(found: re.Match[str]) -> str:
     if found["status"]:
         return f"{found['status']} (its error output may hold secrets: run it by hand)"
-    return (found["name"] or "") + SECRET
+    return (found["name"] or "") + REDACTED
 
 
 def escaped(line: str) -> str:
