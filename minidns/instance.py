@@ -11,6 +11,8 @@ from minidns.core.corefile import ConfigError, Corefile
 from minidns.core.metrics import Metrics
 from minidns.core.model import Handler, Name
 from minidns.core.releases import NEWEST, Release
+from minidns.kube.follower import Follower
+from minidns.kube.options import Options
 from minidns.kube.resource import Access, ListWatch, Resource
 from minidns.net.answer import Answerer
 from minidns.plugins.setup import Edges, HttpHandler, Site
@@ -78,6 +80,7 @@ class Loaded:
         forget: Callable[[Iterable[Hashable]], None],
         endpoints: Endpoints | None = None,
         release: Release = NEWEST,
+        before: "Loaded | None" = None,
     ) -> None:
         self.corefile = corefile
         self.release = release
@@ -89,6 +92,9 @@ class Loaded:
         self._edges = edges
         self.relay: Relay | None = None
         """From which workers learn what the API server says; None without workers."""
+        self._inherited = list(_followers(before, corefile))
+        self.followers: list[Follower] = []
+        """What follows clusters for this Corefile."""
         self.sites: list[Site] = []
         self.routes: dict[Listener, Handler] = {}
         self._zones: dict[Listener, dict[Name, Blocks]] = {}
@@ -170,6 +176,17 @@ class Loaded:
         """Serve ``path`` at ``address`` from start-up on; see setup.Instance."""
         return self._http.add(address, path, handler)
 
+    def follower(self, options: Options, make: Callable[[], Follower]) -> Follower:
+        """Return what follows a cluster by ``options``; see setup.Instance."""
+        fitting = (each for each in self._inherited if each.follows(options))
+        found = next(fitting, None)
+        if found is None:
+            found = make()
+        else:
+            self._inherited.remove(found)
+        self.followers.append(found)
+        return found
+
     async def reload(self) -> None:
         """Read the Corefile again and take over to it; see setup.Instance."""
         await self._reload()
@@ -210,6 +227,15 @@ class Loaded:
         for site in self.sites:
             await site.stop()
         await self._http.close()
+
+
+def _followers(before: Loaded | None, corefile: Corefile) -> Iterable[Follower]:
+    """Return what the Corefile before knows of clusters, for this one to go on with.
+
+    Nothing where workers are to learn it, too: they are told from the first list on.
+    """
+    shared = any(block.named("multisocket") for block in corefile.blocks)
+    return () if before is None or before.relay or shared else before.followers
 
 
 def _endpoints() -> Endpoints:

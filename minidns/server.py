@@ -139,6 +139,7 @@ class Server:
             forget=self._forget,
             endpoints=HttpEndpoints(sockets=self._http_sockets),
             release=self.settings.release,
+            before=self.loaded,
         )
 
     async def run(self) -> int:

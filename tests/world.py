@@ -18,6 +18,8 @@ from minidns.core.metrics import Metrics
 from minidns.core.model import Handler, Opt, Plugin, Query, Question, Response
 from minidns.core.rdata import type_number
 from minidns.core.relay import Doubtful
+from minidns.kube.follower import Follower
+from minidns.kube.options import Options
 from minidns.kube.resource import Access, ListWatch, Resource
 from minidns.net.upstream import Accept, Upstream
 from minidns.plugins.setup import Edges, HttpHandler, Setup, Site
@@ -122,6 +124,9 @@ class InstanceAlone:
             del self.endpoints[address, path]
 
         return close
+
+    def follower(self, options: Options, make: Callable[[], Follower]) -> Follower:
+        return make()
 
     def read(self) -> Corefile:
         if isinstance(self.on_disk, Exception):

@@ -26,6 +26,7 @@ from minidns.core.values import covers
 from minidns.explain import why
 from minidns.kube import responses
 from minidns.kube.answers import MAX_LOOKUPS, Answers, Chase
+from minidns.kube.follower import Follower
 from minidns.kube.labels import labels
 from minidns.kube.options import Options, read
 from minidns.kube.outcome import Inquiry, Outcome
@@ -48,6 +49,26 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     options, warnings = read(once(directives), site.zones)
     for warning in warnings:
         log.warning("%s", warning)
+    follower = site.instance.follower(options, partial(_follower, options, site))
+    view = follower.view
+    site.cluster = answers = Answers(options, view.main, view.imports)
+    answers.synced = lambda: view.synced
+    site.checks["kubernetes"] = partial(_ready, view, options)
+    site.parts["kubernetes"] = partial(_parts, view, options)
+    if options.stale == "unready":
+        site.relapsing.add("kubernetes")
+    _follow(follower, answers, site)
+    made = Kubernetes(view, answers, site)
+    site.transfers.append(made.transfer)
+    site.explainers["kubernetes"] = made.explain
+    site.labels.update(labels(answers))
+    site.autopaths["kubernetes"] = SearchLists(
+        answers, _own_search(site.edges.files)
+    ).of
+    return made.plugin
+
+
+def _follower(options: Options, site: Site) -> Follower:
     edges = site.edges
     around = Surroundings(
         partial(edges.list_watch, options.access),
@@ -58,41 +79,30 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         site.metrics,
         edges.settle,
     )
-    view = View(options, around, lambda keys: site.forget(keys))
-    site.cluster = answers = Answers(options, view.main, view.imports)
-    answers.synced = lambda: view.synced
-    site.checks["kubernetes"] = partial(_ready, view)
-    site.parts["kubernetes"] = partial(_parts, view)
-    if options.stale == "unready":
-        site.relapsing.add("kubernetes")
-    _follow(view, answers, site)
-    made = Kubernetes(view, answers, site)
-    site.transfers.append(made.transfer)
-    site.explainers["kubernetes"] = made.explain
-    site.labels.update(labels(answers))
-    site.autopaths["kubernetes"] = SearchLists(answers, _own_search(edges.files)).of
-    return made.plugin
+    return Follower(View(options, around, lambda keys: site.forget(keys)))
 
 
-def _follow(view: View, answers: Answers, site: Site) -> None:
+def _follow(follower: Follower, answers: Answers, site: Site) -> None:
     """Follow the API server, and tell the metrics, as long as the site lives."""
     ages = site.metrics.gauge(
         "minidns_kubernetes_view_age_seconds",
         "Seconds since the API server last gave a sign of life, of the oldest watch.",
         ("resource",),
     )
+    view, started = follower.view, False
 
     def tell() -> None:
         view.tell()
         _tell_ages(ages, site)
 
     async def start() -> None:
-        answers.local = _local(site, view.options)
+        nonlocal started
+        answers.local = _local(site, answers.options)
         try:
-            view.connect()
+            follower.start()
         except ConfigError as error:
             raise error.prefixed("plugin/kubernetes: ") from error
-        site.task(view.run())
+        started = True
         await view.wait()
 
     async def serving() -> None:
@@ -101,6 +111,8 @@ def _follow(view: View, answers: Answers, site: Site) -> None:
         site.task(view.audit())
 
     async def stop() -> None:
+        if started:
+            await follower.stop()
         if tell in site.metrics.before_scrape:
             site.metrics.before_scrape.remove(tell)
             ages.clear()
@@ -110,20 +122,20 @@ def _follow(view: View, answers: Answers, site: Site) -> None:
     site.on_stop(stop)
 
 
-def _ready(view: View) -> bool:
-    return view.synced and not (view.options.stale == "unready" and view.stale)
+def _ready(view: View, options: Options) -> bool:
+    return view.synced and not (options.stale == "unready" and view.stale)
 
 
-def _parts(view: View) -> list[Part]:
+def _parts(view: View, options: Options) -> list[Part]:
     """Return what the readiness is made of: every resource that is followed."""
-    limit_s = view.options.stale_after_s or inf
+    limit_s = options.stale_after_s or inf
     found = []
     for each in view.known():
         where = each.resource.namespace
         name = each.resource.plural + (f"/{where}" if where else "")
         is_stale = each.synced and each.age_s > limit_s
         state = "stale" if is_stale else "ok" if each.synced else "not synced"
-        is_ready = each.synced and not (is_stale and view.options.stale == "unready")
+        is_ready = each.synced and not (is_stale and options.stale == "unready")
         found.append(Part(name, is_ready, state, each.age_s))
     return sorted(found)
 
@@ -161,9 +173,9 @@ class Kubernetes:
     def __init__(self, view: View, answers: Answers, site: Site) -> None:
         self.view = view
         self.answers = answers
-        self.options = view.options
+        self.options = answers.options
         self._site = site
-        self._withholds = view.options.stale == "servfail"
+        self._withholds = self.options.stale == "servfail"
 
     def plugin(self, next_: Handler) -> Handler:
         """Answer names of the zones, and pass on what falls through."""

@@ -39,6 +39,8 @@ from minidns.core.model import (
 )
 from minidns.core.releases import NEWEST, Release
 from minidns.kube.answers import Answers
+from minidns.kube.follower import Follower
+from minidns.kube.options import Options
 from minidns.kube.resource import Access, ListWatch, Resource
 from minidns.net import endpoint
 from minidns.net.endpoint import HttpHandler as HttpHandler
@@ -104,6 +106,14 @@ class Instance(Protocol):
             OSError: it cannot be read.
             ConfigError: it cannot be parsed.
 
+        """
+        ...
+
+    def follower(self, options: Options, make: Callable[[], Follower]) -> Follower:
+        """Return what follows a cluster by ``options``.
+
+        That of the Corefile before a reload, if it did the same; else what ``make``
+        gives.
         """
         ...
 
