@@ -118,8 +118,8 @@ class Records:
     ) -> tuple[bool, list[int]]:
         """Add records in order until one does not fit.
 
-        Return whether all fitted, and how many of each section did. ``spelled`` is how
-        ``qname`` stands in the question.
+        Return whether all fitted, and how many of each section did. ``spelled`` is
+        ``qname`` in the letters that owners have.
         """
         counts = []
         whole = True

@@ -190,6 +190,9 @@ class Response(Struct, frozen=True):
     """An OPT of the answerer's own (an upstream's); None echoes the query's."""
     max_size: int = 65535
     """Bytes the reply may have over UDP, whatever the query offers (*bufsize*)."""
+    lower_case: bool = False
+    """Whether owners equal to the question's name are sent in lower case, as plugins do
+    in CoreDNS that answer from the lower-cased name; else in the client's letters."""
     rule: str = ""
     """Stable id of the rule that made the answer, such as ``service/cluster-ip``."""
     sources: tuple[Source, ...] = ()

@@ -197,7 +197,7 @@ def encode_response(query: Query, response: Response) -> bytes:
     """
     qname = query.question.qname
     question = _question(query)
-    head = question[:-4]
+    head = names.to_wire(qname) if response.lower_case else question[:-4]
     opt = _reply_opt(query, response)
     sections = (response.answer, response.authority, response.additional)
     tc = response.tc
@@ -221,7 +221,8 @@ def _uncompressed(
 ) -> tuple[bytes, list[int]] | None:
     """Return all records without compression, and how many there are of each section.
 
-    None if they take more than ``room`` bytes. ``head`` is ``qname`` as it was asked.
+    None if they take more than ``room`` bytes. ``head`` is ``qname`` in the letters
+    that owners have.
     """
     parts: list[bytes] = []
     counts: list[int] = []

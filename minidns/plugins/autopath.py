@@ -128,16 +128,22 @@ async def _walk(
 
     """
     qname = query.question.qname
-    labels = names.labels(qname)
+    labels = names.labels(query.owner)
     base = labels[: len(labels) - len(names.labels(domains[0]))]
     if not base:
         raise DnsError(f"trimzone: overshot qname: {qname}for zone {domains[0]}")
     first: Response | DnsError | None = None
     for domain in domains:
-        name = ".".join((*base, *names.labels(domain))) + "."
-        question = query.question._replace(qname=name)
+        spelled = ".".join((*base, *names.labels(domain))) + "."
+        name = spelled.lower()
+        moved = replace(
+            query,
+            question=query.question._replace(qname=name),
+            spelled="" if spelled == name else spelled,
+            wire=b"",
+        )
         try:
-            response = await next_(replace(query, question=question, spelled=""))
+            response = await next_(moved)
         except DnsError as error:
             if error.text or isinstance(error, Dropped):
                 raise
@@ -145,19 +151,29 @@ async def _walk(
             continue
         first = first or response
         if response.rcode != Rcode.NXDOMAIN:
-            return _from_asked(query, response), True
+            return _from_asked(query, moved, response), True
     if isinstance(first, Response):
         return first, False
     raise first or DnsError()
 
 
-def _from_asked(query: Query, response: Response) -> Response:
-    """Return ``response`` with an alias from the name that was asked for."""
-    asked = query.spelled or query.question.qname
-    for rrset in response.answer:
+def _from_asked(query: Query, moved: Query, response: Response) -> Response:
+    """Return ``response`` to ``moved`` with an alias from the name that was asked for.
+
+    Owners have the client's letters where plugins below keep them, and those of the
+    search list (CoreDNS).
+    """
+    name, answer = moved.question.qname, response.answer
+    if not response.lower_case:
+        answer = tuple(
+            each._replace(owner=moved.owner) if each.owner == name else each
+            for each in answer
+        )
+    for rrset in answer:
         if rrset.owner.lower() == query.question.qname:
             continue
         data = names.to_wire(rrset.owner)
-        alias = RRset(asked, rdata.CNAME, rrset.ttl, (data,))
-        return replace(response, answer=(alias, *response.answer))
-    return response
+        alias = RRset(query.owner, rdata.CNAME, rrset.ttl, (data,))
+        answer = (alias, *answer)
+        break
+    return replace(response, answer=answer, lower_case=True)

@@ -149,6 +149,7 @@ async def _translated(
         authority=found.authority,
         additional=found.additional,
         tc=found.tc,
+        lower_case=True,  # CoreDNS asks for the lower-cased name
         rule="dns64/translated",
         sources=(Source("dns64", str(options.prefix)), *found.sources),
     )

@@ -20,6 +20,8 @@ from minidns.plugins.setup import Site
 _DATA = {A: a("192.0.2.53"), AAAA: aaaa("2001:db8::53")}
 _LARGE = 30
 """How many copies of the address ``large`` gives."""
+_SEARCH = ("a.example.org.", "b.example.org.", "")
+"""Search list of every client, for ``autopath @erratic``."""
 
 
 @dataclass(slots=True)
@@ -93,6 +95,7 @@ class _Erratic:
         self._faults = faults
         self._count = 0
         # ready now and then only, to test who asks
+        site.autopaths["erratic"] = lambda query: _SEARCH
         site.checks["erratic"] = lambda: self._count in (3, 4)
 
     def __call__(self, next_: Handler) -> Handler:

@@ -239,7 +239,9 @@ def file(served: dict[Name, Served], fall: Sequence[Name], site: Site) -> Plugin
                 raise DnsError()
             if _missing(found.response) and covers(fall, qname):
                 return until_changed(await next_(query), one.key)
-            response = replace(found.response, repeat=Repeat(keys=(one.key,)))
+            response = replace(
+                found.response, lower_case=True, repeat=Repeat(keys=(one.key,))
+            )
             if not found.chase:
                 return response
             return await _chased(

@@ -255,6 +255,7 @@ def _response(query: Query, found: Sequence[Entry], table: Table) -> Response:
     return Response(
         answer=(RRset(name, rtype, table.options.ttl, data),) if data else (),
         aa=True,
+        lower_case=True,
         rule=rule if data else "hosts/nodata",
         sources=tuple(sources),
         repeat=Repeat(keys=(table.key,)),

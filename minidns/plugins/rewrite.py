@@ -110,7 +110,10 @@ def _shown(query: Query, done: Sequence[Applied], response: Response) -> Respons
     before, after = query.question, done[-1].query.question
     if before != after:
         source = Source("rewrite", f"{_words_of(before)} -> {_words_of(after)}")
-        response = replace(response, sources=(source, *response.sources))
+        # owners that rules put back are the lower-cased name (CoreDNS)
+        lower = response.lower_case or before.qname != after.qname
+        sources = (source, *response.sources)
+        response = replace(response, sources=sources, lower_case=lower)
     edns = [one.edns for one in done if one.edns]
     if not all(each.literal for each in edns):
         response = replace(response, repeat=None)  # it may be for this client only

@@ -185,6 +185,7 @@ class Writer:
             authority=zonefile.rrsets(records["authority"]),
             additional=zonefile.rrsets(records["additional"]),
             aa=True,
+            lower_case=True,
             opt=_opt(query, rule),
             rule="template/answer" if rule.records else "template/rcode",
             sources=(Source("template", rule.where),),

@@ -230,7 +230,7 @@ async def test_all_sections_are_undone() -> None:
         assert texts(section) == ["a.org. 30 NS a.org."]
 
 
-async def test_client_sees_its_own_question_with_its_own_letters() -> None:
+async def test_client_sees_its_own_question_and_owners_in_lower_case() -> None:
     question = Question("a.org.", rdata.A)
     wire = encode_query(question, 7, spelled="A.Org.")
     asked = replace(query("A.Org"), id=7, wire=wire)
@@ -239,7 +239,7 @@ async def test_client_sees_its_own_question_with_its_own_letters() -> None:
     )
     reply = dns.message.from_wire(encode_response(asked, response))
     assert str(reply.question[0]) == "A.Org. IN A"
-    assert [str(each) for each in reply.answer] == ["A.Org. 30 IN A 192.0.2.1"]
+    assert [str(each) for each in reply.answer] == ["a.org. 30 IN A 192.0.2.1"]
 
 
 TTLS = [
