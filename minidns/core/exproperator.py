@@ -64,6 +64,8 @@ def _equal(left: object, right: object) -> bool:
 
 
 def _is_in(left: object, right: Sequence[object]) -> bool:
+    if isinstance(right, range):
+        return type(left) is int and left in right
     return any(_equal(left, each) for each in right)
 
 

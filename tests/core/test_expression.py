@@ -4,7 +4,11 @@ Results and errors were taken from CoreDNS for a query of ``www.example.org. A``
 without EDNS, from 127.0.0.1.
 """
 
+import contextlib
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from minidns.core.expression import compiled
 from minidns.core.exproperator import BOOL, INT, STRING, Function
@@ -46,6 +50,7 @@ size() + 1 > 3
 5 / 2 == 2.5
 10 - 3 - 2 == 5
 size() in 1..100
+size() in 1..1000000 and not (0 in 1..1000000)
 1.5 < size()
 0x10 == 16 and 0b11 == 3 and 0o17 == 15 and 1_000 == 1000
 true ? true : false
@@ -170,3 +175,82 @@ def test_length_is_bounded() -> None:
     assert compiled(text, FUNCTIONS)(None) is True
     with pytest.raises(ExpressionError, match="too many operators"):
         compiled(" or ".join(["true"] * 1000), FUNCTIONS)
+
+
+PIECES = st.sampled_from(
+    [
+        "name()",
+        "type()",
+        "size()",
+        "do()",
+        "incidr(",
+        "(",
+        ")",
+        "[",
+        "]",
+        ",",
+        ".",
+        "..",
+        "'",
+        '"',
+        "`",
+        "'A'",
+        "'x",
+        "1",
+        "2.5",
+        "0x",
+        "1e",
+        "9_",
+        "==",
+        "!=",
+        "<",
+        ">",
+        "<=",
+        ">=",
+        "+",
+        "-",
+        "*",
+        "/",
+        "%",
+        "**",
+        "^",
+        "??",
+        "?",
+        ":",
+        "and",
+        "or",
+        "not",
+        "in",
+        "matches",
+        "contains",
+        "startsWith",
+        "endsWith",
+        "&&",
+        "||",
+        "!",
+        "nil",
+        "true",
+        "false",
+        "foo",
+        "len(",
+        "split(",
+        "#",
+        "{",
+        "}",
+        "|",
+        ";",
+        "\\",
+        "é",
+        "\x00",
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=12).map(" ".join) | st.text(max_size=40))
+def test_any_text_is_an_expression_or_refused(text: str) -> None:
+    try:
+        evaluate = compiled(text, FUNCTIONS)
+    except ExpressionError:
+        return
+    with contextlib.suppress(ValueError, TypeError, ArithmeticError):
+        evaluate(None)
