@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 from minidns.core import rdata
 from minidns.core.corefile import ConfigError, Files
 from minidns.core.gotext import quote
-from minidns.core.model import Question
+from minidns.core.model import DnsError, Question
 from minidns.core.names import absolute, to_wire
 from minidns.core.relay import Asked
 from minidns.core.reply import Reply
@@ -191,6 +191,8 @@ async def addresses(
                 found += await _lookup(Question(name, rtype), resolver, ask)
         except OSError as exc:
             why = f": {failure(exc)}"
+        except DnsError:
+            why = ": malformed reply"
         if found:
             return found
     quoted = quote(host.name)

@@ -43,7 +43,8 @@ class Scripted:
 
     world: World
     behavior: dict[str, str] = field(default_factory=dict)
-    """By host: good, silent, refused, hangs, or an rcode; good when nothing is said."""
+    """By host: good, silent, refused, hangs, bare (a header alone), or an rcode; good
+    when nothing is said."""
     sent: list[Sent] = field(default_factory=list)
     handler: Handler = field(init=False)
     site: Site = field(init=False)
@@ -67,6 +68,8 @@ class Scripted:
                 raise TimeoutError(f"read udp 127.0.0.1:40000->{to}: i/o timeout")
             case "hangs":
                 await asyncio.Event().wait()
+            case "bare":
+                out = good(wire)[:12]
             case "nodata":
                 out = reply(wire).to_wire()
             case rcode:

@@ -70,8 +70,9 @@ async def test_without_a_resolver_resolv_conf_says_whom_to_ask() -> None:
     [
         ({"192.0.2.7": "NXDOMAIN", "192.0.2.8": "NXDOMAIN"}, ""),
         ({"192.0.2.7": "refused", "192.0.2.8": "refused"}, ": connection refused"),
+        ({"192.0.2.7": "bare", "192.0.2.8": "bare"}, ": malformed reply"),
     ],
-    ids=["nobody-knows", "nobody-answers"],
+    ids=["nobody-knows", "nobody-answers", "nobody-answers-well"],
 )
 async def test_a_host_name_that_cannot_be_found_ends_the_start(
     behavior: dict[str, str], why: str
