@@ -37,10 +37,10 @@ class Command(NamedTuple):
 
 COMMANDS = (
     Command("up", "answer for a cluster's names on a laptop", "minidns.commands.up"),
-    Command("clone", "make a second cluster DNS", "minidns.install.clone"),
-    Command("enrol", "point pods at a second DNS", "minidns.install.enrol"),
-    Command("unenrol", "put back what enrol changed", "minidns.install.unenrol"),
-    Command("status", "show who asks which DNS", "minidns.install.status"),
+    Command("clone", "make a second cluster DNS", "minidns.second_dns.clone"),
+    Command("enrol", "point pods at a second DNS", "minidns.second_dns.enrol"),
+    Command("unenrol", "put back what enrol changed", "minidns.second_dns.unenrol"),
+    Command("status", "show who asks which DNS", "minidns.second_dns.status"),
     Command(
         "split-dns", "point a laptop's resolver at minidns", "minidns.split.command"
     ),

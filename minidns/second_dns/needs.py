@@ -1,0 +1,165 @@
+"""What a Corefile needs of the Pod that serves it: ports, probes, environment. Pure."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_address
+from typing import NamedTuple
+
+from minidns import plugins
+from minidns.core import corefile, zones
+from minidns.core.corefile import ConfigError, Corefile, Files, ServerBlock
+from minidns.core.values import duration
+from minidns.kube.documents import Json
+from minidns.second_dns import running
+from minidns.second_dns.refusal import Refusal
+from minidns.second_dns.running import Server
+
+_VARIABLE = re.compile(r"\{[$%](\w+)[}%]")
+_ADDRESSES = {"health": ":8080", "ready": ":8181", "prometheus": "localhost:9153"}
+"""Plugins that listen, and where they do if nobody says."""
+FROM_FIELD = "0.0.0.0"
+"""What a variable that comes from the pod itself counts as: some address."""
+_REVERSE = (".in-addr.arpa.", ".ip6.arpa.")
+
+
+class Port(NamedTuple):
+    """Where one of the plugins listens."""
+
+    number: int
+    is_local: bool = False
+    """Whether only the pod itself can reach it: neither kubelet nor monitoring."""
+
+
+class Needs(NamedTuple):
+    """What one Corefile needs."""
+
+    dns: tuple[int, ...]
+    """Ports for plain DNS, in file order; never empty."""
+    health: Port | None
+    ready: Port | None
+    metrics: Port | None
+    lameduck_s: float
+    domain: str
+    """The cluster's, without a final dot; empty if it serves none."""
+    variables: frozenset[str]
+    """Names in the environment."""
+    words: frozenset[str]
+    """Every word of it: files it names are among them."""
+
+
+def of_server(server: Server) -> Needs:
+    """Return what the Corefile of a DNS that runs needs; see ``of``."""
+    environ = dict(_environ(server.container))
+    return of(server.corefile, server.file, server.mounted, environ, server.port)
+
+
+def _environ(container: Json) -> Iterator[tuple[str, str]]:
+    for each in container.get("env") or ():
+        unsaid = FROM_FIELD if "valueFrom" in each else ""
+        yield each["name"], each.get("value", unsaid)
+
+
+def of(
+    text: str,
+    file: str,
+    files: Files,
+    environ: Mapping[str, str],
+    port: int = running.DNS_PORT,
+) -> Needs:
+    """Return what ``text``, the content of ``file``, needs.
+
+    ``port`` is that of server blocks that name none.
+
+    Raises:
+        Refusal: CoreDNS would not start with it, or minidns would not.
+
+    """
+    try:
+        parsed = corefile.parse(
+            text,
+            file=file,
+            files=files,
+            environ=environ,
+            known=plugins.ORDER,
+            port=port,
+        )
+    except ConfigError as error:
+        raise _unserved(str(error)) from error
+    _check_plugins(parsed)
+    lameducks = list(_lameducks(parsed))
+    texts = [text, *(files.read(name) for name in parsed.files[1:])]
+    return Needs(
+        dns=_dns_ports(parsed.blocks),
+        health=_port(parsed, "health"),
+        ready=_port(parsed, "ready"),
+        metrics=_port(parsed, "prometheus"),
+        lameduck_s=sum(lameducks),
+        domain=_domain(parsed),
+        variables=frozenset(name for each in texts for name in _VARIABLE.findall(each)),
+        words=frozenset(word for each in texts for word in each.split()),
+    )
+
+
+def _unserved(why: str) -> Refusal:
+    return Refusal(f"the Corefile would not be served: {why}")
+
+
+def _check_plugins(parsed: Corefile) -> None:
+    known = plugins.names()
+    for block in parsed.blocks:
+        for each in block.directives:
+            if each.name not in known:
+                where = f"{each.file}:{each.line}"
+                raise _unserved(
+                    f"{where}: plugin/{each.name}: not supported by minidns"
+                )
+
+
+def _dns_ports(blocks: Iterable[ServerBlock]) -> tuple[int, ...]:
+    ports = [
+        key.port for block in blocks for key in block.keys if key.transport == "dns"
+    ]
+    if not ports:
+        raise Refusal("the Corefile has no server block for plain DNS")
+    return tuple(dict.fromkeys(ports))
+
+
+def _port(parsed: Corefile, name: str) -> Port | None:
+    """Return where the plugin ``name`` listens first."""
+    for block in parsed.blocks:
+        for each in block.named(name):
+            address = each.args[0] if each.args else _ADDRESSES[name]
+            host, _, port = address.rpartition(":")
+            if not port.isdecimal():
+                raise _unserved(f"{name} {address}: not an address")
+            return Port(int(port), _is_local(host.strip("[]")))
+    return None
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _lameducks(parsed: Corefile) -> Iterator[float]:
+    for block in parsed.blocks:
+        for each in block.named("health"):
+            for line in each.block:
+                if line.name == "lameduck" and line.args:
+                    try:
+                        yield duration(line.args[0])
+                    except ValueError as error:
+                        raise _unserved(f"lameduck: {error}") from error
+
+
+def _domain(parsed: Corefile) -> str:
+    """Return the first zone of *kubernetes* that is not for reverse look-ups."""
+    for block in parsed.blocks:
+        for each in block.named("kubernetes"):
+            named = [zone for arg in each.args for zone in zones.normalized(arg)]
+            for zone in named or [key.zone for key in block.keys]:
+                if not f".{zone}".endswith(_REVERSE) and zone != ".":
+                    return zone.removesuffix(".")
+    return ""

@@ -1,0 +1,92 @@
+"""What to know before a second DNS is made: how it differs, and why. Pure."""
+
+from collections.abc import Iterable, Iterator
+
+from minidns.core.releases import NEWEST
+from minidns.kube.documents import Json
+from minidns.second_dns import manifests, pod, running
+from minidns.second_dns.needs import Needs, Port
+from minidns.second_dns.running import Server, selects
+
+
+def of(server: Server, needs: Needs) -> Iterator[str]:
+    """Yield what differs from the first, a line each."""
+    image = str(server.container.get("image", ""))
+    if server.release is None and not running.named(image, "minidns"):
+        yield (
+            f"the image {image} does not say which release of "
+            f"CoreDNS it is: the second behaves as {NEWEST} (-as VERSION)"
+        )
+    yield from _ports(server, needs)
+    yield from _probes(needs)
+    yield from _files(server, needs)
+    if server.workload["kind"] == "DaemonSet":
+        yield "kube-dns has a pod on each node; the second has what --replicas says"
+    if server.spec.get("hostNetwork"):
+        yield (
+            "kube-dns uses the nodes' network; the second has addresses of its own, as "
+            "both cannot listen at the same ports"
+        )
+    if server.spec.get("dnsPolicy") not in ("Default", "None"):
+        yield (
+            "kube-dns's pods have dnsPolicy ClusterFirst; the second's have Default: "
+            "they would be their own upstream"
+        )
+
+
+def _ports(server: Server, needs: Needs) -> Iterator[str]:
+    for port in server.service["spec"]["ports"]:
+        if not manifests.port_name(server, needs, port):
+            said = f"{port['port']}/{port.get('protocol', 'TCP')}"
+            number = running.target(server, port)
+            yield (
+                f"port {said} of kube-dns is left out: nothing in the Corefile listens "
+                f"at {number} for others than the pod itself"
+            )
+    others = set(needs.dns) - {manifests.dns_port(server, needs)}
+    if others:
+        said = ", ".join(map(str, sorted(others)))
+        yield f"the Corefile serves port {said} too, which no Service port leads to"
+
+
+def _probes(needs: Needs) -> Iterator[str]:
+    for name, found, what in (
+        (
+            "health",
+            needs.health,
+            "no liveness probe: a hung pod is not restarted",
+        ),
+        ("ready", needs.ready, "no readiness probe: pods are asked before they know"),
+        ("prometheus", needs.metrics, "no metrics can be scraped"),
+    ):
+        if not pod.reachable(found):
+            yield f"{_why(name, found)}, so {what}"
+
+
+def _why(name: str, found: Port | None) -> str:
+    where = "is for the pod itself only" if found else "is not in the Corefile"
+    return f"{name} {where}"
+
+
+def _files(server: Server, needs: Needs) -> Iterator[str]:
+    known = {each["name"] for each in server.container.get("env") or ()}
+    for name in sorted(needs.variables - known):
+        yield f"the Corefile names {name}, which kube-dns's environment has not either"
+    if server.mount.is_frozen:
+        yield (
+            "kube-dns mounts its Corefile by subPath and never sees a change of it; "
+            "the second will"
+        )
+
+
+def of_policies(policies: Iterable[Json], server: Server, name: str) -> Iterator[str]:
+    """Yield which NetworkPolicies let the first be reached and say nothing of ours."""
+    first = server.workload["spec"]["template"]["metadata"].get("labels") or {}
+    second = manifests.labels(name)
+    for policy in policies:
+        selector = policy["spec"].get("podSelector") or {}
+        if selects(selector, first) and not selects(selector, second):
+            yield (
+                f"NetworkPolicy {policy['metadata']['name']} is about kube-dns's pods "
+                "and not about the new ones: give them one of their own if they need it"
+            )

@@ -1,0 +1,276 @@
+"""The DNS that runs in a cluster: its Service, what makes its pods, its Corefile."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from minidns.core import releases
+from minidns.core.releases import Release
+from minidns.kube.documents import Documents, Json
+from minidns.second_dns import mounts
+from minidns.second_dns.changes import value_at
+from minidns.second_dns.kinds import CONFIG_MAP, SERVICE, WORKLOADS, ref_of
+from minidns.second_dns.mounts import Mount, Mounted
+from minidns.second_dns.refusal import Refusal
+
+LABEL, NAMES = "k8s-app", ("kube-dns", "coredns", "dns-default")
+"""Label of kubeadm's Service, with the first name; and what others call theirs."""
+NAMESPACE = "kube-system"
+CONF, PORT = ("-conf", "--conf"), ("-dns.port", "--dns.port", "-p", "--p")
+"""Flags of CoreDNS: the Corefile, and the port of blocks that name none."""
+DEFAULT_FILE = "/etc/coredns/Corefile"
+DNS_PORT = 53
+_VERSION = re.compile(r"v?(\d+\.\d+\.\d+)(?![\d.])")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A DNS service with a Corefile, as it runs."""
+
+    service: Json
+    workload: Json
+    """Deployment, StatefulSet or DaemonSet."""
+    container: Json
+    """The one of its template that serves DNS."""
+    mounts: tuple[Mount, ...]
+    """Of that container, the deepest first."""
+    file: str
+    """Path of the Corefile in the container."""
+    files: Mapping[str, str]
+    """What the container sees of ConfigMaps: path to text."""
+    port: int = DNS_PORT
+    """Of server blocks that name none."""
+
+    @property
+    def release(self) -> Release | None:
+        """The release of CoreDNS by the image's tag; None if that does not tell."""
+        return release_of(str(self.container.get("image", "")))
+
+    @property
+    def spec(self) -> Json:
+        """Spec of its pods."""
+        found: Json = self.workload["spec"]["template"]["spec"]
+        return found
+
+    @property
+    def address(self) -> str:
+        """ClusterIP of the Service."""
+        return str(self.service["spec"]["clusterIP"])
+
+    @property
+    def corefile(self) -> str:
+        """Text of the Corefile."""
+        return self.files[self.file]
+
+    @property
+    def mounted(self) -> Mounted:
+        """What the container sees of ConfigMaps, for who reads the Corefile."""
+        return Mounted(self.files)
+
+    @property
+    def mount(self) -> Mount:
+        """Where the Corefile comes from."""
+        return next(each for each in self.mounts if each.holds(self.file))
+
+
+def named(image: str, program: str) -> bool:
+    """Return whether the last part of the name of ``image`` has ``program`` in it."""
+    return program in image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+
+
+def release_of(image: str) -> Release | None:
+    """Return the release of CoreDNS that the tag of ``image`` names, if any.
+
+    Builds of others have more behind it.
+
+    >>> str(release_of("registry.k8s.io/coredns/coredns:v1.11.3-eksbuild.1"))
+    '1.11.3'
+    """
+    tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
+    found = _VERSION.match(tag)
+    try:
+        return releases.parse(found[1]) if found and named(image, "coredns") else None
+    except ValueError:
+        return None
+
+
+def matches(selector: Mapping[str, str] | None, labels: Mapping[str, str]) -> bool:
+    """Return whether a Service's selector selects a pod with these labels."""
+    wanted = selector or {}
+    return bool(wanted) and wanted.items() <= labels.items()
+
+
+def selects(selector: Json, labels: Mapping[str, str]) -> bool:
+    """Return whether a workload's selector, or a policy's, selects these labels."""
+    equal = selector.get("matchLabels") or {}
+    return equal.items() <= labels.items() and all(
+        _holds(each, labels) for each in selector.get("matchExpressions") or ()
+    )
+
+
+def _holds(expression: Json, labels: Mapping[str, str]) -> bool:
+    value = labels.get(expression["key"])
+    match expression["operator"]:
+        case "In":
+            return value in (expression.get("values") or ())
+        case "NotIn":
+            return value not in (expression.get("values") or ())
+        case "Exists":
+            return value is not None
+        case _:  # DoesNotExist
+            return value is None
+
+
+def is_dns(service: Json) -> bool:
+    """Return whether a Service gives pods DNS at an address of its own."""
+    spec = service["spec"]
+    has_address = spec.get("clusterIP") not in (None, "", "None")
+    return has_address and any(map(is_query_port, spec.get("ports") or ()))
+
+
+def is_query_port(port: Json) -> bool:
+    """Return whether a port of a Service is the one for queries."""
+    return bool(port["port"] == DNS_PORT and port.get("protocol") == "UDP")
+
+
+def chosen(services: Iterable[Json], namespace: str, wanted: str = "") -> Json:
+    """Return the Service of the cluster's DNS, or the one that is ``wanted``.
+
+    That may be a name or a ClusterIP.
+
+    Raises:
+        Refusal: there is none, or several that might be meant.
+
+    """
+    found = [service for service in services if is_dns(service)]
+    if wanted:
+        return _wanted(found, namespace, wanted)
+    labelled = [s for s in found if _labels(s).get(LABEL) == NAMES[0]]
+    for candidates in (labelled, found):
+        for name in NAMES:
+            for service in candidates:
+                if service["metadata"]["name"] == name:
+                    return service
+        if len(candidates) == 1 and candidates is labelled:
+            return candidates[0]
+    raise Refusal(_none(namespace, [s["metadata"]["name"] for s in labelled]))
+
+
+def _wanted(services: Iterable[Json], namespace: str, wanted: str) -> Json:
+    for service in services:
+        if wanted in (service["metadata"]["name"], service["spec"]["clusterIP"]):
+            return service
+    raise Refusal(
+        f"no DNS service {wanted} in namespace {namespace}: looked for a Service with "
+        f"that name or ClusterIP and port {DNS_PORT}/UDP"
+    )
+
+
+def _none(namespace: str, several: list[str]) -> str:
+    if several:
+        names = ", ".join(sorted(several))
+        return (
+            f"several DNS services in namespace {namespace}: {names}; say --from NAME"
+        )
+    return (
+        f"no kube-dns found in namespace {namespace}: looked for a Service with a "
+        f"ClusterIP and port {DNS_PORT}/UDP, labelled {LABEL}={NAMES[0]} or called "
+        f"{', '.join(NAMES)}; say --namespace, or --from NAME"
+    )
+
+
+def _labels(obj: Json) -> dict[str, str]:
+    return obj["metadata"].get("labels") or {}
+
+
+async def service(api: Documents, namespace: str, wanted: str = "") -> Json:
+    """Return the Service of the cluster's DNS; see ``chosen``."""
+    services = await api.listed(SERVICE.path(namespace), lambda obj: obj)
+    return chosen(services, namespace, wanted)
+
+
+async def server(api: Documents, service: Json) -> Server:
+    """Return what answers behind a Service.
+
+    Raises:
+        Refusal: nothing does, or nothing that has a Corefile in a ConfigMap.
+
+    """
+    workload = await _workload(api, service)
+    namespace = service["metadata"]["namespace"]
+    maps: dict[str, Json] = {}
+    tried = []
+    for container in workload["spec"]["template"]["spec"]["containers"]:
+        mounted = mounts.of(workload["spec"]["template"]["spec"], container)
+        for each in mounted:
+            if each.config_map and each.config_map not in maps:
+                path = CONFIG_MAP.path(namespace, each.config_map)
+                maps[each.config_map] = await api.find(path) or {}
+        files = _files(mounted, maps)
+        file = _flag(container, CONF) or DEFAULT_FILE
+        if file in files:
+            port = _flag(container, PORT)
+            number = int(port) if port.isdecimal() else DNS_PORT
+            seen = tuple(mounted)
+            return Server(service, workload, container, seen, file, files, number)
+        tried.append(f"container {container['name']} has no {file}")
+    raise Refusal(
+        f"{ref_of(workload)} serves without a Corefile in a ConfigMap: "
+        f"{'; '.join(tried)}; it is not CoreDNS, or has its Corefile elsewhere"
+    )
+
+
+async def _workload(api: Documents, service: Json) -> Json:
+    namespace = service["metadata"]["namespace"]
+    selector = service["spec"].get("selector")
+    for kind in WORKLOADS:
+        for obj in await api.listed(kind.path(namespace), lambda obj: obj):
+            labels = value_at(obj, ("spec", "template", "metadata", "labels")) or {}
+            if matches(selector, labels):
+                return obj
+    said = ",".join(f"{k}={v}" for k, v in (selector or {}).items()) or "nothing"
+    raise Refusal(
+        f"nothing makes pods for {ref_of(service)}: looked for a Deployment, "
+        f"StatefulSet or DaemonSet whose pods its selector ({said}) selects"
+    )
+
+
+def _files(mounted: Iterable[Mount], maps: Mapping[str, Json]) -> dict[str, str]:
+    files: dict[str, str] = {}
+    for each in mounted:
+        if each.config_map:
+            for path, text in each.files(maps[each.config_map]):
+                files.setdefault(path, text)
+    return files
+
+
+def _flag(container: Json, names: tuple[str, ...]) -> str:
+    """Return the value of a flag of CoreDNS's, as a container is given it."""
+    words: list[str] = [
+        *(container.get("command") or ()),
+        *(container.get("args") or ()),
+    ]
+    for word, following in pairwise([*words, ""]):
+        name, equals, value = word.partition("=")
+        if name in names:
+            return value if equals else following
+    return ""
+
+
+def replicas(workload: Json) -> int:
+    """Return how many pods a Deployment or StatefulSet is to have."""
+    found = workload["spec"].get("replicas")
+    return 1 if found is None else int(found)
+
+
+def target(server: Server, port: Json) -> int:
+    """Return the container port of kube-dns that a port of its Service means."""
+    wanted = port.get("targetPort") or port["port"]
+    if isinstance(wanted, int):
+        return wanted
+    for container in server.spec["containers"]:
+        for each in container.get("ports") or ():
+            if each.get("name") == wanted:
+                return int(each["containerPort"])
+    return int(port["port"])

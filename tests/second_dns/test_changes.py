@@ -1,0 +1,109 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minidns.kube.documents import Json
+from minidns.second_dns.changes import (
+    Change,
+    change,
+    done,
+    merge_patch,
+    undone,
+    value_at,
+    with_value,
+)
+from sim.patch import merged
+
+NAMES = st.sampled_from("abc")
+LEAVES = st.one_of(
+    st.integers(0, 3), st.text("xy", max_size=2), st.lists(st.integers())
+)
+# without empty maps: the API server leaves them out of what it keeps
+TREES = st.recursive(
+    LEAVES, lambda inner: st.dictionaries(NAMES, inner, min_size=1, max_size=3)
+)
+OBJECTS = st.dictionaries(NAMES, TREES, max_size=3)
+PATHS = st.lists(NAMES, min_size=1, max_size=3).map(tuple)
+
+
+@settings(deadline=None)
+@given(OBJECTS, OBJECTS)
+def test_merge_patch_makes_the_one_of_the_other(before: Json, after: Json) -> None:
+    assert merged(before, merge_patch(before, after)) == after
+
+
+@settings(deadline=None)
+@given(OBJECTS)
+def test_nothing_changed_is_an_empty_patch(obj: Json) -> None:
+    assert merge_patch(obj, obj) == {}
+
+
+def _fits(obj: Json, path: tuple[str, ...]) -> bool:
+    """Whether what is on the way to ``path`` are maps, as in objects of a kind."""
+    for end in range(1, len(path)):
+        value = value_at(obj, path[:end])
+        if value is not None and not isinstance(value, dict):
+            return False
+    return True
+
+
+@settings(deadline=None)
+@given(OBJECTS, PATHS, TREES)
+def test_what_was_done_can_be_undone(
+    obj: Json, path: tuple[str, ...], value: object
+) -> None:
+    if not _fits(obj, path):
+        return
+    made = change(obj, path, value)
+    changed = done(obj, [made])
+    assert value_at(changed, path) == value
+    assert undone(changed, [made]) == (obj, ())
+
+
+@settings(deadline=None)
+@given(OBJECTS, PATHS, TREES, TREES)
+def test_what_somebody_else_changed_since_is_left(
+    obj: Json, path: tuple[str, ...], value: object, theirs: object
+) -> None:
+    if not _fits(obj, path) or theirs in (value, value_at(obj, path)):
+        return
+    made = change(obj, path, value)
+    now = with_value(done(obj, [made]), path, theirs)
+    assert undone(now, [made]) == (now, (made,))
+
+
+@settings(deadline=None)
+@given(OBJECTS, PATHS, TREES)
+def test_undoing_twice_is_undoing_once(
+    obj: Json, path: tuple[str, ...], value: object
+) -> None:
+    if not _fits(obj, path):
+        return
+    made = change(obj, path, value)
+    once, _ = undone(done(obj, [made]), [made])
+    assert undone(once, [made]) == (once, ())
+
+
+@pytest.mark.parametrize(
+    ("obj", "path", "value", "expected"),
+    [
+        pytest.param({}, ("a", "b"), 1, {"a": {"b": 1}}, id="map-on-the-way-is-made"),
+        pytest.param({"a": {"b": 1}}, ("a", "b"), None, {}, id="empty-map-goes"),
+        pytest.param(
+            {"a": {"b": 1, "c": 2}}, ("a", "b"), None, {"a": {"c": 2}}, id="others-stay"
+        ),
+        pytest.param({"a": 1}, ("b",), None, {"a": 1}, id="nothing-to-remove"),
+    ],
+)
+def test_values(
+    obj: Json, path: tuple[str, ...], value: object, expected: Json
+) -> None:
+    before = repr(obj)
+    assert with_value(obj, path, value) == expected
+    assert repr(obj) == before
+
+
+def test_change_says_what_was_there() -> None:
+    obj = {"spec": {"replicas": 3}}
+    assert change(obj, ("spec", "replicas"), 5) == Change(("spec", "replicas"), 3, 5)
+    assert change(obj, ("spec", "paused"), True).before is None

@@ -1,0 +1,298 @@
+"""`minidns clone` against the simulated API server, over HTTP."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from minidns.second_dns.kinds import SERVICE
+from sim import manifests
+from sim.apiserver import Cluster
+from sim.faults import Rule
+from sim.objects import Json
+from sim.pods import PodController
+from tests.second_dns.rights import CLONE, DELETE, grant
+from tests.second_dns.world import (
+    SYSTEM,
+    Desk,
+    as_user,
+    cluster,
+    desk,
+    everything,
+    kubeadm,
+    workload,
+)
+
+NAMES = [("Service", "kube-dns-2"), ("Deployment", "kube-dns-2"), ("PodDisruptionBudget", "kube-dns-2")]  # fmt: skip
+
+
+def made(at: Desk) -> list[Json]:
+    return list(yaml.safe_load_all("\n".join(at.out)))
+
+
+async def test_prints_manifests_that_kubectl_would_take() -> None:
+    async with desk() as at:
+        before = everything(at.cluster)
+        assert await at.run("clone") == 0
+        objects = made(at)
+        assert [(o["kind"], o["metadata"]["name"]) for o in objects] == NAMES
+        assert objects[0]["spec"]["clusterIP"] == "10.96.0.20"
+        assert everything(at.cluster) == before
+        for obj in manifests.from_text("\n".join(at.out)):
+            at.cluster.create(obj)
+        assert at.err == []
+
+
+async def test_prints_json() -> None:
+    async with desk() as at:
+        assert await at.run("clone -o json --name dns-b --replicas 3 --image x/y") == 0
+        found = json.loads("\n".join(at.out))["items"]
+        assert {o["metadata"]["name"] for o in found} == {"dns-b"}
+        assert found[1]["spec"]["replicas"] == 3
+        assert found[1]["spec"]["template"]["spec"]["containers"][0]["image"] == "x/y"
+
+
+async def test_dry_run_reports_and_leaves_everything() -> None:
+    async with desk() as at:
+        before = everything(at.cluster)
+        assert await at.run("clone --dry-run=server") == 0
+        assert at.err == [
+            f"{kind} kube-system/{name}: would be created (dry run by the server)"
+            for kind, name in NAMES
+        ]
+        assert everything(at.cluster) == before
+        sent = at.server.requests.of("create")
+        assert {r.query.get("dryRun") for r in sent} == {"All"}
+
+
+async def test_dry_run_reports_what_would_be_refused() -> None:
+    async with desk() as at:
+        rule = Rule(resource="poddisruptionbudgets", status=422, message="no budgets")
+        rule.verb = "create"
+        at.server.faults.rules.append(rule)
+        assert await at.run("clone --dry-run=server") == 1
+        assert at.err[-1] == (
+            "PodDisruptionBudget kube-system/kube-dns-2: would be refused: no budgets"
+        )
+
+
+async def test_applies_what_was_shown_and_takes_it_away_without_a_trace() -> None:
+    async with desk() as at:
+        before = everything(at.cluster)
+        assert await at.run("clone --apply") == 0
+        assert at.asked == ["Create these 3 objects?"]
+        assert (
+            at.err[-1]
+            == "kube-dns-2 is at 10.96.0.20; nobody asks it yet (minidns enrol)"
+        )
+        shown = made(at)
+        for obj in shown:
+            found = at.cluster.get(obj["kind"], SYSTEM, obj["metadata"]["name"])
+            assert obj["metadata"].items() <= found["metadata"].items()
+        assert await at.run("clone --delete") == 0
+        assert at.asked == ["Delete these 3 objects?"]
+        assert everything(at.cluster) == before
+
+
+@pytest.mark.parametrize("words", ["clone --apply", "clone --delete"])
+async def test_no_is_no(words: str) -> None:
+    async with desk() as at:
+        if "--delete" in words:
+            await at.run("clone --apply")
+        before = everything(at.cluster)
+        at.says = False
+        assert await at.run(words) == 1
+        assert "as you wish" in at.err[-1]
+        assert everything(at.cluster) == before
+
+
+def service(name: str, **more: object) -> Json:
+    spec: Json = {"ports": [{"port": 80}], **more}
+    meta = {"name": name, "namespace": "shop"}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}
+
+
+def named(kind: str, api: str = "v1", name: str = "kube-dns-2", **more: object) -> Json:
+    meta = {"name": name, "namespace": SYSTEM}
+    return {"apiVersion": api, "kind": kind, "metadata": meta, **more}
+
+
+LABELLED = named("Pod", name="old", spec={"containers": [{"name": "c"}]})
+LABELLED["metadata"]["labels"] = {"k8s-app": "kube-dns-2"}
+ANY_MINIDNS = named(
+    "PodDisruptionBudget", "policy/v1", "any",
+    spec={"selector": {"matchLabels": {"app.kubernetes.io/name": "minidns"}}},
+)  # fmt: skip
+GREEDY = named("Service", name="greedy", spec={"ports": [{"port": 80}], "selector": {"app.kubernetes.io/component": "dns"}})  # fmt: skip
+RKE2 = kubeadm()
+RKE2[2]["spec"]["selector"] = {"app.kubernetes.io/name": "minidns"}
+RKE2[3]["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/name"] = "minidns"
+BROKEN = kubeadm(".:53 {\n    bogus\n}\n")
+SIGN = kubeadm(".:53 {\n    sign db.example.org\n}\n")
+
+
+def with_dns(dns: list[Json]) -> Callable[[], Cluster]:
+    return lambda: cluster(dns=dns)
+
+
+@pytest.mark.parametrize(
+    ("words", "of", "why"),
+    [
+        pytest.param("--cluster-ip 10.96.0.20", lambda: cluster(service("a", clusterIP="10.96.0.20")), "--cluster-ip 10.96.0.20: taken by Service shop/a", id="cluster-ip-taken"),
+        pytest.param("--cluster-ip 10.97.0.1", cluster, "--cluster-ip 10.97.0.1: outside the Service range (10.96.0.0/16)", id="cluster-ip-outside"),
+        pytest.param("--cluster-ip nope", cluster, "--cluster-ip nope: not an IP address", id="cluster-ip-is-none"),
+        pytest.param("--name kube-dns", cluster, "Service kube-system/kube-dns selects k8s-app=kube-dns, and would send its queries to the new pods too", id="label-of-kube-dns"),
+        pytest.param("--name coredns", cluster, "by which others look for the cluster's DNS (kubeadm upgrade among them)", id="label-that-others-look-for"),
+        pytest.param("", with_dns(RKE2), "Service kube-system/kube-dns selects app.kubernetes.io/name=minidns", id="other-selector-of-kube-dns"),
+        pytest.param("", lambda: cluster(named("ConfigMap"), named("Service", spec={"ports": [{"port": 53}]})), "exists already: Service kube-system/kube-dns-2; choose another --name, or take it away first (minidns clone --delete --name kube-dns-2)", id="name-exists"),
+        pytest.param("", lambda: cluster(ANY_MINIDNS), "PodDisruptionBudget kube-system/any selects the labels", id="selected-by-a-budget"),
+        pytest.param("", lambda: cluster(GREEDY), "Service kube-system/greedy selects the labels", id="selected-by-a-service"),
+        pytest.param("", lambda: cluster(LABELLED), "there are pods labelled k8s-app=kube-dns-2 already, such as Pod kube-system/old", id="pods-labelled-so"),
+        pytest.param("", with_dns([]), "no kube-dns found in namespace kube-system: looked for a Service with a ClusterIP and port 53/UDP, labelled k8s-app=kube-dns or called kube-dns, coredns, dns-default; say --namespace, or --from NAME", id="no-kube-dns"),
+        pytest.param("--from nodns", cluster, "no DNS service nodns in namespace kube-system", id="no-such-service"),
+        pytest.param("-n shop", cluster, "no kube-dns found in namespace shop", id="other-namespace"),
+        pytest.param("", with_dns(kubeadm()[:3]), "nothing makes pods for Service kube-system/kube-dns", id="nothing-behind-it"),
+        pytest.param("", with_dns([*kubeadm()[:1], *kubeadm()[2:]]), "serves without a Corefile in a ConfigMap", id="no-corefile"),
+        pytest.param("", with_dns(BROKEN), "the Corefile would not be served: /etc/coredns/Corefile:2 - Error during parsing: Unknown directive 'bogus'", id="corefile-broken"),
+        pytest.param("", with_dns(SIGN), "plugin/sign: not supported by minidns", id="plugin-missing"),
+        pytest.param("--delete", cluster, "there is no kube-dns-2 in namespace kube-system: nothing to delete", id="nothing-to-delete"),
+        pytest.param("--delete --name kube-dns", cluster, "Service kube-system/kube-dns was not made by minidns clone", id="delete-somebody-elses"),
+    ],
+)  # fmt: skip
+async def test_refusals_are_one_clear_line(
+    words: str, of: Callable[[], Cluster], why: str
+) -> None:
+    async with desk(of()) as at:
+        before = everything(at.cluster)
+        assert await at.run(f"clone {words}") == 1
+        assert why in at.err[-1]
+        assert "\n" not in at.err[-1]
+        assert at.err[-1].startswith("minidns clone: ")
+        assert at.out == []
+        assert everything(at.cluster) == before
+
+
+async def test_an_address_taken_by_chance_is_passed_by() -> None:
+    async with desk(cluster(service("a", clusterIP="10.96.0.20"))) as at:
+        assert await at.run("clone") == 0
+        assert made(at)[0]["spec"]["clusterIP"] == "10.96.0.11"
+
+
+async def test_whose_pods_ask_it_is_not_taken_away() -> None:
+    async with desk() as at:
+        await at.run("clone --apply")
+        at.cluster.create(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": "user", "namespace": "shop"},
+                "spec": {
+                    "containers": [{"name": "c"}],
+                    "dnsPolicy": "None",
+                    "dnsConfig": {"nameservers": ["10.96.0.20"]},
+                },
+            }
+        )
+        before = everything(at.cluster)
+        assert await at.run("clone --delete") == 1
+        assert "1 pods ask it: Pod shop/user; let them go first" in at.err[-1]
+        assert everything(at.cluster) == before
+
+
+async def test_what_cannot_be_taken_back_is_told() -> None:
+    async with desk() as at:
+        at.when_asked = lambda: at.server.faults.rules.extend(
+            Rule(resource=what, verb=verb, status=500, message="out of disk")
+            for what, verb in (("deployments", "create"), ("services", "delete"))
+        )
+        assert await at.run("clone --apply") == 1
+        assert "Service kube-system/kube-dns-2: left behind: out of disk" in at.err
+        at.when_asked = lambda: None
+        at.server.faults.clear()
+        assert await at.run("clone --delete") == 0
+
+
+async def test_what_is_gone_meanwhile_needs_no_deleting() -> None:
+    async with desk() as at:
+        await at.run("clone --apply")
+        name = (SYSTEM, "kube-dns-2")
+        at.when_asked = lambda: at.cluster.delete("Deployment", *name)
+        assert await at.run("clone --delete") == 0
+        assert "Deployment kube-system/kube-dns-2: gone already" in at.err
+
+
+@pytest.mark.parametrize("failing", ["deployments", "poddisruptionbudgets"])
+async def test_what_was_created_goes_when_the_rest_cannot_be(failing: str) -> None:
+    async with desk() as at:
+        before = everything(at.cluster)
+        rule = Rule(resource=failing, verb="create", status=500, message="out of disk")
+        # the dry run passes; what is written after it does not
+        at.when_asked = lambda: at.server.faults.rules.append(rule)
+        assert await at.run("clone --apply") == 1
+        assert "out of disk" in at.said
+        assert everything(at.cluster) == before
+
+
+@pytest.mark.parametrize("number", range(len(CLONE)))
+async def test_each_right_that_is_missing_is_named(number: int, tmp_path: Path) -> None:
+    verb, what, group = CLONE[number]
+    of = cluster()
+    grant(of, "jane", (*CLONE[:number], *CLONE[number + 1 :]))
+    async with desk(of, access=as_user(tmp_path, "jane"), has_rbac=True) as at:
+        before = everything(at.cluster)
+        status = await at.run("clone --apply")
+        if (verb, what) in DISPENSABLE:
+            assert (status, DISPENSABLE[verb, what] in at.said) == (0, True)
+            return
+        assert status == 1
+        resource = f"{what}.{group}" if group else what
+        assert f"not allowed: {verb} on {resource}" in at.said
+        assert "system:serviceaccount:shop:jane" in at.said
+        assert everything(at.cluster) == before
+
+
+DISPENSABLE = {
+    ("list", "networkpolicies"): "note: NetworkPolicies cannot be listed",
+    ("list", "servicecidrs"): "created",
+}
+
+
+async def test_services_of_other_namespaces_may_be_hidden(tmp_path: Path) -> None:
+    of = cluster()
+    grant(of, "jane", CLONE, SYSTEM)
+    async with desk(of, access=as_user(tmp_path, "jane"), has_rbac=True) as at:
+        assert await at.run("clone --apply") == 0
+        assert "Services of other namespaces cannot be listed" in at.said
+
+
+async def test_delete_needs_the_right_to(tmp_path: Path) -> None:
+    of = cluster()
+    grant(of, "jane", CLONE)
+    async with desk(of, access=as_user(tmp_path, "jane"), has_rbac=True) as at:
+        assert await at.run("clone --apply") == 0
+        assert await at.run("clone --delete") == 1
+        assert "not allowed: delete on services" in at.err[-1]
+        grant(of, "jane", DELETE, SYSTEM)
+        assert await at.run("clone --delete") == 0
+
+
+async def test_pods_that_do_not_come_are_told_of() -> None:
+    async with desk() as at:
+        (end,) = (s for s in at.cluster._subscribers if isinstance(s, PodController))
+        at.cluster._subscribers.remove(end)  # nobody runs pods any more
+        assert await at.run("clone --apply --timeout 3s") == 1
+        assert "Deployment kube-system/kube-dns-2 still waits for" in at.err[-1]
+        assert at.cluster.find(SERVICE.name, SYSTEM, "kube-dns-2") is not None
+
+
+async def test_a_policy_about_kube_dns_is_told_of() -> None:
+    selector = {"podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
+    policy = named("NetworkPolicy", "networking.k8s.io/v1", "dns", spec=selector)
+    async with desk(cluster(policy, workload())) as at:
+        assert await at.run("clone") == 0
+        assert at.err == [
+            "note: NetworkPolicy dns is about kube-dns's pods and not about the new "
+            "ones: give them one of their own if they need it"
+        ]

@@ -1,0 +1,98 @@
+"""What the kubelet would have written: the simulated kubelet is the oracle."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minidns.second_dns.dnsconfig import Cluster, pointed_at, policy_of
+from sim import kubelet
+from sim.objects import Json
+from sim.pods import DNS_POLICIES
+
+SERVER = "10.96.0.20"
+DOMAINS = st.sampled_from(
+    ["example.org", "shop.svc.cluster.local", "cluster.local", "a.example.net"]
+    + [f"{'long' * 12}.{n}.example.org" for n in range(40)]
+)
+OPTIONS = st.sampled_from(
+    [
+        {"name": "ndots", "value": "2"},
+        {"name": "edns0"},
+        {"name": "timeout", "value": "1"},
+    ]
+)
+CONFIGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "nameservers": st.lists(
+            st.sampled_from(["192.0.2.1", "10.96.0.10"]), max_size=2
+        ),
+        "searches": st.lists(DOMAINS, max_size=40),
+        "options": st.lists(OPTIONS, max_size=3, unique_by=lambda o: o["name"]),
+    },
+)
+
+
+def pod(**spec: object) -> Json:
+    return {"metadata": {"namespace": "shop"}, "spec": spec}
+
+
+@settings(deadline=None)
+@given(
+    st.none() | CONFIGS,
+    st.sampled_from(["cluster.local", "", "corp.example.org"]),
+    st.lists(DOMAINS, max_size=4, unique=True),
+)
+def test_a_pod_gets_what_its_kubelet_would_have_written(
+    config: Json | None, domain: str, searches: list[str]
+) -> None:
+    """As if the kubelet had been told this server by --cluster-dns."""
+    own = {k: v for k, v in (config or {}).items() if k != "nameservers"}
+    search = f"search {' '.join(searches)}\n" if searches else ""
+    node = kubelet.Node((SERVER,), domain, f"nameserver 192.0.2.53\n{search}")
+    wanted = kubelet.resolv_conf(pod(dnsPolicy="ClusterFirst", dnsConfig=own), node)
+    cluster = Cluster(domain, tuple(searches))
+    spec = {"dnsPolicy": "ClusterFirst", "dnsConfig": config}
+    made = pointed_at(spec, "shop", cluster, SERVER)
+    assert kubelet.resolv_conf(pod(dnsPolicy="None", dnsConfig=made), node) == wanted
+
+
+@settings(deadline=None)
+@given(CONFIGS)
+def test_the_api_server_takes_it(config: Json) -> None:
+    made = pointed_at({"dnsConfig": config}, "shop", Cluster("cluster.local"), SERVER)
+    assert made["nameservers"] == [SERVER]
+    assert len(made["searches"]) <= 32
+    assert sum(map(len, made["searches"])) + len(made["searches"]) - 1 <= 2048
+    assert len({o["name"] for o in made["options"]}) == len(made["options"])
+
+
+def test_policy_none_keeps_its_own_list_and_options() -> None:
+    config = {
+        "nameservers": ["10.96.0.10", "192.0.2.1"],
+        "searches": ["example.org"],
+        "options": [{"name": "ndots", "value": "1"}],
+    }
+    spec = {"dnsPolicy": "None", "dnsConfig": config}
+    made = pointed_at(spec, "shop", Cluster("cluster.local"), SERVER)
+    assert made == {**config, "nameservers": [SERVER]}
+
+
+def test_nothing_empty_is_written() -> None:
+    spec = {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["10.96.0.10"]}}
+    made = pointed_at(spec, "shop", Cluster("cluster.local"), SERVER)
+    assert made == {"nameservers": [SERVER]}
+
+
+@pytest.mark.parametrize("policy", [*DNS_POLICIES, None])
+@pytest.mark.parametrize("host_network", [True, False])
+def test_the_policy_that_counts_is_the_kubelets(
+    policy: str | None, host_network: bool
+) -> None:
+    spec = {"hostNetwork": host_network} | ({"dnsPolicy": policy} if policy else {})
+    conf = kubelet.resolv_conf(
+        pod(**spec, dnsConfig={"options": [{"name": "edns0"}]}), kubelet.Node()
+    )
+    servers = [line.split()[1] for line in conf.splitlines() if "nameserver" in line]
+    expected = {"ClusterFirst": ["10.96.0.10"], "Default": ["192.0.2.53"], "None": []}
+    assert servers == expected[policy_of(spec)]

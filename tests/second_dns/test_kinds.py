@@ -1,0 +1,59 @@
+import pytest
+
+from minidns.second_dns import kinds
+from minidns.second_dns.kinds import (
+    BUDGET,
+    DAEMON_SET,
+    DEPLOYMENT,
+    POD,
+    SERVICE,
+    Kind,
+    Ref,
+)
+from minidns.second_dns.refusal import Refusal
+from sim.kinds import KINDS
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        ("deploy/web", DEPLOYMENT),
+        ("deployment/web", DEPLOYMENT),
+        ("deployments/web", DEPLOYMENT),
+        ("Deployment/web", DEPLOYMENT),
+        ("deployment.apps/web", DEPLOYMENT),
+        ("ds/web", DAEMON_SET),
+        ("po/web", POD),
+    ],
+)
+def test_words_as_kubectl_takes_them(word: str, kind: Kind) -> None:
+    assert kinds.read(word, "shop") == Ref(kind, "shop", "web")
+
+
+@pytest.mark.parametrize(
+    "word", ["web", "deploy", "deploy/", "/web", "job/web", "service/web", ""]
+)
+def test_what_has_no_pods_of_its_own_is_refused(word: str) -> None:
+    with pytest.raises(Refusal, match=f"{word}: deploy/NAME, .* is needed"):
+        kinds.read(word, "shop")
+
+
+def test_paths_are_those_of_the_server() -> None:
+    rows = {row.name: f"{row.prefix}/{row.plural}" for row in KINDS}
+    ours = [each for each in vars(kinds).values() if isinstance(each, Kind)]
+    assert {each.name: each.path() for each in ours}.items() <= rows.items()
+
+
+def test_paths() -> None:
+    assert SERVICE.path() == "/api/v1/services"
+    assert SERVICE.path("a") == "/api/v1/namespaces/a/services"
+    assert BUDGET.path("a", "b") == (
+        "/apis/policy/v1/namespaces/a/poddisruptionbudgets/b"
+    )
+
+
+def test_refs() -> None:
+    obj = {"kind": "Deployment", "metadata": {"namespace": "shop", "name": "web"}}
+    ref = kinds.ref_of(obj)
+    assert (str(ref), ref.word) == ("Deployment shop/web", "deployment/web")
+    assert ref.path == "/apis/apps/v1/namespaces/shop/deployments/web"

@@ -1,0 +1,199 @@
+"""`minidns status`: what it says of a cluster whose objects say so."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from minidns.second_dns.record import ANNOTATION
+from sim.objects import Json
+from sim.objects import clone as copy_of
+from tests.second_dns.rights import grant
+from tests.second_dns.world import (
+    SYSTEM,
+    Desk,
+    as_user,
+    cluster,
+    desk,
+    everything,
+    kubeadm,
+    with_pod,
+    with_second,
+    workload,
+)
+
+NONE = {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["192.0.2.1"]}}
+
+
+def named(name: str, **pod: object) -> Json:
+    web = with_pod(workload(replicas=1), **pod)
+    web["metadata"]["name"] = name
+    return web
+
+
+def rows(at: Desk, heading: str) -> list[list[str]]:
+    """Return the cells of the table that begins so."""
+    (start,) = (n for n, line in enumerate(at.out) if line.startswith(heading))
+    table = []
+    for line in at.out[start + 1 :]:
+        if not line or "  " not in line:
+            break
+        table.append([cell.strip() for cell in line.split("   ") if cell.strip()])
+    return table
+
+
+async def test_who_serves_and_who_asks() -> None:
+    of = with_second(
+        cluster(
+            workload(),
+            named("node", dnsPolicy="Default"),
+            named("host", hostNetwork=True),
+            named("own", **NONE),
+        )
+    )
+    async with desk(of) as at:
+        before = everything(of)
+        assert await at.run("status") == 0
+        assert everything(of) == before
+        image = "registry.example.org/coredns:v1.14.2"
+        assert rows(at, "DNS ") == [
+            ["kube-system/kube-dns", "10.96.0.10", "2/2", "6 pods", "deployment/coredns", "coredns", image],
+            ["kube-system/kube-dns-2", "10.96.0.20", "2/2", "0 pods", "deployment/kube-dns-2", "coredns", image],
+        ]  # fmt: skip
+        asked = {(row[1], row[3], row[4]) for row in rows(at, "NAMESPACE")}
+        node = "the node's resolvers"
+        assert asked == {
+            ("Deployment/web", "kube-system/kube-dns", "ClusterFirst"),
+            ("Deployment/node", node, "Default"),
+            ("Deployment/host", node, "ClusterFirst (hostNetwork)"),
+            ("Deployment/own", "192.0.2.1 (no Service)", "None and dnsConfig"),
+            ("Deployment/coredns", node, "Default"),
+            ("Deployment/kube-dns-2", node, "Default"),
+        }
+        assert "nothing is enrolled" in at.out
+
+
+async def test_enrolments_and_what_is_over() -> None:
+    async with desk(with_second(cluster(workload(), named("b"), named("c")))) as at:
+        await at.run("enrol deploy/b -n shop --replicas 1")
+        await at.run("enrol deploy/web -n shop --replicas 2 of 6")
+        patch = at.cluster.get("Deployment", "shop", "web-kube-dns-2")
+        assert patch
+        assert await at.run("status") == 0
+        assert rows(at, "ENROLLED") == [
+            ["Deployment shop/b", "kube-system/kube-dns-2", "b-kube-dns-2", "unenrol"],
+            [
+                "Deployment shop/web",
+                "kube-system/kube-dns-2",
+                "web-kube-dns-2",
+                "unenrol",
+            ],
+        ]
+        assert rows(at, "DNS ")[1][3] == "3 pods"
+        until = (
+            '{"dns": "10.96.0.20", "service": "a/b", "until": "1970-01-02T00:00:00Z"}'
+        )
+        annotations = {"metadata": {"annotations": {ANNOTATION: until}}}
+        at.cluster.patch("Deployment", "shop", "c", annotations)
+        await at.run("status")
+        assert ["Deployment shop/c", "a/b", "all its pods", "1970-01-02T00:00:00Z (OVER)"] in rows(at, "ENROLLED")  # fmt: skip
+        assert "what is over is put back by: minidns unenrol --expired" in at.out
+
+
+async def test_a_record_that_was_edited_is_told_of() -> None:
+    of = cluster(workload())
+    of.patch(
+        "Deployment", "shop", "web", {"metadata": {"annotations": {ANNOTATION: "x"}}}
+    )
+    async with desk(of) as at:
+        assert await at.run("status") == 0
+        assert any("cannot be read" in line for line in at.out)
+
+
+def other_corefile() -> list[Json]:
+    dns = kubeadm()
+    text = dns[1]["data"]["Corefile"]
+    other = copy_of(dns[1])
+    other["metadata"]["name"] = "other"
+    other["data"]["Corefile"] = text.replace("cache 30", "cache 60")
+    return [*dns, other]
+
+
+async def test_differences_of_corefiles() -> None:
+    of = with_second(cluster(dns=other_corefile()))
+    second = of.get("Deployment", SYSTEM, "kube-dns-2")
+    second["spec"]["template"]["spec"]["volumes"][0]["configMap"]["name"] = "other"
+    of.update(second)
+    async with desk(of) as at:
+        assert await at.run("status") == 0
+        assert rows(at, "DNS ")[1][5] == "other (differs in 2 lines: --diff)"
+        await at.run("status --diff")
+        assert "-    cache 30 {" in at.out
+        assert "+    cache 60 {" in at.out
+
+
+async def test_a_corefile_that_is_never_updated_is_told_of() -> None:
+    dns = copy_of({"all": kubeadm()})["all"]
+    pod = dns[3]["spec"]["template"]["spec"]
+    mount = pod["containers"][0]["volumeMounts"][0]
+    mount |= {"mountPath": "/etc/coredns/Corefile", "subPath": "Corefile"}
+    async with desk(cluster(dns=dns)) as at:
+        await at.run("status")
+        assert "coredns (subPath: never updated)" in at.said
+
+
+async def test_json() -> None:
+    async with desk(with_second(cluster(workload()))) as at:
+        await at.run("enrol deploy/web -n shop --all")
+        assert await at.run("status -o json") == 0
+        found = json.loads("\n".join(at.out))
+        assert [each["service"] for each in found["dns"]] == ["kube-system/kube-dns", "kube-system/kube-dns-2"]  # fmt: skip
+        assert found["enrolments"][0]["workload"] == "Deployment shop/web"
+        (web,) = (each for each in found["users"] if each["maker"] == "Deployment/web")
+        assert (web["asks"], web["pods"]) == (["kube-system/kube-dns-2"], 6)
+
+
+async def test_pods_of_one_namespace() -> None:
+    async with desk(cluster(workload())) as at:
+        await at.run("status -n shop")
+        assert {row[0] for row in rows(at, "NAMESPACE")} == {"shop"}
+
+
+async def test_dns_of_openshift_is_found_in_its_own_namespace() -> None:
+    of = cluster(dns=[])
+    of.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "openshift-dns"}})  # fmt: skip
+    for obj in copy_of({"all": kubeadm()})["all"]:
+        obj["metadata"]["namespace"] = "openshift-dns"
+        if obj["kind"] == "Service":
+            obj["metadata"] |= {"name": "dns-default", "labels": {}}
+        of.create(obj)
+    async with desk(of) as at:
+        assert await at.run("status") == 0
+        assert rows(at, "DNS ")[0][0] == "openshift-dns/dns-default"
+
+
+async def test_a_dns_that_is_not_coredns_is_shown_with_the_reason() -> None:
+    of = cluster()
+    of.delete("ConfigMap", SYSTEM, "coredns")
+    async with desk(of) as at:
+        assert await at.run("status") == 0
+        assert "serves without a Corefile in a ConfigMap" in at.said
+
+
+async def test_no_dns_at_all() -> None:
+    async with desk(cluster(dns=[])) as at:
+        assert await at.run("status") == 1
+        assert (
+            "no kube-dns found in namespace kube-system, or in any other" in at.err[-1]
+        )
+
+
+@pytest.mark.parametrize("lacking", ["services", "pods"])
+async def test_a_right_that_is_missing_is_named(lacking: str, tmp_path: Path) -> None:
+    of = cluster()
+    grant(
+        of, "jane", tuple(("list", w, "") for w in ("services", "pods") if w != lacking)
+    )
+    async with desk(of, access=as_user(tmp_path, "jane"), has_rbac=True) as at:
+        assert await at.run("status") == 1
+        assert f"not allowed: list on {lacking} in all namespaces" in at.err[-1]

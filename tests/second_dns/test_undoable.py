@@ -1,0 +1,165 @@
+"""What `minidns unenrol` puts back: what `minidns enrol` can have written."""
+
+from typing import Any
+
+import pytest
+
+from minidns.second_dns import dnsconfig, record, undoable
+from minidns.second_dns.changes import Change
+from minidns.second_dns.enrolment import PARTITION, REPLICAS
+from minidns.second_dns.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kind, Ref
+from minidns.second_dns.record import ANNOTATION, LABEL, Record
+from minidns.second_dns.refusal import Refusal
+from sim.objects import Json
+from tests.second_dns.world import cluster, desk, with_second, workload
+
+DNS = "10.96.0.20"
+AFTER = {"nameservers": [DNS], "searches": ["svc.cluster.local"], "options": []}
+SPEC = ("spec", "template", "spec")
+POLICY = Change(dnsconfig.POLICY, "ClusterFirst", "None")
+CONFIG = Change(dnsconfig.CONFIG, None, AFTER)
+FEWER = Change(REPLICAS, 6, 4)
+PART = Change(PARTITION, None, 2)
+
+
+def ref(kind: Kind = DEPLOYMENT) -> Ref:
+    return Ref(kind, "shop", "web")
+
+
+def made(*changes: Change, **more: Any) -> Record:
+    return Record(DNS, "kube-system/kube-dns-2", changes=changes, **more)
+
+
+CONTAINERS = [{"name": "c", "image": "evil", "securityContext": {"privileged": True}}]
+PLANTED = {
+    "hostNetwork": Change((*SPEC, "hostNetwork"), True, None),
+    "hostPID": Change((*SPEC, "hostPID"), True, None),
+    "serviceAccountName": Change((*SPEC, "serviceAccountName"), "admin", None),
+    "containers": Change((*SPEC, "containers"), CONTAINERS, []),
+    "volumes": Change((*SPEC, "volumes"), [{"hostPath": {"path": "/"}}], None),
+    "all of the pods": Change(SPEC, {"hostNetwork": True}, {}),
+    "the template": Change(SPEC[:2], {}, {}),
+    "the whole spec": Change(SPEC[:1], {}, {}),
+    "below the policy": Change((*dnsconfig.POLICY, "x"), 1, 2),
+    "below the config": Change((*dnsconfig.CONFIG, "nameservers"), ["192.0.2.1"], []),
+    "the selector": Change(("spec", "selector"), {}, None),
+    "paused": Change(("spec", "paused"), True, None),
+    "policy of the node": Change(dnsconfig.POLICY, "Default", "None"),
+    "policy that is none": Change(dnsconfig.POLICY, {"a": 1}, "None"),
+    "policy made another": Change(dnsconfig.POLICY, "None", "ClusterFirst"),
+    "config of no addresses": Change(dnsconfig.CONFIG, {"nameservers": ["a b"]}, AFTER),
+    "config with more": Change(dnsconfig.CONFIG, {"hostNetwork": True}, AFTER),
+    "config of lists of maps": Change(dnsconfig.CONFIG, {"searches": [{}]}, AFTER),
+    "config of odd options": Change(dnsconfig.CONFIG, {"options": [{"x": "y"}]}, AFTER),
+    "config that is text": Change(dnsconfig.CONFIG, "x", AFTER),
+    "config made of another DNS": Change(
+        dnsconfig.CONFIG, None, {"nameservers": ["192.0.2.1"]}
+    ),
+    "config taken away": Change(dnsconfig.CONFIG, AFTER, None),
+    "replicas": Change(REPLICAS, "6", 4),
+    "more replicas": Change(REPLICAS, 4, 6),
+    "no replicas": Change(REPLICAS, 0, 4),
+    "all replicas": Change(REPLICAS, 6, 0),
+    "replicas that are none": Change(REPLICAS, True, False),
+    "partition of somebody": Change(PARTITION, 5, 2),
+}
+
+
+@pytest.mark.parametrize("kind", [DEPLOYMENT, STATEFUL_SET, DAEMON_SET])
+@pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED)
+def test_what_enrol_does_not_write_is_refused_by_name(
+    planted: Change, kind: Kind
+) -> None:
+    rest = tuple(c for c in (POLICY, CONFIG) if c.path != planted.path)
+    for changes in ((planted,), (*rest, planted), (planted, *rest)):
+        with pytest.raises(Refusal) as caught:
+            undoable.check(ref(kind), made(*changes, twin="web-kube-dns-2"))
+        assert ".".join(planted.path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "more"),
+    [
+        pytest.param(DEPLOYMENT, (POLICY,), {}, id="half of it"),
+        pytest.param(DEPLOYMENT, (POLICY, CONFIG, POLICY), {}, id="twice"),
+        pytest.param(DEPLOYMENT, (FEWER,), {}, id="fewer without a twin"),
+        pytest.param(
+            DEPLOYMENT, (POLICY, CONFIG, FEWER), {"twin": "t"}, id="all and some"
+        ),
+        pytest.param(DEPLOYMENT, (POLICY, CONFIG, PART), {}, id="partition"),
+        pytest.param(
+            STATEFUL_SET, (FEWER,), {"twin": "t"}, id="fewer of a StatefulSet"
+        ),
+        pytest.param(DAEMON_SET, (FEWER,), {"twin": "t"}, id="fewer of a DaemonSet"),
+        pytest.param(DEPLOYMENT, (POLICY, CONFIG), {"of": "x"}, id="changes of a twin"),
+    ],
+)
+def test_what_enrol_does_not_write_together_is_refused(
+    kind: Kind, changes: tuple[Change, ...], more: dict[str, str]
+) -> None:
+    with pytest.raises(Refusal):
+        undoable.check(ref(kind), made(*changes, **more))
+
+
+OWN = {"nameservers": ["10.96.0.10"], "options": [{"name": "ndots", "value": "2"}, {"name": "edns0"}]}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "more"),
+    [
+        *((kind, (POLICY, CONFIG), {}) for kind in undoable.FIELDS),
+        (DEPLOYMENT, (POLICY._replace(before=None), CONFIG._replace(before=OWN)), {}),
+        (DEPLOYMENT, (), {"twin": "web-kube-dns-2"}),
+        (DEPLOYMENT, (FEWER,), {"twin": "web-kube-dns-2"}),
+        (DEPLOYMENT, (), {"of": "first"}),
+        (STATEFUL_SET, (POLICY, CONFIG, PART), {}),
+        (STATEFUL_SET, (POLICY, CONFIG, PART._replace(before=0)), {}),
+    ],
+)
+def test_what_enrol_writes_passes(
+    kind: Kind, changes: tuple[Change, ...], more: dict[str, str]
+) -> None:
+    undoable.check(ref(kind), made(*changes, **more))
+
+
+@pytest.mark.parametrize("words", ["deploy/web -n shop", "--all", "--expired"])
+@pytest.mark.parametrize("name", ["hostNetwork", "serviceAccountName", "containers"])
+async def test_nothing_planted_is_written(name: str, words: str) -> None:
+    planted = PLANTED[name]
+    obj = workload()
+    spec = obj["spec"]["template"]["spec"]
+    until = {"until": "2020-01-01T00:00:00Z"}
+    change = planted._replace(after=spec.get(name))
+    carrying = record.recorded(obj, made(POLICY, CONFIG, change, **until))
+    async with desk(with_second(cluster(carrying))) as at:
+        before = at.cluster.get("Deployment", "shop", "web")
+        assert await at.run(f"unenrol {words}") == 1
+        assert at.cluster.get("Deployment", "shop", "web") == before
+        assert name in at.said
+
+
+def twin(**changes: Json) -> Json:
+    obj = workload()
+    obj["metadata"] |= {"name": "web-kube-dns-2", "labels": {LABEL: "kube-dns-2"}}
+    selector = {"app": "web", LABEL: "kube-dns-2"}
+    obj["spec"]["selector"] = {"matchLabels": selector}
+    obj["spec"]["template"]["metadata"]["labels"] = selector
+    return {**obj, **changes}
+
+
+@pytest.mark.parametrize("name", ["victim", "web-kube-dns-2"])
+async def test_what_only_says_that_it_is_a_twin_is_not_deleted(name: str) -> None:
+    victim = workload()
+    victim["metadata"] |= {"name": name, "labels": {LABEL: "kube-dns-2"}}
+    victim["spec"]["selector"]["matchLabels"] = {"app": name}
+    victim["spec"]["template"]["metadata"]["labels"] = {"app": name}
+    planted = record.recorded(victim, made(of="web"))
+    async with desk(with_second(cluster(workload(), planted))) as at:
+        for words in ("deploy/web -n shop", f"deploy/{name} -n shop", "--all"):
+            await at.run(f"unenrol {words}")
+        assert at.cluster.find("Deployment", "shop", name) is not None
+        assert ANNOTATION in at.said
+
+
+def test_a_twin_passes() -> None:
+    undoable.check_twin(twin(), made(of="web"))

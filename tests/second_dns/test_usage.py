@@ -1,0 +1,72 @@
+"""Whom pods ask: the simulated kubelet says whom they really would."""
+
+import pytest
+
+from minidns.second_dns import usage
+from sim import kubelet
+from sim.objects import Json
+
+FIRST = "10.96.0.10"
+NODE = "192.0.2.53"
+
+
+def pod(**more: object) -> Json:
+    meta = {"name": "web-5d9-x", "namespace": "shop", **more.pop("meta", {})}  # type: ignore[dict-item]
+    return {"metadata": meta, "spec": more, "status": {"phase": "Running"}}
+
+
+def config(*servers: str) -> Json:
+    return {"nameservers": list(servers)} if servers else {}
+
+
+@pytest.mark.parametrize("policy", [None, "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"])  # fmt: skip
+@pytest.mark.parametrize("host", [True, False])
+@pytest.mark.parametrize("own", [(), ("10.96.0.20",)])
+def test_whom_pods_ask(policy: str | None, host: bool, own: tuple[str, ...]) -> None:
+    spec: Json = {"dnsConfig": config(*own), "hostNetwork": host}
+    spec |= {"dnsPolicy": policy} if policy else {}
+    if policy == "None" and not own:
+        return  # no API server lets it in
+    conf = kubelet.resolv_conf(pod(**spec), kubelet.Node((FIRST,)))
+    servers = {x.split()[1] for x in conf.splitlines() if x.startswith("nameserver")}
+    found = usage.of(pod(**spec), FIRST)
+    assert found is not None
+    asked = set(usage.whom(found, {}))
+    said = {each.removesuffix(" (no Service)") for each in asked} - {usage.NODE}
+    assert said == servers - {NODE}
+    if not said:
+        assert asked == {usage.NODE}
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_pods_that_are_over_ask_nobody(phase: str) -> None:
+    assert usage.of({**pod(), "status": {"phase": phase}}, FIRST) is None
+
+
+def owned(kind: str, name: str, hashed: str = "") -> Json:
+    labels = {"pod-template-hash": hashed} if hashed else {}
+    owner = {"kind": kind, "name": name, "controller": True}
+    return {"ownerReferences": [owner], "labels": labels}
+
+
+@pytest.mark.parametrize(
+    ("meta", "maker"),
+    [
+        ({}, "Pod/web-5d9-x"),
+        (owned("ReplicaSet", "web-5d9", "5d9"), "Deployment/web"),
+        (owned("ReplicaSet", "web"), "ReplicaSet/web"),
+        (owned("StatefulSet", "db"), "StatefulSet/db"),
+        ({"ownerReferences": [{"kind": "Node", "name": "n"}]}, "Pod/web-5d9-x"),
+    ],
+)
+def test_what_made_a_pod(meta: Json, maker: str) -> None:
+    found = usage.of(pod(meta=meta), FIRST)
+    assert found is not None
+    assert found.maker == maker
+
+
+def test_counts() -> None:
+    uses = [usage.of(pod(), FIRST), usage.of(pod(), FIRST), None]
+    ((use, count),) = usage.counted(uses)
+    assert (use.servers, count) == ((FIRST,), 2)
+    assert usage.whom(use, {FIRST: "kube-system/kube-dns"}) == ("kube-system/kube-dns",)

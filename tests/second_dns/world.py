@@ -1,0 +1,313 @@
+"""A simulated cluster with kubeadm's DNS in it, and somebody in front of a command."""
+
+import argparse
+import asyncio
+import textwrap
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from minidns.kube.api import connect
+from minidns.kube.documents import Documents
+from minidns.kube.resource import Access
+from minidns.second_dns import clone, enrol, session, status, unenrol
+from minidns.second_dns.session import Command, Session
+from sim import kindfile, manifests
+from sim.apihttp import ApiServer
+from sim.apiserver import Cluster
+from sim.kinds import KINDS
+from sim.objects import Json, encode
+from sim.objects import clone as copy_of
+
+SYSTEM = "kube-system"
+COMMANDS: dict[str, tuple[Callable[[], argparse.ArgumentParser], Command]] = {
+    "clone": (clone.parser, clone.clone),
+    "enrol": (enrol.parser, enrol.enrol),
+    "unenrol": (unenrol.parser, unenrol.unenrol),
+    "status": (status.parser, status.status),
+}
+
+KUBEADM = """\
+apiVersion: v1
+kind: ServiceAccount
+metadata: {{name: coredns, namespace: kube-system}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: coredns, namespace: kube-system}}
+data:
+  Corefile: |
+{corefile}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: kube-dns
+  namespace: kube-system
+  labels:
+    k8s-app: kube-dns
+    kubernetes.io/cluster-service: "true"
+    kubernetes.io/name: CoreDNS
+  annotations: {{prometheus.io/port: "9153", prometheus.io/scrape: "true"}}
+spec:
+  clusterIP: 10.96.0.10
+  selector: {{k8s-app: kube-dns}}
+  ports:
+  - {{name: dns, port: 53, protocol: UDP, targetPort: 53}}
+  - {{name: dns-tcp, port: 53, protocol: TCP, targetPort: 53}}
+  - {{name: metrics, port: 9153, protocol: TCP, targetPort: 9153}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: coredns
+  namespace: kube-system
+  labels: {{k8s-app: kube-dns}}
+spec:
+  replicas: 2
+  strategy: {{type: RollingUpdate, rollingUpdate: {{maxUnavailable: 1}}}}
+  selector:
+    matchLabels: {{k8s-app: kube-dns}}
+  template:
+    metadata:
+      labels: {{k8s-app: kube-dns}}
+    spec:
+      priorityClassName: system-cluster-critical
+      serviceAccountName: coredns
+      affinity:
+        podAntiAffinity:
+          preferredDuringSchedulingIgnoredDuringExecution:
+          - weight: 100
+            podAffinityTerm:
+              labelSelector:
+                matchExpressions:
+                - {{key: k8s-app, operator: In, values: [kube-dns]}}
+              topologyKey: kubernetes.io/hostname
+      tolerations:
+      - {{key: CriticalAddonsOnly, operator: Exists}}
+      - {{key: node-role.kubernetes.io/control-plane, effect: NoSchedule}}
+      nodeSelector: {{kubernetes.io/os: linux}}
+      containers:
+      - name: coredns
+        image: registry.example.org/coredns:v1.14.2
+        args: ["-conf", "/etc/coredns/Corefile"]
+        resources:
+          limits: {{memory: 170Mi}}
+          requests: {{cpu: 100m, memory: 70Mi}}
+        volumeMounts:
+        - {{name: config-volume, mountPath: /etc/coredns, readOnly: true}}
+        ports:
+        - {{name: dns, containerPort: 53, protocol: UDP}}
+        - {{name: dns-tcp, containerPort: 53, protocol: TCP}}
+        - {{name: metrics, containerPort: 9153, protocol: TCP}}
+        livenessProbe:
+          httpGet: {{path: /health, port: 8080, scheme: HTTP}}
+          initialDelaySeconds: 60
+          timeoutSeconds: 5
+          successThreshold: 1
+          failureThreshold: 5
+        readinessProbe:
+          httpGet: {{path: /ready, port: 8181, scheme: HTTP}}
+        securityContext:
+          allowPrivilegeEscalation: false
+          capabilities: {{add: [NET_BIND_SERVICE], drop: [ALL]}}
+          readOnlyRootFilesystem: true
+      dnsPolicy: Default
+      volumes:
+      - name: config-volume
+        configMap:
+          name: coredns
+          items: [{{key: Corefile, path: Corefile}}]
+"""
+"""What kubeadm makes, less what it leaves to defaults."""
+
+WEB = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop, labels: {app: web}, annotations: {note: mine}}
+spec:
+  replicas: 6
+  selector:
+    matchLabels: {app: web}
+  template:
+    metadata:
+      labels: {app: web, tier: front}
+    spec:
+      containers: [{name: web, image: web}]
+"""
+
+
+def kubeadm(corefile: str = kindfile.KIND) -> list[Json]:
+    """Return kubeadm's DNS with this Corefile."""
+    text = KUBEADM.format(corefile=textwrap.indent(corefile, "    "))
+    return list(manifests.from_text(text))
+
+
+def workload(kind: str = "Deployment", replicas: int = 6, **spec: Any) -> Json:
+    """Return a workload shop/web as an API server would have completed it."""
+    (web,) = manifests.from_text(WEB)
+    web = copy_of(web)
+    web["kind"] = kind
+    web["spec"] |= {"replicas": replicas} | spec
+    if kind != "Deployment":  # for those the simulated server has no defaults
+        pod = web["spec"]["template"]["spec"]
+        pod.setdefault("dnsPolicy", "ClusterFirst")
+    return web
+
+
+def with_pod(web: Json, **spec: Any) -> Json:
+    """Return a workload whose pods have these fields too."""
+    web = copy_of(web)
+    web["spec"]["template"]["spec"] |= spec
+    return web
+
+
+def cluster(*objects: Json, dns: Iterable[Json] | None = None) -> Cluster:
+    """Return a cluster with kubeadm's DNS, a namespace shop, and these objects."""
+    made = Cluster()
+    for name in ("shop",):
+        made.create(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        )
+    for obj in (*(kubeadm() if dns is None else dns), *objects):
+        made.create(obj)
+    return made
+
+
+def everything(of: Cluster) -> dict[str, bytes]:
+    """Return every object as bytes, less what the server notes of each write.
+
+    Keys in order, as a real server writes them in the order of its structs.
+    """
+    return {name: _bytes(obj) for name, obj in _objects(of)}
+
+
+def _bytes(obj: Json) -> bytes:
+    return encode(obj, order="deterministic")
+
+
+def lasting(of: Cluster) -> dict[str, bytes]:
+    """Return the same, less what Kubernetes itself makes anew or counts in a rollout.
+
+    Pods, and so endpoints, have other names; generations move on, and conditions have
+    new times. How many pods there are counts.
+    """
+    found: dict[str, bytes] = {}
+    for name, obj in _objects(of):
+        if obj["kind"] == "Pod":
+            owner = obj["metadata"].get("generateName", name)
+            found[owner] = found.get(owner, b"") + b"."
+        elif obj["kind"] != "EndpointSlice":
+            meta = {k: v for k, v in obj["metadata"].items() if k != "generation"}
+            kept = {k: v for k, v in obj.items() if k != "status"}
+            found[name] = _bytes({**kept, "metadata": meta})
+    return found
+
+
+def _objects(of: Cluster) -> Iterator[tuple[str, Json]]:
+    hidden = ("resourceVersion", "managedFields")
+    for kind in KINDS:
+        for key, obj in of.store[kind].objects.items():
+            meta = {k: v for k, v in obj["metadata"].items() if k not in hidden}
+            yield f"{kind.name} {key[0]}/{key[1]}", {**obj, "metadata": meta}
+
+
+def with_second(of: Cluster) -> Cluster:
+    """Return a cluster in which somebody answers at 10.96.0.20, too."""
+    labels = {"k8s-app": "kube-dns-2"}
+    for kind, name in (("Service", "kube-dns"), ("Deployment", "coredns")):
+        obj = of.get(kind, SYSTEM, name)
+        obj["metadata"] = {"name": "kube-dns-2", "namespace": SYSTEM}
+        if kind == "Service":
+            address = "10.96.0.20"
+            obj["spec"] |= {"clusterIP": address, "clusterIPs": [address]}
+            obj["spec"]["selector"] = labels
+        else:
+            obj["spec"]["selector"] = {"matchLabels": labels}
+            obj["spec"]["template"]["metadata"]["labels"] = labels
+        of.create(obj)
+    return of
+
+
+@dataclass
+class Desk:
+    """Somebody in front of a command, and what they see."""
+
+    server: ApiServer
+    session: Session = field(init=False)
+    out: list[str] = field(default_factory=list)
+    err: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    says: bool = True
+    """What they answer."""
+    when_asked: Callable[[], object] = lambda: None
+    """Called before they answer."""
+    now: float = 1_000_000.0
+    slept: Callable[[float], object] = lambda _: None
+    """Called with the time whenever the command waits."""
+
+    @property
+    def cluster(self) -> Cluster:
+        return self.server.cluster
+
+    @property
+    def said(self) -> str:
+        """Everything, the questions too."""
+        return "\n".join((*self.out, *self.err, *self.asked))
+
+    async def run(self, words: str) -> int:
+        """Run ``minidns WORDS``; return the exit status."""
+        for said in (self.out, self.err, self.asked):
+            said.clear()
+        name, *rest = words.split()
+        parser, command = COMMANDS[name]
+        args = parser().parse_args(rest)
+        return await session.done(command, args, self.session, f"minidns {name}")
+
+    async def ask(self, question: str) -> bool:
+        self.asked.append(question)
+        self.when_asked()
+        return self.says
+
+    async def sleep(self, seconds: float) -> None:
+        """Let that time pass at once, for this command alone."""
+        self.now += seconds
+        self.slept(self.now)
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def desk(
+    of: Cluster | None = None,
+    *,
+    access: Callable[[ApiServer], Access] = lambda server: Access(endpoint=server.url),
+    wrap: Callable[[Documents], Documents] = lambda api: api,
+    **options: Any,
+) -> AsyncIterator[Desk]:
+    """Serve a cluster over HTTP and sit down in front of it."""
+    async with (
+        ApiServer(of or cluster(), **options) as server,
+        connect(access(server)) as connection,
+    ):
+        made = Desk(server)
+        made.session = Session(
+            api=wrap(Documents(connection)),
+            out=made.out.append,
+            tell=made.err.append,
+            ask=made.ask,
+            wall=lambda: made.now,
+            sleep=made.sleep,
+        )
+        yield made
+
+
+def as_user(folder: Path, name: str) -> Callable[[ApiServer], Access]:
+    """Return how to be the service account shop/NAME."""
+
+    def access(server: ApiServer) -> Access:
+        token = f"system:serviceaccount:shop:{name}"
+        return Access(kubeconfig=str(server.kubeconfig(folder / "kubeconfig", token)))
+
+    return access
