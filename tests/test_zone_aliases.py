@@ -143,3 +143,16 @@ async def test_bare_apex_falls_through() -> None:
     async with whole(text, files=files) as server:
         reply = await server.ask("example.org")
     assert [each.to_text().split()[-1] for each in reply.answer] == ["192.0.2.9"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "rcode"),
+    [
+        pytest.param(FILE, "REFUSED", id="file-is-last"),
+        pytest.param(f"{FILE}\nforward . 192.0.2.5", "NXDOMAIN", id="file-is-not"),
+        pytest.param("hosts /hosts {\nfallthrough\n}", "SERVFAIL", id="hosts-is-last"),
+    ],
+)
+async def test_a_name_of_no_zone(lines: str, rcode: str) -> None:
+    async with whole(f". {{\n{lines}\n}}\n", files=dict(FILES)) as server:
+        assert (await server.ask("example.net")).rcode().name == rcode

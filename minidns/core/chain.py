@@ -47,6 +47,14 @@ class Choice(NamedTuple):
     """None: all."""
 
 
+class EndOfChain(DnsError):
+    """No plugin is left to answer; ``last`` is the name of the last one."""
+
+    def __init__(self, last: str) -> None:
+        super().__init__(f"plugin/{last}: no next plugin found")
+        self.last = last
+
+
 def build(plugins: Sequence[tuple[str, Plugin]]) -> Handler:
     """Return the handler that runs the named ``plugins``, outermost first.
 
@@ -56,7 +64,7 @@ def build(plugins: Sequence[tuple[str, Plugin]]) -> Handler:
     last = plugins[-1][0] if plugins else ""
 
     async def end(query: Query) -> Response:
-        raise DnsError(f"plugin/{last}: no next plugin found")
+        raise EndOfChain(last)
 
     handler: Handler = end
     for _, plugin in reversed(plugins):

@@ -24,42 +24,40 @@ def parse(text: str, file: str) -> Weights:
     {'example.org.': {b'\xc0\x00\x02\x01': 3}}
 
     Raises:
-        ValueError: a line that is none of the two.
+        ValueError: a line that is none of the two; the message never quotes the line,
+            because a mistyped path may name a file with a secret.
 
     """
     found: dict[Name, dict[Rdata, int]] = {}
     domain = None
-    for line in text.splitlines():
+    for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
+        where = f"in line {number} of weight file {file}"
         match words:
             case [name]:
-                domain = found.setdefault(_domain(name, file), {})
+                domain = found.setdefault(_domain(name, where), {})
             case [address, weight]:
-                packed, number = _address(address, file), _weight(weight, file)
+                packed, share = _address(address, where), _weight(weight, where)
                 if domain is None:
-                    raise ValueError(f"missing domain name in weight file {file}")
-                domain.setdefault(packed, number)
+                    raise ValueError(f"missing domain name {where}")
+                domain.setdefault(packed, share)
             case _:
-                bad = f'could not parse weight line:"{line.strip()}"'
-                raise ValueError(f"{bad} in weight file {file}")
+                raise ValueError(f"could not parse weight line {where}")
     return found
 
 
-def _domain(word: str, file: str) -> Name:
+def _domain(word: str, where: str) -> Name:
     if _packed(word) is not None:
-        raise ValueError(
-            f'wrong domain name:"{word}" in weight file {file}.'
-            " (Maybe a missing weight value?)"
-        )
+        raise ValueError(f"wrong domain name {where}. (Maybe a missing weight value?)")
     return names.absolute(word)
 
 
-def _address(word: str, file: str) -> Rdata:
+def _address(word: str, where: str) -> Rdata:
     packed = _packed(word)
     if packed is None:
-        raise ValueError(f'wrong IP address:"{word}" in weight file {file}')
+        raise ValueError(f"wrong IP address {where}")
     return packed
 
 
@@ -70,9 +68,9 @@ def _packed(word: str) -> bytes | None:
         return None
 
 
-def _weight(word: str, file: str) -> int:
+def _weight(word: str, where: str) -> int:
     if not (word.isascii() and word.isdigit() and 0 < int(word) <= MAX_WEIGHT):
-        raise ValueError(f'wrong weight value:"{word}" in weight file {file}')
+        raise ValueError(f"wrong weight value {where}")
     return int(word)
 
 

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 
 from minidns.core import paths, rdata, zonefile
+from minidns.core.chain import EndOfChain
 from minidns.core.configerror import ConfigError
 from minidns.core.directive import Directive
 from minidns.core.gotext import format_duration, quote
@@ -228,7 +229,7 @@ def file(served: dict[Name, Served], fall: Sequence[Name], site: Site) -> Plugin
             qname, qtype, _ = query.question
             origin = longest(served, qname)
             if origin is None:
-                return await next_(query)
+                return await _elsewhere(next_, query)
             one = served[origin]
             if qtype in (rdata.AXFR, rdata.IXFR):
                 raise DnsError(rcode=Rcode.REFUSED)  # what *transfer* did not answer
@@ -251,6 +252,20 @@ def file(served: dict[Name, Served], fall: Sequence[Name], site: Site) -> Plugin
         return file
 
     return plugin
+
+
+async def _elsewhere(next_: Handler, query: Query) -> Response:
+    """Return what the next plugin answers to a query for none of the zones.
+
+    Where *file* is the last plugin the query is refused, as an authoritative server
+    does (CoreDNS).
+    """
+    try:
+        return await next_(query)
+    except EndOfChain as end:
+        if end.last != "file":
+            raise
+        raise DnsError(rcode=Rcode.REFUSED) from end
 
 
 def _missing(response: Response) -> bool:

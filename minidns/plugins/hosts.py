@@ -188,7 +188,8 @@ class Table:
         self._reloaded.set((), self._site.edges.wall())
         log.debug("Parsed hosts file into %d entries", len(fresh))
         if fresh.skipped:
-            log.warning("%s: %d lines left out: %s", path, fresh.skipped, _LEFT_OUT)
+            shown = path if path.isprintable() else quote(path)
+            log.warning("%s: %d lines left out: %s", shown, fresh.skipped, _LEFT_OUT)
         self._site.forget((self.key,))
 
     def answers(self, name: Name, rtype: int) -> list[Entry] | None:

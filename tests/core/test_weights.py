@@ -33,28 +33,22 @@ def test_parse() -> None:
 
 
 REFUSED = {
-    "address-as-name": (
-        "192.0.2.1",
-        'wrong domain name:"192.0.2.1" in weight file w.'
-        " (Maybe a missing weight value?)",
-    ),
-    "no-address": ("a\nb 3", 'wrong IP address:"b" in weight file w'),
-    "weight-0": ("a\n192.0.2.1 0", 'wrong weight value:"0" in weight file w'),
-    "weight-256": ("a\n192.0.2.1 256", 'wrong weight value:"256" in weight file w'),
-    "weight-negative": ("a\n192.0.2.1 -1", 'wrong weight value:"-1" in weight file w'),
-    "no-name": ("192.0.2.1 1", "missing domain name in weight file w"),
-    "three-words": (
-        "a\n 192.0.2.1 1 2 ",
-        'could not parse weight line:"192.0.2.1 1 2" in weight file w',
-    ),
+    "address-as-name": ("192.0.2.1", 1),
+    "no-address": ("a\nSECRET 3", 2),
+    "weight-0": ("a\n192.0.2.1 0", 2),
+    "weight-256": ("a\n\n192.0.2.1 256", 3),
+    "weight-negative": ("a\n192.0.2.1 -1", 2),
+    "weight-no-number": ("a\n192.0.2.1 SECRET", 2),
+    "no-name": ("192.0.2.1 1", 1),
+    "three-words": ("a\n 192.0.2.1 1 SECRET ", 2),
 }
 
 
-@pytest.mark.parametrize(("text", "message"), REFUSED.values(), ids=REFUSED)
-def test_refused(text: str, message: str) -> None:
-    with pytest.raises(ValueError, match="weight file") as caught:
+@pytest.mark.parametrize(("text", "line"), REFUSED.values(), ids=REFUSED)
+def test_refused_with_the_line_but_not_its_text(text: str, line: int) -> None:
+    with pytest.raises(ValueError, match=f"line {line} of weight file w") as caught:
         parse(text, "w")
-    assert str(caught.value) == message
+    assert "SECRET" not in str(caught.value)
 
 
 def test_choose_follows_the_weights() -> None:

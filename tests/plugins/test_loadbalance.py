@@ -176,7 +176,7 @@ async def test_weights_are_read_again(caplog: pytest.LogCaptureFixture) -> None:
         "WARNING Failed to open weight file:open w: no such file or directory."
         " Will try again in 10s",
         "INFO Successfully reloaded weight file w",
-        'ERROR wrong weight value:"x" in weight file w',
+        "ERROR wrong weight value in line 2 of weight file w",
         "ERROR open w: no such file or directory",
     ]
     await weighted.site.stop()
@@ -186,7 +186,7 @@ UNUSABLE = {
     "malformed": (
         {"w": "192.0.2.1 1"},
         "",
-        "missing domain name in weight file w",
+        "missing domain name in line 1 of weight file w",
     ),
     "missing-and-never-read-again": ({}, "reload 0s", "weight file open error"),
 }
