@@ -36,7 +36,7 @@ soak: $(READY)              ## an hour of queries and changes; nothing is lost, 
 
 survive: $(READY)           ## the promises that are figures, in full; long
 	$(BIN)/python -m tests.survival
-	$(BIN)/pytest -q tests/survival/test_properties.py --hypothesis-profile=survive --timeout=0
+	$(BIN)/pytest -q tests/survival/test_properties.py tests/survival/test_history.py --hypothesis-profile=survive --timeout=0
 
 fuzz: $(READY)              ## ten minutes for each parser; coverage-guided where atheris is installed
 	$(BIN)/python -m tests.fuzz --seconds 600

@@ -15,7 +15,7 @@ from minidns.core.releases import RELEASES, Release
 from minidns.core.wire import encode_response
 from minidns.explain import endpoint
 from minidns.net.answer import Answerer
-from minidns.net.memory import Memory
+from minidns.net.memory import Memory, Miss
 from tests.conformance.api import Api, Tree
 from tests.whole import SERVER, Resolver, Whole, whole
 
@@ -68,12 +68,12 @@ class Edge:
     async def ask(self, name: str, peer: str) -> str:
         """Return the rcode and the number of records, or that there was no reply."""
         wire = dns.message.make_query(name, "A", id=1).to_wire()
-        tail = self._memory and self._memory.get(wire[2:], self._now())
+        key = "udp4", wire[2:]
+        tail = self._memory and self._memory.get(key, self._now())
         if tail:
             return _fate(dns.message.from_wire(wire[:2] + tail))
-        query = self._answerer.decode(
-            wire, "udp", (peer, 4000), (SERVER, 53), (True, True)
-        )
+        miss = Miss(key, True, True, 0)  # as if it had been asked before
+        query = self._answerer.decode(wire, "udp", (peer, 4000), (SERVER, 53), miss)
         assert query is not None
         assert not isinstance(query, bytes)
         try:
@@ -82,7 +82,7 @@ class Edge:
             return "dropped"
         reply = encode_response(query, response)
         if self._memory is not None:
-            self._memory.put(wire[2:], query, response, reply)
+            self._memory.put(miss, query, response, reply)
         return _fate(dns.message.from_wire(reply))
 
 

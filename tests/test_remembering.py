@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from minidns.core.metrics import Labels
 from minidns.kube.events import Applied, Event
 from minidns.kube.objects import Key, Namespace, Service
-from minidns.net.memory import Memory
+from minidns.net.memory import Memory, Miss
 from tests.kube.histories import QUESTIONS, histories
 from tests.whole import CLIENT, SERVER, Whole, whole
 
 PLAIN = """. {
     errors
-    prometheus
+    prometheus 127.0.0.1:0
     kubernetes cluster.local in-addr.arpa ip6.arpa {
         %s
         fallthrough in-addr.arpa ip6.arpa
@@ -73,27 +73,26 @@ class Edge:
         self._answerer = server.answerer()
         self._now = server.world.edges.now
 
-    async def fresh(self, wire: bytes, expected: tuple[bool, bool]) -> bytes:
+    async def fresh(self, wire: bytes, miss: Miss | None = None) -> bytes:
         """Answer by the chain."""
         peer, local = (CLIENT, 40000), (SERVER, 53)
-        query = self._answerer.decode(wire, "udp", peer, local, expected)
+        query = self._answerer.decode(wire, "udp", peer, local, miss)
         assert query is not None
         if isinstance(query, bytes):
             return query
         response = await self._answerer.respond(query)
         reply = self._answerer.encode(query, response)
-        if expected != (False, False) and response.repeat is not None:
-            self.memory.put(wire[2:], query, response, reply)
+        if miss is not None:
+            self.memory.put(miss, query, response, reply)
         return reply
 
     async def ask(self, wire: bytes) -> bytes:
         """Answer from memory where that can be done."""
-        if (tail := self.memory.get(wire[2:], self._now())) is not None:
+        key = "udp4", wire[2:]
+        if (tail := self.memory.get(key, self._now())) is not None:
             self.repeated += 1
             return wire[:2] + tail
-        question = wire[2:]
-        expected = self.memory.expects(question), self.memory.expects_like(question)
-        return await self.fresh(wire, expected)
+        return await self.fresh(wire, self.memory.miss(key))
 
     def change(self, event: Event) -> None:
         self.memory.forget(self.cluster.main.apply(event))
@@ -118,7 +117,7 @@ async def compare(corefile: str, history: list[Event], rng: Random) -> None:
             server.world.clock.time += rng.choice((0, 1, 40))
             edge.change(event)
             for wire in wires(rng, 40):
-                want = await edge.fresh(wire, (False, False))
+                want = await edge.fresh(wire)
                 assert await edge.ask(wire) == want, dns.message.from_wire(wire)
 
 
@@ -152,7 +151,7 @@ async def test_one_entry_answers_many_names_and_counts_them() -> None:
             name = f"X{number}.nowhere.svc.cluster.local"
             wire = dns.message.make_query(name, "A").to_wire()
             reply = await edge.ask(wire)
-            assert reply == await without.fresh(wire, (False, False))
+            assert reply == await without.fresh(wire)
             assert str(dns.message.from_wire(reply).question[0].name) == f"{name}."
         edge.memory.tell()
         assert edge.repeated == 98

@@ -11,6 +11,7 @@ from minidns.core import names, rdata
 from minidns.core.model import (
     AA,
     AD,
+    CD,
     RA,
     RD,
     TC,
@@ -27,6 +28,8 @@ from minidns.core.model import (
 from minidns.core.reply import CutShort, Reply, decode_reply
 
 _QR = 0x8000
+RELAYED_FLAGS = RD | AD | CD | 0x7800
+"""Bits of the client's flags that go upstream; the opcode, too (CoreDNS)."""
 HOP_BY_HOP = frozenset((10, 11, 12))
 """COOKIE, TCP-KEEPALIVE, PADDING: between two neighbors (RFC 7873, 7828, 7830)."""
 REFUSES_EDNS = frozenset((int(Rcode.FORMERR), int(Rcode.NOTIMP)))
@@ -62,8 +65,6 @@ class Asked(NamedTuple):
     id: int
     limit: int = 65535
     """Bytes the reply may have."""
-    spelled: str = ""
-    """The name with its letters' case as it was sent; empty when that is lower case."""
     is_stream: bool = False
     """Whether it goes over TCP, TLS or HTTPS, where no message is lost or cut."""
 
@@ -98,7 +99,7 @@ class Asked(NamedTuple):
             return Doubtful(_malformed())
 
     def _decoded(self, wire: bytes) -> Reply:
-        return decode_reply(wire, self.spelled or self.question.qname, strict=False)
+        return decode_reply(wire, self.question.qname, strict=False)
 
     def _truncated(self, wire: bytes) -> Reply | None:
         """Return the question in ``wire`` alone, with TC; None if there is none."""

@@ -14,8 +14,12 @@ from minidns.core.model import FormatError, Opt
 from minidns.core.rdata import IXFR, SOA, TSIG, A
 
 
-def rest(wire: bytes, at: int, counts: tuple[int, int, int], qtype: int) -> Opt | None:
-    """Walk the records after the question, whose type is at ``at``; return the OPT.
+def rest(
+    wire: bytes, at: int, counts: tuple[int, int, int], qtype: int
+) -> tuple[Opt | None, int]:
+    """Walk the records after the question, whose type is at ``at``.
+
+    Returns the OPT and where the last record ends.
 
     Raises:
         FormatError: a record that does not belong there, or is malformed; or a TSIG.
@@ -25,7 +29,7 @@ def rest(wire: bytes, at: int, counts: tuple[int, int, int], qtype: int) -> Opt 
     at += 4
     record = wire[at:]
     if counts == (0, 0, 1) and len(record) == 11 and record[:3] == _OPT:
-        return _bare(record)  # as nearly always
+        return _bare(record), len(wire)  # as nearly always
     an, ns, ar = counts
     opt = None
     try:
@@ -45,7 +49,7 @@ def rest(wire: bytes, at: int, counts: tuple[int, int, int], qtype: int) -> Opt 
             opt, at = read_opt(wire, at)
     except (IndexError, ValueError, struct.error, Truncated) as exc:
         raise FormatError("record runs past the end") from exc
-    return opt
+    return opt, at
 
 
 _OPT = b"\0\0\x29"

@@ -187,5 +187,5 @@ def tallied(response: Response, tally: Tally) -> Response:
 def query_size(query: Query) -> int:
     """Return the bytes of the query, also of one the server asks itself."""
     return len(query.wire) or len(
-        encode_query(query.question, query.id, query.flags, query.opt, query.spelled)
+        encode_query(query.question, query.id, query.flags, query.opt)
     )

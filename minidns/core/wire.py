@@ -90,9 +90,10 @@ def decode_query(
     if size > _MIN_UDP and transport == "udp":  # CoreDNS reads no more than that
         raise FormatError("longer than 512 bytes", question=wire[12 : at + 4])
     qname = spelled.lower()
-    opt = None
+    opt, end = None, at + 4
     if ar or an or ns:
-        opt = scanner.rest(wire, at, (an, ns, ar), qtype)
+        opt, end = scanner.rest(wire, at, (an, ns, ar), qtype)
+    is_whole = end == size  # what has bytes after it is not remembered
     if transport == "tcp":
         max_size = 65535
     else:
@@ -111,8 +112,8 @@ def decode_query(
         server,
         ".",
         0,
-        repeats,
-        alike,
+        repeats and is_whole,
+        alike and is_whole,
     )
 
 

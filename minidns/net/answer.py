@@ -21,6 +21,7 @@ from minidns.core.wire import (
     encode_response,
     error_reply,
 )
+from minidns.net.memory import Miss
 
 log = logging.getLogger(__name__)
 
@@ -74,12 +75,13 @@ class Answerer:
         transport: Literal["udp", "tcp"],
         peer: Address,
         local: Address,
-        expected: tuple[bool, bool] = (False, False),
+        miss: Miss | None = None,
     ) -> Query | bytes | None:
         """Return the query in ``wire``, or the error reply it gets, or None.
 
-        ``expected`` is whether it was asked before, and whether it or a sibling was.
+        ``miss`` is what the memory noted of it; without it nothing is remembered.
         """
+        expected = (miss.repeats, miss.alike) if miss else (False, False)
         try:
             return decode_query(wire, transport, peer, local, self.server, expected)
         except Dropped:

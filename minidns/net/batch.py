@@ -39,8 +39,9 @@ _DONT_WAIT = 0x40
 
 Ancillary: TypeAlias = list[tuple[int, int, bytes]] | None
 
-Remembered: TypeAlias = Callable[[bytes, float], bytes | None]
-"""From a query less its id, and the time, to the reply less its id."""
+Remembered: TypeAlias = Callable[[tuple[str, bytes], float], bytes | None]
+"""Returns the remembered reply without its id, or None, for the channel and the bytes
+of a query without its id, at a time."""
 
 
 class Client(NamedTuple):
@@ -207,11 +208,11 @@ class Batch:
         self._last: tuple[bytes, Ancillary] = (b"", None)
 
     def drain(
-        self, get: Remembered, ask: Ask, now: float, tag: bytes, odd: Container[int]
+        self, get: Remembered, ask: Ask, now: float, through: str, odd: Container[int]
     ) -> int:
         """Repeat what is remembered of what has come; return how many queries came.
 
-        That is at most ``SLOTS``. ``get`` is given ``tag`` after each question. Who
+        That is at most ``SLOTS``. They came ``through`` this channel (``memory``). Who
         asks from a port that is ``odd`` (in the network's order of bytes) gets no
         remembered reply: ``ask`` is to decide.
         """
@@ -224,7 +225,7 @@ class Batch:
         for number, start, at, size, length, port, interface in _PLACES[:count]:
             ident, question = _READS[sizes[size]](came, start)
             interfaces[interface] = 0  # the route decides; only the source is set
-            tail = get(question + tag if tag else question, now)
+            tail = get((through, question), now)
             if tail is not None and ports[port] not in odd and len(tail) < WRITE - 1:
                 _WRITES[len(tail)](data, at, ident, tail)
                 lengths[length] = len(tail) + 2

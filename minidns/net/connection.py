@@ -19,7 +19,7 @@ from minidns.core.wire import encode_response
 from minidns.net.answer import Answerer
 from minidns.net.clients import Clients
 from minidns.net.errand import Errand
-from minidns.net.memory import Memory
+from minidns.net.memory import Memory, Miss, channel
 from minidns.net.waiting import Waiting
 
 log = logging.getLogger(__name__)
@@ -67,8 +67,7 @@ class Connection(asyncio.BufferedProtocol):
         self._service = service
         self._peer = peer
         self._local = local
-        # counted apart from those by UDP and of the other family, and never cut to fit
-        self._tag = b"t6" if ":" in peer[0] else b"t4"
+        self._channel = channel("tcp", ipv6=":" in peer[0])
         self._opening: asyncio.Task[object] | None = None
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -229,18 +228,17 @@ class Connection(asyncio.BufferedProtocol):
 
     def _begin(self, wire: bytes) -> None:
         service = self._service
-        question = wire[2:] + self._tag
-        if (tail := service.memory.get(question, service.now())) is not None:
+        key = self._channel, wire[2:]
+        if (tail := service.memory.get(key, service.now())) is not None:
             self._say(wire[:2] + tail)
             return
-        memory = service.memory
-        expected = memory.expects(question), memory.expects_like(question)
-        query = service.answerer.decode(wire, "tcp", self._peer, self._local, expected)
+        miss = service.memory.miss(key)
+        query = service.answerer.decode(wire, "tcp", self._peer, self._local, miss)
         if not isinstance(query, Query):
             if query is not None:
                 self._say(query)
             return
-        work = self._reply(query)
+        work = self._reply(query, miss)
         try:
             waiting = work.send(None)
         except StopIteration:
@@ -260,9 +258,7 @@ class Connection(asyncio.BufferedProtocol):
 
     # -- what it is told
 
-    async def _reply(self, query: Query) -> None:
-        memory = self._service.memory
-        age = memory.age
+    async def _reply(self, query: Query, miss: Miss) -> None:
         try:
             response = await self._service.answerer.respond(query)
         except Dropped:
@@ -272,9 +268,7 @@ class Connection(asyncio.BufferedProtocol):
             raise
         reply = self._service.answerer.encode(query, response)
         self._say(reply)
-        # a change that came while the chain waited may have made the answer stale
-        if response.repeat is not None and age == memory.age:
-            memory.put(query.wire[2:] + self._tag, query, response, reply)
+        self._service.memory.put(miss, query, response, reply)
         for message in response.more:
             await asyncio.sleep(0)  # a transfer is long: others have their turn
             if self._room is not None:

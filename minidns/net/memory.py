@@ -1,11 +1,16 @@
 """The edge's memory: replies that may be sent again as they are.
 
-A reply is kept under the bytes of its query less the id, so that the same question in
-the same form from anybody costs one look-up. It is small and honest: a bounded number
-of entries and bytes; a change of anything an answer follows from drops it before the
-next query is read; nothing is repeated past its time; TTLs count down, serials go up;
-addresses are turned where *loadbalance* would turn them; and every repetition is told
-to the metrics.
+A reply is kept under a key of two parts: the channel that its query came through, and
+the query's bytes less the id. So the same question in the same form costs one look-up,
+whoever asks. Clients on different channels are counted apart, and a reply that was cut
+to fit a datagram is no reply over TCP; so they never share an entry. What a plugin
+answers by anything else about the client (its address, say) has no leave to be
+repeated. A query with bytes after its message is answered, but not remembered.
+
+The memory is small and honest: a bounded number of entries and bytes; a change of
+anything an answer follows from drops it before the next query is read; nothing is
+repeated past its time; TTLs count down, serials go up; addresses are turned where
+*loadbalance* would turn them; and every repetition is told to the metrics.
 
 A question is remembered when it is seen for the second time, so that a stream of
 names asked only once cannot push out what is asked all the time. Where the answer says
@@ -14,7 +19,7 @@ one entry then answers any number of names that do not exist.
 """
 
 from collections.abc import Callable, Hashable, Iterable
-from typing import TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from minidns.core import message, names
 from minidns.core.model import Query, Repeat, Response, Sibling, Tally
@@ -29,10 +34,28 @@ _OVERHEAD = 720
 """Bytes that an entry costs beside query and reply, with all it keeps (measured)."""
 
 
-Key: TypeAlias = bytes | tuple[bytes]
-"""A question in bytes; or alone in a tuple, less its first label's letters."""
+Channel: TypeAlias = str
+"""Transport and address family of a socket: udp4, udp6, tcp4 or tcp6."""
+Key: TypeAlias = tuple[Channel, bytes]
+"""What a reply is kept under: the channel, and the query's bytes without its id."""
+_FamilyKey: TypeAlias = tuple[Channel, bytes, bytes]
+"""The key of a reply that holds for many first labels: the bytes before and after the
+label's letters."""
+_Kept: TypeAlias = Key | _FamilyKey
 _LABEL = 11
 """Where the first label's letters begin, counted without the id."""
+
+
+class Miss(NamedTuple):
+    """A query that was not remembered when it came."""
+
+    key: Key
+    repeats: bool
+    """Whether it was seen before: a reply is remembered from the second time on."""
+    alike: bool
+    """Whether it, or one that differs in its first label only, was seen before."""
+    age: int
+    """What the memory's age was."""
 
 
 class Entry:
@@ -206,9 +229,9 @@ class Memory:
     def __init__(
         self, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES
     ) -> None:
-        self.entries: dict[Key, Entry] = {}
+        self.entries: dict[_Kept, Entry] = {}
         # most keys are those of one question, and a set takes 216 bytes
-        self._asked: dict[Hashable, Key | set[Key]] = {}
+        self._asked: dict[Hashable, _Kept | set[_Kept]] = {}
         self._repetitions: dict[tuple[Tally, ...], _Repetitions] = {}
         self._max_entries = max_entries
         self._max_bytes = max_bytes
@@ -216,18 +239,18 @@ class Memory:
         # hashes: a stranger's bytes may be long, and a wrong match does no harm
         self._seen: set[int] = set()
         self._seen_before: set[int] = set()
-        self.age = 0
+        self._age = 0
         """Grows whenever something is forgotten."""
         self.kept = 0
         """Grows whenever something is remembered."""
 
-    def get(self, question: bytes, now: float) -> bytes | None:
-        """Return the remembered reply, less its id, to a query's bytes less its."""
-        entry = self.entries.get(question)
+    def get(self, key: Key, now: float) -> bytes | None:
+        """Return the remembered reply without its id; None when there is none."""
+        entry = self.entries.get(key)
         if entry is None:
-            return self._like(question, now)
+            return self._like(key, now)
         if entry.until <= now:
-            self._drop(question)
+            self._drop(key)
             return None
         entry.repetitions.number += 1
         if entry.when is not None:
@@ -236,9 +259,9 @@ class Memory:
             entry.numbered()
         return entry.turned() if entry.block is not None else entry.tail
 
-    def _like(self, question: bytes, now: float) -> bytes | None:
-        """Return the reply to ``question`` made of that to a sibling, if any."""
-        family = _family(question)
+    def _like(self, key: Key, now: float) -> bytes | None:
+        """Return the reply for ``key`` made of that to a sibling, if any."""
+        question, family = key[1], _family(key)
         entry = self.entries.get(family)
         if entry is None or entry.siblings is None:
             return None
@@ -256,20 +279,38 @@ class Memory:
         entry.numbered()
         return entry.tail[:_LABEL] + label + entry.tail[end:]
 
-    def put(
-        self, question: bytes, query: Query, response: Response, reply: bytes
-    ) -> None:
-        """Remember ``reply`` if it may be repeated; see ``expects``."""
+    def miss(self, key: Key) -> Miss:
+        """Note that a query was not remembered; see ``put``."""
+        return Miss(
+            key,
+            self._is_again(hash(key)),
+            self._is_again(hash(_family(key))),
+            self._age,
+        )
+
+    def put(self, miss: Miss, query: Query, response: Response, reply: bytes) -> None:
+        """Remember ``reply`` if it may be repeated.
+
+        It may not if something was forgotten since the ``miss``: the change that came
+        while the chain waited may have made the answer stale.
+        """
         repeat = response.repeat
-        if repeat is None or query.flags & 0x7800 or response.more:
+        if repeat is None or self._age != miss.age:
             return
-        if repeat.siblings is not None:
-            self._keep(_family(question), query, response, repeat, reply)
+        if query.flags & 0x7800 or response.more:
+            return
+        if repeat.siblings is not None and query.alike:
+            self._keep(_family(miss.key), query, response, repeat, reply)
         elif query.repeats:
-            self._keep(question, query, response, repeat, reply)
+            self._keep(miss.key, query, response, repeat, reply)
 
     def _keep(
-        self, key: Key, query: Query, response: Response, repeat: Repeat, reply: bytes
+        self,
+        key: _Kept,
+        query: Query,
+        response: Response,
+        repeat: Repeat,
+        reply: bytes,
     ) -> None:
         size = _size(key, reply)
         while self.entries and (
@@ -298,17 +339,6 @@ class Memory:
             known = self._repetitions[repeat.tallies] = _Repetitions(repeat.tallies)
         return known
 
-    def expects(self, question: bytes) -> bool:
-        """Return whether ``question`` was seen before.
-
-        An answer is remembered from the second time on.
-        """
-        return self._is_again(hash(question))
-
-    def expects_like(self, question: bytes) -> bool:
-        """Return whether ``question`` or a sibling of it was seen before."""
-        return self._is_again(hash(_family(question)))
-
     def _is_again(self, asked: int) -> bool:
         if asked in self._seen or asked in self._seen_before:
             return True
@@ -319,25 +349,26 @@ class Memory:
 
     def forget(self, keys: Iterable[Hashable]) -> None:
         """Drop every reply that depends on any of ``keys``."""
-        self.age += 1
+        self._age += 1
         asked = self._asked
         if asked:
-            stale: set[Key] = set()
+            stale: set[_Kept] = set()
             for source in keys:
-                known = asked.get(source, b"")
-                stale.update(known if isinstance(known, set) else (known,))
+                if (known := asked.get(source)) is not None:
+                    stale.update(known if isinstance(known, set) else (known,))
             for key in stale:
                 self._drop(key)
 
     def clear(self) -> None:
         """Drop every reply."""
+        self._age += 1
         self.tell()
         self.entries.clear()
         self._repetitions.clear()
         self._asked.clear()
         self._bytes = 0
 
-    def _drop(self, key: Key) -> None:
+    def _drop(self, key: _Kept) -> None:
         entry = self.entries.pop(key, None)
         if entry is None:
             return
@@ -361,13 +392,19 @@ class Memory:
         }
 
 
-def _family(question: bytes) -> tuple[bytes]:
-    """Return what ``question`` has in common with its siblings: all but the letters."""
+def channel(transport: Literal["udp", "tcp"], *, ipv6: bool) -> Channel:
+    """Return the channel of a socket."""
+    return f"{transport}{6 if ipv6 else 4}"
+
+
+def _family(key: Key) -> _FamilyKey:
+    """Return what ``key`` has in common with its siblings: all but the letters."""
+    through, question = key
     if len(question) < _LABEL:
-        return (question,)
-    return (question[:_LABEL] + question[_LABEL + question[_LABEL - 1] :],)
+        return through, question, b""
+    return through, question[:_LABEL], question[_LABEL + question[_LABEL - 1] :]
 
 
-def _size(key: Key, reply: bytes) -> int:
+def _size(key: _Kept, reply: bytes) -> int:
     """Return the bytes that ``reply`` takes under ``key``."""
-    return len(key if isinstance(key, bytes) else key[0]) + len(reply) + _OVERHEAD
+    return sum(map(len, key)) + len(reply) + _OVERHEAD

@@ -28,7 +28,7 @@ from minidns.net.addresses import SockAddr, shown, socket_address
 from minidns.net.answer import Answerer
 from minidns.net.batch import READ, SLOTS, Ancillary, Batch, Client
 from minidns.net.limits import fair_share
-from minidns.net.memory import Memory
+from minidns.net.memory import Memory, Miss, channel
 from minidns.net.waiting import Waiting
 
 log = logging.getLogger(__name__)
@@ -81,8 +81,7 @@ class Datagrams:
         self._sock = sock
         self._answerer = answerer
         self.memory = memory
-        # clients of the two families are counted apart, and so remembered apart
-        self._tag = b"6" if sock.family == socket.AF_INET6 else b""
+        self._channel = channel("udp", ipv6=sock.family == socket.AF_INET6)
         self._now = now
         self._local = shown(sock.getsockname())
         self._odd_ports = _SILENT_PORTS | {self._local[1]}
@@ -149,12 +148,12 @@ class Datagrams:
     def _drain_batch(self) -> None:
         assert self._batch is not None
         drain, odd = self._batch.drain, self._odd_on_wire
-        get, tag, now = self.memory.get, self._tag, self._now()
+        get, now = self.memory.get, self._now()
         self._look()
         line = self._line
         for _ in range(_BATCHES):
             before = len(line)
-            count = drain(get, self._stand, now, tag, odd)
+            count = drain(get, self._stand, now, self._channel, odd)
             remembered = count > len(line) - before
             if count < SLOTS or not remembered or len(line) == MAX_IN_LINE:
                 break
@@ -169,7 +168,7 @@ class Datagrams:
         socket bound to all addresses does not know of itself.
         """
         self._look()
-        receive, get, tag = self._sock.recvmsg, self.memory.get, self._tag
+        receive, get, through = self._sock.recvmsg, self.memory.get, self._channel
         now, odd = self._now(), self._odd_ports
         came: Ancillary = None
         ancillary: Ancillary = None
@@ -182,7 +181,7 @@ class Datagrams:
                 continue
             if extra != came:  # most come to one address
                 came, ancillary = extra, [_source(*each) for each in extra]
-            tail = get(wire[2:] + tag, now)
+            tail = get((through, wire[2:]), now)
             if tail is None or peer[1] in odd:
                 self._stand(wire, Client(_scoped(peer), ancillary))
             else:
@@ -226,21 +225,21 @@ class Datagrams:
         peer, ancillary, *_ = client
         if peer[1] in self._odd_ports and not self._is_welcome(peer, ancillary):
             return
-        question = wire[2:] + self._tag
+        key = self._channel, wire[2:]
         if self.memory.kept != self._kept:
-            tail = self.memory.get(question, self._now())
+            tail = self.memory.get(key, self._now())
             if tail is not None:
                 self._send(wire[:2] + tail, client)
                 return
-        expected = self.memory.expects(question), self.memory.expects_like(question)
-        query = self._answerer.decode(wire, "udp", peer[:2], self._local, expected)
+        miss = self.memory.miss(key)
+        query = self._answerer.decode(wire, "udp", peer[:2], self._local, miss)
         if query is None:
             return
         if isinstance(query, bytes):
             if not self._would_loop(wire, peer):
                 self._send(query, client)
             return
-        work = self._reply(query, client)
+        work = self._reply(query, client, miss)
         try:
             waiting = work.send(None)
         except StopIteration:
@@ -289,8 +288,7 @@ class Datagrams:
         self._told, self._told_at = told, now
         return False
 
-    async def _reply(self, query: Query, client: Client) -> None:
-        age = self.memory.age
+    async def _reply(self, query: Query, client: Client, miss: Miss) -> None:
         try:
             response = await self._answerer.respond(query)
         except Dropped:
@@ -300,9 +298,7 @@ class Datagrams:
             raise
         reply = self._answerer.encode(query, response)
         self._send(reply, client)
-        # a change that came while the chain waited may have made the answer stale
-        if response.repeat is not None and age == self.memory.age:
-            self.memory.put(query.wire[2:] + self._tag, query, response, reply)
+        self.memory.put(miss, query, response, reply)
 
 
 def _scoped(peer: SockAddr) -> SockAddr:

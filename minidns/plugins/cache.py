@@ -85,7 +85,13 @@ class Cache:
         self._most_ttl = min(success.longest, denial.longest, self._longest)
 
     async def cache(self, query: Query) -> Response:
-        """Answer from what is kept, or keep what the next handler answers."""
+        """Answer from what is kept, or keep what the next handler answers.
+
+        No handler behind this one sees in which letters the client wrote the name: its
+        answer may be the next client's.
+        """
+        if query.spelled:
+            query = replace(query, spelled="")
         if self._zones and not values.covers(self._zones, query.question.qname):
             return await self._next(query)
         if self._never_kept and values.covers(self._never_kept, query.question.qname):

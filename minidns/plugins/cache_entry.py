@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 from minidns.core.bounded import Bounded
-from minidns.core.model import CD, Query, Question, Rcode, Response
+from minidns.core.model import AD, CD, Query, Question, Rcode, Response
 from minidns.core.outcome import answers, sections
+from minidns.core.relay import RELAYED_FLAGS, without_hop_by_hop
 from minidns.core.releases import CacheRules
 from minidns.plugins.cache_options import Bounds, Options
 
@@ -20,6 +21,7 @@ by number alone, the default capacity could take 640 MB (CVE-2023-2828).
 """
 IN = 1
 """The class of the Internet (RFC 1035 3.2.4)."""
+_FLAGS = RELAYED_FLAGS & ~AD
 _OVERHEAD, _PER_RRSET, _PER_RECORD = 600, 150, 50
 """Bytes of the objects around an answer's own bytes (measured, CPython 3.11)."""
 
@@ -27,21 +29,32 @@ _OVERHEAD, _PER_RRSET, _PER_RECORD = 600, 150, 50
 class Key(NamedTuple):
     """What must be equal for an answer to be the same one.
 
-    Answers with and without signatures differ (DO), checked and unchecked ones may (CD,
-    CVE-2024-0874), and so do classes; older releases do not tell CD or classes apart.
+    It is what an upstream can see of a query, but the size of the OPT: replies that
+    were cut to it are not stored. Answers with and without signatures differ (DO),
+    checked and unchecked ones may (CD, CVE-2024-0874), and so do classes; older
+    releases do not tell CD or classes apart.
+
+    unlike CoreDNS: which stores one answer whatever RD and the options are. So a query
+    without RD, whose reply is a referral, gives everybody the referral; and the
+    addresses for one subnet (RFC 7871) go to all others.
     """
 
     question: Question
+    flags: int
     do: bool
-    cd: bool
+    options: tuple[tuple[int, bytes], ...]
 
 
 def key_of(query: Query, rules: CacheRules) -> Key:
     """Return what the answer to ``query`` is kept under."""
-    question = query.question
+    question, opt = query.question, query.opt
     if not rules.keyed_by_class and question.qclass != IN:
         question = question._replace(qclass=IN)
-    return Key(question, query.do, rules.keyed_by_cd and bool(query.flags & CD))
+    # without AD: newer releases ask for it always, older ones share the answer
+    flags = query.flags & (_FLAGS if rules.keyed_by_cd else _FLAGS & ~CD)
+    if opt is None:
+        return Key(question, flags, False, ())
+    return Key(question, flags, opt.do, without_hop_by_hop(opt).options)
 
 
 @dataclass(slots=True)

@@ -6,9 +6,14 @@ from os import urandom
 from secrets import randbits
 
 from minidns.core.metrics import TIME_BUCKETS
-from minidns.core.model import AD, CD, RD, TC, Opt, Query, Question, Source
+from minidns.core.model import RD, TC, Opt, Query, Question, Source
 from minidns.core.rdata import NS, rcode_label
-from minidns.core.relay import REFUSES_EDNS, Asked, without_hop_by_hop
+from minidns.core.relay import (
+    REFUSES_EDNS,
+    RELAYED_FLAGS,
+    Asked,
+    without_hop_by_hop,
+)
 from minidns.core.reply import Reply
 from minidns.core.wire import encode_query
 from minidns.net.health import Health
@@ -20,8 +25,6 @@ CHECK_S = 1.0
 """Seconds an upstream has to answer a health check (CoreDNS)."""
 PLAIN_S = 900.0
 """Seconds for which an upstream that refused EDNS is asked without it."""
-_RELAYED = RD | AD | CD | 0x7800
-"""Bits of the client's flags that go upstream; the opcode, too (CoreDNS)."""
 _SMALLEST = 512
 """Bytes a reply over UDP may always have (RFC 1035 2.3.4)."""
 
@@ -119,7 +122,8 @@ class Proxy:
         started = self._now()
         plain = await self._once(query, transport, None, deadline - started)
         self._observe(plain.rcode, started)
-        if plain.rcode not in REFUSES_EDNS:
+        # it may have refused an option that this client sent, and no other does
+        if plain.rcode not in REFUSES_EDNS and not opt.options:
             self._plain_until = self._now() + PLAIN_S
         return plain
 
@@ -128,15 +132,16 @@ class Proxy:
     ) -> Awaitable[Reply]:
         if left_s <= 0:
             raise TimeoutError("i/o timeout")
-        question, spelled = query.question, query.spelled
-        ident = next(_idents)
-        flags = query.flags & _RELAYED
+        question, ident = query.question, next(_idents)
+        # in lower case: clients share exchanges and cached replies, and an upstream may
+        # give the letters of a question back in any name of its reply
+        flags = relayed_flags(query)
         limit = _largest(opt) if transport == "udp" else 65535
         return self._exchange(
             self._over[transport],
-            encode_query(question, ident, flags, opt, spelled),
+            encode_query(question, ident, flags, opt),
             min(self._options.read_timeout_s, left_s),
-            Asked(question, ident, limit, spelled, transport != "udp").accept,
+            Asked(question, ident, limit, transport != "udp").accept,
         )
 
     def _observe(self, rcode: int, started: float) -> None:
@@ -188,7 +193,7 @@ def relayed_opt(query: Query) -> Opt | None:
 
 def relayed_flags(query: Query) -> int:
     """Return the client's flags that go upstream."""
-    return query.flags & _RELAYED
+    return query.flags & RELAYED_FLAGS
 
 
 def _largest(opt: Opt | None) -> int:

@@ -38,7 +38,9 @@ class Edge:
         return sock
 
     def drain(self, odd: frozenset[int] = frozenset()) -> None:
-        self.batch.drain(lambda q, now: self.remembered.get(q), self.ask, 0, b"", odd)
+        self.batch.drain(
+            lambda key, now: self.remembered.get(key[1]), self.ask, 0, "udp4", odd
+        )
         self.batch.flush()
 
     def ask(self, wire: bytes, client: Client) -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from minidns.core import rdata
 from minidns.core.model import Query, Repeat, Response, RRset, replace
 from minidns.core.wire import decode_query, encode_response
-from minidns.net.memory import Memory
+from minidns.net.memory import Key, Memory
 
 
 def asked(name: str, ident: int = 1) -> Query:
@@ -19,25 +19,32 @@ def response(*addresses: str, ttl: int = 30, repeat: Repeat | None = None) -> Re
     return Response(answer=(rrset,), repeat=repeat or Repeat(keys=("web",)))
 
 
-def put(memory: Memory, query: Query, answer: Response) -> None:
-    memory.put(query.wire[2:], query, answer, encode_response(query, answer))
+def key(query: Query, through: str = "udp4") -> Key:
+    return through, query.wire[2:]
+
+
+def put(memory: Memory, query: Query, answer: Response, through: str = "udp4") -> None:
+    miss = memory.miss(key(query, through))
+    memory.put(miss, query, answer, encode_response(query, answer))
 
 
 def read(memory: Memory, query: Query, now: float = 0.0) -> dns.message.Message | None:
-    tail = memory.get(query.wire[2:], now)
+    tail = memory.get(key(query), now)
     return None if tail is None else dns.message.from_wire(query.wire[:2] + tail)
 
 
 def test_an_answer_is_expected_again_from_the_second_time_on() -> None:
-    memory, question = Memory(), asked("web.org.").wire[2:]
+    memory = Memory()
 
-    def expects(question: bytes) -> tuple[bool, bool]:
-        return memory.expects(question), memory.expects_like(question)
+    def expects(name: str, through: str = "udp4") -> tuple[bool, bool]:
+        miss = memory.miss(key(asked(name), through))
+        return miss.repeats, miss.alike
 
-    assert expects(question) == (False, False)
-    assert expects(question) == (True, True)
-    assert expects(asked("other.org.").wire[2:]) == (False, False)
-    assert expects(asked("foo.org.").wire[2:]) == (False, True)
+    assert expects("web.org.") == (False, False)
+    assert expects("web.org.") == (True, True)
+    assert expects("other.org.") == (False, False)
+    assert expects("foo.org.") == (False, True)
+    assert expects("web.org.", "udp6") == (False, False)
 
 
 def test_the_same_question_of_another_client() -> None:
@@ -70,7 +77,7 @@ def test_a_serial_is_that_of_the_time(answers: int) -> None:
     put(memory, query, answer)
     for serial in (7, 8, 8, 2**32 - 1):
         now = replace(answer, authority=(soa(serial),))
-        assert memory.get(query.wire[2:], 0.0) == encode_response(query, now)[2:]
+        assert memory.get(key(query), 0.0) == encode_response(query, now)[2:]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +123,7 @@ def test_addresses_turn_where_loadbalance_would_turn_them() -> None:
     put(memory, query, response(*addresses, repeat=Repeat(turns=True)))
     firsts = []
     for _ in range(6):
-        tail = memory.get(query.wire[2:], 0)
+        tail = memory.get(key(query), 0)
         assert tail is not None
         message = dns.message.from_wire(query.wire[:2] + tail, one_rr_per_rrset=True)
         assert sorted(str(each[0]) for each in message.answer) == addresses
@@ -131,7 +138,7 @@ def test_addresses_behind_a_cname_turn_too() -> None:
     put(memory, query, Response(answer=(cname, web), repeat=Repeat(turns=True)))
     orders = set()
     for _ in range(4):
-        tail = memory.get(query.wire[2:], 0)
+        tail = memory.get(key(query), 0)
         assert tail is not None
         message = dns.message.from_wire(query.wire[:2] + tail, one_rr_per_rrset=True)
         orders.add(tuple(str(each[0]) for each in message.answer))
@@ -200,10 +207,10 @@ def test_any_history(history: list[tuple[str, int, int]]) -> None:
             memory.forget([name])
             continue
         wire = encode_response(query, fresh)
-        if (tail := memory.get(query.wire[2:], 0)) is not None:
+        if (tail := memory.get(key(query), 0)) is not None:
             assert tail == wire[2:]
         else:
-            memory.put(query.wire[2:], query, fresh, wire)
+            memory.put(memory.miss(key(query)), query, fresh, wire)
 
 
 def test_size_is_accounted_for_to_the_byte() -> None:

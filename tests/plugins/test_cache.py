@@ -189,6 +189,7 @@ async def test_names_outside_the_zones_bypass_it() -> None:
     assert kept.count("requests_total", zones="example.net.") == 0
 
 
+SUBNET = b"\0\1\x18\0\xc0\0\2"
 APART = {
     "name": (query(NAME), query("a.example.org."), 2),
     "type": (query(NAME), query(NAME, "AAAA"), 2),
@@ -198,7 +199,9 @@ APART = {
     "letters": (query(NAME), query("WWW.Example.Org."), 1),
     "edns": (query(NAME), query(NAME, opt=Opt(4096)), 1),
     "ad": (query(NAME), replace(query(NAME), flags=RD | AD), 1),
-    "rd": (query(NAME), replace(query(NAME), flags=0), 1),
+    "rd": (query(NAME), replace(query(NAME), flags=0), 2),
+    "subnet": (query(NAME), query(NAME, opt=Opt(1232, options=((8, SUBNET),))), 2),
+    "cookie": (query(NAME), query(NAME, opt=Opt(1232, options=((10, b"1" * 8),))), 1),
     "transport": (query(NAME), query(NAME, transport="tcp"), 1),
     "client": (query(NAME), query(NAME, peer="192.0.2.99"), 1),
 }
@@ -299,6 +302,12 @@ async def test_ad_is_for_those_who_ask_for_signatures() -> None:
     kept = caching("cache", replace(answer(), ad=True))
     for _ in range(2):
         assert (await kept.ask(query(NAME, opt=Opt(1232, do=True)))).ad
+
+
+async def test_nobody_sees_the_letters_of_another_client() -> None:
+    kept = caching()
+    await kept.ask(query("wWw.eXample.org."))
+    assert [each.owner for each in kept.asked] == [NAME]
 
 
 async def test_a_denial_goes_before_an_answer() -> None:

@@ -91,9 +91,9 @@ async def test_a_notify_goes_upstream_as_one() -> None:
     assert sent.message.opcode() == dns.opcode.NOTIFY
 
 
-async def test_the_question_goes_as_it_was_asked() -> None:
+async def test_the_question_goes_without_the_clients_letters() -> None:
     (sent,) = (await sent_for(query("wWw.Example.ORG.", "TXT", qclass=3))).sent
-    assert sent.message.question[0].to_text() == "wWw.Example.ORG. CH TXT"
+    assert sent.message.question[0].to_text() == "www.example.org. CH TXT"
 
 
 async def test_the_id_is_not_the_clients() -> None:

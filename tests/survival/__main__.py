@@ -11,6 +11,8 @@ from pathlib import Path
 from random import Random
 
 from tests.fuzz.mutate import mutants
+from tests.history.corefiles import Played
+from tests.history.playing import Stage
 from tests.survival import api_side
 from tests.survival.asking import Steadily
 from tests.survival.attack import attacked
@@ -18,6 +20,7 @@ from tests.survival.beginnings import first_answers
 from tests.survival.datagrams import DROP, ERRORS, rows
 from tests.survival.forging import forged
 from tests.survival.streams import Client, connected, frame, is_answered
+from tests.survival.test_history import PLAYED
 from tests.survival.test_overload import UNLIMITED, good_s, hostile
 from tests.survival.world import (
     Server,
@@ -291,6 +294,27 @@ def audits(args: argparse.Namespace) -> None:
     say(what, figure, seen.differences == 0 and grown <= 30 and seen.slowest_ms <= 50)
 
 
+def histories(args: argparse.Namespace) -> None:
+    """Play random histories on each Corefile; compare with servers that are fresh."""
+
+    async def play(played: Played, count: int) -> None:
+        stage = Stage(played)
+        await stage.open()
+        try:
+            for number in range(count):
+                await stage.play(Random(f"{played.name} {number}"))
+        finally:
+            await stage.close()
+
+    count = -(-args.count // len(PLAYED))
+    began = time.perf_counter()
+    for played in PLAYED.values():
+        asyncio.run(play(played, count))
+    took, total = time.perf_counter() - began, count * len(PLAYED)
+    what = f"{total:,} histories on {len(PLAYED)} Corefiles"
+    say(what, f"no reply depends on one, {total / took:.0f} a second", kept=True)
+
+
 MEASURED: dict[str, Callable[[argparse.Namespace], None]] = {
     "datagrams": hostile_datagrams,
     "fuzz": live_fuzz,
@@ -305,6 +329,7 @@ MEASURED: dict[str, Callable[[argparse.Namespace], None]] = {
     "relists": relists,
     "churn": churn,
     "audits": audits,
+    "history": histories,
 }
 
 
@@ -313,6 +338,7 @@ def main() -> int:
     parser = argparse.ArgumentParser("tests.survival", description=__doc__)
     parser.add_argument("what", nargs="*", help=f"(all of {', '.join(MEASURED)})")
     parser.add_argument("--datagrams", type=int, default=1_000_000, help="to mutate")
+    parser.add_argument("--count", type=int, default=5000, help="histories to play")
     parser.add_argument("--overload-s", type=float, default=60.0, help="seconds of it")
     parser.add_argument("--restarts", type=int, default=20)
     parser.add_argument("--kills", type=int, default=5)

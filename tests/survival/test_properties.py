@@ -263,11 +263,12 @@ def test_10_ttls_only_fall(query: Query, ttl: int, passing: list[float]) -> None
     )
     reply = encode_response(query, response)
     memory = Memory()
-    memory.put(query.wire[2:], query, response, reply)
+    key = "tcp4", query.wire[2:]
+    memory.put(memory.miss(key), query, response, reply)
     now, last = 100.0, ttl
     for seconds in passing:
         now += seconds
-        tail = memory.get(query.wire[2:], now)
+        tail = memory.get(key, now)
         assert tail is not None
         (rrset,) = decode_reply(reply[:2] + tail).answer
         assert rrset.ttl == max(0, ttl - int(now - 100.0))
