@@ -137,13 +137,13 @@ class ExternalLookup:
         """
         pod_names = self._options.endpoint_pod_names
         candidates = _candidates(match, inquiry.zone, pod_names)
-        found, partial = inquiry.window.cut(candidates)
-        weight = max(1, WEIGHT // len(found))
+        found, seen, partial = inquiry.window.cut(
+            candidates, lambda candidate: candidate[1] != NO_PORT.number
+        )
+        weight = max(1, WEIGHT // max(1, seen))
         answer: dict[Rdata, None] = {}
         additional: dict[tuple[str, int], dict[Rdata, None]] = {}
         for target, port, record in found:
-            if port == NO_PORT.number:
-                continue
             try:
                 answer[srv(0, weight, port, target)] = None
             except ValueError:  # a name that no message can hold

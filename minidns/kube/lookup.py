@@ -32,7 +32,7 @@ from minidns.kube.objects import (
 )
 from minidns.kube.options import Options
 from minidns.kube.store import Store
-from minidns.kube.window import EVERYTHING, Window
+from minidns.kube.window import EVERYTHING, LEAST, Window
 
 _PODS_DISABLED = Miss(False, "negative/pods-disabled", (option("pods disabled"),))
 _NOT_LISTED = Miss(False, "negative/namespace-not-listed", (option("namespaces"),))
@@ -185,17 +185,18 @@ class Lookup:
         hosts: set[str] = set()
         able = [each for each in slices if self._may_answer(each, asked)]
         for each, ready in window.walk(able):
-            if len(hosts) >= window.most:
-                return found, True
-            if found and not each.endpoints.families & window.families:
-                break  # they have nothing to give, but that the name exists
+            if window.wants(each):
+                if len(hosts) >= window.most:
+                    return found, True
+            elif found and (len(hosts) >= LEAST or not window.ports):
+                break  # others tell that the name exists, and count for SRV's weight
             ends = self._named(ready, asked.endpoint, zone)
             if ends:
                 ports = filtered(each.ports, asked)
                 if self.options.strict:
                     ports = _of_service(ports, service)
                 addresses = [end.address for end in ends]
-                hosts.update(addresses)
+                hosts.update(window.counted(each, addresses))
                 found.append((each, Group(addresses, ports, ends, each.cluster)))
         return found, False
 

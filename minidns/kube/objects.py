@@ -103,7 +103,7 @@ class Endpoints(Struct, frozen=True, gc=False):
         """Pack ``endpoints``."""
         families = 0
         for endpoint in endpoints:
-            families |= _family(endpoint.address)
+            families |= family_of(endpoint.address)
         return cls(msgspec.msgpack.encode(endpoints), len(endpoints), families)
 
     def __iter__(self) -> Iterator[Endpoint]:
@@ -130,7 +130,7 @@ _FOLDED = bytes.maketrans(
 )
 
 
-def _family(address: str) -> int:
+def family_of(address: str) -> int:
     """Return what kind of record ``address`` makes (``hosts.record_of``)."""
     try:
         if ":" not in address:

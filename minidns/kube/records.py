@@ -89,15 +89,19 @@ def services(
     As many as are in ``window``, and whether there are more. ``zone`` is spelled as
     asked for; targets end in it.
     """
-    found, partial = window.cut(_candidates(match, options.endpoint_pod_names))
+
+    def has_record(candidate: _Candidate) -> bool:
+        # with strict, unnamed ports have no record (DNS spec 2.3.2, 2.4.2)
+        _, port, _ = candidate
+        return port.number != NO_PORT.number and bool(port.name or not options.strict)
+
+    candidates = _candidates(match, options.endpoint_pod_names)
+    found, seen, partial = window.cut(candidates, has_record)
     # counted before anything is dropped as a duplicate or for want of a number
-    weight = max(1, WEIGHT // len(found)) if found else WEIGHT
+    weight = max(1, WEIGHT // seen) if seen else WEIGHT
     answer: dict[Rdata, None] = {}
     additional: dict[tuple[str, int], dict[Rdata, None]] = {}
     for relative, port, (rtype, data) in found:
-        # with strict, unnamed ports have no record (DNS spec 2.3.2, 2.4.2)
-        if port.number == NO_PORT.number or (options.strict and not port.name):
-            continue
         target = within(relative, zone)
         try:
             answer[srv(0, weight, port.number, target)] = None

@@ -5,13 +5,18 @@ Which of them are given is chance, as it is in CoreDNS, where slices come in the
 order of a Go map: every ready endpoint is as likely to be the first as any other.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from minidns.core.rdata import AAAA, SRV, A
-from minidns.kube.objects import Endpoint, Endpoints, EndpointSlice
+from minidns.kube.objects import (
+    NO_PORT,
+    Endpoint,
+    Endpoints,
+    EndpointSlice,
+    family_of,
+)
 
 T = TypeVar("T")
 Ready: TypeAlias = tuple[EndpointSlice, list[Endpoint]]
@@ -35,16 +40,29 @@ class Window(NamedTuple):
     most: int
     families: int = _ANY
     random: Random = Random()
+    ports: bool = False
+    """Whether records are of ports (SRV): only those with a number make one."""
+
+    def wants(self, one: EndpointSlice) -> bool:
+        """Return whether records can be made of what is in ``one``."""
+        if self.ports and all(each.number == NO_PORT.number for each in one.ports):
+            return False
+        return bool(one.endpoints.families & self.families)
+
+    def counted(self, one: EndpointSlice, hosts: list[str]) -> list[str]:
+        """Return those of the ``hosts`` of ``one`` that records are made of."""
+        if not one.endpoints.families & ~self.families:
+            return hosts
+        return [each for each in hosts if family_of(each) & self.families]
 
     def walk(self, slices: Sequence[EndpointSlice]) -> Iterator[Ready]:
-        """Yield slices with their ready endpoints, those of other families last.
+        """Yield slices with their ready endpoints, those that are not wanted last.
 
         All in their order where they are few; else from an endpoint of chance on, and
         the slice of that in two parts. Whoever has enough may stop.
         """
-        families = self.families
-        wanted = [each for each in slices if each.endpoints.families & families]
-        others = [each for each in slices if not each.endpoints.families & families]
+        wanted = [each for each in slices if self.wants(each)]
+        others = [each for each in slices if not self.wants(each)]
         if sum(len(each.endpoints) for each in wanted) > self.most:
             yield from self._turned(wanted)
         else:
@@ -66,10 +84,21 @@ class Window(NamedTuple):
             yield each, _ready(each)
         yield first, [end for end in endpoints[:at] if end.ready]
 
-    def cut(self, candidates: Iterator[T]) -> tuple[list[T], bool]:
-        """Return as many of ``candidates`` as are needed, and whether some are left."""
-        found = list(islice(candidates, self.most + 1))
-        return found[: self.most], len(found) > self.most
+    def cut(
+        self, candidates: Iterator[T], is_wanted: Callable[[T], bool]
+    ) -> tuple[list[T], int, bool]:
+        """Return as many wanted ``candidates`` as are needed, and how many were seen.
+
+        And whether some are left.
+        """
+        found: list[T] = []
+        seen = 0
+        for seen, each in enumerate(candidates, 1):  # returned
+            if is_wanted(each):
+                if len(found) == self.most:
+                    return found, seen, True
+                found.append(each)
+        return found, seen, False
 
 
 def _ready(one: EndpointSlice) -> list[Endpoint]:
@@ -85,4 +114,5 @@ def window(qtype: int, size: int, random: Random) -> Window:
     smallest = _SMALLEST.get(qtype)
     if smallest is None:  # no more than one record, or none
         return Window(LEAST, _ANY, random)
-    return Window(max(LEAST, size // smallest + 1), _FAMILIES[qtype], random)
+    most = max(LEAST, size // smallest + 1)
+    return Window(most, _FAMILIES[qtype], random, qtype == SRV)

@@ -114,6 +114,40 @@ def test_a_part_of_the_whole_that_is_as_full(
         assert len(some.to_wire()) > size - 80
 
 
+@pytest.mark.parametrize("first", ["", ":-1 x:-1"], ids=["no-ports", "no-numbers"])
+@pytest.mark.parametrize("strict", [False, True])
+def test_what_makes_no_srv_does_not_take_the_place_of_what_does(
+    first: str, strict: bool
+) -> None:
+    objects: list[Object] = [made.namespace("a"), made.service("a/h", "None")]
+    for number, ports in enumerate([first] * 9 + ["http:80"]):
+        ends = " ".join(addresses(100, 100 * number))
+        objects.append(made.slice_of("a/h", ends, ports, name=f"h-{number}"))
+    cluster = made.Cluster(objects, "strict" if strict else "")
+    for seed in range(10):
+        room = window(type_number("SRV"), 512, Random(seed))
+        message = reply(cluster, HEADLESS, "SRV", 512, room)
+        assert is_cut(message)
+        assert {each[0].weight for each in message.answer} == {1}
+
+
+def test_families_mixed_in_a_slice() -> None:
+    ends = " ".join(f"{v4} fd00::{n + 1:x}" for n, v4 in enumerate(addresses(150)))
+    cluster = service(ends)
+    for qtype, least in (("A", 28), ("AAAA", 16)):
+        room = window(type_number(qtype), 512, Random(1))
+        assert len(reply(cluster, HEADLESS, qtype, 512, room).answer) >= least
+
+
+def test_srv_of_a_large_service_without_ports_costs_nothing() -> None:
+    cluster = large(10_000, ports="")
+    room = window(type_number("SRV"), 512, Random(1))
+    asked = Inquiry(HEADLESS, type_number("SRV"), ZONE, ZONE, HEADLESS, room)
+    outcome = cluster.answers.answer(asked)
+    assert (outcome.exists, outcome.answer, outcome.partial) == (True, (), False)
+    assert len(outcome.sources) < 10  # slices that were looked at
+
+
 @pytest.mark.parametrize("qtype", ["A", "SRV"])
 def test_every_ready_endpoint_is_first_equally_often(qtype: str) -> None:
     # slices of many sizes, in which more and more are not ready
