@@ -1,24 +1,19 @@
 """The real world: clock, chance, files, environment, sockets, the Kubernetes API."""
 
 import asyncio
-import errno
 import gc
 import os
 import random
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
-from minidns import cpus
+from minidns import cpus, files
 from minidns.core import imports
 from minidns.core.metrics import Metrics
 from minidns.kube.resource import Access, ListWatch, Resource
 from minidns.net.addresses import interfaces, local_addresses
 from minidns.net.exchange import Sockets
 from minidns.plugins.setup import Edges
-
-MAX_FILE = 10 << 20
-"""Bytes; a Corefile, hosts or zone file is never that big unless it is a mistake."""
 
 
 class Disk:
@@ -28,17 +23,10 @@ class Disk:
         """Return the text of the file at ``path``, bytes that are no UTF-8 replaced.
 
         Raises:
-            OSError: it cannot be read, or is larger than MAX_FILE (EFBIG).
+            OSError: it cannot be read; see ``files.read``.
 
         """
-        if "\0" in path:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
-        with Path(path).open("rb") as file:
-            raw = file.read(MAX_FILE + 1)
-        if len(raw) > MAX_FILE:
-            reason = f"file is larger than {MAX_FILE >> 20} MiB"
-            raise OSError(errno.EFBIG, reason, path)
-        return raw.decode("utf-8", "replace")
+        return files.read(path).decode("utf-8", "replace")
 
     def glob(self, pattern: str) -> list[str]:
         """Return the paths that match, in Go's order.

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import yaml
 
+from minidns import files
 from minidns.core import names, resolvconf, shown
 from minidns.core.corefile import ConfigError
+from minidns.core.paths import reason
 from minidns.core.resolvconf import BEFORE_US, BEHIND_STUB, RESOLV_CONF, STUB
 from minidns.server import Server
 
@@ -117,7 +119,7 @@ def resolv_conf(root: Path = Path("/")) -> str:
 
 def _servers(root: Path, path: str) -> tuple[str, ...]:
     try:
-        text = (root / path[1:]).read_text("utf-8", "replace")
+        text = files.read(str(root / path[1:])).decode("utf-8", "replace")
     except OSError:
         return ()
     return resolvconf.nameservers(text)
@@ -131,9 +133,9 @@ def cluster(kubeconfig: str, context: str) -> str:
 
     """
     try:
-        tree = yaml.safe_load(Path(kubeconfig).read_text()) or {}
+        tree = yaml.safe_load(files.read(kubeconfig)) or {}
     except OSError as exc:
-        raise ConfigError(f"kubeconfig {kubeconfig}: {exc.strerror}") from exc
+        raise ConfigError(f"kubeconfig: {reason(exc, kubeconfig)}") from exc
     except yaml.YAMLError as exc:
         raise ConfigError(f"kubeconfig {kubeconfig}: not YAML") from exc
     contexts = {each["name"]: each["context"] for each in tree.get("contexts") or ()}

@@ -77,7 +77,7 @@ class Listening:
             ssl.SSLError: the certificate and its key are not usable.
 
         """
-        self._read(certificate)
+        await self._read(certificate)
         if given:
             await self._inherit(given)
         else:
@@ -95,9 +95,9 @@ class Listening:
         for share in range(len(given)):
             await self.cover(share)
 
-    def _read(self, certificate: Certificate | None) -> None:
+    async def _read(self, certificate: Certificate | None) -> None:
         if self.listener.transport == "tls" and certificate is not None:
-            self._tls = tcp.context(*certificate)
+            self._tls = await asyncio.to_thread(tcp.context, *certificate)
 
     async def _answer(self, sock: socket.socket) -> udp.Datagrams | tcp.Streams:
         if sock.type == socket.SOCK_DGRAM:
@@ -147,7 +147,7 @@ class Listening:
         self, certificate: Certificate | None, descriptors: Iterable[int]
     ) -> None:
         """Answer at inherited sockets."""
-        self._read(certificate)
+        await self._read(certificate)
         self._open[0] = [
             await self._answer(socket.socket(fileno=each)) for each in descriptors
         ]

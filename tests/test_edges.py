@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from minidns.edges import MAX_FILE, Disk, settle
+from minidns.edges import Disk, settle
+from minidns.files import MAX_BYTES
 
 
 def test_what_stays_is_not_visited_again_and_rings_are_given_back() -> None:
@@ -33,7 +34,7 @@ def test_what_stays_is_not_visited_again_and_rings_are_given_back() -> None:
 @pytest.mark.parametrize(
     ("size", "path", "number"),
     [
-        pytest.param(MAX_FILE + 1, "big", errno.EFBIG, id="too-large"),
+        pytest.param(MAX_BYTES + 1, "big", errno.EFBIG, id="too-large"),
         pytest.param(0, "no\0path", errno.EINVAL, id="nul-in-the-path"),
         pytest.param(0, "nosuch", errno.ENOENT, id="missing"),
         pytest.param(0, ".", errno.EISDIR, id="a-directory"),

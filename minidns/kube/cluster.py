@@ -3,11 +3,11 @@
 The ``kubernetes`` package does the reading; this says what is wrong in one line.
 """
 
+import os
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from ipaddress import ip_address
-from os import pathsep
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any, NamedTuple, Protocol, Self, TypeAlias
@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 
 from aiohttp import ClientResponse, ClientTimeout
 
+from minidns import files
 from minidns.core import shown
 from minidns.core.corefile import ConfigError
+from minidns.core.paths import reason
 from minidns.kube.decode import printable
 from minidns.kube.resource import HOST, PORT, Access
 
@@ -120,9 +122,17 @@ def problem(error: Exception) -> str:
     return printable(text)
 
 
-def _require(path: Path, hint: str = "") -> None:
-    if not path.is_file():
-        raise ConfigError(f"open {path}: no such file or directory{hint}")
+def _require(path: str, hint: str = "") -> None:
+    """Check a file that the package will open.
+
+    Raises:
+        ConfigError: there is none, or it is no regular file.
+
+    """
+    try:
+        files.require_regular(path)
+    except OSError as error:
+        raise ConfigError(reason(error, path) + hint) from error
 
 
 def _remember_password(url: str) -> None:
@@ -139,12 +149,14 @@ def _by_account(modules: Modules, environ: Mapping[str, str], account: Path) -> 
         )
     token, ca = account / "token", account / "ca.crt"
     for path in (token, ca):
-        _require(path, "; does this pod mount a service account?")
+        _require(str(path), "; does this pod mount a service account?")
     configuration, rest, config = modules(
         *BASE, "kubernetes.aio.config.incluster_config"
     )
 
     async def load() -> Configuration:
+        for path in (token, ca):
+            files.require_regular(str(path))
         made: Configuration = configuration.Configuration()
         loader = config.InClusterConfigLoader(str(token), str(ca), environ=environ)
         loader.load_and_set(made)
@@ -153,6 +165,7 @@ def _by_account(modules: Modules, environ: Mapping[str, str], account: Path) -> 
         def keep(current: Configuration) -> None:
             # kubelet replaces the token; for a moment there may be none
             with suppress(config.ConfigException, OSError):
+                files.require_regular(str(token))
                 refresh(current)
 
         made.refresh_api_key_hook = keep
@@ -169,10 +182,12 @@ def _by_endpoint(access: Access, modules: Modules) -> Cluster:
     if "://" not in server:
         server = f"{'https' if access.tls else 'http'}://{server}"
     for path in access.tls or ():
-        _require(Path(path))
+        _require(path)
     configuration, rest = modules(*BASE)
 
     async def load() -> Configuration:
+        for path in access.tls or ():
+            files.require_regular(path)
         cert, key, ca = access.tls or (None, None, None)
         made: Configuration = configuration.Configuration(
             host=server, cert_file=cert, key_file=key, ssl_ca_cert=ca
@@ -184,11 +199,11 @@ def _by_endpoint(access: Access, modules: Modules) -> Cluster:
 
 def _by_kubeconfig(access: Access, modules: Modules) -> Cluster:
     path = access.kubeconfig
-    if not any(Path(each).expanduser().is_file() for each in path.split(pathsep)):
-        raise ConfigError(f"kubeconfig {path}: no such file or directory")
+    _require_kubeconfig(path)
     configuration, rest, config = modules(*BASE, "kubernetes.aio.config.kube_config")
     try:
         merged = config.KubeConfigMerger(path).config
+        _require_tokens(merged.value.get("users") or [])
         context = access.context or str(merged.value.get("current-context") or "")
         _check_context(path, context, merged.value.get("contexts") or [])
         loader = config.KubeConfigLoader(merged, context)
@@ -201,16 +216,50 @@ def _by_kubeconfig(access: Access, modules: Modules) -> Cluster:
 
     async def load() -> Configuration:
         made: Configuration = configuration.Configuration()
+        _require_kubeconfig(path)
+        again = config.KubeConfigMerger(path).config
+        _require_tokens(again.value.get("users") or [])
         # the same context again, whatever is the current one by now
-        again = config.KubeConfigLoader(
-            config.KubeConfigMerger(path).config, context, config_base_path=None
-        )
+        again = config.KubeConfigLoader(again, context, config_base_path=None)
         await again.load_and_set(made)
         return made
 
     _remember_password(server)
     server = server.rstrip("/")
     return Cluster(server, f"context {context}", context, load, rest.RESTClientObject)
+
+
+def _require_kubeconfig(path: str) -> None:
+    """Check the kubeconfigs of ``path``; one of several may be missing (kubectl).
+
+    Raises:
+        ConfigError: all are missing, or one is no regular file.
+
+    """
+    missing = 0
+    every = [os.path.expanduser(each) for each in path.split(os.pathsep)]
+    for each in every:
+        try:
+            files.require_regular(each)
+        except FileNotFoundError:
+            missing += 1
+        except OSError as error:
+            raise ConfigError(f"kubeconfig: {reason(error, each)}") from error
+    if missing == len(every):
+        raise ConfigError(f"kubeconfig {path}: no such file or directory")
+
+
+def _require_tokens(users: Iterable[Any]) -> None:
+    """Check the token files that the users of a merged kubeconfig name.
+
+    The package itself checks certificates and keys, but opens anything for a token.
+    """
+    for user in users:
+        token = (user.value.get("user") or {}).get("tokenFile")
+        if token:
+            path = os.path.join(os.path.dirname(user.path), token)
+            if os.path.exists(path):
+                _require(path)
 
 
 def _check_context(path: str, context: str, contexts: Iterable[Any]) -> None:

@@ -2,6 +2,7 @@
 
 import ssl
 
+from minidns import files
 from minidns.core.configerror import ConfigError
 from minidns.core.paths import reason
 
@@ -19,6 +20,8 @@ def client_context(*paths: str) -> ssl.SSLContext:
     """
     authorities = paths[-1] if len(paths) in (1, 3) else None
     try:
+        if authorities is not None:
+            files.require_regular(authorities)
         context = ssl.create_default_context(cafile=authorities)
     except ssl.SSLError as exc:
         raise ConfigError(f"could not read root certs: {authorities}") from exc
@@ -34,8 +37,7 @@ def client_context(*paths: str) -> ssl.SSLContext:
 def _show(context: ssl.SSLContext, certificate: str, key: str) -> None:
     try:
         for path in (certificate, key):
-            with open(path, "rb"):
-                pass
+            files.read(path)  # the error of ssl does not say which of them it is
         context.load_cert_chain(certificate, key)
     except ssl.SSLError as exc:
         why = (exc.reason or "no certificate").lower().replace("_", " ")

@@ -11,7 +11,9 @@ import socket
 import ssl
 from collections.abc import Callable
 
+from minidns import files
 from minidns.core.metrics import Metrics
+from minidns.core.paths import reason
 from minidns.net.addresses import shown
 from minidns.net.answer import Answerer
 from minidns.net.clients import Clients
@@ -167,6 +169,11 @@ def context(
         OSError, ssl.SSLError: a file cannot be read or is not what it should be.
 
     """
+    for path in filter(None, (certificate, key, ca)):
+        try:
+            files.require_regular(path)
+        except OSError as exc:
+            raise OSError(f"tls: {reason(exc, path)}") from exc
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.load_cert_chain(certificate, key)

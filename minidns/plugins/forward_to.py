@@ -4,12 +4,13 @@ Addresses and resolv.conf files are read when the Corefile is; names are looked 
 before the server opens its sockets.
 """
 
+import errno
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_address
 from secrets import randbits
 from typing import NamedTuple, TypeAlias
 
-from minidns.core import rdata
+from minidns.core import paths, rdata
 from minidns.core.corefile import ConfigError, Files
 from minidns.core.gotext import quote
 from minidns.core.model import DnsError, Question
@@ -137,7 +138,9 @@ def _file_or_host(
         raise _unsupported(scheme, word)
     try:
         text = files.read(rest)
-    except OSError:
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.EFBIG):  # a file, but none to read
+            raise ConfigError(paths.reason(error, rest)) from error
         yield _host(word, scheme, rest, host, port)
         return
     for address in nameservers(text):

@@ -76,6 +76,8 @@ class _Watch:
         self._interval_s = interval_s
         self._failed = failed
         self._version = version
+        self._problem = ""
+        """Why the Corefile could not be read the last time."""
 
     async def run(self) -> None:
         """Watch until a reload succeeds: then the new Corefile says who watches."""
@@ -96,8 +98,13 @@ class _Watch:
         """Return the digest of what is on disk now, None while it makes no sense."""
         try:
             return self._instance.read().digest
-        except OSError:
+        except FileNotFoundError:
             return None  # about to be replaced, perhaps
+        except OSError as error:
+            if (problem := str(error)) != self._problem:
+                log.warning("Corefile cannot be read: %s", error)
+                self._problem = problem
+            return None
         except ConfigError as error:
             if not str(error).startswith(f"{error.file}:{error.line} - "):
                 # its keys are wrong: CoreDNS sees that only when it restarts

@@ -1,0 +1,65 @@
+"""Reading of files: regular ones only, of bounded size, opened without blocking.
+
+A named pipe without a writer blocks whoever opens it, a device may never end, and
+neither wait ends at SIGTERM. So every file that a Corefile, a kubeconfig or the command
+line names is looked at before it is opened, and looked at again once it is open.
+"""
+
+import errno
+import os
+import stat
+
+MAX_BYTES = 10 << 20
+"""No Corefile, hosts, zone or credentials file is larger unless it is a mistake."""
+
+_KINDS = {
+    stat.S_IFIFO: "named pipe",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFCHR: "character device",
+    stat.S_IFBLK: "block device",
+}
+_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+
+
+def read(path: str) -> bytes:
+    """Return the content of the regular file at ``path``; a link is followed.
+
+    Raises:
+        OSError: it cannot be read, is no regular file (EINVAL, EISDIR), or is larger
+            than MAX_BYTES (EFBIG).
+
+    """
+    require_regular(path)
+    with open(os.open(path, _FLAGS), "rb") as file:
+        _check(os.fstat(file.fileno()), path)  # it may have been replaced
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:  # a file of /proc has no size
+        raise _too_large(path)
+    return content
+
+
+def require_regular(path: str) -> None:
+    """Check a file that a library is about to open by its path.
+
+    Raises:
+        OSError: as for ``read``.
+
+    """
+    if "\0" in path:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+    _check(os.stat(path), path)
+
+
+def _check(status: os.stat_result, path: str) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "special file")
+        raise OSError(errno.EINVAL, f"is a {kind}, not a regular file", path)
+    if status.st_size > MAX_BYTES:
+        raise _too_large(path)
+
+
+def _too_large(path: str) -> OSError:
+    reason = f"file is larger than {MAX_BYTES >> 20} MiB"
+    return OSError(errno.EFBIG, reason, path)
