@@ -11,7 +11,7 @@ from minidns.core.model import Name
 from minidns.core.values import fallthrough, zones
 from minidns.kube.hosts import is_reverse
 from minidns.kube.resource import Access
-from minidns.kube.selector import check
+from minidns.kube.selector import parse
 
 MAX_TTL = 3600
 IDLE_S = 120.0
@@ -146,12 +146,12 @@ def _namespaces(options: Options, line: Line, _: list[str]) -> Options:
 def _selector(option: str, called: str) -> Reader:
     def read_selector(options: Options, line: Line, _: list[str]) -> Options:
         _first(line)
-        selector = " ".join(line.args)
+        text = " ".join(line.args)
         try:
-            check(selector)
+            selector = parse(text)
         except ValueError as error:
-            text = f"unable to parse {called} selector value: '{selector}': {error}"
-            raise ConfigError(text) from error
+            start = f"unable to parse {called} selector value: '{text}'"
+            raise ConfigError(f"{start}: {error}") from error
         return replace(options, **{option: selector})  # type: ignore[arg-type]  # both are texts
 
     return read_selector

@@ -17,7 +17,7 @@ READ: dict[str, tuple[str, dict[str, object]]] = {
         {"namespaces": {"a", "B", "c"}},
     ),
     "namespace_labels": ("namespace_labels a=b", {"namespace_labels": "a=b"}),
-    "labels-with-blanks": ("labels a in (b, c)", {"labels": "a in (b, c)"}),
+    "labels-with-blanks": ("labels a in (b, c)", {"labels": "a in (b,c)"}),
     "endpoint_pod_names": ("endpoint_pod_names", {"endpoint_pod_names": True}),
     "noendpoints": ("noendpoints", {"endpoints": False}),
     "ignore": ("ignore empty_service", {"ignore_empty": True}),
@@ -90,12 +90,14 @@ ERRORS: dict[str, tuple[str, str]] = {
     "labels-none": wrong("labels", "labels"),
     "labels-bad": (
         "labels a b",
-        "unable to parse label selector value: 'a b': 'a b' is not a label requirement",
+        "unable to parse label selector value: 'a b': couldn't parse the selector"
+        " string \"a b\": unable to parse requirement: found 'b', expected: in, notin,"
+        " =, ==, !=, gt, lt",
     ),
     "namespace_labels-bad": (
-        "namespace_labels a~b",
-        "unable to parse namespace_label selector value: 'a~b':"
-        " 'a~b' is not a label requirement",
+        "namespace_labels team!=a",
+        "unable to parse namespace_label selector value: 'team!=a':"
+        ' "!=" is not a valid label selector operator',
     ),
     "endpoint_pod_names-word": wrong("endpoint_pod_names x", "x"),
     "noendpoints-word": wrong("noendpoints x", "x"),
