@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from minidns import plugins
@@ -15,6 +16,7 @@ from minidns.kube.follower import Follower
 from minidns.kube.options import Options
 from minidns.kube.resource import Access, ListWatch, Resource
 from minidns.net.answer import Answerer
+from minidns.net.limits import StreamLimits
 from minidns.plugins.setup import Edges, HttpHandler, Site
 
 if TYPE_CHECKING:
@@ -145,6 +147,19 @@ class Loaded:
     def answer(self, listener: Listener, answerer: Answerer) -> None:
         """Let this Corefile decide what ``answerer`` says, from now on."""
         answerer.top = self.routes[listener]
+        answerer.limits = self._limits(listener)
+        sheds = [site.sheds for site in _sites(self._zones[listener])]
+        shed = next((each for each in sheds if each is not None), None)
+        answerer.shed = shed and partial(shed, str(listener))
+
+    def _limits(self, listener: Listener) -> StreamLimits:
+        """Return what *timeouts* of the blocks at ``listener`` say; the last counts."""
+        read_s, write_s, idle_s, most = StreamLimits()
+        for site in _sites(self._zones[listener]):
+            said = site.timeouts
+            read_s, write_s = said.read or read_s, said.write or write_s
+            idle_s, most = said.idle or idle_s, said.max_queries or most
+        return StreamLimits(read_s, write_s, idle_s, most)
 
     def site_of(self, listener: Listener) -> Site:
         """Return the first site of ``listener``: it has the certificate."""

@@ -77,7 +77,8 @@ OPTIONS = {
     "timeouts": "read write idle maxtcpqueries",
     "multisocket": "multisocket",
     "tls": "client_auth nocert verify_if_given require_and_verify",
-    "transfer": "to",
+    "transfer": "to source",
+    "shed": "shed",
     "k8s_external": "apex ttl headless fallthrough",
 }
 """Words by plugin; a plugin without options stands for itself."""
@@ -89,7 +90,6 @@ ELSEWHERE = {
     "dnstap": ["plugins/test_ignored.py"],
     "pprof": ["plugins/test_ignored.py"],
     "cancel": ["plugins/test_ignored.py"],
-    "timeouts": ["plugins/test_ignored.py"],
     "multisocket": ["plugins/test_ignored.py"],
 }
 """Test modules of a plugin that do not bear its name."""

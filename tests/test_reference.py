@@ -117,6 +117,7 @@ KNOWN = {
         f"coredns_{name}{'_total' if kind == 'counter' else ''}": (kind, labels)
         for name, (kind, labels, _) in FAMILIES.items()
     },
+    "coredns_shed_dropped_total": ("counter", "server reason"),
     "coredns_autopath_success_total": ("counter", "server"),
 }
 

@@ -21,6 +21,7 @@ from minidns.core.wire import (
     encode_response,
     error_reply,
 )
+from minidns.net.limits import StreamLimits
 from minidns.net.memory import Miss
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,10 @@ class Answerer:
         """Label of the listener: scheme, bound address or nothing, port."""
         self.top = top
         """Exchanged as a whole by a reload."""
+        self.limits = StreamLimits()
+        """Of the connections of the listener; exchanged by a reload, too."""
+        self.shed: Callable[[], None] | None = None
+        """Told of a query for which there is no room, if it is to get no reply."""
         self._panicked = panicked
         self._unserved = unserved
 

@@ -19,13 +19,12 @@ from minidns.core.wire import encode_response
 from minidns.net.answer import Answerer
 from minidns.net.clients import Clients
 from minidns.net.errand import Errand
+from minidns.net.limits import StreamLimits
 from minidns.net.memory import Memory, Miss, channel
 from minidns.net.waiting import Waiting
 
 log = logging.getLogger(__name__)
 
-FIRST_S, FRAME_S, WRITE_S, IDLE_S = 3.0, 3.0, 5.0, 10.0
-"""Seconds for the first query, a whole frame, a write, and between queries."""
 MAX_IN_FLIGHT = 128
 MAX_FRAME = 16 << 10
 """Bytes of a message that are looked at; what comes behind is read and thrown away.
@@ -78,8 +77,14 @@ class Connection(asyncio.BufferedProtocol):
         """Bytes to come that nobody will look at."""
         self._out: list[bytes] = []
         self._work: set[Errand] = set()
+        self._begun = 0
+        """Messages that came, to whatever end."""
         self._taking = self._ended = self._stopped = False
         self._room: asyncio.Future[None] | None = None
+
+    @property
+    def _limits(self) -> StreamLimits:
+        return self._service.answerer.limits
 
     # -- its life
 
@@ -99,18 +104,25 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=_WRITE_BUFFER)
         loop = asyncio.get_running_loop()
-        self._deadline = loop.time() + FIRST_S
+        self._deadline = loop.time() + self._limits.read_s
         self._timer = loop.call_at(self._deadline, self._look_at_clock)
 
     def _look_at_clock(self) -> None:
         """Hang up on a client that is too slow, or silent for too long."""
         loop = asyncio.get_running_loop()
-        when = loop.time() + IDLE_S if self._work else self._deadline
+        when = loop.time() + self._limits.idle_s if self._work else self._deadline
         if when > loop.time():
             self._timer = loop.call_at(when, self._look_at_clock)
         else:
             self._timer = None
             self.stop()
+
+    def _hasten(self) -> None:
+        """Look at the clock sooner, if the deadline is earlier than it was."""
+        if self._timer is not None and self._deadline < self._timer.when():
+            self._timer.cancel()
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(self._deadline, self._look_at_clock)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the client, and whatever is still in work for it."""
@@ -154,7 +166,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.close()
         # what is not read would keep a closed connection open for ever
         if self._stalled is None:
-            self._stalled = self._in(WRITE_S)
+            self._stalled = self._in(self._limits.write_s)
 
     def _in(self, seconds: float) -> asyncio.TimerHandle:
         assert self._transport is not None
@@ -172,11 +184,12 @@ class Connection(asyncio.BufferedProtocol):
         if self._stopped:
             return
         if not self._buffer and not self._skip:
-            self._deadline = asyncio.get_running_loop().time() + FRAME_S
+            self._deadline = asyncio.get_running_loop().time() + self._limits.read_s
         skipped = min(self._skip, nbytes)
         self._skip -= skipped
         self._buffer += self._service.scratch[skipped:nbytes]
         self._take()
+        self._hasten()
 
     def eof_received(self) -> bool:
         """Answer what was asked before the end, then end."""
@@ -196,12 +209,16 @@ class Connection(asyncio.BufferedProtocol):
                 break
             self._begin(bytes(buffer[at + 2 : end]))
             at = end + size - min(size, MAX_FRAME)
+            self._begun += 1
+            if self._begun == self._limits.max_queries:
+                self._stopped = True
         self._taking = False
         if at:
             self._skip += max(0, at - len(buffer))
             del buffer[:at]
-            now = asyncio.get_running_loop().time()
-            self._deadline = now + (FRAME_S if buffer or self._skip else IDLE_S)
+            now, limits = asyncio.get_running_loop().time(), self._limits
+            is_partial = buffer or self._skip
+            self._deadline = now + (limits.read_s if is_partial else limits.idle_s)
             if not self._work:
                 self._service.clients.rests(self)
         self._flush()
@@ -252,9 +269,10 @@ class Connection(asyncio.BufferedProtocol):
             log.error("no reply to %s could be made", self.host, exc_info=failure)
             self.hang_up()
         if not self._work:
-            self._deadline = asyncio.get_running_loop().time() + IDLE_S
+            self._deadline = asyncio.get_running_loop().time() + self._limits.idle_s
             self._service.clients.rests(self)
         self._take()
+        self._hasten()
 
     # -- what it is told
 
@@ -292,13 +310,14 @@ class Connection(asyncio.BufferedProtocol):
         """Wait for the client to read, but not for long."""
         self._room = asyncio.get_running_loop().create_future()
         if self._stalled is None:
-            self._stalled = self._in(WRITE_S)
+            self._stalled = self._in(self._limits.write_s)
 
     def resume_writing(self) -> None:
         """Go on: the client reads after all."""
         if self._stalled is not None and self._transport is not None:
             self._stalled.cancel()
-            self._stalled = self._in(WRITE_S) if self._transport.is_closing() else None
+            is_closing = self._transport.is_closing()
+            self._stalled = self._in(self._limits.write_s) if is_closing else None
         self._wake()
         self._take()
 

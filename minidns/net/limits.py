@@ -2,8 +2,22 @@
 
 import contextlib
 import resource
+from typing import NamedTuple
 
 _PLENTY = 1 << 20
+
+
+class StreamLimits(NamedTuple):
+    """What a client on a TCP or TLS connection is given; the defaults are CoreDNS's."""
+
+    read_s: float = 3.0
+    """Seconds for the first query, and for each query from its first byte on."""
+    write_s: float = 5.0
+    """Seconds for the client to take a reply."""
+    idle_s: float = 10.0
+    """Seconds between queries."""
+    max_queries: int = -1
+    """Queries that are answered on a connection before it is closed; -1 for any."""
 
 
 def open_files() -> int:

@@ -17,7 +17,7 @@ from minidns.core.paths import reason
 from minidns.net.addresses import shown
 from minidns.net.answer import Answerer
 from minidns.net.clients import Clients
-from minidns.net.connection import FIRST_S, WRITE_S, Connection, Service
+from minidns.net.connection import Connection, Service
 from minidns.net.limits import fair_share
 from minidns.net.memory import Memory
 from minidns.net.waiting import Waiting
@@ -139,13 +139,13 @@ class Streams:
         if self._clients.admit(connection):
             self._refused.inc()
         sock.setblocking(False)
-        tls = self._service.tls
+        tls, limits = self._service.tls, self._service.answerer.limits
         opening = asyncio.get_running_loop().connect_accepted_socket(
             lambda: connection,
             sock,
             ssl=tls,
-            ssl_handshake_timeout=FIRST_S if tls else None,
-            ssl_shutdown_timeout=WRITE_S if tls else None,
+            ssl_handshake_timeout=limits.read_s if tls else None,
+            ssl_shutdown_timeout=limits.write_s if tls else None,
         )
         connection.open(sock, opening)
 

@@ -139,6 +139,8 @@ class Datagrams:
 
     def _count_dropped(self) -> None:
         self._dropped.inc(("udp",))
+        if self._answerer.shed is not None:
+            self._answerer.shed()
 
     def _count_overflow(self) -> None:
         total = _drops(self._sock)
@@ -199,6 +201,8 @@ class Datagrams:
             self._line.append((wire, client))
             return
         self._count_dropped()
+        if self._answerer.shed is not None:
+            return
         if (reply := overload_reply(wire)) and client.peer[1] not in self._odd_ports:
             self._send(reply, client)
 
@@ -294,7 +298,8 @@ class Datagrams:
         except Dropped:
             return
         except (asyncio.CancelledError, GeneratorExit):  # it had to make room
-            self._send(encode_response(query, Response(Rcode.SERVFAIL)), client)
+            if self._answerer.shed is None:
+                self._send(encode_response(query, Response(Rcode.SERVFAIL)), client)
             raise
         reply = self._answerer.encode(query, response)
         self._send(reply, client)

@@ -78,7 +78,7 @@ ORDER: tuple[str, ...] = (
 )
 """Every directive of a Corefile, outermost handler first."""
 
-OBSERVING = frozenset(("cancel", "dnstap", "pprof", "timeouts", "trace"))
+OBSERVING = frozenset(("cancel", "dnstap", "pprof", "trace"))
 """Plugins that change no answer: where minidns lacks one it warns and goes on."""
 
 

@@ -4,20 +4,18 @@ import logging
 from collections.abc import Callable, Collection
 from typing import TypeAlias
 
-from minidns.core.corefile import ConfigError, Directive, Line
-from minidns.core.values import duration, format_duration, integer, quote
+from minidns.core.corefile import ConfigError, Directive
+from minidns.core.values import duration, quote
 from minidns.net import endpoint
-from minidns.plugins.setup import Setup, Site, Timeouts, once
+from minidns.plugins.setup import Setup, Site, once
 
 Reader: TypeAlias = Callable[[tuple[Directive, ...], Site], None]
-
-MIN_TIMEOUT_S, MAX_TIMEOUT_S = 1, 24 * 3600
 
 
 def setup(name: str) -> Setup:
     """Return the setup function of the plugin ``name``.
 
-    It refuses what CoreDNS would refuse; what *timeouts* says is kept in the site.
+    It refuses what CoreDNS would refuse.
 
     Raises:
         ConfigError: that plugin cannot be ignored.
@@ -45,62 +43,6 @@ def _cancel(directives: tuple[Directive, ...], site: Site) -> None:
                 raise ConfigError(f"invalid duration: {quote(text)}") from None
             if seconds <= 0:
                 raise ConfigError(f"invalid negative duration: {quote(text)}")
-
-
-def _timeouts(directives: tuple[Directive, ...], site: Site) -> None:
-    for directive in directives:
-        if directive.args:
-            # the plugin's name stands twice before these two (CoreDNS)
-            raise directive.arg_error().prefixed("plugin/timeouts: ")
-        if not directive.block:
-            problem = directive.end_error("timeouts block with no timeouts specified")
-            raise problem.prefixed("plugin/timeouts: ")
-        for line in directive.block:
-            site.timeouts = _with_option(site.timeouts, line)
-
-
-def _with_option(timeouts: Timeouts, line: Line) -> Timeouts:
-    if len(line.args) != 1:
-        raise line.arg_error()
-    (text,) = line.args
-    if line.name == "maxtcpqueries":
-        return timeouts._replace(max_queries=_max_queries(text, line))
-    seconds = _timeout(text, line)
-    match line.name:
-        case "read":
-            return timeouts._replace(read=seconds)
-        case "write":
-            return timeouts._replace(write=seconds)
-        case "idle":
-            return timeouts._replace(idle=seconds)
-        case name:
-            raise line.error(f"unknown option: '{name}'")
-
-
-def _max_queries(text: str, line: Line) -> int:
-    try:
-        number = integer(text)
-    except ValueError as error:
-        raise line.error(f"invalid value for maxtcpqueries '{text}': {error}") from None
-    if number == 0 or number < -1:
-        raise line.error(
-            f"maxtcpqueries provided '{number}' needs to be -1 (unlimited)"
-            " or a positive integer"
-        )
-    return number
-
-
-def _timeout(text: str, line: Line) -> float:
-    with_unit = f"{text}s" if text.lstrip("+-").isdecimal() else text
-    try:
-        seconds = duration(with_unit)
-    except ValueError:
-        raise line.error(f"failed to parse duration '{with_unit}'") from None
-    if not MIN_TIMEOUT_S <= seconds <= MAX_TIMEOUT_S:
-        said = format_duration(seconds)
-        needed = "needs to be between 1 second and 24 hours"
-        raise line.error(f"timeout provided '{said}' {needed}")
-    return seconds
 
 
 def _trace(directives: tuple[Directive, ...], site: Site) -> None:
@@ -153,7 +95,6 @@ _PLUGINS: dict[str, tuple[Reader, str]] = {
     "cancel": (_cancel, "minidns gives every look-up a deadline of its own"),
     "dnstap": (_dnstap, "minidns sends no dnstap messages"),
     "pprof": (_pprof, "there is no Go runtime to profile"),
-    "timeouts": (_timeouts, "minidns has its own: 3s to read, 5s to write, 10s idle"),
     "trace": (_trace, "minidns sends no spans"),
 }
 """What is refused, and what there is instead."""

@@ -148,7 +148,7 @@ class Timeouts(NamedTuple):
     read: float | None = None
     write: float | None = None
     idle: float | None = None
-    max_queries: int = -1
+    max_queries: int | None = None
     """Queries answered on one connection; -1 for any number."""
 
 
@@ -207,6 +207,8 @@ class Site:
     """What ``tls://`` listeners show (*tls*)."""
     timeouts: Timeouts = field(default_factory=Timeouts)
     """Of stream listeners (*timeouts*)."""
+    sheds: Callable[[str], None] | None = None
+    """Told, with the listener's label, of a query that gets no reply (*shed*)."""
     debug: bool = False
     """Whether an unexpected failure ends the process instead of a query (*debug*)."""
     stacktrace: bool = False

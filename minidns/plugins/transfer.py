@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from minidns.core import names
-from minidns.core.corefile import ConfigError, Directive
+from minidns.core.corefile import ConfigError, Directive, Line
 from minidns.core.gotext import quote
 from minidns.core.model import (
     DnsError,
@@ -21,6 +21,7 @@ from minidns.core.model import (
 from minidns.core.rdata import AXFR, IXFR, read_soa
 from minidns.core.values import zones
 from minidns.core.wire import authority_serial
+from minidns.net import endpoint
 from minidns.plugins.setup import Site
 
 log = logging.getLogger(__name__)
@@ -70,30 +71,58 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
 
 def _leave(directive: Directive, default: Sequence[Name]) -> Leave:
     to: set[str] = set()
+    source = ""
     for line in directive.block:
-        if line.name != "to":
-            raise line.error(f"unknown property {quote(line.name)}")
-        if not line.args:
-            raise line.arg_error()
-        to.update(map(_address, line.args))
+        if line.name == "to":
+            if not line.args:
+                raise line.arg_error()
+            to.update(map(_address, line.args))
+        elif line.name == "source":
+            source = _source(line, source)
+        else:
+            raise _twice(line.error(f"unknown property {quote(line.name)}"))
     if not to:
-        raise directive.end_error("'to' is required")
+        raise _twice(directive.end_error("'to' is required"))
     return Leave(zones(directive.args, default), frozenset(to))
+
+
+def _twice(error: ConfigError) -> ConfigError:
+    """Return ``error`` with the plugin's name once more in front of it (CoreDNS)."""
+    return error.prefixed("plugin/transfer: ")
+
+
+def _source(line: Line, before: str) -> str:
+    """Return the address that NOTIFY messages would come from; none are sent."""
+    if len(line.args) != 1:
+        raise line.arg_error()
+    if before:
+        raise _twice(line.error("source already specified"))
+    (text,) = line.args
+    if not _is_address(text):
+        raise _twice(line.error(f"invalid source address {quote(text)}"))
+    return text
 
 
 def _address(word: str) -> str:
     """Return the address in ``word``; a port is allowed, and means nothing here."""
     if word == "*":
         return word
-    host = word.removeprefix("dns://")
-    if host.startswith("["):
-        host = host[1:].partition("]")[0]
-    elif host.count(":") == 1:
-        host = host.partition(":")[0]
     try:
-        return str(ipaddress.ip_address(host))
-    except ValueError as error:
-        raise ConfigError(f"not an IP address: {quote(word)}") from error
+        host, _ = endpoint.split(word)
+    except ValueError:
+        host = word
+    if not _is_address(host.partition("%")[0]):
+        raise ConfigError(f"must specify an IP address: `{host}'")
+    return str(ipaddress.ip_address(host))
+
+
+def _is_address(text: str) -> bool:
+    """Return whether ``text`` is an IP address, without a scope."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
 
 
 def _longest(leaves: Iterable[Leave], name: Name) -> Leave | None:

@@ -17,7 +17,8 @@ from minidns.core.model import Handler, Query, Repeat, Response, RRset, replace
 from minidns.net import tcp, udp
 from minidns.net.answer import Answerer
 from minidns.net.clients import GRACE_S
-from minidns.net.connection import FIRST_S, MAX_FRAME, MAX_IN_FLIGHT
+from minidns.net.connection import MAX_FRAME, MAX_IN_FLIGHT
+from minidns.net.limits import StreamLimits
 from minidns.net.memory import Memory
 from tests.net import client
 
@@ -28,9 +29,11 @@ async def serving(
     tls: ssl.SSLContext | None = None,
     memory: Memory | None = None,
     max_connections: int | None = None,
+    limits: StreamLimits = StreamLimits(),  # noqa: B008  # a frozen value
 ) -> AsyncIterator[tuple[tcp.Streams, int]]:
     sock = udp.bound(socket.SOCK_STREAM, "127.0.0.1", 0)
     answerer = Answerer("dns://:0", handler)
+    answerer.limits = limits
     memory = memory or Memory()
     streams = tcp.Streams(
         sock, answerer, memory, Metrics(), time.monotonic, tls, max_connections
@@ -60,6 +63,61 @@ async def test_several_queries_on_one_connection() -> None:
     async with serving(echo) as (_, port):
         replies = await client.tcp(port, wire("a.org."), wire("b.org."), wire("c.org."))
     assert sorted(owners(replies)) == ["a.org.", "b.org.", "c.org."]
+
+
+async def read_all(port: int, sent: bytes) -> list[bytes]:
+    """Return the replies until the server ends the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    replies = []
+    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionResetError):
+        while True:
+            replies.append(await client.read_frame(reader))
+    writer.close()
+    return replies
+
+
+def framed(*messages: bytes) -> bytes:
+    return b"".join(len(each).to_bytes(2) + each for each in messages)
+
+
+RESPONSE = wire("r.org.")[:2] + b"\x80" + wire("r.org.")[3:]
+NAMES = [f"{letter}.org." for letter in "abcde"]
+
+
+@pytest.mark.parametrize(
+    ("most", "messages", "answered"),
+    [
+        (1, [wire(name) for name in NAMES], NAMES[:1]),
+        (3, [wire(name) for name in NAMES], NAMES[:3]),
+        (2, [RESPONSE, wire("a.org."), wire("b.org.")], ["a.org."]),
+    ],
+    ids=["one", "some", "what-gets-no-reply-counts"],
+)
+async def test_connection_ends_after_so_many_queries(
+    most: int, messages: list[bytes], answered: list[str]
+) -> None:
+    async def slow(query: Query) -> Response:
+        await asyncio.sleep(0.01)  # in work when the connection has had its queries
+        return await echo(query)
+
+    for handler in (echo, slow):
+        limits = StreamLimits(max_queries=most)
+        async with serving(handler, limits=limits) as (_, port):
+            replies = await read_all(port, framed(*messages))
+        assert sorted(owners(replies)) == answered
+
+
+async def test_client_is_waited_for_as_long_as_limits_say() -> None:
+    first = StreamLimits(read_s=0.1, idle_s=30)
+    between = StreamLimits(read_s=30, idle_s=0.1)
+    for limits, sent, count in (
+        (first, b"", 0),
+        (first, b"\0", 0),
+        (between, framed(wire("a.org.")), 1),
+    ):
+        async with serving(echo, limits=limits) as (_, port):
+            assert len(await read_all(port, sent)) == count
 
 
 async def test_a_remembered_answer_needs_no_chain() -> None:
@@ -155,10 +213,6 @@ async def test_half_closed_after_the_query_is_answered() -> None:
         assert await reader.read() == b""
         writer.close()
         await writer.wait_closed()
-
-
-def framed(message: bytes) -> bytes:
-    return len(message).to_bytes(2) + message
 
 
 A = wire("a.org.")
@@ -381,7 +435,7 @@ async def test_who_never_shakes_hands_is_hung_up_on(tmp_path: Path) -> None:
     context = tcp.context(*certificate(tmp_path))
     async with serving(echo, context) as (streams, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        async with asyncio.timeout(FIRST_S + 5):
+        async with asyncio.timeout(StreamLimits().read_s + 5):
             assert await reader.read() == b""
         assert len(streams) == 0
         writer.close()

@@ -254,6 +254,22 @@ async def test_a_full_line_refuses_the_newest_and_counts_them(
             assert (await client.ask(port, NAME)).answer
 
 
+async def test_a_full_line_is_silent_where_it_sheds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(udp, "MAX_IN_LINE", 20)
+    names = [f"n{n}.org." for n in range(60)]
+    shed = []
+    async with serving(at_once) as (datagrams, port):
+        datagrams._answerer.shed = lambda: shed.append(1)
+        with asking(port, *names) as sock:
+            assert all(each.answer for each in await replies(sock, 20))
+            assert (await client.ask(port, NAME)).answer
+            with pytest.raises(BlockingIOError):
+                sock.recv(512)
+    assert len(shed) == 40
+
+
 async def test_the_line_goes_on_after_a_mistake(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -5,7 +5,7 @@ import pytest
 from minidns.core.corefile import ConfigError
 from minidns.logs import Lines
 from minidns.plugins import ignored
-from minidns.plugins.setup import Site, Timeouts
+from minidns.plugins.setup import Site
 from tests.world import World
 
 
@@ -19,7 +19,6 @@ def set_up(body: str) -> Site:
 ACCEPTED = (
     "cancel",
     "cancel 1s",
-    "timeouts {\nread 2\n}",
     "trace",
     "trace localhost:9411",
     "trace Datadog localhost:8126 {\nevery 100\nservice dns\nclient_server\n}",
@@ -41,67 +40,12 @@ def test_accepted_with_one_line(caplog: pytest.LogCaptureFixture, body: str) -> 
     assert Lines().format(record).startswith(f"[WARNING] plugin/{name}: ignored: ")
 
 
-TIMEOUTS = {
-    "seconds-without-unit": ("read 2", Timeouts(read=2)),
-    "all": (
-        "read 2s\nwrite 1m\nidle 1h\nmaxtcpqueries 100",
-        Timeouts(2, 60, 3600, 100),
-    ),
-    "any-number": ("maxtcpqueries -1", Timeouts()),
-}
-
-
-@pytest.mark.parametrize(("body", "timeouts"), TIMEOUTS.values(), ids=TIMEOUTS)
-def test_timeouts_are_kept(body: str, timeouts: Timeouts) -> None:
-    assert set_up(f"timeouts {{\n{body}\n}}").timeouts == timeouts
-
-
 PARSING = "Error during parsing"
 ARGS = "Wrong argument count or unexpected line ending after"
-BETWEEN = "needs to be between 1 second and 24 hours"
 REFUSED = {
     "cancel-two": ("cancel 1s 2s", f"Corefile:2 - {PARSING}: {ARGS} '2s'"),
     "cancel-no-duration": ("cancel 5", 'invalid duration: "5"'),
     "cancel-negative": ("cancel -5s", 'invalid negative duration: "-5s"'),
-    "timeouts-argument": (
-        "timeouts 5s",
-        f"plugin/timeouts: Corefile:2 - {PARSING}: {ARGS} '5s'",
-    ),
-    "timeouts-nothing": (
-        "timeouts {\n}",
-        f"plugin/timeouts: Corefile:3 - {PARSING}:"
-        " timeouts block with no timeouts specified",
-    ),
-    "timeouts-value-missing": (
-        "timeouts {\nread\n}",
-        f"Corefile:3 - {PARSING}: {ARGS} 'read'",
-    ),
-    "timeouts-unknown": (
-        "timeouts {\nfoo 5s\n}",
-        f"Corefile:3 - {PARSING}: unknown option: 'foo'",
-    ),
-    "timeouts-no-duration": (
-        "timeouts {\nread 1d\n}",
-        f"Corefile:3 - {PARSING}: failed to parse duration '1d'",
-    ),
-    "timeouts-too-short": (
-        "timeouts {\nread 0\n}",
-        f"Corefile:3 - {PARSING}: timeout provided '0s' {BETWEEN}",
-    ),
-    "timeouts-too-long": (
-        "timeouts {\nidle 48h\n}",
-        f"Corefile:3 - {PARSING}: timeout provided '48h0m0s' {BETWEEN}",
-    ),
-    "maxtcpqueries-no-number": (
-        "timeouts {\nmaxtcpqueries x\n}",
-        f"Corefile:3 - {PARSING}: invalid value for maxtcpqueries 'x':"
-        ' strconv.Atoi: parsing "x": invalid syntax',
-    ),
-    "maxtcpqueries-zero": (
-        "timeouts {\nmaxtcpqueries 0\n}",
-        f"Corefile:3 - {PARSING}: maxtcpqueries provided '0' needs to be -1"
-        " (unlimited) or a positive integer",
-    ),
     "trace-three": ("trace a b c", f"Corefile:2 - {PARSING}: {ARGS} 'c'"),
     "trace-kind": ("trace jaeger x", "tracing endpoint type 'jaeger' is not supported"),
     "trace-option": (

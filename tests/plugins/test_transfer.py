@@ -145,14 +145,48 @@ async def test_the_longest_zone_decides_who_may() -> None:
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        ("", "Corefile:4 - Error during parsing: 'to' is required"),
-        ("from x", 'Corefile:3 - Error during parsing: unknown property "from"'),
+        ("", "plugin/transfer: Corefile:4 - Error during parsing: 'to' is required"),
+        (
+            "from x",
+            'plugin/transfer: Corefile:3 - Error during parsing: unknown property "from"',
+        ),
         (
             "to",
             "Corefile:3 - Error during parsing:"
             " Wrong argument count or unexpected line ending after 'to'",
         ),
-        ("to x", 'not an IP address: "x"'),
+        ("to x", "must specify an IP address: `x'"),
+        ("to dns://192.0.2.1", "must specify an IP address: `dns'"),
+        ("to x:53", "must specify an IP address: `x'"),
+        (
+            "to *\nsource",
+            "Corefile:4 - Error during parsing:"
+            " Wrong argument count or unexpected line ending after 'source'",
+        ),
+        (
+            "to *\nsource ::1 ::2",
+            "Corefile:4 - Error during parsing:"
+            " Wrong argument count or unexpected line ending after '::2'",
+        ),
+        (
+            "to *\nsource x",
+            "plugin/transfer: Corefile:4 - Error during parsing:"
+            ' invalid source address "x"',
+        ),
+        (
+            "to *\nsource fe80::1%lo",
+            "plugin/transfer: Corefile:4 - Error during parsing:"
+            ' invalid source address "fe80::1%lo"',
+        ),
+        (
+            "source ::1\nto *\nsource ::1",
+            "plugin/transfer: Corefile:5 - Error during parsing:"
+            " source already specified",
+        ),
+        (
+            "source ::1",
+            "plugin/transfer: Corefile:4 - Error during parsing: 'to' is required",
+        ),
     ],
 )
 def test_errors(body: str, text: str) -> None:

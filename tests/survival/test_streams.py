@@ -16,14 +16,10 @@ import pytest
 
 from minidns.net.clients import GRACE_S
 from minidns.net.connection import (
-    FIRST_S,
-    FRAME_S,
-    IDLE_S,
     MAX_FRAME,
     MAX_IN_FLIGHT,
-    WRITE_S,
 )
-from minidns.net.limits import open_files
+from minidns.net.limits import StreamLimits, open_files
 from minidns.net.tcp import MAX_CONNECTIONS, MAX_PER_CLIENT
 from tests.survival.streams import (
     Ended,
@@ -45,6 +41,9 @@ from tests.survival.world import (
     query,
     udp,
 )
+
+FIRST_S, WRITE_S, IDLE_S, _ = StreamLimits()
+FRAME_S = FIRST_S
 
 SLACK_S = 4.0
 """What a busy machine may add."""

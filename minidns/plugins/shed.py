@@ -1,0 +1,44 @@
+"""*shed* - drop UDP queries silently, and count them, where too many are waiting.
+
+In CoreDNS it keeps responses of one socket in a bounded stack. Here the line of a
+socket is bounded whatever the Corefile says; *shed* changes what a query gets for which
+there is no room: nothing, so that the client tries another server, instead of SERVFAIL.
+"""
+
+from minidns.core.corefile import Directive
+from minidns.plugins.setup import Site, once
+
+_SYNTAX = "shed takes no options"
+
+
+def setup(directives: tuple[Directive, ...], site: Site) -> None:
+    """Accept ``shed``.
+
+    Raises:
+        ConfigError: an argument, an option, or a block for another transport than DNS.
+
+    """
+    directive = once(directives)
+    if directive.args:
+        raise directive.arg_error()
+    if directive.block:
+        raise directive.block[0].error(_SYNTAX)
+    for key in site.block.keys:
+        if key.transport != "dns":
+            raise directive.end_error(
+                "only plain DNS server blocks are supported;"
+                f' "{key}" uses transport "{key.transport}"'
+            )
+    dropped = site.metrics.counter(
+        "coredns_shed_dropped_total",
+        "UDP queries and replies that were dropped.",
+        ("server", "reason"),
+    )
+
+    async def start() -> None:
+        for server in site.servers:
+            for reason in ("query", "response"):
+                dropped.inc((server, reason), 0)
+
+    site.on_start(start)
+    site.sheds = lambda server: dropped.inc((server, "query"))
