@@ -63,7 +63,11 @@ def _add_flags(made: argparse.ArgumentParser) -> None:
         help="port of server blocks that name none (53)",
     )
     made.add_argument(
-        "-pidfile", "--pidfile", metavar="FILE", help="write the pid here"
+        "-pidfile",
+        "--pidfile",
+        metavar="FILE",
+        help="write the pid here; "
+        "a link or anything else but a regular file is refused",
     )
     made.add_argument(
         "-as",
