@@ -17,7 +17,9 @@ from minidns.kube.options import Options
 from minidns.kube.resource import Access, ListWatch, Resource
 from minidns.net.answer import Answerer
 from minidns.net.limits import StreamLimits
+from minidns.plugins.reload import Watch
 from minidns.plugins.setup import Edges, HttpHandler, Site
+from minidns.tasks import Tasks
 
 if TYPE_CHECKING:
     from minidns.kube.relay import Relay
@@ -97,6 +99,10 @@ class Loaded:
         self._inherited = list(_followers(before, corefile))
         self.followers: list[Follower] = []
         """What follows clusters for this Corefile."""
+        self.watch_s: float | None = before.watch_s if before is not None else None
+        """Seconds between two looks at the Corefile; see setup.Instance."""
+        self._metrics = metrics
+        self._tasks = Tasks(edges, metrics)
         self.sites: list[Site] = []
         self.routes: dict[Listener, Handler] = {}
         self._zones: dict[Listener, dict[Name, Blocks]] = {}
@@ -227,6 +233,9 @@ class Loaded:
 
     async def serving(self) -> None:
         """Do what has to be done once the DNS sockets are open."""
+        if self.watch_s is not None:
+            watch = Watch(self, self._edges, self._metrics, self.watch_s)
+            self._tasks.keep("reload", watch.run)
         for site in self.sites:
             for hook in site.serving_hooks:
                 await hook()
@@ -239,6 +248,7 @@ class Loaded:
 
     async def stop(self) -> None:
         """End all that runs for this Corefile."""
+        await self._tasks.stop()
         for site in self.sites:
             await site.stop()
         await self._http.close()

@@ -6,6 +6,7 @@ with readiness withdrawn first and DNS answering to the last.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -30,6 +31,7 @@ from minidns.net.listener import ListeningSockets
 from minidns.net.upstream import joined
 from minidns.plugins.setup import Edges
 from minidns.succession import Shares
+from minidns.tasks import Tasks
 
 if TYPE_CHECKING:
     from minidns.workers import Plan, Workers
@@ -100,6 +102,7 @@ class Server:
         self._panics = self.metrics.counter(
             "coredns_panics_total", "Unexpected failures while answering."
         )
+        self._tasks = Tasks(edges, metrics)
         self.metrics.before_scrape.append(self._tell)
 
     def read(self) -> Corefile:
@@ -177,6 +180,7 @@ class Server:
         finally:
             await self._handover.close()
             await self._local.close()
+            await self._tasks.stop()
             await asyncio.gather(
                 self._close(self.listening.values()), self._close_workers()
             )
@@ -334,7 +338,7 @@ class Server:
             await new.serving()
             plan = self._share(new)
             # what ends here may be waiting for us: it is not waited for in turn
-            asyncio.get_running_loop().create_task(self._retire(old, gone, plan))
+            self._tasks.once("reload", self._retire(old, gone, plan))
             log.info("Reloading complete")
 
     async def _retire(
@@ -387,5 +391,8 @@ class Server:
 
     def _on_usr1(self) -> None:
         log.info("SIGUSR1: Reloading")
-        task = asyncio.ensure_future(self.reload())
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._tasks.once("reload", self._reload_once())
+
+    async def _reload_once(self) -> None:
+        with contextlib.suppress(ConfigError):  # which has been logged
+            await self.reload()

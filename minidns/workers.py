@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Coroutine, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -22,6 +23,7 @@ from minidns.kube.backoff import Backoff
 from minidns.link import Share, Work
 from minidns.listening import Listening
 from minidns.plugins.setup import Edges
+from minidns.tasks import Tasks
 from minidns.workprocess import GRACE_S, WorkProcess
 
 log = logging.getLogger("minidns")
@@ -105,7 +107,7 @@ class Workers:
         """By share: the worker that answers it."""
         self._alive: set[WorkProcess] = set()
         """Also those that begin, or end."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(edges, metrics)
         self._turn = asyncio.Lock()
         self._answering = metrics.gauge(
             "minidns_workers", "Worker processes that answer, beside the main one."
@@ -124,7 +126,8 @@ class Workers:
         self._plan = plan
         for share in range(1, plan.shares):
             if share not in self._places:
-                self._places[share] = asyncio.create_task(self._fill(share))
+                fill = partial(self._fill, share)
+                self._places[share] = self._tasks.keep("worker", fill)
         plan.expect(set(self._places))
         if old is not None:
             old.superseded.set()
@@ -134,10 +137,7 @@ class Workers:
     async def close(self) -> None:
         """Let the workers finish what is under way, and end them."""
         self._staff.clear()
-        tasks = [*self._places.values(), *self._tasks]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.stop()
         await asyncio.gather(*(each.stop() for each in self._alive))
 
     async def _fill(self, share: int) -> None:
@@ -219,9 +219,7 @@ class Workers:
             self._run(worker.stop())
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.once("worker", work)
 
 
 async def _first(*waits: Awaitable[object]) -> None:

@@ -223,17 +223,41 @@ async def test_a_bad_file_shows_its_hash_and_is_tried_once(
             assert watched.versions != [(kind, value)]
 
 
-async def test_without_reload_in_the_new_file_it_was_the_last_time(
-    watch: Watch,
+WITHOUT_RELOAD = {
+    # id: Corefile without the directive (plugin reload of CoreDNS 1.13.1 and 1.14.7)
+    "line-lost": ".:0 {\nbind 127.0.0.1\nwhoami\n}\n",
+    "block-lost": "example.org:0 {\nbind 127.0.0.1\nlog\n}\n",
+    "comment-only": "# later\n",
+}
+
+
+@pytest.mark.parametrize("text", WITHOUT_RELOAD.values(), ids=WITHOUT_RELOAD)
+async def test_a_corefile_without_reload_is_watched_as_the_one_before(
+    text: str, watch: Watch
 ) -> None:
-    async with serving(SAME, World(files=dict(FILES))) as running:
+    async with serving(SAME, World(files=dict(FILES)), port=0) as running:
         watched = watch(running)
-        running.write(".:0 {\nbind 127.0.0.1\nwhoami\n}\n")
-        await watched.look(2)
-        assert watched.said("Reloading complete") == 1
+        for written in (text, SAME, text, text + "\n# again\n"):
+            running.write(written)
+            await watched.look(2)
+        assert watched.said("Reloading complete") == 3
+        assert watched.said("Running configuration") == 4
+        running.write(SAME.replace("reload 2s 0", "reload 4s 0"))
+        await watched.look(1)
+        running.write(text)
+        await watched.look(1)
+        assert watched.said("Reloading complete") == 4
+        await watched.look(1)
+        assert watched.said("Reloading complete") == 5, "the last interval counts"
+
+
+async def test_a_corefile_that_never_had_reload_is_not_watched(watch: Watch) -> None:
+    text = ".:0 {\nbind 127.0.0.1\nwhoami\n}\n"
+    async with serving(text) as running:
+        watched = watch(running)
         running.write(SAME)
-        await watched.look(3)
-        assert watched.said("Reloading complete") == 1
+        await watched.look(30)
+        assert watched.said("Reloading") == 0
 
 
 async def test_ports_come_and_go_and_those_that_stay_keep_their_sockets(

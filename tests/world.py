@@ -108,6 +108,7 @@ class InstanceAlone:
     corefile: Corefile
     sites: list[Site] = field(default_factory=list)
     endpoints: dict[tuple[str, str], HttpHandler] = field(default_factory=dict)
+    watch_s: float | None = None
     on_disk: Corefile | Exception | None = None
     """What ``read`` gives or raises, when it is not what was loaded."""
     broken: ConfigError | None = None

@@ -5,20 +5,21 @@ way: names do not vanish because the API server cannot be reached just then, and
 is listed again.
 """
 
-import asyncio
 from dataclasses import replace
 
 from minidns.kube.options import Options
 from minidns.kube.view import View
+from minidns.tasks import Tasks
 
 
 class Follower:
     """Runs a View as long as at least one server block uses it."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, tasks: Tasks) -> None:
         self.view = view
+        self._tasks = tasks
         self._users = 0
-        self._running: asyncio.Task[None] | None = None
+        self._runs = False
 
     def follows(self, options: Options) -> bool:
         """Return whether a block with ``options`` can use the View."""
@@ -31,18 +32,17 @@ class Follower:
             ConfigError: no such file, context or service account.
 
         """
-        if self._running is None:
+        if not self._runs:
             self.view.connect()
-            loop = asyncio.get_running_loop()
-            self._running = loop.create_task(self.view.run())
+            self.view.start()
+            self._runs = True
         self._users += 1
 
     async def stop(self) -> None:
         """Do without one of the blocks; without the last of them, end."""
         self._users -= 1
-        if not self._users and self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
+        if not self._users:
+            await self._tasks.stop()
 
 
 def watched(options: Options) -> Options:

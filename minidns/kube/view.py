@@ -42,6 +42,7 @@ from minidns.kube.resource import (
     Resource,
 )
 from minidns.kube.store import Store
+from minidns.tasks import Keep
 
 log = logging.getLogger("minidns.plugins.kubernetes")
 
@@ -61,6 +62,8 @@ class Surroundings:
     sleep: Callable[[float], Awaitable[None]]
     random: Random
     metrics: Metrics
+    keep: Keep
+    """Runs the background tasks of a View."""
     settle: Callable[[], None] = lambda: None
     """Told of objects that stay; see ``Edges``."""
 
@@ -127,13 +130,12 @@ class View:
             self._followed[resource] = Refusable(self._around.list_watch(resource))
         self._pending = set(self._followed)
 
-    async def run(self) -> None:
-        """Follow the cluster until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for resource in list(self._followed):
-                group.create_task(self._follow(resource))
-            if self.options.hold_s:
-                group.create_task(self._let_go())
+    def start(self) -> None:
+        """Follow the cluster in background tasks."""
+        for resource in list(self._followed):
+            self._follow(resource)
+        if self.options.hold_s:
+            self._around.keep("kubernetes hold", self._let_go)
 
     @property
     def reflectors(self) -> list[Reflector]:
@@ -203,23 +205,30 @@ class View:
         """Return what the API server does not let us list, and in what words."""
         return {r: each.refusal for r, each in self._followed.items() if each.refusal}
 
-    async def _follow(self, resource: Resource) -> None:
-        listed = self.options.namespaces
-        if not self.options.namespaced:
-            running = asyncio.ensure_future(self._reflect(resource))
-            try:
-                # with leave to list everything, the end never comes
-                await self._followed[
-                    resource
-                ].refused.wait() if listed else await running
-            finally:
-                running.cancel()
-                await asyncio.gather(running, return_exceptions=True)
-            text = ASSUMED if resource.kind is Namespace else ONE_BY_ONE
-            log.warning(text, resource.plural, " ".join(sorted(listed)))
-        await self._follow_each(resource, sorted(listed))
+    def _follow(self, resource: Resource) -> None:
+        if self.options.namespaced:
+            self._follow_each(resource, sorted(self.options.namespaces))
+            return
+        watch = self._watch(resource)
+        if self.options.namespaces:
+            name = f"kubernetes {resource.plural} refused"
+            self._around.keep(name, partial(self._narrow, resource, watch))
 
-    async def _follow_each(self, resource: Resource, names: Sequence[str]) -> None:
+    def _watch(self, resource: Resource) -> asyncio.Task[None]:
+        name = f"kubernetes {resource.plural}"
+        return self._around.keep(name, partial(self._reflect, resource))
+
+    async def _narrow(self, resource: Resource, watch: asyncio.Task[None]) -> None:
+        """Once listing all namespaces is refused, do with those of the options."""
+        listed = sorted(self.options.namespaces)
+        await self._followed[resource].refused.wait()
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+        text = ASSUMED if resource.kind is Namespace else ONE_BY_ONE
+        log.warning(text, resource.plural, " ".join(listed))
+        self._follow_each(resource, listed)
+
+    def _follow_each(self, resource: Resource, names: Sequence[str]) -> None:
         """Follow ``resource`` in the namespaces listed; they count as existing."""
         del self._followed[resource]
         if resource.kind is Namespace:
@@ -231,7 +240,8 @@ class View:
             self._followed[part] = Refusable(self._around.list_watch(part))
         self._pending.update(parts)
         self._done(resource)
-        await asyncio.gather(*map(self._reflect, parts))
+        for part in parts:
+            self._watch(part)
 
     async def _reflect(self, resource: Resource) -> None:
         imported = resource.kind is ServiceImport or resource.read is imported_slice

@@ -13,9 +13,9 @@ class Health:
         check: Callable[[], Awaitable[bool]],
         every_s: float,
         sleep: Callable[[float], Awaitable[None]],
-        start: Callable[[Coroutine[object, object, None]], object],
+        start: Callable[[str, Callable[[], Coroutine[object, object, None]]], object],
     ) -> None:
-        """``check`` says whether the upstream answered; ``start`` runs a background."""
+        """``check`` says whether the upstream answered; ``start`` runs a task."""
         self._check = check
         self._pause_s = max(every_s, _SHORTEST_PAUSE_S)
         self._sleep = sleep
@@ -29,9 +29,10 @@ class Health:
         """Check from now on until a check is answered."""
         if not self.in_doubt:
             self.in_doubt = True
-            self._start(self._until_answered())
+            self._start("health checks", self._until_answered)
 
     async def _until_answered(self) -> None:
+        self.in_doubt = True  # also when it starts again after a failure
         try:
             while not await self._check():
                 self.fails += 1

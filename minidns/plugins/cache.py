@@ -108,7 +108,7 @@ class Cache:
         if entry.left(now) < self._rules.stale_at_zero:
             return await self._expired(query, key, entry)
         if self._is_due(entry, now) and entry.begin_refresh(now):
-            self._site.task(self._prefetch(query, key, entry))
+            self._site.once("cache", self._prefetch(query, key, entry))
         return self._repeatable(query, kind, entry, now)
 
     def _passed(self, query: Query, response: Response) -> Response:
@@ -237,7 +237,7 @@ class Cache:
             if fresh is not None:
                 return fresh
         elif not stale.verify and entry.begin_refresh(now):
-            self._site.task(self._replace(query, key, entry))
+            self._site.once("cache", self._replace(query, key, entry))
         self._counts.served_stale(query.server)
         ttl = stale.ttl or (entry.ttl if self._options.keep_ttl else 0)
         return _from(entry, query, ttl, now)
@@ -258,8 +258,8 @@ class Cache:
         async def lose_patience() -> None:
             await self._site.edges.sleep(self._options.stale.patience_s)
 
-        self._site.task(settle(refresh))
-        waiting = self._site.task(settle(lose_patience()))
+        self._site.once("cache", settle(refresh))
+        waiting = self._site.once("cache", settle(lose_patience()))
         try:
             return await result
         finally:

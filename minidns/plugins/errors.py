@@ -131,7 +131,7 @@ class _Errors:
         consolidation.count += 1
         if consolidation.count > 1:
             return True
-        self._site.task(self._summarize(consolidation))
+        self._site.once("errors", self._summarize(consolidation))
         return not consolidation.show_first
 
     async def _summarize(self, consolidation: Consolidation) -> None:

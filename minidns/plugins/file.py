@@ -211,7 +211,7 @@ def _run(served: Iterable[Served], site: Site) -> None:
     async def start() -> None:
         for one in known.values():
             if one.reload_s:
-                site.task(one.keep())
+                site.task("file", one.keep)
 
     def transfer(name: Name) -> Sequence[RRset] | None:
         zone = known[name].zone if name in known else None

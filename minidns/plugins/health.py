@@ -45,7 +45,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
     close = site.instance.http(options.address, PATH, _alive)
 
     async def start() -> None:
-        site.task(_SelfCheck(site, options.address).run())
+        site.task("health", _SelfCheck(site, options.address).run)
 
     async def shut_down() -> None:
         if options.lameduck_s > 0:

@@ -149,7 +149,7 @@ class Table:
             if self.options.named:
                 self._warn(error)
         if self.options.reload_s:
-            self._site.task(self._keep())
+            self._site.task("hosts", self._keep)
 
     async def _keep(self) -> None:
         while True:

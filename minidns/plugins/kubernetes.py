@@ -35,6 +35,7 @@ from minidns.kube.searchlist import SearchLists
 from minidns.kube.view import Surroundings, View
 from minidns.plugins.outside import filled, window_of
 from minidns.plugins.setup import Part, Site, once
+from minidns.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
 
 def _follower(options: Options, site: Site) -> Follower:
     edges = site.edges
+    tasks = Tasks(edges, site.metrics)
     around = Surroundings(
         partial(edges.list_watch, options.access),
         edges.now,
@@ -77,9 +79,10 @@ def _follower(options: Options, site: Site) -> Follower:
         edges.sleep,
         edges.random,
         site.metrics,
+        tasks.keep,
         edges.settle,
     )
-    return Follower(View(options, around, lambda keys: site.forget(keys)))
+    return Follower(View(options, around, lambda keys: site.forget(keys)), tasks)
 
 
 def _follow(follower: Follower, answers: Answers, site: Site) -> None:
@@ -108,7 +111,7 @@ def _follow(follower: Follower, answers: Answers, site: Site) -> None:
     async def serving() -> None:
         # in the main process: workers count the same, and hear what it puts right
         site.metrics.before_scrape.append(tell)
-        site.task(view.audit())
+        site.task("kubernetes audit", view.audit)
 
     async def stop() -> None:
         if started:

@@ -144,7 +144,7 @@ class WeightFile:
         except ValueError as error:
             raise ConfigError(f"plugin/loadbalance: {error}") from error
         if self._reload_s > 0:
-            self._site.task(self._watch())
+            self._site.task("loadbalance", self._watch)
 
     def _read(self) -> None:
         text = self._site.edges.files.read(self._path)

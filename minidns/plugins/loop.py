@@ -92,7 +92,7 @@ class Loop:
 
     async def start(self) -> None:
         """Begin to probe."""
-        self._site.task(self._probe())
+        self._site.task("loop", self._probe)
 
     async def _probe(self) -> None:
         edges = self._site.edges

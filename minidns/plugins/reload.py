@@ -2,13 +2,12 @@
 
 import hashlib
 import logging
-from collections.abc import Callable
 from random import Random
 
 from minidns.core.corefile import ConfigError, Directive
-from minidns.core.metrics import Gauge
+from minidns.core.metrics import Metrics
 from minidns.core.values import duration, format_duration
-from minidns.plugins.setup import Site
+from minidns.plugins.setup import Edges, Instance, Site
 
 log = logging.getLogger(__name__)
 
@@ -24,23 +23,8 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 
     """
     # others in the block are not looked at (CoreDNS)
-    interval = _interval(directives[0], site.edges.random)
-    failures = site.metrics.counter(
-        "coredns_reload_failed_total", "Changed Corefiles that could not be used."
-    )
-    version = site.metrics.gauge(
-        "coredns_reload_version_info",
-        "Always 1; the label is the hash of the Corefile last loaded, or tried.",
-        ("hash", "value"),
-    )
-
-    async def serving() -> None:
-        # one watch for the process, that of the last block to ask for it (CoreDNS)
-        sites = [each for each in site.instance.sites if each.block.named("reload")]
-        if sites[-1] is site:
-            site.task(_Watch(site, interval, failures.inc, version).run())
-
-    site.on_serving(serving)
+    # one watch for the process: the last block that is set up says how often (CoreDNS)
+    site.instance.watch_s = _interval(directives[0], site.edges.random)
 
 
 def _interval(directive: Directive, random: Random) -> float:
@@ -61,36 +45,43 @@ def _interval(directive: Directive, random: Random) -> float:
     return interval + min(jitter, interval / 2) * (random.random() - 0.5)
 
 
-class _Watch:
-    """Looks at the Corefile again and again, until it has been taken over to."""
+class Watch:
+    """Looks at the Corefile again and again, until it has been taken over to.
+
+    Each loaded Corefile has its own. One without *reload* goes on with the interval of
+    the Corefile before it, so that a line lost by mistake can be put back (CoreDNS).
+    """
 
     def __init__(
-        self,
-        site: Site,
-        interval_s: float,
-        failed: Callable[[], None],
-        version: Gauge,
+        self, instance: Instance, edges: Edges, metrics: Metrics, interval_s: float
     ) -> None:
-        self._instance = site.instance
-        self._sleep = site.edges.sleep
+        self._instance = instance
+        self._sleep = edges.sleep
         self._interval_s = interval_s
-        self._failed = failed
-        self._version = version
+        self._tried = instance.corefile.digest
+        """Digest of the Corefile that was loaded, or that was last found unusable."""
+        self._failures = metrics.counter(
+            "coredns_reload_failed_total", "Changed Corefiles that could not be used."
+        )
+        self._version = metrics.gauge(
+            "coredns_reload_version_info",
+            "Always 1; the label is the hash of the Corefile last loaded, or tried.",
+            ("hash", "value"),
+        )
         self._problem = ""
         """Why the Corefile could not be read the last time."""
 
     async def run(self) -> None:
-        """Watch until a reload succeeds: then the new Corefile says who watches."""
-        tried = self._instance.corefile.digest
-        log.info("Running configuration SHA512 = %s", tried)
+        """Watch until a reload succeeds: the new Corefile has a watch of its own."""
+        log.info("Running configuration SHA512 = %s", self._tried)
         while True:
             await self._sleep(self._interval_s)
             found = self._digest()
-            if found is None or found == tried:
+            if found is None or found == self._tried:
                 continue
-            self._version.values.pop(("sha512", tried), None)
+            self._version.values.pop(("sha512", self._tried), None)
             self._version.set(("sha512", found), 1)
-            tried = found  # the same broken file is not tried again
+            self._tried = found  # the same broken file is not tried again
             if await self._reload():
                 return
 
@@ -121,6 +112,6 @@ class _Watch:
                 " starting with listener file descriptors: %s",
                 error,
             )
-            self._failed()
+            self._failures.inc()
             return False
         return True

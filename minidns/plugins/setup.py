@@ -46,6 +46,7 @@ from minidns.net import endpoint
 from minidns.net.endpoint import HttpHandler as HttpHandler
 from minidns.net.endpoint import HttpReply as HttpReply
 from minidns.net.upstream import Exchange
+from minidns.tasks import Tasks, Work
 
 MAX_HOPS = 10
 """Questions the server may ask itself for one query; CoreDNS has no bound."""
@@ -88,6 +89,8 @@ class Instance(Protocol):
 
     corefile: Corefile
     sites: list["Site"]
+    watch_s: float | None
+    """Seconds between two looks at the Corefile (*reload*); None: it is not watched."""
 
     def http(
         self, address: str, path: str, handler: HttpHandler
@@ -254,7 +257,11 @@ class Site:
     """
     guards: list["Guard"] = field(default_factory=list)
     """Plugins that deny queries by who asks (*acl*), outermost first."""
-    _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    _tasks: Tasks = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Prepare for background tasks."""
+        self._tasks = Tasks(self.edges, self.metrics)
 
     @property
     def zones(self) -> tuple[Name, ...]:
@@ -304,21 +311,22 @@ class Site:
         """Run ``hook`` when this site is done with: at the end, or after a reload."""
         self.stop_hooks.append(hook)
 
-    def task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run ``work`` in the background until it ends or the site stops."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+    def task(self, name: str, work: Work) -> asyncio.Task[None]:
+        """Run ``work`` in the background until it returns or the site stops.
+
+        After an exception it begins anew; see ``Tasks.keep``.
+        """
+        return self._tasks.keep(name, work)
+
+    def once(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run ``work``, which belongs to one query or event, in the background."""
+        return self._tasks.once(name, work)
 
     async def stop(self) -> None:
         """Run the stop hooks, then cancel what still runs in the background."""
         for hook in self.stop_hooks:
             await hook()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.stop()
 
     async def ask(self, query: Query, qname: Name, qtype: int) -> Response:
         """Answer another question on behalf of ``query``, from the top of the chain.

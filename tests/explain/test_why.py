@@ -16,6 +16,7 @@ from minidns.kube.objects import Object
 from minidns.kube.resource import Access, ApiError, ListWatch, Page, Resource
 from minidns.kube.view import Surroundings, View
 from minidns.plugins import kubernetes
+from minidns.tasks import Tasks
 from tests.conformance.api import Api
 from tests.kube.made import imported, namespace, options, pod, service, slice_of
 from tests.plugins.clusters import TREES, Running, Silent, running, silent, svc, tree
@@ -162,6 +163,7 @@ class Asking:
             edges.sleep,
             edges.random,
             self.world.metrics,
+            Tasks(edges, self.world.metrics).keep,
         )
         self.view = View(options(body), around, lambda keys: None)
         self.answers = Answers(self.view.options, self.view.main, self.view.imports)

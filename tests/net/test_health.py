@@ -1,7 +1,7 @@
 """Checks run from a doubt until one is answered."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 
 from minidns.net.health import Health
 from tests.world import Clock
@@ -17,8 +17,10 @@ class Patient:
         self.tasks: set[asyncio.Task[None]] = set()
         self.health = Health(self.check, every_s, self.clock.sleep, self.start)
 
-    def start(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
+    def start(
+        self, name: str, work: Callable[[], Coroutine[object, object, None]]
+    ) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work())
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return task

@@ -308,7 +308,7 @@ async def test_a_large_file_lets_others_work_meanwhile() -> None:
             turns += 1
             await settle()
 
-    task = site.task(other())
+    task = site.task("other", other)
     await site.start_hooks[0]()
     task.cancel()
     assert turns > 0

