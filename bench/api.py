@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from bench import cluster
-from sim.objects import Json
+from sim.api.objects import Json
 
 FOLLOWED = ("services", "endpointslices", "namespaces")
 """What a cluster DNS watches."""

@@ -12,11 +12,11 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from sim import certificates
-from sim.apihttp import ApiServer
-from sim.apiserver import Cluster
-from sim.objects import Json
-from sim.rbac import ADMIN
+from sim.api.http import ApiServer
+from sim.api.objects import Json
+from sim.api.rbac import ADMIN
+from sim.api.server import Cluster
+from sim.cluster import certificates
 
 PER_HEADLESS = 5
 """Endpoints of a headless Service; one in ten is headless."""

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from minidns import __version__, commands
-from minidns.commands import up
-from minidns.core import releases
-from minidns.terminal import escaping
+from minidns import __version__, cli
+from minidns.corefile import releases
+from minidns.laptop import up
+from minidns.text.terminal import escaping
 
 if TYPE_CHECKING:  # imported when needed: --help and --version are to be quick
-    from minidns.server import Settings, Started
+    from minidns.server.process import Settings, Started
 
 _DESCRIPTION = """\
 A cluster DNS that reads CoreDNS's Corefile, answers as CoreDNS does, and says why.
@@ -104,7 +104,7 @@ def _add_flags(made: argparse.ArgumentParser) -> None:
 
 
 def _summaries() -> Iterator[str]:
-    for each in commands.COMMANDS:
+    for each in cli.COMMANDS:
         yield f"  minidns {each.name:12} {each.summary}"
 
 
@@ -117,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        if command := commands.find(words):
+        if command := cli.find(words):
             return command.load().main(words[1:])
         return _serve(parser().parse_args(words))
     except KeyboardInterrupt:
@@ -151,10 +151,10 @@ def _serve(args: argparse.Namespace) -> int:
         return _fail(f"-dns.port {args.port}: not a port (0 to 65535)", 2)
     import asyncio  # only now: a command that asks one question is to start quickly
 
-    from minidns import edges, logs
-    from minidns.core.corefile import ConfigError
-    from minidns.core.metrics import Metrics
-    from minidns.server import Server
+    from minidns.corefile.blocks import ConfigError
+    from minidns.metrics.registry import Metrics
+    from minidns.server import edges, logs
+    from minidns.server.process import Server
 
     logs.start(args.log_format)
     try:
@@ -173,7 +173,7 @@ def _serve(args: argparse.Namespace) -> int:
 
 
 def _settings(args: argparse.Namespace, text: str = "") -> "Settings":
-    from minidns.server import Settings
+    from minidns.server.process import Settings
 
     quiet, name = args.quiet or bool(text), "Corefile"
     file = args.conf or ("Corefile" if os.path.exists("Corefile") else "")
@@ -197,9 +197,9 @@ def _laptop(args: argparse.Namespace) -> "tuple[Settings, Started]":
     """Return what to serve of the cluster that ``--kubeconfig`` names."""
     from pathlib import Path
 
-    from minidns import laptop
-    from minidns.core.corefile import ConfigError
-    from minidns.net.endpoint import split
+    from minidns.corefile.blocks import ConfigError
+    from minidns.http.endpoint import split
+    from minidns.laptop import corefile as laptop
 
     kubeconfig = str(Path(args.kubeconfig).expanduser())
     context = args.context or ""

@@ -9,9 +9,9 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from minidns.terminal import escaping, raw
+from minidns.text.terminal import escaping, raw
 
-from . import state
+from .cluster import state
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -101,8 +101,8 @@ def _fail(text: object, status: int = 1) -> int:
 
 
 def _demo(args: argparse.Namespace) -> int:
-    from . import demo
-    from .status import ApiError
+    from .api.status import ApiError
+    from .demo import tour as demo
 
     try:
         return _run(demo.run(raw(sys.stdout), args.apply))
@@ -115,8 +115,9 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _up(args: argparse.Namespace) -> int:
-    from . import private, up
-    from .cluster import NotReady
+    from .api import private_files
+    from .cluster import up
+    from .cluster.simulation import NotReady
 
     try:
         running = state.read(args.state)
@@ -125,7 +126,7 @@ def _up(args: argparse.Namespace) -> int:
     else:
         return _fail(f"a cluster is up already in {args.state}: process {running.pid}")
     try:
-        private.folder(args.state)
+        private_files.folder(args.state)
         return _run(up.run(sys.stdout, args.state))
     except KeyboardInterrupt:
         return 0  # the way to end it
@@ -150,7 +151,7 @@ def _exec(args: argparse.Namespace) -> int:
 
 
 def _play(args: argparse.Namespace) -> int:
-    from . import scenario
+    from .scenario import play as scenario
 
     try:
         return scenario.main(args.files, sys.stdout, as_happened=args.print)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from minidns import __main__, commands
+from minidns import __main__, cli
 
 PAGE = Path(__file__).parents[1] / "docs/cli.md"
 HEAD = "| flag | meaning |\n| --- | --- |\n"
@@ -16,7 +16,7 @@ BEFORE = "## Exit statuses\n"
 def parsers() -> dict[str, tuple[str, argparse.ArgumentParser]]:
     """Return description and parser of every command, by what is typed."""
     serving = {"minidns": ("Serve.", __main__.parser())}
-    made = ((each, each.load().parser()) for each in commands.COMMANDS)
+    made = ((each, each.load().parser()) for each in cli.COMMANDS)
     return serving | {
         f"minidns {each.name}": (parser.description or each.summary, parser)
         for each, parser in made

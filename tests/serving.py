@@ -6,7 +6,7 @@ import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from minidns.server import Server, Settings
+from minidns.server.process import Server, Settings
 from tests.world import World, settle
 
 DEADLINE_S = 10.0

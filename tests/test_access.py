@@ -10,12 +10,12 @@ import dns.message
 import dns.rcode
 import pytest
 
-from minidns.core.model import Dropped
-from minidns.core.releases import RELEASES, Release
-from minidns.core.wire import encode_response
-from minidns.explain import endpoint
-from minidns.net.answer import Answerer
-from minidns.net.memory import Memory, Miss
+from minidns.corefile.releases import RELEASES, Release
+from minidns.dns.model import Dropped
+from minidns.dns.wire import encode_response
+from minidns.server import explain
+from minidns.server.answer import Answerer
+from minidns.server.remembered import Memory, Miss
 from tests.conformance.api import Api, Tree
 from tests.whole import SERVER, Resolver, Whole, whole
 
@@ -176,7 +176,7 @@ async def test_search_list_finds_what_is_allowed() -> None:
 async def _why(text: str, name: str, client: str) -> tuple[int, str]:
     async with whole(text, resolver=Resolver(RESOLVER), api=Api(TREES)) as server:
         parameters = {"name": name, "client": client}
-        reply = await endpoint.why(
+        reply = await explain.why(
             server.instance, server.answerer(), parameters, "127.0.0.1:8053"
         )
         return reply.status, reply.body.decode()

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from minidns import cpus
+from minidns.system import cpus
 
 BOUND = len(os.sched_getaffinity(0))
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from minidns import plugins
-from minidns.core import corefile
-from minidns.core.metrics import Metrics
-from minidns.instance import Loaded
+from minidns.corefile import blocks
+from minidns.metrics.registry import Metrics
+from minidns.server.instance import Loaded
 from tests.world import World
 
 ROOT = Path(__file__).parent.parent
@@ -41,7 +41,7 @@ async def test_every_corefile_in_the_documentation_loads(
         },
         list_watch=lambda access, resource: None,  # type: ignore[arg-type,return-value]  # nothing is listed before the start
     )
-    parsed = corefile.parse(
+    parsed = blocks.parse(
         text, files=world.files, environ=world.edges.environ, known=plugins.ORDER
     )
     loaded = Loaded(

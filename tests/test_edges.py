@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from minidns.edges import Disk, settle
-from minidns.files import MAX_BYTES
+from minidns.server.edges import Disk, settle
+from minidns.system.files import MAX_BYTES
 
 
 def test_what_stays_is_not_visited_again_and_rings_are_given_back() -> None:

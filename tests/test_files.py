@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from minidns import files
-from minidns.core.configerror import ConfigError
-from minidns.kube import api, cluster
-from minidns.kube.api import Connections
-from minidns.kube.resource import SERVICES, Access
-from minidns.net import tcp
-from minidns.net.client_tls import client_context
+from minidns.corefile.errors import ConfigError
+from minidns.kubernetes import client, credentials
+from minidns.kubernetes.client import Connections
+from minidns.kubernetes.resources import SERVICES, Access
+from minidns.server import tcp
+from minidns.system import files
+from minidns.upstream.tls import client_context
 from tests import process
 from tests.world import World
 
@@ -189,7 +189,7 @@ async def test_a_service_account_of_pipes_is_refused(
         "KUBERNETES_SERVICE_PORT": "1",
     }
     with pytest.raises(ConfigError, match="named pipe"):
-        cluster.find(Access(), api.modules, environ, tmp_path)
+        credentials.find(Access(), client.modules, environ, tmp_path)
 
 
 def test_certificates_of_a_listener_and_of_a_client(tmp_path: Path) -> None:

@@ -12,16 +12,17 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from minidns.core import corefile
-from minidns.core.metrics import Metrics
-from minidns.core.model import Query, Response
-from minidns.instance import Listener, Loaded
-from minidns.net import udp
-from minidns.net.answer import Answerer
-from minidns.net.exchange import Sockets
-from minidns.net.memory import Memory
-from tests.net import client
-from tests.net.resolvers import (
+from minidns.corefile import blocks
+from minidns.dns.model import Query, Response
+from minidns.metrics.registry import Metrics
+from minidns.server import udp
+from minidns.server.answer import Answerer
+from minidns.server.instance import Listener, Loaded
+from minidns.server.remembered import Memory
+from minidns.upstream.exchange import Sockets
+from tests.plugins.forwarding import until
+from tests.server import client
+from tests.server.resolvers import (
     Call,
     Resolver,
     answer_well,
@@ -29,7 +30,6 @@ from tests.net.resolvers import (
     held_until,
     say_nothing,
 )
-from tests.plugins.forwarding import until
 from tests.world import FilesInMemory, World
 
 NAME = "www.example.org"
@@ -73,7 +73,7 @@ async def serving(body: str, *, in_flight: int | None = None) -> AsyncIterator[S
     loop = asyncio.get_running_loop()
     edges = replace(world.edges, exchange=sockets, now=loop.time, sleep=asyncio.sleep)
     text = f". {{\n{body}\n}}"
-    parsed = corefile.parse(text, files=FilesInMemory({}), environ={}, known=None)
+    parsed = blocks.parse(text, files=FilesInMemory({}), environ={}, known=None)
     memory = Memory()
     loaded = Loaded(
         parsed,

@@ -9,13 +9,13 @@ import dns.message
 import pytest
 
 from minidns import plugins
-from minidns.core import corefile
-from minidns.core.configerror import ConfigError
-from minidns.core.metrics import Metrics
-from minidns.instance import Listener, Loaded
-from minidns.kube.events import Applied
-from minidns.kube.objects import Key, Namespace, Port, Service
-from minidns.net.answer import Answerer
+from minidns.corefile import blocks
+from minidns.corefile.errors import ConfigError
+from minidns.kubernetes.events import Applied
+from minidns.kubernetes.objects import Key, Namespace, Port, Service
+from minidns.metrics.registry import Metrics
+from minidns.server.answer import Answerer
+from minidns.server.instance import Listener, Loaded
 from tests.corefiles import ENVIRON, MOUNT, Case, cases
 from tests.world import World
 
@@ -72,7 +72,7 @@ async def loaded(case: Case) -> AsyncIterator[Loaded]:
     )
     edges = world.edges
     object.__setattr__(edges, "files", Mounted(case))
-    parsed = corefile.parse(
+    parsed = blocks.parse(
         case.text,
         file="Corefile",
         files=edges.files,

@@ -7,7 +7,7 @@ from pathlib import Path
 import dns.flags
 import pytest
 
-from minidns.net.upstream import Upstream
+from minidns.upstream.upstream import Upstream
 from tests import process
 from tests.conformance.api import Api, Tree
 from tests.whole import Resolver, ttls, whole

@@ -8,13 +8,13 @@ from pathlib import Path
 import dns.rcode
 import pytest
 
-from minidns import laptop
-from minidns.core import resolvconf
-from minidns.core.configerror import ConfigError
-from sim.apihttp import ApiServer
-from sim.apiserver import Cluster
+from minidns.corefile.errors import ConfigError
+from minidns.dns import resolv_conf
+from minidns.laptop import corefile
+from sim.api.http import ApiServer
+from sim.api.server import Cluster
 from tests import process
-from tests.net import client
+from tests.server import client
 
 pytestmark = pytest.mark.usefixtures("outside")
 
@@ -113,7 +113,7 @@ def test_a_kubeconfig_that_is_of_no_use(
     path = tmp_path / "kubeconfig"
     path.write_text(text)
     with pytest.raises(ConfigError) as caught:
-        laptop.cluster(str(path), context)
+        corefile.cluster(str(path), context)
     assert str(caught.value) == f"kubeconfig {path}: {said}"
 
 
@@ -165,7 +165,7 @@ async def test_an_alias_has_the_same_names(
 
 
 def test_an_alias_is_whole_labels() -> None:
-    text = laptop.corefile("k", "", "127.0.0.1", 5353, ["k8s.example.org."])
+    text = corefile.corefile("k", "", "127.0.0.1", 5353, ["k8s.example.org."])
     assert r"name regex ^(.*\.)?k8s\.example\.org\.$ {1}cluster.local." in text
     assert "disable denial cluster.local k8s.example.org." in text
 
@@ -197,7 +197,7 @@ async def test_a_name_that_only_ends_like_an_alias_is_forwarded(tmp_path: Path) 
 )
 def test_no_alias(text: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        laptop.alias(text)
+        corefile.alias(text)
     assert str(caught.value).startswith(said)
 
 
@@ -208,11 +208,11 @@ ONE = "nameserver 192.0.2.1\n"
 @pytest.mark.parametrize(
     ("text", "behind", "before", "used"),
     [
-        (STUB, ONE, None, resolvconf.BEHIND_STUB),
+        (STUB, ONE, None, resolv_conf.BEHIND_STUB),
         (STUB, "search .\n", None, ""),
-        (STUB, None, None, resolvconf.RESOLV_CONF),
-        (ONE, ONE, None, resolvconf.RESOLV_CONF),
-        ("nameserver 127.0.0.1\n", None, ONE, resolvconf.BEFORE_US),
+        (STUB, None, None, resolv_conf.RESOLV_CONF),
+        (ONE, ONE, None, resolv_conf.RESOLV_CONF),
+        ("nameserver 127.0.0.1\n", None, ONE, resolv_conf.BEFORE_US),
         ("# none\n", ONE, None, ""),
         (None, ONE, None, ""),
     ],
@@ -222,17 +222,17 @@ def test_whom_to_forward_to(
     text: str | None, behind: str | None, before: str | None, used: str, tmp_path: Path
 ) -> None:
     for path, content in (
-        (resolvconf.RESOLV_CONF, text),
-        (resolvconf.BEHIND_STUB, behind),
-        (resolvconf.BEFORE_US, before),
+        (resolv_conf.RESOLV_CONF, text),
+        (resolv_conf.BEHIND_STUB, behind),
+        (resolv_conf.BEFORE_US, before),
     ):
         if content is not None:
             (tmp_path / path[1:]).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / path[1:]).write_text(content)
-    assert laptop.resolv_conf(tmp_path) == used
+    assert corefile.resolv_conf(tmp_path) == used
 
 
 def test_without_anybody_to_ask_nothing_is_forwarded() -> None:
-    text = laptop.corefile("k", "", "127.0.0.1", 5353, resolv_conf="")
+    text = corefile.corefile("k", "", "127.0.0.1", 5353, resolv_conf="")
     assert "forward" not in text
     assert "loop" not in text

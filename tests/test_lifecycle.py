@@ -14,13 +14,13 @@ import pytest
 import trustme
 
 from minidns import __version__
-from sim.apihttp import ApiServer
-from sim.apiserver import Cluster
-from sim.faults import Rule
+from sim.api.faults import Rule
+from sim.api.http import ApiServer
+from sim.api.server import Cluster
 from tests import process
-from tests.kube.served import certify
-from tests.net import client
-from tests.net.resolvers import Call, Resolver, good
+from tests.kubernetes.served import certify
+from tests.server import client
+from tests.server.resolvers import Call, Resolver, good
 from tests.test_metrics import HAS_IPV6
 from tests.test_traps_process import KUBERNETES, InPod
 

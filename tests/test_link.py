@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from minidns.core import corefile
-from minidns.core.growth import Growth
-from minidns.core.releases import Release
-from minidns.instance import Listener
-from minidns.link import (
+from minidns.corefile import blocks
+from minidns.corefile.releases import Release
+from minidns.server.instance import Listener
+from minidns.server.workers.metrics_delta import Growth
+from minidns.server.workers.protocol import (
     Counted,
     Failed,
     FromWorker,
@@ -62,9 +62,7 @@ async def test_what_a_worker_says_arrives(message: FromWorker) -> None:
 
 @pytest.mark.parametrize("case", cases("real"), ids=lambda case: case.name)
 async def test_every_corefile_arrives_as_it_was_read(case: Case) -> None:
-    parsed = corefile.parse(
-        case.text, files=case.files, environ=ENVIRON, directory=MOUNT
-    )
+    parsed = blocks.parse(case.text, files=case.files, environ=ENVIRON, directory=MOUNT)
     work = Work(
         parsed, (Share(Listener("tls", "::1", 853), (4, 5)),), "json", Release(1, 13, 1)
     )

@@ -13,7 +13,7 @@ import pytest
 
 from minidns import __version__
 from tests import process
-from tests.net import client
+from tests.server import client
 
 ANSWERING = """\
 {key} {{
@@ -92,7 +92,7 @@ WRONG = [
     pytest.param(
         ["--kubeconfig", "nosuch"],
         1,
-        "kubeconfig nosuch: No such file or directory",
+        "open nosuch: no such file or directory",
         id="no-kubeconfig",
     ),
     pytest.param(
@@ -232,7 +232,9 @@ async def test_plugins_and_check_show_the_order_of_a_release(
 ) -> None:
     status, out, _ = await process.run("-plugins", "-as", version)
     assert (status, _position(out)) == (0, ORDERS[version])
-    more = "    cache\n    acl\n    rewrite name a b\n    autopath /dev/null"
+    search = tmp_path / "resolv.conf"
+    search.write_text("search example.org\n")
+    more = f"    cache\n    acl\n    rewrite name a b\n    autopath {search}"
     path = corefile(tmp_path, 1053, more=more)
     status, out, _ = await process.run("check", "-as", version, path)
     chain = out.split()[3::2]

@@ -22,12 +22,12 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from minidns import __version__
-from sim.apihttp import ApiServer
-from sim.apiserver import Cluster
+from sim.api.http import ApiServer
+from sim.api.server import Cluster
 from tests import process
 from tests.corefiles import cases
-from tests.net import client
-from tests.net.resolvers import Call, Resolver, reply
+from tests.server import client
+from tests.server.resolvers import Call, Resolver, reply
 
 KUBERNETES = "kubernetes.default.svc.cluster.local."
 REPEATED = 100

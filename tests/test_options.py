@@ -84,8 +84,8 @@ OPTIONS = {
 """Words by plugin; a plugin without options stands for itself."""
 
 ELSEWHERE = {
-    "kubernetes": ["kube/test_options.py", "kube/test_answers_options.py"],
-    "rewrite": ["core/test_ednsrule.py"],
+    "kubernetes": ["kubernetes/test_options.py", "kubernetes/test_answers_options.py"],
+    "rewrite": ["dns/test_ednsrule.py"],
     "trace": ["plugins/test_ignored.py"],
     "dnstap": ["plugins/test_ignored.py"],
     "pprof": ["plugins/test_ignored.py"],

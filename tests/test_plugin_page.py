@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from minidns import plugins
-from sim.scenario import Scenario, play, steps
+from sim.scenario.play import Scenario, play, steps
 from tests.transcript import ROOT, File, read
 
 PAGE = (ROOT / "docs/howto/write-a-plugin.md").read_text()

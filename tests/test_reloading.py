@@ -13,7 +13,7 @@ import dns.rcode
 import pytest
 
 from tests import process
-from tests.net import client
+from tests.server import client
 from tests.serving import Serving, serving
 from tests.world import World
 

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import dns.message
 import pytest
 
-from minidns.core.corefile import ConfigError
-from minidns.kube.follower import watched
-from minidns.kube.resource import (
+from minidns.corefile.blocks import ConfigError
+from minidns.kubernetes.follower import watched
+from minidns.kubernetes.resources import (
     Access,
     ApiError,
     ListWatch,
@@ -18,8 +18,8 @@ from minidns.kube.resource import (
 )
 from tests import process
 from tests.conformance.api import Api
-from tests.kube import made
-from tests.net import client
+from tests.kubernetes import made
+from tests.server import client
 from tests.serving import Serving, serving
 from tests.world import World, settle
 

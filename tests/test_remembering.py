@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minidns.core.metrics import Labels
-from minidns.kube.events import Applied, Event
-from minidns.kube.objects import Key, Namespace, Service
-from minidns.net.memory import Memory, Miss
-from tests.kube.histories import QUESTIONS, histories
+from minidns.kubernetes.events import Applied, Event
+from minidns.kubernetes.objects import Key, Namespace, Service
+from minidns.metrics.registry import Labels
+from minidns.server.remembered import Memory, Miss
+from tests.kubernetes.histories import QUESTIONS, histories
 from tests.whole import CLIENT, SERVER, Whole, whole
 
 PLAIN = """. {

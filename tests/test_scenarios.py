@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sim import showing
-from sim.scenario import Scenario, complaint, play, scenarios
+from sim.scenario import show_words
+from sim.scenario.play import Scenario, complaint, play, scenarios
 
 ROOT = Path(__file__).parent.parent
 SCENARIOS = [
@@ -30,4 +30,4 @@ def test_what_it_says_is_what_happens(scenario: Scenario) -> None:
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_it_shows_something(scenario: Scenario) -> None:
     verbs = {step.command.split()[0] for step in scenario.steps}
-    assert verbs & showing.COMMANDS.keys()
+    assert verbs & show_words.COMMANDS.keys()

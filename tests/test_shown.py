@@ -14,13 +14,13 @@ from random import Random
 
 import pytest
 
-from minidns import logs
 from minidns.__main__ import main
-from minidns.core import shown
-from minidns.kube.api import Connection, connect
-from minidns.kube.documents import Documents, Refused
-from minidns.kube.resource import SERVICES, Access, ApiError, Gone
-from minidns.terminal import escaping
+from minidns.kubernetes.client import Connection, connect
+from minidns.kubernetes.documents import Documents, Refused
+from minidns.kubernetes.resources import SERVICES, Access, ApiError, Gone
+from minidns.server import logs
+from minidns.text import foreign
+from minidns.text.terminal import escaping
 
 OPAQUE = "s3cr3t-0paque-credential"
 JWT = "eyJhbGciOiJSUzI1NiJ9.c2VjcmV0LXBheWxvYWQ.c2lnbmF0dXJl"
@@ -308,7 +308,7 @@ def test_words_of_the_command_line_are_escaped(command: str, tmp_path: Path) -> 
 def test_the_streams_of_a_command_escape_and_are_given_back(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    shown.remember(OPAQUE)
+    foreign.remember(OPAQUE)
 
     @escaping
     def command() -> None:

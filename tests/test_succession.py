@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from minidns.handover import Handover
-from minidns.instance import Listener
-from minidns.listening import Bound
-from minidns.net.udp import bound
-from minidns.succession import Predecessor, Shares, Successors, close
+from minidns.server.handover import Handover
+from minidns.server.instance import Listener
+from minidns.server.listener import Bound
+from minidns.server.succession import Predecessor, Shares, Successors, close
+from minidns.server.udp import bound
 
 DNS = Listener("dns", "127.0.0.1", 53)
 TLS = Listener("tls", "", 853)

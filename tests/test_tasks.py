@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from minidns.kube.events import Event
-from minidns.kube.resource import Access, ListWatch, Resource
-from minidns.tasks import MOST_S, Tasks
+from minidns.kubernetes.events import Event
+from minidns.kubernetes.resources import Access, ListWatch, Resource
+from minidns.system.tasks import MOST_S, Tasks
 from tests.process import free_port
 from tests.serving import Serving, serving
 from tests.world import World, settle

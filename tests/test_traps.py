@@ -14,7 +14,7 @@ import dns.rcode
 import pytest
 
 from minidns import plugins
-from minidns.core.corefile import ConfigError
+from minidns.corefile.blocks import ConfigError
 from tests.conformance.api import Api, Tree
 from tests.whole import Message, Resolver, shown, ttls, whole
 from tests.world import InstanceAlone, World
@@ -544,7 +544,7 @@ async def test_trap_18_fallthrough_is_for_the_zones_it_names(
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
-    name = "minidns.plugins.log"
+    name = "minidns.plugins.log.plugin"
     return [each.getMessage() for each in caplog.records if each.name == name]
 
 

@@ -16,12 +16,12 @@ import dns.rcode
 import pytest
 import yaml
 
-from minidns.core import corefile
-from sim.apihttp import ApiServer
-from sim.apiserver import Cluster
+from minidns.corefile import blocks
+from sim.api.http import ApiServer
+from sim.api.server import Cluster
 from tests import process
 from tests.corefiles import cases
-from tests.net import client
+from tests.server import client
 from tests.serving import serving
 from tests.test_main import answering
 from tests.whole import whole
@@ -285,7 +285,7 @@ def test_trap_22_the_second_deployment_cannot_be_taken_for_the_first() -> None:
 
 def test_22_its_ports_are_those_of_kubeadms_corefile() -> None:
     (case,) = (each for each in cases("real") if each.name == "kubeadm")
-    (block,) = corefile.parse(case.text, files=case.files, environ={}).blocks
+    (block,) = blocks.parse(case.text, files=case.files, environ={}).blocks
     (container,) = manifest("deployment.yaml")["spec"]["template"]["spec"]["containers"]
     numbers = {port["name"]: port["containerPort"] for port in container["ports"]}
     (metrics,) = block.named("prometheus")

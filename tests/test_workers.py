@@ -11,7 +11,7 @@ from pathlib import Path
 import dns.message
 import pytest
 
-from minidns.net.batch import SLOTS
+from minidns.server.batch import SLOTS
 from tests import process
 from tests.crowd import (
     NAME,
@@ -26,7 +26,7 @@ from tests.crowd import (
     until,
     worker,
 )
-from tests.net import client
+from tests.server import client
 
 
 async def test_both_answer_and_what_a_dead_worker_left_is_answered(

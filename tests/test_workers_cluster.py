@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sim.apihttp import ApiServer
-from sim.apiserver import Cluster
+from sim.api.http import ApiServer
+from sim.api.server import Cluster
 from tests import process
 from tests.crowd import (
     SIZE,

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from minidns.core import corefile
-from minidns.core.metrics import Metrics
-from minidns.instance import Listener
-from minidns.kube.relay import Relay
-from minidns.link import Share, Work
-from minidns.workprocess import WorkProcess
+from minidns.corefile import blocks
+from minidns.kubernetes.relay import Relay
+from minidns.metrics.registry import Metrics
+from minidns.server.instance import Listener
+from minidns.server.workers.process import WorkProcess
+from minidns.server.workers.protocol import Share, Work
 from tests.crowd import lives
-from tests.net import client
 from tests.process import DEADLINE_S
+from tests.server import client
 from tests.world import FilesInMemory
 
 TEXT = ".:{port} {{\n bind 127.0.0.1\n{more}\n}}\n"
@@ -31,7 +31,7 @@ async def start(
     **kw: float,
 ) -> WorkProcess:
     port = sock.getsockname()[1]
-    parsed = corefile.parse(
+    parsed = blocks.parse(
         TEXT.format(port=port, more=more), files=FilesInMemory(), environ={}
     )
     share = Share(Listener("dns", "127.0.0.1", port), (sock.fileno(),))

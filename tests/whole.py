@@ -15,12 +15,12 @@ import dns.rcode
 import dns.rrset
 
 from minidns import plugins
-from minidns.core import corefile
-from minidns.core.releases import NEWEST, Release
-from minidns.core.traffic import Traffic
-from minidns.instance import Listener, Loaded
-from minidns.net.answer import Answerer
-from minidns.net.upstream import Upstream
+from minidns.corefile import blocks
+from minidns.corefile.releases import NEWEST, Release
+from minidns.metrics.traffic import Traffic
+from minidns.server.answer import Answerer
+from minidns.server.instance import Listener, Loaded
+from minidns.upstream.upstream import Upstream
 from tests.conformance.api import Api
 from tests.world import World
 
@@ -180,7 +180,7 @@ async def whole(
         list_watch=(api or Api([])).list_watch,
         seed=seed,
     )
-    parsed = corefile.parse(
+    parsed = blocks.parse(
         text,
         files=world.files,
         environ=world.edges.environ,

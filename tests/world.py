@@ -12,17 +12,18 @@ from itertools import count
 from random import Random
 from typing import TypeVar
 
-from minidns.core import corefile, names
-from minidns.core.corefile import ConfigError, Corefile, Directive
-from minidns.core.metrics import Metrics
-from minidns.core.model import Handler, Opt, Plugin, Query, Question, Response
-from minidns.core.rdata import type_number
-from minidns.core.relay import Doubtful
-from minidns.kube.follower import Follower
-from minidns.kube.options import Options
-from minidns.kube.resource import Access, ListWatch, Resource
-from minidns.net.upstream import Accept, Upstream
-from minidns.plugins.setup import Edges, HttpHandler, Setup, Site
+from minidns.corefile import blocks as corefile
+from minidns.corefile.blocks import ConfigError, Corefile, Directive
+from minidns.dns import names
+from minidns.dns.model import Handler, Opt, Plugin, Query, Question, Response
+from minidns.dns.rdata import type_number
+from minidns.kubernetes.follower import Follower
+from minidns.kubernetes.options import Options
+from minidns.kubernetes.resources import Access, ListWatch, Resource
+from minidns.metrics.registry import Metrics
+from minidns.plugins.site import Edges, HttpHandler, Setup, Site
+from minidns.upstream.acceptance import Doubtful
+from minidns.upstream.upstream import Accept, Upstream
 
 T = TypeVar("T")
 
@@ -238,6 +239,6 @@ def chain(*plugins: Plugin, last: Handler) -> Handler:
 
 def texts(rrsets: Iterable[object]) -> list[str]:
     """Return records as sorted zone-file lines ``owner ttl TYPE rdata``."""
-    from minidns.core.rdata import to_lines
+    from minidns.dns.rdata import to_lines
 
     return sorted(line for rrset in rrsets for line in to_lines(rrset))  # type: ignore[arg-type]

@@ -28,7 +28,7 @@ RULES = (
     Rule(
         "kubernetes: generated models and API classes, the synchronous half and its"
         " extras. minidns sends its own requests through the package's REST client"
-        " (minidns/kube/api.py) and decodes only what DNS needs",
+        " (minidns/kubernetes/client.py) and decodes only what DNS needs",
         (f"{SITE}/kubernetes/*",),
         (
             f"{SITE}/kubernetes/__init__.py",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from minidns.commands import COMMANDS
+from minidns.cli import COMMANDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias, TypeVar
 
-from minidns.core import shown
-from minidns.terminal import escaping
+from minidns.text import foreign
+from minidns.text.terminal import escaping
 
 T = TypeVar("T")
 Address: TypeAlias = tuple[str, int]
@@ -145,9 +145,9 @@ def dns(to: Address, name: str, timeout_s: float) -> str:
         Unhealthy: it was another rcode, or no answer came.
 
     """
-    from minidns.core import names, rdata
-    from minidns.core.model import FormatError, Question
-    from minidns.net.ask import ask
+    from minidns.dns import names, rdata
+    from minidns.dns.model import FormatError, Question
+    from minidns.upstream.ask import ask
 
     qname = names.absolute(name)
     try:
@@ -198,4 +198,4 @@ def _url(to: Address) -> str:
 
 
 def _printable(text: str) -> str:
-    return shown.line(text.strip(), 200)
+    return foreign.line(text.strip(), 200)

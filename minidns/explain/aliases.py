@@ -5,10 +5,10 @@ from itertools import islice
 
 from msgspec.structs import replace
 
-from minidns.core import names
+from minidns.dns import names
 from minidns.explain.explanation import Cause
 from minidns.explain.situation import Situation
-from minidns.kube.objects import Key
+from minidns.kubernetes.objects import Key
 
 _MAX_CHAIN = 12
 

@@ -1,11 +1,11 @@
 """Causes of answers about apex and inner nodes, Pods, and addresses."""
 
-from minidns.core import names
-from minidns.core.rdata import type_name
+from minidns.dns import names
+from minidns.dns.rdata import type_name
 from minidns.explain.explanation import Cause
 from minidns.explain.situation import Situation
-from minidns.kube.hosts import pod_address, record_of, reversed_address
-from minidns.kube.objects import Key
+from minidns.kubernetes.addresses import pod_address, record_of, reversed_address
+from minidns.kubernetes.objects import Key
 
 
 def node(s: Situation) -> Cause:

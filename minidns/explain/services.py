@@ -2,11 +2,11 @@
 
 from msgspec.structs import replace
 
-from minidns.core.rdata import AAAA, A, type_name
+from minidns.dns.rdata import AAAA, A, type_name
 from minidns.explain.explanation import Cause
 from minidns.explain.situation import Situation, close, listed
-from minidns.kube.hosts import dashed
-from minidns.kube.objects import Endpoint, Key, Port
+from minidns.kubernetes.addresses import dashed
+from minidns.kubernetes.objects import Endpoint, Key, Port
 
 _TOP_LEVEL = frozenset((
     "com", "org", "net", "edu", "gov", "mil", "int", "arpa", "info", "biz", "io", "dev",

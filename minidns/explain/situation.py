@@ -5,16 +5,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from minidns.core import names
-from minidns.core.model import Name, Query, Response
-from minidns.kube import grammar
-from minidns.kube.answers import Answers
-from minidns.kube.hosts import endpoint_name
-from minidns.kube.lookup import Lookup
-from minidns.kube.objects import Endpoint, EndpointSlice, Key, Service
-from minidns.kube.options import Options
-from minidns.kube.outcome import Inquiry, Outcome
-from minidns.kube.view import View
+from minidns.dns import names
+from minidns.dns.model import Name, Query, Response
+from minidns.kubernetes import names as grammar
+from minidns.kubernetes.addresses import endpoint_name
+from minidns.kubernetes.answers import Answers
+from minidns.kubernetes.cluster_answer import Inquiry, Outcome
+from minidns.kubernetes.lookup import Lookup
+from minidns.kubernetes.objects import Endpoint, EndpointSlice, Key, Service
+from minidns.kubernetes.options import Options
+from minidns.kubernetes.watcher import View
 
 MAX_COMPARED = 2000
 """limit: names compared with a misspelt one; the event loop waits meanwhile."""

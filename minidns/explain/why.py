@@ -6,17 +6,17 @@ say is for people.
 
 from collections.abc import Callable, Iterable
 
-from minidns.core.model import Query, Rcode, Response, Source
-from minidns.core.rdata import CNAME
-from minidns.core.values import covers
+from minidns.corefile.values import covers
+from minidns.dns.model import Query, Rcode, Response, Source
+from minidns.dns.rdata import CNAME
 from minidns.explain import aliases, places, services
 from minidns.explain.explanation import Cause, Cited, Explanation, Followed
 from minidns.explain.situation import Situation
-from minidns.kube.answers import Answers
-from minidns.kube.objects import Key, Meta
-from minidns.kube.outcome import Inquiry
-from minidns.kube.store import Store
-from minidns.kube.view import View
+from minidns.kubernetes.answers import Answers
+from minidns.kubernetes.cluster_answer import Inquiry
+from minidns.kubernetes.objects import Key, Meta
+from minidns.kubernetes.store import Store
+from minidns.kubernetes.watcher import View
 
 _BY_RULE: dict[str, Callable[[Situation], Cause]] = {
     "zone/apex": places.node,

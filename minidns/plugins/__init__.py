@@ -9,10 +9,10 @@ out would change answers.
 from importlib import import_module
 from importlib.util import find_spec
 
-from minidns.core.corefile import ConfigError
-from minidns.core.model import Plugin
-from minidns.core.releases import NEWEST, Release, order_at
-from minidns.plugins.setup import Setup, Site
+from minidns.corefile.blocks import ConfigError
+from minidns.corefile.releases import NEWEST, Release, order_at
+from minidns.dns.model import Plugin
+from minidns.plugins.site import Setup, Site
 
 ORDER: tuple[str, ...] = (
     "root",

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from minidns.core.corefile import Directive, Line
-from minidns.core.model import (
+from minidns.corefile.blocks import Directive, Line
+from minidns.corefile.values import longest, quote, zones
+from minidns.dns.model import (
     Dropped,
     Handler,
     Name,
@@ -15,11 +16,10 @@ from minidns.core.model import (
     Response,
     replace,
 )
-from minidns.core.networks import Network, Networks, cidr
-from minidns.core.rdata import TYPES
-from minidns.core.traffic import tallied
-from minidns.core.values import longest, quote, zones
-from minidns.plugins.setup import Site
+from minidns.dns.networks import Network, Networks, cidr
+from minidns.dns.rdata import TYPES
+from minidns.metrics.traffic import tallied
+from minidns.plugins.site import Site
 
 _EDE = 15
 """Code of the EDNS option Extended DNS Error (RFC 8914 2)."""

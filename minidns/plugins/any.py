@@ -1,9 +1,9 @@
 """*any* - answer ANY questions with as little as can be."""
 
-from minidns.core.corefile import Directive
-from minidns.core.model import Handler, Plugin, Query, Repeat, Response, RRset
-from minidns.core.rdata import ANY, HINFO, txt
-from minidns.plugins.setup import Site, without_arguments
+from minidns.corefile.blocks import Directive
+from minidns.dns.model import Handler, Plugin, Query, Repeat, Response, RRset
+from minidns.dns.rdata import ANY, HINFO, txt
+from minidns.plugins.site import Site, without_arguments
 
 TTL = 8482
 _DATA = txt("ANY obsoleted", "See RFC 8482")

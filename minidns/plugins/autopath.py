@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from minidns.core import names, paths, rdata, resolvconf
-from minidns.core.configerror import ConfigError
-from minidns.core.directive import Directive
-from minidns.core.model import (
+from minidns.corefile.directives import Directive
+from minidns.corefile.errors import ConfigError
+from minidns.corefile.values import covers, zones
+from minidns.dns import names, rdata, resolv_conf
+from minidns.dns.model import (
     DnsError,
     Dropped,
     Handler,
@@ -17,8 +18,8 @@ from minidns.core.model import (
     RRset,
     replace,
 )
-from minidns.core.values import covers, zones
-from minidns.plugins.setup import Guard, Site
+from minidns.plugins.site import Guard, Site
+from minidns.text import files
 
 SearchList = Callable[[Query], Sequence[Name]]
 """From a query to the search list of who asks; empty when it is not known."""
@@ -58,9 +59,9 @@ def _from_file(path: str, site: Site) -> SearchList:
     try:
         text = site.edges.files.read(path)
     except OSError as error:
-        why = paths.reason(error, path)
+        why = files.reason(error, path)
         raise ConfigError(f'failed to parse "{path}": {why}') from error
-    found = resolvconf.search(text)
+    found = resolv_conf.search(text)
     # the name as it was meant, at last; a list of that alone is no list
     search = (*found, "") if found else ()
     return lambda query: search

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 
-from minidns.core.corefile import ConfigError, Directive
-from minidns.core.values import quote
-from minidns.plugins.setup import Site
+from minidns.corefile.blocks import ConfigError, Directive
+from minidns.corefile.values import quote
+from minidns.plugins.site import Site
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> None:

@@ -1,9 +1,9 @@
 """*bufsize* - bound the size of UDP replies, whatever clients offer."""
 
-from minidns.core.corefile import ConfigError, Directive
-from minidns.core.model import Handler, Plugin, Query, Response, replace
-from minidns.core.values import integer
-from minidns.plugins.setup import Site
+from minidns.corefile.blocks import ConfigError, Directive
+from minidns.corefile.values import integer
+from minidns.dns.model import Handler, Plugin, Query, Response, replace
+from minidns.plugins.site import Site
 
 DEFAULT = 1232  # fits IPv6's minimum MTU (DNS flag day 2020)
 MIN, MAX = 512, 4096

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from random import Random
 
 from minidns import __version__
-from minidns.core.corefile import Directive
-from minidns.core.model import Handler, Plugin, Query, Response, RRset
-from minidns.core.rdata import TXT, txt
-from minidns.plugins.setup import Site
+from minidns.corefile.blocks import Directive
+from minidns.dns.model import Handler, Plugin, Query, Response, RRset
+from minidns.dns.rdata import TXT, txt
+from minidns.plugins.site import Site
 
 AUTHORS = ("The minidns authors",)
 MAX_TEXT = 255

@@ -2,8 +2,8 @@
 
 import logging
 
-from minidns.core.corefile import Directive
-from minidns.plugins.setup import Site, without_arguments
+from minidns.corefile.blocks import Directive
+from minidns.plugins.site import Site, without_arguments
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> None:

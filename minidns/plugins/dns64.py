@@ -4,11 +4,10 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from minidns.core import rdata
-from minidns.core.configerror import ConfigError
-from minidns.core.directive import Directive, Line
-from minidns.core.gotext import quote
-from minidns.core.model import (
+from minidns.corefile.directives import Directive, Line
+from minidns.corefile.errors import ConfigError
+from minidns.dns import rdata
+from minidns.dns.model import (
     DnsError,
     Handler,
     Plugin,
@@ -19,7 +18,8 @@ from minidns.core.model import (
     Source,
     replace,
 )
-from minidns.plugins.setup import Site
+from minidns.plugins.site import Site
+from minidns.text.go_text import quote
 
 WELL_KNOWN = ipaddress.IPv6Network("64:ff9b::/96")
 """Prefix that stands for all of IPv4 (RFC 6052 2.1)."""

@@ -2,20 +2,12 @@
 
 from dataclasses import dataclass
 
-from minidns.core import names
-from minidns.core.corefile import ConfigError, Directive, Line
-from minidns.core.model import (
-    DnsError,
-    Dropped,
-    Handler,
-    Plugin,
-    Query,
-    Response,
-    RRset,
-)
-from minidns.core.rdata import AAAA, AXFR, NS, SOA, A, a, aaaa, soa
-from minidns.core.values import duration, integer, quote
-from minidns.plugins.setup import Site
+from minidns.corefile.blocks import ConfigError, Directive, Line
+from minidns.corefile.values import duration, integer, quote
+from minidns.dns import names
+from minidns.dns.model import DnsError, Dropped, Handler, Plugin, Query, Response, RRset
+from minidns.dns.rdata import AAAA, AXFR, NS, SOA, A, a, aaaa, soa
+from minidns.plugins.site import Site
 
 _DATA = {A: a("192.0.2.53"), AAAA: aaaa("2001:db8::53")}
 _LARGE = 30

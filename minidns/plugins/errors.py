@@ -3,11 +3,11 @@
 import logging
 from dataclasses import dataclass
 
-from minidns.core.corefile import ConfigError, Directive, Line
-from minidns.core.model import DnsError, Dropped, Handler, Plugin, Query, Response
-from minidns.core.rdata import type_name
-from minidns.core.values import Pattern, duration, format_duration, pattern
-from minidns.plugins.setup import Site, once
+from minidns.corefile.blocks import ConfigError, Directive, Line
+from minidns.corefile.values import Pattern, duration, format_duration, pattern
+from minidns.dns.model import DnsError, Dropped, Handler, Plugin, Query, Response
+from minidns.dns.rdata import type_name
+from minidns.plugins.site import Site, once
 
 log = logging.getLogger(__name__)
 

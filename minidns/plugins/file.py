@@ -4,12 +4,11 @@ import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 
-from minidns.core import paths, rdata, zonefile
-from minidns.core.chain import EndOfChain
-from minidns.core.configerror import ConfigError
-from minidns.core.directive import Directive
-from minidns.core.gotext import format_duration, quote
-from minidns.core.model import (
+from minidns.corefile.directives import Directive
+from minidns.corefile.errors import ConfigError
+from minidns.corefile.values import covers, duration, fallthrough, longest, zones
+from minidns.dns import rdata, zonefile
+from minidns.dns.model import (
     DnsError,
     Handler,
     Name,
@@ -21,11 +20,13 @@ from minidns.core.model import (
     RRset,
     replace,
 )
-from minidns.core.repeat import both, until_changed
-from minidns.core.values import covers, duration, fallthrough, longest, zones
-from minidns.core.zone import Found, Zone
-from minidns.core.zonefile import ZoneFileError
-from minidns.plugins.setup import Site
+from minidns.dns.reuse import both, until_changed
+from minidns.dns.zone import Found, Zone
+from minidns.dns.zonefile import ZoneFileError
+from minidns.plugins.chain import EndOfChain
+from minidns.plugins.site import Site
+from minidns.text import files
+from minidns.text.go_text import format_duration, quote
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ class Served:
                     "Failed to open zone %s in %s: %s",
                     quote(self.origin),
                     quote(self._path),
-                    paths.reason(error, self._path),
+                    files.reason(error, self._path),
                 )
             except ValueError as error:
                 log.error("Parsing zone %s: %s", quote(self.origin), error)
@@ -145,7 +146,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     for directive in directives:
         if not directive.args:
             raise directive.arg_error()
-        path = paths.below(site.root, directive.args[0])
+        path = files.below(site.root, directive.args[0])
         here = [
             Served(zone, path, site) for zone in zones(directive.args[1:], site.zones)
         ]
@@ -153,7 +154,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
             for one in here:
                 one.load()
         except OSError as error:
-            missing = paths.reason(error, path)
+            missing = files.reason(error, path)
         options.read(directive)
         for one in here:
             one.reload_s, one.always = options.reload_s, options.always

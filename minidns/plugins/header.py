@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from minidns.core.corefile import ConfigError, Directive, Line
-from minidns.core.model import AA, RA, RD, Handler, Plugin, Query, Response, replace
-from minidns.plugins.setup import Site
+from minidns.corefile.blocks import ConfigError, Directive, Line
+from minidns.dns.model import AA, RA, RD, Handler, Plugin, Query, Response, replace
+from minidns.plugins.site import Site
 
 _BITS = {"aa": AA, "ra": RA, "rd": RD}
 _STATES = {"set": True, "clear": False}

@@ -6,12 +6,12 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from minidns.core.corefile import ConfigError, Directive
-from minidns.core.metrics import SLIM_TIME_BUCKETS
-from minidns.core.model import Address
-from minidns.core.values import duration, format_duration, quote
-from minidns.net import endpoint
-from minidns.plugins.setup import HttpReply, Site, listen_address
+from minidns.corefile.blocks import ConfigError, Directive
+from minidns.corefile.values import duration, format_duration, quote
+from minidns.dns.model import Address
+from minidns.http import endpoint
+from minidns.metrics.registry import SLIM_TIME_BUCKETS
+from minidns.plugins.site import HttpReply, Site, listen_address
 
 log = logging.getLogger(__name__)
 

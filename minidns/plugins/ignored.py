@@ -4,10 +4,10 @@ import logging
 from collections.abc import Callable, Collection
 from typing import TypeAlias
 
-from minidns.core.corefile import ConfigError, Directive
-from minidns.core.values import duration, quote
-from minidns.net import endpoint
-from minidns.plugins.setup import Setup, Site, once
+from minidns.corefile.blocks import ConfigError, Directive
+from minidns.corefile.values import duration, quote
+from minidns.http import endpoint
+from minidns.plugins.site import Setup, Site, once
 
 Reader: TypeAlias = Callable[[tuple[Directive, ...], Site], None]
 

@@ -2,10 +2,10 @@
 
 from functools import cache
 
-from minidns.core import names
-from minidns.core.corefile import ConfigError, Directive, Line
-from minidns.core.gotext import integer
-from minidns.core.model import (
+from minidns.corefile.blocks import ConfigError, Directive, Line
+from minidns.corefile.values import covers, fallthrough, longest, zones
+from minidns.dns import names
+from minidns.dns.model import (
     Handler,
     Name,
     Plugin,
@@ -15,15 +15,15 @@ from minidns.core.model import (
     RRset,
     replace,
 )
-from minidns.core.repeat import until_changed
-from minidns.core.values import covers, fallthrough, longest, zones
-from minidns.kube import responses
-from minidns.kube.external import External
-from minidns.kube.external_lookup import Rules
-from minidns.kube.outcome import Inquiry, Outcome
-from minidns.kube.records import Outside
+from minidns.dns.reuse import until_changed
+from minidns.kubernetes import responses
+from minidns.kubernetes.cluster_answer import Inquiry, Outcome
+from minidns.kubernetes.external import External
+from minidns.kubernetes.external_lookup import Rules
+from minidns.kubernetes.records import Outside
 from minidns.plugins.outside import filled, window_of
-from minidns.plugins.setup import Site
+from minidns.plugins.site import Site
+from minidns.text.go_text import integer
 
 MAX_TTL = 3600
 

@@ -5,10 +5,10 @@ from functools import cached_property, partial
 from itertools import chain
 from math import inf
 
-from minidns.core import resolvconf
-from minidns.core.corefile import ConfigError, Directive, Files
-from minidns.core.metrics import Gauge
-from minidns.core.model import (
+from minidns.corefile.blocks import ConfigError, Directive, Files
+from minidns.corefile.values import covers
+from minidns.dns import resolv_conf
+from minidns.dns.model import (
     DnsError,
     Handler,
     Name,
@@ -20,22 +20,22 @@ from minidns.core.model import (
     RRset,
     replace,
 )
-from minidns.core.rdata import AXFR, IXFR
-from minidns.core.repeat import until_changed
-from minidns.core.values import covers
+from minidns.dns.rdata import AXFR, IXFR
+from minidns.dns.reuse import until_changed
 from minidns.explain import why
-from minidns.kube import responses
-from minidns.kube.answers import MAX_LOOKUPS, Answers, Chase
-from minidns.kube.follower import Follower
-from minidns.kube.labels import labels
-from minidns.kube.options import Options, read
-from minidns.kube.outcome import Inquiry, Outcome
-from minidns.kube.records import Outside
-from minidns.kube.searchlist import SearchLists
-from minidns.kube.view import Surroundings, View
+from minidns.kubernetes import responses
+from minidns.kubernetes.answers import MAX_LOOKUPS, Answers, Chase
+from minidns.kubernetes.cluster_answer import Inquiry, Outcome
+from minidns.kubernetes.follower import Follower
+from minidns.kubernetes.metadata_labels import labels
+from minidns.kubernetes.options import Options, read
+from minidns.kubernetes.records import Outside
+from minidns.kubernetes.search_list import SearchLists
+from minidns.kubernetes.watcher import Surroundings, View
+from minidns.metrics.registry import Gauge
 from minidns.plugins.outside import filled, window_of
-from minidns.plugins.setup import Part, Site, once
-from minidns.tasks import Tasks
+from minidns.plugins.site import Part, Site, once
+from minidns.system.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +165,7 @@ def _local(site: Site, options: Options) -> tuple[str, ...]:
 def _own_search(files: Files) -> tuple[Name, ...]:
     """Return the search domains of the machine, none when they cannot be read."""
     try:
-        return resolvconf.search(files.read("/etc/resolv.conf"))
+        return resolv_conf.search(files.read("/etc/resolv.conf"))
     except OSError:
         return ()
 

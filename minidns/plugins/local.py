@@ -2,9 +2,10 @@
 
 import logging
 
-from minidns.core import names
-from minidns.core.corefile import Directive
-from minidns.core.model import (
+from minidns.corefile.blocks import Directive
+from minidns.corefile.values import longest, quote
+from minidns.dns import names
+from minidns.dns.model import (
     Handler,
     Name,
     Plugin,
@@ -14,10 +15,9 @@ from minidns.core.model import (
     Response,
     RRset,
 )
-from minidns.core.rdata import AAAA, NS, PTR, SOA, A, a, aaaa, soa
-from minidns.core.traffic import tallied
-from minidns.core.values import longest, quote
-from minidns.plugins.setup import Site
+from minidns.dns.rdata import AAAA, NS, PTR, SOA, A, a, aaaa, soa
+from minidns.metrics.traffic import tallied
+from minidns.plugins.site import Site
 
 log = logging.getLogger(__name__)
 

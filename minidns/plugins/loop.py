@@ -8,9 +8,8 @@ name, can anything a client sends end the process (CVE-2026-26018).
 import logging
 from secrets import randbelow, randbits
 
-from minidns.core.corefile import Directive
-from minidns.core.gotext import quote
-from minidns.core.model import (
+from minidns.corefile.blocks import Directive
+from minidns.dns.model import (
     DnsError,
     Handler,
     Plugin,
@@ -19,10 +18,11 @@ from minidns.core.model import (
     Response,
     replace,
 )
-from minidns.core.rdata import HINFO
-from minidns.core.wire import encode_query
-from minidns.net.upstream import Upstream, joined
-from minidns.plugins.setup import Site, once
+from minidns.dns.rdata import HINFO
+from minidns.dns.wire import encode_query
+from minidns.plugins.site import Site, once
+from minidns.text.go_text import quote
+from minidns.upstream.upstream import Upstream, joined
 
 log = logging.getLogger(__name__)
 

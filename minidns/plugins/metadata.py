@@ -1,9 +1,9 @@
 """*metadata* - let plugins say more about a query, under labels."""
 
-from minidns.core.corefile import ConfigError, Directive, Line
-from minidns.core.model import Plugin
-from minidns.core.values import zones
-from minidns.plugins.setup import Site
+from minidns.corefile.blocks import ConfigError, Directive, Line
+from minidns.corefile.values import zones
+from minidns.dns.model import Plugin
+from minidns.plugins.site import Site
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:

@@ -1,9 +1,9 @@
 """*minimal* - leave out of answers what was not asked for."""
 
-from minidns.core.corefile import Directive
-from minidns.core.model import Handler, Plugin, Query, Response, replace
-from minidns.core.outcome import Outcome, outcome_of
-from minidns.plugins.setup import Site, without_arguments
+from minidns.corefile.blocks import Directive
+from minidns.dns.model import Handler, Plugin, Query, Response, replace
+from minidns.plugins.answer_kind import Outcome, outcome_of
+from minidns.plugins.site import Site, without_arguments
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:

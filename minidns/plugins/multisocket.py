@@ -1,8 +1,8 @@
 """*multisocket* - answer with several processes, each with sockets of its own."""
 
-from minidns.core.corefile import ConfigError, Directive
-from minidns.core.values import integer
-from minidns.plugins.setup import Site
+from minidns.corefile.blocks import ConfigError, Directive
+from minidns.corefile.values import integer
+from minidns.plugins.site import Site
 
 MAX_SOCKETS = 1024
 

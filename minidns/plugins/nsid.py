@@ -2,9 +2,9 @@
 
 import socket
 
-from minidns.core.corefile import Directive
-from minidns.core.model import Handler, Opt, Plugin, Query, Response, replace
-from minidns.plugins.setup import Site, once
+from minidns.corefile.blocks import Directive
+from minidns.dns.model import Handler, Opt, Plugin, Query, Response, replace
+from minidns.plugins.site import Site, once
 
 _NSID = 3
 """Code of the EDNS option (RFC 5001 2.3)."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from minidns.core.model import DnsError, Query, RRset
-from minidns.kube.records import Piece
-from minidns.kube.window import EVERYTHING, Window, window
-from minidns.plugins.setup import Site
+from minidns.dns.model import DnsError, Query, RRset
+from minidns.kubernetes.records import Piece
+from minidns.kubernetes.window import EVERYTHING, Window, window
+from minidns.plugins.site import Site
 
 
 def window_of(site: Site, query: Query) -> Window:

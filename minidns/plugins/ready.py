@@ -4,9 +4,9 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from minidns.core.corefile import Directive, Line
-from minidns.core.values import quote
-from minidns.plugins.setup import HttpReply, Site, listen_address, once
+from minidns.corefile.blocks import Directive, Line
+from minidns.corefile.values import quote
+from minidns.plugins.site import HttpReply, Site, listen_address, once
 
 log = logging.getLogger(__name__)
 

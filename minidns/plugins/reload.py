@@ -4,10 +4,10 @@ import hashlib
 import logging
 from random import Random
 
-from minidns.core.corefile import ConfigError, Directive
-from minidns.core.metrics import Metrics
-from minidns.core.values import duration, format_duration
-from minidns.plugins.setup import Edges, Instance, Site
+from minidns.corefile.blocks import ConfigError, Directive
+from minidns.corefile.values import duration, format_duration
+from minidns.metrics.registry import Metrics
+from minidns.plugins.site import Edges, Instance, Site
 
 log = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@
 
 import logging
 
-from minidns.core.corefile import Directive
-from minidns.plugins.setup import Site
+from minidns.corefile.blocks import Directive
+from minidns.plugins.site import Site
 
 log = logging.getLogger(__name__)
 

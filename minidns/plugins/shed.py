@@ -5,8 +5,8 @@ socket is bounded whatever the Corefile says; *shed* changes what a query gets f
 there is no room: nothing, so that the client tries another server, instead of SERVFAIL.
 """
 
-from minidns.core.corefile import Directive
-from minidns.plugins.setup import Site, once
+from minidns.corefile.blocks import Directive
+from minidns.plugins.site import Site, once
 
 _SYNTAX = "shed takes no options"
 

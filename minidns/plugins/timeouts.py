@@ -1,8 +1,8 @@
 """*timeouts* - limit how long TCP and TLS clients are waited for, and what they ask."""
 
-from minidns.core.corefile import Directive, Line
-from minidns.core.values import duration, format_duration, integer
-from minidns.plugins.setup import Site, Timeouts
+from minidns.corefile.blocks import Directive, Line
+from minidns.corefile.values import duration, format_duration, integer
+from minidns.plugins.site import Site, Timeouts
 
 MIN_TIMEOUT_S, MAX_TIMEOUT_S = 1, 24 * 3600
 

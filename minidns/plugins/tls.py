@@ -2,9 +2,9 @@
 
 import logging
 
-from minidns.core import paths
-from minidns.core.corefile import ConfigError, Directive, Line
-from minidns.plugins.setup import Certificate, Site
+from minidns.corefile.blocks import ConfigError, Directive, Line
+from minidns.plugins.site import Certificate, Site
+from minidns.text import files as paths
 
 log = logging.getLogger(__name__)
 

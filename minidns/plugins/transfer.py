@@ -5,10 +5,10 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from minidns.core import names
-from minidns.core.corefile import ConfigError, Directive, Line
-from minidns.core.gotext import quote
-from minidns.core.model import (
+from minidns.corefile.blocks import ConfigError, Directive, Line
+from minidns.corefile.values import zones
+from minidns.dns import names
+from minidns.dns.model import (
     DnsError,
     Handler,
     Name,
@@ -18,11 +18,11 @@ from minidns.core.model import (
     Response,
     RRset,
 )
-from minidns.core.rdata import AXFR, IXFR, read_soa
-from minidns.core.values import zones
-from minidns.core.wire import authority_serial
-from minidns.net import endpoint
-from minidns.plugins.setup import Site
+from minidns.dns.rdata import AXFR, IXFR, read_soa
+from minidns.dns.wire import authority_serial
+from minidns.http import endpoint
+from minidns.plugins.site import Site
+from minidns.text.go_text import quote
 
 log = logging.getLogger(__name__)
 

@@ -1,9 +1,9 @@
 """*whoami* - answer with the client's own address, port and protocol."""
 
-from minidns.core.corefile import Directive
-from minidns.core.model import Handler, Plugin, Query, Response, RRset
-from minidns.core.rdata import AAAA, SRV, A, a, aaaa, srv
-from minidns.plugins.setup import Site, without_arguments
+from minidns.corefile.blocks import Directive
+from minidns.dns.model import Handler, Plugin, Query, Response, RRset
+from minidns.dns.rdata import AAAA, SRV, A, a, aaaa, srv
+from minidns.plugins.site import Site, without_arguments
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:

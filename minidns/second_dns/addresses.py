@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from itertools import chain, islice
 from typing import TypeAlias
 
-from minidns.kube.documents import Documents, Json, Refused
+from minidns.kubernetes.documents import Documents, Json, Refused
 from minidns.second_dns.kinds import SERVICE, SERVICE_CIDR, ref_of
 from minidns.second_dns.refusal import Refusal
 

@@ -7,7 +7,7 @@ that mean anything.
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeAlias
 
-from minidns.kube.documents import Json
+from minidns.kubernetes.documents import Json
 
 Path: TypeAlias = tuple[str, ...]
 

@@ -4,8 +4,8 @@ import argparse
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
-from minidns.kube.documents import Json, Refused
-from minidns.kube.resource import ApiError
+from minidns.kubernetes.documents import Json, Refused
+from minidns.kubernetes.resources import ApiError
 from minidns.second_dns import (
     addresses,
     collisions,
@@ -24,7 +24,7 @@ from minidns.second_dns.manifests import Wishes
 from minidns.second_dns.refusal import Refusal
 from minidns.second_dns.running import Server
 from minidns.second_dns.session import Session
-from minidns.terminal import escaping
+from minidns.text.terminal import escaping
 
 NAME = "kube-dns-2"
 FEW = 2

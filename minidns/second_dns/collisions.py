@@ -2,17 +2,10 @@
 
 from collections.abc import Mapping
 
-from minidns.kube.documents import Documents, Json
+from minidns.kubernetes.documents import Documents, Json
 from minidns.second_dns import manifests
 from minidns.second_dns.changes import value_at
-from minidns.second_dns.kinds import (
-    BUDGET,
-    DEPLOYMENT,
-    POD,
-    SERVICE,
-    WORKLOADS,
-    ref_of,
-)
+from minidns.second_dns.kinds import BUDGET, DEPLOYMENT, POD, SERVICE, WORKLOADS, ref_of
 from minidns.second_dns.refusal import Refusal
 from minidns.second_dns.running import LABEL, NAMES, Server, matches, selects
 

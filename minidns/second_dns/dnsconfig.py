@@ -8,7 +8,7 @@ network/dns; Kubernetes, "Pod's DNS Config").
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from minidns.kube.documents import Json
+from minidns.kubernetes.documents import Json
 
 MOST_SEARCHES = 32
 MOST_SEARCH_CHARS = 2048

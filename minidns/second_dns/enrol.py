@@ -6,8 +6,8 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Sequence
 
-from minidns.core.values import format_duration
-from minidns.kube.documents import Json, Refused
+from minidns.corefile.values import format_duration
+from minidns.kubernetes.documents import Json, Refused
 from minidns.second_dns import (
     dnsconfig,
     enrolment,
@@ -25,7 +25,7 @@ from minidns.second_dns.enrolment import Plan, Share, Target
 from minidns.second_dns.kinds import AUTOSCALER, POD, Ref, ref_of
 from minidns.second_dns.refusal import Refusal
 from minidns.second_dns.session import Session
-from minidns.terminal import escaping
+from minidns.text.terminal import escaping
 
 LOOK_S = 5.0
 """Seconds between looks at an enrolment that is waited for, and at its DNS."""

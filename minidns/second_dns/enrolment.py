@@ -11,16 +11,10 @@ in all, and the first has N fewer for the time being.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from minidns.kube.documents import Json
+from minidns.kubernetes.documents import Json
 from minidns.second_dns import dnsconfig, record, running
 from minidns.second_dns.changes import Change, change, done, value_at, with_value
-from minidns.second_dns.kinds import (
-    DAEMON_SET,
-    DEPLOYMENT,
-    STATEFUL_SET,
-    Ref,
-    ref_of,
-)
+from minidns.second_dns.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Ref, ref_of
 from minidns.second_dns.record import LABEL, Record
 from minidns.second_dns.refusal import Refusal
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from minidns.kube.documents import Json
+from minidns.kubernetes.documents import Json
 from minidns.second_dns.refusal import Refusal
 
 

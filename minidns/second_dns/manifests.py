@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from minidns import __version__
-from minidns.kube.documents import Json
+from minidns.kubernetes.documents import Json
 from minidns.second_dns import pod, running
 from minidns.second_dns.kinds import BUDGET, DEPLOYMENT, SERVICE, Kind
 from minidns.second_dns.needs import Needs

@@ -4,8 +4,8 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from minidns.core import imports
-from minidns.kube.documents import Json
+from minidns.corefile import imports
+from minidns.kubernetes.documents import Json
 from minidns.second_dns.changes import value_at
 
 

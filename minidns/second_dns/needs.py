@@ -6,10 +6,11 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from minidns import plugins
-from minidns.core import corefile, zones
-from minidns.core.corefile import ConfigError, Corefile, Files, ServerBlock
-from minidns.core.values import duration
-from minidns.kube.documents import Json
+from minidns.corefile import blocks as corefile
+from minidns.corefile import keys
+from minidns.corefile.blocks import ConfigError, Corefile, Files, ServerBlock
+from minidns.corefile.values import duration
+from minidns.kubernetes.documents import Json
 from minidns.second_dns import running
 from minidns.second_dns.refusal import Refusal
 from minidns.second_dns.running import Server
@@ -158,7 +159,7 @@ def _domain(parsed: Corefile) -> str:
     """Return the first zone of *kubernetes* that is not for reverse look-ups."""
     for block in parsed.blocks:
         for each in block.named("kubernetes"):
-            named = [zone for arg in each.args for zone in zones.normalized(arg)]
+            named = [zone for arg in each.args for zone in keys.normalized(arg)]
             for zone in named or [key.zone for key in block.keys]:
                 if not f".{zone}".endswith(_REVERSE) and zone != ".":
                     return zone.removesuffix(".")

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from minidns.core.releases import NEWEST
-from minidns.kube.documents import Json
+from minidns.corefile.releases import NEWEST
+from minidns.kubernetes.documents import Json
 from minidns.second_dns import manifests, pod, running
 from minidns.second_dns.needs import Needs, Port
 from minidns.second_dns.running import Server, selects

@@ -8,7 +8,7 @@ import posixpath
 from collections.abc import Iterable, Iterator
 from math import ceil
 
-from minidns.kube.documents import Json
+from minidns.kubernetes.documents import Json
 from minidns.second_dns.changes import value_at
 from minidns.second_dns.mounts import Mount
 from minidns.second_dns.needs import Needs, Port

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
-from minidns.kube.documents import Json
+from minidns.kubernetes.documents import Json
 from minidns.second_dns.running import selects
 
 NAMESPACE = "kubernetes.io/metadata.name"

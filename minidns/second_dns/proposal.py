@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from minidns.kube.documents import Json
+from minidns.kubernetes.documents import Json
 from minidns.second_dns import dnsconfig, enrolment, record, show
 from minidns.second_dns.changes import done, value_at
 from minidns.second_dns.enrolment import Plan

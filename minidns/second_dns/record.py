@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from minidns.kube.documents import Json
+from minidns.kubernetes.documents import Json
 from minidns.second_dns.changes import Change, with_value
 from minidns.second_dns.refusal import Refusal
 

@@ -2,7 +2,7 @@
 
 import re
 
-from minidns.kube.documents import Refused
+from minidns.kubernetes.documents import Refused
 
 _DENIED = re.compile(
     r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<what>[^"]*)" '

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from minidns.kube.documents import Json, Refused
-from minidns.kube.resource import ApiError
+from minidns.kubernetes.documents import Json, Refused
+from minidns.kubernetes.resources import ApiError
 from minidns.second_dns import collisions, dnsconfig, kinds, manifests
 from minidns.second_dns.refusal import Refusal
 from minidns.second_dns.session import Session

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from minidns.kube.decode import printable
-from minidns.kube.documents import Json
+from minidns.kubernetes.decode import printable
+from minidns.kubernetes.documents import Json
 from minidns.second_dns.changes import value_at
 from minidns.second_dns.kinds import POD, Ref
 from minidns.second_dns.refusal import Refusal

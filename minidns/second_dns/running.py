@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from minidns.core import releases
-from minidns.core.releases import Release
-from minidns.kube.documents import Documents, Json
+from minidns.corefile import releases
+from minidns.corefile.releases import Release
+from minidns.kubernetes.documents import Documents, Json
 from minidns.second_dns import mounts
 from minidns.second_dns.changes import value_at
 from minidns.second_dns.kinds import CONFIG_MAP, SERVICE, WORKLOADS, ref_of

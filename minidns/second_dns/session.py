@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from minidns.core.corefile import ConfigError
-from minidns.core.values import duration
-from minidns.kube import api
-from minidns.kube.documents import Documents, Refused
-from minidns.kube.resource import Access, ApiError
+from minidns.corefile.blocks import ConfigError
+from minidns.corefile.values import duration
+from minidns.kubernetes import client as api
+from minidns.kubernetes.documents import Documents, Refused
+from minidns.kubernetes.resources import Access, ApiError
 from minidns.second_dns import refusal
 from minidns.second_dns.refusal import Refusal
 

@@ -6,8 +6,8 @@ from difflib import unified_diff
 
 import yaml
 
-from minidns.kube.decode import printable
-from minidns.kube.documents import Json
+from minidns.kubernetes.decode import printable
+from minidns.kubernetes.documents import Json
 
 
 class _Dumper(yaml.SafeDumper):

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from minidns.second_dns import session, show, survey
 from minidns.second_dns.session import Session
 from minidns.second_dns.survey import UNKNOWN, Dns, Enrolment, Found
-from minidns.terminal import escaping
+from minidns.text.terminal import escaping
 
 
 def parser() -> argparse.ArgumentParser:

@@ -7,7 +7,7 @@ was made of, or on the name being free.
 
 from collections.abc import Callable
 
-from minidns.kube.documents import Json, Refused
+from minidns.kubernetes.documents import Json, Refused
 from minidns.second_dns import changes, record, rollout, undoable
 from minidns.second_dns.changes import Change, merge_patch
 from minidns.second_dns.enrolment import Plan

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from minidns.kube.documents import Json, Refused
+from minidns.kubernetes.documents import Json, Refused
 from minidns.second_dns import refusal, running, show, steps, target, usage
 from minidns.second_dns.changes import value_at
 from minidns.second_dns.kinds import POD, SERVICE, Ref, ref_of

@@ -2,7 +2,7 @@
 
 from ipaddress import ip_address
 
-from minidns.kube.documents import Documents, Json, Refused
+from minidns.kubernetes.documents import Documents, Json, Refused
 from minidns.second_dns import needs, policies, running
 from minidns.second_dns.changes import value_at
 from minidns.second_dns.dnsconfig import Cluster

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Any, TypeAlias
 
-from minidns.kube.decode import printable
-from minidns.kube.documents import Json
+from minidns.kubernetes.decode import printable
+from minidns.kubernetes.documents import Json
 from minidns.second_dns import dnsconfig
 from minidns.second_dns.changes import Change, Path, value_at
 from minidns.second_dns.enrolment import PARTITION, REPLICAS

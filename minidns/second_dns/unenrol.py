@@ -3,14 +3,14 @@
 import argparse
 from collections.abc import Sequence
 
-from minidns.kube.documents import Refused
-from minidns.kube.resource import ApiError
+from minidns.kubernetes.documents import Refused
+from minidns.kubernetes.resources import ApiError
 from minidns.second_dns import changes, kinds, record, refusal, session, show, steps
 from minidns.second_dns.kinds import Ref
 from minidns.second_dns.record import Record
 from minidns.second_dns.refusal import Refusal
 from minidns.second_dns.session import Session
-from minidns.terminal import escaping
+from minidns.text.terminal import escaping
 
 
 def parser() -> argparse.ArgumentParser:

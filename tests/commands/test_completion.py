@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from minidns.commands import COMMANDS, completion
+from minidns.cli import COMMANDS
+from minidns.commands import completion
 from minidns.commands.described import program
 
 

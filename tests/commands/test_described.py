@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from minidns.commands import COMMANDS, find
+from minidns.cli import COMMANDS, find
 from minidns.commands.described import Option, of_parser, program
 
 
@@ -52,6 +52,6 @@ def test_every_command_can_be_run_and_described() -> None:
 def test_the_first_word_names_the_command() -> None:
     found = find(["check", "Corefile"])
     assert found is not None
-    assert found.module == "minidns.check"
+    assert found.module == "minidns.commands.check"
     assert find(["-conf", "check"]) is None
     assert find([]) is None

@@ -6,7 +6,8 @@ import subprocess
 import pytest
 
 from minidns import __version__
-from minidns.commands import COMMANDS, manual
+from minidns.cli import COMMANDS
+from minidns.commands import manual
 from minidns.commands.described import program
 
 

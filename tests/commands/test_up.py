@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from minidns.commands import up
+from minidns.laptop import up
 from tests import process
-from tests.net import client
+from tests.server import client
 from tests.test_laptop import api, outside  # noqa: F401  # a fixture
 
 pytestmark = pytest.mark.usefixtures("outside")

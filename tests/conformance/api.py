@@ -5,8 +5,8 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, NamedTuple
 
-from minidns.kube import objects
-from minidns.kube.resource import (
+from minidns.kubernetes import objects
+from minidns.kubernetes.resources import (
     Access,
     ApiError,
     ListWatch,

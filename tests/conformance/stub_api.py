@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from minidns.kube.resource import (
+from minidns.kubernetes.resources import (
     IMPORTS,
     NAMESPACES,
     PODS,

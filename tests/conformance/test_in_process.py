@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from minidns.core import corefile
-from minidns.instance import Loaded
-from minidns.net.answer import Answerer
-from minidns.net.upstream import Upstream
+from minidns.corefile import blocks
 from minidns.plugins import ORDER
+from minidns.server.answer import Answerer
+from minidns.server.instance import Loaded
+from minidns.upstream.upstream import Upstream
 from tests.conformance import upstream
 from tests.conformance.api import Api
 from tests.conformance.cases import Case, Setting, cases, differences, objects, wire
@@ -36,7 +36,7 @@ def world(api: Api, setting: Setting) -> World:
 async def serving(api: Api, setting: Setting) -> AsyncIterator[Answerer]:
     around = world(api, setting)
     text = setting.corefile(53, "192.0.2.53", "")
-    parsed = corefile.parse(text, files=around.files, environ={}, known=ORDER)
+    parsed = blocks.parse(text, files=around.files, environ={}, known=ORDER)
 
     async def reload() -> None: ...
 

@@ -10,7 +10,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from minidns.core import imports
+from minidns.corefile import imports
 
 MOUNT = "/etc/coredns"
 HERE = Path(__file__).parent

@@ -2,7 +2,7 @@
 
 import pytest
 
-from minidns.core import corefile
+from minidns.corefile import blocks
 from tests.corefiles import DIRECTIVES, MOUNT, Case, cases
 
 BROKEN = cases("broken")
@@ -21,14 +21,14 @@ HINTS = {
 }
 
 
-def parse(case: Case) -> corefile.Corefile:
-    return corefile.parse(
+def parse(case: Case) -> blocks.Corefile:
+    return blocks.parse(
         case.text, files=case.files, environ={}, known=DIRECTIVES, directory=MOUNT
     )
 
 
-def problems(case: Case) -> tuple[corefile.ConfigError, ...]:
-    return corefile.problems(
+def problems(case: Case) -> tuple[blocks.ConfigError, ...]:
+    return blocks.problems(
         case.text, files=case.files, environ={}, known=DIRECTIVES, directory=MOUNT
     )
 
@@ -40,7 +40,7 @@ def test_there_are_enough_to_mean_something() -> None:
 
 @pytest.mark.parametrize("case", BY_GRAMMAR, ids=lambda case: case.name)
 def test_the_grammar_refuses(case: Case) -> None:
-    with pytest.raises(corefile.ConfigError) as caught:
+    with pytest.raises(blocks.ConfigError) as caught:
         parse(case)
     assert str(caught.value) == case.error
 

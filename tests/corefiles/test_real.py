@@ -2,7 +2,7 @@
 
 import pytest
 
-from minidns.core import corefile
+from minidns.corefile import blocks
 from tests.corefiles import DIRECTIVES, ENVIRON, MOUNT, Case, cases
 
 REAL = {case.name: case for case in cases("real")}
@@ -33,8 +33,8 @@ DIGESTS = {
 """What CoreDNS 1.9 to 1.14 print for these as "Running configuration SHA512"."""
 
 
-def parse(case: Case) -> corefile.Corefile:
-    return corefile.parse(
+def parse(case: Case) -> blocks.Corefile:
+    return blocks.parse(
         case.text, files=case.files, environ=ENVIRON, known=DIRECTIVES, directory=MOUNT
     )
 
@@ -65,7 +65,7 @@ def test_warnings(name: str) -> None:
 @pytest.mark.parametrize("name", REAL)
 def test_nothing_is_wrong(name: str) -> None:
     case = REAL[name]
-    found = corefile.problems(
+    found = blocks.problems(
         case.text, files=case.files, environ=ENVIRON, known=DIRECTIVES, directory=MOUNT
     )
     assert found == ()

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sim.apihttp import ApiServer
-from sim.apiserver import Cluster
+from sim.api.http import ApiServer
+from sim.api.server import Cluster
 from tests.deploy.simulated import KUBEADM, World
 
 

@@ -13,8 +13,8 @@ import dns.asyncquery
 import dns.message
 import dns.name
 
-from sim.apihttp import ApiServer
-from sim.apiserver import Cluster
+from sim.api.http import ApiServer
+from sim.api.server import Cluster
 from tests.process import free_port
 
 HERE, CLIENT = "127.0.0.1", "127.0.0.77"

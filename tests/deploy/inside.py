@@ -18,10 +18,11 @@ import dns.query
 import dns.rdatatype
 import trustme
 
-from minidns.net import endpoint
-from sim import manifests, population
-from sim.apihttp import ApiServer, Tls
-from sim.apiserver import Cluster
+from minidns.http import endpoint
+from sim.api import manifests
+from sim.api.http import ApiServer, Tls
+from sim.api.server import Cluster
+from sim.cluster import population
 from tests.deploy import pod
 
 OVERLAY = Path(__file__).parents[2] / "deploy/overlays/standalone"
@@ -140,12 +141,12 @@ def refused(at: Path, config: dict[str, Any], environ: dict[str, str]) -> str:
 def ran(at: Path, config: dict[str, Any]) -> dict[str, str]:
     """Return what Python says inside, in questions that need nothing to run."""
     asked = {
-        "client": "from minidns.kube.api import modules; from minidns.kube.cluster import BASE;"
+        "client": "from minidns.kubernetes.client import modules; from minidns.kubernetes.credentials import BASE;"
         " print([m.__name__ for m in modules(*BASE, 'kubernetes.aio.config.incluster_config',"
         " 'kubernetes.aio.config.kube_config')])",
         "authorities": "import ssl; print(ssl.create_default_context().cert_store_stats())",
         "write": "open('/tmp/x', 'w')",
-        "compiled": "import minidns.server as s; print(s.__cached__, __import__('os').path.exists(s.__cached__))",
+        "compiled": "import minidns.server.process as s; print(s.__cached__, __import__('os').path.exists(s.__cached__))",
     }
     told = {}
     for name, code in asked.items():

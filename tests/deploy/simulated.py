@@ -5,10 +5,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from sim import kindfile
-from sim.apiserver import Cluster
-from sim.kinds import KINDS
-from sim.objects import Json, encode, without_meta
+from sim.api.kinds import KINDS
+from sim.api.objects import Json, encode, without_meta
+from sim.api.server import Cluster
+from sim.node import kind_corefile
 from tests.deploy import rendered
 
 KUBEADM = f"""\
@@ -19,7 +19,7 @@ metadata: {{name: coredns, namespace: kube-system}}
 apiVersion: v1
 kind: ConfigMap
 metadata: {{name: coredns, namespace: kube-system}}
-data: {{Corefile: {kindfile.KIND!r}}}
+data: {{Corefile: {kind_corefile.KIND!r}}}
 ---
 apiVersion: v1
 kind: Service

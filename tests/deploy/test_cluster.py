@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sim.apiserver import Cluster
-from sim.objects import condition, dig
+from sim.api.objects import condition, dig
+from sim.api.server import Cluster
 from tests.deploy import rendered
 from tests.deploy.rendered import DEPLOY
 from tests.deploy.simulated import World, gone, pods

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sim.objects import dig
+from sim.api.objects import dig
 from tests.deploy import rendered
 from tests.deploy.rendered import Json, objects, the
 

@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from minidns import __version__, plugins
-from minidns.core import corefile
-from minidns.core.corefile import ServerBlock
-from minidns.net import endpoint
-from sim import kindfile
-from sim.objects import dig
+from minidns.corefile import blocks
+from minidns.corefile.blocks import ServerBlock
+from minidns.http import endpoint
+from sim.api.objects import dig
+from sim.node import kind_corefile
 from tests.deploy import rendered
 from tests.deploy.rendered import DEPLOY, Json, objects, the
 from tests.world import FilesInMemory
@@ -163,12 +163,12 @@ def container(variant: str) -> Json:
 def corefile_of(variant: str) -> str:
     if any(obj["kind"] == "ConfigMap" for obj in objects(variant)):
         return str(the(variant, "ConfigMap")["data"]["Corefile"])
-    return kindfile.KIND  # kubeadm's, as kind has it
+    return kind_corefile.KIND  # kubeadm's, as kind has it
 
 
 def block_of(variant: str) -> ServerBlock:
     text, nothing = corefile_of(variant), FilesInMemory()
-    parsed = corefile.parse(text, files=nothing, environ={}, known=plugins.ORDER)
+    parsed = blocks.parse(text, files=nothing, environ={}, known=plugins.ORDER)
     (block,) = parsed.blocks
     return block
 

@@ -13,12 +13,12 @@ import dns.message
 import pytest
 import yaml
 
-from minidns.core.metrics import Metrics
-from minidns.kube.audit import Auditor
+from minidns.kubernetes.audit import Auditor
+from minidns.metrics.registry import Metrics
 from tests import process
 from tests.deploy import promql, rendered
 from tests.deploy.rendered import DEPLOY, Json, the
-from tests.net.resolvers import Resolver, say_nothing
+from tests.server.resolvers import Resolver, say_nothing
 from tests.test_metrics import look
 from tests.world import World
 

@@ -114,10 +114,10 @@ def test_the_demo_runs_and_all_comes_as_said(installed: Path, tmp_path: Path) ->
 
 
 def test_in_a_clone_the_simulation_has_the_same_name(tmp_path: Path) -> None:
-    code = "import minidns_sim.kinds as k; print(k.__name__, k.__file__)"
+    code = "import minidns_sim.api.kinds as k; print(k.__name__, k.__file__)"
     name, file = run(sys.executable, "-c", code, cwd=ROOT).split()
-    assert name == "minidns_sim.kinds"
-    assert Path(file) == ROOT / "sim/kinds.py"
+    assert name == "minidns_sim.api.kinds"
+    assert Path(file) == ROOT / "sim/api/kinds.py"
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is missing")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from minidns.explain.client import lines
+from minidns.commands.why import lines
 
 
 def told(**changes: Any) -> dict[str, Any]:

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from minidns.core.model import Rcode, Response
+from minidns.dns.model import Rcode, Response
 from minidns.explain import why
 from minidns.explain.explanation import Explanation, plain
-from minidns.kube.answers import Answers
-from minidns.kube.events import Applied
-from minidns.kube.objects import Object
-from minidns.kube.resource import Access, ApiError, ListWatch, Page, Resource
-from minidns.kube.view import Surroundings, View
+from minidns.kubernetes.answers import Answers
+from minidns.kubernetes.events import Applied
+from minidns.kubernetes.objects import Object
+from minidns.kubernetes.resources import Access, ApiError, ListWatch, Page, Resource
+from minidns.kubernetes.watcher import Surroundings, View
 from minidns.plugins import kubernetes
-from minidns.tasks import Tasks
+from minidns.system.tasks import Tasks
 from tests.conformance.api import Api
-from tests.kube.made import imported, namespace, options, pod, service, slice_of
+from tests.kubernetes.made import imported, namespace, options, pod, service, slice_of
 from tests.plugins.clusters import TREES, Running, Silent, running, silent, svc, tree
 from tests.world import World, always, query, settle
 

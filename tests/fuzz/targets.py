@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from minidns.core import corefile
-from minidns.core.model import (
+from minidns.corefile import blocks
+from minidns.dns.model import (
     Dropped,
     FormatError,
     Opt,
@@ -19,13 +19,11 @@ from minidns.core.model import (
     Response,
     RRset,
 )
-from minidns.core.rdata import a, soa, to_lines
-from minidns.core.relay import Asked, response_of, scrubbed
-from minidns.core.reply import Reply, decode_reply
-from minidns.core.wire import decode_query, encode_query, encode_response, error_reply
-from minidns.instance import Loaded
-from minidns.kube import decode
-from minidns.kube.resource import (
+from minidns.dns.rdata import a, soa, to_lines
+from minidns.dns.reply import Reply, decode_reply
+from minidns.dns.wire import decode_query, encode_query, encode_response, error_reply
+from minidns.kubernetes import decode
+from minidns.kubernetes.resources import (
     NAMESPACES,
     PODS,
     SERVICES,
@@ -34,6 +32,8 @@ from minidns.kube.resource import (
     Gone,
 )
 from minidns.plugins import ORDER
+from minidns.server.instance import Loaded
+from minidns.upstream.acceptance import Asked, response_of, scrubbed
 from tests.fuzz.mutate import Target
 from tests.survival.datagrams import rows
 from tests.world import FilesInMemory, World
@@ -118,7 +118,7 @@ def configuration(data: bytes) -> None:
     """Read a Corefile and set its plugins up, as far as there is nothing wrong."""
     text = data.decode("utf-8", "replace")
     files = FilesInMemory({"/etc/resolv.conf": "nameserver 192.0.2.1\n", "x": "log\n"})
-    found = corefile.problems(
+    found = blocks.problems(
         text, files=files, environ={"X": "{$X}", "PORT": "53"}, known=ORDER
     )
     for problem in found:
@@ -130,7 +130,7 @@ def configuration(data: bytes) -> None:
 
 async def _set_up(text: str, files: FilesInMemory) -> None:
     world = World(files=files.texts)
-    parsed = corefile.parse(
+    parsed = blocks.parse(
         text, files=files, environ={"X": "{$X}", "PORT": "53"}, known=ORDER
     )
 
@@ -146,7 +146,7 @@ async def _set_up(text: str, files: FilesInMemory) -> None:
             fatal=lambda text: None,
             forget=lambda keys: None,
         )
-    except (corefile.ConfigError, OSError):
+    except (blocks.ConfigError, OSError):
         return
     await loaded.stop()
 

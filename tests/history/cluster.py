@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from minidns.kube.resource import Access, ListWatch, Resource
+from minidns.kubernetes.resources import Access, ListWatch, Resource
 from tests.conformance.api import Api
 
 Tree = dict[str, Any]

@@ -8,8 +8,8 @@ from functools import cached_property
 import dns.name
 
 from minidns import plugins
-from minidns.core import corefile
-from minidns.core.corefile import Corefile, Directive, Files, ServerBlock
+from minidns.corefile import blocks as corefile
+from minidns.corefile.blocks import Corefile, Directive, Files, ServerBlock
 from tests import corefiles
 from tests.history import cluster
 from tests.world import FilesInMemory

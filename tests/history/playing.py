@@ -10,9 +10,9 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from minidns.instance import Listener, Loaded
-from minidns.listening import Listening
-from minidns.net.exchange import Sockets
+from minidns.server.instance import Listener, Loaded
+from minidns.server.listener import Listening
+from minidns.upstream.exchange import Sockets
 from tests.history import steps
 from tests.history.cluster import FIRST, OBJECTS, Cluster, State
 from tests.history.corefiles import Played

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from minidns.core import rdata
-from minidns.core.model import DnsError, Handler, Query, Rcode, Response, RRset
-from minidns.core.rdata import from_text, type_number
-from minidns.core.releases import NEWEST, Release
+from minidns.corefile.releases import NEWEST, Release
+from minidns.dns import rdata
+from minidns.dns.model import DnsError, Handler, Query, Rcode, Response, RRset
+from minidns.dns.rdata import from_text, type_number
 from minidns.plugins import cache
-from minidns.plugins.setup import Site
+from minidns.plugins.site import Site
 from tests.world import World, directives, settle
 
 NAME = "www.example.org."

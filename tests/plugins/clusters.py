@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from minidns.core.model import Handler, Query, Response
-from minidns.kube.resource import Access, ListWatch, Page, Resource, WatchEvent
+from minidns.dns.model import Handler, Query, Response
+from minidns.kubernetes.resources import Access, ListWatch, Page, Resource, WatchEvent
 from minidns.plugins import kubernetes
-from minidns.plugins.setup import Site
+from minidns.plugins.site import Site
 from tests.conformance.api import Tree
 from tests.world import World, query
 

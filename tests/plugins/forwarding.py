@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from minidns.core.metrics import Metrics
-from minidns.core.model import DnsError, Handler, Query, Rcode, Response
-from minidns.net.exchange import Sockets
+from minidns.dns.model import DnsError, Handler, Query, Rcode, Response
+from minidns.metrics.registry import Metrics
 from minidns.plugins import cache, forward
-from minidns.plugins.setup import Site
+from minidns.plugins.site import Site
+from minidns.upstream.exchange import Sockets
 from tests.world import World, chain, directives
 
 

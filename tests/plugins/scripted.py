@@ -6,12 +6,12 @@ from typing import TypeVar
 
 import dns.message
 
-from minidns.core.model import DnsError, Handler, Query, Response
-from minidns.core.relay import Doubtful
-from minidns.net.upstream import Accept, Upstream
+from minidns.dns.model import DnsError, Handler, Query, Response
 from minidns.plugins import forward
-from minidns.plugins.setup import Site
-from tests.net.resolvers import good, reply
+from minidns.plugins.site import Site
+from minidns.upstream.acceptance import Doubtful
+from minidns.upstream.upstream import Accept, Upstream
+from tests.server.resolvers import good, reply
 from tests.world import World, chain, plugin, settle
 
 T = TypeVar("T")

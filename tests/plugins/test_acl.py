@@ -1,7 +1,7 @@
 import pytest
 
-from minidns.core.corefile import ConfigError
-from minidns.core.model import Dropped, Opt, Query, Rcode, Repeat, Response
+from minidns.corefile.blocks import ConfigError
+from minidns.dns.model import Dropped, Opt, Query, Rcode, Repeat, Response
 from minidns.plugins import acl
 from tests.world import World, always, chain, plugin, query
 

@@ -2,18 +2,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from minidns.core import zonefile
-from minidns.core.configerror import ConfigError
-from minidns.core.model import (
-    DnsError,
-    Dropped,
-    Query,
-    Rcode,
-    Repeat,
-    Response,
-)
+from minidns.corefile.errors import ConfigError
+from minidns.dns import zonefile
+from minidns.dns.model import DnsError, Dropped, Query, Rcode, Repeat, Response
 from minidns.plugins import autopath
-from minidns.plugins.setup import Site
+from minidns.plugins.site import Site
 from tests.world import World, plugin, query, texts
 
 SEARCH = (

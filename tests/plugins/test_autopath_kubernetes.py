@@ -3,9 +3,9 @@
 import pytest
 
 from minidns import plugins
-from minidns.core import chain
-from minidns.core.model import Rcode, Response
-from minidns.plugins.setup import Site
+from minidns.dns.model import Rcode, Response
+from minidns.plugins import chain
+from minidns.plugins.site import Site
 from tests.conformance.api import Api, Tree
 from tests.world import World, query, texts
 

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from minidns.core.corefile import ConfigError
+from minidns.corefile.blocks import ConfigError
 from minidns.plugins import bind
-from minidns.plugins.setup import Site
+from minidns.plugins.site import Site
 from tests.world import World
 
 INTERFACES = {

@@ -1,9 +1,9 @@
 import pytest
 
-from minidns.core.corefile import ConfigError
-from minidns.core.model import Opt, Query, Response, RRset
-from minidns.core.rdata import TXT, txt
-from minidns.core.wire import encode_response
+from minidns.corefile.blocks import ConfigError
+from minidns.dns.model import Opt, Query, Response, RRset
+from minidns.dns.rdata import TXT, txt
+from minidns.dns.wire import encode_response
 from minidns.plugins import bufsize
 from tests.world import World, chain, plugin, query
 

@@ -3,7 +3,7 @@
 import dns.rdata
 import pytest
 
-from minidns.core.model import (
+from minidns.dns.model import (
     AD,
     CD,
     RD,

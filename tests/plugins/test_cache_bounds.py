@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidns.core.corefile import ConfigError
-from minidns.core.model import CD, RD, Opt, Query, Rcode, Repeat, Response, replace
+from minidns.corefile.blocks import ConfigError
+from minidns.dns.model import CD, RD, Opt, Query, Rcode, Repeat, Response, replace
 from minidns.plugins import cache
 from tests.plugins.caching import (
     NAME,

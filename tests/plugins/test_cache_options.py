@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from minidns.core.corefile import ConfigError
-from minidns.core.model import Name
-from minidns.plugins.cache_options import Options, read
-from minidns.plugins.cache_stale import Stale
+from minidns.corefile.blocks import ConfigError
+from minidns.dns.model import Name
+from minidns.plugins.cache.options import Options, read
+from minidns.plugins.cache.stale import Stale
 from tests.world import World, directives
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from minidns.core.model import DnsError, Rcode
+from minidns.dns.model import DnsError, Rcode
 from tests.plugins.caching import (
     NAME,
     Caching,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from minidns.core.model import AD, CD, RD, DnsError, Rcode, Response, replace
-from minidns.core.releases import RELEASES, Release, parse
+from minidns.corefile.releases import RELEASES, Release, parse
+from minidns.dns.model import AD, CD, RD, DnsError, Rcode, Response, replace
 from tests.plugins.caching import NAME, answer, caching, denial, rrset, ttls
 from tests.world import query
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from minidns.core.model import DnsError, Rcode, Response
+from minidns.dns.model import DnsError, Rcode, Response
 from tests.plugins.caching import (
     NAME,
     Caching,

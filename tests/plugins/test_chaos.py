@@ -3,8 +3,8 @@ import socket
 import pytest
 
 from minidns import __version__
-from minidns.core.corefile import ConfigError
-from minidns.core.model import Query, Response
+from minidns.corefile.blocks import ConfigError
+from minidns.dns.model import Query, Response
 from minidns.plugins import chaos
 from tests.world import World, always, chain, plugin, query, texts
 

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from minidns.core.corefile import ConfigError
+from minidns.corefile.blocks import ConfigError
 from minidns.plugins import debug
 from tests.world import World
 

@@ -4,10 +4,10 @@ import ipaddress
 
 import pytest
 
-from minidns.core import zonefile
-from minidns.core.configerror import ConfigError
-from minidns.core.model import DnsError, Query, Rcode, Repeat, Response, RRset
-from minidns.core.rdata import type_name
+from minidns.corefile.errors import ConfigError
+from minidns.dns import zonefile
+from minidns.dns.model import DnsError, Query, Rcode, Repeat, Response, RRset
+from minidns.dns.rdata import type_name
 from minidns.plugins import dns64
 from tests.world import World, plugin, query, texts
 

@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from minidns.core.corefile import ConfigError
-from minidns.core.model import DnsError, Dropped, Query, Rcode, Response
+from minidns.corefile.blocks import ConfigError
+from minidns.dns.model import DnsError, Dropped, Query, Rcode, Response
 from minidns.plugins import erratic
 from tests.world import World, chain, plugin, query, settle, texts
 

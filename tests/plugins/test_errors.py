@@ -2,10 +2,10 @@ import logging
 
 import pytest
 
-from minidns.core.corefile import ConfigError
-from minidns.core.model import DnsError, Dropped, Query, Rcode, Response
+from minidns.corefile.blocks import ConfigError
+from minidns.dns.model import DnsError, Dropped, Query, Rcode, Response
 from minidns.plugins import errors
-from minidns.plugins.setup import Site
+from minidns.plugins.site import Site
 from tests.world import World, always, chain, plugin, query, settle
 
 TIMEOUT = "read udp 10.244.0.3:48291->10.0.0.2:53: i/o timeout"

@@ -2,18 +2,11 @@ import logging
 
 import pytest
 
-from minidns.core import rdata, zonefile
-from minidns.core.configerror import ConfigError
-from minidns.core.model import (
-    DnsError,
-    Handler,
-    Query,
-    Rcode,
-    Repeat,
-    Response,
-)
+from minidns.corefile.errors import ConfigError
+from minidns.dns import rdata, zonefile
+from minidns.dns.model import DnsError, Handler, Query, Rcode, Repeat, Response
 from minidns.plugins import file
-from minidns.plugins.setup import Site
+from minidns.plugins.site import Site
 from tests.world import World, plugin, query, texts
 
 SOA = "@ 300 IN SOA NS.example.org. Admin.example.org. {} 7200 3600 1209600 60\n"

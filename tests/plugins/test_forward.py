@@ -5,7 +5,7 @@ import dns.flags
 import dns.opcode
 import pytest
 
-from minidns.core.model import (
+from minidns.dns.model import (
     AD,
     CD,
     RD,

@@ -11,10 +11,10 @@ import pytest
 import trustme
 from aiohttp import web
 
-from minidns.core.model import AD, CD, DnsError, Opt, Rcode, replace
-from tests.net.doh import TYPE, Asked, DohServer, answer_well
-from tests.net.resolvers import good, reply
+from minidns.dns.model import AD, CD, DnsError, Opt, Rcode, replace
 from tests.plugins.forwarding import forwarding, until
+from tests.server.doh import TYPE, Asked, DohServer, answer_well
+from tests.server.resolvers import good, reply
 from tests.world import query, texts
 
 NAME = "www.example.org."

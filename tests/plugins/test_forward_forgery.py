@@ -4,9 +4,9 @@ import asyncio
 import socket
 from random import Random
 
-from minidns.core.model import Opt
-from tests.net.resolvers import Call, Resolver, answer_well, good
+from minidns.dns.model import Opt
 from tests.plugins.forwarding import forwarding, until
+from tests.server.resolvers import Call, Resolver, answer_well, good
 from tests.world import query, texts
 
 NAME = "www.example.org."

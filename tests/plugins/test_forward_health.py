@@ -3,7 +3,7 @@
 import dns.flags
 import pytest
 
-from minidns.core.model import DnsError, Response
+from minidns.dns.model import DnsError, Response
 from tests.plugins.scripted import Scripted, scripted
 from tests.world import query, texts
 

@@ -17,12 +17,12 @@ import dns.rdata
 import dns.rrset
 import pytest
 
-from tests.net.resolvers import (
+from tests.plugins.forwarding import forwarding
+from tests.server.resolvers import (
     Call,
     Resolver,
     good,
 )
-from tests.plugins.forwarding import forwarding
 from tests.world import query, texts
 
 NAME = "www.example.org."

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import dns.message
 import pytest
 
-from minidns.core.model import DnsError, Opt, Query, Rcode
-from tests.net.resolvers import Call, Resolver, good
+from minidns.dns.model import DnsError, Opt, Query, Rcode
 from tests.plugins.forwarding import Forwarding, forwarding
+from tests.server.resolvers import Call, Resolver, good
 from tests.world import query, texts
 
 NAME = "www.example.org."

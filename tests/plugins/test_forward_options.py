@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import trustme
 
-from minidns.core.corefile import ConfigError
-from minidns.core.model import Response
-from minidns.net.upstream import Keep, Upstream
-from minidns.plugins.forward import setup
-from minidns.plugins.forward_options import Options, read
-from minidns.plugins.forward_to import read_to
+from minidns.corefile.blocks import ConfigError
+from minidns.dns.model import Response
+from minidns.plugins.forward.options import Options, read
+from minidns.plugins.forward.plugin import setup
+from minidns.plugins.forward.targets import read_to
+from minidns.upstream.upstream import Keep, Upstream
 from tests.world import World, directives, plugin, query
 
 

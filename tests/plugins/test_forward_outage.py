@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from minidns.core.model import DnsError, Response
-from tests.net.resolvers import Call, Resolver, answer_well, good, say_nothing
+from minidns.dns.model import DnsError, Response
 from tests.plugins.forwarding import SERVFAIL, Forwarding, forwarding, until
+from tests.server.resolvers import Call, Resolver, answer_well, good, say_nothing
 from tests.world import query, texts
 
 NAME = "www.example.org."

@@ -9,13 +9,13 @@ import dns.rdata
 import dns.rrset
 import pytest
 
-from minidns.core.model import CD, DnsError, Opt, Rcode, replace
-from minidns.core.wire import encode_response
-from minidns.net.upstream import Upstream
+from minidns.dns.model import CD, DnsError, Opt, Rcode, replace
+from minidns.dns.wire import encode_response
 from minidns.plugins import forward as forward_plugin
 from minidns.plugins import rewrite
-from tests.net.resolvers import Call, Resolver, answer_well, good, reply
+from minidns.upstream.upstream import Upstream
 from tests.plugins.forwarding import SERVFAIL, forwarding, nothing_behind
+from tests.server.resolvers import Call, Resolver, answer_well, good, reply
 from tests.world import World, chain, directives, query, texts
 
 NAME = "www.example.org."

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from minidns.core.model import DnsError, Rcode
-from tests.net.resolvers import Resolver, answer_well
+from minidns.dns.model import DnsError, Rcode
 from tests.plugins.forwarding import forwarding
+from tests.server.resolvers import Resolver, answer_well
 from tests.world import query, texts
 
 NAME = "www.example.org."

@@ -2,9 +2,9 @@
 
 import pytest
 
-from minidns.core.corefile import ConfigError
-from minidns.net.upstream import Upstream
-from minidns.plugins.forward_to import Host, read_to
+from minidns.corefile.blocks import ConfigError
+from minidns.plugins.forward.targets import Host, read_to
+from minidns.upstream.upstream import Upstream
 from tests.plugins.scripted import Scripted, scripted
 from tests.world import World, query
 

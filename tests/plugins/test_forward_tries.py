@@ -4,7 +4,7 @@ from collections import Counter as Tally
 
 import pytest
 
-from minidns.core.model import DnsError, Rcode, Response
+from minidns.dns.model import DnsError, Rcode, Response
 from tests.plugins.scripted import scripted
 from tests.world import query, settle, texts
 

@@ -1,8 +1,8 @@
 import pytest
 
-from minidns.core.corefile import ConfigError
-from minidns.core.model import AA, CD, RA, RD, Query, Repeat, Response, replace
-from minidns.core.wire import encode_response
+from minidns.corefile.blocks import ConfigError
+from minidns.dns.model import AA, CD, RA, RD, Query, Repeat, Response, replace
+from minidns.dns.wire import encode_response
 from minidns.plugins import header
 from tests.world import World, chain, plugin, query
 

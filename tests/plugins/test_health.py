@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from minidns.core.corefile import ConfigError
-from minidns.net.http import HttpEndpoints
+from minidns.corefile.blocks import ConfigError
+from minidns.http.server import HttpEndpoints
 from minidns.plugins import health
-from minidns.plugins.setup import HttpReply, Site
+from minidns.plugins.site import HttpReply, Site
 from tests.world import InstanceAlone, World, directives, settle
 
 

@@ -3,10 +3,10 @@ from collections.abc import Callable
 
 import pytest
 
-from minidns.core.configerror import ConfigError
-from minidns.core.model import DnsError, Handler, Query, Rcode, Repeat, Response
+from minidns.corefile.errors import ConfigError
+from minidns.dns.model import DnsError, Handler, Query, Rcode, Repeat, Response
 from minidns.plugins import hosts
-from minidns.plugins.setup import Site
+from minidns.plugins.site import Site
 from tests.world import World, plugin, query, settle, texts
 
 BELOW = Response(Rcode.NXDOMAIN, rule="below", repeat=Repeat(keys=("below",)))

@@ -2,10 +2,10 @@ import logging
 
 import pytest
 
-from minidns.core.corefile import ConfigError
-from minidns.logs import Lines
+from minidns.corefile.blocks import ConfigError
 from minidns.plugins import ignored
-from minidns.plugins.setup import Site
+from minidns.plugins.site import Site
+from minidns.server.logs import Lines
 from tests.world import World
 
 

@@ -6,12 +6,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from minidns import plugins
-from minidns.core import chain
-from minidns.core.corefile import ConfigError
-from minidns.core.model import Query, Rcode, Response
-from minidns.core.rdata import AXFR
-from minidns.plugins import k8s_external
-from minidns.plugins.setup import Site
+from minidns.corefile.blocks import ConfigError
+from minidns.dns.model import Query, Rcode, Response
+from minidns.dns.rdata import AXFR
+from minidns.plugins import chain, k8s_external
+from minidns.plugins.site import Site
 from tests.conformance.api import Api, Tree
 from tests.world import World, query, texts
 

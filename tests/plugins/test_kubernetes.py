@@ -5,9 +5,9 @@ import logging
 
 import pytest
 
-from minidns.core import rdata
-from minidns.core.corefile import ConfigError
-from minidns.core.model import (
+from minidns.corefile.blocks import ConfigError
+from minidns.dns import rdata
+from minidns.dns.model import (
     DnsError,
     Handler,
     Opt,
@@ -19,8 +19,8 @@ from minidns.core.model import (
     Source,
     replace,
 )
-from minidns.core.rdata import A
-from minidns.kube.resource import Access, ListWatch, Resource
+from minidns.dns.rdata import A
+from minidns.kubernetes.resources import Access, ListWatch, Resource
 from minidns.plugins import kubernetes
 from tests.conformance.api import Api
 from tests.plugins.clusters import (

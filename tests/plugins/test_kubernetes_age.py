@@ -4,9 +4,9 @@ import logging
 
 import pytest
 
-from minidns.core.model import Rcode
+from minidns.dns.model import Rcode
 from minidns.plugins import ready
-from minidns.plugins.setup import HttpReply
+from minidns.plugins.site import HttpReply
 from tests.conformance.api import Api
 from tests.plugins.clusters import SVC, TREES, Running, running, silent, svc
 from tests.world import InstanceAlone, settle

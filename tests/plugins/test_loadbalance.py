@@ -2,11 +2,11 @@ import logging
 
 import pytest
 
-from minidns.core.corefile import ConfigError
-from minidns.core.model import Query, Rcode, Repeat, Response, RRset
-from minidns.core.rdata import AAAA, A, a, aaaa
+from minidns.corefile.blocks import ConfigError
+from minidns.dns.model import Query, Rcode, Repeat, Response, RRset
+from minidns.dns.rdata import AAAA, A, a, aaaa
 from minidns.plugins import loadbalance
-from minidns.plugins.setup import Site
+from minidns.plugins.site import Site
 from tests.world import World, always, chain, plugin, query, settle
 
 TWO = RRset("a.example.org.", A, 30, (a("192.0.2.1"), a("192.0.2.2")))

@@ -1,7 +1,7 @@
 import pytest
 
-from minidns.core.corefile import ConfigError
-from minidns.core.model import Rcode, Response
+from minidns.corefile.blocks import ConfigError
+from minidns.dns.model import Rcode, Response
 from minidns.plugins import local
 from tests.world import World, always, chain, plugin, query, texts
 

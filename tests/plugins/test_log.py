@@ -3,8 +3,8 @@ import re
 
 import pytest
 
-from minidns.core.corefile import ConfigError
-from minidns.core.model import (
+from minidns.corefile.blocks import ConfigError
+from minidns.dns.model import (
     DnsError,
     Dropped,
     Opt,
@@ -16,10 +16,10 @@ from minidns.core.model import (
     Source,
     replace,
 )
-from minidns.core.names import to_wire
-from minidns.core.rdata import AXFR, CNAME, NS, RRSIG, SOA, A, a, soa
-from minidns.logs import Lines
+from minidns.dns.names import to_wire
+from minidns.dns.rdata import AXFR, CNAME, NS, RRSIG, SOA, A, a, soa
 from minidns.plugins import log, metadata
+from minidns.server.logs import Lines
 from tests.world import World, always, chain, directives, plugin, query
 
 ADDRESS = RRset("a.example.org.", A, 30, (a("192.0.2.1"),))

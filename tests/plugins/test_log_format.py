@@ -1,8 +1,8 @@
 import pytest
 
-from minidns.core.model import AD, CD, RD, Opt, Query, Question, Response, replace
-from minidns.core.rdata import A
-from minidns.plugins.log_format import COMMON, Entry, Format
+from minidns.dns.model import AD, CD, RD, Opt, Query, Question, Response, replace
+from minidns.dns.rdata import A
+from minidns.plugins.log.format import COMMON, Entry, Format
 
 QUERY = Query(
     Question("foo.example.org.", A),

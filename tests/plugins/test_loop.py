@@ -8,8 +8,8 @@ from dataclasses import replace as changed
 import dns.message
 import pytest
 
-from minidns.core.configerror import ConfigError
-from minidns.core.model import (
+from minidns.corefile.errors import ConfigError
+from minidns.dns.model import (
     DnsError,
     Handler,
     Query,
@@ -18,11 +18,11 @@ from minidns.core.model import (
     Repeat,
     Response,
 )
-from minidns.core.wire import decode_query, encode_response
-from minidns.net.exchange import Sockets
-from minidns.net.upstream import Upstream
+from minidns.dns.wire import decode_query, encode_response
 from minidns.plugins import cache, forward, loop
-from minidns.plugins.setup import Site
+from minidns.plugins.site import Site
+from minidns.upstream.exchange import Sockets
+from minidns.upstream.upstream import Upstream
 from tests.plugins.forwarding import until
 from tests.world import InstanceAlone, World, always, chain, directives, query, settle
 

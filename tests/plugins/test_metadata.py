@@ -1,7 +1,7 @@
 import pytest
 
-from minidns.core.corefile import ConfigError
-from minidns.core.model import Response
+from minidns.corefile.blocks import ConfigError
+from minidns.dns.model import Response
 from minidns.plugins import metadata
 from tests.world import World, always, plugin
 

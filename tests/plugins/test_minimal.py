@@ -1,9 +1,9 @@
 import pytest
 
-from minidns.core.corefile import ConfigError
-from minidns.core.model import Opt, Rcode, Repeat, Response, RRset
-from minidns.core.names import to_wire
-from minidns.core.rdata import NS, SOA, A, a, soa
+from minidns.corefile.blocks import ConfigError
+from minidns.dns.model import Opt, Rcode, Repeat, Response, RRset
+from minidns.dns.names import to_wire
+from minidns.dns.rdata import NS, SOA, A, a, soa
 from minidns.plugins import minimal
 from tests.world import World, always, chain, plugin, query
 

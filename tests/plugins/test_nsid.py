@@ -2,8 +2,8 @@ import socket
 
 import pytest
 
-from minidns.core.corefile import ConfigError
-from minidns.core.model import Opt, Response
+from minidns.corefile.blocks import ConfigError
+from minidns.dns.model import Opt, Response
 from minidns.plugins import nsid
 from tests.world import World, always, chain, plugin, query
 

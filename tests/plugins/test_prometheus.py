@@ -5,8 +5,8 @@ from typing import Any, TypeVar, cast
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from minidns.core.corefile import ConfigError
-from minidns.core.model import (
+from minidns.corefile.blocks import ConfigError
+from minidns.dns.model import (
     DnsError,
     Dropped,
     Opt,
@@ -16,9 +16,9 @@ from minidns.core.model import (
     Response,
     RRset,
 )
-from minidns.core.rdata import A, a
+from minidns.dns.rdata import A, a
 from minidns.plugins import prometheus
-from minidns.plugins.setup import HttpReply, Site
+from minidns.plugins.site import HttpReply, Site
 from tests.world import InstanceAlone, World, always, chain, directives, plugin, query
 
 T = TypeVar("T")

@@ -6,10 +6,10 @@ Those of the requests to the API server appear with the first of them.
 import pytest
 
 from minidns import plugins
-from minidns.core import corefile
-from minidns.core.metrics import Family, Histogram, Metrics
-from minidns.edges import real
-from minidns.instance import Loaded
+from minidns.corefile import blocks
+from minidns.metrics.registry import Family, Histogram, Metrics
+from minidns.server.edges import real
+from minidns.server.instance import Loaded
 from tests.world import World
 
 KUBEADM = """
@@ -114,7 +114,7 @@ def families() -> dict[str, Family]:
     )
     metrics = Metrics()
     real(metrics)  # whoever speaks with upstreams and the API server counts too
-    parsed = corefile.parse(
+    parsed = blocks.parse(
         KUBEADM, files=world.files, environ=world.edges.environ, known=plugins.ORDER
     )
     Loaded(

@@ -2,9 +2,9 @@ import logging
 
 import pytest
 
-from minidns.core.corefile import ConfigError
+from minidns.corefile.blocks import ConfigError
 from minidns.plugins import health, ready
-from minidns.plugins.setup import HttpReply, Site
+from minidns.plugins.site import HttpReply, Site
 from tests.world import InstanceAlone, World, directives
 
 

@@ -2,9 +2,9 @@ import logging
 
 import pytest
 
-from minidns.core.corefile import ConfigError, Corefile, parse
+from minidns.corefile.blocks import ConfigError, Corefile, parse
 from minidns.plugins import reload
-from minidns.plugins.setup import Site
+from minidns.plugins.site import Site
 from tests.world import FilesInMemory, InstanceAlone, World, directives, settle
 
 SERVFAIL = "Corefile:9 - Error during parsing: Unknown directive 'foo'"

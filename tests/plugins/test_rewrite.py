@@ -4,9 +4,9 @@ from collections.abc import Sequence
 import dns.message
 import pytest
 
-from minidns.core import rdata, zonefile
-from minidns.core.configerror import ConfigError
-from minidns.core.model import (
+from minidns.corefile.errors import ConfigError
+from minidns.dns import rdata, zonefile
+from minidns.dns.model import (
     DnsError,
     Dropped,
     Handler,
@@ -20,10 +20,10 @@ from minidns.core.model import (
     RRset,
     replace,
 )
-from minidns.core.rdata import CLASSES, TYPES
-from minidns.core.wire import encode_query, encode_response
+from minidns.dns.rdata import CLASSES, TYPES
+from minidns.dns.wire import encode_query, encode_response
 from minidns.plugins import rewrite
-from minidns.plugins.setup import Site
+from minidns.plugins.site import Site
 from tests.world import World, plugin, query, texts
 
 

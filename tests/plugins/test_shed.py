@@ -1,8 +1,8 @@
 import pytest
 
-from minidns.core.corefile import ConfigError
+from minidns.corefile.blocks import ConfigError
 from minidns.plugins import shed
-from minidns.plugins.setup import Site
+from minidns.plugins.site import Site
 from tests.whole import whole
 from tests.world import World
 

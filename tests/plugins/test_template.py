@@ -2,12 +2,12 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from minidns.core import zonefile
-from minidns.core.configerror import ConfigError
-from minidns.core.model import DnsError, Opt, Query, Rcode, Repeat, Response
-from minidns.core.rdata import CLASSES
+from minidns.corefile.errors import ConfigError
+from minidns.dns import zonefile
+from minidns.dns.model import DnsError, Opt, Query, Rcode, Repeat, Response
+from minidns.dns.rdata import CLASSES
 from minidns.plugins import template
-from minidns.plugins.setup import Site
+from minidns.plugins.site import Site
 from tests.world import World, plugin, query, texts
 
 BELOW = Response(Rcode.NXDOMAIN, rule="below", repeat=Repeat())

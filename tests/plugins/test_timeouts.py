@@ -2,10 +2,10 @@
 
 import pytest
 
-from minidns.core.corefile import ConfigError
-from minidns.net.limits import StreamLimits
+from minidns.corefile.blocks import ConfigError
 from minidns.plugins import timeouts
-from minidns.plugins.setup import Site, Timeouts
+from minidns.plugins.site import Site, Timeouts
+from minidns.system.limits import StreamLimits
 from tests.whole import whole
 from tests.world import World
 

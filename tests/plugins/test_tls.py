@@ -2,9 +2,9 @@ import logging
 
 import pytest
 
-from minidns.core.corefile import ConfigError
+from minidns.corefile.blocks import ConfigError
 from minidns.plugins import tls
-from minidns.plugins.setup import Certificate, Site
+from minidns.plugins.site import Certificate, Site
 from tests.world import World
 
 

@@ -4,8 +4,8 @@ import dns.message
 import dns.rdatatype
 import pytest
 
-from minidns.core.corefile import ConfigError
-from minidns.core.model import (
+from minidns.corefile.blocks import ConfigError
+from minidns.dns.model import (
     DnsError,
     Handler,
     Name,
@@ -15,10 +15,10 @@ from minidns.core.model import (
     RRset,
     replace,
 )
-from minidns.core.rdata import A, a, read_soa, soa
-from minidns.core.wire import encode_response
+from minidns.dns.rdata import A, a, read_soa, soa
+from minidns.dns.wire import encode_response
 from minidns.plugins import transfer
-from minidns.plugins.setup import Site
+from minidns.plugins.site import Site
 from tests.world import World, query
 
 ZONE = "example.org."

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from minidns import plugins
-from minidns.core import chain
-from minidns.core.configerror import ConfigError
-from minidns.core.model import (
+from minidns.corefile.errors import ConfigError
+from minidns.dns.model import (
     Handler,
     Name,
     Opt,
@@ -17,10 +16,10 @@ from minidns.core.model import (
     Response,
     replace,
 )
-from minidns.core.rdata import DS, MX
-from minidns.plugins import view
+from minidns.dns.rdata import DS, MX
+from minidns.plugins import chain, view
 from minidns.plugins.metadata import setup as setup_metadata
-from minidns.plugins.setup import Site
+from minidns.plugins.site import Site
 from tests.world import World, directives, query
 
 NAME = "www.example.org."

@@ -1,7 +1,7 @@
 import pytest
 
-from minidns.core.corefile import ConfigError
-from minidns.core.model import Query, replace
+from minidns.corefile.blocks import ConfigError
+from minidns.dns.model import Query, replace
 from minidns.plugins import whoami
 from tests.world import World, chain, plugin, query, texts
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from minidns.kube.documents import Documents, Json
+from minidns.kubernetes.documents import Documents, Json
 
 T = TypeVar("T")
 

@@ -1,7 +1,7 @@
 """Service accounts that may do some things and not others, in the simulated RBAC."""
 
-from sim.apiserver import Cluster
-from sim.objects import Json
+from sim.api.objects import Json
+from sim.api.server import Cluster
 
 Rule = tuple[str, str, str]
 """Verb, resource, API group."""

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from minidns.second_dns import addresses
 from minidns.second_dns.refusal import Refusal
-from sim.addresses import SERVICE_RANGES
-from sim.objects import Json
+from sim.api.addresses import SERVICE_RANGES
+from sim.api.objects import Json
 from tests.second_dns.world import cluster, desk
 
 KUBEADM = ip_network("10.96.0.0/12")

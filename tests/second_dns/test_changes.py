@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minidns.kube.documents import Json
+from minidns.kubernetes.documents import Json
 from minidns.second_dns.changes import (
     Change,
     change,
@@ -12,7 +12,7 @@ from minidns.second_dns.changes import (
     value_at,
     with_value,
 )
-from sim.patch import merged
+from sim.api.patch import merged
 
 NAMES = st.sampled_from("abc")
 LEAVES = st.one_of(

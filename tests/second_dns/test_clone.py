@@ -8,11 +8,11 @@ import pytest
 import yaml
 
 from minidns.second_dns.kinds import SERVICE
-from sim import manifests
-from sim.apiserver import Cluster
-from sim.faults import Rule
-from sim.objects import Json
-from sim.pods import PodController
+from sim.api import manifests
+from sim.api.faults import Rule
+from sim.api.objects import Json
+from sim.api.server import Cluster
+from sim.controllers.pods import PodController
 from tests.second_dns.rights import CLONE, DELETE, grant
 from tests.second_dns.world import (
     SYSTEM,

@@ -10,9 +10,9 @@ from minidns.second_dns import record
 from minidns.second_dns.enrol import share_of
 from minidns.second_dns.enrolment import Share
 from minidns.second_dns.refusal import Refusal
-from sim.apiserver import Cluster
-from sim.objects import Json, dig
-from sim.objects import clone as copy_of
+from sim.api.objects import Json, dig
+from sim.api.objects import clone as copy_of
+from sim.api.server import Cluster
 from tests.second_dns.rights import ENROL, grant
 from tests.second_dns.world import (
     SYSTEM,

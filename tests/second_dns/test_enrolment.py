@@ -11,8 +11,8 @@ from minidns.second_dns.enrolment import Plan, Share, Target
 from minidns.second_dns.record import LABEL, Record
 from minidns.second_dns.refusal import Refusal
 from minidns.second_dns.running import selects
-from sim.objects import Json, dig
-from sim.objects import clone as copy_of
+from sim.api.objects import Json, dig
+from sim.api.objects import clone as copy_of
 from tests.second_dns.world import with_pod, workload
 
 TARGET = Target(

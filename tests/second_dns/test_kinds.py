@@ -11,7 +11,7 @@ from minidns.second_dns.kinds import (
     Ref,
 )
 from minidns.second_dns.refusal import Refusal
-from sim.kinds import KINDS
+from sim.api.kinds import KINDS
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import yaml
 
 from minidns.second_dns import manifests
 from minidns.second_dns.changes import value_at
-from sim.objects import Json, dig
+from sim.api.objects import Json, dig
 from tests.corefiles import cases
 from tests.deploy.test_manifests import SCHEMAS, wrong
 from tests.second_dns.test_pod import Made, changed, made

@@ -2,7 +2,7 @@ import pytest
 
 from minidns.second_dns import mounts
 from minidns.second_dns.mounts import Mount, Mounted
-from sim.objects import Json
+from sim.api.objects import Json
 
 DATA = {"Corefile": "a", "NodeHosts": "b"}
 

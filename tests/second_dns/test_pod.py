@@ -6,9 +6,9 @@ import pytest
 
 from minidns.second_dns import manifests, needs, notes, running
 from minidns.second_dns.manifests import Wishes
-from sim.kindfile import KIND
-from sim.objects import Json, dig
-from sim.objects import clone as copy_of
+from sim.api.objects import Json, dig
+from sim.api.objects import clone as copy_of
+from sim.node.kind_corefile import KIND
 from tests.corefiles import cases
 from tests.second_dns.world import SYSTEM, cluster, desk, kubeadm
 

@@ -1,7 +1,7 @@
 import pytest
 
 from minidns.second_dns.policies import Server, blocking
-from sim.objects import Json
+from sim.api.objects import Json
 
 DNS = Server(
     "kube-system",

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from minidns.second_dns import record
-from sim.apihttp import ApiServer
-from sim.apiserver import Cluster
+from sim.api.http import ApiServer
+from sim.api.server import Cluster
 from tests.process import minidns, run
 from tests.second_dns.world import cluster, lasting, with_second, workload
 from tests.sim.builders import until

@@ -1,6 +1,6 @@
 import pytest
 
-from minidns.kube.documents import Refused
+from minidns.kubernetes.documents import Refused
 from minidns.second_dns import refusal
 
 FORBIDDEN = (

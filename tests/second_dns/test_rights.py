@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sim.apiserver import Cluster
-from sim.objects import Json
-from sim.objects import clone as copy_of
+from sim.api.objects import Json
+from sim.api.objects import clone as copy_of
+from sim.api.server import Cluster
 from tests.second_dns.world import as_user, cluster, desk, workload
 
 PAGE = Path(__file__).parents[2] / "docs/install.md"

@@ -14,16 +14,16 @@ from pathlib import Path
 from random import Random
 from time import monotonic
 
-from minidns.core import wire
-from minidns.core.model import RD, Question
-from minidns.core.reply import decode_reply
-from minidns.kube import objects
-from minidns.kube.objects import EndpointSlice, Service
-from sim.cluster import Simulation, started
-from sim.dataplane import DataPlane
-from sim.kubesystem import SECOND_DNS
-from sim.objects import Json, condition
-from sim.proxy import Flow
+from minidns.dns import wire
+from minidns.dns.model import RD, Question
+from minidns.dns.reply import decode_reply
+from minidns.kubernetes import objects
+from minidns.kubernetes.objects import EndpointSlice, Service
+from sim.api.objects import Json, condition
+from sim.cluster.simulation import Simulation, started
+from sim.node.kube_proxy import Flow
+from sim.node.kube_system import SECOND_DNS
+from sim.node.network import DataPlane
 from tests.sim.builders import until
 
 PER_S = 200

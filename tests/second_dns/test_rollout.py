@@ -3,8 +3,8 @@ import pytest
 from minidns.second_dns import rollout
 from minidns.second_dns.kinds import DEPLOYMENT, Ref
 from minidns.second_dns.rollout import Stuck, pending
-from sim.kinds import named
-from sim.objects import Json
+from sim.api.kinds import named
+from sim.api.objects import Json
 from tests.second_dns.world import cluster, desk, workload
 
 WEB = Ref(DEPLOYMENT, "shop", "web")

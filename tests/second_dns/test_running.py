@@ -4,8 +4,8 @@ import pytest
 
 from minidns.second_dns import running
 from minidns.second_dns.refusal import Refusal
-from sim.objects import Json
-from sim.objects import clone as copy_of
+from sim.api.objects import Json
+from sim.api.objects import clone as copy_of
 from tests.second_dns.world import SYSTEM, cluster, desk, kubeadm
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from minidns.second_dns.record import ANNOTATION
-from sim.objects import Json
-from sim.objects import clone as copy_of
+from sim.api.objects import Json
+from sim.api.objects import clone as copy_of
 from tests.second_dns.rights import grant
 from tests.second_dns.world import (
     SYSTEM,

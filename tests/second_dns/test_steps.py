@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minidns.kube.documents import JSON, Documents
+from minidns.kubernetes.documents import JSON, Documents
 from minidns.second_dns import record
 from minidns.second_dns.record import ANNOTATION, Record
-from sim.apiserver import Cluster
-from sim.objects import Json, annotations_of, condition, dig
-from sim.patch import STRATEGIC_PATCH, merged
+from sim.api.objects import Json, annotations_of, condition, dig
+from sim.api.patch import STRATEGIC_PATCH, merged
+from sim.api.server import Cluster
 from tests.second_dns.mortal import Mortal, survives
 from tests.second_dns.world import (
     Desk,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from sim import commands
-from sim.apiserver import Cluster
-from sim.cluster import Simulation, changed, started
-from sim.objects import Json, condition, dig
+from sim.api.objects import Json, condition, dig
+from sim.api.server import Cluster
+from sim.cluster.simulation import Simulation, changed, started
+from sim.node import commands
 from tests.process import run
 from tests.second_dns.world import everything, lasting, workload
 from tests.sim.builders import namespace

@@ -10,7 +10,7 @@ from minidns.second_dns.enrolment import PARTITION, REPLICAS
 from minidns.second_dns.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kind, Ref
 from minidns.second_dns.record import ANNOTATION, LABEL, Record
 from minidns.second_dns.refusal import Refusal
-from sim.objects import Json
+from sim.api.objects import Json
 from tests.second_dns.world import cluster, desk, with_second, workload
 
 DNS = "10.96.0.20"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from minidns.second_dns.record import ANNOTATION
-from sim.apiserver import Cluster
-from sim.faults import Rule
-from sim.objects import Json, dig
-from sim.objects import clone as copy_of
+from sim.api.faults import Rule
+from sim.api.objects import Json, dig
+from sim.api.objects import clone as copy_of
+from sim.api.server import Cluster
 from tests.second_dns.mortal import Mortal, survives
 from tests.second_dns.rights import ENROL, grant
 from tests.second_dns.world import (

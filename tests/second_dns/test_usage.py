@@ -3,8 +3,8 @@
 import pytest
 
 from minidns.second_dns import usage
-from sim import kubelet
-from sim.objects import Json
+from sim.api.objects import Json
+from sim.node import kubelet
 
 FIRST = "10.96.0.10"
 NODE = "192.0.2.53"

@@ -9,17 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from minidns.kube.api import connect
-from minidns.kube.documents import Documents
-from minidns.kube.resource import Access
+from minidns.kubernetes.client import connect
+from minidns.kubernetes.documents import Documents
+from minidns.kubernetes.resources import Access
 from minidns.second_dns import clone, enrol, session, status, unenrol
 from minidns.second_dns.session import Command, Session
-from sim import kindfile, manifests
-from sim.apihttp import ApiServer
-from sim.apiserver import Cluster
-from sim.kinds import KINDS
-from sim.objects import Json, encode
-from sim.objects import clone as copy_of
+from sim.api import manifests
+from sim.api.http import ApiServer
+from sim.api.kinds import KINDS
+from sim.api.objects import Json, encode
+from sim.api.objects import clone as copy_of
+from sim.api.server import Cluster
+from sim.node import kind_corefile
 
 SYSTEM = "kube-system"
 COMMANDS: dict[str, tuple[Callable[[], argparse.ArgumentParser], Command]] = {
@@ -139,7 +140,7 @@ spec:
 """
 
 
-def kubeadm(corefile: str = kindfile.KIND) -> list[Json]:
+def kubeadm(corefile: str = kind_corefile.KIND) -> list[Json]:
     """Return kubeadm's DNS with this Corefile."""
     text = KUBEADM.format(corefile=textwrap.indent(corefile, "    "))
     return list(manifests.from_text(text))

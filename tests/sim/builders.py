@@ -12,10 +12,10 @@ import aiohttp
 import pytest
 import trustme
 
-from sim.apihttp import ApiServer, Tls
-from sim.apiserver import Cluster
-from sim.objects import Json
-from sim.status import ApiError
+from sim.api.http import ApiServer, Tls
+from sim.api.objects import Json
+from sim.api.server import Cluster
+from sim.api.status import ApiError
 
 DEADLINE_S = 10
 

@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 from random import Random
 from typing import NamedTuple
 
-from minidns.core.model import Address
-from sim.container import Container
-from sim.internet import Internet
-from sim.proxy import Flow
-from sim.resolve import Path
-from sim.stub import GLIBC, Policy
+from minidns.dns.model import Address
+from sim.node.container import Container
+from sim.node.internet import Internet
+from sim.node.kube_proxy import Flow
+from sim.node.over_sockets import Path
+from sim.resolver.search import GLIBC, Policy
 
 
 class Wire(NamedTuple):

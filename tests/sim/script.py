@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from itertools import count
 from random import Random
 
-from minidns.core import rdata, wire
-from minidns.core.model import Rcode, Response, RRset
-from minidns.core.rdata import AAAA, A, type_name
-from sim.asking import Send, Session, Wait
-from sim.stub import BOTH, GLIBC, Lookup, Outcome, Policy
+from minidns.dns import rdata, wire
+from minidns.dns.model import Rcode, Response, RRset
+from minidns.dns.rdata import AAAA, A, type_name
+from sim.resolver.protocol import Send, Session, Wait
+from sim.resolver.search import BOTH, GLIBC, Lookup, Outcome, Policy
 
 Does = str | tuple[float, str]
 """What a server does: OK (an address), NODATA, an rcode, TC (whole over TCP), LAME,

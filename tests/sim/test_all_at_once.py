@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from sim.stub import MUSL, Status
+from sim.resolver.search import MUSL, Status
 from tests.sim.script import Does, Play
 
 TWO = "nameserver 192.0.2.1\nnameserver 192.0.2.2\n"

@@ -12,11 +12,11 @@ from kubernetes import client as sync_client
 from kubernetes import config as sync_config
 from kubernetes.aio import client, config
 
-from sim.apihttp import ApiServer
-from sim.apiserver import Cluster
-from sim.kinds import named
-from sim.objects import Json, version_of
-from sim.population import services
+from sim.api.http import ApiServer
+from sim.api.kinds import named
+from sim.api.objects import Json, version_of
+from sim.api.server import Cluster
+from sim.cluster.population import services
 from tests.sim.builders import (
     DEADLINE_S,
     Client,

@@ -4,10 +4,10 @@ from functools import partial
 
 import pytest
 
-from sim.apiserver import Cluster
-from sim.objects import Json, version_of
-from sim.store import Change
-from sim.writing import Deletion, Write
+from sim.api.objects import Json, version_of
+from sim.api.server import Cluster
+from sim.api.store import Change
+from sim.api.writing import Deletion, Write
 from tests.sim.builders import (
     DEADLINE_S,
     config_map,

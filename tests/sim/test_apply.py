@@ -2,11 +2,11 @@ from typing import Any
 
 import pytest
 
-from sim.apiserver import Cluster
-from sim.fields import Manager, fields_of, from_json, ownership_of, to_json
-from sim.kinds import named
-from sim.objects import Json
-from sim.writing import Write
+from sim.api.fields import Manager, fields_of, from_json, ownership_of, to_json
+from sim.api.kinds import named
+from sim.api.objects import Json
+from sim.api.server import Cluster
+from sim.api.writing import Write
 from tests.sim.builders import failing
 
 ANNE, BEN = Write(manager="anne"), Write(manager="ben")

@@ -3,9 +3,9 @@ from random import Random
 import dns.message
 import pytest
 
-from minidns.core.rdata import AAAA, A
-from sim.asking import Mode, Session
-from sim.libc import GLIBC
+from minidns.dns.rdata import AAAA, A
+from sim.resolver.protocol import Mode, Session
+from sim.resolver.resolv_conf import GLIBC
 
 
 def session(options: str = "") -> Session:

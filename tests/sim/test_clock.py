@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from sim import clock
+from sim.scenario import clock
 
 
 def test_hours_pass_in_no_time() -> None:

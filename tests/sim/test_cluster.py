@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from sim import commands
-from sim.apiserver import Cluster
-from sim.cluster import NotReady, changed, started
-from sim.kubesystem import CONFIG_MAP
-from sim.objects import Json
-from sim.status import ApiError
-from sim.stub import GLIBC, MUSL
+from sim.api.objects import Json
+from sim.api.server import Cluster
+from sim.api.status import ApiError
+from sim.cluster.simulation import NotReady, changed, started
+from sim.node import commands
+from sim.node.kube_system import CONFIG_MAP
+from sim.resolver.search import GLIBC, MUSL
 
 
 async def test_both_services_answer_alike_from_processes_of_their_own(

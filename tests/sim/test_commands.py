@@ -1,6 +1,6 @@
 import pytest
 
-from sim import commands
+from sim.node import commands
 from tests.sim.outside import outside, unreachable
 
 

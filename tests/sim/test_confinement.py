@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sim import confinement
-from sim.cluster import changed, started
-from sim.confinement import Forbidden
-from sim.kindfile import KIND, Place, Ports
-from sim.objects import condition
-from sim.runtime import ENVIRON
+from sim.api.objects import condition
+from sim.cluster.simulation import changed, started
+from sim.node import confinement
+from sim.node.confinement import Forbidden
+from sim.node.kind_corefile import KIND, Place, Ports
+from sim.node.runtime import ENVIRON
 
 PLACE = Place(
     Ports(1053, 1080, 1081, 1091, 1092), ("127.0.0.1", 1054), "/state/p/kubeconfig"

@@ -1,7 +1,7 @@
 import re
 
-from sim.container import getent, query_lines
-from sim.stub import MUSL
+from sim.node.container import getent, query_lines
+from sim.resolver.search import MUSL
 from tests.sim.outside import outside, unreachable
 
 SEARCH = "search a.example example.org\nnameserver 127.0.0.1\noptions ndots:2\n"

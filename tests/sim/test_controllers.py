@@ -1,6 +1,6 @@
-from sim.apiserver import Cluster
-from sim.objects import Json, owner_reference
-from sim.writing import Deletion
+from sim.api.objects import Json, owner_reference
+from sim.api.server import Cluster
+from sim.api.writing import Deletion
 from tests.sim.builders import config_map, names, service
 
 

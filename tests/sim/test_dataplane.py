@@ -2,12 +2,12 @@ from random import Random
 
 import pytest
 
-from minidns.core.model import Address
-from sim.apiserver import Cluster
-from sim.dataplane import DataPlane
-from sim.objects import Json
-from sim.proxy import Flow
-from sim.resolve import Path
+from minidns.dns.model import Address
+from sim.api.objects import Json
+from sim.api.server import Cluster
+from sim.node.kube_proxy import Flow
+from sim.node.network import DataPlane
+from sim.node.over_sockets import Path
 
 POD_1, POD_2 = "10.244.0.21", "10.244.0.22"
 REAL = ("127.0.0.1", 1053)

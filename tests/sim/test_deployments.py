@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
-from sim.apiserver import Cluster
-from sim.deployments import HASH, share
-from sim.objects import Json, condition, labels_of
-from sim.store import Change
+from sim.api.objects import Json, condition, labels_of
+from sim.api.server import Cluster
+from sim.api.store import Change
+from sim.controllers.deployments import HASH, share
 from tests.sim.builders import deployment, failing, names
 
 NEW = {"spec": {"template": {"metadata": {"annotations": {"new": "1"}}}}}

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from sim import dig
+from sim.node import dig
 from tests.sim.outside import outside, unreachable
 
 CHANGING = re.compile(r"^(;; (Query time|WHEN|MSG SIZE|global|SERVER)|; ).*\n", re.M)

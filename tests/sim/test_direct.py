@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from minidns.kube.resource import (
+from minidns.kubernetes.resources import (
     PODS,
     SERVICES,
     Access,
@@ -12,8 +12,8 @@ from minidns.kube.resource import (
     Resource,
     WatchEvent,
 )
-from sim.apiserver import Cluster
-from sim.direct import Api
+from sim.api.direct import Api
+from sim.api.server import Cluster
 from tests.sim.builders import pod, service
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from sim.apihttp import ApiServer
-from sim.apiserver import Cluster
-from sim.faults import Action, Rule
-from sim.objects import Json, version_of
-from sim.store import Change
+from sim.api.faults import Action, Rule
+from sim.api.http import ApiServer
+from sim.api.objects import Json, version_of
+from sim.api.server import Cluster
+from sim.api.store import Change
 from tests.sim.builders import (
     DEADLINE_S,
     Client,

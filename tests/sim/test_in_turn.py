@@ -3,10 +3,10 @@ from random import Random
 
 import pytest
 
-from sim.asking import Mode, Session
-from sim.in_turn import window_s
-from sim.libc import GLIBC, Conf
-from sim.stub import Status
+from sim.resolver.protocol import Mode, Session
+from sim.resolver.resolv_conf import GLIBC, Conf
+from sim.resolver.search import Status
+from sim.resolver.sequential import window_s
 from tests.sim.script import Does, Play
 
 THREE = "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n"

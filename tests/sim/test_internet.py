@@ -5,9 +5,9 @@ import dns.message
 import dns.rcode
 import pytest
 
-from minidns.core.model import Address, RRset
-from minidns.core.zonefile import ZoneFileError
-from sim.internet import Internet
+from minidns.dns.model import Address, RRset
+from minidns.dns.zonefile import ZoneFileError
+from sim.node.internet import Internet
 from tests.world import query, texts
 
 

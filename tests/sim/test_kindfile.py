@@ -1,15 +1,15 @@
 import pytest
 
-from minidns.core import corefile
-from minidns.core.corefile import Directive, ServerBlock
-from sim.kindfile import KIND, Place, Ports
+from minidns.corefile import blocks
+from minidns.corefile.blocks import Directive, ServerBlock
+from sim.node.kind_corefile import KIND, Place, Ports
 from tests.world import FilesInMemory
 
 PLACE = Place(Ports(1053, 1080, 1081, 1091, 1092), ("127.0.0.1", 1054), "/a b/config")
 
 
 def block(text: str) -> ServerBlock:
-    parsed = corefile.parse(text, files=FilesInMemory(), environ={}, known=None)
+    parsed = blocks.parse(text, files=FilesInMemory(), environ={}, known=None)
     (only,) = parsed.blocks
     return only
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from sim.apiserver import Cluster
-from sim.kinds import named
-from sim.objects import version_of
+from sim.api.kinds import named
+from sim.api.objects import version_of
+from sim.api.server import Cluster
 from tests.sim.builders import (
     DEADLINE_S,
     Client,

@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
-from sim.kubelet import Node, ResolvConf, parse, resolv_conf
-from sim.objects import Json
+from sim.api.objects import Json
+from sim.node.kubelet import Node, ResolvConf, parse, resolv_conf
 
 NODE = Node(
     cluster_dns=("10.96.0.10",),

@@ -1,13 +1,13 @@
 import yaml
 
-from sim import kindfile, kubesystem
-from sim.apiserver import Cluster
-from sim.objects import Json, dig
+from sim.api.objects import Json, dig
+from sim.api.server import Cluster
+from sim.node import kind_corefile, kube_system
 
 
 def cluster() -> Cluster:
     made = Cluster()
-    for obj in kubesystem.objects():
+    for obj in kube_system.objects():
         made.apply(obj)
     return made
 
@@ -39,7 +39,7 @@ def test_each_service_has_a_pod_of_its_own_that_is_not_ready_yet() -> None:
 
 def test_config_map_is_kinds() -> None:
     found = cluster().get("ConfigMap", "kube-system", "coredns")
-    assert found["data"] == {"Corefile": kindfile.KIND}
+    assert found["data"] == {"Corefile": kind_corefile.KIND}
     assert cluster().find("ServiceAccount", "kube-system", "coredns") is not None
 
 
@@ -52,6 +52,6 @@ def test_pods() -> None:
 
 
 def test_manifest_is_one_that_kubectl_takes() -> None:
-    documents = list(yaml.safe_load_all(kubesystem.manifest()))
+    documents = list(yaml.safe_load_all(kube_system.manifest()))
     assert all(d["apiVersion"] and d["metadata"]["namespace"] for d in documents)
     assert [d["kind"] for d in documents].count("Deployment") == 2

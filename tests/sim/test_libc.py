@@ -1,6 +1,6 @@
 import pytest
 
-from sim.libc import GLIBC, MUSL, Conf, Reading
+from sim.resolver.resolv_conf import GLIBC, MUSL, Conf, Reading
 
 CLUSTER_FIRST = (
     "search default.svc.cluster.local svc.cluster.local cluster.local\n"

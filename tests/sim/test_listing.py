@@ -2,10 +2,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from sim.kinds import named
-from sim.listing import ListOptions, Page, Token, from_text, list_page, options_of
-from sim.selectors import selection
-from sim.store import Store
+from sim.api.kinds import named
+from sim.api.listing import ListOptions, Page, Token, from_text, list_page, options_of
+from sim.api.selectors import selection
+from sim.api.store import Store
 from tests.sim.builders import config_map, failing, names
 
 KIND = named("ConfigMap")

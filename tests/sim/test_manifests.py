@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from sim.apiserver import Cluster
-from sim.manifests import from_path, from_text
+from sim.api.manifests import from_path, from_text
+from sim.api.server import Cluster
 from tests.sim.builders import failing, names
 
 TWO = """

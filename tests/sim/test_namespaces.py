@@ -1,4 +1,4 @@
-from sim.apiserver import Cluster
+from sim.api.server import Cluster
 from tests.sim.builders import (
     config_map,
     deployment,

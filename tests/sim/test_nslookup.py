@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from sim import nslookup
+from sim.node import nslookup
 from tests.sim.outside import outside, unreachable
 
 HEAD = "Server:\t\t127.0.0.1\nAddress:\t127.0.0.1#53\n\n"

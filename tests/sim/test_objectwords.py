@@ -1,8 +1,8 @@
 import pytest
 
-from sim import objectwords
-from sim.apiserver import Cluster
-from sim.objects import Json, dig
+from sim.api.objects import Json, dig
+from sim.api.server import Cluster
+from sim.scenario import object_words
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from sim.objects import Json, dig
     ],
 )  # fmt: skip
 def test_words_of_a_pod(words: str, path: str, value: object) -> None:
-    obj = objectwords.pod(("shop", "client"), words.split())
+    obj = object_words.pod(("shop", "client"), words.split())
     assert dig(obj, path) == value
     assert obj["metadata"]["namespace"] == "shop"
 
@@ -39,7 +39,7 @@ def test_words_of_a_pod(words: str, path: str, value: object) -> None:
     ],
 )  # fmt: skip
 def test_words_of_a_service(words: str, spec: Json) -> None:
-    assert objectwords.service(("shop", "web"), words.split())["spec"] == spec
+    assert object_words.service(("shop", "web"), words.split())["spec"] == spec
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_words_of_a_service(words: str, spec: Json) -> None:
 )
 def test_what_a_pod_cannot_be(words: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        objectwords.pod(("shop", "client"), words.split())
+        object_words.pod(("shop", "client"), words.split())
 
 
 @pytest.mark.parametrize(
@@ -67,15 +67,19 @@ def test_what_a_pod_cannot_be(words: str, said: str) -> None:
 )
 def test_what_a_service_cannot_be(words: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        objectwords.service(("shop", "web"), words.split())
+        object_words.service(("shop", "web"), words.split())
 
 
 def test_putting_makes_the_namespace_and_changes_what_is_there() -> None:
     cluster = Cluster()
-    objectwords.put(cluster, objectwords.service(("shop", "web"), ["port", "http:80"]))
+    object_words.put(
+        cluster, object_words.service(("shop", "web"), ["port", "http:80"])
+    )
     assert cluster.find("Namespace", "", "shop")
     address = dig(cluster.get("Service", "shop", "web"), "spec.clusterIP")
-    objectwords.put(cluster, objectwords.service(("shop", "web"), ["port", "http:81"]))
+    object_words.put(
+        cluster, object_words.service(("shop", "web"), ["port", "http:81"])
+    )
     changed = cluster.get("Service", "shop", "web")
     assert dig(changed, "spec.clusterIP") == address
     assert changed["spec"]["ports"][0]["port"] == 81

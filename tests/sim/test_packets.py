@@ -6,17 +6,17 @@ from random import Random
 
 import pytest
 
-from minidns.core.model import Address, Query, Question, Rcode, Response
-from minidns.core.rdata import A
-from minidns.core.wire import decode_query, encode_query
-from minidns.net.answer import Answerer
-from minidns.net.upstream import Upstream
-from sim import clock
-from sim.asking import Session
-from sim.packets import HOP_S, Loss, Packets
-from sim.proxy import Flow
-from sim.resolve import Path, Resolved
-from sim.stub import GLIBC, Lookup, Policy, Status
+from minidns.dns.model import Address, Query, Question, Rcode, Response
+from minidns.dns.rdata import A
+from minidns.dns.wire import decode_query, encode_query
+from minidns.server.answer import Answerer
+from minidns.upstream.upstream import Upstream
+from sim.node.in_memory import HOP_S, Loss, Packets
+from sim.node.kube_proxy import Flow
+from sim.node.over_sockets import Path, Resolved
+from sim.resolver.protocol import Session
+from sim.resolver.search import GLIBC, Lookup, Policy, Status
+from sim.scenario import clock
 
 CLIENT, VIRTUAL, REAL = "10.244.0.9", "10.96.0.10", ("10.244.0.2", 53)
 QUESTION = Question("web.example.org.", A)

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from sim.kinds import named
-from sim.patch import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, merged, patched
+from sim.api.kinds import named
+from sim.api.patch import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, merged, patched
 from tests.sim.builders import deployment, failing, service
 
 SERVICE = named("Service")

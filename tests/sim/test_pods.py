@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from sim.apiserver import Cluster
-from sim.objects import Json, condition
+from sim.api.objects import Json, condition
+from sim.api.server import Cluster
 from tests.sim.builders import failing, pod
 
 

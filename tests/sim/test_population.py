@@ -1,5 +1,5 @@
-from sim.apiserver import Cluster
-from sim.population import services
+from sim.api.server import Cluster
+from sim.cluster.population import services
 from tests.sim.builders import service
 
 

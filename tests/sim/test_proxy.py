@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidns.kube.objects import (
+from minidns.kubernetes.objects import (
     Endpoint,
     Endpoints,
     EndpointSlice,
@@ -13,7 +13,7 @@ from minidns.kube.objects import (
     Port,
     Service,
 )
-from sim.proxy import Flow, Flows, endpoint_for, endpoints_of
+from sim.node.kube_proxy import Flow, Flows, endpoint_for, endpoints_of
 
 KEY = Key("kube-system", "kube-dns-2")
 DNS = Service(

@@ -3,9 +3,8 @@ from typing import Any
 
 import pytest
 
-from sim.apiserver import Cluster
-from sim.objects import Json
-from sim.rbac import (
+from sim.api.objects import Json
+from sim.api.rbac import (
     ADMIN,
     Attributes,
     User,
@@ -14,7 +13,8 @@ from sim.rbac import (
     authorize,
     user_named,
 )
-from sim.requests import Request, read
+from sim.api.requests import Request, read
+from sim.api.server import Cluster
 from tests.sim.builders import failing, namespace
 
 COREDNS = "system:serviceaccount:kube-system:coredns"

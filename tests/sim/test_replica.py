@@ -2,9 +2,9 @@ from pathlib import PurePath
 
 import pytest
 
-from minidns.core import corefile
-from sim.kindfile import KIND
-from sim.replica import LEFT_OUT, Files, _less
+from minidns.corefile import blocks
+from sim.node.kind_corefile import KIND
+from sim.node.replica import LEFT_OUT, Files, _less
 
 
 def test_files_of_a_pod() -> None:
@@ -16,7 +16,7 @@ def test_files_of_a_pod() -> None:
 
 
 def test_what_is_left_out_of_kinds_corefile_answers_no_queries() -> None:
-    parsed = corefile.parse(KIND, files=Files({}), environ={})
+    parsed = blocks.parse(KIND, files=Files({}), environ={})
     (block,) = _less(parsed, LEFT_OUT).blocks
     kept = [directive.name for directive in block.directives]
     assert kept == ["errors", "kubernetes", "forward", "cache", "loop", "loadbalance"]

@@ -1,6 +1,6 @@
 import pytest
 
-from sim.requests import RequestLog, read
+from sim.api.requests import RequestLog, read
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ from random import Random
 
 import pytest
 
-from minidns.core.model import Address
-from minidns.core.rdata import TXT, A, rcode_name
-from sim.asking import Session
-from sim.internet import Internet
-from sim.proxy import Flow
-from sim.resolve import Path, Resolved, resolve
-from sim.stub import BOTH, GLIBC, MUSL, Lookup, Policy, Status
+from minidns.dns.model import Address
+from minidns.dns.rdata import TXT, A, rcode_name
+from sim.node.internet import Internet
+from sim.node.kube_proxy import Flow
+from sim.node.over_sockets import Path, Resolved, resolve
+from sim.resolver.protocol import Session
+from sim.resolver.search import BOTH, GLIBC, MUSL, Lookup, Policy, Status
 
 CLIENT = "10.244.1.5"
 SERVER = ("192.0.2.53", 53)

@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from sim import private, state
-from sim.apiserver import Cluster
-from sim.objects import Json
-from sim.rbac import ADMIN
+from sim.api import private_files
+from sim.api.objects import Json
+from sim.api.rbac import ADMIN
+from sim.api.server import Cluster
+from sim.cluster import state
 from tests.sim import command
 from tests.sim.builders import Client, config_map, serving
 
@@ -240,10 +241,10 @@ def test_private_files_are_new_and_the_users_alone(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.symlink_to(aim)
     (tmp_path / ".secret.new").symlink_to(aim)
-    private.write(file, "token")
+    private_files.write(file, "token")
     assert aim.read_text() == "precious"
     assert not file.is_symlink()
-    assert private.read(file) == "token"
+    assert private_files.read(file) == "token"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
@@ -253,22 +254,22 @@ def test_a_folder_that_others_write_to_is_refused(tmp_path: Path, mode: int) -> 
     folder.mkdir()
     folder.chmod(mode)
     with pytest.raises(PermissionError):
-        private.folder(folder)
+        private_files.folder(folder)
 
 
 def test_a_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "f").symlink_to(tmp_path)
     with pytest.raises(PermissionError):
-        private.folder(tmp_path / "f")
+        private_files.folder(tmp_path / "f")
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
 def test_a_state_file_that_others_may_write_is_not_believed(
     tmp_path: Path, mode: int
 ) -> None:
-    file = private.write(tmp_path / state.FILE, "{}")
+    file = private_files.write(tmp_path / state.FILE, "{}")
     file.chmod(mode)
     with pytest.raises(PermissionError):
-        private.read(file)
+        private_files.read(file)
     with pytest.raises(state.NotUp):
         state.read(tmp_path)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sim.apiserver import Cluster
-from sim.cluster import Simulation, changed, started
-from sim.objects import condition
-from sim.runtime import Running, corefile_of
+from sim.api.objects import condition
+from sim.api.server import Cluster
+from sim.cluster.simulation import Simulation, changed, started
+from sim.node.runtime import Running, corefile_of
 from tests.sim.command import is_running
 
 SECOND = ("kube-system", "kube-dns-2")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sim import scenario
 from sim.__main__ import main
-from sim.scenario import COMMANDS, Played, Scenario, play, scenarios, steps
+from sim.scenario import play as scenario
+from sim.scenario.play import COMMANDS, Played, Scenario, play, scenarios, steps
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 HOLDS = """\

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from sim import cluster
-from sim.container import Output
-from sim.scene import Scene, both, table
-from sim.status import ApiError
-from sim.story import Story
+from sim.api.status import ApiError
+from sim.cluster import simulation as cluster
+from sim.demo.scene import Scene, both, table
+from sim.demo.story import Story
+from sim.node.container import Output
 
 
 @asynccontextmanager

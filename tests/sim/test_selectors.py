@@ -1,7 +1,7 @@
 import pytest
 
-from sim.kinds import named
-from sim.selectors import equal_to, fulfils, of_object, parse_labels, selection
+from sim.api.kinds import named
+from sim.api.selectors import equal_to, fulfils, of_object, parse_labels, selection
 from tests.sim.builders import failing, pod
 
 LABELS = {"app": "web", "tier": "front", "n": "5", "example.org/team": "a"}

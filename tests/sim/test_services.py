@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from sim.apiserver import Cluster
-from sim.objects import Json
-from sim.writing import Write
+from sim.api.objects import Json
+from sim.api.server import Cluster
+from sim.api.writing import Write
 from tests.sim.builders import failing, service
 
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.apiserver import Cluster
-from sim.kinds import KINDS, named
-from sim.objects import Json
-from sim.status import ApiError
-from sim.table import table
+from sim.api.kinds import KINDS, named
+from sim.api.objects import Json
+from sim.api.server import Cluster
+from sim.api.status import ApiError
+from sim.api.table import table
 from tests.sim.builders import config_map, deployment, failing, namespace, pod, service
 
 SLICE = {

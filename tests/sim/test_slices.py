@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from sim.apiserver import Cluster
-from sim.objects import Json, dig, labels_of
-from sim.slices import CONTROLLER, HEADLESS, MANAGED_BY, MOST, SERVICE_NAME
+from sim.api.objects import Json, dig, labels_of
+from sim.api.server import Cluster
+from sim.controllers.slices import CONTROLLER, HEADLESS, MANAGED_BY, MOST, SERVICE_NAME
 from tests.sim.builders import failing, names, pod, service
 
 

@@ -5,10 +5,10 @@ import logging
 
 import pytest
 
-from sim import clock
-from sim.replica import Replica
-from sim.stage import Stage, staged
-from sim.status import ApiError
+from sim.api.status import ApiError
+from sim.node.replica import Replica
+from sim.scenario import clock
+from sim.scenario.stage import Stage, staged
 
 
 def test_it_begins_with_two_dns_services_that_are_ready() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sim import state
-from sim.state import NotUp, State
+from sim.cluster import state
+from sim.cluster.state import NotUp, State
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -1,9 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.kinds import named
-from sim.objects import Json, Key, key_of, version_of
-from sim.store import Collection, Store
+from sim.api.kinds import named
+from sim.api.objects import Json, Key, key_of, version_of
+from sim.api.store import Collection, Store
 from tests.sim.builders import config_map, failing, names
 
 CONFIG_MAP = named("ConfigMap")

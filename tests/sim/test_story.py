@@ -2,7 +2,7 @@ from io import StringIO
 
 import pytest
 
-from sim.story import Story, wants_color
+from sim.demo.story import Story, wants_color
 
 
 def told(story: Story) -> str:

@@ -3,10 +3,10 @@ from random import Random
 
 import pytest
 
-from minidns.core.rdata import AAAA, A
-from sim.asking import Session, Wait
-from sim.libc import Conf
-from sim.stub import GLIBC, MUSL, TOOLS, Lookup, Policy, Status, candidates
+from minidns.dns.rdata import AAAA, A
+from sim.resolver.protocol import Session, Wait
+from sim.resolver.resolv_conf import Conf
+from sim.resolver.search import GLIBC, MUSL, TOOLS, Lookup, Policy, Status, candidates
 from tests.sim.script import Does, Play
 
 CLUSTER_FIRST = (

@@ -1,12 +1,12 @@
 import pytest
 
-from sim.apiserver import Cluster
-from sim.columns import duration
-from sim.discovery import document
-from sim.kinds import KINDS, Kind, named
-from sim.objects import Json
-from sim.openapi import document as openapi_document
-from sim.table import partial, table, wants_partial, wants_table
+from sim.api.columns import duration
+from sim.api.discovery import document
+from sim.api.kinds import KINDS, Kind, named
+from sim.api.objects import Json
+from sim.api.openapi import document as openapi_document
+from sim.api.server import Cluster
+from sim.api.table import partial, table, wants_partial, wants_table
 from tests.sim.builders import deployment, pod, service
 
 

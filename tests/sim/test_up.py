@@ -2,7 +2,7 @@ import asyncio
 import signal
 from pathlib import Path
 
-from sim import state
+from sim.cluster import state
 from tests.sim import command
 
 

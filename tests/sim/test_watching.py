@@ -1,10 +1,10 @@
 import pytest
 
-from sim.kinds import named
-from sim.objects import Json, version_of
-from sim.selectors import EVERYTHING, selection
-from sim.store import Store
-from sim.watching import Cursor, bookmark, seen_as
+from sim.api.kinds import named
+from sim.api.objects import Json, version_of
+from sim.api.selectors import EVERYTHING, selection
+from sim.api.store import Store
+from sim.api.watching import Cursor, bookmark, seen_as
 from tests.sim.builders import config_map, failing
 
 KIND = named("ConfigMap")

@@ -11,8 +11,8 @@ import asyncio
 import time
 from pathlib import Path
 
-from sim.apihttp import ApiServer
-from sim.apiserver import Cluster
+from sim.api.http import ApiServer
+from sim.api.server import Cluster
 from tests.survival.followed import endpoints, service
 
 SPACE = "churn"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
-from minidns.core import names
+from minidns.dns import names
 from tests.survival.messages import (
     asked,
     header,

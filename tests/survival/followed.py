@@ -12,27 +12,27 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-from minidns.core import names
-from minidns.core.metrics import Metrics
-from minidns.core.model import Handler, Query, Rcode, Response
-from minidns.core.rdata import A
-from minidns.kube import objects
-from minidns.kube.answers import Answers
-from minidns.kube.api import Connection, connect
-from minidns.kube.events import Applied
-from minidns.kube.listwatch import Deadlines
-from minidns.kube.options import read
-from minidns.kube.outcome import Inquiry
-from minidns.kube.reflector import Reflector
-from minidns.kube.resource import NAMESPACES, SERVICES, SLICES, Access, Resource
-from minidns.kube.store import Store
-from minidns.kube.view import View
+from minidns.dns import names
+from minidns.dns.model import Handler, Query, Rcode, Response
+from minidns.dns.rdata import A
+from minidns.kubernetes import objects
+from minidns.kubernetes.answers import Answers
+from minidns.kubernetes.client import Connection, connect
+from minidns.kubernetes.cluster_answer import Inquiry
+from minidns.kubernetes.events import Applied
+from minidns.kubernetes.list_watch import Deadlines
+from minidns.kubernetes.options import read
+from minidns.kubernetes.reflector import Reflector
+from minidns.kubernetes.resources import NAMESPACES, SERVICES, SLICES, Access, Resource
+from minidns.kubernetes.store import Store
+from minidns.kubernetes.watcher import View
+from minidns.metrics.registry import Metrics
 from minidns.plugins import kubernetes
-from minidns.plugins.setup import Site
-from sim.apihttp import ApiServer
-from sim.apiserver import Cluster
-from sim.faults import Action, Rule
-from sim.objects import Json
+from minidns.plugins.site import Site
+from sim.api.faults import Action, Rule
+from sim.api.http import ApiServer
+from sim.api.objects import Json
+from sim.api.server import Cluster
 from tests.world import World, query, texts
 
 FACTOR = 20.0

@@ -7,8 +7,8 @@ from select import select
 
 import dns.message
 
-from sim.apihttp import ApiServer
-from sim.faults import Action, Rule
+from sim.api.faults import Action, Rule
+from sim.api.http import ApiServer
 from tests.survival.followed import service
 from tests.survival.world import HOST, Api, Server, query, run
 

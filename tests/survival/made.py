@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from minidns.core import names, rdata
-from minidns.core.model import Opt, Query, Question, Response, RRset
-from minidns.core.wire import decode_query, encode_query
+from minidns.dns import names, rdata
+from minidns.dns.model import Opt, Query, Question, Response, RRset
+from minidns.dns.wire import decode_query, encode_query
 from tests.survival.datagrams import rows
 
 SEEDS = [row.wire for row in rows() if len(row.wire) < 600]

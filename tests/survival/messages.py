@@ -2,7 +2,7 @@
 
 import struct
 
-from minidns.core import names
+from minidns.dns import names
 from tests.survival.world import GOOD
 
 ID = b"\x42\x42"

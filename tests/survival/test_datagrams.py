@@ -11,7 +11,7 @@ import dns.message
 import dns.rcode
 import pytest
 
-from minidns.core.message import skip_name
+from minidns.dns.message import skip_name
 from tests.survival.attack import Outcome, attacked
 from tests.survival.datagrams import (
     ANSWER,

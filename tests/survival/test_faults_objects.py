@@ -10,10 +10,10 @@ import pytest
 import trustme
 
 import minidns
-from minidns.kube.api import connect
-from minidns.kube.resource import NAMESPACES, Access
-from sim.objects import Json
-from tests.kube.served import Pod, certify
+from minidns.kubernetes.client import connect
+from minidns.kubernetes.resources import NAMESPACES, Access
+from sim.api.objects import Json
+from tests.kubernetes.served import Pod, certify
 from tests.survival.followed import (
     FACTOR,
     KNOWN,

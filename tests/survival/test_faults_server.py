@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from minidns.kube.resource import SERVICES
-from sim.apihttp import ApiServer
-from sim.faults import Rule
-from tests.kube.served import ONE, TOKENS, TWO, Pod
+from minidns.kubernetes.resources import SERVICES
+from sim.api.faults import Rule
+from sim.api.http import ApiServer
+from tests.kubernetes.served import ONE, TOKENS, TWO, Pod
 from tests.survival.followed import FACTOR, KNOWN, ZONE, Followed, endpoints, followed
 
 UNKNOWN = f"no.default.{ZONE}"
@@ -141,7 +141,7 @@ async def test_F28_F29_the_server_is_restarted(how: str) -> None:
 
 
 async def test_F30_away_while_running() -> None:
-    """A minute and a half; an hour in tests/kube, by a clock that is moved."""
+    """A minute and a half; an hour in tests/kubernetes, by a clock that is moved."""
     async with followed(services=5) as f:
         await f.act("kill")
         f.delete("s1")

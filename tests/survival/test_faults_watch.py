@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from minidns.kube.resource import SLICES
-from sim.apihttp import ApiServer
+from minidns.kubernetes.resources import SLICES
+from sim.api.http import ApiServer
 from tests.sim.builders import config_map
 from tests.survival.followed import (
     DEADLINE_S,

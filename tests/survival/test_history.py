@@ -14,12 +14,13 @@ from dns.exception import DNSException
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from minidns.core import wire
-from minidns.core.model import Query, Response, replace
-from minidns.net import answer, connection, udp
-from minidns.net.answer import Answerer
-from minidns.net.memory import Key, Memory
-from minidns.plugins import cache, cache_entry
+from minidns.dns import wire
+from minidns.dns.model import Query, Response, replace
+from minidns.plugins import cache
+from minidns.plugins.cache import entry
+from minidns.server import answer, connection, udp
+from minidns.server.answer import Answerer
+from minidns.server.remembered import Key, Memory
 from tests.history.corefiles import Played, all_of_them
 from tests.history.playing import Different, Stage
 
@@ -65,7 +66,7 @@ def test_no_reply_depends_on_what_was_asked_before(name: str) -> None:
 # -- faults of the kind, put in one by one: the property finds each of them
 
 get, miss, put = Memory.get, Memory.miss, Memory.put
-encode, decode, key_of = Answerer.encode, wire.decode_query, cache_entry.key_of
+encode, decode, key_of = Answerer.encode, wire.decode_query, entry.key_of
 TAGS = {"udp4": b"", "udp6": b"6", "tcp4": b"t4", "tcp6": b"t6"}
 
 

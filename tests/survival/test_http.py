@@ -1,7 +1,7 @@
 """Hostile HTTP clients and files: what H01 to H13 ask of the whole process.
 
-H01, H03 to H06 are in tests/net/test_http.py, H07 to H09 in test_names, more of H12 in
-tests/core/test_hostsfile.py.
+H01, H03 to H06 are in tests/server/test_http.py, H07 to H09 in test_names, more of H12 in
+tests/dns/test_hostsfile.py.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from minidns.net.http import MAX_CONNECTIONS
+from minidns.http.server import MAX_CONNECTIONS
 from tests import process
 from tests.survival.world import HOST, cluster_dns, is_good, query, udp
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from minidns.core import names
-from minidns.explain import client
+from minidns.commands import why
+from minidns.dns import names
 from tests.process import free_port
 from tests.survival.datagrams import HOSTILE, hostile_name
 from tests.survival.messages import asked, labels
@@ -174,7 +174,7 @@ def test_H09_in_explanations(
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert json.loads(body)["name"] == name
     assert all(byte in b"\n" or 0x20 <= byte < 0x7F for byte in body)
-    assert client.main([name, "--server", seen.explain]) == 0
+    assert why.main([name, "--server", seen.explain]) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"{name} A: NXDOMAIN\n")
     assert all(line.isprintable() and line.isascii() for line in said.splitlines())

@@ -16,7 +16,7 @@ import dns.rcode
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from minidns.net.udp import MAX_IN_FLIGHT
+from minidns.server.udp import MAX_IN_FLIGHT
 from tests.process import DEADLINE_S
 from tests.survival.messages import labels
 from tests.survival.streams import connected, is_answered

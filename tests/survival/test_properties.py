@@ -26,9 +26,9 @@ import dns.message
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from minidns.core import corefile, names, rdata
-from minidns.core.chain import refuse
-from minidns.core.model import (
+from minidns.corefile import blocks
+from minidns.dns import names, rdata
+from minidns.dns.model import (
     Dropped,
     FormatError,
     Opt,
@@ -40,16 +40,17 @@ from minidns.core.model import (
     RRset,
     replace,
 )
-from minidns.core.reply import decode_reply
-from minidns.core.wire import decode_query, encode_query, encode_response
-from minidns.kube.decode import event
-from minidns.kube.resource import SERVICES, ApiError, Gone, WatchEvent
-from minidns.net.answer import Answerer
-from minidns.net.clients import Clients
-from minidns.net.connection import Connection, Service
-from minidns.net.memory import Memory
-from minidns.net.waiting import Waiting
+from minidns.dns.reply import decode_reply
+from minidns.dns.wire import decode_query, encode_query, encode_response
+from minidns.kubernetes.decode import event
+from minidns.kubernetes.resources import SERVICES, ApiError, Gone, WatchEvent
 from minidns.plugins import ORDER
+from minidns.plugins.chain import refuse
+from minidns.server.answer import Answerer
+from minidns.server.clients import Clients
+from minidns.server.connection import Connection, Service
+from minidns.server.in_flight import Waiting
+from minidns.server.remembered import Memory
 from tests.survival.made import (
     COREFILES,
     LABELS,
@@ -280,9 +281,9 @@ def test_10_ttls_only_fall(query: Query, ttl: int, passing: list[float]) -> None
 def test_11_corefiles_are_read_or_refused(text: str) -> None:
     files = FilesInMemory({"/s": "log\n"})
     where = {"files": files, "environ": {"X": "{$X}"}, "known": ORDER}
-    found = corefile.problems(text, **where)  # type: ignore[arg-type]
+    found = blocks.problems(text, **where)  # type: ignore[arg-type]
     if not found:
-        assert corefile.parse(text, **where).blocks  # type: ignore[arg-type]
+        assert blocks.parse(text, **where).blocks  # type: ignore[arg-type]
     for problem in found:
         assert 0 <= problem.line <= text.count("\n") + 1
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sim.faults import Action, Rule
-from sim.rbac import ADMIN
+from sim.api.faults import Action, Rule
+from sim.api.rbac import ADMIN
 from tests.process import DEADLINE_S, free_port
 from tests.survival.world import (
     GOOD,

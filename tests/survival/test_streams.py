@@ -14,13 +14,10 @@ import dns.message
 import dns.rcode
 import pytest
 
-from minidns.net.clients import GRACE_S
-from minidns.net.connection import (
-    MAX_FRAME,
-    MAX_IN_FLIGHT,
-)
-from minidns.net.limits import StreamLimits, open_files
-from minidns.net.tcp import MAX_CONNECTIONS, MAX_PER_CLIENT
+from minidns.server.clients import GRACE_S
+from minidns.server.connection import MAX_FRAME, MAX_IN_FLIGHT
+from minidns.server.tcp import MAX_CONNECTIONS, MAX_PER_CLIENT
+from minidns.system.limits import StreamLimits, open_files
 from tests.survival.streams import (
     Ended,
     Play,

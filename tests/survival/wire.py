@@ -6,8 +6,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from minidns.kube.resource import Access
-from sim.apihttp import ApiServer
+from minidns.kubernetes.resources import Access
+from sim.api.http import ApiServer
 
 
 class Wire:

@@ -23,9 +23,9 @@ import dns.message
 import dns.rcode
 import dns.rrset
 
-from sim.apihttp import ApiServer
-from sim.apiserver import Cluster
-from sim.faults import Action
+from sim.api.faults import Action
+from sim.api.http import ApiServer
+from sim.api.server import Cluster
 from tests.conformance.cases import objects
 from tests.process import DEADLINE_S, free_port
 

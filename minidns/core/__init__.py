@@ -1,1 +1,0 @@
-"""Values and pure functions; imports no I/O module."""

@@ -1,0 +1,259 @@
+"""Corefile text to server blocks: what is served where, by which directives.
+
+The grammar is CoreDNS's own, with its messages. Nothing here knows what a directive
+means, but *bind* and *view*, which decide whether two blocks are in each other's way.
+"""
+
+import hashlib
+import ipaddress
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from minidns.corefile import keys as zones
+from minidns.corefile.directives import Directive as Directive
+from minidns.corefile.directives import Line as Line
+from minidns.corefile.directives import occurrences
+from minidns.corefile.errors import ConfigError as ConfigError
+from minidns.corefile.errors import without
+from minidns.corefile.grammar import Grammar, RawBlock, Report
+from minidns.corefile.imports import Files as Files
+from minidns.corefile.keys import Claim, Key
+from minidns.corefile.lexer import Token as Token
+
+MAX_PORT = 65535
+MAX_PROBLEMS = 100
+"""limit: how many problems are worth reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerBlock:
+    """The keys before ``{`` and the directives inside."""
+
+    keys: tuple[Key, ...]
+    """In file order, networks expanded."""
+    directives: tuple[Directive, ...]
+    """In file order; the order means nothing between different names."""
+    file: str
+    line: int
+
+    def named(self, name: str) -> tuple[Directive, ...]:
+        """Return the occurrences of the directive ``name``, in file order."""
+        return tuple(each for each in self.directives if each.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class Corefile:
+    """A Corefile that has been read with its imports."""
+
+    blocks: tuple[ServerBlock, ...]
+    """Never empty: a file without any stands for the built-in default."""
+    warnings: tuple[str, ...] = ()
+    """What people should hear of, a line each, without ``[WARNING]``."""
+    files: tuple[str, ...] = ()
+    """What was read, the main file first."""
+    digest: str = ""
+    """SHA-512 in hex over the parsed tokens, as CoreDNS's *reload* shows it."""
+
+
+def parse(
+    text: str,
+    *,
+    file: str = "Corefile",
+    files: Files,
+    environ: Mapping[str, str],
+    known: Collection[str] | None = None,
+    port: int = zones.PORTS["dns"],
+    directory: str = "",
+) -> Corefile:
+    """Return what ``text``, the content of ``file``, says.
+
+    ``known`` are the directives that exist; None accepts any. ``port`` is for keys
+    without one. ``directory`` is the folder that a relative ``file`` is in, and makes
+    the names of imported files absolute.
+
+    Raises:
+        ConfigError: the first thing that is wrong.
+
+    """
+    grammar = Grammar(
+        text,
+        file,
+        files,
+        environ,
+        known=known,
+        report=_raise,
+        directory=directory,
+    )
+    grammar.read()
+    blocks = _blocks(grammar, port, _raise)
+    warnings = (*grammar.imports.warnings, *_brace_warnings(blocks))
+    read = grammar.imports.read
+    return Corefile(blocks, warnings, read, _digest(grammar.blocks, main=file))
+
+
+def problems(
+    text: str,
+    *,
+    file: str = "Corefile",
+    files: Files,
+    environ: Mapping[str, str],
+    known: Collection[str] | None = None,
+    port: int = zones.PORTS["dns"],
+    directory: str = "",
+) -> tuple[ConfigError, ...]:
+    """Return all that is wrong with ``text``, as far as one can read on; see ``parse``.
+
+    Where a word was probably mistyped, the error has a hint.
+    """
+    found: list[ConfigError] = []
+
+    def report(error: ConfigError) -> None:
+        if len(found) >= MAX_PROBLEMS - 1:
+            raise error
+        found.append(error)
+
+    try:
+        grammar = Grammar(
+            text,
+            file,
+            files,
+            environ,
+            known=known,
+            report=report,
+            directory=directory,
+        )
+    except ConfigError as error:  # it is not read at all
+        return (error,)
+    for check in (grammar.read, lambda: _blocks(grammar, port, report)):
+        try:
+            check()
+        except ConfigError as error:
+            found.append(error)
+    return tuple(found[:MAX_PROBLEMS])
+
+
+def _raise(error: ConfigError) -> None:
+    raise error
+
+
+def _blocks(grammar: Grammar, port: int, report: Report) -> tuple[ServerBlock, ...]:
+    blocks = [_block(raw, port, report) for raw in grammar.blocks]
+    for error in _unservable(blocks):
+        report(error)
+    return tuple(blocks) or (_default(port),)
+
+
+def _default(port: int) -> ServerBlock:
+    """Return what CoreDNS serves without a Corefile."""
+    words = (Directive(name, (), "Corefile", 0) for name in ("whoami", "log"))
+    return ServerBlock((Key("dns", ".", port),), tuple(words), "Corefile", 0)
+
+
+def _block(raw: RawBlock, port: int, report: Report) -> ServerBlock:
+    found: list[Key] = []
+    for key in raw.keys:
+        try:
+            found += zones.keys(key, port)
+        except ValueError as error:
+            report(_bad_key(raw, key, str(error)))
+    return ServerBlock(
+        tuple(found), tuple(_directives(raw)), raw.start.file, raw.start.line
+    )
+
+
+def _bad_key(raw: RawBlock, key: str, text: str) -> ConfigError:
+    where = raw.start
+    text = without(text, (*where.hidden, *((key,) if where.imported else ())))
+    message = f"error inspecting server blocks: {text}"
+    error = ConfigError(message, file=where.file, line=where.line, text=text)
+    glued = key.endswith(("{", "}")) and len(key) > 1
+    return error.hinting("put a blank before the brace") if glued else error
+
+
+def _directives(raw: RawBlock) -> list[Directive]:
+    """Return the directives of all names, in the order of their first tokens."""
+    placed: list[tuple[int, Directive]] = []
+    for name, tokens in raw.tokens.items():
+        at = 0
+        for each in occurrences(name, [token for _, token in tokens]):
+            placed.append((tokens[at].place, each))
+            at += len(each.tokens)
+    return [each for _, each in sorted(placed, key=lambda pair: pair[0])]
+
+
+def _unservable(blocks: Sequence[ServerBlock]) -> Iterator[ConfigError]:
+    """Yield an error for each key that cannot be listened for, alone or beside others.
+
+    Addresses of *bind* count where they are written as such; interfaces are unknown
+    here.
+    """
+    for block in blocks:
+        for key in block.keys:
+            if not 0 <= key.port <= MAX_PORT:
+                yield _at_block(block, f"address {key.port}: invalid port")
+    claims = [(block, claim) for block in blocks for claim in _claims(block)]
+    for index, text in zones.conflicts([claim for _, claim in claims]):
+        yield _at_block(claims[index][0], text)
+
+
+def _claims(block: ServerBlock) -> list[Claim]:
+    bound = [word for bind in block.named("bind") for word in bind.args]
+    addresses = [word for word in bound if _is_address(word)] if bound else [""]
+    filtered = bool(block.named("view"))
+    return [
+        Claim(key, address, filtered) for key in block.keys for address in addresses
+    ]
+
+
+def _is_address(word: str) -> bool:
+    try:
+        ipaddress.ip_address(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _at_block(block: ServerBlock, text: str) -> ConfigError:
+    return ConfigError(text, file=block.file, line=block.line)
+
+
+def _brace_warnings(blocks: Sequence[ServerBlock]) -> Iterator[str]:
+    for block in blocks:
+        for directive in block.directives:
+            for line in directive.block:
+                if line.closed:
+                    yield (
+                        f"{line.file}:{line.line} - the closing brace of"
+                        f" '{directive.name}' stands on the line of '{line.name}':"
+                        " CoreDNS may take it for an argument"
+                    )
+
+
+def _digest(blocks: Sequence[RawBlock], main: str) -> str:
+    """Return the SHA-512 of ``blocks`` in the form of CoreDNS (plugin *reload*)."""
+    structure = [
+        {
+            "Keys": block.keys,
+            "Tokens": {
+                name: [_token_json(token, main) for _, token in tokens]
+                for name, tokens in block.tokens.items()
+            },
+        }
+        for block in blocks
+    ]
+    written = json.dumps(
+        structure or None, separators=(",", ":"), sort_keys=True, ensure_ascii=False
+    )
+    return hashlib.sha512(
+        written.translate(_GO_ESCAPES).encode("utf-8", "replace")
+    ).hexdigest()
+
+
+_GO_ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
+"""What Go's JSON escapes beyond what it must."""
+
+
+def _token_json(token: Token, main: str) -> dict[str, str | int]:
+    file = "" if token.file == main else token.file
+    return {"File": file, "Line": token.line, "Text": token.text}

@@ -1,0 +1,1 @@
+"""DNS values and the wire format; this package does no I/O."""

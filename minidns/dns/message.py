@@ -1,0 +1,180 @@
+"""Names and records in a message: finding them in hostile bytes, packing them small.
+
+Finding is bounded: pointers only go back, and nothing is reserved by what a length
+claims.
+"""
+
+import struct
+from collections.abc import Iterable
+
+from minidns.dns import names
+from minidns.dns.model import Name, RRset
+from minidns.dns.rdata import COMPRESSED, pieces
+
+FIXED = struct.Struct("!HHIH")
+"""Type, class, TTL and length of a record."""
+_MAX_POINTER = 0x3FFF
+
+
+class Truncated(Exception):
+    """A record or name runs past the end of the message, or points forward."""
+
+
+class BadName(Truncated):
+    """A name that is malformed though it is all there: pointer, label type, length."""
+
+
+def read_name(wire: bytes, at: int) -> tuple[tuple[bytes, ...], int]:
+    """Return the labels of the name at ``at``, and where it ends in place.
+
+    Raises:
+        BadName: forward or looping pointer, unknown label type, over 255 bytes.
+        Truncated, IndexError: past the end.
+
+    """
+    labels: list[bytes] = []
+    end = 0
+    lowest = at
+    size = 1
+    while True:
+        length = wire[at]
+        if length >= 0xC0:
+            end = end or at + 2
+            at = (length & 0x3F) << 8 | wire[at + 1]
+            if at >= len(wire):
+                raise Truncated
+            # only ever backwards: no loop can be made (RFC 1035 4.1.4)
+            if at >= lowest:
+                raise BadName
+            lowest = at
+            continue
+        if not length:
+            return tuple(labels), end or at + 1
+        size += length + 1
+        if length > 63 or size > names.MAX_NAME:
+            raise BadName
+        label = wire[at + 1 : at + 1 + length]
+        if len(label) < length:
+            raise Truncated
+        labels.append(label)
+        at += length + 1
+
+
+def skip_name(wire: bytes, at: int) -> int:
+    """Return where the name at ``at`` ends in place; a pointer is not followed.
+
+    Raises:
+        Truncated: unknown label type, or over 255 bytes.
+        IndexError: past the end.
+
+    """
+    start = at
+    while length := wire[at]:
+        if length >= 0xC0:
+            wire[at + 1]
+            return at + 2
+        at += length + 1
+        if length > 63 or at - start > names.MAX_NAME:
+            raise Truncated
+    return at + 1
+
+
+def skip_record(wire: bytes, at: int) -> tuple[int, int]:
+    """Return the type of the record at ``at`` and where it ends.
+
+    Raises:
+        Truncated: it runs past the end.
+        IndexError, struct.error: the same.
+
+    """
+    at = skip_name(wire, at)
+    rtype, _, _, length = FIXED.unpack_from(wire, at)
+    end = at + FIXED.size + length
+    if end > len(wire):
+        raise Truncated
+    return rtype, end
+
+
+class Records:
+    """A message being packed with compression, up to ``limit`` bytes in all.
+
+    One rule for all names (miekg/dns): a name is remembered with every suffix it has,
+    wherever it stands, and later names point at the longest of them. The names in RDATA
+    of types younger than RFC 1035 are remembered, but stay in full (RFC 3597 4).
+    """
+
+    def __init__(self, question: bytes, limit: int) -> None:
+        self._out = bytearray(question)
+        self._limit = limit - 12
+        self._offsets: dict[bytes, int] = {}
+        self._remember(question[:-4], 12)
+
+    def packed(self) -> bytes:
+        """Return everything after the header."""
+        return bytes(self._out)
+
+    def add_sections(
+        self, sections: Iterable[tuple[RRset, ...]], qname: Name, spelled: bytes
+    ) -> tuple[bool, list[int]]:
+        """Add records in order until one does not fit.
+
+        Return whether all fitted, and how many of each section did. ``spelled`` is
+        ``qname`` in the letters that owners have.
+        """
+        counts = []
+        whole = True
+        for section in sections:
+            added = 0
+            for rrset in section if whole else ():
+                owner = spelled if rrset.owner == qname else names.to_wire(rrset.owner)
+                for data in rrset.rdata:
+                    if not self._add(owner, rrset, data):
+                        whole = False
+                        break
+                    added += 1
+                if not whole:
+                    break
+            counts.append(added)
+        return whole, counts
+
+    def _add(self, owner: bytes, rrset: RRset, data: bytes) -> bool:
+        """Add one record; return False, with nothing added, if it does not fit."""
+        start = len(self._out)
+        self._name(owner, compress=True)
+        at = len(self._out)
+        self._out += FIXED.pack(rrset.rtype, rrset.rclass, rrset.ttl, 0)
+        compress = rrset.rtype in COMPRESSED
+        for part, is_name in pieces(rrset.rtype, data):
+            if is_name:
+                self._name(part, compress=compress)
+            else:
+                self._out += part
+        self._out[at + 8 : at + 10] = (len(self._out) - at - 10).to_bytes(2)
+        if len(self._out) <= self._limit:
+            return True
+        del self._out[start:]
+        return False
+
+    def _name(self, name: bytes, *, compress: bool) -> None:
+        known = self._remember(name, len(self._out) + 12)
+        if known is None or not compress:
+            self._out += name
+        else:
+            at, offset = known
+            self._out += name[:at] + (0xC000 | offset).to_bytes(2)
+
+    def _remember(self, name: bytes, offset: int) -> tuple[int, int] | None:
+        """Remember the suffixes of ``name``, which is to stand at ``offset``.
+
+        Return where in it the longest suffix begins that was known before, and the
+        offset of that; None if there is none.
+        """
+        at = 0
+        while name[at]:
+            suffix = name[at:]
+            if (earlier := self._offsets.get(suffix)) is not None:
+                return at, earlier
+            if offset + at <= _MAX_POINTER:  # a pointer has 14 bits
+                self._offsets[suffix] = offset + at
+            at += name[at] + 1
+        return None

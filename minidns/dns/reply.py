@@ -1,0 +1,233 @@
+"""Reading an upstream's reply from hostile bytes.
+
+Bounded: a name is read once per offset, pointers only go back, and nothing is reserved
+by what a count or length claims. Names come out uncompressed, so that no other module
+ever sees a pointer.
+"""
+
+import struct
+from typing import NamedTuple
+
+from minidns.dns import names
+from minidns.dns.message import FIXED, BadName, Truncated, read_name
+from minidns.dns.model import FormatError, Opt, Question, RRset
+from minidns.dns.rdata import LAYOUT, OPT
+
+_HEADER = struct.Struct("!6H")
+_QTAIL = struct.Struct("!HH")
+
+
+class Reply(NamedTuple):
+    """A response from an upstream, its names uncompressed and their case kept."""
+
+    id: int
+    flags: int
+    rcode: int
+    """With the upper part from the OPT (RFC 6891 6.1.3)."""
+    question: Question | None
+    spelled: str
+    """The question's name as the upstream gave it back."""
+    answer: tuple[RRset, ...]
+    authority: tuple[RRset, ...]
+    additional: tuple[RRset, ...]
+    opt: Opt | None
+
+
+class CutShort(FormatError):
+    """The message ends in the middle of a record or name."""
+
+
+def decode_reply(wire: bytes, asked: str = "", *, strict: bool = True) -> Reply:
+    """Return the response in ``wire``; records of one owner and type in a row are one.
+
+    ``asked`` is the name that was asked, with its letters' case: most replies repeat
+    it byte by byte, and then it need not be read. Bytes after the last record are let
+    pass. Unless ``strict``, so is what CoreDNS lets pass (miekg/dns Unpack): counts
+    that are larger than the number of records, a header alone whatever it counts, more
+    than one OPT (the last one counts), and any number of questions (None is returned
+    unless there is one).
+
+    Raises:
+        CutShort: it ends too early.
+        FormatError: anything else in it is malformed.
+
+    """
+    try:
+        return _Reader(wire, asked, strict=strict).reply()
+    except (BadName, _Malformed, ValueError) as exc:
+        raise FormatError("malformed reply") from exc
+    except (IndexError, struct.error, Truncated) as exc:
+        raise CutShort("malformed reply") from exc
+
+
+class _Malformed(Exception):
+    """It is all there, and does not fit together."""
+
+
+_SIZES = {1: 4, 28: 16}
+"""Bytes that A and AAAA data must have."""
+
+
+class _Reader:
+    def __init__(self, wire: bytes, asked: str, *, strict: bool) -> None:
+        self._wire = wire
+        self._strict = strict
+        self._names: dict[int, tuple[bytes, int]] = {}
+        self._shown: dict[bytes, str] = {}
+        if asked and wire.startswith(packed := names.to_wire(asked), 12):
+            self._names[12] = packed, 12 + len(packed)
+            self._shown[packed] = asked
+        self._opt: Opt | None = None
+        self._extended = 0
+
+    def reply(self) -> Reply:
+        ident, flags, qd, an, ns, ar = _HEADER.unpack_from(self._wire)
+        if len(self._wire) == 12 and not self._strict:
+            qd = an = ns = ar = 0
+        question, spelled, at = self._questions(qd)
+        answer, at = self._section(at, an)
+        authority, at = self._section(at, ns)
+        additional, at = self._section(at, ar)
+        rcode = flags & 15 | self._extended << 4
+        return Reply(
+            ident,
+            flags,
+            rcode,
+            question,
+            spelled,
+            answer,
+            authority,
+            additional,
+            self._opt,
+        )
+
+    def _questions(self, count: int) -> tuple[Question | None, str, int]:
+        """Return the question if it is the only one, its spelling, and the end."""
+        if count > 1 and self._strict:
+            raise _Malformed
+        question, spelled, at = None, "", 12
+        for _ in range(count):
+            packed, at = self._name(at)
+            spelled = self._text(packed)
+            qtype, qclass = _QTAIL.unpack_from(self._wire, at)
+            question = Question(spelled.lower(), qtype, qclass)
+            at += 4
+        return (question if count == 1 else None), spelled, at
+
+    def _name(self, at: int) -> tuple[bytes, int]:
+        """Return the name at ``at`` in wire form, and where it ends.
+
+        Once per offset: thousands of records may point at one long name.
+        """
+        wire = self._wire
+        if wire[at] < 0xC0:
+            return self._names.get(at) or self._read_name(at)
+        start = (wire[at] & 0x3F) << 8 | wire[at + 1]
+        if start >= len(wire):
+            raise Truncated
+        if start >= at:
+            raise BadName
+        known = self._names.get(start) or self._read_name(start)
+        return known[0], at + 2
+
+    def _read_name(self, start: int) -> tuple[bytes, int]:
+        wire, end = self._wire, start
+        while 0 < (length := wire[end]) <= 63:
+            end += length + 1
+        rest = b"\0" if not length else self._known(end, start)
+        if rest is not None and end - start + len(rest) <= names.MAX_NAME:
+            found = wire[start:end] + rest, end + (2 if length else 1)
+        else:
+            labels, end = read_name(wire, start)
+            found = b"".join([bytes((len(x),)) + x for x in labels]) + b"\0", end
+        self._names[start] = found
+        return found
+
+    def _known(self, at: int, start: int) -> bytes | None:
+        """Return the name that a pointer at ``at`` leads to, if it was read before.
+
+        Only backwards from the ``start`` of the name that the pointer is part of.
+        """
+        wire = self._wire
+        if wire[at] < 0xC0:
+            return None
+        to = (wire[at] & 0x3F) << 8 | wire[at + 1]
+        return self._names[to][0] if to < start and to in self._names else None
+
+    def _text(self, packed: bytes) -> str:
+        return self._shown.get(packed) or names.read(packed)
+
+    def _section(self, at: int, count: int) -> tuple[tuple[RRset, ...], int]:
+        if not count:
+            return (), at
+        wire, size = self._wire, len(self._wire)
+        found: list[tuple[tuple[bytes, int, int, int], list[bytes]]] = []
+        last: tuple[bytes, int, int, int] | None = None
+        for _ in range(count):
+            if at == size and not self._strict:
+                break
+            owner, at = self._name(at)
+            rtype, rclass, ttl, length = FIXED.unpack_from(wire, at)
+            at += FIXED.size
+            end = at + length
+            if end > size:
+                raise Truncated
+            if rtype == OPT:
+                self._read_opt(rclass, ttl, at, end)
+            else:
+                # RFC 2181 8
+                key = (owner, rtype, 0 if ttl >= 1 << 31 else ttl, rclass)
+                if key != last:
+                    found.append((key, []))
+                    last = key
+                found[-1][1].append(self._rdata(rtype, at, end))
+            at = end
+        rrsets = [
+            RRset(self._text(owner), rtype, ttl, tuple(rdata), rclass)
+            for (owner, rtype, ttl, rclass), rdata in found
+        ]
+        return tuple(rrsets), at
+
+    def _rdata(self, rtype: int, at: int, end: int) -> bytes:
+        layout = LAYOUT.get(rtype)
+        wire = self._wire
+        if layout is None:
+            size = _SIZES.get(rtype, end - at)
+            if 0 < end - at < size:
+                raise Truncated
+            if end - at != size:
+                raise _Malformed
+            return wire[at:end]
+        out = b""
+        for part in layout:
+            if part == "n":
+                packed, at = self._name(at)
+                out += packed
+            else:
+                size = (
+                    part
+                    if isinstance(part, int)
+                    else end - at
+                    if part == "*"
+                    else 1 + wire[at]
+                )
+                out += wire[at : at + size]
+                at += size
+            if at > end:
+                raise Truncated
+        if at != end:
+            raise _Malformed
+        return out
+
+    def _read_opt(self, size: int, ttl: int, at: int, end: int) -> None:
+        if self._opt is not None and self._strict:
+            raise _Malformed
+        options = []
+        while at < end:
+            code, length = struct.unpack_from("!HH", self._wire, at)
+            at += 4 + length
+            if at > end:
+                raise Truncated
+            options.append((code, self._wire[at - length : at]))
+        self._extended = ttl >> 24
+        self._opt = Opt(size, bool(ttl & 0x8000), tuple(options), ttl >> 16 & 255)

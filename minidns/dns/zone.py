@@ -1,0 +1,244 @@
+"""An in-memory zone that answers by name and type (RFC 1034 4.3.2).
+
+Every name down to which something exists is a node, also one without records (an empty
+non-terminal, RFC 8020), so that walking from the apex towards a name finds in order:
+what is cut off by a delegation, what a DNAME moves elsewhere, the name itself, or its
+closest encloser, whose wildcard answers in its place (RFC 4592 3.3.1).
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, TypeAlias
+
+from minidns.dns import names, rdata
+from minidns.dns.model import Name, Question, Rcode, Response, RRset, Source
+from minidns.dns.rdata import AAAA, CNAME, DNAME, DS, MX, NS, SOA, SRV, A
+
+Node: TypeAlias = dict[int, RRset]
+"""The RRsets of one name by type."""
+
+MAX_LINKS = 8
+"""Aliases followed for one question (CoreDNS plugin file)."""
+
+_NAME_AT = {NS: 0, MX: 2, SRV: 6, rdata.SVCB: 2, rdata.HTTPS: 2}
+"""Where the name stands whose addresses belong in the additional section."""
+
+
+class Found(NamedTuple):
+    """What a zone says to a question."""
+
+    response: Response
+    chase: Name = ""
+    """Target of the last alias where the zone holds no records for it; else empty.
+
+    The target may still lie below the apex: another zone, a hosts file or a template
+    of the same server may have it, or a wildcard of this zone.
+    """
+
+
+class _Step(NamedTuple):
+    """What the walk to one name ends at."""
+
+    rule: str
+    answer: tuple[RRset, ...] = ()
+    referral: RRset | None = None
+    alias: Name = ""
+    """The name to go on with."""
+    rcode: int = Rcode.NOERROR
+
+
+class Zone:
+    """The records at and below one apex; never changed once made."""
+
+    def __init__(self, apex: Name, rrsets: Iterable[RRset]) -> None:
+        """Take those of ``rrsets`` that are in the zone.
+
+        Sets of one owner and type are merged, with the least TTL (RFC 2181 5.2).
+
+        Raises:
+            ValueError: there is no SOA.
+
+        """
+        self.apex = apex
+        self._nodes: dict[Name, Node] = {apex: {}}
+        soa: RRset | None = None
+        for each in rrsets:
+            owner = each.owner.lower()
+            if each.rtype == SOA and (soa is None or soa.owner != apex):
+                # a file read with another origin than it was written for works in
+                # CoreDNS: the SOA counts wherever it stands
+                soa = each._replace(owner=owner, rdata=each.rdata[:1])
+            elif names.is_below(owner, apex) and each.rtype != SOA:
+                self._add(each._replace(owner=owner))
+        if soa is None:
+            raise ValueError(f"no SOA record for origin {apex}")
+        self.soa = soa
+        if soa.owner == apex:
+            self._nodes[apex][SOA] = soa
+        self.serial = rdata.read_soa(soa.rdata[0]).serial
+        self._source = Source("zone", apex, version=str(self.serial))
+
+    def _add(self, rrset: RRset) -> None:
+        node = self._nodes.get(rrset.owner)
+        if node is None:
+            for name in self._path(rrset.owner):
+                node = self._nodes.setdefault(name, {})
+        assert node is not None, "the path ends at the name"
+        before = node.get(rrset.rtype)
+        if before is not None:
+            merged = dict.fromkeys((*before.rdata, *rrset.rdata))
+            ttl = min(before.ttl, rrset.ttl)
+            rrset = rrset._replace(ttl=ttl, rdata=tuple(merged))
+        node[rrset.rtype] = rrset
+
+    def rrsets(self) -> Iterator[RRset]:
+        """Yield every RRset of the zone, the SOA first."""
+        yield self.soa
+        for node in self._nodes.values():
+            for rrset in node.values():
+                if rrset is not self.soa:
+                    yield rrset
+
+    def lookup(self, question: Question) -> Found:
+        """Return the answer, with aliases followed to targets that have records here.
+
+        Whether a target belongs to the zone is decided by its data (an owner name, or a
+        delegation above it), not by its suffix (CoreDNS plugin file).
+        """
+        name, qtype = question[:2]
+        answer: tuple[RRset, ...] = ()
+        seen = {name}
+        while True:
+            step = self._walk(name, qtype)
+            answer += step.answer
+            name = step.alias
+            if name and not self._has_target(name, qtype):
+                return Found(self._response(question, answer, step), name)
+            if not name or name in seen or len(seen) > MAX_LINKS:
+                return Found(self._response(question, answer, step))
+            seen.add(name)
+
+    def _has_target(self, name: Name, qtype: int) -> bool:
+        """Return whether the target of an alias is answered from this zone alone.
+
+        NS records of a name that is no delegation here are looked up in the server,
+        because the name may be the apex of another zone (CoreDNS plugin file).
+        """
+        if not names.is_below(name, self.apex):
+            return False
+        if self._walk(name, qtype).referral:
+            return True
+        return bool(self._nodes.get(name)) and qtype != NS
+
+    def _path(self, name: Name) -> Iterator[Name]:
+        """Yield the apex, then every name on the way down to ``name``."""
+        labels = names.labels(name)
+        for count in range(len(names.labels(self.apex)), len(labels) + 1):
+            yield ".".join(labels[len(labels) - count :]) + "."
+
+    def _walk(self, name: Name, qtype: int) -> _Step:
+        encloser = self.apex
+        for each in self._path(name):
+            node = self._nodes.get(each)
+            if node is None:
+                break
+            encloser = each
+            if DNAME in node and each != name:
+                return self._moved(name, qtype, node[DNAME])
+            # the DS of a delegation is the parent's (RFC 4035 3.1.4.1)
+            if NS in node and each != self.apex and (qtype != DS or each != name):
+                return _Step("zone/delegation", referral=node[NS])
+        if encloser == name:
+            return self._at(name, qtype, self._nodes[name], "zone/answer")
+        wildcard = self._nodes.get("*." + encloser.lstrip("."))
+        if wildcard is None:
+            return _Step("zone/nxdomain", rcode=Rcode.NXDOMAIN)
+        if (
+            not wildcard
+        ):  # an empty non-terminal is a source of synthesis (RFC 4592 4.9)
+            return _Step("zone/nodata")
+        return self._at(name, qtype, wildcard, "zone/wildcard")
+
+    def _at(self, name: Name, qtype: int, node: Node, rule: str) -> _Step:
+        own = (SOA, NS) if name == self.apex else ()
+        if CNAME in node and qtype != CNAME and qtype not in own:
+            alias = node[CNAME]._replace(owner=name)
+            return _Step(rule, (alias,), alias=rdata.target(CNAME, alias.rdata[0]))
+        if qtype in node:
+            return _Step(rule, (node[qtype]._replace(owner=name),))
+        # an apex with nothing else counts as one, so that queries for it fall through
+        exists = not node.keys() <= set(own)
+        return _Step("zone/nodata" if exists else "zone/empty-non-terminal")
+
+    def _moved(self, name: Name, qtype: int, dname: RRset) -> _Step:
+        """Return what a DNAME above ``name`` makes of it (RFC 6672 2.2)."""
+        left = names.labels(name)[: -len(names.labels(dname.owner)) or None]
+        target = rdata.target(DNAME, dname.rdata[0])
+        alias = ".".join((*left, target.lstrip(".")))
+        if alias == name:  # a substitution that changes nothing can only loop
+            return _Step("zone/dname-loop", rcode=Rcode.SERVFAIL)
+        try:
+            data = names.to_wire(alias)
+        except ValueError:
+            return _Step("zone/dname", (dname,), rcode=Rcode.YXDOMAIN)
+        cname = RRset(name, CNAME, dname.ttl, (data,))
+        wanted = "" if qtype == CNAME else alias
+        return _Step("zone/dname", (dname, cname), alias=wanted)
+
+    def _response(
+        self, question: Question, answer: tuple[RRset, ...], step: _Step
+    ) -> Response:
+        found = bool(step.answer)
+        sources: tuple[Source, ...] = (self._source,)
+        if step.referral:
+            authority: tuple[RRset, ...] = (step.referral,)
+            additional = tuple(self._addresses(authority, glue=True))
+        else:
+            authority = self._authority(question, found)
+            additional = self.additional(answer)
+            if not found:
+                wanted = f"{question.qname} {rdata.type_name(question.qtype)}"
+                sources += (Source("record", wanted, found=False),)
+        return Response(
+            rcode=step.rcode,
+            answer=answer,
+            authority=authority,
+            additional=additional,
+            aa=bool(answer) or step.referral is None,
+            rule=step.rule,
+            sources=sources,
+        )
+
+    def negative(self) -> tuple[RRset, ...]:
+        """Return the authority section of a negative answer (RFC 2308 2)."""
+        return (self.soa,)
+
+    def _authority(self, question: Question, found: bool) -> tuple[RRset, ...]:
+        if not found:
+            return self.negative()
+        if question[:2] == (self.apex, NS) or NS not in self._nodes[self.apex]:
+            return ()
+        return (self._nodes[self.apex][NS],)
+
+    def additional(self, answer: Iterable[RRset]) -> tuple[RRset, ...]:
+        """Return the addresses that the zone has for targets in ``answer``."""
+        return tuple(self._addresses(answer))
+
+    def _addresses(
+        self, rrsets: Iterable[RRset], glue: bool = False
+    ) -> Iterator[RRset]:
+        """Yield the addresses of the names that ``rrsets`` point to.
+
+        Those in the zone; as glue, those that cannot be found without: at or below the
+        delegation itself.
+        """
+        within = {
+            names.from_wire(data, _NAME_AT[each.rtype]).lower(): each.owner
+            for each in rrsets
+            if each.rtype in _NAME_AT
+            for data in each.rdata
+        }
+        for name, owner in within.items():
+            if glue and not names.is_below(name, owner):
+                continue
+            node = self._nodes.get(name, {})
+            yield from (node[rtype] for rtype in (A, AAAA) if rtype in node)

@@ -1,0 +1,1 @@
+"""The HTTP server of health, readiness, metrics and explanations."""

@@ -1,1 +1,0 @@
-"""Kubernetes: objects, the store that keeps them, the watches that feed it."""

@@ -1,0 +1,1 @@
+"""Kubernetes objects, the watches that follow them, and the answers they give."""

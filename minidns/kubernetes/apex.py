@@ -1,0 +1,97 @@
+"""What stands at the top of a zone: SOA, NS, ``ns.dns``, ``dns-version``."""
+
+from collections.abc import Hashable, Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from minidns.dns.model import RRset, Source
+from minidns.dns.names import is_sendable, to_wire
+from minidns.dns.rdata import NS, SOA, TXT, soa, txt
+from minidns.kubernetes.addresses import endpoint_name, record_of
+from minidns.kubernetes.match import cited, service_with_endpoints
+from minidns.kubernetes.objects import EndpointSlice, Service
+from minidns.kubernetes.options import Options
+from minidns.kubernetes.records import within
+from minidns.kubernetes.store import Store
+
+SCHEMA_VERSION = "1.1.0"
+SCHEMA_TTL = 28800
+"""Seconds; the *ttl* option does not touch it (CoreDNS)."""
+SCHEMA = "dns-version."
+NAME_SERVER = "ns.dns."
+_MAX_SOA_TTL = 300
+_REFRESH, _RETRY, _EXPIRE = 7200, 1800, 86400
+
+
+@lru_cache(maxsize=256)
+def start_of_authority(zone: str, ttl: int, serial: int) -> RRset:
+    """Return the SOA of ``zone``, spelled as asked for; MINIMUM is ``ttl``."""
+    mname, rname = within(NAME_SERVER, zone), within("hostmaster.", zone)
+    data = soa(mname, rname, serial, _REFRESH, _RETRY, _EXPIRE, ttl)
+    return RRset(zone, SOA, min(ttl, _MAX_SOA_TTL), (data,))
+
+
+def schema_version(owner: str) -> RRset:
+    """Return the version of the DNS specification that is followed (DNS spec 2.2)."""
+    return RRset(owner, TXT, SCHEMA_TTL, (txt(SCHEMA_VERSION),))
+
+
+class NameServers(NamedTuple):
+    """Who serves the zones: names relative to a zone, each with one address."""
+
+    hosts: tuple[tuple[str, str], ...]
+    """Relative name and address; names and addresses may come more than once."""
+    sources: tuple[Source, ...]
+    keys: tuple[Hashable, ...]
+
+    def records(self, owner: str, zone: str, ttl: int) -> tuple[RRset, ...]:
+        """Return the NS RRset at ``owner``; nothing when nobody serves."""
+        found = dict.fromkeys(within(name, zone) for name, _ in self.hosts)
+        data = tuple(map(to_wire, filter(is_sendable, found)))
+        return (RRset(owner, NS, ttl, data),) if data else ()
+
+    def glue(self, zone: str, ttl: int) -> Iterator[RRset]:
+        """Yield the addresses of the names, as often as they come (CoreDNS)."""
+        glue: dict[tuple[str, int], list[bytes]] = {}
+        for name, address in self.hosts:
+            if (record := record_of(address)) and is_sendable(within(name, zone)):
+                glue.setdefault((name, record[0]), []).append(record[1])
+        for (name, rtype), data in glue.items():
+            yield RRset(within(name, zone), rtype, ttl, tuple(data))
+
+
+def name_servers(store: Store, local: Sequence[str], options: Options) -> NameServers:
+    """Return the Services that lead to this server, known by its ``local`` addresses.
+
+    Without any slice that has one of them ready, the addresses themselves.
+    """
+    slices = [each for address in local for each in store.slices_at(address)]
+    keys: list[Hashable] = [("address", address) for address in local]
+    for each in slices:
+        keys += service_with_endpoints(each.service)
+    if not slices:
+        direct = tuple((NAME_SERVER, address) for address in local)
+        return NameServers(direct, (), tuple(keys))
+    hosts: list[tuple[str, str]] = []
+    sources: list[Source] = []
+    for each in slices:
+        sources.append(cited("EndpointSlice", each))
+        if service := store.services.get(each.service):
+            sources.append(cited("Service", service))
+            hosts += _leading(service, each, options.endpoint_pod_names)
+    return NameServers(
+        tuple(hosts), tuple(dict.fromkeys(sources)), tuple(dict.fromkeys(keys))
+    )
+
+
+def _leading(
+    service: Service, one: EndpointSlice, pod_names: bool
+) -> Iterator[tuple[str, str]]:
+    owner = f"{service.key.name}.{service.key.namespace}.svc."
+    if not service.headless:
+        for address in service.cluster_ips:
+            yield owner, address
+        return
+    for end in one.endpoints:
+        if end.ready:
+            yield f"{endpoint_name(end, pod_names)}.{owner}", end.address

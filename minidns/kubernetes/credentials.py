@@ -1,0 +1,271 @@
+"""Which API server, and as whom: service account, kubeconfig, or endpoint and files.
+
+The ``kubernetes`` package does the reading; this says what is wrong in one line.
+"""
+
+import os
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from ipaddress import ip_address
+from pathlib import Path
+from ssl import SSLContext
+from typing import Any, NamedTuple, Protocol, Self, TypeAlias
+from urllib.parse import urlsplit
+
+from aiohttp import ClientResponse, ClientTimeout
+
+from minidns.corefile.blocks import ConfigError
+from minidns.kubernetes.decode import printable
+from minidns.kubernetes.resources import HOST, PORT, Access
+from minidns.system import files
+from minidns.text import foreign
+from minidns.text.files import reason
+
+ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a pod finds its service account."""
+
+Modules: TypeAlias = Callable[..., tuple[Any, ...]]
+"""Gives modules of the ``kubernetes`` package by name; see ``kube.api``."""
+
+BASE = ("kubernetes.aio.client.configuration", "kubernetes.aio.client.rest")
+
+
+class Configuration(Protocol):
+    """The package's Configuration, as much as is used of it."""
+
+    host: str
+    verify_ssl: bool
+    client_session_kwargs: dict[str, object] | None
+    refresh_api_key_hook: Callable[[Self], None]
+
+    async def auth_settings(self) -> Mapping[str, Mapping[str, str]]:
+        """Return headers that say who we are; a token may be read again for it."""
+        ...
+
+
+class Answer(Protocol):
+    """The package's RESTResponse."""
+
+    response: ClientResponse
+
+
+class Rest(Protocol):
+    """The package's RESTClientObject."""
+
+    ssl_context: SSLContext
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        *,
+        body: object = None,
+        _request_timeout: ClientTimeout,
+    ) -> Answer:
+        """Send a request; return when the headers of the answer are there."""
+        ...
+
+    async def close(self) -> None:
+        """Close its connections."""
+        ...
+
+
+class Cluster(NamedTuple):
+    """One API server, and how to get at credentials for it."""
+
+    server: str
+    """Its URL, without a slash at the end."""
+    by: str
+    """How it was chosen, for people."""
+    context: str
+    load: Callable[[], Awaitable[Configuration]]
+    """Return a fresh Configuration of the package; raises whatever it raises."""
+    rest: Callable[[Configuration], Rest]
+
+    @property
+    def host(self) -> str:
+        """Host and port, as metrics have them."""
+        return urlsplit(self.server).netloc.rpartition("@")[2]
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is on this machine."""
+        name = urlsplit(self.server).hostname or ""
+        try:
+            return ip_address(name).is_loopback
+        except ValueError:
+            return name == "localhost"
+
+
+def find(
+    access: Access, modules: Modules, environ: Mapping[str, str], account: Path
+) -> Cluster:
+    """Return the cluster meant by ``access``.
+
+    Raises:
+        ConfigError: there is no such file or context, or no service account.
+
+    """
+    if access.kubeconfig:
+        return _by_kubeconfig(access, modules)
+    _remember_password(access.endpoint)
+    if access.endpoint:
+        return _by_endpoint(access, modules)
+    return _by_account(modules, environ, account)
+
+
+def problem(error: Exception) -> str:
+    """Return what the package found wrong, without what it quotes: keys and tokens."""
+    text = re.sub(r"\{.*", "...", str(error) or type(error).__name__, flags=re.DOTALL)
+    return printable(text)
+
+
+def _require(path: str, hint: str = "") -> None:
+    """Check a file that the package will open.
+
+    Raises:
+        ConfigError: there is none, or it is no regular file.
+
+    """
+    try:
+        files.require_regular(path)
+    except OSError as error:
+        raise ConfigError(reason(error, path) + hint) from error
+
+
+def _remember_password(url: str) -> None:
+    """Never show the password in ``url``, if it has one (RFC 3986 3.2.1)."""
+    with suppress(ValueError):
+        foreign.remember(urlsplit(url).password or "")
+
+
+def _by_account(modules: Modules, environ: Mapping[str, str], account: Path) -> Cluster:
+    if not (environ.get(HOST) and environ.get(PORT)):
+        raise ConfigError(
+            "unable to load in-cluster configuration, "
+            f"{HOST} and {PORT} must be defined"
+        )
+    token, ca = account / "token", account / "ca.crt"
+    for path in (token, ca):
+        _require(str(path), "; does this pod mount a service account?")
+    configuration, rest, config = modules(
+        *BASE, "kubernetes.aio.config.incluster_config"
+    )
+
+    async def load() -> Configuration:
+        for path in (token, ca):
+            files.require_regular(str(path))
+        made: Configuration = configuration.Configuration()
+        loader = config.InClusterConfigLoader(str(token), str(ca), environ=environ)
+        loader.load_and_set(made)
+        refresh = made.refresh_api_key_hook
+
+        def keep(current: Configuration) -> None:
+            # kubelet replaces the token; for a moment there may be none
+            with suppress(config.ConfigException, OSError):
+                files.require_regular(str(token))
+                refresh(current)
+
+        made.refresh_api_key_hook = keep
+        return made
+
+    host = environ[HOST]
+    server = f"https://{f'[{host}]' if ':' in host else host}:{environ[PORT]}"
+    by = "service account of this pod"
+    return Cluster(server, by, "", load, rest.RESTClientObject)
+
+
+def _by_endpoint(access: Access, modules: Modules) -> Cluster:
+    server = access.endpoint.rstrip("/")
+    if "://" not in server:
+        server = f"{'https' if access.tls else 'http'}://{server}"
+    for path in access.tls or ():
+        _require(path)
+    configuration, rest = modules(*BASE)
+
+    async def load() -> Configuration:
+        for path in access.tls or ():
+            files.require_regular(path)
+        cert, key, ca = access.tls or (None, None, None)
+        made: Configuration = configuration.Configuration(
+            host=server, cert_file=cert, key_file=key, ssl_ca_cert=ca
+        )
+        return made
+
+    return Cluster(server, "endpoint", "", load, rest.RESTClientObject)
+
+
+def _by_kubeconfig(access: Access, modules: Modules) -> Cluster:
+    path = access.kubeconfig
+    _require_kubeconfig(path)
+    configuration, rest, config = modules(*BASE, "kubernetes.aio.config.kube_config")
+    try:
+        merged = config.KubeConfigMerger(path).config
+        _require_tokens(merged.value.get("users") or [])
+        context = access.context or str(merged.value.get("current-context") or "")
+        _check_context(path, context, merged.value.get("contexts") or [])
+        loader = config.KubeConfigLoader(merged, context)
+        name = loader.current_context["context"]["cluster"]
+        server = merged["clusters"].get_with_name(name)["cluster"]["server"]
+    except ConfigError:
+        raise
+    except Exception as error:  # what a file of any content makes the package raise
+        raise ConfigError(f"kubeconfig {path}: {problem(error)}") from error
+
+    async def load() -> Configuration:
+        made: Configuration = configuration.Configuration()
+        _require_kubeconfig(path)
+        again = config.KubeConfigMerger(path).config
+        _require_tokens(again.value.get("users") or [])
+        # the same context again, whatever is the current one by now
+        again = config.KubeConfigLoader(again, context, config_base_path=None)
+        await again.load_and_set(made)
+        return made
+
+    _remember_password(server)
+    server = server.rstrip("/")
+    return Cluster(server, f"context {context}", context, load, rest.RESTClientObject)
+
+
+def _require_kubeconfig(path: str) -> None:
+    """Check the kubeconfigs of ``path``; one of several may be missing (kubectl).
+
+    Raises:
+        ConfigError: all are missing, or one is no regular file.
+
+    """
+    missing = 0
+    every = [os.path.expanduser(each) for each in path.split(os.pathsep)]
+    for each in every:
+        try:
+            files.require_regular(each)
+        except FileNotFoundError:
+            missing += 1
+        except OSError as error:
+            raise ConfigError(f"kubeconfig: {reason(error, each)}") from error
+    if missing == len(every):
+        raise ConfigError(f"kubeconfig {path}: no such file or directory")
+
+
+def _require_tokens(users: Iterable[Any]) -> None:
+    """Check the token files that the users of a merged kubeconfig name.
+
+    The package itself checks certificates and keys, but opens anything for a token.
+    """
+    for user in users:
+        token = (user.value.get("user") or {}).get("tokenFile")
+        if token:
+            path = os.path.join(os.path.dirname(user.path), token)
+            if os.path.exists(path):
+                _require(path)
+
+
+def _check_context(path: str, context: str, contexts: Iterable[Any]) -> None:
+    names = [str(each["name"]) for each in contexts]
+    there = f"it has {', '.join(names) or 'none'}"
+    if not context:
+        raise ConfigError(f"kubeconfig {path} has no current context; {there}")
+    if context not in names:
+        raise ConfigError(f'context "{context}" does not exist in {path}; {there}')

@@ -1,0 +1,230 @@
+"""Bytes of the API server to objects and errors: LIST bodies, watch lines, Statuses.
+
+Typed decoding by msgspec of the fields DNS reads, one object at a time: an object that
+cannot be read costs itself and nothing else.
+"""
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+from minidns.kubernetes.objects import Json, Key, Object
+from minidns.kubernetes.resources import ApiError, Gone, Resource, WatchEvent
+from minidns.text import foreign
+
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are no JSON, no UTF-8, or nested too deep."""
+MOST_TEXT = 400
+"""Characters of a server's message that are worth a log line."""
+
+
+class _Item(Json):
+    kind: str = ""
+
+
+class _Name(Struct, rename="camel"):
+    name: str = ""
+    namespace: str | None = None
+    resource_version: str | None = None
+    annotations: dict[str, str] | None = None
+
+
+class _Named(Struct):
+    """What identifies an object, where the rest of it cannot be read."""
+
+    metadata: _Name = field(default_factory=_Name)
+    kind: str = ""
+
+
+class _ListMeta(Struct, rename={"version": "resourceVersion", "token": "continue"}):
+    version: str = ""
+    token: str = ""
+
+
+class Listing(Struct):
+    """The body of one page of a LIST, its items still bytes."""
+
+    kind: str = ""
+    metadata: _ListMeta = field(default_factory=_ListMeta)
+    items: list[Raw] | None = None
+
+
+class _Event(Struct):
+    type: str
+    object: Raw = Raw(b"null")
+
+
+class _Cause(Struct):
+    reason: str | None = None
+
+
+class _Details(Struct, rename="camel"):
+    causes: list[_Cause] | None = None
+    retry_after_seconds: float | None = None
+
+
+class Status(Struct):
+    """What the API server says instead of what was asked for."""
+
+    code: int | None = None
+    reason: str | None = None
+    message: str | None = None
+    details: _Details | None = None
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """Seconds it asks to wait, if it does."""
+        return (self.details and self.details.retry_after_seconds) or None
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the version asked for is too old, or the token."""
+        return self.code == 410 or self.reason in ("Expired", "Gone")
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether the version asked for is one the server has not reached."""
+        causes = (self.details and self.details.causes) or []
+        return any(cause.reason == "ResourceVersionTooLarge" for cause in causes)
+
+
+_items = msgspec.json.Decoder(_Item)
+_named = msgspec.json.Decoder(_Named)
+_listings = msgspec.json.Decoder(Listing)
+_events = msgspec.json.Decoder(_Event)
+_statuses = msgspec.json.Decoder(Status, strict=False)
+
+
+def printable(text: str, most: int = MOST_TEXT) -> str:
+    """Return foreign text as part of one line; see `minidns.text.foreign`."""
+    return foreign.line(text, most)
+
+
+def listing(resource: Resource, body: bytes) -> Listing:
+    """Read a page of a LIST.
+
+    Raises:
+        ApiError: it is cut, no JSON, or no list of this kind.
+
+    """
+    try:
+        page = _listings.decode(body)
+    except UNREADABLE as error:
+        raise ApiError(f"the list cannot be read: {printable(str(error))}") from error
+    if page.kind != f"{resource.kind.__name__}List" or page.items is None:
+        raise ApiError(f'the list is one of "{printable(page.kind)}", not of this kind')
+    if not page.metadata.version:
+        raise ApiError("the list has no resourceVersion")
+    return page
+
+
+def item(resource: Resource, raw: Raw | bytes) -> tuple[Object | None, Key | None, str]:
+    """Return an object, its key and its version.
+
+    The object is None where it cannot be read, the key where it has no name or is of
+    another kind.
+    """
+    try:
+        whole = _items.decode(raw)
+    except UNREADABLE:
+        return None, *_identity(resource, _named_part(raw))
+    key, version = _identity(resource, whole)
+    if key is None:
+        return None, None, version
+    try:
+        return resource.read(whole), key, version
+    except ValueError:
+        return None, key, version
+
+
+def _named_part(raw: Raw | bytes) -> _Named:
+    try:
+        return _named.decode(raw)
+    except UNREADABLE:
+        return _Named()
+
+
+def _identity(resource: Resource, obj: _Item | _Named) -> tuple[Key | None, str]:
+    meta = obj.metadata
+    right = obj.kind in ("", resource.kind.__name__)  # items of a list have none
+    if not right or not meta.name:
+        return None, ""
+    return Key(meta.namespace or "", meta.name), meta.resource_version or ""
+
+
+def event(resource: Resource, line: bytes) -> WatchEvent:
+    """Read a line of a watch.
+
+    Raises:
+        Gone: it is an ERROR after which only a new list helps.
+        ApiError: it is an ERROR that may pass, cut, or no JSON.
+
+    """
+    try:
+        read = _events.decode(line)
+    except UNREADABLE as error:
+        text = printable(str(error))
+        raise ApiError(f"a line of the watch cannot be read: {text}") from error
+    if read.type == "ERROR":
+        raise stream_error(status(read.object))
+    if read.type == "BOOKMARK":
+        return _bookmark(read.object)
+    obj, key, version = item(resource, read.object)
+    return WatchEvent(read.type, obj, version, key=key)
+
+
+def _bookmark(raw: Raw) -> WatchEvent:
+    try:
+        meta = _named.decode(raw).metadata
+    except UNREADABLE:
+        return WatchEvent("BOOKMARK", None, "")
+    ends = (meta.annotations or {}).get(INITIAL_EVENTS_END) == "true"
+    return WatchEvent("BOOKMARK", None, meta.resource_version or "", ends)
+
+
+def status(body: Raw | bytes) -> Status:
+    """Read a Status; an empty one where it is none."""
+    try:
+        return _statuses.decode(body)
+    except UNREADABLE:
+        return Status()
+
+
+def stream_error(said: Status) -> Gone | ApiError:
+    """Return what an ERROR event means (client-go's reflector)."""
+    code = said.code or 0
+    text = printable(said.message or said.reason or "an error without a reason")
+    passing = code in (429, 503, 504) or (
+        code == 500 and said.reason == "InternalError"
+    )
+    if passing and not said.is_too_large:
+        return ApiError(text, status=code, retry_after_s=said.retry_after_s)
+    # 410, an unreadable object in etcd, and whatever else: only a list is sure to help
+    return Gone(text)
+
+
+def refusal(
+    resource: Resource, code: int, body: bytes, retry_after_s: float | None
+) -> Gone | ApiError:
+    """Return what an HTTP answer other than 200 means."""
+    said = status(body)
+    said.code = code
+    text = said.message or body[:MOST_TEXT].decode("utf-8", "replace").strip()
+    if said.is_expired or said.is_too_large:
+        return Gone(printable(text))
+    asked = retry_after_s if retry_after_s is not None else said.retry_after_s
+    text = printable(text or said.reason or "no reason given") + advice(resource, code)
+    return ApiError(text, status=code, retry_after_s=asked)
+
+
+def advice(resource: Resource, code: int) -> str:
+    """Return what people can do about an HTTP status, as the end of a sentence."""
+    group = resource.group.rpartition("/")[0]
+    what = f'"{resource.plural}" in API group "{group}"'
+    if code == 401:
+        return " (401: the credentials are not accepted, or no longer)"
+    if code == 403:
+        return f'; grant this user the verbs "list" and "watch" on {what}'
+    if code == 404:
+        return f"; this API server does not have {what}"
+    return f" (HTTP {code})"

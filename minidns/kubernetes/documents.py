@@ -1,0 +1,195 @@
+"""Objects of any kind as plain JSON: read, list, create, patch, delete.
+
+For commands that a person gives. What serves DNS reads by reflectors, and typed.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeAlias, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+from aiohttp import ClientError, ClientResponse
+
+from minidns.kubernetes import decode
+from minidns.kubernetes.list_watch import cause
+from minidns.kubernetes.resources import ApiError
+
+Json: TypeAlias = dict[str, Any]
+T = TypeVar("T")
+
+PAGE = 250
+"""Objects a page of a LIST."""
+MANAGER = "minidns"
+"""Who owns the fields we write (metadata.managedFields)."""
+MERGE_PATCH = "application/merge-patch+json"
+JSON = "application/json"
+RESTARTS = 3
+"""How often a LIST whose token ran out is begun again."""
+BUSY_TRIES = 5
+"""How often what is answered with 429 is sent (nothing was done then)."""
+DEADLINE_S = 30.0
+
+
+class Refused(ApiError):
+    """The API server said no; ``str()`` is its own words."""
+
+    def __init__(self, text: str, status: int, reason: str) -> None:
+        super().__init__(text, status=status)
+        self.reason = reason
+        """NotFound, AlreadyExists, Conflict, Forbidden, Invalid and so on."""
+
+
+class Sender(Protocol):
+    """Where requests go; see ``kube.api.Connection``."""
+
+    server: str
+    """URL of the API server, for people."""
+
+    async def send(
+        self, method: str, path: str, body: object = None, style: str = JSON
+    ) -> ClientResponse:
+        """Return the answer to a request as soon as its headers are there."""
+        ...
+
+
+class Documents:
+    """The objects behind one connection, by their paths.
+
+    Raises everywhere:
+        Refused: the server said no.
+        ApiError: there is no answer, or none that can be read.
+
+    """
+
+    def __init__(self, sender: Sender, deadline_s: float = DEADLINE_S) -> None:
+        self.server = sender.server
+        self.warnings: list[str] = []
+        """What the server remarked on writes, each once."""
+        self._sender = sender
+        self._deadline_s = deadline_s
+
+    async def get(self, path: str) -> Json:
+        """Return an object."""
+        return await self._ask("GET", path)
+
+    async def find(self, path: str) -> Json | None:
+        """Return an object, or None if there is none, or no such kind."""
+        try:
+            return await self.get(path)
+        except Refused as refused:
+            if refused.status == 404:
+                return None
+            raise
+
+    async def listed(
+        self, path: str, read: Callable[[Json], T], *, labels: str = ""
+    ) -> list[T]:
+        """Return what ``read`` makes of each object of a collection, in pages.
+
+        The objects have kind and apiVersion, though a LIST leaves them out.
+        """
+        for _ in range(RESTARTS):
+            try:
+                return await self._pages(path, read, labels)
+            except Refused as refused:
+                if refused.status != 410:
+                    raise
+        raise ApiError(f"cannot list {path}: it changes faster than it can be read")
+
+    async def create(self, path: str, obj: Json, *, dry_run: bool = False) -> Json:
+        """Create an object in a collection, unless its name is taken (409)."""
+        return await self._ask("POST", _written(path, dry_run), obj)
+
+    async def patch(self, path: str, patch: Json, *, dry_run: bool = False) -> Json:
+        """Change an object by a merge patch (RFC 7386), and return it.
+
+        With metadata.resourceVersion in it only at that version (else 409).
+        """
+        return await self._ask("PATCH", _written(path, dry_run), patch, MERGE_PATCH)
+
+    async def delete(self, path: str, obj: Json, *, dry_run: bool = False) -> None:
+        """Delete ``obj`` if it is still the same: by its uid and version."""
+        meta = obj["metadata"]
+        conditions = {name: meta[name] for name in ("uid", "resourceVersion")}
+        options = {
+            "kind": "DeleteOptions",
+            "apiVersion": "v1",
+            "preconditions": conditions,
+            "propagationPolicy": "Background",
+            **({"dryRun": ["All"]} if dry_run else {}),
+        }
+        await self._ask("DELETE", path, options)
+
+    async def _pages(
+        self, path: str, read: Callable[[Json], T], labels: str
+    ) -> list[T]:
+        found: list[T] = []
+        query = {"limit": str(PAGE)} | ({"labelSelector": labels} if labels else {})
+        while True:
+            page = await self._ask("GET", f"{path}?{urlencode(query)}")
+            kind = str(page.get("kind", "")).removesuffix("List")
+            head = {"apiVersion": page.get("apiVersion", ""), "kind": kind}
+            try:
+                found += [read({**head, **item}) for item in page.get("items") or ()]
+                query["continue"] = (page.get("metadata") or {}).get("continue") or ""
+            except (AttributeError, KeyError, TypeError) as error:
+                raise ApiError(f"the list of {path} cannot be read") from error
+            if not query["continue"]:
+                return found
+
+    async def _ask(
+        self, method: str, path: str, body: object = None, style: str = JSON
+    ) -> Json:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                status, remarks, raw = await self._answer(method, path, body, style)
+        except TimeoutError as error:
+            text = f"no complete answer from {self.server} in {self._deadline_s:g} s"
+            raise ApiError(text) from error
+        except (ClientError, OSError) as error:
+            raise ApiError(f"{self.server} broke off: {cause(error)}") from error
+        self._remark(remarks)
+        return _read(status, raw)
+
+    async def _answer(
+        self, method: str, path: str, body: object, style: str
+    ) -> tuple[int, list[str], bytes]:
+        """Return status, warnings and body of an answer other than 429, if any is."""
+        for left in reversed(range(BUSY_TRIES)):
+            response = await self._sender.send(method, path, body, style)
+            async with response:
+                raw = await response.read()
+            if response.status != 429 or not left:
+                break
+            await asyncio.sleep(_seconds(response.headers.get("Retry-After", "")))
+        return response.status, response.headers.getall("Warning", []), raw
+
+    def _remark(self, warnings: Iterable[str]) -> None:
+        for warning in warnings:  # each 299 - "text" (RFC 7234 5.5)
+            text = decode.printable(warning.partition('"')[2].rstrip('"'))
+            if text and text not in self.warnings:
+                self.warnings.append(text)
+
+
+def _written(path: str, dry_run: bool) -> str:
+    query = {"fieldManager": MANAGER} | ({"dryRun": "All"} if dry_run else {})
+    return f"{path}?{urlencode(query)}"
+
+
+def _seconds(retry_after: str) -> float:
+    return min(float(retry_after), 10.0) if retry_after.isdecimal() else 1.0
+
+
+def _read(status: int, raw: bytes) -> Json:
+    if status >= 300:
+        said = decode.status(raw)
+        text = said.message or raw[: decode.MOST_TEXT].decode("utf-8", "replace")
+        text = decode.printable(text.strip() or f"HTTP {status}", most=1000)
+        raise Refused(text, status, said.reason or "")
+    try:
+        read: Json = msgspec.json.decode(raw, type=dict)
+    except msgspec.DecodeError as error:
+        text = decode.printable(str(error))
+        raise ApiError(f"the answer cannot be read: {text}") from error
+    return read

@@ -1,0 +1,68 @@
+"""What a look-up finds: hosts that share ports, or a miss; and what it follows from."""
+
+from collections.abc import Hashable, Sequence
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from minidns.dns.model import Source
+from minidns.kubernetes.objects import Endpoint, Key, Object, Port
+
+Sources: TypeAlias = tuple[Source, ...]
+Keys: TypeAlias = tuple[Hashable, ...]
+
+
+class Group(Struct, frozen=True):
+    """Hosts with the ports they share; every pair of them is a candidate."""
+
+    hosts: Sequence[str]
+    ports: Sequence[Port]
+    endpoints: Sequence[Endpoint] = ()
+    """Whose addresses the hosts are; empty where they are the Service's own."""
+    cluster: str = ""
+
+
+class Match(Struct, frozen=True):
+    """What a name stands for; never without a candidate."""
+
+    rule: str
+    owner: str
+    """Name of the Service or Pod relative to the zone: ``web.prod.svc.``."""
+    groups: Sequence[Group]
+    sources: Sources
+    keys: Keys
+    partial: bool = False
+    """Whether there are candidates beside these."""
+
+
+class Miss(Struct, frozen=True):
+    """That a name does not exist, or that it does and has nothing to give."""
+
+    exists: bool
+    rule: str
+    sources: Sources = ()
+    keys: Keys = ()
+
+
+def endpoints_of(service: Key) -> Keys:
+    """Return what an answer depends on that the slices of ``service`` have a part in.
+
+    Beside what it depends on for the Service itself.
+    """
+    return (("endpoints", *service),)
+
+
+def service_with_endpoints(service: Key) -> Keys:
+    """Return what an answer depends on that shows a Service, or its endpoints."""
+    return ("service", *service), *endpoints_of(service)
+
+
+def cited(kind: str, obj: Object) -> Source:
+    """Return ``obj`` as something that an answer follows from."""
+    uid, version, _ = obj.meta
+    return Source(kind, str(obj.key), uid, version)
+
+
+def option(name: str) -> Source:
+    """Return an option as something that an answer follows from."""
+    return Source("Corefile", f"kubernetes {name}")

@@ -1,0 +1,139 @@
+"""From what was found to RRsets: addresses, services, pointers (DNS spec 2.3-2.6)."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
+
+from minidns.dns import names
+from minidns.dns.model import Name, Rdata, RRset
+from minidns.dns.rdata import CNAME, PTR, SRV, srv
+from minidns.kubernetes.addresses import endpoint_name, record_of
+from minidns.kubernetes.match import Group, Match
+from minidns.kubernetes.objects import NO_PORT, Port
+from minidns.kubernetes.options import Options
+from minidns.kubernetes.window import Window
+
+WEIGHT = 100
+"""What the candidates of one name share between them (CoreDNS)."""
+
+
+class Outside(NamedTuple):
+    """A name of another zone: what it has belongs at this place of the answer."""
+
+    target: Name
+
+
+Piece: TypeAlias = RRset | Outside
+
+
+def hosts_of(match: Match) -> Iterable[str]:
+    """Return the distinct hosts of ``match`` in order."""
+    if len(match.groups) > 1:
+        return dict.fromkeys(host for group in match.groups for host in group.hosts)
+    hosts = match.groups[0].hosts
+    return dict.fromkeys(hosts) if len(hosts) > 1 else hosts
+
+
+def addresses(
+    hosts: Iterable[str], owner: str, rtype: int, ttl: int
+) -> tuple[RRset | None, list[str]]:
+    """Return the address records among ``hosts``, and the hosts that are names.
+
+    None when no host is of the family of ``rtype``.
+    """
+    found: list[Rdata] = []
+    others: list[str] = []
+    for host in hosts:
+        record = record_of(host)
+        if record is None:
+            others.append(host)
+        elif record[0] == rtype:
+            found.append(record[1])
+    return RRset(owner, rtype, ttl, tuple(found)) if found else None, others
+
+
+def cname(owner: str, target: str, ttl: int) -> RRset | None:
+    """Return the CNAME to ``target``; None when that is no domain name."""
+    data = _name(target)
+    return RRset(owner, CNAME, ttl, (data,)) if data else None
+
+
+def pointers(owner: str, targets: Iterable[str], ttl: int) -> RRset | None:
+    """Return the PTR records to the distinct ``targets``; None without any."""
+    data = [_name(target) for target in dict.fromkeys(targets)]
+    return RRset(owner, PTR, ttl, tuple(filter(None, data))) if any(data) else None
+
+
+def absolute(host: str) -> str:
+    """Return ``host`` with its final dot, letters' case kept."""
+    return host if host.endswith(".") else host + "."
+
+
+def _name(text: str) -> Rdata | None:
+    try:
+        return names.to_wire(absolute(text))
+    except ValueError:  # a name that no message can hold
+        return None
+
+
+class _Candidate(NamedTuple):
+    target: str
+    port: Port
+    record: tuple[int, Rdata]
+
+
+def services(
+    match: Match, owner: str, zone: str, options: Options, window: Window
+) -> tuple[tuple[RRset, ...], tuple[RRset, ...], bool]:
+    """Return the SRV records of ``match`` and the addresses of their targets.
+
+    As many as are in ``window``, and whether there are more. ``zone`` is spelled as
+    asked for; targets end in it.
+    """
+
+    def has_record(candidate: _Candidate) -> bool:
+        # with strict, unnamed ports have no record (DNS spec 2.3.2, 2.4.2)
+        _, port, _ = candidate
+        return port.number != NO_PORT.number and bool(port.name or not options.strict)
+
+    candidates = _candidates(match, options.endpoint_pod_names)
+    found, seen, partial = window.cut(candidates, has_record)
+    # counted before anything is dropped as a duplicate or for want of a number
+    weight = max(1, WEIGHT // seen) if seen else WEIGHT
+    answer: dict[Rdata, None] = {}
+    additional: dict[tuple[str, int], dict[Rdata, None]] = {}
+    for relative, port, (rtype, data) in found:
+        target = within(relative, zone)
+        try:
+            answer[srv(0, weight, port.number, target)] = None
+        except ValueError:  # an endpoint's name that no message can hold
+            continue
+        additional.setdefault((target, rtype), {})[data] = None
+    extra = tuple(
+        RRset(name, rtype, options.ttl, tuple(data))
+        for (name, rtype), data in additional.items()
+    )
+    srvs = (RRset(owner, SRV, options.ttl, tuple(answer)),) if answer else ()
+    return srvs, extra, partial or match.partial
+
+
+def _candidates(match: Match, pod_names: bool) -> Iterator[_Candidate]:
+    for group in match.groups:
+        names_of = targets(group, match.owner, pod_names)
+        for target, host in zip(names_of, group.hosts, strict=True):
+            record = record_of(host)
+            if record is not None:  # names are not given in SRV (CoreDNS)
+                for port in group.ports:
+                    yield _Candidate(target, port, record)
+
+
+def targets(group: Group, owner: str, pod_names: bool) -> Sequence[str]:
+    """Return the name of each host of ``group``, relative to the zone."""
+    if not group.endpoints:
+        return [owner] * len(group.hosts)
+    below = f"{group.cluster}.{owner}" if group.cluster else owner
+    return [f"{endpoint_name(end, pod_names)}.{below}" for end in group.endpoints]
+
+
+def within(relative: str, zone: str) -> str:
+    """Return ``relative``, which ends in a dot, as a name in ``zone``."""
+    return relative if zone == "." else relative + zone

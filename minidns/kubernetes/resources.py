@@ -1,0 +1,168 @@
+"""What is listed and watched, and the port through which a reflector sees it."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from minidns.kubernetes import objects
+from minidns.kubernetes.objects import Json, Key, Kind, Object
+
+HOST, PORT = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
+"""Environment variables that say where the API server is, in every pod."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach an API server; all empty means from inside the cluster."""
+
+    kubeconfig: str = ""
+    """Path of a kubeconfig file; wins over ``endpoint``."""
+    context: str = ""
+    """Context in it; empty for its current one."""
+    endpoint: str = ""
+    """URL of an API server."""
+    tls: tuple[str, str, str] | None = None
+    """Client certificate, key and CA, with ``endpoint``."""
+
+    def described(self, environ: Mapping[str, str]) -> str:
+        """Return which cluster that is, for people: a context or an address."""
+        if self.kubeconfig:
+            context = f"context {self.context}" if self.context else "current context"
+            return f"{context} of {self.kubeconfig}"
+        if self.endpoint:
+            scheme, _, place = self.endpoint.rpartition("//")
+            return f"{scheme}//{place.rpartition('@')[2]}" if scheme else place
+        host, port = environ.get(HOST, ""), environ.get(PORT, "")
+        return f"https://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One collection of the API, as much of it as is wanted."""
+
+    kind: Kind
+    read: Callable[[Json], Object]
+    plural: str
+    group: str = ""
+    """API group with its version: ``v1`` has none, ``discovery.k8s.io/v1`` has."""
+    namespace: str = ""
+    """Only this namespace; empty for all (the rights that CoreDNS needs)."""
+    label_selector: str = ""
+    field_selector: str = ""
+
+    @property
+    def path(self) -> str:
+        """URL path of the collection."""
+        root = f"/apis/{self.group}" if self.group else "/api/v1"
+        inside = f"/namespaces/{self.namespace}" if self.namespace else ""
+        return f"{root}{inside}/{self.plural}"
+
+    @property
+    def type_name(self) -> str:
+        """The kind as CoreDNS's log lines call it: ``*v1.Service``."""
+        version = self.group.rpartition("/")[2] or "v1"
+        return f"*{version}.{self.kind.__name__}"
+
+
+DISCOVERY = "discovery.k8s.io/v1"
+MULTICLUSTER = "multicluster.x-k8s.io/v1alpha1"
+ALIVE = "status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown"
+"""Field selector of the Pods that ``pods verified`` knows (CoreDNS *kubernetes*)."""
+
+SERVICES = Resource(objects.Service, objects.service, "services")
+SLICES = Resource(
+    objects.EndpointSlice, objects.endpoint_slice, "endpointslices", DISCOVERY
+)
+NAMESPACES = Resource(objects.Namespace, objects.namespace, "namespaces")
+PODS = Resource(objects.Pod, objects.pod, "pods", field_selector=ALIVE)
+IMPORTS = Resource(
+    objects.ServiceImport, objects.service_import, "serviceimports", MULTICLUSTER
+)
+IMPORTED_SLICES = Resource(
+    objects.EndpointSlice, objects.imported_slice, "endpointslices", DISCOVERY
+)
+
+
+class Page(NamedTuple):
+    """A part of a LIST, already read."""
+
+    objects: tuple[Object, ...]
+    version: str
+    """resourceVersion of the whole LIST."""
+    token: str = ""
+    """What to continue with; empty on the last page."""
+    skipped: int = 0
+    """Items that could not be read."""
+    unread: tuple[Key, ...] = ()
+    """Those of the skipped that are there at least, by their keys."""
+    age_s: float = 0.0
+    """Seconds since the API server said so; not 0 where it came by another process."""
+
+
+class WatchEvent(NamedTuple):
+    """One line of a watch."""
+
+    type: str
+    """ADDED, MODIFIED, DELETED or BOOKMARK."""
+    obj: Object | None
+    """None for a bookmark, and for an object that could not be read."""
+    version: str
+    ends_initial: bool = False
+    """The bookmark that ends the initial events of a streaming LIST."""
+    key: Key | None = None
+    """Whose event it is, where the object could not be read but its key could."""
+    age_s: float = 0.0
+    """Seconds since the API server was last heard of, as in a Page."""
+
+
+class Gone(Exception):
+    """The resource version is too old to go on from (410): list again."""
+
+
+class ApiError(Exception):
+    """The API server cannot be reached or refused; worth trying again later.
+
+    ``str()`` says for people what failed and why.
+    """
+
+    def __init__(
+        self, text: str, *, status: int = 0, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(text)
+        self.status = status
+        """HTTP status; 0 when there was no answer."""
+        self.retry_after_s = retry_after_s
+
+
+class ListWatch(Protocol):
+    """What a reflector needs of an API server; the real one or a simulated one."""
+
+    async def page(self, token: str, version: str | None) -> Page:
+        """Return the first page, or the one that ``token`` continues.
+
+        None as ``version`` asks for a consistent read. Else all that matters is
+        whether the server has come as far as that version, or was set back since;
+        what the page holds may be as little as one object.
+
+        Raises:
+            Gone: the token has expired, or the server knows no such version yet.
+            ApiError: anything that may pass.
+
+        """
+        ...
+
+    def watch(
+        self, version: str, *, initial: bool = False
+    ) -> AsyncIterator[WatchEvent]:
+        """Yield changes after ``version`` until the server ends the stream.
+
+        A connection that says nothing for a minute or two ends it as well. With
+        ``initial`` (and no version) the server first sends every object as ADDED and
+        then a bookmark with ``ends_initial`` (streaming LIST).
+
+        Raises:
+            Gone: the version is too old, or the server asks to list again.
+            ApiError: anything that may pass.
+
+        """
+        ...

@@ -1,0 +1,93 @@
+"""A whole zone for *transfer* (RFC 5936), in CoreDNS's order and with its omissions.
+
+SOA, NS, their addresses with TTL 0, the Services by name, SOA. No PTR, no pods, no
+inner nodes; duplicates are not removed.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from minidns.dns.model import Name, RRset
+from minidns.dns.names import is_sendable
+from minidns.dns.rdata import SRV, srv
+from minidns.kubernetes.addresses import endpoint_name, is_reverse, record_of
+from minidns.kubernetes.apex import name_servers
+from minidns.kubernetes.lookup import Lookup
+from minidns.kubernetes.objects import EndpointSlice, Port, Service
+from minidns.kubernetes.options import Options
+from minidns.kubernetes.records import WEIGHT, cname, within
+
+
+class Transfer:
+    """The records of ``zone``, made from what a lookup would find in it."""
+
+    def __init__(self, lookup: Lookup, local: Sequence[str], zone: Name) -> None:
+        self._lookup = lookup
+        self._options: Options = lookup.options
+        self._local = local
+        self._zone = zone
+
+    def records(self, soa: RRset) -> Iterator[RRset]:
+        """Yield every record, ``soa`` first and last."""
+        yield soa
+        servers = name_servers(self._lookup.main, self._local, self._options)
+        yield from servers.records(self._zone, self._zone, self._options.ttl)
+        yield from servers.glue(self._zone, 0)
+        # CoreDNS lists the Services in reverse zones, too
+        if not (self._options.strict and is_reverse(f".{self._zone}")):
+            services = self._lookup.store.services
+            for key in sorted(services, key=lambda each: each.name):
+                if self._lookup.exposed(key.namespace):
+                    yield from self._of(services[key])
+        yield soa
+
+    def _of(self, service: Service) -> Iterator[RRset]:
+        owner = within(f"{service.key.name}.{service.key.namespace}.svc.", self._zone)
+        if service.type == "ExternalName":
+            name = service.external_name
+            if name and record_of(name) is None:
+                link = cname(owner, name, self._options.ttl)
+                yield from (link,) if link else ()
+        elif service.headless:
+            for each in self._lookup.store.slices_of(service.key):
+                yield from self._of_slice(each, owner)
+        else:
+            yield from self._of_cluster_ip(service, owner)
+
+    def _of_cluster_ip(self, service: Service, owner: str) -> Iterator[RRset]:
+        for address in service.cluster_ips:
+            yield from self._address(owner, address)
+        for port in service.ports:
+            # at the bare name as well: tools that look for peers ask there
+            yield from self._service(owner, port, WEIGHT, owner)
+            if port.name:
+                at = f"{_prefix(port)}.{owner}"
+                yield from self._service(at, port, WEIGHT, owner)
+
+    def _of_slice(self, one: EndpointSlice, owner: str) -> Iterator[RRset]:
+        ready = [end for end in one.endpoints if end.ready]
+        for end in ready:
+            yield from self._address(owner, end.address)
+            name = endpoint_name(end, self._options.endpoint_pod_names)
+            target = f"{name}.{owner}"
+            yield from self._address(target, end.address)
+            for port in one.ports:
+                if port.name:
+                    at = f"{_prefix(port)}.{owner}"
+                    yield from self._service(at, port, WEIGHT // len(ready), target)
+
+    def _address(self, owner: str, address: str) -> Iterator[RRset]:
+        if (record := record_of(address)) and is_sendable(owner):
+            rtype, data = record
+            yield RRset(owner, rtype, self._options.ttl, (data,))
+
+    def _service(
+        self, owner: str, port: Port, weight: int, target: str
+    ) -> Iterator[RRset]:
+        # unlike CoreDNS: a port without a number has no record, there it is 65535
+        if port.number >= 0 and is_sendable(owner) and is_sendable(target):
+            data = srv(0, weight, port.number, target)
+            yield RRset(owner, SRV, self._options.ttl, (data,))
+
+
+def _prefix(port: Port) -> str:
+    return f"_{port.name.lower()}._{port.protocol.lower()}"

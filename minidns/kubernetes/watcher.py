@@ -1,0 +1,296 @@
+"""What is followed at the API server, and how well: reflectors, sync, age.
+
+A View keeps stores equal to the cluster. With *namespaces* it can do with rights in
+those alone: listed one by one where *namespaced* says so, or where the API server
+refuses a kind at cluster scope before the first sync. CoreDNS would wait for ever.
+"""
+
+import asyncio
+import logging
+from asyncio import FIRST_COMPLETED
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from math import inf
+from random import Random
+
+from minidns.kubernetes import latency
+from minidns.kubernetes.audit import Auditor, Followed
+from minidns.kubernetes.events import Applied, Event
+from minidns.kubernetes.forbidden import Refusable
+from minidns.kubernetes.freshness import Known, known
+from minidns.kubernetes.objects import (
+    IMPORT_NAME,
+    Key,
+    Namespace,
+    Service,
+    ServiceImport,
+    imported_slice,
+)
+from minidns.kubernetes.options import Options
+from minidns.kubernetes.reflector import Reflector
+from minidns.kubernetes.reflector_metrics import Counts
+from minidns.kubernetes.resources import (
+    IMPORTED_SLICES,
+    IMPORTS,
+    NAMESPACES,
+    PODS,
+    SERVICES,
+    SLICES,
+    ListWatch,
+    Resource,
+)
+from minidns.kubernetes.store import Store
+from minidns.metrics.registry import Metrics
+from minidns.system.tasks import Keep
+
+log = logging.getLogger("minidns.plugins.kubernetes")
+
+LOG_S = 0.5
+"""Seconds between two lines while waiting for the first sync (CoreDNS)."""
+ASSUMED = "not allowed to list %s, taking these for granted: %s"
+ONE_BY_ONE = "not allowed to list %s in all namespaces, listing them in: %s"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a View needs of the world."""
+
+    list_watch: Callable[[Resource], ListWatch]
+    now: Callable[[], float]
+    wall: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]]
+    random: Random
+    metrics: Metrics
+    keep: Keep
+    """Runs the background tasks of a View."""
+    settle: Callable[[], None] = lambda: None
+    """Told of objects that stay; see ``Edges``."""
+
+
+def resources(options: Options) -> list[Resource]:
+    """Return what has to be followed, all namespaces at once."""
+    labels = options.labels
+    found = [
+        replace(SERVICES, label_selector=labels),
+        replace(NAMESPACES, label_selector=options.namespace_labels),
+    ]
+    if options.endpoints:
+        found.append(replace(SLICES, label_selector=labels))
+    if options.pods == "verified":
+        found.append(replace(PODS, label_selector=labels))
+    if options.multicluster:
+        # the selector of namespaces, as in CoreDNS (a slip)
+        selector = labels if options.strict else options.namespace_labels
+        named = ",".join(filter(None, (labels, IMPORT_NAME)))
+        found.append(replace(IMPORTS, label_selector=selector))
+        found.append(replace(IMPORTED_SLICES, label_selector=named))
+    return found
+
+
+class View:
+    """Follows a cluster for one set of options."""
+
+    def __init__(
+        self,
+        options: Options,
+        around: Surroundings,
+        forget: Callable[[Iterable[Hashable]], None],
+    ) -> None:
+        self.options = options
+        self.main = Store(
+            around.wall, around.now, zonal=options.zonal, hold_s=options.hold_s
+        )
+        self.imports = Store(
+            around.wall, around.now, kind="ServiceImport", hold_s=options.hold_s
+        )
+        self.synced = False
+        """Whether every first list has been taken in; never false again."""
+        self._work: list[Followed] = []
+        self._around = around
+        self._latency = latency.histogram(around.metrics)
+        self._counts = Counts(around.metrics)
+        self._forget = forget
+        self._followed: dict[Resource, Refusable] = {}
+        self._pending: set[Resource] = set()
+        self._all_synced = asyncio.Event()
+        self._held = asyncio.Event()
+        self._listable: set[str] = set()
+        self._assumes_namespaces = False
+        self._since = around.now()
+
+    def connect(self) -> None:
+        """Choose the API server; nothing is sent yet.
+
+        Raises:
+            ConfigError: no such file, context or service account.
+
+        """
+        for resource in resources(self.options):
+            self._followed[resource] = Refusable(self._around.list_watch(resource))
+        self._pending = set(self._followed)
+
+    def start(self) -> None:
+        """Follow the cluster in background tasks."""
+        for resource in list(self._followed):
+            self._follow(resource)
+        if self.options.hold_s:
+            self._around.keep("kubernetes hold", self._let_go)
+
+    @property
+    def reflectors(self) -> list[Reflector]:
+        """What follows the resources, each with one of its own."""
+        return [each.reflector for each in self._work]
+
+    async def audit(self) -> None:
+        """Compare what is known with fresh lists, until cancelled."""
+        around = self._around
+        auditor = Auditor(
+            lambda: tuple(self._work),
+            around.list_watch,
+            around.metrics,
+            sleep=around.sleep,
+            random=around.random,
+        )
+        if self.options.audit_s is not None:
+            await auditor.run(self.options.audit_s)
+
+    def tell(self) -> None:
+        """Bring the metrics up to date."""
+        for each in self.reflectors:
+            self._counts.tell(each)
+
+    async def wait(self) -> None:
+        """Wait for the first sync, as long as the options say, and log it."""
+        now = self._around.now
+        end = now() + self.options.startup_timeout_s
+        synced = asyncio.ensure_future(self._all_synced.wait())
+        try:
+            while not self.synced and (left := end - now()) > 0:
+                tick = asyncio.ensure_future(self._sleep(min(LOG_S, left)))
+                await asyncio.wait((synced, tick), return_when=FIRST_COMPLETED)
+                if not tick.cancel() and not self.synced and now() < end:
+                    log.info("waiting for Kubernetes API before starting server")
+        finally:
+            synced.cancel()
+        if not self.synced:
+            log.warning("starting server with unsynced Kubernetes API")
+
+    async def _sleep(self, seconds: float) -> None:
+        await self._around.sleep(seconds)
+
+    def known(self) -> list[Known]:
+        """Return how well each resource is known."""
+        return known(self.reflectors, self._around.now(), self._since)
+
+    @property
+    def fresh_until(self) -> float:
+        """When the API server will have been silent for longer than the options allow.
+
+        In monotonic seconds; never, where they do not say.
+        """
+        limit = self.options.stale_after_s
+        if limit is None:
+            return inf
+        now = self._around.now()
+        ages_s = [each.age_s for each in self.known()] or [now - self._since]
+        return now - max(ages_s) + limit
+
+    @property
+    def stale(self) -> bool:
+        """Whether what is known is older than the options allow."""
+        return self._around.now() > self.fresh_until
+
+    def refusals(self) -> dict[Resource, str]:
+        """Return what the API server does not let us list, and in what words."""
+        return {r: each.refusal for r, each in self._followed.items() if each.refusal}
+
+    def _follow(self, resource: Resource) -> None:
+        if self.options.namespaced:
+            self._follow_each(resource, sorted(self.options.namespaces))
+            return
+        watch = self._watch(resource)
+        if self.options.namespaces:
+            name = f"kubernetes {resource.plural} refused"
+            self._around.keep(name, partial(self._narrow, resource, watch))
+
+    def _watch(self, resource: Resource) -> asyncio.Task[None]:
+        name = f"kubernetes {resource.plural}"
+        return self._around.keep(name, partial(self._reflect, resource))
+
+    async def _narrow(self, resource: Resource, watch: asyncio.Task[None]) -> None:
+        """Once listing all namespaces is refused, do with those of the options."""
+        listed = sorted(self.options.namespaces)
+        await self._followed[resource].refused.wait()
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+        text = ASSUMED if resource.kind is Namespace else ONE_BY_ONE
+        log.warning(text, resource.plural, " ".join(listed))
+        self._follow_each(resource, listed)
+
+    def _follow_each(self, resource: Resource, names: Sequence[str]) -> None:
+        """Follow ``resource`` in the namespaces listed; they count as existing."""
+        del self._followed[resource]
+        if resource.kind is Namespace:
+            self._assumes_namespaces = True
+            self._done(resource)
+            return
+        parts = [replace(resource, namespace=name) for name in names]
+        for part in parts:
+            self._followed[part] = Refusable(self._around.list_watch(part))
+        self._pending.update(parts)
+        self._done(resource)
+        for part in parts:
+            self._watch(part)
+
+    async def _reflect(self, resource: Resource) -> None:
+        imported = resource.kind is ServiceImport or resource.read is imported_slice
+        store = self.imports if imported else self.main
+        reflector = Reflector(
+            self._followed[resource],
+            resource,
+            partial(self.apply, store),
+            now=self._around.now,
+            sleep=self._around.sleep,
+            random=self._around.random,
+            on_synced=lambda: self._done(resource),
+            settle=self._around.settle,
+        )
+        work = Followed(reflector, store)
+        self._work.append(work)
+        try:
+            await reflector.run()
+        finally:
+            self._work.remove(work)
+            self._counts.end(reflector)
+
+    def apply(self, store: Store, event: Event) -> None:
+        """Take an event into ``store`` and tell what it made stale."""
+        if store is self.main:
+            latency.observe(event, store, self._latency, self._around.wall)
+        if touched := store.apply(event):
+            self._forget(touched)
+        if store.held.deadline() is not None:
+            self._held.set()
+
+    def _done(self, resource: Resource) -> None:
+        """Note that ``resource`` has been listed, or need not be."""
+        self._pending.discard(resource)
+        if resource.kind is Service:
+            self._listable |= {resource.namespace} - {""} or self.options.namespaces
+        if self._assumes_namespaces:
+            for name in self._listable - self.main.namespaces.keys():
+                self.apply(self.main, Applied(Namespace(Key("", name))))
+        if not self._pending and not self.synced:
+            self.synced = True
+            self._all_synced.set()
+
+    async def _let_go(self) -> None:
+        """Let go of held endpoints in time."""
+        while True:
+            await self._held.wait()
+            self._held.clear()
+            for store in (self.main, self.imports):
+                while (deadline := store.held.deadline()) is not None:
+                    await self._around.sleep(max(0.0, deadline - self._around.now()))
+                    self._forget(store.expire())

@@ -1,0 +1,1 @@
+"""A cluster's names on a laptop."""

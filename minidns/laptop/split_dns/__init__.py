@@ -1,0 +1,1 @@
+"""``minidns split-dns``: point a laptop's resolver at minidns for cluster names."""

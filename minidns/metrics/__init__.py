@@ -1,0 +1,1 @@
+"""Counters, gauges and histograms, and the counts of DNS traffic."""

@@ -1,1 +1,0 @@
-"""Edges: sockets and HTTP."""

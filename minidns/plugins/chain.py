@@ -1,0 +1,167 @@
+"""Plugins into one Handler, and names to the block whose Handler answers them."""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from minidns.dns import names
+from minidns.dns.model import (
+    DnsError,
+    Handler,
+    Name,
+    Plugin,
+    Query,
+    Rcode,
+    Response,
+    replace,
+)
+from minidns.dns.rdata import DS
+
+_IN = 1
+
+
+class Unserved(DnsError):
+    """No server block takes the query: REFUSED."""
+
+    def __init__(self) -> None:
+        super().__init__(rcode=Rcode.REFUSED)
+
+
+class Viewer(Protocol):
+    """Decides which queries a server block is for (plugin *view*)."""
+
+    @property
+    def name(self) -> str:
+        """The view's name."""
+        ...
+
+    def __call__(self, query: Query) -> bool:
+        """Return whether the block is to answer ``query``."""
+        ...
+
+
+class Choice(NamedTuple):
+    """The handler of one of the server blocks of a zone, and which queries it gets."""
+
+    handler: Handler
+    view: Viewer | None = None
+    """None: all."""
+
+
+class EndOfChain(DnsError):
+    """No plugin is left to answer; ``last`` is the name of the last one."""
+
+    def __init__(self, last: str) -> None:
+        super().__init__(f"plugin/{last}: no next plugin found")
+        self.last = last
+
+
+def build(plugins: Sequence[tuple[str, Plugin]]) -> Handler:
+    """Return the handler that runs the named ``plugins``, outermost first.
+
+    A query that falls out at the end gets SERVFAIL, and a line in the log that names
+    the last plugin (CoreDNS).
+    """
+    last = plugins[-1][0] if plugins else ""
+
+    async def end(query: Query) -> Response:
+        raise EndOfChain(last)
+
+    handler: Handler = end
+    for _, plugin in reversed(plugins):
+        handler = plugin(handler)
+    return handler
+
+
+async def refuse(query: Query) -> Response:
+    """Answer REFUSED: nobody here is responsible (a block without plugins, too)."""
+    raise Unserved()
+
+
+def choose(choices: Sequence[Choice], otherwise: Handler) -> Handler:
+    """Return the handler that gives each query to the first choice that takes it.
+
+    ``otherwise`` gets what none takes. As views may look at anything of a query, what
+    was chosen by one must not be repeated to other clients.
+    """
+    if choices[0].view is None:
+        return choices[0].handler
+
+    async def chosen(query: Query) -> Response:
+        handler = otherwise
+        for each in choices:
+            name = each.view.name if each.view is not None else ""
+            if each.view is None or each.view(query):
+                handler = each.handler
+                query = query if query.view == name else replace(query, view=name)
+                break
+        response = await handler(query)
+        return replace(response, repeat=None) if response.repeat else response
+
+    return chosen
+
+
+def by_zone(blocks: Mapping[Name, Sequence[Choice]]) -> dict[Name, Handler]:
+    """Return a handler for each zone, made of the blocks in the order they stand.
+
+    A query that no block of a zone takes goes to the next shorter zone (CoreDNS).
+    """
+    handlers: dict[Name, Handler] = {}
+    for zone in sorted(blocks, key=_depth):
+        parent = names.longest(handlers, zone)
+        otherwise = refuse if parent is None else _in_zone(parent, handlers[parent])
+        handlers[zone] = choose(blocks[zone], otherwise)
+    return handlers
+
+
+def _in_zone(zone: Name, handler: Handler) -> Handler:
+    return lambda query: handler(replace(query, zone=zone))
+
+
+def route(handlers: Mapping[Name, Handler], *, any_class: bool) -> Handler:
+    """Return the handler that gives each query to the longest zone it is in.
+
+    ``any_class`` lets classes other than IN through, as CoreDNS does where *forward*
+    or *chaos* is configured on the listener; they are refused otherwise.
+    """
+    root = handlers.get(".")
+    deepest = max(map(_depth, handlers), default=0)
+
+    def router(query: Query) -> Awaitable[Response]:
+        qname, qtype, qclass = query.question
+        if qclass != _IN and not any_class:
+            raise Unserved()
+        if deepest:
+            zone = _zone(handlers, qname, shortest=qtype == DS)
+            if zone is not None:
+                return handlers[zone](
+                    query if zone == query.zone else replace(query, zone=zone)
+                )
+        if root is None:
+            raise Unserved()
+        if query.zone != ".":  # a question on behalf of one for another block
+            query = replace(query, zone=".")
+        return root(query)
+
+    return router
+
+
+def _depth(zone: Name) -> int:
+    return len(names.labels(zone))
+
+
+def _zone(
+    handlers: Mapping[Name, Handler], qname: Name, *, shortest: bool
+) -> Name | None:
+    """Return the longest zone below the root that ``qname`` is in, if any.
+
+    A DS record belongs to the parent's side of a cut: the shortest zone answers it.
+    """
+    found = None
+    name = qname
+    while name != ".":
+        if name in handlers:
+            found = name
+            if not shortest:
+                break
+        name = names.parent(name) if "\\" in name else name.partition(".")[2] or "."
+    return found

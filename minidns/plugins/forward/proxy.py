@@ -1,0 +1,209 @@
+"""One upstream of a ``forward`` line: how it is asked, and how it fares."""
+
+from bisect import bisect_left
+from collections.abc import Awaitable, Iterator
+from os import urandom
+from secrets import randbits
+
+from minidns.dns.model import RD, TC, Opt, Query, Question, Source
+from minidns.dns.rdata import NS, rcode_label
+from minidns.dns.reply import Reply
+from minidns.dns.wire import encode_query
+from minidns.metrics.registry import TIME_BUCKETS
+from minidns.plugins.forward.options import Options
+from minidns.plugins.site import Site
+from minidns.upstream.acceptance import (
+    REFUSES_EDNS,
+    RELAYED_FLAGS,
+    Asked,
+    without_hop_by_hop,
+)
+from minidns.upstream.health import Health
+from minidns.upstream.upstream import Upstream
+
+CHECK_S = 1.0
+"""Seconds an upstream has to answer a health check (CoreDNS)."""
+PLAIN_S = 900.0
+"""Seconds for which an upstream that refused EDNS is asked without it."""
+_SMALLEST = 512
+"""Bytes a reply over UDP may always have (RFC 1035 2.3.4)."""
+
+
+class Proxy:
+    """An upstream, asked by the options of its line."""
+
+    def __init__(self, upstream: Upstream, options: Options, site: Site) -> None:
+        self.upstream = upstream
+        self.sources = (Source("upstream", str(upstream)),)
+        """What its answers follow from."""
+        self._over = {
+            transport: upstream._replace(transport=transport)
+            for transport in ("udp", "tcp", "tls", "https")
+        }
+        self._cells: dict[str, list[float]] = {}
+        self._options = options
+        self._exchange, self._now = site.edges.exchange, site.edges.now
+        self._health = Health(
+            self._check, options.check_every_s, site.edges.sleep, site.task
+        )
+        self._plain_until = float("-inf")
+        self._seconds = site.metrics.histogram(
+            "coredns_proxy_request_duration_seconds",
+            "Seconds an upstream took to reply.",
+            ("proxy_name", "to", "rcode"),
+            TIME_BUCKETS,
+        )
+        self._failed_checks = site.metrics.counter(
+            "coredns_proxy_healthcheck_failures_total",
+            "Health checks that an upstream did not answer.",
+            ("proxy_name", "to"),
+        )
+
+    @property
+    def is_down(self) -> bool:
+        """Whether more than ``max_fails`` checks in a row failed."""
+        return 0 < self._options.max_fails < self._health.fails
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it failed, and no check has been answered since."""
+        return self._health.in_doubt
+
+    @property
+    def failed_checks(self) -> int:
+        """Checks in a row that failed."""
+        return self._health.fails
+
+    def doubt(self) -> None:
+        """Check it from now on until it answers."""
+        if self._options.max_fails:
+            self._health.doubt()
+
+    def transport(self, client: str) -> str:
+        """Return what queries go out over: the ``client``'s transport by default."""
+        if self.upstream.transport in ("tls", "https"):
+            return self.upstream.transport
+        if self._options.force_tcp:
+            return "tcp"
+        return "udp" if self._options.prefer_udp else client
+
+    def ask(self, query: Query, deadline: float) -> Awaitable[Reply]:
+        """Return the upstream's reply to ``query``.
+
+        Raises:
+            OSError: there is none.
+
+        """
+        transport = self.transport(query.transport)
+        if transport == "udp" and self._options.prefer_udp:
+            return self._preferring_udp(query, deadline)
+        return self._with_edns(query, transport, deadline)
+
+    async def _preferring_udp(self, query: Query, deadline: float) -> Reply:
+        """Ask by UDP, and by TCP if the reply is cut short."""
+        reply = await self._with_edns(query, "udp", deadline)
+        if not reply.flags & TC:
+            return reply
+        try:
+            return await self._with_edns(query, "tcp", deadline)
+        except OSError:
+            if query.transport == "tcp":
+                raise
+            return reply  # half an answer that says so is better than none
+
+    async def _with_edns(self, query: Query, transport: str, deadline: float) -> Reply:
+        """Ask with the client's OPT; once without if the upstream refuses EDNS."""
+        started = self._now()
+        opt = relayed_opt(query) if started >= self._plain_until else None
+        reply = await self._once(query, transport, opt, deadline - started)
+        self._observe(reply.rcode, started)
+        if opt is None or reply.opt is not None or reply.rcode not in REFUSES_EDNS:
+            return reply
+        started = self._now()
+        plain = await self._once(query, transport, None, deadline - started)
+        self._observe(plain.rcode, started)
+        # it may have refused an option that this client sent, and no other does
+        if plain.rcode not in REFUSES_EDNS and not opt.options:
+            self._plain_until = self._now() + PLAIN_S
+        return plain
+
+    def _once(
+        self, query: Query, transport: str, opt: Opt | None, left_s: float
+    ) -> Awaitable[Reply]:
+        if left_s <= 0:
+            raise TimeoutError("i/o timeout")
+        question, ident = query.question, next(_idents)
+        # in lower case: clients share exchanges and cached replies, and an upstream may
+        # give the letters of a question back in any name of its reply
+        flags = relayed_flags(query)
+        limit = _largest(opt) if transport == "udp" else 65535
+        return self._exchange(
+            self._over[transport],
+            encode_query(question, ident, flags, opt),
+            min(self._options.read_timeout_s, left_s),
+            Asked(question, ident, limit, transport != "udp").accept,
+        )
+
+    def _observe(self, rcode: int, started: float) -> None:
+        """Count a reply to what was asked at ``started``."""
+        label = rcode_label(rcode)
+        cells = self._cells.get(label) or self._cells_of(label)
+        seconds = self._now() - started
+        cells[bisect_left(TIME_BUCKETS, seconds)] += 1
+        cells[-1] += seconds
+
+    def _cells_of(self, label: str) -> list[float]:
+        labels = ("forward", str(self.upstream), label)
+        cells = self._cells[label] = self._seconds.cells(labels)
+        return cells
+
+    async def _check(self) -> bool:
+        """Return whether it gives any DNS reply at all, whatever its rcode."""
+        ident = randbits(16)
+        question = Question(self._options.check_name, NS)
+        wire = encode_query(question, ident, RD if self._options.check_rd else 0)
+        to = self.upstream._replace(owner="")
+        if self._options.force_tcp and to.transport == "udp":
+            to = to._replace(transport="tcp")
+        try:
+            return await self._exchange(
+                to, wire, CHECK_S, lambda reply: _answers(reply, ident) or None
+            )
+        except OSError:
+            self._failed_checks.inc(("forward", str(to)))
+            return False
+
+
+def _unguessable() -> Iterator[int]:
+    """Yield ids from the system's source (CVE-2019-19794), 256 for one system call."""
+    while True:
+        yield from memoryview(urandom(512)).cast("H")
+
+
+_idents = _unguessable()
+
+
+def relayed_opt(query: Query) -> Opt | None:
+    """Return the OPT that goes upstream: the client's, its options of one hop left out.
+
+    unlike CoreDNS: a client's cookie is for its own server and no other (RFC 7873).
+    """
+    return without_hop_by_hop(query.opt) if query.opt else None
+
+
+def relayed_flags(query: Query) -> int:
+    """Return the client's flags that go upstream."""
+    return query.flags & RELAYED_FLAGS
+
+
+def _largest(opt: Opt | None) -> int:
+    """Return how many bytes a reply by UDP may have to a query with ``opt``."""
+    return max(_SMALLEST, opt.size) if opt else _SMALLEST
+
+
+def _answers(reply: bytes, ident: int) -> bool:
+    return (
+        len(reply) >= 12
+        and int.from_bytes(reply[:2]) == ident
+        and bool(reply[2] & 0x80)
+    )

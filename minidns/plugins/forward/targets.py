@@ -1,0 +1,227 @@
+"""Whom a ``forward`` line sends queries to: addresses, files, host names.
+
+Addresses and resolv.conf files are read when the Corefile is; names are looked up once,
+before the server opens its sockets.
+"""
+
+import errno
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import ip_address
+from secrets import randbits
+from typing import NamedTuple, TypeAlias
+
+from minidns.corefile.blocks import ConfigError, Files
+from minidns.corefile.keys import PORTS
+from minidns.dns import rdata
+from minidns.dns.model import DnsError, Question
+from minidns.dns.names import absolute, to_wire
+from minidns.dns.reply import Reply
+from minidns.dns.wire import encode_query
+from minidns.text import files as paths
+from minidns.text.go_text import quote
+from minidns.upstream.acceptance import Asked
+from minidns.upstream.upstream import Exchange, Upstream, failure, joined, split
+
+MAX_UPSTREAMS = 15
+"""Upstreams of one line (CoreDNS)."""
+RESOLV_CONF = "/etc/resolv.conf"
+_LOOKUP_S = 2.0
+
+
+_TRANSPORTS = {"dns": "udp", "tls": "tls", "https": "https"}
+"""What queries to an upstream with a scheme go over; others cannot be asked."""
+
+
+class Host(NamedTuple):
+    """An upstream named by host name; its addresses are looked up at start."""
+
+    name: str
+    port: int
+    transport: str
+    servername: str
+
+
+To: TypeAlias = Upstream | Host
+
+
+def read_to(words: Sequence[str], files: Files) -> tuple[To, ...]:
+    """Return the upstreams that ``words`` stand for, in order, none twice.
+
+    Raises:
+        ConfigError: not an address, file or name; another protocol; none, or too many.
+
+    """
+    for word in words:
+        scheme, rest = _split_scheme(word)
+        if scheme == "https" and "/" in rest:
+            raise ConfigError(
+                "paths are not allowed in HTTPS upstream addresses"
+                f" (the /dns-query path is used by default): {word}"
+            )
+    found = tuple(dict.fromkeys(to for word in words for to in _read(word, files)))
+    if len(found) > MAX_UPSTREAMS:
+        text = f"more than {MAX_UPSTREAMS} TOs configured: {len(found)}"
+        raise ConfigError(text)
+    if not found:
+        raise ConfigError("no nameservers found")
+    return distinct(found)
+
+
+def distinct(found: Iterable[To]) -> tuple[To, ...]:
+    """Return ``found`` without those whose host and port came before (CoreDNS)."""
+    first: dict[tuple[str, int], To] = {}
+    for to in found:
+        first.setdefault((to[0], to[1]), to)
+    return tuple(first.values())
+
+
+def _read(word: str, files: Files) -> Iterator[To]:
+    scheme, rest = _split_scheme(word)
+    if not rest:
+        raise ConfigError(f"invalid address: {quote(word)}")
+    host, port = split(rest) or (rest.strip("[]"), "")
+    address, servername = _split_servername(host, scheme)
+    if not _is_address(address):
+        yield from _file_or_host(word, scheme, rest, host, port, files)
+        return
+    if scheme not in _TRANSPORTS:
+        shown = word if port else f"{scheme}://{joined(host, PORTS[scheme])}"
+        raise _unsupported(scheme, shown)
+    transport = _TRANSPORTS[scheme]
+    yield Upstream(address, _port(port, scheme, word), transport, servername)
+
+
+def _split_scheme(word: str) -> tuple[str, str]:
+    scheme, separator, rest = word.partition("://")
+    return (scheme, rest) if separator and scheme in PORTS else ("dns", word)
+
+
+def _split_servername(host: str, scheme: str) -> tuple[str, str]:
+    """Return address and server name of ``ADDRESS%NAME``.
+
+    Without TLS what follows the sign is an IPv6 address's scope and part of it.
+    """
+    address, percent, name = host.rpartition("%")
+    if not percent:
+        return host, ""
+    if scheme == "tls":
+        return address, name
+    if scheme == "https":
+        return address, ""  # without a meaning (CoreDNS)
+    return (host, "") if ":" in address else (address, "")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _port(port: str, scheme: str, word: str) -> int:
+    if not port:
+        return PORTS[scheme]
+    if not (port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 65536):
+        raise ConfigError(f"invalid port in upstream address: {quote(word)}")
+    return int(port)
+
+
+def _unsupported(scheme: str, shown: str) -> ConfigError:
+    text = f"'{scheme}' is not supported as a destination protocol in forward: {shown}"
+    return ConfigError(text)
+
+
+def _file_or_host(
+    word: str, scheme: str, rest: str, host: str, port: str, files: Files
+) -> Iterator[To]:
+    if scheme == "unix":
+        raise _unsupported(scheme, word)
+    try:
+        text = files.read(rest)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.EFBIG):  # a file, but none to read
+            raise ConfigError(paths.reason(error, rest)) from error
+        yield _host(word, scheme, rest, host, port)
+        return
+    for address in nameservers(text):
+        yield Upstream(address)
+
+
+def nameservers(text: str) -> Iterator[str]:
+    """Yield the addresses of ``nameserver`` lines in a resolv.conf (resolv.conf(5)).
+
+    What is no address is left out.
+    """
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) > 1 and words[0] == "nameserver" and _is_address(words[1]):
+            yield words[1]
+
+
+def _host(word: str, scheme: str, rest: str, host: str, port: str) -> Host:
+    if "/" in rest:
+        raise ConfigError(f"not an IP address or file: {quote(rest)}")
+    name, servername = _split_servername(host, scheme)
+    if not _is_domain(name) or scheme not in _TRANSPORTS:
+        text = f"not an IP address, file, or valid domain: {quote(word)}"
+        raise ConfigError(text)
+    return Host(name, _port(port, scheme, word), _TRANSPORTS[scheme], servername)
+
+
+def _is_domain(text: str) -> bool:
+    try:
+        to_wire(absolute(text))
+    except ValueError:
+        return False
+    return True
+
+
+async def addresses(
+    host: Host, resolvers: Sequence[Upstream], ask: Exchange
+) -> list[str]:
+    """Return the addresses of ``host``, IPv4 first, from the first that knows any.
+
+    Raises:
+        ConfigError: nobody does.
+
+    """
+    name = absolute(host.name)
+    why = ""
+    for resolver in resolvers:
+        found: list[str] = []
+        try:
+            for rtype in (rdata.A, rdata.AAAA):
+                found += await _lookup(Question(name, rtype), resolver, ask)
+        except OSError as exc:
+            why = f": {failure(exc)}"
+        except DnsError:
+            why = ": malformed reply"
+        if found:
+            return found
+    quoted = quote(host.name)
+    text = f"failed to resolve {quoted}: no addresses found for {quoted}{why}"
+    raise ConfigError(text)
+
+
+async def _lookup(question: Question, resolver: Upstream, ask: Exchange) -> list[str]:
+    asked = Asked(question, randbits(16))
+    wire = encode_query(question, asked.id)
+    reply: Reply = await ask(resolver, wire, _LOOKUP_S, asked.accept)
+    return [
+        rdata.address(data)
+        for rrset in reply.answer
+        if rrset.rtype == question.qtype
+        for data in rrset.rdata
+    ]
+
+
+def resolvers(words: Sequence[str], files: Files) -> list[Upstream]:
+    """Return whom to ask for host names: those named, else those of resolv.conf."""
+    if not words:
+        try:
+            return [Upstream(each) for each in nameservers(files.read(RESOLV_CONF))]
+        except OSError:
+            return []
+    ends = [split(word) or (word, "53") for word in words]
+    return [Upstream(host, int(port)) for host, port in ends]

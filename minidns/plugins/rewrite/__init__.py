@@ -1,0 +1,5 @@
+"""*rewrite* - change a query on its way down, and its answer on the way up."""
+
+from minidns.plugins.rewrite.plugin import setup
+
+__all__ = ["setup"]

@@ -1,0 +1,191 @@
+"""Changing the EDNS options of a query (RFC 6891 6.1.2): *rewrite*'s ``edns0`` rules.
+
+An option is set, appended, replaced or unset by its code. Data may stand in the rule,
+or be taken from the query: {qname}, {client_ip} and so on.
+"""
+
+import binascii
+import ipaddress
+import struct
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
+
+from minidns.corefile.errors import ConfigError
+from minidns.dns.model import Opt, Query, replace
+from minidns.text import go_numbers
+from minidns.text.go_text import quote
+
+NSID, SUBNET = 3, 8
+
+Data: TypeAlias = Callable[[Query], bytes]
+"""From the query to the data of an option."""
+Label: TypeAlias = Callable[[Query, str], str]
+"""From the query and a label such as ``kubernetes/namespace`` to what is known."""
+
+
+class EdnsRule(NamedTuple):
+    """One rule, ready to be applied."""
+
+    action: str
+    """set, append, replace or unset."""
+    code: int
+    data: Data
+    literal: bool = True
+    """Whether the data stands in the rule; else it is taken from the query."""
+    local: bool = False
+    """Whether the code is one of the Corefile's own, which the reply shows too."""
+    revert: bool = False
+    """Whether the reply shows the option as it was before."""
+
+    def apply(self, query: Query) -> Query | None:
+        """Return ``query`` with its option changed, None when nothing is to be done."""
+        opt = query.opt or Opt(4096)
+        options = _changed(self, query, opt.options)
+        if options is None:
+            return None
+        return replace(query, opt=opt._replace(options=options))
+
+
+_Options: TypeAlias = tuple[tuple[int, bytes], ...]
+
+
+def _changed(rule: EdnsRule, query: Query, options: _Options) -> _Options | None:
+    at = next((i for i, (code, _) in enumerate(options) if code == rule.code), None)
+    if rule.action == "unset":
+        return tuple(each for each in options if each[0] != rule.code)
+    try:
+        made = (rule.code, rule.data(query))
+    except LookupError:
+        return None  # a label that nothing is known of
+    if at is None:
+        return (*options, made) if rule.action != "replace" else None
+    if rule.action == "append":
+        # what stands in the rule is added beside what is there (CoreDNS)
+        return (*options, made) if rule.literal else None
+    return (*options[:at], made, *options[at + 1 :])
+
+
+def edns_rule(args: Sequence[str], label: Label) -> EdnsRule:
+    """Return the rule ``local|nsid|subnet ACTION ... [revert]``.
+
+    ``label`` says what plugins know of a query (*metadata*).
+
+    Raises:
+        ConfigError: it is not one; in CoreDNS's words.
+
+    """
+    if len(args) < 2:
+        raise ConfigError("too few arguments for an EDNS0 rule")
+    kind, action = args[0].lower(), args[1].lower()
+    if action not in ("append", "replace", "set", "unset"):
+        raise ConfigError(f"invalid action: {quote(action)}")
+    words = args[2:]
+    revert = action != "unset" and args[-1] == "revert"
+    words = words[:-1] if revert else words
+    try:
+        if kind not in ("local", "nsid", "subnet"):
+            raise ConfigError(f"invalid rule type {quote(kind)}")
+        _counted(kind, action, words)
+        rule = _rule(kind, action, words, label)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return rule._replace(revert=revert)
+
+
+_COUNTS = {
+    ("local", False): (2, "EDNS0 local rules require three or four args"),
+    ("nsid", False): (0, "EDNS0 NSID rules can accept no more than one arg"),
+    ("subnet", False): (2, "EDNS0 subnet rules require three or four args"),
+    ("local", True): (1, "local unset action requires exactly two arguments"),
+    ("nsid", True): (0, "nsid unset action requires exactly one argument"),
+    ("subnet", True): (0, "subnet unset action requires exactly one argument"),
+}
+"""By kind, and whether it is unset: the words after the action, and what if others."""
+
+
+def _counted(kind: str, action: str, words: Sequence[str]) -> None:
+    count, text = _COUNTS[kind, action == "unset"]
+    if len(words) != count:
+        raise ConfigError(text)
+
+
+def _rule(kind: str, action: str, words: Sequence[str], label: Label) -> EdnsRule:
+    if kind == "nsid":
+        return EdnsRule(action, NSID, lambda query: b"")
+    if kind == "subnet":
+        data = _subnet(*words) if words else lambda query: b""
+        return EdnsRule(action, SUBNET, data, literal=False)
+    code = go_numbers.parse(words[0], 0, 16)
+    text = words[1] if len(words) > 1 else ""
+    if text.startswith("{") and text.endswith("}"):
+        data = _VARIABLES.get(text) or _labeled(text, label)
+        return EdnsRule(action, code, data, literal=False, local=True)
+    raw = _literal(text)
+    return EdnsRule(action, code, lambda query: raw, local=True)
+
+
+def _labeled(variable: str, label: Label) -> Data:
+    name = variable[1:-1]
+    if not name.partition("/")[0] or not name.partition("/")[2]:
+        raise ConfigError(f"unsupported variable name {quote(variable)}")
+
+    def data(query: Query) -> bytes:
+        known = label(query, name)
+        if not known:
+            raise LookupError(name)
+        return known.encode()
+
+    return data
+
+
+def _literal(text: str) -> bytes:
+    if not text.startswith("0x"):
+        return text.encode()
+    digits = text[2:]
+    try:
+        return binascii.unhexlify(digits)
+    except ValueError as error:
+        bad = next((sign for sign in digits if sign not in _HEX), "")
+        if bad:
+            raise ConfigError(
+                f"encoding/hex: invalid byte: U+{ord(bad):04X} '{bad}'"
+            ) from error
+        raise ConfigError("encoding/hex: odd length hex string") from error
+
+
+_HEX = frozenset("0123456789abcdefABCDEF")
+
+
+def _packed(address: str) -> bytes:
+    found = ipaddress.ip_address(address.partition("%")[0])
+    mapped = found.ipv4_mapped if found.version == 6 else None
+    return (mapped or found).packed
+
+
+_VARIABLES: dict[str, Data] = {
+    "{qname}": lambda query: (query.spelled or query.question.qname).encode(),
+    "{qtype}": lambda query: struct.pack("!H", query.question.qtype),
+    "{client_ip}": lambda query: _packed(query.peer[0]),
+    "{client_port}": lambda query: struct.pack("!H", query.peer[1]),
+    "{protocol}": lambda query: query.transport.encode(),
+    "{server_ip}": lambda query: _packed(query.local[0]),
+    "{server_port}": lambda query: struct.pack("!H", query.local[1]),
+}
+
+
+def _subnet(four: str, six: str) -> Data:
+    """Return the client's network in so many bits of IPv4 and IPv6 (RFC 7871 6)."""
+    bits4, bits6 = go_numbers.parse(four, 0, 16), go_numbers.parse(six, 0, 16)
+    if bits4 > 32:
+        raise ConfigError(f"invalid IPv4 bit mask length {bits4}")
+    if bits6 > 128:
+        raise ConfigError(f"invalid IPv6 bit mask length {bits6}")
+
+    def data(query: Query) -> bytes:
+        address = _packed(query.peer[0])
+        family, bits = (1, bits4) if len(address) == 4 else (2, bits6)
+        network = ipaddress.ip_network((address, bits), strict=False)
+        used = network.network_address.packed[: (bits + 7) // 8]
+        return struct.pack("!HBB", family, bits, 0) + used
+
+    return data

@@ -1,0 +1,228 @@
+"""The rules of *rewrite*: words of the Corefile to what changes a query, and undoes it.
+
+A rule is a pure function: from a query to what it became and how the answer is to be
+changed on its way back, or None when the rule is not about that query.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
+
+from minidns.corefile.errors import ConfigError
+from minidns.corefile.values import MAX_PATTERN
+from minidns.dns import names, rdata
+from minidns.dns.model import DnsError, Query, replace
+from minidns.plugins.rewrite import names as rename
+from minidns.plugins.rewrite.edns import EdnsRule, Label, edns_rule
+from minidns.text import go_numbers
+from minidns.text.go_text import quote
+
+
+class Applied(NamedTuple):
+    """What a rule made of a query."""
+
+    query: Query
+    undo: tuple[rename.Undo, ...] = ()
+    """What is done to the answer, in the order of the rule; done in reverse."""
+    retarget: rename.Replace | None = None
+    """Where the aliases of the answer are led instead."""
+    edns: EdnsRule | None = None
+
+
+Apply: TypeAlias = Callable[[Query], Applied | None]
+"""A rule at work; DnsError: the name it makes is none."""
+
+
+class Rule(NamedTuple):
+    """One rule of the Corefile."""
+
+    apply: Apply
+    stop: bool = True
+    """Whether no further rule is tried once it was applied."""
+
+
+def rule(words: Sequence[str], label: Label) -> Rule:
+    """Return the rule ``[continue|stop] FIELD ...``.
+
+    ``label`` says what plugins know of a query (*metadata*).
+
+    Raises:
+        ConfigError: it is not one; in CoreDNS's words.
+
+    """
+    if not words:
+        raise ConfigError("no rule type specified for rewrite")
+    mode = words[0].lower()
+    rest = words[1:] if mode in ("stop", "continue") else words
+    if not rest:
+        raise ConfigError(f"{mode} rule must begin with a rule type")
+    field = rest[0].lower()
+    if field == "answer":
+        raise ConfigError("response rewrites must begin with a name rule")
+    if field == "edns0":
+        return Rule(_edns0(edns_rule(rest[1:], label)), mode != "continue")
+    if field not in _FIELDS:
+        raise ConfigError(f"invalid rule type {quote(words[0])}")
+    return Rule(_FIELDS[field](rest[1:]), mode != "continue")
+
+
+def _name(args: Sequence[str]) -> Apply:
+    rule = rename.name_rule(args)
+
+    def apply(query: Query) -> Applied | None:
+        old = query.question.qname
+        new = rule.change(old)
+        if new is None:
+            return None
+        try:
+            new = names.from_wire(names.to_wire(new)).lower()
+        except ValueError as error:
+            raise DnsError(f"invalid name after rewrite: {new}") from error
+        undo = rule.undo
+        if rule.automatic:
+            back = rename.moved(new, old)
+            undo = (rename.owners(back), rename.values(back), *undo)
+        question = query.question._replace(qname=new)
+        changed = replace(query, question=question, spelled="")
+        return Applied(changed, undo)
+
+    return apply
+
+
+def _number(kind: str, known: dict[str, int], word: str) -> int:
+    if word.upper() not in known:
+        raise ConfigError(f"invalid {kind} {quote(word.upper())}")
+    return known[word.upper()]
+
+
+def _two(kind: str, known: dict[str, int], args: Sequence[str]) -> tuple[int, int]:
+    if len(args) != 2:
+        raise ConfigError(f"{kind} rules must have exactly two arguments")
+    old, new = (_number(kind, known, each) for each in args)
+    return old, new
+
+
+def _type(args: Sequence[str]) -> Apply:
+    old, new = _two("type", rdata.TYPES, args)
+
+    def apply(query: Query) -> Applied | None:
+        if query.question.qtype != old:
+            return None
+        return Applied(replace(query, question=query.question._replace(qtype=new)))
+
+    return apply
+
+
+def _class(args: Sequence[str]) -> Apply:
+    old, new = _two("class", rdata.CLASSES, args)
+
+    def apply(query: Query) -> Applied | None:
+        if query.question.qclass != old:
+            return None
+        return Applied(replace(query, question=query.question._replace(qclass=new)))
+
+    return apply
+
+
+def _edns0(rule: EdnsRule) -> Apply:
+    def apply(query: Query) -> Applied | None:
+        changed = rule.apply(query)
+        return None if changed is None else Applied(changed, edns=rule)
+
+    return apply
+
+
+def _if_named(field: str, args: Sequence[str], undo: rename.Undo) -> Apply:
+    """Return the rule that only works on answers about names of ``[KIND] NAME``."""
+    kind, text = (args[0].lower(), args[1]) if len(args) == 2 else ("exact", args[0])
+    if kind not in rename.KINDS:
+        raise ConfigError(
+            f"{field} rule supports only exact, prefix, suffix, substring, and regex"
+            " name matching"
+        )
+    _check_length(field, text)
+    try:
+        # the final dot of prefix and substring, too; see rename
+        match = rename.matches(kind, text if kind == "regex" else names.absolute(text))
+    except ValueError as error:
+        raise ConfigError(f"invalid regex pattern in a {field} rule: {text}") from error
+
+    def apply(query: Query) -> Applied | None:
+        return Applied(query, (undo,)) if match(query.question.qname) else None
+
+    return apply
+
+
+def _ttl(args: Sequence[str]) -> Apply:
+    if len(args) < 2:
+        raise ConfigError(f"too few ({len(args)}) arguments for a ttl rule")
+    text = args[-1] if len(args) < 4 else ""
+    try:
+        least, most = _bounds(text)
+    except ValueError as error:
+        raise ConfigError(f"invalid TTL '{text}' for a ttl rule") from error
+    return _if_named("ttl", args[:-1], rename.ttls(least, most))
+
+
+def _bounds(text: str) -> tuple[int, int]:
+    """Return the limits that ``5``, ``5-``, ``-5`` or ``1-5`` mean."""
+    first, *last = text.split("-")
+    if len(last) > 1 or text == "-":
+        raise ValueError(text)
+    least = go_numbers.parse(first, 10, 32) if first or not last else 0
+    if not last:
+        return least, least
+    most = go_numbers.parse(last[0], 10, 32) if last[0] else 2**31 - 1
+    if least > most:
+        raise ValueError(text)
+    return least, most
+
+
+def _rcode(args: Sequence[str]) -> Apply:
+    if len(args) < 3:
+        raise ConfigError(f"too few ({len(args)}) arguments for a rcode rule")
+    old, new = args[-2:] if len(args) < 5 else ("", "")
+    codes = []
+    for what, text in (("matching", old), ("replacement", new)):
+        code = int(text) if text in _NUMBERS else rdata.RCODES.get(text.upper())
+        if code is None:
+            raise ConfigError(f"invalid {what} RCODE '{text}' for a rcode rule")
+        codes.append(code)
+    return _if_named("rcode", args[:-2], rename.rcode(*codes))
+
+
+_NUMBERS = frozenset(map(str, range(24)))
+"""Response codes that may be given as numbers."""
+
+
+def _cname(args: Sequence[str]) -> Apply:
+    if len(args) not in (2, 3):
+        raise ConfigError(f"too few ({len(args)}) arguments for a cname rule")
+    kind = args[0].lower() if len(args) == 3 else "exact"
+    if kind not in rename.KINDS:
+        raise ConfigError(f"unknown cname rewrite type: {kind}")
+    # in lower case, be it a pattern (CoreDNS)
+    old, new = args[-2].lower(), args[-1].lower()
+    if kind == "exact":
+        old, new = names.absolute(old), names.absolute(new)
+    _check_length("cname", old)
+    try:
+        change = rename.replaces(kind, old, new)
+    except ValueError as error:
+        raise ConfigError(f"invalid cname rewrite regex pattern: {error}") from error
+    return lambda query: Applied(query, retarget=change)
+
+
+def _check_length(field: str, text: str) -> None:
+    if len(text) > MAX_PATTERN:
+        size = f"{len(text)} > {MAX_PATTERN}"
+        raise ConfigError(f"regex pattern too long in a {field} rule: {size}")
+
+
+_FIELDS: dict[str, Callable[[Sequence[str]], Apply]] = {
+    "name": _name,
+    "type": _type,
+    "class": _class,
+    "ttl": _ttl,
+    "rcode": _rcode,
+    "cname": _cname,
+}

@@ -1,0 +1,387 @@
+"""What a plugin is given: its directives, its site, and the edges of the world.
+
+A plugin is a file with ``setup(directives, site) -> Plugin | None``: ``directives``
+are all occurrences of its name in one server block, in file order (a plugin sees all
+of them at once, as in CoreDNS). It returns the function from handler to handler, or
+None when it answers no queries (health, ready, reload). Everything it needs later
+(listeners, tasks, metrics) it asks of the Site while setting up; nothing runs before
+the site starts.
+"""
+
+import asyncio
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Coroutine,
+    Hashable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from minidns.corefile.blocks import ConfigError, Corefile, Directive, Files, ServerBlock
+from minidns.corefile.releases import NEWEST, Release
+from minidns.dns import names
+from minidns.dns.model import (
+    DnsError,
+    Handler,
+    Name,
+    Plugin,
+    Query,
+    Question,
+    Response,
+    RRset,
+    replace,
+)
+from minidns.http import endpoint
+from minidns.http.endpoint import HttpHandler as HttpHandler
+from minidns.http.endpoint import HttpReply as HttpReply
+from minidns.kubernetes.answers import Answers
+from minidns.kubernetes.follower import Follower
+from minidns.kubernetes.options import Options
+from minidns.kubernetes.resources import Access, ListWatch, Resource
+from minidns.metrics.registry import Metrics
+from minidns.plugins.chain import Viewer
+from minidns.system.tasks import Tasks, Work
+from minidns.upstream.upstream import Exchange
+
+MAX_HOPS = 10
+"""Questions the server may ask itself for one query; CoreDNS has no bound."""
+
+Hook: TypeAlias = Callable[[], Awaitable[None]]
+
+
+async def _nothing() -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """What minidns needs from outside; tests and the simulator supply their own."""
+
+    list_watch: Callable[[Access, Resource], ListWatch]
+    """Which may raise ConfigError: no such file, context or service account."""
+    exchange: Exchange
+    now: Callable[[], float]
+    """Monotonic seconds; every timer and TTL counts by it."""
+    wall: Callable[[], float]
+    """Unix seconds; only for what people and serials show."""
+    sleep: Callable[[float], Awaitable[None]]
+    random: Random
+    files: Files
+    environ: Mapping[str, str]
+    close: Callable[[], Awaitable[None]] = _nothing
+    """Give back what the edges hold open; when the process ends."""
+    local_addresses: Callable[[], Sequence[str]] = tuple
+    """IP addresses of this machine, loopback ones left out, as text."""
+    interfaces: Callable[[], Mapping[str, Sequence[str]]] = dict
+    """IP addresses of each interface by its name, loopback ones too, as text."""
+    settle: Callable[[], None] = lambda: None
+    """Told when a hundred or so objects were made that will stay."""
+    cpus: Callable[[], int] = lambda: 1
+    """How many processors the process may use."""
+
+
+class Instance(Protocol):
+    """The loaded Corefile at work, of which a site is a part."""
+
+    corefile: Corefile
+    sites: list["Site"]
+    watch_s: float | None
+    """Seconds between two looks at the Corefile (*reload*); None: it is not watched."""
+
+    def http(
+        self, address: str, path: str, handler: HttpHandler
+    ) -> Callable[[], Awaitable[None]]:
+        """Serve ``path`` at ``address`` (``host:port``) from start-up on.
+
+        Several plugins may share an address; a later path wins. Return what closes the
+        address early; otherwise it closes when the instance stops.
+        """
+        ...
+
+    def read(self) -> Corefile:
+        """Return the Corefile as it stands now, any directive in it taken for known.
+
+        Raises:
+            OSError: it cannot be read.
+            ConfigError: it cannot be parsed.
+
+        """
+        ...
+
+    def follower(self, options: Options, make: Callable[[], Follower]) -> Follower:
+        """Return what follows a cluster by ``options``.
+
+        That of the Corefile before a reload, if it did the same; else what ``make``
+        gives.
+        """
+        ...
+
+    async def reload(self) -> None:
+        """Read the Corefile again and take over to it; a broken one changes nothing.
+
+        Raises:
+            ConfigError: the new Corefile cannot be used; the old one goes on.
+
+        """
+        ...
+
+    def fatal(self, text: str) -> None:
+        """End the process with ``[FATAL] text`` and status 1."""
+        ...
+
+
+class Certificate(NamedTuple):
+    """Files of a ``tls://`` listener, and what it asks of clients (*tls*)."""
+
+    certificate: str
+    key: str
+    ca: str = ""
+    """By which certificates of clients are verified; empty for the system's."""
+    client_auth: str = "nocert"
+    """Or verify_if_given, or require_and_verify."""
+
+
+class Timeouts(NamedTuple):
+    """Seconds that stream listeners wait, None where nothing was said (*timeouts*)."""
+
+    read: float | None = None
+    write: float | None = None
+    idle: float | None = None
+    max_queries: int | None = None
+    """Queries answered on one connection; -1 for any number."""
+
+
+class Part(NamedTuple):
+    """Something that a plugin must know to be ready."""
+
+    name: str
+    is_ready: bool
+    state: str
+    """One or two words."""
+    age_s: float
+    """How old what it knows of that is."""
+
+
+Transfer: TypeAlias = Callable[[Name], Sequence[RRset] | None]
+"""From a zone to its records, the SOA first and last; None for a zone of others."""
+
+Label: TypeAlias = Callable[[Query, Response | None], str]
+"""What is known of a query once it is answered; empty when nothing is."""
+
+
+class Guard(Protocol):
+    """A plugin that decides who may ask what."""
+
+    def denial(self, query: Query) -> Response | None:
+        """Return the reply to a query that is denied; None if it is allowed.
+
+        Raises:
+            Dropped: it is denied, and gets no reply.
+
+        """
+        ...
+
+    def restricts(self, query: Query) -> bool:
+        """Return whether anything is denied to the client of ``query``."""
+        ...
+
+
+@dataclass(slots=True)
+class Site:
+    """One server block at work: what its plugins may use beside their directives."""
+
+    block: ServerBlock
+    edges: Edges
+    metrics: Metrics
+    instance: Instance
+    release: Release = NEWEST
+    """The release of CoreDNS whose order of plugins and rules apply (``-as``)."""
+    bound: tuple[str, ...] = ()
+    """Addresses to listen at instead of all (*bind*)."""
+    root: str = ""
+    """Folder that relative file names are meant from (*root*)."""
+    sockets: int = 1
+    """How many sockets, and processes, answer at each address (*multisocket*)."""
+    certificate: Certificate | None = None
+    """What ``tls://`` listeners show (*tls*)."""
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    """Of stream listeners (*timeouts*)."""
+    sheds: Callable[[str], None] | None = None
+    """Told, with the listener's label, of a query that gets no reply (*shed*)."""
+    debug: bool = False
+    """Whether an unexpected failure ends the process instead of a query (*debug*)."""
+    stacktrace: bool = False
+    """Whether an unexpected failure is logged with its stack (*errors*)."""
+    view: Viewer | None = None
+    """Which queries the block is for; None: all (*view*)."""
+    handlers: tuple[str, ...] = ()
+    """Names of the plugins in the chain, outermost first; set once configured."""
+    checks: dict[str, Callable[[], bool]] = field(default_factory=dict)
+    """Which plugins of this block can say whether they are ready (*ready*)."""
+    chooses_records: bool = False
+    """Whether a plugin puts some records before others: it has to see all of them."""
+    relapsing: set[str] = field(default_factory=set)
+    """Those of them that are always asked: they may cease to be ready (*ready*)."""
+    parts: dict[str, Callable[[], Sequence["Part"]]] = field(default_factory=dict)
+    """By plugin: what its readiness is made of, for people (*ready*)."""
+    start_hooks: list[Hook] = field(default_factory=list)
+    serving_hooks: list[Hook] = field(default_factory=list)
+    shutdown_hooks: list[Hook] = field(default_factory=list)
+    stop_hooks: list[Hook] = field(default_factory=list)
+    top: Handler | None = None
+    """The listener's router, once built; see ``ask``."""
+    forget: Callable[[Iterable[Hashable]], None] = lambda keys: None
+    """Tell the edge that remembered answers depending on these keys are stale."""
+    explainers: dict[str, Callable[[Query, Response], Mapping[str, object]]] = field(
+        default_factory=dict
+    )
+    """Plugins that say more about an answer than its sources do (``minidns why``)."""
+    transfers: list[Transfer] = field(default_factory=list)
+    """Plugins that hand out whole zones, in order of their names (*transfer*)."""
+    cluster: Answers | None = None
+    """What *kubernetes* of this block answers from, once it is set up."""
+    labels: dict[str, Label] = field(default_factory=dict)
+    """What plugins know of a query by label, such as ``kubernetes/namespace``."""
+    labeled: tuple[Name, ...] = ()
+    """Zones whose queries have labels (*metadata*)."""
+    autopaths: dict[str, Callable[[Query], Sequence[Name]]] = field(
+        default_factory=dict
+    )
+    """By plugin: the search list of the client of a query, empty when unknown.
+
+    Ends with an empty name, for the name without any domain (*autopath*).
+    """
+    guards: list["Guard"] = field(default_factory=list)
+    """Plugins that deny queries by who asks (*acl*), outermost first."""
+    _tasks: Tasks = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Prepare for background tasks."""
+        self._tasks = Tasks(self.edges, self.metrics)
+
+    @property
+    def zones(self) -> tuple[Name, ...]:
+        """The block's zones, in file order, without repetition."""
+        return tuple(dict.fromkeys(key.zone for key in self.block.keys))
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """Labels of the listeners of the first key, as metrics show them.
+
+        Scheme, bound address or nothing, port; complete once *bind* is set up.
+        """
+        first = self.block.keys[0]
+        hosts = (f"[{host}]" if ":" in host else host for host in self.bound or ("",))
+        return tuple(f"{first.transport}://{host}:{first.port}" for host in hosts)
+
+    @property
+    def server(self) -> str:
+        """Label of the first listener."""
+        return self.servers[0]
+
+    @property
+    def view_name(self) -> str:
+        """Label of the view in metrics; empty without a *view*."""
+        return self.view.name if self.view is not None else ""
+
+    def known(self, query: Query, label: str) -> str:
+        """Return what a plugin knows of ``query`` by ``label``, empty when nothing."""
+        asked = names.longest(self.labeled, query.question.qname)
+        if asked is None or label not in self.labels:
+            return ""
+        return self.labels[label](query, None)
+
+    def on_start(self, hook: Hook) -> None:
+        """Run ``hook`` before the DNS sockets open; ConfigError from it is fatal."""
+        self.start_hooks.append(hook)
+
+    def on_serving(self, hook: Hook) -> None:
+        """Run ``hook`` once the DNS sockets are open, in the main process only."""
+        self.serving_hooks.append(hook)
+
+    def on_shutdown(self, hook: Hook) -> None:
+        """Run ``hook`` when the process ends, in order, while DNS still answers."""
+        self.shutdown_hooks.append(hook)
+
+    def on_stop(self, hook: Hook) -> None:
+        """Run ``hook`` when this site is done with: at the end, or after a reload."""
+        self.stop_hooks.append(hook)
+
+    def task(self, name: str, work: Work) -> asyncio.Task[None]:
+        """Run ``work`` in the background until it returns or the site stops.
+
+        After an exception it begins anew; see ``Tasks.keep``.
+        """
+        return self._tasks.keep(name, work)
+
+    def once(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run ``work``, which belongs to one query or event, in the background."""
+        return self._tasks.once(name, work)
+
+    async def stop(self) -> None:
+        """Run the stop hooks, then cancel what still runs in the background."""
+        for hook in self.stop_hooks:
+            await hook()
+        await self._tasks.stop()
+
+    async def ask(self, query: Query, qname: Name, qtype: int) -> Response:
+        """Answer another question on behalf of ``query``, from the top of the chain.
+
+        Raises:
+            DnsError: nothing was answered, or too many questions led here.
+
+        """
+        if self.top is None or query.hops >= MAX_HOPS:
+            # unlike CoreDNS: ExternalNames of two zones in a ring end its process
+            raise DnsError(f"more than {MAX_HOPS} look-ups for one query")
+        question = Question(qname, qtype, query.question.qclass)
+        return await self.top(
+            replace(query, question=question, spelled="", wire=b"", hops=query.hops + 1)
+        )
+
+
+Setup: TypeAlias = Callable[[tuple[Directive, ...], Site], Plugin | None]
+
+
+def once(directives: tuple[Directive, ...]) -> Directive:
+    """Return the only directive.
+
+    Raises:
+        ConfigError: the plugin is named twice in the block.
+
+    """
+    if len(directives) > 1:
+        raise ConfigError("this plugin can only be used once per Server Block")
+    return directives[0]
+
+
+def without_arguments(directive: Directive) -> None:
+    """Refuse any argument.
+
+    Raises:
+        ConfigError: there is one.
+
+    """
+    if directive.args:
+        raise ConfigError.arguments(directive, directive.args[0])
+
+
+def listen_address(directive: Directive, default: str) -> str:
+    """Return the ``host:port`` that is the one argument, ``default`` without any.
+
+    Raises:
+        ConfigError: more than one, or not such an address.
+
+    """
+    if len(directive.args) > 1:
+        raise directive.arg_error()
+    address = directive.args[0] if directive.args else default
+    try:
+        endpoint.split(address)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return address

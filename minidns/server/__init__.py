@@ -1,0 +1,1 @@
+"""The process, its listeners, and the path from a datagram to a reply."""

@@ -1,0 +1,296 @@
+"""One loaded Corefile at work: its sites, and who answers what on which listener."""
+
+import logging
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+from minidns import plugins
+from minidns.corefile.blocks import ConfigError, Corefile
+from minidns.corefile.releases import NEWEST, Release
+from minidns.dns.model import Handler, Name
+from minidns.kubernetes.follower import Follower
+from minidns.kubernetes.options import Options
+from minidns.kubernetes.resources import Access, ListWatch, Resource
+from minidns.metrics.registry import Metrics
+from minidns.plugins import chain
+from minidns.plugins.reload import Watch
+from minidns.plugins.site import Edges, HttpHandler, Site
+from minidns.server.answer import Answerer
+from minidns.system.limits import StreamLimits
+from minidns.system.tasks import Tasks
+
+if TYPE_CHECKING:
+    from minidns.kubernetes.relay import Relay
+
+log = logging.getLogger(__name__)
+
+Blocks: TypeAlias = list[tuple[Site, Handler]]
+"""Server blocks of one zone at one listener, in the order of the Corefile."""
+TRANSPORTS = ("dns", "tls")
+"""Schemes of a key that minidns listens for."""
+
+
+class Listener(NamedTuple):
+    """A transport at an address; all blocks that name it share its sockets."""
+
+    transport: str
+    host: str
+    """Empty: every address of the machine."""
+    port: int
+
+    def __str__(self) -> str:
+        """Return the label that metrics and logs use: ``dns://:53``."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.transport}://{host}:{self.port}"
+
+
+class Endpoints(Protocol):
+    """Where HTTP endpoints are served; see ``net.http.HttpEndpoints``."""
+
+    def add(
+        self, address: str, path: str, handler: HttpHandler
+    ) -> Callable[[], Awaitable[None]]:
+        """Serve ``path`` at ``address`` from ``open`` on; return what ends that."""
+        ...
+
+    async def open(self) -> None:
+        """Bind every address and begin to answer.
+
+        Raises:
+            OSError: one of them cannot be had.
+
+        """
+        ...
+
+    async def close(self) -> None:
+        """End them all."""
+        ...
+
+
+class Loaded:
+    """The sites of a Corefile, set up but not started."""
+
+    def __init__(
+        self,
+        corefile: Corefile,
+        edges: Edges,
+        metrics: Metrics,
+        *,
+        read: Callable[[], Corefile],
+        reload: Callable[[], Awaitable[None]],
+        fatal: Callable[[str], None],
+        forget: Callable[[Iterable[Hashable]], None],
+        endpoints: Endpoints | None = None,
+        release: Release = NEWEST,
+        before: "Loaded | None" = None,
+    ) -> None:
+        self.corefile = corefile
+        self.release = release
+        """The release of CoreDNS to behave as."""
+        self.read = read
+        self._reload = reload
+        self._fatal = fatal
+        self._http = endpoints or _endpoints()
+        self._edges = edges
+        self.relay: Relay | None = None
+        """From which workers learn what the API server says; None without workers."""
+        self._inherited = list(_followers(before, corefile))
+        self.followers: list[Follower] = []
+        """What follows clusters for this Corefile."""
+        self.watch_s: float | None = before.watch_s if before is not None else None
+        """Seconds between two looks at the Corefile; see setup.Instance."""
+        self._metrics = metrics
+        self._tasks = Tasks(edges, metrics)
+        self.sites: list[Site] = []
+        self.routes: dict[Listener, Handler] = {}
+        self._zones: dict[Listener, dict[Name, Blocks]] = {}
+        edges = replace(edges, list_watch=self._list_watch)
+        for block in corefile.blocks:
+            site = Site(block, edges, metrics, self, release)
+            site.forget = forget
+            handler = _handler(site)
+            self.sites.append(site)
+            self._serve(site, handler)
+        for listener, zones in self._zones.items():
+            router = _router(zones)
+            self.routes[listener] = router
+            for site in _sites(zones):
+                site.top = site.top or router
+        if self.processes > 1:
+            self.relay = _relay(edges)
+
+    @property
+    def processes(self) -> int:
+        """How many processes are to answer, this one included (*multisocket*)."""
+        return max(map(self.sockets, self.routes), default=1)
+
+    def sockets(self, listener: Listener) -> int:
+        """Return how many sockets each address of ``listener`` is to have."""
+        return self.site_of(listener).sockets
+
+    def _list_watch(self, access: Access, resource: Resource) -> ListWatch:
+        list_watch = self._edges.list_watch(access, resource)
+        if self.relay is None:
+            return list_watch
+        return self.relay.tap(access, resource, list_watch)
+
+    def _serve(self, site: Site, handler: Handler) -> None:
+        for key in site.block.keys:
+            if key.transport not in TRANSPORTS:
+                raise ConfigError(f"{key}: {key.transport} is not supported by minidns")
+            if key.transport == "tls" and site.certificate is None:
+                raise ConfigError(f"{key}: needs a tls line with certificate and key")
+            for host in site.bound or ("",):
+                listener = Listener(key.transport, host, key.port)
+                zones = self._zones.setdefault(listener, {})
+                blocks = zones.setdefault(key.zone, [])
+                if site.view is None and any(each.view is None for each, _ in blocks):
+                    raise ConfigError(f"cannot serve {key} - it is already defined")
+                blocks.append((site, handler))
+
+    def answer(self, listener: Listener, answerer: Answerer) -> None:
+        """Let this Corefile decide what ``answerer`` says, from now on."""
+        answerer.top = self.routes[listener]
+        answerer.limits = self._limits(listener)
+        sheds = [site.sheds for site in _sites(self._zones[listener])]
+        shed = next((each for each in sheds if each is not None), None)
+        answerer.shed = shed and partial(shed, str(listener))
+
+    def _limits(self, listener: Listener) -> StreamLimits:
+        """Return what *timeouts* of the blocks at ``listener`` say; the last counts."""
+        read_s, write_s, idle_s, most = StreamLimits()
+        for site in _sites(self._zones[listener]):
+            said = site.timeouts
+            read_s, write_s = said.read or read_s, said.write or write_s
+            idle_s, most = said.idle or idle_s, said.max_queries or most
+        return StreamLimits(read_s, write_s, idle_s, most)
+
+    def site_of(self, listener: Listener) -> Site:
+        """Return the first site of ``listener``: it has the certificate."""
+        return next(_sites(self._zones[listener]))
+
+    def sites_at(self, listener: Listener, zone: Name) -> tuple[Site, ...]:
+        """Return the sites that answer ``zone`` at ``listener``, in their order."""
+        return tuple(site for site, _ in self._zones[listener][zone])
+
+    def listeners_of(self, site: Site) -> tuple[Listener, ...]:
+        """Return where ``site`` answers."""
+        return tuple(
+            listener
+            for listener, zones in self._zones.items()
+            if any(each is site for each in _sites(zones))
+        )
+
+    def is_ready(self) -> bool:
+        """Return whether every plugin that can tell says that it can answer."""
+        return all(check() for site in self.sites for check in site.checks.values())
+
+    def zones_of(self, listener: Listener) -> tuple[Name, ...]:
+        """Return the zones answered at ``listener``, sorted."""
+        return tuple(sorted(self._zones[listener]))
+
+    def http(
+        self, address: str, path: str, handler: HttpHandler
+    ) -> Callable[[], Awaitable[None]]:
+        """Serve ``path`` at ``address`` from start-up on; see setup.Instance."""
+        return self._http.add(address, path, handler)
+
+    def follower(self, options: Options, make: Callable[[], Follower]) -> Follower:
+        """Return what follows a cluster by ``options``; see setup.Instance."""
+        fitting = (each for each in self._inherited if each.follows(options))
+        found = next(fitting, None)
+        if found is None:
+            found = make()
+        else:
+            self._inherited.remove(found)
+        self.followers.append(found)
+        return found
+
+    async def reload(self) -> None:
+        """Read the Corefile again and take over to it; see setup.Instance."""
+        await self._reload()
+
+    def fatal(self, text: str) -> None:
+        """End the process with ``text``; see setup.Instance."""
+        self._fatal(text)
+
+    async def start(self) -> None:
+        """Open the HTTP endpoints, then do what has to be done before DNS is served.
+
+        Raises:
+            ConfigError: something named in the Corefile cannot be had.
+
+        """
+        try:
+            await self._http.open()
+        except OSError as exc:
+            raise ConfigError(str(exc)) from exc
+        for site in self.sites:
+            for hook in site.start_hooks:
+                await hook()
+
+    async def serving(self) -> None:
+        """Do what has to be done once the DNS sockets are open."""
+        if self.watch_s is not None:
+            watch = Watch(self, self._edges, self._metrics, self.watch_s)
+            self._tasks.keep("reload", watch.run)
+        for site in self.sites:
+            for hook in site.serving_hooks:
+                await hook()
+
+    async def shut_down(self) -> None:
+        """Do what has to be done at the end of the process, while DNS still answers."""
+        for site in self.sites:
+            for hook in site.shutdown_hooks:
+                await hook()
+
+    async def stop(self) -> None:
+        """End all that runs for this Corefile."""
+        await self._tasks.stop()
+        for site in self.sites:
+            await site.stop()
+        await self._http.close()
+
+
+def _followers(before: Loaded | None, corefile: Corefile) -> Iterable[Follower]:
+    """Return what the Corefile before knows of clusters, for this one to go on with.
+
+    Nothing where workers are to learn it, too: they are told from the first list on.
+    """
+    shared = any(block.named("multisocket") for block in corefile.blocks)
+    return () if before is None or before.relay or shared else before.followers
+
+
+def _endpoints() -> Endpoints:
+    from minidns.http.server import HttpEndpoints  # not for a worker: 12 MB
+
+    return HttpEndpoints()
+
+
+def _relay(edges: Edges) -> "Relay":
+    from minidns.kubernetes.relay import Relay  # one process does without
+
+    return Relay(edges.now)
+
+
+def _handler(site: Site) -> Handler:
+    """Return what answers the queries of one block."""
+    configured = plugins.configure(site)
+    return chain.build(configured) if configured else chain.refuse
+
+
+def _sites(zones: Mapping[Name, Blocks]) -> Iterator[Site]:
+    return (site for blocks in zones.values() for site, _ in blocks)
+
+
+def _router(zones: Mapping[Name, Blocks]) -> Handler:
+    any_class = any(
+        name in ("chaos", "forward") for site in _sites(zones) for name in site.handlers
+    )
+    choices = {
+        zone: [chain.Choice(handler, site.view) for site, handler in blocks]
+        for zone, blocks in zones.items()
+    }
+    return chain.route(chain.by_zone(choices), any_class=any_class)

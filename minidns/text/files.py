@@ -1,0 +1,26 @@
+"""Names of files that plugins read, and why one could not be read, in Go's words."""
+
+import posixpath
+
+from minidns.text.go_text import quote
+
+
+def below(root: str, path: str) -> str:
+    """Return ``path``, a relative one in the folder ``root`` (plugin *root*).
+
+    >>> below("/etc/coredns", "zones/db.example.org")
+    '/etc/coredns/zones/db.example.org'
+    """
+    return posixpath.join(root, path) if root else path
+
+
+def reason(error: OSError, path: str) -> str:
+    r"""Return why ``path`` could not be opened; a path with control bytes is quoted.
+
+    >>> reason(FileNotFoundError(2, "No such file or directory"), "db.example.org")
+    'open db.example.org: no such file or directory'
+    >>> reason(PermissionError(13, "Permission denied"), "a\x1b[31m")
+    'open "a\\x1b[31m": permission denied'
+    """
+    shown = path if path.isprintable() else quote(path)
+    return f"open {shown}: {(error.strerror or str(error)).lower()}"

@@ -1,0 +1,1 @@
+"""Exchanges with upstream resolvers over UDP, TCP and TLS."""

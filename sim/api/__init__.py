@@ -1,0 +1,1 @@
+"""The simulated API server: objects, their store, and the HTTP that serves them."""

@@ -1,0 +1,124 @@
+"""LIST and WATCH of the simulated API server for who is in the same process.
+
+What HTTP does on the way is left out; what is asked, and how often, is counted.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+
+from minidns.kubernetes import objects
+from minidns.kubernetes.resources import (
+    Access,
+    ApiError,
+    ListWatch,
+    Page,
+    Resource,
+    WatchEvent,
+)
+
+from .kinds import named
+from .objects import Json
+from .selectors import selection
+from .server import Cluster
+from .watching import Cursor
+
+
+class Api:
+    """The API server as a reflector sees it; an edge of minidns."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.requests: Counter[tuple[str, str]] = Counter()
+        """By resource and verb, those that failed too."""
+        self.is_up = True
+        self._waiting: dict[asyncio.Event, None] = {}
+        """Open watches, in the order they were opened."""
+
+    def list_watch(self, access: Access, resource: Resource) -> ListWatch:
+        """Return what a reflector needs for ``resource``, whatever the access."""
+        return _Collection(self, resource)
+
+    def cut(self) -> None:
+        """Be unreachable from now on; watches break off."""
+        self.is_up = False
+        for event in self._waiting:
+            event.set()
+
+    def mend(self) -> None:
+        """Be reachable again."""
+        self.is_up = True
+
+    def ask(self, resource: Resource, verb: str) -> None:
+        """Count a request.
+
+        Raises:
+            ApiError: the server cannot be reached.
+
+        """
+        self.requests[resource.plural, verb] += 1
+        self.check()
+
+    def check(self) -> None:
+        """Raise ApiError if the server cannot be reached."""
+        if not self.is_up:
+            raise ApiError("connect: connection refused")
+
+    async def changes(self, cursor: Cursor) -> AsyncIterator[tuple[str, Json]]:
+        """Yield what happens to the objects of ``cursor`` until the server is cut off.
+
+        Raises:
+            ApiError: it is cut off.
+
+        """
+        collection = self.cluster.store[cursor.kind]
+        changed = asyncio.Event()
+        collection.listeners.add(changed.set)
+        self._waiting[changed] = None
+        try:
+            while True:
+                changed.clear()
+                for event in cursor.following():
+                    yield event
+                await changed.wait()
+                self.check()
+        finally:
+            collection.listeners.discard(changed.set)
+            del self._waiting[changed]
+
+
+class _Collection:
+    """One resource; implements ``ListWatch``."""
+
+    def __init__(self, api: Api, resource: Resource) -> None:
+        self._api = api
+        self._resource = resource
+        self._wanted = (
+            resource.namespace,
+            resource.label_selector,
+            resource.field_selector,
+        )
+
+    async def page(self, token: str, version: str | None) -> Page:
+        """Return everything; there is but one page."""
+        self._api.ask(self._resource, "list")
+        cluster = self._api.cluster
+        found = cluster.list(self._resource.kind.__name__, *self._wanted)
+        return Page(tuple(map(self._read, found)), str(cluster.version))
+
+    async def watch(
+        self, version: str, *, initial: bool = False
+    ) -> AsyncIterator[WatchEvent]:
+        """Yield the changes after ``version``."""
+        self._api.ask(self._resource, "watch")
+        if initial:
+            raise ApiError("no streaming lists here", status=400)
+        kind = named(self._resource.kind.__name__)
+        wanted = selection(kind, *self._wanted)
+        cursor = Cursor(self._api.cluster.store[kind], wanted, int(version))
+        async for verb, obj in self._api.changes(cursor):
+            version = obj["metadata"]["resourceVersion"]
+            yield WatchEvent(verb, self._read(obj), version)
+
+    def _read(self, obj: Json) -> objects.Object:
+        return self._resource.read(objects.from_dict(obj))

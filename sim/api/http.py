@@ -1,0 +1,329 @@
+"""The simulated API server over real HTTP: for kubectl, client packages, CoreDNS.
+
+One handler decides by path and verb; watches are streams that stay. Below /sim/ is
+what no real server has: faults, actions and the request log (see `sim.api.control`).
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from aiohttp import web
+
+from . import (
+    control,
+    gate,
+    kubeconfig,
+    paths,
+    private_files,
+    rbac,
+    requests,
+    reviews,
+    streams,
+    verbs,
+)
+from .connections import reset, trickle
+from .faults import NO_RULE, Action, Faults, Rule
+from .listing import read_version
+from .objects import encode
+from .replies import Asked, Reply, read_document, refused
+from .requests import Request, RequestLog
+from .server import Cluster
+from .status import ApiError, failure, too_large
+from .store import Snapshot
+from .streams import Stream
+
+VERSION = "v1.33.0"
+"""What /version says."""
+
+
+_log = logging.getLogger(__name__)
+
+
+class Tls(NamedTuple):
+    """Certificate files, in PEM; ``authority`` is what clients are told to trust."""
+
+    certificate: Path
+    key: Path
+    authority: Path | None = None
+
+
+class ApiServer:
+    """Serves a cluster's API on a loopback address; port 0 takes a free one.
+
+    ``tokens`` maps bearer tokens to user names, and may change while it runs; None
+    takes any, which is for tests: every local user can connect. With ``has_rbac`` only
+    what roles allow is answered; kubectl sends its token over TLS alone.
+    ``future_wait_s`` is how long a LIST of a version that does not exist yet waits for
+    it.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        tls: Tls | None = None,
+        tokens: Mapping[str, str] | None = None,
+        has_rbac: bool = False,
+        version: str = VERSION,
+        future_wait_s: float = 3.0,
+    ) -> None:
+        self.cluster = cluster
+        self.faults = Faults()
+        self.requests = RequestLog()
+        self.tokens = tokens
+        self.has_rbac = has_rbac
+        self.streams: set[Stream] = set()
+        """The open watches."""
+        self.backup: Snapshot | None = None
+        """What the action restore goes back to."""
+        self._host = host
+        self._port = port
+        self._version = version
+        self._future_wait_s = future_wait_s
+        self._tls = tls
+        self._ssl = _ssl_context(tls) if tls else None
+        self._runner: web.ServerRunner | None = None
+        self._server: web.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        await self.up()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.down()
+
+    @property
+    def url(self) -> str:
+        """Return where the server listens, once it does."""
+        scheme = "https" if self._ssl else "http"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{scheme}://{host}:{self._port}"
+
+    @property
+    def authority(self) -> Path | None:
+        """Return the file of who signed its certificate, if it speaks TLS."""
+        return self._tls.authority if self._tls else None
+
+    def kubeconfig(
+        self,
+        path: Path | str,
+        token: str = kubeconfig.ADMIN_TOKEN,
+        namespace: str = "default",
+    ) -> Path:
+        """Write a kubeconfig file with the context sim; return its path."""
+        text = kubeconfig.text(self.url, token, self.authority, namespace)
+        return private_files.write(Path(path), text)
+
+    def use_certificate(self, tls: Tls) -> None:
+        """Show new connections another certificate."""
+        assert self._ssl is not None, "the server does not speak TLS"
+        self._ssl.load_cert_chain(tls.certificate, tls.key)
+
+    async def up(self) -> None:
+        """Listen; after `down`, on the same port again."""
+        if self._runner is not None:
+            return
+        self._server = web.Server(self._handle, handler_cancellation=True)
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port, ssl_context=self._ssl)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+
+    async def down(self, *, kill: bool = False) -> None:
+        """Stop listening and end every connection, by a reset to ``kill``."""
+        if self._runner is None:
+            return
+        runner, self._runner = self._runner, None
+        if kill and self._server is not None:
+            for connection in self._server.connections:
+                reset(connection.transport)
+        for stream in tuple(self.streams):
+            stream.thaw()
+            stream.end()
+        await runner.cleanup()
+
+    async def act(self, action: Action) -> None:
+        """Do one thing to the open watches, or to the server.
+
+        Raises:
+            ApiError: there is no snapshot to restore (409).
+
+        """
+        await control.act(self, action)
+
+    def act_later(self, after_s: float, action: Action) -> None:
+        """Do something after a while, unless the server is given up before."""
+
+        async def act() -> None:
+            await asyncio.sleep(after_s)
+            await self.act(action)
+
+        task = asyncio.create_task(act())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _handle(self, raw: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request, or do to it what a fault says."""
+        request = requests.read(
+            raw.method, raw.path, dict(raw.query), raw.headers, monotonic()
+        )
+        try:
+            self._check(raw)
+            if request.path.startswith(control.PREFIX):
+                rbac.check_administrator(request, self.tokens)
+                return await control.handle(self, request, await raw.content.read())
+            self.requests.add(request)
+            rbac.authenticated(request, self.tokens)
+        except ApiError as error:
+            return await _respond(raw, refused(error), NO_RULE)
+        rule = self.faults.take(request)
+        try:
+            if rule is not NO_RULE:
+                await _suffer(raw, rule)
+            return await self._serve(raw, request, rule)
+        except ConnectionError:
+            return web.StreamResponse()  # which finds the connection gone
+
+    def _check(self, raw: web.BaseRequest) -> None:
+        """Let a request of a local program pass; see `sim.api.gate`."""
+        gate.check(
+            raw.method,
+            raw.headers,
+            raw.headers.getall("Host", []),
+            url=self.url,
+        )
+
+    async def _serve(
+        self, raw: web.BaseRequest, request: Request, rule: Rule
+    ) -> web.StreamResponse:
+        """Answer one request, by its rule if it has one."""
+        try:
+            user = rbac.authenticated(request, self.tokens, self.faults.only_token)
+            if rule.status:
+                raise control.error_of(rule, request, user)
+            if rule.body is not None:
+                return await _respond(raw, Reply(rule.body), rule)
+            if self.has_rbac:
+                rbac.authorize(self.cluster, rbac.attributes_of(request), user)
+            if request.verb == "watch":
+                return await self._watch(raw, request, rule)
+            reply = await self._answer(request, user, await raw.content.read())
+        except ApiError as error:
+            reply = refused(error)
+        except ConnectionError:
+            raise
+        except Exception as error:
+            _log.exception("%s %s failed", request.method, request.path)
+            reply = refused(failure(500, f"Internal error occurred: {error!r}"))
+        return await _respond(raw, reply, rule)
+
+    async def _answer(self, request: Request, user: rbac.User, body: bytes) -> Reply:
+        """Return the answer to anything but a watch."""
+        if request.path == reviews.PATH and request.method == "POST":
+            review = read_document(body, request.content_type)
+            asker = user if self.has_rbac else rbac.ADMIN
+            return reviews.answer(self.cluster, asker, review)
+        if request.kind is None:
+            return paths.answer(request, self._version)
+        head = self.faults.stale_at or self.cluster.version
+        if request.verb == "list":
+            version = read_version(request.query.get("resourceVersion", ""))
+            head = await self._until(version, head)
+        expires = self.faults.expire_continue
+        asked = Asked(request, request.kind, body, head, expires)
+        return verbs.answer(self.cluster, asked)
+
+    async def _until(self, version: int, head: int) -> int:
+        """Return the version to show once it is not older than ``version``.
+
+        Raises:
+            ApiError: it is still in the future after a while (504).
+
+        """
+        ends_at = monotonic() + self._future_wait_s
+        while head < version:
+            if monotonic() >= ends_at:
+                raise too_large(version, head)
+            await asyncio.sleep(min(0.05, self._future_wait_s))
+            head = self.faults.stale_at or self.cluster.version
+        return head
+
+    async def _watch(
+        self, raw: web.BaseRequest, request: Request, rule: Rule
+    ) -> web.StreamResponse:
+        """Serve a watch until it ends."""
+        assert request.kind is not None
+        head = self.faults.stale_at or self.cluster.version
+        options = streams.options_of(request.query, head)
+        refusal = self.faults.refuse_watch_list
+        if options.is_watch_list and refusal not in (0, 500):
+            raise control.watch_list_refusal(refusal)
+        wanted = verbs.wanted(Asked(request, request.kind, b"", head))
+        stream = Stream(
+            self.cluster, request.kind, wanted, options, self.faults, request.accept
+        )
+        self.streams.add(stream)
+        try:
+            return await stream.run(raw, rule)
+        finally:
+            self.streams.discard(stream)
+
+
+async def _suffer(raw: web.BaseRequest, rule: Rule) -> None:
+    """Delay, freeze or reset, as a rule says."""
+    await asyncio.sleep(rule.delay_s)
+    if rule.freeze:
+        await asyncio.Event().wait()  # ends when the connection does
+    if rule.reset:
+        reset(raw.transport)
+        raise ConnectionResetError
+
+
+async def _respond(
+    raw: web.BaseRequest, reply: Reply, rule: Rule
+) -> web.StreamResponse:
+    """Send an answer, spoiled as a rule says."""
+    body = reply.body if rule.body is None else rule.body
+    data = body.encode() if isinstance(body, str) else encode(body)
+    response = web.StreamResponse(status=reply.code)
+    response.headers["Content-Type"] = rule.content_type or reply.content_type
+    if retry := rule.retry_after or reply.retry_after_s:
+        response.headers["Retry-After"] = str(retry)
+    if rule.location:
+        response.headers["Location"] = rule.location
+    response.content_length = len(data)
+    await response.prepare(raw)
+    if raw.method == "HEAD":
+        await response.write_eof()
+        return response
+    await trickle(response, data[: rule.cut_at], rule.bytes_per_s)
+    if rule.cut_at is None or rule.cut_at >= len(data):
+        await response.write_eof()
+    elif raw.transport is not None:
+        raw.transport.close()
+    return response
+
+
+def _ssl_context(tls: Tls) -> ssl.SSLContext:
+    """Return the server's side of TLS with this certificate."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tls.certificate, tls.key)
+    return context

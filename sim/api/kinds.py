@@ -1,0 +1,345 @@
+"""The kinds this API server knows. Adding one is adding a row.
+
+Discovery, paths, `kubectl get` columns, field selectors, LIST and WATCH follow from
+the row; defaults and checks, where a kind has any, are in `sim.api.admission`, and the
+keys of its lists, for strategic merge and server-side apply, in `sim.api.list_keys`.
+"""
+
+from dataclasses import dataclass
+
+from . import columns
+from .columns import AGE, CREATED, NAME, Column, age, at, count, pairs
+from .objects import Json
+from .status import bad_request
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kind:
+    """One kind of object; compared by identity."""
+
+    name: str
+    plural: str
+    group: str = ""
+    version: str = "v1"
+    namespaced: bool = True
+    short: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    has_status: bool = True
+    """Has a status subresource: writes to the object itself leave its status."""
+    shows_deleted: bool = False
+    """Answers to DELETE are its last state, not a Status."""
+    has_scale: bool = False
+    """Has a scale subresource: the number of its replicas."""
+    counts: bool = False
+    """Its metadata.generation moves when anything but metadata and status does."""
+    custom: bool = False
+    """A custom resource, which takes no strategic merge patch."""
+    fields: tuple[str, ...] = ()
+    """Field selectors beside metadata.name and metadata.namespace."""
+    columns: tuple[Column, ...] = (NAME, AGE)
+
+    @property
+    def api_version(self) -> str:
+        """Return group and version, as objects carry them."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def prefix(self) -> str:
+        """Return the path below which this kind is found."""
+        return f"/apis/{self.api_version}" if self.group else f"/api/{self.version}"
+
+    @property
+    def resource(self) -> str:
+        """Return plural and group, as messages name the resource."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def title(self) -> str:
+        """Return kind and group, as messages about invalid objects name it."""
+        return f"{self.name}.{self.group}" if self.group else self.name
+
+
+KINDS = (
+    Kind(
+        "Namespace",
+        "namespaces",
+        namespaced=False,
+        short=("ns",),
+        fields=("status.phase",),
+        columns=(NAME, Column("Status", at("status.phase")), AGE),
+    ),
+    Kind(
+        "Service",
+        "services",
+        short=("svc",),
+        categories=("all",),
+        fields=("spec.clusterIP", "spec.type"),
+        shows_deleted=True,
+        columns=(
+            NAME,
+            Column("Type", at("spec.type")),
+            Column("Cluster-IP", at("spec.clusterIP")),
+            Column("External-IP", columns.external_ip),
+            Column("Port(s)", columns.service_ports),
+            AGE,
+            Column("Selector", pairs("spec.selector"), wide=True),
+        ),
+    ),
+    Kind(
+        "Pod",
+        "pods",
+        short=("po",),
+        categories=("all",),
+        fields=(
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.nominatedNodeName",
+        ),
+        shows_deleted=True,
+        columns=(
+            NAME,
+            Column("Ready", columns.pod_ready),
+            Column("Status", columns.pod_status),
+            Column("Restarts", columns.pod_restarts, type="integer"),
+            AGE,
+            Column("IP", at("status.podIP"), wide=True),
+            Column("Node", at("spec.nodeName"), wide=True),
+            Column("Nominated Node", at("status.nominatedNodeName"), wide=True),
+            Column("Readiness Gates", at("spec.readinessGates"), wide=True),
+        ),
+    ),
+    Kind(
+        "EndpointSlice",
+        "endpointslices",
+        "discovery.k8s.io",
+        has_status=False,
+        counts=True,
+        columns=(
+            NAME,
+            Column("AddressType", at("addressType")),
+            Column("Ports", columns.slice_ports),
+            Column("Endpoints", columns.slice_addresses),
+            AGE,
+        ),
+    ),
+    Kind(
+        "ConfigMap",
+        "configmaps",
+        short=("cm",),
+        has_status=False,
+        columns=(NAME, Column("Data", count("data"), type="integer"), AGE),
+    ),
+    Kind(
+        "ServiceAccount",
+        "serviceaccounts",
+        short=("sa",),
+        has_status=False,
+        shows_deleted=True,
+        columns=(NAME, Column("Secrets", count("secrets"), type="integer"), AGE),
+    ),
+    Kind(
+        "Deployment",
+        "deployments",
+        "apps",
+        short=("deploy",),
+        categories=("all",),
+        has_scale=True,
+        counts=True,
+        columns=(
+            NAME,
+            Column("Ready", columns.deployment_ready),
+            Column("Up-to-date", at("status.updatedReplicas", 0), type="integer"),
+            Column("Available", at("status.availableReplicas", 0), type="integer"),
+            AGE,
+            Column("Containers", columns.containers("name"), wide=True),
+            Column("Images", columns.containers("image"), wide=True),
+            Column("Selector", pairs("spec.selector.matchLabels"), wide=True),
+        ),
+    ),
+    Kind(
+        "StatefulSet",
+        "statefulsets",
+        "apps",
+        short=("sts",),
+        categories=("all",),
+        counts=True,
+        columns=(NAME, Column("Ready", columns.deployment_ready), AGE),
+    ),
+    Kind(
+        "DaemonSet",
+        "daemonsets",
+        "apps",
+        short=("ds",),
+        categories=("all",),
+        counts=True,
+        columns=(NAME, AGE),
+    ),
+    Kind(
+        "HorizontalPodAutoscaler",
+        "horizontalpodautoscalers",
+        "autoscaling",
+        "v2",
+        short=("hpa",),
+        columns=(NAME, AGE),
+    ),
+    Kind(
+        "ServiceCIDR",
+        "servicecidrs",
+        "networking.k8s.io",
+        namespaced=False,
+        columns=(NAME, AGE),
+    ),
+    Kind(
+        "Node",
+        "nodes",
+        namespaced=False,
+        short=("no",),
+        fields=("spec.unschedulable",),
+        columns=(
+            NAME,
+            Column("Status", columns.node_status),
+            Column("Roles", lambda obj, now: columns.NONE),
+            AGE,
+            Column("Version", at("status.nodeInfo.kubeletVersion")),
+            Column("Internal-IP", columns.node_ip, wide=True),
+        ),
+    ),
+    Kind(
+        "ServiceImport",
+        "serviceimports",
+        "multicluster.x-k8s.io",
+        "v1alpha1",
+        short=("svcim",),
+        counts=True,
+        custom=True,
+        columns=(
+            NAME,
+            Column("Type", at("spec.type")),
+            Column("IP", columns.addresses),
+            AGE,
+        ),
+    ),
+    Kind(
+        "PodDisruptionBudget",
+        "poddisruptionbudgets",
+        "policy",
+        short=("pdb",),
+        counts=True,
+        columns=(
+            NAME,
+            Column("Min Available", at("spec.minAvailable", "N/A")),
+            Column("Max Unavailable", at("spec.maxUnavailable", "N/A")),
+            Column("Allowed Disruptions", at("status.disruptionsAllowed", 0)),
+            AGE,
+        ),
+    ),
+    Kind(
+        "NetworkPolicy",
+        "networkpolicies",
+        "networking.k8s.io",
+        short=("netpol",),
+        has_status=False,
+        counts=True,
+        columns=(
+            NAME,
+            Column("Pod-Selector", pairs("spec.podSelector.matchLabels")),
+            AGE,
+        ),
+    ),
+    Kind(
+        "ClusterRole",
+        "clusterroles",
+        "rbac.authorization.k8s.io",
+        namespaced=False,
+        has_status=False,
+        columns=(NAME, CREATED),
+    ),
+    Kind(
+        "ClusterRoleBinding",
+        "clusterrolebindings",
+        "rbac.authorization.k8s.io",
+        namespaced=False,
+        has_status=False,
+        columns=(NAME, Column("Role", columns.role_ref), AGE),
+    ),
+    Kind(
+        "Role",
+        "roles",
+        "rbac.authorization.k8s.io",
+        has_status=False,
+        columns=(NAME, CREATED),
+    ),
+    Kind(
+        "RoleBinding",
+        "rolebindings",
+        "rbac.authorization.k8s.io",
+        has_status=False,
+        columns=(NAME, Column("Role", columns.role_ref), AGE),
+    ),
+    Kind(
+        "Event",
+        "events",
+        short=("ev",),
+        has_status=False,
+        fields=(
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
+        ),
+        columns=(
+            Column("Last Seen", age("lastTimestamp")),
+            Column("Type", at("type")),
+            Column("Reason", at("reason")),
+            Column("Object", columns.involved),
+            Column("Message", at("message")),
+        ),
+    ),
+)
+
+_BY_NAME = {kind.name: kind for kind in KINDS}
+_BY_TYPE = {(kind.api_version, kind.name): kind for kind in KINDS}
+_BY_PLURAL = {(kind.prefix, kind.plural): kind for kind in KINDS}
+
+
+def named(name: str) -> Kind:
+    """Return the kind called ``name``, such as Service.
+
+    Raises:
+        KeyError: there is no row of that name.
+
+    """
+    return _BY_NAME[name]
+
+
+def at_path(prefix: str, plural: str) -> Kind | None:
+    """Return the kind found below ``prefix`` as ``plural``."""
+    return _BY_PLURAL.get((prefix, plural))
+
+
+def kind_of(obj: Json) -> Kind:
+    """Return the kind an object says it is.
+
+    Raises:
+        ApiError: it says none, or one that has no row (400).
+
+    """
+    kind = _BY_TYPE.get((obj.get("apiVersion", ""), obj.get("kind", "")))
+    if kind is None:
+        raise bad_request(
+            f'no matches for kind "{obj.get("kind", "")}" '
+            f'in version "{obj.get("apiVersion", "")}"'
+        )
+    return kind

@@ -1,0 +1,181 @@
+"""The simulated cluster, wired: API server, node, two DNS services, a world outside.
+
+Real are the HTTP of the API, the minidns processes, and every datagram and TCP stream;
+simulated are the addresses of the cluster, and who stands at them.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from aiohttp import ClientSession, TCPConnector
+
+from minidns.dns.model import Address
+from minidns.kubernetes.objects import SERVICE_NAME
+
+from ..api.accounts import Accounts
+from ..api.http import ApiServer
+from ..api.objects import Json, Key, annotations_of, condition, dig
+from ..api.server import Cluster
+from ..node import kube_system, kubelet
+from ..node.container import Container
+from ..node.internet import Internet
+from ..node.kind_corefile import HOST
+from ..node.network import DataPlane
+from ..node.runtime import Running, Runtime
+from ..resolver import search
+from . import certificates
+
+LIBC = "sim/libc"
+"""Annotation of a Pod: the C library of its programs, glibc or musl."""
+NODE = kubelet.Node(
+    cluster_dns=(kube_system.CLUSTER_DNS,),
+    resolv_conf=kube_system.NODE_RESOLV_CONF,
+)
+
+
+class NotReady(Exception):
+    """The DNS servers of the cluster did not become ready; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """A cluster that is up."""
+
+    cluster: Cluster
+    api: ApiServer
+    internet: Internet
+    outside: Address
+    """Where the world outside really answers."""
+    plane: DataPlane
+    runtime: Runtime
+    kubeconfig: Path
+    """File that points kubectl at the API server, as the administrator."""
+    token: str
+    """The administrator's."""
+    rng: Random
+
+    def container(self, namespace: str, name: str) -> Container:
+        """Return the container of a pod, with the resolv.conf its kubelet wrote.
+
+        Raises:
+            ApiError: there is no such pod (404).
+            LookupError: it has no address yet.
+
+        """
+        pod = self.cluster.get("Pod", namespace, name)
+        address = dig(pod, "status.podIP")
+        if not address:
+            raise LookupError(
+                f"pod {namespace}/{name} has no address: it is not running"
+            )
+        libc = search.POLICIES.get(annotations_of(pod).get(LIBC, ""), search.GLIBC)
+        text = kubelet.resolv_conf(pod, NODE)
+        return Container(address, text, self.plane, libc, self.rng)
+
+    def http(self) -> ClientSession:
+        """Return a client of the API server that is the administrator."""
+        authority = self.api.authority
+        context = ssl.create_default_context(cafile=authority) if authority else None
+        return ClientSession(
+            headers={"Authorization": f"Bearer {self.token}"},
+            connector=TCPConnector(ssl=context or True),
+        )
+
+    def servers(self, service: Key) -> list[Running]:
+        """Return the processes behind a Service, ready ones and others."""
+        namespace, name = service
+        label = f"{SERVICE_NAME}={name}"
+        addresses = {
+            address
+            for found in self.cluster.list("EndpointSlice", namespace, label)
+            for end in found["endpoints"]
+            for address in end["addresses"]
+        }
+        running = self.runtime.running.values()
+        return [each for each in running if each.address in addresses]
+
+    async def ready(self, timeout_s: float = 30.0) -> None:
+        """Wait until every pod of kube-system is Ready.
+
+        Raises:
+            NotReady: they are not after ``timeout_s``; with what their logs say.
+
+        """
+        try:
+            await changed(self.cluster, lambda: not self._unready(), timeout_s)
+        except TimeoutError:
+            raise NotReady("\n".join(map(self._complaint, self._unready()))) from None
+
+    def _unready(self) -> list[Json]:
+        pods = self.cluster.list("Pod", "kube-system")
+        return [pod for pod in pods if condition(pod, "Ready") != "True"]
+
+    def _complaint(self, pod: Json) -> str:
+        key = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        log = self.runtime.folder(key) / "log"
+        said = log.read_text(errors="replace").splitlines() if log.exists() else []
+        return f"pod {key[0]}/{key[1]} is not ready; its log ends:\n" + "\n".join(
+            f"  {line}" for line in said[-5:]
+        )
+
+
+async def changed(
+    cluster: Cluster, is_so: Callable[[], bool], timeout_s: float
+) -> None:
+    """Wait until ``is_so``, looking again whenever an object changes.
+
+    Raises:
+        TimeoutError: it is not so after ``timeout_s``.
+
+    """
+    change = asyncio.Event()
+    end = cluster.subscribe(lambda _: change.set())
+    try:
+        async with asyncio.timeout(timeout_s):
+            while not is_so():
+                change.clear()
+                await change.wait()
+    finally:
+        end()
+
+
+@contextlib.asynccontextmanager
+async def started(
+    folder: Path, *, seed: int | None = None
+) -> AsyncIterator[Simulation]:
+    """Run a cluster with its files in ``folder`` until the end of the block.
+
+    Nothing of it runs when the block has ended, however that came about.
+    """
+    rng = Random(seed)
+    cluster = Cluster(seed=rng.getrandbits(32))
+    for obj in kube_system.objects():
+        cluster.apply(obj)
+    internet = Internet()
+    accounts, tls = Accounts(), certificates.write(folder, HOST)
+    async with (
+        internet.serving() as outside,
+        ApiServer(cluster, tls=tls, tokens=accounts.names, has_rbac=True) as api,
+    ):
+        plane = DataPlane(cluster, rng)
+        for protocol in ("UDP", "TCP"):
+            plane.real[(kube_system.OUTSIDE_DNS, 53), protocol] = outside
+        runtime = Runtime(cluster, plane, folder / "pods", outside)
+        kubeconfig = api.kubeconfig(folder / "kubeconfig", accounts.administrator)
+        async with runtime.following(accounts.kubeconfig(api.kubeconfig)):
+            yield Simulation(
+                cluster,
+                api,
+                internet,
+                outside,
+                plane,
+                runtime,
+                kubeconfig,
+                accounts.administrator,
+                rng,
+            )

@@ -1,0 +1,1 @@
+"""The controllers of the simulated cluster, one module for each kind."""

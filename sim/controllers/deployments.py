@@ -1,0 +1,254 @@
+"""Deployments: Pods made from a template, kept in number and replaced in rollouts.
+
+There are no ReplicaSets between: a Pod belongs to its Deployment at once, and the hash
+of the template in its name and labels tells old from new.
+"""
+
+import re
+from collections.abc import Iterator
+from hashlib import sha256
+from math import ceil, floor
+from typing import TYPE_CHECKING
+
+from ..api.addresses import Addresses
+from ..api.feed import SAFE
+from ..api.kinds import named
+from ..api.objects import (
+    Json,
+    Key,
+    condition,
+    controller_of,
+    dig,
+    encode,
+    is_terminating,
+    key_of,
+    labels_of,
+    owner_reference,
+    timestamp,
+)
+from ..api.selectors import fulfils, of_object
+from ..api.status import Cause, required, wrong
+from ..api.store import Change
+from .pods import fill_spec, spec_causes
+
+if TYPE_CHECKING:
+    from ..api.server import Cluster
+
+_PERCENT = re.compile(r"[0-9]+%")
+HASH = "pod-template-hash"
+
+
+def fill(obj: Json, old: Json | None, addresses: Addresses) -> None:
+    """Set what the writer of a Deployment left open."""
+    spec = obj["spec"] = obj.get("spec") or {}
+    for name, value in (
+        ("replicas", 1),
+        ("revisionHistoryLimit", 10),
+        ("progressDeadlineSeconds", 600),
+        ("strategy", {"type": "RollingUpdate"}),
+    ):
+        spec.setdefault(name, value)
+    strategy = spec["strategy"]
+    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
+        rolling = strategy.setdefault("rollingUpdate", {})
+        rolling.setdefault("maxSurge", "25%")
+        rolling.setdefault("maxUnavailable", "25%")
+    fill_spec(spec.setdefault("template", {}).setdefault("spec", {}))
+    obj.setdefault("status", {})
+
+
+def causes(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]:
+    """Yield what is wrong with a Deployment."""
+    spec = obj["spec"]
+    selector = spec.get("selector")
+    labels = dig(spec, "template.metadata.labels") or {}
+    if not selector:
+        yield required("spec.selector")
+    elif old is not None and old["spec"].get("selector") != selector:
+        yield wrong("spec.selector", selector, "field is immutable")
+    elif not fulfils(labels, of_object(selector)):
+        why = "`selector` does not match template `labels`"
+        yield wrong("spec.template.metadata.labels", labels, why)
+    yield from spec_causes(spec["template"]["spec"], "spec.template.spec")
+    rolling = spec["strategy"].get("rollingUpdate") or {}
+    for name, value in rolling.items():
+        if isinstance(value, str) and not _PERCENT.fullmatch(value):
+            why = "a valid percent string must be a numeric string followed by '%'"
+            yield wrong(f"spec.strategy.rollingUpdate.{name}", value, why)
+    if spec["replicas"] < 0:
+        why = "must be greater than or equal to 0"
+        yield wrong("spec.replicas", spec["replicas"], why)
+
+
+def share(value: int | str, replicas: int, *, up: bool) -> int:
+    """Return a number of Pods given as such or in percent.
+
+    >>> share("25%", 10, up=True), share("25%", 10, up=False), share(2, 10, up=True)
+    (3, 2, 2)
+    """
+    if isinstance(value, int):
+        return value
+    exact = int(value.removesuffix("%")) * replicas / 100
+    return ceil(exact) if up else floor(exact)
+
+
+def template_hash(deployment: Json) -> str:
+    """Return ten letters that tell one Pod template from another."""
+    text = encode(deployment["spec"]["template"], order="deterministic")
+    return "".join(SAFE[byte % len(SAFE)] for byte in sha256(text).digest()[:10])
+
+
+class DeploymentController:
+    """Takes one step at a time towards the Pods that each Deployment wants."""
+
+    def __init__(self, cluster: "Cluster") -> None:
+        self._cluster = cluster
+
+    def __call__(self, change: Change) -> None:
+        """React to one change."""
+        namespace, name = key_of(change.obj)
+        if change.kind.name == "Deployment" and change.type != "DELETED":
+            self._reconcile((namespace, name))
+        elif change.kind.name == "Pod":
+            owner = controller_of(change.obj)
+            if owner is not None and owner["kind"] == "Deployment":
+                self._reconcile((namespace, owner["name"]))
+
+    def _reconcile(self, key: Key) -> None:
+        """Take the next step, or write the status if there is none to take.
+
+        A step is a write of a Pod, whose change leads here again.
+        """
+        deployment = self._cluster.find("Deployment", *key)
+        if deployment is None or is_terminating(deployment):
+            return
+        current = template_hash(deployment)
+        pods = self._pods(deployment)
+        new = [pod for pod in pods if labels_of(pod).get(HASH) == current]
+        old = [pod for pod in pods if labels_of(pod).get(HASH) != current]
+        if _wants_another(deployment, new, old):
+            self._create(deployment, current)
+        elif (pod := _superfluous(deployment, new, old)) is not None:
+            self._cluster.delete("Pod", *key_of(pod))
+        else:
+            self._write_status(deployment, new, old)
+
+    def _pods(self, deployment: Json) -> list[Json]:
+        """Return the Pods of a Deployment that are there to stay."""
+        uid = deployment["metadata"]["uid"]
+        return [
+            pod
+            for pod in self._cluster.list("Pod", key_of(deployment)[0])
+            if (controller_of(pod) or {}).get("uid") == uid and not is_terminating(pod)
+        ]
+
+    def _create(self, deployment: Json, current: str) -> None:
+        """Create one Pod from the template."""
+        namespace, name = key_of(deployment)
+        template = deployment["spec"]["template"]
+        meta = template.get("metadata") or {}
+        self._cluster.create(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {
+                    **meta,
+                    "generateName": f"{name}-{current}-",
+                    "namespace": namespace,
+                    "labels": {**(meta.get("labels") or {}), HASH: current},
+                    "ownerReferences": [owner_reference(deployment)],
+                },
+                "spec": template["spec"],
+            }
+        )
+
+    def _write_status(self, deployment: Json, new: list[Json], old: list[Json]) -> None:
+        """Write how far the Deployment is, if that changed."""
+        status = _status(deployment, new, old, timestamp(self._cluster.now()))
+        if _timeless(status) != _timeless(deployment.get("status") or {}):
+            self._cluster.commit(named("Deployment"), {**deployment, "status": status})
+
+
+def _is_available(pod: Json) -> bool:
+    """Return whether a Pod serves."""
+    return condition(pod, "Ready") == "True"
+
+
+def _limits(deployment: Json) -> tuple[int, int]:
+    """Return how many Pods there may be at most, and must be available at least."""
+    replicas, strategy = deployment["spec"]["replicas"], deployment["spec"]["strategy"]
+    if strategy["type"] == "Recreate":
+        return replicas, 0
+    rolling = strategy["rollingUpdate"]
+    surge = share(rolling["maxSurge"], replicas, up=True)
+    unavailable = share(rolling["maxUnavailable"], replicas, up=False)
+    # both zero could never move: one may be missing (Deployment controller)
+    return replicas + surge, replicas - (unavailable or (0 if surge else 1))
+
+
+def _wants_another(deployment: Json, new: list[Json], old: list[Json]) -> bool:
+    """Return whether one more new Pod may be made."""
+    if deployment["spec"]["strategy"]["type"] == "Recreate" and old:
+        return False
+    most, _ = _limits(deployment)
+    wanted = deployment["spec"]["replicas"]
+    return len(new) < wanted and len(new) + len(old) < most
+
+
+def _superfluous(deployment: Json, new: list[Json], old: list[Json]) -> Json | None:
+    """Return a Pod that may go now."""
+    if len(new) > deployment["spec"]["replicas"]:
+        return min(new, key=_is_available)
+    if not old:
+        return None
+    candidate = min(old, key=_is_available)
+    available = sum(map(_is_available, new)) + sum(map(_is_available, old))
+    _, least = _limits(deployment)
+    if not _is_available(candidate) or available > least:
+        return candidate
+    return None
+
+
+def _status(deployment: Json, new: list[Json], old: list[Json], time: str) -> Json:
+    """Return the status of a Deployment that has these Pods."""
+    replicas, total = deployment["spec"]["replicas"], len(new) + len(old)
+    available = sum(map(_is_available, [*new, *old]))
+    done = not old and len(new) == replicas == available
+    _, least = _limits(deployment)
+    enough = available >= least
+    minimum = "MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable"
+    progress = "NewReplicaSetAvailable" if done else "ReplicaSetUpdated"
+    return {
+        "observedGeneration": deployment["metadata"].get("generation", 1),
+        "replicas": total,
+        "updatedReplicas": len(new),
+        "readyReplicas": available,
+        "availableReplicas": available,
+        "unavailableReplicas": max(replicas - available, 0),
+        "conditions": [
+            _condition("Available", enough, minimum, time),
+            _condition("Progressing", True, progress, time),
+        ],
+    }
+
+
+def _condition(name: str, true: bool, reason: str, time: str) -> Json:
+    """Return one condition of a Deployment."""
+    return {
+        "type": name,
+        "status": "True" if true else "False",
+        "reason": reason,
+        "message": "",
+        "lastUpdateTime": time,
+        "lastTransitionTime": time,
+    }
+
+
+def _timeless(status: Json) -> Json:
+    """Return a status without its times, to compare."""
+    times = ("lastUpdateTime", "lastTransitionTime")
+    conditions = [
+        {k: v for k, v in entry.items() if k not in times}
+        for entry in status.get("conditions") or ()
+    ]
+    return {**status, "conditions": conditions}

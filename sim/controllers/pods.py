@@ -1,0 +1,227 @@
+"""Pods: defaults and checks, and a stand-in for scheduler and kubelet.
+
+A Pod created without a status gets a node and an address and is Running and Ready at
+once. Annotations tell otherwise, when it is created or later:
+
+- `sim/ready: "false"`: not Ready; `"true"` again: Ready
+- `sim/phase: Pending`: without node and address; `Succeeded`, `Failed`: done
+- `sim/ip: 10.244.7.7`: this address
+
+A status given along with the Pod is kept, and only what it leaves open filled in.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..api.addresses import NODE_RANGES, POD_RANGES, Addresses, family_of, nth
+from ..api.kinds import named
+from ..api.objects import (
+    Json,
+    annotations_of,
+    condition,
+    dig,
+    is_terminating,
+    key_of,
+    timestamp,
+)
+from ..api.status import Cause, not_allowed, required, unsupported
+from ..api.store import Change
+
+if TYPE_CHECKING:
+    from ..api.server import Cluster
+
+READY = "sim/ready"
+PHASE = "sim/phase"
+IP = "sim/ip"
+DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+CONDITIONS = ("PodScheduled", "Initialized", "ContainersReady", "Ready")
+FRESH = {"phase": "Pending", "qosClass": "BestEffort"}
+"""The status of a Pod that nobody has looked at yet."""
+_CHANGEABLE = ("activeDeadlineSeconds", "terminationGracePeriodSeconds", "tolerations")
+
+
+def fill_spec(spec: Json) -> None:
+    """Set what a Pod's spec, or a template's, leaves open."""
+    for name, value in (
+        ("restartPolicy", "Always"),
+        ("dnsPolicy", "ClusterFirst"),
+        ("schedulerName", "default-scheduler"),
+        ("terminationGracePeriodSeconds", 30),
+        ("securityContext", {}),
+    ):
+        spec.setdefault(name, value)
+    for container in spec.get("containers") or ():
+        container.setdefault("imagePullPolicy", "IfNotPresent")
+        container.setdefault("resources", {})
+        for port in container.get("ports") or ():
+            port.setdefault("protocol", "TCP")
+
+
+def fill(obj: Json, old: Json | None, addresses: Addresses) -> None:
+    """Set what the writer of a Pod left open."""
+    obj["spec"] = obj.get("spec") or {}
+    obj["spec"].setdefault("serviceAccountName", "default")
+    obj["spec"].setdefault("enableServiceLinks", True)
+    fill_spec(obj["spec"])
+    obj["status"] = obj.get("status") or dict(FRESH)
+
+
+def spec_causes(spec: Json, field: str) -> Iterator[Cause]:
+    """Yield what is wrong with the spec of a Pod or of a template at ``field``."""
+    if not spec.get("containers"):
+        yield required(f"{field}.containers")
+    for index, container in enumerate(spec.get("containers") or ()):
+        if not container.get("name"):
+            yield required(f"{field}.containers[{index}].name")
+    policy = spec.get("dnsPolicy", "ClusterFirst")
+    if policy not in DNS_POLICIES:
+        yield unsupported(f"{field}.dnsPolicy", policy, DNS_POLICIES)
+    if policy == "None" and not dig(spec, "dnsConfig.nameservers"):
+        why = "must provide at least one DNS nameserver when `dnsPolicy` is None"
+        yield required(f"{field}.dnsConfig.nameservers", why)
+
+
+def causes(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]:
+    """Yield what is wrong with a Pod."""
+    yield from spec_causes(obj["spec"], "spec")
+    if old is None or not old["spec"].get("nodeName"):
+        return
+    if _fixed(obj["spec"]) != _fixed(old["spec"]):
+        names = ", ".join(f"`spec.{name}`" for name in _CHANGEABLE)
+        why = (
+            "pod updates may not change fields other than "
+            f"`spec.containers[*].image`, {names}"
+        )
+        yield not_allowed("spec", why)
+
+
+def _fixed(spec: Json) -> Json:
+    """Return the part of a Pod's spec that stays as it was created."""
+    kept = {k: v for k, v in spec.items() if k not in _CHANGEABLE}
+    kept["containers"] = [
+        {k: v for k, v in container.items() if k != "image"}
+        for container in spec.get("containers") or ()
+    ]
+    return kept
+
+
+class PodController:
+    """Schedules and starts Pods, at once and without containers."""
+
+    def __init__(self, cluster: "Cluster") -> None:
+        self._cluster = cluster
+        self._turn = 0
+
+    def __call__(self, change: Change) -> None:
+        """React to one change."""
+        if change.kind.name != "Pod" or change.type == "DELETED":
+            return
+        if change.previous is None or _wishes(change.obj) != _wishes(change.previous):
+            pod = self._cluster.find("Pod", *key_of(change.obj))
+            if pod is not None and not is_terminating(pod):
+                self._run(pod, is_new=change.previous is None)
+
+    def _run(self, pod: Json, *, is_new: bool) -> None:
+        """Write node and status of a Pod."""
+        wishes = annotations_of(pod)
+        status = dict(pod["status"]) if pod["status"] != FRESH else {}
+        phase = (
+            wishes.get(PHASE) or (status.get("phase") if is_new else "") or "Running"
+        )
+        spec = pod["spec"]
+        if phase != "Pending":
+            node = self._node(pod)
+            spec = {**spec, "nodeName": dig(node, "metadata.name")}
+            status = self._addresses(pod, node) | status
+            status.setdefault("startTime", timestamp(self._cluster.now()))
+        if not is_new or not status.get("conditions"):
+            wanted = wishes.get(READY, "true") == "true"
+            ready = phase == "Running" and wanted
+            status["conditions"] = self._conditions(phase, ready)
+        status = {**FRESH, **status, "phase": phase}
+        status["containerStatuses"] = list(_containers(spec, status))
+        self._cluster.commit(named("Pod"), {**pod, "spec": spec, "status": status})
+
+    def _node(self, pod: Json) -> Json:
+        """Return the node of a Pod; those without one take turns."""
+        name = pod["spec"].get("nodeName")
+        if name:
+            return self._cluster.find("Node", "", name) or {"metadata": {"name": name}}
+        nodes = self._cluster.list("Node")
+        if not nodes:
+            return {"metadata": {"name": ""}}
+        self._turn += 1
+        return nodes[(self._turn - 1) % len(nodes)]
+
+    def _addresses(self, pod: Json, node: Json) -> Json:
+        """Return the addresses of a Pod and its node, as a status has them."""
+        host = _internal_ips(node)
+        given = dig(pod, "status.podIP")
+        if given:
+            ips = [given]
+        elif pod["spec"].get("hostNetwork"):
+            ips = host
+        elif IP in annotations_of(pod):
+            ips = annotations_of(pod)[IP].split(",")
+        else:
+            ips = self._free(node)
+        return {
+            "hostIP": host[0],
+            "hostIPs": [{"ip": ip} for ip in host],
+            "podIP": ips[0],
+            "podIPs": [{"ip": ip} for ip in ips],
+        }
+
+    def _free(self, node: Json) -> list[str]:
+        """Return a free address of each family that the cluster and the node have."""
+        addresses = self._cluster.addresses
+        return [
+            addresses.pod_pool(cidr).free()
+            for cidr in dig(node, "spec.podCIDRs") or (POD_RANGES["IPv4"],)
+            if family_of(cidr.partition("/")[0]) in addresses.families
+        ]
+
+    def _conditions(self, phase: str, ready: bool) -> list[Json]:
+        """Return the conditions of a Pod."""
+        true = {"PodScheduled", "Initialized"} if phase != "Pending" else set()
+        if ready:
+            true = set(CONDITIONS)
+        time = timestamp(self._cluster.now())
+        return [
+            {
+                "type": name,
+                "status": "True" if name in true else "False",
+                "lastTransitionTime": time,
+            }
+            for name in CONDITIONS
+        ]
+
+
+def _internal_ips(node: Json) -> list[str]:
+    """Return the addresses of a node; one of its own if it says none."""
+    found = dig(node, "status.addresses") or ()
+    ips = [entry["address"] for entry in found if entry["type"] == "InternalIP"]
+    return ips or [nth(NODE_RANGES["IPv4"], 2)]
+
+
+def _wishes(pod: Json) -> Json:
+    """Return the annotations that tell how a Pod should be."""
+    found = annotations_of(pod)
+    return {k: v for k, v in found.items() if k in (READY, PHASE, IP)}
+
+
+def _containers(spec: Json, status: Json) -> Iterator[Json]:
+    """Yield the status of each container."""
+    running = status["phase"] == "Running"
+    state = {"running": {"startedAt": status.get("startTime")}} if running else {}
+    for container in spec.get("containers") or ():
+        image = container.get("image", "")
+        yield {
+            "name": container["name"],
+            "image": image,
+            "imageID": image,
+            "ready": condition({"status": status}, "Ready") == "True",
+            "started": running,
+            "restartCount": 0,
+            "state": state,
+        }

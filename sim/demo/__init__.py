@@ -1,0 +1,1 @@
+"""``minidns-sim demo``: the main use of minidns, told step by step."""

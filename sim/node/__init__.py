@@ -1,0 +1,1 @@
+"""The simulated node: kubelet, kube-proxy, network, containers, outside."""

@@ -1,0 +1,146 @@
+"""A minidns in this process: the real chain, with edges of the simulation."""
+
+import asyncio
+import fnmatch
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from random import Random
+
+from minidns import plugins
+from minidns.corefile import blocks as corefile
+from minidns.corefile.blocks import Corefile
+from minidns.metrics.registry import Metrics
+from minidns.plugins import chain
+from minidns.plugins.site import Edges
+from minidns.server.answer import Answerer
+from minidns.server.instance import Listener, Loaded
+
+from ..api.direct import Api
+from .in_memory import Packets
+
+LISTENER = Listener("dns", "", 53)
+LEFT_OUT = frozenset(("health", "ready", "prometheus", "pprof", "reload"))
+"""Plugins that answer no query but open ports of the machine or read its files."""
+EPOCH = 1_700_000_000
+"""Unix seconds at virtual second 0."""
+_ENVIRON = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files of one pod."""
+
+    texts: dict[str, str]
+
+    def read(self, path: str) -> str:
+        """Return the text of a file; FileNotFoundError where there is none."""
+        if path not in self.texts:
+            raise FileNotFoundError(2, "No such file or directory", path)
+        return self.texts[path]
+
+    def glob(self, pattern: str) -> list[str]:
+        """Return the paths that match, sorted."""
+        return sorted(fnmatch.filter(self.texts, pattern))
+
+
+@dataclass(slots=True)
+class Replica:
+    """One server pod."""
+
+    address: str
+    files: Files
+    """Its resolv.conf, and its Corefile under that name."""
+    api: Api
+    packets: Packets
+    rng: Random
+    ended: str = ""
+    """Why its process has ended, if it has."""
+    _loaded: Loaded | None = field(default=None)
+
+    async def start(self) -> None:
+        """Load the Corefile, start its plugins, answer.
+
+        Raises:
+            ConfigError: the Corefile cannot be used.
+
+        """
+        parsed = corefile.parse(
+            self.files.read("Corefile"),
+            files=self.files,
+            environ=_ENVIRON,
+            known=plugins.ORDER,
+        )
+        self._loaded = loaded = self._load(_less(parsed, LEFT_OUT))
+        for site in loaded.sites:
+            for hook in site.start_hooks:
+                await hook()
+        answerer = Answerer(str(LISTENER), loaded.routes.get(LISTENER, chain.refuse))
+        self.packets.hosts[self.address, LISTENER.port] = answerer
+        await loaded.serving()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every plugin that can say so says that it is ready (*ready*)."""
+        if self._loaded is None or self.ended:
+            return False
+        checks = (
+            check for site in self._loaded.sites for check in site.checks.values()
+        )
+        return all(check() for check in checks)
+
+    @property
+    def state(self) -> str:
+        """What people say of it."""
+        if self.ended:
+            return f"ended: {self.ended}"
+        return "ready" if self.is_ready else "not ready"
+
+    async def stop(self) -> None:
+        """End everything that runs for it."""
+        self.packets.hosts.pop((self.address, LISTENER.port), None)
+        if self._loaded is not None:
+            await self._loaded.stop()
+
+    def _load(self, parsed: Corefile) -> Loaded:
+        return Loaded(
+            parsed,
+            self._edges(),
+            Metrics(),
+            read=lambda: parsed,
+            reload=_nothing,
+            fatal=self._end,
+            forget=lambda keys: None,
+        )
+
+    def _end(self, text: str) -> None:
+        self.ended = text
+        self.packets.hosts.pop((self.address, LISTENER.port), None)
+
+    def _edges(self) -> Edges:
+        now = asyncio.get_running_loop().time
+        return Edges(
+            list_watch=self.api.list_watch,
+            exchange=partial(self.packets.exchange, self.address),
+            now=now,
+            wall=lambda: EPOCH + now(),
+            sleep=asyncio.sleep,
+            random=self.rng,
+            files=self.files,
+            environ=_ENVIRON,
+            local_addresses=lambda: (self.address,),
+        )
+
+
+async def _nothing() -> None: ...
+
+
+def _less(parsed: Corefile, names: Iterable[str]) -> Corefile:
+    """Return ``parsed`` without the directives of these plugins."""
+    blocks = tuple(
+        replace(
+            block, directives=tuple(d for d in block.directives if d.name not in names)
+        )
+        for block in parsed.blocks
+    )
+    return replace(parsed, blocks=blocks)

@@ -1,0 +1,1 @@
+"""Scenarios: text that says what happens, and the stage that plays it."""

@@ -1,0 +1,173 @@
+"""Pods and Services in a line: words of a scenario to objects of the API."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
+
+from ..api.objects import Json, Key
+from ..api.server import Cluster
+from ..cluster.simulation import LIBC
+from ..controllers.pods import IP, READY
+from ..resolver.search import POLICIES
+
+Word: TypeAlias = Callable[[Json, str], None]
+"""Sets what one word with its value says on an object."""
+
+
+def put(cluster: Cluster, obj: Json) -> None:
+    """Create or change an object, its namespace first.
+
+    Raises:
+        ApiError: it is wrong (400, 422).
+
+    """
+    namespace = obj["metadata"].get("namespace")
+    if namespace and cluster.find("Namespace", "", namespace) is None:
+        meta = {"name": namespace}
+        cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
+    cluster.apply(obj)
+
+
+def pod(key: Key, words: Sequence[str]) -> Json:
+    """Return a Pod; ``words`` are WORD VALUE pairs of ``POD``.
+
+    Raises:
+        ValueError: a word is not known, or has no value.
+
+    """
+    spec = {"containers": [{"name": "app", "image": "app"}]}
+    return _with(_new("Pod", key, spec), words, POD)
+
+
+def service(key: Key, words: Sequence[str]) -> Json:
+    """Return a Service; ``words`` are WORD VALUE pairs of ``SERVICE``.
+
+    Raises:
+        ValueError: a word is not known, or has no value.
+
+    """
+    return _with(_new("Service", key, {}), words, SERVICE)
+
+
+def _new(kind: str, key: Key, spec: Json) -> Json:
+    namespace, name = key
+    meta = {"namespace": namespace, "name": name, "annotations": {}}
+    return {"apiVersion": "v1", "kind": kind, "metadata": meta, "spec": spec}
+
+
+def _with(obj: Json, words: Iterable[str], known: dict[str, Word]) -> Json:
+    rest = iter(words)
+    for word in rest:
+        if word not in known:
+            raise ValueError(f"{word} is not one of {', '.join(known)}")
+        value = next(rest, None)
+        if value is None:
+            raise ValueError(f"{word} needs a value")
+        known[word](obj, value)
+    return obj
+
+
+def _annotation(name: str) -> Word:
+    def set_(obj: Json, value: str) -> None:
+        obj["metadata"]["annotations"][name] = value
+
+    return set_
+
+
+def _field(name: str) -> Word:
+    def set_(obj: Json, value: str) -> None:
+        obj["spec"][name] = value
+
+    return set_
+
+
+def _labels(obj: Json, value: str) -> None:
+    obj["metadata"]["labels"] = _pairs(value)
+
+
+def _selector(obj: Json, value: str) -> None:
+    obj["spec"]["selector"] = _pairs(value)
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """Return ``app=web,tier=front`` as a mapping."""
+    pairs = (pair.partition("=") for pair in text.split(","))
+    return {name: value for name, _, value in pairs}
+
+
+def _libc(obj: Json, value: str) -> None:
+    if value not in POLICIES:
+        raise ValueError(f"libc {value} is not one of {', '.join(POLICIES)}")
+    _annotation(LIBC)(obj, value)
+
+
+def _dns_list(name: str) -> Word:
+    def add(obj: Json, value: str) -> None:
+        config = obj["spec"].setdefault("dnsConfig", {})
+        config.setdefault(name, []).append(value)
+
+    return add
+
+
+def _option(obj: Json, value: str) -> None:
+    name, colon, number = value.partition(":")
+    config = obj["spec"].setdefault("dnsConfig", {})
+    option = {"name": name, "value": number} if colon else {"name": name}
+    config.setdefault("options", []).append(option)
+
+
+def _ready(obj: Json, value: str) -> None:
+    _annotation(READY)(obj, str(_is_yes("ready", value)).lower())
+
+
+def _host_network(obj: Json, value: str) -> None:
+    obj["spec"]["hostNetwork"] = _is_yes("hostnetwork", value)
+
+
+def _is_yes(word: str, value: str) -> bool:
+    if value not in ("yes", "no"):
+        raise ValueError(f"{word} {value} is not yes or no")
+    return value == "yes"
+
+
+def _port(obj: Json, value: str) -> None:
+    """Add ``NAME:NUMBER[/PROTOCOL]``, or without a name."""
+    name, _, rest = value.rpartition(":")
+    number, _, protocol = rest.partition("/")
+    if not number.isdecimal():
+        raise ValueError(f"port {value} is not NAME:NUMBER or NUMBER/PROTOCOL")
+    port: Json = {"port": int(number), "protocol": protocol or "TCP"}
+    if name:
+        port["name"] = name
+    obj["spec"].setdefault("ports", []).append(port)
+
+
+def _external(obj: Json, value: str) -> None:
+    obj["spec"] |= {"type": "ExternalName", "externalName": value}
+
+
+def _publish(obj: Json, value: str) -> None:
+    if value != "not-ready":
+        raise ValueError(f"publish {value} is not publish not-ready")
+    obj["spec"]["publishNotReadyAddresses"] = True
+
+
+POD: dict[str, Word] = {
+    "policy": _field("dnsPolicy"),
+    "nameserver": _dns_list("nameservers"),
+    "search": _dns_list("searches"),
+    "option": _option,
+    "libc": _libc,
+    "labels": _labels,
+    "hostname": _field("hostname"),
+    "subdomain": _field("subdomain"),
+    "ip": _annotation(IP),
+    "ready": _ready,
+    "hostnetwork": _host_network,
+}
+SERVICE: dict[str, Word] = {
+    "ip": _field("clusterIP"),
+    "port": _port,
+    "select": _selector,
+    "external": _external,
+    "publish": _publish,
+}

@@ -1,0 +1,219 @@
+"""The words of a scenario that show something: queries, answers, reasons, counts."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+from minidns.dns.model import AA, TC, Query, Question, RRset
+from minidns.dns.rdata import (
+    AAAA,
+    A,
+    rcode_name,
+    to_lines,
+    to_text,
+    type_name,
+    type_number,
+)
+
+from ..node.kube_proxy import Flow
+from ..node.over_sockets import DNS_PORT, Asked
+from ..resolver.search import BOTH, TOOLS, Outcome, Status
+from .setup_words import Command, key_of
+from .stage import Stage
+
+SLOW_S = 0.1
+"""From how many seconds on it is shown how long something took."""
+_PORTS = range(40000, 40064)
+"""Of the flows that ``route`` tries: enough to meet every endpoint of a few."""
+
+
+def _plain(name: str) -> str:
+    return name.removesuffix(".") or "."
+
+
+async def _resolve(stage: Stage, words: Sequence[str], body: str) -> list[str]:
+    pod, name, *types = words
+    start = stage.now()
+    asked = tuple(map(type_number, types)) or BOTH
+    resolved = await stage.look_up(key_of(pod), name, asked)
+    several = len({each.send.server for each in resolved.asked}) > 1
+    shown = [*_lines(resolved.asked, start, several), _end(resolved.outcome)]
+    took = stage.now() - start
+    return [*shown, f"took {_seconds(took)}"] if took >= SLOW_S else shown
+
+
+def _end(outcome: Outcome) -> str:
+    if outcome.status is Status.ANSWERED:
+        return f"got {', '.join(sorted(outcome.addresses)) or 'an answer'}"
+    return f"error {outcome.status.value}"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{round(seconds, 1):g} s"
+
+
+class _Line(NamedTuple):
+    """A query as it is shown, all but its type: A and AAAA share a line if they can."""
+
+    name: str
+    how: str
+    result: str
+    at: float
+    time: int = 1
+    """How often it was asked at that very moment, with this one."""
+
+
+def _lines(asked: Sequence[Asked], start: float, several: bool) -> Iterator[str]:
+    found: dict[_Line, list[str]] = {}
+    for each in asked:
+        line, rtype = _line(each, start, several), type_name(each.send.question.qtype)
+        while rtype in found.get(line, ()):
+            line = line._replace(time=line.time + 1)
+        found.setdefault(line, []).append(rtype)
+    for line, types in found.items():
+        yield f"ask {line.name} {' '.join(types)}{line.how} -> {line.result}"
+
+
+def _line(asked: Asked, start: float, several: bool) -> _Line:
+    send, late = asked.send, asked.at - start
+    how = f" @{send.server}" if several else ""
+    how += " over TCP" if send.transport == "tcp" else ""
+    how += f" after {_seconds(late)}" if late >= SLOW_S else ""
+    return _Line(_plain(send.question.qname), how, _result(asked), asked.at)
+
+
+def _result(asked: Asked) -> str:
+    if asked.path.refused:
+        return "refused"
+    reply = asked.reply
+    if reply is None:
+        return "no reply"
+    if reply.flags & TC:
+        return "truncated"
+    if reply.rcode:
+        return rcode_name(reply.rcode)
+    found = []
+    for rrset in reply.answer:
+        kind = "" if rrset.rtype in (A, AAAA) else f"{type_name(rrset.rtype)} "
+        found += sorted(kind + _plain(to_text(rrset.rtype, d)) for d in rrset.rdata)
+    return ", ".join(found) or "NODATA"
+
+
+async def _query(stage: Stage, words: Sequence[str], body: str) -> list[str]:
+    pod, name, rtype = words
+    types = (type_number(rtype),)
+    resolved = await stage.look_up(key_of(pod), _plain(name) + ".", types, TOOLS)
+    if not resolved.outcome.replies:
+        return [resolved.outcome.status.value]
+    reply = resolved.outcome.replies[-1]
+    flags = [text for bit, text in ((AA, "aa"), (TC, "tc")) if reply.flags & bit]
+    shown = [" ".join((rcode_name(reply.rcode), *flags))]
+    for section in ("answer", "authority", "additional"):
+        shown += [f"{section} {line}" for line in _records(getattr(reply, section))]
+    return shown
+
+
+def _records(rrsets: Iterable[RRset]) -> Iterator[str]:
+    """Yield records; addresses last and sorted, for their order is chance."""
+    addresses = []
+    for rrset in rrsets:
+        lines = sorted(to_lines(rrset))
+        if rrset.rtype in (A, AAAA):
+            addresses += lines
+        else:
+            yield from lines
+    yield from sorted(addresses)
+
+
+async def _cat(stage: Stage, words: Sequence[str], body: str) -> list[str]:
+    (pod,) = words
+    return stage.resolv_conf(key_of(pod)).splitlines()
+
+
+async def _route(stage: Stage, words: Sequence[str], body: str) -> list[str]:
+    pod, server = words
+    name, _, port = pod.partition(":")
+    client = stage.address(key_of(name))
+    found = set()
+    for source in [int(port)] * len(_PORTS) if port else _PORTS:
+        path = stage.plane.route(Flow((client, source), (server, DNS_PORT)))
+        found.add(path.endpoint[0] if path.endpoint else "nobody")
+    return sorted(found)
+
+
+async def _why(stage: Stage, words: Sequence[str], body: str) -> list[str]:
+    name, rtype = words
+    (replica, *_) = stage.replicas("kube-dns")
+    host = stage.packets.hosts[replica.address, DNS_PORT]
+    question = Question(_plain(name) + ".", type_number(rtype))
+    response = await host.respond(Query(question, transport="tcp", max_size=65535))
+    return [
+        f"{rcode_name(response.rcode)} by the rule {response.rule or '(none)'}",
+        *(
+            f"{'from' if source.found else 'no'} {source.kind} {source.name}"
+            for source in response.sources
+        ),
+    ]
+
+
+async def _api(stage: Stage, words: Sequence[str], body: str) -> list[str]:
+    requests = sorted(stage.api.requests.items())
+    stage.api.requests.clear()
+    shown = [f"{verb} {resource}: {count}" for (resource, verb), count in requests]
+    return shown or ["nothing"]
+
+
+async def _forwarded(stage: Stage, words: Sequence[str], body: str) -> list[str]:
+    shown, stage.forwarded = stage.forwarded, []
+    return shown or ["nothing"]
+
+
+async def _logs(stage: Stage, words: Sequence[str], body: str) -> list[str]:
+    # who is first of those that log at the same moment is chance
+    shown = list(dict.fromkeys(line for _, line in sorted(stage.logged)))
+    stage.logged.clear()
+    return shown or ["nothing"]
+
+
+async def _servers(stage: Stage, words: Sequence[str], body: str) -> list[str]:
+    return [
+        f"{service} {replica.address} {replica.state}"
+        for service in ("kube-dns", "kube-dns-2")
+        for replica in stage.replicas(service)
+    ]
+
+
+COMMANDS: Mapping[str, Command] = MappingProxyType(
+    {
+        "resolve": Command(
+            _resolve,
+            "POD NAME [TYPE]...",
+            "looks a name up as a program in the pod does: every query, then the end",
+        ),
+        "query": Command(
+            _query, "POD NAME TYPE", "asks one question; shows the whole reply"
+        ),
+        "cat": Command(_cat, "POD", "shows the pod's /etc/resolv.conf"),
+        "route": Command(
+            _route,
+            "POD[:PORT] ADDRESS",
+            "shows which pods get DNS packets to an address: many flows, or one",
+        ),
+        "why": Command(
+            _why,
+            "NAME TYPE",
+            "shows the rule and the objects that the answer of kube-dns follows from",
+        ),
+        "api": Command(
+            _api, "", "shows what DNS servers asked of the API since the last time"
+        ),
+        "forwarded": Command(
+            _forwarded, "", "shows what was asked outside since the last time"
+        ),
+        "logs": Command(
+            _logs, "", "shows the new lines in the log of the DNS servers, each once"
+        ),
+        "servers": Command(_servers, "", "shows the pods of the DNS services"),
+    }
+)
+"""Commands that show something; indented lines below them say what."""

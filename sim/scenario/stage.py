@@ -1,0 +1,234 @@
+"""What a scenario plays on: the simulated cluster in one process and virtual time.
+
+The API server, controllers, kubelet, stub resolvers, kube-proxy and minidns are those
+that ``minidns-sim up`` runs; the bytes between them are carried in memory.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from random import Random
+from typing import NamedTuple
+
+from minidns.corefile.errors import ConfigError
+from minidns.dns.model import Query, Response
+from minidns.dns.rdata import type_name
+from minidns.kubernetes.objects import SERVICE_NAME
+from minidns.server import logs
+from minidns.server.answer import Answerer
+
+from ..api.direct import Api
+from ..api.objects import Json, Key, annotations_of, dig, key_of
+from ..api.server import Cluster
+from ..cluster.simulation import LIBC, NODE
+from ..controllers.pods import READY
+from ..node import kube_system, kubelet
+from ..node.in_memory import Packets
+from ..node.internet import Internet
+from ..node.network import DataPlane
+from ..node.over_sockets import Resolved
+from ..node.replica import EPOCH, Files, Replica
+from ..node.runtime import corefile_of, is_process
+from ..resolver import search
+from ..resolver.protocol import Session
+
+SETTLE_S = 0.01
+"""Seconds for watches to bring what has changed."""
+OUTSIDE = (kube_system.OUTSIDE_DNS, 53)
+ROOT = """\
+. 86400 SOA a.root-servers.net. hostmaster.example.net. 1 1800 900 604800 300
+. 86400 NS a.root-servers.net.
+"""
+"""All that there is outside before a scenario adds to it."""
+
+
+class Logged(NamedTuple):
+    """A line in the log of a server."""
+
+    at: float
+    """To the hundredth of a second."""
+    line: str
+
+
+class Stage:
+    """A cluster, the world outside, and what can be done to them."""
+
+    def __init__(self, seed: int = 1) -> None:
+        """Set up the objects; nothing runs before ``settle``."""
+        self.now = asyncio.get_running_loop().time
+        self._seed = seed
+        self.cluster = Cluster(now=lambda: EPOCH + self.now(), seed=seed)
+        for obj in kube_system.objects():
+            self.cluster.apply(obj)
+        self.node = NODE
+        self.plane = DataPlane(self.cluster, self._chance("kube-proxy"), self.now)
+        self.packets = Packets(self.plane)
+        self.api = Api(self.cluster)
+        self.forwarded: list[str] = []
+        """Questions that the world outside was asked, ``name TYPE``."""
+        self._clients = self._chance("clients")
+        self._zones = ROOT
+        self._internet = Internet(self._zones)
+        self.packets.hosts[OUTSIDE] = Answerer("outside", self._outside)
+        self.logged: list[Logged] = []
+        """What the servers logged, all of them together."""
+        self._replicas: dict[Key, Replica] = {}
+
+    def _chance(self, whose: str) -> Random:
+        """Return what decides for one of them, whatever the others ask of chance."""
+        return Random(f"{self._seed} {whose}")
+
+    def add_outside(self, record: str) -> None:
+        """Let the world outside know one more record, a line of a zone file.
+
+        Raises:
+            ZoneFileError: it is none.
+
+        """
+        zones = f"{self._zones}{record}\n"
+        self._internet, self._zones = Internet(zones), zones
+
+    async def _outside(self, query: Query) -> Response:
+        name, rtype, _ = query.question
+        self.forwarded.append(f"{name.removesuffix('.') or '.'} {type_name(rtype)}")
+        return await self._internet.answer(query)
+
+    async def begin(self) -> None:
+        """Start everything; what servers ask on their own account is not counted."""
+        await self.settle()
+        self.forwarded.clear()
+
+    async def settle(self) -> None:
+        """Do the node's part: start and stop server pods, note who is ready."""
+        await asyncio.sleep(SETTLE_S)
+        for obj in self.cluster.list("Pod"):
+            if is_process(obj) and key_of(obj) not in self._replicas:
+                await self._start(obj)
+        for key in [k for k in self._replicas if not self.cluster.find("Pod", *k)]:
+            await self._replicas.pop(key).stop()
+        self._probe()
+        await asyncio.sleep(SETTLE_S)
+
+    async def restart(self) -> None:
+        """Let every server begin anew, with the Corefile and the node as they are."""
+        for replica in self._replicas.values():
+            await replica.stop()
+        self._replicas.clear()
+        await self.begin()
+
+    async def _start(self, pod: Json) -> None:
+        texts = {
+            "Corefile": corefile_of(self.cluster, pod),
+            "/etc/resolv.conf": kubelet.resolv_conf(pod, self.node),
+            "/etc/hosts": "",
+        }
+        address = dig(pod, "status.podIP")
+        chance = self._chance(address)
+        replica = Replica(address, Files(texts), self.api, self.packets, chance)
+        self._replicas[key_of(pod)] = replica
+        try:
+            await replica.start()
+        except ConfigError as error:
+            replica.ended = str(error)
+
+    def _probe(self) -> None:
+        """Let every server pod be Ready or not, as it says itself."""
+        for key, replica in self._replicas.items():
+            ready = str(replica.is_ready).lower()
+            annotations = {"metadata": {"annotations": {READY: ready}}}
+            self.cluster.patch("Pod", *key, annotations)
+
+    def replicas(self, service: str) -> list[Replica]:
+        """Return the servers behind a Service of kube-system, ready or not."""
+        label = f"{SERVICE_NAME}={service}"
+        addresses = {
+            address
+            for found in self.cluster.list("EndpointSlice", "kube-system", label)
+            for end in found["endpoints"]
+            for address in end["addresses"]
+        }
+        return [r for r in self._replicas.values() if r.address in addresses]
+
+    def resolv_conf(self, pod: Key) -> str:
+        """Return a pod's /etc/resolv.conf.
+
+        Raises:
+            ApiError: there is no such pod (404).
+
+        """
+        return kubelet.resolv_conf(self.cluster.get("Pod", *pod), self.node)
+
+    def address(self, pod: Key) -> str:
+        """Return a pod's address.
+
+        Raises:
+            ApiError: there is no such pod (404).
+
+        """
+        return str(dig(self.cluster.get("Pod", *pod), "status.podIP"))
+
+    async def look_up(
+        self,
+        pod: Key,
+        name: str,
+        types: tuple[int, ...],
+        policy: search.Policy | None = None,
+    ) -> Resolved:
+        """Look ``name`` up in a pod, by its C library or by ``policy``.
+
+        Raises:
+            ApiError: there is no such pod (404).
+
+        """
+        obj = self.cluster.get("Pod", *pod)
+        name_of_libc = annotations_of(obj).get(LIBC, search.GLIBC.name)
+        libc = policy or search.POLICIES[name_of_libc]
+        conf = libc.reading.conf(self.resolv_conf(pod))
+        lookup = search.Lookup(Session(conf, self._clients), libc, name, types)
+        return await self.packets.resolve(lookup, self.address(pod))
+
+    async def close(self) -> None:
+        """Stop all servers."""
+        for replica in self._replicas.values():
+            await replica.stop()
+
+
+class _Lines(logging.Handler):
+    """Keeps log lines instead of printing them."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self.setFormatter(logs.Lines())
+        self._stage = stage
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        at = round(self._stage.now(), 2)
+        self._stage.logged.append(Logged(at, self.format(record)))
+
+
+@contextmanager
+def _logging_to(stage: Stage) -> Iterator[None]:
+    logger, handler = logging.getLogger("minidns"), _Lines(stage)
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+@asynccontextmanager
+async def staged(seed: int = 1) -> AsyncIterator[Stage]:
+    """Give a stage whose servers are ready; nothing of it runs afterwards."""
+    stage = Stage(seed)
+    with _logging_to(stage):
+        try:
+            await stage.begin()
+            stage.logged.clear()
+            yield stage
+        finally:
+            await stage.close()

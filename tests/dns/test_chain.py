@@ -1,0 +1,102 @@
+import pytest
+
+from minidns.dns.model import (
+    DnsError,
+    Handler,
+    Plugin,
+    Query,
+    Question,
+    Rcode,
+    Response,
+    replace,
+)
+from minidns.plugins import chain
+
+
+def query(name: str, qtype: int = 1, qclass: int = 1) -> Query:
+    return Query(Question(name, qtype, qclass))
+
+
+def answering(rule: str) -> Handler:
+    async def handler(query: Query) -> Response:
+        return Response(rule=f"{rule} {query.zone}")
+
+    return handler
+
+
+def passing(name: str, trace: list[str]) -> Plugin:
+    def plugin(next_: Handler) -> Handler:
+        async def handler(query: Query) -> Response:
+            trace.append(name)
+            return await next_(query)
+
+        return handler
+
+    return plugin
+
+
+async def test_plugins_run_outermost_first_and_the_end_names_the_last() -> None:
+    trace: list[str] = []
+    handler = chain.build(
+        [("errors", passing("errors", trace)), ("cache", passing("cache", trace))]
+    )
+    with pytest.raises(DnsError) as caught:
+        await handler(query("a.org."))
+    assert trace == ["errors", "cache"]
+    assert caught.value.rcode == Rcode.SERVFAIL
+    assert caught.value.text == "plugin/cache: no next plugin found"
+
+
+ZONES = {
+    ".": answering("root"),
+    "cluster.local.": answering("cluster"),
+    "prod.svc.cluster.local.": answering("stub"),
+    "example.org.": answering("example"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "qtype", "rule"),
+    [
+        ("a.net.", 1, "root ."),
+        (".", 1, "root ."),
+        ("cluster.local.", 1, "cluster cluster.local."),
+        ("web.prod.svc.cluster.local.", 1, "stub prod.svc.cluster.local."),
+        ("xcluster.local.", 1, "root ."),
+        (r"a\.cluster.local.", 1, "root ."),
+        (r"a\.b.cluster.local.", 1, "cluster cluster.local."),
+        ("a.prod.svc.cluster.local.", 43, "cluster cluster.local."),
+    ],
+)
+async def test_the_longest_zone_answers_but_ds_the_shortest(
+    name: str, qtype: int, rule: str
+) -> None:
+    router = chain.route(ZONES, any_class=False)
+    assert (await router(query(name, qtype))).rule == rule
+
+
+async def test_no_zone_is_refused() -> None:
+    router = chain.route({"example.org.": answering("x")}, any_class=False)
+    with pytest.raises(DnsError) as caught:
+        await router(query("example.net."))
+    assert caught.value.rcode == Rcode.REFUSED
+    assert caught.value.text == ""
+
+
+@pytest.mark.parametrize(("any_class", "refused"), [(False, True), (True, False)])
+async def test_other_classes_pass_only_beside_forward_or_chaos(
+    *, any_class: bool, refused: bool
+) -> None:
+    router = chain.route(ZONES, any_class=any_class)
+    asked = query("a.net.", qclass=3)
+    if refused:
+        with pytest.raises(DnsError):
+            await router(asked)
+    else:
+        assert (await router(asked)).rule == "root ."
+
+
+async def test_zone_is_that_of_the_block_also_for_a_question_of_our_own() -> None:
+    router = chain.route(ZONES, any_class=False)
+    asked = replace(query("a.net."), zone="cluster.local.")
+    assert (await router(asked)).rule == "root ."

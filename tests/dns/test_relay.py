@@ -1,0 +1,404 @@
+"""What is taken for a reply, and what of it is let through."""
+
+import itertools
+import struct
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.rrset
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minidns.dns.model import RD, TC, DnsError, Opt, Question, Rcode, RRset
+from minidns.dns.rdata import CNAME
+from minidns.dns.reply import Reply
+from minidns.dns.wire import encode_query
+from minidns.upstream.acceptance import (
+    MAX_CHAIN,
+    Asked,
+    Doubtful,
+    chain_of,
+    response_of,
+    scrubbed,
+    without_hop_by_hop,
+)
+from tests.world import texts
+
+QUESTION = Question("www.example.org.", 1)
+ASKED = Asked(QUESTION, 0x1234)
+WIRE = encode_query(QUESTION, 0x1234, RD)
+
+
+def reply(*records: str, section: str = "answer") -> dns.message.Message:
+    message = dns.message.make_response(dns.message.from_wire(WIRE))
+    for record in records:
+        owner, ttl, rtype, *data = record.split()
+        rrset = dns.rrset.from_text(owner, int(ttl), "IN", rtype, " ".join(data))
+        getattr(message, section).append(rrset)
+    return message
+
+
+GOOD = reply("www.example.org. 300 A 192.0.2.1").to_wire()
+COUNTS = struct.Struct("!4H")
+
+
+def with_byte(at: int, value: int) -> bytes:
+    return GOOD[:at] + bytes((value,)) + GOOD[at + 1 :]
+
+
+def with_question(question: bytes) -> bytes:
+    return GOOD[:12] + question + GOOD[12 + 21 :]
+
+
+NAME = WIRE[12:29]
+assert NAME.endswith(b"\x03org\0")
+
+FORMERR, FAILED, CUT = "FORMERR", "failed", "TC"
+"""What CoreDNS 1.14.7 makes of a reply with the right id."""
+DOUBTFUL = [
+    pytest.param(WIRE, FORMERR, id="R04-the-query-itself"),
+    pytest.param(
+        with_question(NAME.replace(b"www", b"wwx") + b"\0\1\0\1"),
+        FORMERR,
+        id="R02-another-name",
+    ),
+    pytest.param(with_question(NAME + b"\0\x1c\0\1"), FORMERR, id="R03-another-type"),
+    pytest.param(with_question(NAME + b"\0\1\0\3"), FORMERR, id="another-class"),
+    pytest.param(GOOD[:12], FORMERR, id="header-that-counts-records"),
+    pytest.param(GOOD[:4] + bytes(8), FORMERR, id="header"),
+    pytest.param(
+        GOOD[:4] + COUNTS.pack(0, 1, 0, 0) + NAME + GOOD[35:],
+        FORMERR,
+        id="R17-no-question",
+    ),
+    pytest.param(
+        GOOD[:4] + COUNTS.pack(2, 0, 0, 0) + (NAME + b"\0\1\0\1") * 2,
+        FORMERR,
+        id="two-questions",
+    ),
+    pytest.param(GOOD[:-1], CUT, id="R07-record-cut-short"),
+    pytest.param(GOOD[:-6] + b"\0\5\xc0\0\2\1", CUT, id="R20-length-past-the-end"),
+    pytest.param(GOOD[:-6] + b"\0\3\xc0\0\2\1", CUT, id="R20-length-too-short"),
+    pytest.param(GOOD[:33] + b"\xff\xff" + GOOD[35:], CUT, id="R20-pointer-past-end"),
+    pytest.param(
+        GOOD[:33] + b"\xc0\x21" + GOOD[35:], FAILED, id="R20-pointer-to-itself"
+    ),
+    pytest.param(GOOD[:33] + b"\x80\x21" + GOOD[35:], FAILED, id="label-type"),
+    pytest.param(GOOD[:-6] + b"\0\5\xc0\0\2\1\0", FAILED, id="R20-length-too-long"),
+]
+NO_REPLIES = [
+    pytest.param(b"", id="empty"),
+    pytest.param(GOOD[:11], id="shorter-than-a-header"),
+    pytest.param(b"\xff" * 40, id="R05-garbage"),
+    pytest.param(GOOD[:2], id="R06-two-bytes"),
+    pytest.param(b"\x12\x35" + GOOD[2:], id="R01-another-id"),
+]
+OPT_RECORD = b"\0\0\x29\x04\xd0\0\0\0\0\0\0"
+SURVIVED = [
+    pytest.param(with_byte(2, GOOD[2] | 0x20), id="another-opcode"),
+    pytest.param(GOOD + bytes(9), id="bytes-after-the-end"),
+    *(
+        pytest.param(
+            GOOD[:4] + COUNTS.pack(1, *counts) + GOOD[12:], id=f"counts-{counts}"
+        )
+        for counts in ((65535, 0, 0), (1, 7, 0), (1, 0, 9), (2, 2, 2))
+    ),
+    pytest.param(
+        GOOD[:4] + COUNTS.pack(1, 1, 0, 2) + GOOD[12:] + OPT_RECORD * 2, id="two-OPTs"
+    ),
+    pytest.param(
+        GOOD[:4] + COUNTS.pack(1, 1, 1, 1) + GOOD[12:] + OPT_RECORD * 2,
+        id="OPT-in-another-section",
+    ),
+]
+
+
+def accepted_of(asked: Asked, wire: bytes) -> Reply:
+    """Return the reply in ``wire``, which is one."""
+    found = asked.accept(wire)
+    assert isinstance(found, Reply)
+    return found
+
+
+def outcome(asked: Asked, wire: bytes) -> str:
+    """Return what a doubtful reply leads to."""
+    found = asked.accept(wire)
+    assert isinstance(found, Doubtful)
+    try:
+        reply = found.settled()
+    except DnsError as exc:
+        return exc.rcode.name if isinstance(exc.rcode, Rcode) else str(exc.rcode)
+    except OSError:
+        return FAILED
+    assert reply.flags & TC
+    assert not (reply.answer)
+    assert not (reply.authority)
+    assert not (reply.additional)
+    return CUT
+
+
+@pytest.mark.parametrize("wire", SURVIVED)
+def test_what_coredns_can_read_is_a_reply(wire: bytes) -> None:
+    reply = accepted_of(ASKED, wire)
+    assert texts(reply.answer) == ["www.example.org. 300 A 192.0.2.1"]
+
+
+@pytest.mark.parametrize(("wire", "expected"), DOUBTFUL)
+def test_what_has_the_id_and_is_wrong_leads_to_what_coredns_says(
+    wire: bytes, expected: str
+) -> None:
+    assert outcome(ASKED, wire) == expected
+    by_stream = FAILED if expected == CUT else expected
+    assert outcome(ASKED._replace(is_stream=True), wire) == by_stream
+
+
+def test_the_good_reply_is_one() -> None:
+    accepted = accepted_of(ASKED, GOOD)
+    assert texts(accepted.answer) == ["www.example.org. 300 A 192.0.2.1"]
+
+
+@pytest.mark.parametrize("wire", NO_REPLIES)
+def test_what_does_not_match_is_no_reply(wire: bytes) -> None:
+    assert ASKED.accept(wire) is None
+
+
+@pytest.mark.parametrize(
+    ("spelled"), [b"\3wWw\7eXAmple\3ORG\0", NAME], ids=["mixed-case", "as-asked"]
+)
+def test_names_are_equal_in_any_case(spelled: bytes) -> None:
+    assert ASKED.accept(with_question(spelled + b"\0\1\0\1")) is not None
+
+
+@pytest.mark.parametrize(
+    ("rcode", "taken"),
+    [(1, True), (4, True), (0, False), (2, False), (3, False), (5, False)],
+    ids=["FORMERR", "NOTIMP", "NOERROR", "SERVFAIL", "NXDOMAIN", "REFUSED"],
+)
+def test_a_bare_header_says_that_the_query_was_not_understood(
+    rcode: int, *, taken: bool
+) -> None:
+    header = GOOD[:3] + bytes((rcode,)) + bytes(8)
+    assert isinstance(ASKED.accept(header), Reply) == taken
+
+
+@pytest.mark.parametrize(
+    ("wire", "limit"),
+    [
+        pytest.param(
+            reply(*["www.example.org. 9 A 192.0.2.1"]).to_wire(), 40, id="R18"
+        ),
+        pytest.param(with_byte(2, GOOD[2] | (TC >> 8))[:-1], 512, id="cut-with-TC"),
+    ],
+)
+def test_too_much_or_cut_with_tc_is_truncated(wire: bytes, limit: int) -> None:
+    accepted = accepted_of(ASKED._replace(limit=limit), wire)
+    assert accepted.flags & TC
+    assert accepted.answer == ()
+
+
+def test_a_forged_long_datagram_must_match_too() -> None:
+    wire = b"\x12\x35" + GOOD[2:] + bytes(5000)
+    assert ASKED._replace(limit=512).accept(wire) is None
+    wrong = with_question(NAME + b"\0\x1c\0\1") + bytes(5000)
+    assert outcome(ASKED._replace(limit=512), wrong) == FORMERR
+
+
+@given(st.binary(max_size=600))
+def test_any_bytes_are_a_reply_or_none(wire: bytes) -> None:
+    asked = ASKED._replace(id=int.from_bytes(wire[:2]))
+    accepted = asked.accept(wire)
+    assert not isinstance(accepted, Reply) or accepted.id == asked.id
+
+
+@given(st.integers(0, len(GOOD) - 1), st.integers(0, 255))
+def test_one_changed_byte_never_changes_the_question(at: int, value: int) -> None:
+    accepted = ASKED.accept(with_byte(at, value))
+    assert not isinstance(accepted, Reply) or accepted.question in (QUESTION, None)
+
+
+# What belongs to the question
+
+OWN = "www.example.org. 300 A 192.0.2.1"
+FOREIGN = "bank.example.net. 300 A 192.0.2.66"
+SCRUBBED = [
+    pytest.param([OWN], [OWN], id="own"),
+    pytest.param([FOREIGN], [], id="R10-another-owner"),
+    pytest.param([OWN, FOREIGN], [OWN], id="own-and-another"),
+    pytest.param(
+        ["www.example.org. 60 CNAME B.Example.NET.", "b.example.net. 60 A 192.0.2.1"],
+        ["B.Example.NET. 60 A 192.0.2.1", "www.example.org. 60 CNAME B.Example.NET."],
+        id="letters-in-any-case",
+    ),
+    pytest.param(
+        [
+            "www.example.org. 60 CNAME a.example.net.",
+            "a.example.net. 60 CNAME b.example.net.",
+            "b.example.net. 60 A 192.0.2.1",
+            FOREIGN,
+        ],
+        [
+            "a.example.net. 60 CNAME b.example.net.",
+            "b.example.net. 60 A 192.0.2.1",
+            "www.example.org. 60 CNAME a.example.net.",
+        ],
+        id="chain",
+    ),
+    pytest.param(
+        [
+            "b.example.net. 60 A 192.0.2.1",
+            "www.example.org. 60 CNAME b.example.net.",
+        ],
+        [
+            "b.example.net. 60 A 192.0.2.1",
+            "www.example.org. 60 CNAME b.example.net.",
+        ],
+        id="chain-out-of-order",
+    ),
+    pytest.param(
+        [
+            "www.example.org. 60 CNAME b.example.org.",
+            "b.example.org. 60 CNAME www.example.org.",
+        ],
+        [
+            "b.example.org. 60 CNAME www.example.org.",
+            "www.example.org. 60 CNAME b.example.org.",
+        ],
+        id="R19-loop",
+    ),
+    pytest.param(
+        ["example.net. 60 CNAME bank.example.net.", FOREIGN],
+        [],
+        id="chain-from-another-name",
+    ),
+    pytest.param(
+        [
+            "example.org. 60 DNAME example.net.",
+            "www.example.org. 60 CNAME www.example.net.",
+            "www.example.net. 60 A 192.0.2.1",
+        ],
+        [
+            "example.org. 60 DNAME example.net.",
+            "www.example.net. 60 A 192.0.2.1",
+            "www.example.org. 60 CNAME www.example.net.",
+        ],
+        id="DNAME",
+    ),
+    pytest.param(["example.com. 60 DNAME example.net."], [], id="DNAME-of-another"),
+]
+
+
+@pytest.mark.parametrize(("records", "kept"), SCRUBBED)
+def test_only_what_belongs_to_the_question_is_let_through(
+    records: list[str], kept: list[str]
+) -> None:
+    accepted = accepted_of(ASKED, reply(*records).to_wire())
+    assert texts(scrubbed(QUESTION, accepted).answer) == kept
+
+
+SOA = "ns.example.org. admin.example.org. 1 2 3 4 5"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(f"example.org. 60 SOA {SOA}", id="SOA-above"),
+        pytest.param(f"example.net. 60 SOA {SOA}", id="SOA-elsewhere"),
+        pytest.param(f"a.www.example.org. 60 SOA {SOA}", id="SOA-below"),
+        pytest.param("example.net. 60 NS ns.example.net.", id="NS-elsewhere"),
+        pytest.param(FOREIGN, id="address-of-another-name"),
+    ],
+)
+@pytest.mark.parametrize("section", ["authority", "additional"])
+def test_sections_other_than_the_answer_are_passed_on(
+    record: str, section: str
+) -> None:
+    """CoreDNS leaves them as they are."""
+    accepted = accepted_of(ASKED, reply(record, section=section).to_wire())
+    assert texts(getattr(scrubbed(QUESTION, accepted), section)) == [record]
+
+
+def long_chain(links: int) -> tuple[Question, dns.message.Message]:
+    names = [f"n{each}.example.org." for each in range(links + 1)]
+    question = Question(names[0], 1)
+    wire = encode_query(question, 1)
+    message = dns.message.make_response(dns.message.from_wire(wire))
+    for owner, target in reversed(list(itertools.pairwise(names))):
+        message.answer.append(dns.rrset.from_text(owner, 60, "IN", "CNAME", target))
+    return question, message
+
+
+@pytest.mark.parametrize(("links", "kept"), [(50, 50), (2000, MAX_CHAIN + 1)])
+def test_R19_a_chain_is_followed_for_so_long(links: int, kept: int) -> None:
+    question, message = long_chain(links)
+    accepted = accepted_of(Asked(question, 1), message.to_wire(max_size=65535))
+    assert len(scrubbed(question, accepted).answer) == kept
+
+
+def test_thousands_of_aliases_of_one_name_cost_little() -> None:
+    target = b"\1x" * 120 + b"\0"
+    rdatas = tuple(b"\2" + each.to_bytes(2) + target for each in range(5000))
+    answer = (RRset(QUESTION.qname, CNAME, 60, rdatas),)
+    assert len(chain_of(QUESTION, answer)) == 1 + 8
+
+
+def test_transfers_are_left_alone() -> None:
+    question = Question("example.org.", 252)
+    message = dns.message.make_response(
+        dns.message.from_wire(encode_query(question, 1))
+    )
+    message.answer.append(
+        dns.rrset.from_text("a.example.org.", 1, "IN", "A", "192.0.2.1")
+    )
+    accepted = accepted_of(Asked(question, 1), message.to_wire())
+    assert scrubbed(question, accepted) == accepted
+
+
+# Flags and EDNS
+
+
+@pytest.mark.parametrize("flag", ["AA", "RA", "AD", "TC", "RD"])
+def test_flags_are_relayed(flag: str) -> None:
+    for value in (True, False):
+        message = reply(OWN)
+        message.flags = dns.flags.Flag(dns.flags.QR)
+        if value:
+            message.flags |= dns.flags.Flag[flag]
+        accepted = accepted_of(ASKED, message.to_wire())
+        assert getattr(response_of(accepted, None), flag.lower()) == value
+
+
+COOKIE, KEEPALIVE, PADDING, NSID, ECS = 10, 11, 12, 3, 8
+
+
+def test_options_of_one_hop_are_not_relayed() -> None:
+    codes = (NSID, ECS, COOKIE, KEEPALIVE, PADDING, 65001)
+    opt = Opt(1232, True, tuple((code, b"12345678") for code in codes))
+    kept = [code for code, _ in without_hop_by_hop(opt).options]
+    assert kept == [NSID, ECS, 65001]
+    assert without_hop_by_hop(Opt(512)) == Opt(512)
+
+
+def test_the_upstreams_options_come_back_in_the_clients_opt() -> None:
+    message = reply(OWN)
+    message.use_edns(
+        0,
+        dns.flags.DO,
+        4096,
+        options=[dns.edns.GenericOption(dns.edns.OptionType.NSID, b"upstream")],
+    )
+    accepted = accepted_of(ASKED, message.to_wire())
+    assert response_of(accepted, None).opt is None
+    asked = Opt(1232, False, ((NSID, b""),))
+    assert response_of(accepted, asked).opt == Opt(1232, True, ((NSID, b"upstream"),))
+    plain = accepted_of(ASKED, GOOD)
+    assert response_of(plain, asked).opt is None
+
+
+def test_the_extended_rcode_is_relayed() -> None:
+    message = reply()
+    message.use_edns(0, 0, 1232)
+    message.set_rcode(23)  # type: ignore[arg-type]  # an int is one, too
+    accepted = accepted_of(ASKED, message.to_wire())
+    assert response_of(accepted, Opt(1232)).rcode == 23

@@ -1,0 +1,167 @@
+"""Clusters made for tests: objects in a line each, and what the rules say about them."""
+
+from collections.abc import Iterable
+
+from minidns.corefile import blocks
+from minidns.dns import names
+from minidns.dns.rdata import to_lines, type_number
+from minidns.kubernetes.answers import Answers
+from minidns.kubernetes.cluster_answer import Inquiry, Outcome
+from minidns.kubernetes.events import Applied
+from minidns.kubernetes.objects import (
+    NO_PORT,
+    Endpoint,
+    Endpoints,
+    EndpointSlice,
+    Key,
+    Meta,
+    Namespace,
+    Object,
+    Pod,
+    Port,
+    Service,
+    ServiceImport,
+)
+from minidns.kubernetes.options import Options, read
+from minidns.kubernetes.records import Outside
+from minidns.kubernetes.store import Store
+from tests.world import FilesInMemory
+
+ZONES = "cluster.local in-addr.arpa ip6.arpa"
+
+
+def key(text: str) -> Key:
+    """``namespace/name``, or a name without a namespace."""
+    namespace, _, name = text.rpartition("/")
+    return Key(namespace, name)
+
+
+def meta(kind: str, text: str) -> Meta:
+    return Meta(f"uid-{kind}-{text}", "1")
+
+
+def ports(text: str) -> tuple[Port, ...]:
+    """``http:80 dns:53/UDP :8080 nameless:-1``; empty for an object without ports."""
+    found = []
+    for word in text.split():
+        name, _, rest = word.partition(":")
+        number, _, protocol = rest.partition("/")
+        found.append(Port(name, protocol or "TCP", int(number)))
+    return tuple(found) or (NO_PORT,)
+
+
+def namespace(name: str) -> Namespace:
+    return Namespace(Key("", name), meta("Namespace", name))
+
+
+def service(text: str, ips: str = "", ports_: str = "http:80", **more: str) -> Service:
+    """A Service; ``ips`` are its cluster IPs, ``None`` for a headless one."""
+    type_ = "ExternalName" if "external_name" in more else "ClusterIP"
+    return Service(
+        key(text),
+        more.get("type", type_),
+        tuple(ips.split()),
+        more.get("external_name", ""),
+        ports(ports_),
+        tuple(more.get("external_ips", "").split()),
+        meta("Service", text),
+    )
+
+
+def endpoint(text: str) -> Endpoint:
+    """``ADDRESS[=HOSTNAME][@POD][%ZONE]``, ``!`` in front when not ready."""
+    ready = not text.startswith("!")
+    text, _, zone = text.removeprefix("!").partition("%")
+    text, _, target = text.partition("@")
+    address, _, hostname = text.partition("=")
+    return Endpoint(address, hostname, target, ready, zone)
+
+
+def slice_of(
+    owner: str, text: str, ports_: str = "http:8080", name: str = "", cluster: str = ""
+) -> EndpointSlice:
+    """A slice of the Service ``owner`` with endpoints as ``endpoint`` has them."""
+    named = key(owner)
+    own = Key(named.namespace, name or f"{named.name}-1")
+    return EndpointSlice(
+        own,
+        named,
+        Endpoints.of(*map(endpoint, text.split())),
+        ports(ports_),
+        cluster,
+        meta=meta("EndpointSlice", str(own)),
+    )
+
+
+def pod(text: str, address: str, *, deleting: bool = False) -> Pod:
+    return Pod(key(text), address, deleting, meta("Pod", text))
+
+
+def imported(text: str, ips: str = "", ports_: str = "http:80") -> ServiceImport:
+    """A ServiceImport, headless without ``ips``."""
+    found = tuple(ips.split())
+    return ServiceImport(
+        key(text), not found, found, ports(ports_), meta("ServiceImport", text)
+    )
+
+
+def options(body: str = "", zones: str = ZONES) -> Options:
+    """Options of a ``kubernetes`` directive with the lines ``body``."""
+    lines = body.replace(";", "\n")
+    text = f".:53 {{\nkubernetes {zones} {{\n{lines}\n}}\n}}\n"
+    parsed = blocks.parse(text, files=FilesInMemory(), environ={})
+    return read(parsed.blocks[0].directives[0], ["."])[0]
+
+
+def store(objects: Iterable[Object] = (), *, hold_s: float = 0.0) -> Store:
+    made = Store(wall=lambda: 1_700_000_000.9, hold_s=hold_s)
+    for obj in objects:
+        made.apply(Applied(obj))
+    return made
+
+
+class Cluster:
+    """Answers made of ``objects`` under options."""
+
+    def __init__(
+        self,
+        objects: Iterable[Object],
+        body: str = "pods insecure; ttl 30",
+        zones: str = ZONES,
+        imports: Iterable[Object] = (),
+        local: tuple[str, ...] = (),
+    ) -> None:
+        self.store = store(objects)
+        self.imports = Store(wall=lambda: 1_600_000_000, kind="ServiceImport")
+        for obj in imports:
+            self.imports.apply(Applied(obj))
+        self.answers = Answers(options(body, zones), self.store, self.imports)
+        self.answers.local = local
+
+    def outcome(self, spelled: str, qtype: str = "A") -> Outcome:
+        name = names.absolute(spelled)
+        zone = self.answers.zone_of(name)
+        assert zone is not None
+        written = names.from_wire(
+            names.to_wire(spelled if spelled[-1] == "." else spelled + ".")
+        )
+        return self.answers.answer(
+            Inquiry(name, type_number(qtype), zone, written[-len(zone) :], name)
+        )
+
+    def ask(self, spelled: str, qtype: str = "A") -> str:
+        """Return the outcome as lines: NODATA, NXDOMAIN, or the records."""
+        return shown(self.outcome(spelled, qtype))
+
+
+def shown(outcome: Outcome) -> str:
+    if not outcome.exists:
+        return "NXDOMAIN"
+    lines = []
+    for piece in outcome.answer:
+        if isinstance(piece, Outside):
+            lines.append(f"ask {piece.target}")
+        else:
+            lines += to_lines(piece)
+    extra = [f"+ {line}" for rrset in outcome.additional for line in to_lines(rrset)]
+    return "\n".join([*lines, *extra]) if lines else "NODATA"

@@ -1,0 +1,58 @@
+import pytest
+
+from minidns.kubernetes.names import Asked, read
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ns.svc", Asked("svc", "ns")),
+        ("s.ns.svc", Asked("svc", "ns", "s")),
+        ("e.s.ns.svc", Asked("svc", "ns", "s", "e")),
+        ("_tcp.s.ns.svc", Asked("svc", "ns", "s", "_tcp")),
+        ("_p._q.s.ns.svc", Asked("svc", "ns", "s", port="p", protocol="q")),
+        ("p.q.s.ns.svc", Asked("svc", "ns", "s", port="p", protocol="q")),
+        ("__p._.s.ns.svc", Asked("svc", "ns", "s", port="_p")),
+        ("x.p.q.s.ns.svc", None),
+        ("a.ns.pod", Asked("pod", "ns", "a")),
+        ("x.y.a.ns.pod", Asked("pod", "ns", "a", port="x", protocol="y")),
+        ("x.y.z.a.ns.pod", None),
+    ],
+)
+def test_read(name: str, expected: Asked | None) -> None:
+    assert read(name.split(".")) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("e.c.s.ns.svc", Asked("svc", "ns", "s", "e", "c")),
+        ("_p.q.s.ns.svc", Asked("svc", "ns", "s", port="p", protocol="q")),
+        ("p._q.s.ns.svc", Asked("svc", "ns", "s", port="p", protocol="q")),
+        ("e.s.ns.svc", Asked("svc", "ns", "s", "e")),
+    ],
+)
+def test_multicluster(name: str, expected: Asked | None) -> None:
+    assert read(name.split("."), multicluster=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("z.pin._zone.s.ns.svc", Asked("svc", "ns", "s", directive="pin", zone="z")),
+        (
+            "a.b.pin._zone.s.ns.svc",
+            Asked("svc", "ns", "s", directive="pin", zone="a.b"),
+        ),
+        ("z._zone.s.ns.svc", Asked("svc", "ns", "s", port="z", protocol="zone")),
+        ("z.pin.zone.s.ns.svc", None),
+        ("z.pin._zone.s.ns.pod", None),
+    ],
+)
+def test_zonal(name: str, expected: Asked | None) -> None:
+    assert read(name.split("."), zonal=True) == expected
+
+
+@pytest.mark.parametrize("name", ["p.q", "_p.q", "p._q", "_._q", "_p._"])
+def test_strict_wants_both_underscores(name: str) -> None:
+    assert read(f"{name}.s.ns.svc".split("."), strict=True) is None

@@ -1,0 +1,112 @@
+"""What remembered answers depend on: a row per rule; the id names the rule."""
+
+import pytest
+
+from minidns.dns import names
+from minidns.dns.rdata import type_number
+from minidns.kubernetes.cluster_answer import Inquiry, Outcome
+from minidns.kubernetes.events import Applied
+from minidns.kubernetes.external import External
+from minidns.kubernetes.external_lookup import Rules
+from minidns.kubernetes.objects import Object
+from tests.kubernetes.made import Cluster, namespace, service, slice_of
+
+SVC = "a.svc.cluster.local"
+OUTSIDE = "example.org."
+PLAIN = "pods insecure"
+OBJECTS: tuple[Object, ...] = (
+    namespace("a"),
+    service("a/web", "10.96.0.1"),
+    slice_of("a/web", "10.0.0.1=one"),
+    service("a/bare", "10.96.0.2"),
+    service("a/db", "None"),
+    slice_of("a/db", "10.0.1.1=one%x", "pg:5432"),
+    service("a/new", "None"),
+)
+WEB = slice_of("a/web", "10.0.0.1=one 10.0.0.2=two")
+DB = slice_of("a/db", "10.0.1.1=one%x 10.0.1.2=two%y", "pg:5432")
+
+CHANGES: dict[str, tuple[str, str, str, Object]] = {
+    "2.1-headless-endpoint": (PLAIN, f"db.{SVC}", "A", DB),
+    "2.1-headless-port": (PLAIN, f"_pg._tcp.db.{SVC}", "SRV", DB),
+    "2.1-headless-without-a-slice": (
+        PLAIN,
+        f"new.{SVC}",
+        "A",
+        slice_of("a/new", "10.0.2.1"),
+    ),
+    "2.1-endpoint-of-a-cluster-IP": (PLAIN, f"two.web.{SVC}", "A", WEB),
+    "empty-service": ("ignore empty_service", f"bare.{SVC}", "A", slice_of("a/bare", "10.0.2.1")),
+    "8020-protocol": (
+        "strict",
+        f"_tcp.new.{SVC}",
+        "A",
+        slice_of("a/new", "10.0.2.1", "pg:5432"),
+    ),
+    "zonal-pin-nothing-there": ("zonal", f"y.pin._zone.db.{SVC}", "A", DB),
+    "zonal-prefer-elsewhere": ("zonal", f"y.prefer._zone.db.{SVC}", "A", DB),
+    "1.3-name-servers": (PLAIN, "cluster.local", "NS", DB),
+    "1.3-name-server": (PLAIN, "ns.dns.cluster.local", "A", DB),
+    "external-headless": (PLAIN, f"db.a.{OUTSIDE}", "A", DB),
+    "external-headless-without-a-slice": (
+        PLAIN,
+        f"new.a.{OUTSIDE}",
+        "A",
+        slice_of("a/new", "10.0.2.1"),
+    ),
+    "external-name-server": (PLAIN, f"ns1.dns.{OUTSIDE}", "A", DB),
+}  # fmt: skip
+"""Option lines, question, and what arrives that changes the answer."""
+
+
+class Asked:
+    """A cluster that is asked inside and outside; we are the headless db's first."""
+
+    def __init__(self, body: str) -> None:
+        self.cluster = Cluster(OBJECTS, body, local=("10.0.1.1",))
+        rules = Rules((OUTSIDE,), headless=True)
+        self._external = External(rules, self.cluster.answers)
+
+    def outcome(self, name: str, qtype: str) -> Outcome:
+        if not name.endswith(OUTSIDE):
+            return self.cluster.outcome(name, qtype)
+        asked = Inquiry(
+            name, type_number(qtype), OUTSIDE, OUTSIDE, names.absolute(name)
+        )
+        return self._external.answer(asked)
+
+
+@pytest.mark.parametrize(
+    ("body", "name", "qtype", "arrives"), CHANGES.values(), ids=CHANGES
+)
+def test_endpoints_count(body: str, name: str, qtype: str, arrives: Object) -> None:
+    asked = Asked(body)
+    before = asked.outcome(name, qtype)
+    touched = asked.cluster.store.apply(Applied(arrives))
+    after = asked.outcome(name, qtype)
+    assert (before.exists, before.answer) != (after.exists, after.answer)
+    assert not touched.isdisjoint(before.keys)
+
+
+INDIFFERENT: dict[str, tuple[str, str, str]] = {
+    "2.1-cluster-IP": (PLAIN, f"web.{SVC}", "A"),
+    "2.1-cluster-IP-no-such-family": (PLAIN, f"web.{SVC}", "AAAA"),
+    "2.1-cluster-IP-ports": (PLAIN, f"_http._tcp.web.{SVC}", "SRV"),
+    "2.1-cluster-IP-no-such-port": (PLAIN, f"_no._tcp.web.{SVC}", "SRV"),
+    "2.3.3-cluster-IP-pointer": (PLAIN, "1.0.96.10.in-addr.arpa", "PTR"),
+    "noendpoints": ("noendpoints", f"one.web.{SVC}", "A"),
+    "no-such-service": (PLAIN, f"no.{SVC}", "A"),
+    "external": (PLAIN, f"web.a.{OUTSIDE}", "A"),
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "name", "qtype"), INDIFFERENT.values(), ids=INDIFFERENT
+)
+def test_endpoints_do_not_count(body: str, name: str, qtype: str) -> None:
+    asked = Asked(body)
+    before = asked.outcome(name, qtype)
+    touched = asked.cluster.store.apply(Applied(WEB))
+    assert touched
+    assert touched.isdisjoint(before.keys)
+    assert asked.outcome(name, qtype) == before

@@ -1,0 +1,209 @@
+"""The doctor: one line for everything between a program and minidns."""
+
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from minidns.dns import rdata
+from minidns.dns.model import Address, FormatError, Name, Question, RRset
+from minidns.dns.reply import Reply
+from minidns.laptop.split_dns import command, doctor, recipes, record, steps
+from minidns.laptop.split_dns.doctor import Asks, Finding
+from minidns.laptop.split_dns.machine import Machine
+from minidns.laptop.split_dns.plan import Wanted
+from tests import process
+from tests.laptop.world import machine
+from tests.test_laptop import api, flags, outside  # noqa: F401  # a fixture
+
+WANTED = Wanted(("k8s.internal.",), ("127.0.0.1", 5354))
+NAME = "kubernetes.default.svc.k8s.internal."
+
+
+def answer(*addresses: str, rcode: int = 0) -> Reply:
+    data = tuple(map(rdata.a, addresses))
+    found = (RRset(NAME, rdata.A, 30, data),) if data else ()
+    return Reply(0, 0, rcode, Question(NAME, rdata.A), NAME, found, (), (), None)
+
+
+def direct(to: Address, name: Name, transport: str) -> Reply:
+    return answer("192.0.2.100" if name == doctor.OUTSIDE else "10.96.0.1")
+
+
+def raises(error: Exception) -> Callable[..., Reply]:
+    def asked(to: Address, name: Name, transport: str) -> Reply:
+        raise error
+
+    return asked
+
+
+def only(rcode: int, of: str) -> Callable[..., Reply]:
+    """Return what answers names below ``of`` with ``rcode``, others well."""
+
+    def asked(to: Address, name: Name, transport: str) -> Reply:
+        if name.endswith(of):
+            return answer(rcode=rcode)
+        return direct(to, name, transport)
+
+    return asked
+
+
+def over_udp_only(to: Address, name: Name, transport: str) -> Reply:
+    if transport == "tcp":
+        raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+    return direct(to, name, transport)
+
+
+def not_by_dig(to: Address, name: Name, transport: str) -> Reply:
+    return answer(rcode=3) if to[1] == 53 else direct(to, name, transport)
+
+
+def finds_nothing(name: Name) -> doctor.Addresses:
+    raise OSError(-2, "Name or service not known")
+
+
+WELL = Asks(direct, lambda name: ("10.96.0.1",), lambda to: True)
+REFUSED = OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+
+
+def applied(root: Path) -> Machine:
+    """Return a real machine to which dnsmasq's recipe was applied."""
+    here = Machine(machine("dnsmasq", root), lambda argv: None)
+    steps.apply(recipes.dnsmasq(WANTED, here), here, print)
+    return here
+
+
+def look(here: Machine, asks: Asks, wanted: Wanted = WANTED) -> list[Finding]:
+    return list(doctor.findings(here, record.read(here), wanted, asks))
+
+
+def test_where_all_is_well_nothing_is_wrong(tmp_path: Path) -> None:
+    lines = list(map(str, look(applied(tmp_path), WELL)))
+    assert lines == [
+        "ok    applied: dnsmasq for k8s.internal at 127.0.0.1:5354",
+        "ok    /etc/resolv.conf names 127.0.0.1",
+        f"ok    127.0.0.1:5354 over UDP answers {NAME} with 10.96.0.1",
+        f"ok    127.0.0.1:5354 over TCP answers {NAME} with 10.96.0.1",
+        lines[4],
+        f"ok    127.0.0.1:53, as dig asks it, answers {NAME} with 10.96.0.1",
+        "ok    10.96.0.1:443 can be reached from here",
+        "ok    127.0.0.1:5354 answers example.org. with NOERROR",
+    ]
+    assert lines[4].startswith(f"ok    programs get 10.96.0.1 for {NAME} in ")
+
+
+@pytest.mark.parametrize(
+    ("asks", "said", "todo"),
+    [
+        (replace(WELL, direct=raises(REFUSED)), "nobody answers at 127.0.0.1:5354 over UDP: connection refused", "minidns up --alias k8s.internal --listen 127.0.0.1:5354"),
+        (replace(WELL, direct=raises(TimeoutError())), "127.0.0.1:5354 over UDP does not answer", "is it minidns?"),
+        (replace(WELL, direct=raises(FormatError("x"))), "127.0.0.1:5354 over UDP: no DNS server", "minidns up"),
+        (replace(WELL, direct=only(2, "k8s.internal.")), f"answers {NAME} with SERVFAIL", "does not know the cluster yet"),
+        (replace(WELL, direct=only(3, "k8s.internal.")), f"answers {NAME} with NXDOMAIN", "it does not serve k8s.internal: minidns up --alias k8s.internal"),
+        (replace(WELL, direct=only(0, "k8s.internal.")), f"answers {NAME} with no address", "it does not serve k8s.internal"),
+        (replace(WELL, direct=over_udp_only), "nobody answers at 127.0.0.1:5354 over TCP", "minidns up"),
+        (replace(WELL, direct=only(2, "example.org.")), "127.0.0.1:5354 answers example.org. with SERVFAIL", "it forwards to whom its --resolv-conf names"),
+        (replace(WELL, direct=not_by_dig), "127.0.0.1:53, as dig asks it, answers", "it is not told to ask minidns"),
+        (replace(WELL, system=finds_nothing), f"programs do not find {NAME}: Name or service not known", "minidns split-dns apply"),
+        (replace(WELL, system=lambda name: ("192.0.2.66",)), f"programs get 192.0.2.66 for {NAME}", "not what minidns says"),
+    ],
+    ids=["not-running", "silent", "no-dns-server", "not-in-sync", "alias-not-served", "no-address", "udp-only", "forwarding-fails", "resolver-not-told", "programs-find-nothing", "programs-get-another"],
+)  # fmt: skip
+def test_what_is_wrong_is_named(
+    asks: Asks, said: str, todo: str, tmp_path: Path
+) -> None:
+    wrong = [each for each in look(applied(tmp_path), asks) if each.is_wrong]
+    assert len(wrong) == 1
+    assert said in wrong[0].text
+    assert todo in wrong[0].todo
+
+
+def test_not_applied(tmp_path: Path) -> None:
+    here = Machine(machine("dnsmasq", tmp_path), lambda argv: None)
+    (wrong,) = (each for each in look(here, WELL) if each.is_wrong)
+    assert wrong.text == "split-dns is not applied: nothing points here yet"
+
+
+def test_changed_since(tmp_path: Path) -> None:
+    here = applied(tmp_path)
+    here.real("/etc/dnsmasq.d/minidns.conf").write_text("# mine\n")
+    (wrong,) = (each for each in look(here, WELL) if each.is_wrong)
+    assert "/etc/dnsmasq.d/minidns.conf changed since" in wrong.text
+
+
+def test_cut_short(tmp_path: Path) -> None:
+    here = applied(tmp_path)
+    made = record.read(here)
+    assert made is not None
+    record.write(made._replace(is_whole=False), here)
+    (wrong,) = (each for each in look(here, WELL) if each.is_wrong)
+    assert wrong.text.endswith("; but not all is there")
+
+
+@pytest.mark.parametrize(
+    ("hosts", "is_wrong"),
+    [
+        ("hosts: files mdns4_minimal [NOTFOUND=return] dns", True),
+        ("hosts: files mdns4_minimal [NOTFOUND=return] resolve", True),
+        ("hosts: files dns mdns4_minimal", False),
+        ("hosts: files dns", False),
+    ],
+)
+def test_mdns_before_dns(hosts: str, is_wrong: bool, tmp_path: Path) -> None:
+    here = applied(tmp_path)
+    here.real("/etc/nsswitch.conf").write_text(f"passwd: files\n{hosts}\n")
+    local = Wanted(("cluster.local.",), WANTED.server)
+    (about,) = (
+        e for e in look(here, WELL, local) if e.text.startswith("cluster.local")
+    )
+    assert about.is_wrong == is_wrong
+    assert "--alias k8s.internal" in about.todo
+    assert not any("cluster.local" in each.text for each in look(here, WELL))
+
+
+def test_a_cluster_ip_that_is_not_reached_is_told_but_not_wrong(tmp_path: Path) -> None:
+    found = look(applied(tmp_path), replace(WELL, reaches=lambda to: False))
+    assert not any(each.is_wrong for each in found)
+    assert any("10.96.0.1:443 cannot be reached" in each.text for each in found)
+
+
+async def test_a_real_server_is_asked(tmp_path: Path) -> None:
+    async with api(tmp_path) as (_, path):
+        port = process.free_port()
+        alias = ("--alias", "k8s.internal")
+        async with process.minidns(*flags(path, port), *alias) as running:
+            await running.said("in sync")
+            root = tmp_path / "root"
+            machine("dnsmasq", root)
+            args = ("--root", str(root), "--zone", "k8s.internal")
+            server = ("--server", f"127.0.0.1:{port}")
+            status, out, err = await process.run("split-dns", "doctor", *args, *server)
+    assert f"127.0.0.1:{port} over UDP answers {NAME} with 10.96.0.1\n" in out
+    assert f"127.0.0.1:{port} over TCP answers {NAME} with 10.96.0.1\n" in out
+    assert "WRONG split-dns is not applied" in out
+    assert (status, err) == (1, "")
+
+
+def test_programs_are_asked_by_getaddrinfo() -> None:
+    assert doctor.system("127.0.0.1") == ("127.0.0.1",)
+    with pytest.raises(OSError, match="family"):
+        doctor.system("::1")  # only IPv4 is asked for; nobody is
+
+
+def test_reaching() -> None:
+    port = process.free_port()
+    assert doctor.reaches(("127.0.0.1", port))  # refused, by somebody
+
+
+def test_the_record_says_what_is_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = machine("dnsmasq", tmp_path)
+    args = ["--zone", "k8s.internal", "--server", f"127.0.0.1:{process.free_port()}"]
+    assert command.main(["apply", "--root", str(root), *args]) == 0
+    capsys.readouterr()
+    assert command.main(["doctor", "--root", str(root)]) == 1
+    assert f"nobody answers at {args[-1]} over UDP" in capsys.readouterr().out
