@@ -1,8 +1,8 @@
 """Remembered replies: reply bytes that answer equal query bytes without the chain.
 
 The key is the channel of the query (transport and address family) and the query's bytes
-without the ID. A query with bytes after its message is answered, and not remembered. An answer that depends on anything else about
-the client (its address, say) may not be reused, and its plugin says so.
+without the ID. A query with bytes after its message is answered, and not remembered. An
+answer that depends on anything else about the client may not be reused.
 
 A change of anything that a reply depends on invalidates it before the next query is
 read. A reply is remembered when its query comes for the second time.
