@@ -20,7 +20,6 @@ from math import inf
 from random import Random
 from typing import TypeVar
 
-from minidns.kubernetes.backoff import OUTAGE_MOST_S, RESET_S, RIGHTS_MOST_S, Backoff
 from minidns.kubernetes.decode import printable
 from minidns.kubernetes.events import Applied, Deleted, Event
 from minidns.kubernetes.objects import Key
@@ -32,6 +31,7 @@ from minidns.kubernetes.resources import (
     Resource,
     WatchEvent,
 )
+from minidns.system.backoff import OUTAGE_MOST_S, RESET_S, RIGHTS_MOST_S, Backoff
 
 CHUNK = 100
 """Events of a relist applied in one turn of the loop."""

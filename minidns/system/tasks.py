@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from random import Random
 from typing import Any, Protocol, TypeAlias
 
-from minidns.kubernetes.backoff import Backoff
 from minidns.metrics.registry import Metrics
+from minidns.system.backoff import Backoff
 
 log = logging.getLogger(__name__)
 

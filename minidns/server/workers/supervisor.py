@@ -17,13 +17,13 @@ from math import inf
 from typing import Any
 
 from minidns.corefile.blocks import Corefile, ServerBlock
-from minidns.kubernetes.backoff import Backoff
 from minidns.metrics.registry import Metrics
 from minidns.plugins.site import Edges
 from minidns.server.instance import Listener, Loaded
 from minidns.server.listener import Listening
 from minidns.server.workers.process import GRACE_S, WorkProcess
 from minidns.server.workers.protocol import Share, Work
+from minidns.system.backoff import Backoff
 from minidns.system.tasks import Tasks
 
 log = logging.getLogger("minidns")

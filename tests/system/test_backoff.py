@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from minidns.kubernetes.backoff import MOST_ASKED_S, Backoff
+from minidns.system.backoff import MOST_ASKED_S, Backoff
 from tests.world import Clock
 
 STEPS = [0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0]
