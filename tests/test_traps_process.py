@@ -260,7 +260,7 @@ async def test_trap_17_a_forwarding_loop_ends_the_process(tmp_path: Path) -> Non
 
 # 22
 
-BASE = ROOT / "deploy/base"
+BASE = ROOT / "minidns/second_dns/base"
 
 
 def manifest(name: str) -> Any:

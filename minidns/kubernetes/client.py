@@ -217,6 +217,15 @@ class Connection:
         """
         return await self._answer(_Request(method, path, body, style), timed=True)
 
+    async def receive(self, path: str) -> list[bytes]:
+        """Return the frames that a WebSocket at ``path`` sends until it closes.
+
+        Raises:
+            aiohttp.ClientError: it cannot be opened, or breaks off; or OSError.
+
+        """
+        return await (await self._current()).receive(path)
+
     async def close(self) -> None:
         """End every request."""
         for client in (self._client, self._retired):

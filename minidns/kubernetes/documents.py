@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
-from aiohttp import ClientError, ClientResponse
+from aiohttp import ClientError, ClientResponse, WSServerHandshakeError
 
 from minidns.kubernetes import decode
 from minidns.kubernetes.list_watch import cause
@@ -29,6 +29,8 @@ RESTARTS = 3
 BUSY_TRIES = 5
 """How often what is answered with 429 is sent (nothing was done then)."""
 DEADLINE_S = 30.0
+_STDOUT, _ERROR = b"\x01", b"\x03"
+"""Channels of exec, the first byte of each frame (v4.channel.k8s.io)."""
 
 
 class Refused(ApiError):
@@ -50,6 +52,10 @@ class Sender(Protocol):
         self, method: str, path: str, body: object = None, style: str = JSON
     ) -> ClientResponse:
         """Return the answer to a request as soon as its headers are there."""
+        ...
+
+    async def receive(self, path: str) -> list[bytes]:
+        """Return the frames that a WebSocket at ``path`` sends until it closes."""
         ...
 
 
@@ -120,6 +126,32 @@ class Documents:
             **({"dryRun": ["All"]} if dry_run else {}),
         }
         await self._ask("DELETE", path, options)
+
+    async def run(self, pod: str, container: str, command: Iterable[str]) -> str:
+        """Run a command in a container of the pod at path ``pod``; return its stdout.
+
+        Raises:
+            ApiError: the command failed, or cannot be started.
+
+        """
+        words = [("command", word) for word in command]
+        query = urlencode([("container", container), ("stdout", "true"), *words])
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                frames = await self._sender.receive(f"{pod}/exec?{query}")
+        except TimeoutError as error:
+            raise ApiError(f"{pod}: the command does not end") from error
+        except WSServerHandshakeError as error:
+            text = f"exec in {pod} is refused ({error.status})"
+            raise Refused(text, error.status, "") from error
+        except (ClientError, OSError) as error:
+            raise ApiError(f"{self.server} broke off: {cause(error)}") from error
+        for frame in frames:
+            failure = decode.status(frame[1:]) if frame[:1] == _ERROR else None
+            if failure is not None and failure.message:  # success has none
+                raise ApiError(f"{pod}: {decode.printable(failure.message)}")
+        stdout = b"".join(frame[1:] for frame in frames if frame[:1] == _STDOUT)
+        return stdout.decode("utf-8", "replace")
 
     async def _pages(
         self, path: str, read: Callable[[Json], T], labels: str

@@ -16,6 +16,8 @@ from minidns.kubernetes.list_watch import cause
 from minidns.text import foreign
 
 JSON = "application/json"
+CHANNELS = "v4.channel.k8s.io"
+"""The subprotocol of WebSockets that run a command in a pod."""
 BUFFER = 2**17
 """Bytes of an answer read ahead: what one turn of the loop may have to decode."""
 KEEPALIVE = (
@@ -66,20 +68,46 @@ class Client:
             aiohttp.ClientError: there is none; or OSError, or ValueError.
 
         """
-        headers = {
+        headers = await self._headers() | {
             "Accept": JSON,
             "Accept-Encoding": "identity",
             "Content-Type": style,
-            "User-Agent": f"minidns/{__version__}",
         }
-        for setting in (await self._configuration.auth_settings()).values():
-            headers[setting["key"]] = value = setting["value"].strip()
-            remember(value)
         url = self._configuration.host + path
         answer = await self._rest.request(
             method, url, headers, body=body, _request_timeout=self._timeout
         )
         return answer.response
+
+    async def receive(self, path: str) -> list[bytes]:
+        """Return the binary frames that a WebSocket at ``path`` sends until it closes.
+
+        Raises:
+            aiohttp.ClientError: it cannot be opened, or breaks off; or OSError.
+
+        """
+        url = self._configuration.host + path
+        # a session of its own: one that the package made may retry
+        async with (
+            aiohttp.ClientSession(
+                connector=self._connector, connector_owner=False
+            ) as web,
+            web.ws_connect(
+                url, headers=await self._headers(), protocols=(CHANNELS,)
+            ) as socket,
+        ):
+            return [
+                message.data
+                async for message in socket
+                if message.type is aiohttp.WSMsgType.BINARY
+            ]
+
+    async def _headers(self) -> dict[str, str]:
+        headers = {"User-Agent": f"minidns/{__version__}"}
+        for setting in (await self._configuration.auth_settings()).values():
+            headers[setting["key"]] = value = setting["value"].strip()
+            remember(value)
+        return headers
 
     async def close(self) -> None:
         """Close its connections, whatever goes on over them."""

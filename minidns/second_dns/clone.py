@@ -1,85 +1,121 @@
-"""``minidns clone``: a second DNS after the pattern of the one that runs."""
+"""``minidns clone``: a second DNS modelled on the one that runs."""
 
 import argparse
 import asyncio
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from minidns.kubernetes.documents import Json, Refused
 from minidns.kubernetes.resources import ApiError
 from minidns.second_dns import (
-    addresses,
-    collisions,
-    kinds,
+    availability,
+    corefile,
+    dnsconfig,
+    interceptors,
     manifests,
     needs,
     notes,
-    refusal,
-    removal,
     rollout,
     running,
     session,
     show,
 )
 from minidns.second_dns.manifests import Wishes
-from minidns.second_dns.refusal import Refusal
+from minidns.second_dns.objects import (
+    CONFIG_MAP,
+    DAEMON_SET,
+    DEPLOYMENT,
+    POD,
+    POLICY,
+    SERVICE,
+    has_ended,
+    ref_of,
+)
 from minidns.second_dns.running import Server
-from minidns.second_dns.session import Session
+from minidns.second_dns.session import Refusal, Session, explain
+from minidns.second_dns.undo import delete
 from minidns.text.terminal import escaping
 
 NAME = "kube-dns-2"
-FEW = 2
-"""Replicas where the first has no number of its own."""
+REPLICAS = 2
+"""Replicas where the first has no such number."""
+SHOWN = 3
+"""Pods that are named as examples."""
+_LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+"""A name of a Service (RFC 1035)."""
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    made = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         "minidns clone",
-        description="Print the manifests of a second cluster DNS that fits this "
-        "cluster, made after the one that runs; or apply them, or take them away.",
+        description="Generate manifests for a second cluster DNS modelled on the "
+        "running one; --apply creates it, --delete removes it.",
     )
-    made.add_argument("--name", default=NAME, help=f"of all its objects ({NAME})")
-    made.add_argument(
+    parser.add_argument(
+        "--name", type=_name, default=NAME, help=f"name of all its objects ({NAME})"
+    )
+    parser.add_argument(
         "-n",
         "--namespace",
+        type=_name,
         default=running.NAMESPACE,
-        help=f"of kube-dns ({running.NAMESPACE})",
+        help=f"namespace of kube-dns ({running.NAMESPACE})",
     )
-    made.add_argument(
+    parser.add_argument(
         "--from",
         dest="service",
+        type=_name,
         metavar="SERVICE",
-        default="",
-        help="Service of the DNS that runs, if it is not to be guessed",
+        help="Service of the running DNS, if it cannot be found by its name",
     )
-    made.add_argument("--cluster-ip", metavar="IP", help="its address (a free one)")
-    made.add_argument(
-        "--image", metavar="REF", default=manifests.IMAGE, help=manifests.IMAGE
+    parser.add_argument("--cluster-ip", metavar="IP", help="its address (a free one)")
+    program = parser.add_mutually_exclusive_group()
+    program.add_argument(
+        "--image",
+        type=_not_empty,
+        metavar="REF",
+        default=manifests.IMAGE,
+        help=manifests.IMAGE,
     )
-    made.add_argument("--replicas", type=_count, metavar="N", help="as kube-dns has")
-    made.add_argument(
+    program.add_argument(
+        "--coredns",
+        type=_not_empty,
+        metavar="VERSION",
+        help="run this release of CoreDNS, with the running DNS's own pod template",
+    )
+    parser.add_argument(
+        "--corefile",
+        type=Path,
+        metavar="FILE",
+        help="serve this Corefile, in a ConfigMap of its own (that of kube-dns)",
+    )
+    parser.add_argument("--replicas", type=_count, metavar="N", help="as kube-dns has")
+    parser.add_argument(
         "-o",
         dest="output",
         choices=("yaml", "json"),
         default="yaml",
         help="form (yaml)",
     )
-    what = made.add_mutually_exclusive_group()
+    what = parser.add_mutually_exclusive_group()
     what.add_argument(
-        "--dry-run", choices=("server",), help="have the API server check it, no more"
+        "--dry-run", choices=("server",), help="only have the API server check it"
     )
     what.add_argument("--apply", action="store_true", help="show it, ask, create it")
-    what.add_argument("--delete", action="store_true", help="take it away again")
-    made.add_argument(
+    what.add_argument("--delete", action="store_true", help="delete it")
+    parser.add_argument(
         "--timeout",
         type=session.seconds,
         default=120.0,
         metavar="DURATION",
-        help="how long --apply waits for the pods to be ready (2m; 0 not at all)",
+        help="how long --apply waits for the pods to be ready (2m; 0: do not wait)",
     )
-    session.add_yes(made)
-    session.add_options(made)
-    return made
+    session.add_yes(parser)
+    session.add_options(parser)
+    return parser
 
 
 @escaping
@@ -94,119 +130,249 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _not_empty(text: str) -> str:
+    if not text.strip() or text != text.strip():
+        raise argparse.ArgumentTypeError("it must not be empty, or begin or end blank")
+    return text
+
+
+def _name(text: str) -> str:
+    if not _LABEL.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a name: lower-case letters, digits and -, at most 63"
+        )
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """The objects of a clone, and what the person should know about them."""
+
+    server: Server
+    wishes: Wishes
+    objects: list[Json]
+    notes: list[str]
+
+
 async def clone(args: argparse.Namespace, session: Session) -> int:
-    """Do what the arguments say; return the exit status."""
+    """Run the command with parsed arguments; return the exit status."""
     if args.delete:
-        return await removal.remove(session, args.namespace, args.name)
-    made, remarks = await _made(args, session)
-    for line in remarks:
+        return await _delete(session, args.namespace, args.name)
+    draft = await _draft(args, session)
+    for line in draft.notes:
         session.tell(f"note: {line}")
-    shown = show.json_of(made) if args.output == "json" else show.yaml_of(made)
-    session.out(shown.rstrip("\n"))
+    to_text = show.json_of if args.output == "json" else show.yaml_of
+    session.out(to_text(draft.objects).rstrip("\n"))
     if args.dry_run:
-        return await _tried(session, made)
+        return 0 if await _dry_run(session, draft.objects) else 1
     if args.apply:
-        return await _applied(args, session, made)
+        await _apply(session, draft, args.timeout)
     return 0
 
 
-async def _made(
-    args: argparse.Namespace, session: Session
-) -> tuple[list[Json], list[str]]:
-    """Return the objects, and what there is to say about them."""
-    service = await running.service(session.api, args.namespace, args.service)
-    collisions.check_labels(args.name, service)
-    server = await running.server(session.api, service)
-    needed = needs.of_server(server)
-    await collisions.check(session.api, server, args.name)
+async def _draft(args: argparse.Namespace, session: Session) -> _Draft:
+    """Return the objects to create.
+
+    Raises:
+        Refusal: the running DNS cannot be cloned, or a name or address is taken.
+
+    """
+    service = await running.find_service(
+        session.api, args.namespace, args.service or ""
+    )
+    server = await running.read_server(session.api, service)
+    wishes = Wishes(args.name, "", args.image, _replicas(args, server))
+    if args.coredns:
+        wishes = wishes._replace(image=corefile.coredns_image(server, args.coredns))
+    availability.check_labels(wishes, service)
+    extra: list[Json] = []
+    if args.corefile:
+        server, config_map = await _with_corefile(session, server, wishes, args)
+        extra.append(config_map)
+    needed = needs.read_needs(server, for_coredns=wishes.program == "coredns")
+    await availability.check_free(session, args.namespace, wishes)
     address, remarks = await _address(args, session, service)
-    replicas = args.replicas
-    if replicas is None:
-        replicas = _replicas(server)
-    wishes = Wishes(args.name, address, args.image, replicas)
-    remarks += notes.of(server, needed)
-    remarks += await _policy_notes(session, server, args.name)
-    return manifests.objects(server, needed, wishes), remarks
+    wishes = wishes._replace(address=address)
+    remarks += notes.differences(server, needed, wishes)
+    remarks += await _policy_notes(session, server, wishes)
+    remarks += map(str, await interceptors.detect(session, []))
+    objects = [*extra, *manifests.objects(server, needed, wishes)]
+    return _Draft(server, wishes, objects, remarks)
 
 
-def _replicas(server: Server) -> int:
+async def _with_corefile(
+    session: Session, server: Server, wishes: Wishes, args: argparse.Namespace
+) -> tuple[Server, Json]:
+    """Return the server with the Corefile of --corefile, and its ConfigMap."""
+    try:
+        text = args.corefile.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise Refusal(f"--corefile {args.corefile}: {why}") from error
+    if await session.api.find(CONFIG_MAP.path(args.namespace, wishes.name)):
+        raise Refusal(
+            f"ConfigMap {args.namespace}/{wishes.name} exists already: choose another "
+            "--name"
+        )
+    first = CONFIG_MAP.path(args.namespace, server.mount.config_map)
+    data = (await session.api.get(first)).get("data") or {}
+    return corefile.with_corefile(server, text, wishes, data)
+
+
+def _replicas(args: argparse.Namespace, server: Server) -> int:
     """Return as many as the first has: with fewer, some faults stay hidden."""
-    is_everywhere = server.workload["kind"] == kinds.DAEMON_SET.name
-    return FEW if is_everywhere else running.replicas(server.workload)
+    if args.replicas is not None:
+        return int(args.replicas)
+    is_everywhere = server.workload["kind"] == DAEMON_SET.name
+    return REPLICAS if is_everywhere else running.replicas(server.workload)
 
 
 async def _address(
     args: argparse.Namespace, session: Session, service: Json
 ) -> tuple[str, list[str]]:
-    """Return a ClusterIP for the second DNS, and what is not certain about it."""
-    used, remarks = await _taken(session, args.namespace)
+    """Return a ClusterIP for the second DNS, and notes on what is not certain."""
+    used, remarks = await _used_addresses(session, args.namespace)
     first = service["spec"]["clusterIP"]
-    known = await addresses.ranges(session.api, args.namespace, first)
+    known = await availability.service_ranges(session.api, args.namespace, first)
     if not known:
         remarks.append("the Service range is not known: --dry-run=server tells more")
     if args.cluster_ip:
-        return addresses.check(args.cluster_ip, used, known), remarks
-    return addresses.free(first, used, known), remarks
+        return availability.check_address(args.cluster_ip, used, known), remarks
+    return availability.free_address(first, used, known), remarks
 
 
-async def _taken(
+async def _used_addresses(
     session: Session, namespace: str
 ) -> tuple[Mapping[str, str], list[str]]:
     try:
-        everywhere = await session.api.listed(kinds.SERVICE.path(), lambda obj: obj)
+        everywhere = await session.api.listed(SERVICE.path(), lambda obj: obj)
     except Refused as refused:
         if refused.status != 403:
             raise
-        path = kinds.SERVICE.path(namespace)
-        said = "Services of other namespaces cannot be listed: one may have the address"
-        return addresses.taken(await session.api.listed(path, lambda o: o)), [said]
-    return addresses.taken(everywhere), []
+        here = await session.api.listed(SERVICE.path(namespace), lambda obj: obj)
+        note = "Services of other namespaces cannot be listed: one may have the address"
+        return availability.used_addresses(here), [note]
+    return availability.used_addresses(everywhere), []
 
 
-async def _policy_notes(session: Session, server: Server, name: str) -> list[str]:
+async def _policy_notes(session: Session, server: Server, wishes: Wishes) -> list[str]:
     namespace = server.service["metadata"]["namespace"]
     try:
-        path = kinds.POLICY.path(namespace)
+        path = POLICY.path(namespace)
         policies = await session.api.listed(path, lambda obj: obj)
     except Refused:
         return ["NetworkPolicies cannot be listed: one may be about kube-dns's pods"]
-    return list(notes.of_policies(policies, server, name))
+    return list(notes.policy_notes(policies, server, wishes))
 
 
-async def _tried(session: Session, made: Iterable[Json]) -> int:
-    """Send the objects as a dry run; return 1 if the server would refuse any."""
-    status = 0
-    for obj in made:
-        ref = kinds.ref_of(obj)
+async def _dry_run(session: Session, objects: Iterable[Json]) -> bool:
+    """Have the API server check the objects; return whether it accepts all."""
+    is_accepted = True
+    for obj in objects:
+        ref = ref_of(obj)
         try:
-            path = ref.kind.path(ref.namespace)
-            await session.api.create(path, obj, dry_run=True)
+            await session.api.create(ref.kind.path(ref.namespace), obj, dry_run=True)
             session.tell(f"{ref}: would be created (dry run by the server)")
         except Refused as refused:
-            session.tell(f"{ref}: would be refused: {refusal.of(refused)}")
-            status = 1
+            session.tell(f"{ref}: would be refused: {explain(refused)}")
+            is_accepted = False
     for warning in session.api.warnings:
         session.tell(f"warning by the server: {warning}")
-    return status
+    return is_accepted
 
 
-async def _applied(args: argparse.Namespace, session: Session, made: list[Json]) -> int:
-    """Create the objects, once the server would and the person wants it."""
-    if await _tried(session, made):
+async def _apply(session: Session, draft: _Draft, timeout_s: float) -> None:
+    """Create the objects after a dry run and confirmation, and wait for the pods.
+
+    Raises:
+        Refusal: the server or the person refuses.
+        Stuck: the pods are not ready after ``timeout_s``.
+
+    """
+    if not await _dry_run(session, draft.objects):
         raise Refusal("nothing was created")
-    if not await session.ask(f"Create these {len(made)} objects?"):
+    if not await session.ask(f"Create these {len(draft.objects)} objects?"):
         raise Refusal("nothing was created, as you wish")
     created: list[Json] = []
     try:
-        for obj in made:
-            ref = kinds.ref_of(obj)
+        for obj in draft.objects:
+            ref = ref_of(obj)
             created.append(await session.api.create(ref.kind.path(ref.namespace), obj))
             session.tell(f"{ref}: created")
     except (ApiError, asyncio.CancelledError):
-        await removal.taken_back(session, created)
+        await _clean_up(session, created)
         raise
-    deployment = next(o for o in created if o["kind"] == kinds.DEPLOYMENT.name)
-    await rollout.finished(session, kinds.ref_of(deployment), args.timeout)
-    address = made[0]["spec"]["clusterIP"]
-    session.tell(f"{args.name} is at {address}; nobody asks it yet (minidns enrol)")
+    deployment = next(o for o in created if o["kind"] == DEPLOYMENT.name)
+    await rollout.wait(session, ref_of(deployment), timeout_s)
+    name, address = draft.wishes.name, draft.wishes.address
+    session.tell(f"{name} is at {address}; nobody asks it yet (minidns enrol)")
+
+
+async def _clean_up(session: Session, created: Iterable[Json]) -> None:
+    """Delete what was created, because the rest could not be."""
+    for obj in created:
+        try:
+            await _delete_one(session, obj)
+        except ApiError as error:
+            session.tell(f"{ref_of(obj)}: left behind: {error}")
+
+
+async def _delete(session: Session, namespace: str, name: str) -> int:
+    """Delete the objects of a clone after confirmation; return the exit status.
+
+    Raises:
+        Refusal: there are none, somebody else made them, or pods use the clone.
+
+    """
+    found = await availability.clone_objects(session.api, namespace, name)
+    if not found:
+        raise Refusal(f"there is no {name} in namespace {namespace}: nothing to delete")
+    for obj in found:
+        if not availability.is_clone(obj):
+            raise Refusal(
+                f"{ref_of(obj)} was not made by minidns clone (no annotation "
+                f"{manifests.ORIGIN}): delete it the way it was made"
+            )
+    await _check_unused(session, found)
+    for obj in found:
+        session.tell(f"{ref_of(obj)}: to be deleted")
+    if not await session.ask(f"Delete these {len(found)} objects?"):
+        raise Refusal("nothing was deleted, as you wish")
+    for obj in found:
+        await _delete_one(session, obj)
     return 0
+
+
+async def _delete_one(session: Session, obj: Json) -> None:
+    is_deleted = await delete(session, obj)
+    session.tell(f"{ref_of(obj)}: {'deleted' if is_deleted else 'gone already'}")
+
+
+async def _check_unused(session: Session, found: Iterable[Json]) -> None:
+    """Raise Refusal if pods ask the clone by their own dnsConfig, and will go on to.
+
+    What kubelets are told by --cluster-dns is not known to the API.
+    """
+    addresses = {
+        address
+        for obj in found
+        if obj["kind"] == SERVICE.name
+        for address in (obj["spec"].get("clusterIPs") or [obj["spec"].get("clusterIP")])
+    }
+
+    async def users() -> list[Json]:
+        pods = await session.api.listed(POD.path(), lambda pod: pod)
+        return [
+            pod
+            for pod in pods
+            if addresses.intersection(dnsconfig.servers_of(pod["spec"]))
+            and not has_ended(pod)
+        ]
+
+    if left := await availability.until_gone(session, users):
+        names = ", ".join(str(ref_of(pod)) for pod in left[:SHOWN])
+        more = " ..." if len(left) > SHOWN else ""
+        raise Refusal(
+            f"{len(left)} pods ask it: {names}{more}; let them go first (minidns "
+            "unenrol)"
+        )

@@ -1,37 +1,38 @@
-"""What the kubelet writes for a pod of ClusterFirst, said as a dnsConfig. Pure.
+"""How pods resolve: dnsPolicy, dnsConfig, and the resolv.conf that results. Pure.
 
-A pod of ``dnsPolicy: None`` gets nothing but what its dnsConfig says, so all that the
-kubelet would have added has to stand there: search list and options (kubelet
-network/dns; Kubernetes, "Pod's DNS Config").
+A pod with ``dnsPolicy: None`` gets only what its dnsConfig says, so that has to contain
+the search list and the options that the kubelet would have added (kubelet,
+pkg/kubelet/network/dns; Kubernetes documentation, "Pod's DNS Config").
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from minidns.kubernetes.documents import Json
 
 MOST_SEARCHES = 32
 MOST_SEARCH_CHARS = 2048
-"""Of the whole list, its blanks counted; the API server takes no more, and the kubelet
-leaves the rest out."""
+"""Limit of the whole list with its blanks; the API server accepts no more, and the
+kubelet omits the rest."""
 CLUSTER_OPTIONS = ({"name": "ndots", "value": "5"},)
 
 POLICY = ("spec", "template", "spec", "dnsPolicy")
 CONFIG = ("spec", "template", "spec", "dnsConfig")
-"""Where a workload says how its pods resolve."""
+"""The two fields of a workload that decide how its pods resolve."""
 
 
 class Cluster(NamedTuple):
-    """What the kubelets know and a pod does not say."""
+    """Settings of the kubelets that are not in the pod."""
 
     domain: str
     """--cluster-domain, without a final dot."""
     searches: tuple[str, ...] = ()
-    """Search domains of the nodes' own resolv.conf."""
+    """Search domains of the nodes' own resolv.conf, which the kubelet appends."""
 
 
 def policy_of(spec: Json) -> str:
-    """Return the policy that counts for a pod (kubelet network/dns)."""
+    """Return the dnsPolicy that is in effect for a pod."""
     policy = str(spec.get("dnsPolicy") or "ClusterFirst")
     if policy == "ClusterFirst" and spec.get("hostNetwork"):
         return "Default"
@@ -39,9 +40,9 @@ def policy_of(spec: Json) -> str:
 
 
 def pointed_at(spec: Json, namespace: str, cluster: Cluster, server: str) -> Json:
-    """Return the dnsConfig by which a pod asks ``server`` and nobody else.
+    """Return the dnsConfig with which a pod asks ``server`` only.
 
-    Beside that it resolves as it does now, whether its policy is ClusterFirst or None.
+    Otherwise it resolves as before, whether its policy is ClusterFirst or None.
     """
     own = spec.get("dnsConfig") or {}
     searches: Sequence[str] = own.get("searches") or ()
@@ -58,7 +59,7 @@ def pointed_at(spec: Json, namespace: str, cluster: Cluster, server: str) -> Jso
 
 
 def servers_of(spec: Json) -> list[str]:
-    """Return the servers that a pod itself names, beside those of its policy."""
+    """Return the nameservers of a pod's own dnsConfig."""
     return list((spec.get("dnsConfig") or {}).get("nameservers") or ())
 
 
@@ -74,3 +75,95 @@ def _fitted(searches: Iterable[str]) -> list[str]:
     while len(" ".join(kept)) > MOST_SEARCH_CHARS:
         kept.pop()
     return kept
+
+
+def node_searches(resolv_conf: str, spec: Json, namespace: str) -> Cluster | None:
+    """Return the domain and the node's search domains in a running pod's resolv.conf.
+
+    The kubelet writes the three domains of the cluster, those of the node, and those
+    of the pod's dnsConfig. None if the text does not have that form, or the pod has
+    another policy than ClusterFirst.
+
+    >>> node_searches("search shop.svc.k8s svc.k8s k8s corp.example", {}, "shop")
+    Cluster(domain='k8s', searches=('corp.example',))
+    """
+    lines = [line.split() for line in resolv_conf.splitlines()]
+    searches = [line[1:] for line in lines if line[:1] == ["search"]]
+    names = [name.rstrip(".") for name in searches[-1]] if searches else []
+    prefix = f"{namespace}.svc."
+    if policy_of(spec) != "ClusterFirst" or not (names and names[0].startswith(prefix)):
+        return None
+    cluster = Cluster(names[0].removeprefix(prefix))
+    ours = tuple(_cluster_searches(namespace, cluster))
+    own = {
+        name.rstrip(".") for name in (spec.get("dnsConfig") or {}).get("searches") or ()
+    }
+    if tuple(names[: len(ours)]) != ours:
+        return None
+    rest = tuple(name for name in names[len(ours) :] if name not in own)
+    return cluster._replace(searches=rest)
+
+
+def nameservers(resolv_conf: str) -> tuple[str, ...]:
+    """Return the addresses of a resolv.conf's nameserver lines."""
+    lines = (line.split() for line in resolv_conf.splitlines())
+    return tuple(line[1] for line in lines if line[:1] == ["nameserver"] and line[1:])
+
+
+NODE = "the node's resolvers"
+"""Whom pods with dnsPolicy Default ask, and pods with the node's network."""
+
+
+class Use(NamedTuple):
+    """Pods of one workload that resolve alike."""
+
+    namespace: str
+    maker: str
+    """The workload that made them, ``Deployment/web``; or the pod itself."""
+    by: str
+    """Their dnsPolicy, and whether a dnsConfig names servers."""
+    servers: tuple[str, ...]
+    """Addresses that they ask; empty for the resolvers of their node."""
+
+
+def use_of(pod: Json, first: str) -> Use | None:
+    """Return how a pod resolves, where ``first`` is kube-dns; None if it has ended."""
+    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        return None
+    meta, spec = pod["metadata"], pod["spec"]
+    policy, own = policy_of(spec), servers_of(spec)
+    said = spec.get("dnsPolicy") or "ClusterFirst"
+    by = f"{said} (hostNetwork)" if spec.get("hostNetwork") else str(said)
+    if policy == "Default":
+        servers: tuple[str, ...] = tuple(own)
+    else:
+        # limit: a kubelet may have another --cluster-dns; the API does not know it
+        servers = (*((first,) if policy == "ClusterFirst" else ()), *own)
+    if own:
+        by += " and dnsConfig"
+    return Use(meta.get("namespace", ""), _maker(pod), by, servers)
+
+
+def _maker(pod: Json) -> str:
+    """Return the workload of a pod, the Deployment instead of its ReplicaSet."""
+    meta = pod["metadata"]
+    for owner in meta.get("ownerReferences") or ():
+        if owner.get("controller"):
+            hashed = (meta.get("labels") or {}).get("pod-template-hash", "")
+            name = owner["name"].removesuffix(f"-{hashed}") if hashed else owner["name"]
+            kind = owner["kind"]
+            if kind == "ReplicaSet" and name != owner["name"]:
+                kind = "Deployment"
+            return f"{kind}/{name}"
+    return f"Pod/{meta['name']}"
+
+
+def count_uses(uses: Iterable[Use | None]) -> list[tuple[Use, int]]:
+    """Return each use with the number of its pods, sorted."""
+    return sorted(Counter(use for use in uses if use is not None).items())
+
+
+def asked_names(use: Use, services: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of the servers that are asked; ``services`` maps ClusterIPs."""
+    known = (services.get(each, f"{each} (no Service)") for each in use.servers)
+    return tuple(known) or (NODE,)

@@ -1,86 +1,98 @@
-"""``minidns enrol``: chosen pods ask the second DNS, for a while or until told."""
+"""``minidns enrol``: point chosen pods at a second DNS, for a while or until undone."""
 
 import argparse
 import contextlib
 import re
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from minidns.corefile.values import format_duration
 from minidns.kubernetes.documents import Json, Refused
-from minidns.second_dns import (
-    dnsconfig,
-    enrolment,
-    kinds,
-    proposal,
-    record,
-    session,
-    show,
-    steps,
-    target,
-)
-from minidns.second_dns.changes import value_at
+from minidns.second_dns import dnsconfig, rollout, session, show
 from minidns.second_dns.clone import NAME
-from minidns.second_dns.enrolment import Plan, Share, Target
-from minidns.second_dns.kinds import AUTOSCALER, POD, Ref, ref_of
-from minidns.second_dns.refusal import Refusal
-from minidns.second_dns.session import Session
+from minidns.second_dns.objects import (
+    AUTOSCALER,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    POD,
+    Ref,
+    apply_changes,
+    parse_ref,
+    ref_of,
+    value_at,
+)
+from minidns.second_dns.plan import (
+    Plan,
+    Share,
+    Target,
+    already_enrolled,
+    check_pods,
+    plan_enrolment,
+    preview,
+    question,
+    remarks,
+)
+from minidns.second_dns.record import find_record, format_time, parse_record, parse_time
+from minidns.second_dns.session import Refusal, Session
+from minidns.second_dns.target import describe_path, find_dns, ready_addresses
+from minidns.second_dns.undo import patch_with_retry, undo
 from minidns.text.terminal import escaping
 
-LOOK_S = 5.0
-"""Seconds between looks at an enrolment that is waited for, and at its DNS."""
-ALONE = 2
-"""Looks in a row at which no pod of the DNS is ready until pods are let go early."""
+CHECK_EVERY_S = 5.0
+"""Seconds between two checks of an enrolment with a deadline, and of its DNS."""
+CHECKS_DOWN = 2
+"""Checks in a row without a ready pod of the DNS after which the enrolment ends."""
 _COUNT = re.compile(r"(\d+)(?:\s*(?:of|/)\s*(\d+))?")
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    made = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         "minidns enrol",
-        description="Point chosen pods at a second cluster DNS; minidns unenrol puts "
-        "everything back.",
+        description="Point chosen pods at a second cluster DNS; minidns unenrol undoes "
+        "it.",
     )
-    made.add_argument(
+    parser.add_argument(
         "what", metavar="KIND/NAME", help="deploy/, statefulset/, daemonset/ or pod/"
     )
-    made.add_argument("-n", "--namespace", default="default", help="its namespace")
-    share = made.add_mutually_exclusive_group(required=True)
+    parser.add_argument("-n", "--namespace", default="default", help="its namespace")
+    share = parser.add_mutually_exclusive_group(required=True)
     share.add_argument("--all", action="store_true", help="all its pods, in place")
     share.add_argument(
         "--replicas",
         nargs="+",
         metavar="N [of M]",
-        help="N pods more beside those of a Deployment; N of M: some of those it has",
+        help="N additional pods of a Deployment; N of M: N of those it has",
     )
-    made.add_argument(
+    parser.add_argument(
         "--for",
         dest="duration",
         type=session.seconds,
         metavar="DURATION",
-        help="put it back after this time (30m), or at Ctrl-C; waits until then",
+        help="wait, and undo it after this time (30m) or at Ctrl-C",
     )
-    made.add_argument(
+    parser.add_argument(
         "--dns", metavar="NAME|IP", default=NAME, help=f"Service to ask ({NAME})"
     )
-    made.add_argument("--domain", help="the cluster's (what its Corefile serves)")
-    made.add_argument(
+    parser.add_argument("--domain", help="the cluster's domain (that of its Corefile)")
+    parser.add_argument(
         "--search",
         action="append",
         default=[],
         metavar="DOMAIN",
-        help="search domain of the nodes' own resolv.conf; may be repeated",
+        help="search domain of the nodes' own resolv.conf; may be repeated (those in "
+        "the resolv.conf of a running pod, if pods/exec is allowed)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--timeout",
         type=session.seconds,
         default=300.0,
         metavar="DURATION",
-        help="put it back if the pods are not ready by then (5m; 0: do not wait)",
+        help="undo it if the pods are not ready by then (5m; 0: do not wait)",
     )
-    session.add_yes(made)
-    session.add_options(made)
-    return made
+    session.add_yes(parser)
+    session.add_options(parser)
+    return parser
 
 
 @escaping
@@ -89,11 +101,11 @@ def main(argv: Sequence[str]) -> int:
     return session.run(parser(), argv, enrol)
 
 
-def share_of(words: Sequence[str] | None) -> Share:
-    """Return how many pods are meant by ``N``, ``N of M``, ``N/M`` or nothing.
+def parse_share(words: Sequence[str] | None) -> Share:
+    """Return how many pods ``N``, ``N of M``, ``N/M`` or None (all) means.
 
     Raises:
-        Refusal: it is none of these.
+        Refusal: the words have another form.
 
     """
     if words is None:
@@ -106,134 +118,166 @@ def share_of(words: Sequence[str] | None) -> Share:
 
 
 async def enrol(args: argparse.Namespace, session: Session) -> int:
-    """Do what the arguments say; return the exit status."""
-    ref = kinds.read(args.what, args.namespace)
-    share = share_of(args.replicas)
-    searches = tuple(args.search)
-    wanted, server, remarks = await target.found(
-        session, args.dns, args.domain, searches
-    )
+    """Run the command with parsed arguments; return the exit status."""
+    ref, share = parse_ref(args.what, args.namespace), parse_share(args.replicas)
+    dns = await find_dns(session, args.dns, args.domain, tuple(args.search))
     if ref.kind is POD:
-        raise await _pod_refusal(session, ref, wanted)
-    for first, made in await steps.enrolment_of(session, ref):
-        raise enrolment.enrolled_already(first, made)
+        raise await _refuse_pod(session, ref, dns.target)
+    if record := await find_record(session, ref):
+        raise already_enrolled(record)
     obj = await session.api.get(ref.path)
-    until = record.timestamp(session.wall() + args.duration) if args.duration else ""
-    id_ = secrets.token_hex(4)
-    plan = enrolment.planned(obj, wanted, share, id_=id_, until=until)
+    target, notes = await describe_path(session, dns, obj)
+    until = format_time(session.wall() + args.duration) if args.duration else ""
+    plan = plan_enrolment(obj, target, share, id_=secrets.token_hex(4), until=until)
     await _check_autoscaler(session, plan)
-    if server is not None:
-        remarks += await target.blocking(session, obj, server)
-    remarks += proposal.remarks(obj, plan)
-    await steps.tried(session, plan)
-    for line in proposal.shown(obj, plan):
+    await _write(session, plan, obj, dry_run=True)
+    for line in preview(obj, plan):
         session.out(line)
-    for line in remarks:
-        session.tell(f"note: {line}")
-    if not await session.ask(proposal.question(obj, plan)):
+    for note in (*notes, *remarks(obj, plan)):
+        session.tell(f"note: {note}")
+    if not await session.ask(question(plan)):
         raise Refusal("nothing was changed, as you wish")
-    is_timed = bool(args.duration)
-    async with _taken_back(session, plan, args.timeout, is_timed=is_timed):
-        await steps.enrolled(session, plan, args.timeout)
-        session.tell(_done(plan))
-        if is_timed:
+    async with _undone_on_failure(session, plan, args.timeout):
+        await _write(session, plan, obj, timeout_s=args.timeout)
+        session.tell(
+            f"{ref}: enrolled at {plan.record.service}; minidns unenrol {ref.word} "
+            f"-n {ref.namespace}"
+        )
+        if args.duration:
             session.tell(f"for {format_duration(args.duration)}; Ctrl-C ends it now")
-            return await _held(session, plan)
+            return await _hold(session, plan)
     return 0
 
 
+async def _write(
+    session: Session,
+    plan: Plan,
+    obj: Json,
+    *,
+    timeout_s: float = 0.0,
+    dry_run: bool = False,
+) -> None:
+    """Write a plan, the record first, and wait for its pods; or check it by a dry run.
+
+    Raises:
+        Refusal: somebody else enrolled or changed the workload meanwhile.
+        Stuck: the pods are not ready after ``timeout_s``; what is written stays.
+
+    """
+    record, namespace = plan.record, plan.ref.namespace
+    try:
+        path = CONFIG_MAP.path(namespace)
+        await session.api.create(path, record.config_map(obj), dry_run=dry_run)
+    except Refused as refused:
+        if refused.status != 409:
+            raise
+        why = f"{plan.ref} was enrolled by somebody else meanwhile"
+        raise Refusal(why) from refused
+    if plan.twin is not None:
+        path = DEPLOYMENT.path(namespace)
+        twin = await session.api.create(path, plan.twin, dry_run=dry_run)
+        if not dry_run:
+            session.tell(f"{ref_of(twin)}: created")
+            await rollout.wait(session, ref_of(twin), timeout_s)
+    if record.changes:
+        # with a twin only now: there are never fewer pods than before
+        await patch_with_retry(session, plan.ref, _applying(plan), dry_run=dry_run)
+    if plan.twin is None and not dry_run:
+        await rollout.wait(session, plan.ref, timeout_s)
+
+
+def _applying(plan: Plan) -> Callable[[Json], Json]:
+    """Return the edit that applies a plan's changes if they still fit."""
+
+    def edit(now: Json) -> Json:
+        for change in plan.record.changes:
+            if value_at(now, change.path) != change.before:
+                raise Refusal(f"{plan.ref} was changed meanwhile: look at it again")
+        return apply_changes(now, plan.record.changes)
+
+    return edit
+
+
 @contextlib.asynccontextmanager
-async def _taken_back(
-    session: Session, plan: Plan, timeout_s: float, *, is_timed: bool
+async def _undone_on_failure(
+    session: Session, plan: Plan, timeout_s: float
 ) -> AsyncIterator[None]:
-    """Undo what was written if the block fails or is left early; timed, in any case."""
+    """Undo the enrolment if the block fails or is cancelled, or has a deadline."""
     try:
         yield
     except BaseException:
-        await _restored(session, plan, timeout_s)
+        await _undo(session, plan, timeout_s)
         raise
-    if is_timed:
-        await _restored(session, plan, timeout_s)
+    if plan.record.until:
+        await _undo(session, plan, timeout_s)
 
 
-async def _restored(session: Session, plan: Plan, timeout_s: float) -> None:
-    # of somebody else's enrolment, made in between, nothing is undone
-    only = plan.record.id
-    if await steps.restored(session, plan.ref, timeout_s, only=only):
+async def _undo(session: Session, plan: Plan, timeout_s: float) -> None:
+    if await undo(session, plan.record, timeout_s):
         session.tell(f"{plan.ref}: as it was before")
 
 
-async def _held(session: Session, plan: Plan) -> int:
-    """Wait for the end of an enrolment; 1 if its DNS went before."""
-    alone = 0
-    wanted = await target.service(session.api, plan.record.service)
-    ends = record.seconds(plan.record.until)
-    while (left_s := ends - session.wall()) > 0:
-        await session.sleep(min(LOOK_S, left_s))
-        if not await steps.is_there(session, plan):
+async def _hold(session: Session, plan: Plan) -> int:
+    """Wait for the deadline; return 1 if the DNS went away before."""
+    down = 0
+    deadline = parse_time(plan.record.until)
+    while (left_s := deadline - session.wall()) > 0:
+        await session.sleep(min(CHECK_EVERY_S, left_s))
+        holder = await session.api.find(plan.record.ref.path)
+        if holder is None or parse_record(holder).id != plan.record.id:
             session.tell(f"{plan.ref}: somebody has ended it")
             return 0
-        addresses = await target.ready(session.api, wanted)
-        alone = 0 if addresses else alone + 1
-        if alone >= ALONE:
+        addresses = await ready_addresses(session.api, plan.record.service)
+        down = 0 if addresses else down + 1
+        if down >= CHECKS_DOWN:
             session.tell(f"nobody answers at {plan.record.dns} any more")
             return 1
     return 0
 
 
-def _done(plan: Plan) -> str:
-    word = f"{plan.ref.word} -n {plan.ref.namespace}"
-    return f"{plan.ref}: enrolled at {plan.record.service}; minidns unenrol {word}"
-
-
 async def _check_autoscaler(session: Session, plan: Plan) -> None:
-    """Let a plan pass in whose number of replicas nobody else has a say.
-
-    Raises:
-        Refusal: an autoscaler has.
-
-    """
-    if plan.twin is None or plan.is_beside:
+    """Raise Refusal if an autoscaler controls the replicas that the plan changes."""
+    if plan.twin is None or not plan.record.changes:
         return
     try:
         path = AUTOSCALER.path(plan.ref.namespace)
         scalers = await session.api.listed(path, lambda obj: obj)
     except Refused as refused:
-        if refused.status == 404:  # such a server has none
+        if refused.status == 404:  # the server has no such kind
             return
         raise
-    for each in scalers:
-        aim = each["spec"].get("scaleTargetRef") or {}
+    for scaler in scalers:
+        aim = scaler["spec"].get("scaleTargetRef") or {}
         if (aim.get("kind"), aim.get("name")) == (plan.ref.kind.name, plan.ref.name):
-            count = value_at(plan.twin or {}, enrolment.REPLICAS)
+            count = plan.twin["spec"]["replicas"]
             raise Refusal(
-                f"{plan.ref}: {ref_of(each)} decides how many replicas it has; say "
+                f"{plan.ref}: {ref_of(scaler)} decides how many replicas it has; say "
                 f"--replicas {count}, for that many beside them"
             )
 
 
-async def _pod_refusal(session: Session, ref: Ref, wanted: Target) -> Refusal:
-    """Return why a pod cannot be enrolled, after having said what can."""
+async def _refuse_pod(session: Session, ref: Ref, target: Target) -> Refusal:
+    """Return why a pod cannot be enrolled, after printing what can be done."""
     pod = await session.api.get(ref.path)
-    enrolment.check_pods(str(ref), pod["spec"], wanted)
+    check_pods(str(ref), pod["spec"], target)
     why = f"{ref}: what a pod asks is fixed when it is created"
     for owner in pod["metadata"].get("ownerReferences") or ():
         if owner.get("controller"):
-            maker = await _maker(session, ref, owner)
-            return Refusal(f"{why}; enrol what makes it: {maker}")
+            workload = await _workload_of(session, ref, owner)
+            return Refusal(f"{why}; enrol what makes it: {workload}")
     config = dnsconfig.pointed_at(
-        pod["spec"], ref.namespace, wanted.cluster, wanted.address
+        pod["spec"], ref.namespace, target.cluster, target.address
     )
     session.out(show.yaml_of([{"dnsPolicy": "None", "dnsConfig": config}]).rstrip())
     return Refusal(f"{why}; a new pod is needed, with the above in its spec")
 
 
-async def _maker(session: Session, ref: Ref, owner: Json) -> str:
-    """Return what makes pods, as an argument: for a ReplicaSet, its Deployment."""
+async def _workload_of(session: Session, ref: Ref, owner: Json) -> str:
+    """Return the workload of a pod as an argument: for a ReplicaSet, its Deployment."""
     if owner["kind"] == "ReplicaSet":
-        # the name of a Deployment's ReplicaSet: its own, and a hash
+        # a Deployment's ReplicaSet has its name and a hash
         name = owner["name"].rpartition("-")[0]
-        deployment = kinds.DEPLOYMENT.path(ref.namespace, name)
+        deployment = DEPLOYMENT.path(ref.namespace, name)
         if name and await session.api.find(deployment):
             return f"deployment/{name}"
     return f"{owner['kind'].lower()}/{owner['name']}"

@@ -1,28 +1,72 @@
-"""The second DNS as objects of the API, made after the first. Pure.
+"""The second DNS as objects of the API, modelled on the DNS that runs. Pure.
 
-What belongs to the cluster is the first's (tolerations, Corefile, ServiceAccount), what
-belongs to the program is ours (image, command, security), and what tells the two apart
-is new: the name, which is the label too.
+A clone that runs minidns starts from the objects in base/, which deploy/ uses as well,
+and takes from the running DNS what belongs to the cluster: Corefile, ServiceAccount,
+tolerations, upstream settings. A clone that runs CoreDNS starts from the running DNS's
+own pod template. Either way the labels are new, and the name is one of them.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.resources import files
+from math import ceil
+from typing import Any, NamedTuple
+
+import yaml
 
 from minidns import __version__
 from minidns.kubernetes.documents import Json
-from minidns.second_dns import pod, running
-from minidns.second_dns.kinds import BUDGET, DEPLOYMENT, SERVICE, Kind
-from minidns.second_dns.needs import Needs
-from minidns.second_dns.running import LABEL, Server
+from minidns.second_dns import running
+from minidns.second_dns.needs import Needs, Port
+from minidns.second_dns.objects import (
+    BUDGET,
+    DEPLOYMENT,
+    SERVICE,
+    Kind,
+    value_at,
+    with_value,
+)
+from minidns.second_dns.running import DNS_PORT, LABEL, Mount, Server, is_image_of
 
 IMAGE = f"localhost/minidns:{__version__}"
-"""localhost/: an image that was brought to the nodes, never one of a stranger's."""
+"""localhost/ stands for an image that was loaded into the nodes, never pulled."""
 ORIGIN = "minidns/clone-of"
-"""Annotation of what is made here: the Service it was made after."""
+"""Annotation of a clone's objects: the Service it was modelled on."""
+DNS, DNS_TCP, METRICS, HEALTH, READY = "dns", "dns-tcp", "metrics", "health", "ready"
+"""Names of the container ports in base/."""
+PRIVILEGED = 1024
+"""The first port that needs no privilege."""
+QUERIES_S = 5
+"""Seconds that queries in flight are given after the lame duck period."""
+GRACE_S = 30
+BIND = "NET_BIND_SERVICE"
+"""Capability that the file of the program carries in images of CoreDNS; without it in
+the container's bounding set, the program cannot even be started."""
+_BASE_NAME, _BASE_PROGRAM = "kube-dns-2", "minidns"
+"""The name and the program in base/."""
+_PLACEMENT = (
+    *("hostAliases", "imagePullSecrets", "nodeSelector", "priorityClassName"),
+    *("runtimeClassName", "schedulerName", "tolerations"),
+)
+"""Fields that decide where pods run and what they find there, copied from the first."""
+_PATH_FIELDS = {
+    "internalTrafficPolicy": "Cluster",
+    "sessionAffinity": "None",
+    "sessionAffinityConfig": None,
+    "trafficDistribution": None,
+    "publishNotReadyAddresses": False,
+}
+"""Fields of a Service that decide which pod is asked, with their defaults."""
+_PATH_ANNOTATIONS = (
+    "service.kubernetes.io/topology-mode",
+    "service.kubernetes.io/topology-aware-hints",
+)
+_TIMES = ("initialDelaySeconds", "periodSeconds", "timeoutSeconds", "failureThreshold")
+_SYSCTL = "net.ipv4.ip_unprivileged_port_start"
 
 
 class Wishes(NamedTuple):
-    """What somebody wants of the second DNS."""
+    """What the caller wants of the second DNS."""
 
     name: str
     address: str
@@ -30,126 +74,308 @@ class Wishes(NamedTuple):
     image: str
     replicas: int
 
+    @property
+    def program(self) -> str:
+        """The program that the image runs: coredns or minidns."""
+        return "coredns" if is_image_of(self.image, "coredns") else "minidns"
+
 
 def objects(server: Server, needs: Needs, wishes: Wishes) -> list[Json]:
     """Return Service, Deployment and PodDisruptionBudget, in the order to create."""
+    make_pod = _coredns_pod if wishes.program == "coredns" else _minidns_pod
+    pod = make_pod(server, needs, wishes)
+    deployment = _base("deployment", wishes)
+    for path, value in (
+        (("spec", "replicas"), wishes.replicas),
+        (("spec", "template", "spec"), pod),
+    ):
+        deployment = with_value(deployment, path, value)
+    service = _base("service", wishes) | {"spec": _service(server, needs, wishes)}
     return [
-        _object(SERVICE, server, wishes.name, _service(server, needs, wishes)),
-        _object(DEPLOYMENT, server, wishes.name, _deployment(server, needs, wishes)),
-        _object(BUDGET, server, wishes.name, _budget(wishes)),
+        _with_metadata(SERVICE, service, server, wishes),
+        _with_metadata(DEPLOYMENT, deployment, server, wishes),
+        _with_metadata(BUDGET, _base("poddisruptionbudget", wishes), server, wishes),
     ]
 
 
-def labels(name: str) -> dict[str, str]:
-    """Return the labels of the second DNS and of its pods; never kube-dns's."""
-    return {
-        LABEL: name,
-        "app.kubernetes.io/name": "minidns",
-        "app.kubernetes.io/component": "dns",
+def _base(name: str, wishes: Wishes) -> Json:
+    """Return an object of base/ with the clone's name and program."""
+    text = (files(__package__) / "base" / f"{name}.yaml").read_text()
+    names = {_BASE_NAME: wishes.name, _BASE_PROGRAM: wishes.program}
+    read: Json = _renamed(yaml.safe_load(text), names)
+    return read
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401  # any JSON
+    if isinstance(value, dict):
+        return {key: _renamed(inner, names) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_renamed(inner, names) for inner in value]
+    return names.get(value, value) if isinstance(value, str) else value
+
+
+def labels(wishes: Wishes) -> dict[str, str]:
+    """Return the labels of the second DNS and of its pods, never those of kube-dns."""
+    found: dict[str, str] = _base("deployment", wishes)["metadata"]["labels"]
+    return found
+
+
+def _with_metadata(kind: Kind, obj: Json, server: Server, wishes: Wishes) -> Json:
+    first = server.service["metadata"]
+    annotations = {ORIGIN: f"{first['namespace']}/{first['name']}"}
+    if kind is SERVICE:
+        annotations |= _service_annotations(obj["spec"], first)
+    meta = {
+        "name": wishes.name,
+        "namespace": first["namespace"],
+        "labels": obj["metadata"]["labels"],
+        "annotations": annotations,
     }
+    head = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": meta}
+    return {**head, **{k: v for k, v in obj.items() if k not in head}}
 
 
-def selector(name: str) -> dict[str, str]:
-    """Return what its Service and Deployment find its pods by."""
-    return {LABEL: name}
-
-
-def _object(kind: Kind, server: Server, name: str, spec: Json) -> Json:
-    meta = server.service["metadata"]
-    return {
-        "apiVersion": kind.api_version,
-        "kind": kind.name,
-        "metadata": {
-            "name": name,
-            "namespace": meta["namespace"],
-            "labels": labels(name),
-            "annotations": {ORIGIN: f"{meta['namespace']}/{meta['name']}"}
-            | (_scraped(spec) if kind is SERVICE else {}),
-        },
-        "spec": spec,
-    }
-
-
-def _scraped(service_spec: Json) -> dict[str, str]:
-    """Return the annotations by which Prometheus finds the metrics, if it can."""
-    for port in service_spec["ports"]:
-        if port["targetPort"] == pod.METRICS:
-            return {
-                "prometheus.io/scrape": "true",
-                "prometheus.io/port": str(port["port"]),
-            }
-    return {}
+def _service_annotations(spec: Json, first: Json) -> dict[str, str]:
+    """Return the annotations for Prometheus and for topology-aware routing."""
+    theirs = first.get("annotations") or {}
+    kept = {name: theirs[name] for name in _PATH_ANNOTATIONS if name in theirs}
+    for port in spec["ports"]:
+        if port["targetPort"] == METRICS or port.get("name") == METRICS:
+            scrape = {"prometheus.io/scrape": "true"}
+            return kept | scrape | {"prometheus.io/port": str(port["port"])}
+    return kept
 
 
 def _service(server: Server, needs: Needs, wishes: Wishes) -> Json:
-    spec = server.service["spec"]
+    """Return the spec of the Service: like the first's, with another address."""
+    first = server.service["spec"]
+    ports = [
+        {
+            **{k: v for k, v in port.items() if k not in ("nodePort", "targetPort")},
+            "targetPort": target,
+        }
+        for port in first["ports"]
+        if (target := _service_target(server, needs, wishes, port))
+    ]
     made: Json = {
         "type": "ClusterIP",
         "clusterIP": wishes.address,
         "selector": selector(wishes.name),
-        "ports": list(_service_ports(server, needs)),
+        "ports": ports,
     }
-    if spec.get("ipFamilyPolicy", "SingleStack") != "SingleStack":
-        made["ipFamilyPolicy"] = spec["ipFamilyPolicy"]
-        made["ipFamilies"] = spec["ipFamilies"]
+    if first.get("ipFamilyPolicy", "SingleStack") != "SingleStack":
+        made["ipFamilyPolicy"] = first["ipFamilyPolicy"]
+        made["ipFamilies"] = first["ipFamilies"]
+    for name, default in _PATH_FIELDS.items():
+        if first.get(name, default) != default:
+            made[name] = first[name]
     return made
 
 
-def _service_ports(server: Server, needs: Needs) -> Iterator[Json]:
-    """Yield the ports of the first Service that our pods serve too."""
-    for port in server.service["spec"]["ports"]:
-        if name := port_name(server, needs, port):
-            kept = {
-                k: v for k, v in port.items() if k not in ("nodePort", "targetPort")
-            }
-            yield {**kept, "targetPort": name}
+def _service_target(
+    server: Server, needs: Needs, wishes: Wishes, port: Json
+) -> str | int:
+    """Return the targetPort for a port of kube-dns; empty if nothing serves it."""
+    if wishes.program == "coredns":  # the container ports are the first's own
+        target: str | int = port.get("targetPort") or port["port"]
+        return target
+    return port_name(server, needs, port)
+
+
+def selector(name: str) -> dict[str, str]:
+    """Return the label by which Service and Deployment select the pods."""
+    return {LABEL: name}
 
 
 def port_name(server: Server, needs: Needs, port: Json) -> str:
-    """Return what our pods call the target of a port of kube-dns; empty: nothing."""
-    number, protocol = running.target(server, port), port.get("protocol", "TCP")
+    """Return the name of our container port for a port of kube-dns; empty if none."""
+    number, protocol = running.target_port(server, port), port.get("protocol", "TCP")
     if number == dns_port(server, needs):
-        return pod.DNS if protocol == "UDP" else pod.DNS_TCP
-    metrics = pod.reachable(needs.metrics)
-    return pod.METRICS if metrics and number == metrics else ""
+        return DNS if protocol == "UDP" else DNS_TCP
+    metrics = reachable(needs.metrics)
+    return METRICS if metrics and number == metrics else ""
 
 
 def dns_port(server: Server, needs: Needs) -> int:
-    """Return the port at which pods are asked: the one kube-dns's Service targets."""
+    """Return the container port for queries, which kube-dns's Service targets."""
     for port in server.service["spec"]["ports"]:
         if running.is_query_port(port):
-            number = running.target(server, port)
+            number = running.target_port(server, port)
             if number in needs.dns:
                 return number
     return needs.dns[0]
 
 
-def _deployment(server: Server, needs: Needs, wishes: Wishes) -> Json:
-    return {
-        "replicas": wishes.replicas,
-        # a new pod first: there are never fewer to ask than there should be
-        "strategy": {
-            "type": "RollingUpdate",
-            "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
-        },
-        "selector": {"matchLabels": selector(wishes.name)},
-        "template": {
-            "metadata": {"labels": labels(wishes.name)},
-            "spec": pod.spec(
-                server,
-                needs,
-                image=wishes.image,
-                port=dns_port(server, needs),
-                own=selector(wishes.name),
-            ),
-        },
-    }
+def reachable(port: Port | None) -> int:
+    """Return the number of a port that can be reached from outside the pod, or 0."""
+    return port.number if port and not port.is_local else 0
 
 
-def _budget(wishes: Wishes) -> Json:
-    return {
-        "maxUnavailable": 1,
-        # a pod that is broken anyway does not keep a node from being drained
-        "unhealthyPodEvictionPolicy": "AlwaysAllow",
-        "selector": {"matchLabels": selector(wishes.name)},
+def _minidns_pod(server: Server, needs: Needs, wishes: Wishes) -> Json:
+    """Return the pod spec of base/, adapted to this cluster and its Corefile."""
+    spec: Json = _base("deployment", wishes)["spec"]["template"]["spec"]
+    first, port = server.spec, dns_port(server, needs)
+    mounts = list(_mounts(server, needs))
+    token = [v for v in spec["volumes"] if "projected" in v]
+    spec |= {
+        "serviceAccountName": first.get("serviceAccountName", "default"),
+        "affinity": _affinity(first, spec),
+        "securityContext": _with_sysctl(spec["securityContext"], min(port, *needs.dns)),
+        "terminationGracePeriodSeconds": _grace_s(first, needs),
+        "volumes": [*_volumes(mounts), *token],
     }
+    names = {volume["name"] for volume in token}
+    (container,) = spec["containers"]
+    own = [m for m in container["volumeMounts"] if m["name"] in names]
+    changed = {
+        "image": wishes.image,
+        "args": list(_arguments(server)),
+        "env": list(_environment(server, needs)),
+        "ports": list(_ports(needs, port)),
+        "livenessProbe": _probe(server, container, "livenessProbe", needs.health),
+        "readinessProbe": _probe(server, container, "readinessProbe", needs.ready),
+        "resources": server.container.get("resources") or container["resources"],
+        "volumeMounts": [*(each.mount for each in mounts), *own],
+    }
+    spec["containers"] = [{k: v for k, v in (container | changed).items() if v}]
+    return _placed(spec, first)
+
+
+def _coredns_pod(server: Server, needs: Needs, wishes: Wishes) -> Json:
+    """Return the running DNS's own pod spec with another image.
+
+    Its pods keep apart from each other, not from those of the first.
+    """
+    base: Json = _base("deployment", wishes)["spec"]["template"]["spec"]
+    first = server.spec
+    containers = [
+        _with_bind(each) | {"image": wishes.image} if each is server.container else each
+        for each in first["containers"]
+    ]
+    spec = first | {
+        "containers": containers,
+        "affinity": _affinity(first, base),
+        "topologySpreadConstraints": base["topologySpreadConstraints"],
+    }
+    spec.pop("hostNetwork", None)
+    return _placed(spec, first)
+
+
+def _with_bind(container: Json) -> Json:
+    """Return a container that may run a program which carries NET_BIND_SERVICE."""
+    path = ("securityContext", "capabilities", "add")
+    added = value_at(container, path) or []
+    if BIND in added or not value_at(container, path[:2]):
+        return container
+    return with_value(container, path, [*added, BIND])
+
+
+def _placed(spec: Json, first: Json) -> Json:
+    """Return a pod spec that is scheduled as the first, with the node's upstreams.
+
+    Never with the cluster's DNS: `forward . /etc/resolv.conf` would ask itself.
+    """
+    policy = first.get("dnsPolicy")
+    unusual = {n: first[n] for n in _PLACEMENT if first.get(n) not in _UNSET}
+    rest = {k: v for k, v in spec.items() if k not in _PLACEMENT}
+    config = {"dnsConfig": first["dnsConfig"]} if first.get("dnsConfig") else {}
+    kept = policy if policy in ("Default", "None") else "Default"
+    return {**rest, **unusual, "dnsPolicy": kept, **config}
+
+
+_UNSET: tuple[object, ...] = (None, "", [], {}, "default-scheduler")
+
+
+def _affinity(first: Json, base: Json) -> Json:
+    """Return the node affinity of the first, and the base's distance between pods."""
+    near = value_at(first, ("affinity", "nodeAffinity"))
+    return {**({"nodeAffinity": near} if near else {}), **base["affinity"]}
+
+
+def _with_sysctl(context: Json, lowest: int) -> Json:
+    """Return a pod's security context that allows listening at port ``lowest``."""
+    if lowest >= PRIVILEGED:
+        return {k: v for k, v in context.items() if k != "sysctls"}
+    return {**context, "sysctls": [{"name": _SYSCTL, "value": str(lowest)}]}
+
+
+def _grace_s(first: Json, needs: Needs) -> int:
+    given = int(first.get("terminationGracePeriodSeconds") or GRACE_S)
+    return max(given, ceil(needs.lameduck_s) + 2 * QUERIES_S)
+
+
+def _arguments(server: Server) -> Iterator[str]:
+    yield from ("-conf", server.file)
+    if server.release is not None:
+        yield from ("-as", str(server.release))
+    if server.port != DNS_PORT:
+        yield from ("-dns.port", str(server.port))
+
+
+def _environment(server: Server, needs: Needs) -> Iterator[Json]:
+    """Yield the variables of the Corefile, and those that locate the API server."""
+    for variable in server.container.get("env") or ():
+        name = variable["name"]
+        if name in needs.variables or name.startswith("KUBERNETES_"):
+            yield variable
+
+
+def _ports(needs: Needs, port: int) -> Iterator[Json]:
+    yield {"name": DNS, "containerPort": port, "protocol": "UDP"}
+    yield {"name": DNS_TCP, "containerPort": port, "protocol": "TCP"}
+    for name, found in (
+        (METRICS, needs.metrics),
+        (HEALTH, needs.health),
+        (READY, needs.ready),
+    ):
+        if number := reachable(found):
+            yield {"name": name, "containerPort": number, "protocol": "TCP"}
+
+
+def _probe(server: Server, base: Json, name: str, found: Port | None) -> Json | None:
+    """Return a probe of base/ if the Corefile has what answers it.
+
+    The intervals are those of the first's probe, where it asks for the same path.
+    """
+    if not reachable(found):
+        return None
+    probe, first = base[name], server.container.get(name) or {}
+    if value_at(first, ("httpGet", "path")) != probe["httpGet"]["path"]:
+        return dict(probe)
+    times = {n: first[n] for n in _TIMES if n in first}
+    return {"httpGet": probe["httpGet"], **times}
+
+
+def _mounts(server: Server, needs: Needs) -> Iterator[Mount]:
+    """Yield the first's mounts of ConfigMaps, and of files that the Corefile names.
+
+    ConfigMaps are mounted whole: other keys (NodeHosts, zone files) are read by name,
+    and a subPath is never updated.
+    """
+    for mount in reversed(server.mounts):
+        if mount.config_map:
+            yield _whole(mount)
+        elif any(map(mount.holds, needs.words)):
+            yield Mount(mount.volume, {**mount.mount, "readOnly": True})
+
+
+def _whole(each: Mount) -> Mount:
+    """Return the mount of a ConfigMap with all its keys, under their own names."""
+    config = dict(each.volume["configMap"])
+    mount = {"name": each.mount["name"], "mountPath": each.path, "readOnly": True}
+    if each.is_frozen:
+        folder, name = posixpath.split(each.path)
+        mount["mountPath"] = folder
+        sub = each.mount["subPath"]
+        key = {i["path"]: i["key"] for i in config.pop("items", None) or ()}.get(
+            sub, sub
+        )
+        if key != name:
+            config["items"] = [{"key": key, "path": name}]
+    elif all(item["key"] == item["path"] for item in config.get("items") or ()):
+        config.pop("items", None)
+    return Mount({"name": each.volume["name"], "configMap": config}, mount)
+
+
+def _volumes(mounts: Iterable[Mount]) -> list[Json]:
+    return list({each.volume["name"]: each.volume for each in mounts}.values())

@@ -1,4 +1,4 @@
-"""What a Corefile needs of the Pod that serves it: ports, probes, environment. Pure."""
+"""What a Corefile requires of its pod: ports, probes, environment. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,27 +12,27 @@ from minidns.corefile.blocks import ConfigError, Corefile, Files, ServerBlock
 from minidns.corefile.values import duration
 from minidns.kubernetes.documents import Json
 from minidns.second_dns import running
-from minidns.second_dns.refusal import Refusal
 from minidns.second_dns.running import Server
+from minidns.second_dns.session import Refusal
 
 _VARIABLE = re.compile(r"\{[$%](\w+)[}%]")
 _ADDRESSES = {"health": ":8080", "ready": ":8181", "prometheus": "localhost:9153"}
-"""Plugins that listen, and where they do if nobody says."""
+"""Plugins that listen, and their default addresses."""
 FROM_FIELD = "0.0.0.0"
-"""What a variable that comes from the pod itself counts as: some address."""
+"""Stands for the value of a variable that comes from the pod itself."""
 _REVERSE = (".in-addr.arpa.", ".ip6.arpa.")
 
 
 class Port(NamedTuple):
-    """Where one of the plugins listens."""
+    """The port at which a plugin listens."""
 
     number: int
     is_local: bool = False
-    """Whether only the pod itself can reach it: neither kubelet nor monitoring."""
+    """Whether only the pod itself can reach it, not the kubelet or monitoring."""
 
 
 class Needs(NamedTuple):
-    """What one Corefile needs."""
+    """What one Corefile requires."""
 
     dns: tuple[int, ...]
     """Ports for plain DNS, in file order; never empty."""
@@ -41,17 +41,24 @@ class Needs(NamedTuple):
     metrics: Port | None
     lameduck_s: float
     domain: str
-    """The cluster's, without a final dot; empty if it serves none."""
+    """The cluster's domain, without a final dot; empty if it serves none."""
     variables: frozenset[str]
-    """Names in the environment."""
+    """Names of the environment variables that it uses."""
     words: frozenset[str]
-    """Every word of it: files it names are among them."""
+    """Every word of it; the files it names are among them."""
 
 
-def of_server(server: Server) -> Needs:
-    """Return what the Corefile of a DNS that runs needs; see ``of``."""
+def read_needs(server: Server, *, for_coredns: bool = False) -> Needs:
+    """Return what the Corefile of a DNS that runs needs; see ``parse_needs``."""
     environ = dict(_environ(server.container))
-    return of(server.corefile, server.file, server.mounted, environ, server.port)
+    return parse_needs(
+        server.corefile,
+        server.file,
+        server.mounted,
+        environ,
+        server.port,
+        for_coredns=for_coredns,
+    )
 
 
 def _environ(container: Json) -> Iterator[tuple[str, str]]:
@@ -60,19 +67,22 @@ def _environ(container: Json) -> Iterator[tuple[str, str]]:
         yield each["name"], each.get("value", unsaid)
 
 
-def of(
+def parse_needs(
     text: str,
     file: str,
     files: Files,
     environ: Mapping[str, str],
     port: int = running.DNS_PORT,
+    *,
+    for_coredns: bool = False,
 ) -> Needs:
     """Return what ``text``, the content of ``file``, needs.
 
     ``port`` is that of server blocks that name none.
 
     Raises:
-        Refusal: CoreDNS would not start with it, or minidns would not.
+        Refusal: CoreDNS would not start with it; or minidns would not, unless it is
+            ``for_coredns``.
 
     """
     try:
@@ -86,7 +96,8 @@ def of(
         )
     except ConfigError as error:
         raise _unserved(str(error)) from error
-    _check_plugins(parsed)
+    if not for_coredns:
+        _check_plugins(parsed)
     lameducks = list(_lameducks(parsed))
     texts = [text, *(files.read(name) for name in parsed.files[1:])]
     return Needs(

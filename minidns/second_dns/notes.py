@@ -1,18 +1,22 @@
-"""What to know before a second DNS is made: how it differs, and why. Pure."""
+"""How a clone differs from the running DNS, and why. Pure."""
 
 from collections.abc import Iterable, Iterator
 
 from minidns.corefile.releases import NEWEST
 from minidns.kubernetes.documents import Json
-from minidns.second_dns import manifests, pod, running
+from minidns.second_dns import manifests, running
+from minidns.second_dns.manifests import Wishes
 from minidns.second_dns.needs import Needs, Port
 from minidns.second_dns.running import Server, selects
 
 
-def of(server: Server, needs: Needs) -> Iterator[str]:
-    """Yield what differs from the first, a line each."""
+def differences(server: Server, needs: Needs, wishes: Wishes) -> Iterator[str]:
+    """Yield how the clone differs from the first, a line each."""
+    if wishes.program == "coredns":
+        yield from _network(server)
+        return
     image = str(server.container.get("image", ""))
-    if server.release is None and not running.named(image, "minidns"):
+    if server.release is None and not running.is_image_of(image, "minidns"):
         yield (
             f"the image {image} does not say which release of "
             f"CoreDNS it is: the second behaves as {NEWEST} (-as VERSION)"
@@ -20,6 +24,10 @@ def of(server: Server, needs: Needs) -> Iterator[str]:
     yield from _ports(server, needs)
     yield from _probes(needs)
     yield from _files(server, needs)
+    yield from _network(server)
+
+
+def _network(server: Server) -> Iterator[str]:
     if server.workload["kind"] == "DaemonSet":
         yield "kube-dns has a pod on each node; the second has what --replicas says"
     if server.spec.get("hostNetwork"):
@@ -38,7 +46,7 @@ def _ports(server: Server, needs: Needs) -> Iterator[str]:
     for port in server.service["spec"]["ports"]:
         if not manifests.port_name(server, needs, port):
             said = f"{port['port']}/{port.get('protocol', 'TCP')}"
-            number = running.target(server, port)
+            number = running.target_port(server, port)
             yield (
                 f"port {said} of kube-dns is left out: nothing in the Corefile listens "
                 f"at {number} for others than the pod itself"
@@ -59,7 +67,7 @@ def _probes(needs: Needs) -> Iterator[str]:
         ("ready", needs.ready, "no readiness probe: pods are asked before they know"),
         ("prometheus", needs.metrics, "no metrics can be scraped"),
     ):
-        if not pod.reachable(found):
+        if not manifests.reachable(found):
             yield f"{_why(name, found)}, so {what}"
 
 
@@ -79,10 +87,12 @@ def _files(server: Server, needs: Needs) -> Iterator[str]:
         )
 
 
-def of_policies(policies: Iterable[Json], server: Server, name: str) -> Iterator[str]:
-    """Yield which NetworkPolicies let the first be reached and say nothing of ours."""
+def policy_notes(
+    policies: Iterable[Json], server: Server, wishes: Wishes
+) -> Iterator[str]:
+    """Yield the NetworkPolicies that select the first's pods and not the clone's."""
     first = server.workload["spec"]["template"]["metadata"].get("labels") or {}
-    second = manifests.labels(name)
+    second = manifests.labels(wishes)
     for policy in policies:
         selector = policy["spec"].get("podSelector") or {}
         if selects(selector, first) and not selects(selector, second):

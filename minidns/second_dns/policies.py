@@ -16,12 +16,12 @@ NAMESPACE = "kubernetes.io/metadata.name"
 
 
 class Server(NamedTuple):
-    """The pods that are to be asked, as policies see them."""
+    """The pods of a DNS, as policies describe peers."""
 
     namespace: str
     labels: dict[str, str]
     port: int
-    """Where they listen, over UDP."""
+    """Port at which they listen, over UDP."""
     port_name: str
     addresses: tuple[str, ...] = ()
 

@@ -1,115 +1,359 @@
-"""What an enrolment leaves on the object it changed, so that anybody can undo it. Pure.
+"""The record of an enrolment, by which anybody can undo it.
 
-One annotation, in JSON: which DNS, until when, and every field with what it was before
-and what it was made. It is written together with the fields it tells of, in one write:
-there is no moment at which one is there without the other.
+A record is an immutable ConfigMap of its own in the namespace of the workload. It names
+the DNS, the deadline and every field that the enrolment changes, with the value before
+and after. It is created before anything else is written and deleted after everything
+else is undone, so an enrolment that is interrupted anywhere can still be undone.
+
+It is not an annotation of the workload: the Deployment controller copies annotations to
+the ReplicaSet, and `kubectl rollout undo` copies them back.
+
+Whoever may create ConfigMaps could plant a record that makes the person who runs
+`minidns unenrol` write what its author may not write. `check` therefore accepts only
+the fields and values that `minidns enrol` can have written.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from ipaddress import ip_address
+from typing import Any, NamedTuple, TypeAlias
 
+from minidns.kubernetes.decode import printable
 from minidns.kubernetes.documents import Json
-from minidns.second_dns.changes import Change, with_value
-from minidns.second_dns.refusal import Refusal
+from minidns.second_dns import dnsconfig
+from minidns.second_dns.objects import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    STATEFUL_SET,
+    WORKLOADS,
+    Change,
+    Kind,
+    Path,
+    Ref,
+    parse_ref,
+    ref_of,
+    value_at,
+)
+from minidns.second_dns.session import Refusal, Session
 
-ANNOTATION = "minidns/enrolment"
-PATH = ("metadata", "annotations", ANNOTATION)
+ENROLMENT = "minidns/enrolment"
+"""Label of records and twins; its value is the id of the enrolment."""
 LABEL = "minidns/dns"
-"""Label of a twin and of its pods, by which the twin's selector tells them apart."""
+"""Label of a twin and of its pods, by which the twin's selector finds them."""
+MANAGED_BY = {"app.kubernetes.io/managed-by": "minidns"}
+REPLICAS = ("spec", "replicas")
+PARTITION = ("spec", "updateStrategy", "rollingUpdate", "partition")
+_KEY = "record.json"
+_NAME_CHARS = 253
 
 
 class Record(NamedTuple):
-    """An enrolment, as far as it has come."""
+    """An enrolment: planned, complete, or interrupted between the two."""
 
+    workload: Ref
     dns: str
     """ClusterIP of the Service that the pods ask."""
     service: str
     """That Service, as namespace/name."""
     id: str = ""
-    """Tells it from one that somebody else made of the same."""
+    """Distinguishes this enrolment from another one of the same workload."""
     until: str = ""
-    """When it is over (RFC 3339, UTC); empty: when somebody ends it."""
+    """Deadline (RFC 3339, UTC); empty if there is none."""
     changes: tuple[Change, ...] = ()
-    """Of the object that carries the record."""
+    """Changes of the workload."""
     twin: str = ""
-    """Name of the Deployment that has the enrolled pods."""
-    of: str = ""
-    """On that Deployment: the one it is the twin of."""
+    """Name of the Deployment with the enrolled pods; empty if there is none."""
+
+    @property
+    def ref(self) -> Ref:
+        """The ConfigMap that holds the record."""
+        return record_ref(self.workload)
 
     def is_over(self, now: float) -> bool:
-        """Return whether its time has run out at ``now``, seconds since the epoch."""
-        return bool(self.until) and seconds(self.until) <= now
+        """Return whether the deadline has passed at ``now``, in epoch seconds."""
+        return bool(self.until) and parse_time(self.until) <= now
 
-    def text(self) -> str:
-        """Return it as the annotation has it."""
-        said = self._asdict()
-        said["changes"] = [
-            {"path": "/" + "/".join(c.path), "before": c.before, "after": c.after}
-            for c in self.changes
-        ]
-        return json.dumps({k: v for k, v in said.items() if v})
+    def describe_pods(self) -> str:
+        """Return which pods are enrolled, in a few words."""
+        if self.twin:
+            return self.twin
+        for change in self.changes:
+            if change.path == PARTITION:
+                return f"pods from {self.workload.name}-{change.after} on"
+        return "all its pods"
+
+    def config_map(self, owner: Json) -> Json:
+        """Return the ConfigMap; it is deleted with ``owner``, the workload."""
+        fields = self._asdict() | {
+            "workload": self.workload.word,
+            "changes": [
+                {"path": "/" + "/".join(c.path), "before": c.before, "after": c.after}
+                for c in self.changes
+            ],
+        }
+        return {
+            "apiVersion": CONFIG_MAP.api_version,
+            "kind": CONFIG_MAP.name,
+            "metadata": {
+                "name": self.ref.name,
+                "namespace": self.workload.namespace,
+                "labels": {ENROLMENT: self.id, **MANAGED_BY},
+                "ownerReferences": [owner_reference(owner)],
+            },
+            "immutable": True,
+            "data": {_KEY: json.dumps({k: v for k, v in fields.items() if v})},
+        }
 
 
-def of(obj: Json) -> Record | None:
-    """Return the record that ``obj`` carries.
+def owner_reference(owner: Json) -> Json:
+    """Return an owner reference, by which an object is deleted with ``owner``."""
+    kind, meta = ref_of(owner).kind, owner["metadata"]
+    return {
+        "apiVersion": kind.api_version,
+        "kind": kind.name,
+        "name": meta["name"],
+        "uid": meta["uid"],
+    }
+
+
+def record_ref(workload: Ref) -> Ref:
+    """Return the ConfigMap that holds the record of ``workload``.
 
     Raises:
-        Refusal: it carries one that cannot be read.
+        Refusal: its name would be too long.
 
     """
-    meta = obj.get("metadata") or {}
-    text = (meta.get("annotations") or {}).get(ANNOTATION)
-    if text is None:
-        return None
+    name = f"minidns-enrolment-{workload.kind.name.lower()}-{workload.name}"
+    if len(name) > _NAME_CHARS:
+        raise Refusal(f"{workload}: the name of its record would be too long: {name}")
+    return Ref(CONFIG_MAP, workload.namespace, name)
+
+
+def parse_record(obj: Json) -> Record:
+    """Return the record in a ConfigMap.
+
+    Raises:
+        Refusal: it cannot be read, or `minidns enrol` cannot have written it.
+
+    """
+    where, text = ref_of(obj), (obj.get("data") or {}).get(_KEY, "")
     try:
-        return _read(json.loads(text))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        where = (
-            f"{obj.get('kind', 'object')} {meta.get('namespace')}/{meta.get('name')}"
-        )
-        raise Refusal(
-            f"{where}: the annotation {ANNOTATION} cannot be read ({error}); "
-            "it has been edited, so nothing is undone by it"
-        ) from error
-
-
-def recorded(obj: Json, record: Record | None) -> Json:
-    """Return ``obj`` with this record, or with none."""
-    return with_value(obj, PATH, record.text() if record else None)
-
-
-def _read(said: Mapping[str, Any]) -> Record:
-    changes = tuple(
-        Change(tuple(c["path"].strip("/").split("/")), c["before"], c["after"])
-        for c in said.get("changes") or ()
-    )
-    names = ("dns", "service", "id", "until", "twin", "of")
-    texts = {name: said[name] for name in names if name in said}
-    if not all(isinstance(text, str) for text in texts.values()):
-        raise ValueError("a field is no text")
-    if any(change.path[0] != "spec" for change in changes):
-        raise ValueError("a change is of something else than the spec")
-    record = Record(**texts, changes=changes)
-    record.is_over(0.0)  # a time that is none shows now
+        record = _parse(json.loads(text), where.namespace)
+    except (AttributeError, KeyError, TypeError, ValueError, Refusal) as error:
+        raise _edited(where, f"it cannot be read ({printable(str(error))})") from error
+    if record.ref != where:
+        raise _edited(where, f"it is a record of {record.workload}")
+    check(record)
     return record
 
 
-def timestamp(at: float) -> str:
-    """Return a time in seconds since the epoch as objects have it.
+def _parse(fields: Mapping[str, Any], namespace: str) -> Record:
+    changes = tuple(
+        Change(tuple(c["path"].strip("/").split("/")), c["before"], c["after"])
+        for c in fields.get("changes") or ()
+    )
+    names = ("dns", "service", "id", "until", "twin")
+    texts = {name: fields[name] for name in names if name in fields}
+    if not all(isinstance(text, str) for text in texts.values()):
+        raise ValueError("a field is not a text")
+    record = Record(parse_ref(fields["workload"], namespace), **texts, changes=changes)
+    record.is_over(0.0)  # raises ValueError if the deadline is not a time
+    return record
 
-    >>> timestamp(0)
+
+def format_time(at: float) -> str:
+    """Return a time, given in seconds since the epoch, as RFC 3339.
+
+    >>> format_time(0)
     '1970-01-01T00:00:00Z'
     """
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def seconds(text: str) -> float:
-    """Return the seconds since the epoch of a time as objects have it.
+def parse_time(text: str) -> float:
+    """Return the seconds since the epoch of an RFC 3339 time.
 
     Raises:
-        ValueError: it is none.
+        ValueError: ``text`` is not a time.
 
     """
     return datetime.fromisoformat(text).timestamp()
+
+
+async def find_record(session: Session, ref: Ref) -> Record | None:
+    """Return the record of a workload, or of the workload whose twin ``ref`` is.
+
+    Raises:
+        Refusal: the record cannot be used.
+
+    """
+    obj = await session.api.find(record_ref(ref).path)
+    if obj is not None:
+        return parse_record(obj)
+    if ref.kind is DEPLOYMENT:
+        for record in (await list_records(session, ref.namespace))[0]:
+            if record.twin == ref.name:
+                return record
+    return None
+
+
+async def list_records(
+    session: Session, namespace: str
+) -> tuple[list[Record], list[str]]:
+    """Return the records of a namespace (empty: of all), and what others lack."""
+    records, problems = [], []
+    path = CONFIG_MAP.path(namespace)
+    for obj in await session.api.listed(path, lambda obj: obj, labels=ENROLMENT):
+        try:
+            records.append(parse_record(obj))
+        except Refusal as refusal:
+            problems.append(str(refusal))
+    return records, problems
+
+
+POINTING = frozenset((dnsconfig.POLICY, dnsconfig.CONFIG))
+"""Fields by which all pods of a workload ask another DNS."""
+FIELDS: Mapping[Kind, tuple[frozenset[Path], ...]] = {
+    kind: (POINTING,) for kind in WORKLOADS
+} | {
+    DEPLOYMENT: (frozenset(), POINTING, frozenset((REPLICAS,))),
+    STATEFUL_SET: (POINTING, POINTING | {PARTITION}),
+}
+"""The sets of fields that one enrolment changes, by the kind of the workload."""
+POLICIES_BEFORE = (None, "ClusterFirst", "ClusterFirstWithHostNet", "None")
+"""Values of dnsPolicy that `minidns enrol` accepts and replaces."""
+
+
+def check(record: Record) -> None:
+    """Accept a record that `minidns enrol` can have written.
+
+    Raises:
+        Refusal: it cannot have; names the field.
+
+    """
+    where, allowed = record.ref, FIELDS.get(record.workload.kind, ())
+    known = frozenset[Path]().union(*allowed)
+    for change in record.changes:
+        field = printable(change.field)
+        if change.path not in known:
+            raise _edited(where, f"it names {field}, a field that enrol does not write")
+        if not _CHECKS[change.path](change, record):
+            raise _edited(where, f"enrol cannot have written its values of {field}")
+    paths = [change.path for change in record.changes]
+    if len(set(paths)) < len(paths) or frozenset(paths) not in allowed:
+        fields = printable(", ".join(change.field for change in record.changes))
+        raise _edited(where, f"no enrolment changes exactly these fields: {fields}")
+    if record.twin != _twin_of(record):
+        raise _edited(where, f"enrol cannot have created {printable(record.twin)}")
+
+
+def _twin_of(record: Record) -> str:
+    """Return the twin's name where these changes have one, or an empty string."""
+    if POINTING & {change.path for change in record.changes}:
+        return ""
+    return twin_name(record.workload, record.service.partition("/")[2])
+
+
+def twin_name(workload: Ref, service: str) -> str:
+    """Return the name of the twin of ``workload`` whose pods ask ``service``."""
+    return f"{workload.name}-{service}"
+
+
+def check_twin(twin: Json, record: Record) -> None:
+    """Accept a Deployment that the enrolment of ``record`` can have created.
+
+    A selector is immutable, so nobody can turn another Deployment into a twin.
+
+    Raises:
+        Refusal: enrol did not create it, so it must not be deleted.
+
+    """
+    service = record.service.partition("/")[2]
+    selector = value_at(twin, ("spec", "selector", "matchLabels")) or {}
+    if selector.get(LABEL) != service:
+        raise _edited(record.ref, f"enrol did not create {ref_of(twin)}")
+
+
+def _edited(where: Ref, why: str) -> Refusal:
+    return Refusal(
+        f"{where}: {why}: it was edited, so nothing is undone by it; put the workload "
+        f"back by hand and delete it (kubectl -n {where.namespace} delete configmap "
+        f"{where.name})"
+    )
+
+
+_Check: TypeAlias = Callable[[Change, Record], bool]
+
+
+def _is_policy(change: Change, record: Record) -> bool:
+    return change.after == "None" and change.before in POLICIES_BEFORE
+
+
+def _is_config(change: Change, record: Record) -> bool:
+    before, after = change.before, change.after
+    return (
+        (before is None or _is_dns_config(before))
+        and _is_dns_config(after)
+        and after.get("nameservers") == [record.dns]
+    )
+
+
+def _is_dns_config(value: object) -> bool:
+    """Return whether the API server accepts ``value`` as a dnsConfig."""
+    if not isinstance(value, dict):
+        return False
+    if value.keys() - {"nameservers", "searches", "options"}:
+        return False
+    servers = value.get("nameservers", [])
+    searches, options = value.get("searches", []), value.get("options", [])
+    return (
+        all(isinstance(each, list) for each in (servers, searches, options))
+        and all(map(_is_address, servers))
+        and all(isinstance(each, str) for each in searches)
+        and all(map(_is_option, options))
+    )
+
+
+def _is_option(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and "name" in value
+        and not value.keys() - {"name", "value"}
+        and all(isinstance(text, str) for text in value.values())
+    )
+
+
+def _is_address(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_count(value: Any) -> bool:  # noqa: ANN401  # any JSON value
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_fewer(change: Change, record: Record) -> bool:
+    """Return whether some replicas moved to a twin, and some stayed."""
+    before, after = change.before, change.after
+    return (
+        bool(record.twin) and _is_count(before) and _is_count(after) and after < before
+    )
+
+
+def _is_partition(change: Change, record: Record) -> bool:
+    """Return whether a partial rollout was started where there was none."""
+    return change.before in (None, 0) and _is_count(change.after)
+
+
+_CHECKS: Mapping[Path, _Check] = {
+    dnsconfig.POLICY: _is_policy,
+    dnsconfig.CONFIG: _is_config,
+    REPLICAS: _is_fewer,
+    PARTITION: _is_partition,
+}

@@ -1,29 +1,29 @@
-"""Whether what a workload says has become pods, and waiting until it has."""
+"""Waiting until a workload has rolled out, and why its pods are not ready."""
 
 from collections.abc import Iterable, Iterator
 
 from minidns.kubernetes.decode import printable
 from minidns.kubernetes.documents import Json
-from minidns.second_dns.changes import value_at
-from minidns.second_dns.kinds import POD, Ref
-from minidns.second_dns.refusal import Refusal
+from minidns.second_dns.objects import POD, Ref, has_ended, value_at
 from minidns.second_dns.running import selects
-from minidns.second_dns.session import Session
+from minidns.second_dns.session import Refusal, Session
 
 EVERY_S = 0.5
-"""Seconds between looks at a workload."""
+"""Seconds between two polls of a workload."""
 SHOWN = 3
-"""Pods whose troubles are told."""
+"""Reasons that are reported at a time."""
+REPORT_EVERY = 6
+"""Polls between two looks at the reasons why pods are not ready."""
 
 
 class Stuck(Refusal):
-    """A rollout that did not come to its end in time."""
+    """A rollout did not finish in time."""
 
 
 def pending(obj: Json) -> str:
-    """Return what a workload still waits for; empty if for nothing.
+    """Return what a workload still waits for; empty if it has rolled out.
 
-    By the same rules as `kubectl rollout status`.
+    The rules are those of `kubectl rollout status`.
     """
     status = obj.get("status") or {}
     seen = int(status.get("observedGeneration") or 0)
@@ -87,40 +87,74 @@ _PENDING = {
 }
 
 
-async def finished(session: Session, ref: Ref, timeout_s: float) -> None:
-    """Wait until a workload waits for nothing, or is gone; 0 s: do not wait.
+async def wait(session: Session, ref: Ref, timeout_s: float) -> None:
+    """Wait until a workload has rolled out or is gone; with 0 s do not wait.
+
+    Each reason why pods are not ready is reported when it first appears.
 
     Raises:
-        Stuck: it does after ``timeout_s``; says what for, and what its pods lack.
+        Stuck: the rollout has not finished after ``timeout_s``; says why.
 
     """
-    until = session.wall() + timeout_s
+    deadline, reported, polls = session.wall() + timeout_s, set[str](), 0
     while timeout_s:
         obj = await session.api.find(ref.path)
-        waits_for = pending(obj) if obj else ""
-        if obj is None or not waits_for:
+        missing = pending(obj) if obj else ""
+        if obj is None or not missing:
             return
-        if session.wall() >= until:
-            pods = await session.api.listed(POD.path(ref.namespace), lambda pod: pod)
-            troubles = list(_troubles(obj, pods))[:SHOWN]
-            said = "".join(f"; {each}" for each in troubles)
-            raise Stuck(f"{ref} still waits for {waits_for}{said}")
+        polls += 1
+        is_over = session.wall() >= deadline
+        if is_over or polls % REPORT_EVERY == 0:
+            reasons = await _reasons(session, obj, ref)
+            if is_over:
+                text = "".join(f"; {reason}" for reason in reasons)
+                raise Stuck(f"{ref} still waits for {missing}{text}")
+            for reason in reasons:
+                if reason not in reported:
+                    session.tell(f"waiting for {missing}: {reason}")
+            reported.update(reasons)
         await session.sleep(EVERY_S)
 
 
-def _troubles(workload: Json, pods: Iterable[Json]) -> Iterator[str]:
-    """Yield what keeps pods of a workload from being ready, as far as they say."""
+async def _reasons(session: Session, workload: Json, ref: Ref) -> list[str]:
+    """Return why pods of a workload do not exist or are not ready, at most SHOWN."""
+    pods = await session.api.listed(POD.path(ref.namespace), lambda pod: pod)
+    found = [*_workload_reasons(workload), *_pod_reasons(workload, pods)]
+    return list(dict.fromkeys(found))[:SHOWN]
+
+
+def _workload_reasons(workload: Json) -> Iterator[str]:
+    """Yield why a workload's pods cannot be created (quota, admission)."""
+    for condition in value_at(workload, ("status", "conditions")) or ():
+        if condition.get("type") == "ReplicaFailure" and condition["status"] == "True":
+            yield printable(_text(condition))
+
+
+def _pod_reasons(workload: Json, pods: Iterable[Json]) -> Iterator[str]:
+    """Yield why pods of a workload are not ready, as their status says."""
+    selector = workload["spec"]["selector"]
     for pod in pods:
-        if selects(workload["spec"]["selector"], pod["metadata"].get("labels") or {}):
-            for why in _reasons(pod.get("status") or {}):
-                yield f"pod {pod['metadata']['name']}: {printable(why)}"
+        labels = pod["metadata"].get("labels") or {}
+        if selects(selector, labels) and not has_ended(pod):
+            for reason in _status_reasons(pod.get("status") or {}):
+                yield f"pod {pod['metadata']['name']}: {printable(reason)}"
 
 
-def _reasons(status: Json) -> Iterator[str]:
-    for each in status.get("containerStatuses") or ():
-        if waiting := value_at(each, ("state", "waiting")):
-            said = f"{waiting.get('reason', '')} {waiting.get('message', '')}"
-            yield said.strip()
-    for each in status.get("conditions") or ():
-        if each.get("type") == "PodScheduled" and each.get("status") == "False":
-            yield f"{each.get('reason', '')} {each.get('message', '')}".strip()
+def _status_reasons(status: Json) -> Iterator[str]:
+    """Yield the reasons in a pod's status: unschedulable, ErrImagePull and the like."""
+    for kind in ("initContainerStatuses", "containerStatuses"):
+        for container in status.get(kind) or ():
+            waiting = value_at(container, ("state", "waiting")) or {}
+            if waiting.get("reason") not in (None, *_PROGRESS):
+                yield _text(waiting)
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition["status"] == "False":
+            yield _text(condition)
+
+
+_PROGRESS = ("ContainerCreating", "PodInitializing")
+"""Reasons that only say that a container is on its way."""
+
+
+def _text(state: Json) -> str:
+    return f"{state.get('reason', '')}: {state.get('message', '')}".strip(": ")

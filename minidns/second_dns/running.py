@@ -1,27 +1,108 @@
-"""The DNS that runs in a cluster: its Service, what makes its pods, its Corefile."""
+"""The DNS that runs in a cluster: its Service, its workload, its Corefile."""
 
+import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
-from minidns.corefile import releases
+from minidns.corefile import imports, releases
 from minidns.corefile.releases import Release
 from minidns.kubernetes.documents import Documents, Json
-from minidns.second_dns import mounts
-from minidns.second_dns.changes import value_at
-from minidns.second_dns.kinds import CONFIG_MAP, SERVICE, WORKLOADS, ref_of
-from minidns.second_dns.mounts import Mount, Mounted
-from minidns.second_dns.refusal import Refusal
+from minidns.second_dns.objects import CONFIG_MAP, SERVICE, WORKLOADS, ref_of, value_at
+from minidns.second_dns.session import Refusal
 
 LABEL, NAMES = "k8s-app", ("kube-dns", "coredns", "dns-default")
-"""Label of kubeadm's Service, with the first name; and what others call theirs."""
+"""Label of kubeadm's Service, with the first name as value; names that others use."""
 NAMESPACE = "kube-system"
 CONF, PORT = ("-conf", "--conf"), ("-dns.port", "--dns.port", "-p", "--p")
-"""Flags of CoreDNS: the Corefile, and the port of blocks that name none."""
+"""Flags of CoreDNS: the Corefile, and the port of server blocks that name none."""
 DEFAULT_FILE = "/etc/coredns/Corefile"
 DNS_PORT = 53
 _VERSION = re.compile(r"v?(\d+\.\d+\.\d+)(?![\d.])")
+
+
+class Mount(NamedTuple):
+    """A volume and the place in a container where it is mounted."""
+
+    volume: Json
+    mount: Json
+
+    @property
+    def path(self) -> str:
+        """Path in the container."""
+        return str(self.mount["mountPath"])
+
+    @property
+    def config_map(self) -> str:
+        """Name of its ConfigMap; empty for another kind of volume."""
+        return str(value_at(self.volume, ("configMap", "name")) or "")
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether it never follows its ConfigMap: the kubelet updates no subPath."""
+        return bool(self.mount.get("subPath"))
+
+    def holds(self, path: str) -> bool:
+        """Return whether the file at ``path`` is inside the mount."""
+        return path == self.path or path.startswith(self.path.rstrip("/") + "/")
+
+    def files(self, config_map: Json) -> Iterator[tuple[str, str]]:
+        """Yield path and text of each file that ``config_map`` becomes here."""
+        data = config_map.get("data") or {}
+        items = value_at(self.volume, ("configMap", "items"))
+        names = {i["key"]: i["path"] for i in items} if items else {k: k for k in data}
+        for key, name in names.items():
+            if key not in data:
+                continue
+            if not self.is_frozen:
+                yield posixpath.join(self.path, name), data[key]
+            elif self.mount["subPath"] == name:
+                yield self.path, data[key]
+
+
+class Mounted:
+    """The files of a container, to read a Corefile with its imports."""
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self._files = files
+
+    def read(self, path: str) -> str:
+        """Return the text of the file at ``path``.
+
+        Raises:
+            OSError: there is none.
+
+        """
+        try:
+            return self._files[path]
+        except KeyError:
+            raise FileNotFoundError(2, "No such file or directory", path) from None
+
+    def glob(self, pattern: str) -> list[str]:
+        """Return the paths that match, as ``import`` finds them.
+
+        Raises:
+            ValueError: the pattern is malformed.
+
+        """
+        return imports.glob(pattern, self._names, self._files.__contains__)
+
+    def _names(self, folder: str) -> list[str]:
+        inside = (posixpath.relpath(path, folder) for path in self._files)
+        return sorted({name.partition("/")[0] for name in inside} - {".", ".."})
+
+
+def mounts_of(spec: Json, container: Json) -> list[Mount]:
+    """Return the mounts of ``container`` in a pod with this spec, deepest first."""
+    volumes = {each["name"]: each for each in spec.get("volumes") or ()}
+    mounts = [
+        Mount(volumes[mount["name"]], mount)
+        for mount in container.get("volumeMounts") or ()
+        if mount["name"] in volumes
+    ]
+    return sorted(mounts, key=lambda each: -len(each.path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +113,15 @@ class Server:
     workload: Json
     """Deployment, StatefulSet or DaemonSet."""
     container: Json
-    """The one of its template that serves DNS."""
+    """The container of its template that serves DNS."""
     mounts: tuple[Mount, ...]
-    """Of that container, the deepest first."""
+    """Mounts of that container, deepest first."""
     file: str
     """Path of the Corefile in the container."""
     files: Mapping[str, str]
-    """What the container sees of ConfigMaps: path to text."""
+    """Files from ConfigMaps in that container: path to text."""
     port: int = DNS_PORT
-    """Of server blocks that name none."""
+    """Port of server blocks that name none."""
 
     @property
     def release(self) -> Release | None:
@@ -65,17 +146,17 @@ class Server:
 
     @property
     def mounted(self) -> Mounted:
-        """What the container sees of ConfigMaps, for who reads the Corefile."""
+        """The same files, to read the Corefile with its imports."""
         return Mounted(self.files)
 
     @property
     def mount(self) -> Mount:
-        """Where the Corefile comes from."""
+        """The mount that holds the Corefile."""
         return next(each for each in self.mounts if each.holds(self.file))
 
 
-def named(image: str, program: str) -> bool:
-    """Return whether the last part of the name of ``image`` has ``program`` in it."""
+def is_image_of(image: str, program: str) -> bool:
+    """Return whether the last part of an image's name contains ``program``."""
     return program in image.partition("@")[0].rpartition("/")[2].partition(":")[0]
 
 
@@ -90,7 +171,11 @@ def release_of(image: str) -> Release | None:
     tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
     found = _VERSION.match(tag)
     try:
-        return releases.parse(found[1]) if found and named(image, "coredns") else None
+        return (
+            releases.parse(found[1])
+            if found and is_image_of(image, "coredns")
+            else None
+        )
     except ValueError:
         return None
 
@@ -134,7 +219,7 @@ def is_query_port(port: Json) -> bool:
     return bool(port["port"] == DNS_PORT and port.get("protocol") == "UDP")
 
 
-def chosen(services: Iterable[Json], namespace: str, wanted: str = "") -> Json:
+def choose_service(services: Iterable[Json], namespace: str, wanted: str = "") -> Json:
     """Return the Service of the cluster's DNS, or the one that is ``wanted``.
 
     That may be a name or a ClusterIP.
@@ -184,17 +269,17 @@ def _labels(obj: Json) -> dict[str, str]:
     return obj["metadata"].get("labels") or {}
 
 
-async def service(api: Documents, namespace: str, wanted: str = "") -> Json:
-    """Return the Service of the cluster's DNS; see ``chosen``."""
+async def find_service(api: Documents, namespace: str, wanted: str = "") -> Json:
+    """Return the Service of the cluster's DNS; see ``choose_service``."""
     services = await api.listed(SERVICE.path(namespace), lambda obj: obj)
-    return chosen(services, namespace, wanted)
+    return choose_service(services, namespace, wanted)
 
 
-async def server(api: Documents, service: Json) -> Server:
+async def read_server(api: Documents, service: Json) -> Server:
     """Return what answers behind a Service.
 
     Raises:
-        Refusal: nothing does, or nothing that has a Corefile in a ConfigMap.
+        Refusal: nothing answers, or it has no Corefile in a ConfigMap.
 
     """
     workload = await _workload(api, service)
@@ -202,7 +287,7 @@ async def server(api: Documents, service: Json) -> Server:
     maps: dict[str, Json] = {}
     tried = []
     for container in workload["spec"]["template"]["spec"]["containers"]:
-        mounted = mounts.of(workload["spec"]["template"]["spec"], container)
+        mounted = mounts_of(workload["spec"]["template"]["spec"], container)
         for each in mounted:
             if each.config_map and each.config_map not in maps:
                 path = CONFIG_MAP.path(namespace, each.config_map)
@@ -246,7 +331,7 @@ def _files(mounted: Iterable[Mount], maps: Mapping[str, Json]) -> dict[str, str]
 
 
 def _flag(container: Json, names: tuple[str, ...]) -> str:
-    """Return the value of a flag of CoreDNS's, as a container is given it."""
+    """Return the value of a flag of CoreDNS in a container's command line."""
     words: list[str] = [
         *(container.get("command") or ()),
         *(container.get("args") or ()),
@@ -259,13 +344,13 @@ def _flag(container: Json, names: tuple[str, ...]) -> str:
 
 
 def replicas(workload: Json) -> int:
-    """Return how many pods a Deployment or StatefulSet is to have."""
+    """Return the desired number of pods of a Deployment or StatefulSet."""
     found = workload["spec"].get("replicas")
     return 1 if found is None else int(found)
 
 
-def target(server: Server, port: Json) -> int:
-    """Return the container port of kube-dns that a port of its Service means."""
+def target_port(server: Server, port: Json) -> int:
+    """Return the container port that a port of the Service leads to."""
     wanted = port.get("targetPort") or port["port"]
     if isinstance(wanted, int):
         return wanted

@@ -1,8 +1,9 @@
-"""What these commands are given: the API, a clock, the person in front of them."""
+"""What a command works with: the API, a clock, the terminal; and why it refuses."""
 
 import argparse
 import asyncio
 import os
+import re
 import signal
 import sys
 import time
@@ -17,33 +18,70 @@ from minidns.corefile.values import duration
 from minidns.kubernetes import client as api
 from minidns.kubernetes.documents import Documents, Refused
 from minidns.kubernetes.resources import Access, ApiError
-from minidns.second_dns import refusal
-from minidns.second_dns.refusal import Refusal
+
+_DENIED = re.compile(
+    r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<what>[^"]*)" '
+    r'in API group "(?P<group>[^"]*)"(?: in the namespace "(?P<where>[^"]*)")?'
+)
+"""The message of the RBAC authorizer (Kubernetes, plugin/pkg/auth/authorizer/rbac)."""
+
+
+class Refusal(Exception):
+    """The command refuses to act; ``str()`` is the reason in one line, for people."""
+
+
+def explain(refused: Refused) -> Refusal:
+    """Return in one line why the API server refused a request."""
+    if refused.status == 401:
+        return Refusal("the API server does not accept these credentials (401)")
+    denied = _DENIED.search(str(refused))
+    if refused.status != 403 or denied is None:
+        return Refusal(str(refused))
+    return Refusal(
+        f"not allowed: {missing(denied)}; who may grant it: kubectl create "
+        f"{'role' if denied['where'] else 'clusterrole'} minidns {_grant(denied)}"
+    )
+
+
+def missing(denied: re.Match[str]) -> str:
+    """Return which permission is missing, and which user lacks it."""
+    group = f".{denied['group']}" if denied["group"] else ""
+    where = (
+        f"in namespace {denied['where']}" if denied["where"] else "in all namespaces"
+    )
+    return f"{denied['verb']} on {denied['what']}{group} {where}, as {denied['user']}"
+
+
+def _grant(denied: re.Match[str]) -> str:
+    resource, _, sub = denied["what"].partition("/")
+    group = f".{denied['group']}" if denied["group"] else ""
+    words = f"--verb={denied['verb']} --resource={resource}{group}{sub and '/' + sub}"
+    return f"{words} -n {denied['where']}" if denied["where"] else words
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One command's world."""
+    """The connections of one command to the outside."""
 
     api: Documents
     out: Callable[[str], None]
-    """Takes what was asked for, line by line: standard output."""
+    """Prints a line of the result to standard output."""
     tell: Callable[[str], None]
-    """Takes what is said beside that: standard error."""
+    """Prints a message to standard error."""
     ask: Callable[[str], Awaitable[bool]]
-    """Asks a question; whether the answer was yes."""
+    """Asks a question and returns whether the answer was yes."""
     wall: Callable[[], float]
     """Seconds since the epoch."""
     sleep: Callable[[float], Awaitable[None]]
 
 
 ENDED = 128 + signal.SIGTERM
-"""Exit status of a command that was told to end, as shells have it."""
+"""Exit status of a command that was ended by a signal, as shells report it."""
 Command: TypeAlias = Callable[[argparse.Namespace, Session], Awaitable[int]]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what says which cluster is meant, as kubectl has it."""
+    """Add the options that select the cluster, named as in kubectl."""
     parser.add_argument(
         "--kubeconfig",
         metavar="FILE",
@@ -53,17 +91,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_yes(parser: argparse.ArgumentParser) -> None:
-    """Add what spares the question before writing."""
+    """Add the option that answers the question before writing."""
     parser.add_argument(
-        "--yes", "-y", action="store_true", help="do what is shown without asking"
+        "--yes", "-y", action="store_true", help="do not ask for confirmation"
     )
 
 
 def seconds(text: str) -> float:
-    """Return the seconds that an argument such as ``30m`` means.
+    """Return the seconds of a duration such as ``30m``.
 
     Raises:
-        argparse.ArgumentTypeError: it is no duration.
+        argparse.ArgumentTypeError: the text is not a duration.
 
     """
     try:
@@ -84,14 +122,14 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str], command: Command) 
         return 1
 
 
-async def done(
+async def run_command(
     command: Command, args: argparse.Namespace, session: Session, name: str
 ) -> int:
-    """Run a command; what goes wrong is told in one line, with status 1."""
+    """Run a command; report a failure in one line and return status 1."""
     try:
         return await command(args, session)
     except Refused as refused:
-        problem: Exception = refusal.of(refused)
+        problem: Exception = explain(refused)
     except (Refusal, ApiError) as error:
         problem = error
     session.tell(f"{name}: {problem}")
@@ -99,7 +137,7 @@ async def done(
 
 
 async def _run(args: argparse.Namespace, command: Command, name: str) -> int:
-    # both end a command as Ctrl-C does: what is to be undone at the end is undone
+    # both end a command as Ctrl-C does, so that it can undo its changes
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -111,15 +149,15 @@ async def _run(args: argparse.Namespace, command: Command, name: str) -> int:
             api=Documents(connection),
             out=lambda line: print(line, flush=True),
             tell=lambda line: print(line, file=sys.stderr, flush=True),
-            ask=_yes if getattr(args, "yes", False) else _asked,
+            ask=_yes if getattr(args, "yes", False) else _confirm,
             wall=time.time,
             sleep=asyncio.sleep,
         )
-        return await done(command, args, session, name)
+        return await run_command(command, args, session, name)
 
 
 def _kubeconfig(args: argparse.Namespace) -> str:
-    """Return which kubeconfig is meant; empty for the service account of this pod."""
+    """Return the kubeconfig to use; empty for the service account of this pod."""
     if args.kubeconfig:
         return str(Path(args.kubeconfig).expanduser())
     if named := os.environ.get("KUBECONFIG"):
@@ -132,14 +170,17 @@ async def _yes(question: str) -> bool:
     return True
 
 
-async def _asked(question: str) -> bool:
+async def _confirm(question: str) -> bool:
     if not sys.stdin.isatty():
-        raise Refusal("nobody to ask, as standard input is no terminal: say --yes")
-    # not on standard output, which may be a file
+        raise Refusal(
+            "cannot ask for confirmation: stdin is not a terminal. Pass --yes to "
+            "proceed."
+        )
+    # standard output may be a file
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     typed = asyncio.Event()
     loop = asyncio.get_running_loop()
-    # by the loop, so that Ctrl-C and SIGTERM end it
+    # the loop waits, so that Ctrl-C and SIGTERM end it
     loop.add_reader(sys.stdin, typed.set)
     try:
         await typed.wait()

@@ -1,31 +1,234 @@
-"""``minidns status``: which DNS services there are, who asks them, what is enrolled."""
+"""``minidns status``: which DNS there is, who asks it, and what is enrolled."""
 
 import argparse
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
-from minidns.second_dns import session, show, survey
-from minidns.second_dns.session import Session
-from minidns.second_dns.survey import UNKNOWN, Dns, Enrolment, Found
+from minidns.kubernetes.documents import Json, Refused
+from minidns.second_dns import dnsconfig, running, session, show
+from minidns.second_dns.dnsconfig import Use
+from minidns.second_dns.interceptors import Interceptor, detect
+from minidns.second_dns.objects import POD, SERVICE, ref_of, value_at
+from minidns.second_dns.record import Record, list_records
+from minidns.second_dns.running import Server
+from minidns.second_dns.session import Refusal, Session, explain
+from minidns.second_dns.target import ready_addresses
 from minidns.text.terminal import escaping
+
+UNKNOWN = "?"
+
+
+@dataclass(frozen=True, slots=True)
+class Dns:
+    """One DNS service and its pods."""
+
+    service: str
+    address: str
+    workload: str
+    wanted: int
+    """Desired number of pods; 0 if it is not known."""
+    ready: int
+    """Pods that are Ready, that is: in sync with the API."""
+    images: tuple[str, ...]
+    corefile: str
+    """Its ConfigMap; or why that is not known."""
+    differs: tuple[str, ...]
+    """Diff between the Corefile of the first DNS and its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """One enrolment."""
+
+    workload: str
+    service: str
+    until: str
+    twin: str
+    """Name of the twin; empty if the workload itself was changed."""
+    pods: str
+    """Which pods are enrolled."""
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """Pods of one workload that resolve alike."""
+
+    namespace: str
+    maker: str
+    by: str
+    asks: tuple[str, ...]
+    """Names of Services, or addresses."""
+    pods: int
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The state of a cluster's DNS."""
+
+    dns: tuple[Dns, ...]
+    enrolments: tuple[Enrolment, ...]
+    unreadable: tuple[str, ...]
+    """What is wrong with records that cannot be used, a line each."""
+    users: tuple[Users, ...]
+    interceptors: tuple[Interceptor, ...]
+    """What else answers or diverts queries."""
+
+
+async def survey(session: Session, namespace: str) -> Survey:
+    """Return the state; of pods and enrolments only those in ``namespace``.
+
+    Raises:
+        Refusal: there is no DNS service.
+
+    """
+    services = await session.api.listed(SERVICE.path(), lambda obj: obj)
+    first = _first(services)
+    address = str(first["spec"]["clusterIP"])
+    path = POD.path(namespace)
+    pods = await session.api.listed(path, _slim)
+    uses = dnsconfig.count_uses(dnsconfig.use_of(pod, address) for pod in pods)
+    asked = {server for use, _ in uses for server in use.servers}
+    others = [s for s in services if s is not first and _is_shown(s, first, asked)]
+    names = {s["spec"]["clusterIP"]: _name(s) for s in (first, *others)}
+    corefile = await _corefile(session, first)
+    records, problems = await list_records(session, namespace)
+    return Survey(
+        dns=(
+            await _dns(session, first, None),
+            *[await _dns(session, each, corefile) for each in others],
+        ),
+        enrolments=tuple(_enrolment(session, record) for record in records),
+        unreadable=tuple(problems),
+        users=tuple(_users(use, count, names) for use, count in uses),
+        interceptors=tuple(await detect(session, pods, namespace)),
+    )
+
+
+def _first(services: list[Json]) -> Json:
+    """Return kube-dns, of kube-system or, failing that, of any namespace."""
+    usual = running.NAMESPACE
+    try:
+        here = [s for s in services if s["metadata"]["namespace"] == usual]
+        return running.choose_service(here, usual)
+    except Refusal:
+        return running.choose_service(services, f"{usual}, or in any other")
+
+
+def _is_shown(service: Json, first: Json, asked: Iterable[str]) -> bool:
+    """Return whether a Service is a DNS beside the first, or one that pods ask."""
+    beside = service["metadata"]["namespace"] == first["metadata"]["namespace"]
+    is_asked = service["spec"].get("clusterIP") in asked
+    return running.is_dns(service) and (beside or is_asked)
+
+
+def _name(service: Json) -> str:
+    meta = service["metadata"]
+    return f"{meta['namespace']}/{meta['name']}"
+
+
+async def _dns(session: Session, service: Json, first: str | None) -> Dns:
+    """Return one DNS service; ``first`` is the Corefile to compare its own with."""
+    server, why = await _server(session, service)
+    differs: list[str] = []
+    if server is not None and first is not None:
+        names = ("the first's Corefile", f"{_name(service)}'s Corefile")
+        differs = show.text_difference(first, server.corefile, names)
+    return Dns(
+        _name(service),
+        service["spec"]["clusterIP"],
+        ref_of(server.workload).word if server else UNKNOWN,
+        _desired(server.workload) if server else 0,
+        len(await ready_addresses(session.api, _name(service))),
+        await _images(session, service),
+        _config_map(server) if server else why,
+        tuple(differs),
+    )
+
+
+async def _corefile(session: Session, service: Json) -> str | None:
+    server, _ = await _server(session, service)
+    return server.corefile if server else None
+
+
+async def _server(session: Session, service: Json) -> tuple[Server | None, str]:
+    try:
+        return await running.read_server(session.api, service), ""
+    except Refused as refused:
+        return None, str(explain(refused))
+    except Refusal as why:
+        return None, str(why)
+
+
+def _desired(workload: Json) -> int:
+    """Return the desired number of a workload's pods."""
+    if workload["kind"] == "DaemonSet":
+        return int(value_at(workload, ("status", "desiredNumberScheduled")) or 0)
+    return running.replicas(workload)
+
+
+async def _images(session: Session, service: Json) -> tuple[str, ...]:
+    """Return the images that the pods behind a Service run."""
+    selector = service["spec"].get("selector")
+    path = POD.path(service["metadata"]["namespace"])
+    found = await session.api.listed(path, _labels_and_images)
+    wanted = (images for labels, images in found if running.matches(selector, labels))
+    return tuple(sorted({image for images in wanted for image in images}))
+
+
+def _labels_and_images(pod: Json) -> tuple[dict[str, str], list[str]]:
+    images = [str(each.get("image", UNKNOWN)) for each in pod["spec"]["containers"]]
+    return pod["metadata"].get("labels") or {}, images
+
+
+def _config_map(server: Server) -> str:
+    frozen = " (subPath: never updated)" if server.mount.is_frozen else ""
+    return f"{server.mount.config_map}{frozen}"
+
+
+def _enrolment(session: Session, record: Record) -> Enrolment:
+    return Enrolment(
+        str(record.workload),
+        record.service,
+        record.until,
+        record.twin,
+        record.describe_pods(),
+        record.is_over(session.wall()),
+    )
+
+
+def _slim(pod: Json) -> Json:
+    """Return a pod without what `minidns status` does not read."""
+    meta = {k: v for k, v in pod["metadata"].items() if k != "managedFields"}
+    status = {"phase": (pod.get("status") or {}).get("phase")}
+    return {**pod, "metadata": meta, "status": status}
+
+
+def _users(use: Use, count: int, names: dict[str, str]) -> Users:
+    return Users(
+        use.namespace, use.maker, use.by, dnsconfig.asked_names(use, names), count
+    )
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    made = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         "minidns status",
-        description="Show which cluster DNS there is, who asks it, what is enrolled.",
+        description="Show which cluster DNS there is, who asks it, what is enrolled, "
+        "and what intercepts queries.",
     )
-    made.add_argument("-n", "--namespace", help="of the pods to look at (all)")
-    made.add_argument(
+    parser.add_argument(
+        "-n", "--namespace", help="namespace of the pods to look at (all)"
+    )
+    parser.add_argument(
         "-o", dest="output", choices=("table", "json"), default="table", help="table"
     )
-    made.add_argument(
+    parser.add_argument(
         "--diff", action="store_true", help="show how Corefiles differ, line by line"
     )
-    session.add_options(made)
-    return made
+    session.add_options(parser)
+    return parser
 
 
 @escaping
@@ -34,19 +237,24 @@ def main(argv: Sequence[str]) -> int:
     return session.run(parser(), argv, status)
 
 
+def _json(found: Survey) -> Json:
+    named = [each._asdict() for each in found.interceptors]
+    return {**asdict(found), "interceptors": named}
+
+
 async def status(args: argparse.Namespace, session: Session) -> int:
-    """Do what the arguments say; return the exit status."""
-    found = await survey.look(session, args.namespace or "")
+    """Run the command with parsed arguments; return the exit status."""
+    found = await survey(session, args.namespace or "")
     if args.output == "json":
-        session.out(json.dumps(asdict(found), indent=2))
+        session.out(json.dumps(_json(found), indent=2))
         return 0
     for line in lines(found, diff=args.diff):
         session.out(line)
     return 0
 
 
-def lines(found: Found, *, diff: bool = False) -> Iterator[str]:
-    """Yield it as people read it."""
+def lines(found: Survey, *, diff: bool = False) -> Iterator[str]:
+    """Yield the lines of the table form."""
     yield from show.table([_DNS, *(_dns_row(each, found) for each in found.dns)])
     yield ""
     yield from _enrolled(found.enrolments)
@@ -57,6 +265,10 @@ def lines(found: Found, *, diff: bool = False) -> Iterator[str]:
         for each in found.users
     ]
     yield from show.table([_USERS, *rows])
+    if found.interceptors:
+        yield ""
+    for each in found.interceptors:
+        yield f"intercepted: {each}"
     for dns in found.dns if diff else ():
         yield from ("", *dns.differs) if dns.differs else ()
 
@@ -65,7 +277,7 @@ _DNS = ("DNS", "CLUSTER-IP", "READY", "ASKED BY", "MADE BY", "COREFILE", "IMAGES
 _USERS = ("NAMESPACE", "PODS OF", "PODS", "ASK", "BY")
 
 
-def _dns_row(dns: Dns, found: Found) -> tuple[str, ...]:
+def _dns_row(dns: Dns, found: Survey) -> tuple[str, ...]:
     asking = sum(each.pods for each in found.users if dns.service in each.asks)
     corefile = dns.corefile
     if dns.differs:
@@ -87,7 +299,7 @@ def _enrolled(enrolments: Iterable[Enrolment]) -> Iterator[str]:
         (
             each.workload,
             each.service,
-            each.twin or "all its pods",
+            each.pods,
             f"{each.until or 'unenrol'}{' (OVER)' if each.is_over else ''}",
         )
         for each in enrolments

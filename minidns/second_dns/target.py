@@ -1,33 +1,79 @@
-"""The DNS that pods are to ask: where it is, who answers, what it serves."""
+"""The DNS that pods shall ask: where it is, who answers, and what is in between."""
 
+from collections.abc import Sequence
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from minidns.kubernetes.documents import Documents, Json, Refused
-from minidns.second_dns import needs, policies, running
-from minidns.second_dns.changes import value_at
-from minidns.second_dns.dnsconfig import Cluster
-from minidns.second_dns.enrolment import Target
-from minidns.second_dns.kinds import POLICY, SERVICE, SLICE
-from minidns.second_dns.refusal import Refusal
-from minidns.second_dns.running import Server
-from minidns.second_dns.session import Session
+from minidns.kubernetes.resources import ApiError
+from minidns.second_dns import interceptors, needs, policies, running
+from minidns.second_dns.dnsconfig import Cluster, nameservers, node_searches
+from minidns.second_dns.objects import (
+    NODE,
+    POD,
+    POLICY,
+    SERVICE,
+    SLICE,
+    has_ended,
+    value_at,
+)
+from minidns.second_dns.plan import TEMPLATE, Target
+from minidns.second_dns.running import Server, selects
+from minidns.second_dns.session import Refusal, Session
 
 DOMAIN = "cluster.local"
-"""Of a cluster whose Corefile cannot be seen."""
+"""Domain of a cluster whose Corefile cannot be read."""
+EXEC_PODS = 3
+"""Pods in which resolv.conf is looked for: not every image has ``cat``."""
 
 
-async def service(api: Documents, wanted: str) -> Json:
-    """Return the Service meant by a name in kube-system, NAMESPACE/NAME or a ClusterIP.
+class Dns(NamedTuple):
+    """A DNS Service that pods shall ask, before a workload is looked at."""
+
+    service: Json
+    server: Server | None
+    """What answers; None if its Corefile cannot be read."""
+    target: Target
+    notes: tuple[str, ...]
+
+
+async def find_dns(
+    session: Session, dns: str, domain: str | None, searches: tuple[str, ...]
+) -> Dns:
+    """Return the DNS that ``dns`` names: NAME, NAMESPACE/NAME or a ClusterIP.
+
+    Without a ``domain``, the cluster's domain is the one that its Corefile serves.
 
     Raises:
-        Refusal: there is none.
+        Refusal: there is no such Service, or nobody answers.
 
     """
+    service = await _find_service(session.api, dns)
+    meta, address = service["metadata"], service["spec"]["clusterIP"]
+    name = f"{meta['namespace']}/{meta['name']}"
+    if not await ready_addresses(session.api, name):
+        raise Refusal(
+            f"nobody answers at {address}: no pod of Service {meta['name']} is ready"
+        )
+    server, why = await _read_server(session, service)
+    notes = [why] if why else []
+    if domain is None:
+        domain = needs.read_needs(server).domain if server else ""
+        if not domain:
+            domain = DOMAIN
+            notes.append(f"the cluster's domain is taken to be {DOMAIN} (--domain)")
+    cluster = Cluster(domain.rstrip("."), searches)
+    first = await _first_address(session.api)
+    target = Target(address, meta["namespace"], meta["name"], cluster, first)
+    return Dns(service, server, target, tuple(notes))
+
+
+async def _find_service(api: Documents, wanted: str) -> Json:
     namespace, slash, name = wanted.rpartition("/")
     if not slash and _is_address(wanted):
         everywhere = await api.listed(SERVICE.path(), lambda obj: obj)
-        return running.chosen(everywhere, "", wanted)
-    return await running.service(api, namespace or running.NAMESPACE, name)
+        return running.choose_service(everywhere, "", wanted)
+    return await running.find_service(api, namespace or running.NAMESPACE, name)
 
 
 def _is_address(text: str) -> bool:
@@ -38,102 +84,156 @@ def _is_address(text: str) -> bool:
     return True
 
 
-async def ready(api: Documents, found: Json) -> tuple[str, ...]:
-    """Return the addresses of the pods behind a Service that are ready."""
-    meta = found["metadata"]
-    label = f"kubernetes.io/service-name={meta['name']}"
-    path = SLICE.path(meta["namespace"])
-    slices = await api.listed(path, _ready, labels=label)
+async def ready_addresses(api: Documents, service: str) -> tuple[str, ...]:
+    """Return the addresses of the ready pods behind NAMESPACE/NAME."""
+    namespace, _, name = service.partition("/")
+    label = f"kubernetes.io/service-name={name}"
+    slices = await api.listed(SLICE.path(namespace), _ready, labels=label)
     return tuple(sorted({address for each in slices for address in each}))
 
 
 def _ready(slice_: Json) -> list[str]:
     return [
         address
-        for end in slice_.get("endpoints") or ()
-        if value_at(end, ("conditions", "ready")) is not False
-        for address in end["addresses"]
+        for endpoint in slice_.get("endpoints") or ()
+        if value_at(endpoint, ("conditions", "ready")) is not False
+        for address in endpoint["addresses"]
     ]
 
 
-async def found(
-    session: Session, dns: str, domain: str | None, searches: tuple[str, ...]
-) -> tuple[Target, Server | None, list[str]]:
-    """Return the DNS meant, what answers there if that can be seen, and remarks.
-
-    Without a ``domain`` it is the one that its Corefile serves.
-
-    Raises:
-        Refusal: there is none, or nobody answers.
-
-    """
-    wanted = await service(session.api, dns)
-    address = wanted["spec"]["clusterIP"]
-    if not await ready(session.api, wanted):
-        name = wanted["metadata"]["name"]
-        raise Refusal(f"nobody answers at {address}: no pod of Service {name} is ready")
-    server, remarks = await _server(session, wanted)
-    if domain is None:
-        domain = needs.of_server(server).domain if server else ""
-        if not domain:
-            domain = DOMAIN
-            remarks.append(f"the cluster's domain is taken to be {DOMAIN} (--domain)")
-    if not searches:
-        remarks.append(
-            "search domains of the nodes' own resolv.conf are not known to the API: "
-            "if there are any, name them with --search"
-        )
-    target = Target(
-        address,
-        wanted["metadata"]["namespace"],
-        wanted["metadata"]["name"],
-        Cluster(domain.rstrip("."), searches),
-        await _first(session.api),
-    )
-    return target, server, remarks
-
-
-async def _server(session: Session, wanted: Json) -> tuple[Server | None, list[str]]:
+async def _read_server(session: Session, service: Json) -> tuple[Server | None, str]:
     try:
-        return await running.server(session.api, wanted), []
+        return await running.read_server(session.api, service), ""
     except Refused as refused:
         if refused.status != 403:
             raise
-        return None, ["its Corefile may not be read"]
+        return None, "its Corefile may not be read"
     except Refusal as refusal:
-        return None, [str(refusal)]
+        return None, str(refusal)
 
 
-async def _first(api: Documents) -> str:
-    """Return the address of the cluster's first DNS; empty if it cannot be seen."""
+async def _first_address(api: Documents) -> str:
+    """Return the address of the cluster's first DNS; empty if it is not visible."""
     try:
-        first = await running.service(api, running.NAMESPACE)
+        first = await running.find_service(api, running.NAMESPACE)
     except (Refusal, Refused):
         return ""
     return str(first["spec"]["clusterIP"])
 
 
-async def blocking(session: Session, obj: Json, server: Server) -> list[str]:
-    """Return what keeps the pods of a workload from asking, as remarks."""
-    namespace = obj["metadata"]["namespace"]
+async def describe_path(
+    session: Session, dns: Dns, obj: Json
+) -> tuple[Target, list[str]]:
+    """Return the target with the nodes' search domains, and notes on the way to it.
+
+    The notes say what the pods of the workload ``obj`` will not find, and what stands
+    between them and a DNS server.
+    """
+    namespace, notes = obj["metadata"]["namespace"], list(dns.notes)
+    pods = await _pods_of(session, obj)
+    resolv_conf = await _read_resolv_conf(session, pods)
+    found = node_searches(resolv_conf, value_at(obj, TEMPLATE), namespace)
+    target = dns.target
+    if found is None:
+        found, first = await _read_kubelet(session, pods)
+    else:
+        first = nameservers(resolv_conf)
+    if target.cluster.searches:
+        pass  # the caller named them
+    elif found is not None:
+        cluster = target.cluster._replace(searches=found.searches)
+        target = target._replace(cluster=cluster)
+    else:
+        notes.append(
+            "search domains of the nodes' own resolv.conf are not known: pods/exec is "
+            "not allowed, or no pod has cat; if there are any, name them with --search"
+        )
+    if dns.server is not None:
+        notes += await _blocking(session, obj, dns.server)
+    between = await interceptors.detect(session, pods, namespace)
+    if first and target.first:
+        between += interceptors.node_cache(first[0], target.first)
+    return target, [*notes, *map(str, between)]
+
+
+async def _pods_of(session: Session, obj: Json) -> list[Json]:
+    """Return the running pods of a workload; none if they may not be listed."""
     try:
-        found = await session.api.listed(POLICY.path(namespace), lambda policy: policy)
+        path = POD.path(obj["metadata"]["namespace"])
+        pods = await session.api.listed(path, lambda pod: pod)
+    except Refused:
+        return []
+    selector = obj["spec"]["selector"]
+    return [
+        pod
+        for pod in pods
+        if selects(selector, pod["metadata"].get("labels") or {})
+        and not has_ended(pod)
+        and value_at(pod, ("status", "phase")) == "Running"
+    ]
+
+
+async def _read_resolv_conf(session: Session, pods: Sequence[Json]) -> str:
+    """Return the resolv.conf of one of ``pods``; empty if it cannot be read."""
+    for pod in pods[:EXEC_PODS]:
+        meta = pod["metadata"]
+        path = POD.path(meta["namespace"], meta["name"])
+        container = pod["spec"]["containers"][0]["name"]
+        try:
+            return await session.api.run(path, container, ("cat", "/etc/resolv.conf"))
+        except Refused:  # not allowed, in no pod
+            return ""
+        except ApiError:
+            continue
+    return ""
+
+
+async def _read_kubelet(
+    session: Session, pods: Sequence[Json]
+) -> tuple[Cluster | None, tuple[str, ...]]:
+    """Return what a kubelet's configuration says of search domains and nameservers.
+
+    It names a file with the search domains, and not the domains; so they are known
+    only where it names no file.
+    """
+    for pod in pods[:1]:
+        node = str(pod["spec"].get("nodeName", ""))
+        try:
+            path = f"{NODE.path(name=node)}/proxy/configz"
+            config = (await session.api.get(path)).get("kubeletconfig") or {}
+        except ApiError:
+            continue
+        servers = tuple(map(str, config.get("clusterDNS") or ()))
+        has_file = config.get("resolvConf", "") != ""
+        domain = str(config.get("clusterDomain", "")).rstrip(".")
+        return None if has_file else Cluster(domain), servers
+    return None, ()
+
+
+async def _blocking(session: Session, obj: Json, server: Server) -> list[str]:
+    """Return a note if NetworkPolicies keep the pods of a workload from asking."""
+    meta = obj["metadata"]
+    try:
+        path = POLICY.path(meta["namespace"])
+        found = await session.api.listed(path, lambda policy: policy)
     except Refused:
         return ["NetworkPolicies cannot be listed: one may keep these pods from it"]
     labels = value_at(obj, ("spec", "template", "metadata", "labels")) or {}
-    seen = _seen(server, await ready(session.api, server.service))
-    names = ", ".join(policies.blocking(found, namespace, labels, seen))
-    said = f"NetworkPolicy {names} does not let these pods ask it: look-ups will fail"
-    return [said] if names else []
+    service = server.service["metadata"]
+    name = f"{service['namespace']}/{service['name']}"
+    peer = _peer(server, await ready_addresses(session.api, name))
+    names = ", ".join(policies.blocking(found, meta["namespace"], labels, peer))
+    note = f"NetworkPolicy {names} does not let these pods ask it: look-ups will fail"
+    return [note] if names else []
 
 
-def _seen(server: Server, addresses: tuple[str, ...]) -> policies.Server:
-    """Return a DNS as policies see it."""
+def _peer(server: Server, addresses: tuple[str, ...]) -> policies.Server:
+    """Return the DNS as NetworkPolicies describe peers."""
     (port,) = (p for p in server.service["spec"]["ports"] if running.is_query_port(p))
     return policies.Server(
         server.service["metadata"]["namespace"],
         server.workload["spec"]["template"]["metadata"].get("labels") or {},
-        running.target(server, port),
+        running.target_port(server, port),
         str(port.get("targetPort", "")),
         addresses,
     )

@@ -1,43 +1,46 @@
-"""``minidns unenrol``: everything back as it was before `minidns enrol`."""
+"""``minidns unenrol``: undo what `minidns enrol` changed."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from minidns.kubernetes.documents import Refused
 from minidns.kubernetes.resources import ApiError
-from minidns.second_dns import changes, kinds, record, refusal, session, show, steps
-from minidns.second_dns.kinds import Ref
-from minidns.second_dns.record import Record
-from minidns.second_dns.refusal import Refusal
-from minidns.second_dns.session import Session
+from minidns.second_dns import rollout, session, show
+from minidns.second_dns.objects import parse_ref, revert_changes
+from minidns.second_dns.record import Record, find_record, list_records
+from minidns.second_dns.session import Refusal, Session, explain
+from minidns.second_dns.undo import left_as_is, undo
 from minidns.text.terminal import escaping
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    made = argparse.ArgumentParser(
-        "minidns unenrol",
-        description="Put back what minidns enrol changed, whatever became of it.",
+    parser = argparse.ArgumentParser(
+        "minidns unenrol", description="Undo what minidns enrol changed."
     )
-    what = made.add_mutually_exclusive_group(required=True)
-    what.add_argument("what", nargs="?", metavar="KIND/NAME", help="such as deploy/web")
-    what.add_argument("--all", action="store_true", help="whatever is enrolled")
-    what.add_argument(
-        "--expired", action="store_true", help="what should have ended by now"
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        "what", nargs="?", metavar="KIND/NAME", help="a workload, such as deploy/web"
     )
-    made.add_argument(
-        "-n", "--namespace", help="its namespace (default; with --all, --expired: all)"
+    which.add_argument("--all", action="store_true", help="every enrolment")
+    which.add_argument(
+        "--expired", action="store_true", help="every enrolment past its deadline"
     )
-    made.add_argument(
+    parser.add_argument(
+        "-n",
+        "--namespace",
+        help="namespace (default; with --all and --expired: all namespaces)",
+    )
+    parser.add_argument(
         "--timeout",
         type=session.seconds,
         default=300.0,
         metavar="DURATION",
-        help="how long pods may take to be ready before a twin goes (5m)",
+        help="how long to wait until the pods are replaced and ready (5m; 0: not)",
     )
-    session.add_yes(made)
-    session.add_options(made)
-    return made
+    session.add_yes(parser)
+    session.add_options(parser)
+    return parser
 
 
 @escaping
@@ -47,59 +50,70 @@ def main(argv: Sequence[str]) -> int:
 
 
 async def unenrol(args: argparse.Namespace, session: Session) -> int:
-    """Do what the arguments say; return the exit status."""
-    found, wrong = await _meant(args, session)
-    for line in wrong:
+    """Run the command with parsed arguments; return the exit status."""
+    records, problems = await _select(args, session)
+    for line in problems:
         session.tell(line)
-    if not found:
+    if not records:
         session.tell("nothing is enrolled" + (" past its time" * args.expired))
-        return 1 if wrong else 0
-    for ref, made in found:
-        for line in await _shown(session, ref, made):
+        return 1 if problems else 0
+    for record in records:
+        for line in await _preview(session, record):
             session.out(line)
-    if not await session.ask(f"Put back {', '.join(str(ref) for ref, _ in found)}?"):
+    names = ", ".join(str(record.workload) for record in records)
+    if not await session.ask(f"Put back {names}?"):
         raise Refusal("nothing was changed, as you wish")
-    status = await _put_back(session, [ref for ref, _ in found], args.timeout)
-    return 1 if wrong else status
+    is_done = await _undo_all(session, records, args.timeout)
+    return 0 if is_done and not problems else 1
 
 
-async def _meant(
+async def _select(
     args: argparse.Namespace, session: Session
-) -> tuple[list[tuple[Ref, Record]], list[str]]:
-    """Return the enrolments meant, and what is wrong with others."""
+) -> tuple[list[Record], list[str]]:
+    """Return the enrolments to undo, and what is wrong with other records."""
     if args.what:
-        ref = kinds.read(args.what, args.namespace or "default")
-        return await steps.enrolment_of(session, ref), []
-    found, wrong = await steps.enrolments(session, args.namespace or "")
+        ref = parse_ref(args.what, args.namespace or "default")
+        record = await find_record(session, ref)
+        return [record] if record else [], []
+    records, problems = await list_records(session, args.namespace or "")
     if args.expired:
-        now = session.wall()
-        found = [(ref, made) for ref, made in found if made.is_over(now)]
-    return found, wrong
+        records = [record for record in records if record.is_over(session.wall())]
+    return records, problems
 
 
-async def _put_back(session: Session, refs: Sequence[Ref], timeout_s: float) -> int:
-    """Undo the enrolments; one that cannot be does not keep the others from it."""
-    status = 0
-    for ref in refs:
+async def _undo_all(
+    session: Session, records: Iterable[Record], timeout_s: float
+) -> bool:
+    """Undo the enrolments; return whether all could be undone.
+
+    All are undone before the rollouts are waited for, one after another.
+    """
+    undone, is_done = [], True
+    for record in records:
         try:
-            await steps.restored(session, ref, timeout_s)
-            session.tell(f"{ref}: as it was before")
-        except Refused as refused:
-            session.tell(f"{ref}: {refusal.of(refused)}")
-            status = 1
-        except (Refusal, ApiError) as problem:
-            session.tell(f"{ref}: {problem}")
-            status = 1
-    return status
+            await undo(session, record, timeout_s)
+            undone.append(record)
+        except (Refusal, ApiError) as error:
+            problem = explain(error) if isinstance(error, Refused) else error
+            session.tell(f"{record.workload}: {problem}")
+            is_done = False
+    for record in undone:
+        try:
+            await rollout.wait(session, record.workload, timeout_s)
+            session.tell(f"{record.workload}: as it was before")
+        except (Refusal, ApiError) as error:
+            session.tell(f"{record.workload}: put back, but {error}")
+            is_done = False
+    return is_done
 
 
-async def _shown(session: Session, ref: Ref, made: Record) -> list[str]:
-    """Return what is to be undone, line by line."""
-    lines = [f"# {made.twin}, to be deleted: twin of {ref}"] if made.twin else []
-    obj = await session.api.find(ref.path)
-    if obj is None or record.of(obj) is None:
+async def _preview(session: Session, record: Record) -> list[str]:
+    """Return what will be undone, line by line."""
+    ref = record.workload
+    lines = [f"# {record.twin}, to be deleted: twin of {ref}"] if record.twin else []
+    obj = await session.api.find(ref.path) if record.changes else None
+    if obj is None:
         return lines
-    before, kept = changes.undone(obj, made.changes)
-    lines += [f"# {ref}, to be changed:"]
-    lines += show.difference(obj, record.recorded(before, None))
-    return lines + [f"# {steps.left(ref, each, obj)}" for each in kept]
+    before, overwritten = revert_changes(obj, record.changes)
+    lines += [f"# {ref}, to be changed:", *show.difference(obj, before)]
+    return lines + [f"# {left_as_is(ref, change, obj)}" for change in overwritten]

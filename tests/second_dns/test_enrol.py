@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from minidns.second_dns import record
-from minidns.second_dns.enrol import share_of
-from minidns.second_dns.enrolment import Share
-from minidns.second_dns.refusal import Refusal
+from minidns.second_dns.enrol import parse_share
+from minidns.second_dns.plan import Share
+from minidns.second_dns.record import ENROLMENT, format_time, parse_record
+from minidns.second_dns.session import Refusal
 from sim.api.objects import Json, dig
 from sim.api.objects import clone as copy_of
 from sim.api.server import Cluster
@@ -230,10 +230,10 @@ POLICY: Json = {
 @pytest.mark.parametrize(
     ("objects", "words", "note"),
     [
-        pytest.param([workload()], "--all", "search domains of the nodes' own resolv.conf are not known to the API", id="searches"),
+        pytest.param([workload()], "--all", "search domains of the nodes' own resolv.conf are not known", id="searches"),
         pytest.param([TWO], "--all", "nameserver 192.0.2.1 of its dnsConfig is left out meanwhile", id="second-server"),
-        pytest.param([OWNED], "--all", "Helm looks after it, and may put it back itself", id="helm"),
-        pytest.param([OWNED], "--all", "Shop s made it, and may put it back itself", id="operator"),
+        pytest.param([OWNED], "--all", "Helm manages it", id="helm"),
+        pytest.param([OWNED], "--all", "Shop s manages it", id="operator"),
         pytest.param([CLAIM], "--replicas 2", "mount the same volume: claim data", id="claim"),
         pytest.param([workload(), POLICY], "--all", "NetworkPolicy dns-only does not let these pods ask it: look-ups will fail", id="policy"),
     ],
@@ -250,14 +250,14 @@ async def test_ends_when_the_time_is_over() -> None:
         untils: set[str] = set()
 
         def look(_: float) -> None:
-            made = record.of(web(at.cluster))
-            untils.add(made.until if made else "")
+            for obj in at.cluster.list("ConfigMap", "shop", ENROLMENT):
+                untils.add(parse_record(obj).until)
 
         at.slept = look
         began = at.now
         assert await at.run(f"{ALL} --for 30m") == 0
         assert 1795 <= at.now - began <= 1800
-        assert untils == {record.timestamp(began + 1800)}
+        assert untils == {format_time(began + 1800)}
         assert lasting(at.cluster) == before
         assert at.err[-1] == "Deployment shop/web: as it was before"
 
@@ -296,11 +296,11 @@ async def test_ends_early_when_its_dns_is_gone() -> None:
 
 async def test_ends_when_somebody_else_ended_it() -> None:
     async with desk(world()) as at:
-        annotations = {"metadata": {"annotations": {record.ANNOTATION: None}}}
 
         def slept(now: float) -> None:
             if now > 1_000_060:
-                at.cluster.patch("Deployment", "shop", "web", annotations)
+                (obj,) = at.cluster.list("ConfigMap", "shop", ENROLMENT)
+                at.cluster.delete("ConfigMap", "shop", obj["metadata"]["name"])
 
         at.slept = slept
         assert await at.run(f"{ALL} --for 30m") == 0
@@ -344,7 +344,7 @@ async def test_pods_that_do_not_come_are_taken_back(words: str) -> None:
     ],
 )
 def test_shares(words: list[str] | None, share: Share) -> None:
-    assert share_of(words) == share
+    assert parse_share(words) == share
 
 
 @pytest.mark.parametrize(
@@ -352,11 +352,11 @@ def test_shares(words: list[str] | None, share: Share) -> None:
 )
 def test_what_is_no_share(words: list[str]) -> None:
     with pytest.raises(Refusal, match="N or N of M is needed"):
-        share_of(words)
+        parse_share(words)
 
 
 DISPENSABLE = {
-    ("get", "configmaps"): "note: its Corefile may not be read",
+    ("list", "deployments"): "note: its Corefile may not be read",
     ("list", "statefulsets"): "enrolled at",
     ("list", "daemonsets"): "enrolled at",
     ("get", "poddisruptionbudgets"): "enrolled at",
@@ -364,6 +364,10 @@ DISPENSABLE = {
     ("list", "networkpolicies"): "note: NetworkPolicies cannot be listed",
     ("list", "servicecidrs"): "enrolled at",
     ("get", "services"): "enrolled at",
+    ("get", "namespaces"): "enrolled at",
+    ("list", "namespaces"): "enrolled at",
+    ("list", "nodes"): "enrolled at",
+    ("delete", "configmaps"): "enrolled at",
     ("delete", "deployments"): "enrolled at",
 }
 """What is not needed for everything, and what is said without it."""
@@ -385,6 +389,16 @@ async def test_each_right_that_is_missing_is_named(number: int, tmp_path: Path) 
         resource = f"{what}.{group}" if group else what
         assert f"not allowed: {verb} on {resource}" in at.err[-1]
         assert everything(of) == before
+
+
+async def test_the_corefile_may_be_hidden(tmp_path: Path) -> None:
+    of = world()
+    right = ("get", "configmaps", "")
+    grant(of, "jane", tuple(rule for rule in ENROL if rule != right))
+    grant(of, "jane", (right,), "shop")
+    async with desk(of, access=as_user(tmp_path, "jane"), has_rbac=True) as at:
+        assert await at.run(ALL) == 0
+        assert "note: its Corefile may not be read" in at.said
 
 
 async def test_without_the_right_to_delete_a_twin_stays_and_that_is_said(

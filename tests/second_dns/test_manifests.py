@@ -9,14 +9,14 @@ import pytest
 import yaml
 
 from minidns.second_dns import manifests
-from minidns.second_dns.changes import value_at
+from minidns.second_dns.objects import value_at
 from sim.api.objects import Json, dig
 from tests.corefiles import cases
 from tests.deploy.test_manifests import SCHEMAS, wrong
 from tests.second_dns.test_pod import Made, changed, made
 from tests.second_dns.world import SYSTEM, desk, kubeadm
 
-BASE = Path(__file__).parents[2] / "deploy/base"
+BASE = Path(__file__).parents[2] / "minidns/second_dns/base"
 REAL = {case.name: case.text for case in cases("real")}
 VARIABLES = [{"name": "POD_IP", "value": "192.0.2.7"}]
 

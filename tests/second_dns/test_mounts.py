@@ -1,7 +1,7 @@
 import pytest
 
-from minidns.second_dns import mounts
-from minidns.second_dns.mounts import Mount, Mounted
+from minidns.second_dns import running
+from minidns.second_dns.running import Mount, Mounted
 from sim.api.objects import Json
 
 DATA = {"Corefile": "a", "NodeHosts": "b"}
@@ -68,9 +68,9 @@ def test_deepest_first_and_only_volumes_that_are_there() -> None:
             {"name": "b", "mountPath": "/etc/coredns/custom"},
         ]
     }
-    found = mounts.of(spec, container)
+    found = running.mounts_of(spec, container)
     assert [each.path for each in found] == ["/etc/coredns/custom", "/etc/coredns"]
-    assert mounts.of({}, {}) == []
+    assert running.mounts_of({}, {}) == []
 
 
 def test_imports_find_what_is_mounted() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from minidns.second_dns import manifests, needs, notes, running
 from minidns.second_dns.manifests import Wishes
+from minidns.second_dns.running import selects
 from sim.api.objects import Json, dig
 from sim.api.objects import clone as copy_of
 from sim.node.kind_corefile import KIND
@@ -45,11 +46,13 @@ class Made(NamedTuple):
 
 async def made(dns: list[Json]) -> Made:
     async with desk(cluster(dns=dns)) as at:
-        service = await running.service(at.session.api, SYSTEM)
-        server = await running.server(at.session.api, service)
-    found = needs.of_server(server)
+        service = await running.find_service(at.session.api, SYSTEM)
+        server = await running.read_server(at.session.api, service)
+    found = needs.read_needs(server)
     service, deployment, budget = manifests.objects(server, found, WISHES)
-    return Made(service, deployment, budget, list(notes.of(server, found)))
+    return Made(
+        service, deployment, budget, list(notes.differences(server, found, WISHES))
+    )
 
 
 def changed(corefile: str = KIND, **more: object) -> list[Json]:
@@ -110,7 +113,8 @@ async def test_labels_of_its_own_everywhere() -> None:
         terms[0]["podAffinityTerm"]["labelSelector"],
         spread["labelSelector"],
     ):
-        assert selector == {"matchLabels": own}
+        assert selects(selector, own)
+        assert not selects(selector, {"k8s-app": "kube-dns"})
     assert "kube-dns'" not in repr(found[:3]).replace("kube-system/kube-dns'", "")
 
 

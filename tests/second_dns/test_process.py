@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from minidns.second_dns import record
+from minidns.second_dns.record import ENROLMENT
 from sim.api.http import ApiServer
 from sim.api.server import Cluster
 from tests.process import minidns, run
@@ -28,7 +28,7 @@ async def served(tmp_path: Path) -> AsyncIterator[tuple[Cluster, str]]:
 
 
 def is_enrolled(of: Cluster) -> bool:
-    return record.of(of.get("Deployment", "shop", "web")) is not None
+    return bool(of.list("ConfigMap", "shop", ENROLMENT))
 
 
 ENROL = ("enrol", "deploy/web", "-n", "shop", "--all", "--yes", "--kubeconfig")
@@ -63,13 +63,13 @@ async def test_killed_it_leaves_a_record_by_which_it_is_undone(tmp_path: Path) -
         assert is_enrolled(of)
         expired = ("unenrol", "--expired", "--yes", "--kubeconfig", kubeconfig)
 
-        async def undone() -> bool:
+        async def revert_changes() -> bool:
             status, _, err = await run(*expired)
             assert status == 0, err
             return "Deployment shop/web: as it was before" in err
 
         async with asyncio.timeout(30):
-            while not await undone():
+            while not await revert_changes():
                 assert is_enrolled(of), "nothing else undoes it"
         assert lasting(of) == before
 
@@ -100,7 +100,7 @@ async def test_without_a_terminal_nobody_is_asked(
         before = lasting(of)
         status, out, err = await run(*words, "--kubeconfig", kubeconfig)
         assert (status, bool(out)) == (1, True)
-        assert "nobody to ask, as standard input is no terminal: say --yes" in err
+        assert "stdin is not a terminal" in err
         assert lasting(of) == before
 
 

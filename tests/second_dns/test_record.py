@@ -1,53 +1,90 @@
+import json
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minidns.second_dns import record
-from minidns.second_dns.changes import Change
-from minidns.second_dns.record import ANNOTATION, Record
-from minidns.second_dns.refusal import Refusal
+from minidns.second_dns import dnsconfig, record
+from minidns.second_dns.objects import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Change, Ref
+from minidns.second_dns.record import PARTITION, REPLICAS, Record, parse_record
+from minidns.second_dns.session import Refusal
+from sim.api.objects import Json
 
-SHORT = st.text(max_size=5)
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | SHORT,
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(SHORT, inner, max_size=3)
-    ),
-    max_leaves=8,
+DNS = "10.96.0.20"
+SERVERS = st.lists(st.sampled_from(["192.0.2.1", "2001:db8::1"]), max_size=2)
+SEARCHES = st.lists(st.text("abc.", max_size=5), max_size=3)
+OPTIONS = st.lists(
+    st.fixed_dictionaries({"name": st.just("ndots")}, optional={"value": st.just("2")}),
+    max_size=2,
 )
-WORDS = st.text("abc", min_size=1, max_size=3)
-PATHS = st.lists(WORDS, max_size=3).map(lambda words: ("spec", *words))
-CHANGES = st.builds(Change, PATHS, JSON, JSON)
+CONFIGS = st.fixed_dictionaries(
+    {}, optional={"nameservers": SERVERS, "searches": SEARCHES, "options": OPTIONS}
+)
+POINTING = st.builds(
+    lambda policy, before, after: (
+        Change(dnsconfig.POLICY, policy, "None"),
+        Change(dnsconfig.CONFIG, before, {**after, "nameservers": [DNS]}),
+    ),
+    st.sampled_from(record.POLICIES_BEFORE),
+    st.none() | CONFIGS,
+    CONFIGS,
+)
+COUNTS = st.integers(1, 9)
+PART = st.builds(Change, st.just(PARTITION), st.sampled_from([None, 0]), COUNTS)
+FEWER = st.builds(
+    lambda before, fewer: Change(REPLICAS, before + fewer, before), COUNTS, COUNTS
+)
+BESIDE: dict[str, Any] = {"twin": "web-dns"}
+SHAPES = st.one_of(
+    st.tuples(st.sampled_from([DEPLOYMENT, STATEFUL_SET, DAEMON_SET]), POINTING, st.just({})),
+    st.tuples(st.just(STATEFUL_SET), st.tuples(POINTING, PART).map(lambda p: (*p[0], p[1])), st.just({})),
+    st.tuples(st.just(DEPLOYMENT), st.just(()), st.just(BESIDE)),
+    st.tuples(st.just(DEPLOYMENT), FEWER.map(lambda c: (c,)), st.just(BESIDE)),
+)  # fmt: skip
 RECORDS = st.builds(
-    Record,
-    dns=SHORT,
-    service=SHORT,
-    id=SHORT,
-    until=st.sampled_from(["", "2026-01-02T03:04:05Z"]),
-    changes=st.lists(CHANGES, max_size=3).map(tuple),
-    twin=SHORT,
-    of=SHORT,
-).filter(lambda made: made.dns and made.service)
+    lambda shape, id_, until: Record(
+        Ref(shape[0], "shop", "web"), DNS, "a/dns", id_, until, shape[1], **shape[2]
+    ),
+    SHAPES,
+    st.sampled_from(["", "0a1b2c3d"]),
+    st.sampled_from(["", "2026-01-02T03:04:05Z"]),
+)
+
+
+def owner(made: Record) -> Json:
+    ref = made.workload
+    meta = {"name": ref.name, "namespace": ref.namespace, "uid": "u"}
+    return {"apiVersion": "apps/v1", "kind": ref.kind.name, "metadata": meta}
 
 
 @settings(deadline=None)
 @given(RECORDS)
 def test_what_is_written_is_read(made: Record) -> None:
-    obj = record.recorded({"kind": "Deployment", "metadata": {"name": "web"}}, made)
-    assert record.of(obj) == made
-    assert record.recorded(obj, None) == {
-        "kind": "Deployment",
-        "metadata": {"name": "web"},
-    }
+    obj = json.loads(json.dumps(made.config_map(owner(made))))
+    assert parse_record(obj) == made
+    assert obj["metadata"]["ownerReferences"][0]["uid"] == "u"
+    assert obj["immutable"] is True
 
 
 def test_the_order_of_keys_is_kept() -> None:
     """Byte for byte: what is put back is what stood there, in its order."""
-    before = {"options": [], "nameservers": ["a"]}
-    made = Record("10.96.0.20", "a/b", changes=(Change(("spec",), before, None),))
-    read = record.of(record.recorded({"metadata": {}}, made))
-    assert read is not None
-    assert list(read.changes[0].before) == ["options", "nameservers"]
+    before = {"options": [], "nameservers": ["192.0.2.1"]}
+    changes = (
+        Change(dnsconfig.POLICY, None, "None"),
+        Change(dnsconfig.CONFIG, before, {"nameservers": [DNS]}),
+    )
+    made = Record(Ref(DEPLOYMENT, "shop", "web"), DNS, "a/b", changes=changes)
+    read = parse_record(made.config_map(owner(made)))
+    assert list(read.changes[1].before) == ["options", "nameservers"]
+
+
+GOOD = Record(Ref(DEPLOYMENT, "shop", "web"), DNS, "a/dns", **BESIDE)
+
+
+def edited(text: str) -> Json:
+    obj = GOOD.config_map(owner(GOOD))
+    return {**obj, "data": {"record.json": text}}
 
 
 @pytest.mark.parametrize(
@@ -57,28 +94,32 @@ def test_the_order_of_keys_is_kept() -> None:
         "[]",
         "{",
         '{"dns": "10.96.0.20"}',
-        '{"dns": 1, "service": "a/b"}',
-        '{"dns": "a", "service": "b", "until": "soon"}',
-        '{"dns": "a", "service": "b", "changes": [{"path": "/spec"}]}',
-        '{"dns": "a", "service": "b", "changes": [{"path": "/metadata/name", "before": 1, "after": 2}]}',
-        '{"dns": "a", "service": "b", "changes": [{"path": 3, "before": 1, "after": 2}]}',
+        '{"workload": "deploy/web", "dns": 1, "service": "a/dns"}',
+        '{"workload": "deploy/web", "dns": "a", "service": "b", "until": "soon"}',
+        '{"workload": "deploy/web", "dns": "a", "service": "b", "changes": [{"path": "/spec"}]}',
+        '{"workload": "deploy/web", "dns": "a", "service": "b", "changes": [{"path": 3, "before": 1, "after": 2}]}',
+        '{"workload": "job/web", "dns": "a", "service": "b", "twin": "web-b"}',
+        '{"workload": "deploy/other", "dns": "a", "service": "a/dns", "twin": "other-dns"}',
+        '{"workload": "deploy/web", "dns": "a", "service": "a/dns", "twin": "web"}',
+        '{"workload": "deploy/web", "dns": "a", "service": "a/dns"}',
     ],
 )
 def test_what_was_edited_is_refused_and_not_undone_by(text: str) -> None:
-    meta = {"name": "web", "namespace": "shop", "annotations": {ANNOTATION: text}}
-    with pytest.raises(Refusal, match=r"Deployment shop/web: .* cannot be read"):
-        record.of({"kind": "Deployment", "metadata": meta})
+    with pytest.raises(
+        Refusal, match="ConfigMap shop/minidns-enrolment-deployment-web"
+    ):
+        parse_record(edited(text))
 
 
 @pytest.mark.parametrize(
     ("until", "is_over"),
-    [("", False), (record.timestamp(999), True), (record.timestamp(1001), False)],
+    [("", False), (record.format_time(999), True), (record.format_time(1001), False)],
 )
 def test_time_runs_out(until: str, is_over: bool) -> None:
-    assert Record("a", "b", until=until).is_over(1000.0) is is_over
+    assert GOOD._replace(until=until).is_over(1000.0) is is_over
 
 
 @settings(deadline=None)
 @given(st.integers(0, 2**33))
 def test_times(at: int) -> None:
-    assert record.seconds(record.timestamp(at)) == at
+    assert record.parse_time(record.format_time(at)) == at

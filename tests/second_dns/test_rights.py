@@ -27,6 +27,11 @@ SINGLE = [
     for what in rule["resources"]
 ]
 UNUSUAL = {
+    *((verb, "pods/exec") for verb in ("get", "create")),
+    *(("list", what) for what in ("nodes", "namespaces")),
+    ("list", "ciliumnetworkpolicies"),
+    ("list", "ciliumclusterwidenetworkpolicies"),
+    ("get", "namespaces"),
     ("get", "pods"),  # enrol pod/NAME, which only says what to do instead
     ("get", "daemonsets"),
     ("patch", "daemonsets"),

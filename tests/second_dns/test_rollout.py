@@ -1,7 +1,7 @@
 import pytest
 
 from minidns.second_dns import rollout
-from minidns.second_dns.kinds import DEPLOYMENT, Ref
+from minidns.second_dns.objects import DEPLOYMENT, Ref
 from minidns.second_dns.rollout import Stuck, pending
 from sim.api.kinds import named
 from sim.api.objects import Json
@@ -91,7 +91,7 @@ async def test_waits_until_pods_are_ready() -> None:
                 at.cluster.patch("Pod", "shop", name, ready)
 
         at.slept = slept
-        await rollout.finished(at.session, WEB, 60.0)
+        await rollout.wait(at.session, WEB, 60.0)
         assert len(waits) == 3
 
 
@@ -114,10 +114,10 @@ async def test_says_what_pods_lack_when_they_do_not_come() -> None:
         obj = {**pod, "status": {**pod["status"], **status}}
         at.cluster.commit(named("Pod"), obj)
         with pytest.raises(Stuck) as stuck:
-            await rollout.finished(at.session, WEB, 5.0)
+            await rollout.wait(at.session, WEB, 5.0)
     said = str(stuck.value)
     assert "Deployment shop/web still waits for 1 of 1 new pods to be ready" in said
-    assert "ErrImageNeverPull image" in said
+    assert "ErrImageNeverPull: image" in said
     assert "Unschedulable" in said
     assert said.isprintable()
     assert at.now - 1_000_000 < 10
@@ -125,6 +125,6 @@ async def test_says_what_pods_lack_when_they_do_not_come() -> None:
 
 async def test_waits_for_nothing_if_told_so_or_if_it_is_gone() -> None:
     async with desk(cluster(unready())) as at:
-        await rollout.finished(at.session, WEB, 0.0)
-        await rollout.finished(at.session, WEB._replace(name="gone"), 60.0)
+        await rollout.wait(at.session, WEB, 0.0)
+        await rollout.wait(at.session, WEB._replace(name="gone"), 60.0)
         assert at.now == 1_000_000

@@ -3,7 +3,7 @@
 import pytest
 
 from minidns.second_dns import running
-from minidns.second_dns.refusal import Refusal
+from minidns.second_dns.session import Refusal
 from sim.api.objects import Json
 from sim.api.objects import clone as copy_of
 from tests.second_dns.world import SYSTEM, cluster, desk, kubeadm
@@ -42,7 +42,7 @@ OTHER = service("syslog", port=514)
     ],
 )  # fmt: skip
 def test_which_is_meant(services: list[Json], wanted: str, expected: str) -> None:
-    found = running.chosen(services, SYSTEM, wanted)
+    found = running.choose_service(services, SYSTEM, wanted)
     assert found["metadata"]["name"] == expected
 
 
@@ -57,7 +57,7 @@ def test_which_is_meant(services: list[Json], wanted: str, expected: str) -> Non
 )  # fmt: skip
 def test_none_is_found(services: list[Json], wanted: str, why: str) -> None:
     with pytest.raises(Refusal, match=why):
-        running.chosen(services, SYSTEM, wanted)
+        running.choose_service(services, SYSTEM, wanted)
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,8 @@ async def test_flags_of_coredns(
     args: tuple[str, ...], command: tuple[str, ...], port: int
 ) -> None:
     async with desk(cluster(dns=_args(kubeadm(), *args, command=command))) as at:
-        service = await running.service(at.session.api, SYSTEM)
-        server = await running.server(at.session.api, service)
+        service = await running.find_service(at.session.api, SYSTEM)
+        server = await running.read_server(at.session.api, service)
         assert (server.file, server.port) == ("/etc/coredns/Corefile", port)
         assert server.corefile == kubeadm()[1]["data"]["Corefile"]
         assert server.address == "10.96.0.10"
@@ -127,16 +127,16 @@ async def test_flags_of_coredns(
 
 async def test_a_dns_without_a_corefile_is_not_coredns() -> None:
     async with desk(cluster(dns=_args(kubeadm(), "-conf", "/Corefile"))) as at:
-        service = await running.service(at.session.api, SYSTEM)
+        service = await running.find_service(at.session.api, SYSTEM)
         with pytest.raises(Refusal, match=r"coredns serves without a Corefile in a Conf.*container coredns has no /Corefile"):  # fmt: skip
-            await running.server(at.session.api, service)
+            await running.read_server(at.session.api, service)
 
 
 async def test_nobody_behind_the_service() -> None:
     async with desk(cluster(dns=kubeadm()[:3])) as at:
-        service = await running.service(at.session.api, SYSTEM)
+        service = await running.find_service(at.session.api, SYSTEM)
         with pytest.raises(Refusal, match=r"nothing makes pods for Service kube-system/kube-dns: .*k8s-app=kube-dns"):  # fmt: skip
-            await running.server(at.session.api, service)
+            await running.read_server(at.session.api, service)
 
 
 @pytest.mark.parametrize(
@@ -145,10 +145,10 @@ async def test_nobody_behind_the_service() -> None:
 )
 async def test_target_ports(target: object, number: int) -> None:
     async with desk() as at:
-        service = await running.service(at.session.api, SYSTEM)
-        server = await running.server(at.session.api, service)
+        service = await running.find_service(at.session.api, SYSTEM)
+        server = await running.read_server(at.session.api, service)
     port = {"port": 53, "protocol": "UDP", "targetPort": target}
-    assert running.target(server, port) == number
+    assert running.target_port(server, port) == number
 
 
 @pytest.mark.parametrize(

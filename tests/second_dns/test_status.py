@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from minidns.second_dns.record import ANNOTATION
+from minidns.second_dns.objects import DEPLOYMENT, Ref
+from minidns.second_dns.record import ENROLMENT, Record
 from sim.api.objects import Json
 from sim.api.objects import clone as copy_of
 from tests.second_dns.rights import grant
@@ -90,24 +91,43 @@ async def test_enrolments_and_what_is_over() -> None:
             ],
         ]
         assert rows(at, "DNS ")[1][3] == "3 pods"
-        until = (
-            '{"dns": "10.96.0.20", "service": "a/b", "until": "1970-01-02T00:00:00Z"}'
+        first = Ref(DEPLOYMENT, "shop", "c")
+        over = Record(
+            first, "10.96.0.20", "a/b", "i", "1970-01-02T00:00:00Z", twin="c-b"
         )
-        annotations = {"metadata": {"annotations": {ANNOTATION: until}}}
-        at.cluster.patch("Deployment", "shop", "c", annotations)
+        owner = at.cluster.get("Deployment", "shop", "c")
+        at.cluster.create(over.config_map(owner))
         await at.run("status")
-        assert ["Deployment shop/c", "a/b", "all its pods", "1970-01-02T00:00:00Z (OVER)"] in rows(at, "ENROLLED")  # fmt: skip
+        assert ["Deployment shop/c", "a/b", "c-b", "1970-01-02T00:00:00Z (OVER)"] in rows(at, "ENROLLED")  # fmt: skip
         assert "what is over is put back by: minidns unenrol --expired" in at.out
 
 
 async def test_a_record_that_was_edited_is_told_of() -> None:
     of = cluster(workload())
-    of.patch(
-        "Deployment", "shop", "web", {"metadata": {"annotations": {ANNOTATION: "x"}}}
-    )
+    meta = {"name": "x", "namespace": "shop", "labels": {ENROLMENT: "i"}}
+    of.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {}})
     async with desk(of) as at:
         assert await at.run("status") == 0
         assert any("cannot be read" in line for line in at.out)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "pods"),
+    [
+        ("Deployment", "--all", "all its pods"),
+        ("Deployment", "--replicas 1", "web-kube-dns-2"),
+        ("Deployment", "--replicas 1 of 6", "web-kube-dns-2"),
+        ("StatefulSet", "--all", "all its pods"),
+        ("StatefulSet", "--replicas 1", "pods from web-5 on"),
+        ("StatefulSet", "--replicas 4", "pods from web-2 on"),
+        ("DaemonSet", "--all", "all its pods"),
+    ],
+)
+async def test_which_pods_are_enrolled(kind: str, words: str, pods: str) -> None:
+    async with desk(with_second(cluster(workload(kind)))) as at:
+        await at.run(f"enrol {kind}/web -n shop {words} --timeout 0")
+        await at.run("status")
+        assert [row[2] for row in rows(at, "ENROLLED")] == [pods]
 
 
 def other_corefile() -> list[Json]:

@@ -4,13 +4,17 @@ from typing import Any
 
 import pytest
 
-from minidns.second_dns import dnsconfig, record, undoable
-from minidns.second_dns.changes import Change
-from minidns.second_dns.enrolment import PARTITION, REPLICAS
-from minidns.second_dns.kinds import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kind, Ref
-from minidns.second_dns.record import ANNOTATION, LABEL, Record
-from minidns.second_dns.refusal import Refusal
-from sim.api.objects import Json
+from minidns.second_dns import dnsconfig, record
+from minidns.second_dns.objects import (
+    DAEMON_SET,
+    DEPLOYMENT,
+    STATEFUL_SET,
+    Change,
+    Kind,
+    Ref,
+)
+from minidns.second_dns.record import ENROLMENT, LABEL, PARTITION, REPLICAS, Record
+from minidns.second_dns.session import Refusal
 from tests.second_dns.world import cluster, desk, with_second, workload
 
 DNS = "10.96.0.20"
@@ -26,8 +30,8 @@ def ref(kind: Kind = DEPLOYMENT) -> Ref:
     return Ref(kind, "shop", "web")
 
 
-def made(*changes: Change, **more: Any) -> Record:
-    return Record(DNS, "kube-system/kube-dns-2", changes=changes, **more)
+def made(*changes: Change, kind: Kind = DEPLOYMENT, **more: Any) -> Record:
+    return Record(ref(kind), DNS, "kube-system/kube-dns-2", changes=changes, **more)
 
 
 CONTAINERS = [{"name": "c", "image": "evil", "securityContext": {"privileged": True}}]
@@ -73,7 +77,7 @@ def test_what_enrol_does_not_write_is_refused_by_name(
     rest = tuple(c for c in (POLICY, CONFIG) if c.path != planted.path)
     for changes in ((planted,), (*rest, planted), (planted, *rest)):
         with pytest.raises(Refusal) as caught:
-            undoable.check(ref(kind), made(*changes, twin="web-kube-dns-2"))
+            record.check(made(*changes, kind=kind, twin="web-kube-dns-2"))
         assert ".".join(planted.path) in str(caught.value)
 
 
@@ -91,14 +95,24 @@ def test_what_enrol_does_not_write_is_refused_by_name(
             STATEFUL_SET, (FEWER,), {"twin": "t"}, id="fewer of a StatefulSet"
         ),
         pytest.param(DAEMON_SET, (FEWER,), {"twin": "t"}, id="fewer of a DaemonSet"),
-        pytest.param(DEPLOYMENT, (POLICY, CONFIG), {"of": "x"}, id="changes of a twin"),
+        pytest.param(
+            DEPLOYMENT,
+            (POLICY, CONFIG),
+            {"twin": "web-kube-dns-2"},
+            id="all and a twin",
+        ),
+        pytest.param(DEPLOYMENT, (), {}, id="nothing"),
+        pytest.param(DEPLOYMENT, (), {"twin": "victim"}, id="another twin"),
+        pytest.param(
+            DAEMON_SET, (), {"twin": "web-kube-dns-2"}, id="twin of a DaemonSet"
+        ),
     ],
 )
 def test_what_enrol_does_not_write_together_is_refused(
     kind: Kind, changes: tuple[Change, ...], more: dict[str, str]
 ) -> None:
     with pytest.raises(Refusal):
-        undoable.check(ref(kind), made(*changes, **more))
+        record.check(made(*changes, kind=kind, **more))
 
 
 OWN = {"nameservers": ["10.96.0.10"], "options": [{"name": "ndots", "value": "2"}, {"name": "edns0"}]}  # fmt: skip
@@ -107,11 +121,10 @@ OWN = {"nameservers": ["10.96.0.10"], "options": [{"name": "ndots", "value": "2"
 @pytest.mark.parametrize(
     ("kind", "changes", "more"),
     [
-        *((kind, (POLICY, CONFIG), {}) for kind in undoable.FIELDS),
+        *((kind, (POLICY, CONFIG), {}) for kind in record.FIELDS),
         (DEPLOYMENT, (POLICY._replace(before=None), CONFIG._replace(before=OWN)), {}),
         (DEPLOYMENT, (), {"twin": "web-kube-dns-2"}),
         (DEPLOYMENT, (FEWER,), {"twin": "web-kube-dns-2"}),
-        (DEPLOYMENT, (), {"of": "first"}),
         (STATEFUL_SET, (POLICY, CONFIG, PART), {}),
         (STATEFUL_SET, (POLICY, CONFIG, PART._replace(before=0)), {}),
     ],
@@ -119,7 +132,7 @@ OWN = {"nameservers": ["10.96.0.10"], "options": [{"name": "ndots", "value": "2"
 def test_what_enrol_writes_passes(
     kind: Kind, changes: tuple[Change, ...], more: dict[str, str]
 ) -> None:
-    undoable.check(ref(kind), made(*changes, **more))
+    record.check(made(*changes, kind=kind, **more))
 
 
 @pytest.mark.parametrize("words", ["deploy/web -n shop", "--all", "--expired"])
@@ -128,38 +141,30 @@ async def test_nothing_planted_is_written(name: str, words: str) -> None:
     planted = PLANTED[name]
     obj = workload()
     spec = obj["spec"]["template"]["spec"]
-    until = {"until": "2020-01-01T00:00:00Z"}
+    until = "2020-01-01T00:00:00Z"
     change = planted._replace(after=spec.get(name))
-    carrying = record.recorded(obj, made(POLICY, CONFIG, change, **until))
-    async with desk(with_second(cluster(carrying))) as at:
+    planted_record = made(POLICY, CONFIG, change, until=until)
+    async with desk(with_second(cluster(obj))) as at:
         before = at.cluster.get("Deployment", "shop", "web")
+        at.cluster.create(planted_record.config_map(before))
         assert await at.run(f"unenrol {words}") == 1
         assert at.cluster.get("Deployment", "shop", "web") == before
         assert name in at.said
 
 
-def twin(**changes: Json) -> Json:
-    obj = workload()
-    obj["metadata"] |= {"name": "web-kube-dns-2", "labels": {LABEL: "kube-dns-2"}}
-    selector = {"app": "web", LABEL: "kube-dns-2"}
-    obj["spec"]["selector"] = {"matchLabels": selector}
-    obj["spec"]["template"]["metadata"]["labels"] = selector
-    return {**obj, **changes}
-
-
 @pytest.mark.parametrize("name", ["victim", "web-kube-dns-2"])
 async def test_what_only_says_that_it_is_a_twin_is_not_deleted(name: str) -> None:
     victim = workload()
-    victim["metadata"] |= {"name": name, "labels": {LABEL: "kube-dns-2"}}
+    victim["metadata"] |= {
+        "name": name,
+        "labels": {LABEL: "kube-dns-2", ENROLMENT: "i"},
+    }
     victim["spec"]["selector"]["matchLabels"] = {"app": name}
     victim["spec"]["template"]["metadata"]["labels"] = {"app": name}
-    planted = record.recorded(victim, made(of="web"))
-    async with desk(with_second(cluster(workload(), planted))) as at:
+    async with desk(with_second(cluster(workload(), victim))) as at:
+        first = at.cluster.get("Deployment", "shop", "web")
+        at.cluster.create(made(twin=name, id="i").config_map(first))
         for words in ("deploy/web -n shop", f"deploy/{name} -n shop", "--all"):
             await at.run(f"unenrol {words}")
         assert at.cluster.find("Deployment", "shop", name) is not None
-        assert ANNOTATION in at.said
-
-
-def test_a_twin_passes() -> None:
-    undoable.check_twin(twin(), made(of="web"))
+        assert "minidns-enrolment-deployment-web" in at.said

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from minidns.second_dns.record import ANNOTATION
 from sim.api.faults import Rule
 from sim.api.objects import Json, dig
 from sim.api.objects import clone as copy_of
@@ -52,6 +51,17 @@ async def enrolled() -> AsyncIterator[Desk]:
         api.is_dead = False
         assert await at.run("enrol deploy/b -n shop --replicas 2 of 6") == 0
         yield at
+
+
+RECORD = "minidns-enrolment-deployment-"
+
+
+def edit(of: Cluster, name: str) -> None:
+    """Let somebody replace the record of a Deployment by nonsense."""
+    obj = of.get("ConfigMap", "shop", RECORD + name)
+    of.delete("ConfigMap", "shop", RECORD + name)
+    meta = {k: obj["metadata"][k] for k in ("name", "namespace", "labels")}
+    of.create({**obj, "metadata": meta, "data": {"record.json": "edited"}})
 
 
 def policies(of: Cluster) -> dict[str, str]:
@@ -117,20 +127,18 @@ async def test_shows_then_asks() -> None:
 
 async def test_one_that_cannot_be_put_back_does_not_keep_the_others() -> None:
     async with enrolled() as at:
-        annotations = {ANNOTATION: "edited"}
-        at.cluster.patch("Deployment", "shop", "a", {"metadata": {"annotations": annotations}})  # fmt: skip
+        edit(at.cluster, "a")
         assert await at.run("unenrol --all") == 1
-        assert "Deployment shop/a: the annotation minidns/enrolment cannot be read" in at.said  # fmt: skip
+        assert f"ConfigMap shop/{RECORD}a: it cannot be read" in at.said
         assert policies(at.cluster) == NOT_B
 
 
-async def test_a_twin_whose_record_was_edited_is_left_and_told_of() -> None:
+async def test_an_edited_record_is_named_where_its_workload_is() -> None:
     async with enrolled() as at:
-        edited = {"metadata": {"annotations": {ANNOTATION: "edited"}}}
-        at.cluster.patch("Deployment", "shop", "b-kube-dns-2", edited)
-        assert await at.run("unenrol deploy/b -n shop") == 0
-        assert "Deployment shop/b-kube-dns-2: the annotation" in at.said
-        assert dig(at.cluster.get("Deployment", "shop", "b"), "spec.replicas") == 6
+        edit(at.cluster, "b")
+        assert await at.run("unenrol deploy/b -n shop") == 1
+        assert f"{RECORD}b" in at.err[-1]
+        assert policies(at.cluster) == ENROLLED
 
 
 async def test_a_server_that_fails_in_between_is_told_of() -> None:

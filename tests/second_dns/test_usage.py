@@ -2,7 +2,7 @@
 
 import pytest
 
-from minidns.second_dns import usage
+from minidns.second_dns import dnsconfig
 from sim.api.objects import Json
 from sim.node import kubelet
 
@@ -29,18 +29,18 @@ def test_whom_pods_ask(policy: str | None, host: bool, own: tuple[str, ...]) -> 
         return  # no API server lets it in
     conf = kubelet.resolv_conf(pod(**spec), kubelet.Node((FIRST,)))
     servers = {x.split()[1] for x in conf.splitlines() if x.startswith("nameserver")}
-    found = usage.of(pod(**spec), FIRST)
+    found = dnsconfig.use_of(pod(**spec), FIRST)
     assert found is not None
-    asked = set(usage.whom(found, {}))
-    said = {each.removesuffix(" (no Service)") for each in asked} - {usage.NODE}
+    asked = set(dnsconfig.asked_names(found, {}))
+    said = {each.removesuffix(" (no Service)") for each in asked} - {dnsconfig.NODE}
     assert said == servers - {NODE}
     if not said:
-        assert asked == {usage.NODE}
+        assert asked == {dnsconfig.NODE}
 
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
 def test_pods_that_are_over_ask_nobody(phase: str) -> None:
-    assert usage.of({**pod(), "status": {"phase": phase}}, FIRST) is None
+    assert dnsconfig.use_of({**pod(), "status": {"phase": phase}}, FIRST) is None
 
 
 def owned(kind: str, name: str, hashed: str = "") -> Json:
@@ -60,13 +60,15 @@ def owned(kind: str, name: str, hashed: str = "") -> Json:
     ],
 )
 def test_what_made_a_pod(meta: Json, maker: str) -> None:
-    found = usage.of(pod(meta=meta), FIRST)
+    found = dnsconfig.use_of(pod(meta=meta), FIRST)
     assert found is not None
     assert found.maker == maker
 
 
 def test_counts() -> None:
-    uses = [usage.of(pod(), FIRST), usage.of(pod(), FIRST), None]
-    ((use, count),) = usage.counted(uses)
+    uses = [dnsconfig.use_of(pod(), FIRST), dnsconfig.use_of(pod(), FIRST), None]
+    ((use, count),) = dnsconfig.count_uses(uses)
     assert (use.servers, count) == ((FIRST,), 2)
-    assert usage.whom(use, {FIRST: "kube-system/kube-dns"}) == ("kube-system/kube-dns",)
+    assert dnsconfig.asked_names(use, {FIRST: "kube-system/kube-dns"}) == (
+        "kube-system/kube-dns",
+    )

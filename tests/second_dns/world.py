@@ -265,7 +265,7 @@ class Desk:
         name, *rest = words.split()
         parser, command = COMMANDS[name]
         args = parser().parse_args(rest)
-        return await session.done(command, args, self.session, f"minidns {name}")
+        return await session.run_command(command, args, self.session, f"minidns {name}")
 
     async def ask(self, question: str) -> bool:
         self.asked.append(question)

@@ -1,7 +1,7 @@
 import pytest
 
 from minidns.kubernetes.documents import Refused
-from minidns.second_dns import refusal
+from minidns.second_dns import session
 
 FORBIDDEN = (
     'services is forbidden: User "jane" cannot list resource "services" in API group '
@@ -59,4 +59,4 @@ FORBIDDEN = (
     ],
 )
 def test_words(text: str, status: int, line: str) -> None:
-    assert str(refusal.of(Refused(text, status, ""))) == line
+    assert str(session.explain(Refused(text, status, ""))) == line

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minidns.kubernetes.documents import JSON, Documents
-from minidns.second_dns import record
-from minidns.second_dns.record import ANNOTATION, Record
+from minidns.second_dns.objects import DEPLOYMENT, Ref
+from minidns.second_dns.record import ENROLMENT, Record, parse_record
 from sim.api.objects import Json, annotations_of, condition, dig
 from sim.api.patch import STRATEGIC_PATCH, merged
 from sim.api.server import Cluster
@@ -41,12 +41,12 @@ WAYS = {
 }
 """For the last there are no controllers here, so that nothing is to be waited for."""
 WRITES = {
-    "deployment, all": 1,
-    "deployment, n": 1,
+    "deployment, all": 2,
+    "deployment, n": 2,
     "deployment, n of m": 3,
-    "stateful set, all": 1,
-    "stateful set, n": 1,
-    "daemon set": 1,
+    "stateful set, all": 2,
+    "stateful set, n": 2,
+    "daemon set": 2,
 }
 OWN_DNS = {"dnsConfig": {"options": [{"name": "edns0"}], "searches": ["example.org"]}}
 UNENROL = {
@@ -59,6 +59,10 @@ UNENROL = {
 def world(kind: str) -> Cluster:
     more: Json = STRATEGY if kind == "StatefulSet" else {}
     return with_second(cluster(with_pod(workload(kind, **more), **OWN_DNS)))
+
+
+def records(of: Cluster) -> list[Record]:
+    return [parse_record(obj) for obj in of.list("ConfigMap", "shop", ENROLMENT)]
 
 
 def mortal(at: Desk) -> Mortal:
@@ -89,6 +93,22 @@ async def test_beside_the_first_nothing_moves_at_all() -> None:
         assert before.items() <= during.items()
         assert await at.run("unenrol --all") == 0
         assert everything(at.cluster) == before
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_nothing_is_left_on_objects_that_controllers_copy(way: str) -> None:
+    """Annotations of a Deployment reach its ReplicaSets, and come back from them."""
+    kind, words = WAYS[way]
+    async with desk(world(kind)) as at:
+        before = at.cluster.get(kind, "shop", "web")["metadata"]
+        assert await at.run(words) == 0
+        assert len(records(at.cluster)) == 1
+        for obj in (*at.cluster.list(kind, "shop"), *at.cluster.list("Pod", "shop")):
+            assert not [n for n in annotations_of(obj) if n.startswith("minidns/")]
+        during = at.cluster.get(kind, "shop", "web")["metadata"]
+        moving = ("generation", "managedFields", "resourceVersion")
+        for name in before.keys() | during.keys() - set(moving):
+            assert name in moving or before.get(name) == during.get(name)
 
 
 @pytest.mark.parametrize("arrives", [False, True], ids=["before", "in"])
@@ -232,21 +252,20 @@ async def test_what_others_changed_of_ours_is_left_and_told(
         assert f"{field}: left as it is" in at.said
         now = at.cluster.get("Deployment", "shop", "web")
         assert merged(now, theirs) == now, "theirs"
-        assert "minidns/" not in repr(now["spec"]) + repr(annotations_of(now))
+        assert records(at.cluster) == []
 
 
 @pytest.mark.parametrize("way", ["deployment, all", "deployment, n of m"])
 async def test_enrolled_by_somebody_else_meanwhile(way: str) -> None:
     """Whose enrolment stays: nothing of it is undone."""
-    theirs = Record("10.96.0.99", "kube-system/other", id="theirs").text()
-    patch = {"metadata": {"annotations": {ANNOTATION: theirs}}}
+    web = Ref(DEPLOYMENT, "shop", "web")
+    theirs = Record(web, "10.96.0.99", "a/other", id="theirs", twin="web-other")
     async with desk(world("Deployment")) as at:
-        at.when_asked = lambda: at.cluster.patch("Deployment", "shop", "web", patch)
+        owner = at.cluster.get("Deployment", "shop", "web")
+        at.when_asked = lambda: at.cluster.create(theirs.config_map(owner))
         assert await at.run(WAYS[way][1]) == 1
         assert "was enrolled by somebody else meanwhile" in at.err[-1]
-        made = record.of(at.cluster.get("Deployment", "shop", "web"))
-        assert made is not None
-        assert made.id == "theirs"
+        assert records(at.cluster) == [theirs]
         assert [
             d["metadata"]["name"] for d in at.cluster.list("Deployment", "shop")
         ] == ["web"]
@@ -261,7 +280,6 @@ async def test_changed_between_question_and_answer(way: str) -> None:
         assert await at.run(WAYS[way][1]) == 1
         assert "was changed meanwhile: look at it again" in at.err[-1]
         now = at.cluster.get("Deployment", "shop", "web")
-        assert "minidns/" not in repr(now["spec"]) + repr(annotations_of(now))
         assert merged(now, theirs) == now
         assert len(lasting(at.cluster)) == len(before), "no twin is left"
 

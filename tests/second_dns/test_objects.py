@@ -1,7 +1,7 @@
 import pytest
 
-from minidns.second_dns import kinds
-from minidns.second_dns.kinds import (
+from minidns.second_dns import objects
+from minidns.second_dns.objects import (
     BUDGET,
     DAEMON_SET,
     DEPLOYMENT,
@@ -10,7 +10,7 @@ from minidns.second_dns.kinds import (
     Kind,
     Ref,
 )
-from minidns.second_dns.refusal import Refusal
+from minidns.second_dns.session import Refusal
 from sim.api.kinds import KINDS
 
 
@@ -27,7 +27,7 @@ from sim.api.kinds import KINDS
     ],
 )
 def test_words_as_kubectl_takes_them(word: str, kind: Kind) -> None:
-    assert kinds.read(word, "shop") == Ref(kind, "shop", "web")
+    assert objects.parse_ref(word, "shop") == Ref(kind, "shop", "web")
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,12 @@ def test_words_as_kubectl_takes_them(word: str, kind: Kind) -> None:
 )
 def test_what_has_no_pods_of_its_own_is_refused(word: str) -> None:
     with pytest.raises(Refusal, match=f"{word}: deploy/NAME, .* is needed"):
-        kinds.read(word, "shop")
+        objects.parse_ref(word, "shop")
 
 
 def test_paths_are_those_of_the_server() -> None:
     rows = {row.name: f"{row.prefix}/{row.plural}" for row in KINDS}
-    ours = [each for each in vars(kinds).values() if isinstance(each, Kind)]
+    ours = [each for each in vars(objects).values() if isinstance(each, Kind)]
     assert {each.name: each.path() for each in ours}.items() <= rows.items()
 
 
@@ -54,6 +54,6 @@ def test_paths() -> None:
 
 def test_refs() -> None:
     obj = {"kind": "Deployment", "metadata": {"namespace": "shop", "name": "web"}}
-    ref = kinds.ref_of(obj)
+    ref = objects.ref_of(obj)
     assert (str(ref), ref.word) == ("Deployment shop/web", "deployment/web")
     assert ref.path == "/apis/apps/v1/namespaces/shop/deployments/web"

@@ -3,12 +3,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minidns.kubernetes.documents import Json
-from minidns.second_dns.changes import (
+from minidns.second_dns.objects import (
     Change,
-    change,
-    done,
+    apply_changes,
+    change_to,
     merge_patch,
-    undone,
+    revert_changes,
     value_at,
     with_value,
 )
@@ -54,10 +54,10 @@ def test_what_was_done_can_be_undone(
 ) -> None:
     if not _fits(obj, path):
         return
-    made = change(obj, path, value)
-    changed = done(obj, [made])
+    made = change_to(obj, path, value)
+    changed = apply_changes(obj, [made])
     assert value_at(changed, path) == value
-    assert undone(changed, [made]) == (obj, ())
+    assert revert_changes(changed, [made]) == (obj, ())
 
 
 @settings(deadline=None)
@@ -67,9 +67,9 @@ def test_what_somebody_else_changed_since_is_left(
 ) -> None:
     if not _fits(obj, path) or theirs in (value, value_at(obj, path)):
         return
-    made = change(obj, path, value)
-    now = with_value(done(obj, [made]), path, theirs)
-    assert undone(now, [made]) == (now, (made,))
+    made = change_to(obj, path, value)
+    now = with_value(apply_changes(obj, [made]), path, theirs)
+    assert revert_changes(now, [made]) == (now, (made,))
 
 
 @settings(deadline=None)
@@ -79,9 +79,9 @@ def test_undoing_twice_is_undoing_once(
 ) -> None:
     if not _fits(obj, path):
         return
-    made = change(obj, path, value)
-    once, _ = undone(done(obj, [made]), [made])
-    assert undone(once, [made]) == (once, ())
+    made = change_to(obj, path, value)
+    once, _ = revert_changes(apply_changes(obj, [made]), [made])
+    assert revert_changes(once, [made]) == (once, ())
 
 
 @pytest.mark.parametrize(
@@ -105,5 +105,5 @@ def test_values(
 
 def test_change_says_what_was_there() -> None:
     obj = {"spec": {"replicas": 3}}
-    assert change(obj, ("spec", "replicas"), 5) == Change(("spec", "replicas"), 3, 5)
-    assert change(obj, ("spec", "paused"), True).before is None
+    assert change_to(obj, ("spec", "replicas"), 5) == Change(("spec", "replicas"), 3, 5)
+    assert change_to(obj, ("spec", "paused"), True).before is None

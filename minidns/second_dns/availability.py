@@ -1,0 +1,263 @@
+"""Names, labels and addresses that are free for a second DNS."""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from itertools import chain, islice
+from typing import TypeAlias
+
+from minidns.kubernetes.documents import Documents, Json, Refused
+from minidns.second_dns.manifests import ORIGIN, Wishes, labels
+from minidns.second_dns.objects import (
+    BUDGET,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    POD,
+    SERVICE,
+    SERVICE_CIDR,
+    WORKLOADS,
+    has_ended,
+    ref_of,
+    value_at,
+)
+from minidns.second_dns.running import LABEL, NAMES, matches, selects
+from minidns.second_dns.session import Refusal, Session
+
+Network: TypeAlias = IPv4Network | IPv6Network
+
+STEP = 10
+"""From kube-dns's address to ours, if that is free: 10.96.0.10 to 10.96.0.20."""
+LOOKED_AT = 4096
+"""How many addresses are tried."""
+BAND = 16, 256
+"""Bounds of the band at the start of a range that is used only for addresses that are
+asked for: a 16th of the range (Kubernetes, "Service ClusterIP allocation")."""
+SETTLE_S, POLL_S = 30.0, 0.5
+"""How long, and how often, to look for pods that are about to go."""
+_RANGE = re.compile(r"range of valid IPs is ([0-9a-fA-F:.]+/\d+)")
+_OUTSIDE = {4: "192.0.2.1", 6: "2001:db8::1"}
+"""Addresses for documentation (RFC 5737, RFC 3849), in no cluster's range."""
+
+
+def used_addresses(services: Iterable[Json]) -> dict[str, str]:
+    """Return the owners of ClusterIPs."""
+    return {
+        address: str(ref_of(service))
+        for service in services
+        for address in _addresses(service["spec"])
+    }
+
+
+def _addresses(spec: Json) -> list[str]:
+    one = spec.get("clusterIP")
+    given = spec.get("clusterIPs") or ([one] if one else [])
+    return [address for address in given if address != "None"]
+
+
+def check_address(
+    address: str, used: Mapping[str, str], ranges: Iterable[Network]
+) -> str:
+    """Return a requested address as the API server writes it.
+
+    Raises:
+        Refusal: it is not an address, is outside the ranges, or is in use.
+
+    """
+    try:
+        asked = ip_address(address)
+    except ValueError:
+        raise Refusal(f"--cluster-ip {address}: not an IP address") from None
+    known = list(ranges)
+    if known and not any(asked in each for each in known):
+        said = ", ".join(map(str, known))
+        raise Refusal(f"--cluster-ip {address}: outside the Service range ({said})")
+    if owner := used.get(str(asked)):
+        raise Refusal(f"--cluster-ip {address}: taken by {owner}")
+    return str(asked)
+
+
+def free_address(first: str, used: Mapping[str, str], ranges: Iterable[Network]) -> str:
+    """Return a free address near ``first``, kube-dns's own.
+
+    Raises:
+        Refusal: none of those that are tried is free.
+
+    """
+    inside = [each for each in ranges if ip_address(first) in each]
+    for address in islice(_near(first, inside), LOOKED_AT):
+        if address not in used:
+            return address
+    raise Refusal(f"no free ClusterIP near {first}: say one with --cluster-ip")
+
+
+def _near(first: str, inside: list[Network]) -> Iterator[str]:
+    """Yield addresses after ``first``, the preferred one first.
+
+    Not from behind the band for fixed addresses, if ``first`` is in it: of those the
+    API server gives out any to anybody.
+    """
+    start = ip_address(first)
+    if inside:
+        last = int(inside[0][0]) + band(inside[0]) - 1
+        if last < int(start):
+            last = int(inside[0][-1]) - 1
+    else:  # no range is known: as far as the smallest there is usually goes
+        last = int(start) + BAND[0] * 2
+    numbers = chain([int(start) + STEP], range(int(start) + 1, last + 1))
+    for number in numbers:
+        if number <= last:
+            yield str(type(start)(number))
+
+
+def band(network: Network) -> int:
+    """Return how many addresses at the start of a range are for who asks for one.
+
+    >>> band(ip_network("10.96.0.0/12")), band(ip_network("10.0.0.0/24"))
+    (256, 16)
+    """
+    least, most = BAND
+    return int(min(max(least, network.num_addresses // 16), most))
+
+
+async def service_ranges(api: Documents, namespace: str, near: str) -> list[Network]:
+    """Return the Service ranges of the cluster; none if they cannot be learned.
+
+    Kubernetes has them as ServiceCIDR objects since 1.31. Older servers name the range
+    when they refuse a Service; one is offered, as a dry run, with an address outside.
+    """
+    for version in ("v1", "v1beta1"):
+        kind = SERVICE_CIDR._replace(api_version=f"networking.k8s.io/{version}")
+        try:
+            cidrs = await api.listed(kind.path(), _cidrs)
+        except Refused:  # an older server, or not allowed
+            continue
+        if cidrs:
+            return [ip_network(cidr) for found in cidrs for cidr in found]
+    offer = {
+        "apiVersion": SERVICE.api_version,
+        "kind": SERVICE.name,
+        "metadata": {"generateName": "minidns-range-", "namespace": namespace},
+        "spec": {
+            "clusterIP": _OUTSIDE[ip_address(near).version],
+            "ports": [{"port": 53, "protocol": "UDP"}],
+        },
+    }
+    try:
+        await api.create(SERVICE.path(namespace), offer, dry_run=True)
+    except Refused as refused:
+        return [ip_network(cidr) for cidr in _RANGE.findall(str(refused))]
+    return []
+
+
+def _cidrs(obj: Json) -> list[str]:
+    """Return the ranges of a ServiceCIDR; none while it is being deleted."""
+    return [] if obj["metadata"].get("deletionTimestamp") else obj["spec"]["cidrs"]
+
+
+def check_labels(wishes: Wishes, service: Json) -> None:
+    """Accept a name whose labels keep the new pods out of the first DNS.
+
+    Raises:
+        Refusal: kube-dns's Service would select them, or kubeadm take their Deployment
+            for CoreDNS's.
+
+    """
+    name, own = wishes.name, labels(wishes)
+    chosen = service["spec"].get("selector") or {}
+    if matches(chosen, own):
+        said = ",".join(f"{k}={v}" for k, v in chosen.items())
+        raise Refusal(
+            f"--name {name}: {ref_of(service)} selects {said}, and would send its "
+            "queries to the new pods too; choose another name"
+        )
+    if own[LABEL] in NAMES:
+        # `kubeadm upgrade` gives up when two Deployments have kube-dns's label
+        raise Refusal(
+            f"--name {name}: the label {LABEL}={name} is by which others look for the "
+            "cluster's DNS (kubeadm upgrade among them); choose another name"
+        )
+
+
+async def check_free(session: Session, namespace: str, wishes: Wishes) -> None:
+    """Accept a name that nothing in the namespace has or selects.
+
+    Pods of an earlier clone that are about to end are waited for.
+
+    Raises:
+        Refusal: something has it.
+
+    """
+    name, own = wishes.name, labels(wishes)
+    found = await clone_objects(session.api, namespace, name)
+    if found:
+        names = ", ".join(str(ref_of(obj)) for obj in found)
+        raise Refusal(
+            f"exists already: {names}; choose another --name, or take it away first "
+            f"(minidns clone --delete --name {name})"
+        )
+    for kind in (SERVICE, *WORKLOADS, BUDGET):
+        for obj in await session.api.listed(kind.path(namespace), lambda obj: obj):
+            if _selects(obj, own):
+                raise Refusal(
+                    f"--name {name}: {ref_of(obj)} selects the labels that the new "
+                    "pods would have; choose another name"
+                )
+
+    async def pods() -> list[Json]:
+        label = f"{LABEL}={name}"
+        found = await session.api.listed(POD.path(namespace), lambda o: o, labels=label)
+        return [pod for pod in found if not has_ended(pod)]
+
+    if left := await until_gone(session, pods):
+        raise Refusal(
+            f"--name {name}: there are pods labelled {LABEL}={name} already, such as "
+            f"{ref_of(left[0])}; the new Service would send queries to them"
+        )
+
+
+async def until_gone(
+    session: Session, look: Callable[[], Awaitable[list[Json]]]
+) -> list[Json]:
+    """Return the pods that are left when none is expected to go any more.
+
+    A pod that a controller owns may be about to be replaced or deleted; a pod of its
+    own stays until somebody deletes it.
+    """
+    until, is_told = session.wall() + SETTLE_S, False
+    while pods := await look():
+        lone = [pod for pod in pods if not _is_owned(pod)]
+        if lone or session.wall() >= until:
+            return lone or pods
+        if not is_told:
+            session.tell(f"waiting for {len(pods)} pods to go")
+            is_told = True
+        await session.sleep(POLL_S)
+    return []
+
+
+def _is_owned(pod: Json) -> bool:
+    owners = pod["metadata"].get("ownerReferences") or ()
+    return any(owner.get("controller") for owner in owners)
+
+
+async def clone_objects(api: Documents, namespace: str, name: str) -> list[Json]:
+    """Return the existing objects that a clone of this name consists of."""
+    kinds = (SERVICE, DEPLOYMENT, BUDGET)
+    found = [await api.find(kind.path(namespace, name)) for kind in kinds]
+    config_map = await api.find(CONFIG_MAP.path(namespace, name))
+    if config_map and is_clone(config_map):  # any other may well have that name
+        found.append(config_map)
+    return [obj for obj in found if obj is not None]
+
+
+def is_clone(obj: Json) -> bool:
+    """Return whether `minidns clone` made an object."""
+    return ORIGIN in (obj["metadata"].get("annotations") or {})
+
+
+def _selects(obj: Json, own: Mapping[str, str]) -> bool:
+    """Return whether an object selects pods with these labels."""
+    if obj["kind"] == SERVICE.name:
+        return matches(obj["spec"].get("selector"), own)
+    found = value_at(obj, ("spec", "selector"))
+    return found is not None and selects(found, own)

@@ -1,0 +1,314 @@
+"""What else answers or diverts DNS queries in a cluster, as far as objects show it.
+
+A difference between two DNS servers means nothing if a third program answers for one
+of them. Each finding names the program, the evidence, and what it does to queries:
+
+| program | evidence |
+|---|---|
+| NodeLocal DNSCache | a DaemonSet with the argument -localip |
+| kindnet's DNS cache | the argument --dns-caching of DaemonSet kindnet |
+| Istio, sidecar | ISTIO_META_DNS_CAPTURE of istio-proxy, a pod or the mesh |
+| Istio, ambient | redirected pods or namespaces, and AMBIENT_DNS_CAPTURE |
+| Cilium's DNS proxy | a Cilium policy with rules for DNS |
+| AKS LocalDNS | the label kubernetes.azure.com/localdns-state of nodes |
+| Talos host DNS | nodes whose operating system is Talos |
+| any other node cache | a pod's nameserver that is not the cluster's DNS |
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from minidns.kubernetes.decode import printable
+from minidns.kubernetes.documents import Json, Refused
+from minidns.second_dns.objects import (
+    CONFIG_MAP,
+    DAEMON_SET,
+    NAMESPACE,
+    NODE,
+    Kind,
+    value_at,
+)
+from minidns.second_dns.session import Session
+
+CILIUM_POLICIES = (
+    Kind("CiliumNetworkPolicy", "ciliumnetworkpolicies", "cilium.io/v2"),
+    Kind(
+        "CiliumClusterwideNetworkPolicy",
+        "ciliumclusterwidenetworkpolicies",
+        "cilium.io/v2",
+    ),
+)
+AMBIENT = "istio.io/dataplane-mode"
+"""Label of namespaces and pods in Istio's ambient mode."""
+REDIRECTED = "ambient.istio.io/redirection"
+"""Annotation that istio-cni puts on a pod whose traffic goes to ztunnel."""
+POD_CAPTURE = "ambient.istio.io/dns-capture"
+"""Annotation of a pod that overrides AMBIENT_DNS_CAPTURE."""
+CAPTURE = "ISTIO_META_DNS_CAPTURE"
+LOCALDNS = "kubernetes.azure.com/localdns-state"
+SHOWN = 3
+"""Objects that are named as evidence."""
+_MESH_CAPTURE = re.compile(rf"{CAPTURE}\W+true", re.IGNORECASE)
+
+
+class Interceptor(NamedTuple):
+    """A program that answers or diverts queries of pods."""
+
+    name: str
+    evidence: str
+    effect: str
+
+    def __str__(self) -> str:
+        return printable(f"{self.name} ({self.evidence}): {self.effect}", most=400)
+
+
+class Evidence(NamedTuple):
+    """The objects that show interceptors."""
+
+    daemon_sets: Sequence[Json] = ()
+    nodes: Sequence[Json] = ()
+    namespaces: Sequence[Json] = ()
+    pods: Sequence[Json] = ()
+    policies: Sequence[Json] = ()
+    """Cilium's."""
+    config_maps: Sequence[Json] = ()
+    """Those of Istio: istio-cni-config and istio."""
+
+
+async def detect(
+    session: Session, pods: Sequence[Json], namespace: str = ""
+) -> list[Interceptor]:
+    """Return what intercepts queries of ``pods``.
+
+    Policies and the labels of namespaces are read in ``namespace``, or in all. What
+    may not be read, or is of a kind that the cluster does not have, is no evidence.
+    """
+    evidence = Evidence(
+        daemon_sets=await _list(session, DAEMON_SET.path()),
+        nodes=await _list(session, NODE.path()),
+        namespaces=await _namespaces(session, namespace),
+        pods=pods,
+        policies=[
+            *await _list(session, CILIUM_POLICIES[0].path(namespace)),
+            *await _list(session, CILIUM_POLICIES[1].path()),
+        ],
+        config_maps=await _istio_config_maps(session),
+    )
+    return interceptors(evidence)
+
+
+async def _list(session: Session, path: str) -> list[Json]:
+    try:
+        return await session.api.listed(path, lambda obj: obj)
+    except Refused:
+        return []
+
+
+async def _find(session: Session, path: str) -> list[Json]:
+    try:
+        found = await session.api.find(path)
+    except Refused:
+        return []
+    return [found] if found else []
+
+
+async def _namespaces(session: Session, namespace: str) -> list[Json]:
+    if namespace:
+        return await _find(session, NAMESPACE.path(name=namespace))
+    return await _list(session, NAMESPACE.path())
+
+
+async def _istio_config_maps(session: Session) -> list[Json]:
+    places = (
+        ("istio-system", "istio"),
+        ("istio-system", "istio-cni-config"),
+        ("kube-system", "istio-cni-config"),
+    )
+    found = [await _find(session, CONFIG_MAP.path(*place)) for place in places]
+    return [obj for each in found for obj in each]
+
+
+def interceptors(evidence: Evidence) -> list[Interceptor]:
+    """Return what the evidence shows."""
+    return [found for look in _LOOKS for found in look(evidence)]
+
+
+def node_cache(nameserver: str, first: str) -> Iterator[Interceptor]:
+    """Yield a node's cache if a pod asks ``nameserver`` in place of kube-dns."""
+    if nameserver != first:
+        yield Interceptor(
+            _NODE_CACHES.get(nameserver, "a DNS cache on the node"),
+            f"a running pod's resolv.conf has nameserver {nameserver}, not {first}",
+            "pods that are not enrolled ask it first, enrolled pods do not",
+        )
+
+
+_NODE_CACHES = {"169.254.20.10": "NodeLocal DNSCache", "169.254.10.11": "AKS LocalDNS"}
+"""The usual addresses of caches on nodes."""
+
+
+def _node_local(evidence: Evidence) -> Iterator[Interceptor]:
+    for obj in evidence.daemon_sets:
+        for words in map(_words, _containers(obj)):
+            addresses = _flag(words, "localip")
+            if addresses:
+                yield Interceptor(
+                    "NodeLocal DNSCache",
+                    f"DaemonSet {_name(obj)} listens at {addresses}",
+                    "queries to these addresses end in a cache on the node; queries to "
+                    "any other DNS do not",
+                )
+
+
+def _kindnet(evidence: Evidence) -> Iterator[Interceptor]:
+    for obj in evidence.daemon_sets:
+        for container in _containers(obj):
+            is_kindnet = "kindnet" in str(container.get("image"))
+            value = _flag(_words(container), "dns-caching")
+            if is_kindnet and value not in ("", "false"):
+                yield Interceptor(
+                    "kindnet's DNS cache",
+                    f"DaemonSet {_name(obj)} has --dns-caching",
+                    "queries of pods to the cluster's DNS are answered on the node",
+                )
+
+
+def _sidecars(evidence: Evidence) -> Iterator[Interceptor]:
+    meshes = [obj for obj in evidence.config_maps if obj["metadata"]["name"] == "istio"]
+    is_mesh_wide = any(
+        _MESH_CAPTURE.search(str((obj.get("data") or {}).get("mesh", "")))
+        for obj in meshes
+    )
+    names = []
+    for pod in evidence.pods:
+        for container in _pod_containers(pod):
+            if container["name"] == "istio-proxy":
+                own = _environment(container).get(CAPTURE)
+                if own == "true" or (own is None and is_mesh_wide):
+                    names.append(_name(pod))
+    if names:
+        yield Interceptor(
+            "Istio's sidecar",
+            f"{CAPTURE} is true for {_some(names)}",
+            "the sidecar answers queries of its pod to any DNS",
+        )
+
+
+def _ambient(evidence: Evidence) -> Iterator[Interceptor]:
+    settings = {
+        (obj.get("data") or {}).get("AMBIENT_DNS_CAPTURE")
+        for obj in evidence.config_maps
+    } - {None}
+    is_on = settings != {"false"}
+    where = [
+        f"pod {_name(pod)}"
+        for pod in evidence.pods
+        if _annotations(pod).get(REDIRECTED) == "enabled"
+        and _annotations(pod).get(POD_CAPTURE, "true" if is_on else "false") == "true"
+    ]
+    where += [
+        f"namespace {obj['metadata']['name']}"
+        for obj in evidence.namespaces
+        if (obj["metadata"].get("labels") or {}).get(AMBIENT) == "ambient" and is_on
+    ]
+    if where:
+        setting = "true" if "true" in settings else "not set: on since Istio 1.25"
+        yield Interceptor(
+            "Istio ambient",
+            f"{_some(where)}; AMBIENT_DNS_CAPTURE is {setting}",
+            "ztunnel answers queries of these pods to any DNS",
+        )
+
+
+def _cilium(evidence: Evidence) -> Iterator[Interceptor]:
+    names = [_name(obj) for obj in evidence.policies if any(_dns_rules(obj))]
+    if names:
+        yield Interceptor(
+            "Cilium's DNS proxy",
+            f"rules for DNS in {_some(names)}",
+            "queries of the pods that these policies select pass through the proxy",
+        )
+
+
+def _dns_rules(policy: Json) -> Iterator[Json]:
+    """Yield the rules for DNS of a Cilium policy."""
+    for spec in (policy.get("spec"), *(policy.get("specs") or ())):
+        for egress in (spec or {}).get("egress") or ():
+            for ports in egress.get("toPorts") or ():
+                yield from value_at(ports, ("rules", "dns")) or ()
+
+
+def _aks(evidence: Evidence) -> Iterator[Interceptor]:
+    names = [
+        _name(node)
+        for node in evidence.nodes
+        if (node["metadata"].get("labels") or {}).get(LOCALDNS) == "enabled"
+    ]
+    if names:
+        yield Interceptor(
+            "AKS LocalDNS",
+            f"label {LOCALDNS}=enabled of node {_some(names)}",
+            "pods on these nodes ask a cache on the node; enrolled pods do not",
+        )
+
+
+def _talos(evidence: Evidence) -> Iterator[Interceptor]:
+    images = (value_at(n, ("status", "nodeInfo", "osImage")) for n in evidence.nodes)
+    found = sorted({str(image) for image in images if str(image).startswith("Talos")})
+    if found:
+        yield Interceptor(
+            "Talos host DNS",
+            f"nodes run {found[0]}",
+            "if it is enabled, queries for outside names pass through a cache on the "
+            "node",
+        )
+
+
+_LOOKS: tuple[Callable[[Evidence], Iterator[Interceptor]], ...] = (
+    *(_node_local, _kindnet, _sidecars, _ambient, _cilium, _aks, _talos),
+)
+
+
+def _containers(workload: Json) -> Iterable[Json]:
+    return value_at(workload, ("spec", "template", "spec", "containers")) or ()
+
+
+def _pod_containers(pod: Json) -> Iterator[Json]:
+    """Yield a pod's containers; a native sidecar is an init container."""
+    yield from pod["spec"].get("initContainers") or ()
+    yield from pod["spec"].get("containers") or ()
+
+
+def _words(container: Json) -> list[str]:
+    return [*(container.get("command") or ()), *(container.get("args") or ())]
+
+
+def _flag(words: Sequence[str], name: str) -> str:
+    """Return the value of a Go flag: ``-name value``, ``--name=value``, ``--name``."""
+    for word, following in pairwise([*words, ""]):
+        flag, equals, value = word.partition("=")
+        if flag in (f"-{name}", f"--{name}"):
+            return value if equals else following.removeprefix("-") or "true"
+    return ""
+
+
+def _environment(container: Json) -> dict[str, str]:
+    return {e["name"]: e.get("value", "") for e in container.get("env") or ()}
+
+
+def _annotations(obj: Json) -> dict[str, str]:
+    return obj["metadata"].get("annotations") or {}
+
+
+def _name(obj: Json) -> str:
+    meta = obj["metadata"]
+    return (
+        f"{meta['namespace']}/{meta['name']}" if "namespace" in meta else meta["name"]
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,278 @@
+"""What an enrolment changes, decided from objects alone. Pure.
+
+All pods of a workload (``--all``): its template is changed in place, and a rollout
+replaces the pods. A part of a StatefulSet: the same with a partition, so that only the
+last pods are replaced. A part of a Deployment: a second Deployment, the twin, whose
+pods differ only in their DNS and one label, so every Service that selects the pods of
+the first selects those of the twin. ``N`` adds N pods and leaves the first alone;
+``N of M`` keeps M pods in total, so the first has N fewer meanwhile.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from minidns.kubernetes.documents import Json
+from minidns.second_dns import dnsconfig, running, show
+from minidns.second_dns.objects import (
+    DAEMON_SET,
+    DEPLOYMENT,
+    STATEFUL_SET,
+    Change,
+    Ref,
+    apply_changes,
+    change_to,
+    ref_of,
+    value_at,
+    with_value,
+)
+from minidns.second_dns.record import (
+    ENROLMENT,
+    LABEL,
+    MANAGED_BY,
+    PARTITION,
+    REPLICAS,
+    Record,
+    owner_reference,
+    record_ref,
+    twin_name,
+)
+from minidns.second_dns.session import Refusal
+
+TEMPLATE = ("spec", "template", "spec")
+_NAME_CHARS = 253
+
+
+class Target(NamedTuple):
+    """The DNS that pods shall ask."""
+
+    address: str
+    namespace: str
+    name: str
+    """Name of its Service."""
+    cluster: dnsconfig.Cluster
+    first: str = ""
+    """Address of the cluster's first DNS; empty if it is not known."""
+
+    @property
+    def service(self) -> str:
+        """Its Service, as namespace/name."""
+        return f"{self.namespace}/{self.name}"
+
+
+class Share(NamedTuple):
+    """How many pods to enrol."""
+
+    pods: int = 0
+    """0 means all."""
+    of: int = 0
+    """How many replicas the workload has; 0 if the caller did not say."""
+
+
+class Plan(NamedTuple):
+    """Everything that an enrolment writes."""
+
+    record: Record
+    twin: Json | None = None
+    """The Deployment to create."""
+
+    @property
+    def ref(self) -> Ref:
+        """The workload that was named."""
+        return self.record.workload
+
+
+def plan_enrolment(
+    obj: Json, target: Target, share: Share, *, id_: str = "", until: str = ""
+) -> Plan:
+    """Return how pods of the workload ``obj`` are pointed at ``target``.
+
+    Raises:
+        Refusal: they cannot be, or should not be.
+
+    """
+    _check_workload(obj, target)
+    ref = ref_of(obj)
+    record_ref(ref)
+    record = Record(ref, target.address, target.service, id_, until)
+    if not share.pods:
+        return Plan(record._replace(changes=tuple(_pointing_changes(obj, target))))
+    _check_share(obj, share)
+    fewer = running.replicas(obj) - share.pods
+    if ref.kind is STATEFUL_SET:
+        part = change_to(obj, PARTITION, fewer)
+        changes = (*_pointing_changes(obj, target), part)
+        return Plan(record._replace(changes=changes))
+    name = twin_name(ref, target.name)
+    if len(name) > _NAME_CHARS:
+        raise Refusal(f"{ref}: its twin's name would be too long: {name}")
+    record = record._replace(twin=name)
+    if share.of:
+        record = record._replace(changes=(change_to(obj, REPLICAS, fewer),))
+    return Plan(record, _twin(obj, target, share.pods, record))
+
+
+def _pointing_changes(obj: Json, target: Target) -> Iterator[Change]:
+    """Yield the changes by which all pods of a workload ask ``target``."""
+    ref, spec = ref_of(obj), value_at(obj, TEMPLATE)
+    config = dnsconfig.pointed_at(spec, ref.namespace, target.cluster, target.address)
+    yield change_to(obj, dnsconfig.POLICY, "None")
+    yield change_to(obj, dnsconfig.CONFIG, config)
+
+
+def _twin(obj: Json, target: Target, count: int, record: Record) -> Json:
+    """Return a Deployment like ``obj`` with ``count`` pods that ask ``target``.
+
+    It belongs to the first and is deleted with it. It has none of the first's labels:
+    by those Helm or Argo CD would take it for an orphan.
+    """
+    own = {LABEL: target.name}
+    spec = apply_changes(obj, _pointing_changes(obj, target))["spec"]
+    for path in (("selector", "matchLabels"), ("template", "metadata", "labels")):
+        spec = with_value(spec, path, {**(value_at(spec, path) or {}), **own})
+    return {
+        "apiVersion": DEPLOYMENT.api_version,
+        "kind": DEPLOYMENT.name,
+        "metadata": {
+            "name": record.twin,
+            "namespace": record.workload.namespace,
+            "labels": {**own, ENROLMENT: record.id, **MANAGED_BY},
+            "ownerReferences": [owner_reference(obj)],
+        },
+        "spec": {**spec, "replicas": count},
+    }
+
+
+def _check_workload(obj: Json, target: Target) -> None:
+    """Accept a workload whose pods ask the first DNS and can ask another.
+
+    Raises:
+        Refusal: they do not, or cannot.
+
+    """
+    ref = ref_of(obj)
+    if ENROLMENT in (obj["metadata"].get("labels") or {}):
+        raise Refusal(f"{ref} is itself the twin of another Deployment")
+    if obj["metadata"].get("deletionTimestamp"):
+        raise Refusal(f"{ref} is being deleted")
+    if value_at(obj, ("spec", "paused")):
+        raise Refusal(f"{ref} is paused: its pods would not be replaced")
+    check_pods(str(ref), value_at(obj, TEMPLATE), target)
+
+
+def already_enrolled(record: Record) -> Refusal:
+    """Return why an enrolled workload is not enrolled again."""
+    ref = record.workload
+    until = f" until {record.until}" if record.until else ""
+    return Refusal(
+        f"{ref} is enrolled already, at {record.service}{until}; minidns unenrol "
+        f"{ref.word} -n {ref.namespace} ends that"
+    )
+
+
+def check_pods(who: str, spec: Json, target: Target) -> None:
+    """Accept pods that ask the cluster's first DNS and no other.
+
+    Raises:
+        Refusal: they use the node's network, or ask another DNS.
+
+    """
+    if spec.get("hostNetwork"):
+        raise Refusal(
+            f"{who}: its pods have their node's network (hostNetwork), where look-ups "
+            "cannot be told from the node's own"
+        )
+    policy, servers = dnsconfig.policy_of(spec), dnsconfig.servers_of(spec)
+    if policy == "Default":
+        raise Refusal(
+            f"{who}: its pods ask their node's resolvers (dnsPolicy Default), not the "
+            "cluster's DNS: more would change than who answers"
+        )
+    if policy == "None" and servers == [target.address]:
+        raise Refusal(f"{who}: its pods ask {target.address} already, by themselves")
+    if policy == "None" and target.first not in servers:
+        asked = ", ".join(servers) or "nobody"
+        raise Refusal(
+            f"{who}: its pods ask {asked} (dnsPolicy None), not the cluster's DNS: "
+            "more would change than who answers"
+        )
+
+
+def _check_share(obj: Json, share: Share) -> None:
+    """Accept a number of pods that can be told from the rest.
+
+    Raises:
+        Refusal: they cannot, or they would be all pods.
+
+    """
+    ref, now = ref_of(obj), running.replicas(obj)
+    if ref.kind is DAEMON_SET:
+        raise Refusal(f"{ref} has a pod on each node: --all is all there is to choose")
+    if share.of not in (0, now):
+        raise Refusal(f"{ref} has {now} replicas, not {share.of}")
+    if (share.of or ref.kind is STATEFUL_SET) and share.pods >= now:
+        raise Refusal(f"{ref} has {now} replicas: {share.pods} would be all; say --all")
+    if ref.kind is DEPLOYMENT:
+        if value_at(obj, ("spec", "strategy", "type")) == "Recreate":
+            raise Refusal(
+                f"{ref} must not run beside itself (strategy Recreate), as a twin "
+                "would; say --all"
+            )
+    elif value_at(obj, ("spec", "updateStrategy", "type")) == "OnDelete":
+        raise Refusal(
+            f"{ref} replaces no pods by itself (updateStrategy OnDelete): which of "
+            "them change cannot be chosen here; say --all"
+        )
+    elif partition := value_at(obj, PARTITION):
+        raise Refusal(
+            f"{ref} is in the middle of another partial rollout (partition {partition})"
+        )
+
+
+def preview(obj: Json, plan: Plan) -> Iterator[str]:
+    """Yield what will be written, line by line."""
+    if plan.twin is not None:
+        yield f"# {ref_of(plan.twin)}, to be created:"
+        yield from show.yaml_of([plan.twin]).splitlines()
+    if not plan.record.changes:
+        yield f"# {plan.ref} stays as it is"
+    else:
+        yield f"# {plan.ref}, to be changed:"
+        yield from show.difference(obj, apply_changes(obj, plan.record.changes))
+
+
+def question(plan: Plan) -> str:
+    """Return the question to confirm: what happens to the pods."""
+    record = plan.record
+    dns = f"{record.service.rpartition('/')[2]} ({record.dns})"
+    if plan.twin is not None:
+        count = plan.twin["spec"]["replicas"]
+        if not record.changes:
+            return f"Add {count} pods to {plan.ref} that ask {dns}?"
+        return f"Replace {count} of the pods of {plan.ref} by ones that ask {dns}?"
+    which = record.describe_pods()
+    which = "all the pods" if which == "all its pods" else f"the {which}"
+    return f"Replace {which} of {plan.ref}, in a rollout, by ones that ask {dns}?"
+
+
+def remarks(obj: Json, plan: Plan) -> Iterator[str]:
+    """Yield what the person should know about this workload before confirming."""
+    spec = value_at(obj, TEMPLATE)
+    extra = [s for s in dnsconfig.servers_of(spec) if s != plan.record.dns]
+    if extra:
+        yield (
+            f"nameserver {', '.join(extra)} of its dnsConfig is left out meanwhile: "
+            "behind a second one the failures of the first would hide"
+        )
+    if value_at(obj, ("spec", "updateStrategy", "type")) == "OnDelete":
+        yield "its pods change only when somebody deletes them (OnDelete)"
+    if plan.twin is not None:
+        for volume in spec.get("volumes") or ():
+            if claim := value_at(volume, ("persistentVolumeClaim", "claimName")):
+                yield f"the twin's pods mount the same volume: claim {claim}"
+    for owner in obj["metadata"].get("ownerReferences") or ():
+        if owner.get("controller"):
+            name = f"{owner['kind']} {owner['name']}"
+            yield f"{name} manages it and may revert the change"
+    labels = obj["metadata"].get("labels") or {}
+    if manager := labels.get("app.kubernetes.io/managed-by"):
+        yield f"{manager} manages it and may revert the change"
