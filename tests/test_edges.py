@@ -1,12 +1,16 @@
+import asyncio
 import errno
 import gc
 import os
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from minidns.server.edges import Disk, settle
 from minidns.system.files import MAX_BYTES
+from minidns.system.threads import Threads
 
 
 def test_what_stays_is_not_visited_again_and_rings_are_given_back() -> None:
@@ -50,3 +54,26 @@ def test_a_file_that_cannot_be_read_is_an_oserror(
     ) as error:
         Disk().read(f"{tmp_path}/{path}")
     assert error.value.errno == number
+
+
+async def test_what_is_done_aside_does_not_hold_the_loop() -> None:
+    threads, released = Threads(), threading.Event()
+    task = asyncio.ensure_future(threads.aside(released.wait))
+    await asyncio.sleep(0)
+    assert not task.done()
+    released.set()
+    assert await task is True
+    with pytest.raises(ZeroDivisionError):
+        await threads.aside(lambda: 1 // 0)
+    assert gc.isenabled()
+    assert sys.getswitchinterval() == pytest.approx(0.005)
+
+
+async def test_who_waits_for_a_disk_that_hangs_can_be_cancelled() -> None:
+    threads, released = Threads(), threading.Event()
+    task = asyncio.ensure_future(threads.aside(released.wait))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    released.set()

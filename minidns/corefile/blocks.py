@@ -9,6 +9,7 @@ import ipaddress
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 
 from minidns.corefile import keys as zones
 from minidns.corefile.directives import Directive as Directive
@@ -231,27 +232,43 @@ def _brace_warnings(blocks: Sequence[ServerBlock]) -> Iterator[str]:
 
 
 def _digest(blocks: Sequence[RawBlock], main: str) -> str:
-    """Return the SHA-512 of ``blocks`` in the form of CoreDNS (plugin *reload*)."""
-    structure = [
-        {
-            "Keys": block.keys,
-            "Tokens": {
-                name: [_token_json(token, main) for _, token in tokens]
-                for name, tokens in block.tokens.items()
-            },
-        }
-        for block in blocks
-    ]
-    written = json.dumps(
-        structure or None, separators=(",", ":"), sort_keys=True, ensure_ascii=False
-    )
-    return hashlib.sha512(
-        written.translate(_GO_ESCAPES).encode("utf-8", "replace")
-    ).hexdigest()
+    """Return the SHA-512 of ``blocks`` in the form of CoreDNS (plugin *reload*).
+
+    It is written in pieces, each a short call, for a thread that reads a Corefile can
+    be interrupted only between calls.
+    """
+    digest = hashlib.sha512()
+    for piece in _written(blocks, main):
+        digest.update(piece.translate(_GO_ESCAPES).encode("utf-8", "replace"))
+    return digest.hexdigest()
 
 
+_encode = json.JSONEncoder(
+    separators=(",", ":"), sort_keys=True, ensure_ascii=False
+).encode
 _GO_ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 """What Go's JSON escapes beyond what it must."""
+
+
+def _written(blocks: Sequence[RawBlock], main: str) -> Iterator[str]:
+    """Yield ``blocks`` as JSON, with the keys of objects in order."""
+    if not blocks:
+        yield "null"
+        return
+    for block, before in zip(blocks, chain("[", repeat(",")), strict=False):
+        yield f'{before}{{"Keys":{_encode(block.keys)},"Tokens":'
+        named = sorted(block.tokens.items())
+        for (name, tokens), before_name in zip(
+            named, chain("{", repeat(",")), strict=False
+        ):
+            yield f"{before_name}{_encode(name)}:"
+            for (_, token), before_token in zip(
+                tokens, chain("[", repeat(",")), strict=False
+            ):
+                yield before_token + _encode(_token_json(token, main))
+            yield "]"
+        yield "}}" if named else "{}}"
+    yield "]"
 
 
 def _token_json(token: Token, main: str) -> dict[str, str | int]:

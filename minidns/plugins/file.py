@@ -1,6 +1,5 @@
 """*file* - answer with authority from zone files."""
 
-import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -30,8 +29,6 @@ from minidns.text.go_text import format_duration, quote
 
 log = logging.getLogger(__name__)
 
-_CHUNK = 200
-"""Records read between two chances for others to work: a few milliseconds."""
 _LOWERED = frozenset(
     (rdata.NS, rdata.SOA, rdata.CNAME, rdata.MX, rdata.SVCB, rdata.HTTPS)
 )
@@ -67,9 +64,10 @@ class Served:
         """
         text = self._site.edges.files.read(self._path)
         try:
-            self._take(text, list(self._records(text)))
+            self.zone = self._zone(list(self._records(text)))
         except ValueError as error:
             raise ConfigError(str(error)) from error
+        self._seen = _seen(text)
 
     def _records(self, text: str) -> Iterator[zonefile.Record]:
         try:
@@ -83,13 +81,11 @@ class Served:
             where = f"file {quote(self._path)} for origin {self.origin}"
             raise ZoneFileError(f"failed to parse {where} with error {error}") from None
 
-    def _take(self, text: str, records: Iterable[zonefile.Record]) -> Zone:
+    def _zone(self, records: Iterable[zonefile.Record]) -> Zone:
         try:
-            zone = Zone(self.origin, zonefile.rrsets(records))
+            return Zone(self.origin, zonefile.rrsets(records))
         except ValueError as error:
             raise ZoneFileError(f"file {quote(self._path)} has {error}") from error
-        self.zone, self._seen = zone, _seen(text)
-        return zone
 
     async def keep(self) -> None:
         """Read the file again whenever it has changed; a broken one changes nothing."""
@@ -107,18 +103,25 @@ class Served:
             except ValueError as error:
                 log.error("Parsing zone %s: %s", quote(self.origin), error)
 
-    async def _reload(self) -> None:
+    def _changed(self) -> Zone | None:
+        """Return the zone as it is on disk; None if it is the one that is served."""
         text = self._site.edges.files.read(self._path)
         if _seen(text) == self._seen:
-            return
+            return None
         records = []
         for each in self._records(text):
             records.append(each)
-            if not len(records) % _CHUNK:
-                await asyncio.sleep(0)
             if each.rtype == rdata.SOA and self._is_served(each):
-                return
-        zone = self._take(text, records)
+                return None
+        zone = self._zone(records)
+        self._seen = _seen(text)
+        return zone
+
+    async def _reload(self) -> None:
+        zone = await self._site.edges.aside(self._changed)
+        if zone is None:
+            return
+        self.zone = zone
         self._site.forget((self.key,))
         log.info(
             "Successfully reloaded zone %s in %s with %d SOA serial",

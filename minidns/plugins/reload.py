@@ -56,7 +56,7 @@ class Watch:
         self, instance: Instance, edges: Edges, metrics: Metrics, interval_s: float
     ) -> None:
         self._instance = instance
-        self._sleep = edges.sleep
+        self._sleep, self._aside = edges.sleep, edges.aside
         self._interval_s = interval_s
         self._tried = instance.corefile.digest
         """Digest of the Corefile that was loaded, or that was last found unusable."""
@@ -76,7 +76,7 @@ class Watch:
         log.info("Running configuration SHA512 = %s", self._tried)
         while True:
             await self._sleep(self._interval_s)
-            found = self._digest()
+            found = await self._aside(self._digest)
             if found is None or found == self._tried:
                 continue
             self._version.values.pop(("sha512", self._tried), None)

@@ -18,7 +18,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from random import Random
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -46,6 +46,7 @@ from minidns.kubernetes.resources import Access, ListWatch, Resource
 from minidns.metrics.registry import Metrics
 from minidns.plugins.chain import Viewer
 from minidns.system.tasks import Tasks, Work
+from minidns.system.threads import Aside, at_once
 from minidns.upstream.upstream import Exchange
 
 MAX_HOPS = 10
@@ -80,6 +81,8 @@ class Edges:
     """IP addresses of each interface by its name, loopback ones too, as text."""
     settle: Callable[[], None] = lambda: None
     """Told when a hundred or so objects were made that will stay."""
+    aside: Aside = at_once
+    """Read and parse files while the loop goes on."""
     cpus: Callable[[], int] = lambda: 1
     """How many processors the process may use."""
 
@@ -327,6 +330,14 @@ class Site:
         for hook in self.stop_hooks:
             await hook()
         await self._tasks.stop()
+
+    def release_all(self) -> None:
+        """Refer no more to what plugins registered; the site is not used again."""
+        self.top = self.view = self.cluster = None
+        self.forget = lambda keys: None
+        for each in fields(self):
+            if isinstance(registered := getattr(self, each.name), dict | list):
+                registered.clear()
 
     async def ask(self, query: Query, qname: Name, qtype: int) -> Response:
         """Answer another question on behalf of ``query``, from the top of the chain.

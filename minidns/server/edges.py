@@ -13,6 +13,7 @@ from minidns.metrics.registry import Metrics
 from minidns.plugins.site import Edges
 from minidns.system import cpus, files
 from minidns.system.addresses import interfaces, local_addresses
+from minidns.system.threads import Threads
 from minidns.upstream.exchange import Sockets
 
 
@@ -115,5 +116,6 @@ def _edges(
         local_addresses=local_addresses,
         interfaces=interfaces,
         settle=settle,
+        aside=Threads().aside,
         cpus=cpus.usable,
     )

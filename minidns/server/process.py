@@ -12,7 +12,7 @@ import os
 import signal
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -157,24 +157,23 @@ class Server:
         self._stopping = loop.create_future()
         self._watch_signals(loop)
         try:
-            self.loaded = loaded = self._load()
-            await self._until_stopped(loaded.start())
-            if not self._stopping.done():
-                await self._until_stopped(self._take_over(loaded))
-            if not self._stopping.done():
+            await self._until_stopped(self._begin())
+            loaded = self.loaded
+            if not self._stopping.done() and loaded is not None:
                 self.listening = await self._open(loaded)
                 await self._open_explain()
                 self._say_what_is_served(loaded)
                 await loaded.serving()
                 self._share(loaded)
-                await self._let_go()
+                del loaded  # nothing keeps it in memory after a reload
+                with self._handing_over():
+                    await self._handover.finish(self._shares, self._relieved)
                 if self._started is not None:
                     self._started(self)
             status = await self._stopping
-            if not self._at_once:
+            if not self._at_once and self.loaded is not None:
                 self._shutting_down = True
                 self._stopping = loop.create_future()
-                # not what was loaded first: there may have been reloads
                 await self._until_stopped(self.loaded.shut_down())
             return status
         finally:
@@ -188,15 +187,16 @@ class Server:
                 await self.loaded.stop()
             await self.edges.close()
 
-    async def _take_over(self, loaded: Loaded) -> None:
-        try:
+    async def _begin(self) -> None:
+        self.loaded = loaded = await self.edges.aside(self._load)
+        await loaded.start()
+        with self._handing_over():
             await self._handover.begin(loaded.is_ready)
-        except OSError as exc:
-            raise ConfigError(f"-handover {self.settings.handover}: {exc}") from exc
 
-    async def _let_go(self) -> None:
+    @contextlib.contextmanager
+    def _handing_over(self) -> Iterator[None]:
         try:
-            await self._handover.finish(self._shares, self._relieved)
+            yield
         except OSError as exc:
             raise ConfigError(f"-handover {self.settings.handover}: {exc}") from exc
 
@@ -320,7 +320,7 @@ class Server:
             old = self.loaded
             new: Loaded | None = None
             try:
-                new = self._load()
+                new = await self.edges.aside(self._load)
                 await new.start()
                 listening = await self._open(new)
             except (ConfigError, OSError) as exc:

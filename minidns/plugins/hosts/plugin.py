@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from minidns.corefile.directives import Directive, Line
 from minidns.corefile.values import covers, duration, fallthrough, integer, zones
@@ -177,7 +178,8 @@ class Table:
     async def _load(self) -> None:
         """Read the file; OSError when that cannot be done."""
         path = self.options.path
-        text = self._site.edges.files.read(path)
+        edges = self._site.edges
+        text = await edges.aside(partial(edges.files.read, path))
         seen = (len(text), hash(text))
         if seen == self._seen:
             return

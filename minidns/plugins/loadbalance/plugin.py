@@ -131,7 +131,7 @@ class WeightFile:
 
         """
         try:
-            self._read()
+            await self._site.edges.aside(self._read)
         except OSError as error:
             if not self._reload_s:
                 raise ConfigError("plugin/loadbalance: weight file open error") from (
@@ -158,7 +158,7 @@ class WeightFile:
         while True:
             await self._site.edges.sleep(self._reload_s)
             try:
-                self._read()
+                await self._site.edges.aside(self._read)
             except OSError as error:
                 log.error("%s", files.reason(error, self._path))
             except ValueError as error:
