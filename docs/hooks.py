@@ -57,11 +57,17 @@ def expanded(nav: object) -> object:
 
 
 def contents(folder: str) -> str:
-    """Return a page with what is in a folder; on GitHub the folder itself is that."""
+    """Return a page that lists a folder's pages, each with its subject.
+
+    The subject is the summary of a plugin's page, or else the page's first heading. On
+    GitHub the folder itself is that list.
+    """
     lines = [f"# {folder.strip('/').capitalize()}", ""]
     for path in sorted((ROOT / "docs" / folder).glob("*.md")):
-        told = re.search(r"^\*.+?\* - (.+?)\.?$", path.read_text(), re.M)
-        lines.append(f"- [{path.stem}]({path.name}): {told[1] if told else ''}")
+        text = path.read_text()
+        summary = re.search(r"^\*.+?\* - (.+?)\.?$", text, re.M)
+        subject = summary or re.search(r"^# (.+)$", text, re.M)
+        lines.append(f"- [{path.stem}]({path.name}): {subject[1] if subject else ''}")
     return "\n".join(lines) + "\n"
 
 
