@@ -88,12 +88,6 @@ def _add_flags(made: argparse.ArgumentParser) -> None:
         help=f"where minidns why may ask ({EXPLAIN}; off for nowhere)",
     )
     made.add_argument(
-        "-handover",
-        "--handover",
-        metavar="SOCKET",
-        help="Unix socket by which one process takes over from another",
-    )
-    made.add_argument(
         "-log.format",
         "--log.format",
         dest="log_format",
@@ -187,7 +181,6 @@ def _settings(args: argparse.Namespace, text: str = "") -> "Settings":
         quiet=quiet,
         explain="" if args.explain == "off" else args.explain or EXPLAIN,
         explain_required=bool(args.explain),
-        handover=args.handover or "",
         release=args.release,
         log_format=args.log_format,
     )

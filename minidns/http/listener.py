@@ -37,9 +37,7 @@ class ListeningSockets:
     accept from one queue, so no connection is lost when the first one closes.
     """
 
-    def __init__(self, *, shared: bool = False) -> None:
-        """With ``shared``, another process may listen at the same addresses."""
-        self._shared = shared
+    def __init__(self) -> None:
         self._all: list[tuple[_Place, socket.socket]] = []
 
     async def listen(self, address: str) -> socket.socket:
@@ -81,7 +79,7 @@ class ListeningSockets:
         ]
         for sock in overlapping:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        return _bind(place, address, reuse_port=self._shared or bool(overlapping))
+        return _bind(place, address, reuse_port=bool(overlapping))
 
 
 def _bind(place: _Place, address: str, *, reuse_port: bool) -> socket.socket:

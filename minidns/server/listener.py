@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from minidns.metrics.registry import Metrics
@@ -64,13 +64,8 @@ class Listening:
         """What is answered here, by the number of the share."""
         self._ending: set[asyncio.Future[None]] = set()
 
-    async def open(
-        self,
-        certificate: Certificate | None,
-        shares: int = 1,
-        given: Sequence[Sequence[Bound]] = (),
-    ) -> None:
-        """Bind, unless sockets are ``given``, and begin to answer.
+    async def open(self, certificate: Certificate | None, shares: int = 1) -> None:
+        """Bind, and begin to answer.
 
         Raises:
             OSError: an address cannot be had; the text says which, why, and what to do.
@@ -78,22 +73,13 @@ class Listening:
 
         """
         await self._read(certificate)
-        if given:
-            await self._inherit(given)
-        else:
-            self._shares.append([])
-            self._open[0] = []
-            for host in self._hosts():
-                for sock in self._bind(host):
-                    self._shares[0].append(Bound(host, sock))
-                    self._open[0].append(await self._answer(sock))
+        self._shares.append([])
+        self._open[0] = []
+        for host in self._hosts():
+            for sock in self._bind(host):
+                self._shares[0].append(Bound(host, sock))
+                self._open[0].append(await self._answer(sock))
         await self.widen(shares)
-
-    async def _inherit(self, given: Sequence[Sequence[Bound]]) -> None:
-        self.port = given[0][0].sock.getsockname()[1]
-        self._shares = [list(share) for share in given]
-        for share in range(len(given)):
-            await self.cover(share)
 
     async def _read(self, certificate: Certificate | None) -> None:
         if self.listener.transport == "tls" and certificate is not None:
@@ -168,11 +154,6 @@ class Listening:
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
 
-    @property
-    def shares(self) -> Sequence[Sequence[Bound]]:
-        """All sockets, for a process that takes over."""
-        return self._shares
-
     def _hosts(self) -> tuple[str, ...]:
         if self.listener.host:
             return (self.listener.host,)
@@ -209,18 +190,10 @@ class Listening:
         reason = os.strerror(exc.errno or 0).lower()
         return OSError(f"listen {network} {where}: bind: {reason}{_advice(exc, port)}")
 
-    async def close(self, grace_s: float, linger_s: float = 0.0) -> None:
-        """Read nothing more, let queries under way end, close the sockets.
-
-        Clients that are connected may go on asking for ``linger_s`` seconds.
-        """
+    async def close(self, grace_s: float) -> None:
+        """Read nothing more, let queries under way end, close the sockets."""
         answered = [each for opened in self._open.values() for each in opened]
         self._open.clear()
-        if linger_s:
-            for each in answered:
-                each.stop_reading()
-            streams = [each for each in answered if isinstance(each, tcp.Streams)]
-            await asyncio.gather(*(each.left(linger_s) for each in streams))
         await asyncio.gather(_end(answered, grace_s), *self._ending)
         for share in self._shares:
             for bound in share:

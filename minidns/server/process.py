@@ -12,7 +12,7 @@ import os
 import signal
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,10 +26,8 @@ from minidns.http.server import HttpEndpoints
 from minidns.metrics.registry import Metrics
 from minidns.plugins.site import Edges
 from minidns.server import explain
-from minidns.server.handover import Handover
 from minidns.server.instance import Listener, Loaded
 from minidns.server.listener import Listening
-from minidns.server.succession import Shares
 from minidns.system.tasks import Tasks
 from minidns.upstream.upstream import joined
 
@@ -38,8 +36,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("minidns")
 
-LINGER_S = 3.0
-"""Seconds that who is connected may go on asking, after a handover."""
 GRACE_S = 5.0
 """Seconds that queries under way get when their sockets close (CoreDNS)."""
 
@@ -61,8 +57,6 @@ class Settings:
     """``host:port`` of the local endpoint that ``minidns why`` asks; empty for none."""
     explain_required: bool = False
     """Whether the server must not run without it."""
-    handover: str = ""
-    """Path of the Unix socket where one process takes over from another."""
     release: Release = NEWEST
     """The release of CoreDNS to behave as."""
     log_format: str = "text"
@@ -89,14 +83,11 @@ class Server:
         self.loaded: Loaded | None = None
         self.listening: dict[Listener, Listening] = {}
         self._workers: Workers | None = None
-        # with -handover, two processes answer at the same addresses for a while
-        self._http_sockets = ListeningSockets(shared=bool(settings.handover))
+        self._http_sockets = ListeningSockets()
         self._local = HttpEndpoints(sockets=self._http_sockets)
         self._started = started
         self._stopping: asyncio.Future[int] | None = None
-        self._handover = Handover(settings.handover)
         self._at_once = False
-        self._linger_s = 0.0
         self._shutting_down = False
         self._reloading = asyncio.Lock()
         self._panics = self.metrics.counter(
@@ -166,8 +157,6 @@ class Server:
                 await loaded.serving()
                 self._share(loaded)
                 del loaded  # nothing keeps it in memory after a reload
-                with self._handing_over():
-                    await self._handover.finish(self._shares, self._relieved)
                 if self._started is not None:
                     self._started(self)
             status = await self._stopping
@@ -177,7 +166,6 @@ class Server:
                 await self._until_stopped(self.loaded.shut_down())
             return status
         finally:
-            await self._handover.close()
             await self._local.close()
             await self._tasks.stop()
             await asyncio.gather(
@@ -190,15 +178,6 @@ class Server:
     async def _begin(self) -> None:
         self.loaded = loaded = await self.edges.aside(self._load)
         await loaded.start()
-        with self._handing_over():
-            await self._handover.begin(loaded.is_ready)
-
-    @contextlib.contextmanager
-    def _handing_over(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as exc:
-            raise ConfigError(f"-handover {self.settings.handover}: {exc}") from exc
 
     async def _until_stopped(self, work: Awaitable[None]) -> None:
         """Do ``work``, but let a signal end it early."""
@@ -226,8 +205,7 @@ class Server:
                 else:
                     loaded.answer(listener, old.answerer)
                     certificate = loaded.site_of(listener).certificate
-                    given = self._handover.take(listener)
-                    await old.open(certificate, sockets, given)
+                    await old.open(certificate, sockets)
         except (OSError, ssl.SSLError) as exc:
             await self._close(
                 each for key, each in opened.items() if key not in self.listening
@@ -236,17 +214,7 @@ class Server:
         return opened
 
     async def _close(self, listening: Iterable[Listening]) -> None:
-        linger_s = self._linger_s
-        await asyncio.gather(*(each.close(GRACE_S, linger_s) for each in listening))
-
-    def _shares(self) -> dict[Listener, Shares]:
-        return {key: each.shares for key, each in self.listening.items()}
-
-    def _relieved(self, pid: int) -> None:
-        """End: another process has our sockets, and answers at them."""
-        log.info("Process %d took over: finishing what is under way", pid)
-        self._at_once, self._linger_s = True, LINGER_S
-        self.stop()
+        await asyncio.gather(*(each.close(GRACE_S) for each in listening))
 
     def _share(self, loaded: Loaded) -> "Plan | None":
         """Have workers do their share of the work, where there are to be any."""

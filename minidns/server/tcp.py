@@ -94,10 +94,6 @@ class Streams:
         asyncio.get_running_loop().remove_reader(self._sock.fileno())
         self._sock.close()
 
-    async def left(self, within_s: float) -> bool:
-        """Wait for the clients to leave by themselves; return whether they did."""
-        return await self._clients.gone(within_s)
-
     async def close(self, grace_s: float = 5.0) -> None:
         """Stop accepting, let queries in work end within ``grace_s``, then hang up."""
         self.stop_reading()

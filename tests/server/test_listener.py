@@ -81,13 +81,6 @@ async def test_a_closed_address_can_be_had_again() -> None:
         assert sock.getsockname()[1] == port
 
 
-async def test_processes_that_hand_over_share_addresses() -> None:
-    with await ListeningSockets(shared=True).listen("127.0.0.1:0") as old:
-        host, port = old.getsockname()
-        with await ListeningSockets(shared=True).listen(f"{host}:{port}") as new:
-            assert new.getsockname() == old.getsockname()
-
-
 async def test_name_is_its_ipv4_address() -> None:
     with await ListeningSockets().listen("localhost:0") as sock:
         assert sock.getsockname()[0] == "127.0.0.1"

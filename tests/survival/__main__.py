@@ -257,15 +257,6 @@ def gaps(args: argparse.Namespace) -> None:
     say(what, f"{took:.1f} s", took <= 65)
 
 
-def handovers(args: argparse.Namespace) -> None:
-    """Let one process after the other take over."""
-    seen = api_side.handovers(args.restarts, 5000, 100_000)
-    what = f"lost over {args.restarts} handovers, of {seen.sent:,}"
-    failed = len(seen.failures)
-    figure = f"{seen.lost} ({failed} of {seen.dialled:,} TCP connections)"
-    say(what, figure, seen.lost == seen.wrong == failed == 0)
-
-
 def relists(_: argparse.Namespace) -> None:
     """List 10,000 Services with 150,000 endpoints anew, in both ways."""
     for streaming in (False, True):
@@ -325,7 +316,6 @@ MEASURED: dict[str, Callable[[argparse.Namespace], None]] = {
     "kill": beginnings,
     "forged": forgeries,
     "gaps": gaps,
-    "handovers": handovers,
     "relists": relists,
     "churn": churn,
     "audits": audits,

@@ -1,4 +1,4 @@
-"""Figures of the API side: gaps, handovers, relists, churn and audits at full size."""
+"""Figures of the API side: gaps, relists, churn and audits at full size."""
 
 import contextlib
 import random
@@ -9,7 +9,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import dns.message
@@ -20,10 +20,9 @@ from bench.probe import Steady
 from bench.process import Subject
 from tests.process import DEADLINE_S, free_port
 from tests.survival import churning, gaps
-from tests.survival.asking import Dialling, Steadily
+from tests.survival.asking import Steadily
 from tests.survival.beginnings import CHAIN, measured_cluster
 from tests.survival.test_gaps import following
-from tests.survival.test_handover import Host, host_in
 from tests.survival.world import HOST, Server, query, started, udp
 
 SERVICES, ENDPOINTS = 10_000, 150_000
@@ -57,40 +56,6 @@ def outage_s(down_s: float) -> float:
             took_s = gaps.until_right_s(server, expected, 120.0)
         assert (known.lost, known.wrong) == (0, 0)
         return took_s
-
-
-@dataclass
-class Handovers:
-    """What clients saw of some handovers."""
-
-    sent: int = 0
-    lost: int = 0
-    wrong: int = 0
-    dialled: int = 0
-    failures: list[str] = field(default_factory=list)
-
-
-def handovers(times: int, rate: int, least: int) -> Handovers:
-    """Let one process after the other take over, under load, for ``least`` queries."""
-    seen = Handovers()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        host_in(Path(folder)) as host,
-        _served(host) as process,
-        Steadily(host.port, rate) as load,
-        Dialling(host.port, 0.02) as streams,
-    ):
-        for _ in range(times):
-            process = host.succeed(process)
-        load.until(least)
-    seen.sent, seen.lost, seen.wrong = load.sent, load.lost, load.wrong
-    seen.dialled, seen.failures = streams.sent, streams.failures
-    return seen
-
-
-@contextlib.contextmanager
-def _served(host: Host) -> Iterator["subprocess.Popen[bytes]"]:
-    yield host.serve()
 
 
 @contextlib.contextmanager

@@ -105,30 +105,3 @@ class Steadily(_Asking):
                 self._good.add(reply[2:])
             else:
                 self.wrong += 1
-
-
-class Dialling(_Asking):
-    """Asks by TCP, each time on a connection of its own; a context."""
-
-    def __init__(self, port: int, gap_s: float) -> None:
-        super().__init__()
-        self.failures: list[str] = []
-        self._port = port
-        self._gap_s = gap_s
-
-    def run(self) -> None:
-        while not self._over.wait(self._gap_s):
-            self.sent += 1
-            try:
-                self._ask(self.sent & 0xFFFF)
-            except (OSError, AssertionError) as error:
-                self.failures.append(f"query {self.sent}: {error!r}")
-
-    def _ask(self, ident: int) -> None:
-        wire = query(ident)
-        with socket.create_connection((HOST, self._port), PATIENCE_S) as sock:
-            time.sleep(self._gap_s / 2)  # accepted, and nothing said yet
-            sock.sendall(len(wire).to_bytes(2) + wire)
-            with sock.makefile("rb") as stream:
-                reply = stream.read(int.from_bytes(stream.read(2)))
-        assert is_good(reply), reply
