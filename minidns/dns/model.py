@@ -102,10 +102,11 @@ class Query(Struct, frozen=True):
     """The key of the server block that matched."""
     hops: int = 0
     """How many questions of the server to itself led here; bounds chases."""
-    repeats: bool = True
-    """Whether it was asked in these bytes before, so that a Repeat is of use."""
-    alike: bool = False
-    """Whether it, or a sibling, was: a Repeat with ``siblings`` is of use."""
+    asked_before: bool = True
+    """Whether a query of the same bytes came before: its reply will be remembered."""
+    like_asked_before: bool = False
+    """Whether a query came before that differs at most in the first label: a reply
+    with ``Reuse.covers_label`` will be remembered."""
     view: str = ""
     """The name of the *view* by which a server block was chosen; metrics show it."""
 
@@ -138,35 +139,36 @@ class Source(NamedTuple):
     found: bool = True
 
 
-Tally: TypeAlias = Callable[[int, float], None]
-"""Told how many repetitions there were, and the seconds spent on them in all."""
+ReuseCounter: TypeAlias = Callable[[int, float], None]
+"""Called with a number of reuses and the seconds that they took together."""
 
 
-Sibling: TypeAlias = Callable[[str], bool]
-"""From a lower-case first label to whether a name that differs in it is answered alike.
+CoversLabel: TypeAlias = Callable[[str], bool]
+"""Returns whether a name with another first label, in lower case, has the same answer.
 
-Asked of labels of ASCII letters, digits and hyphens, as long as the one answered.
+It is called for labels of ASCII letters, digits and hyphens that are as long as the
+first label of the name that was answered.
 """
 
 
-class Repeat(Struct, frozen=True):
-    """Leave to answer the same question with the same bytes again."""
+class Reuse(Struct, frozen=True):
+    """The conditions under which the bytes of a reply may answer the query again."""
 
-    until: float = float("inf")
-    """Monotonic seconds after which the answer must be made afresh."""
-    keys: tuple[Hashable, ...] = ()
-    """What the answer depends on: a change of any of these ends the leave."""
-    ages: float | None = None
-    """Monotonic seconds at which the TTLs were true, when they count down."""
-    turns: bool = False
-    """Whether ``loadbalance`` is to turn the addresses at every repetition."""
-    tallies: tuple[Tally, ...] = ()
-    """Told of repetitions, at the latest before each scrape."""
-    siblings: Sibling | None = None
-    """Names of which the same may be said, if there are any: one proof of absence for
-    many names, as in RFC 8198. For who knows that no plugin above tells them apart."""
-    serial: Callable[[], int] | None = None
-    """Gives the serial that the SOA in the authority section is to have by then."""
+    expires_at: float = float("inf")
+    """Monotonic seconds after which the answer must be computed again."""
+    depends_on: tuple[Hashable, ...] = ()
+    """Keys of the data it depends on: a change of any of them invalidates the reply."""
+    ttls_true_at: float | None = None
+    """Monotonic seconds at which the TTLs were true; None if they stay as they are."""
+    rotates: bool = False
+    """Whether the addresses are put in another order at every reuse (*loadbalance*)."""
+    counters: tuple[ReuseCounter, ...] = ()
+    """Called with the number of reuses, at the latest before each scrape."""
+    covers_label: CoversLabel | None = None
+    """Tells which other names have the same negative answer, if any: one proof of
+    absence for many names, as in RFC 8198."""
+    soa_serial: Callable[[], int] | None = None
+    """Returns the serial that the SOA in the authority section must have by then."""
 
 
 class Response(Struct, frozen=True):
@@ -197,7 +199,8 @@ class Response(Struct, frozen=True):
     """Stable id of the rule that made the answer, such as ``service/cluster-ip``."""
     sources: tuple[Source, ...] = ()
     """What it follows from; for a negative answer, what was looked for."""
-    repeat: Repeat | None = None
+    reuse: Reuse | None = None
+    """When the server may send the same bytes again; None if it must ask the chain."""
     more: tuple["Response", ...] = ()
     """Further messages of a zone transfer (RFC 5936 2.2); empty otherwise."""
 

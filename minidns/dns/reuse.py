@@ -1,37 +1,37 @@
-"""Leave to repeat an answer that is made of, or depends on, more than one thing."""
+"""How the conditions for reuse of several answers combine into one."""
 
 from collections.abc import Hashable
 
-from minidns.dns.model import Repeat, Response, replace
+from minidns.dns.model import Response, Reuse, replace
 
 
-def both(one: Repeat | None, other: Repeat | None) -> Repeat | None:
-    """Return the leave for an answer made of two: what both allow, if both do.
+def combine(one: Reuse | None, other: Reuse | None) -> Reuse | None:
+    """Return the conditions for a reply built from two answers, or None.
 
-    >>> either = both(Repeat(30.0, ("a",)), Repeat(60.0, ("b",)))
-    >>> either.until, either.keys
+    >>> combined = combine(Reuse(30.0, ("a",)), Reuse(60.0, ("b",)))
+    >>> combined.expires_at, combined.depends_on
     (30.0, ('a', 'b'))
     """
-    if one is None or other is None or one.ages != other.ages:
-        return None  # of two TTLs that count down, one message can only show one age
-    if one.serial and other.serial and one.serial != other.serial:
-        return None  # and of two SOAs, one
-    return Repeat(
-        min(one.until, other.until),
-        (*one.keys, *other.keys),
-        one.ages,
-        one.turns or other.turns,
-        (*one.tallies, *other.tallies),
-        serial=one.serial or other.serial,
+    if one is None or other is None or one.ttls_true_at != other.ttls_true_at:
+        return None  # a remembered reply has one age for all of its TTLs
+    if one.soa_serial and other.soa_serial and one.soa_serial != other.soa_serial:
+        return None  # and one serial to refresh
+    return Reuse(
+        min(one.expires_at, other.expires_at),
+        (*one.depends_on, *other.depends_on),
+        one.ttls_true_at,
+        one.rotates or other.rotates,
+        (*one.counters, *other.counters),
+        soa_serial=one.soa_serial or other.soa_serial,
     )
 
 
-def until_changed(response: Response, *keys: Hashable) -> Response:
-    """Return ``response``, its leave to be repeated now also ending with ``keys``.
+def also_depends_on(response: Response, *keys: Hashable) -> Response:
+    """Return ``response``, invalidated by a change of any of ``keys`` too.
 
-    For what passes a query on: it would have answered had its own data been different.
+    A plugin that passed a query on uses it: with other data it would have answered.
     """
-    if response.repeat is None:
+    if response.reuse is None:
         return response
-    repeat = replace(response.repeat, keys=(*response.repeat.keys, *keys))
-    return replace(response, repeat=repeat)
+    reuse = replace(response.reuse, depends_on=(*response.reuse.depends_on, *keys))
+    return replace(response, reuse=reuse)

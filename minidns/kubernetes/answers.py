@@ -10,7 +10,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from minidns.dns import names
-from minidns.dns.model import Name, RRset, Sibling
+from minidns.dns.model import CoversLabel, Name, RRset
 from minidns.dns.rdata import AAAA, CNAME, NS, PTR, SOA, SRV, TXT, A
 from minidns.kubernetes import apex
 from minidns.kubernetes import names as grammar
@@ -108,7 +108,7 @@ class Answers:
             found = replace(found, exists=False)
         return missed(found)
 
-    def siblings(self, inquiry: Inquiry, outcome: Outcome) -> Sibling | None:
+    def siblings(self, inquiry: Inquiry, outcome: Outcome) -> CoversLabel | None:
         """Return for which other first labels ``outcome`` would be the same, if any.
 
         Those of names that do not exist for what stands further right, and all that

@@ -7,7 +7,7 @@ moment they were made, for no longer than a resolver would keep them (the TTL).
 
 from collections.abc import Sequence
 
-from minidns.dns.model import Opt, Query, Rcode, Repeat, Response, RRset, Source
+from minidns.dns.model import Opt, Query, Rcode, Response, Reuse, RRset, Source
 from minidns.dns.wire import ECHOED
 from minidns.kubernetes.cluster_answer import Outcome
 
@@ -19,7 +19,7 @@ _MAX_EDE = 120
 
 
 def positive(
-    outcome: Outcome, answer: Sequence[RRset], repeat: Repeat | None
+    outcome: Outcome, answer: Sequence[RRset], reuse: Reuse | None
 ) -> Response:
     """Return the answer ``outcome`` says, with what it points at outside filled in."""
     return Response(
@@ -30,12 +30,12 @@ def positive(
         rule=outcome.rule,
         sources=outcome.sources,
         # others of the records are to have their turn
-        repeat=None if outcome.partial else repeat,
+        reuse=None if outcome.partial else reuse,
     )
 
 
 def negative(
-    outcome: Outcome, soa: RRset, repeat: Repeat | None, *, synced: bool
+    outcome: Outcome, soa: RRset, reuse: Reuse | None, *, synced: bool
 ) -> Response:
     """Return NODATA or NXDOMAIN; SERVFAIL for what may be there once we are synced."""
     if outcome.exists:
@@ -48,7 +48,7 @@ def negative(
         aa=True,
         rule=outcome.rule,
         sources=outcome.sources,
-        repeat=repeat,
+        reuse=reuse,
     )
 
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from minidns.dns.model import Query, Response, Tally, replace
+from minidns.dns.model import Query, Response, ReuseCounter, replace
 from minidns.dns.rdata import TYPES, rcode_label
 from minidns.dns.wire import encode_query, response_size
 from minidns.metrics.registry import SIZE_BUCKETS, TIME_BUCKETS, Labels, Metrics
@@ -59,7 +59,7 @@ class Row:
 
 
 class Repetitions(Struct, frozen=True, gc=False):
-    """A tally of a Repeat: what repetitions of one answer add to a row.
+    """A tally of a Reuse: what repetitions of one answer add to a row.
 
     There is one for each remembered answer: as bound arguments it takes a fifth of the
     memory of functools.partial.
@@ -170,18 +170,18 @@ class Traffic:
         if response.more:
             said += sum(response_size(query, each) for each in response.more)
         row.add(asked, said, seconds)
-        if response.repeat is None:
+        if response.reuse is None:
             return response
         return tallied(response, Repetitions(row, asked, said))
 
 
-def tallied(response: Response, tally: Tally) -> Response:
+def tallied(response: Response, tally: ReuseCounter) -> Response:
     """Return ``response`` such that ``tally`` is told of its repetitions, if any."""
-    repeat = response.repeat
-    if repeat is None:
+    reuse = response.reuse
+    if reuse is None:
         return response
-    repeat = replace(repeat, tallies=(*repeat.tallies, tally))
-    return replace(response, repeat=repeat)
+    reuse = replace(reuse, counters=(*reuse.counters, tally))
+    return replace(response, reuse=reuse)
 
 
 def query_size(query: Query) -> int:

@@ -162,7 +162,7 @@ class _Acl:
             response = await next_(query)
             covering = self._covering(query.question.qname)
             if any(rule.is_personal for rule, _ in covering):
-                return replace(response, repeat=None)  # not to everybody else
+                return replace(response, reuse=None)  # not to everybody else
             return tallied(response, lambda times, _: self._allowed.inc(labels, times))
 
         return acl

@@ -1,7 +1,7 @@
 """*any* - answer ANY questions with as little as can be."""
 
 from minidns.corefile.blocks import Directive
-from minidns.dns.model import Handler, Plugin, Query, Repeat, Response, RRset
+from minidns.dns.model import Handler, Plugin, Query, Response, Reuse, RRset
 from minidns.dns.rdata import ANY, HINFO, txt
 from minidns.plugins.site import Site, without_arguments
 
@@ -26,7 +26,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
             if query.question.qtype != ANY:
                 return await next_(query)
             answer = RRset(query.owner, HINFO, TTL, (_DATA,))
-            return Response(answer=(answer,), rule="any", repeat=Repeat())
+            return Response(answer=(answer,), rule="any", reuse=Reuse())
 
         return any
 

@@ -91,12 +91,12 @@ def autopath(
             walks = bool(domains) and names.is_below(qname, domains[0])
             if not walks:
                 response = await next_(query)
-                return response if fixed else replace(response, repeat=None)
+                return response if fixed else replace(response, reuse=None)
             response, found = await _walk(_guarded(next_, above), query, domains)
             if found:
                 successes.inc((query.server,))
             # it is counted, and depends on names that were not asked for
-            return replace(response, repeat=None)
+            return replace(response, reuse=None)
 
         return autopath
 

@@ -95,7 +95,7 @@ def choose(choices: Sequence[Choice], otherwise: Handler) -> Handler:
                 query = query if query.view == name else replace(query, view=name)
                 break
         response = await handler(query)
-        return replace(response, repeat=None) if response.repeat else response
+        return replace(response, reuse=None) if response.reuse else response
 
     return chosen
 

@@ -109,7 +109,7 @@ def dns64(options: Options, site: Site) -> Plugin:
                 return response
             if not (options.allow_ipv4 or _over_ipv6(query)):
                 # the same bytes over IPv6 would be answered otherwise
-                return replace(response, repeat=None)
+                return replace(response, reuse=None)
             made = await _translated(query, response, options, site)
             translated.inc((query.server,))
             return made

@@ -14,12 +14,12 @@ from minidns.dns.model import (
     Plugin,
     Query,
     Rcode,
-    Repeat,
     Response,
+    Reuse,
     RRset,
     replace,
 )
-from minidns.dns.reuse import both, until_changed
+from minidns.dns.reuse import also_depends_on, combine
 from minidns.dns.zone import Found, Zone
 from minidns.dns.zonefile import ZoneFileError
 from minidns.plugins.chain import EndOfChain
@@ -243,9 +243,9 @@ def file(served: dict[Name, Served], fall: Sequence[Name], site: Site) -> Plugin
             if found.response.rcode == Rcode.SERVFAIL:
                 raise DnsError()
             if _missing(found.response) and covers(fall, qname):
-                return until_changed(await next_(query), one.key)
+                return also_depends_on(await next_(query), one.key)
             response = replace(
-                found.response, lower_case=True, repeat=Repeat(keys=(one.key,))
+                found.response, lower_case=True, reuse=Reuse(depends_on=(one.key,))
             )
             if not found.chase:
                 return response
@@ -301,5 +301,5 @@ async def _chased(query: Query, found: Found, zone: Zone, site: Site) -> Respons
         authority=zone.negative() if negative else response.authority,
         additional=zone.additional(answer),
         sources=(*response.sources, *other.sources),
-        repeat=both(response.repeat, other.repeat),
+        reuse=combine(response.reuse, other.reuse),
     )

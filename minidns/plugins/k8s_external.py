@@ -10,12 +10,12 @@ from minidns.dns.model import (
     Name,
     Plugin,
     Query,
-    Repeat,
     Response,
+    Reuse,
     RRset,
     replace,
 )
-from minidns.dns.reuse import until_changed
+from minidns.dns.reuse import also_depends_on
 from minidns.kubernetes import responses
 from minidns.kubernetes.cluster_answer import Inquiry, Outcome
 from minidns.kubernetes.external import External
@@ -113,7 +113,7 @@ class _K8sExternal:
             outcome = self._external().answer(inquiry)
             passes = not (outcome.exists or outcome.final)
             if passes and covers(rules.fallthrough, name):
-                return until_changed(await next_(query), *outcome.keys)
+                return also_depends_on(await next_(query), *outcome.keys)
             return await self._respond(query, zone, outcome)
 
         return k8s_external
@@ -123,17 +123,17 @@ class _K8sExternal:
         synced = self._synced()
         # the SOA's serial is that of now
         until = self._site.edges.now() + self._rules.ttl
-        repeat = Repeat(until, outcome.keys) if synced else None
+        reuse = Reuse(until, outcome.keys) if synced else None
         if not pieces:
             # unlike CoreDNS: NXDOMAIN before the first sync would be taken for true
             soa = external.soa(zone)
-            return responses.negative(outcome, soa, repeat, synced=synced)
+            return responses.negative(outcome, soa, reuse, synced=synced)
         if any(isinstance(piece, Outside) for piece in pieces):
             answer, truncated = await filled(self._site, query, pieces)
             response = responses.positive(outcome, answer, None)
             return replace(response, tc=response.tc or truncated)
         answer = [piece for piece in pieces if isinstance(piece, RRset)]
-        return responses.positive(outcome, answer, repeat)
+        return responses.positive(outcome, answer, reuse)
 
     def _synced(self) -> bool:
         return self._site.cluster is not None and self._site.cluster.synced()

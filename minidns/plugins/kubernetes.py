@@ -15,13 +15,13 @@ from minidns.dns.model import (
     Plugin,
     Query,
     Rcode,
-    Repeat,
     Response,
+    Reuse,
     RRset,
     replace,
 )
 from minidns.dns.rdata import AXFR, IXFR
-from minidns.dns.reuse import until_changed
+from minidns.dns.reuse import also_depends_on
 from minidns.explain import why
 from minidns.kubernetes import responses
 from minidns.kubernetes.answers import MAX_LOOKUPS, Answers, Chase
@@ -198,7 +198,11 @@ class Kubernetes:
             # before the sync state is looked at, and never for NODATA (CoreDNS)
             if not outcome.exists and covers(options.fallthrough, name):
                 response = await next_(query)
-                return self._passed_on(response, outcome) if query.repeats else response
+                return (
+                    self._passed_on(response, outcome)
+                    if query.asked_before
+                    else response
+                )
             if outcome.answer and not self._withheld():
                 if Outside in map(type, outcome.answer):
                     return await self._with_outside(query, outcome)
@@ -233,8 +237,8 @@ class Kubernetes:
 
     def _passed_on(self, response: Response, outcome: Outcome) -> Response:
         if not self.view.synced:
-            return replace(response, repeat=None)
-        return until_changed(response, *outcome.keys)
+            return replace(response, reuse=None)
+        return also_depends_on(response, *outcome.keys)
 
     def _withheld(self) -> bool:
         """Whether nothing is to be answered: what is known may be out of date."""
@@ -246,35 +250,35 @@ class Kubernetes:
         return replace(response, tc=True) if truncated else response
 
     def _positive(self, query: Query, outcome: Outcome) -> Response:
-        repeat = None
-        if query.repeats and self.view.synced and outcome.rule != "zone/soa":
-            repeat = Repeat(self._until(), outcome.keys)
-        return responses.positive(outcome, outcome.answer, repeat)  # type: ignore[arg-type]  # nothing outside
+        reuse = None
+        if query.asked_before and self.view.synced and outcome.rule != "zone/soa":
+            reuse = Reuse(self._until(), outcome.keys)
+        return responses.positive(outcome, outcome.answer, reuse)  # type: ignore[arg-type]  # nothing outside
 
     def _negative(self, query: Query, inquiry: Inquiry, outcome: Outcome) -> Response:
         soa = self.answers.soa(inquiry.zone, inquiry.spelled)
-        synced, repeat = self.view.synced, None
+        synced, reuse = self.view.synced, None
         if self._withheld():
             synced = False
             outcome = Outcome("negative/stale", outcome.sources, exists=False)
-        if synced and (query.repeats or query.alike):
-            repeat = self._repeat(query, inquiry, outcome)
-        response = responses.negative(outcome, soa, repeat, synced=synced)
+        if synced and (query.asked_before or query.like_asked_before):
+            reuse = self._repeat(query, inquiry, outcome)
+        response = responses.negative(outcome, soa, reuse, synced=synced)
         if self.options.ede and (opt := responses.extended(query, response)):
             return replace(response, opt=opt)
         return response
 
-    def _repeat(
-        self, query: Query, inquiry: Inquiry, outcome: Outcome
-    ) -> Repeat | None:
+    def _repeat(self, query: Query, inquiry: Inquiry, outcome: Outcome) -> Reuse | None:
         """Return the leave to say again that something is not there."""
         siblings = None
-        if query.alike and self._tells_none_apart:
+        if query.like_asked_before and self._tells_none_apart:
             siblings = self.answers.siblings(inquiry, outcome)
-        if siblings is None and not query.repeats:
+        if siblings is None and not query.asked_before:
             return None
         serial = self.answers.lookup(inquiry.zone).serial
-        return Repeat(self._until(), outcome.keys, siblings=siblings, serial=serial)
+        return Reuse(
+            self._until(), outcome.keys, covers_label=siblings, soa_serial=serial
+        )
 
     def _until(self) -> float:
         """Return when what is known may be too old to be said again."""

@@ -11,8 +11,8 @@ from minidns.dns.model import (
     Plugin,
     Query,
     Rcode,
-    Repeat,
     Response,
+    Reuse,
     RRset,
 )
 from minidns.dns.rdata import AAAA, NS, PTR, SOA, A, a, aaaa, soa
@@ -94,7 +94,7 @@ def _in_zone(query: Query, zone: Name) -> Response:
     if qname == _LOOPBACK:
         return _answer(query, apex, {PTR: _NAME})
     return Response(
-        Rcode.NXDOMAIN, authority=_soa(apex), rule="local/nxdomain", repeat=Repeat()
+        Rcode.NXDOMAIN, authority=_soa(apex), rule="local/nxdomain", reuse=Reuse()
     )
 
 
@@ -102,9 +102,9 @@ def _answer(query: Query, apex: str, data: dict[int, bytes]) -> Response:
     """Return the data of the type that is asked for, or NODATA."""
     qtype = query.question.qtype
     if qtype not in data:
-        return Response(authority=_soa(apex), rule="local/nodata", repeat=Repeat())
+        return Response(authority=_soa(apex), rule="local/nodata", reuse=Reuse())
     answer = RRset(query.owner, qtype, TTL, (data[qtype],))
-    return Response(answer=(answer,), rule="local", repeat=Repeat())
+    return Response(answer=(answer,), rule="local", reuse=Reuse())
 
 
 def _soa(apex: str) -> tuple[RRset]:

@@ -69,7 +69,7 @@ class Loop:
             if self._seen >= ENOUGH:
                 self._site.instance.fatal(self._text(query))
                 raise DnsError  # the ring ends here, and all who wait in it
-            return replace(await next_(query), repeat=None)  # each one counts
+            return replace(await next_(query), reuse=None)  # each one counts
 
         return loop
 

@@ -81,7 +81,9 @@ class Answerer:
 
         ``miss`` is what the memory noted of it; without it nothing is remembered.
         """
-        expected = (miss.repeats, miss.alike) if miss else (False, False)
+        expected = (
+            (miss.asked_before, miss.like_asked_before) if miss else (False, False)
+        )
         try:
             return decode_query(wire, transport, peer, local, self.server, expected)
         except Dropped:

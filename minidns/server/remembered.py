@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import Literal, NamedTuple, TypeAlias
 
 from minidns.dns import message, names
-from minidns.dns.model import Query, Repeat, Response, Sibling, Tally
+from minidns.dns.model import CoversLabel, Query, Response, Reuse, ReuseCounter
 from minidns.dns.rdata import AAAA, SOA, A
 
 MAX_ENTRIES = 32768
@@ -40,9 +40,9 @@ class Miss(NamedTuple):
     """A query that was not remembered when it came."""
 
     key: Key
-    repeats: bool
+    asked_before: bool
     """Whether it was seen before: a reply is remembered from the second time on."""
-    alike: bool
+    like_asked_before: bool
     """Whether it, or one that differs in its first label only, was seen before."""
     age: int
     """What the memory's age was."""
@@ -67,20 +67,20 @@ class Entry:
         self,
         query: Query,
         response: Response,
-        repeat: Repeat,
+        reuse: Reuse,
         reply: bytes,
         repetitions: "_Repetitions",
     ) -> None:
         self.tail = reply[2:]
         """The reply less its id."""
-        self.until = repeat.until
-        self.keys = repeat.keys
-        self.siblings: Sibling | None = repeat.siblings
+        self.until = reuse.expires_at
+        self.keys = reuse.depends_on
+        self.siblings: CoversLabel | None = reuse.covers_label
         self.repetitions = repetitions
-        self.when = repeat.ages
-        self.ttl_at = _ttls(reply) if repeat.ages is not None else ()
-        self.block = _addresses(query, response, reply) if repeat.turns else None
-        self.serial = _Serial.of(repeat, reply)
+        self.when = reuse.ttls_true_at
+        self.ttl_at = _ttls(reply) if reuse.ttls_true_at is not None else ()
+        self.block = _addresses(query, response, reply) if reuse.rotates else None
+        self.serial = _Serial.of(reuse, reply)
 
     def turned(self) -> bytes:
         """Return the tail with its addresses turned on by one (*loadbalance*)."""
@@ -124,7 +124,7 @@ class _Repetitions:
 
     __slots__ = ("entries", "number", "tallies")
 
-    def __init__(self, tallies: tuple[Tally, ...]) -> None:
+    def __init__(self, tallies: tuple[ReuseCounter, ...]) -> None:
         self.tallies = tallies
         self.number = 0
         """Since it was told."""
@@ -150,9 +150,9 @@ class _Serial:
         self.shown = shown
 
     @classmethod
-    def of(cls, repeat: Repeat, reply: bytes) -> "_Serial | None":
+    def of(cls, reuse: Reuse, reply: bytes) -> "_Serial | None":
         """Return that of ``reply``, if ``repeat`` says that it moves."""
-        if repeat.serial is None:
+        if reuse.soa_serial is None:
             return None
         answers, authority = (int.from_bytes(reply[at : at + 2]) for at in (6, 8))
         at = message.skip_name(reply, 12) + 4
@@ -160,7 +160,7 @@ class _Serial:
             rtype, at = message.skip_record(reply, at)
             if number >= answers and rtype == SOA:
                 shown = int.from_bytes(reply[at - 20 : at - 16])
-                return cls(repeat.serial, at - 20 - 2, shown)  # less the id
+                return cls(reuse.soa_serial, at - 20 - 2, shown)  # less the id
         return None
 
     def news(self) -> bytes | None:
@@ -222,7 +222,7 @@ class Memory:
         self.entries: dict[_Kept, Entry] = {}
         # most keys are those of one question, and a set takes 216 bytes
         self._asked: dict[Hashable, _Kept | set[_Kept]] = {}
-        self._repetitions: dict[tuple[Tally, ...], _Repetitions] = {}
+        self._repetitions: dict[tuple[ReuseCounter, ...], _Repetitions] = {}
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._bytes = 0
@@ -284,22 +284,22 @@ class Memory:
         It may not if something was forgotten since the ``miss``: the change that came
         while the chain waited may have made the answer stale.
         """
-        repeat = response.repeat
-        if repeat is None or self._age != miss.age:
+        reuse = response.reuse
+        if reuse is None or self._age != miss.age:
             return
         if query.flags & 0x7800 or response.more:
             return
-        if repeat.siblings is not None and query.alike:
-            self._keep(_family(miss.key), query, response, repeat, reply)
-        elif query.repeats:
-            self._keep(miss.key, query, response, repeat, reply)
+        if reuse.covers_label is not None and query.like_asked_before:
+            self._keep(_family(miss.key), query, response, reuse, reply)
+        elif query.asked_before:
+            self._keep(miss.key, query, response, reuse, reply)
 
     def _keep(
         self,
         key: _Kept,
         query: Query,
         response: Response,
-        repeat: Repeat,
+        reuse: Reuse,
         reply: bytes,
     ) -> None:
         size = _size(key, reply)
@@ -311,22 +311,22 @@ class Memory:
         if size > self._max_bytes:
             return
         self._drop(key)
-        repetitions = self._repetitions_of(repeat)
+        repetitions = self._repetitions_of(reuse)
         repetitions.entries += 1
-        self.entries[key] = Entry(query, response, repeat, reply, repetitions)
+        self.entries[key] = Entry(query, response, reuse, reply, repetitions)
         self.kept += 1
         self._bytes += size
-        for source in repeat.keys:
+        for source in reuse.depends_on:
             known = self._asked.setdefault(source, key)
             if isinstance(known, set):
                 known.add(key)
             elif known != key:
                 self._asked[source] = {known, key}
 
-    def _repetitions_of(self, repeat: Repeat) -> _Repetitions:
-        known = self._repetitions.get(repeat.tallies)
+    def _repetitions_of(self, reuse: Reuse) -> _Repetitions:
+        known = self._repetitions.get(reuse.counters)
         if known is None:
-            known = self._repetitions[repeat.tallies] = _Repetitions(repeat.tallies)
+            known = self._repetitions[reuse.counters] = _Repetitions(reuse.counters)
         return known
 
     def _is_again(self, asked: int) -> bool:

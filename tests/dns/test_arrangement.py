@@ -4,13 +4,13 @@ from random import Random
 
 import pytest
 
-from minidns.dns.model import Repeat, Response, RRset, replace
+from minidns.dns.model import Response, Reuse, RRset, replace
 from minidns.dns.names import to_wire
 from minidns.dns.rdata import AAAA, CNAME, MX, NS, TXT, A, a, aaaa, txt
 from minidns.plugins.loadbalance.arrangement import by_weight, preferring, round_robin
 from minidns.plugins.loadbalance.weights import parse
 
-LEAVE = Repeat(keys=("k",))
+LEAVE = Reuse(depends_on=("k",))
 
 
 def addresses(*last: int, owner: str = "a.") -> RRset:
@@ -48,13 +48,13 @@ SETTLED = {
 @pytest.mark.parametrize("answer", SETTLED.values(), ids=SETTLED)
 def test_without_a_choice_the_response_is_the_same(answer: tuple[RRset, ...]) -> None:
     random = Random(1)
-    response = Response(answer=answer, authority=(SERVERS,), repeat=LEAVE)
+    response = Response(answer=answer, authority=(SERVERS,), reuse=LEAVE)
     for _ in range(10):
         assert round_robin(response, random).answer == answer
 
 
 def test_one_address_costs_nothing() -> None:
-    response = Response(answer=(addresses(1),), repeat=LEAVE)
+    response = Response(answer=(addresses(1),), reuse=LEAVE)
     assert round_robin(response, Random(1)) is response
 
 
@@ -118,15 +118,15 @@ def test_addresses_of_several_names_are_mixed() -> None:
 
 
 def test_the_edge_may_turn_repetitions() -> None:
-    turned = round_robin(Response(answer=(addresses(1, 2),), repeat=LEAVE), Random(1))
-    assert turned.repeat == Repeat(keys=("k",), turns=True)
-    settled = round_robin(Response(answer=(addresses(1),), repeat=LEAVE), Random(1))
-    assert settled.repeat == LEAVE
+    turned = round_robin(Response(answer=(addresses(1, 2),), reuse=LEAVE), Random(1))
+    assert turned.reuse == Reuse(depends_on=("k",), rotates=True)
+    settled = round_robin(Response(answer=(addresses(1),), reuse=LEAVE), Random(1))
+    assert settled.reuse == LEAVE
 
 
 def test_weighted_swaps_the_chosen_address_with_the_first() -> None:
     weights = parse("a\n192.0.2.3 255", "w")
-    response = Response(answer=(ALIAS, addresses(1, 2, 3, 4)), repeat=LEAVE)
+    response = Response(answer=(ALIAS, addresses(1, 2, 3, 4)), reuse=LEAVE)
     random = Random(1)
     orders = Counter(
         by_weight(response, weights, random).answer[1].rdata for _ in range(1000)
@@ -134,7 +134,7 @@ def test_weighted_swaps_the_chosen_address_with_the_first() -> None:
     order, count = orders.most_common(1)[0]
     assert order == addresses(3, 2, 1, 4).rdata
     assert count > 970
-    assert by_weight(response, weights, random).repeat is None
+    assert by_weight(response, weights, random).reuse is None
 
 
 def test_weighted_moves_the_rrset_of_the_chosen_address() -> None:
@@ -156,16 +156,16 @@ UNWEIGHTED = {
 
 @pytest.mark.parametrize("answer", UNWEIGHTED.values(), ids=UNWEIGHTED)
 def test_weighted_without_a_choice(answer: tuple[RRset, ...]) -> None:
-    response = Response(answer=answer, repeat=LEAVE)
+    response = Response(answer=answer, reuse=LEAVE)
     assert by_weight(response, {}, Random(1)) == response
 
 
 def test_preferred_networks_come_first_in_their_order() -> None:
     networks = [ip_network("2001:db8::2/128"), ip_network("192.0.2.2/31")]
     answer = (ALIAS, addresses(1, 2, 3), ipv6(1, 2), MAIL)
-    response = preferring(Response(answer=answer, repeat=LEAVE), networks)
+    response = preferring(Response(answer=answer, reuse=LEAVE), networks)
     assert response.answer == (ALIAS, ipv6(2, 1), addresses(2, 3, 1), MAIL)
-    assert response.repeat is None
+    assert response.reuse is None
 
 
 def test_preferred_in_additional() -> None:

@@ -8,8 +8,8 @@ from minidns.dns.model import (
     Query,
     Question,
     Rcode,
-    Repeat,
     Response,
+    Reuse,
     RRset,
     replace,
 )
@@ -138,14 +138,14 @@ def test_dropped_queries_have_their_own_zone() -> None:
 def test_repetitions_count_as_queries() -> None:
     counted = Counted()
     told: list[tuple[int, float]] = []
-    before = Repeat(
-        keys=("x",), tallies=(lambda n, seconds: told.append((n, seconds)),)
+    before = Reuse(
+        depends_on=("x",), counters=(lambda n, seconds: told.append((n, seconds)),)
     )
-    response = replace(ANSWER, repeat=before)
-    repeat = counted.traffic.count(QUERY, response, "errors", 0.001).repeat
-    assert repeat is not None
-    assert repeat.keys == ("x",)
-    for tally in repeat.tallies:
+    response = replace(ANSWER, reuse=before)
+    reuse = counted.traffic.count(QUERY, response, "errors", 0.001).reuse
+    assert reuse is not None
+    assert reuse.depends_on == ("x",)
+    for tally in reuse.counters:
         tally(10, 0.001)
         tally(0, 0.0)
     assert told == [(10, 0.001), (0, 0.0)]

@@ -1,6 +1,6 @@
 import pytest
 
-from minidns.dns.model import Opt, Query, Question, Rcode, Repeat, Response, Source
+from minidns.dns.model import Opt, Query, Question, Rcode, Response, Reuse, Source
 from minidns.kubernetes import responses
 from minidns.kubernetes.apex import start_of_authority
 from minidns.kubernetes.cluster_answer import Outcome
@@ -28,12 +28,12 @@ def test_negative(exists: bool, synced: bool, rcode: Rcode) -> None:
 
 def test_positive() -> None:
     outcome = Outcome("rule", (GONE,), additional=(SOA,))
-    got = responses.positive(outcome, [SOA], Repeat())
+    got = responses.positive(outcome, [SOA], Reuse())
     assert got.answer == got.additional == (SOA,)
     assert got.aa
     assert not got.ra
     assert not got.authority
-    assert got.repeat == Repeat()
+    assert got.reuse == Reuse()
 
 
 def query(opt: Opt | None) -> Query:

@@ -220,7 +220,7 @@ def test_others_of_the_records_have_their_turn() -> None:
         Inquiry(HEADLESS, 1, ZONE, ZONE, HEADLESS, room)
     )
     response = responses.positive(outcome, (), None)
-    assert (response.tc, response.repeat) == (True, None)
+    assert (response.tc, response.reuse) == (True, None)
 
 
 @pytest.mark.parametrize(

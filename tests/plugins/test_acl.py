@@ -1,11 +1,11 @@
 import pytest
 
 from minidns.corefile.blocks import ConfigError
-from minidns.dns.model import Dropped, Opt, Query, Rcode, Repeat, Response
+from minidns.dns.model import Dropped, Opt, Query, Rcode, Response, Reuse
 from minidns.plugins import acl
 from tests.world import World, always, chain, plugin, query
 
-BELOW = Response(repeat=Repeat())
+BELOW = Response(reuse=Reuse())
 
 
 async def fate(body: str, asked: Query) -> str:
@@ -122,7 +122,7 @@ async def test_denials_are_counted(action: str) -> None:
     made, _ = plugin(world, acl.setup, "acl", f"acl org {{\n{action}\n}}")
     try:
         response = await chain(made, last=always(BELOW))(query("a.example.org"))
-        assert response.repeat is None
+        assert response.reuse is None
     except Dropped:
         pass
     done = {"block": "blocked", "filter": "filtered", "drop": "dropped"}[action]
@@ -137,8 +137,8 @@ async def test_what_is_allowed_is_counted_repetitions_too() -> None:
     world = World()
     made, _ = plugin(world, acl.setup, "acl", of("block type MX"))
     response = await chain(made, last=always(BELOW))(query("a.example.org"))
-    assert response.repeat is not None
-    for tally in response.repeat.tallies:
+    assert response.reuse is not None
+    for tally in response.reuse.counters:
         tally(4, 0.0)
     name = "coredns_acl_allowed_requests_total"
     assert world.metrics.value(name, {"server": "dns://:53", "view": ""}) == 5
@@ -157,7 +157,7 @@ async def test_answers_for_some_are_not_repeated_to_all(
 ) -> None:
     made, _ = plugin(World(), acl.setup, "acl", body)
     response = await chain(made, last=always(BELOW))(query("a.example.org"))
-    assert (response.repeat is not None) is may_repeat
+    assert (response.reuse is not None) is may_repeat
 
 
 REFUSED = {

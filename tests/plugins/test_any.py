@@ -14,7 +14,7 @@ async def test_any_is_answered_with_one_record() -> None:
     (line,) = texts(response.answer)
     assert line == 'Example.ORG. 8482 HINFO "ANY obsoleted" "See RFC 8482"'
     assert not response.aa
-    assert response.repeat is not None
+    assert response.reuse is not None
 
 
 @pytest.mark.parametrize("qtype", ["A", "HINFO", "TYPE65280"])

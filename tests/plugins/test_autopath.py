@@ -4,7 +4,7 @@ import pytest
 
 from minidns.corefile.errors import ConfigError
 from minidns.dns import zonefile
-from minidns.dns.model import DnsError, Dropped, Query, Rcode, Repeat, Response
+from minidns.dns.model import DnsError, Dropped, Query, Rcode, Response, Reuse
 from minidns.plugins import autopath
 from minidns.plugins.site import Site
 from tests.world import World, plugin, query, texts
@@ -16,7 +16,7 @@ SEARCH = (
     "example.net.",
     "",
 )
-REPEAT = Repeat(keys=("below",))
+REPEAT = Reuse(depends_on=("below",))
 
 
 class Below:
@@ -33,9 +33,9 @@ class Below:
         if isinstance(found, DnsError):
             raise found
         if found is None:
-            return Response(Rcode.NXDOMAIN, rule=qname, repeat=REPEAT)
+            return Response(Rcode.NXDOMAIN, rule=qname, reuse=REPEAT)
         lines = zonefile.rrsets(map(zonefile.record, found))
-        return Response(answer=lines, aa=True, rule=qname, repeat=REPEAT)
+        return Response(answer=lines, aa=True, rule=qname, reuse=REPEAT)
 
 
 def made(body: str, below: Below, files: dict[str, str] | None = None) -> Site:
@@ -103,7 +103,7 @@ async def test_found(
         f"example.org.{domain}".rstrip(".") + "." for domain in SEARCH[:count]
     ]
     assert successes(site) == 1
-    assert response.repeat is None
+    assert response.reuse is None
 
 
 async def test_alias_has_the_letters_of_the_client() -> None:
@@ -121,7 +121,7 @@ async def test_nothing_found_is_the_first_answer() -> None:
     )
     assert len(below.asked) == 5
     assert successes(site) == 0
-    assert response.repeat is None
+    assert response.reuse is None
 
 
 PLAIN = [
@@ -137,7 +137,7 @@ async def test_not_walked(name: str, search: Sequence[str]) -> None:
     below = Below({})
     response, _ = await ask(below, name, search)
     assert below.asked == [name + "."]
-    assert response.repeat is None  # of another client the list may be another one
+    assert response.reuse is None  # of another client the list may be another one
 
 
 async def test_other_zones_are_left_alone() -> None:
@@ -145,7 +145,7 @@ async def test_other_zones_are_left_alone() -> None:
     body = "autopath example.net @kubernetes"
     response, _ = await ask(below, "a.prod.svc.cluster.local", body=body)
     assert len(below.asked) == 1
-    assert response.repeat == REPEAT
+    assert response.reuse == REPEAT
 
 
 async def test_the_domain_itself_is_an_error() -> None:
@@ -203,13 +203,13 @@ async def test_list_from_a_file(text: str, count: int) -> None:
     assert site.top
     response = await site.top(query(ASKED))
     assert len(below.asked) == count
-    assert (response.repeat is None) is (count > 1)
+    assert (response.reuse is None) is (count > 1)
 
 
 async def test_fixed_list_leaves_other_names_to_be_repeated() -> None:
     site = made("autopath /r", Below({}), {"/r": "search prod.svc.cluster.local"})
     assert site.top
-    assert (await site.top(query("example.org"))).repeat == REPEAT
+    assert (await site.top(query("example.org"))).reuse == REPEAT
 
 
 async def test_plugin_that_is_not_there_gives_no_list() -> None:

@@ -1,4 +1,4 @@
-"""*cache*: what the edge may repeat, what is counted, and how much is kept."""
+"""*cache*: what the edge may reuse, what is counted, and how much is kept."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.corefile.blocks import ConfigError
-from minidns.dns.model import CD, RD, Opt, Query, Rcode, Repeat, Response, replace
+from minidns.dns.model import CD, RD, Opt, Query, Rcode, Response, Reuse, replace
 from minidns.plugins import cache
 from tests.plugins.caching import (
     NAME,
@@ -24,14 +24,14 @@ from tests.world import World, directives, query
 
 
 async def test_a_hit_may_be_repeated_until_it_expires() -> None:
-    kept = caching("cache 30", replace(answer(), repeat=Repeat(keys=("web",))))
+    kept = caching("cache 30", replace(answer(), reuse=Reuse(depends_on=("web",))))
     first = await kept.ask(query(NAME))
-    assert first.repeat is None  # the next one is authoritative and younger
+    assert first.reuse is None  # the next one is authoritative and younger
     await kept.later(7.6)
-    repeat = (await kept.ask(query(NAME))).repeat
-    assert repeat is not None
-    assert (repeat.until, repeat.ages, repeat.keys) == (30, 7, ())
-    (tally,) = repeat.tallies
+    reuse = (await kept.ask(query(NAME))).reuse
+    assert reuse is not None
+    assert (reuse.expires_at, reuse.ttls_true_at, reuse.depends_on) == (30, 7, ())
+    (tally,) = reuse.counters
     tally(10, 0.001)
     assert kept.count("hits_total", "success") == 11
     assert kept.count("requests_total") == 12
@@ -41,25 +41,31 @@ async def test_with_keepttl_a_repeated_hit_does_not_age() -> None:
     kept = caching("cache 30 {\nkeepttl\n}")
     await kept.ask(query(NAME))
     await kept.later(7)
-    repeat = (await kept.ask(query(NAME))).repeat
-    assert repeat is not None
-    assert (repeat.until, repeat.ages) == (30, None)
+    reuse = (await kept.ask(query(NAME))).reuse
+    assert reuse is not None
+    assert (reuse.expires_at, reuse.ttls_true_at) == (30, None)
 
 
 async def test_with_prefetch_every_hit_must_come_here() -> None:
     kept = caching("cache 30 {\nprefetch 2\n}")
     for _ in range(2):
-        assert (await kept.ask(query(NAME))).repeat is None
+        assert (await kept.ask(query(NAME))).reuse is None
 
 
 async def test_what_is_not_kept_may_be_repeated_as_before() -> None:
     tallies: list[int] = []
-    leave = Repeat(until=99, keys=("web",), tallies=(lambda n, s: tallies.append(n),))
-    kept = caching("cache 30 {\ndisable success\n}", replace(answer(), repeat=leave))
-    repeat = (await kept.ask(query(NAME))).repeat
-    assert repeat is not None
-    assert (repeat.until, repeat.keys, repeat.ages) == (99, ("web",), None)
-    for tally in repeat.tallies:
+    leave = Reuse(
+        expires_at=99, depends_on=("web",), counters=(lambda n, s: tallies.append(n),)
+    )
+    kept = caching("cache 30 {\ndisable success\n}", replace(answer(), reuse=leave))
+    reuse = (await kept.ask(query(NAME))).reuse
+    assert reuse is not None
+    assert (reuse.expires_at, reuse.depends_on, reuse.ttls_true_at) == (
+        99,
+        ("web",),
+        None,
+    )
+    for tally in reuse.counters:
         tally(5, 0.001)
     assert tallies == [5]
     assert kept.count("misses_total") == kept.count("requests_total") == 6

@@ -48,7 +48,7 @@ async def test_immediate_gives_the_old_and_asks_for_the_new() -> None:
     kept = await expired("serve_stale", answer(address=NEW))
     stale = await kept.ask(query(NAME))
     assert (addresses(stale), ttls(stale), stale.aa) == ([OLD], [0], True)
-    assert stale.repeat is None
+    assert stale.reuse is None
     assert stale.sources[0].name == "110s"
     await settle()
     assert kept.count("served_stale_total") == kept.count("prefetch_total") == 1

@@ -6,13 +6,13 @@ import pytest
 
 from minidns.corefile.errors import ConfigError
 from minidns.dns import zonefile
-from minidns.dns.model import DnsError, Query, Rcode, Repeat, Response, RRset
+from minidns.dns.model import DnsError, Query, Rcode, Response, Reuse, RRset
 from minidns.dns.rdata import type_name
 from minidns.plugins import dns64
 from tests.world import World, plugin, query, texts
 
 PEER = "2001:db8::53"
-REPEAT = Repeat(keys=("below",))
+REPEAT = Reuse(depends_on=("below",))
 
 
 def rrsets(*lines: str) -> tuple[RRset, ...]:
@@ -22,7 +22,7 @@ def rrsets(*lines: str) -> tuple[RRset, ...]:
 SOA = rrsets("example.org 300 SOA ns admin 1 2 3 4 5")
 A = rrsets("a.example.org 60 A 192.0.2.1")
 AAAA = rrsets("a.example.org 60 AAAA 2001:db8::1")
-NONE = Response(authority=SOA, aa=True, repeat=REPEAT)
+NONE = Response(authority=SOA, aa=True, reuse=REPEAT)
 
 
 async def ask(
@@ -109,7 +109,7 @@ async def test_translated(
     world = World()
     response = await ask(body, asked, aaaa, Response(answer=A, ra=True, aa=True), world)
     assert texts(response.answer) == expected
-    assert (response.rcode, response.aa, response.repeat) == (0, False, None)
+    assert (response.rcode, response.aa, response.reuse) == (0, False, None)
     assert response.rule == "dns64/translated"
     labels = {"server": "dns://:53"}
     name = "coredns_dns64_requests_translated_total"
@@ -121,7 +121,7 @@ LEFT = [
     pytest.param(
         "dns64",
         ASKED,
-        Response(Rcode.NXDOMAIN, authority=SOA, repeat=REPEAT),
+        Response(Rcode.NXDOMAIN, authority=SOA, reuse=REPEAT),
         id="5.1.2-nxdomain",
     ),
     pytest.param("dns64", query("a.example.org", "TXT", peer=PEER), NONE, id="type"),
@@ -140,7 +140,7 @@ async def test_left_alone(body: str, asked: Query, below: Response) -> None:
 async def test_over_ipv4_nothing_is_made_nor_repeated_to_others(peer: str) -> None:
     asked = query("a.example.org", "AAAA", peer=peer)
     response = await ask("dns64", asked, NONE, Response(answer=A))
-    assert (response.answer, response.authority, response.repeat) == ((), SOA, None)
+    assert (response.answer, response.authority, response.reuse) == ((), SOA, None)
 
 
 async def test_scope_of_a_link_local_client() -> None:

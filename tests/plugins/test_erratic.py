@@ -84,7 +84,7 @@ async def test_answers(qtype: str, lines: list[str]) -> None:
     response = await Erratic("drop 0").handler(query("A.example.org", qtype))
     assert texts(response.answer) == lines
     assert response.aa
-    assert response.repeat is None
+    assert response.reuse is None
 
 
 async def test_large() -> None:

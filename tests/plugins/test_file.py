@@ -4,7 +4,7 @@ import pytest
 
 from minidns.corefile.errors import ConfigError
 from minidns.dns import rdata, zonefile
-from minidns.dns.model import DnsError, Handler, Query, Rcode, Repeat, Response
+from minidns.dns.model import DnsError, Handler, Query, Rcode, Response, Reuse
 from minidns.plugins import file
 from minidns.plugins.site import Site
 from tests.world import World, plugin, query, texts
@@ -29,7 +29,7 @@ SOA_LINE = (
     "example.org. 300 SOA ns.example.org. admin.example.org. 7 7200 3600 1209600 60"
 )
 KEY = ("zone", "example.org.", "/db")
-BELOW = Response(rule="below", repeat=Repeat(keys=("below",)))
+BELOW = Response(rule="below", reuse=Reuse(depends_on=("below",)))
 
 
 async def below(_: Query) -> Response:
@@ -69,7 +69,7 @@ async def test_answer(name: str, qtype: str, expected: list[str]) -> None:
     assert texts(response.answer) == expected
     assert texts(response.authority) == [NS_LINE]
     assert (response.rcode, response.aa) == (Rcode.NOERROR, True)
-    assert response.repeat == Repeat(keys=(KEY,))
+    assert response.reuse == Reuse(depends_on=(KEY,))
     assert response.sources[0] == ("zone", "example.org.", "", "7", True)
 
 
@@ -118,7 +118,7 @@ async def test_fallthrough(option: str, name: str, qtype: str, falls: bool) -> N
     response = await handler(query(f"{name}.example.org", qtype))
     assert (response.rule == "below") is falls
     if falls:
-        assert response.repeat == Repeat(keys=("below", KEY))
+        assert response.reuse == Reuse(depends_on=("below", KEY))
 
 
 TARGETS = [
@@ -162,7 +162,7 @@ async def test_alias_out_of_the_zone(
     assert texts(response.answer) == [alias, *more]
     assert response.rcode == rcode
     assert texts(response.authority) == [authority]
-    assert response.repeat is None  # the target gives no leave
+    assert response.reuse is None  # the target gives no leave
     assert asked[0].question == ("www.example.net.", rdata.A, 1)
 
 
@@ -170,7 +170,7 @@ async def test_leave_of_an_alias_is_that_of_both() -> None:
     handler, site, _ = served()
     site.top = below
     response = await handler(query("away.example.org"))
-    assert response.repeat == Repeat(keys=(KEY, "below"))
+    assert response.reuse == Reuse(depends_on=(KEY, "below"))
 
 
 @pytest.mark.parametrize("qtype", ["AXFR", "IXFR"])

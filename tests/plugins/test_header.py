@@ -1,7 +1,7 @@
 import pytest
 
 from minidns.corefile.blocks import ConfigError
-from minidns.dns.model import AA, CD, RA, RD, Query, Repeat, Response, replace
+from minidns.dns.model import AA, CD, RA, RD, Query, Response, Reuse, replace
 from minidns.dns.wire import encode_response
 from minidns.plugins import header
 from tests.world import World, chain, plugin, query
@@ -61,9 +61,9 @@ async def test_responses(body: str, said: Response, flags: int) -> None:
 
 
 async def test_repetitions_stay_possible() -> None:
-    said = Response(repeat=Repeat())
+    said = Response(reuse=Reuse())
     _, response = await through("response set ra", query("a"), said)
-    assert response.repeat == Repeat()
+    assert response.reuse == Reuse()
 
 
 def test_the_first_occurrence_with_rules_counts() -> None:

@@ -4,12 +4,12 @@ from collections.abc import Callable
 import pytest
 
 from minidns.corefile.errors import ConfigError
-from minidns.dns.model import DnsError, Handler, Query, Rcode, Repeat, Response
+from minidns.dns.model import DnsError, Handler, Query, Rcode, Response, Reuse
 from minidns.plugins import hosts
 from minidns.plugins.site import Site
 from tests.world import World, plugin, query, settle, texts
 
-BELOW = Response(Rcode.NXDOMAIN, rule="below", repeat=Repeat(keys=("below",)))
+BELOW = Response(Rcode.NXDOMAIN, rule="below", reuse=Reuse(depends_on=("below",)))
 
 
 async def below(_: Query) -> Response:
@@ -230,13 +230,13 @@ async def test_answer_says_where_it_is_written_and_may_be_repeated() -> None:
     response = await handler(query("a"))
     assert [each.name for each in response.sources] == ["/h:2", "Corefile:3"]
     assert response.rule == "hosts/address"
-    assert response.repeat == Repeat(keys=(("hosts", "/h"),))
+    assert response.reuse == Reuse(depends_on=(("hosts", "/h"),))
 
 
 async def test_what_is_passed_on_is_forgotten_when_the_file_changes() -> None:
     handler, _, _ = await served("hosts /h {\nfallthrough\n}")
     response = await handler(query("a"))
-    assert response.repeat == Repeat(keys=("below", ("hosts", "/h")))
+    assert response.reuse == Reuse(depends_on=("below", ("hosts", "/h")))
 
 
 async def test_outside_the_zones_the_file_does_not_matter() -> None:

@@ -77,18 +77,18 @@ async def test_an_answer_says_what_it_follows_from_and_may_be_repeated() -> None
         assert texts(response.answer) == [f"lb.a.{ZONE} 5 A 192.0.2.1"]
         assert (response.aa, response.rule) == (True, "external/address")
         assert [each.name for each in response.sources] == ["a", "a/lb"]
-        assert response.repeat is not None
-        assert ("service", "a", "lb") in response.repeat.keys
+        assert response.reuse is not None
+        assert ("service", "a", "lb") in response.reuse.depends_on
 
 
 async def test_a_change_ends_what_may_be_repeated() -> None:
     api = Api(TREES)
     async with running(api=api) as k:
         response = await k.ask(f"lb.a.{ZONE}")
-        assert response.repeat is not None
+        assert response.reuse is not None
         api.apply(balanced("lb", "192.0.2.2"))
         await k.world.clock.advance(1)
-        assert set(response.repeat.keys) & set(k.forgotten)
+        assert set(response.reuse.depends_on) & set(k.forgotten)
         changed = await k.ask(f"lb.a.{ZONE}")
     assert texts(changed.answer) == [f"lb.a.{ZONE} 5 A 192.0.2.2"]
 
@@ -100,7 +100,7 @@ async def test_the_alias_of_a_balancer_is_followed_by_the_server_itself() -> Non
         "alias.example.net. 60 A 192.0.2.99",
         f"named.a.{ZONE} 5 CNAME alias.example.net.",
     ]
-    assert response.repeat is None
+    assert response.reuse is None
 
 
 async def test_negative_answers_carry_the_soa_of_the_zone() -> None:
@@ -116,7 +116,7 @@ async def test_negative_answers_carry_the_soa_of_the_zone() -> None:
 async def test_before_the_first_sync_absence_is_a_failure() -> None:
     async with running(start=False) as k:
         response = await k.ask(f"lb.a.{ZONE}")
-        assert (response.rcode, response.repeat) == (Rcode.SERVFAIL, None)
+        assert (response.rcode, response.reuse) == (Rcode.SERVFAIL, None)
         assert (await k.ask(ZONE, "SOA")).rcode == Rcode.NOERROR
 
 

@@ -13,8 +13,8 @@ from minidns.dns.model import (
     Opt,
     Query,
     Rcode,
-    Repeat,
     Response,
+    Reuse,
     RRset,
     Source,
     replace,
@@ -118,19 +118,19 @@ async def test_before_the_first_sync(name: str, qtype: str, rcode: Rcode) -> Non
         await settle()
         response = await k.ask(name, qtype)
         assert not k.ready
-    assert (response.rcode, response.aa, response.repeat) == (rcode, True, None)
+    assert (response.rcode, response.aa, response.reuse) == (rcode, True, None)
     if not response.answer:
         assert " 0 7200 1800 86400 30" in texts(response.authority)[0]
 
 
 async def test_before_the_first_sync_names_fall_through_all_the_same() -> None:
     async def repeatable(_: Query) -> Response:
-        return Response(rule="next", repeat=Repeat())
+        return Response(rule="next", reuse=Reuse())
 
     async with running(silent, wait=False, passed_on=repeatable) as k:
         response = await k.ask("8.8.8.8.in-addr.arpa", "PTR")
     assert response.rule == "next"
-    assert response.repeat is None  # it may be ours once we are synced
+    assert response.reuse is None  # it may be ours once we are synced
 
 
 async def test_start_waits_for_the_api_and_says_so(
@@ -194,7 +194,7 @@ async def test_a_change_tells_the_edge_what_is_stale() -> None:
         stale = {
             name
             for name, response in answers.items()
-            if response.repeat and set(response.repeat.keys) & set(k.forgotten)
+            if response.reuse and set(response.reuse.depends_on) & set(k.forgotten)
         }
         assert stale == {"no"}
         assert (await k.ask(f"no.a.{SVC}")).rcode == Rcode.NOERROR
@@ -204,26 +204,26 @@ async def test_negative_answers_are_repeated_with_the_serial_of_then() -> None:
     api = Api(TREES)
     async with running(api.list_watch) as k:
         response = await k.ask(f"no.a.{SVC}")
-        assert response.repeat is not None
-        assert response.repeat.until == float("inf")
-        assert response.repeat.serial is not None
+        assert response.reuse is not None
+        assert response.reuse.expires_at == float("inf")
+        assert response.reuse.soa_serial is not None
         k.world.clock.time += 7
         api.apply(svc("b/else", "10.96.0.9"))
         await settle()
         (later,) = (await k.ask(f"no.a.{SVC}")).authority
-        assert later.rdata[0][-20:-16] == response.repeat.serial().to_bytes(4)
+        assert later.rdata[0][-20:-16] == response.reuse.soa_serial().to_bytes(4)
         assert later.rdata != response.authority[0].rdata
-        assert (await k.ask("cluster.local", "SOA")).repeat is None
+        assert (await k.ask("cluster.local", "SOA")).reuse is None
 
 
 async def test_what_is_passed_on_depends_on_what_we_did_not_have() -> None:
     async def repeatable(_: Query) -> Response:
-        return Response(rule="next", repeat=Repeat(keys=("theirs",)))
+        return Response(rule="next", reuse=Reuse(depends_on=("theirs",)))
 
     async with running(Api(TREES).list_watch, passed_on=repeatable) as k:
         response = await k.ask("4.3.2.1.in-addr.arpa", "PTR")
-    assert response.repeat is not None
-    assert response.repeat.keys == ("theirs", ("address", "1.2.3.4"))
+    assert response.reuse is not None
+    assert response.reuse.depends_on == ("theirs", ("address", "1.2.3.4"))
 
 
 # -- aliases
@@ -260,7 +260,7 @@ async def test_external_name_outside(
     assert texts(response.answer) == sorted([own, *lines])
     assert response.answer[0].owner == f"ext.a.{SVC}"
     assert (response.rcode, response.aa, response.ra) == (Rcode.NOERROR, True, False)
-    assert response.repeat is None
+    assert response.reuse is None
     assert not response.authority
 
 
@@ -380,8 +380,8 @@ async def test_what_may_grow_stale_is_repeated_no_longer_than_that() -> None:
         await settle()
         for name in ("web", "no"):
             response = await k.ask(f"{name}.a.{SVC}")
-            assert response.repeat is not None
-            assert response.repeat.until == k.world.clock.time + 10
+            assert response.reuse is not None
+            assert response.reuse.expires_at == k.world.clock.time + 10
 
 
 async def test_held_endpoints_are_let_go_in_time() -> None:

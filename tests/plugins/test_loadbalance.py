@@ -3,7 +3,7 @@ import logging
 import pytest
 
 from minidns.corefile.blocks import ConfigError
-from minidns.dns.model import Query, Rcode, Repeat, Response, RRset
+from minidns.dns.model import Query, Rcode, Response, Reuse, RRset
 from minidns.dns.rdata import AAAA, A, a, aaaa
 from minidns.plugins import loadbalance
 from minidns.plugins.site import Site
@@ -102,9 +102,9 @@ async def test_untouched(response: Response, asked: Query) -> None:
 
 async def test_repetitions_are_turned_by_the_edge() -> None:
     made, _ = plugin(World(), loadbalance.setup, "loadbalance", "loadbalance")
-    last = always(Response(answer=(TWO,), repeat=Repeat()))
+    last = always(Response(answer=(TWO,), reuse=Reuse()))
     reply = await chain(made, last=last)(query("a.example.org"))
-    assert reply.repeat == Repeat(turns=True)
+    assert reply.reuse == Reuse(rotates=True)
 
 
 async def test_preferred_networks_come_first() -> None:
@@ -207,7 +207,7 @@ async def test_unusable_weight_file(
 async def test_weighted_answers_are_not_repeated_by_the_edge() -> None:
     weighted = Weighted({"w": WEIGHTS})
     await weighted.start()
-    last = always(Response(answer=(TWO,), repeat=Repeat()))
+    last = always(Response(answer=(TWO,), reuse=Reuse()))
     reply = await chain(weighted.made, last=last)(query("a.example.org"))
-    assert reply.repeat is None
+    assert reply.reuse is None
     await weighted.site.stop()

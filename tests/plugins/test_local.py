@@ -120,7 +120,7 @@ async def test_counter(name: str, count: int) -> None:
     response = await chain(made, last=always(BELOW))(query(name))
     counter = "coredns_local_localhost_requests_total"
     assert world.metrics.value(counter) == count
-    for tally in response.repeat.tallies if response.repeat else ():
+    for tally in response.reuse.counters if response.reuse else ():
         tally(9, 0.0)
     assert world.metrics.value(counter) == count * 10, "repetitions count too"
 

@@ -10,8 +10,8 @@ from minidns.dns.model import (
     Opt,
     Query,
     Rcode,
-    Repeat,
     Response,
+    Reuse,
     RRset,
     Source,
     replace,
@@ -192,10 +192,10 @@ async def test_what_is_logged_is_not_repeated_by_the_edge(
     body: str, may_repeat: bool
 ) -> None:
     made, _ = plugin(World(), log.setup, "log", body)
-    last = always(replace(POSITIVE, repeat=Repeat()))
+    last = always(replace(POSITIVE, reuse=Reuse()))
     response = await chain(made, last=last)(query("a.example.org"))
     assert response.answer == POSITIVE.answer
-    assert (response.repeat is not None) is may_repeat
+    assert (response.reuse is not None) is may_repeat
 
 
 async def test_time_is_that_of_the_edges(caplog: pytest.LogCaptureFixture) -> None:

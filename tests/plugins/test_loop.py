@@ -15,8 +15,8 @@ from minidns.dns.model import (
     Query,
     Question,
     Rcode,
-    Repeat,
     Response,
+    Reuse,
 )
 from minidns.dns.wire import decode_query, encode_response
 from minidns.plugins import cache, forward, loop
@@ -223,9 +223,9 @@ async def test_a_probe_is_never_repeated_by_the_edge(probing: Probing) -> None:
     assert made is not None
     await probing.start()
     name = dns.message.from_wire(probing.probes[-1][1]).question[0].name.to_text()
-    handler = made(always(Response(repeat=Repeat())))
-    assert (await handler(query(name, HINFO))).repeat is None
-    assert (await handler(query("example.org.", HINFO))).repeat == Repeat()
+    handler = made(always(Response(reuse=Reuse())))
+    assert (await handler(query(name, HINFO))).reuse is None
+    assert (await handler(query("example.org.", HINFO))).reuse == Reuse()
 
 
 @pytest.mark.parametrize(

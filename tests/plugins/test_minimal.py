@@ -1,7 +1,7 @@
 import pytest
 
 from minidns.corefile.blocks import ConfigError
-from minidns.dns.model import Opt, Rcode, Repeat, Response, RRset
+from minidns.dns.model import Opt, Rcode, Response, Reuse, RRset
 from minidns.dns.names import to_wire
 from minidns.dns.rdata import NS, SOA, A, a, soa
 from minidns.plugins import minimal
@@ -18,7 +18,7 @@ FULL = Response(
     additional=(GLUE,),
     aa=True,
     opt=Opt(1232),
-    repeat=Repeat(),
+    reuse=Reuse(),
 )
 
 
@@ -29,7 +29,7 @@ async def minimized(response: Response, qtype: str = "A") -> Response:
 
 async def test_answers_lose_what_was_not_asked_for() -> None:
     assert await minimized(FULL) == Response(
-        answer=(ADDRESS,), aa=True, opt=Opt(1232), repeat=Repeat()
+        answer=(ADDRESS,), aa=True, opt=Opt(1232), reuse=Reuse()
     )
 
 

@@ -12,8 +12,8 @@ from minidns.dns.model import (
     Opt,
     Query,
     Rcode,
-    Repeat,
     Response,
+    Reuse,
     RRset,
 )
 from minidns.dns.rdata import A, a
@@ -267,10 +267,10 @@ async def test_seconds_are_those_of_the_edges() -> None:
 async def test_repetitions_by_the_edge_are_counted() -> None:
     world = World()
     made, _ = plugin(world, prometheus.setup, "prometheus", "prometheus")
-    answer = Response(answer=ANSWER.answer, repeat=Repeat())
+    answer = Response(answer=ANSWER.answer, reuse=Reuse())
     response = await chain(made, last=always(answer))(query("a.example.org"))
-    assert response.repeat is not None
-    (tally,) = response.repeat.tallies
+    assert response.reuse is not None
+    (tally,) = response.reuse.counters
     tally(99, 0.00099)
     labels = {"server": "dns://:53", "zone": ".", "view": ""}
     labels |= {"proto": "udp", "family": "1", "type": "A"}

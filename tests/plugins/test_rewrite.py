@@ -15,8 +15,8 @@ from minidns.dns.model import (
     Query,
     Question,
     Rcode,
-    Repeat,
     Response,
+    Reuse,
     RRset,
     replace,
 )
@@ -447,9 +447,9 @@ REPEATS = [
 
 @pytest.mark.parametrize(("body", "kept"), REPEATS)
 async def test_leave_to_repeat(body: str, kept: bool) -> None:
-    repeat = Repeat(keys=("below",))
-    response = await ask(body, Below(repeat=repeat), query("a"))
-    assert response.repeat == (repeat if kept else None)
+    reuse = Reuse(depends_on=("below",))
+    response = await ask(body, Below(reuse=reuse), query("a"))
+    assert response.reuse == (reuse if kept else None)
 
 
 async def test_answer_says_what_was_asked_instead() -> None:
@@ -572,20 +572,20 @@ async def test_cname_ring_comes_to_an_end(caplog: pytest.LogCaptureFixture) -> N
 
 COMBINED = [
     pytest.param(
-        Repeat(9.0, ("a",)), Repeat(5.0, ("b",)), Repeat(5.0, ("a", "b")), id="y"
+        Reuse(9.0, ("a",)), Reuse(5.0, ("b",)), Reuse(5.0, ("a", "b")), id="y"
     ),
-    pytest.param(Repeat(), None, None, id="not-the-target"),
+    pytest.param(Reuse(), None, None, id="not-the-target"),
 ]
 
 
 @pytest.mark.parametrize(("first", "second", "expected"), COMBINED)
 async def test_cname_needs_leave_of_both(
-    first: Repeat, second: Repeat | None, expected: Repeat | None
+    first: Reuse, second: Reuse | None, expected: Reuse | None
 ) -> None:
     apply, site = made("rewrite cname my-app.example other.example")
-    site.top = Resolver({"other.example.": []}, repeat=second)
-    response = await apply(Below(*OLD, repeat=first))(query("my-app.com"))
-    assert response.repeat == expected
+    site.top = Resolver({"other.example.": []}, reuse=second)
+    response = await apply(Below(*OLD, reuse=first))(query("my-app.com"))
+    assert response.reuse == expected
 
 
 # errors

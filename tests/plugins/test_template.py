@@ -4,13 +4,13 @@ import pytest
 
 from minidns.corefile.errors import ConfigError
 from minidns.dns import zonefile
-from minidns.dns.model import DnsError, Opt, Query, Rcode, Repeat, Response
+from minidns.dns.model import DnsError, Opt, Query, Rcode, Response, Reuse
 from minidns.dns.rdata import CLASSES
 from minidns.plugins import template
 from minidns.plugins.site import Site
 from tests.world import World, plugin, query, texts
 
-BELOW = Response(Rcode.NXDOMAIN, rule="below", repeat=Repeat())
+BELOW = Response(Rcode.NXDOMAIN, rule="below", reuse=Reuse())
 
 
 async def below(_: Query) -> Response:
@@ -289,7 +289,7 @@ async def test_never_repeated_by_the_edge_as_each_answer_is_counted() -> None:
     site = made('template IN ANY example {\nanswer "a TXT x"\n}', world)
     for qtype in ("A", "A", "AAAA"):
         response = await through(site, query("x.example", qtype))
-        assert response.repeat is None
+        assert response.reuse is None
     family = next(
         each
         for each in world.metrics.families()

@@ -12,8 +12,8 @@ from minidns.dns.model import (
     Opt,
     Query,
     Question,
-    Repeat,
     Response,
+    Reuse,
     replace,
 )
 from minidns.dns.rdata import DS, MX
@@ -154,7 +154,7 @@ class Block:
 
     async def answer(self, asked: Query) -> Response:
         self.asked.append(asked)
-        return Response(rule=self.rule, repeat=Repeat())
+        return Response(rule=self.rule, reuse=Reuse())
 
     @property
     def choice(self) -> chain.Choice:
@@ -229,8 +229,8 @@ async def test_what_a_view_decided_is_not_repeated_to_others() -> None:
     other = Block("example.net.", "other")
     handler = routed(ten, quad, rest, other)
     for asked in (ASKED, BY_TCP_AND_IPV6):
-        assert (await handler(asked)).repeat is None
-    assert (await handler(query("www.example.net."))).repeat is not None
+        assert (await handler(asked)).reuse is None
+    assert (await handler(query("www.example.net."))).reuse is not None
 
 
 async def test_metrics_have_the_name_of_the_view() -> None:

@@ -38,7 +38,7 @@ async def test_answers(asked: Query, lines: list[str]) -> None:
     assert texts(response.additional) == lines
     assert (response.answer, response.authority) == ((), ())
     assert response.aa
-    assert response.repeat is None, "the next client has another address"
+    assert response.reuse is None, "the next client has another address"
 
 
 async def test_class_is_the_one_asked() -> None:

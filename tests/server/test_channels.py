@@ -15,7 +15,7 @@ import dns.message
 import pytest
 
 from minidns.dns import rdata
-from minidns.dns.model import Handler, Query, Repeat, Response, RRset
+from minidns.dns.model import Handler, Query, Response, Reuse, RRset
 from minidns.metrics.registry import Metrics
 from minidns.server import tcp, udp
 from minidns.server.answer import Answerer
@@ -37,7 +37,7 @@ TAILS = (b"", b"4", b"6", b"t4", b"t6", b"t", b"udp4", b"tcp6", b"\0")
 async def by_channel(query: Query) -> Response:
     data = rdata.a(SEEN[query.transport, ":" in query.peer[0]])
     rrset = RRset(query.owner, 1, 30, (data,))
-    return Response(answer=(rrset,), repeat=Repeat(keys=("web",)))
+    return Response(answer=(rrset,), reuse=Reuse(depends_on=("web",)))
 
 
 class Edge:
@@ -132,7 +132,7 @@ async def test_what_became_stale_while_the_chain_waited_is_not_remembered(
         reached.set()
         await go.wait()
         rrset = RRset(query.owner, 1, 30, (data,))
-        return Response(answer=(rrset,), repeat=Repeat(keys=("web",)))
+        return Response(answer=(rrset,), reuse=Reuse(depends_on=("web",)))
 
     async with edge(slow) as at:
         go.set()

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.dns import rdata
-from minidns.dns.model import Query, Repeat, Response, RRset, replace
+from minidns.dns.model import Query, Response, Reuse, RRset, replace
 from minidns.dns.wire import decode_query, encode_response
 from minidns.server.remembered import Key, Memory
 
@@ -14,9 +14,9 @@ def asked(name: str, ident: int = 1) -> Query:
     return decode_query(message.to_wire())
 
 
-def response(*addresses: str, ttl: int = 30, repeat: Repeat | None = None) -> Response:
+def response(*addresses: str, ttl: int = 30, reuse: Reuse | None = None) -> Response:
     rrset = RRset("web.org.", 1, ttl, tuple(map(rdata.a, addresses)))
-    return Response(answer=(rrset,), repeat=repeat or Repeat(keys=("web",)))
+    return Response(answer=(rrset,), reuse=reuse or Reuse(depends_on=("web",)))
 
 
 def key(query: Query, through: str = "udp4") -> Key:
@@ -38,7 +38,7 @@ def test_an_answer_is_expected_again_from_the_second_time_on() -> None:
 
     def expects(name: str, through: str = "udp4") -> tuple[bool, bool]:
         miss = memory.miss(key(asked(name), through))
-        return miss.repeats, miss.alike
+        return miss.asked_before, miss.like_asked_before
 
     assert expects("web.org.") == (False, False)
     assert expects("web.org.") == (True, True)
@@ -72,7 +72,7 @@ def test_a_serial_is_that_of_the_time(answers: int) -> None:
         rcode=3,
         answer=(alias,) * answers,
         authority=(soa(serial),),
-        repeat=Repeat(keys=("web",), serial=lambda: serial),
+        reuse=Reuse(depends_on=("web",), soa_serial=lambda: serial),
     )
     put(memory, query, answer)
     for serial in (7, 8, 8, 2**32 - 1):
@@ -94,7 +94,7 @@ def test_a_change_drops_what_follows_from_it_and_nothing_else(
 
 def test_nothing_is_repeated_past_its_time() -> None:
     memory, query = Memory(), asked("web.org.")
-    put(memory, query, response("192.0.2.1", repeat=Repeat(until=10.0)))
+    put(memory, query, response("192.0.2.1", reuse=Reuse(expires_at=10.0)))
     assert read(memory, query, 9.9) is not None
     assert read(memory, query, 10.0) is None
     assert not memory.entries
@@ -106,7 +106,10 @@ def test_ttls_count_down_in_whole_seconds() -> None:
         memory,
         query,
         response(
-            "192.0.2.1", "192.0.2.2", ttl=30, repeat=Repeat(until=130.0, ages=100.0)
+            "192.0.2.1",
+            "192.0.2.2",
+            ttl=30,
+            reuse=Reuse(expires_at=130.0, ttls_true_at=100.0),
         ),
     )
     seen = []
@@ -120,7 +123,7 @@ def test_ttls_count_down_in_whole_seconds() -> None:
 def test_addresses_turn_where_loadbalance_would_turn_them() -> None:
     memory, query = Memory(), asked("web.org.")
     addresses = ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
-    put(memory, query, response(*addresses, repeat=Repeat(turns=True)))
+    put(memory, query, response(*addresses, reuse=Reuse(rotates=True)))
     firsts = []
     for _ in range(6):
         tail = memory.get(key(query), 0)
@@ -135,7 +138,7 @@ def test_addresses_behind_a_cname_turn_too() -> None:
     memory, query = Memory(), asked("www.org.")
     cname = RRset("www.org.", 5, 30, (b"\3web\3org\0",))
     web = RRset("web.org.", 1, 30, (rdata.a("192.0.2.1"), rdata.a("192.0.2.2")))
-    put(memory, query, Response(answer=(cname, web), repeat=Repeat(turns=True)))
+    put(memory, query, Response(answer=(cname, web), reuse=Reuse(rotates=True)))
     orders = set()
     for _ in range(4):
         tail = memory.get(key(query), 0)
@@ -152,9 +155,9 @@ def test_repetitions_are_told_once() -> None:
     told: list[int] = []
     memory = Memory()
     queries = [asked("web.org."), asked("www.org.")]
-    repeat = Repeat(keys=("web",), tallies=(lambda times, _: told.append(times),))
+    reuse = Reuse(depends_on=("web",), counters=(lambda times, _: told.append(times),))
     for query in queries:  # those that are counted alike are told together
-        put(memory, query, response("192.0.2.1", repeat=repeat))
+        put(memory, query, response("192.0.2.1", reuse=reuse))
     for query in (*queries, *queries):
         read(memory, query)
     memory.tell()
@@ -165,7 +168,7 @@ def test_repetitions_are_told_once() -> None:
     memory.tell()
     assert told == [4, 1]
     assert not memory._repetitions
-    put(memory, queries[0], response("192.0.2.1", repeat=repeat))
+    put(memory, queries[0], response("192.0.2.1", reuse=reuse))
     read(memory, queries[0])
     memory.clear()
     assert told == [4, 1, 1]
@@ -201,7 +204,7 @@ def test_any_history(history: list[tuple[str, int, int]]) -> None:
     state = dict.fromkeys(range(6), 0)
     for act, name, value in history:
         query = asked(f"n{name}.org.")
-        fresh = response(f"192.0.2.{state[name]}", repeat=Repeat(keys=(name,)))
+        fresh = response(f"192.0.2.{state[name]}", reuse=Reuse(depends_on=(name,)))
         if act == "f":
             state[name] = value
             memory.forget([name])
@@ -219,7 +222,7 @@ def test_size_is_accounted_for_to_the_byte() -> None:
         put(
             memory,
             asked(f"n{number}.org."),
-            response("192.0.2.1", repeat=Repeat(keys=(number,))),
+            response("192.0.2.1", reuse=Reuse(depends_on=(number,))),
         )
     memory.forget(range(5))
     assert memory._bytes == 0

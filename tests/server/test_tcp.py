@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from minidns.dns import rdata
-from minidns.dns.model import Handler, Query, Repeat, Response, RRset, replace
+from minidns.dns.model import Handler, Query, Response, Reuse, RRset, replace
 from minidns.metrics.registry import Metrics
 from minidns.server import tcp, udp
 from minidns.server.answer import Answerer
@@ -126,7 +126,7 @@ async def test_a_remembered_answer_needs_no_chain() -> None:
     async def handler(query: Query) -> Response:
         nonlocal asked
         asked += 1
-        return replace(await echo(query), repeat=Repeat(keys=("web",)))
+        return replace(await echo(query), reuse=Reuse(depends_on=("web",)))
 
     async with serving(handler, memory=memory) as (_, port):
         message = wire("a.org.")
@@ -145,7 +145,7 @@ async def test_what_is_remembered_for_udp_is_not_said_by_tcp() -> None:
     async def handler(query: Query) -> Response:
         address = "192.0.2.1" if query.transport == "tcp" else "192.0.2.9"
         rrset = RRset("a.org.", 1, 30, (rdata.a(address),))
-        return Response(answer=(rrset,), repeat=Repeat())
+        return Response(answer=(rrset,), reuse=Reuse())
 
     async with serving(handler, memory=memory) as (_, port):
         message = wire("a.org.")

@@ -17,8 +17,8 @@ from minidns.dns.model import (
     Handler,
     Query,
     Rcode,
-    Repeat,
     Response,
+    Reuse,
     RRset,
 )
 from minidns.metrics.registry import Metrics
@@ -61,9 +61,9 @@ async def serving(
         await datagrams.close(1.0)
 
 
-def answer(address: str = "192.0.2.1", repeat: Repeat | None = None) -> Response:
+def answer(address: str = "192.0.2.1", reuse: Reuse | None = None) -> Response:
     return Response(
-        answer=(RRset(NAME, 1, 30, (rdata.a(address),)),), aa=True, repeat=repeat
+        answer=(RRset(NAME, 1, 30, (rdata.a(address),)),), aa=True, reuse=reuse
     )
 
 
@@ -93,7 +93,7 @@ async def test_a_remembered_answer_needs_no_chain() -> None:
 
     async def handler(query: Query) -> Response:
         asked.append(query.question.qname)
-        return answer(repeat=Repeat(keys=("web",)))
+        return answer(reuse=Reuse(depends_on=("web",)))
 
     async with serving(handler) as (datagrams, port):
         for _ in range(5):
@@ -109,7 +109,7 @@ async def test_a_change_while_the_chain_waits_is_not_remembered_over() -> None:
     go = asyncio.Event()
 
     async def handler(query: Query) -> Response:
-        made = answer(repeat=Repeat(keys=("web",)))
+        made = answer(reuse=Reuse(depends_on=("web",)))
         waiting.set()
         await go.wait()
         return made
@@ -211,7 +211,7 @@ def asking(port: int, *names: str) -> Iterator[socket.socket]:
 
 
 async def repeatable(query: Query) -> Response:
-    return answer(repeat=Repeat())
+    return answer(reuse=Reuse())
 
 
 async def test_what_is_remembered_goes_past_those_in_line() -> None:
@@ -345,7 +345,7 @@ async def test_source_ports(
     source: str, number: int, host: str, *, replied: bool, remembered: bool
 ) -> None:
     async def handler(query: Query) -> Response:
-        return answer(repeat=Repeat())
+        return answer(reuse=Reuse())
 
     async with serving(handler, host) as (datagrams, port):
         message = dns.message.make_query(NAME, "A")

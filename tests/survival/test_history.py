@@ -78,7 +78,7 @@ def glued(patch: pytest.MonkeyPatch) -> None:
 
     def decoded(*args: Any) -> Query:
         repeats, alike = args[-1]
-        return replace(decode(*args), repeats=repeats, alike=alike)
+        return replace(decode(*args), asked_before=repeats, like_asked_before=alike)
 
     patch.setattr(Memory, "get", lambda self, of, now: get(self, key(of), now))
     patch.setattr(Memory, "miss", lambda self, of: miss(self, key(of)))

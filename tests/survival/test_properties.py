@@ -35,8 +35,8 @@ from minidns.dns.model import (
     Query,
     Question,
     Rcode,
-    Repeat,
     Response,
+    Reuse,
     RRset,
     replace,
 )
@@ -258,9 +258,9 @@ def test_9_streams_may_be_cut_anywhere(sent: list[bytes], data: st.DataObject) -
 def test_10_ttls_only_fall(query: Query, ttl: int, passing: list[float]) -> None:
     assume(not query.flags & 0x7800)
     name = query.question.qname
-    repeat = Repeat(ages=100.0)
+    reuse = Reuse(ttls_true_at=100.0)
     response = Response(
-        answer=(RRset(name, rdata.A, ttl, (b"abcd", b"efgh")),), repeat=repeat
+        answer=(RRset(name, rdata.A, ttl, (b"abcd", b"efgh")),), reuse=reuse
     )
     reply = encode_response(query, response)
     memory = Memory()

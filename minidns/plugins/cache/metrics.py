@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from minidns.dns.model import Name, Tally
+from minidns.dns.model import Name, ReuseCounter
 from minidns.metrics.registry import Labels, Metrics
 from minidns.plugins.cache.entry import Kind, Stores
 
@@ -16,7 +16,7 @@ class Counts:
     def __init__(self, metrics: Metrics, zones: tuple[Name, ...], view: str) -> None:
         self._view = view
         self._zones = ",".join(zones)
-        self._tallies: dict[tuple[str, Kind | None], Tally] = {}
+        self._tallies: dict[tuple[str, Kind | None], ReuseCounter] = {}
         self._labels: dict[str, tuple[Labels, dict[Kind, Labels]]] = {}
         self._entries = metrics.gauge(
             "coredns_cache_entries", "Answers that are kept.", _BY_KIND
@@ -44,8 +44,8 @@ class Counts:
             "coredns_cache_drops_total", "Replies to other questions.", _PLAIN
         )
 
-    def tally(self, server: str, kind: Kind | None = None) -> Tally:
-        """Return a tally of a Repeat that counts hits of ``kind``, or else misses.
+    def tally(self, server: str, kind: Kind | None = None) -> ReuseCounter:
+        """Return a tally of a Reuse that counts hits of ``kind``, or else misses.
 
         It is the same one each time: every remembered answer keeps it.
         """

@@ -21,8 +21,8 @@ from minidns.dns.model import (
     Plugin,
     Query,
     Rcode,
-    Repeat,
     Response,
+    Reuse,
     Source,
     replace,
 )
@@ -169,7 +169,7 @@ class Cache:
         stored = flat if self._rules.asks_for_ad else given
         if ttl > 0 and not flat.tc and self._kept(query, key, outcome, stored, ttl):
             # the next one comes from the cache
-            return replace(given, repeat=None) if given.repeat else given
+            return replace(given, reuse=None) if given.reuse else given
         return self._counted(query, given)
 
     def _counted(self, query: Query, response: Response) -> Response:
@@ -196,7 +196,7 @@ class Cache:
         if bounds.disabled and values.covers(bounds.disabled, query.question.qname):
             return False
         # some resolvers of old discard what is not authoritative (CoreDNS)
-        kept = replace(response, aa=True, rd=None, repeat=None)
+        kept = replace(response, aa=True, rd=None, reuse=None)
         evicted = self._stores.put(kind, key, Entry(kept, ttl, self._now()))
         self._counts.kept(query.server, kind, evicted, self._stores)
         return True
@@ -217,14 +217,14 @@ class Cache:
         keep_ttl = self._options.keep_ttl
         ttl = entry.ttl if keep_ttl else entry.left(now)
         response = _from(entry, query, ttl, now)
-        if self._options.prefetch.amount or not query.repeats:  # every hit counts
+        if self._options.prefetch.amount or not query.asked_before:  # every hit counts
             return response
         return replace(
             response,
-            repeat=Repeat(
-                until=entry.stored + entry.ttl,
-                ages=None if keep_ttl else entry.stored + entry.age(now),
-                tallies=(self._counts.tally(query.server, kind),),
+            reuse=Reuse(
+                expires_at=entry.stored + entry.ttl,
+                ttls_true_at=None if keep_ttl else entry.stored + entry.age(now),
+                counters=(self._counts.tally(query.server, kind),),
             ),
         )
 

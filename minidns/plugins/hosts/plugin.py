@@ -15,11 +15,11 @@ from minidns.dns.model import (
     Name,
     Plugin,
     Query,
-    Repeat,
     Response,
+    Reuse,
     RRset,
 )
-from minidns.dns.reuse import until_changed
+from minidns.dns.reuse import also_depends_on
 from minidns.plugins.hosts.table import Entry, Hosts, HostsLine, lines, pointed
 from minidns.plugins.site import Site, once
 from minidns.text import files
@@ -225,7 +225,7 @@ def hosts(table: Table) -> Plugin:
 
     def plugin(next_: Handler) -> Handler:
         async def passed_on(query: Query) -> Response:
-            return until_changed(await next_(query), table.key)
+            return also_depends_on(await next_(query), table.key)
 
         async def hosts(query: Query) -> Response:
             name, rtype = query.question[:2]
@@ -262,5 +262,5 @@ def _response(query: Query, found: Sequence[Entry], table: Table) -> Response:
         lower_case=True,
         rule=rule if data else "hosts/nodata",
         sources=tuple(sources),
-        repeat=Repeat(keys=(table.key,)),
+        reuse=Reuse(depends_on=(table.key,)),
     )

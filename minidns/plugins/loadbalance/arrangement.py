@@ -46,14 +46,14 @@ def round_robin(response: Response, random: Random) -> Response:
     turned = [each if _is_settled(each) else _turned(each, random) for each in sections]
     if all(map(is_, turned, sections)):
         return response
-    repeat = response.repeat
+    reuse = response.reuse
     answer, authority, additional = turned
     return replace(
         response,
         answer=answer,
         authority=authority,
         additional=additional,
-        repeat=replace(repeat, turns=True) if repeat else None,
+        reuse=replace(reuse, rotates=True) if reuse else None,
     )
 
 
@@ -141,4 +141,4 @@ def _rearranged(response: Response, answer: Section, additional: Section) -> Res
     changed = replace(response, answer=answer, additional=additional)
     if _count(answer, _ADDRESSES) < 2 and _count(additional, _ADDRESSES) < 2:
         return changed
-    return replace(changed, repeat=None)
+    return replace(changed, reuse=None)

@@ -103,7 +103,7 @@ class _Log:
                 self._write(rule, query, reply, now() - started)
                 raise
             if self._write(rule, query, response, now() - started):
-                return replace(response, repeat=None)  # each has a line of its own
+                return replace(response, reuse=None)  # each has a line of its own
             return response
 
         return log

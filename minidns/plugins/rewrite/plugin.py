@@ -25,7 +25,7 @@ from minidns.dns.model import (
     Source,
     replace,
 )
-from minidns.dns.reuse import both
+from minidns.dns.reuse import combine
 from minidns.dns.wire import ECHOED
 from minidns.plugins.rewrite import names as rename
 from minidns.plugins.rewrite import rules as rewriting
@@ -118,7 +118,7 @@ def _shown(query: Query, done: Sequence[Applied], response: Response) -> Respons
         response = replace(response, sources=sources, lower_case=lower)
     edns = [one.edns for one in done if one.edns]
     if not all(each.literal for each in edns):
-        response = replace(response, repeat=None)  # it may be for this client only
+        response = replace(response, reuse=None)  # it may be for this client only
     if not edns or query.opt is None or response.opt is not None:
         return response
     # the options that rules put in come back, as if the client had sent them (CoreDNS)
@@ -193,5 +193,5 @@ async def _led_to(
         answer=(*kept, alias, *found.answer),
         tc=found.tc,
         sources=(*response.sources, *found.sources),
-        repeat=both(response.repeat, found.repeat),
+        reuse=combine(response.reuse, found.reuse),
     )

@@ -1,0 +1,42 @@
+import pytest
+
+from minidns.dns.model import Response, Reuse
+from minidns.dns.reuse import also_depends_on, combine
+
+BOTH = [
+    pytest.param(None, Reuse(), None, id="not-one"),
+    pytest.param(Reuse(), None, None, id="not-the-other"),
+    pytest.param(Reuse(), Reuse(), Reuse(), id="both-forever"),
+    pytest.param(
+        Reuse(5.0, ("a",)),
+        Reuse(3.0, ("b", "c")),
+        Reuse(3.0, ("a", "b", "c")),
+        id="the-shorter-time-and-all-keys",
+    ),
+    pytest.param(
+        Reuse(ttls_true_at=7.0),
+        Reuse(ttls_true_at=7.0),
+        Reuse(ttls_true_at=7.0),
+        id="of-the-same-age",
+    ),
+    pytest.param(Reuse(ttls_true_at=7.0), Reuse(), None, id="only-one-counts-down"),
+    pytest.param(
+        Reuse(rotates=True), Reuse(), Reuse(rotates=True), id="one-is-to-be-turned"
+    ),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "expected"), BOTH)
+def test_combine(
+    one: Reuse | None, other: Reuse | None, expected: Reuse | None
+) -> None:
+    assert combine(one, other) == expected
+
+
+def test_leave_ends_with_what_passed_the_query_on() -> None:
+    response = also_depends_on(Response(reuse=Reuse(9.0, ("below",))), "above")
+    assert response.reuse == Reuse(9.0, ("below", "above"))
+
+
+def test_no_leave_stays_no_leave() -> None:
+    assert also_depends_on(Response(), "above").reuse is None
