@@ -11,8 +11,8 @@ import pytest
 from minidns import plugins
 from minidns.corefile import blocks
 from minidns.corefile.errors import ConfigError
-from minidns.kubernetes.events import Applied
 from minidns.kubernetes.objects import Key, Namespace, Port, Service
+from minidns.kubernetes.resources import Applied
 from minidns.metrics.registry import Metrics
 from minidns.server.answer import Answerer
 from minidns.server.instance import Listener, Loaded

@@ -7,7 +7,6 @@ import dns.message
 import pytest
 
 from minidns.corefile.blocks import ConfigError
-from minidns.kubernetes.follower import watched
 from minidns.kubernetes.resources import (
     Access,
     ApiError,
@@ -16,6 +15,7 @@ from minidns.kubernetes.resources import (
     Resource,
     WatchEvent,
 )
+from minidns.kubernetes.watcher import watched
 from tests import process
 from tests.conformance.api import Api
 from tests.kubernetes import made

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minidns.kubernetes.events import Applied, Event
 from minidns.kubernetes.objects import Key, Namespace, Service
+from minidns.kubernetes.resources import Applied, Event
 from minidns.metrics.registry import Labels
 from minidns.server.remembered import Memory, Miss
 from tests.kubernetes.histories import QUESTIONS, histories

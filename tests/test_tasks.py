@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from minidns.kubernetes.events import Event
-from minidns.kubernetes.resources import Access, ListWatch, Resource
+from minidns.kubernetes.resources import Access, Event, ListWatch, Resource
 from minidns.system.tasks import MOST_S, Tasks
 from tests.process import free_port
 from tests.serving import Serving, serving

@@ -17,9 +17,9 @@ from minidns.corefile.blocks import ConfigError, Corefile, Directive
 from minidns.dns import names
 from minidns.dns.model import Handler, Opt, Plugin, Query, Question, Response
 from minidns.dns.rdata import type_number
-from minidns.kubernetes.follower import Follower
 from minidns.kubernetes.options import Options
 from minidns.kubernetes.resources import Access, ListWatch, Resource
+from minidns.kubernetes.watcher import SharedWatcher
 from minidns.metrics.registry import Metrics
 from minidns.plugins.site import Edges, HttpHandler, Setup, Site
 from minidns.upstream.acceptance import Doubtful
@@ -127,7 +127,9 @@ class InstanceAlone:
 
         return close
 
-    def follower(self, options: Options, make: Callable[[], Follower]) -> Follower:
+    def follower(
+        self, options: Options, make: Callable[[], SharedWatcher]
+    ) -> SharedWatcher:
         return make()
 
     def read(self) -> Corefile:

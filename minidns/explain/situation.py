@@ -9,12 +9,12 @@ from minidns.dns import names
 from minidns.dns.model import Name, Query, Response
 from minidns.kubernetes import names as grammar
 from minidns.kubernetes.addresses import endpoint_name
-from minidns.kubernetes.answers import Answers
-from minidns.kubernetes.cluster_answer import Inquiry, Outcome
+from minidns.kubernetes.answers import ClusterZones
 from minidns.kubernetes.lookup import Lookup
+from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion
 from minidns.kubernetes.objects import Endpoint, EndpointSlice, Key, Service
 from minidns.kubernetes.options import Options
-from minidns.kubernetes.watcher import View
+from minidns.kubernetes.watcher import ClusterWatcher
 
 MAX_COMPARED = 2000
 """limit: names compared with a misspelt one; the event loop waits meanwhile."""
@@ -24,12 +24,12 @@ MAX_COMPARED = 2000
 class Situation:
     """A question, the answer, and what *kubernetes* knows."""
 
-    view: View
-    answers: Answers
+    view: ClusterWatcher
+    answers: ClusterZones
     query: Query
     response: Response
-    inquiry: Inquiry
-    outcome: Outcome
+    inquiry: ClusterQuestion
+    outcome: ClusterAnswer
     """What the rules say now; the response may be of another plugin, or older."""
 
     @property
@@ -54,12 +54,12 @@ class Situation:
         return names.labels(self.inquiry.name)[: -count or None]
 
     @property
-    def asked(self) -> grammar.Asked:
+    def asked(self) -> grammar.ParsedName:
         """What the labels say; only for names that can be read."""
         lookup = self.lookup
         zonal = self.options.zonal and not lookup.imports
         read = grammar.read(self.labels, multicluster=lookup.imports, zonal=zonal)
-        return read or grammar.Asked("", "")
+        return read or grammar.ParsedName("", "")
 
     @property
     def key(self) -> Key:

@@ -12,11 +12,11 @@ from minidns.dns.rdata import CNAME
 from minidns.explain import aliases, places, services
 from minidns.explain.explanation import Cause, Cited, Explanation, Followed
 from minidns.explain.situation import Situation
-from minidns.kubernetes.answers import Answers
-from minidns.kubernetes.cluster_answer import Inquiry
+from minidns.kubernetes.answers import ClusterZones
+from minidns.kubernetes.model import ClusterQuestion
 from minidns.kubernetes.objects import Key, Meta
 from minidns.kubernetes.store import Store
-from minidns.kubernetes.watcher import View
+from minidns.kubernetes.watcher import ClusterWatcher
 
 _BY_RULE: dict[str, Callable[[Situation], Cause]] = {
     "zone/apex": places.node,
@@ -60,14 +60,18 @@ _BY_RULE: dict[str, Callable[[Situation], Cause]] = {
 
 
 def explain(
-    view: View, answers: Answers, query: Query, response: Response, wall: float
+    view: ClusterWatcher,
+    answers: ClusterZones,
+    query: Query,
+    response: Response,
+    wall: float,
 ) -> Explanation:
     """Return why ``response`` is the answer to ``query``; ``wall`` is Unix seconds."""
     name, qtype, _ = query.question
     zone = answers.zone_of(name)
     inside = zone or "."
     spelled = query.spelled[-len(inside) :] or inside
-    inquiry = Inquiry(name, qtype, inside, spelled, name)
+    inquiry = ClusterQuestion(name, qtype, inside, spelled, name)
     outcome = answers.answer(inquiry)
     situation = Situation(view, answers, query, response, inquiry, outcome)
     return Explanation(
@@ -112,7 +116,7 @@ def _by_rule(s: Situation) -> Cause:
     return found(s) if found else Cause("other", f"rule {s.outcome.rule}")
 
 
-def _unsynced(view: View) -> Cause:
+def _unsynced(view: ClusterWatcher) -> Cause:
     """Say what keeps the view from being complete."""
     refusals = view.refusals()
     if refusals:
@@ -146,7 +150,7 @@ def _positive(s: Situation) -> Cause:
     return Cause("found", f"found by rule {rule}")
 
 
-def _cited(source: Source, answers: Answers, zone: str, wall: float) -> Cited:
+def _cited(source: Source, answers: ClusterZones, zone: str, wall: float) -> Cited:
     meta = _meta(source, answers.lookup(zone).store) or _meta(
         source, answers.lookup("").store
     )
@@ -168,7 +172,7 @@ def _meta(source: Source, store: Store) -> Meta | None:
     return None
 
 
-def _kinds(view: View) -> Iterable[Followed]:
+def _kinds(view: ClusterWatcher) -> Iterable[Followed]:
     for each in view.known():
         where = each.resource.plural, each.resource.namespace
         yield Followed(*where, each.synced, each.silent_s, each.error)

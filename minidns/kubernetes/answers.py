@@ -1,7 +1,7 @@
 """From a question to what the cluster answers: the order of the rules, type by type.
 
 Pure and synchronous. Only where an ExternalName leads out of the zone a place is kept
-open in the answer (``Outside``), for whoever can ask there.
+open in the answer (``ExternalTarget``), for whoever can ask there.
 """
 
 from collections.abc import Callable
@@ -15,13 +15,19 @@ from minidns.dns.rdata import AAAA, CNAME, NS, PTR, SOA, SRV, TXT, A
 from minidns.kubernetes import apex
 from minidns.kubernetes import names as grammar
 from minidns.kubernetes.addresses import is_reverse, record_of, reversed_address
-from minidns.kubernetes.cluster_answer import Inquiry, Outcome, missed
-from minidns.kubernetes.lookup import Absent, Lookup
-from minidns.kubernetes.match import Group, Match, Miss
+from minidns.kubernetes.lookup import Lookup, NoService
+from minidns.kubernetes.model import (
+    ClusterAnswer,
+    ClusterQuestion,
+    ExternalTarget,
+    Group,
+    Match,
+    Miss,
+    RecordOrTarget,
+    missed,
+)
 from minidns.kubernetes.options import Options
 from minidns.kubernetes.records import (
-    Outside,
-    Piece,
     absolute,
     addresses,
     cname,
@@ -53,7 +59,7 @@ class Chase(NamedTuple):
     """Targets on the way here, as written."""
 
 
-class Answers:
+class ClusterZones:
     """Answers questions from what ``main`` knows, and ``imports`` of other clusters."""
 
     def __init__(self, options: Options, main: Store, imports: Store) -> None:
@@ -83,16 +89,18 @@ class Answers:
         serial = self.lookup(zone).serial()
         return apex.start_of_authority(spelled, self.options.ttl, serial)
 
-    def answer(self, inquiry: Inquiry, chase: Chase | None = None) -> Outcome:
+    def answer(
+        self, inquiry: ClusterQuestion, chase: Chase | None = None
+    ) -> ClusterAnswer:
         """Return what the rules say to ``inquiry``."""
         name, qtype, zone = inquiry.name, inquiry.qtype, inquiry.zone
         strict = self.options.strict
         if qtype == SOA:
             if name == zone:
                 soa = self.soa(zone, inquiry.spelled)
-                return Outcome("zone/soa", answer=(soa,))
+                return ClusterAnswer("zone/soa", answer=(soa,))
             if not strict:  # not even looked up (CoreDNS)
-                return Outcome("nodata/soa-below-apex")
+                return ClusterAnswer("nodata/soa-below-apex")
         # the lower-cased name against the zone as spelled: CoreDNS misses mixed case
         if qtype == NS and name == (zone if strict else inquiry.spelled):
             return self._name_servers(inquiry)
@@ -100,7 +108,7 @@ class Answers:
             return Reverse(self._main, address, inquiry.owner).outcome()
         if qtype == TXT and name == within(apex.SCHEMA, zone):
             version = apex.schema_version(inquiry.owner)
-            return Outcome("zone/dns-version", answer=(version,))
+            return ClusterAnswer("zone/dns-version", answer=(version,))
         found = self.find(inquiry)
         if isinstance(found, Match):
             return self._records(found, inquiry, chase)
@@ -108,7 +116,9 @@ class Answers:
             found = replace(found, exists=False)
         return missed(found)
 
-    def siblings(self, inquiry: Inquiry, outcome: Outcome) -> CoversLabel | None:
+    def siblings(
+        self, inquiry: ClusterQuestion, outcome: ClusterAnswer
+    ) -> CoversLabel | None:
         """Return for which other first labels ``outcome`` would be the same, if any.
 
         Those of names that do not exist for what stands further right, and all that
@@ -121,7 +131,7 @@ class Answers:
         if zone == "." or len(left) < 3:  # ns.dns, a namespace, svc
             return None
         if outcome.rule == "negative/no-such-service" and len(left) == 3:
-            return Absent(self.lookup(zone).store.services, left[1])
+            return NoService(self.lookup(zone).store.services, left[1])
         return _any_label
 
     def transfer(self, zone: Name) -> tuple[RRset, ...] | None:
@@ -134,7 +144,7 @@ class Answers:
         records = Transfer(self.lookup(zone), self.local, zone)
         return tuple(records.records(self.soa(zone, zone)))
 
-    def find(self, inquiry: Inquiry) -> Match | Miss:
+    def find(self, inquiry: ClusterQuestion) -> Match | Miss:
         """Return the objects that the name stands for, whatever the type."""
         name, zone, strict = inquiry.name, inquiry.zone, self.options.strict
         left = name[: -len(zone) - 1] if zone != "." else name[:-1]
@@ -165,7 +175,7 @@ class Answers:
         """Return what finds the objects of ``zone``."""
         return self._imports if zone in self.options.multicluster else self._main
 
-    def _name_servers(self, inquiry: Inquiry) -> Outcome:
+    def _name_servers(self, inquiry: ClusterQuestion) -> ClusterAnswer:
         options = self.options
         # with strict, a name below a reverse zone leads to the forward one
         zone = inquiry.spelled
@@ -174,7 +184,7 @@ class Answers:
         found = apex.name_servers(self._main.store, self.local, options)
         answer = found.records(inquiry.owner, zone, options.ttl)
         glue = tuple(found.glue(zone, options.ttl))
-        return Outcome("zone/ns", found.sources, found.keys, True, answer, glue)
+        return ClusterAnswer("zone/ns", found.sources, found.keys, True, answer, glue)
 
     def _name_server(self, qtype: int) -> Match | Miss:
         if qtype in (TXT, PTR) and not self.options.strict:
@@ -186,7 +196,9 @@ class Answers:
         group = Group([address for _, address in found.hosts], ())
         return Match(rule, apex.NAME_SERVER, (group,), found.sources, found.keys)
 
-    def _records(self, match: Match, inquiry: Inquiry, chase: Chase | None) -> Outcome:
+    def _records(
+        self, match: Match, inquiry: ClusterQuestion, chase: Chase | None
+    ) -> ClusterAnswer:
         rule, groups, sources, keys = (
             match.rule,
             match.groups,
@@ -203,30 +215,30 @@ class Answers:
             if others:
                 return self._followed(match, inquiry, rrset, others, chase)
             if rrset is None:
-                return Outcome("nodata/family", sources, keys)
-            return Outcome(rule, sources, keys, True, (rrset,), (), match.partial)
+                return ClusterAnswer("nodata/family", sources, keys)
+            return ClusterAnswer(rule, sources, keys, True, (rrset,), (), match.partial)
         if qtype == SRV:
             answer, additional, partial = service_records(
                 match, owner, inquiry.spelled, options, inquiry.window
             )
             rule = rule if answer else "nodata/no-port"
-            return Outcome(rule, sources, keys, True, answer, additional, partial)
+            return ClusterAnswer(rule, sources, keys, True, answer, additional, partial)
         if qtype == CNAME and (alias or record_of(groups[0].hosts[0]) is None):
             link = cname(owner, groups[0].hosts[0], options.ttl)
-            return Outcome(rule, sources, keys, True, (link,) if link else ())
-        return Outcome("nodata/type", sources, keys)
+            return ClusterAnswer(rule, sources, keys, True, (link,) if link else ())
+        return ClusterAnswer("nodata/type", sources, keys)
 
     def _followed(
         self,
         match: Match,
-        inquiry: Inquiry,
+        inquiry: ClusterQuestion,
         rrset: RRset | None,
         hosts: list[str],
         chase: Chase | None,
-    ) -> Outcome:
+    ) -> ClusterAnswer:
         """Return the CNAMEs that lead to something, and what they lead to."""
         chase = chase or Chase([None] * MAX_LOOKUPS)
-        pieces: list[Piece] = []
+        pieces: list[RecordOrTarget] = []
         partial = match.partial
         sources, keys = dict.fromkeys(match.sources), dict.fromkeys(match.keys)
         for host in hosts:
@@ -242,21 +254,25 @@ class Answers:
         if rrset:
             pieces.append(rrset)
         rule = match.rule if pieces else "nodata/leads-nowhere"
-        return Outcome(
+        return ClusterAnswer(
             rule, tuple(sources), tuple(keys), True, tuple(pieces), (), partial
         )
 
-    def _target(self, target: str, inquiry: Inquiry, chase: Chase) -> Outcome:
+    def _target(
+        self, target: str, inquiry: ClusterQuestion, chase: Chase
+    ) -> ClusterAnswer:
         """Return what stands at ``target``; nothing when it is not to be followed."""
         zone = inquiry.zone
         lower = target.lower()
         if names.is_below(lower, inquiry.name) or target in chase.seen:
-            return Outcome("negative/loop")
+            return ClusterAnswer("negative/loop")
         if len(chase.seen) > MAX_CHAIN or not chase.left:
-            return Outcome("negative/too-many-names")
+            return ClusterAnswer("negative/too-many-names")
         chase.left.pop()
         if not names.is_below(lower, zone):
-            return Outcome("external-name/outside", answer=(Outside(lower),))
+            return ClusterAnswer(
+                "external-name/outside", answer=(ExternalTarget(lower),)
+            )
         inner = replace(inquiry, name=lower, owner=target)
         return self.answer(inner, chase._replace(seen=(*chase.seen, target)))
 

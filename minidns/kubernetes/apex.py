@@ -8,7 +8,7 @@ from minidns.dns.model import RRset, Source
 from minidns.dns.names import is_sendable, to_wire
 from minidns.dns.rdata import NS, SOA, TXT, soa, txt
 from minidns.kubernetes.addresses import endpoint_name, record_of
-from minidns.kubernetes.match import cited, service_with_endpoints
+from minidns.kubernetes.model import service_with_endpoints, source_of
 from minidns.kubernetes.objects import EndpointSlice, Service
 from minidns.kubernetes.options import Options
 from minidns.kubernetes.records import within
@@ -75,9 +75,9 @@ def name_servers(store: Store, local: Sequence[str], options: Options) -> NameSe
     hosts: list[tuple[str, str]] = []
     sources: list[Source] = []
     for each in slices:
-        sources.append(cited("EndpointSlice", each))
+        sources.append(source_of("EndpointSlice", each))
         if service := store.services.get(each.service):
-            sources.append(cited("Service", service))
+            sources.append(source_of("Service", service))
             hosts += _leading(service, each, options.endpoint_pod_names)
     return NameServers(
         tuple(hosts), tuple(dict.fromkeys(sources)), tuple(dict.fromkeys(keys))

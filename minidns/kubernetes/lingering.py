@@ -27,7 +27,7 @@ class _Left(NamedTuple):
         return ("endpoints", *self.slice.service), ("address", self.address)
 
 
-class Held:
+class LingeringEndpoints:
     """Endpoints that left, each for at most ``hold_s`` seconds of ``now``."""
 
     def __init__(self, now: Callable[[], float], hold_s: float) -> None:

@@ -11,17 +11,17 @@ from msgspec.structs import replace
 
 from minidns.dns.model import Source
 from minidns.kubernetes.addresses import endpoint_name, pod_address, record_of
-from minidns.kubernetes.match import (
+from minidns.kubernetes.model import (
     Group,
     Keys,
     Match,
     Miss,
     Sources,
-    cited,
     endpoints_of,
-    option,
+    option_source,
+    source_of,
 )
-from minidns.kubernetes.names import Asked
+from minidns.kubernetes.names import ParsedName
 from minidns.kubernetes.objects import (
     Endpoint,
     EndpointSlice,
@@ -34,13 +34,17 @@ from minidns.kubernetes.options import Options
 from minidns.kubernetes.store import Store
 from minidns.kubernetes.window import EVERYTHING, LEAST, Window
 
-_PODS_DISABLED = Miss(False, "negative/pods-disabled", (option("pods disabled"),))
-_NOT_LISTED = Miss(False, "negative/namespace-not-listed", (option("namespaces"),))
+_PODS_DISABLED = Miss(
+    False, "negative/pods-disabled", (option_source("pods disabled"),)
+)
+_NOT_LISTED = Miss(
+    False, "negative/namespace-not-listed", (option_source("namespaces"),)
+)
 POD_PORT = (Port("", "", 0),)
 """Pods have no ports; their SRV records say 0 (a quirk of CoreDNS)."""
 
 
-class Absent(Struct, frozen=True, gc=False):
+class NoService(Struct, frozen=True, gc=False):
     """Whether a namespace has no Service of a name."""
 
     services: Mapping[Key, Service]
@@ -71,7 +75,7 @@ class Lookup:
         listed = self.options.namespaces
         return namespace in self.main.namespaces and (not listed or namespace in listed)
 
-    def find(self, asked: Asked, window: Window = EVERYTHING) -> Match | Miss:
+    def find(self, asked: ParsedName, window: Window = EVERYTHING) -> Match | Miss:
         """Return what ``asked`` stands for, as much of it as is in ``window``."""
         if asked.tree == "pod" and self.options.pods == "disabled":
             return _PODS_DISABLED
@@ -96,12 +100,12 @@ class Lookup:
         if known is None or known[0] is not namespace:
             if len(self._cited) > len(self.main.namespaces):
                 self._cited.clear()  # some of them are gone
-            sources = (cited("Namespace", namespace),)
+            sources = (source_of("Namespace", namespace),)
             known = self._cited[name] = namespace, sources, (("namespace", name),)
         return known[1:]
 
     def _service(
-        self, asked: Asked, window: Window, sources: Sources, keys: Keys
+        self, asked: ParsedName, window: Window, sources: Sources, keys: Keys
     ) -> Match | Miss:
         name, namespace = asked.service, asked.namespace
         keys += (("service", namespace, name),)
@@ -110,7 +114,7 @@ class Lookup:
         if service is None:
             gone = Source(self.store.kind, f"{namespace}/{name}", found=False)
             return Miss(False, "negative/no-such-service", (*sources, gone), keys)
-        sources += (cited(self.store.kind, service),)
+        sources += (source_of(self.store.kind, service),)
         if asked.directive:
             return self._zonal(service, asked, window, sources, keys)
         if service.type == "ExternalName":
@@ -122,14 +126,14 @@ class Lookup:
         return self._cluster_ip(service, asked, sources, keys)
 
     def _cluster_ip(
-        self, service: Service, asked: Asked, sources: Sources, keys: Keys
+        self, service: Service, asked: ParsedName, sources: Sources, keys: Keys
     ) -> Match | Miss:
         if self.options.ignore_empty and not self.imports:
             keys += endpoints_of(service.key)
             slices = self.store.slices_of(service.key)
-            sources += tuple(cited("EndpointSlice", each) for each in slices)
+            sources += tuple(source_of("EndpointSlice", each) for each in slices)
             if not any(end.ready for each in slices for end in each.endpoints):
-                sources += (option("ignore empty_service"),)
+                sources += (option_source("ignore empty_service"),)
                 return Miss(False, "negative/empty-service", sources, keys)
         ports = filtered(service.ports, asked)
         if not ports:
@@ -144,14 +148,14 @@ class Lookup:
     def _endpoints(
         self,
         service: Service,
-        asked: Asked,
+        asked: ParsedName,
         window: Window,
         sources: Sources,
         keys: Keys,
         zone: str = "",
     ) -> Match | Miss:
         if not self.options.endpoints:
-            sources += (option("noendpoints"),)
+            sources += (option_source("noendpoints"),)
             return Miss(False, "negative/noendpoints", sources, keys)
         keys += endpoints_of(service.key)
         slices = self.store.slices_of(service.key)
@@ -160,10 +164,10 @@ class Lookup:
         if held:
             found, partial = self.groups(service, held, asked, window, zone)
         if not found:
-            sources += tuple([cited("EndpointSlice", each) for each in slices])
+            sources += tuple([source_of("EndpointSlice", each) for each in slices])
             return Miss(False, _missing(slices, asked), sources, keys)
         rule = "headless/held" if held else self._endpoint_rule(service, asked, found)
-        sources += tuple(cited("EndpointSlice", each) for each, _ in found)
+        sources += tuple(source_of("EndpointSlice", each) for each, _ in found)
         owner = f"{service.key.name}.{service.key.namespace}.svc."
         groups = [group for _, group in found]
         return Match(self._rule(rule), owner, groups, sources, keys, partial)
@@ -172,7 +176,7 @@ class Lookup:
         self,
         service: Service,
         slices: Sequence[EndpointSlice],
-        asked: Asked,
+        asked: ParsedName,
         window: Window,
         zone: str = "",
     ) -> tuple[list[tuple[EndpointSlice, Group]], bool]:
@@ -200,7 +204,7 @@ class Lookup:
                 found.append((each, Group(addresses, ports, ends, each.cluster)))
         return found, False
 
-    def _may_answer(self, one: EndpointSlice, asked: Asked) -> bool:
+    def _may_answer(self, one: EndpointSlice, asked: ParsedName) -> bool:
         """Return whether ``one`` is worth a look at its endpoints."""
         label = asked.endpoint
         if label and self.imports and one.cluster.lower() != asked.cluster:
@@ -219,7 +223,7 @@ class Lookup:
     def _endpoint_rule(
         self,
         service: Service,
-        asked: Asked,
+        asked: ParsedName,
         found: Sequence[tuple[EndpointSlice, Group]],
     ) -> str:
         family = "headless" if service.headless else "service"
@@ -234,7 +238,7 @@ class Lookup:
         return f"{family}/endpoint-{named}"
 
     def _protocol(
-        self, service: Service, asked: Asked, sources: Sources, keys: Keys
+        self, service: Service, asked: ParsedName, sources: Sources, keys: Keys
     ) -> Miss:
         """Return whether ``_tcp`` and the like have named ports below (RFC 8020)."""
         ports = service.ports
@@ -242,7 +246,7 @@ class Lookup:
             keys += endpoints_of(service.key)
             slices = self.store.slices_of(service.key)
             ready = [s for s in slices if any(end.ready for end in s.endpoints)]
-            sources += tuple(cited("EndpointSlice", each) for each in slices)
+            sources += tuple(source_of("EndpointSlice", each) for each in slices)
             ports = tuple(port for each in ready for port in each.ports)
         wanted = asked.endpoint.removeprefix("_")
         if any(port.name and port.protocol.lower() == wanted for port in ports):
@@ -252,7 +256,7 @@ class Lookup:
     def _zonal(
         self,
         service: Service,
-        asked: Asked,
+        asked: ParsedName,
         window: Window,
         sources: Sources,
         keys: Keys,
@@ -271,19 +275,19 @@ class Lookup:
             return Miss(True, "zonal/pin-nothing-there", every.sources, every.keys)
         return replace(every, rule="zonal/prefer-elsewhere")
 
-    def _pod(self, asked: Asked, sources: Sources, keys: Keys) -> Match | Miss:
+    def _pod(self, asked: ParsedName, sources: Sources, keys: Keys) -> Match | Miss:
         extra = asked.endpoint or asked.port or asked.protocol
         if extra and self.options.strict:
             return Miss(False, "negative/too-long", sources, keys)
         address = pod_address(asked.service)
         if self.options.pods == "insecure":
-            sources = (*sources, option("pods insecure"))
+            sources = (*sources, option_source("pods insecure"))
             if record_of(address) is None:
                 return Miss(False, "negative/not-a-pod-address", sources, keys)
         else:
             keys = (*keys, ("pod", asked.namespace, address))
             pods = self.main.pods_at(asked.namespace, address)
-            sources += tuple(cited("Pod", pod) for pod in pods)
+            sources += tuple(source_of("Pod", pod) for pod in pods)
             if not pods:
                 gone = Source("Pod", f"{asked.namespace}/{address}", found=False)
                 return Miss(False, "negative/no-such-pod", (*sources, gone), keys)
@@ -296,7 +300,7 @@ class Lookup:
 
 
 def _external(
-    service: Service, asked: Asked, sources: Sources, keys: Keys, strict: bool
+    service: Service, asked: ParsedName, sources: Sources, keys: Keys, strict: bool
 ) -> Match | Miss:
     name = service.external_name
     if asked.endpoint or asked.port or asked.protocol:
@@ -308,7 +312,7 @@ def _external(
     return Match("external-name", owner, (group,), sources, keys)
 
 
-def filtered(ports: Sequence[Port], asked: Asked) -> Sequence[Port]:
+def filtered(ports: Sequence[Port], asked: ParsedName) -> Sequence[Port]:
     """Return the ports that ``asked`` means; an empty port or protocol means any."""
     name, protocol = asked.port, asked.protocol
     if not name and not protocol:
@@ -327,7 +331,7 @@ def _of_service(ports: Sequence[Port], service: Service) -> Sequence[Port]:
     return [numbers.get((port.name, port.protocol), port) for port in ports]
 
 
-def _missing(slices: Sequence[EndpointSlice], asked: Asked) -> str:
+def _missing(slices: Sequence[EndpointSlice], asked: ParsedName) -> str:
     """Return the rule by which nothing in ``slices`` answers."""
     if not any(end.ready for each in slices for end in each.endpoints):
         return "negative/no-ready-endpoint"

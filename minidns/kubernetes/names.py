@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 
-class Asked(Struct, frozen=True):
+class ParsedName(Struct, frozen=True):
     """What a name below ``svc`` or ``pod`` asks for; empty is not said."""
 
     tree: str
@@ -35,7 +35,7 @@ def read(
     multicluster: bool = False,
     zonal: bool = False,
     strict: bool = False,
-) -> Asked | None:
+) -> ParsedName | None:
     """Return what two or more ``labels`` left of a zone say; None when too many.
 
     The last of them is ``svc`` or ``pod``. ``zonal`` is not for multicluster zones.
@@ -47,21 +47,21 @@ def read(
     count = len(labels)
     tree, namespace = labels[-1], labels[-2]
     if count == 3:
-        return Asked(tree, namespace, labels[0])
+        return ParsedName(tree, namespace, labels[0])
     if count == 2:
-        return Asked(tree, namespace)
+        return ParsedName(tree, namespace)
     service = labels[-3]
     if count == 4:
-        return Asked(tree, namespace, service, labels[0])
+        return ParsedName(tree, namespace, service, labels[0])
     if zonal and count > 5 and labels[-4] == "_zone" and tree == "svc":
         directive, zone = labels[-5], ".".join(labels[:-5])
-        return Asked(tree, namespace, service, directive=directive, zone=zone)
+        return ParsedName(tree, namespace, service, directive=directive, zone=zone)
     if count > 5:
         return None
     left, right = labels[0], labels[1]
     if multicluster and not left.startswith("_") and not right.startswith("_"):
-        return Asked(tree, namespace, service, endpoint=left, cluster=right)
+        return ParsedName(tree, namespace, service, endpoint=left, cluster=right)
     port, protocol = left.removeprefix("_"), right.removeprefix("_")
     if strict and not (port and protocol and left[0] == right[0] == "_"):
         return None
-    return Asked(tree, namespace, service, port=port, protocol=protocol)
+    return ParsedName(tree, namespace, service, port=port, protocol=protocol)

@@ -1,28 +1,19 @@
 """From what was found to RRsets: addresses, services, pointers (DNS spec 2.3-2.6)."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from minidns.dns import names
-from minidns.dns.model import Name, Rdata, RRset
+from minidns.dns.model import Rdata, RRset
 from minidns.dns.rdata import CNAME, PTR, SRV, srv
 from minidns.kubernetes.addresses import endpoint_name, record_of
-from minidns.kubernetes.match import Group, Match
+from minidns.kubernetes.model import Group, Match
 from minidns.kubernetes.objects import NO_PORT, Port
 from minidns.kubernetes.options import Options
 from minidns.kubernetes.window import Window
 
 WEIGHT = 100
 """What the candidates of one name share between them (CoreDNS)."""
-
-
-class Outside(NamedTuple):
-    """A name of another zone: what it has belongs at this place of the answer."""
-
-    target: Name
-
-
-Piece: TypeAlias = RRset | Outside
 
 
 def hosts_of(match: Match) -> Iterable[str]:

@@ -21,10 +21,12 @@ from random import Random
 from typing import TypeVar
 
 from minidns.kubernetes.decode import printable
-from minidns.kubernetes.events import Applied, Deleted, Event
 from minidns.kubernetes.objects import Key
 from minidns.kubernetes.resources import (
     ApiError,
+    Applied,
+    Deleted,
+    Event,
     Gone,
     ListWatch,
     Page,

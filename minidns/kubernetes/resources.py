@@ -1,8 +1,9 @@
 """What is listed and watched, and the port through which a reflector sees it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from minidns.kubernetes import objects
 from minidns.kubernetes.objects import Json, Key, Kind, Object
@@ -166,3 +167,53 @@ class ListWatch(Protocol):
 
         """
         ...
+
+
+class Applied(NamedTuple):
+    """An object stands like this now: new, changed, or as before."""
+
+    obj: Object
+
+
+class Deleted(NamedTuple):
+    """No such object any more; what it last looked like, only the store knows."""
+
+    kind: Kind
+    key: Key
+
+
+Event: TypeAlias = Applied | Deleted
+
+
+_FORBIDDEN = 403
+
+
+class ForbiddenAware:
+    """Passes everything on; knows whether the last list was forbidden."""
+
+    def __init__(self, inner: ListWatch) -> None:
+        self.refusal = ""
+        """What the API server said; empty when it lets us list."""
+        self.refused = asyncio.Event()
+        """Set if it says so before it ever let us list."""
+        self._listed = False
+        self._inner = inner
+
+    async def page(self, token: str, version: str | None) -> Page:
+        """Return a page; see ``ListWatch``."""
+        try:
+            page = await self._inner.page(token, version)
+        except ApiError as error:
+            if error.status == _FORBIDDEN:
+                self.refusal = str(error)
+                if not self._listed:
+                    self.refused.set()
+            raise
+        self.refusal, self._listed = "", True
+        return page
+
+    def watch(
+        self, version: str, *, initial: bool = False
+    ) -> AsyncIterator[WatchEvent]:
+        """Yield changes; see ``ListWatch``."""
+        return self._inner.watch(version, initial=initial)

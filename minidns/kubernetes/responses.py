@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from minidns.dns.model import Opt, Query, Rcode, Response, Reuse, RRset, Source
 from minidns.dns.wire import ECHOED
-from minidns.kubernetes.cluster_answer import Outcome
+from minidns.kubernetes.model import ClusterAnswer
 
 EDE = 15
 """Option code of Extended DNS Errors (RFC 8914)."""
@@ -19,7 +19,7 @@ _MAX_EDE = 120
 
 
 def positive(
-    outcome: Outcome, answer: Sequence[RRset], reuse: Reuse | None
+    outcome: ClusterAnswer, answer: Sequence[RRset], reuse: Reuse | None
 ) -> Response:
     """Return the answer ``outcome`` says, with what it points at outside filled in."""
     return Response(
@@ -35,7 +35,7 @@ def positive(
 
 
 def negative(
-    outcome: Outcome, soa: RRset, reuse: Reuse | None, *, synced: bool
+    outcome: ClusterAnswer, soa: RRset, reuse: Reuse | None, *, synced: bool
 ) -> Response:
     """Return NODATA or NXDOMAIN; SERVFAIL for what may be there once we are synced."""
     if outcome.exists:

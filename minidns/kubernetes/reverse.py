@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from minidns.dns.model import Source
 from minidns.kubernetes.addresses import endpoint_name
-from minidns.kubernetes.cluster_answer import Outcome
 from minidns.kubernetes.lookup import Lookup
-from minidns.kubernetes.match import cited
+from minidns.kubernetes.model import ClusterAnswer, source_of
 from minidns.kubernetes.objects import EndpointSlice, Namespace, Service
 from minidns.kubernetes.records import pointers, within
 
@@ -23,7 +22,7 @@ class Reverse:
         self._sources: dict[Source, None] = {}
         self._keys: dict[tuple[str, ...], None] = {("address", address): None}
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> ClusterAnswer:
         """Return the pointer to the Service with that cluster IP, else the endpoints'.
 
         One name for a cluster IP, and then none of endpoints; one per endpoint.
@@ -70,19 +69,19 @@ class Reverse:
         return shown
 
     def _cite(self, kind: str, obj: Namespace | Service | EndpointSlice) -> None:
-        self._sources[cited(kind, obj)] = None
+        self._sources[source_of(kind, obj)] = None
 
-    def _found(self, rule: str, names: Sequence[str]) -> Outcome:
+    def _found(self, rule: str, names: Sequence[str]) -> ClusterAnswer:
         primary = self._options.primary
         targets = [within(name, primary) for name in names]
         rrset = pointers(self._owner, targets, self._options.ttl)
         if rrset is None:
             return self._missing("negative/unsendable-name")
-        return Outcome(rule, *self._seen(), answer=(rrset,))
+        return ClusterAnswer(rule, *self._seen(), answer=(rrset,))
 
-    def _missing(self, rule: str) -> Outcome:
+    def _missing(self, rule: str) -> ClusterAnswer:
         self._sources[Source("address", self._address, found=False)] = None
-        return Outcome(rule, *self._seen(), exists=False)
+        return ClusterAnswer(rule, *self._seen(), exists=False)
 
     def _seen(self) -> tuple[tuple[Source, ...], tuple[tuple[str, ...], ...]]:
         return tuple(self._sources), tuple(self._keys)

@@ -11,11 +11,9 @@ event that changes nothing DNS can see touches nothing.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Set
-from typing import TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
-from minidns.kubernetes.events import Applied, Event
-from minidns.kubernetes.index import Index
-from minidns.kubernetes.lingering import Held
+from minidns.kubernetes.lingering import LingeringEndpoints
 from minidns.kubernetes.objects import (
     Endpoint,
     EndpointSlice,
@@ -27,6 +25,7 @@ from minidns.kubernetes.objects import (
     Service,
     ServiceImport,
 )
+from minidns.kubernetes.resources import Applied, Event
 
 Touched: TypeAlias = set[Hashable]
 Ready: TypeAlias = tuple[Endpoint, ...]
@@ -60,7 +59,7 @@ class Store:
         self.services: dict[Key, Service] = {}
         self.slices: dict[Key, EndpointSlice] = {}
         self.pods: dict[Key, Pod] = {}
-        self.held = Held(now, hold_s)
+        self.held = LingeringEndpoints(now, hold_s)
         self._wall = wall
         self._zonal = zonal
         self._slices_of: Index[Key] = Index()
@@ -304,3 +303,38 @@ def _named(one: EndpointSlice | None, ready: Ready) -> Set[tuple[Key, Endpoint]]
 
 def _place(pod: Pod | None) -> Set[tuple[str, str]]:
     return {(pod.key.namespace, pod.address)} if pod and pod.address else set()
+
+
+What = TypeVar("What", bound=Hashable)
+
+
+class Index(Generic[What]):
+    """The keys of the objects that have something in common."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self) -> None:
+        self._keys: dict[What, Key | tuple[Key, ...]] = {}
+
+    def get(self, what: What) -> tuple[Key, ...]:
+        """Return the keys under ``what``, sorted; may be empty."""
+        keys = self._keys.get(what, ())
+        return (keys,) if isinstance(keys, Key) else keys
+
+    def move(self, key: Key, before: Set[What], after: Set[What]) -> Set[What]:
+        """Put ``key`` under ``after`` where it was under ``before``.
+
+        Return where it is new or gone.
+        """
+        changed = before ^ after
+        for what in changed:
+            others = {each for each in self.get(what) if each != key}
+            keys = sorted(others | {key} if what in after else others)
+            if keys:
+                self._keys[what] = keys[0] if len(keys) == 1 else tuple(keys)
+            else:
+                self._keys.pop(what, None)
+        return changed
+
+    def __len__(self) -> int:
+        return len(self._keys)

@@ -1,8 +1,8 @@
 """What is followed at the API server, and how well: reflectors, sync, age.
 
-A View keeps stores equal to the cluster. With *namespaces* it can do with rights in
-those alone: listed one by one where *namespaced* says so, or where the API server
-refuses a kind at cluster scope before the first sync. CoreDNS would wait for ever.
+A ClusterWatcher keeps stores equal to the cluster. With *namespaces* it can do with
+rights in those alone: listed one by one where *namespaced* says so, or where the API
+server refuses a kind at cluster scope before the first sync. CoreDNS waits for ever.
 """
 
 import asyncio
@@ -14,11 +14,7 @@ from functools import partial
 from math import inf
 from random import Random
 
-from minidns.kubernetes import latency
 from minidns.kubernetes.audit import Auditor, Followed
-from minidns.kubernetes.events import Applied, Event
-from minidns.kubernetes.forbidden import Refusable
-from minidns.kubernetes.freshness import Known, known
 from minidns.kubernetes.objects import (
     IMPORT_NAME,
     Key,
@@ -29,7 +25,6 @@ from minidns.kubernetes.objects import (
 )
 from minidns.kubernetes.options import Options
 from minidns.kubernetes.reflector import Reflector
-from minidns.kubernetes.reflector_metrics import Counts
 from minidns.kubernetes.resources import (
     IMPORTED_SLICES,
     IMPORTS,
@@ -37,12 +32,22 @@ from minidns.kubernetes.resources import (
     PODS,
     SERVICES,
     SLICES,
+    Applied,
+    Event,
+    ForbiddenAware,
     ListWatch,
     Resource,
 )
 from minidns.kubernetes.store import Store
+from minidns.kubernetes.watch_metrics import (
+    ReflectorMetrics,
+    WatchStatus,
+    known,
+    latency_histogram,
+    observe_latency,
+)
 from minidns.metrics.registry import Metrics
-from minidns.system.tasks import Keep
+from minidns.system.tasks import Keep, Tasks
 
 log = logging.getLogger("minidns.plugins.kubernetes")
 
@@ -53,8 +58,8 @@ ONE_BY_ONE = "not allowed to list %s in all namespaces, listing them in: %s"
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a View needs of the world."""
+class WatchDeps:
+    """What a ClusterWatcher needs of the world."""
 
     list_watch: Callable[[Resource], ListWatch]
     now: Callable[[], float]
@@ -63,7 +68,7 @@ class Surroundings:
     random: Random
     metrics: Metrics
     keep: Keep
-    """Runs the background tasks of a View."""
+    """Runs the background tasks of a ClusterWatcher."""
     settle: Callable[[], None] = lambda: None
     """Told of objects that stay; see ``Edges``."""
 
@@ -88,13 +93,13 @@ def resources(options: Options) -> list[Resource]:
     return found
 
 
-class View:
+class ClusterWatcher:
     """Follows a cluster for one set of options."""
 
     def __init__(
         self,
         options: Options,
-        around: Surroundings,
+        around: WatchDeps,
         forget: Callable[[Iterable[Hashable]], None],
     ) -> None:
         self.options = options
@@ -108,10 +113,10 @@ class View:
         """Whether every first list has been taken in; never false again."""
         self._work: list[Followed] = []
         self._around = around
-        self._latency = latency.histogram(around.metrics)
-        self._counts = Counts(around.metrics)
+        self._latency = latency_histogram(around.metrics)
+        self._counts = ReflectorMetrics(around.metrics)
         self._forget = forget
-        self._followed: dict[Resource, Refusable] = {}
+        self._followed: dict[Resource, ForbiddenAware] = {}
         self._pending: set[Resource] = set()
         self._all_synced = asyncio.Event()
         self._held = asyncio.Event()
@@ -127,7 +132,7 @@ class View:
 
         """
         for resource in resources(self.options):
-            self._followed[resource] = Refusable(self._around.list_watch(resource))
+            self._followed[resource] = ForbiddenAware(self._around.list_watch(resource))
         self._pending = set(self._followed)
 
     def start(self) -> None:
@@ -179,7 +184,7 @@ class View:
     async def _sleep(self, seconds: float) -> None:
         await self._around.sleep(seconds)
 
-    def known(self) -> list[Known]:
+    def known(self) -> list[WatchStatus]:
         """Return how well each resource is known."""
         return known(self.reflectors, self._around.now(), self._since)
 
@@ -237,7 +242,7 @@ class View:
             return
         parts = [replace(resource, namespace=name) for name in names]
         for part in parts:
-            self._followed[part] = Refusable(self._around.list_watch(part))
+            self._followed[part] = ForbiddenAware(self._around.list_watch(part))
         self._pending.update(parts)
         self._done(resource)
         for part in parts:
@@ -267,7 +272,7 @@ class View:
     def apply(self, store: Store, event: Event) -> None:
         """Take an event into ``store`` and tell what it made stale."""
         if store is self.main:
-            latency.observe(event, store, self._latency, self._around.wall)
+            observe_latency(event, store, self._latency, self._around.wall)
         if touched := store.apply(event):
             self._forget(touched)
         if store.held.deadline() is not None:
@@ -294,3 +299,49 @@ class View:
                 while (deadline := store.held.deadline()) is not None:
                     await self._around.sleep(max(0.0, deadline - self._around.now()))
                     self._forget(store.expire())
+
+
+class SharedWatcher:
+    """Runs a ClusterWatcher as long as at least one server block uses it."""
+
+    def __init__(self, view: ClusterWatcher, tasks: Tasks) -> None:
+        self.view = view
+        self._tasks = tasks
+        self._users = 0
+        self._runs = False
+
+    def follows(self, options: Options) -> bool:
+        """Return whether a block with ``options`` can use the ClusterWatcher."""
+        return watched(self.view.options) == watched(options)
+
+    def start(self) -> None:
+        """Follow the cluster on behalf of one more block.
+
+        Raises:
+            ConfigError: no such file, context or service account.
+
+        """
+        if not self._runs:
+            self.view.connect()
+            self.view.start()
+            self._runs = True
+        self._users += 1
+
+    async def stop(self) -> None:
+        """Do without one of the blocks; without the last of them, end."""
+        self._users -= 1
+        if not self._users:
+            await self._tasks.stop()
+
+
+def watched(options: Options) -> Options:
+    """Return ``options`` without those that matter to answers alone."""
+    return replace(
+        options,
+        zones=(),
+        ttl=0,
+        fallthrough=(),
+        endpoint_pod_names=False,
+        ignore_empty=False,
+        ede=False,
+    )

@@ -17,11 +17,9 @@ from minidns.dns.model import (
 )
 from minidns.dns.reuse import also_depends_on
 from minidns.kubernetes import responses
-from minidns.kubernetes.cluster_answer import Inquiry, Outcome
-from minidns.kubernetes.external import External
-from minidns.kubernetes.external_lookup import Rules
-from minidns.kubernetes.records import Outside
-from minidns.plugins.outside import filled, window_of
+from minidns.kubernetes.external import ExternalOptions, ExternalZones
+from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion, ExternalTarget
+from minidns.plugins.outside import resolve_external, window_of
 from minidns.plugins.site import Site
 from minidns.text.go_text import integer
 
@@ -35,7 +33,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         ConfigError: an unknown option, a bad value, or no *kubernetes* in the block.
 
     """
-    rules = Rules(site.zones)
+    rules = ExternalOptions(site.zones)
     for directive in directives:
         rules = rules._replace(zones=zones(directive.args, site.zones))
         for line in directive.block:
@@ -45,7 +43,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     return _K8sExternal(rules, site).plugin
 
 
-def _with_option(rules: Rules, line: Line) -> Rules:
+def _with_option(rules: ExternalOptions, line: Line) -> ExternalOptions:
     match line.name:
         case "apex":
             return rules._replace(apex=_apex(line))
@@ -87,16 +85,16 @@ def _ttl(line: Line) -> int:
 class _K8sExternal:
     """Makes Responses of what *kubernetes* of the block knows."""
 
-    def __init__(self, rules: Rules, site: Site) -> None:
+    def __init__(self, rules: ExternalOptions, site: Site) -> None:
         self._rules = rules
         self._site = site
         # *kubernetes* is set up after us
         self._external = cache(self._found)
         site.transfers.append(lambda zone: self._external().transfer(zone))
 
-    def _found(self) -> External:
+    def _found(self) -> ExternalZones:
         assert self._site.cluster is not None
-        return External(self._rules, self._site.cluster)
+        return ExternalZones(self._rules, self._site.cluster)
 
     def plugin(self, next_: Handler) -> Handler:
         """Answer names of the zones, and pass on what falls through."""
@@ -107,7 +105,7 @@ class _K8sExternal:
             zone = longest(rules.zones, name)
             if zone is None:
                 return await next_(query)
-            inquiry = Inquiry(
+            inquiry = ClusterQuestion(
                 name, qtype, zone, zone, name, window_of(self._site, query)
             )
             outcome = self._external().answer(inquiry)
@@ -118,7 +116,9 @@ class _K8sExternal:
 
         return k8s_external
 
-    async def _respond(self, query: Query, zone: Name, outcome: Outcome) -> Response:
+    async def _respond(
+        self, query: Query, zone: Name, outcome: ClusterAnswer
+    ) -> Response:
         external, pieces = self._external(), outcome.answer
         synced = self._synced()
         # the SOA's serial is that of now
@@ -128,8 +128,8 @@ class _K8sExternal:
             # unlike CoreDNS: NXDOMAIN before the first sync would be taken for true
             soa = external.soa(zone)
             return responses.negative(outcome, soa, reuse, synced=synced)
-        if any(isinstance(piece, Outside) for piece in pieces):
-            answer, truncated = await filled(self._site, query, pieces)
+        if any(isinstance(piece, ExternalTarget) for piece in pieces):
+            answer, truncated = await resolve_external(self._site, query, pieces)
             response = responses.positive(outcome, answer, None)
             return replace(response, tc=response.tc or truncated)
         answer = [piece for piece in pieces if isinstance(piece, RRset)]

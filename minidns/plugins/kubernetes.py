@@ -24,16 +24,13 @@ from minidns.dns.rdata import AXFR, IXFR
 from minidns.dns.reuse import also_depends_on
 from minidns.explain import why
 from minidns.kubernetes import responses
-from minidns.kubernetes.answers import MAX_LOOKUPS, Answers, Chase
-from minidns.kubernetes.cluster_answer import Inquiry, Outcome
-from minidns.kubernetes.follower import Follower
-from minidns.kubernetes.metadata_labels import labels
+from minidns.kubernetes.answers import MAX_LOOKUPS, Chase, ClusterZones
+from minidns.kubernetes.integrations import SearchLists, labels
+from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion, ExternalTarget
 from minidns.kubernetes.options import Options, read
-from minidns.kubernetes.records import Outside
-from minidns.kubernetes.search_list import SearchLists
-from minidns.kubernetes.watcher import Surroundings, View
+from minidns.kubernetes.watcher import ClusterWatcher, SharedWatcher, WatchDeps
 from minidns.metrics.registry import Gauge
-from minidns.plugins.outside import filled, window_of
+from minidns.plugins.outside import resolve_external, window_of
 from minidns.plugins.site import Part, Site, once
 from minidns.system.tasks import Tasks
 
@@ -52,7 +49,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         log.warning("%s", warning)
     follower = site.instance.follower(options, partial(_follower, options, site))
     view = follower.view
-    site.cluster = answers = Answers(options, view.main, view.imports)
+    site.cluster = answers = ClusterZones(options, view.main, view.imports)
     answers.synced = lambda: view.synced
     site.checks["kubernetes"] = partial(_ready, view, options)
     site.parts["kubernetes"] = partial(_parts, view, options)
@@ -69,10 +66,10 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     return made.plugin
 
 
-def _follower(options: Options, site: Site) -> Follower:
+def _follower(options: Options, site: Site) -> SharedWatcher:
     edges = site.edges
     tasks = Tasks(edges, site.metrics)
-    around = Surroundings(
+    around = WatchDeps(
         partial(edges.list_watch, options.access),
         edges.now,
         edges.wall,
@@ -82,10 +79,12 @@ def _follower(options: Options, site: Site) -> Follower:
         tasks.keep,
         edges.settle,
     )
-    return Follower(View(options, around, lambda keys: site.forget(keys)), tasks)
+    return SharedWatcher(
+        ClusterWatcher(options, around, lambda keys: site.forget(keys)), tasks
+    )
 
 
-def _follow(follower: Follower, answers: Answers, site: Site) -> None:
+def _follow(follower: SharedWatcher, answers: ClusterZones, site: Site) -> None:
     """Follow the API server, and tell the metrics, as long as the site lives."""
     ages = site.metrics.gauge(
         "minidns_kubernetes_view_age_seconds",
@@ -125,11 +124,11 @@ def _follow(follower: Follower, answers: Answers, site: Site) -> None:
     site.on_stop(stop)
 
 
-def _ready(view: View, options: Options) -> bool:
+def _ready(view: ClusterWatcher, options: Options) -> bool:
     return view.synced and not (options.stale == "unready" and view.stale)
 
 
-def _parts(view: View, options: Options) -> list[Part]:
+def _parts(view: ClusterWatcher, options: Options) -> list[Part]:
     """Return what the readiness is made of: every resource that is followed."""
     limit_s = options.stale_after_s or inf
     found = []
@@ -173,7 +172,7 @@ def _own_search(files: Files) -> tuple[Name, ...]:
 class Kubernetes:
     """Makes Responses of what a view knows."""
 
-    def __init__(self, view: View, answers: Answers, site: Site) -> None:
+    def __init__(self, view: ClusterWatcher, answers: ClusterZones, site: Site) -> None:
         self.view = view
         self.answers = answers
         self.options = answers.options
@@ -193,7 +192,7 @@ class Kubernetes:
                 raise DnsError(rcode=Rcode.REFUSED)
             spelled = query.spelled[-len(zone) :] or zone
             room = window_of(self._site, query)
-            inquiry = Inquiry(name, qtype, zone, spelled, name, room)
+            inquiry = ClusterQuestion(name, qtype, zone, spelled, name, room)
             outcome = answers.answer(inquiry, _chase(query) if query.hops else None)
             # before the sync state is looked at, and never for NODATA (CoreDNS)
             if not outcome.exists and covers(options.fallthrough, name):
@@ -204,7 +203,7 @@ class Kubernetes:
                     else response
                 )
             if outcome.answer and not self._withheld():
-                if Outside in map(type, outcome.answer):
+                if ExternalTarget in map(type, outcome.answer):
                     return await self._with_outside(query, outcome)
                 return self._positive(query, outcome)
             return self._negative(query, inquiry, outcome)
@@ -235,7 +234,7 @@ class Kubernetes:
             **found.tree(),
         }
 
-    def _passed_on(self, response: Response, outcome: Outcome) -> Response:
+    def _passed_on(self, response: Response, outcome: ClusterAnswer) -> Response:
         if not self.view.synced:
             return replace(response, reuse=None)
         return also_depends_on(response, *outcome.keys)
@@ -244,23 +243,25 @@ class Kubernetes:
         """Whether nothing is to be answered: what is known may be out of date."""
         return self._withholds and self.view.synced and self.view.stale
 
-    async def _with_outside(self, query: Query, outcome: Outcome) -> Response:
-        answer, truncated = await filled(self._site, query, outcome.answer)
+    async def _with_outside(self, query: Query, outcome: ClusterAnswer) -> Response:
+        answer, truncated = await resolve_external(self._site, query, outcome.answer)
         response = responses.positive(outcome, answer, None)
         return replace(response, tc=True) if truncated else response
 
-    def _positive(self, query: Query, outcome: Outcome) -> Response:
+    def _positive(self, query: Query, outcome: ClusterAnswer) -> Response:
         reuse = None
         if query.asked_before and self.view.synced and outcome.rule != "zone/soa":
             reuse = Reuse(self._until(), outcome.keys)
         return responses.positive(outcome, outcome.answer, reuse)  # type: ignore[arg-type]  # nothing outside
 
-    def _negative(self, query: Query, inquiry: Inquiry, outcome: Outcome) -> Response:
+    def _negative(
+        self, query: Query, inquiry: ClusterQuestion, outcome: ClusterAnswer
+    ) -> Response:
         soa = self.answers.soa(inquiry.zone, inquiry.spelled)
         synced, reuse = self.view.synced, None
         if self._withheld():
             synced = False
-            outcome = Outcome("negative/stale", outcome.sources, exists=False)
+            outcome = ClusterAnswer("negative/stale", outcome.sources, exists=False)
         if synced and (query.asked_before or query.like_asked_before):
             reuse = self._repeat(query, inquiry, outcome)
         response = responses.negative(outcome, soa, reuse, synced=synced)
@@ -268,7 +269,9 @@ class Kubernetes:
             return replace(response, opt=opt)
         return response
 
-    def _repeat(self, query: Query, inquiry: Inquiry, outcome: Outcome) -> Reuse | None:
+    def _repeat(
+        self, query: Query, inquiry: ClusterQuestion, outcome: ClusterAnswer
+    ) -> Reuse | None:
         """Return the leave to say again that something is not there."""
         siblings = None
         if query.like_asked_before and self._tells_none_apart:

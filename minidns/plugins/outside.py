@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from minidns.dns.model import DnsError, Query, RRset
-from minidns.kubernetes.records import Piece
+from minidns.kubernetes.model import RecordOrTarget
 from minidns.kubernetes.window import EVERYTHING, Window, window
 from minidns.plugins.site import Site
 
@@ -15,10 +15,10 @@ def window_of(site: Site, query: Query) -> Window:
     return window(query.question.qtype, query.max_size, site.edges.random)
 
 
-async def filled(
-    site: Site, query: Query, pieces: Sequence[Piece]
+async def resolve_external(
+    site: Site, query: Query, pieces: Sequence[RecordOrTarget]
 ) -> tuple[list[RRset], bool]:
-    """Return ``pieces`` with the places kept open filled, and whether that was cut.
+    """Return ``pieces`` with their external targets resolved, and whether that was cut.
 
     Whatever rcode comes with it is left out, as its authority is (CoreDNS).
     """

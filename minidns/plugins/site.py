@@ -39,10 +39,10 @@ from minidns.dns.model import (
 from minidns.http import endpoint
 from minidns.http.endpoint import HttpHandler as HttpHandler
 from minidns.http.endpoint import HttpReply as HttpReply
-from minidns.kubernetes.answers import Answers
-from minidns.kubernetes.follower import Follower
+from minidns.kubernetes.answers import ClusterZones
 from minidns.kubernetes.options import Options
 from minidns.kubernetes.resources import Access, ListWatch, Resource
+from minidns.kubernetes.watcher import SharedWatcher
 from minidns.metrics.registry import Metrics
 from minidns.plugins.chain import Viewer
 from minidns.system.tasks import Tasks, Work
@@ -115,7 +115,9 @@ class Instance(Protocol):
         """
         ...
 
-    def follower(self, options: Options, make: Callable[[], Follower]) -> Follower:
+    def follower(
+        self, options: Options, make: Callable[[], SharedWatcher]
+    ) -> SharedWatcher:
         """Return what follows a cluster by ``options``.
 
         That of the Corefile before a reload, if it did the same; else what ``make``
@@ -245,7 +247,7 @@ class Site:
     """Plugins that say more about an answer than its sources do (``minidns why``)."""
     transfers: list[Transfer] = field(default_factory=list)
     """Plugins that hand out whole zones, in order of their names (*transfer*)."""
-    cluster: Answers | None = None
+    cluster: ClusterZones | None = None
     """What *kubernetes* of this block answers from, once it is set up."""
     labels: dict[str, Label] = field(default_factory=dict)
     """What plugins know of a query by label, such as ``kubernetes/namespace``."""

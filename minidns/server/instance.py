@@ -10,9 +10,9 @@ from minidns import plugins
 from minidns.corefile.blocks import ConfigError, Corefile
 from minidns.corefile.releases import NEWEST, Release
 from minidns.dns.model import Handler, Name
-from minidns.kubernetes.follower import Follower
 from minidns.kubernetes.options import Options
 from minidns.kubernetes.resources import Access, ListWatch, Resource
+from minidns.kubernetes.watcher import SharedWatcher
 from minidns.metrics.registry import Metrics
 from minidns.plugins import chain
 from minidns.plugins.reload import Watch
@@ -97,7 +97,7 @@ class Loaded:
         self.relay: Relay | None = None
         """From which workers learn what the API server says; None without workers."""
         self._inherited = list(_followers(before, corefile))
-        self.followers: list[Follower] = []
+        self.followers: list[SharedWatcher] = []
         """What follows clusters for this Corefile."""
         self.watch_s: float | None = before.watch_s if before is not None else None
         """Seconds between two looks at the Corefile; see setup.Instance."""
@@ -197,7 +197,9 @@ class Loaded:
         """Serve ``path`` at ``address`` from start-up on; see setup.Instance."""
         return self._http.add(address, path, handler)
 
-    def follower(self, options: Options, make: Callable[[], Follower]) -> Follower:
+    def follower(
+        self, options: Options, make: Callable[[], SharedWatcher]
+    ) -> SharedWatcher:
         """Return what follows a cluster by ``options``; see setup.Instance."""
         fitting = (each for each in self._inherited if each.follows(options))
         found = next(fitting, None)
@@ -261,7 +263,7 @@ class Loaded:
         self._zones.clear()
 
 
-def _followers(before: Loaded | None, corefile: Corefile) -> Iterable[Follower]:
+def _followers(before: Loaded | None, corefile: Corefile) -> Iterable[SharedWatcher]:
     """Return what the Corefile before knows of clusters, for this one to go on with.
 
     Nothing where workers are to learn it, too: they are told from the first list on.

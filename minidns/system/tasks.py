@@ -22,7 +22,7 @@ Work: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 """Begins the work of a task, anew at each call."""
 
 
-class Surroundings(Protocol):
+class WatchDeps(Protocol):
     """The clock and the randomness that tasks use; ``Edges`` has both."""
 
     @property
@@ -44,7 +44,7 @@ class Surroundings(Protocol):
 class Tasks:
     """The background tasks of one owner."""
 
-    def __init__(self, around: Surroundings, metrics: Metrics) -> None:
+    def __init__(self, around: WatchDeps, metrics: Metrics) -> None:
         self._around = around
         self._running: set[asyncio.Task[None]] = set()
         self._failures = metrics.counter(

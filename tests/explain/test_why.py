@@ -10,11 +10,17 @@ import pytest
 from minidns.dns.model import Rcode, Response
 from minidns.explain import why
 from minidns.explain.explanation import Explanation, plain
-from minidns.kubernetes.answers import Answers
-from minidns.kubernetes.events import Applied
+from minidns.kubernetes.answers import ClusterZones
 from minidns.kubernetes.objects import Object
-from minidns.kubernetes.resources import Access, ApiError, ListWatch, Page, Resource
-from minidns.kubernetes.watcher import Surroundings, View
+from minidns.kubernetes.resources import (
+    Access,
+    ApiError,
+    Applied,
+    ListWatch,
+    Page,
+    Resource,
+)
+from minidns.kubernetes.watcher import ClusterWatcher, WatchDeps
 from minidns.plugins import kubernetes
 from minidns.system.tasks import Tasks
 from tests.conformance.api import Api
@@ -156,7 +162,7 @@ class Asking:
     def __init__(self, body: str = "", objects: tuple[Object, ...] = OBJECTS) -> None:
         self.world = World()
         edges = self.world.edges
-        around = Surroundings(
+        around = WatchDeps(
             lambda resource: Silent(),
             edges.now,
             edges.wall,
@@ -165,8 +171,10 @@ class Asking:
             self.world.metrics,
             Tasks(edges, self.world.metrics).keep,
         )
-        self.view = View(options(body), around, lambda keys: None)
-        self.answers = Answers(self.view.options, self.view.main, self.view.imports)
+        self.view = ClusterWatcher(options(body), around, lambda keys: None)
+        self.answers = ClusterZones(
+            self.view.options, self.view.main, self.view.imports
+        )
         self.view.synced = True
         for obj in objects:
             self.view.main.apply(Applied(obj))
@@ -209,7 +217,7 @@ async def test_cause_in_a_cluster_set(asked: str, cause: str) -> None:
     made = Asking()
     zones = "cluster.local clusterset.local"
     body = "multicluster clusterset.local"
-    made.answers = Answers(options(body, zones), made.view.main, made.view.imports)
+    made.answers = ClusterZones(options(body, zones), made.view.main, made.view.imports)
     made.view.options = made.answers.options
     for obj in (
         imported("prod/far", "10.100.0.1"),

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from minidns.dns import names
 from minidns.kubernetes.addresses import dashed
-from minidns.kubernetes.events import Applied, Deleted, Event
 from minidns.kubernetes.objects import (
     NO_PORT,
     Endpoint,
@@ -21,6 +20,7 @@ from minidns.kubernetes.objects import (
     Port,
     Service,
 )
+from minidns.kubernetes.resources import Applied, Deleted, Event
 
 NAMESPACES = ("a", "b")
 NAMES = ("s", "t")

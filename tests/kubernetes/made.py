@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from minidns.corefile import blocks
 from minidns.dns import names
 from minidns.dns.rdata import to_lines, type_number
-from minidns.kubernetes.answers import Answers
-from minidns.kubernetes.cluster_answer import Inquiry, Outcome
-from minidns.kubernetes.events import Applied
+from minidns.kubernetes.answers import ClusterZones
+from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion, ExternalTarget
 from minidns.kubernetes.objects import (
     NO_PORT,
     Endpoint,
@@ -23,7 +22,7 @@ from minidns.kubernetes.objects import (
     ServiceImport,
 )
 from minidns.kubernetes.options import Options, read
-from minidns.kubernetes.records import Outside
+from minidns.kubernetes.resources import Applied
 from minidns.kubernetes.store import Store
 from tests.world import FilesInMemory
 
@@ -121,7 +120,7 @@ def store(objects: Iterable[Object] = (), *, hold_s: float = 0.0) -> Store:
 
 
 class Cluster:
-    """Answers made of ``objects`` under options."""
+    """ClusterZones made of ``objects`` under options."""
 
     def __init__(
         self,
@@ -135,10 +134,10 @@ class Cluster:
         self.imports = Store(wall=lambda: 1_600_000_000, kind="ServiceImport")
         for obj in imports:
             self.imports.apply(Applied(obj))
-        self.answers = Answers(options(body, zones), self.store, self.imports)
+        self.answers = ClusterZones(options(body, zones), self.store, self.imports)
         self.answers.local = local
 
-    def outcome(self, spelled: str, qtype: str = "A") -> Outcome:
+    def outcome(self, spelled: str, qtype: str = "A") -> ClusterAnswer:
         name = names.absolute(spelled)
         zone = self.answers.zone_of(name)
         assert zone is not None
@@ -146,7 +145,7 @@ class Cluster:
             names.to_wire(spelled if spelled[-1] == "." else spelled + ".")
         )
         return self.answers.answer(
-            Inquiry(name, type_number(qtype), zone, written[-len(zone) :], name)
+            ClusterQuestion(name, type_number(qtype), zone, written[-len(zone) :], name)
         )
 
     def ask(self, spelled: str, qtype: str = "A") -> str:
@@ -154,12 +153,12 @@ class Cluster:
         return shown(self.outcome(spelled, qtype))
 
 
-def shown(outcome: Outcome) -> str:
+def shown(outcome: ClusterAnswer) -> str:
     if not outcome.exists:
         return "NXDOMAIN"
     lines = []
     for piece in outcome.answer:
-        if isinstance(piece, Outside):
+        if isinstance(piece, ExternalTarget):
             lines.append(f"ask {piece.target}")
         else:
             lines += to_lines(piece)

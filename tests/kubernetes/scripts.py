@@ -7,12 +7,13 @@ from itertools import pairwise
 from random import Random
 from typing import NamedTuple, TypeAlias
 
-from minidns.kubernetes.events import Applied, Event
 from minidns.kubernetes.objects import Key, Meta, Object, Service
 from minidns.kubernetes.reflector import Reflector
 from minidns.kubernetes.resources import (
     SERVICES,
     ApiError,
+    Applied,
+    Event,
     Gone,
     ListWatch,
     Page,

@@ -11,11 +11,17 @@ import trustme
 import yaml
 
 from minidns.kubernetes.client import Connection, connect
-from minidns.kubernetes.events import Applied, Event
 from minidns.kubernetes.list_watch import Deadlines
 from minidns.kubernetes.objects import Key, Object
 from minidns.kubernetes.reflector import Reflector
-from minidns.kubernetes.resources import SERVICES, Access, Resource, WatchEvent
+from minidns.kubernetes.resources import (
+    SERVICES,
+    Access,
+    Applied,
+    Event,
+    Resource,
+    WatchEvent,
+)
 from minidns.metrics.registry import Metrics
 from sim.api.faults import Action, Rule
 from sim.api.http import ApiServer, Tls

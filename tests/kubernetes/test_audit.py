@@ -20,13 +20,14 @@ from minidns.kubernetes.audit import (
     Followed,
     is_before,
 )
-from minidns.kubernetes.events import Applied, Deleted
 from minidns.kubernetes.objects import Key, Object, Pod, Service
 from minidns.kubernetes.reflector import Reflector
 from minidns.kubernetes.resources import (
     PODS,
     SERVICES,
     ApiError,
+    Applied,
+    Deleted,
     Gone,
     ListWatch,
     Page,

@@ -1,4 +1,4 @@
-from minidns.kubernetes.reflector_metrics import Counts
+from minidns.kubernetes.watch_metrics import ReflectorMetrics
 from minidns.metrics.registry import Metrics
 from tests.kubernetes.scripts import Kept, Scripted, reflector
 from tests.world import Clock
@@ -10,7 +10,7 @@ OF_SERVICES = {"resource": "services"}
 
 def test_what_is_told_twice_counts_once_and_what_ends_is_kept() -> None:
     clock, metrics = Clock(), Metrics()
-    counts = Counts(metrics)
+    counts = ReflectorMetrics(metrics)
     one, two = (reflector(Scripted(clock), clock, Kept()) for _ in range(2))
     one.lists, two.lists, two.skipped = 1, 2, 5
     for _ in range(2):

@@ -2,7 +2,6 @@
 
 import pytest
 
-from minidns.kubernetes.events import Applied, Deleted, Event
 from minidns.kubernetes.objects import (
     EndpointSlice,
     Key,
@@ -12,6 +11,7 @@ from minidns.kubernetes.objects import (
     Pod,
     Service,
 )
+from minidns.kubernetes.resources import Applied, Deleted, Event
 from minidns.kubernetes.store import Store
 
 KEY = Key("prod", "web")

@@ -5,11 +5,10 @@ from msgspec.structs import replace
 
 from minidns.dns import names
 from minidns.dns.rdata import to_lines, type_number
-from minidns.kubernetes.cluster_answer import Inquiry
-from minidns.kubernetes.events import Applied, Deleted
-from minidns.kubernetes.external import External
-from minidns.kubernetes.external_lookup import Rules
+from minidns.kubernetes.external import ExternalOptions, ExternalZones
+from minidns.kubernetes.model import ClusterQuestion
 from minidns.kubernetes.objects import Object, Service
+from minidns.kubernetes.resources import Applied, Deleted
 from tests.kubernetes.made import Cluster, namespace, service, shown, slice_of
 
 ZONE = "ext.example.org."
@@ -34,27 +33,27 @@ OBJECTS: tuple[Object, ...] = (
 )
 
 
-RULES = Rules(ZONES)
+RULES = ExternalOptions(ZONES)
 
 
 def external(
     objects: tuple[Object, ...] = OBJECTS,
     body: str = "ttl 30",
     local: tuple[str, ...] = ("192.0.2.9", "2001:db8::9"),
-    rules: Rules = RULES,
-) -> tuple[External, Cluster]:
+    rules: ExternalOptions = RULES,
+) -> tuple[ExternalZones, Cluster]:
     cluster = Cluster(objects, body, local=local)
-    return External(rules, cluster.answers), cluster
+    return ExternalZones(rules, cluster.answers), cluster
 
 
-HEADS = Rules(ZONES, headless=True)
+HEADS = ExternalOptions(ZONES, headless=True)
 
 
-def ask(at: External, spelled: str, qtype: str = "A") -> str:
+def ask(at: ExternalZones, spelled: str, qtype: str = "A") -> str:
     name = names.absolute(spelled)
     zone = names.longest(at.rules.zones, name)
     assert zone is not None
-    inquiry = Inquiry(name, type_number(qtype), zone, zone, name)
+    inquiry = ClusterQuestion(name, type_number(qtype), zone, zone, name)
     return shown(at.answer(inquiry))
 
 
@@ -184,14 +183,14 @@ def test_headless(name: str, qtype: str, expected: str) -> None:
 
 
 def test_apex_and_ttl() -> None:
-    at, _ = external(rules=Rules(ZONES, "names.", 60))
+    at, _ = external(rules=ExternalOptions(ZONES, "names.", 60))
     assert ask(at, f"ns1.names.{ZONE}") == f"ns1.names.{ZONE} 60 A 192.0.2.9"
     assert ask(at, f"ns1.dns.{ZONE}") == "NXDOMAIN"
     assert to_lines(at.soa(ZONE)) == [f"{ZONE} 60 " + SOA.replace("dns.", "names.")[:-1] + "60"]  # fmt: skip
 
 
 def test_an_apex_of_two_labels_has_no_name_server() -> None:
-    at, _ = external(rules=Rules(ZONES, "my.names."))
+    at, _ = external(rules=ExternalOptions(ZONES, "my.names."))
     assert ask(at, f"ns1.my.names.{ZONE}") == "NXDOMAIN"
 
 
@@ -267,11 +266,11 @@ def test_serial(new: Service, moves: bool) -> None:
 
 def test_what_a_change_touches_ends_the_answers_that_depend_on_it() -> None:
     at, cluster = external()
-    pointer = Inquiry(
+    pointer = ClusterQuestion(
         "7.2.0.192.in-addr.arpa.", 12, "in-addr.arpa.", "in-addr.arpa.", ""
     )
     absent = at.answer(pointer)
-    answer = at.answer(Inquiry(LB, 1, ZONE, ZONE, LB))
+    answer = at.answer(ClusterQuestion(LB, 1, ZONE, ZONE, LB))
     touched = cluster.store.apply(
         Applied(replace(LB_SERVICE, external_ips=("192.0.2.7",)))
     )

@@ -1,4 +1,4 @@
-from minidns.kubernetes.freshness import known
+from minidns.kubernetes.watch_metrics import known
 from tests.kubernetes.scripts import Kept, Scripted, reflector
 from tests.world import Clock
 

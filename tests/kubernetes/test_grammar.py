@@ -1,55 +1,58 @@
 import pytest
 
-from minidns.kubernetes.names import Asked, read
+from minidns.kubernetes.names import ParsedName, read
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("ns.svc", Asked("svc", "ns")),
-        ("s.ns.svc", Asked("svc", "ns", "s")),
-        ("e.s.ns.svc", Asked("svc", "ns", "s", "e")),
-        ("_tcp.s.ns.svc", Asked("svc", "ns", "s", "_tcp")),
-        ("_p._q.s.ns.svc", Asked("svc", "ns", "s", port="p", protocol="q")),
-        ("p.q.s.ns.svc", Asked("svc", "ns", "s", port="p", protocol="q")),
-        ("__p._.s.ns.svc", Asked("svc", "ns", "s", port="_p")),
+        ("ns.svc", ParsedName("svc", "ns")),
+        ("s.ns.svc", ParsedName("svc", "ns", "s")),
+        ("e.s.ns.svc", ParsedName("svc", "ns", "s", "e")),
+        ("_tcp.s.ns.svc", ParsedName("svc", "ns", "s", "_tcp")),
+        ("_p._q.s.ns.svc", ParsedName("svc", "ns", "s", port="p", protocol="q")),
+        ("p.q.s.ns.svc", ParsedName("svc", "ns", "s", port="p", protocol="q")),
+        ("__p._.s.ns.svc", ParsedName("svc", "ns", "s", port="_p")),
         ("x.p.q.s.ns.svc", None),
-        ("a.ns.pod", Asked("pod", "ns", "a")),
-        ("x.y.a.ns.pod", Asked("pod", "ns", "a", port="x", protocol="y")),
+        ("a.ns.pod", ParsedName("pod", "ns", "a")),
+        ("x.y.a.ns.pod", ParsedName("pod", "ns", "a", port="x", protocol="y")),
         ("x.y.z.a.ns.pod", None),
     ],
 )
-def test_read(name: str, expected: Asked | None) -> None:
+def test_read(name: str, expected: ParsedName | None) -> None:
     assert read(name.split(".")) == expected
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("e.c.s.ns.svc", Asked("svc", "ns", "s", "e", "c")),
-        ("_p.q.s.ns.svc", Asked("svc", "ns", "s", port="p", protocol="q")),
-        ("p._q.s.ns.svc", Asked("svc", "ns", "s", port="p", protocol="q")),
-        ("e.s.ns.svc", Asked("svc", "ns", "s", "e")),
+        ("e.c.s.ns.svc", ParsedName("svc", "ns", "s", "e", "c")),
+        ("_p.q.s.ns.svc", ParsedName("svc", "ns", "s", port="p", protocol="q")),
+        ("p._q.s.ns.svc", ParsedName("svc", "ns", "s", port="p", protocol="q")),
+        ("e.s.ns.svc", ParsedName("svc", "ns", "s", "e")),
     ],
 )
-def test_multicluster(name: str, expected: Asked | None) -> None:
+def test_multicluster(name: str, expected: ParsedName | None) -> None:
     assert read(name.split("."), multicluster=True) == expected
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("z.pin._zone.s.ns.svc", Asked("svc", "ns", "s", directive="pin", zone="z")),
+        (
+            "z.pin._zone.s.ns.svc",
+            ParsedName("svc", "ns", "s", directive="pin", zone="z"),
+        ),
         (
             "a.b.pin._zone.s.ns.svc",
-            Asked("svc", "ns", "s", directive="pin", zone="a.b"),
+            ParsedName("svc", "ns", "s", directive="pin", zone="a.b"),
         ),
-        ("z._zone.s.ns.svc", Asked("svc", "ns", "s", port="z", protocol="zone")),
+        ("z._zone.s.ns.svc", ParsedName("svc", "ns", "s", port="z", protocol="zone")),
         ("z.pin.zone.s.ns.svc", None),
         ("z.pin._zone.s.ns.pod", None),
     ],
 )
-def test_zonal(name: str, expected: Asked | None) -> None:
+def test_zonal(name: str, expected: ParsedName | None) -> None:
     assert read(name.split("."), zonal=True) == expected
 
 

@@ -6,10 +6,10 @@ import pytest
 
 from minidns.dns import names
 from minidns.dns.rdata import type_number
-from minidns.kubernetes.answers import Answers
-from minidns.kubernetes.cluster_answer import Inquiry
-from minidns.kubernetes.events import Applied, Deleted, Event
+from minidns.kubernetes.answers import ClusterZones
+from minidns.kubernetes.model import ClusterQuestion
 from minidns.kubernetes.objects import EndpointSlice, Key, Pod, Service
+from minidns.kubernetes.resources import Applied, Deleted, Event
 from minidns.kubernetes.store import Store
 from tests.kubernetes.made import namespace, options, pod, service, shown, slice_of
 
@@ -35,7 +35,7 @@ class Timeline:
         self.time = 0.0
         self.store = Store(lambda: 0.0, lambda: self.time, hold_s=hold_s)
         imports = Store(lambda: 0.0, kind="ServiceImport")
-        self.answers = Answers(options("pods verified"), self.store, imports)
+        self.answers = ClusterZones(options("pods verified"), self.store, imports)
         for event in (
             Applied(namespace("a")),
             Applied(service("a/db", "None", "pg:5432")),
@@ -46,7 +46,7 @@ class Timeline:
 
     def ask(self, name: str, qtype: str) -> str:
         zone = self.answers.zone_of(names.absolute(name)) or "."
-        inquiry = Inquiry(name, type_number(qtype), zone, zone, name)
+        inquiry = ClusterQuestion(name, type_number(qtype), zone, zone, name)
         return shown(self.answers.answer(inquiry))
 
     def missing(self) -> list[str]:
@@ -56,7 +56,7 @@ class Timeline:
     def play(self, steps: Iterable[tuple[float, Event]], until_s: float) -> list[str]:
         """Apply events at their times; return the names ever found missing.
 
-        Asked every ten milliseconds, and before and after each event.
+        ParsedName every ten milliseconds, and before and after each event.
         """
         missing = []
         pending = sorted(steps, key=lambda step: step[0])

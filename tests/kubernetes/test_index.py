@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidns.kubernetes.index import Index
 from minidns.kubernetes.objects import Key
+from minidns.kubernetes.store import Index
 
 keys = st.sampled_from([Key("a", name) for name in "xyz"])
 places = st.frozensets(st.sampled_from("123"))

@@ -4,11 +4,10 @@ import pytest
 
 from minidns.dns import names
 from minidns.dns.rdata import type_number
-from minidns.kubernetes.cluster_answer import Inquiry, Outcome
-from minidns.kubernetes.events import Applied
-from minidns.kubernetes.external import External
-from minidns.kubernetes.external_lookup import Rules
+from minidns.kubernetes.external import ExternalOptions, ExternalZones
+from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion
 from minidns.kubernetes.objects import Object
+from minidns.kubernetes.resources import Applied
 from tests.kubernetes.made import Cluster, namespace, service, slice_of
 
 SVC = "a.svc.cluster.local"
@@ -59,18 +58,18 @@ CHANGES: dict[str, tuple[str, str, str, Object]] = {
 """Option lines, question, and what arrives that changes the answer."""
 
 
-class Asked:
+class ParsedName:
     """A cluster that is asked inside and outside; we are the headless db's first."""
 
     def __init__(self, body: str) -> None:
         self.cluster = Cluster(OBJECTS, body, local=("10.0.1.1",))
-        rules = Rules((OUTSIDE,), headless=True)
-        self._external = External(rules, self.cluster.answers)
+        rules = ExternalOptions((OUTSIDE,), headless=True)
+        self._external = ExternalZones(rules, self.cluster.answers)
 
-    def outcome(self, name: str, qtype: str) -> Outcome:
+    def outcome(self, name: str, qtype: str) -> ClusterAnswer:
         if not name.endswith(OUTSIDE):
             return self.cluster.outcome(name, qtype)
-        asked = Inquiry(
+        asked = ClusterQuestion(
             name, type_number(qtype), OUTSIDE, OUTSIDE, names.absolute(name)
         )
         return self._external.answer(asked)
@@ -80,7 +79,7 @@ class Asked:
     ("body", "name", "qtype", "arrives"), CHANGES.values(), ids=CHANGES
 )
 def test_endpoints_count(body: str, name: str, qtype: str, arrives: Object) -> None:
-    asked = Asked(body)
+    asked = ParsedName(body)
     before = asked.outcome(name, qtype)
     touched = asked.cluster.store.apply(Applied(arrives))
     after = asked.outcome(name, qtype)
@@ -104,7 +103,7 @@ INDIFFERENT: dict[str, tuple[str, str, str]] = {
     ("body", "name", "qtype"), INDIFFERENT.values(), ids=INDIFFERENT
 )
 def test_endpoints_do_not_count(body: str, name: str, qtype: str) -> None:
-    asked = Asked(body)
+    asked = ParsedName(body)
     before = asked.outcome(name, qtype)
     touched = asked.cluster.store.apply(Applied(WEB))
     assert touched

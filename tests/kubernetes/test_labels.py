@@ -1,6 +1,6 @@
 import pytest
 
-from minidns.kubernetes.metadata_labels import labels
+from minidns.kubernetes.integrations import labels
 from tests.kubernetes.made import Cluster, pod
 from tests.world import query
 

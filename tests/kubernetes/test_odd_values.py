@@ -13,12 +13,17 @@ from minidns.dns.model import Query, Question, Response, RRset
 from minidns.dns.rdata import type_number
 from minidns.dns.wire import encode_response
 from minidns.kubernetes import decode
-from minidns.kubernetes.cluster_answer import Inquiry, Outcome
-from minidns.kubernetes.events import Applied
-from minidns.kubernetes.external import External
-from minidns.kubernetes.external_lookup import Rules
+from minidns.kubernetes.external import ExternalOptions, ExternalZones
+from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion
 from minidns.kubernetes.objects import Object, Service
-from minidns.kubernetes.resources import NAMESPACES, PODS, SERVICES, SLICES, Resource
+from minidns.kubernetes.resources import (
+    NAMESPACES,
+    PODS,
+    SERVICES,
+    SLICES,
+    Applied,
+    Resource,
+)
 from tests.kubernetes import made
 
 ODD: list[Any] = [
@@ -103,20 +108,22 @@ def test_any_object(
         *read(PODS, {"status": {"podIP": pod_ip}}),
     ]
     cluster = made.Cluster(objects, body, local=("10.1.0.1", "fd00::1"))
-    external = External(Rules(("ext.test.",), headless=True), cluster.answers)
+    external = ExternalZones(
+        ExternalOptions(("ext.test.",), headless=True), cluster.answers
+    )
     for qtype in TYPES:
         for name in NAMES:
             sent(name, qtype, cluster.outcome(name, qtype))
         for name in OUTSIDE:
             zone, number = "ext.test.", type_number(qtype)
-            asked = Inquiry(f"{name}.", number, zone, zone, f"{name}.")
+            asked = ClusterQuestion(f"{name}.", number, zone, zone, f"{name}.")
             sent(name, qtype, external.answer(asked))
     for zone in ("cluster.local.", "ext.test."):
         cluster.answers.transfer(zone)
         external.transfer(zone)
 
 
-def sent(name: str, qtype: str, outcome: Outcome) -> None:
+def sent(name: str, qtype: str, outcome: ClusterAnswer) -> None:
     """See that the answer is a message."""
     answer = tuple(each for each in outcome.answer if isinstance(each, RRset))
     query = Query(Question(names.absolute(name), type_number(qtype)))

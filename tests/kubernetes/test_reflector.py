@@ -4,9 +4,8 @@ import asyncio
 
 import pytest
 
-from minidns.kubernetes.events import Deleted
 from minidns.kubernetes.objects import Key, Service
-from minidns.kubernetes.resources import ApiError, Gone, Page, WatchEvent
+from minidns.kubernetes.resources import ApiError, Deleted, Gone, Page, WatchEvent
 from tests.kubernetes.scripts import (
     CUT,
     TOO_OLD,

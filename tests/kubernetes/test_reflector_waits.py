@@ -7,10 +7,9 @@ from random import Random
 
 import pytest
 
-from minidns.kubernetes.events import Applied, Deleted
 from minidns.kubernetes.objects import Service
 from minidns.kubernetes.reflector import Reflector
-from minidns.kubernetes.resources import SERVICES, SLICES, ApiError
+from minidns.kubernetes.resources import SERVICES, SLICES, ApiError, Applied, Deleted
 from tests.kubernetes.scripts import (
     END,
     FOREVER,

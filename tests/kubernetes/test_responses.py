@@ -3,7 +3,7 @@ import pytest
 from minidns.dns.model import Opt, Query, Question, Rcode, Response, Reuse, Source
 from minidns.kubernetes import responses
 from minidns.kubernetes.apex import start_of_authority
-from minidns.kubernetes.cluster_answer import Outcome
+from minidns.kubernetes.model import ClusterAnswer
 
 SOA = start_of_authority("cluster.local.", 30, 7)
 GONE = Source("Service", "a/b", found=False)
@@ -19,7 +19,7 @@ GONE = Source("Service", "a/b", found=False)
     ],
 )
 def test_negative(exists: bool, synced: bool, rcode: Rcode) -> None:
-    outcome = Outcome("negative/x", (GONE,), exists=exists)
+    outcome = ClusterAnswer("negative/x", (GONE,), exists=exists)
     got = responses.negative(outcome, SOA, None, synced=synced)
     assert got == Response(
         rcode, authority=(SOA,), aa=True, rule="negative/x", sources=(GONE,)
@@ -27,7 +27,7 @@ def test_negative(exists: bool, synced: bool, rcode: Rcode) -> None:
 
 
 def test_positive() -> None:
-    outcome = Outcome("rule", (GONE,), additional=(SOA,))
+    outcome = ClusterAnswer("rule", (GONE,), additional=(SOA,))
     got = responses.positive(outcome, [SOA], Reuse())
     assert got.answer == got.additional == (SOA,)
     assert got.aa

@@ -3,7 +3,7 @@
 import pytest
 
 from minidns.dns.model import Query
-from minidns.kubernetes.search_list import SearchLists
+from minidns.kubernetes.integrations import SearchLists
 from tests.kubernetes.made import Cluster, namespace, pod
 from tests.world import query
 

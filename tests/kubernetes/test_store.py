@@ -3,7 +3,6 @@
 import pytest
 from msgspec.structs import replace
 
-from minidns.kubernetes.events import Applied, Deleted, Event
 from minidns.kubernetes.objects import (
     Endpoints,
     EndpointSlice,
@@ -15,6 +14,7 @@ from minidns.kubernetes.objects import (
     Service,
     ServiceImport,
 )
+from minidns.kubernetes.resources import Applied, Deleted, Event
 from minidns.kubernetes.store import Store
 from tests.kubernetes.made import imported, namespace, pod, service, slice_of
 from tests.kubernetes.made import store as filled_with

@@ -7,11 +7,10 @@ from hypothesis import strategies as st
 
 from minidns.dns import names
 from minidns.dns.rdata import type_number
-from minidns.kubernetes.answers import Answers
-from minidns.kubernetes.cluster_answer import Inquiry, Outcome
-from minidns.kubernetes.events import Applied, Event
-from minidns.kubernetes.external import External
-from minidns.kubernetes.external_lookup import Rules
+from minidns.kubernetes.answers import ClusterZones
+from minidns.kubernetes.external import ExternalOptions, ExternalZones
+from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion
+from minidns.kubernetes.resources import Applied, Event
 from minidns.kubernetes.store import Store
 from tests.kubernetes.histories import BODIES, LOCAL, QUESTIONS, histories
 from tests.kubernetes.made import options
@@ -25,24 +24,24 @@ class Clock:
         return self.time
 
 
-def answers(store: Store, body: str) -> Answers:
-    made = Answers(options(body), store, Store(lambda: 0.0, kind="ServiceImport"))
+def answers(store: Store, body: str) -> ClusterZones:
+    made = ClusterZones(options(body), store, Store(lambda: 0.0, kind="ServiceImport"))
     made.local = LOCAL
     return made
 
 
-def ask(made: Answers, name: str, qtype: str) -> Outcome:
+def ask(made: ClusterZones, name: str, qtype: str) -> ClusterAnswer:
     qname = names.absolute(name)
     zone = made.zone_of(qname)
     assert zone is not None
-    return made.answer(Inquiry(qname, type_number(qtype), zone, zone, qname))
+    return made.answer(ClusterQuestion(qname, type_number(qtype), zone, zone, qname))
 
 
-def everything(made: Answers) -> list[Outcome]:
+def everything(made: ClusterZones) -> list[ClusterAnswer]:
     return [ask(made, *question) for question in QUESTIONS]
 
 
-def seen(outcome: Outcome) -> tuple[object, ...]:
+def seen(outcome: ClusterAnswer) -> tuple[object, ...]:
     """What a client can tell."""
     return outcome.exists, outcome.answer, outcome.additional
 
@@ -97,10 +96,10 @@ def test_the_cited_objects_alone_give_the_same_answer(
     made = answers(store, body)
     for question in QUESTIONS:
         outcome = ask(made, *question)
-        cited = {(each.kind, each.name) for each in outcome.sources if each.found}
+        source_of = {(each.kind, each.name) for each in outcome.sources if each.found}
         small = Store(lambda: 0.0, zonal=True)
         for obj in store.objects():
-            if (type(obj).__name__, str(obj.key)) in cited:
+            if (type(obj).__name__, str(obj.key)) in source_of:
                 small.apply(Applied(obj))
         assert seen(ask(answers(small, body), *question)) == seen(outcome), question
 
@@ -138,12 +137,12 @@ EXTERNAL_QUESTIONS = (
 )
 
 
-def everything_outside(made: External) -> list[Outcome]:
+def everything_outside(made: ExternalZones) -> list[ClusterAnswer]:
     found = []
     for name, qtype in EXTERNAL_QUESTIONS:
         zone = names.longest(EXTERNAL, name)
         assert zone is not None
-        inquiry = Inquiry(name, type_number(qtype), zone, zone, name)
+        inquiry = ClusterQuestion(name, type_number(qtype), zone, zone, name)
         found.append(made.answer(inquiry))
     return found
 
@@ -154,7 +153,9 @@ def test_nor_is_one_from_outside(
     history: list[Event], body: str, headless: bool
 ) -> None:
     store, _ = played([])
-    made = External(Rules(EXTERNAL, headless=headless), answers(store, body))
+    made = ExternalZones(
+        ExternalOptions(EXTERNAL, headless=headless), answers(store, body)
+    )
     before = everything_outside(made)
     for event in history:
         touched = store.apply(event)

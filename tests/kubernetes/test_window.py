@@ -1,4 +1,4 @@
-"""Answers of large Services: as many records as fit, by chance, and no more work."""
+"""ClusterZones of large Services: as many records as fit, by chance, and no more work."""
 
 import time
 from collections import Counter
@@ -15,7 +15,7 @@ from minidns.dns.rdata import type_number
 from minidns.dns.wire import encode_response
 from minidns.kubernetes import responses
 from minidns.kubernetes.addresses import endpoint_name, record_of
-from minidns.kubernetes.cluster_answer import Inquiry
+from minidns.kubernetes.model import ClusterQuestion
 from minidns.kubernetes.objects import Endpoint, Endpoints, Object
 from minidns.kubernetes.window import EVERYTHING, Window, window
 from minidns.plugins import loadbalance
@@ -50,7 +50,9 @@ def packed(
     cluster: made.Cluster, name: str, qtype: str, size: int, room: Window
 ) -> bytes:
     number = type_number(qtype)
-    outcome = cluster.answers.answer(Inquiry(name, number, ZONE, ZONE, name, room))
+    outcome = cluster.answers.answer(
+        ClusterQuestion(name, number, ZONE, ZONE, name, room)
+    )
     answer = [each for each in outcome.answer if isinstance(each, RRset)]
     response = responses.positive(outcome, answer, None)
     response = arrangement.round_robin(response, room.random)
@@ -142,7 +144,7 @@ def test_families_mixed_in_a_slice() -> None:
 def test_srv_of_a_large_service_without_ports_costs_nothing() -> None:
     cluster = large(10_000, ports="")
     room = window(type_number("SRV"), 512, Random(1))
-    asked = Inquiry(HEADLESS, type_number("SRV"), ZONE, ZONE, HEADLESS, room)
+    asked = ClusterQuestion(HEADLESS, type_number("SRV"), ZONE, ZONE, HEADLESS, room)
     outcome = cluster.answers.answer(asked)
     assert (outcome.exists, outcome.answer, outcome.partial) == (True, (), False)
     assert len(outcome.sources) < 10  # slices that were looked at
@@ -163,7 +165,9 @@ def test_every_ready_endpoint_is_first_equally_often(qtype: str) -> None:
     first: Counter[str] = Counter()
     rounds = 40 * ready
     for _ in range(rounds):
-        inquiry = Inquiry(HEADLESS, type_number(qtype), ZONE, ZONE, HEADLESS, room)
+        inquiry = ClusterQuestion(
+            HEADLESS, type_number(qtype), ZONE, ZONE, HEADLESS, room
+        )
         outcome = cluster.answers.answer(inquiry)
         assert outcome.partial
         (rrset,) = (each for each in outcome.answer if isinstance(each, RRset))
@@ -197,7 +201,7 @@ def test_work_does_not_grow_with_the_service(name: str, qtype: str) -> None:
         # the best of some: others use this machine, too; unbounded it takes 100 ms
         assert min(took) < 0.005
         room = window(type_number(qtype), size, Random(1))
-        asked = Inquiry(name, type_number(qtype), ZONE, ZONE, name, room)
+        asked = ClusterQuestion(name, type_number(qtype), ZONE, ZONE, name, room)
         outcome = cluster.answers.answer(asked)
         count = sum(
             len(each.rdata) for each in outcome.answer if isinstance(each, RRset)
@@ -217,7 +221,7 @@ def test_ports_count_as_well() -> None:
 def test_others_of_the_records_have_their_turn() -> None:
     room = window(1, 512, Random(1))
     outcome = large(1000).answers.answer(
-        Inquiry(HEADLESS, 1, ZONE, ZONE, HEADLESS, room)
+        ClusterQuestion(HEADLESS, 1, ZONE, ZONE, HEADLESS, room)
     )
     response = responses.positive(outcome, (), None)
     assert (response.tc, response.reuse) == (True, None)

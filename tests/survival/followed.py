@@ -16,16 +16,22 @@ from minidns.dns import names
 from minidns.dns.model import Handler, Query, Rcode, Response
 from minidns.dns.rdata import A
 from minidns.kubernetes import objects
-from minidns.kubernetes.answers import Answers
+from minidns.kubernetes.answers import ClusterZones
 from minidns.kubernetes.client import Connection, connect
-from minidns.kubernetes.cluster_answer import Inquiry
-from minidns.kubernetes.events import Applied
 from minidns.kubernetes.list_watch import Deadlines
+from minidns.kubernetes.model import ClusterQuestion
 from minidns.kubernetes.options import read
 from minidns.kubernetes.reflector import Reflector
-from minidns.kubernetes.resources import NAMESPACES, SERVICES, SLICES, Access, Resource
+from minidns.kubernetes.resources import (
+    NAMESPACES,
+    SERVICES,
+    SLICES,
+    Access,
+    Applied,
+    Resource,
+)
 from minidns.kubernetes.store import Store
-from minidns.kubernetes.watcher import View
+from minidns.kubernetes.watcher import ClusterWatcher
 from minidns.metrics.registry import Metrics
 from minidns.plugins import kubernetes
 from minidns.plugins.site import Site
@@ -90,11 +96,11 @@ async def shown(handler: Handler, name: str) -> Shown:
     return response.rcode, tuple(texts(response.answer))
 
 
-def told(answers: Answers, name: str) -> Shown:
+def told(answers: ClusterZones, name: str) -> Shown:
     """Return what is to be answered."""
     zone = answers.zone_of(name)
     assert zone is not None
-    outcome = answers.answer(Inquiry(name, A, zone, zone, name))
+    outcome = answers.answer(ClusterQuestion(name, A, zone, zone, name))
     return 0 if outcome.exists else 3, tuple(texts(outcome.answer))
 
 
@@ -146,10 +152,10 @@ class Followed:
     # -- what it knows
 
     @property
-    def view(self) -> View:
+    def view(self) -> ClusterWatcher:
         """What is behind the plugin's readiness."""
         (view,) = self.site.checks["kubernetes"].args  # type: ignore[attr-defined]  # a partial
-        assert isinstance(view, View)
+        assert isinstance(view, ClusterWatcher)
         return view
 
     def reflector(self, resource: Resource = SERVICES) -> Reflector:
@@ -181,7 +187,7 @@ class Followed:
                 with contextlib.suppress(ValueError):
                     store.apply(Applied(resource.read(objects.from_dict(tree))))
         options, _ = read(self.site.block.named("kubernetes")[0], ["."])
-        answers = Answers(options, store, Store(lambda: 0.0, kind="ServiceImport"))
+        answers = ClusterZones(options, store, Store(lambda: 0.0, kind="ServiceImport"))
         return {name: told(answers, names.absolute(name)) for name in self.questions()}
 
     def questions(self) -> Iterator[str]:

@@ -1,12 +1,13 @@
 """What a look-up finds: hosts that share ports, or a miss; and what it follows from."""
 
 from collections.abc import Hashable, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from msgspec import Struct
 
-from minidns.dns.model import Source
+from minidns.dns.model import Name, RRset, Source
 from minidns.kubernetes.objects import Endpoint, Key, Object, Port
+from minidns.kubernetes.window import EVERYTHING, Window
 
 Sources: TypeAlias = tuple[Source, ...]
 Keys: TypeAlias = tuple[Hashable, ...]
@@ -57,12 +58,55 @@ def service_with_endpoints(service: Key) -> Keys:
     return ("service", *service), *endpoints_of(service)
 
 
-def cited(kind: str, obj: Object) -> Source:
+def source_of(kind: str, obj: Object) -> Source:
     """Return ``obj`` as something that an answer follows from."""
     uid, version, _ = obj.meta
     return Source(kind, str(obj.key), uid, version)
 
 
-def option(name: str) -> Source:
+def option_source(name: str) -> Source:
     """Return an option as something that an answer follows from."""
     return Source("Corefile", f"kubernetes {name}")
+
+
+class ExternalTarget(NamedTuple):
+    """A name of another zone, in whose place the records of that name belong."""
+
+    target: Name
+
+
+RecordOrTarget: TypeAlias = RRset | ExternalTarget
+
+
+class ClusterQuestion(Struct, frozen=True):
+    """What is asked, where."""
+
+    name: Name
+    qtype: int
+    zone: Name
+    spelled: str
+    """The zone in the letters of the query: names that are made up end in it."""
+    owner: str
+    """Owner of the records: the name as whoever asks wrote it."""
+    window: Window = EVERYTHING
+    """How much of the answer can be sent."""
+
+
+class ClusterAnswer(Struct, frozen=True):
+    """What the rules say; without an answer NODATA, or that there is no such name."""
+
+    rule: str
+    sources: Sources = ()
+    keys: Keys = ()
+    exists: bool = True
+    answer: tuple[RecordOrTarget, ...] = ()
+    additional: tuple[RRset, ...] = ()
+    partial: bool = False
+    """Whether there are more records than ``answer`` has: as many as can be sent."""
+    final: bool = False
+    """Whether *fallthrough* does not apply, though there is no such name."""
+
+
+def missed(miss: Miss) -> ClusterAnswer:
+    """Return ``miss`` as an outcome."""
+    return ClusterAnswer(miss.rule, miss.sources, miss.keys, miss.exists)
