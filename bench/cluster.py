@@ -15,7 +15,7 @@ from pathlib import Path
 from sim.api.http import ApiServer
 from sim.api.objects import Json
 from sim.api.rbac import ADMIN
-from sim.api.server import Cluster
+from sim.api.server import ClusterApi
 from sim.cluster import certificates
 
 PER_HEADLESS = 5
@@ -175,7 +175,7 @@ def _managed(part: str, manager: str) -> list[Json]:
 
 async def serve(services: int, endpoints: int, kubeconfig: Path) -> None:
     """Serve the cluster until killed; the kubeconfig is written once it can be used."""
-    cluster = Cluster(with_controllers=False)
+    cluster = ClusterApi()
     cluster.load(objects(services, endpoints))
     token = secrets.token_urlsafe()
     tls = certificates.write(kubeconfig.parent, "127.0.0.1")

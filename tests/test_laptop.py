@@ -12,7 +12,7 @@ from minidns.corefile.errors import ConfigError
 from minidns.dns import resolv_conf
 from minidns.laptop import corefile
 from sim.api.http import ApiServer
-from sim.api.server import Cluster
+from sim.controllers.cluster import Cluster
 from tests import process
 from tests.server import client
 

@@ -16,7 +16,7 @@ import trustme
 from minidns import __version__
 from sim.api.faults import Rule
 from sim.api.http import ApiServer
-from sim.api.server import Cluster
+from sim.api.server import ClusterApi
 from tests import process
 from tests.kubernetes.served import certify
 from tests.server import client
@@ -48,7 +48,7 @@ def started(path: str, *more: str) -> "contextlib.AbstractAsyncContextManager[pr
 
 
 async def test_dns_opens_as_soon_as_the_cluster_is_known(tmp_path: Path) -> None:
-    async with ApiServer(Cluster(with_controllers=False)) as api:
+    async with ApiServer(ClusterApi()) as api:
         api.faults.rules.append(Rule(resource="services", status=503))
         pod = InPod(tmp_path, api.url, "0s", "60s")
         async with pod.start() as server:
@@ -67,7 +67,7 @@ async def test_dns_opens_as_soon_as_the_cluster_is_known(tmp_path: Path) -> None
 
 
 async def test_a_signal_ends_the_wait_for_the_cluster(tmp_path: Path) -> None:
-    async with ApiServer(Cluster(with_controllers=False)) as api:
+    async with ApiServer(ClusterApi()) as api:
         api.faults.rules.append(Rule(resource="services", status=503))
         pod = InPod(tmp_path, api.url, "0s", "60s")
         async with pod.start() as server:

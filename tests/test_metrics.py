@@ -23,7 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from minidns import __version__
 from sim.api.http import ApiServer
-from sim.api.server import Cluster
+from sim.api.server import ClusterApi
 from tests import process
 from tests.corefiles import cases
 from tests.server import client
@@ -176,7 +176,7 @@ async def look(folder: Path) -> Seen:
     }
     seen = Seen(ports)
     metrics, dead = ports["metrics"], process.free_port()
-    cluster = Cluster(with_controllers=False)
+    cluster = ClusterApi()
     async with ApiServer(cluster) as api, Resolver(resolve, resolve) as upstream:
         api.kubeconfig(folder / "kubeconfig")
         path = corefile(folder, ports, f"{upstream} 127.0.0.1:{dead}")

@@ -18,7 +18,7 @@ import yaml
 
 from minidns.corefile import blocks
 from sim.api.http import ApiServer
-from sim.api.server import Cluster
+from sim.api.server import ClusterApi
 from tests import process
 from tests.corefiles import cases
 from tests.server import client
@@ -164,7 +164,7 @@ KUBERNETES = "kubernetes.default.svc.cluster.local."
 async def test_trap_15_ready_stays_and_the_lame_duck_answers_to_its_end(
     tmp_path: Path,
 ) -> None:
-    async with ApiServer(Cluster(with_controllers=False)) as api:
+    async with ApiServer(ClusterApi()) as api:
         pod = InPod(tmp_path, api.url, "1s", "5s")
         async with pod.start() as server:
             await server.said("python3")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.api.http import ApiServer
-from sim.api.server import Cluster
+from sim.api.server import ClusterApi
 from tests import process
 from tests.crowd import (
     SIZE,
@@ -67,7 +67,7 @@ async def server(
 async def test_a_change_is_seen_by_all_and_the_api_server_by_one(
     tmp_path: Path,
 ) -> None:
-    cluster = Cluster(with_controllers=False)
+    cluster = ClusterApi()
     cluster.create(namespace())
     async with (
         ApiServer(cluster) as api,
@@ -89,7 +89,7 @@ async def test_a_change_is_seen_by_all_and_the_api_server_by_one(
 
 
 async def test_a_slow_worker_catches_up(tmp_path: Path) -> None:
-    cluster = Cluster(with_controllers=False)
+    cluster = ClusterApi()
     cluster.create(namespace())
     async with (
         ApiServer(cluster) as api,
@@ -113,7 +113,7 @@ async def test_a_slow_worker_catches_up(tmp_path: Path) -> None:
 
 
 async def test_a_new_worker_needs_no_api_server(tmp_path: Path) -> None:
-    cluster = Cluster(with_controllers=False)
+    cluster = ClusterApi()
     cluster.create(namespace())
     cluster.create(service(FIRST))
     async with (
@@ -137,7 +137,7 @@ async def test_a_new_worker_needs_no_api_server(tmp_path: Path) -> None:
 async def test_a_reload_lists_once_and_old_workers_know_of_changes_to_the_end(
     tmp_path: Path,
 ) -> None:
-    cluster = Cluster(with_controllers=False)
+    cluster = ClusterApi()
     cluster.create(namespace())
     async with (
         ApiServer(cluster) as api,

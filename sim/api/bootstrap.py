@@ -1,36 +1,60 @@
-"""What a new cluster holds before anyone writes to it."""
+"""The objects that a new cluster holds: Namespaces, Nodes and the API's Service."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from ipaddress import ip_network
 
-from ..controllers.nodes import node
-from .addresses import NODE_RANGES, SERVICE_RANGES, nth
+from .addresses import NODE_RANGES, POD_RANGES, SERVICE_RANGES, nth
 from .objects import Json
-
-if TYPE_CHECKING:
-    from .server import Cluster
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 API_PORT = 6443
+VERSION = "v1.36.2"
+"""The Kubernetes version that the API server and the kubelets report."""
+CAPACITY = {"cpu": "8", "memory": "16Gi", "pods": "110"}
+SUBNET_SIZE = {"IPv4": 2**8, "IPv6": 2**64}
+"""Addresses of each node: a /24 and a /64."""
 
 
-def fill(cluster: "Cluster", nodes: Iterable[str]) -> None:
-    """Create the first namespaces, the nodes and the Service of the API itself."""
+def objects(nodes: Iterable[str], families: Iterable[str]) -> Iterator[Json]:
+    """Yield the first Namespaces, the Nodes and the Service of the API itself."""
+    families = tuple(families)
     for name in NAMESPACES:
-        cluster.create(_named("v1", "Namespace", name))
-    for place, name in enumerate(nodes):
-        cluster.create(node(name, place, cluster.addresses.families))
-    for obj in _api_service():
-        cluster.create(obj)
+        yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    for index, name in enumerate(nodes):
+        yield node(name, index, families)
+    yield from _api_service()
 
 
-def _named(api_version: str, kind: str, name: str) -> Json:
-    """Return an object with nothing but a name."""
-    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}}
+def node(name: str, index: int, families: Iterable[str]) -> Json:
+    """Return the Node number ``index``, with its part of every address range."""
+    cidrs = [_pod_cidr(family, index) for family in families]
+    ips = [nth(NODE_RANGES[family], index + 2) for family in families]
+    addresses = [{"type": "InternalIP", "address": ip} for ip in ips]
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
+        "spec": {"podCIDR": cidrs[0], "podCIDRs": cidrs},
+        "status": {
+            "addresses": [*addresses, {"type": "Hostname", "address": name}],
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "capacity": CAPACITY,
+            "allocatable": CAPACITY,
+            "nodeInfo": {"kubeletVersion": VERSION},
+        },
+    }
+
+
+def _pod_cidr(family: str, index: int) -> str:
+    """Return the Pod CIDR of Node number ``index``."""
+    size = SUBNET_SIZE[family]
+    cluster = ip_network(POD_RANGES[family])
+    prefix = cluster.max_prefixlen - (size.bit_length() - 1)
+    return f"{cluster[index * size]}/{prefix}"
 
 
 def _api_service() -> Iterator[Json]:
-    """Yield the Service kubernetes and its slice, which no controller looks after."""
+    """Yield the Service kubernetes and its slice, which no controller manages."""
     labels = {"component": "apiserver", "provider": "kubernetes"}
     port = {"name": "https", "port": 443, "protocol": "TCP", "targetPort": API_PORT}
     meta = {"name": "kubernetes", "namespace": "default"}

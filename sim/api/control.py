@@ -1,11 +1,12 @@
 """The control path: faults, actions and the request log over HTTP, below /sim/.
 
-- GET, POST, DELETE /sim/faults: the switchboard (`Faults`); DELETE heals all
-- POST /sim/actions: one `Action`; down and kill take place right after the answer
-- GET, DELETE /sim/requests: the log; `?verb=list&resource=services` narrows it
+- GET, POST, DELETE /sim/faults: the active `Faults`; DELETE removes all of them
+- POST /sim/actions: one `Action`; down and kill are carried out after the response
+- GET, DELETE /sim/requests: the log; `?verb=list&resource=services` filters it
 """
 
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from aiohttp import web
@@ -13,7 +14,8 @@ from aiohttp import web
 from .faults import ANY, Action, Faults, Rule
 from .objects import decode, encode
 from .rbac import User, attributes_of, denial
-from .requests import Request
+from .requests import Request, RequestLog
+from .server import ClusterApi
 from .status import (
     ApiError,
     bad_request,
@@ -22,14 +24,12 @@ from .status import (
     no_such_path,
     not_allowed,
 )
+from .store import Snapshot
 from .streams import Stream
 
-if TYPE_CHECKING:
-    from .http import ApiServer
-
 PREFIX = "/sim/"
-ANSWERED_S = 0.05
-"""How long the answer takes to get away, at most."""
+RESPONSE_S = 0.05
+"""Seconds until down and kill are carried out: the response is sent by then."""
 MESSAGES = {
     401: "Unauthorized",
     410: "too old resource version: 1 (2)",
@@ -38,84 +38,121 @@ MESSAGES = {
     503: "the server is currently unable to handle the request",
     504: "Timeout: the server was unable to return a response in time",
 }
-"""The usual messages of status codes that faults are made of."""
+"""The message of each status code, where a fault names none."""
 
 
-async def handle(server: "ApiServer", request: Request, body: bytes) -> web.Response:
-    """Answer a request of the control path."""
-    try:
-        result = await _do(server, request, body)
-    except (msgspec.DecodeError, ValueError) as error:
-        refusal = bad_request(f"cannot read the body: {error}")
-        return web.json_response(body=encode(refusal.status), status=400)
-    except ApiError as error:
-        return web.json_response(body=encode(error.status), status=error.code)
-    return web.json_response(body=encode(result))
+class Control:
+    """The faults, open watches and request log of one server, and the actions on them.
 
-
-async def _do(server: "ApiServer", request: Request, body: bytes) -> object:
-    """Do what a request of the control path asks; return what to answer."""
-    match request.method, request.path.removeprefix(PREFIX):
-        case "GET", "faults":
-            return server.faults
-        case "POST", "faults":
-            new = decode(body, type=Faults)
-            for name in new.__struct_fields__:  # streams hold the one there is
-                setattr(server.faults, name, getattr(new, name))
-            return server.faults
-        case "DELETE", "faults":
-            server.faults.clear()
-            return server.faults
-        case "POST", "actions":
-            action = decode(body, type=Action)
-            if action.do in ("down", "kill"):  # not before this is answered
-                server.act_later(ANSWERED_S, action)
-            else:
-                await server.act(action)
-            return action
-        case "GET", "requests":
-            query = request.query
-            found = server.requests.of(query.get("verb", ""), query.get("resource", ""))
-            return {"count": len(found), "requests": [r.to_json() for r in found]}
-        case "DELETE", "requests":
-            server.requests.clear()
-            return {"count": 0, "requests": []}
-    raise no_such_path()
-
-
-async def act(server: "ApiServer", action: Action) -> None:
-    """Do one thing to the open watches of a server, or to the server.
-
-    Raises:
-        ApiError: there is no snapshot to restore (409).
-
+    ``up`` and ``down`` start and stop the listener of the server; `down` takes whether
+    connections are reset.
     """
-    chosen = [s for s in server.streams if action.resource in (ANY, s.kind.plural)]
-    match action.do:
-        case "up":
-            await server.up()
-        case "down" | "kill":
-            await server.down(kill=action.do == "kill")
-            if action.for_s:
-                server.act_later(action.for_s, Action("up"))
-        case "compact":
-            server.cluster.compact()
-        case "snapshot":
-            server.backup = server.cluster.snapshot()
-        case "restore":
-            if server.backup is None:
-                message = "there is no snapshot to restore: make one first"
-                raise failure(409, message)
-            server.cluster.restore(server.backup)
-            for stream in chosen:
-                stream.end()
-        case _:
-            for stream in chosen:
-                await act_on(stream, action)
+
+    def __init__(
+        self,
+        cluster: ClusterApi,
+        up: Callable[[], Awaitable[None]],
+        down: Callable[[bool], Awaitable[None]],
+    ) -> None:
+        self.faults = Faults()
+        self.requests = RequestLog()
+        self.streams: set[Stream] = set()
+        """The open watches."""
+        self._cluster = cluster
+        self._up = up
+        self._down = down
+        self._backup: Snapshot | None = None
+        """The state that the action restore goes back to."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        """Cancel the actions that are still due."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def handle(self, request: Request, body: bytes) -> web.Response:
+        """Answer a request of the control path."""
+        try:
+            result = await self._result(request, body)
+        except (msgspec.DecodeError, ValueError) as error:
+            refusal = bad_request(f"cannot read the body: {error}")
+            return web.json_response(body=encode(refusal.status), status=400)
+        except ApiError as error:
+            return web.json_response(body=encode(error.status), status=error.code)
+        return web.json_response(body=encode(result))
+
+    async def _result(self, request: Request, body: bytes) -> object:
+        """Carry out a request of the control path; return the response's value."""
+        match request.method, request.path.removeprefix(PREFIX):
+            case "GET", "faults":
+                return self.faults
+            case "POST", "faults":
+                self.faults.replace(decode(body, type=Faults))
+                return self.faults
+            case "DELETE", "faults":
+                self.faults.clear()
+                return self.faults
+            case "POST", "actions":
+                action = decode(body, type=Action)
+                if action.do in ("down", "kill"):  # the response is sent first
+                    self._act_later(RESPONSE_S, action)
+                else:
+                    await self.act(action)
+                return action
+            case "GET", "requests":
+                query = request.query
+                verb, resource = query.get("verb", ""), query.get("resource", "")
+                matches = self.requests.of(verb, resource)
+                requests = [match.to_json() for match in matches]
+                return {"count": len(requests), "requests": requests}
+            case "DELETE", "requests":
+                self.requests.clear()
+                return {"count": 0, "requests": []}
+        raise no_such_path()
+
+    async def act(self, action: Action) -> None:
+        """Carry out an action on the open watches or on the server.
+
+        Raises:
+            ApiError: there is no snapshot to restore (409).
+
+        """
+        streams = [s for s in self.streams if action.resource in (ANY, s.kind.plural)]
+        match action.do:
+            case "up":
+                await self._up()
+            case "down" | "kill":
+                await self._down(action.do == "kill")
+                if action.for_s:
+                    self._act_later(action.for_s, Action("up"))
+            case "compact":
+                self._cluster.compact()
+            case "snapshot":
+                self._backup = self._cluster.snapshot()
+            case "restore":
+                if self._backup is None:
+                    message = "there is no snapshot to restore: make one first"
+                    raise failure(409, message)
+                self._cluster.restore(self._backup)
+                for stream in streams:
+                    stream.end()
+            case _:
+                for stream in streams:
+                    await _act_on(stream, action)
+
+    def _act_later(self, after_s: float, action: Action) -> None:
+        async def act() -> None:
+            await asyncio.sleep(after_s)
+            await self.act(action)
+
+        task = asyncio.create_task(act())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
-async def act_on(stream: Stream, action: Action) -> None:
-    """Do one thing to an open watch."""
+async def _act_on(stream: Stream, action: Action) -> None:
+    """Carry out an action on an open watch."""
     match action.do:
         case "close":
             stream.end()
@@ -138,7 +175,7 @@ async def act_on(stream: Stream, action: Action) -> None:
 
 
 def error_of(rule: Rule, request: Request, user: User) -> ApiError:
-    """Return the failure that a rule makes of a request."""
+    """Return the error that ``rule`` answers ``request`` with."""
     if rule.status == 403 and request.kind is not None and not rule.message:
         return denial(attributes_of(request), user)
     message = rule.message or MESSAGES.get(rule.status, "simulated fault")
@@ -147,7 +184,7 @@ def error_of(rule: Rule, request: Request, user: User) -> ApiError:
 
 
 def watch_list_refusal(code: int) -> ApiError:
-    """Return what a server says that does not know streaming lists."""
+    """Return the error of a server without streaming lists."""
     if code != 422:
         return failure(code, "sendInitialEvents is not supported")
     why = (

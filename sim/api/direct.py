@@ -20,14 +20,14 @@ from minidns.kubernetes.resources import (
 from .kinds import named
 from .objects import Json
 from .selectors import selection
-from .server import Cluster
+from .server import ClusterApi
 from .watching import Cursor
 
 
 class Api:
     """The API server as a reflector sees it; an edge of minidns."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: ClusterApi) -> None:
         self.cluster = cluster
         self.requests: Counter[tuple[str, str]] = Counter()
         """By resource and verb, those that failed too."""

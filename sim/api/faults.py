@@ -104,11 +104,14 @@ class Faults(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
                 return rule
         return NO_RULE
 
-    def clear(self) -> None:
-        """Let nothing be wrong any more."""
-        healthy = Faults()
+    def replace(self, new: "Faults") -> None:
+        """Take over every field of ``new``: open watches hold this object."""
         for name in self.__struct_fields__:
-            setattr(self, name, getattr(healthy, name))
+            setattr(self, name, getattr(new, name))
+
+    def clear(self) -> None:
+        """Remove every fault."""
+        self.replace(Faults())
 
 
 class Action(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):

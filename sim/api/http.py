@@ -27,20 +27,17 @@ from . import (
     streams,
     verbs,
 )
+from .bootstrap import VERSION
 from .connections import reset, trickle
-from .faults import NO_RULE, Action, Faults, Rule
+from .control import Control
+from .faults import NO_RULE, Rule
 from .listing import read_version
 from .objects import encode
 from .replies import Asked, Reply, read_document, refused
-from .requests import Request, RequestLog
-from .server import Cluster
+from .requests import Request
+from .server import ClusterApi
 from .status import ApiError, failure, too_large
-from .store import Snapshot
 from .streams import Stream
-
-VERSION = "v1.33.0"
-"""What /version says."""
-
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +62,7 @@ class ApiServer:
 
     def __init__(
         self,
-        cluster: Cluster,
+        cluster: ClusterApi,
         host: str = "127.0.0.1",
         port: int = 0,
         *,
@@ -76,14 +73,13 @@ class ApiServer:
         future_wait_s: float = 3.0,
     ) -> None:
         self.cluster = cluster
-        self.faults = Faults()
-        self.requests = RequestLog()
         self.tokens = tokens
         self.has_rbac = has_rbac
-        self.streams: set[Stream] = set()
-        """The open watches."""
-        self.backup: Snapshot | None = None
-        """What the action restore goes back to."""
+        self._control = Control(cluster, self.up, self._stop)
+        self.faults = self._control.faults
+        self.requests = self._control.requests
+        self.streams = self._control.streams
+        self.act = self._control.act
         self._host = host
         self._port = port
         self._version = version
@@ -92,7 +88,6 @@ class ApiServer:
         self._ssl = _ssl_context(tls) if tls else None
         self._runner: web.ServerRunner | None = None
         self._server: web.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         await self.up()
@@ -104,9 +99,7 @@ class ApiServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._control.close()
         await self.down()
 
     @property
@@ -149,6 +142,9 @@ class ApiServer:
 
     async def down(self, *, kill: bool = False) -> None:
         """Stop listening and end every connection, by a reset to ``kill``."""
+        await self._stop(kill)
+
+    async def _stop(self, kill: bool) -> None:
         if self._runner is None:
             return
         runner, self._runner = self._runner, None
@@ -160,26 +156,6 @@ class ApiServer:
             stream.end()
         await runner.cleanup()
 
-    async def act(self, action: Action) -> None:
-        """Do one thing to the open watches, or to the server.
-
-        Raises:
-            ApiError: there is no snapshot to restore (409).
-
-        """
-        await control.act(self, action)
-
-    def act_later(self, after_s: float, action: Action) -> None:
-        """Do something after a while, unless the server is given up before."""
-
-        async def act() -> None:
-            await asyncio.sleep(after_s)
-            await self.act(action)
-
-        task = asyncio.create_task(act())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def _handle(self, raw: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, or do to it what a fault says."""
         request = requests.read(
@@ -189,7 +165,8 @@ class ApiServer:
             self._check(raw)
             if request.path.startswith(control.PREFIX):
                 rbac.check_administrator(request, self.tokens)
-                return await control.handle(self, request, await raw.content.read())
+                body = await raw.content.read()
+                return await self._control.handle(request, body)
             self.requests.add(request)
             rbac.authenticated(request, self.tokens)
         except ApiError as error:

@@ -85,10 +85,14 @@ def condition(obj: Json, name: str) -> str:
     return ""
 
 
+def owners_of(obj: Json) -> list[Json]:
+    """Return the owner references of ``obj``; shared, may be empty."""
+    return obj["metadata"].get("ownerReferences") or []
+
+
 def controller_of(obj: Json) -> Json | None:
-    """Return the owner reference of the controller that made ``obj``."""
-    owners = obj["metadata"].get("ownerReferences") or ()
-    return next((owner for owner in owners if owner.get("controller")), None)
+    """Return the owner reference of the controller of ``obj``, if it has one."""
+    return next((owner for owner in owners_of(obj) if owner.get("controller")), None)
 
 
 def owner_reference(owner: Json) -> Json:

@@ -2,15 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from . import gate
 from .objects import Json
 from .requests import Request
+from .server import ClusterApi
 from .status import ApiError, failure
-
-if TYPE_CHECKING:
-    from .server import Cluster
 
 MASTERS = "system:masters"
 AUTHENTICATED = "system:authenticated"
@@ -98,7 +95,7 @@ def check_administrator(request: Request, tokens: Mapping[str, str] | None) -> N
         raise failure(403, f'User "{user.name}" is no administrator')
 
 
-def authorize(cluster: "Cluster", asked: Attributes, user: User) -> None:
+def authorize(cluster: ClusterApi, asked: Attributes, user: User) -> None:
     """Let pass what some role allows.
 
     Raises:
@@ -116,7 +113,7 @@ def authorize(cluster: "Cluster", asked: Attributes, user: User) -> None:
         raise denial(asked, user)
 
 
-def rules_of(cluster: "Cluster", user: User, namespace: str) -> Iterator[Json]:
+def rules_of(cluster: ClusterApi, user: User, namespace: str) -> Iterator[Json]:
     """Yield the rules for ``user`` in ``namespace``; empty: for the whole cluster."""
     for binding in cluster.list("ClusterRoleBinding"):
         if _binds(binding, user):
@@ -144,7 +141,7 @@ def _binds(binding: Json, user: User) -> bool:
     return False
 
 
-def _rules(cluster: "Cluster", binding: Json, namespace: str) -> Iterable[Json]:
+def _rules(cluster: ClusterApi, binding: Json, namespace: str) -> Iterable[Json]:
     """Return the rules of the role that a binding names; none if it does not exist."""
     ref = binding.get("roleRef") or {}
     kind = ref.get("kind", "")

@@ -1,19 +1,17 @@
 """Access reviews: "may I?", asked of the API itself, as `kubectl auth can-i` does."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .objects import Json, dig
 from .rbac import Attributes, User, authorize
 from .replies import Reply
+from .server import ClusterApi
 from .status import ApiError, bad_request
-
-if TYPE_CHECKING:
-    from .server import Cluster
 
 PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
-def answer(cluster: "Cluster", user: User, review: Any) -> Reply:  # noqa: ANN401
+def answer(cluster: ClusterApi, user: User, review: Any) -> Reply:  # noqa: ANN401
     """Answer a SelfSubjectAccessReview; without RBAC everybody may do anything.
 
     Raises:

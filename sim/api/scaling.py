@@ -1,20 +1,16 @@
 """The scale subresource: the number of replicas as an object of its own."""
 
-from typing import TYPE_CHECKING
-
 from .objects import Json, dig
 from .patch import JSON_PATCH, MERGE_PATCH, patched
 from .replies import Asked, Reply, document_of, write_of
+from .server import ClusterApi
 from .status import invalid, not_found, required, wrong
 from .writing import check_versions
-
-if TYPE_CHECKING:
-    from .server import Cluster
 
 SCALE = "scale"
 
 
-def answer(cluster: "Cluster", asked: Asked) -> Reply:
+def answer(cluster: ClusterApi, asked: Asked) -> Reply:
     """Answer GET, PUT or PATCH of the scale of an object.
 
     Raises:

@@ -1,23 +1,22 @@
-"""The simulated API server, in memory: objects, change log, LIST and WATCH, writes.
+"""The simulated API server in memory: objects, change log, LIST, WATCH and writes.
 
-`Cluster` does what requests do, for programs in the same process; `sim.api.http` lets
-the same be done over HTTP. What `get` returns is the caller's; what `list`, `find`,
-writes and events give is shared and must be left as it is.
+`ClusterApi` serves callers in the same process; `sim.api.http` serves the same over
+HTTP. `get` returns a copy; the objects that `list`, `find`, writes and events return
+are shared and must not be changed.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
-from ..controllers import run
-from ..controllers.namespaces import check_creation, undeletable
 from . import admission, apply, bootstrap, writing
-from .feed import Feed
+from .admission.namespaces import check_creation, undeletable
+from .feed import Feed, Subscriber
 from .fields import Manager
-from .kinds import Kind, kind_of, named
-from .objects import Clock, Json, Key, clone, key_of, timestamp, with_meta
+from .kinds import KINDS, Kind, kind_of, named
+from .objects import Clock, Json, Key, clone, key_of, owners_of, timestamp, with_meta
 from .patch import MERGE_PATCH, patched
 from .selectors import EVERYTHING, Selection, selection
 from .status import already_exists, invalid, not_found, required
@@ -33,12 +32,16 @@ HISTORY = 4096
 """Changes of each kind that are remembered for watchers that come back."""
 
 
-class Cluster(Feed):
-    """A cluster's objects and everything the API lets one do with them.
+class ClusterApi(Feed):
+    """The objects of a cluster and the operations of its API.
 
-    ``now`` and ``seed`` make times and names the same in every run; ``nodes`` are the
-    names of the nodes it begins with. Without controllers objects stay what is written.
+    With the same ``now`` and ``seed`` each run has the same times and names; ``nodes``
+    are the names of the first Nodes. This class runs no controllers, so objects stay as
+    they are written; `sim.controllers.cluster.Cluster` runs them.
     """
+
+    controllers: ClassVar[tuple[Callable[["ClusterApi"], Subscriber], ...]] = ()
+    """Constructors of the subscribers that see every change before a write returns."""
 
     def __init__(
         self,
@@ -48,13 +51,13 @@ class Cluster(Feed):
         nodes: Iterable[str] = ("node-1",),
         dual_stack: bool = False,
         history: int = HISTORY,
-        with_controllers: bool = True,
     ) -> None:
         families = ("IPv4", "IPv6") if dual_stack else ("IPv4",)
         super().__init__(now, seed, history, families)
-        if with_controllers:
-            run.start(self)
-        bootstrap.fill(self, nodes)
+        for controller in self.controllers:
+            self.subscribe(controller(self))
+        for obj in bootstrap.objects(nodes, families):
+            self.create(obj)
 
     def find(self, kind: str, namespace: str, name: str) -> Json | None:
         """Return an object, shared, or None; ``namespace`` is empty if it has none."""
@@ -206,7 +209,7 @@ class Cluster(Feed):
         if deletion.dry_run:
             return live
         if deletion.orphan:
-            run.release(self, live)
+            self._release(live)
         if not writing.finalizers_of(live):
             return self.remove(row, live)
         if "deletionTimestamp" in live["metadata"]:
@@ -230,6 +233,28 @@ class Cluster(Feed):
         found = self.list(kind, namespace, labels, fields)
         return [self.delete(kind, *key_of(obj), deletion) for obj in found]
 
+    def dependents(self, owner: Json) -> Objects:
+        """Return the objects with an owner reference to ``owner``, shared.
+
+        An owner without a namespace has none here: nothing in this simulation is owned
+        by an object of the cluster.
+        """
+        namespace, uid = key_of(owner)[0], owner["metadata"]["uid"]
+        return [
+            obj
+            for kind in KINDS
+            if namespace and kind.namespaced
+            for obj in self.list(kind.name, namespace)
+            if any(r["uid"] == uid for r in owners_of(obj))
+        ]
+
+    def _release(self, owner: Json) -> None:
+        """Remove the references to ``owner`` (propagation policy Orphan)."""
+        uid = owner["metadata"]["uid"]
+        for obj in self.dependents(owner):
+            others = [r for r in owners_of(obj) if r["uid"] != uid]
+            self.commit(kind_of(obj), with_meta(obj, ownerReferences=others))
+
     def _key(self, kind: Kind, obj: Json) -> Key:
         """Return namespace and name of a body; without a namespace it is default."""
         meta = obj["metadata"]
@@ -252,7 +277,8 @@ class Cluster(Feed):
         meta = obj["metadata"]
         if kind.namespaced:
             meta["namespace"] = meta.get("namespace") or "default"
-            check_creation(self, kind.name, meta["namespace"])
+            name = meta["namespace"]
+            check_creation(kind, name, self.find("Namespace", "", name))
         else:
             meta.pop("namespace", None)
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -15,11 +14,9 @@ from .kinds import Kind
 from .listing import read_number, read_version
 from .objects import Json, encode
 from .selectors import Selection
+from .server import ClusterApi
 from .status import ApiError, failure, invalid, not_allowed
 from .watching import Cursor, WatchEvent, bookmark
-
-if TYPE_CHECKING:
-    from .server import Cluster
 
 LONGEST_S = 1800.0
 """How long a watch lasts that asks for no time-out; a real one: 30 to 60 minutes."""
@@ -87,7 +84,7 @@ class Stream:
 
     def __init__(
         self,
-        cluster: "Cluster",
+        cluster: ClusterApi,
         kind: Kind,
         wanted: Selection,
         options: WatchOptions,

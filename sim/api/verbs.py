@@ -7,7 +7,7 @@ from .objects import Json
 from .patch import APPLY_PATCH
 from .replies import Asked, Reply, deletion_of, document_of, object_of, write_of
 from .selectors import Selection, selection
-from .server import Cluster
+from .server import ClusterApi
 from .status import (
     bad_request,
     failure,
@@ -19,7 +19,7 @@ from .status import (
 )
 
 
-def answer(cluster: Cluster, asked: Asked) -> Reply:
+def answer(cluster: ClusterApi, asked: Asked) -> Reply:
     """Do what a request for a resource asks, all but WATCH.
 
     Raises:
@@ -58,7 +58,7 @@ def wanted(asked: Asked) -> Selection:
     return selection(asked.kind, asked.request.namespace, labels, fields)
 
 
-def _list(cluster: Cluster, asked: Asked) -> Reply:
+def _list(cluster: ClusterApi, asked: Asked) -> Reply:
     """Answer LIST."""
     request, kind = asked.request, asked.kind
     options = listing.options_of(request.query)
@@ -69,14 +69,14 @@ def _list(cluster: Cluster, asked: Asked) -> Reply:
     return Reply(_as_asked(cluster, asked, whole, page.objects, whole["metadata"]))
 
 
-def _get(cluster: Cluster, asked: Asked) -> Reply:
+def _get(cluster: ClusterApi, asked: Asked) -> Reply:
     """Answer GET of one object."""
     obj = _found(cluster, asked)
     meta = {"resourceVersion": obj["metadata"]["resourceVersion"]}
     return Reply(_as_asked(cluster, asked, obj, [obj], meta))
 
 
-def _found(cluster: Cluster, asked: Asked) -> Json:
+def _found(cluster: ClusterApi, asked: Asked) -> Json:
     """Return the object that a request names."""
     request = asked.request
     view = cluster.store[asked.kind].at(asked.head)
@@ -87,7 +87,7 @@ def _found(cluster: Cluster, asked: Asked) -> Json:
 
 
 def _as_asked(
-    cluster: Cluster, asked: Asked, whole: Json, objects: list[Json], meta: Json
+    cluster: ClusterApi, asked: Asked, whole: Json, objects: list[Json], meta: Json
 ) -> Json:
     """Return objects in the form the client prefers."""
     accept, include = asked.request.accept, asked.request.query.get("includeObject", "")
@@ -99,14 +99,14 @@ def _as_asked(
     return whole
 
 
-def _create(cluster: Cluster, asked: Asked) -> Reply:
+def _create(cluster: ClusterApi, asked: Asked) -> Reply:
     """Answer POST."""
     if asked.request.name:
         raise failure(405, "the server does not allow this method on the resource")
     return Reply(cluster.create(object_of(asked), write_of(asked)), 201)
 
 
-def _update(cluster: Cluster, asked: Asked) -> Reply:
+def _update(cluster: ClusterApi, asked: Asked) -> Reply:
     """Answer PUT."""
     obj = object_of(asked)
     meta = obj["metadata"]
@@ -118,7 +118,7 @@ def _update(cluster: Cluster, asked: Asked) -> Reply:
     return Reply(cluster.update(obj, write_of(asked)))
 
 
-def _patch(cluster: Cluster, asked: Asked) -> Reply:
+def _patch(cluster: ClusterApi, asked: Asked) -> Reply:
     """Answer PATCH, server-side apply among it."""
     request, kind = asked.request, asked.kind
     style = request.content_type.partition(";")[0].strip()
@@ -137,7 +137,7 @@ def _patch(cluster: Cluster, asked: Asked) -> Reply:
     return Reply(applied, 201 if is_new else 200)
 
 
-def _delete(cluster: Cluster, asked: Asked) -> Reply:
+def _delete(cluster: ClusterApi, asked: Asked) -> Reply:
     """Answer DELETE of one object."""
     request, kind = asked.request, asked.kind
     key = request.namespace, request.name
@@ -147,7 +147,7 @@ def _delete(cluster: Cluster, asked: Asked) -> Reply:
     return Reply(success(kind, obj) if is_gone and not kind.shows_deleted else obj)
 
 
-def _delete_all(cluster: Cluster, asked: Asked) -> Reply:
+def _delete_all(cluster: ClusterApi, asked: Asked) -> Reply:
     """Answer DELETE of a collection."""
     query, namespace = asked.request.query, asked.request.namespace
     labels, fields = query.get("labelSelector", ""), query.get("fieldSelector", "")
@@ -156,7 +156,7 @@ def _delete_all(cluster: Cluster, asked: Asked) -> Reply:
     return Reply(listing.Page(gone, cluster.version).to_json(asked.kind))
 
 
-_VERBS: dict[str, Callable[[Cluster, Asked], Reply]] = {
+_VERBS: dict[str, Callable[[ClusterApi, Asked], Reply]] = {
     "list": _list,
     "get": _get,
     "create": _create,

@@ -20,7 +20,7 @@ from minidns.kubernetes.objects import SERVICE_NAME
 from ..api.accounts import Accounts
 from ..api.http import ApiServer
 from ..api.objects import Json, Key, annotations_of, condition, dig
-from ..api.server import Cluster
+from ..controllers.cluster import Cluster
 from ..node import kube_system, kubelet
 from ..node.container import Container
 from ..node.internet import Internet

@@ -4,13 +4,9 @@ There are no ReplicaSets between: a Pod belongs to its Deployment at once, and t
 of the template in its name and labels tells old from new.
 """
 
-import re
-from collections.abc import Iterator
 from hashlib import sha256
 from math import ceil, floor
-from typing import TYPE_CHECKING
 
-from ..api.addresses import Addresses
 from ..api.feed import SAFE
 from ..api.kinds import named
 from ..api.objects import (
@@ -18,7 +14,6 @@ from ..api.objects import (
     Key,
     condition,
     controller_of,
-    dig,
     encode,
     is_terminating,
     key_of,
@@ -26,58 +21,10 @@ from ..api.objects import (
     owner_reference,
     timestamp,
 )
-from ..api.selectors import fulfils, of_object
-from ..api.status import Cause, required, wrong
+from ..api.server import ClusterApi
 from ..api.store import Change
-from .pods import fill_spec, spec_causes
 
-if TYPE_CHECKING:
-    from ..api.server import Cluster
-
-_PERCENT = re.compile(r"[0-9]+%")
 HASH = "pod-template-hash"
-
-
-def fill(obj: Json, old: Json | None, addresses: Addresses) -> None:
-    """Set what the writer of a Deployment left open."""
-    spec = obj["spec"] = obj.get("spec") or {}
-    for name, value in (
-        ("replicas", 1),
-        ("revisionHistoryLimit", 10),
-        ("progressDeadlineSeconds", 600),
-        ("strategy", {"type": "RollingUpdate"}),
-    ):
-        spec.setdefault(name, value)
-    strategy = spec["strategy"]
-    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
-        rolling = strategy.setdefault("rollingUpdate", {})
-        rolling.setdefault("maxSurge", "25%")
-        rolling.setdefault("maxUnavailable", "25%")
-    fill_spec(spec.setdefault("template", {}).setdefault("spec", {}))
-    obj.setdefault("status", {})
-
-
-def causes(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]:
-    """Yield what is wrong with a Deployment."""
-    spec = obj["spec"]
-    selector = spec.get("selector")
-    labels = dig(spec, "template.metadata.labels") or {}
-    if not selector:
-        yield required("spec.selector")
-    elif old is not None and old["spec"].get("selector") != selector:
-        yield wrong("spec.selector", selector, "field is immutable")
-    elif not fulfils(labels, of_object(selector)):
-        why = "`selector` does not match template `labels`"
-        yield wrong("spec.template.metadata.labels", labels, why)
-    yield from spec_causes(spec["template"]["spec"], "spec.template.spec")
-    rolling = spec["strategy"].get("rollingUpdate") or {}
-    for name, value in rolling.items():
-        if isinstance(value, str) and not _PERCENT.fullmatch(value):
-            why = "a valid percent string must be a numeric string followed by '%'"
-            yield wrong(f"spec.strategy.rollingUpdate.{name}", value, why)
-    if spec["replicas"] < 0:
-        why = "must be greater than or equal to 0"
-        yield wrong("spec.replicas", spec["replicas"], why)
 
 
 def share(value: int | str, replicas: int, *, up: bool) -> int:
@@ -101,7 +48,7 @@ def template_hash(deployment: Json) -> str:
 class DeploymentController:
     """Takes one step at a time towards the Pods that each Deployment wants."""
 
-    def __init__(self, cluster: "Cluster") -> None:
+    def __init__(self, cluster: ClusterApi) -> None:
         self._cluster = cluster
 
     def __call__(self, change: Change) -> None:

@@ -11,9 +11,9 @@ A status given along with the Pod is kept, and only what it leaves open filled i
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from ..api.addresses import NODE_RANGES, POD_RANGES, Addresses, family_of, nth
+from ..api.addresses import NODE_RANGES, POD_RANGES, family_of, nth
+from ..api.admission.pods import INITIAL_STATUS
 from ..api.kinds import named
 from ..api.objects import (
     Json,
@@ -24,91 +24,19 @@ from ..api.objects import (
     key_of,
     timestamp,
 )
-from ..api.status import Cause, not_allowed, required, unsupported
+from ..api.server import ClusterApi
 from ..api.store import Change
-
-if TYPE_CHECKING:
-    from ..api.server import Cluster
 
 READY = "sim/ready"
 PHASE = "sim/phase"
 IP = "sim/ip"
-DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 CONDITIONS = ("PodScheduled", "Initialized", "ContainersReady", "Ready")
-FRESH = {"phase": "Pending", "qosClass": "BestEffort"}
-"""The status of a Pod that nobody has looked at yet."""
-_CHANGEABLE = ("activeDeadlineSeconds", "terminationGracePeriodSeconds", "tolerations")
-
-
-def fill_spec(spec: Json) -> None:
-    """Set what a Pod's spec, or a template's, leaves open."""
-    for name, value in (
-        ("restartPolicy", "Always"),
-        ("dnsPolicy", "ClusterFirst"),
-        ("schedulerName", "default-scheduler"),
-        ("terminationGracePeriodSeconds", 30),
-        ("securityContext", {}),
-    ):
-        spec.setdefault(name, value)
-    for container in spec.get("containers") or ():
-        container.setdefault("imagePullPolicy", "IfNotPresent")
-        container.setdefault("resources", {})
-        for port in container.get("ports") or ():
-            port.setdefault("protocol", "TCP")
-
-
-def fill(obj: Json, old: Json | None, addresses: Addresses) -> None:
-    """Set what the writer of a Pod left open."""
-    obj["spec"] = obj.get("spec") or {}
-    obj["spec"].setdefault("serviceAccountName", "default")
-    obj["spec"].setdefault("enableServiceLinks", True)
-    fill_spec(obj["spec"])
-    obj["status"] = obj.get("status") or dict(FRESH)
-
-
-def spec_causes(spec: Json, field: str) -> Iterator[Cause]:
-    """Yield what is wrong with the spec of a Pod or of a template at ``field``."""
-    if not spec.get("containers"):
-        yield required(f"{field}.containers")
-    for index, container in enumerate(spec.get("containers") or ()):
-        if not container.get("name"):
-            yield required(f"{field}.containers[{index}].name")
-    policy = spec.get("dnsPolicy", "ClusterFirst")
-    if policy not in DNS_POLICIES:
-        yield unsupported(f"{field}.dnsPolicy", policy, DNS_POLICIES)
-    if policy == "None" and not dig(spec, "dnsConfig.nameservers"):
-        why = "must provide at least one DNS nameserver when `dnsPolicy` is None"
-        yield required(f"{field}.dnsConfig.nameservers", why)
-
-
-def causes(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]:
-    """Yield what is wrong with a Pod."""
-    yield from spec_causes(obj["spec"], "spec")
-    if old is None or not old["spec"].get("nodeName"):
-        return
-    if _fixed(obj["spec"]) != _fixed(old["spec"]):
-        names = ", ".join(f"`spec.{name}`" for name in _CHANGEABLE)
-        why = (
-            "pod updates may not change fields other than "
-            f"`spec.containers[*].image`, {names}"
-        )
-        yield not_allowed("spec", why)
-
-
-def _fixed(spec: Json) -> Json:
-    """Return the part of a Pod's spec that stays as it was created."""
-    kept = {k: v for k, v in spec.items() if k not in _CHANGEABLE}
-    kept["containers"] = [
-        {k: v for k, v in container.items() if k != "image"}
-        for container in spec.get("containers") or ()
-    ]
-    return kept
 
 
 class PodController:
     """Schedules and starts Pods, at once and without containers."""
 
-    def __init__(self, cluster: "Cluster") -> None:
+    def __init__(self, cluster: ClusterApi) -> None:
         self._cluster = cluster
         self._turn = 0
 
@@ -124,7 +52,7 @@ class PodController:
     def _run(self, pod: Json, *, is_new: bool) -> None:
         """Write node and status of a Pod."""
         wishes = annotations_of(pod)
-        status = dict(pod["status"]) if pod["status"] != FRESH else {}
+        status = dict(pod["status"]) if pod["status"] != INITIAL_STATUS else {}
         phase = (
             wishes.get(PHASE) or (status.get("phase") if is_new else "") or "Running"
         )
@@ -138,7 +66,7 @@ class PodController:
             wanted = wishes.get(READY, "true") == "true"
             ready = phase == "Running" and wanted
             status["conditions"] = self._conditions(phase, ready)
-        status = {**FRESH, **status, "phase": phase}
+        status = {**INITIAL_STATUS, **status, "phase": phase}
         status["containerStatuses"] = list(_containers(spec, status))
         self._cluster.commit(named("Pod"), {**pod, "spec": spec, "status": status})
 

@@ -6,9 +6,9 @@ they are in, and an empty slice stands for a Service that selects nothing.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from ..api.addresses import Addresses, family_of
+from ..api.addresses import family_of
 from ..api.objects import (
     Json,
     Key,
@@ -22,18 +22,14 @@ from ..api.objects import (
     owner_reference,
 )
 from ..api.selectors import equal_to, fulfils
-from ..api.status import Cause, unsupported, wrong
+from ..api.server import ClusterApi
 from ..api.store import Change
-
-if TYPE_CHECKING:
-    from ..api.server import Cluster
 
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 CONTROLLER = "endpointslice-controller.k8s.io"
 HEADLESS = "service.kubernetes.io/headless"
 ZONE = "topology.kubernetes.io/zone"
-ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
 MOST = 100
 """Endpoints in one slice (EndpointSlice controller, --max-endpoints-per-slice)."""
 
@@ -50,32 +46,10 @@ Endpoints = dict[str, Json]
 """Endpoints by the UID of their Pod."""
 
 
-def fill(obj: Json, old: Json | None, addresses: Addresses) -> None:
-    """Set what the writer of an EndpointSlice left open."""
-    obj["endpoints"] = obj.get("endpoints") or []
-    for port in obj.get("ports") or ():
-        port.setdefault("name", "")
-        port.setdefault("protocol", "TCP")
-
-
-def causes(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]:
-    """Yield what is wrong with an EndpointSlice."""
-    kind = obj.get("addressType")
-    if kind not in ADDRESS_TYPES:
-        yield unsupported("addressType", kind, ADDRESS_TYPES)
-    elif old is not None and old.get("addressType") != kind:
-        yield wrong("addressType", kind, "field is immutable")
-    for index, endpoint in enumerate(obj["endpoints"]):
-        for place, address in enumerate(endpoint.get("addresses") or ()):
-            if kind in ("IPv4", "IPv6") and family_of(address) != kind:
-                field = f"endpoints[{index}].addresses[{place}]"
-                yield wrong(field, address, f"must be a valid {kind} address")
-
-
 class SliceController:
     """Keeps the slices of each Service equal to the Pods it selects."""
 
-    def __init__(self, cluster: "Cluster") -> None:
+    def __init__(self, cluster: ClusterApi) -> None:
         self._cluster = cluster
 
     def __call__(self, change: Change) -> None:

@@ -15,7 +15,7 @@ from minidns.kubernetes import objects
 from minidns.kubernetes.objects import EndpointSlice, Service
 
 from ..api.objects import Json, dig
-from ..api.server import Cluster
+from ..api.server import ClusterApi
 from .kube_proxy import Flow, Flows, endpoint_for, endpoints_of
 from .over_sockets import Path
 
@@ -30,7 +30,10 @@ class DataPlane:
     # rules are those of the objects at the moment a packet is sent
 
     def __init__(
-        self, cluster: Cluster, rng: Random, now: Callable[[], float] = time.monotonic
+        self,
+        cluster: ClusterApi,
+        rng: Random,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.real: dict[Socket, Address] = {}
         """Where on loopback the sockets of pods and of the world outside are."""

@@ -25,7 +25,7 @@ from minidns.kubernetes.decode import printable
 
 from ..api import private_files
 from ..api.objects import Json, Key, annotations_of, dig, key_of
-from ..api.server import Cluster
+from ..api.server import ClusterApi
 from ..api.status import ApiError
 from ..api.store import Change
 from ..controllers.pods import READY
@@ -79,7 +79,7 @@ class Runtime:
     """Starts, probes and stops processes as Pods come and go."""
 
     def __init__(
-        self, cluster: Cluster, plane: DataPlane, folder: Path, upstream: Address
+        self, cluster: ClusterApi, plane: DataPlane, folder: Path, upstream: Address
     ) -> None:
         """Take the cluster to follow and a folder for files, which is emptied.
 
@@ -238,7 +238,7 @@ class Runtime:
             self._cluster.patch("Pod", *key, patch)
 
 
-def corefile_of(cluster: Cluster, pod: Json) -> str:
+def corefile_of(cluster: ClusterApi, pod: Json) -> str:
     """Return the Corefile in the first ConfigMap that ``pod`` mounts.
 
     Raises:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 from ..api.objects import Json, Key
-from ..api.server import Cluster
+from ..api.server import ClusterApi
 from ..cluster.simulation import LIBC
 from ..controllers.pods import IP, READY
 from ..resolver.search import POLICIES
@@ -13,7 +13,7 @@ Word: TypeAlias = Callable[[Json, str], None]
 """Sets what one word with its value says on an object."""
 
 
-def put(cluster: Cluster, obj: Json) -> None:
+def put(cluster: ClusterApi, obj: Json) -> None:
     """Create or change an object, its namespace first.
 
     Raises:

@@ -20,8 +20,8 @@ from minidns.server.answer import Answerer
 
 from ..api.direct import Api
 from ..api.objects import Json, Key, annotations_of, dig, key_of
-from ..api.server import Cluster
 from ..cluster.simulation import LIBC, NODE
+from ..controllers.cluster import Cluster
 from ..controllers.pods import READY
 from ..node import kube_system, kubelet
 from ..node.in_memory import Packets

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from sim.api.http import ApiServer
-from sim.api.server import Cluster
+from sim.controllers.cluster import Cluster
 from tests.deploy.simulated import KUBEADM, World
 
 

@@ -14,7 +14,7 @@ import dns.message
 import dns.name
 
 from sim.api.http import ApiServer
-from sim.api.server import Cluster
+from sim.controllers.cluster import Cluster
 from tests.process import free_port
 
 HERE, CLIENT = "127.0.0.1", "127.0.0.77"

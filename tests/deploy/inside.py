@@ -21,8 +21,8 @@ import trustme
 from minidns.http import endpoint
 from sim.api import manifests
 from sim.api.http import ApiServer, Tls
-from sim.api.server import Cluster
 from sim.cluster import population
+from sim.controllers.cluster import Cluster
 from tests.deploy import pod
 
 OVERLAY = Path(__file__).parents[2] / "deploy/overlays/standalone"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sim.api.kinds import KINDS
 from sim.api.objects import Json, encode, without_meta
-from sim.api.server import Cluster
+from sim.controllers.cluster import Cluster
 from sim.node import kind_corefile
 from tests.deploy import rendered
 

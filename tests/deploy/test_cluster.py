@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from sim.api.objects import condition, dig
-from sim.api.server import Cluster
+from sim.controllers.cluster import Cluster
 from tests.deploy import rendered
 from tests.deploy.rendered import DEPLOY
 from tests.deploy.simulated import World, gone, pods

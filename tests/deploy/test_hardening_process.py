@@ -16,7 +16,7 @@ from minidns.commands import why
 from minidns.kubernetes.client import connect
 from minidns.kubernetes.resources import SERVICES, Access, ApiError
 from sim.api.http import ApiServer, Tls
-from sim.api.server import Cluster
+from sim.controllers.cluster import Cluster
 from tests.deploy.evidence import (
     CLIENT,
     HERE,

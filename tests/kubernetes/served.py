@@ -25,7 +25,7 @@ from minidns.kubernetes.resources import (
 from minidns.metrics.registry import Metrics
 from sim.api.faults import Action, Rule
 from sim.api.http import ApiServer, Tls
-from sim.api.server import Cluster
+from sim.api.server import ClusterApi
 
 PATIENT = Deadlines(silence_s=(20.0, 20.0))
 SERVICES_PATH = "/api/v1/services?limit=100"
@@ -34,7 +34,7 @@ SERVICES_PATH = "/api/v1/services?limit=100"
 class Served(NamedTuple):
     """A cluster, its server, and our connection to it."""
 
-    cluster: Cluster
+    cluster: ClusterApi
     server: ApiServer
     connection: Connection
     metrics: Metrics
@@ -71,11 +71,11 @@ async def serving(
     *,
     deadlines: Deadlines = PATIENT,
     access: Callable[[ApiServer], Access] = lambda server: Access(endpoint=server.url),
-    cluster: Cluster | None = None,
+    cluster: ClusterApi | None = None,
     **options: Any,
 ) -> AsyncIterator[Served]:
     """Serve a cluster without Services of its own, and connect to it."""
-    cluster, metrics = cluster or Cluster(with_controllers=False), Metrics()
+    cluster, metrics = cluster or ClusterApi(), Metrics()
     options.setdefault("future_wait_s", 0.0)
     async with ApiServer(cluster, **options) as server:
         connection = connect(

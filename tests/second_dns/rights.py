@@ -1,7 +1,7 @@
 """Service accounts that may do some things and not others, in the simulated RBAC."""
 
 from sim.api.objects import Json
-from sim.api.server import Cluster
+from sim.api.server import ClusterApi
 
 Rule = tuple[str, str, str]
 """Verb, resource, API group."""
@@ -46,7 +46,7 @@ ENROL: tuple[Rule, ...] = (
 
 
 def grant(
-    cluster: Cluster, name: str, rules: tuple[Rule, ...], namespace: str = ""
+    cluster: ClusterApi, name: str, rules: tuple[Rule, ...], namespace: str = ""
 ) -> None:
     """Let the service account shop/NAME do this, everywhere or in one namespace."""
     kind = "Role" if namespace else "ClusterRole"

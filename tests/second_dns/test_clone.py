@@ -11,7 +11,7 @@ from minidns.second_dns.objects import SERVICE
 from sim.api import manifests
 from sim.api.faults import Rule
 from sim.api.objects import Json
-from sim.api.server import Cluster
+from sim.api.server import ClusterApi
 from sim.controllers.pods import PodController
 from tests.second_dns.rights import CLONE, DELETE, grant
 from tests.second_dns.world import (
@@ -133,7 +133,7 @@ BROKEN = kubeadm(".:53 {\n    bogus\n}\n")
 SIGN = kubeadm(".:53 {\n    sign db.example.org\n}\n")
 
 
-def with_dns(dns: list[Json]) -> Callable[[], Cluster]:
+def with_dns(dns: list[Json]) -> Callable[[], ClusterApi]:
     return lambda: cluster(dns=dns)
 
 
@@ -162,7 +162,7 @@ def with_dns(dns: list[Json]) -> Callable[[], Cluster]:
     ],
 )  # fmt: skip
 async def test_refusals_are_one_clear_line(
-    words: str, of: Callable[[], Cluster], why: str
+    words: str, of: Callable[[], ClusterApi], why: str
 ) -> None:
     async with desk(of()) as at:
         before = everything(at.cluster)

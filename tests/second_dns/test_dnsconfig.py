@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minidns.second_dns.dnsconfig import Cluster, pointed_at, policy_of
+from sim.api.admission.pods import DNS_POLICIES
 from sim.api.objects import Json
-from sim.controllers.pods import DNS_POLICIES
 from sim.node import kubelet
 
 SERVER = "10.96.0.20"

@@ -12,7 +12,7 @@ from minidns.second_dns.record import ENROLMENT, format_time, parse_record
 from minidns.second_dns.session import Refusal
 from sim.api.objects import Json, dig
 from sim.api.objects import clone as copy_of
-from sim.api.server import Cluster
+from sim.api.server import ClusterApi
 from tests.second_dns.rights import ENROL, grant
 from tests.second_dns.world import (
     SYSTEM,
@@ -29,11 +29,11 @@ from tests.second_dns.world import (
 ALL = "enrol deploy/web -n shop --all"
 
 
-def world(*objects: Json) -> Cluster:
+def world(*objects: Json) -> ClusterApi:
     return with_second(cluster(*(objects or (workload(),))))
 
 
-def web(of: Cluster) -> Json:
+def web(of: ClusterApi) -> Json:
     return of.get("Deployment", "shop", "web")
 
 
@@ -134,7 +134,7 @@ def pod(name: str = "lone", **spec: object) -> Json:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
 
 
-def of_deployment(of: Cluster) -> str:
+def of_deployment(of: ClusterApi) -> str:
     return str(of.list("Pod", "shop")[0]["metadata"]["name"])
 
 
@@ -157,7 +157,7 @@ def of_deployment(of: Cluster) -> str:
     ],
 )  # fmt: skip
 async def test_refusals_are_one_clear_line(
-    words: str, of: Callable[[], Cluster], why: str
+    words: str, of: Callable[[], ClusterApi], why: str
 ) -> None:
     async with desk(of()) as at:
         before = everything(at.cluster)

@@ -13,21 +13,21 @@ import pytest
 
 from minidns.second_dns.record import ENROLMENT
 from sim.api.http import ApiServer
-from sim.api.server import Cluster
+from sim.api.server import ClusterApi
 from tests.process import minidns, run
 from tests.second_dns.world import cluster, lasting, with_second, workload
 from tests.sim.builders import until
 
 
 @asynccontextmanager
-async def served(tmp_path: Path) -> AsyncIterator[tuple[Cluster, str]]:
+async def served(tmp_path: Path) -> AsyncIterator[tuple[ClusterApi, str]]:
     """Serve a cluster with a second DNS; give it and a kubeconfig."""
     of = with_second(cluster(workload()))
     async with ApiServer(of) as server:
         yield of, str(server.kubeconfig(tmp_path / "kubeconfig"))
 
 
-def is_enrolled(of: Cluster) -> bool:
+def is_enrolled(of: ClusterApi) -> bool:
     return bool(of.list("ConfigMap", "shop", ENROLMENT))
 
 

@@ -8,7 +8,7 @@ import yaml
 
 from sim.api.objects import Json
 from sim.api.objects import clone as copy_of
-from sim.api.server import Cluster
+from sim.api.server import ClusterApi
 from tests.second_dns.world import as_user, cluster, desk, workload
 
 PAGE = Path(__file__).parents[2] / "docs/install.md"
@@ -52,7 +52,7 @@ WORDS = (
 )
 
 
-def world(rules: Json) -> Cluster:
+def world(rules: Json) -> ClusterApi:
     strategy = {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
     db = workload("StatefulSet", updateStrategy=strategy)
     db["metadata"]["name"] = "db"

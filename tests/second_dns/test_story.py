@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from sim.api.objects import Json, condition, dig
-from sim.api.server import Cluster
 from sim.cluster.simulation import Simulation, changed, started
+from sim.controllers.cluster import Cluster
 from sim.node import commands
 from tests.process import run
 from tests.second_dns.world import everything, lasting, workload

@@ -12,7 +12,7 @@ from minidns.second_dns.objects import DEPLOYMENT, Ref
 from minidns.second_dns.record import ENROLMENT, Record, parse_record
 from sim.api.objects import Json, annotations_of, condition, dig
 from sim.api.patch import STRATEGIC_PATCH, merged
-from sim.api.server import Cluster
+from sim.api.server import ClusterApi
 from tests.second_dns.mortal import Mortal, survives
 from tests.second_dns.world import (
     Desk,
@@ -56,12 +56,12 @@ UNENROL = {
 }
 
 
-def world(kind: str) -> Cluster:
+def world(kind: str) -> ClusterApi:
     more: Json = STRATEGY if kind == "StatefulSet" else {}
     return with_second(cluster(with_pod(workload(kind, **more), **OWN_DNS)))
 
 
-def records(of: Cluster) -> list[Record]:
+def records(of: ClusterApi) -> list[Record]:
     return [parse_record(obj) for obj in of.list("ConfigMap", "shop", ENROLMENT)]
 
 
@@ -180,7 +180,7 @@ async def test_every_write_is_conditional(way: str) -> None:
                 assert method == "POST"
 
 
-def touch(of: Cluster, kind: str) -> None:
+def touch(of: ClusterApi, kind: str) -> None:
     """Let somebody else change the workload."""
     note = {"metadata": {"annotations": {"theirs": str(of.version)}}}
     of.patch(kind, "shop", "web", note)

@@ -10,7 +10,7 @@ import pytest
 from sim.api.faults import Rule
 from sim.api.objects import Json, dig
 from sim.api.objects import clone as copy_of
-from sim.api.server import Cluster
+from sim.api.server import ClusterApi
 from tests.second_dns.mortal import Mortal, survives
 from tests.second_dns.rights import ENROL, grant
 from tests.second_dns.world import (
@@ -35,7 +35,7 @@ def named(name: str) -> Json:
     return web
 
 
-def world() -> Cluster:
+def world() -> ClusterApi:
     return with_second(cluster(*map(named, "abc")))
 
 
@@ -56,7 +56,7 @@ async def enrolled() -> AsyncIterator[Desk]:
 RECORD = "minidns-enrolment-deployment-"
 
 
-def edit(of: Cluster, name: str) -> None:
+def edit(of: ClusterApi, name: str) -> None:
     """Let somebody replace the record of a Deployment by nonsense."""
     obj = of.get("ConfigMap", "shop", RECORD + name)
     of.delete("ConfigMap", "shop", RECORD + name)
@@ -64,7 +64,7 @@ def edit(of: Cluster, name: str) -> None:
     of.create({**obj, "metadata": meta, "data": {"record.json": "edited"}})
 
 
-def policies(of: Cluster) -> dict[str, str]:
+def policies(of: ClusterApi) -> dict[str, str]:
     return {
         obj["metadata"]["name"]: dig(obj, "spec.template.spec.dnsPolicy")
         for obj in of.list("Deployment", "shop")

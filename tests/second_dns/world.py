@@ -19,7 +19,8 @@ from sim.api.http import ApiServer
 from sim.api.kinds import KINDS
 from sim.api.objects import Json, encode
 from sim.api.objects import clone as copy_of
-from sim.api.server import Cluster
+from sim.api.server import ClusterApi
+from sim.controllers.cluster import Cluster
 from sim.node import kind_corefile
 
 SYSTEM = "kube-system"
@@ -165,7 +166,7 @@ def with_pod(web: Json, **spec: Any) -> Json:
     return web
 
 
-def cluster(*objects: Json, dns: Iterable[Json] | None = None) -> Cluster:
+def cluster(*objects: Json, dns: Iterable[Json] | None = None) -> ClusterApi:
     """Return a cluster with kubeadm's DNS, a namespace shop, and these objects."""
     made = Cluster()
     for name in ("shop",):
@@ -177,7 +178,7 @@ def cluster(*objects: Json, dns: Iterable[Json] | None = None) -> Cluster:
     return made
 
 
-def everything(of: Cluster) -> dict[str, bytes]:
+def everything(of: ClusterApi) -> dict[str, bytes]:
     """Return every object as bytes, less what the server notes of each write.
 
     Keys in order, as a real server writes them in the order of its structs.
@@ -189,7 +190,7 @@ def _bytes(obj: Json) -> bytes:
     return encode(obj, order="deterministic")
 
 
-def lasting(of: Cluster) -> dict[str, bytes]:
+def lasting(of: ClusterApi) -> dict[str, bytes]:
     """Return the same, less what Kubernetes itself makes anew or counts in a rollout.
 
     Pods, and so endpoints, have other names; generations move on, and conditions have
@@ -207,7 +208,7 @@ def lasting(of: Cluster) -> dict[str, bytes]:
     return found
 
 
-def _objects(of: Cluster) -> Iterator[tuple[str, Json]]:
+def _objects(of: ClusterApi) -> Iterator[tuple[str, Json]]:
     hidden = ("resourceVersion", "managedFields")
     for kind in KINDS:
         for key, obj in of.store[kind].objects.items():
@@ -215,7 +216,7 @@ def _objects(of: Cluster) -> Iterator[tuple[str, Json]]:
             yield f"{kind.name} {key[0]}/{key[1]}", {**obj, "metadata": meta}
 
 
-def with_second(of: Cluster) -> Cluster:
+def with_second(of: ClusterApi) -> ClusterApi:
     """Return a cluster in which somebody answers at 10.96.0.20, too."""
     labels = {"k8s-app": "kube-dns-2"}
     for kind, name in (("Service", "kube-dns"), ("Deployment", "coredns")):
@@ -250,7 +251,7 @@ class Desk:
     """Called with the time whenever the command waits."""
 
     @property
-    def cluster(self) -> Cluster:
+    def cluster(self) -> ClusterApi:
         return self.server.cluster
 
     @property
@@ -281,7 +282,7 @@ class Desk:
 
 @asynccontextmanager
 async def desk(
-    of: Cluster | None = None,
+    of: ClusterApi | None = None,
     *,
     access: Callable[[ApiServer], Access] = lambda server: Access(endpoint=server.url),
     wrap: Callable[[Documents], Documents] = lambda api: api,

@@ -14,7 +14,7 @@ import trustme
 
 from sim.api.http import ApiServer, Tls
 from sim.api.objects import Json
-from sim.api.server import Cluster
+from sim.api.server import ClusterApi
 from sim.api.status import ApiError
 
 DEADLINE_S = 10
@@ -166,7 +166,7 @@ class Lines:
 
 
 @asynccontextmanager
-async def serving(cluster: Cluster, **options: Any) -> AsyncIterator[Client]:
+async def serving(cluster: ClusterApi, **options: Any) -> AsyncIterator[Client]:
     """Serve a cluster and give a client of it."""
     options.setdefault("future_wait_s", 0.0)
     async with (

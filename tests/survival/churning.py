@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from sim.api.http import ApiServer
-from sim.api.server import Cluster
+from sim.api.server import ClusterApi
 from tests.survival.followed import endpoints, service
 
 SPACE = "churn"
@@ -35,7 +35,7 @@ def name(service: int) -> str:
 
 async def serve(kubeconfig: Path, services: int, rate: float, seconds: float) -> None:
     """Serve, and once the cluster is watched, change."""
-    cluster = Cluster(with_controllers=False)
+    cluster = ClusterApi()
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}}
     cluster.load([space])
     cluster.load(service(f"c{number}", "None", SPACE) for number in range(services))

@@ -38,7 +38,7 @@ from minidns.plugins.site import Site
 from sim.api.faults import Action, Rule
 from sim.api.http import ApiServer
 from sim.api.objects import Json
-from sim.api.server import Cluster
+from sim.api.server import ClusterApi
 from tests.world import World, query, texts
 
 FACTOR = 20.0
@@ -108,7 +108,7 @@ def told(answers: ClusterZones, name: str) -> Shown:
 class Followed:
     """A cluster, its API server, and what minidns knows of it."""
 
-    cluster: Cluster
+    cluster: ClusterApi
     server: ApiServer
     connection: Connection
     site: Site
@@ -263,7 +263,7 @@ async def followed(
     ``prepare`` may spoil the server before it is first asked. Unless ``watched`` is
     False, what is known is asked for throughout, and must always be right.
     """
-    cluster = Cluster(with_controllers=False)
+    cluster = ClusterApi()
     options.setdefault("future_wait_s", 0.05)
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(ApiServer(cluster, **options))

@@ -25,7 +25,7 @@ import dns.rrset
 
 from sim.api.faults import Action
 from sim.api.http import ApiServer
-from sim.api.server import Cluster
+from sim.api.server import ClusterApi
 from tests.conformance.cases import objects
 from tests.process import DEADLINE_S, free_port
 
@@ -186,7 +186,7 @@ class Api:
 @contextlib.contextmanager
 def api(kubeconfig: Path) -> Iterator[Api]:
     """Serve the conformance objects over HTTP; write a kubeconfig that leads there."""
-    cluster = Cluster(with_controllers=False)
+    cluster = ClusterApi()
     cluster.load(objects())
     server = ApiServer(cluster)
     with loop_in_a_thread() as loop:

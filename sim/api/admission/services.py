@@ -1,0 +1,173 @@
+"""Services: what is filled in when one is written, and what is refused."""
+
+import re
+from collections.abc import Iterator
+
+from ..addresses import SERVICE_RANGES, Addresses, family_of
+from ..objects import Json, key_of
+from ..status import Cause, duplicate, required, unsupported, wrong
+
+TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+PROTOCOLS = ("SCTP", "TCP", "UDP")
+HEADLESS = ["None"]
+_HOST = re.compile(
+    r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\.?"
+)
+
+
+def fill(obj: Json, old: Json | None, addresses: Addresses) -> None:
+    """Set what the writer left open, cluster IPs among it."""
+    spec = obj["spec"] = obj.get("spec") or {}
+    obj.setdefault("status", {"loadBalancer": {}})
+    spec.setdefault("type", "ClusterIP")
+    spec.setdefault("sessionAffinity", "None")
+    for port in spec.get("ports") or ():
+        port.setdefault("protocol", "TCP")
+        port.setdefault("targetPort", port.get("port"))
+    if spec["type"] == "ExternalName":
+        _without_addresses(spec)
+        return
+    spec.setdefault("internalTrafficPolicy", "Cluster")
+    if old is not None and old["spec"].get("type") != "ExternalName":
+        _keep_addresses(spec, old["spec"])
+    _allocate(spec, addresses)
+
+
+def _without_addresses(spec: Json) -> None:
+    """Drop what an ExternalName Service has none of (DNS spec 2.5)."""
+    for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+        spec.pop(name, None)
+
+
+def _keep_addresses(spec: Json, old: Json) -> None:
+    """Keep addresses and families that the new state does not mention."""
+    if not spec.get("clusterIP") and not spec.get("clusterIPs"):
+        spec["clusterIP"] = old.get("clusterIP", "")
+        spec["clusterIPs"] = list(old.get("clusterIPs") or ())
+    for name in ("ipFamilies", "ipFamilyPolicy"):
+        if name in old:
+            spec.setdefault(name, old[name])
+
+
+def _allocate(spec: Json, addresses: Addresses) -> None:
+    """Give the Service an address of each family it wants and has none of."""
+    one = spec.get("clusterIP")
+    given = list(spec.get("clusterIPs") or ([one] if one else ()))
+    spec.setdefault("ipFamilyPolicy", "SingleStack")
+    families = _families(spec, given, addresses)
+    if given != HEADLESS:
+        have = {family_of(address): address for address in given}
+        pools = addresses.service_pools
+        free = [
+            have.get(family) or pools[family].free()
+            for family in families
+            if family in have or family in pools
+        ]
+        given += [address for address in free if address not in given]
+    spec["clusterIPs"] = given
+    spec["clusterIP"] = given[0] if given else ""
+    spec["ipFamilies"] = families
+
+
+def _families(spec: Json, given: list[str], addresses: Addresses) -> list[str]:
+    """Return the address families of the Service, in order of preference."""
+    known = [family_of(address) for address in given if family_of(address)]
+    families = list(spec.get("ipFamilies") or known or addresses.families[:1])
+    if spec["ipFamilyPolicy"] == "SingleStack" and not spec.get("ipFamilies"):
+        return families[: max(len(known), 1)]
+    if spec["ipFamilyPolicy"] in ("PreferDualStack", "RequireDualStack"):
+        families += [f for f in addresses.families if f not in families]
+    return families
+
+
+def causes(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]:
+    """Yield what is wrong with a Service."""
+    spec = obj["spec"]
+    if spec["type"] not in TYPES:
+        yield unsupported("spec.type", spec["type"], TYPES)
+    if spec["type"] == "ExternalName":
+        yield from _external_causes(spec)
+        return
+    if not spec.get("ports") and spec["clusterIPs"] != HEADLESS:
+        yield required("spec.ports")
+    yield from _port_causes(spec.get("ports") or [])
+    yield from _family_causes(spec, addresses)
+    yield from _address_causes(obj, old, addresses)
+
+
+def _external_causes(spec: Json) -> Iterator[Cause]:
+    """Yield what is wrong with the name an ExternalName Service stands for."""
+    name = spec.get("externalName", "")
+    if not name:
+        yield required("spec.externalName")
+    elif not _HOST.fullmatch(name) or len(name) > 253:
+        yield wrong(
+            "spec.externalName", name, "a lowercase RFC 1123 subdomain is needed"
+        )
+
+
+def _port_causes(ports: list[Json]) -> Iterator[Cause]:
+    """Yield what is wrong with the ports."""
+    names: set[str] = set()
+    numbers: set[tuple[object, str]] = set()
+    for index, port in enumerate(ports):
+        field, name = f"spec.ports[{index}]", port.get("name", "")
+        if not name and len(ports) > 1:
+            yield required(f"{field}.name")
+        if name and name in names:
+            yield duplicate(f"{field}.name", name)
+        if (number := (port.get("port"), port["protocol"])) in numbers:
+            yield duplicate(field, {"port": number[0], "protocol": number[1]})
+        names.add(name)
+        numbers.add(number)
+        if port["protocol"] not in PROTOCOLS:
+            yield unsupported(f"{field}.protocol", port["protocol"], PROTOCOLS)
+        if not (isinstance(port.get("port"), int) and 0 < port["port"] < 65536):
+            why = "must be between 1 and 65535, inclusive"
+            yield wrong(f"{field}.port", port.get("port", 0), why)
+
+
+def _family_causes(spec: Json, addresses: Addresses) -> Iterator[Cause]:
+    """Yield what this cluster cannot give."""
+    if spec["ipFamilyPolicy"] == "RequireDualStack" and len(addresses.families) < 2:
+        why = "Cluster is not configured for dual-stack services"
+        yield wrong("spec.ipFamilyPolicy", spec["ipFamilyPolicy"], why)
+    for index, family in enumerate(spec["ipFamilies"]):
+        if family not in addresses.families and spec["clusterIPs"] != HEADLESS:
+            why = "not configured on this cluster"
+            yield wrong(f"spec.ipFamilies[{index}]", family, why)
+
+
+def _address_causes(
+    obj: Json, old: Json | None, addresses: Addresses
+) -> Iterator[Cause]:
+    """Yield what is wrong with the cluster IPs."""
+    spec = obj["spec"]
+    ips, field = spec["clusterIPs"], "spec.clusterIPs"
+    before = old["spec"].get("clusterIPs") if old else None
+    if before and ips[0] != before[0]:
+        yield wrong(f"{field}[0]", ips, "may not change once set")
+        return
+    if spec.get("clusterIP") != ips[0]:
+        yield wrong(field, ips, "first value must match `clusterIP`")
+    for index, address in enumerate(ips if ips != HEADLESS else ()):
+        if why := _refusal(address, key_of(obj), addresses):
+            yield wrong(f"{field}[{index}]" if not family_of(address) else field, *why)
+
+
+def _refusal(
+    address: str, owner: tuple[str, str], addresses: Addresses
+) -> tuple[object, str] | None:
+    """Return value and reason if the Service cannot have ``address``."""
+    family = family_of(address)
+    if not family:
+        return address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+    pool = addresses.service_pools.get(family)
+    failed = f"failed to allocate IP {address}"
+    if pool is not None and address not in pool:
+        where = f"The range of valid IPs is {SERVICE_RANGES[family]}"
+        why = f"the provided IP ({address}) is not in the valid range. {where}"
+        return [address], f"{failed}: {why}"
+    if addresses.services.get(address, owner) != owner:
+        return [address], f"{failed}: provided IP is already allocated"
+    return None

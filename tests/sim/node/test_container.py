@@ -1,0 +1,58 @@
+import re
+
+from sim.node.container import getent, query_lines
+from sim.resolver.search import MUSL
+from tests.sim.node.outside import outside, unreachable
+
+SEARCH = "search a.example example.org\nnameserver 127.0.0.1\noptions ndots:2\n"
+
+
+async def test_getent_shows_what_programs_get() -> None:
+    async with outside() as (container, _):
+        output = await getent(container, ["ahosts", "google.com"])
+    assert output.status == 0
+    assert output.text == (
+        "192.0.2.100     STREAM google.com\n"
+        "192.0.2.100     DGRAM\n"
+        "192.0.2.100     RAW\n"
+        "2001:db8::100   STREAM\n"
+        "2001:db8::100   DGRAM\n"
+        "2001:db8::100   RAW\n"
+    )
+
+
+async def test_getent_of_a_name_that_is_not_there() -> None:
+    async with outside() as (container, _):
+        assert (await getent(container, ["ahosts", "nope.example.org"]))[:2] == (2, "")
+        assert (await getent(container, ["hosts", "google.com"])).status == 1
+
+
+async def test_every_query_has_a_line() -> None:
+    async with outside(SEARCH) as (container, _):
+        resolved = await container.getaddrinfo("many.x")
+    lines = [re.sub(r" +[\d.]+ ms$", "", line) for line in query_lines(resolved.asked)]
+    assert lines == [
+        f"{name:19} {kind:5} 127.0.0.1 -> 127.0.0.1:53  NXDOMAIN"
+        for name in ("many.x.a.example.", "many.x.example.org.", "many.x.")
+        for kind in ("A", "AAAA")
+    ]
+
+
+async def test_lines_tell_nodata_tcp_and_silence() -> None:
+    async with outside() as (container, _):
+        resolved = await container.look_up(MUSL, "google.com", (33,))
+        (line,) = query_lines(resolved.asked)
+        assert "NODATA" in line
+        resolved = await container.look_up(MUSL, "long.example.org", (16,))
+        assert [" over TCP" in line for line in query_lines(resolved.asked)] == [
+            False,
+            True,
+        ]
+    silent = await unreachable().getaddrinfo("google.com", (1,))
+    assert query_lines(silent.asked)[0].endswith("10.96.0.20 -> nobody  no reply")
+    refused = await unreachable(refused=True).getaddrinfo("google.com", (1,))
+    assert query_lines(refused.asked)[0].endswith("-> nobody  no endpoint")
+
+
+def test_nothing_asked_is_no_line() -> None:
+    assert query_lines(()) == []

@@ -1,0 +1,249 @@
+"""Scenarios hold when, and only when, what they say is what happens."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from sim.__main__ import main
+from sim.scenario import play as scenario
+from sim.scenario.play import COMMANDS, Played, Scenario, play, scenarios, steps
+
+DOCS = Path(__file__).parents[3] / "docs"
+HOLDS = """\
+service shop/web ip 10.96.7.7 port http:80
+pod shop/client
+resolve shop/client web
+  ask web.shop.svc.cluster.local A    -> 10.96.7.7
+  ask web.shop.svc.cluster.local AAAA -> NODATA
+  got 10.96.7.7
+"""
+
+
+def played(text: str) -> tuple[Played, ...]:
+    return play(Scenario("text", tuple(steps(text, 1))))
+
+
+def shown(text: str) -> list[str]:
+    """Return what the last command shows."""
+    last = played(text)[-1]
+    assert not last.problem, last.problem
+    return list(last.shown or ())
+
+
+# -- text
+
+
+def test_steps_have_their_lines_and_what_is_below_them() -> None:
+    text = "# a comment\npod a/b\n\napply\n  kind: X\n    deeper: 1\n\n  more: 2\ncat a/b\n"
+    assert [(step.line, step.command, step.body) for step in steps(text, 10)] == [
+        (11, "pod a/b", ()),
+        (13, "apply", ("kind: X", "  deeper: 1", "", "more: 2")),
+        (18, "cat a/b", ()),
+    ]
+
+
+def test_blocks_of_a_page() -> None:
+    page = (
+        "text\n```scenario\npod a/b\n```\n"
+        "```scenario continued\ncat a/b\n```\n"
+        "```yaml\nnot: one\n```\n"
+        "```scenario\nservers\n```\n"
+    )
+    first, second = scenarios(page, "page.md")
+    assert [(step.line, step.command) for step in first.steps] == [
+        (3, "pod a/b"),
+        (6, "cat a/b"),
+    ]
+    assert [step.command for step in second.steps] == ["servers"]
+
+
+def test_any_other_file_is_one_scenario() -> None:
+    (only,) = scenarios("pod a/b\ncat a/b\n", "story.txt")
+    assert len(only.steps) == 2
+
+
+def test_nothing_to_continue() -> None:
+    with pytest.raises(ValueError, match=r"page.md:1: there is nothing to continue"):
+        list(scenarios("```scenario continued\nservers\n```\n", "page.md"))
+
+
+# -- honesty
+
+
+def test_it_holds() -> None:
+    assert all(each.holds for each in played(HOLDS))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("got 10.96.7.7", "got 10.96.7.8", id="another-address"),
+        pytest.param("-> NODATA", "-> NXDOMAIN", id="another-outcome"),
+        pytest.param("  got 10.96.7.7\n", "", id="less-than-happens"),
+        pytest.param("got 10.96.7.7", "got 10.96.7.7\n  took 5 s", id="more-than-happens"),
+        pytest.param("ip 10.96.7.7", "ip 10.96.7.9", id="another-cluster"),
+        pytest.param("service shop", "service other", id="the-cause-removed"),
+        pytest.param(" A    ->", " AAAA ->", id="another-type"),
+    ],
+)  # fmt: skip
+def test_it_does_not_hold_when_something_else_happens(old: str, new: str) -> None:
+    assert old in HOLDS
+    last = played(HOLDS.replace(old, new, 1))[-1]
+    assert not last.holds
+    assert not last.problem
+
+
+@pytest.mark.parametrize(
+    ("said", "holds"),
+    [
+        ("search ... cluster.local", True),
+        ("search ...", True),
+        ("...", True),
+        ("search  shop.svc.cluster.local svc.cluster.local   cluster.local", True),
+        ("search ... cluster.locals", False),
+        ("... shop.svc", False),
+        ("search shop.svc.cluster.local", False),
+    ],
+)
+def test_dots_stand_for_anything_and_blanks_for_blanks(said: str, holds: bool) -> None:
+    text = f"pod shop/client\ncat shop/client\n  {said}\n  ...\n  ...\n"
+    assert played(text)[-1].holds is holds
+
+
+def test_every_scenario_has_a_stage_of_its_own() -> None:
+    played("service shop/web port http:80\n")
+    assert (
+        shown("pod shop/client\nquery shop/client web.shop.svc.cluster.local A")[0]
+        == "NXDOMAIN aa"
+    )
+
+
+def test_it_is_the_same_every_time() -> None:
+    text = HOLDS + "scale coredns 3\nservers\nlose reply A\nresolve shop/client web\n"
+    assert [each.shown for each in played(text)] == [
+        each.shown for each in played(text)
+    ]
+
+
+# -- what cannot be carried out
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("frobnicate", "frobnicate is not one of pod, service"),
+        ("pod", "usage: pod NAMESPACE/NAME"),
+        ("pod a/b colour red", "colour is not one of"),
+        ("pod a/b policy Sometimes", "Unsupported value"),
+        ("service a/b port x", "port x is not"),
+        ("apply\n  - 1", "cannot read the manifest"),
+        ("delete Service a/b", 'services "b" not found'),
+        ("delete Nonsense a/b", "Nonsense"),
+        ("scale coredns many", "usage: scale"),
+        ("scale nobody 1", "not found"),
+        ("outside example.org", "usage: outside"),
+        ("outside example.org A not-an-address", "usage: outside"),
+        ("break web", "web: not api, tcp, outside or a DNS service"),
+        ("mend web", "web: not api"),
+        ("lose nothing A", "nothing: not query or reply"),
+        ("wait", "usage: wait SECONDS s"),
+        ("resolve a/b", "usage: resolve"),
+        ("resolve a/b web", 'pods "b" not found'),
+        ("query kube-system/none example.org BOGUS", "BOGUS"),
+        ("cat a/b", 'pods "b" not found'),
+        ("route a/b", "usage: route"),
+        ("why", "usage: why NAME TYPE"),
+        ("node\n  nameserver", "nameserver list is empty"),
+    ],
+)  # fmt: skip
+def test_problems_are_told_and_end_it(line: str, said: str) -> None:
+    *_, last = played(f"{line}\nservers\n")
+    assert said in last.problem
+    assert last.step.command == line.splitlines()[0]
+    assert not last.holds
+
+
+def test_a_broken_corefile_is_how_the_servers_are() -> None:
+    first, second = shown("corefile\n  .:53 {\n      nonsense\n  }\nservers\n")
+    assert first.startswith("kube-dns 10.244.0.2 ended: ")
+    assert "nonsense" in first
+    assert second.startswith("kube-dns-2 10.244.0.3 ended: ")
+
+
+# -- the command
+
+
+def run(tmp_path: Path, text: str, *, as_happened: bool = False) -> tuple[int, str]:
+    file, out = tmp_path / "story.txt", io.StringIO()
+    file.write_text(text)
+    status = scenario.main([str(file)], out, as_happened=as_happened)
+    return status, out.getvalue().replace(str(file), "story.txt")
+
+
+def test_the_command_says_ok(tmp_path: Path) -> None:
+    assert run(tmp_path, HOLDS) == (0, "ok story.txt:1, 3 steps\n")
+
+
+def test_the_command_says_what_differs(tmp_path: Path) -> None:
+    status, out = run(tmp_path, "pod shop/client policy Default\ncat shop/client\n")
+    assert status == 1
+    assert out == (
+        "story.txt:2: cat shop/client\n"
+        "  it says:\n    (nothing)\n"
+        "  what happens:\n    nameserver 192.0.2.53\n"
+    )
+
+
+def test_the_command_says_what_cannot_be(tmp_path: Path) -> None:
+    status, out = run(tmp_path, "mend\n")
+    assert status == 1
+    assert out.startswith("story.txt:1: mend\n  ")
+    assert "usage: mend api|tcp|outside|SERVICE" in out
+
+
+def test_printed_it_says_what_happens(tmp_path: Path) -> None:
+    status, out = run(
+        tmp_path, HOLDS.replace("10.96.7.7", "10.96.7.9"), as_happened=True
+    )
+    assert status == 0
+    assert "  got 10.96.7.9\n" in out
+    assert all(each.holds for each in played(out))
+
+
+def test_printed_what_belongs_to_a_command_stays(tmp_path: Path) -> None:
+    text = "apply\n  kind: Namespace\n  apiVersion: v1\n  metadata:\n    name: a\n"
+    assert run(tmp_path, text, as_happened=True)[1].rstrip("\n") + "\n" == text
+
+
+def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "story.txt"
+    file.write_text("pod a/b policy Default\ncat a/b\n")
+    assert main(["run", str(file)]) == 1
+    assert main(["run", "--print", str(file)]) == 0
+    assert capsys.readouterr().out.endswith("cat a/b\n  nameserver 192.0.2.53\n\n")
+    assert main(["run", str(tmp_path / "none.txt")]) == 1
+    assert "none.txt" in capsys.readouterr().err
+
+
+# -- the page about it
+
+
+def test_the_page_names_every_command_as_it_is() -> None:
+    page = (DOCS / "scenarios.md").read_text()
+    said = dict(re.findall(r"^\| `(.+?)` \| (.+?) \|$", page, re.MULTILINE))
+    assert said == {
+        f"{verb} {command.usage}".rstrip().replace("|", r"\|"): command.gives
+        for verb, command in COMMANDS.items()
+    }
+
+
+def test_the_page_uses_every_command() -> None:
+    page = (DOCS / "scenarios.md").read_text()
+    used = {
+        step.command.split()[0]
+        for each in scenarios(page, "scenarios.md")
+        for step in each.steps
+    }
+    assert used == COMMANDS.keys()
