@@ -8,7 +8,7 @@ import pytest
 from minidns import plugins
 from minidns.corefile import blocks
 from minidns.metrics.registry import Metrics
-from minidns.server.instance import Loaded
+from minidns.server.instance import Instance
 from tests.world import World
 
 ROOT = Path(__file__).parent.parent
@@ -44,7 +44,7 @@ async def test_every_corefile_in_the_documentation_loads(
     parsed = blocks.parse(
         text, files=world.files, environ=world.edges.environ, known=plugins.ORDER
     )
-    loaded = Loaded(
+    loaded = Instance(
         parsed,
         world.edges,
         Metrics(),

@@ -17,7 +17,7 @@ from minidns.dns.model import Query, Response
 from minidns.metrics.registry import Metrics
 from minidns.server import udp
 from minidns.server.answer import Answerer
-from minidns.server.instance import Listener, Loaded
+from minidns.server.instance import Instance, Listener
 from minidns.server.remembered import Memory
 from minidns.upstream.exchange import Sockets
 from tests.plugins.forwarding import until
@@ -75,7 +75,7 @@ async def serving(body: str, *, in_flight: int | None = None) -> AsyncIterator[S
     text = f". {{\n{body}\n}}"
     parsed = blocks.parse(text, files=FilesInMemory({}), environ={}, known=None)
     memory = Memory()
-    loaded = Loaded(
+    loaded = Instance(
         parsed,
         edges,
         world.metrics,

@@ -15,7 +15,7 @@ from minidns.kubernetes.objects import Key, Namespace, Port, Service
 from minidns.kubernetes.resources import Applied
 from minidns.metrics.registry import Metrics
 from minidns.server.answer import Answerer
-from minidns.server.instance import Listener, Loaded
+from minidns.server.instance import Instance, Listener
 from tests.corefiles import ENVIRON, MOUNT, Case, cases
 from tests.world import World
 
@@ -59,7 +59,7 @@ async def echo(wire: bytes) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def loaded(case: Case) -> AsyncIterator[Loaded]:
+async def loaded(case: Case) -> AsyncIterator[Instance]:
     environ = {
         **ENVIRON,
         "KUBERNETES_SERVICE_HOST": "192.0.2.1",
@@ -80,7 +80,7 @@ async def loaded(case: Case) -> AsyncIterator[Loaded]:
         known=plugins.ORDER,
         directory=MOUNT,
     )
-    instance = Loaded(
+    instance = Instance(
         parsed,
         edges,
         Metrics(),
@@ -98,7 +98,7 @@ async def loaded(case: Case) -> AsyncIterator[Loaded]:
 async def _nothing() -> None: ...
 
 
-def fill(instance: Loaded) -> None:
+def fill(instance: Instance) -> None:
     """Give every kubernetes plugin the Services that answers are asked for."""
     for site in instance.sites:
         if site.cluster is None:
@@ -122,7 +122,7 @@ def fill(instance: Loaded) -> None:
 
 
 async def ask(
-    instance: Loaded, name: str, qtype: str = "A", client: str = CLIENT
+    instance: Instance, name: str, qtype: str = "A", client: str = CLIENT
 ) -> tuple[dns.message.Message, Listener]:
     """Ask the listener with the most zones, as a client on the network would."""
     listener = max(instance.routes, key=lambda each: len(instance.zones_of(each)))

@@ -19,7 +19,7 @@ from minidns.corefile import blocks
 from minidns.corefile.releases import NEWEST, Release
 from minidns.metrics.traffic import Traffic
 from minidns.server.answer import Answerer
-from minidns.server.instance import Listener, Loaded
+from minidns.server.instance import Instance, Listener
 from minidns.upstream.upstream import Upstream
 from tests.conformance.api import Api
 from tests.world import World
@@ -80,7 +80,7 @@ class Whole:
     """A loaded and started Corefile."""
 
     world: World
-    instance: Loaded
+    instance: Instance
     resolver: Resolver
 
     def listener(self, number: int = 0) -> Listener:
@@ -187,7 +187,7 @@ async def whole(
         known=plugins.order(release),
         directory="/etc/coredns",
     )
-    instance = Loaded(
+    instance = Instance(
         parsed,
         world.edges,
         world.metrics,

@@ -13,7 +13,7 @@ from minidns.corefile.releases import Release
 from minidns.metrics.registry import Metrics
 from minidns.plugins.site import Edges
 from minidns.server import edges
-from minidns.server.instance import Loaded
+from minidns.server.instance import Instance
 from minidns.text.terminal import escaping
 
 
@@ -87,13 +87,13 @@ async def _check(text: str, file: str, port: int, release: Release) -> int:
 
 def _set_up(
     parsed: blocks.Corefile, world: Edges, release: Release
-) -> tuple[Loaded | None, tuple[ConfigError, ...]]:
+) -> tuple[Instance | None, tuple[ConfigError, ...]]:
     """Set up every plugin as if to serve, but start none."""
 
     async def reload() -> None: ...
 
     try:
-        return Loaded(
+        return Instance(
             parsed,
             world,
             Metrics(),
@@ -109,7 +109,7 @@ def _set_up(
         return None, (ConfigError(str(exc)),)
 
 
-def _summary(loaded: Loaded) -> Iterator[str]:
+def _summary(loaded: Instance) -> Iterator[str]:
     yield "ok"
     for listener in loaded.routes:
         for zone in loaded.zones_of(listener):

@@ -7,7 +7,7 @@ from random import Random
 from minidns.corefile.blocks import ConfigError, Directive
 from minidns.corefile.values import duration, format_duration
 from minidns.metrics.registry import Metrics
-from minidns.plugins.site import Edges, Instance, Site
+from minidns.plugins.site import Edges, PluginHost, Site
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Watch:
     """
 
     def __init__(
-        self, instance: Instance, edges: Edges, metrics: Metrics, interval_s: float
+        self, instance: PluginHost, edges: Edges, metrics: Metrics, interval_s: float
     ) -> None:
         self._instance = instance
         self._sleep, self._aside = edges.sleep, edges.aside

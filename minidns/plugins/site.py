@@ -87,7 +87,7 @@ class Edges:
     """How many processors the process may use."""
 
 
-class Instance(Protocol):
+class PluginHost(Protocol):
     """The loaded Corefile at work, of which a site is a part."""
 
     corefile: Corefile
@@ -202,7 +202,7 @@ class Site:
     block: ServerBlock
     edges: Edges
     metrics: Metrics
-    instance: Instance
+    instance: PluginHost
     release: Release = NEWEST
     """The release of CoreDNS whose order of plugins and rules apply (``-as``)."""
     bound: tuple[str, ...] = ()

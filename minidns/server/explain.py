@@ -14,7 +14,7 @@ from minidns.dns.model import Dropped, Query, Question, Response
 from minidns.dns.rdata import rcode_name, to_lines, type_name, type_number
 from minidns.http.endpoint import HttpReply
 from minidns.server.answer import Answerer
-from minidns.server.instance import Loaded
+from minidns.server.instance import Instance
 
 VERSION = 1
 """Of the JSON form; grows when a field changes its meaning."""
@@ -27,7 +27,7 @@ def reply(tree: Mapping[str, object], status: int = 200) -> HttpReply:
 
 
 async def why(
-    loaded: Loaded, answerer: Answerer, parameters: Mapping[str, str], at: str
+    loaded: Instance, answerer: Answerer, parameters: Mapping[str, str], at: str
 ) -> HttpReply:
     """Ask a listener what ``parameters`` name; return the answer with its reasons.
 
@@ -94,7 +94,7 @@ def told(query: Query, response: Response) -> dict[str, object]:
     }
 
 
-def _details(loaded: Loaded, query: Query, response: Response) -> dict[str, object]:
+def _details(loaded: Instance, query: Query, response: Response) -> dict[str, object]:
     """Return what plugins can say beyond the sources, by plugin.
 
     Nothing about a query that *acl* denies: the client must not learn what there is.

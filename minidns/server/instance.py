@@ -69,7 +69,7 @@ class Endpoints(Protocol):
         ...
 
 
-class Loaded:
+class Instance:
     """The sites of a Corefile, set up but not started."""
 
     def __init__(
@@ -84,7 +84,7 @@ class Loaded:
         forget: Callable[[Iterable[Hashable]], None],
         endpoints: Endpoints | None = None,
         release: Release = NEWEST,
-        before: "Loaded | None" = None,
+        before: "Instance | None" = None,
     ) -> None:
         self.corefile = corefile
         self.release = release
@@ -100,7 +100,7 @@ class Loaded:
         self.followers: list[SharedWatcher] = []
         """What follows clusters for this Corefile."""
         self.watch_s: float | None = before.watch_s if before is not None else None
-        """Seconds between two looks at the Corefile; see setup.Instance."""
+        """Seconds between two looks at the Corefile; see site.PluginHost."""
         self._metrics = metrics
         self._tasks = Tasks(edges, metrics)
         self.sites: list[Site] = []
@@ -194,13 +194,13 @@ class Loaded:
     def http(
         self, address: str, path: str, handler: HttpHandler
     ) -> Callable[[], Awaitable[None]]:
-        """Serve ``path`` at ``address`` from start-up on; see setup.Instance."""
+        """Serve ``path`` at ``address`` from start-up on; see site.PluginHost."""
         return self._http.add(address, path, handler)
 
     def follower(
         self, options: Options, make: Callable[[], SharedWatcher]
     ) -> SharedWatcher:
-        """Return what follows a cluster by ``options``; see setup.Instance."""
+        """Return what follows a cluster by ``options``; see site.PluginHost."""
         fitting = (each for each in self._inherited if each.follows(options))
         found = next(fitting, None)
         if found is None:
@@ -211,11 +211,11 @@ class Loaded:
         return found
 
     async def reload(self) -> None:
-        """Read the Corefile again and take over to it; see setup.Instance."""
+        """Read the Corefile again and take over to it; see site.PluginHost."""
         await self._reload()
 
     def fatal(self, text: str) -> None:
-        """End the process with ``text``; see setup.Instance."""
+        """End the process with ``text``; see site.PluginHost."""
         self._fatal(text)
 
     async def start(self) -> None:
@@ -263,7 +263,7 @@ class Loaded:
         self._zones.clear()
 
 
-def _followers(before: Loaded | None, corefile: Corefile) -> Iterable[SharedWatcher]:
+def _followers(before: Instance | None, corefile: Corefile) -> Iterable[SharedWatcher]:
     """Return what the Corefile before knows of clusters, for this one to go on with.
 
     Nothing where workers are to learn it, too: they are told from the first list on.

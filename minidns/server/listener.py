@@ -33,7 +33,7 @@ class Bound(NamedTuple):
     sock: socket.socket
 
 
-class Listening:
+class ListenerSockets:
     """UDP and TCP sockets at every address of a listener.
 
     With *multisocket* there are several of each, and the kernel shares the queries out

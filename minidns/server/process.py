@@ -26,8 +26,8 @@ from minidns.http.server import HttpEndpoints
 from minidns.metrics.registry import Metrics
 from minidns.plugins.site import Edges
 from minidns.server import explain
-from minidns.server.instance import Listener, Loaded
-from minidns.server.listener import Listening
+from minidns.server.instance import Instance, Listener
+from minidns.server.listener import ListenerSockets
 from minidns.system.tasks import Tasks
 from minidns.upstream.upstream import joined
 
@@ -80,8 +80,8 @@ class Server:
         self.settings = settings
         self.edges = edges
         self.metrics = metrics
-        self.loaded: Loaded | None = None
-        self.listening: dict[Listener, Listening] = {}
+        self.loaded: Instance | None = None
+        self.listening: dict[Listener, ListenerSockets] = {}
         self._workers: Workers | None = None
         self._http_sockets = ListeningSockets()
         self._local = HttpEndpoints(sockets=self._http_sockets)
@@ -119,11 +119,11 @@ class Server:
             directory=os.getcwd(),
         )
 
-    def _load(self) -> Loaded:
+    def _load(self) -> Instance:
         parsed = self._parse(plugins.order(self.settings.release))
         for warning in parsed.warnings:
             log.warning("%s", warning)
-        return Loaded(
+        return Instance(
             parsed,
             self.edges,
             self.metrics,
@@ -192,11 +192,13 @@ class Server:
 
     # -- sockets
 
-    async def _open(self, loaded: Loaded) -> dict[Listener, Listening]:
-        opened: dict[Listener, Listening] = {}
+    async def _open(self, loaded: Instance) -> dict[Listener, ListenerSockets]:
+        opened: dict[Listener, ListenerSockets] = {}
         try:
             for listener in loaded.routes:
-                opened[listener] = old = self.listening.get(listener) or Listening(
+                opened[listener] = old = self.listening.get(
+                    listener
+                ) or ListenerSockets(
                     listener, self.metrics, self.edges.now, self._panics.inc
                 )
                 sockets = loaded.sockets(listener)
@@ -213,10 +215,10 @@ class Server:
             raise ConfigError(str(exc)) from exc
         return opened
 
-    async def _close(self, listening: Iterable[Listening]) -> None:
+    async def _close(self, listening: Iterable[ListenerSockets]) -> None:
         await asyncio.gather(*(each.close(GRACE_S) for each in listening))
 
-    def _share(self, loaded: Loaded) -> "Plan | None":
+    def _share(self, loaded: Instance) -> "Plan | None":
         """Have workers do their share of the work, where there are to be any."""
         if self._workers is None:
             if loaded.processes == 1:
@@ -263,7 +265,7 @@ class Server:
         for each in self.listening.values():
             each.memory.tell()
 
-    def _say_what_is_served(self, loaded: Loaded) -> None:
+    def _say_what_is_served(self, loaded: Instance) -> None:
         if self.settings.quiet:
             return
         for listener in loaded.routes:
@@ -286,7 +288,7 @@ class Server:
         async with self._reloading:
             log.info("Reloading")
             old = self.loaded
-            new: Loaded | None = None
+            new: Instance | None = None
             try:
                 new = await self.edges.aside(self._load)
                 await new.start()
@@ -312,7 +314,7 @@ class Server:
             log.info("Reloading complete")
 
     async def _retire(
-        self, old: Loaded | None, gone: list[Listening], plan: "Plan | None"
+        self, old: Instance | None, gone: list[ListenerSockets], plan: "Plan | None"
     ) -> None:
         await self._close(gone)
         if plan is not None:

@@ -44,7 +44,7 @@ class Threads:
 
     Meanwhile the garbage collector is off: one visit of all that a large Corefile or
     zone is made of takes 100 ms. Many new objects are spared later visits, too. They
-    are freed when nothing refers to them: ``Loaded.stop`` leaves no reference cycles.
+    are freed when nothing refers to them: ``Instance.stop`` leaves no reference cycles.
     """
 
     def __init__(self) -> None:

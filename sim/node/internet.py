@@ -16,7 +16,7 @@ from minidns.dns.rdata import SOA
 from minidns.dns.zone import Zone
 from minidns.metrics.registry import Metrics
 from minidns.server.instance import Listener
-from minidns.server.listener import Listening
+from minidns.server.listener import ListenerSockets
 
 _FILLING = "does not fit into one small datagram. " * 5
 ZONES = """\
@@ -104,7 +104,7 @@ class Internet:
 
         """
         listener = Listener("dns", host, 0)
-        listening = Listening(listener, Metrics(), time.monotonic, lambda: None)
+        listening = ListenerSockets(listener, Metrics(), time.monotonic, lambda: None)
         listening.answerer.top = self.answer
         await listening.open(None)
         try:

@@ -14,7 +14,7 @@ from minidns.metrics.registry import Metrics
 from minidns.plugins import chain
 from minidns.plugins.site import Edges
 from minidns.server.answer import Answerer
-from minidns.server.instance import Listener, Loaded
+from minidns.server.instance import Instance, Listener
 
 from ..api.direct import Api
 from .in_memory import Packets
@@ -56,7 +56,7 @@ class Replica:
     rng: Random
     ended: str = ""
     """Why its process has ended, if it has."""
-    _loaded: Loaded | None = field(default=None)
+    _loaded: Instance | None = field(default=None)
 
     async def start(self) -> None:
         """Load the Corefile, start its plugins, answer.
@@ -102,8 +102,8 @@ class Replica:
         if self._loaded is not None:
             await self._loaded.stop()
 
-    def _load(self, parsed: Corefile) -> Loaded:
-        return Loaded(
+    def _load(self, parsed: Corefile) -> Instance:
+        return Instance(
             parsed,
             self._edges(),
             Metrics(),

@@ -11,7 +11,7 @@ import pytest
 from minidns.corefile import blocks
 from minidns.plugins import ORDER
 from minidns.server.answer import Answerer
-from minidns.server.instance import Loaded
+from minidns.server.instance import Instance
 from minidns.upstream.upstream import Upstream
 from tests.conformance import upstream
 from tests.conformance.api import Api
@@ -40,7 +40,7 @@ async def serving(api: Api, setting: Setting) -> AsyncIterator[Answerer]:
 
     async def reload() -> None: ...
 
-    loaded = Loaded(
+    loaded = Instance(
         parsed,
         around.edges,
         around.metrics,

@@ -32,7 +32,7 @@ from minidns.kubernetes.resources import (
     Gone,
 )
 from minidns.plugins import ORDER
-from minidns.server.instance import Loaded
+from minidns.server.instance import Instance
 from minidns.upstream.acceptance import Asked, response_of, scrubbed
 from tests.fuzz.mutate import Target
 from tests.survival.datagrams import rows
@@ -137,7 +137,7 @@ async def _set_up(text: str, files: FilesInMemory) -> None:
     async def reload() -> None: ...
 
     try:
-        loaded = Loaded(
+        loaded = Instance(
             parsed,
             world.edges,
             world.metrics,

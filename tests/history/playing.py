@@ -10,8 +10,8 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from minidns.server.instance import Listener, Loaded
-from minidns.server.listener import Listening
+from minidns.server.instance import Instance, Listener
+from minidns.server.listener import ListenerSockets
 from minidns.upstream.exchange import Sockets
 from tests.history import steps
 from tests.history.cluster import FIRST, OBJECTS, Cluster, State
@@ -130,8 +130,8 @@ class Server:
             world.edges, exchange=self._sockets, environ={}, files=played.files
         )
         self._parsed = played.parsed(upstream_port)
-        self._loaded: Loaded | None = None
-        self._listening: dict[Listener, Listening] = {}
+        self._loaded: Instance | None = None
+        self._listening: dict[Listener, ListenerSockets] = {}
         self._clients = {host: _Client(host) for host in CLIENTS}
 
     @property
@@ -153,12 +153,12 @@ class Server:
         for client in self._clients.values():
             client.open()
 
-    async def _listen(self, listener: Listener) -> Listening:
+    async def _listen(self, listener: Listener) -> ListenerSockets:
         """Open ports of the kernel's choice, which may be free for IPv4 alone."""
         anywhere = listener._replace(port=0, host="")
         metrics, now = self._world.metrics, self._world.clock.now
         for _ in range(20):
-            listening = Listening(anywhere, metrics, now, lambda: None)
+            listening = ListenerSockets(anywhere, metrics, now, lambda: None)
             try:
                 await listening.open(None)
             except OSError:
@@ -176,8 +176,8 @@ class Server:
             await self._loaded.stop()
         await self._sockets.close()
 
-    async def _load(self) -> Loaded:
-        loaded = Loaded(
+    async def _load(self) -> Instance:
+        loaded = Instance(
             self._parsed,
             self._edges,
             self._world.metrics,

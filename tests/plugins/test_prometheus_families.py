@@ -9,7 +9,7 @@ from minidns import plugins
 from minidns.corefile import blocks
 from minidns.metrics.registry import Family, Histogram, Metrics
 from minidns.server.edges import real
-from minidns.server.instance import Loaded
+from minidns.server.instance import Instance
 from tests.world import World
 
 KUBEADM = """
@@ -117,7 +117,7 @@ def families() -> dict[str, Family]:
     parsed = blocks.parse(
         KUBEADM, files=world.files, environ=world.edges.environ, known=plugins.ORDER
     )
-    Loaded(
+    Instance(
         parsed,
         world.edges,
         metrics,

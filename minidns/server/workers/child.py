@@ -23,8 +23,8 @@ from minidns.kubernetes.resources import Access, ListWatch, Resource
 from minidns.metrics.registry import Metrics
 from minidns.plugins.site import HttpHandler
 from minidns.server import edges, logs
-from minidns.server.instance import Loaded
-from minidns.server.listener import Listening
+from minidns.server.instance import Instance
+from minidns.server.listener import ListenerSockets
 from minidns.server.workers.metrics_delta import Telling
 from minidns.server.workers.protocol import (
     Counted,
@@ -78,7 +78,7 @@ class Worker:
         self._edges = edges.of_worker(self._metrics, self._list_watch)
         self._panics = self._metrics.counter("coredns_panics_total", "")
         self._metrics.before_scrape.append(self._tell_tallies)
-        self._listening: list[Listening] = []
+        self._listening: list[ListenerSockets] = []
         self._asked: dict[int, asyncio.Future[bytes]] = {}
         self._numbers = count()
 
@@ -91,7 +91,7 @@ class Worker:
             EOFError: as above.
 
         """
-        loaded = Loaded(
+        loaded = Instance(
             self._work.corefile,
             self._edges,
             self._metrics,
@@ -134,7 +134,7 @@ class Worker:
             await asyncio.sleep(TELL_EVERY_S)
             await self._link.send(Counted(self._telling.news()))
 
-    async def _serve(self, loaded: Loaded) -> None:
+    async def _serve(self, loaded: Instance) -> None:
         # the main process has said the same already
         logging.disable(logging.ERROR)
         await loaded.start()
@@ -144,16 +144,16 @@ class Worker:
         logging.disable(logging.NOTSET)
         await self._link.send(Serving())
 
-    async def _until_ready(self, loaded: Loaded) -> None:
+    async def _until_ready(self, loaded: Instance) -> None:
         end = self._edges.now() + PATIENCE_S
         checks = [check for site in loaded.sites for check in site.checks.values()]
         while not all(check() for check in checks) and self._edges.now() < end:  # noqa: ASYNC110  # checks have no event
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _open(self, share: Share, loaded: Loaded) -> None:
+    async def _open(self, share: Share, loaded: Instance) -> None:
         if share.listener not in loaded.routes:
             raise ConfigError(f"{share.listener}: this machine's addresses changed")
-        listening = Listening(
+        listening = ListenerSockets(
             share.listener, self._metrics, self._edges.now, self._panics.inc
         )
         loaded.answer(share.listener, listening.answerer)

@@ -19,8 +19,8 @@ from typing import Any
 from minidns.corefile.blocks import Corefile, ServerBlock
 from minidns.metrics.registry import Metrics
 from minidns.plugins.site import Edges
-from minidns.server.instance import Listener, Loaded
-from minidns.server.listener import Listening
+from minidns.server.instance import Instance, Listener
+from minidns.server.listener import ListenerSockets
 from minidns.server.workers.process import GRACE_S, WorkProcess
 from minidns.server.workers.protocol import Share, Work
 from minidns.system.backoff import Backoff
@@ -38,7 +38,10 @@ class Plan:
     """One loaded Corefile, as the workers are to serve it."""
 
     def __init__(
-        self, loaded: Loaded, listening: Mapping[Listener, Listening], log_format: str
+        self,
+        loaded: Instance,
+        listening: Mapping[Listener, ListenerSockets],
+        log_format: str,
     ) -> None:
         self.loaded = loaded
         self.shares = loaded.processes
@@ -78,7 +81,7 @@ class Plan:
             self.settled.set()
 
 
-def _part(loaded: Loaded, listeners: set[Listener]) -> Corefile:
+def _part(loaded: Instance, listeners: set[Listener]) -> Corefile:
     """Return what a worker needs of the Corefile to answer at ``listeners``."""
     blocks = tuple(
         _answering(site.block)
@@ -120,7 +123,9 @@ class Workers:
     def _count(self) -> None:
         self._answering.set((), len(self._staff))
 
-    def follow(self, loaded: Loaded, listening: Mapping[Listener, Listening]) -> Plan:
+    def follow(
+        self, loaded: Instance, listening: Mapping[Listener, ListenerSockets]
+    ) -> Plan:
         """Have workers serve ``loaded`` from now on; return how that goes."""
         old, plan = self._plan, Plan(loaded, listening, self._log_format)
         self._plan = plan
