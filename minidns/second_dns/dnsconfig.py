@@ -78,30 +78,29 @@ def _fitted(searches: Iterable[str]) -> list[str]:
 
 
 def node_searches(resolv_conf: str, spec: Json, namespace: str) -> Cluster | None:
-    """Return the domain and the node's search domains in a running pod's resolv.conf.
+    """Return the domain and the further search domains of a running pod's resolv.conf.
 
     The kubelet writes the three domains of the cluster, those of the node, and those
-    of the pod's dnsConfig. None if the text does not have that form, or the pod has
-    another policy than ClusterFirst.
+    of the pod's dnsConfig. The last two cannot always be told apart, and need not be:
+    a domain that is named twice is written once. None if the text has another form,
+    or the pod another policy than ClusterFirst.
 
     >>> node_searches("search shop.svc.k8s svc.k8s k8s corp.example", {}, "shop")
     Cluster(domain='k8s', searches=('corp.example',))
     """
     lines = [line.split() for line in resolv_conf.splitlines()]
     searches = [line[1:] for line in lines if line[:1] == ["search"]]
-    names = [name.rstrip(".") for name in searches[-1]] if searches else []
+    names = tuple(name.rstrip(".") for name in searches[-1]) if searches else ()
     prefix = f"{namespace}.svc."
-    if policy_of(spec) != "ClusterFirst" or not (names and names[0].startswith(prefix)):
+    if policy_of(spec) != "ClusterFirst" or not names:
+        return None
+    if not names[0].startswith(prefix):
         return None
     cluster = Cluster(names[0].removeprefix(prefix))
     ours = tuple(_cluster_searches(namespace, cluster))
-    own = {
-        name.rstrip(".") for name in (spec.get("dnsConfig") or {}).get("searches") or ()
-    }
-    if tuple(names[: len(ours)]) != ours:
+    if names[: len(ours)] != ours:
         return None
-    rest = tuple(name for name in names[len(ours) :] if name not in own)
-    return cluster._replace(searches=rest)
+    return cluster._replace(searches=names[len(ours) :])
 
 
 def nameservers(resolv_conf: str) -> tuple[str, ...]:

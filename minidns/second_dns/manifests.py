@@ -238,7 +238,7 @@ def _minidns_pod(server: Server, needs: Needs, wishes: Wishes) -> Json:
         "volumeMounts": [*(each.mount for each in mounts), *own],
     }
     spec["containers"] = [{k: v for k, v in (container | changed).items() if v}]
-    return _placed(spec, first)
+    return _placed(spec, first) | _resolving(first)
 
 
 def _coredns_pod(server: Server, needs: Needs, wishes: Wishes) -> Json:
@@ -258,7 +258,7 @@ def _coredns_pod(server: Server, needs: Needs, wishes: Wishes) -> Json:
         "topologySpreadConstraints": base["topologySpreadConstraints"],
     }
     spec.pop("hostNetwork", None)
-    return _placed(spec, first)
+    return spec | _resolving(first)
 
 
 def _with_bind(container: Json) -> Json:
@@ -271,19 +271,23 @@ def _with_bind(container: Json) -> Json:
 
 
 def _placed(spec: Json, first: Json) -> Json:
-    """Return a pod spec that is scheduled as the first, with the node's upstreams.
-
-    Never with the cluster's DNS: `forward . /etc/resolv.conf` would ask itself.
-    """
-    policy = first.get("dnsPolicy")
-    unusual = {n: first[n] for n in _PLACEMENT if first.get(n) not in _UNSET}
-    rest = {k: v for k, v in spec.items() if k not in _PLACEMENT}
-    config = {"dnsConfig": first["dnsConfig"]} if first.get("dnsConfig") else {}
-    kept = policy if policy in ("Default", "None") else "Default"
-    return {**rest, **unusual, "dnsPolicy": kept, **config}
+    """Return a pod spec that is scheduled as the first."""
+    given = {n: first[n] for n in _PLACEMENT if first.get(n) not in _UNSET}
+    return {**{k: v for k, v in spec.items() if k not in _PLACEMENT}, **given}
 
 
 _UNSET: tuple[object, ...] = (None, "", [], {}, "default-scheduler")
+
+
+def _resolving(first: Json) -> Json:
+    """Return the fields that decide the pods' own resolv.conf.
+
+    It never has the cluster's DNS: `forward . /etc/resolv.conf` would ask itself.
+    """
+    policy = first.get("dnsPolicy")
+    kept = policy if policy in ("Default", "None") else "Default"
+    config = {"dnsConfig": first["dnsConfig"]} if first.get("dnsConfig") else {}
+    return {"dnsPolicy": kept, **config}
 
 
 def _affinity(first: Json, base: Json) -> Json:

@@ -1,7 +1,11 @@
 """Objects as plain JSON, over HTTP, from a server in all its moods."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from minidns.kubernetes import documents
 from minidns.kubernetes.client import connect
@@ -194,3 +198,66 @@ async def test_what_the_server_remarks_is_kept_once() -> None:
             assert api.warnings == ["spec.x: unknown field", "spec.y: unknown field"]
     finally:
         await server.cleanup()
+
+
+def frames(*sent: bytes) -> Callable[[web.Request], Awaitable[web.WebSocketResponse]]:
+    """Return a pod's exec that sends these frames."""
+
+    async def run(request: web.Request) -> web.WebSocketResponse:
+        assert request.query.getall("command") == ["cat", "/etc/resolv.conf"]
+        socket = web.WebSocketResponse(protocols=("v4.channel.k8s.io",))
+        await socket.prepare(request)
+        for frame in sent:
+            await socket.send_bytes(frame)
+        await socket.close()
+        return socket
+
+    return run
+
+
+async def refusing(request: web.Request) -> web.WebSocketResponse:
+    raise web.HTTPForbidden
+
+
+EXEC = "/api/v1/namespaces/shop/pods/web/exec"
+OK = b'\x03{"metadata":{},"status":"Success"}'
+FAILED = b'\x03{"status":"Failure","message":"exec: \\"cat\\": not found"}'
+
+
+@asynccontextmanager
+async def pod(
+    handler: Callable[[web.Request], Awaitable[web.WebSocketResponse]],
+) -> AsyncIterator[Documents]:
+    app = web.Application()
+    app.router.add_get(EXEC, handler)
+    async with (
+        TestServer(app) as server,
+        connect(Access(endpoint=str(server.make_url("")))) as connection,
+    ):
+        yield Documents(connection, 20.0)
+
+
+async def cat(api: Documents) -> str:
+    words = ("cat", "/etc/resolv.conf")
+    return await api.run(EXEC.removesuffix("/exec"), "c", words)
+
+
+async def test_the_output_of_a_command_in_a_pod() -> None:
+    async with pod(
+        frames(b"\x01search a\n", b"\x02noise", b"\x01options b\n", OK)
+    ) as api:
+        assert await cat(api) == "search a\noptions b\n"
+
+
+async def test_a_command_that_fails_in_a_pod() -> None:
+    async with pod(frames(b"\x01half", FAILED)) as api:
+        with pytest.raises(ApiError, match="not found") as failed:
+            await cat(api)
+        assert not isinstance(failed.value, Refused)
+
+
+async def test_a_command_that_may_not_run_in_a_pod() -> None:
+    async with pod(refusing) as api:
+        with pytest.raises(Refused) as refused:
+            await cat(api)
+        assert refused.value.status == 403

@@ -10,7 +10,9 @@ import yaml
 from minidns.second_dns.objects import SERVICE
 from sim.api import manifests
 from sim.api.faults import Rule
+from sim.api.kinds import named as named_kind
 from sim.api.objects import Json
+from sim.api.objects import clone as copy_of
 from sim.api.server import ClusterApi
 from sim.controllers.pods import PodController
 from tests.second_dns.rights import CLONE, DELETE, grant
@@ -298,3 +300,176 @@ async def test_a_policy_about_kube_dns_is_told_of() -> None:
             "note: NetworkPolicy dns is about kube-dns's pods and not about the new "
             "ones: give them one of their own if they need it"
         ]
+
+
+PATH_FIELDS = {
+    "trafficDistribution": "PreferClose",
+    "internalTrafficPolicy": "Local",
+    "sessionAffinity": "ClientIP",
+    "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 60}},
+    "publishNotReadyAddresses": True,
+}
+"""What decides which pod behind a Service is asked (Service API, ServiceSpec)."""
+
+
+@pytest.mark.parametrize("field", PATH_FIELDS)
+@pytest.mark.parametrize("program", ["--image example/minidns", "--coredns 1.13.1"])
+async def test_the_path_to_the_pods_is_the_same(field: str, program: str) -> None:
+    dns = copy_of({"all": kubeadm()})["all"]
+    dns[2]["spec"][field] = PATH_FIELDS[field]
+    async with desk(cluster(dns=dns)) as at:
+        assert await at.run(f"clone {program}") == 0
+        assert made(at)[0]["spec"][field] == PATH_FIELDS[field]
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["--image=", "--coredns=", "--name=", "--namespace=", "--from=", "--name=Kube_DNS", "--image x --coredns 1.13.1"],
+)  # fmt: skip
+async def test_what_is_no_argument_is_a_usage_error(words: str) -> None:
+    async with desk() as at:
+        with pytest.raises(SystemExit) as ended:
+            await at.run(f"clone {words}")
+        assert ended.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("image", "version", "expected"),
+    [
+        ("registry.k8s.io/coredns/coredns:v1.14.2", "1.13.1", "registry.k8s.io/coredns/coredns:v1.13.1"),
+        ("registry.k8s.io/coredns/coredns:v1.14.2", "v1.13.1", "registry.k8s.io/coredns/coredns:v1.13.1"),
+        ("coredns/coredns:1.14.2", "1.13.1", "coredns/coredns:1.13.1"),
+        ("rancher/mirrored-coredns-coredns:1.12.0", "1.13.1", "rancher/mirrored-coredns-coredns:1.13.1"),
+        ("r:5000/coredns:v1.14.2@sha256:00ff", "1.13.1", "r:5000/coredns:v1.13.1"),
+        ("x/coredns:v1.11.3-eksbuild.1", "v1.11.4-eksbuild.2", "x/coredns:v1.11.4-eksbuild.2"),
+        ("r:5000/coredns", "1.13.1", "r:5000/coredns:v1.13.1"),
+        ("coredns", "1.13.1", "coredns:v1.13.1"),
+    ],
+)  # fmt: skip
+async def test_another_release_of_coredns(
+    image: str, version: str, expected: str
+) -> None:
+    dns = copy_of({"all": kubeadm()})["all"]
+    pod = dns[3]["spec"]["template"]["spec"]
+    pod["containers"][0]["image"] = image
+    async with desk(cluster(dns=dns)) as at:
+        assert await at.run(f"clone --coredns {version} --name dns-b") == 0
+        first = at.cluster.get("Deployment", SYSTEM, "coredns")
+    ours = made(at)[1]["spec"]["template"]
+    theirs = first["spec"]["template"]
+    assert ours["spec"]["containers"] == [
+        {**theirs["spec"]["containers"][0], "image": expected}
+    ]
+    same = theirs["spec"].keys() - {"containers", "affinity"}
+    assert {n: ours["spec"][n] for n in same} == {n: theirs["spec"][n] for n in same}
+    assert ours["metadata"]["labels"]["k8s-app"] == "dns-b"
+
+
+async def test_another_release_of_what_is_not_coredns() -> None:
+    dns = copy_of({"all": kubeadm()})["all"]
+    dns[3]["spec"]["template"]["spec"]["containers"][0]["image"] = "example/minidns:1"
+    async with desk(cluster(dns=dns)) as at:
+        assert await at.run("clone --coredns 1.13.1") == 1
+        assert "example/minidns:1 is not CoreDNS" in at.err[-1]
+
+
+@pytest.mark.parametrize("words", ["--image x/coredns:1", "--coredns 1.13.1"])
+@pytest.mark.parametrize(
+    "capabilities",
+    [
+        {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]},
+        {"drop": ["ALL"]},
+        {"drop": ["all"], "add": ["NET_RAW"]},
+    ],
+)
+async def test_coredns_can_be_started(words: str, capabilities: Json) -> None:
+    """Its file has a capability: without it in the bounding set, exec fails."""
+    dns = copy_of({"all": kubeadm()})["all"]
+    container = dns[3]["spec"]["template"]["spec"]["containers"][0]
+    container["securityContext"]["capabilities"] = capabilities
+    async with desk(cluster(dns=dns)) as at:
+        assert await at.run(f"clone {words}") == 0
+    (ours,) = made(at)[1]["spec"]["template"]["spec"]["containers"]
+    added = ours["securityContext"]["capabilities"]["add"]
+    assert "NET_BIND_SERVICE" in added
+    assert set(capabilities.get("add", [])) <= set(added)
+
+
+async def test_coredns_may_have_plugins_that_minidns_has_not() -> None:
+    async with desk(cluster(dns=SIGN)) as at:
+        assert await at.run("clone --coredns 1.13.1") == 0
+
+
+async def test_a_corefile_of_its_own(tmp_path: Path) -> None:
+    dns = copy_of({"all": kubeadm()})["all"]
+    dns[1]["data"]["NodeHosts"] = "192.0.2.1 node"
+    file = tmp_path / "Corefile"
+    file.write_text(dns[1]["data"]["Corefile"].replace("cache 30", "cache 60"))
+    async with desk(cluster(dns=dns)) as at:
+        before = everything(at.cluster)
+        assert await at.run(f"clone --corefile {file} --apply") == 0
+        first = made(at)[0]
+        assert (first["kind"], first["metadata"]["name"]) == ("ConfigMap", "kube-dns-2")
+        assert first["data"] == {"Corefile": file.read_text(), "NodeHosts": "192.0.2.1 node"}  # fmt: skip
+        volumes = made(at)[2]["spec"]["template"]["spec"]["volumes"]
+        assert volumes[0]["configMap"]["name"] == "kube-dns-2"
+        assert await at.run("status") == 0
+        assert "differs in 2 lines" in at.said
+        assert await at.run("clone --delete") == 0
+        assert everything(at.cluster) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (None, "No such file or directory"),
+        (b"\xff", "not UTF-8"),
+        (b". {\n bogus\n}\n", "Unknown directive 'bogus'"),
+    ],
+)
+async def test_a_corefile_that_cannot_be_served(
+    text: bytes | None, why: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "Corefile"
+    if text is not None:
+        file.write_bytes(text)
+    async with desk() as at:
+        assert await at.run(f"clone --corefile {file}") == 1
+        assert why in at.err[-1]
+
+
+def leaving(of: ClusterApi, **meta: object) -> Json:
+    """Create a pod that a clone left behind, asked by its own dnsConfig."""
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "r", "uid": "u", "controller": True}  # fmt: skip
+    pod = copy_of(LABELLED)
+    pod["metadata"] |= {"ownerReferences": [owner], **meta}
+    pod["spec"] |= {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["10.96.0.20"]}}
+    return of.create(pod)
+
+
+async def test_pods_that_are_about_to_go_are_waited_for() -> None:
+    async with desk() as at:
+        leaving(at.cluster)
+        at.slept = lambda now: now > 1_000_005 and at.cluster.find("Pod", SYSTEM, "old") and at.cluster.delete("Pod", SYSTEM, "old")  # fmt: skip
+        assert await at.run("clone --apply") == 0
+        leaving(at.cluster)
+        at.now = 1_000_000.0
+        assert await at.run("clone --delete") == 0
+
+
+async def test_pods_that_stay_are_told_of_in_the_end() -> None:
+    async with desk() as at:
+        leaving(at.cluster)
+        assert await at.run("clone") == 1
+        assert "there are pods labelled k8s-app=kube-dns-2 already" in at.err[-1]
+        assert 1_000_010 < at.now < 1_000_060
+
+
+async def test_pods_that_are_being_deleted_do_not_count() -> None:
+    async with desk() as at:
+        assert await at.run("clone --apply") == 0
+        obj = leaving(at.cluster)
+        deleted = {**obj["metadata"], "deletionTimestamp": "2026-01-02T03:04:05Z"}
+        at.cluster.commit(named_kind("Pod"), {**obj, "metadata": deleted})
+        assert await at.run("clone --delete") == 0
+        assert await at.run("clone") == 0

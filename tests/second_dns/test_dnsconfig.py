@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minidns.second_dns.dnsconfig import Cluster, pointed_at, policy_of
+from minidns.second_dns.dnsconfig import (
+    Cluster,
+    nameservers,
+    node_searches,
+    pointed_at,
+    policy_of,
+)
 from sim.api.admission.pods import DNS_POLICIES
 from sim.api.objects import Json
 from sim.node import kubelet
@@ -55,6 +61,50 @@ def test_a_pod_gets_what_its_kubelet_would_have_written(
     spec = {"dnsPolicy": "ClusterFirst", "dnsConfig": config}
     made = pointed_at(spec, "shop", cluster, SERVER)
     assert kubelet.resolv_conf(pod(dnsPolicy="None", dnsConfig=made), node) == wanted
+
+
+@settings(deadline=None)
+@given(
+    st.none() | CONFIGS,
+    st.sampled_from(["cluster.local", "corp.example.org"]),
+    st.lists(DOMAINS, max_size=4, unique=True),
+)
+def test_what_a_running_pod_has_is_kept(
+    config: Json | None, domain: str, searches: list[str]
+) -> None:
+    """The search list after enrolment is the one before it."""
+    search = f"search {' '.join(searches)}\n" if searches else ""
+    node = kubelet.Node(("10.96.0.10",), domain, f"nameserver 192.0.2.53\n{search}")
+    spec = {"dnsPolicy": "ClusterFirst", "dnsConfig": config}
+    before = kubelet.resolv_conf(pod(**spec), node)
+    found = node_searches(before, spec, "shop")
+    assert found is not None
+    made = pointed_at(spec, "shop", found, SERVER)
+    after = kubelet.resolv_conf(pod(dnsPolicy="None", dnsConfig=made), node)
+    assert nameservers(after) == (SERVER,)
+    assert lines(after) == lines(before)
+
+
+def lines(resolv_conf: str) -> list[str]:
+    return [line for line in resolv_conf.splitlines() if "nameserver" not in line]
+
+
+@pytest.mark.parametrize(
+    ("text", "spec"),
+    [
+        ("", {}),
+        ("nameserver 10.96.0.10\n", {}),
+        ("search\n", {}),
+        ("search corp.example\n", {}),
+        ("search other.svc.k8s svc.k8s k8s\n", {}),
+        ("search shop.svc.k8s corp.example\n", {}),
+        ("search shop.svc.k8s svc.k8s k8s\n", {"dnsPolicy": "Default"}),
+        ("search shop.svc.k8s svc.k8s k8s\n", {"hostNetwork": True}),
+        ("search shop.svc.k8s svc.k8s k8s\n", {"dnsPolicy": "None"}),
+    ],
+)
+def test_what_no_kubelet_wrote_says_nothing(text: str, spec: Json) -> None:
+    assert node_searches(text, spec, "shop") is None
 
 
 @settings(deadline=None)

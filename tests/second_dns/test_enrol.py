@@ -1,11 +1,13 @@
 """`minidns enrol` against the simulated API server: what it says, when it ends."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
+from minidns.kubernetes.documents import Documents
+from minidns.kubernetes.resources import ApiError
 from minidns.second_dns.enrol import parse_share
 from minidns.second_dns.plan import Share
 from minidns.second_dns.record import ENROLMENT, format_time, parse_record
@@ -413,3 +415,46 @@ async def test_without_the_right_to_delete_a_twin_stays_and_that_is_said(
         assert dig(web(of), "spec.replicas") == 6
         grant(of, "jane", ENROL[-1:], "shop")
         assert await at.run("unenrol deploy/web -n shop") == 0
+
+
+class Answering(Documents):
+    """An API server that runs commands in pods: each prints this resolv.conf."""
+
+    resolv_conf = (
+        "search shop.svc.k8s.test svc.k8s.test k8s.test corp.example\n"
+        "nameserver 169.254.20.10\noptions ndots:5\n"
+    )
+    failing: tuple[str, ...] = ()
+
+    async def run(self, pod: str, container: str, command: Iterable[str]) -> str:
+        self.failing = self.failing[1:]
+        if self.failing:
+            raise ApiError("cat: not found")
+        return self.resolv_conf
+
+
+async def test_search_domains_of_a_running_pod_are_kept() -> None:
+    async with desk(world(), wrap=lambda api: Answering(api._sender)) as at:
+        assert await at.run(ALL) == 0
+        searches = dig(web(at.cluster), "spec.template.spec.dnsConfig.searches")
+        assert searches[-1] == "corp.example"
+        assert "--search" not in at.said
+        assert "note: NodeLocal DNSCache (a running pod's resolv.conf" in at.said
+
+
+async def test_search_domains_that_are_named_go_first() -> None:
+    async with desk(world(), wrap=lambda api: Answering(api._sender)) as at:
+        assert await at.run(f"{ALL} --search other.example") == 0
+        searches = dig(web(at.cluster), "spec.template.spec.dnsConfig.searches")
+        assert searches[-1] == "other.example"
+        assert "corp.example" not in searches
+
+
+async def test_a_pod_without_cat_is_passed_over() -> None:
+    class Distroless(Answering):
+        failing = ("", "x", "x")
+
+    async with desk(world(), wrap=lambda api: Distroless(api._sender)) as at:
+        assert await at.run(ALL) == 0
+        searches = dig(web(at.cluster), "spec.template.spec.dnsConfig.searches")
+        assert searches[-1] == "corp.example"

@@ -1,7 +1,7 @@
 import pytest
 
 from minidns.second_dns import rollout
-from minidns.second_dns.objects import DEPLOYMENT, Ref
+from minidns.second_dns.objects import DAEMON_SET, DEPLOYMENT, Ref
 from minidns.second_dns.rollout import Stuck, pending
 from sim.api.kinds import named
 from sim.api.objects import Json
@@ -128,3 +128,34 @@ async def test_waits_for_nothing_if_told_so_or_if_it_is_gone() -> None:
         await rollout.wait(at.session, WEB, 0.0)
         await rollout.wait(at.session, WEB._replace(name="gone"), 60.0)
         assert at.now == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ({"containerStatuses": [{"state": {"waiting": {"reason": "ErrImagePull", "message": "no"}}}]}, "ErrImagePull: no"),
+        ({"initContainerStatuses": [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}]}, "ImagePullBackOff"),
+        ({"containerStatuses": [{"state": {"waiting": {"reason": "CrashLoopBackOff"}}}]}, "CrashLoopBackOff"),
+        ({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}]}, "Unschedulable: 0/1 nodes"),
+    ],
+)  # fmt: skip
+async def test_the_reason_is_said_once_while_it_waits(
+    status: Json, reason: str
+) -> None:
+    async with desk(cluster(unready(replicas=1))) as at:
+        (pod,) = at.cluster.list("Pod", "shop")
+        at.cluster.commit(named("Pod"), {**pod, "status": {**pod["status"], **status}})
+        with pytest.raises(Stuck):
+            await rollout.wait(at.session, WEB, 30.0)
+        told = [line for line in at.err if reason in line]
+        assert len(told) == 1
+
+
+async def test_pods_that_cannot_be_created_are_told_of() -> None:
+    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}  # fmt: skip
+    obj = workload("DaemonSet")  # no controller here that would write its status
+    obj["status"] = {"desiredNumberScheduled": 1, "conditions": [failure]}
+    async with desk(cluster()) as at:
+        at.cluster.commit(named("DaemonSet"), at.cluster.create(obj) | obj)
+        with pytest.raises(Stuck, match="exceeded quota"):
+            await rollout.wait(at.session, WEB._replace(kind=DAEMON_SET), 5.0)
