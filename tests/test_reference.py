@@ -8,7 +8,7 @@ import pytest
 
 from minidns import plugins
 from minidns.corefile.blocks import ConfigError
-from minidns.plugins import ignored
+from minidns.plugins.spec import Traits
 from tests import cli_page, process
 from tests.plugins.test_prometheus_families import COUNTERS, GAUGES, HISTOGRAMS
 from tests.test_metrics import AT_ONCE, FAMILIES, PROCESS
@@ -44,8 +44,7 @@ def test_done(name: str) -> None:
 
 @pytest.mark.parametrize("name", listed("ignored"))
 def test_ignored(name: str) -> None:
-    assert name in plugins.OBSERVING
-    ignored.setup(name)
+    assert plugins.has_trait(name, Traits.ACCEPTED_ONLY)
 
 
 @pytest.mark.parametrize("name", listed("refused"))

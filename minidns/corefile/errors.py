@@ -56,6 +56,12 @@ class ConfigError(ValueError):
         return cls(message, file=where.file, line=where.line, text=text)
 
     @classmethod
+    def plain(cls, where: Position, text: str) -> "ConfigError":
+        """Return ``TEXT`` alone: CoreDNS does not show where, the error knows it."""
+        text = without(text, where.hidden)
+        return cls(text, file=where.file, line=where.line, text=text)
+
+    @classmethod
     def syntax(cls, where: Position, found: str, expected: str) -> "ConfigError":
         """Return ``FILE:LINE - Syntax error: Unexpected token ..., expecting ...``."""
         text = f"Unexpected token '{found}', expecting '{expected}'"

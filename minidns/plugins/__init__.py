@@ -1,18 +1,22 @@
-"""The plugins, in the order queries meet them, and how a block's are set up.
+"""The registry of plugins: their order, and how those of a server block are set up.
 
 ORDER is that of CoreDNS 1.14.7, whatever the order in the Corefile; ``order`` gives
-that of older releases. A name in it without a file of its own here is one that minidns
-does not have: naming it in a Corefile is a fatal error that says so, since leaving it
-out would change answers.
+that of older releases. A plugin is the value ``PLUGIN`` of the module of its name (see
+`minidns.plugins.spec`). A name in ORDER without a module is a plugin that minidns does
+not have: naming it in a Corefile is a fatal error, since leaving it out would change
+answers.
 """
 
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 from minidns.corefile.blocks import ConfigError
 from minidns.corefile.releases import NEWEST, Release, order_at
 from minidns.dns.model import Plugin
-from minidns.plugins.site import Setup, Site
+from minidns.plugins import ignored
+from minidns.plugins.site import Site
+from minidns.plugins.spec import PluginSpec, Traits
 
 ORDER: tuple[str, ...] = (
     "root",
@@ -78,9 +82,6 @@ ORDER: tuple[str, ...] = (
 )
 """Every directive of a Corefile, outermost handler first."""
 
-OBSERVING = frozenset(("cancel", "dnstap", "pprof", "trace"))
-"""Plugins that change no answer: where minidns lacks one it warns and goes on."""
-
 
 def order(release: Release) -> tuple[str, ...]:
     """Return every directive that ``release`` of CoreDNS knows, outermost first."""
@@ -89,35 +90,40 @@ def order(release: Release) -> tuple[str, ...]:
 
 def names(release: Release = NEWEST) -> tuple[str, ...]:
     """Return the plugins of ``release`` that minidns has, outermost first."""
-    known = order(release)
-    return tuple(name for name in known if name in OBSERVING or _exists(name))
+    return tuple(name for name in order(release) if _has(name))
 
 
-def _exists(name: str) -> bool:
-    return find_spec(f"{__name__}.{name}") is not None
+def _has(name: str) -> bool:
+    return name in ignored.PLUGINS or find_spec(f"{__name__}.{name}") is not None
 
 
-def find(name: str) -> Setup:
-    """Return the setup function of the plugin ``name``.
-
-    Imported only now: a plugin that no Corefile names costs nothing.
+def find(name: str) -> PluginSpec[Any]:
+    """Return the plugin ``name``, imported: a plugin without a user costs nothing.
 
     Raises:
         ConfigError: minidns does not have it.
 
     """
-    if not _exists(name):
-        if name in OBSERVING:
-            from minidns.plugins import ignored
-
-            return ignored.setup(name)
+    if name in ignored.PLUGINS:
+        return ignored.PLUGINS[name]
+    if name not in ORDER or not _has(name):
         raise ConfigError("not supported by minidns")
-    setup: Setup = import_module(f"{__name__}.{name}").setup
-    return setup
+    plugin: PluginSpec[Any] = import_module(f"{__name__}.{name}").PLUGIN
+    return plugin
 
 
-def configure(site: Site) -> tuple[tuple[str, Plugin], ...]:
-    """Set up every plugin that the site's block names; return those that answer.
+def has_trait(name: str, traits: Traits) -> bool:
+    """Return whether minidns has the plugin ``name``, and it has one of ``traits``."""
+    return _has(name) and bool(find(name).traits & traits)
+
+
+def registry() -> tuple[PluginSpec[Any], ...]:
+    """Return every plugin that minidns has, outermost first; imports all of them."""
+    return tuple(map(find, names()))
+
+
+def configure(site: Site) -> tuple[tuple[PluginSpec[Any], Plugin], ...]:
+    """Set up every plugin that the site's block names; return those in the chain.
 
     Raises:
         ConfigError: a directive cannot be used; the text begins with its plugin's name.
@@ -129,10 +135,11 @@ def configure(site: Site) -> tuple[tuple[str, Plugin], ...]:
         if not directives:
             continue
         try:
-            plugin = find(name)(directives, site)
+            spec = find(name)
+            plugin = spec.setup(directives, site)
         except ConfigError as exc:
             raise exc.prefixed(f"plugin/{name}: ") from exc
         if plugin is not None:
-            chain.append((name, plugin))
-    site.handlers = tuple(name for name, _ in chain)
+            chain.append((spec, plugin))
+    site.chain = tuple(spec for spec, _ in chain)
     return tuple(chain)

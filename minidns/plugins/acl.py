@@ -20,6 +20,7 @@ from minidns.dns.networks import Network, Networks, cidr
 from minidns.dns.rdata import TYPES
 from minidns.metrics.traffic import tallied
 from minidns.plugins.site import Site
+from minidns.plugins.spec import PluginSpec, Traits
 
 _EDE = 15
 """Code of the EDNS option Extended DNS Error (RFC 8914 2)."""
@@ -211,3 +212,16 @@ def _denied(query: Query, action: str) -> Response:
     # unlike CoreDNS: no OPT for who sent none (RFC 6891 6.1.1)
     opt = query.opt and Opt(query.opt.size, query.opt.do, ((_EDE, code.to_bytes(2)),))
     return Response(rcode, opt=opt, rule=f"acl/{action}")
+
+
+PLUGIN = PluginSpec(
+    name="acl",
+    summary="decide by address and type whose queries are answered",
+    syntax="acl [ZONES...]",
+    traits=Traits.HANDLES_QUERIES
+    | Traits.ANSWERS
+    | Traits.TOUCHES_NAMES
+    | Traits.ANSWERS_VARY,
+    setup=setup,
+    defaults=None,
+)

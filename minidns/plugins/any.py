@@ -4,6 +4,7 @@ from minidns.corefile.blocks import Directive
 from minidns.dns.model import Handler, Plugin, Query, Response, Reuse, RRset
 from minidns.dns.rdata import ANY, HINFO, txt
 from minidns.plugins.site import Site, without_arguments
+from minidns.plugins.spec import PluginSpec, Traits
 
 TTL = 8482
 _DATA = txt("ANY obsoleted", "See RFC 8482")
@@ -31,3 +32,13 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         return any
 
     return plugin
+
+
+PLUGIN = PluginSpec(
+    name="any",
+    summary="answer ANY questions with as little as can be",
+    syntax="any",
+    traits=Traits.HANDLES_QUERIES | Traits.ANSWERS,
+    setup=setup,
+    defaults=None,
+)

@@ -19,6 +19,7 @@ from minidns.dns.model import (
     replace,
 )
 from minidns.plugins.site import Guard, Site
+from minidns.plugins.spec import PluginSpec, Traits
 from minidns.text import files
 
 SearchList = Callable[[Query], Sequence[Name]]
@@ -178,3 +179,16 @@ def _from_asked(query: Query, moved: Query, response: Response) -> Response:
         answer = (alias, *answer)
         break
     return replace(response, answer=answer, lower_case=True)
+
+
+PLUGIN = PluginSpec(
+    name="autopath",
+    summary="walk a client's search list on the server",
+    syntax="autopath [ZONES...] FILE|@PLUGIN",
+    traits=Traits.HANDLES_QUERIES
+    | Traits.ANSWERS
+    | Traits.TOUCHES_NAMES
+    | Traits.ANSWERS_VARY,
+    setup=setup,
+    defaults=None,
+)

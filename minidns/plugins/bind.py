@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from minidns.corefile.blocks import ConfigError, Directive
 from minidns.corefile.values import quote
 from minidns.plugins.site import Site
+from minidns.plugins.spec import PluginSpec, Traits
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> None:
@@ -61,3 +62,13 @@ def _is_address(word: str) -> bool:
     except ValueError:
         return False
     return "%" not in word  # as Go: a scope comes with its interface only
+
+
+PLUGIN = PluginSpec(
+    name="bind",
+    summary="listen at some addresses instead of all",
+    syntax="bind ADDRESS|INTERFACE...",
+    traits=Traits.NONE,
+    setup=setup,
+    defaults=None,
+)

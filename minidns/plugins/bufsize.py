@@ -4,6 +4,7 @@ from minidns.corefile.blocks import ConfigError, Directive
 from minidns.corefile.values import integer
 from minidns.dns.model import Handler, Plugin, Query, Response, replace
 from minidns.plugins.site import Site
+from minidns.plugins.spec import PluginSpec, Traits
 
 DEFAULT = 1232  # fits IPv6's minimum MTU (DNS flag day 2020)
 MIN, MAX = 512, 4096
@@ -50,3 +51,13 @@ def _size(directive: Directive) -> int:
 def _refused(directive: Directive) -> ConfigError:
     # the plugin's name stands twice before this one (CoreDNS)
     return directive.arg_error().prefixed("plugin/bufsize: ")
+
+
+PLUGIN = PluginSpec(
+    name="bufsize",
+    summary="bound the size of UDP replies, whatever clients offer",
+    syntax="bufsize [SIZE]",
+    traits=Traits.HANDLES_QUERIES,
+    setup=setup,
+    defaults=None,
+)

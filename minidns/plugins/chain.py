@@ -1,7 +1,7 @@
 """Plugins into one Handler, and names to the block whose Handler answers them."""
 
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from minidns.dns import names
 from minidns.dns.model import (
@@ -15,6 +15,8 @@ from minidns.dns.model import (
     replace,
 )
 from minidns.dns.rdata import DS
+from minidns.plugins.site import Viewer
+from minidns.plugins.spec import PluginSpec
 
 _IN = 1
 
@@ -24,19 +26,6 @@ class Unserved(DnsError):
 
     def __init__(self) -> None:
         super().__init__(rcode=Rcode.REFUSED)
-
-
-class Viewer(Protocol):
-    """Decides which queries a server block is for (plugin *view*)."""
-
-    @property
-    def name(self) -> str:
-        """The view's name."""
-        ...
-
-    def __call__(self, query: Query) -> bool:
-        """Return whether the block is to answer ``query``."""
-        ...
 
 
 class Choice(NamedTuple):
@@ -55,13 +44,13 @@ class EndOfChain(DnsError):
         self.last = last
 
 
-def build(plugins: Sequence[tuple[str, Plugin]]) -> Handler:
-    """Return the handler that runs the named ``plugins``, outermost first.
+def build(plugins: Sequence[tuple[PluginSpec[Any], Plugin]]) -> Handler:
+    """Return the handler that runs ``plugins``, outermost first.
 
     A query that falls out at the end gets SERVFAIL, and a line in the log that names
     the last plugin (CoreDNS).
     """
-    last = plugins[-1][0] if plugins else ""
+    last = plugins[-1][0].name if plugins else ""
 
     async def end(query: Query) -> Response:
         raise EndOfChain(last)

@@ -9,6 +9,7 @@ from minidns.corefile.blocks import Directive
 from minidns.dns.model import Handler, Plugin, Query, Response, RRset
 from minidns.dns.rdata import TXT, txt
 from minidns.plugins.site import Site
+from minidns.plugins.spec import PluginSpec, Traits
 
 AUTHORS = ("The minidns authors",)
 MAX_TEXT = 255
@@ -51,3 +52,17 @@ def _saying(texts: Mapping[str, Sequence[str]], random: Random) -> Plugin:
         return chaos
 
     return plugin
+
+
+PLUGIN = PluginSpec(
+    name="chaos",
+    summary="say which software answers, and on which host",
+    syntax="chaos [VERSION] [AUTHORS...]",
+    traits=Traits.HANDLES_QUERIES
+    | Traits.ANSWERS
+    | Traits.TOUCHES_NAMES
+    | Traits.ANSWERS_VARY
+    | Traits.ANY_CLASS,
+    setup=setup,
+    defaults=None,
+)

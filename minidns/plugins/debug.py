@@ -4,6 +4,7 @@ import logging
 
 from minidns.corefile.blocks import Directive
 from minidns.plugins.site import Site, without_arguments
+from minidns.plugins.spec import PluginSpec, Traits
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> None:
@@ -22,3 +23,13 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
         logging.getLogger("minidns").setLevel(logging.DEBUG)
 
     site.on_start(start)
+
+
+PLUGIN = PluginSpec(
+    name="debug",
+    summary="log more, and do not survive unexpected failures",
+    syntax="debug",
+    traits=Traits.ONCE_PER_PROCESS,
+    setup=setup,
+    defaults=None,
+)

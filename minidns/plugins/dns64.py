@@ -19,6 +19,7 @@ from minidns.dns.model import (
     replace,
 )
 from minidns.plugins.site import Site
+from minidns.plugins.spec import PluginSpec, Traits
 from minidns.text.go_text import quote
 
 WELL_KNOWN = ipaddress.IPv6Network("64:ff9b::/96")
@@ -164,3 +165,16 @@ def _records(
             continue
         data = tuple(embedded(options.prefix, each) for each in rrset.rdata)
         yield rrset._replace(rtype=rdata.AAAA, ttl=min(rrset.ttl, longest), rdata=data)
+
+
+PLUGIN = PluginSpec(
+    name="dns64",
+    summary="make IPv6 addresses for names that only have IPv4 ones (RFC 6147)",
+    syntax="dns64 [PREFIX]",
+    traits=Traits.HANDLES_QUERIES
+    | Traits.ANSWERS
+    | Traits.TOUCHES_NAMES
+    | Traits.ANSWERS_VARY,
+    setup=setup,
+    defaults=None,
+)

@@ -8,6 +8,7 @@ from minidns.dns import names
 from minidns.dns.model import DnsError, Dropped, Handler, Plugin, Query, Response, RRset
 from minidns.dns.rdata import AAAA, AXFR, NS, SOA, A, a, aaaa, soa
 from minidns.plugins.site import Site
+from minidns.plugins.spec import PluginSpec, Traits
 
 _DATA = {A: a("192.0.2.53"), AAAA: aaaa("2001:db8::53")}
 _LARGE = 30
@@ -127,3 +128,13 @@ def _zone(apex: str, truncated: bool) -> tuple[RRset, ...]:
         *(RRset(host, AAAA, 0, (_DATA[AAAA],)) for host in hosts),
     )
     return zone if truncated else (*zone, start)
+
+
+PLUGIN = PluginSpec(
+    name="erratic",
+    summary="answer badly on purpose, to test clients",
+    syntax="erratic",
+    traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.ANSWERS_VARY,
+    setup=setup,
+    defaults=None,
+)

@@ -8,6 +8,7 @@ from minidns.corefile.values import Pattern, duration, format_duration, pattern
 from minidns.dns.model import DnsError, Dropped, Handler, Plugin, Query, Response
 from minidns.dns.rdata import type_name
 from minidns.plugins.site import Site, once
+from minidns.plugins.spec import PluginSpec, Traits
 
 log = logging.getLogger(__name__)
 
@@ -142,3 +143,13 @@ class _Errors:
         self._stopped = True
         for each in self._consolidations:
             each.flush()
+
+
+PLUGIN = PluginSpec(
+    name="errors",
+    summary="log why queries failed",
+    syntax="errors [stdout]",
+    traits=Traits.HANDLES_QUERIES | Traits.ONCE_PER_BLOCK,
+    setup=setup,
+    defaults=None,
+)

@@ -24,6 +24,7 @@ from minidns.dns.zone import Found, Zone
 from minidns.dns.zonefile import ZoneFileError
 from minidns.plugins.chain import EndOfChain
 from minidns.plugins.site import Site
+from minidns.plugins.spec import PluginSpec, Traits
 from minidns.text import files
 from minidns.text.go_text import format_duration, quote
 
@@ -303,3 +304,13 @@ async def _chased(query: Query, found: Found, zone: Zone, site: Site) -> Respons
         sources=(*response.sources, *other.sources),
         reuse=combine(response.reuse, other.reuse),
     )
+
+
+PLUGIN = PluginSpec(
+    name="file",
+    summary="answer with authority from zone files",
+    syntax="file DBFILE [ZONES...]",
+    traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.TOUCHES_NAMES,
+    setup=setup,
+    defaults=None,
+)

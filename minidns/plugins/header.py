@@ -6,6 +6,7 @@ from typing import NamedTuple
 from minidns.corefile.blocks import ConfigError, Directive, Line
 from minidns.dns.model import AA, RA, RD, Handler, Plugin, Query, Response, replace
 from minidns.plugins.site import Site
+from minidns.plugins.spec import PluginSpec, Traits
 
 _BITS = {"aa": AA, "ra": RA, "rd": RD}
 _STATES = {"set": True, "clear": False}
@@ -77,3 +78,13 @@ def _read(line: Line, rules: Rules) -> None:
 
 def _refused(text: str) -> ConfigError:
     return ConfigError(f"setting up rule: {text}")
+
+
+PLUGIN = PluginSpec(
+    name="header",
+    summary="set or clear flags of queries and responses",
+    syntax="header",
+    traits=Traits.HANDLES_QUERIES,
+    setup=setup,
+    defaults=None,
+)

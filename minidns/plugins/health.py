@@ -12,6 +12,7 @@ from minidns.dns.model import Address
 from minidns.http import endpoint
 from minidns.metrics.registry import SLIM_TIME_BUCKETS
 from minidns.plugins.site import HttpReply, Site, listen_address
+from minidns.plugins.spec import PluginSpec, Traits
 
 log = logging.getLogger(__name__)
 
@@ -134,3 +135,14 @@ class _SelfCheck:
         finally:
             asked.cancel()
             alarm.cancel()
+
+
+PLUGIN = PluginSpec(
+    name="health",
+    summary="say over HTTP that the process is alive; end slowly",
+    syntax="health [ADDRESS]",
+    traits=Traits.OPENS_PORT | Traits.MAIN_PROCESS_ONLY,
+    setup=setup,
+    defaults=None,
+    address=ADDRESS,
+)

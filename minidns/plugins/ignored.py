@@ -7,29 +7,29 @@ from typing import TypeAlias
 from minidns.corefile.blocks import ConfigError, Directive
 from minidns.corefile.values import duration, quote
 from minidns.http import endpoint
-from minidns.plugins.site import Setup, Site, once
+from minidns.plugins.site import Site, once
+from minidns.plugins.spec import PluginSpec, Traits
 
 Reader: TypeAlias = Callable[[tuple[Directive, ...], Site], None]
 
 
-def setup(name: str) -> Setup:
-    """Return the setup function of the plugin ``name``.
+def _accepted_only(
+    name: str, summary: str, syntax: str, read: Reader, instead: str, traits: Traits
+) -> PluginSpec[None]:
+    """Return the plugin ``name``, which refuses what CoreDNS refuses and else warns."""
 
-    It refuses what CoreDNS would refuse.
-
-    Raises:
-        ConfigError: that plugin cannot be ignored.
-
-    """
-    if name not in _PLUGINS:
-        raise ConfigError("not supported by minidns")
-    read, instead = _PLUGINS[name]
-
-    def accept(directives: tuple[Directive, ...], site: Site) -> None:
+    def setup(directives: tuple[Directive, ...], site: Site) -> None:
         read(directives, site)
         logging.getLogger(f"minidns.plugins.{name}").warning("ignored: %s", instead)
 
-    return accept
+    return PluginSpec(
+        name=name,
+        summary=summary,
+        syntax=syntax,
+        traits=traits | Traits.ACCEPTED_ONLY,
+        setup=setup,
+        defaults=None,
+    )
 
 
 def _cancel(directives: tuple[Directive, ...], site: Site) -> None:
@@ -91,10 +91,41 @@ _TRACE_OPTIONS = (
 )
 _DNSTAP_OPTIONS = ("skipverify", "tls", "identity", "version", "extra")
 
-_PLUGINS: dict[str, tuple[Reader, str]] = {
-    "cancel": (_cancel, "minidns gives every look-up a deadline of its own"),
-    "dnstap": (_dnstap, "minidns sends no dnstap messages"),
-    "pprof": (_pprof, "there is no Go runtime to profile"),
-    "trace": (_trace, "minidns sends no spans"),
+PLUGINS: dict[str, PluginSpec[None]] = {
+    each.name: each
+    for each in (
+        _accepted_only(
+            "cancel",
+            "bound the time for a query (ignored)",
+            "cancel [DURATION]",
+            _cancel,
+            "minidns gives every look-up a deadline of its own",
+            Traits.NONE,
+        ),
+        _accepted_only(
+            "dnstap",
+            "report queries and replies in dnstap form (ignored)",
+            "dnstap SOCKET [full]",
+            _dnstap,
+            "minidns sends no dnstap messages",
+            Traits.NONE,
+        ),
+        _accepted_only(
+            "pprof",
+            "serve profiles of the process (ignored)",
+            "pprof [ADDRESS]",
+            _pprof,
+            "there is no Go runtime to profile",
+            Traits.ONCE_PER_BLOCK,
+        ),
+        _accepted_only(
+            "trace",
+            "report spans of queries (ignored)",
+            "trace [zipkin|datadog] [ENDPOINT]",
+            _trace,
+            "minidns sends no spans",
+            Traits.NONE,
+        ),
+    )
 }
-"""What is refused, and what there is instead."""
+"""The plugins that minidns accepts and does not have, by name."""

@@ -21,6 +21,7 @@ from minidns.kubernetes.external import ExternalOptions, ExternalZones
 from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion, ExternalTarget
 from minidns.plugins.outside import resolve_external, window_of
 from minidns.plugins.site import Site
+from minidns.plugins.spec import PluginSpec, Traits
 from minidns.text.go_text import integer
 
 MAX_TTL = 3600
@@ -137,3 +138,13 @@ class _K8sExternal:
 
     def _synced(self) -> bool:
         return self._site.cluster is not None and self._site.cluster.synced()
+
+
+PLUGIN = PluginSpec(
+    name="k8s_external",
+    summary="answer for Services by the addresses they have outside",
+    syntax="k8s_external [ZONES...]",
+    traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.TOUCHES_NAMES,
+    setup=setup,
+    defaults=None,
+)

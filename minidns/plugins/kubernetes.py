@@ -2,7 +2,7 @@
 
 import logging
 from functools import cached_property, partial
-from itertools import chain
+from itertools import chain, takewhile
 from math import inf
 
 from minidns.corefile.blocks import ConfigError, Directive, Files
@@ -32,14 +32,10 @@ from minidns.kubernetes.watcher import ClusterWatcher, SharedWatcher, WatchDeps
 from minidns.metrics.registry import Gauge
 from minidns.plugins.outside import resolve_external, window_of
 from minidns.plugins.site import Part, Site, once
+from minidns.plugins.spec import PluginSpec, Traits
 from minidns.system.tasks import Tasks
 
 log = logging.getLogger(__name__)
-
-_INDIFFERENT = frozenset(
-    ("nsid", "bufsize", "prometheus", "errors", "loadbalance", "cache", "transfer")
-)
-"""Plugins to which one name that does not exist is as good as another."""
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
@@ -295,7 +291,7 @@ class Kubernetes:
         them, and no reason in words in the reply.
         """
         site, zones = self._site, self.options.zones
-        above = site.handlers[: site.handlers.index("kubernetes")]
+        above = takewhile(lambda spec: spec is not PLUGIN, site.chain)
         apart = {zone for each in site.instance.sites for zone in each.zones}
         for cache in site.block.named("cache"):
             lines = (line.args for line in cache.block)
@@ -303,7 +299,7 @@ class Kubernetes:
             apart.update(f"{word.lower().rstrip('.')}." for word in words)
         return (
             not self.options.ede
-            and _INDIFFERENT.issuperset(above)
+            and not any(Traits.TOUCHES_NAMES in spec.traits for spec in above)
             and not any(covers(zones, zone) for zone in apart.difference(zones))
         )
 
@@ -311,3 +307,16 @@ class Kubernetes:
 def _chase(query: Query) -> Chase:
     """Return how many names may be followed: fewer, the more questions led here."""
     return Chase([None] * max(1, MAX_LOOKUPS >> (3 * query.hops)))
+
+
+PLUGIN = PluginSpec(
+    name="kubernetes",
+    summary="answer for a cluster's Services and Pods, from its API server",
+    syntax="kubernetes [ZONES...]",
+    traits=Traits.HANDLES_QUERIES
+    | Traits.ANSWERS
+    | Traits.TOUCHES_NAMES
+    | Traits.ONCE_PER_BLOCK,
+    setup=setup,
+    defaults=None,
+)

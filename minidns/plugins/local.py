@@ -18,6 +18,7 @@ from minidns.dns.model import (
 from minidns.dns.rdata import AAAA, NS, PTR, SOA, A, a, aaaa, soa
 from minidns.metrics.traffic import tallied
 from minidns.plugins.site import Site
+from minidns.plugins.spec import PluginSpec, Traits
 
 log = logging.getLogger(__name__)
 
@@ -109,3 +110,13 @@ def _answer(query: Query, apex: str, data: dict[int, bytes]) -> Response:
 
 def _soa(apex: str) -> tuple[RRset]:
     return (RRset(apex, SOA, TTL, (_SOA,)),)
+
+
+PLUGIN = PluginSpec(
+    name="local",
+    summary="answer for localhost and its neighbors, so that nobody else is asked",
+    syntax="local",
+    traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.TOUCHES_NAMES,
+    setup=setup,
+    defaults=None,
+)

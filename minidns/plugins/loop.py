@@ -21,6 +21,7 @@ from minidns.dns.model import (
 from minidns.dns.rdata import HINFO
 from minidns.dns.wire import encode_query
 from minidns.plugins.site import Site, once
+from minidns.plugins.spec import PluginSpec, Traits
 from minidns.text.go_text import quote
 from minidns.upstream.upstream import Upstream, joined
 
@@ -129,3 +130,13 @@ def _probe_name(zone: str) -> str:
     """Return ``RANDOM.RANDOM.ZONE`` from the system's source of randomness."""
     labels = f"{randbelow(1 << 62)}.{randbelow(1 << 62)}."
     return labels if zone == "." else labels + zone
+
+
+PLUGIN = PluginSpec(
+    name="loop",
+    summary="end the process rather than forward to itself for ever",
+    syntax="loop",
+    traits=Traits.HANDLES_QUERIES | Traits.TOUCHES_NAMES | Traits.ONCE_PER_BLOCK,
+    setup=setup,
+    defaults=None,
+)

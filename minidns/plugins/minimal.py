@@ -4,6 +4,7 @@ from minidns.corefile.blocks import Directive
 from minidns.dns.model import Handler, Plugin, Query, Response, replace
 from minidns.plugins.answer_kind import Outcome, outcome_of
 from minidns.plugins.site import Site, without_arguments
+from minidns.plugins.spec import PluginSpec, Traits
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
@@ -29,3 +30,13 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         return minimal
 
     return plugin
+
+
+PLUGIN = PluginSpec(
+    name="minimal",
+    summary="leave out of answers what was not asked for",
+    syntax="minimal",
+    traits=Traits.HANDLES_QUERIES,
+    setup=setup,
+    defaults=None,
+)

@@ -3,6 +3,7 @@
 from minidns.corefile.blocks import ConfigError, Directive
 from minidns.corefile.values import integer
 from minidns.plugins.site import Site
+from minidns.plugins.spec import PluginSpec, Traits
 
 MAX_SOCKETS = 1024
 
@@ -33,3 +34,13 @@ def _number(text: str) -> int:
         problem = f"num sockets exceeds maximum ({MAX_SOCKETS}): {number}"
         raise ConfigError(problem)
     return number
+
+
+PLUGIN = PluginSpec(
+    name="multisocket",
+    summary="answer with several processes, each with sockets of its own",
+    syntax="multisocket [NUMBER]",
+    traits=Traits.MAIN_PROCESS_ONLY,
+    setup=setup,
+    defaults=None,
+)

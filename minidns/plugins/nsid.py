@@ -5,6 +5,7 @@ import socket
 from minidns.corefile.blocks import Directive
 from minidns.dns.model import Handler, Opt, Plugin, Query, Response, replace
 from minidns.plugins.site import Site, once
+from minidns.plugins.spec import PluginSpec, Traits
 
 _NSID = 3
 """Code of the EDNS option (RFC 5001 2.3)."""
@@ -34,3 +35,13 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         return nsid
 
     return plugin
+
+
+PLUGIN = PluginSpec(
+    name="nsid",
+    summary="say which server answered, to who asks for it",
+    syntax="nsid [WORDS...]",
+    traits=Traits.HANDLES_QUERIES | Traits.ONCE_PER_BLOCK,
+    setup=setup,
+    defaults=None,
+)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from minidns.corefile.blocks import Directive, Line
 from minidns.corefile.values import quote
 from minidns.plugins.site import HttpReply, Site, listen_address, once
+from minidns.plugins.spec import PluginSpec, Traits
 
 log = logging.getLogger(__name__)
 
@@ -103,3 +104,14 @@ class _Probe:
 def _once_ready() -> bool:
     """Stand for a plugin that was ready once; it is not asked again (CoreDNS)."""
     return True
+
+
+PLUGIN = PluginSpec(
+    name="ready",
+    summary="say over HTTP whether every plugin can answer",
+    syntax="ready [ADDRESS]",
+    traits=Traits.OPENS_PORT | Traits.MAIN_PROCESS_ONLY | Traits.ONCE_PER_BLOCK,
+    setup=setup,
+    defaults=None,
+    address=ADDRESS,
+)

@@ -8,6 +8,7 @@ from minidns.corefile.blocks import ConfigError, Directive
 from minidns.corefile.values import duration, format_duration
 from minidns.metrics.registry import Metrics
 from minidns.plugins.site import Edges, PluginHost, Site
+from minidns.plugins.spec import PluginSpec, Traits
 
 log = logging.getLogger(__name__)
 
@@ -115,3 +116,13 @@ class Watch:
             self._failures.inc()
             return False
         return True
+
+
+PLUGIN = PluginSpec(
+    name="reload",
+    summary="take over to the Corefile when it changes",
+    syntax="reload [INTERVAL] [JITTER]",
+    traits=Traits.MAIN_PROCESS_ONLY | Traits.ONCE_PER_PROCESS,
+    setup=setup,
+    defaults=None,
+)

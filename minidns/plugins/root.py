@@ -4,6 +4,7 @@ import logging
 
 from minidns.corefile.blocks import Directive
 from minidns.plugins.site import Site
+from minidns.plugins.spec import PluginSpec, Traits
 
 log = logging.getLogger(__name__)
 
@@ -26,3 +27,13 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 def _exists(site: Site) -> bool:
     glob = site.edges.files.glob
     return bool(glob(site.root) or glob(f"{site.root.rstrip('/')}/*"))
+
+
+PLUGIN = PluginSpec(
+    name="root",
+    summary="name the folder that relative file names are meant from",
+    syntax="root PATH",
+    traits=Traits.NONE,
+    setup=setup,
+    defaults=None,
+)

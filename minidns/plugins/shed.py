@@ -7,6 +7,7 @@ there is no room: nothing, so that the client tries another server, instead of S
 
 from minidns.corefile.blocks import Directive
 from minidns.plugins.site import Site, once
+from minidns.plugins.spec import PluginSpec, Traits
 
 _SYNTAX = "shed takes no options"
 
@@ -42,3 +43,13 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 
     site.on_start(start)
     site.sheds = lambda server: dropped.inc((server, "query"))
+
+
+PLUGIN = PluginSpec(
+    name="shed",
+    summary="drop UDP queries silently, and count them, where too many are waiting",
+    syntax="shed",
+    traits=Traits.ONCE_PER_BLOCK,
+    setup=setup,
+    defaults=None,
+)

@@ -20,7 +20,7 @@ from collections.abc import (
 )
 from dataclasses import dataclass, field, fields
 from random import Random
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from minidns.corefile.blocks import ConfigError, Corefile, Directive, Files, ServerBlock
 from minidns.corefile.releases import NEWEST, Release
@@ -44,10 +44,12 @@ from minidns.kubernetes.options import Options
 from minidns.kubernetes.resources import Access, ListWatch, Resource
 from minidns.kubernetes.watcher import SharedWatcher
 from minidns.metrics.registry import Metrics
-from minidns.plugins.chain import Viewer
 from minidns.system.tasks import Tasks, Work
 from minidns.system.threads import Aside, at_once
 from minidns.upstream.upstream import Exchange
+
+if TYPE_CHECKING:  # a spec's setup function takes a site
+    from minidns.plugins.spec import PluginSpec
 
 MAX_HOPS = 10
 """Questions the server may ask itself for one query; CoreDNS has no bound."""
@@ -178,6 +180,19 @@ Label: TypeAlias = Callable[[Query, Response | None], str]
 """What is known of a query once it is answered; empty when nothing is."""
 
 
+class Viewer(Protocol):
+    """Decides which queries a server block is for (plugin *view*)."""
+
+    @property
+    def name(self) -> str:
+        """The view's name."""
+        ...
+
+    def __call__(self, query: Query) -> bool:
+        """Return whether the block is to answer ``query``."""
+        ...
+
+
 class Guard(Protocol):
     """A plugin that decides who may ask what."""
 
@@ -223,8 +238,8 @@ class Site:
     """Whether an unexpected failure is logged with its stack (*errors*)."""
     view: Viewer | None = None
     """Which queries the block is for; None: all (*view*)."""
-    handlers: tuple[str, ...] = ()
-    """Names of the plugins in the chain, outermost first; set once configured."""
+    chain: tuple["PluginSpec[Any]", ...] = ()
+    """The plugins that handle queries, outermost first; set once configured."""
     checks: dict[str, Callable[[], bool]] = field(default_factory=dict)
     """Which plugins of this block can say whether they are ready (*ready*)."""
     chooses_records: bool = False
@@ -267,6 +282,11 @@ class Site:
     def __post_init__(self) -> None:
         """Prepare for background tasks."""
         self._tasks = Tasks(self.edges, self.metrics)
+
+    @property
+    def handlers(self) -> tuple[str, ...]:
+        """Names of the plugins in the chain, outermost first."""
+        return tuple(spec.name for spec in self.chain)
 
     @property
     def zones(self) -> tuple[Name, ...]:

@@ -3,6 +3,7 @@
 from minidns.corefile.blocks import Directive, Line
 from minidns.corefile.values import duration, format_duration, integer
 from minidns.plugins.site import Site, Timeouts
+from minidns.plugins.spec import PluginSpec, Traits
 
 MIN_TIMEOUT_S, MAX_TIMEOUT_S = 1, 24 * 3600
 
@@ -67,3 +68,13 @@ def _timeout(text: str, line: Line) -> float:
         needed = "needs to be between 1 second and 24 hours"
         raise line.error(f"timeout provided '{said}' {needed}")
     return seconds
+
+
+PLUGIN = PluginSpec(
+    name="timeouts",
+    summary="limit how long TCP and TLS clients are waited for, and what they ask",
+    syntax="timeouts",
+    traits=Traits.NONE,
+    setup=setup,
+    defaults=None,
+)

@@ -4,6 +4,7 @@ import logging
 
 from minidns.corefile.blocks import ConfigError, Directive, Line
 from minidns.plugins.site import Certificate, Site
+from minidns.plugins.spec import PluginSpec, Traits
 from minidns.text import files as paths
 
 log = logging.getLogger(__name__)
@@ -49,3 +50,13 @@ def _read(line: Line) -> str:
     if word not in _VERIFYING:
         raise line.error(f"unknown authentication type '{word}'")
     return word
+
+
+PLUGIN = PluginSpec(
+    name="tls",
+    summary="name the certificate for DNS over TLS",
+    syntax="tls CERTIFICATE KEY [CA]",
+    traits=Traits.NONE,
+    setup=setup,
+    defaults=None,
+)

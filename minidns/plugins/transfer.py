@@ -22,6 +22,7 @@ from minidns.dns.rdata import AXFR, IXFR, read_soa
 from minidns.dns.wire import authority_serial
 from minidns.http import endpoint
 from minidns.plugins.site import Site
+from minidns.plugins.spec import PluginSpec, Traits
 from minidns.text.go_text import quote
 
 log = logging.getLogger(__name__)
@@ -166,3 +167,13 @@ def _messages(records: Iterable[RRset]) -> Iterator[list[RRset]]:
             part, size = [], 0
         part.append(rrset)
     yield part
+
+
+PLUGIN = PluginSpec(
+    name="transfer",
+    summary="hand out whole zones to those who may have them",
+    syntax="transfer [ZONES...]",
+    traits=Traits.HANDLES_QUERIES | Traits.ANSWERS,
+    setup=setup,
+    defaults=None,
+)

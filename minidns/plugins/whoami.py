@@ -4,6 +4,7 @@ from minidns.corefile.blocks import Directive
 from minidns.dns.model import Handler, Plugin, Query, Response, RRset
 from minidns.dns.rdata import AAAA, SRV, A, a, aaaa, srv
 from minidns.plugins.site import Site, without_arguments
+from minidns.plugins.spec import PluginSpec, Traits
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
@@ -35,3 +36,13 @@ def _about(query: Query) -> tuple[RRset, RRset]:
         RRset(owner, rtype, 0, (data,), rclass),
         RRset(f"_{query.transport}.{below}", SRV, 0, (srv(0, 0, port, "."),), rclass),
     )
+
+
+PLUGIN = PluginSpec(
+    name="whoami",
+    summary="answer with the client's own address, port and protocol",
+    syntax="whoami",
+    traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.ANSWERS_VARY,
+    setup=setup,
+    defaults=None,
+)

@@ -17,6 +17,7 @@ from minidns.metrics.registry import Metrics
 from minidns.plugins import chain
 from minidns.plugins.reload import Watch
 from minidns.plugins.site import Edges, HttpHandler, Site
+from minidns.plugins.spec import Traits
 from minidns.server.answer import Answerer
 from minidns.system.limits import StreamLimits
 from minidns.system.tasks import Tasks
@@ -296,7 +297,7 @@ def _sites(zones: Mapping[Name, Blocks]) -> Iterator[Site]:
 
 def _router(zones: Mapping[Name, Blocks]) -> Handler:
     any_class = any(
-        name in ("chaos", "forward") for site in _sites(zones) for name in site.handlers
+        Traits.ANY_CLASS in spec.traits for site in _sites(zones) for spec in site.chain
     )
     choices = {
         zone: [chain.Choice(handler, site.view) for site, handler in blocks]

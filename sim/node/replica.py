@@ -2,7 +2,6 @@
 
 import asyncio
 import fnmatch
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
@@ -13,6 +12,7 @@ from minidns.corefile.blocks import Corefile
 from minidns.metrics.registry import Metrics
 from minidns.plugins import chain
 from minidns.plugins.site import Edges
+from minidns.plugins.spec import Traits
 from minidns.server.answer import Answerer
 from minidns.server.instance import Instance, Listener
 
@@ -20,8 +20,8 @@ from ..api.direct import Api
 from .in_memory import Packets
 
 LISTENER = Listener("dns", "", 53)
-LEFT_OUT = frozenset(("health", "ready", "prometheus", "pprof", "reload"))
-"""Plugins that answer no query but open ports of the machine or read its files."""
+LEFT_OUT = Traits.OPENS_PORT | Traits.MAIN_PROCESS_ONLY
+"""Plugins that open ports of the machine, or need the process of a server."""
 EPOCH = 1_700_000_000
 """Unix seconds at virtual second 0."""
 _ENVIRON = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
@@ -71,7 +71,7 @@ class Replica:
             environ=_ENVIRON,
             known=plugins.ORDER,
         )
-        self._loaded = loaded = self._load(_less(parsed, LEFT_OUT))
+        self._loaded = loaded = self._load(without(parsed, LEFT_OUT))
         for site in loaded.sites:
             for hook in site.start_hooks:
                 await hook()
@@ -135,11 +135,16 @@ class Replica:
 async def _nothing() -> None: ...
 
 
-def _less(parsed: Corefile, names: Iterable[str]) -> Corefile:
-    """Return ``parsed`` without the directives of these plugins."""
+def without(parsed: Corefile, traits: Traits) -> Corefile:
+    """Return ``parsed`` without the directives of plugins that have ``traits``."""
     blocks = tuple(
         replace(
-            block, directives=tuple(d for d in block.directives if d.name not in names)
+            block,
+            directives=tuple(
+                directive
+                for directive in block.directives
+                if not plugins.has_trait(directive.name, traits)
+            ),
         )
         for block in parsed.blocks
     )

@@ -1,5 +1,6 @@
 import pytest
 
+from minidns import plugins
 from minidns.dns.model import (
     DnsError,
     Handler,
@@ -38,7 +39,7 @@ def passing(name: str, trace: list[str]) -> Plugin:
 async def test_plugins_run_outermost_first_and_the_end_names_the_last() -> None:
     trace: list[str] = []
     handler = chain.build(
-        [("errors", passing("errors", trace)), ("cache", passing("cache", trace))]
+        [(plugins.find(name), passing(name, trace)) for name in ("errors", "cache")]
     )
     with pytest.raises(DnsError) as caught:
         await handler(query("a.org."))

@@ -2,6 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from minidns import plugins
 from minidns.corefile.errors import ConfigError
 from minidns.dns import zonefile
 from minidns.dns.model import DnsError, Dropped, Query, Rcode, Response, Reuse
@@ -224,7 +225,7 @@ async def test_plugin_that_is_not_there_gives_no_list() -> None:
 
 async def test_plugin_without_search_lists_is_an_error() -> None:
     site = made("autopath @hosts", Below({}))
-    site.handlers = ("autopath", "hosts")
+    site.chain = tuple(map(plugins.find, ("autopath", "hosts")))
     with pytest.raises(ConfigError) as error:
         await site.start_hooks[0]()
     assert str(error.value) == (

@@ -2,8 +2,8 @@ import logging
 
 import pytest
 
+from minidns import plugins
 from minidns.corefile.blocks import ConfigError
-from minidns.plugins import ignored
 from minidns.plugins.site import Site
 from minidns.server.logs import Lines
 from tests.world import World
@@ -12,7 +12,7 @@ from tests.world import World
 def set_up(body: str) -> Site:
     site = World().site(f".:53 {{\n{body}\n}}")
     name = body.split()[0]
-    assert ignored.setup(name)(site.block.named(name), site) is None
+    assert plugins.find(name).setup(site.block.named(name), site) is None
     return site
 
 

@@ -224,7 +224,7 @@ async def test_the_zones_of_the_last_line_count_and_options_add_up() -> None:
         return Response(rule="passed")
 
     made = k8s_external.setup(site.block.named("k8s_external"), site)
-    plugins.find("kubernetes")(site.block.named("kubernetes"), site)
+    plugins.find("kubernetes").setup(site.block.named("kubernetes"), site)
     handler = made(last)
     assert (await handler(query("x.org", "SOA"))).rule == "passed"
     assert (await handler(query("b.org", "SOA"))).answer[0].ttl == 7

@@ -5,6 +5,7 @@ from typing import Any, TypeVar, cast
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from minidns import plugins
 from minidns.corefile.blocks import ConfigError
 from minidns.dns.model import (
     DnsError,
@@ -30,7 +31,7 @@ STOCK = ("prometheus", "errors", "cache", "forward")
 def set_up(text: str, world: World | None = None) -> Site:
     site = (world or World()).site(text)
     prometheus.setup(directives(site, "prometheus"), site)
-    site.handlers = STOCK
+    site.chain = tuple(map(plugins.find, STOCK))
     return site
 
 
@@ -182,7 +183,7 @@ async def test_plugin_enabled_forgets_what_a_reload_took_away() -> None:
     world = World()
     for handlers in (("prometheus", "log"), ("prometheus", "errors")):
         site = set_up("Example.Org {\nprometheus\n}", world)
-        site.handlers = handlers
+        site.chain = tuple(map(plugins.find, handlers))
         for hook in site.serving_hooks:
             await hook()
     names = {dict(each)["name"] for each in numbers(site)["coredns_plugin_enabled"]}
@@ -197,7 +198,7 @@ async def test_plugin_enabled_of_every_block() -> None:
     other = Site(site.block, site.edges, site.metrics, site.instance)
     other.bound = ("192.0.2.1",)
     prometheus.setup(directives(site, "prometheus"), other)
-    other.handlers = ("prometheus",)
+    other.chain = tuple(map(plugins.find, ("prometheus",)))
     site.instance.sites.append(other)
     for each in site.instance.sites:
         for hook in each.serving_hooks:

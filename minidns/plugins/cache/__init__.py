@@ -1,5 +1,4 @@
 """*cache* - keep answers for a while."""
 
-from minidns.plugins.cache.plugin import setup
-
-__all__ = ["setup"]
+from minidns.plugins.cache.plugin import PLUGIN as PLUGIN
+from minidns.plugins.cache.plugin import setup as setup

@@ -40,6 +40,7 @@ from minidns.plugins.cache.metrics import Counts
 from minidns.plugins.cache.options import Options, read
 from minidns.plugins.cache.ttl import LONGEST, clamped, least, with_ttl
 from minidns.plugins.site import Site, once
+from minidns.plugins.spec import PluginSpec, Traits
 
 _KINDS: dict[Outcome, Kind] = {
     Outcome.POSITIVE: "success",
@@ -345,3 +346,13 @@ def _ad_if_wanted(query: Query, response: Response) -> Response:
     if response.ad and not (query.do or query.flags & AD):
         return replace(response, ad=False)
     return response
+
+
+PLUGIN = PluginSpec(
+    name="cache",
+    summary="keep answers for a while",
+    syntax="cache [TTL] [ZONES...]",
+    traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.ONCE_PER_BLOCK,
+    setup=setup,
+    defaults=None,
+)

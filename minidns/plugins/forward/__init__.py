@@ -1,5 +1,4 @@
 """*forward* - ask other resolvers."""
 
-from minidns.plugins.forward.plugin import setup
-
-__all__ = ["setup"]
+from minidns.plugins.forward.plugin import PLUGIN as PLUGIN
+from minidns.plugins.forward.plugin import setup as setup

@@ -21,6 +21,7 @@ from minidns.plugins.forward.targets import (
     resolvers,
 )
 from minidns.plugins.site import Site
+from minidns.plugins.spec import PluginSpec, Traits
 from minidns.upstream.upstream import Upstream
 
 log = logging.getLogger(__name__)
@@ -106,3 +107,16 @@ def _explained(
             for proxy in proxies
         ]
     }
+
+
+PLUGIN = PluginSpec(
+    name="forward",
+    summary="ask other resolvers",
+    syntax="forward FROM TO...",
+    traits=Traits.HANDLES_QUERIES
+    | Traits.ANSWERS
+    | Traits.TOUCHES_NAMES
+    | Traits.ANY_CLASS,
+    setup=setup,
+    defaults=None,
+)

@@ -22,6 +22,7 @@ from minidns.dns.model import (
 from minidns.dns.reuse import also_depends_on
 from minidns.plugins.hosts.table import Entry, Hosts, HostsLine, lines, pointed
 from minidns.plugins.site import Site, once
+from minidns.plugins.spec import PluginSpec, Traits
 from minidns.text import files
 from minidns.text.go_text import quote
 
@@ -264,3 +265,16 @@ def _response(query: Query, found: Sequence[Entry], table: Table) -> Response:
         sources=tuple(sources),
         reuse=Reuse(depends_on=(table.key,)),
     )
+
+
+PLUGIN = PluginSpec(
+    name="hosts",
+    summary="answer from a hosts file and from lines in the Corefile",
+    syntax="hosts [FILE [ZONES...]]",
+    traits=Traits.HANDLES_QUERIES
+    | Traits.ANSWERS
+    | Traits.TOUCHES_NAMES
+    | Traits.ONCE_PER_BLOCK,
+    setup=setup,
+    defaults=None,
+)

@@ -1,5 +1,4 @@
 """*loadbalance* - turn the addresses of an answer."""
 
-from minidns.plugins.loadbalance.plugin import setup
-
-__all__ = ["setup"]
+from minidns.plugins.loadbalance.plugin import PLUGIN as PLUGIN
+from minidns.plugins.loadbalance.plugin import setup as setup

@@ -10,6 +10,7 @@ from minidns.dns.rdata import AAAA, AXFR, IXFR, SRV, A
 from minidns.plugins.loadbalance import arrangement, weights
 from minidns.plugins.loadbalance.weights import Weights
 from minidns.plugins.site import Site
+from minidns.plugins.spec import PluginSpec, Traits
 from minidns.text import files
 
 log = logging.getLogger(__name__)
@@ -163,3 +164,13 @@ class WeightFile:
                 log.error("%s", files.reason(error, self._path))
             except ValueError as error:
                 log.error("%s", error)
+
+
+PLUGIN = PluginSpec(
+    name="loadbalance",
+    summary="turn the addresses of an answer",
+    syntax="loadbalance [round_robin]",
+    traits=Traits.HANDLES_QUERIES,
+    setup=setup,
+    defaults=None,
+)

@@ -1,5 +1,4 @@
 """*log* - write a line for each query."""
 
-from minidns.plugins.log.plugin import setup
-
-__all__ = ["setup"]
+from minidns.plugins.log.plugin import PLUGIN as PLUGIN
+from minidns.plugins.log.plugin import setup as setup

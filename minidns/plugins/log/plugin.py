@@ -20,6 +20,7 @@ from minidns.dns.wire import response_size
 from minidns.plugins.answer_kind import Outcome, outcome_of
 from minidns.plugins.log.format import COMMON, Entry, Format
 from minidns.plugins.site import Site
+from minidns.plugins.spec import PluginSpec, Traits
 
 lines = logging.getLogger(__name__)
 
@@ -134,3 +135,13 @@ class _Log:
             return "error"
         outcome = outcome_of(query, response, self._edges.wall())
         return _CLASS_OF.get(outcome, "error")
+
+
+PLUGIN = PluginSpec(
+    name="log",
+    summary="write a line for each query",
+    syntax="log [NAMES...] [FORMAT]",
+    traits=Traits.HANDLES_QUERIES | Traits.TOUCHES_NAMES | Traits.ANSWERS_VARY,
+    setup=setup,
+    defaults=None,
+)

@@ -1,5 +1,4 @@
 """*prometheus* - count queries and serve the numbers of all plugins."""
 
-from minidns.plugins.prometheus.plugin import setup
-
-__all__ = ["setup"]
+from minidns.plugins.prometheus.plugin import PLUGIN as PLUGIN
+from minidns.plugins.prometheus.plugin import setup as setup

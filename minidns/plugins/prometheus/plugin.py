@@ -12,6 +12,7 @@ from minidns.dns.model import DnsError, Dropped, Handler, Plugin, Query, Rcode, 
 from minidns.metrics.registry import SLIM_TIME_BUCKETS, Gauge, Metrics
 from minidns.metrics.traffic import Traffic
 from minidns.plugins.site import HttpHandler, HttpReply, Site, listen_address, once
+from minidns.plugins.spec import PluginSpec, Traits
 
 if TYPE_CHECKING:
     from minidns.plugins.prometheus.exposition import Exposition
@@ -150,3 +151,14 @@ def _below(site: Site) -> str:
     """Return the plugin after this one: the last to hand a response on (1.14)."""
     chain = iter(site.handlers)
     return next(chain, "") if "prometheus" in chain else ""
+
+
+PLUGIN = PluginSpec(
+    name="prometheus",
+    summary="count queries and serve the numbers of all plugins",
+    syntax="prometheus [ADDRESS]",
+    traits=Traits.HANDLES_QUERIES | Traits.OPENS_PORT,
+    setup=setup,
+    defaults=None,
+    address=ADDRESS,
+)

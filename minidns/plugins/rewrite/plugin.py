@@ -31,6 +31,7 @@ from minidns.plugins.rewrite import names as rename
 from minidns.plugins.rewrite import rules as rewriting
 from minidns.plugins.rewrite.rules import Applied, Rule
 from minidns.plugins.site import MAX_HOPS, Site
+from minidns.plugins.spec import PluginSpec, Traits
 
 log = logging.getLogger(__name__)
 
@@ -195,3 +196,16 @@ async def _led_to(
         sources=(*response.sources, *found.sources),
         reuse=combine(response.reuse, found.reuse),
     )
+
+
+PLUGIN = PluginSpec(
+    name="rewrite",
+    summary="change a query on its way down, and its answer on the way up",
+    syntax="rewrite [continue|stop] FIELD [exact|prefix|...] FROM TO [OPTIONS]",
+    traits=Traits.HANDLES_QUERIES
+    | Traits.ANSWERS
+    | Traits.TOUCHES_NAMES
+    | Traits.ANSWERS_VARY,
+    setup=setup,
+    defaults=None,
+)

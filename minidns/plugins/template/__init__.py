@@ -1,5 +1,4 @@
 """*template* - answer with records that are written as templates."""
 
-from minidns.plugins.template.plugin import setup
-
-__all__ = ["setup"]
+from minidns.plugins.template.plugin import PLUGIN as PLUGIN
+from minidns.plugins.template.plugin import setup as setup

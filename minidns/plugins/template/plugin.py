@@ -26,6 +26,7 @@ from minidns.dns.model import (
     replace,
 )
 from minidns.plugins.site import Site
+from minidns.plugins.spec import PluginSpec, Traits
 from minidns.plugins.template import rules as templating
 from minidns.plugins.template.go_format import TemplateError
 from minidns.plugins.template.go_template import Template
@@ -239,3 +240,16 @@ def _opt(query: Query, rule: TemplateRule) -> Opt | None:
     if rule.error is None or query.opt is None:
         return None
     return Opt(query.opt.size, query.opt.do, ((_EDE, rule.error),))
+
+
+PLUGIN = PluginSpec(
+    name="template",
+    summary="answer with records that are written as templates",
+    syntax="template CLASS TYPE [ZONES...]",
+    traits=Traits.HANDLES_QUERIES
+    | Traits.ANSWERS
+    | Traits.TOUCHES_NAMES
+    | Traits.ANSWERS_VARY,
+    setup=setup,
+    defaults=None,
+)

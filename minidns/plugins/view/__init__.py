@@ -1,5 +1,4 @@
 """*view* - let a server block answer only the queries that its expressions choose."""
 
-from minidns.plugins.view.plugin import setup
-
-__all__ = ["setup"]
+from minidns.plugins.view.plugin import PLUGIN as PLUGIN
+from minidns.plugins.view.plugin import setup as setup

@@ -12,6 +12,7 @@ from minidns.dns.networks import Networks, cidr
 from minidns.dns.rdata import class_name, type_name
 from minidns.metrics.traffic import query_size
 from minidns.plugins.site import Site, once
+from minidns.plugins.spec import PluginSpec, Traits
 from minidns.plugins.view.expression import Evaluate, compiled
 from minidns.plugins.view.operators import BOOL, INT, STRING, Function
 from minidns.plugins.view.tokens import ExpressionError
@@ -106,3 +107,13 @@ def _in_cidr(_: Query, address: str, network: str) -> bool:
         raise ValueError("first argument is not an IP address")
     ip_address(address)
     return address in Networks([cidr(network)])
+
+
+PLUGIN = PluginSpec(
+    name="view",
+    summary="let a server block answer only the queries that its expressions choose",
+    syntax="view NAME",
+    traits=Traits.ONCE_PER_BLOCK,
+    setup=setup,
+    defaults=None,
+)

@@ -16,9 +16,11 @@ from functools import partial
 from math import inf
 from typing import Any
 
+from minidns import plugins
 from minidns.corefile.blocks import Corefile, ServerBlock
 from minidns.metrics.registry import Metrics
 from minidns.plugins.site import Edges
+from minidns.plugins.spec import Traits
 from minidns.server.instance import Instance, Listener
 from minidns.server.listener import ListenerSockets
 from minidns.server.workers.process import GRACE_S, WorkProcess
@@ -30,8 +32,6 @@ log = logging.getLogger("minidns")
 
 HEALTHY_S = 10.0
 """A worker that lived that long is replaced at once, others after a while."""
-MAIN_ONLY = frozenset(("health", "multisocket", "ready", "reload"))
-"""Directives of the process, not of its answers; none of them is in the chain."""
 
 
 class Plan:
@@ -92,8 +92,13 @@ def _part(loaded: Instance, listeners: set[Listener]) -> Corefile:
 
 
 def _answering(block: ServerBlock) -> ServerBlock:
-    kept = tuple(each for each in block.directives if each.name not in MAIN_ONLY)
-    return replace(block, directives=kept)
+    """Return ``block`` without the plugins of the main process alone."""
+    directives = tuple(
+        each
+        for each in block.directives
+        if not plugins.has_trait(each.name, Traits.MAIN_PROCESS_ONLY)
+    )
+    return replace(block, directives=directives)
 
 
 class Workers:
