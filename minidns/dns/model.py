@@ -218,10 +218,14 @@ class DnsError(Exception):
     as when a plugin refuses by its rules.
     """
 
-    def __init__(self, text: str = "", rcode: int = Rcode.SERVFAIL) -> None:
+    def __init__(
+        self, text: str = "", rcode: int = Rcode.SERVFAIL, opt: Opt | None = None
+    ) -> None:
         super().__init__(text)
         self.text = text
         self.rcode = rcode
+        self.opt = opt
+        """The OPT of the reply where it is not that of the query (*rewrite*)."""
 
 
 class FormatError(DnsError):

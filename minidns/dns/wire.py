@@ -282,12 +282,14 @@ def _reply_flags(query: Query, response: Response) -> int:
 
 
 def _reply_opt(query: Query, response: Response) -> bytes:
-    """Return the OPT of the reply: only to a query that had one (RFC 6891 6.1.1)."""
-    asked = query.opt
-    if asked is None:
-        return b""
-    opt = response.opt
+    """Return the OPT of the reply, empty to a query without one (RFC 6891 6.1.1).
+
+    Unless a plugin put one there (*rewrite*).
+    """
+    asked, opt = query.opt, response.opt
     if opt is None:
+        if asked is None:
+            return b""
         # the client's own size comes back (CoreDNS), and few of its options
         size, do, options, _ = asked
         size = size if size < response.max_size else response.max_size

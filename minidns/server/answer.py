@@ -61,7 +61,7 @@ class Answerer:
             self._unserved(query, response)
             return response
         except DnsError as exc:
-            return Response(exc.rcode)
+            return Response(exc.rcode, opt=exc.opt)
         except Exception:
             self._panicked()
             log.exception("unexpected failure answering %s", query.question.qname)

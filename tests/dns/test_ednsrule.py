@@ -77,19 +77,21 @@ def test_options(row: Row) -> None:
         assert changed is None
     else:
         assert changed
-        assert changed.opt == Opt(1232, options=tuple(row.after))
+        assert changed.query.opt == Opt(1232, options=tuple(row.after))
 
 
 def test_ipv6_client() -> None:
     changed = rule("subnet set 24 56").apply(CLIENT6)
     assert changed
-    assert changed.opt == Opt(4096, options=((8, b"\0\2\x38\0\x20\1\x0d\xb8\0\1\0"),))
+    assert changed.query.opt == Opt(
+        4096, options=((8, b"\0\2\x38\0\x20\1\x0d\xb8\0\1\0"),)
+    )
 
 
 def test_a_query_without_opt_gets_one() -> None:
     changed = rule("local set 0xffee a").apply(CLIENT)
     assert changed
-    assert changed.opt == Opt(4096, options=((L, b"a"),))
+    assert changed.query.opt == Opt(4096, options=((L, b"a"),))
 
 
 def test_label() -> None:
@@ -99,8 +101,8 @@ def test_label() -> None:
     )
     changed = made.apply(CLIENT)
     assert changed
-    assert changed.opt
-    assert changed.opt.options == ((L, b"kubernetes/namespace of example.org."),)
+    assert changed.query.opt
+    assert changed.query.opt.options == ((L, b"kubernetes/namespace of example.org."),)
 
 
 FLAGS = [

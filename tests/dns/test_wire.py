@@ -333,8 +333,13 @@ def test_edns_options(sent: tuple[int, bytes], *, back: bool) -> None:
 
 
 def test_no_opt_to_who_sent_none() -> None:
-    reply = encode_response(decode_query(PLAIN), Response(opt=Opt(1232)))
+    reply = encode_response(decode_query(PLAIN), Response())
     assert dns.message.from_wire(reply).edns == -1
+
+
+def test_opt_that_a_plugin_gives_is_sent() -> None:
+    reply = encode_response(decode_query(PLAIN), Response(opt=Opt(1232)))
+    assert dns.message.from_wire(reply).payload == 1232
 
 
 def test_bad_version() -> None:

@@ -34,12 +34,17 @@ def rrsets(*lines: str) -> tuple[RRset, ...]:
 class Below:
     """What comes after *rewrite*: answers any question with these lines."""
 
-    def __init__(self, *lines: str, **fields: object) -> None:
+    def __init__(
+        self, *lines: str, error: DnsError | None = None, **fields: object
+    ) -> None:
         self.response = Response(answer=rrsets(*lines), **fields)  # type: ignore[arg-type]
+        self.error = error
         self.asked: list[Query] = []
 
     async def __call__(self, query: Query) -> Response:
         self.asked.append(query)
+        if self.error is not None:
+            raise self.error
         return self.response
 
     @property
@@ -379,6 +384,10 @@ SHOWN = [
     pytest.param("subnet set 24 56", (), (), id="ecs-is-not-shown"),
     pytest.param("nsid set", (), ((3, b""),), id="nsid"),
     pytest.param("nsid set revert", (), (), id="nsid-reverted"),
+    pytest.param("nsid append revert", ((3, b""),), ((3, b""),), id="nsid-twice"),
+    pytest.param(
+        "local append 0xffee a revert", ((L, b"old"),), ((L, b"a"),), id="first-removed"
+    ),
 ]
 
 
@@ -409,11 +418,60 @@ async def test_an_upstream_s_opt_is_left_alone() -> None:
     assert response.opt == opt
 
 
-async def test_a_client_without_opt_gets_none() -> None:
+def opt_of_4096(*options: tuple[int, bytes]) -> Opt:
+    return Opt(4096, options=options)
+
+
+WITHOUT_OPT = [
+    # rule, OPT that the next plugin sees, OPT of the reply
+    ("local set 0xffee a", opt_of_4096((L, b"a")), opt_of_4096((L, b"a"))),
+    ("local append 0xffee a", opt_of_4096((L, b"a")), opt_of_4096((L, b"a"))),
+    ("local set 0xffee a revert", opt_of_4096((L, b"a")), opt_of_4096()),
+    ("local append 0xffee a revert", opt_of_4096((L, b"a")), opt_of_4096()),
+    ("local replace 0xffee a", opt_of_4096(), opt_of_4096()),
+    ("local unset 0xffee", opt_of_4096(), opt_of_4096()),
+    ("local set 0xffee {qname}", opt_of_4096((L, b"a.")), opt_of_4096((L, b"a."))),
+    ("local set 0xffee {no/label}", None, None),
+    ("nsid set", opt_of_4096((3, b"")), opt_of_4096((3, b""))),
+    ("nsid append revert", opt_of_4096((3, b"")), opt_of_4096()),
+    ("nsid replace", opt_of_4096(), opt_of_4096()),
+    (
+        "subnet set 24 56",
+        opt_of_4096((8, bytes((0, 1, 24, 0, 192, 0, 2)))),
+        opt_of_4096(),
+    ),
+    ("subnet unset", opt_of_4096(), opt_of_4096()),
+]
+"""Recorded from CoreDNS 1.14.7 with *whoami*, *hosts*, *template* and *erratic*."""
+
+
+@pytest.mark.parametrize(("rule", "seen", "shown"), WITHOUT_OPT)
+@pytest.mark.parametrize("fails", [False, True], ids=["answered", "failed"])
+async def test_query_without_opt_gets_one(
+    rule: str, seen: Opt | None, shown: Opt | None, fails: bool
+) -> None:
+    below = Below(error=DnsError("nothing answered") if fails else None)
+    if fails:
+        with pytest.raises(DnsError) as raised:
+            await ask(f"rewrite edns0 {rule}", below, query("a"))
+        opt = raised.value.opt
+    else:
+        opt = (await ask(f"rewrite edns0 {rule}", below, query("a"))).opt
+    assert below.asked[0].opt == seen
+    assert opt == shown
+
+
+async def test_rule_without_an_option_to_replace_does_not_end_the_rules() -> None:
     below = Below()
-    response = await ask("rewrite edns0 local set 0xffee a", below, query("a"))
-    assert below.asked[0].opt == Opt(4096, options=((L, b"a"),))
-    assert response.opt is None
+    await ask("rewrite edns0 nsid replace\nrewrite name a b", below, query("a"))
+    assert below.asked[0].question.qname == "b."
+    assert below.asked[0].opt == Opt(4096)
+
+
+async def test_revert_takes_an_option_out_of_an_upstream_s_opt() -> None:
+    below = Below(opt=Opt(512, options=((L, b"a"), (65500, b"theirs"))))
+    response = await ask("rewrite edns0 local set 0xffee a revert", below, query("a"))
+    assert response.opt == Opt(512, options=((65500, b"theirs"),))
 
 
 async def test_metadata_as_option() -> None:

@@ -8,19 +8,34 @@ import binascii
 import ipaddress
 import struct
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from minidns.corefile.errors import ConfigError
-from minidns.dns.model import Opt, Query, replace
+from minidns.dns.model import Opt, Query, Response, replace
 from minidns.text import go_numbers
 from minidns.text.go_text import quote
 
 NSID, SUBNET = 3, 8
+_OPT_SIZE = 4096
+"""UDP payload size of an OPT that a rule adds (CoreDNS)."""
 
+Options: TypeAlias = tuple[tuple[int, bytes], ...]
+Undo: TypeAlias = Callable[[Response], Response]
 Data: TypeAlias = Callable[[Query], bytes]
 """From the query to the data of an option."""
 Label: TypeAlias = Callable[[Query, str], str]
 """From the query and a label such as ``kubernetes/namespace`` to what is known."""
+
+
+class EdnsChange(NamedTuple):
+    """The effect of a rule on one query."""
+
+    query: Query
+    undo: Undo | None = None
+    """Reverts the change in the OPT of the reply; None if the rule does not say so."""
+    applies: bool = True
+    """False if the query got an OPT and the rule has no option to change in it."""
 
 
 class EdnsRule(NamedTuple):
@@ -37,32 +52,58 @@ class EdnsRule(NamedTuple):
     revert: bool = False
     """Whether the reply shows the option as it was before."""
 
-    def apply(self, query: Query) -> Query | None:
-        """Return ``query`` with its option changed, None when nothing is to be done."""
-        opt = query.opt or Opt(4096)
-        options = _changed(self, query, opt.options)
-        if options is None:
+    def apply(self, query: Query) -> EdnsChange | None:
+        """Return what the rule does to ``query``; None if it changes nothing.
+
+        A query without an OPT gets one, even if the rule then does not apply (CoreDNS).
+        """
+        try:
+            option = (self.code, self.data(query))
+        except LookupError:
+            return None  # the metadata label has no value
+        opt = query.opt or Opt(_OPT_SIZE)
+        changed = self._changed(opt.options, option)
+        if changed is not None:
+            options, undo = changed
+            opt = opt._replace(options=options)
+            return EdnsChange(replace(query, opt=opt), undo if self.revert else None)
+        if query.opt is None:
+            return EdnsChange(replace(query, opt=opt), applies=False)
+        return None
+
+    def _changed(
+        self, options: Options, option: tuple[int, bytes]
+    ) -> tuple[Options, Undo] | None:
+        """Return the new options, and what reverts the change; None if none applies."""
+        if self.action == "unset":
+            return tuple(each for each in options if each[0] != self.code), _unchanged
+        at = _index(options, self.code)
+        if at is None or (self.action == "append" and self.literal):
+            if self.action == "replace":
+                return None
+            return (*options, option), partial(_put_first, self.code, ())
+        if self.action == "append":
             return None
-        return replace(query, opt=opt._replace(options=options))
+        undo = partial(_put_first, self.code, options[at : at + 1])
+        return (*options[:at], option, *options[at + 1 :]), undo
 
 
-_Options: TypeAlias = tuple[tuple[int, bytes], ...]
+def _index(options: Options, code: int) -> int | None:
+    return next((i for i, option in enumerate(options) if option[0] == code), None)
 
 
-def _changed(rule: EdnsRule, query: Query, options: _Options) -> _Options | None:
-    at = next((i for i, (code, _) in enumerate(options) if code == rule.code), None)
-    if rule.action == "unset":
-        return tuple(each for each in options if each[0] != rule.code)
-    try:
-        made = (rule.code, rule.data(query))
-    except LookupError:
-        return None  # a label that nothing is known of
-    if at is None:
-        return (*options, made) if rule.action != "replace" else None
-    if rule.action == "append":
-        # what stands in the rule is added beside what is there (CoreDNS)
-        return (*options, made) if rule.literal else None
-    return (*options[:at], made, *options[at + 1 :])
+def _unchanged(response: Response) -> Response:
+    return response
+
+
+def _put_first(code: int, old: Options, response: Response) -> Response:
+    """Return ``response`` with ``old`` in place of its first option ``code``."""
+    opt = response.opt
+    at = None if opt is None else _index(opt.options, code)
+    if opt is None or at is None:
+        return response
+    options = (*opt.options[:at], *old, *opt.options[at + 1 :])
+    return replace(response, opt=opt._replace(options=options))
 
 
 def edns_rule(args: Sequence[str], label: Label) -> EdnsRule:

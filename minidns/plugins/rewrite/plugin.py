@@ -16,7 +16,6 @@ from minidns.dns.model import (
     Dropped,
     Handler,
     Name,
-    Opt,
     Plugin,
     Query,
     Question,
@@ -62,13 +61,14 @@ def rewrite(rules: Sequence[Rule], site: Site) -> Plugin:
                 return await next_(query)
             changed = done[-1].query
             text, response = await _written(next_, changed)
+            response = _with_opt(changed, done, response)
             for one in reversed(done):
                 if one.retarget:
                     response = await _retarget(changed, response, one.retarget, site)
                 response = _undone(one, response)
             if text:
-                # nothing but its rcode can have changed, and the error is worth a log
-                raise DnsError(text, response.rcode)
+                # without records; the error is worth a log
+                raise DnsError(text, response.rcode, response.opt)
             return _shown(query, done, response)
 
         return rewrite
@@ -83,7 +83,7 @@ def _applied(rules: Iterable[Rule], query: Query) -> list[Applied]:
         if one is not None:
             query = one.query
             done.append(one)
-            if rule.stop:
+            if rule.stop and one.applies:
                 break
     return done
 
@@ -120,33 +120,25 @@ def _shown(query: Query, done: Sequence[Applied], response: Response) -> Respons
     edns = [one.edns for one in done if one.edns]
     if not all(each.literal for each in edns):
         response = replace(response, reuse=None)  # it may be for this client only
+    return response
+
+
+def _with_opt(query: Query, done: Sequence[Applied], response: Response) -> Response:
+    """Return ``response`` with the OPT of the rewritten ``query`` if it has none.
+
+    It shows options that rules name by code, beside those that are always echoed.
+    unlike RFC 6891 6.1.1: also if the client sent no OPT (CoreDNS).
+    """
+    edns = [one.edns for one in done if one.edns]
     if not edns or query.opt is None or response.opt is not None:
         return response
-    # the options that rules put in come back, as if the client had sent them (CoreDNS)
-    options = _options(query, done)
-    codes = ECHOED.union(each.code for each in edns if each.local)
-    kept = tuple(each for each in options if each[0] in codes)
-    return replace(response, opt=query.opt._replace(options=kept, version=0))
+    codes = ECHOED.union(rule.code for rule in edns if rule.local)
+    options = tuple(option for option in query.opt.options if option[0] in codes)
+    return replace(response, opt=query.opt._replace(options=options, version=0))
 
 
 def _words_of(question: Question) -> str:
     return f"{question.qname} {rdata.type_name(question.qtype)}"
-
-
-def _options(query: Query, done: Sequence[Applied]) -> tuple[tuple[int, bytes], ...]:
-    """Return the options after all rules, those to be reverted as they were before."""
-    after = done[-1].query.opt
-    options = list(after.options if after else ())
-    befores = [query, *(one.query for one in done)]
-    for before, one in zip(befores[-2::-1], reversed(done), strict=True):
-        if one.edns is None or not one.edns.revert:
-            continue
-        code = one.edns.code
-        old = [each for each in (before.opt or Opt(0)).options if each[0] == code]
-        at = next((i for i, each in enumerate(options) if each[0] == code), None)
-        if at is not None:
-            options[at : at + 1] = old[:1]
-    return tuple(options)
 
 
 async def _retarget(

@@ -26,6 +26,8 @@ class Applied(NamedTuple):
     retarget: rename.Replace | None = None
     """Where the aliases of the answer are led instead."""
     edns: EdnsRule | None = None
+    applies: bool = True
+    """Whether this ends the rules; see ``EdnsChange``."""
 
 
 Apply: TypeAlias = Callable[[Query], Applied | None]
@@ -125,8 +127,11 @@ def _class(args: Sequence[str]) -> Apply:
 
 def _edns0(rule: EdnsRule) -> Apply:
     def apply(query: Query) -> Applied | None:
-        changed = rule.apply(query)
-        return None if changed is None else Applied(changed, edns=rule)
+        change = rule.apply(query)
+        if change is None:
+            return None
+        undo = (change.undo,) if change.undo else ()
+        return Applied(change.query, undo, edns=rule, applies=change.applies)
 
     return apply
 
