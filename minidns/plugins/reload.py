@@ -6,7 +6,7 @@ from random import Random
 
 from minidns.corefile.blocks import ConfigError, Directive
 from minidns.corefile.values import duration, format_duration
-from minidns.metrics.registry import Metrics
+from minidns.metrics.registry import Counter, Gauge, Metrics
 from minidns.plugins.site import Edges, PluginHost, Site
 from minidns.plugins.spec import PluginSpec, Traits
 
@@ -26,6 +26,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
     # others in the block are not looked at (CoreDNS)
     # one watch for the process: the last block that is set up says how often (CoreDNS)
     site.instance.watch_s = _interval(directives[0], site.edges.random)
+    _families(site.metrics)  # shown from the start, as in CoreDNS
 
 
 def _interval(directive: Directive, random: Random) -> float:
@@ -46,6 +47,19 @@ def _interval(directive: Directive, random: Random) -> float:
     return interval + min(jitter, interval / 2) * (random.random() - 0.5)
 
 
+def _families(metrics: Metrics) -> tuple[Counter, Gauge]:
+    """Return the counter of failed reloads and the gauge of the Corefile's hash."""
+    failures = metrics.counter(
+        "coredns_reload_failed_total", "Changed Corefiles that could not be used."
+    )
+    version = metrics.gauge(
+        "coredns_reload_version_info",
+        "Always 1; the label is the hash of the Corefile last loaded, or tried.",
+        ("hash", "value"),
+    )
+    return failures, version
+
+
 class Watch:
     """Looks at the Corefile again and again, until it has been taken over to.
 
@@ -61,14 +75,7 @@ class Watch:
         self._interval_s = interval_s
         self._tried = instance.corefile.digest
         """Digest of the Corefile that was loaded, or that was last found unusable."""
-        self._failures = metrics.counter(
-            "coredns_reload_failed_total", "Changed Corefiles that could not be used."
-        )
-        self._version = metrics.gauge(
-            "coredns_reload_version_info",
-            "Always 1; the label is the hash of the Corefile last loaded, or tried.",
-            ("hash", "value"),
-        )
+        self._failures, self._version = _families(metrics)
         self._problem = ""
         """Why the Corefile could not be read the last time."""
 

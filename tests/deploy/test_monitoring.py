@@ -268,6 +268,8 @@ def test_the_chart_makes_the_same_service_monitor() -> None:
 @pytest.mark.skipif(rendered.kubectl() is None, reason="kubectl is missing")
 def test_the_component_goes_into_an_overlay(tmp_path: Path) -> None:
     shutil.copytree(DEPLOY, tmp_path / "deploy", ignore=shutil.ignore_patterns("image"))
+    base = "minidns/second_dns/base"  # the overlays are made of it
+    shutil.copytree(DEPLOY.parent / base, tmp_path / base)
     overlay = tmp_path / "deploy/overlays/mine"
     overlay.mkdir()
     (overlay / "kustomization.yaml").write_text(
