@@ -1,242 +1,207 @@
-"""A part of Go's template language: text with ``{{ }}``, parsed once, rendered often.
+"""The part of Go's text/template that records in Corefiles are written in.
 
-Fields, variables, literals, pipes, parentheses, the functions in ``gofunction``, if,
-with, range, break and continue; anything else is refused when parsed, so that what is
-loaded can be relied on.
+A template is text with actions in ``{{ }}``. An action is a pipeline of fields
+(``.Group.a``), literals and calls of ``index``, ``parseInt``, ``printf`` and ``.Meta``,
+with parentheses, comments and trimming (``{{-``). Everything else of the language,
+such as variables and blocks, is refused when the template is parsed: a Corefile that
+loads does not fail at a query because of it.
 """
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
-from minidns.plugins.template import go_action
-from minidns.plugins.template.go_action import Part, Scope, Term
-from minidns.plugins.template.go_format import Struct, TemplateError, unquote
-from minidns.plugins.template.go_function import FUNCTIONS
-from minidns.plugins.template.go_token import Token, pieces
+from minidns.text import go_numbers
+from minidns.text.go_text import quote
 
 MAX_DEPTH = 50
-"""How deep blocks and parentheses may nest."""
+"""limit: parentheses inside one another."""
+_MAX_WIDTH = 1000
+"""limit: characters that a verb of ``printf`` pads to."""
+
+
+class TemplateError(ValueError):
+    """A template that cannot be parsed, or whose values have the wrong type."""
+
+
+class Struct(dict[str, object]):
+    """A mapping with a fixed set of keys: any other key is an error."""
+
+
+Data: TypeAlias = Mapping[str, object]
+Term: TypeAlias = Callable[[Data], object]
+"""From the data of a template to the value of one expression in it."""
 
 
 class Template:
-    """A template that was found to be good; ``text`` is how it was written."""
+    """A parsed template; ``text`` is how it was written."""
 
     def __init__(self, text: str, fields: Collection[str]) -> None:
-        """Parse ``text``; ``fields`` are the names that the data will have.
+        """Parse ``text``; ``fields`` are the keys of the data.
 
         Raises:
-            TemplateError: not the part of Go's language that is spoken here.
+            TemplateError: not the supported part of Go's language.
 
         """
         self.text = text
-        self._part = _Parser(text, fields).template()
+        self._parts = [
+            part if isinstance(part, str) else _Parser(part, fields).action()
+            for part in _pieces(text)
+        ]
 
-    def render(self, data: Mapping[str, object]) -> str:
-        """Return the text with its actions replaced.
+    def render(self, data: Data) -> str:
+        """Return the text with its actions replaced by their values.
 
         Raises:
-            TemplateError: a value is not of the kind that an action needs.
+            TemplateError: a value has not the type that an action needs.
 
         """
-        scope = Scope(Struct(data))
-        self._part(scope)
-        return "".join(scope.out)
+        return "".join(
+            part if isinstance(part, str) else show(part(data)) for part in self._parts
+        )
 
 
-_KEYWORDS = frozenset(("if", "with", "range", "else", "end"))
-_REFUSED = frozenset(("define", "template", "block", "break", "continue"))
-_CONSTANTS: dict[str, object] = {"true": True, "false": False, "nil": None}
+# -- tokens
+
+
+class Token(NamedTuple):
+    """A word of an action."""
+
+    kind: str
+    text: str
+    spaced: bool
+    """Whether white space precedes it."""
+
+
+_ACTION = re.compile(
+    r"""\{\{(?P<left>-\s)?(?:
+        \s*(?P<comment>/\*.*?\*/)\s*
+      | (?P<body>(?:"(?:\\.|[^"\\\n])*"|`[^`]*`
+                 |[^"`}]|\}(?!\}))*?)
+    )(?P<right>\s-)?\}\}""",
+    re.DOTALL | re.VERBOSE,
+)
+_WORD = re.compile(
+    r"""\s*(?:
+      (?P<string>"(?:\\.|[^"\\\n])*"|`[^`]*`)
+    | (?P<number>[+-]?(?:0[xX][0-9a-fA-F]+|[0-9]+))
+    | (?P<field>\.[^\W\d]\w*)
+    | (?P<word>[^\W\d]\w*)
+    | (?P<sign>[|()])
+    )""",
+    re.VERBOSE,
+)
+
+
+def _pieces(text: str) -> list[str | list[Token]]:
+    """Return the text between actions as str, and the actions as their tokens."""
+    pieces: list[str | list[Token]] = []
+    at, trim = 0, False
+    while (start := text.find("{{", at)) >= 0:
+        action = _ACTION.match(text, start)
+        if action is None:
+            raise TemplateError("unclosed action")
+        between = text[at:start]
+        between = between.lstrip() if trim else between
+        pieces.append(between.rstrip() if action["left"] else between)
+        if action["comment"] is None:
+            pieces.append(_tokens(action["body"]))
+        at, trim = action.end(), bool(action["right"])
+    pieces.append(text[at:].lstrip() if trim else text[at:])
+    return pieces
+
+
+def _tokens(body: str) -> list[Token]:
+    tokens: list[Token] = []
+    body, at = body.rstrip(), 0
+    while at < len(body):
+        word = _WORD.match(body, at)
+        if word is None:
+            raise TemplateError(_unreadable(body[at:].strip()))
+        kind = str(word.lastgroup)
+        tokens.append(Token(kind, word[kind], word.start(kind) > at))
+        at = word.end()
+    return tokens
+
+
+def _unreadable(rest: str) -> str:
+    if rest.startswith("$"):
+        return "variables are not supported by minidns"
+    return f"unexpected {rest!r} in action"
+
+
+# -- parser
+
+_KEYWORD = re.compile(r"if|else|end|with|range|define|template|block|break|continue")
 
 
 class _Parser:
-    """One pass over the pieces of one template, blocks and their lists of parts."""
+    """Reads the tokens of one action."""
 
-    def __init__(self, text: str, fields: Collection[str]) -> None:
-        self._pieces = pieces(text)[::-1]
-        self._actions = _Actions(fields)
+    def __init__(self, tokens: Sequence[Token], fields: Collection[str]) -> None:
+        self._left = list(tokens[::-1])
+        """The tokens that are not read yet, the next one last."""
+        self._fields = fields
         self._depth = 0
 
-    def template(self) -> Part:
-        part, end = self._parts()
-        if end:
-            raise TemplateError(f"unexpected {{{{{end}}}}}")
-        return part
-
-    def _parts(self) -> tuple[Part, str]:
-        """Parse to the keyword that ends this list; empty at the end of the text."""
-        parts: list[Part] = []
-        while self._pieces:
-            piece = self._pieces.pop()
-            if isinstance(piece, str):
-                parts += [go_action.text(piece)] if piece else []
-                continue
-            keyword = self._actions.begin(piece)
-            if keyword in ("end", "else"):
-                return go_action.sequence(parts), keyword
-            parts.append(self._block(keyword) if keyword else self._actions.action())
-        return go_action.sequence(parts), ""
-
-    def _block(self, keyword: str) -> Part:
-        if self._depth == MAX_DEPTH:
-            raise TemplateError(f"nested deeper than {MAX_DEPTH}")
-        self._depth += 1
-        declared = len(self._actions.variables)
-        names, value = self._actions.declaration(2 if keyword == "range" else 1)
-        self._actions.finish(keyword)
-        body, end = self._body(keyword)
-        other = self._otherwise(end, keyword)
-        del self._actions.variables[declared:]
-        self._depth -= 1
-        if keyword == "range":
-            return go_action.loop(value, names, body, other)
-        return go_action.choice(value, names, body, other, keyword == "with")
-
-    def _body(self, keyword: str) -> tuple[Part, str]:
-        """Parse the parts of a block; ``keyword`` says what they are to be used for."""
-        declared = len(self._actions.variables)
-        self._actions.moved += keyword in ("with", "range")
-        part, end = self._parts()
-        self._actions.moved -= keyword in ("with", "range")
-        del self._actions.variables[declared:]
-        if not end:
-            raise TemplateError("unexpected EOF: a block has no {{end}}")
-        return part, end
-
-    def _otherwise(self, end: str, keyword: str) -> Part:
-        """Parse what follows ``{{else``, which may be another condition."""
-        if end == "end":
-            self._actions.finish(end)
-            return go_action.sequence(())
-        if keyword != "range" and self._actions.again(keyword):
-            return self._block(keyword)
-        self._actions.finish("else")
-        part, last = self._body("else")
-        if last != "end":
-            raise TemplateError("expected end; found {{else}}")
-        self._actions.finish(last)
-        return part
-
-
-class _Actions:
-    """The inside of ``{{ }}``: declarations, pipelines, commands, operands."""
-
-    def __init__(self, fields: Collection[str]) -> None:
-        self.variables = ["$"]
-        """Names that are known here, innermost last."""
-        self.moved = 0
-        """How many blocks around have made the dot something else than the data."""
-        self._fields = fields
-        self._left: list[Token] = []
-        """What is still to be read, the next token last."""
-
-    def begin(self, tokens: list[Token]) -> str:
-        """Start to read ``tokens``; return the keyword they begin with, if any."""
-        if not tokens:
-            raise TemplateError("missing value for command")
-        self._left = tokens[::-1]
-        head = tokens[0]
-        if head.kind == "word" and head.text in _REFUSED:
-            raise TemplateError(f"{{{{{head.text}}}}} is not supported")
-        if head.kind != "word" or head.text not in _KEYWORDS:
-            return ""
-        return self._left.pop().text
-
-    def again(self, keyword: str) -> bool:
-        """Take ``keyword`` off, if it comes next."""
-        return self._next() == keyword and bool(self._left.pop())
-
-    def finish(self, where: str) -> None:
-        """Raise TemplateError if anything is left."""
+    def action(self) -> Term:
+        term = self._pipeline()
         if self._left:
-            raise TemplateError(f"unexpected {self._next()!r} in {where}")
+            raise TemplateError(f"unexpected {self._next()!r} in action")
+        return term
 
     def _next(self) -> str:
         return self._left[-1].text if self._left else ""
 
-    def action(self) -> Part:
-        """Parse an action that is no block."""
-        names, value = self.declaration(1)
-        self.finish("action")
-        return go_action.declare(value, names) if names else go_action.shown(value)
-
-    def declaration(self, most: int) -> tuple[tuple[str, ...], Term]:
-        """Parse ``[$x [, $y] :=] PIPELINE``: the names and the value."""
-        names: list[str] = []
-        ahead = self._left[::-1]
-        while len(names) < most and len(ahead) > 2 * len(names) + 1:
-            name, sign = ahead[2 * len(names) : 2 * len(names) + 2]
-            if name.kind != "variable" or sign.text not in (":=", ","):
-                break
-            names.append(name.text)
-            if sign.text == ":=":
-                del self._left[len(ahead) - 2 * len(names) :]
-                value = self._pipeline()  # which does not know the names yet
-                self.variables += names
-                return tuple(names), value
-        return (), self._pipeline()
-
-    def _known(self, name: str) -> None:
-        if name not in self.variables:
-            raise TemplateError(f'undefined variable "{name}"')
-
     def _pipeline(self) -> Term:
-        value = self._command(None)
+        term = self._command(())
         while self._next() == "|":
             self._left.pop()
-            value = self._command(value)
-        return value
+            term = self._command((term,))
+        return term
 
-    def _command(self, piped: Term | None) -> Term:
-        """Parse an operand and its arguments; ``piped`` becomes the last of these."""
-        if not self._left:
+    def _command(self, piped: tuple[Term, ...]) -> Term:
+        """Parse a call or an operand; ``piped`` is its last argument, if any."""
+        if self._next() in ("", "|", ")"):
             raise TemplateError("missing value for command")
-        head = self._left[-1]
-        named = head.kind == "word" and head.text not in _CONSTANTS
-        if named:
-            self._function(self._left.pop().text)
+        if self._left[-1].kind == "word":
+            name = self._left.pop().text
+            return _call(name, (*self._arguments(), *piped))
+        term = self._operand()
+        arguments = (*self._arguments(), *piped)
+        return _method(term, arguments) if arguments else term
+
+    def _arguments(self) -> list[Term]:
         terms: list[Term] = []
-        while self._left and self._next() not in ("|", ")"):
-            if (named or terms) and not self._left[-1].spaced:
+        while self._next() not in ("", "|", ")"):
+            if not self._left[-1].spaced:
                 raise TemplateError(f"unexpected {self._next()!r} in operand")
             terms.append(self._operand())
-        terms += [piped] if piped else []
-        if named:
-            return go_action.function(head.text, terms)
-        if not terms:
-            raise TemplateError("missing value for command")
-        return go_action.method(terms[0], terms[1:]) if len(terms) > 1 else terms[0]
-
-    def _function(self, name: str) -> None:
-        if name not in FUNCTIONS:
-            raise TemplateError(f'function "{name}" not defined')
+        return terms
 
     def _operand(self) -> Term:
-        token = self._left.pop()
-        term = self._term(token)
-        chain = [token.text[1:]] if token.kind == "field" else []
-        while self._left and self._left[-1].goes_on:
-            chain.append(self._left.pop().text[1:])
-        at_data = token.text == "$" or (token.kind == "field" and not self.moved)
-        if chain and at_data and chain[0] not in self._fields:
-            raise TemplateError(f"there is no field .{chain[0]}")
-        return go_action.chain(term, chain)
+        kind, text, _ = self._left.pop()
+        names: list[str] = []
+        if kind == "field":
+            names.append(text[1:])
+            if names[0] not in self._fields:
+                raise TemplateError(f"there is no field {text}")
+            term: Term = _data
+        elif kind == "word":
+            term = _call(text, ())
+        elif kind == "sign":
+            term = self._parenthesis(text)
+        else:
+            term = _constant(_number(text) if kind == "number" else _unquote(text))
+        while self._left and self._left[-1].kind == "field":
+            if self._left[-1].spaced:
+                break
+            names.append(self._left.pop().text[1:])
+        return _along(term, names)
 
-    def _term(self, token: Token) -> Term:
-        kind, text = token.kind, token.text
-        if kind in ("dot", "field"):
-            return go_action.dot
-        if kind == "variable":
-            self._known(text)
-            return go_action.variable(text)
-        if text == "(" and kind == "sign":
-            return self._parenthesis()
-        if kind == "sign":
-            raise TemplateError(f"unexpected {text!r} in operand")
-        if kind == "word" and text not in _CONSTANTS:
-            self._function(text)
-            return go_action.function(text, ())
-        return go_action.constant(_literal(kind, text))
-
-    def _parenthesis(self) -> Term:
+    def _parenthesis(self, sign: str) -> Term:
+        if sign != "(":
+            raise TemplateError(f"unexpected {sign!r} in operand")
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise TemplateError(f"nested deeper than {MAX_DEPTH}")
@@ -247,12 +212,175 @@ class _Actions:
         self._left.pop()
         return inner
 
-    _depth = 0
+
+def _data(data: Data) -> object:
+    return data
 
 
-def _literal(kind: str, text: str) -> object:
-    if kind == "word":
-        return _CONSTANTS[text]
-    if kind == "number":
-        return float(text) if "." in text else int(text, 16 if "x" in text else 10)
-    return unquote(text)
+def _constant(value: object) -> Term:
+    return lambda data: value
+
+
+def _along(term: Term, names: Sequence[str]) -> Term:
+    """Return the term that follows the fields ``names`` from the value of ``term``."""
+
+    def value(data: Data) -> object:
+        at = term(data)
+        for name in names:
+            if not isinstance(at, Mapping):
+                raise TemplateError(f"can't evaluate field {name} in type {_kind(at)}")
+            if isinstance(at, Struct) and name not in at:
+                raise TemplateError(f"can't evaluate field {name}")
+            at = at.get(name)
+        return at
+
+    return value if names else term
+
+
+def _method(term: Term, terms: Sequence[Term]) -> Term:
+    """Return the term that calls the value of ``term``: ``.Meta "label"``."""
+
+    def value(data: Data) -> object:
+        method = term(data)
+        if not callable(method) or len(terms) != 1:
+            raise TemplateError("only .Meta takes an argument, and one")
+        return method(terms[0](data))
+
+    return value
+
+
+def _call(name: str, terms: Sequence[Term]) -> Term:
+    if name not in _FUNCTIONS:
+        if _KEYWORD.fullmatch(name):
+            raise TemplateError(f"{{{{{name}}}}} is not supported by minidns")
+        raise TemplateError(f'function "{name}" not defined')
+    function = _FUNCTIONS[name]
+
+    def value(data: Data) -> object:
+        values = [term(data) for term in terms]
+        try:
+            return function(*values)
+        except TypeError as error:
+            raise TemplateError(f"wrong number of args for {name}") from error
+        except TemplateError as error:
+            raise TemplateError(f"error calling {name}: {error}") from error
+
+    return value
+
+
+def _number(text: str) -> int:
+    return int(text, 16 if "x" in text.lower() else 10)
+
+
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"'}
+
+
+def _unquote(literal: str) -> str:
+    if literal[0] == "`":
+        return literal[1:-1]
+
+    def character(escape: re.Match[str]) -> str:
+        if escape[1] not in _ESCAPES:
+            raise TemplateError(f"escape {escape[0]} in {literal} is not supported")
+        return _ESCAPES[escape[1]]
+
+    return _ESCAPE.sub(character, literal[1:-1])
+
+
+# -- values and functions
+
+
+def _kind(value: object) -> str:
+    """Return Go's name of the type of ``value``, as errors show it."""
+    names = {str: "string", int: "int", type(None): "nil"}
+    return names.get(type(value), "object")
+
+
+def show(value: object) -> str:
+    """Return ``value`` as Go prints it.
+
+    >>> show(["a", 7])
+    '[a 7]'
+
+    Raises:
+        TemplateError: a function or a structure, which no record has a use for.
+
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return str(value)
+    if value is None:
+        return "<no value>"
+    if isinstance(value, Mapping) and not isinstance(value, Struct):
+        inner = (f"{key}:{show(value[key])}" for key in sorted(value))
+        return f"map[{' '.join(inner)}]"
+    if isinstance(value, Sequence):
+        return f"[{' '.join(map(show, value))}]"
+    raise TemplateError("a value that is neither text nor number is shown")
+
+
+def _index(value: object, *keys: object) -> object:
+    for key in keys:
+        if isinstance(value, Mapping) and not isinstance(value, Struct):
+            if not isinstance(key, str):
+                raise TemplateError(f"index: a map is not indexed by {_kind(key)}")
+            value = value.get(key, "")
+        elif isinstance(value, list) and isinstance(key, int):
+            if not 0 <= key < len(value):
+                raise TemplateError(f"index: out of range: {key}")
+            value = value[key]
+        else:
+            raise TemplateError(f"index: can't index {_kind(value)} by {_kind(key)}")
+    return value
+
+
+def _parse_int(text: object, base: object, bits: object) -> int:
+    if not (isinstance(text, str) and isinstance(base, int) and isinstance(bits, int)):
+        raise TemplateError("parseInt needs a text and two numbers")
+    try:
+        return go_numbers.parse(text, base, bits)
+    except ValueError as error:
+        raise TemplateError(str(error)) from error
+
+
+_VERB = re.compile(r"%(?P<flags>[-+0 ]*)(?P<width>\d*)(?P<verb>.|$)", re.DOTALL)
+_TYPES = {"s": str, "v": object, "q": str, **dict.fromkeys("dxXo", int)}
+"""The type of value that each verb of ``printf`` takes."""
+
+
+def _printf(form: object, *values: object) -> str:
+    if not isinstance(form, str):
+        raise TemplateError(f"printf: the format is of type {_kind(form)}")
+    left = list(values)
+
+    def formatted(verb: re.Match[str]) -> str:
+        if verb["verb"] == "%":
+            return "%"
+        if verb["verb"] not in _TYPES:
+            raise TemplateError(f"printf: {verb[0]} is not supported by minidns")
+        if int(verb["width"] or 0) > _MAX_WIDTH:
+            raise TemplateError(f"printf: {verb[0]} is too wide")
+        if not left:
+            raise TemplateError(f"printf: {verb[0]} has no value")
+        value = left.pop(0)
+        if not isinstance(value, _TYPES[verb["verb"]]):
+            raise TemplateError(f"printf: {verb[0]} cannot show a {_kind(value)}")
+        if verb["verb"] in "svq":
+            text = show(value)
+            text = quote(text) if verb["verb"] == "q" else text
+            return f"%{verb['flags']}{verb['width']}s" % text
+        return verb[0] % value
+
+    text = _VERB.sub(formatted, form)
+    if left:
+        raise TemplateError(f"printf: more values than verbs in {quote(form)}")
+    return text
+
+
+_FUNCTIONS: Mapping[str, Callable[..., object]] = {
+    "index": _index,
+    "parseInt": _parse_int,
+    "printf": _printf,
+}

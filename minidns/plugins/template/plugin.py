@@ -1,6 +1,11 @@
-"""*template* - answer with records that are written as templates."""
+"""*template* - answer with records that are written as templates.
 
-from collections.abc import Mapping, Sequence
+A rule is for queries of a zone, class and type; the first of its patterns that matches
+the name fills in the rule's templates, which then are records in zone-file text.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from minidns.corefile.directives import Directive, Line
 from minidns.corefile.errors import ConfigError
@@ -10,6 +15,7 @@ from minidns.corefile.values import (
     Pattern,
     covers,
     fallthrough,
+    longest,
     pattern,
     zones,
 )
@@ -17,6 +23,7 @@ from minidns.dns import rdata, zonefile
 from minidns.dns.model import (
     DnsError,
     Handler,
+    Name,
     Opt,
     Plugin,
     Query,
@@ -27,15 +34,107 @@ from minidns.dns.model import (
 )
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Traits
-from minidns.plugins.template import rules as templating
-from minidns.plugins.template.go_format import TemplateError
-from minidns.plugins.template.go_template import Template
-from minidns.plugins.template.rules import FIELDS, TemplateRule
+from minidns.plugins.template.go_template import Struct, Template, TemplateError
 from minidns.text.go_numbers import parse as unsigned
 
 _SECTIONS = ("answer", "additional", "authority")
 _EDE = 15
 """Code of the option for extended errors (RFC 8914 2)."""
+FIELDS = (
+    "Name",
+    "Zone",
+    "Class",
+    "Type",
+    "Match",
+    "Group",
+    "Regex",
+    "Remote",
+    "Question",
+    "Meta",
+)
+"""The keys of the data that a template is rendered with."""
+
+_TYPE_NAMES = {number: name for name, number in rdata.TYPES.items()}
+_CLASS_NAMES = {number: name for name, number in rdata.CLASSES.items()}
+
+
+@dataclass(slots=True)
+class TemplateRule:
+    """One ``template`` of the Corefile."""
+
+    where: str
+    """File and line."""
+    rclass: int
+    rtype: int
+    zones: tuple[Name, ...]
+    patterns: list[Pattern] = field(default_factory=list)
+    records: list[tuple[str, Template]] = field(default_factory=list)
+    """Section and template, in file order."""
+    rcode: int = Rcode.NOERROR
+    error: bytes | None = None
+    """Data of the option for extended errors."""
+    fall: tuple[Name, ...] = ()
+
+    def is_about(self, query: Query) -> bool:
+        """Return whether the rule is for the zone, class and type of ``query``."""
+        qname, qtype, qclass = query.question
+        return (
+            covers(self.zones, qname)
+            and (rdata.ANY in (self.rclass, qclass) or self.rclass == qclass)
+            and (rdata.ANY in (self.rtype, qtype) or self.rtype == qtype)
+        )
+
+    def match(self, query: Query) -> tuple[Pattern, Match] | None:
+        """Return the first pattern that matches the name, and its match."""
+        for candidate in self.patterns or (_ANYTHING,):
+            match = candidate.search(query.question.qname)
+            if match:
+                return candidate, match
+        return None
+
+
+_ANYTHING = pattern(".*")
+
+
+def _labels(query: Query, rule: TemplateRule) -> tuple[str, str, str]:
+    """Return zone, class and type as the template and the metrics show them.
+
+    A number without a name is empty (CoreDNS), which bounds the series of the metrics.
+    """
+    qname, qtype, qclass = query.question
+    shown_class = rule.rclass if qclass == rdata.ANY else qclass
+    shown_type = rule.rtype if qtype == rdata.ANY else qtype
+    zone = longest(rule.zones, qname) or ""
+    return zone, _CLASS_NAMES.get(shown_class, ""), _TYPE_NAMES.get(shown_type, "")
+
+
+def _data(
+    query: Query,
+    rule: TemplateRule,
+    by: Pattern,
+    match: Match,
+    label: Callable[[Query, str], str],
+) -> Mapping[str, object]:
+    """Return the data for the templates of ``rule``, whose pattern ``by`` matched.
+
+    ``label`` returns the value of a metadata label for a query.
+    """
+    zone, class_name, type_name = _labels(query, rule)
+    texts = [text or "" for text in (match.group(), *match.groups())]
+    named = {name: text or "" for name, text in match.groupdict().items()}
+    qname, qtype, qclass = query.question
+    return {
+        "Name": qname,
+        "Zone": zone,
+        "Class": class_name,
+        "Type": type_name,
+        "Match": texts,
+        "Group": {str(at): text for at, text in enumerate(texts)} | named,
+        "Regex": by.pattern,
+        "Remote": query.peer[0].partition("%")[0],
+        "Question": Struct(Name=query.spelled or qname, Qtype=qtype, Qclass=qclass),
+        "Meta": lambda name: label(query, name),
+    }
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
@@ -116,7 +215,7 @@ def _error(line: Line, code: str) -> bytes:
 
 
 def template(rules: Sequence[TemplateRule], site: Site) -> Plugin:
-    """Return the plugin that answers by the first of ``rules`` that fits."""
+    """Return the plugin that answers by the first of ``rules`` that matches."""
     writer = Writer(site)
     everywhere = [zone for rule in rules for zone in rule.zones]
 
@@ -128,9 +227,9 @@ def template(rules: Sequence[TemplateRule], site: Site) -> Plugin:
             for rule in rules:
                 if not rule.is_about(query):
                     continue
-                found = rule.match(query)
-                if found:
-                    return await writer.response(query, rule, *found)
+                matched = rule.match(query)
+                if matched:
+                    return await writer.response(query, rule, *matched)
                 if not covers(rule.fall, qname):
                     raise DnsError()
             return await next_(query)
@@ -141,7 +240,7 @@ def template(rules: Sequence[TemplateRule], site: Site) -> Plugin:
 
 
 class Writer:
-    """Answers made of templates, and how many of them there were."""
+    """Renders answers and counts them."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -149,38 +248,38 @@ class Writer:
         more = (*labels, "section", "template")
         self._matches = site.metrics.counter(
             "coredns_template_matches_total",
-            "Queries that a template took.",
+            "Queries that a template matched.",
             labels,
         )
         self._failures = site.metrics.counter(
             "coredns_template_template_failures_total",
-            "Templates that could not be filled in.",
+            "Templates that could not be rendered.",
             more,
         )
         self._bad_records = site.metrics.counter(
             "coredns_template_rr_failures_total",
-            "Filled-in templates that are no record.",
+            "Rendered templates that are no record.",
             more,
         )
 
     async def response(
-        self, query: Query, rule: TemplateRule, found_by: Pattern, found: Match
+        self, query: Query, rule: TemplateRule, by: Pattern, match: Match
     ) -> Response:
-        """Return the answer of ``rule``; it is counted, so the edge may not repeat it.
+        """Return the answer of ``rule`` to ``query``; it must not be reused.
 
         Raises:
-            DnsError: the rule says so, or a template does not give a record.
+            DnsError: the rule has rcode SERVFAIL, or a rendered template is no record.
 
         """
-        data = templating.data(query, rule, found_by, found, self._site.known)
-        zone, class_name, type_name = templating.labels(query, rule)
+        data = _data(query, rule, by, match, self._site.known)
+        zone, class_name, type_name = _labels(query, rule)
         labels = (query.server, zone, query.view, class_name, type_name)
         self._matches.inc(labels)
         if rule.rcode == Rcode.SERVFAIL:
             raise DnsError()
-        records: dict[str, list[zonefile.Record]] = {each: [] for each in _SECTIONS}
-        for section, each in rule.records:
-            records[section].append(self._record(section, each, data, labels))
+        records: dict[str, list[zonefile.Record]] = {name: [] for name in _SECTIONS}
+        for section, written in rule.records:
+            records[section].append(self._record(section, written, data, labels))
         response = Response(
             rule.rcode,
             answer=zonefile.rrsets(records["answer"]),
@@ -216,7 +315,7 @@ class Writer:
             raise DnsError(f"template: {section}: {error}") from error
 
     async def _followed(self, query: Query, response: Response) -> Response:
-        """Return ``response`` with what its aliases lead to."""
+        """Return ``response`` completed by the records of its CNAME targets."""
         for alias in response.answer:
             if alias.rtype != rdata.CNAME:
                 continue
@@ -224,7 +323,7 @@ class Writer:
             try:
                 found = await self._site.ask(query, target, query.question.qtype)
             except DnsError:
-                continue  # the client may find out for itself
+                continue  # the client can ask for the target itself
             response = replace(
                 response,
                 answer=(*response.answer, *found.answer),
@@ -236,7 +335,7 @@ class Writer:
 
 
 def _opt(query: Query, rule: TemplateRule) -> Opt | None:
-    """Return the OPT that bears the extended error, if there is to be one."""
+    """Return the OPT with the extended error, None without one."""
     if rule.error is None or query.opt is None:
         return None
     return Opt(query.opt.size, query.opt.do, ((_EDE, rule.error),))
