@@ -26,7 +26,7 @@ from minidns.second_dns.session import Refusal, Session
 Network: TypeAlias = IPv4Network | IPv6Network
 
 STEP = 10
-"""From kube-dns's address to ours, if that is free: 10.96.0.10 to 10.96.0.20."""
+"""Distance from kube-dns's address to the preferred one: 10.96.0.10 to 10.96.0.20."""
 LOOKED_AT = 4096
 """How many addresses are tried."""
 BAND = 16, 256
@@ -64,16 +64,18 @@ def check_address(
 
     """
     try:
-        asked = ip_address(address)
+        wanted = ip_address(address)
     except ValueError:
         raise Refusal(f"--cluster-ip {address}: not an IP address") from None
     known = list(ranges)
-    if known and not any(asked in each for each in known):
-        said = ", ".join(map(str, known))
-        raise Refusal(f"--cluster-ip {address}: outside the Service range ({said})")
-    if owner := used.get(str(asked)):
+    if known and not any(wanted in network for network in known):
+        ranges_text = ", ".join(map(str, known))
+        raise Refusal(
+            f"--cluster-ip {address}: outside the Service range ({ranges_text})"
+        )
+    if owner := used.get(str(wanted)):
         raise Refusal(f"--cluster-ip {address}: taken by {owner}")
-    return str(asked)
+    return str(wanted)
 
 
 def free_address(first: str, used: Mapping[str, str], ranges: Iterable[Network]) -> str:
@@ -165,10 +167,10 @@ def check_labels(wishes: Wishes, service: Json) -> None:
     name, own = wishes.name, labels(wishes)
     chosen = service["spec"].get("selector") or {}
     if matches(chosen, own):
-        said = ",".join(f"{k}={v}" for k, v in chosen.items())
+        labels_text = ",".join(f"{k}={v}" for k, v in chosen.items())
         raise Refusal(
-            f"--name {name}: {ref_of(service)} selects {said}, and would send its "
-            "queries to the new pods too; choose another name"
+            f"--name {name}: {ref_of(service)} selects {labels_text}, and would send "
+            "its queries to the new pods too; choose another name"
         )
     if own[LABEL] in NAMES:
         # `kubeadm upgrade` gives up when two Deployments have kube-dns's label
@@ -188,9 +190,9 @@ async def check_free(session: Session, namespace: str, wishes: Wishes) -> None:
 
     """
     name, own = wishes.name, labels(wishes)
-    found = await clone_objects(session.api, namespace, name)
-    if found:
-        names = ", ".join(str(ref_of(obj)) for obj in found)
+    existing = await clone_objects(session.api, namespace, name)
+    if existing:
+        names = ", ".join(str(ref_of(obj)) for obj in existing)
         raise Refusal(
             f"exists already: {names}; choose another --name, or take it away first "
             f"(minidns clone --delete --name {name})"
@@ -205,8 +207,9 @@ async def check_free(session: Session, namespace: str, wishes: Wishes) -> None:
 
     async def pods() -> list[Json]:
         label = f"{LABEL}={name}"
-        found = await session.api.listed(POD.path(namespace), lambda o: o, labels=label)
-        return [pod for pod in found if not has_ended(pod)]
+        path = POD.path(namespace)
+        labelled = await session.api.listed(path, lambda pod: pod, labels=label)
+        return [pod for pod in labelled if not has_ended(pod)]
 
     if left := await until_gone(session, pods):
         raise Refusal(
@@ -243,11 +246,11 @@ def _is_owned(pod: Json) -> bool:
 async def clone_objects(api: Documents, namespace: str, name: str) -> list[Json]:
     """Return the existing objects that a clone of this name consists of."""
     kinds = (SERVICE, DEPLOYMENT, BUDGET)
-    found = [await api.find(kind.path(namespace, name)) for kind in kinds]
+    objects = [await api.find(kind.path(namespace, name)) for kind in kinds]
     config_map = await api.find(CONFIG_MAP.path(namespace, name))
     if config_map and is_clone(config_map):  # any other may well have that name
-        found.append(config_map)
-    return [obj for obj in found if obj is not None]
+        objects.append(config_map)
+    return [obj for obj in objects if obj is not None]
 
 
 def is_clone(obj: Json) -> bool:
@@ -259,5 +262,5 @@ def _selects(obj: Json, own: Mapping[str, str]) -> bool:
     """Return whether an object selects pods with these labels."""
     if obj["kind"] == SERVICE.name:
         return matches(obj["spec"].get("selector"), own)
-    found = value_at(obj, ("spec", "selector"))
-    return found is not None and selects(found, own)
+    selector = value_at(obj, ("spec", "selector"))
+    return selector is not None and selects(selector, own)

@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
         dest="service",
         type=_name,
         metavar="SERVICE",
-        help="Service of the running DNS, if it cannot be found by its name",
+        help="Service of the running DNS, if it cannot be existing by its name",
     )
     parser.add_argument("--cluster-ip", metavar="IP", help="its address (a free one)")
     program = parser.add_mutually_exclusive_group()
@@ -324,21 +324,21 @@ async def _delete(session: Session, namespace: str, name: str) -> int:
         Refusal: there are none, somebody else made them, or pods use the clone.
 
     """
-    found = await availability.clone_objects(session.api, namespace, name)
-    if not found:
+    existing = await availability.clone_objects(session.api, namespace, name)
+    if not existing:
         raise Refusal(f"there is no {name} in namespace {namespace}: nothing to delete")
-    for obj in found:
+    for obj in existing:
         if not availability.is_clone(obj):
             raise Refusal(
                 f"{ref_of(obj)} was not made by minidns clone (no annotation "
                 f"{manifests.ORIGIN}): delete it the way it was made"
             )
-    await _check_unused(session, found)
-    for obj in found:
+    await _check_unused(session, existing)
+    for obj in existing:
         session.tell(f"{ref_of(obj)}: to be deleted")
-    if not await session.ask(f"Delete these {len(found)} objects?"):
+    if not await session.ask(f"Delete these {len(existing)} objects?"):
         raise Refusal("nothing was deleted, as you wish")
-    for obj in found:
+    for obj in existing:
         await _delete_one(session, obj)
     return 0
 
@@ -348,14 +348,14 @@ async def _delete_one(session: Session, obj: Json) -> None:
     session.tell(f"{ref_of(obj)}: {'deleted' if is_deleted else 'gone already'}")
 
 
-async def _check_unused(session: Session, found: Iterable[Json]) -> None:
+async def _check_unused(session: Session, existing: Iterable[Json]) -> None:
     """Raise Refusal if pods ask the clone by their own dnsConfig, and will go on to.
 
     What kubelets are told by --cluster-dns is not known to the API.
     """
     addresses = {
         address
-        for obj in found
+        for obj in existing
         if obj["kind"] == SERVICE.name
         for address in (obj["spec"].get("clusterIPs") or [obj["spec"].get("clusterIP")])
     }

@@ -71,10 +71,10 @@ def _cluster_searches(namespace: str, cluster: Cluster) -> Iterable[str]:
 
 
 def _fitted(searches: Iterable[str]) -> list[str]:
-    kept = list(dict.fromkeys(searches))[:MOST_SEARCHES]
-    while len(" ".join(kept)) > MOST_SEARCH_CHARS:
-        kept.pop()
-    return kept
+    fitting = list(dict.fromkeys(searches))[:MOST_SEARCHES]
+    while len(" ".join(fitting)) > MOST_SEARCH_CHARS:
+        fitting.pop()
+    return fitting
 
 
 def node_searches(resolv_conf: str, spec: Json, namespace: str) -> Cluster | None:
@@ -131,8 +131,8 @@ def use_of(pod: Json, first: str) -> Use | None:
         return None
     meta, spec = pod["metadata"], pod["spec"]
     policy, own = policy_of(spec), servers_of(spec)
-    said = spec.get("dnsPolicy") or "ClusterFirst"
-    by = f"{said} (hostNetwork)" if spec.get("hostNetwork") else str(said)
+    name = spec.get("dnsPolicy") or "ClusterFirst"
+    by = f"{name} (hostNetwork)" if spec.get("hostNetwork") else str(name)
     if policy == "Default":
         servers: tuple[str, ...] = tuple(own)
     else:

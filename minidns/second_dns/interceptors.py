@@ -1,4 +1,4 @@
-"""What else answers or diverts DNS queries in a cluster, as far as objects show it.
+"""Programs that answer or divert DNS queries in a cluster, as far as objects show them.
 
 A difference between two DNS servers means nothing if a third program answers for one
 of them. Each finding names the program, the evidence, and what it does to queries:
@@ -108,10 +108,10 @@ async def _list(session: Session, path: str) -> list[Json]:
 
 async def _find(session: Session, path: str) -> list[Json]:
     try:
-        found = await session.api.find(path)
+        obj = await session.api.find(path)
     except Refused:
         return []
-    return [found] if found else []
+    return [obj] if obj else []
 
 
 async def _namespaces(session: Session, namespace: str) -> list[Json]:
@@ -126,8 +126,8 @@ async def _istio_config_maps(session: Session) -> list[Json]:
         ("istio-system", "istio-cni-config"),
         ("kube-system", "istio-cni-config"),
     )
-    found = [await _find(session, CONFIG_MAP.path(*place)) for place in places]
-    return [obj for each in found for obj in each]
+    lists = [await _find(session, CONFIG_MAP.path(*place)) for place in places]
+    return [obj for each in lists for obj in each]
 
 
 def interceptors(evidence: Evidence) -> list[Interceptor]:
@@ -256,11 +256,11 @@ def _aks(evidence: Evidence) -> Iterator[Interceptor]:
 
 def _talos(evidence: Evidence) -> Iterator[Interceptor]:
     images = (value_at(n, ("status", "nodeInfo", "osImage")) for n in evidence.nodes)
-    found = sorted({str(image) for image in images if str(image).startswith("Talos")})
-    if found:
+    talos = sorted({str(image) for image in images if str(image).startswith("Talos")})
+    if talos:
         yield Interceptor(
             "Talos host DNS",
-            f"nodes run {found[0]}",
+            f"nodes run {talos[0]}",
             "if it is enabled, queries for outside names pass through a cache on the "
             "node",
         )

@@ -66,7 +66,7 @@ _SYSCTL = "net.ipv4.ip_unprivileged_port_start"
 
 
 class Wishes(NamedTuple):
-    """What the caller wants of the second DNS."""
+    """The caller's choices for the second DNS."""
 
     name: str
     address: str
@@ -157,19 +157,19 @@ def _service(server: Server, needs: Needs, wishes: Wishes) -> Json:
         for port in first["ports"]
         if (target := _service_target(server, needs, wishes, port))
     ]
-    made: Json = {
+    spec: Json = {
         "type": "ClusterIP",
         "clusterIP": wishes.address,
         "selector": selector(wishes.name),
         "ports": ports,
     }
     if first.get("ipFamilyPolicy", "SingleStack") != "SingleStack":
-        made["ipFamilyPolicy"] = first["ipFamilyPolicy"]
-        made["ipFamilies"] = first["ipFamilies"]
+        spec["ipFamilyPolicy"] = first["ipFamilyPolicy"]
+        spec["ipFamilies"] = first["ipFamilies"]
     for name, default in _PATH_FIELDS.items():
         if first.get(name, default) != default:
-            made[name] = first[name]
-    return made
+            spec[name] = first[name]
+    return spec
 
 
 def _service_target(
@@ -285,9 +285,9 @@ def _resolving(first: Json) -> Json:
     It never has the cluster's DNS: `forward . /etc/resolv.conf` would ask itself.
     """
     policy = first.get("dnsPolicy")
-    kept = policy if policy in ("Default", "None") else "Default"
+    allowed = policy if policy in ("Default", "None") else "Default"
     config = {"dnsConfig": first["dnsConfig"]} if first.get("dnsConfig") else {}
-    return {"dnsPolicy": kept, **config}
+    return {"dnsPolicy": allowed, **config}
 
 
 def _affinity(first: Json, base: Json) -> Json:

@@ -1,4 +1,4 @@
-"""What a Corefile requires of its pod: ports, probes, environment. Pure."""
+"""The requirements of a Corefile on its pod: ports, probes, environment. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,7 +32,7 @@ class Port(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """What one Corefile requires."""
+    """The requirements of one Corefile."""
 
     dns: tuple[int, ...]
     """Ports for plain DNS, in file order; never empty."""

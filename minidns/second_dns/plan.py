@@ -1,4 +1,4 @@
-"""What an enrolment changes, decided from objects alone. Pure.
+"""The changes of an enrolment, decided from objects alone. Pure.
 
 All pods of a workload (``--all``): its template is changed in place, and a rollout
 replaces the pods. A part of a StatefulSet: the same with a partition, so that only the

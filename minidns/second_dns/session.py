@@ -1,4 +1,4 @@
-"""What a command works with: the API, a clock, the terminal; and why it refuses."""
+"""The environment of a command (API, clock, terminal), and its errors."""
 
 import argparse
 import asyncio

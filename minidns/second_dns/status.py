@@ -70,10 +70,10 @@ class Survey:
     dns: tuple[Dns, ...]
     enrolments: tuple[Enrolment, ...]
     unreadable: tuple[str, ...]
-    """What is wrong with records that cannot be used, a line each."""
+    """Problems of records that cannot be used, a line each."""
     users: tuple[Users, ...]
     interceptors: tuple[Interceptor, ...]
-    """What else answers or diverts queries."""
+    """Programs that answer or divert queries."""
 
 
 async def survey(session: Session, namespace: str) -> Survey:

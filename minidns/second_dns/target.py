@@ -1,12 +1,12 @@
 """The DNS that pods shall ask: where it is, who answers, and what is in between."""
 
-from collections.abc import Sequence
-from ipaddress import ip_address
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
 from minidns.kubernetes.documents import Documents, Json, Refused
 from minidns.kubernetes.resources import ApiError
-from minidns.second_dns import interceptors, needs, policies, running
+from minidns.second_dns import interceptors, needs, running
 from minidns.second_dns.dnsconfig import Cluster, nameservers, node_searches
 from minidns.second_dns.objects import (
     NODE,
@@ -23,6 +23,8 @@ from minidns.second_dns.session import Refusal, Session
 
 DOMAIN = "cluster.local"
 """Domain of a cluster whose Corefile cannot be read."""
+NAME_LABEL = "kubernetes.io/metadata.name"
+"""Label of every namespace, with its name as value."""
 EXEC_PODS = 3
 """Pods in which resolv.conf is looked for: not every image has ``cat``."""
 
@@ -32,9 +34,20 @@ class Dns(NamedTuple):
 
     service: Json
     server: Server | None
-    """What answers; None if its Corefile cannot be read."""
+    """The program that answers; None if its Corefile cannot be read."""
     target: Target
     notes: tuple[str, ...]
+
+
+class Peer(NamedTuple):
+    """The pods of a DNS, as policies describe peers."""
+
+    namespace: str
+    labels: dict[str, str]
+    port: int
+    """Port at which they listen, over UDP."""
+    port_name: str
+    addresses: tuple[str, ...] = ()
 
 
 async def find_dns(
@@ -222,18 +235,85 @@ async def _blocking(session: Session, obj: Json, server: Server) -> list[str]:
     service = server.service["metadata"]
     name = f"{service['namespace']}/{service['name']}"
     peer = _peer(server, await ready_addresses(session.api, name))
-    names = ", ".join(policies.blocking(found, meta["namespace"], labels, peer))
+    names = ", ".join(blocking_policies(found, meta["namespace"], labels, peer))
     note = f"NetworkPolicy {names} does not let these pods ask it: look-ups will fail"
     return [note] if names else []
 
 
-def _peer(server: Server, addresses: tuple[str, ...]) -> policies.Server:
+def _peer(server: Server, addresses: tuple[str, ...]) -> Peer:
     """Return the DNS as NetworkPolicies describe peers."""
     (port,) = (p for p in server.service["spec"]["ports"] if running.is_query_port(p))
-    return policies.Server(
+    return Peer(
         server.service["metadata"]["namespace"],
         server.workload["spec"]["template"]["metadata"].get("labels") or {},
         running.target_port(server, port),
         str(port.get("targetPort", "")),
         addresses,
+    )
+
+
+def blocking_policies(
+    policies: Iterable[Json], namespace: str, labels: dict[str, str], server: Peer
+) -> list[str]:
+    """Return the policies that keep pods from asking ``server``; empty if none does.
+
+    The pods are those of ``namespace`` with ``labels``. Only NetworkPolicies are known
+    here, not what a network plugin adds (Cilium's own policies, rules for names).
+    """
+    limiting = [
+        policy
+        for policy in policies
+        if _limits_egress(policy)
+        and selects(policy["spec"].get("podSelector") or {}, labels)
+    ]
+    for policy in limiting:
+        for rule in policy["spec"].get("egress") or ():
+            if _lets_port(rule, server) and _lets_peer(rule, namespace, server):
+                return []
+    return [str(policy["metadata"]["name"]) for policy in limiting]
+
+
+def _limits_egress(policy: Json) -> bool:
+    types = policy["spec"].get("policyTypes")
+    return "Egress" in types if types else bool(policy["spec"].get("egress"))
+
+
+def _lets_port(rule: Json, server: Peer) -> bool:
+    ports = rule.get("ports") or ()
+    return not ports or any(_is_port(each, server) for each in ports)
+
+
+def _is_port(port: Json, server: Peer) -> bool:
+    if port.get("protocol", "TCP") != "UDP":
+        return False
+    first = port.get("port")
+    if first is None or first == server.port_name:
+        return True
+    return isinstance(first, int) and first <= server.port <= port.get("endPort", first)
+
+
+def _lets_peer(rule: Json, namespace: str, server: Peer) -> bool:
+    peers = rule.get("to") or ()
+    return not peers or any(_peers(peers, namespace, server))
+
+
+def _peers(peers: Iterable[Json], namespace: str, server: Peer) -> Iterator[bool]:
+    for peer in peers:
+        if block := peer.get("ipBlock"):
+            yield _is_within(block, server)
+            continue
+        spaces = peer.get("namespaceSelector")
+        if spaces is None:
+            is_there = namespace == server.namespace
+        else:
+            is_there = selects(spaces, {NAME_LABEL: server.namespace})
+        yield is_there and selects(peer.get("podSelector") or {}, server.labels)
+
+
+def _is_within(block: Json, server: Peer) -> bool:
+    inside = ip_network(block["cidr"])
+    outside = [ip_network(each) for each in block.get("except") or ()]
+    return any(
+        ip_address(each) in inside and not any(ip_address(each) in o for o in outside)
+        for each in server.addresses
     )

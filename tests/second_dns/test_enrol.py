@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -458,3 +459,38 @@ async def test_a_pod_without_cat_is_passed_over() -> None:
         assert await at.run(ALL) == 0
         searches = dig(web(at.cluster), "spec.template.spec.dnsConfig.searches")
         assert searches[-1] == "corp.example"
+
+
+class Kubelets(Documents):
+    """An API server that shows the kubelets' configuration, and runs no commands."""
+
+    config: ClassVar[Json] = {}
+
+    async def get(self, path: str) -> Json:
+        if path.endswith("/proxy/configz"):
+            return {"kubeletconfig": self.config}
+        return await super().get(path)
+
+
+@pytest.mark.parametrize(
+    ("config", "is_known", "is_cached"),
+    [
+        ({"resolvConf": "", "clusterDomain": "cluster.local"}, True, False),
+        (
+            {"resolvConf": "/etc/resolv.conf", "clusterDNS": ["10.96.0.10"]},
+            False,
+            False,
+        ),
+        ({"resolvConf": "", "clusterDNS": ["169.254.10.11"]}, True, True),
+        ({"resolvConf": "/run/x", "clusterDNS": ["169.254.10.11"]}, False, True),
+    ],
+)
+async def test_what_kubelets_are_configured_with(
+    config: Json, is_known: bool, is_cached: bool
+) -> None:
+    """Without a file, no search domain comes from the node (KubeletConfiguration)."""
+    kubelets = type("Kubelets", (Kubelets,), {"config": config})
+    async with desk(world(), wrap=lambda api: kubelets(api._sender)) as at:
+        assert await at.run(ALL) == 0
+        assert ("--search" not in at.said) is is_known
+        assert ("AKS LocalDNS" in at.said) is is_cached

@@ -1,9 +1,9 @@
 import pytest
 
-from minidns.second_dns.policies import Server, blocking
+from minidns.second_dns.target import Peer, blocking_policies
 from sim.api.objects import Json
 
-DNS = Server(
+DNS = Peer(
     "kube-system",
     {"k8s-app": "kube-dns-2"},
     53,
@@ -69,9 +69,9 @@ SYSTEM["namespaceSelector"] = {
     ],
 )  # fmt: skip
 def test_whether_it_can_be_asked(policies: list[Json], blocked: bool) -> None:
-    assert blocking(policies, "shop", WEB, DNS) == (["p"] if blocked else [])
+    assert blocking_policies(policies, "shop", WEB, DNS) == (["p"] if blocked else [])
 
 
 def test_own_namespace_counts_where_the_dns_is_in_it() -> None:
     here = DNS._replace(namespace="shop")
-    assert blocking([policy(to({"podSelector": {}}))], "shop", WEB, here) == []
+    assert blocking_policies([policy(to({"podSelector": {}}))], "shop", WEB, here) == []
