@@ -9,27 +9,22 @@ its directives over the plugin's default options, a frozen dataclass:
 
     options value  --(option, its words)-->  options value
 
-A *value reader* turns the words of one line into a value. It raises ValueError with
-CoreDNS's text, which `PluginSpec.read` turns into a ConfigError: without a position, as
-CoreDNS prints errors of its parsers, or with one where the option is ``located``.
-Readers that need both use `Words.error` for the located ones.
+`minidns.plugins.options` makes the usual options. What an option raises as ValueError,
+with CoreDNS's text, becomes a ConfigError: without a position, as CoreDNS prints errors
+of its parsers, or with one where the option is ``located``. Options that have errors of
+both kinds raise `Words.error` for the located ones.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from enum import Enum, Flag, auto
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
-from minidns.corefile import values
 from minidns.corefile.directives import Directive, Line
 from minidns.corefile.errors import ConfigError
-from minidns.dns.model import Name
-from minidns.http import endpoint
 from minidns.plugins.site import Setup, Site
-from minidns.text import files
 
 T = TypeVar("T")
-V = TypeVar("V")
 
 
 class Traits(Flag):
@@ -90,10 +85,12 @@ class Words(NamedTuple):
         return ConfigError.plain(self.where, text)
 
 
-Read: TypeAlias = Callable[[Words], V]
-"""From the words of an option to its value; ValueError has CoreDNS's text."""
 Apply: TypeAlias = Callable[[Any, Words], Any]
 """From the options so far and the words of one line to the new options."""
+
+
+Unknown: TypeAlias = Callable[[Line], ConfigError]
+"""From a line that is no option of the plugin to CoreDNS's error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,36 +115,40 @@ class Option:
     apply: Apply
     located: bool = False
     """Whether errors about its value show the position (CoreDNS)."""
+    prefix: str = ""
+    """Text before its errors, where CoreDNS prints the plugin's name once more."""
 
     @property
     def anchor(self) -> str:
         """The word by which its page describes it."""
         return self.name or self.arguments
 
-    def read(self, options: T, words: Words) -> T:
+    def read(self, options: T, words: Words, unknown: Unknown) -> T:
         """Return ``options`` with what this line says.
 
         Raises:
             ConfigError: a wrong number of words, or a bad value.
 
         """
-        args = words.args
-        if len(args) < self.least:
-            raise words.where.arg_error()
-        if self.most is not None and len(args) > self.most:
-            if self.excess is Excess.WRONG_COUNT:
-                raise words.where.arg_error()
-            if self.excess is Excess.NEXT_OPTION:
-                raise words.error(f"unknown property '{args[self.most]}'")
+        self._check_count(words, unknown)
         try:
             changed: T = self.apply(options, words)
-        except ConfigError:
-            raise
+        except ConfigError as error:
+            raise error.prefixed(self.prefix) from error
         except ValueError as error:
-            text = str(error)
+            text = self.prefix + str(error)
             located = words.error(text) if self.located else words.plain(text)
             raise located from error
         return changed
+
+    def _check_count(self, words: Words, unknown: Unknown) -> None:
+        count = len(words.args)
+        is_excess = self.most is not None and count > self.most
+        if is_excess and self.excess is Excess.NEXT_OPTION:
+            assert isinstance(words.where, Line)
+            raise unknown(Line(words.where.tokens[-(count - (self.most or 0)) :]))
+        if count < self.least or (is_excess and self.excess is Excess.WRONG_COUNT):
+            raise words.where.arg_error().prefixed(self.prefix)
 
 
 def unknown_property(line: Line) -> ConfigError:
@@ -172,8 +173,10 @@ class PluginSpec(Generic[T]):
     arguments: Option | None = None
     """The arguments of the directive; None when it takes none, or reads its own."""
     options: tuple[Option, ...] = ()
-    unknown: Callable[[Line], ConfigError] = unknown_property
+    unknown: Unknown = unknown_property
     """The error for an option that is not in the table."""
+    ignores_case: bool = False
+    """Whether the names of options are accepted in any case."""
     address: str = ""
     """The ``HOST:PORT`` that it listens at by default (`Traits.OPENS_PORT`)."""
 
@@ -184,7 +187,9 @@ class PluginSpec(Generic[T]):
 
     def option(self, name: str) -> Option | None:
         """Return the option ``name``, if the plugin has it."""
-        return next((each for each in self.options if each.name == name), None)
+        if self.ignores_case:
+            name = name.lower()
+        return next((option for option in self.options if option.name == name), None)
 
     def read(self, directives: Iterable[Directive], site: Site) -> T:
         """Return the options that all ``directives`` of a block give together.
@@ -208,208 +213,34 @@ class PluginSpec(Generic[T]):
             ConfigError: see ``read``.
 
         """
-        read = self.defaults if options is None else options
-        if self.arguments is not None:
-            words = Words(directive.args, directive, site)
-            read = self.arguments.read(read, words)
+        start = self.defaults if options is None else options
+        return self.read_block(
+            directive, site, self.read_arguments(directive, site, start)
+        )
+
+    def read_arguments(self, directive: Directive, site: Site, options: T) -> T:
+        """Return ``options`` with what the first line of ``directive`` says.
+
+        Raises:
+            ConfigError: see ``read``.
+
+        """
+        if self.arguments is None:
+            return options
+        words = Words(directive.args, directive, site)
+        return self.arguments.read(options, words, self.unknown)
+
+    def read_block(self, directive: Directive, site: Site, options: T) -> T:
+        """Return ``options`` with what the lines in the block of ``directive`` say.
+
+        Raises:
+            ConfigError: see ``read``.
+
+        """
         for line in directive.block:
             option = self.option(line.name)
             if option is None:
                 raise self.unknown(line)
-            read = option.read(read, Words(line.args, line, site))
-        return read
-
-
-# -- options
-
-
-def flag(
-    name: str,
-    field: str,
-    meaning: str,
-    *,
-    value: bool = True,
-    excess: Excess = Excess.WRONG_COUNT,
-) -> Option:
-    """Return an option without arguments that sets ``field`` to ``value``."""
-
-    def apply(options: T, _: Words) -> T:
-        return replace(options, **{field: value})  # type: ignore[type-var]  # a dataclass
-
-    return Option(
-        name=name,
-        meaning=meaning,
-        example=name,
-        field=field,
-        apply=apply,
-        most=0,
-        excess=excess,
-    )
-
-
-def setting(
-    name: str,
-    arguments: str,
-    field: str,
-    read: Read[object],
-    meaning: str,
-    *,
-    example: str,
-    least: int = 1,
-    most: int | None = 1,
-    excess: Excess = Excess.WRONG_COUNT,
-    located: bool = False,
-) -> Option:
-    """Return an option that sets ``field`` to what ``read`` makes of its words.
-
-    With the name empty it is the arguments of the directive, which set nothing when
-    there are none.
-    """
-
-    def apply(options: T, words: Words) -> T:
-        return replace(options, **{field: read(words)})  # type: ignore[type-var]  # a dataclass
-
-    return Option(
-        name=name,
-        arguments=arguments,
-        meaning=meaning,
-        example=example,
-        field=field,
-        apply=apply,
-        least=least,
-        most=most,
-        excess=excess,
-        located=located,
-    )
-
-
-def accepted(
-    name: str,
-    arguments: str,
-    meaning: str,
-    *,
-    example: str,
-    least: int = 0,
-    most: int | None = None,
-) -> Option:
-    """Return an option that is accepted and changes nothing."""
-    return Option(
-        name=name,
-        arguments=arguments,
-        meaning=meaning,
-        example=example,
-        least=least,
-        most=most,
-        apply=lambda options, words: options,
-    )
-
-
-# -- value readers
-
-
-def text(words: Words) -> str:
-    """Return the first word."""
-    return words.first
-
-
-def each_word(words: Words) -> tuple[str, ...]:
-    """Return all words."""
-    return words.args
-
-
-def integer(
-    least: int | None = None, most: int | None = None, *, outside: str = ""
-) -> Read[int]:
-    """Return a reader of a whole number within bounds.
-
-    ``outside`` is the located error, with ``{value}``, for a number out of bounds.
-    """
-
-    def read(words: Words) -> int:
-        value = values.integer(words.first)
-        if _is_outside(value, least, most):
-            raise words.error(outside.format(value=value))
-        return value
-
-    return read
-
-
-def duration(
-    least_s: float | None = None, most_s: float | None = None, *, outside: str = ""
-) -> Read[float]:
-    """Return a reader of a Go duration, in seconds, within bounds.
-
-    ``outside`` is the located error, with ``{value}``, for one out of bounds.
-    """
-
-    def read(words: Words) -> float:
-        seconds = values.duration(words.first)
-        if _is_outside(seconds, least_s, most_s):
-            shown = values.format_duration(seconds)
-            raise words.error(outside.format(value=shown))
-        return seconds
-
-    return read
-
-
-def _is_outside(value: float, least: float | None, most: float | None) -> bool:
-    return (least is not None and value < least) or (most is not None and value > most)
-
-
-def choice(*words: str, unknown: str) -> Read[str]:
-    """Return a reader of one of ``words``.
-
-    ``unknown`` is the located error, with ``{value}``, for any other word.
-    """
-
-    def read(given: Words) -> str:
-        if given.first not in words:
-            raise given.error(unknown.format(value=given.first))
-        return given.first
-
-    return read
-
-
-def zones(words: Words) -> tuple[Name, ...]:
-    """Return the zones that are named; those of the server block without any."""
-    return values.zones(words.args, words.site.zones)
-
-
-def fallthrough(words: Words) -> tuple[Name, ...]:
-    """Return the zones whose names are passed on; all without any."""
-    return values.fallthrough(words.args)
-
-
-def path(words: Words) -> str:
-    """Return the path that is the first word, relative to *root*."""
-    return files.below(words.site.root, words.first)
-
-
-def listen_address(default: str) -> Read[str]:
-    """Return a reader of ``[HOST]:PORT``; ``default`` without any word."""
-
-    def read(words: Words) -> str:
-        address = words.first or default
-        endpoint.split(address)
-        return address
-
-    return read
-
-
-def no_arguments() -> Option:
-    """Return the arguments of a directive that takes none.
-
-    unlike `Option.most` the error names the first word too many (CoreDNS).
-    """
-
-    def apply(options: T, words: Words) -> T:
-        if words.args:
-            raise ConfigError.arguments(words.where, words.first)
+            words = Words(line.args, line, site)
+            options = option.read(options, words, self.unknown)
         return options
-
-    return Option(name="", meaning="It takes no arguments.", apply=apply)
-
-
-def names_with(trait: Traits, specs: Sequence["PluginSpec[Any]"]) -> frozenset[str]:
-    """Return the names of those of ``specs`` that have ``trait``."""
-    return frozenset(spec.name for spec in specs if trait & spec.traits)
