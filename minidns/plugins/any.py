@@ -3,7 +3,8 @@
 from minidns.corefile.blocks import Directive
 from minidns.dns.model import Handler, Plugin, Query, Response, Reuse, RRset
 from minidns.dns.rdata import ANY, HINFO, txt
-from minidns.plugins.site import Site, without_arguments
+from minidns.plugins.options import no_arguments
+from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Traits
 
 TTL = 8482
@@ -17,10 +18,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         ConfigError: an argument or an option.
 
     """
-    directive = directives[0]
-    without_arguments(directive)
-    for line in directive.block:
-        raise line.error(f"unknown property '{line.name}'")
+    PLUGIN.read_one(directives[0], site)
 
     def plugin(next_: Handler) -> Handler:
         async def any(query: Query) -> Response:
@@ -41,4 +39,5 @@ PLUGIN = PluginSpec(
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS,
     setup=setup,
     defaults=None,
+    arguments=no_arguments(names_first=True),
 )

@@ -1,13 +1,24 @@
 """*bufsize* - bound the size of UDP replies, whatever clients offer."""
 
-from minidns.corefile.blocks import ConfigError, Directive
+from dataclasses import dataclass
+
+from minidns.corefile.blocks import Directive
 from minidns.corefile.values import integer
 from minidns.dns.model import Handler, Plugin, Query, Response, replace
+from minidns.plugins.options import setting
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import PluginSpec, Traits, Words
 
 DEFAULT = 1232  # fits IPv6's minimum MTU (DNS flag day 2020)
 MIN, MAX = 512, 4096
+
+
+@dataclass(frozen=True, slots=True)
+class BufsizeOptions:
+    """The options of *bufsize*."""
+
+    size: int = DEFAULT
+    """Bytes of a UDP reply at most."""
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
@@ -17,7 +28,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         ConfigError: not a number from 512 to 4096.
 
     """
-    size = _size(directives[0])
+    size = PLUGIN.read_arguments(directives[0], site, PLUGIN.defaults).size
 
     def plugin(next_: Handler) -> Handler:
         async def bufsize(query: Query) -> Response:
@@ -36,21 +47,14 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     return plugin
 
 
-def _size(directive: Directive) -> int:
-    if not directive.args:
-        return DEFAULT
+def _read_size(words: Words) -> int:
     try:
-        size = integer(directive.args[0])
+        size = integer(words.first)
     except ValueError:
-        raise _refused(directive) from None
-    if len(directive.args) > 1 or not MIN <= size <= MAX:
-        raise _refused(directive)
+        raise words.where.arg_error() from None
+    if not MIN <= size <= MAX:
+        raise words.where.arg_error()
     return size
-
-
-def _refused(directive: Directive) -> ConfigError:
-    # the plugin's name stands twice before this one (CoreDNS)
-    return directive.arg_error().prefixed("plugin/bufsize: ")
 
 
 PLUGIN = PluginSpec(
@@ -59,5 +63,15 @@ PLUGIN = PluginSpec(
     syntax="bufsize [SIZE]",
     traits=Traits.HANDLES_QUERIES,
     setup=setup,
-    defaults=None,
+    defaults=BufsizeOptions(),
+    arguments=setting(
+        "",
+        "[SIZE]",
+        "size",
+        _read_size,
+        f"The bytes of a UDP reply at most, {MIN} to {MAX}.",
+        example="700",
+        least=0,
+        prefix="plugin/bufsize: ",  # printed twice (CoreDNS)
+    ),
 )

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from random import Random
 
 from minidns import __version__
@@ -9,12 +10,28 @@ from minidns.corefile.blocks import Directive
 from minidns.dns.model import Handler, Plugin, Query, Response, RRset
 from minidns.dns.rdata import TXT, txt
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import Option, PluginSpec, Traits, Words
 
 AUTHORS = ("The minidns authors",)
 MAX_TEXT = 255
 """Bytes of a string in a TXT record; longer ones are cut."""
 _CHAOS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ChaosOptions:
+    """The options of *chaos*."""
+
+    version: str = f"minidns-{__version__}"
+    authors: tuple[str, ...] = ()
+    """The names for ``authors.bind``; empty for the usual text."""
+
+
+def _apply_arguments(options: ChaosOptions, words: Words) -> ChaosOptions:
+    if not words.args:
+        return options
+    version, *authors = words.args
+    return ChaosOptions(version, tuple(authors))
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
@@ -24,10 +41,8 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         ConfigError: an option.
 
     """
-    directive = directives[0]
-    for line in directive.block:
-        raise line.error(f"unknown property '{line.name}'")
-    version, *authors = directive.args or (f"minidns-{__version__}",)
+    options = PLUGIN.read_one(directives[0], site)
+    version, authors = options.version, options.authors
     texts = {
         "version.bind.": (version,),
         "version.server.": (version,),
@@ -64,5 +79,13 @@ PLUGIN = PluginSpec(
     | Traits.ANSWERS_VARY
     | Traits.ANY_CLASS,
     setup=setup,
-    defaults=None,
+    defaults=ChaosOptions(),
+    arguments=Option(
+        name="",
+        arguments="[VERSION] [AUTHORS...]",
+        meaning="The version, and the names of the authors.",
+        example="v2 Ann Bob",
+        field="version",
+        apply=_apply_arguments,
+    ),
 )

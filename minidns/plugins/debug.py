@@ -3,7 +3,8 @@
 import logging
 
 from minidns.corefile.blocks import Directive
-from minidns.plugins.site import Site, without_arguments
+from minidns.plugins.options import no_arguments
+from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Traits
 
 
@@ -15,7 +16,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 
     """
     for directive in directives:
-        without_arguments(directive)
+        PLUGIN.read_arguments(directive, site, None)
     site.debug = True
 
     async def start() -> None:
@@ -32,4 +33,5 @@ PLUGIN = PluginSpec(
     traits=Traits.ONCE_PER_PROCESS,
     setup=setup,
     defaults=None,
+    arguments=no_arguments(names_first=True),
 )

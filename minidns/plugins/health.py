@@ -6,12 +6,13 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from minidns.corefile.blocks import ConfigError, Directive
-from minidns.corefile.values import duration, format_duration, quote
+from minidns.corefile.blocks import Directive
+from minidns.corefile.values import format_duration, quote
 from minidns.dns.model import Address
 from minidns.http import endpoint
 from minidns.metrics.registry import SLIM_TIME_BUCKETS
-from minidns.plugins.site import HttpReply, Site, listen_address
+from minidns.plugins.options import duration, listen_address, setting
+from minidns.plugins.site import HttpReply, Site
 from minidns.plugins.spec import PluginSpec, Traits
 
 log = logging.getLogger(__name__)
@@ -24,13 +25,13 @@ TIMEOUT_S = 3.0
 SLOW_S = 1.0
 
 
-@dataclass(slots=True)
-class Options:
-    """What the directives of a block say."""
+@dataclass(frozen=True, slots=True)
+class HealthOptions:
+    """The options of *health*."""
 
     address: str = ADDRESS
     lameduck_s: float = 0.0
-    """How long to answer on after readiness is withdrawn, at the end."""
+    """Seconds to go on answering at the end, when readiness is withdrawn already."""
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> None:
@@ -40,9 +41,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
         ConfigError: not an address, not a duration, an unknown option.
 
     """
-    options = Options()
-    for directive in directives:
-        _read(directive, options)
+    options = PLUGIN.read(directives, site)
     close = site.instance.http(options.address, PATH, _alive)
 
     async def start() -> None:
@@ -57,21 +56,6 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 
     site.on_start(start)
     site.on_shutdown(shut_down)
-
-
-def _read(directive: Directive, options: Options) -> None:
-    options.address = listen_address(directive, options.address)
-    for line in directive.block:
-        if line.name != "lameduck":
-            raise line.error(f"unknown property '{line.name}'")
-        if len(line.args) != 1:
-            raise line.arg_error()
-        (text,) = line.args
-        try:
-            options.lameduck_s = duration(text)
-        except ValueError as error:
-            problem = f"unable to parse lameduck duration value: '{text}' : {error}"
-            raise ConfigError(problem) from error
 
 
 def _alive(query: Mapping[str, str], headers: Mapping[str, str]) -> HttpReply:
@@ -143,6 +127,27 @@ PLUGIN = PluginSpec(
     syntax="health [ADDRESS]",
     traits=Traits.OPENS_PORT | Traits.MAIN_PROCESS_ONLY,
     setup=setup,
-    defaults=None,
+    defaults=HealthOptions(),
+    arguments=setting(
+        "",
+        "[ADDRESS]",
+        "address",
+        listen_address,
+        "The HOST:PORT to serve HTTP at.",
+        example="127.0.0.1:8088",
+        least=0,
+    ),
+    options=(
+        setting(
+            "lameduck",
+            "DURATION",
+            "lameduck_s",
+            duration(
+                invalid="unable to parse lameduck duration value: '{text}' : {error}"
+            ),
+            "How long to go on answering at the end, after readiness is withdrawn.",
+            example="lameduck 5s",
+        ),
+    ),
     address=ADDRESS,
 )

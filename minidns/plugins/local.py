@@ -1,6 +1,7 @@
 """*local* - answer for localhost and its neighbors, so that nobody else is asked."""
 
 import logging
+from dataclasses import dataclass
 
 from minidns.corefile.blocks import Directive
 from minidns.corefile.values import longest, quote
@@ -17,8 +18,9 @@ from minidns.dns.model import (
 )
 from minidns.dns.rdata import AAAA, NS, PTR, SOA, A, a, aaaa, soa
 from minidns.metrics.traffic import tallied
+from minidns.plugins.options import no_arguments, setting
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import PluginSpec, Traits, Words
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,21 @@ _AT_LOCALHOST = _ADDRESSES | {SOA: _SOA, NS: _NAME}
 _AT_OTHER_APEX = {SOA: _SOA, NS: _NAME}
 
 
+@dataclass(frozen=True, slots=True)
+class LocalOptions:
+    """The options of *local*."""
+
+    localhost_prefix: bool = True
+    """Whether ``localhost.DOMAIN`` is answered, too."""
+
+
+def _read_switch(words: Words) -> bool:
+    if words.first not in ("on", "off"):
+        got = f"got {quote(words.first)}"
+        raise words.error(f"localhost_prefix expects 'on' or 'off', {got}")
+    return words.first == "on"
+
+
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     """Accept ``local { localhost_prefix on|off }``.
 
@@ -41,20 +58,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         ConfigError: an argument, an unknown option.
 
     """
-    prefixes = True
-    for directive in directives:
-        if directive.args:
-            raise directive.arg_error()
-        for line in directive.block:
-            if line.name != "localhost_prefix":
-                raise line.error(f"unknown property '{line.name}'")
-            if len(line.args) != 1:
-                raise line.arg_error()
-            if line.args[0] not in ("on", "off"):
-                got = f"got {quote(line.args[0])}"
-                raise line.error(f"localhost_prefix expects 'on' or 'off', {got}")
-            prefixes = line.args[0] == "on"
-    return _answering(site, prefixes)
+    return _answering(site, PLUGIN.read(directives, site).localhost_prefix)
 
 
 def _answering(site: Site, prefixes: bool) -> Plugin:
@@ -118,5 +122,16 @@ PLUGIN = PluginSpec(
     syntax="local",
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.TOUCHES_NAMES,
     setup=setup,
-    defaults=None,
+    defaults=LocalOptions(),
+    arguments=no_arguments(),
+    options=(
+        setting(
+            "localhost_prefix",
+            "on|off",
+            "localhost_prefix",
+            _read_switch,
+            "Whether localhost.DOMAIN is answered for every domain.",
+            example="localhost_prefix off",
+        ),
+    ),
 )

@@ -20,6 +20,7 @@ from minidns.dns.model import (
 )
 from minidns.dns.rdata import HINFO
 from minidns.dns.wire import encode_query
+from minidns.plugins.options import no_arguments
 from minidns.plugins.site import Site, once
 from minidns.plugins.spec import PluginSpec, Traits
 from minidns.text.go_text import quote
@@ -41,9 +42,7 @@ _ADVICE = "see https://coredns.io/plugins/loop#troubleshooting"
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     """Accept ``loop``."""
-    directive = once(directives)
-    if directive.args:
-        raise directive.arg_error()
+    PLUGIN.read_arguments(once(directives), site, None)
     loop = Loop(site)
     site.on_serving(loop.start)
     return loop.plugin
@@ -139,4 +138,5 @@ PLUGIN = PluginSpec(
     traits=Traits.HANDLES_QUERIES | Traits.TOUCHES_NAMES | Traits.ONCE_PER_BLOCK,
     setup=setup,
     defaults=None,
+    arguments=no_arguments(),
 )

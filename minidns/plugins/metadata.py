@@ -1,10 +1,20 @@
 """*metadata* - let plugins say more about a query, under labels."""
 
+from dataclasses import dataclass
+
 from minidns.corefile.blocks import ConfigError, Directive, Line
-from minidns.corefile.values import zones
-from minidns.dns.model import Plugin
+from minidns.dns.model import Name, Plugin
+from minidns.plugins.options import zones_argument
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Traits
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataOptions:
+    """The options of *metadata*."""
+
+    zones: tuple[Name, ...] = ()
+    """The zones whose queries have labels."""
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
@@ -18,7 +28,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     excess: list[Line | Directive] = [*directive.block, *more]
     if excess:
         raise ConfigError.arguments(excess[0], excess[0].name)
-    site.labeled = zones(directive.args, site.zones)
+    site.labeled = PLUGIN.read_one(directive, site).zones
     return lambda next_: next_
 
 
@@ -28,5 +38,6 @@ PLUGIN = PluginSpec(
     syntax="metadata [ZONES...]",
     traits=Traits.HANDLES_QUERIES,
     setup=setup,
-    defaults=None,
+    defaults=MetadataOptions(),
+    arguments=zones_argument(),
 )

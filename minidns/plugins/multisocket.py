@@ -1,11 +1,22 @@
 """*multisocket* - answer with several processes, each with sockets of its own."""
 
+from dataclasses import dataclass
+
 from minidns.corefile.blocks import ConfigError, Directive
 from minidns.corefile.values import integer
+from minidns.plugins.options import setting
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import PluginSpec, Traits, Words
 
 MAX_SOCKETS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class MultisocketOptions:
+    """The options of *multisocket*."""
+
+    sockets: int | None = None
+    """Sockets of each address; None for as many as there are processors."""
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> None:
@@ -15,24 +26,22 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
         ConfigError: not a number, or none from 1 to 1024; named twice.
 
     """
-    directive, *more = directives
-    if len(directive.args) > 1:
-        raise directive.arg_error()
+    first, *more = directives
+    options = PLUGIN.read_arguments(first, site, PLUGIN.defaults)
     for excess in more:
         raise ConfigError.arguments(excess, excess.name)
-    site.sockets = _number(directive.args[0]) if directive.args else site.edges.cpus()
+    site.sockets = options.sockets or site.edges.cpus()
 
 
-def _number(text: str) -> int:
+def _read_number(words: Words) -> int:
     try:
-        number = integer(text)
+        number = integer(words.first)
     except ValueError as error:
-        raise ConfigError(f"invalid num sockets: {error}") from None
+        raise ValueError(f"invalid num sockets: {error}") from None
     if number < 1:
-        raise ConfigError(f"num sockets can not be zero or negative: {number}")
+        raise ValueError(f"num sockets can not be zero or negative: {number}")
     if number > MAX_SOCKETS:
-        problem = f"num sockets exceeds maximum ({MAX_SOCKETS}): {number}"
-        raise ConfigError(problem)
+        raise ValueError(f"num sockets exceeds maximum ({MAX_SOCKETS}): {number}")
     return number
 
 
@@ -42,5 +51,14 @@ PLUGIN = PluginSpec(
     syntax="multisocket [NUMBER]",
     traits=Traits.MAIN_PROCESS_ONLY,
     setup=setup,
-    defaults=None,
+    defaults=MultisocketOptions(),
+    arguments=setting(
+        "",
+        "[NUMBER]",
+        "sockets",
+        _read_number,
+        "The number of sockets and processes; one for each processor without any.",
+        example="4",
+        least=0,
+    ),
 )

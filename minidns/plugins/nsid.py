@@ -1,14 +1,24 @@
 """*nsid* - say which server answered, to who asks for it."""
 
 import socket
+from dataclasses import dataclass
 
 from minidns.corefile.blocks import Directive
 from minidns.dns.model import Handler, Opt, Plugin, Query, Response, replace
-from minidns.plugins.site import Site, once
+from minidns.plugins.options import setting
+from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Traits
 
 _NSID = 3
 """Code of the EDNS option (RFC 5001 2.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NsidOptions:
+    """The options of *nsid*."""
+
+    identifier: str = ""
+    """The text to send; empty for the name of the host."""
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
@@ -18,9 +28,8 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         ConfigError: named twice.
 
     """
-    directive = once(directives)
-    said = " ".join(directive.args) or socket.gethostname()
-    option = (_NSID, said.encode())
+    identifier = PLUGIN.read(directives, site).identifier or socket.gethostname()
+    option = (_NSID, identifier.encode())
 
     def plugin(next_: Handler) -> Handler:
         async def nsid(query: Query) -> Response:
@@ -43,5 +52,15 @@ PLUGIN = PluginSpec(
     syntax="nsid [WORDS...]",
     traits=Traits.HANDLES_QUERIES | Traits.ONCE_PER_BLOCK,
     setup=setup,
-    defaults=None,
+    defaults=NsidOptions(),
+    arguments=setting(
+        "",
+        "[WORDS...]",
+        "identifier",
+        lambda words: " ".join(words.args),
+        "The identifier of this server; the name of the host without any.",
+        example="server one",
+        least=0,
+        most=None,
+    ),
 )

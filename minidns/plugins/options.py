@@ -203,15 +203,10 @@ def path(words: Words) -> str:
     return files.below(words.site.root, words.first)
 
 
-def listen_address(default: str) -> Read[str]:
-    """Return a reader of ``[HOST]:PORT``; ``default`` without any word."""
-
-    def read(words: Words) -> str:
-        address = words.first or default
-        endpoint.split(address)
-        return address
-
-    return read
+def listen_address(words: Words) -> str:
+    """Return the ``[HOST]:PORT`` that is the first word."""
+    endpoint.split(words.first)
+    return words.first
 
 
 def zones_argument(field: str = "zones") -> Option:

@@ -4,15 +4,25 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from minidns.corefile.blocks import Directive, Line
+from minidns.corefile.blocks import Directive
 from minidns.corefile.values import quote
-from minidns.plugins.site import HttpReply, Site, listen_address, once
+from minidns.plugins.options import choice, listen_address, setting
+from minidns.plugins.site import HttpReply, Site
 from minidns.plugins.spec import PluginSpec, Traits
 
 log = logging.getLogger(__name__)
 
 ADDRESS = ":8181"
 PATH = "/ready"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyOptions:
+    """The options of *ready*."""
+
+    address: str = ADDRESS
+    monitor: str = "until-ready"
+    """``until-ready`` or ``continuously``."""
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> None:
@@ -22,13 +32,9 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
         ConfigError: not an address, an unknown option or kind of monitoring.
 
     """
-    directive = once(directives)
-    address = listen_address(directive, ADDRESS)
-    continuously = False
-    for line in directive.block:
-        continuously = _continuously(line)
-    probe = _Probe(site, continuously)
-    close = site.instance.http(address, PATH, probe)
+    options = PLUGIN.read(directives, site)
+    probe = _Probe(site, options.monitor == "continuously")
+    close = site.instance.http(options.address, PATH, probe)
 
     async def start() -> None:
         # before the lame duck of whichever block has one: nobody is to be sent here
@@ -36,17 +42,6 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
         site.instance.sites[0].shutdown_hooks.insert(0, close)
 
     site.on_start(start)
-
-
-def _continuously(line: Line) -> bool:
-    if line.name != "monitor":
-        raise line.error(f"unknown property '{line.name}'")
-    if len(line.args) != 1:
-        raise line.arg_error()
-    (kind,) = line.args
-    if kind not in ("until-ready", "continuously"):
-        raise line.error(f"monitor type '{kind}' not supported")
-    return kind == "continuously"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +107,29 @@ PLUGIN = PluginSpec(
     syntax="ready [ADDRESS]",
     traits=Traits.OPENS_PORT | Traits.MAIN_PROCESS_ONLY | Traits.ONCE_PER_BLOCK,
     setup=setup,
-    defaults=None,
+    defaults=ReadyOptions(),
+    arguments=setting(
+        "",
+        "[ADDRESS]",
+        "address",
+        listen_address,
+        "The HOST:PORT to serve HTTP at.",
+        example="127.0.0.1:8182",
+        least=0,
+    ),
+    options=(
+        setting(
+            "monitor",
+            "until-ready|continuously",
+            "monitor",
+            choice(
+                "until-ready",
+                "continuously",
+                unknown="monitor type '{value}' not supported",
+            ),
+            "Whether plugins that were ready once are asked again.",
+            example="monitor continuously",
+        ),
+    ),
     address=ADDRESS,
 )

@@ -1,12 +1,21 @@
 """*root* - name the folder that relative file names are meant from."""
 
 import logging
+from dataclasses import dataclass
 
 from minidns.corefile.blocks import Directive
+from minidns.plugins.options import setting, text
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Traits
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RootOptions:
+    """The options of a *root* directive."""
+
+    folder: str = ""
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> None:
@@ -17,9 +26,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 
     """
     for directive in directives:  # the last one counts (CoreDNS)
-        if len(directive.args) != 1:
-            raise directive.arg_error()
-        site.root = directive.args[0]
+        site.root = PLUGIN.read_arguments(directive, site, RootOptions()).folder
     if not _exists(site):
         log.warning("Root path does not exist: %s", site.root)  # it may still come
 
@@ -35,5 +42,13 @@ PLUGIN = PluginSpec(
     syntax="root PATH",
     traits=Traits.NONE,
     setup=setup,
-    defaults=None,
+    defaults=RootOptions(),
+    arguments=setting(
+        "",
+        "PATH",
+        "folder",
+        text,
+        "The folder that relative file names are looked up in.",
+        example="/etc/coredns",
+    ),
 )

@@ -6,10 +6,9 @@ there is no room: nothing, so that the client tries another server, instead of S
 """
 
 from minidns.corefile.blocks import Directive
+from minidns.plugins.options import no_arguments
 from minidns.plugins.site import Site, once
 from minidns.plugins.spec import PluginSpec, Traits
-
-_SYNTAX = "shed takes no options"
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> None:
@@ -20,10 +19,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 
     """
     directive = once(directives)
-    if directive.args:
-        raise directive.arg_error()
-    if directive.block:
-        raise directive.block[0].error(_SYNTAX)
+    PLUGIN.read_one(directive, site)
     for key in site.block.keys:
         if key.transport != "dns":
             raise directive.end_error(
@@ -52,4 +48,6 @@ PLUGIN = PluginSpec(
     traits=Traits.ONCE_PER_BLOCK,
     setup=setup,
     defaults=None,
+    arguments=no_arguments(),
+    unknown=lambda line: line.error("shed takes no options"),
 )

@@ -3,7 +3,8 @@
 from minidns.corefile.blocks import Directive
 from minidns.dns.model import Handler, Plugin, Query, Response, RRset
 from minidns.dns.rdata import AAAA, SRV, A, a, aaaa, srv
-from minidns.plugins.site import Site, without_arguments
+from minidns.plugins.options import no_arguments
+from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Traits
 
 
@@ -14,7 +15,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         ConfigError: an argument.
 
     """
-    without_arguments(directives[0])
+    PLUGIN.read_arguments(directives[0], site, None)
 
     def plugin(next_: Handler) -> Handler:
         async def whoami(query: Query) -> Response:
@@ -45,4 +46,5 @@ PLUGIN = PluginSpec(
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.ANSWERS_VARY,
     setup=setup,
     defaults=None,
+    arguments=no_arguments(names_first=True),
 )
