@@ -6,8 +6,8 @@ the cluster's names.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
-from typing import NamedTuple
 
 from minidns.dns import names
 from minidns.dns.model import Name, Rdata, RRset, Source
@@ -47,10 +47,11 @@ from minidns.kubernetes.store import Store
 from minidns.kubernetes.window import EVERYTHING, Window
 
 
-class ExternalOptions(NamedTuple):
-    """What a Corefile says to the plugin."""
+@dataclass(frozen=True, slots=True)
+class ExternalOptions:
+    """The options of *k8s_external*."""
 
-    zones: tuple[Name, ...]
+    zones: tuple[Name, ...] = ()
     apex: Name = "dns."
     """Below which the name servers' names are; ends in a dot."""
     ttl: int = 5

@@ -1,10 +1,12 @@
 """*acl* - decide by address and type whose queries are answered."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from minidns.corefile.blocks import Directive, Line
-from minidns.corefile.values import longest, quote, zones
+from minidns.corefile.blocks import ConfigError, Directive, Line
+from minidns.corefile.values import longest, quote
 from minidns.dns.model import (
     Dropped,
     Handler,
@@ -19,8 +21,9 @@ from minidns.dns.model import (
 from minidns.dns.networks import Network, Networks, cidr
 from minidns.dns.rdata import TYPES
 from minidns.metrics.traffic import tallied
+from minidns.plugins.options import zones_argument
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import Option, PluginSpec, Traits, Words
 
 _EDE = 15
 """Code of the EDNS option Extended DNS Error (RFC 8914 2)."""
@@ -28,7 +31,6 @@ _REPLIES = {"block": (Rcode.REFUSED, 15), "filter": (Rcode.NOERROR, 17)}
 """Rcode, and info code of the Extended DNS Error (RFC 8914 4.16, 4.18)."""
 
 _DONE = {"block": "blocked", "filter": "filtered", "drop": "dropped"}
-_ACTIONS = ("allow", *_DONE)
 _SECTIONS = ("type", "net")
 
 
@@ -52,16 +54,17 @@ class Policy(NamedTuple):
         return self.networks is None or query.peer[0] in self.networks
 
 
-class Rule(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class AclRule:
     """The policies for some zones; the first that covers a query decides."""
 
-    zones: tuple[Name, ...]
-    policies: tuple[Policy, ...]
+    zones: tuple[Name, ...] = ()
+    policies: tuple[Policy, ...] = ()
 
     @property
     def is_personal(self) -> bool:
         """Whether it depends on who asks."""
-        return any(each.networks is not None for each in self.policies)
+        return any(policy.networks is not None for policy in self.policies)
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
@@ -71,23 +74,24 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         ConfigError: an unknown action, type or network.
 
     """
-    rules = tuple(
-        Rule(
-            zones(each.args, site.zones),
-            tuple(_policy(line) for line in each.block),
-        )
-        for each in directives
-    )
+    rules = tuple(PLUGIN.read_one(directive, site) for directive in directives)
     acl = _Acl(site, rules)
     site.guards.append(acl)
     return acl
 
 
+def _unknown(line: Line) -> ConfigError:
+    expected = "expect 'allow', 'block', 'filter' or 'drop'"
+    return line.error(f"unexpected token {quote(line.name)}; {expected}")
+
+
+def _append_policy(rule: AclRule, words: Words) -> AclRule:
+    assert isinstance(words.where, Line)
+    return dataclasses.replace(rule, policies=(*rule.policies, _policy(words.where)))
+
+
 def _policy(line: Line) -> Policy:
     action = line.name.lower()
-    if action not in _ACTIONS:
-        expected = "expect 'allow', 'block', 'filter' or 'drop'"
-        raise line.error(f"unexpected token {quote(line.name)}; {expected}")
     words: dict[str, list[str]] = {section: [] for section in _SECTIONS}
     for section, named in _sections(line):
         # what follows a star is not looked at (CoreDNS)
@@ -137,7 +141,7 @@ def _network(word: str, line: Line) -> Network:
 
 
 class _Acl:
-    def __init__(self, site: Site, rules: Sequence[Rule]) -> None:
+    def __init__(self, site: Site, rules: Sequence[AclRule]) -> None:
         self._rules = rules
         metrics = site.metrics
         self._counters = {
@@ -187,16 +191,16 @@ class _Acl:
             for policy in rule.policies
         )
 
-    def _covering(self, qname: Name) -> Iterator[tuple[Rule, Name]]:
+    def _covering(self, qname: Name) -> Iterator[tuple[AclRule, Name]]:
         for rule in self._rules:
             zone = longest(rule.zones, qname)
             if zone is not None:
                 yield rule, zone
 
 
-def _action(rule: Rule, query: Query) -> str:
+def _action(rule: AclRule, query: Query) -> str:
     """Return what the first policy for ``query`` says; nothing if there is none."""
-    return next((each.action for each in rule.policies if each.covers(query)), "")
+    return next((policy.action for policy in rule.policies if policy.covers(query)), "")
 
 
 def _denied(query: Query, action: str) -> Response:
@@ -223,5 +227,24 @@ PLUGIN = PluginSpec(
     | Traits.TOUCHES_NAMES
     | Traits.ANSWERS_VARY,
     setup=setup,
-    defaults=None,
+    defaults=AclRule(),
+    arguments=zones_argument(),
+    options=tuple(
+        Option(
+            name=action,
+            arguments="[type QTYPE...] [net CIDR...]",
+            meaning=meaning,
+            example=f"{action} type A net 192.0.2.0/24",
+            field="policies",
+            apply=_append_policy,
+        )
+        for action, meaning in (
+            ("allow", "Queries that match are answered."),
+            ("block", "Queries that match get REFUSED."),
+            ("filter", "Queries that match get an empty answer."),
+            ("drop", "Queries that match get no reply."),
+        )
+    ),
+    unknown=_unknown,
+    ignores_case=True,
 )

@@ -1,6 +1,7 @@
 """*autopath* - walk a client's search list on the server."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from minidns.corefile.directives import Directive
 from minidns.corefile.errors import ConfigError
@@ -19,30 +20,46 @@ from minidns.dns.model import (
     replace,
 )
 from minidns.plugins.site import Guard, Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import Option, PluginSpec, Traits, Words
 from minidns.text import files
 
 SearchList = Callable[[Query], Sequence[Name]]
 """From a query to the search list of who asks; empty when it is not known."""
 
 
+@dataclass(frozen=True, slots=True)
+class AutopathOptions:
+    """The options of *autopath*: zones, and where search lists come from."""
+
+    zones: tuple[Name, ...] = ()
+    file: str = ""
+    """A resolv.conf whose search list is that of every client; or"""
+    plugin: str = ""
+    """the plugin that knows the search list of a client."""
+
+
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     """Accept ``autopath [ZONES...] FILE|@PLUGIN``; the last one counts."""
-    search: SearchList = _nobody
-    fixed = True
-    where: tuple[Name, ...] = ()
+    options = AutopathOptions()
+    search: SearchList = _no_search_list
     for directive in directives:
-        if not directive.args:
-            raise ConfigError("no resolv-conf specified")
-        *names_of_zones, source = directive.args
-        where = zones(names_of_zones, site.zones)
-        fixed = not source.startswith("@")
-        find = _from_file if fixed else _from_plugin
-        search = find(source.removeprefix("@"), site)
-    return autopath(where, search, site, fixed=fixed)
+        options = PLUGIN.read_one(directive, site)
+        read = _from_plugin if options.plugin else _from_file
+        search = read(options.plugin or options.file, site)
+    return autopath(options.zones, search, site, fixed=not options.plugin)
 
 
-def _nobody(_: Query) -> Sequence[Name]:
+def _set_source(options: AutopathOptions, words: Words) -> AutopathOptions:
+    if not words.args:
+        raise ValueError("no resolv-conf specified")
+    *zone_names, source = words.args
+    where = zones(zone_names, words.site.zones)
+    if source.startswith("@"):
+        return AutopathOptions(where, plugin=source.removeprefix("@"))
+    return AutopathOptions(where, file=source)
+
+
+def _no_search_list(_: Query) -> Sequence[Name]:
     return ()
 
 
@@ -53,7 +70,7 @@ def _from_plugin(name: str, site: Site) -> SearchList:
             raise ConfigError(f"plugin/autopath: {text}")
 
     site.on_start(check)
-    return lambda query: site.autopaths.get(name, _nobody)(query)
+    return lambda query: site.autopaths.get(name, _no_search_list)(query)
 
 
 def _from_file(path: str, site: Site) -> SearchList:
@@ -190,5 +207,13 @@ PLUGIN = PluginSpec(
     | Traits.TOUCHES_NAMES
     | Traits.ANSWERS_VARY,
     setup=setup,
-    defaults=None,
+    defaults=AutopathOptions(),
+    arguments=Option(
+        name="",
+        arguments="[ZONES...] FILE|@PLUGIN",
+        meaning="The zones, and a resolv.conf or a plugin that knows search lists.",
+        example="example.org @kubernetes",
+        field="plugin",
+        apply=_set_source,
+    ),
 )

@@ -1,12 +1,13 @@
 """*bind* - listen at some addresses instead of all."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from minidns.corefile.blocks import ConfigError, Directive
 from minidns.corefile.values import quote
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import Option, PluginSpec, Traits, Words
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> None:
@@ -17,30 +18,41 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 
     """
     interfaces = site.edges.interfaces()
+    options = [PLUGIN.read_one(directive, site) for directive in directives]
     site.bound = tuple(
-        address for each in directives for address in _bound(each, interfaces)
+        address for each in options for address in _bound(each, interfaces)
     )
     if not site.bound:
         # unlike CoreDNS: it starts, and serves nothing
         raise ConfigError("no address is left to listen at")
 
 
-def _bound(directive: Directive, interfaces: Mapping[str, Sequence[str]]) -> list[str]:
-    if not directive.args:
-        raise ConfigError("at least one address or interface name is expected")
+@dataclass(frozen=True, slots=True)
+class BindOptions:
+    """The options of a *bind* directive: addresses, and names of interfaces."""
+
+    listen: tuple[str, ...] = ()
     excepted: tuple[str, ...] = ()
-    for line in directive.block:
-        if line.name != "except":
-            raise ConfigError(f"invalid option {quote(line.name)}")
-        if not line.args:
-            raise ConfigError(
-                "at least one address or interface must be given to except subdirective"
-            )
-        excepted = line.args
-    left_out = set(_addresses(excepted, interfaces))
-    return [
-        each for each in _addresses(directive.args, interfaces) if each not in left_out
-    ]
+
+
+def _bound(options: BindOptions, interfaces: Mapping[str, Sequence[str]]) -> list[str]:
+    excepted = set(_addresses(options.excepted, interfaces))
+    addresses = _addresses(options.listen, interfaces)
+    return [address for address in addresses if address not in excepted]
+
+
+def _read_listen(words: Words) -> tuple[str, ...]:
+    if not words.args:
+        raise ValueError("at least one address or interface name is expected")
+    return words.args
+
+
+def _set_excepted(options: BindOptions, words: Words) -> BindOptions:
+    if not words.args:
+        raise ValueError(
+            "at least one address or interface must be given to except subdirective"
+        )
+    return replace(options, excepted=words.args)
 
 
 def _addresses(
@@ -70,5 +82,24 @@ PLUGIN = PluginSpec(
     syntax="bind ADDRESS|INTERFACE...",
     traits=Traits.NONE,
     setup=setup,
-    defaults=None,
+    defaults=BindOptions(),
+    arguments=Option(
+        name="",
+        arguments="ADDRESS|INTERFACE...",
+        meaning="The addresses, and interfaces with all their addresses, to listen at.",
+        example="127.0.0.1",
+        field="listen",
+        apply=lambda options, words: replace(options, listen=_read_listen(words)),
+    ),
+    options=(
+        Option(
+            name="except",
+            arguments="ADDRESS|INTERFACE...",
+            meaning="The addresses and interfaces to leave out.",
+            example="except 127.0.0.2",
+            field="excepted",
+            apply=_set_excepted,
+        ),
+    ),
+    unknown=lambda line: ConfigError(f"invalid option {quote(line.name)}"),
 )

@@ -18,8 +18,9 @@ from minidns.dns.model import (
     Source,
     replace,
 )
+from minidns.plugins.options import flag, setting
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import Excess, PluginSpec, Traits, Words
 from minidns.text.go_text import quote
 
 WELL_KNOWN = ipaddress.IPv6Network("64:ff9b::/96")
@@ -28,45 +29,25 @@ _NO_SOA_TTL = 600
 """Seconds, at most, where no SOA says how long AAAA are known not to exist (5.1.7)."""
 
 
-@dataclass(slots=True)
-class Options:
-    """What the lines of the directive say."""
+@dataclass(frozen=True, slots=True)
+class Dns64Options:
+    """The options of *dns64*."""
 
     prefix: ipaddress.IPv6Network = WELL_KNOWN
     translate_all: bool = False
-    """Also names that have IPv6 addresses."""
+    """Whether names that have IPv6 addresses are translated, too."""
     allow_ipv4: bool = False
-    """Also for clients that ask over IPv4."""
+    """Whether clients that ask over IPv4 get translated answers, too."""
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     """Accept ``dns64 [PREFIX]`` with its options."""
-    options = Options()
-    for directive in directives:
-        if len(directive.args) > 1:
-            raise directive.arg_error()
-        if directive.args:
-            options.prefix = _prefix(directive, directive.args[0])
-        for line in directive.block:
-            # unlike CoreDNS: a block counts after a prefix, too, as its manual says
-            _option(options, line)
-    return dns64(options, site)
+    # unlike CoreDNS: a block counts after a prefix, too, as its manual says
+    return dns64(PLUGIN.read(directives, site), site)
 
 
-def _option(options: Options, line: Line) -> None:
-    match line.name, line.args:
-        case "prefix", ():
-            raise line.arg_error()
-        case "prefix", (prefix, *more):
-            options.prefix = _prefix(line, prefix)
-        case "translate_all", more:
-            options.translate_all = True
-        case "allow_ipv4", more:
-            options.allow_ipv4 = True
-        case name, _:
-            more = [name]
-    if more:  # CoreDNS takes a word too many for another option
-        raise line.error(f"unknown property '{more[0]}'")
+def _read_prefix(words: Words) -> ipaddress.IPv6Network:
+    return _prefix(words.where, words.first)
 
 
 def _prefix(where: Directive | Line, text: str) -> ipaddress.IPv6Network:
@@ -95,7 +76,7 @@ def embedded(prefix: ipaddress.IPv6Network, address: bytes) -> bytes:
     return joined.ljust(16, b"\0")
 
 
-def dns64(options: Options, site: Site) -> Plugin:
+def dns64(options: Dns64Options, site: Site) -> Plugin:
     """Return the plugin that translates as ``options`` say."""
     translated = site.metrics.counter(
         "coredns_dns64_requests_translated_total",
@@ -125,7 +106,7 @@ def _over_ipv6(query: Query) -> bool:
     return address.version == 6 and address.ipv4_mapped is None
 
 
-def _wants(options: Options, response: Response) -> bool:
+def _wants(options: Dns64Options, response: Response) -> bool:
     """Return whether an answer to a question for AAAA is one to be made better."""
     denied = any(each.rtype == rdata.SOA for each in response.authority)
     if response.rcode == Rcode.NXDOMAIN and denied:
@@ -135,7 +116,7 @@ def _wants(options: Options, response: Response) -> bool:
 
 
 async def _translated(
-    query: Query, response: Response, options: Options, site: Site
+    query: Query, response: Response, options: Dns64Options, site: Site
 ) -> Response:
     try:
         found = await site.ask(query, query.question.qname, rdata.A)
@@ -157,7 +138,7 @@ async def _translated(
 
 
 def _records(
-    answer: Iterable[RRset], options: Options, longest: int
+    answer: Iterable[RRset], options: Dns64Options, longest: int
 ) -> Iterable[RRset]:
     for rrset in answer:
         if rrset.rtype != rdata.A:
@@ -176,5 +157,37 @@ PLUGIN = PluginSpec(
     | Traits.TOUCHES_NAMES
     | Traits.ANSWERS_VARY,
     setup=setup,
-    defaults=None,
+    defaults=Dns64Options(),
+    arguments=setting(
+        "",
+        "[PREFIX]",
+        "prefix",
+        _read_prefix,
+        "The IPv6 prefix of translated addresses.",
+        example="2001:db8::/96",
+        least=0,
+    ),
+    options=(
+        setting(
+            "prefix",
+            "PREFIX",
+            "prefix",
+            _read_prefix,
+            "The IPv6 prefix of translated addresses.",
+            example="prefix 2001:db8::/64",
+            excess=Excess.NEXT_OPTION,
+        ),
+        flag(
+            "translate_all",
+            "translate_all",
+            "Names that have IPv6 addresses are translated, too.",
+            excess=Excess.NEXT_OPTION,
+        ),
+        flag(
+            "allow_ipv4",
+            "allow_ipv4",
+            "Clients that ask over IPv4 get translated answers, too.",
+            excess=Excess.NEXT_OPTION,
+        ),
+    ),
 )

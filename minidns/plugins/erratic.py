@@ -1,14 +1,15 @@
 """*erratic* - answer badly on purpose, to test clients."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from minidns.corefile.blocks import ConfigError, Directive, Line
 from minidns.corefile.values import duration, integer, quote
 from minidns.dns import names
 from minidns.dns.model import DnsError, Dropped, Handler, Plugin, Query, Response, RRset
 from minidns.dns.rdata import AAAA, AXFR, NS, SOA, A, a, aaaa, soa
+from minidns.plugins.options import flag
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import Option, PluginSpec, Traits, Words
 
 _DATA = {A: a("192.0.2.53"), AAAA: aaaa("2001:db8::53")}
 _LARGE = 30
@@ -17,35 +18,20 @@ _SEARCH = ("a.example.org.", "b.example.org.", "")
 """Search list of every client, for ``autopath @erratic``."""
 
 
-@dataclass(slots=True)
-class Faults:
-    """Every how many queries something goes wrong; 0 is never."""
+@dataclass(frozen=True, slots=True)
+class ErraticOptions:
+    """The options of *erratic*: every how many queries it does what; 0 is never."""
 
     drop: int | None = None
+    """None: every second one, if no other option is set."""
     truncate: int = 0
     delay: int = 0
     delay_s: float = 0.1
     large: bool = False
 
-    def read(self, line: Line) -> None:
-        """Take over what an option says."""
-        most = {"drop": 1, "truncate": 1, "delay": 2, "large": 0}.get(line.name)
-        if most is None:
-            raise line.error(f"unknown property '{line.name}'")
-        if len(line.args) > most:
-            raise line.arg_error()
-        if line.name == "large":
-            self.large = True
-        elif line.args:
-            setattr(self, line.name, _amount(line.args[0]))
-        elif line.name != "drop":
-            setattr(self, line.name, 2)
-        for text in line.args[1:]:
-            self.delay_s = _delay(text)
-
     @property
     def drop_every(self) -> int:
-        """Two without any option, else what was asked for."""
+        """Every how many queries one is dropped."""
         if self.drop is None:
             return 0 if self.delay or self.truncate else 2
         return self.drop
@@ -58,11 +44,22 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         ConfigError: not a number or a duration, an unknown option.
 
     """
-    faults = Faults()
-    for directive in directives:
-        for line in directive.block:
-            faults.read(line)
-    return _Erratic(site, faults)
+    return _Erratic(site, PLUGIN.read(directives, site))
+
+
+def _set_amount(options: ErraticOptions, words: Words) -> ErraticOptions:
+    assert isinstance(words.where, Line)
+    name = words.where.name
+    if words.args:
+        return replace(options, **{name: _amount(words.first)})  # type: ignore[arg-type]  # an amount
+    return options if name == "drop" else replace(options, **{name: 2})  # type: ignore[arg-type]  # an amount
+
+
+def _set_delay(options: ErraticOptions, words: Words) -> ErraticOptions:
+    options = _set_amount(options, words)
+    for text in words.args[1:]:
+        options = replace(options, delay_s=duration(text))
+    return options
 
 
 def _amount(text: str) -> int:
@@ -75,17 +72,10 @@ def _amount(text: str) -> int:
     return amount
 
 
-def _delay(text: str) -> float:
-    try:
-        return duration(text)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-
-
 class _Erratic:
-    def __init__(self, site: Site, faults: Faults) -> None:
+    def __init__(self, site: Site, options: ErraticOptions) -> None:
         self._sleep = site.edges.sleep
-        self._faults = faults
+        self._options = options
         self._count = 0
         # ready now and then only, to test who asks
         site.autopaths["erratic"] = lambda query: _SEARCH
@@ -94,12 +84,12 @@ class _Erratic:
     def __call__(self, next_: Handler) -> Handler:
         async def erratic(query: Query) -> Response:
             number, self._count = self._count, self._count + 1
-            if _is_due(number, self._faults.drop_every):
+            if _is_due(number, self._options.drop_every):
                 raise Dropped("erratic")
-            if _is_due(number, self._faults.delay):
-                await self._sleep(self._faults.delay_s)
+            if _is_due(number, self._options.delay):
+                await self._sleep(self._options.delay_s)
             # unlike CoreDNS: the number's bits are not compared with the amount's
-            return self._answer(query, _is_due(number, self._faults.truncate))
+            return self._answer(query, _is_due(number, self._options.truncate))
 
         return erratic
 
@@ -109,7 +99,7 @@ class _Erratic:
             return Response(answer=_zone(query.owner, truncated), aa=True)
         if qtype not in _DATA:
             raise DnsError()
-        copies = _LARGE if self._faults.large and qtype == A else 1
+        copies = _LARGE if self._options.large and qtype == A else 1
         answer = RRset(query.owner, qtype, 0, (_DATA[qtype],) * copies)
         return Response(answer=(answer,), aa=True, tc=truncated, rule="erratic")
 
@@ -136,5 +126,35 @@ PLUGIN = PluginSpec(
     syntax="erratic",
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.ANSWERS_VARY,
     setup=setup,
-    defaults=None,
+    defaults=ErraticOptions(),
+    options=(
+        Option(
+            name="drop",
+            arguments="[AMOUNT]",
+            meaning="Every AMOUNT-th query gets no reply.",
+            example="drop 3",
+            most=1,
+            field="drop",
+            apply=_set_amount,
+        ),
+        Option(
+            name="truncate",
+            arguments="[AMOUNT]",
+            meaning="Every AMOUNT-th reply has the TC bit.",
+            example="truncate 3",
+            most=1,
+            field="truncate",
+            apply=_set_amount,
+        ),
+        Option(
+            name="delay",
+            arguments="[AMOUNT [DURATION]]",
+            meaning="Every AMOUNT-th reply is late by DURATION.",
+            example="delay 3 50ms",
+            most=2,
+            field="delay",
+            apply=_set_delay,
+        ),
+        flag("large", "large", f"A reply for A has {_LARGE} addresses."),
+    ),
 )

@@ -1,14 +1,16 @@
 """*errors* - log why queries failed."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from minidns.corefile.blocks import ConfigError, Directive, Line
 from minidns.corefile.values import Pattern, duration, format_duration, pattern
 from minidns.dns.model import DnsError, Dropped, Handler, Plugin, Query, Response
 from minidns.dns.rdata import type_name
-from minidns.plugins.site import Site, once
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.options import flag
+from minidns.plugins.site import Site
+from minidns.plugins.spec import Excess, Option, PluginSpec, Traits, Words
 
 log = logging.getLogger(__name__)
 
@@ -20,27 +22,43 @@ _LEVELS = {
 }
 
 
-@dataclass(slots=True)
-class Consolidation:
-    """Failures of one sort that share a line, and how many wait for it."""
+@dataclass(frozen=True, slots=True)
+class ConsolidationRule:
+    """Which failures share a line, for how long, and how they are logged."""
 
     period_s: float
     pattern: Pattern
     level: int = logging.ERROR
     show_first: bool = False
     """Whether the first is logged at once, and alone needs no summary."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorsOptions:
+    """The options of *errors*."""
+
+    stacktrace: bool = False
+    consolidate: tuple[ConsolidationRule, ...] = ()
+
+
+@dataclass(slots=True)
+class _Consolidation:
+    """The failures that match a rule and have not been logged yet."""
+
+    rule: ConsolidationRule
     count: int = 0
 
     def flush(self) -> None:
-        """Write the summary of those that wait."""
+        """Log the summary of the failures that wait."""
         count, self.count = self.count, 0
-        if count > 1 or (count and not self.show_first):
+        rule = self.rule
+        if count > 1 or (count and not rule.show_first):
             log.log(
-                self.level,
+                rule.level,
                 "%d errors like '%s' occurred in last %s",
                 count,
-                self.pattern.pattern,
-                format_duration(self.period_s),
+                rule.pattern.pattern,
+                format_duration(rule.period_s),
             )
 
 
@@ -51,55 +69,45 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         ConfigError: another file than stdout, an unknown option, a bad pattern.
 
     """
-    directive = once(directives)
-    if len(directive.args) > 1:
-        raise directive.arg_error()
-    if directive.args and directive.args[0] != "stdout":
-        raise directive.error(f"invalid log file: {directive.args[0]}")
-    consolidations = []
-    for line in directive.block:
-        match line.name:
-            case "stacktrace":
-                site.stacktrace = True
-                if line.args:  # an option of its own, for CoreDNS reads word by word
-                    raise _unknown(Line(line.tokens[1:]))
-            case "consolidate":
-                consolidations.append(_consolidation(line))
-            case _:
-                raise _unknown(line)
-    return _Errors(site, consolidations)
+    options = PLUGIN.read(directives, site)
+    site.stacktrace = site.stacktrace or options.stacktrace
+    return _Errors(site, options.consolidate)
+
+
+def _check_file(options: ErrorsOptions, words: Words) -> ErrorsOptions:
+    if words.args and words.first != "stdout":
+        raise words.error(f"invalid log file: {words.first}")
+    return options
 
 
 def _unknown(line: Line) -> ConfigError:
     return line.syntax_error(f"Unknown field {line.name}")
 
 
-def _consolidation(line: Line) -> Consolidation:
-    """Return what ``consolidate DURATION REGEXP [LEVEL] [show_first]`` asks for."""
-    if not 2 <= len(line.args) <= 4:
-        raise line.arg_error()
-    period, regexp, *options = line.args
-    try:
-        made = Consolidation(duration(period), pattern(regexp))
-    except ValueError as error:
-        raise line.error(str(error)) from error
+def _append_rule(options: ErrorsOptions, words: Words) -> ErrorsOptions:
+    return replace(options, consolidate=(*options.consolidate, _rule(words)))
+
+
+def _rule(words: Words) -> ConsolidationRule:
+    """Return the rule of ``consolidate DURATION REGEXP [LEVEL] [show_first]``."""
+    period, regexp, *options = words.args
+    period_s, compiled = duration(period), pattern(regexp)
     levels = [option for option in options if option in _LEVELS]
     for option in options:
         if option not in (*_LEVELS, "show_first"):
-            raise line.error(f"unknown option in consolidate: {option}")
+            raise ValueError(f"unknown option in consolidate: {option}")
     if len(levels) > 1:
-        raise line.error("multiple log levels specified in consolidate")
+        raise ValueError("multiple log levels specified in consolidate")
     if levels and options[0] not in _LEVELS:
-        raise line.error("log level must come before show_first in consolidate")
-    made.level = _LEVELS[levels[0]] if levels else logging.ERROR
-    made.show_first = "show_first" in options
-    return made
+        raise ValueError("log level must come before show_first in consolidate")
+    level = _LEVELS[levels[0]] if levels else logging.ERROR
+    return ConsolidationRule(period_s, compiled, level, "show_first" in options)
 
 
 class _Errors:
-    def __init__(self, site: Site, consolidations: list[Consolidation]) -> None:
+    def __init__(self, site: Site, rules: Sequence[ConsolidationRule]) -> None:
         self._site = site
-        self._consolidations = consolidations
+        self._consolidations = [_Consolidation(rule) for rule in rules]
         self._stopped = False
         site.on_stop(self._stop)
 
@@ -116,16 +124,16 @@ class _Errors:
 
     def _report(self, query: Query, error: DnsError) -> None:
         level = logging.ERROR
-        for each in self._consolidations:
-            if each.pattern.search(error.text):
-                if self._waits(each):
+        for consolidation in self._consolidations:
+            if consolidation.rule.pattern.search(error.text):
+                if self._waits(consolidation):
                     return
-                level = each.level
+                level = consolidation.rule.level
                 break
         qname, qtype, _ = query.question
         log.log(level, "%d %s %s: %s", error.rcode, qname, type_name(qtype), error.text)
 
-    def _waits(self, consolidation: Consolidation) -> bool:
+    def _waits(self, consolidation: _Consolidation) -> bool:
         """Count one more failure; return whether a summary will stand for it."""
         if self._stopped:
             return False
@@ -133,16 +141,16 @@ class _Errors:
         if consolidation.count > 1:
             return True
         self._site.once("errors", self._summarize(consolidation))
-        return not consolidation.show_first
+        return not consolidation.rule.show_first
 
-    async def _summarize(self, consolidation: Consolidation) -> None:
-        await self._site.edges.sleep(consolidation.period_s)
+    async def _summarize(self, consolidation: _Consolidation) -> None:
+        await self._site.edges.sleep(consolidation.rule.period_s)
         consolidation.flush()
 
     async def _stop(self) -> None:
         self._stopped = True
-        for each in self._consolidations:
-            each.flush()
+        for consolidation in self._consolidations:
+            consolidation.flush()
 
 
 PLUGIN = PluginSpec(
@@ -151,5 +159,33 @@ PLUGIN = PluginSpec(
     syntax="errors [stdout]",
     traits=Traits.HANDLES_QUERIES | Traits.ONCE_PER_BLOCK,
     setup=setup,
-    defaults=None,
+    defaults=ErrorsOptions(),
+    arguments=Option(
+        name="",
+        arguments="[stdout]",
+        meaning="The file to log to; no other is possible.",
+        example="stdout",
+        most=1,
+        apply=_check_file,
+    ),
+    options=(
+        flag(
+            "stacktrace",
+            "stacktrace",
+            "An unexpected failure is logged with its stack.",
+            excess=Excess.NEXT_OPTION,
+        ),
+        Option(
+            name="consolidate",
+            arguments="DURATION REGEXP [LEVEL] [show_first]",
+            meaning="Failures that match REGEXP share one line each DURATION.",
+            example="consolidate 5m timeout warning show_first",
+            least=2,
+            most=4,
+            field="consolidate",
+            apply=_append_rule,
+            located=True,
+        ),
+    ),
+    unknown=_unknown,
 )

@@ -1,11 +1,13 @@
 """*file* - answer with authority from zone files."""
 
+import dataclasses
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from minidns.corefile.directives import Directive
 from minidns.corefile.errors import ConfigError
-from minidns.corefile.values import covers, duration, fallthrough, longest, zones
+from minidns.corefile.values import covers, duration, longest, zones
 from minidns.dns import rdata, zonefile
 from minidns.dns.model import (
     DnsError,
@@ -23,8 +25,9 @@ from minidns.dns.reuse import also_depends_on, combine
 from minidns.dns.zone import Found, Zone
 from minidns.dns.zonefile import ZoneFileError
 from minidns.plugins.chain import EndOfChain
+from minidns.plugins.options import accepted, fallthrough, flag, setting
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import Excess, Option, PluginSpec, Traits, Words
 from minidns.text import files
 from minidns.text.go_text import format_duration, quote
 
@@ -145,67 +148,59 @@ def _seen(text: str) -> tuple[int, int]:
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     """Accept ``file DBFILE [ZONES...]`` with its options, any number of it."""
     served: dict[Name, Served] = {}
-    options = Options()
+    options = PLUGIN.defaults
     missing = ""
     for directive in directives:
-        if not directive.args:
-            raise directive.arg_error()
-        path = files.below(site.root, directive.args[0])
-        here = [
-            Served(zone, path, site) for zone in zones(directive.args[1:], site.zones)
-        ]
+        options = PLUGIN.read_arguments(directive, site, options)
+        zones_here = [Served(zone, options.path, site) for zone in options.zones]
         try:
-            for one in here:
-                one.load()
+            for zone in zones_here:
+                zone.load()
         except OSError as error:
-            missing = files.reason(error, path)
-        options.read(directive)
-        for one in here:
-            one.reload_s, one.always = options.reload_s, options.always
-            served[one.origin] = one
+            missing = files.reason(error, options.path)
+        options = PLUGIN.read_block(directive, site, options)
+        for zone in zones_here:
+            zone.reload_s, zone.always = options.reload_s, options.always
+            served[zone.origin] = zone
     if missing and not options.reload_s:
         raise ConfigError(f"plugin/file: {missing}")  # the name twice, as CoreDNS does
     if missing:
         again = format_duration(options.reload_s)
         log.warning("Failed to open %s: trying again in %s", quote(missing), again)
     _run(served.values(), site)
-    return file(served, options.fall, site)
+    return file(served, options.fallthrough, site)
 
 
-class Options:
-    """What the lines of the directives say; one goes on for those after it."""
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """The options of *file*; those of a directive hold for the ones after it, too."""
 
-    def __init__(self) -> None:
-        self.reload_s = 60.0
-        """0 for never."""
-        self.always = False
-        self.fall: tuple[Name, ...] = ()
-
-    def read(self, directive: Directive) -> None:
-        """Take in the lines of ``directive``."""
-        for line in directive.block:
-            match line.name, line.args:
-                case "fallthrough", args:
-                    self.fall = fallthrough(args)
-                case "reload", args:
-                    self.reload_s = _interval(args)
-                case "reload_by_mtime", _:
-                    self.always = True
-                case "upstream", _:
-                    pass  # of old; CoreDNS takes it and does nothing
-                case name, _:
-                    raise line.error(f"unknown property '{name}'")
+    path: str = ""
+    """The zone file."""
+    zones: tuple[Name, ...] = ()
+    reload_s: float = 60.0
+    """Seconds between two looks at the file; 0 for never."""
+    always: bool = False
+    """Whether any change of the file counts, not only one of its serial."""
+    fallthrough: tuple[Name, ...] = ()
 
 
-def _interval(args: Sequence[str]) -> float:
-    if not args:
-        raise ConfigError("reload duration value is expected")
+def _set_file(options: FileOptions, words: Words) -> FileOptions:
+    path = files.below(words.site.root, words.first)
+    return dataclasses.replace(
+        options, path=path, zones=zones(words.args[1:], words.site.zones)
+    )
+
+
+def _read_interval(words: Words) -> float:
+    if not words.args:
+        raise ValueError("reload duration value is expected")
     try:
-        seconds = duration(args[0])
+        seconds = duration(words.first)
     except ValueError as error:
-        raise ConfigError(f"plugin/file: {error}") from error
+        raise ValueError(f"plugin/file: {error}") from error
     if seconds < 0:  # unlike CoreDNS, which stops working at once
-        raise ConfigError(f"plugin/file: negative reload duration {args[0]}")
+        raise ValueError(f"plugin/file: negative reload duration {words.first}")
     return seconds
 
 
@@ -312,5 +307,43 @@ PLUGIN = PluginSpec(
     syntax="file DBFILE [ZONES...]",
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.TOUCHES_NAMES,
     setup=setup,
-    defaults=None,
+    defaults=FileOptions(),
+    arguments=Option(
+        name="",
+        arguments="DBFILE [ZONES...]",
+        meaning="The zone file, and the zones that it is for.",
+        example="db.example.org example.org",
+        least=1,
+        field="path",
+        apply=_set_file,
+    ),
+    options=(
+        setting(
+            "reload",
+            "DURATION",
+            "reload_s",
+            _read_interval,
+            "How often the file is looked at for a new serial; 0 for never.",
+            example="reload 30s",
+            least=0,
+            most=None,
+        ),
+        flag(
+            "reload_by_mtime",
+            "always",
+            "Any change of the file counts, not only one of its serial.",
+            excess=Excess.IGNORED,
+        ),
+        setting(
+            "fallthrough",
+            "[ZONES...]",
+            "fallthrough",
+            fallthrough,
+            "Names in these zones that do not exist go to the next plugin.",
+            example="fallthrough example.org",
+            least=0,
+            most=None,
+        ),
+        accepted("upstream", "", "It was an option once.", example="upstream"),
+    ),
 )

@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from minidns.corefile.blocks import ConfigError, Directive, Line
-from minidns.corefile.values import covers, fallthrough, longest, zones
+from minidns.corefile.blocks import ConfigError, Directive
+from minidns.corefile.values import covers, longest
 from minidns.dns import names
 from minidns.dns.model import (
     Handler,
@@ -19,10 +19,10 @@ from minidns.dns.reuse import also_depends_on
 from minidns.kubernetes import responses
 from minidns.kubernetes.external import ExternalOptions, ExternalZones
 from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion, ExternalTarget
+from minidns.plugins.options import fallthrough, flag, integer, setting, zones_argument
 from minidns.plugins.outside import resolve_external, window_of
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits
-from minidns.text.go_text import integer
+from minidns.plugins.spec import Excess, PluginSpec, Traits, Words
 
 MAX_TTL = 3600
 
@@ -34,53 +34,19 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         ConfigError: an unknown option, a bad value, or no *kubernetes* in the block.
 
     """
-    rules = ExternalOptions(site.zones)
-    for directive in directives:
-        rules = rules._replace(zones=zones(directive.args, site.zones))
-        for line in directive.block:
-            rules = _with_option(rules, line)
+    rules = PLUGIN.read(directives, site)
     if not site.block.named("kubernetes"):
         raise ConfigError("kubernetes plugin not loaded")
     return _K8sExternal(rules, site).plugin
 
 
-def _with_option(rules: ExternalOptions, line: Line) -> ExternalOptions:
-    match line.name:
-        case "apex":
-            return rules._replace(apex=_apex(line))
-        case "ttl":
-            return rules._replace(ttl=_ttl(line))
-        case "headless":
-            if line.args:  # CoreDNS reads word by word: an option of its own
-                raise line.error(f"unknown property '{line.args[0]}'")
-            return rules._replace(headless=True)
-        case "fallthrough":
-            return rules._replace(fallthrough=fallthrough(line.args))
-        case name:
-            raise line.error(f"unknown property '{name}'")
-
-
-def _apex(line: Line) -> Name:
-    if not line.args:
-        raise line.arg_error()
-    apex = names.absolute(line.args[0])
+def _read_apex(words: Words) -> Name:
+    apex = names.absolute(words.first)
     try:
         names.to_wire(apex)
     except ValueError as error:  # unlike CoreDNS: it would fail at each query
-        raise line.error(f"apex: {error}") from error
+        raise words.error(f"apex: {error}") from error
     return apex
-
-
-def _ttl(line: Line) -> int:
-    if not line.args:
-        raise line.arg_error()
-    try:
-        ttl = integer(line.args[0])
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    if not 0 <= ttl <= MAX_TTL:
-        raise line.error(f"ttl must be in range [0, {MAX_TTL}]: {ttl}")
-    return ttl
 
 
 class _K8sExternal:
@@ -146,5 +112,44 @@ PLUGIN = PluginSpec(
     syntax="k8s_external [ZONES...]",
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.TOUCHES_NAMES,
     setup=setup,
-    defaults=None,
+    defaults=ExternalOptions(),
+    arguments=zones_argument(),
+    options=(
+        setting(
+            "apex",
+            "NAME",
+            "apex",
+            _read_apex,
+            "The name below the zones that has the SOA, NS and their addresses.",
+            example="apex names",
+            most=None,
+        ),
+        setting(
+            "ttl",
+            "SECONDS",
+            "ttl",
+            integer(
+                0, MAX_TTL, outside=f"ttl must be in range [0, {MAX_TTL}]: {{value}}"
+            ),
+            "The TTL of answers.",
+            example="ttl 60",
+            most=None,
+        ),
+        flag(
+            "headless",
+            "headless",
+            "Headless Services are answered with the addresses of their endpoints.",
+            excess=Excess.NEXT_OPTION,
+        ),
+        setting(
+            "fallthrough",
+            "[ZONES...]",
+            "fallthrough",
+            fallthrough,
+            "Names in these zones that do not exist go to the next plugin.",
+            example="fallthrough example.org",
+            least=0,
+            most=None,
+        ),
+    ),
 )

@@ -2,18 +2,26 @@
 
 import hashlib
 import logging
-from random import Random
+from dataclasses import dataclass
 
 from minidns.corefile.blocks import ConfigError, Directive
 from minidns.corefile.values import duration, format_duration
 from minidns.metrics.registry import Counter, Gauge, Metrics
 from minidns.plugins.site import Edges, PluginHost, Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import Option, PluginSpec, Traits, Words
 
 log = logging.getLogger(__name__)
 
 INTERVAL_S, JITTER_S = 30.0, 15.0
 MIN_INTERVAL_S, MIN_JITTER_S = 2.0, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadOptions:
+    """The options of *reload*, in seconds."""
+
+    interval_s: float = INTERVAL_S
+    jitter_s: float = JITTER_S
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> None:
@@ -25,26 +33,26 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
     """
     # others in the block are not looked at (CoreDNS)
     # one watch for the process: the last block that is set up says how often (CoreDNS)
-    site.instance.watch_s = _interval(directives[0], site.edges.random)
+    options = PLUGIN.read_arguments(directives[0], site, PLUGIN.defaults)
+    # this load's share of the jitter
+    jitter_s = min(options.jitter_s, options.interval_s / 2)
+    shift_s = jitter_s * (site.edges.random.random() - 0.5)
+    site.instance.watch_s = options.interval_s + shift_s
     _families(site.metrics)  # shown from the start, as in CoreDNS
 
 
-def _interval(directive: Directive, random: Random) -> float:
-    """Return the seconds between two looks, with this load's share of the jitter."""
-    if len(directive.args) > 2:
-        raise directive.arg_error()
-    try:
-        times = [duration(text) for text in directive.args]
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    interval, jitter = (*times, *(INTERVAL_S, JITTER_S)[len(times) :])
-    if interval < MIN_INTERVAL_S:
+def _set_times(options: ReloadOptions, words: Words) -> ReloadOptions:
+    if len(words.args) > 2:
+        raise words.where.arg_error()
+    times = [duration(text) for text in words.args]
+    interval_s, jitter_s = (*times, *(INTERVAL_S, JITTER_S)[len(times) :])
+    if interval_s < MIN_INTERVAL_S:
         least = format_duration(MIN_INTERVAL_S)
-        raise ConfigError(f"interval value must be greater or equal to {least}")
-    if jitter and jitter < MIN_JITTER_S:
+        raise ValueError(f"interval value must be greater or equal to {least}")
+    if jitter_s and jitter_s < MIN_JITTER_S:
         least = format_duration(MIN_JITTER_S)
-        raise ConfigError(f"jitter value must be 0 or greater or equal to {least}")
-    return interval + min(jitter, interval / 2) * (random.random() - 0.5)
+        raise ValueError(f"jitter value must be 0 or greater or equal to {least}")
+    return ReloadOptions(interval_s, jitter_s)
 
 
 def _families(metrics: Metrics) -> tuple[Counter, Gauge]:
@@ -131,5 +139,13 @@ PLUGIN = PluginSpec(
     syntax="reload [INTERVAL] [JITTER]",
     traits=Traits.MAIN_PROCESS_ONLY | Traits.ONCE_PER_PROCESS,
     setup=setup,
-    defaults=None,
+    defaults=ReloadOptions(),
+    arguments=Option(
+        name="",
+        arguments="[INTERVAL] [JITTER]",
+        meaning="How often the Corefile is looked at, and how much that varies.",
+        example="10s 5s",
+        field="interval_s",
+        apply=_set_times,
+    ),
 )

@@ -141,7 +141,8 @@ class PluginHost(Protocol):
         ...
 
 
-class Certificate(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Certificate:
     """Files of a ``tls://`` listener, and what it asks of clients (*tls*)."""
 
     certificate: str
@@ -152,7 +153,8 @@ class Certificate(NamedTuple):
     """Or verify_if_given, or require_and_verify."""
 
 
-class Timeouts(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Timeouts:
     """Seconds that stream listeners wait, None where nothing was said (*timeouts*)."""
 
     read: float | None = None

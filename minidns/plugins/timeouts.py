@@ -1,10 +1,15 @@
 """*timeouts* - limit how long TCP and TLS clients are waited for, and what they ask."""
 
-from minidns.corefile.blocks import Directive, Line
-from minidns.corefile.values import duration, format_duration, integer
-from minidns.plugins.site import Site, Timeouts
-from minidns.plugins.spec import PluginSpec, Traits
+from dataclasses import replace
 
+from minidns.corefile.blocks import ConfigError, Directive, Line
+from minidns.corefile.values import duration, format_duration, integer
+from minidns.plugins.options import no_arguments, setting
+from minidns.plugins.site import Site, Timeouts
+from minidns.plugins.spec import PluginSpec, Traits, Words
+
+_TWICE = "plugin/timeouts: "
+"""CoreDNS prints the plugin's name twice before some errors."""
 MIN_TIMEOUT_S, MAX_TIMEOUT_S = 1, 24 * 3600
 
 
@@ -16,48 +21,44 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 
     """
     for directive in directives:
-        if directive.args:
-            # the plugin's name stands twice before these two (CoreDNS)
-            raise directive.arg_error().prefixed("plugin/timeouts: ")
+        site.timeouts = PLUGIN.read_arguments(directive, site, site.timeouts)
         if not directive.block:
             problem = directive.end_error("timeouts block with no timeouts specified")
-            raise problem.prefixed("plugin/timeouts: ")
-        for line in directive.block:
-            site.timeouts = _with_option(site.timeouts, line)
+            raise problem.prefixed(_TWICE)
+        site.timeouts = PLUGIN.read_block(directive, site, site.timeouts)
 
 
-def _with_option(timeouts: Timeouts, line: Line) -> Timeouts:
+def _unknown(line: Line) -> ConfigError:
     if len(line.args) != 1:
-        raise line.arg_error()
-    (text,) = line.args
-    if line.name == "maxtcpqueries":
-        return timeouts._replace(max_queries=_max_queries(text, line))
-    seconds = _timeout(text, line)
-    match line.name:
-        case "read":
-            return timeouts._replace(read=seconds)
-        case "write":
-            return timeouts._replace(write=seconds)
-        case "idle":
-            return timeouts._replace(idle=seconds)
-        case name:
-            raise line.error(f"unknown option: '{name}'")
+        return line.arg_error()
+    try:
+        _timeout(line.args[0], line)
+    except ConfigError as error:  # which CoreDNS looks at first
+        return error
+    return line.error(f"unknown option: '{line.name}'")
 
 
-def _max_queries(text: str, line: Line) -> int:
+def _read_max_queries(words: Words) -> int:
+    text = words.first
     try:
         number = integer(text)
     except ValueError as error:
-        raise line.error(f"invalid value for maxtcpqueries '{text}': {error}") from None
+        raise words.error(
+            f"invalid value for maxtcpqueries '{text}': {error}"
+        ) from None
     if number == 0 or number < -1:
-        raise line.error(
+        raise words.error(
             f"maxtcpqueries provided '{number}' needs to be -1 (unlimited)"
             " or a positive integer"
         )
     return number
 
 
-def _timeout(text: str, line: Line) -> float:
+def _read_timeout(words: Words) -> float:
+    return _timeout(words.first, words.where)
+
+
+def _timeout(text: str, line: Line | Directive) -> float:
     with_unit = f"{text}s" if text.lstrip("+-").isdecimal() else text
     try:
         seconds = duration(with_unit)
@@ -76,5 +77,41 @@ PLUGIN = PluginSpec(
     syntax="timeouts",
     traits=Traits.NONE,
     setup=setup,
-    defaults=None,
+    defaults=Timeouts(),
+    arguments=replace(no_arguments(), prefix=_TWICE),
+    options=(
+        setting(
+            "read",
+            "DURATION",
+            "read",
+            _read_timeout,
+            "How long a client may take for a query.",
+            example="read 5s",
+        ),
+        setting(
+            "write",
+            "DURATION",
+            "write",
+            _read_timeout,
+            "How long a client may take to accept a reply.",
+            example="write 5s",
+        ),
+        setting(
+            "idle",
+            "DURATION",
+            "idle",
+            _read_timeout,
+            "How long a connection without queries stays open.",
+            example="idle 30s",
+        ),
+        setting(
+            "maxtcpqueries",
+            "NUMBER",
+            "max_queries",
+            _read_max_queries,
+            "How many queries a connection may carry; -1 for any number.",
+            example="maxtcpqueries 10",
+        ),
+    ),
+    unknown=_unknown,
 )

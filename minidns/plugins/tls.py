@@ -1,10 +1,12 @@
 """*tls* - name the certificate for DNS over TLS."""
 
 import logging
+from dataclasses import replace
 
-from minidns.corefile.blocks import ConfigError, Directive, Line
+from minidns.corefile.blocks import ConfigError, Directive
+from minidns.plugins.options import setting
 from minidns.plugins.site import Certificate, Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import Option, PluginSpec, Traits, Words
 from minidns.text import files as paths
 
 log = logging.getLogger(__name__)
@@ -23,32 +25,27 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
     for directive in directives:  # the last one counts (CoreDNS)
         if not directive.args:
             raise ConfigError("certificates by ACME are not supported by minidns")
-        if not 2 <= len(directive.args) <= 3:
-            # the plugin's name stands twice before this one (CoreDNS)
-            raise directive.arg_error().prefixed("plugin/tls: ")
-        client_auth = "nocert"
-        for line in directive.block:
-            client_auth = _read(line) or client_auth
-        files = [paths.below(site.root, each) for each in directive.args]
-        certificate, key, ca = (*files, "")[:3]
-        site.certificate = Certificate(certificate, key, ca, client_auth)
+        site.certificate = PLUGIN.read_one(directive, site)
 
 
-def _read(line: Line) -> str:
-    """Return the kind of client authentication, empty for another option."""
-    if line.name not in ("client_auth", "keylog"):
-        raise line.error(f"unknown option '{line.name}'")
-    if len(line.args) != 1:
-        raise line.arg_error()
-    (word,) = line.args
-    if line.name == "keylog":
-        log.warning("keylog %s is ignored: minidns writes no keys down", word)
-        return ""
+def _set_files(options: Certificate, words: Words) -> Certificate:
+    files = [paths.below(words.site.root, word) for word in words.args]
+    certificate, key, ca = (*files, "")[:3]
+    return replace(options, certificate=certificate, key=key, ca=ca)
+
+
+def _warn_of_keylog(options: Certificate, words: Words) -> Certificate:
+    log.warning("keylog %s is ignored: minidns writes no keys down", words.first)
+    return options
+
+
+def _read_client_auth(words: Words) -> str:
+    word = words.first
     if word in _NOT_VERIFYING:
         # Python's ssl takes a certificate only to verify it
-        raise line.error(f"client_auth {word} is not supported by minidns")
+        raise words.error(f"client_auth {word} is not supported by minidns")
     if word not in _VERIFYING:
-        raise line.error(f"unknown authentication type '{word}'")
+        raise words.error(f"unknown authentication type '{word}'")
     return word
 
 
@@ -58,5 +55,36 @@ PLUGIN = PluginSpec(
     syntax="tls CERTIFICATE KEY [CA]",
     traits=Traits.NONE,
     setup=setup,
-    defaults=None,
+    defaults=Certificate("", ""),
+    arguments=Option(
+        name="",
+        arguments="CERTIFICATE KEY [CA]",
+        meaning="The files of the certificate, its key, and the CA of clients.",
+        example="cert.pem key.pem ca.pem",
+        least=2,
+        most=3,
+        field="certificate",
+        apply=_set_files,
+        prefix="plugin/tls: ",  # printed twice (CoreDNS)
+    ),
+    options=(
+        setting(
+            "client_auth",
+            "nocert|verify_if_given|require_and_verify",
+            "client_auth",
+            _read_client_auth,
+            "Whether clients need a certificate.",
+            example="client_auth verify_if_given",
+        ),
+        Option(
+            name="keylog",
+            arguments="FILE",
+            meaning="It is accepted with a warning: no keys are written down.",
+            example="keylog keys.log",
+            least=1,
+            most=1,
+            apply=_warn_of_keylog,
+        ),
+    ),
+    unknown=lambda line: line.error(f"unknown option '{line.name}'"),
 )

@@ -3,10 +3,9 @@
 import ipaddress
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from minidns.corefile.blocks import ConfigError, Directive, Line
-from minidns.corefile.values import zones
 from minidns.dns import names
 from minidns.dns.model import (
     DnsError,
@@ -21,32 +20,37 @@ from minidns.dns.model import (
 from minidns.dns.rdata import AXFR, IXFR, read_soa
 from minidns.dns.wire import authority_serial
 from minidns.http import endpoint
+from minidns.plugins.options import zones_argument
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import Option, PluginSpec, Traits, Words
 from minidns.text.go_text import quote
 
 log = logging.getLogger(__name__)
 
+_TWICE = "plugin/transfer: "
+"""CoreDNS prints the plugin's name twice before some errors."""
 MESSAGE = 16_000
 """Bytes of records in one message; far from 64 KiB, where TCP's framing ends."""
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
-    """Who may have which zones."""
+class TransferRule:
+    """The options of a *transfer* directive: who may have which zones."""
 
-    zones: tuple[Name, ...]
-    to: frozenset[str]
-    """Addresses; ``*`` for anybody."""
+    zones: tuple[Name, ...] = ()
+    to: frozenset[str] = frozenset()
+    """IP addresses; ``*`` for everybody."""
+    source: str = ""
+    """The address that NOTIFY messages would come from; none are sent."""
 
-    def given(self, peer: str) -> bool:
-        """Return whether the client at ``peer`` may have them."""
+    def allows(self, peer: str) -> bool:
+        """Return whether the client at ``peer`` may transfer the zones."""
         return "*" in self.to or peer in self.to
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     """Read who may have what; the zones come from other plugins of the block."""
-    leaves = [_leave(each, site.zones) for each in directives]
+    rules = [_rule(directive, site) for directive in directives]
 
     def plugin(next_: Handler) -> Handler:
         async def transfer(query: Query) -> Response:
@@ -55,10 +59,10 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
                 return await next_(query)
             if query.transport != "tcp":
                 raise DnsError(rcode=Rcode.REFUSED)
-            leave = _longest(leaves, name)
-            if leave is None:
+            rule = _rule_for(rules, name)
+            if rule is None:
                 return await next_(query)
-            if not leave.given(query.peer[0]):
+            if not rule.allows(query.peer[0]):
                 return Response(Rcode.REFUSED, rule="transfer/not-allowed")
             for hand_out in site.transfers:
                 if (records := hand_out(name)) is not None:
@@ -70,38 +74,29 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     return plugin
 
 
-def _leave(directive: Directive, default: Sequence[Name]) -> Leave:
-    to: set[str] = set()
-    source = ""
-    for line in directive.block:
-        if line.name == "to":
-            if not line.args:
-                raise line.arg_error()
-            to.update(map(_address, line.args))
-        elif line.name == "source":
-            source = _source(line, source)
-        else:
-            raise _twice(line.error(f"unknown property {quote(line.name)}"))
-    if not to:
-        raise _twice(directive.end_error("'to' is required"))
-    return Leave(zones(directive.args, default), frozenset(to))
+def _rule(directive: Directive, site: Site) -> TransferRule:
+    rule = PLUGIN.read_one(directive, site)
+    if not rule.to:
+        raise directive.end_error("'to' is required").prefixed(_TWICE)
+    return rule
 
 
-def _twice(error: ConfigError) -> ConfigError:
-    """Return ``error`` with the plugin's name once more in front of it (CoreDNS)."""
-    return error.prefixed("plugin/transfer: ")
+def _add_addresses(rule: TransferRule, words: Words) -> TransferRule:
+    return replace(rule, to=rule.to.union(map(_address, words.args)))
 
 
-def _source(line: Line, before: str) -> str:
-    """Return the address that NOTIFY messages would come from; none are sent."""
-    if len(line.args) != 1:
-        raise line.arg_error()
-    if before:
-        raise _twice(line.error("source already specified"))
-    (text,) = line.args
-    if not _is_address(text):
-        raise _twice(line.error(f"invalid source address {quote(text)}"))
-    return text
+def _set_source(rule: TransferRule, words: Words) -> TransferRule:
+    if rule.source:
+        raise words.error("source already specified").prefixed(_TWICE)
+    if not _is_address(words.first):
+        text = f"invalid source address {quote(words.first)}"
+        raise words.error(text).prefixed(_TWICE)
+    return replace(rule, source=words.first)
+
+
+def _unknown(line: Line) -> ConfigError:
+    text = f"unknown property {quote(line.name)}"
+    return line.error(text).prefixed(_TWICE)
 
 
 def _address(word: str) -> str:
@@ -126,10 +121,11 @@ def _is_address(text: str) -> bool:
     return "%" not in text
 
 
-def _longest(leaves: Iterable[Leave], name: Name) -> Leave | None:
-    found = {zone: leave for leave in reversed([*leaves]) for zone in leave.zones}
-    zone = names.longest(found, name)
-    return found[zone] if zone else None
+def _rule_for(rules: Iterable[TransferRule], name: Name) -> TransferRule | None:
+    """Return the rule with the longest zone that ``name`` is in."""
+    by_zone = {zone: rule for rule in reversed([*rules]) for zone in rule.zones}
+    zone = names.longest(by_zone, name)
+    return by_zone[zone] if zone else None
 
 
 def _response(query: Query, records: Sequence[RRset]) -> Response:
@@ -175,5 +171,28 @@ PLUGIN = PluginSpec(
     syntax="transfer [ZONES...]",
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS,
     setup=setup,
-    defaults=None,
+    defaults=TransferRule(),
+    arguments=zones_argument(),
+    options=(
+        Option(
+            name="to",
+            arguments="HOST...",
+            meaning="The addresses that may transfer the zones; * for all.",
+            example="to 192.0.2.1",
+            least=1,
+            field="to",
+            apply=_add_addresses,
+        ),
+        Option(
+            name="source",
+            arguments="ADDRESS",
+            meaning="The address that NOTIFY messages would come from; none are sent.",
+            example="source 192.0.2.2",
+            least=1,
+            most=1,
+            field="source",
+            apply=_set_source,
+        ),
+    ),
+    unknown=_unknown,
 )

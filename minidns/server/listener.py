@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Iterable
+from dataclasses import astuple
 from typing import NamedTuple
 
 from minidns.metrics.registry import Metrics
@@ -83,7 +84,7 @@ class ListenerSockets:
 
     async def _read(self, certificate: Certificate | None) -> None:
         if self.listener.transport == "tls" and certificate is not None:
-            self._tls = await asyncio.to_thread(tcp.context, *certificate)
+            self._tls = await asyncio.to_thread(tcp.context, *astuple(certificate))
 
     async def _answer(self, sock: socket.socket) -> udp.Datagrams | tcp.Streams:
         if sock.type == socket.SOCK_DGRAM:
