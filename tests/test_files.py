@@ -196,7 +196,7 @@ def test_certificates_of_a_listener_and_of_a_client(tmp_path: Path) -> None:
     pipe = str(tmp_path / "a.pipe")
     _fifo(Path(pipe))
     with pytest.raises(OSError, match="named pipe"):
-        tcp.context(pipe, pipe)
+        tcp.tls_context(pipe, pipe)
     for arguments in ((pipe,), (pipe, pipe), (__file__, pipe)):
         with pytest.raises(ConfigError, match="named pipe"):
             client_context(*arguments)

@@ -11,7 +11,7 @@ from pathlib import Path
 import dns.message
 import pytest
 
-from minidns.server.batch import SLOTS
+from minidns.server.datagrams import BATCH
 from tests import process
 from tests.crowd import (
     NAME,
@@ -74,14 +74,14 @@ async def test_killed_under_load_it_takes_one_batch_along(stand: Stand) -> None:
     async with process.minidns(*stand.args) as server:
         victim = await worker(server)
         lost = []
-        with crowd(stand.port, size=4 * SLOTS) as clients:
+        with crowd(stand.port, size=4 * BATCH) as clients:
             for turn in range(20):
                 clients.ask(NAME)
                 if turn == 10:
                     os.kill(victim, signal.SIGKILL)
                 answers = await clients.answers(2.0)
-                lost.append(4 * SLOTS - len(answers))
-        assert lost.pop(10) <= SLOTS  # what it had read and not answered
+                lost.append(4 * BATCH - len(answers))
+        assert lost.pop(10) <= BATCH  # what it had read and not answered
         assert not any(lost)
         await worker(server, nth=2)
 

@@ -1,8 +1,17 @@
-"""From a client's bytes to the reply's, whatever socket they came through."""
+"""From the bytes of a query to the bytes of its reply, for UDP and TCP alike.
 
+    wire --cached--> reply bytes
+    wire --decode--> Query --respond--> Response --encode--> reply bytes --> remembered
+
+An `Answerer` belongs to a listener: it holds the handler that a reload replaces. A
+`Responder` belongs to one socket: it adds the remembered replies, and what a query
+needs to know about where it arrived.
+"""
+
+import asyncio
 import logging
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Awaitable, Callable
+from typing import Literal, TypeAlias
 
 from minidns.dns.model import (
     Address,
@@ -16,10 +25,16 @@ from minidns.dns.model import (
 )
 from minidns.dns.wire import bad_version, decode_query, encode_response, error_reply
 from minidns.plugins.chain import Unserved
-from minidns.server.remembered import Miss
+from minidns.server.remembered import Memory, Miss, channel
 from minidns.system.limits import StreamLimits
 
 log = logging.getLogger(__name__)
+
+Transport: TypeAlias = Literal["udp", "tcp"]
+Send: TypeAlias = Callable[[bytes], None]
+"""Sends a reply message to the client of the query."""
+Drained: TypeAlias = Callable[[], Awaitable[None]]
+"""Waits until the client has taken most of what was sent."""
 
 
 class Answerer:
@@ -35,11 +50,11 @@ class Answerer:
         self.server = server
         """Label of the listener: scheme, bound address or nothing, port."""
         self.top = top
-        """Exchanged as a whole by a reload."""
+        """The handler of all queries; a reload replaces it."""
         self.limits = StreamLimits()
-        """Of the connections of the listener; exchanged by a reload, too."""
+        """Limits for the listener's connections; a reload replaces them."""
         self.shed: Callable[[], None] | None = None
-        """Told of a query for which there is no room, if it is to get no reply."""
+        """Counts a query that is dropped for lack of room; None: it gets SERVFAIL."""
         self._panicked = panicked
         self._unserved = unserved
 
@@ -72,20 +87,18 @@ class Answerer:
     def decode(
         self,
         wire: bytes,
-        transport: Literal["udp", "tcp"],
+        transport: Transport,
         peer: Address,
         local: Address,
         miss: Miss | None = None,
     ) -> Query | bytes | None:
-        """Return the query in ``wire``, or the error reply it gets, or None.
+        """Return the query in ``wire``, or the error reply to it, or None.
 
-        ``miss`` is what the memory noted of it; without it nothing is remembered.
+        Without a ``miss`` the reply is not going to be remembered.
         """
-        expected = (
-            (miss.asked_before, miss.like_asked_before) if miss else (False, False)
-        )
+        seen = (miss.asked_before, miss.like_asked_before) if miss else (False, False)
         try:
-            return decode_query(wire, transport, peer, local, self.server, expected)
+            return decode_query(wire, transport, peer, local, self.server, seen)
         except Dropped:
             return None
         except FormatError as exc:
@@ -97,13 +110,74 @@ class Answerer:
             response = await self.respond(query)
         except Dropped:
             return []
-        return [self.encode(query, each) for each in (response, *response.more)]
+        return [self.encode(query, part) for part in (response, *response.more)]
 
     def encode(self, query: Query, response: Response) -> bytes:
-        """Return the bytes of ``response``; of SERVFAIL where it cannot be written."""
+        """Return the bytes of ``response``, or of SERVFAIL if it cannot be encoded."""
         try:
             return encode_response(query, response)
         except Exception:
             self._panicked()
             log.exception("cannot write the answer to %s", query.question.qname)
             return encode_response(query, Response(Rcode.SERVFAIL))
+
+
+class Responder:
+    """Replies to the messages that arrive at one socket."""
+
+    def __init__(
+        self,
+        answerer: Answerer,
+        memory: Memory,
+        transport: Transport,
+        local: Address,
+        now: Callable[[], float],
+    ) -> None:
+        self.answerer = answerer
+        self.memory = memory
+        self.channel = channel(transport, ipv6=":" in local[0])
+        self.now = now
+        self._transport = transport
+        self._local = local
+
+    def cached(self, wire: bytes) -> bytes | None:
+        """Return the remembered reply to the query ``wire``, if there is one."""
+        tail = self.memory.get((self.channel, wire[2:]), self.now())
+        return None if tail is None else wire[:2] + tail
+
+    def decode(self, wire: bytes, peer: Address) -> "tuple[Query, Miss] | bytes | None":
+        """Return the query in ``wire``, which has no remembered reply.
+
+        That is the error reply where the message cannot be read, and None where it
+        gets none.
+        """
+        miss = self.memory.miss((self.channel, wire[2:]))
+        query = self.answerer.decode(wire, self._transport, peer, self._local, miss)
+        return (query, miss) if isinstance(query, Query) else query
+
+    async def reply(
+        self, query: Query, miss: Miss, send: Send, drained: Drained | None = None
+    ) -> None:
+        """Answer ``query``, send the reply, and remember it if it may be reused.
+
+        Without ``drained`` only the first message of a transfer is sent.
+        """
+        # another task may have answered the same query since this one was received
+        if (remembered := self.cached(query.wire)) is not None:
+            send(remembered)
+            return
+        try:
+            response = await self.answerer.respond(query)
+        except Dropped:
+            return
+        except asyncio.CancelledError:  # evicted, or the listener closes
+            if self._transport == "tcp" or self.answerer.shed is None:
+                send(encode_response(query, Response(Rcode.SERVFAIL)))
+            raise
+        reply = self.answerer.encode(query, response)
+        send(reply)
+        self.memory.put(miss, query, response, reply)
+        if drained is not None:
+            for message in response.more:
+                await drained()
+                send(self.answerer.encode(query, message))

@@ -1,13 +1,13 @@
-"""Who is connected, and who has to leave for another.
+"""The open connections of a listener, and which of them is closed to admit another.
 
-A connection is *idle* while nothing is in work for it: also when only a part of a query
-has come. What an address can hold idle is limited; what is being answered is not, as
-one address may be a node's whole cache (NodeLocal DNSCache with ``force_tcp``), a
-gateway, or every pod of a host network.
+A connection is *idle* while no query of it is in flight, also when only a part of a
+query has arrived. The number of idle connections of one address is limited. The number
+of busy ones is not: one address may be a node's whole cache (NodeLocal DNSCache with
+``force_tcp``), a gateway, or all pods of a host network.
 
-Where there is no room for one more in all, the longest idle is ended; where none is
-idle, the one that waits for longest, as it has had its chance (see ``waiting``). So
-whoever comes is served, whoever sits on the others.
+When the listener is full, the connection that has been idle longest is closed; if none
+is idle, the one that has been busy longest, as its query had its chance (see
+`in_flight`). So a client that holds connections without asking cannot lock out others.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from collections import OrderedDict
 from typing import Protocol
 
 GRACE_S = 0.5
-"""Seconds that a connection too many has at least for its query: a client may open all
-of its connections before it asks on the first."""
+"""Seconds before an idle connection beyond the limit is closed: a client may open all
+of its connections before it sends the first query."""
 
 
 class Client(Protocol):
@@ -26,30 +26,31 @@ class Client(Protocol):
     """The address at its other end."""
 
     def stop(self) -> None:
-        """End it when what is in work for it is answered."""
+        """Close it when its queries in flight are answered."""
 
-    def give_up(self) -> None:
-        """End it now; what is in work for it is answered SERVFAIL."""
+    def cancel(self) -> None:
+        """Close it now; its queries in flight are answered SERVFAIL."""
 
-    def hang_up(self) -> None:
-        """End it at once, without a word."""
+    def abort(self) -> None:
+        """Close it at once; nothing more is sent."""
 
 
 class Clients:
     """The open connections of a listener."""
 
-    def __init__(self, most: int, most_idle_each: int) -> None:
-        """Hold up to ``most``, and up to ``most_idle_each`` idle ones of an address."""
-        self._most = most
-        self._most_idle_each = most_idle_each
+    def __init__(self, limit: int, max_idle_per_host: int) -> None:
+        """Hold up to ``limit``, of them ``max_idle_per_host`` idle ones per address."""
+        self._limit = limit
+        self._max_idle_per_host = max_idle_per_host
         self._idle: OrderedDict[Client, None] = OrderedDict()
         """Longest idle first."""
         self._busy: OrderedDict[Client, None] = OrderedDict()
         """Longest busy first."""
-        self._held: dict[str, OrderedDict[Client, float]] = {}
-        """By address: the idle ones, longest first, and since when (loop seconds)."""
+        self._idle_by_host: dict[str, OrderedDict[Client, float]] = {}
+        """By address: its idle connections and the time of the loop since when, longest
+        idle first."""
         self._trims: dict[str, asyncio.TimerHandle] = {}
-        """By address: what ends the idle ones that are too many."""
+        """By address: the timer that closes its idle connections beyond the limit."""
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -57,78 +58,78 @@ class Clients:
         return len(self._idle) + len(self._busy)
 
     def admit(self, client: Client) -> bool:
-        """Take ``client`` in; return whether another had to leave for it."""
-        is_full = len(self) >= self._most
+        """Add ``client``; return whether another connection was closed for it."""
+        is_full = len(self) >= self._limit
         if is_full:
-            self.make_room()
+            self.evict_one()
         self._empty.clear()
-        self._hold(client)
+        self._add_idle(client)
         return is_full
 
-    def make_room(self) -> None:
-        """End a connection, if there is one: the longest idle, else the oldest busy."""
+    def evict_one(self) -> None:
+        """Close the connection that is idle longest; if none is, busy longest."""
         if self._idle:
-            next(iter(self._idle)).hang_up()
+            next(iter(self._idle)).abort()
         elif self._busy:
             oldest = next(iter(self._busy))
-            self.left(oldest)
-            oldest.give_up()
+            self.remove(oldest)
+            oldest.cancel()
 
-    def works(self, client: Client) -> None:
-        """Note that something is in work for ``client`` from now on."""
+    def mark_busy(self, client: Client) -> None:
+        """Note that a query of ``client`` is in flight."""
         if client in self._idle:
-            self._forget_idle(client)
+            self._remove_idle(client)
             self._busy[client] = None
 
-    def rests(self, client: Client) -> None:
-        """Note that all that ``client`` asked is answered."""
+    def mark_idle(self, client: Client) -> None:
+        """Note that all queries of ``client`` are answered."""
         if client in self._idle or client in self._busy:
             self._busy.pop(client, None)
-            self._forget_idle(client)
-            self._hold(client)
+            self._remove_idle(client)
+            self._add_idle(client)
 
-    def _hold(self, client: Client) -> None:
+    def _add_idle(self, client: Client) -> None:
         self._idle[client] = None
-        held = self._held.setdefault(client.host, OrderedDict())
-        held[client] = asyncio.get_running_loop().time()
+        idle = self._idle_by_host.setdefault(client.host, OrderedDict())
+        idle[client] = asyncio.get_running_loop().time()
         self._trim_later(client.host)
 
     def _trim_later(self, host: str) -> None:
-        is_over = len(self._held.get(host, ())) > self._most_idle_each
+        is_over = len(self._idle_by_host.get(host, ())) > self._max_idle_per_host
         if is_over and host not in self._trims:
             loop = asyncio.get_running_loop()
             self._trims[host] = loop.call_later(GRACE_S, self._trim, host)
 
     def _trim(self, host: str) -> None:
-        """End the idle connections that are too many, but not those that just came."""
+        """Close the idle connections beyond the limit, except new ones."""
         del self._trims[host]
-        held = self._held.get(host, OrderedDict())
+        idle = self._idle_by_host.get(host, OrderedDict())
         until = asyncio.get_running_loop().time() - GRACE_S
-        for client in list(held)[: -self._most_idle_each]:
-            if held[client] <= until:
-                client.hang_up()
+        for client in list(idle)[: -self._max_idle_per_host]:
+            if idle[client] <= until:
+                client.abort()
         self._trim_later(host)
 
-    def left(self, client: Client) -> None:
-        """Forget ``client``; again does no harm."""
-        self._forget_idle(client)
+    def remove(self, client: Client) -> None:
+        """Forget ``client``, if it is known."""
+        self._remove_idle(client)
         self._busy.pop(client, None)
         if not len(self):
             self._empty.set()
 
-    def _forget_idle(self, client: Client) -> None:
+    def _remove_idle(self, client: Client) -> None:
         self._idle.pop(client, None)
-        if (held := self._held.get(client.host)) is not None:
-            held.pop(client, None)
-            if not held:
-                del self._held[client.host]
+        if (idle := self._idle_by_host.get(client.host)) is not None:
+            idle.pop(client, None)
+            if not idle:
+                del self._idle_by_host[client.host]
 
-    def each(self) -> tuple[Client, ...]:
-        """Return those that are connected now."""
+    def all(self) -> tuple[Client, ...]:
+        """Return the connections that are open now."""
         return (*self._idle, *self._busy)
 
-    async def gone(self, within_s: float) -> bool:
-        """Wait for all to leave; return whether they did in time."""
+    async def wait_empty(self, within_s: float) -> bool:
+        """Wait until no connection is open; return whether that was in time."""
         try:
             async with asyncio.timeout(within_s):
                 await self._empty.wait()

@@ -1,327 +1,328 @@
 """One client's stream of queries: a length before each message (RFC 1035 4.2.2).
 
-Pipelined queries are answered as their answers are ready (RFC 7766 6.2.1.1). What a
-client can cost is bounded: the bytes it may send before a message is whole, queries in
-work, bytes it does not read, and seconds for each. An idle connection is one object
-and one timer; no task waits for it.
+Pipelined queries are answered as their answers become ready (RFC 7766 6.2.1.1); only a
+zone transfer has the connection for itself, from the end of the queries before it to
+its own last message. What a client can cost is bounded: the bytes it may send before a
+message is complete, its queries in flight, the bytes it does not read, and the seconds
+for each of these. An idle connection is one object and one timer; no task waits for it.
 """
 
 import asyncio
-import logging
 import socket
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any, cast
 
-from minidns.dns.model import Address, Dropped, Query, Rcode, Response
-from minidns.dns.wire import encode_response
-from minidns.server.answer import Answerer
+from minidns.dns.model import Address, Query
+from minidns.dns.rdata import AXFR, IXFR
+from minidns.server.answer import Responder
 from minidns.server.clients import Clients
-from minidns.server.in_flight import Waiting
-from minidns.server.remembered import Memory, Miss, channel
+from minidns.server.in_flight import InFlight, Task
+from minidns.server.remembered import Miss
 from minidns.system.limits import StreamLimits
-from minidns.upstream.errand import Errand
-
-log = logging.getLogger(__name__)
 
 MAX_IN_FLIGHT = 128
 MAX_FRAME = 16 << 10
-"""Bytes of a message that are looked at; what comes behind is read and thrown away.
+"""Bytes of a message that are looked at; the rest of it is read and discarded.
 
 limit: CoreDNS looks at 64 KB; a question and its OPT, padded, are below 1 KB.
 """
 _WRITE_BUFFER = 64 << 10
-SCRATCH = 2048
+READ_SIZE = 2048
 """Bytes read at a time: some 50 queries, so that no client holds up the others."""
+_TRANSFERS = frozenset((AXFR, IXFR))
 
 
-class Service:
-    """What the connections of a listener share."""
+class ConnectionContext:
+    """The objects that all connections of a listening socket share."""
 
     def __init__(
         self,
-        answerer: Answerer,
-        memory: Memory,
-        now: Callable[[], float],
+        responder: Responder,
         clients: Clients,
-        waiting: Waiting,
+        in_flight: InFlight,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self.answerer = answerer
-        self.memory = memory
-        self.now = now
+        self.responder = responder
         self.clients = clients
-        self.waiting = waiting
+        self.in_flight = in_flight
         self.tls = tls
-        self.scratch = memoryview(bytearray(SCRATCH))
-        """Where everybody's bytes arrive; they are taken out before the next come."""
+        self.read_buffer = memoryview(bytearray(READ_SIZE))
+        """Where bytes arrive; a connection copies its own before the next ones come."""
+
+    @property
+    def limits(self) -> StreamLimits:
+        """The limits that hold now."""
+        return self.responder.answerer.limits
 
 
 class Connection(asyncio.BufferedProtocol):
-    """A client that is connected, from its being accepted on."""
+    """A connected client, from the moment its connection is accepted."""
 
-    def __init__(self, service: Service, peer: Address, local: Address) -> None:
+    def __init__(self, context: ConnectionContext, peer: Address) -> None:
         self.host = peer[0]
-        self._service = service
+        self._context = context
         self._peer = peer
-        self._local = local
-        self._channel = channel("tcp", ipv6=":" in peer[0])
         self._opening: asyncio.Task[object] | None = None
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._stalled: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
         self._buffer = bytearray()
-        self._skip = 0
-        """Bytes to come that nobody will look at."""
-        self._out: list[bytes] = []
-        self._work: set[Errand] = set()
-        self._begun = 0
-        """Messages that came, to whatever end."""
-        self._taking = self._ended = self._stopped = False
-        self._room: asyncio.Future[None] | None = None
+        self._to_discard = 0
+        """Bytes still to come of a message that is longer than MAX_FRAME."""
+        self._unsent: list[bytes] = []
+        self._tasks: set[Task] = set()
+        self._transfer: Task | None = None
+        self._received = 0
+        """The number of messages that came, whatever became of them."""
+        self._processing = False
+        self._eof = False
+        self._stopped = False
+        """Whether no further message is looked at."""
+        self._writable: asyncio.Future[None] | None = None
+        """Done when the client reads again; None while it reads."""
 
-    @property
-    def _limits(self) -> StreamLimits:
-        return self._service.answerer.limits
-
-    # -- its life
+    # -- life cycle
 
     def open(self, sock: socket.socket, opening: Coroutine[Any, Any, object]) -> None:
-        """Become a connection by ``opening``, which makes a transport of ``sock``."""
+        """Run ``opening``, which makes a transport of ``sock`` for this protocol."""
         self._opening = asyncio.get_running_loop().create_task(opening)
         self._opening.add_done_callback(partial(self._opened, sock))
 
     def _opened(self, sock: socket.socket, opening: asyncio.Task[object]) -> None:
         self._opening = None
         if opening.cancelled() or opening.exception() is not None:
-            self._service.clients.left(self)  # hung up on, or no TLS after all
+            self._context.clients.remove(self)  # aborted, or the TLS handshake failed
             sock.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for the first query."""
+        """Start the deadline of the first query."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=_WRITE_BUFFER)
         loop = asyncio.get_running_loop()
-        self._deadline = loop.time() + self._limits.read_s
-        self._timer = loop.call_at(self._deadline, self._look_at_clock)
+        self._deadline = loop.time() + self._context.limits.read_s
+        self._timer = loop.call_at(self._deadline, self._check_deadline)
 
-    def _look_at_clock(self) -> None:
-        """Hang up on a client that is too slow, or silent for too long."""
+    def _check_deadline(self) -> None:
+        """Stop if the client is too slow, or has been silent for too long."""
         loop = asyncio.get_running_loop()
-        when = loop.time() + self._limits.idle_s if self._work else self._deadline
+        idle_s = self._context.limits.idle_s
+        when = loop.time() + idle_s if self._tasks else self._deadline
         if when > loop.time():
-            self._timer = loop.call_at(when, self._look_at_clock)
+            self._timer = loop.call_at(when, self._check_deadline)
         else:
             self._timer = None
             self.stop()
 
-    def _hasten(self) -> None:
-        """Look at the clock sooner, if the deadline is earlier than it was."""
+    def _advance_timer(self) -> None:
+        """Let the timer fire sooner if the deadline is earlier than it was."""
         if self._timer is not None and self._deadline < self._timer.when():
             self._timer.cancel()
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(self._deadline, self._look_at_clock)
+            self._timer = loop.call_at(self._deadline, self._check_deadline)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the client, and whatever is still in work for it."""
-        for timer in (self._timer, self._stalled):
+        """Cancel the client's queries in flight, and forget it."""
+        for timer in (self._timer, self._write_timer):
             if timer is not None:
                 timer.cancel()
         self._stopped = True
         self._transport = None
-        self._wake()
-        for errand in self._work:
-            errand.cancel()
-        self._service.clients.left(self)
+        self._wake_writers()
+        for task in self._tasks:
+            task.cancel()
+        self._context.clients.remove(self)
 
-    def give_up(self) -> None:
-        """End it now; what is in work is answered SERVFAIL."""
+    def cancel(self) -> None:
+        """Close now; queries in flight are answered SERVFAIL."""
         self.stop()
-        for errand in self._work:
-            errand.cancel()
+        for task in self._tasks:
+            task.cancel()
 
     def stop(self) -> None:
-        """Read no further query; end when those in work are answered."""
+        """Read no further query; close when those in flight are answered."""
         self._stopped = True
         if self._transport is not None:
             self._transport.pause_reading()
-            self._end_if_done()
+            self._close_if_done()
         elif self._opening is not None:
             self._opening.cancel()
 
-    def hang_up(self) -> None:
-        """End it at once."""
-        self._service.clients.left(self)
+    def abort(self) -> None:
+        """Close at once; nothing more is sent."""
+        self._context.clients.remove(self)
         self._stopped = True
         if self._transport is not None:
             self._transport.abort()
         elif self._opening is not None:
             self._opening.cancel()
 
-    def _end_if_done(self) -> None:
-        if self._work or self._transport is None or self._transport.is_closing():
+    def _close_if_done(self) -> None:
+        if self._tasks or self._transport is None or self._transport.is_closing():
             return
         self._transport.close()
-        # what is not read would keep a closed connection open for ever
-        if self._stalled is None:
-            self._stalled = self._in(self._limits.write_s)
+        # a client that never reads would keep a closing connection open for ever
+        if self._write_timer is None:
+            self._write_timer = self._abort_later()
 
-    def _in(self, seconds: float) -> asyncio.TimerHandle:
+    def _abort_later(self) -> asyncio.TimerHandle:
         assert self._transport is not None
         loop = asyncio.get_running_loop()
-        return loop.call_later(seconds, self._transport.abort)
+        return loop.call_later(self._context.limits.write_s, self._transport.abort)
 
-    # -- what it asks
+    # -- queries
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Return where the next bytes are to go."""
-        return self._service.scratch
+        """Return the memory that the next bytes are written to."""
+        return self._context.read_buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take what has come."""
+        """Process bytes that arrived."""
         if self._stopped:
             return
-        if not self._buffer and not self._skip:
-            self._deadline = asyncio.get_running_loop().time() + self._limits.read_s
-        skipped = min(self._skip, nbytes)
-        self._skip -= skipped
-        self._buffer += self._service.scratch[skipped:nbytes]
-        self._take()
-        self._hasten()
+        if not self._buffer and not self._to_discard:
+            limits = self._context.limits
+            self._deadline = asyncio.get_running_loop().time() + limits.read_s
+        discarded = min(self._to_discard, nbytes)
+        self._to_discard -= discarded
+        self._buffer += self._context.read_buffer[discarded:nbytes]
+        self._process()
+        self._advance_timer()
 
     def eof_received(self) -> bool:
-        """Answer what was asked before the end, then end."""
-        self._ended = True
-        self._take()
-        return self._service.tls is None  # TLS has no half-closed connections
+        """Answer the queries that came before the end, then close."""
+        self._eof = True
+        self._process()
+        return self._context.tls is None  # TLS has no half-closed connections
 
-    def _take(self) -> None:
-        """Begin with the queries that have come, as many as may be in work."""
-        buffer = self._buffer
-        at = 0
-        self._taking = True
+    def _process(self) -> None:
+        """Begin to answer the complete messages, as many as may be in flight."""
+        buffer, at = self._buffer, 0
+        self._processing = True
         while not self._is_full and len(buffer) - at >= 2:
             size = buffer[at] << 8 | buffer[at + 1]
             end = at + 2 + min(size, MAX_FRAME)
             if len(buffer) < end:
                 break
-            self._begin(bytes(buffer[at + 2 : end]))
+            self._receive(bytes(buffer[at + 2 : end]))
             at = end + size - min(size, MAX_FRAME)
-            self._begun += 1
-            if self._begun == self._limits.max_queries:
+            self._received += 1
+            if self._received == self._context.limits.max_queries:
                 self._stopped = True
-        self._taking = False
+        self._processing = False
         if at:
-            self._skip += max(0, at - len(buffer))
+            self._to_discard += max(0, at - len(buffer))
             del buffer[:at]
-            now, limits = asyncio.get_running_loop().time(), self._limits
-            is_partial = buffer or self._skip
+            now, limits = asyncio.get_running_loop().time(), self._context.limits
+            is_partial = buffer or self._to_discard
             self._deadline = now + (limits.read_s if is_partial else limits.idle_s)
-            if not self._work:
-                self._service.clients.rests(self)
+            if not self._tasks:
+                self._context.clients.mark_idle(self)
         self._flush()
-        self._pace()
+        self._pause_or_resume()
 
     @property
     def _is_full(self) -> bool:
-        """Whether no further query is to be begun with just now."""
+        """Whether no further message may be looked at for now."""
         return (
-            self._stopped or len(self._work) >= MAX_IN_FLIGHT or self._room is not None
+            self._stopped
+            or len(self._tasks) >= MAX_IN_FLIGHT
+            or self._writable is not None
+            or self._transfer is not None
         )
 
-    def _pace(self) -> None:
-        """Read, or let the client wait; end when there is nothing more to do."""
+    def _pause_or_resume(self) -> None:
+        """Read on, or let the client wait; close when there is nothing more to do."""
         if self._transport is None or self._transport.is_closing():
             return
-        if self._stopped or (self._ended and self._room is None):
+        if self._stopped or (self._eof and self._writable is None):
             self._transport.pause_reading()
-            self._end_if_done()
+            self._close_if_done()
         elif self._is_full:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
 
-    def _begin(self, wire: bytes) -> None:
-        service = self._service
-        key = self._channel, wire[2:]
-        if (tail := service.memory.get(key, service.now())) is not None:
-            self._say(wire[:2] + tail)
+    def _receive(self, wire: bytes) -> None:
+        responder = self._context.responder
+        if (reply := responder.cached(wire)) is not None:
+            self._send(reply)
             return
-        miss = service.memory.miss(key)
-        query = service.answerer.decode(wire, "tcp", self._peer, self._local, miss)
-        if not isinstance(query, Query):
-            if query is not None:
-                self._say(query)
-            return
-        work = self._reply(query, miss)
-        try:
-            waiting = work.send(None)
-        except StopIteration:
-            return
-        self._work.add(service.waiting.add(work, waiting, self._done))
-        service.clients.works(self)
+        decoded = responder.decode(wire, self._peer)
+        if isinstance(decoded, tuple):
+            self._start(*decoded)
+        elif decoded is not None:
+            self._send(decoded)
 
-    def _done(self, errand: Errand, failure: Exception | None) -> None:
-        self._work.discard(errand)
-        if failure is not None:
-            log.error("no reply to %s could be made", self.host, exc_info=failure)
-            self.hang_up()
-        if not self._work:
-            self._deadline = asyncio.get_running_loop().time() + self._limits.idle_s
-            self._service.clients.rests(self)
-        self._take()
-        self._hasten()
+    def _start(self, query: Query, miss: Miss) -> None:
+        is_transfer = query.question.qtype in _TRANSFERS
+        before = {*self._tasks} if is_transfer else set()
+        task = self._context.in_flight.start(self._reply(query, miss, before))
+        self._tasks.add(task)
+        if is_transfer:
+            self._transfer = task
+        task.add_done_callback(self._finished)
+        self._context.clients.mark_busy(self)
 
-    # -- what it is told
+    async def _reply(self, query: Query, miss: Miss, before: set[Task]) -> None:
+        if before:
+            await asyncio.wait(before)
+        await self._context.responder.reply(query, miss, self._send, self._drained)
 
-    async def _reply(self, query: Query, miss: Miss) -> None:
-        try:
-            response = await self._service.answerer.respond(query)
-        except Dropped:
-            return
-        except (asyncio.CancelledError, GeneratorExit):  # it had to make room
-            self._say(encode_response(query, Response(Rcode.SERVFAIL)))
-            raise
-        reply = self._service.answerer.encode(query, response)
-        self._say(reply)
-        self._service.memory.put(miss, query, response, reply)
-        for message in response.more:
-            await asyncio.sleep(0)  # a transfer is long: others have their turn
-            if self._room is not None:
-                await asyncio.shield(self._room)
-            self._say(self._service.answerer.encode(query, message))
+    def _finished(self, task: Task) -> None:
+        self._tasks.discard(task)
+        failed = not task.cancelled() and task.exception() is not None
+        if task is self._transfer:
+            self._transfer = None
+            failed |= task.cancelled()  # the client would wait for the rest of it
+        if failed:
+            self.abort()
+        if not self._tasks:
+            limits = self._context.limits
+            self._deadline = asyncio.get_running_loop().time() + limits.idle_s
+            self._context.clients.mark_idle(self)
+        self._process()
+        self._advance_timer()
 
-    def _say(self, reply: bytes) -> None:
+    # -- replies
+
+    def _send(self, reply: bytes) -> None:
         if self._transport is None or self._transport.is_closing():
             return
-        self._out.append(len(reply).to_bytes(2) + reply)
-        if not self._taking:
+        self._unsent.append(len(reply).to_bytes(2) + reply)
+        if not self._processing:
             self._flush()
 
     def _flush(self) -> None:
-        """Send what is to be said, in one piece."""
-        out, self._out = self._out, []
-        if out and self._transport is not None:
-            self._transport.write(b"".join(out))
+        """Write all unsent replies at once."""
+        unsent, self._unsent = self._unsent, []
+        if unsent and self._transport is not None:
+            self._transport.write(b"".join(unsent))
+
+    async def _drained(self) -> None:
+        """Give others their turn, and wait until the client reads."""
+        await asyncio.sleep(0)
+        if self._writable is not None:
+            await asyncio.shield(self._writable)
 
     def pause_writing(self) -> None:
-        """Wait for the client to read, but not for long."""
-        self._room = asyncio.get_running_loop().create_future()
-        if self._stalled is None:
-            self._stalled = self._in(self._limits.write_s)
+        """Wait for the client to read, up to the limit for writes."""
+        self._writable = asyncio.get_running_loop().create_future()
+        if self._write_timer is None:
+            self._write_timer = self._abort_later()
 
     def resume_writing(self) -> None:
-        """Go on: the client reads after all."""
-        if self._stalled is not None and self._transport is not None:
-            self._stalled.cancel()
+        """Go on: the client reads again."""
+        if self._write_timer is not None and self._transport is not None:
+            self._write_timer.cancel()
             is_closing = self._transport.is_closing()
-            self._stalled = self._in(self._limits.write_s) if is_closing else None
-        self._wake()
-        self._take()
+            self._write_timer = self._abort_later() if is_closing else None
+        self._wake_writers()
+        self._process()
 
-    def _wake(self) -> None:
-        if self._room is not None and not self._room.done():
-            self._room.set_result(None)
-        self._room = None
+    def _wake_writers(self) -> None:
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+        self._writable = None

@@ -1,76 +1,70 @@
-"""Queries that wait for something: bounded in number, the oldest makes room.
+"""The tasks of queries in flight: bounded in number, the oldest is cancelled for room.
 
-When more wait than may, somebody must go without an answer. Not the newest: then a
-client that asks for names nobody answers holds every place until the deadlines, and
-everyone who comes after it is turned away. The oldest has had its chance: what can be
-answered is answered in milliseconds, and whoever has waited longest is the likeliest
-to have given up or asked again. So places change hands at the speed of the attack,
-and an answer that comes sooner than that still finds its query.
+When there are too many, one of them must go without an answer. It is not the newest:
+then a client that asks for names nobody answers would hold every place until the
+deadlines, and all later clients would be turned away. Whatever can be answered is
+answered in milliseconds; the client that has waited longest is the likeliest to have
+given up or asked again.
 """
 
 import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias
-
-from minidns.upstream.errand import Errand, Work
 
 log = logging.getLogger(__name__)
 
-
-Future: TypeAlias = "asyncio.Future[Any] | None"
-Ended: TypeAlias = Callable[[Errand, Exception | None], None]
+Task: TypeAlias = "asyncio.Task[None]"
 
 
-def logged(_: Errand, failure: Exception | None) -> None:
-    """Log why a query could not be answered."""
-    if failure is not None:
-        log.error("no reply could be made", exc_info=failure)
+class InFlight:
+    """Tasks that answer queries, oldest first."""
 
-
-class Waiting:
-    """Errands that wait, oldest first."""
-
-    def __init__(self, most: int, dropped: Callable[[], None]) -> None:
-        """Hold up to ``most``; ``dropped`` is told of each that had to make room."""
-        self._most = most
-        self._dropped = dropped
-        self._waiting: OrderedDict[Errand, Ended] = OrderedDict()
-        self._leaving: dict[Errand, Ended] = {}
-        self._over: asyncio.Future[None] | None = None
+    def __init__(self, limit: int, on_evict: Callable[[], None]) -> None:
+        """Hold up to ``limit`` that wait; call ``on_evict`` for each one cancelled."""
+        self._limit = limit
+        self._on_evict = on_evict
+        self._tasks: dict[Task, None] = {}
+        self._cancelled: set[Task] = set()
+        self._evicting = False
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._tasks)
 
-    def add(self, work: Work, waiting: Future, ended: Ended = logged) -> Errand:
-        """Carry on ``work``, which was stepped once and waits for ``waiting``.
+    def start(self, work: Coroutine[Any, Any, None]) -> Task:
+        """Run ``work`` in a task; a failure of it is logged."""
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(work)
+        self._tasks[task] = None
+        task.add_done_callback(self._finished)
+        if len(self._tasks) > self._limit and not self._evicting:
+            self._evicting = True
+            # two turns later: a task that need not wait has finished by then, and
+            # no other has to make room for it
+            loop.call_soon(loop.call_soon, self._evict)
+        return task
 
-        It is carried on outside any task, and cancelled when it has to make room.
-        ``ended`` is told of its end.
-        """
-        errand = Errand(work, self._ended)
-        if len(self._waiting) >= self._most:
-            oldest, its_end = self._waiting.popitem(last=False)
-            self._leaving[oldest] = its_end
+    def _evict(self) -> None:
+        self._evicting = False
+        while len(self._tasks) > self._limit:
+            oldest = next(iter(self._tasks))
+            del self._tasks[oldest]
+            self._cancelled.add(oldest)
             oldest.cancel()
-            self._dropped()
-        self._waiting[errand] = ended
-        errand.carry_on(waiting)
-        return errand
+            self._on_evict()
 
-    def _ended(self, errand: Errand, failure: Exception | None) -> None:
-        ended = self._waiting.pop(errand, None) or self._leaving.pop(errand)
-        if self._over is not None and not self._waiting and not self._leaving:
-            self._over.set_result(None)
-            self._over = None
-        ended(errand, failure)
+    def _finished(self, task: Task) -> None:
+        self._tasks.pop(task, None)
+        self._cancelled.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            log.error("a query could not be answered", exc_info=failure)
 
-    async def end(self, grace_s: float) -> None:
-        """Give all ``grace_s`` seconds to end, then cancel the rest."""
-        for seconds in (grace_s, None):
-            if self._waiting or self._leaving:
-                self._over = self._over or asyncio.get_running_loop().create_future()
-                await asyncio.wait((self._over,), timeout=seconds)
-            for each in (*self._waiting, *self._leaving):
-                each.cancel()
+    async def close(self, grace_s: float) -> None:
+        """Give the tasks ``grace_s`` seconds to finish, then cancel the rest."""
+        await asyncio.sleep(0)  # each one gets a first step, and can reply if cancelled
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace_s)
+        for task in self._tasks:
+            task.cancel()
+        if left := {*self._tasks, *self._cancelled}:
+            await asyncio.wait(left)

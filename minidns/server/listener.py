@@ -61,7 +61,7 @@ class ListenerSockets:
         self._now = now
         self._tls: ssl.SSLContext | None = None
         self._shares: list[list[Bound]] = []
-        self._open: dict[int, list[udp.Datagrams | tcp.Streams]] = {}
+        self._open: dict[int, list[udp.UdpListener | tcp.TcpListener]] = {}
         """What is answered here, by the number of the share."""
         self._ending: set[asyncio.Future[None]] = set()
 
@@ -84,16 +84,18 @@ class ListenerSockets:
 
     async def _read(self, certificate: Certificate | None) -> None:
         if self.listener.transport == "tls" and certificate is not None:
-            self._tls = await asyncio.to_thread(tcp.context, *astuple(certificate))
+            self._tls = await asyncio.to_thread(
+                tcp.tls_context, *astuple(certificate)
+            )
 
-    async def _answer(self, sock: socket.socket) -> udp.Datagrams | tcp.Streams:
+    async def _answer(self, sock: socket.socket) -> udp.UdpListener | tcp.TcpListener:
         if sock.type == socket.SOCK_DGRAM:
-            datagrams = udp.Datagrams(
+            datagrams = udp.UdpListener(
                 sock, self.answerer, self.memory, self._metrics, self._now
             )
             datagrams.start()
             return datagrams
-        streams = tcp.Streams(
+        streams = tcp.TcpListener(
             sock, self.answerer, self.memory, self._metrics, self._now, self._tls
         )
         await streams.start()
@@ -203,7 +205,9 @@ class ListenerSockets:
         self.memory.clear()
 
 
-async def _end(answered: Iterable[udp.Datagrams | tcp.Streams], grace_s: float) -> None:
+async def _end(
+    answered: Iterable[udp.UdpListener | tcp.TcpListener], grace_s: float
+) -> None:
     for each in answered:
         each.stop_reading()
     await asyncio.gather(*(each.close(grace_s) for each in answered))

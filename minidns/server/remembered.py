@@ -231,8 +231,6 @@ class Memory:
         self._seen_before: set[int] = set()
         self._age = 0
         """Grows whenever something is forgotten."""
-        self.kept = 0
-        """Grows whenever something is remembered."""
 
     def get(self, key: Key, now: float) -> bytes | None:
         """Return the remembered reply without its id; None when there is none."""
@@ -314,7 +312,6 @@ class Memory:
         repetitions = self._repetitions_of(reuse)
         repetitions.entries += 1
         self.entries[key] = Entry(query, response, reuse, reply, repetitions)
-        self.kept += 1
         self._bytes += size
         for source in reuse.depends_on:
             known = self._asked.setdefault(source, key)

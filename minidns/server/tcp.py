@@ -1,7 +1,7 @@
-"""TCP and TLS: connections accepted, bounded in number, ended when it is time.
+"""TCP and TLS listeners: accept connections, limit their number, close them in the end.
 
-What happens on a connection is in `connection`, who has to leave for another in
-`clients`. Nobody is waited for without a deadline.
+`connection` answers the queries on a connection; `clients` decides which connection is
+closed when there are too many. Every wait for a client has a deadline.
 """
 
 import asyncio
@@ -12,10 +12,10 @@ import ssl
 from collections.abc import Callable
 
 from minidns.metrics.registry import Metrics
-from minidns.server.answer import Answerer
+from minidns.server.answer import Answerer, Responder
 from minidns.server.clients import Clients
-from minidns.server.connection import Connection, Service
-from minidns.server.in_flight import Waiting
+from minidns.server.connection import Connection, ConnectionContext
+from minidns.server.in_flight import InFlight
 from minidns.server.remembered import Memory
 from minidns.system import files
 from minidns.system.addresses import shown
@@ -26,19 +26,19 @@ log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 2048
 """limit: CoreDNS takes any number. An idle one takes 3 KB (measured)."""
-MAX_WAITING = 2048
-"""Queries of all connections that may wait at a time, as by UDP (5 to 10 KB each)."""
-MAX_PER_CLIENT = 100
+MAX_IN_FLIGHT = 1536
+"""Queries of all connections that may wait at a time, as by UDP (6 to 12 KB each)."""
+MAX_IDLE_PER_CLIENT = 100
 """Connections of one address that may be idle or have sent a part of a query."""
 _BACKLOG = 256
-_AT_ONCE = 16
+_ACCEPTED_AT_ONCE = 16
 """Connections accepted per wake-up: more would keep the datagrams waiting."""
-_PAUSE_S = 0.1
+_RETRY_S = 0.1
 """Seconds without accepting when the process has no file descriptor left."""
-_SAID_EVERY_S = 60.0
+_WARN_EVERY_S = 60.0
 
 
-class Streams:
+class TcpListener:
     """One listening TCP socket, answered until it is closed."""
 
     def __init__(
@@ -52,15 +52,16 @@ class Streams:
         max_connections: int | None = None,
     ) -> None:
         self._sock = sock
-        self._local = shown(sock.getsockname())
-        most = max_connections or fair_share(MAX_CONNECTIONS)
-        self._clients = Clients(most, MAX_PER_CLIENT)
-        self._waiting = Waiting(fair_share(MAX_WAITING), self._count_dropped)
-        self._service = Service(
-            answerer, memory, now, self._clients, self._waiting, tls
+        limit = max_connections or fair_share(MAX_CONNECTIONS)
+        self._clients = Clients(limit, MAX_IDLE_PER_CLIENT)
+        self._in_flight = InFlight(fair_share(MAX_IN_FLIGHT), self._count_dropped)
+        local = shown(sock.getsockname())
+        responder = Responder(answerer, memory, "tcp", local, now)
+        self._context = ConnectionContext(
+            responder, self._clients, self._in_flight, tls
         )
-        self._pause: asyncio.TimerHandle | None = None
-        self._said_at = float("-inf")
+        self._retry: asyncio.TimerHandle | None = None
+        self._warned_at = float("-inf")
         self._refused = metrics.counter(
             "minidns_refused_connections_total",
             "TCP connections closed because there were too many.",
@@ -79,63 +80,63 @@ class Streams:
     async def start(self) -> None:
         """Begin to accept."""
         self._sock.listen(_BACKLOG)
-        self._go_on()
+        self._resume()
 
-    def _go_on(self) -> None:
-        self._pause = None
+    def _resume(self) -> None:
+        self._retry = None
         asyncio.get_running_loop().add_reader(self._sock.fileno(), self._accept)
 
     def stop_reading(self) -> None:
         """Accept no more connections."""
         if self._sock.fileno() < 0:
             return
-        if self._pause is not None:
-            self._pause.cancel()
+        if self._retry is not None:
+            self._retry.cancel()
         asyncio.get_running_loop().remove_reader(self._sock.fileno())
         self._sock.close()
 
     async def close(self, grace_s: float = 5.0) -> None:
-        """Stop accepting, let queries in work end within ``grace_s``, then hang up."""
+        """Stop accepting, give queries in flight ``grace_s`` seconds, then close."""
         self.stop_reading()
-        for client in self._clients.each():
+        for client in self._clients.all():
             client.stop()
-        if not await self._clients.gone(grace_s):
-            for client in self._clients.each():
-                client.hang_up()
-        await self._waiting.end(0)
+        if not await self._clients.wait_empty(grace_s):
+            for client in self._clients.all():
+                client.abort()
+        await self._in_flight.close(0)
         await asyncio.sleep(0)  # the transports close in the loop's next turn
 
     def _count_dropped(self) -> None:
         self._dropped.inc(("tcp",))
 
     def _accept(self) -> None:
-        for _ in range(_AT_ONCE):
+        for _ in range(_ACCEPTED_AT_ONCE):
             try:
                 sock, peer = self._sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as exc:  # too many open files, or no memory
-                self._wait(exc)
+                self._pause_accepting(exc)
                 return
             self._admit(sock, shown(peer))
 
-    def _wait(self, reason: OSError) -> None:
-        """Leave those who want to connect in the queue for a moment."""
+    def _pause_accepting(self, error: OSError) -> None:
+        """Leave new connections in the kernel's queue for a moment."""
         loop = asyncio.get_running_loop()
-        self._clients.make_room()
+        self._clients.evict_one()
         loop.remove_reader(self._sock.fileno())
-        self._pause = loop.call_later(_PAUSE_S, self._go_on)
-        if loop.time() - self._said_at > _SAID_EVERY_S:
-            self._said_at = loop.time()
-            text = os.strerror(reason.errno or 0).lower()
+        self._retry = loop.call_later(_RETRY_S, self._resume)
+        if loop.time() - self._warned_at > _WARN_EVERY_S:
+            self._warned_at = loop.time()
+            text = os.strerror(error.errno or 0).lower()
             log.warning("TCP connections have to wait: accept: %s", text)
 
     def _admit(self, sock: socket.socket, peer: tuple[str, int]) -> None:
-        connection = Connection(self._service, peer, self._local)
+        connection = Connection(self._context, peer)
         if self._clients.admit(connection):
             self._refused.inc()
         sock.setblocking(False)
-        tls, limits = self._service.tls, self._service.answerer.limits
+        tls, limits = self._context.tls, self._context.limits
         opening = asyncio.get_running_loop().connect_accepted_socket(
             lambda: connection,
             sock,
@@ -153,13 +154,13 @@ _VERIFY = {
 }
 
 
-def context(
+def tls_context(
     certificate: str, key: str, ca: str = "", client_auth: str = "nocert"
 ) -> ssl.SSLContext:
-    """Return what a ``tls://`` listener shows and asks of clients.
+    """Return the TLS settings of a ``tls://`` listener.
 
-    ``client_auth`` is nocert, verify_if_given or require_and_verify, by ``ca`` or what
-    the system trusts.
+    ``client_auth`` is nocert, verify_if_given or require_and_verify; certificates of
+    clients are verified by ``ca``, or else by the system's certificates.
 
     Raises:
         OSError, ssl.SSLError: a file cannot be read or is not what it should be.
@@ -170,12 +171,12 @@ def context(
             files.require_regular(path)
         except OSError as exc:
             raise OSError(f"tls: {reason(exc, path)}") from exc
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.minimum_version = ssl.TLSVersion.TLSv1_2
-    made.load_cert_chain(certificate, key)
-    made.verify_mode = _VERIFY[client_auth]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    context.verify_mode = _VERIFY[client_auth]
     if ca:
-        made.load_verify_locations(ca)
+        context.load_verify_locations(ca)
     elif client_auth != "nocert":
-        made.load_default_certs(ssl.Purpose.CLIENT_AUTH)
-    return made
+        context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+    return context

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from minidns.metrics.registry import Labels, Metrics
 from minidns.upstream.stream import Closed, Streams, dial
-from minidns.upstream.udp import Flooded, Outbound
+from minidns.upstream.udp import Flooded, UdpExchanges
 from minidns.upstream.upstream import Accept, Upstream
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Sockets:
 
     def __init__(self, metrics: Metrics | None = None) -> None:
         metrics = metrics or Metrics()
-        self._outbound = Outbound()
+        self._udp = UdpExchanges()
         self._streams = Streams()
         self._doh: Doh | None = None
         self._hits = metrics.counter(
@@ -49,23 +49,18 @@ class Sockets:
         if to.transport == "udp":
             self._count(to, "udp", reused=False)
             try:
-                return await self._outbound.ask(to, wire, deadline, accept)
+                return await self._udp.exchange(to, wire, deadline, accept)
             except Flooded:
-                # over TCP a forger cannot get a word in (RFC 5452 6; BIND, too)
+                # a forger cannot reply over TCP (RFC 5452 6; BIND does this, too)
                 to = to._replace(transport="tcp")
         if to.transport == "https":
-            work = self._https().ask(to, wire, deadline - loop.time(), accept)
-        else:
-            work = self._by_stream(to, wire, deadline, accept)
-        task = loop.create_task(work)
-        try:
-            return await task
-        finally:
-            task.cancel()
+            left_s = deadline - loop.time()
+            return await self._https().ask(to, wire, left_s, accept)
+        return await self._by_stream(to, wire, deadline, accept)
 
     async def close(self) -> None:
         """Close the connections that are kept."""
-        self._outbound.close()
+        self._udp.close()
         self._streams.close()
         if self._doh is not None:
             await self._doh.close()
@@ -73,7 +68,7 @@ class Sockets:
 
     def _https(self) -> "Doh":
         if self._doh is None:
-            # only now: who asks nobody over HTTPS does not pay for aiohttp
+            # imported late: aiohttp costs memory that only HTTPS upstreams need
             from minidns.upstream.doh import Doh
 
             self._doh = Doh()
@@ -93,7 +88,7 @@ class Sockets:
             self._count(to, proto, reused=reused)
             stream = stream or await dial(to, deadline)
             try:
-                found = await stream.ask(wire, deadline, accept)
+                reply = await stream.ask(wire, deadline, accept)
             except Closed:
                 stream.close()
                 if not reused:  # one that waited may have been closed meanwhile
@@ -103,7 +98,7 @@ class Sockets:
                 raise
             else:
                 self._streams.put(to, stream)
-                return found
+                return reply
 
     def _count(self, to: Upstream, proto: str, *, reused: bool) -> None:
         if to.owner:

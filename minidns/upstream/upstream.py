@@ -69,8 +69,8 @@ class Exchange(Protocol):
         """Return what ``accept`` returns of the first reply that is one.
 
         Replies of which it returns None are dropped. After a Doubtful one a better one
-        is awaited for ``GRACE_S`` seconds, then its outcome is returned or raised. May
-        be awaited outside a task. Connecting counts into ``timeout_s``.
+        is awaited for ``GRACE_S`` seconds, then its outcome is returned or raised.
+        Connecting counts into ``timeout_s``.
 
         Raises:
             DnsError: the outcome of a doubtful reply.

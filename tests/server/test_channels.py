@@ -66,16 +66,16 @@ async def edge(
 ) -> AsyncIterator[Edge]:
     memory, answerer = Memory(), Answerer("dns://:0", handler)
     now, ports = time.monotonic, {}
-    opened: list[udp.Datagrams | tcp.Streams] = []
+    opened: list[udp.UdpListener | tcp.TcpListener] = []
     for ipv6, host in ((False, "127.0.0.1"), (True, "::1")):
         stream = udp.bound(socket.SOCK_STREAM, host, 0)
         ports[ipv6] = port = stream.getsockname()[1]
         packets = udp.bound(socket.SOCK_DGRAM, host, port)
-        datagrams = udp.Datagrams(
+        datagrams = udp.UdpListener(
             packets, answerer, memory, Metrics(), now, batches=batches
         )
         datagrams.start()
-        streams = tcp.Streams(stream, answerer, memory, Metrics(), now)
+        streams = tcp.TcpListener(stream, answerer, memory, Metrics(), now)
         await streams.start()
         opened += [datagrams, streams]
     try:

@@ -16,14 +16,14 @@ class Someone:
         """How it was told to end."""
 
     def stop(self) -> None:
-        self.hang_up()
+        self.abort()
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         self.seen = "gave up"
 
-    def hang_up(self) -> None:
+    def abort(self) -> None:
         self.seen = "hung up"
-        self.clients.left(self)
+        self.clients.remove(self)
 
 
 def admitted(clients: Clients, *hosts: str, busy: bool = False) -> list[Someone]:
@@ -31,16 +31,16 @@ def admitted(clients: Clients, *hosts: str, busy: bool = False) -> list[Someone]
     for each in found:
         clients.admit(each)
         if busy:
-            clients.works(each)
+            clients.mark_busy(each)
     return found
 
 
 async def test_the_longest_idle_makes_room() -> None:
     clients = Clients(2, 2)
     first, second = admitted(clients, "a", "b")
-    clients.rests(first)
+    clients.mark_idle(first)
     assert clients.admit(third := Someone("c", clients))
-    assert clients.each() == (first, third)
+    assert clients.all() == (first, third)
     assert second.seen == "hung up"
 
 
@@ -48,7 +48,7 @@ async def test_the_longest_busy_makes_room_where_none_is_idle() -> None:
     clients = Clients(2, 2)
     first, second = admitted(clients, "a", "b", busy=True)
     assert clients.admit(third := Someone("c", clients))
-    assert clients.each() == (third, second)
+    assert clients.all() == (third, second)
     assert first.seen == "gave up"
 
 
@@ -83,9 +83,9 @@ async def test_idle_ones_too_many_of_one_address_end_oldest_first(busy: int) -> 
 async def test_who_has_just_come_has_time_to_ask() -> None:
     clients = Clients(99, 2)
     own = admitted(clients, *["a"] * 5)
-    clients.works(own[0])  # at once
+    clients.mark_busy(own[0])  # at once
     asyncio.get_running_loop().call_later(GRACE_S / 2, admitted, clients, "a")
-    asyncio.get_running_loop().call_later(GRACE_S / 2, clients.works, own[1])
+    asyncio.get_running_loop().call_later(GRACE_S / 2, clients.mark_busy, own[1])
     await until(lambda: bool(own[3].seen))
     assert [each.seen for each in own] == ["", "", "hung up", "hung up", ""]
 
@@ -94,7 +94,7 @@ async def test_who_answers_the_last_query_is_idle_again() -> None:
     clients = Clients(99, 1)
     (first,) = admitted(clients, "a", busy=True)
     (second,) = admitted(clients, "a")
-    clients.rests(first)
+    clients.mark_idle(first)
     await until(lambda: len(clients) == 1)
     assert (first.seen, second.seen) == ("", "hung up")
 
@@ -108,18 +108,18 @@ async def until(condition: Callable[[], bool]) -> None:
 async def test_leaving_twice_and_use_after_leaving_do_no_harm() -> None:
     clients = Clients(9, 9)
     one, two = admitted(clients, "a", "a")
-    clients.left(one)
-    clients.left(one)
-    clients.works(one)
-    clients.rests(one)
-    assert clients.each() == (two,)
+    clients.remove(one)
+    clients.remove(one)
+    clients.mark_busy(one)
+    clients.mark_idle(one)
+    assert clients.all() == (two,)
 
 
 @pytest.mark.parametrize("stay", [True, False])
 async def test_waiting_for_all_to_leave(*, stay: bool) -> None:
     clients = Clients(9, 9)
-    assert await clients.gone(5)
+    assert await clients.wait_empty(5)
     (one,) = admitted(clients, "a")
     if not stay:
-        asyncio.get_running_loop().call_soon(one.hang_up)
-    assert await clients.gone(0.01 if stay else 5) is not stay
+        asyncio.get_running_loop().call_soon(one.abort)
+    assert await clients.wait_empty(0.01 if stay else 5) is not stay

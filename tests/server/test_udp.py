@@ -42,10 +42,10 @@ async def serving(
     host: str = "127.0.0.1",
     metrics: Metrics | None = None,
     **options: int,
-) -> AsyncIterator[tuple[udp.Datagrams, int]]:
+) -> AsyncIterator[tuple[udp.UdpListener, int]]:
     sock = udp.bind(host, 0)
     port = sock.getsockname()[1]
-    datagrams = udp.Datagrams(
+    datagrams = udp.UdpListener(
         sock,
         Answerer("dns://:0", handler),
         Memory(),
@@ -179,7 +179,7 @@ async def test_the_oldest_makes_room_is_refused_and_counted() -> None:
         for number in range(3):
             slow.append(asyncio.ensure_future(client.ask(port, f"slow{number}.org.")))
             async with asyncio.timeout(5):
-                while len(datagrams.waiting) < min(number + 1, 2):
+                while len(datagrams.in_flight) < min(number + 1, 2):
                     await asyncio.sleep(0)
         async with asyncio.timeout(5):
             while not datagrams._dropped.values:
@@ -240,7 +240,7 @@ async def test_one_answer_does_for_all_in_line() -> None:
 async def test_a_full_line_refuses_the_newest_and_counts_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(udp, "MAX_IN_LINE", 20)
+    monkeypatch.setattr(udp, "MAX_QUEUED", 20)
     names = [f"n{n}.org." for n in range(60)]
     async with serving(at_once) as (datagrams, port):
         with asking(port, *names) as sock:
@@ -257,7 +257,7 @@ async def test_a_full_line_refuses_the_newest_and_counts_them(
 async def test_a_full_line_is_silent_where_it_sheds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(udp, "MAX_IN_LINE", 20)
+    monkeypatch.setattr(udp, "MAX_QUEUED", 20)
     names = [f"n{n}.org." for n in range(60)]
     shed = []
     async with serving(at_once) as (datagrams, port):
@@ -300,7 +300,7 @@ async def test_what_came_before_the_end_is_answered() -> None:
             sock.settimeout(5)
             for _ in range(100):
                 sock.send(dns.message.make_query(NAME, "A").to_wire())
-            datagrams.stop_reading()  # nothing was read yet: the loop did not run
+            await datagrams.close()  # nothing was read yet: the loop did not run
             for _ in range(100):
                 assert dns.message.from_wire(sock.recv(512)).answer
 

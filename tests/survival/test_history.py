@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from minidns.dns import wire
 from minidns.dns.model import Query, Response, replace
-from minidns.plugins import cache
 from minidns.plugins.cache import entry
-from minidns.server import answer, connection, udp
+from minidns.plugins.cache import plugin as cache
+from minidns.server import answer
 from minidns.server.answer import Answerer
 from minidns.server.remembered import Key, Memory
 from tests.history.corefiles import Played, all_of_them
@@ -99,8 +99,7 @@ def first_spelling(patch: pytest.MonkeyPatch) -> None:
 
 def one_channel(patch: pytest.MonkeyPatch) -> None:
     """Let all clients share what is remembered."""
-    for module in (udp, connection):
-        patch.setattr(module, "channel", lambda transport, *, ipv6: "udp4")
+    patch.setattr(answer, "channel", lambda transport, *, ipv6: "udp4")
 
 
 def few_in_the_key(patch: pytest.MonkeyPatch) -> None:

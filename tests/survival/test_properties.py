@@ -46,10 +46,10 @@ from minidns.kubernetes.decode import event
 from minidns.kubernetes.resources import SERVICES, ApiError, Gone, WatchEvent
 from minidns.plugins import ORDER
 from minidns.plugins.chain import refuse
-from minidns.server.answer import Answerer
+from minidns.server.answer import Answerer, Responder
 from minidns.server.clients import Clients
-from minidns.server.connection import Connection, Service
-from minidns.server.in_flight import Waiting
+from minidns.server.connection import Connection, ConnectionContext
+from minidns.server.in_flight import InFlight
 from minidns.server.remembered import Memory
 from tests.survival.made import (
     COREFILES,
@@ -63,7 +63,7 @@ from tests.survival.made import (
     mutants,
     queries,
 )
-from tests.world import FilesInMemory
+from tests.world import FilesInMemory, settle
 
 
 @given(NAMES, TYPES, st.integers(0, 65535), st.booleans(), st.none() | OPTS)
@@ -215,22 +215,19 @@ async def served(pieces: Iterable[bytes]) -> Outcome:
         return Response(Rcode.NXDOMAIN)
 
     clients = Clients(9, 9)
-    service = Service(
-        Answerer("dns://:53", top),
-        Memory(),
-        time.monotonic,
-        clients,
-        Waiting(9, lambda: None),
-    )
-    connection = Connection(service, ("192.0.2.1", 4000), ("192.0.2.2", 53))
+    answerer, local = Answerer("dns://:53", top), ("192.0.2.2", 53)
+    responder = Responder(answerer, Memory(), "tcp", local, time.monotonic)
+    context = ConnectionContext(responder, clients, InFlight(9, lambda: None))
+    connection = Connection(context, ("192.0.2.1", 4000))
     clients.admit(connection)
     other = Wire()
     connection.connection_made(other)
     for piece in pieces:
-        for at in range(0, len(piece), len(service.scratch)):
-            part = piece[at : at + len(service.scratch)]
+        for at in range(0, len(piece), len(context.read_buffer)):
+            part = piece[at : at + len(context.read_buffer)]
             connection.get_buffer(-1)[: len(part)] = part
             connection.buffer_updated(len(part))
+    await settle()
     connection.connection_lost(None)
     return Outcome(other.sent, other.closed)
 

@@ -1,7 +1,7 @@
 """One line of ``forward``: which names it takes, and whom it asks for them.
 
 An upstream's records are let through by ``core.relay``; equal questions share one
-exchange (``net.flights``); the network itself is the edges' exchange.
+exchange (`SingleFlight`); the network itself is the edges' exchange.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -29,7 +29,7 @@ from minidns.plugins.forward.proxy import Proxy, relayed_flags, relayed_opt
 from minidns.plugins.forward.targets import To
 from minidns.plugins.site import Site
 from minidns.upstream.acceptance import response_of, scrubbed
-from minidns.upstream.single_flight import Flights
+from minidns.upstream.single_flight import SingleFlight
 from minidns.upstream.upstream import Upstream, failure
 
 DEADLINE_S = 5.0
@@ -52,8 +52,8 @@ class Line:
         self._order: Callable[[], list[Proxy]] = list
         self._is_forgeable = {"udp": True, "tcp": True}
         """Whether a query by this transport may go on by UDP."""
-        self.flights: Flights[Response] = Flights()
-        site.on_stop(self.flights.stop)
+        self._exchanges: SingleFlight[Response] = SingleFlight()
+        site.on_stop(self._exchanges.close)
         self.in_flight = 0
         """Queries that wait for an upstream."""
         self._broken = site.metrics.counter(
@@ -142,15 +142,15 @@ class Line:
         question = query.question
         ask = partial(self._ask, query, self._now() + DEADLINE_S)
         # what a client can vary at will must not make more chances to forge a reply
-        line = question if self._is_forgeable[query.transport] else None
+        queue = question if self._is_forgeable[query.transport] else None
         key: tuple[object, ...] = _key_of(query)
         if question.qtype == HINFO:
             # a probe of *loop* is counted each time it comes round; waiting for itself
             # it would never be, here or in another server of the ring
-            key, line = (*key, object()), None
+            key, queue = (*key, object()), None
         self.in_flight += 1
         try:
-            return await self.flights.join(key, line, ask)
+            return await self._exchanges.run(key, queue, ask)
         except DnsError as exc:
             raise DnsError(exc.text, exc.rcode) from None
         except ConnectionError as exc:

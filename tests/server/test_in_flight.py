@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from minidns.server.in_flight import Waiting
+from minidns.server.in_flight import InFlight
 from tests.world import settle
 
 
 class Queries:
     def __init__(self, most: int) -> None:
         self.dropped = 0
-        self.waiting = Waiting(most, self.drop)
+        self.in_flight = InFlight(most, self.drop)
         self.go = asyncio.Event()
         self.ended: list[str] = []
 
@@ -19,8 +19,7 @@ class Queries:
         self.dropped += 1
 
     def add(self, name: str) -> None:
-        work = self.query(name)
-        self.waiting.add(work, work.send(None))
+        self.in_flight.start(self.query(name))
 
     async def query(self, name: str) -> None:
         try:
@@ -38,10 +37,11 @@ async def test_the_oldest_makes_room(*, begun: bool) -> None:
         queries.add(name)
         if begun:
             await asyncio.sleep(0)
-        assert len(queries.waiting) <= 2
+    await settle()
+    assert len(queries.in_flight) == 2
     assert queries.dropped == 2
     queries.go.set()
-    await queries.waiting.end(5)
+    await queries.in_flight.close(5)
     assert queries.ended == ["no a", "no b", "c", "d"]
 
 
@@ -53,7 +53,7 @@ async def test_places_of_those_that_ended_are_free() -> None:
     queries.go.clear()
     queries.add("b")
     queries.go.set()
-    await queries.waiting.end(5)
+    await queries.in_flight.close(5)
     assert queries.dropped == 0
     assert queries.ended == ["a", "b"]
 
@@ -61,6 +61,6 @@ async def test_places_of_those_that_ended_are_free() -> None:
 async def test_the_end_comes_when_it_has_to() -> None:
     queries = Queries(2)
     queries.add("a")
-    await queries.waiting.end(0.01)
+    await queries.in_flight.close(0.01)
     assert queries.ended == ["no a"]
-    assert len(queries.waiting) == 0
+    assert len(queries.in_flight) == 0

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from minidns.upstream.single_flight import Flights
+from minidns.upstream.single_flight import SingleFlight
 from tests.world import settle
 
 
@@ -15,7 +15,7 @@ class Asking:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.answers: dict[str, asyncio.Future[str]] = {}
-        self.flights: Flights[str] = Flights()
+        self.flights: SingleFlight[str] = SingleFlight()
 
     def ask(self, name: str) -> Callable[[], Awaitable[str]]:
         async def ask() -> str:
@@ -27,7 +27,7 @@ class Asking:
         return ask
 
     def join(self, key: str, line: str | None = None) -> asyncio.Task[str]:
-        work = self.flights.join(key, line, self.ask(key))
+        work = self.flights.run(key, line, self.ask(key))
         return asyncio.get_running_loop().create_task(work)
 
 
@@ -105,26 +105,13 @@ async def test_stopping_ends_the_wait() -> None:
     asking = Asking()
     waiting = [asking.join(key, "line") for key in ("a", "a", "b")]
     await settle()
-    await asking.flights.stop()
+    await asking.flights.close()
     for each in waiting:
         with pytest.raises(ConnectionError, match="stopped"):
             await each
     assert asking.asked == ["a"]
     assert asking.answers["a"].cancelled()
     assert len(asking.flights) == 0
-
-
-async def test_joining_works_outside_a_task() -> None:
-    asking = Asking()
-    work = asking.flights.join("a", None, asking.ask("a"))
-    waiting = work.send(None)  # as the datagram edge does
-    assert asyncio.isfuture(waiting)
-    await settle()
-    asking.answers["a"].set_result("192.0.2.1")
-    await settle()
-    with pytest.raises(StopIteration) as stop:
-        work.send(None)
-    assert stop.value.value == "192.0.2.1"
 
 
 async def test_when_nobody_waits_nobody_is_asked() -> None:
