@@ -14,6 +14,7 @@ from minidns.dns.model import (
     Plugin,
     Query,
     Rcode,
+    Rdata,
     Response,
     RRset,
 )
@@ -29,8 +30,8 @@ log = logging.getLogger(__name__)
 
 _TWICE = "plugin/transfer: "
 """CoreDNS prints the plugin's name twice before some errors."""
-MESSAGE = 16_000
-"""Bytes of records in one message; far from 64 KiB, where TCP's framing ends."""
+MESSAGE = 63_000
+"""Bytes of uncompressed records in one message (CoreDNS); a TCP frame has 64 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,16 +154,21 @@ def _response(query: Query, records: Sequence[RRset]) -> Response:
 
 
 def _messages(records: Iterable[RRset]) -> Iterator[list[RRset]]:
-    part: list[RRset] = []
-    size = 0
+    """Yield the records of one message after the other; an RRset may be cut in two."""
+    message: list[RRset] = []
+    room = MESSAGE
     for rrset in records:
-        each = len(names.to_wire(rrset.owner)) + 10
-        size += sum(each + len(data) for data in rrset.rdata)
-        if part and size > MESSAGE:
-            yield part
-            part, size = [], 0
-        part.append(rrset)
-    yield part
+        head = names.wire_size(rrset.owner) + 10
+        part: list[Rdata] = []
+        for data in rrset.rdata:
+            size = head + len(data)
+            if size > room and (message or part):
+                yield [*message, rrset._replace(rdata=tuple(part))] if part else message
+                message, part, room = [], [], MESSAGE
+            part.append(data)
+            room -= size
+        message.append(rrset._replace(rdata=tuple(part)))
+    yield message
 
 
 PLUGIN = PluginSpec(

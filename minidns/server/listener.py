@@ -84,9 +84,7 @@ class ListenerSockets:
 
     async def _read(self, certificate: Certificate | None) -> None:
         if self.listener.transport == "tls" and certificate is not None:
-            self._tls = await asyncio.to_thread(
-                tcp.tls_context, *astuple(certificate)
-            )
+            self._tls = await asyncio.to_thread(tcp.tls_context, *astuple(certificate))
 
     async def _answer(self, sock: socket.socket) -> udp.UdpListener | tcp.TcpListener:
         if sock.type == socket.SOCK_DGRAM:

@@ -1,3 +1,4 @@
+import itertools
 import logging
 
 import dns.message
@@ -5,6 +6,7 @@ import dns.rdatatype
 import pytest
 
 from minidns.corefile.blocks import ConfigError
+from minidns.dns import names
 from minidns.dns.model import (
     DnsError,
     Handler,
@@ -19,12 +21,13 @@ from minidns.dns.rdata import A, a, read_soa, soa
 from minidns.dns.wire import encode_response
 from minidns.plugins import transfer
 from minidns.plugins.site import Site
+from minidns.plugins.transfer import MESSAGE
 from tests.world import World, query
 
 ZONE = "example.org."
 SOA = RRset(ZONE, 6, 30, (soa(ZONE, ZONE, 7, 1, 1, 1, 1),))
 HOSTS = tuple(
-    RRset(f"h{n}.{ZONE}", A, 30, (a(f"192.0.2.{n % 256}"),)) for n in range(2000)
+    RRset(f"h{n}.{ZONE}", A, 30, (a(f"192.0.2.{n % 256}"),)) for n in range(5000)
 )
 NEXT = Response(rule="next")
 
@@ -72,9 +75,35 @@ async def test_the_whole_zone_in_messages_that_fit(
         read = dns.message.from_wire(encode_response(asked, each))
         assert not read.flags & dns.flags.TC
     assert caplog.messages == [
-        'Outgoing transfer of 2002 records of zone "example.org." to 192.0.2.53'
+        'Outgoing transfer of 5002 records of zone "example.org." to 192.0.2.53'
         " for 7 SOA serial"
     ]
+
+
+@pytest.mark.parametrize("length", [1, 200, 60_000])
+async def test_a_message_holds_as_many_records_as_fit(length: int) -> None:
+    """One RRset of more than a message is cut; no message could take one more."""
+    data = tuple(
+        n.to_bytes(2) + bytes(length) for n in range(min(2000, 1 + 200_000 // length))
+    )
+    big = RRset("big.example.org.", 65280, 30, data)
+    handing, site = handler()
+    site.transfers[0] = lambda zone: (SOA, big, SOA)
+    response = await handing(axfr())
+    messages = [response, *response.more]
+    sizes = []
+    for message in messages:
+        records = [(each.owner, item) for each in message.answer for item in each.rdata]
+        sizes.append(
+            [len(names.to_wire(owner)) + 10 + len(item) for owner, item in records]
+        )
+        read = dns.message.from_wire(encode_response(axfr(), message))
+        assert not read.flags & dns.flags.TC
+    assert all(sum(size) <= MESSAGE for size in sizes)
+    for size, after in itertools.pairwise(sizes):
+        assert sum(size) + after[0] > MESSAGE
+    sent = [item for each in messages for rrset in each.answer for item in rrset.rdata]
+    assert sent == [*SOA.rdata, *big.rdata, *SOA.rdata]
 
 
 @pytest.mark.parametrize("serial", [6, 8, 0])

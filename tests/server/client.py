@@ -1,6 +1,7 @@
 """A DNS client of the tests' own: one socket, one deadline, dnspython's messages."""
 
 import asyncio
+import contextlib
 import socket
 
 import dns.message
@@ -33,10 +34,12 @@ async def tcp(port: int, *wires: bytes, host: str = "127.0.0.1") -> list[bytes]:
     """Return the replies to messages sent at once on one connection."""
     reader, writer = await asyncio.open_connection(host, port)
     writer.write(b"".join(len(w).to_bytes(2) + w for w in wires))
-    replies = [await read_frame(reader) for _ in wires]
-    writer.close()
-    await writer.wait_closed()
-    return replies
+    try:
+        return [await read_frame(reader) for _ in wires]
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 async def ask(

@@ -62,7 +62,7 @@ class Edge:
 
 @contextlib.asynccontextmanager
 async def edge(
-    handler: Handler = by_channel, *, batches: bool = True
+    handler: Handler = by_channel, *, batches: bool = True, grace_s: float = 0.0
 ) -> AsyncIterator[Edge]:
     memory, answerer = Memory(), Answerer("dns://:0", handler)
     now, ports = time.monotonic, {}
@@ -81,7 +81,7 @@ async def edge(
     try:
         yield Edge(ports, memory)
     finally:
-        await asyncio.gather(*(each.close(0.0) for each in opened))
+        await asyncio.gather(*(each.close(grace_s) for each in opened))
 
 
 @pytest.mark.parametrize("batches", [True, False], ids=["batches", "one-by-one"])
@@ -146,3 +146,67 @@ async def test_what_became_stale_while_the_chain_waited_is_not_remembered(
         go.set()
         assert await asking == "192.0.2.1"
         assert await at.address(channel) == "192.0.2.9"
+
+
+async def with_timeout(query: Query) -> Response:
+    try:
+        async with asyncio.timeout(0.01):
+            await asyncio.Event().wait()
+    except TimeoutError:
+        return await by_channel(query)
+    raise AssertionError("the time is over")
+
+
+async def with_task_group(query: Query) -> Response:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(by_channel(query))
+    return await task
+
+
+async def with_current_task(query: Query) -> Response:
+    task = asyncio.current_task()
+    assert task is not None
+    with contextlib.suppress(asyncio.CancelledError):
+        task.cancel()
+        await asyncio.sleep(0)
+    task.uncancel()
+    return await by_channel(query)
+
+
+@pytest.mark.parametrize("handler", [with_timeout, with_task_group, with_current_task])
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_handlers_run_in_ordinary_tasks(
+    channel: tuple[str, bool], handler: Handler
+) -> None:
+    async with edge(handler) as at:
+        assert await at.address(channel) == SEEN[channel]
+
+
+@pytest.mark.parametrize("grace_s", [0.0, 5.0], ids=["at-once", "with-time"])
+@pytest.mark.parametrize("channel", CHANNELS)
+async def test_all_clients_that_wait_at_close_get_a_reply(
+    channel: tuple[str, bool], grace_s: float
+) -> None:
+    """One that is not answered in time gets SERVFAIL by UDP, and an end by TCP."""
+    count, go, waiting = 5, asyncio.Event(), 0
+
+    async def slow(query: Query) -> Response:
+        nonlocal waiting
+        waiting += 1
+        await go.wait()
+        return await by_channel(query)
+
+    async with edge(slow, grace_s=grace_s) as at:
+        asking = [asyncio.ensure_future(at.ask(channel)) for _ in range(count)]
+        async with asyncio.timeout(5):
+            while waiting < count:
+                await asyncio.sleep(0)
+        if grace_s:
+            asyncio.get_running_loop().call_later(0.05, go.set)
+    replies = await asyncio.gather(*asking, return_exceptions=True)
+    for reply in replies:
+        if isinstance(reply, bytes):
+            assert bool(dns.message.from_wire(reply).answer) == bool(grace_s)
+        else:
+            assert channel[0] == "tcp"
+            assert not grace_s

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import dns.edns
 import dns.message
 import dns.rcode
 import pytest
@@ -476,3 +477,101 @@ async def test_the_end_comes_for_those_who_are_still_shaking_hands(
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
     assert len(streams) == 0
+
+
+# -- zone transfers
+
+
+def transfer_wire(name: str) -> bytes:
+    return dns.message.make_query(name, "AXFR").to_wire()
+
+
+class Zones:
+    """Answers AXFR in so many messages, and names below ``slow`` when told to."""
+
+    def __init__(self, messages: int = 20) -> None:
+        self.go = asyncio.Event()
+        self.messages = messages
+
+    async def __call__(self, query: Query) -> Response:
+        if query.question.qname.startswith("slow."):
+            await self.go.wait()
+        part = await echo(query)
+        if query.question.qtype != rdata.AXFR:
+            return part
+        return replace(part, more=(part,) * (self.messages - 1))
+
+
+IN_ORDER = {
+    # id: what is asked in this order; the names of transfers have capitals
+    "a-query-behind": ["ZONE.org.", "a.org."],
+    "queries-around": ["slow.org.", "a.org.", "ZONE.org.", "b.org.", "c.org."],
+    "two-transfers": ["ZONE.org.", "OTHER.org."],
+    "two-with-a-query-between": ["ZONE.org.", "a.org.", "OTHER.org.", "b.org."],
+    "one-after-a-slow-one": ["SLOW.org.", "OTHER.org.", "a.org."],
+}
+
+
+@pytest.mark.parametrize("names", IN_ORDER.values(), ids=IN_ORDER)
+async def test_a_transfer_has_the_connection_for_itself(names: list[str]) -> None:
+    zones = Zones()
+    transfers = [name.lower() for name in names if name[0].isupper()]
+    sent = framed(
+        *(
+            transfer_wire(name.lower()) if name[0].isupper() else wire(name)
+            for name in names
+        )
+    )
+    async with serving(zones) as (_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        asyncio.get_running_loop().call_later(0.05, zones.go.set)
+        count = len(names) + len(transfers) * (zones.messages - 1)
+        seen = owners([await client.read_frame(reader) for _ in range(count)])
+        writer.close()
+        await writer.wait_closed()
+    lowered = [name.lower() for name in names]
+    for transfer in transfers:
+        first = seen.index(transfer)
+        assert seen[first : first + zones.messages] == [transfer] * zones.messages
+        before = set(lowered[: lowered.index(transfer)])
+        assert set(seen[:first]) == before
+        assert not before.intersection(seen[first:])
+
+
+async def test_a_transfer_cut_short_ends_its_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its client would wait for the rest; the one that took its place is served."""
+    monkeypatch.setattr(tcp, "MAX_IN_FLIGHT", 1)
+    zones = Zones(messages=100_000)
+    async with serving(zones) as (streams, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(framed(transfer_wire("zone.org."), transfer_wire("other.org.")))
+        assert owners([await client.read_frame(reader)]) == ["zone.org."]
+        asking = asyncio.create_task(ask_on_its_own(port, "slow.org."))
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            async with asyncio.timeout(client.DEADLINE_S):
+                while True:
+                    assert owners([await client.read_frame(reader)]) == ["zone.org."]
+        zones.go.set()
+        assert (await asking).answer
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        async with asyncio.timeout(client.DEADLINE_S):
+            while len(streams):
+                await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("padding", [0, 440, 500, 4000, 15_000])
+async def test_a_long_query_with_a_short_name(padding: int) -> None:
+    """Over TCP the limit of 512 bytes does not hold: it is a query like any other."""
+    message = dns.message.make_query("a.org.", "A", use_edns=0)
+    option = dns.edns.GenericOption(dns.edns.OptionType.PADDING, bytes(padding))
+    message.use_edns(0, payload=1232, options=[option])
+    async with serving(echo) as (_, port):
+        (reply,) = await client.tcp(port, message.to_wire(max_size=65535))
+    parsed = dns.message.from_wire(reply)
+    assert parsed.rcode() == dns.rcode.NOERROR
+    assert len(parsed.answer) == 1
