@@ -205,7 +205,8 @@ def encode_response(query: Query, response: Response) -> bytes:
         whole, counts = records.add_sections(sections, qname, head)
         tc = tc or not whole
         body = records.packed()
-    flags = _reply_flags(query, response) | (TC if tc else 0)
+    flags = _reply_flags(query, response, _header_rcode(response.rcode, opt))
+    flags |= TC if tc else 0
     answer, authority, additional = counts
     header = _HEADER.pack(query.id, flags, 1, answer, authority, additional + bool(opt))
     return header + body + opt
@@ -267,7 +268,16 @@ def _question(query: Query) -> bytes:
     return names.to_wire(spelled) + _QTAIL.pack(*query.question[1:])
 
 
-def _reply_flags(query: Query, response: Response) -> int:
+def _header_rcode(rcode: int, opt: bytes) -> int:
+    """Return the low four bits of ``rcode``, which the header has room for.
+
+    Without an OPT for the others (RFC 6891 6.1.3) it is SERVFAIL: BADVERS would read as
+    NOERROR.
+    """
+    return rcode & 15 if opt or rcode <= 15 else Rcode.SERVFAIL
+
+
+def _reply_flags(query: Query, response: Response, rcode: int) -> int:
     copied = query.flags & (RD | CD)
     if response.rd is not None:
         copied = copied & CD | (RD if response.rd else 0)
@@ -277,7 +287,7 @@ def _reply_flags(query: Query, response: Response) -> int:
         | (AA if response.aa else 0)
         | (RA if response.ra else 0)
         | (AD if response.ad else 0)
-        | (response.rcode & 15)
+        | rcode
     )
 
 

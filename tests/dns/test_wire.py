@@ -342,6 +342,14 @@ def test_opt_that_a_plugin_gives_is_sent() -> None:
     assert dns.message.from_wire(reply).payload == 1232
 
 
+@pytest.mark.parametrize("rcode", [*range(12), 16, 19, 21, 3841, 4095])
+def test_extended_rcodes_to_clients_without_edns_are_failures(rcode: int) -> None:
+    reply = dns.message.from_wire(encode_response(decode_query(PLAIN), Response(rcode)))
+    assert reply.rcode() == (rcode if rcode < 16 else dns.rcode.SERVFAIL)
+    with_edns = encode_response(decode_query(asked(edns=0)), Response(rcode))
+    assert dns.message.from_wire(with_edns).rcode() == rcode
+
+
 def test_bad_version() -> None:
     query = decode_query(asked(edns=1, payload=1232))
     response = bad_version(query)
