@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
         dest="service",
         type=_name,
         metavar="SERVICE",
-        help="Service of the running DNS, if it cannot be existing by its name",
+        help="Service of the running DNS, if it cannot be found by its name",
     )
     parser.add_argument("--cluster-ip", metavar="IP", help="its address (a free one)")
     program = parser.add_mutually_exclusive_group()
