@@ -17,7 +17,7 @@ from minidns.corefile.blocks import ConfigError, Corefile, Directive
 from minidns.dns import names
 from minidns.dns.model import Handler, Opt, Plugin, Query, Question, Response
 from minidns.dns.rdata import type_number
-from minidns.kubernetes.options import Options
+from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.resources import Access, ListWatch, Resource
 from minidns.kubernetes.watcher import SharedWatcher
 from minidns.metrics.registry import Metrics
@@ -128,7 +128,7 @@ class InstanceAlone:
         return close
 
     def follower(
-        self, options: Options, make: Callable[[], SharedWatcher]
+        self, options: KubernetesOptions, make: Callable[[], SharedWatcher]
     ) -> SharedWatcher:
         return make()
 

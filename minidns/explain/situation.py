@@ -13,7 +13,7 @@ from minidns.kubernetes.answers import ClusterZones
 from minidns.kubernetes.lookup import Lookup
 from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion
 from minidns.kubernetes.objects import Endpoint, EndpointSlice, Key, Service
-from minidns.kubernetes.options import Options
+from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.watcher import ClusterWatcher
 
 MAX_COMPARED = 2000
@@ -33,7 +33,7 @@ class Situation:
     """What the rules say now; the response may be of another plugin, or older."""
 
     @property
-    def options(self) -> Options:
+    def options(self) -> KubernetesOptions:
         """The plugin's options."""
         return self.answers.options
 

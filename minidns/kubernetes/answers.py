@@ -26,7 +26,7 @@ from minidns.kubernetes.model import (
     RecordOrTarget,
     missed,
 )
-from minidns.kubernetes.options import Options
+from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.records import (
     absolute,
     addresses,
@@ -62,7 +62,7 @@ class Chase(NamedTuple):
 class ClusterZones:
     """Answers questions from what ``main`` knows, and ``imports`` of other clusters."""
 
-    def __init__(self, options: Options, main: Store, imports: Store) -> None:
+    def __init__(self, options: KubernetesOptions, main: Store, imports: Store) -> None:
         self.options = options
         self.main = main
         self.local: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from minidns.dns.rdata import NS, SOA, TXT, soa, txt
 from minidns.kubernetes.addresses import endpoint_name, record_of
 from minidns.kubernetes.model import service_with_endpoints, source_of
 from minidns.kubernetes.objects import EndpointSlice, Service
-from minidns.kubernetes.options import Options
+from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.records import within
 from minidns.kubernetes.store import Store
 
@@ -60,7 +60,9 @@ class NameServers(NamedTuple):
             yield RRset(within(name, zone), rtype, ttl, tuple(data))
 
 
-def name_servers(store: Store, local: Sequence[str], options: Options) -> NameServers:
+def name_servers(
+    store: Store, local: Sequence[str], options: KubernetesOptions
+) -> NameServers:
     """Return the Services that lead to this server, known by its ``local`` addresses.
 
     Without any slice that has one of them ready, the addresses themselves.

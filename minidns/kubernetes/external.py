@@ -32,7 +32,7 @@ from minidns.kubernetes.model import (
 )
 from minidns.kubernetes.names import ParsedName
 from minidns.kubernetes.objects import NO_PORT, Key, Service
-from minidns.kubernetes.options import Options
+from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.records import (
     WEIGHT,
     absolute,
@@ -63,7 +63,9 @@ class ExternalOptions:
 class ExternalLookup:
     """Finds Services by what they have outside; ``options`` are of *kubernetes*."""
 
-    def __init__(self, rules: ExternalOptions, options: Options, store: Store) -> None:
+    def __init__(
+        self, rules: ExternalOptions, options: KubernetesOptions, store: Store
+    ) -> None:
         self.rules = rules
         self._options = options
         self._store = store

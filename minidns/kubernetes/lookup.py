@@ -30,7 +30,7 @@ from minidns.kubernetes.objects import (
     Port,
     Service,
 )
-from minidns.kubernetes.options import Options
+from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.store import Store
 from minidns.kubernetes.window import EVERYTHING, LEAST, Window
 
@@ -61,7 +61,7 @@ class Lookup:
     The two differ for imported Services only (multicluster).
     """
 
-    def __init__(self, options: Options, store: Store, main: Store) -> None:
+    def __init__(self, options: KubernetesOptions, store: Store, main: Store) -> None:
         self.options = options
         self.store = store
         self.main = main

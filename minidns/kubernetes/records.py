@@ -9,7 +9,7 @@ from minidns.dns.rdata import CNAME, PTR, SRV, srv
 from minidns.kubernetes.addresses import endpoint_name, record_of
 from minidns.kubernetes.model import Group, Match
 from minidns.kubernetes.objects import NO_PORT, Port
-from minidns.kubernetes.options import Options
+from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.window import Window
 
 WEIGHT = 100
@@ -73,7 +73,7 @@ class _Candidate(NamedTuple):
 
 
 def services(
-    match: Match, owner: str, zone: str, options: Options, window: Window
+    match: Match, owner: str, zone: str, options: KubernetesOptions, window: Window
 ) -> tuple[tuple[RRset, ...], tuple[RRset, ...], bool]:
     """Return the SRV records of ``match`` and the addresses of their targets.
 

@@ -13,7 +13,7 @@ from minidns.kubernetes.addresses import endpoint_name, is_reverse, record_of
 from minidns.kubernetes.apex import name_servers
 from minidns.kubernetes.lookup import Lookup
 from minidns.kubernetes.objects import EndpointSlice, Port, Service
-from minidns.kubernetes.options import Options
+from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.records import WEIGHT, cname, within
 
 
@@ -22,7 +22,7 @@ class Transfer:
 
     def __init__(self, lookup: Lookup, local: Sequence[str], zone: Name) -> None:
         self._lookup = lookup
-        self._options: Options = lookup.options
+        self._options: KubernetesOptions = lookup.options
         self._local = local
         self._zone = zone
 

@@ -23,7 +23,7 @@ from minidns.kubernetes.objects import (
     ServiceImport,
     imported_slice,
 )
-from minidns.kubernetes.options import Options
+from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.reflector import Reflector
 from minidns.kubernetes.resources import (
     IMPORTED_SLICES,
@@ -73,7 +73,7 @@ class WatchDeps:
     """Told of objects that stay; see ``Edges``."""
 
 
-def resources(options: Options) -> list[Resource]:
+def resources(options: KubernetesOptions) -> list[Resource]:
     """Return what has to be followed, all namespaces at once."""
     labels = options.labels
     found = [
@@ -98,7 +98,7 @@ class ClusterWatcher:
 
     def __init__(
         self,
-        options: Options,
+        options: KubernetesOptions,
         around: WatchDeps,
         forget: Callable[[Iterable[Hashable]], None],
     ) -> None:
@@ -310,7 +310,7 @@ class SharedWatcher:
         self._users = 0
         self._runs = False
 
-    def follows(self, options: Options) -> bool:
+    def follows(self, options: KubernetesOptions) -> bool:
         """Return whether a block with ``options`` can use the ClusterWatcher."""
         return watched(self.view.options) == watched(options)
 
@@ -334,7 +334,7 @@ class SharedWatcher:
             await self._tasks.stop()
 
 
-def watched(options: Options) -> Options:
+def watched(options: KubernetesOptions) -> KubernetesOptions:
     """Return ``options`` without those that matter to answers alone."""
     return replace(
         options,

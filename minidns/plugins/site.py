@@ -40,7 +40,7 @@ from minidns.http import endpoint
 from minidns.http.endpoint import HttpHandler as HttpHandler
 from minidns.http.endpoint import HttpReply as HttpReply
 from minidns.kubernetes.answers import ClusterZones
-from minidns.kubernetes.options import Options
+from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.resources import Access, ListWatch, Resource
 from minidns.kubernetes.watcher import SharedWatcher
 from minidns.metrics.registry import Metrics
@@ -118,7 +118,7 @@ class PluginHost(Protocol):
         ...
 
     def follower(
-        self, options: Options, make: Callable[[], SharedWatcher]
+        self, options: KubernetesOptions, make: Callable[[], SharedWatcher]
     ) -> SharedWatcher:
         """Return what follows a cluster by ``options``.
 

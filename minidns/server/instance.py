@@ -10,7 +10,7 @@ from minidns import plugins
 from minidns.corefile.blocks import ConfigError, Corefile
 from minidns.corefile.releases import NEWEST, Release
 from minidns.dns.model import Handler, Name
-from minidns.kubernetes.options import Options
+from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.resources import Access, ListWatch, Resource
 from minidns.kubernetes.watcher import SharedWatcher
 from minidns.metrics.registry import Metrics
@@ -199,7 +199,7 @@ class Instance:
         return self._http.add(address, path, handler)
 
     def follower(
-        self, options: Options, make: Callable[[], SharedWatcher]
+        self, options: KubernetesOptions, make: Callable[[], SharedWatcher]
     ) -> SharedWatcher:
         """Return what follows a cluster by ``options``; see site.PluginHost."""
         fitting = (each for each in self._inherited if each.follows(options))

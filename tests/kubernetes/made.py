@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from minidns.corefile import blocks
 from minidns.dns import names
 from minidns.dns.rdata import to_lines, type_number
 from minidns.kubernetes.answers import ClusterZones
@@ -21,10 +20,11 @@ from minidns.kubernetes.objects import (
     Service,
     ServiceImport,
 )
-from minidns.kubernetes.options import Options, read
+from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.resources import Applied
 from minidns.kubernetes.store import Store
-from tests.world import FilesInMemory
+from minidns.plugins.kubernetes import read
+from tests.world import World
 
 ZONES = "cluster.local in-addr.arpa ip6.arpa"
 
@@ -104,12 +104,12 @@ def imported(text: str, ips: str = "", ports_: str = "http:80") -> ServiceImport
     )
 
 
-def options(body: str = "", zones: str = ZONES) -> Options:
-    """Options of a ``kubernetes`` directive with the lines ``body``."""
+def options(body: str = "", zones: str = ZONES) -> KubernetesOptions:
+    """KubernetesOptions of a ``kubernetes`` directive with the lines ``body``."""
     lines = body.replace(";", "\n")
     text = f".:53 {{\nkubernetes {zones} {{\n{lines}\n}}\n}}\n"
-    parsed = blocks.parse(text, files=FilesInMemory(), environ={})
-    return read(parsed.blocks[0].directives[0], ["."])[0]
+    site = World().site(text)
+    return read(site.block.directives[0], site)
 
 
 def store(objects: Iterable[Object] = (), *, hold_s: float = 0.0) -> Store:

@@ -1,11 +1,11 @@
 import pytest
 
-from minidns.corefile import blocks
 from minidns.corefile.blocks import ConfigError
-from minidns.kubernetes.options import Options, read
+from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.resources import Access
+from minidns.plugins.kubernetes import read
 from tests.kubernetes.made import options
-from tests.world import FilesInMemory
+from tests.world import World
 
 READ: dict[str, tuple[str, dict[str, object]]] = {
     "defaults": ("", {"ttl": 5, "pods": "disabled", "startup_timeout_s": 5.0}),
@@ -192,9 +192,10 @@ def test_primary_zone(zones: str, primary: str) -> None:
 
 def test_zones_without_any_are_those_of_the_block() -> None:
     text = "a.test b.test {\nkubernetes\n}\n"
-    parsed = blocks.parse(text, files=FilesInMemory(), environ={})
-    got, _ = read(parsed.blocks[0].directives[0], ["a.test.", "b.test."])
-    assert got == Options(("a.test.", "b.test."))
+    site = World().site(text)
+    assert read(site.block.directives[0], site) == KubernetesOptions(
+        ("a.test.", "b.test.")
+    )
 
 
 @pytest.mark.parametrize(
@@ -214,8 +215,6 @@ def test_zones_without_any_are_those_of_the_block() -> None:
         ("stale_after 2m servfail", ""),
     ],
 )
-def test_warnings(line: str, text: str) -> None:
-    corefile_ = f". {{\nkubernetes x {{\n{line}\n}}\n}}\n"
-    parsed = blocks.parse(corefile_, files=FilesInMemory(), environ={})
-    _, warnings = read(parsed.blocks[0].directives[0], ["."])
-    assert warnings == ([text] if text else [])
+def test_warnings(caplog: pytest.LogCaptureFixture, line: str, text: str) -> None:
+    options(line)
+    assert caplog.messages == ([text] if text else [])

@@ -20,7 +20,6 @@ from minidns.kubernetes.answers import ClusterZones
 from minidns.kubernetes.client import Connection, connect
 from minidns.kubernetes.list_watch import Deadlines
 from minidns.kubernetes.model import ClusterQuestion
-from minidns.kubernetes.options import read
 from minidns.kubernetes.reflector import Reflector
 from minidns.kubernetes.resources import (
     NAMESPACES,
@@ -186,7 +185,7 @@ class Followed:
             for tree in self.cluster.list(resource.kind.__name__):
                 with contextlib.suppress(ValueError):
                     store.apply(Applied(resource.read(objects.from_dict(tree))))
-        options, _ = read(self.site.block.named("kubernetes")[0], ["."])
+        options = kubernetes.read(self.site.block.named("kubernetes")[0], self.site)
         answers = ClusterZones(options, store, Store(lambda: 0.0, kind="ServiceImport"))
         return {name: told(answers, names.absolute(name)) for name in self.questions()}
 

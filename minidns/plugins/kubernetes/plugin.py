@@ -27,9 +27,10 @@ from minidns.kubernetes import responses
 from minidns.kubernetes.answers import MAX_LOOKUPS, Chase, ClusterZones
 from minidns.kubernetes.integrations import SearchLists, labels
 from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion, ExternalTarget
-from minidns.kubernetes.options import Options, read
+from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.watcher import ClusterWatcher, SharedWatcher, WatchDeps
 from minidns.metrics.registry import Gauge
+from minidns.plugins.kubernetes.options import ARGUMENTS, OPTIONS, conflicts
 from minidns.plugins.outside import resolve_external, window_of
 from minidns.plugins.site import Part, Site, once
 from minidns.plugins.spec import PluginSpec, Traits
@@ -40,9 +41,7 @@ log = logging.getLogger(__name__)
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     """Read the options; follow the API server from the start of the site on."""
-    options, warnings = read(once(directives), site.zones)
-    for warning in warnings:
-        log.warning("%s", warning)
+    options = read(once(directives), site)
     follower = site.instance.follower(options, partial(_follower, options, site))
     view = follower.view
     site.cluster = answers = ClusterZones(options, view.main, view.imports)
@@ -62,7 +61,20 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     return made.plugin
 
 
-def _follower(options: Options, site: Site) -> SharedWatcher:
+def read(directive: Directive, site: Site) -> KubernetesOptions:
+    """Return the options of ``directive``.
+
+    Raises:
+        ConfigError: an option, argument or combination that CoreDNS refuses, too.
+
+    """
+    options = PLUGIN.read_one(directive, site)
+    for conflict in conflicts(options):
+        raise directive.end_error(conflict)
+    return options
+
+
+def _follower(options: KubernetesOptions, site: Site) -> SharedWatcher:
     edges = site.edges
     tasks = Tasks(edges, site.metrics)
     around = WatchDeps(
@@ -120,11 +132,11 @@ def _follow(follower: SharedWatcher, answers: ClusterZones, site: Site) -> None:
     site.on_stop(stop)
 
 
-def _ready(view: ClusterWatcher, options: Options) -> bool:
+def _ready(view: ClusterWatcher, options: KubernetesOptions) -> bool:
     return view.synced and not (options.stale == "unready" and view.stale)
 
 
-def _parts(view: ClusterWatcher, options: Options) -> list[Part]:
+def _parts(view: ClusterWatcher, options: KubernetesOptions) -> list[Part]:
     """Return what the readiness is made of: every resource that is followed."""
     limit_s = options.stale_after_s or inf
     found = []
@@ -147,7 +159,7 @@ def _tell_ages(ages: Gauge, site: Site) -> None:
             ages.set(labels, max(part.age_s, ages.values.get(labels, 0.0)))
 
 
-def _local(site: Site, options: Options) -> tuple[str, ...]:
+def _local(site: Site, options: KubernetesOptions) -> tuple[str, ...]:
     """Return the addresses by which the server finds its own Services.
 
     None where *bind* is used: CoreDNS reads prefixes there, and finds addresses.
@@ -318,5 +330,7 @@ PLUGIN = PluginSpec(
     | Traits.TOUCHES_NAMES
     | Traits.ONCE_PER_BLOCK,
     setup=setup,
-    defaults=None,
+    defaults=KubernetesOptions(),
+    arguments=ARGUMENTS,
+    options=OPTIONS,
 )
