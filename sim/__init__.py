@@ -1,1 +1,1 @@
-"""A simulated cluster, so that the whole path runs and teaches without one."""
+"""A simulated cluster, for tests, scenarios and the demo."""

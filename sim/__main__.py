@@ -19,47 +19,47 @@ BROKEN_PIPE = 141
 
 _DESCRIPTION = """\
 A simulated cluster on loopback: a Kubernetes API over HTTP, two DNS services with
-real minidns processes behind them, pods that look names up, a world outside."""
+real minidns processes behind them, pods that look names up, an external resolver."""
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    made = argparse.ArgumentParser(
+    result = argparse.ArgumentParser(
         "minidns-sim",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = made.add_subparsers(dest="verb", required=True, metavar="COMMAND")
-    demo = verbs.add_parser("demo", help="tell and check the whole story")
+    verbs = result.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+    demo = verbs.add_parser("demo", help="run the demo and check every claim")
     demo.add_argument(
         "--apply",
         type=Path,
         metavar="FILE",
-        help="change objects before the story, to see it go wrong",
+        help="apply a manifest first, to see checks fail",
     )
-    up = verbs.add_parser("up", help="keep a cluster up, for kubectl and exec")
+    up = verbs.add_parser("up", help="run a cluster for kubectl and exec")
     _add_folder(up)
     run = verbs.add_parser(
         "exec",
-        help="run a command in a pod of the cluster that is up",
+        help="run a command in a pod of the running cluster",
         usage="%(prog)s [-h] [--queries] [--state FOLDER] POD -- COMMAND ...",
         epilog="commands: nslookup NAME [TYPE], dig NAME [TYPE], "
         "getent ahosts NAME, cat /etc/resolv.conf",
     )
     run.add_argument(
-        "--queries", action="store_true", help="show every query, on standard error"
+        "--queries", action="store_true", help="print every query to standard error"
     )
     _add_folder(run)
     run.add_argument("pod", metavar="[NAMESPACE/]POD")
     run.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
-    play = verbs.add_parser("run", help="play scenarios, to see whether they hold")
+    play = verbs.add_parser("run", help="play scenarios and check them")
     play.add_argument(
         "--print",
         action="store_true",
-        help="print them with what happens instead of what they say",
+        help="print the scenarios with their actual output",
     )
     play.add_argument("files", nargs="+", metavar="FILE")
-    return made
+    return result
 
 
 def _add_folder(to: argparse.ArgumentParser) -> None:
@@ -69,7 +69,7 @@ def _add_folder(to: argparse.ArgumentParser) -> None:
         type=Path,
         default=folder,
         metavar="FOLDER",
-        help=f"files of the cluster ({folder})",
+        help=f"folder with the files of the cluster ({folder})",
     )
 
 
@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # the reader has gone (``| head``): nothing is left to say, and nobody to tell
+        # the reader has closed the pipe (``| head``): discard further output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
 
@@ -129,7 +129,7 @@ def _up(args: argparse.Namespace) -> int:
         private_files.folder(args.state)
         return _run(up.run(sys.stdout, args.state))
     except KeyboardInterrupt:
-        return 0  # the way to end it
+        return 0  # Ctrl-C is the normal end
     except (NotReady, OSError) as error:
         if isinstance(error, BrokenPipeError):
             raise
@@ -162,7 +162,7 @@ def _play(args: argparse.Namespace) -> int:
 
 
 def _run(work: Coroutine[Any, Any, int | None]) -> int:
-    """Run ``work``; SIGTERM ends it as Ctrl-C does, with everything cleaned up."""
+    """Run ``work``; SIGTERM cancels it as Ctrl-C does."""
     terminated = False
 
     async def watched() -> int | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sim.scenario import show_words
-from sim.scenario.play import Scenario, complaint, play, scenarios
+from sim.scenario.play import Scenario, failure_lines, play, scenarios
 
 ROOT = Path(__file__).parent.parent
 SCENARIOS = [
@@ -22,7 +22,7 @@ def test_there_are_scenarios() -> None:
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_what_it_says_is_what_happens(scenario: Scenario) -> None:
     played = play(scenario)
-    wrong = [line for p in played if not p.holds for line in complaint(scenario, p)]
+    wrong = [line for p in played if not p.holds for line in failure_lines(scenario, p)]
     assert not wrong, "\n".join(["", *wrong])
     assert len(played) == len(scenario.steps)
 

@@ -1,4 +1,4 @@
-"""The bearer tokens of one run: the administrator's, and the service accounts'."""
+"""The bearer tokens of one run: one of the administrator, one per service account."""
 
 import secrets
 from collections.abc import Callable
@@ -9,20 +9,20 @@ from .objects import Json, dig, key_of
 
 
 class Accounts:
-    """Random tokens, and the user names that they stand for."""
+    """Maps random tokens to user names."""
 
     def __init__(self) -> None:
         self.administrator = secrets.token_urlsafe()
         """Token of the printed kubeconfig."""
         self.names = {self.administrator: rbac.ADMIN.name}
-        """Token to user name, as `ApiServer` takes them."""
+        """User names by token, for `ApiServer`."""
 
     def token_of(self, pod: Json) -> str:
         """Return the token of the service account that ``pod`` runs as."""
         account = dig(pod, "spec.serviceAccountName") or "default"
         name = f"{rbac.ACCOUNT}{key_of(pod)[0]}:{account}"
-        for token, known in self.names.items():
-            if known == name:
+        for token, user in self.names.items():
+            if user == name:
                 return token
         token = secrets.token_urlsafe()
         self.names[token] = name
@@ -31,5 +31,5 @@ class Accounts:
     def kubeconfig(
         self, write: Callable[[Path, str], Path]
     ) -> Callable[[Path, Json], Path]:
-        """Return what writes the kubeconfig of a pod, by ``write`` (path, token)."""
+        """Return a writer of pods' kubeconfigs, based on ``write(path, token)``."""
         return lambda path, pod: write(path, self.token_of(pod))

@@ -1,4 +1,4 @@
-"""Addresses given out: to Services from one range, to Pods from their node's."""
+"""Allocation of IP addresses to Services (one range) and Pods (the Pod CIDR)."""
 
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -12,12 +12,12 @@ SERVICE_RANGES = {"IPv4": "10.96.0.0/16", "IPv6": "fd00:10:96::/112"}
 POD_RANGES = {"IPv4": "10.244.0.0/16", "IPv6": "fd00:10:244::/56"}
 NODE_RANGES = {"IPv4": "172.18.0.0/16", "IPv6": "fc00:f853:ccd:e793::/64"}
 STATIC_BAND = 256
-"""Addresses at the start of a Service range that are given only to who asks for one
+"""Addresses at the start of a Service range that are allocated only on request
 (Kubernetes "Service ClusterIP allocation": min(max(16, size/16), 256))."""
 
 
 def family_of(address: str) -> str:
-    """Return IPv4 or IPv6; empty for what is no address.
+    """Return IPv4 or IPv6, or an empty text if ``address`` is not an IP address.
 
     >>> [family_of(a) for a in ("192.0.2.1", "2001:db8::1", "None")]
     ['IPv4', 'IPv6', '']
@@ -30,12 +30,12 @@ def family_of(address: str) -> str:
 
 @cache
 def _network(cidr: str) -> IPv4Network | IPv6Network:
-    """Return a range, read once."""
+    """Return the parsed range."""
     return ip_network(cidr)
 
 
 def nth(cidr: str, offset: int) -> str:
-    """Return the address ``offset`` places into a range.
+    """Return the address at ``offset`` in a range.
 
     >>> nth("10.96.0.0/16", 10)
     '10.96.0.10'
@@ -44,7 +44,7 @@ def nth(cidr: str, offset: int) -> str:
 
 
 class Pool:
-    """Free addresses of a range, in order, beginning at some place in it."""
+    """Allocates the addresses of a range in order, from a start offset."""
 
     def __init__(self, cidr: str, start: int, taken: Mapping[str, Key]) -> None:
         self.network = ip_network(cidr)
@@ -53,10 +53,10 @@ class Pool:
         self._taken = taken
 
     def free(self) -> str:
-        """Return the next free address, which stays free until it is used.
+        """Return the next free address; it stays free until an object has it.
 
         Raises:
-            ApiError: there is none left (500).
+            ApiError: the range is full (500).
 
         """
         for _ in range(self.network.num_addresses):
@@ -66,17 +66,17 @@ class Pool:
             self._step()
         raise failure(500, f"Internal error occurred: range {self.network} is full")
 
-    def pass_by(self, address: str) -> None:
-        """Offer another address next if this one was taken.
+    def skip_taken(self, address: str) -> None:
+        """Advance if ``address`` is the next one to be allocated.
 
-        So an address that is given back is the last to be given out again, as clients
-        may remember whose it was.
+        A released address is therefore allocated again only after all others: clients
+        may have cached its owner.
         """
         if address == self._offer:
             self._step()
 
     def _step(self) -> None:
-        """Go on to the next address; after the last comes the first."""
+        """Advance to the next address; the first follows the last."""
         self._next = (self._next + 1) % self.network.num_addresses or 1
 
     def __contains__(self, address: str) -> bool:
@@ -84,14 +84,14 @@ class Pool:
 
 
 class Addresses:
-    """Which addresses are in use, as far as objects say so."""
+    """The addresses in use, according to the stored objects."""
 
     def __init__(self, families: Iterable[str]) -> None:
         self.families = tuple(families)
         self.services: dict[str, Key] = {}
-        """Cluster IPs in use, with the Service that has each."""
+        """The Service of each cluster IP in use."""
         self.pods: dict[str, Key] = {}
-        """Pod IPs in use, with the Pod that has each."""
+        """The Pod of each Pod IP in use."""
         self.service_pools = {
             family: Pool(SERVICE_RANGES[family], STATIC_BAND, self.services)
             for family in self.families
@@ -99,25 +99,25 @@ class Addresses:
         self._pod_pools: dict[str, Pool] = {}
 
     def pod_pool(self, pod_cidr: str) -> Pool:
-        """Return the addresses for Pods of the node that has ``pod_cidr``.
+        """Return the pool of the node with ``pod_cidr``.
 
-        A node that runs out goes on into its neighbors' ranges: more Pods than fit a
-        node are none of this simulation's business.
+        A full pool continues in the next node's range: this simulation does not limit
+        the number of Pods of a node.
         """
         if pod_cidr not in self._pod_pools:
             network = ip_network(pod_cidr)
             whole = ip_network(POD_RANGES[f"IPv{network.version}"])
             start = int(network[0]) - int(whole[0]) + 2
-            if network[0] not in whole:  # a node from elsewhere
+            if network[0] not in whole:  # a Pod CIDR outside of the cluster's range
                 whole, start = network, 2
             self._pod_pools[pod_cidr] = Pool(str(whole), start, self.pods)
         return self._pod_pools[pod_cidr]
 
-    def see(self, change: Change) -> None:
-        """Take note of the addresses that an object has got or given back."""
-        if change.kind.name not in _IN_USE:
+    def observe(self, change: Change) -> None:
+        """Record the addresses that a change allocates or releases."""
+        if change.kind.name not in _ADDRESSES_OF:
             return
-        used = _IN_USE[change.kind.name]
+        used = _ADDRESSES_OF[change.kind.name]
         taken = self.services if change.kind.name == "Service" else self.pods
         owner = key_of(change.obj)
         for address in used(change.previous) if change.previous else ():
@@ -127,7 +127,7 @@ class Addresses:
             for address in used(change.obj):
                 taken.setdefault(address, owner)
                 for pool in (*self.service_pools.values(), *self._pod_pools.values()):
-                    pool.pass_by(address)
+                    pool.skip_taken(address)
 
 
 def _cluster_ips(service: Json) -> list[str]:
@@ -136,10 +136,10 @@ def _cluster_ips(service: Json) -> list[str]:
 
 
 def _pod_ips(pod: Json) -> list[str]:
-    """Return the addresses of a Pod that are its own, not its node's."""
+    """Return the Pod IPs; none with hostNetwork, where they are the node's."""
     if dig(pod, "spec.hostNetwork"):
         return []
     return [entry.get("ip", "") for entry in dig(pod, "status.podIPs") or ()]
 
 
-_IN_USE = {"Service": _cluster_ips, "Pod": _pod_ips}
+_ADDRESSES_OF = {"Service": _cluster_ips, "Pod": _pod_ips}

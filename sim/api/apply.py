@@ -1,8 +1,7 @@
-"""Server-side apply, and the field ownership that it rests on.
+"""Server-side apply with field ownership, conflicts, force and removal of fields.
 
-The simple but honest form: ownership by field as a real server keeps it, conflicts,
-force, and removal of what an applier no longer says. What it has no schema for (unions,
-defaults inside keys other than `protocol`) it treats as plain maps and lists.
+Fields without a schema here (unions, defaults of list keys other than `protocol`) are
+treated as plain maps and lists.
 """
 
 from typing import Any
@@ -26,42 +25,44 @@ from .objects import Json, clone, with_meta, without_meta
 from .status import ApiError, failure
 
 
-def applied(
+def server_side_apply(
     kind: Kind, live: Json, config: Json, manager: Manager, *, force: bool, time: str
 ) -> Json:
     """Return ``live`` after ``manager`` applied ``config``.
 
     Raises:
-        ApiError: others own fields that ``config`` gives other values, and it is not
-            forced (409).
+        ApiError: ``config`` changes fields of other managers without force (409).
 
     """
-    wanted = fields_of(kind, config)
+    config_fields = fields_of(kind, config)
     ownership = ownership_of(live)
-    conflicts = _conflicts(kind, live, config, wanted, manager, ownership)
+    conflicts = _conflicts(kind, live, config, config_fields, manager, ownership)
     if conflicts and not force:
         raise _conflict(kind, conflicts)
-    before = ownership.pop(manager, frozenset())
-    lost = frozenset(path for paths in conflicts.values() for path in paths)
-    ownership = {who: fields - lost for who, fields in ownership.items()}
-    result: Json = clone(_merged(kind, live, config, ""))
+    old_fields = ownership.pop(manager, frozenset())
+    taken = frozenset(path for paths in conflicts.values() for path in paths)
+    ownership = {who: fields - taken for who, fields in ownership.items()}
+    result: Json = clone(_merge(kind, live, config, ""))
     others = frozenset[Path]().union(*ownership.values())
-    # whole items first: they cannot be told apart once their keys are gone
-    gone = sorted(before - wanted - others, key=lambda p: (p[-1] != ITSELF, -len(p)))
-    for path in gone:
-        if path[-1] != ITSELF or not _inside(path[:-1], wanted | others):
+    # whole items first: without their keys they can no longer be identified
+    dropped = sorted(
+        old_fields - config_fields - others, key=lambda p: (p[-1] != ITSELF, -len(p))
+    )
+    for path in dropped:
+        if path[-1] != ITSELF or not _inside(path[:-1], config_fields | others):
             remove(result, path)
-    ownership[manager] = wanted
+    ownership[manager] = config_fields
     return _with_ownership(kind, result, ownership, live, time)
 
 
-def tracked(
+def track_ownership(
     kind: Kind, old: Json | None, new: Json, manager: Manager, time: str
 ) -> Json:
-    """Return ``new`` with the ownership that writing it over ``old`` makes.
+    """Return ``new`` with managedFields after ``manager`` updated ``old`` to it.
 
-    What changed belongs to ``manager`` alone; what is gone belongs to nobody.
+    Changed fields belong to ``manager`` alone; removed fields have no owner.
     """
+    # whole items first: without their keys they can no longer be identified
     ownership = ownership_of(new)
     now = fields_of(kind, new)
     changed = now
@@ -69,17 +70,17 @@ def tracked(
         changed = frozenset(
             path for path in now if find(kind, old, path) != find(kind, new, path)
         )
-    kept = {who: (fields & now) - changed for who, fields in ownership.items()}
-    kept[manager] = kept.get(manager, frozenset()) | changed
-    return _with_ownership(kind, new, kept, old or new, time)
+    ownership_ = {who: (fields & now) - changed for who, fields in ownership.items()}
+    ownership_[manager] = ownership_.get(manager, frozenset()) | changed
+    return _with_ownership(kind, new, ownership_, old or new, time)
 
 
 def _with_ownership(
     kind: Kind, obj: Json, ownership: Ownership, old: Json, time: str
 ) -> Json:
-    """Return ``obj`` with this ownership in its metadata."""
-    known = old["metadata"].get("managedFields") or ()
-    entries = managed_fields(kind, ownership, known, time)
+    """Return ``obj`` with ``ownership`` in its managedFields."""
+    old_entries = old["metadata"].get("managedFields") or ()
+    entries = managed_fields(kind, ownership, old_entries, time)
     obj = without_meta(obj, "managedFields")
     return with_meta(obj, managedFields=entries) if entries else obj
 
@@ -88,28 +89,28 @@ def _conflicts(
     kind: Kind,
     live: Json,
     config: Json,
-    wanted: Fields,
+    config_fields: Fields,
     manager: Manager,
     ownership: Ownership,
 ) -> dict[Manager, list[Path]]:
-    """Return the fields of each other manager that ``config`` would change."""
-    found: dict[Manager, list[Path]] = {}
+    """Return the fields of other managers that ``config`` would change."""
+    conflicts: dict[Manager, list[Path]] = {}
     for other, fields in ownership.items():
         if other == manager:
             continue
-        for path in sorted(fields & wanted):
+        for path in sorted(fields & config_fields):
             if find(kind, live, path) != find(kind, config, path):
-                found.setdefault(other, []).append(path)
-    return found
+                conflicts.setdefault(other, []).append(path)
+    return conflicts
 
 
-def _merged(kind: Kind, live: Any, config: Any, schema: str) -> Any:  # noqa: ANN401
-    """Return ``live`` with everything ``config`` says, by the structure of the kind."""
+def _merge(kind: Kind, live: Any, config: Any, schema: str) -> Any:  # noqa: ANN401
+    """Return ``live`` merged with ``config`` according to the structure of the kind."""
     if isinstance(live, dict) and isinstance(config, dict):
         if is_atomic(kind, schema):
             return config
         inner = {
-            name: _merged(kind, live.get(name), value, below(schema, name))
+            name: _merge(kind, live.get(name), value, below(schema, name))
             for name, value in config.items()
         }
         return {**live, **inner}
@@ -124,10 +125,10 @@ def _merged(kind: Kind, live: Any, config: Any, schema: str) -> Any:  # noqa: AN
 def _merged_items(
     kind: Kind, live: list[Json], config: list[Json], schema: str, keys: tuple[str, ...]
 ) -> list[Json]:
-    """Return the items of both lists: the applier's in its order, then the rest."""
+    """Return the merged items: those of ``config`` in its order, then the others."""
     old = {item_step(item, keys): item for item in live}
     new = {item_step(item, keys): item for item in config}
-    items = [_merged(kind, old.get(k, {}), item, schema) for k, item in new.items()]
+    items = [_merge(kind, old.get(k, {}), item, schema) for k, item in new.items()]
     return items + [item for key, item in old.items() if key not in new]
 
 
@@ -137,7 +138,7 @@ def _inside(prefix: Path, fields: Fields) -> bool:
 
 
 def _conflict(kind: Kind, conflicts: dict[Manager, list[Path]]) -> ApiError:
-    """Return 409 that names the managers and the fields."""
+    """Return a 409 that lists the managers and the fields."""
     causes = [
         {
             "reason": "FieldManagerConflict",
@@ -162,7 +163,7 @@ def _conflict(kind: Kind, conflicts: dict[Manager, list[Path]]) -> ApiError:
 
 
 def to_text(path: Path) -> str:
-    """Return a path as messages show it, such as `.spec.ports[port=80].name`."""
+    """Return a path in the form of messages, such as `.spec.ports[port=80].name`."""
     text = ""
     for step in path:
         if step.startswith("f:"):

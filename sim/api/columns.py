@@ -1,4 +1,4 @@
-"""The columns `kubectl get` shows for each kind: a title and how to fill a cell."""
+"""The columns of `kubectl get` tables, and functions that compute their cells."""
 
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -9,11 +9,11 @@ Cell = str | int
 NONE = "<none>"
 UNSET = "<unset>"
 SHOWN = 3
-"""How many ports or addresses a cell lists before it says how many more there are."""
+"""Ports or addresses that a cell lists before it only counts the others."""
 
 
 class Column(NamedTuple):
-    """One column; ``wide`` ones are shown by `-o wide` only."""
+    """One column; ``wide`` columns are only shown by `-o wide`."""
 
     title: str
     cell: Callable[[Json, float], Cell]
@@ -34,7 +34,7 @@ def at(path: str, default: Cell = NONE) -> Callable[[Json, float], Cell]:
 
 
 def count(path: str) -> Callable[[Json, float], Cell]:
-    """Return a cell that shows how many entries are below ``path``."""
+    """Return a cell with the number of entries below ``path``."""
     return lambda obj, now: len(dig(obj, path) or ())
 
 
@@ -70,7 +70,7 @@ def duration(age_s: float) -> str:
 
 
 def age(path: str) -> Callable[[Json, float], Cell]:
-    """Return a cell that shows how long ago the time below ``path`` was."""
+    """Return a cell with the age of the timestamp below ``path``."""
 
     def cell(obj: Json, now: float) -> Cell:
         then = dig(obj, path)
@@ -80,27 +80,27 @@ def age(path: str) -> Callable[[Json, float], Cell]:
 
 
 def shortened(items: Iterable[object]) -> str:
-    """Return the first few items and how many more there are."""
+    """Return the first items and the number of the others."""
     texts = [str(item) for item in items]
     more = len(texts) - SHOWN
     return ",".join(texts[:SHOWN]) + (f" + {more} more..." if more > 0 else "")
 
 
 def external_ip(obj: Json, now: float) -> Cell:
-    """Return where a Service is reached from outside."""
+    """Return the external addresses of a Service."""
     spec = obj.get("spec") or {}
     if spec.get("type") == "ExternalName":
         return str(spec.get("externalName", NONE))
     ingress = dig(obj, "status.loadBalancer.ingress") or ()
-    found = [i.get("ip") or i.get("hostname", "") for i in ingress]
-    found += spec.get("externalIPs") or ()
-    if not found and spec.get("type") == "LoadBalancer":
+    addresses = [i.get("ip") or i.get("hostname", "") for i in ingress]
+    addresses += spec.get("externalIPs") or ()
+    if not addresses and spec.get("type") == "LoadBalancer":
         return "<pending>"
-    return ",".join(found) or NONE
+    return ",".join(addresses) or NONE
 
 
 def service_ports(obj: Json, now: float) -> Cell:
-    """Return the ports of a Service, as 80:30080/TCP where a node port is set."""
+    """Return the ports of a Service; one with a node port as 80:30080/TCP."""
     ports = [
         f"{port.get('port')}"
         + (f":{port['nodePort']}" if port.get("nodePort") else "")
@@ -123,14 +123,14 @@ def slice_addresses(obj: Json, now: float) -> Cell:
 
 
 def pod_ready(obj: Json, now: float) -> Cell:
-    """Return how many containers of a Pod are ready, of how many."""
+    """Return the number of ready containers and of all containers of a Pod."""
     statuses = dig(obj, "status.containerStatuses") or ()
     ready = sum(1 for status in statuses if status.get("ready"))
     return f"{ready}/{len(dig(obj, 'spec.containers') or ())}"
 
 
 def pod_status(obj: Json, now: float) -> Cell:
-    """Return the phase of a Pod, or why it differs."""
+    """Return Terminating, the reason in the status, or the phase of a Pod."""
     if obj["metadata"].get("deletionTimestamp"):
         return "Terminating"
     status = obj.get("status") or {}
@@ -138,13 +138,13 @@ def pod_status(obj: Json, now: float) -> Cell:
 
 
 def pod_restarts(obj: Json, now: float) -> Cell:
-    """Return how often containers of a Pod started again."""
+    """Return the number of container restarts of a Pod."""
     statuses = dig(obj, "status.containerStatuses") or ()
     return sum(int(status.get("restartCount", 0)) for status in statuses)
 
 
 def deployment_ready(obj: Json, now: float) -> Cell:
-    """Return how many Pods of a Deployment are ready, of how many wanted."""
+    """Return the number of ready and of desired Pods of a Deployment."""
     ready = dig(obj, "status.readyReplicas") or 0
     return f"{ready}/{dig(obj, 'spec.replicas') or 0}"
 
@@ -153,8 +153,8 @@ def containers(field: str) -> Callable[[Json, float], Cell]:
     """Return a cell with one field of each container of a Pod template."""
 
     def cell(obj: Json, now: float) -> Cell:
-        found = dig(obj, "spec.template.spec.containers") or ()
-        return ",".join(str(c.get(field, "")) for c in found)
+        containers_ = dig(obj, "spec.template.spec.containers") or ()
+        return ",".join(str(c.get(field, "")) for c in containers_)
 
     return cell
 

@@ -1,4 +1,4 @@
-"""Connections made to misbehave: resets, and bytes that only trickle."""
+"""Connection faults: resets and slow responses."""
 
 import asyncio
 import socket
@@ -8,7 +8,7 @@ from aiohttp import web
 
 
 async def trickle(response: web.StreamResponse, data: bytes, rate: int) -> None:
-    """Send ``data`` at ``rate`` bytes a second; 0: at once."""
+    """Send ``data`` at ``rate`` bytes per second; 0 means without a limit."""
     if not rate:
         await response.write(data)
         return
@@ -19,11 +19,11 @@ async def trickle(response: web.StreamResponse, data: bytes, rate: int) -> None:
 
 
 def reset(transport: asyncio.Transport | None) -> None:
-    """Close a connection with a reset: unsent bytes are lost, the peer gets RST."""
+    """Close a connection with a TCP reset; unsent bytes are lost."""
     if transport is None:
         return
     sock = transport.get_extra_info("socket")
     if sock is not None:
-        # lingering for no time at all turns close() into a reset (socket(7))
+        # with a linger time of 0, close() sends a reset (socket(7))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()

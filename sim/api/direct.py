@@ -1,7 +1,4 @@
-"""LIST and WATCH of the simulated API server for who is in the same process.
-
-What HTTP does on the way is left out; what is asked, and how often, is counted.
-"""
+"""LIST and WATCH of the simulated API server without HTTP, with a count of requests."""
 
 import asyncio
 from collections import Counter
@@ -25,28 +22,28 @@ from .watching import Cursor
 
 
 class Api:
-    """The API server as a reflector sees it; an edge of minidns."""
+    """The API server for reflectors in the same process; an edge of minidns."""
 
     def __init__(self, cluster: ClusterApi) -> None:
         self.cluster = cluster
         self.requests: Counter[tuple[str, str]] = Counter()
-        """By resource and verb, those that failed too."""
+        """Requests by resource and verb, including failed ones."""
         self.is_up = True
         self._waiting: dict[asyncio.Event, None] = {}
-        """Open watches, in the order they were opened."""
+        """The events that wake open watches, in the order of their start."""
 
     def list_watch(self, access: Access, resource: Resource) -> ListWatch:
-        """Return what a reflector needs for ``resource``, whatever the access."""
+        """Return LIST and WATCH of ``resource``; ``access`` is not checked."""
         return _Collection(self, resource)
 
     def cut(self) -> None:
-        """Be unreachable from now on; watches break off."""
+        """Become unreachable; open watches fail."""
         self.is_up = False
         for event in self._waiting:
             event.set()
 
     def mend(self) -> None:
-        """Be reachable again."""
+        """Become reachable again."""
         self.is_up = True
 
     def ask(self, resource: Resource, verb: str) -> None:
@@ -65,10 +62,10 @@ class Api:
             raise ApiError("connect: connection refused")
 
     async def changes(self, cursor: Cursor) -> AsyncIterator[tuple[str, Json]]:
-        """Yield what happens to the objects of ``cursor`` until the server is cut off.
+        """Yield the events of ``cursor`` while the server is reachable.
 
         Raises:
-            ApiError: it is cut off.
+            ApiError: the server has become unreachable.
 
         """
         collection = self.cluster.store[cursor.kind]
@@ -100,11 +97,11 @@ class _Collection:
         )
 
     async def page(self, token: str, version: str | None) -> Page:
-        """Return everything; there is but one page."""
+        """Return all objects as one page."""
         self._api.ask(self._resource, "list")
         cluster = self._api.cluster
-        found = cluster.list(self._resource.kind.__name__, *self._wanted)
-        return Page(tuple(map(self._read, found)), str(cluster.version))
+        objects = cluster.list(self._resource.kind.__name__, *self._wanted)
+        return Page(tuple(map(self._read, objects)), str(cluster.version))
 
     async def watch(
         self, version: str, *, initial: bool = False

@@ -1,4 +1,4 @@
-"""Discovery: which groups, versions and kinds there are, in both of its forms."""
+"""Discovery of groups, versions and kinds, aggregated and unaggregated."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ VERBS = (
 )
 SUB_VERBS = ("get", "patch", "update")
 AGGREGATED = ("v2", "v2beta1")
-"""Versions of the form that tells everything in two answers, best first."""
+"""Versions of aggregated discovery, preferred first."""
 
 
 def is_path(path: str) -> bool:
@@ -26,7 +26,7 @@ def is_path(path: str) -> bool:
 
 
 def document(path: str, accept: str) -> tuple[Json, str]:
-    """Return what discovery says at ``path``, and its media type."""
+    """Return the discovery document at ``path`` and its media type."""
     if path in ("/api", "/apis"):
         for version in AGGREGATED:
             if f"v={version};as=APIGroupDiscoveryList" in accept:
@@ -36,7 +36,7 @@ def document(path: str, accept: str) -> tuple[Json, str]:
 
 
 def _groups() -> list[str]:
-    """Return the groups in the order of the table, the core group as empty."""
+    """Return the groups in the order of KINDS; the core group is the empty text."""
     return list(dict.fromkeys(kind.group for kind in KINDS))
 
 
@@ -46,7 +46,7 @@ def _kinds(group: str) -> list[Kind]:
 
 
 def _resources(group: str) -> Iterator[Json]:
-    """Yield the resources of a group and their subresources, in the plain form."""
+    """Yield the resources and subresources of a group, unaggregated."""
     for kind in _kinds(group):
         main: Json = {
             "name": kind.plural,
@@ -71,7 +71,7 @@ def _resources(group: str) -> Iterator[Json]:
 
 
 def _subresources(kind: Kind) -> Iterator[tuple[str, Json]]:
-    """Yield the subresources of a kind, each with the kind of its answers."""
+    """Yield the name and the response kind of each subresource."""
     if kind.has_status:
         own = {"group": kind.group, "version": kind.version, "kind": kind.name}
         yield "status", own
@@ -87,7 +87,7 @@ def _group(name: str) -> Json:
 
 
 def _documents() -> Iterator[tuple[str, Json]]:
-    """Yield path and document of the plain form."""
+    """Yield the path and the document of unaggregated discovery."""
     yield "/api", {"kind": "APIVersions", "versions": ["v1"]}
     groups = [_group(name) for name in _groups() if name]
     yield "/apis", {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
@@ -146,7 +146,7 @@ def _entry(kind: Kind) -> Json:
         "categories": list(kind.categories),
     }
     entry["subresources"] = [
-        {"subresource": name, "responseKind": found, "verbs": list(SUB_VERBS)}
-        for name, found in _subresources(kind)
+        {"subresource": name, "responseKind": kind_, "verbs": list(SUB_VERBS)}
+        for name, kind_ in _subresources(kind)
     ]
     return entry

@@ -1,8 +1,8 @@
-"""Faults: everything an API server, or the way to it, can do wrong, as switches.
+"""Faults of an API server and of the path to it.
 
-A `Rule` meets requests, a `Faults` holds the rules and the standing oddities of
-watches, an `Action` happens once, now. All three are also JSON: POST /sim/faults
-replaces the whole, POST /sim/actions does one thing.
+A `Rule` applies to requests, `Faults` holds the rules and the lasting faults of
+watches, an `Action` is carried out once. All are also JSON: POST /sim/faults replaces
+all faults, POST /sim/actions carries out one action.
 """
 
 from typing import Literal
@@ -15,9 +15,9 @@ ANY = "*"
 
 
 class Rule(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """What becomes of requests that are about ``resource`` and ``verb``.
+    """A fault of the requests for ``resource`` with ``verb``.
 
-    Without an effect of its own the request is answered as usual, after ``delay_s``.
+    Without another effect the response is normal and comes after ``delay_s``.
     """
 
     resource: str = ANY
@@ -25,43 +25,43 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     verb: str = ANY
     """One of get, list, watch, create, update, patch, delete, deletecollection."""
     namespace: str = ANY
-    """Empty: requests for all namespaces."""
+    """An empty text selects requests for all namespaces."""
     paged: bool = False
-    """Only requests for a page after the first."""
+    """Whether only requests for a page after the first are affected."""
     times: int = 0
-    """How many requests it meets; 0: all."""
+    """Number of requests that are affected; 0 means all."""
 
     delay_s: float = 0
-    """Wait so long before the first byte."""
+    """Seconds before the first byte of the response."""
     freeze: bool = False
-    """Never answer, and keep the connection."""
+    """Whether the connection stays open without a response."""
     reset: bool = False
-    """Reset the connection instead of answering."""
+    """Whether the connection is reset instead of a response."""
     status: int = 0
-    """Answer with this status code and a Status object."""
+    """Status code of a failure response with a Status object; 0 means none."""
     reason: str | None = None
-    """The reason in the Status; None: the usual one, empty: none."""
+    """The reason in the Status; None means the usual one."""
     message: str = ""
-    """The message in the Status; empty: the usual one."""
+    """The message in the Status; an empty text means the usual one."""
     retry_after: int = 0
-    """Seconds, sent as the header and in the Status."""
+    """Seconds of Retry-After, in the header and in the Status."""
     body: str | None = None
-    """Send this text instead, with 200 if there is no other status."""
+    """Response body that replaces the normal one."""
     location: str = ""
-    """Where a status 3xx sends the client."""
+    """The Location header of a redirect."""
     content_type: str = ""
-    """Say that the body is of this type."""
+    """The Content-Type header, if not the real one."""
     cut_at: int | None = None
-    """Break the connection off after so many bytes of the body."""
+    """Bytes of the body after which the connection is closed."""
     bytes_per_s: int = 0
-    """Send the body this slowly."""
+    """Maximum rate of the body; 0 means no limit."""
     lines: list[str] = []
-    """Begin a watch with these lines, whatever they are."""
+    """Raw lines at the start of a watch."""
     ends: bool = False
-    """End a watch after ``lines``."""
+    """Whether the watch ends after ``lines``."""
 
-    def meets(self, request: Request) -> bool:
-        """Return whether the rule is about ``request``."""
+    def applies_to(self, request: Request) -> bool:
+        """Return whether the rule affects ``request``."""
         return (
             self.resource in (ANY, request.resource)
             and self.verb in (ANY, request.verb)
@@ -74,29 +74,29 @@ NO_RULE = Rule()
 
 
 class Faults(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """The switchboard; as it is made, nothing is wrong."""
+    """The active faults of a server; a new object has none."""
 
     rules: list[Rule] = []
-    """The first that meets a request counts."""
+    """The first rule that applies to a request takes effect."""
     bookmark_s: float = 60
-    """How often watches that allow it get a bookmark; 0: never, not even at the end."""
+    """Seconds between bookmarks; 0 means none, not even at the end of a watch."""
     watch_max_s: float = 0
-    """End every watch after so long; 0: only when it asked for that."""
+    """Maximum seconds of a watch; 0 means that only the request limits it."""
     refuse_watch_list: int = 0
-    """Refuse streaming lists: 400, 422 or another status; 500 as an ERROR event."""
+    """Status that refuses streaming lists; 500 comes as an ERROR event."""
     withhold_initial_end: bool = False
-    """Never send the bookmark that ends a streaming list."""
+    """Whether the bookmark at the end of a streaming list is withheld."""
     expire_continue: bool = False
-    """Treat every continue token as expired."""
+    """Whether every continue token counts as expired."""
     only_token: str = ""
-    """401 for every other token."""
+    """The only accepted bearer token; an empty text means no restriction."""
     stale_at: int = 0
-    """Show everything as it was at this version: an API server that is behind."""
+    """resourceVersion of a stale view that the server shows; 0 means none."""
 
     def take(self, request: Request) -> Rule:
-        """Return the rule for ``request``, and count that it met one more."""
+        """Return the rule that applies to ``request`` and count its use."""
         for rule in self.rules:
-            if rule.meets(request):
+            if rule.applies_to(request):
                 if rule.times:
                     rule.times -= 1
                     if not rule.times:
@@ -115,19 +115,19 @@ class Faults(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class Action(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """One thing to do now, to the open watches of ``resource`` or to the server.
+    """An operation on the open watches of ``resource`` or on the server.
 
     - close: end the watches as a time-out does
     - reset: reset their connections
-    - freeze, thaw: send nothing more, not even an end; go on
-    - cut: send half of the next event, then break off
+    - freeze, thaw: stop sending, also the end of the watch; continue
+    - cut: send half of the next event, then close the connection
     - send: send ``lines`` as they are
     - replay: send the last ``count`` events again
     - shuffle: send the last ``count`` events again, newest first
     - error: send an ERROR event with ``status``, then end
-    - compact: forget the history
-    - snapshot, restore: remember everything; go back to it, watches closed
-    - down, kill, up: stop with clean ends, or with resets; listen again
+    - compact: drop the change log
+    - snapshot, restore: save the state; return to it and close the watches
+    - down, kill, up: stop cleanly; stop with resets; listen again
     """
 
     do: Literal[
@@ -154,4 +154,4 @@ class Action(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     reason: str | None = None
     message: str = ""
     for_s: float = 0
-    """After down or kill: listen again after so long; 0: when told."""
+    """Seconds from down or kill to the automatic up; 0 means no automatic up."""

@@ -1,4 +1,4 @@
-"""The store with those who follow it: every change is told to each, in order."""
+"""The store with subscribers that receive every change in order."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -8,15 +8,15 @@ from .addresses import Addresses
 from .kinds import KINDS, Kind, kind_of
 from .objects import Clock, Json, key_of, timestamp
 from .store import Change, Snapshot, Store
-from .writing import is_over
+from .writing import is_deletable
 
 Subscriber = Callable[[Change], None]
 SAFE = "bcdfghjklmnpqrstvwxz2456789"
-"""Letters that make no words, from which Kubernetes makes suffixes."""
+"""The characters of generated names (k8s.io/apimachinery util/rand)."""
 
 
 class Feed:
-    """Objects by kind; writes that follow from a write are done before it returns."""
+    """Objects by kind; a write returns after all writes that its subscribers make."""
 
     def __init__(
         self, now: Clock, seed: int, history: int, families: Iterable[str]
@@ -27,7 +27,7 @@ class Feed:
         self._random = Random(seed)
         self._subscribers: list[Subscriber] = []
         self._changes: deque[Change] = deque()
-        self._is_telling = False
+        self._is_notifying = False
 
     @property
     def version(self) -> int:
@@ -35,33 +35,33 @@ class Feed:
         return self.store.version
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Call ``subscriber`` with every change from now on; return what ends that.
+        """Call ``subscriber`` with every later change; return a function to stop it.
 
-        It is called after the change took place, in the order of changes; what it
-        writes itself is told after what is being told.
+        Calls follow the order of the changes. A change that a subscriber makes is
+        delivered after the current one.
         """
         self._subscribers.append(subscriber)
         return lambda: self._subscribers.remove(subscriber)
 
     def commit(self, kind: Kind, obj: Json) -> Json:
-        """Store ``obj`` as it is, or remove it if it only waited for that."""
-        if is_over(obj) and key_of(obj) in self.store[kind].objects:
+        """Store ``obj``, or remove it if it is terminating without finalizers."""
+        if is_deletable(obj) and key_of(obj) in self.store[kind].objects:
             return self.remove(kind, obj)
         change = self.store.put(kind, obj)
-        self._tell(change)
+        self._notify(change)
         return change.obj
 
     def remove(self, kind: Kind, obj: Json) -> Json:
         """Remove an object; return its last state."""
         change = self.store.remove(kind, key_of(obj))
-        self._tell(change)
+        self._notify(change)
         return change.obj
 
     def load(self, objects: Iterable[Json]) -> int:
-        """Store many objects as they are, telling watchers but not subscribers.
+        """Store many objects as they are; return their number.
 
-        Only metadata is completed: no defaults, no checks, no controllers. The objects
-        are taken over, not copied. Return how many there were.
+        Watchers see them, subscribers do not. Only metadata is completed: there are no
+        defaults, validation or controllers. The objects are not copied.
 
         Raises:
             ApiError: a kind is unknown (400).
@@ -75,52 +75,52 @@ class Feed:
                 meta.setdefault("namespace", "default")
             meta.setdefault("uid", self.new_uid())
             meta.setdefault("creationTimestamp", stamp)
-            self.addresses.see(self.store.put(kind, obj))
+            self.addresses.observe(self.store.put(kind, obj))
             count += 1
         return count
 
     def compact(self) -> None:
-        """Forget the history: watchers that are behind get 410."""
+        """Drop the change log: watchers that are behind get 410."""
         self.store.compact()
 
     def snapshot(self) -> Snapshot:
-        """Return everything as it is now, for `restore`."""
+        """Return the current state, for `restore`."""
         return self.store.snapshot()
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go back to ``snapshot``, versions too, as a restored backup of etcd does.
+        """Return to ``snapshot`` and its version, as a restored etcd backup does.
 
-        Subscribers and watchers are not told: that is what makes it a fault.
+        Subscribers and watchers get no event, which makes this a fault.
         """
         self.store.restore(snapshot)
         self._changes.clear()
         self.addresses = Addresses(self.addresses.families)
         for kind in KINDS:
             for obj in self.store[kind].objects.values():
-                self.addresses.see(Change(self.version, "ADDED", kind, obj, None))
+                self.addresses.observe(Change(self.version, "ADDED", kind, obj, None))
 
     def new_uid(self) -> str:
-        """Return a UID that no other object has."""
+        """Return a random UID."""
         text = f"{self._random.getrandbits(128):032x}"
         # version 4 of the leftmost variant (RFC 9562 5.4)
         return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
     def new_suffix(self) -> str:
-        """Return the five letters that follow a generated name."""
+        """Return the five random characters of a generated name."""
         return "".join(self._random.choices(SAFE, k=5))
 
-    def _tell(self, change: Change) -> None:
-        """Tell the subscribers, unless they are being told: then after that."""
-        self.addresses.see(change)
+    def _notify(self, change: Change) -> None:
+        """Deliver a change; one made during a delivery is queued."""
+        self.addresses.observe(change)
         self._changes.append(change)
-        if self._is_telling:
+        if self._is_notifying:
             return
-        self._is_telling = True
+        self._is_notifying = True
         try:
             while self._changes:
-                told = self._changes.popleft()
+                current = self._changes.popleft()
                 for subscriber in tuple(self._subscribers):
-                    subscriber(told)
+                    subscriber(current)
         finally:
             self._changes.clear()
-            self._is_telling = False
+            self._is_notifying = False

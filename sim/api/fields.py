@@ -1,8 +1,8 @@
-"""Who set which field: metadata.managedFields, as sets of paths.
+"""Field ownership: metadata.managedFields as sets of paths.
 
 A path is a tuple of steps as fieldsV1 spells them: `f:name` is a field, `k:{...}` an
-item of a keyed list, `v:"x"` a text of a set; a path that ends in `.` is the item or
-map itself (Kubernetes server-side apply, structured-merge-diff).
+item of a keyed list, `v:"x"` an element of a set; a path that ends in `.` is the item
+or map itself (Kubernetes server-side apply, structured-merge-diff).
 """
 
 from collections.abc import Iterable, Iterator
@@ -39,7 +39,7 @@ _UNOWNED = {
 
 
 class Manager(NamedTuple):
-    """Someone who writes objects: name, operation and subresource."""
+    """A field manager: its name, operation and subresource."""
 
     name: str
     operation: str = "Update"
@@ -50,12 +50,12 @@ Ownership = dict[Manager, Fields]
 
 
 def fields_of(kind: Kind, obj: Json) -> Fields:
-    """Return the paths of everything ``obj`` says that someone can own."""
+    """Return the paths of all fields of ``obj`` that a manager can own."""
     return frozenset(_walk(kind, obj, "", ()))
 
 
 def _walk(kind: Kind, value: Any, schema: str, path: Path) -> Iterator[Path]:  # noqa: ANN401
-    """Yield the paths of ``value``, which is at ``path``."""
+    """Yield the paths of ``value`` at ``path``."""
     if path in _UNOWNED:
         return
     if isinstance(value, dict) and value and not is_atomic(kind, schema):
@@ -78,7 +78,7 @@ def item_step(item: Json, keys: tuple[str, ...]) -> str:
 
 
 def find(kind: Kind, obj: Json, path: Path) -> Any:  # noqa: ANN401  # any JSON value
-    """Return what ``obj`` has at ``path``; None if there is nothing."""
+    """Return the value of ``obj`` at ``path``, or None."""
     value: Any = obj
     for step in path:
         if step == ITSELF:
@@ -90,32 +90,32 @@ def find(kind: Kind, obj: Json, path: Path) -> Any:  # noqa: ANN401  # any JSON 
 
 
 def _step_into(value: Any, step: str) -> Any:  # noqa: ANN401  # any JSON value
-    """Return what is one step below ``value``; None if there is nothing."""
+    """Return the value one step below ``value``, or None."""
     if step.startswith("f:"):
         return value.get(step[2:]) if isinstance(value, dict) else None
-    wanted = decode(step[2:])
+    key = decode(step[2:])
     if not isinstance(value, list):
         return None
     if step.startswith("v:"):
-        return wanted if wanted in value else None
-    keys = tuple(wanted)
-    return next((item for item in value if item_key(item, keys) == wanted), None)
+        return key if key in value else None
+    keys = tuple(key)
+    return next((item for item in value if item_key(item, keys) == key), None)
 
 
 def remove(obj: Json, path: Path) -> None:
-    """Remove what ``obj`` has at ``path``, and maps and lists that this empties."""
+    """Remove the value at ``path``, and the maps and lists that become empty."""
     _remove(obj, path[:-1] if path[-1] == ITSELF else path)
 
 
 def _remove(value: Any, path: Path) -> None:  # noqa: ANN401  # any JSON value
-    """Remove what is at ``path`` below ``value``."""
+    """Remove the value at ``path`` below ``value``."""
     step, rest = path[0], path[1:]
     inner = _step_into(value, step)
     if inner is None:
         return
     if rest:
         _remove(inner, rest)
-    # an item of a keyed list goes only by its own path: others may own parts of it
+    # only its own path removes an item of a keyed list: it may have other owners
     if not rest or (step.startswith("f:") and inner in ({}, [])):
         if step.startswith("f:"):
             del value[step[2:]]
@@ -147,7 +147,7 @@ def _leaves(tree: Json, path: Path) -> Iterator[Path]:
 
 
 def ownership_of(obj: Json) -> Ownership:
-    """Return who owns which fields of ``obj``."""
+    """Return the fields of ``obj`` by manager."""
     return {
         Manager(
             entry.get("manager", ""),
@@ -161,12 +161,12 @@ def ownership_of(obj: Json) -> Ownership:
 def managed_fields(
     kind: Kind, ownership: Ownership, old: Iterable[Json], time: str
 ) -> list[Json]:
-    """Return metadata.managedFields; entries that did not change keep their time."""
+    """Return metadata.managedFields; unchanged entries keep their time."""
     entries = [
         _entry(kind, m, fields, time) for m, fields in ownership.items() if fields
     ]
-    known = {_identity(entry): entry for entry in old}
-    return [known.get(_identity(entry), entry) for entry in entries]
+    old_entries = {_identity(entry): entry for entry in old}
+    return [old_entries.get(_identity(entry), entry) for entry in entries]
 
 
 def _entry(kind: Kind, manager: Manager, fields: Fields, time: str) -> Json:
@@ -185,5 +185,5 @@ def _entry(kind: Kind, manager: Manager, fields: Fields, time: str) -> Json:
 
 
 def _identity(entry: Json) -> bytes:
-    """Return an entry without its time, comparable."""
+    """Return an entry as bytes without its time, for comparison."""
     return encode({**entry, "time": ""}, order="deterministic")

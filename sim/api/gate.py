@@ -1,8 +1,8 @@
-"""Which HTTP requests the simulation reads at all: those of local programs. Pure.
+"""Refuses HTTP requests that do not come from local programs.
 
 A web page can make a browser send requests to loopback, under any host name that
 resolves to it (DNS rebinding), with the media types that a form can send. The Host
-header, the Origin header and the media type tell such a request from a program's.
+header, the Origin header and the media type distinguish such a request.
 """
 
 import hmac
@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 from .status import failure
 
 READS = frozenset(("GET", "HEAD"))
-"""Methods that change nothing, whatever the path."""
+"""Methods without side effects."""
 WRITES = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 FORMS = frozenset(
     ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 )
-"""What a page may send without asking the server first (Fetch standard, 2.2.2)."""
+"""Media types that need no CORS preflight (Fetch standard, 2.2.2)."""
 
 
 def check(
@@ -28,13 +28,13 @@ def check(
     *,
     url: str,
 ) -> None:
-    """Let a request pass that a local program sent.
+    """Refuse a request that was not sent by a local program.
 
     ``hosts`` are the values of its Host headers; ``url`` is the server's own.
 
     Raises:
-        ApiError: it is meant for another host or comes from a web page (403), its
-            method is none of ours (405), or its body is a form's (415).
+        ApiError: it is for another host or from a web page (403), its method is not
+            supported (405), or its body is a form (415).
 
     """
     own = urlsplit(url)
@@ -52,22 +52,22 @@ def check(
 
 
 def token_of(headers: Mapping[str, str]) -> str:
-    """Return the bearer token of a request; empty if it has none."""
+    """Return the bearer token of a request, or an empty text."""
     scheme, _, token = headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def matching(given: str, tokens: Iterable[str]) -> str | None:
-    """Return the one of ``tokens`` that is ``given``, in time that tells nothing."""
-    found = None
+def matching(token_: str, tokens: Iterable[str]) -> str | None:
+    """Return the equal one of ``tokens``, or None; the comparison is constant-time."""
+    match = None
     for token in tokens:
-        if hmac.compare_digest(given.encode(), token.encode()):
-            found = token
-    return found
+        if hmac.compare_digest(token_.encode(), token.encode()):
+            match = token
+    return match
 
 
 def _is_own_host(host: str, bound: str) -> bool:
-    """Return whether a Host header names this machine's loopback, or ``bound``."""
+    """Return whether a Host header names a loopback address or ``bound``."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:

@@ -1,7 +1,7 @@
-"""The simulated API server over real HTTP: for kubectl, client packages, CoreDNS.
+"""The simulated API server over HTTP, for kubectl, client libraries and CoreDNS.
 
-One handler decides by path and verb; watches are streams that stay. Below /sim/ is
-what no real server has: faults, actions and the request log (see `sim.api.control`).
+Paths below /sim/ exist on no real server: faults, actions and the request log (see
+`sim.api.control`).
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from .control import Control
 from .faults import NO_RULE, Rule
 from .listing import read_version
 from .objects import encode
-from .replies import Asked, Reply, read_document, refused
+from .replies import ApiCall, Reply, read_document, refused
 from .requests import Request
 from .server import ClusterApi
 from .status import ApiError, failure, too_large
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 class Tls(NamedTuple):
-    """Certificate files, in PEM; ``authority`` is what clients are told to trust."""
+    """Certificate files in PEM; clients trust ``authority``."""
 
     certificate: Path
     key: Path
@@ -51,13 +51,12 @@ class Tls(NamedTuple):
 
 
 class ApiServer:
-    """Serves a cluster's API on a loopback address; port 0 takes a free one.
+    """Serves a cluster's API on a loopback address; port 0 selects a free port.
 
-    ``tokens`` maps bearer tokens to user names, and may change while it runs; None
-    takes any, which is for tests: every local user can connect. With ``has_rbac`` only
-    what roles allow is answered; kubectl sends its token over TLS alone.
-    ``future_wait_s`` is how long a LIST of a version that does not exist yet waits for
-    it.
+    ``tokens`` maps bearer tokens to user names and may change at any time; None accepts
+    every token, which is for tests: every local user can connect. ``has_rbac`` enables
+    authorization by roles. kubectl sends tokens over TLS only. ``future_wait_s`` is the
+    time that a LIST of a future version waits for that version.
     """
 
     def __init__(
@@ -104,14 +103,14 @@ class ApiServer:
 
     @property
     def url(self) -> str:
-        """Return where the server listens, once it does."""
+        """Return the URL of the server, which must be listening."""
         scheme = "https" if self._ssl else "http"
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{scheme}://{host}:{self._port}"
 
     @property
     def authority(self) -> Path | None:
-        """Return the file of who signed its certificate, if it speaks TLS."""
+        """Return the file with the CA certificate, if the server speaks TLS."""
         return self._tls.authority if self._tls else None
 
     def kubeconfig(
@@ -125,12 +124,12 @@ class ApiServer:
         return private_files.write(Path(path), text)
 
     def use_certificate(self, tls: Tls) -> None:
-        """Show new connections another certificate."""
+        """Use another certificate for new connections."""
         assert self._ssl is not None, "the server does not speak TLS"
         self._ssl.load_cert_chain(tls.certificate, tls.key)
 
     async def up(self) -> None:
-        """Listen; after `down`, on the same port again."""
+        """Listen; after `down`, on the same port as before."""
         if self._runner is not None:
             return
         self._server = web.Server(self._handle, handler_cancellation=True)
@@ -141,7 +140,7 @@ class ApiServer:
         self._port = self._runner.addresses[0][1]
 
     async def down(self, *, kill: bool = False) -> None:
-        """Stop listening and end every connection, by a reset to ``kill``."""
+        """Stop listening and close every connection, with a reset if ``kill``."""
         await self._stop(kill)
 
     async def _stop(self, kill: bool) -> None:
@@ -157,7 +156,7 @@ class ApiServer:
         await runner.cleanup()
 
     async def _handle(self, raw: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request, or do to it what a fault says."""
+        """Answer one request, or apply the fault for it."""
         request = requests.read(
             raw.method, raw.path, dict(raw.query), raw.headers, monotonic()
         )
@@ -174,13 +173,13 @@ class ApiServer:
         rule = self.faults.take(request)
         try:
             if rule is not NO_RULE:
-                await _suffer(raw, rule)
+                await _apply_fault(raw, rule)
             return await self._serve(raw, request, rule)
         except ConnectionError:
-            return web.StreamResponse()  # which finds the connection gone
+            return web.StreamResponse()  # aiohttp sees that the connection is closed
 
     def _check(self, raw: web.BaseRequest) -> None:
-        """Let a request of a local program pass; see `sim.api.gate`."""
+        """Refuse a request of a web page; see `sim.api.gate`."""
         gate.check(
             raw.method,
             raw.headers,
@@ -191,7 +190,7 @@ class ApiServer:
     async def _serve(
         self, raw: web.BaseRequest, request: Request, rule: Rule
     ) -> web.StreamResponse:
-        """Answer one request, by its rule if it has one."""
+        """Answer one request under the fault ``rule``."""
         try:
             user = rbac.authenticated(request, self.tokens, self.faults.only_token)
             if rule.status:
@@ -213,7 +212,7 @@ class ApiServer:
         return await _respond(raw, reply, rule)
 
     async def _answer(self, request: Request, user: rbac.User, body: bytes) -> Reply:
-        """Return the answer to anything but a watch."""
+        """Return the reply to any request except a watch."""
         if request.path == reviews.PATH and request.method == "POST":
             review = read_document(body, request.content_type)
             asker = user if self.has_rbac else rbac.ADMIN
@@ -223,16 +222,16 @@ class ApiServer:
         head = self.faults.stale_at or self.cluster.version
         if request.verb == "list":
             version = read_version(request.query.get("resourceVersion", ""))
-            head = await self._until(version, head)
+            head = await self._wait_for_version(version, head)
         expires = self.faults.expire_continue
-        asked = Asked(request, request.kind, body, head, expires)
-        return verbs.answer(self.cluster, asked)
+        call = ApiCall(request, request.kind, body, head, expires)
+        return verbs.answer(self.cluster, call)
 
-    async def _until(self, version: int, head: int) -> int:
-        """Return the version to show once it is not older than ``version``.
+    async def _wait_for_version(self, version: int, head: int) -> int:
+        """Wait until the visible version is at least ``version``; return it.
 
         Raises:
-            ApiError: it is still in the future after a while (504).
+            ApiError: it is still older after ``future_wait_s`` (504).
 
         """
         ends_at = monotonic() + self._future_wait_s
@@ -253,9 +252,9 @@ class ApiServer:
         refusal = self.faults.refuse_watch_list
         if options.is_watch_list and refusal not in (0, 500):
             raise control.watch_list_refusal(refusal)
-        wanted = verbs.wanted(Asked(request, request.kind, b"", head))
+        selected = verbs.wanted(ApiCall(request, request.kind, b"", head))
         stream = Stream(
-            self.cluster, request.kind, wanted, options, self.faults, request.accept
+            self.cluster, request.kind, selected, options, self.faults, request.accept
         )
         self.streams.add(stream)
         try:
@@ -264,11 +263,11 @@ class ApiServer:
             self.streams.discard(stream)
 
 
-async def _suffer(raw: web.BaseRequest, rule: Rule) -> None:
-    """Delay, freeze or reset, as a rule says."""
+async def _apply_fault(raw: web.BaseRequest, rule: Rule) -> None:
+    """Delay, freeze or reset a request as ``rule`` says."""
     await asyncio.sleep(rule.delay_s)
     if rule.freeze:
-        await asyncio.Event().wait()  # ends when the connection does
+        await asyncio.Event().wait()  # until the client closes the connection
     if rule.reset:
         reset(raw.transport)
         raise ConnectionResetError
@@ -277,7 +276,7 @@ async def _suffer(raw: web.BaseRequest, rule: Rule) -> None:
 async def _respond(
     raw: web.BaseRequest, reply: Reply, rule: Rule
 ) -> web.StreamResponse:
-    """Send an answer, spoiled as a rule says."""
+    """Send a reply, modified as ``rule`` says."""
     body = reply.body if rule.body is None else rule.body
     data = body.encode() if isinstance(body, str) else encode(body)
     response = web.StreamResponse(status=reply.code)
@@ -300,7 +299,7 @@ async def _respond(
 
 
 def _ssl_context(tls: Tls) -> ssl.SSLContext:
-    """Return the server's side of TLS with this certificate."""
+    """Return a server-side TLS context with this certificate."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(tls.certificate, tls.key)
     return context

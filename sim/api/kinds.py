@@ -1,8 +1,8 @@
-"""The kinds this API server knows. Adding one is adding a row.
+"""The kinds of the API server, one row each.
 
 Discovery, paths, `kubectl get` columns, field selectors, LIST and WATCH follow from
-the row; defaults and checks, where a kind has any, are in `sim.api.admission`, and the
-keys of its lists, for strategic merge and server-side apply, in `sim.api.list_keys`.
+the row. `sim.api.admission` has the defaults and the validation of a kind,
+`sim.api.list_keys` the keys of its lists for strategic merge and server-side apply.
 """
 
 from dataclasses import dataclass
@@ -25,37 +25,37 @@ class Kind:
     short: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     has_status: bool = True
-    """Has a status subresource: writes to the object itself leave its status."""
+    """Whether it has a status subresource; other writes then keep the status."""
     shows_deleted: bool = False
-    """Answers to DELETE are its last state, not a Status."""
+    """Whether DELETE returns the last state instead of a Status."""
     has_scale: bool = False
-    """Has a scale subresource: the number of its replicas."""
-    counts: bool = False
-    """Its metadata.generation moves when anything but metadata and status does."""
+    """Whether it has a scale subresource."""
+    has_generation: bool = False
+    """Whether metadata.generation counts changes outside of metadata and status."""
     custom: bool = False
-    """A custom resource, which takes no strategic merge patch."""
+    """Whether it is a custom resource, which has no strategic merge patch."""
     fields: tuple[str, ...] = ()
-    """Field selectors beside metadata.name and metadata.namespace."""
+    """Field selectors in addition to metadata.name and metadata.namespace."""
     columns: tuple[Column, ...] = (NAME, AGE)
 
     @property
     def api_version(self) -> str:
-        """Return group and version, as objects carry them."""
+        """Return the apiVersion of objects."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
     def prefix(self) -> str:
-        """Return the path below which this kind is found."""
+        """Return the path prefix of the group and version."""
         return f"/apis/{self.api_version}" if self.group else f"/api/{self.version}"
 
     @property
     def resource(self) -> str:
-        """Return plural and group, as messages name the resource."""
+        """Return plural and group, the resource name in messages."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
     def title(self) -> str:
-        """Return kind and group, as messages about invalid objects name it."""
+        """Return kind and group, the name in messages about invalid objects."""
         return f"{self.name}.{self.group}" if self.group else self.name
 
 
@@ -118,7 +118,7 @@ KINDS = (
         "endpointslices",
         "discovery.k8s.io",
         has_status=False,
-        counts=True,
+        has_generation=True,
         columns=(
             NAME,
             Column("AddressType", at("addressType")),
@@ -149,7 +149,7 @@ KINDS = (
         short=("deploy",),
         categories=("all",),
         has_scale=True,
-        counts=True,
+        has_generation=True,
         columns=(
             NAME,
             Column("Ready", columns.deployment_ready),
@@ -167,7 +167,7 @@ KINDS = (
         "apps",
         short=("sts",),
         categories=("all",),
-        counts=True,
+        has_generation=True,
         columns=(NAME, Column("Ready", columns.deployment_ready), AGE),
     ),
     Kind(
@@ -176,7 +176,7 @@ KINDS = (
         "apps",
         short=("ds",),
         categories=("all",),
-        counts=True,
+        has_generation=True,
         columns=(NAME, AGE),
     ),
     Kind(
@@ -215,7 +215,7 @@ KINDS = (
         "multicluster.x-k8s.io",
         "v1alpha1",
         short=("svcim",),
-        counts=True,
+        has_generation=True,
         custom=True,
         columns=(
             NAME,
@@ -229,7 +229,7 @@ KINDS = (
         "poddisruptionbudgets",
         "policy",
         short=("pdb",),
-        counts=True,
+        has_generation=True,
         columns=(
             NAME,
             Column("Min Available", at("spec.minAvailable", "N/A")),
@@ -244,7 +244,7 @@ KINDS = (
         "networking.k8s.io",
         short=("netpol",),
         has_status=False,
-        counts=True,
+        has_generation=True,
         columns=(
             NAME,
             Column("Pod-Selector", pairs("spec.podSelector.matchLabels")),
@@ -318,22 +318,22 @@ def named(name: str) -> Kind:
     """Return the kind called ``name``, such as Service.
 
     Raises:
-        KeyError: there is no row of that name.
+        KeyError: there is no such kind.
 
     """
     return _BY_NAME[name]
 
 
 def at_path(prefix: str, plural: str) -> Kind | None:
-    """Return the kind found below ``prefix`` as ``plural``."""
+    """Return the kind with this path prefix and plural, or None."""
     return _BY_PLURAL.get((prefix, plural))
 
 
 def kind_of(obj: Json) -> Kind:
-    """Return the kind an object says it is.
+    """Return the kind of an object.
 
     Raises:
-        ApiError: it says none, or one that has no row (400).
+        ApiError: the object names none or an unknown one (400).
 
     """
     kind = _BY_TYPE.get((obj.get("apiVersion", ""), obj.get("kind", "")))

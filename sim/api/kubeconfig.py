@@ -1,4 +1,4 @@
-"""A kubeconfig file that points kubectl and the client packages at a server."""
+"""The text of a kubeconfig for the simulated API server."""
 
 from pathlib import Path
 
@@ -6,11 +6,11 @@ import yaml
 
 CONTEXT = "sim"
 ADMIN_TOKEN = "sim-admin"
-"""An administrator's where a server takes any token."""
+"""The administrator's token of a server that accepts any token."""
 
 
 def text(url: str, token: str, authority: Path | None, namespace: str) -> str:
-    """Return a kubeconfig with one context, called sim."""
+    """Return a kubeconfig with the single context sim."""
     cluster = {"server": url}
     if authority is not None:
         cluster["certificate-authority"] = str(authority.resolve())

@@ -1,8 +1,8 @@
-"""Which lists of each kind are maps in disguise, and by which keys.
+"""The lists of each kind that are associative, and the keys of their items.
 
-Strategic merge patches join such a list by the first key; server-side apply tells its
-items apart by all of them. Lists that are not named here are replaced whole, as are
-the maps in ATOMIC by server-side apply (Kubernetes API conventions, merge strategy).
+Strategic merge patches merge such a list by the first key, server-side apply by all
+keys. Other lists are replaced whole, and server-side apply replaces the maps in ATOMIC
+whole (Kubernetes API conventions, merge strategy).
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from .kinds import Kind
 from .objects import Json
 
 ListKeys = Mapping[str, tuple[str, ...]]
-"""Dotted path of the list, without indexes, to the keys of its items."""
+"""Keys of the items by the dotted path of the list, without indexes."""
 
 _CONTAINER: ListKeys = {
     "env": ("name",),
@@ -57,13 +57,13 @@ _ATOMIC: Mapping[str, frozenset[str]] = {
     "NetworkPolicy": frozenset(["spec.podSelector"]),
 }
 PRIMITIVE_SETS = frozenset(["metadata.finalizers"])
-"""Lists of texts that are joined, not replaced."""
+"""Lists of texts that are merged as sets."""
 _DEFAULTS = {"protocol": "TCP"}
-"""What a key that is left out stands for."""
+"""Defaults of omitted keys."""
 
 
 def list_keys(kind: Kind, path: str) -> tuple[str, ...]:
-    """Return the keys of the items of the list at ``path``, none if it is replaced."""
+    """Return the item keys of the list at ``path``; none if the list is atomic."""
     return _EVERY.get(path) or _LISTS.get(kind.name, {}).get(path, ())
 
 
@@ -73,10 +73,10 @@ def is_atomic(kind: Kind, path: str) -> bool:
 
 
 def item_key(item: Json, keys: tuple[str, ...]) -> Json:
-    """Return what tells ``item`` apart from its neighbors."""
+    """Return the key fields of ``item``."""
     return {key: item.get(key, _DEFAULTS.get(key)) for key in keys}
 
 
 def below(path: str, name: str) -> str:
-    """Return the path of the field ``name`` of what is at ``path``."""
+    """Return the path of the field ``name`` below ``path``."""
     return f"{path}.{name}" if path else name

@@ -1,4 +1,4 @@
-"""LIST: pages of one version, and what resourceVersion, limit and continue mean."""
+"""LIST: pages of one version, by resourceVersion, limit and continue."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from .kinds import Kind
 from .objects import Json, Key, decode, encode
 from .selectors import Selection
 from .status import (
-    STALE_TOKEN,
+    EXPIRED_TOKEN_MESSAGE,
     ApiError,
     Cause,
     bad_request,
@@ -24,11 +24,11 @@ from .status import (
 from .store import Store, View
 
 LATEST = -1
-"""The version in a token that goes on with whatever there is now."""
+"""The version in a token that continues at the latest version."""
 
 
 class Token(msgspec.Struct, frozen=True):
-    """Where the next page begins: after ``start``, at version ``rv``."""
+    """A continue token: the next page begins after ``start`` at version ``rv``."""
 
     rv: int
     start: Key
@@ -36,19 +36,19 @@ class Token(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ListOptions:
-    """How much of which version is asked for."""
+    """The options of a LIST."""
 
     version: str = ""
-    """Empty: the latest. "0": any. Else not older than this, or exactly this."""
+    """Empty for the latest, "0" for any, else a minimum or the exact version."""
     exact: bool = False
     limit: int = 0
-    """Most objects to answer with; 0 means all."""
+    """Maximum number of objects; 0 means all."""
     token: Token | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer to LIST; the objects are shared."""
+    """One page of a LIST; the objects are shared."""
 
     objects: list[Json]
     version: int
@@ -56,7 +56,7 @@ class Page:
     remaining: int | None = None
 
     def to_json(self, kind: Kind) -> Json:
-        """Return the list object; its items do not repeat kind and apiVersion."""
+        """Return the list object; its items have no kind and apiVersion."""
         meta: Json = {"resourceVersion": str(self.version)}
         if self.token is not None:
             meta["continue"] = to_text(self.token)
@@ -71,20 +71,20 @@ class Page:
 
 
 def bare(obj: Json) -> Json:
-    """Return ``obj`` without kind and apiVersion, as lists hold it."""
+    """Return ``obj`` without kind and apiVersion."""
     return {k: v for k, v in obj.items() if k not in ("kind", "apiVersion")}
 
 
 def to_text(token: Token) -> str:
-    """Return a token as it travels."""
+    """Return the encoded form of a token."""
     return urlsafe_b64encode(encode(token)).decode().rstrip("=")
 
 
 def from_text(text: str) -> Token:
-    """Return the token ``text`` stands for.
+    """Return the decoded token.
 
     Raises:
-        ApiError: this server never wrote it (400).
+        ApiError: ``text`` is not a token of this server (400).
 
     """
     try:
@@ -97,10 +97,10 @@ def from_text(text: str) -> Token:
 
 
 def read_version(text: str) -> int:
-    """Return a version given by a client as a number; nothing is 0.
+    """Return a client's resourceVersion as a number; empty is 0.
 
     Raises:
-        ApiError: it is no number (500, without a reason).
+        ApiError: it is not a number (500, without a reason).
 
     """
     if text and not (text.isascii() and text.isdigit()):
@@ -109,10 +109,10 @@ def read_version(text: str) -> int:
 
 
 def read_number(query: Mapping[str, str], name: str) -> float:
-    """Return the number a query gives as ``name``, 0 if it gives none.
+    """Return the query parameter ``name`` as a number; 0 without one.
 
     Raises:
-        ApiError: it is no number, or none that makes sense (400).
+        ApiError: it is not a finite number from 0 up (400).
 
     """
     text = query.get(name) or "0"
@@ -140,7 +140,7 @@ def options_of(query: Mapping[str, str]) -> ListOptions:
         )
     read_version(version)
     limit = int(read_number(query, "limit"))
-    # a limit beside a version has always meant exactly that version (API concepts)
+    # limit together with resourceVersion implies the exact version (API concepts)
     legacy = not match and limit > 0 and version not in ("", "0")
     return ListOptions(
         version,
@@ -151,7 +151,7 @@ def options_of(query: Mapping[str, str]) -> ListOptions:
 
 
 def _match(query: Mapping[str, str]) -> str:
-    """Return the checked resourceVersionMatch, empty if there is none."""
+    """Return the validated resourceVersionMatch, or an empty text."""
     match = query.get("resourceVersionMatch", "")
     if causes := _match_causes(match, query):
         raise invalid("ListOptions.meta.k8s.io", "", causes)
@@ -159,7 +159,7 @@ def _match(query: Mapping[str, str]) -> str:
 
 
 def _match_causes(match: str, query: Mapping[str, str]) -> list[Cause]:
-    """Return what is wrong with a resourceVersionMatch."""
+    """Return the validation errors of a resourceVersionMatch."""
     field, version = "resourceVersionMatch", query.get("resourceVersion", "")
     if not match:
         return []
@@ -184,17 +184,17 @@ def list_page(
     options: ListOptions,
     head: int | None = None,
 ) -> Page:
-    """Return one page; ``head`` is the newest version to show, the latest if None.
+    """Return one page; ``head`` is the newest visible version, None the latest.
 
     Raises:
-        ApiError: the version asked for is forgotten (410).
+        ApiError: the requested version has been compacted (410).
 
     """
     head = store.version if head is None else head
     token = options.token
     version = _version(options, head)
     view = _view(store, kind, version, token)
-    # every page from the watch cache is the whole list: it never knew limits
+    # the watch cache ignores limits
     limit = 0 if options.version == "0" and token is None else options.limit
     keys = view.keys(selection.namespace, token.start if token else None)
     objects: list[Json] = []
@@ -210,14 +210,14 @@ def list_page(
 
 
 def _version(options: ListOptions, head: int) -> int:
-    """Return the version the page is of."""
+    """Return the version of the page."""
     if options.token is not None:
         return head if options.token.rv == LATEST else options.token.rv
     return read_version(options.version) if options.exact else head
 
 
 def _view(store: Store, kind: Kind, version: int, token: Token | None) -> View:
-    """Return the objects at ``version``, or the 410 that fits the request."""
+    """Return the objects at ``version``, or raise the 410 for the request."""
     try:
         return store[kind].at(version)
     except ApiError:
@@ -229,5 +229,5 @@ def _view(store: Store, kind: Kind, version: int, token: Token | None) -> View:
 
 
 def stale_token(token: Token) -> ApiError:
-    """Return 410 for a page whose version is forgotten, with a token for the rest."""
-    return expired(STALE_TOKEN, to_text(Token(LATEST, token.start)))
+    """Return 410 for a compacted page, with a token that continues at the latest."""
+    return expired(EXPIRED_TOKEN_MESSAGE, to_text(Token(LATEST, token.start)))

@@ -1,4 +1,4 @@
-"""Manifests: YAML or JSON text with one object or many, as `kubectl apply -f` takes."""
+"""Manifests: YAML or JSON text with objects, as for `kubectl apply -f`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +10,10 @@ from .status import bad_request
 
 
 def from_text(text: str) -> Iterator[Json]:
-    """Yield the objects of every document; a List gives its items.
+    """Yield the objects of every document, and the items of Lists.
 
     Raises:
-        ApiError: the text is no YAML, or a document no object (400).
+        ApiError: the text is not YAML, or a document is not an object (400).
 
     """
     try:
@@ -21,7 +21,7 @@ def from_text(text: str) -> Iterator[Json]:
     except yaml.YAMLError as error:
         raise bad_request(f"cannot read the manifest: {error}") from None
     for document in documents:
-        if document is None:  # nothing but comments between two separators
+        if document is None:  # only comments
             continue
         if not isinstance(document, dict) or "kind" not in document:
             raise bad_request(f"cannot read the manifest: no kind in {document!r:.60}")
@@ -32,11 +32,11 @@ def from_text(text: str) -> Iterator[Json]:
 
 
 def from_path(path: Path | str) -> Iterator[Json]:
-    """Yield the objects of a file, or of every manifest in a folder, by name.
+    """Yield the objects of a file, or of all manifests of a folder in order.
 
     Raises:
-        ApiError: a file is no manifest (400).
-        OSError: it cannot be read.
+        ApiError: a file is not a manifest (400).
+        OSError: a file cannot be read.
 
     """
     path = Path(path)

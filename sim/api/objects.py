@@ -1,4 +1,4 @@
-"""What every API object is: plain JSON with metadata. Copies, keys and encoding."""
+"""API objects as plain JSON: copies, keys, metadata and encoding."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ import msgspec
 
 Json: TypeAlias = dict[str, Any]
 Key: TypeAlias = tuple[str, str]
-"""Namespace (empty for objects of the cluster) and name."""
+"""Namespace (empty for cluster-scoped objects) and name."""
 Clock: TypeAlias = Callable[[], float]
 """Seconds since the epoch."""
 
@@ -17,10 +17,10 @@ decode = msgspec.json.decode
 
 
 def clone(obj: Json) -> Json:
-    """Return a deep copy of ``obj`` that is JSON and nothing else.
+    """Return a deep copy of ``obj`` that holds only JSON values.
 
-    A copy through text is ten times faster than `copy.deepcopy`, and turns what
-    YAML reads as dates and integer keys back into strings.
+    Encoding and decoding is ten times faster than `copy.deepcopy` and turns the dates
+    and integer keys of YAML into strings.
     """
     copy: Json = decode(encode(obj))
     return copy
@@ -33,7 +33,7 @@ def key_of(obj: Json) -> Key:
 
 
 def version_of(obj: Json) -> int:
-    """Return the resource version as the number it is inside this server."""
+    """Return the resourceVersion as a number."""
     return int(obj["metadata"]["resourceVersion"])
 
 
@@ -48,7 +48,7 @@ def annotations_of(obj: Json) -> dict[str, str]:
 
 
 def dig(obj: Json, path: str) -> Any:  # noqa: ANN401  # any JSON value
-    """Return the value below the dotted ``path``, or None if there is none.
+    """Return the value at the dotted ``path``, or None.
 
     >>> dig({"spec": {"nodeName": "a"}}, "spec.nodeName")
     'a'
@@ -62,18 +62,18 @@ def dig(obj: Json, path: str) -> Any:  # noqa: ANN401  # any JSON value
 
 
 def with_meta(obj: Json, **fields: object) -> Json:
-    """Return ``obj`` with these metadata fields; everything else is shared."""
+    """Return ``obj`` with these metadata fields; other values are shared."""
     return {**obj, "metadata": {**obj["metadata"], **fields}}
 
 
 def without_meta(obj: Json, *names: str) -> Json:
-    """Return ``obj`` less these metadata fields; everything else is shared."""
+    """Return ``obj`` without these metadata fields; other values are shared."""
     meta = {k: v for k, v in obj["metadata"].items() if k not in names}
     return {**obj, "metadata": meta}
 
 
 def is_terminating(obj: Json) -> bool:
-    """Return whether the object waits for its finalizers before it goes."""
+    """Return whether the object has a deletionTimestamp."""
     return "deletionTimestamp" in obj["metadata"]
 
 
@@ -96,7 +96,7 @@ def controller_of(obj: Json) -> Json | None:
 
 
 def owner_reference(owner: Json) -> Json:
-    """Return the reference that marks an object as made by ``owner``."""
+    """Return the owner reference to ``owner`` as the controller."""
     return {
         "apiVersion": owner["apiVersion"],
         "kind": owner["kind"],
@@ -108,7 +108,7 @@ def owner_reference(owner: Json) -> Json:
 
 
 def timestamp(seconds: float) -> str:
-    """Return a time as the API writes it, to the second.
+    """Return a time in the format of the API, in whole seconds.
 
     >>> timestamp(0)
     '1970-01-01T00:00:00Z'
@@ -117,5 +117,5 @@ def timestamp(seconds: float) -> str:
 
 
 def seconds(text: str) -> float:
-    """Return the seconds since the epoch of a time as the API writes it."""
+    """Return the seconds since the epoch of an API timestamp."""
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

@@ -1,8 +1,8 @@
-"""OpenAPI v3, as little of it as `kubectl apply` and `create` look at.
+"""The part of OpenAPI v3 that `kubectl apply` and `kubectl create` read.
 
-They ask whether PATCH of a kind takes `fieldValidation`. There are no schemas: `kubectl
-explain` has nothing to explain, and unknown fields are not refused. Clients before 1.29
-want OpenAPI v2 in protobuf instead and need `--validate=false`.
+They check whether PATCH of a kind accepts `fieldValidation`. There are no schemas:
+`kubectl explain` shows nothing and unknown fields are accepted. Clients before 1.29
+read OpenAPI v2 in protobuf and need `--validate=false`.
 """
 
 from .kinds import KINDS, Kind
@@ -12,7 +12,7 @@ INDEX = "/openapi/v3"
 
 
 def document(path: str) -> Json | None:
-    """Return the document at ``path``, None if there is none."""
+    """Return the document at ``path``, or None."""
     if path == INDEX:
         prefixes = dict.fromkeys(kind.prefix for kind in KINDS)
         return {
@@ -33,13 +33,13 @@ def document(path: str) -> Json | None:
 
 
 def _path(kind: Kind) -> str:
-    """Return the path of one object of a kind, as a template."""
+    """Return the path template of one object of a kind."""
     namespace = "/namespaces/{namespace}" if kind.namespaced else ""
     return f"{kind.prefix}{namespace}/{kind.plural}/{{name}}"
 
 
 def _patch(kind: Kind) -> Json:
-    """Return the operation that changes one object of a kind."""
+    """Return the PATCH operation of a kind."""
     parameters = ("dryRun", "fieldManager", "fieldValidation", "force")
     return {
         "operationId": f"patch{kind.name}",

@@ -1,4 +1,4 @@
-"""JSON patch, merge patch and strategic merge patch: three ways to say a change."""
+"""JSON patch, merge patch and strategic merge patch."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,14 +23,14 @@ def patched(kind: Kind, obj: Json, patch: Any, style: str) -> Json:  # noqa: ANN
     """Return ``obj`` with ``patch``, a document of media type ``style``.
 
     Raises:
-        ApiError: the kind does not take that style (415), the patch makes no sense
-            (400) or does not fit the object (422).
+        ApiError: the kind does not support that style (415), the patch is invalid
+            (400) or cannot be applied to the object (422).
 
     """
     apply = _STYLES.get(style)
     if apply is None or (style == STRATEGIC_PATCH and kind.custom):
-        known = [s for s in _STYLES if not (kind.custom and s == STRATEGIC_PATCH)]
-        names = ", ".join([*known, APPLY_PATCH])
+        styles = [s for s in _STYLES if not (kind.custom and s == STRATEGIC_PATCH)]
+        names = ", ".join([*styles, APPLY_PATCH])
         message = (
             "the body of the request was in an unknown format - "
             f"accepted media types include: {names}"
@@ -74,7 +74,7 @@ def merged(old: Any, patch: Any) -> Any:  # noqa: ANN401  # any JSON value
 
 
 def strategic(kind: Kind, old: Json, patch: Json, path: str = "") -> Json:
-    """Return ``old`` with a strategic merge patch: lists are joined by their keys.
+    """Return ``old`` with a strategic merge patch: lists are merged by their keys.
 
     Directives are `$patch`, `$retainKeys`, `$setElementOrder/LIST` and
     `$deleteFromPrimitiveList/LIST` (Kubernetes strategic merge patch).
@@ -94,14 +94,14 @@ def strategic(kind: Kind, old: Json, patch: Json, path: str = "") -> Json:
         elif value is None:
             result.pop(name, None)
         elif not name.startswith("$"):
-            result[name] = _joined(
+            result[name] = _join(
                 kind, result.get(name), value, patch, name, below(path, name)
             )
     _reorder_rest(kind, result, patch, path)
     return result
 
 
-def _joined(
+def _join(
     kind: Kind,
     old: Any,  # noqa: ANN401  # any JSON value
     value: Any,  # noqa: ANN401
@@ -116,18 +116,18 @@ def _joined(
         return value
     keys = list_keys(kind, path)
     if keys:
-        items = _joined_items(kind, old or [], value, keys[0], path)
+        items = _join_items(kind, old or [], value, keys[0], path)
         return _in_order(items, patch.get(_ORDER + name), keys[0])
     if path in PRIMITIVE_SETS:
-        kept = old or []
-        return kept + [v for v in value if v not in kept]
+        items = old or []
+        return items + [v for v in value if v not in items]
     return value
 
 
-def _joined_items(
+def _join_items(
     kind: Kind, old: list[Json], patch: list[Json], key: str, path: str
 ) -> list[Json]:
-    """Return the items of a list joined with the patch's by ``key``."""
+    """Return the items of a list merged with those of the patch by ``key``."""
     if any(item.get("$patch") == "replace" and key not in item for item in patch):
         return [item for item in patch if "$patch" not in item]
     items = list(old)
@@ -136,18 +136,18 @@ def _joined_items(
             raise bad_request(
                 f"map: {change} does not contain declared merge key: {key}"
             )
-        found = [i for i, item in enumerate(items) if item.get(key) == change[key]]
+        indexes = [i for i, item in enumerate(items) if item.get(key) == change[key]]
         if change.get("$patch") == "delete":
             items = [item for item in items if item.get(key) != change[key]]
-        elif found:
-            items[found[0]] = strategic(kind, items[found[0]], change, path)
+        elif indexes:
+            items[indexes[0]] = strategic(kind, items[indexes[0]], change, path)
         else:
             items.append(strategic(kind, {}, change, path))
     return items
 
 
 def _in_order(items: list[Json], order: list[Json] | None, key: str) -> list[Json]:
-    """Return the items in the order a patch asks for; those it leaves out last."""
+    """Return the items in the order of the patch; items without a place come last."""
     if order is None:
         return items
     places = {entry.get(key): place for place, entry in enumerate(order)}
@@ -155,7 +155,7 @@ def _in_order(items: list[Json], order: list[Json] | None, key: str) -> list[Jso
 
 
 def _reorder_rest(kind: Kind, result: Json, patch: Json, path: str) -> None:
-    """Order the lists whose order the patch gives but nothing else."""
+    """Reorder the lists for which the patch has only an order."""
     for directive, order in patch.items():
         name = directive.removeprefix(_ORDER)
         keys = list_keys(kind, below(path, name))

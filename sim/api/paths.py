@@ -1,4 +1,4 @@
-"""What the server says at paths that are no resource's: version, health, discovery."""
+"""Replies at paths without a resource: version, health, discovery, OpenAPI."""
 
 from . import discovery, openapi
 from .objects import Json
@@ -10,10 +10,10 @@ HEALTH = ("/healthz", "/livez", "/readyz")
 
 
 def answer(request: Request, version: str) -> Reply:
-    """Return the answer at the path of ``request``; ``version`` is the server's.
+    """Return the reply at the path of ``request``; ``version`` is the server's.
 
     Raises:
-        ApiError: there is nothing (404).
+        ApiError: the path is unknown (404).
 
     """
     path = request.path.rstrip("/")
@@ -24,13 +24,13 @@ def answer(request: Request, version: str) -> Reply:
     if discovery.is_path(path):
         document, media = discovery.document(path, request.accept)
         return Reply(document, content_type=media)
-    if (found := openapi.document(path)) is not None:
-        return Reply(found)
+    if (schema := openapi.document(path)) is not None:
+        return Reply(schema)
     raise no_such_path()
 
 
 def _version(text: str) -> Json:
-    """Return what /version says."""
+    """Return the document at /version."""
     major, minor = text.removeprefix("v").split(".")[:2]
     return {
         "major": major,

@@ -1,4 +1,4 @@
-"""Files and folders of the simulation that only its user may read."""
+"""Files and folders that only the user of the simulation can read."""
 
 import os
 import stat
@@ -8,29 +8,29 @@ OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def folder(path: Path) -> None:
-    """Make a folder for secrets, or check the one there is.
+    """Create a folder for secrets, or check the existing one.
 
     Raises:
-        PermissionError: it is a link or another user's, or others may write to it.
+        PermissionError: it is a link, belongs to another user or is writable by others.
 
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode):
+    info = path.lstat()
+    if not stat.S_ISDIR(info.st_mode):
         raise PermissionError(f"{path} is a link: name the folder itself")
-    if found.st_uid != os.getuid():
+    if info.st_uid != os.getuid():
         raise PermissionError(f"{path} belongs to another user")
-    if found.st_mode & OTHERS_WRITE:
+    if info.st_mode & OTHERS_WRITE:
         raise PermissionError(f"other users may write to {path}: chmod go-w it")
 
 
 def write(path: Path, text: str | bytes) -> Path:
-    """Write a file that the user alone can read (mode 0600), all at once.
+    """Write a file with mode 0600 atomically; return its path.
 
-    What stands there before, a link too, is replaced, never written to.
+    An existing file or link is replaced, never written to.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
 
     """
     new = path.with_name(f".{path.name}.new")
@@ -42,14 +42,14 @@ def write(path: Path, text: str | bytes) -> Path:
 
 
 def read(path: Path) -> str:
-    """Return the text of a file that the user alone can have written.
+    """Return the text of a file that no other user can have written.
 
     Raises:
-        OSError: it cannot be read, or is another user's or a link.
+        OSError: it cannot be read, belongs to another user or is a link.
 
     """
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
-        found = os.fstat(file.fileno())
-        if found.st_uid != os.getuid() or found.st_mode & OTHERS_WRITE:
+        info = os.fstat(file.fileno())
+        if info.st_uid != os.getuid() or info.st_mode & OTHERS_WRITE:
             raise PermissionError(f"{path} can be written by other users")
         return file.read().decode()

@@ -1,7 +1,7 @@
-"""Protobuf bodies: what `kubectl create` posts for some kinds, read into JSON.
+"""Decodes the protobuf bodies that `kubectl create` posts for some kinds.
 
-The tables hold the fields that kubectl sets; a body with any other field is refused,
-never read in part (numbers: the generated.proto files of k8s.io/api and apimachinery).
+The tables hold the fields that kubectl sets; a body with another field is refused
+(numbers: the generated.proto files of k8s.io/api and apimachinery).
 """
 
 from base64 import b64encode
@@ -87,14 +87,14 @@ _FIELDS = {
 
 
 class _Wire:
-    """The two wire types in use."""
+    """The wire types that Kubernetes uses here."""
 
     VARINT = 0
     BYTES = 2
 
 
 class Field(NamedTuple):
-    """One field of a message; ``type`` is a scalar's or another message's."""
+    """One field of a message; ``type`` names a scalar or another message."""
 
     name: str
     type: str = "text"
@@ -102,7 +102,7 @@ class Field(NamedTuple):
 
 
 def _table(text: str) -> dict[int, Field]:
-    """Return the fields in one text of the table."""
+    """Return the fields of one entry of the table by number."""
     fields = {}
     for entry in filter(None, text.split(", ")):
         number, name, *kind = entry.split()
@@ -119,7 +119,7 @@ def decode(body: bytes) -> Json:
     """Return the object in a body.
 
     Raises:
-        ValueError: it is no such body, or has a field that is in no table.
+        ValueError: it is not a Kubernetes body, or has an unknown field.
 
     """
     if not body.startswith(MAGIC):
@@ -132,13 +132,13 @@ def decode(body: bytes) -> Json:
 
 
 def _message(name: str, data: bytes) -> Json:
-    """Return the fields of one message; zeros that mean nothing are left out."""
+    """Return the fields of one message without the zero values of plain fields."""
     fields = _MESSAGES[name]
     result: Json = {}
     for number, raw in _wire(data):
         if number not in fields:
             if not raw:
-                continue  # the zero of a field is as good as no field
+                continue  # a zero value is equivalent to no field
             raise ValueError(f"field {number} of {name} is in no table")
         field = fields[number]
         if field.type in _MAPS:
@@ -154,7 +154,7 @@ def _message(name: str, data: bytes) -> Json:
 
 
 def _value(kind: str, raw: int | bytes) -> Any:  # noqa: ANN401  # any JSON value
-    """Return one value."""
+    """Return the JSON value of one field."""
     match kind.removesuffix("?"):
         case "int":
             number = _as_int(raw)
@@ -171,22 +171,22 @@ def _value(kind: str, raw: int | bytes) -> Any:  # noqa: ANN401  # any JSON valu
             seconds = _message("Time", _as_bytes(raw)).get("seconds")
             return None if seconds is None else timestamp(seconds)
         case "IntOrString":
-            found = _message("IntOrString", _as_bytes(raw))
-            is_text = found.get("type") == 1
-            return found.get("strVal", "") if is_text else found.get("intVal", 0)
+            value = _message("IntOrString", _as_bytes(raw))
+            is_text = value.get("type") == 1
+            return value.get("strVal", "") if is_text else value.get("intVal", 0)
         case message:
             return _message(message, _as_bytes(raw))
 
 
 def _as_int(raw: int | bytes) -> int:
-    """Return a value that must be a number on the wire."""
+    """Return ``raw`` as a number."""
     if not isinstance(raw, int):
         raise ValueError("a number was expected")
     return raw
 
 
 def _as_bytes(raw: int | bytes) -> bytes:
-    """Return a value that must be bytes on the wire."""
+    """Return ``raw`` as bytes."""
     if not isinstance(raw, bytes):
         raise ValueError("bytes were expected")
     return raw
@@ -212,7 +212,7 @@ def _wire(data: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """Return a number and where it ends."""
+    """Return the number at ``at`` and the offset after it."""
     value = shift = 0
     while at < len(data) and shift < 64:
         value |= (data[at] & 0x7F) << shift

@@ -1,4 +1,4 @@
-"""Who asks, and may they: bearer tokens, Roles, ClusterRoles and their bindings."""
+"""Authentication by bearer tokens and authorization by RBAC."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ AUTHENTICATED = "system:authenticated"
 ACCOUNT = "system:serviceaccount:"
 ALL = "*"
 REVIEWS = "/apis/authorization.k8s.io/"
-"""Where everybody may ask what they may do (ClusterRole system:basic-user)."""
+"""Path of access reviews, open to every user (ClusterRole system:basic-user)."""
 OPEN_PATHS = ("/api", "/apis", "/healthz", "/livez", "/openapi", "/readyz", "/version")
-"""What everybody who has a name may read (ClusterRole system:discovery)."""
+"""Paths that every user may read (ClusterRole system:discovery)."""
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who a request is from."""
+    """The user of a request."""
 
     name: str
     groups: tuple[str, ...] = (AUTHENTICATED,)
@@ -29,19 +29,19 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What is to be allowed: a verb on a resource, or on a path that is none."""
+    """The attributes of a request for authorization."""
 
     verb: str
     group: str = ""
     resource: str = ""
-    """The plural, with a subresource as in pods/status; empty: it is a path."""
+    """The plural, with a subresource as in pods/status; empty for other paths."""
     namespace: str = ""
     name: str = ""
     path: str = ""
 
 
 def attributes_of(request: Request) -> Attributes:
-    """Return what a request needs to be allowed."""
+    """Return the authorization attributes of a request."""
     if request.kind is None:
         return Attributes(request.verb, path=request.path)
     group, resource = request.kind.group, request.resource
@@ -52,7 +52,7 @@ ADMIN = User("kubernetes-admin", (MASTERS, AUTHENTICATED))
 
 
 def user_named(name: str) -> User:
-    """Return the user called ``name``, with the groups of a service account."""
+    """Return the user ``name`` with its groups."""
     if not name.startswith(ACCOUNT):
         return User(name)
     namespace = name.removeprefix(ACCOUNT).partition(":")[0]
@@ -63,31 +63,31 @@ def user_named(name: str) -> User:
 def authenticated(
     request: Request, tokens: Mapping[str, str] | None, only: str = ""
 ) -> User:
-    """Return whose bearer token a request carries.
+    """Return the user of a request by its bearer token.
 
-    Without ``tokens`` (token to user name) any token is good, and none too: the user
-    name of a service account as token makes one that user, all else an administrator.
+    If ``tokens`` (user names by token) is None, no token is checked: the user name of
+    a service account as token selects that user, anything else the administrator.
 
     Raises:
-        ApiError: the token is not in ``tokens``, or not the ``only`` one (401).
+        ApiError: the token is not in ``tokens``, or differs from ``only`` (401).
 
     """
-    given = gate.token_of(request.headers)
-    if only and gate.matching(given, [only]) is None:
+    presented = gate.token_of(request.headers)
+    if only and gate.matching(presented, [only]) is None:
         raise failure(401, "Unauthorized")
     if tokens is None:
-        return user_named(given) if given.startswith(ACCOUNT) else ADMIN
-    token = gate.matching(given, tokens)
+        return user_named(presented) if presented.startswith(ACCOUNT) else ADMIN
+    token = gate.matching(presented, tokens)
     if token is None:
         raise failure(401, "Unauthorized")
     return ADMIN if tokens[token] == ADMIN.name else user_named(tokens[token])
 
 
 def check_administrator(request: Request, tokens: Mapping[str, str] | None) -> None:
-    """Let an administrator pass, who may do what no role can allow.
+    """Refuse a request whose user is not an administrator.
 
     Raises:
-        ApiError: the token is unknown (401) or another user's (403).
+        ApiError: the token is unknown (401) or belongs to another user (403).
 
     """
     user = authenticated(request, tokens)
@@ -95,26 +95,27 @@ def check_administrator(request: Request, tokens: Mapping[str, str] | None) -> N
         raise failure(403, f'User "{user.name}" is no administrator')
 
 
-def authorize(cluster: ClusterApi, asked: Attributes, user: User) -> None:
-    """Let pass what some role allows.
+def authorize(cluster: ClusterApi, attributes: Attributes, user: User) -> None:
+    """Refuse a request that no role allows.
 
     Raises:
-        ApiError: none does (403).
+        ApiError: no rule of the user matches (403).
 
     """
     if MASTERS in user.groups:
         return
-    if asked.verb == "get" and asked.path.startswith(OPEN_PATHS):
+    if attributes.verb == "get" and attributes.path.startswith(OPEN_PATHS):
         return
-    if asked.verb == "post" and asked.path.startswith(REVIEWS):
+    if attributes.verb == "post" and attributes.path.startswith(REVIEWS):
         return
-    allows = _allows if asked.resource else _allows_path
-    if not any(allows(r, asked) for r in rules_of(cluster, user, asked.namespace)):
-        raise denial(asked, user)
+    allows = _allows if attributes.resource else _allows_path
+    rules = rules_of(cluster, user, attributes.namespace)
+    if not any(allows(rule, attributes) for rule in rules):
+        raise denial(attributes, user)
 
 
 def rules_of(cluster: ClusterApi, user: User, namespace: str) -> Iterator[Json]:
-    """Yield the rules for ``user`` in ``namespace``; empty: for the whole cluster."""
+    """Yield the rules of ``user`` in ``namespace``, cluster-wide ones if empty."""
     for binding in cluster.list("ClusterRoleBinding"):
         if _binds(binding, user):
             yield from _rules(cluster, binding, "")
@@ -142,7 +143,7 @@ def _binds(binding: Json, user: User) -> bool:
 
 
 def _rules(cluster: ClusterApi, binding: Json, namespace: str) -> Iterable[Json]:
-    """Return the rules of the role that a binding names; none if it does not exist."""
+    """Return the rules of the role of a binding; none if there is no such role."""
     ref = binding.get("roleRef") or {}
     kind = ref.get("kind", "")
     if kind not in ("Role", "ClusterRole"):
@@ -151,49 +152,49 @@ def _rules(cluster: ClusterApi, binding: Json, namespace: str) -> Iterable[Json]
     return (role or {}).get("rules") or ()
 
 
-def _allows(rule: Json, asked: Attributes) -> bool:
-    """Return whether one rule allows a verb on a resource."""
+def _allows(rule: Json, attributes: Attributes) -> bool:
+    """Return whether a rule allows a verb on a resource."""
     names = rule.get("resourceNames") or ()
-    wanted = [ALL, asked.resource]
-    if "/" in asked.resource:
-        wanted.append(f"*/{asked.resource.partition('/')[2]}")
+    resources = [ALL, attributes.resource]
+    if "/" in attributes.resource:
+        resources.append(f"*/{attributes.resource.partition('/')[2]}")
     return (
-        _has(rule, "verbs", ALL, asked.verb)
-        and _has(rule, "apiGroups", ALL, asked.group)
-        and _has(rule, "resources", *wanted)
-        and (not names or asked.name in names)
+        _has(rule, "verbs", ALL, attributes.verb)
+        and _has(rule, "apiGroups", ALL, attributes.group)
+        and _has(rule, "resources", *resources)
+        and (not names or attributes.name in names)
     )
 
 
 def _has(rule: Json, field: str, *values: str) -> bool:
-    """Return whether a list of a rule has any of ``values``."""
+    """Return whether a list of a rule contains one of ``values``."""
     return not set(values).isdisjoint(rule.get(field) or ())
 
 
-def _allows_path(rule: Json, asked: Attributes) -> bool:
-    """Return whether one rule allows a verb on a path that is no resource's."""
+def _allows_path(rule: Json, attributes: Attributes) -> bool:
+    """Return whether a rule allows a verb on a path without a resource."""
     for path in rule.get("nonResourceURLs") or ():
         start, star, _ = path.partition(ALL)
-        fits = asked.path.startswith(start) if star else asked.path == path
-        if fits and _has(rule, "verbs", ALL, asked.verb):
+        fits = attributes.path.startswith(start) if star else attributes.path == path
+        if fits and _has(rule, "verbs", ALL, attributes.verb):
             return True
     return False
 
 
-def denial(asked: Attributes, user: User) -> ApiError:
-    """Return the 403 that ``user`` gets."""
-    if not asked.resource:
-        what = f'User "{user.name}" cannot {asked.verb} path "{asked.path}"'
+def denial(attributes: Attributes, user: User) -> ApiError:
+    """Return the 403 for a request of ``user``."""
+    if not attributes.resource:
+        what = f'User "{user.name}" cannot {attributes.verb} path "{attributes.path}"'
         return failure(403, f"forbidden: {what}", details={})
-    plural = asked.resource.partition("/")[0]
-    subject = f"{plural}.{asked.group}" if asked.group else plural
-    subject += f' "{asked.name}"' if asked.name else ""
-    where = f'in the namespace "{asked.namespace}"'
-    if not asked.namespace:
+    plural = attributes.resource.partition("/")[0]
+    subject = f"{plural}.{attributes.group}" if attributes.group else plural
+    subject += f' "{attributes.name}"' if attributes.name else ""
+    where = f'in the namespace "{attributes.namespace}"'
+    if not attributes.namespace:
         where = "at the cluster scope"
     message = (
-        f'{subject} is forbidden: User "{user.name}" cannot {asked.verb} resource '
-        f'"{asked.resource}" in API group "{asked.group}" {where}'
+        f'{subject} is forbidden: User "{user.name}" cannot {attributes.verb} resource '
+        f'"{attributes.resource}" in API group "{attributes.group}" {where}'
     )
-    details = {"name": asked.name, "group": asked.group, "kind": plural}
+    details = {"name": attributes.name, "group": attributes.group, "kind": plural}
     return failure(403, message, details={k: v for k, v in details.items() if v})

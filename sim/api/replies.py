@@ -1,4 +1,4 @@
-"""A request with its body, read; and the answer to it."""
+"""API calls (a request with its body) and replies."""
 
 from typing import Any, NamedTuple
 
@@ -9,29 +9,29 @@ from .kinds import Kind
 from .objects import Json, decode
 from .requests import Request
 from .status import ApiError, bad_request, failure, invalid, unsupported
-from .writing import Deletion, Write, typed
+from .writing import Deletion, Write, check_type
 
 PROTOBUF_HINT = (
     "this simulated API server reads protobuf only where it must, and not this: {}. "
     "Add `--dry-run=client -o yaml | kubectl apply -f -` to your command to send JSON"
 )
-MOST_BODY = 3 * 1024 * 1024
-"""Bytes of a body that a real server takes (its --max-request-body-bytes)."""
+MAX_BODY = 3 * 1024 * 1024
+"""Maximum bytes of a request body (MaxRequestBodyBytes of the API server)."""
 
 
-class Asked(NamedTuple):
-    """A request together with its body, and what part of history it may see."""
+class ApiCall(NamedTuple):
+    """A request for a resource with its body and the visible part of the history."""
 
     request: Request
     kind: Kind
     body: bytes
     head: int
-    """The newest version to show."""
+    """The newest visible version."""
     expires_tokens: bool = False
 
 
 class Reply(NamedTuple):
-    """What to answer."""
+    """A response."""
 
     body: Json | str
     code: int = 200
@@ -40,19 +40,19 @@ class Reply(NamedTuple):
 
 
 def refused(error: ApiError) -> Reply:
-    """Return the answer to a request that failed."""
+    """Return the reply to a failed request."""
     return Reply(error.status, error.code, retry_after_s=error.retry_after_s)
 
 
 def read_document(body: bytes, content_type: str) -> Any:  # noqa: ANN401  # any JSON
-    """Return a body as JSON, of whatever form it came in.
+    """Return a body in JSON, YAML or protobuf as a JSON value.
 
     Raises:
-        ApiError: it cannot be read (400, 415) or is too large (413).
+        ApiError: it cannot be decoded (400, 415) or is too large (413).
 
     """
-    if len(body) > MOST_BODY:
-        raise failure(413, f"Request entity too large: limit is {MOST_BODY}")
+    if len(body) > MAX_BODY:
+        raise failure(413, f"Request entity too large: limit is {MAX_BODY}")
     media = content_type.partition(";")[0].strip()
     if media == protobuf.MEDIA_TYPE:
         try:
@@ -65,17 +65,17 @@ def read_document(body: bytes, content_type: str) -> Any:  # noqa: ANN401  # any
         raise bad_request(f"the body cannot be read: {error}") from None
 
 
-def document_of(asked: Asked) -> Any:  # noqa: ANN401  # a patch may be a list
-    """Return the body of a request as JSON."""
-    return read_document(asked.body, asked.request.content_type)
+def document_of(call: ApiCall) -> Any:  # noqa: ANN401  # a patch may be a list
+    """Return the body of a call as a JSON value."""
+    return read_document(call.body, call.request.content_type)
 
 
-def object_of(asked: Asked) -> Json:
-    """Return the object in a body, put where the path says."""
-    request, kind = asked.request, asked.kind
-    obj = typed(kind, document_of(asked))
-    given = obj["metadata"].get("namespace")
-    if kind.namespaced and given not in (None, "", request.namespace):
+def object_of(call: ApiCall) -> Json:
+    """Return the object in a body, with the namespace of the path."""
+    request, kind = call.request, call.kind
+    obj = check_type(kind, document_of(call))
+    namespace = obj["metadata"].get("namespace")
+    if kind.namespaced and namespace not in (None, "", request.namespace):
         raise bad_request(
             "the namespace of the provided object does not match "
             "the namespace sent on the request"
@@ -86,7 +86,7 @@ def object_of(asked: Asked) -> Json:
 
 
 def _is_dry(values: list[str]) -> bool:
-    """Return whether nothing is to be kept."""
+    """Return whether the request is a dry run."""
     for value in values:
         if value != "All":
             cause = unsupported("dryRun", value, ("All",))
@@ -94,17 +94,17 @@ def _is_dry(values: list[str]) -> bool:
     return bool(values)
 
 
-def write_of(asked: Asked) -> Write:
-    """Return how the request writes; HTTP clients set a status only as such."""
-    request = asked.request
+def write_of(call: ApiCall) -> Write:
+    """Return the write options; HTTP clients set a status only as a subresource."""
+    request = call.request
     dry = [request.query["dryRun"]] if request.query.get("dryRun") else []
     return Write(request.manager, request.subresource, _is_dry(dry), False)
 
 
-def deletion_of(asked: Asked) -> Deletion:
-    """Return how the request deletes: from its body, else its query."""
-    options = document_of(asked) if asked.body.strip() else {}
-    query = asked.request.query
+def deletion_of(call: ApiCall) -> Deletion:
+    """Return the delete options from the body or the query."""
+    options = document_of(call) if call.body.strip() else {}
+    query = call.request.query
     conditions = options.get("preconditions") or {}
     dry = options.get("dryRun") or ([query["dryRun"]] if query.get("dryRun") else [])
     policy = options.get("propagationPolicy") or query.get("propagationPolicy", "")

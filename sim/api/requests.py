@@ -1,4 +1,4 @@
-"""What is asked: the path, method and query of a request, read; and a log of them."""
+"""Parsed API requests, and the request log."""
 
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -8,29 +8,29 @@ from typing import Any
 from .kinds import Kind, at_path
 
 WRITES = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
-REMEMBERED = 100_000
-"""Requests in the log, at most."""
+MAX_LOGGED = 100_000
+"""Maximum number of requests in the log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, as far as it is known before its body is read."""
+    """One request without its body."""
 
     method: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     time: float = 0
-    """When it came, by the monotonic clock."""
+    """Time of arrival in monotonic seconds."""
     kind: Kind | None = None
-    """None: the path is no resource's."""
+    """None if the path is not that of a resource."""
     namespace: str = ""
     name: str = ""
     subresource: str = ""
 
     @property
     def verb(self) -> str:
-        """Return the verb as RBAC knows it: list, watch, get, create and so on."""
+        """Return the verb of RBAC: list, watch, get, create and so on."""
         if self.kind is None:
             return self.method.lower()
         if self.method in ("GET", "HEAD"):
@@ -43,20 +43,20 @@ class Request:
 
     @property
     def resource(self) -> str:
-        """Return the plural of the kind and the subresource; empty if it is neither."""
+        """Return the plural with the subresource; empty without a kind."""
         if self.kind is None:
             return ""
         return "/".join(filter(None, (self.kind.plural, self.subresource)))
 
     @property
     def scope(self) -> str:
-        """Return the namespace whose roles count; a Namespace is in itself."""
+        """Return the namespace for authorization; for a Namespace its own name."""
         is_space = self.kind is not None and self.kind.name == "Namespace"
         return self.name if is_space else self.namespace
 
     @property
     def accept(self) -> str:
-        """Return the media types that the client takes."""
+        """Return the media types that the client accepts."""
         return self.headers.get("Accept", "")
 
     @property
@@ -66,12 +66,12 @@ class Request:
 
     @property
     def manager(self) -> str:
-        """Return who becomes owner of fields: what is asked for, else the program."""
+        """Return the field manager: from the query, or the User-Agent's program."""
         agent = self.headers.get("User-Agent", "")
         return self.query.get("fieldManager") or agent.partition("/")[0] or "unknown"
 
     def to_json(self) -> dict[str, Any]:
-        """Return what the log tells about it."""
+        """Return the entry of the request log."""
         return {
             "time": self.time,
             "verb": self.verb,
@@ -91,7 +91,7 @@ def read(
     headers: Mapping[str, str],
     time: float,
 ) -> Request:
-    """Return what a request asks; its kind is None if the path is no resource's."""
+    """Return the parsed request; its kind is None if the path has no resource."""
     steps = [step for step in path.split("/") if step]
     length = {"api": 2, "apis": 3}.get(steps[0] if steps else "", 0)
     prefix, rest = "/" + "/".join(steps[:length]), steps[length:]
@@ -108,10 +108,10 @@ def read(
 
 
 class RequestLog:
-    """The latest requests, to count."""
+    """The latest requests."""
 
     def __init__(self) -> None:
-        self._requests: deque[Request] = deque(maxlen=REMEMBERED)
+        self._requests: deque[Request] = deque(maxlen=MAX_LOGGED)
 
     def __iter__(self) -> Iterator[Request]:
         return iter(self._requests)
@@ -120,11 +120,11 @@ class RequestLog:
         return len(self._requests)
 
     def add(self, request: Request) -> None:
-        """Remember a request."""
+        """Append a request."""
         self._requests.append(request)
 
     def clear(self) -> None:
-        """Forget all requests."""
+        """Remove all requests."""
         self._requests.clear()
 
     def of(self, verb: str = "", resource: str = "") -> list[Request]:
@@ -136,5 +136,5 @@ class RequestLog:
         ]
 
     def count(self, verb: str = "", resource: str = "") -> int:
-        """Return how many requests had this verb and resource."""
+        """Return the number of requests with this verb and resource."""
         return len(self.of(verb, resource))

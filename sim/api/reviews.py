@@ -1,4 +1,4 @@
-"""Access reviews: "may I?", asked of the API itself, as `kubectl auth can-i` does."""
+"""SelfSubjectAccessReviews, as `kubectl auth can-i` sends them."""
 
 from typing import Any
 
@@ -12,15 +12,15 @@ PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 def answer(cluster: ClusterApi, user: User, review: Any) -> Reply:  # noqa: ANN401
-    """Answer a SelfSubjectAccessReview; without RBAC everybody may do anything.
+    """Answer a SelfSubjectAccessReview of ``user``.
 
     Raises:
-        ApiError: it asks nothing (400).
+        ApiError: the review names neither a resource nor a path (400).
 
     """
     status: Json = {"allowed": True}
     try:
-        authorize(cluster, _asked(review), user)
+        authorize(cluster, _attributes(review), user)
     except ApiError as denial:
         if denial.code != 403:
             raise
@@ -28,8 +28,8 @@ def answer(cluster: ClusterApi, user: User, review: Any) -> Reply:  # noqa: ANN4
     return Reply({**review, "status": status}, 201)
 
 
-def _asked(review: Any) -> Attributes:  # noqa: ANN401  # any JSON value
-    """Return what a review asks about."""
+def _attributes(review: Any) -> Attributes:  # noqa: ANN401  # any JSON value
+    """Return the attributes in a review."""
     about = dig(review, "spec.resourceAttributes") if isinstance(review, dict) else None
     if isinstance(about, dict):
         names = ("resource", "subresource")

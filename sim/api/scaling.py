@@ -1,8 +1,8 @@
-"""The scale subresource: the number of replicas as an object of its own."""
+"""The scale subresource."""
 
 from .objects import Json, dig
 from .patch import JSON_PATCH, MERGE_PATCH, patched
-from .replies import Asked, Reply, document_of, write_of
+from .replies import ApiCall, Reply, document_of, write_of
 from .server import ClusterApi
 from .status import invalid, not_found, required, wrong
 from .writing import check_versions
@@ -10,21 +10,21 @@ from .writing import check_versions
 SCALE = "scale"
 
 
-def answer(cluster: ClusterApi, asked: Asked) -> Reply:
+def answer(cluster: ClusterApi, call: ApiCall) -> Reply:
     """Answer GET, PUT or PATCH of the scale of an object.
 
     Raises:
         ApiError: there is no such object (404), it is at another version (409), or the
-            number is none (422).
+            number of replicas is invalid (422).
 
     """
-    kind, request = asked.kind, asked.request
+    kind, request = call.kind, call.request
     live = cluster.find(kind.name, request.namespace, request.name)
     if live is None:
         raise not_found(kind, request.name)
     if request.verb == "get":
         return Reply(scale_of(live))
-    document = document_of(asked)
+    document = document_of(call)
     if request.verb == "patch":
         media = request.content_type.partition(";")[0]
         style = JSON_PATCH if media == JSON_PATCH else MERGE_PATCH
@@ -38,12 +38,12 @@ def answer(cluster: ClusterApi, asked: Asked) -> Reply:
         raise invalid("Scale.autoscaling", request.name, causes)
     patch = {"spec": {"replicas": replicas}}
     key = request.namespace, request.name
-    write = write_of(asked)
+    write = write_of(call)
     return Reply(scale_of(cluster.patch(kind.name, *key, patch, write=write)))
 
 
 def scale_of(obj: Json) -> Json:
-    """Return the Scale of a Deployment."""
+    """Return the Scale of an object with replicas."""
     names = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     labels = dig(obj, "spec.selector.matchLabels") or {}
     return {

@@ -1,4 +1,4 @@
-"""Label and field selectors: which objects a LIST, a WATCH or a controller means."""
+"""Label and field selectors."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -32,12 +32,12 @@ class Requirement(NamedTuple):
     values: frozenset[str] = frozenset()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Return whether ``labels`` fulfil it; notin is true of an absent key."""
+        """Return whether ``labels`` match; notin matches an absent key."""
         return _OPERATORS[self.operator](labels.get(self.key), self.values)
 
 
 def _compare(value: str | None, bound: frozenset[str], sign: int) -> bool:
-    """Return whether a label is a number on the ``sign`` side of the bound."""
+    """Return whether a label is an integer above (1) or below (-1) the bound."""
     try:
         return value is not None and (int(value) - int(next(iter(bound)))) * sign > 0
     except ValueError:
@@ -56,22 +56,22 @@ _SIGNS = {"=": "in", "==": "in", "!=": "notin", ">": "gt", "<": "lt"}
 
 
 class FieldRequirement(NamedTuple):
-    """One condition on one field; a field that is not there is the empty text."""
+    """One condition on one field; an absent field equals the empty text."""
 
     path: str
     value: str
     equal: bool
 
     def matches(self, obj: Json) -> bool:
-        """Return whether ``obj`` fulfils it."""
-        found = dig(obj, self.path)
-        text = str(found).lower() if isinstance(found, bool) else str(found or "")
+        """Return whether ``obj`` matches."""
+        value = dig(obj, self.path)
+        text = str(value).lower() if isinstance(value, bool) else str(value or "")
         return (text == self.value) is self.equal
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The objects of one kind that a request is about."""
+    """A namespace with label and field selectors."""
 
     namespace: str = ""
     labels: tuple[Requirement, ...] = ()
@@ -79,34 +79,36 @@ class Selection:
 
     @property
     def is_filtered(self) -> bool:
-        """Return whether objects of the namespace may be left out."""
+        """Return whether there is a label or field selector."""
         return bool(self.labels or self.fields)
 
     def matches(self, obj: Json) -> bool:
-        """Return whether ``obj`` is meant."""
+        """Return whether ``obj`` is selected."""
         if self.namespace and obj["metadata"].get("namespace") != self.namespace:
             return False
         if not all(field.matches(obj) for field in self.fields):
             return False
-        return not self.labels or fulfils(labels_of(obj), self.labels)
+        return not self.labels or matches_labels(labels_of(obj), self.labels)
 
 
 EVERYTHING = Selection()
 
 
-def fulfils(labels: Mapping[str, str], wanted: Iterable[Requirement]) -> bool:
-    """Return whether ``labels`` fulfil every requirement."""
-    return all(requirement.matches(labels) for requirement in wanted)
+def matches_labels(
+    labels: Mapping[str, str], requirements: Iterable[Requirement]
+) -> bool:
+    """Return whether ``labels`` match every requirement."""
+    return all(requirement.matches(labels) for requirement in requirements)
 
 
 def selection(
     kind: Kind, namespace: str = "", labels: str = "", fields: str = ""
 ) -> Selection:
-    """Return what the texts of a request's selectors mean.
+    """Return the selection of a namespace and the texts of selectors.
 
     Raises:
-        ApiError: a selector cannot be read, or names a field the kind cannot be
-            selected by (400).
+        ApiError: a selector is invalid, or names a field that the kind does not
+            support (400).
 
     """
     return Selection(
@@ -118,14 +120,14 @@ def parse_labels(text: str) -> tuple[Requirement, ...]:
     """Return the requirements of a label selector, such as `a=b,c in (d,e),!f`.
 
     Raises:
-        ApiError: it cannot be read (400).
+        ApiError: it is invalid (400).
 
     """
     return tuple(_parse_labels(text)) if text.strip() else ()
 
 
 def _parse_labels(text: str) -> Iterator[Requirement]:
-    """Yield requirement by requirement, each checked."""
+    """Yield the requirements of a label selector."""
     at = 0
     while match := _LABELS.match(text, at):
         yield _requirement(match)
@@ -136,7 +138,7 @@ def _parse_labels(text: str) -> Iterator[Requirement]:
 
 
 def _requirement(match: re.Match[str]) -> Requirement:
-    """Return the requirement one piece of a label selector stands for."""
+    """Return the requirement of one part of a label selector."""
     if match["absent"]:
         return Requirement(match["absent"], "!")
     if match["set"]:
@@ -170,23 +172,23 @@ _EXPRESSIONS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist"
 
 
 def of_object(selector: Json | None) -> tuple[Requirement, ...]:
-    """Return what a LabelSelector object asks, matchLabels and matchExpressions.
+    """Return the requirements of a LabelSelector object.
 
     Raises:
-        ApiError: an operator is none of the four there are (400).
+        ApiError: an operator is unknown (400).
 
     """
     selector = selector or {}
-    found = list(equal_to(selector.get("matchLabels") or {}))
+    requirements = list(equal_to(selector.get("matchLabels") or {}))
     for entry in selector.get("matchExpressions") or ():
         operator = _EXPRESSIONS.get(entry.get("operator", ""))
         if operator is None:
             raise bad_request(f"{entry.get('operator')!r} is not a valid operator")
         values = frozenset(entry.get("values") or ())
-        found.append(Requirement(entry["key"], operator, values))
-    return tuple(found)
+        requirements.append(Requirement(entry["key"], operator, values))
+    return tuple(requirements)
 
 
 def equal_to(labels: Mapping[str, str]) -> tuple[Requirement, ...]:
-    """Return the requirements of a map, as in a Service's spec.selector."""
+    """Return the requirements of a map of labels, such as a Service's selector."""
     return tuple(Requirement(k, "in", frozenset([v])) for k, v in labels.items())

@@ -29,7 +29,7 @@ DIRECT = Write()
 BY_SIM = Write(manager="sim")
 AT_ONCE = Deletion()
 HISTORY = 4096
-"""Changes of each kind that are remembered for watchers that come back."""
+"""Changes of each kind in the change log."""
 
 
 class ClusterApi(Feed):
@@ -60,14 +60,14 @@ class ClusterApi(Feed):
             self.create(obj)
 
     def find(self, kind: str, namespace: str, name: str) -> Json | None:
-        """Return an object, shared, or None; ``namespace`` is empty if it has none."""
+        """Return an object, shared, or None; cluster-scoped ones have no namespace."""
         return self.store[named(kind)].objects.get((namespace, name))
 
     def get(self, kind: str, namespace: str, name: str) -> Json:
         """Return a copy of an object.
 
         Raises:
-            ApiError: there is none (404).
+            ApiError: there is no such object (404).
 
         """
         return clone(self._existing(named(kind), namespace, name))
@@ -78,26 +78,28 @@ class ClusterApi(Feed):
         """Return the objects of one kind, shared, ordered by namespace and name.
 
         Raises:
-            ApiError: a selector cannot be read (400).
+            ApiError: a selector is invalid (400).
 
         """
         row = named(kind)
-        wanted = selection(row, namespace, labels, fields)
-        found = self.store[row].now().within(namespace)
-        return [obj for obj in found if not wanted.is_filtered or wanted.matches(obj)]
+        selected = selection(row, namespace, labels, fields)
+        objects = self.store[row].now().within(namespace)
+        return list(
+            filter(selected.matches, objects) if selected.is_filtered else objects
+        )
 
     async def watch(
-        self, kind: str, version: int | None = None, wanted: Selection = EVERYTHING
+        self, kind: str, version: int | None = None, selected: Selection = EVERYTHING
     ) -> AsyncIterator[WatchEvent]:
-        """Yield the events after ``version``, for ever; None: from now.
+        """Yield the events after ``version``, or after the latest one, for ever.
 
         Raises:
-            ApiError: the log does not reach back that far (410).
+            ApiError: ``version`` has been compacted (410).
 
         """
         collection = self.store[named(kind)]
         cursor = Cursor(
-            collection, wanted, self.version if version is None else version
+            collection, selected, self.version if version is None else version
         )
         changed = asyncio.Event()
         collection.listeners.add(changed.set)
@@ -111,20 +113,20 @@ class ClusterApi(Feed):
             collection.listeners.discard(changed.set)
 
     def create(self, obj: Json, write: Write = DIRECT) -> Json:
-        """Create an object; the namespace is default if it names none.
+        """Create an object; without a namespace it is in default.
 
         Raises:
-            ApiError: the name is taken (409), the object is wrong (400, 422), its
-                namespace is not there (404) or being deleted (403).
+            ApiError: the name is taken (409), the object is invalid (400, 422), its
+                namespace does not exist (404) or is being deleted (403).
 
         """
         kind = kind_of(obj)
         obj = writing.read_body(kind, obj)
         self._place(kind, obj)
-        writing.name_new(obj, self.new_suffix)
+        writing.generate_name(obj, self.new_suffix)
         if kind.has_status and not write.keeps_status:
             obj.pop("status", None)
-        writing.born(kind, obj, self.new_uid(), timestamp(self.now()))
+        writing.set_server_metadata(kind, obj, self.new_uid(), timestamp(self.now()))
         admission.admit(kind, obj, None, self.addresses)
         if key_of(obj) in self.store[kind].objects:
             raise already_exists(kind, obj["metadata"]["name"])
@@ -132,11 +134,11 @@ class ClusterApi(Feed):
         return obj if write.dry_run else self.commit(kind, obj)
 
     def update(self, obj: Json, write: Write = DIRECT) -> Json:
-        """Replace an object; one with a resource version only at that version.
+        """Replace an object; a body with a resourceVersion requires that version.
 
         Raises:
             ApiError: it does not exist (404), is at another version (409), or the new
-                state is wrong (400, 422).
+                state is invalid (400, 422).
 
         """
         kind = kind_of(obj)
@@ -153,11 +155,11 @@ class ClusterApi(Feed):
         style: str = MERGE_PATCH,
         write: Write = DIRECT,
     ) -> Json:
-        """Change an object as ``patch`` says; ``style`` is its media type.
+        """Patch an object; ``style`` is the media type of ``patch``.
 
         Raises:
             ApiError: it does not exist (404), is at another version (409), the patch
-                cannot be read (400, 415), or the new state is wrong (400, 422).
+                is invalid (400, 415), or the new state is invalid (400, 422).
 
         """
         row = named(kind)
@@ -169,8 +171,8 @@ class ClusterApi(Feed):
         """Create or change an object by server-side apply.
 
         Raises:
-            ApiError: fields belong to others and it is not forced (409), or the new
-                state is wrong (400, 422).
+            ApiError: fields belong to other managers without ``force`` (409), or the
+                new state is invalid (400, 422).
 
         """
         kind = kind_of(obj)
@@ -178,7 +180,7 @@ class ClusterApi(Feed):
         live = self.store[kind].objects.get(self._key(kind, obj))
         if live is not None:
             writing.check_versions(kind, live, obj)
-        new = apply.applied(
+        new = apply.server_side_apply(
             kind,
             live or {"metadata": {}},
             obj,
@@ -186,7 +188,7 @@ class ClusterApi(Feed):
             force=force,
             time=timestamp(self.now()),
         )
-        owned = replace(write, manager="")  # apply has settled who owns what
+        owned = replace(write, manager="")  # ownership is already in ``new``
         if live is None:
             return self.create(new, owned)
         return self._replace(kind, live, new, owned)
@@ -194,11 +196,13 @@ class ClusterApi(Feed):
     def delete(
         self, kind: str, namespace: str, name: str, deletion: Deletion = AT_ONCE
     ) -> Json:
-        """Delete an object, or mark it if it has finalizers; return its last state.
+        """Delete an object, or set its deletionTimestamp if it has finalizers.
+
+        Return its last state.
 
         Raises:
-            ApiError: it does not exist (404), is not the one meant (409), or may not
-                be deleted (403).
+            ApiError: it does not exist (404), fails a precondition (409), or is
+                protected (403).
 
         """
         row = named(kind)
@@ -229,9 +233,9 @@ class ClusterApi(Feed):
         fields: str = "",
         deletion: Deletion = AT_ONCE,
     ) -> Objects:
-        """Delete every object selected; return their last states."""
-        found = self.list(kind, namespace, labels, fields)
-        return [self.delete(kind, *key_of(obj), deletion) for obj in found]
+        """Delete all selected objects; return their last states."""
+        objects = self.list(kind, namespace, labels, fields)
+        return [self.delete(kind, *key_of(obj), deletion) for obj in objects]
 
     def dependents(self, owner: Json) -> Objects:
         """Return the objects with an owner reference to ``owner``, shared.
@@ -256,7 +260,7 @@ class ClusterApi(Feed):
             self.commit(kind_of(obj), with_meta(obj, ownerReferences=others))
 
     def _key(self, kind: Kind, obj: Json) -> Key:
-        """Return namespace and name of a body; without a namespace it is default."""
+        """Return namespace and name of a body; the default namespace is set."""
         meta = obj["metadata"]
         if not meta.get("name"):
             cause = required("metadata.name", "name is required")
@@ -266,14 +270,14 @@ class ClusterApi(Feed):
         return key_of(obj)
 
     def _existing(self, kind: Kind, namespace: str, name: str) -> Json:
-        """Return an object that must be there."""
-        found = self.store[kind].objects.get((namespace, name))
-        if found is None:
+        """Return an existing object, shared."""
+        obj = self.store[kind].objects.get((namespace, name))
+        if obj is None:
             raise not_found(kind, name)
-        return found
+        return obj
 
     def _place(self, kind: Kind, obj: Json) -> None:
-        """Put a new object into its namespace, which must be there."""
+        """Set and check the namespace of a new object."""
         meta = obj["metadata"]
         if kind.namespaced:
             meta["namespace"] = meta.get("namespace") or "default"
@@ -283,19 +287,19 @@ class ClusterApi(Feed):
             meta.pop("namespace", None)
 
     def _replace(self, kind: Kind, live: Json, body: Json, write: Write) -> Json:
-        """Write ``body``, the writer's own copy, in the place of ``live``."""
+        """Replace ``live`` by ``body``, which this server may change."""
         writing.check_versions(kind, live, body)
-        new = clone(writing.carried_over(kind, live, body, write))
+        new = clone(writing.merge_metadata(kind, live, body, write))
         admission.admit(kind, new, live, self.addresses)
-        writing.counted(kind, live, new)
+        writing.bump_generation(kind, live, new)
         new = self._owned(kind, live, new, write)
         if writing.is_same(live, new):
             return live
         return new if write.dry_run else self.commit(kind, new)
 
     def _owned(self, kind: Kind, live: Json | None, obj: Json, write: Write) -> Json:
-        """Return ``obj`` with its changed fields owned by who writes it."""
+        """Return ``obj`` with its changed fields owned by the writing manager."""
         if not write.manager:
             return obj
         manager = Manager(write.manager, "Update", write.subresource)
-        return apply.tracked(kind, live, obj, manager, timestamp(self.now()))
+        return apply.track_ownership(kind, live, obj, manager, timestamp(self.now()))

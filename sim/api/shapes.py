@@ -1,8 +1,8 @@
-"""What type each field has, of those that this simulation reads.
+"""The types of the fields that this simulation reads.
 
-An object of another shape is refused before anything reads it, with the path of the
-field, as a real server refuses what it cannot decode. Fields that are not here may
-hold anything: there are no full schemas.
+An object with other types is refused with the path of the field, as a real server
+refuses an object that it cannot decode. Other fields may hold any value: there are no
+full schemas.
 """
 
 from typing import Any, TypedDict
@@ -255,10 +255,10 @@ _FIELDS: dict[str, dict[str, Any]] = {
 
 
 def check(kind: Kind, obj: Json) -> None:
-    """Let an object pass whose fields have the types they should.
+    """Check the types of the fields of an object.
 
     Raises:
-        ApiError: one has another (400).
+        ApiError: a field has another type (400).
 
     """
     fields = {"metadata": _Meta, **_FIELDS.get(kind.name, {})}

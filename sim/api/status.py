@@ -1,7 +1,7 @@
-"""Status objects: what the API server says when it cannot do what it was asked.
+"""Status objects: the errors of the API server.
 
 Reasons, codes and wording are those of a real server, since clients and people
-recognize failures by them.
+recognize errors by them.
 """
 
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ REASONS = {
 }
 """The usual reason of each status code."""
 
-STALE_TOKEN = (
+EXPIRED_TOKEN_MESSAGE = (
     "The provided continue parameter is too old to display a consistent list result. "
     "You can start a new list without the continue parameter, or use the continue "
     "token in this response to retrieve the remainder of the results. Continuing with "
@@ -42,7 +42,7 @@ STALE_TOKEN = (
 
 
 class ApiError(Exception):
-    """A request that failed; ``status`` is the Status object to answer with."""
+    """A failed request; ``status`` is the Status object of the response."""
 
     def __init__(self, status: Json) -> None:
         super().__init__(status["message"])
@@ -55,12 +55,12 @@ class ApiError(Exception):
 
     @property
     def retry_after_s(self) -> int:
-        """Return how many seconds to wait before trying again, 0 if it says none."""
+        """Return the seconds to wait before a retry; 0 if the Status has none."""
         return int(self.status.get("details", {}).get("retryAfterSeconds", 0))
 
 
 class Cause(NamedTuple):
-    """One thing wrong with one field of an object."""
+    """A validation error of one field."""
 
     field: str
     reason: str
@@ -68,32 +68,32 @@ class Cause(NamedTuple):
 
 
 def required(field: str, detail: str = "") -> Cause:
-    """Return the cause: ``field`` is missing."""
+    """Return the error that ``field`` is missing."""
     text = f"Required value: {detail}" if detail else "Required value"
     return Cause(field, "FieldValueRequired", text)
 
 
 def wrong(field: str, value: object, detail: str) -> Cause:
-    """Return the cause: ``value`` is not allowed in ``field``."""
+    """Return the error that ``field`` has an invalid ``value``."""
     text = f"Invalid value: {encode(value).decode()}: {detail}"
     return Cause(field, "FieldValueInvalid", text)
 
 
 def duplicate(field: str, value: object) -> Cause:
-    """Return the cause: ``value`` stands in the list before ``field`` already."""
+    """Return the error that ``value`` occurs in the list before ``field``."""
     text = f"Duplicate value: {encode(value).decode()}"
     return Cause(field, "FieldValueDuplicate", text)
 
 
 def unsupported(field: str, value: object, allowed: Iterable[str]) -> Cause:
-    """Return the cause: ``field`` takes one of ``allowed``."""
+    """Return the error that ``field`` has a value other than ``allowed``."""
     names = ", ".join(f'"{name}"' for name in allowed)
     text = f"Unsupported value: {encode(value).decode()}: supported values: {names}"
     return Cause(field, "FieldValueNotSupported", text)
 
 
 def not_allowed(field: str, detail: str) -> Cause:
-    """Return the cause: ``field`` may not be set, or not like this."""
+    """Return the error that ``field`` may not be set or changed."""
     return Cause(field, "FieldValueForbidden", f"Forbidden: {detail}")
 
 
@@ -103,7 +103,7 @@ def failure(
     reason: str | None = None,
     details: Json | None = None,
 ) -> ApiError:
-    """Return the error with this Status; the usual reason of ``code`` if none."""
+    """Return an error; a ``reason`` of None stands for the usual one of ``code``."""
     status: Json = {
         "kind": "Status",
         "apiVersion": "v1",
@@ -121,7 +121,7 @@ def failure(
 
 
 def success(kind: "Kind", obj: Json) -> Json:
-    """Return the Status of a deletion that took place at once."""
+    """Return the Status of a completed deletion."""
     meta = obj["metadata"]
     return {
         "kind": "Status",
@@ -139,19 +139,19 @@ def not_found(kind: "Kind", name: str) -> ApiError:
 
 
 def no_such_path() -> ApiError:
-    """Return 404 for a path that is no resource."""
+    """Return 404 for an unknown path."""
     message = "the server could not find the requested resource"
     return failure(404, message, details={})
 
 
 def already_exists(kind: "Kind", name: str) -> ApiError:
-    """Return 409 for a name that is taken."""
+    """Return 409 for a name in use."""
     message = f'{kind.resource} "{name}" already exists'
     return failure(409, message, "AlreadyExists", _details(kind, name))
 
 
 def conflict(kind: "Kind", name: str, why: str = "") -> ApiError:
-    """Return 409 for a write made on an old version of the object."""
+    """Return 409 for a write to another version of the object."""
     why = why or (
         "the object has been modified; please apply your changes to the latest "
         "version and try again"
@@ -161,18 +161,18 @@ def conflict(kind: "Kind", name: str, why: str = "") -> ApiError:
 
 
 def invalid(title: str, name: str, causes: Iterable[Cause]) -> ApiError:
-    """Return 422 with what is wrong; ``title`` is kind and group."""
-    found = [cause._asdict() for cause in causes]
-    texts = [f"{cause['field']}: {cause['message']}" for cause in found]
+    """Return 422 with validation errors; ``title`` is kind and group."""
+    entries = [cause._asdict() for cause in causes]
+    texts = [f"{cause['field']}: {cause['message']}" for cause in entries]
     body = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     kind, _, group = title.partition(".")
-    details = {"name": name, "group": group, "kind": kind, "causes": found}
+    details = {"name": name, "group": group, "kind": kind, "causes": entries}
     details = {k: v for k, v in details.items() if v}
     return failure(422, f'{title} "{name}" is invalid: {body}', details=details)
 
 
 def forbidden(kind: "Kind", name: str, why: str, cause: str = "") -> ApiError:
-    """Return 403 for a request that is understood and refused."""
+    """Return 403 for a request that the server refuses."""
     subject = f'{kind.resource} "{name}"' if name else kind.resource
     details = _details(kind, name)
     if cause:
@@ -186,21 +186,21 @@ def bad_request(message: str) -> ApiError:
 
 
 def expired(message: str, continue_: str = "") -> ApiError:
-    """Return 410; ``continue_`` is a token that goes on with an inconsistent list."""
+    """Return 410; ``continue_`` is a token that continues with an inconsistent list."""
     error = failure(410, message)
     if continue_:
         error.status["metadata"] = {"continue": continue_}
     return error
 
 
-def too_old(wanted: int, oldest: int) -> ApiError:
-    """Return 410 for a version the change log does not reach back to."""
-    return expired(f"too old resource version: {wanted} ({oldest})")
+def too_old(version: int, oldest: int) -> ApiError:
+    """Return 410 for a version before the change log."""
+    return expired(f"too old resource version: {version} ({oldest})")
 
 
-def too_large(wanted: int, current: int) -> ApiError:
-    """Return 504 for a version that is still in the future."""
-    message = f"Timeout: Too large resource version: {wanted}, current: {current}"
+def too_large(version: int, current: int) -> ApiError:
+    """Return 504 for a future version."""
+    message = f"Timeout: Too large resource version: {version}, current: {current}"
     cause = {
         "reason": "ResourceVersionTooLarge",
         "message": "Too large resource version",
@@ -209,7 +209,7 @@ def too_large(wanted: int, current: int) -> ApiError:
 
 
 def bad_version(text: str) -> ApiError:
-    """Return what a version that is no number gets: 500 without a reason."""
+    """Return 500 without a reason, for a version that is not a number."""
     message = (
         f'resourceVersion: Invalid value: "{text}": '
         f'strconv.ParseUint: parsing "{text}": invalid syntax'
@@ -218,6 +218,6 @@ def bad_version(text: str) -> ApiError:
 
 
 def _details(kind: "Kind", name: str) -> Json:
-    """Return what a Status says about the object it speaks of."""
+    """Return the details of a Status about an object."""
     details = {"name": name, "group": kind.group, "kind": kind.plural}
     return {k: v for k, v in details.items() if v}

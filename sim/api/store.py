@@ -1,8 +1,8 @@
-"""Objects, their change log and old states of both: the etcd of the simulation.
+"""Objects and their change log: the etcd of the simulation.
 
-Objects are never changed in place: a write puts a new one in the place of the old.
-So LIST pages, log entries and snapshots share them without copies, and whoever gets
-one from here must leave it as it is.
+Objects are immutable: a write stores a new object in place of the old. LIST pages, log
+entries and snapshots therefore share objects without copies, and callers must not
+change them.
 """
 
 from bisect import bisect_left, bisect_right, insort
@@ -19,24 +19,24 @@ _version = attrgetter("version")
 
 
 class Change(NamedTuple):
-    """One write: what became of an object, and what it was before."""
+    """One write, with the new and the previous state of the object."""
 
     version: int
     type: EventType
     kind: Kind
     obj: Json
-    """The new state; of a DELETED object the last one, with the deletion's version."""
+    """The new state; for DELETED the last state with the version of the deletion."""
     previous: Json | None
 
 
 class View(NamedTuple):
-    """All objects of one kind at one version, in the order LIST gives them."""
+    """All objects of one kind at one version, in the order of LIST."""
 
     order: Sequence[Key]
     objects: Mapping[Key, Json]
 
     def keys(self, namespace: str = "", after: Key | None = None) -> Sequence[Key]:
-        """Return the keys of a namespace (of all if empty) that follow ``after``."""
+        """Return the keys after ``after`` in a namespace, or in all if it is empty."""
         low = bisect_left(self.order, (namespace, "")) if namespace else 0
         high = len(self.order)
         if namespace:
@@ -46,12 +46,12 @@ class View(NamedTuple):
         return self.order[low:high]
 
     def within(self, namespace: str = "") -> Iterator[Json]:
-        """Yield the objects of a namespace, of all if empty."""
+        """Yield the objects of a namespace, or of all if it is empty."""
         return (self.objects[key] for key in self.keys(namespace))
 
 
 class Snapshot(NamedTuple):
-    """Everything there was at one version, as a backup keeps it."""
+    """All objects at one version, as in a backup."""
 
     version: int
     objects: Mapping[Kind, Mapping[Key, Json]]
@@ -64,17 +64,17 @@ class Collection:
         self.kind = kind
         self.objects: dict[Key, Json] = {}
         self.oldest = 0
-        """Nobody may begin to read before this version any more."""
+        """The first version at which a reader may start."""
         self.dropped = 0
-        """The latest change that the log does not hold any more."""
+        """The version of the latest change that was removed from the log."""
         self.listeners: set[Callable[[], None]] = set()
         """Called after each change."""
         self._history = history
         self._log: list[Change] = []
-        self._order: list[Key] | None = None  # None: sort when next asked for
+        self._order: list[Key] | None = None  # None until it is needed
 
     def record(self, change: Change) -> None:
-        """Let ``change`` take place."""
+        """Apply ``change`` and append it to the log."""
         key = key_of(change.obj)
         if change.type == "DELETED":
             del self.objects[key]
@@ -85,25 +85,25 @@ class Collection:
                 insort(self._order, key)
             self.objects[key] = change.obj
         self._log.append(change)
-        # twice the history, then cut to once: one cheap cut for many changes
+        # trim at twice the size, so that the cost is spread over many changes
         if len(self._log) > 2 * self._history:
             self.forget(self._log[-self._history - 1].version)
         self.wake()
 
     def wake(self) -> None:
-        """Tell the listeners that there may be something new."""
+        """Call the listeners."""
         for listener in tuple(self.listeners):
             listener()
 
     def load(self, objects: Mapping[Key, Json], version: int) -> None:
-        """Let ``objects`` be everything there is, without a history."""
+        """Replace all objects by ``objects`` and clear the log."""
         self.objects = dict(objects)
         self._order = None
         self._log.clear()
         self.oldest = self.dropped = version
 
     def forget(self, version: int) -> None:
-        """Drop the changes up to ``version`` from the log."""
+        """Remove the changes up to ``version`` from the log."""
         count = bisect_right(self._log, version, key=_version)
         if count:
             self.dropped = self._log[count - 1].version
@@ -111,10 +111,10 @@ class Collection:
         self.oldest = max(self.oldest, version)
 
     def check(self, version: int) -> None:
-        """Refuse to begin to read at ``version`` if that is too long ago.
+        """Check that a reader may start at ``version``.
 
         Raises:
-            ApiError: it is (410).
+            ApiError: the version has been compacted (410).
 
         """
         if version < self.oldest:
@@ -123,10 +123,10 @@ class Collection:
     def since(self, version: int) -> Sequence[Change]:
         """Return the changes after ``version``, oldest first.
 
-        Who reads along is not hurt by compaction: only what it has not read counts.
+        Compaction does not affect a reader that has read the compacted changes.
 
         Raises:
-            ApiError: some of them are forgotten (410).
+            ApiError: some of the changes have been removed (410).
 
         """
         if version < self.dropped:
@@ -138,16 +138,16 @@ class Collection:
         return self._log[-count:] if count else ()
 
     def now(self) -> View:
-        """Return all objects as they are."""
+        """Return all objects at the latest version."""
         if self._order is None:
             self._order = sorted(self.objects)
         return View(self._order, self.objects)
 
     def at(self, version: int) -> View:
-        """Return all objects as they were at ``version``, by undoing what followed.
+        """Return all objects at ``version``, by undoing the later changes.
 
         Raises:
-            ApiError: the log does not reach back that far (410).
+            ApiError: the version has been compacted (410).
 
         """
         self.check(version)
@@ -164,7 +164,7 @@ class Collection:
 
 
 class Store:
-    """One collection for each kind, and the counter that all their versions share."""
+    """One collection per kind, and the version counter of all of them."""
 
     def __init__(self, history: int, kinds: Iterable[Kind] = KINDS) -> None:
         self.version = 0
@@ -175,7 +175,7 @@ class Store:
         return self._collections[kind]
 
     def put(self, kind: Kind, obj: Json) -> Change:
-        """Store ``obj`` under the next version; the change holds what is stored."""
+        """Store ``obj`` under the next version; return the change."""
         collection = self[kind]
         self.version += 1
         obj = with_meta(obj, resourceVersion=str(self.version))
@@ -186,7 +186,7 @@ class Store:
         return change
 
     def remove(self, kind: Kind, key: Key) -> Change:
-        """Remove an object under the next version."""
+        """Remove an object under the next version; return the change."""
         collection = self[kind]
         self.version += 1
         previous = collection.objects[key]
@@ -196,18 +196,18 @@ class Store:
         return change
 
     def compact(self) -> None:
-        """Forget all history, as etcd does every few minutes."""
+        """Clear the change log, as the API server compacts etcd every few minutes."""
         self.compacted = self.version
         for collection in self._collections.values():
             collection.forget(self.version)
 
     def snapshot(self) -> Snapshot:
-        """Return everything as it is now."""
+        """Return the current state."""
         objects = {k: dict(c.objects) for k, c in self._collections.items()}
         return Snapshot(self.version, objects)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go back to ``snapshot``: later versions never were, and will come again."""
+        """Return to ``snapshot``; its later versions will be used again."""
         self.version = self.compacted = snapshot.version
         for kind, collection in self._collections.items():
             collection.load(snapshot.objects[kind], snapshot.version)

@@ -1,4 +1,4 @@
-"""WATCH over HTTP: one stream for each watcher, and all that can go wrong with it."""
+"""WATCH over HTTP: one stream per watcher, with its faults."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -18,32 +18,32 @@ from .server import ClusterApi
 from .status import ApiError, failure, invalid, not_allowed
 from .watching import Cursor, WatchEvent, bookmark
 
-LONGEST_S = 1800.0
-"""How long a watch lasts that asks for no time-out; a real one: 30 to 60 minutes."""
-BEHIND_S = 0.05
-"""How often a server that is behind looks whether it still is."""
+MAX_WATCH_S = 1800.0
+"""Seconds of a watch without a timeoutSeconds (a real server: 30 to 60 minutes)."""
+STALE_POLL_S = 0.05
+"""Seconds between checks of a stale view."""
 BATCH = 256
-"""Events that leave in one write, at most."""
+"""Maximum number of events per write."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchOptions:
-    """How a watch begins and ends."""
+    """The options of a WATCH."""
 
     version: int = 0
-    timeout_s: float = LONGEST_S
+    timeout_s: float = MAX_WATCH_S
     allows_bookmarks: bool = False
     begins_with_all: bool = False
-    """ADDED for everything there is, first."""
+    """Whether it starts with ADDED for all existing objects."""
     is_watch_list: bool = False
-    """And then a bookmark that says so (sendInitialEvents)."""
+    """Whether a bookmark ends these events (sendInitialEvents)."""
 
 
 def options_of(query: Mapping[str, str], head: int) -> WatchOptions:
     """Return the options in a query string; ``head`` is the latest version.
 
     Raises:
-        ApiError: they cannot be read (500) or contradict each other (422).
+        ApiError: they are invalid (500) or contradict each other (422).
 
     """
     initial = query.get("sendInitialEvents", "")
@@ -62,12 +62,12 @@ def options_of(query: Mapping[str, str], head: int) -> WatchOptions:
         why = "sendInitialEvents requires allowWatchBookmarks to be set to true"
         raise _invalid("allowWatchBookmarks", why)
     version = read_version(text)
-    # no version, or any: everything there is comes first (API concepts, "Get State
-    # and Start")
+    # without a version or with "0" the existing objects come first (API concepts, "Get
+    # State and Start")
     begins = initial == "true" or (not version and initial != "false")
     return WatchOptions(
         version or head,
-        read_number(query, "timeoutSeconds") or LONGEST_S,
+        read_number(query, "timeoutSeconds") or MAX_WATCH_S,
         bookmarks,
         begins,
         initial == "true",
@@ -75,25 +75,25 @@ def options_of(query: Mapping[str, str], head: int) -> WatchOptions:
 
 
 def _invalid(field: str, why: str) -> ApiError:
-    """Return 422 for options that do not go together."""
+    """Return 422 for options that contradict each other."""
     return invalid("ListOptions.meta.k8s.io", "", [not_allowed(field, why)])
 
 
 class Stream:
-    """One open watch: what it is owed, and what a switchboard does to it."""
+    """One open watch, with the faults that act on it."""
 
     def __init__(
         self,
         cluster: ClusterApi,
         kind: Kind,
-        wanted: Selection,
+        selected: Selection,
         options: WatchOptions,
         faults: Faults,
         accept: str,
     ) -> None:
         self.kind = kind
         self._cluster = cluster
-        self._wanted = wanted
+        self._wanted = selected
         self._options = options
         self._faults = faults
         self._accept = accept
@@ -108,7 +108,7 @@ class Stream:
         self._rate = 0
 
     async def run(self, raw: web.BaseRequest, rule: Rule) -> web.StreamResponse:
-        """Serve the watch until its time is over or something ends it."""
+        """Serve the watch until its time-out or another end."""
         self._response.content_type = "application/json"
         self._response.enable_chunked_encoding()
         self._transport = raw.transport
@@ -122,26 +122,26 @@ class Stream:
                 await self._serve()
             await self._response.write_eof()
         except ConnectionError:
-            pass  # the client is gone, or was cut off: nobody is left to tell
+            pass  # the client closed the connection, or a fault did
         finally:
             listeners.discard(self._wake.set)
         return self._response
 
     def end(self) -> None:
-        """End as at a time-out, when what is owed has been sent."""
+        """End as at a time-out, after pending events have been sent."""
         self._is_ending = True
         self._wake.set()
 
     def freeze(self) -> None:
-        """Send nothing more, not even an end."""
+        """Stop sending, also the end of the watch."""
         self._open.clear()
 
     def thaw(self) -> None:
-        """Go on after `freeze`."""
+        """Continue after `freeze`."""
         self._open.set()
 
     def cut(self) -> None:
-        """Send only half of the next event, then break off."""
+        """Send only half of the next event, then close the connection."""
         self._cuts_next = True
 
     def reset(self) -> None:
@@ -151,7 +151,7 @@ class Stream:
         reset(self._transport)
 
     async def send(self, lines: Iterable[str]) -> None:
-        """Send ``lines`` as they are."""
+        """Send raw ``lines``."""
         await self._write(b"".join(line.encode() + b"\n" for line in lines))
 
     async def replay(self, count: int, *, newest_first: bool = False) -> None:
@@ -166,7 +166,7 @@ class Stream:
         self.end()
 
     async def _serve(self) -> None:
-        """Send what is owed, until the end."""
+        """Send events until the end."""
         clock = asyncio.get_running_loop().time
         longest = self._faults.watch_max_s or self._options.timeout_s
         ends_at = clock() + min(longest, self._options.timeout_s)
@@ -186,7 +186,7 @@ class Stream:
             await self.fail(error.status)
 
     async def _begin(self) -> None:
-        """Open the cursor and send what there is, if that is asked for."""
+        """Open the cursor and send the initial events, if any."""
         options = self._options
         if options.is_watch_list and self._faults.refuse_watch_list == 500:
             message = (
@@ -206,22 +206,22 @@ class Stream:
             await self._events([end])
 
     async def _follow(self) -> None:
-        """Send the changes since the last time."""
+        """Send the changes since the last call."""
         assert self._cursor is not None
         self._wake.clear()
         head = self._faults.stale_at or None
         await self._events(self._cursor.following(head))
 
     def _head(self) -> int:
-        """Return the newest version that may be shown."""
+        """Return the newest visible version."""
         return self._faults.stale_at or self._cluster.version
 
     def _bookmarks(self) -> bool:
-        """Return whether this watch gets bookmarks."""
+        """Return whether this watch sends bookmarks."""
         return self._options.allows_bookmarks and self._faults.bookmark_s > 0
 
     async def _bookmark(self) -> None:
-        """Tell how far the watcher is, unless it is ahead of this server."""
+        """Send a bookmark, unless the watcher is ahead of this server."""
         assert self._cursor is not None
         head = self._head()
         if self._bookmarks() and self._cursor.version <= head:
@@ -229,40 +229,40 @@ class Stream:
             await self._events([bookmark(self.kind, head)])
 
     async def _pause(self, until: float) -> None:
-        """Wait for news, at most ``until``."""
-        if self._faults.stale_at:  # nobody wakes a watch when that moves on
-            until = min(until, asyncio.get_running_loop().time() + BEHIND_S)
+        """Wait for a change, at most until ``until``."""
+        if self._faults.stale_at:  # a change of stale_at wakes no watch
+            until = min(until, asyncio.get_running_loop().time() + STALE_POLL_S)
         with suppress(TimeoutError):
             async with asyncio.timeout_at(until):
                 await self._wake.wait()
 
     async def _events(self, events: Iterable[WatchEvent]) -> None:
-        """Send events, many in one write."""
+        """Send events, in batches."""
         lines: list[bytes] = []
         for event in events:
             lines.append(self._encoded(event))
             if self._cuts_next:
-                await self._break_off(b"".join(lines[:-1]), lines[-1])
+                await self._send_half(b"".join(lines[:-1]), lines[-1])
             if len(lines) >= BATCH:
                 await self._write(b"".join(lines))
                 lines.clear()
         await self._write(b"".join(lines))
 
-    async def _break_off(self, before: bytes, line: bytes) -> None:
+    async def _send_half(self, complete: bytes, line: bytes) -> None:
         """Send half of ``line``, then close the connection."""
-        await self._write(before + line[: len(line) // 2])
+        await self._write(complete + line[: len(line) // 2])
         if self._transport is not None:
             self._transport.close()
         raise ConnectionResetError
 
     async def _write(self, data: bytes) -> None:
-        """Send bytes, when not frozen, and not faster than told."""
+        """Send bytes at the configured rate; wait while frozen."""
         await self._open.wait()
         if data:
             await trickle(self._response, data, self._rate)
 
     def _encoded(self, event: WatchEvent) -> bytes:
-        """Return the line of an event, in the form the client prefers."""
+        """Return the line of an event in the form that the client prefers."""
         obj = event.obj
         if table.wants_table(self._accept):
             meta = {"resourceVersion": obj["metadata"]["resourceVersion"]}
@@ -273,5 +273,5 @@ class Stream:
 
 
 def _line(event: Json) -> bytes:
-    """Return an event as it travels."""
+    """Return the encoded line of an event."""
     return encode(event) + b"\n"

@@ -1,4 +1,4 @@
-"""Objects as rows: what `kubectl get` asks for to print, and metadata alone."""
+"""Objects as Tables and as PartialObjectMetadata."""
 
 from collections.abc import Iterable
 
@@ -17,7 +17,7 @@ def wants_table(accept: str) -> bool:
 
 
 def wants_partial(accept: str) -> bool:
-    """Return whether a client wants metadata and nothing else."""
+    """Return whether a client wants PartialObjectMetadata."""
     return PARTIAL in accept.partition(",")[0]
 
 
@@ -35,7 +35,7 @@ def table(
 
 
 def _definition(column: Column) -> Json:
-    """Return what a Table says about a column."""
+    """Return the definition of a column."""
     return {
         "name": column.title,
         "type": column.type,
@@ -46,7 +46,7 @@ def _definition(column: Column) -> Json:
 
 
 def _row(kind: Kind, obj: Json, now: float, include: str) -> Json:
-    """Return one row, with as much of the object as is asked for."""
+    """Return one row with the requested part of the object."""
     row: Json = {"cells": [_cell(column, obj, now) for column in kind.columns]}
     if include == "Object":
         row["object"] = obj
@@ -56,7 +56,7 @@ def _row(kind: Kind, obj: Json, now: float, include: str) -> Json:
 
 
 def _cell(column: Column, obj: Json, now: float) -> Cell:
-    """Return one cell; an object that is not what its kind should be has bad ones."""
+    """Return one cell; <invalid> if the object lacks the expected fields."""
     try:
         return column.cell(obj, now)
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -64,7 +64,7 @@ def _cell(column: Column, obj: Json, now: float) -> Cell:
 
 
 def partial(obj: Json) -> Json:
-    """Return an object's metadata alone."""
+    """Return the PartialObjectMetadata of an object."""
     return {
         "kind": "PartialObjectMetadata",
         "apiVersion": _META,
@@ -73,7 +73,7 @@ def partial(obj: Json) -> Json:
 
 
 def partial_list(objects: Iterable[Json], meta: Json) -> Json:
-    """Return the metadata of objects as a list."""
+    """Return the PartialObjectMetadataList of objects."""
     return {
         "kind": "PartialObjectMetadataList",
         "apiVersion": _META,

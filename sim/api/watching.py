@@ -1,4 +1,4 @@
-"""What a watcher is told: the change log as one selection of objects sees it."""
+"""The events of a watch: the change log seen through a selection of objects."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -18,25 +18,25 @@ class WatchEvent(NamedTuple):
     obj: Json
 
 
-def seen_as(change: Change, selection: Selection) -> WatchEvent | None:
-    """Return the event of ``change`` for one selection, None if it is none of its.
+def event_for(change: Change, selection: Selection) -> WatchEvent | None:
+    """Return the event of ``change`` for a selection, or None.
 
-    An object that enters the selection is ADDED to it and one that leaves is DELETED,
-    whatever was done to the object itself; one that leaves is shown as it was inside.
+    An object that enters the selection is ADDED, one that leaves it is DELETED with its
+    last state inside the selection.
     """
     was, obj = change.previous, change.obj
-    before = was is not None and selection.matches(was)
-    after = change.type != "DELETED" and selection.matches(obj)
-    if after:
-        return WatchEvent("MODIFIED" if before else "ADDED", obj)
-    if before and was is not None:
+    matched = was is not None and selection.matches(was)
+    matches = change.type != "DELETED" and selection.matches(obj)
+    if matches:
+        return WatchEvent("MODIFIED" if matched else "ADDED", obj)
+    if matched and was is not None:
         version = str(change.version)
         return WatchEvent("DELETED", with_meta(was, resourceVersion=version))
     return None
 
 
 def bookmark(kind: Kind, version: int, *, ends_initial: bool = False) -> WatchEvent:
-    """Return the event that moves a watcher's version and nothing else."""
+    """Return a BOOKMARK event."""
     meta: Json = {"resourceVersion": str(version), "creationTimestamp": None}
     if ends_initial:
         meta["annotations"] = {INITIAL_EVENTS_END: "true"}
@@ -45,10 +45,10 @@ def bookmark(kind: Kind, version: int, *, ends_initial: bool = False) -> WatchEv
 
 
 class Cursor:
-    """Where one watcher stands in the change log of one kind.
+    """The position of one watcher in the change log of one kind.
 
     Raises:
-        ApiError: the log does not reach back to ``version`` (410).
+        ApiError: ``version`` has been compacted (410).
 
     """
 
@@ -58,37 +58,37 @@ class Cursor:
         collection.check(version)
         self.kind = collection.kind
         self.version = version
-        """The last version this watcher knows of."""
+        """The last version that this watcher has seen."""
         self._collection = collection
         self._selection = selection
 
     def initial(self, version: int) -> Iterator[WatchEvent]:
-        """Yield every object there is at ``version`` as ADDED, and go on from there."""
+        """Yield all objects at ``version`` as ADDED, and continue from there."""
         self.version = version
         for obj in self._collection.at(version).within(self._selection.namespace):
             if self._selection.matches(obj):
                 yield WatchEvent("ADDED", obj)
 
     def following(self, until: int | None = None) -> Iterator[WatchEvent]:
-        """Yield the events after `version`, up to ``until`` if given, moving it along.
+        """Yield the events after `version` up to ``until``, and advance `version`.
 
         Raises:
-            ApiError: the watcher was so slow that some of them are forgotten (410).
+            ApiError: some of the changes have been compacted (410).
 
         """
         for change in self._collection.since(self.version):
             if until is not None and change.version > until:
                 return
             self.version = change.version
-            if event := seen_as(change, self._selection):
+            if event := event_for(change, self._selection):
                 yield event
 
     def skip(self, version: int) -> None:
-        """Take note that nothing of interest happened up to ``version``."""
+        """Advance to ``version`` without events."""
         self.version = max(self.version, version)
 
     def recent(self, count: int) -> Iterator[WatchEvent]:
-        """Yield the latest events again, older than `version` or not."""
+        """Yield the latest ``count`` events, also those before `version`."""
         for change in self._collection.last(count):
-            if event := seen_as(change, self._selection):
+            if event := event_for(change, self._selection):
                 yield event

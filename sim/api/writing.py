@@ -1,4 +1,4 @@
-"""What a write makes of an object: metadata, versions, what a client may not set."""
+"""Writes: metadata, preconditions, and the fields that clients cannot set."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,78 +9,78 @@ from .kinds import Kind
 from .objects import Json, clone, dig, is_terminating
 from .status import ApiError, bad_request, conflict
 
-_SERVER_SET = ("uid", "creationTimestamp", "deletionTimestamp", "generateName")
-"""Metadata that a write to an existing object cannot change."""
+_SERVER_FIELDS = ("uid", "creationTimestamp", "deletionTimestamp", "generateName")
+"""Metadata that an update cannot change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """How an object is written."""
+    """Options of a write."""
 
     manager: str = ""
-    """Who then owns the fields (metadata.managedFields); empty: nobody."""
+    """The field manager; an empty text leaves managedFields unchanged."""
     subresource: str = ""
     dry_run: bool = False
     keeps_status: bool = True
-    """The status in the body counts, though it is not written to as a subresource."""
+    """Whether a status in the body is written without the status subresource."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """How an object is deleted."""
+    """Options of a deletion."""
 
     uid: str = ""
-    """Only the object with this UID, if given."""
+    """Precondition: the UID of the object; empty for none."""
     version: str = ""
-    """Only at this version, if given."""
+    """Precondition: the resourceVersion of the object; empty for none."""
     orphan: bool = False
-    """Leave what the object owns."""
+    """Whether the dependents stay (propagation policy Orphan)."""
     dry_run: bool = False
 
 
-def name_new(obj: Json, suffix: Callable[[], str]) -> None:
-    """Give an object that has only metadata.generateName its name."""
+def generate_name(obj: Json, suffix: Callable[[], str]) -> None:
+    """Set the name of an object that has only metadata.generateName."""
     meta = obj["metadata"]
     if not meta.get("name") and meta.get("generateName"):
-        # as long as fits: 63 less the suffix (Kubernetes name generator)
+        # 63 characters with the suffix (Kubernetes name generator)
         meta["name"] = meta["generateName"][:58] + suffix()
 
 
-def born(kind: Kind, obj: Json, uid: str, time: str) -> None:
-    """Set the metadata that a new object gets from the server."""
+def set_server_metadata(kind: Kind, obj: Json, uid: str, time: str) -> None:
+    """Set the server's metadata of a new object."""
     meta = obj["metadata"]
     for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
         meta.pop(name, None)
     meta["uid"] = uid
     meta["creationTimestamp"] = time
-    if kind.counts:
+    if kind.has_generation:
         meta["generation"] = 1
 
 
 def check_versions(kind: Kind, live: Json, body: Json) -> None:
-    """Refuse a write meant for another state of the object, or another object.
+    """Check the preconditions in the metadata of an update.
 
     Raises:
-        ApiError: the resource version or the UID differs (409), or the name (400).
+        ApiError: the resourceVersion or the UID differs (409), or the name (400).
 
     """
-    meta, given = live["metadata"], body.get("metadata") or {}
-    if given.get("name", meta["name"]) != meta["name"]:
+    meta, sent = live["metadata"], body.get("metadata") or {}
+    if sent.get("name", meta["name"]) != meta["name"]:
         raise bad_request(
-            f"the name of the object ({given['name']}) does not match "
+            f"the name of the object ({sent['name']}) does not match "
             f"the name on the URL ({meta['name']})"
         )
-    if given.get("uid", meta["uid"]) != meta["uid"]:
-        raise _wrong_uid(kind, live, given["uid"])
-    if given.get("resourceVersion") not in (None, "", meta["resourceVersion"]):
+    if sent.get("uid", meta["uid"]) != meta["uid"]:
+        raise _wrong_uid(kind, live, sent["uid"])
+    if sent.get("resourceVersion") not in (None, "", meta["resourceVersion"]):
         raise conflict(kind, meta["name"])
 
 
 def check_deletion(kind: Kind, live: Json, deletion: Deletion) -> None:
-    """Refuse a deletion meant for another state of the object, or another object.
+    """Check the preconditions of a deletion.
 
     Raises:
-        ApiError: the resource version or the UID differs (409).
+        ApiError: the resourceVersion or the UID differs (409).
 
     """
     meta = live["metadata"]
@@ -96,16 +96,17 @@ def check_deletion(kind: Kind, live: Json, deletion: Deletion) -> None:
 
 
 def _wrong_uid(kind: Kind, live: Json, uid: str) -> ApiError:
-    """Return 409 for an object that is not the one meant."""
+    """Return 409 for a failed UID precondition."""
     actual = live["metadata"]["uid"]
     why = f"UID in precondition: {uid}, UID in object meta: {actual}"
     return conflict(kind, live["metadata"]["name"], f"Precondition failed: {why}")
 
 
-def carried_over(kind: Kind, live: Json, body: Json, write: Write) -> Json:
-    """Return the new state of ``live`` that ``body`` asks for.
+def merge_metadata(kind: Kind, live: Json, body: Json, write: Write) -> Json:
+    """Return ``live`` updated by ``body``.
 
-    Metadata of the server's is kept; of a status subresource only the status counts.
+    The server's metadata stays; a write to the status subresource changes only the
+    status.
     """
     if write.subresource == "status":
         meta = {**live["metadata"]}
@@ -114,11 +115,11 @@ def carried_over(kind: Kind, live: Json, body: Json, write: Write) -> Json:
         return {**live, "metadata": meta, "status": body.get("status") or {}}
     old = live["metadata"]
     meta = {**(body.get("metadata") or {}), "name": old["name"]}
-    for name in ("namespace", *_SERVER_SET, "generation", "resourceVersion"):
+    for name in ("namespace", *_SERVER_FIELDS, "generation", "resourceVersion"):
         meta.pop(name, None)
         if name in old:
             meta[name] = old[name]
-    if "managedFields" in old:  # left out is not emptied
+    if "managedFields" in old:  # omitting them does not remove them
         meta.setdefault("managedFields", old["managedFields"])
     new = {**body, "apiVersion": kind.api_version, "kind": kind.name, "metadata": meta}
     if kind.has_status and not (write.keeps_status and "status" in body):
@@ -128,56 +129,56 @@ def carried_over(kind: Kind, live: Json, body: Json, write: Write) -> Json:
     return new
 
 
-def counted(kind: Kind, live: Json, new: Json) -> None:
-    """Move the generation of ``new`` if more than metadata and status changed."""
-    if kind.counts and _substance(live) != _substance(new):
+def bump_generation(kind: Kind, live: Json, new: Json) -> None:
+    """Increase the generation if more than metadata and status changed."""
+    if kind.has_generation and _spec_fields(live) != _spec_fields(new):
         new["metadata"]["generation"] = live["metadata"].get("generation", 0) + 1
 
 
-def _substance(obj: Json) -> Json:
-    """Return what the generation counts changes of."""
+def _spec_fields(obj: Json) -> Json:
+    """Return the fields whose changes increase the generation."""
     return {k: v for k, v in obj.items() if k not in ("metadata", "status")}
 
 
 def is_same(live: Json, new: Json) -> bool:
-    """Return whether writing ``new`` would change nothing but versions."""
+    """Return whether ``new`` differs at most in versions."""
     return _comparable(live) == _comparable(new)
 
 
 def _comparable(obj: Json) -> Json:
-    """Return an object without what every write sets anew."""
+    """Return an object without the fields that every write changes."""
     meta = {
         k: v
         for k, v in obj["metadata"].items()
         if k not in ("resourceVersion", "managedFields")
     }
-    return {**obj, "metadata": meta, "managed": _untimed(obj)}
+    return {**obj, "metadata": meta, "managed": _managed_fields(obj)}
 
 
-def _untimed(obj: Json) -> list[Json]:
-    """Return who owns which fields, without the times."""
+def _managed_fields(obj: Json) -> list[Json]:
+    """Return the managedFields without their times."""
     entries = obj["metadata"].get("managedFields") or ()
     return [{**entry, "time": ""} for entry in entries]
 
 
 def finalizers_of(obj: Json) -> list[str]:
-    """Return what an object waits for before it goes."""
+    """Return the finalizers of an object, for Namespaces also those of the spec."""
     waiting = list(obj["metadata"].get("finalizers") or ())
     if obj["kind"] == "Namespace":
         waiting += dig(obj, "spec.finalizers") or ()
     return waiting
 
 
-def is_over(obj: Json) -> bool:
-    """Return whether a deleted object waits for nothing any more."""
+def is_deletable(obj: Json) -> bool:
+    """Return whether a terminating object has no finalizers."""
     return is_terminating(obj) and not finalizers_of(obj)
 
 
-def typed(kind: Kind, body: object) -> Json:
-    """Return ``body`` with its kind and metadata, if it can be of ``kind``.
+def check_type(kind: Kind, body: object) -> Json:
+    """Return ``body`` with apiVersion, kind and metadata.
 
     Raises:
-        ApiError: it is no object, or says that it is of another kind (400).
+        ApiError: it is not an object, or is of another kind (400).
 
     """
     meta = body.get("metadata") if isinstance(body, dict) else body
@@ -185,26 +186,26 @@ def typed(kind: Kind, body: object) -> Json:
         raise bad_request(
             "the object provided is unrecognized (must be of type Object)"
         )
-    said = body.get("apiVersion", kind.api_version), body.get("kind", kind.name)
-    if said != (kind.api_version, kind.name):
+    declared = body.get("apiVersion", kind.api_version), body.get("kind", kind.name)
+    if declared != (kind.api_version, kind.name):
         raise bad_request(
-            f'{said[1]} in version "{said[0]}" cannot be handled as a {kind.name}: '
-            f'expected {kind.name} in version "{kind.api_version}"'
+            f'{declared[1]} in version "{declared[0]}" cannot be handled as a '
+            f'{kind.name}: expected {kind.name} in version "{kind.api_version}"'
         )
     names = {"apiVersion": kind.api_version, "kind": kind.name}
     return {**body, **names, "metadata": {**(meta or {})}}
 
 
 def read_body(kind: Kind, body: object) -> Json:
-    """Return a copy of ``body``, the caller's own, if it can be of ``kind``.
+    """Return a copy of ``body`` as an object of ``kind``, without nulls.
 
-    A null is as good as no value, which is what it is to a real server's decoder.
+    A null is equivalent to an absent field, as in a real server's decoder.
 
     Raises:
-        ApiError: it is no object, of another kind, or not of its shape (400).
+        ApiError: it is not an object, of another kind, or has other types (400).
 
     """
-    obj: Json = _without_nulls(clone(typed(kind, body)))
+    obj: Json = _without_nulls(clone(check_type(kind, body)))
     shapes.check(kind, obj)
     return obj
 

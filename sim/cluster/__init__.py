@@ -1,1 +1,1 @@
-"""The simulated cluster as a whole, started and kept running."""
+"""The simulated cluster as a whole."""

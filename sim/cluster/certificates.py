@@ -1,4 +1,4 @@
-"""The certificate of the simulated API server: kubectl sends tokens over TLS alone."""
+"""The certificate of the simulated API server: kubectl sends tokens over TLS only."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from ..api.http import Tls
 
 
 def write(folder: Path, host: str) -> Tls:
-    """Write a certificate for ``host`` and its authority, made for this run.
+    """Create and write a certificate for ``host`` and its CA.
 
-    The authority's key is not kept: it signs nothing else.
+    The key of the CA is not stored.
 
     Raises:
         OSError: ``folder`` cannot be written to.

@@ -1,4 +1,4 @@
-"""Many objects at once, as large clusters have them, for `Cluster.load`."""
+"""The objects of a large cluster, for `ClusterApi.load`."""
 
 from collections.abc import Iterator
 
@@ -8,15 +8,15 @@ from ..controllers.slices import CONTROLLER, MANAGED_BY, SERVICE_NAME
 
 PORT = {"name": "http", "port": 80, "protocol": "TCP", "targetPort": 8080}
 FIRST = 1024
-"""Where the addresses of the population begin in their ranges."""
+"""Offset of the first address in each range."""
 
 
 def services(count: int, endpoints: int, namespaces: int = 10) -> Iterator[Json]:
-    """Yield namespaces, then Services and the one slice of each.
+    """Yield Namespaces, then Services with one slice each.
 
     Service number i is svc-i in namespace pop-(i modulo ``namespaces``); one in ten is
-    headless. ``endpoints`` is how many each slice holds; beyond the Pod range addresses
-    repeat, as no real cluster's do, which costs no client less.
+    headless. Each slice has ``endpoints`` endpoints; their addresses repeat after the
+    end of the Pod range.
     """
     for number in range(namespaces):
         yield {
@@ -32,7 +32,7 @@ def services(count: int, endpoints: int, namespaces: int = 10) -> Iterator[Json]
 
 
 def _service(number: int, place: Json) -> Json:
-    """Return one Service."""
+    """Return Service number ``number``."""
     ip = "None" if number % 10 == 0 else nth(SERVICE_RANGES["IPv4"], FIRST + number)
     return {
         "apiVersion": "v1",
@@ -51,7 +51,7 @@ def _service(number: int, place: Json) -> Json:
 
 
 def _slice(number: int, place: Json, endpoints: int) -> Json:
-    """Return the slice of one Service."""
+    """Return the slice of Service number ``number``."""
     name = f"svc-{number}"
     labels = {SERVICE_NAME: name, MANAGED_BY: CONTROLLER}
     first = FIRST + number * endpoints
@@ -69,7 +69,7 @@ def _slice(number: int, place: Json, endpoints: int) -> Json:
 
 
 def _endpoint(pod: str, offset: int, place: Json) -> Json:
-    """Return one endpoint."""
+    """Return the endpoint of ``pod``."""
     address = nth(POD_RANGES["IPv4"], offset % 65536)
     return {
         "addresses": [address],

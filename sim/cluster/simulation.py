@@ -1,7 +1,7 @@
-"""The simulated cluster, wired: API server, node, two DNS services, a world outside.
+"""The simulated cluster: API server, node, two DNS services and an external resolver.
 
-Real are the HTTP of the API, the minidns processes, and every datagram and TCP stream;
-simulated are the addresses of the cluster, and who stands at them.
+The HTTP of the API, the minidns processes, and all datagrams and TCP streams are real;
+the addresses of the cluster are simulated.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from ..resolver import search
 from . import certificates
 
 LIBC = "sim/libc"
-"""Annotation of a Pod: the C library of its programs, glibc or musl."""
+"""Pod annotation with the C library of its programs: glibc or musl."""
 NODE = kubelet.Node(
     cluster_dns=(kube_system.CLUSTER_DNS,),
     resolv_conf=kube_system.NODE_RESOLV_CONF,
@@ -39,32 +39,32 @@ NODE = kubelet.Node(
 
 
 class NotReady(Exception):
-    """The DNS servers of the cluster did not become ready; says why."""
+    """The DNS servers of the cluster did not become ready; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """A cluster that is up."""
+    """A running cluster."""
 
     cluster: Cluster
     api: ApiServer
     internet: Internet
     outside: Address
-    """Where the world outside really answers."""
+    """Loopback address of the external resolver."""
     plane: DataPlane
     runtime: Runtime
     kubeconfig: Path
-    """File that points kubectl at the API server, as the administrator."""
+    """The administrator's kubeconfig file."""
     token: str
-    """The administrator's."""
+    """The administrator's bearer token."""
     rng: Random
 
     def container(self, namespace: str, name: str) -> Container:
-        """Return the container of a pod, with the resolv.conf its kubelet wrote.
+        """Return the container of a pod with its resolv.conf.
 
         Raises:
             ApiError: there is no such pod (404).
-            LookupError: it has no address yet.
+            LookupError: the pod has no address yet.
 
         """
         pod = self.cluster.get("Pod", namespace, name)
@@ -78,7 +78,7 @@ class Simulation:
         return Container(address, text, self.plane, libc, self.rng)
 
     def http(self) -> ClientSession:
-        """Return a client of the API server that is the administrator."""
+        """Return an HTTP client of the API server with the administrator's token."""
         authority = self.api.authority
         context = ssl.create_default_context(cafile=authority) if authority else None
         return ClientSession(
@@ -87,23 +87,23 @@ class Simulation:
         )
 
     def servers(self, service: Key) -> list[Running]:
-        """Return the processes behind a Service, ready ones and others."""
+        """Return the processes behind a Service, whether ready or not."""
         namespace, name = service
         label = f"{SERVICE_NAME}={name}"
         addresses = {
             address
-            for found in self.cluster.list("EndpointSlice", namespace, label)
-            for end in found["endpoints"]
+            for slice in self.cluster.list("EndpointSlice", namespace, label)
+            for end in slice["endpoints"]
             for address in end["addresses"]
         }
         running = self.runtime.running.values()
-        return [each for each in running if each.address in addresses]
+        return [process for process in running if process.address in addresses]
 
     async def ready(self, timeout_s: float = 30.0) -> None:
         """Wait until every pod of kube-system is Ready.
 
         Raises:
-            NotReady: they are not after ``timeout_s``; with what their logs say.
+            NotReady: the time is up; the message has the end of their logs.
 
         """
         try:
@@ -118,26 +118,26 @@ class Simulation:
     def _complaint(self, pod: Json) -> str:
         key = pod["metadata"]["namespace"], pod["metadata"]["name"]
         log = self.runtime.folder(key) / "log"
-        said = log.read_text(errors="replace").splitlines() if log.exists() else []
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
         return f"pod {key[0]}/{key[1]} is not ready; its log ends:\n" + "\n".join(
-            f"  {line}" for line in said[-5:]
+            f"  {line}" for line in lines[-5:]
         )
 
 
 async def changed(
-    cluster: Cluster, is_so: Callable[[], bool], timeout_s: float
+    cluster: Cluster, condition: Callable[[], bool], timeout_s: float
 ) -> None:
-    """Wait until ``is_so``, looking again whenever an object changes.
+    """Wait until ``condition()`` holds; check it after every change of an object.
 
     Raises:
-        TimeoutError: it is not so after ``timeout_s``.
+        TimeoutError: it does not hold after ``timeout_s``.
 
     """
     change = asyncio.Event()
     end = cluster.subscribe(lambda _: change.set())
     try:
         async with asyncio.timeout(timeout_s):
-            while not is_so():
+            while not condition():
                 change.clear()
                 await change.wait()
     finally:
@@ -148,10 +148,7 @@ async def changed(
 async def started(
     folder: Path, *, seed: int | None = None
 ) -> AsyncIterator[Simulation]:
-    """Run a cluster with its files in ``folder`` until the end of the block.
-
-    Nothing of it runs when the block has ended, however that came about.
-    """
+    """Run a cluster with its files in ``folder`` until the end of the block."""
     rng = Random(seed)
     cluster = Cluster(seed=rng.getrandbits(32))
     for obj in kube_system.objects():

@@ -1,4 +1,4 @@
-"""Where a running simulation is found: one small file in a folder of the user's own."""
+"""The state file, through which commands find the running simulation."""
 
 import json
 import os
@@ -14,45 +14,45 @@ from ..api import private_files
 FILE = "state.json"
 PATH = "/exec"
 TIMEOUT_S = 120.0
-"""For a command in a pod; a look-up that nobody answers takes its time."""
+"""Time-out of a command in a pod; an unanswered lookup can take a minute."""
 CONNECT_S = 2.0
 
 
 class State(NamedTuple):
-    """What somebody needs who wants to run a command in a pod."""
+    """The exec endpoint of a running simulation."""
 
     pid: int
     url: str
-    """Of the exec endpoint, on loopback."""
+    """URL of the exec endpoint, on loopback."""
     token: str
-    """To be shown there; only the user can read this file."""
+    """Bearer token; only the user can read the state file."""
 
 
 class NotUp(Exception):
-    """There is no running simulation to be found; says where it was looked for."""
+    """There is no running simulation; the message names the folder."""
 
 
 def default_folder() -> Path:
-    """Return where the files of the user's simulation are (XDG_STATE_HOME)."""
+    """Return the folder of the user's simulation, below XDG_STATE_HOME."""
     home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
     return Path(home).expanduser() / "minidns-sim"
 
 
 def write(folder: Path, state: State) -> None:
-    """Write the file, readable by the user alone."""
+    """Write the state file; only the user can read it."""
     private_files.write(folder / FILE, json.dumps(state._asdict()))
 
 
 def remove(folder: Path) -> None:
-    """Remove the file."""
+    """Remove the state file."""
     (folder / FILE).unlink(missing_ok=True)
 
 
 def read(folder: Path) -> State:
-    """Return what the file says.
+    """Return the content of the state file.
 
     Raises:
-        NotUp: there is none, or whoever wrote it has gone without removing it.
+        NotUp: there is no file, or no process listens at its URL.
 
     """
     try:
@@ -71,7 +71,7 @@ def ask(state: State, pod: str, command: list[str]) -> dict[str, Any]:
     """Run ``command`` in ``pod`` of the simulation; return its reply.
 
     Raises:
-        NotUp: nobody answers there.
+        NotUp: the simulation does not answer.
         LookupError: there is no such pod.
 
     """
@@ -83,8 +83,8 @@ def ask(state: State, pod: str, command: list[str]) -> dict[str, Any]:
     request = urllib.request.Request(state.url + PATH, body, headers)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=TIMEOUT_S) as got:
-            reply: dict[str, Any] = json.load(got)
+        with opener.open(request, timeout=TIMEOUT_S) as response:
+            reply: dict[str, Any] = json.load(response)
     except urllib.error.HTTPError as error:
         with error:
             raise LookupError(error.read().decode(errors="replace")) from None

@@ -1,4 +1,4 @@
-"""``minidns-sim up``: a simulated cluster that stays up, for kubectl and `exec`."""
+"""``minidns-sim up``: a simulated cluster for kubectl and ``minidns-sim exec``."""
 
 import asyncio
 import contextlib
@@ -25,12 +25,12 @@ CLIENT_MAX_SIZE = 64 << 10
 
 
 async def run(out: TextIO, folder: Path) -> None:
-    """Keep a cluster up until cancelled, its files in ``folder``, which exists.
+    """Run a cluster until cancelled; print its usage to ``out``.
 
-    Says on ``out`` how to use it.
+    ``folder`` exists and receives its files.
 
     Raises:
-        NotReady: its DNS servers do not start.
+        NotReady: its DNS servers do not become ready.
         OSError: ``folder`` cannot be written to.
 
     """
@@ -66,7 +66,7 @@ def _welcome(simulation: Simulation) -> Iterator[str]:
 
 @contextlib.asynccontextmanager
 async def _exec_endpoint(simulation: Simulation) -> AsyncIterator[State]:
-    """Serve commands in pods to local programs that know the token."""
+    """Serve the exec endpoint to local programs with the token."""
     token = secrets.token_urlsafe()
 
     @web.middleware
@@ -90,8 +90,8 @@ async def _exec_endpoint(simulation: Simulation) -> AsyncIterator[State]:
 
     async def handle(request: web.Request) -> web.Response:
         try:
-            asked = json.loads(await request.read())
-            pod, command = str(asked["pod"]), [str(word) for word in asked["command"]]
+            document = json.loads(await request.read())
+            pod, command = str(document["pod"]), list(map(str, document["command"]))
         except (ValueError, KeyError, TypeError):
             return web.Response(status=400, text="a pod and a command are needed")
         return await _exec(simulation, pod, command)
@@ -119,6 +119,6 @@ async def _exec(simulation: Simulation, pod: str, command: list[str]) -> web.Res
         {
             "status": output.status,
             "text": output.text,
-            "queries": query_lines(output.asked),
+            "queries": query_lines(output.queries),
         }
     )

@@ -1,1 +1,1 @@
-"""The controllers of the simulated cluster, one module for each kind."""
+"""The controllers of the simulated cluster, one module per kind."""

@@ -27,11 +27,11 @@ from ..api.store import Change
 HASH = "pod-template-hash"
 
 
-def share(value: int | str, replicas: int, *, up: bool) -> int:
-    """Return a number of Pods given as such or in percent.
+def pod_count(value: int | str, replicas: int, *, up: bool) -> int:
+    """Return a number of Pods that is given as a number or in percent.
 
-    >>> share("25%", 10, up=True), share("25%", 10, up=False), share(2, 10, up=True)
-    (3, 2, 2)
+    >>> pod_count("25%", 10, up=True), pod_count("25%", 10, up=False)
+    (3, 2)
     """
     if isinstance(value, int):
         return value
@@ -40,13 +40,13 @@ def share(value: int | str, replicas: int, *, up: bool) -> int:
 
 
 def template_hash(deployment: Json) -> str:
-    """Return ten letters that tell one Pod template from another."""
+    """Return a hash of the Pod template, ten characters long."""
     text = encode(deployment["spec"]["template"], order="deterministic")
     return "".join(SAFE[byte % len(SAFE)] for byte in sha256(text).digest()[:10])
 
 
 class DeploymentController:
-    """Takes one step at a time towards the Pods that each Deployment wants."""
+    """Creates and deletes Pods, one per step, until each Deployment is complete."""
 
     def __init__(self, cluster: ClusterApi) -> None:
         self._cluster = cluster
@@ -75,13 +75,13 @@ class DeploymentController:
         old = [pod for pod in pods if labels_of(pod).get(HASH) != current]
         if _wants_another(deployment, new, old):
             self._create(deployment, current)
-        elif (pod := _superfluous(deployment, new, old)) is not None:
+        elif (pod := _pod_to_delete(deployment, new, old)) is not None:
             self._cluster.delete("Pod", *key_of(pod))
         else:
             self._write_status(deployment, new, old)
 
     def _pods(self, deployment: Json) -> list[Json]:
-        """Return the Pods of a Deployment that are there to stay."""
+        """Return the Pods of a Deployment that are not terminating."""
         uid = deployment["metadata"]["uid"]
         return [
             pod
@@ -110,40 +110,40 @@ class DeploymentController:
         )
 
     def _write_status(self, deployment: Json, new: list[Json], old: list[Json]) -> None:
-        """Write how far the Deployment is, if that changed."""
+        """Write the status of the Deployment, if it changed."""
         status = _status(deployment, new, old, timestamp(self._cluster.now()))
-        if _timeless(status) != _timeless(deployment.get("status") or {}):
+        if _without_times(status) != _without_times(deployment.get("status") or {}):
             self._cluster.commit(named("Deployment"), {**deployment, "status": status})
 
 
 def _is_available(pod: Json) -> bool:
-    """Return whether a Pod serves."""
+    """Return whether a Pod is Ready."""
     return condition(pod, "Ready") == "True"
 
 
 def _limits(deployment: Json) -> tuple[int, int]:
-    """Return how many Pods there may be at most, and must be available at least."""
+    """Return the maximum number of Pods and the minimum of available ones."""
     replicas, strategy = deployment["spec"]["replicas"], deployment["spec"]["strategy"]
     if strategy["type"] == "Recreate":
         return replicas, 0
     rolling = strategy["rollingUpdate"]
-    surge = share(rolling["maxSurge"], replicas, up=True)
-    unavailable = share(rolling["maxUnavailable"], replicas, up=False)
-    # both zero could never move: one may be missing (Deployment controller)
+    surge = pod_count(rolling["maxSurge"], replicas, up=True)
+    unavailable = pod_count(rolling["maxUnavailable"], replicas, up=False)
+    # if both are zero, one may be unavailable (Deployment controller)
     return replicas + surge, replicas - (unavailable or (0 if surge else 1))
 
 
 def _wants_another(deployment: Json, new: list[Json], old: list[Json]) -> bool:
-    """Return whether one more new Pod may be made."""
+    """Return whether a Pod of the new template should be created."""
     if deployment["spec"]["strategy"]["type"] == "Recreate" and old:
         return False
     most, _ = _limits(deployment)
-    wanted = deployment["spec"]["replicas"]
-    return len(new) < wanted and len(new) + len(old) < most
+    replicas = deployment["spec"]["replicas"]
+    return len(new) < replicas and len(new) + len(old) < most
 
 
-def _superfluous(deployment: Json, new: list[Json], old: list[Json]) -> Json | None:
-    """Return a Pod that may go now."""
+def _pod_to_delete(deployment: Json, new: list[Json], old: list[Json]) -> Json | None:
+    """Return a Pod that should be deleted now, or None."""
     if len(new) > deployment["spec"]["replicas"]:
         return min(new, key=_is_available)
     if not old:
@@ -157,7 +157,7 @@ def _superfluous(deployment: Json, new: list[Json], old: list[Json]) -> Json | N
 
 
 def _status(deployment: Json, new: list[Json], old: list[Json], time: str) -> Json:
-    """Return the status of a Deployment that has these Pods."""
+    """Return the status of a Deployment with these Pods."""
     replicas, total = deployment["spec"]["replicas"], len(new) + len(old)
     available = sum(map(_is_available, [*new, *old]))
     done = not old and len(new) == replicas == available
@@ -191,8 +191,8 @@ def _condition(name: str, true: bool, reason: str, time: str) -> Json:
     }
 
 
-def _timeless(status: Json) -> Json:
-    """Return a status without its times, to compare."""
+def _without_times(status: Json) -> Json:
+    """Return a status without its times, for comparison."""
     times = ("lastUpdateTime", "lastTransitionTime")
     conditions = [
         {k: v for k, v in entry.items() if k not in times}

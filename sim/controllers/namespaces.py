@@ -1,4 +1,4 @@
-"""Namespaces: born with a label and a service account, gone with all they hold."""
+"""Namespaces: their default service account, and the deletion of their contents."""
 
 from ..api.kinds import KINDS, named
 from ..api.objects import is_terminating
@@ -7,7 +7,7 @@ from ..api.store import Change
 
 
 class NamespaceController:
-    """Gives new Namespaces a service account and empties those to be deleted."""
+    """Creates the default service account; empties terminating Namespaces."""
 
     def __init__(self, cluster: ClusterApi) -> None:
         self._cluster = cluster
@@ -23,7 +23,7 @@ class NamespaceController:
                 self._finish(namespace)
 
     def _on_namespace(self, change: Change) -> None:
-        """Furnish or empty a Namespace."""
+        """Create the service account of a Namespace, or empty it."""
         name = change.obj["metadata"]["name"]
         if change.type == "ADDED":
             account = {
@@ -40,7 +40,7 @@ class NamespaceController:
             self._finish(name)
 
     def _finish(self, name: str) -> None:
-        """Let the Namespace go if nothing is left in it."""
+        """Remove the finalizer of an empty terminating Namespace."""
         namespace = self._cluster.find("Namespace", "", name)
         held = any(
             self._cluster.list(kind.name, name) for kind in KINDS if kind.namespaced

@@ -1,13 +1,13 @@
-"""Pods: defaults and checks, and a stand-in for scheduler and kubelet.
+"""A stand-in for scheduler and kubelet.
 
-A Pod created without a status gets a node and an address and is Running and Ready at
-once. Annotations tell otherwise, when it is created or later:
+A Pod without a status gets a node and an address and is Running and Ready at once.
+Annotations change that, at creation or later:
 
 - `sim/ready: "false"`: not Ready; `"true"` again: Ready
 - `sim/phase: Pending`: without node and address; `Succeeded`, `Failed`: done
 - `sim/ip: 10.244.7.7`: this address
 
-A status given along with the Pod is kept, and only what it leaves open filled in.
+A status in the new Pod is kept and completed.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ CONDITIONS = ("PodScheduled", "Initialized", "ContainersReady", "Ready")
 
 
 class PodController:
-    """Schedules and starts Pods, at once and without containers."""
+    """Schedules and starts Pods at once, without containers."""
 
     def __init__(self, cluster: ClusterApi) -> None:
         self._cluster = cluster
@@ -44,17 +44,22 @@ class PodController:
         """React to one change."""
         if change.kind.name != "Pod" or change.type == "DELETED":
             return
-        if change.previous is None or _wishes(change.obj) != _wishes(change.previous):
+        previous = change.previous
+        if previous is None or _status_annotations(change.obj) != _status_annotations(
+            previous
+        ):
             pod = self._cluster.find("Pod", *key_of(change.obj))
             if pod is not None and not is_terminating(pod):
                 self._run(pod, is_new=change.previous is None)
 
     def _run(self, pod: Json, *, is_new: bool) -> None:
         """Write node and status of a Pod."""
-        wishes = annotations_of(pod)
+        annotations = annotations_of(pod)
         status = dict(pod["status"]) if pod["status"] != INITIAL_STATUS else {}
         phase = (
-            wishes.get(PHASE) or (status.get("phase") if is_new else "") or "Running"
+            annotations.get(PHASE)
+            or (status.get("phase") if is_new else "")
+            or "Running"
         )
         spec = pod["spec"]
         if phase != "Pending":
@@ -63,15 +68,15 @@ class PodController:
             status = self._addresses(pod, node) | status
             status.setdefault("startTime", timestamp(self._cluster.now()))
         if not is_new or not status.get("conditions"):
-            wanted = wishes.get(READY, "true") == "true"
-            ready = phase == "Running" and wanted
+            should_be_ready = annotations.get(READY, "true") == "true"
+            ready = phase == "Running" and should_be_ready
             status["conditions"] = self._conditions(phase, ready)
         status = {**INITIAL_STATUS, **status, "phase": phase}
         status["containerStatuses"] = list(_containers(spec, status))
         self._cluster.commit(named("Pod"), {**pod, "spec": spec, "status": status})
 
     def _node(self, pod: Json) -> Json:
-        """Return the node of a Pod; those without one take turns."""
+        """Return the node of a Pod; new Pods are assigned to the nodes in turn."""
         name = pod["spec"].get("nodeName")
         if name:
             return self._cluster.find("Node", "", name) or {"metadata": {"name": name}}
@@ -82,11 +87,11 @@ class PodController:
         return nodes[(self._turn - 1) % len(nodes)]
 
     def _addresses(self, pod: Json, node: Json) -> Json:
-        """Return the addresses of a Pod and its node, as a status has them."""
+        """Return the status fields with the addresses of a Pod and its node."""
         host = _internal_ips(node)
-        given = dig(pod, "status.podIP")
-        if given:
-            ips = [given]
+        address = dig(pod, "status.podIP")
+        if address:
+            ips = [address]
         elif pod["spec"].get("hostNetwork"):
             ips = host
         elif IP in annotations_of(pod):
@@ -101,7 +106,7 @@ class PodController:
         }
 
     def _free(self, node: Json) -> list[str]:
-        """Return a free address of each family that the cluster and the node have."""
+        """Return a free address of each family of the cluster and the node."""
         addresses = self._cluster.addresses
         return [
             addresses.pod_pool(cidr).free()
@@ -126,16 +131,16 @@ class PodController:
 
 
 def _internal_ips(node: Json) -> list[str]:
-    """Return the addresses of a node; one of its own if it says none."""
-    found = dig(node, "status.addresses") or ()
-    ips = [entry["address"] for entry in found if entry["type"] == "InternalIP"]
+    """Return the internal addresses of a node, or a default one."""
+    entries = dig(node, "status.addresses") or ()
+    ips = [entry["address"] for entry in entries if entry["type"] == "InternalIP"]
     return ips or [nth(NODE_RANGES["IPv4"], 2)]
 
 
-def _wishes(pod: Json) -> Json:
-    """Return the annotations that tell how a Pod should be."""
-    found = annotations_of(pod)
-    return {k: v for k, v in found.items() if k in (READY, PHASE, IP)}
+def _status_annotations(pod: Json) -> Json:
+    """Return the annotations that determine the status of a Pod."""
+    annotations = annotations_of(pod)
+    return {k: v for k, v in annotations.items() if k in (READY, PHASE, IP)}
 
 
 def _containers(spec: Json, status: Json) -> Iterator[Json]:

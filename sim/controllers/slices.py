@@ -1,8 +1,8 @@
-"""EndpointSlices: made from a Service's selector and the Pods it selects.
+"""EndpointSlices of the Pods that a Service selects.
 
-Follows the EndpointSlice controller: slices named SERVICE-xxxxx of at most 100
-endpoints, one address type and one set of ports each; endpoints stay in the slice
-they are in, and an empty slice stands for a Service that selects nothing.
+As the EndpointSlice controller: slices are named SERVICE-xxxxx and have at most 100
+endpoints, one address type and one set of ports. Endpoints stay in their slice, and a
+Service without endpoints has one empty slice.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ from ..api.objects import (
     labels_of,
     owner_reference,
 )
-from ..api.selectors import equal_to, fulfils
+from ..api.selectors import equal_to, matches_labels
 from ..api.server import ClusterApi
 from ..api.store import Change
 
@@ -30,24 +30,24 @@ MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 CONTROLLER = "endpointslice-controller.k8s.io"
 HEADLESS = "service.kubernetes.io/headless"
 ZONE = "topology.kubernetes.io/zone"
-MOST = 100
-"""Endpoints in one slice (EndpointSlice controller, --max-endpoints-per-slice)."""
+MAX_ENDPOINTS = 100
+"""Endpoints per slice (--max-endpoints-per-slice of the EndpointSlice controller)."""
 
 
 class Group(NamedTuple):
-    """What all endpoints of a slice have in common."""
+    """The address family and the ports that the endpoints of a slice share."""
 
     family: str
     ports: bytes
-    """The slice's ports as JSON, comparable."""
+    """The ports in JSON, for comparison."""
 
 
 Endpoints = dict[str, Json]
-"""Endpoints by the UID of their Pod."""
+"""Endpoints by Pod UID."""
 
 
 class SliceController:
-    """Keeps the slices of each Service equal to the Pods it selects."""
+    """Keeps the slices of each Service in sync with the Pods that it selects."""
 
     def __init__(self, cluster: ClusterApi) -> None:
         self._cluster = cluster
@@ -61,13 +61,13 @@ class SliceController:
             case "Pod":
                 for service in self._selecting(change):
                     self._reconcile(key_of(service))
-            case "EndpointSlice" if _is_ours(change.obj):
+            case "EndpointSlice" if _is_managed(change.obj):
                 self._reconcile(
                     (namespace, labels_of(change.obj).get(SERVICE_NAME, ""))
                 )
 
     def _selecting(self, change: Change) -> list[Json]:
-        """Return the Services that select a Pod or did before the change."""
+        """Return the Services that select a Pod, before or after the change."""
         states = [labels_of(change.obj)]
         if change.previous is not None:
             states.append(labels_of(change.previous))
@@ -78,47 +78,47 @@ class SliceController:
         ]
 
     def _reconcile(self, key: Key) -> None:
-        """Write what differs from the slices that a Service should have."""
+        """Create, update and delete slices until they match the Service."""
         service = self._cluster.find("Service", *key)
         if service is None or not _selector(service) or is_terminating(service):
             return
-        wanted = self._wanted(service)
+        desired = self._wanted(service)
         slices = [
-            found
-            for found in self._cluster.list("EndpointSlice", key[0])
-            if labels_of(found).get(SERVICE_NAME) == key[1] and _is_ours(found)
+            slice
+            for slice in self._cluster.list("EndpointSlice", key[0])
+            if labels_of(slice).get(SERVICE_NAME) == key[1] and _is_managed(slice)
         ]
-        for group in wanted:
-            self._fill_group(service, group, wanted[group], slices)
-        for found in slices:
-            if _group_of(found) not in wanted:
-                self._cluster.delete("EndpointSlice", *key_of(found))
+        for group in desired:
+            self._fill_group(service, group, desired[group], slices)
+        for slice in slices:
+            if _group_of(slice) not in desired:
+                self._cluster.delete("EndpointSlice", *key_of(slice))
 
     def _wanted(self, service: Json) -> dict[Group, Endpoints]:
-        """Return the endpoints a Service should have, by group."""
-        found: dict[Group, Endpoints] = {}
+        """Return the desired endpoints of a Service by group."""
+        desired: dict[Group, Endpoints] = {}
         for pod in self._cluster.list("Pod", key_of(service)[0]):
             if _selects(service, labels_of(pod)) and _has_endpoint(pod):
                 for family, address in _addresses(service, pod):
                     group = Group(family, encode(list(_ports(service, pod))))
                     endpoint = self._endpoint(service, pod, address)
-                    found.setdefault(group, {})[pod["metadata"]["uid"]] = endpoint
+                    desired.setdefault(group, {})[pod["metadata"]["uid"]] = endpoint
         for family in dig(service, "spec.ipFamilies") or ():
-            if not any(group.family == family for group in found):
-                found[Group(family, b"[]")] = {}
-        return found
+            if not any(group.family == family for group in desired):
+                desired[Group(family, b"[]")] = {}
+        return desired
 
     def _endpoint(self, service: Json, pod: Json, address: str) -> Json:
-        """Return the endpoint that ``pod`` is of ``service``."""
-        ready, leaving = condition(pod, "Ready") == "True", is_terminating(pod)
-        anyway = bool(service["spec"].get("publishNotReadyAddresses"))
+        """Return the endpoint of ``pod`` in ``service``."""
+        ready, terminating = condition(pod, "Ready") == "True", is_terminating(pod)
+        publish = bool(service["spec"].get("publishNotReadyAddresses"))
         meta, spec = pod["metadata"], pod["spec"]
         endpoint: Json = {
             "addresses": [address],
             "conditions": {
-                "ready": anyway or (ready and not leaving),
-                "serving": anyway or ready,
-                "terminating": leaving,
+                "ready": publish or (ready and not terminating),
+                "serving": publish or ready,
+                "terminating": terminating,
             },
             "targetRef": {
                 "kind": "Pod",
@@ -132,48 +132,48 @@ class SliceController:
             endpoint["hostname"] = spec["hostname"]
         if node := spec.get("nodeName"):
             endpoint["nodeName"] = node
-            found = self._cluster.find("Node", "", node)
-            if found is not None and ZONE in labels_of(found):
-                endpoint["zone"] = labels_of(found)[ZONE]
+            node_ = self._cluster.find("Node", "", node)
+            if node_ is not None and ZONE in labels_of(node_):
+                endpoint["zone"] = labels_of(node_)[ZONE]
         return endpoint
 
     def _fill_group(
-        self, service: Json, group: Group, wanted: Endpoints, slices: Iterable[Json]
+        self, service: Json, group: Group, desired: Endpoints, slices: Iterable[Json]
     ) -> None:
-        """Spread the endpoints of one group over the slices it has, then new ones."""
-        todo = dict(wanted)
-        kept: list[tuple[Json, list[Json]]] = []
-        for found in slices:
-            if _group_of(found) == group:
-                uids = [dig(e, "targetRef.uid") for e in found["endpoints"]]
-                stay = [todo.pop(uid) for uid in uids if uid in todo]
-                kept.append((found, stay))
-        rest = list(todo.values())
-        for _, stay in kept:
-            room = MOST - len(stay)
-            stay += rest[:room]
+        """Distribute the endpoints of a group over its slices and new ones."""
+        missing = dict(desired)
+        filled: list[tuple[Json, list[Json]]] = []
+        for slice in slices:
+            if _group_of(slice) == group:
+                uids = [dig(e, "targetRef.uid") for e in slice["endpoints"]]
+                endpoints = [missing.pop(uid) for uid in uids if uid in missing]
+                filled.append((slice, endpoints))
+        rest = list(missing.values())
+        for _, endpoints in filled:
+            room = MAX_ENDPOINTS - len(endpoints)
+            endpoints += rest[:room]
             rest = rest[room:]
         is_first = True
-        for found, stay in kept:
-            if stay or (is_first and not wanted):
-                self._update(service, found, stay)
+        for slice, endpoints in filled:
+            if endpoints or (is_first and not desired):
+                self._update(service, slice, endpoints)
             else:
-                self._cluster.delete("EndpointSlice", *key_of(found))
+                self._cluster.delete("EndpointSlice", *key_of(slice))
             is_first = False
-        for start in range(0, len(rest), MOST):
-            self._create(service, group, rest[start : start + MOST])
-        if not kept and not wanted:
+        for start in range(0, len(rest), MAX_ENDPOINTS):
+            self._create(service, group, rest[start : start + MAX_ENDPOINTS])
+        if not filled and not desired:
             self._create(service, group, [])
 
-    def _update(self, service: Json, found: Json, endpoints: list[Json]) -> None:
-        """Write a slice whose endpoints or labels should be others."""
+    def _update(self, service: Json, slice_: Json, endpoints: list[Json]) -> None:
+        """Write a slice if its endpoints or labels changed."""
         labels = _labels(service)
-        if found["endpoints"] != endpoints or labels_of(found) != labels:
-            meta = {**found["metadata"], "labels": labels}
-            self._cluster.update({**found, "metadata": meta, "endpoints": endpoints})
+        if slice_["endpoints"] != endpoints or labels_of(slice_) != labels:
+            meta = {**slice_["metadata"], "labels": labels}
+            self._cluster.update({**slice_, "metadata": meta, "endpoints": endpoints})
 
     def _create(self, service: Json, group: Group, endpoints: list[Json]) -> None:
-        """Write a new slice."""
+        """Create a slice."""
         namespace, name = key_of(service)
         self._cluster.create(
             {
@@ -192,18 +192,18 @@ class SliceController:
         )
 
 
-def _is_ours(found: Json) -> bool:
-    """Return whether this controller made a slice."""
-    return labels_of(found).get(MANAGED_BY) == CONTROLLER
+def _is_managed(slice_: Json) -> bool:
+    """Return whether this controller manages a slice."""
+    return labels_of(slice_).get(MANAGED_BY) == CONTROLLER
 
 
-def _group_of(found: Json) -> Group:
-    """Return the group of the endpoints in a slice."""
-    return Group(found["addressType"], encode(found.get("ports") or []))
+def _group_of(slice_: Json) -> Group:
+    """Return the group of a slice."""
+    return Group(slice_["addressType"], encode(slice_.get("ports") or []))
 
 
 def _selector(service: Json) -> dict[str, str]:
-    """Return the selector of a Service, empty if it has none that counts."""
+    """Return the selector of a Service; an ExternalName Service has none."""
     if dig(service, "spec.type") == "ExternalName":
         return {}
     return dig(service, "spec.selector") or {}
@@ -212,11 +212,11 @@ def _selector(service: Json) -> dict[str, str]:
 def _selects(service: Json, labels: dict[str, str]) -> bool:
     """Return whether a Service selects Pods with these labels."""
     selector = _selector(service)
-    return bool(selector) and fulfils(labels, equal_to(selector))
+    return bool(selector) and matches_labels(labels, equal_to(selector))
 
 
 def _has_endpoint(pod: Json) -> bool:
-    """Return whether a Pod has an address and is not done."""
+    """Return whether a Pod has an address and has not finished."""
     over = dig(pod, "status.phase") in ("Succeeded", "Failed")
     return bool(dig(pod, "status.podIP")) and not over
 
@@ -232,19 +232,19 @@ def _addresses(service: Json, pod: Json) -> Iterator[tuple[str, str]]:
 
 
 def _ports(service: Json, pod: Json) -> Iterator[Json]:
-    """Yield the ports of a Service as numbers of ``pod``, less unknown names."""
+    """Yield the slice ports of a Service for ``pod``, without unknown names."""
     for port in dig(service, "spec.ports") or ():
         number = _number(port, pod)
         if number is not None:
-            found = {"name": port.get("name", "")}
-            found |= {"port": number, "protocol": port["protocol"]}
+            entry = {"name": port.get("name", "")}
+            entry |= {"port": number, "protocol": port["protocol"]}
             if "appProtocol" in port:
-                found["appProtocol"] = port["appProtocol"]
-            yield found
+                entry["appProtocol"] = port["appProtocol"]
+            yield entry
 
 
 def _number(port: Json, pod: Json) -> int | None:
-    """Return the port number that a target port means in ``pod``."""
+    """Return the number of a target port in ``pod``, or None."""
     target = port.get("targetPort", port["port"])
     if isinstance(target, int):
         return target
@@ -257,7 +257,7 @@ def _number(port: Json, pod: Json) -> int | None:
 
 
 def _labels(service: Json) -> dict[str, str]:
-    """Return the labels of a Service's slices: the Service's own and three more."""
+    """Return the labels of a Service's slices, which include the Service's own."""
     labels = {**labels_of(service), SERVICE_NAME: key_of(service)[1]}
     labels[MANAGED_BY] = CONTROLLER
     if service["spec"].get("clusterIP") == "None":

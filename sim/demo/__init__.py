@@ -1,1 +1,1 @@
-"""``minidns-sim demo``: the main use of minidns, told step by step."""
+"""``minidns-sim demo``: the main use of minidns, step by step."""

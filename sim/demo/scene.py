@@ -1,4 +1,4 @@
-"""What the steps of the demo are made of: ask, show, compare with what was said."""
+"""Operations of the demo's steps: API requests, commands in pods, checks."""
 
 import asyncio
 import sys
@@ -15,7 +15,7 @@ from ..api.status import ApiError
 from ..cluster.simulation import Simulation
 from ..node import commands
 from ..node.container import Output, query_lines
-from ..node.over_sockets import Asked
+from ..node.over_sockets import QueryRecord
 from ..node.runtime import ENVIRON, Running
 from .story import Story
 
@@ -24,13 +24,13 @@ MINIDNS_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A cluster that is up, and the story that is told of it."""
+    """A running cluster and the story that describes it."""
 
     sim: Simulation
     story: Story
     http: ClientSession
     soon_s: float = 3.0
-    """How long a change may take until the story says that it does not show."""
+    """Maximum seconds from a change in the API to the new answer."""
 
     def servers(self, service: str) -> list[Running]:
         """Return the processes behind a Service of kube-system."""
@@ -40,7 +40,7 @@ class Scene:
         """Read from the API, over HTTP.
 
         Raises:
-            ApiError: the server refused.
+            ApiError: the server returned an error.
 
         """
         return await self._request("GET", path)
@@ -49,7 +49,7 @@ class Scene:
         """Write to the API, over HTTP; a PATCH is a merge patch.
 
         Raises:
-            ApiError: the server refused.
+            ApiError: the server returned an error.
 
         """
         return await self._request(method, path, body)
@@ -58,68 +58,72 @@ class Scene:
         patch = {"Content-Type": "application/merge-patch+json"}
         headers = patch if method == "PATCH" else {}
         url = self.sim.api.url + path
-        async with self.http.request(method, url, json=body, headers=headers) as got:
-            reply: Json = await got.json(content_type=None)
-            if got.status >= 400:
+        async with self.http.request(
+            method, url, json=body, headers=headers
+        ) as response:
+            reply: Json = await response.json(content_type=None)
+            if response.status >= 400:
                 raise ApiError(reply)
             return reply
 
-    async def run(self, pod: str, command: str, *, shown: bool = True) -> Output:
+    async def run(self, pod: str, command: str, *, show: bool = True) -> Output:
         """Run a command in a pod of namespace default."""
         container = self.sim.container("default", pod)
         output = await commands.run(container, command.split())
-        if shown:
+        if show:
             self.story.ask(command, pod)
             self.story.show(output.text.rstrip("\n"))
         return output
 
     def check_lines(self, output: Output, *lines: str) -> None:
-        """Check that each of ``lines`` is among those of ``output``."""
-        came = output.text.splitlines()
+        """Check that ``output`` contains every line of ``lines``."""
+        lines_ = output.text.splitlines()
         for line in lines:
-            found = line if line in came else "not among the lines above"
-            self.story.check(f"it says {' '.join(line.split())!r}", line, found)
+            actual = line if line in lines_ else "not among the lines above"
+            self.story.check(f"it prints {' '.join(line.split())!r}", line, actual)
 
     async def searched(
         self, name: str, queries: Sequence[str], addresses: tuple[str, ...]
     ) -> None:
-        """Let a program in pod app look a name up; check every query that it took."""
+        """Look a name up in pod app and check all queries and the result."""
         container = self.sim.container("default", "app")
         self.story.ask(f'getaddrinfo("{name}"), {container.libc.name}', "app")
         resolved = await container.getaddrinfo(name)
-        self.story.show(query_lines(resolved.asked))
-        came = [_brief(asked) for asked in resolved.asked]
-        self.story.check(f"{len(queries)} queries, in this order", list(queries), came)
-        found = resolved.outcome.addresses
-        told = f"found {' and '.join(addresses)}"
-        self.story.check(told, addresses, found)
+        self.story.show(query_lines(resolved.queries))
+        actual = [_brief(query) for query in resolved.queries]
+        self.story.check(
+            f"{len(queries)} queries, in this order", list(queries), actual
+        )
+        addresses_ = resolved.outcome.addresses
+        claim = f"found {' and '.join(addresses)}"
+        self.story.check(claim, addresses, addresses_)
 
     async def until(self, name: str, addresses: list[str], begin: float) -> None:
-        """Ask again and again until the answer is as wanted; say how long it took.
+        """Repeat a lookup until it has the expected answer; report the time.
 
-        ``begin`` is when the write was begun, by `time.perf_counter`.
+        ``begin`` is the `time.perf_counter` at the start of the write.
         """
         command = f"dig {name}.default.svc.cluster.local +short"
-        wanted = sorted(addresses)
+        expected = sorted(addresses)
         count = 0
         while True:
             count += 1
-            output = await self.run("dnsutils", command, shown=False)
+            output = await self.run("dnsutils", command, show=False)
             elapsed_s = time.perf_counter() - begin
-            came = sorted(output.text.splitlines())
-            if came == wanted or elapsed_s > self.soon_s:
+            actual = sorted(output.text.splitlines())
+            if actual == expected or elapsed_s > self.soon_s:
                 break
             await asyncio.sleep(0.001)
         self.story.ask(command, "dnsutils")
-        self.story.show(came)
-        times = "at the first look-up" if count == 1 else f"at look-up {count}"
-        told = f"{elapsed_s * 1000:.1f} ms from API write to answer, {times}"
-        if came != wanted:
-            told = f"the answer within {self.soon_s:g} s of the API write"
-        self.story.check(told, wanted, came)
+        self.story.show(actual)
+        times = "at the first lookup" if count == 1 else f"at lookup {count}"
+        claim = f"{elapsed_s * 1000:.1f} ms from API write to answer, {times}"
+        if actual != expected:
+            claim = f"the answer within {self.soon_s:g} s of the API write"
+        self.story.check(claim, expected, actual)
 
     async def minidns(self, *words: str) -> tuple[int, str]:
-        """Run the minidns command; return its status and what it printed."""
+        """Run the minidns command; return its status and output."""
         self.story.ask("minidns " + " ".join(words))
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "minidns", *words),
@@ -130,29 +134,29 @@ class Scene:
         )
         try:
             async with asyncio.timeout(MINIDNS_S):
-                told, _ = await process.communicate()
+                output, _ = await process.communicate()
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        text = told.decode(errors="replace")
+        text = output.decode(errors="replace")
         self.story.show(text.rstrip("\n"))
         return process.returncode or 0, text
 
 
-def _brief(asked: Asked) -> str:
-    """Return a query and its outcome as the story says it."""
-    question = asked.send.question
+def _brief(query: QueryRecord) -> str:
+    """Return the name, type and outcome of a query."""
+    question = query.send.question
     outcome = "no reply"
-    if asked.reply is not None:
-        outcome = rcode_name(asked.reply.rcode)
-        if not asked.reply.rcode and not asked.reply.answer:
+    if query.reply is not None:
+        outcome = rcode_name(query.reply.rcode)
+        if not query.reply.rcode and not query.reply.answer:
             outcome = "NODATA"
     return f"{question.qname} {type_name(question.qtype)} {outcome}"
 
 
 def both(name: str, *outcomes: str) -> list[str]:
-    """Return what A and AAAA for ``name`` come to; one outcome is for both.
+    """Return the lines of the A and AAAA queries for ``name`` with their outcomes.
 
     >>> both("a.", "NOERROR", "NODATA")
     ['a. A NOERROR', 'a. AAAA NODATA']
@@ -161,7 +165,7 @@ def both(name: str, *outcomes: str) -> list[str]:
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as lines, their columns aligned.
+    """Return rows as lines with aligned columns.
 
     >>> table([("a", "bb"), ("cc", "d")])
     ['a    bb', 'cc   d']

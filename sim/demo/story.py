@@ -1,4 +1,4 @@
-"""A story told step by step, in which every claim is checked as it is told."""
+"""A story in steps, with checks of its claims."""
 
 import os
 from collections.abc import Iterable
@@ -11,20 +11,20 @@ BOLD, GREEN, RED, DIM = "1", "32", "31", "2"
 
 
 def wants_color(out: TextIO) -> bool:
-    """Return whether ``out`` is a terminal whose user has not said NO_COLOR."""
+    """Return whether ``out`` is a terminal and NO_COLOR is not set."""
     return out.isatty() and not os.environ.get("NO_COLOR")
 
 
 @dataclass(slots=True)
 class Story:
-    """Prints to ``out`` and counts what did not come as said."""
+    """Prints the story to ``out`` and counts failed checks."""
 
     out: TextIO
     color: bool = False
     steps: int = 0
     checks: int = 0
     failures: list[str] = field(default_factory=list)
-    """Titles of the checks that failed, with their step."""
+    """Titles of the failed checks, with the number of the step."""
 
     def step(self, title: str) -> None:
         """Begin a step."""
@@ -32,42 +32,42 @@ class Story:
         self._print(f"\n{self._painted(BOLD, f'{self.steps}. {title}')}")
 
     def say(self, text: str) -> None:
-        """Say something about the step."""
+        """Print a remark."""
         self._print(escaped(text))
 
     def ask(self, command: str, where: str = "") -> None:
-        """Show what is asked, as it would be typed ``where`` it is."""
+        """Print a command with a prompt for the place ``where`` it runs."""
         prompt = f"{where} $".lstrip()
         self._print(f"  {self._painted(BOLD, f'{prompt} {command}')}")
 
     def show(self, lines: str | Iterable[str]) -> None:
-        """Show what came back."""
+        """Print output lines."""
         for line in lines.splitlines() if isinstance(lines, str) else lines:
             self._print(f"    {escaped(line)}".rstrip())
 
-    def check(self, what: str, expected: object, came: object) -> bool:
-        """Say whether ``came`` is what was expected; show both if it is not."""
+    def check(self, what: str, expected: object, actual: object) -> bool:
+        """Compare two values; print the result, and both values if they differ."""
         self.checks += 1
-        if expected == came:
+        if expected == actual:
             self._print(f"  {self._painted(GREEN, 'ok')} {escaped(what)}")
             return True
-        self.fail(what, *_against(expected, came))
+        self.fail(what, *_against(expected, actual))
         return False
 
     def fail(self, what: str, *reasons: str) -> None:
-        """Say that something did not come, and why."""
+        """Record a failure and print it with its reasons."""
         self.failures.append(f"{self.steps}. {what}")
         self._print(f"  {self._painted(RED, 'FAILED')} {escaped(what)}")
         for reason in reasons:
             self.show(reason)
 
     def end(self) -> int:
-        """Say how it went; return the exit status."""
-        told = f"{self.steps} steps, {self.checks} checks"
+        """Print the summary; return the exit status."""
+        summary = f"{self.steps} steps, {self.checks} checks"
         if not self.failures:
-            self._print(f"\n{self._painted(GREEN, f'{told}: all came as said')}")
+            self._print(f"\n{self._painted(GREEN, f'{summary}: all passed')}")
             return 0
-        self._print(f"\n{self._painted(RED, f'{told}, not as said:')}")
+        self._print(f"\n{self._painted(RED, f'{summary}, failed:')}")
         self.show(self.failures)
         return 1
 
@@ -79,10 +79,10 @@ class Story:
         print(text, file=self.out, flush=True)
 
 
-def _against(expected: object, came: object) -> list[str]:
-    """Return what was expected and what came, one line each if they are short."""
+def _against(expected: object, actual: object) -> list[str]:
+    """Return both values as lines, one line each if they are short."""
     lines = []
-    for title, value in (("expected", expected), ("came", came)):
+    for title, value in (("expected", expected), ("actual", actual)):
         first, *rest = _lines(value)
         if rest:
             lines += [f"{title}:", *(f"  {line}" for line in (first, *rest))]
@@ -93,5 +93,5 @@ def _against(expected: object, came: object) -> list[str]:
 
 def _lines(value: object) -> list[str]:
     if isinstance(value, (list, tuple)):
-        return [str(each) for each in value] or ["nothing"]
+        return [str(item) for item in value] or ["nothing"]
     return str(value).splitlines() or ["nothing"]

@@ -1,7 +1,7 @@
-"""``minidns-sim demo``: what minidns is for, told on a simulated cluster and checked.
+"""``minidns-sim demo``: the purpose of minidns, shown on a simulated cluster.
 
-Nothing printed is canned: every answer came over a socket from a minidns process, every
-table is made of the objects in the API. Change one (``--apply``) and see it go wrong.
+All output is live: every answer comes from a minidns process over a socket, every table
+from objects of the API. Change an object with ``--apply`` and checks fail.
 """
 
 import tempfile
@@ -39,16 +39,16 @@ NAMESPACE, SVC, ZONE = (
     "cluster.local.",
 )
 TROUBLE = (ApiError, ClientError, LookupError, NotReady, OSError, TimeoutError)
-"""What may go wrong in a step and is told, not raised."""
+"""Errors of a step that the story reports."""
 
 
 async def services(scene: Scene) -> None:
-    """Show both DNS services and who is behind them."""
+    """Show both DNS services and the processes behind them."""
     story = scene.story
-    story.step("Two DNS services, a minidns process of its own behind each")
+    story.step("Two DNS services, each with its own minidns process")
     story.say(f"    GET {DNS_SERVICES}")
-    found = await scene.get(DNS_SERVICES)
-    rows = [_row(service) for service in found["items"]]
+    services_ = await scene.get(DNS_SERVICES)
+    rows = [_row(service) for service in services_["items"]]
     story.show(table([("NAME", "TYPE", "CLUSTER-IP", "PORT(S)"), *rows]))
     story.check(
         "kube-dns and kube-dns-2, each 53/UDP, 53/TCP, 9153/TCP",
@@ -60,8 +60,8 @@ async def services(scene: Scene) -> None:
     )
     servers = {name: scene.servers(name) for name, *_ in rows}
     for name, running in servers.items():
-        story.show(_where(name, each) for each in running)
-    pids = {each.pid for running in servers.values() for each in running}
+        story.show(_where(name, process) for process in running)
+    pids = {process.pid for running in servers.values() for process in running}
     story.check("two processes", 2, len(pids))
     for name, _, address, _ in rows:
         story.check(f"{name} answers at 9153/TCP", 200, await _metrics(scene, address))
@@ -81,27 +81,27 @@ def _where(name: str, running: Running) -> str:
 
 
 async def _metrics(scene: Scene, address: str) -> int:
-    """Return the HTTP status of the metrics behind a ClusterIP; 0 if nobody is."""
+    """Return the HTTP status of the metrics at a ClusterIP; 0 without an endpoint."""
     flow = Flow((scene.sim.container("default", "app").address, 40000), (address, 9153))
     path = scene.sim.plane.route(flow._replace(protocol="TCP"))
     return await endpoint.get(path.real, "/metrics") if path.real else 0
 
 
 async def dnsutils_file(scene: Scene) -> None:
-    """Show what dnsPolicy None makes of a pod's resolv.conf."""
+    """Show the resolv.conf of a pod with dnsPolicy None."""
     story = scene.story
-    story.step("Pod dnsutils: dnsPolicy None, so only what its dnsConfig says")
+    story.step("Pod dnsutils: dnsPolicy None, so only its dnsConfig counts")
     story.say(f"    GET {PODS}/dnsutils")
     pod = await scene.get(f"{PODS}/dnsutils")
     for field in ("dnsPolicy", "dnsConfig"):
-        told = yaml.safe_dump(pod["spec"].get(field), default_flow_style=True)
-        story.show(f"{field}: {told.splitlines()[0]}")
+        text = yaml.safe_dump(pod["spec"].get(field), default_flow_style=True)
+        story.show(f"{field}: {text.splitlines()[0]}")
     output = await scene.run("dnsutils", "cat /etc/resolv.conf")
     story.check("the kubelet wrote that", f"nameserver {SECOND_DNS}\n", output.text)
 
 
 async def app_file(scene: Scene) -> None:
-    """Show what dnsPolicy ClusterFirst makes of a pod's resolv.conf."""
+    """Show the resolv.conf of a pod with dnsPolicy ClusterFirst."""
     scene.story.step("Pod app: dnsPolicy ClusterFirst, as pods have by default")
     output = await scene.run("app", "cat /etc/resolv.conf")
     scene.story.check(
@@ -113,13 +113,13 @@ async def app_file(scene: Scene) -> None:
 
 
 async def outside_name(scene: Scene) -> None:
-    """Look a name of the world outside up."""
+    """Look an external name up."""
     story, internet = scene.story, scene.sim.internet
-    story.step("A name outside: forwarded to whom the node's /etc/resolv.conf names")
+    story.step("An external name: forwarded to the resolver in the node's resolv.conf")
     host, port = scene.sim.outside
     node = kube_system.NODE_RESOLV_CONF.strip()
     story.show(f"node: {node} -> really {host}:{port}, the simulated internet")
-    before = len(internet.asked)
+    count = len(internet.questions)
     output = await scene.run("dnsutils", "nslookup google.com")
     scene.check_lines(
         output,
@@ -127,12 +127,12 @@ async def outside_name(scene: Scene) -> None:
         "Non-authoritative answer:",
         "Name:\tgoogle.com",
     )
-    asked = sorted(set(internet.asked[before:]))
-    story.check("the simulated internet was asked", ["google.com."], asked)
+    names = sorted(set(internet.questions[count:]))
+    story.check("the simulated internet got the query", ["google.com."], names)
 
 
 async def cluster_name(scene: Scene) -> None:
-    """Look a name of the cluster up."""
+    """Look a cluster name up."""
     scene.story.step("A name of the cluster")
     name = "kubernetes.default.svc.cluster.local"
     output = await scene.run("dnsutils", f"nslookup {name}")
@@ -144,7 +144,7 @@ async def cluster_name(scene: Scene) -> None:
 
 
 async def short_name(scene: Scene) -> None:
-    """Show the search list finding a short name."""
+    """Show how the search list resolves a short name."""
     scene.story.step("The client searches, not the server: kubernetes.default")
     queries = [
         *both(f"kubernetes.default.{NAMESPACE}", "NXDOMAIN"),
@@ -154,7 +154,7 @@ async def short_name(scene: Scene) -> None:
 
 
 async def outside_name_searched(scene: Scene) -> None:
-    """Show what ndots:5 costs for a name outside."""
+    """Show the queries that ndots:5 adds for an external name."""
     scene.story.step("What ndots:5 costs: google.com as it is comes last")
     ends = (NAMESPACE, SVC, ZONE)
     misses = [line for end in ends for line in both(f"google.com.{end}", "NXDOMAIN")]
@@ -164,21 +164,21 @@ async def outside_name_searched(scene: Scene) -> None:
 
 
 async def new_service(scene: Scene) -> None:
-    """Create a Service and look it up until it is there."""
-    scene.story.step("A Service is created; the next look-ups show it")
+    """Create a Service and look it up until it resolves."""
+    scene.story.step("A Service is created; the next lookups show it")
     name = "web.default.svc.cluster.local"
-    before = await scene.run("dnsutils", f"nslookup {name}")
-    scene.check_lines(before, f"** server can't find {name}: NXDOMAIN")
+    output = await scene.run("dnsutils", f"nslookup {name}")
+    scene.check_lines(output, f"** server can't find {name}: NXDOMAIN")
     spec: Json = {"ports": [{"name": "http", "port": 80}]}
     begin = time.perf_counter()
-    made = await scene.write("POST", SERVICES, _service("web", spec))
-    address = dig(made, "spec.clusterIP")
+    service = await scene.write("POST", SERVICES, _service("web", spec))
+    address = dig(service, "spec.clusterIP")
     scene.story.show(f"POST {SERVICES}: web, given clusterIP {address}")
     await scene.until("web", [address], begin)
 
 
 async def changed_slice(scene: Scene) -> None:
-    """Change one EndpointSlice and look its Service up until it shows."""
+    """Change an EndpointSlice and look its Service up until the answer changes."""
     scene.story.step("An EndpointSlice is changed: one endpoint goes, another comes")
     first, then = ["10.244.1.21", "10.244.1.22"], ["10.244.1.22", "10.244.1.23"]
     spec: Json = {"clusterIP": "None", "ports": [{"name": "sql", "port": 5432}]}
@@ -217,22 +217,22 @@ def _slice(service: str, addresses: Iterable[str]) -> Json:
 
 
 async def why(scene: Scene) -> None:
-    """Ask minidns why it answers so."""
-    scene.story.step("Why that answer: the objects it follows from, at their versions")
+    """Show the explanation of an answer."""
+    scene.story.step("Why this answer: the objects behind it, with their versions")
     servers = scene.servers("kube-dns-2")
     if not servers:
         raise LookupError("nobody is behind kube-dns-2")
     url = f"http://{HOST}:{servers[0].place.ports.explain}"
     name = "db.default.svc.cluster.local"
     status, text = await scene.minidns("why", name, "--server", url)
-    scene.story.check("minidns why can say", 0, status)
+    scene.story.check("minidns why succeeds", 0, status)
     for path in (f"{SERVICES}/db", f"{SLICES}/db-1"):
-        found = await scene.get(path)
-        named = f"{found['kind']} default/{found['metadata']['name']}"
-        version = dig(found, "metadata.resourceVersion")
-        wanted = f"{named} (resourceVersion {version},"
-        came = wanted if wanted in text else text
-        scene.story.check(f"it names {named}, version {version}", wanted, came)
+        obj = await scene.get(path)
+        named = f"{obj['kind']} default/{obj['metadata']['name']}"
+        version = dig(obj, "metadata.resourceVersion")
+        expected = f"{named} (resourceVersion {version},"
+        actual = expected if expected in text else text
+        scene.story.check(f"it names {named}, version {version}", expected, actual)
 
 
 STEPS: tuple[Callable[[Scene], Awaitable[None]], ...] = (
@@ -250,7 +250,7 @@ STEPS: tuple[Callable[[Scene], Awaitable[None]], ...] = (
 
 
 async def tell(simulation: Simulation, story: Story) -> None:
-    """Tell every step; what goes wrong in one does not keep the next from it."""
+    """Run every step; an error in one does not stop the next."""
     async with simulation.http() as http:
         scene = Scene(simulation, story, http)
         for step in STEPS:
@@ -261,7 +261,7 @@ async def tell(simulation: Simulation, story: Story) -> None:
 
 
 def _introduction(simulation: Simulation, seconds: float) -> Iterator[str]:
-    """Say what is real, and how the servers' Corefile differs from kind's."""
+    """Yield what is real, and how the servers' Corefile differs from kind's."""
     yield f"A simulated cluster, up after {seconds:.1f} s. Nothing leaves this machine."
     yield "Real:      minidns, two processes that list and watch the API over HTTP"
     yield f"           ({simulation.api.url}), and every datagram and TCP stream."
@@ -273,9 +273,9 @@ def _introduction(simulation: Simulation, seconds: float) -> Iterator[str]:
 
 
 async def run(out: TextIO, apply: Path | None = None) -> int:
-    """Tell the story on ``out``; return 0 only if everything came as said.
+    """Run the demo; return 0 only if all checks passed.
 
-    ``apply`` is a manifest applied before the first step, to see it go wrong.
+    The manifest ``apply`` is applied before the first step, to make checks fail.
 
     Raises:
         ApiError: the manifest cannot be applied.

@@ -1,1 +1,1 @@
-"""The simulated node: kubelet, kube-proxy, network, containers, outside."""
+"""The simulated node: kubelet, kube-proxy, network, containers, external resolver."""

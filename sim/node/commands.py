@@ -1,4 +1,4 @@
-"""The commands that a container of the simulation has."""
+"""The commands of a simulated container."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
@@ -12,7 +12,7 @@ NOT_FOUND = 127
 
 
 async def cat(container: Container, words: list[str]) -> Output:
-    """Run ``cat /etc/resolv.conf``: the only file there is."""
+    """Run ``cat``; /etc/resolv.conf is the only file."""
     if words == ["/etc/resolv.conf"]:
         return Output(0, container.resolv_conf)
     return Output(1, f"cat: {' '.join(words)}: No such file or directory\n")
@@ -27,9 +27,9 @@ COMMANDS: dict[str, Command] = {
 
 
 async def run(container: Container, words: list[str]) -> Output:
-    """Run a command line in ``container``."""
+    """Run a command line in ``container``; an unknown command has status 127."""
     if not words or words[0] not in COMMANDS:
         name = words[0] if words else ""
-        known = ", ".join(COMMANDS)
-        return Output(NOT_FOUND, f"{name}: command not found (there are: {known})\n")
+        names = ", ".join(COMMANDS)
+        return Output(NOT_FOUND, f"{name}: command not found (there are: {names})\n")
     return await COMMANDS[words[0]](container, words[1:])

@@ -1,9 +1,9 @@
-"""What a Corefile from the API may make a simulated DNS pod reach. Pure.
+"""Confinement of simulated DNS pods: validation of their Corefiles.
 
-In a cluster a pod has a file system, an address and an environment of its own. Here it
-is a process of the user's, so its Corefile is checked before it runs: it may name no
-file of this machine, listen nowhere else, ask nobody but the simulated world outside,
-and use no credentials but those that the simulation wrote.
+A pod of a cluster has its own file system, address and environment. A simulated one is
+a process of the user, so its Corefile must not name files of this machine, listen
+elsewhere, use an upstream other than the simulated external resolver, or use
+credentials other than those that the simulation wrote.
 """
 
 import ipaddress
@@ -22,11 +22,11 @@ _URL = re.compile(r"[a-z]+://[^/]+(/.*)?")
 
 
 class Forbidden(Exception):
-    """A Corefile reaches out of the simulation; says where and how."""
+    """A Corefile leaves the simulation; the message says where and how."""
 
 
 class _NoFiles:
-    """The file system of a pod, in which there is nothing to import."""
+    """The file system of a pod, without files to import."""
 
     def read(self, path: str) -> str:
         """Raise Forbidden, whatever the path."""
@@ -38,10 +38,10 @@ class _NoFiles:
 
 
 def check(text: str, place: Place, environ: Mapping[str, str]) -> None:
-    """Let a Corefile pass that stays in ``place``, for which it was adapted.
+    """Check that a Corefile, adapted for ``place``, stays in the simulation.
 
     Raises:
-        Forbidden: it does not stay there, or cannot be read.
+        Forbidden: it leaves the simulation, or is not valid.
 
     """
     try:
@@ -58,7 +58,7 @@ def check(text: str, place: Place, environ: Mapping[str, str]) -> None:
 def _problems(
     block: ServerBlock, place: Place
 ) -> Iterator[tuple[ServerBlock | Directive | Token, str]]:
-    """Yield what leaves the pod, with where it is written."""
+    """Yield the violations with their place in the Corefile."""
     if {key.port for key in block.keys} != {place.ports.dns}:
         yield block, "a simulated pod listens on port 53 alone: write ZONE:53 {"
     if not block.named("bind"):
@@ -72,7 +72,7 @@ def _problems(
 
 
 def _is_path(word: str) -> bool:
-    """Return whether a word can name a file out of the folder the process is in.
+    """Return whether a word can name a file outside of the working directory.
 
     >>> [_is_path(w) for w in ("/etc/shadow", "../x", "10.0.0.0/8", "tls://9.9.9.9")]
     [True, True, False, False]
@@ -89,7 +89,7 @@ def _is_path(word: str) -> bool:
 
 
 def _problem(directive: Directive, place: Place) -> str | None:
-    """Return why a directive may not stand in a pod's Corefile, or None."""
+    """Return the violation of a directive, or None."""
     ports, args = place.ports, directive.args
     listening = {
         "bind": (HOST,),
@@ -105,7 +105,7 @@ def _problem(directive: Directive, place: Place) -> str | None:
             host, port = place.upstream
             if args[1:] != (f"{host}:{port}",):
                 return (
-                    "only the world outside of the simulation can be asked: "
+                    "the only upstream is the simulated external resolver: "
                     f"forward {args[0] if args else '.'} /etc/resolv.conf"
                 )
         case "hosts" if not _is_own_hosts(directive, place):

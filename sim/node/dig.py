@@ -1,4 +1,4 @@
-"""``dig`` in a pod: BIND's output, made of the reply that came."""
+"""``dig`` in a pod, with the output format of BIND."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from minidns.dns.reply import Reply
 
 from ..resolver.search import TOOLS
 from .container import Container, Output
-from .over_sockets import Asked, Resolved
+from .over_sockets import LookupResult, QueryRecord
 
 USAGE = "usage: dig [@SERVER] [+short] [+tcp] [+search] [-x ADDRESS] NAME [TYPE]\n"
 NO_REPLY = 9
@@ -19,7 +19,7 @@ _FLAGS = {"aa": AA, "tc": TC, "rd": RD, "ra": RA, "ad": AD, "cd": CD}
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """The command line, read."""
+    """The parsed command line."""
 
     name: str = ""
     qtype: int = A
@@ -52,7 +52,7 @@ def _read(words: Sequence[str]) -> _Words:
 
 
 async def run(container: Container, words: list[str]) -> Output:
-    """Run the command; its status is 9 when no server replied, 0 for any reply."""
+    """Run dig; the status is 9 if no server replied and 0 for any reply."""
     try:
         args = _read(words)
     except ValueError as error:
@@ -64,7 +64,7 @@ async def run(container: Container, words: list[str]) -> Output:
     resolved = await container.look_up(
         TOOLS, name, (args.qtype,), server=args.server, flags=flags
     )
-    answered = [asked for asked in resolved.asked if asked.reply]
+    answered = [query for query in resolved.queries if query.reply]
     if not answered:
         lines = list(_no_reply(resolved))
     elif "short" in args.options:
@@ -72,31 +72,35 @@ async def run(container: Container, words: list[str]) -> Output:
     else:
         lines = list(_long(" ".join(words), answered[-1], len(answered) > 1))
     text = "".join(f"{line}\n" for line in lines)
-    return Output(0 if answered else NO_REPLY, text, resolved.asked)
+    return Output(0 if answered else NO_REPLY, text, resolved.queries)
 
 
-def _no_reply(resolved: Resolved) -> Iterator[str]:
-    for asked in resolved.asked:
-        why = "connection refused" if asked.path.refused else "timed out"
-        yield f";; communications error to {asked.send.server}#53: {why}"
+def _no_reply(resolved: LookupResult) -> Iterator[str]:
+    for query in resolved.queries:
+        why = "connection refused" if query.path.refused else "timed out"
+        yield f";; communications error to {query.send.server}#53: {why}"
     yield ";; no servers could be reached"
 
 
-def _short(asked: Asked) -> list[str]:
-    assert asked.reply is not None
+def _short(query: QueryRecord) -> list[str]:
+    assert query.reply is not None
     return [
         rdata.to_text(rrset.rtype, data)
-        for rrset in asked.reply.answer
+        for rrset in query.reply.answer
         for data in rrset.rdata
     ]
 
 
-def _long(command: str, asked: Asked, truncated: bool) -> Iterator[str]:
-    reply = asked.reply
+def _long(command: str, query: QueryRecord, truncated: bool) -> Iterator[str]:
+    reply = query.reply
     assert reply is not None
-    if truncated and asked.send.transport == "tcp":
+    if truncated and query.send.transport == "tcp":
         yield ";; Truncated, retrying in TCP mode."
-    yield from ("", f"; <<>> minidns-sim dig <<>> {command}", ";; Got answer:")
+    yield from (
+        "",
+        f"; <<>> minidns-sim dig <<>> {command}",
+        ";; Got answer:",
+    )
     yield from _header(reply)
     yield ""
     if reply.opt is not None:
@@ -104,7 +108,7 @@ def _long(command: str, asked: Asked, truncated: bool) -> Iterator[str]:
         do = " do" if reply.opt.do else ""
         yield f"; EDNS: version: {reply.opt.version}, flags:{do}; udp: {reply.opt.size}"
     yield ";; QUESTION SECTION:"
-    yield _question(reply.question or asked.send.question, reply.spelled)
+    yield _question(reply.question or query.send.question, reply.spelled)
     yield ""
     for title in ("answer", "authority", "additional"):
         rrsets: tuple[RRset, ...] = getattr(reply, title)
@@ -112,9 +116,9 @@ def _long(command: str, asked: Asked, truncated: bool) -> Iterator[str]:
             yield f";; {title.upper()} SECTION:"
             yield from (line for rrset in rrsets for line in _records(rrset))
             yield ""
-    server = asked.send.server
-    yield f";; Query time: {asked.ms:.0f} msec"
-    yield f";; SERVER: {server}#53({server}) ({asked.send.transport.upper()})"
+    server = query.send.server
+    yield f";; Query time: {query.ms:.0f} msec"
+    yield f";; SERVER: {server}#53({server}) ({query.send.transport.upper()})"
     yield ""
 
 
@@ -146,6 +150,6 @@ def _records(rrset: RRset) -> Iterator[str]:
 
 
 def _to_column(text: str, column: int) -> str:
-    """Return ``text`` with the tabs that lead to ``column``, at least one."""
+    """Return ``text`` with tabs up to ``column``, at least one."""
     width = len(text.expandtabs())
     return text + "\t" * max(1, -(-(column - width) // 8))

@@ -19,7 +19,7 @@ from minidns.upstream.upstream import Upstream
 from ..resolver.protocol import Send, Transport, Wait
 from ..resolver.search import Lookup
 from .kube_proxy import Flow
-from .over_sockets import DNS_PORT, Asked, Network, Path, Resolved
+from .over_sockets import DNS_PORT, LookupResult, Network, Path, QueryRecord
 
 T = TypeVar("T")
 
@@ -51,10 +51,10 @@ class Packets:
     losses: list[Loss] = field(default_factory=list)
     """What will be lost next, each once."""
 
-    async def resolve(self, lookup: Lookup, client: str) -> Resolved:
+    async def resolve(self, lookup: Lookup, client: str) -> LookupResult:
         """Run ``lookup`` to its end as a pod with the address ``client``."""
         now = asyncio.get_running_loop().time
-        async with _talk(self, client) as talk:
+        async with _lookup_packets(self, client) as talk:
             step = lookup.start(now())
             while isinstance(step, Wait):
                 talk.send(step.sends)
@@ -68,7 +68,7 @@ class Packets:
                     step = lookup.on_reply(now(), send.server, send.source, wire)
                 else:
                     step = lookup.on_refused(now(), send.server, send.source)
-            return Resolved(step.outcome, tuple(talk.asked))
+            return LookupResult(step.outcome, tuple(talk.queries))
 
     async def exchange(
         self,
@@ -79,15 +79,15 @@ class Packets:
         accept: Callable[[bytes], T | None],
     ) -> T:
         """Ask as the server with the address ``own``; see ``upstream.Exchange``."""
-        asking = self._exchange(own, to, wire, timeout_s)
-        task = asyncio.get_running_loop().create_task(asking)
+        exchange_ = self._exchange(own, to, wire, timeout_s)
+        task = asyncio.get_running_loop().create_task(exchange_)
         try:  # in a task of its own: whoever awaits this need not be in one
             reply = await task
         finally:
             task.cancel()
-        if (found := accept(reply)) is None:
+        if (result := accept(reply)) is None:
             raise TimeoutError("i/o timeout")
-        return found
+        return result
 
     async def _exchange(
         self, own: str, to: Upstream, wire: bytes, timeout_s: float
@@ -103,8 +103,8 @@ class Packets:
             async with asyncio.timeout(timeout_s):
                 return await self.carry(wire, transport, flow, path)
         except TimeoutError:
-            said = f"read {transport} {own}:{_PORT}->{to}: i/o timeout"
-            raise TimeoutError(said) from None
+            message = f"read {transport} {own}:{_PORT}->{to}: i/o timeout"
+            raise TimeoutError(message) from None
 
     async def carry(
         self, wire: bytes, transport: Transport, flow: Flow, path: Path
@@ -146,12 +146,12 @@ async def _for_ever() -> bytes:
 
 
 @dataclass(slots=True)
-class _Talk:
+class _LookupPackets:
     """One look-up's packets."""
 
     packets: Packets
     client: str
-    asked: list[Asked] = field(default_factory=list)
+    queries: list[QueryRecord] = field(default_factory=list)
     arrived: asyncio.Queue[tuple[Send, bytes]] = field(default_factory=asyncio.Queue)
     """Replies; empty ones are refusals."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -160,34 +160,36 @@ class _Talk:
         """Send queries; kube-proxy decides once for those of one socket."""
         paths: dict[Flow, Path] = {}
         loop = asyncio.get_running_loop()
-        for each in sends:
-            flow = self._flow(each)
+        for send_ in sends:
+            flow = self._flow(send_)
             if flow not in paths:
                 paths[flow] = self.packets.plane.route(flow)
-            asked = Asked(each, paths[flow], loop.time())
-            self.asked.append(asked)
-            self.tasks.add(loop.create_task(self._one(asked, flow)))
+            query = QueryRecord(send_, paths[flow], loop.time())
+            self.queries.append(query)
+            self.tasks.add(loop.create_task(self._one(query, flow)))
 
     def _flow(self, send: Send) -> Flow:
         client, server = (self.client, send.source), (send.server, DNS_PORT)
         return Flow(client, server, send.transport.upper())
 
-    async def _one(self, asked: Asked, flow: Flow) -> None:
+    async def _one(self, query: QueryRecord, flow: Flow) -> None:
         """Take one query there and its reply back."""
-        send, path = asked.send, asked.path
+        send, path = query.send, query.path
         if path.refused:
             self.arrived.put_nowait((send, b""))
             return
         wire = await self.packets.carry(send.wire, send.transport, flow, path)
-        asked.reply = decode_reply(wire)
-        asked.ms = (asyncio.get_running_loop().time() - asked.at) * 1000
+        query.reply = decode_reply(wire)
+        query.ms = (asyncio.get_running_loop().time() - query.at) * 1000
         self.packets.plane.replied(flow)
         self.arrived.put_nowait((send, wire))
 
 
 @asynccontextmanager
-async def _talk(packets: Packets, client: str) -> AsyncIterator[_Talk]:
-    talk = _Talk(packets, client)
+async def _lookup_packets(
+    packets: Packets, client: str
+) -> AsyncIterator[_LookupPackets]:
+    talk = _LookupPackets(packets, client)
     try:
         yield talk
     finally:

@@ -1,8 +1,8 @@
-"""The world outside the cluster: a resolver on loopback that knows a few zones.
+"""The external resolver: the name server in the node's /etc/resolv.conf.
 
-What stands in the node's /etc/resolv.conf. It answers as a resolver does, with RA and
-without AA; what is in no zone but the root's does not exist. Addresses are those set
-aside for documentation (RFC 5737, RFC 3849), also for names that exist.
+It answers from a few zones as a resolver does, with RA and without AA; names outside of
+the zones do not exist. All addresses are from the ranges for documentation (RFC 5737,
+RFC 3849), also for names that exist.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from minidns.metrics.registry import Metrics
 from minidns.server.instance import Listener
 from minidns.server.listener import ListenerSockets
 
-_FILLING = "does not fit into one small datagram. " * 5
+_PADDING = "does not fit into one small datagram. " * 5
 ZONES = """\
 .                86400 SOA a.root-servers.net. hostmaster.example.net. (
                            1 1800 900 604800 300 )
@@ -57,31 +57,31 @@ loop             300   CNAME loop.example.org.
 
 $ORIGIN example.org.
 loop             300   CNAME loop.example.net.
-""" + "".join(f'long 300 TXT "{n:02} {_FILLING}"\n' for n in range(12))
-"""Master file (RFC 1035 5) of everything there is; each SOA begins a zone."""
+""" + "".join(f'long 300 TXT "{n:02} {_PADDING}"\n' for n in range(12))
+"""Master file (RFC 1035 5) of all zones; each SOA begins a zone."""
 
 MAX_LINKS = 8
-"""Aliases followed from zone to zone."""
+"""Maximum length of a CNAME chain."""
 
 
 class Internet:
-    """Everything there is outside, and the answers to questions about it."""
+    """The zones of the external resolver and its answers."""
 
     def __init__(self, text: str = ZONES) -> None:
-        """Read a master file; ZoneFileError says what is wrong with it."""
+        """Read a master file; raises ZoneFileError if it is invalid."""
         rrsets = zonefile.rrsets(zonefile.read(text, ".", "zones", _no_file))
         apexes = [rrset.owner.lower() for rrset in rrsets if rrset.rtype == SOA]
         parts: defaultdict[Name, list[RRset]] = defaultdict(list)
         for rrset in rrsets:
             parts[names.longest(apexes, rrset.owner.lower()) or "."].append(rrset)
         self._zones = {apex: Zone(apex, part) for apex, part in parts.items()}
-        self.asked: list[str] = []
-        """Names that were asked for, in order."""
+        self.questions: list[str] = []
+        """The names of received queries, in order."""
 
     async def answer(self, query: Query) -> Response:
-        """Return what is known of the question, aliases followed to their end."""
+        """Return the answer to ``query``, with CNAME chains."""
         question = query.question
-        self.asked.append(question.qname)
+        self.questions.append(question.qname)
         links: tuple[RRset, ...] = ()
         for _ in range(MAX_LINKS):
             zone = self._zones[names.longest(self._zones, question.qname) or "."]
@@ -97,10 +97,10 @@ class Internet:
 
     @contextlib.asynccontextmanager
     async def serving(self, host: str = "127.0.0.1") -> AsyncIterator[Address]:
-        """Answer over UDP and TCP; give the address, its port of the kernel's choice.
+        """Answer over UDP and TCP on a free port; yield the address.
 
         Raises:
-            OSError: ``host`` is no address of this machine.
+            OSError: ``host`` is not an address of this machine.
 
         """
         listener = Listener("dns", host, 0)

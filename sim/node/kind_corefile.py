@@ -1,8 +1,7 @@
-"""kind's Corefile, and what has to change in a Corefile to run it on loopback.
+"""kind's Corefile, and the adaptation of a Corefile to a process on loopback.
 
-A pod has an address of its own, port 53, and the node's resolv.conf; a process on this
-machine shares loopback with others and is not root. Only the lines that say such
-things change, each by itself.
+A pod has its own address, port 53 and the node's resolv.conf; a process shares loopback
+with others and is not root. Only lines with addresses, ports and files change.
 """
 
 import re
@@ -37,7 +36,7 @@ KIND = """\
     loadbalance
 }
 """
-"""What kubeadm writes for kind: the ConfigMap coredns, as it is."""
+"""The Corefile of the ConfigMap coredns that kubeadm writes for kind."""
 
 HOST = "127.0.0.1"
 _PORT = re.compile(r"^([^\s{]+):53\b")
@@ -45,7 +44,7 @@ _PORT = re.compile(r"^([^\s{]+):53\b")
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where on loopback one server is found."""
+    """The loopback ports of one server."""
 
     dns: int
     health: int
@@ -56,39 +55,39 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a process on loopback has in the place of what a pod has."""
+    """The addresses and files of a process that stands for a pod."""
 
     ports: Ports
     upstream: Address
-    """Who the node's resolv.conf names, really."""
+    """Loopback address of the resolver in the node's resolv.conf."""
     kubeconfig: str
-    """File to use instead of the pod's service account."""
+    """Kubeconfig file with the token of the pod's service account."""
     lameduck: str = "0s"
-    """5 s would be waited for at every end, and usually nobody drains here."""
+    """The lame duck time, 0 s by default to stop quickly."""
 
     @property
     def hosts(self) -> str:
-        """The pod's own /etc/hosts."""
+        """Path of the pod's /etc/hosts."""
         return str(PurePath(self.kubeconfig).with_name("hosts"))
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The files that its Corefile may name."""
+        """The files that the Corefile may name."""
         return self.kubeconfig, self.hosts
 
     def adapted(self, corefile: str) -> str:
-        """Return ``corefile`` for this place; unknown lines stay as they are."""
+        """Return ``corefile`` adapted to this place; other lines stay unchanged."""
         lines = (new for line in corefile.splitlines() for new in self._lines(line))
         return "".join(f"{line}\n" for line in lines)
 
     def changes(self, corefile: str) -> Iterator[tuple[str, str]]:
-        """Yield what changes, line by line: as it was, empty if new, and as it is."""
+        """Yield the changed lines: the old one (empty if added) and the new one."""
         for line in corefile.splitlines():
-            first, *added = (each.strip() for each in self._lines(line))
+            first, *added = (line_.strip() for line_ in self._lines(line))
             if first != line.strip():
                 yield line.strip(), first
-            for each in added:
-                yield "", each
+            for line_ in added:
+                yield "", line_
 
     def _lines(self, line: str) -> Iterator[str]:
         indent = line[: len(line) - len(line.lstrip())]

@@ -47,15 +47,15 @@ def endpoints_of(
     if port is None:
         return ()
     family = _family(flow.server[0])
-    found = {
+    endpoints = {
         (end.address, number)
-        for each in slices
-        if each.service == service.key
-        for number in _target_ports(each, port)
-        for end in each.endpoints
+        for slice_ in slices
+        if slice_.service == service.key
+        for number in _target_ports(slice_, port)
+        for end in slice_.endpoints
         if end.ready and _family(end.address) == family
     }
-    return tuple(sorted(found))
+    return tuple(sorted(endpoints))
 
 
 def endpoint_for(
@@ -71,8 +71,8 @@ def endpoint_for(
 
 
 def _service_port(service: Service, flow: Flow) -> Port | None:
-    wanted = (flow.protocol, flow.server[1])
-    ports = (p for p in service.ports if (p.protocol, p.number) == wanted)
+    key = (flow.protocol, flow.server[1])
+    ports = (p for p in service.ports if (p.protocol, p.number) == key)
     return next(ports, None)
 
 

@@ -1,8 +1,7 @@
-"""What the simulated cluster holds at the start: its two DNS services and two pods.
+"""The first workloads of the simulated cluster: two DNS services and two pods.
 
-kube-dns is what kubeadm makes, cut to what counts here. kube-dns-2 stands beside it
-with the same ConfigMap and service account, but labels of its own: the first Service's
-selector must not find the second's pods.
+kube-dns is a short form of kubeadm's. kube-dns-2 has the same ConfigMap and service
+account, and its own labels, so that the selector of kube-dns does not match its pods.
 """
 
 from collections.abc import Iterator
@@ -13,11 +12,11 @@ from ..api.objects import Json
 from . import kind_corefile
 
 IMAGE = "minidns"
-"""Pods with this image, of any registry and version, are processes (`node.runtime`)."""
+"""Pods with this image, from any registry and with any tag, run as processes."""
 CONFIG_MAP = "coredns"
 CLUSTER_DNS, SECOND_DNS = "10.96.0.10", "10.96.0.20"
 OUTSIDE_DNS = "192.0.2.53"
-"""Who the node's /etc/resolv.conf names."""
+"""The name server in the node's /etc/resolv.conf."""
 NODE_RESOLV_CONF = f"nameserver {OUTSIDE_DNS}\n"
 
 _ACCOUNT = f"""\
@@ -52,7 +51,7 @@ roleRef:
 subjects:
 - {kind: ServiceAccount, name: coredns, namespace: kube-system}
 """
-"""What kubeadm lets CoreDNS read; of the whole cluster, not of a namespace."""
+"""The cluster-wide rights that kubeadm gives to CoreDNS."""
 
 _SERVER = """\
 apiVersion: v1
@@ -131,7 +130,7 @@ def _server(service: str, deployment: str, cluster_ip: str) -> str:
 
 
 def manifest() -> str:
-    """Return everything as YAML, as `kubectl apply` would take it."""
+    """Return the objects as a YAML manifest."""
     return "---\n".join(
         (
             _ACCOUNT,
@@ -143,6 +142,6 @@ def manifest() -> str:
 
 
 def objects() -> Iterator[Json]:
-    """Yield the rights of the DNS pods, then the objects of the manifest, in order."""
+    """Yield the RBAC objects of the DNS pods, then the objects of the manifest."""
     yield from manifests.from_text(_RIGHTS)
     yield from manifests.from_text(manifest())

@@ -1,7 +1,7 @@
-"""What the kubelet writes into a pod's /etc/resolv.conf.
+"""The /etc/resolv.conf that the kubelet writes for a pod.
 
-Pure: a Pod and the node's settings in, text out. Options keep the order they are met
-in, where the kubelet's come out of a map in no fixed order (kubelet network/dns).
+Options keep their order; the kubelet writes them in random order, from a map (kubelet
+pkg/kubelet/network/dns).
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,23 +12,23 @@ from ..api.objects import Json
 MAX_NAMESERVERS = 3
 MAX_SEARCHES = 32
 MAX_SEARCH_CHARS = 2048
-"""Characters of the whole search list, its blanks counted."""
+"""Characters of the whole search list with its spaces."""
 MAX_SEARCH_CHARS_EACH = 253
-"""A longer domain is left out: some glibc abort on it."""
+"""Characters of a search domain: longer ones are omitted, some glibc abort on them."""
 CLUSTER_OPTIONS = ("ndots:5",)
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvConf:
-    """Content of a resolv.conf, not yet text."""
+    """Content of a resolv.conf."""
 
     nameservers: tuple[str, ...] = ()
     searches: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
-    """Each ``name`` or ``name:value``."""
+    """Options, each ``name`` or ``name:value``."""
 
     def text(self) -> str:
-        """Return the file, its lines in containerd's order; empty when all is empty."""
+        """Return the text with the lines in containerd's order."""
         search = [f"search {' '.join(self.searches)}"] if self.searches else []
         servers = [f"nameserver {server}" for server in self.nameservers]
         options = [f"options {' '.join(self.options)}"] if self.options else []
@@ -37,23 +37,23 @@ class ResolvConf:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node's settings: the kubelet's flags, and the file one of them names."""
+    """The settings of a node's kubelet."""
 
     cluster_dns: tuple[str, ...] = ("10.96.0.10",)
     """--cluster-dns"""
     cluster_domain: str = "cluster.local"
-    """--cluster-domain, without a final dot; empty adds no search domains."""
+    """--cluster-domain without a final dot; an empty text adds no search domains."""
     resolv_conf: str | None = "nameserver 192.0.2.53\n"
-    """Text of the file that --resolv-conf names; None when the flag is empty."""
+    """Text of the file of --resolv-conf; None if the flag is empty."""
     addresses: tuple[str, ...] = ()
-    """The node's own addresses."""
+    """The addresses of the node."""
 
 
 def parse(text: str) -> ResolvConf:
-    """Read a node's resolv.conf as the kubelet does.
+    """Parse a node's resolv.conf as the kubelet does.
 
-    The last ``search`` line counts, options add up over lines and the last of a name
-    counts; ``domain`` and anything unknown is passed over.
+    The last ``search`` line counts; options of all lines are merged, the last of a name
+    counts; ``domain`` and unknown lines are ignored.
 
     Raises:
         ValueError: a ``nameserver`` line without an address.
@@ -69,15 +69,15 @@ def parse(text: str) -> ResolvConf:
             case ["nameserver"]:
                 raise ValueError("nameserver list is empty")
             case ["search", *domains]:
-                kept = (d.removesuffix(".") for d in domains if d != ".")
-                conf = replace(conf, searches=tuple(kept))
+                domains_ = (d.removesuffix(".") for d in domains if d != ".")
+                conf = replace(conf, searches=tuple(domains_))
             case ["options", *words]:
-                conf = replace(conf, options=_merged(conf.options, words))
+                conf = replace(conf, options=_merge(conf.options, words))
     return conf
 
 
-def _merged(options: Iterable[str], more: Iterable[str]) -> tuple[str, ...]:
-    """Return ``options`` with ``more``, where the last of a name wins."""
+def _merge(options: Iterable[str], more: Iterable[str]) -> tuple[str, ...]:
+    """Return ``options`` merged with ``more``; the last option of a name counts."""
     return tuple({word.partition(":")[0]: word for word in (*options, *more)}.values())
 
 
@@ -85,14 +85,14 @@ def resolv_conf(pod: Json, node: Node) -> str:
     """Return the /etc/resolv.conf of the containers of ``pod`` on ``node``.
 
     Raises:
-        ValueError: the node's own file cannot be read; the pod would not start.
+        ValueError: the node's resolv.conf is invalid; the pod would not start.
 
     """
     conf = _by_policy(pod, node)
     if config := pod["spec"].get("dnsConfig"):
         conf = _with_config(conf, config)
-    # an empty one makes the container runtime put the node's file in its place
-    return _fitted(conf).text() or node.resolv_conf or ""
+    # the container runtime replaces an empty file by the node's
+    return _within_limits(conf).text() or node.resolv_conf or ""
 
 
 def _by_policy(pod: Json, node: Node) -> ResolvConf:
@@ -103,14 +103,14 @@ def _by_policy(pod: Json, node: Node) -> ResolvConf:
         case "ClusterFirst" if node.cluster_dns:
             searches = _cluster_searches(pod["metadata"]["namespace"], node, host)
             return ResolvConf(node.cluster_dns, searches, CLUSTER_OPTIONS)
-    # Default, and also what is left to ClusterFirst without a --cluster-dns
-    return host if node.resolv_conf is not None else _local(node)
+    # Default, or ClusterFirst without a --cluster-dns
+    return host if node.resolv_conf is not None else _local_resolver(node)
 
 
 def _effective_policy(spec: Mapping[str, object]) -> str:
-    """Return the policy, with what the use of the node's network makes of it.
+    """Return the DNS policy after hostNetwork is considered.
 
-    A policy that the API server should not have let in counts as ClusterFirst.
+    An invalid policy counts as ClusterFirst.
     """
     policy = spec.get("dnsPolicy", "ClusterFirst")
     if policy in ("None", "Default"):
@@ -128,19 +128,19 @@ def _cluster_searches(namespace: str, node: Node, host: ResolvConf) -> tuple[str
     return tuple(dict.fromkeys(cluster + host.searches))
 
 
-def _local(node: Node) -> ResolvConf:
-    """Return what stands for ``--resolv-conf=""``: a resolver on the node, if any."""
+def _local_resolver(node: Node) -> ResolvConf:
+    """Return the configuration for ``--resolv-conf=""``: a resolver on the node."""
     servers = ("::1" if ":" in address else "127.0.0.1" for address in node.addresses)
     return ResolvConf(tuple(servers) or ("127.0.0.1",), (".",))
 
 
 def _with_config(conf: ResolvConf, config: Json) -> ResolvConf:
-    """Return ``conf`` with a pod's dnsConfig: lists are added to, options override."""
+    """Return ``conf`` with a dnsConfig: lists are extended, options overridden."""
     options = (_option(option) for option in config.get("options") or ())
     return ResolvConf(
         _distinct(conf.nameservers, config.get("nameservers")),
         _distinct(conf.searches, config.get("searches")),
-        _merged(conf.options, options),
+        _merge(conf.options, options),
     )
 
 
@@ -153,8 +153,8 @@ def _distinct(first: Iterable[str], second: Iterable[str] | None) -> tuple[str, 
     return tuple(dict.fromkeys((*first, *(second or ()))))
 
 
-def _fitted(conf: ResolvConf) -> ResolvConf:
-    """Return ``conf`` with what exceeds the limits left out, from the end."""
+def _within_limits(conf: ResolvConf) -> ResolvConf:
+    """Return ``conf`` without the last entries that exceed the limits."""
     searches = conf.searches[:MAX_SEARCHES]
     searches = tuple(d for d in searches if len(d) <= MAX_SEARCH_CHARS_EACH)
     while len(" ".join(searches)) > MAX_SEARCH_CHARS:

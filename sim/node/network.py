@@ -75,5 +75,5 @@ class DataPlane:
     def _slices(self, service: Service) -> list[EndpointSlice]:
         namespace, name = service.key
         label = f"{objects.SERVICE_NAME}={name}"
-        found: list[Json] = self._cluster.list("EndpointSlice", namespace, label)
-        return [objects.endpoint_slice(objects.from_dict(obj)) for obj in found]
+        slices: list[Json] = self._cluster.list("EndpointSlice", namespace, label)
+        return [objects.endpoint_slice(objects.from_dict(obj)) for obj in slices]

@@ -1,4 +1,4 @@
-"""``nslookup`` in a pod: BIND's output, made of the replies that came."""
+"""``nslookup`` in a pod, with the output format of BIND."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from minidns.dns.reply import Reply
 
 from ..resolver.search import BOTH, TOOLS, Status
 from .container import Container, Output
-from .over_sockets import Resolved
+from .over_sockets import LookupResult
 
 USAGE = "usage: nslookup [-type=TYPE] NAME [TYPE | SERVER]\n"
 _SHOWN = {
@@ -26,11 +26,11 @@ _SOA_FIELDS = ("serial", "refresh", "retry", "expire", "minimum")
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """The command line, read."""
+    """The parsed command line."""
 
     name: str
     qtype: int | None = None
-    """None: addresses of both families."""
+    """Record type; None for addresses of both families."""
     server: str = ""
 
 
@@ -64,10 +64,9 @@ def _is_address(text: str) -> bool:
 
 
 async def run(container: Container, words: list[str]) -> Output:
-    """Run the command; its status is 1 when the name was not found.
+    """Run nslookup; the status is 1 if the name was not found.
 
-    As BIND's does, it asks for the addresses of one family after the other, the second
-    only for a name that exists.
+    As BIND's nslookup, it queries A and then, if the name exists, AAAA.
     """
     try:
         args = _read(words)
@@ -79,19 +78,19 @@ async def run(container: Container, words: list[str]) -> Output:
         return await _reverse(container, args)
     types = BOTH if args.qtype is None else (args.qtype,)
     first = await _look_up(container, args.name, types[0], args.server)
-    found = [first]
+    results = [first]
     if len(types) > 1 and first.outcome.status in (Status.ANSWERED, Status.NODATA):
         more = await _look_up(container, first.outcome.name, types[1], args.server)
-        found.append(more)
-    asked = tuple(a for resolved in found for a in resolved.asked)
-    lines = list(_lines(args.name, found))
+        results.append(more)
+    queries = tuple(a for resolved in results for a in resolved.queries)
+    lines = list(_lines(args.name, results))
     failed = first.outcome.status not in (Status.ANSWERED, Status.NODATA)
-    return Output(int(failed), "".join(f"{line}\n" for line in lines), asked)
+    return Output(int(failed), "".join(f"{line}\n" for line in lines), queries)
 
 
 async def _look_up(
     container: Container, name: str, qtype: int, server: str
-) -> Resolved:
+) -> LookupResult:
     return await container.look_up(TOOLS, name, (qtype,), server=server)
 
 
@@ -103,17 +102,17 @@ async def _reverse(container: Container, args: _Words) -> Output:
     if status is not Status.ANSWERED:
         lines = list(_failure(pointer, resolved))
     text = "".join(f"{line}\n" for line in (*lines, ""))
-    return Output(int(status is not Status.ANSWERED), text, resolved.asked)
+    return Output(int(status is not Status.ANSWERED), text, resolved.queries)
 
 
-def _lines(name: str, found: Sequence[Resolved]) -> Iterator[str]:
-    first = found[0]
-    replies = [reply for resolved in found for reply in resolved.outcome.replies]
+def _lines(name: str, results: Sequence[LookupResult]) -> Iterator[str]:
+    first = results[0]
+    replies = [reply for resolved in results for reply in resolved.outcome.replies]
     if not replies:
         yield from _failure(name, first)
         yield ""
         return
-    server = next(a.send.server for a in reversed(first.asked) if a.reply)
+    server = next(a.send.server for a in reversed(first.queries) if a.reply)
     if first.outcome.status is Status.SERVFAIL:
         yield f";; Got SERVFAIL reply from {server}"
     yield f"Server:\t\t{server}"
@@ -134,15 +133,15 @@ def _no_answer(name: str) -> Iterator[str]:
     yield f"*** Can't find {name}: No answer"
 
 
-def _failure(name: str, resolved: Resolved) -> Iterator[str]:
+def _failure(name: str, resolved: LookupResult) -> Iterator[str]:
     status = resolved.outcome.status
     if resolved.outcome.replies:
         rcode = rdata.rcode_name(resolved.outcome.replies[0].rcode)
         yield f"** server can't find {name.removesuffix('.')}: {rcode}"
         return
     why = "connection refused" if status is Status.REFUSED else "timed out"
-    for asked in resolved.asked:
-        yield f";; communications error to {asked.send.server}#53: {why}"
+    for query in resolved.queries:
+        yield f";; communications error to {query.send.server}#53: {why}"
     yield ";; no servers could be reached"
 
 

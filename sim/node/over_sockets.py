@@ -1,7 +1,7 @@
-"""A look-up driven over real sockets: the stub decides, kube-proxy routes, we send.
+"""Runs a lookup over real sockets.
 
-The only module of the data path with sockets. Addresses of the cluster exist in the
-simulation alone; a Network says where on loopback a packet to one of them goes.
+The stub resolver decides what is sent, a `Network` maps the cluster address to a real
+one on loopback. This is the only module of the data path with sockets.
 """
 
 import asyncio
@@ -25,88 +25,85 @@ DNS_PORT = 53
 
 
 class Path(NamedTuple):
-    """Where packets of a flow go."""
+    """The destination of the packets of a flow."""
 
     endpoint: Address | None
-    """In the cluster: a pod behind the Service, or the address itself."""
+    """Cluster address: a pod behind the Service, or the server's own address."""
     real: Address | None
-    """On loopback; None: nothing is there, packets are lost."""
+    """Loopback address; None if nothing listens and packets are lost."""
     refused: bool = False
-    """Whether the node answers "port unreachable" (a Service without endpoints)."""
+    """Whether the node rejects packets (a Service without endpoints)."""
 
 
 class Network(Protocol):
-    """The node's part: kube-proxy, conntrack, and what stands for the wire."""
+    """The network of a node: kube-proxy and conntrack."""
 
     def route(self, flow: Flow) -> Path:
-        """Return where a packet of ``flow`` goes now."""
+        """Return the current path of a packet of ``flow``."""
         ...
 
     def replied(self, flow: Flow) -> None:
-        """Note that a packet of ``flow`` came back."""
+        """Record a reply packet of ``flow``."""
         ...
 
 
 @dataclass(slots=True)
-class Asked:
-    """One query on the wire and what became of it."""
+class QueryRecord:
+    """One sent query with its reply."""
 
     send: Send
     path: Path
     at: float
-    """Loop seconds."""
+    """Time of sending in loop seconds."""
     reply: Reply | None = None
     ms: float = 0.0
-    """Milliseconds until the reply."""
+    """Milliseconds from query to reply."""
 
 
-class Resolved(NamedTuple):
-    """A look-up's outcome and every query it took."""
+class LookupResult(NamedTuple):
+    """The outcome of a lookup and all its queries."""
 
     outcome: Outcome
-    asked: tuple[Asked, ...]
+    queries: tuple[QueryRecord, ...]
 
 
-async def resolve(lookup: Lookup, client: str, network: Network) -> Resolved:
-    """Run ``lookup`` to its end as a client that has the cluster address ``client``.
-
-    Cancellation closes every socket.
-    """
+async def resolve(lookup: Lookup, client: str, network: Network) -> LookupResult:
+    """Run ``lookup`` as a client with the cluster address ``client``."""
     now = asyncio.get_running_loop().time
     async with _sockets(client, network) as sockets:
         step = lookup.start(now())
         while isinstance(step, Wait):
             await sockets.send(step.sends)
             step = await sockets.step(lookup, step.until)
-        return Resolved(step.outcome, tuple(sockets.asked))
+        return LookupResult(step.outcome, tuple(sockets.queries))
 
 
 class _Arrival(NamedTuple):
     server: str
     source: int
     wire: bytes
-    """Empty: a refusal."""
+    """The reply; empty for a refusal."""
 
 
 @dataclass(slots=True)
 class _Sockets:
-    """The open sockets of one look-up, one for each source port and destination."""
+    """The open sockets of one lookup, one per source port and destination."""
 
     client: str
     network: Network
-    asked: list[Asked] = field(default_factory=list)
+    queries: list[QueryRecord] = field(default_factory=list)
     _arrived: asyncio.Queue[_Arrival] = field(default_factory=asyncio.Queue)
     _datagrams: dict[tuple[int, Address], DatagramClient] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def send(self, sends: Iterable[Send]) -> None:
-        """Send queries; those of one TCP connection together."""
+        """Send queries; the queries of one TCP connection together."""
         for (server, source, transport), batch in groupby(sends, _socket_of):
-            queries = list(batch)
-            path = self.network.route(self._flow(queries[0]))
+            sends_ = list(batch)
+            path = self.network.route(self._flow(sends_[0]))
             at = asyncio.get_running_loop().time()
-            self.asked += [Asked(query, path, at) for query in queries]
-            wires = [query.wire for query in queries]
+            self.queries += [QueryRecord(query, path, at) for query in sends_]
+            wires = [query.wire for query in sends_]
             if path.refused:
                 self._arrived.put_nowait(_Arrival(server, source, b""))
             elif path.real is not None and transport == "tcp":
@@ -115,7 +112,7 @@ class _Sockets:
                 await self._packets(server, source, path.real, wires)
 
     async def step(self, lookup: Lookup, until: float) -> Step:
-        """Wait for something to happen, at most ``until``, and tell ``lookup``."""
+        """Wait for an arrival until ``until``; return the lookup's next step."""
         now = asyncio.get_running_loop().time
         try:
             async with asyncio.timeout_at(until):
@@ -124,11 +121,11 @@ class _Sockets:
             return lookup.on_timeout(max(now(), until))
         if not arrival.wire:
             return lookup.on_refused(now(), arrival.server, arrival.source)
-        self._note(arrival, now())
+        self._record_reply(arrival, now())
         return lookup.on_reply(now(), *arrival)
 
     async def close(self) -> None:
-        """Close everything."""
+        """Close all sockets."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -139,16 +136,16 @@ class _Sockets:
         client, server = (self.client, send.source), (send.server, DNS_PORT)
         return Flow(client, server, send.transport.upper())
 
-    def _note(self, arrival: _Arrival, now: float) -> None:
-        """Write a reply down beside the query it is to."""
+    def _record_reply(self, arrival: _Arrival, now: float) -> None:
+        """Store a reply in the record of its query."""
         with contextlib.suppress(FormatError):
             reply = decode_reply(arrival.wire)
-            for asked in self.asked:
-                send = asked.send
-                if (send.server, send.source) == arrival[:2] and not asked.reply:
+            for query in self.queries:
+                send = query.send
+                if (send.server, send.source) == arrival[:2] and not query.reply:
                     if send.question != reply.question:
                         continue
-                    asked.reply, asked.ms = reply, (now - asked.at) * 1000
+                    query.reply, query.ms = reply, (now - query.at) * 1000
                     self.network.replied(self._flow(send))
                     return
 
@@ -163,7 +160,7 @@ class _Sockets:
             datagrams = await asyncio_dgram.connect(real)
             self._datagrams[source, real] = datagrams
             self._start(self._receive(datagrams, server, source))
-        # nobody has the real port any more: a dead pod is silent, it does not refuse
+        # the real port may be closed: a dead pod drops packets, it does not refuse them
         with contextlib.suppress(OSError):
             for wire in wires:
                 await datagrams.send(wire)
@@ -179,7 +176,7 @@ class _Sockets:
     async def _stream(
         self, server: str, source: int, real: Address, wires: list[bytes]
     ) -> None:
-        """Ask over one TCP connection, all questions at once (RFC 7766 6.2.1.1)."""
+        """Send queries over one TCP connection, pipelined (RFC 7766 6.2.1.1)."""
         try:
             reader, writer = await asyncio.open_connection(*real)
         except OSError:

@@ -1,4 +1,4 @@
-"""A minidns in this process: the real chain, with edges of the simulation."""
+"""A minidns server in this process: the real plugin chain with simulated edges."""
 
 import asyncio
 import fnmatch
@@ -20,7 +20,7 @@ from ..api.direct import Api
 from .in_memory import Packets
 
 LISTENER = Listener("dns", "", 53)
-LEFT_OUT = Traits.OPENS_PORT | Traits.MAIN_PROCESS_ONLY
+EXCLUDED_TRAITS = Traits.OPENS_PORT | Traits.MAIN_PROCESS_ONLY
 """Plugins that open ports of the machine, or need the process of a server."""
 EPOCH = 1_700_000_000
 """Unix seconds at virtual second 0."""
@@ -34,35 +34,35 @@ class Files:
     texts: dict[str, str]
 
     def read(self, path: str) -> str:
-        """Return the text of a file; FileNotFoundError where there is none."""
+        """Return the text of a file, or raise FileNotFoundError."""
         if path not in self.texts:
             raise FileNotFoundError(2, "No such file or directory", path)
         return self.texts[path]
 
     def glob(self, pattern: str) -> list[str]:
-        """Return the paths that match, sorted."""
+        """Return the matching paths, sorted."""
         return sorted(fnmatch.filter(self.texts, pattern))
 
 
 @dataclass(slots=True)
 class Replica:
-    """One server pod."""
+    """One DNS server pod."""
 
     address: str
     files: Files
-    """Its resolv.conf, and its Corefile under that name."""
+    """The pod's files, with its Corefile as ``Corefile``."""
     api: Api
     packets: Packets
     rng: Random
     ended: str = ""
-    """Why its process has ended, if it has."""
+    """Reason of the end of the server; empty while it runs."""
     _loaded: Instance | None = field(default=None)
 
     async def start(self) -> None:
-        """Load the Corefile, start its plugins, answer.
+        """Load the Corefile, start its plugins and answer queries.
 
         Raises:
-            ConfigError: the Corefile cannot be used.
+            ConfigError: the Corefile is invalid.
 
         """
         parsed = corefile.parse(
@@ -71,7 +71,7 @@ class Replica:
             environ=_ENVIRON,
             known=plugins.ORDER,
         )
-        self._loaded = loaded = self._load(without(parsed, LEFT_OUT))
+        self._loaded = loaded = self._load(without(parsed, EXCLUDED_TRAITS))
         for site in loaded.sites:
             for hook in site.start_hooks:
                 await hook()
@@ -81,7 +81,7 @@ class Replica:
 
     @property
     def is_ready(self) -> bool:
-        """Whether every plugin that can say so says that it is ready (*ready*)."""
+        """Whether all readiness checks of plugins pass (*ready*)."""
         if self._loaded is None or self.ended:
             return False
         checks = (
@@ -91,13 +91,13 @@ class Replica:
 
     @property
     def state(self) -> str:
-        """What people say of it."""
+        """The state in words: ready, not ready, or ended with its reason."""
         if self.ended:
             return f"ended: {self.ended}"
         return "ready" if self.is_ready else "not ready"
 
     async def stop(self) -> None:
-        """End everything that runs for it."""
+        """Stop the server."""
         self.packets.hosts.pop((self.address, LISTENER.port), None)
         if self._loaded is not None:
             await self._loaded.stop()
@@ -108,7 +108,7 @@ class Replica:
             self._edges(),
             Metrics(),
             read=lambda: parsed,
-            reload=_nothing,
+            reload=_do_nothing,
             fatal=self._end,
             forget=lambda keys: None,
         )
@@ -132,11 +132,11 @@ class Replica:
         )
 
 
-async def _nothing() -> None: ...
+async def _do_nothing() -> None: ...
 
 
 def without(parsed: Corefile, traits: Traits) -> Corefile:
-    """Return ``parsed`` without the directives of plugins that have ``traits``."""
+    """Return a Corefile without the directives of plugins with ``traits``."""
     blocks = tuple(
         replace(
             block,

@@ -1,7 +1,7 @@
-"""The container runtime of the node: pods with the image minidns are real processes.
+"""The container runtime of the node: pods with the image minidns run as processes.
 
-Each runs ``minidns -conf FILE`` with a Corefile and a kubeconfig of its own, is probed
-at /ready as its Deployment's readiness probe would, and makes its Pod Ready or not.
+Each process runs ``minidns -conf FILE`` with its own Corefile and kubeconfig. The
+runtime probes /ready as a kubelet does and sets the readiness of the Pod.
 """
 
 import asyncio
@@ -37,14 +37,14 @@ from .network import DataPlane
 log = logging.getLogger(__name__)
 
 PROBE_S = 1.0
-"""Seconds between probes of a pod that is ready; one that starts is probed faster."""
+"""Seconds between probes of a ready pod."""
 STARTING_S = 0.02
 PROBE_TIMEOUT_S = 1.0
 RESTART_S = 1.0
 WORKING = "empty"
-"""Folder that processes run in: relative paths of a Corefile find nothing there."""
+"""Working directory of processes: empty, so relative paths of a Corefile fail."""
 HOSTS = "127.0.0.1\tlocalhost\n::1\tlocalhost\n"
-"""Text of a pod's /etc/hosts."""
+"""Content of a pod's /etc/hosts."""
 _PR_SET_PDEATHSIG = 1
 _PASSED_ON = re.compile(
     r"PATH|HOME|LANG|LC_\w+|TZ|TMPDIR|VIRTUAL_ENV|LD_LIBRARY_PATH|PYTHON\w+"
@@ -57,39 +57,39 @@ ENVIRON = {
 }
 """Environment of the processes.
 
-A Corefile can read variables and put them into answers, so they get none that can be
-secret; whatever proxy there is, loopback is not behind it.
+A Corefile can put variables into answers, so none that may be secret is passed on. A
+proxy is never used for loopback.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A pod that is a process."""
+    """A pod that runs as a process."""
 
     pod: Key
     address: str
-    """The pod's, in the cluster."""
+    """The pod's cluster address."""
     place: Place
     pid: int
     corefile: str
-    """What its ConfigMap says; its file is what ``place`` makes of that."""
+    """The Corefile of its ConfigMap, before its adaptation by ``place``."""
 
 
 class Runtime:
-    """Starts, probes and stops processes as Pods come and go."""
+    """Starts, probes and stops the processes of Pods."""
 
     def __init__(
         self, cluster: ClusterApi, plane: DataPlane, folder: Path, upstream: Address
     ) -> None:
-        """Take the cluster to follow and a folder for files, which is emptied.
+        """Follow the Pods of ``cluster``, with files in ``folder``, which is emptied.
 
-        ``upstream`` is what the node's resolv.conf really stands for.
+        ``upstream`` is the loopback address of the node's name server.
         """
         self.running: dict[Key, Running] = {}
         self.stop_s = 5.0
-        """Seconds a process gets to end before it is killed."""
+        """Seconds from SIGTERM to SIGKILL."""
         self.lameduck = "0s"
-        """What processes started later wait at their end; less than ``stop_s``."""
+        """Lame duck time of new processes; less than ``stop_s``."""
         self._cluster = cluster
         self._plane = plane
         self._folder = folder.absolute()
@@ -102,13 +102,13 @@ class Runtime:
     async def following(
         self, kubeconfig: Callable[[Path, Json], Path]
     ) -> AsyncIterator["Runtime"]:
-        """Run the pods there are and those to come, until the end of the block.
+        """Run all existing and new pods until the end of the block.
 
         ``kubeconfig`` writes a pod's kubeconfig file to a path. All processes have
-        ended when this returns.
+        ended after the block.
         """
         self._kubeconfig = kubeconfig
-        shutil.rmtree(self._folder, ignore_errors=True)  # of an earlier run
+        shutil.rmtree(self._folder, ignore_errors=True)  # files of an earlier run
         for pod in self._cluster.list("Pod"):
             self._start(pod)
         end = self._cluster.subscribe(self._follow)
@@ -116,11 +116,11 @@ class Runtime:
             yield self
         finally:
             end()
-            await _cancelled(self._tasks.values())
+            await _cancel(self._tasks.values())
             await asyncio.gather(*self._ending, return_exceptions=True)
 
     def folder(self, key: Key) -> Path:
-        """Return where the files of a pod are: Corefile, kubeconfig, log."""
+        """Return the folder with the Corefile, kubeconfig and log of a pod."""
         return self._folder / f"{key[0]}_{key[1]}"
 
     def _follow(self, change: Change) -> None:
@@ -137,7 +137,7 @@ class Runtime:
             self._start(change.obj)
 
     def _write_again(self) -> None:
-        """Write what ConfigMaps say now, as the kubelet does with mounted ones."""
+        """Write changed Corefiles, as the kubelet updates mounted ConfigMaps."""
         for key, running in self.running.items():
             try:
                 corefile = corefile_of(self._cluster, self._cluster.get("Pod", *key))
@@ -145,15 +145,15 @@ class Runtime:
                     self._write(key, running.place, corefile)
                     self.running[key] = replace(running, corefile=corefile)
             except (ApiError, LookupError):
-                pass  # the old file stays
+                pass  # keep the old file
             except Forbidden as error:
-                self._report(key, f"its Corefile stays as it was: {error}")
+                self._report(key, f"the new Corefile is refused: {error}")
 
     def _write(self, key: Key, place: Place, corefile: str) -> Path:
-        """Write a Corefile, all at once; return where it is.
+        """Write the adapted Corefile atomically; return its path.
 
         Raises:
-            Forbidden: it would reach out of the simulation.
+            Forbidden: the Corefile leaves the simulation.
 
         """
         adapted = place.adapted(corefile)
@@ -161,7 +161,7 @@ class Runtime:
         return private_files.write(self.folder(key) / "Corefile", adapted)
 
     def _report(self, key: Key, text: str) -> None:
-        """Log what is wrong with a pod, in its own log file too."""
+        """Log an error of a pod, also to the log file of the pod."""
         log.warning("pod %s/%s: %s", *key, printable(text))
         with (self.folder(key) / "log").open("a") as file:
             file.write(f"[ERROR] {printable(text)}\n")
@@ -171,15 +171,15 @@ class Runtime:
         if key in self._tasks or not is_process(pod):
             return
         if READY not in annotations_of(pod):
-            # it will be probed: until then it is not ready (kubelet prober)
+            # a pod with a readiness probe is not ready before it passes
             self._set_ready(key, ready=False)
         task = asyncio.get_running_loop().create_task(self._supervise(key))
-        task.add_done_callback(_told)
+        task.add_done_callback(_log_failure)
         self._tasks[key] = task
 
     async def _supervise(self, key: Key) -> None:
-        """Keep a process for the pod, and the pod's readiness equal to its own."""
-        self._set_ready(key, ready=False)  # until it says so
+        """Run the process of a pod, restart it, and maintain the pod's readiness."""
+        self._set_ready(key, ready=False)  # until a probe passes
         while True:
             try:
                 async with self._process(key) as process:
@@ -212,8 +212,8 @@ class Runtime:
             yield process
         finally:
             self.running.pop(key, None)
-            await _ended(process, self.stop_s)
-            # only now: who has not heard that the pod goes still gets there
+            await _terminate(process, self.stop_s)
+            # not earlier: clients with stale endpoints reach the pod until its end
             for socket_, real in sockets.items():
                 if self._plane.real.get(socket_) == real:
                     del self._plane.real[socket_]
@@ -232,9 +232,9 @@ class Runtime:
                 await asyncio.wait_for(process.wait(), period)
 
     def _set_ready(self, key: Key, *, ready: bool) -> None:
-        # the annotation that tells the pod controller what the kubelet would have found
+        # the pod controller derives the condition Ready from this annotation
         patch = {"metadata": {"annotations": {READY: str(ready).lower()}}}
-        with contextlib.suppress(ApiError):  # the pod may have gone meanwhile
+        with contextlib.suppress(ApiError):  # the pod may have been deleted
             self._cluster.patch("Pod", *key, patch)
 
 
@@ -242,19 +242,19 @@ def corefile_of(cluster: ClusterApi, pod: Json) -> str:
     """Return the Corefile in the first ConfigMap that ``pod`` mounts.
 
     Raises:
-        LookupError: it mounts none that has one.
+        LookupError: it mounts no ConfigMap with a Corefile.
 
     """
     for volume in dig(pod, "spec.volumes") or ():
         name = dig(volume, "configMap.name")
-        found = cluster.find("ConfigMap", key_of(pod)[0], name) if name else None
-        if found is not None and "Corefile" in (found.get("data") or {}):
-            return str(found["data"]["Corefile"])
+        config_map = cluster.find("ConfigMap", key_of(pod)[0], name) if name else None
+        if config_map is not None and "Corefile" in (config_map.get("data") or {}):
+            return str(config_map["data"]["Corefile"])
     raise LookupError(f"pod {key_of(pod)[1]} mounts no ConfigMap with a Corefile")
 
 
 def is_process(pod: Json) -> bool:
-    """Return whether ``pod`` is a server, and has an address to be one at."""
+    """Return whether ``pod`` runs as a process and has an address."""
     containers = dig(pod, "spec.containers") or ()
     images = (_name(c.get("image") or "") for c in containers)
     has_image = kube_system.IMAGE in images
@@ -262,7 +262,7 @@ def is_process(pod: Json) -> bool:
 
 
 def _name(image: str) -> str:
-    """Return the last part of an image's name, without tag and digest."""
+    """Return the last path segment of an image, without tag and digest."""
     return image.rpartition("/")[2].partition("@")[0].partition(":")[0]
 
 
@@ -275,9 +275,9 @@ def _sockets(address: str, ports: Ports) -> dict[tuple[Address, str], Address]:
 
 
 def _free_ports() -> Ports:
-    """Return ports that nobody has now, for UDP and TCP."""
-    # limit: another program may take one before minidns does; then it ends, says so in
-    # its log, and is started again with others
+    """Return ports that are free for UDP and TCP."""
+    # limit: another program may take a port before minidns does; minidns then exits and
+    # is started again with other ports
     with contextlib.ExitStack() as stack:
         numbers = [next(_bound(stack)) for _ in range(5)]
         return Ports(*numbers)
@@ -294,7 +294,7 @@ def _bound(stack: contextlib.ExitStack) -> Iterator[int]:
 
 
 async def _spawn(corefile: Path, ports: Ports, log: Path) -> asyncio.subprocess.Process:
-    """Start a server; it ends with this process, whatever ends this process."""
+    """Start a server process; it ends when this process does."""
     with log.open("ab") as output:
         return await asyncio.create_subprocess_exec(
             sys.executable,
@@ -305,7 +305,7 @@ async def _spawn(corefile: Path, ports: Ports, log: Path) -> asyncio.subprocess.
             stderr=output,
             env=ENVIRON,
             cwd=corefile.parent / WORKING,
-            start_new_session=True,  # Ctrl-C is for us; we end it in order
+            start_new_session=True,  # Ctrl-C goes to this process only
             preexec_fn=_die_with_parent,
         )
 
@@ -314,13 +314,13 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def _die_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the parent is gone, however it went."""
+    """Have the kernel send SIGTERM when the parent process ends."""
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-async def _ended(process: asyncio.subprocess.Process, stop_s: float) -> None:
-    """End a process, kindly first."""
+async def _terminate(process: asyncio.subprocess.Process, stop_s: float) -> None:
+    """Stop a process with SIGTERM, after ``stop_s`` with SIGKILL."""
     if process.returncode is not None:
         return
     with contextlib.suppress(ProcessLookupError):
@@ -340,14 +340,14 @@ async def _is_ready(where: Address) -> bool:
         return False
 
 
-def _told(task: asyncio.Task[None]) -> None:
-    """Let no failure of ours pass in silence."""
+def _log_failure(task: asyncio.Task[None]) -> None:
+    """Log the exception of a failed task."""
     if not task.cancelled() and (error := task.exception()):
         log.error("the runtime failed: %r", error)
 
 
-async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """End tasks and wait until they have."""
+async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait for their end."""
     tasks = list(tasks)
     for task in tasks:
         task.cancel()

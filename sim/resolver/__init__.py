@@ -1,1 +1,1 @@
-"""Stub resolvers as step machines: what a C library or tool sends, and when."""
+"""Stub resolvers as state machines without I/O."""

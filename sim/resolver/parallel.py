@@ -1,7 +1,4 @@
-"""Asking all servers at the same time, as musl does.
-
-Facts from musl src/network/res_msend.c.
-"""
+"""Queries to all servers in parallel, as musl sends them (src/network/res_msend.c)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,73 +6,85 @@ from dataclasses import dataclass, field
 from minidns.dns.model import TC, Question, Rcode
 from minidns.dns.reply import Reply
 
-from .protocol import Ask, Asking, Event, Got, Send, Session, Wait, in_order, send
+from .protocol import (
+    Event,
+    ExchangeResult,
+    ExchangeSteps,
+    Send,
+    Session,
+    StubQuery,
+    Wait,
+    in_order,
+    send,
+)
 
 
-def all_at_once(session: Session, asks: Sequence[Ask]) -> Asking:
-    """Ask all servers together, as musl does; the first NOERROR or NXDOMAIN counts.
+def query_in_parallel(session: Session, asks: Sequence[StubQuery]) -> ExchangeSteps:
+    """Query all servers in parallel; the first NOERROR or NXDOMAIN counts.
 
-    The whole takes ``timeout`` seconds at most; the questions are repeated
-    ``attempts`` times in it. A refusal is not seen: the socket is not connected.
+    The exchange takes at most ``timeout`` seconds with ``attempts`` transmissions. ICMP
+    errors are not seen, because the socket is not connected.
     """
     conf = session.conf
-    crowd = _Crowd(session, session.port(), list(asks))
+    exchange = _ParallelExchange(session, session.port(), list(asks))
     end = session.now + conf.timeout_s
-    while not crowd.over and session.now < end:
+    while not exchange.over and session.now < end:
         until = min(session.now + conf.timeout_s / max(conf.attempts, 1), end)
-        crowd.retries = 2 * len(asks)
-        sends = [s for ask in crowd.open for s in crowd.to_all(ask)]
-        while not crowd.over and (sends or session.now < until):
+        exchange.retries = 2 * len(asks)
+        sends = [s for ask in exchange.open for s in exchange.to_all(ask)]
+        while not exchange.over and (sends or session.now < until):
             event = yield Wait(tuple(sends), until)
-            sends = crowd.take(event)
-    replies = in_order(crowd.replies, asks)
-    if asks[0].question not in crowd.replies and not any(r.answer for r in replies):
-        return Got(rejected=crowd.rejected)  # the first reply decides, if none answers
-    return Got(replies, crowd.rejected)
+            sends = exchange.take(event)
+    replies = in_order(exchange.replies, asks)
+    if asks[0].question not in exchange.replies and not any(r.answer for r in replies):
+        return ExchangeResult(
+            rejected=exchange.rejected
+        )  # the first reply decides, if none answers
+    return ExchangeResult(replies, exchange.rejected)
 
 
 @dataclass(slots=True)
-class _Crowd:
-    """All servers being asked at once."""
+class _ParallelExchange:
+    """The state of one exchange with all servers."""
 
     session: Session
     source: int
-    open: list[Ask]
-    """Not yet answered by anybody."""
-    by_tcp: dict[int, Ask] = field(default_factory=dict)
-    """Answered by a truncated reply and asked again over TCP, by source port."""
+    open: list[StubQuery]
+    """Queries without a reply."""
+    by_tcp: dict[int, StubQuery] = field(default_factory=dict)
+    """Queries repeated over TCP after truncation, by source port."""
     replies: dict[Question, Reply] = field(default_factory=dict)
     rejected: Reply | None = None
     retries: int = 0
-    """How many more times a SERVFAIL is answered by asking again at once."""
+    """Number of immediate retransmissions after SERVFAIL that are left."""
 
     @property
     def over(self) -> bool:
-        """Whether every question has its answer."""
+        """Whether every query has a reply."""
         return not self.open and not self.by_tcp
 
-    def to_all(self, ask: Ask) -> list[Send]:
-        """Return the datagrams with ``ask``, one to each server."""
+    def to_all(self, ask: StubQuery) -> list[Send]:
+        """Return the datagrams of a query, one per server."""
         servers = self.session.conf.servers
         return [send(ask, server, self.source, "udp") for server in servers]
 
     def take(self, event: Event) -> list[Send]:
-        """Take what happened; return what is to be sent because of it."""
+        """Handle an event; return the datagrams to send."""
         if event.source in self.by_tcp and (event.reply or event.refused):
             ask = self.by_tcp.pop(event.source)
-            if event.reply and ask.is_answered_by(event.reply):
+            if event.reply and ask.matches_reply(event.reply):
                 self.replies[ask.question] = event.reply
             return []
         reply = event.reply
         if reply is None or event.source != self.source:
             return []
-        ask_ = next((a for a in self.open if a.is_answered_by(reply)), None)
-        return self._take_datagram(ask_, reply, event.server) if ask_ else []
+        ask_ = next((a for a in self.open if a.matches_reply(reply)), None)
+        return self._accept_datagram(ask_, reply, event.server) if ask_ else []
 
-    def _take_datagram(self, ask: Ask, reply: Reply, server: str) -> list[Send]:
+    def _accept_datagram(self, ask: StubQuery, reply: Reply, server: str) -> list[Send]:
         if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
             if reply.rcode != Rcode.SERVFAIL:
-                return []  # as if it had not come
+                return []  # musl ignores it
             self.rejected = reply
             if not self.retries:
                 return []
@@ -86,5 +95,5 @@ class _Crowd:
             self.replies[ask.question] = reply
             return []
         port = self.session.port()
-        self.by_tcp[port] = ask  # musl 1.2.4 and later; before, the part was used
+        self.by_tcp[port] = ask  # musl 1.2.4 and later; earlier ones use the part
         return [send(ask, server, port, "tcp")]

@@ -1,7 +1,7 @@
-"""What is said between a stub resolver's steps and whoever has the sockets.
+"""The protocol between the steps of a stub resolver and the code with the sockets.
 
-Step functions: generators that yield a Wait (what to send, until when to wait) and are
-sent the Event that ended it. No sockets, no clock: an Event says what time it is.
+A step function is a generator that yields a Wait (the queries to send and a deadline)
+and receives the Event that ended it. It has no clock: the Event carries the time.
 """
 
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -23,26 +23,26 @@ _EDNS_SIZE = 1200
 
 
 class Send(NamedTuple):
-    """A query to put on the wire."""
+    """A query to send."""
 
     server: str
-    """As in resolv.conf."""
+    """Address of the server in resolv.conf."""
     source: int
-    """Source port: what has the same one leaves from the same socket."""
+    """Source port: queries with the same port use the same socket."""
     transport: Transport
     question: Question
     wire: bytes
 
 
 class Wait(NamedTuple):
-    """Send these, then wait for a reply until the clock says ``until``."""
+    """Send the queries, then wait for an event until ``until``."""
 
     sends: tuple[Send, ...]
     until: float
 
 
 class Event(NamedTuple):
-    """Why a wait ended: a reply, a refusal (ICMP, reset), or else the time is up."""
+    """The end of a wait: a reply, a refusal (ICMP, TCP reset) or a time-out."""
 
     now: float
     server: str = ""
@@ -51,58 +51,58 @@ class Event(NamedTuple):
     refused: bool = False
 
 
-class Ask(NamedTuple):
-    """One question of a lookup, with the id it keeps over all its repetitions."""
+class StubQuery(NamedTuple):
+    """One query of a lookup, with the same ID in all retransmissions."""
 
     question: Question
     id: int
     wire: bytes
 
-    def is_answered_by(self, reply: Reply) -> bool:
-        """Return whether ``reply`` is to this question."""
+    def matches_reply(self, reply: Reply) -> bool:
+        """Return whether ``reply`` belongs to this query."""
         return reply.id == self.id and reply.question == self.question
 
 
-class Got(NamedTuple):
-    """What asking brought."""
+class ExchangeResult(NamedTuple):
+    """The result of an exchange with the servers for one name."""
 
     replies: tuple[Reply, ...] = ()
-    """The usable ones, in the order of the questions; some may be missing."""
+    """The usable replies in the order of the queries; some may be missing."""
     rejected: Reply | None = None
-    """The last reply that said no more than that the server could not help."""
+    """The last error reply after which the next server was tried."""
     refused: bool = False
-    """Nothing but refusals: no server is there."""
+    """Whether all servers refused."""
     truncated: bool = False
 
 
-Asking: TypeAlias = Generator[Wait, Event, Got]
+ExchangeSteps: TypeAlias = Generator[Wait, Event, ExchangeResult]
 
 
 class Mode(IntEnum):
-    """How glibc sends the two questions for one name."""
+    """The ways in which glibc sends the two queries for one name."""
 
     PARALLEL = 0
-    """Both at once, from one port."""
+    """Both at once from one port."""
     SINGLE = 1
-    """The second when the first is answered."""
+    """The second after the reply to the first, from the same port."""
     REOPEN = 2
-    """The same, and from a port of its own."""
+    """The second after the reply to the first, from another port."""
 
 
 @dataclass(slots=True)
 class Session:
-    """What the steps of one process share: configuration, time, ids and ports."""
+    """State of one process: configuration, time, IDs and ports."""
 
     conf: Conf
     rng: Random
     now: float = 0.0
     rotation: int = 0
-    """How many names were asked for, for ``rotate``."""
+    """Number of looked up names, for the option ``rotate``."""
     mode: Mode = Mode.PARALLEL
-    """How A and AAAA are sent now; glibc never goes back to an earlier mode."""
+    """The current mode of A and AAAA; glibc never returns to an earlier mode."""
 
     def __post_init__(self) -> None:
-        """Begin with the mode that the options name."""
+        """Set the initial mode from the options."""
         for mode, option in (
             (Mode.SINGLE, "single-request"),
             (Mode.REOPEN, "single-request-reopen"),
@@ -111,29 +111,31 @@ class Session:
                 self.mode = mode
 
     def port(self) -> int:
-        """Return a fresh source port."""
+        """Return a random source port."""
         return self.rng.randint(32768, 60999)  # Linux's ip_local_port_range
 
-    def asks(self, name: str, types: Iterable[int]) -> tuple[Ask, ...]:
-        """Return the questions for ``name``; ValueError when it is not a name."""
+    def asks(self, name: str, types: Iterable[int]) -> tuple[StubQuery, ...]:
+        """Return the queries for ``name``; raises ValueError if it is not a name."""
         opt = Opt(_EDNS_SIZE) if "edns0" in self.conf.flags else None
         asks = []
         for qtype in types:
             question = Question(names.absolute(name), qtype)
             ident = self.rng.randrange(0x10000)
             query = wire.encode_query(question, ident, RD, opt, name)
-            asks.append(Ask(question, ident, query))
+            asks.append(StubQuery(question, ident, query))
         return tuple(asks)
 
 
-Way: TypeAlias = Callable[[Session, Sequence[Ask]], Asking]
+Strategy: TypeAlias = Callable[[Session, Sequence[StubQuery]], ExchangeSteps]
 
 
-def send(ask: Ask, server: str, source: int, transport: Transport) -> Send:
-    """Return ``ask`` on its way to ``server``."""
+def send(ask: StubQuery, server: str, source: int, transport: Transport) -> Send:
+    """Return a query addressed to ``server``."""
     return Send(server, source, transport, ask.question, ask.wire)
 
 
-def in_order(replies: dict[Question, Reply], asks: Sequence[Ask]) -> tuple[Reply, ...]:
-    """Return the replies in the order their questions were asked."""
+def in_order(
+    replies: dict[Question, Reply], asks: Sequence[StubQuery]
+) -> tuple[Reply, ...]:
+    """Return the replies in the order of the queries."""
     return tuple(replies[a.question] for a in asks if a.question in replies)

@@ -1,6 +1,6 @@
-"""How C libraries read /etc/resolv.conf: the same file, not the same meaning.
+"""Parsing of /etc/resolv.conf by glibc and musl.
 
-Facts from resolv.conf(5), glibc resolv/res_init.c and musl src/network/resolvconf.c.
+Sources: resolv.conf(5), glibc resolv/res_init.c, musl src/network/resolvconf.c.
 """
 
 import ipaddress
@@ -15,36 +15,36 @@ _NUMBER = re.compile(r"(ndots|timeout|attempts):(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Conf:
-    """What a stub resolver knows after reading the file."""
+    """The configuration of a stub resolver."""
 
     servers: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
-    """Without final dots, but ``.`` for the root."""
+    """Search domains without final dots; ``.`` is the root."""
     ndots: int = 1
     timeout_s: float = 5
     attempts: int = 2
     flags: frozenset[str] = frozenset()
-    """Options without a value: rotate, use-vc, single-request, edns0 ..."""
+    """Options without a value, such as rotate, use-vc, single-request and edns0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How far one library goes in reading the file."""
+    """The limits of one library's parser."""
 
     ndots: int = 15
     timeout_s: int = 30
     attempts: int = 5
-    """The most each option can be set to."""
+    """Maximum number of attempts; ``ndots`` and ``timeout_s`` are maxima too."""
     longest_line: int | None = None
-    """Characters; a longer line is passed over as if it were not there."""
+    """Maximum characters of a line; longer lines are ignored."""
     flags: bool = True
-    """Whether options without a value mean anything."""
+    """Whether options without a value are supported."""
 
     def conf(self, text: str) -> Conf:
-        """Return what this library takes from the file ``text``.
+        """Return the configuration in the file ``text``.
 
-        Keywords count only at the start of a line. The last ``search`` or ``domain``
-        line counts. Without any server, one on this machine is asked.
+        Keywords must be at the start of a line. The last ``search`` or ``domain`` line
+        counts. The default server is 127.0.0.1.
         """
         conf = Conf()
         for line in self._lines(text):
@@ -69,8 +69,8 @@ class Reading:
 
     def _with_options(self, conf: Conf, words: list[str]) -> Conf:
         for word in words:
-            if found := _NUMBER.match(word):
-                conf = self._with_number(conf, found[1], int(found[2]))
+            if match := _NUMBER.match(word):
+                conf = self._with_number(conf, match[1], int(match[2]))
             elif self.flags:
                 conf = replace(conf, flags=conf.flags | {word})
         return conf

@@ -1,10 +1,11 @@
-"""Stub resolvers as step machines: which names a look-up asks for, and in what order.
+"""Stub resolvers as state machines: the names that a lookup queries, in order.
 
-The search list is the client's doing, never the server's. glibc, musl and BIND's tools
-differ in a small Policy: how servers are asked, which outcome ends the search, whether
-a name with enough dots is searched for at all. Whoever has sockets and a clock drives a
-Lookup: ``start``, then ``on_reply``, ``on_refused`` or ``on_timeout`` until Done.
-Facts from glibc resolv/res_query.c and musl src/network/lookup_name.c.
+Theory of operation: the client applies the search list, never the server. glibc, musl
+and BIND's tools differ in a Policy: the exchange with the servers, the outcomes after
+which the search continues, and the treatment of names with enough dots. A caller with
+sockets and a clock drives a Lookup by ``start``, then ``on_reply``, ``on_refused`` or
+``on_timeout`` until Done. Sources: glibc resolv/res_query.c, musl
+src/network/lookup_name.c.
 """
 
 from collections.abc import Generator, Iterator
@@ -17,17 +18,17 @@ from minidns.dns.rdata import AAAA, A, address
 from minidns.dns.reply import Reply, decode_reply
 
 from . import resolv_conf
-from .parallel import all_at_once
-from .protocol import Event, Got, Session, Wait, Way
+from .parallel import query_in_parallel
+from .protocol import Event, ExchangeResult, Session, Strategy, Wait
 from .resolv_conf import Conf, Reading
-from .sequential import in_turn
+from .sequential import query_sequentially
 
 BOTH = (A, AAAA)
-"""What getaddrinfo asks for, in this order, when any family will do."""
+"""The types that getaddrinfo queries for AF_UNSPEC, in this order."""
 
 
 class Status(Enum):
-    """How asking for one name ended; the values are getaddrinfo's errors."""
+    """The outcome of a lookup; the values are errors of getaddrinfo."""
 
     ANSWERED = ""
     NXDOMAIN = "EAI_NONAME"
@@ -40,49 +41,51 @@ class Status(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What one resolver does its own way."""
+    """The differences between stub resolvers."""
 
     name: str
     reading: Reading
-    way: Way
-    goes_on: frozenset[Status]
-    """Outcomes after which the next name is tried."""
-    searches_dotted: bool = True
-    """Whether the search list is tried for a name that has ``ndots`` dots."""
-    tries_name_anyway: bool = False
-    """Whether the name as given is still tried when a search domain went wrong."""
+    way: Strategy
+    continue_on: frozenset[Status]
+    """Outcomes after which the search continues with the next name."""
+    searches_dotted_names: bool = True
+    """Whether the search list applies to a name with ``ndots`` dots."""
+    always_tries_name: bool = False
+    """Whether the name as given is tried after an error in the search list."""
     root_in_search: bool = True
-    """Whether ``.`` in the search list means the name as given."""
+    """Whether ``.`` in the search list stands for the name as given."""
 
 
 GLIBC = Policy(
     "glibc",
     resolv_conf.GLIBC,
-    in_turn,
+    query_sequentially,
     frozenset((Status.NXDOMAIN, Status.NODATA, Status.SERVFAIL)),
-    tries_name_anyway=True,
+    always_tries_name=True,
 )
 MUSL = Policy(
     "musl",
     resolv_conf.MUSL,
-    all_at_once,
+    query_in_parallel,
     frozenset((Status.NXDOMAIN,)),
-    searches_dotted=False,
+    searches_dotted_names=False,
     root_in_search=False,
 )
-TOOLS = Policy("bind-tools", resolv_conf.GLIBC, in_turn, frozenset((Status.NXDOMAIN,)))
-"""nslookup, and dig +search."""
+TOOLS = Policy(
+    "bind-tools", resolv_conf.GLIBC, query_sequentially, frozenset((Status.NXDOMAIN,))
+)
+"""BIND's nslookup and dig."""
 POLICIES = {policy.name: policy for policy in (GLIBC, MUSL, TOOLS)}
 
 
 class Outcome(NamedTuple):
-    """What a look-up came to."""
+    """The outcome of a lookup for one name."""
 
     status: Status
     name: str
-    """The name that was answered, or the last one asked for; absolute."""
+    """The absolute name that was answered or queried last."""
     replies: tuple[Reply, ...] = ()
-    """The replies for it, by question; a rejected one where there is no better."""
+    """The replies for this name, or the error reply if there is no other."""
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -97,7 +100,7 @@ class Outcome(NamedTuple):
 
 
 class Done(NamedTuple):
-    """Nothing more is to be sent."""
+    """The end of a lookup."""
 
     outcome: Outcome
 
@@ -106,7 +109,7 @@ Step: TypeAlias = Wait | Done
 
 
 class Lookup:
-    """One call of getaddrinfo, or one look-up of a tool."""
+    """One call of getaddrinfo or one lookup of a tool."""
 
     def __init__(
         self,
@@ -117,7 +120,7 @@ class Lookup:
     ) -> None:
         self._session = session
         self._steps = _search(session, policy, name, types)
-        self._until = 0.0
+        self._wait_for_version = 0.0
 
     def start(self, now: float) -> Step:
         """Return the first step."""
@@ -125,19 +128,19 @@ class Lookup:
         return self._step(None)
 
     def on_reply(self, now: float, server: str, source: int, wire: bytes) -> Step:
-        """Take a message that came to port ``source``; garbage changes nothing."""
+        """Handle a datagram to port ``source``; malformed messages are ignored."""
         try:
             reply = decode_reply(wire)
         except FormatError:
-            return Wait((), self._until)
+            return Wait((), self._wait_for_version)
         return self._step(Event(now, server, source, reply))
 
     def on_refused(self, now: float, server: str, source: int) -> Step:
-        """Take it that nobody listens there (ICMP port unreachable, TCP reset)."""
+        """Handle a refusal (ICMP port unreachable, TCP reset)."""
         return self._step(Event(now, server, source, refused=True))
 
     def on_timeout(self, now: float) -> Step:
-        """Take it that the time of the last Wait is up."""
+        """Handle the time-out of the last Wait."""
         return self._step(Event(now))
 
     def _step(self, event: Event | None) -> Step:
@@ -147,12 +150,12 @@ class Lookup:
             wait = next(self._steps) if event is None else self._steps.send(event)
         except StopIteration as done:
             return Done(done.value)
-        self._until = wait.until
+        self._wait_for_version = wait.until
         return wait
 
 
 def candidates(conf: Conf, policy: Policy, name: str) -> Iterator[str]:
-    """Yield the absolute names to try for ``name``, in order.
+    """Yield the absolute names to query for ``name``, in order.
 
     >>> conf = Conf(search=("prod.svc.cluster.local", "cluster.local"), ndots=2)
     >>> list(candidates(conf, GLIBC, "web.shop"))
@@ -162,17 +165,17 @@ def candidates(conf: Conf, policy: Policy, name: str) -> Iterator[str]:
         yield name
         return
     own = name + "."
-    searched = list(_searched(conf, policy, own))
+    searched = list(_search_names(conf, policy, own))
     few_dots = name.count(".") < conf.ndots
     if not few_dots:
         yield own
-    if few_dots or policy.searches_dotted:
-        yield from (each for each in searched if few_dots or each != own)
+    if few_dots or policy.searches_dotted_names:
+        yield from (candidate for candidate in searched if few_dots or candidate != own)
     if few_dots and own not in searched:
         yield own
 
 
-def _searched(conf: Conf, policy: Policy, own: str) -> Iterator[str]:
+def _search_names(conf: Conf, policy: Policy, own: str) -> Iterator[str]:
     for domain in conf.search:
         if domain != ".":
             yield f"{own}{domain}."
@@ -183,7 +186,7 @@ def _searched(conf: Conf, policy: Policy, own: str) -> Iterator[str]:
 def _search(
     session: Session, policy: Policy, name: str, types: tuple[int, ...]
 ) -> Generator[Wait, Event, Outcome]:
-    """Ask for one candidate after another until one is answered, or it is no use."""
+    """Query candidates until one is answered or the policy ends the search."""
     outcomes: list[Outcome] = []
     names = list(candidates(session.conf, policy, name))
     as_given = name.removesuffix(".") + "."
@@ -192,40 +195,40 @@ def _search(
         try:
             asks = session.asks(candidate, types)
         except ValueError:
-            continue  # too long with this domain behind it: nobody sends that
-        got = yield from policy.way(session, asks)
-        replies = got.replies or ((got.rejected,) if got.rejected else ())
-        outcome = Outcome(_status(got), candidate, replies)
+            continue  # the name is too long with this domain
+        result = yield from policy.way(session, asks)
+        replies = result.replies or ((result.rejected,) if result.rejected else ())
+        outcome = Outcome(_status(result), candidate, replies)
         if outcome.status is Status.ANSWERED:
             return outcome
         outcomes.append(outcome)
-        if outcome.status not in policy.goes_on:
-            names = _after_trouble(policy, outcome, names, as_given)
-    return _verdict(policy, outcomes, as_given)
+        if outcome.status not in policy.continue_on:
+            names = _remaining_after_failure(policy, outcome, names, as_given)
+    return _final_outcome(policy, outcomes, as_given)
 
 
-def _after_trouble(
+def _remaining_after_failure(
     policy: Policy, outcome: Outcome, names: list[str], as_given: str
 ) -> list[str]:
-    """Return what is still tried when an outcome is no reason to go on searching."""
-    if not policy.tries_name_anyway:
+    """Return the names to try after an outcome that ends the search."""
+    if not policy.always_tries_name:
         return []
     if outcome.name == as_given:
-        return names  # glibc searches on, whatever the name itself came to
+        return names  # glibc continues after any outcome of the name as given
     if outcome.status is Status.REFUSED:
         return []
-    return [each for each in names if each == as_given]
+    return [candidate for candidate in names if candidate == as_given]
 
 
-def _status(got: Got) -> Status:
-    if any(r.rcode == Rcode.NOERROR and r.answer for r in got.replies):
+def _status(result: ExchangeResult) -> Status:
+    if any(r.rcode == Rcode.NOERROR and r.answer for r in result.replies):
         return Status.ANSWERED
-    if not got.replies:
-        if got.rejected is None:
-            return Status.REFUSED if got.refused else Status.SILENT
-        servfail = got.rejected.rcode == Rcode.SERVFAIL
+    if not result.replies:
+        if result.rejected is None:
+            return Status.REFUSED if result.refused else Status.SILENT
+        servfail = result.rejected.rcode == Rcode.SERVFAIL
         return Status.SERVFAIL if servfail else Status.FAILED
-    rcodes = [r.rcode for r in got.replies]
+    rcodes = [r.rcode for r in result.replies]
     decisive = next((code for code in rcodes if code != Rcode.NOERROR), Rcode.NOERROR)
     match decisive:
         case Rcode.NXDOMAIN:
@@ -235,12 +238,12 @@ def _status(got: Got) -> Status:
     return Status.FAILED
 
 
-def _verdict(policy: Policy, outcomes: list[Outcome], as_given: str) -> Outcome:
-    """Return the outcome that is told to the program."""
+def _final_outcome(policy: Policy, outcomes: list[Outcome], as_given: str) -> Outcome:
+    """Return the outcome that the program gets."""
     if not outcomes:
         return Outcome(Status.FAILED, as_given)
-    if not policy.tries_name_anyway or outcomes[0].name == as_given:
-        return outcomes[0] if policy.tries_name_anyway else outcomes[-1]
+    if not policy.always_tries_name or outcomes[0].name == as_given:
+        return outcomes[0] if policy.always_tries_name else outcomes[-1]
     for status in (Status.NODATA, Status.SERVFAIL):
         for outcome in outcomes:
             if outcome.status is status:

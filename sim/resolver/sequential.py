@@ -1,7 +1,4 @@
-"""Asking one server after another, as glibc and BIND's tools do.
-
-Facts from glibc resolv/res_send.c.
-"""
+"""Queries to one server after another, as glibc sends them (resolv/res_send.c)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,13 +8,13 @@ from minidns.dns.model import AA, RA, TC, Question, Rcode
 from minidns.dns.reply import Reply
 
 from .protocol import (
-    Ask,
-    Asking,
     Event,
-    Got,
+    ExchangeResult,
+    ExchangeSteps,
     Mode,
     Send,
     Session,
+    StubQuery,
     Transport,
     Wait,
     in_order,
@@ -25,23 +22,23 @@ from .protocol import (
 )
 from .resolv_conf import Conf
 
-_REJECTED = frozenset((Rcode.SERVFAIL, Rcode.NOTIMP, Rcode.REFUSED))
-"""The next server is asked after these."""
+_SKIPPED_RCODES = frozenset((Rcode.SERVFAIL, Rcode.NOTIMP, Rcode.REFUSED))
+"""Response codes after which the next server is tried."""
 
 
 Ports: TypeAlias = dict[str, int]
-"""The open sockets of one look-up: source port by server.
+"""The source ports of the open sockets of one lookup, by server.
 
-A question that nobody answered is repeated from the same port, so that the kernel takes
-it to the same pod again.
+An unanswered query is repeated from the same port, so conntrack sends it to the same
+pod again.
 """
 
 
-def in_turn(session: Session, asks: Sequence[Ask]) -> Asking:
-    """Ask one server at a time, as glibc does; the first useful replies count.
+def query_sequentially(session: Session, asks: Sequence[StubQuery]) -> ExchangeSteps:
+    """Query one server at a time; the first usable replies count.
 
-    All questions of a name go to the same server. With ``rotate`` each name starts at
-    the next server. Once a reply was truncated, everything goes over TCP.
+    All queries of a name go to the same server. With ``rotate`` each name starts at the
+    next server. After a truncated reply all queries use TCP.
     """
     conf = session.conf
     start = session.rotation % len(conf.servers) if "rotate" in conf.flags else 0
@@ -52,21 +49,21 @@ def in_turn(session: Session, asks: Sequence[Ask]) -> Asking:
     for _ in range(conf.attempts):
         for shift in range(len(conf.servers)):
             index = (start + shift) % len(conf.servers)
-            got = yield from _one_server(session, asks, index, tcp, ports)
-            if got.replies:
-                return got
-            refused = refused and got.refused
-            rejected = got.rejected or rejected
-            tcp = tcp or got.truncated
+            result = yield from _query_server(session, asks, index, tcp, ports)
+            if result.replies:
+                return result
+            refused = refused and result.refused
+            rejected = result.rejected or rejected
+            tcp = tcp or result.truncated
         if tcp:
             break  # one attempt per server
-    return Got(rejected=rejected, refused=refused)
+    return ExchangeResult(rejected=rejected, refused=refused)
 
 
-def window_s(conf: Conf, index: int) -> float:
+def server_timeout_s(conf: Conf, index: int) -> float:
     """Return the seconds glibc waits for the server at ``index``.
 
-    >>> [window_s(Conf(("a", "b", "c"), timeout_s=5), i) for i in range(3)]
+    >>> [server_timeout_s(Conf(("a", "b", "c"), timeout_s=5), i) for i in range(3)]
     [5, 3, 6]
     """
     seconds = int(conf.timeout_s) << index
@@ -75,33 +72,39 @@ def window_s(conf: Conf, index: int) -> float:
     return max(seconds, 1)
 
 
-def _one_server(
-    session: Session, asks: Sequence[Ask], index: int, tcp: bool, ports: Ports
-) -> Asking:
+def _query_server(
+    session: Session, asks: Sequence[StubQuery], index: int, tcp: bool, ports: Ports
+) -> ExchangeSteps:
     if not tcp:
-        got = yield from _by_udp(session, asks, index, ports)
-        if got.truncated or got.refused:
+        result = yield from _query_udp(session, asks, index, ports)
+        if result.truncated or result.refused:
             ports.clear()
-        if not got.truncated:
-            return got
-    # limit: glibc gives TCP the kernel's patience, not a window of its own
-    got = yield from _exchange(session, asks, index, "tcp", Mode.PARALLEL, {})
-    return got._replace(truncated=not tcp)
+        if not result.truncated:
+            return result
+    # limit: glibc uses the kernel's time-out for TCP, this model the one of UDP
+    result = yield from _exchange(session, asks, index, "tcp", Mode.PARALLEL, {})
+    return result._replace(truncated=not tcp)
 
 
-def _by_udp(session: Session, asks: Sequence[Ask], index: int, ports: Ports) -> Asking:
-    """Ask by datagram; where one of two replies never comes, ask more and more shyly.
+def _query_udp(
+    session: Session, asks: Sequence[StubQuery], index: int, ports: Ports
+) -> ExchangeSteps:
+    """Query one server over UDP, with a fallback if only one of two replies arrives.
 
-    A firewall or a race in the kernel may swallow the second of two datagrams from one
-    port, so after a time-out glibc sends the second only after the first reply, and
-    after another one from a port of its own.
+    A firewall or a race in the kernel may drop the second of two datagrams from one
+    port. After a time-out glibc therefore sends the second query only after the first
+    reply, and after another time-out from another port.
     """
     while True:
-        got = yield from _exchange(session, asks, index, "udp", session.mode, ports)
-        if got.truncated or got.rejected or not 0 < len(got.replies) < len(asks):
-            return got
+        result = yield from _exchange(session, asks, index, "udp", session.mode, ports)
+        if (
+            result.truncated
+            or result.rejected
+            or not 0 < len(result.replies) < len(asks)
+        ):
+            return result
         if session.mode == Mode.REOPEN:
-            return got
+            return result
         session.mode = Mode(session.mode + 1)
         if session.mode == Mode.REOPEN:
             ports.clear()
@@ -109,48 +112,48 @@ def _by_udp(session: Session, asks: Sequence[Ask], index: int, ports: Ports) -> 
 
 def _exchange(
     session: Session,
-    asks: Sequence[Ask],
+    asks: Sequence[StubQuery],
     index: int,
     transport: Transport,
     mode: Mode,
     ports: Ports,
-) -> Asking:
-    """Ask one server once, and wait for all replies or the end of the window."""
+) -> ExchangeSteps:
+    """Query one server once; wait for all replies or the time-out."""
     server = session.conf.servers[index]
-    window = _Window(session, server, transport, mode, ports, list(asks))
-    until = session.now + window_s(session.conf, index)
-    while not window.over:
-        event = yield Wait(window.sends(), until)
-        if event.refused and event.source == window.source:
-            return Got(refused=True)
+    exchange = _ServerExchange(session, server, transport, mode, ports, list(asks))
+    until = session.now + server_timeout_s(session.conf, index)
+    while not exchange.over:
+        event = yield Wait(exchange.sends(), until)
+        if event.refused and event.source == exchange.source:
+            return ExchangeResult(refused=True)
         if event.reply is not None:
-            window.take(event)
+            exchange.take(event)
         elif event.now >= until:
             break
-    replies = in_order(window.replies, asks)
-    return Got(replies, window.rejected, truncated=window.truncated)
+    replies = in_order(exchange.replies, asks)
+    return ExchangeResult(replies, exchange.rejected, truncated=exchange.truncated)
 
 
 @dataclass(slots=True)
-class _Window:
-    """One server being asked once."""
+class _ServerExchange:
+    """The state of one exchange with one server."""
 
     session: Session
     server: str
     transport: Transport
     mode: Mode
     ports: Ports
-    unsent: list[Ask]
+    unsent: list[StubQuery]
     source: int = 0
-    open: list[Ask] = field(default_factory=list)
-    """Sent and not yet answered."""
+    open: list[StubQuery] = field(default_factory=list)
+    """Queries in flight."""
     replies: dict[Question, Reply] = field(default_factory=dict)
     rejected: Reply | None = None
     truncated: bool = False
     over: bool = False
 
     def sends(self) -> tuple[Send, ...]:
-        """Return what is to be sent now: everything, or one question at a time."""
+        """Return the queries to send now: all, or one at a time."""
         if self.open and self.mode != Mode.PARALLEL:
             return ()
         now = self.unsent if self.mode == Mode.PARALLEL else self.unsent[:1]
@@ -168,17 +171,17 @@ class _Window:
         return self.ports[self.server]
 
     def take(self, event: Event) -> None:
-        """Take a reply, if it is one to a question that is open here."""
+        """Handle a reply if it belongs to a query in flight."""
         reply = event.reply
         if reply is None or (event.server, event.source) != (self.server, self.source):
             return
-        ask = next((a for a in self.open if a.is_answered_by(reply)), None)
+        ask = next((a for a in self.open if a.matches_reply(reply)), None)
         if ask is None:
             return
         self.open.remove(ask)
-        if _is_rejected(reply):
+        if _is_skipped(reply):
             self.rejected = reply
-            self.over = bool(self.replies)  # the half that came is used
+            self.over = bool(self.replies)  # the reply to the other query is used
         elif reply.flags & TC and self.transport == "udp":
             self.truncated = True
             self.replies.clear()
@@ -187,9 +190,9 @@ class _Window:
         self.over = self.over or self.truncated or not (self.open or self.unsent)
 
 
-def _is_rejected(reply: Reply) -> bool:
-    """Return whether glibc passes a reply over: an error, or a lame delegation."""
-    if reply.rcode in _REJECTED:
+def _is_skipped(reply: Reply) -> bool:
+    """Return whether glibc skips a reply: an error or a lame delegation."""
+    if reply.rcode in _SKIPPED_RCODES:
         return True
     empty = not (reply.answer or reply.additional or reply.opt)
     return reply.rcode == Rcode.NOERROR and empty and not reply.flags & (AA | RA)

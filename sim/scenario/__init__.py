@@ -1,1 +1,1 @@
-"""Scenarios: text that says what happens, and the stage that plays it."""
+"""Scenarios: texts with commands and their expected output, and the stage for them."""

@@ -1,8 +1,7 @@
-"""Virtual time: an event loop that does not wait.
+"""Virtual time: an event loop whose clock jumps to the next timer.
 
-When nothing can happen before the next timer, the loop's clock jumps to it. The five
-seconds of a resolver's patience pass in no time, and every run is the same. Sockets of
-the machine have no place in such a loop: their time is real.
+The time-outs of resolvers take no real time and every run is the same. Real sockets
+cannot be used in this loop.
 """
 
 import asyncio
@@ -13,15 +12,15 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 START_S = 1000.0
-"""Where the clock begins; not at 0, which might pass for "never"."""
+"""Start of the clock; not 0, which code may treat as "never"."""
 
 
 class Stuck(Exception):
-    """Everybody waits for somebody else, and no timer will end it."""
+    """All tasks wait and there is no timer: a deadlock."""
 
 
-class _Jumping(selectors.DefaultSelector):
-    """Lets the time pass that it was asked to wait for files."""
+class _JumpingSelector(selectors.DefaultSelector):
+    """Advances the clock by the time-out instead of waiting."""
 
     def __init__(self, jump: Callable[[float], None]) -> None:
         super().__init__()
@@ -39,14 +38,14 @@ class _Jumping(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop with a clock of its own."""
+    """An event loop with virtual time."""
 
     def __init__(self) -> None:
         self._passed = START_S
-        super().__init__(_Jumping(self._jump))
+        super().__init__(_JumpingSelector(self._jump))
 
     def time(self) -> float:
-        """Return the seconds that have passed here, counted from ``START_S``."""
+        """Return the virtual time in seconds, which starts at ``START_S``."""
         return self._passed
 
     def _jump(self, seconds: float) -> None:
@@ -54,10 +53,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run ``work`` to its end in virtual time.
+    """Run ``work`` in virtual time.
 
     Raises:
-        Stuck: it waits for something that nothing here can bring about.
+        Stuck: it waits for an event that cannot occur.
 
     """
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:

@@ -1,4 +1,4 @@
-"""Pods and Services in a line: words of a scenario to objects of the API."""
+"""The words that describe Pods and Services in a line of a scenario."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
@@ -10,14 +10,14 @@ from ..controllers.pods import IP, READY
 from ..resolver.search import POLICIES
 
 Word: TypeAlias = Callable[[Json, str], None]
-"""Sets what one word with its value says on an object."""
+"""Sets the field of a word on an object."""
 
 
 def put(cluster: ClusterApi, obj: Json) -> None:
-    """Create or change an object, its namespace first.
+    """Create or change an object, and its namespace if needed.
 
     Raises:
-        ApiError: it is wrong (400, 422).
+        ApiError: the object is invalid (400, 422).
 
     """
     namespace = obj["metadata"].get("namespace")
@@ -31,7 +31,7 @@ def pod(key: Key, words: Sequence[str]) -> Json:
     """Return a Pod; ``words`` are WORD VALUE pairs of ``POD``.
 
     Raises:
-        ValueError: a word is not known, or has no value.
+        ValueError: a word is unknown or has no value.
 
     """
     spec = {"containers": [{"name": "app", "image": "app"}]}
@@ -42,7 +42,7 @@ def service(key: Key, words: Sequence[str]) -> Json:
     """Return a Service; ``words`` are WORD VALUE pairs of ``SERVICE``.
 
     Raises:
-        ValueError: a word is not known, or has no value.
+        ValueError: a word is unknown or has no value.
 
     """
     return _with(_new("Service", key, {}), words, SERVICE)
@@ -54,15 +54,15 @@ def _new(kind: str, key: Key, spec: Json) -> Json:
     return {"apiVersion": "v1", "kind": kind, "metadata": meta, "spec": spec}
 
 
-def _with(obj: Json, words: Iterable[str], known: dict[str, Word]) -> Json:
+def _with(obj: Json, words: Iterable[str], table: dict[str, Word]) -> Json:
     rest = iter(words)
     for word in rest:
-        if word not in known:
-            raise ValueError(f"{word} is not one of {', '.join(known)}")
+        if word not in table:
+            raise ValueError(f"{word} is not one of {', '.join(table)}")
         value = next(rest, None)
         if value is None:
             raise ValueError(f"{word} needs a value")
-        known[word](obj, value)
+        table[word](obj, value)
     return obj
 
 
@@ -89,7 +89,7 @@ def _selector(obj: Json, value: str) -> None:
 
 
 def _pairs(text: str) -> dict[str, str]:
-    """Return ``app=web,tier=front`` as a mapping."""
+    """Parse ``app=web,tier=front``."""
     pairs = (pair.partition("=") for pair in text.split(","))
     return {name: value for name, _, value in pairs}
 

@@ -1,9 +1,8 @@
-"""Scenarios: text that says what happens, and is played to see whether it does.
+"""Parses and plays scenarios: texts with commands and their expected output.
 
-A line is a command; indented lines below it are what it shows, or what it is given. A
-scenario holds when every command shows exactly what is written, no line more or less.
-In Markdown each block fenced as ``scenario`` is one; ``scenario continued`` goes on
-where the block before it ended.
+A line is a command; the indented lines below it are its expected output or its input. A
+scenario passes if the output of every command equals the text. In Markdown each block
+fenced as ``scenario`` is a scenario; ``scenario continued`` continues the block before.
 """
 
 import re
@@ -27,89 +26,89 @@ COMMANDS = {**setup_words.COMMANDS, **show_words.COMMANDS}
 
 
 class Step(NamedTuple):
-    """A command and what is written below it."""
+    """A command and the lines below it."""
 
     line: int
-    """In the file, counted from 1."""
+    """Line number in the file."""
     command: str
     body: tuple[str, ...]
-    """Without their common indent."""
+    """Lines without their common indent."""
 
 
 class Scenario(NamedTuple):
-    """Steps that are played one after another on a stage of their own."""
+    """Steps that are played on their own stage."""
 
     file: str
     steps: tuple[Step, ...]
 
     @property
     def title(self) -> str:
-        """Where it is, and how long."""
+        """The file, line and number of steps."""
         line = self.steps[0].line if self.steps else 1
         return f"{self.file}:{line}, {len(self.steps)} steps"
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
-    """A step and what came of it."""
+class PlayedStep:
+    """A step and its result."""
 
     step: Step
     shown: tuple[str, ...] | None = None
-    """What a command that shows something has shown."""
+    """The output; None for commands without output."""
     problem: str = ""
-    """Why the command could not be carried out."""
+    """The error of the command; empty if it succeeded."""
 
     @property
     def holds(self) -> bool:
-        """Whether what is written is what happened."""
+        """Whether the output is as expected."""
         if self.problem:
             return False
-        return self.shown is None or _are_alike(self.step.body, self.shown)
+        return self.shown is None or _lines_match(self.step.body, self.shown)
 
 
-def _are_alike(said: Sequence[str], shown: Sequence[str]) -> bool:
-    return len(said) == len(shown) and all(map(_is_alike, said, shown))
+def _lines_match(expected: Sequence[str], actual: Sequence[str]) -> bool:
+    return len(expected) == len(actual) and all(map(_line_matches, expected, actual))
 
 
-def _is_alike(said: str, shown: str) -> bool:
-    """Return whether a line says what was shown; ``...`` stands for anything."""
-    parts = [re.escape(" ".join(part.split())) for part in said.split("...")]
-    return re.fullmatch(" ?.* ?".join(parts), " ".join(shown.split())) is not None
+def _line_matches(expected: str, actual: str) -> bool:
+    """Return whether a line matches; ``...`` stands for any text."""
+    parts = [re.escape(" ".join(part.split())) for part in expected.split("...")]
+    return re.fullmatch(" ?.* ?".join(parts), " ".join(actual.split())) is not None
 
 
 def scenarios(text: str, file: str) -> Iterator[Scenario]:
-    """Yield the scenarios of a Markdown file; of any other, the one it is.
+    """Yield the scenarios of a Markdown file, or the only one of another file.
 
     Raises:
-        ValueError: the first block of a file cannot continue anything.
+        ValueError: the first block of the file is a continuation.
 
     """
     if not file.endswith(".md"):
         yield Scenario(file, tuple(steps(text, 1)))
         return
-    found: list[Scenario] = []
+    result: list[Scenario] = []
     for block in _FENCE.finditer(text):
         first = text.count("\n", 0, block.start("text")) + 1
         more = tuple(steps(block["text"], first))
         if not block["continued"]:
-            found.append(Scenario(file, more))
-        elif not found:
+            result.append(Scenario(file, more))
+        elif not result:
             raise ValueError(f"{file}:{first - 1}: there is nothing to continue")
         else:
-            found[-1] = Scenario(file, found[-1].steps + more)
-    yield from found
+            result[-1] = Scenario(file, result[-1].steps + more)
+    yield from result
 
 
 def steps(text: str, first: int) -> Iterator[Step]:
-    """Yield the steps of a scenario whose first line has the number ``first``."""
+    """Yield the steps of a scenario that starts at line ``first``."""
     line, command, body = 0, "", list[str]()
-    for number, each in enumerate(text.splitlines(), first):
-        if command and (each.startswith(_INDENT) or not each.strip()):
-            body.append(each)
-        elif each.strip() and not each.startswith("#"):
+    for number, text_ in enumerate(text.splitlines(), first):
+        if command and (text_.startswith(_INDENT) or not text_.strip()):
+            body.append(text_)
+        elif text_.strip() and not text_.startswith("#"):
             if command:
                 yield _step(line, command, body)
-            line, command, body = number, each.strip(), []
+            line, command, body = number, text_.strip(), []
     if command:
         yield _step(line, command, body)
 
@@ -119,12 +118,12 @@ def _step(line: int, command: str, body: list[str]) -> Step:
     return Step(line, command, tuple(text.splitlines()))
 
 
-def play(scenario: Scenario) -> tuple[Played, ...]:
-    """Play a scenario in virtual time, to its end or the first problem."""
+def play(scenario: Scenario) -> tuple[PlayedStep, ...]:
+    """Play a scenario in virtual time until its end or the first error."""
     return clock.run(_play(scenario))
 
 
-async def _play(scenario: Scenario) -> tuple[Played, ...]:
+async def _play(scenario: Scenario) -> tuple[PlayedStep, ...]:
     played = []
     async with staged() as stage:
         for step in scenario.steps:
@@ -134,62 +133,64 @@ async def _play(scenario: Scenario) -> tuple[Played, ...]:
     return tuple(played)
 
 
-async def _one(stage: Stage, step: Step) -> Played:
+async def _one(stage: Stage, step: Step) -> PlayedStep:
     verb, *words = step.command.split()
     command = COMMANDS.get(verb)
     if command is None:
-        return Played(step, problem=f"{verb} is not one of {', '.join(COMMANDS)}")
+        return PlayedStep(step, problem=f"{verb} is not one of {', '.join(COMMANDS)}")
     body = "".join(f"{line}\n" for line in step.body)
     try:
-        shown = await command.act(stage, words, body)
+        output = await command.act(stage, words, body)
         await stage.settle()
     except (ApiError, DnsError) as error:
-        return Played(step, problem=str(error))
+        return PlayedStep(step, problem=str(error))
     except (LookupError, ValueError) as error:
         usage = f"{verb} {command.usage}".rstrip()
-        return Played(step, problem=f"{error} (usage: {usage})")
-    return Played(step, None if shown is None else tuple(shown))
+        return PlayedStep(step, problem=f"{error} (usage: {usage})")
+    return PlayedStep(step, None if output is None else tuple(output))
 
 
 def main(files: Sequence[str], out: TextIO, *, as_happened: bool = False) -> int:
-    """Play the scenarios of ``files``, tell of it on ``out``; return 0 if all hold.
+    """Play the scenarios of ``files``; return 0 if all pass.
 
     Raises:
         OSError: a file cannot be read.
-        ValueError: it has a block that continues nothing.
+        ValueError: the first block of a file is a continuation.
 
     """
     failed = 0
     for file in files:
         for scenario in scenarios(Path(file).read_text(), file):
             played = play(scenario)
-            wrong = [each for each in played if not each.holds]
+            wrong = [step for step in played if not step.holds]
             failed += bool(wrong)
             if as_happened:
-                lines = [*happened(played), ""]
+                lines = [*actual_lines(played), ""]
             else:
-                lines = [line for each in wrong for line in complaint(scenario, each)]
+                lines = [
+                    line for step in wrong for line in failure_lines(scenario, step)
+                ]
                 lines = lines or [f"ok {scenario.title}"]
             out.write("".join(f"{line}\n" for line in lines))
     return 0 if as_happened or not failed else 1
 
 
-def complaint(scenario: Scenario, played: Played) -> Iterator[str]:
-    """Yield what to tell people of a step that does not hold."""
+def failure_lines(scenario: Scenario, played: PlayedStep) -> Iterator[str]:
+    """Yield the message about a failed step."""
     yield f"{scenario.file}:{played.step.line}: {played.step.command}"
     if played.problem:
         yield f"  {played.problem}"
         return
-    yield "  it says:"
+    yield "  expected:"
     yield from (f"    {line}" for line in played.step.body or ("(nothing)",))
-    yield "  what happens:"
+    yield "  actual:"
     yield from (f"    {line}" for line in played.shown or ("(nothing)",))
 
 
-def happened(played: Iterable[Played]) -> Iterator[str]:
-    """Yield the lines of a scenario with what happened instead of what it says."""
-    for each in played:
-        yield each.step.command
-        yield from (_INDENT + line for line in each.shown or each.step.body if line)
-        if each.problem:
-            yield f"{_INDENT}! {each.problem}"
+def actual_lines(played: Iterable[PlayedStep]) -> Iterator[str]:
+    """Yield the lines of a scenario with the actual output."""
+    for step in played:
+        yield step.step.command
+        yield from (_INDENT + line for line in step.shown or step.step.body if line)
+        if step.problem:
+            yield f"{_INDENT}! {step.problem}"

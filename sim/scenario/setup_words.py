@@ -75,7 +75,7 @@ async def _node(stage: Stage, words: Sequence[str], body: str) -> None:
 
 async def _outside(stage: Stage, words: Sequence[str], body: str) -> None:
     name, rtype, *data = words
-    stage.add_outside(f"{name.removesuffix('.')}. 300 {rtype} {' '.join(data)}")
+    stage.add_external_record(f"{name.removesuffix('.')}. 300 {rtype} {' '.join(data)}")
 
 
 async def _break(stage: Stage, words: Sequence[str], body: str) -> None:
@@ -105,10 +105,10 @@ def _bearers(stage: Stage, what: str) -> Iterator[Address]:
     if what == "outside":
         yield OUTSIDE
         return
-    found = stage.replicas(what)
-    if not found:
+    replicas = stage.replicas(what)
+    if not replicas:
         raise ValueError(f"{what}: not api, tcp, outside or a DNS service with pods")
-    for replica in found:
+    for replica in replicas:
         yield replica.address, DNS_PORT
 
 

@@ -1,4 +1,4 @@
-"""The words of a scenario that show something: queries, answers, reasons, counts."""
+"""The commands of scenarios with output: queries, answers, reasons, counts."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -16,15 +16,15 @@ from minidns.dns.rdata import (
 )
 
 from ..node.kube_proxy import Flow
-from ..node.over_sockets import DNS_PORT, Asked
+from ..node.over_sockets import DNS_PORT, QueryRecord
 from ..resolver.search import BOTH, TOOLS, Outcome, Status
 from .setup_words import Command, key_of
 from .stage import Stage
 
 SLOW_S = 0.1
-"""From how many seconds on it is shown how long something took."""
+"""Durations from this number of seconds on are shown."""
 _PORTS = range(40000, 40064)
-"""Of the flows that ``route`` tries: enough to meet every endpoint of a few."""
+"""Source ports of the flows of ``route``: enough to reach every endpoint."""
 
 
 def _plain(name: str) -> str:
@@ -34,12 +34,12 @@ def _plain(name: str) -> str:
 async def _resolve(stage: Stage, words: Sequence[str], body: str) -> list[str]:
     pod, name, *types = words
     start = stage.now()
-    asked = tuple(map(type_number, types)) or BOTH
-    resolved = await stage.look_up(key_of(pod), name, asked)
-    several = len({each.send.server for each in resolved.asked}) > 1
-    shown = [*_lines(resolved.asked, start, several), _end(resolved.outcome)]
+    rtypes = tuple(map(type_number, types)) or BOTH
+    resolved = await stage.look_up(key_of(pod), name, rtypes)
+    several = len({query.send.server for query in resolved.queries}) > 1
+    lines = [*_lines(resolved.queries, start, several), _end(resolved.outcome)]
     took = stage.now() - start
-    return [*shown, f"took {_seconds(took)}"] if took >= SLOW_S else shown
+    return [*lines, f"took {_seconds(took)}"] if took >= SLOW_S else lines
 
 
 def _end(outcome: Outcome) -> str:
@@ -53,50 +53,52 @@ def _seconds(seconds: float) -> str:
 
 
 class _Line(NamedTuple):
-    """A query as it is shown, all but its type: A and AAAA share a line if they can."""
+    """A shown query without its type: A and AAAA share a line if possible."""
 
     name: str
     how: str
     result: str
     at: float
     time: int = 1
-    """How often it was asked at that very moment, with this one."""
+    """Number of equal queries at the same moment, including this one."""
 
 
-def _lines(asked: Sequence[Asked], start: float, several: bool) -> Iterator[str]:
-    found: dict[_Line, list[str]] = {}
-    for each in asked:
-        line, rtype = _line(each, start, several), type_name(each.send.question.qtype)
-        while rtype in found.get(line, ()):
+def _lines(
+    queries: Sequence[QueryRecord], start: float, several: bool
+) -> Iterator[str]:
+    lines: dict[_Line, list[str]] = {}
+    for query in queries:
+        line, rtype = _line(query, start, several), type_name(query.send.question.qtype)
+        while rtype in lines.get(line, ()):
             line = line._replace(time=line.time + 1)
-        found.setdefault(line, []).append(rtype)
-    for line, types in found.items():
+        lines.setdefault(line, []).append(rtype)
+    for line, types in lines.items():
         yield f"ask {line.name} {' '.join(types)}{line.how} -> {line.result}"
 
 
-def _line(asked: Asked, start: float, several: bool) -> _Line:
-    send, late = asked.send, asked.at - start
+def _line(query: QueryRecord, start: float, several: bool) -> _Line:
+    send, late = query.send, query.at - start
     how = f" @{send.server}" if several else ""
     how += " over TCP" if send.transport == "tcp" else ""
     how += f" after {_seconds(late)}" if late >= SLOW_S else ""
-    return _Line(_plain(send.question.qname), how, _result(asked), asked.at)
+    return _Line(_plain(send.question.qname), how, _result(query), query.at)
 
 
-def _result(asked: Asked) -> str:
-    if asked.path.refused:
+def _result(query: QueryRecord) -> str:
+    if query.path.refused:
         return "refused"
-    reply = asked.reply
+    reply = query.reply
     if reply is None:
         return "no reply"
     if reply.flags & TC:
         return "truncated"
     if reply.rcode:
         return rcode_name(reply.rcode)
-    found = []
+    texts = []
     for rrset in reply.answer:
         kind = "" if rrset.rtype in (A, AAAA) else f"{type_name(rrset.rtype)} "
-        found += sorted(kind + _plain(to_text(rrset.rtype, d)) for d in rrset.rdata)
-    return ", ".join(found) or "NODATA"
+        texts += sorted(kind + _plain(to_text(rrset.rtype, d)) for d in rrset.rdata)
+    return ", ".join(texts) or "NODATA"
 
 
 async def _query(stage: Stage, words: Sequence[str], body: str) -> list[str]:
@@ -107,14 +109,14 @@ async def _query(stage: Stage, words: Sequence[str], body: str) -> list[str]:
         return [resolved.outcome.status.value]
     reply = resolved.outcome.replies[-1]
     flags = [text for bit, text in ((AA, "aa"), (TC, "tc")) if reply.flags & bit]
-    shown = [" ".join((rcode_name(reply.rcode), *flags))]
+    lines = [" ".join((rcode_name(reply.rcode), *flags))]
     for section in ("answer", "authority", "additional"):
-        shown += [f"{section} {line}" for line in _records(getattr(reply, section))]
-    return shown
+        lines += [f"{section} {line}" for line in _records(getattr(reply, section))]
+    return lines
 
 
 def _records(rrsets: Iterable[RRset]) -> Iterator[str]:
-    """Yield records; addresses last and sorted, for their order is chance."""
+    """Yield records; addresses last and sorted, because their order is random."""
     addresses = []
     for rrset in rrsets:
         lines = sorted(to_lines(rrset))
@@ -134,11 +136,11 @@ async def _route(stage: Stage, words: Sequence[str], body: str) -> list[str]:
     pod, server = words
     name, _, port = pod.partition(":")
     client = stage.address(key_of(name))
-    found = set()
+    endpoints = set()
     for source in [int(port)] * len(_PORTS) if port else _PORTS:
         path = stage.plane.route(Flow((client, source), (server, DNS_PORT)))
-        found.add(path.endpoint[0] if path.endpoint else "nobody")
-    return sorted(found)
+        endpoints.add(path.endpoint[0] if path.endpoint else "nobody")
+    return sorted(endpoints)
 
 
 async def _why(stage: Stage, words: Sequence[str], body: str) -> list[str]:
@@ -159,20 +161,20 @@ async def _why(stage: Stage, words: Sequence[str], body: str) -> list[str]:
 async def _api(stage: Stage, words: Sequence[str], body: str) -> list[str]:
     requests = sorted(stage.api.requests.items())
     stage.api.requests.clear()
-    shown = [f"{verb} {resource}: {count}" for (resource, verb), count in requests]
-    return shown or ["nothing"]
+    lines = [f"{verb} {resource}: {count}" for (resource, verb), count in requests]
+    return lines or ["nothing"]
 
 
 async def _forwarded(stage: Stage, words: Sequence[str], body: str) -> list[str]:
-    shown, stage.forwarded = stage.forwarded, []
-    return shown or ["nothing"]
+    lines, stage.forwarded = stage.forwarded, []
+    return lines or ["nothing"]
 
 
 async def _logs(stage: Stage, words: Sequence[str], body: str) -> list[str]:
-    # who is first of those that log at the same moment is chance
-    shown = list(dict.fromkeys(line for _, line in sorted(stage.logged)))
-    stage.logged.clear()
-    return shown or ["nothing"]
+    # the order of lines of the same moment is random
+    lines = list(dict.fromkeys(line for _, line in sorted(stage.log_lines)))
+    stage.log_lines.clear()
+    return lines or ["nothing"]
 
 
 async def _servers(stage: Stage, words: Sequence[str], body: str) -> list[str]:
@@ -216,4 +218,4 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "servers": Command(_servers, "", "shows the pods of the DNS services"),
     }
 )
-"""Commands that show something; indented lines below them say what."""
+"""Commands with output; the indented lines below are the expected output."""

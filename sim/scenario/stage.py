@@ -1,7 +1,7 @@
-"""What a scenario plays on: the simulated cluster in one process and virtual time.
+"""The stage of a scenario: the simulated cluster in one process and virtual time.
 
-The API server, controllers, kubelet, stub resolvers, kube-proxy and minidns are those
-that ``minidns-sim up`` runs; the bytes between them are carried in memory.
+API server, controllers, kubelet, stub resolvers, kube-proxy and minidns are those of
+``minidns-sim up``; messages are carried in memory.
 """
 
 import asyncio
@@ -27,63 +27,63 @@ from ..node import kube_system, kubelet
 from ..node.in_memory import Packets
 from ..node.internet import Internet
 from ..node.network import DataPlane
-from ..node.over_sockets import Resolved
+from ..node.over_sockets import LookupResult
 from ..node.replica import EPOCH, Files, Replica
 from ..node.runtime import corefile_of, is_process
 from ..resolver import search
 from ..resolver.protocol import Session
 
 SETTLE_S = 0.01
-"""Seconds for watches to bring what has changed."""
+"""Seconds for watches to deliver changes."""
 OUTSIDE = (kube_system.OUTSIDE_DNS, 53)
-ROOT = """\
+ROOT_ZONE = """\
 . 86400 SOA a.root-servers.net. hostmaster.example.net. 1 1800 900 604800 300
 . 86400 NS a.root-servers.net.
 """
-"""All that there is outside before a scenario adds to it."""
+"""The zone of the external resolver before a scenario adds records."""
 
 
-class Logged(NamedTuple):
-    """A line in the log of a server."""
+class LogLine(NamedTuple):
+    """A log line of a server."""
 
     at: float
-    """To the hundredth of a second."""
+    """Time in loop seconds, rounded to 0.01 s."""
     line: str
 
 
 class Stage:
-    """A cluster, the world outside, and what can be done to them."""
+    """A cluster with an external resolver, and the operations of scenarios."""
 
     def __init__(self, seed: int = 1) -> None:
-        """Set up the objects; nothing runs before ``settle``."""
+        """Create the objects; servers start with ``begin``."""
         self.now = asyncio.get_running_loop().time
         self._seed = seed
         self.cluster = Cluster(now=lambda: EPOCH + self.now(), seed=seed)
         for obj in kube_system.objects():
             self.cluster.apply(obj)
         self.node = NODE
-        self.plane = DataPlane(self.cluster, self._chance("kube-proxy"), self.now)
+        self.plane = DataPlane(self.cluster, self._random("kube-proxy"), self.now)
         self.packets = Packets(self.plane)
         self.api = Api(self.cluster)
         self.forwarded: list[str] = []
-        """Questions that the world outside was asked, ``name TYPE``."""
-        self._clients = self._chance("clients")
-        self._zones = ROOT
+        """Queries to the external resolver, as ``name TYPE``."""
+        self._clients = self._random("clients")
+        self._zones = ROOT_ZONE
         self._internet = Internet(self._zones)
         self.packets.hosts[OUTSIDE] = Answerer("outside", self._outside)
-        self.logged: list[Logged] = []
-        """What the servers logged, all of them together."""
+        self.log_lines: list[LogLine] = []
+        """Log lines of all servers."""
         self._replicas: dict[Key, Replica] = {}
 
-    def _chance(self, whose: str) -> Random:
-        """Return what decides for one of them, whatever the others ask of chance."""
+    def _random(self, whose: str) -> Random:
+        """Return a random generator per user, so that they do not affect each other."""
         return Random(f"{self._seed} {whose}")
 
-    def add_outside(self, record: str) -> None:
-        """Let the world outside know one more record, a line of a zone file.
+    def add_external_record(self, record: str) -> None:
+        """Add a record, a line of a zone file, to the external resolver.
 
         Raises:
-            ZoneFileError: it is none.
+            ZoneFileError: the line is invalid.
 
         """
         zones = f"{self._zones}{record}\n"
@@ -95,12 +95,12 @@ class Stage:
         return await self._internet.answer(query)
 
     async def begin(self) -> None:
-        """Start everything; what servers ask on their own account is not counted."""
+        """Start the servers; the queries of their start are not counted."""
         await self.settle()
         self.forwarded.clear()
 
     async def settle(self) -> None:
-        """Do the node's part: start and stop server pods, note who is ready."""
+        """Start and stop server pods and update their readiness, as a node does."""
         await asyncio.sleep(SETTLE_S)
         for obj in self.cluster.list("Pod"):
             if is_process(obj) and key_of(obj) not in self._replicas:
@@ -111,7 +111,7 @@ class Stage:
         await asyncio.sleep(SETTLE_S)
 
     async def restart(self) -> None:
-        """Let every server begin anew, with the Corefile and the node as they are."""
+        """Restart all servers with the current Corefile and node configuration."""
         for replica in self._replicas.values():
             await replica.stop()
         self._replicas.clear()
@@ -124,7 +124,7 @@ class Stage:
             "/etc/hosts": "",
         }
         address = dig(pod, "status.podIP")
-        chance = self._chance(address)
+        chance = self._random(address)
         replica = Replica(address, Files(texts), self.api, self.packets, chance)
         self._replicas[key_of(pod)] = replica
         try:
@@ -133,19 +133,19 @@ class Stage:
             replica.ended = str(error)
 
     def _probe(self) -> None:
-        """Let every server pod be Ready or not, as it says itself."""
+        """Set the readiness of every server pod."""
         for key, replica in self._replicas.items():
             ready = str(replica.is_ready).lower()
             annotations = {"metadata": {"annotations": {READY: ready}}}
             self.cluster.patch("Pod", *key, annotations)
 
     def replicas(self, service: str) -> list[Replica]:
-        """Return the servers behind a Service of kube-system, ready or not."""
+        """Return the servers behind a Service of kube-system, whether ready or not."""
         label = f"{SERVICE_NAME}={service}"
         addresses = {
             address
-            for found in self.cluster.list("EndpointSlice", "kube-system", label)
-            for end in found["endpoints"]
+            for slice in self.cluster.list("EndpointSlice", "kube-system", label)
+            for end in slice["endpoints"]
             for address in end["addresses"]
         }
         return [r for r in self._replicas.values() if r.address in addresses]
@@ -174,8 +174,8 @@ class Stage:
         name: str,
         types: tuple[int, ...],
         policy: search.Policy | None = None,
-    ) -> Resolved:
-        """Look ``name`` up in a pod, by its C library or by ``policy``.
+    ) -> LookupResult:
+        """Look ``name`` up in a pod, with its C library or by ``policy``.
 
         Raises:
             ApiError: there is no such pod (404).
@@ -194,8 +194,8 @@ class Stage:
             await replica.stop()
 
 
-class _Lines(logging.Handler):
-    """Keeps log lines instead of printing them."""
+class _LogHandler(logging.Handler):
+    """Appends log lines to the stage."""
 
     def __init__(self, stage: Stage) -> None:
         super().__init__()
@@ -203,14 +203,14 @@ class _Lines(logging.Handler):
         self._stage = stage
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a line."""
+        """Append a line."""
         at = round(self._stage.now(), 2)
-        self._stage.logged.append(Logged(at, self.format(record)))
+        self._stage.log_lines.append(LogLine(at, self.format(record)))
 
 
 @contextmanager
 def _logging_to(stage: Stage) -> Iterator[None]:
-    logger, handler = logging.getLogger("minidns"), _Lines(stage)
+    logger, handler = logging.getLogger("minidns"), _LogHandler(stage)
     level = logger.level
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
@@ -223,12 +223,12 @@ def _logging_to(stage: Stage) -> Iterator[None]:
 
 @asynccontextmanager
 async def staged(seed: int = 1) -> AsyncIterator[Stage]:
-    """Give a stage whose servers are ready; nothing of it runs afterwards."""
+    """Yield a stage with ready servers; stop them after the block."""
     stage = Stage(seed)
     with _logging_to(stage):
         try:
             await stage.begin()
-            stage.logged.clear()
+            stage.log_lines.clear()
             yield stage
         finally:
             await stage.close()

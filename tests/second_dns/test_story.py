@@ -48,8 +48,8 @@ async def asked(simulation: Simulation, pod: Json) -> set[str]:
     container = simulation.container(meta["namespace"], meta["name"])
     output = await commands.run(container, ["getent", "ahosts", "kubernetes.default"])
     assert output.text.startswith("10.96.0.1 "), output
-    assert output.asked
-    endpoints = {each.path.endpoint for each in output.asked}
+    assert output.queries
+    endpoints = {each.path.endpoint for each in output.queries}
     return {endpoint[0] for endpoint in endpoints if endpoint}
 
 

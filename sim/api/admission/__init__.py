@@ -1,4 +1,4 @@
-"""What each kind fills in and refuses on a write; kinds without a row take anything."""
+"""Admission of writes: names, defaults and validation of each kind."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -11,21 +11,21 @@ from ..status import Cause, invalid, required, wrong
 from . import deployments, namespaces, nodes, pods, services, slices
 
 Fill = Callable[[Json, Json | None, Addresses], None]
-"""Completes an object in place, given its old state; the object is the writer's own."""
+"""Sets defaults in a new object, given its old state."""
 Check = Callable[[Json, Json | None, Addresses], Iterable[Cause]]
 
 
 def _no_fill(obj: Json, old: Json | None, addresses: Addresses) -> None:
-    """Leave the object as it is."""
+    """Set no defaults."""
 
 
 def _no_check(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]:
-    """Find nothing wrong."""
+    """Accept every object."""
     yield from ()
 
 
 class NameRule(NamedTuple):
-    """What the name of an object may be."""
+    """The rule for names of objects."""
 
     pattern: re.Pattern[str]
     longest: int
@@ -54,7 +54,7 @@ SEGMENT = NameRule(re.compile(r"(?!\.{1,2}$)[^/%]+"), 253, "may not contain '/' 
 
 
 class Admission(NamedTuple):
-    """How one kind is written."""
+    """Defaults, validation and name rule of one kind."""
 
     fill: Fill = _no_fill
     check: Check = _no_check
@@ -77,24 +77,24 @@ _ANY = Admission()
 
 
 def admit(kind: Kind, obj: Json, old: Json | None, addresses: Addresses) -> None:
-    """Complete ``obj`` in place and let it pass.
+    """Set the defaults of ``obj`` in place and validate it.
 
     Raises:
-        ApiError: something in it is wrong (422), or there are no addresses left (500).
+        ApiError: it is invalid (422), or no address is free (500).
 
     """
     admission = _ADMISSIONS.get(kind.name, _ANY)
     name = obj["metadata"].get("name", "")
-    found = list(_name_causes(admission.name, name))
-    if not found:
+    causes = list(_name_causes(admission.name, name))
+    if not causes:
         admission.fill(obj, old, addresses)
-        found = list(admission.check(obj, old, addresses))
-    if found:
-        raise invalid(kind.title, name, found)
+        causes = list(admission.check(obj, old, addresses))
+    if causes:
+        raise invalid(kind.title, name, causes)
 
 
 def _name_causes(rule: NameRule, name: str) -> Iterator[Cause]:
-    """Yield what is wrong with a name."""
+    """Yield the validation errors of a name."""
     if not name:
         yield required("metadata.name", "name or generateName is required")
     elif not rule.pattern.fullmatch(name):

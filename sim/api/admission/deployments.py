@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from ..addresses import Addresses
 from ..objects import Json, dig
-from ..selectors import fulfils, of_object
+from ..selectors import matches_labels, of_object
 from ..status import Cause, required, wrong
 from .pods import fill_spec, spec_causes
 
@@ -13,7 +13,7 @@ _PERCENT = re.compile(r"[0-9]+%")
 
 
 def fill(obj: Json, old: Json | None, addresses: Addresses) -> None:
-    """Set what the writer of a Deployment left open."""
+    """Set the defaults of a Deployment."""
     spec = obj["spec"] = obj.get("spec") or {}
     for name, value in (
         ("replicas", 1),
@@ -32,7 +32,7 @@ def fill(obj: Json, old: Json | None, addresses: Addresses) -> None:
 
 
 def causes(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]:
-    """Yield what is wrong with a Deployment."""
+    """Yield the validation errors of a Deployment."""
     spec = obj["spec"]
     selector = spec.get("selector")
     labels = dig(spec, "template.metadata.labels") or {}
@@ -40,7 +40,7 @@ def causes(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]
         yield required("spec.selector")
     elif old is not None and old["spec"].get("selector") != selector:
         yield wrong("spec.selector", selector, "field is immutable")
-    elif not fulfils(labels, of_object(selector)):
+    elif not matches_labels(labels, of_object(selector)):
         why = "`selector` does not match template `labels`"
         yield wrong("spec.template.metadata.labels", labels, why)
     yield from spec_causes(spec["template"]["spec"], "spec.template.spec")

@@ -19,7 +19,7 @@ def fill(obj: Json, old: Json | None, addresses: Addresses) -> None:
 
 
 def undeletable(name: str) -> ApiError | None:
-    """Return why the Namespace ``name`` may not be deleted."""
+    """Return the error of deleting a protected Namespace, or None."""
     if name not in PROTECTED:
         return None
     return forbidden(named("Namespace"), name, "this namespace may not be deleted")

@@ -9,7 +9,7 @@ from ..status import Cause, wrong
 
 
 def causes(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]:
-    """Yield what is wrong with a Node."""
+    """Yield the validation errors of a Node."""
     for index, cidr in enumerate(dig(obj, "spec.podCIDRs") or ()):
         try:
             ip_network(cidr)

@@ -13,7 +13,7 @@ _CHANGEABLE = ("activeDeadlineSeconds", "terminationGracePeriodSeconds", "tolera
 
 
 def fill_spec(spec: Json) -> None:
-    """Set what a Pod's spec, or a template's, leaves open."""
+    """Set the defaults of the spec of a Pod or Pod template."""
     for name, value in (
         ("restartPolicy", "Always"),
         ("dnsPolicy", "ClusterFirst"),
@@ -30,7 +30,7 @@ def fill_spec(spec: Json) -> None:
 
 
 def fill(obj: Json, old: Json | None, addresses: Addresses) -> None:
-    """Set what the writer of a Pod left open."""
+    """Set the defaults of a Pod."""
     obj["spec"] = obj.get("spec") or {}
     obj["spec"].setdefault("serviceAccountName", "default")
     obj["spec"].setdefault("enableServiceLinks", True)
@@ -39,7 +39,7 @@ def fill(obj: Json, old: Json | None, addresses: Addresses) -> None:
 
 
 def spec_causes(spec: Json, field: str) -> Iterator[Cause]:
-    """Yield what is wrong with the spec of a Pod or of a template at ``field``."""
+    """Yield the validation errors of a Pod spec at ``field``."""
     if not spec.get("containers"):
         yield required(f"{field}.containers")
     for index, container in enumerate(spec.get("containers") or ()):
@@ -54,7 +54,7 @@ def spec_causes(spec: Json, field: str) -> Iterator[Cause]:
 
 
 def causes(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]:
-    """Yield what is wrong with a Pod."""
+    """Yield the validation errors of a Pod."""
     yield from spec_causes(obj["spec"], "spec")
     if old is None or not old["spec"].get("nodeName"):
         return
@@ -68,10 +68,10 @@ def causes(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]
 
 
 def _fixed(spec: Json) -> Json:
-    """Return the part of a Pod's spec that stays as it was created."""
-    kept = {k: v for k, v in spec.items() if k not in _CHANGEABLE}
-    kept["containers"] = [
+    """Return the immutable part of a Pod spec."""
+    fixed = {k: v for k, v in spec.items() if k not in _CHANGEABLE}
+    fixed["containers"] = [
         {k: v for k, v in container.items() if k != "image"}
         for container in spec.get("containers") or ()
     ]
-    return kept
+    return fixed

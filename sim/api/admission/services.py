@@ -1,4 +1,4 @@
-"""Services: what is filled in when one is written, and what is refused."""
+"""Defaults, address allocation and validation of Services."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _HOST = re.compile(
 
 
 def fill(obj: Json, old: Json | None, addresses: Addresses) -> None:
-    """Set what the writer left open, cluster IPs among it."""
+    """Set the defaults of a Service and allocate its cluster IPs."""
     spec = obj["spec"] = obj.get("spec") or {}
     obj.setdefault("status", {"loadBalancer": {}})
     spec.setdefault("type", "ClusterIP")
@@ -34,13 +34,13 @@ def fill(obj: Json, old: Json | None, addresses: Addresses) -> None:
 
 
 def _without_addresses(spec: Json) -> None:
-    """Drop what an ExternalName Service has none of (DNS spec 2.5)."""
+    """Remove the fields that an ExternalName Service lacks (DNS spec 2.5)."""
     for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
         spec.pop(name, None)
 
 
 def _keep_addresses(spec: Json, old: Json) -> None:
-    """Keep addresses and families that the new state does not mention."""
+    """Keep the addresses and families that the new state omits."""
     if not spec.get("clusterIP") and not spec.get("clusterIPs"):
         spec["clusterIP"] = old.get("clusterIP", "")
         spec["clusterIPs"] = list(old.get("clusterIPs") or ())
@@ -50,38 +50,38 @@ def _keep_addresses(spec: Json, old: Json) -> None:
 
 
 def _allocate(spec: Json, addresses: Addresses) -> None:
-    """Give the Service an address of each family it wants and has none of."""
+    """Allocate an address of each family that has none."""
     one = spec.get("clusterIP")
-    given = list(spec.get("clusterIPs") or ([one] if one else ()))
+    addresses_ = list(spec.get("clusterIPs") or ([one] if one else ()))
     spec.setdefault("ipFamilyPolicy", "SingleStack")
-    families = _families(spec, given, addresses)
-    if given != HEADLESS:
-        have = {family_of(address): address for address in given}
+    families = _families(spec, addresses_, addresses)
+    if addresses_ != HEADLESS:
+        by_family = {family_of(address): address for address in addresses_}
         pools = addresses.service_pools
         free = [
-            have.get(family) or pools[family].free()
+            by_family.get(family) or pools[family].free()
             for family in families
-            if family in have or family in pools
+            if family in by_family or family in pools
         ]
-        given += [address for address in free if address not in given]
-    spec["clusterIPs"] = given
-    spec["clusterIP"] = given[0] if given else ""
+        addresses_ += [address for address in free if address not in addresses_]
+    spec["clusterIPs"] = addresses_
+    spec["clusterIP"] = addresses_[0] if addresses_ else ""
     spec["ipFamilies"] = families
 
 
-def _families(spec: Json, given: list[str], addresses: Addresses) -> list[str]:
+def _families(spec: Json, ips: list[str], addresses: Addresses) -> list[str]:
     """Return the address families of the Service, in order of preference."""
-    known = [family_of(address) for address in given if family_of(address)]
-    families = list(spec.get("ipFamilies") or known or addresses.families[:1])
+    families_of_ips = [family_of(address) for address in ips if family_of(address)]
+    families = list(spec.get("ipFamilies") or families_of_ips or addresses.families[:1])
     if spec["ipFamilyPolicy"] == "SingleStack" and not spec.get("ipFamilies"):
-        return families[: max(len(known), 1)]
+        return families[: max(len(families_of_ips), 1)]
     if spec["ipFamilyPolicy"] in ("PreferDualStack", "RequireDualStack"):
         families += [f for f in addresses.families if f not in families]
     return families
 
 
 def causes(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]:
-    """Yield what is wrong with a Service."""
+    """Yield the validation errors of a Service."""
     spec = obj["spec"]
     if spec["type"] not in TYPES:
         yield unsupported("spec.type", spec["type"], TYPES)
@@ -96,7 +96,7 @@ def causes(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]
 
 
 def _external_causes(spec: Json) -> Iterator[Cause]:
-    """Yield what is wrong with the name an ExternalName Service stands for."""
+    """Yield the validation errors of spec.externalName."""
     name = spec.get("externalName", "")
     if not name:
         yield required("spec.externalName")
@@ -107,7 +107,7 @@ def _external_causes(spec: Json) -> Iterator[Cause]:
 
 
 def _port_causes(ports: list[Json]) -> Iterator[Cause]:
-    """Yield what is wrong with the ports."""
+    """Yield the validation errors of the ports."""
     names: set[str] = set()
     numbers: set[tuple[object, str]] = set()
     for index, port in enumerate(ports):
@@ -128,7 +128,7 @@ def _port_causes(ports: list[Json]) -> Iterator[Cause]:
 
 
 def _family_causes(spec: Json, addresses: Addresses) -> Iterator[Cause]:
-    """Yield what this cluster cannot give."""
+    """Yield the validation errors of the IP families."""
     if spec["ipFamilyPolicy"] == "RequireDualStack" and len(addresses.families) < 2:
         why = "Cluster is not configured for dual-stack services"
         yield wrong("spec.ipFamilyPolicy", spec["ipFamilyPolicy"], why)
@@ -141,11 +141,11 @@ def _family_causes(spec: Json, addresses: Addresses) -> Iterator[Cause]:
 def _address_causes(
     obj: Json, old: Json | None, addresses: Addresses
 ) -> Iterator[Cause]:
-    """Yield what is wrong with the cluster IPs."""
+    """Yield the validation errors of the cluster IPs."""
     spec = obj["spec"]
     ips, field = spec["clusterIPs"], "spec.clusterIPs"
-    before = old["spec"].get("clusterIPs") if old else None
-    if before and ips[0] != before[0]:
+    old_ips = old["spec"].get("clusterIPs") if old else None
+    if old_ips and ips[0] != old_ips[0]:
         yield wrong(f"{field}[0]", ips, "may not change once set")
         return
     if spec.get("clusterIP") != ips[0]:
@@ -158,7 +158,7 @@ def _address_causes(
 def _refusal(
     address: str, owner: tuple[str, str], addresses: Addresses
 ) -> tuple[object, str] | None:
-    """Return value and reason if the Service cannot have ``address``."""
+    """Return value and message of the error of ``address``, or None."""
     family = family_of(address)
     if not family:
         return address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"

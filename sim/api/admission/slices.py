@@ -10,7 +10,7 @@ ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
 
 
 def fill(obj: Json, old: Json | None, addresses: Addresses) -> None:
-    """Set what the writer of an EndpointSlice left open."""
+    """Set the defaults of an EndpointSlice."""
     obj["endpoints"] = obj.get("endpoints") or []
     for port in obj.get("ports") or ():
         port.setdefault("name", "")
@@ -18,7 +18,7 @@ def fill(obj: Json, old: Json | None, addresses: Addresses) -> None:
 
 
 def causes(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]:
-    """Yield what is wrong with an EndpointSlice."""
+    """Yield the validation errors of an EndpointSlice."""
     kind = obj.get("addressType")
     if kind not in ADDRESS_TYPES:
         yield unsupported("addressType", kind, ADDRESS_TYPES)

@@ -212,11 +212,11 @@ async def test_reading_changes_nothing(method: str, path: str) -> None:
     async with serving(cluster, tokens={"t": ADMIN.name}) as api:
         api.server.faults.stale_at = 0
         before = cluster.snapshot(), cluster.version
-        await _asked(api, method, path)
+        await _attributes(api, method, path)
         assert (cluster.snapshot(), cluster.version) == before
 
 
-async def _asked(api: Client, method: str, path: str) -> None:
+async def _attributes(api: Client, method: str, path: str) -> None:
     headers = {
         "Authorization": "Bearer t",
         "X-HTTP-Method-Override": "DELETE",

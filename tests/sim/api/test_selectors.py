@@ -1,7 +1,13 @@
 import pytest
 
 from sim.api.kinds import named
-from sim.api.selectors import equal_to, fulfils, of_object, parse_labels, selection
+from sim.api.selectors import (
+    equal_to,
+    matches_labels,
+    of_object,
+    parse_labels,
+    selection,
+)
 from tests.sim.builders import failing, pod
 
 LABELS = {"app": "web", "tier": "front", "n": "5", "example.org/team": "a"}
@@ -36,7 +42,7 @@ LABELS = {"app": "web", "tier": "front", "n": "5", "example.org/team": "a"}
     ],
 )
 def test_label_selector(text: str, matches: bool) -> None:
-    assert fulfils(LABELS, parse_labels(text)) is matches
+    assert matches_labels(LABELS, parse_labels(text)) is matches
 
 
 @pytest.mark.parametrize(
@@ -116,7 +122,7 @@ def test_selection_is_of_one_namespace() -> None:
     ],
 )
 def test_selector_object(selector: dict[str, object] | None, matches: bool) -> None:
-    assert fulfils(LABELS, of_object(selector)) is matches
+    assert matches_labels(LABELS, of_object(selector)) is matches
 
 
 def test_selector_object_with_unknown_operator() -> None:
@@ -125,5 +131,5 @@ def test_selector_object_with_unknown_operator() -> None:
 
 
 def test_map_as_selector() -> None:
-    assert fulfils(LABELS, equal_to({"app": "web", "n": "5"}))
-    assert not fulfils(LABELS, equal_to({"app": "web", "n": "6"}))
+    assert matches_labels(LABELS, equal_to({"app": "web", "n": "5"}))
+    assert not matches_labels(LABELS, equal_to({"app": "web", "n": "6"}))

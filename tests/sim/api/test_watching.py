@@ -4,7 +4,7 @@ from sim.api.kinds import named
 from sim.api.objects import Json, version_of
 from sim.api.selectors import EVERYTHING, selection
 from sim.api.store import Store
-from sim.api.watching import Cursor, bookmark, seen_as
+from sim.api.watching import Cursor, bookmark, event_for
 from tests.sim.builders import config_map, failing
 
 KIND = named("ConfigMap")
@@ -39,7 +39,7 @@ def test_change_as_a_selection_sees_it(
         change = store.remove(KIND, ("default", "m"))
     else:
         change = store.put(KIND, labelled(after))
-    event = seen_as(change, selection(KIND, labels="in=yes"))
+    event = event_for(change, selection(KIND, labels="in=yes"))
     assert (event.type if event else None) == seen
     if event is not None:
         assert version_of(event.obj) == change.version

@@ -26,7 +26,7 @@ async def test_both_services_answer_alike_from_processes_of_their_own(
             long = await commands.run(
                 app, f"dig @{server} long.example.org TXT".split()
             )
-            assert [a.send.transport for a in long.asked] == ["udp", "tcp"]
+            assert [a.send.transport for a in long.queries] == ["udp", "tcp"]
             assert "flags: qr rd ra; QUERY: 1, ANSWER: 12" in long.text
         assert told == ["10.96.0.1\n"] * 2
         (one,) = simulation.servers(("kube-system", "kube-dns"))

@@ -5,7 +5,7 @@ import pytest
 from sim.api.objects import Json, condition, labels_of
 from sim.api.store import Change
 from sim.controllers.cluster import Cluster
-from sim.controllers.deployments import HASH, share
+from sim.controllers.deployments import HASH, pod_count
 from tests.sim.builders import deployment, failing, names
 
 NEW = {"spec": {"template": {"metadata": {"annotations": {"new": "1"}}}}}
@@ -125,7 +125,7 @@ def test_rollout_waits_for_new_pods_to_be_ready() -> None:
     ],
 )
 def test_share_of_ten(value: int | str, up: bool, expected: int) -> None:
-    assert share(value, 10, up=up) == expected
+    assert pod_count(value, 10, up=up) == expected
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,13 @@ import pytest
 
 from sim.api.objects import Json, dig, labels_of
 from sim.controllers.cluster import Cluster
-from sim.controllers.slices import CONTROLLER, HEADLESS, MANAGED_BY, MOST, SERVICE_NAME
+from sim.controllers.slices import (
+    CONTROLLER,
+    HEADLESS,
+    MANAGED_BY,
+    MAX_ENDPOINTS,
+    SERVICE_NAME,
+)
 from tests.sim.builders import failing, names, pod, service
 
 
@@ -149,14 +155,18 @@ def test_named_port_needs_the_protocol_too() -> None:
 
 
 def test_slices_hold_a_hundred_endpoints_at_most() -> None:
-    cluster = cluster_with(service(), *(pod(f"web-{i}") for i in range(2 * MOST + 5)))
+    cluster = cluster_with(
+        service(), *(pod(f"web-{i}") for i in range(2 * MAX_ENDPOINTS + 5))
+    )
     sizes = sorted(len(found["endpoints"]) for found in slices(cluster))
-    assert sizes == [5, MOST, MOST]
-    assert len(set(addresses(cluster))) == 2 * MOST + 5
+    assert sizes == [5, MAX_ENDPOINTS, MAX_ENDPOINTS]
+    assert len(set(addresses(cluster))) == 2 * MAX_ENDPOINTS + 5
 
 
 def test_endpoints_stay_in_their_slice() -> None:
-    cluster = cluster_with(service(), *(pod(f"web-{i}") for i in range(MOST + 2)))
+    cluster = cluster_with(
+        service(), *(pod(f"web-{i}") for i in range(MAX_ENDPOINTS + 2))
+    )
     before = {
         dig(e, "targetRef.name"): s["metadata"]["name"]
         for s in slices(cluster)

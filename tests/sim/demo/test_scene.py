@@ -62,7 +62,7 @@ async def test_api_is_read_and_written_over_http(tmp_path: Path) -> None:
 async def test_lines_that_should_be_there(tmp_path: Path) -> None:
     async with scene(tmp_path) as found:
         found.check_lines(Output(0, "a\nb\n"), "b", "c")
-    assert found.story.failures == ["0. it says 'c'"]
+    assert found.story.failures == ["0. it prints 'c'"]
     assert "not among the lines above" in told(found)
 
 

@@ -24,7 +24,7 @@ def test_everything_as_said() -> None:
         "  app $ dig b.example\n"
         "    one\n\n    two\n"
         "  ok it is so\n"
-        "\n1 steps, 1 checks: all came as said\n"
+        "\n1 steps, 1 checks: all passed\n"
     )
 
 
@@ -38,11 +38,11 @@ def test_what_did_not_come_as_said() -> None:
     assert story.end() == 1
     assert told(story) == (
         "\n1. A step\n"
-        "  FAILED short\n    expected: a\n    came:     b\n"
+        "  FAILED short\n    expected: a\n    actual:   b\n"
         "  FAILED long\n"
-        "    expected:\n      a\n      b\n    came:     nothing\n"
+        "    expected:\n      a\n      b\n    actual:   nothing\n"
         "\n2. Another\n  FAILED broken\n    because of this\n"
-        "\n2 steps, 2 checks, not as said:\n"
+        "\n2 steps, 2 checks, failed:\n"
         "    1. short\n    1. long\n    2. broken\n"
     )
 

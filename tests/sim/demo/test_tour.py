@@ -29,7 +29,7 @@ async def test_everything_comes_as_said() -> None:
     ran = await command.run("demo")
     assert ran.err == ""
     assert ran.status == 0, ran.out
-    assert ran.out.endswith("checks: all came as said\n")
+    assert ran.out.endswith("checks: all passed\n")
     assert "FAILED" not in ran.out
     assert "\x1b" not in ran.out
     assert 80 <= ran.out.count("\n") <= 150
@@ -60,8 +60,8 @@ async def test_story_of_the_seed() -> None:
             WITHOUT_ENDPOINTS,
             [
                 "1. two processes",
-                "4. it says 'Server: 10.96.0.20'",
-                "5. it says 'Address: 10.96.0.1'",
+                "4. it prints 'Server: 10.96.0.20'",
+                "5. it prints 'Address: 10.96.0.1'",
             ],
             id="nobody-behind-kube-dns-2",
         ),
@@ -76,10 +76,10 @@ async def test_object_that_was_changed_makes_it_fail(
     ran = await command.run("demo", "--apply", str(file))
     assert ran.status == 1
     assert "Applied: Service kube-dns-2\n" in ran.out
-    told, _, summary = ran.out.partition("not as said:\n")
+    told, _, summary = ran.out.partition("failed:\n")
     for failure in failures:
         assert f"    {failure}\n" in summary
-    assert "  FAILED two processes\n    expected: 2\n    came:     1\n" in told
+    assert "  FAILED two processes\n    expected: 2\n    actual:   1\n" in told
 
 
 @pytest.mark.parametrize(

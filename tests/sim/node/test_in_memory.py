@@ -13,7 +13,7 @@ from minidns.server.answer import Answerer
 from minidns.upstream.upstream import Upstream
 from sim.node.in_memory import HOP_S, Loss, Packets
 from sim.node.kube_proxy import Flow
-from sim.node.over_sockets import Path, Resolved
+from sim.node.over_sockets import LookupResult, Path
 from sim.resolver.protocol import Session
 from sim.resolver.search import GLIBC, Lookup, Policy, Status
 from sim.scenario import clock
@@ -46,7 +46,9 @@ def packets(endpoint: Address | None = REAL) -> Packets:
     return Packets(Plane(endpoint), {REAL: Answerer("it", nothing_there)})
 
 
-async def look_up(carrier: Packets, policy: Policy = GLIBC) -> tuple[Resolved, float]:
+async def look_up(
+    carrier: Packets, policy: Policy = GLIBC
+) -> tuple[LookupResult, float]:
     """Look a name up; return what came of it and after how many seconds."""
     now = asyncio.get_running_loop().time
     start = now()
@@ -61,7 +63,7 @@ def test_there_and_back() -> None:
     resolved, seconds = clock.run(look_up(carrier))
     assert resolved.outcome.status is Status.NXDOMAIN
     assert seconds == pytest.approx(2 * HOP_S)
-    (asked,) = resolved.asked
+    (asked,) = resolved.queries
     assert asked.path.endpoint == REAL
     assert asked.ms == pytest.approx(2000 * HOP_S)
     assert isinstance(carrier.plane, Plane)

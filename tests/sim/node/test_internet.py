@@ -56,7 +56,7 @@ async def test_answers(name: str, qtype: str, rcode: int, expected: list[str]) -
     response = await internet.answer(query(name, qtype))
     assert (response.rcode, texts(response.answer)) == (rcode, expected)
     assert (response.aa, response.ra) == (False, True)
-    assert internet.asked == [name.lower() + "."]
+    assert internet.questions == [name.lower() + "."]
 
 
 @pytest.mark.parametrize(

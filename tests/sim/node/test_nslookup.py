@@ -106,7 +106,7 @@ async def test_search_list_is_used() -> None:
     assert output.status == 0
     assert "Name:\tmany.example.org\nAddress: 192.0.2.31\n" in output.text
     # the other family is asked for at the name that was found, not searched again
-    assert [each.send.question.qname for each in output.asked] == [
+    assert [each.send.question.qname for each in output.queries] == [
         "many.example.org.",
         "many.example.org.",
     ]
@@ -131,4 +131,4 @@ async def test_usage(command: str) -> None:
     output = await nslookup.run(unreachable(), command.split())
     assert output.status == 1
     assert output.text.endswith(nslookup.USAGE)
-    assert output.asked == ()
+    assert output.queries == ()

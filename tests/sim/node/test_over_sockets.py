@@ -11,7 +11,7 @@ from minidns.dns.model import Address
 from minidns.dns.rdata import TXT, A, rcode_name
 from sim.node.internet import Internet
 from sim.node.kube_proxy import Flow
-from sim.node.over_sockets import Path, Resolved, resolve
+from sim.node.over_sockets import LookupResult, Path, resolve
 from sim.resolver.protocol import Session
 from sim.resolver.search import BOTH, GLIBC, MUSL, Lookup, Policy, Status
 
@@ -41,7 +41,7 @@ async def look_up(
     policy: Policy = GLIBC,
     types: tuple[int, ...] = BOTH,
     options: str = "options timeout:1 attempts:1",
-) -> Resolved:
+) -> LookupResult:
     conf = policy.reading.conf(f"nameserver {SERVER[0]}\n{options}\n")
     lookup = Lookup(Session(conf, Random(1)), policy, name, types)
     return await resolve(lookup, CLIENT, network)
@@ -59,8 +59,8 @@ async def test_addresses_over_udp(policy: Policy) -> None:
         resolved = await look_up(network, "google.com", policy)
     assert resolved.outcome.status is Status.ANSWERED
     assert resolved.outcome.addresses == ("192.0.2.100", "2001:db8::100")
-    assert len(resolved.asked) == 2
-    for asked in resolved.asked:
+    assert len(resolved.queries) == 2
+    for asked in resolved.queries:
         assert asked.reply is not None
         assert rcode_name(asked.reply.rcode) == "NOERROR"
         assert 0 < asked.ms < 1000
@@ -73,7 +73,7 @@ async def test_addresses_over_udp(policy: Policy) -> None:
 async def test_truncated_answer_comes_whole_over_tcp(policy: Policy) -> None:
     async with internet() as network:
         resolved = await look_up(network, "long.example.org", policy, (TXT,))
-    assert [asked.send.transport for asked in resolved.asked] == ["udp", "tcp"]
+    assert [asked.send.transport for asked in resolved.queries] == ["udp", "tcp"]
     (reply,) = resolved.outcome.replies
     assert len(reply.answer[0].rdata) == 12
     assert [flow.protocol for flow in network.flows] == ["UDP", "TCP"]
@@ -102,7 +102,7 @@ async def test_musl_waits_for_a_service_without_endpoints() -> None:
 async def test_lost_packets_are_silence() -> None:
     resolved = await look_up(Wire(Path(SERVER, None)), "google.com", types=(A,))
     assert resolved.outcome.status is Status.SILENT
-    assert [asked.reply for asked in resolved.asked] == [None]
+    assert [asked.reply for asked in resolved.queries] == [None]
 
 
 def unused() -> Address:

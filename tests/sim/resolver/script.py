@@ -66,7 +66,7 @@ class Play:
         step = lookup.start(self.now)
         while isinstance(step, Wait):
             for send in step.sends:
-                self._take(send)
+                self._accept(send)
             if not self._coming or self._coming[0][0] > step.until:
                 self.now = max(self.now, step.until)
                 step = lookup.on_timeout(self.now)
@@ -79,7 +79,7 @@ class Play:
                 step = lookup.on_reply(self.now, send.server, send.source, reply)
         return step.outcome
 
-    def _take(self, send: Send) -> None:
+    def _accept(self, send: Send) -> None:
         qname, kind = send.question.qname, type_name(send.question.qtype)
         tcp = " TCP" if send.transport == "tcp" else ""
         self.log.append(f"{self.now:g} {send.server} {qname} {kind}{tcp}")

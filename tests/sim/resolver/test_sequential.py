@@ -6,7 +6,7 @@ import pytest
 from sim.resolver.protocol import Mode, Session
 from sim.resolver.resolv_conf import GLIBC, Conf
 from sim.resolver.search import Status
-from sim.resolver.sequential import window_s
+from sim.resolver.sequential import server_timeout_s
 from tests.sim.resolver.script import Does, Play
 
 THREE = "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n"
@@ -216,4 +216,4 @@ def test_tcp_that_fails_moves_on_by_tcp_and_tries_each_server_once() -> None:
 )
 def test_window(timeout: int, servers: int, expected: list[float]) -> None:
     conf = Conf(("x",) * servers, timeout_s=timeout)
-    assert [window_s(conf, i) for i in range(servers)] == expected
+    assert [server_timeout_s(conf, i) for i in range(servers)] == expected

@@ -8,7 +8,7 @@ import pytest
 
 from sim.__main__ import main
 from sim.scenario import play as scenario
-from sim.scenario.play import COMMANDS, Played, Scenario, play, scenarios, steps
+from sim.scenario.play import COMMANDS, PlayedStep, Scenario, play, scenarios, steps
 
 DOCS = Path(__file__).parents[3] / "docs"
 HOLDS = """\
@@ -21,7 +21,7 @@ resolve shop/client web
 """
 
 
-def played(text: str) -> tuple[Played, ...]:
+def played(text: str) -> tuple[PlayedStep, ...]:
     return play(Scenario("text", tuple(steps(text, 1))))
 
 
@@ -191,8 +191,8 @@ def test_the_command_says_what_differs(tmp_path: Path) -> None:
     assert status == 1
     assert out == (
         "story.txt:2: cat shop/client\n"
-        "  it says:\n    (nothing)\n"
-        "  what happens:\n    nameserver 192.0.2.53\n"
+        "  expected:\n    (nothing)\n"
+        "  actual:\n    nameserver 192.0.2.53\n"
     )
 
 

@@ -17,7 +17,7 @@ def test_it_begins_with_two_dns_services_that_are_ready() -> None:
             names = ("kube-dns", "kube-dns-2")
             found = [(name, stage.replicas(name)) for name in names]
             assert stage.forwarded == []
-            assert stage.logged == []
+            assert stage.log_lines == []
             return [(name, each.state) for name, many in found for each in many]
 
     assert clock.run(look()) == [("kube-dns", "ready"), ("kube-dns-2", "ready")]
