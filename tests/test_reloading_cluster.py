@@ -15,7 +15,7 @@ from minidns.kubernetes.resources import (
     Resource,
     WatchEvent,
 )
-from minidns.kubernetes.watcher import watched
+from minidns.kubernetes.watcher import watch_options
 from tests import process
 from tests.conformance.api import Api
 from tests.kubernetes import made
@@ -176,7 +176,7 @@ async def test_it_ends_with_the_last_block_that_uses_it() -> None:
         (follower,) = running.server.loaded.followers
         running.write(f".:{port} {{\nbind 127.0.0.1\nwhoami\n}}\n")
         await reload(running)
-        assert follower.view.reflectors == []
+        assert follower.watcher.reflectors == []
 
 
 SAME = ["ttl 60", "fallthrough", "ignore empty_service", "endpoint_pod_names", "ede"]
@@ -189,10 +189,12 @@ OTHER = [
 
 @pytest.mark.parametrize("line", SAME)
 def test_options_that_matter_to_answers_alone(line: str) -> None:
-    assert watched(made.options(line)) == watched(made.options())
-    assert watched(made.options("", "other.zone")) == watched(made.options())
+    assert watch_options(made.options(line)) == watch_options(made.options())
+    assert watch_options(made.options("", "other.zone")) == watch_options(
+        made.options()
+    )
 
 
 @pytest.mark.parametrize("line", OTHER)
 def test_options_that_say_what_is_followed(line: str) -> None:
-    assert watched(made.options(line)) != watched(made.options())
+    assert watch_options(made.options(line)) != watch_options(made.options())

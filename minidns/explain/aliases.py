@@ -29,8 +29,8 @@ def external_address(s: Situation) -> Cause:
 
 def leads_nowhere(s: Situation) -> Cause:
     """Say where an alias ends."""
-    target = s.service.external_name if s.service else s.inquiry.name
-    seen = [s.inquiry.name]
+    target = s.service.external_name if s.service else s.question.name
+    seen = [s.question.name]
     for step in islice(_targets(s), _MAX_CHAIN):
         if step in seen or names.is_below(step, seen[-1]):
             because = f"Service {s.key} leads back to {step}"
@@ -39,7 +39,7 @@ def leads_nowhere(s: Situation) -> Cause:
     if len(seen) > _MAX_CHAIN:
         because = f"Service {s.key} begins a chain of more than eleven aliases"
         return Cause("external-name-chain", because)
-    last = s.answers.answer(replace(s.inquiry, name=seen[-1], owner=seen[-1]))
+    last = s.cluster.answer(replace(s.question, name=seen[-1], owner=seen[-1]))
     because = f"Service {s.key} is an alias of {target}, which gives nothing"
     near = f"{seen[-1]}: {last.rule.partition('/')[2]}"
     return Cause("external-name-leads-nowhere", because, (near,))

@@ -1,11 +1,11 @@
-"""Why an answer is what it is, as a value: for people as lines, for programs as JSON.
+"""The explanation of an answer as a value: lines for people, JSON for programs.
 
-Fields of the JSON form, stable: ``cause`` (an id from a fixed set), ``because`` (one
-sentence), ``near`` (what was probably meant, or is nearly there; sentences), ``rule``,
+Stable fields of the JSON form: ``cause`` (an id from a fixed set), ``because`` (one
+sentence), ``near`` (sentences about names and objects that are close), ``rule``,
 ``zone``, ``objects`` (``kind``, ``name``, ``uid``, ``resourceVersion``, ``found``,
-``age_s``: seconds since it was created, null when not known), ``synced``, ``kinds``
-(``kind``, ``namespace``, ``synced``, ``silent_s``: seconds since it was last heard of,
-null for never, ``error``) and ``text`` (all of that in lines).
+``age_s``: seconds since it was created, null if unknown), ``synced``, ``kinds``
+(``kind``, ``namespace``, ``synced``, ``silent_s``: seconds since the last sign of
+life, null for never, ``error``) and ``text`` (the same in lines).
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 
 class Cause(NamedTuple):
-    """What an answer comes from."""
+    """The cause of an answer: its id, a sentence, and hints."""
 
     id: str
     because: str
@@ -22,8 +22,8 @@ class Cause(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Cited:
-    """An object that the answer follows from, or that is not there."""
+class CitedObject:
+    """An object that the answer follows from, or that does not exist."""
 
     kind: str
     name: str
@@ -33,7 +33,7 @@ class Cited:
     age_s: int | None
 
     def __str__(self) -> str:
-        """Return it as people read it."""
+        """Return one line for people."""
         if not self.found:
             return f"no {self.kind} {self.name}"
         known = [f"resourceVersion {self.resourceVersion}"] * bool(self.resourceVersion)
@@ -42,18 +42,18 @@ class Cited:
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
-    """How well one kind of objects is known."""
+class WatchedKind:
+    """The state of the watch of one kind of objects."""
 
     kind: str
     namespace: str
-    """Empty for all of them."""
+    """Empty for all namespaces."""
     synced: bool
     silent_s: float | None
     error: str
 
     def __str__(self) -> str:
-        """Return it as people read it."""
+        """Return one line for people."""
         where = f" in {self.namespace}" if self.namespace else ""
         state = "listed" if self.synced else "not listed yet"
         heard = "never" if self.silent_s is None else f"{span(self.silent_s)} ago"
@@ -63,28 +63,28 @@ class Followed:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Everything there is to say about an answer."""
+    """The explanation of an answer."""
 
     cause: Cause
     rule: str
     zone: str
-    objects: Sequence[Cited]
+    objects: Sequence[CitedObject]
     synced: bool
-    kinds: Sequence[Followed]
+    kinds: Sequence[WatchedKind]
 
     def lines(self) -> Iterator[str]:
-        """Yield it for people; safe to show."""
+        """Yield lines for people; they may hold control characters, see ``plain``."""
         yield f"because: {self.cause.because}"
         for near in self.cause.near:
             yield f"  perhaps: {near}"
-        for each in self.objects:
-            yield f"  from {each}"
+        for obj in self.objects:
+            yield f"  from {obj}"
         yield "synced" if self.synced else "not synced yet"
         for kind in self.kinds:
             yield f"  {kind}"
 
     def without_hints(self) -> "Explanation":
-        """Return it without the names of other objects."""
+        """Return the explanation without hints, which name other objects."""
         return replace(self, cause=self.cause._replace(near=()))
 
     def tree(self) -> dict[str, object]:
@@ -95,15 +95,15 @@ class Explanation:
             "near": list(self.cause.near),
             "rule": self.rule,
             "zone": self.zone,
-            "objects": [asdict(each) for each in self.objects],
+            "objects": [asdict(obj) for obj in self.objects],
             "synced": self.synced,
-            "kinds": [asdict(each) for each in self.kinds],
+            "kinds": [asdict(kind) for kind in self.kinds],
             "text": [plain(line) for line in self.lines()],
         }
 
 
 def span(seconds: float) -> str:
-    """Return a time as people say it.
+    """Return a duration in seconds, minutes or hours.
 
     >>> span(7), span(200), span(90000)
     ('7s', '3m', '25h')
@@ -114,7 +114,7 @@ def span(seconds: float) -> str:
 
 
 def plain(text: str) -> str:
-    r"""Return ``text`` with what does not print as an escape.
+    r"""Return ``text`` with escapes for characters that do not print.
 
     >>> plain("a\x1bb")
     'a\\x1bb'

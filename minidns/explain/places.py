@@ -6,29 +6,42 @@ from minidns.explain.explanation import Cause
 from minidns.explain.situation import Situation
 from minidns.kubernetes.addresses import pod_address, record_of, reversed_address
 from minidns.kubernetes.objects import Key
+from minidns.kubernetes.rules import Rule
+
+_NODES: dict[Rule | None, str] = {
+    Rule.APEX: "the top of the zone",
+    Rule.INNER_NODE: "a node with other names below it",
+    Rule.NAMESPACE: "a namespace",
+    Rule.PROTOCOL: "a node with ports below it",
+    Rule.NAME_SERVER: "the name of the name server",
+    Rule.NS: "the top of the zone",
+}
+_NO_LOCAL = "the addresses of this machine are not known (bind hides them, as CoreDNS)"
+
+
+def _node(s: Situation, rule: Rule | None) -> str:
+    wanted = type_name(s.question.qtype)
+    return f"{s.question.name} is {_NODES[rule]}, and has no {wanted}"
 
 
 def node(s: Situation) -> Cause:
-    """Say what a name is that is no record's owner."""
-    what = {
-        "zone/apex": "the top of the zone",
-        "zone/node": "only what other names are below",
-        "zone/namespace": "a namespace",
-        "zone/protocol": "only what ports are below",
-        "zone/name-server": "the name of the name server",
-        "zone/ns": "the top of the zone",
-    }[s.outcome.rule]
-    wanted = type_name(s.inquiry.qtype)
-    because = f"{s.inquiry.name} is {what}, and has no {wanted}"
-    if s.outcome.rule in ("zone/ns", "zone/name-server") and not s.answers.local:
+    """Return the cause for a name that exists without records."""
+    return Cause("inner-node", _node(s, s.rule))
+
+
+def name_server(s: Situation) -> Cause:
+    """Return the cause for a name server without addresses."""
+    because = _node(s, s.rule)
+    if not s.cluster.local:
         return Cause("no-local-address", because, (_NO_LOCAL,))
-    if not s.outcome.exists:
-        because += "; CoreDNS denies TXT even at names that exist"
-        return Cause("txt-at-inner-node", because)
     return Cause("inner-node", because)
 
 
-_NO_LOCAL = "the addresses of this machine are not known (bind hides them, as CoreDNS)"
+def txt_at_inner_node(s: Situation) -> Cause:
+    """Return the cause for TXT at a name that exists without records."""
+    because = _node(s, s.cluster.find(s.question).rule)
+    because += "; CoreDNS denies TXT even at names that exist"
+    return Cause("txt-at-inner-node", because)
 
 
 def soa_below_apex(s: Situation) -> Cause:
@@ -37,9 +50,9 @@ def soa_below_apex(s: Situation) -> Cause:
     return Cause("soa-below-apex", because)
 
 
-def name_server(s: Situation) -> Cause:
+def name_server_other_type(s: Situation) -> Cause:
     """Say that the name server's name has addresses only."""
-    because = f"{s.inquiry.name} has addresses; CoreDNS denies other types there"
+    because = f"{s.question.name} has addresses; CoreDNS denies other types there"
     return Cause("name-server-other-type", because)
 
 
@@ -86,25 +99,25 @@ def reverse_name(s: Situation) -> Cause:
 def pods_disabled(s: Situation) -> Cause:
     """Say that an option leaves Pods out."""
     because = "the option pods is disabled: names of Pods do not exist"
-    pods = s.lookup.main.pods_at(s.asked.namespace, pod_address(s.asked.service))
+    pods = s.lookup.main.pods_at(s.parsed.namespace, pod_address(s.parsed.service))
     near = tuple(f"Pod {pod.key} has that address" for pod in pods)
     return Cause("pods-disabled", because, near)
 
 
 def not_a_pod_address(s: Situation) -> Cause:
     """Say that a Pod's name is its address."""
-    because = f"{s.asked.service} is no address with dashes"
+    because = f"{s.parsed.service} is no address with dashes"
     near = "Pods are called by their addresses: 10-0-0-1 for 10.0.0.1"
     return Cause("pod-not-by-address", because, (near,))
 
 
 def no_such_pod(s: Situation) -> Cause:
     """Say where a Pod with that address is, if anywhere."""
-    label = s.asked.service
+    label = s.parsed.service
     address = pod_address(label)
     if record_of(address) is None:
         return not_a_pod_address(s)
-    because = f"no Pod of namespace {s.asked.namespace} has the address {address}"
+    because = f"no Pod of namespace {s.parsed.namespace} has the address {address}"
     pods = s.lookup.main.pods.values()
     elsewhere = [pod for pod in pods if pod.address == address]
     if elsewhere:
@@ -123,7 +136,7 @@ def no_such_pod(s: Situation) -> Cause:
 
 def no_address(s: Situation) -> Cause:
     """Say what else an address without a name is."""
-    address = reversed_address(s.inquiry.name, strict=s.options.strict)
+    address = reversed_address(s.question.name, strict=s.options.strict)
     store = s.lookup.main
     because = f"no Service has {address}, and no ready endpoint of one"
     for service in store.services.values():
@@ -165,18 +178,23 @@ def unsendable(s: Situation) -> Cause:
     return Cause("unsendable-name", because)
 
 
+def stale(s: Situation) -> Cause:
+    """Return the cause for an answer withheld by *stale_after*."""
+    return Cause("stale", Rule.STALE.cause)
+
+
 # -- names of other zones
 
 
 def other_zone(s: Situation) -> Cause | None:
     """Return that a name only lacks the right zone, if so."""
-    labels = names.labels(s.inquiry.name)
+    labels = names.labels(s.question.name)
     if "svc" not in labels[2:]:
         return None
     at = labels.index("svc", 2)
     key = Key(labels[at - 1], labels[at - 2])
     if key not in s.lookup.store.services:
         return None
-    because = f"{s.inquiry.name} is in none of the zones of the plugin"
+    because = f"{s.question.name} is in none of the zones of the plugin"
     near = f"Service {key} exists: {key.name}.{key.namespace}.svc.{s.options.primary}"
     return Cause("other-cluster-domain", because, (near,))

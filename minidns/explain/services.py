@@ -18,7 +18,7 @@ _TOP_LEVEL = frozenset((
 
 def no_namespace(s: Situation) -> Cause:
     """Say what is nearest to a Namespace that is not there."""
-    name, store = s.asked.namespace, s.lookup.store
+    name, store = s.parsed.namespace, s.lookup.store
     if any(key.namespace == name for key in store.services):
         if s.options.namespace_labels:
             because = f"namespace_labels hides namespace {name}"
@@ -26,7 +26,7 @@ def no_namespace(s: Situation) -> Cause:
         because = f"Namespace {name} is gone, though Services of it are still there"
         return Cause("namespace-gone", because)
     because = f"there is no Namespace {name}"
-    swapped = Key(s.asked.service, name)
+    swapped = Key(s.parsed.service, name)
     if swapped in store.services:
         near = f"the Service comes first: {s.full(swapped)}"
         return Cause("labels-swapped", because, (near,))
@@ -39,7 +39,7 @@ def no_namespace(s: Situation) -> Cause:
 
 def not_listed(s: Situation) -> Cause:
     """Say that an option keeps a namespace out."""
-    because = f"the option namespaces does not list {s.asked.namespace}"
+    because = f"the option namespaces does not list {s.parsed.namespace}"
     return Cause("namespace-not-listed", because)
 
 
@@ -48,11 +48,11 @@ def _ends_a_host_name(label: str) -> bool:
 
 
 def _search_list(s: Situation, because: str) -> Cause:
-    asked = s.asked
+    asked = s.parsed
     suffix = f"{asked.tree}.{s.zone}"
     if not _ends_a_host_name(asked.namespace):
         suffix = f"{asked.namespace}.{suffix}"
-    host = s.inquiry.name.removesuffix(f".{suffix}") + "."
+    host = s.question.name.removesuffix(f".{suffix}") + "."
     near = (
         f"{host} was meant, and the search list of resolv.conf put {suffix} behind it"
         " (ndots); a final dot in the name avoids that"
@@ -66,6 +66,9 @@ def no_service(s: Situation) -> Cause:
     because = f"there is no {s.lookup.store.kind} {name} in namespace {namespace}"
     if "*" in s.labels or name == "any":
         return Cause("wildcard", f"{because}; wildcards do not exist since 2022")
+    if s.service:
+        now = f"Service {s.key} exists now: the answer is older than it"
+        return Cause("service-absent", because, (now,))
     if s.slices:
         near = tuple(f"EndpointSlice {each.key} names it" for each in s.slices)
         return Cause("service-gone", because, near)
@@ -91,7 +94,7 @@ def _imported(s: Situation) -> Near | None:
         near = f"Service {s.key} exists, but no ServiceImport brings it here"
         return "service-not-exported", (near,)
     for zone in s.options.multicluster:
-        if not s.lookup.imports and s.key in s.answers.lookup(zone).store.services:
+        if not s.lookup.imports and s.key in s.cluster.lookup(zone).store.services:
             near = f"ServiceImport {s.key} exists: its names are in {zone}"
             return "service-in-cluster-set", (near,)
     return None
@@ -125,7 +128,7 @@ def _called(end: Endpoint) -> str:
 
 def no_ready_endpoint(s: Situation) -> Cause:
     """Say which endpoints are not ready, or that there are none at all."""
-    if s.asked.endpoint and (unready := _unready(s)):
+    if s.parsed.endpoint and (unready := _unready(s)):
         return unready
     because = f"Service {s.key} is headless and has no ready endpoint"
     cause, near = _why_nothing(s)
@@ -158,7 +161,7 @@ def no_endpoints_watched(s: Situation) -> Cause:
 
 def _unready(s: Situation) -> Cause | None:
     for end in s.endpoints:
-        if s.name_of(end) == s.asked.endpoint and not end.ready:
+        if s.name_of(end) == s.parsed.endpoint and not end.ready:
             because = f"endpoint {_called(end)} of Service {s.key} is not ready"
             return Cause("endpoint-unready", because)
     return None
@@ -166,7 +169,7 @@ def _unready(s: Situation) -> Cause | None:
 
 def no_such_endpoint(s: Situation) -> Cause:
     """Say what is nearest to an endpoint that is not there."""
-    label = s.asked.endpoint
+    label = s.parsed.endpoint
     because = f"Service {s.key} has no endpoint called {label}"
     if label == "*":
         return Cause("wildcard", f"{because}; wildcards do not exist since 2022")
@@ -182,7 +185,7 @@ def no_such_endpoint(s: Situation) -> Cause:
 
 def _other_name(s: Situation, because: str) -> Cause | None:
     """Return that the endpoint exists and is called something else."""
-    label = s.asked.endpoint
+    label = s.parsed.endpoint
     headless = s.service is not None and s.service.headless
     for end in s.endpoints:
         name = s.name_of(end)
@@ -213,7 +216,7 @@ def _ports(s: Situation) -> list[Port]:
 
 
 def _port_alone(s: Situation, because: str) -> Cause | None:
-    label = s.asked.endpoint.removeprefix("_")
+    label = s.parsed.endpoint.removeprefix("_")
     for port in _ports(s):
         if port.name and label in (port.name.lower(), port.protocol.lower()):
             near = f"a port needs its protocol: {_full(port, s)}"
@@ -227,7 +230,7 @@ def _full(port: Port, s: Situation) -> str:
 
 def no_such_port(s: Situation) -> Cause:
     """Say what is nearest to a port that is not there."""
-    wanted, protocol = s.asked.port, s.asked.protocol
+    wanted, protocol = s.parsed.port, s.parsed.protocol
     ports = _ports(s)
     named = {port.name.lower(): port for port in ports if port.name}
     because = f"Service {s.key} has no port called {wanted} with protocol {protocol}"
@@ -260,16 +263,17 @@ def no_cluster_ip(s: Situation) -> Cause:
 
 def other_family(s: Situation) -> Cause:
     """Say which addresses there are instead."""
-    other = AAAA if s.inquiry.qtype == A else A
-    has = "has" if s.answers.answer(replace(s.inquiry, qtype=other)).answer else "lacks"
-    wanted = type_name(s.inquiry.qtype)
+    other = AAAA if s.question.qtype == A else A
+    others = s.cluster.answer(replace(s.question, qtype=other)).answer
+    has = "has" if others else "lacks"
+    wanted = type_name(s.question.qtype)
     because = f"the name exists, {has} {type_name(other)}, and has no {wanted}"
     return Cause("other-family", because)
 
 
 def other_type(s: Situation) -> Cause:
     """Say that there is nothing of that type."""
-    because = f"the name exists, but has no {type_name(s.inquiry.qtype)}"
+    because = f"the name exists, but has no {type_name(s.question.qtype)}"
     if s.service and s.service.type == "ExternalName":
         near = f"it is an alias of {s.service.external_name}, shown for A and AAAA only"
         return Cause("external-name-other-type", because, (near,))
@@ -284,15 +288,20 @@ def no_port(s: Situation) -> Cause:
     return Cause("no-port", f"Service {s.key} has no port with a number")
 
 
-def zonal(s: Situation) -> Cause:
-    """Say what a zonal name lacks."""
-    rule = s.outcome.rule
-    if rule == "negative/no-such-zonal-directive":
-        because = f"{s.asked.directive} is neither pin nor prefer"
-        return Cause("zonal-directive", because)
-    if rule == "negative/zonal-needs-headless":
-        because = f"Service {s.key} is not headless: its names have no zones"
-        return Cause("zonal-needs-headless", because)
+def zonal_directive(s: Situation) -> Cause:
+    """Return the cause for a label that is neither pin nor prefer."""
+    because = f"{s.parsed.directive} is neither pin nor prefer"
+    return Cause("zonal-directive", because)
+
+
+def zonal_needs_headless(s: Situation) -> Cause:
+    """Return the cause for a zonal name of a Service with a cluster IP."""
+    because = f"Service {s.key} is not headless: its names have no zones"
+    return Cause("zonal-needs-headless", because)
+
+
+def zonal_nothing_there(s: Situation) -> Cause:
+    """Return the cause for a zone without endpoints, with the zones that have some."""
     zones = sorted({end.zone for end in s.endpoints if end.ready and end.zone})
-    because = f"no endpoint of Service {s.key} is in zone {s.asked.zone}"
+    because = f"no endpoint of Service {s.key} is in zone {s.parsed.zone}"
     return Cause("zonal-nothing-there", because, (f"there are {listed(zones)}",))

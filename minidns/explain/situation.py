@@ -1,19 +1,19 @@
-"""All that is to be known about one question when its answer is explained."""
+"""The facts about one question when its answer is explained."""
 
 import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from minidns.dns import names
-from minidns.dns.model import Name, Query, Response
-from minidns.kubernetes import names as grammar
+from minidns.dns.model import Name, Response
 from minidns.kubernetes.addresses import endpoint_name
 from minidns.kubernetes.answers import ClusterZones
 from minidns.kubernetes.lookup import Lookup
-from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion
+from minidns.kubernetes.model import ClusterQuestion
+from minidns.kubernetes.names import ParsedName
 from minidns.kubernetes.objects import Endpoint, EndpointSlice, Key, Service
 from minidns.kubernetes.options import KubernetesOptions
+from minidns.kubernetes.rules import Rule
 from minidns.kubernetes.watcher import ClusterWatcher
 
 MAX_COMPARED = 2000
@@ -22,64 +22,63 @@ MAX_COMPARED = 2000
 
 @dataclass(frozen=True)
 class Situation:
-    """A question, the answer, and what *kubernetes* knows."""
+    """A question, its response, and the objects that *kubernetes* has now."""
 
-    view: ClusterWatcher
-    answers: ClusterZones
-    query: Query
+    watcher: ClusterWatcher
+    cluster: ClusterZones
     response: Response
-    inquiry: ClusterQuestion
-    outcome: ClusterAnswer
-    """What the rules say now; the response may be of another plugin, or older."""
+    """The response of the chain; from a cache it may be older than the objects."""
+    question: ClusterQuestion
+    rule: Rule | None
+    """The rule of *kubernetes* that decided; None if another plugin did."""
 
     @property
     def options(self) -> KubernetesOptions:
         """The plugin's options."""
-        return self.answers.options
+        return self.cluster.options
 
     @property
     def zone(self) -> Name:
         """The zone that the name is in."""
-        return self.inquiry.zone
+        return self.question.zone
 
     @property
     def lookup(self) -> Lookup:
-        """What finds the objects of the zone."""
-        return self.answers.lookup(self.zone)
+        """The lookup for objects of the zone."""
+        return self.cluster.lookup(self.zone)
 
     @property
     def labels(self) -> list[str]:
         """The labels left of the zone."""
-        count = len(names.labels(self.zone))
-        return names.labels(self.inquiry.name)[: -count or None]
+        return self.cluster.labels(self.question.name, self.zone)
 
     @property
-    def asked(self) -> grammar.ParsedName:
-        """What the labels say; only for names that can be read."""
-        lookup = self.lookup
-        zonal = self.options.zonal and not lookup.imports
-        read = grammar.read(self.labels, multicluster=lookup.imports, zonal=zonal)
-        return read or grammar.ParsedName("", "")
+    def parsed(self) -> ParsedName:
+        """The meaning of the labels; empty for names that have none."""
+        labels = self.labels
+        if len(labels) < 2:
+            return ParsedName("", "")
+        return self.cluster.parse(labels, self.zone) or ParsedName("", "")
 
     @property
     def key(self) -> Key:
-        """The Service that the name asks for."""
-        return Key(self.asked.namespace, self.asked.service)
+        """The key of the Service in the name."""
+        return Key(self.parsed.namespace, self.parsed.service)
 
     @property
     def service(self) -> Service | None:
-        """That Service, if there is one."""
+        """The Service in the name, if it exists."""
         return self.lookup.store.services.get(self.key)
 
     @property
     def slices(self) -> tuple[EndpointSlice, ...]:
-        """The slices that name it."""
+        """The EndpointSlices of the Service."""
         return self.lookup.store.slices_of(self.key)
 
     @property
     def endpoints(self) -> Iterator[Endpoint]:
-        """Every endpoint in them, ready or not."""
-        return (end for each in self.slices for end in each.endpoints)
+        """The endpoints of the Service, ready or not."""
+        return (end for one in self.slices for end in one.endpoints)
 
     def name_of(self, end: Endpoint) -> str:
         """Return the label of an endpoint."""
@@ -91,20 +90,20 @@ class Situation:
 
 
 def close(word: str, known: Iterable[str]) -> list[str]:
-    """Return up to three of ``known`` that ``word`` may be misspelt from."""
-    alike = (each for each in known if abs(len(each) - len(word)) <= 2)
-    some = list(islice(alike, MAX_COMPARED))
-    # two letters changed over are a third of a word of three
+    """Return up to three of ``known`` that ``word`` may be a misspelling of."""
+    alike = (other for other in known if abs(len(other) - len(word)) <= 2)
+    compared = list(islice(alike, MAX_COMPARED))
+    # two transposed letters are a third of a word of three
     cutoff = 0.65 if len(word) < 5 else 0.75
-    return difflib.get_close_matches(word, some, n=3, cutoff=cutoff)
+    return difflib.get_close_matches(word, compared, n=3, cutoff=cutoff)
 
 
-def listed(words: Iterable[str], most: int = 5) -> str:
-    """Return words in a row, the rest as a number.
+def listed(words: Iterable[str], limit: int = 5) -> str:
+    """Return the first ``limit`` words with commas, and the number of the others.
 
     >>> listed("abc", 2)
     'a, b and 1 more'
     """
     every = list(words)
-    more = f" and {len(every) - most} more" if len(every) > most else ""
-    return ", ".join(every[:most]) + more
+    more = f" and {len(every) - limit} more" if len(every) > limit else ""
+    return ", ".join(every[:limit]) + more

@@ -1,124 +1,159 @@
-"""Why *kubernetes* answers what it answers: cause, nearest miss, objects, freshness.
+"""Explains an answer of *kubernetes*: its cause, the nearest miss, objects, freshness.
 
-Nothing of this runs unless somebody asks. Causes are ids from a fixed set; what they
-say is for people.
+The chain has decided: the response carries its ``Rule`` and the objects that it follows
+from. Here the rule selects a function that looks at the store for the cause in detail
+and for names that are close. The question is answered again in one case alone, when
+another plugin made the response: then its rule says nothing about the cluster.
+
+Nothing here runs unless ``minidns why`` asks.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from minidns.corefile.values import covers
 from minidns.dns.model import Query, Rcode, Response, Source
 from minidns.dns.rdata import CNAME
 from minidns.explain import aliases, places, services
-from minidns.explain.explanation import Cause, Cited, Explanation, Followed
+from minidns.explain.explanation import (
+    Cause,
+    CitedObject,
+    Explanation,
+    WatchedKind,
+)
 from minidns.explain.situation import Situation
 from minidns.kubernetes.answers import ClusterZones
 from minidns.kubernetes.model import ClusterQuestion
 from minidns.kubernetes.objects import Key, Meta
+from minidns.kubernetes.rules import HELD_RULES, Rule
 from minidns.kubernetes.store import Store
 from minidns.kubernetes.watcher import ClusterWatcher
 
-_BY_RULE: dict[str, Callable[[Situation], Cause]] = {
-    "zone/apex": places.node,
-    "zone/node": places.node,
-    "zone/namespace": places.node,
-    "zone/protocol": places.node,
-    "zone/name-server": places.node,
-    "zone/ns": places.node,
-    "nodata/soa-below-apex": places.soa_below_apex,
-    "nodata/family": services.other_family,
-    "nodata/type": services.other_type,
-    "nodata/no-port": services.no_port,
-    "nodata/leads-nowhere": aliases.leads_nowhere,
-    "zonal/pin-nothing-there": services.zonal,
-    "negative/no-such-zonal-directive": services.zonal,
-    "negative/zonal-needs-headless": services.zonal,
-    "negative/name-server": places.name_server,
-    "negative/not-in-cluster": places.not_in_cluster,
-    "negative/too-long": places.too_long,
-    "negative/reverse-name": places.reverse_name,
-    "negative/pods-disabled": places.pods_disabled,
-    "negative/not-a-pod-address": places.not_a_pod_address,
-    "negative/no-such-pod": places.no_such_pod,
-    "negative/namespace-not-listed": services.not_listed,
-    "negative/no-such-namespace": services.no_namespace,
-    "negative/no-such-service": services.no_service,
-    "negative/empty-service": services.empty_service,
-    "negative/no-such-port": services.no_such_port,
-    "negative/no-cluster-ip": services.no_cluster_ip,
-    "negative/noendpoints": services.no_endpoints_watched,
-    "negative/no-ready-endpoint": services.no_ready_endpoint,
-    "negative/no-such-endpoint": services.no_such_endpoint,
-    "negative/below-external-name": aliases.below_external_name,
-    "negative/external-name-is-address": aliases.external_address,
-    "negative/no-address": places.no_address,
-    "negative/address-hidden": places.hidden_address,
-    "negative/no-forward-zone": places.no_forward_zone,
-    "negative/unsendable-name": places.unsendable,
+CAUSES: dict[Rule, Callable[[Situation], Cause]] = {
+    Rule.APEX: places.node,
+    Rule.INNER_NODE: places.node,
+    Rule.NAMESPACE: places.node,
+    Rule.PROTOCOL: places.node,
+    Rule.NAME_SERVER: places.name_server,
+    Rule.NS: places.name_server,
+    Rule.TXT_AT_INNER_NODE: places.txt_at_inner_node,
+    Rule.SOA_BELOW_APEX: places.soa_below_apex,
+    Rule.NO_SUCH_FAMILY: services.other_family,
+    Rule.NO_SUCH_TYPE: services.other_type,
+    Rule.NO_PORT_NUMBER: services.no_port,
+    Rule.ALIAS_LEADS_NOWHERE: aliases.leads_nowhere,
+    Rule.ZONAL_PIN_NOTHING: services.zonal_nothing_there,
+    Rule.ZONAL_DIRECTIVE: services.zonal_directive,
+    Rule.ZONAL_NEEDS_HEADLESS: services.zonal_needs_headless,
+    Rule.NAME_SERVER_OTHER_TYPE: places.name_server_other_type,
+    Rule.NOT_IN_CLUSTER: places.not_in_cluster,
+    Rule.TOO_LONG: places.too_long,
+    Rule.REVERSE_NAME: places.reverse_name,
+    Rule.PODS_DISABLED: places.pods_disabled,
+    Rule.NOT_A_POD_ADDRESS: places.not_a_pod_address,
+    Rule.NO_SUCH_POD: places.no_such_pod,
+    Rule.NAMESPACE_NOT_LISTED: services.not_listed,
+    Rule.NO_SUCH_NAMESPACE: services.no_namespace,
+    Rule.NO_SUCH_SERVICE: services.no_service,
+    Rule.EMPTY_SERVICE: services.empty_service,
+    Rule.NO_SUCH_PORT: services.no_such_port,
+    Rule.NO_CLUSTER_IP: services.no_cluster_ip,
+    Rule.NO_ENDPOINTS_WATCHED: services.no_endpoints_watched,
+    Rule.NO_READY_ENDPOINT: services.no_ready_endpoint,
+    Rule.NO_SUCH_ENDPOINT: services.no_such_endpoint,
+    Rule.BELOW_EXTERNAL_NAME: aliases.below_external_name,
+    Rule.EXTERNAL_NAME_IS_ADDRESS: aliases.external_address,
+    Rule.NO_ADDRESS: places.no_address,
+    Rule.ADDRESS_HIDDEN: places.hidden_address,
+    Rule.NO_FORWARD_ZONE: places.no_forward_zone,
+    Rule.UNSENDABLE_NAME: places.unsendable,
+    Rule.STALE: places.stale,
 }
-"""What to say of each rule that gives no records."""
+"""The function that explains an answer without records, by its rule."""
+REWRITTEN = "rewrite"
+"""Kind of the source that says that a plugin changed the question."""
 
 
 def explain(
-    view: ClusterWatcher,
-    answers: ClusterZones,
+    watcher: ClusterWatcher,
+    cluster: ClusterZones,
     query: Query,
     response: Response,
     wall: float,
 ) -> Explanation:
     """Return why ``response`` is the answer to ``query``; ``wall`` is Unix seconds."""
     name, qtype, _ = query.question
-    zone = answers.zone_of(name)
+    zone = cluster.zone_of(name)
     inside = zone or "."
     spelled = query.spelled[-len(inside) :] or inside
-    inquiry = ClusterQuestion(name, qtype, inside, spelled, name)
-    outcome = answers.answer(inquiry)
-    situation = Situation(view, answers, query, response, inquiry, outcome)
+    question = ClusterQuestion(name, qtype, inside, spelled, name)
+    rule = response.rule if isinstance(response.rule, Rule) else None
+    situation = Situation(watcher, cluster, response, question, rule)
     return Explanation(
         _outside(situation) if zone is None else _cause(situation),
-        response.rule or outcome.rule,
+        str(response.rule),
         zone or "",
-        [_cited(each, answers, inside, wall) for each in response.sources],
-        view.synced,
-        list(_kinds(view)),
+        [_cited(source, cluster, inside, wall) for source in response.sources],
+        watcher.synced,
+        list(_kinds(watcher)),
     )
 
 
 def _outside(s: Situation) -> Cause:
-    because = f"{s.inquiry.name} is in none of the zones of the plugin"
+    because = f"{s.question.name} is in none of the zones of the plugin"
     return places.other_zone(s) or Cause("outside", because)
 
 
 def _cause(s: Situation) -> Cause:
-    outcome, response = s.outcome, s.response
-    if not outcome.exists and covers(s.options.fallthrough, s.inquiry.name):
-        own = _by_rule(s)
-        because = f"{own.because}; fallthrough passed it on"
-        return Cause("passed-on", because, (f"{own.id}", *own.near))
-    if not s.view.synced and not outcome.exists:
-        return _unsynced(s.view)
-    if response.rule == "negative/stale":
-        because = "the API server has been silent too long (stale_after servfail)"
-        return Cause("stale", because)
-    if response.rule.partition("/")[0] in _OTHERS or (
-        bool(outcome.answer) != bool(response.answer) and response.rule != outcome.rule
-    ):
-        because = f"another plugin decided (rule {response.rule or 'unknown'})"
-        return Cause("another-plugin", because)
-    return _positive(s) if outcome.answer else _by_rule(s)
+    rule = s.rule
+    if rule is None:
+        return _other_plugin(s)
+    if not s.watcher.synced and not rule.exists and rule is not Rule.STALE:
+        return _unsynced(s.watcher)
+    for source in s.response.sources:
+        if source.kind == REWRITTEN:  # the rule is about another name than the query's
+            return Cause("another-plugin", f"{source.name}: {_in_words(rule)}")
+    return _with_records(s, rule) if s.response.answer else _without_records(s, rule)
 
 
-_OTHERS = frozenset(("hosts", "template", "file", "cache", "rewrite", "acl", "forward"))
+def _other_plugin(s: Situation) -> Cause:
+    """Return the cause for a response that another plugin made."""
+    own = s.cluster.answer(s.question)
+    if not own.exists and covers(s.options.fallthrough, s.question.name):
+        cause = _without_records(replace(s, rule=own.rule), own.rule)
+        because = f"{cause.because}; fallthrough passed it on"
+        return Cause("passed-on", because, (cause.id, *cause.near))
+    if not own.exists and not s.watcher.synced:
+        return _unsynced(s.watcher)
+    because = f"another plugin decided (rule {s.response.rule or 'unknown'})"
+    return Cause("another-plugin", because)
 
 
-def _by_rule(s: Situation) -> Cause:
-    found = _BY_RULE.get(s.outcome.rule)
-    return found(s) if found else Cause("other", f"rule {s.outcome.rule}")
+def _without_records(s: Situation, rule: Rule) -> Cause:
+    cause_of = CAUSES.get(rule)
+    return cause_of(s) if cause_of else Cause("other", _in_words(rule))
 
 
-def _unsynced(view: ClusterWatcher) -> Cause:
-    """Say what keeps the view from being complete."""
-    refusals = view.refusals()
+def _with_records(s: Situation, rule: Rule) -> Cause:
+    if rule in HELD_RULES:
+        return Cause("held", _in_words(rule))
+    records = s.response.answer
+    is_alias = s.question.qtype != CNAME and all(r.rtype == CNAME for r in records)
+    if is_alias:
+        because = "the alias leads outside, and nothing was found there"
+        return Cause("alias-without-address", because)
+    if s.response.rcode != Rcode.NOERROR:
+        return Cause("another-plugin", "another plugin changed the answer")
+    return Cause("found", _in_words(rule))
+
+
+def _in_words(rule: Rule) -> str:
+    return f"{rule.cause} ({rule.reference.strip('*')})"
+
+
+def _unsynced(watcher: ClusterWatcher) -> Cause:
+    """Return what keeps the watcher from its first sync."""
+    refusals = watcher.refusals()
     if refusals:
         near = tuple(
             f"{resource.plural}: {text}" for resource, text in refusals.items()
@@ -126,7 +161,7 @@ def _unsynced(view: ClusterWatcher) -> Cause:
         because = "not synced: the API server does not let us list everything (RBAC)"
         return Cause("forbidden", because, near)
     errors = dict.fromkeys(
-        each.last_error for each in view.reflectors if each.last_error
+        reflector.last_error for reflector in watcher.reflectors if reflector.last_error
     )
     if errors:
         because = "not synced: the API server does not answer as it should"
@@ -135,27 +170,12 @@ def _unsynced(view: ClusterWatcher) -> Cause:
     return Cause("not-synced", because)
 
 
-def _positive(s: Situation) -> Cause:
-    rule = s.outcome.rule
-    if rule.endswith("/held"):
-        because = "the endpoint left its slice a moment ago and is held (option hold)"
-        return Cause("held", because)
-    records = s.response.answer
-    asks = s.inquiry.qtype != CNAME
-    if asks and records and all(rrset.rtype == CNAME for rrset in records):
-        because = "the alias leads outside, and nothing was found there"
-        return Cause("alias-without-address", because)
-    if s.response.rcode != Rcode.NOERROR:
-        return Cause("another-plugin", "another plugin changed the answer")
-    return Cause("found", f"found by rule {rule}")
-
-
-def _cited(source: Source, answers: ClusterZones, zone: str, wall: float) -> Cited:
-    meta = _meta(source, answers.lookup(zone).store) or _meta(
-        source, answers.lookup("").store
-    )
-    age = int(wall) - meta.created if meta and meta.created else None
-    return Cited(*source[:4], source.found, age)
+def _cited(
+    source: Source, cluster: ClusterZones, zone: str, wall: float
+) -> CitedObject:
+    meta = _meta(source, cluster.lookup(zone).store) or _meta(source, cluster.main)
+    age_s = int(wall) - meta.created if meta and meta.created else None
+    return CitedObject(*source[:4], source.found, age_s)
 
 
 def _meta(source: Source, store: Store) -> Meta | None:
@@ -172,7 +192,13 @@ def _meta(source: Source, store: Store) -> Meta | None:
     return None
 
 
-def _kinds(view: ClusterWatcher) -> Iterable[Followed]:
-    for each in view.known():
-        where = each.resource.plural, each.resource.namespace
-        yield Followed(*where, each.synced, each.silent_s, each.error)
+def _kinds(watcher: ClusterWatcher) -> Iterable[WatchedKind]:
+    for status in watcher.statuses():
+        resource = status.resource
+        yield WatchedKind(
+            resource.plural,
+            resource.namespace,
+            status.synced,
+            status.silent_s,
+            status.error,
+        )

@@ -1,11 +1,10 @@
-"""From a question to what the cluster answers: the order of the rules, type by type.
+"""Answers questions in the zones of *kubernetes*: the order of the rules, by type.
 
-Pure and synchronous. Only where an ExternalName leads out of the zone a place is kept
-open in the answer (``ExternalTarget``), for whoever can ask there.
+Pure and synchronous. Where an ExternalName leads out of the zone the answer holds an
+``ExternalTarget``, which a plugin replaces by the records of that name.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
@@ -13,54 +12,52 @@ from minidns.dns import names
 from minidns.dns.model import CoversLabel, Name, RRset
 from minidns.dns.rdata import AAAA, CNAME, NS, PTR, SOA, SRV, TXT, A
 from minidns.kubernetes import apex
-from minidns.kubernetes import names as grammar
 from minidns.kubernetes.addresses import is_reverse, record_of, reversed_address
 from minidns.kubernetes.lookup import Lookup, NoService
 from minidns.kubernetes.model import (
     ClusterAnswer,
     ClusterQuestion,
     ExternalTarget,
-    Group,
-    Match,
-    Miss,
+    FoundObjects,
+    HostGroup,
     RecordOrTarget,
-    missed,
 )
+from minidns.kubernetes.names import ParsedName, parse
 from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.records import (
     absolute,
     addresses,
     cname,
     hosts_of,
+    service_records,
     within,
 )
-from minidns.kubernetes.records import services as service_records
-from minidns.kubernetes.reverse import Reverse
+from minidns.kubernetes.reverse import reverse_answer
+from minidns.kubernetes.rules import COVERS_MANY_NAMES, INNER_NODES, Rule
 from minidns.kubernetes.store import Store
-from minidns.kubernetes.transfer import Transfer
+from minidns.kubernetes.transfer import zone_records
 
-_WHATEVER_IS_FIRST = frozenset(
-    f"negative/{rule}"
-    for rule in ("no-such-service", "no-such-namespace", "too-long", "not-in-cluster")
-)
-"""Rules that say of many names that they do not exist."""
 MAX_CHAIN = 10
-"""CNAMEs after which one more is left out (CoreDNS)."""
+"""CNAMEs in a row, after which one more is left out (CoreDNS *kubernetes*)."""
 MAX_LOOKUPS = 32
-"""limit: names followed for one answer; only a slice of names can need as many."""
+"""limit: aliases followed for one answer; an endpoint slice of names can need many."""
 
 
-class Chase(NamedTuple):
-    """Names followed so far."""
+class AliasBudget:
+    """The number of aliases that may still be followed for one answer."""
 
-    left: list[None]
-    """As long as further names may be followed; shared by all branches."""
-    seen: tuple[str, ...] = ()
-    """Targets on the way here, as written."""
+    __slots__ = ("left",)
+
+    def __init__(self, left: int = MAX_LOOKUPS) -> None:
+        self.left = left
 
 
 class ClusterZones:
-    """Answers questions from what ``main`` knows, and ``imports`` of other clusters."""
+    """The zones of *kubernetes*, answered from stores.
+
+    ``main`` holds the objects of this cluster, ``imports`` the Services of its cluster
+    set (*multicluster*).
+    """
 
     def __init__(self, options: KubernetesOptions, main: Store, imports: Store) -> None:
         self.options = options
@@ -68,7 +65,7 @@ class ClusterZones:
         self.local: tuple[str, ...] = ()
         """Addresses of this machine, by which it finds its own Services."""
         self.synced: Callable[[], bool] = lambda: True
-        """Whether the first lists have been taken in: what is missing is not there."""
+        """Returns whether the first lists are complete: only then is a name absent."""
         by_length = sorted(options.zones, key=len, reverse=True)
         self._ends = [(zone, within(".", zone)) for zone in by_length]
         self._main = Lookup(options, main, main)
@@ -85,196 +82,213 @@ class ClusterZones:
         return None
 
     def soa(self, zone: Name, spelled: str) -> RRset:
-        """Return the SOA of ``zone``; before any change its serial is 0."""
+        """Return the SOA of ``zone``; its serial is 0 before the first change."""
         serial = self.lookup(zone).serial()
         return apex.start_of_authority(spelled, self.options.ttl, serial)
 
     def answer(
-        self, inquiry: ClusterQuestion, chase: Chase | None = None
+        self,
+        question: ClusterQuestion,
+        budget: AliasBudget | None = None,
+        seen: tuple[str, ...] = (),
     ) -> ClusterAnswer:
-        """Return what the rules say to ``inquiry``."""
-        name, qtype, zone = inquiry.name, inquiry.qtype, inquiry.zone
+        """Return the answer to ``question``.
+
+        ``seen`` are the aliases that led here, as they are spelled.
+        """
+        name, qtype, zone = question.name, question.qtype, question.zone
         strict = self.options.strict
         if qtype == SOA:
             if name == zone:
-                soa = self.soa(zone, inquiry.spelled)
-                return ClusterAnswer("zone/soa", answer=(soa,))
+                soa = self.soa(zone, question.spelled)
+                return ClusterAnswer(Rule.SOA, answer=(soa,))
             if not strict:  # not even looked up (CoreDNS)
-                return ClusterAnswer("nodata/soa-below-apex")
-        # the lower-cased name against the zone as spelled: CoreDNS misses mixed case
-        if qtype == NS and name == (zone if strict else inquiry.spelled):
-            return self._name_servers(inquiry)
+                return ClusterAnswer(Rule.SOA_BELOW_APEX)
+        # the lower-case name against the zone as spelled: CoreDNS misses mixed case
+        if qtype == NS and name == (zone if strict else question.spelled):
+            return self._name_servers(question)
         if qtype == PTR and (address := reversed_address(name, strict=strict)):
-            return Reverse(self._main, address, inquiry.owner).outcome()
+            return reverse_answer(self._main, address, question.owner)
         if qtype == TXT and name == within(apex.SCHEMA, zone):
-            version = apex.schema_version(inquiry.owner)
-            return ClusterAnswer("zone/dns-version", answer=(version,))
-        found = self.find(inquiry)
-        if isinstance(found, Match):
-            return self._records(found, inquiry, chase)
-        if qtype == TXT and not strict and not found.rule.startswith("zonal/"):
-            found = replace(found, exists=False)
-        return missed(found)
+            version = apex.schema_version(question.owner)
+            return ClusterAnswer(Rule.DNS_VERSION, answer=(version,))
+        found = self.find(question)
+        if found.groups:
+            return self._records(found, question, budget, seen)
+        rule = found.rule
+        if qtype == TXT and not strict and rule in INNER_NODES:
+            rule = Rule.TXT_AT_INNER_NODE
+        return ClusterAnswer(rule, found.sources, found.keys)
 
-    def siblings(
-        self, inquiry: ClusterQuestion, outcome: ClusterAnswer
+    def covered_labels(
+        self, question: ClusterQuestion, answer: ClusterAnswer
     ) -> CoversLabel | None:
-        """Return for which other first labels ``outcome`` would be the same, if any.
+        """Return a test for other first labels with the same answer, if there are any.
 
-        Those of names that do not exist for what stands further right, and all that
-        would be Services where a Service is missing.
+        Every label is covered if the name does not exist because of a label further
+        right; and where a Service is missing, every label that is no Service.
         """
-        name, zone = inquiry.name, inquiry.zone
-        if outcome.rule not in _WHATEVER_IS_FIRST or "\\" in name or is_reverse(name):
+        name, zone = question.name, question.zone
+        if answer.rule not in COVERS_MANY_NAMES or "\\" in name or is_reverse(name):
             return None
         left = name[: -len(zone) - 1].split(".")
         if zone == "." or len(left) < 3:  # ns.dns, a namespace, svc
             return None
-        if outcome.rule == "negative/no-such-service" and len(left) == 3:
+        if answer.rule is Rule.NO_SUCH_SERVICE and len(left) == 3:
             return NoService(self.lookup(zone).store.services, left[1])
         return _any_label
 
     def transfer(self, zone: Name) -> tuple[RRset, ...] | None:
-        """Return every record of ``zone``; None when it is not exactly ours.
+        """Return every record of ``zone``; None if it is not exactly one of the zones.
 
-        CoreDNS hands out any name below a zone as if it were one.
+        CoreDNS hands out any name below a zone as if it were a zone.
         """
         if zone not in self.options.zones:
             return None
-        records = Transfer(self.lookup(zone), self.local, zone)
-        return tuple(records.records(self.soa(zone, zone)))
+        soa = self.soa(zone, zone)
+        return tuple(zone_records(self.lookup(zone), self.local, zone, soa))
 
-    def find(self, inquiry: ClusterQuestion) -> Match | Miss:
+    def find(self, question: ClusterQuestion) -> FoundObjects:
         """Return the objects that the name stands for, whatever the type."""
-        name, zone, strict = inquiry.name, inquiry.zone, self.options.strict
+        name, zone, strict = question.name, question.zone, self.options.strict
         left = name[: -len(zone) - 1] if zone != "." else name[:-1]
         if not left:
-            return Miss(True, "zone/apex")
+            return FoundObjects(Rule.APEX)
         if left in ("svc", "pod"):
-            return Miss(True, "zone/node")
-        if left == "ns.dns" and (strict or inquiry.spelled == zone):
-            return self._name_server(inquiry.qtype)
+            return FoundObjects(Rule.INNER_NODE)
+        if left == "ns.dns" and (strict or question.spelled == zone):
+            return self._name_server(question.qtype)
         labels = left.split(".") if "\\" not in left else names.labels(left)
         if labels[-1] not in ("svc", "pod"):
             inner = strict and left in ("dns", "dns-version")  # RFC 8020
-            return Miss(inner, "zone/node" if inner else "negative/not-in-cluster")
+            return FoundObjects(Rule.INNER_NODE if inner else Rule.NOT_IN_CLUSTER)
         if is_reverse(name):
-            return Miss(False, "negative/reverse-name")
-        lookup = self.lookup(zone)
-        asked = grammar.read(
-            labels,
-            multicluster=lookup.imports,
-            zonal=self.options.zonal and not lookup.imports,
-            strict=strict,
-        )
-        if asked is None:
-            return Miss(False, "negative/too-long")
-        return lookup.find(asked, inquiry.window)
+            return FoundObjects(Rule.REVERSE_NAME)
+        parsed = self.parse(labels, zone, strict=strict)
+        if parsed is None:
+            return FoundObjects(Rule.TOO_LONG)
+        return self.lookup(zone).find(parsed, question.window)
+
+    def labels(self, name: Name, zone: Name) -> list[str]:
+        """Return the labels of ``name`` left of ``zone``."""
+        return names.labels(name)[: -len(names.labels(zone)) or None]
+
+    def parse(
+        self, labels: Sequence[str], zone: Name, *, strict: bool = False
+    ) -> ParsedName | None:
+        """Return the meaning of two or more ``labels`` left of ``zone``."""
+        imports = zone in self.options.multicluster
+        zonal = self.options.zonal and not imports
+        return parse(labels, multicluster=imports, zonal=zonal, strict=strict)
 
     def lookup(self, zone: Name) -> Lookup:
-        """Return what finds the objects of ``zone``."""
+        """Return the lookup for the Services of ``zone``."""
         return self._imports if zone in self.options.multicluster else self._main
 
-    def _name_servers(self, inquiry: ClusterQuestion) -> ClusterAnswer:
+    def _name_servers(self, question: ClusterQuestion) -> ClusterAnswer:
         options = self.options
-        # with strict, a name below a reverse zone leads to the forward one
-        zone = inquiry.spelled
+        # with strict, the NS of a reverse zone are names of the forward zone
+        zone = question.spelled
         if options.strict and is_reverse(f".{zone.lower()}"):
             zone = options.primary
-        found = apex.name_servers(self._main.store, self.local, options)
-        answer = found.records(inquiry.owner, zone, options.ttl)
-        glue = tuple(found.glue(zone, options.ttl))
-        return ClusterAnswer("zone/ns", found.sources, found.keys, True, answer, glue)
+        servers = apex.name_servers(self._main.store, self.local, options)
+        answer = servers.records(question.owner, zone, options.ttl)
+        glue = tuple(servers.glue(zone, options.ttl))
+        return ClusterAnswer(Rule.NS, servers.sources, servers.keys, answer, glue)
 
-    def _name_server(self, qtype: int) -> Match | Miss:
+    def _name_server(self, qtype: int) -> FoundObjects:
         if qtype in (TXT, PTR) and not self.options.strict:
-            return Miss(False, "negative/name-server")
-        found = apex.name_servers(self._main.store, self.local, self.options)
-        rule = "zone/name-server"
-        if not found.hosts:
-            return Miss(True, rule, found.sources, found.keys)
-        group = Group([address for _, address in found.hosts], ())
-        return Match(rule, apex.NAME_SERVER, (group,), found.sources, found.keys)
+            return FoundObjects(Rule.NAME_SERVER_OTHER_TYPE)
+        servers = apex.name_servers(self._main.store, self.local, self.options)
+        sources, keys = servers.sources, servers.keys
+        if not servers.hosts:
+            return FoundObjects(Rule.NAME_SERVER, sources, keys)
+        group = HostGroup([address for _, address in servers.hosts], ())
+        owner = apex.NAME_SERVER
+        return FoundObjects(Rule.NAME_SERVER, sources, keys, owner, (group,))
 
     def _records(
-        self, match: Match, inquiry: ClusterQuestion, chase: Chase | None
+        self,
+        found: FoundObjects,
+        question: ClusterQuestion,
+        budget: AliasBudget | None,
+        seen: tuple[str, ...],
     ) -> ClusterAnswer:
-        rule, groups, sources, keys = (
-            match.rule,
-            match.groups,
-            match.sources,
-            match.keys,
-        )
-        qtype, owner, options = inquiry.qtype, inquiry.owner, self.options
+        rule, sources, keys = found.rule, found.sources, found.keys
+        qtype, owner, options = question.qtype, question.owner, self.options
+        host = found.groups[0].hosts[0]
         # strict: an alias for any type, and never an address (RFC 1034 3.6.2)
-        alias = options.strict and rule == "external-name"
+        alias = options.strict and rule is Rule.EXTERNAL_NAME
         if alias and qtype != CNAME:
-            return self._followed(match, inquiry, None, list(groups[0].hosts), chase)
+            return self._followed(found, question, None, [host], budget, seen)
         if qtype in (A, AAAA):
-            rrset, others = addresses(hosts_of(match), owner, qtype, options.ttl)
+            rrset, others = addresses(hosts_of(found), owner, qtype, options.ttl)
             if others:
-                return self._followed(match, inquiry, rrset, others, chase)
+                return self._followed(found, question, rrset, others, budget, seen)
             if rrset is None:
-                return ClusterAnswer("nodata/family", sources, keys)
-            return ClusterAnswer(rule, sources, keys, True, (rrset,), (), match.partial)
+                return ClusterAnswer(Rule.NO_SUCH_FAMILY, sources, keys)
+            return ClusterAnswer(rule, sources, keys, (rrset,), (), found.partial)
         if qtype == SRV:
             answer, additional, partial = service_records(
-                match, owner, inquiry.spelled, options, inquiry.window
+                found, owner, question.spelled, options, question.window
             )
-            rule = rule if answer else "nodata/no-port"
-            return ClusterAnswer(rule, sources, keys, True, answer, additional, partial)
-        if qtype == CNAME and (alias or record_of(groups[0].hosts[0]) is None):
-            link = cname(owner, groups[0].hosts[0], options.ttl)
-            return ClusterAnswer(rule, sources, keys, True, (link,) if link else ())
-        return ClusterAnswer("nodata/type", sources, keys)
+            rule = rule if answer else Rule.NO_PORT_NUMBER
+            return ClusterAnswer(rule, sources, keys, answer, additional, partial)
+        if qtype == CNAME and (alias or record_of(host) is None):
+            link = cname(owner, host, options.ttl)
+            return ClusterAnswer(rule, sources, keys, (link,) if link else ())
+        return ClusterAnswer(Rule.NO_SUCH_TYPE, sources, keys)
 
     def _followed(
         self,
-        match: Match,
-        inquiry: ClusterQuestion,
+        found: FoundObjects,
+        question: ClusterQuestion,
         rrset: RRset | None,
         hosts: list[str],
-        chase: Chase | None,
+        budget: AliasBudget | None,
+        seen: tuple[str, ...],
     ) -> ClusterAnswer:
-        """Return the CNAMEs that lead to something, and what they lead to."""
-        chase = chase or Chase([None] * MAX_LOOKUPS)
-        pieces: list[RecordOrTarget] = []
-        partial = match.partial
-        sources, keys = dict.fromkeys(match.sources), dict.fromkeys(match.keys)
+        """Return CNAMEs to those of ``hosts`` with records, and these records."""
+        budget = budget or AliasBudget()
+        answer: list[RecordOrTarget] = []
+        partial = found.partial
+        sources, keys = dict.fromkeys(found.sources), dict.fromkeys(found.keys)
         for host in hosts:
-            link = cname(inquiry.owner, host, self.options.ttl)
+            link = cname(question.owner, host, self.options.ttl)
             if link is None:
                 continue
-            there = self._target(absolute(host), inquiry, chase)
+            there = self._target(absolute(host), question, budget, seen)
             sources.update(dict.fromkeys(there.sources))
             keys.update(dict.fromkeys(there.keys))
             if there.answer or self.options.strict:
-                pieces += [link, *there.answer]
+                answer += [link, *there.answer]
                 partial = partial or there.partial
         if rrset:
-            pieces.append(rrset)
-        rule = match.rule if pieces else "nodata/leads-nowhere"
+            answer.append(rrset)
+        rule = found.rule if answer else Rule.ALIAS_LEADS_NOWHERE
         return ClusterAnswer(
-            rule, tuple(sources), tuple(keys), True, tuple(pieces), (), partial
+            rule, tuple(sources), tuple(keys), tuple(answer), (), partial
         )
 
     def _target(
-        self, target: str, inquiry: ClusterQuestion, chase: Chase
+        self,
+        target: str,
+        question: ClusterQuestion,
+        budget: AliasBudget,
+        seen: tuple[str, ...],
     ) -> ClusterAnswer:
-        """Return what stands at ``target``; nothing when it is not to be followed."""
-        zone = inquiry.zone
+        """Return the answer for ``target``; an empty one if it is not followed."""
         lower = target.lower()
-        if names.is_below(lower, inquiry.name) or target in chase.seen:
-            return ClusterAnswer("negative/loop")
-        if len(chase.seen) > MAX_CHAIN or not chase.left:
-            return ClusterAnswer("negative/too-many-names")
-        chase.left.pop()
-        if not names.is_below(lower, zone):
-            return ClusterAnswer(
-                "external-name/outside", answer=(ExternalTarget(lower),)
-            )
-        inner = replace(inquiry, name=lower, owner=target)
-        return self.answer(inner, chase._replace(seen=(*chase.seen, target)))
+        if names.is_below(lower, question.name) or target in seen:
+            return ClusterAnswer(Rule.ALIAS_LOOP)
+        if len(seen) > MAX_CHAIN or not budget.left:
+            return ClusterAnswer(Rule.TOO_MANY_ALIASES)
+        budget.left -= 1
+        if not names.is_below(lower, question.zone):
+            outside = ExternalTarget(lower)
+            return ClusterAnswer(Rule.EXTERNAL_NAME_OUTSIDE, answer=(outside,))
+        inner = replace(question, name=lower, owner=target)
+        return self.answer(inner, budget, (*seen, target))
 
 
 def _any_label(label: str) -> bool:

@@ -1,4 +1,4 @@
-"""What stands at the top of a zone: SOA, NS, ``ns.dns``, ``dns-version``."""
+"""Records at and near the top of a zone: SOA, NS, ``ns.dns`` and ``dns-version``."""
 
 from collections.abc import Hashable, Iterator, Sequence
 from functools import lru_cache
@@ -8,7 +8,7 @@ from minidns.dns.model import RRset, Source
 from minidns.dns.names import is_sendable, to_wire
 from minidns.dns.rdata import NS, SOA, TXT, soa, txt
 from minidns.kubernetes.addresses import endpoint_name, record_of
-from minidns.kubernetes.model import service_with_endpoints, source_of
+from minidns.kubernetes.model import service_keys, source_of
 from minidns.kubernetes.objects import EndpointSlice, Service
 from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.records import within
@@ -25,33 +25,33 @@ _REFRESH, _RETRY, _EXPIRE = 7200, 1800, 86400
 
 @lru_cache(maxsize=256)
 def start_of_authority(zone: str, ttl: int, serial: int) -> RRset:
-    """Return the SOA of ``zone``, spelled as asked for; MINIMUM is ``ttl``."""
+    """Return the SOA of ``zone``, as the query spells it; MINIMUM is ``ttl``."""
     mname, rname = within(NAME_SERVER, zone), within("hostmaster.", zone)
     data = soa(mname, rname, serial, _REFRESH, _RETRY, _EXPIRE, ttl)
     return RRset(zone, SOA, min(ttl, _MAX_SOA_TTL), (data,))
 
 
 def schema_version(owner: str) -> RRset:
-    """Return the version of the DNS specification that is followed (DNS spec 2.2)."""
+    """Return the TXT record with the version of the DNS spec (DNS spec 2.2)."""
     return RRset(owner, TXT, SCHEMA_TTL, (txt(SCHEMA_VERSION),))
 
 
 class NameServers(NamedTuple):
-    """Who serves the zones: names relative to a zone, each with one address."""
+    """The name servers: names relative to a zone, each with one address."""
 
     hosts: tuple[tuple[str, str], ...]
-    """Relative name and address; names and addresses may come more than once."""
+    """Relative names and addresses; both can occur more than once."""
     sources: tuple[Source, ...]
     keys: tuple[Hashable, ...]
 
     def records(self, owner: str, zone: str, ttl: int) -> tuple[RRset, ...]:
-        """Return the NS RRset at ``owner``; nothing when nobody serves."""
-        found = dict.fromkeys(within(name, zone) for name, _ in self.hosts)
-        data = tuple(map(to_wire, filter(is_sendable, found)))
+        """Return the NS RRset at ``owner``; empty without name servers."""
+        names = dict.fromkeys(within(name, zone) for name, _ in self.hosts)
+        data = tuple(map(to_wire, filter(is_sendable, names)))
         return (RRset(owner, NS, ttl, data),) if data else ()
 
     def glue(self, zone: str, ttl: int) -> Iterator[RRset]:
-        """Yield the addresses of the names, as often as they come (CoreDNS)."""
+        """Yield the addresses of the names, with duplicates (CoreDNS)."""
         glue: dict[tuple[str, int], list[bytes]] = {}
         for name, address in self.hosts:
             if (record := record_of(address)) and is_sendable(within(name, zone)):
@@ -63,30 +63,31 @@ class NameServers(NamedTuple):
 def name_servers(
     store: Store, local: Sequence[str], options: KubernetesOptions
 ) -> NameServers:
-    """Return the Services that lead to this server, known by its ``local`` addresses.
+    """Return the Services with an endpoint at one of the ``local`` addresses.
 
-    Without any slice that has one of them ready, the addresses themselves.
+    If no EndpointSlice has one of them ready, the addresses themselves are the name
+    servers (CoreDNS *kubernetes*).
     """
-    slices = [each for address in local for each in store.slices_at(address)]
+    slices = [one for address in local for one in store.slices_at(address)]
     keys: list[Hashable] = [("address", address) for address in local]
-    for each in slices:
-        keys += service_with_endpoints(each.service)
+    for one in slices:
+        keys += service_keys(one.service)
     if not slices:
         direct = tuple((NAME_SERVER, address) for address in local)
         return NameServers(direct, (), tuple(keys))
     hosts: list[tuple[str, str]] = []
     sources: list[Source] = []
-    for each in slices:
-        sources.append(source_of("EndpointSlice", each))
-        if service := store.services.get(each.service):
+    for one in slices:
+        sources.append(source_of("EndpointSlice", one))
+        if service := store.services.get(one.service):
             sources.append(source_of("Service", service))
-            hosts += _leading(service, each, options.endpoint_pod_names)
+            hosts += _server_names(service, one, options.endpoint_pod_names)
     return NameServers(
         tuple(hosts), tuple(dict.fromkeys(sources)), tuple(dict.fromkeys(keys))
     )
 
 
-def _leading(
+def _server_names(
     service: Service, one: EndpointSlice, pod_names: bool
 ) -> Iterator[tuple[str, str]]:
     owner = f"{service.key.name}.{service.key.namespace}.svc."

@@ -1,8 +1,8 @@
-"""Services by the addresses they have outside the cluster (*k8s_external*).
+"""Answers for Services by their addresses outside the cluster (*k8s_external*).
 
-``SERVICE.NAMESPACE`` in zones of their own, without ``svc``: what answers are
-*externalIPs* and the addresses of load balancers. Synchronous, over the same store as
-the cluster's names.
+Names are ``SERVICE.NAMESPACE`` in zones of their own, without ``svc``, perhaps after a
+port and a protocol, or an endpoint. The addresses are *externalIPs* and those of load
+balancers. Synchronous, over the same store as the names of the cluster.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,20 +14,18 @@ from minidns.dns.model import Name, Rdata, RRset, Source
 from minidns.dns.rdata import AAAA, NS, PTR, SOA, SRV, A, soa, srv
 from minidns.kubernetes.addresses import endpoint_name, record_of, reversed_address
 from minidns.kubernetes.answers import ClusterZones
-from minidns.kubernetes.lookup import Lookup, filtered
+from minidns.kubernetes.lookup import Lookup, matching_ports
 from minidns.kubernetes.model import (
     ClusterAnswer,
     ClusterQuestion,
     ExternalTarget,
-    Group,
+    FoundObjects,
+    HostGroup,
     Keys,
-    Match,
-    Miss,
     RecordOrTarget,
     Sources,
-    endpoints_of,
-    missed,
-    service_with_endpoints,
+    endpoint_keys,
+    service_keys,
     source_of,
 )
 from minidns.kubernetes.names import ParsedName
@@ -43,8 +41,12 @@ from minidns.kubernetes.records import (
     targets,
     within,
 )
+from minidns.kubernetes.rules import Rule
 from minidns.kubernetes.store import Store
 from minidns.kubernetes.window import EVERYTHING, Window
+
+NAME_SERVER = "ns1."
+_REFRESH, _RETRY, _EXPIRE = 7200, 1800, 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +55,15 @@ class ExternalOptions:
 
     zones: tuple[Name, ...] = ()
     apex: Name = "dns."
-    """Below which the name servers' names are; ends in a dot."""
+    """The label, with a dot, below which the names of the name servers are."""
     ttl: int = 5
     headless: bool = False
-    """Whether Services without any address of their own show their endpoints."""
+    """Whether headless Services without external addresses show their endpoints."""
     fallthrough: tuple[Name, ...] = ()
 
 
 class ExternalLookup:
-    """Finds Services by what they have outside; ``options`` are of *kubernetes*."""
+    """Finds Services with external addresses; ``options`` are those of *kubernetes*."""
 
     def __init__(
         self, rules: ExternalOptions, options: KubernetesOptions, store: Store
@@ -75,95 +77,98 @@ class ExternalLookup:
         """Return whether names of ``namespace`` are answered at all."""
         return self._lookup.exposed(namespace)
 
-    def find(self, labels: Sequence[str], window: Window = EVERYTHING) -> Match | Miss:
-        """Return what the ``labels`` left of a zone stand for; see ``Lookup.find``."""
+    def find(self, labels: Sequence[str], window: Window = EVERYTHING) -> FoundObjects:
+        """Return the objects for the ``labels`` left of a zone; see ``Lookup.find``."""
         *left, namespace = labels
         keys: Keys = (("namespace", namespace),)
         if not self.exposed(namespace):
             gone = Source("Namespace", namespace, found=False)
-            return Miss(False, "negative/no-such-namespace", (gone,), keys)
-        sources = (source_of("Namespace", self._store.namespaces[namespace]),)
+            return FoundObjects(Rule.NO_SUCH_NAMESPACE, (gone,), keys)
+        sources: Sources = (source_of("Namespace", self._store.namespaces[namespace]),)
         if not left:
-            return Miss(True, "external/namespace", sources, keys)
-        asked = _read(namespace, left)
-        if asked is None:
-            return Miss(False, "negative/too-long", sources, keys)
-        key = Key(namespace, asked.service)
+            return FoundObjects(Rule.EXTERNAL_NAMESPACE, sources, keys)
+        name = _parse(namespace, left)
+        if name is None:
+            return FoundObjects(Rule.TOO_LONG, sources, keys)
+        key = Key(namespace, name.service)
         keys = (*keys, ("service", *key))
         service = self._store.services.get(key)
         if service is None:
             gone = Source("Service", str(key), found=False)
-            return Miss(False, "negative/no-such-service", (*sources, gone), keys)
-        following = (*sources, source_of("Service", service))
-        return self._service(service, asked, window, following, keys)
+            return FoundObjects(Rule.NO_SUCH_SERVICE, (*sources, gone), keys)
+        sources = (*sources, source_of("Service", service))
+        return self._service(service, name, window, sources, keys)
 
     def _service(
         self,
         service: Service,
-        asked: ParsedName,
+        name: ParsedName,
         window: Window,
         sources: Sources,
         keys: Keys,
-    ) -> Match | Miss:
-        outside, rule = service.external_ips, "external/address"
-        if asked.endpoint and outside and self._options.strict:
-            return Miss(False, "negative/no-such-endpoint", sources, keys)
-        groups, partial = [Group(outside, filtered(service.ports, asked))], False
-        shows = service.headless or asked.endpoint
-        if self.rules.headless and not outside and shows:
-            rule = "external/endpoint"
-            keys += endpoints_of(service.key)
+    ) -> FoundObjects:
+        outside, rule = service.external_ips, Rule.EXTERNAL_ADDRESS
+        if name.endpoint and outside and self._options.strict:
+            return FoundObjects(Rule.NO_SUCH_ENDPOINT, sources, keys)
+        groups, partial = (
+            [HostGroup(outside, matching_ports(service.ports, name))],
+            False,
+        )
+        by_endpoint = service.headless or name.endpoint
+        if self.rules.headless and not outside and by_endpoint:
+            rule = Rule.EXTERNAL_ENDPOINT
+            keys += endpoint_keys(service.key)
             slices = self._store.slices_of(service.key)
-            found, partial = self._lookup.groups(service, slices, asked, window)
-            sources += tuple(source_of("EndpointSlice", each) for each, _ in found)
-            groups = [group for _, group in found]
+            matches, partial = self._lookup.groups(service, slices, name, window)
+            sources += tuple(source_of("EndpointSlice", one) for one, _ in matches)
+            groups = [group for _, group in matches]
         if not any(group.hosts and group.ports for group in groups):
-            return Miss(False, "negative/nothing-outside", sources, keys)
+            return FoundObjects(Rule.NOTHING_OUTSIDE, sources, keys)
         owner = f"{service.key.name}.{service.key.namespace}."
-        return Match(rule, owner, groups, sources, keys, partial)
+        return FoundObjects(rule, sources, keys, owner, groups, partial)
 
-    def records(self, match: Match, inquiry: ClusterQuestion) -> ClusterAnswer:
-        """Return the records of ``match`` that ``inquiry`` asks for."""
+    def records(self, found: FoundObjects, question: ClusterQuestion) -> ClusterAnswer:
+        """Return the answer to ``question`` from the objects ``found``."""
         answer: tuple[RecordOrTarget, ...] = ()
         additional: tuple[RRset, ...] = ()
-        partial = match.partial
-        if inquiry.qtype in (A, AAAA):
-            answer = tuple(self._addresses(match, inquiry.owner, inquiry.qtype))
-        elif inquiry.qtype == SRV:
-            answer, additional, partial = self._services(match, inquiry)
-        rule = match.rule if answer else "nodata/type"
+        partial = found.partial
+        if question.qtype in (A, AAAA):
+            answer = tuple(self._addresses(found, question.owner, question.qtype))
+        elif question.qtype == SRV:
+            answer, additional, partial = self._services(found, question)
+        rule = found.rule if answer else Rule.NO_SUCH_TYPE
         partial = partial and bool(answer)
-        sources, keys = match.sources, match.keys
-        return ClusterAnswer(rule, sources, keys, True, answer, additional, partial)
+        sources, keys = found.sources, found.keys
+        return ClusterAnswer(rule, sources, keys, answer, additional, partial)
 
     def _addresses(
-        self, match: Match, owner: str, rtype: int
+        self, found: FoundObjects, owner: str, rtype: int
     ) -> Iterator[RecordOrTarget]:
         ttl = self.rules.ttl
-        found, others = addresses(hosts_of(match), owner, rtype, ttl)
+        rrset, others = addresses(hosts_of(found), owner, rtype, ttl)
         for host in others:
             # the TTL of *kubernetes* (CoreDNS); unlike CoreDNS: once, not for each port
             if link := cname(owner, host, self._options.ttl):
                 yield from (link, ExternalTarget(absolute(host).lower()))
-        if found:
-            yield found
+        if rrset:
+            yield rrset
 
     def _services(
-        self, match: Match, inquiry: ClusterQuestion
+        self, found: FoundObjects, question: ClusterQuestion
     ) -> tuple[tuple[RRset, ...], tuple[RRset, ...], bool]:
-        """Return SRV records, the addresses of their targets, and if there are more.
+        """Return SRV records, addresses of their targets, and whether there are more.
 
-        unlike CoreDNS: those of a load balancer's name are left to the client.
+        unlike CoreDNS: the client resolves the name of a load balancer itself.
         """
         pod_names = self._options.endpoint_pod_names
-        candidates = _candidates(match, inquiry.zone, pod_names)
-        found, seen, partial = inquiry.window.cut(
+        candidates = _candidates(found, question.zone, pod_names)
+        chosen, seen, partial = question.window.cut(
             candidates, lambda candidate: candidate[1] != NO_PORT.number
         )
         weight = max(1, WEIGHT // max(1, seen))
         answer: dict[Rdata, None] = {}
         additional: dict[tuple[str, int], dict[Rdata, None]] = {}
-        for target, port, record in found:
+        for target, port, record in chosen:
             try:
                 answer[srv(0, weight, port, target)] = None
             except ValueError:  # a name that no message can hold
@@ -175,33 +180,33 @@ class ExternalLookup:
             for (name, rtype), data in additional.items()
         )
         # the TTL of *kubernetes* (CoreDNS)
-        rrset = RRset(inquiry.owner, SRV, self._options.ttl, tuple(answer))
-        return (rrset,) if answer else (), extra, partial or match.partial
+        rrset = RRset(question.owner, SRV, self._options.ttl, tuple(answer))
+        return (rrset,) if answer else (), extra, partial or found.partial
 
-    def pointer(self, address: str, inquiry: ClusterQuestion) -> ClusterAnswer:
-        """Return the names of the Services that have ``address`` outside."""
-        found = self._store.services_outside(address)
+    def pointer(self, address: str, question: ClusterQuestion) -> ClusterAnswer:
+        """Return the names of the Services with the external address ``address``."""
+        services = self._store.services_outside(address)
         keys: Keys = (
             ("external", address),
-            *(("namespace", each.key.namespace) for each in found),
+            *(("namespace", one.key.namespace) for one in services),
         )
-        # without *namespaces* it is not looked at whether they exist (CoreDNS)
+        # without *namespaces* a namespace need not exist (CoreDNS)
         if self._options.namespaces:
-            found = tuple(each for each in found if self.exposed(each.key.namespace))
-        rrset = pointers(inquiry.owner, map(self._name, found), self.rules.ttl)
+            services = tuple(one for one in services if self.exposed(one.key.namespace))
+        rrset = pointers(question.owner, map(self._name, services), self.rules.ttl)
         if rrset is None:
             gone = Source("address", address, found=False)
-            return ClusterAnswer("negative/no-address", (gone,), keys, exists=False)
-        sources = tuple(source_of("Service", each) for each in found)
-        return ClusterAnswer("external/ptr", sources, keys, True, (rrset,))
+            return ClusterAnswer(Rule.NO_ADDRESS, (gone,), keys)
+        sources = tuple(source_of("Service", one) for one in services)
+        return ClusterAnswer(Rule.EXTERNAL_PTR, sources, keys, (rrset,))
 
     def _name(self, service: Service) -> str:
         namespace, name = service.key
         return within(f"{name}.{namespace}.", self.rules.zones[0])
 
 
-def _read(namespace: str, left: Sequence[str]) -> ParsedName | None:
-    """Return what the labels left of ``namespace`` ask for; None when too many."""
+def _parse(namespace: str, left: Sequence[str]) -> ParsedName | None:
+    """Return the meaning of the labels left of ``namespace``; None if too many."""
     *more, service = left
     bare = [label.removeprefix("_") for label in more]
     match bare:
@@ -215,11 +220,11 @@ def _read(namespace: str, left: Sequence[str]) -> ParsedName | None:
 
 
 def _candidates(
-    match: Match, zone: Name, pod_names: bool
+    found: FoundObjects, zone: Name, pod_names: bool
 ) -> Iterator[tuple[str, int, tuple[int, Rdata] | None]]:
     """Yield target, port and address record of every pair of a host and a port."""
-    for group in match.groups:
-        names_of = targets(group, match.owner, pod_names)
+    for group in found.groups:
+        names_of = targets(group, found.owner, pod_names)
         for relative, host in zip(names_of, group.hosts, strict=True):
             record = record_of(host)
             target = within(relative, zone) if record else absolute(host)
@@ -227,19 +232,15 @@ def _candidates(
                 yield target, port.number, record
 
 
-NAME_SERVER = "ns1."
-_REFRESH, _RETRY, _EXPIRE = 7200, 1800, 86400
-
-
 class ExternalZones:
-    """Answers questions in the zones of ``rules`` from what ``answers`` knows."""
+    """The zones of *k8s_external*, answered from the store of ``cluster``."""
 
-    def __init__(self, rules: ExternalOptions, answers: ClusterZones) -> None:
+    def __init__(self, rules: ExternalOptions, cluster: ClusterZones) -> None:
         self.rules = rules
-        self._answers = answers
-        self._options = answers.options
-        self._store = answers.main
-        self._lookup = ExternalLookup(rules, answers.options, answers.main)
+        self._cluster = cluster
+        self._options = cluster.options
+        self._store = cluster.main
+        self._lookup = ExternalLookup(rules, cluster.options, cluster.main)
 
     def soa(self, zone: Name) -> RRset:
         """Return the SOA of ``zone``; it has a serial of its own."""
@@ -255,25 +256,25 @@ class ExternalZones:
         )
         return RRset(zone, SOA, ttl, (data,))
 
-    def answer(self, inquiry: ClusterQuestion) -> ClusterAnswer:
-        """Return what the rules say to ``inquiry``."""
-        name, zone = inquiry.name, inquiry.zone
+    def answer(self, question: ClusterQuestion) -> ClusterAnswer:
+        """Return the answer to ``question``."""
+        name, zone = question.name, question.zone
         labels = names.labels(name)
         labels = labels[: len(labels) - len(names.labels(zone))]
-        for each in self.rules.zones:  # whichever comes first (CoreDNS)
-            if name == each:
-                return self._at_apex(inquiry)
-            if names.is_below(name, within(self.rules.apex, each)):
-                return self._below_apex(labels, inquiry)
-        if inquiry.qtype == PTR and (address := reversed_address(name)):
-            return self._lookup.pointer(address, inquiry)
-        found = self._lookup.find(labels, inquiry.window)
-        if isinstance(found, Miss):
-            return missed(found)
-        return self._lookup.records(found, inquiry)
+        for other in self.rules.zones:  # the first that matches decides (CoreDNS)
+            if name == other:
+                return self._at_apex(question)
+            if names.is_below(name, within(self.rules.apex, other)):
+                return self._below_apex(labels, question)
+        if question.qtype == PTR and (address := reversed_address(name)):
+            return self._lookup.pointer(address, question)
+        found = self._lookup.find(labels, question.window)
+        if not found.groups:
+            return ClusterAnswer(found.rule, found.sources, found.keys)
+        return self._lookup.records(found, question)
 
     def transfer(self, zone: Name) -> tuple[RRset, ...] | None:
-        """Return every record of ``zone`` but pointers; None when it is not ours."""
+        """Return every record of ``zone`` but PTR; None if it is none of the zones."""
         if zone not in self.rules.zones:
             return None
         first = self.soa(zone)
@@ -281,53 +282,53 @@ class ExternalZones:
 
     # -- the top of a zone
 
-    def _at_apex(self, inquiry: ClusterQuestion) -> ClusterAnswer:
-        zone = inquiry.zone
-        if inquiry.qtype == SOA:
-            return ClusterAnswer("external/soa", answer=(self.soa(zone),))
-        if inquiry.qtype != NS:
-            return ClusterAnswer("external/apex")
+    def _at_apex(self, question: ClusterQuestion) -> ClusterAnswer:
+        zone = question.zone
+        if question.qtype == SOA:
+            return ClusterAnswer(Rule.EXTERNAL_SOA, answer=(self.soa(zone),))
+        if question.qtype != NS:
+            return ClusterAnswer(Rule.EXTERNAL_APEX)
         server = within(NAME_SERVER + self.rules.apex, zone)
         answer = RRset(zone, NS, self.rules.ttl, (names.to_wire(server),))
         keys, hosts = self._servers()
         glue = tuple(filter(None, (self._family(hosts, server, t) for t in (A, AAAA))))
-        return ClusterAnswer("external/ns", (), keys, True, (answer,), glue)
+        return ClusterAnswer(Rule.EXTERNAL_NS, (), keys, (answer,), glue)
 
     def _below_apex(
-        self, labels: Sequence[str], inquiry: ClusterQuestion
+        self, labels: Sequence[str], question: ClusterQuestion
     ) -> ClusterAnswer:
         if len(labels) == 1:
-            return ClusterAnswer("external/node")
+            return ClusterAnswer(Rule.EXTERNAL_INNER_NODE)
         # counted from the zone, however many labels the apex has (CoreDNS)
         if len(labels) != 2 or labels[0] + "." != NAME_SERVER:
-            return ClusterAnswer("negative/not-a-name-server", exists=False, final=True)
+            return ClusterAnswer(Rule.NOT_A_NAME_SERVER)
         keys, hosts = self._servers()
-        found = self._family(hosts, inquiry.owner, inquiry.qtype)
+        rrset = self._family(hosts, question.owner, question.qtype)
         return ClusterAnswer(
-            "external/name-server", (), keys, True, (found,) if found else ()
+            Rule.EXTERNAL_NAME_SERVER, (), keys, (rrset,) if rrset else ()
         )
 
     def _family(self, hosts: Sequence[str], owner: str, rtype: int) -> RRset | None:
         return addresses(hosts, owner, rtype, self.rules.ttl)[0]
 
     def _servers(self) -> tuple[Keys, Sequence[str]]:
-        """Return where this server is found from outside.
+        """Return keys and external addresses of this server.
 
-        By its own Services; without any by the addresses of the machine.
+        The addresses are those of its own Services, or else of the machine.
         """
-        local, store = self._answers.local, self._store
-        slices = [each for address in local for each in store.slices_at(address)]
+        local, store = self._cluster.local, self._store
+        slices = [one for address in local for one in store.slices_at(address)]
         keys: Keys = (
             *(("address", address) for address in local),
-            *chain.from_iterable(service_with_endpoints(s.service) for s in slices),
+            *chain.from_iterable(service_keys(s.service) for s in slices),
         )
         if not slices:
             return keys, local
         hosts: dict[str, None] = {}
-        for each in slices:
-            service = store.services.get(each.service)
+        for one in slices:
+            service = store.services.get(one.service)
             if service and self.rules.headless and service.headless:
-                hosts |= {end.address: None for end in each.endpoints if end.ready}
+                hosts |= {end.address: None for end in one.endpoints if end.ready}
             elif service:
                 hosts |= dict.fromkeys(service.external_ips)
         return keys, tuple(hosts)
@@ -336,20 +337,20 @@ class ExternalZones:
 
     def _all(self, zone: Name) -> Iterator[RRset]:
         server = self._at_apex(ClusterQuestion(zone, NS, zone, zone, zone))
-        yield from (piece for piece in server.answer if isinstance(piece, RRset))
+        yield from (rrset for rrset in server.answer if isinstance(rrset, RRset))
         yield from server.additional
-        for key in sorted(self._store.services, key=lambda each: (each.name, each)):
+        for key in sorted(self._store.services, key=lambda key: (key.name, key)):
             service = self._store.services[key]
-            yield from self._of(zone, [key.name, key.namespace], (A, AAAA, SRV))
-            for left in self._below(service):
+            yield from self._rrsets(zone, [key.name, key.namespace], (A, AAAA, SRV))
+            for left in self._labels_below(service):
                 types = (SRV,) if left[0].startswith("_") else (A, AAAA, SRV)
-                yield from self._of(zone, [*left, key.name, key.namespace], types)
+                yield from self._rrsets(zone, [*left, key.name, key.namespace], types)
 
-    def _of(
+    def _rrsets(
         self, zone: Name, labels: Sequence[str], types: Sequence[int]
     ) -> Iterator[RRset]:
         found = self._lookup.find([label.lower() for label in labels])
-        if isinstance(found, Miss):
+        if not found.groups:
             return
         owner = within(".".join(labels) + ".", zone)
         try:
@@ -357,19 +358,19 @@ class ExternalZones:
         except ValueError:  # an endpoint's name that no message can hold
             return
         for rtype in types:
-            inquiry = ClusterQuestion(owner, rtype, zone, zone, owner)
-            for piece in self._lookup.records(found, inquiry).answer:
-                if isinstance(piece, RRset):
-                    yield piece
+            question = ClusterQuestion(owner, rtype, zone, zone, owner)
+            for rrset in self._lookup.records(found, question).answer:
+                if isinstance(rrset, RRset):
+                    yield rrset
 
-    def _below(self, service: Service) -> Iterator[list[str]]:
-        """Yield what may stand left of the name of ``service``."""
+    def _labels_below(self, service: Service) -> Iterator[list[str]]:
+        """Yield the labels that names below the name of ``service`` can start with."""
         shows = self.rules.headless and service.headless and not service.external_ips
         slices = self._store.slices_of(service.key) if shows else ()
-        ports = [port for each in slices for port in each.ports] or service.ports
+        ports = [port for one in slices for port in one.ports] or service.ports
         for port in ports:
             if port.name:
                 yield [f"_{port.name.lower()}", f"_{port.protocol.lower()}"]
-        for each in slices:
-            for end in each.endpoints:
+        for one in slices:
+            for end in one.endpoints:
                 yield [endpoint_name(end, self._options.endpoint_pod_names)]

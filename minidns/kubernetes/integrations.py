@@ -1,55 +1,56 @@
-"""What *metadata* may say of a query by what its name asks for, and who asks."""
+"""Values that other plugins read from *kubernetes*.
+
+*metadata* reads labels of a query: the meaning of its name, and the Pod that sent it.
+*autopath* reads the search list of that Pod.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from minidns.dns import names
 from minidns.dns.model import Name, Query, Response
-from minidns.kubernetes import names as grammar
 from minidns.kubernetes.answers import ClusterZones
+from minidns.kubernetes.names import ParsedName
 from minidns.kubernetes.records import within
 
 Label: TypeAlias = Callable[[Query, Response | None], str]
 
 NOT_READABLE = "invalid query name"
+_NO_NAME = ParsedName("", "")
 
 
-def asked(answers: ClusterZones, query: Query) -> grammar.ParsedName | None:
-    """Return what the name of ``query`` asks for; None when it cannot be read.
+def parsed_name(cluster: ClusterZones, query: Query) -> ParsedName | None:
+    """Return the meaning of the name of ``query``; None if it has none.
 
-    Nothing is said by names outside the zones, and by those without a namespace.
+    All fields are empty for names outside the zones and names without a namespace.
     """
     name = query.question.qname
-    zone = answers.zone_of(name)
-    nothing = grammar.ParsedName("", "")
+    zone = cluster.zone_of(name)
     if zone is None:
-        return nothing
-    labels = names.labels(name)[: -len(names.labels(zone)) or None]
+        return _NO_NAME
+    labels = cluster.labels(name, zone)
     if not labels or labels in (["svc"], ["pod"]):
-        return nothing
+        return _NO_NAME
     if labels[-1] not in ("svc", "pod"):
         return None
-    lookup = answers.lookup(zone)
-    zonal = answers.options.zonal and not lookup.imports
-    return grammar.read(labels, multicluster=lookup.imports, zonal=zonal)
+    return cluster.parse(labels, zone)
 
 
-def labels(answers: ClusterZones) -> dict[str, Label]:
-    """Return the labels that *kubernetes* knows, each with what finds it."""
+def metadata_labels(cluster: ClusterZones) -> dict[str, Label]:
+    """Return the labels of *kubernetes*, each with the function that reads it."""
 
-    def field(name: str) -> Label:
+    def field(attribute: str) -> Label:
         def label(query: Query, response: Response | None) -> str:
-            return str(getattr(asked(answers, query), name, ""))
+            return str(getattr(parsed_name(cluster, query), attribute, ""))
 
         return label
 
     def parse_error(query: Query, response: Response | None) -> str:
-        return "" if asked(answers, query) else NOT_READABLE
+        return "" if parsed_name(cluster, query) else NOT_READABLE
 
-    def client(field: str) -> Label:
+    def client(attribute: str) -> Label:
         def label(query: Query, response: Response | None) -> str:
-            pod = answers.main.pod_at(query.peer[0])
-            return str(getattr(pod.key, field)) if pod else ""
+            pod = cluster.main.pod_at(query.peer[0])
+            return str(getattr(pod.key, attribute)) if pod else ""
 
         return label
 
@@ -69,25 +70,25 @@ def labels(answers: ClusterZones) -> dict[str, Label]:
 
 
 class SearchLists:
-    """The lists that a kubelet writes for Pods with ``ClusterFirst``.
+    """The search lists that a kubelet writes for Pods with ``ClusterFirst``.
 
-    ``own`` are the search domains of the machine, which stand behind those of the
-    cluster in each of them.
+    ``own`` are the search domains of the machine, which come after those of the
+    cluster in each list.
     """
 
-    def __init__(self, answers: ClusterZones, own: Sequence[Name]) -> None:
-        self._answers = answers
+    def __init__(self, cluster: ClusterZones, own: Sequence[Name]) -> None:
+        self._cluster = cluster
         self._own = own
 
     def of(self, query: Query) -> tuple[Name, ...]:
-        """Return the search list of who asks; empty when it is no Pod we know of.
+        """Return the search list of the client; empty if it is no known Pod.
 
-        Ends with an empty name, for the name without any domain.
+        The list ends with an empty name, for the query name without any domain.
         """
-        zone = self._answers.zone_of(query.question.qname)
-        if zone is None or self._answers.options.pods != "verified":
+        zone = self._cluster.zone_of(query.question.qname)
+        if zone is None or self._cluster.options.pods != "verified":
             return ()
-        pod = self._answers.main.pod_at(query.peer[0])
+        pod = self._cluster.main.pod_at(query.peer[0])
         if pod is None:
             return ()
         services = within("svc.", zone)

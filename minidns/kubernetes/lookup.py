@@ -1,7 +1,7 @@
-"""From what a name asks for to the objects that answer it, by dict look-ups.
+"""Finds the objects that answer a parsed name, by lookups in dicts.
 
-What is found are groups: hosts that share ports, of a Service or of one slice. Whether
-they become A, SRV or nothing at all is decided in ``records``.
+The result is groups: hosts that share ports, of a Service or of one EndpointSlice. The
+module ``records`` makes A, AAAA or SRV records from them, or none.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,12 +12,11 @@ from msgspec.structs import replace
 from minidns.dns.model import Source
 from minidns.kubernetes.addresses import endpoint_name, pod_address, record_of
 from minidns.kubernetes.model import (
-    Group,
+    FoundObjects,
+    HostGroup,
     Keys,
-    Match,
-    Miss,
     Sources,
-    endpoints_of,
+    endpoint_keys,
     option_source,
     source_of,
 )
@@ -31,34 +30,31 @@ from minidns.kubernetes.objects import (
     Service,
 )
 from minidns.kubernetes.options import KubernetesOptions
+from minidns.kubernetes.rules import IMPORTED, Rule
 from minidns.kubernetes.store import Store
-from minidns.kubernetes.window import EVERYTHING, LEAST, Window
+from minidns.kubernetes.window import EVERYTHING, MIN_CANDIDATES, Window
 
-_PODS_DISABLED = Miss(
-    False, "negative/pods-disabled", (option_source("pods disabled"),)
-)
-_NOT_LISTED = Miss(
-    False, "negative/namespace-not-listed", (option_source("namespaces"),)
-)
+_PODS_DISABLED = FoundObjects(Rule.PODS_DISABLED, (option_source("pods disabled"),))
+_NOT_LISTED = FoundObjects(Rule.NAMESPACE_NOT_LISTED, (option_source("namespaces"),))
 POD_PORT = (Port("", "", 0),)
-"""Pods have no ports; their SRV records say 0 (a quirk of CoreDNS)."""
+"""Pods have no ports; their SRV records have port 0 (CoreDNS *kubernetes*)."""
 
 
 class NoService(Struct, frozen=True, gc=False):
-    """Whether a namespace has no Service of a name."""
+    """Tells for a label whether the namespace has no Service of that name."""
 
     services: Mapping[Key, Service]
     namespace: str
 
     def __call__(self, name: str) -> bool:
-        """Return whether ``name`` is none."""
+        """Return whether the namespace has no Service ``name``."""
         return (self.namespace, name) not in self.services
 
 
 class Lookup:
-    """Finds the objects that answer names: Services in ``store``, the rest in ``main``.
+    """Finds Services in ``store`` and all other objects in ``main``.
 
-    The two differ for imported Services only (multicluster).
+    The two stores differ for imported Services alone (option *multicluster*).
     """
 
     def __init__(self, options: KubernetesOptions, store: Store, main: Store) -> None:
@@ -67,274 +63,289 @@ class Lookup:
         self.main = main
         self.imports = store is not main
         self.serial: Callable[[], int] = lambda: store.serial
-        """Gives that of the zone's SOA."""
-        self._cited: dict[str, tuple[Namespace, Sources, Keys]] = {}
+        """Returns the serial of the zone's SOA."""
+        self._namespaces: dict[str, tuple[Namespace, Sources, Keys]] = {}
 
     def exposed(self, namespace: str) -> bool:
         """Return whether names of ``namespace`` are answered at all."""
         listed = self.options.namespaces
         return namespace in self.main.namespaces and (not listed or namespace in listed)
 
-    def find(self, asked: ParsedName, window: Window = EVERYTHING) -> Match | Miss:
-        """Return what ``asked`` stands for, as much of it as is in ``window``."""
-        if asked.tree == "pod" and self.options.pods == "disabled":
+    def find(self, name: ParsedName, window: Window = EVERYTHING) -> FoundObjects:
+        """Return the objects that ``name`` stands for, as many as ``window`` needs."""
+        if name.tree == "pod" and self.options.pods == "disabled":
             return _PODS_DISABLED
-        name = asked.namespace
-        if self.options.namespaces and name not in self.options.namespaces:
+        namespace = name.namespace
+        if self.options.namespaces and namespace not in self.options.namespaces:
             return _NOT_LISTED
-        namespace = self.main.namespaces.get(name)
-        if namespace is None:
-            gone = Source("Namespace", name, found=False)
-            absent = (("namespace", name),)
-            return Miss(False, "negative/no-such-namespace", (gone,), absent)
-        sources, keys = self._of_namespace(name, namespace)
-        if not asked.service:
-            return Miss(True, "zone/namespace", sources, keys)
-        if asked.tree == "pod":
-            return self._pod(asked, sources, keys)
-        return self._service(asked, window, sources, keys)
+        there = self.main.namespaces.get(namespace)
+        if there is None:
+            gone = Source("Namespace", namespace, found=False)
+            absent = (("namespace", namespace),)
+            return FoundObjects(Rule.NO_SUCH_NAMESPACE, (gone,), absent)
+        sources, keys = self._origin(namespace, there)
+        if not name.service:
+            return FoundObjects(Rule.NAMESPACE, sources, keys)
+        if name.tree == "pod":
+            return self._pod(name, sources, keys)
+        return self._service(name, window, sources, keys)
 
-    def _of_namespace(self, name: str, namespace: Namespace) -> tuple[Sources, Keys]:
-        """Return what every answer in ``namespace`` follows from; made once."""
-        known = self._cited.get(name)
+    def _origin(self, name: str, namespace: Namespace) -> tuple[Sources, Keys]:
+        """Return sources and keys of every answer in ``namespace``; memoized."""
+        known = self._namespaces.get(name)
         if known is None or known[0] is not namespace:
-            if len(self._cited) > len(self.main.namespaces):
-                self._cited.clear()  # some of them are gone
+            if len(self._namespaces) > len(self.main.namespaces):
+                self._namespaces.clear()  # some of them were deleted
             sources = (source_of("Namespace", namespace),)
-            known = self._cited[name] = namespace, sources, (("namespace", name),)
+            known = self._namespaces[name] = namespace, sources, (("namespace", name),)
         return known[1:]
 
     def _service(
-        self, asked: ParsedName, window: Window, sources: Sources, keys: Keys
-    ) -> Match | Miss:
-        name, namespace = asked.service, asked.namespace
-        keys += (("service", namespace, name),)
-        # to make it a Key would take as long as all the rest
-        service = self.store.services.get((namespace, name))  # type: ignore[call-overload]
+        self, name: ParsedName, window: Window, sources: Sources, keys: Keys
+    ) -> FoundObjects:
+        namespace, label = name.namespace, name.service
+        keys += (("service", namespace, label),)
+        # to make a Key of the two would take as long as the rest of this function
+        service = self.store.services.get((namespace, label))  # type: ignore[call-overload]
         if service is None:
-            gone = Source(self.store.kind, f"{namespace}/{name}", found=False)
-            return Miss(False, "negative/no-such-service", (*sources, gone), keys)
+            gone = Source(self.store.kind, f"{namespace}/{label}", found=False)
+            return FoundObjects(Rule.NO_SUCH_SERVICE, (*sources, gone), keys)
         sources += (source_of(self.store.kind, service),)
-        if asked.directive:
-            return self._zonal(service, asked, window, sources, keys)
+        if name.directive:
+            return self._zonal(service, name, window, sources, keys)
         if service.type == "ExternalName":
-            return _external(service, asked, sources, keys, self.options.strict)
-        if self.options.strict and asked.endpoint.startswith("_"):
-            return self._protocol(service, asked, sources, keys)
-        if service.headless or asked.endpoint:
-            return self._endpoints(service, asked, window, sources, keys)
-        return self._cluster_ip(service, asked, sources, keys)
+            return _external_name(service, name, sources, keys, self.options.strict)
+        if self.options.strict and name.endpoint.startswith("_"):
+            return self._protocol(service, name, sources, keys)
+        if service.headless or name.endpoint:
+            return self._endpoints(service, name, window, sources, keys)
+        return self._cluster_ip(service, name, sources, keys)
 
     def _cluster_ip(
-        self, service: Service, asked: ParsedName, sources: Sources, keys: Keys
-    ) -> Match | Miss:
+        self, service: Service, name: ParsedName, sources: Sources, keys: Keys
+    ) -> FoundObjects:
         if self.options.ignore_empty and not self.imports:
-            keys += endpoints_of(service.key)
+            keys += endpoint_keys(service.key)
             slices = self.store.slices_of(service.key)
-            sources += tuple(source_of("EndpointSlice", each) for each in slices)
-            if not any(end.ready for each in slices for end in each.endpoints):
+            sources += tuple(source_of("EndpointSlice", one) for one in slices)
+            if not _any_ready(slices):
                 sources += (option_source("ignore empty_service"),)
-                return Miss(False, "negative/empty-service", sources, keys)
-        ports = filtered(service.ports, asked)
+                return FoundObjects(Rule.EMPTY_SERVICE, sources, keys)
+        ports = matching_ports(service.ports, name)
         if not ports:
-            return Miss(False, "negative/no-such-port", sources, keys)
+            return FoundObjects(Rule.NO_SUCH_PORT, sources, keys)
         if not service.cluster_ips:
-            return Miss(False, "negative/no-cluster-ip", sources, keys)
-        rule = "service/port" if asked.port or asked.protocol else "service/cluster-ip"
-        owner = f"{service.key.name}.{service.key.namespace}.svc."
-        group = Group(service.cluster_ips, ports)
-        return Match(self._rule(rule), owner, (group,), sources, keys)
+            return FoundObjects(Rule.NO_CLUSTER_IP, sources, keys)
+        rule = Rule.SERVICE_PORT if name.port or name.protocol else Rule.CLUSTER_IP
+        if self.imports:
+            rule = IMPORTED[rule]
+        group = HostGroup(service.cluster_ips, ports)
+        return FoundObjects(rule, sources, keys, _owner(service), (group,))
 
     def _endpoints(
         self,
         service: Service,
-        asked: ParsedName,
+        name: ParsedName,
         window: Window,
         sources: Sources,
         keys: Keys,
         zone: str = "",
-    ) -> Match | Miss:
+    ) -> FoundObjects:
         if not self.options.endpoints:
             sources += (option_source("noendpoints"),)
-            return Miss(False, "negative/noendpoints", sources, keys)
-        keys += endpoints_of(service.key)
+            return FoundObjects(Rule.NO_ENDPOINTS_WATCHED, sources, keys)
+        keys += endpoint_keys(service.key)
         slices = self.store.slices_of(service.key)
-        found, partial = self.groups(service, slices, asked, window, zone)
-        held = () if found else self.store.held.slices_of(service.key)
+        matches, partial = self.groups(service, slices, name, window, zone)
+        held = () if matches else self.store.held.slices_of(service.key)
         if held:
-            found, partial = self.groups(service, held, asked, window, zone)
-        if not found:
-            sources += tuple([source_of("EndpointSlice", each) for each in slices])
-            return Miss(False, _missing(slices, asked), sources, keys)
-        rule = "headless/held" if held else self._endpoint_rule(service, asked, found)
-        sources += tuple(source_of("EndpointSlice", each) for each, _ in found)
-        owner = f"{service.key.name}.{service.key.namespace}.svc."
-        groups = [group for _, group in found]
-        return Match(self._rule(rule), owner, groups, sources, keys, partial)
+            matches, partial = self.groups(service, held, name, window, zone)
+        if not matches:
+            sources += tuple([source_of("EndpointSlice", one) for one in slices])
+            return FoundObjects(_why_no_endpoint(slices, name), sources, keys)
+        rule = Rule.HELD if held else self._endpoint_rule(service, name, matches[0][1])
+        if self.imports:
+            rule = IMPORTED[rule]
+        sources += tuple(source_of("EndpointSlice", one) for one, _ in matches)
+        groups = [group for _, group in matches]
+        return FoundObjects(rule, sources, keys, _owner(service), groups, partial)
 
     def groups(
         self,
         service: Service,
         slices: Sequence[EndpointSlice],
-        asked: ParsedName,
+        name: ParsedName,
         window: Window,
         zone: str = "",
-    ) -> tuple[list[tuple[EndpointSlice, Group]], bool]:
-        """Return those of ``slices`` that have something ``asked`` for, and what.
+    ) -> tuple[list[tuple[EndpointSlice, HostGroup]], bool]:
+        """Return the slices with endpoints that ``name`` means, and those endpoints.
 
-        As much of it as is in ``window``, of ``zone`` if there is one; and whether
-        there may be more.
+        As many as ``window`` needs, of the topology zone ``zone`` if it is given; and
+        whether there may be more.
         """
-        found: list[tuple[EndpointSlice, Group]] = []
+        matches: list[tuple[EndpointSlice, HostGroup]] = []
         hosts: set[str] = set()
-        able = [each for each in slices if self._may_answer(each, asked)]
-        for each, ready in window.walk(able):
-            if window.wants(each):
-                if len(hosts) >= window.most:
-                    return found, True
-            elif found and (len(hosts) >= LEAST or not window.ports):
-                break  # others tell that the name exists, and count for SRV's weight
-            ends = self._named(ready, asked.endpoint, zone)
+        candidates = [one for one in slices if self._may_answer(one, name)]
+        for one, ready in window.walk(candidates):
+            if window.wants(one):
+                if len(hosts) >= window.limit:
+                    return matches, True
+            elif matches and (len(hosts) >= MIN_CANDIDATES or not window.ports):
+                break  # they only prove that the name exists, and count for weights
+            ends = self._named(ready, name.endpoint, zone)
             if ends:
-                ports = filtered(each.ports, asked)
+                ports = matching_ports(one.ports, name)
                 if self.options.strict:
-                    ports = _of_service(ports, service)
+                    ports = _service_numbers(ports, service)
                 addresses = [end.address for end in ends]
-                hosts.update(window.counted(each, addresses))
-                found.append((each, Group(addresses, ports, ends, each.cluster)))
-        return found, False
+                hosts.update(window.counted(one, addresses))
+                matches.append((one, HostGroup(addresses, ports, ends, one.cluster)))
+        return matches, False
 
-    def _may_answer(self, one: EndpointSlice, asked: ParsedName) -> bool:
-        """Return whether ``one`` is worth a look at its endpoints."""
-        label = asked.endpoint
-        if label and self.imports and one.cluster.lower() != asked.cluster:
+    def _may_answer(self, one: EndpointSlice, name: ParsedName) -> bool:
+        """Return whether the endpoints of ``one`` have to be unpacked."""
+        label = name.endpoint
+        if label and self.imports and one.cluster.lower() != name.cluster:
             return False
         if label and not one.endpoints.may_name(label):
             return False
-        return bool(filtered(one.ports, asked))
+        return bool(matching_ports(one.ports, name))
 
     def _named(self, ends: list[Endpoint], label: str, zone: str) -> list[Endpoint]:
-        """Return those of ``ends`` with the name ``label`` that are in ``zone``."""
+        """Return the endpoints of ``ends`` called ``label`` that are in ``zone``."""
         if label:
             pod_names = self.options.endpoint_pod_names
             ends = [e for e in ends if endpoint_name(e, pod_names).lower() == label]
         return [end for end in ends if end.zone.lower() == zone] if zone else ends
 
     def _endpoint_rule(
-        self,
-        service: Service,
-        asked: ParsedName,
-        found: Sequence[tuple[EndpointSlice, Group]],
-    ) -> str:
-        family = "headless" if service.headless else "service"
-        if not asked.endpoint:
-            return f"{family}/port" if asked.port or asked.protocol else "headless/name"
-        end = found[0][1].endpoints[0]
-        named = "address"
+        self, service: Service, name: ParsedName, group: HostGroup
+    ) -> Rule:
+        if not name.endpoint:
+            by_port = name.port or name.protocol
+            return Rule.HEADLESS_PORT if by_port else Rule.HEADLESS_NAME
+        end, headless = group.endpoints[0], service.headless
         if end.hostname:
-            named = "hostname"
-        elif self.options.endpoint_pod_names and asked.endpoint == end.target.lower():
-            named = "pod-name"
-        return f"{family}/endpoint-{named}"
+            return (
+                Rule.HEADLESS_ENDPOINT_HOSTNAME
+                if headless
+                else Rule.SERVICE_ENDPOINT_HOSTNAME
+            )
+        if self.options.endpoint_pod_names and name.endpoint == end.target.lower():
+            return (
+                Rule.HEADLESS_ENDPOINT_POD_NAME
+                if headless
+                else Rule.SERVICE_ENDPOINT_POD_NAME
+            )
+        return (
+            Rule.HEADLESS_ENDPOINT_ADDRESS
+            if headless
+            else Rule.SERVICE_ENDPOINT_ADDRESS
+        )
 
     def _protocol(
-        self, service: Service, asked: ParsedName, sources: Sources, keys: Keys
-    ) -> Miss:
+        self, service: Service, name: ParsedName, sources: Sources, keys: Keys
+    ) -> FoundObjects:
         """Return whether ``_tcp`` and the like have named ports below (RFC 8020)."""
         ports = service.ports
         if service.headless:
-            keys += endpoints_of(service.key)
+            keys += endpoint_keys(service.key)
             slices = self.store.slices_of(service.key)
-            ready = [s for s in slices if any(end.ready for end in s.endpoints)]
-            sources += tuple(source_of("EndpointSlice", each) for each in slices)
-            ports = tuple(port for each in ready for port in each.ports)
-        wanted = asked.endpoint.removeprefix("_")
-        if any(port.name and port.protocol.lower() == wanted for port in ports):
-            return Miss(True, "zone/protocol", sources, keys)
-        return Miss(False, "negative/no-such-endpoint", sources, keys)
+            sources += tuple(source_of("EndpointSlice", one) for one in slices)
+            ports = tuple(p for one in slices if _any_ready([one]) for p in one.ports)
+        protocol = name.endpoint.removeprefix("_")
+        if any(port.name and port.protocol.lower() == protocol for port in ports):
+            return FoundObjects(Rule.PROTOCOL, sources, keys)
+        return FoundObjects(Rule.NO_SUCH_ENDPOINT, sources, keys)
 
     def _zonal(
         self,
         service: Service,
-        asked: ParsedName,
+        name: ParsedName,
         window: Window,
         sources: Sources,
         keys: Keys,
-    ) -> Match | Miss:
-        if asked.directive not in ("pin", "prefer"):
-            return Miss(False, "negative/no-such-zonal-directive", sources, keys)
+    ) -> FoundObjects:
+        if name.directive not in ("pin", "prefer"):
+            return FoundObjects(Rule.ZONAL_DIRECTIVE, sources, keys)
         if not service.headless:
-            return Miss(False, "negative/zonal-needs-headless", sources, keys)
-        inside = self._endpoints(service, asked, window, sources, keys, asked.zone)
-        if isinstance(inside, Match):
-            return replace(inside, rule=f"zonal/{asked.directive}")
-        every = self._endpoints(service, asked, window, sources, keys)
-        if isinstance(every, Miss):
-            return every
-        if asked.directive == "pin":
-            return Miss(True, "zonal/pin-nothing-there", every.sources, every.keys)
-        return replace(every, rule="zonal/prefer-elsewhere")
+            return FoundObjects(Rule.ZONAL_NEEDS_HEADLESS, sources, keys)
+        pinned = name.directive == "pin"
+        inside = self._endpoints(service, name, window, sources, keys, name.zone)
+        if inside.groups:
+            return replace(inside, rule=Rule.ZONAL_PIN if pinned else Rule.ZONAL_PREFER)
+        anywhere = self._endpoints(service, name, window, sources, keys)
+        if not anywhere.groups:
+            return anywhere
+        if pinned:
+            return FoundObjects(Rule.ZONAL_PIN_NOTHING, anywhere.sources, anywhere.keys)
+        return replace(anywhere, rule=Rule.ZONAL_PREFER_ELSEWHERE)
 
-    def _pod(self, asked: ParsedName, sources: Sources, keys: Keys) -> Match | Miss:
-        extra = asked.endpoint or asked.port or asked.protocol
+    def _pod(self, name: ParsedName, sources: Sources, keys: Keys) -> FoundObjects:
+        extra = name.endpoint or name.port or name.protocol
         if extra and self.options.strict:
-            return Miss(False, "negative/too-long", sources, keys)
-        address = pod_address(asked.service)
+            return FoundObjects(Rule.TOO_LONG, sources, keys)
+        address, rule = pod_address(name.service), Rule.POD_INSECURE
         if self.options.pods == "insecure":
             sources = (*sources, option_source("pods insecure"))
             if record_of(address) is None:
-                return Miss(False, "negative/not-a-pod-address", sources, keys)
+                return FoundObjects(Rule.NOT_A_POD_ADDRESS, sources, keys)
         else:
-            keys = (*keys, ("pod", asked.namespace, address))
-            pods = self.main.pods_at(asked.namespace, address)
+            rule = Rule.POD_VERIFIED
+            keys = (*keys, ("pod", name.namespace, address))
+            pods = self.main.pods_at(name.namespace, address)
             sources += tuple(source_of("Pod", pod) for pod in pods)
             if not pods:
-                gone = Source("Pod", f"{asked.namespace}/{address}", found=False)
-                return Miss(False, "negative/no-such-pod", (*sources, gone), keys)
-        owner = f"{asked.service}.{asked.namespace}.pod."
-        group = Group((address,), POD_PORT)
-        return Match(f"pod/{self.options.pods}", owner, (group,), sources, keys)
-
-    def _rule(self, rule: str) -> str:
-        return f"import-{rule}" if self.imports else rule
+                gone = Source("Pod", f"{name.namespace}/{address}", found=False)
+                return FoundObjects(Rule.NO_SUCH_POD, (*sources, gone), keys)
+        owner = f"{name.service}.{name.namespace}.pod."
+        group = HostGroup((address,), POD_PORT)
+        return FoundObjects(rule, sources, keys, owner, (group,))
 
 
-def _external(
-    service: Service, asked: ParsedName, sources: Sources, keys: Keys, strict: bool
-) -> Match | Miss:
-    name = service.external_name
-    if asked.endpoint or asked.port or asked.protocol:
-        return Miss(False, "negative/below-external-name", sources, keys)
-    if not name or (record_of(name) is not None and not strict):
-        return Miss(False, "negative/external-name-is-address", sources, keys)
-    owner = f"{service.key.name}.{service.key.namespace}.svc."
-    group = Group((name,), service.ports)
-    return Match("external-name", owner, (group,), sources, keys)
+def _owner(service: Service) -> str:
+    return f"{service.key.name}.{service.key.namespace}.svc."
 
 
-def filtered(ports: Sequence[Port], asked: ParsedName) -> Sequence[Port]:
-    """Return the ports that ``asked`` means; an empty port or protocol means any."""
-    name, protocol = asked.port, asked.protocol
-    if not name and not protocol:
+def _external_name(
+    service: Service, name: ParsedName, sources: Sources, keys: Keys, strict: bool
+) -> FoundObjects:
+    target = service.external_name
+    if name.endpoint or name.port or name.protocol:
+        return FoundObjects(Rule.BELOW_EXTERNAL_NAME, sources, keys)
+    if not target or (record_of(target) is not None and not strict):
+        return FoundObjects(Rule.EXTERNAL_NAME_IS_ADDRESS, sources, keys)
+    group = HostGroup((target,), service.ports)
+    return FoundObjects(Rule.EXTERNAL_NAME, sources, keys, _owner(service), (group,))
+
+
+def matching_ports(ports: Sequence[Port], name: ParsedName) -> Sequence[Port]:
+    """Return the ports that ``name`` means; an empty port or protocol means any."""
+    wanted, protocol = name.port, name.protocol
+    if not wanted and not protocol:
         return ports
     return [
         port
         for port in ports
-        if (not name or port.name.lower() == name)
+        if (not wanted or port.name.lower() == wanted)
         and (not protocol or port.protocol.lower() == protocol)
     ]
 
 
-def _of_service(ports: Sequence[Port], service: Service) -> Sequence[Port]:
+def _service_numbers(ports: Sequence[Port], service: Service) -> Sequence[Port]:
     """Return ``ports`` of a slice with the numbers of the Service (DNS spec 2.4.2)."""
     numbers = {(port.name, port.protocol): port for port in service.ports}
     return [numbers.get((port.name, port.protocol), port) for port in ports]
 
 
-def _missing(slices: Sequence[EndpointSlice], asked: ParsedName) -> str:
-    """Return the rule by which nothing in ``slices`` answers."""
-    if not any(end.ready for each in slices for end in each.endpoints):
-        return "negative/no-ready-endpoint"
-    if asked.port or asked.protocol:
-        return "negative/no-such-port"
-    return "negative/no-such-endpoint"
+def _any_ready(slices: Sequence[EndpointSlice]) -> bool:
+    return any(end.ready for one in slices for end in one.endpoints)
+
+
+def _why_no_endpoint(slices: Sequence[EndpointSlice], name: ParsedName) -> Rule:
+    """Return the rule by which no endpoint in ``slices`` answers."""
+    if not _any_ready(slices):
+        return Rule.NO_READY_ENDPOINT
+    if name.port or name.protocol:
+        return Rule.NO_SUCH_PORT
+    return Rule.NO_SUCH_ENDPOINT

@@ -1,4 +1,15 @@
-"""What a look-up finds: hosts that share ports, or a miss; and what it follows from."""
+"""The values of a lookup: a question, the objects found for it, and the answer.
+
+A query passes three shapes on its way through *kubernetes*::
+
+    ClusterQuestion  --names.parse-->      ParsedName      what the labels mean
+    ParsedName       --Lookup.find-->      FoundObjects    hosts and ports that match
+    FoundObjects     --records, aliases--> ClusterAnswer   records, or none
+
+The rule is decided once, by the lookup or by the records, and goes along as a member of
+``Rule``; with it go the objects that the answer follows from (``sources``, for people)
+and the keys whose change ends its reuse (``keys``, for remembered replies).
+"""
 
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple, TypeAlias
@@ -7,66 +18,49 @@ from msgspec import Struct
 
 from minidns.dns.model import Name, RRset, Source
 from minidns.kubernetes.objects import Endpoint, Key, Object, Port
+from minidns.kubernetes.rules import Rule
 from minidns.kubernetes.window import EVERYTHING, Window
 
 Sources: TypeAlias = tuple[Source, ...]
 Keys: TypeAlias = tuple[Hashable, ...]
+"""Keys of ``store``: an event that touches one of them makes the answer stale."""
 
 
-class Group(Struct, frozen=True):
-    """Hosts with the ports they share; every pair of them is a candidate."""
+class ClusterQuestion(Struct, frozen=True):
+    """A question for a name in a zone of the cluster."""
+
+    name: Name
+    qtype: int
+    zone: Name
+    spelled: str
+    """The zone in the letters of the query, in which synthesized names end."""
+    owner: str
+    """The owner of the records: the name as the client or the alias spells it."""
+    window: Window = EVERYTHING
+    """How many candidates the reply can hold."""
+
+
+class HostGroup(Struct, frozen=True):
+    """Hosts with the ports they share; every pair of host and port is a candidate."""
 
     hosts: Sequence[str]
     ports: Sequence[Port]
     endpoints: Sequence[Endpoint] = ()
-    """Whose addresses the hosts are; empty where they are the Service's own."""
+    """The endpoints with these hosts; empty for the addresses of a Service or Pod."""
     cluster: str = ""
 
 
-class Match(Struct, frozen=True):
-    """What a name stands for; never without a candidate."""
+class FoundObjects(Struct, frozen=True):
+    """The objects a name stands for; without groups it exists at most as a node."""
 
-    rule: str
-    owner: str
-    """Name of the Service or Pod relative to the zone: ``web.prod.svc.``."""
-    groups: Sequence[Group]
-    sources: Sources
-    keys: Keys
-    partial: bool = False
-    """Whether there are candidates beside these."""
-
-
-class Miss(Struct, frozen=True):
-    """That a name does not exist, or that it does and has nothing to give."""
-
-    exists: bool
-    rule: str
+    rule: Rule
     sources: Sources = ()
     keys: Keys = ()
-
-
-def endpoints_of(service: Key) -> Keys:
-    """Return what an answer depends on that the slices of ``service`` have a part in.
-
-    Beside what it depends on for the Service itself.
-    """
-    return (("endpoints", *service),)
-
-
-def service_with_endpoints(service: Key) -> Keys:
-    """Return what an answer depends on that shows a Service, or its endpoints."""
-    return ("service", *service), *endpoints_of(service)
-
-
-def source_of(kind: str, obj: Object) -> Source:
-    """Return ``obj`` as something that an answer follows from."""
-    uid, version, _ = obj.meta
-    return Source(kind, str(obj.key), uid, version)
-
-
-def option_source(name: str) -> Source:
-    """Return an option as something that an answer follows from."""
-    return Source("Corefile", f"kubernetes {name}")
+    owner: str = ""
+    """Name of the Service or Pod relative to the zone: ``web.prod.svc.``."""
+    groups: Sequence[HostGroup] = ()
+    partial: bool = False
+    """Whether there are more candidates than ``groups`` holds."""
 
 
 class ExternalTarget(NamedTuple):
@@ -78,35 +72,42 @@ class ExternalTarget(NamedTuple):
 RecordOrTarget: TypeAlias = RRset | ExternalTarget
 
 
-class ClusterQuestion(Struct, frozen=True):
-    """What is asked, where."""
-
-    name: Name
-    qtype: int
-    zone: Name
-    spelled: str
-    """The zone in the letters of the query: names that are made up end in it."""
-    owner: str
-    """Owner of the records: the name as whoever asks wrote it."""
-    window: Window = EVERYTHING
-    """How much of the answer can be sent."""
-
-
 class ClusterAnswer(Struct, frozen=True):
-    """What the rules say; without an answer NODATA, or that there is no such name."""
+    """An answer before it is a Response; without records its rule gives the rcode."""
 
-    rule: str
+    rule: Rule
     sources: Sources = ()
     keys: Keys = ()
-    exists: bool = True
     answer: tuple[RecordOrTarget, ...] = ()
     additional: tuple[RRset, ...] = ()
     partial: bool = False
-    """Whether there are more records than ``answer`` has: as many as can be sent."""
-    final: bool = False
-    """Whether *fallthrough* does not apply, though there is no such name."""
+    """Whether there are more records than ``answer`` holds."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether the name exists; if not, the answer is NXDOMAIN."""
+        return self.rule.exists
 
 
-def missed(miss: Miss) -> ClusterAnswer:
-    """Return ``miss`` as an outcome."""
-    return ClusterAnswer(miss.rule, miss.sources, miss.keys, miss.exists)
+def endpoint_keys(service: Key) -> Keys:
+    """Return the keys of answers that use the EndpointSlices of ``service``.
+
+    They come on top of the key of the Service itself.
+    """
+    return (("endpoints", *service),)
+
+
+def service_keys(service: Key) -> Keys:
+    """Return the keys of answers that show a Service and its endpoints."""
+    return ("service", *service), *endpoint_keys(service)
+
+
+def source_of(kind: str, obj: Object) -> Source:
+    """Return ``obj`` as a source of an answer."""
+    uid, version, _ = obj.meta
+    return Source(kind, str(obj.key), uid, version)
+
+
+def option_source(name: str) -> Source:
+    """Return an option of *kubernetes* as a source of an answer."""
+    return Source("Corefile", f"kubernetes {name}")

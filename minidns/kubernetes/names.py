@@ -1,4 +1,4 @@
-"""Names of a cluster, read relative to their zone (CoreDNS *kubernetes*, DNS spec 2).
+"""Parses names of a cluster, relative to their zone (CoreDNS *kubernetes*, DNS spec 2).
 
 From right to left: ``svc`` or ``pod``, namespace, Service or pod address, and then an
 endpoint, or a port and a protocol. There are no wildcards, and no label is refused for
@@ -11,37 +11,38 @@ from msgspec import Struct
 
 
 class ParsedName(Struct, frozen=True):
-    """What a name below ``svc`` or ``pod`` asks for; empty is not said."""
+    """The meaning of the labels below ``svc`` or ``pod``; a part may be empty."""
 
     tree: str
     """svc or pod."""
     namespace: str
     service: str = ""
-    """The address, below ``pod``."""
+    """Name of the Service; below ``pod`` the label of an address."""
     endpoint: str = ""
     cluster: str = ""
     """Cluster id before a ServiceImport (multicluster)."""
     port: str = ""
     protocol: str = ""
     directive: str = ""
-    """pin or prefer, or what stands in their place (zonal)."""
+    """pin or prefer, or the label in that place, which is an error (zonal)."""
     zone: str = ""
     """Topology zone (zonal)."""
 
 
-def read(
+def parse(
     labels: Sequence[str],
     *,
     multicluster: bool = False,
     zonal: bool = False,
     strict: bool = False,
 ) -> ParsedName | None:
-    """Return what two or more ``labels`` left of a zone say; None when too many.
+    """Return the meaning of the ``labels`` left of a zone; None if there are too many.
 
-    The last of them is ``svc`` or ``pod``. ``zonal`` is not for multicluster zones.
-    With ``strict`` port and protocol need their underscores (DNS spec 2.3.2).
+    There are at least two labels, the last of which is ``svc`` or ``pod``. ``zonal`` is
+    not for multicluster zones. With ``strict``, port and protocol need their
+    underscores (DNS spec 2.3.2).
 
-    >>> read(["_http", "_tcp", "web", "prod", "svc"]).port
+    >>> parse(["_http", "_tcp", "web", "prod", "svc"]).port
     'http'
     """
     count = len(labels)

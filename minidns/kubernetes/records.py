@@ -1,4 +1,4 @@
-"""From what was found to RRsets: addresses, services, pointers (DNS spec 2.3-2.6)."""
+"""Makes RRsets from hosts: A, AAAA, CNAME, SRV and PTR (DNS spec 2.3 to 2.6)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -7,39 +7,39 @@ from minidns.dns import names
 from minidns.dns.model import Rdata, RRset
 from minidns.dns.rdata import CNAME, PTR, SRV, srv
 from minidns.kubernetes.addresses import endpoint_name, record_of
-from minidns.kubernetes.model import Group, Match
+from minidns.kubernetes.model import FoundObjects, HostGroup
 from minidns.kubernetes.objects import NO_PORT, Port
 from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.window import Window
 
 WEIGHT = 100
-"""What the candidates of one name share between them (CoreDNS)."""
+"""Sum of the weights of the SRV records of one name (CoreDNS *kubernetes*)."""
 
 
-def hosts_of(match: Match) -> Iterable[str]:
-    """Return the distinct hosts of ``match`` in order."""
-    if len(match.groups) > 1:
-        return dict.fromkeys(host for group in match.groups for host in group.hosts)
-    hosts = match.groups[0].hosts
+def hosts_of(found: FoundObjects) -> Iterable[str]:
+    """Return the distinct hosts of ``found`` in their order."""
+    if len(found.groups) > 1:
+        return dict.fromkeys(host for group in found.groups for host in group.hosts)
+    hosts = found.groups[0].hosts
     return dict.fromkeys(hosts) if len(hosts) > 1 else hosts
 
 
 def addresses(
     hosts: Iterable[str], owner: str, rtype: int, ttl: int
 ) -> tuple[RRset | None, list[str]]:
-    """Return the address records among ``hosts``, and the hosts that are names.
+    """Return the addresses of type ``rtype`` as an RRset, and the hosts that are names.
 
-    None when no host is of the family of ``rtype``.
+    The RRset is None if no host has an address of that family.
     """
-    found: list[Rdata] = []
+    data: list[Rdata] = []
     others: list[str] = []
     for host in hosts:
         record = record_of(host)
         if record is None:
             others.append(host)
         elif record[0] == rtype:
-            found.append(record[1])
-    return RRset(owner, rtype, ttl, tuple(found)) if found else None, others
+            data.append(record[1])
+    return RRset(owner, rtype, ttl, tuple(data)) if data else None, others
 
 
 def cname(owner: str, target: str, ttl: int) -> RRset | None:
@@ -55,7 +55,7 @@ def pointers(owner: str, targets: Iterable[str], ttl: int) -> RRset | None:
 
 
 def absolute(host: str) -> str:
-    """Return ``host`` with its final dot, letters' case kept."""
+    """Return ``host`` with a final dot, in the same letters."""
     return host if host.endswith(".") else host + "."
 
 
@@ -72,13 +72,17 @@ class _Candidate(NamedTuple):
     record: tuple[int, Rdata]
 
 
-def services(
-    match: Match, owner: str, zone: str, options: KubernetesOptions, window: Window
+def service_records(
+    found: FoundObjects,
+    owner: str,
+    zone: str,
+    options: KubernetesOptions,
+    window: Window,
 ) -> tuple[tuple[RRset, ...], tuple[RRset, ...], bool]:
-    """Return the SRV records of ``match`` and the addresses of their targets.
+    """Return SRV records, the addresses of their targets, and whether there are more.
 
-    As many as are in ``window``, and whether there are more. ``zone`` is spelled as
-    asked for; targets end in it.
+    There are as many as ``window`` needs. Targets end in ``zone``, which is spelled as
+    in the query.
     """
 
     def has_record(candidate: _Candidate) -> bool:
@@ -86,13 +90,13 @@ def services(
         _, port, _ = candidate
         return port.number != NO_PORT.number and bool(port.name or not options.strict)
 
-    candidates = _candidates(match, options.endpoint_pod_names)
-    found, seen, partial = window.cut(candidates, has_record)
-    # counted before anything is dropped as a duplicate or for want of a number
+    candidates = _candidates(found, options.endpoint_pod_names)
+    chosen, seen, partial = window.cut(candidates, has_record)
+    # counted before duplicates and ports without a number are left out (CoreDNS)
     weight = max(1, WEIGHT // seen) if seen else WEIGHT
     answer: dict[Rdata, None] = {}
     additional: dict[tuple[str, int], dict[Rdata, None]] = {}
-    for relative, port, (rtype, data) in found:
+    for relative, port, (rtype, data) in chosen:
         target = within(relative, zone)
         try:
             answer[srv(0, weight, port.number, target)] = None
@@ -104,20 +108,20 @@ def services(
         for (name, rtype), data in additional.items()
     )
     srvs = (RRset(owner, SRV, options.ttl, tuple(answer)),) if answer else ()
-    return srvs, extra, partial or match.partial
+    return srvs, extra, partial or found.partial
 
 
-def _candidates(match: Match, pod_names: bool) -> Iterator[_Candidate]:
-    for group in match.groups:
-        names_of = targets(group, match.owner, pod_names)
+def _candidates(found: FoundObjects, pod_names: bool) -> Iterator[_Candidate]:
+    for group in found.groups:
+        names_of = targets(group, found.owner, pod_names)
         for target, host in zip(names_of, group.hosts, strict=True):
             record = record_of(host)
-            if record is not None:  # names are not given in SRV (CoreDNS)
+            if record is not None:  # an SRV target is never an alias (CoreDNS)
                 for port in group.ports:
                     yield _Candidate(target, port, record)
 
 
-def targets(group: Group, owner: str, pod_names: bool) -> Sequence[str]:
+def targets(group: HostGroup, owner: str, pod_names: bool) -> Sequence[str]:
     """Return the name of each host of ``group``, relative to the zone."""
     if not group.endpoints:
         return [owner] * len(group.hosts)

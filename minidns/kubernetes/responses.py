@@ -1,8 +1,7 @@
-"""From an outcome to the Response that CoreDNS would write: flags, SOA, rcode.
+"""Makes the Response of a ClusterAnswer as CoreDNS writes it: flags, SOA, rcode.
 
-Every one has AA; negative ones carry the SOA (RFC 2308). What may be repeated says on
-what it depends. A negative answer shows the serial: repeated ones show that of the
-moment they were made, for no longer than a resolver would keep them (the TTL).
+Every response has AA, and negative ones carry the SOA (RFC 2308). A negative reply that
+is reused gets the current serial, see ``Reuse.soa_serial``.
 """
 
 from collections.abc import Sequence
@@ -13,53 +12,52 @@ from minidns.kubernetes.model import ClusterAnswer
 
 EDE = 15
 """Option code of Extended DNS Errors (RFC 8914)."""
-_OTHER, _STALE, _NOT_READY = 0, 3, 14
+_OTHER, _NOT_READY = 0, 14
 _MAX_EDE = 120
-"""limit: bytes of text; a reply must not grow past 512 by its explanation."""
+"""limit: bytes of text; the explanation must not take a reply past 512 bytes."""
 
 
 def positive(
-    outcome: ClusterAnswer, answer: Sequence[RRset], reuse: Reuse | None
+    answer: ClusterAnswer, records: Sequence[RRset], reuse: Reuse | None
 ) -> Response:
-    """Return the answer ``outcome`` says, with what it points at outside filled in."""
+    """Return the response with ``records``, the answer's with targets resolved."""
     return Response(
-        answer=tuple(answer),
-        additional=outcome.additional,
+        answer=tuple(records),
+        additional=answer.additional,
         aa=True,
-        tc=outcome.partial,
-        rule=outcome.rule,
-        sources=outcome.sources,
-        # others of the records are to have their turn
-        reuse=None if outcome.partial else reuse,
+        tc=answer.partial,
+        rule=answer.rule,
+        sources=answer.sources,
+        # a partial answer is random: the next query gets other records
+        reuse=None if answer.partial else reuse,
     )
 
 
 def negative(
-    outcome: ClusterAnswer, soa: RRset, reuse: Reuse | None, *, synced: bool
+    answer: ClusterAnswer, soa: RRset, reuse: Reuse | None, *, synced: bool
 ) -> Response:
-    """Return NODATA or NXDOMAIN; SERVFAIL for what may be there once we are synced."""
-    if outcome.exists:
-        rcode = Rcode.NOERROR
-    else:
-        rcode = Rcode.NXDOMAIN if synced else Rcode.SERVFAIL
+    """Return NODATA or NXDOMAIN; before the sync SERVFAIL instead of NXDOMAIN."""
+    rcode = answer.rule.rcode
+    if rcode == Rcode.NXDOMAIN and not synced:
+        rcode = Rcode.SERVFAIL
     return Response(
         rcode,
         authority=(soa,),
         aa=True,
-        rule=outcome.rule,
-        sources=outcome.sources,
+        rule=answer.rule,
+        sources=answer.sources,
         reuse=reuse,
     )
 
 
 def extended(query: Query, response: Response) -> Opt | None:
-    """Return the OPT that says why there is no answer (RFC 8914), if it can be said."""
+    """Return the OPT with the reason for an empty answer (RFC 8914), or None."""
     if query.opt is None or response.answer:
         return None
     code = _NOT_READY if response.rcode == Rcode.SERVFAIL else _OTHER
     data = code.to_bytes(2) + short(response.rule, response.sources)
-    kept = (each for each in query.opt.options if each[0] in ECHOED)
-    return Opt(query.opt.size, query.opt.do, (*kept, (EDE, data)))
+    echoed = (option for option in query.opt.options if option[0] in ECHOED)
+    return Opt(query.opt.size, query.opt.do, (*echoed, (EDE, data)))
 
 
 def short(rule: str, sources: Sequence[Source]) -> bytes:
@@ -68,6 +66,6 @@ def short(rule: str, sources: Sequence[Source]) -> bytes:
     >>> short("negative/no-such-service", [Source("Service", "a/b", found=False)])
     b'no-such-service: Service a/b'
     """
-    missing = [f"{each.kind} {each.name}" for each in sources if not each.found]
+    missing = [f"{one.kind} {one.name}" for one in sources if not one.found]
     text = ": ".join((rule.partition("/")[2] or rule, *missing[:1]))
     return text.encode("ascii", "replace")[:_MAX_EDE]

@@ -1,4 +1,4 @@
-"""From an address to the names that PTR records give (DNS spec 2.3.3, 2.4.3)."""
+"""Answers PTR questions: the names of an address (DNS spec 2.3.3, 2.4.3)."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,10 +8,20 @@ from minidns.kubernetes.lookup import Lookup
 from minidns.kubernetes.model import ClusterAnswer, source_of
 from minidns.kubernetes.objects import EndpointSlice, Namespace, Service
 from minidns.kubernetes.records import pointers, within
+from minidns.kubernetes.rules import Rule
 
 
-class Reverse:
-    """One look-up of an address; remembers what it saw on the way."""
+def reverse_answer(lookup: Lookup, address: str, owner: str) -> ClusterAnswer:
+    """Return the PTR records at ``owner`` for ``address``.
+
+    A cluster IP has one name, that of its Service. Any other address has the names of
+    the ready endpoints with it.
+    """
+    return _ReverseLookup(lookup, address, owner).answer()
+
+
+class _ReverseLookup:
+    """One lookup of an address, with the sources and keys collected on the way."""
 
     def __init__(self, lookup: Lookup, address: str, owner: str) -> None:
         self._options = lookup.options
@@ -22,30 +32,26 @@ class Reverse:
         self._sources: dict[Source, None] = {}
         self._keys: dict[tuple[str, ...], None] = {("address", address): None}
 
-    def outcome(self) -> ClusterAnswer:
-        """Return the pointer to the Service with that cluster IP, else the endpoints'.
-
-        One name for a cluster IP, and then none of endpoints; one per endpoint.
-        """
+    def answer(self) -> ClusterAnswer:
         if self._options.primary == ".":
             # unlike CoreDNS: there the reply cannot be packed and is never sent
-            return self._missing("negative/no-forward-zone")
+            return self._denied(Rule.NO_FORWARD_ZONE)
         services = self._store.services_at(self._address)
-        for service in filter(self._shown, services):
+        for service in filter(self._is_shown, services):
             name = f"{service.key.name}.{service.key.namespace}.svc."
-            self._cite("Service", service)
-            return self._found("ptr/cluster-ip", [name])
+            self._add_source("Service", service)
+            return self._pointers(Rule.PTR_CLUSTER_IP, [name])
         slices = self._store.slices_at(self._address)
-        shown, rule = list(filter(self._shown, slices)), "ptr/endpoint"
+        shown, rule = list(filter(self._is_shown, slices)), Rule.PTR_ENDPOINT
         if not shown:
             held = self._store.held.slices_at(self._address)
-            shown, rule = list(filter(self._shown, held)), "ptr/held"
-        for each in shown:
-            self._cite("EndpointSlice", each)
+            shown, rule = list(filter(self._is_shown, held)), Rule.PTR_HELD
+        for one in shown:
+            self._add_source("EndpointSlice", one)
         if shown:
-            return self._found(rule, [n for each in shown for n in self._names(each)])
+            return self._pointers(rule, [n for one in shown for n in self._names(one)])
         hidden = services or slices
-        return self._missing(f"negative/{'address-hidden' if hidden else 'no-address'}")
+        return self._denied(Rule.ADDRESS_HIDDEN if hidden else Rule.NO_ADDRESS)
 
     def _names(self, one: EndpointSlice) -> Iterator[str]:
         owner = f"{one.service.name}.{one.service.namespace}.svc."
@@ -53,8 +59,8 @@ class Reverse:
             if end.ready and end.address == self._address:
                 yield f"{endpoint_name(end, self._options.endpoint_pod_names)}.{owner}"
 
-    def _shown(self, obj: Service | EndpointSlice) -> bool:
-        """Return whether the options let the object's namespace be seen.
+    def _is_shown(self, obj: Service | EndpointSlice) -> bool:
+        """Return whether the options expose the object's namespace.
 
         CoreDNS does not look at *namespace_labels* here, nor at whether the Namespace
         exists, unless *namespaces* is set.
@@ -63,25 +69,22 @@ class Reverse:
         if not options.namespaces and not (options.strict and options.namespace_labels):
             return True
         self._keys["namespace", namespace] = None
-        shown = self._lookup.exposed(namespace)
         if there := self._store.namespaces.get(namespace):
-            self._cite("Namespace", there)
-        return shown
+            self._add_source("Namespace", there)
+        return self._lookup.exposed(namespace)
 
-    def _cite(self, kind: str, obj: Namespace | Service | EndpointSlice) -> None:
+    def _add_source(self, kind: str, obj: Namespace | Service | EndpointSlice) -> None:
         self._sources[source_of(kind, obj)] = None
 
-    def _found(self, rule: str, names: Sequence[str]) -> ClusterAnswer:
+    def _pointers(self, rule: Rule, names: Sequence[str]) -> ClusterAnswer:
         primary = self._options.primary
         targets = [within(name, primary) for name in names]
         rrset = pointers(self._owner, targets, self._options.ttl)
         if rrset is None:
-            return self._missing("negative/unsendable-name")
-        return ClusterAnswer(rule, *self._seen(), answer=(rrset,))
+            return self._denied(Rule.UNSENDABLE_NAME)
+        sources, keys = tuple(self._sources), tuple(self._keys)
+        return ClusterAnswer(rule, sources, keys, (rrset,))
 
-    def _missing(self, rule: str) -> ClusterAnswer:
+    def _denied(self, rule: Rule) -> ClusterAnswer:
         self._sources[Source("address", self._address, found=False)] = None
-        return ClusterAnswer(rule, *self._seen(), exists=False)
-
-    def _seen(self) -> tuple[tuple[Source, ...], tuple[tuple[str, ...], ...]]:
-        return tuple(self._sources), tuple(self._keys)
+        return ClusterAnswer(rule, tuple(self._sources), tuple(self._keys))

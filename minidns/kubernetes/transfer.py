@@ -1,4 +1,4 @@
-"""A whole zone for *transfer* (RFC 5936), in CoreDNS's order and with its omissions.
+"""Lists a whole zone for *transfer* (RFC 5936), in CoreDNS's order.
 
 SOA, NS, their addresses with TTL 0, the Services by name, SOA. No PTR, no pods, no
 inner nodes; duplicates are not removed.
@@ -17,9 +17,17 @@ from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.records import WEIGHT, cname, within
 
 
-class Transfer:
-    """The records of ``zone``, made from what a lookup would find in it."""
+def zone_records(
+    lookup: Lookup, local: Sequence[str], zone: Name, soa: RRset
+) -> Iterator[RRset]:
+    """Yield every record of ``zone``, ``soa`` first and last.
 
+    ``local`` are the addresses of this machine, which serves the zone.
+    """
+    return _Transfer(lookup, local, zone).records(soa)
+
+
+class _Transfer:
     def __init__(self, lookup: Lookup, local: Sequence[str], zone: Name) -> None:
         self._lookup = lookup
         self._options: KubernetesOptions = lookup.options
@@ -27,7 +35,6 @@ class Transfer:
         self._zone = zone
 
     def records(self, soa: RRset) -> Iterator[RRset]:
-        """Yield every record, ``soa`` first and last."""
         yield soa
         servers = name_servers(self._lookup.main, self._local, self._options)
         yield from servers.records(self._zone, self._zone, self._options.ttl)
@@ -35,12 +42,12 @@ class Transfer:
         # CoreDNS lists the Services in reverse zones, too
         if not (self._options.strict and is_reverse(f".{self._zone}")):
             services = self._lookup.store.services
-            for key in sorted(services, key=lambda each: each.name):
+            for key in sorted(services, key=lambda key: key.name):
                 if self._lookup.exposed(key.namespace):
-                    yield from self._of(services[key])
+                    yield from self._service(services[key])
         yield soa
 
-    def _of(self, service: Service) -> Iterator[RRset]:
+    def _service(self, service: Service) -> Iterator[RRset]:
         owner = within(f"{service.key.name}.{service.key.namespace}.svc.", self._zone)
         if service.type == "ExternalName":
             name = service.external_name
@@ -48,22 +55,22 @@ class Transfer:
                 link = cname(owner, name, self._options.ttl)
                 yield from (link,) if link else ()
         elif service.headless:
-            for each in self._lookup.store.slices_of(service.key):
-                yield from self._of_slice(each, owner)
+            for one in self._lookup.store.slices_of(service.key):
+                yield from self._slice(one, owner)
         else:
-            yield from self._of_cluster_ip(service, owner)
+            yield from self._cluster_ip(service, owner)
 
-    def _of_cluster_ip(self, service: Service, owner: str) -> Iterator[RRset]:
+    def _cluster_ip(self, service: Service, owner: str) -> Iterator[RRset]:
         for address in service.cluster_ips:
             yield from self._address(owner, address)
         for port in service.ports:
             # at the bare name as well: tools that look for peers ask there
-            yield from self._service(owner, port, WEIGHT, owner)
+            yield from self._srv(owner, port, WEIGHT, owner)
             if port.name:
                 at = f"{_prefix(port)}.{owner}"
-                yield from self._service(at, port, WEIGHT, owner)
+                yield from self._srv(at, port, WEIGHT, owner)
 
-    def _of_slice(self, one: EndpointSlice, owner: str) -> Iterator[RRset]:
+    def _slice(self, one: EndpointSlice, owner: str) -> Iterator[RRset]:
         ready = [end for end in one.endpoints if end.ready]
         for end in ready:
             yield from self._address(owner, end.address)
@@ -73,16 +80,14 @@ class Transfer:
             for port in one.ports:
                 if port.name:
                     at = f"{_prefix(port)}.{owner}"
-                    yield from self._service(at, port, WEIGHT // len(ready), target)
+                    yield from self._srv(at, port, WEIGHT // len(ready), target)
 
     def _address(self, owner: str, address: str) -> Iterator[RRset]:
         if (record := record_of(address)) and is_sendable(owner):
             rtype, data = record
             yield RRset(owner, rtype, self._options.ttl, (data,))
 
-    def _service(
-        self, owner: str, port: Port, weight: int, target: str
-    ) -> Iterator[RRset]:
+    def _srv(self, owner: str, port: Port, weight: int, target: str) -> Iterator[RRset]:
         # unlike CoreDNS: a port without a number has no record, there it is 65535
         if port.number >= 0 and is_sendable(owner) and is_sendable(target):
             data = srv(0, weight, port.number, target)

@@ -1,4 +1,4 @@
-"""What reflectors count, as families of metrics; brought up to date when scraped."""
+"""Metrics of watches, and their age: what the metrics page and *ready* show of them."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -12,52 +12,79 @@ from minidns.kubernetes.store import Store
 from minidns.metrics.registry import Histogram, Metrics
 from minidns.text.go_text import quote
 
+log = logging.getLogger("minidns.plugins.kubernetes")
+
 PREFIX = "minidns_kubernetes_"
 LABELS = ("resource",)
 COUNTED = {
-    "lists": ("lists", "Lists of the API server that were taken in to their end."),
+    "lists": ("lists", "Lists of the API server that were read to their end."),
     "watches": ("watches", "Watches of the API server that were begun."),
-    "events": ("events", "Changes that watches told of."),
+    "events": ("events", "Changes that watches brought."),
     "errors": ("errors", "Lists and watches that failed or broke off."),
     "skipped": ("skipped_objects", "Objects that could not be read or applied."),
 }
-"""By attribute of a reflector: name and help of the family."""
+"""Attribute of a reflector: name and help of the metric."""
+BUCKETS = tuple(0.001 * 2**k for k in range(20))
+"""Seconds, as in CoreDNS *kubernetes*."""
+
+
+class WatchStatus(NamedTuple):
+    """The state of the watch of one resource."""
+
+    resource: Resource
+    synced: bool
+    silent_s: float | None
+    """Seconds since the last list, change or bookmark; None before the first."""
+    age_s: float
+    """The same, but counted from the start of the watcher before the first."""
+    error: str
+    """The last error of the API server; empty without one."""
+
+
+def statuses(
+    reflectors: Iterable[Reflector], now: float, start: float
+) -> list[WatchStatus]:
+    """Return the status of each watch at ``now``; the watcher began at ``start``."""
+    result = []
+    for reflector in reflectors:
+        life = reflector.proof_of_life
+        silent_s = None if life is None else now - life
+        age_s = now - start if silent_s is None else silent_s
+        resource, synced = reflector.resource, reflector.synced
+        result.append(
+            WatchStatus(resource, synced, silent_s, age_s, reflector.last_error)
+        )
+    return result
 
 
 class ReflectorMetrics:
-    """The families, and how much of each reflector they have."""
+    """Counters that are brought up to date from reflectors at every scrape."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self._families = {
+        self._counters = {
             attribute: metrics.counter(f"{PREFIX}{name}_total", help_, LABELS)
             for attribute, (name, help_) in COUNTED.items()
         }
-        self._told: dict[Reflector, dict[str, int]] = {}
+        self._counted: dict[Reflector, dict[str, int]] = {}
 
-    def tell(self, reflector: Reflector) -> None:
-        """Add what ``reflector`` has counted since the last time."""
-        told = self._told.setdefault(reflector, {})
+    def update(self, reflector: Reflector) -> None:
+        """Add the counts of ``reflector`` since the last update."""
+        counted = self._counted.setdefault(reflector, {})
         labels = (reflector.resource.plural,)
-        for attribute, family in self._families.items():
+        for attribute, counter in self._counters.items():
             count = getattr(reflector, attribute)
-            family.inc(labels, count - told.get(attribute, 0))
-            told[attribute] = count
+            counter.inc(labels, count - counted.get(attribute, 0))
+            counted[attribute] = count
 
     def end(self, reflector: Reflector) -> None:
-        """Add what is left of ``reflector``, which has ended."""
-        if reflector in self._told:
-            self.tell(reflector)
-            del self._told[reflector]
-
-
-log = logging.getLogger("minidns.plugins.kubernetes")
-
-BUCKETS = tuple(0.001 * 2**k for k in range(20))
-"""Seconds, as CoreDNS has them."""
+        """Add the last counts of ``reflector``, which has ended, and forget it."""
+        if reflector in self._counted:
+            self.update(reflector)
+            del self._counted[reflector]
 
 
 def latency_histogram(metrics: Metrics) -> Histogram:
-    """Return the family CoreDNS calls DNS programming latency."""
+    """Return the metric that CoreDNS calls DNS programming latency."""
     return metrics.histogram(
         "coredns_kubernetes_dns_programming_duration_seconds",
         "Seconds from the cause of a change of endpoints to the answers.",
@@ -67,11 +94,12 @@ def latency_histogram(metrics: Metrics) -> Histogram:
 
 
 def observe_latency(
-    event: Event, store: Store, family: Histogram, wall: Callable[[], float]
+    event: Event, store: Store, histogram: Histogram, wall: Callable[[], float]
 ) -> None:
-    """Count ``event``, before it is applied, if it changes a slice of a known Service.
+    """Observe ``event``, not applied yet, if it changes a slice of a known Service.
 
-    A slice told of again in the same version, as by a relist, is no change.
+    Kubernetes writes the time of the cause into the EndpointSlice. A slice in the same
+    version as before, as a relist brings it, is no change.
     """
     if isinstance(event, Applied):
         one = event.obj
@@ -99,32 +127,4 @@ def observe_latency(
         )
         return
     kind = "headless_with_selector" if service.headless else "cluster_ip"
-    family.observe((kind,), wall() - caused)
-
-
-class WatchStatus(NamedTuple):
-    """How well one resource is known."""
-
-    resource: Resource
-    synced: bool
-    silent_s: float | None
-    """Since the last list, change or bookmark; None before the first."""
-    age_s: float
-    """The same, counted from the start before the first."""
-    error: str
-    """What the API server said last that was no answer."""
-
-
-def known(
-    reflectors: Iterable[Reflector], now: float, start: float
-) -> list[WatchStatus]:
-    """Return how well each is known ``now``; following began at ``start``."""
-    found = []
-    for each in reflectors:
-        life = each.proof_of_life
-        silent_s = None if life is None else now - life
-        age_s = now - start if silent_s is None else silent_s
-        found.append(
-            WatchStatus(each.resource, each.synced, silent_s, age_s, each.last_error)
-        )
-    return found
+    histogram.observe((kind,), wall() - caused)

@@ -42,9 +42,9 @@ from minidns.kubernetes.store import Store
 from minidns.kubernetes.watch_metrics import (
     ReflectorMetrics,
     WatchStatus,
-    known,
     latency_histogram,
     observe_latency,
+    statuses,
 )
 from minidns.metrics.registry import Metrics
 from minidns.system.tasks import Keep, Tasks
@@ -99,22 +99,22 @@ class ClusterWatcher:
     def __init__(
         self,
         options: KubernetesOptions,
-        around: WatchDeps,
+        deps: WatchDeps,
         forget: Callable[[Iterable[Hashable]], None],
     ) -> None:
         self.options = options
         self.main = Store(
-            around.wall, around.now, zonal=options.zonal, hold_s=options.hold_s
+            deps.wall, deps.now, zonal=options.zonal, hold_s=options.hold_s
         )
         self.imports = Store(
-            around.wall, around.now, kind="ServiceImport", hold_s=options.hold_s
+            deps.wall, deps.now, kind="ServiceImport", hold_s=options.hold_s
         )
         self.synced = False
         """Whether every first list has been taken in; never false again."""
         self._work: list[Followed] = []
-        self._around = around
-        self._latency = latency_histogram(around.metrics)
-        self._counts = ReflectorMetrics(around.metrics)
+        self._deps = deps
+        self._latency = latency_histogram(deps.metrics)
+        self._counts = ReflectorMetrics(deps.metrics)
         self._forget = forget
         self._followed: dict[Resource, ForbiddenAware] = {}
         self._pending: set[Resource] = set()
@@ -122,7 +122,7 @@ class ClusterWatcher:
         self._held = asyncio.Event()
         self._listable: set[str] = set()
         self._assumes_namespaces = False
-        self._since = around.now()
+        self._since = deps.now()
 
     def connect(self) -> None:
         """Choose the API server; nothing is sent yet.
@@ -132,7 +132,7 @@ class ClusterWatcher:
 
         """
         for resource in resources(self.options):
-            self._followed[resource] = ForbiddenAware(self._around.list_watch(resource))
+            self._followed[resource] = ForbiddenAware(self._deps.list_watch(resource))
         self._pending = set(self._followed)
 
     def start(self) -> None:
@@ -140,7 +140,7 @@ class ClusterWatcher:
         for resource in list(self._followed):
             self._follow(resource)
         if self.options.hold_s:
-            self._around.keep("kubernetes hold", self._let_go)
+            self._deps.keep("kubernetes hold", self._let_go)
 
     @property
     def reflectors(self) -> list[Reflector]:
@@ -149,25 +149,25 @@ class ClusterWatcher:
 
     async def audit(self) -> None:
         """Compare what is known with fresh lists, until cancelled."""
-        around = self._around
+        deps = self._deps
         auditor = Auditor(
             lambda: tuple(self._work),
-            around.list_watch,
-            around.metrics,
-            sleep=around.sleep,
-            random=around.random,
+            deps.list_watch,
+            deps.metrics,
+            sleep=deps.sleep,
+            random=deps.random,
         )
         if self.options.audit_s is not None:
             await auditor.run(self.options.audit_s)
 
-    def tell(self) -> None:
-        """Bring the metrics up to date."""
+    def update_metrics(self) -> None:
+        """Update the metrics of the reflectors."""
         for each in self.reflectors:
-            self._counts.tell(each)
+            self._counts.update(each)
 
     async def wait(self) -> None:
         """Wait for the first sync, as long as the options say, and log it."""
-        now = self._around.now
+        now = self._deps.now
         end = now() + self.options.startup_timeout_s
         synced = asyncio.ensure_future(self._all_synced.wait())
         try:
@@ -182,11 +182,11 @@ class ClusterWatcher:
             log.warning("starting server with unsynced Kubernetes API")
 
     async def _sleep(self, seconds: float) -> None:
-        await self._around.sleep(seconds)
+        await self._deps.sleep(seconds)
 
-    def known(self) -> list[WatchStatus]:
-        """Return how well each resource is known."""
-        return known(self.reflectors, self._around.now(), self._since)
+    def statuses(self) -> list[WatchStatus]:
+        """Return the status of every watch."""
+        return statuses(self.reflectors, self._deps.now(), self._since)
 
     @property
     def fresh_until(self) -> float:
@@ -197,14 +197,14 @@ class ClusterWatcher:
         limit = self.options.stale_after_s
         if limit is None:
             return inf
-        now = self._around.now()
-        ages_s = [each.age_s for each in self.known()] or [now - self._since]
+        now = self._deps.now()
+        ages_s = [each.age_s for each in self.statuses()] or [now - self._since]
         return now - max(ages_s) + limit
 
     @property
     def stale(self) -> bool:
         """Whether what is known is older than the options allow."""
-        return self._around.now() > self.fresh_until
+        return self._deps.now() > self.fresh_until
 
     def refusals(self) -> dict[Resource, str]:
         """Return what the API server does not let us list, and in what words."""
@@ -217,11 +217,11 @@ class ClusterWatcher:
         watch = self._watch(resource)
         if self.options.namespaces:
             name = f"kubernetes {resource.plural} refused"
-            self._around.keep(name, partial(self._narrow, resource, watch))
+            self._deps.keep(name, partial(self._narrow, resource, watch))
 
     def _watch(self, resource: Resource) -> asyncio.Task[None]:
         name = f"kubernetes {resource.plural}"
-        return self._around.keep(name, partial(self._reflect, resource))
+        return self._deps.keep(name, partial(self._reflect, resource))
 
     async def _narrow(self, resource: Resource, watch: asyncio.Task[None]) -> None:
         """Once listing all namespaces is refused, do with those of the options."""
@@ -242,7 +242,7 @@ class ClusterWatcher:
             return
         parts = [replace(resource, namespace=name) for name in names]
         for part in parts:
-            self._followed[part] = ForbiddenAware(self._around.list_watch(part))
+            self._followed[part] = ForbiddenAware(self._deps.list_watch(part))
         self._pending.update(parts)
         self._done(resource)
         for part in parts:
@@ -255,11 +255,11 @@ class ClusterWatcher:
             self._followed[resource],
             resource,
             partial(self.apply, store),
-            now=self._around.now,
-            sleep=self._around.sleep,
-            random=self._around.random,
+            now=self._deps.now,
+            sleep=self._deps.sleep,
+            random=self._deps.random,
             on_synced=lambda: self._done(resource),
-            settle=self._around.settle,
+            settle=self._deps.settle,
         )
         work = Followed(reflector, store)
         self._work.append(work)
@@ -272,7 +272,7 @@ class ClusterWatcher:
     def apply(self, store: Store, event: Event) -> None:
         """Take an event into ``store`` and tell what it made stale."""
         if store is self.main:
-            observe_latency(event, store, self._latency, self._around.wall)
+            observe_latency(event, store, self._latency, self._deps.wall)
         if touched := store.apply(event):
             self._forget(touched)
         if store.held.deadline() is not None:
@@ -297,45 +297,50 @@ class ClusterWatcher:
             self._held.clear()
             for store in (self.main, self.imports):
                 while (deadline := store.held.deadline()) is not None:
-                    await self._around.sleep(max(0.0, deadline - self._around.now()))
+                    await self._deps.sleep(max(0.0, deadline - self._deps.now()))
                     self._forget(store.expire())
 
 
 class SharedWatcher:
-    """Runs a ClusterWatcher as long as at least one server block uses it."""
+    """A ClusterWatcher used by server blocks, before and after a reload.
 
-    def __init__(self, view: ClusterWatcher, tasks: Tasks) -> None:
-        self.view = view
+    The objects of a cluster outlive the reload of a Corefile that watches it with the
+    same options: names do not vanish because the API server cannot be reached just
+    then, and nothing is listed again.
+    """
+
+    def __init__(self, watcher: ClusterWatcher, tasks: Tasks) -> None:
+        self.watcher = watcher
         self._tasks = tasks
         self._users = 0
-        self._runs = False
+        self._is_running = False
 
     def follows(self, options: KubernetesOptions) -> bool:
-        """Return whether a block with ``options`` can use the ClusterWatcher."""
-        return watched(self.view.options) == watched(options)
+        """Return whether a block with ``options`` can use this watcher."""
+        return watch_options(self.watcher.options) == watch_options(options)
 
     def start(self) -> None:
-        """Follow the cluster on behalf of one more block.
+        """Add a server block as a user; the first one starts the watches.
 
         Raises:
             ConfigError: no such file, context or service account.
 
         """
-        if not self._runs:
-            self.view.connect()
-            self.view.start()
-            self._runs = True
+        if not self._is_running:
+            self.watcher.connect()
+            self.watcher.start()
+            self._is_running = True
         self._users += 1
 
     async def stop(self) -> None:
-        """Do without one of the blocks; without the last of them, end."""
+        """Remove a user; the last one stops the watches."""
         self._users -= 1
         if not self._users:
             await self._tasks.stop()
 
 
-def watched(options: KubernetesOptions) -> KubernetesOptions:
-    """Return ``options`` without those that matter to answers alone."""
+def watch_options(options: KubernetesOptions) -> KubernetesOptions:
+    """Return ``options`` without those that concern answers alone."""
     return replace(
         options,
         zones=(),

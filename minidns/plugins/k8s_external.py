@@ -19,6 +19,7 @@ from minidns.dns.reuse import also_depends_on
 from minidns.kubernetes import responses
 from minidns.kubernetes.external import ExternalOptions, ExternalZones
 from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion, ExternalTarget
+from minidns.kubernetes.rules import Rule
 from minidns.plugins.options import fallthrough, flag, integer, setting, zones_argument
 from minidns.plugins.outside import resolve_external, window_of
 from minidns.plugins.site import Site
@@ -50,21 +51,21 @@ def _read_apex(words: Words) -> Name:
 
 
 class _K8sExternal:
-    """Makes Responses of what *kubernetes* of the block knows."""
+    """Makes Responses from the *kubernetes* of the same server block."""
 
     def __init__(self, rules: ExternalOptions, site: Site) -> None:
         self._rules = rules
         self._site = site
-        # *kubernetes* is set up after us
-        self._external = cache(self._found)
-        site.transfers.append(lambda zone: self._external().transfer(zone))
+        # made at the first query: *kubernetes* is set up after this plugin
+        self._zones = cache(self._make_zones)
+        site.transfers.append(lambda zone: self._zones().transfer(zone))
 
-    def _found(self) -> ExternalZones:
+    def _make_zones(self) -> ExternalZones:
         assert self._site.cluster is not None
         return ExternalZones(self._rules, self._site.cluster)
 
     def plugin(self, next_: Handler) -> Handler:
-        """Answer names of the zones, and pass on what falls through."""
+        """Answer names of the zones, and pass on those that fall through."""
         rules = self._rules
 
         async def k8s_external(query: Query) -> Response:
@@ -72,37 +73,42 @@ class _K8sExternal:
             zone = longest(rules.zones, name)
             if zone is None:
                 return await next_(query)
-            inquiry = ClusterQuestion(
-                name, qtype, zone, zone, name, window_of(self._site, query)
-            )
-            outcome = self._external().answer(inquiry)
-            passes = not (outcome.exists or outcome.final)
-            if passes and covers(rules.fallthrough, name):
-                return also_depends_on(await next_(query), *outcome.keys)
-            return await self._respond(query, zone, outcome)
+            window = window_of(self._site, query)
+            question = ClusterQuestion(name, qtype, zone, zone, name, window)
+            answer = self._zones().answer(question)
+            # CoreDNS never passes on names below its name server's
+            own = answer.exists or answer.rule is Rule.NOT_A_NAME_SERVER
+            if not own and covers(rules.fallthrough, name):
+                return also_depends_on(await next_(query), *answer.keys)
+            return await self._respond(query, zone, answer)
 
         return k8s_external
 
     async def _respond(
-        self, query: Query, zone: Name, outcome: ClusterAnswer
+        self, query: Query, zone: Name, answer: ClusterAnswer
     ) -> Response:
-        external, pieces = self._external(), outcome.answer
-        synced = self._synced()
-        # the SOA's serial is that of now
+        zones, synced = self._zones(), self._is_synced()
+        # a reused SOA may show an older serial for no longer than its TTL
         until = self._site.edges.now() + self._rules.ttl
-        reuse = Reuse(until, outcome.keys) if synced else None
-        if not pieces:
-            # unlike CoreDNS: NXDOMAIN before the first sync would be taken for true
-            soa = external.soa(zone)
-            return responses.negative(outcome, soa, reuse, synced=synced)
-        if any(isinstance(piece, ExternalTarget) for piece in pieces):
-            answer, truncated = await resolve_external(self._site, query, pieces)
-            response = responses.positive(outcome, answer, None)
+        reuse = Reuse(until, answer.keys) if synced else None
+        if not answer.answer:
+            # unlike CoreDNS: before the first sync NXDOMAIN may be untrue
+            soa = zones.soa(zone)
+            response = responses.negative(answer, soa, reuse, synced=synced)
+            return replace(response, lower_case=True)
+        if any(isinstance(one, ExternalTarget) for one in answer.answer):
+            records, truncated = await resolve_external(
+                self._site, query, answer.answer
+            )
+            response = responses.positive(answer, records, None)
             return replace(response, tc=response.tc or truncated)
-        answer = [piece for piece in pieces if isinstance(piece, RRset)]
-        return responses.positive(outcome, answer, reuse)
+        records = [one for one in answer.answer if isinstance(one, RRset)]
+        response = responses.positive(answer, records, reuse)
+        # SOA and NS have the zone's letters as owner, the rest the query's (CoreDNS)
+        apex = answer.rule in (Rule.EXTERNAL_SOA, Rule.EXTERNAL_NS)
+        return replace(response, lower_case=True) if apex else response
 
-    def _synced(self) -> bool:
+    def _is_synced(self) -> bool:
         return self._site.cluster is not None and self._site.cluster.synced()
 
 

@@ -1,4 +1,4 @@
-"""How much of an answer of the cluster is needed, and what its aliases lead to."""
+"""Selects the records of a cluster answer and resolves its external targets."""
 
 from collections.abc import Sequence
 
@@ -9,29 +9,29 @@ from minidns.plugins.site import Site
 
 
 def window_of(site: Site, query: Query) -> Window:
-    """Return how much of an answer is needed: all, if a plugin chooses among it."""
+    """Return how many records are needed: all, if a plugin chooses among them."""
     if site.chooses_records:
         return EVERYTHING
     return window(query.question.qtype, query.max_size, site.edges.random)
 
 
 async def resolve_external(
-    site: Site, query: Query, pieces: Sequence[RecordOrTarget]
+    site: Site, query: Query, answer: Sequence[RecordOrTarget]
 ) -> tuple[list[RRset], bool]:
-    """Return ``pieces`` with their external targets resolved, and whether that was cut.
+    """Return ``answer`` with the records of its targets, and whether one was truncated.
 
-    Whatever rcode comes with it is left out, as its authority is (CoreDNS).
+    The rcode and the authority section of a target are left out (CoreDNS).
     """
-    answer: list[RRset] = []
+    records: list[RRset] = []
     truncated = False
-    for piece in pieces:
-        if isinstance(piece, RRset):
-            answer.append(piece)
+    for one in answer:
+        if isinstance(one, RRset):
+            records.append(one)
             continue
         try:
-            there = await site.ask(query, piece.target, query.question.qtype)
+            there = await site.ask(query, one.target, query.question.qtype)
         except DnsError:
             continue
-        answer += there.answer
+        records += there.answer
         truncated = truncated or there.tc
-    return answer, truncated
+    return records, truncated

@@ -137,7 +137,7 @@ class Cluster:
         self.answers = ClusterZones(options(body, zones), self.store, self.imports)
         self.answers.local = local
 
-    def outcome(self, spelled: str, qtype: str = "A") -> ClusterAnswer:
+    def answer(self, spelled: str, qtype: str = "A") -> ClusterAnswer:
         name = names.absolute(spelled)
         zone = self.answers.zone_of(name)
         assert zone is not None
@@ -149,18 +149,18 @@ class Cluster:
         )
 
     def ask(self, spelled: str, qtype: str = "A") -> str:
-        """Return the outcome as lines: NODATA, NXDOMAIN, or the records."""
-        return shown(self.outcome(spelled, qtype))
+        """Return the answer as lines: NODATA, NXDOMAIN, or the records."""
+        return shown(self.answer(spelled, qtype))
 
 
-def shown(outcome: ClusterAnswer) -> str:
-    if not outcome.exists:
+def shown(answer: ClusterAnswer) -> str:
+    if not answer.exists:
         return "NXDOMAIN"
     lines = []
-    for piece in outcome.answer:
+    for piece in answer.answer:
         if isinstance(piece, ExternalTarget):
             lines.append(f"ask {piece.target}")
         else:
             lines += to_lines(piece)
-    extra = [f"+ {line}" for rrset in outcome.additional for line in to_lines(rrset)]
+    extra = [f"+ {line}" for rrset in answer.additional for line in to_lines(rrset)]
     return "\n".join([*lines, *extra]) if lines else "NODATA"

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.kubernetes.cluster import CLUSTER, SVC
 from tests.kubernetes.made import Cluster, shown
-from tests.kubernetes.rules import CLUSTER, SVC
 
 ROWS = {
     # 1.1 the grammar
@@ -242,4 +242,4 @@ def test_weight_is_never_below_1() -> None:
 
 
 def test_serial_is_0_before_any_change() -> None:
-    assert " 0 7200 1800 " in shown(Cluster(()).outcome("cluster.local", "SOA"))
+    assert " 0 7200 1800 " in shown(Cluster(()).answer("cluster.local", "SOA"))

@@ -4,8 +4,8 @@ import pytest
 
 from minidns.dns import names
 from minidns.kubernetes.objects import Object
+from tests.kubernetes.cluster import CLUSTER, SVC
 from tests.kubernetes.made import Cluster, namespace, service, slice_of
-from tests.kubernetes.rules import CLUSTER, SVC
 
 ROWS = {
     # 1.5 dns-version

@@ -3,8 +3,8 @@
 import pytest
 
 from minidns.kubernetes.objects import Object
+from tests.kubernetes.cluster import OBJECTS, SVC
 from tests.kubernetes.made import Cluster, namespace, service, slice_of
-from tests.kubernetes.rules import OBJECTS, SVC
 
 OPTION_ROWS = {
     "1.6-disabled-is-the-default": ("", "10-0-0-1.a.pod.cluster.local A", "NXDOMAIN"),

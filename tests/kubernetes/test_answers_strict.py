@@ -3,8 +3,8 @@
 import pytest
 
 from minidns.dns import names
+from tests.kubernetes.cluster import CLUSTER, OBJECTS, SVC
 from tests.kubernetes.made import Cluster
-from tests.kubernetes.rules import CLUSTER, OBJECTS, SVC
 
 STRICT_ROWS = {
     "dns-version": ("dns-version.cluster.local A", "NODATA"),

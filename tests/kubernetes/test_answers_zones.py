@@ -3,8 +3,8 @@
 import pytest
 
 from minidns.kubernetes.objects import Object
+from tests.kubernetes.cluster import CLUSTER, OBJECTS, SVC
 from tests.kubernetes.made import Cluster, imported, slice_of
-from tests.kubernetes.rules import CLUSTER, OBJECTS, SVC
 
 IMPORTS: tuple[Object, ...] = (
     imported("a/set", "10.100.0.1"),

@@ -14,8 +14,8 @@ def test_what_is_told_twice_counts_once_and_what_ends_is_kept() -> None:
     one, two = (reflector(Scripted(clock), clock, Kept()) for _ in range(2))
     one.lists, two.lists, two.skipped = 1, 2, 5
     for _ in range(2):
-        counts.tell(one)
-        counts.tell(two)
+        counts.update(one)
+        counts.update(two)
     assert metrics.value(LISTS, OF_SERVICES) == 3
     two.lists = 4
     counts.end(two)

@@ -1,6 +1,6 @@
 import pytest
 
-from minidns.kubernetes.names import ParsedName, read
+from minidns.kubernetes.names import ParsedName, parse
 
 
 @pytest.mark.parametrize(
@@ -19,8 +19,8 @@ from minidns.kubernetes.names import ParsedName, read
         ("x.y.z.a.ns.pod", None),
     ],
 )
-def test_read(name: str, expected: ParsedName | None) -> None:
-    assert read(name.split(".")) == expected
+def test_parse(name: str, expected: ParsedName | None) -> None:
+    assert parse(name.split(".")) == expected
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_read(name: str, expected: ParsedName | None) -> None:
     ],
 )
 def test_multicluster(name: str, expected: ParsedName | None) -> None:
-    assert read(name.split("."), multicluster=True) == expected
+    assert parse(name.split("."), multicluster=True) == expected
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def test_multicluster(name: str, expected: ParsedName | None) -> None:
     ],
 )
 def test_zonal(name: str, expected: ParsedName | None) -> None:
-    assert read(name.split("."), zonal=True) == expected
+    assert parse(name.split("."), zonal=True) == expected
 
 
 @pytest.mark.parametrize("name", ["p.q", "_p.q", "p._q", "_._q", "_p._"])
 def test_strict_wants_both_underscores(name: str) -> None:
-    assert read(f"{name}.s.ns.svc".split("."), strict=True) is None
+    assert parse(f"{name}.s.ns.svc".split("."), strict=True) is None

@@ -66,9 +66,9 @@ class ParsedName:
         rules = ExternalOptions((OUTSIDE,), headless=True)
         self._external = ExternalZones(rules, self.cluster.answers)
 
-    def outcome(self, name: str, qtype: str) -> ClusterAnswer:
+    def answer(self, name: str, qtype: str) -> ClusterAnswer:
         if not name.endswith(OUTSIDE):
-            return self.cluster.outcome(name, qtype)
+            return self.cluster.answer(name, qtype)
         asked = ClusterQuestion(
             name, type_number(qtype), OUTSIDE, OUTSIDE, names.absolute(name)
         )
@@ -80,9 +80,9 @@ class ParsedName:
 )
 def test_endpoints_count(body: str, name: str, qtype: str, arrives: Object) -> None:
     asked = ParsedName(body)
-    before = asked.outcome(name, qtype)
+    before = asked.answer(name, qtype)
     touched = asked.cluster.store.apply(Applied(arrives))
-    after = asked.outcome(name, qtype)
+    after = asked.answer(name, qtype)
     assert (before.exists, before.answer) != (after.exists, after.answer)
     assert not touched.isdisjoint(before.keys)
 
@@ -104,8 +104,8 @@ INDIFFERENT: dict[str, tuple[str, str, str]] = {
 )
 def test_endpoints_do_not_count(body: str, name: str, qtype: str) -> None:
     asked = ParsedName(body)
-    before = asked.outcome(name, qtype)
+    before = asked.answer(name, qtype)
     touched = asked.cluster.store.apply(Applied(WEB))
     assert touched
     assert touched.isdisjoint(before.keys)
-    assert asked.outcome(name, qtype) == before
+    assert asked.answer(name, qtype) == before

@@ -1,6 +1,6 @@
 import pytest
 
-from minidns.kubernetes.integrations import labels
+from minidns.kubernetes.integrations import metadata_labels
 from tests.kubernetes.made import Cluster, pod
 from tests.world import query
 
@@ -30,7 +30,7 @@ def test_labels(name: str, expected: str) -> None:
     asked = query(name, peer="192.0.2.99")
     found = {
         label.removeprefix("kubernetes/"): find(asked, None)
-        for label, find in labels(CLUSTER.answers).items()
+        for label, find in metadata_labels(CLUSTER.answers).items()
     }
     said = [f"{label}={value}" for label, value in found.items() if value]
     assert " ".join(said) == expected
@@ -38,6 +38,6 @@ def test_labels(name: str, expected: str) -> None:
 
 def test_who_asks() -> None:
     asked = query("example.org", peer="192.0.2.53")
-    known = labels(CLUSTER.answers)
+    known = metadata_labels(CLUSTER.answers)
     assert known["kubernetes/client-namespace"](asked, None) == "a"
     assert known["kubernetes/client-pod-name"](asked, None) == "p"

@@ -113,7 +113,7 @@ def test_any_object(
     )
     for qtype in TYPES:
         for name in NAMES:
-            sent(name, qtype, cluster.outcome(name, qtype))
+            sent(name, qtype, cluster.answer(name, qtype))
         for name in OUTSIDE:
             zone, number = "ext.test.", type_number(qtype)
             asked = ClusterQuestion(f"{name}.", number, zone, zone, f"{name}.")
@@ -123,11 +123,11 @@ def test_any_object(
         external.transfer(zone)
 
 
-def sent(name: str, qtype: str, outcome: ClusterAnswer) -> None:
+def sent(name: str, qtype: str, answer: ClusterAnswer) -> None:
     """See that the answer is a message."""
-    answer = tuple(each for each in outcome.answer if isinstance(each, RRset))
+    records = tuple(each for each in answer.answer if isinstance(each, RRset))
     query = Query(Question(names.absolute(name), type_number(qtype)))
-    wire = encode_response(query, Response(0, answer, (), outcome.additional))
+    wire = encode_response(query, Response(0, records, (), answer.additional))
     dns.message.from_wire(wire)
 
 

@@ -4,31 +4,30 @@ from minidns.dns.model import Opt, Query, Question, Rcode, Response, Reuse, Sour
 from minidns.kubernetes import responses
 from minidns.kubernetes.apex import start_of_authority
 from minidns.kubernetes.model import ClusterAnswer
+from minidns.kubernetes.rules import Rule
 
 SOA = start_of_authority("cluster.local.", 30, 7)
 GONE = Source("Service", "a/b", found=False)
 
 
 @pytest.mark.parametrize(
-    ("exists", "synced", "rcode"),
+    ("rule", "synced", "rcode"),
     [
-        (True, True, Rcode.NOERROR),
-        (True, False, Rcode.NOERROR),
-        (False, True, Rcode.NXDOMAIN),
-        (False, False, Rcode.SERVFAIL),
+        (Rule.APEX, True, Rcode.NOERROR),
+        (Rule.APEX, False, Rcode.NOERROR),
+        (Rule.NO_SUCH_SERVICE, True, Rcode.NXDOMAIN),
+        (Rule.NO_SUCH_SERVICE, False, Rcode.SERVFAIL),
     ],
 )
-def test_negative(exists: bool, synced: bool, rcode: Rcode) -> None:
-    outcome = ClusterAnswer("negative/x", (GONE,), exists=exists)
-    got = responses.negative(outcome, SOA, None, synced=synced)
-    assert got == Response(
-        rcode, authority=(SOA,), aa=True, rule="negative/x", sources=(GONE,)
-    )
+def test_negative(rule: Rule, synced: bool, rcode: Rcode) -> None:
+    answer = ClusterAnswer(rule, (GONE,))
+    got = responses.negative(answer, SOA, None, synced=synced)
+    assert got == Response(rcode, authority=(SOA,), aa=True, rule=rule, sources=(GONE,))
 
 
 def test_positive() -> None:
-    outcome = ClusterAnswer("rule", (GONE,), additional=(SOA,))
-    got = responses.positive(outcome, [SOA], Reuse())
+    answer = ClusterAnswer(Rule.CLUSTER_IP, (GONE,), additional=(SOA,))
+    got = responses.positive(answer, [SOA], Reuse())
     assert got.answer == got.additional == (SOA,)
     assert got.aa
     assert not got.ra

@@ -41,9 +41,9 @@ def everything(made: ClusterZones) -> list[ClusterAnswer]:
     return [ask(made, *question) for question in QUESTIONS]
 
 
-def seen(outcome: ClusterAnswer) -> tuple[object, ...]:
+def seen(answer: ClusterAnswer) -> tuple[object, ...]:
     """What a client can tell."""
-    return outcome.exists, outcome.answer, outcome.additional
+    return answer.exists, answer.answer, answer.additional
 
 
 def played(history: list[Event], hold_s: float = 0.0) -> tuple[Store, Clock]:
@@ -95,13 +95,13 @@ def test_the_cited_objects_alone_give_the_same_answer(
     store, _ = played(history)
     made = answers(store, body)
     for question in QUESTIONS:
-        outcome = ask(made, *question)
-        source_of = {(each.kind, each.name) for each in outcome.sources if each.found}
+        answer = ask(made, *question)
+        source_of = {(each.kind, each.name) for each in answer.sources if each.found}
         small = Store(lambda: 0.0, zonal=True)
         for obj in store.objects():
             if (type(obj).__name__, str(obj.key)) in source_of:
                 small.apply(Applied(obj))
-        assert seen(ask(answers(small, body), *question)) == seen(outcome), question
+        assert seen(ask(answers(small, body), *question)) == seen(answer), question
 
 
 @settings(deadline=None, max_examples=100)

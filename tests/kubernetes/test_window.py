@@ -50,11 +50,11 @@ def packed(
     cluster: made.Cluster, name: str, qtype: str, size: int, room: Window
 ) -> bytes:
     number = type_number(qtype)
-    outcome = cluster.answers.answer(
+    answer = cluster.answers.answer(
         ClusterQuestion(name, number, ZONE, ZONE, name, room)
     )
-    answer = [each for each in outcome.answer if isinstance(each, RRset)]
-    response = responses.positive(outcome, answer, None)
+    records = [each for each in answer.answer if isinstance(each, RRset)]
+    response = responses.positive(answer, records, None)
     response = arrangement.round_robin(response, room.random)
     query = Query(Question(name, number), opt=Opt(size), max_size=size)
     return encode_response(query, response)
@@ -145,9 +145,9 @@ def test_srv_of_a_large_service_without_ports_costs_nothing() -> None:
     cluster = large(10_000, ports="")
     room = window(type_number("SRV"), 512, Random(1))
     asked = ClusterQuestion(HEADLESS, type_number("SRV"), ZONE, ZONE, HEADLESS, room)
-    outcome = cluster.answers.answer(asked)
-    assert (outcome.exists, outcome.answer, outcome.partial) == (True, (), False)
-    assert len(outcome.sources) < 10  # slices that were looked at
+    answer = cluster.answers.answer(asked)
+    assert (answer.exists, answer.answer, answer.partial) == (True, (), False)
+    assert len(answer.sources) < 10  # slices that were looked at
 
 
 @pytest.mark.parametrize("qtype", ["A", "SRV"])
@@ -168,9 +168,9 @@ def test_every_ready_endpoint_is_first_equally_often(qtype: str) -> None:
         inquiry = ClusterQuestion(
             HEADLESS, type_number(qtype), ZONE, ZONE, HEADLESS, room
         )
-        outcome = cluster.answers.answer(inquiry)
-        assert outcome.partial
-        (rrset,) = (each for each in outcome.answer if isinstance(each, RRset))
+        answer = cluster.answers.answer(inquiry)
+        assert answer.partial
+        (rrset,) = (each for each in answer.answer if isinstance(each, RRset))
         first[rrset.rdata[0].hex()] += 1
     assert len(first) == ready
     expected = rounds / ready
@@ -202,11 +202,11 @@ def test_work_does_not_grow_with_the_service(name: str, qtype: str) -> None:
         assert min(took) < 0.005
         room = window(type_number(qtype), size, Random(1))
         asked = ClusterQuestion(name, type_number(qtype), ZONE, ZONE, name, room)
-        outcome = cluster.answers.answer(asked)
+        answer = cluster.answers.answer(asked)
         count = sum(
-            len(each.rdata) for each in outcome.answer if isinstance(each, RRset)
+            len(each.rdata) for each in answer.answer if isinstance(each, RRset)
         )
-        assert count <= room.most + 100
+        assert count <= room.limit + 100
 
 
 def test_ports_count_as_well() -> None:
@@ -220,10 +220,10 @@ def test_ports_count_as_well() -> None:
 
 def test_others_of_the_records_have_their_turn() -> None:
     room = window(1, 512, Random(1))
-    outcome = large(1000).answers.answer(
+    answer = large(1000).answers.answer(
         ClusterQuestion(HEADLESS, 1, ZONE, ZONE, HEADLESS, room)
     )
-    response = responses.positive(outcome, (), None)
+    response = responses.positive(answer, (), None)
     assert (response.tc, response.reuse) == (True, None)
 
 

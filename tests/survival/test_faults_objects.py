@@ -197,11 +197,11 @@ async def test_F44_the_clock_jumps() -> None:
     async with followed(services=5) as f:
         for number, jump_s in enumerate((3600.0, -3600.0, -7200.0, 0.0)):
             f.world.jump_s = jump_s
-            watches, age_s = f.reflector().watches, f.view.known()[0].age_s
+            watches, age_s = f.reflector().watches, f.view.statuses()[0].age_s
             f.add(f"s{number}", 1000 + number)
             await f.until_true()
             assert f.reflector().watches == watches
-            assert f.view.known()[0].age_s < age_s + 60
+            assert f.view.statuses()[0].age_s < age_s + 60
         assert (f.count("lists"), f.count("errors")) == (1, 0)
 
 

@@ -24,10 +24,11 @@ from minidns.dns.rdata import AXFR, IXFR
 from minidns.dns.reuse import also_depends_on
 from minidns.explain import why
 from minidns.kubernetes import responses
-from minidns.kubernetes.answers import MAX_LOOKUPS, Chase, ClusterZones
-from minidns.kubernetes.integrations import SearchLists, labels
+from minidns.kubernetes.answers import MAX_LOOKUPS, AliasBudget, ClusterZones
+from minidns.kubernetes.integrations import SearchLists, metadata_labels
 from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion, ExternalTarget
 from minidns.kubernetes.options import KubernetesOptions
+from minidns.kubernetes.rules import Rule
 from minidns.kubernetes.watcher import ClusterWatcher, SharedWatcher, WatchDeps
 from minidns.metrics.registry import Gauge
 from minidns.plugins.kubernetes.options import ARGUMENTS, OPTIONS, conflicts
@@ -42,23 +43,23 @@ log = logging.getLogger(__name__)
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     """Read the options; follow the API server from the start of the site on."""
     options = read(once(directives), site)
-    follower = site.instance.follower(options, partial(_follower, options, site))
-    view = follower.view
-    site.cluster = answers = ClusterZones(options, view.main, view.imports)
-    answers.synced = lambda: view.synced
-    site.checks["kubernetes"] = partial(_ready, view, options)
-    site.parts["kubernetes"] = partial(_parts, view, options)
+    shared = site.instance.follower(options, partial(_shared_watcher, options, site))
+    watcher = shared.watcher
+    site.cluster = cluster = ClusterZones(options, watcher.main, watcher.imports)
+    cluster.synced = lambda: watcher.synced
+    site.checks["kubernetes"] = partial(_ready, watcher, options)
+    site.parts["kubernetes"] = partial(_parts, watcher, options)
     if options.stale == "unready":
         site.relapsing.add("kubernetes")
-    _follow(follower, answers, site)
-    made = Kubernetes(view, answers, site)
-    site.transfers.append(made.transfer)
-    site.explainers["kubernetes"] = made.explain
-    site.labels.update(labels(answers))
+    _watch(shared, cluster, site)
+    plugin = Kubernetes(watcher, cluster, site)
+    site.transfers.append(plugin.transfer)
+    site.explainers["kubernetes"] = plugin.explain
+    site.labels.update(metadata_labels(cluster))
     site.autopaths["kubernetes"] = SearchLists(
-        answers, _own_search(site.edges.files)
+        cluster, _own_search(site.edges.files)
     ).of
-    return made.plugin
+    return plugin.plugin
 
 
 def read(directive: Directive, site: Site) -> KubernetesOptions:
@@ -74,10 +75,10 @@ def read(directive: Directive, site: Site) -> KubernetesOptions:
     return options
 
 
-def _follower(options: KubernetesOptions, site: Site) -> SharedWatcher:
+def _shared_watcher(options: KubernetesOptions, site: Site) -> SharedWatcher:
     edges = site.edges
     tasks = Tasks(edges, site.metrics)
-    around = WatchDeps(
+    deps = WatchDeps(
         partial(edges.list_watch, options.access),
         edges.now,
         edges.wall,
@@ -87,44 +88,43 @@ def _follower(options: KubernetesOptions, site: Site) -> SharedWatcher:
         tasks.keep,
         edges.settle,
     )
-    return SharedWatcher(
-        ClusterWatcher(options, around, lambda keys: site.forget(keys)), tasks
-    )
+    watcher = ClusterWatcher(options, deps, lambda keys: site.forget(keys))
+    return SharedWatcher(watcher, tasks)
 
 
-def _follow(follower: SharedWatcher, answers: ClusterZones, site: Site) -> None:
-    """Follow the API server, and tell the metrics, as long as the site lives."""
+def _watch(shared: SharedWatcher, cluster: ClusterZones, site: Site) -> None:
+    """Watch the API server and update the metrics as long as the site is in use."""
     ages = site.metrics.gauge(
         "minidns_kubernetes_view_age_seconds",
         "Seconds since the API server last gave a sign of life, of the oldest watch.",
         ("resource",),
     )
-    view, started = follower.view, False
+    watcher, started = shared.watcher, False
 
-    def tell() -> None:
-        view.tell()
-        _tell_ages(ages, site)
+    def update() -> None:
+        watcher.update_metrics()
+        _set_ages(ages, site)
 
     async def start() -> None:
         nonlocal started
-        answers.local = _local(site, answers.options)
+        cluster.local = _local(site, cluster.options)
         try:
-            follower.start()
+            shared.start()
         except ConfigError as error:
             raise error.prefixed("plugin/kubernetes: ") from error
         started = True
-        await view.wait()
+        await watcher.wait()
 
     async def serving() -> None:
         # in the main process: workers count the same, and hear what it puts right
-        site.metrics.before_scrape.append(tell)
-        site.task("kubernetes audit", view.audit)
+        site.metrics.before_scrape.append(update)
+        site.task("kubernetes audit", watcher.audit)
 
     async def stop() -> None:
         if started:
-            await follower.stop()
-        if tell in site.metrics.before_scrape:
-            site.metrics.before_scrape.remove(tell)
+            await shared.stop()
+        if update in site.metrics.before_scrape:
+            site.metrics.before_scrape.remove(update)
             ages.clear()
 
     site.on_start(start)
@@ -132,29 +132,29 @@ def _follow(follower: SharedWatcher, answers: ClusterZones, site: Site) -> None:
     site.on_stop(stop)
 
 
-def _ready(view: ClusterWatcher, options: KubernetesOptions) -> bool:
-    return view.synced and not (options.stale == "unready" and view.stale)
+def _ready(watcher: ClusterWatcher, options: KubernetesOptions) -> bool:
+    return watcher.synced and not (options.stale == "unready" and watcher.stale)
 
 
-def _parts(view: ClusterWatcher, options: KubernetesOptions) -> list[Part]:
-    """Return what the readiness is made of: every resource that is followed."""
+def _parts(watcher: ClusterWatcher, options: KubernetesOptions) -> list[Part]:
+    """Return the parts of the readiness: every resource that is watched."""
     limit_s = options.stale_after_s or inf
-    found = []
-    for each in view.known():
-        where = each.resource.namespace
-        name = each.resource.plural + (f"/{where}" if where else "")
-        is_stale = each.synced and each.age_s > limit_s
-        state = "stale" if is_stale else "ok" if each.synced else "not synced"
-        is_ready = each.synced and not (is_stale and options.stale == "unready")
-        found.append(Part(name, is_ready, state, each.age_s))
-    return sorted(found)
+    parts = []
+    for status in watcher.statuses():
+        where = status.resource.namespace
+        name = status.resource.plural + (f"/{where}" if where else "")
+        is_stale = status.synced and status.age_s > limit_s
+        state = "stale" if is_stale else "ok" if status.synced else "not synced"
+        is_ready = status.synced and not (is_stale and options.stale == "unready")
+        parts.append(Part(name, is_ready, state, status.age_s))
+    return sorted(parts)
 
 
-def _tell_ages(ages: Gauge, site: Site) -> None:
-    """Bring the metric up to date, for all blocks: the oldest of a resource counts."""
+def _set_ages(ages: Gauge, site: Site) -> None:
+    """Update the gauge over all server blocks: the oldest age of a resource counts."""
     ages.clear()
-    for each in site.instance.sites:
-        for part in each.parts.get("kubernetes", tuple)():
+    for other in site.instance.sites:
+        for part in other.parts.get("kubernetes", tuple)():
             labels = (part.name.partition("/")[0],)
             ages.set(labels, max(part.age_s, ages.values.get(labels, 0.0)))
 
@@ -162,7 +162,7 @@ def _tell_ages(ages: Gauge, site: Site) -> None:
 def _local(site: Site, options: KubernetesOptions) -> tuple[str, ...]:
     """Return the addresses by which the server finds its own Services.
 
-    None where *bind* is used: CoreDNS reads prefixes there, and finds addresses.
+    There are none with *bind*: CoreDNS compares its prefixes with addresses there.
     """
     if site.bound:
         return site.bound if options.strict else ()
@@ -178,55 +178,55 @@ def _own_search(files: Files) -> tuple[Name, ...]:
 
 
 class Kubernetes:
-    """Makes Responses of what a view knows."""
+    """Makes Responses from the zones of a cluster."""
 
-    def __init__(self, view: ClusterWatcher, answers: ClusterZones, site: Site) -> None:
-        self.view = view
-        self.answers = answers
-        self.options = answers.options
+    def __init__(
+        self, watcher: ClusterWatcher, cluster: ClusterZones, site: Site
+    ) -> None:
+        self.watcher = watcher
+        self.cluster = cluster
+        self.options = cluster.options
         self._site = site
         self._withholds = self.options.stale == "servfail"
 
     def plugin(self, next_: Handler) -> Handler:
-        """Answer names of the zones, and pass on what falls through."""
-        answers, options = self.answers, self.options
+        """Answer names of the zones, and pass on those that fall through."""
+        cluster, options = self.cluster, self.options
 
         async def kubernetes(query: Query) -> Response:
             name, qtype, _ = query.question
-            zone = answers.zone_of(name)
+            zone = cluster.zone_of(name)
             if zone is None:
                 return await next_(query)
-            if qtype in (AXFR, IXFR):  # *transfer* stands before us
+            if qtype in (AXFR, IXFR):  # *transfer* comes before this plugin
                 raise DnsError(rcode=Rcode.REFUSED)
             spelled = query.spelled[-len(zone) :] or zone
-            room = window_of(self._site, query)
-            inquiry = ClusterQuestion(name, qtype, zone, spelled, name, room)
-            outcome = answers.answer(inquiry, _chase(query) if query.hops else None)
+            window = window_of(self._site, query)
+            question = ClusterQuestion(name, qtype, zone, spelled, name, window)
+            answer = cluster.answer(question, _budget(query) if query.hops else None)
             # before the sync state is looked at, and never for NODATA (CoreDNS)
-            if not outcome.exists and covers(options.fallthrough, name):
+            if not answer.rule.exists and covers(options.fallthrough, name):
                 response = await next_(query)
-                return (
-                    self._passed_on(response, outcome)
-                    if query.asked_before
-                    else response
-                )
-            if outcome.answer and not self._withheld():
-                if ExternalTarget in map(type, outcome.answer):
-                    return await self._with_outside(query, outcome)
-                return self._positive(query, outcome)
-            return self._negative(query, inquiry, outcome)
+                if query.asked_before:
+                    return self._passed_on(response, answer)
+                return response
+            if answer.answer and not self._is_withheld():
+                if ExternalTarget in map(type, answer.answer):
+                    return await self._with_external(query, answer)
+                return self._positive(query, answer)
+            return self._negative(query, question, answer)
 
         return kubernetes
 
     def transfer(self, zone: Name) -> tuple[RRset, ...] | None:
-        """Return every record of ``zone``; None when it is not ours (*transfer*).
+        """Return every record of ``zone``; None if it is none of the zones.
 
         Raises:
-            DnsError: not before the first sync: a secondary must not take over half.
+            DnsError: before the first sync: a secondary must not get half a zone.
 
         """
-        records = self.answers.transfer(zone)
-        if records is not None and not self.view.synced:
+        records = self.cluster.transfer(zone)
+        if records is not None and not self.watcher.synced:
             # unlike CoreDNS: there it is handed out as far as it is known
             raise DnsError(f"{zone} is not complete before the first sync")
         return records
@@ -234,77 +234,80 @@ class Kubernetes:
     def explain(self, query: Query, response: Response) -> dict[str, object]:
         """Return why ``response`` answers ``query``, for ``minidns why``."""
         edges = self._site.edges
-        found = why.explain(self.view, self.answers, query, response, edges.wall())
+        explanation = why.explain(
+            self.watcher, self.cluster, query, response, edges.wall()
+        )
         if any(guard.restricts(query) for guard in self._site.guards):
-            found = found.without_hints()  # they may be names that are denied
+            explanation = explanation.without_hints()  # they may name denied names
         return {
             "cluster": self.options.access.described(edges.environ),
-            **found.tree(),
+            **explanation.tree(),
         }
 
-    def _passed_on(self, response: Response, outcome: ClusterAnswer) -> Response:
-        if not self.view.synced:
+    def _passed_on(self, response: Response, answer: ClusterAnswer) -> Response:
+        if not self.watcher.synced:
             return replace(response, reuse=None)
-        return also_depends_on(response, *outcome.keys)
+        return also_depends_on(response, *answer.keys)
 
-    def _withheld(self) -> bool:
-        """Whether nothing is to be answered: what is known may be out of date."""
-        return self._withholds and self.view.synced and self.view.stale
+    def _is_withheld(self) -> bool:
+        """Whether answers are withheld because they may be out of date."""
+        return self._withholds and self.watcher.synced and self.watcher.stale
 
-    async def _with_outside(self, query: Query, outcome: ClusterAnswer) -> Response:
-        answer, truncated = await resolve_external(self._site, query, outcome.answer)
-        response = responses.positive(outcome, answer, None)
+    async def _with_external(self, query: Query, answer: ClusterAnswer) -> Response:
+        records, truncated = await resolve_external(self._site, query, answer.answer)
+        response = responses.positive(answer, records, None)
         return replace(response, tc=True) if truncated else response
 
-    def _positive(self, query: Query, outcome: ClusterAnswer) -> Response:
+    def _positive(self, query: Query, answer: ClusterAnswer) -> Response:
         reuse = None
-        if query.asked_before and self.view.synced and outcome.rule != "zone/soa":
-            reuse = Reuse(self._until(), outcome.keys)
-        return responses.positive(outcome, outcome.answer, reuse)  # type: ignore[arg-type]  # nothing outside
+        # the serial in an SOA answer must be the current one
+        if query.asked_before and self.watcher.synced and answer.rule is not Rule.SOA:
+            reuse = Reuse(self._reuse_until(), answer.keys)
+        return responses.positive(answer, answer.answer, reuse)  # type: ignore[arg-type]  # no external targets
 
     def _negative(
-        self, query: Query, inquiry: ClusterQuestion, outcome: ClusterAnswer
+        self, query: Query, question: ClusterQuestion, answer: ClusterAnswer
     ) -> Response:
-        soa = self.answers.soa(inquiry.zone, inquiry.spelled)
-        synced, reuse = self.view.synced, None
-        if self._withheld():
+        soa = self.cluster.soa(question.zone, question.spelled)
+        synced, reuse = self.watcher.synced, None
+        if self._is_withheld():
             synced = False
-            outcome = ClusterAnswer("negative/stale", outcome.sources, exists=False)
+            answer = ClusterAnswer(Rule.STALE, answer.sources)
         if synced and (query.asked_before or query.like_asked_before):
-            reuse = self._repeat(query, inquiry, outcome)
-        response = responses.negative(outcome, soa, reuse, synced=synced)
+            reuse = self._negative_reuse(query, question, answer)
+        response = responses.negative(answer, soa, reuse, synced=synced)
         if self.options.ede and (opt := responses.extended(query, response)):
             return replace(response, opt=opt)
         return response
 
-    def _repeat(
-        self, query: Query, inquiry: ClusterQuestion, outcome: ClusterAnswer
+    def _negative_reuse(
+        self, query: Query, question: ClusterQuestion, answer: ClusterAnswer
     ) -> Reuse | None:
-        """Return the leave to say again that something is not there."""
-        siblings = None
-        if query.like_asked_before and self._tells_none_apart:
-            siblings = self.answers.siblings(inquiry, outcome)
-        if siblings is None and not query.asked_before:
+        """Return for how long, and for which labels, a negative answer is reused."""
+        covered = None
+        if query.like_asked_before and self._names_are_alike:
+            covered = self.cluster.covered_labels(question, answer)
+        if covered is None and not query.asked_before:
             return None
-        serial = self.answers.lookup(inquiry.zone).serial
+        serial = self.cluster.lookup(question.zone).serial
         return Reuse(
-            self._until(), outcome.keys, covers_label=siblings, soa_serial=serial
+            self._reuse_until(), answer.keys, covers_label=covered, soa_serial=serial
         )
 
-    def _until(self) -> float:
-        """Return when what is known may be too old to be said again."""
-        return self.view.fresh_until if self._withholds else float("inf")
+    def _reuse_until(self) -> float:
+        """Return the monotonic time from which answers may be too old."""
+        return self.watcher.fresh_until if self._withholds else float("inf")
 
     @cached_property
-    def _tells_none_apart(self) -> bool:
-        """Whether nothing but our objects tells names below a namespace apart.
+    def _names_are_alike(self) -> bool:
+        """Whether only the objects of the cluster distinguish names of a namespace.
 
-        No plugin above that looks at names, no server block and no *cache* of some of
-        them, and no reason in words in the reply.
+        No plugin above looks at names, no server block or *cache* is for some of them
+        alone, and no reply carries a reason in words (option *ede*).
         """
         site, zones = self._site, self.options.zones
         above = takewhile(lambda spec: spec is not PLUGIN, site.chain)
-        apart = {zone for each in site.instance.sites for zone in each.zones}
+        apart = {zone for other in site.instance.sites for zone in other.zones}
         for cache in site.block.named("cache"):
             lines = (line.args for line in cache.block)
             words = (*cache.args, *chain.from_iterable(lines))
@@ -316,9 +319,9 @@ class Kubernetes:
         )
 
 
-def _chase(query: Query) -> Chase:
-    """Return how many names may be followed: fewer, the more questions led here."""
-    return Chase([None] * max(1, MAX_LOOKUPS >> (3 * query.hops)))
+def _budget(query: Query) -> AliasBudget:
+    """Return the budget of aliases: less, the more internal queries led here."""
+    return AliasBudget(max(1, MAX_LOOKUPS >> (3 * query.hops)))
 
 
 PLUGIN = PluginSpec(

@@ -1,4 +1,4 @@
-"""The cluster that the tables of rules ask about."""
+"""The cluster whose names the tables of answers look up."""
 
 from minidns.kubernetes.objects import Object
 from tests.kubernetes.made import Cluster, namespace, pod, service, slice_of

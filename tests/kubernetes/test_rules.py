@@ -1,0 +1,59 @@
+"""Rules as values: each has an id, an rcode, a cause and a reference."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from minidns.dns.model import Rcode
+from minidns.explain.why import CAUSES
+from minidns.kubernetes.rules import COVERS_MANY_NAMES, IMPORTED, INNER_NODES, Rule
+from tests.kubernetes.cluster import CLUSTER
+from tests.kubernetes.test_answers import ROWS as NAMES
+from tests.kubernetes.test_answers_apex import ROWS as OTHERS
+
+INTERNAL = {Rule.ALIAS_LOOP, Rule.TOO_MANY_ALIASES, Rule.EXTERNAL_NAME_OUTSIDE}
+"""Rules of aliases on the way: the answer in the end has another one."""
+
+
+@pytest.mark.parametrize("rule", Rule)
+def test_a_rule_is_complete(rule: Rule) -> None:
+    assert re.fullmatch(r"[a-z-]+(/[a-z-]+)?", rule)
+    assert rule.rcode in (Rcode.NOERROR, Rcode.NXDOMAIN)
+    assert rule.cause
+    assert rule.reference
+
+
+def test_ids_are_unique() -> None:
+    assert len({str(rule) for rule in Rule}) == len(Rule.__members__)
+
+
+def test_sets_of_rules_agree_with_their_rcodes() -> None:
+    assert all(rule.exists for rule in INNER_NODES)
+    assert not any(rule.exists for rule in COVERS_MANY_NAMES)
+    assert all(rule.exists and other.exists for rule, other in IMPORTED.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "qtype", "expected"), [*NAMES.values(), *OTHERS.values()]
+)
+def test_the_rcode_of_an_answer_is_that_of_its_rule(
+    name: str, qtype: str, expected: str
+) -> None:
+    answer = CLUSTER.answer(name, qtype)
+    assert isinstance(answer.rule, Rule)
+    assert (answer.rule.rcode == Rcode.NXDOMAIN) == (expected == "NXDOMAIN")
+
+
+def test_why_explains_every_rule_that_denies_a_name() -> None:
+    external = {Rule.NOT_A_NAME_SERVER, Rule.NOTHING_OUTSIDE}
+    denied = {rule for rule in Rule if not rule.exists}
+    assert denied - INTERNAL - external <= CAUSES.keys()
+
+
+def test_the_page_lists_every_rule() -> None:
+    page = (Path(__file__).parents[2] / "docs/why.md").read_text()
+    rows = re.findall(r"^\| `([a-z/-]+)` \| (\w+) \| (.+?) \| (.+?) \|$", page, re.M)
+    assert {row[0]: row[1:] for row in rows} == {
+        str(rule): (Rcode(rule.rcode).name, rule.cause, rule.reference) for rule in Rule
+    }
