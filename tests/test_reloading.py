@@ -271,14 +271,16 @@ async def test_ports_come_and_go_and_those_that_stay_keep_their_sockets(
     async with serving(text) as running:
         watched = watch(running)
         kept = [
-            each for each in running.server.listening.values() if each.port == first
+            each
+            for each in running.server.serving.sockets.values()
+            if each.port == first
         ]
         running.write(text.replace(str(second), str(third)))
         await watched.look()
         async with asyncio.timeout(10):
             while not watched.said("Reloading complete"):
                 await watched.look()
-        now = {each.port: each for each in running.server.listening.values()}
+        now = {each.port: each for each in running.server.serving.sockets.values()}
         assert set(now) == {first, third}
         assert now[first] is kept[0]
         wire = dns.message.make_query(WWW, "A").to_wire()

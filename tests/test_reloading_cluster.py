@@ -172,8 +172,8 @@ async def test_it_ends_with_the_last_block_that_uses_it() -> None:
     switch, port = Switched(), process.free_port()
     world = World(list_watch=switch.list_watch)
     async with serving(corefile(port), world) as running:
-        assert running.server.loaded is not None
-        (follower,) = running.server.loaded.followers
+        assert running.server.serving.instance is not None
+        (follower,) = running.server.serving.instance.followers
         running.write(f".:{port} {{\nbind 127.0.0.1\nwhoami\n}}\n")
         await reload(running)
         assert follower.watcher.reflectors == []

@@ -174,8 +174,9 @@ class Welcome:
             print(line, flush=True)
 
     def _lines(self, server: Server) -> Iterator[str]:
-        (listening,) = server.listening.values()
-        checks = server.loaded.sites[0].checks if server.loaded else {}
+        (listening,) = server.serving.sockets.values()
+        instance = server.serving.instance
+        checks = instance.sites[0].checks if instance else {}
         yield f"listening on {self._host}:{listening.port}, UDP and TCP"
         yield f"cluster {self._name}"
         if all(check() for check in checks.values()):

@@ -5,7 +5,7 @@ Incrementing costs a dict lookup; nothing is formatted or locked on the way of a
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TypeAlias, TypeVar
 
 Labels: TypeAlias = tuple[str, ...]
@@ -103,6 +103,8 @@ class Metrics:
         self._families: dict[str, Family] = {}
         self.before_scrape: list[Callable[[], None]] = []
         """Called before every scrape, to bring derived numbers up to date."""
+        self.before_page: list[Callable[[], Awaitable[None]]] = []
+        """Awaited before a page is written, to collect the numbers of workers."""
         self.workers: set[int] = set()
         """Processes whose own figures (memory, CPU) are scraped with ours, by id."""
 

@@ -135,7 +135,10 @@ PLUGIN = PluginSpec(
     name="loop",
     summary="end the process rather than forward to itself for ever",
     syntax="loop",
-    traits=Traits.HANDLES_QUERIES | Traits.TOUCHES_NAMES | Traits.ONCE_PER_BLOCK,
+    traits=Traits.HANDLES_QUERIES
+    | Traits.TOUCHES_NAMES
+    | Traits.MAIN_PROCESS_ONLY
+    | Traits.ONCE_PER_BLOCK,
     setup=setup,
     defaults=None,
     arguments=no_arguments(),

@@ -84,6 +84,8 @@ class _Probe:
                 waiting.append(name)
             elif not (self.continuously or name in site.relapsing):
                 site.checks[name] = _once_ready
+        if not self.site.instance.are_workers_ready():
+            waiting.append("multisocket")
         return waiting
 
     def _lines(self, waiting: Sequence[str]) -> Iterator[str]:
@@ -93,6 +95,8 @@ class _Probe:
             for part in site.parts.get(name, tuple)():
                 sign = "+" if part.is_ready else "-"
                 yield f"[{sign}]{part.name} {part.state} (age {part.age_s:.0f}s)"
+        if "multisocket" in waiting:
+            yield "[-]multisocket failed"
         yield f"ready check {'failed' if waiting else 'passed'}\n"
 
 

@@ -140,6 +140,10 @@ class PluginHost(Protocol):
         """End the process with ``[FATAL] text`` and status 1."""
         ...
 
+    def are_workers_ready(self) -> bool:
+        """Return whether the other processes of *multisocket*, if any, are ready."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
@@ -327,7 +331,7 @@ class Site:
         self.start_hooks.append(hook)
 
     def on_serving(self, hook: Hook) -> None:
-        """Run ``hook`` once the DNS sockets are open, in the main process only."""
+        """Run ``hook`` once the DNS sockets are open."""
         self.serving_hooks.append(hook)
 
     def on_shutdown(self, hook: Hook) -> None:

@@ -5,10 +5,9 @@ import gc
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable
 
 from minidns.corefile import imports
-from minidns.kubernetes.resources import Access, ListWatch, Resource
+from minidns.kubernetes.client import Connections
 from minidns.metrics.registry import Metrics
 from minidns.plugins.site import Edges
 from minidns.system import cpus, files
@@ -67,44 +66,17 @@ def settle() -> None:
 
 def real(metrics: Metrics) -> Edges:
     """Return the edges of a process that serves."""
-    from minidns.kubernetes.client import (
-        Connections,  # not for a worker: it asks no API server
-    )
-
-    chance = _chance()
-    connections = Connections(metrics, os.environ, chance)
-    return _edges(metrics, chance, connections.list_watch, connections.close)
-
-
-def of_worker(
-    metrics: Metrics, list_watch: Callable[[Access, Resource], ListWatch]
-) -> Edges:
-    """Return the edges of a process that learns from another what the cluster is."""
-
-    async def nothing() -> None: ...
-
-    return _edges(metrics, _chance(), list_watch, nothing)
-
-
-def _chance() -> random.Random:
-    return random.Random(random.SystemRandom().getrandbits(128))
-
-
-def _edges(
-    metrics: Metrics,
-    chance: random.Random,
-    list_watch: Callable[[Access, Resource], ListWatch],
-    disconnect: Callable[[], Awaitable[None]],
-) -> Edges:
     gc.set_threshold(_YOUNG)
+    chance = random.Random(random.SystemRandom().getrandbits(128))
+    connections = Connections(metrics, os.environ, chance)
     sockets = Sockets(metrics)
 
     async def close() -> None:
-        await disconnect()
+        await connections.close()
         await sockets.close()
 
     return Edges(
-        list_watch=list_watch,
+        list_watch=connections.list_watch,
         exchange=sockets,
         now=time.monotonic,
         wall=time.time,

@@ -2,16 +2,14 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from minidns import plugins
 from minidns.corefile.blocks import ConfigError, Corefile
 from minidns.corefile.releases import NEWEST, Release
 from minidns.dns.model import Handler, Name
 from minidns.kubernetes.options import KubernetesOptions
-from minidns.kubernetes.resources import Access, ListWatch, Resource
 from minidns.kubernetes.watcher import SharedWatcher
 from minidns.metrics.registry import Metrics
 from minidns.plugins import chain
@@ -21,9 +19,6 @@ from minidns.plugins.spec import Traits
 from minidns.server.answer import Answerer
 from minidns.system.limits import StreamLimits
 from minidns.system.tasks import Tasks
-
-if TYPE_CHECKING:
-    from minidns.kubernetes.relay import Relay
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +81,7 @@ class Instance:
         endpoints: Endpoints | None = None,
         release: Release = NEWEST,
         before: "Instance | None" = None,
+        workers_ready: Callable[[], bool] = lambda: True,
     ) -> None:
         self.corefile = corefile
         self.release = release
@@ -95,9 +91,8 @@ class Instance:
         self._fatal = fatal
         self._http = endpoints or _endpoints()
         self._edges = edges
-        self.relay: Relay | None = None
-        """From which workers learn what the API server says; None without workers."""
-        self._inherited = list(_followers(before, corefile))
+        self._workers_ready = workers_ready
+        self._inherited = list(before.followers) if before is not None else []
         self.followers: list[SharedWatcher] = []
         """What follows clusters for this Corefile."""
         self.watch_s: float | None = before.watch_s if before is not None else None
@@ -107,7 +102,6 @@ class Instance:
         self.sites: list[Site] = []
         self.routes: dict[Listener, Handler] = {}
         self._zones: dict[Listener, dict[Name, Blocks]] = {}
-        edges = replace(edges, list_watch=self._list_watch)
         for block in corefile.blocks:
             site = Site(block, edges, metrics, self, release)
             site.forget = forget
@@ -119,23 +113,15 @@ class Instance:
             self.routes[listener] = router
             for site in _sites(zones):
                 site.top = site.top or router
-        if self.processes > 1:
-            self.relay = _relay(edges)
 
     @property
     def processes(self) -> int:
         """How many processes are to answer, this one included (*multisocket*)."""
-        return max(map(self.sockets, self.routes), default=1)
+        return max(map(self.processes_at, self.routes), default=1)
 
-    def sockets(self, listener: Listener) -> int:
-        """Return how many sockets each address of ``listener`` is to have."""
+    def processes_at(self, listener: Listener) -> int:
+        """Return how many processes are to answer at ``listener``."""
         return self.site_of(listener).sockets
-
-    def _list_watch(self, access: Access, resource: Resource) -> ListWatch:
-        list_watch = self._edges.list_watch(access, resource)
-        if self.relay is None:
-            return list_watch
-        return self.relay.tap(access, resource, list_watch)
 
     def _serve(self, site: Site, handler: Handler) -> None:
         for key in site.block.keys:
@@ -176,14 +162,6 @@ class Instance:
         """Return the sites that answer ``zone`` at ``listener``, in their order."""
         return tuple(site for site, _ in self._zones[listener][zone])
 
-    def listeners_of(self, site: Site) -> tuple[Listener, ...]:
-        """Return where ``site`` answers."""
-        return tuple(
-            listener
-            for listener, zones in self._zones.items()
-            if any(each is site for each in _sites(zones))
-        )
-
     def is_ready(self) -> bool:
         """Return whether every plugin that can tell says that it can answer."""
         return all(check() for site in self.sites for check in site.checks.values())
@@ -218,6 +196,10 @@ class Instance:
     def fatal(self, text: str) -> None:
         """End the process with ``text``; see site.PluginHost."""
         self._fatal(text)
+
+    def are_workers_ready(self) -> bool:
+        """Return whether the workers, if any, are ready; see site.PluginHost."""
+        return self._workers_ready()
 
     async def start(self) -> None:
         """Open the HTTP endpoints, then do what has to be done before DNS is served.
@@ -264,25 +246,10 @@ class Instance:
         self._zones.clear()
 
 
-def _followers(before: Instance | None, corefile: Corefile) -> Iterable[SharedWatcher]:
-    """Return what the Corefile before knows of clusters, for this one to go on with.
-
-    Nothing where workers are to learn it, too: they are told from the first list on.
-    """
-    shared = any(block.named("multisocket") for block in corefile.blocks)
-    return () if before is None or before.relay or shared else before.followers
-
-
 def _endpoints() -> Endpoints:
     from minidns.http.server import HttpEndpoints  # not for a worker: 12 MB
 
     return HttpEndpoints()
-
-
-def _relay(edges: Edges) -> "Relay":
-    from minidns.kubernetes.relay import Relay  # one process does without
-
-    return Relay(edges.now)
 
 
 def _handler(site: Site) -> Handler:

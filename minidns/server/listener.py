@@ -6,9 +6,8 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import astuple
-from typing import NamedTuple
 
 from minidns.metrics.registry import Metrics
 from minidns.metrics.traffic import Traffic
@@ -26,21 +25,11 @@ _TRIES = 20
 """For a port of the kernel's choice that is free for UDP and TCP both."""
 
 
-class Bound(NamedTuple):
-    """A socket, and where it is bound."""
-
-    host: str
-    """As it was asked for: an address, with its scope."""
-    sock: socket.socket
-
-
 class ListenerSockets:
     """UDP and TCP sockets at every address of a listener.
 
-    With *multisocket* there are several of each, and the kernel shares the queries out
-    among them by where they come from (SO_REUSEPORT). A *share* is one socket of each
-    kind at each address. The first one is answered here; so is each of the others while
-    no worker does: its sockets stay open, and lose nothing when a worker ends.
+    With *multisocket* other processes bind the same addresses, and the kernel shares
+    the queries out among the sockets by where they come from (SO_REUSEPORT).
     """
 
     def __init__(
@@ -59,14 +48,15 @@ class ListenerSockets:
         self.answerer = Answerer(str(listener), chain.refuse, panicked, dropped)
         self._metrics = metrics
         self._now = now
+        self._is_shared = False
         self._tls: ssl.SSLContext | None = None
-        self._shares: list[list[Bound]] = []
-        self._open: dict[int, list[udp.UdpListener | tcp.TcpListener]] = {}
-        """What is answered here, by the number of the share."""
-        self._ending: set[asyncio.Future[None]] = set()
+        self._open: list[udp.UdpListener | tcp.TcpListener] = []
+        self._bound_sockets: list[socket.socket] = []
 
-    async def open(self, certificate: Certificate | None, shares: int = 1) -> None:
-        """Bind, and begin to answer.
+    async def open(
+        self, certificate: Certificate | None, shared_port: int | None = None
+    ) -> None:
+        """Bind, and begin to answer; at ``shared_port`` beside the main process.
 
         Raises:
             OSError: an address cannot be had; the text says which, why, and what to do.
@@ -74,13 +64,21 @@ class ListenerSockets:
 
         """
         await self._read(certificate)
-        self._shares.append([])
-        self._open[0] = []
+        self._is_shared = shared_port is not None
+        self.port = shared_port or self.port
         for host in self._hosts():
             for sock in self._bind(host):
-                self._shares[0].append(Bound(host, sock))
-                self._open[0].append(await self._answer(sock))
-        await self.widen(shares)
+                self._bound_sockets.append(sock)
+                self._open.append(await self._answer(sock))
+
+    def share(self, *, is_shared: bool) -> None:
+        """Let other processes of this user bind the same addresses, or no longer.
+
+        Linux allows it after bind, too. Until then, another program at one of these
+        addresses is an error, as it should be.
+        """
+        for sock in self._bound_sockets:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(is_shared))
 
     async def _read(self, certificate: Certificate | None) -> None:
         if self.listener.transport == "tls" and certificate is not None:
@@ -98,62 +96,6 @@ class ListenerSockets:
         )
         await streams.start()
         return streams
-
-    # -- shares
-
-    async def widen(self, shares: int) -> None:
-        """Have at least so many shares; what is new is answered here.
-
-        Raises:
-            OSError: an address cannot be had once more.
-
-        """
-        while len(self._shares) < shares:
-            beside = [self._beside(each) for each in self._shares[0]]
-            self._shares.append(beside)
-            await self.cover(len(self._shares) - 1)
-
-    def _beside(self, first: Bound) -> Bound:
-        """Bind once more what is bound.
-
-        The first socket says only now that it shares: until then another program at
-        the same address was an error, as it should be (Linux allows it that late).
-        """
-        first.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        try:
-            sock = udp.bound(first.sock.type, first.host, self.port, reuse_port=True)
-        except OSError as exc:
-            raise self._failure(first.sock.type, self.port, exc) from exc
-        return Bound(first.host, sock)
-
-    def descriptors(self, share: int) -> tuple[int, ...]:
-        """Return the sockets of ``share`` for a worker to inherit."""
-        return tuple(each.sock.fileno() for each in self._shares[share])
-
-    async def adopt(
-        self, certificate: Certificate | None, descriptors: Iterable[int]
-    ) -> None:
-        """Answer at inherited sockets."""
-        await self._read(certificate)
-        self._open[0] = [
-            await self._answer(socket.socket(fileno=each)) for each in descriptors
-        ]
-
-    async def cover(self, share: int) -> None:
-        """Answer ``share`` here, if there is one."""
-        if share < len(self._shares) and share not in self._open:
-            self._open[share] = [
-                await self._answer(each.sock.dup()) for each in self._shares[share]
-            ]
-
-    def uncover(self, share: int, grace_s: float) -> None:
-        """Leave ``share`` to a worker; what is under way here is still answered."""
-        answered = self._open.pop(share, [])
-        for each in answered:
-            each.stop_reading()
-        ending = asyncio.ensure_future(_end(answered, grace_s))
-        self._ending.add(ending)
-        ending.add_done_callback(self._ending.discard)
 
     def _hosts(self) -> tuple[str, ...]:
         if self.listener.host:
@@ -181,7 +123,7 @@ class ListenerSockets:
     def _bound(self, kind: int, host: str, port: int = 0) -> socket.socket:
         port = port or self.port
         try:
-            return udp.bound(kind, host, port)
+            return udp.bound(kind, host, port, reuse_port=self._is_shared)
         except OSError as exc:
             raise self._failure(kind, port, exc) from exc
 
@@ -193,22 +135,14 @@ class ListenerSockets:
 
     async def close(self, grace_s: float) -> None:
         """Read nothing more, let queries under way end, close the sockets."""
-        answered = [each for opened in self._open.values() for each in opened]
+        for each in self._open:
+            each.stop_reading()
+        await asyncio.gather(*(each.close(grace_s) for each in self._open))
         self._open.clear()
-        await asyncio.gather(_end(answered, grace_s), *self._ending)
-        for share in self._shares:
-            for bound in share:
-                bound.sock.close()
-        self._shares.clear()
+        for sock in self._bound_sockets:
+            sock.close()
+        self._bound_sockets.clear()
         self.memory.clear()
-
-
-async def _end(
-    answered: Iterable[udp.UdpListener | tcp.TcpListener], grace_s: float
-) -> None:
-    for each in answered:
-        each.stop_reading()
-    await asyncio.gather(*(each.close(grace_s) for each in answered))
 
 
 def _advice(exc: OSError, port: int) -> str:

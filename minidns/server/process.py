@@ -1,8 +1,8 @@
-"""The composition root: a Corefile becomes an Instance, an Instance gets sockets.
+"""The process: reads the Corefile, serves it, obeys signals, supervises workers.
 
-It starts, reloads and stops them in CoreDNS's order: HTTP endpoints first, then what
-plugins must have before they can answer, then the DNS sockets; at the end the reverse,
-with readiness withdrawn first and DNS answering to the last.
+It starts, reloads and stops in CoreDNS's order: HTTP endpoints first, then what plugins
+need before they can answer, then the DNS sockets; at the end the reverse, with
+readiness withdrawn first and DNS answering to the last.
 """
 
 import asyncio
@@ -10,9 +10,8 @@ import contextlib
 import logging
 import os
 import signal
-import ssl
 import sys
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,49 +25,46 @@ from minidns.http.server import HttpEndpoints
 from minidns.metrics.registry import Metrics
 from minidns.plugins.site import Edges
 from minidns.server import explain
-from minidns.server.instance import Instance, Listener
-from minidns.server.listener import ListenerSockets
+from minidns.server.instance import Instance
+from minidns.server.serving import Serving
 from minidns.system.tasks import Tasks
 from minidns.upstream.upstream import joined
 
 if TYPE_CHECKING:
-    from minidns.server.workers.supervisor import Plan, Workers
+    from minidns.server.workers.supervisor import Supervisor
 
 log = logging.getLogger("minidns")
-
-GRACE_S = 5.0
-"""Seconds that queries under way get when their sockets close (CoreDNS)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the command line says."""
+    """The options of the command line."""
 
     file: str = ""
     """Path of the Corefile; empty for ``text``."""
     text: str = ""
     """A Corefile that is no file; empty for CoreDNS's default."""
     name: str = "Corefile"
-    """What errors call ``text``."""
+    """The name of ``text`` in error messages."""
     port: int = 53
-    """For keys of the Corefile that name none."""
+    """The port of keys of the Corefile that name none."""
     quiet: bool = False
     explain: str = ""
-    """``host:port`` of the local endpoint that ``minidns why`` asks; empty for none."""
+    """``host:port`` of the local endpoint for ``minidns why``; empty for none."""
     explain_required: bool = False
-    """Whether the server must not run without it."""
+    """Whether the process must not run without that endpoint."""
     release: Release = NEWEST
     """The release of CoreDNS to behave as."""
     log_format: str = "text"
-    """Of the lines of workers: text or json."""
+    """The form of log lines: text or json."""
 
 
 Started = Callable[["Server"], None]
-"""Told once everything is open."""
+"""Called once, when everything is open."""
 
 
 class Server:
-    """The process's one server."""
+    """The main process's server."""
 
     def __init__(
         self,
@@ -80,24 +76,22 @@ class Server:
         self.settings = settings
         self.edges = edges
         self.metrics = metrics
-        self.loaded: Instance | None = None
-        self.listening: dict[Listener, ListenerSockets] = {}
-        self._workers: Workers | None = None
+        self.serving = Serving(edges, metrics, self._load)
+        self._workers: Supervisor | None = None
         self._http_sockets = ListeningSockets()
         self._local = HttpEndpoints(sockets=self._http_sockets)
         self._started = started
         self._stopping: asyncio.Future[int] | None = None
         self._at_once = False
+        """Whether to end without a lame duck."""
         self._shutting_down = False
         self._reloading = asyncio.Lock()
-        self._panics = self.metrics.counter(
-            "coredns_panics_total", "Unexpected failures while answering."
-        )
         self._tasks = Tasks(edges, metrics)
-        self.metrics.before_scrape.append(self._tell)
+
+    # -- the Corefile
 
     def read(self) -> Corefile:
-        """Return what the Corefile says now, whatever its directives are.
+        """Return the Corefile as it is now, whatever its directives are.
 
         Raises:
             ConfigError: it cannot be parsed.
@@ -119,7 +113,7 @@ class Server:
             directory=os.getcwd(),
         )
 
-    def _load(self) -> Instance:
+    def _load(self, serving: Serving) -> Instance:
         parsed = self._parse(plugins.order(self.settings.release))
         for warning in parsed.warnings:
             log.warning("%s", warning)
@@ -130,11 +124,31 @@ class Server:
             read=self.read,
             reload=self.reload,
             fatal=self.fatal,
-            forget=self._forget,
+            forget=serving.invalidate,
             endpoints=HttpEndpoints(sockets=self._http_sockets),
             release=self.settings.release,
-            before=self.loaded,
+            before=serving.instance,
+            workers_ready=self._are_workers_ready,
         )
+
+    async def reload(self) -> None:
+        """Replace the Corefile by what it is now; a broken one changes nothing.
+
+        Raises:
+            ConfigError: it cannot be used; the old one goes on.
+
+        """
+        async with self._reloading:
+            log.info("Reloading")
+            try:
+                instance = await self.serving.reload()
+            except ConfigError as exc:
+                log.error("Restart failed: %s", exc)
+                raise
+            self._follow(instance)
+            log.info("Reloading complete")
+
+    # -- from start to end
 
     async def run(self) -> int:
         """Serve until told to stop; return the exit status.
@@ -148,38 +162,41 @@ class Server:
         self._stopping = loop.create_future()
         self._watch_signals(loop)
         try:
-            await self._until_stopped(self._begin())
-            loaded = self.loaded
-            if not self._stopping.done() and loaded is not None:
-                self.listening = await self._open(loaded)
-                await self._open_explain()
-                self._say_what_is_served(loaded)
-                await loaded.serving()
-                self._share(loaded)
-                del loaded  # nothing keeps it in memory after a reload
-                if self._started is not None:
-                    self._started(self)
+            await self._until_stopped(self.serving.start())
+            if not self._stopping.done():
+                await self._open()
             status = await self._stopping
-            if not self._at_once and self.loaded is not None:
+            if not self._at_once and self.serving.instance is not None:
                 self._shutting_down = True
                 self._stopping = loop.create_future()
-                await self._until_stopped(self.loaded.shut_down())
+                await self._until_stopped(self.serving.instance.shut_down())
             return status
         finally:
-            await self._local.close()
-            await self._tasks.stop()
-            await asyncio.gather(
-                self._close(self.listening.values()), self._close_workers()
-            )
-            if self.loaded is not None:
-                await self.loaded.stop()
-            await self.edges.close()
+            await self._close()
 
-    async def _begin(self) -> None:
-        self.loaded = loaded = await self.edges.aside(self._load)
-        await loaded.start()
+    async def _open(self) -> None:
+        await self.serving.open()
+        instance = self.serving.instance
+        assert instance is not None
+        await self._open_explain()
+        if not self.settings.quiet:
+            self._print_zones(instance)
+        await instance.serving()
+        self._follow(instance)
+        if self._started is not None:
+            self._started(self)
 
-    async def _until_stopped(self, work: Awaitable[None]) -> None:
+    async def _close(self) -> None:
+        await self._local.close()
+        await self._tasks.stop()
+        closing = [self.serving.close()]
+        if self._workers is not None:
+            closing.append(self._workers.close())
+        await asyncio.gather(*closing)
+        await self.serving.stop()
+        await self.edges.close()
+
+    async def _until_stopped(self, work: Awaitable[object]) -> None:
         """Do ``work``, but let a signal end it early."""
         assert self._stopping is not None
         task = asyncio.ensure_future(work)
@@ -190,53 +207,37 @@ class Server:
         else:
             task.result()
 
-    # -- sockets
+    def _print_zones(self, instance: Instance) -> None:
+        for listener in instance.routes:
+            scheme = "" if listener.transport == "dns" else f"{listener.transport}://"
+            on = f" on {listener.host}" if listener.host else ""
+            for zone in instance.zones_of(listener):
+                print(f"{scheme}{zone}:{self.serving.sockets[listener].port}{on}")
+        print(f"minidns-{__version__}")
+        print(f"{sys.platform}, python{sys.version.split()[0]}", flush=True)
 
-    async def _open(self, loaded: Instance) -> dict[Listener, ListenerSockets]:
-        opened: dict[Listener, ListenerSockets] = {}
-        try:
-            for listener in loaded.routes:
-                opened[listener] = old = self.listening.get(
-                    listener
-                ) or ListenerSockets(
-                    listener, self.metrics, self.edges.now, self._panics.inc
-                )
-                sockets = loaded.sockets(listener)
-                if listener in self.listening:
-                    await old.widen(sockets)
-                else:
-                    loaded.answer(listener, old.answerer)
-                    certificate = loaded.site_of(listener).certificate
-                    await old.open(certificate, sockets)
-        except (OSError, ssl.SSLError) as exc:
-            await self._close(
-                each for key, each in opened.items() if key not in self.listening
-            )
-            raise ConfigError(str(exc)) from exc
-        return opened
+    # -- workers
 
-    async def _close(self, listening: Iterable[ListenerSockets]) -> None:
-        await asyncio.gather(*(each.close(GRACE_S) for each in listening))
-
-    def _share(self, loaded: Instance) -> "Plan | None":
-        """Have workers do their share of the work, where there are to be any."""
+    def _follow(self, instance: Instance) -> None:
+        """Have as many workers as ``instance`` wants, all with its Corefile."""
         if self._workers is None:
-            if loaded.processes == 1:
-                return None
-            from minidns.server.workers.supervisor import (
-                Workers,  # one process does without
-            )
+            if instance.processes == 1:
+                return
+            # imported only now: one process does without
+            from minidns.server.workers.supervisor import Supervisor
 
             log_format = self.settings.log_format
-            self._workers = Workers(self.edges, self.metrics, log_format)
-        return self._workers.follow(loaded, self.listening)
+            self._workers = Supervisor(self.edges, self.metrics, log_format)
+        ports = {key: each.port for key, each in self.serving.sockets.items()}
+        self._workers.follow(instance, ports)
 
-    async def _close_workers(self) -> None:
-        if self._workers is not None:
-            await self._workers.close()
+    def _are_workers_ready(self) -> bool:
+        return self._workers is None or self._workers.are_ready()
+
+    # -- minidns why
 
     async def _open_explain(self) -> None:
-        """Serve ``minidns why`` where the settings say."""
+        """Serve ``minidns why`` at the address of the settings."""
         if not (address := self.settings.explain):
             return
         names = ("localhost", "127.0.0.1", "::1", split(address)[0])
@@ -251,78 +252,12 @@ class Server:
     async def _why(
         self, parameters: Mapping[str, str], headers: Mapping[str, str]
     ) -> HttpReply:
-        assert self.loaded is not None
-        first = next(iter(self.listening.values()))
+        assert self.serving.instance is not None
+        first = next(iter(self.serving.sockets.values()))
         at = joined(*self._local.bound(self.settings.explain))
-        return await explain.why(self.loaded, first.answerer, parameters, at)
+        return await explain.why(self.serving.instance, first.answerer, parameters, at)
 
-    def _forget(self, keys: Iterable[Hashable]) -> None:
-        stale = tuple(keys)
-        for each in self.listening.values():
-            each.memory.forget(stale)
-
-    def _tell(self) -> None:
-        for each in self.listening.values():
-            each.memory.tell()
-
-    def _say_what_is_served(self, loaded: Instance) -> None:
-        if self.settings.quiet:
-            return
-        for listener in loaded.routes:
-            scheme = "" if listener.transport == "dns" else f"{listener.transport}://"
-            on = f" on {listener.host}" if listener.host else ""
-            for zone in loaded.zones_of(listener):
-                print(f"{scheme}{zone}:{self.listening[listener].port}{on}")
-        print(f"minidns-{__version__}")
-        print(f"{sys.platform}, python{sys.version.split()[0]}", flush=True)
-
-    # -- reload
-
-    async def reload(self) -> None:
-        """Take over to the Corefile as it is now; a broken one changes nothing.
-
-        Raises:
-            ConfigError: it cannot be used; the old one goes on.
-
-        """
-        async with self._reloading:
-            log.info("Reloading")
-            old = self.loaded
-            new: Instance | None = None
-            try:
-                new = await self.edges.aside(self._load)
-                await new.start()
-                listening = await self._open(new)
-            except (ConfigError, OSError) as exc:
-                log.error("Restart failed: %s", exc)
-                if new is not None:
-                    await new.stop()
-                raise (
-                    exc if isinstance(exc, ConfigError) else ConfigError(str(exc))
-                ) from exc
-            gone = [
-                each for key, each in self.listening.items() if key not in listening
-            ]
-            self.loaded, self.listening = new, listening
-            for listener in new.routes:
-                new.answer(listener, listening[listener].answerer)
-                listening[listener].memory.clear()
-            await new.serving()
-            plan = self._share(new)
-            # what ends here may be waiting for us: it is not waited for in turn
-            self._tasks.once("reload", self._retire(old, gone, plan))
-            log.info("Reloading complete")
-
-    async def _retire(
-        self, old: Instance | None, gone: list[ListenerSockets], plan: "Plan | None"
-    ) -> None:
-        await self._close(gone)
-        if plan is not None:
-            await plan.settled.wait()  # workers of the old one learn from it
-        if old is not None:
-            await old.stop()
-
-    # -- the end
+    # -- signals
 
     def _watch_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         for number, act in (
@@ -352,7 +287,7 @@ class Server:
 
     def _on_interrupt(self) -> None:
         if self._shutting_down:
-            os._exit(2)  # the second one means it (CoreDNS)
+            os._exit(2)  # a second SIGINT ends the process at once (CoreDNS)
         log.info("SIGINT: Shutting down")
         self.stop()
 

@@ -88,7 +88,7 @@ def _shared_watcher(options: KubernetesOptions, site: Site) -> SharedWatcher:
         tasks.keep,
         edges.settle,
     )
-    watcher = ClusterWatcher(options, deps, lambda keys: site.forget(keys))
+    watcher = ClusterWatcher(options, deps, site.forget)
     return SharedWatcher(watcher, tasks)
 
 
@@ -116,7 +116,6 @@ def _watch(shared: SharedWatcher, cluster: ClusterZones, site: Site) -> None:
         await watcher.wait()
 
     async def serving() -> None:
-        # in the main process: workers count the same, and hear what it puts right
         site.metrics.before_scrape.append(update)
         site.task("kubernetes audit", watcher.audit)
 

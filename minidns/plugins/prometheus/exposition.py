@@ -52,6 +52,8 @@ class Exposition:
 
         It is written in slices, in turns with whatever else the loop has to do.
         """
+        for collect in self._metrics.before_page:
+            await collect()
         encode, content_type = choose_encoder(accept)
         # in OpenMetrics, the bound of a bucket has a fraction: 100.0 for 100
         fraction = "" if content_type.startswith("text/plain") else ".0"

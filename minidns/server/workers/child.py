@@ -1,9 +1,6 @@
-"""A worker: a process that answers a share of the queries (*multisocket*).
+"""The program of a worker: ``python -m minidns.server.workers.child FD``.
 
-The supervisor in the main process starts it as
-``python -m minidns.server.workers.child FD``, with one end of a stream between them; it
-ends with that stream. It serves one loaded Corefile. The main process sends it what it
-knows of the cluster, and handles HTTP endpoints, reloads and signals.
+``FD`` is its end of the stream to the main process.
 """
 
 import asyncio
@@ -13,181 +10,156 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Hashable, Iterable
-from itertools import count
+from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
-from minidns.corefile.blocks import ConfigError, Corefile
-from minidns.kubernetes.relayed import RelayedListWatch
-from minidns.kubernetes.resources import Access, ListWatch, Resource
+from minidns.corefile.blocks import ConfigError
 from minidns.metrics.registry import Metrics
 from minidns.plugins.site import HttpHandler
 from minidns.server import edges, logs
 from minidns.server.instance import Instance
-from minidns.server.listener import ListenerSockets
-from minidns.server.workers.metrics_delta import Telling
+from minidns.server.serving import Serving
+from minidns.server.workers.metrics_delta import DeltaTracker
 from minidns.server.workers.protocol import (
-    Counted,
+    Channel,
+    Collect,
     Failed,
-    Link,
-    Reply,
-    Request,
-    Serving,
-    Share,
+    Load,
+    Report,
     Stop,
     ToWorker,
-    Work,
     to_main,
 )
 
 log = logging.getLogger("minidns")
 
-GRACE_S = 5.0
-"""Seconds that queries under way get at the end (CoreDNS)."""
-TELL_EVERY_S = 0.5
-"""What is lost of the counts when a worker is killed."""
-PATIENCE_S = 30.0
-"""How long to wait for the cluster; the main process answers in our place."""
-LOOK_EVERY_S = 0.05
+REPORT_EVERY_S = 0.5
+CHECK_EVERY_S = 0.05
+"""Seconds between two looks whether the plugins are ready."""
 
 
 class NoEndpoints:
-    """Serves nothing over HTTP: that is the main process's affair."""
+    """HTTP endpoints that are never opened: the main process serves them."""
 
     def add(
         self, address: str, path: str, handler: HttpHandler
     ) -> Callable[[], Awaitable[None]]:
-        """Serve nothing."""
+        """Do nothing."""
         return self.close
 
     async def open(self) -> None:
-        """Open nothing."""
+        """Do nothing."""
 
     async def close(self) -> None:
-        """End nothing."""
+        """Do nothing."""
 
 
-class Worker:
-    """What the process does, from its work to its end."""
+class WorkerServer:
+    """The server of a worker."""
 
-    def __init__(self, link: Link[ToWorker], work: Work) -> None:
-        self._link = link
-        self._work = work
+    def __init__(self, channel: Channel[ToWorker], load: Load) -> None:
+        self._channel = channel
+        self._load = load
+        self._next: asyncio.Queue[Load] = asyncio.Queue()
         self._metrics = Metrics()
-        self._telling = Telling(self._metrics)
-        self._edges = edges.of_worker(self._metrics, self._list_watch)
-        self._panics = self._metrics.counter("coredns_panics_total", "")
-        self._metrics.before_scrape.append(self._tell_tallies)
-        self._listening: list[ListenerSockets] = []
-        self._asked: dict[int, asyncio.Future[bytes]] = {}
-        self._numbers = count()
+        self._tracker = DeltaTracker(self._metrics)
+        self._edges = edges.real(self._metrics)
+        self._serving = Serving(self._edges, self._metrics, self._instance)
+        self._is_serving = False
+        self._collect = 0
+        self._report_now = asyncio.Event()
 
     async def run(self) -> None:
         """Answer until told to stop.
 
         Raises:
-            ConfigError: that is not possible.
-            OSError: nor is it, or there is no main process any more.
-            EOFError: as above.
+            ConfigError: the Corefile cannot be served.
+            OSError: the main process has ended; so does EOFError.
 
         """
-        loaded = Instance(
-            self._work.corefile,
-            self._edges,
-            self._metrics,
-            read=self._corefile,
-            reload=self._reload,
-            fatal=self._fatal,
-            forget=self._forget,
-            endpoints=NoEndpoints(),
-            release=self._work.release,
+        receiving = asyncio.ensure_future(self._receive())
+        tasks = (
+            receiving,
+            asyncio.ensure_future(self._serve()),
+            asyncio.ensure_future(self._report()),
         )
-        hearing = asyncio.ensure_future(self._hear())
-        serving = asyncio.ensure_future(self._serve(loaded))
-        telling = asyncio.ensure_future(self._tell())
-        tasks = (hearing, serving, telling)
         try:
-            await asyncio.wait((hearing, serving), return_when=asyncio.FIRST_COMPLETED)
-            if serving.done():
-                serving.result()
-            await hearing
-            await asyncio.gather(*(each.close(GRACE_S) for each in self._listening))
-            await self._link.send(Counted(self._telling.news()))
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await loaded.stop()
+            await self._serving.close()
+            self._send_report()
+            await self._serving.stop()
             await self._edges.close()
 
-    async def _hear(self) -> None:
-        """Take in what the main process says, until it says stop."""
-        while not isinstance(message := await self._link.receive(), Stop):
-            if isinstance(message, Reply) and message.number in self._asked:
-                asked = self._asked.pop(message.number)
-                if not asked.done():
-                    asked.set_result(message.body)
+    async def _receive(self) -> None:
+        """Take messages of the main process, until it says stop."""
+        while not isinstance(message := await self._channel.receive(), Stop):
+            if isinstance(message, Load):
+                self._next.put_nowait(message)
+            elif isinstance(message, Collect):
+                self._collect = message.number
+                self._report_now.set()
 
-    async def _tell(self) -> NoReturn:
-        """Tell what is counted; also that there is life."""
+    async def _serve(self) -> NoReturn:
+        self._serving.shared_ports = {}
+        await (await self._serving.start()).serving()
+        # until it knows the cluster, the other processes answer in its place
+        while not self._is_ready():
+            if self._next.empty():
+                await asyncio.sleep(CHECK_EVERY_S)  # checks have no event
+            else:
+                self._load = self._next.get_nowait()
+                await self._serving.reload()
+        self._serving.shared_ports = dict(self._load.listeners)
+        await self._serving.open()
+        self._is_serving = True
+        self._report_now.set()
         while True:
-            await asyncio.sleep(TELL_EVERY_S)
-            await self._link.send(Counted(self._telling.news()))
+            self._load = await self._next.get()
+            self._serving.shared_ports = dict(self._load.listeners)
+            await self._serving.reload()
 
-    async def _serve(self, loaded: Instance) -> None:
-        # the main process has said the same already
-        logging.disable(logging.ERROR)
-        await loaded.start()
-        await self._until_ready(loaded)
-        for share in self._work.shares:
-            await self._open(share, loaded)
-        logging.disable(logging.NOTSET)
-        await self._link.send(Serving())
+    async def _report(self) -> NoReturn:
+        while True:
+            self._send_report()
+            await self._channel.drain()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REPORT_EVERY_S):
+                    await self._report_now.wait()
+            self._report_now.clear()
 
-    async def _until_ready(self, loaded: Instance) -> None:
-        end = self._edges.now() + PATIENCE_S
-        checks = [check for site in loaded.sites for check in site.checks.values()]
-        while not all(check() for check in checks) and self._edges.now() < end:  # noqa: ASYNC110  # checks have no event
-            await asyncio.sleep(LOOK_EVERY_S)
+    def _send_report(self) -> None:
+        deltas = self._tracker.changes()
+        report = Report(self._collect, self._is_serving, self._is_ready(), deltas)
+        self._channel.send(report)
 
-    async def _open(self, share: Share, loaded: Instance) -> None:
-        if share.listener not in loaded.routes:
-            raise ConfigError(f"{share.listener}: this machine's addresses changed")
-        listening = ListenerSockets(
-            share.listener, self._metrics, self._edges.now, self._panics.inc
+    def _is_ready(self) -> bool:
+        instance = self._serving.instance
+        return instance is not None and instance.is_ready()
+
+    def _instance(self, serving: Serving) -> Instance:
+        corefile = self._load.corefile
+        return Instance(
+            corefile,
+            self._edges,
+            self._metrics,
+            read=lambda: corefile,
+            reload=self._reload,
+            fatal=self._fatal,
+            forget=serving.invalidate,
+            endpoints=NoEndpoints(),
+            release=self._load.release,
+            before=serving.instance,
         )
-        loaded.answer(share.listener, listening.answerer)
-        self._listening.append(listening)
-        certificate = loaded.site_of(share.listener).certificate
-        await listening.adopt(certificate, share.descriptors)
-
-    def _list_watch(self, access: Access, resource: Resource) -> ListWatch:
-        return RelayedListWatch(self._ask, access, resource)
-
-    async def _ask(self, question: bytes) -> bytes:
-        number = next(self._numbers)
-        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._asked[number] = answer
-        try:
-            await self._link.send(Request(number, question))
-            return await answer
-        finally:
-            self._asked.pop(number, None)
-
-    def _forget(self, keys: Iterable[Hashable]) -> None:
-        stale = tuple(keys)
-        for each in self._listening:
-            each.memory.forget(stale)
-
-    def _tell_tallies(self) -> None:
-        for each in self._listening:
-            each.memory.tell()
-
-    def _corefile(self) -> Corefile:
-        return self._work.corefile
 
     async def _reload(self) -> None:
-        """Do nothing: the main process starts another worker in our place."""
+        """Do nothing: the main process watches the Corefile."""
 
     def _fatal(self, text: str) -> NoReturn:
         log.critical("%s", text, extra={"bare": True})
@@ -195,28 +167,27 @@ class Worker:
 
 
 async def _run(sock: socket.socket) -> int:
-    link = await to_main(sock)
+    channel = await to_main(sock)
     try:
-        work = await link.receive()
-        assert isinstance(work, Work)
-        logs.start(work.log_format)
-        await Worker(link, work).run()
+        load = await channel.receive()
+        assert isinstance(load, Load)
+        logs.start(load.log_format)
+        await WorkerServer(channel, load).run()
     except EOFError:
-        return 1  # without a main process there is nothing to do, and nobody to tell
+        return 1  # the main process has ended: nobody is left to tell
     except Exception as exc:
-        logging.disable(logging.NOTSET)
         known = isinstance(exc, ConfigError | OSError)
-        text = str(exc) if known else f"{type(exc).__name__}: {exc}"
+        channel.send(Failed(str(exc) if known else f"{type(exc).__name__}: {exc}"))
         with contextlib.suppress(OSError):
-            await link.send(Failed(text))
+            await channel.drain()
         return 1
     finally:
-        link.close()
+        channel.close()
     return 0
 
 
 def main() -> int:
-    """Run the process; its argument is the descriptor of its end of the stream."""
+    """Run the worker; the argument is the descriptor of its end of the stream."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)  # the main process says when to end
     for number in (signal.SIGUSR1, signal.SIGUSR2):

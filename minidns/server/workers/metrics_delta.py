@@ -1,118 +1,104 @@
-"""What a process has counted since it last told, for another one to add to its own.
+"""The growth of a worker's metrics since its last report, for the main process to add.
 
-Counters and histograms are told as what they grew by: the sum stays right when the
-process that counted ends. Of gauges only those are told that add up; any other is the
-same in every process, or means nothing but where it is scraped.
+Counters and histograms are sent as differences, so the sum stays right when a worker
+ends. Gauges are sent only where the sum over processes means something; any other gauge
+is the same in every process.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from msgspec import Struct
 
-from minidns.metrics.registry import Counter, Family, Gauge, Histogram, Labels, Metrics
+from minidns.metrics.registry import Family, Gauge, Histogram, Labels, Metrics
 
-ADDED_UP = frozenset(("coredns_cache_entries",))
-"""Gauges whose total is the sum over processes."""
-LEFT_OUT = frozenset(("coredns_kubernetes_dns_programming_duration_seconds",))
-"""Families that count the same change in every process."""
+SUMMED_GAUGES = frozenset(("coredns_cache_entries",))
+NOT_SUMMED = frozenset(("coredns_kubernetes_dns_programming_duration_seconds",))
+"""Histograms that every process has of the same changes."""
 
 Cells: TypeAlias = tuple[float, ...]
 
 
-class Growth(Struct, array_like=True, frozen=True):
-    """What one family grew by; of a gauge, what it is."""
+class Delta(Struct, array_like=True, frozen=True):
+    """The growth of one family; for a gauge, its present numbers."""
 
     kind: str
     name: str
     help: str
     labels: Labels
     bounds: Cells
-    """Of a histogram's buckets."""
+    """Upper bounds of a histogram's buckets."""
     numbers: tuple[tuple[Labels, Cells], ...]
-    """By label values: a histogram's cells, or one number."""
+    """By label values: the cells of a histogram, or one number."""
 
 
-class Telling:
-    """Knows what has been told of the numbers of a process."""
+class DeltaTracker:
+    """Remembers the numbers of the last report."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._told: dict[str, dict[Labels, Cells]] = {}
+        self._reported: dict[str, dict[Labels, Cells]] = {}
 
-    def news(self) -> tuple[Growth, ...]:
-        """Return what changed since the last time; it is told with that."""
-        changed = map(self._growth, self._metrics.families())
-        return tuple(each for each in changed if each.numbers)
+    def changes(self) -> tuple[Delta, ...]:
+        """Return the growth since the last call."""
+        deltas = map(self._delta, self._metrics.families())
+        return tuple(delta for delta in deltas if delta.numbers)
 
-    def _growth(self, family: Family) -> Growth:
+    def _delta(self, family: Family) -> Delta:
         now = _cells(family)
-        told = self._told.get(family.name, {})
-        self._told[family.name] = now
+        before = self._reported.get(family.name, {})
+        self._reported[family.name] = now
         if isinstance(family, Gauge):
-            numbers = tuple(now.items()) if now != told else ()
+            numbers = tuple(now.items()) if now != before else ()
         else:
             numbers = tuple(
-                (labels, _less(cells, told.get(labels)))
+                (labels, _difference(cells, before.get(labels)))
                 for labels, cells in now.items()
-                if cells != told.get(labels)
+                if cells != before.get(labels)
             )
         bounds = family.bounds if isinstance(family, Histogram) else ()
-        return Growth(
+        return Delta(
             family.kind, family.name, family.help, family.labels, bounds, numbers
         )
 
 
 def _cells(family: Family) -> dict[Labels, Cells]:
-    if family.name in LEFT_OUT:
+    if family.name in NOT_SUMMED:
         return {}
     if isinstance(family, Histogram):
         return {labels: tuple(cells) for labels, cells in family.values.items()}
-    if isinstance(family, Gauge) and family.name not in ADDED_UP:
+    if isinstance(family, Gauge) and family.name not in SUMMED_GAUGES:
         return {}
     return {labels: (number,) for labels, number in family.values.items()}
 
 
-def _less(cells: Cells, before: Cells | None) -> Cells:
+def _difference(cells: Cells, before: Cells | None) -> Cells:
     if before is None:
         return cells
     return tuple(now - then for now, then in zip(cells, before, strict=True))
 
 
-def add(metrics: Metrics, process: int, news: Iterable[Growth]) -> None:
-    """Add what ``process`` told to ``metrics``."""
-    for each in news:
-        if each.kind == "histogram":
-            _add_cells(
-                metrics.histogram(each.name, each.help, each.labels, each.bounds),
-                each.numbers,
+def add(metrics: Metrics, pid: int, deltas: Iterable[Delta]) -> None:
+    """Add the growth of process ``pid`` to ``metrics``."""
+    for delta in deltas:
+        if delta.kind == "histogram":
+            histogram = metrics.histogram(
+                delta.name, delta.help, delta.labels, delta.bounds
             )
-        elif each.kind == "gauge":
-            gauge = metrics.gauge(each.name, each.help, each.labels)
-            gauge.elsewhere[process] = _single(each.numbers)
+            for labels, growth in delta.numbers:
+                cells = histogram.cells(labels)
+                cells[:] = map(sum, zip(cells, growth, strict=True))
+        elif delta.kind == "gauge":
+            gauge = metrics.gauge(delta.name, delta.help, delta.labels)
+            gauge.elsewhere[pid] = {key: number for key, (number,) in delta.numbers}
         else:
-            counter = metrics.counter(each.name, each.help, each.labels)
-            _add_numbers(counter, each.numbers)
+            counter = metrics.counter(delta.name, delta.help, delta.labels)
+            for labels, (number,) in delta.numbers:
+                counter.inc(labels, number)
 
 
-def _single(numbers: Iterable[tuple[Labels, Cells]]) -> Mapping[Labels, float]:
-    return {labels: number for labels, (number,) in numbers}
-
-
-def _add_numbers(counter: Counter, numbers: Iterable[tuple[Labels, Cells]]) -> None:
-    for labels, (number,) in numbers:
-        counter.inc(labels, number)
-
-
-def _add_cells(histogram: Histogram, numbers: Sequence[tuple[Labels, Cells]]) -> None:
-    for labels, grown in numbers:
-        cells = histogram.cells(labels)
-        for at, number in enumerate(grown):
-            cells[at] += number
-
-
-def forget(metrics: Metrics, process: int) -> None:
-    """Leave out what ``process`` had of gauges: it has ended."""
+def forget(metrics: Metrics, pid: int) -> None:
+    """Leave the gauges of process ``pid`` out of the sums: it has ended."""
     for family in metrics.families():
         if isinstance(family, Gauge):
-            family.elsewhere.pop(process, None)
+            family.elsewhere.pop(pid, None)

@@ -1,4 +1,4 @@
-"""One worker process, as the main process sees it."""
+"""One worker as the main process sees it, from its start to its end."""
 
 import asyncio
 import contextlib
@@ -10,34 +10,29 @@ from typing import Self
 
 from msgspec import DecodeError
 
-from minidns.kubernetes.relay import Desk
 from minidns.metrics.registry import Metrics
+from minidns.server.serving import GRACE_S
 from minidns.server.workers import metrics_delta
 from minidns.server.workers.protocol import (
-    Counted,
+    Channel,
+    Collect,
     Failed,
     FromWorker,
-    Link,
-    Reply,
-    Request,
-    Serving,
+    Load,
+    Report,
     Stop,
-    Work,
     to_worker,
 )
 
-GRACE_S = 5.0
-"""Seconds that queries under way get when their sockets close (CoreDNS)."""
 SILENCE_S = 2.0
-"""A worker that answers sends a heartbeat twice a second; after so many seconds without
-one it is killed, and the main process answers what waits in its sockets."""
+"""A worker that answers is killed after so many seconds without a report."""
 START_S = 30.0
-"""The same before it answers: it has a whole cluster to read."""
+"""The same before it answers: it imports the program and reads a whole cluster."""
 LATE_S = 0.5
 """If the main process itself wakes so much too late, silence proves nothing."""
-LINGER_S = 1.0
-"""From its last word to its end."""
-_FLAGS = [
+EXIT_S = 1.0
+"""Seconds from the end of its stream to the end of the process."""
+_PYTHON_FLAGS = [
     flag
     for flag, is_set in (
         ("-I", sys.flags.isolated),
@@ -45,94 +40,102 @@ _FLAGS = [
     )
     if is_set
 ]
-"""With which Python was started, and a worker's is to be."""
 
 
-class WorkProcess:
-    """From its start to its end; it is heard all the time."""
+class WorkerProcess:
+    """A worker process; its messages are read until it ends."""
 
     def __init__(
         self,
         process: Process,
-        link: Link[FromWorker],
-        work: Work,
-        desk: Desk,
+        channel: Channel[FromWorker],
         metrics: Metrics,
         silence_s: float,
     ) -> None:
         self.pid = process.pid
+        self.is_serving = False
+        self.is_ready = False
+        self.is_stopping = False
         self.serving = asyncio.Event()
-        """Set once it answers."""
+        """Set once the worker answers."""
         self.ended = asyncio.Event()
-        self.why = ""
-        """Why it ended, for people."""
+        self.reason = ""
+        """Why the worker ended, for people."""
         self._process = process
-        self._link = link
-        self._desk = desk
+        self._channel = channel
         self._metrics = metrics
         self._silence_s = silence_s
-        self._answers: set[asyncio.Task[None]] = set()
-        self._life = asyncio.create_task(self._live(work))
+        self._collect = 0
+        self._collected = 0
+        self._reported = asyncio.Condition()
         metrics.workers.add(self.pid)
+        self._life = asyncio.create_task(self._live())
 
     @classmethod
     async def start(
-        cls, work: Work, desk: Desk, metrics: Metrics, silence_s: float = SILENCE_S
+        cls, load: Load, metrics: Metrics, silence_s: float = SILENCE_S
     ) -> Self:
-        """Start a process on ``work``; it is killed when it answers, and hangs so long.
+        """Start a worker that serves ``load``.
 
         Raises:
-            OSError: the machine does not give one.
+            OSError: the system cannot start a process.
 
         """
         ours, theirs = socket.socketpair()
-        sockets = [fd for share in work.shares for fd in share.descriptors]
         try:
             with theirs:
                 process = await asyncio.create_subprocess_exec(
                     sys.executable,
-                    *_FLAGS,
+                    *_PYTHON_FLAGS,
                     "-m",
                     "minidns.server.workers.child",
                     str(theirs.fileno()),
                     stdin=DEVNULL,
-                    pass_fds=(theirs.fileno(), *sockets),
+                    pass_fds=(theirs.fileno(),),
                     start_new_session=True,  # Ctrl-C is for the main process
                 )
-            link = await to_worker(ours)
+            channel = await to_worker(ours)
         except BaseException:
-            ours.close()  # which ends a process that came into being all the same
+            ours.close()  # a process that was started all the same ends with it
             raise
-        return cls(process, link, work, desk, metrics, silence_s)
+        channel.send(load)
+        return cls(process, channel, metrics, silence_s)
+
+    def load(self, load: Load) -> None:
+        """Have the worker serve ``load`` from now on."""
+        self._channel.send(load)
+
+    async def collect(self) -> None:
+        """Wait for a report of all that the worker counted until now."""
+        self._collect = number = self._collect + 1
+        self._channel.send(Collect(number))
+        async with self._reported:
+            await self._reported.wait_for(
+                lambda: self._collected >= number or self.ended.is_set()
+            )
 
     async def stop(self) -> None:
-        """Let it finish what is under way; return when it has ended."""
-        saying = asyncio.create_task(self._say(Stop()))
-        await asyncio.wait((self._life,), timeout=GRACE_S + 1)
-        saying.cancel()
+        """Let the worker answer its queries in flight; return when it has ended."""
+        self.is_stopping = True
+        self._channel.send(Stop())
+        await asyncio.wait((self._life,), timeout=GRACE_S + EXIT_S)
         if not self._life.done():
             self._kill()
             await asyncio.wait((self._life,))
 
-    async def _say(self, message: Work | Reply | Stop) -> None:
-        with contextlib.suppress(OSError):  # that it has ended is heard elsewhere
-            await self._link.send(message)
-
-    async def _live(self, work: Work) -> None:
-        """Give it its work, and hear it to its end."""
+    async def _live(self) -> None:
+        """Read its messages until it ends."""
         try:
-            async with asyncio.timeout(START_S):
-                await self._say(work)
             while True:
-                self._hear(await self._next_message())
+                await self._take(await self._next_message())
         except TimeoutError:
             self._kill()
         except (EOFError, OSError, DecodeError):
             pass  # it has ended, or is about to
-        await self._bury()
+        await self._wait_for_exit()
 
     async def _next_message(self) -> FromWorker:
-        """Return what the worker sends next.
+        """Return the next message of the worker.
 
         Raises:
             TimeoutError: it is silent for too long: stopped, or hung.
@@ -140,60 +143,57 @@ class WorkProcess:
 
         """
         clock = asyncio.get_running_loop().time
-        receiving = asyncio.create_task(self._link.receive())
+        receiving = asyncio.create_task(self._channel.receive())
         try:
             while True:
-                limit_s = self._silence_s if self.serving.is_set() else START_S
+                limit_s = self._silence_s if self.is_serving else START_S
                 due = clock() + limit_s
                 await asyncio.wait((receiving,), timeout=limit_s)
                 if receiving.done():
                     return receiving.result()
-                if clock() < due + LATE_S:
-                    self.why = f"it said nothing for {limit_s:g} s"
+                if clock() < due + LATE_S and not self.is_stopping:
+                    self.reason = f"no report for {limit_s:g} s"
                     raise TimeoutError
         finally:
             receiving.cancel()
 
-    def _hear(self, message: FromWorker) -> None:
+    async def _take(self, message: FromWorker) -> None:
         match message:
-            case Serving():
-                self.serving.set()
-            case Counted(news):
-                metrics_delta.add(self._metrics, self.pid, news)
-            case Request():
-                answer = asyncio.create_task(self._answer(message))
-                self._answers.add(answer)
-                answer.add_done_callback(self._answers.discard)
+            case Report(collect, is_serving, is_ready, deltas):
+                metrics_delta.add(self._metrics, self.pid, deltas)
+                self._collected = collect
+                self.is_serving, self.is_ready = is_serving, is_ready
+                if is_serving:
+                    self.serving.set()
+                async with self._reported:
+                    self._reported.notify_all()
             case Failed(text):
-                self.why = text
-
-    async def _answer(self, request: Request) -> None:
-        body = await self._desk.answer(request.body)
-        await self._say(Reply(request.number, body))
+                self.reason = text
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 
-    async def _bury(self) -> None:
-        """See it end, and forget what ended with it."""
-        for answer in self._answers:
-            answer.cancel()
+    async def _wait_for_exit(self) -> None:
+        """See the process end, and leave it out of the metrics."""
         try:
-            async with asyncio.timeout(LINGER_S):
+            async with asyncio.timeout(EXIT_S):
                 status = await self._process.wait()
         except TimeoutError:
             self._kill()
             status = await self._process.wait()
-        self._link.close()
-        self.why = self.why or _told(status)
+        self._channel.close()
+        self.reason = self.reason or _describe(status)
+        self.is_serving = self.is_ready = False
         metrics_delta.forget(self._metrics, self.pid)
         self._metrics.workers.discard(self.pid)
         self.ended.set()
+        async with self._reported:
+            self._reported.notify_all()
 
 
-def _told(status: int) -> str:
-    """Return what an exit status says."""
+def _describe(status: int) -> str:
+    """Return an exit status in words."""
     if status >= 0:
         return f"status {status}"
     try:

@@ -1,12 +1,12 @@
-"""What the main process and a worker say to one another, and the stream it goes over.
+"""The messages between the main process and a worker, and the stream that carries them.
 
 Messages are MessagePack with a length before them, over a pair of Unix sockets. Each
-end takes the other's end of the stream for its end.
+side ends when the other side's end of the stream closes.
 """
 
 import asyncio
 import socket
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -14,70 +14,58 @@ from msgspec import Struct
 from minidns.corefile.blocks import Corefile
 from minidns.corefile.releases import NEWEST, Release
 from minidns.server.instance import Listener
-from minidns.server.workers.metrics_delta import Growth
+from minidns.server.workers.metrics_delta import Delta
 
 _LENGTH = 4
 
 
-class Share(NamedTuple):
-    """The sockets of a listener that are a worker's to answer at."""
-
-    listener: Listener
-    descriptors: tuple[int, ...]
-
-
-class Work(Struct, tag=True, frozen=True):
-    """To a worker, first of all: what to do."""
+class Load(Struct, tag=True, frozen=True):
+    """To a worker: serve this Corefile, in place of the one before."""
 
     corefile: Corefile
-    shares: tuple[Share, ...]
-    log_format: str = "text"
+    listeners: tuple[tuple[Listener, int], ...]
+    """Where to answer beside the main process, and the port in use there."""
     release: Release = NEWEST
     """The release of CoreDNS to behave as."""
+    log_format: str = "text"
 
 
-class Reply(Struct, tag=True, frozen=True):
-    """To a worker: what it asked for."""
+class Collect(Struct, tag=True, frozen=True):
+    """To a worker: report at once."""
 
     number: int
-    """Of the request."""
-    body: bytes
 
 
 class Stop(Struct, tag=True, frozen=True):
-    """To a worker: read nothing more, finish what is under way, end."""
+    """To a worker: stop reading, answer the queries in flight, end."""
 
 
-class Serving(Struct, tag=True, frozen=True):
-    """From a worker: it answers."""
+class Report(Struct, tag=True, frozen=True):
+    """From a worker, twice a second and when asked: its state; also its heartbeat."""
 
-
-class Counted(Struct, tag=True, frozen=True):
-    """From a worker, twice a second, as its heartbeat: what it counted, if anything."""
-
-    news: tuple[Growth, ...]
-
-
-class Request(Struct, tag=True, frozen=True):
-    """From a worker: a question to the relay of the API."""
-
-    number: int
-    body: bytes
+    collect: int
+    """The number of the last ``Collect`` that the worker got."""
+    is_serving: bool
+    """Whether its sockets are open."""
+    is_ready: bool
+    """Whether all its plugins are ready."""
+    deltas: tuple[Delta, ...]
+    """The growth of its metrics since its last report."""
 
 
 class Failed(Struct, tag=True, frozen=True):
-    """From a worker: it cannot do its work, and ends."""
+    """From a worker that cannot serve, and ends."""
 
     text: str
 
 
-ToWorker: TypeAlias = Work | Reply | Stop
-FromWorker: TypeAlias = Serving | Counted | Request | Failed
+ToWorker: TypeAlias = Load | Collect | Stop
+FromWorker: TypeAlias = Report | Failed
 T = TypeVar("T")
 
 
-class Link(Generic[T]):
-    """One end of the stream; ``T`` is what comes out of it."""
+class Channel(Generic[T]):
+    """One end of the stream; ``T`` is the type of the messages that arrive."""
 
     def __init__(
         self,
@@ -89,40 +77,43 @@ class Link(Generic[T]):
         self._writer = writer
         self._decode = decoder.decode
 
-    async def send(self, message: ToWorker | FromWorker) -> None:
-        """Send ``message``, as soon as the other end has read most of what was sent.
-
-        Raises:
-            OSError: there is no other end any more.
-
-        """
+    def send(self, message: ToWorker | FromWorker) -> None:
+        """Send ``message``; nothing happens if the other end has closed."""
         body = msgspec.msgpack.encode(message)
         self._writer.write(len(body).to_bytes(_LENGTH) + body)
+
+    async def drain(self) -> None:
+        """Wait until the other end has read most of what was sent.
+
+        Raises:
+            OSError: the other end has closed.
+
+        """
         await self._writer.drain()
 
     async def receive(self) -> T:
         """Return the next message.
 
         Raises:
-            EOFError: the other end has ended.
-            OSError: it has ended before it read all that was sent.
+            EOFError: the other end has closed.
+            OSError: it closed before it read all that was sent.
 
         """
         length = int.from_bytes(await self._reader.readexactly(_LENGTH))
         return self._decode(await self._reader.readexactly(length))
 
     def close(self) -> None:
-        """End the stream."""
+        """Close this end."""
         self._writer.close()
 
 
-async def to_worker(sock: socket.socket) -> Link[FromWorker]:
+async def to_worker(sock: socket.socket) -> Channel[FromWorker]:
     """Return the main process's end."""
     decoder = msgspec.msgpack.Decoder(FromWorker)
-    return Link(*await asyncio.open_connection(sock=sock), decoder)
+    return Channel(*await asyncio.open_connection(sock=sock), decoder)
 
 
-async def to_main(sock: socket.socket) -> Link[ToWorker]:
+async def to_main(sock: socket.socket) -> Channel[ToWorker]:
     """Return the worker's end."""
     decoder = msgspec.msgpack.Decoder(ToWorker)
-    return Link(*await asyncio.open_connection(sock=sock), decoder)
+    return Channel(*await asyncio.open_connection(sock=sock), decoder)

@@ -1,97 +1,157 @@
-"""The worker processes of the server: started, replaced, told to end (*multisocket*).
-
-The main process watches, reloads, is scraped and gets the signals, and answers the
-first share of the queries. Each further share is a worker's; while it has none (it is
-starting, or has died) the main process answers that one too, so that nobody waits for a
-process. A worker serves one loaded Corefile: after a reload another takes its place,
-and it ends when that one answers.
-"""
+"""The supervisor of the workers: starts, reloads, replaces and stops them."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Coroutine, Mapping
-from contextlib import nullcontext
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from math import inf
-from typing import Any
+from typing import NamedTuple
 
 from minidns import plugins
 from minidns.corefile.blocks import Corefile, ServerBlock
+from minidns.corefile.releases import Release
 from minidns.metrics.registry import Metrics
 from minidns.plugins.site import Edges
 from minidns.plugins.spec import Traits
 from minidns.server.instance import Instance, Listener
-from minidns.server.listener import ListenerSockets
-from minidns.server.workers.process import GRACE_S, WorkProcess
-from minidns.server.workers.protocol import Share, Work
+from minidns.server.workers.process import WorkerProcess
+from minidns.server.workers.protocol import Load
 from minidns.system.backoff import Backoff
 from minidns.system.tasks import Tasks
 
 log = logging.getLogger("minidns")
 
 HEALTHY_S = 10.0
-"""A worker that lived that long is replaced at once, others after a while."""
+"""A worker that lived that long is replaced at once, others after a backoff."""
+COLLECT_S = 1.0
+"""Seconds that a scrape waits for the reports of the workers."""
 
 
-class Plan:
-    """One loaded Corefile, as the workers are to serve it."""
+class _Assignment(NamedTuple):
+    """The Corefile that the workers are to serve, and where."""
 
-    def __init__(
-        self,
-        loaded: Instance,
-        listening: Mapping[Listener, ListenerSockets],
-        log_format: str,
-    ) -> None:
-        self.loaded = loaded
-        self.shares = loaded.processes
-        self.superseded = asyncio.Event()
-        self.settled = asyncio.Event()
-        """Set when no worker serves an older one."""
-        self._listening = listening
-        self._log_format = log_format
-        self._elsewhere: set[int] = set()
+    corefile: Corefile
+    shared: tuple[tuple[Listener, int, int], ...]
+    """Each listener with its port and its number of processes."""
+    release: Release
 
-    def expect(self, shares: set[int]) -> None:
-        """Note whose workers have not come to this plan yet."""
-        self._elsewhere = shares
-        if not shares:
-            self.settled.set()
-
-    def work(self, share: int) -> Work:
-        """Return what the worker of ``share`` is to do."""
-        shares = tuple(
-            Share(listener, each.descriptors(share))
-            for listener, each in self._listening.items()
-            if self.loaded.sockets(listener) > share
+    def load(self, number: int, log_format: str) -> Load:
+        """Return what worker ``number`` serves."""
+        listeners = tuple(
+            (listener, port)
+            for listener, port, processes in self.shared
+            if processes > number
         )
-        listeners = {each.listener for each in shares}
-        part = _part(self.loaded, listeners)
-        return Work(part, shares, self._log_format, self.loaded.release)
-
-    async def hand_over(self, share: int, *, to_worker: bool) -> None:
-        """Leave ``share`` to its worker, or answer what of it has none."""
-        for listener, each in self._listening.items():
-            if to_worker and self.loaded.sockets(listener) > share:
-                each.uncover(share, GRACE_S)
-            else:
-                await each.cover(share)
-        self._elsewhere.discard(share)
-        if not self._elsewhere:
-            self.settled.set()
+        return Load(self.corefile, listeners, self.release, log_format)
 
 
-def _part(loaded: Instance, listeners: set[Listener]) -> Corefile:
-    """Return what a worker needs of the Corefile to answer at ``listeners``."""
-    blocks = tuple(
-        _answering(site.block)
-        for site in loaded.sites
-        if not listeners.isdisjoint(loaded.listeners_of(site))
-    )
-    return replace(loaded.corefile, blocks=blocks, warnings=())
+class Supervisor:
+    """The workers of the main process, which is number 0."""
+
+    def __init__(self, edges: Edges, metrics: Metrics, log_format: str) -> None:
+        self._edges = edges
+        self._metrics = metrics
+        self._log_format = log_format
+        self._assignment: _Assignment | None = None
+        self._changed = asyncio.Event()
+        self._processes = 1
+        """How many processes there are, with the main process."""
+        self._most: dict[Listener, int] = {}
+        """How many processes answer at each listener; it never shrinks."""
+        self._workers: dict[int, WorkerProcess] = {}
+        self._were_complete = False
+        """Whether all workers have answered at the same time."""
+        self._tasks = Tasks(edges, metrics)
+        self._serving = metrics.gauge(
+            "minidns_workers", "Worker processes that answer, beside the main one."
+        )
+        self._deaths = metrics.counter(
+            "minidns_worker_deaths_total", "Worker processes that ended unasked."
+        )
+        metrics.before_page.append(self._collect)
+
+    def follow(self, instance: Instance, ports: Mapping[Listener, int]) -> None:
+        """Have the workers of ``instance`` from now on; ``ports`` are those in use."""
+        for listener in ports:
+            # to close one of several sockets would lose the queries in its queue
+            most = max(instance.processes_at(listener), self._most.get(listener, 1))
+            self._most[listener] = most
+        shared = tuple((*each, self._most[each[0]]) for each in ports.items())
+        corefile = _for_workers(instance.corefile)
+        self._assignment = assignment = _Assignment(corefile, shared, instance.release)
+        self._changed.set()
+        self._changed = asyncio.Event()
+        for number, worker in self._workers.items():
+            worker.load(assignment.load(number, self._log_format))
+        for number in range(self._processes, instance.processes):
+            self._tasks.keep("worker", partial(self._keep_running, number))
+        self._processes = max(self._processes, instance.processes)
+
+    def are_ready(self) -> bool:
+        """Return whether every worker that answers is ready, and all have started.
+
+        One that is being replaced does not count: the others answer its share.
+        """
+        serving = [worker for worker in self._workers.values() if worker.is_serving]
+        return self._were_complete and all(worker.is_ready for worker in serving)
+
+    async def close(self) -> None:
+        """Let the workers answer their queries in flight, and end them."""
+        await self._tasks.stop()
+        await asyncio.gather(*(worker.stop() for worker in self._workers.values()))
+
+    async def _collect(self) -> None:
+        """Add what the workers have counted, if they report in time."""
+        workers = [each for each in self._workers.values() if each.is_serving]
+        self._serving.set((), len(workers))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(COLLECT_S):
+                await asyncio.gather(*(worker.collect() for worker in workers))
+
+    async def _keep_running(self, number: int) -> None:
+        """Run worker ``number``, one process after another."""
+        backoff = Backoff(self._edges.now, self._edges.random)
+        while self._assignment is not None:
+            started, changed = self._edges.now(), self._changed
+            await self._run_worker(number, self._assignment)
+            if self._edges.now() - started < HEALTHY_S:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(backoff.wait_s()):
+                        await changed.wait()
+
+    async def _run_worker(self, number: int, assignment: _Assignment) -> None:
+        """Run one process to its end."""
+        load = assignment.load(number, self._log_format)
+        try:
+            worker = await WorkerProcess.start(load, self._metrics)
+        except OSError as exc:
+            log.error("Worker %d cannot be started: %s", number, exc)
+            return
+        self._workers[number] = worker
+        if self._assignment is not None and assignment is not self._assignment:
+            worker.load(self._assignment.load(number, self._log_format))
+        announcing = self._tasks.once("worker", self._announce(number, worker))
+        await worker.ended.wait()  # when cancelled, close() still stops the worker
+        announcing.cancel()
+        del self._workers[number]
+        self._deaths.inc()
+        text = "Worker %d (pid %d) ended: %s; the other processes answer its share"
+        log.error(text, number, worker.pid, worker.reason)
+
+    async def _announce(self, number: int, worker: WorkerProcess) -> None:
+        await worker.serving.wait()
+        log.info("Worker %d answers (pid %d)", number, worker.pid)
+        serving = sum(each.is_serving for each in self._workers.values())
+        self._were_complete |= serving == self._processes - 1
 
 
-def _answering(block: ServerBlock) -> ServerBlock:
+def _for_workers(corefile: Corefile) -> Corefile:
+    blocks = tuple(map(_for_worker, corefile.blocks))
+    return replace(corefile, blocks=blocks, warnings=())
+
+
+def _for_worker(block: ServerBlock) -> ServerBlock:
     """Return ``block`` without the plugins of the main process alone."""
     directives = tuple(
         each
@@ -99,145 +159,3 @@ def _answering(block: ServerBlock) -> ServerBlock:
         if not plugins.has_trait(each.name, Traits.MAIN_PROCESS_ONLY)
     )
     return replace(block, directives=directives)
-
-
-class Workers:
-    """All of them."""
-
-    def __init__(self, edges: Edges, metrics: Metrics, log_format: str) -> None:
-        self._edges = edges
-        self._metrics = metrics
-        self._log_format = log_format
-        self._plan: Plan | None = None
-        self._places: dict[int, asyncio.Task[None]] = {}
-        """By share: what sees to it that the share has a worker."""
-        self._staff: dict[int, WorkProcess] = {}
-        """By share: the worker that answers it."""
-        self._alive: set[WorkProcess] = set()
-        """Also those that begin, or end."""
-        self._tasks = Tasks(edges, metrics)
-        self._turn = asyncio.Lock()
-        self._answering = metrics.gauge(
-            "minidns_workers", "Worker processes that answer, beside the main one."
-        )
-        self._deaths = metrics.counter(
-            "minidns_worker_deaths_total", "Worker processes that ended unasked."
-        )
-        self._metrics.before_scrape.append(self._count)
-
-    def _count(self) -> None:
-        self._answering.set((), len(self._staff))
-
-    def follow(
-        self, loaded: Instance, listening: Mapping[Listener, ListenerSockets]
-    ) -> Plan:
-        """Have workers serve ``loaded`` from now on; return how that goes."""
-        old, plan = self._plan, Plan(loaded, listening, self._log_format)
-        self._plan = plan
-        for share in range(1, plan.shares):
-            if share not in self._places:
-                fill = partial(self._fill, share)
-                self._places[share] = self._tasks.keep("worker", fill)
-        plan.expect(set(self._places))
-        if old is not None:
-            old.superseded.set()
-            old.settled.set()
-        return plan
-
-    async def close(self) -> None:
-        """Let the workers finish what is under way, and end them."""
-        self._staff.clear()
-        await self._tasks.stop()
-        await asyncio.gather(*(each.stop() for each in self._alive))
-
-    async def _fill(self, share: int) -> None:
-        """See to it that ``share`` has a worker, as long as there is such a share."""
-        backoff = Backoff(self._edges.now, self._edges.random)
-        while (plan := self._plan) is not None:
-            worker = None
-            if share < plan.shares:
-                # one after the other: two workers for one share are twice the memory
-                async with self._turn if share in self._staff else nullcontext():
-                    worker = await self._started(share, plan)
-            if plan.superseded.is_set():
-                self._retire(worker)
-                continue
-            await self._relieve(share, plan, worker)
-            if plan.superseded.is_set():
-                continue
-            if share >= plan.shares:
-                del self._places[share]
-                return
-            lived_s = await self._lifetime_s(worker, plan)
-            if lived_s < HEALTHY_S:
-                wait = self._edges.sleep(backoff.wait_s())
-                await _first(wait, plan.superseded.wait())
-
-    async def _started(self, share: int, plan: Plan) -> WorkProcess | None:
-        """Return a worker that answers, unless there is another plan; or None."""
-        relay = plan.loaded.relay
-        assert relay is not None, "there are workers"
-        work = plan.work(share)
-        try:
-            worker = await WorkProcess.start(work, relay.desk(), self._metrics)
-        except OSError as exc:
-            log.error("Worker %d cannot be started: %s", share, exc)
-            return None
-        self._alive.add(worker)
-        self._run(self._guard(share, worker))
-        await _first(worker.serving.wait(), worker.ended.wait(), plan.superseded.wait())
-        if worker.ended.is_set():
-            self._deaths.inc()
-            log.error("Worker %d does not come to answer: %s", share, worker.why)
-            return None
-        if worker.serving.is_set():
-            log.info("Worker %d answers (pid %d)", share, worker.pid)
-        return worker
-
-    async def _relieve(
-        self, share: int, plan: Plan, worker: WorkProcess | None
-    ) -> None:
-        """Have ``worker``, or without one the main process, answer ``share``."""
-        old = self._staff.pop(share, None)
-        if worker is not None:
-            self._staff[share] = worker
-        await plan.hand_over(share, to_worker=worker is not None)
-        self._retire(old)
-
-    async def _lifetime_s(self, worker: WorkProcess | None, plan: Plan) -> float:
-        """Return how long ``worker`` lived when it dies; for ever in another plan."""
-        since = self._edges.now()
-        if worker is not None:
-            await _first(worker.ended.wait(), plan.superseded.wait())
-        return inf if plan.superseded.is_set() else self._edges.now() - since
-
-    async def _guard(self, share: int, worker: WorkProcess) -> None:
-        """Answer in place of ``worker`` when it dies."""
-        await worker.ended.wait()
-        self._alive.discard(worker)
-        if self._staff.get(share) is not worker or self._plan is None:
-            return  # it was told to
-        del self._staff[share]
-        self._deaths.inc()
-        text = "Worker %d (pid %d) ended: %s; the main process answers for it"
-        log.warning(text, share, worker.pid, worker.why)
-        await self._plan.hand_over(share, to_worker=False)
-
-    def _retire(self, worker: WorkProcess | None) -> None:
-        """Let ``worker`` end in its own time."""
-        if worker is not None:
-            self._run(worker.stop())
-
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.once("worker", work)
-
-
-async def _first(*waits: Awaitable[object]) -> None:
-    """Wait until one of ``waits`` is over."""
-    tasks = [asyncio.ensure_future(each) for each in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

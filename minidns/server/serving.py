@@ -1,0 +1,156 @@
+"""The instance that answers and the sockets of its listeners, across reloads.
+
+Every process has one: the main process for all listeners, a worker (*multisocket*) for
+those that it shares. A reload starts the new instance while the old one answers, opens
+what is new, switches the open sockets over, and ends the old instance.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from functools import partial
+
+from minidns.corefile.blocks import ConfigError
+from minidns.metrics.registry import Metrics
+from minidns.plugins.site import Edges
+from minidns.server.instance import Instance, Listener
+from minidns.server.listener import ListenerSockets
+from minidns.system.tasks import Tasks
+
+GRACE_S = 5.0
+"""Seconds that queries in flight get when their sockets close (CoreDNS)."""
+
+
+class Serving:
+    """The instance of one process at its sockets."""
+
+    def __init__(
+        self, edges: Edges, metrics: Metrics, load: Callable[["Serving"], Instance]
+    ) -> None:
+        """Prepare; ``load`` returns a new instance, which replaces the present one."""
+        self.instance: Instance | None = None
+        self.sockets: dict[Listener, ListenerSockets] = {}
+        self.shared_ports: Mapping[Listener, int] | None = None
+        """In a worker, the listeners to open beside the main process, with the port
+        of each; None in the main process, which opens all of them."""
+        self._edges = edges
+        self._metrics = metrics
+        self._load = partial(load, self)
+        self._tasks = Tasks(edges, metrics)
+        self._panics = metrics.counter(
+            "coredns_panics_total", "Unexpected failures while answering."
+        )
+        metrics.before_scrape.append(self._count_remembered)
+
+    async def start(self) -> Instance:
+        """Load an instance and start it; no DNS socket opens yet.
+
+        Raises:
+            ConfigError: the Corefile cannot be used.
+            OSError: the Corefile cannot be read.
+
+        """
+        self.instance = await self._edges.aside(self._load)
+        await self.instance.start()
+        return self.instance
+
+    async def open(self) -> None:
+        """Open the sockets of the instance, and answer from now on.
+
+        Raises:
+            ConfigError: an address cannot be had.
+
+        """
+        assert self.instance is not None
+        self.sockets = await self._open(self.instance)
+
+    async def reload(self) -> Instance:
+        """Replace the instance by a new one; a broken Corefile changes nothing.
+
+        Raises:
+            ConfigError: the new Corefile cannot be used; the old instance goes on.
+
+        """
+        old, new = self.instance, None
+        try:
+            new = await self._edges.aside(self._load)
+            await new.start()
+            opened = await self._open(new)
+        except (ConfigError, OSError) as exc:
+            if new is not None:
+                await new.stop()
+            if isinstance(exc, ConfigError):
+                raise
+            raise ConfigError(str(exc)) from exc
+        unused = [each for key, each in self.sockets.items() if key not in opened]
+        self.instance, self.sockets = new, opened
+        for listener, sockets in opened.items():
+            new.answer(listener, sockets.answerer)
+            sockets.memory.clear()
+        await new.serving()
+        # the old instance may wait for this very call, so it ends in a task of its own
+        self._tasks.once("reload", _end(old, unused))
+        return new
+
+    async def close(self) -> None:
+        """Stop reading, let queries in flight end, close the sockets."""
+        await self._tasks.stop()
+        await _close(self.sockets.values())
+
+    async def stop(self) -> None:
+        """End the instance."""
+        if self.instance is not None:
+            await self.instance.stop()
+
+    def invalidate(self, keys: Iterable[Hashable]) -> None:
+        """Drop remembered replies that depend on one of ``keys``."""
+        stale = tuple(keys)
+        for sockets in self.sockets.values():
+            sockets.memory.forget(stale)
+
+    def _count_remembered(self) -> None:
+        for sockets in self.sockets.values():
+            sockets.memory.tell()
+
+    async def _open(self, instance: Instance) -> dict[Listener, ListenerSockets]:
+        """Return the sockets of ``instance``: those that are open, and new ones."""
+        opened: dict[Listener, ListenerSockets] = {}
+        try:
+            for listener in instance.routes:
+                if self.shared_ports is None or listener in self.shared_ports:
+                    await self._open_listener(instance, listener, opened)
+        except (OSError, ssl.SSLError) as exc:
+            new = (each for key, each in opened.items() if key not in self.sockets)
+            await _close(new)
+            raise ConfigError(str(exc)) from exc
+        return opened
+
+    async def _open_listener(
+        self,
+        instance: Instance,
+        listener: Listener,
+        opened: dict[Listener, ListenerSockets],
+    ) -> None:
+        ports = self.shared_ports
+        sockets = self.sockets.get(listener)
+        if sockets is not None:
+            opened[listener] = sockets
+        else:
+            now, panicked = self._edges.now, self._panics.inc
+            sockets = ListenerSockets(listener, self._metrics, now, panicked)
+            opened[listener] = sockets
+            instance.answer(listener, sockets.answerer)
+            certificate = instance.site_of(listener).certificate
+            await sockets.open(certificate, ports[listener] if ports else None)
+        if ports is None:
+            sockets.share(is_shared=instance.processes_at(listener) > 1)
+
+
+async def _end(instance: Instance | None, unused: Iterable[ListenerSockets]) -> None:
+    await _close(unused)
+    if instance is not None:
+        await instance.stop()
+
+
+async def _close(all_sockets: Iterable[ListenerSockets]) -> None:
+    await asyncio.gather(*(sockets.close(GRACE_S) for sockets in all_sockets))
