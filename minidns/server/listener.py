@@ -71,14 +71,14 @@ class ListenerSockets:
                 self._bound_sockets.append(sock)
                 self._open.append(await self._answer(sock))
 
-    def share(self, *, is_shared: bool) -> None:
-        """Let other processes of this user bind the same addresses, or no longer.
+    def share(self) -> None:
+        """Let other processes of this user bind the same addresses.
 
         Linux allows it after bind, too. Until then, another program at one of these
         addresses is an error, as it should be.
         """
         for sock in self._bound_sockets:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(is_shared))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 
     async def _read(self, certificate: Certificate | None) -> None:
         if self.listener.transport == "tls" and certificate is not None:

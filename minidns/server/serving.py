@@ -142,8 +142,8 @@ class Serving:
             instance.answer(listener, sockets.answerer)
             certificate = instance.site_of(listener).certificate
             await sockets.open(certificate, ports[listener] if ports else None)
-        if ports is None:
-            sockets.share(is_shared=instance.processes_at(listener) > 1)
+        if ports is None and instance.processes_at(listener) > 1:
+            sockets.share()
 
 
 async def _end(instance: Instance | None, unused: Iterable[ListenerSockets]) -> None:

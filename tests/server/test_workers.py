@@ -275,6 +275,9 @@ async def test_a_reload_to_more_processes_starts_them_and_one_to_fewer_keeps_the
                 while (told := await clients.told(NAME)) != {NEW: SIZE}:
                     assert told.total() == SIZE
             assert all(map(lives, pids))
+            os.kill(pids[0], signal.SIGKILL)
+            await worker(server, nth=2)  # which can still share the addresses
+            assert await clients.told(NAME) == {NEW: SIZE}
 
 
 async def test_reloads_in_quick_succession_end_at_the_last(stand: Stand) -> None:
