@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidns.plugins.cache.lru import Bounded
+from minidns.plugins.cache.store import Bounded
 
 ENTRIES, BYTES = 4, 20
 

@@ -8,7 +8,7 @@ import pytest
 from minidns.dns.model import Opt, Query, Question, Rcode, Response, RRset
 from minidns.dns.rdata import ANY, AXFR, CNAME, IXFR, MX, NS, RRSIG, SOA, A, from_text
 from minidns.plugins.answer_kind import Outcome, cache_outcome, outcome_of
-from minidns.plugins.cache.ttl import clamped, least, with_ttl
+from minidns.plugins.cache.store import clamp_ttl, ttl_of, with_ttl
 
 WALL = 1_700_000_000
 NAME = "www.example.org."
@@ -88,7 +88,7 @@ CASES = {
 def test_kind_and_ttl(case: Case) -> None:
     outcome = outcome_of(case.query, case.response, WALL)
     assert outcome is case.outcome
-    assert least(case.response, outcome) == case.ttl
+    assert ttl_of(case.response, outcome) == case.ttl
 
 
 def alias(target: str, owner: str = NAME, ttl: int = 300) -> RRset:
@@ -157,7 +157,7 @@ def test_a_cache_looks_whether_the_question_is_answered(
     ids=["most", "least", "between", "most-wins"],
 )
 def test_clamped(ttl: int, bounds: tuple[int, int], shown: int) -> None:
-    assert clamped(ttl, *bounds) == shown
+    assert clamp_ttl(ttl, *bounds) == shown
 
 
 def test_with_ttl_sets_every_record_and_drops_the_opt() -> None:

@@ -5,19 +5,20 @@ from collections.abc import Callable
 import pytest
 
 from minidns.corefile.blocks import ConfigError
-from minidns.dns.model import Name
-from minidns.plugins.cache.options import Options, read
-from minidns.plugins.cache.stale import Stale
+from minidns.plugins import cache
+from minidns.plugins.cache.options import CacheOptions, Stale, check
 from tests.world import World, directives
 
 
-def read_line(line: str, keys: str = ".") -> tuple[Options, tuple[Name, ...]]:
+def read_line(line: str, keys: str = ".") -> CacheOptions:
     site = World().site(f"{keys} {{\n{line}\n}}\n")
-    (directive,) = directives(site, "cache")
-    return read(directive, site.zones)
+    lines = directives(site, "cache")
+    options = cache.PLUGIN.read(lines, site)
+    check(options, lines[0])
+    return options
 
 
-def bounds(options: Options) -> tuple[int, ...]:
+def bounds(options: CacheOptions) -> tuple[int, ...]:
     success, denial = options.success, options.denial
     return (
         *(success.entries, success.longest, success.shortest),
@@ -25,16 +26,16 @@ def bounds(options: Options) -> tuple[int, ...]:
     )
 
 
-def prefetch(options: Options) -> tuple[float, ...]:
+def prefetch(options: CacheOptions) -> tuple[float, ...]:
     told = options.prefetch
     return told.amount, told.gap_s, told.percentage
 
 
-def disabled(options: Options) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def disabled(options: CacheOptions) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return options.success.disabled, options.denial.disabled
 
 
-GOOD: dict[str, tuple[str, Callable[[Options], object], object]] = {
+GOOD: dict[str, tuple[str, Callable[[CacheOptions], object], object]] = {
     "defaults": ("cache", bounds, (9984, 3600, 5, 9984, 1800, 5)),
     "ttl": ("cache 30", bounds, (9984, 30, 5, 9984, 30, 5)),
     "ttl-and-zone": ("cache 30 example.org", bounds, (9984, 30, 5, 9984, 30, 5)),
@@ -64,33 +65,33 @@ GOOD: dict[str, tuple[str, Callable[[Options], object], object]] = {
     ),
     "keepttl": ("cache {\nkeepttl\n}", lambda o: o.keep_ttl, True),
     "stale-none": ("cache", lambda o: o.stale, Stale()),
-    "stale": ("cache {\nserve_stale\n}", lambda o: o.stale, Stale(3600)),
-    "stale-for": ("cache {\nserve_stale 2h\n}", lambda o: o.stale, Stale(7200)),
-    "stale-immediate": ("cache {\nserve_stale 1h Immediate\n}", lambda o: o.stale, Stale(3600)),
-    "stale-verify": ("cache {\nserve_stale 1h verify\n}", lambda o: o.stale, Stale(3600, True)),
+    "stale": ("cache {\nserve_stale\n}", lambda o: o.stale, Stale(3600, configured=True)),
+    "stale-for": ("cache {\nserve_stale 2h\n}", lambda o: o.stale, Stale(7200, configured=True)),
+    "stale-immediate": ("cache {\nserve_stale 1h Immediate\n}", lambda o: o.stale, Stale(3600, configured=True)),
+    "stale-verify": ("cache {\nserve_stale 1h verify\n}", lambda o: o.stale, Stale(3600, True, configured=True)),
     "stale-immediate-all": (
         "cache {\nserve_stale 1h immediate 30s 1m\n}",
         lambda o: o.stale,
-        Stale(3600, ttl=30, recheck_s=60),
+        Stale(3600, configured=True, ttl=30, recheck_s=60),
     ),
     "stale-verify-all": (
         "cache {\nserve_stale 1h verify 100ms 30s 5m\n}",
         lambda o: o.stale,
-        Stale(3600, True, 0.1, 30, 300),
+        Stale(3600, True, 0.1, 30, 300, configured=True),
     ),
     "stale-policy": (
         "cache {\nserve_stale_policy prefer_positive\nserve_stale 2h\n}",
         lambda o: o.stale,
-        Stale(7200, prefer_positive=True),
+        Stale(7200, configured=True, prefer_positive=True),
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("line", "field", "value"), GOOD.values(), ids=GOOD)
 def test_what_an_option_means(
-    line: str, field: Callable[[Options], object], value: object
+    line: str, field: Callable[[CacheOptions], object], value: object
 ) -> None:
-    assert field(read_line(line)[0]) == value
+    assert field(read_line(line)) == value
 
 
 @pytest.mark.parametrize(
@@ -103,7 +104,7 @@ def test_what_an_option_means(
     ],
 )
 def test_zones(keys: str, line: str, zones: tuple[str, ...]) -> None:
-    assert read_line(line, keys)[1] == zones
+    assert read_line(line, keys).zones == zones
 
 
 COUNT = "Corefile:3 - Error during parsing: Wrong argument count or unexpected line ending after "

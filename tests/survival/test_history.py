@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from minidns.dns import wire
 from minidns.dns.model import Query, Response, replace
-from minidns.plugins.cache import entry
 from minidns.plugins.cache import plugin as cache
+from minidns.plugins.cache import store
 from minidns.server import answer
 from minidns.server.answer import Answerer
 from minidns.server.remembered import Key, Memory
@@ -66,7 +66,7 @@ def test_no_reply_depends_on_what_was_asked_before(name: str) -> None:
 # -- faults of the kind, put in one by one: the property finds each of them
 
 get, miss, put = Memory.get, Memory.miss, Memory.put
-encode, decode, key_of = Answerer.encode, wire.decode_query, entry.key_of
+encode, decode, key_of = Answerer.encode, wire.decode_query, store.key_of
 TAGS = {"udp4": b"", "udp6": b"6", "tcp4": b"t4", "tcp6": b"t6"}
 
 

@@ -4,14 +4,14 @@ from functools import partial
 
 from minidns.dns.model import Name, ReuseCounter
 from minidns.metrics.registry import Labels, Metrics
-from minidns.plugins.cache.entry import Kind, Stores
+from minidns.plugins.cache.store import Kind, Stores
 
 _PLAIN = ("server", "zones", "view")
 _BY_KIND = ("server", "type", "zones", "view")
 
 
-class Counts:
-    """Counts what one cache does; ``server`` is the listener a query came through."""
+class CacheMetrics:
+    """The metrics of one cache; ``server`` labels the listener of a query."""
 
     def __init__(self, metrics: Metrics, zones: tuple[Name, ...], view: str) -> None:
         self._view = view
@@ -19,13 +19,13 @@ class Counts:
         self._tallies: dict[tuple[str, Kind | None], ReuseCounter] = {}
         self._labels: dict[str, tuple[Labels, dict[Kind, Labels]]] = {}
         self._entries = metrics.gauge(
-            "coredns_cache_entries", "Answers that are kept.", _BY_KIND
+            "coredns_cache_entries", "Answers that are stored.", _BY_KIND
         )
         self._hits = metrics.counter(
             "coredns_cache_hits_total", "Queries answered from the cache.", _BY_KIND
         )
         self._evictions = metrics.counter(
-            "coredns_cache_evictions_total", "Answers that made room.", _BY_KIND
+            "coredns_cache_evictions_total", "Answers that were evicted.", _BY_KIND
         )
         self._misses = metrics.counter(
             "coredns_cache_misses_total", "Queries that were passed on.", _PLAIN
@@ -34,12 +34,12 @@ class Counts:
             "coredns_cache_requests_total", "Queries that came.", _PLAIN
         )
         self._prefetches = metrics.counter(
-            "coredns_cache_prefetch_total", "Answers asked for anew.", _PLAIN
+            "coredns_cache_prefetch_total", "Answers that were prefetched.", _PLAIN
         )
         self._stale = metrics.counter(
             "coredns_cache_served_stale_total", "Expired answers given.", _PLAIN
         )
-        # never counted here: no reply to another question comes this far
+        # never counted: replies to other questions do not come this far
         metrics.counter(
             "coredns_cache_drops_total", "Replies to other questions.", _PLAIN
         )
@@ -62,7 +62,7 @@ class Counts:
             self.hit(server, kind, times)
 
     def _of(self, server: str) -> tuple[Labels, dict[Kind, Labels]]:
-        """Return the labels, made once: they are needed several times a query."""
+        """Return the labels of ``server``, which are created once."""
         labels = self._labels.get(server)
         if labels is None:
             by_kind: dict[Kind, Labels] = {
@@ -84,8 +84,8 @@ class Counts:
         self._requests.inc(labels, times)
         self._misses.inc(labels, times)
 
-    def kept(self, server: str, kind: Kind, evicted: int, stores: Stores) -> None:
-        """Count what keeping an answer changed."""
+    def stored(self, server: str, kind: Kind, evicted: int, stores: Stores) -> None:
+        """Count evictions, and note the new sizes, after an answer was stored."""
         _, by_kind = self._of(server)
         if evicted:
             self._evictions.inc(by_kind[kind], evicted)
@@ -93,9 +93,9 @@ class Counts:
         sizes[by_kind["success"]], sizes[by_kind["denial"]] = stores.sizes()
 
     def prefetched(self, server: str) -> None:
-        """Count an answer asked for anew in the background."""
+        """Count a refresh in the background."""
         self._prefetches.inc(self._of(server)[0])
 
     def served_stale(self, server: str) -> None:
-        """Count an answer given though it has expired."""
+        """Count an expired answer that was given."""
         self._stale.inc(self._of(server)[0])
