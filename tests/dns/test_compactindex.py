@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidns.plugins.hosts.compact_index import CompactIndex
+from minidns.plugins.hosts.table import CompactIndex
 
 KEYS = st.binary(max_size=3)
 

@@ -3,11 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from minidns.corefile.directives import Directive, Line
-from minidns.corefile.values import covers, duration, fallthrough, integer, zones
+from minidns.corefile.values import covers, duration, integer, zones
 from minidns.dns import names, rdata
 from minidns.dns.model import (
     DnsError,
@@ -20,9 +20,10 @@ from minidns.dns.model import (
     RRset,
 )
 from minidns.dns.reuse import also_depends_on
+from minidns.plugins import options
 from minidns.plugins.hosts.table import Entry, Hosts, HostsLine, lines, pointed
-from minidns.plugins.site import Site, once
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.site import Site
+from minidns.plugins.spec import Excess, Option, PluginSpec, Traits, Words
 from minidns.text import files
 from minidns.text.go_text import quote
 
@@ -33,101 +34,110 @@ _SIZES = {rdata.A: 4, rdata.AAAA: 16}
 _SUPPORTED = (*_SIZES, rdata.PTR)
 
 
-@dataclass(slots=True)
-class Options:
-    """What the lines of the directive say."""
+@dataclass(frozen=True, slots=True)
+class HostsOptions:
+    """Options of *hosts*."""
 
     path: str = "/etc/hosts"
-    """Read also when there are lines in the Corefile."""
+    """Read in any case, beside the lines in the Corefile."""
     named: bool = False
     """Whether the Corefile names the path."""
     zones: tuple[Name, ...] = (".",)
     ttl: int = 3600
     reverse: bool = True
     reload_s: float = 5
-    """0 for never."""
+    """Seconds between two reads of the file; 0 is never."""
     fall: tuple[Name, ...] = ()
+    """Zones whose unknown names go to the next plugin."""
     fall_unsupported: bool = False
-    """Whether other types of names that exist are passed on too."""
-    inline: tuple[HostsLine, ...] = ()
+    """Whether other types of names that exist go there, too."""
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Accept ``hosts [FILE [ZONES...]]`` with its options and lines."""
-    table = Table(_options(once(directives), site), site)
-    site.on_start(table.start)
-    return hosts(table)
+    """Return the plugin for ``hosts [FILE [ZONES...]]`` with its options and lines.
 
+    Raises:
+        ConfigError: an option that CoreDNS refuses.
 
-def _options(directive: Directive, site: Site) -> Options:
-    options = Options(zones=zones(directive.args[1:], site.zones))
-    if directive.args:
-        options.path = files.below(site.root, directive.args[0])
-        options.named = True
-    for line in directive.block:
-        match line.name, line.args:
-            case "fallthrough", args:
-                options.fall = fallthrough(args)
-            case "fallthrough_unsupported", args:
-                if args:
-                    raise line.arg_error()
-                options.fall_unsupported = True
-            case "no_reverse", _:
-                options.reverse = False
-            case "ttl", args:
-                options.ttl = _ttl(line, args)
-            case "reload", args:
-                options.reload_s = _reload(line, args)
-            case name, args if not options.fall:
-                text = " ".join((name, *args))
-                options.inline += (HostsLine(text, line.file, line.line),)
-            case name, _:
-                raise line.error(f"unknown property '{name}'")
+    """
+    separated = [_separated(directive) for directive in directives]
+    options = PLUGIN.read([directive for directive, _ in separated], site)
     if options.fall_unsupported and not options.fall:
-        raise directive.end_error("fallthrough_unsupported requires fallthrough")
-    return options
+        text = "fallthrough_unsupported requires fallthrough"
+        raise directives[-1].end_error(text)
+    known = KnownHosts(options, separated[0][1], site)
+    site.on_start(known.start)
+    return hosts(known)
 
 
-def _ttl(line: Line, args: Sequence[str]) -> int:
-    if not args:
-        raise line.error("ttl needs a time in second")
+def _separated(directive: Directive) -> tuple[Directive, list[HostsLine]]:
+    """Return ``directive`` without the lines of a hosts file in its block, and these.
+
+    A line that is no option is one of them, until ``fallthrough`` (CoreDNS).
+    """
+    options: list[Line] = []
+    entries: list[HostsLine] = []
+    falls = False
+    for line in directive.block:
+        if falls or PLUGIN.option(line.name) is not None:
+            options.append(line)
+        else:
+            text = " ".join((line.name, *line.args))
+            entries.append(HostsLine(text, line.file, line.line))
+        falls = falls or line.name == "fallthrough"
+    return replace(directive, block=tuple(options)), entries
+
+
+def _arguments(hosts: HostsOptions, words: Words) -> HostsOptions:
+    served = zones(words.args[1:], words.site.zones)
+    if not words.args:
+        return replace(hosts, zones=served)
+    return replace(hosts, path=options.path(words), named=True, zones=served)
+
+
+def _ttl(words: Words) -> int:
+    if not words.args:
+        raise words.error("ttl needs a time in second")
     try:
-        ttl = integer(args[0])
+        ttl = integer(words.first)
     except ValueError as error:
-        raise line.error("ttl needs a number of second") from error
+        raise words.error("ttl needs a number of second") from error
     if not 0 < ttl <= 65535:
-        raise line.error("ttl provided is invalid")
+        raise words.error("ttl provided is invalid")
     return ttl
 
 
-def _reload(line: Line, args: Sequence[str]) -> float:
-    if len(args) != 1:
-        raise line.error("reload needs a duration (zero seconds to disable)")
+def _reload(words: Words) -> float:
+    if len(words.args) != 1:
+        raise words.error("reload needs a duration (zero seconds to disable)")
     try:
-        seconds = duration(args[0])
+        seconds = duration(words.first)
     except ValueError as error:
-        raise line.error(f"invalid duration for reload '{args[0]}'") from error
+        text = f"invalid duration for reload '{words.first}'"
+        raise words.error(text) from error
     if seconds < 0:
-        raise line.error(f"invalid negative duration for reload '{args[0]}'")
+        raise words.error(f"invalid negative duration for reload '{words.first}'")
     return seconds
 
 
-class Table:
-    """The names known now: those of the file, and those of the Corefile."""
+class KnownHosts:
+    """The entries of the hosts file and of the Corefile."""
 
-    def __init__(self, options: Options, site: Site) -> None:
+    def __init__(
+        self, options: HostsOptions, inline: Sequence[HostsLine], site: Site
+    ) -> None:
         self.options = options
         self.key = ("hosts", options.path)
-        """What an answer depends on."""
+        """The dependency key of answers."""
         self._site = site
         self._inline = self._empty()
-        for _ in self._inline.read(options.inline):
+        for _ in self._inline.read(inline):
             pass
         self._file = self._empty()
         self._seen: tuple[int, int] | None = None
         """Length and hash of the text that was read last."""
         self._problem = ""
-        """Why the file could not be read the last time; logged when it changes."""
+        """The error of the last read; it is logged when it changes."""
         self._entries = site.metrics.gauge(
             "coredns_hosts_entries",
             "Addresses of names and names of addresses, in all.",
@@ -144,7 +154,7 @@ class Table:
         )
 
     async def start(self) -> None:
-        """Read the file, and from now on again whenever it has changed."""
+        """Read the file now, and whenever it has changed."""
         try:
             await self._load()
         except OSError as error:
@@ -152,14 +162,14 @@ class Table:
             if self.options.named:
                 self._warn(error)
         if self.options.reload_s:
-            self._site.task("hosts", self._keep)
+            self._site.task("hosts", self._watch)
 
-    async def _keep(self) -> None:
+    async def _watch(self) -> None:
         while True:
             await self._site.edges.sleep(self.options.reload_s)
             try:
                 await self._load()
-            except OSError as error:  # the names that were read last stay
+            except OSError as error:  # the entries that were read last stay
                 if str(error) != self._problem:
                     self._warn(error)
                 self._problem = str(error)
@@ -177,7 +187,7 @@ class Table:
             log.warning("%s", files.reason(error, path))
 
     async def _load(self) -> None:
-        """Read the file; OSError when that cannot be done."""
+        """Read the file; OSError if that fails."""
         path = self.options.path
         edges = self._site.edges
         text = await edges.aside(partial(edges.files.read, path))
@@ -197,12 +207,12 @@ class Table:
         self._site.forget((self.key,))
 
     def answers(self, name: Name, rtype: int) -> list[Entry] | None:
-        """Return what is known, the file's entries first; None for an unknown name."""
+        """Return the entries of ``name``, the file's first; None if unknown."""
         if rtype == rdata.PTR:
             return self._pointers(name) or None
-        found = self._addresses(name, rtype) if rtype in _SIZES else []
-        exists = found or any(self._addresses(name, each) for each in _SIZES)
-        return found if exists else None
+        entries = self._addresses(name, rtype) if rtype in _SIZES else []
+        exists = entries or any(self._addresses(name, other) for other in _SIZES)
+        return entries if exists else None
 
     def _addresses(self, name: Name, rtype: int) -> list[Entry]:
         return [
@@ -220,13 +230,13 @@ class Table:
 _LEFT_OUT = "not an address with names, longer than 65536 characters, or too many"
 
 
-def hosts(table: Table) -> Plugin:
-    """Return the plugin that answers from ``table``."""
-    options = table.options
+def hosts(known: KnownHosts) -> Plugin:
+    """Return the plugin that answers from ``known``."""
+    options = known.options
 
     def plugin(next_: Handler) -> Handler:
-        async def passed_on(query: Query) -> Response:
-            return also_depends_on(await next_(query), table.key)
+        async def pass_on(query: Query) -> Response:
+            return also_depends_on(await next_(query), known.key)
 
         async def hosts(query: Query) -> Response:
             name, rtype = query.question[:2]
@@ -235,12 +245,12 @@ def hosts(table: Table) -> Plugin:
                 return await next_(query)
             falls = covers(options.fall, name)
             if falls and options.fall_unsupported and rtype not in _SUPPORTED:
-                return await passed_on(query)
-            found = table.answers(name, rtype)
-            if found is not None:
-                return _response(query, found, table)
-            if falls or pointer:  # an address nobody knows is always somebody else's
-                return await passed_on(query)
+                return await pass_on(query)
+            entries = known.answers(name, rtype)
+            if entries is not None:
+                return _response(query, entries, known)
+            if falls or pointer:  # unknown addresses always go to the next plugin
+                return await pass_on(query)
             # NXDOMAIN would need an SOA, which a hosts file does not have (CoreDNS)
             raise DnsError()
 
@@ -249,21 +259,21 @@ def hosts(table: Table) -> Plugin:
     return plugin
 
 
-def _response(query: Query, found: Sequence[Entry], table: Table) -> Response:
+def _response(query: Query, entries: Sequence[Entry], known: KnownHosts) -> Response:
     name, rtype = query.question[:2]
     data = tuple(
         names.to_wire(entry.name) if rtype == rdata.PTR else entry.packed
-        for entry in found
+        for entry in entries
     )
-    sources = dict.fromkeys(entry.source for entry in found)
+    sources = dict.fromkeys(entry.source for entry in entries)
     rule = "hosts/pointer" if rtype == rdata.PTR else "hosts/address"
     return Response(
-        answer=(RRset(name, rtype, table.options.ttl, data),) if data else (),
+        answer=(RRset(name, rtype, known.options.ttl, data),) if data else (),
         aa=True,
         lower_case=True,
         rule=rule if data else "hosts/nodata",
         sources=tuple(sources),
-        reuse=Reuse(depends_on=(table.key,)),
+        reuse=Reuse(depends_on=(known.key,)),
     )
 
 
@@ -276,5 +286,57 @@ PLUGIN = PluginSpec(
     | Traits.TOUCHES_NAMES
     | Traits.ONCE_PER_BLOCK,
     setup=setup,
-    defaults=None,
+    defaults=HostsOptions(),
+    arguments=Option(
+        name="",
+        arguments="[FILE [ZONES...]]",
+        meaning="The hosts file, /etc/hosts without any, and the zones it is for.",
+        example="/etc/hosts.local example.org",
+        field="path",
+        apply=_arguments,
+    ),
+    options=(
+        options.setting(
+            "ttl",
+            "SECONDS",
+            "ttl",
+            _ttl,
+            "The TTL of the records, 1 to 65535.",
+            example="ttl 60",
+            least=0,
+            most=None,
+        ),
+        options.flag(
+            "no_reverse",
+            "reverse",
+            "Does not answer PTR queries from the entries.",
+            value=False,
+            excess=Excess.IGNORED,
+        ),
+        options.setting(
+            "reload",
+            "DURATION",
+            "reload_s",
+            _reload,
+            "The time between two looks at the file; 0 turns reloading off.",
+            example="reload 1m",
+            least=0,
+            most=None,
+        ),
+        options.setting(
+            "fallthrough",
+            "[ZONES...]",
+            "fall",
+            options.fallthrough,
+            "Passes unknown names in ZONES to the next plugin; all without any.",
+            example="fallthrough example.org",
+            least=0,
+            most=None,
+        ),
+        options.flag(
+            "fallthrough_unsupported",
+            "fall_unsupported",
+            "With fallthrough, passes on types other than A, AAAA and PTR, too.",
+        ),
+    ),
 )

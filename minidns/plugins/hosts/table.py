@@ -1,7 +1,7 @@
 """Host tables as in /etc/hosts: lines of an address and its names.
 
-The only module that knows what such a line means (hosts(5), CoreDNS plugin hosts).
-Lines that mean nothing are left out, as everybody's hosts files have some.
+Only this module parses such lines (hosts(5), CoreDNS plugin hosts). Lines that are not
+an address with names are skipped, because most hosts files have some.
 """
 
 import ipaddress
@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from minidns.dns import names
 from minidns.dns.model import Name, Source
-from minidns.plugins.hosts.compact_index import CompactIndex
 
 MAX_ENTRIES = 500_000
 """limit: pairs of a name and an address; they take 60 MB."""
@@ -23,13 +22,13 @@ MAX_LINE = 65_536
 _LINE_LENGTH = 24
 """Characters of a usual line."""
 _CHUNK = 500
-"""Names, or lines without any, between two chances for others to work: 4 ms."""
+"""Names, or lines without any, read before the loop gets a turn: 4 ms."""
 _LINE = re.compile(r"(.*)\n?")
 _PLAIN = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?", re.ASCII)
 
 
 class HostsLine(NamedTuple):
-    """A line and where it stands."""
+    """A line and its position."""
 
     text: str
     file: str
@@ -37,7 +36,7 @@ class HostsLine(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A name and an address of it, and the line that says so."""
+    """A name, an address of it, and the position of their line."""
 
     name: Name
     packed: bytes
@@ -47,7 +46,7 @@ class Entry(NamedTuple):
 
     @property
     def source(self) -> Source:
-        """What an answer with this address follows from."""
+        """The source of an answer with this address, for ``minidns why``."""
         return Source("hosts", f"{self.file}:{self.line}")
 
 
@@ -57,8 +56,85 @@ def lines(text: str, file: str) -> Iterator[HostsLine]:
         yield HostsLine(line[1], file, number)
 
 
+class CompactIndex:
+    """Lists of numbers by key (bytes) in flat arrays; keys are numbered from 0.
+
+    A dict of lists of tuples takes about 300 bytes for a key with one entry, most of it
+    headers of objects. Here it takes some 40 bytes beside the key itself, and freeing
+    the index takes no time, because there are no objects in it.
+
+    Keys are found by a hash table with chaining: ``_heads`` has the first key of a
+    bucket, ``_chain`` the next key of the same bucket. The values of a key are a linked
+    list from ``_first`` to ``_last`` through ``_next``. Links are numbers plus one; zero
+    ends a list.
+    """
+
+    def __init__(self, expected: int = 16) -> None:
+        """Start empty; a lookup takes one or two steps for up to ``expected`` keys."""
+        size = 1 << max(expected, 16).bit_length()
+        self._mask = size - 1
+        self._heads = array("I", bytes(4 * size))
+        self._chain = array("I")
+        self._keys = bytearray()
+        self._ends = array("I", [0])
+        self._first = array("I")
+        self._last = array("I")
+        self._sizes = array("I")
+        self._values = array("I")
+        self._next = array("I")
+
+    def key(self, number: int) -> bytes:
+        """Return the key that has this number."""
+        return bytes(self._keys[self._ends[number] : self._ends[number + 1]])
+
+    def _find(self, key: bytes) -> int:
+        """Return the number of ``key`` plus one, zero for an unknown key."""
+        at = self._heads[hash(key) & self._mask]
+        while at and self.key(at - 1) != key:
+            at = self._chain[at - 1]
+        return at
+
+    def add_key(self, key: bytes) -> int:
+        """Return the number of ``key``, which is added if it is new."""
+        if at := self._find(key):
+            return at - 1
+        bucket = hash(key) & self._mask
+        self._chain.append(self._heads[bucket])
+        self._keys += key
+        self._ends.append(len(self._keys))
+        for column in (self._first, self._last, self._sizes):
+            column.append(0)
+        number = len(self._chain) - 1
+        self._heads[bucket] = number + 1
+        return number
+
+    def size(self, number: int) -> int:
+        """Return how many values the key with this number has."""
+        return self._sizes[number]
+
+    def append(self, number: int, value: int) -> None:
+        """Append ``value`` to the list of the key with this number."""
+        self._values.append(value)
+        self._next.append(0)
+        at = len(self._values)
+        if self._sizes[number]:
+            self._next[self._last[number] - 1] = at
+        else:
+            self._first[number] = at
+        self._last[number] = at
+        self._sizes[number] += 1
+
+    def get(self, key: bytes) -> Iterator[int]:
+        """Yield the values of ``key`` in the order they were appended."""
+        number = self._find(key)
+        at = self._first[number - 1] if number else 0
+        while at:
+            yield self._values[at - 1]
+            at = self._next[at - 1]
+
+
 class Hosts:
-    """The names and addresses that some lines give."""
+    """The entries of some lines."""
 
     def __init__(
         self,
@@ -67,9 +143,9 @@ class Hosts:
         reverse: bool = True,
         characters: int = 0,
     ) -> None:
-        """Begin empty; names outside ``zones`` will be left out.
+        """Start empty; names outside ``zones`` are skipped.
 
-        ``characters`` is the length of the text that will be read, if it is long.
+        ``characters`` is the length of the text that will be read.
         """
         self._zones = () if "." in zones else tuple(zones)
         self._reverse = reverse
@@ -84,14 +160,14 @@ class Hosts:
         self._paths: list[str] = []
         self._backward = 0
         self.skipped = 0
-        """Lines with words that are no address with names, or that were too many."""
+        """Number of lines that were skipped: malformed, too long, or too many entries."""
 
     def __len__(self) -> int:
-        """Return how many addresses names have, plus how many names addresses."""
+        """Return the number of addresses of names plus that of names of addresses."""
         return len(self._names) + self._backward
 
     def read(self, lines: Iterable[HostsLine]) -> Iterator[None]:
-        """Take ``lines`` in; yield now and then, so that others can work in between."""
+        """Add the entries of ``lines``; yield now and then to give others a turn."""
         done = 0
         for line in lines:
             is_good = len(line.text) <= MAX_LINE
@@ -141,16 +217,16 @@ class Hosts:
     def addresses(self, name: Name, size: int) -> list[Entry]:
         """Return the entries of ``name`` with addresses of ``size`` bytes, in order.
 
-        Without any, those of the wildcard for names with its last labels.
+        Without any, those of the wildcard at its parent.
         """
-        found = self._sized(name, size)
-        if not found and (rest := names.parent(name)) != ".":
-            found = self._sized(f"*.{rest}", size)
-        return found
+        entries = self._sized(name, size)
+        if not entries and (rest := names.parent(name)) != ".":
+            entries = self._sized(f"*.{rest}", size)
+        return entries
 
     def _sized(self, name: Name, size: int) -> list[Entry]:
         entries = map(self._entry, self._by_name.get(name.encode()))
-        return [each for each in entries if len(each.packed) == size]
+        return [entry for entry in entries if len(entry.packed) == size]
 
     def names_of(self, packed: bytes) -> list[Entry]:
         """Return the entries of an address, in order."""
@@ -199,4 +275,4 @@ def pointed(name: Name) -> bytes | None:
     if not name.endswith(".ip6.arpa.") or len(digits) != 32:
         return None
     groups = ("".join(digits[at : at + 4]) for at in range(0, 32, 4))
-    return pack(":".join(groups)) if all(len(each) == 1 for each in digits) else None
+    return pack(":".join(groups)) if all(len(digit) == 1 for digit in digits) else None
