@@ -1,9 +1,9 @@
 """An in-memory zone that answers by name and type (RFC 1034 4.3.2).
 
-Every name down to which something exists is a node, also one without records (an empty
-non-terminal, RFC 8020), so that walking from the apex towards a name finds in order:
-what is cut off by a delegation, what a DNAME moves elsewhere, the name itself, or its
-closest encloser, whose wildcard answers in its place (RFC 4592 3.3.1).
+Every name that has records or names below it is a node, also without records of its own
+(an empty non-terminal, RFC 8020). A lookup walks from the apex towards the name and
+stops at a delegation, at a DNAME, at the name itself, or at its closest encloser, whose
+wildcard then answers in its place (RFC 4592 3.3.1).
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,40 +17,40 @@ Node: TypeAlias = dict[int, RRset]
 """The RRsets of one name by type."""
 
 MAX_LINKS = 8
-"""Aliases followed for one question (CoreDNS plugin file)."""
+"""Number of aliases followed for one question (CoreDNS plugin file)."""
 
 _NAME_AT = {NS: 0, MX: 2, SRV: 6, rdata.SVCB: 2, rdata.HTTPS: 2}
-"""Where the name stands whose addresses belong in the additional section."""
+"""Offset in the RDATA of the name whose addresses are added to a reply, by type."""
 
 
 class Found(NamedTuple):
-    """What a zone says to a question."""
+    """The answer of a zone to a question."""
 
     response: Response
     chase: Name = ""
-    """Target of the last alias where the zone holds no records for it; else empty.
+    """The target of the last alias if the zone has no records for it; else empty.
 
-    The target may still lie below the apex: another zone, a hosts file or a template
+    The target may still be below the apex: another zone, a hosts file or a template
     of the same server may have it, or a wildcard of this zone.
     """
 
 
 class _Step(NamedTuple):
-    """What the walk to one name ends at."""
+    """The end of the walk to one name."""
 
     rule: str
     answer: tuple[RRset, ...] = ()
     referral: RRset | None = None
     alias: Name = ""
-    """The name to go on with."""
+    """The name that the lookup continues with; empty at its end."""
     rcode: int = Rcode.NOERROR
 
 
 class Zone:
-    """The records at and below one apex; never changed once made."""
+    """The records at and below one apex; immutable."""
 
     def __init__(self, apex: Name, rrsets: Iterable[RRset]) -> None:
-        """Take those of ``rrsets`` that are in the zone.
+        """Store those of ``rrsets`` that are in the zone.
 
         Sets of one owner and type are merged, with the least TTL (RFC 2181 5.2).
 
@@ -61,14 +61,14 @@ class Zone:
         self.apex = apex
         self._nodes: dict[Name, Node] = {apex: {}}
         soa: RRset | None = None
-        for each in rrsets:
-            owner = each.owner.lower()
-            if each.rtype == SOA and (soa is None or soa.owner != apex):
-                # a file read with another origin than it was written for works in
-                # CoreDNS: the SOA counts wherever it stands
-                soa = each._replace(owner=owner, rdata=each.rdata[:1])
-            elif names.is_below(owner, apex) and each.rtype != SOA:
-                self._add(each._replace(owner=owner))
+        for rrset in rrsets:
+            owner = rrset.owner.lower()
+            if rrset.rtype == SOA and (soa is None or soa.owner != apex):
+                # CoreDNS accepts a file that was written for another origin: an SOA
+                # counts at any name
+                soa = rrset._replace(owner=owner, rdata=rrset.rdata[:1])
+            elif names.is_below(owner, apex) and rrset.rtype != SOA:
+                self._add(rrset._replace(owner=owner))
         if soa is None:
             raise ValueError(f"no SOA record for origin {apex}")
         self.soa = soa
@@ -97,6 +97,10 @@ class Zone:
             for rrset in node.values():
                 if rrset is not self.soa:
                     yield rrset
+
+    def nodes(self) -> list[Node]:
+        """Return the nodes, so that a large zone can be freed step by step."""
+        return list(self._nodes.values())
 
     def lookup(self, question: Question) -> Found:
         """Return the answer, with aliases followed to targets that have records here.
@@ -137,15 +141,19 @@ class Zone:
 
     def _walk(self, name: Name, qtype: int) -> _Step:
         encloser = self.apex
-        for each in self._path(name):
-            node = self._nodes.get(each)
+        for ancestor in self._path(name):
+            node = self._nodes.get(ancestor)
             if node is None:
                 break
-            encloser = each
-            if DNAME in node and each != name:
+            encloser = ancestor
+            if DNAME in node and ancestor != name:
                 return self._moved(name, qtype, node[DNAME])
             # the DS of a delegation is the parent's (RFC 4035 3.1.4.1)
-            if NS in node and each != self.apex and (qtype != DS or each != name):
+            if (
+                NS in node
+                and ancestor != self.apex
+                and (qtype != DS or ancestor != name)
+            ):
                 return _Step("zone/delegation", referral=node[NS])
         if encloser == name:
             return self._at(name, qtype, self._nodes[name], "zone/answer")
@@ -170,7 +178,7 @@ class Zone:
         return _Step("zone/nodata" if exists else "zone/empty-non-terminal")
 
     def _moved(self, name: Name, qtype: int, dname: RRset) -> _Step:
-        """Return what a DNAME above ``name`` makes of it (RFC 6672 2.2)."""
+        """Return the substitution of ``name`` by a DNAME above it (RFC 6672 2.2)."""
         left = names.labels(name)[: -len(names.labels(dname.owner)) or None]
         target = rdata.target(DNAME, dname.rdata[0])
         alias = ".".join((*left, target.lstrip(".")))
@@ -228,14 +236,14 @@ class Zone:
     ) -> Iterator[RRset]:
         """Yield the addresses of the names that ``rrsets`` point to.
 
-        Those in the zone; as glue, those that cannot be found without: at or below the
-        delegation itself.
+        With ``glue`` only those at or below the delegation itself, which cannot be
+        looked up without it.
         """
         within = {
-            names.from_wire(data, _NAME_AT[each.rtype]).lower(): each.owner
-            for each in rrsets
-            if each.rtype in _NAME_AT
-            for data in each.rdata
+            names.from_wire(data, _NAME_AT[rrset.rtype]).lower(): rrset.owner
+            for rrset in rrsets
+            if rrset.rtype in _NAME_AT
+            for data in rrset.rdata
         }
         for name, owner in within.items():
             if glue and not names.is_below(name, owner):

@@ -1,7 +1,7 @@
 """Master files (RFC 1035 5): text to records, with $ORIGIN, $TTL and $INCLUDE.
 
-The only module that knows how a zone file is written. It reads lazily, record by
-record, so that whoever reads a large file can let other work go on in between.
+Records are read lazily, one by one, so that the caller can do other work between those
+of a large file.
 """
 
 import posixpath
@@ -15,17 +15,17 @@ from minidns.text import files as paths
 from minidns.text.go_text import quote
 
 MAX_INCLUDES = 7
-"""Files that may include one another in a row (miekg/dns)."""
+"""limit: depth of $INCLUDE (miekg/dns)."""
 
 Read: TypeAlias = Callable[[str], str]
-"""From a path to the text of that file; OSError when it cannot be read."""
+"""From a path to the text of that file; OSError if it cannot be read."""
 
 
 class Record(NamedTuple):
-    """One record and where it is written."""
+    """One record and its position in the file."""
 
     owner: str
-    """Absolute, in the letters' case of the file."""
+    """Absolute, in the case of the file."""
     rtype: int
     ttl: int
     rdata: Rdata
@@ -35,7 +35,7 @@ class Record(NamedTuple):
 
 
 class ZoneFileError(ValueError):
-    """Text that is not a zone file; the message names the line and the kind of fault.
+    """Text that is not a zone file; the message names the line and the error.
 
     It never quotes the text: a mistyped path may name a token or a private key.
     """
@@ -47,7 +47,7 @@ class _Entry(NamedTuple):
     words: tuple[str, ...]
     line: int
     indented: bool
-    """Whether white space comes first: the owner is the one before."""
+    """Whether the line starts with white space: the last owner is meant."""
 
 
 _TOKEN = re.compile(
@@ -70,14 +70,14 @@ def _entries(text: str) -> Iterator[_Entry]:
             start, indented = number, line[:1] in (" ", "\t")
         at = 0
         while at < len(line):
-            found = _TOKEN.match(line, at)
-            if found is None:
+            token = _TOKEN.match(line, at)
+            if token is None:
                 raise ZoneFileError(f"line {number}: quote or backslash without an end")
-            at = found.end()
-            if found["word"]:
-                words.append(found["word"])
-            elif found["paren"]:
-                depth += 1 if found["paren"] == "(" else -1
+            at = token.end()
+            if token["word"]:
+                words.append(token["word"])
+            elif token["paren"]:
+                depth += 1 if token["paren"] == "(" else -1
                 if depth < 0:
                     raise ZoneFileError(f"line {number}: extra closing parenthesis")
         if words and not depth:
@@ -92,7 +92,7 @@ def _no_includes(path: str) -> str:
 
 
 class _Reader:
-    """What one file has said so far about origin, TTL and owner."""
+    """Reads one file; holds its current origin, TTL and owner."""
 
     def __init__(
         self, origin: Name, file: str, read: Read, ttl: int | None, depth: int = 0
@@ -104,7 +104,7 @@ class _Reader:
         self._depth = depth
         self._owner = ""
         self._fixed = ttl is not None
-        """Whether the TTL was set by $TTL, not by the record before."""
+        """Whether $TTL set the TTL, and not the last record."""
 
     def records(self, text: str) -> Iterator[Record]:
         for entry in _entries(text):
@@ -156,7 +156,7 @@ class _Reader:
         if not word.endswith(".") or word.endswith("\\."):
             word = f"{word}." if self.origin == "." else f"{word}.{self.origin}"
         try:
-            return names.from_wire(names.to_wire(word))  # one spelling of its escapes
+            return names.from_wire(names.to_wire(word))  # normalizes its escapes
         except ValueError:
             raise ValueError("not a domain name") from None
 
@@ -197,7 +197,7 @@ def _exactly(count: int, words: list[str]) -> list[str]:
 
 
 def _head(words: list[str]) -> tuple[int | None, int, int]:
-    """Take TTL and class, in either order and both optional, and the type off."""
+    """Remove TTL and class, both optional in any order, and the type; return them."""
     ttl: int | None = None
     rclass = 1
     while words:
@@ -225,33 +225,32 @@ def _type(word: str) -> int:
 def read(text: str, origin: Name, file: str, files: Read) -> Iterator[Record]:
     """Yield the records of the zone file ``text``, in file order.
 
-    ``file`` is its name: what it includes is meant from its folder, and read by
-    ``files``.
+    ``file`` is its path, which included files are relative to; ``files`` reads them.
 
     Raises:
-        ZoneFileError: the text up to here is no zone file.
+        ZoneFileError: a malformed record; those before it have been yielded.
 
     """
     return _Reader(origin, file, files, None).records(text)
 
 
 def record(text: str, ttl: int = 3600) -> Record:
-    """Return the first record in ``text``; ``ttl`` where it has none.
+    """Return the first record in ``text``; without a TTL it has ``ttl``.
 
     >>> record("example.org IN A 192.0.2.1").owner
     'example.org.'
 
     Raises:
-        ZoneFileError: there is none, or it cannot be read.
+        ZoneFileError: there is no record, or it is malformed.
 
     """
-    for each in _Reader(".", "", _no_includes, ttl).records(text):
-        return each
+    for first in _Reader(".", "", _no_includes, ttl).records(text):
+        return first
     raise ZoneFileError("no record")
 
 
 def rrsets(records: Iterable[Record]) -> tuple[RRset, ...]:
-    """Return ``records`` with those of one owner, type and TTL as one, order kept."""
+    """Return ``records`` grouped by owner, type and TTL, in their order."""
     sets: dict[tuple[str, int, int, int], list[Rdata]] = {}
     for owner, rtype, ttl, data, rclass, *_ in records:
         sets.setdefault((owner, rtype, ttl, rclass), []).append(data)

@@ -65,8 +65,8 @@ class CompactIndex:
 
     Keys are found by a hash table with chaining: ``_heads`` has the first key of a
     bucket, ``_chain`` the next key of the same bucket. The values of a key are a linked
-    list from ``_first`` to ``_last`` through ``_next``. Links are numbers plus one; zero
-    ends a list.
+    list from ``_first`` to ``_last`` through ``_next``. Links are numbers plus one;
+    zero ends a list.
     """
 
     def __init__(self, expected: int = 16) -> None:
@@ -160,7 +160,7 @@ class Hosts:
         self._paths: list[str] = []
         self._backward = 0
         self.skipped = 0
-        """Number of lines that were skipped: malformed, too long, or too many entries."""
+        """Number of lines that were skipped, malformed or beyond a limit."""
 
     def __len__(self) -> int:
         """Return the number of addresses of names plus that of names of addresses."""
