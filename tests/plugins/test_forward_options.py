@@ -8,28 +8,31 @@ import trustme
 
 from minidns.corefile.blocks import ConfigError
 from minidns.dns.model import Response
-from minidns.plugins.forward.options import Options, read
-from minidns.plugins.forward.plugin import setup
-from minidns.plugins.forward.targets import read_to
+from minidns.plugins.forward.options import ForwardOptions, check
+from minidns.plugins.forward.plugin import PLUGIN, setup
+from minidns.plugins.forward.targets import read_targets
 from minidns.upstream.upstream import Keep, Upstream
 from tests.world import World, directives, plugin, query
 
 
-def options(*lines: str, root: str = "") -> Options:
+def options(*lines: str, root: str = "") -> ForwardOptions:
     body = "\n".join(lines)
     site = World().site(f".:53 {{\nforward . 192.0.2.1 {{\n{body}\n}}\n}}\n")
     (directive,) = directives(site, "forward")
-    return read(directive, root)
+    site.root = root
+    read = PLUGIN.read_one(directive, site)
+    check(read, directive)
+    return read
 
 
-GOOD: dict[str, tuple[str, Callable[[Options], object], object]] = {
-    "except": ("except a.org B.Net", lambda o: o.excepted, ["a.org.", "b.net."]),
+GOOD: dict[str, tuple[str, Callable[[ForwardOptions], object], object]] = {
+    "except": ("except a.org B.Net", lambda o: o.excepted, ("a.org.", "b.net.")),
     "except-network": (
         "except 10.0.0.0/15",
         lambda o: o.excepted,
-        ["0.10.in-addr.arpa.", "1.10.in-addr.arpa."],
+        ("0.10.in-addr.arpa.", "1.10.in-addr.arpa."),
     ),
-    "except-twice": ("except a.org\nexcept b.org", lambda o: o.excepted, ["a.org.", "b.org."]),
+    "except-twice": ("except a.org\nexcept b.org", lambda o: o.excepted, ("a.org.", "b.org.")),
     "policy-default": ("", lambda o: o.policy, "random"),
     "policy-random": ("policy random", lambda o: o.policy, "random"),
     "policy-round_robin": ("policy round_robin", lambda o: o.policy, "round_robin"),
@@ -83,7 +86,7 @@ GOOD: dict[str, tuple[str, Callable[[Options], object], object]] = {
 
 @pytest.mark.parametrize(("line", "field", "value"), GOOD.values(), ids=GOOD)
 def test_what_an_option_means(
-    line: str, field: Callable[[Options], object], value: object
+    line: str, field: Callable[[ForwardOptions], object], value: object
 ) -> None:
     assert field(options(line)) == value
 
@@ -239,7 +242,7 @@ def forwarding(line: str) -> list[str]:
 
 @pytest.mark.parametrize(("words", "upstreams"), TO.values(), ids=TO)
 def test_whom_the_words_mean(words: str, upstreams: list[Upstream]) -> None:
-    assert list(read_to(words.split(), World(files=FILES).files)) == upstreams
+    assert list(read_targets(words.split(), World(files=FILES).files)) == upstreams
     assert forwarding(f"forward . {words}") == [str(each) for each in upstreams]
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from minidns.corefile.blocks import ConfigError
-from minidns.plugins.forward.targets import Host, read_to
+from minidns.plugins.forward.targets import Host, read_targets
 from minidns.upstream.upstream import Upstream
 from tests.plugins.scripted import Scripted, scripted
 from tests.world import World, query
@@ -107,12 +107,12 @@ HTTPS = {
 @pytest.mark.parametrize(("word", "end"), HTTPS.items())
 def test_https_upstreams(word: str, end: tuple[str, int]) -> None:
     """A name after the address has no meaning with https (CoreDNS 1.14.7)."""
-    (to,) = read_to([word], World().files)
+    (to,) = read_targets([word], World().files)
     assert isinstance(to, Upstream)
     assert (to.host, to.port) == end
     assert (to.transport, to.servername) == ("https", "")
 
 
 def test_a_host_name_may_be_asked_over_https() -> None:
-    (to,) = read_to(["https://dns.example.org"], World().files)
+    (to,) = read_targets(["https://dns.example.org"], World().files)
     assert to == Host("dns.example.org", 443, "https", "")

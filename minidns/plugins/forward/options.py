@@ -1,29 +1,40 @@
-"""The block of a ``forward`` line: what its options may be, and what they mean."""
+"""The options of a ``forward`` line: their defaults, and the table that reads them."""
 
+import logging
 import ssl
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from typing import Final
 
 from minidns.corefile import values
-from minidns.corefile.blocks import ConfigError, Directive, Line
+from minidns.corefile.directives import Directive
+from minidns.corefile.errors import ConfigError
 from minidns.dns.model import Name, Rcode
 from minidns.dns.names import absolute, to_wire
+from minidns.plugins.options import Read, choice, flag, setting, text
+from minidns.plugins.spec import Apply, Excess, Option, Words
 from minidns.text import go_numbers
 from minidns.text.files import below
 from minidns.text.go_text import nanoseconds
 from minidns.upstream.tls import client_context
 from minidns.upstream.upstream import Keep, split
 
+log = logging.getLogger(__name__)
 
-@dataclass(slots=True)
-class Options:
-    """Settings of one ``forward`` line; the defaults are CoreDNS's."""
 
-    excepted: list[Name] = field(default_factory=list)
+@dataclass(frozen=True, slots=True)
+class ForwardOptions:
+    """Options of one ``forward`` line; the defaults are CoreDNS's."""
+
+    zone: Name = "."
+    """The names that are forwarded."""
+    to: tuple[str, ...] = ()
+    """The upstreams as written."""
+    excepted: tuple[Name, ...] = ()
+    """Zones whose names are not forwarded."""
     policy: str = "random"
     max_fails: int = 2
-    """0: no upstream is ever down, or checked."""
+    """Failed checks after which an upstream is down; 0: it is never checked."""
     check_every_s: float = 0.5
     check_rd: bool = True
     check_name: Name = "."
@@ -34,7 +45,7 @@ class Options:
     max_age_s: float = 0.0
     read_timeout_s: float = 2.0
     max_concurrent: int = 0
-    """0: any number."""
+    """0 is without a limit."""
     max_connect_attempts: int | None = None
     """0: as many as the time allows; None: twice the number of upstreams."""
     next_rcodes: frozenset[int] = frozenset()
@@ -49,239 +60,342 @@ class Options:
 
     @property
     def keep(self) -> Keep:
-        """How long connections are kept."""
+        """How long idle connections are kept open."""
         return Keep(self.expire_s, self.max_idle_conns, self.max_age_s)
 
 
-def read(directive: Directive, root: str) -> Options:
-    """Return what the block of ``directive`` says; files are relative to ``root``.
-
-    Raises:
-        ConfigError: no such option, or not such a value.
-
-    """
-    options = Options()
-    for line in directive.block:
-        read_option = _READERS.get(line.name)
-        if read_option is None:
-            raise line.error(f"unknown property '{line.name}'")
-        try:
-            read_option(options, line, root)
-        except ConfigError:
-            raise
-        except ValueError as exc:
-            raise _plain(line, str(exc)) from exc
-    if 0 < options.max_age_s < options.expire_s:
-        age, expire = map(values.format_duration, (options.max_age_s, options.expire_s))
-        text = f"max_age ({age}) must not be less than expire ({expire})"
-        raise _plain(directive, text)
-    return options
+def check(line: ForwardOptions, where: Directive) -> None:
+    """Raise ConfigError for connections that expire later than their longest age."""
+    if 0 < line.max_age_s < line.expire_s:
+        age, expire = map(values.format_duration, (line.max_age_s, line.expire_s))
+        message = f"max_age ({age}) must not be less than expire ({expire})"
+        raise ConfigError.plain(where, message)
 
 
-def _plain(where: Directive | Line, text: str) -> ConfigError:
-    """Return an error that knows its position but, as in CoreDNS, does not say it."""
-    return ConfigError(text, file=where.file, line=where.line, text=text)
+def _arguments(line: ForwardOptions, words: Words) -> ForwardOptions:
+    zones = values.zones(words.args[:1], ())
+    if not zones:
+        raise ValueError(f"unable to normalize '{words.first}'")
+    if len(zones) > 1:
+        log.warning(
+            "Unsupported CIDR notation: '%s' expands to multiple zones. "
+            "Using only '%s'.",
+            words.first,
+            zones[0],
+        )
+    if len(words.args) < 2:
+        raise words.where.arg_error()
+    return replace(line, zone=zones[0], to=words.args[1:])
 
 
-def _one(line: Line) -> str:
-    """Return the only argument."""
-    if not line.args:
-        raise line.arg_error()
-    if len(line.args) > 1:  # the next word is taken for the next option
-        raise line.error(f"unknown property '{line.args[1]}'")
-    return line.args[0]
+def _one(
+    name: str,
+    arguments: str,
+    field: str,
+    read: Read[object],
+    meaning: str,
+    example: str,
+) -> Option:
+    """Return an option of one word; CoreDNS takes the next for another option."""
+    return setting(
+        name,
+        arguments,
+        field,
+        read,
+        meaning,
+        example=f"{name} {example}",
+        excess=Excess.NEXT_OPTION,
+    )
 
 
-def _some(line: Line) -> tuple[str, ...]:
-    """Return the arguments, of which there must be some."""
-    if not line.args:
-        raise line.arg_error()
-    return line.args
-
-
-def _flag(line: Line) -> bool:
-    """Return that the option was named; it takes no arguments."""
-    if line.args:
-        raise line.arg_error()
-    return True
-
-
-def _seconds(line: Line) -> float:
-    seconds = values.duration(_one(line))
+def _seconds(words: Words) -> float:
+    seconds = values.duration(words.first)
     if seconds < 0:
         shown = values.format_duration(seconds)
-        raise ValueError(f"{line.name} can't be negative: {shown}")
+        raise ValueError(f"{words.where.name} can't be negative: {shown}")
     return seconds
 
 
-def _number(line: Line) -> int:
-    number = values.integer(_one(line))
+def _number(words: Words) -> int:
+    number = values.integer(words.first)
     if number < 0:
-        raise ValueError(f"{line.name} can't be negative: {number}")
+        raise ValueError(f"{words.where.name} can't be negative: {number}")
     return number
 
 
-def _except(options: Options, line: Line, root: str) -> None:
-    options.excepted += values.zones(_some(line), ())
+def _unsigned(words: Words) -> int:
+    return go_numbers.parse(words.first, 10, 32)
 
 
-def _policy(options: Options, line: Line, root: str) -> None:
-    options.policy = _one(line)
-    if options.policy not in ("random", "round_robin", "sequential"):
-        raise line.error(f"unknown policy '{options.policy}'")
+def _except(line: ForwardOptions, words: Words) -> ForwardOptions:
+    return replace(line, excepted=(*line.excepted, *values.zones(words.args, ())))
 
 
-def _max_fails(options: Options, line: Line, root: str) -> None:
-    options.max_fails = go_numbers.parse(_one(line), 10, 32)
-
-
-def _max_connect_attempts(options: Options, line: Line, root: str) -> None:
-    options.max_connect_attempts = go_numbers.parse(_one(line), 10, 32)
-
-
-def _health_check(options: Options, line: Line, root: str) -> None:
-    every, *words = _some(line)
+def _health_check(line: ForwardOptions, words: Words) -> ForwardOptions:
+    every, *left = words.args
     if nanoseconds(every) < 0:  # CoreDNS prints this one as a bare number
         raise ValueError(f"health_check can't be negative: {nanoseconds(every)}")
-    options.check_every_s = values.duration(every)
-    options.check_name = "."
-    while words:
-        match words.pop(0):
+    line = replace(line, check_every_s=values.duration(every), check_name=".")
+    while left:
+        match left.pop(0):
             case "no_rec":
-                options.check_rd = False
-            case "domain" if words:
-                options.check_name = _check_name(words.pop(0))
+                line = replace(line, check_rd=False)
+            case "domain" if left:
+                line = replace(line, check_name=_check_name(left.pop(0)))
             case "domain":
-                raise line.arg_error()
+                raise words.where.arg_error()
             case word:
                 raise ValueError(f"health_check: unknown option {word}")
+    return line
 
 
-def _check_name(text: str) -> Name:
+def _check_name(word: str) -> Name:
     try:
-        to_wire(absolute(text))
+        to_wire(absolute(word))
     except ValueError as exc:
-        raise ValueError(f"health_check: invalid domain name {text}") from exc
-    return absolute(text)
+        raise ValueError(f"health_check: invalid domain name {word}") from exc
+    return absolute(word)
 
 
-def _force_tcp(options: Options, line: Line, root: str) -> None:
-    options.force_tcp = _flag(line)
+def _tls(words: Words) -> ssl.SSLContext:
+    return client_context(*(below(words.site.root, path) for path in words.args))
 
 
-def _prefer_udp(options: Options, line: Line, root: str) -> None:
-    options.prefer_udp = _flag(line)
-
-
-def _tls(options: Options, line: Line, root: str) -> None:
-    if len(line.args) > 3:
-        raise line.arg_error()
-    options.tls = client_context(*(below(root, path) for path in line.args))
-
-
-def _tls_servername(options: Options, line: Line, root: str) -> None:
-    options.tls_servername = _one(line)
-
-
-def _expire(options: Options, line: Line, root: str) -> None:
-    options.expire_s = _seconds(line)
-
-
-def _max_age(options: Options, line: Line, root: str) -> None:
-    options.max_age_s = _seconds(line)
-
-
-def _max_idle_conns(options: Options, line: Line, root: str) -> None:
-    options.max_idle_conns = _number(line)
-
-
-def _read_timeout(options: Options, line: Line, root: str) -> None:
-    seconds = values.duration(_one(line))
+def _read_timeout(words: Words) -> float:
+    seconds = values.duration(words.first)
     if seconds <= 0:
         shown = values.format_duration(seconds)
         raise ValueError(f"read_timeout must be positive: {shown}")
-    options.read_timeout_s = seconds
+    return seconds
 
 
-def _doh_method(options: Options, line: Line, root: str) -> None:
-    options.doh_method = _one(line)
-    if options.doh_method not in ("POST", "GET"):
+def _doh_method(words: Words) -> str:
+    if words.first not in ("POST", "GET"):
         raise ValueError("doh_method must be either POST or GET")
+    return words.first
 
 
-def _max_concurrent(options: Options, line: Line, root: str) -> None:
-    options.max_concurrent = _number(line)
+def _next(line: ForwardOptions, words: Words) -> ForwardOptions:
+    return replace(line, next_rcodes=line.next_rcodes | _rcodes(words))
 
 
-def _next(options: Options, line: Line, root: str) -> None:
-    options.next_rcodes |= {_rcode(word) for word in _some(line)}
-
-
-def _next_on_nodata(options: Options, line: Line, root: str) -> None:
-    options.next_on_nodata = _flag(line)
-
-
-def _failover(options: Options, line: Line, root: str) -> None:
-    rcodes = {_rcode(word) for word in _some(line)}
+def _failover(line: ForwardOptions, words: Words) -> ForwardOptions:
+    rcodes = _rcodes(words)
     if Rcode.NOERROR in rcodes:
         raise ValueError("NoError cannot be used in failover")
-    options.failover |= rcodes
+    return replace(line, failover=line.failover | rcodes)
 
 
-def _rcode(word: str) -> int:
-    known = {"NOTIMPL": Rcode.NOTIMP, "BADSIG": Rcode.BADVERS, **Rcode.__members__}
-    if word.upper() not in known:
-        raise ValueError(f"{word} is not a valid rcode")
-    return int(known[word.upper()])
+_RCODES = {"NOTIMPL": Rcode.NOTIMP, "BADSIG": Rcode.BADVERS, **Rcode.__members__}
 
 
-def _failfast(options: Options, line: Line, root: str) -> None:
-    options.failfast = _flag(line)
+def _rcodes(words: Words) -> frozenset[int]:
+    for word in words.args:
+        if word.upper() not in _RCODES:
+            raise ValueError(f"{word} is not a valid rcode")
+    return frozenset(int(_RCODES[word.upper()]) for word in words.args)
 
 
-def _resolver(options: Options, line: Line, root: str) -> None:
-    for word in _some(line):
+def _resolvers(words: Words) -> tuple[str, ...]:
+    for word in words.args:
         host, _ = split(word) or (word, "")
         if not _is_address(host):
             quoted = values.quote(word)
             raise ValueError(f"resolver must be an IP address or IP:port: {quoted}")
-    options.resolvers = line.args
+    return words.args
 
 
-def _source_address(options: Options, line: Line, root: str) -> None:
-    options.source_address = _one(line)
-    if not _is_address(options.source_address):
-        raise line.error(f"invalid IP address: {options.source_address}")
+def _source_address(words: Words) -> str:
+    if not _is_address(words.first):
+        raise words.error(f"invalid IP address: {words.first}")
+    return words.first
 
 
-def _is_address(text: str) -> bool:
+def _is_address(word: str) -> bool:
     try:
-        ip_address(text)
+        ip_address(word)
     except ValueError:
         return False
-    return "%" not in text
+    return "%" not in word
 
 
-_READERS: dict[str, Callable[[Options, Line, str], None]] = {
-    "except": _except,
-    "policy": _policy,
-    "max_fails": _max_fails,
-    "max_connect_attempts": _max_connect_attempts,
-    "health_check": _health_check,
-    "force_tcp": _force_tcp,
-    "prefer_udp": _prefer_udp,
-    "tls": _tls,
-    "tls_servername": _tls_servername,
-    "expire": _expire,
-    "max_age": _max_age,
-    "max_idle_conns": _max_idle_conns,
-    "read_timeout": _read_timeout,
-    "doh_method": _doh_method,
-    "max_concurrent": _max_concurrent,
-    "next": _next,
-    "next_on_nodata": _next_on_nodata,
-    "failover": _failover,
-    "failfast_all_unhealthy_upstreams": _failfast,
-    "resolver": _resolver,
-    "source_address": _source_address,
-}
+def _repeated(
+    name: str, arguments: str, field: str, apply: Apply, meaning: str, example: str
+) -> Option:
+    """Return an option with one or more words; its lines add up."""
+    return Option(
+        name=name,
+        arguments=arguments,
+        meaning=meaning,
+        example=f"{name} {example}",
+        field=field,
+        apply=apply,
+        least=1,
+    )
+
+
+_UNKNOWN_POLICY = "unknown policy '{value}'"
+
+ARGUMENTS: Final = Option(
+    name="",
+    arguments="FROM TO...",
+    meaning="The zone that is forwarded, and up to 15 upstreams: addresses, files like"
+    " resolv.conf, or host names.",
+    example=". 192.0.2.1",
+    field="to",
+    apply=_arguments,
+    least=1,
+)
+OPTIONS: Final = (
+    _repeated(
+        "except",
+        "ZONES...",
+        "excepted",
+        _except,
+        "Does not forward names in these zones.",
+        example="cluster.local",
+    ),
+    _one(
+        "policy",
+        "random|round_robin|sequential",
+        "policy",
+        choice("random", "round_robin", "sequential", unknown=_UNKNOWN_POLICY),
+        "The order in which upstreams are tried.",
+        example="sequential",
+    ),
+    _one(
+        "max_fails",
+        "NUMBER",
+        "max_fails",
+        _unsigned,
+        "The failed checks in a row after which an upstream is down; 0: never.",
+        example="3",
+    ),
+    _one(
+        "max_connect_attempts",
+        "NUMBER",
+        "max_connect_attempts",
+        _unsigned,
+        "The number of upstreams tried for a query; 0: as many as the time allows.",
+        example="4",
+    ),
+    _repeated(
+        "health_check",
+        "DURATION [no_rec] [domain NAME]",
+        "check_every_s",
+        _health_check,
+        "The time between two checks of an upstream that failed, and their question.",
+        example="5s no_rec",
+    ),
+    flag("force_tcp", "force_tcp", "Asks upstreams over TCP only."),
+    flag("prefer_udp", "prefer_udp", "Asks over UDP first, whatever the client used."),
+    setting(
+        "tls",
+        "[CERT KEY] [CA]",
+        "tls",
+        _tls,
+        "The client's certificate and key, and the CA of the upstreams.",
+        example="tls",
+        least=0,
+        most=3,
+    ),
+    _one(
+        "tls_servername",
+        "NAME",
+        "tls_servername",
+        text,
+        "The name in the certificates of the upstreams.",
+        example="dns.example.org",
+    ),
+    _one(
+        "expire",
+        "DURATION",
+        "expire_s",
+        _seconds,
+        "The time after which an idle connection is closed.",
+        example="1m",
+    ),
+    _one(
+        "max_age",
+        "DURATION",
+        "max_age_s",
+        _seconds,
+        "The time after which a connection is not used any more; 0: no limit.",
+        example="30s",
+    ),
+    _one(
+        "max_idle_conns",
+        "NUMBER",
+        "max_idle_conns",
+        _number,
+        "The number of idle connections kept open to an upstream; 0: no limit.",
+        example="3",
+    ),
+    _one(
+        "read_timeout",
+        "DURATION",
+        "read_timeout_s",
+        _read_timeout,
+        "The time that an upstream has to reply.",
+        example="1s",
+    ),
+    _one(
+        "doh_method",
+        "POST|GET",
+        "doh_method",
+        _doh_method,
+        "The HTTP method for upstreams with https://.",
+        example="GET",
+    ),
+    _one(
+        "max_concurrent",
+        "NUMBER",
+        "max_concurrent",
+        _number,
+        "The number of queries in flight beyond which others are refused; 0: no limit.",
+        example="1000",
+    ),
+    _repeated(
+        "next",
+        "RCODES...",
+        "next_rcodes",
+        _next,
+        "Passes a query on to the next forward line after a reply with these rcodes.",
+        example="NXDOMAIN",
+    ),
+    flag(
+        "next_on_nodata",
+        "next_on_nodata",
+        "Passes a query on to the next forward line after a reply without records.",
+    ),
+    _repeated(
+        "failover",
+        "RCODES...",
+        "failover",
+        _failover,
+        "Tries the next upstream after a reply with these rcodes.",
+        example="SERVFAIL REFUSED",
+    ),
+    flag(
+        "failfast_all_unhealthy_upstreams",
+        "failfast",
+        "Answers SERVFAIL at once while all upstreams are down.",
+    ),
+    setting(
+        "resolver",
+        "ADDRESS[:PORT]...",
+        "resolvers",
+        _resolvers,
+        "The resolvers for upstreams that are host names.",
+        example="resolver 192.0.2.7",
+        most=None,
+    ),
+    _one(
+        "source_address",
+        "ADDRESS",
+        "source_address",
+        _source_address,
+        "The local address that queries are sent from.",
+        example="127.0.0.1",
+    ),
+)

@@ -1,4 +1,4 @@
-"""One upstream of a ``forward`` line: how it is asked, and how it fares."""
+"""One upstream of a ``forward`` line: its exchanges and its health checks."""
 
 from bisect import bisect_left
 from collections.abc import Awaitable, Iterator
@@ -10,7 +10,7 @@ from minidns.dns.rdata import NS, rcode_label
 from minidns.dns.reply import Reply
 from minidns.dns.wire import encode_query
 from minidns.metrics.registry import TIME_BUCKETS
-from minidns.plugins.forward.options import Options
+from minidns.plugins.forward.options import ForwardOptions
 from minidns.plugins.site import Site
 from minidns.upstream.acceptance import (
     REFUSES_EDNS,
@@ -24,18 +24,18 @@ from minidns.upstream.upstream import Upstream
 CHECK_S = 1.0
 """Seconds an upstream has to answer a health check (CoreDNS)."""
 PLAIN_S = 900.0
-"""Seconds for which an upstream that refused EDNS is asked without it."""
+"""Seconds during which an upstream that refused EDNS gets queries without it."""
 _SMALLEST = 512
 """Bytes a reply over UDP may always have (RFC 1035 2.3.4)."""
 
 
 class Proxy:
-    """An upstream, asked by the options of its line."""
+    """An upstream with the options of its line."""
 
-    def __init__(self, upstream: Upstream, options: Options, site: Site) -> None:
+    def __init__(self, upstream: Upstream, options: ForwardOptions, site: Site) -> None:
         self.upstream = upstream
         self.sources = (Source("upstream", str(upstream)),)
-        """What its answers follow from."""
+        """The sources of its answers, for ``minidns why``."""
         self._over = {
             transport: upstream._replace(transport=transport)
             for transport in ("udp", "tcp", "tls", "https")
@@ -66,21 +66,21 @@ class Proxy:
 
     @property
     def in_doubt(self) -> bool:
-        """Whether it failed, and no check has been answered since."""
+        """Whether an exchange failed and no check has succeeded since."""
         return self._health.in_doubt
 
     @property
     def failed_checks(self) -> int:
-        """Checks in a row that failed."""
+        """Number of checks in a row that failed."""
         return self._health.fails
 
     def doubt(self) -> None:
-        """Check it from now on until it answers."""
+        """Start health checks, which go on until one succeeds."""
         if self._options.max_fails:
             self._health.doubt()
 
     def transport(self, client: str) -> str:
-        """Return what queries go out over: the ``client``'s transport by default."""
+        """Return the transport of exchanges: by default that of the ``client``."""
         if self.upstream.transport in ("tls", "https"):
             return self.upstream.transport
         if self._options.force_tcp:
@@ -91,7 +91,7 @@ class Proxy:
         """Return the upstream's reply to ``query``.
 
         Raises:
-            OSError: there is none.
+            OSError: it did not reply.
 
         """
         transport = self.transport(query.transport)
@@ -100,7 +100,7 @@ class Proxy:
         return self._with_edns(query, transport, deadline)
 
     async def _preferring_udp(self, query: Query, deadline: float) -> Reply:
-        """Ask by UDP, and by TCP if the reply is cut short."""
+        """Ask over UDP, and over TCP if the reply is truncated."""
         reply = await self._with_edns(query, "udp", deadline)
         if not reply.flags & TC:
             return reply
@@ -109,10 +109,10 @@ class Proxy:
         except OSError:
             if query.transport == "tcp":
                 raise
-            return reply  # half an answer that says so is better than none
+            return reply  # a truncated reply is better than none
 
     async def _with_edns(self, query: Query, transport: str, deadline: float) -> Reply:
-        """Ask with the client's OPT; once without if the upstream refuses EDNS."""
+        """Ask with the client's OPT; once more without if the upstream refuses EDNS."""
         started = self._now()
         opt = relayed_opt(query) if started >= self._plain_until else None
         reply = await self._once(query, transport, opt, deadline - started)
@@ -133,8 +133,8 @@ class Proxy:
         if left_s <= 0:
             raise TimeoutError("i/o timeout")
         question, ident = query.question, next(_idents)
-        # in lower case: clients share exchanges and cached replies, and an upstream may
-        # give the letters of a question back in any name of its reply
+        # in lower case: clients share exchanges and cached replies, and upstreams may
+        # repeat the case of a question in any name of a reply
         flags = relayed_flags(query)
         limit = _largest(opt) if transport == "udp" else 65535
         return self._exchange(
@@ -145,7 +145,7 @@ class Proxy:
         )
 
     def _observe(self, rcode: int, started: float) -> None:
-        """Count a reply to what was asked at ``started``."""
+        """Count a reply to a query sent at ``started``."""
         label = rcode_label(rcode)
         cells = self._cells.get(label) or self._cells_of(label)
         seconds = self._now() - started
@@ -158,7 +158,7 @@ class Proxy:
         return cells
 
     async def _check(self) -> bool:
-        """Return whether it gives any DNS reply at all, whatever its rcode."""
+        """Return whether the upstream gives any DNS reply, of any rcode."""
         ident = randbits(16)
         question = Question(self._options.check_name, NS)
         wire = encode_query(question, ident, RD if self._options.check_rd else 0)
@@ -175,7 +175,7 @@ class Proxy:
 
 
 def _unguessable() -> Iterator[int]:
-    """Yield ids from the system's source (CVE-2019-19794), 256 for one system call."""
+    """Yield random ids from the system (CVE-2019-19794), 256 for one system call."""
     while True:
         yield from memoryview(urandom(512)).cast("H")
 
@@ -184,7 +184,7 @@ _idents = _unguessable()
 
 
 def relayed_opt(query: Query) -> Opt | None:
-    """Return the OPT that goes upstream: the client's, its options of one hop left out.
+    """Return the OPT that goes upstream: the client's without hop-by-hop options.
 
     unlike CoreDNS: a client's cookie is for its own server and no other (RFC 7873).
     """
@@ -197,7 +197,7 @@ def relayed_flags(query: Query) -> int:
 
 
 def _largest(opt: Opt | None) -> int:
-    """Return how many bytes a reply by UDP may have to a query with ``opt``."""
+    """Return the size limit of a UDP reply to a query with ``opt``, in bytes."""
     return max(_SMALLEST, opt.size) if opt else _SMALLEST
 
 

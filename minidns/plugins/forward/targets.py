@@ -1,7 +1,7 @@
-"""Whom a ``forward`` line sends queries to: addresses, files, host names.
+"""The targets of a ``forward`` line: addresses, files like resolv.conf, host names.
 
-Addresses and resolv.conf files are read when the Corefile is; names are looked up once,
-before the server opens its sockets.
+Addresses and files are read with the Corefile; host names are looked up once, before
+the server opens its sockets.
 """
 
 import errno
@@ -23,13 +23,11 @@ from minidns.upstream.acceptance import Asked
 from minidns.upstream.upstream import Exchange, Upstream, failure, joined, split
 
 MAX_UPSTREAMS = 15
-"""Upstreams of one line (CoreDNS)."""
+"""limit: upstreams of one line (CoreDNS)."""
 RESOLV_CONF = "/etc/resolv.conf"
 _LOOKUP_S = 2.0
-
-
 _TRANSPORTS = {"dns": "udp", "tls": "tls", "https": "https"}
-"""What queries to an upstream with a scheme go over; others cannot be asked."""
+"""The transport of an upstream by its scheme; other schemes are not supported."""
 
 
 class Host(NamedTuple):
@@ -41,11 +39,11 @@ class Host(NamedTuple):
     servername: str
 
 
-To: TypeAlias = Upstream | Host
+Target: TypeAlias = Upstream | Host
 
 
-def read_to(words: Sequence[str], files: Files) -> tuple[To, ...]:
-    """Return the upstreams that ``words`` stand for, in order, none twice.
+def read_targets(words: Sequence[str], files: Files) -> tuple[Target, ...]:
+    """Return the upstreams that ``words`` name, in order, without duplicates.
 
     Raises:
         ConfigError: not an address, file or name; another protocol; none, or too many.
@@ -58,24 +56,24 @@ def read_to(words: Sequence[str], files: Files) -> tuple[To, ...]:
                 "paths are not allowed in HTTPS upstream addresses"
                 f" (the /dns-query path is used by default): {word}"
             )
-    found = tuple(dict.fromkeys(to for word in words for to in _read(word, files)))
-    if len(found) > MAX_UPSTREAMS:
-        text = f"more than {MAX_UPSTREAMS} TOs configured: {len(found)}"
+    targets = tuple(dict.fromkeys(to for word in words for to in _read(word, files)))
+    if len(targets) > MAX_UPSTREAMS:
+        text = f"more than {MAX_UPSTREAMS} TOs configured: {len(targets)}"
         raise ConfigError(text)
-    if not found:
+    if not targets:
         raise ConfigError("no nameservers found")
-    return distinct(found)
+    return distinct(targets)
 
 
-def distinct(found: Iterable[To]) -> tuple[To, ...]:
-    """Return ``found`` without those whose host and port came before (CoreDNS)."""
-    first: dict[tuple[str, int], To] = {}
-    for to in found:
+def distinct(targets: Iterable[Target]) -> tuple[Target, ...]:
+    """Return ``targets`` without repetitions of a host and port (CoreDNS)."""
+    first: dict[tuple[str, int], Target] = {}
+    for to in targets:
         first.setdefault((to[0], to[1]), to)
     return tuple(first.values())
 
 
-def _read(word: str, files: Files) -> Iterator[To]:
+def _read(word: str, files: Files) -> Iterator[Target]:
     scheme, rest = _split_scheme(word)
     if not rest:
         raise ConfigError(f"invalid address: {quote(word)}")
@@ -99,7 +97,7 @@ def _split_scheme(word: str) -> tuple[str, str]:
 def _split_servername(host: str, scheme: str) -> tuple[str, str]:
     """Return address and server name of ``ADDRESS%NAME``.
 
-    Without TLS what follows the sign is an IPv6 address's scope and part of it.
+    Without TLS the part after the sign is the scope of an IPv6 address.
     """
     address, percent, name = host.rpartition("%")
     if not percent:
@@ -107,7 +105,7 @@ def _split_servername(host: str, scheme: str) -> tuple[str, str]:
     if scheme == "tls":
         return address, name
     if scheme == "https":
-        return address, ""  # without a meaning (CoreDNS)
+        return address, ""  # it is ignored (CoreDNS)
     return (host, "") if ":" in address else (address, "")
 
 
@@ -134,13 +132,13 @@ def _unsupported(scheme: str, shown: str) -> ConfigError:
 
 def _file_or_host(
     word: str, scheme: str, rest: str, host: str, port: str, files: Files
-) -> Iterator[To]:
+) -> Iterator[Target]:
     if scheme == "unix":
         raise _unsupported(scheme, word)
     try:
         text = files.read(rest)
     except OSError as error:
-        if error.errno in (errno.EINVAL, errno.EFBIG):  # a file, but none to read
+        if error.errno in (errno.EINVAL, errno.EFBIG):  # a file that cannot be read
             raise ConfigError(paths.reason(error, rest)) from error
         yield _host(word, scheme, rest, host, port)
         return
@@ -151,7 +149,7 @@ def _file_or_host(
 def nameservers(text: str) -> Iterator[str]:
     """Yield the addresses of ``nameserver`` lines in a resolv.conf (resolv.conf(5)).
 
-    What is no address is left out.
+    Words that are no address are skipped.
     """
     for line in text.splitlines():
         words = line.split()
@@ -180,25 +178,25 @@ def _is_domain(text: str) -> bool:
 async def addresses(
     host: Host, resolvers: Sequence[Upstream], ask: Exchange
 ) -> list[str]:
-    """Return the addresses of ``host``, IPv4 first, from the first that knows any.
+    """Return the addresses of ``host``, IPv4 first, from the first resolver with any.
 
     Raises:
-        ConfigError: nobody does.
+        ConfigError: no resolver has one.
 
     """
     name = absolute(host.name)
     why = ""
     for resolver in resolvers:
-        found: list[str] = []
+        texts: list[str] = []
         try:
             for rtype in (rdata.A, rdata.AAAA):
-                found += await _lookup(Question(name, rtype), resolver, ask)
+                texts += await _lookup(Question(name, rtype), resolver, ask)
         except OSError as exc:
             why = f": {failure(exc)}"
         except DnsError:
             why = ": malformed reply"
-        if found:
-            return found
+        if texts:
+            return texts
     quoted = quote(host.name)
     text = f"failed to resolve {quoted}: no addresses found for {quoted}{why}"
     raise ConfigError(text)
@@ -217,10 +215,12 @@ async def _lookup(question: Question, resolver: Upstream, ask: Exchange) -> list
 
 
 def resolvers(words: Sequence[str], files: Files) -> list[Upstream]:
-    """Return whom to ask for host names: those named, else those of resolv.conf."""
+    """Return the resolvers for host names: those named, else those of resolv.conf."""
     if not words:
         try:
-            return [Upstream(each) for each in nameservers(files.read(RESOLV_CONF))]
+            return [
+                Upstream(address) for address in nameservers(files.read(RESOLV_CONF))
+            ]
         except OSError:
             return []
     ends = [split(word) or (word, "53") for word in words]
