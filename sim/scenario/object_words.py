@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
+from ..api.addresses import family_of
 from ..api.objects import Json, Key
 from ..api.server import ClusterApi
 from ..cluster.simulation import LIBC
@@ -90,7 +91,9 @@ def _selector(obj: Json, value: str) -> None:
 
 def _pairs(text: str) -> dict[str, str]:
     """Parse ``app=web,tier=front``."""
-    pairs = (pair.partition("=") for pair in text.split(","))
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    if not all(name and equals for name, equals, _ in pairs):
+        raise ValueError(f"{text} is not NAME=VALUE,...")
     return {name: value for name, _, value in pairs}
 
 
@@ -113,6 +116,12 @@ def _option(obj: Json, value: str) -> None:
     config = obj["spec"].setdefault("dnsConfig", {})
     option = {"name": name, "value": number} if colon else {"name": name}
     config.setdefault("options", []).append(option)
+
+
+def _ip(obj: Json, value: str) -> None:
+    if not all(map(family_of, value.split(","))):
+        raise ValueError(f"ip {value} is not an IP address")
+    _annotation(IP)(obj, value)
 
 
 def _ready(obj: Json, value: str) -> None:
@@ -160,7 +169,8 @@ POD: dict[str, Word] = {
     "labels": _labels,
     "hostname": _field("hostname"),
     "subdomain": _field("subdomain"),
-    "ip": _annotation(IP),
+    "ip": _ip,
+    "node": _field("nodeName"),
     "ready": _ready,
     "hostnetwork": _host_network,
 }

@@ -140,6 +140,7 @@ async def _one(stage: Stage, step: Step) -> PlayedStep:
         return PlayedStep(step, problem=f"{verb} is not one of {', '.join(COMMANDS)}")
     body = "".join(f"{line}\n" for line in step.body)
     try:
+        command.check(words, body, has_output=verb in show_words.COMMANDS)
         output = await command.act(stage, words, body)
         await stage.settle()
     except (ApiError, DnsError) as error:

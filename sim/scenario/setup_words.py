@@ -4,15 +4,19 @@ Each is a function of a Stage, the words after it, and the text below it.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from minidns.dns.model import Address
+from minidns.dns.rdata import type_name, type_number
 
 from ..api import manifests
+from ..api.kinds import KINDS
 from ..api.objects import Key
-from ..node import kube_system, kubelet
+from ..node import faults, kube_system, kubelet
 from ..node.in_memory import Loss
 from ..node.over_sockets import DNS_PORT
 from . import object_words
@@ -23,18 +27,76 @@ Act: TypeAlias = Callable[[Stage, Sequence[str], str], Awaitable[list[str] | Non
 
 
 class Command(NamedTuple):
-    """What a line of a scenario may begin with."""
+    """A command of scenarios."""
 
     act: Act
     usage: str
-    """Words after it; those in capitals stand for something, brackets for maybe."""
-    gives: str
-    """What it does or shows, for people."""
+    """The words after it: capitals are placeholders, brackets mark optional words."""
+    description: str
+    """What the command does or shows."""
+    takes_lines: bool = False
+    """Whether the lines below the command are its input."""
+    checks_words: bool = True
+    """Whether the number of words and the literal words follow from ``usage``."""
+
+    def check(self, words: Sequence[str], body: str, *, has_output: bool) -> None:
+        """Check the words and the lines below a command against its usage.
+
+        Raises:
+            ValueError: a word is missing, surplus or wrong, or lines are surplus.
+
+        """
+        if self.checks_words:
+            check_words(self.usage, words)
+        if self.takes_lines and not body.strip():
+            raise ValueError("the lines below the command are missing")
+        if body.strip() and not self.takes_lines and not has_output:
+            first = body.strip().splitlines()[0]
+            raise ValueError(f"surplus line below the command: {first}")
+
+
+def check_words(usage: str, words: Sequence[str]) -> None:
+    """Check the number of words and the literal words against ``usage``.
+
+    Raises:
+        ValueError: a word is missing, surplus or wrong; the message names it.
+
+    """
+    tokens = usage.split()
+    required = [token for token in tokens if not token.startswith("[")]
+    required = required[: next((i for i, t in enumerate(tokens) if t[0] == "["), 99)]
+    if len(words) < len(required):
+        raise ValueError(f"{required[len(words)].removesuffix('...')} is missing")
+    if not usage.endswith("...") and len(words) > len(tokens):
+        raise ValueError(f"{words[len(tokens)]} is surplus")
+    for token, word in zip(tokens, words, strict=False):
+        choices = token.strip("[]").split("|")
+        if token.strip("[]").islower() and word not in choices:
+            raise ValueError(f"{word} is not {' or '.join(choices)}")
+
+
+def number(word: str, least: int = 0) -> int:
+    """Return a whole number.
+
+    Raises:
+        ValueError: ``word`` is not one, or is less than ``least``.
+
+    """
+    if not (word.isascii() and word.isdecimal()) or int(word) < least:
+        raise ValueError(f"{word} is not a whole number from {least} up")
+    return int(word)
 
 
 def key_of(text: str) -> Key:
-    """Return namespace and name of ``NAMESPACE/NAME``."""
+    """Return namespace and name of ``NAMESPACE/NAME``.
+
+    Raises:
+        ValueError: there is no name, or more than one slash.
+
+    """
     namespace, _, name = text.rpartition("/")
+    if not name or "/" in namespace:
+        raise ValueError(f"{text} is not NAMESPACE/NAME")
     return namespace or "default", name
 
 
@@ -53,12 +115,16 @@ async def _service(stage: Stage, words: Sequence[str], body: str) -> None:
 
 async def _delete(stage: Stage, words: Sequence[str], body: str) -> None:
     kind, name = words
-    stage.cluster.delete(kind, *key_of(name))
+    rows = {row.name: row for row in KINDS}
+    if kind not in rows:
+        raise ValueError(f"{kind} is not a kind: {', '.join(sorted(rows))}")
+    namespace, name = key_of(name) if rows[kind].namespaced else ("", name)
+    stage.cluster.delete(kind, namespace, name)
 
 
 async def _scale(stage: Stage, words: Sequence[str], body: str) -> None:
     name, replicas = words
-    patch = {"spec": {"replicas": int(replicas)}}
+    patch = {"spec": {"replicas": number(replicas)}}
     stage.cluster.patch("Deployment", "kube-system", name, patch)
 
 
@@ -75,6 +141,7 @@ async def _node(stage: Stage, words: Sequence[str], body: str) -> None:
 
 async def _outside(stage: Stage, words: Sequence[str], body: str) -> None:
     name, rtype, *data = words
+    type_number(rtype)
     stage.add_external_record(f"{name.removesuffix('.')}. 300 {rtype} {' '.join(data)}")
 
 
@@ -101,28 +168,52 @@ async def _mend(stage: Stage, words: Sequence[str], body: str) -> None:
 
 
 def _bearers(stage: Stage, what: str) -> Iterator[Address]:
-    """Yield the addresses of the world outside, or of the servers of a Service."""
+    """Yield the addresses of the external resolver or of the servers of a Service."""
     if what == "outside":
         yield OUTSIDE
         return
     replicas = stage.replicas(what)
     if not replicas:
-        raise ValueError(f"{what}: not api, tcp, outside or a DNS service with pods")
+        raise ValueError(f"{what} is not api, tcp, outside or a DNS service with pods")
     for replica in replicas:
         yield replica.address, DNS_PORT
 
 
 async def _lose(stage: Stage, words: Sequence[str], body: str) -> None:
+    if words[:1] not in (["query"], ["reply"]):
+        await _fault("lose", stage, words, body)
+        return
+    check_words("query|reply TYPE [TIMES]", words)
     what, rtype, *times = words
-    if what not in ("query", "reply"):
-        raise ValueError(f"{what}: not query or reply")
-    stage.packets.losses += [Loss(what, rtype)] * int(times[0] if times else 1)
+    loss = Loss(what, type_name(type_number(rtype)))
+    stage.packets.losses += [loss] * number(times[0] if times else "1", 1)
+
+
+async def _fault(
+    effect: str, stage: Stage, words: Sequence[str], body: str
+) -> list[str] | None:
+    """Add a fault, whose words begin with ``effect``."""
+    fault = faults.parse((effect, *words))
+    known = stage.fault_names()
+    for name in filter(None, (*fault.ends, fault.host)):
+        if name not in known:
+            raise ValueError(f"{name} is not one of {', '.join(sorted(known))}")
+    stage.packets.faults.add(fault)
+    return None
+
+
+async def _clear(stage: Stage, words: Sequence[str], body: str) -> None:
+    stage.packets.faults.clear(" ".join(words))
 
 
 async def _wait(stage: Stage, words: Sequence[str], body: str) -> None:
     seconds, _ = words
+    if re.fullmatch(r"\d+(\.\d+)?", seconds) is None:
+        raise ValueError(f"{seconds} is not a number of seconds")
     await asyncio.sleep(float(seconds))
 
+
+_LINK = "link A>B|A<>B [udp|tcp] [size>N] [size<N] [seed N]"
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
@@ -137,33 +228,82 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             f"creates or changes a Service: {', '.join(object_words.SERVICE)}",
         ),
         "apply": Command(
-            _apply, "", "creates or changes the objects of the manifest below it"
+            _apply,
+            "",
+            "creates or changes the objects of the manifest below it",
+            takes_lines=True,
         ),
         "delete": Command(_delete, "KIND NAMESPACE/NAME", "deletes an object"),
         "scale": Command(
             _scale, "DEPLOYMENT NUMBER", "sets the pods of coredns or coredns-2"
         ),
         "corefile": Command(
-            _corefile, "", "gives all DNS servers the Corefile below it; they restart"
+            _corefile,
+            "",
+            "gives all DNS servers the Corefile below it; they restart",
+            takes_lines=True,
         ),
         "node": Command(
-            _node, "", "gives the node the resolv.conf below it; DNS servers restart"
+            _node,
+            "",
+            "gives the node the resolv.conf below it; DNS servers restart",
+            takes_lines=True,
         ),
         "outside": Command(
-            _outside, "NAME TYPE DATA", "adds a record to the world outside"
+            _outside, "NAME TYPE DATA...", "adds a record to the external resolver"
         ),
         "break": Command(
             _break,
             "api|tcp|outside|SERVICE",
-            "makes it unreachable; a DNS service's pods stay ready and say nothing",
+            "makes it unreachable; a DNS service's pods stay ready and do not answer",
         ),
         "mend": Command(_mend, "api|tcp|outside|SERVICE", "makes it work again"),
         "lose": Command(
             _lose,
-            "query|reply TYPE [TIMES]",
-            "loses the next queries of a type, or the replies to them, over UDP",
+            f"query|reply TYPE [TIMES] or [RATE] {_LINK} or [RATE] at SERVER",
+            "loses the next messages of a type over UDP, or messages at a rate",
+            checks_words=False,
+        ),
+        "delay": Command(
+            partial(_fault, "delay"),
+            f"TIME[±JITTER] [RATE] {_LINK} or TIME[±JITTER] [RATE] at SERVER",
+            "delays messages on a link or the answers of a server",
+            checks_words=False,
+        ),
+        "duplicate": Command(
+            partial(_fault, "duplicate"),
+            f"[RATE] {_LINK}",
+            "delivers messages twice",
+            checks_words=False,
+        ),
+        "reorder": Command(
+            partial(_fault, "reorder"),
+            f"[RATE] {_LINK}",
+            "holds messages back by 1 ms, so that later ones overtake them",
+            checks_words=False,
+        ),
+        "partition": Command(
+            partial(_fault, "partition"),
+            _LINK,
+            "loses all messages on a link",
+            checks_words=False,
+        ),
+        "servfail": Command(
+            partial(_fault, "servfail"),
+            "[RATE] at SERVER",
+            "lets a server answer SERVFAIL",
+            checks_words=False,
+        ),
+        "stop": Command(
+            partial(_fault, "stop"),
+            "[RATE] at SERVER",
+            "stops a server at a query: it stays ready and does not answer until mend",
+            checks_words=False,
+        ),
+        "clear": Command(
+            _clear, "[FAULT]...", "removes the fault with these words, or all faults"
         ),
         "wait": Command(_wait, "SECONDS s", "lets time pass"),
     }
 )
-"""Commands that show nothing; indented lines below them are theirs to read."""
+"""Commands without output; some of them read the lines below them."""

@@ -15,10 +15,11 @@ from minidns.dns.rdata import (
     type_number,
 )
 
+from ..api.addresses import family_of
 from ..node.kube_proxy import Flow
 from ..node.over_sockets import DNS_PORT, QueryRecord
 from ..resolver.search import BOTH, TOOLS, Outcome, Status
-from .setup_words import Command, key_of
+from .setup_words import Command, key_of, number
 from .stage import Stage
 
 SLOW_S = 0.1
@@ -136,8 +137,10 @@ async def _route(stage: Stage, words: Sequence[str], body: str) -> list[str]:
     pod, server = words
     name, _, port = pod.partition(":")
     client = stage.address(key_of(name))
+    if not family_of(server):
+        raise ValueError(f"{server} is not an IP address")
     endpoints = set()
-    for source in [int(port)] * len(_PORTS) if port else _PORTS:
+    for source in [number(port, 1)] * len(_PORTS) if port else _PORTS:
         path = stage.plane.route(Flow((client, source), (server, DNS_PORT)))
         endpoints.add(path.endpoint[0] if path.endpoint else "nobody")
     return sorted(endpoints)
@@ -145,8 +148,10 @@ async def _route(stage: Stage, words: Sequence[str], body: str) -> list[str]:
 
 async def _why(stage: Stage, words: Sequence[str], body: str) -> list[str]:
     name, rtype = words
-    (replica, *_) = stage.replicas("kube-dns")
-    host = stage.packets.hosts[replica.address, DNS_PORT]
+    at = [(replica.address, DNS_PORT) for replica in stage.replicas("kube-dns")]
+    host = next((hosts[a] for a in at if a in (hosts := stage.packets.hosts)), None)
+    if host is None:
+        raise ValueError("kube-dns has no server that could answer")
     question = Question(_plain(name) + ".", type_number(rtype))
     response = await host.respond(Query(question, transport="tcp", max_size=65535))
     return [
@@ -175,6 +180,11 @@ async def _logs(stage: Stage, words: Sequence[str], body: str) -> list[str]:
     lines = list(dict.fromkeys(line for _, line in sorted(stage.log_lines)))
     stage.log_lines.clear()
     return lines or ["nothing"]
+
+
+async def _faults(stage: Stage, words: Sequence[str], body: str) -> list[str]:
+    hits = stage.packets.faults.hits
+    return [f"{text}: {count}" for text, count in hits.items()] or ["nothing"]
 
 
 async def _servers(stage: Stage, words: Sequence[str], body: str) -> list[str]:
@@ -214,6 +224,9 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "logs": Command(
             _logs, "", "shows the new lines in the log of the DNS servers, each once"
+        ),
+        "faults": Command(
+            _faults, "", "shows the active faults and how many messages they affected"
         ),
         "servers": Command(_servers, "", "shows the pods of the DNS services"),
     }

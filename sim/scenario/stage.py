@@ -19,11 +19,11 @@ from minidns.server import logs
 from minidns.server.answer import Answerer
 
 from ..api.direct import Api
-from ..api.objects import Json, Key, annotations_of, dig, key_of
+from ..api.objects import Json, Key, annotations_of, dig, key_of, labels_of
 from ..cluster.simulation import LIBC, NODE
 from ..controllers.cluster import Cluster
 from ..controllers.pods import READY
-from ..node import kube_system, kubelet
+from ..node import faults, kube_system, kubelet
 from ..node.in_memory import Packets
 from ..node.internet import Internet
 from ..node.network import DataPlane
@@ -63,7 +63,9 @@ class Stage:
             self.cluster.apply(obj)
         self.node = NODE
         self.plane = DataPlane(self.cluster, self._random("kube-proxy"), self.now)
-        self.packets = Packets(self.plane)
+        self.packets = Packets(
+            self.plane, faults=faults.Faults(seed), locate=self.place
+        )
         self.api = Api(self.cluster)
         self.forwarded: list[str] = []
         """Queries to the external resolver, as ``name TYPE``."""
@@ -150,6 +152,32 @@ class Stage:
         }
         return [r for r in self._replicas.values() if r.address in addresses]
 
+    def place(self, address: str) -> faults.Place:
+        """Return the place of an address, for the faults of links and servers."""
+        if address == OUTSIDE[0]:
+            return faults.Place(frozenset((faults.OUTSIDE, address)))
+        for pod in self.cluster.list("Pod", fields=f"status.podIP={address}"):
+            return faults.Place(self._names(pod), dig(pod, "spec.nodeName") or "")
+        return faults.Place(frozenset((address,)))
+
+    def _names(self, pod: Json) -> frozenset[str]:
+        """Return the names of a pod as the end of a link or as a server."""
+        namespace, name = key_of(pod)
+        names = {f"{namespace}/{name}", str(dig(pod, "status.podIP"))}
+        if namespace == "default":
+            names.add(name)
+        if not is_process(pod):
+            return frozenset((*names, faults.PODS))
+        label = labels_of(pod).get("k8s-app", "")  # which its Service selects
+        return frozenset((*names, faults.DNS, label))
+
+    def fault_names(self) -> set[str]:
+        """Return all names of link ends and servers."""
+        pods = self.cluster.list("Pod")
+        nodes: set[str] = {dig(pod, "spec.nodeName") or "" for pod in pods}
+        names = {*faults.GENERAL_NAMES, OUTSIDE[0], *nodes} - {""}
+        return names.union(*map(self._names, pods))
+
     def resolv_conf(self, pod: Key) -> str:
         """Return a pod's /etc/resolv.conf.
 
@@ -183,7 +211,10 @@ class Stage:
         """
         obj = self.cluster.get("Pod", *pod)
         name_of_libc = annotations_of(obj).get(LIBC, search.GLIBC.name)
-        libc = policy or search.POLICIES[name_of_libc]
+        libc = policy or search.POLICIES.get(name_of_libc)
+        if libc is None:
+            known = ", ".join(search.POLICIES)
+            raise ValueError(f"libc {name_of_libc} is not one of {known}")
         conf = libc.reading.conf(self.resolv_conf(pod))
         lookup = search.Lookup(Session(conf, self._clients), libc, name, types)
         return await self.packets.resolve(lookup, self.address(pod))

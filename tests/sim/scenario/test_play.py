@@ -8,6 +8,7 @@ import pytest
 
 from sim.__main__ import main
 from sim.scenario import play as scenario
+from sim.scenario import setup_words
 from sim.scenario.play import COMMANDS, PlayedStep, Scenario, play, scenarios, steps
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -134,7 +135,7 @@ def test_it_is_the_same_every_time() -> None:
     ("line", "said"),
     [
         ("frobnicate", "frobnicate is not one of pod, service"),
-        ("pod", "usage: pod NAMESPACE/NAME"),
+        ("pod", "NAMESPACE/NAME is missing (usage: pod NAMESPACE/NAME"),
         ("pod a/b colour red", "colour is not one of"),
         ("pod a/b policy Sometimes", "Unsupported value"),
         ("service a/b port x", "port x is not"),
@@ -145,9 +146,9 @@ def test_it_is_the_same_every_time() -> None:
         ("scale nobody 1", "not found"),
         ("outside example.org", "usage: outside"),
         ("outside example.org A not-an-address", "usage: outside"),
-        ("break web", "web: not api, tcp, outside or a DNS service"),
-        ("mend web", "web: not api"),
-        ("lose nothing A", "nothing: not query or reply"),
+        ("break web", "web is not api, tcp, outside or a DNS service"),
+        ("mend web", "web is not api"),
+        ("lose nothing A", "nothing is not a rate"),
         ("wait", "usage: wait SECONDS s"),
         ("resolve a/b", "usage: resolve"),
         ("resolve a/b web", 'pods "b" not found'),
@@ -170,6 +171,152 @@ def test_a_broken_corefile_is_how_the_servers_are() -> None:
     assert first.startswith("kube-dns 10.244.0.2 ended: ")
     assert "nonsense" in first
     assert second.startswith("kube-dns-2 10.244.0.3 ended: ")
+
+
+WORDS = {
+    "pod": "shop/b",
+    "service": "shop/b port 80",
+    "delete": "Pod default/app",
+    "scale": "coredns 2",
+    "outside": "example.org A 192.0.2.1",
+    "break": "api",
+    "mend": "api",
+    "lose": "query A",
+    "delay": "1ms link app>node",
+    "duplicate": "link app>node",
+    "reorder": "link app>node",
+    "partition": "link app>node",
+    "servfail": "at kube-dns",
+    "stop": "at kube-dns",
+    "wait": "1 s",
+    "resolve": "app kubernetes.default",
+    "query": "app kubernetes.default A",
+    "cat": "app",
+    "route": "app 10.96.0.10",
+    "why": "kubernetes.default.svc.cluster.local A",
+}
+"""Valid words of every command that needs any."""
+LINES = {"apply": "\n  kind: Namespace\n  apiVersion: v1\n  metadata: {name: a}",
+         "corefile": "\n  . {\n    whoami\n  }", "node": "\n  nameserver 192.0.2.53"}  # fmt: skip
+PYTHON = re.compile(
+    r"unpack|invalid literal|could not convert|list index|object is not|NoneType|Error"
+)
+
+
+def problem(line: str) -> str:
+    """Return the message about a line, which must name the usage and no Python."""
+    *_, last = played(f"{line}\n")
+    assert not PYTHON.search(last.problem), last.problem
+    return last.problem
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_every_command_works_and_refuses_surplus_and_missing_words(verb: str) -> None:
+    words, lines = WORDS.get(verb, ""), LINES.get(verb, "")
+    assert not problem(f"{verb} {words}{lines}")
+    surplus = problem(f"{verb} {words} zebra=1 zebra=2 zebra=3{lines}")
+    assert "zebra" in surplus or verb in ("outside", "resolve", "clear")
+    assert "usage: " in surplus or verb in ("outside", "clear")
+    for count in range(len(words.split())):
+        if (verb, count) == ("service", 1):
+            continue  # a Service needs a port, says the API
+        fewer = " ".join(words.split()[:count])
+        assert f"usage: {verb}" in problem(f"{verb} {fewer}{lines}")
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_lines_below_a_command_that_takes_none_are_refused(verb: str) -> None:
+    if COMMANDS[verb].takes_lines:
+        assert "usage" in problem(verb)  # and a command that takes some needs them
+    elif verb in setup_words.COMMANDS:
+        assert "zebra" in problem(f"{verb} {WORDS.get(verb, '')}\n  zebra")
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("pod a/b/c", "a/b/c"),
+        ("pod shop/", "shop/"),
+        ("pod a/b ip nowhere", "nowhere"),
+        ("pod a/b labels app", "app"),
+        ("pod a/b ready maybe", "maybe"),
+        ("pod a/b policy", "policy"),
+        ("service a/b select x", "x"),
+        ("scale coredns -1", "-1"),
+        ("scale coredns 1.5", "1.5"),
+        ("delete pod default/app", "pod"),
+        ("outside example.org BOGUS 192.0.2.1", "BOGUS"),
+        ("lose query BOGUS", "BOGUS"),
+        ("lose query A often", "often"),
+        ("lose query A 0", "0"),
+        ("lose link app>nowhere", "nowhere"),
+        ("lose at nowhere", "nowhere"),
+        ("clear lose link app>node", "lose link app>node"),
+        ("wait five s", "five"),
+        ("wait -1 s", "-1"),
+        ("wait 5 min", "min"),
+        ("resolve app kubernetes BOGUS", "BOGUS"),
+        ("route app 10.96.0", "10.96.0"),
+        ("route app:x 10.96.0.10", "x"),
+        ("why example.org BOGUS", "BOGUS"),
+        ("corefile\n  . {\n    bogus\n  }\nwhy example.org A", "kube-dns"),
+    ],
+)
+def test_wrong_words_are_named_with_the_usage(line: str, word: str) -> None:
+    message = problem(line)
+    assert word in message
+    assert "usage: " in message
+
+
+# -- faults
+
+LOOKUP = "resolve app kubernetes.default.svc.cluster.local. A\n"
+NO_REPLY = "error EAI_AGAIN (no reply)"
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        pytest.param("partition link app<>node", [NO_REPLY], id="pod-node"),
+        pytest.param("lose link dns>node", [NO_REPLY], id="only-replies"),
+        pytest.param("lose link dns>node tcp", ["got 10.96.0.1"], id="only-tcp"),
+        pytest.param("lose link dns>node size>512", ["got 10.96.0.1"], id="only-large"),
+        pytest.param("lose at kube-dns", [NO_REPLY], id="server-drops"),
+        pytest.param("lose at kube-dns-2", ["got 10.96.0.1"], id="another-server"),
+        pytest.param("stop at kube-dns", [NO_REPLY], id="server-stops"),
+        pytest.param(
+            "servfail at kube-dns", ["error EAI_AGAIN (SERVFAIL)"], id="servfail"
+        ),
+        pytest.param(
+            "delay 200ms link app>node", ["got 10.96.0.1", "took 0.2 s"], id="slow-link"
+        ),
+        pytest.param(
+            "delay 2s at kube-dns", ["got 10.96.0.1", "took 2 s"], id="slow-server"
+        ),
+        pytest.param("duplicate link app<>node", ["got 10.96.0.1"], id="duplicates"),
+        pytest.param("reorder link app<>node", ["got 10.96.0.1"], id="reordered"),
+    ],
+)
+def test_a_fault_shows_its_symptom_and_none_does_when_it_is_cleared(
+    fault: str, expected: list[str]
+) -> None:
+    lines = [line for line in shown(f"{fault}\n{LOOKUP}") if "ask" not in line]
+    assert [line for line in lines if line != "took 10 s"] == expected
+    mended = shown(f"{fault}\n{LOOKUP}clear\nmend kube-dns\n{LOOKUP}")
+    assert mended[-1] == "got 10.96.0.1"
+
+
+def test_an_upstream_can_be_cut_off_and_lie() -> None:
+    text = "outside a.example A 192.0.2.7\n{}\nresolve app a.example. A\n"
+    assert shown(text.format("servfail at outside"))[-1].startswith("error EAI_AGAIN")
+    cut = shown(text.format("partition link dns<>outside"))
+    assert any(line.startswith("error EAI_AGAIN") for line in cut)
+
+
+def test_pods_of_another_node_are_behind_the_link_between_nodes() -> None:
+    far = "pod shop/far node node-9\npartition link node-9<>node-1\n"
+    assert shown(f"{far}resolve shop/far kubernetes.default. A\n")[-2] == NO_REPLY
+    assert shown(f"{far}{LOOKUP}")[-1] == "got 10.96.0.1"
 
 
 # -- the command
@@ -234,7 +381,7 @@ def test_the_page_names_every_command_as_it_is() -> None:
     page = (DOCS / "scenarios.md").read_text()
     said = dict(re.findall(r"^\| `(.+?)` \| (.+?) \|$", page, re.MULTILINE))
     assert said == {
-        f"{verb} {command.usage}".rstrip().replace("|", r"\|"): command.gives
+        f"{verb} {command.usage}".rstrip().replace("|", r"\|"): command.description
         for verb, command in COMMANDS.items()
     }
 
