@@ -121,9 +121,7 @@ def parse(words: Sequence[str]) -> Fault:
         case ["at", host, *rest] if effect in HOST_EFFECTS:
             fault = _replace(fault, host=host)
         case ["link" | "at" as word]:
-            raise ValueError(
-                f"nothing follows {word}: not {_places(effect)}"
-            )
+            raise ValueError(f"nothing follows {word}: not {_places(effect)}")
         case [word, *_]:
             raise ValueError(f"{word} is not {_places(effect)}")
         case _:

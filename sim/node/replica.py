@@ -20,8 +20,6 @@ from ..api.direct import Api
 from .in_memory import Packets
 
 LISTENER = Listener("dns", "", 53)
-EXCLUDED_TRAITS = Traits.OPENS_PORT | Traits.MAIN_PROCESS_ONLY
-"""Plugins that open ports of the machine, or need the process of a server."""
 EPOCH = 1_700_000_000
 """Unix seconds at virtual second 0."""
 _ENVIRON = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
@@ -71,7 +69,7 @@ class Replica:
             environ=_ENVIRON,
             known=plugins.ORDER,
         )
-        self._loaded = loaded = self._load(without(parsed, EXCLUDED_TRAITS))
+        self._loaded = loaded = self._load(without_excluded(parsed))
         for site in loaded.sites:
             for hook in site.start_hooks:
                 await hook()
@@ -135,17 +133,20 @@ class Replica:
 async def _do_nothing() -> None: ...
 
 
-def without(parsed: Corefile, traits: Traits) -> Corefile:
-    """Return a Corefile without the directives of plugins with ``traits``."""
+def without_excluded(parsed: Corefile) -> Corefile:
+    """Return a Corefile without plugins that need ports or the process of a server."""
     blocks = tuple(
         replace(
             block,
-            directives=tuple(
-                directive
-                for directive in block.directives
-                if not plugins.has_trait(directive.name, traits)
-            ),
+            directives=tuple(d for d in block.directives if not _is_excluded(d.name)),
         )
         for block in parsed.blocks
     )
     return replace(parsed, blocks=blocks)
+
+
+def _is_excluded(name: str) -> bool:
+    """Return whether a plugin opens a port, or configures the process (*reload*)."""
+    if plugins.has_trait(name, Traits.HANDLES_QUERIES | Traits.ANSWERS):
+        return plugins.has_trait(name, Traits.OPENS_PORT)
+    return plugins.has_trait(name, Traits.OPENS_PORT | Traits.MAIN_PROCESS_ONLY)

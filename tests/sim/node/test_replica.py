@@ -4,7 +4,7 @@ import pytest
 
 from minidns.corefile import blocks
 from sim.node.kind_corefile import KIND
-from sim.node.replica import EXCLUDED_TRAITS, Files, without
+from sim.node.replica import Files, without_excluded
 
 
 def test_files_of_a_pod() -> None:
@@ -17,7 +17,7 @@ def test_files_of_a_pod() -> None:
 
 def test_what_is_left_out_of_kinds_corefile_answers_no_queries() -> None:
     parsed = blocks.parse(KIND, files=Files({}), environ={})
-    (block,) = without(parsed, EXCLUDED_TRAITS).blocks
+    (block,) = without_excluded(parsed).blocks
     kept = [directive.name for directive in block.directives]
     assert kept == ["errors", "kubernetes", "forward", "cache", "loop", "loadbalance"]
     assert PurePath(block.file).name == "Corefile"
