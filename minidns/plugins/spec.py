@@ -17,6 +17,7 @@ both kinds raise `Words.error` for the located ones.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import Enum, Flag, auto
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -191,6 +192,12 @@ class PluginSpec(Generic[T]):
             name = name.lower()
         return next((option for option in self.options if option.name == name), None)
 
+    def _hinting(self, error: ConfigError, name: str) -> ConfigError:
+        """Return ``error`` about the unknown option ``name`` with what was meant."""
+        names = [option.name for option in self.options]
+        meant = get_close_matches(name.lower(), names, 1)
+        return error.hinting(f"did you mean '{meant[0]}'?") if meant else error
+
     def read(self, directives: Iterable[Directive], site: Site) -> T:
         """Return the options that all ``directives`` of a block give together.
 
@@ -240,7 +247,7 @@ class PluginSpec(Generic[T]):
         for line in directive.block:
             option = self.option(line.name)
             if option is None:
-                raise self.unknown(line)
+                raise self._hinting(self.unknown(line), line.name)
             words = Words(line.args, line, site)
             options = option.read(options, words, self.unknown)
         return options
