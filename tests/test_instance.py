@@ -101,9 +101,9 @@ async def _nothing() -> None: ...
 def fill(instance: Instance) -> None:
     """Give every kubernetes plugin the Services that answers are asked for."""
     for site in instance.sites:
-        if site.cluster is None:
+        if site.offers.cluster is None:
             continue
-        store = site.cluster.main
+        store = site.offers.cluster.main
         for space in ("default", "kube-system"):
             store.apply(Applied(Namespace(Key("", space))))
         ports = (Port("dns", "UDP", 53),)

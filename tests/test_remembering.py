@@ -68,7 +68,7 @@ class Edge:
         self.memory = Memory()
         self.repeated = 0
         (self.cluster,) = (
-            each.cluster for each in server.instance.sites if each.cluster
+            site.offers.cluster for site in server.instance.sites if site.offers.cluster
         )
         self._answerer = server.answerer()
         self._now = server.world.edges.now

@@ -176,10 +176,10 @@ class Welcome:
     def _lines(self, server: Server) -> Iterator[str]:
         (listening,) = server.serving.sockets.values()
         instance = server.serving.instance
-        checks = instance.sites[0].checks if instance else {}
+        checks = instance.sites[0].readiness if instance else {}
         yield f"listening on {self._host}:{listening.port}, UDP and TCP"
         yield f"cluster {self._name}"
-        if all(check() for check in checks.values()):
+        if all(check.is_ready() for check in checks.values()):
             yield f"in sync after {time.monotonic() - self._began:.1f} s"
         else:
             yield "not in sync yet: cluster names give SERVFAIL until then; see the log"

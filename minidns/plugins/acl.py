@@ -76,7 +76,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     """
     rules = tuple(PLUGIN.read_one(directive, site) for directive in directives)
     acl = _Acl(site, rules)
-    site.guards.append(acl)
+    site.offers.guards.append(acl)
     return acl
 
 

@@ -19,7 +19,8 @@ from minidns.dns.model import (
     RRset,
     replace,
 )
-from minidns.plugins.site import Guard, Site
+from minidns.plugins.contracts import Guard
+from minidns.plugins.site import Site
 from minidns.plugins.spec import Option, PluginSpec, Traits, Words
 from minidns.text import files
 
@@ -65,12 +66,12 @@ def _no_search_list(_: Query) -> Sequence[Name]:
 
 def _from_plugin(name: str, site: Site) -> SearchList:
     async def check() -> None:
-        if name in site.handlers and name not in site.autopaths:
+        if name in site.handlers and name not in site.offers.search_lists:
             text = f"{name} does not implement the AutoPather interface"
             raise ConfigError(f"plugin/autopath: {text}")
 
     site.on_start(check)
-    return lambda query: site.autopaths.get(name, _no_search_list)(query)
+    return lambda query: site.offers.search_lists.get(name, _no_search_list)(query)
 
 
 def _from_file(path: str, site: Site) -> SearchList:
@@ -93,7 +94,7 @@ def autopath(
     ``fixed`` says that it is the same for all of them.
     """
     # what stands below checks every name that is tried by itself
-    above = tuple(site.guards)
+    above = tuple(site.offers.guards)
     successes = site.metrics.counter(
         "coredns_autopath_success_total",
         "Questions for which a name was found.",

@@ -19,10 +19,10 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
     """
     interfaces = site.edges.interfaces()
     options = [PLUGIN.read_one(directive, site) for directive in directives]
-    site.bound = tuple(
+    site.listen.addresses = tuple(
         address for each in options for address in _bound(each, interfaces)
     )
-    if not site.bound:
+    if not site.listen.addresses:
         # unlike CoreDNS: it starts, and serves nothing
         raise ConfigError("no address is left to listen at")
 

@@ -15,7 +15,7 @@ from minidns.dns.model import (
     replace,
 )
 from minidns.dns.rdata import DS
-from minidns.plugins.site import Viewer
+from minidns.plugins.contracts import Viewer
 from minidns.plugins.spec import PluginSpec
 
 _IN = 1

@@ -7,6 +7,7 @@ from minidns.corefile.values import duration, integer, quote
 from minidns.dns import names
 from minidns.dns.model import DnsError, Dropped, Handler, Plugin, Query, Response, RRset
 from minidns.dns.rdata import AAAA, AXFR, NS, SOA, A, a, aaaa, soa
+from minidns.plugins.contracts import ReadinessCheck
 from minidns.plugins.options import flag
 from minidns.plugins.site import Site
 from minidns.plugins.spec import Option, PluginSpec, Traits, Words
@@ -78,8 +79,8 @@ class _Erratic:
         self._options = options
         self._count = 0
         # ready now and then only, to test who asks
-        site.autopaths["erratic"] = lambda query: _SEARCH
-        site.checks["erratic"] = lambda: self._count in (3, 4)
+        site.offers.search_lists["erratic"] = lambda query: _SEARCH
+        site.readiness["erratic"] = ReadinessCheck(lambda: self._count in (3, 4))
 
     def __call__(self, next_: Handler) -> Handler:
         async def erratic(query: Query) -> Response:

@@ -232,7 +232,7 @@ def _run(served: Iterable[ServedZone], site: Site) -> None:
         return None if zone is None else [*zone.rrsets(), zone.soa]
 
     site.on_start(start)
-    site.transfers.append(transfer)
+    site.offers.transfers.append(transfer)
 
 
 def file(served: dict[Name, ServedZone], fall: Sequence[Name], site: Site) -> Plugin:

@@ -58,11 +58,11 @@ class _K8sExternal:
         self._site = site
         # made at the first query: *kubernetes* is set up after this plugin
         self._zones = cache(self._make_zones)
-        site.transfers.append(lambda zone: self._zones().transfer(zone))
+        site.offers.transfers.append(lambda zone: self._zones().transfer(zone))
 
     def _make_zones(self) -> ExternalZones:
-        assert self._site.cluster is not None
-        return ExternalZones(self._rules, self._site.cluster)
+        assert self._site.offers.cluster is not None
+        return ExternalZones(self._rules, self._site.offers.cluster)
 
     def plugin(self, next_: Handler) -> Handler:
         """Answer names of the zones, and pass on those that fall through."""
@@ -109,7 +109,9 @@ class _K8sExternal:
         return replace(response, lower_case=True) if apex else response
 
     def _is_synced(self) -> bool:
-        return self._site.cluster is not None and self._site.cluster.synced()
+        return (
+            self._site.offers.cluster is not None and self._site.offers.cluster.synced()
+        )
 
 
 PLUGIN = PluginSpec(

@@ -87,7 +87,7 @@ class Loop:
 
     def _own(self) -> tuple[str, int]:
         """Return the first address listened at (empty: all) and its port."""
-        host = self._site.bound[0] if self._site.bound else ""
+        host = self._site.listen.addresses[0] if self._site.listen.addresses else ""
         return host, self._site.block.keys[0].port
 
     async def start(self) -> None:

@@ -28,7 +28,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     excess: list[Line | Directive] = [*directive.block, *more]
     if excess:
         raise ConfigError.arguments(excess[0], excess[0].name)
-    site.labeled = PLUGIN.read_one(directive, site).zones
+    site.metadata.zones = PLUGIN.read_one(directive, site).zones
     return lambda next_: next_
 
 

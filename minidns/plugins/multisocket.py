@@ -30,7 +30,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
     options = PLUGIN.read_arguments(first, site, PLUGIN.defaults)
     for excess in more:
         raise ConfigError.arguments(excess, excess.name)
-    site.sockets = options.sockets or site.edges.cpus()
+    site.listen.sockets = options.sockets or site.edges.cpus()
 
 
 def _read_number(words: Words) -> int:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from minidns.corefile.blocks import Directive
 from minidns.corefile.values import quote
@@ -39,7 +39,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
     async def start() -> None:
         # before the lame duck of whichever block has one: nobody is to be sent here
         # any more while it waits
-        site.instance.sites[0].shutdown_hooks.insert(0, close)
+        site.instance.sites[0].hooks.shutdown.insert(0, close)
 
     site.on_start(start)
 
@@ -72,7 +72,7 @@ class _Probe:
             name: site
             for site in self.site.instance.sites
             if site.block.named("ready")
-            for name in site.checks
+            for name in site.readiness
         }
         return dict(sorted(asked.items()))
 
@@ -80,10 +80,11 @@ class _Probe:
         """Return the names of the plugins that are not ready."""
         waiting = []
         for name, site in self._asked().items():
-            if not site.checks[name]():
+            check = site.readiness[name]
+            if not check.is_ready():
                 waiting.append(name)
-            elif not (self.continuously or name in site.relapsing):
-                site.checks[name] = _once_ready
+            elif not (self.continuously or check.is_always_checked):
+                site.readiness[name] = replace(check, is_ready=_once_ready)
         if not self.site.instance.are_workers_ready():
             waiting.append("multisocket")
         return waiting
@@ -92,7 +93,7 @@ class _Probe:
         """Yield what people read, in the manner of the API server's own probes."""
         for name, site in self._asked().items():
             yield f"[-]{name} failed" if name in waiting else f"[+]{name} ok"
-            for part in site.parts.get(name, tuple)():
+            for part in site.readiness[name].details():
                 sign = "+" if part.is_ready else "-"
                 yield f"[{sign}]{part.name} {part.state} (age {part.age_s:.0f}s)"
         if "multisocket" in waiting:

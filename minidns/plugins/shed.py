@@ -38,7 +38,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
                 dropped.inc((server, reason), 0)
 
     site.on_start(start)
-    site.sheds = lambda server: dropped.inc((server, "query"))
+    site.listen.count_shed = lambda server: dropped.inc((server, "query"))
 
 
 PLUGIN = PluginSpec(

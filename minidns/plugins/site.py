@@ -18,9 +18,9 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from minidns.corefile.blocks import ConfigError, Corefile, Directive, Files, ServerBlock
 from minidns.corefile.releases import NEWEST, Release
@@ -33,17 +33,24 @@ from minidns.dns.model import (
     Query,
     Question,
     Response,
-    RRset,
     replace,
 )
 from minidns.http import endpoint
 from minidns.http.endpoint import HttpHandler as HttpHandler
 from minidns.http.endpoint import HttpReply as HttpReply
-from minidns.kubernetes.answers import ClusterZones
 from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.resources import Access, ListWatch, Resource
 from minidns.kubernetes.watcher import SharedWatcher
 from minidns.metrics.registry import Metrics
+from minidns.plugins.contracts import (
+    Hook,
+    Hooks,
+    ListenSettings,
+    Metadata,
+    Offers,
+    ReadinessCheck,
+    Viewer,
+)
 from minidns.system.tasks import Tasks, Work
 from minidns.system.threads import Aside, at_once
 from minidns.upstream.upstream import Exchange
@@ -53,8 +60,6 @@ if TYPE_CHECKING:  # a spec's setup function takes a site
 
 MAX_HOPS = 10
 """Questions the server may ask itself for one query; CoreDNS has no bound."""
-
-Hook: TypeAlias = Callable[[], Awaitable[None]]
 
 
 async def _nothing() -> None: ...
@@ -145,77 +150,6 @@ class PluginHost(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """Files of a ``tls://`` listener, and what it asks of clients (*tls*)."""
-
-    certificate: str
-    key: str
-    ca: str = ""
-    """By which certificates of clients are verified; empty for the system's."""
-    client_auth: str = "nocert"
-    """Or verify_if_given, or require_and_verify."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds that stream listeners wait, None where nothing was said (*timeouts*)."""
-
-    read: float | None = None
-    write: float | None = None
-    idle: float | None = None
-    max_queries: int | None = None
-    """Queries answered on one connection; -1 for any number."""
-
-
-class Part(NamedTuple):
-    """Something that a plugin must know to be ready."""
-
-    name: str
-    is_ready: bool
-    state: str
-    """One or two words."""
-    age_s: float
-    """How old what it knows of that is."""
-
-
-Transfer: TypeAlias = Callable[[Name], Sequence[RRset] | None]
-"""From a zone to its records, the SOA first and last; None for a zone of others."""
-
-Label: TypeAlias = Callable[[Query, Response | None], str]
-"""What is known of a query once it is answered; empty when nothing is."""
-
-
-class Viewer(Protocol):
-    """Decides which queries a server block is for (plugin *view*)."""
-
-    @property
-    def name(self) -> str:
-        """The view's name."""
-        ...
-
-    def __call__(self, query: Query) -> bool:
-        """Return whether the block is to answer ``query``."""
-        ...
-
-
-class Guard(Protocol):
-    """A plugin that decides who may ask what."""
-
-    def denial(self, query: Query) -> Response | None:
-        """Return the reply to a query that is denied; None if it is allowed.
-
-        Raises:
-            Dropped: it is denied, and gets no reply.
-
-        """
-        ...
-
-    def restricts(self, query: Query) -> bool:
-        """Return whether anything is denied to the client of ``query``."""
-        ...
-
-
 @dataclass(slots=True)
 class Site:
     """One server block at work: what its plugins may use beside their directives."""
@@ -226,18 +160,9 @@ class Site:
     instance: PluginHost
     release: Release = NEWEST
     """The release of CoreDNS whose order of plugins and rules apply (``-as``)."""
-    bound: tuple[str, ...] = ()
-    """Addresses to listen at instead of all (*bind*)."""
     root: str = ""
-    """Folder that relative file names are meant from (*root*)."""
-    sockets: int = 1
-    """How many sockets, and processes, answer at each address (*multisocket*)."""
-    certificate: Certificate | None = None
-    """What ``tls://`` listeners show (*tls*)."""
-    timeouts: Timeouts = field(default_factory=Timeouts)
-    """Of stream listeners (*timeouts*)."""
-    sheds: Callable[[str], None] | None = None
-    """Told, with the listener's label, of a query that gets no reply (*shed*)."""
+    """The folder that relative file names are looked up in (*root*)."""
+    listen: ListenSettings = field(default_factory=ListenSettings)
     debug: bool = False
     """Whether an unexpected failure ends the process instead of a query (*debug*)."""
     stacktrace: bool = False
@@ -246,43 +171,17 @@ class Site:
     """Which queries the block is for; None: all (*view*)."""
     chain: tuple["PluginSpec[Any]", ...] = ()
     """The plugins that handle queries, outermost first; set once configured."""
-    checks: dict[str, Callable[[], bool]] = field(default_factory=dict)
-    """Which plugins of this block can say whether they are ready (*ready*)."""
     chooses_records: bool = False
-    """Whether a plugin puts some records before others: it has to see all of them."""
-    relapsing: set[str] = field(default_factory=set)
-    """Those of them that are always asked: they may cease to be ready (*ready*)."""
-    parts: dict[str, Callable[[], Sequence["Part"]]] = field(default_factory=dict)
-    """By plugin: what its readiness is made of, for people (*ready*)."""
-    start_hooks: list[Hook] = field(default_factory=list)
-    serving_hooks: list[Hook] = field(default_factory=list)
-    shutdown_hooks: list[Hook] = field(default_factory=list)
-    stop_hooks: list[Hook] = field(default_factory=list)
+    """Whether a plugin prefers some records, and so has to see all of them."""
+    readiness: dict[str, ReadinessCheck] = field(default_factory=dict)
+    """The plugins that know whether they are ready (*ready*), by name."""
+    metadata: Metadata = field(default_factory=Metadata)
+    offers: Offers = field(default_factory=Offers)
+    hooks: Hooks = field(default_factory=Hooks)
     top: Handler | None = None
     """The listener's router, once built; see ``ask``."""
     forget: Callable[[Iterable[Hashable]], None] = lambda keys: None
     """Tell the edge that remembered answers depending on these keys are stale."""
-    explainers: dict[str, Callable[[Query, Response], Mapping[str, object]]] = field(
-        default_factory=dict
-    )
-    """Plugins that say more about an answer than its sources do (``minidns why``)."""
-    transfers: list[Transfer] = field(default_factory=list)
-    """Plugins that hand out whole zones, in order of their names (*transfer*)."""
-    cluster: ClusterZones | None = None
-    """What *kubernetes* of this block answers from, once it is set up."""
-    labels: dict[str, Label] = field(default_factory=dict)
-    """What plugins know of a query by label, such as ``kubernetes/namespace``."""
-    labeled: tuple[Name, ...] = ()
-    """Zones whose queries have labels (*metadata*)."""
-    autopaths: dict[str, Callable[[Query], Sequence[Name]]] = field(
-        default_factory=dict
-    )
-    """By plugin: the search list of the client of a query, empty when unknown.
-
-    Ends with an empty name, for the name without any domain (*autopath*).
-    """
-    guards: list["Guard"] = field(default_factory=list)
-    """Plugins that deny queries by who asks (*acl*), outermost first."""
     _tasks: Tasks = field(init=False)
 
     def __post_init__(self) -> None:
@@ -306,7 +205,10 @@ class Site:
         Scheme, bound address or nothing, port; complete once *bind* is set up.
         """
         first = self.block.keys[0]
-        hosts = (f"[{host}]" if ":" in host else host for host in self.bound or ("",))
+        hosts = (
+            f"[{host}]" if ":" in host else host
+            for host in self.listen.addresses or ("",)
+        )
         return tuple(f"{first.transport}://{host}:{first.port}" for host in hosts)
 
     @property
@@ -321,26 +223,26 @@ class Site:
 
     def known(self, query: Query, label: str) -> str:
         """Return what a plugin knows of ``query`` by ``label``, empty when nothing."""
-        asked = names.longest(self.labeled, query.question.qname)
-        if asked is None or label not in self.labels:
+        asked = names.longest(self.metadata.zones, query.question.qname)
+        if asked is None or label not in self.metadata.labels:
             return ""
-        return self.labels[label](query, None)
+        return self.metadata.labels[label](query, None)
 
     def on_start(self, hook: Hook) -> None:
         """Run ``hook`` before the DNS sockets open; ConfigError from it is fatal."""
-        self.start_hooks.append(hook)
+        self.hooks.start.append(hook)
 
     def on_serving(self, hook: Hook) -> None:
         """Run ``hook`` once the DNS sockets are open."""
-        self.serving_hooks.append(hook)
+        self.hooks.serving.append(hook)
 
     def on_shutdown(self, hook: Hook) -> None:
         """Run ``hook`` when the process ends, in order, while DNS still answers."""
-        self.shutdown_hooks.append(hook)
+        self.hooks.shutdown.append(hook)
 
     def on_stop(self, hook: Hook) -> None:
         """Run ``hook`` when this site is done with: at the end, or after a reload."""
-        self.stop_hooks.append(hook)
+        self.hooks.stop.append(hook)
 
     def task(self, name: str, work: Work) -> asyncio.Task[None]:
         """Run ``work`` in the background until it returns or the site stops.
@@ -355,17 +257,16 @@ class Site:
 
     async def stop(self) -> None:
         """Run the stop hooks, then cancel what still runs in the background."""
-        for hook in self.stop_hooks:
+        for hook in self.hooks.stop:
             await hook()
         await self._tasks.stop()
 
     def release_all(self) -> None:
-        """Refer no more to what plugins registered; the site is not used again."""
-        self.top = self.view = self.cluster = None
+        """Drop everything that plugins registered; the site is not used again."""
+        self.top = self.view = None
         self.forget = lambda keys: None
-        for each in fields(self):
-            if isinstance(registered := getattr(self, each.name), dict | list):
-                registered.clear()
+        self.listen, self.metadata = ListenSettings(), Metadata()
+        self.offers, self.hooks, self.readiness = Offers(), Hooks(), {}
 
     async def ask(self, query: Query, qname: Name, qtype: int) -> Response:
         """Answer another question on behalf of ``query``, from the top of the chain.
@@ -396,17 +297,6 @@ def once(directives: tuple[Directive, ...]) -> Directive:
     if len(directives) > 1:
         raise ConfigError("this plugin can only be used once per Server Block")
     return directives[0]
-
-
-def without_arguments(directive: Directive) -> None:
-    """Refuse any argument.
-
-    Raises:
-        ConfigError: there is one.
-
-    """
-    if directive.args:
-        raise ConfigError.arguments(directive, directive.args[0])
 
 
 def listen_address(directive: Directive, default: str) -> str:

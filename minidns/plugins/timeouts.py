@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from minidns.corefile.blocks import ConfigError, Directive, Line
 from minidns.corefile.values import duration, format_duration, integer
+from minidns.plugins.contracts import Timeouts
 from minidns.plugins.options import no_arguments, setting
-from minidns.plugins.site import Site, Timeouts
+from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Traits, Words
 
 _TWICE = "plugin/timeouts: "
@@ -21,11 +22,13 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 
     """
     for directive in directives:
-        site.timeouts = PLUGIN.read_arguments(directive, site, site.timeouts)
+        site.listen.timeouts = PLUGIN.read_arguments(
+            directive, site, site.listen.timeouts
+        )
         if not directive.block:
             problem = directive.end_error("timeouts block with no timeouts specified")
             raise problem.prefixed(_TWICE)
-        site.timeouts = PLUGIN.read_block(directive, site, site.timeouts)
+        site.listen.timeouts = PLUGIN.read_block(directive, site, site.listen.timeouts)
 
 
 def _unknown(line: Line) -> ConfigError:

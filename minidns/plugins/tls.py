@@ -4,8 +4,9 @@ import logging
 from dataclasses import replace
 
 from minidns.corefile.blocks import ConfigError, Directive
+from minidns.plugins.contracts import Certificate
 from minidns.plugins.options import setting
-from minidns.plugins.site import Certificate, Site
+from minidns.plugins.site import Site
 from minidns.plugins.spec import Option, PluginSpec, Traits, Words
 from minidns.text import files as paths
 
@@ -25,7 +26,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
     for directive in directives:  # the last one counts (CoreDNS)
         if not directive.args:
             raise ConfigError("certificates by ACME are not supported by minidns")
-        site.certificate = PLUGIN.read_one(directive, site)
+        site.listen.certificate = PLUGIN.read_one(directive, site)
 
 
 def _set_files(options: Certificate, words: Words) -> Certificate:

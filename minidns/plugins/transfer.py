@@ -65,7 +65,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
                 return await next_(query)
             if not rule.allows(query.peer[0]):
                 return Response(Rcode.REFUSED, rule="transfer/not-allowed")
-            for hand_out in site.transfers:
+            for hand_out in site.offers.transfers:
                 if (records := hand_out(name)) is not None:
                     return _response(query, records)
             return await next_(query)

@@ -104,5 +104,5 @@ def _details(loaded: Instance, query: Query, response: Response) -> dict[str, ob
     return {
         name: dict(explain(query, response))
         for site in loaded.sites
-        for name, explain in site.explainers.items()
+        for name, explain in site.offers.explainers.items()
     }

@@ -121,15 +121,15 @@ class Instance:
 
     def processes_at(self, listener: Listener) -> int:
         """Return how many processes are to answer at ``listener``."""
-        return self.site_of(listener).sockets
+        return self.site_of(listener).listen.sockets
 
     def _serve(self, site: Site, handler: Handler) -> None:
         for key in site.block.keys:
             if key.transport not in TRANSPORTS:
                 raise ConfigError(f"{key}: {key.transport} is not supported by minidns")
-            if key.transport == "tls" and site.certificate is None:
+            if key.transport == "tls" and site.listen.certificate is None:
                 raise ConfigError(f"{key}: needs a tls line with certificate and key")
-            for host in site.bound or ("",):
+            for host in site.listen.addresses or ("",):
                 listener = Listener(key.transport, host, key.port)
                 zones = self._zones.setdefault(listener, {})
                 blocks = zones.setdefault(key.zone, [])
@@ -141,7 +141,7 @@ class Instance:
         """Let this Corefile decide what ``answerer`` says, from now on."""
         answerer.top = self.routes[listener]
         answerer.limits = self._limits(listener)
-        sheds = [site.sheds for site in _sites(self._zones[listener])]
+        sheds = [site.listen.count_shed for site in _sites(self._zones[listener])]
         shed = next((each for each in sheds if each is not None), None)
         answerer.shed = shed and partial(shed, str(listener))
 
@@ -149,7 +149,7 @@ class Instance:
         """Return what *timeouts* of the blocks at ``listener`` say; the last counts."""
         read_s, write_s, idle_s, most = StreamLimits()
         for site in _sites(self._zones[listener]):
-            said = site.timeouts
+            said = site.listen.timeouts
             read_s, write_s = said.read or read_s, said.write or write_s
             idle_s, most = said.idle or idle_s, said.max_queries or most
         return StreamLimits(read_s, write_s, idle_s, most)
@@ -164,7 +164,9 @@ class Instance:
 
     def is_ready(self) -> bool:
         """Return whether every plugin that can tell says that it can answer."""
-        return all(check() for site in self.sites for check in site.checks.values())
+        return all(
+            check.is_ready() for site in self.sites for check in site.readiness.values()
+        )
 
     def zones_of(self, listener: Listener) -> tuple[Name, ...]:
         """Return the zones answered at ``listener``, sorted."""
@@ -213,7 +215,7 @@ class Instance:
         except OSError as exc:
             raise ConfigError(str(exc)) from exc
         for site in self.sites:
-            for hook in site.start_hooks:
+            for hook in site.hooks.start:
                 await hook()
 
     async def serving(self) -> None:
@@ -222,13 +224,13 @@ class Instance:
             watch = Watch(self, self._edges, self._metrics, self.watch_s)
             self._tasks.keep("reload", watch.run)
         for site in self.sites:
-            for hook in site.serving_hooks:
+            for hook in site.hooks.serving:
                 await hook()
 
     async def shut_down(self) -> None:
         """Do what has to be done at the end of the process, while DNS still answers."""
         for site in self.sites:
-            for hook in site.shutdown_hooks:
+            for hook in site.hooks.shutdown:
                 await hook()
 
     async def stop(self) -> None:

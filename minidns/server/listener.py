@@ -12,7 +12,7 @@ from dataclasses import astuple
 from minidns.metrics.registry import Metrics
 from minidns.metrics.traffic import Traffic
 from minidns.plugins import chain
-from minidns.plugins.site import Certificate
+from minidns.plugins.contracts import Certificate
 from minidns.server import tcp, udp
 from minidns.server.answer import Answerer
 from minidns.server.instance import Listener

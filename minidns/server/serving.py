@@ -140,7 +140,7 @@ class Serving:
             sockets = ListenerSockets(listener, self._metrics, now, panicked)
             opened[listener] = sockets
             instance.answer(listener, sockets.answerer)
-            certificate = instance.site_of(listener).certificate
+            certificate = instance.site_of(listener).listen.certificate
             await sockets.open(certificate, ports[listener] if ports else None)
         if ports is None and instance.processes_at(listener) > 1:
             sockets.share()

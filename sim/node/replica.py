@@ -71,7 +71,7 @@ class Replica:
         )
         self._loaded = loaded = self._load(without_excluded(parsed))
         for site in loaded.sites:
-            for hook in site.start_hooks:
+            for hook in site.hooks.start:
                 await hook()
         answerer = Answerer(str(LISTENER), loaded.routes.get(LISTENER, chain.refuse))
         self.packets.hosts[self.address, LISTENER.port] = answerer
@@ -83,9 +83,9 @@ class Replica:
         if self._loaded is None or self.ended:
             return False
         checks = (
-            check for site in self._loaded.sites for check in site.checks.values()
+            check for site in self._loaded.sites for check in site.readiness.values()
         )
-        return all(check() for check in checks)
+        return all(check.is_ready() for check in checks)
 
     @property
     def state(self) -> str:

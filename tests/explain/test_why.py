@@ -264,7 +264,7 @@ async def test_a_view_too_old() -> None:
 async def cause_of(asked: Running, name: str) -> Any:
     question = query(name)
     response = await asked.handler(question)
-    return asked.site.explainers["kubernetes"](question, response)
+    return asked.site.offers.explainers["kubernetes"](question, response)
 
 
 async def test_a_hole_in_the_rights() -> None:

@@ -77,7 +77,7 @@ class Running:
 
     @property
     def ready(self) -> bool:
-        return self.site.checks["kubernetes"]()
+        return self.site.readiness["kubernetes"].is_ready()
 
 
 @asynccontextmanager
@@ -92,12 +92,12 @@ async def running(
     world = World(list_watch=api)
     site = world.site(f".:53 {{\n{before}\nkubernetes {zones} {{\n{body}\n}}\n}}\n")
     if before:
-        site.bound = ("192.0.2.7",)
+        site.listen.addresses = ("192.0.2.7",)
     plugin = kubernetes.setup(site.block.named("kubernetes"), site)
     assert plugin is not None
     handler = plugin(passed_on)
     site.top = handler
-    starting = asyncio.gather(*(hook() for hook in site.start_hooks))
+    starting = asyncio.gather(*(hook() for hook in site.hooks.start))
     try:
         if wait:
             await starting

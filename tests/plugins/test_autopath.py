@@ -52,7 +52,7 @@ async def ask(
     body: str = "autopath @kubernetes",
 ) -> tuple[Response, Site]:
     site = made(body, below)
-    site.autopaths["kubernetes"] = lambda query: search
+    site.offers.search_lists["kubernetes"] = lambda query: search
     assert site.top
     return await site.top(query(name)), site
 
@@ -217,7 +217,7 @@ async def test_plugin_that_is_not_there_gives_no_list() -> None:
     below = Below({})
     site = made("autopath @kubernetes", below)
     assert site.top
-    for hook in site.start_hooks:
+    for hook in site.hooks.start:
         await hook()
     await site.top(query(ASKED))
     assert below.asked == [ASKED]
@@ -227,7 +227,7 @@ async def test_plugin_without_search_lists_is_an_error() -> None:
     site = made("autopath @hosts", Below({}))
     site.chain = tuple(map(plugins.find, ("autopath", "hosts")))
     with pytest.raises(ConfigError) as error:
-        await site.start_hooks[0]()
+        await site.hooks.start[0]()
     assert str(error.value) == (
         "plugin/autopath: hosts does not implement the AutoPather interface"
     )

@@ -49,7 +49,7 @@ async def answered(name: str, peer: str, pods: str) -> tuple[Response, Site]:
     )
     site = world.site(COREFILE % pods)
     site.top = chain.build(plugins.configure(site))
-    for hook in site.start_hooks:
+    for hook in site.hooks.start:
         await hook()
     try:
         return await site.top(query(name, peer=peer)), site

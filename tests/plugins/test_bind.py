@@ -44,7 +44,7 @@ BOUND = {
 
 @pytest.mark.parametrize(("body", "addresses"), BOUND.values(), ids=BOUND)
 def test_bound(body: str, addresses: list[str]) -> None:
-    assert list(set_up(body).bound) == addresses
+    assert list(set_up(body).listen.addresses) == addresses
 
 
 def test_labels_of_the_listeners() -> None:

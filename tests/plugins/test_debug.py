@@ -15,7 +15,7 @@ async def test_debug_is_logged_from_the_start_on() -> None:
     assert site.debug
     assert logger.level == before, "setting up is not yet using"
     try:
-        for hook in site.start_hooks:
+        for hook in site.hooks.start:
             await hook()
         assert logging.getLogger("minidns.plugins.local").isEnabledFor(logging.DEBUG)
     finally:

@@ -110,7 +110,7 @@ async def test_transfers(body: str, is_whole: bool) -> None:
 
 async def test_ready_is_flapping() -> None:
     made = Erratic("drop 0")
-    check = made.site.checks["erratic"]
+    check = made.site.readiness["erratic"].is_ready
     states = []
     for _ in range(6):
         states.append(check())

@@ -183,7 +183,7 @@ async def test_transfer_is_refused_here(qtype: str) -> None:
 
 async def test_zone_is_handed_out_for_transfers() -> None:
     _, site, _ = served()
-    (transfer,) = site.transfers
+    (transfer,) = site.offers.transfers
     records = transfer("example.org.")
     assert records
     assert [records[0].rtype, records[-1].rtype] == [rdata.SOA, rdata.SOA]
@@ -223,7 +223,7 @@ async def test_missing_file_is_servfail_until_it_is_there(
         await handler(query("web.example.org"))
     assert (error.value.rcode, error.value.text) == (Rcode.SERVFAIL, "")
 
-    for hook in site.start_hooks:
+    for hook in site.hooks.start:
         await hook()
     await world.clock.advance(60)
     assert caplog.records[-1].message == (
@@ -252,7 +252,7 @@ async def test_reload(option: str, text: str, changes: bool) -> None:
     handler, site, world = served(f"file /db example.org {{\n{option}\n}}")
     forgotten: list[object] = []
     site.forget = forgotten.extend
-    for hook in site.start_hooks:
+    for hook in site.hooks.start:
         await hook()
     world.files.texts["/db"] = text
     await world.clock.advance(59)
@@ -268,7 +268,7 @@ async def test_reload(option: str, text: str, changes: bool) -> None:
 async def test_reload_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     _, site, world = served("file /db example.org {\nreload 10s\n}")
-    for hook in site.start_hooks:
+    for hook in site.hooks.start:
         await hook()
     await world.clock.advance(11)  # nothing has changed
     more = "\n".join(f"host{number} 60 A 192.0.2.1" for number in range(500))

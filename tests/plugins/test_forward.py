@@ -170,7 +170,7 @@ async def test_a_response_says_where_it_is_from() -> None:
     assert response.rule == "forward/reply"
     assert response.reuse is None
     assert (response.aa, response.ra, response.rd) == (False, True, True)
-    label = world.site.labels["forward/upstream"]
+    label = world.site.metadata.labels["forward/upstream"]
     assert label(query(NAME), response) == "192.0.2.1:5353"
     assert label(query(NAME), None) == ""
 

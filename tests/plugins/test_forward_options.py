@@ -234,7 +234,7 @@ TO = {
 def forwarding(line: str) -> list[str]:
     """Return whom the site says it forwards example.org to."""
     _, site = plugin(World(files=FILES), setup, "forward", line)
-    told = site.explainers["forward"](query("example.org."), Response())
+    told = site.offers.explainers["forward"](query("example.org."), Response())
     upstreams = told["upstreams"]
     assert isinstance(upstreams, list)
     return [each["to"] for each in upstreams]

@@ -106,7 +106,7 @@ async def reborn() -> AsyncIterator[tuple[Resolver, Forwarding]]:
 
 async def test_R23_all_down_then_up(reborn: tuple[Resolver, Forwarding]) -> None:
     resolver, forward = reborn
-    shown = forward.site.explainers["forward"]
+    shown = forward.site.offers.explainers["forward"]
 
     def is_down() -> bool:
         upstreams = shown(query(NAME), Response())["upstreams"]

@@ -14,7 +14,7 @@ HOSTS = "forward . dns.example.net {\nresolver 192.0.2.7 192.0.2.8:5353\n}"
 
 
 async def start(world: Scripted) -> None:
-    for hook in world.site.start_hooks:
+    for hook in world.site.hooks.start:
         await hook()
 
 

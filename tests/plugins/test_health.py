@@ -94,7 +94,7 @@ async def test_lameduck(
     caplog.set_level(logging.INFO)
     world = World()
     site = set_up(body, world)
-    (shut_down,) = site.shutdown_hooks
+    (shut_down,) = site.hooks.shutdown
     ending = asyncio.ensure_future(shut_down())
     if seconds:
         await world.clock.advance(seconds - 0.1)
@@ -138,7 +138,7 @@ class Checked:
 @contextlib.asynccontextmanager
 async def checking(port: int) -> AsyncIterator[Checked]:
     checked = Checked(port)
-    for hook in checked.site.start_hooks:
+    for hook in checked.site.hooks.start:
         await hook()
     await settle()
     try:

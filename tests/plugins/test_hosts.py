@@ -21,7 +21,7 @@ async def served(
 ) -> tuple[Handler, Site, World]:
     world = World(files=files or {})
     made, site = plugin(world, hosts.setup, "hosts", body)
-    for hook in site.start_hooks:
+    for hook in site.hooks.start:
         await hook()
     return made(below), site, world
 
@@ -309,7 +309,7 @@ async def test_a_large_file_lets_others_work_meanwhile() -> None:
             await settle()
 
     task = site.task("other", other)
-    await site.start_hooks[0]()
+    await site.hooks.start[0]()
     task.cancel()
     assert turns > 0
     assert (await made(below)(query("host4999"))).rule == "hosts/address"
@@ -345,7 +345,7 @@ async def test_warning_of_a_file_that_is_named(
     world = World()
     prepare(world)
     _, site = plugin(world, hosts.setup, "hosts", "hosts /h")
-    await site.start_hooks[0]()
+    await site.hooks.start[0]()
     assert [(each.levelno, each.message) for each in caplog.records] == [
         (logging.WARNING, message)
     ]
@@ -392,7 +392,7 @@ async def test_relative_path_is_meant_from_the_root() -> None:
     site = world.site(".:53 {\nhosts custom\n}")
     site.root = "/etc/coredns"
     made = hosts.setup(site.block.directives, site)
-    await site.start_hooks[0]()
+    await site.hooks.start[0]()
     assert (await made(below)(query("a"))).rule == "hosts/address"
     await site.stop()
 

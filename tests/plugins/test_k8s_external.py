@@ -63,7 +63,7 @@ async def running(
     )
     site.top = chain.build(plugins.configure(site))
     if start:
-        for hook in site.start_hooks:
+        for hook in site.hooks.start:
             await hook()
     try:
         yield Running(site, world)

@@ -174,7 +174,7 @@ async def test_no_such_api_server_is_fatal_at_the_start() -> None:
     with pytest.raises(
         ConfigError, match=r"^plugin/kubernetes: kubeconfig /x: no such"
     ):
-        await site.start_hooks[0]()
+        await site.hooks.start[0]()
 
 
 def test_only_once() -> None:
@@ -441,10 +441,10 @@ async def test_programming_latency() -> None:
 
 async def test_a_transfer_waits_for_the_first_sync() -> None:
     async with running(silent, wait=False) as k:
-        (transfer,) = k.site.transfers
+        (transfer,) = k.site.offers.transfers
         with pytest.raises(DnsError, match="not complete"):
             transfer("cluster.local.")
         assert transfer("example.org.") is None
     async with running(Api(TREES).list_watch) as k:
-        (transfer,) = k.site.transfers
+        (transfer,) = k.site.offers.transfers
         assert transfer("cluster.local.")

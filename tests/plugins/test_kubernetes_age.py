@@ -17,7 +17,7 @@ WEB = f"web.a.{SVC}"
 
 async def serve(k: Running) -> None:
     """Do what comes once the sockets are open."""
-    for hook in k.site.serving_hooks:
+    for hook in k.site.hooks.serving:
         await hook()
     await settle()
 
@@ -206,8 +206,8 @@ async def test_verbose_before_the_first_sync_says_what_is_missing() -> None:
 
 def corrupt(k: Running) -> None:
     """Take in what the API server never said."""
-    assert k.site.cluster is not None
-    k.site.cluster.main.services.clear()
+    assert k.site.offers.cluster is not None
+    k.site.offers.cluster.main.services.clear()
 
 
 async def test_an_audit_puts_right_what_is_wrong(

@@ -137,7 +137,7 @@ class Weighted:
 
 
 async def started(site: Site) -> None:
-    for hook in site.start_hooks:
+    for hook in site.hooks.start:
         await hook()
     await settle()
 

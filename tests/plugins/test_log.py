@@ -224,7 +224,7 @@ async def test_labels(caplog: pytest.LogCaptureFixture, line: str, value: str) -
     site = World().site(f'.:53 {{\n{line}\nlog . "{{/forward/upstream}}"\n}}')
     if line:
         metadata.setup(directives(site, "metadata"), site)
-    site.labels["forward/upstream"] = lambda _, response: (
+    site.metadata.labels["forward/upstream"] = lambda _, response: (
         response.sources[0].name if response else ""
     )
     made = log.setup(directives(site, "log"), site)

@@ -41,7 +41,7 @@ class Probing:
         self.world = World(answer=self.answer)
         self.world.clock.time = 0
         self.site = self.world.site(f"{keys} {{\nloop\n}}\n")
-        self.site.bound = bound
+        self.site.listen.addresses = bound
         self.answers_from = 0.0
         made = loop.setup(directives(self.site, "loop"), self.site)
         assert made is not None
@@ -53,7 +53,7 @@ class Probing:
         return dns.message.make_response(dns.message.from_wire(wire)).to_wire()
 
     async def start(self) -> None:
-        for hook in self.site.serving_hooks:
+        for hook in self.site.hooks.serving:
             await hook()
         await settle()
 
@@ -309,7 +309,7 @@ async def test_a_server_that_forwards_to_itself_ends(*, rings: bool) -> None:
         )
         plugins = [each for each in made if each is not None]
         own.handler = chain(*plugins, last=always(Response()))
-        for hook in site.serving_hooks:
+        for hook in site.hooks.serving:
             await hook()
         if rings:
             await until(lambda: fatals(site))

@@ -18,7 +18,7 @@ ZONES = {
 @pytest.mark.parametrize(("body", "zones"), ZONES.values(), ids=ZONES)
 def test_zones(body: str, zones: tuple[str, ...]) -> None:
     _, site = plugin(World(), metadata.setup, "metadata", body)
-    assert site.labeled == zones
+    assert site.metadata.zones == zones
 
 
 def test_it_costs_queries_nothing() -> None:

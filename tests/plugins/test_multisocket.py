@@ -27,11 +27,11 @@ def set_up(body: str, cpus: int = 3) -> Site:
     ],
 )
 def test_how_many(body: str, sockets: int) -> None:
-    assert set_up(body).sockets == sockets
+    assert set_up(body).listen.sockets == sockets
 
 
 def test_without_the_directive_there_is_one() -> None:
-    assert World().site(".:53 {\n}").sockets == 1
+    assert World().site(".:53 {\n}").listen.sockets == 1
 
 
 REFUSED = {

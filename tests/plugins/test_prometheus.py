@@ -170,8 +170,8 @@ async def test_plugin_enabled(
     key: str, bound: tuple[str, ...], servers: list[str]
 ) -> None:
     site = set_up(f"{key} {{\nprometheus\n}}")
-    site.bound = bound
-    for hook in site.serving_hooks:
+    site.listen.addresses = bound
+    for hook in site.hooks.serving:
         await hook()
     assert {
         (labels["server"], labels["zone"], labels["view"], labels["name"])
@@ -184,7 +184,7 @@ async def test_plugin_enabled_forgets_what_a_reload_took_away() -> None:
     for handlers in (("prometheus", "log"), ("prometheus", "errors")):
         site = set_up("Example.Org {\nprometheus\n}", world)
         site.chain = tuple(map(plugins.find, handlers))
-        for hook in site.serving_hooks:
+        for hook in site.hooks.serving:
             await hook()
     names = {dict(each)["name"] for each in numbers(site)["coredns_plugin_enabled"]}
     assert names == {"prometheus", "errors"}
@@ -196,12 +196,12 @@ async def test_plugin_enabled_forgets_what_a_reload_took_away() -> None:
 async def test_plugin_enabled_of_every_block() -> None:
     site = set_up(".:53 {\nprometheus\n}")
     other = Site(site.block, site.edges, site.metrics, site.instance)
-    other.bound = ("192.0.2.1",)
+    other.listen.addresses = ("192.0.2.1",)
     prometheus.setup(directives(site, "prometheus"), other)
     other.chain = tuple(map(plugins.find, ("prometheus",)))
     site.instance.sites.append(other)
     for each in site.instance.sites:
-        for hook in each.serving_hooks:
+        for hook in each.hooks.serving:
             await hook()
     assert len(numbers(site)["coredns_plugin_enabled"]) == len(STOCK) + 1
 

@@ -4,6 +4,7 @@ import pytest
 
 from minidns.corefile.blocks import ConfigError
 from minidns.plugins import health, ready
+from minidns.plugins.contracts import ReadinessCheck
 from minidns.plugins.site import HttpReply, Site
 from tests.world import InstanceAlone, World, directives
 
@@ -78,7 +79,10 @@ def test_nobody_to_wait_for() -> None:
 def test_waits_for_every_plugin(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     site = set_up()
-    site.checks = {"kubernetes": lambda: False, "erratic": lambda: False}
+    site.readiness = {
+        "kubernetes": ReadinessCheck(lambda: False),
+        "erratic": ReadinessCheck(lambda: False),
+    }
     assert probe(site) == HttpReply(b"erratic,kubernetes", 503)
     assert [record.getMessage() for record in caplog.records] == [
         'Plugins not ready: "erratic,kubernetes"'
@@ -87,9 +91,9 @@ def test_waits_for_every_plugin(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_trap_15_once_ready_is_ready_for_good() -> None:
     site = set_up()
-    site.checks = {"kubernetes": lambda: True}
+    site.readiness = {"kubernetes": ReadinessCheck(lambda: True)}
     assert probe(site) == OK
-    site.checks["erratic"] = lambda: False
+    site.readiness["erratic"] = ReadinessCheck(lambda: False)
     assert probe(site) == HttpReply(b"erratic", 503)
 
 
@@ -101,7 +105,7 @@ def test_a_latched_plugin_is_not_asked_again() -> None:
         asked.append(True)
         return True
 
-    site.checks = {"kubernetes": check}
+    site.readiness = {"kubernetes": ReadinessCheck(check)}
     assert [probe(site), probe(site)] == [OK, OK]
     assert len(asked) == 1
 
@@ -109,30 +113,30 @@ def test_a_latched_plugin_is_not_asked_again() -> None:
 def test_continuously_goes_on_asking() -> None:
     site = set_up("ready {\nmonitor continuously\n}")
     states = iter((True, False, True))
-    site.checks = {"kubernetes": lambda: next(states)}
+    site.readiness = {"kubernetes": ReadinessCheck(lambda: next(states))}
     waiting = HttpReply(b"kubernetes", 503)
     assert [probe(site) for _ in range(3)] == [OK, waiting, OK]
 
 
 def test_blocks_without_ready_are_not_asked() -> None:
     site = set_up()
-    beside(site, "").checks = {"kubernetes": lambda: False}
+    beside(site, "").readiness = {"kubernetes": ReadinessCheck(lambda: False)}
     assert probe(site) == OK
 
 
 def test_a_plugin_of_two_blocks_counts_in_the_last() -> None:
     site = set_up()
-    site.checks = {"kubernetes": lambda: False}
-    beside(site).checks = {"kubernetes": lambda: True}
+    site.readiness = {"kubernetes": ReadinessCheck(lambda: False)}
+    beside(site).readiness = {"kubernetes": ReadinessCheck(lambda: True)}
     assert probe(site) == OK
 
 
 def test_latches_are_those_of_the_load() -> None:
     for _ in range(2):
         site = set_up()
-        site.checks = {"kubernetes": lambda: False}
+        site.readiness = {"kubernetes": ReadinessCheck(lambda: False)}
         assert probe(site) == HttpReply(b"kubernetes", 503)
-        site.checks = {"kubernetes": lambda: True}
+        site.readiness = {"kubernetes": ReadinessCheck(lambda: True)}
         assert probe(site) == OK
 
 
@@ -140,9 +144,9 @@ async def test_trap_15_closes_before_any_lame_duck() -> None:
     first = World().site(".:53 {\nhealth {\nlameduck 5s\n}\n}")
     health.setup(directives(first, "health"), first)
     other = beside(first)
-    for hook in other.start_hooks:
+    for hook in other.hooks.start:
         await hook()
-    await first.shutdown_hooks[0]()
+    await first.hooks.shutdown[0]()
     assert isinstance(first.instance, InstanceAlone)
     assert list(first.instance.endpoints) == [(":8080", "/health")]
-    assert len(first.shutdown_hooks) == 2
+    assert len(first.hooks.shutdown) == 2

@@ -479,9 +479,9 @@ async def test_metadata_as_option() -> None:
     apply, site = made("rewrite edns0 local set 0xffee {kubernetes/namespace}")
     handler = apply(below)
     await handler(query("a"))
-    site.labels["kubernetes/namespace"] = lambda query, response: "prod"
+    site.metadata.labels["kubernetes/namespace"] = lambda query, response: "prod"
     await handler(query("a"))
-    site.labeled = (".",)
+    site.metadata.zones = (".",)
     await handler(query("a"))
     assert [each.opt for each in below.asked] == [
         None,

@@ -351,9 +351,9 @@ async def test_failure_is_servfail_and_counted(
 
 async def test_metadata() -> None:
     site = made('template IN TXT {\nanswer "x TXT a{{ .Meta `k/pod` }}"\n}')
-    site.labels["k/pod"] = lambda query, response: "web-0"
+    site.metadata.labels["k/pod"] = lambda query, response: "web-0"
     assert texts((await through(site, query("x", "TXT"))).answer) == ['x. 3600 TXT "a"']
-    site.labeled = (".",)
+    site.metadata.zones = (".",)
     assert texts((await through(site, query("x", "TXT"))).answer) == [
         'x. 3600 TXT "aweb-0"'
     ]

@@ -4,7 +4,8 @@ import pytest
 
 from minidns.corefile.blocks import ConfigError
 from minidns.plugins import timeouts
-from minidns.plugins.site import Site, Timeouts
+from minidns.plugins.contracts import Timeouts
+from minidns.plugins.site import Site
 from minidns.system.limits import StreamLimits
 from tests.whole import whole
 from tests.world import World
@@ -28,7 +29,7 @@ TIMEOUTS = {
 
 @pytest.mark.parametrize(("body", "timeouts"), TIMEOUTS.values(), ids=TIMEOUTS)
 def test_timeouts_are_kept(body: str, timeouts: Timeouts) -> None:
-    assert set_up(f"timeouts {{\n{body}\n}}").timeouts == timeouts
+    assert set_up(f"timeouts {{\n{body}\n}}").listen.timeouts == timeouts
 
 
 PARSING = "Error during parsing"

@@ -4,7 +4,8 @@ import pytest
 
 from minidns.corefile.blocks import ConfigError
 from minidns.plugins import tls
-from minidns.plugins.site import Certificate, Site
+from minidns.plugins.contracts import Certificate
+from minidns.plugins.site import Site
 from tests.world import World
 
 
@@ -41,16 +42,16 @@ CERTIFICATES = {
     ("body", "certificate"), CERTIFICATES.values(), ids=CERTIFICATES
 )
 def test_certificate(body: str, certificate: Certificate) -> None:
-    assert set_up(body).certificate == certificate
+    assert set_up(body).listen.certificate == certificate
 
 
 def test_relative_files_are_below_the_root() -> None:
-    certificate = set_up("tls c.pem /k.pem ca.pem", "/etc/tls").certificate
+    certificate = set_up("tls c.pem /k.pem ca.pem", "/etc/tls").listen.certificate
     assert certificate == Certificate("/etc/tls/c.pem", "/k.pem", "/etc/tls/ca.pem")
 
 
 def test_keylog_is_not_done(caplog: pytest.LogCaptureFixture) -> None:
-    assert set_up("tls c k {\nkeylog keys.log\n}").certificate is not None
+    assert set_up("tls c k {\nkeylog keys.log\n}").listen.certificate is not None
     assert [each.levelno for each in caplog.records] == [logging.WARNING]
 
 

@@ -44,8 +44,8 @@ def handler(body: str = "to *", zones: str = "") -> tuple[Handler, Site]:
     site = World().site(f"example.org {{\ntransfer {zones} {{\n{body}\n}}\n}}\n")
     plugin = transfer.setup(site.block.named("transfer"), site)
     assert plugin is not None
-    site.transfers.append(lambda zone: None)
-    site.transfers.append(handing_out)
+    site.offers.transfers.append(lambda zone: None)
+    site.offers.transfers.append(handing_out)
     return plugin(last), site
 
 
@@ -88,7 +88,7 @@ async def test_a_message_holds_as_many_records_as_fit(length: int) -> None:
     )
     big = RRset("big.example.org.", 65280, 30, data)
     handing, site = handler()
-    site.transfers[0] = lambda zone: (SOA, big, SOA)
+    site.offers.transfers[0] = lambda zone: (SOA, big, SOA)
     response = await handing(axfr())
     messages = [response, *response.more]
     sizes = []

@@ -153,7 +153,7 @@ class Followed:
     @property
     def view(self) -> ClusterWatcher:
         """What is behind the plugin's readiness."""
-        (view,) = self.site.checks["kubernetes"].args  # type: ignore[attr-defined]  # a partial
+        (view,) = self.site.readiness["kubernetes"].is_ready.args  # type: ignore[attr-defined]  # a partial
         assert isinstance(view, ClusterWatcher)
         return view
 
@@ -173,7 +173,7 @@ class Followed:
 
     @property
     def ready(self) -> bool:
-        return self.site.checks["kubernetes"]()
+        return self.site.readiness["kubernetes"].is_ready()
 
     async def ask(self, name: str) -> Shown:
         return await shown(self.handler, name)
@@ -301,7 +301,7 @@ async def followed(
 
 
 async def _start(site: Site) -> None:
-    for hook in (*site.start_hooks, *site.serving_hooks):
+    for hook in (*site.hooks.start, *site.hooks.serving):
         await hook()
 
 

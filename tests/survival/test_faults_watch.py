@@ -160,14 +160,14 @@ async def test_F13_bookmarks_move_the_version_and_nothing_else() -> None:
     async with followed() as f:
         f.server.faults.bookmark_s = 0.01
         await f.each_watch("close")
-        assert f.site.cluster is not None
-        serial = f.site.cluster.main.serial
+        assert f.site.offers.cluster is not None
+        serial = f.site.offers.cluster.main.serial
         f.cluster.load([config_map(str(number)) for number in range(20)])
         version = str(f.cluster.version)
         for resource in KINDS:
             await f.until(lambda r=resource: f.reflector(r).version == version)  # type: ignore[misc]
         assert (f.count("events"), f.count("lists")) == (0, 1)
-        assert f.site.cluster.main.serial == serial
+        assert f.site.offers.cluster.main.serial == serial
 
 
 async def test_F14_no_bookmark_ever() -> None:

@@ -226,8 +226,8 @@ class ForwardLine:
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     """Return the plugin for ``forward FROM TO...``, any number of lines."""
     lines = [_line(directive, site) for directive in directives]
-    site.explainers["forward"] = partial(_explained, lines)
-    site.labels["forward/upstream"] = _upstream_label
+    site.offers.explainers["forward"] = partial(_explained, lines)
+    site.metadata.labels["forward/upstream"] = _upstream_label
 
     def plugin(next_: Handler) -> Handler:
         handler = next_

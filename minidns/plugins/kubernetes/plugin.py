@@ -31,9 +31,10 @@ from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.rules import Rule
 from minidns.kubernetes.watcher import ClusterWatcher, SharedWatcher, WatchDeps
 from minidns.metrics.registry import Gauge
+from minidns.plugins.contracts import ReadinessCheck, ReadinessDetail
 from minidns.plugins.kubernetes.options import ARGUMENTS, OPTIONS, conflicts
 from minidns.plugins.outside import resolve_external, window_of
-from minidns.plugins.site import Part, Site, once
+from minidns.plugins.site import Site, once
 from minidns.plugins.spec import PluginSpec, Traits
 from minidns.system.tasks import Tasks
 
@@ -45,18 +46,19 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     options = read(once(directives), site)
     shared = site.instance.follower(options, partial(_shared_watcher, options, site))
     watcher = shared.watcher
-    site.cluster = cluster = ClusterZones(options, watcher.main, watcher.imports)
+    site.offers.cluster = cluster = ClusterZones(options, watcher.main, watcher.imports)
     cluster.synced = lambda: watcher.synced
-    site.checks["kubernetes"] = partial(_ready, watcher, options)
-    site.parts["kubernetes"] = partial(_parts, watcher, options)
-    if options.stale == "unready":
-        site.relapsing.add("kubernetes")
+    site.readiness["kubernetes"] = ReadinessCheck(
+        partial(_ready, watcher, options),
+        details=partial(_readiness_details, watcher, options),
+        is_always_checked=options.stale == "unready",
+    )
     _watch(shared, cluster, site)
     plugin = Kubernetes(watcher, cluster, site)
-    site.transfers.append(plugin.transfer)
-    site.explainers["kubernetes"] = plugin.explain
-    site.labels.update(metadata_labels(cluster))
-    site.autopaths["kubernetes"] = SearchLists(
+    site.offers.transfers.append(plugin.transfer)
+    site.offers.explainers["kubernetes"] = plugin.explain
+    site.metadata.labels.update(metadata_labels(cluster))
+    site.offers.search_lists["kubernetes"] = SearchLists(
         cluster, _own_search(site.edges.files)
     ).of
     return plugin.plugin
@@ -135,7 +137,9 @@ def _ready(watcher: ClusterWatcher, options: KubernetesOptions) -> bool:
     return watcher.synced and not (options.stale == "unready" and watcher.stale)
 
 
-def _parts(watcher: ClusterWatcher, options: KubernetesOptions) -> list[Part]:
+def _readiness_details(
+    watcher: ClusterWatcher, options: KubernetesOptions
+) -> list[ReadinessDetail]:
     """Return the parts of the readiness: every resource that is watched."""
     limit_s = options.stale_after_s or inf
     parts = []
@@ -145,7 +149,7 @@ def _parts(watcher: ClusterWatcher, options: KubernetesOptions) -> list[Part]:
         is_stale = status.synced and status.age_s > limit_s
         state = "stale" if is_stale else "ok" if status.synced else "not synced"
         is_ready = status.synced and not (is_stale and options.stale == "unready")
-        parts.append(Part(name, is_ready, state, status.age_s))
+        parts.append(ReadinessDetail(name, is_ready, state, status.age_s))
     return sorted(parts)
 
 
@@ -153,7 +157,8 @@ def _set_ages(ages: Gauge, site: Site) -> None:
     """Update the gauge over all server blocks: the oldest age of a resource counts."""
     ages.clear()
     for other in site.instance.sites:
-        for part in other.parts.get("kubernetes", tuple)():
+        check = other.readiness.get("kubernetes")
+        for part in check.details() if check else ():
             labels = (part.name.partition("/")[0],)
             ages.set(labels, max(part.age_s, ages.values.get(labels, 0.0)))
 
@@ -163,8 +168,8 @@ def _local(site: Site, options: KubernetesOptions) -> tuple[str, ...]:
 
     There are none with *bind*: CoreDNS compares its prefixes with addresses there.
     """
-    if site.bound:
-        return site.bound if options.strict else ()
+    if site.listen.addresses:
+        return site.listen.addresses if options.strict else ()
     return tuple(site.edges.local_addresses())
 
 
@@ -236,7 +241,7 @@ class Kubernetes:
         explanation = why.explain(
             self.watcher, self.cluster, query, response, edges.wall()
         )
-        if any(guard.restricts(query) for guard in self._site.guards):
+        if any(guard.restricts(query) for guard in self._site.offers.guards):
             explanation = explanation.without_hints()  # they may name denied names
         return {
             "cluster": self.options.access.described(edges.environ),

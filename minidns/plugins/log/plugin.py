@@ -59,8 +59,8 @@ def _rules(directive: Directive, site: Site) -> list[Rule]:
         text = scopes.pop()
 
     def label(name: str, entry: Entry) -> str | None:
-        known = site.labels.get(name)
-        if known is None or not covers(site.labeled, entry.query.question.qname):
+        known = site.metadata.labels.get(name)
+        if known is None or not covers(site.metadata.zones, entry.query.question.qname):
             return None
         return known(entry.query, entry.response)
 

@@ -61,7 +61,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         except ExpressionError as exc:
             raise ConfigError(str(exc), file=line.file, line=line.line) from exc
     site.view = View(name, tuple(expressions))
-    site.labels["view/name"] = lambda query, response: name
+    site.metadata.labels["view/name"] = lambda query, response: name
     return lambda next_: next_
 
 

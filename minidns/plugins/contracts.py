@@ -1,0 +1,160 @@
+"""What plugins tell the server and each other about themselves, as values.
+
+A plugin fills these in while it is set up; `minidns.plugins.site.Site` holds them.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, TypeAlias
+
+from minidns.dns.model import Name, Query, Response, RRset
+from minidns.kubernetes.answers import ClusterZones
+
+Hook: TypeAlias = Callable[[], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Hooks:
+    """Functions that run at the stages of a server block's life, in their order."""
+
+    start: list[Hook] = field(default_factory=list)
+    """Before the DNS sockets open."""
+    serving: list[Hook] = field(default_factory=list)
+    """Once the DNS sockets are open, in the main process only."""
+    shutdown: list[Hook] = field(default_factory=list)
+    """When the process ends, while DNS still answers."""
+    stop: list[Hook] = field(default_factory=list)
+    """When the block is no longer used: at the end, or after a reload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The files of a ``tls://`` listener, and what it asks of clients (*tls*)."""
+
+    certificate: str
+    key: str
+    ca: str = ""
+    """The CA that signs certificates of clients; empty for the system's."""
+    client_auth: str = "nocert"
+    """``nocert``, ``verify_if_given`` or ``require_and_verify``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """The limits of stream listeners in seconds; None for the default (*timeouts*)."""
+
+    read: float | None = None
+    write: float | None = None
+    idle: float | None = None
+    max_queries: int | None = None
+    """Queries that one connection may carry; -1 for any number."""
+
+
+@dataclass(slots=True)
+class ListenSettings:
+    """How the listeners of a server block are opened and limited."""
+
+    addresses: tuple[str, ...] = ()
+    """Addresses to listen at instead of all (*bind*)."""
+    sockets: int = 1
+    """Sockets, and processes, that answer at each address (*multisocket*)."""
+    certificate: Certificate | None = None
+    """The certificate of ``tls://`` listeners (*tls*)."""
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    """The limits of stream listeners (*timeouts*)."""
+    count_shed: Callable[[str], None] | None = None
+    """Counts a query that gets no reply, by the listener's label (*shed*)."""
+
+
+class ReadinessDetail(NamedTuple):
+    """One thing that a plugin must know to be ready."""
+
+    name: str
+    is_ready: bool
+    state: str
+    """One or two words."""
+    age_s: float
+    """Seconds since it was last known to be current."""
+
+
+def _no_details() -> Sequence[ReadinessDetail]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadinessCheck:
+    """How *ready* finds out whether a plugin can answer."""
+
+    is_ready: Callable[[], bool]
+    details: Callable[[], Sequence[ReadinessDetail]] = _no_details
+    """What its readiness depends on, for people."""
+    is_always_checked: bool = False
+    """Whether it may stop being ready, and is checked again after it was."""
+
+
+TransferZone: TypeAlias = Callable[[Name], Sequence[RRset] | None]
+"""From a zone to its records, the SOA first and last; None for a zone of others."""
+
+Label: TypeAlias = Callable[[Query, Response | None], str]
+"""From an answered query to the value of a label; empty without any."""
+
+Explainer: TypeAlias = Callable[[Query, Response], Mapping[str, object]]
+"""From a query and its reply to what ``minidns why`` shows of it."""
+
+SearchList: TypeAlias = Callable[[Query], Sequence[Name]]
+"""From a query to its client's search list, an empty name last; empty if unknown."""
+
+
+@dataclass(slots=True)
+class Metadata:
+    """Labels of queries, such as ``kubernetes/namespace`` (*metadata*)."""
+
+    zones: tuple[Name, ...] = ()
+    """The zones whose queries have labels."""
+    labels: dict[str, Label] = field(default_factory=dict)
+
+
+class Viewer(Protocol):
+    """Decides which queries a server block is for (plugin *view*)."""
+
+    @property
+    def name(self) -> str:
+        """The view's name."""
+        ...
+
+    def __call__(self, query: Query) -> bool:
+        """Return whether the block is to answer ``query``."""
+        ...
+
+
+class Guard(Protocol):
+    """A plugin that decides which clients may ask what."""
+
+    def denial(self, query: Query) -> Response | None:
+        """Return the reply to a query that is denied; None if it is allowed.
+
+        Raises:
+            Dropped: it is denied, and gets no reply.
+
+        """
+        ...
+
+    def restricts(self, query: Query) -> bool:
+        """Return whether anything is denied to the client of ``query``."""
+        ...
+
+
+@dataclass(slots=True)
+class Offers:
+    """What plugins of a server block do for other plugins of it."""
+
+    transfers: list[TransferZone] = field(default_factory=list)
+    """Zones to hand out (*transfer*), in the order of the plugins' names."""
+    search_lists: dict[str, SearchList] = field(default_factory=dict)
+    """The search lists of clients (*autopath*), by the plugin that knows them."""
+    guards: list[Guard] = field(default_factory=list)
+    """Plugins that deny queries by their client (*acl*), outermost first."""
+    explainers: dict[str, Explainer] = field(default_factory=dict)
+    """Plugins that say more about an answer than its sources do."""
+    cluster: ClusterZones | None = None
+    """The zones that *kubernetes* answers, once it is set up (*k8s_external*)."""
