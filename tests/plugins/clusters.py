@@ -65,12 +65,13 @@ async def last(_: Query) -> Response:
 class Running:
     """The plugin in a chain that ends in ``last``."""
 
-    def __init__(self, site: Site, world: World, handler: Handler) -> None:
+    def __init__(
+        self, site: Site, world: World, handler: Handler, forgotten: list[Any]
+    ) -> None:
         self.site = site
         self.world = world
         self.handler = handler
-        self.forgotten: list[Any] = []
-        site.forget = self.forgotten.extend
+        self.forgotten = forgotten
 
     async def ask(self, name: str, qtype: str = "A", **more: Any) -> Response:
         return await self.handler(query(name, qtype, **more))
@@ -93,6 +94,8 @@ async def running(
     site = world.site(f".:53 {{\n{before}\nkubernetes {zones} {{\n{body}\n}}\n}}\n")
     if before:
         site.listen.addresses = ("192.0.2.7",)
+    forgotten: list[Any] = []
+    site.forget = forgotten.extend
     plugin = kubernetes.setup(site.block.named("kubernetes"), site)
     assert plugin is not None
     handler = plugin(passed_on)
@@ -101,7 +104,7 @@ async def running(
     try:
         if wait:
             await starting
-        yield Running(site, world, handler)
+        yield Running(site, world, handler, forgotten)
     finally:
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
