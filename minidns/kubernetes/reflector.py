@@ -1,8 +1,27 @@
 """LIST then WATCH, forever: keeps a store equal to one resource of the API server.
 
-client-go's reflector in its contract: a list cut in the middle removes nothing, a
-deletion missed in a gap is found by the next list, a watch goes on from the last
-version heard, 410 means list again, and nothing that a server says ends the loop.
+Theory of operation. A reflector is a loop with one piece of state, ``version``:
+
+* ``version`` is empty: list. Pages are applied as they arrive, in chunks between which
+  the event loop runs. Only after the last page are the keys deleted that were known
+  before and are not in the list. So a list that is cut removes nothing, a deletion
+  that a watch missed is found, and old and new objects are never both in memory.
+* ``version`` is set: watch from it. Every event, bookmarks too, moves it forward. The
+  API server ends watches after minutes; the next one resumes from ``version``.
+* 410 Gone, in a list or a watch: the version is too old, so it is emptied.
+
+After the first sync a relist is a watch that begins with all objects (WatchList), as
+long as the server knows it; before, an old server would only delay the sync.
+
+Nothing that a server sends ends the loop. Errors wait with a backoff of their own kind
+(outage, refused, overload, relist), so that a history of cheap failures does not make
+another kind wait longer. Objects that cannot be read are counted and skipped.
+
+A watch may be silent because nothing changes, or because the server was restored to an
+earlier state and waits for a version it has not reached. When a watch ended without a
+line, a list "not older than ``version``" tells the two apart (``_probe``).
+
+The contract is that of client-go's reflector, except for faults it does not survive.
 """
 
 import asyncio
@@ -36,15 +55,15 @@ from minidns.kubernetes.resources import (
 from minidns.system.backoff import OUTAGE_MOST_S, RESET_S, RIGHTS_MOST_S, Backoff
 
 CHUNK = 100
-"""Events of a relist applied in one turn of the loop."""
+"""Events of a relist that are applied in one iteration of the event loop."""
 SHORT_S = 1.0
-"""A watch that brings nothing and ends sooner counts as an error (client-go)."""
+"""Seconds: a watch without events that ends sooner counts as an error (client-go)."""
 BROKEN_S = 60.0
-"""How long watches may fail inside the server (500) until a list is tried."""
+"""Seconds that watches may fail with status 500 until a list is tried."""
 OUTAGE_S = 5.0
-"""From how long an outage on its end is worth a line."""
+"""Seconds from which the end of an outage is logged."""
 QUIET_S = 60.0
-"""The same line is logged once in this time."""
+"""Seconds in which the same line is logged once."""
 
 T = TypeVar("T")
 
@@ -52,7 +71,7 @@ log = logging.getLogger("minidns.plugins.kubernetes")  # "plugin/kubernetes: ...
 
 
 class Reflector:
-    """Follows one resource and tells ``apply`` of it; see ``events`` for the rules."""
+    """Lists and watches one resource and passes events to ``apply``."""
 
     def __init__(
         self,
@@ -67,22 +86,21 @@ class Reflector:
         streaming: bool = True,
         settle: Callable[[], None] = lambda: None,
     ) -> None:
-        # longer than others: what a reflector knows, each piece with its meaning
         self.resource = resource
         self._name = resource.type_name
         self.synced = False
-        """Whether the first list has been applied to its end; never false again."""
+        """Whether the first list was applied to its end; stays true."""
         self.proof_of_life: float | None = None
-        """When (``now``) the server last said something that shows it is in touch."""
+        """Time of the last sign of life of the server; None before the first."""
         self.version = ""
-        """resourceVersion the next watch goes on from; empty when a list is due."""
+        """resourceVersion from which the next watch resumes; empty if a list is due."""
         self.lists = 0
         self.watches = 0
         self.events = 0
-        """Changes that watches told of; bookmarks are none."""
+        """Changes that watches brought, without bookmarks."""
         self.errors = 0
         self.skipped = 0
-        """Objects that could not be read, or applied."""
+        """Objects that could not be read or applied."""
         self.last_error = ""
         self._list_watch = list_watch
         self._apply = apply
@@ -90,31 +108,31 @@ class Reflector:
         self._sleep = sleep
         self._on_synced = on_synced
         self._settle = settle
-        """Told of every so many objects of a list."""
+        """Called after each chunk of a list, see ``Edges``."""
         self._streaming = streaming
-        """Whether a relist may be a watch with initial events; off once one failed."""
-        # one for each kind of failure: a history of outages, which are cheap to try,
-        # must not make the next one longer, and must not be taken for overload
+        """Whether a relist is tried as a streaming list; off after a failure."""
+        # one for each kind of failure: outages are cheap to retry, so a history of
+        # them must not delay the retry after an overload, and the other way round
         self._outages = Backoff(now, random, OUTAGE_MOST_S)
         self._refusals = Backoff(now, random, RIGHTS_MOST_S)
         self._overload = Backoff(now, random)
         self._relists = Backoff(now, random)
         self._keys: set[Key] = set()
-        """What the store was told is there."""
+        """Keys of the objects that were applied and not deleted."""
         self._verb = "list"
-        self._heard = 0
-        """Lines of watches, bookmarks too."""
+        self._lines = 0
+        """Lines of watches, with bookmarks."""
         self._failing: float | None = None
-        """Since when nothing but errors came."""
+        """Time since which there were only errors; None without errors."""
         self._gone_at = -inf
-        """When the server last asked for a new list, if nothing else failed since."""
+        """Time of the last 410 Gone, if no other error came since."""
         self.named: set[Key] | None = None
-        """What has been heard of since an audit made it a set; None without one."""
-        self._doubted = False
-        """Whether a list is due whatever the version."""
-        self._hearing: asyncio.Timeout | None = None
-        """By which the running watch can be ended."""
-        self._noted: dict[str, float] = {}
+        """Keys named since an audit set it; None without an audit."""
+        self._relist_due = False
+        """Whether a list is due although ``version`` is set."""
+        self._watch_timeout: asyncio.Timeout | None = None
+        """Timeout that can end the running watch."""
+        self._logged_at: dict[str, float] = {}
 
     async def run(self) -> None:
         """List and watch until cancelled."""
@@ -124,30 +142,30 @@ class Reflector:
             except Gone as gone:
                 await self._start_over(gone)
             except ApiError as error:
-                await self._try_later(error)
+                await self._retry_later(error)
             except Exception as error:  # the top of the task: nothing may end it
-                await self._try_later(ApiError(plainly(error)))
+                await self._retry_later(ApiError(plainly(error)))
 
     @property
     def watching(self) -> bool:
-        """Whether it follows a version, and nothing is wrong with that."""
+        """Whether it watches from a version without errors."""
         return bool(self.version) and self._failing is None
 
     def distrust(self, extra: Iterable[Key]) -> None:
-        """List again at once; ``extra`` is in the store, though never told of."""
+        """List again at once; the store has the keys ``extra`` without an event."""
         self._keys.update(extra)
-        if not self._doubted:
-            self._doubted = True
-            if self._hearing is not None:
-                self._hearing.reschedule(0.0)
+        if not self._relist_due:
+            self._relist_due = True
+            if self._watch_timeout is not None:
+                self._watch_timeout.reschedule(0.0)
 
     async def _step(self) -> None:
-        if self._doubted:
-            self._doubted, self.version = False, ""
+        if self._relist_due:
+            self._relist_due, self.version = False, ""
         if self.version:
             await self._watch()
         elif self._streaming and self.synced:
-            # only now: a server too old to know them would hold the first sync up
+            # not before: a server without WatchList would delay the first sync
             await self._stream()
         else:
             await self._list()
@@ -157,32 +175,32 @@ class Reflector:
         missing = set(self._keys)
         page = await self._list_watch.page("", None)
         version = page.version
-        await self._take(page, missing)
+        await self._apply_page(page, missing)
         while page.token:
             page = await self._list_watch.page(page.token, None)
-            await self._take(page, missing)
+            await self._apply_page(page, missing)
         await self._listed(missing, version, page.age_s)
 
-    async def _take(self, page: Page, missing: set[Key]) -> None:
+    async def _apply_page(self, page: Page, missing: set[Key]) -> None:
         for chunk in chunks(page.objects):
             for obj in chunk:
                 missing.discard(obj.key)
                 self._keys.add(obj.key)
-                self._tell(Applied(obj), obj.key)
+                self._pass_on(Applied(obj), obj.key)
             self._settle()
             await asyncio.sleep(0)
-        # there, so no reason to delete what it was
+        # the object exists, so its last readable state stays
         missing.difference_update(page.unread)
         if page.skipped:
             self.skipped += page.skipped
             text = f"{page.skipped} of {self._name} cannot be read"
-            self._note(logging.WARNING, text)
+            self._log(logging.WARNING, text)
         self._alive(page.age_s)
 
     async def _listed(
         self, missing: set[Key], version: str, age_s: float = 0.0
     ) -> None:
-        """Delete what a complete list did not name; from then on, watch."""
+        """Delete the keys that a complete list did not name; watch from its version."""
         if not version:
             raise ApiError("the list has no resourceVersion")
         for chunk in chunks(missing):
@@ -197,50 +215,50 @@ class Reflector:
             self._on_synced()
 
     async def _stream(self) -> None:
-        """List by a watch that begins with all there is, and go on with it."""
+        """List by a watch that begins with all objects, and continue with it."""
         try:
             await self._watch(initial=True)
         except Exception as error:
             if self.version:
-                raise  # it had become a watch as any other
+                raise  # the list was complete: an error of the watch
             self._streaming = False
-            said = error.status if isinstance(error, ApiError) else 0
-            if not said and not isinstance(error, Gone):
+            status = error.status if isinstance(error, ApiError) else 0
+            if not status and not isinstance(error, Gone):
                 raise
             log.info("No streaming list of %s, pages instead: %s", self._name, error)
 
     async def _watch(self, *, initial: bool = False) -> None:
         self._verb = "watch"
         self.watches += 1
-        started, heard, events = self._now(), self._heard, self.events
+        started, lines, events = self._now(), self._lines, self.events
         missing = set(self._keys) if initial else None
         stream = self._list_watch.watch(self.version, initial=initial)
         try:
-            async with asyncio.timeout(None) as self._hearing:
-                missing = await self._hear(stream, missing)
+            async with asyncio.timeout(None) as self._watch_timeout:
+                missing = await self._apply_events(stream, missing)
         except TimeoutError:
-            if self._doubted:
+            if self._relist_due:
                 return
             raise
         finally:
-            self._hearing = None
+            self._watch_timeout = None
             if isinstance(stream, AsyncGenerator):
                 await stream.aclose()
         if missing is not None:
             raise ApiError("the streaming list was not complete", status=504)
         if self.events == events and self._now() - started < SHORT_S:
             raise ApiError("the watch ended at once")
-        if self._heard == heard:
+        if self._lines == lines:
             await self._probe()
 
-    async def _hear(
+    async def _apply_events(
         self, stream: AsyncIterator[WatchEvent], missing: set[Key] | None
     ) -> set[Key] | None:
-        """Take in a watch to its end; ``missing`` is what its list has yet to name."""
+        """Apply the events of a watch; ``missing`` are keys it has yet to name."""
         async for event in stream:
-            self._heard += 1
+            self._lines += 1
             if missing is None:
-                self._on(event)
+                self._on_event(event)
             elif event.ends_initial:
                 await self._listed(missing, event.version, event.age_s)
                 missing = None
@@ -249,10 +267,10 @@ class Reflector:
         return missing
 
     async def _probe(self) -> None:
-        """Make sure that silence is not deafness.
+        """Check that a silent watch does not wait for a future resourceVersion.
 
-        A server set back to an earlier state lets a watch from a version it has not
-        reached wait in silence; a list not older than that version it refuses.
+        A server that was restored to an earlier state accepts such a watch, and
+        refuses a list not older than that version (504).
         """
         try:
             await self._list_watch.page("", self.version)
@@ -262,24 +280,24 @@ class Reflector:
             raise
         self._alive()
 
-    def _on(self, event: WatchEvent) -> None:
+    def _on_event(self, event: WatchEvent) -> None:
         self._alive(event.age_s)
         if event.type in ("ADDED", "MODIFIED", "DELETED"):
             self.events += 1
             self._change(event)
         elif event.type != "BOOKMARK":
-            return  # whatever it is, its version need not be one of ours
+            return  # an unknown type: its version may mean something else
         self.version = event.version or self.version
 
     def _on_initial(self, event: WatchEvent, missing: set[Key]) -> None:
-        """Take what comes before the end of a streaming list; versions mean nothing."""
+        """Apply an event of a streaming list before its end, and ignore its version."""
         self._alive(event.age_s)
         if event.type not in ("ADDED", "MODIFIED", "DELETED"):
             return
         self._change(event)
         if key := key_of(event):
             missing.discard(key)
-        if self._heard % CHUNK == 0:
+        if self._lines % CHUNK == 0:
             self._settle()
 
     def _change(self, event: WatchEvent) -> None:
@@ -288,27 +306,27 @@ class Reflector:
             self._drop(key)
         elif event.obj is not None:
             self._keys.add(event.obj.key)
-            self._tell(Applied(event.obj), event.obj.key)
+            self._pass_on(Applied(event.obj), event.obj.key)
         else:
             if key is not None and self.named is not None:
                 self.named.add(key)
             self.skipped += 1
             text = f"{self._name} {key or 'without a name'} cannot be read"
-            self._note(logging.WARNING, text)
+            self._log(logging.WARNING, text)
 
     def _drop(self, key: Key) -> None:
         self._keys.discard(key)
-        self._tell(Deleted(self.resource.kind, key), key)
+        self._pass_on(Deleted(self.resource.kind, key), key)
 
-    def _tell(self, event: Event, key: Key) -> None:
+    def _pass_on(self, event: Event, key: Key) -> None:
         if self.named is not None:
             self.named.add(key)
         try:
             self._apply(event)
-        except Exception as error:  # one odd object must not cost all the others
+        except Exception as error:  # one object must not stop the others
             self.skipped += 1
             text = f"{self._name} {key} cannot be applied: {plainly(error)}"
-            self._note(logging.ERROR, text)
+            self._log(logging.ERROR, text)
 
     def _alive(self, age_s: float = 0.0) -> None:
         now = self._now()
@@ -321,21 +339,21 @@ class Reflector:
             self._overload.reset()
 
     async def _start_over(self, gone: Gone) -> None:
-        """List again: at once, unless that was asked for a short while ago."""
+        """List again: at once, or with backoff after another 410 a short time ago."""
         self._failed(str(gone))
         text = f"Warning: {self._verb} of {self._name} ended with error: {gone}"
-        self._note(logging.INFO, text)
+        self._log(logging.INFO, text)
         self.version = ""
-        asked, self._gone_at = self._gone_at, self._now()
-        if self._gone_at - asked < RESET_S:
+        before, self._gone_at = self._gone_at, self._now()
+        if self._gone_at - before < RESET_S:
             await self._sleep(self._relists.wait_s())
 
-    async def _try_later(self, error: ApiError) -> None:
+    async def _retry_later(self, error: ApiError) -> None:
         self._failed(str(error))
         self._gone_at = -inf
         self._relists.reset()
         text = f"Failed to watch: failed to {self._verb} {self._name}: {error}"
-        self._note(logging.ERROR, text)
+        self._log(logging.ERROR, text)
         now = self._now()
         if self._failing is None:
             self._failing = now
@@ -352,17 +370,19 @@ class Reflector:
         self.errors += 1
         self.last_error = text
 
-    def _note(self, level: int, text: str) -> None:
-        """Log a line, but the same one only once in a while."""
+    def _log(self, level: int, text: str) -> None:
+        """Log a line unless the same line was logged a short time ago."""
         now = self._now()
-        self._noted = {t: at for t, at in self._noted.items() if now - at < QUIET_S}
-        if text not in self._noted:
-            self._noted[text] = now
+        self._logged_at = {
+            t: at for t, at in self._logged_at.items() if now - at < QUIET_S
+        }
+        if text not in self._logged_at:
+            self._logged_at[text] = now
             log.log(level, "%s", text)
 
 
 def key_of(event: WatchEvent) -> Key | None:
-    """Return whose event it is, if that could be read."""
+    """Return the key of the event's object, if it could be read."""
     return event.obj.key if event.obj is not None else event.key
 
 
@@ -374,5 +394,5 @@ def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
 
 
 def plainly(error: Exception) -> str:
-    """Return an error nobody foresaw, as one line."""
+    """Return an unexpected error as one line."""
     return printable(f"{type(error).__name__}: {error}")

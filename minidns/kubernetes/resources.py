@@ -170,13 +170,13 @@ class ListWatch(Protocol):
 
 
 class Applied(NamedTuple):
-    """An object stands like this now: new, changed, or as before."""
+    """The present state of an object: new, changed or as before."""
 
     obj: Object
 
 
 class Deleted(NamedTuple):
-    """No such object any more; what it last looked like, only the store knows."""
+    """An object was deleted; only the store knows its last state."""
 
     kind: Kind
     key: Key
@@ -189,13 +189,13 @@ _FORBIDDEN = 403
 
 
 class ForbiddenAware:
-    """Passes everything on; knows whether the last list was forbidden."""
+    """A ListWatch that remembers whether the last list was forbidden (RBAC)."""
 
     def __init__(self, inner: ListWatch) -> None:
         self.refusal = ""
-        """What the API server said; empty when it lets us list."""
+        """The API server's refusal; empty if the last list was allowed."""
         self.refused = asyncio.Event()
-        """Set if it says so before it ever let us list."""
+        """Set if a list was forbidden before any list was allowed."""
         self._listed = False
         self._inner = inner
 

@@ -1,13 +1,26 @@
-"""Objects by key, and the indexes that answers look names and addresses up in.
+"""Holds the objects of a cluster, with indexes for the lookups of answers.
 
-The only mutable thing between the API and an answer. Its law: whatever the history of
-events, it answers as a store would that was given its present objects alone.
+Theory of operation. The store is the only mutable thing between the API server and an
+answer. Reflectors apply events to it, lookups read it, and both run in the event loop:
+an event changes objects and indexes in one step, so no lookup sees half of it.
 
-``apply`` says what an event touched, in the keys that remembered answers depend on:
-``("namespace", name)``; ``("service", namespace, name)`` for the Service itself,
-``("endpoints", namespace, name)`` for its slices; ``("address", text)`` for whoever
-has it, ``("external", text)`` outside the cluster; ``("pod", namespace, address)``. An
-event that changes nothing DNS can see touches nothing.
+Its invariant: whatever the history of events was, it answers like a store that was
+given its present objects alone, in any order. Events may therefore be applied twice,
+late, or in another order for different keys. Indexes keep their keys sorted for that
+reason, and an object that is applied unchanged leaves the old one in place.
+
+``apply`` returns the keys of what changed for DNS; remembered replies and the cache
+drop the answers that depend on one of them:
+
+* ``("namespace", name)``: the Namespace came or went
+* ``("service", namespace, name)``: the Service itself
+* ``("endpoints", namespace, name)``: ready endpoints in the slices of the Service
+* ``("address", text)``: the objects with this cluster IP or endpoint address
+* ``("external", text)``: the Services with this address outside the cluster
+* ``("pod", namespace, address)``: the Pods at an address
+
+An event that changes nothing that DNS can see returns no keys. Which changes move the
+serials of the SOA follows CoreDNS *kubernetes*, see ``_serial_of_service``.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Set
@@ -29,15 +42,15 @@ from minidns.kubernetes.resources import Applied, Event
 
 Touched: TypeAlias = set[Hashable]
 Ready: TypeAlias = tuple[Endpoint, ...]
-"""The endpoints of a slice that are ready."""
+"""The ready endpoints of a slice."""
 T = TypeVar("T", bound=Hashable)
 
 
 class Store:
-    """What is known of a cluster.
+    """The objects of a cluster.
 
-    ``wall`` gives the Unix seconds of the serial, ``now`` the monotonic ones that an
-    endpoint on its way between slices is held for.
+    ``wall`` returns Unix seconds for the serial. ``now`` returns monotonic seconds, for
+    which ``hold_s`` seconds an endpoint that leaves its slice is held.
     """
 
     def __init__(
@@ -50,11 +63,11 @@ class Store:
         hold_s: float = 0.0,
     ) -> None:
         self.kind = kind
-        """What its Services are: Service, or ServiceImport (multicluster)."""
+        """The kind of its Services: Service, or ServiceImport (multicluster)."""
         self.serial = 0
-        """Unix seconds of the last change that counts; 0 before any (CoreDNS)."""
+        """Unix seconds of the last change that moves it; 0 before any (CoreDNS)."""
         self.external_serial = 0
-        """The same of what Services have outside (*k8s_external*)."""
+        """The same for the external addresses of Services (*k8s_external*)."""
         self.namespaces: dict[str, Namespace] = {}
         self.services: dict[Key, Service] = {}
         self.slices: dict[Key, EndpointSlice] = {}
@@ -69,7 +82,7 @@ class Store:
         self._pods_at: Index[str] = Index()
 
     def slices_of(self, service: Key) -> tuple[EndpointSlice, ...]:
-        """Return the slices that name ``service``, whether or not it exists."""
+        """Return the slices of ``service``, whether or not the Service exists."""
         slices = self.slices
         return tuple([slices[key] for key in self._slices_of.get(service)])
 
@@ -78,11 +91,11 @@ class Store:
         return tuple([self.services[key] for key in self._services_at.get(address)])
 
     def services_outside(self, address: str) -> tuple[Service, ...]:
-        """Return the Services that have ``address`` outside (*k8s_external*)."""
+        """Return the Services with this external address (*k8s_external*)."""
         return tuple([self.services[key] for key in self._external_at.get(address)])
 
     def slices_at(self, address: str) -> tuple[EndpointSlice, ...]:
-        """Return the slices, of any Service, that have ``address`` ready."""
+        """Return the slices of any Service with a ready endpoint at ``address``."""
         return tuple([self.slices[key] for key in self._slices_at.get(address)])
 
     def pods_at(self, namespace: str, address: str) -> tuple[Pod, ...]:
@@ -91,12 +104,12 @@ class Store:
         return tuple([self.pods[key] for key in keys if key.namespace == namespace])
 
     def pod_at(self, address: str) -> Pod | None:
-        """Return a Pod at ``address``: the first, of those that share a node's."""
+        """Return the first Pod at ``address``; Pods of the host network share one."""
         keys = self._pods_at.get(address)
         return self.pods[keys[0]] if keys else None
 
     def objects(self) -> Iterable[Object]:
-        """Yield all that is known, Namespaces first."""
+        """Yield every object, Namespaces first."""
         yield from self.namespaces.values()
         yield from self.services.values()
         yield from self.slices.values()
@@ -105,29 +118,29 @@ class Store:
     def keys(self, kind: Kind, namespace: str = "") -> Iterable[Key]:
         """Return the keys of one kind, in ``namespace`` if it is given."""
         if kind is Namespace:
-            return [each.key for each in self.namespaces.values()]
-        keys = self._keyed(kind)
+            return [namespace.key for namespace in self.namespaces.values()]
+        keys = self._objects_of(kind)
         return [key for key in keys if key.namespace == namespace or not namespace]
 
     def find(self, kind: Kind, key: Key) -> Object | None:
-        """Return an object as it is held; a ServiceImport is a Service here."""
+        """Return an object as it is stored: a ServiceImport is a Service here."""
         if kind is Namespace:
             return self.namespaces.get(key.name)
-        return self._keyed(kind).get(key)
+        return self._objects_of(kind).get(key)
 
     def holds(self, obj: Object) -> bool:
-        """Return whether to apply ``obj`` would change nothing, seen or unseen."""
+        """Return whether the store has ``obj`` in just this state."""
         if isinstance(obj, Pod) and obj.deleting:
-            return True  # it is never taken in
+            return True  # it is never stored
         return self.find(type(obj), obj.key) == as_service(obj)
 
-    def _keyed(self, kind: Kind) -> Mapping[Key, Object]:
+    def _objects_of(self, kind: Kind) -> Mapping[Key, Object]:
         if kind is EndpointSlice:
             return self.slices
         return self.pods if kind is Pod else self.services
 
     def apply(self, event: Event) -> Touched:
-        """Take in ``event``; return the keys of what it changed for DNS."""
+        """Apply ``event``; return the keys of what it changed for DNS."""
         if isinstance(event, Applied):
             obj = as_service(event.obj)
             return self._put(type(obj), obj.key, obj)
@@ -135,7 +148,7 @@ class Store:
         return self._put(kind, event.key, None)
 
     def expire(self) -> Touched:
-        """Let go of endpoints held too long; return the keys of what that changes."""
+        """Release endpoints held for long enough; return the keys that change."""
         return self.held.expire()
 
     def _put(self, kind: Kind, key: Key, new: Object | None) -> Touched:
@@ -155,11 +168,11 @@ class Store:
     def _put_service(self, key: Key, new: Service | None) -> Touched:
         old = self.services.get(key)
         if old is not None and new == old:
-            return set()  # the old one stays: the indexes share its texts
+            return set()  # keep the old object: the indexes share its strings
         _exchange(self.services, key, new)
         if _seen_of_service(old) == _seen_of_service(new):
             return set()
-        self._count(_counts_of_service(old) != _counts_of_service(new))
+        self._move_serial(_serial_of_service(old) != _serial_of_service(new))
         if _outside(old) != _outside(new):
             self.external_serial = int(self._wall())
         changed = self._services_at.move(key, _cluster_ips(old), _cluster_ips(new))
@@ -172,16 +185,16 @@ class Store:
     def _put_slice(self, key: Key, new: EndpointSlice | None) -> Touched:
         old = self.slices.get(key)
         if old is not None and new == old:
-            return set()  # as a list of what is known anyway has most of them
+            return set()  # the usual case in a relist
         _exchange(self.slices, key, new)
-        # what arrives unready is seen by nobody, but no longer held
+        # an endpoint that arrives unready does not answer, but is no longer held
         arrived = self.held.arrived(new) if new else set()
         was, now = _ready(old), _ready(new)
         if _seen_of_slice(old, was) == _seen_of_slice(new, now):
             return arrived
         zonal = self._zonal
-        self._count(
-            _counts_of_slice(old, was, zonal) != _counts_of_slice(new, now, zonal)
+        self._move_serial(
+            _serial_of_slice(old, was, zonal) != _serial_of_slice(new, now, zonal)
         )
         self._slices_of.move(key, _owner(old), _owner(new))
         self._slices_at.move(key, _addresses(old, was), _addresses(new, now))
@@ -189,32 +202,43 @@ class Store:
         touched: Touched = {("address", end.address) for _, end in changed}
         touched |= {("endpoints", *owner) for owner in _owner(old) | _owner(new)}
         if old and self.held.hold_s and old.service in self.services:
-            slices = self.slices_of(old.service)
-            present = {end.address for each in slices for end in each.endpoints}
-            self.held.left(old, present)
+            self.held.hold(old, self._left(old.service, was, new))
         return touched | arrived
+
+    def _left(
+        self, service: Key, was: Ready, new: EndpointSlice | None
+    ) -> Iterable[Endpoint]:
+        """Return the endpoints of ``was`` that are in no slice of ``service`` now."""
+        same = new is not None and new.service == service
+        there = {end.address for end in new.endpoints} if new and same else set()
+        left = [end for end in was if end.address not in there]
+        if not left:  # as in rollouts: then the other slices need not be unpacked
+            return left
+        slices = self.slices_of(service)
+        present = {end.address for one in slices for end in one.endpoints}
+        return [end for end in left if end.address not in present]
 
     def _put_pod(self, key: Key, new: Pod | None) -> Touched:
         if new and new.deleting:
-            # a known Pod answers until it is gone, a new one never does (CoreDNS)
+            # a stored Pod answers until it is deleted, a new one never does (CoreDNS)
             return set()
         old = _exchange(self.pods, key, new)
         before, after = _place(old), _place(new)
-        self._count((old and old.address) != (new and new.address))
-        addresses = ({place[1] for place in each} for each in (before, after))
+        self._move_serial((old and old.address) != (new and new.address))
+        addresses = ({at for _, at in places} for places in (before, after))
         self._pods_at.move(key, *addresses)
         touched: Touched = {("pod", *place) for place in before ^ after}
         if old and not new:
             touched |= self.held.pod_gone(key.namespace, old.address)
         return touched
 
-    def _count(self, moves: bool) -> None:
+    def _move_serial(self, moves: bool) -> None:
         if moves:
             self.serial = int(self._wall())
 
 
 def as_service(obj: Object) -> Object:
-    """Return ``obj``, a ServiceImport as the Service it amounts to."""
+    """Return ``obj``; a ServiceImport is converted to a Service."""
     if not isinstance(obj, ServiceImport):
         return obj
     addresses = ("None",) if obj.headless else obj.addresses
@@ -234,7 +258,7 @@ def _exchange(objects: dict[K, V], key: K, new: V | None) -> V | None:
     return old
 
 
-# What of an object DNS can see; None for an object that is not there.
+# The part of an object that DNS can see; None for an object that does not exist.
 
 
 def _seen_of_service(service: Service | None) -> object:
@@ -251,15 +275,15 @@ def _seen_of_slice(one: EndpointSlice | None, ready: Ready) -> object:
     return one and (one.service, one.cluster, one.ports, ready)
 
 
-# What of it moves the serial on an update (CoreDNS *kubernetes*): not the addresses
-# of a Service, not what stands behind an endpoint.
+# The part of an object that moves the serial on an update (CoreDNS *kubernetes*): not
+# the addresses of a Service, and not the Pod of an endpoint.
 
 
-def _counts_of_service(service: Service | None) -> object:
+def _serial_of_service(service: Service | None) -> object:
     return service and (service.external_name, service.ports)
 
 
-def _counts_of_slice(one: EndpointSlice | None, ready: Ready, zonal: bool) -> object:
+def _serial_of_slice(one: EndpointSlice | None, ready: Ready, zonal: bool) -> object:
     return one and (
         one.ports,
         [(end.address, end.hostname, zonal and end.zone) for end in ready],
@@ -267,13 +291,13 @@ def _counts_of_slice(one: EndpointSlice | None, ready: Ready, zonal: bool) -> ob
 
 
 def _outside(service: Service | None) -> object:
-    # unlike CoreDNS: there what comes or goes does not count, so that a secondary
-    # never hears of it; and ports count of Services that have nothing outside
+    # unlike CoreDNS: there a Service that comes or goes does not move the serial, so a
+    # secondary never transfers it; and ports of Services without external addresses do
     external = service.external_ips if service else ()
     return external and (external, service and service.ports)
 
 
-# What it is indexed by; nothing for an object that is not there.
+# The keys an object is indexed by; empty for an object that does not exist.
 
 
 def _ready(one: EndpointSlice | None) -> Ready:
@@ -289,7 +313,7 @@ def _external(service: Service | None) -> Set[str]:
 
 
 def _owner(one: EndpointSlice | None) -> Set[Key]:
-    # a slice without the label belongs to nobody: it has no names
+    # a slice without the label has no Service, and so no names
     return {one.service} if one and one.service.name else set()
 
 
@@ -309,7 +333,11 @@ What = TypeVar("What", bound=Hashable)
 
 
 class Index(Generic[What]):
-    """The keys of the objects that have something in common."""
+    """Keys of objects by a value that they have in common, in little memory.
+
+    Nearly all of the 150,000 endpoint addresses of a large cluster belong to one slice
+    each, so a single key is stored as it is, and several as a tuple.
+    """
 
     __slots__ = ("_keys",)
 
@@ -322,13 +350,13 @@ class Index(Generic[What]):
         return (keys,) if isinstance(keys, Key) else keys
 
     def move(self, key: Key, before: Set[What], after: Set[What]) -> Set[What]:
-        """Put ``key`` under ``after`` where it was under ``before``.
+        """Move ``key`` from the values ``before`` to the values ``after``.
 
-        Return where it is new or gone.
+        Returns the values where it was added or removed.
         """
         changed = before ^ after
         for what in changed:
-            others = {each for each in self.get(what) if each != key}
+            others = {other for other in self.get(what) if other != key}
             keys = sorted(others | {key} if what in after else others)
             if keys:
                 self._keys[what] = keys[0] if len(keys) == 1 else tuple(keys)

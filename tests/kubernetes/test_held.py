@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 
 import pytest
+from msgspec.structs import replace
 
 from minidns.dns import names
 from minidns.dns.rdata import type_number
 from minidns.kubernetes.answers import ClusterZones
 from minidns.kubernetes.model import ClusterQuestion
-from minidns.kubernetes.objects import EndpointSlice, Key, Pod, Service
+from minidns.kubernetes.objects import Endpoints, EndpointSlice, Key, Pod, Service
 from minidns.kubernetes.resources import Applied, Deleted, Event
 from minidns.kubernetes.store import Store
 from tests.kubernetes.made import namespace, options, pod, service, shown, slice_of
@@ -156,3 +157,37 @@ def test_a_slice_of_a_service_that_is_not_there_is_not_held() -> None:
     timeline.store.apply(Applied(slice_of("a/ghost", "10.0.0.7")))
     timeline.store.apply(Deleted(EndpointSlice, Key("a", "ghost-1")))
     assert timeline.store.held.deadline() is None
+
+
+BROKEN = Endpoints(b"\xc1", 100, Endpoints.A)
+"""Endpoints that cannot be unpacked: reading them raises."""
+EVENTS = {
+    "another-endpoint": "10.0.0.1=one 10.0.0.2",
+    "another-unready-endpoint": "10.0.0.1=one !10.0.0.2",
+    "unready": "!10.0.0.1=one",
+    "another-hostname": "10.0.0.1=two",
+}
+
+
+@pytest.mark.parametrize("endpoints", EVENTS.values(), ids=EVENTS)
+def test_an_event_without_a_leaving_endpoint_reads_its_own_slice_alone(
+    endpoints: str,
+) -> None:
+    """A Service of 10,000 endpoints has 100 slices; events of a rollout read one."""
+    line = Timeline(HOLD_S)
+    other = line.store.slices[Key("a", "new")]
+    line.store.slices[other.key] = replace(other, endpoints=BROKEN)
+    line.store.apply(on_slice("old", endpoints))
+
+
+def test_an_endpoint_that_leaves_is_looked_for_in_the_other_slices() -> None:
+    line = Timeline(HOLD_S)
+    line.store.apply(on_slice("new", "!10.0.0.1=one"))
+    line.store.apply(on_slice("old", ""))
+    assert line.missing() == [name for name, _ in QUESTIONS]
+
+
+def test_a_slice_that_is_given_to_another_service_leaves_its_endpoints() -> None:
+    line = Timeline(HOLD_S)
+    line.store.apply(Applied(slice_of("a/else", "10.0.0.1=one", "pg:5432", "old")))
+    assert line.missing() == []

@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import dns.message
 import pytest
 
 from minidns import plugins
 from minidns.corefile.blocks import ConfigError
-from minidns.dns.model import Query, Rcode, Response
+from minidns.dns.model import Query, Rcode, Response, replace
 from minidns.dns.rdata import AXFR
+from minidns.dns.wire import encode_response
 from minidns.plugins import chain, k8s_external
 from minidns.plugins.site import Site
 from tests.conformance.api import Api, Tree
@@ -111,6 +113,27 @@ async def test_negative_answers_carry_the_soa_of_the_zone() -> None:
     assert soa.startswith(f"{ZONE} 60 SOA ns1.names.{ZONE} hostmaster.names.{ZONE}")
     assert (missing.rcode, nodata.rcode) == (Rcode.NXDOMAIN, Rcode.NOERROR)
     assert texts(nodata.authority) == [soa]
+
+
+LETTERS = {
+    # CoreDNS: SOA and NS are named by the zone of the Corefile, the rest by the query
+    "soa": ("EXT.Example.org.", "SOA", ZONE),
+    "ns": ("EXT.Example.org.", "NS", ZONE),
+    "soa-of-nodata": ("EXT.Example.org.", "A", ZONE),
+    "soa-of-nxdomain": ("X.a.EXT.Example.org.", "A", ZONE),
+    "address": ("LB.a.EXT.Example.org.", "A", "LB.a.EXT.Example.org."),
+}
+
+
+@pytest.mark.parametrize(("name", "qtype", "owner"), LETTERS.values(), ids=LETTERS)
+async def test_letters_of_owners(name: str, qtype: str, owner: str) -> None:
+    async with running() as k:
+        asked = replace(query(name.lower(), qtype), spelled=name)
+        assert k.site.top is not None
+        wire = encode_response(asked, await k.site.top(asked))
+    message = dns.message.from_wire(wire)
+    (rrset,) = message.answer or message.authority
+    assert rrset.name.to_text() == owner
 
 
 async def test_before_the_first_sync_absence_is_a_failure() -> None:

@@ -56,6 +56,38 @@ async def test_each_kind_has_an_age_of_its_own() -> None:
         assert found == {"services": 7.0, "endpointslices": 77.0, "namespaces": 77.0}
 
 
+async def test_the_age_falls_when_the_server_is_heard_of_again() -> None:
+    """The gauge shows the present age at each scrape, not the highest so far."""
+    api = Api(TREES)
+    async with running(api.list_watch, wait=False) as k:
+        await serve(k)
+        await k.world.clock.advance(60.0)
+        ages = []
+        for number in range(3):
+            ages.append(age(k, "services"))
+            api.apply(svc(f"a/new-{number}", f"10.96.0.{10 + number}"))
+            await settle()
+            ages.append(age(k, "services"))
+            await k.world.clock.advance(20.0 - number)
+        assert ages == [60.0, 0.0, 20.0, 0.0, 19.0, 0.0]
+
+
+async def test_the_age_falls_with_the_first_sync() -> None:
+    """Before the first list it counts from the start; the list ends that."""
+    api = Api(TREES)
+    api.forbidden = lambda resource: True
+    async with running(api.list_watch, wait=False) as k:
+        await serve(k)
+        await k.world.clock.advance(40.0)
+        assert age(k, "services") == 40.0
+        api.forbidden = lambda resource: False
+        for _ in range(600):
+            await k.world.clock.advance(1.0)
+            if k.ready:
+                break
+        assert age(k, "services") < 40.0
+
+
 async def test_what_was_never_heard_of_ages_from_the_start() -> None:
     async with running(silent, wait=False) as k:
         await serve(k)
