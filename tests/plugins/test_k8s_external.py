@@ -43,10 +43,8 @@ TREES = [
 
 
 class Running:
-    def __init__(self, site: Site, world: World) -> None:
-        self.site, self.world = site, world
-        self.forgotten: list[object] = []
-        site.forget = self.forgotten.extend
+    def __init__(self, site: Site, world: World, forgotten: list[object]) -> None:
+        self.site, self.world, self.forgotten = site, world, forgotten
 
     async def ask(self, name: str, qtype: str = "A", **more: str) -> Response:
         assert self.site.top is not None
@@ -63,12 +61,14 @@ async def running(
         f'template IN A example.net {{\nanswer "{{{{ .Name }}}} 60 IN A 192.0.2.99"\n}}\n'
         f"{more}\n}}\n"
     )
+    forgotten: list[object] = []
+    site.forget = forgotten.extend
     site.top = chain.build(plugins.configure(site))
     if start:
         for hook in site.hooks.start:
             await hook()
     try:
-        yield Running(site, world)
+        yield Running(site, world, forgotten)
     finally:
         await site.stop()
 
