@@ -544,7 +544,7 @@ async def test_trap_18_fallthrough_is_for_the_zones_it_names(
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
-    name = "minidns.plugins.log.plugin"
+    name = "minidns.plugins.log"
     return [each.getMessage() for each in caplog.records if each.name == name]
 
 

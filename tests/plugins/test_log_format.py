@@ -2,7 +2,7 @@ import pytest
 
 from minidns.dns.model import AD, CD, RD, Opt, Query, Question, Response, replace
 from minidns.dns.rdata import A
-from minidns.plugins.log.format import COMMON, Entry, Format
+from minidns.plugins.log import COMMON, Entry, Format
 
 QUERY = Query(
     Question("foo.example.org.", A),

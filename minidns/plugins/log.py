@@ -1,0 +1,315 @@
+"""*log* - write a line for each query.
+
+A format is text with ``{placeholders}``; it is parsed once and filled in for each line.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeAlias
+
+from minidns.corefile.directives import Directive
+from minidns.corefile.values import covers
+from minidns.dns import model, names
+from minidns.dns.model import (
+    CD,
+    RD,
+    DnsError,
+    Dropped,
+    Handler,
+    Name,
+    Plugin,
+    Query,
+    Response,
+)
+from minidns.dns.rdata import class_name, rcode_name, type_name
+from minidns.dns.wire import response_size
+from minidns.metrics.traffic import query_size
+from minidns.plugins.answer_kind import Outcome, outcome_of
+from minidns.plugins.site import Site
+from minidns.plugins.spec import Option, PluginSpec, Traits, Words
+
+lines = logging.getLogger(__name__)
+
+_CLASSES = ("all", "success", "denial", "error")
+_CLASS_OF = {
+    Outcome.POSITIVE: "success",
+    Outcome.DELEGATION: "success",
+    Outcome.NODATA: "denial",
+    Outcome.NXDOMAIN: "denial",
+}
+"""The class of a reply by its outcome; others are errors (CoreDNS pkg/response)."""
+COMMON = (
+    '{remote}:{port} - {>id} "{type} {class} {name} {proto} {size} {>do} {>bufsize}"'
+    " {rcode} {>rflags} {rsize} {duration}"
+)
+COMBINED = COMMON + ' "{>opcode}"'
+EMPTY = "-"
+"""The text of a missing value."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """Options of one ``log`` line."""
+
+    scopes: tuple[Name, ...] = (".",)
+    """Zones whose queries it is for."""
+    text: str = COMMON
+    """The format."""
+    classes: frozenset[str] = frozenset()
+    """Classes of replies that get a line; empty for all."""
+
+
+class Rule(NamedTuple):
+    """The line for the queries of one zone."""
+
+    scope: Name
+    format: "Format"
+    classes: frozenset[str]
+
+
+def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
+    """Return the plugin for ``log [NAMES...] [FORMAT]``, any number of it.
+
+    Raises:
+        ConfigError: an unknown class or option.
+
+    """
+    rules = [rule for directive in directives for rule in _rules(directive, site)]
+    return _Log(site, rules)
+
+
+def _rules(directive: Directive, site: Site) -> list[Rule]:
+    options = PLUGIN.read_one(directive, site)
+
+    def label(name: str, entry: Entry) -> str | None:
+        known = site.metadata.labels.get(name)
+        if known is None or not covers(site.metadata.zones, entry.query.question.qname):
+            return None
+        return known(entry.query, entry.response)
+
+    form = Format(options.text, label)
+    classes = options.classes or frozenset(("all",))
+    return [Rule(scope, form, classes) for scope in options.scopes]
+
+
+def _arguments(log: LogOptions, words: Words) -> LogOptions:
+    scopes, text = words.args or (".",), COMMON
+    # a lone argument is a name, whatever it looks like (CoreDNS)
+    if len(scopes) > 1 and "{" in scopes[-1]:
+        scopes, text = scopes[:-1], scopes[-1]
+    return replace(log, scopes=tuple(map(names.absolute, scopes)), text=text)
+
+
+def _class(log: LogOptions, words: Words) -> LogOptions:
+    for word in words.args:
+        if word not in _CLASSES:
+            raise ValueError(f"invalid Class: {word}")
+    return replace(log, classes=log.classes.union(words.args))
+
+
+class _Log:
+    def __init__(self, site: Site, rules: list[Rule]) -> None:
+        self._edges = site.edges
+        self._rules = rules
+
+    def __call__(self, next_: Handler) -> Handler:
+        now = self._edges.now
+
+        async def log(query: Query) -> Response:
+            rule = self._rule(query.question.qname)
+            if rule is None:
+                return await next_(query)
+            started = now()
+            try:
+                response = await next_(query)
+            except DnsError as error:
+                # the reply that the server will write (CoreDNS 1.14.5)
+                silent = isinstance(error, Dropped)
+                reply = None if silent else Response(error.rcode)
+                self._write(rule, query, reply, now() - started)
+                raise
+            if self._write(rule, query, response, now() - started):
+                return model.replace(response, reuse=None)  # each query has a line
+            return response
+
+        return log
+
+    def _rule(self, qname: Name) -> Rule | None:
+        """Return the first rule for ``qname``; later ones do not count."""
+        for rule in self._rules:
+            if names.is_below(qname, rule.scope):
+                return rule
+        return None
+
+    def _write(
+        self, rule: Rule, query: Query, response: Response | None, seconds: float
+    ) -> bool:
+        """Write the line if the rule has one for such a response; return whether."""
+        if "all" not in rule.classes and (
+            self._class(query, response) not in rule.classes
+        ):
+            return False
+        messages = (response, *response.more) if response else ()
+        size = sum(response_size(query, message) for message in messages)
+        line = rule.format.line(Entry(query, response, size, seconds))
+        lines.info("%s", line, extra={"bare": True})
+        return True
+
+    def _class(self, query: Query, response: Response | None) -> str:
+        if response is None:
+            return "error"
+        outcome = outcome_of(query, response, self._edges.wall())
+        return _CLASS_OF.get(outcome, "error")
+
+
+# -- formats
+
+
+class Entry(NamedTuple):
+    """A query and its reply, for one line."""
+
+    query: Query
+    response: Response | None
+    """None if the client got no reply."""
+    size: int
+    """Bytes of the reply before compression."""
+    seconds: float
+    """The time that the answer took."""
+
+
+Piece: TypeAlias = Callable[[Entry], str]
+Labels: TypeAlias = Callable[[str, Entry], str | None]
+"""From a label of *metadata* to its value; None for an unknown label."""
+
+
+class Format:
+    """A parsed format."""
+
+    def __init__(self, text: str, labels: Labels) -> None:
+        text = text.replace("{common}", COMMON).replace("{combined}", COMBINED)
+        self._pieces = _pieces(text, labels)
+
+    def line(self, entry: Entry) -> str:
+        """Return the line for ``entry``."""
+        return "".join(
+            piece if isinstance(piece, str) else piece(entry) for piece in self._pieces
+        )
+
+
+def _pieces(text: str, labels: Labels) -> list[str | Piece]:
+    """Return the literal texts and the placeholders of a format, in order.
+
+    A placeholder starts at the last brace before the one that closes it; an unknown
+    one stays as text.
+    """
+    pieces: list[str | Piece] = []
+    start = 0
+    for end, sign in enumerate(text):
+        if sign != "}":
+            continue
+        brace = text.rfind("{", start, end)
+        placeholder = text[brace : end + 1] if brace >= 0 else ""
+        piece = _VALUES.get(placeholder)
+        if placeholder.startswith("{/"):
+            piece = _label(placeholder[2:-1], labels)
+        if piece is not None:
+            pieces += (text[start:brace], piece)
+        else:
+            pieces.append(text[start : end + 1])
+        start = end + 1
+    return [*pieces, text[start:]]
+
+
+def _label(label: str, labels: Labels) -> Piece:
+    def piece(entry: Entry) -> str:
+        value = labels(label, entry)
+        return EMPTY if value is None else value
+
+    return piece
+
+
+def _host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _buffer_size(query: Query) -> int:
+    """Return the largest reply that the client accepts, in bytes."""
+    if query.transport == "tcp":
+        return 65535
+    return max(512, query.opt.size if query.opt else 0)
+
+
+def _rcode(response: Response | None) -> str:
+    return rcode_name(response.rcode).removeprefix("RCODE") if response else EMPTY
+
+
+def _flags(query: Query, response: Response | None) -> str:
+    """Return the flags of the reply, RD and CD as the encoder will copy them."""
+    if response is None:
+        return EMPTY
+    rd = query.flags & RD if response.rd is None else response.rd
+    present = (
+        ("qr", True),
+        ("aa", response.aa),
+        ("tc", response.tc),
+        ("rd", rd),
+        ("ra", response.ra),
+        ("ad", response.ad),
+        ("cd", query.flags & CD),
+    )
+    return ",".join(flag for flag, is_set in present if is_set)
+
+
+def _seconds(seconds: float) -> str:
+    """Return ``seconds`` in full, without an exponent (Go strconv 'f', -1)."""
+    return (f"{seconds:.9f}".rstrip("0").rstrip(".") or "0") + "s"
+
+
+_VALUES: dict[str, Piece] = {
+    "{type}": lambda entry: type_name(entry.query.question.qtype),
+    "{class}": lambda entry: class_name(entry.query.question.qclass),
+    "{name}": lambda entry: entry.query.question.qname,
+    "{proto}": lambda entry: entry.query.transport,
+    "{size}": lambda entry: str(query_size(entry.query)),
+    "{remote}": lambda entry: _host(entry.query.peer[0]),
+    "{port}": lambda entry: str(entry.query.peer[1]),
+    "{local}": lambda entry: _host(entry.query.local[0]),
+    "{>id}": lambda entry: str(entry.query.id),
+    "{>opcode}": lambda entry: str(entry.query.flags >> 11 & 15),
+    "{>do}": lambda entry: "true" if entry.query.do else "false",
+    "{>bufsize}": lambda entry: str(_buffer_size(entry.query)),
+    "{rcode}": lambda entry: _rcode(entry.response),
+    "{rsize}": lambda entry: str(entry.size),
+    "{duration}": lambda entry: _seconds(entry.seconds),
+    "{>rflags}": lambda entry: _flags(entry.query, entry.response),
+}
+
+
+PLUGIN = PluginSpec(
+    name="log",
+    summary="write a line for each query",
+    syntax="log [NAMES...] [FORMAT]",
+    traits=Traits.HANDLES_QUERIES | Traits.TOUCHES_NAMES | Traits.ANSWERS_VARY,
+    setup=setup,
+    defaults=LogOptions(),
+    arguments=Option(
+        name="",
+        arguments="[NAMES...] [FORMAT]",
+        meaning="The zones whose queries are logged, all without any, and the format.",
+        example="example.org {combined}",
+        field="scopes",
+        apply=_arguments,
+    ),
+    options=(
+        Option(
+            name="class",
+            arguments="CLASS...",
+            meaning="The replies that get a line: success, denial, error or all.",
+            example="class denial error",
+            field="classes",
+            apply=_class,
+            least=1,
+        ),
+    ),
+)
