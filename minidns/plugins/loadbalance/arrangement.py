@@ -1,18 +1,23 @@
-"""The order of records in an answer: turned, by weight, or near ones first.
+"""The order of records in an answer: rotated, by weight, or preferred networks first.
 
-Clients take the first address; so whose is first is where the load goes.
+Most clients use the first address, so the order decides where the load goes. Weights
+come from a file: a line with one word names a domain, and the lines below it have an
+address and its weight.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from operator import is_
 from random import Random
 from typing import TypeAlias
 
-from minidns.dns.model import Response, RRset, replace
+from minidns.dns import names
+from minidns.dns.model import Name, Rdata, Response, RRset, replace
 from minidns.dns.networks import Network
 from minidns.dns.rdata import AAAA, CNAME, MX, A
-from minidns.plugins.loadbalance.weights import Weights, choose
+
+Weights: TypeAlias = Mapping[Name, Mapping[Rdata, int]]
+"""By owner and address in wire form."""
 
 Section: TypeAlias = tuple[RRset, ...]
 
@@ -21,33 +26,36 @@ _OTHERS, _ADDRESSES = 1, 2
 
 
 def _rank(rrset: RRset) -> int:
-    """Return the place of a type within a section: aliases, others, addresses, MX."""
+    """Return the position of a type in a section: aliases, others, addresses, MX."""
     return _RANKS.get(rrset.rtype, _OTHERS)
 
 
 def _is_settled(section: Section) -> bool:
-    """Return whether there is but one order for this section."""
-    if len(section) < 2:  # by far the most
+    """Return whether the section has only one order."""
+    if len(section) < 2:  # most of them
         return not section or len(section[0].rdata) < 2
-    ranks = [_rank(each) for each in section]
+    ranks = list(map(_rank, section))
     return ranks == sorted(ranks) and _count(section, _ADDRESSES) < 2
 
 
 def _count(section: Iterable[RRset], rank: int) -> int:
-    return sum(len(each.rdata) for each in section if _rank(each) >= rank)
+    return sum(len(rrset.rdata) for rrset in section if _rank(rrset) >= rank)
 
 
 def round_robin(response: Response, random: Random) -> Response:
-    """Return ``response`` with addresses and MX records in an order of chance.
+    """Return ``response`` with addresses and MX records in random order.
 
-    The edge may turn its repetitions.
+    It may be reused, with its records rotated each time.
     """
     sections = (response.answer, response.authority, response.additional)
-    turned = [each if _is_settled(each) else _turned(each, random) for each in sections]
-    if all(map(is_, turned, sections)):
+    rotated = [
+        section if _is_settled(section) else _rotated(section, random)
+        for section in sections
+    ]
+    if all(map(is_, rotated, sections)):
         return response
     reuse = response.reuse
-    answer, authority, additional = turned
+    answer, authority, additional = rotated
     return replace(
         response,
         answer=answer,
@@ -57,22 +65,22 @@ def round_robin(response: Response, random: Random) -> Response:
     )
 
 
-def _turned(section: Section, random: Random) -> Section:
+def _rotated(section: Section, random: Random) -> Section:
     if len(section) < 2:
-        return tuple(_turned_set(each, random) for each in section)
-    ranks = [_rank(each) for each in section]
-    if ranks[-2] < _ADDRESSES and ranks == sorted(ranks):  # aliases, what they lead to
-        return (*section[:-1], _turned_set(section[-1], random))
-    keyed = [(_rank(each), random.random(), each) for each in section]
-    movable = [each for each in keyed if each[0] >= _ADDRESSES]
-    first = sorted((each for each in section if _rank(each) < _ADDRESSES), key=_rank)
-    rest = [each for _, _, each in sorted(movable, key=lambda each: each[:2])]
-    return (*first, *(_turned_set(each, random) for each in rest))
+        return tuple(_rotated_set(rrset, random) for rrset in section)
+    ranks = list(map(_rank, section))
+    if ranks[-2] < _ADDRESSES and ranks == sorted(ranks):  # aliases, then their target
+        return (*section[:-1], _rotated_set(section[-1], random))
+    keyed = [(_rank(rrset), random.random(), rrset) for rrset in section]
+    movable = [key for key in keyed if key[0] >= _ADDRESSES]
+    first = sorted((rrset for rrset in section if _rank(rrset) < _ADDRESSES), key=_rank)
+    rest = [rrset for _, _, rrset in sorted(movable, key=lambda key: key[:2])]
+    return (*first, *(_rotated_set(rrset, random) for rrset in rest))
 
 
-def _turned_set(rrset: RRset, random: Random) -> RRset:
-    # unlike CoreDNS: turned and perhaps mirrored, not shuffled: every record is first
-    # equally often, at a fifth of the cost, and not always the same one is second
+def _rotated_set(rrset: RRset, random: Random) -> RRset:
+    # unlike CoreDNS: rotated and perhaps reversed, not shuffled. Every record is first
+    # equally often, at a fifth of the cost, and the second one differs, too
     size = len(rrset.rdata)
     if size < 2 or _rank(rrset) < _ADDRESSES:
         return rrset
@@ -82,19 +90,19 @@ def _turned_set(rrset: RRset, random: Random) -> RRset:
 
 
 def by_weight(response: Response, weights: Weights, random: Random) -> Response:
-    """Return ``response`` with one address, taken by weight, before the others.
+    """Return ``response`` with one address, chosen by weight, before the others.
 
-    Where there was a choice, it is not to be repeated.
+    If there was a choice, the response must not be reused.
     """
     answer, additional = (
-        _weighted(each, weights, random)
-        for each in (response.answer, response.additional)
+        _weighted(section, weights, random)
+        for section in (response.answer, response.additional)
     )
     return _rearranged(response, answer, additional)
 
 
 def _weighted(section: Section, weights: Weights, random: Random) -> Section:
-    addresses = [each for each in section if _rank(each) == _ADDRESSES]
+    addresses = [rrset for rrset in section if _rank(rrset) == _ADDRESSES]
     if not addresses:
         return section
     at, number = choose(addresses, weights, random)
@@ -106,18 +114,19 @@ def _weighted(section: Section, weights: Weights, random: Random) -> Section:
 
 
 def _in_order(section: Section, addresses: Sequence[RRset]) -> Section:
-    """Return ``section`` by rank, with ``addresses`` in the place of its addresses."""
-    others = (each for each in section if _rank(each) != _ADDRESSES)
+    """Return ``section`` sorted by rank, with ``addresses`` as its addresses."""
+    others = (rrset for rrset in section if _rank(rrset) != _ADDRESSES)
     return tuple(sorted((*others, *addresses), key=_rank))
 
 
 def preferring(response: Response, networks: Sequence[Network]) -> Response:
     """Return ``response`` with addresses of ``networks`` first, in their order.
 
-    Where there was a choice, it is not to be repeated.
+    If there was a choice, the response must not be reused.
     """
     answer, additional = (
-        _preferred(each, networks) for each in (response.answer, response.additional)
+        _preferred(section, networks)
+        for section in (response.answer, response.additional)
     )
     return _rearranged(response, answer, additional)
 
@@ -125,15 +134,15 @@ def preferring(response: Response, networks: Sequence[Network]) -> Response:
 def _preferred(section: Section, networks: Sequence[Network]) -> Section:
     def distance(data: bytes) -> int:
         address = ip_address(data)
-        near = (at for at, each in enumerate(networks) if address in each)
+        near = (at for at, network in enumerate(networks) if address in network)
         return next(near, len(networks))
 
     addresses = [
-        each._replace(rdata=tuple(sorted(each.rdata, key=distance)))
-        for each in section
-        if _rank(each) == _ADDRESSES
+        rrset._replace(rdata=tuple(sorted(rrset.rdata, key=distance)))
+        for rrset in section
+        if _rank(rrset) == _ADDRESSES
     ]
-    addresses.sort(key=lambda each: distance(each.rdata[0]))
+    addresses.sort(key=lambda rrset: distance(rrset.rdata[0]))
     return _in_order(section, addresses)
 
 
@@ -142,3 +151,81 @@ def _rearranged(response: Response, answer: Section, additional: Section) -> Res
     if _count(answer, _ADDRESSES) < 2 and _count(additional, _ADDRESSES) < 2:
         return changed
     return replace(changed, reuse=None)
+
+
+# -- weights
+
+MAX_WEIGHT = 255
+
+
+def parse(text: str, file: str) -> Weights:
+    r"""Return the weights in ``text``, the content of ``file``.
+
+    >>> parse("example.org\n192.0.2.1 3", "weights")
+    {'example.org.': {b'\xc0\x00\x02\x01': 3}}
+
+    Raises:
+        ValueError: a malformed line; the message never quotes the line,
+            because a mistyped path may name a file with a secret.
+
+    """
+    weights: dict[Name, dict[Rdata, int]] = {}
+    domain = None
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        where = f"in line {number} of weight file {file}"
+        match words:
+            case [name]:
+                domain = weights.setdefault(_domain(name, where), {})
+            case [address, weight]:
+                packed, share = _address(address, where), _weight(weight, where)
+                if domain is None:
+                    raise ValueError(f"missing domain name {where}")
+                domain.setdefault(packed, share)
+            case _:
+                raise ValueError(f"could not parse weight line {where}")
+    return weights
+
+
+def _domain(word: str, where: str) -> Name:
+    if _packed(word) is not None:
+        raise ValueError(f"wrong domain name {where}. (Maybe a missing weight value?)")
+    return names.absolute(word)
+
+
+def _address(word: str, where: str) -> Rdata:
+    packed = _packed(word)
+    if packed is None:
+        raise ValueError(f"wrong IP address {where}")
+    return packed
+
+
+def _packed(word: str) -> bytes | None:
+    try:
+        return ip_address(word).packed
+    except ValueError:
+        return None
+
+
+def _weight(word: str, where: str) -> int:
+    if not (word.isascii() and word.isdigit() and 0 < int(word) <= MAX_WEIGHT):
+        raise ValueError(f"wrong weight value {where}")
+    return int(word)
+
+
+def choose(
+    rrsets: Sequence[RRset], weights: Weights, random: Random
+) -> tuple[int, int]:
+    """Return the indexes of an RRset and of its record, chosen by weight.
+
+    An address that is not in ``weights`` has the weight 1. ``rrsets`` is not empty.
+    """
+    places = [
+        (at, number, weights.get(rrset.owner.lower(), {}).get(data, 1))
+        for at, rrset in enumerate(rrsets)
+        for number, data in enumerate(rrset.rdata)
+    ]
+    at, number, _ = random.choices(places, [weight for _, _, weight in places])[0]
+    return at, number

@@ -1,16 +1,23 @@
-"""*loadbalance* - turn the addresses of an answer."""
+"""*loadbalance* - turn the addresses of an answer.
+
+The last policy of a server block counts. The weights are read from a file, again from
+time to time; a file that cannot be read leaves the weights as they are.
+"""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from minidns.corefile.blocks import ConfigError, Directive, Line
+from minidns.corefile.directives import Directive
+from minidns.corefile.errors import ConfigError
 from minidns.corefile.values import duration, format_duration, quote
 from minidns.dns.model import Handler, Plugin, Query, Rcode, Response
 from minidns.dns.networks import Network, cidr
 from minidns.dns.rdata import AAAA, AXFR, IXFR, SRV, A
-from minidns.plugins.loadbalance import arrangement, weights
-from minidns.plugins.loadbalance.weights import Weights
+from minidns.plugins.loadbalance import arrangement
+from minidns.plugins.loadbalance.arrangement import Weights
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import Option, PluginSpec, Traits, Words
 from minidns.text import files
 
 log = logging.getLogger(__name__)
@@ -21,34 +28,83 @@ _TRANSFERS = (AXFR, IXFR)
 _WEIGHTED = (A, AAAA, SRV)
 
 
+@dataclass(frozen=True, slots=True)
+class LoadBalanceOptions:
+    """Options of *loadbalance*."""
+
+    policy: str = "round_robin"
+    """Or ``weighted``."""
+    path: str = ""
+    """The file of weights."""
+    reload_s: float = RELOAD_S
+    """Seconds between two reads of the file; 0 is never."""
+    preferred: tuple[Network, ...] = ()
+    """Networks whose addresses come first, in this order."""
+
+
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Accept ``loadbalance [round_robin | weighted FILE] { reload; prefer }``.
+    """Return the plugin for ``loadbalance [round_robin | weighted FILE]``.
 
     Raises:
         ConfigError: an unknown policy or option.
 
     """
-    networks: list[Network] = []
+    options = PLUGIN.read(directives, site)
     file: WeightFile | None = None
-    for directive in directives:  # the last policy counts (CoreDNS)
-        match directive.args:
-            case ("weighted", *names):
-                networks, file = [], _weighted(directive, names, site)
-            case () | ("round_robin",):
-                networks += _preferred(directive)
-                file = None
-            case ("round_robin", *_):
-                raise directive.error("unknown property for round_robin")
-            case (policy, *_):
-                raise ConfigError(f"unknown policy: {policy}")
-    site.chooses_records = file is not None or bool(networks)
-    if file is not None:
+    if options.policy == "weighted":
+        file = WeightFile(options.path, options.reload_s, site)
         site.on_start(file.start)
-    return _arranging(site, file, networks)
+    site.chooses_records = file is not None or bool(options.preferred)
+    return _arranging(site, file, options.preferred)
+
+
+def _arguments(options: LoadBalanceOptions, words: Words) -> LoadBalanceOptions:
+    match words.args:
+        case ("weighted",):
+            raise words.error("missing weight file argument")
+        case ("weighted", _):
+            path = files.below(words.site.root, words.args[1])
+            return LoadBalanceOptions("weighted", path)
+        case ("weighted", *_):
+            raise words.error("unexpected argument(s)")
+        case () | ("round_robin",):
+            return replace(options, policy="round_robin")
+        case ("round_robin", *_):
+            raise words.error("unknown property for round_robin")
+        case (policy, *_):
+            raise ConfigError(f"unknown policy: {policy}")
+    raise AssertionError(words.args)
+
+
+def _prefer(options: LoadBalanceOptions, words: Words) -> LoadBalanceOptions:
+    if options.policy != "round_robin":
+        raise words.error("unknown property 'prefer'")
+    networks = tuple(_network(word, words) for word in words.args)
+    return replace(options, preferred=(*options.preferred, *networks))
+
+
+def _network(word: str, words: Words) -> Network:
+    try:
+        return cidr(word)
+    except ValueError as error:
+        raise words.error(f"invalid CIDR {quote(word)}: {error}") from None
+
+
+def _reload(options: LoadBalanceOptions, words: Words) -> LoadBalanceOptions:
+    if options.policy != "weighted":
+        raise words.error("unknown property 'reload'")
+    if not words.args:
+        raise words.error("reload duration value is missing")
+    if len(words.args) > 1:
+        raise words.error("unexpected argument")
+    try:
+        return replace(options, reload_s=duration(words.first))
+    except ValueError:
+        raise words.error(f"invalid reload duration '{words.first}'") from None
 
 
 def _arranging(
-    site: Site, file: "WeightFile | None", networks: list[Network]
+    site: Site, file: "WeightFile | None", networks: Sequence[Network]
 ) -> Plugin:
     random = site.edges.random
 
@@ -72,49 +128,8 @@ def _arranging(
     return plugin
 
 
-def _preferred(directive: Directive) -> list[Network]:
-    networks: list[Network] = []
-    for line in directive.block:
-        if line.name != "prefer":
-            raise line.error(f"unknown property '{line.name}'")
-        networks += [_network(word, line) for word in line.args]
-    return networks
-
-
-def _network(word: str, line: Line) -> Network:
-    try:
-        return cidr(word)
-    except ValueError as error:
-        raise line.error(f"invalid CIDR {quote(word)}: {error}") from None
-
-
-def _weighted(directive: Directive, names: list[str], site: Site) -> "WeightFile":
-    if not names:
-        raise directive.error("missing weight file argument")
-    if len(names) > 1:
-        raise directive.error("unexpected argument(s)")
-    reload_s = RELOAD_S
-    for line in directive.block:
-        if line.name != "reload":
-            raise line.error(f"unknown property '{line.name}'")
-        reload_s = _reload(line)
-    return WeightFile(files.below(site.root, names[0]), reload_s, site)
-
-
-def _reload(line: Line) -> float:
-    if not line.args:
-        raise line.error("reload duration value is missing")
-    if len(line.args) > 1:
-        raise line.error("unexpected argument")
-    try:
-        return duration(line.args[0])
-    except ValueError:
-        problem = f"invalid reload duration '{line.args[0]}'"
-        raise line.error(problem) from None
-
-
 class WeightFile:
-    """The weights, read again from time to time."""
+    """The weights of a file that is read again from time to time."""
 
     def __init__(self, path: str, reload_s: float, site: Site) -> None:
         self.weights: Weights = {}
@@ -124,11 +139,11 @@ class WeightFile:
         self._text: str | None = None
 
     async def start(self) -> None:
-        """Read the file for the first time, and go on reading.
+        """Read the file now, and again from time to time.
 
         Raises:
-            ConfigError: it is no file of weights; or there is none, and it is not to
-                be read again.
+            ConfigError: the file is malformed; or it cannot be read, and reloading is
+                off.
 
         """
         try:
@@ -152,7 +167,7 @@ class WeightFile:
         text = self._site.edges.files.read(self._path)
         if text != self._text:
             self._text = text
-            self.weights = weights.parse(text, self._path)
+            self.weights = arrangement.parse(text, self._path)
             log.info("Successfully reloaded weight file %s", self._path)
 
     async def _watch(self) -> None:
@@ -172,5 +187,31 @@ PLUGIN = PluginSpec(
     syntax="loadbalance [round_robin]",
     traits=Traits.HANDLES_QUERIES,
     setup=setup,
-    defaults=None,
+    defaults=LoadBalanceOptions(),
+    arguments=Option(
+        name="",
+        arguments="[round_robin | weighted FILE]",
+        meaning="The policy: random order, or one address chosen by weight first.",
+        example="weighted weights.txt",
+        field="policy",
+        apply=_arguments,
+    ),
+    options=(
+        Option(
+            name="prefer",
+            arguments="NETWORKS...",
+            meaning="Puts addresses in these networks first (round_robin).",
+            example="prefer 10.0.0.0/8",
+            field="preferred",
+            apply=_prefer,
+        ),
+        Option(
+            name="reload",
+            arguments="DURATION",
+            meaning="The time between two looks at the file; 0 is never (weighted).",
+            example="reload 1m",
+            field="reload_s",
+            apply=_reload,
+        ),
+    ),
 )
