@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.plugins.view.expression import compiled
-from minidns.plugins.view.operators import BOOL, INT, STRING, Function
-from minidns.plugins.view.tokens import ExpressionError
+from minidns.plugins.view.language import BOOL, INT, STRING, ExpressionError, Function
 
 FUNCTIONS = {
     "name": Function((), STRING, lambda _: "www.example.org."),

@@ -3,7 +3,7 @@
 The language is the part of expr-lang (https://expr-lang.org, 1.17) that conditions are
 made of: literals, arrays, calls, ``[]``, arithmetic, comparison, ``in``, ``matches``,
 ``contains``, ``startsWith``, ``endsWith``, ``not``, ``and``, ``or``, ``??``, ``..`` and
-``a ? b : c``. What else there is in it (maps, predicates, ``let``, pipes) is refused.
+``a ? b : c``. Everything else (maps, predicates, ``let``, pipes) is refused.
 
 The parser is one of operator precedence (Pratt, 1973): an expression is a primary one,
 followed by operators that bind at least as tightly as its context asks for; the right
@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from minidns.corefile.values import pattern
-from minidns.plugins.view.operators import (
+from minidns.plugins.view.language import (
     ANY,
     ARRAY,
     BINARY,
@@ -30,13 +30,15 @@ from minidns.plugins.view.operators import (
     NUMBERS,
     STRING,
     UNARY,
+    ExpressionError,
     Function,
     Operator,
+    Token,
+    tokens,
 )
-from minidns.plugins.view.tokens import ExpressionError, Token, tokens
 
 Evaluate: TypeAlias = Callable[[Any], Any]
-"""From the subject, such as a query, to a value; ValueError when there is none."""
+"""From the subject, such as a query, to a value; ValueError if there is none."""
 
 _DEEPEST = 64
 """limit: brackets and operators inside one another."""
@@ -45,7 +47,7 @@ _MOST_OPERATORS = 400
 
 
 class Node(NamedTuple):
-    """A part of an expression: what it gives, and of which type."""
+    """A parsed part of an expression, with the type of its value."""
 
     type: str
     evaluate: Evaluate
@@ -54,7 +56,7 @@ class Node(NamedTuple):
 
 
 def compiled(text: str, functions: Mapping[str, Function]) -> Evaluate:
-    """Return what evaluates ``text``, in which ``functions`` may be called.
+    """Return the function that evaluates ``text``; it may call ``functions``.
 
     >>> compiled("1 + 2 in [3, 4] and not false", {})(None)
     True

@@ -2,26 +2,26 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from minidns.corefile.blocks import Directive
-from minidns.corefile.errors import ConfigError
+from minidns.corefile.directives import Directive
 from minidns.dns.model import Plugin, Query
 from minidns.dns.networks import Networks, cidr
 from minidns.dns.rdata import class_name, type_name
 from minidns.metrics.traffic import query_size
-from minidns.plugins.site import Site, once
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.options import setting, text
+from minidns.plugins.site import Site
+from minidns.plugins.spec import Option, PluginSpec, Traits, Words
 from minidns.plugins.view.expression import Evaluate, compiled
-from minidns.plugins.view.operators import BOOL, INT, STRING, Function
-from minidns.plugins.view.tokens import ExpressionError
+from minidns.plugins.view.language import BOOL, INT, STRING, Function
 
 log = logging.getLogger(__name__)
 
 
 class View(NamedTuple):
-    """Which queries a server block is for."""
+    """The condition of a server block."""
 
     name: str
     expressions: tuple[Evaluate, ...]
@@ -29,44 +29,44 @@ class View(NamedTuple):
     def __call__(self, query: Query) -> bool:
         """Return whether all expressions are true of ``query``.
 
-        One that fails, or gives anything but a bool, is not (CoreDNS).
+        An expression that fails, or whose value is no bool, is false (CoreDNS).
         """
         try:
             return all(evaluate(query) is True for evaluate in self.expressions)
         except Exception as exc:
-            # values that only a query has may be of the wrong type; names in them are
-            # escaped already
+            # values of a query may have the wrong type; names in them are escaped
             log.debug("view %s: %s", self.name, exc)
             return False
 
 
+@dataclass(frozen=True, slots=True)
+class ViewOptions:
+    """Options of *view*."""
+
+    name: str = ""
+    expressions: tuple[Evaluate, ...] = ()
+
+
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Accept ``view NAME { expr EXPRESSION }``, any number of expressions.
+    """Return the plugin for ``view NAME { expr EXPRESSION }``; it passes queries on.
 
     Raises:
         ConfigError: an expression or anything else that CoreDNS refuses.
 
     """
-    directive = once(directives)
-    if len(directive.args) != 1:
-        raise directive.arg_error()
-    (name,) = directive.args
-    functions = _functions(site)
-    expressions = []
-    for line in directive.block:
-        if line.name != "expr":
-            raise line.error(f"unknown property '{line.name}'")
-        try:
-            expressions.append(compiled(" ".join(line.args), functions))
-        except ExpressionError as exc:
-            raise ConfigError(str(exc), file=line.file, line=line.line) from exc
-    site.view = View(name, tuple(expressions))
-    site.metadata.labels["view/name"] = lambda query, response: name
+    options = PLUGIN.read(directives, site)
+    site.view = View(options.name, options.expressions)
+    site.metadata.labels["view/name"] = lambda query, response: options.name
     return lambda next_: next_
 
 
+def _expression(view: ViewOptions, words: Words) -> ViewOptions:
+    expression = compiled(" ".join(words.args), _functions(words.site))
+    return replace(view, expressions=(*view.expressions, expression))
+
+
 def _functions(site: Site) -> Mapping[str, Function]:
-    """Return what an expression may call (CoreDNS plugin/pkg/expression)."""
+    """Return the functions of expressions (CoreDNS plugin/pkg/expression)."""
     values: dict[str, tuple[str, Callable[[Query], object]]] = {
         "bufsize": (INT, _bufsize),
         "class": (STRING, lambda query: class_name(query.question.qclass)),
@@ -90,7 +90,7 @@ def _functions(site: Site) -> Mapping[str, Function]:
 
 
 def _bufsize(query: Query) -> int:
-    """Return the bytes a reply may have: all there are over TCP, else at least 512."""
+    """Return the largest reply that the client accepts, in bytes."""
     if query.transport == "tcp":
         return 65535
     return max(512, query.opt.size if query.opt else 0)
@@ -100,7 +100,7 @@ def _in_cidr(_: Query, address: str, network: str) -> bool:
     """Return whether ``address`` is in ``network``.
 
     Raises:
-        ValueError: one of them is not what it should be; a scope is not, either (Go).
+        ValueError: one of them is malformed, or has a scope (Go).
 
     """
     if "%" in address:
@@ -115,5 +115,23 @@ PLUGIN = PluginSpec(
     syntax="view NAME",
     traits=Traits.ONCE_PER_BLOCK,
     setup=setup,
-    defaults=None,
+    defaults=ViewOptions(),
+    arguments=setting(
+        "",
+        "NAME",
+        "name",
+        text,
+        "The name of the view, for metrics and metadata.",
+        example="internal",
+    ),
+    options=(
+        Option(
+            name="expr",
+            arguments="EXPRESSION",
+            meaning="A condition for queries of this server block; all must be true.",
+            example="expr type() == 'A'",
+            field="expressions",
+            apply=_expression,
+        ),
+    ),
 )
