@@ -5,25 +5,19 @@ the name fills in the rule's templates, which then are records in zone-file text
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
-from minidns.corefile.directives import Directive, Line
+from minidns.corefile.directives import Directive
 from minidns.corefile.errors import ConfigError
 from minidns.corefile.values import (
-    MAX_PATTERN,
     Match,
     Pattern,
     covers,
-    fallthrough,
     longest,
-    pattern,
-    zones,
 )
 from minidns.dns import rdata, zonefile
 from minidns.dns.model import (
     DnsError,
     Handler,
-    Name,
     Opt,
     Plugin,
     Query,
@@ -35,65 +29,13 @@ from minidns.dns.model import (
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Traits
 from minidns.plugins.template.go_template import Struct, Template, TemplateError
-from minidns.text.go_numbers import parse as unsigned
+from minidns.plugins.template.rules import ARGUMENTS, OPTIONS, TemplateRule
 
 _SECTIONS = ("answer", "additional", "authority")
 _EDE = 15
 """Code of the option for extended errors (RFC 8914 2)."""
-FIELDS = (
-    "Name",
-    "Zone",
-    "Class",
-    "Type",
-    "Match",
-    "Group",
-    "Regex",
-    "Remote",
-    "Question",
-    "Meta",
-)
-"""The keys of the data that a template is rendered with."""
-
 _TYPE_NAMES = {number: name for name, number in rdata.TYPES.items()}
 _CLASS_NAMES = {number: name for name, number in rdata.CLASSES.items()}
-
-
-@dataclass(slots=True)
-class TemplateRule:
-    """One ``template`` of the Corefile."""
-
-    where: str
-    """File and line."""
-    rclass: int
-    rtype: int
-    zones: tuple[Name, ...]
-    patterns: list[Pattern] = field(default_factory=list)
-    records: list[tuple[str, Template]] = field(default_factory=list)
-    """Section and template, in file order."""
-    rcode: int = Rcode.NOERROR
-    error: bytes | None = None
-    """Data of the option for extended errors."""
-    fall: tuple[Name, ...] = ()
-
-    def is_about(self, query: Query) -> bool:
-        """Return whether the rule is for the zone, class and type of ``query``."""
-        qname, qtype, qclass = query.question
-        return (
-            covers(self.zones, qname)
-            and (rdata.ANY in (self.rclass, qclass) or self.rclass == qclass)
-            and (rdata.ANY in (self.rtype, qtype) or self.rtype == qtype)
-        )
-
-    def match(self, query: Query) -> tuple[Pattern, Match] | None:
-        """Return the first pattern that matches the name, and its match."""
-        for candidate in self.patterns or (_ANYTHING,):
-            match = candidate.search(query.question.qname)
-            if match:
-                return candidate, match
-        return None
-
-
-_ANYTHING = pattern(".*")
 
 
 def _labels(query: Query, rule: TemplateRule) -> tuple[str, str, str]:
@@ -138,80 +80,14 @@ def _data(
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Accept ``template CLASS TYPE [ZONES...]`` with its options, any number of it."""
-    return template([_rule(each, site) for each in directives], site)
+    """Return the plugin for ``template CLASS TYPE [ZONES...]``, any number of it.
 
+    Raises:
+        ConfigError: a bad option, or a template that is not supported.
 
-def _rule(directive: Directive, site: Site) -> TemplateRule:
-    args = directive.args
-    if args and args[0] not in rdata.CLASSES:
-        raise directive.error(f"invalid query class {args[0]}")
-    if len(args) < 2:
-        raise directive.arg_error()
-    if args[1] not in rdata.TYPES:
-        raise directive.error(f"invalid RR class {args[1]}")
-    rule = TemplateRule(
-        f"{directive.file}:{directive.line}",
-        rdata.CLASSES[args[0]],
-        rdata.TYPES[args[1]],
-        zones(args[2:], site.zones),
-    )
-    for line in directive.block:
-        _option(rule, line)
-    return rule
-
-
-def _option(rule: TemplateRule, line: Line) -> None:
-    match line.name, line.args:
-        case "fallthrough", args:
-            rule.fall = fallthrough(args)
-        case "upstream", _:
-            pass  # of old; CoreDNS takes it and does nothing
-        case ("var" | "expr") as name, _:
-            raise line.error(f"{name} is not supported by minidns")
-        case name, () if name in ("match", "rcode", "ederror", *_SECTIONS):
-            raise line.arg_error()
-        case "match", args:
-            rule.patterns += [_pattern(line, each) for each in args]
-        case "rcode", (code,):
-            if code not in rdata.RCODES:
-                raise line.error(f"unknown rcode {code}")
-            rule.rcode = rdata.RCODES[code]
-        case "ederror", (code, *reason) if len(reason) < 2:
-            rule.error = _error(line, code) + "".join(reason).encode()
-        case name, args if name in _SECTIONS:
-            rule.records += [(name, _template(line, name, each)) for each in args]
-        case "rcode" | "ederror", _:
-            raise line.arg_error()
-        case name, _:
-            raise ConfigError.arguments(line, name)
-
-
-def _pattern(line: Line, text: str) -> Pattern:
-    if len(text) > MAX_PATTERN:
-        raise line.error(f"regex pattern too long: {len(text)} > {MAX_PATTERN}")
-    try:
-        return pattern(text)
-    except ValueError as error:
-        raise line.error(f"could not parse regex: {text}, {error}") from error
-
-
-def _template(line: Line, section: str, text: str) -> Template:
-    try:
-        return Template(text, FIELDS)
-    except TemplateError as error:
-        why = f"template: {section}: {error}"
-        raise line.error(
-            f"could not compile template: {line.args[-1]}, {why}"
-        ) from error
-
-
-def _error(line: Line, code: str) -> bytes:
-    try:
-        return unsigned(code, 10, 16).to_bytes(2)
-    except ValueError as error:
-        text = f"error parsing extended DNS error code {line.args[-1]}, {error}"
-        raise line.error(text) from error
+    """
+    rules = (PLUGIN.read_one(directive, site) for directive in directives)
+    return template(tuple(rules), site)
 
 
 def template(rules: Sequence[TemplateRule], site: Site) -> Plugin:
@@ -350,5 +226,8 @@ PLUGIN = PluginSpec(
     | Traits.TOUCHES_NAMES
     | Traits.ANSWERS_VARY,
     setup=setup,
-    defaults=None,
+    defaults=TemplateRule(),
+    arguments=ARGUMENTS,
+    options=OPTIONS,
+    unknown=lambda line: ConfigError.arguments(line, line.name),
 )
