@@ -1,7 +1,7 @@
 """Metrics as Prometheus reads them: plain counts in, text or OpenMetrics out.
 
-The only importer of prometheus_client; it writes the formats and reads the process's
-own figures, and holds no count of ours.
+Only this module imports prometheus_client, which writes the formats and reads the
+figures of the process; it holds none of the counts.
 """
 
 import asyncio
@@ -24,12 +24,11 @@ _NETSTAT = Path("/proc/self/net/netstat")
 
 
 _SLICE = 100
-"""Samples that are written without a break, which takes 1 ms: queries are answered in
-between, however many series there are."""
+"""Samples written before the loop gets a turn, which takes 1 ms."""
 
 
 class _One(CollectorRegistry):
-    """A registry of one metric: the encoders of prometheus_client take no less."""
+    """A registry of one metric, which the encoders of prometheus_client need."""
 
     def __init__(self, metric: Metric) -> None:
         super().__init__(auto_describe=False)
@@ -41,16 +40,16 @@ class _One(CollectorRegistry):
 
 
 class Exposition:
-    """The page that is scraped."""
+    """The page ``/metrics``."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._collectors = (_Network(), _Processes(metrics.workers))
 
     async def page(self, accept: str) -> HttpReply:
-        """Return all numbers in the best format that ``accept`` names.
+        """Return all metrics in the best format that ``accept`` names.
 
-        It is written in slices, in turns with whatever else the loop has to do.
+        They are written in slices, so that queries are answered in between.
         """
         for collect in self._metrics.before_page:
             await collect()
@@ -69,7 +68,7 @@ class Exposition:
         return HttpReply(b"".join(parts), content_type=content_type)
 
     def _slices(self, fraction: str) -> Iterator[Metric]:
-        """Yield every family that has a number, in one or more parts."""
+        """Yield every family that has a sample, in one or more parts."""
         for family in self._metrics.families():
             samples: list[Sample] = []
             for series in _series(family, fraction):
@@ -84,7 +83,7 @@ class Exposition:
 
 
 _END = b"# EOF\n"
-"""What ends a page of OpenMetrics."""
+"""The end of a page of OpenMetrics."""
 
 
 def _headless(text: bytes) -> bytes:
@@ -104,7 +103,7 @@ def _metric(family: Family, samples: list[Sample]) -> Metric:
 
 
 def _series(family: Family, fraction: str) -> Iterator[list[Sample]]:
-    """Yield the samples of each series; new series may come in between."""
+    """Yield the samples of each series; others may be added meanwhile."""
     if isinstance(family, Histogram):
         for values, cells in list(family.values.items()):
             labels = dict(zip(family.labels, values, strict=True))
@@ -119,7 +118,7 @@ def _distribution(
     family: Histogram, labels: dict[str, str], cells: list[float], fraction: str
 ) -> Iterator[Sample]:
     *counts, total = cells
-    bounds = [_bound(each, fraction) for each in family.bounds]
+    bounds = [_bound(bound, fraction) for bound in family.bounds]
     for le, count in zip((*bounds, "+Inf"), accumulate(counts), strict=True):
         yield Sample(f"{family.name}_bucket", labels | {"le": le}, count)
     yield Sample(f"{family.name}_count", labels, sum(counts))
@@ -174,7 +173,7 @@ class _Network(Collector):
     """Bytes of the network namespace, which prometheus_client leaves out."""
 
     def collect(self) -> Iterator[Metric]:
-        """Yield received and sent, where the kernel says so."""
+        """Yield the bytes received and sent, if the kernel has them."""
         figures = _netstat()
         for direction, key in (("receive", "InOctets"), ("transmit", "OutOctets")):
             if key in figures:

@@ -3,16 +3,19 @@
 import logging
 import platform
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from minidns import __version__
-from minidns.corefile.blocks import Directive
+from minidns.corefile.directives import Directive, Line
+from minidns.corefile.errors import ConfigError
 from minidns.dns.model import DnsError, Dropped, Handler, Plugin, Query, Rcode, Response
 from minidns.metrics.registry import SLIM_TIME_BUCKETS, Gauge, Metrics
 from minidns.metrics.traffic import Traffic
-from minidns.plugins.site import HttpHandler, HttpReply, Site, listen_address, once
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.options import listen_address, setting
+from minidns.plugins.site import HttpHandler, HttpReply, Site
+from minidns.plugins.spec import Option, PluginSpec, Traits, Words
 
 if TYPE_CHECKING:
     from minidns.plugins.prometheus.exposition import Exposition
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ADDRESS = "localhost:9153"
-"""Where the numbers are served unless the Corefile says: not outside a Pod."""
+"""The default address, which is not reachable from outside the Pod (CoreDNS)."""
 
 _ALWAYS_THERE = (
     ("coredns_panics_total", "Unexpected failures while answering."),
@@ -36,39 +39,44 @@ _ALWAYS_THERE = (
     ("coredns_reload_failed_total", "Changed Corefiles that could not be used."),
     ("coredns_local_localhost_requests_total", "Queries for localhost.<domain>."),
 )
-"""Counters that CoreDNS shows at 0 whatever the Corefile names."""
+"""Counters that CoreDNS shows at 0 with any Corefile."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrometheusOptions:
+    """Options of *prometheus*."""
+
+    address: str = ADDRESS
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Accept ``prometheus [ADDRESS] { runtime_metrics }``.
+    """Return the plugin for ``prometheus [ADDRESS] { runtime_metrics }``.
 
     Raises:
-        ConfigError: an argument too many, not an address, an unknown option.
+        ConfigError: a word too many, not an address, an unknown option.
 
     """
-    directive = once(directives)
-    address = listen_address(directive, ADDRESS)
-    _read_options(directive)
-    _make_families(site.metrics)
-    site.instance.http(address, "/metrics", _page(site.metrics))
+    options = PLUGIN.read(directives, site)
+    _register_families(site.metrics)
+    site.instance.http(options.address, "/metrics", _page(site.metrics))
     site.on_serving(lambda: _show_plugins(site))
     return _counting(site)
 
 
-def _read_options(directive: Directive) -> None:
-    for line in directive.block:
-        match line.name, len(line.args):
-            case "runtime_metrics", 0:
-                log.warning("runtime_metrics is ignored: there is no Go runtime here")
-            case "tls", 1:
-                raise line.error("tls is not supported by minidns")
-            case (("runtime_metrics" | "tls"), _):
-                raise line.arg_error()
-            case name, _:
-                raise line.error(f"unknown option: {name}")
+def _runtime_metrics(options: PrometheusOptions, words: Words) -> PrometheusOptions:
+    log.warning("runtime_metrics is ignored: there is no Go runtime here")
+    return options
 
 
-def _make_families(metrics: Metrics) -> None:
+def _tls(options: PrometheusOptions, words: Words) -> PrometheusOptions:
+    raise words.error("tls is not supported by minidns")
+
+
+def _unknown(line: Line) -> ConfigError:
+    return line.error(f"unknown option: {line.name}")
+
+
+def _register_families(metrics: Metrics) -> None:
     for name, help_ in _ALWAYS_THERE:
         metrics.counter(name, help_)
     _enabled(metrics)
@@ -90,9 +98,9 @@ def _make_families(metrics: Metrics) -> None:
 
 
 async def _show_plugins(site: Site) -> None:
-    """Say which plugins are in the chain; the first site of a load clears the rest."""
+    """Set the gauge of plugins in the chain; the first site of a load clears it."""
     enabled = _enabled(site.metrics)
-    counted = (each for each in site.instance.sites if "prometheus" in each.handlers)
+    counted = (other for other in site.instance.sites if PLUGIN in other.chain)
     if next(counted, site) is site:
         enabled.clear()
     for server in site.servers:
@@ -111,7 +119,7 @@ def _enabled(metrics: Metrics) -> Gauge:
 def _page(metrics: Metrics) -> HttpHandler:
     @cache
     def exposition() -> "Exposition":
-        # only now: who is never scraped does not pay for prometheus_client
+        # imported at the first scrape: prometheus_client takes memory and time
         from minidns.plugins.prometheus.exposition import Exposition
 
         return Exposition(metrics)
@@ -134,7 +142,7 @@ def _counting(site: Site) -> Plugin:
             try:
                 response = await next_(query)
             except Dropped:
-                # nothing written, nothing wrong (plugin/metrics handler)
+                # no reply and no error (plugin/metrics handler)
                 traffic.count_silence(query, Rcode.NOERROR, now() - started)
                 raise
             except DnsError as error:
@@ -148,17 +156,44 @@ def _counting(site: Site) -> Plugin:
 
 
 def _below(site: Site) -> str:
-    """Return the plugin after this one: the last to hand a response on (1.14)."""
+    """Return the plugin after this one, which CoreDNS 1.14 shows as the writer."""
     chain = iter(site.handlers)
-    return next(chain, "") if "prometheus" in chain else ""
+    return next(chain, "") if PLUGIN.name in chain else ""
 
 
 PLUGIN = PluginSpec(
     name="prometheus",
     summary="count queries and serve the numbers of all plugins",
     syntax="prometheus [ADDRESS]",
-    traits=Traits.HANDLES_QUERIES | Traits.OPENS_PORT,
+    traits=Traits.HANDLES_QUERIES | Traits.OPENS_PORT | Traits.ONCE_PER_BLOCK,
     setup=setup,
-    defaults=None,
+    defaults=PrometheusOptions(),
+    arguments=setting(
+        "",
+        "[ADDRESS]",
+        "address",
+        listen_address,
+        "The address of the page /metrics.",
+        example=":9153",
+        least=0,
+    ),
+    options=(
+        Option(
+            name="runtime_metrics",
+            meaning="Accepted with a warning: there is no Go runtime.",
+            example="runtime_metrics",
+            apply=_runtime_metrics,
+            most=0,
+        ),
+        Option(
+            name="tls",
+            arguments="FILE",
+            meaning="Not supported by minidns.",
+            apply=_tls,
+            least=1,
+            most=1,
+        ),
+    ),
+    unknown=_unknown,
     address=ADDRESS,
 )
