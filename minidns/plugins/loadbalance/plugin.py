@@ -1,7 +1,7 @@
 """*loadbalance* - turn the addresses of an answer.
 
-The last policy of a server block counts. The weights are read from a file, again from
-time to time; a file that cannot be read leaves the weights as they are.
+A server block has one policy, the last that is named. The weights are read from a file,
+again from time to time; a file that cannot be read leaves the weights as they are.
 """
 
 import logging
@@ -17,7 +17,7 @@ from minidns.dns.rdata import AAAA, AXFR, IXFR, SRV, A
 from minidns.plugins.loadbalance import arrangement
 from minidns.plugins.loadbalance.arrangement import Weights
 from minidns.plugins.site import Site
-from minidns.plugins.spec import Option, PluginSpec, Traits, Words
+from minidns.plugins.spec import Option, PluginSpec, Traits, Words, unknown_property
 from minidns.text import files
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,11 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         ConfigError: an unknown policy or option.
 
     """
-    options = PLUGIN.read(directives, site)
+    options = PLUGIN.defaults
+    for directive in directives:  # the last policy counts (CoreDNS)
+        options = PLUGIN.read_arguments(directive, site, options)
+        _check_block(directive, options.policy)
+        options = PLUGIN.read_block(directive, site, options)
     file: WeightFile | None = None
     if options.policy == "weighted":
         file = WeightFile(options.path, options.reload_s, site)
@@ -76,9 +80,15 @@ def _arguments(options: LoadBalanceOptions, words: Words) -> LoadBalanceOptions:
     raise AssertionError(words.args)
 
 
+def _check_block(directive: Directive, policy: str) -> None:
+    """Raise ConfigError for an option of the other policy."""
+    other = "reload" if policy == "round_robin" else "prefer"
+    for line in directive.block:
+        if line.name == other:
+            raise unknown_property(line)
+
+
 def _prefer(options: LoadBalanceOptions, words: Words) -> LoadBalanceOptions:
-    if options.policy != "round_robin":
-        raise words.error("unknown property 'prefer'")
     networks = tuple(_network(word, words) for word in words.args)
     return replace(options, preferred=(*options.preferred, *networks))
 
@@ -91,8 +101,6 @@ def _network(word: str, words: Words) -> Network:
 
 
 def _reload(options: LoadBalanceOptions, words: Words) -> LoadBalanceOptions:
-    if options.policy != "weighted":
-        raise words.error("unknown property 'reload'")
     if not words.args:
         raise words.error("reload duration value is missing")
     if len(words.args) > 1:
