@@ -7,12 +7,12 @@ import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
 from itertools import count
 from random import Random
 from typing import TypeVar
 
 from minidns.corefile import blocks as corefile
+from minidns.corefile import imports
 from minidns.corefile.blocks import ConfigError, Corefile, Directive
 from minidns.dns import names
 from minidns.dns.model import Handler, Opt, Plugin, Query, Question, Response
@@ -74,7 +74,15 @@ class FilesInMemory:
         return self.texts[path]
 
     def glob(self, pattern: str) -> list[str]:
-        return sorted(path for path in self.texts if fnmatch(path, pattern))
+        return imports.glob(pattern, self._names, self._exists)
+
+    def _names(self, folder: str) -> list[str]:
+        below = f"{folder.rstrip('/')}/" if folder else ""
+        inside = (path[len(below) :] for path in self.texts if path.startswith(below))
+        return sorted({path.split("/")[0] for path in inside})
+
+    def _exists(self, path: str) -> bool:
+        return path in self.texts or bool(self._names(path))
 
 
 Answer = Callable[[Upstream, bytes], Awaitable[bytes]]

@@ -1,6 +1,7 @@
 """*root* - name the folder that relative file names are meant from."""
 
 import logging
+import re
 from dataclasses import dataclass
 
 from minidns.corefile.blocks import Directive
@@ -33,7 +34,9 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 
 def _exists(site: Site) -> bool:
     glob = site.edges.files.glob
-    return bool(glob(site.root) or glob(f"{site.root.rstrip('/')}/*"))
+    # the path is meant literally: signs of patterns are escaped
+    path = re.sub(r"[*?\[\\]", r"\\\g<0>", site.root)
+    return bool(glob(path) or glob(f"{path.rstrip('/')}/*"))
 
 
 PLUGIN = PluginSpec(

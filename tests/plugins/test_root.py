@@ -32,6 +32,17 @@ def test_a_missing_folder_is_worth_a_warning(caplog: pytest.LogCaptureFixture) -
     ]
 
 
+@pytest.mark.parametrize("path", ["/[x", "/a]", "/a*?", "/a\\", "/[]/b", "/é\x1b[31m"])
+def test_a_path_is_no_pattern(caplog: pytest.LogCaptureFixture, path: str) -> None:
+    site = set_up(f"root {path}")
+    assert site.root == path
+    assert len(caplog.records) == 1
+    caplog.clear()
+    site = World(files={f"{path}/zone": ""}).site(f".:53 {{\nroot {path}\n}}")
+    root.setup(site.block.named("root"), site)
+    assert caplog.records == []
+
+
 REFUSED = {"nothing": ("root", "root"), "two": ("root /a /b", "/b")}
 
 
