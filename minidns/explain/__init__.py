@@ -1,1 +1,1 @@
-"""Why an answer is what it is: asked of a running server, told to people."""
+"""Explanations of answers for ``minidns why``."""

@@ -14,13 +14,13 @@ _MAX_CHAIN = 12
 
 
 def below_external_name(s: Situation) -> Cause:
-    """Say that nothing is below an alias."""
+    """Return the cause for a name below an alias."""
     because = f"Service {s.key} is an ExternalName: nothing is below it"
     return Cause("below-external-name", because)
 
 
 def external_address(s: Situation) -> Cause:
-    """Say that an alias to an address does not count."""
+    """Return the cause for an externalName that is no host name."""
     target = s.service.external_name if s.service else ""
     because = f"externalName of Service {s.key} is {target or 'empty'}, not a host name"
     near = "a Service without selector and an EndpointSlice can lead to an address"
@@ -28,7 +28,7 @@ def external_address(s: Situation) -> Cause:
 
 
 def leads_nowhere(s: Situation) -> Cause:
-    """Say where an alias ends."""
+    """Return the cause for an alias without records, and where it ends."""
     target = s.service.external_name if s.service else s.question.name
     seen = [s.question.name]
     for step in islice(_targets(s), _MAX_CHAIN):

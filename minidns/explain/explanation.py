@@ -56,9 +56,9 @@ class WatchedKind:
         """Return one line for people."""
         where = f" in {self.namespace}" if self.namespace else ""
         state = "listed" if self.synced else "not listed yet"
-        heard = "never" if self.silent_s is None else f"{span(self.silent_s)} ago"
+        last = "never" if self.silent_s is None else f"{span(self.silent_s)} ago"
         error = f"; last error: {self.error}" if self.error else ""
-        return f"{self.kind}{where}: {state}, last heard of {heard}{error}"
+        return f"{self.kind}{where}: {state}, last heard of {last}{error}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,19 +45,19 @@ def txt_at_inner_node(s: Situation) -> Cause:
 
 
 def soa_below_apex(s: Situation) -> Cause:
-    """Say that this type is not even looked up."""
+    """Return the cause for SOA below the top of the zone."""
     because = f"SOA is only at {s.zone}; below, CoreDNS does not look whether a name is"
     return Cause("soa-below-apex", because)
 
 
 def name_server_other_type(s: Situation) -> Cause:
-    """Say that the name server's name has addresses only."""
+    """Return the cause for another type at the name of the name server."""
     because = f"{s.question.name} has addresses; CoreDNS denies other types there"
     return Cause("name-server-other-type", because)
 
 
 def not_in_cluster(s: Situation) -> Cause:
-    """Say what may be missing in a name that is neither below svc nor pod."""
+    """Return the cause for a name outside svc and pod, and the label it may lack."""
     labels = s.labels
     because = f"{labels[-1]} is neither svc nor pod"
     store = s.lookup.store
@@ -78,7 +78,7 @@ def not_in_cluster(s: Situation) -> Cause:
 
 
 def too_long(s: Situation) -> Cause:
-    """Say that there are more labels than can be read."""
+    """Return the cause for a name with too many labels."""
     because = "there are more labels than endpoint, or port and protocol, need"
     labels = s.labels
     if "_zone" in labels and not s.options.zonal:
@@ -88,7 +88,7 @@ def too_long(s: Situation) -> Cause:
 
 
 def reverse_name(s: Situation) -> Cause:
-    """Say that services are in forward zones."""
+    """Return the cause for a Service or Pod name in a reverse zone."""
     because = f"names of Services and Pods are not below {s.zone}"
     return Cause("reverse-zone", because, (f"they are below {s.options.primary}",))
 
@@ -97,7 +97,7 @@ def reverse_name(s: Situation) -> Cause:
 
 
 def pods_disabled(s: Situation) -> Cause:
-    """Say that an option leaves Pods out."""
+    """Return the cause for a Pod name under *pods disabled*."""
     because = "the option pods is disabled: names of Pods do not exist"
     pods = s.lookup.main.pods_at(s.parsed.namespace, pod_address(s.parsed.service))
     near = tuple(f"Pod {pod.key} has that address" for pod in pods)
@@ -105,14 +105,14 @@ def pods_disabled(s: Situation) -> Cause:
 
 
 def not_a_pod_address(s: Situation) -> Cause:
-    """Say that a Pod's name is its address."""
+    """Return the cause for a Pod name that is no address."""
     because = f"{s.parsed.service} is no address with dashes"
     near = "Pods are called by their addresses: 10-0-0-1 for 10.0.0.1"
     return Cause("pod-not-by-address", because, (near,))
 
 
 def no_such_pod(s: Situation) -> Cause:
-    """Say where a Pod with that address is, if anywhere."""
+    """Return the cause for a missing Pod, and where its address is in use."""
     label = s.parsed.service
     address = pod_address(label)
     if record_of(address) is None:
@@ -135,7 +135,7 @@ def no_such_pod(s: Situation) -> Cause:
 
 
 def no_address(s: Situation) -> Cause:
-    """Say what else an address without a name is."""
+    """Return the cause for an address without a name, and what has it."""
     address = reversed_address(s.question.name, strict=s.options.strict)
     store = s.lookup.main
     because = f"no Service has {address}, and no ready endpoint of one"
@@ -143,15 +143,15 @@ def no_address(s: Situation) -> Cause:
         if address in service.external_ips:
             near = f"Service {service.key} has it as an external address, without PTR"
             return Cause("address-is-external", because, (near,))
-    for each in store.slices.values():
-        for end in each.endpoints:
+    for one in store.slices.values():
+        for end in one.endpoints:
             if end.address != address:
                 continue
-            if not each.service.name:
-                near = f"EndpointSlice {each.key} has it, but names no Service"
+            if not one.service.name:
+                near = f"EndpointSlice {one.key} has it, but names no Service"
                 return Cause("slice-without-service", because, (near,))
             if not end.ready:
-                near = f"EndpointSlice {each.key} has it, not ready"
+                near = f"EndpointSlice {one.key} has it, not ready"
                 return Cause("address-unready", because, (near,))
     pods = [pod for pod in store.pods.values() if pod.address == address]
     if pods:
@@ -161,19 +161,19 @@ def no_address(s: Situation) -> Cause:
 
 
 def hidden_address(s: Situation) -> Cause:
-    """Say that an address belongs to a namespace that is kept out."""
+    """Return the cause for an address in a namespace that is not exposed."""
     because = "it belongs to a namespace that the options keep out, or that is gone"
     return Cause("address-hidden", because)
 
 
 def no_forward_zone(s: Situation) -> Cause:
-    """Say that pointers need a zone with a name."""
+    """Return the cause for PTR when the plugin serves the root."""
     because = "the plugin serves the root: PTR records would have no zone to end in"
     return Cause("root-zone", because)
 
 
 def unsendable(s: Situation) -> Cause:
-    """Say that a name is too long for DNS."""
+    """Return the cause for a name that does not fit into a message."""
     because = "the endpoint's name is too long for a DNS message"
     return Cause("unsendable-name", because)
 
@@ -187,7 +187,7 @@ def stale(s: Situation) -> Cause:
 
 
 def other_zone(s: Situation) -> Cause | None:
-    """Return that a name only lacks the right zone, if so."""
+    """Return the cause for a Service name in another cluster domain, if it is one."""
     labels = names.labels(s.question.name)
     if "svc" not in labels[2:]:
         return None

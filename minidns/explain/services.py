@@ -13,11 +13,11 @@ _TOP_LEVEL = frozenset((
     "app", "cloud", "local", "internal", "lan", "home", "corp", "test", "example",
     "invalid", "localhost",
 ))  # fmt: skip
-"""Names that end a host name rather than being a Service or a namespace."""
+"""Last labels of host names, which are rarely Services or namespaces."""
 
 
 def no_namespace(s: Situation) -> Cause:
-    """Say what is nearest to a Namespace that is not there."""
+    """Return the cause for a missing Namespace, and names close to it."""
     name, store = s.parsed.namespace, s.lookup.store
     if any(key.namespace == name for key in store.services):
         if s.options.namespace_labels:
@@ -33,12 +33,12 @@ def no_namespace(s: Situation) -> Cause:
     if _ends_a_host_name(name):
         return _search_list(s, because)
     known = close(name, s.lookup.main.namespaces)
-    alike = tuple(f"Namespace {each} exists" for each in known)
+    alike = tuple(f"Namespace {other} exists" for other in known)
     return Cause("namespace-misspelt" if alike else "namespace-absent", because, alike)
 
 
 def not_listed(s: Situation) -> Cause:
-    """Say that an option keeps a namespace out."""
+    """Return the cause for a namespace that *namespaces* does not list."""
     because = f"the option namespaces does not list {s.parsed.namespace}"
     return Cause("namespace-not-listed", because)
 
@@ -48,10 +48,10 @@ def _ends_a_host_name(label: str) -> bool:
 
 
 def _search_list(s: Situation, because: str) -> Cause:
-    asked = s.parsed
-    suffix = f"{asked.tree}.{s.zone}"
-    if not _ends_a_host_name(asked.namespace):
-        suffix = f"{asked.namespace}.{suffix}"
+    parsed = s.parsed
+    suffix = f"{parsed.tree}.{s.zone}"
+    if not _ends_a_host_name(parsed.namespace):
+        suffix = f"{parsed.namespace}.{suffix}"
     host = s.question.name.removesuffix(f".{suffix}") + "."
     near = (
         f"{host} was meant, and the search list of resolv.conf put {suffix} behind it"
@@ -61,7 +61,7 @@ def _search_list(s: Situation, because: str) -> Cause:
 
 
 def no_service(s: Situation) -> Cause:
-    """Say what is nearest to a Service that is not there."""
+    """Return the cause for a missing Service, and names close to it."""
     name, namespace = s.key.name, s.key.namespace
     because = f"there is no {s.lookup.store.kind} {name} in namespace {namespace}"
     if "*" in s.labels or name == "any":
@@ -70,7 +70,7 @@ def no_service(s: Situation) -> Cause:
         now = f"Service {s.key} exists now: the answer is older than it"
         return Cause("service-absent", because, (now,))
     if s.slices:
-        near = tuple(f"EndpointSlice {each.key} names it" for each in s.slices)
+        near = tuple(f"EndpointSlice {one.key} names it" for one in s.slices)
         return Cause("service-gone", because, near)
     for found in (_imported(s), _elsewhere(s), _of_a_pod(s)):
         if found:
@@ -80,7 +80,7 @@ def no_service(s: Situation) -> Cause:
     there = (key.name for key in s.lookup.store.services if key.namespace == namespace)
     known = close(name, there)
     if known:
-        near = tuple(f"Service {namespace}/{each} exists" for each in known)
+        near = tuple(f"Service {namespace}/{other} exists" for other in known)
         return Cause("service-misspelt", because, near)
     return Cause("service-absent", because)
 
@@ -89,7 +89,7 @@ Near = tuple[str, tuple[str, ...]]
 
 
 def _imported(s: Situation) -> Near | None:
-    """Return that the Service is only in this cluster, or only in the cluster set."""
+    """Return the cause and hint if the Service is in another kind of zone."""
     if s.lookup.imports and s.key in s.lookup.main.services:
         near = f"Service {s.key} exists, but no ServiceImport brings it here"
         return "service-not-exported", (near,)
@@ -108,13 +108,13 @@ def _elsewhere(s: Situation) -> Near | None:
 
 
 def _of_a_pod(s: Situation) -> Near | None:
-    """Return that the label belongs to an endpoint: its Service is left out."""
-    for each in s.lookup.main.slices.values():
-        if each.service.namespace != s.key.namespace or not each.service.name:
+    """Return the cause and hint if the label names an endpoint or a Pod."""
+    for one in s.lookup.main.slices.values():
+        if one.service.namespace != s.key.namespace or not one.service.name:
             continue
-        for end in each.endpoints:
+        for end in one.endpoints:
             if s.key.name in (end.hostname.lower(), end.target.lower()):
-                near = f"{s.name_of(end)}.{s.full(each.service)} is an endpoint"
+                near = f"{s.name_of(end)}.{s.full(one.service)} is an endpoint"
                 return "service-left-out", (near,)
     if Key(s.key.namespace, s.key.name) in s.lookup.main.pods:
         near = f"{s.key} is a Pod; Pods have names by their addresses only"
@@ -127,7 +127,7 @@ def _called(end: Endpoint) -> str:
 
 
 def no_ready_endpoint(s: Situation) -> Cause:
-    """Say which endpoints are not ready, or that there are none at all."""
+    """Return the cause for a Service without ready endpoints, and its endpoints."""
     if s.parsed.endpoint and (unready := _unready(s)):
         return unready
     because = f"Service {s.key} is headless and has no ready endpoint"
@@ -136,13 +136,13 @@ def no_ready_endpoint(s: Situation) -> Cause:
 
 
 def empty_service(s: Situation) -> Cause:
-    """Say that an option leaves the Service out, and why it is empty."""
+    """Return the cause for a Service left out by *ignore empty_service*."""
     because = f"ignore empty_service: Service {s.key} has no ready endpoint"
     return Cause("empty-service", because, (_why_nothing(s)[1],))
 
 
 def _why_nothing(s: Situation) -> tuple[str, str]:
-    """Return the cause, and in words, why nothing is ready."""
+    """Return the cause that no endpoint is ready, and a sentence about it."""
     if not s.slices:
         return "no-slice", f"no EndpointSlice names it; {_SELECTOR}"
     ends = [end for end in s.endpoints if not end.ready]
@@ -155,7 +155,7 @@ _SELECTOR = "does its selector match any Pod?"
 
 
 def no_endpoints_watched(s: Situation) -> Cause:
-    """Say that an option keeps endpoints out."""
+    """Return the cause for an endpoint under *noendpoints*."""
     return Cause("noendpoints", "the option noendpoints leaves all endpoints out")
 
 
@@ -168,7 +168,7 @@ def _unready(s: Situation) -> Cause | None:
 
 
 def no_such_endpoint(s: Situation) -> Cause:
-    """Say what is nearest to an endpoint that is not there."""
+    """Return the cause for a missing endpoint, and names close to it."""
     label = s.parsed.endpoint
     because = f"Service {s.key} has no endpoint called {label}"
     if label == "*":
@@ -178,13 +178,13 @@ def no_such_endpoint(s: Situation) -> Cause:
         return found
     ready = {s.name_of(end) for end in s.endpoints if end.ready}
     if known := close(label, ready):
-        near = tuple(f"endpoint {each} exists" for each in known)
+        near = tuple(f"endpoint {other} exists" for other in known)
         return Cause("endpoint-misspelt", because, near)
     return Cause("endpoint-absent", because, (f"it has {listed(sorted(ready))}",))
 
 
 def _other_name(s: Situation, because: str) -> Cause | None:
-    """Return that the endpoint exists and is called something else."""
+    """Return the cause if the endpoint exists under another name."""
     label = s.parsed.endpoint
     headless = s.service is not None and s.service.headless
     for end in s.endpoints:
@@ -212,7 +212,7 @@ def _ports(s: Situation) -> list[Port]:
         return []
     if not s.service.headless:
         return list(s.service.ports)
-    return [port for each in s.slices for port in each.ports]
+    return [port for one in s.slices for port in one.ports]
 
 
 def _port_alone(s: Situation, because: str) -> Cause | None:
@@ -229,7 +229,7 @@ def _full(port: Port, s: Situation) -> str:
 
 
 def no_such_port(s: Situation) -> Cause:
-    """Say what is nearest to a port that is not there."""
+    """Return the cause for a missing port, and ports close to it."""
     wanted, protocol = s.parsed.port, s.parsed.protocol
     ports = _ports(s)
     named = {port.name.lower(): port for port in ports if port.name}
@@ -247,13 +247,13 @@ def no_such_port(s: Situation) -> Cause:
     if not named:
         return Cause("port-unnamed", because, ("its ports have no names",))
     if known := close(wanted, named):
-        alike = tuple(f"port {each} exists" for each in known)
+        alike = tuple(f"port {other} exists" for other in known)
         return Cause("port-misspelt", because, alike)
     return Cause("port-absent", because, (f"it has {listed(named)}",))
 
 
 def no_cluster_ip(s: Situation) -> Cause:
-    """Say that a Service has no address yet."""
+    """Return the cause for a Service without a cluster IP."""
     because = f"Service {s.key} has no cluster IP (yet)"
     return Cause("no-cluster-ip", because)
 
@@ -262,7 +262,7 @@ def no_cluster_ip(s: Situation) -> Cause:
 
 
 def other_family(s: Situation) -> Cause:
-    """Say which addresses there are instead."""
+    """Return the cause for a name without addresses of the family."""
     other = AAAA if s.question.qtype == A else A
     others = s.cluster.answer(replace(s.question, qtype=other)).answer
     has = "has" if others else "lacks"
@@ -272,7 +272,7 @@ def other_family(s: Situation) -> Cause:
 
 
 def other_type(s: Situation) -> Cause:
-    """Say that there is nothing of that type."""
+    """Return the cause for a name without records of the type."""
     because = f"the name exists, but has no {type_name(s.question.qtype)}"
     if s.service and s.service.type == "ExternalName":
         near = f"it is an alias of {s.service.external_name}, shown for A and AAAA only"
@@ -281,7 +281,7 @@ def other_type(s: Situation) -> Cause:
 
 
 def no_port(s: Situation) -> Cause:
-    """Say why there is no SRV record."""
+    """Return the cause for a Service without SRV records."""
     if s.service and s.service.type == "ExternalName":
         because = f"Service {s.key} is an ExternalName: those have no SRV records"
         return Cause("external-name-other-type", because)

@@ -1,4 +1,4 @@
-"""Addresses as Kubernetes writes them: to record data, to labels, and back from names.
+"""Converts addresses as Kubernetes writes them to record data, labels and names.
 
 Addresses are compared as text throughout, as CoreDNS does: another spelling of an IPv6
 address is another address.
@@ -12,7 +12,7 @@ from minidns.dns.rdata import AAAA, A
 from minidns.kubernetes.objects import Endpoint
 
 _MAPPED = bytes(10) + b"\xff\xff"
-"""How an IPv4 address begins inside IPv6 (RFC 4291 2.5.5.2)."""
+"""The prefix of IPv4-mapped IPv6 addresses (RFC 4291 2.5.5.2)."""
 _MAX_POD_NAME = 63
 
 IN_ADDR, IP6 = ".in-addr.arpa.", ".ip6.arpa."

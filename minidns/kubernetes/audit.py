@@ -1,13 +1,13 @@
-"""Whether a store holds what the API server has: a fresh list, compared page by page.
+"""Audits a store: compares it with a fresh list of the API server, page by page.
 
-A list shows what there is at some moment after it was asked for. Of an object that the
-watch has not named since, the store must hold just that, once the watch has had time to
-tell of everything before that moment. So what differs is a suspect at first; a while
-later a suspect that was still not named is a difference. Versions are compared for
-equality alone, whatever the order of events.
+A list shows the objects at some moment after its request. If the watch has not named an
+object since the request, the store must have the listed state of it, once the watch has
+had time to bring every event before that moment. So an object that differs is a suspect
+at first, and a difference if the watch has still not named it a while later. Versions
+are compared for equality alone, whatever the order of events.
 
-Differences are put right by a new list of the reflector: it overwrites, deletes what it
-does not name, goes on with a new watch, and tells the workers. Memory: the objects of a
+Differences are repaired by a new list of the reflector: it overwrites, deletes the keys
+that it does not name, and continues with a new watch. Memory: the objects of a
 page, and keys. The loop: a page at a time, 10 to 20 ms for 100 EndpointSlices.
 """
 
@@ -24,28 +24,28 @@ from minidns.kubernetes.store import Store
 from minidns.metrics.registry import Metrics
 
 PAUSE_S = 0.2
-"""Between pages: 10,000 objects take 20 s, and 100,000 less than the 5 minutes that a
-list can be continued for (etcd's compaction)."""
+"""Seconds between pages: 10,000 objects take 20 s, and 100,000 less than the 5 minutes
+for which a list can be continued (etcd's compaction)."""
 SETTLE_S = 30.0
-"""How far a watch may be behind a list. Seconds would do; a dead one is found, too."""
+"""Seconds that a watch may lag behind a list; generous, as a dead watch lags more."""
 SHOWN = 5
-"""Objects named in the log."""
+"""The number of objects named in the log."""
 
 Suspects: TypeAlias = dict[Key, str]
-"""How the store differs: what is to be done about an object to put it right."""
+"""Keys of objects that differ, with the repair: add, replace or delete."""
 
 log = logging.getLogger("minidns.plugins.kubernetes")
 
 
 class Followed(NamedTuple):
-    """What is audited: a resource, and where what is heard of it goes."""
+    """A resource that is audited: its reflector, and the store it fills."""
 
     reflector: Reflector
     store: Store
 
 
 class Auditor:
-    """Audits everything that is followed, one resource after the other, for ever."""
+    """Audits every watched resource, one after the other, until cancelled."""
 
     def __init__(
         self,
@@ -73,10 +73,10 @@ class Auditor:
     async def run(self, interval_s: float) -> None:
         """Audit about every ``interval_s`` seconds until cancelled."""
         while True:
-            # replicas that start together are not to ask together
+            # replicas that start together should not list together
             await self._sleep(interval_s * self._random.uniform(0.5, 1.5))
-            for each in self._followed():
-                await self._audit(each, min(SETTLE_S, interval_s / 2))
+            for followed in self._followed():
+                await self._audit(followed, min(SETTLE_S, interval_s / 2))
 
     async def _audit(self, followed: Followed, settle_s: float) -> None:
         resource = followed.reflector.resource
@@ -111,7 +111,7 @@ class Audit:
         self._sleep = sleep
 
     async def find(self, settle_s: float = SETTLE_S) -> Mapping[Key, str] | None:
-        """Return what differs; None when that cannot be said now.
+        """Return the objects that differ; None if a comparison is not possible now.
 
         Raises:
             Gone: the list took too long.

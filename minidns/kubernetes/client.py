@@ -137,7 +137,7 @@ class _TlsError(ApiError):
 
 
 class _Families:
-    """What CoreDNS counts of its requests to the API server."""
+    """The metrics that CoreDNS has of its requests to the API server."""
 
     def __init__(self, metrics: Metrics) -> None:
         prefix, labels = "coredns_kubernetes_rest_client_", ("verb", "host")
@@ -252,7 +252,7 @@ class Connection:
         """Return the answer as soon as its headers are there.
 
         After a 401, or when TLS fails, nothing has been done: credentials and
-        certificates are read again and it is asked again, once.
+        certificates are read again and the request is repeated, once.
         """
         client = await self._current()
         try:

@@ -1,4 +1,4 @@
-"""Which API server, and as whom: service account, kubeconfig, or endpoint and files.
+"""Finds the API server and its credentials: service account, kubeconfig, or files.
 
 The ``kubernetes`` package does the reading; this says what is wrong in one line.
 """
@@ -23,7 +23,7 @@ from minidns.text import foreign
 from minidns.text.files import reason
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-"""Where a pod finds its service account."""
+"""The directory of a pod's service account."""
 
 Modules: TypeAlias = Callable[..., tuple[Any, ...]]
 """Gives modules of the ``kubernetes`` package by name; see ``kube.api``."""
@@ -78,7 +78,7 @@ class Cluster(NamedTuple):
     server: str
     """Its URL, without a slash at the end."""
     by: str
-    """How it was chosen, for people."""
+    """The source of the choice, for people."""
     context: str
     load: Callable[[], Awaitable[Configuration]]
     """Return a fresh Configuration of the package; raises whatever it raises."""
@@ -157,10 +157,10 @@ def _by_account(modules: Modules, environ: Mapping[str, str], account: Path) -> 
     async def load() -> Configuration:
         for path in (token, ca):
             files.require_regular(str(path))
-        made: Configuration = configuration.Configuration()
+        loaded: Configuration = configuration.Configuration()
         loader = config.InClusterConfigLoader(str(token), str(ca), environ=environ)
-        loader.load_and_set(made)
-        refresh = made.refresh_api_key_hook
+        loader.load_and_set(loaded)
+        refresh = loaded.refresh_api_key_hook
 
         def keep(current: Configuration) -> None:
             # kubelet replaces the token; for a moment there may be none
@@ -168,8 +168,8 @@ def _by_account(modules: Modules, environ: Mapping[str, str], account: Path) -> 
                 files.require_regular(str(token))
                 refresh(current)
 
-        made.refresh_api_key_hook = keep
-        return made
+        loaded.refresh_api_key_hook = keep
+        return loaded
 
     host = environ[HOST]
     server = f"https://{f'[{host}]' if ':' in host else host}:{environ[PORT]}"
@@ -189,10 +189,10 @@ def _by_endpoint(access: Access, modules: Modules) -> Cluster:
         for path in access.tls or ():
             files.require_regular(path)
         cert, key, ca = access.tls or (None, None, None)
-        made: Configuration = configuration.Configuration(
+        loaded: Configuration = configuration.Configuration(
             host=server, cert_file=cert, key_file=key, ssl_ca_cert=ca
         )
-        return made
+        return loaded
 
     return Cluster(server, "endpoint", "", load, rest.RESTClientObject)
 
@@ -215,14 +215,14 @@ def _by_kubeconfig(access: Access, modules: Modules) -> Cluster:
         raise ConfigError(f"kubeconfig {path}: {problem(error)}") from error
 
     async def load() -> Configuration:
-        made: Configuration = configuration.Configuration()
+        loaded: Configuration = configuration.Configuration()
         _require_kubeconfig(path)
         again = config.KubeConfigMerger(path).config
         _require_tokens(again.value.get("users") or [])
         # the same context again, whatever is the current one by now
         again = config.KubeConfigLoader(again, context, config_base_path=None)
-        await again.load_and_set(made)
-        return made
+        await again.load_and_set(loaded)
+        return loaded
 
     _remember_password(server)
     server = server.rstrip("/")
@@ -237,14 +237,14 @@ def _require_kubeconfig(path: str) -> None:
 
     """
     missing = 0
-    every = [os.path.expanduser(each) for each in path.split(os.pathsep)]
-    for each in every:
+    every = [os.path.expanduser(file) for file in path.split(os.pathsep)]
+    for file in every:
         try:
-            files.require_regular(each)
+            files.require_regular(file)
         except FileNotFoundError:
             missing += 1
         except OSError as error:
-            raise ConfigError(f"kubeconfig: {reason(error, each)}") from error
+            raise ConfigError(f"kubeconfig: {reason(error, file)}") from error
     if missing == len(every):
         raise ConfigError(f"kubeconfig {path}: no such file or directory")
 
@@ -263,7 +263,7 @@ def _require_tokens(users: Iterable[Any]) -> None:
 
 
 def _check_context(path: str, context: str, contexts: Iterable[Any]) -> None:
-    names = [str(each["name"]) for each in contexts]
+    names = [str(context["name"]) for context in contexts]
     there = f"it has {', '.join(names) or 'none'}"
     if not context:
         raise ConfigError(f"kubeconfig {path} has no current context; {there}")

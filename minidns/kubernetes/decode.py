@@ -13,7 +13,7 @@ from minidns.text import foreign
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for bytes that are no JSON, no UTF-8, or nested too deep."""
+"""Exceptions of msgspec for bytes that are no JSON, no UTF-8, or nested too deep."""
 MOST_TEXT = 400
 """Characters of a server's message that are worth a log line."""
 
@@ -30,7 +30,7 @@ class _Name(Struct, rename="camel"):
 
 
 class _Named(Struct):
-    """What identifies an object, where the rest of it cannot be read."""
+    """The identity of an object, the rest of which cannot be read."""
 
     metadata: _Name = field(default_factory=_Name)
     kind: str = ""
@@ -64,7 +64,7 @@ class _Details(Struct, rename="camel"):
 
 
 class Status(Struct):
-    """What the API server says instead of what was asked for."""
+    """A v1 Status: the API server's answer to a request that failed."""
 
     code: int | None = None
     reason: str | None = None
@@ -190,15 +190,15 @@ def status(body: Raw | bytes) -> Status:
         return Status()
 
 
-def stream_error(said: Status) -> Gone | ApiError:
+def stream_error(failure: Status) -> Gone | ApiError:
     """Return what an ERROR event means (client-go's reflector)."""
-    code = said.code or 0
-    text = printable(said.message or said.reason or "an error without a reason")
+    code = failure.code or 0
+    text = printable(failure.message or failure.reason or "an error without a reason")
     passing = code in (429, 503, 504) or (
-        code == 500 and said.reason == "InternalError"
+        code == 500 and failure.reason == "InternalError"
     )
-    if passing and not said.is_too_large:
-        return ApiError(text, status=code, retry_after_s=said.retry_after_s)
+    if passing and not failure.is_too_large:
+        return ApiError(text, status=code, retry_after_s=failure.retry_after_s)
     # 410, an unreadable object in etcd, and whatever else: only a list is sure to help
     return Gone(text)
 
@@ -207,14 +207,16 @@ def refusal(
     resource: Resource, code: int, body: bytes, retry_after_s: float | None
 ) -> Gone | ApiError:
     """Return what an HTTP answer other than 200 means."""
-    said = status(body)
-    said.code = code
-    text = said.message or body[:MOST_TEXT].decode("utf-8", "replace").strip()
-    if said.is_expired or said.is_too_large:
+    failure = status(body)
+    failure.code = code
+    text = failure.message or body[:MOST_TEXT].decode("utf-8", "replace").strip()
+    if failure.is_expired or failure.is_too_large:
         return Gone(printable(text))
-    asked = retry_after_s if retry_after_s is not None else said.retry_after_s
-    text = printable(text or said.reason or "no reason given") + advice(resource, code)
-    return ApiError(text, status=code, retry_after_s=asked)
+    wait_s = retry_after_s if retry_after_s is not None else failure.retry_after_s
+    text = printable(text or failure.reason or "no reason given") + advice(
+        resource, code
+    )
+    return ApiError(text, status=code, retry_after_s=wait_s)
 
 
 def advice(resource: Resource, code: int) -> str:

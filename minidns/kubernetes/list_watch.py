@@ -34,7 +34,7 @@ log = logging.getLogger("minidns.plugins.kubernetes")  # "plugin/kubernetes: ...
 
 
 class Deadlines(NamedTuple):
-    """How many seconds of waiting are enough."""
+    """Deadlines of requests, in seconds."""
 
     connect_s: float = 5.0
     list_s: float = 60.0
@@ -53,7 +53,7 @@ DEADLINES = Deadlines()
 
 
 class Requests(Protocol):
-    """Where GET requests go; see ``kube.api.Connection``."""
+    """The sender of GET requests, see ``client.Connection``."""
 
     server: str
     """URL of the API server, for people."""
@@ -168,8 +168,8 @@ class HttpListWatch:
         try:
             if response.status != 200:
                 body = await response.content.read(MOST_REFUSAL)
-                asked = seconds(response.headers.get("Retry-After", ""))
-                raise decode.refusal(self._resource, response.status, body, asked)
+                wait_s = seconds(response.headers.get("Retry-After", ""))
+                raise decode.refusal(self._resource, response.status, body, wait_s)
             self._check_type(response.content_type)
         except BaseException:
             response.close()
@@ -228,7 +228,7 @@ class Lines:
         self._content = content
         self._silence_s = silence_s
         self.until: float | None = None
-        """When to stop whatever comes, by the loop's time."""
+        """Time of the event loop at which the stream ends in any case."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield each line without its end.

@@ -37,7 +37,7 @@ class ClusterQuestion(Struct, frozen=True):
     owner: str
     """The owner of the records: the name as the client or the alias spells it."""
     window: Window = EVERYTHING
-    """How many candidates the reply can hold."""
+    """The number of candidates that the reply can hold."""
 
 
 class HostGroup(Struct, frozen=True):

@@ -1,8 +1,8 @@
-"""Kubernetes objects cut down to what a DNS answer depends on, and kept small.
+"""Kubernetes objects, reduced to the fields that a DNS answer depends on.
 
 Reading is typed decoding by msgspec of just the fields named here: a page of 100
 EndpointSlices costs milliseconds and never becomes a tree of dicts. Endpoints, of which
-a cluster has 150,000, are kept as bytes and become objects when they are asked for.
+a cluster has 150,000, are kept as bytes and decoded when a lookup reads them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,13 +30,13 @@ class Key(NamedTuple):
 
 
 class Meta(NamedTuple):
-    """Which state of which object this is."""
+    """The identity and version of an object."""
 
     uid: str = ""
     version: str = ""
     """resourceVersion: opaque, compared only for equality."""
     created: int = 0
-    """Unix seconds; 0 when not known. For people only."""
+    """Unix seconds, 0 if unknown; for people only."""
 
 
 class Port(NamedTuple):
@@ -48,16 +48,16 @@ class Port(NamedTuple):
 
 
 NO_PORT = Port("", "", -1)
-"""Stands in where an object has no ports at all (CoreDNS *kubernetes*)."""
+"""The port of an object that has none (CoreDNS *kubernetes*)."""
 
 
 class Service(Struct, frozen=True, gc=False):
-    """A Service: where it can be reached and under which port names."""
+    """A Service: its addresses and ports."""
 
     key: Key
     type: str = "ClusterIP"
     cluster_ips: tuple[str, ...] = ()
-    """As written; ``("None",)`` for a headless one."""
+    """The addresses as written; ``("None",)`` for a headless Service."""
     external_name: str = ""
     ports: tuple[Port, ...] = (NO_PORT,)
     external_ips: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class Service(Struct, frozen=True, gc=False):
 
     @property
     def headless(self) -> bool:
-        """Whether it has no address of its own (DNS spec 2.4)."""
+        """Whether the Service has no address of its own (DNS spec 2.4)."""
         return bool(self.cluster_ips) and self.cluster_ips[0] == "None"
 
 
@@ -74,7 +74,7 @@ class Endpoint(Struct, frozen=True, gc=False, array_like=True):
     """One address of one endpoint."""
 
     address: str
-    """As written in the slice; an address of a family, or a host name (FQDN)."""
+    """An IPv4 or IPv6 address or a host name (FQDN), as written in the slice."""
     hostname: str = ""
     target: str = ""
     """Name of the Pod, or other object, behind it."""
@@ -86,13 +86,13 @@ _endpoints = msgspec.msgpack.Decoder(tuple[Endpoint, ...])
 
 
 class Endpoints(Struct, frozen=True, gc=False):
-    """Some endpoints in their order, in a fifth of the memory: see ``of``."""
+    """Endpoints in their order, packed into a fifth of the memory, see ``of``."""
 
     packed: bytes = msgspec.msgpack.encode(())
-    """As MessagePack: equal endpoints are equal bytes."""
+    """The endpoints as MessagePack; equal endpoints are equal bytes."""
     count: int = 0
     families: int = 0
-    """Which of A, AAAA and NAMES their addresses are, as a sum."""
+    """The sum of those of A, AAAA and NAMES that occur."""
 
     A: ClassVar[int] = 1
     AAAA: ClassVar[int] = 2
@@ -107,18 +107,18 @@ class Endpoints(Struct, frozen=True, gc=False):
         return cls(msgspec.msgpack.encode(endpoints), len(endpoints), families)
 
     def __iter__(self) -> Iterator[Endpoint]:
-        """Yield each of them."""
+        """Yield the endpoints."""
         return iter(_endpoints.decode(self.packed))
 
     def __len__(self) -> int:
-        """Return how many they are."""
+        """Return the number of endpoints."""
         return self.count
 
     def may_name(self, label: str) -> bool:
         """Return False if none of them has the name ``label``, without unpacking.
 
         Names are hostnames, names of Pods, and addresses with dashes, to which a 0 may
-        have been added (``hosts.endpoint_name``).
+        have been added (``addresses.endpoint_name``).
         """
         packed, wanted = self.packed.translate(_FOLDED), label.encode()
         wanted = wanted.translate(_FOLDED)
@@ -131,7 +131,7 @@ _FOLDED = bytes.maketrans(
 
 
 def family_of(address: str) -> int:
-    """Return what kind of record ``address`` makes (``hosts.record_of``)."""
+    """Return the family of ``address``, by the rule of ``addresses.record_of``."""
     try:
         if ":" not in address:
             return Endpoints.A if inet_pton(AF_INET, address) else 0
@@ -166,7 +166,7 @@ class Pod(Struct, frozen=True, gc=False):
 
 
 class Namespace(Struct, frozen=True, gc=False):
-    """A Namespace exists; nothing else about it matters."""
+    """A Namespace; only its existence matters."""
 
     key: Key
     meta: Meta = Meta()
@@ -257,7 +257,7 @@ class _Endpoint(Struct, rename="camel"):
 
 
 class Json(Struct):
-    """The fields of any object that DNS reads, before they are made one."""
+    """The JSON fields of any object that DNS reads."""
 
     metadata: _Metadata = msgspec.field(default_factory=_Metadata)
     spec: _ServiceSpec | None = None
@@ -299,7 +299,7 @@ def _number(port: _Port) -> int:
 
 @lru_cache(maxsize=256)
 def _shared_ports(ports: tuple[tuple[str, str, int], ...]) -> tuple[Port, ...]:
-    """Return the same for the same: most Services have one of a few sets of ports."""
+    """Return one tuple for equal ports: most Services have one of a few sets."""
     return tuple(Port(intern(name), intern(proto), at) for name, proto, at in ports)
 
 

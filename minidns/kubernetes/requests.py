@@ -32,7 +32,7 @@ log = logging.getLogger("minidns.plugins.kubernetes")  # "plugin/kubernetes: ...
 
 
 class Client:
-    """A configuration as it was read once, and the connections made by it."""
+    """One state of the configuration, and the connections that use it."""
 
     def __init__(
         self, configuration: Configuration, found: Cluster, connect_s: float
@@ -87,7 +87,7 @@ class Client:
 
         """
         url = self._configuration.host + path
-        # a session of its own: one that the package made may retry
+        # a new session: the one of the package may retry
         async with (
             aiohttp.ClientSession(
                 connector=self._connector, connector_owner=False
@@ -135,7 +135,7 @@ def tcp_socket(address: aiohttp.AddrInfoType) -> socket.socket:
 
 
 def remember(value: str) -> None:
-    """Never show what the value of an Authorization header holds."""
+    """Hide the credentials of an Authorization header in all output."""
     scheme, _, credentials = value.rpartition(" ")
     foreign.remember(credentials)
     if scheme.lower() == "basic":
@@ -145,7 +145,7 @@ def remember(value: str) -> None:
 
 
 def reason(error: Exception) -> str:
-    """Return why there is no answer, as people say it."""
+    """Return the reason of a failed request, for people."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
             reason = getattr(error.certificate_error, "verify_message", "") or error

@@ -1,4 +1,4 @@
-"""What is listed and watched, and the port through which a reflector sees it."""
+"""The resources that are listed and watched, and the ListWatch interface to them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -14,7 +14,7 @@ HOST, PORT = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to reach an API server; all empty means from inside the cluster."""
+    """The way to an API server; all fields empty means from inside the cluster."""
 
     kubeconfig: str = ""
     """Path of a kubeconfig file; wins over ``endpoint``."""
@@ -91,7 +91,7 @@ class Page(NamedTuple):
     version: str
     """resourceVersion of the whole LIST."""
     token: str = ""
-    """What to continue with; empty on the last page."""
+    """The token of the next page; empty on the last page."""
     skipped: int = 0
     """Items that could not be read."""
     unread: tuple[Key, ...] = ()
@@ -111,9 +111,9 @@ class WatchEvent(NamedTuple):
     ends_initial: bool = False
     """The bookmark that ends the initial events of a streaming LIST."""
     key: Key | None = None
-    """Whose event it is, where the object could not be read but its key could."""
+    """The key of an object of which only the key could be read."""
     age_s: float = 0.0
-    """Seconds since the API server was last heard of, as in a Page."""
+    """Seconds since the last sign of life of the API server, as in a Page."""
 
 
 class Gone(Exception):
@@ -136,7 +136,7 @@ class ApiError(Exception):
 
 
 class ListWatch(Protocol):
-    """What a reflector needs of an API server; the real one or a simulated one."""
+    """LIST and WATCH of one resource, at a real or a simulated API server."""
 
     async def page(self, token: str, version: str | None) -> Page:
         """Return the first page, or the one that ``token`` continues.

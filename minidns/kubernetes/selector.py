@@ -96,15 +96,17 @@ def parse(text: str) -> str:
         start = f'couldn\'t parse the selector string "{text}"'
         raise ValueError(f"{start}: {error}") from None
     equal, others = {}, []
-    for each in sorted(requirements, key=lambda one: one.key):
-        if each.operator in ("gt", "lt"):
-            raise ValueError(f'"{each.operator}" isn\'t supported in label selectors')
-        if each.operator == "!=":
+    for requirement in sorted(requirements, key=lambda one: one.key):
+        if requirement.operator in ("gt", "lt"):
+            raise ValueError(
+                f'"{requirement.operator}" isn\'t supported in label selectors'
+            )
+        if requirement.operator == "!=":
             raise ValueError('"!=" is not a valid label selector operator')
-        if each.operator in ("=", "=="):
-            equal[each.key] = each
+        if requirement.operator in ("=", "=="):
+            equal[requirement.key] = requirement
         else:
-            others.append(each)
+            others.append(requirement)
     selected = sorted((*equal.values(), *others), key=lambda one: one.key)
     return ",".join(map(str, selected))
 
@@ -253,7 +255,9 @@ def _key_problems(key: str) -> list[str]:
             f"a valid label key {_NAME_RULE} with an optional DNS subdomain prefix and "
             "'/' (e.g. 'example.com/MyName')"
         ]
-    problems = [f"prefix part {each}" for each in _prefix_problems(prefix) if slash]
+    problems = [
+        f"prefix part {problem}" for problem in _prefix_problems(prefix) if slash
+    ]
     if not name:
         problems.append("name part must be non-empty")
     elif len(name.encode()) > MAX_NAME:

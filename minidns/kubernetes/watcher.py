@@ -1,4 +1,4 @@
-"""What is followed at the API server, and how well: reflectors, sync, age.
+"""Watches a cluster: the reflectors of its resources, the first sync, the age.
 
 A ClusterWatcher keeps stores equal to the cluster. With *namespaces* it can do with
 rights in those alone: listed one by one where *namespaced* says so, or where the API
@@ -59,7 +59,7 @@ ONE_BY_ONE = "not allowed to list %s in all namespaces, listing them in: %s"
 
 @dataclass(frozen=True, slots=True)
 class WatchDeps:
-    """What a ClusterWatcher needs of the world."""
+    """The edges of a ClusterWatcher: API server, time, chance, metrics and tasks."""
 
     list_watch: Callable[[Resource], ListWatch]
     now: Callable[[], float]
@@ -70,11 +70,11 @@ class WatchDeps:
     keep: Keep
     """Runs the background tasks of a ClusterWatcher."""
     settle: Callable[[], None] = lambda: None
-    """Told of objects that stay; see ``Edges``."""
+    """Called after chunks of a list, see ``Edges``."""
 
 
 def resources(options: KubernetesOptions) -> list[Resource]:
-    """Return what has to be followed, all namespaces at once."""
+    """Return the resources to watch, for all namespaces at once."""
     labels = options.labels
     found = [
         replace(SERVICES, label_selector=labels),
@@ -94,7 +94,7 @@ def resources(options: KubernetesOptions) -> list[Resource]:
 
 
 class ClusterWatcher:
-    """Follows a cluster for one set of options."""
+    """Keeps two stores equal to a cluster, for one set of options."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class ClusterWatcher:
             deps.wall, deps.now, kind="ServiceImport", hold_s=options.hold_s
         )
         self.synced = False
-        """Whether every first list has been taken in; never false again."""
+        """Whether every first list was applied; stays true."""
         self._work: list[Followed] = []
         self._deps = deps
         self._latency = latency_histogram(deps.metrics)
@@ -136,19 +136,19 @@ class ClusterWatcher:
         self._pending = set(self._followed)
 
     def start(self) -> None:
-        """Follow the cluster in background tasks."""
+        """Start the background tasks."""
         for resource in list(self._followed):
             self._follow(resource)
         if self.options.hold_s:
-            self._deps.keep("kubernetes hold", self._let_go)
+            self._deps.keep("kubernetes hold", self._release_held)
 
     @property
     def reflectors(self) -> list[Reflector]:
-        """What follows the resources, each with one of its own."""
-        return [each.reflector for each in self._work]
+        """The running reflectors, one for each resource."""
+        return [work.reflector for work in self._work]
 
     async def audit(self) -> None:
-        """Compare what is known with fresh lists, until cancelled."""
+        """Compare the stores with fresh lists until cancelled (option *audit*)."""
         deps = self._deps
         auditor = Auditor(
             lambda: tuple(self._work),
@@ -162,11 +162,11 @@ class ClusterWatcher:
 
     def update_metrics(self) -> None:
         """Update the metrics of the reflectors."""
-        for each in self.reflectors:
-            self._counts.update(each)
+        for reflector in self.reflectors:
+            self._counts.update(reflector)
 
     async def wait(self) -> None:
-        """Wait for the first sync, as long as the options say, and log it."""
+        """Wait for the first sync, for *startup_timeout* at most, and log it."""
         now = self._deps.now
         end = now() + self.options.startup_timeout_s
         synced = asyncio.ensure_future(self._all_synced.wait())
@@ -190,25 +190,25 @@ class ClusterWatcher:
 
     @property
     def fresh_until(self) -> float:
-        """When the API server will have been silent for longer than the options allow.
+        """Time from which the API server has been silent for longer than *stale_after*.
 
-        In monotonic seconds; never, where they do not say.
+        In monotonic seconds; infinite without the option.
         """
         limit = self.options.stale_after_s
         if limit is None:
             return inf
         now = self._deps.now()
-        ages_s = [each.age_s for each in self.statuses()] or [now - self._since]
+        ages_s = [status.age_s for status in self.statuses()] or [now - self._since]
         return now - max(ages_s) + limit
 
     @property
     def stale(self) -> bool:
-        """Whether what is known is older than the options allow."""
+        """Whether the API server has been silent for longer than *stale_after*."""
         return self._deps.now() > self.fresh_until
 
     def refusals(self) -> dict[Resource, str]:
-        """Return what the API server does not let us list, and in what words."""
-        return {r: each.refusal for r, each in self._followed.items() if each.refusal}
+        """Return the resources that may not be listed, with the server's refusal."""
+        return {r: one.refusal for r, one in self._followed.items() if one.refusal}
 
     def _follow(self, resource: Resource) -> None:
         if self.options.namespaced:
@@ -224,7 +224,7 @@ class ClusterWatcher:
         return self._deps.keep(name, partial(self._reflect, resource))
 
     async def _narrow(self, resource: Resource, watch: asyncio.Task[None]) -> None:
-        """Once listing all namespaces is refused, do with those of the options."""
+        """Watch the namespaces of the options once listing all of them is refused."""
         listed = sorted(self.options.namespaces)
         await self._followed[resource].refused.wait()
         watch.cancel()
@@ -234,7 +234,7 @@ class ClusterWatcher:
         self._follow_each(resource, listed)
 
     def _follow_each(self, resource: Resource, names: Sequence[str]) -> None:
-        """Follow ``resource`` in the namespaces listed; they count as existing."""
+        """Watch ``resource`` in ``names``, which are assumed to exist."""
         del self._followed[resource]
         if resource.kind is Namespace:
             self._assumes_namespaces = True
@@ -270,7 +270,7 @@ class ClusterWatcher:
             self._counts.end(reflector)
 
     def apply(self, store: Store, event: Event) -> None:
-        """Take an event into ``store`` and tell what it made stale."""
+        """Apply an event to ``store`` and invalidate the answers that it changes."""
         if store is self.main:
             observe_latency(event, store, self._latency, self._deps.wall)
         if touched := store.apply(event):
@@ -279,7 +279,7 @@ class ClusterWatcher:
             self._held.set()
 
     def _done(self, resource: Resource) -> None:
-        """Note that ``resource`` has been listed, or need not be."""
+        """Note that ``resource`` was listed, or need not be."""
         self._pending.discard(resource)
         if resource.kind is Service:
             self._listable |= {resource.namespace} - {""} or self.options.namespaces
@@ -290,8 +290,8 @@ class ClusterWatcher:
             self.synced = True
             self._all_synced.set()
 
-    async def _let_go(self) -> None:
-        """Let go of held endpoints in time."""
+    async def _release_held(self) -> None:
+        """Release held endpoints in time."""
         while True:
             await self._held.wait()
             self._held.clear()

@@ -72,7 +72,7 @@ class Window(NamedTuple):
         yield from ((one, _ready(one)) for one in others)
 
     def _rotated(self, slices: Sequence[EndpointSlice]) -> Iterator[Ready]:
-        sizes = [len(each.endpoints) for each in slices]
+        sizes = [len(one.endpoints) for one in slices]
         numbers = range(len(slices))
         for _ in range(_TRIES):  # an endpoint that is not ready is drawn again
             (number,) = self.random.choices(numbers, sizes)

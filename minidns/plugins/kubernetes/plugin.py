@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Read the options; follow the API server from the start of the site on."""
+    """Read the options; watch the API server from the start of the site on."""
     options = read(once(directives), site)
     shared = site.instance.follower(options, partial(_shared_watcher, options, site))
     watcher = shared.watcher
