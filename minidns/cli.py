@@ -1,13 +1,18 @@
-"""The commands of minidns: one table to run, complete and describe them by.
+"""The command line: one table of commands, and the program that runs one of them.
 
-What has no word of its own here is the serving command (`minidns.__main__`). A module
-is imported when its command is run or described, and not before.
+Without a command's name minidns serves DNS (`minidns.commands.serve`). The module of a
+command is imported only when it is run or its parser is needed.
 """
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NamedTuple, Protocol, cast
+
+from minidns.commands import serve
+from minidns.text.terminal import escaping
 
 
 class Runnable(Protocol):
@@ -23,11 +28,12 @@ class Runnable(Protocol):
 
 
 class Command(NamedTuple):
-    """A word after ``minidns``."""
+    """A command of minidns."""
 
     name: str
+    """The word after ``minidns``."""
     summary: str
-    """One line, as ``--help`` has it."""
+    """One line of ``--help``."""
     module: str
 
     def load(self) -> Runnable:
@@ -36,29 +42,51 @@ class Command(NamedTuple):
 
 
 COMMANDS = (
-    Command("up", "answer for a cluster's names on a laptop", "minidns.laptop.up"),
+    Command("up", "answer for a cluster's names on a laptop", "minidns.commands.up"),
     Command("clone", "make a second cluster DNS", "minidns.second_dns.clone"),
     Command("enrol", "point pods at a second DNS", "minidns.second_dns.enrol"),
-    Command("unenrol", "put back what enrol changed", "minidns.second_dns.unenrol"),
-    Command("status", "show who asks which DNS", "minidns.second_dns.status"),
+    Command("unenrol", "undo what enrol changed", "minidns.second_dns.unenrol"),
+    Command("status", "show which pods use which DNS", "minidns.second_dns.status"),
     Command(
         "split-dns",
         "point a laptop's resolver at minidns",
         "minidns.laptop.split_dns.command",
     ),
-    Command("why", "say why an answer is what it is", "minidns.commands.why"),
+    Command("why", "explain why an answer is what it is", "minidns.commands.why"),
     Command("check", "check a Corefile without serving it", "minidns.commands.check"),
     Command(
-        "healthcheck", "say whether a server is well", "minidns.commands.healthcheck"
+        "healthcheck",
+        "report whether a server answers correctly",
+        "minidns.commands.healthcheck",
     ),
-    Command(
-        "completion", "print completion for a shell", "minidns.commands.completion"
-    ),
-    Command("man", "print the manual page", "minidns.commands.manual"),
 )
 
 
 def find(argv: Sequence[str]) -> Command | None:
     """Return the command that the first word names."""
     first = argv[0] if argv else ""
-    return next((each for each in COMMANDS if each.name == first), None)
+    return next((command for command in COMMANDS if command.name == first), None)
+
+
+def serving_parser() -> argparse.ArgumentParser:
+    """Return the parser of minidns without a command; its help lists the commands."""
+    parser = serve.parser()
+    lines = (f"  minidns {each.name:12} {each.summary}" for each in COMMANDS)
+    parser.epilog = "\n".join(("commands:", *lines))
+    return parser
+
+
+@escaping
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that ``argv`` names; return its exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if command := find(words):
+            return command.load().main(words[1:])
+        return serve.run(serving_parser().parse_args(words))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # the reader has closed the pipe (``| head``): nobody is left to inform
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141

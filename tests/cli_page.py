@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from minidns import __main__, cli
+from minidns import cli
 
 PAGE = Path(__file__).parents[1] / "docs/cli.md"
 HEAD = "| flag | meaning |\n| --- | --- |\n"
@@ -15,11 +15,13 @@ BEFORE = "## Exit statuses\n"
 
 def parsers() -> dict[str, tuple[str, argparse.ArgumentParser]]:
     """Return description and parser of every command, by what is typed."""
-    serving = {"minidns": ("Serve.", __main__.parser())}
-    made = ((each, each.load().parser()) for each in cli.COMMANDS)
-    return serving | {
-        f"minidns {each.name}": (parser.description or each.summary, parser)
-        for each, parser in made
+    commands = {
+        f"minidns {command.name}": (command, command.load().parser())
+        for command in cli.COMMANDS
+    }
+    return {"minidns": ("Serve.", cli.serving_parser())} | {
+        name: (parser.description or command.summary, parser)
+        for name, (command, parser) in commands.items()
     }
 
 

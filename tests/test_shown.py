@@ -14,7 +14,7 @@ from random import Random
 
 import pytest
 
-from minidns.__main__ import main
+from minidns.cli import main
 from minidns.kubernetes.client import Connection, connect
 from minidns.kubernetes.documents import Documents, Refused
 from minidns.kubernetes.resources import SERVICES, Access, ApiError, Gone
@@ -296,7 +296,7 @@ def is_clean(*texts: str) -> None:
             assert line.replace("\t", "").isprintable(), line
 
 
-COMMANDS = ("check", "why", "status", "clone", "enrol", "unenrol", "up", "healthcheck", "split-dns", "completion", "man", "-conf", "--kubeconfig", "--evil")  # fmt: skip
+COMMANDS = ("check", "why", "status", "clone", "enrol", "unenrol", "up", "healthcheck", "split-dns", "-conf", "--kubeconfig", "--evil")  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -168,7 +168,7 @@ def test_what_is_no_address(text: str, capsys: pytest.CaptureFixture[str]) -> No
 def test_it_imports_no_event_loop_and_no_http_library() -> None:
     asked = (
         "import sys\n"
-        "from minidns.__main__ import main\n"
+        "from minidns.cli import main\n"
         "main(['healthcheck', '--address', '127.0.0.1:1'])\n"
         "print(*sys.modules)\n"
     )

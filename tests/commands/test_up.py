@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from minidns.laptop import up
+from minidns.commands import up
+from minidns.laptop import UP_LISTEN
 from tests import process
 from tests.server import client
 from tests.test_laptop import api, outside  # noqa: F401  # a fixture
@@ -46,7 +47,7 @@ async def test_it_serves_the_cluster_that_kubectl_would_ask(
 
 
 async def test_it_listens_where_split_dns_looks() -> None:
-    assert up.parser().parse_args([]).listen == up.UP_LISTEN == "127.0.0.1:5354"
+    assert up.parser().parse_args([]).listen == UP_LISTEN == "127.0.0.1:5354"
 
 
 async def test_several_kubeconfigs_are_one_too_many(tmp_path: Path) -> None:

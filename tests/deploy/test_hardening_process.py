@@ -11,7 +11,7 @@ import pytest
 import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
-from minidns import __main__ as command
+from minidns.commands import serve as command
 from minidns.commands import why
 from minidns.kubernetes.client import connect
 from minidns.kubernetes.resources import SERVICES, Access, ApiError

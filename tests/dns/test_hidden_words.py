@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from minidns.__main__ import main
+from minidns.cli import main
 
 SECRET = "s3cr3t-0paque-credential"
 FILES = {

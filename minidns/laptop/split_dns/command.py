@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from minidns.dns import names
+from minidns.laptop import UP_LISTEN
 from minidns.laptop.split_dns import doctor, record, show, steps
 from minidns.laptop.split_dns.machine import CommandFailed, Machine, run
 from minidns.laptop.split_dns.plan import Plan, Refusal, Wanted
 from minidns.laptop.split_dns.recipes import RECIPES, found
-from minidns.laptop.up import UP_LISTEN
 from minidns.text.terminal import escaping
 
 ZONE = "cluster.local"

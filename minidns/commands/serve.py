@@ -1,0 +1,247 @@
+"""The serving command: ``minidns`` without another command, as CoreDNS is started."""
+
+import argparse
+import errno
+import os
+import stat
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from minidns import __version__
+from minidns.corefile import releases
+from minidns.laptop import LISTEN
+
+if TYPE_CHECKING:  # imported when needed: --help and --version are to be quick
+    from minidns.server.process import Settings, Started
+
+_DESCRIPTION = """\
+A cluster DNS that reads CoreDNS's Corefile, answers as CoreDNS does, and says why.
+
+With -conf (or a Corefile in this folder) it serves what that file says, as CoreDNS
+would; with --kubeconfig it serves that cluster's names on this machine."""
+
+EXPLAIN = "127.0.0.1:8053"
+"""Where ``minidns why`` finds a server that was not told otherwise."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the serving command; flags may have one dash or two."""
+    serving = argparse.ArgumentParser(
+        "minidns",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    _add_flags(serving)
+    group = serving.add_argument_group("on a laptop, without a Corefile")
+    group.add_argument(
+        "--kubeconfig", metavar="FILE", help="serve this cluster's names"
+    )
+    add_laptop_options(group.add_argument, LISTEN)
+    serving.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    return serving
+
+
+def _add_flags(serving: argparse.ArgumentParser) -> None:
+    serving.add_argument(
+        "-conf",
+        "--conf",
+        metavar="FILE",
+        help="Corefile to serve; stdin to read it from there",
+    )
+    serving.add_argument(
+        "-dns.port",
+        "--dns.port",
+        "-p",
+        "--p",
+        dest="port",
+        metavar="PORT",
+        default="53",
+        help="port of server blocks that name none (53)",
+    )
+    serving.add_argument(
+        "-pidfile",
+        "--pidfile",
+        metavar="FILE",
+        help="write the pid here; "
+        "a link or anything else but a regular file is refused",
+    )
+    serving.add_argument(
+        "-as",
+        "--as",
+        dest="release",
+        metavar="VERSION",
+        type=releases.argument,
+        default=releases.NEWEST,
+        help=f"release of CoreDNS to behave as ({releases.NEWEST})",
+    )
+    _flag(
+        serving, "plugins", "list the plugins in the order queries meet them, and exit"
+    )
+    _flag(serving, "version", "show the version and exit")
+    _flag(serving, "quiet", "print no zones and version at start")
+    serving.add_argument(
+        "-explain",
+        "--explain",
+        metavar="HOST:PORT",
+        help=f"where minidns why may ask ({EXPLAIN}; off for nowhere)",
+    )
+    serving.add_argument(
+        "-log.format",
+        "--log.format",
+        dest="log_format",
+        choices=("text", "json"),
+        default="text",
+        help="form of log lines",
+    )
+
+
+def add_laptop_options(add: Callable[..., object], listen: str) -> None:
+    """Add the options about the cluster and the machine, which *up* has, too."""
+    add("--context", metavar="NAME", help="context in the kubeconfig")
+    add(
+        "--listen",
+        metavar="HOST:PORT",
+        default=listen,
+        help=f"where to answer ({listen})",
+    )
+    add(
+        "--alias",
+        metavar="ZONE",
+        action="append",
+        default=[],
+        help="a zone with the same names as cluster.local, such as k8s.internal;"
+        " may be repeated",
+    )
+    add(
+        "--resolv-conf",
+        metavar="FILE",
+        help="forward other names to the servers in this file (the machine's own)",
+    )
+
+
+def _flag(serving: argparse.ArgumentParser, name: str, help_: str) -> None:
+    serving.add_argument(f"-{name}", f"--{name}", action="store_true", help=help_)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve as ``argv`` says; return the exit status."""
+    return run(parser().parse_args(argv))
+
+
+def _fail(text: str, status: int = 1) -> int:
+    sys.stdout.flush()
+    print(text, file=sys.stderr)
+    return status
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve as ``args`` of the parser say; return the exit status."""
+    if args.words:
+        return _fail(f"extra command line arguments: [{' '.join(args.words)}]")
+    if args.version:
+        print(f"minidns-{__version__}")
+        print(f"{sys.platform}, python{sys.version.split()[0]}")
+        return 0
+    if args.plugins:
+        from minidns import plugins
+
+        print("Server types:\n  dns\n\nOther plugins:")
+        print("\n".join(f"  dns.{name}" for name in plugins.names(args.release)))
+        return 0
+    if not args.port.isdecimal() or not 0 <= int(args.port) <= 65535:
+        return _fail(f"-dns.port {args.port}: not a port (0 to 65535)", 2)
+    import asyncio  # only now: a command that asks one question is to start quickly
+
+    from minidns.corefile.blocks import ConfigError
+    from minidns.metrics.registry import Metrics
+    from minidns.server import edges, logs
+    from minidns.server.process import Server
+
+    logs.start(args.log_format)
+    try:
+        settings, started = (
+            _laptop(args) if args.kubeconfig else (_settings(args), None)
+        )
+        _write_pid(args.pidfile)
+        metrics = Metrics()
+        server = Server(settings, edges.real(metrics), metrics, started)
+        return asyncio.run(server.run())
+    except ConfigError as exc:
+        return _fail(f"{exc} ({exc.hint})" if exc.hint else str(exc))
+    except OSError as exc:
+        reason = (exc.strerror or str(exc)).lower()
+        return _fail(f"{exc.filename}: {reason}" if exc.filename else reason)
+
+
+def _settings(args: argparse.Namespace, text: str = "") -> "Settings":
+    from minidns.server.process import Settings
+
+    quiet, name = args.quiet or bool(text), "Corefile"
+    file = args.conf or ("Corefile" if os.path.exists("Corefile") else "")
+    if file == "stdin":
+        text, name = sys.stdin.read(), "/dev/stdin"
+    return Settings(
+        file="" if text or file == "stdin" else file,
+        text=text,
+        name=name,
+        port=int(args.port),
+        quiet=quiet,
+        explain="" if args.explain == "off" else args.explain or EXPLAIN,
+        explain_required=bool(args.explain),
+        release=args.release,
+        log_format=args.log_format,
+    )
+
+
+def _laptop(args: argparse.Namespace) -> "tuple[Settings, Started]":
+    """Return what to serve of the cluster that ``--kubeconfig`` names."""
+    from pathlib import Path
+
+    from minidns.corefile.blocks import ConfigError
+    from minidns.http.endpoint import split
+    from minidns.laptop import corefile as laptop
+
+    kubeconfig = str(Path(args.kubeconfig).expanduser())
+    context = args.context or ""
+    name = laptop.cluster(kubeconfig, context)
+    try:
+        host, port = split(args.listen)
+        number = int(port)
+    except ValueError as exc:
+        raise ConfigError(f"--listen {args.listen}: HOST:PORT is needed") from exc
+    host, aliases = host or "127.0.0.1", [laptop.alias(each) for each in args.alias]
+    upstream = args.resolv_conf or laptop.resolv_conf()
+    text = laptop.corefile(kubeconfig, context, host, number, aliases, upstream)
+    return _settings(args, text), laptop.Welcome(name, host, aliases, upstream)
+
+
+def _write_pid(path: str | None) -> None:
+    """Write the process id to ``path``, whole or not at all.
+
+    The folder may be one that others can write to: a link or device that was planted
+    there is not followed or written to.
+
+    Raises:
+        OSError: it cannot be written, or something other than a file is there.
+
+    """
+    if not path:
+        return
+    import tempfile
+
+    if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+        raise FileExistsError(errno.EEXIST, "not a regular file", path)
+    try:
+        file, new = tempfile.mkstemp(prefix=".minidns-pid-", dir=os.path.dirname(path))
+    except OSError as exc:  # it names a file that nobody asked for
+        raise OSError(exc.errno, exc.strerror, path) from exc
+    try:
+        with open(file, "w") as out:
+            os.fchmod(file, 0o644)
+            out.write(f"{os.getpid()}\n")
+        os.rename(new, path)  # which replaces a link rather than follow it
+    except BaseException:
+        os.unlink(new)
+        raise
