@@ -151,6 +151,19 @@ def _with_delay(fault: Fault, words: list[str]) -> tuple[Fault, list[str]]:
     return _replace(fault, delay_s=delay_s, jitter_s=jitter_s), words[1:]
 
 
+def seconds(word: str) -> float:
+    """Return the seconds in ``word``, such as 20ms or 1.5s.
+
+    Raises:
+        ValueError: it is not a time.
+
+    """
+    match = _TIME.fullmatch(word)
+    if match is None or match[3]:
+        raise ValueError(f"{word} is not a time such as 20ms or 1.5s")
+    return float(match[1]) * _UNITS[match[2]]
+
+
 def _with_rate(fault: Fault, words: list[str]) -> tuple[Fault, list[str]]:
     if not words or words[0] in ("link", "at"):
         return fault, words

@@ -213,9 +213,12 @@ class _LookupPackets:
         loop = asyncio.get_running_loop()
         for send in sends:
             flow = self._flow(send)
-            if flow not in paths:
-                paths[flow] = self.packets.plane.route(flow)
-            query = QueryRecord(send, paths[flow], loop.time())
+            path = paths.get(flow)
+            if path is None:
+                path = paths[flow] = self.packets.plane.route(flow)
+            else:
+                path = self.packets.plane.race(flow, path)
+            query = QueryRecord(send, path, loop.time())
             self.queries.append(query)
             if query.path.refused:
                 self.arrived.put_nowait((send, b""))

@@ -1,33 +1,58 @@
-"""The node's network: from an address of the cluster to a real one on loopback.
+"""The node's network: maps an address of the cluster to a real one on loopback.
 
-Nothing of 10.0.0.0/8 exists on this machine. A packet to a ClusterIP goes to the
-endpoint that kube-proxy chooses; a packet to a pod goes to the loopback address that
-stands for it, if the pod is a real process.
+A packet to a ClusterIP goes to the endpoint that kube-proxy selects, a packet to a pod
+to the loopback address of its process.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 from typing import TypeAlias
 
 from minidns.dns.model import Address
-from minidns.kubernetes import objects
-from minidns.kubernetes.objects import EndpointSlice, Service
+from minidns.kubernetes.objects import SERVICE_NAME
 
-from ..api.objects import Json, dig
+from ..api.kinds import named
+from ..api.objects import Json, dig, key_of, labels_of
 from ..api.server import ClusterApi
-from .kube_proxy import Flow, Flows, endpoint_for, endpoints_of
+from ..api.status import ApiError
+from ..api.store import Change, View
+from ..controllers.slices import ZONE
+from .kube_proxy import (
+    Affinity,
+    Conntrack,
+    Flow,
+    NodePlace,
+    TableFullError,
+    endpoints_of,
+    has_endpoints,
+)
 from .over_sockets import Path
 
 Socket: TypeAlias = tuple[Address, str]
 """An address of the cluster with UDP or TCP."""
+DROPPED = Path(None, None)
+REFUSED = Path(None, None, refused=True)
+
+
+@dataclass(slots=True)
+class ProxyFaults:
+    """The imperfections of kube-proxy and conntrack; the default has none."""
+
+    race_rate: float = 0.0
+    """Probability that a second packet of a new flow, sent at the same time as the
+    first, creates an entry of its own. If its endpoint differs, the kernel drops it
+    (insert_failed)."""
+    lag_s: float = 0.0
+    """Seconds from a change of objects to the new rules of kube-proxy."""
+    keeps_stale: bool = False
+    """Whether the conntrack entries of gone endpoints stay."""
 
 
 class DataPlane:
-    """Routes flows by the objects as they are; implements `over_sockets.Network`."""
-
-    # limit: kube-proxy learns of changes a little later than they happen; here the
-    # rules are those of the objects at the moment a packet is sent
+    """Routes flows by the objects of the cluster; implements `over_sockets.Network`."""
 
     def __init__(
         self,
@@ -36,44 +61,102 @@ class DataPlane:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.real: dict[Socket, Address] = {}
-        """Where on loopback the sockets of pods and of the world outside are."""
+        """Loopback addresses of the sockets of pods and of the external resolver."""
+        self.faults = ProxyFaults()
+        self.conntrack = Conntrack()
         self._cluster = cluster
         self._rng = rng
         self._now = now
-        self._flows = Flows()
+        self._affinity = Affinity()
+        self._versions = deque([(float("-inf"), cluster.version)])
+        """Times and versions of the changes that lagging rules may not show yet."""
+        cluster.subscribe(self._on_change)
 
     def route(self, flow: Flow) -> Path:
-        """Return where a packet of ``flow`` goes now."""
+        """Return the current path of a packet of ``flow``."""
         service = self._service(flow.server[0])
         if service is None:
             return Path(flow.server, self.real.get((flow.server, flow.protocol)))
-        endpoint = self._endpoint(service, flow)
+        try:
+            endpoint = self._endpoint(service, flow)
+        except TableFullError:
+            return DROPPED
         if endpoint is None:
-            return Path(None, None, refused=True)
+            slices = self._slices(service)
+            return DROPPED if has_endpoints(service, slices, flow) else REFUSED
         return Path(endpoint, self.real.get((endpoint, flow.protocol)))
 
-    def replied(self, flow: Flow) -> None:
-        """Note that a packet of ``flow`` came back."""
-        self._flows.replied(flow, self._now())
+    def race(self, flow: Flow, first: Path) -> Path:
+        """Return the path of a packet sent together with the first of its flow."""
+        service = self._service(flow.server[0])
+        if service is None or first.endpoint is None or flow.protocol != "UDP":
+            return first
+        rate = self.faults.race_rate
+        if not rate or self._rng.random() >= rate:  # without a race nothing is drawn
+            return first
+        return first if self._choose(service, flow) == first.endpoint else DROPPED
 
-    def _endpoint(self, service: Service, flow: Flow) -> Address | None:
-        slices = self._slices(service)
+    def replied(self, flow: Flow) -> None:
+        """Record a reply packet of ``flow``."""
+        self.conntrack.replied(flow, self._now())
+
+    def _on_change(self, change: Change) -> None:
+        if change.kind.name in ("Service", "EndpointSlice"):
+            self._versions.append((self._now(), change.version))
+
+    def _endpoint(self, service: Json, flow: Flow) -> Address | None:
         if flow.protocol != "UDP":
-            return endpoint_for(service, slices, flow, self._rng)
-        self._flows.clean(flow.server, endpoints_of(service, slices, flow))
-        return self._flows.endpoint(
-            flow, self._now(), lambda: endpoint_for(service, slices, flow, self._rng)
+            return self._choose(service, flow)
+        if not self.faults.keeps_stale:
+            self.conntrack.delete(flow.server, self._endpoints(service, flow))
+        return self.conntrack.endpoint(
+            flow, self._now(), lambda: self._choose(service, flow)
         )
 
-    def _service(self, address: str) -> Service | None:
-        """Return the Service that has the ClusterIP ``address``."""
-        for obj in self._cluster.list("Service"):
-            if address in (dig(obj, "spec.clusterIPs") or ()):
-                return objects.service(objects.from_dict(obj))
+    def _choose(self, service: Json, flow: Flow) -> Address | None:
+        endpoints = self._endpoints(service, flow)
+        return self._affinity.choose(service, flow, endpoints, self._now(), self._rng)
+
+    def _endpoints(self, service: Json, flow: Flow) -> tuple[Address, ...]:
+        slices = self._slices(service)
+        if dig(service, "spec.internalTrafficPolicy") != "Local" and not any(
+            end.get("hints") for slice_ in slices for end in slice_["endpoints"]
+        ):
+            return endpoints_of(service, slices, flow)
+        return endpoints_of(service, slices, flow, self._node(flow.client[0]))
+
+    def _slices(self, service: Json) -> list[Json]:
+        namespace, name = key_of(service)
+        return [
+            slice_
+            for slice_ in self._view("EndpointSlice").within(namespace)
+            if labels_of(slice_).get(SERVICE_NAME) == name
+        ]
+
+    def _node(self, address: str) -> NodePlace:
+        """Return the node of the pod with ``address``."""
+        for pod in self._cluster.list("Pod", fields=f"status.podIP={address}"):
+            name = dig(pod, "spec.nodeName") or ""
+            node = self._cluster.find("Node", "", name)
+            return NodePlace(name, labels_of(node).get(ZONE, "") if node else "")
+        return NodePlace()
+
+    def _service(self, address: str) -> Json | None:
+        """Return the Service with the ClusterIP ``address``."""
+        for service in self._view("Service").within():
+            if address in (dig(service, "spec.clusterIPs") or ()):
+                return service
         return None
 
-    def _slices(self, service: Service) -> list[EndpointSlice]:
-        namespace, name = service.key
-        label = f"{objects.SERVICE_NAME}={name}"
-        slices: list[Json] = self._cluster.list("EndpointSlice", namespace, label)
-        return [objects.endpoint_slice(objects.from_dict(obj)) for obj in slices]
+    def _view(self, kind: str) -> View:
+        """Return the objects that kube-proxy's rules are made of."""
+        collection = self._cluster.store[named(kind)]
+        visible = self._now() - self.faults.lag_s
+        while len(self._versions) > 1 and self._versions[1][0] <= visible:
+            self._versions.popleft()
+        if len(self._versions) == 1:
+            return collection.now()
+        try:
+            return collection.at(self._versions[0][1])
+        except ApiError:  # the change log does not reach back that far
+            return collection.now()

@@ -42,6 +42,10 @@ class Network(Protocol):
         """Return the current path of a packet of ``flow``."""
         ...
 
+    def race(self, flow: Flow, first: Path) -> Path:
+        """Return the path of a packet sent together with the first of its flow."""
+        ...
+
     def replied(self, flow: Flow) -> None:
         """Record a reply packet of ``flow``."""
         ...
@@ -102,8 +106,13 @@ class _Sockets:
             sends_ = list(batch)
             path = self.network.route(self._flow(sends_[0]))
             at = asyncio.get_running_loop().time()
-            self.queries += [QueryRecord(query, path, at) for query in sends_]
-            wires = [query.wire for query in sends_]
+            wires = []
+            for index, query in enumerate(sends_):
+                flow = self._flow(query)
+                taken = self.network.race(flow, path) if index else path
+                self.queries.append(QueryRecord(query, taken, at))
+                if taken == path:
+                    wires.append(query.wire)
             if path.refused:
                 self._arrived.put_nowait(_Arrival(server, source, b""))
             elif path.real is not None and transport == "tcp":

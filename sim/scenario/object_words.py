@@ -125,14 +125,20 @@ def _ip(obj: Json, value: str) -> None:
 
 
 def _ready(obj: Json, value: str) -> None:
-    _annotation(READY)(obj, str(_is_yes("ready", value)).lower())
+    _annotation(READY)(obj, str(is_yes("ready", value)).lower())
 
 
 def _host_network(obj: Json, value: str) -> None:
-    obj["spec"]["hostNetwork"] = _is_yes("hostnetwork", value)
+    obj["spec"]["hostNetwork"] = is_yes("hostnetwork", value)
 
 
-def _is_yes(word: str, value: str) -> bool:
+def is_yes(word: str, value: str) -> bool:
+    """Return whether ``value`` is yes.
+
+    Raises:
+        ValueError: it is neither yes nor no.
+
+    """
     if value not in ("yes", "no"):
         raise ValueError(f"{word} {value} is not yes or no")
     return value == "yes"
@@ -180,4 +186,6 @@ SERVICE: dict[str, Word] = {
     "select": _selector,
     "external": _external,
     "publish": _publish,
+    "affinity": _field("sessionAffinity"),
+    "traffic": _field("internalTrafficPolicy"),
 }

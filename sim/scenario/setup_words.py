@@ -206,6 +206,25 @@ async def _clear(stage: Stage, words: Sequence[str], body: str) -> None:
     stage.packets.faults.clear(" ".join(words))
 
 
+async def _proxy(stage: Stage, words: Sequence[str], body: str) -> None:
+    settings = iter(words)
+    for word in settings:
+        value = next(settings, None)
+        if value is None:
+            raise ValueError(f"{word} needs a value")
+        match word:
+            case "race":
+                stage.plane.faults.race_rate = float(faults.rate(value))
+            case "lag":
+                stage.plane.faults.lag_s = faults.seconds(value)
+            case "stale":
+                stage.plane.faults.keeps_stale = object_words.is_yes("stale", value)
+            case "conntrack":
+                stage.plane.conntrack.max_entries = number(value, 1)
+            case _:
+                raise ValueError(f"{word} is not race, lag, stale or conntrack")
+
+
 async def _wait(stage: Stage, words: Sequence[str], body: str) -> None:
     seconds, _ = words
     if re.fullmatch(r"\d+(\.\d+)?", seconds) is None:
@@ -299,6 +318,11 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             "[RATE] at SERVER",
             "stops a server at a query: it stays ready and does not answer until mend",
             checks_words=False,
+        ),
+        "proxy": Command(
+            _proxy,
+            "WORD VALUE [WORD VALUE]...",
+            "sets race RATE, lag TIME, stale yes or no, or conntrack ENTRIES",
         ),
         "clear": Command(
             _clear, "[FAULT]...", "removes the fault with these words, or all faults"

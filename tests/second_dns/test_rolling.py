@@ -8,7 +8,6 @@ after.
 import asyncio
 import contextlib
 import socket
-from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
@@ -17,8 +16,6 @@ from time import monotonic
 from minidns.dns import wire
 from minidns.dns.model import RD, Question
 from minidns.dns.reply import decode_reply
-from minidns.kubernetes import objects
-from minidns.kubernetes.objects import EndpointSlice, Service
 from sim.api.objects import Json, condition
 from sim.cluster.simulation import Simulation, started
 from sim.node.kube_proxy import Flow
@@ -35,28 +32,12 @@ NAME = "kubernetes.default.svc.cluster.local."
 SPACE, DEPLOYMENT = "kube-system", "coredns-2"
 
 
-class Late(DataPlane):
-    """kube-proxy with the endpoints as they were a while ago."""
-
-    def __init__(self, simulation: Simulation) -> None:
-        super().__init__(simulation.cluster, Random(1))
-        self.real = simulation.plane.real
-        self._seen: dict[str, deque[tuple[float, list[EndpointSlice]]]] = {}
-        simulation.cluster.subscribe(lambda change: self._note())
-        self._services = simulation.cluster
-        self._note()
-
-    def _note(self) -> None:
-        for obj in self._services.list("Service", SPACE):
-            service = objects.service(objects.from_dict(obj))
-            states = self._seen.setdefault(service.key[1], deque(maxlen=1000))
-            states.append((monotonic(), super()._slices(service)))
-
-    def _slices(self, service: Service) -> list[EndpointSlice]:
-        states = self._seen[service.key[1]]
-        while len(states) > 1 and states[1][0] <= monotonic() - LAG_S:
-            states.popleft()
-        return states[0][1]
+def late(simulation: Simulation) -> DataPlane:
+    """Return a kube-proxy that learns of changes after a while."""
+    plane = DataPlane(simulation.cluster, Random(1))
+    plane.real = simulation.plane.real
+    plane.faults.lag_s = LAG_S
+    return plane
 
 
 class Client:
@@ -137,7 +118,7 @@ async def test_a_rollout_under_load_loses_nothing(tmp_path: Path) -> None:
         cluster = simulation.cluster
         cluster.patch("Deployment", SPACE, DEPLOYMENT, {"spec": {"replicas": 2}})
         await restarted(simulation)  # the first pods have the lame duck of before
-        plane = Late(simulation)
+        plane = late(simulation)
         async with asking(plane) as client:
             await until(lambda: client.sent > PER_S // 2)
             await restarted(simulation)

@@ -8,6 +8,8 @@ from ..objects import Json, key_of
 from ..status import Cause, duplicate, required, unsupported, wrong
 
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+AFFINITIES = ("ClientIP", "None")
+POLICIES = ("Cluster", "Local")
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 HEADLESS = ["None"]
 _HOST = re.compile(
@@ -20,7 +22,9 @@ def fill(obj: Json, old: Json | None, addresses: Addresses) -> None:
     spec = obj["spec"] = obj.get("spec") or {}
     obj.setdefault("status", {"loadBalancer": {}})
     spec.setdefault("type", "ClusterIP")
-    spec.setdefault("sessionAffinity", "None")
+    if spec.setdefault("sessionAffinity", "None") == "ClientIP":
+        timeout = {"clientIP": {"timeoutSeconds": 10800}}
+        spec.setdefault("sessionAffinityConfig", timeout)
     for port in spec.get("ports") or ():
         port.setdefault("protocol", "TCP")
         port.setdefault("targetPort", port.get("port"))
@@ -85,6 +89,11 @@ def causes(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]
     spec = obj["spec"]
     if spec["type"] not in TYPES:
         yield unsupported("spec.type", spec["type"], TYPES)
+    if spec["sessionAffinity"] not in AFFINITIES:
+        yield unsupported("spec.sessionAffinity", spec["sessionAffinity"], AFFINITIES)
+    policy = spec.get("internalTrafficPolicy", "Cluster")
+    if policy not in POLICIES:
+        yield unsupported("spec.internalTrafficPolicy", policy, POLICIES)
     if spec["type"] == "ExternalName":
         yield from _external_causes(spec)
         return

@@ -21,6 +21,9 @@ class Wire(NamedTuple):
     def route(self, flow: Flow) -> Path:
         return self.path
 
+    def race(self, flow: Flow, first: Path) -> Path:
+        return first
+
     def replied(self, flow: Flow) -> None:
         pass
 

@@ -35,6 +35,9 @@ class Plane:
             return Path(flow.server, None)
         return Path(self.endpoint, None, refused=self.endpoint is None)
 
+    def race(self, flow: Flow, first: Path) -> Path:
+        return first
+
     def replied(self, flow: Flow) -> None:
         self.replied_to.append(flow)
 

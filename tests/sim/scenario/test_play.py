@@ -188,6 +188,7 @@ WORDS = {
     "partition": "link app>node",
     "servfail": "at kube-dns",
     "stop": "at kube-dns",
+    "proxy": "race 1/2",
     "wait": "1 s",
     "resolve": "app kubernetes.default",
     "query": "app kubernetes.default A",
@@ -252,6 +253,12 @@ def test_lines_below_a_command_that_takes_none_are_refused(verb: str) -> None:
         ("lose link app>nowhere", "nowhere"),
         ("lose at nowhere", "nowhere"),
         ("clear lose link app>node", "lose link app>node"),
+        ("proxy race often", "often"),
+        ("proxy lag 5", "5"),
+        ("proxy stale maybe", "maybe"),
+        ("proxy conntrack 0", "0"),
+        ("proxy conntrack", "VALUE"),
+        ("proxy race 1/2 lag", "lag"),
         ("wait five s", "five"),
         ("wait -1 s", "-1"),
         ("wait 5 min", "min"),
@@ -311,6 +318,15 @@ def test_an_upstream_can_be_cut_off_and_lie() -> None:
     assert shown(text.format("servfail at outside"))[-1].startswith("error EAI_AGAIN")
     cut = shown(text.format("partition link dns<>outside"))
     assert any(line.startswith("error EAI_AGAIN") for line in cut)
+
+
+def test_the_race_of_two_packets_costs_five_seconds() -> None:
+    text = "scale coredns 8\nproxy race {}\nresolve app kubernetes.default.svc.cluster.local.\n"
+    lines = shown(text.format("1/1"))
+    assert any("AAAA -> no reply" in line for line in lines)
+    assert any("after 5 s" in line for line in lines)
+    assert lines[-2:] == ["got 10.96.0.1", "took 5 s"]
+    assert shown(text.format("0/1"))[-1] == "got 10.96.0.1"
 
 
 def test_pods_of_another_node_are_behind_the_link_between_nodes() -> None:
