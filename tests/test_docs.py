@@ -60,13 +60,9 @@ async def test_every_corefile_in_the_documentation_loads(
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "docs/plugins").glob("*.md")), ids=lambda path: path.stem
 )
-def test_plugin_pages_begin_as_their_modules_do(path: Path) -> None:
+def test_plugin_pages_have_the_usual_sections(path: Path) -> None:
     text = path.read_text()
     for heading in ("Name", "Description", "Syntax", "Examples"):
         assert re.search(rf"^#+ {heading}$", text, re.MULTILINE), (
             f"{path.name} has no {heading}"
         )
-    module = ROOT / f"minidns/plugins/{path.stem}.py"
-    if module.exists():
-        line = module.read_text().split('"""')[1].splitlines()[0].rstrip(".")
-        assert line in text, f"{path.name} does not say {line!r}"

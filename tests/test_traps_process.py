@@ -370,7 +370,6 @@ async def test_what_cannot_be_read_gets_a_header_and_no_more(
 
 TOLERATED = {
     "junk-behind": packet(rest=b"junk"),
-    "notify": packet(0x2000),
     "one-record-besides": packet(counts=(1, 1, 0, 0), rest=RECORD),
 }
 

@@ -123,7 +123,6 @@ async def collected(folder: Path) -> Evidence:
 async def _ask(seen: Evidence, process: asyncio.subprocess.Process) -> None:
     async with aiohttp.ClientSession() as session:
         await _ready(session, seen.ports["ready"], process)
-        seen.listening = sockets(process.pid)
         for label in HOSTILE.values():
             await dns.asyncquery.udp(
                 question(label), HERE, DEADLINE_S, seen.ports["dns"], source=CLIENT
@@ -135,6 +134,7 @@ async def _ask(seen: Evidence, process: asyncio.subprocess.Process) -> None:
                 ) as got:
                     seen.pages[name, path] = got.status, await got.text()
         await _ask_why(seen, session)
+        seen.listening = sockets(process.pid)  # every endpoint has answered by now
         async with session.get(f"http://{HERE}:{seen.ports['metrics']}/metrics") as got:
             seen.metrics = await got.text()
 

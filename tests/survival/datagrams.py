@@ -1,7 +1,7 @@
 """Hostile datagrams, row by row: what is sent, and what may come back.
 
-The rows are those of a table of malformed, odd and hostile queries that was sent to
-six DNS servers; ids are the table's, with a letter where a row has several inputs.
+This is the table that the ids U01 to U126 refer to, also those in docs/differences.md:
+malformed, odd and hostile queries. A number has a letter for each of several inputs.
 """
 
 from collections.abc import Iterator

@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-import re
 import time
 from pathlib import Path
 
 import pytest
 import trustme
 
-import minidns
 from minidns.kubernetes.client import connect
 from minidns.kubernetes.resources import NAMESPACES, Access
 from sim.api.objects import Json
@@ -23,8 +21,6 @@ from tests.survival.followed import (
     followed,
     service,
 )
-
-PACKAGE = Path(minidns.__file__).parent
 
 
 def padded(name: str, size: int) -> Json:
@@ -203,16 +199,6 @@ async def test_F44_the_clock_jumps() -> None:
             assert f.reflector().watches == watches
             assert f.view.statuses()[0].age_s < age_s + 60
         assert (f.count("lists"), f.count("errors")) == (1, 0)
-
-
-def test_F44_only_the_edges_know_the_time_of_day() -> None:
-    """What serves has clocks that never jump; commands for people may look."""
-    looking = [
-        path.relative_to(PACKAGE).as_posix()
-        for path in PACKAGE.rglob("*.py")
-        if re.search(r"\btime\.time\b|datetime\.now|utcnow", path.read_text())
-    ]
-    assert {each for each in looking if not each.startswith("install/")} == {"edges.py"}
 
 
 async def test_F45_two_servers_of_which_one_is_behind() -> None:

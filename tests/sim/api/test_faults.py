@@ -1,6 +1,6 @@
 """Every fault that an API server can cause, on the wire, by its number F1 to F48.
 
-The numbers are those of the project's fault table; what a client has to do about each
+The table of the numbers is FAULTS in tests/survival/test_faults.py; what a client has to do about each
 is tested where the client is.
 """
 
