@@ -6,7 +6,7 @@ READY = $(VENV)/.ready
 DOCS = build/docs
 INSTALL = -m pip --python
 
-.PHONY: demo test check pytest bench bench-quick bench-scale soak survive fuzz dist image image-test docs lock clean
+.PHONY: demo test quick check pytest bench bench-quick bench-scale soak survive fuzz dist image image-test docs lock clean
 
 demo: $(READY)              ## the main job, on a simulated cluster
 	@$(BIN)/minidns-sim demo
@@ -15,6 +15,9 @@ test: check pytest          ## everything CI runs
 
 pytest: $(READY)
 	$(BIN)/pytest -q -n 2
+
+quick: $(READY)             ## the tests that are not marked slow: under a minute
+	$(BIN)/pytest -q -n 2 -m 'not slow'
 
 check: $(READY)             ## lint, format, types, layers
 	$(BIN)/ruff check .
@@ -62,7 +65,8 @@ $(DOCS)/.ready: requirements-docs.txt
 	@touch $@
 
 # --without-pip: a Debian python3 has venv but not ensurepip; the system's pip fills it
-$(READY): requirements-dev.txt pyproject.toml
+# not pyproject.toml: the lock file changes with its dependencies, the rest is read in place
+$(READY): requirements-dev.txt
 	$(PYTHON) -m venv --without-pip --clear $(VENV)
 	$(PYTHON) $(INSTALL) $(BIN)/python install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	$(PYTHON) $(INSTALL) $(BIN)/python install -q --disable-pip-version-check --no-deps --no-build-isolation --editable .
