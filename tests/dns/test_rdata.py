@@ -94,6 +94,19 @@ def test_every_type_name_is_the_registrys() -> None:
             continue
 
 
+CONSTANTS = (
+    "A", "NS", "CNAME", "SOA", "PTR", "HINFO", "MX", "TXT", "AAAA", "SRV", "NAPTR",
+    "DNAME", "OPT", "DS", "RRSIG", "SVCB", "HTTPS", "TSIG", "IXFR", "AXFR", "ANY",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONSTANTS)
+def test_constants_are_the_numbers_of_the_registry(name: str) -> None:
+    number = int(dns.rdatatype.from_text(name))
+    assert getattr(rdata, name) == rdata.TYPES[name] == number
+    assert rdata.type_name(number) == name
+
+
 @pytest.mark.parametrize("text", ["TYPE70000", "nosuch", ""])
 def test_unknown_type_names(text: str) -> None:
     with pytest.raises(ValueError, match="unknown type"):

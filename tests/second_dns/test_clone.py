@@ -24,6 +24,7 @@ from tests.second_dns.world import (
     desk,
     everything,
     kubeadm,
+    mentions,
     workload,
 )
 
@@ -60,10 +61,8 @@ async def test_dry_run_reports_and_leaves_everything() -> None:
     async with desk() as at:
         before = everything(at.cluster)
         assert await at.run("clone --dry-run=server") == 0
-        assert at.err == [
-            f"{kind} kube-system/{name}: would be created (dry run by the server)"
-            for kind, name in NAMES
-        ]
+        for line, (kind, name) in zip(at.err, NAMES, strict=True):
+            assert mentions(line, f"{kind} kube-system/{name}")
         assert everything(at.cluster) == before
         sent = at.server.requests.of("create")
         assert {r.query.get("dryRun") for r in sent} == {"All"}
@@ -75,8 +74,8 @@ async def test_dry_run_reports_what_would_be_refused() -> None:
         rule.verb = "create"
         at.server.faults.rules.append(rule)
         assert await at.run("clone --dry-run=server") == 1
-        assert at.err[-1] == (
-            "PodDisruptionBudget kube-system/kube-dns-2: would be refused: no budgets"
+        assert mentions(
+            at.err[-1], "PodDisruptionBudget kube-system/kube-dns-2 no budgets"
         )
 
 
@@ -84,17 +83,17 @@ async def test_applies_what_was_shown_and_takes_it_away_without_a_trace() -> Non
     async with desk() as at:
         before = everything(at.cluster)
         assert await at.run("clone --apply") == 0
-        assert at.asked == ["Create these 3 objects?"]
-        assert (
-            at.err[-1]
-            == "kube-dns-2 is at 10.96.0.20; nobody asks it yet (minidns enrol)"
-        )
+        assert len(at.asked) == 1
+        assert mentions(at.err[-1], "kube-dns-2 10.96.0.20")
         shown = made(at)
         for obj in shown:
             found = at.cluster.get(obj["kind"], SYSTEM, obj["metadata"]["name"])
             assert obj["metadata"].items() <= found["metadata"].items()
         assert await at.run("clone --delete") == 0
-        assert at.asked == ["Delete these 3 objects?"]
+        for obj in shown:
+            name = f"{obj['kind']} {SYSTEM}/{obj['metadata']['name']}"
+            assert any(name in line for line in at.shown_before_asking)
+        assert len(at.asked) == 1
         assert everything(at.cluster) == before
 
 
@@ -106,7 +105,6 @@ async def test_no_is_no(words: str) -> None:
         before = everything(at.cluster)
         at.says = False
         assert await at.run(words) == 1
-        assert "as you wish" in at.err[-1]
         assert everything(at.cluster) == before
 
 
@@ -140,36 +138,36 @@ def with_dns(dns: list[Json]) -> Callable[[], ClusterApi]:
 
 
 @pytest.mark.parametrize(
-    ("words", "of", "why"),
+    ("words", "of", "named"),
     [
-        pytest.param("--cluster-ip 10.96.0.20", lambda: cluster(service("a", clusterIP="10.96.0.20")), "--cluster-ip 10.96.0.20: taken by Service shop/a", id="cluster-ip-taken"),
-        pytest.param("--cluster-ip 10.97.0.1", cluster, "--cluster-ip 10.97.0.1: outside the Service range (10.96.0.0/16)", id="cluster-ip-outside"),
-        pytest.param("--cluster-ip nope", cluster, "--cluster-ip nope: not an IP address", id="cluster-ip-is-none"),
-        pytest.param("--name kube-dns", cluster, "Service kube-system/kube-dns selects k8s-app=kube-dns, and would send its queries to the new pods too", id="label-of-kube-dns"),
-        pytest.param("--name coredns", cluster, "by which others look for the cluster's DNS (kubeadm upgrade among them)", id="label-that-others-look-for"),
-        pytest.param("", with_dns(RKE2), "Service kube-system/kube-dns selects app.kubernetes.io/name=minidns", id="other-selector-of-kube-dns"),
-        pytest.param("", lambda: cluster(named("ConfigMap"), named("Service", spec={"ports": [{"port": 53}]})), "exists already: Service kube-system/kube-dns-2; choose another --name, or take it away first (minidns clone --delete --name kube-dns-2)", id="name-exists"),
-        pytest.param("", lambda: cluster(ANY_MINIDNS), "PodDisruptionBudget kube-system/any selects the labels", id="selected-by-a-budget"),
-        pytest.param("", lambda: cluster(GREEDY), "Service kube-system/greedy selects the labels", id="selected-by-a-service"),
-        pytest.param("", lambda: cluster(LABELLED), "there are pods labelled k8s-app=kube-dns-2 already, such as Pod kube-system/old", id="pods-labelled-so"),
-        pytest.param("", with_dns([]), "no kube-dns found in namespace kube-system: looked for a Service with a ClusterIP and port 53/UDP, labelled k8s-app=kube-dns or called kube-dns, coredns, dns-default; say --namespace, or --from NAME", id="no-kube-dns"),
-        pytest.param("--from nodns", cluster, "no DNS service nodns in namespace kube-system", id="no-such-service"),
-        pytest.param("-n shop", cluster, "no kube-dns found in namespace shop", id="other-namespace"),
-        pytest.param("", with_dns(kubeadm()[:3]), "nothing makes pods for Service kube-system/kube-dns", id="nothing-behind-it"),
-        pytest.param("", with_dns([*kubeadm()[:1], *kubeadm()[2:]]), "serves without a Corefile in a ConfigMap", id="no-corefile"),
-        pytest.param("", with_dns(BROKEN), "the Corefile would not be served: /etc/coredns/Corefile:2 - Error during parsing: Unknown directive 'bogus'", id="corefile-broken"),
-        pytest.param("", with_dns(SIGN), "plugin/sign: not supported by minidns", id="plugin-missing"),
-        pytest.param("--delete", cluster, "there is no kube-dns-2 in namespace kube-system: nothing to delete", id="nothing-to-delete"),
-        pytest.param("--delete --name kube-dns", cluster, "Service kube-system/kube-dns was not made by minidns clone", id="delete-somebody-elses"),
+        pytest.param("--cluster-ip 10.96.0.20", lambda: cluster(service("a", clusterIP="10.96.0.20")), "--cluster-ip 10.96.0.20 Service shop/a", id="cluster-ip-taken"),
+        pytest.param("--cluster-ip 10.97.0.1", cluster, "--cluster-ip 10.97.0.1 10.96.0.0/16", id="cluster-ip-outside"),
+        pytest.param("--cluster-ip nope", cluster, "--cluster-ip nope", id="cluster-ip-is-none"),
+        pytest.param("--name kube-dns", cluster, "Service kube-system/kube-dns k8s-app=kube-dns", id="label-of-kube-dns"),
+        pytest.param("--name coredns", cluster, "--name coredns kubeadm", id="label-that-others-look-for"),
+        pytest.param("", with_dns(RKE2), "Service kube-system/kube-dns app.kubernetes.io/name=minidns", id="other-selector-of-kube-dns"),
+        pytest.param("", lambda: cluster(named("ConfigMap"), named("Service", spec={"ports": [{"port": 53}]})), "Service kube-system/kube-dns-2 --name --delete", id="name-exists"),
+        pytest.param("", lambda: cluster(ANY_MINIDNS), "PodDisruptionBudget kube-system/any", id="selected-by-a-budget"),
+        pytest.param("", lambda: cluster(GREEDY), "Service kube-system/greedy", id="selected-by-a-service"),
+        pytest.param("", lambda: cluster(LABELLED), "k8s-app=kube-dns-2 Pod kube-system/old", id="pods-labelled-so"),
+        pytest.param("", with_dns([]), "kube-system Service 53/UDP k8s-app=kube-dns kube-dns coredns dns-default --namespace --from", id="no-kube-dns"),
+        pytest.param("--from nodns", cluster, "nodns kube-system", id="no-such-service"),
+        pytest.param("-n shop", cluster, "kube-dns shop", id="other-namespace"),
+        pytest.param("", with_dns(kubeadm()[:3]), "Service kube-system/kube-dns", id="nothing-behind-it"),
+        pytest.param("", with_dns([*kubeadm()[:1], *kubeadm()[2:]]), "Corefile ConfigMap", id="no-corefile"),
+        pytest.param("", with_dns(BROKEN), "/etc/coredns/Corefile:2 'bogus'", id="corefile-broken"),
+        pytest.param("", with_dns(SIGN), "plugin/sign", id="plugin-missing"),
+        pytest.param("--delete", cluster, "kube-dns-2 kube-system", id="nothing-to-delete"),
+        pytest.param("--delete --name kube-dns", cluster, "Service kube-system/kube-dns", id="delete-somebody-elses"),
     ],
 )  # fmt: skip
 async def test_refusals_are_one_clear_line(
-    words: str, of: Callable[[], ClusterApi], why: str
+    words: str, of: Callable[[], ClusterApi], named: str
 ) -> None:
     async with desk(of()) as at:
         before = everything(at.cluster)
         assert await at.run(f"clone {words}") == 1
-        assert why in at.err[-1]
+        assert mentions(at.err[-1], named)
         assert "\n" not in at.err[-1]
         assert at.err[-1].startswith("minidns clone: ")
         assert at.out == []
@@ -199,7 +197,7 @@ async def test_whose_pods_ask_it_is_not_taken_away() -> None:
         )
         before = everything(at.cluster)
         assert await at.run("clone --delete") == 1
-        assert "1 pods ask it: Pod shop/user; let them go first" in at.err[-1]
+        assert "Pod shop/user" in at.err[-1]
         assert everything(at.cluster) == before
 
 
@@ -210,7 +208,10 @@ async def test_what_cannot_be_taken_back_is_told() -> None:
             for what, verb in (("deployments", "create"), ("services", "delete"))
         )
         assert await at.run("clone --apply") == 1
-        assert "Service kube-system/kube-dns-2: left behind: out of disk" in at.err
+        assert any(
+            mentions(line, "Service kube-system/kube-dns-2 out of disk")
+            for line in at.err
+        )
         at.when_asked = lambda: None
         at.server.faults.clear()
         assert await at.run("clone --delete") == 0
@@ -222,7 +223,6 @@ async def test_what_is_gone_meanwhile_needs_no_deleting() -> None:
         name = (SYSTEM, "kube-dns-2")
         at.when_asked = lambda: at.cluster.delete("Deployment", *name)
         assert await at.run("clone --delete") == 0
-        assert "Deployment kube-system/kube-dns-2: gone already" in at.err
 
 
 @pytest.mark.parametrize("failing", ["deployments", "poddisruptionbudgets"])
@@ -250,12 +250,12 @@ async def test_each_right_that_is_missing_is_named(number: int, tmp_path: Path) 
             return
         assert status == 1
         resource = f"{what}.{group}" if group else what
-        assert f"not allowed: {verb} on {resource}" in at.said
+        assert mentions(at.said, f"{verb} {resource}")
         assert everything(at.cluster) == before
 
 
 DISPENSABLE = {
-    ("list", "networkpolicies"): "note: NetworkPolicies cannot be listed",
+    ("list", "networkpolicies"): "NetworkPolicies",
     ("list", "servicecidrs"): "created",
     ("get", "namespaces"): "created",
     ("list", "namespaces"): "created",
@@ -268,7 +268,7 @@ async def test_services_of_other_namespaces_may_be_hidden(tmp_path: Path) -> Non
     grant(of, "jane", CLONE, SYSTEM)
     async with desk(of, access=as_user(tmp_path, "jane"), has_rbac=True) as at:
         assert await at.run("clone --apply") == 0
-        assert "Services of other namespaces cannot be listed" in at.said
+        assert mentions(at.said, "Services namespaces")
 
 
 async def test_delete_needs_the_right_to(tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ async def test_delete_needs_the_right_to(tmp_path: Path) -> None:
     async with desk(of, access=as_user(tmp_path, "jane"), has_rbac=True) as at:
         assert await at.run("clone --apply") == 0
         assert await at.run("clone --delete") == 1
-        assert "not allowed: delete on services" in at.err[-1]
+        assert mentions(at.err[-1], "delete services")
         grant(of, "jane", DELETE, SYSTEM)
         assert await at.run("clone --delete") == 0
 
@@ -287,7 +287,7 @@ async def test_pods_that_do_not_come_are_told_of() -> None:
         (end,) = (s for s in at.cluster._subscribers if isinstance(s, PodController))
         at.cluster._subscribers.remove(end)  # nobody runs pods any more
         assert await at.run("clone --apply --timeout 3s") == 1
-        assert "Deployment kube-system/kube-dns-2 still waits for" in at.err[-1]
+        assert "Deployment kube-system/kube-dns-2" in at.err[-1]
         assert at.cluster.find(SERVICE.name, SYSTEM, "kube-dns-2") is not None
 
 
@@ -296,10 +296,8 @@ async def test_a_policy_about_kube_dns_is_told_of() -> None:
     policy = named("NetworkPolicy", "networking.k8s.io/v1", "dns", spec=selector)
     async with desk(cluster(policy, workload())) as at:
         assert await at.run("clone") == 0
-        assert at.err == [
-            "note: NetworkPolicy dns is about kube-dns's pods and not about the new "
-            "ones: give them one of their own if they need it"
-        ]
+        (note,) = at.err
+        assert mentions(note, "NetworkPolicy dns kube-dns")
 
 
 PATH_FIELDS = {
@@ -370,7 +368,7 @@ async def test_another_release_of_what_is_not_coredns() -> None:
     dns[3]["spec"]["template"]["spec"]["containers"][0]["image"] = "example/minidns:1"
     async with desk(cluster(dns=dns)) as at:
         assert await at.run("clone --coredns 1.13.1") == 1
-        assert "example/minidns:1 is not CoreDNS" in at.err[-1]
+        assert "example/minidns:1" in at.err[-1]
 
 
 @pytest.mark.parametrize("words", ["--image x/coredns:1", "--coredns 1.13.1"])
@@ -398,6 +396,54 @@ async def test_coredns_can_be_started(words: str, capabilities: Json) -> None:
 async def test_coredns_may_have_plugins_that_minidns_has_not() -> None:
     async with desk(cluster(dns=SIGN)) as at:
         assert await at.run("clone --coredns 1.13.1") == 0
+
+
+MOUNTED = {
+    # id: items of the volume, mount, path in -conf, key of the ConfigMap
+    "whole": (None, {"mountPath": "/etc/coredns"}, "/etc/coredns/Corefile", "Corefile"),
+    "items": (
+        [{"key": "conf", "path": "Corefile"}],
+        {"mountPath": "/etc/coredns"},
+        "/etc/coredns/Corefile",
+        "conf",
+    ),
+    "sub-path": (
+        None,
+        {"mountPath": "/Corefile", "subPath": "Corefile"},
+        "/Corefile",
+        "Corefile",
+    ),
+    "sub-path-of-items": (
+        [{"key": "hosts", "path": "hosts"}, {"key": "conf", "path": "d/Corefile"}],
+        {"mountPath": "/Corefile", "subPath": "d/Corefile"},
+        "/Corefile",
+        "conf",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("items", "mount", "path", "key"), MOUNTED.values(), ids=MOUNTED
+)
+async def test_a_corefile_of_its_own_goes_where_the_running_one_is(
+    items: list[Json] | None, mount: Json, path: str, key: str, tmp_path: Path
+) -> None:
+    """As the kubelet mounts it: ``subPath`` is a path of ``items``, not a key."""
+    dns = copy_of({"all": kubeadm()})["all"]
+    text = dns[1]["data"].pop("Corefile")
+    dns[1]["data"] |= {key: text, "hosts": "192.0.2.1 node"}
+    spec = dns[3]["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    container["args"] = ["-conf", path]
+    volume = next(v for v in spec["volumes"] if "configMap" in v)
+    volume["configMap"] = {"name": volume["configMap"]["name"]}
+    volume["configMap"] |= {"items": items} if items else {}
+    container["volumeMounts"] = [{"name": volume["name"], **mount}]
+    file = tmp_path / "Corefile"
+    file.write_text(text.replace("cache 30", "cache 60"))
+    async with desk(cluster(dns=dns)) as at:
+        assert await at.run(f"clone --corefile {file}") == 0
+    assert made(at)[0]["data"] == {key: file.read_text(), "hosts": "192.0.2.1 node"}
 
 
 async def test_a_corefile_of_its_own(tmp_path: Path) -> None:
@@ -461,7 +507,7 @@ async def test_pods_that_stay_are_told_of_in_the_end() -> None:
     async with desk() as at:
         leaving(at.cluster)
         assert await at.run("clone") == 1
-        assert "there are pods labelled k8s-app=kube-dns-2 already" in at.err[-1]
+        assert "k8s-app=kube-dns-2" in at.err[-1]
         assert 1_000_010 < at.now < 1_000_060
 
 

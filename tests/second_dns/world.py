@@ -242,6 +242,8 @@ class Desk:
     out: list[str] = field(default_factory=list)
     err: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    shown_before_asking: list[str] = field(default_factory=list)
+    """What they could read when they were asked last."""
     says: bool = True
     """What they answer."""
     when_asked: Callable[[], object] = lambda: None
@@ -270,6 +272,7 @@ class Desk:
 
     async def ask(self, question: str) -> bool:
         self.asked.append(question)
+        self.shown_before_asking = [*self.out, *self.err]
         self.when_asked()
         return self.says
 
@@ -278,6 +281,11 @@ class Desk:
         self.now += seconds
         self.slept(self.now)
         await asyncio.sleep(0)
+
+
+def mentions(text: str, names: str) -> bool:
+    """Return whether each word of ``names`` is in ``text``, however that is worded."""
+    return all(name in text for name in names.split())
 
 
 @asynccontextmanager

@@ -115,6 +115,21 @@ async def test_leaving_twice_and_use_after_leaving_do_no_harm() -> None:
     assert clients.all() == (two,)
 
 
+@pytest.mark.parametrize("last", [0, 1, 2])
+async def test_the_wait_is_for_the_last_of_several(last: int) -> None:
+    clients = Clients(9, 9)
+    several = admitted(clients, "a", "a", "b")
+    clients.mark_busy(several[1])
+    for client in several:
+        if client is not several[last]:
+            client.abort()
+    waiting = asyncio.ensure_future(clients.wait_empty(5))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    several[last].abort()
+    assert await waiting
+
+
 @pytest.mark.parametrize("stay", [True, False])
 async def test_waiting_for_all_to_leave(*, stay: bool) -> None:
     clients = Clients(9, 9)

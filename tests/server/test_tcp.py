@@ -206,6 +206,28 @@ async def test_many_pipelined_queries_are_all_answered() -> None:
     assert sorted(owners(replies)) == sorted(names)
 
 
+async def test_every_client_with_a_query_in_flight_is_answered_before_the_close() -> (
+    None
+):
+    arrived, go = asyncio.Semaphore(0), asyncio.Event()
+
+    async def handler(query: Query) -> Response:
+        arrived.release()
+        await go.wait()
+        return await echo(query)
+
+    async with serving(handler) as (streams, port):
+        names = ["a.org.", "b.org.", "c.org."]
+        asking = [asyncio.ensure_future(client.tcp(port, wire(n))) for n in names]
+        for _ in names:
+            await arrived.acquire()
+        closing = asyncio.ensure_future(streams.close(client.DEADLINE_S))
+        await asyncio.sleep(0)  # it has told every connection to end
+        go.set()
+        await closing
+        assert [owners(await replies) for replies in asking] == [[n] for n in names]
+
+
 async def test_half_closed_after_the_query_is_answered() -> None:
     async with serving(echo) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -102,7 +102,7 @@ async def test_ended_in_the_middle_it_leaves_nothing(
     ("text", "error"),
     [
         pytest.param(None, "No such file or directory", id="no-file"),
-        pytest.param("a: [", "cannot read the manifest", id="no-yaml"),
+        pytest.param("a: [", "change.yaml", id="no-yaml"),
         pytest.param("kind: Bogus\n", 'no matches for kind "Bogus"', id="no-kind"),
     ],
 )
