@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from minidns.cli import main
 from minidns.corefile.errors import ConfigError
 from minidns.kubernetes import client, credentials
 from minidns.kubernetes.client import Connections
@@ -70,6 +71,14 @@ def test_a_link_to_a_regular_file_is_followed(tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"\xff.")
     (tmp_path / "link").symlink_to("data")
     assert files.read(str(tmp_path / "link")) == b"\xff."
+
+
+@pytest.mark.parametrize("name", ["/dev/null", "link"])
+def test_the_null_device_is_an_empty_file(name: str, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/dev/null")
+    path = str(tmp_path / name)
+    files.require_regular(path)
+    assert files.read(path) == b""
 
 
 def test_a_file_without_a_size_is_read() -> None:
@@ -237,3 +246,21 @@ async def test_a_file_that_becomes_a_pipe_while_serving(
         server.signal(signal.SIGTERM)
         async with asyncio.timeout(DEADLINE_S):
             assert await server.ended() == 0
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_null_device_is_an_empty_file_to_every_plugin(
+    place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, _ = PLACES[place]
+    empty = tmp_path / "empty"
+    empty.touch()
+    (tmp_path / "zone").write_text("@ 60 IN SOA a. b. 1 2 3 4 5\n")
+    results = []
+    for path in ("/dev/null", str(empty)):
+        corefile = tmp_path / "Corefile"
+        values = {"pipe": path, "folder": tmp_path, "zone": tmp_path / "zone"}
+        corefile.write_text(text.format(**values))
+        status = main(["check", str(corefile)])
+        results.append((status, capsys.readouterr().err.replace(path, "PATH")))
+    assert results[0] == results[1]

@@ -1,4 +1,4 @@
-"""Reading of files: regular ones only, of bounded size, opened without blocking.
+"""Reading of files: regular ones and /dev/null, of bounded size, without blocking.
 
 A named pipe without a writer blocks whoever opens it, a device may never end, and
 neither wait ends at SIGTERM. So every file that a Corefile, a kubeconfig or the command
@@ -53,11 +53,21 @@ def require_regular(path: str) -> None:
 def _check(status: os.stat_result, path: str) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    if not stat.S_ISREG(status.st_mode):
+    if not stat.S_ISREG(status.st_mode) and not _is_null_device(status):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "special file")
         raise OSError(errno.EINVAL, f"is a {kind}, not a regular file", path)
     if status.st_size > MAX_BYTES:
         raise _too_large(path)
+
+
+def _is_null_device(status: os.stat_result) -> bool:
+    """Return whether this is /dev/null, which people name for an empty file."""
+    if not stat.S_ISCHR(status.st_mode):
+        return False
+    try:
+        return status.st_rdev == os.stat(os.devnull).st_rdev
+    except OSError:
+        return False
 
 
 def _too_large(path: str) -> OSError:
