@@ -47,7 +47,7 @@ class CacheMetrics:
     def tally(self, server: str, kind: Kind | None = None) -> ReuseCounter:
         """Return a tally of a Reuse that counts hits of ``kind``, or else misses.
 
-        It is the same one each time: every remembered answer keeps it.
+        It is created once, because every remembered reply refers to it.
         """
         known = self._tallies.get((server, kind))
         if known is None:

@@ -140,17 +140,17 @@ class _Processes(Collector):
         self._workers = workers
 
     def collect(self) -> Iterator[Metric]:
-        """Yield each figure; of the start, and of what is allowed, our own."""
-        figures = {each.name: each for each in self._own.collect()}
+        """Yield every figure; start time and limits are those of this process."""
+        figures = {metric.name: metric for metric in self._own.collect()}
         if "process_cpu_seconds" in figures:
             ended = os.times()
             _add(figures["process_cpu_seconds"], ended.children_user)
             _add(figures["process_cpu_seconds"], ended.children_system)
         for worker in list(self._workers):
             theirs = ProcessCollector(pid=partial(int, worker), registry=None)
-            for each in theirs.collect():
-                if each.name in _ADDED_UP and each.name in figures:
-                    _add(figures[each.name], each.samples[0].value)
+            for metric in theirs.collect():
+                if metric.name in _ADDED_UP and metric.name in figures:
+                    _add(figures[metric.name], metric.samples[0].value)
         yield from figures.values()
 
 

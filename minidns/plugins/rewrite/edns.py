@@ -1,7 +1,7 @@
-"""Changing the EDNS options of a query (RFC 6891 6.1.2): *rewrite*'s ``edns0`` rules.
+"""The ``edns0`` rules of *rewrite*, which change EDNS options (RFC 6891 6.1.2).
 
-An option is set, appended, replaced or unset by its code. Data may stand in the rule,
-or be taken from the query: {qname}, {client_ip} and so on.
+An option is set, appended, replaced or unset by its code. Its data is written in the
+rule, or taken from the query: {qname}, {client_ip} and so on.
 """
 
 import binascii
@@ -23,9 +23,9 @@ _OPT_SIZE = 4096
 Options: TypeAlias = tuple[tuple[int, bytes], ...]
 Undo: TypeAlias = Callable[[Response], Response]
 Data: TypeAlias = Callable[[Query], bytes]
-"""From the query to the data of an option."""
+"""From the query to the data of an option; LookupError without any."""
 Label: TypeAlias = Callable[[Query, str], str]
-"""From the query and a label such as ``kubernetes/namespace`` to what is known."""
+"""From the query and a metadata label to its value; empty without one."""
 
 
 class EdnsChange(NamedTuple):
@@ -39,18 +39,18 @@ class EdnsChange(NamedTuple):
 
 
 class EdnsRule(NamedTuple):
-    """One rule, ready to be applied."""
+    """One ``edns0`` rule."""
 
     action: str
     """set, append, replace or unset."""
     code: int
     data: Data
     literal: bool = True
-    """Whether the data stands in the rule; else it is taken from the query."""
+    """Whether the data is written in the rule; else it is taken from the query."""
     local: bool = False
-    """Whether the code is one of the Corefile's own, which the reply shows too."""
+    """Whether it is a ``local`` rule, whose option is shown in the reply, too."""
     revert: bool = False
-    """Whether the reply shows the option as it was before."""
+    """Whether the reply shows the option as the client sent it."""
 
     def apply(self, query: Query) -> EdnsChange | None:
         """Return what the rule does to ``query``; None if it changes nothing.
@@ -76,7 +76,9 @@ class EdnsRule(NamedTuple):
     ) -> tuple[Options, Undo] | None:
         """Return the new options, and what reverts the change; None if none applies."""
         if self.action == "unset":
-            return tuple(each for each in options if each[0] != self.code), _unchanged
+            return tuple(
+                other for other in options if other[0] != self.code
+            ), _unchanged
         at = _index(options, self.code)
         if at is None or (self.action == "append" and self.literal):
             if self.action == "replace":
@@ -109,10 +111,10 @@ def _put_first(code: int, old: Options, response: Response) -> Response:
 def edns_rule(args: Sequence[str], label: Label) -> EdnsRule:
     """Return the rule ``local|nsid|subnet ACTION ... [revert]``.
 
-    ``label`` says what plugins know of a query (*metadata*).
+    ``label`` returns the value of a metadata label for a query.
 
     Raises:
-        ConfigError: it is not one; in CoreDNS's words.
+        ConfigError: a malformed rule, in CoreDNS's words.
 
     """
     if len(args) < 2:
@@ -141,7 +143,7 @@ _COUNTS = {
     ("nsid", True): (0, "nsid unset action requires exactly one argument"),
     ("subnet", True): (0, "subnet unset action requires exactly one argument"),
 }
-"""By kind, and whether it is unset: the words after the action, and what if others."""
+"""By kind and whether the action is unset: the number of words, and the error."""
 
 
 def _counted(kind: str, action: str, words: Sequence[str]) -> None:
@@ -171,10 +173,10 @@ def _labeled(variable: str, label: Label) -> Data:
         raise ConfigError(f"unsupported variable name {quote(variable)}")
 
     def data(query: Query) -> bytes:
-        known = label(query, name)
-        if not known:
+        value = label(query, name)
+        if not value:
             raise LookupError(name)
-        return known.encode()
+        return value.encode()
 
     return data
 
@@ -198,9 +200,9 @@ _HEX = frozenset("0123456789abcdefABCDEF")
 
 
 def _packed(address: str) -> bytes:
-    found = ipaddress.ip_address(address.partition("%")[0])
-    mapped = found.ipv4_mapped if found.version == 6 else None
-    return (mapped or found).packed
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    mapped = parsed.ipv4_mapped if parsed.version == 6 else None
+    return (mapped or parsed).packed
 
 
 _VARIABLES: dict[str, Data] = {

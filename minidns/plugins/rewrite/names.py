@@ -1,8 +1,7 @@
-"""Changing names: which names a rule is about, what they become, and back again.
+"""Changes of names in questions, and of names and values in answers, for *rewrite*.
 
-What *rewrite* does to the name of a question, and to the names of an answer. Patterns
-see lower-case absolute names; other texts are compared sign by sign, not label by
-label (CoreDNS plugin rewrite).
+Patterns are matched with lower-case absolute names; other texts are compared character
+by character, not label by label (CoreDNS plugin rewrite).
 """
 
 import re
@@ -17,14 +16,14 @@ from minidns.dns.model import Response, RRset, replace
 KINDS = ("exact", "prefix", "suffix", "substring", "regex")
 
 Change: TypeAlias = Callable[[str], str]
-"""From a name to what stands in its place; a name it is not about stays."""
+"""From a name to the new name; names that do not match are returned unchanged."""
 Replace: TypeAlias = Callable[[str], str | None]
-"""From a name to what stands in its place, None for one it is not about."""
+"""From a name to the new name; None if the name does not match."""
 Undo: TypeAlias = Callable[[Response], Response]
 
 
 def matches(kind: str, text: str) -> Callable[[str], bool]:
-    """Return whether a name is one of ``kind`` ``text``."""
+    """Return the predicate for names that match ``text`` by ``kind``."""
     if kind == "exact":
         return lambda name: name == text
     if kind == "prefix":
@@ -38,7 +37,9 @@ def matches(kind: str, text: str) -> Callable[[str], bool]:
 
 
 def replaces(kind: str, old: str, new: str) -> Replace:
-    """Return what changes a name of ``kind`` ``old``; in a pattern's ``new``, groups.
+    """Return the replacement of names that match ``old`` by ``kind``.
+
+    With a pattern, ``new`` may refer to its groups as ``{1}``.
 
     >>> replaces("suffix", ".a.", ".b.")("x.a.")
     'x.b.'
@@ -61,10 +62,10 @@ _GROUP = re.compile(r"\{(0|[1-9]\d{0,4})\}", re.ASCII)
 
 def _by_pattern(compiled: Pattern, new: str) -> Replace:
     def change(name: str) -> str | None:
-        found = compiled.search(name)
-        if found is None:
+        match = compiled.search(name)
+        if match is None:
             return None
-        texts = (found.group(), *found.groups())
+        texts = (match.group(), *match.groups())
 
         def group(number: re.Match[str]) -> str:
             index = int(number[1])
@@ -76,10 +77,10 @@ def _by_pattern(compiled: Pattern, new: str) -> Replace:
 
 
 def checked(old: str, new: str) -> str:
-    """Return the pattern ``old``, which has all the groups that ``new`` wants.
+    """Return the pattern ``old`` if it has all groups that ``new`` refers to.
 
     Raises:
-        ConfigError: it has not, or is no pattern.
+        ConfigError: it has too few groups, or is malformed.
 
     """
     if len(old) > MAX_PATTERN:
@@ -99,14 +100,14 @@ def checked(old: str, new: str) -> str:
 
 def _or_same(change: Replace) -> Change:
     def changed(name: str) -> str:
-        found = change(name)
-        return name if found is None else found
+        new = change(name)
+        return name if new is None else new
 
     return changed
 
 
 def moved(old: str, new: str) -> Change:
-    """Return what turns the name ``old``, and those below it, into ``new``."""
+    """Return the change of ``old``, and of names below it, to ``new``."""
     return lambda name: (
         new
         if name == old
@@ -116,7 +117,7 @@ def moved(old: str, new: str) -> Change:
     )
 
 
-# answers
+# -- answers
 
 _VALUED = frozenset(
     (
@@ -130,11 +131,11 @@ _VALUED = frozenset(
         rdata.SRV,
     )
 )
-"""Types whose value holds a name that is changed: of SOA the first, else the last."""
+"""Types with a name in the RDATA that is changed; of SOA the first name."""
 
 
 def owners(change: Change) -> Undo:
-    """Return what changes the owner names of an answer; ValueError if to no name."""
+    """Return the change of owner names; ValueError if a new one is malformed."""
 
     def one(rrset: RRset) -> RRset:
         owner = change(rrset.owner)
@@ -145,19 +146,19 @@ def owners(change: Change) -> Undo:
 
 
 def values(change: Change) -> Undo:
-    """Return what changes the names an answer points to; ValueError if to no name."""
+    """Return the change of names in RDATA; ValueError if a new one is malformed."""
 
     def one(rrset: RRset) -> RRset:
         if rrset.rtype not in _VALUED:
             return rrset
-        data = tuple(_value(rrset.rtype, each, change) for each in rrset.rdata)
+        data = tuple(_value(rrset.rtype, old, change) for old in rrset.rdata)
         return rrset._replace(rdata=data)
 
     return _everywhere(one)
 
 
 def _value(rtype: int, data: bytes, change: Change) -> bytes:
-    left = 1  # of SOA only the server's name is changed, not the mailbox
+    left = 1  # of an SOA the server's name is changed, not the mailbox
 
     def first(name: str) -> str:
         nonlocal left
@@ -168,14 +169,14 @@ def _value(rtype: int, data: bytes, change: Change) -> bytes:
 
 
 def ttls(least: int, most: int) -> Undo:
-    """Return what brings the TTLs of an answer between ``least`` and ``most``."""
+    """Return the change of TTLs to at least ``least`` and at most ``most``."""
     return _everywhere(
         lambda rrset: rrset._replace(ttl=min(max(rrset.ttl, least), most))
     )
 
 
 def rcode(old: int, new: int) -> Undo:
-    """Return what makes an answer of rcode ``old`` one of ``new``."""
+    """Return the change of the response code ``old`` to ``new``."""
 
     def undo(response: Response) -> Response:
         return replace(response, rcode=new) if response.rcode == old else response
@@ -195,23 +196,23 @@ def _everywhere(change: Callable[[RRset], RRset]) -> Undo:
     return undo
 
 
-# the rule "name"
+# -- the rule "name"
 
 
 class NameRule(NamedTuple):
-    """What a ``name`` rule does to a question, and to the answer to it."""
+    """A ``name`` rule: its change of questions and of answers."""
 
     change: Replace
     undo: tuple[Undo, ...] = ()
     automatic: bool = False
-    """Whether names that became another one turn back into what was asked for."""
+    """Whether names in the answer are changed back to those of the question."""
 
 
 def name_rule(args: Sequence[str]) -> NameRule:
     """Return the rule ``[KIND] FROM TO [answer ...]``.
 
     Raises:
-        ConfigError: it is not one; in CoreDNS's words.
+        ConfigError: a malformed rule, in CoreDNS's words.
 
     """
     if len(args) < 2:
@@ -221,10 +222,10 @@ def name_rule(args: Sequence[str]) -> NameRule:
     automatic, undo = _answers(kind, args[3:]) if len(args) > 3 else (False, [])
     if kind == "regex":
         checked(old, new)
-    # the final dot of prefix and substring, too: "foo-" looks for "foo-."
+    # prefix and substring get a final dot, too: "foo-" matches "foo-."
     old, new = old if kind == "regex" else names.absolute(old), names.absolute(new)
     if kind == "exact":
-        checked(new, old)  # CoreDNS tries the new name as a pattern
+        checked(new, old)  # CoreDNS parses the new name as a pattern
         return NameRule(replaces(kind, old, new), tuple(undo), automatic=True)
     if kind not in KINDS:
         raise ConfigError(
@@ -240,7 +241,7 @@ def name_rule(args: Sequence[str]) -> NameRule:
 
 
 def _answers(kind: str, args: Sequence[str]) -> tuple[bool, list[Undo]]:
-    """Return whether ``auto`` is among the answer rules ``args``, and the others."""
+    """Return whether ``args`` has ``auto``, and the other answer rules."""
     if len(args) < 2:
         raise ConfigError(f"invalid arguments for {kind} rule")
     words = list(args)

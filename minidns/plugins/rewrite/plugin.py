@@ -1,8 +1,8 @@
 """*rewrite* - change a query on its way down, and its answer on the way up.
 
-Rules are tried in file order; one that applies ends the trying unless it says
-``continue``. What they did is undone to the answer in reverse. The client always sees
-the question it asked: the encoder writes it from the client's own bytes.
+Rules are tried in file order; the first one that applies ends this unless it says
+``continue``. Their changes are undone in the answer in reverse order. The client always
+sees its own question, which the encoder copies from the query's bytes.
 """
 
 import logging
@@ -36,14 +36,17 @@ log = logging.getLogger(__name__)
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Accept ``rewrite [continue|stop] FIELD ...``, also with the words in a block."""
-    rules = [rewriting.rule(_words(each), site.known) for each in directives]
+    """Return the plugin for ``rewrite [continue|stop] FIELD ...``.
+
+    The words may also be in a block.
+    """
+    rules = [rewriting.rule(_words(directive), site.known) for directive in directives]
     return rewrite(rules, site)
 
 
 def _words(directive: Directive) -> list[str]:
     words = list(directive.args)
-    if len(words) < 2:  # only then CoreDNS looks into the block
+    if len(words) < 2:  # else CoreDNS does not read the block
         for line in directive.block:
             words += (token.text for token in line.tokens)
     elif directive.has_block:
@@ -56,20 +59,20 @@ def rewrite(rules: Sequence[Rule], site: Site) -> Plugin:
 
     def plugin(next_: Handler) -> Handler:
         async def rewrite(query: Query) -> Response:
-            done = _applied(rules, query)
-            if not done:
+            applied = _applied(rules, query)
+            if not applied:
                 return await next_(query)
-            changed = done[-1].query
-            text, response = await _written(next_, changed)
-            response = _with_opt(changed, done, response)
-            for one in reversed(done):
-                if one.retarget:
-                    response = await _retarget(changed, response, one.retarget, site)
-                response = _undone(one, response)
+            changed = applied[-1].query
+            text, response = await _answered(next_, changed)
+            response = _with_opt(changed, applied, response)
+            for change in reversed(applied):
+                if change.retarget:
+                    response = await _retarget(changed, response, change.retarget, site)
+                response = _undo(change, response)
             if text:
                 # without records; the error is worth a log
                 raise DnsError(text, response.rcode, response.opt)
-            return _shown(query, done, response)
+            return _described(query, applied, response)
 
         return rewrite
 
@@ -77,59 +80,61 @@ def rewrite(rules: Sequence[Rule], site: Site) -> Plugin:
 
 
 def _applied(rules: Iterable[Rule], query: Query) -> list[Applied]:
-    done: list[Applied] = []
+    applied: list[Applied] = []
     for rule in rules:
-        one = rule.apply(query)
-        if one is not None:
-            query = one.query
-            done.append(one)
-            if rule.stop and one.applies:
+        change = rule.apply(query)
+        if change is not None:
+            query = change.query
+            applied.append(change)
+            if rule.stop and change.applies:
                 break
-    return done
+    return applied
 
 
-async def _written(next_: Handler, query: Query) -> tuple[str, Response]:
-    """Return the answer; an empty one, and why, where nothing was answered."""
+async def _answered(next_: Handler, query: Query) -> tuple[str, Response]:
+    """Return the answer; if nothing was answered, the error's text and its rcode."""
     try:
         return "", await next_(query)
     except Dropped:
         raise
     except DnsError as error:
-        # as if it had been written, so that rcode rules apply (CoreDNS)
+        # as if it had been answered, so that rcode rules apply (CoreDNS)
         return error.text, Response(rcode=error.rcode)
 
 
-def _undone(one: Applied, response: Response) -> Response:
+def _undo(change: Applied, response: Response) -> Response:
     try:
-        for undo in reversed(one.undo):
+        for undo in reversed(change.undo):
             response = undo(response)
     except ValueError as error:
         raise DnsError(f"invalid name after rewrite: {error}") from error
     return response
 
 
-def _shown(query: Query, done: Sequence[Applied], response: Response) -> Response:
-    """Return ``response`` as the client is to see it."""
-    before, after = query.question, done[-1].query.question
+def _described(
+    query: Query, applied: Sequence[Applied], response: Response
+) -> Response:
+    """Return ``response`` with its sources, the case of its names and its reuse."""
+    before, after = query.question, applied[-1].query.question
     if before != after:
         source = Source("rewrite", f"{_words_of(before)} -> {_words_of(after)}")
-        # owners that rules put back are the lower-cased name (CoreDNS)
+        # owners that are changed back are in lower case (CoreDNS)
         lower = response.lower_case or before.qname != after.qname
         sources = (source, *response.sources)
         response = replace(response, sources=sources, lower_case=lower)
-    edns = [one.edns for one in done if one.edns]
-    if not all(each.literal for each in edns):
-        response = replace(response, reuse=None)  # it may be for this client only
+    edns = [change.edns for change in applied if change.edns]
+    if not all(rule.literal for rule in edns):
+        response = replace(response, reuse=None)  # it may depend on the client
     return response
 
 
-def _with_opt(query: Query, done: Sequence[Applied], response: Response) -> Response:
+def _with_opt(query: Query, applied: Sequence[Applied], response: Response) -> Response:
     """Return ``response`` with the OPT of the rewritten ``query`` if it has none.
 
     It shows options that rules name by code, beside those that are always echoed.
     unlike RFC 6891 6.1.1: also if the client sent no OPT (CoreDNS).
     """
-    edns = [one.edns for one in done if one.edns]
+    edns = [change.edns for change in applied if change.edns]
     if not edns or query.opt is None or response.opt is not None:
         return response
     codes = ECHOED.union(rule.code for rule in edns if rule.local)
@@ -144,27 +149,28 @@ def _words_of(question: Question) -> str:
 async def _retarget(
     query: Query, response: Response, change: rename.Replace, site: Site
 ) -> Response:
-    """Return ``response`` with its first alias that ``change`` is about led elsewhere.
+    """Return ``response`` with a new target of the first alias that ``change`` matches.
 
-    What comes after that alias is replaced by the answer for its new target, which has
-    come through the rules itself.
+    The records after that alias are replaced by the answer for the new target, a lookup
+    that passes the rules, too.
     """
-    kept: list[RRset] = []
+    before: list[RRset] = []
     for alias in response.answer:
         if alias.rtype != rdata.CNAME:
             continue
         target = change(rdata.target(rdata.CNAME, alias.rdata[0]))
         if target is None:
-            kept.append(alias)
+            before.append(alias)
             continue
-        return await _led_to(names.absolute(target), alias, kept, query, response, site)
+        new = names.absolute(target)
+        return await _with_target(new, alias, before, query, response, site)
     return response
 
 
-async def _led_to(
+async def _with_target(
     target: Name,
     alias: RRset,
-    kept: Sequence[RRset],
+    before: Sequence[RRset],
     query: Query,
     response: Response,
     site: Site,
@@ -175,18 +181,18 @@ async def _led_to(
         return response
     try:
         alias = alias._replace(rdata=(names.to_wire(target),))
-        found = await site.ask(query, target, query.question.qtype)
+        there = await site.ask(query, target, query.question.qtype)
     except ValueError as error:
         log.error("upstream lookup failed: %s", error)
         return response
     except DnsError as error:
-        found = Response(rcode=error.rcode)
+        there = Response(rcode=error.rcode)
     return replace(
         response,
-        answer=(*kept, alias, *found.answer),
-        tc=found.tc,
-        sources=(*response.sources, *found.sources),
-        reuse=combine(response.reuse, found.reuse),
+        answer=(*before, alias, *there.answer),
+        tc=there.tc,
+        sources=(*response.sources, *there.sources),
+        reuse=combine(response.reuse, there.reuse),
     )
 
 

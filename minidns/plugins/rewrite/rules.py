@@ -1,7 +1,7 @@
-"""The rules of *rewrite*: words of the Corefile to what changes a query, and undoes it.
+"""The rules of *rewrite*, parsed from the words of the Corefile.
 
-A rule is a pure function: from a query to what it became and how the answer is to be
-changed on its way back, or None when the rule is not about that query.
+A rule is a pure function: from a query to the changed query and the functions that undo
+the change in the answer, or None if the rule does not apply to the query.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,20 +18,20 @@ from minidns.text.go_text import quote
 
 
 class Applied(NamedTuple):
-    """What a rule made of a query."""
+    """The effect of a rule on one query."""
 
     query: Query
     undo: tuple[rename.Undo, ...] = ()
-    """What is done to the answer, in the order of the rule; done in reverse."""
+    """Functions that change the answer; the last one is called first."""
     retarget: rename.Replace | None = None
-    """Where the aliases of the answer are led instead."""
+    """From the target of an alias in the answer to its new target."""
     edns: EdnsRule | None = None
     applies: bool = True
     """Whether this ends the rules; see ``EdnsChange``."""
 
 
 Apply: TypeAlias = Callable[[Query], Applied | None]
-"""A rule at work; DnsError: the name it makes is none."""
+"""Applies a rule; DnsError if the new name is malformed."""
 
 
 class Rule(NamedTuple):
@@ -39,16 +39,16 @@ class Rule(NamedTuple):
 
     apply: Apply
     stop: bool = True
-    """Whether no further rule is tried once it was applied."""
+    """Whether the rules end if this one applies."""
 
 
 def rule(words: Sequence[str], label: Label) -> Rule:
     """Return the rule ``[continue|stop] FIELD ...``.
 
-    ``label`` says what plugins know of a query (*metadata*).
+    ``label`` returns the value of a metadata label for a query.
 
     Raises:
-        ConfigError: it is not one; in CoreDNS's words.
+        ConfigError: a malformed rule, in CoreDNS's words.
 
     """
     if not words:
@@ -99,7 +99,7 @@ def _number(kind: str, known: dict[str, int], word: str) -> int:
 def _two(kind: str, known: dict[str, int], args: Sequence[str]) -> tuple[int, int]:
     if len(args) != 2:
         raise ConfigError(f"{kind} rules must have exactly two arguments")
-    old, new = (_number(kind, known, each) for each in args)
+    old, new = (_number(kind, known, word) for word in args)
     return old, new
 
 
@@ -137,7 +137,7 @@ def _edns0(rule: EdnsRule) -> Apply:
 
 
 def _if_named(field: str, args: Sequence[str], undo: rename.Undo) -> Apply:
-    """Return the rule that only works on answers about names of ``[KIND] NAME``."""
+    """Return the rule that applies ``undo`` to answers for names ``[KIND] NAME``."""
     kind, text = (args[0].lower(), args[1]) if len(args) == 2 else ("exact", args[0])
     if kind not in rename.KINDS:
         raise ConfigError(
@@ -146,7 +146,7 @@ def _if_named(field: str, args: Sequence[str], undo: rename.Undo) -> Apply:
         )
     _check_length(field, text)
     try:
-        # the final dot of prefix and substring, too; see rename
+        # prefix and substring get a final dot, too; see names.py
         match = rename.matches(kind, text if kind == "regex" else names.absolute(text))
     except ValueError as error:
         raise ConfigError(f"invalid regex pattern in a {field} rule: {text}") from error
@@ -196,7 +196,7 @@ def _rcode(args: Sequence[str]) -> Apply:
 
 
 _NUMBERS = frozenset(map(str, range(24)))
-"""Response codes that may be given as numbers."""
+"""Response codes that can be written as numbers."""
 
 
 def _cname(args: Sequence[str]) -> Apply:
@@ -205,7 +205,7 @@ def _cname(args: Sequence[str]) -> Apply:
     kind = args[0].lower() if len(args) == 3 else "exact"
     if kind not in rename.KINDS:
         raise ConfigError(f"unknown cname rewrite type: {kind}")
-    # in lower case, be it a pattern (CoreDNS)
+    # in lower case, also a pattern (CoreDNS)
     old, new = args[-2].lower(), args[-1].lower()
     if kind == "exact":
         old, new = names.absolute(old), names.absolute(new)

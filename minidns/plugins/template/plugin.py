@@ -197,15 +197,15 @@ class Writer:
                 continue
             target = rdata.target(rdata.CNAME, alias.rdata[0])
             try:
-                found = await self._site.ask(query, target, query.question.qtype)
+                there = await self._site.ask(query, target, query.question.qtype)
             except DnsError:
                 continue  # the client can ask for the target itself
             response = replace(
                 response,
-                answer=(*response.answer, *found.answer),
-                tc=found.tc,
+                answer=(*response.answer, *there.answer),
+                tc=there.tc,
                 rule="template/cname",
-                sources=(*response.sources, *found.sources),
+                sources=(*response.sources, *there.sources),
             )
         return response
 

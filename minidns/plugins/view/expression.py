@@ -121,8 +121,8 @@ class _Parser:
         if self._depth > _DEEPEST:
             raise self._error("the expression is nested too deeply", self._token.at)
         node = self._primary()
-        while (found := self._operator(precedence)) is not None:
-            negated, token, known = found
+        while (next_ := self._operator(precedence)) is not None:
+            negated, token, known = next_
             # to the right of ** the same operator binds first
             is_right = token.text in ("**", "^")
             right = self._expression(known.precedence + (not is_right))
@@ -248,10 +248,10 @@ class _Parser:
             unknown = self._refused(f"unknown name {token.text}", token.at)
             self._arguments()
             return unknown
-        found = self._arguments()
-        if found is None:
+        arguments = self._arguments()
+        if arguments is None:
             return self._refused(f"{token.text} is a function: call it", token.at)
-        return self._call(token, function, found)
+        return self._call(token, function, arguments)
 
     def _arguments(self) -> list[Node] | None:
         """Return the arguments of a call; None if there is no bracket."""
@@ -260,36 +260,38 @@ class _Parser:
         self._take()
         return self._list(")")
 
-    def _call(self, token: Token, function: Function, found: Sequence[Node]) -> Node:
+    def _call(
+        self, token: Token, function: Function, arguments: Sequence[Node]
+    ) -> Node:
         expected = len(function.parameters)
-        if len(found) != expected:
-            few = "not enough" if len(found) < expected else "too many"
+        if len(arguments) != expected:
+            few = "not enough" if len(arguments) < expected else "too many"
             what = f"{few} arguments to call {token.text}"
             return self._refused(what, token.at)
-        for node, kind in zip(found, function.parameters, strict=True):
+        for node, kind in zip(arguments, function.parameters, strict=True):
             if ANY not in (kind, node.type) and node.type != kind:
                 what = f"cannot use {node.type} as argument (type {kind})"
                 return self._refused(f"{what} to call {token.text} ", node.at)
-        call, arguments = function.call, [node.evaluate for node in found]
+        call, evaluates = function.call, [node.evaluate for node in arguments]
         return Node(
             function.result,
-            lambda s: call(s, *[argument(s) for argument in arguments]),
+            lambda s: call(s, *[evaluate(s) for evaluate in evaluates]),
             token.at,
         )
 
     def _list(self, end: str) -> list[Node]:
         """Return the expressions up to ``end``, commas between them."""
-        found: list[Node] = []
+        nodes: list[Node] = []
         while not self._is(end):
-            found.append(self._expression(0))
+            nodes.append(self._expression(0))
             if not self._is(end):
                 self._expect(",")
         self._take()
-        return found
+        return nodes
 
     def _array(self, token: Token) -> Node:
-        found = [node.evaluate for node in self._list("]")]
-        return Node(ARRAY, lambda s: [evaluate(s) for evaluate in found], token.at)
+        elements = [node.evaluate for node in self._list("]")]
+        return Node(ARRAY, lambda s: [evaluate(s) for evaluate in elements], token.at)
 
     def _element(self, node: Node) -> Node:
         token = self._take()

@@ -71,12 +71,12 @@ def tokens(text: str) -> list[Token]:
         ExpressionError: an unknown character, or a string without an end.
 
     """
-    found: list[Token] = []
+    read: list[Token] = []
     at = 0
     while at < len(text):
         if text[at] in "'\"`":
             token, at = _string(text, at)
-            found.append(token)
+            read.append(token)
             continue
         match = _TOKEN.match(text, at)
         if match is None:
@@ -85,8 +85,8 @@ def tokens(text: str) -> list[Token]:
             raise ExpressionError(message, text, at)
         at = match.end()
         if match.lastgroup != "space":
-            found.append(_token(match))
-    return [*found, Token("EOF", "", max(0, len(text) - 1))]
+            read.append(_token(match))
+    return [*read, Token("EOF", "", max(0, len(text) - 1))]
 
 
 def _token(match: re.Match[str]) -> Token:
@@ -267,7 +267,7 @@ LAZY: dict[str, bool] = {"or": True, "||": True, "and": False, "&&": False}
 NEGATED = frozenset(("in", "matches", "contains", "startsWith", "endsWith"))
 """Operators that ``not`` may precede."""
 UNARY = {"not": (50, BOOL), "!": (50, BOOL), "-": (90, INT), "+": (90, INT)}
-"""How tightly each binds, and the type it is for."""
+"""Precedence and operand type of the unary operators."""
 
 BUILTINS: dict[str, Function] = {
     "len": Function((ANY,), INT, lambda _, value: len(value)),
