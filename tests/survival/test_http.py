@@ -1,7 +1,7 @@
 """Hostile HTTP clients and files: what H01 to H13 ask of the whole process.
 
 H01, H03 to H06 are in tests/server/test_http.py, H07 to H09 in test_names, more of H12 in
-tests/dns/test_hostsfile.py.
+tests/plugins/test_hosts_table.py.
 """
 
 import asyncio

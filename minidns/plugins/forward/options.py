@@ -77,12 +77,8 @@ def _arguments(line: ForwardOptions, words: Words) -> ForwardOptions:
     if not zones:
         raise ValueError(f"unable to normalize '{words.first}'")
     if len(zones) > 1:
-        log.warning(
-            "Unsupported CIDR notation: '%s' expands to multiple zones. "
-            "Using only '%s'.",
-            words.first,
-            zones[0],
-        )
+        note = "'%s' expands to multiple zones. Using only '%s'."
+        log.warning(f"Unsupported CIDR notation: {note}", words.first, zones[0])
     if len(words.args) < 2:
         raise words.where.arg_error()
     return replace(line, zone=zones[0], to=words.args[1:])
