@@ -1,1 +1,1 @@
-"""Kubernetes objects, the watches that follow them, and the answers they give."""
+"""Watches of Kubernetes objects, and the DNS answers that follow from them."""

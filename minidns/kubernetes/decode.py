@@ -1,4 +1,4 @@
-"""Bytes of the API server to objects and errors: LIST bodies, watch lines, Statuses.
+"""Decodes bytes of the API server: LIST bodies, watch lines, Statuses.
 
 Typed decoding by msgspec of the fields DNS reads, one object at a time: an object that
 cannot be read costs itself and nothing else.

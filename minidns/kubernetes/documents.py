@@ -21,20 +21,20 @@ T = TypeVar("T")
 PAGE = 250
 """Objects a page of a LIST."""
 MANAGER = "minidns"
-"""Who owns the fields we write (metadata.managedFields)."""
+"""The owner of the fields that minidns writes (metadata.managedFields)."""
 MERGE_PATCH = "application/merge-patch+json"
 JSON = "application/json"
 RESTARTS = 3
-"""How often a LIST whose token ran out is begun again."""
+"""The number of times a LIST is begun again after its token expired."""
 BUSY_TRIES = 5
-"""How often what is answered with 429 is sent (nothing was done then)."""
+"""The number of times a request is sent that is answered with 429."""
 DEADLINE_S = 30.0
 _STDOUT, _ERROR = b"\x01", b"\x03"
 """Channels of exec, the first byte of each frame (v4.channel.k8s.io)."""
 
 
 class Refused(ApiError):
-    """The API server said no; ``str()`` is its own words."""
+    """The API server refused a request; ``str()`` is its message."""
 
     def __init__(self, text: str, status: int, reason: str) -> None:
         super().__init__(text, status=status)
@@ -43,7 +43,7 @@ class Refused(ApiError):
 
 
 class Sender(Protocol):
-    """Where requests go; see ``kube.api.Connection``."""
+    """The sender of requests, see ``client.Connection``."""
 
     server: str
     """URL of the API server, for people."""
@@ -63,7 +63,7 @@ class Documents:
     """The objects behind one connection, by their paths.
 
     Raises everywhere:
-        Refused: the server said no.
+        Refused: the server refused the request.
         ApiError: there is no answer, or none that can be read.
 
     """
@@ -71,7 +71,7 @@ class Documents:
     def __init__(self, sender: Sender, deadline_s: float = DEADLINE_S) -> None:
         self.server = sender.server
         self.warnings: list[str] = []
-        """What the server remarked on writes, each once."""
+        """Warnings of the server about writes, without duplicates."""
         self._sender = sender
         self._deadline_s = deadline_s
 

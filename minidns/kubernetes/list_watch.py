@@ -1,6 +1,6 @@
 """LIST in pages and WATCH over HTTP: the ListWatch of one resource.
 
-Knows URLs, deadlines and bodies; connections and credentials are ``kube.api``'s.
+Knows URLs, deadlines and bodies; connections and credentials are in ``client``.
 """
 
 import asyncio

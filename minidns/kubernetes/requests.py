@@ -1,4 +1,4 @@
-"""One way to send requests: the package's REST client over a pool of connections."""
+"""Sends requests with the REST client of the package over a pool of connections."""
 
 import base64
 import logging

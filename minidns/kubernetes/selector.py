@@ -1,4 +1,4 @@
-"""Label selectors, by the rules and in the words of Kubernetes's own parser.
+"""Parses label selectors by the rules and with the errors of Kubernetes's parser.
 
 The rules are those of ``ParseToLabelSelector`` (k8s.io/apimachinery), which CoreDNS
 reads the options ``labels`` and ``namespace_labels`` with: a list of requirements
