@@ -1,4 +1,4 @@
-"""``minidns check``: whether a Corefile would be served, and as what."""
+"""``minidns check``: validate a Corefile; show every error with its line."""
 
 import argparse
 import asyncio

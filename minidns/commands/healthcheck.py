@@ -26,7 +26,7 @@ _MAX_REPLY = 4096
 
 
 class Unhealthy(Exception):
-    """What is wrong, in one line."""
+    """The problem, in one line."""
 
 
 def parser() -> argparse.ArgumentParser:

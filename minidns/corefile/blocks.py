@@ -50,9 +50,9 @@ class Corefile:
     blocks: tuple[ServerBlock, ...]
     """Never empty: a file without any stands for the built-in default."""
     warnings: tuple[str, ...] = ()
-    """What people should hear of, a line each, without ``[WARNING]``."""
+    """Warnings for people, a line each, without ``[WARNING]``."""
     files: tuple[str, ...] = ()
-    """What was read, the main file first."""
+    """The files that were read, the main one first."""
     digest: str = ""
     """SHA-512 in hex over the parsed tokens, as CoreDNS's *reload* shows it."""
 
@@ -247,7 +247,7 @@ _encode = json.JSONEncoder(
     separators=(",", ":"), sort_keys=True, ensure_ascii=False
 ).encode
 _GO_ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
-"""What Go's JSON escapes beyond what it must."""
+"""Characters that Go's JSON encoder escapes needlessly."""
 
 
 def _written(blocks: Sequence[RawBlock], main: str) -> Iterator[str]:

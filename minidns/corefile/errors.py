@@ -1,4 +1,4 @@
-"""What is wrong with a Corefile, and where, in the words CoreDNS would use."""
+"""Errors in a Corefile, with their position, in CoreDNS's words."""
 
 import re
 from collections.abc import Iterable
@@ -46,7 +46,7 @@ class ConfigError(ValueError):
         self.text = text or message
         """The message without its position."""
         self.hint = ""
-        """What was probably meant; for people, no part of the message."""
+        """A suggestion for people; it is no part of the message."""
 
     @classmethod
     def at(cls, where: Position, text: str) -> "ConfigError":

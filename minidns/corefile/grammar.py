@@ -49,7 +49,7 @@ class RawBlock:
     """Its first key."""
     keys: list[str] = field(default_factory=list)
     tokens: dict[str, list[Placed]] = field(default_factory=dict)
-    """By directive: the tokens of all its occurrences, in file order."""
+    """The tokens of all occurrences of each directive, in file order."""
 
 
 class Grammar:

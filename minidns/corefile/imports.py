@@ -1,4 +1,4 @@
-"""What the argument of ``import`` stands for: paths, wildcards, the tokens of files.
+"""Arguments of ``import``: paths, wildcards, and the tokens of the files.
 
 Paths are joined and cleaned as text, and wildcards matched as Go does; the files
 themselves are somebody else's (``Files``).

@@ -30,7 +30,7 @@ _MASK = re.compile(r"0*[0-9]{1,3}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What a server block serves: a zone, at a port, over a transport."""
+    """The key of a server block: a zone, at a port, over a transport."""
 
     transport: str
     zone: Name

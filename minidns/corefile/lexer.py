@@ -36,10 +36,10 @@ class Token:
 
     text: str
     file: str
-    """As given for the main file; absolute for an imported one."""
+    """The path as it was given for the main file; absolute for an imported one."""
     line: int
     imported: bool = False
-    """Whether it is of a file that the Corefile imports."""
+    """Whether it stands in a file that the Corefile imports."""
 
     @property
     def hidden(self) -> tuple[str, ...]:

@@ -71,7 +71,7 @@ class Pattern(Protocol):
 
     @property
     def pattern(self) -> str:
-        """As written."""
+        """The text of the pattern."""
         ...
 
     @property

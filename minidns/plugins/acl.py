@@ -63,7 +63,7 @@ class AclRule:
 
     @property
     def is_personal(self) -> bool:
-        """Whether it depends on who asks."""
+        """Whether the rule depends on the client's address."""
         return any(policy.networks is not None for policy in self.policies)
 
 

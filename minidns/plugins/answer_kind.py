@@ -1,4 +1,4 @@
-"""What kind of answer a Response is, and what that means for keeping it.
+"""Kinds of answers, and which of them may be cached.
 
 The classes are those of CoreDNS 1.14.7. `outcome_of` judges a reply by its rcode and by
 what its sections hold (pkg/response), for *log* and *minimal*. `cache_outcome` also

@@ -25,7 +25,7 @@ from minidns.plugins.spec import Option, PluginSpec, Traits, Words
 from minidns.text import files
 
 SearchList = Callable[[Query], Sequence[Name]]
-"""From a query to the search list of who asks; empty when it is not known."""
+"""Maps a query to its client's search list; empty when it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

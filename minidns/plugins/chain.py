@@ -1,4 +1,4 @@
-"""Plugins into one Handler, and names to the block whose Handler answers them."""
+"""Builds the handler of a server block, and routes names to server blocks."""
 
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""What plugins tell the server and each other about themselves, as values.
+"""Typed values by which plugins inform the server and each other.
 
 A plugin fills these in while it is set up; `minidns.plugins.site.Site` holds them.
 """
@@ -87,7 +87,7 @@ class ReadinessCheck:
 
     is_ready: Callable[[], bool]
     details: Callable[[], Sequence[ReadinessDetail]] = _no_details
-    """What its readiness depends on, for people."""
+    """Returns the parts of its readiness, for people."""
     is_always_checked: bool = False
     """Whether it may stop being ready, and is checked again after it was."""
 
@@ -146,7 +146,7 @@ class Guard(Protocol):
 
 @dataclass(slots=True)
 class Offers:
-    """What plugins of a server block do for other plugins of it."""
+    """Services that plugins of a server block provide to its other plugins."""
 
     transfers: list[TransferZone] = field(default_factory=list)
     """Zones to hand out (*transfer*), in the order of the plugins' names."""

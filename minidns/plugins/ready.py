@@ -46,11 +46,11 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Probe:
-    """What answers the kubelet."""
+    """The handler of the readiness endpoint."""
 
     site: Site
     continuously: bool
-    """Whether to go on asking plugins that said once that they are ready."""
+    """Whether plugins that were ready once are checked again."""
 
     def __call__(
         self, query: Mapping[str, str], headers: Mapping[str, str]

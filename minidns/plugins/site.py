@@ -1,4 +1,4 @@
-"""What a plugin is given: its directives, its site, and the edges of the world.
+"""The site of a server block, and the edges of the process: all a plugin may use.
 
 A plugin is a file with ``setup(directives, site) -> Plugin | None``: ``directives``
 are all occurrences of its name in one server block, in file order (a plugin sees all
@@ -67,7 +67,7 @@ async def _nothing() -> None: ...
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """What minidns needs from outside; tests and the simulator supply their own."""
+    """The outside world; tests and the simulator supply their own."""
 
     list_watch: Callable[[Access, Resource], ListWatch]
     """Which may raise ConfigError: no such file, context or service account."""
@@ -87,7 +87,7 @@ class Edges:
     interfaces: Callable[[], Mapping[str, Sequence[str]]] = dict
     """IP addresses of each interface by its name, loopback ones too, as text."""
     settle: Callable[[], None] = lambda: None
-    """Told when a hundred or so objects were made that will stay."""
+    """Called after about a hundred long-lived objects were created."""
     aside: Aside = at_once
     """Read and parse files while the loop goes on."""
     cpus: Callable[[], int] = lambda: 1

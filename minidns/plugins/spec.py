@@ -55,7 +55,7 @@ class Traits(Flag):
 
 
 class Excess(Enum):
-    """What CoreDNS makes of more words than an option takes."""
+    """CoreDNS's reaction to more words than an option takes."""
 
     WRONG_COUNT = auto()
     """An error about the number of arguments."""
@@ -101,7 +101,7 @@ class Option:
     name: str
     """The first word of its line; empty for the arguments of the directive."""
     arguments: str = ""
-    """As in the syntax: ``DURATION [POLICY]``; empty for a flag."""
+    """Its arguments in the syntax: ``DURATION [POLICY]``; empty for a flag."""
     meaning: str
     """One sentence, for the reference page."""
     example: str = ""
