@@ -16,11 +16,9 @@ from minidns.dns.model import (
     Query,
     Rcode,
     Response,
-    replace,
 )
 from minidns.dns.networks import Network, Networks, cidr
 from minidns.dns.rdata import TYPES
-from minidns.metrics.traffic import tallied
 from minidns.plugins.options import zones_argument
 from minidns.plugins.site import Site
 from minidns.plugins.spec import Option, PluginSpec, Traits, Words
@@ -60,11 +58,6 @@ class AclRule:
 
     zones: tuple[Name, ...] = ()
     policies: tuple[Policy, ...] = ()
-
-    @property
-    def is_personal(self) -> bool:
-        """Whether the rule depends on the client's address."""
-        return any(policy.networks is not None for policy in self.policies)
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
@@ -162,13 +155,8 @@ class _Acl:
         async def acl(query: Query) -> Response:
             if (denial := self.denial(query)) is not None:
                 return denial
-            labels = (query.server, query.view)
-            self._allowed.inc(labels)
-            response = await next_(query)
-            covering = self._covering(query.question.qname)
-            if any(rule.is_personal for rule, _ in covering):
-                return replace(response, reuse=None)  # not to everybody else
-            return tallied(response, lambda times, _: self._allowed.inc(labels, times))
+            self._allowed.inc((query.server, query.view))
+            return await next_(query)
 
         return acl
 

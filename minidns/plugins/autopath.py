@@ -47,7 +47,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         options = PLUGIN.read_one(directive, site)
         read = _from_plugin if options.plugin else _from_file
         search = read(options.plugin or options.file, site)
-    return autopath(options.zones, search, site, fixed=not options.plugin)
+    return autopath(options.zones, search, site)
 
 
 def _set_source(options: AutopathOptions, words: Words) -> AutopathOptions:
@@ -86,13 +86,8 @@ def _from_file(path: str, site: Site) -> SearchList:
     return lambda query: search
 
 
-def autopath(
-    where: Sequence[Name], search: SearchList, site: Site, *, fixed: bool
-) -> Plugin:
-    """Return the plugin that answers names in ``where`` by the client's search list.
-
-    ``fixed`` says that it is the same for all of them.
-    """
+def autopath(where: Sequence[Name], search: SearchList, site: Site) -> Plugin:
+    """Return the plugin that answers names in ``where`` by the client's search list."""
     # what stands below checks every name that is tried by itself
     above = tuple(site.offers.guards)
     successes = site.metrics.counter(
@@ -109,13 +104,11 @@ def autopath(
             domains = search(query)
             walks = bool(domains) and names.is_below(qname, domains[0])
             if not walks:
-                response = await next_(query)
-                return response if fixed else replace(response, reuse=None)
+                return await next_(query)
             response, found = await _walk(_guarded(next_, above), query, domains)
             if found:
                 successes.inc((query.server,))
-            # it is counted, and depends on names that were not asked for
-            return replace(response, reuse=None)
+            return response
 
         return autopath
 

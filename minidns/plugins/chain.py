@@ -1,6 +1,6 @@
 """Builds the handler of a server block, and routes names to server blocks."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from minidns.dns import names
@@ -16,7 +16,7 @@ from minidns.dns.model import (
 )
 from minidns.dns.rdata import DS
 from minidns.plugins.contracts import Viewer
-from minidns.plugins.spec import PluginSpec
+from minidns.plugins.spec import PluginSpec, Traits
 
 _IN = 1
 
@@ -56,9 +56,43 @@ def build(plugins: Sequence[tuple[PluginSpec[Any], Plugin]]) -> Handler:
         raise EndOfChain(last)
 
     handler: Handler = end
-    for _, plugin in reversed(plugins):
+    for spec, plugin in reversed(plugins):
+        if Traits.TOUCHES_NAMES in spec.traits and handler is not end:
+            handler = each_name_apart(handler)
         handler = plugin(handler)
+        if Traits.ANSWERS_VARY in spec.traits:
+            handler = never_reused(handler)
     return handler
+
+
+def never_reused(handler: Handler) -> Handler:
+    """Return ``handler`` with replies that the server does not remember."""
+
+    async def vary(query: Query) -> Response:
+        response = await handler(query)
+        return replace(response, reuse=None) if response.reuse else response
+
+    return vary
+
+
+def each_name_apart(handler: Handler, zones: Collection[Name] | None = None) -> Handler:
+    """Return ``handler`` with replies that are remembered for one name only.
+
+    With ``zones`` only those to names that have one of ``zones`` beside them, below the
+    same parent: names in it may be answered by another handler.
+    """
+
+    async def one_name(query: Query) -> Response:
+        response = await handler(query)
+        if response.reuse is None or response.reuse.covers_label is None:
+            return response
+        if zones is not None:
+            parent = names.parent(query.question.qname)
+            if not any(z != parent and names.is_below(z, parent) for z in zones):
+                return response
+        return replace(response, reuse=replace(response.reuse, covers_label=None))
+
+    return one_name
 
 
 async def refuse(query: Query) -> Response:
@@ -83,10 +117,9 @@ def choose(choices: Sequence[Choice], otherwise: Handler) -> Handler:
                 handler = each.handler
                 query = query if query.view == name else replace(query, view=name)
                 break
-        response = await handler(query)
-        return replace(response, reuse=None) if response.reuse else response
+        return await handler(query)
 
-    return chosen
+    return never_reused(chosen)
 
 
 def by_zone(blocks: Mapping[Name, Sequence[Choice]]) -> dict[Name, Handler]:
@@ -98,7 +131,9 @@ def by_zone(blocks: Mapping[Name, Sequence[Choice]]) -> dict[Name, Handler]:
     for zone in sorted(blocks, key=_depth):
         parent = names.longest(handlers, zone)
         otherwise = refuse if parent is None else _in_zone(parent, handlers[parent])
-        handlers[zone] = choose(blocks[zone], otherwise)
+        handler = choose(blocks[zone], otherwise)
+        inner = [each for each in blocks if each != zone and names.is_below(each, zone)]
+        handlers[zone] = each_name_apart(handler, inner) if inner else handler
     return handlers
 
 

@@ -76,7 +76,6 @@ PLUGIN = PluginSpec(
     traits=Traits.HANDLES_QUERIES
     | Traits.ANSWERS
     | Traits.TOUCHES_NAMES
-    | Traits.ANSWERS_VARY
     | Traits.ANY_CLASS,
     setup=setup,
     defaults=ChaosOptions(),

@@ -16,7 +16,6 @@ from minidns.dns.model import (
     Response,
     RRset,
     Source,
-    replace,
 )
 from minidns.plugins.options import flag, setting
 from minidns.plugins.site import Site
@@ -90,8 +89,7 @@ def dns64(options: Dns64Options, site: Site) -> Plugin:
             if query.question[1:] != (rdata.AAAA, 1) or not _wants(options, response):
                 return response
             if not (options.allow_ipv4 or _over_ipv6(query)):
-                # the same bytes over IPv6 would be answered otherwise
-                return replace(response, reuse=None)
+                return response
             made = await _translated(query, response, options, site)
             translated.inc((query.server,))
             return made

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from minidns.corefile.directives import Directive
 from minidns.corefile.values import covers
-from minidns.dns import model, names
+from minidns.dns import names
 from minidns.dns.model import (
     CD,
     RD,
@@ -129,8 +129,7 @@ class _Log:
                 reply = None if silent else Response(error.rcode)
                 self._write(rule, query, reply, now() - started)
                 raise
-            if self._write(rule, query, response, now() - started):
-                return model.replace(response, reuse=None)  # each query has a line
+            self._write(rule, query, response, now() - started)
             return response
 
         return log

@@ -39,7 +39,9 @@ class Traits(Flag):
     TOUCHES_NAMES = auto()
     """It treats names differently: it changes them, or selects by them."""
     ANSWERS_VARY = auto()
-    """Replies depend on the client, the time, chance or a count: do not reuse them."""
+    """Any reply that comes through it depends on the client, the time, chance or a
+    count: the server remembers none. Where that holds for some replies only, these
+    have no `Reuse`."""
     ANY_CLASS = auto()
     """It answers classes other than IN; the listener lets them through."""
     OPENS_PORT = auto()

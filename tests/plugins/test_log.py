@@ -11,7 +11,6 @@ from minidns.dns.model import (
     Query,
     Rcode,
     Response,
-    Reuse,
     RRset,
     Source,
     replace,
@@ -178,24 +177,6 @@ async def test_failures_have_a_line_too(
     with pytest.raises(type(error)):
         await chain(made, last=fail)(query("a.example.org"))
     assert shown(caplog) == [f"[INFO] {shown_as}"]
-
-
-REPEATS = {
-    "logged": ("log", False),
-    "other-name": ("log example.net", True),
-    "other-class": ("log {\nclass error\n}", True),
-}
-
-
-@pytest.mark.parametrize(("body", "may_repeat"), REPEATS.values(), ids=REPEATS)
-async def test_what_is_logged_is_not_repeated_by_the_edge(
-    body: str, may_repeat: bool
-) -> None:
-    made, _ = plugin(World(), log.setup, "log", body)
-    last = always(replace(POSITIVE, reuse=Reuse()))
-    response = await chain(made, last=last)(query("a.example.org"))
-    assert response.answer == POSITIVE.answer
-    assert (response.reuse is not None) is may_repeat
 
 
 async def test_time_is_that_of_the_edges(caplog: pytest.LogCaptureFixture) -> None:

@@ -51,6 +51,7 @@ from minidns.plugins.cache.store import (
     ttl_of,
     with_ttl,
 )
+from minidns.plugins.chain import each_name_apart
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Traits
 
@@ -73,7 +74,10 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     table.check(options, directives[0])
 
     def plugin(next_: Handler) -> Handler:
-        return Cache(options, site, next_).cache
+        # names of other zones are answered without the cache
+        disabled = {*options.success.disabled, *options.denial.disabled}
+        zones = {*options.zones, *disabled} - {"."}
+        return Cache(options, site, each_name_apart(next_, zones)).cache
 
     return plugin
 

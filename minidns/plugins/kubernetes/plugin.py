@@ -1,8 +1,7 @@
 """*kubernetes* - answer for a cluster's Services and Pods, from its API server."""
 
 import logging
-from functools import cached_property, partial
-from itertools import chain, takewhile
+from functools import partial
 from math import inf
 
 from minidns.corefile.blocks import ConfigError, Directive, Files
@@ -289,7 +288,7 @@ class Kubernetes:
     ) -> Reuse | None:
         """Return for how long, and for which labels, a negative answer is reused."""
         covered = None
-        if query.like_asked_before and self._names_are_alike:
+        if query.like_asked_before and not self.options.ede:  # its text has the name
             covered = self.cluster.covered_labels(question, answer)
         if covered is None and not query.asked_before:
             return None
@@ -301,26 +300,6 @@ class Kubernetes:
     def _reuse_until(self) -> float:
         """Return the monotonic time from which answers may be too old."""
         return self.watcher.fresh_until if self._withholds else float("inf")
-
-    @cached_property
-    def _names_are_alike(self) -> bool:
-        """Whether only the objects of the cluster distinguish names of a namespace.
-
-        No plugin above looks at names, no server block or *cache* is for some of them
-        alone, and no reply carries a reason in words (option *ede*).
-        """
-        site, zones = self._site, self.options.zones
-        above = takewhile(lambda spec: spec is not PLUGIN, site.chain)
-        apart = {zone for other in site.instance.sites for zone in other.zones}
-        for cache in site.block.named("cache"):
-            lines = (line.args for line in cache.block)
-            words = (*cache.args, *chain.from_iterable(lines))
-            apart.update(f"{word.lower().rstrip('.')}." for word in words)
-        return (
-            not self.options.ede
-            and not any(Traits.TOUCHES_NAMES in spec.traits for spec in above)
-            and not any(covers(zones, zone) for zone in apart.difference(zones))
-        )
 
 
 def _budget(query: Query) -> AliasBudget:

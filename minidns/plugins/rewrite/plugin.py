@@ -200,10 +200,7 @@ PLUGIN = PluginSpec(
     name="rewrite",
     summary="change a query on its way down, and its answer on the way up",
     syntax="rewrite [continue|stop] FIELD [exact|prefix|...] FROM TO [OPTIONS]",
-    traits=Traits.HANDLES_QUERIES
-    | Traits.ANSWERS
-    | Traits.TOUCHES_NAMES
-    | Traits.ANSWERS_VARY,
+    traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.TOUCHES_NAMES,
     setup=setup,
     defaults=None,
 )

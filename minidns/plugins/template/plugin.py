@@ -221,10 +221,7 @@ PLUGIN = PluginSpec(
     name="template",
     summary="answer with records that are written as templates",
     syntax="template CLASS TYPE [ZONES...]",
-    traits=Traits.HANDLES_QUERIES
-    | Traits.ANSWERS
-    | Traits.TOUCHES_NAMES
-    | Traits.ANSWERS_VARY,
+    traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.TOUCHES_NAMES,
     setup=setup,
     defaults=TemplateRule(),
     arguments=ARGUMENTS,
