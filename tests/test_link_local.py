@@ -5,6 +5,8 @@ import pytest
 
 from tests.conformance.test_over_sockets import ROOT, why_not
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.netns
 def test_everything_listens_at_link_local_addresses_and_shows_their_scope() -> None:

@@ -15,6 +15,8 @@ from minidns import __version__
 from tests import process
 from tests.server import client
 
+pytestmark = pytest.mark.slow
+
 ANSWERING = """\
 {key} {{
     bind 127.0.0.1

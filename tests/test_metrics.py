@@ -29,6 +29,8 @@ from tests.corefiles import cases
 from tests.server import client
 from tests.server.resolvers import Call, Resolver, reply
 
+pytestmark = pytest.mark.slow
+
 KUBERNETES = "kubernetes.default.svc.cluster.local."
 REPEATED = 100
 HAS_IPV6 = socket.has_ipv6 and Path("/proc/net/if_inet6").exists()

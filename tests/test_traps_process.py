@@ -26,6 +26,8 @@ from tests.serving import serving
 from tests.test_main import answering
 from tests.whole import whole
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 HERE = '    bind 127.0.0.1\n    template IN A {\n        answer "{{ .Name }} 60 IN A 192.0.2.7"\n    }\n'
 WWW = "www.example.org."

@@ -35,6 +35,7 @@ users: [{name: x, user: {}}]
 """
 
 
+@pytest.mark.slow
 async def test_a_server_that_is_well_and_not_ready(tmp_path: Path) -> None:
     ports = {each: process.free_port() for each in ("dns", "health", "ready")}
     (tmp_path / "kubeconfig").write_text(NOT_THERE)

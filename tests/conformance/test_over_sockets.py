@@ -25,6 +25,7 @@ def why_not() -> str:
     return tried.stderr.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.netns
 @pytest.mark.timeout(300)
 def test_as_coredns(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from tests.conformance.stand import KUBECONFIG, Server
 from tests.conformance.stub_api import StubApi
 from tests.process import Running, free_port, minidns
 
+pytestmark = pytest.mark.slow
+
 
 @asynccontextmanager
 async def tenant(

@@ -12,6 +12,7 @@ from tests.deploy.rendered import DEPLOY
 from tests.deploy.simulated import World, gone, pods
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.kubectl,
     pytest.mark.skipif(rendered.kubectl() is None, reason="kubectl is missing"),
     pytest.mark.timeout(120),

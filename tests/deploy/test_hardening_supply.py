@@ -202,6 +202,7 @@ def test_19_no_program_is_in_the_repository() -> None:
                 )
 
 
+@pytest.mark.slow
 def test_20_wheel_and_sdist_are_the_same_bytes_when_built_again(tmp_path: Path) -> None:
     first = distributions.built(ROOT, tmp_path / "first")
     again = distributions.built(

@@ -116,6 +116,7 @@ def auditing() -> Series:
     }
 
 
+@pytest.mark.slow
 @each_expression
 def test_every_metric_and_label_is_in_a_scrape(expr: str, scraped: Series) -> None:
     read = promql.read(expr)

@@ -16,6 +16,7 @@ TEXT = (DEPLOY / "README.md").read_text()
 BLOCKS = re.findall(r"^```sh sim\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.kubectl,
     pytest.mark.skipif(rendered.kubectl() is None, reason="kubectl is missing"),
     pytest.mark.timeout(120),
@@ -45,6 +46,7 @@ async def typed(world: World) -> str:
     return printed
 
 
+@pytest.mark.slow
 async def test_every_block_does_what_it_says_and_nothing_stays(typed: str) -> None:
     assert len(BLOCKS) == 5
     assert 'deployment "kube-dns-2" successfully rolled out' in typed

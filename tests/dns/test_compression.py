@@ -139,6 +139,7 @@ def rrsets(draw: st.DrawFn) -> RRset:
 sections = st.lists(rrsets(), max_size=6).map(tuple)
 
 
+@pytest.mark.slow
 @given(
     owners,
     sections,
@@ -231,6 +232,7 @@ def test_every_type_of_rfc_1035_is_compressed(rtype: int) -> None:
     assert ours == "0.host.example.org."
 
 
+@pytest.mark.slow
 @given(owners.map(str.lower), sections)
 def test_never_larger_than_dnspythons(owner: str, answer: Section) -> None:
     # dnspython compresses SRV and NAPTR targets, and across letters' case

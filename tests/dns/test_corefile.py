@@ -259,6 +259,7 @@ COREFILES = st.lists(PIECES, max_size=40).map(" ".join)
 VALUES = st.dictionaries(st.sampled_from("AB"), st.text('{}$%AB \n",', max_size=12))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(COREFILES | st.text(), VALUES)
 @example("import", {})

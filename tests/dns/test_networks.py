@@ -52,6 +52,7 @@ NETWORKS = st.tuples(st.ip_addresses(), st.integers(0, 128)).map(
 )
 
 
+@pytest.mark.slow
 @given(networks=st.lists(NETWORKS, max_size=8), data=st.data())
 def test_contains_what_one_of_them_contains(
     networks: list[Network], data: st.DataObject

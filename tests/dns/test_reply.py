@@ -162,6 +162,7 @@ TRICKY = st.lists(
 LONG = b"".join(b"\x3f" + b"a" * 63 for _ in range(3)) + b"\x3b" + b"a" * 59 + b"\0"
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(TRICKY, st.lists(st.integers(20, 60), min_size=1, max_size=6))
 @example(b"\0\0\1a\xc0\x28\1b\0", [40, 36])  # forward, to what is known

@@ -62,6 +62,7 @@ KEYS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "expected"), [row[1:] for row in KEYS], ids=[row[0] for row in KEYS]
 )
@@ -127,6 +128,7 @@ NETWORKS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(NETWORKS, st.data())
 def test_reverse_zones_hold_exactly_the_addresses(

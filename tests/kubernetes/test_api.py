@@ -102,6 +102,7 @@ users: [{name: me, user: {token: t}}]
 """
 
 
+@pytest.mark.slow
 def test_the_package_is_imported_in_part_and_whole_later(tmp_path: Path) -> None:
     path = tmp_path / "config"
     path.write_text(KUBECONFIG)
@@ -111,6 +112,7 @@ def test_the_package_is_imported_in_part_and_whole_later(tmp_path: Path) -> None
     assert json.loads(done.stdout) == [[], ["CoreV1Api", "ApiClient"]]
 
 
+@pytest.mark.slow
 def test_importing_this_does_not_import_the_package() -> None:
     code = (
         "import sys, minidns.kubernetes.client; sys.exit('kubernetes' in sys.modules)"

@@ -163,6 +163,7 @@ async def heals(names: Iterable[str], wrongs: Sequence[Wrong]) -> None:
         assert not followed.store.services_at("10.96.77.7")
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.sets(st.sampled_from(NAMES)), corruptions)
 def test_one_audit_later_it_is_the_truth(names: set[str], wrongs: list[Wrong]) -> None:
@@ -230,6 +231,7 @@ async def finds_nothing(
             assert any(what == "forget" for what, *_ in during)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(changes, changes, lags)
 def test_with_nothing_wrong_it_finds_nothing(

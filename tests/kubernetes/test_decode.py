@@ -319,6 +319,7 @@ events = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(st.binary() | events.map(lambda event: json.dumps(event).encode()))
 def test_any_line_is_an_event_or_one_of_two_errors(text: bytes) -> None:
     with suppress(ApiError, Gone):
@@ -326,6 +327,7 @@ def test_any_line_is_an_event_or_one_of_two_errors(text: bytes) -> None:
         assert event.obj is None or event.key == event.obj.key
 
 
+@pytest.mark.slow
 @given(st.binary() | objects.map(lambda obj: json.dumps(obj).encode()))
 def test_any_refusal_is_one_of_two_errors(body: bytes) -> None:
     assert str(decode.refusal(SERVICES, 500, body, None)).isprintable()

@@ -128,6 +128,7 @@ async def test_dry_runs_write_nothing() -> None:
         assert served.cluster.get("Service", SPACE, "web") == before
 
 
+@pytest.mark.slow
 async def test_busy_servers_are_asked_again() -> None:
     async with serving() as served:
         served.spoil(verb="create", status=429, retry_after=0, times=1)

@@ -63,6 +63,7 @@ async def test_f3_f4_silence_ends_a_watch_without_an_error() -> None:
         await until(lambda: not served.server.streams)
 
 
+@pytest.mark.slow
 async def test_a_bookmark_puts_the_silence_off() -> None:
     async with serving(deadlines=Deadlines(silence_s=(1.5, 1.5))) as served:
         served.server.faults.bookmark_s = 0.3
@@ -187,6 +188,7 @@ async def test_f40_a_burst_lets_the_loop_run() -> None:
         assert turns >= 100
 
 
+@pytest.mark.slow
 async def test_a_streaming_list_and_the_watch_after_it() -> None:
     async with serving(deadlines=Deadlines(initial_s=1.0)) as served:
         served.create("a")

@@ -95,6 +95,7 @@ OUTSIDE = ["ext.test", "ns1.dns.ext.test", "s.a.ext.test", "_http._tcp.s.a.ext.t
 TYPES = ["A", "AAAA", "SRV", "CNAME", "PTR", "NS", "SOA", "TXT", "ANY"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", ["pods verified; zonal", "strict; endpoint_pod_names"])
 @given(services, st.lists(endpoint, max_size=3), ports, words, addresses)
 def test_any_object(

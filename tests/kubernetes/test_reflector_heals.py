@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,6 +34,7 @@ async def heals(history: History, *, streams: bool) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(history=steps, streams=st.booleans())
 def test_the_store_becomes_the_truth(history: History, streams: bool) -> None:

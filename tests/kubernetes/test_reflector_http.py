@@ -55,6 +55,7 @@ async def test_after_the_fault_everything_is_as_the_server_has_it(
             await until(lambda: kept.names == truth(served))
 
 
+@pytest.mark.slow
 async def test_f1_no_list_in_twenty_ends() -> None:
     kept = Kept()
     async with serving() as served, following(served, kept) as reflector:
@@ -69,6 +70,7 @@ async def test_f1_no_list_in_twenty_ends() -> None:
         await until(lambda: kept.names == truth(served))
 
 
+@pytest.mark.slow
 async def test_f23_a_restored_backup_is_found() -> None:
     kept = Kept()
     async with serving(deadlines=Deadlines(silence_s=(1.1, 1.1))) as served:

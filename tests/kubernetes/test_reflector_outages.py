@@ -164,6 +164,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forgetful", [False, True], ids=["resumes", "lists-again"])
 @pytest.mark.parametrize(("error", "limit_s"), KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("history", HISTORIES.values(), ids=HISTORIES)

@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,8 @@ from minidns.kubernetes.resources import Applied, Event
 from minidns.kubernetes.store import Store
 from tests.kubernetes.histories import BODIES, LOCAL, QUESTIONS, histories
 from tests.kubernetes.made import options
+
+pytestmark = pytest.mark.slow
 
 
 class Clock:

@@ -8,6 +8,8 @@ import pytest
 
 from tests.laptop.world import FILES
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -182,6 +182,7 @@ def test_others_may_work_after_every_500_names_or_lines(text: str) -> None:
     assert sum(1 for _ in Hosts().read(lines(text, "hosts"))) == 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["0.0.0.0", "10.0.{}.{}"])
 def test_an_entry_takes_less_than_160_bytes(address: str) -> None:
     count = 20_000

@@ -61,6 +61,7 @@ def ixfr(serial: int) -> Query:
     return replace(axfr("IXFR"), wire=message.to_wire() or b"")
 
 
+@pytest.mark.slow
 async def test_the_whole_zone_in_messages_that_fit(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

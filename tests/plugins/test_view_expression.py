@@ -162,6 +162,7 @@ def test_what_has_no_value_raises(text: str) -> None:
         compiled(text, FUNCTIONS)(None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", ["(", "[", "not ", "-", "!"])
 def test_depth_is_bounded(sign: str) -> None:
     with pytest.raises(ExpressionError, match="nested too deeply"):

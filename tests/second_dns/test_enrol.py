@@ -249,6 +249,7 @@ async def test_notes(objects: list[Json], words: str, note: str) -> None:
         ]
 
 
+@pytest.mark.slow
 async def test_ends_when_the_time_is_over() -> None:
     async with desk(world()) as at:
         before = lasting(at.cluster)

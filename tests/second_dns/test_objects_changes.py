@@ -14,6 +14,8 @@ from minidns.second_dns.objects import (
 )
 from sim.api.patch import merged
 
+pytestmark = pytest.mark.slow
+
 NAMES = st.sampled_from("abc")
 LEAVES = st.one_of(
     st.integers(0, 3), st.text("xy", max_size=2), st.lists(st.integers())

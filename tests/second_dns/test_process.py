@@ -18,6 +18,8 @@ from tests.process import minidns, run
 from tests.second_dns.world import cluster, lasting, with_second, workload
 from tests.sim.builders import until
 
+pytestmark = pytest.mark.slow
+
 
 @asynccontextmanager
 async def served(tmp_path: Path) -> AsyncIterator[tuple[ClusterApi, str]]:

@@ -87,6 +87,7 @@ async def test_the_role_is_enough(tmp_path: Path) -> None:
     assert await failing(role(), tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "verb", "what"), SINGLE)
 async def test_every_part_of_it_is_needed(
     number: int, verb: str, what: str, tmp_path: Path

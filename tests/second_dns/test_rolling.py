@@ -13,6 +13,8 @@ from pathlib import Path
 from random import Random
 from time import monotonic
 
+import pytest
+
 from minidns.dns import wire
 from minidns.dns.model import RD, Question
 from minidns.dns.reply import decode_reply
@@ -112,6 +114,7 @@ def is_rolled_out(simulation: Simulation, old: set[str]) -> bool:
     return len(now) == 2 and ready and not names & old
 
 
+@pytest.mark.slow
 async def test_a_rollout_under_load_loses_nothing(tmp_path: Path) -> None:
     async with started(tmp_path, seed=1) as simulation:
         simulation.runtime.lameduck = LAMEDUCK

@@ -78,6 +78,7 @@ def unready(**spec: object) -> Json:
     return web
 
 
+@pytest.mark.slow
 async def test_waits_until_pods_are_ready() -> None:
     async with desk(cluster(unready(replicas=1))) as at:
         (pod,) = at.cluster.list("Pod", "shop")

@@ -103,6 +103,7 @@ def _args(dns: list[Json], *args: str, command: tuple[str, ...] = ()) -> list[Js
     return dns
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("args", "command", "port"),
     [

@@ -28,6 +28,8 @@ from tests.crowd import (
 )
 from tests.server import client
 
+pytestmark = pytest.mark.slow
+
 
 async def test_the_share_of_a_dead_worker_goes_to_the_others(stand: Stand) -> None:
     async with process.minidns(*stand.args) as server:

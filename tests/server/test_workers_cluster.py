@@ -24,6 +24,8 @@ from tests.crowd import (
     worker,
 )
 
+pytestmark = pytest.mark.slow
+
 COREFILE = """\
 .:{port} {{
     bind 127.0.0.1

@@ -27,6 +27,8 @@ from tests.survival.datagrams import (
 )
 from tests.survival.world import HOST, Server, cluster_dns, is_good, query, udp
 
+pytestmark = pytest.mark.slow
+
 ROWS = tuple(rows())
 NEEDS_ROOT = pytest.mark.skipif(
     os.geteuid() != 0, reason="raw sockets and ports below 1024 need root"

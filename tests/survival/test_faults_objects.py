@@ -22,6 +22,8 @@ from tests.survival.followed import (
     service,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def padded(name: str, size: int) -> Json:
     obj = service(name, "10.97.7.7")

@@ -14,6 +14,8 @@ from sim.api.http import ApiServer
 from tests.kubernetes.served import ONE, TOKENS, TWO, Pod
 from tests.survival.followed import FACTOR, KNOWN, ZONE, Followed, endpoints, followed
 
+pytestmark = pytest.mark.slow
+
 UNKNOWN = f"no.default.{ZONE}"
 
 

@@ -18,6 +18,8 @@ from tests.survival.followed import (
 )
 from tests.survival.wire import Wire
 
+pytestmark = pytest.mark.slow
+
 
 async def change_everything(f: Followed) -> None:
     """Add, change and delete a third each."""

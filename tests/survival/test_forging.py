@@ -5,9 +5,12 @@ from random import Random
 
 import dns.exception
 import dns.message
+import pytest
 
 from tests.survival.forging import FORGED, PER_QUERY, TRUE, forged, forgeries, reply
 from tests.survival.world import query
+
+pytestmark = pytest.mark.slow
 
 
 def test_no_forged_reply_is_believed() -> None:

@@ -17,6 +17,8 @@ from tests.survival import gaps
 from tests.survival.asking import Steadily
 from tests.survival.world import HOST, KUBEADM, Api, Server, api, minidns, query, udp
 
+pytestmark = pytest.mark.slow
+
 CUT_S, OUTAGE_S = 5.0, 65.0
 """How long until everything is right again (promised)."""
 SLACK_S = 5.0

@@ -24,6 +24,8 @@ from minidns.server.remembered import Key, Memory
 from tests.history.corefiles import Played, all_of_them
 from tests.history.playing import Different, Stage
 
+pytestmark = pytest.mark.slow
+
 PLAYED = {each.name: each for each in all_of_them() if "whoami" not in each.text}
 """All but those that answer with the client's own port."""
 MANY = 400

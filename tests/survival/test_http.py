@@ -16,6 +16,8 @@ from minidns.http.server import MAX_CONNECTIONS
 from tests import process
 from tests.survival.world import HOST, cluster_dns, is_good, query, udp
 
+pytestmark = pytest.mark.slow
+
 START_S = 8.0
 """A process starts in half a second; a busy machine may take its time."""
 

@@ -16,6 +16,8 @@ from tests.survival.datagrams import HOSTILE, hostile_name
 from tests.survival.messages import asked, labels
 from tests.survival.world import GOOD, HOST, Server, minidns, udp
 
+pytestmark = pytest.mark.slow
+
 CHAIN = """\
 .:{port} {{
     bind 127.0.0.1

@@ -35,6 +35,8 @@ from tests.survival.world import (
     upstream,
 )
 
+pytestmark = pytest.mark.slow
+
 MOST_MB = 20
 """What an overload may add to the memory of the process."""
 UNLIMITED = KUBEADM.replace("        max_concurrent 1000\n", "")

@@ -23,6 +23,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import dns.message
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -64,6 +65,8 @@ from tests.survival.made import (
     queries,
 )
 from tests.world import FilesInMemory, settle
+
+pytestmark = pytest.mark.slow
 
 
 @given(NAMES, TYPES, st.integers(0, 65535), st.booleans(), st.none() | OPTS)

@@ -24,6 +24,8 @@ from tests.survival.world import (
     udp,
 )
 
+pytestmark = pytest.mark.slow
+
 LAMEDUCK_S = 1.0
 GOING_ON_S = 0.6
 """For how long clients go on asking after SIGTERM: kube-proxy is not told at once."""

@@ -24,6 +24,8 @@ from tests.survival.world import (
     upstream,
 )
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.c2VjcmV0LXBheWxvYWQ.c2lnbmF0dXJl"
 """What a service account's token looks like."""
 PARTS = (TOKEN, *TOKEN.split("."), "Bearer")

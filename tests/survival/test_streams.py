@@ -39,6 +39,8 @@ from tests.survival.world import (
     udp,
 )
 
+pytestmark = pytest.mark.slow
+
 FIRST_S, WRITE_S, IDLE_S, _ = StreamLimits()
 FRAME_S = FIRST_S
 

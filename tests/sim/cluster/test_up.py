@@ -2,8 +2,12 @@ import asyncio
 import signal
 from pathlib import Path
 
+import pytest
+
 from sim.cluster import state
 from tests.sim import command
+
+pytestmark = pytest.mark.slow
 
 
 async def test_up_is_reached_by_exec_and_leaves_nothing(tmp_path: Path) -> None:

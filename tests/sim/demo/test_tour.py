@@ -6,6 +6,8 @@ import pytest
 
 from tests.sim import command
 
+pytestmark = pytest.mark.slow
+
 WITHOUT_ENDPOINTS = """\
 apiVersion: v1
 kind: Service

@@ -13,6 +13,8 @@ from sim.controllers.cluster import Cluster
 from sim.node.runtime import Running, corefile_of
 from tests.sim.command import is_running
 
+pytestmark = pytest.mark.slow
+
 SECOND = ("kube-system", "kube-dns-2")
 WITHIN_S = 20.0
 
