@@ -19,6 +19,7 @@ BLOCKS = re.findall(r"^```sh sim\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 KUBECTL = shutil.which("kubectl")
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.kubectl,
     pytest.mark.skipif(KUBECTL is None, reason="kubectl is missing"),
     pytest.mark.timeout(180),

@@ -29,6 +29,7 @@ from tests.sim.builders import (
 
 KUBECTL = shutil.which("kubectl")
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.kubectl,
     pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed"),
 ]
