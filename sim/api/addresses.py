@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from .objects import Json, Key, dig, key_of
 from .status import failure
@@ -26,6 +26,24 @@ def family_of(address: str) -> str:
         return f"IPv{ip_address(address).version}"
     except ValueError:
         return ""
+
+
+def address_error(text: str) -> str:
+    """Return why ``text`` is not a valid address of the API; empty if it is one.
+
+    >>> address_error("10.0.0.1"), address_error("010.0.0.1")
+    ('', 'must not have leading 0s')
+    """
+    try:
+        address = ip_address(text)
+    except ValueError:
+        octets = text.split(".")
+        if len(octets) == 4 and all(o.isdecimal() and int(o) < 256 for o in octets):
+            return "must not have leading 0s"
+        return "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return "must not be an IPv4-mapped IPv6 address"
+    return ""
 
 
 @cache

@@ -2,11 +2,16 @@
 
 from collections.abc import Iterator
 
-from ..addresses import Addresses
-from ..objects import Json, dig
-from ..status import Cause, not_allowed, required, unsupported
+from ..addresses import Addresses, address_error
+from ..objects import Json
+from ..status import Cause, not_allowed, required, unsupported, wrong
+from . import names
 
-DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+MAX_NAMESERVERS = 3
+MAX_SEARCHES = 32
+MAX_SEARCH_CHARS = 2048
+"""Characters of the whole search list with its spaces."""
 INITIAL_STATUS = {"phase": "Pending", "qosClass": "BestEffort"}
 """The status of a Pod before scheduler and kubelet have seen it."""
 _CHANGEABLE = ("activeDeadlineSeconds", "terminationGracePeriodSeconds", "tolerations")
@@ -14,9 +19,9 @@ _CHANGEABLE = ("activeDeadlineSeconds", "terminationGracePeriodSeconds", "tolera
 
 def fill_spec(spec: Json) -> None:
     """Set the defaults of the spec of a Pod or Pod template."""
+    spec["dnsPolicy"] = spec.get("dnsPolicy") or "ClusterFirst"
     for name, value in (
         ("restartPolicy", "Always"),
-        ("dnsPolicy", "ClusterFirst"),
         ("schedulerName", "default-scheduler"),
         ("terminationGracePeriodSeconds", 30),
         ("securityContext", {}),
@@ -45,12 +50,53 @@ def spec_causes(spec: Json, field: str) -> Iterator[Cause]:
     for index, container in enumerate(spec.get("containers") or ()):
         if not container.get("name"):
             yield required(f"{field}.containers[{index}].name")
-    policy = spec.get("dnsPolicy", "ClusterFirst")
+    yield from _dns_causes(spec, field)
+    for name in ("hostname", "subdomain"):
+        if spec.get(name):
+            yield from names.errors(names.LABEL, f"{field}.{name}", spec[name])
+
+
+def _dns_causes(spec: Json, field: str) -> Iterator[Cause]:
+    """Yield the validation errors of dnsPolicy and dnsConfig."""
+    policy, config = spec["dnsPolicy"], spec.get("dnsConfig")
     if policy not in DNS_POLICIES:
         yield unsupported(f"{field}.dnsPolicy", policy, DNS_POLICIES)
-    if policy == "None" and not dig(spec, "dnsConfig.nameservers"):
+    field = f"{field}.dnsConfig"
+    if policy == "None" and config is None:
+        yield required(field, "must provide `dnsConfig` when `dnsPolicy` is None")
+    if config is None:
+        return
+    servers = config.get("nameservers") or []
+    if policy == "None" and not servers:
         why = "must provide at least one DNS nameserver when `dnsPolicy` is None"
-        yield required(f"{field}.dnsConfig.nameservers", why)
+        yield required(f"{field}.nameservers", why)
+    if len(servers) > MAX_NAMESERVERS:
+        why = f"must not have more than {MAX_NAMESERVERS} nameservers"
+        yield wrong(f"{field}.nameservers", servers, why)
+    for index, server in enumerate(servers):
+        if why := address_error(server):
+            yield wrong(f"{field}.nameservers[{index}]", server, why)
+    yield from _search_causes(config.get("searches") or [], f"{field}.searches")
+    for index, option in enumerate(config.get("options") or ()):
+        if not option.get("name"):
+            yield required(f"{field}.options[{index}]", "must not be empty")
+
+
+def _search_causes(searches: list[str], field: str) -> Iterator[Cause]:
+    """Yield the validation errors of a search list."""
+    if len(searches) > MAX_SEARCHES:
+        why = f"must not have more than {MAX_SEARCHES} search paths"
+        yield wrong(field, searches, why)
+    if len(" ".join(searches)) > MAX_SEARCH_CHARS:
+        why = (
+            f"must not have more than {MAX_SEARCH_CHARS} characters (including spaces) "
+            "in the search list"
+        )
+        yield wrong(field, searches, why)
+    for index, search in enumerate(searches):
+        if search != ".":
+            domain = search.removesuffix(".")
+            yield from names.errors(names.SEARCH_DOMAIN, f"{field}[{index}]", domain)
 
 
 def causes(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]:

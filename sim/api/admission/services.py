@@ -45,6 +45,10 @@ def _without_addresses(spec: Json) -> None:
 
 def _keep_addresses(spec: Json, old: Json) -> None:
     """Keep the addresses and families that the new state omits."""
+    # clusterIPs follow a change of clusterIP alone (Service strategy, normalization)
+    one, same = spec.get("clusterIP"), spec.get("clusterIPs") == old.get("clusterIPs")
+    if same and one != old.get("clusterIP"):
+        spec["clusterIPs"] = [one] if one else []
     if not spec.get("clusterIP") and not spec.get("clusterIPs"):
         spec["clusterIP"] = old.get("clusterIP", "")
         spec["clusterIPs"] = list(old.get("clusterIPs") or ())

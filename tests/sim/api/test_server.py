@@ -109,7 +109,7 @@ def test_create_refused(obj: Json, code: int, message: str) -> None:
         ("Namespace", "1a", True),
         ("Namespace", "a.b", False),
         ("Service", "a-1", True),
-        ("Service", "1a", False),
+        ("Service", "1a", True),
         ("Service", "a" * 64, False),
         ("ClusterRole", "system:coredns", True),
         ("ClusterRole", "a/b", False),

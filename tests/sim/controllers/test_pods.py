@@ -149,8 +149,8 @@ def test_address_is_free_again_when_the_pod_is_gone() -> None:
         ),
         pytest.param(
             {"dnsPolicy": "None"},
-            "spec.dnsConfig.nameservers: Required value: must provide at least one DNS "
-            "nameserver when `dnsPolicy` is None",
+            "spec.dnsConfig: Required value: must provide `dnsConfig` "
+            "when `dnsPolicy` is None",
             id="dns-policy-none-without-server",
         ),
     ],

@@ -221,3 +221,56 @@ def test_range_can_be_used_up() -> None:
     cluster.addresses.services[str(pool.network[0])] = ("x", "y")
     status = failing(lambda: created(cluster))
     assert status["message"].endswith("10.96.0.0/16 is full")
+
+
+NAME = "a lowercase RFC 1123 label must consist of"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("1web", ""),
+        ("1", ""),
+        ("web-1", ""),
+        ("Web", NAME),
+        ("-web", NAME),
+        ("web-", NAME),
+        ("a.b", "must not contain dots"),
+        ("a" * 63, ""),
+        ("a" * 64, "must be no more than 63 characters"),
+    ],
+)
+def test_names_are_labels_of_rfc_1123(name: str, message: str) -> None:
+    if not message:
+        assert created(name=name)
+    else:
+        status = failing(lambda: created(name=name))
+        assert f'metadata.name: Invalid value: "{name}": {message}' in status["message"]
+
+
+@pytest.mark.parametrize(
+    ("patch", "shown"),
+    [
+        ({"clusterIP": "10.96.7.99", "clusterIPs": ["10.96.7.99"]}, '["10.96.7.99"]'),
+        ({"clusterIP": "10.96.7.99"}, '["10.96.7.99"]'),
+        ({"clusterIP": "None", "clusterIPs": ["None"]}, '["None"]'),
+        ({"clusterIP": "None"}, '["None"]'),
+    ],
+)
+def test_a_cluster_ip_does_not_change(patch: Json, shown: str) -> None:
+    cluster = Cluster()
+    created(cluster)
+    status = failing(
+        lambda: cluster.patch("Service", "default", "web", {"spec": patch})
+    )
+    assert status["message"].endswith(
+        f"spec.clusterIPs[0]: Invalid value: {shown}: may not change once set"
+    )
+
+
+def test_an_emptied_cluster_ip_stays() -> None:
+    cluster = Cluster()
+    address = created(cluster)["clusterIP"]
+    for patch in ({"clusterIP": ""}, {"clusterIP": "", "clusterIPs": []}):
+        found = cluster.patch("Service", "default", "web", {"spec": patch})["spec"]
+        assert (found["clusterIP"], found["clusterIPs"]) == (address, [address])
