@@ -490,3 +490,24 @@ def test_overloaded(wire: bytes, answered: bool) -> None:
 @given(st.binary(max_size=80))
 def test_overloaded_by_anything(wire: bytes) -> None:
     assert len(overload_reply(wire)) <= len(wire)
+
+
+@pytest.mark.parametrize("opt", [None, 512, 600])
+@pytest.mark.parametrize("over", [-2, -1, 0, 1, 2])
+def test_replies_around_the_limit_to_the_byte(opt: int | None, over: int) -> None:
+    """One that has exactly the bytes allowed is whole; one more and it is cut."""
+    message = dns.message.make_query("a.org.", "TXT")
+    if opt is not None:
+        message.use_edns(0, payload=opt)
+    query = decode_query(message.to_wire())
+    limit = opt or 512
+    bare = encode_response(query, Response())
+    # one record: a pointer or the name, type, class, TTL, length, and the data
+    room = limit - len(bare) - len(b"\1a\3org\0") - 10
+    pointed = room + len(b"\1a\3org\0") - 2  # with the owner compressed
+    for size, is_whole in ((room + over, True), (pointed + over, over <= 0)):
+        rrset = RRset("a.org.", 16, 30, (bytes(size),))
+        reply = encode_response(query, Response(answer=(rrset,)))
+        assert len(reply) <= limit
+        assert bool(reply[2] & 2) is not is_whole
+        assert int.from_bytes(reply[6:8]) == is_whole

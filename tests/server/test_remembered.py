@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from minidns.dns import rdata
 from minidns.dns.model import Query, Response, Reuse, RRset, replace
 from minidns.dns.wire import decode_query, encode_response
+from minidns.server import remembered
 from minidns.server.remembered import Key, Memory
 
 
@@ -227,3 +228,35 @@ def test_size_is_accounted_for_to_the_byte() -> None:
     memory.forget(range(5))
     assert memory._bytes == 0
     assert not memory._asked
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("pscf"), st.integers(0, 9), st.booleans()),
+        max_size=40,
+    )
+)
+def test_bytes_in_use_are_the_sum_of_the_entries(
+    history: list[tuple[str, int, bool]],
+) -> None:
+    """Also of replies that serve many first labels, however they come and go."""
+    memory = Memory(max_entries=4, max_bytes=6000)
+    for act, number, covers in history:
+        ask = asked(f"{'n' * (number + 1)}.web.org.")
+        if act in "ps":
+            covering = (lambda label: True) if covers else None
+            reuse = Reuse(depends_on=(number,), covers_label=covering)
+            memory.miss(key(ask))
+            again = replace(ask, like_asked_before=True)
+            answer = response("192.0.2.1", reuse=reuse)
+            reply = encode_response(ask, answer)
+            memory.put(memory.miss(key(ask)), again, answer, reply)
+        elif act == "f":
+            memory.forget([number])
+        else:
+            memory.clear()
+        assert memory._bytes == sum(
+            sum(map(len, where)) + len(entry.tail) + 2 + remembered._OVERHEAD
+            for where, entry in memory.entries.items()
+        )
+        assert memory._bytes <= 6000
