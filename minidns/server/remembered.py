@@ -18,20 +18,20 @@ from minidns.dns.rdata import AAAA, SOA, A
 MAX_ENTRIES = 32768
 MAX_BYTES = 24 << 20
 _SEEN = 16384
-SECONDS_PER_REPETITION = 10e-6
-"""What the metrics say a repetition took: it is below what a clock can tell."""
+SECONDS_PER_REUSE = 10e-6
+"""The duration that metrics count for a reuse: it is too short to measure."""
 _OVERHEAD = 720
-"""Bytes that an entry costs beside query and reply, with all it keeps (measured)."""
+"""Bytes of memory of an entry beside its query and reply (measured)."""
 
 
 Channel: TypeAlias = str
 """Transport and address family of a socket: udp4, udp6, tcp4 or tcp6."""
 Key: TypeAlias = tuple[Channel, bytes]
-"""What a reply is kept under: the channel, and the query's bytes without its id."""
+"""The key of a reply: the channel, and the bytes of the query without the ID."""
 _FamilyKey: TypeAlias = tuple[Channel, bytes, bytes]
 """The key of a reply that holds for many first labels: the bytes before and after the
 label's letters."""
-_Kept: TypeAlias = Key | _FamilyKey
+_EntryKey: TypeAlias = Key | _FamilyKey
 _LABEL = 11
 """Where the first label's letters begin, counted without the id."""
 
@@ -53,10 +53,10 @@ class Entry:
 
     __slots__ = (
         "block",
+        "count",
+        "covers_label",
         "keys",
-        "repetitions",
         "serial",
-        "siblings",
         "tail",
         "ttl_at",
         "until",
@@ -69,21 +69,21 @@ class Entry:
         response: Response,
         reuse: Reuse,
         reply: bytes,
-        repetitions: "_Repetitions",
+        count: "_ReuseCount",
     ) -> None:
         self.tail = reply[2:]
-        """The reply less its id."""
+        """The reply without its ID."""
         self.until = reuse.expires_at
         self.keys = reuse.depends_on
-        self.siblings: CoversLabel | None = reuse.covers_label
-        self.repetitions = repetitions
+        self.covers_label: CoversLabel | None = reuse.covers_label
+        self.count = count
         self.when = reuse.ttls_true_at
         self.ttl_at = _ttls(reply) if reuse.ttls_true_at is not None else ()
         self.block = _addresses(query, response, reply) if reuse.rotates else None
         self.serial = _Serial.of(reuse, reply)
 
-    def turned(self) -> bytes:
-        """Return the tail with its addresses turned on by one (*loadbalance*)."""
+    def rotate(self) -> bytes:
+        """Return the tail with its addresses rotated by one (*loadbalance*)."""
         tail = self.tail
         if self.block is not None:
             start, size, end = self.block
@@ -98,7 +98,7 @@ class Entry:
             self.tail = tail
         return tail
 
-    def aged(self, now: float) -> None:
+    def age_ttls(self, now: float) -> None:
         """Count the TTLs down to ``now``, in whole seconds."""
         if self.when is None:
             return
@@ -112,30 +112,30 @@ class Entry:
         self.tail = bytes(tail)
         self.when += passed
 
-    def numbered(self) -> None:
-        """Let the SOA have the serial of now."""
-        if self.serial is not None and (news := self.serial.news()) is not None:
+    def refresh_serial(self) -> None:
+        """Write the current serial into the SOA, if it is another one."""
+        if self.serial is not None and (news := self.serial.changed()) is not None:
             at, tail = self.serial.at, self.tail
             self.tail = tail[:at] + news + tail[at + 4 :]
 
 
-class _Repetitions:
-    """How often replies were repeated that are counted alike."""
+class _ReuseCount:
+    """The number of reuses of all replies that have the same counters."""
 
     __slots__ = ("entries", "number", "tallies")
 
     def __init__(self, tallies: tuple[ReuseCounter, ...]) -> None:
         self.tallies = tallies
         self.number = 0
-        """Since it was told."""
+        """Since the last report."""
         self.entries = 0
 
     def tell(self) -> None:
-        """Tell every tally."""
+        """Report the number to every counter."""
         number, self.number = self.number, 0
         if number:
             for tally in self.tallies:
-                tally(number, number * SECONDS_PER_REPETITION)
+                tally(number, number * SECONDS_PER_REUSE)
 
 
 class _Serial:
@@ -151,7 +151,7 @@ class _Serial:
 
     @classmethod
     def of(cls, reuse: Reuse, reply: bytes) -> "_Serial | None":
-        """Return that of ``reply``, if ``repeat`` says that it moves."""
+        """Locate the SOA serial in ``reply`` if it must be refreshed on reuse."""
         if reuse.soa_serial is None:
             return None
         answers, authority = (int.from_bytes(reply[at : at + 2]) for at in (6, 8))
@@ -163,8 +163,8 @@ class _Serial:
                 return cls(reuse.soa_serial, at - 20 - 2, shown)  # less the id
         return None
 
-    def news(self) -> bytes | None:
-        """Return the bytes of the serial when it is another now."""
+    def changed(self) -> bytes | None:
+        """Return the bytes of the current serial if it has changed."""
         serial = self.now()
         if serial == self.shown:
             return None
@@ -219,10 +219,10 @@ class Memory:
     def __init__(
         self, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES
     ) -> None:
-        self.entries: dict[_Kept, Entry] = {}
+        self.entries: dict[_EntryKey, Entry] = {}
         # most keys are those of one question, and a set takes 216 bytes
-        self._asked: dict[Hashable, _Kept | set[_Kept]] = {}
-        self._repetitions: dict[tuple[ReuseCounter, ...], _Repetitions] = {}
+        self._dependents: dict[Hashable, _EntryKey | set[_EntryKey]] = {}
+        self._counts: dict[tuple[ReuseCounter, ...], _ReuseCount] = {}
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._bytes = 0
@@ -236,22 +236,22 @@ class Memory:
         """Return the remembered reply without its id; None when there is none."""
         entry = self.entries.get(key)
         if entry is None:
-            return self._like(key, now)
+            return self._get_covered(key, now)
         if entry.until <= now:
             self._drop(key)
             return None
-        entry.repetitions.number += 1
+        entry.count.number += 1
         if entry.when is not None:
-            entry.aged(now)
+            entry.age_ttls(now)
         if entry.serial is not None:
-            entry.numbered()
-        return entry.turned() if entry.block is not None else entry.tail
+            entry.refresh_serial()
+        return entry.rotate() if entry.block is not None else entry.tail
 
-    def _like(self, key: Key, now: float) -> bytes | None:
-        """Return the reply for ``key`` made of that to a sibling, if any."""
+    def _get_covered(self, key: Key, now: float) -> bytes | None:
+        """Return the reply to a name beside it that covers this label, or None."""
         question, family = key[1], _family(key)
         entry = self.entries.get(family)
-        if entry is None or entry.siblings is None:
+        if entry is None or entry.covers_label is None:
             return None
         if entry.until <= now:
             self._drop(family)
@@ -261,10 +261,10 @@ class Memory:
         # other letters may stand for something else: an escape, a port, a wildcard
         if not label.replace(b"-", b"0").isalnum():
             return None
-        if not entry.siblings(label.decode("ascii").lower()):
+        if not entry.covers_label(label.decode("ascii").lower()):
             return None
-        entry.repetitions.number += 1
-        entry.numbered()
+        entry.count.number += 1
+        entry.refresh_serial()
         return entry.tail[:_LABEL] + label + entry.tail[end:]
 
     def miss(self, key: Key) -> Miss:
@@ -277,7 +277,7 @@ class Memory:
         )
 
     def put(self, miss: Miss, query: Query, response: Response, reply: bytes) -> None:
-        """Remember ``reply`` if it may be repeated.
+        """Remember ``reply`` if it may be reused.
 
         It may not if something was forgotten since the ``miss``: the change that came
         while the chain waited may have made the answer stale.
@@ -288,13 +288,13 @@ class Memory:
         if query.flags & 0x7800 or response.more:
             return
         if reuse.covers_label is not None and query.like_asked_before:
-            self._keep(_family(miss.key), query, response, reuse, reply)
+            self._store(_family(miss.key), query, response, reuse, reply)
         elif query.asked_before:
-            self._keep(miss.key, query, response, reuse, reply)
+            self._store(miss.key, query, response, reuse, reply)
 
-    def _keep(
+    def _store(
         self,
-        key: _Kept,
+        key: _EntryKey,
         query: Query,
         response: Response,
         reuse: Reuse,
@@ -309,21 +309,21 @@ class Memory:
         if size > self._max_bytes:
             return
         self._drop(key)
-        repetitions = self._repetitions_of(reuse)
-        repetitions.entries += 1
-        self.entries[key] = Entry(query, response, reuse, reply, repetitions)
+        count = self._count_of(reuse)
+        count.entries += 1
+        self.entries[key] = Entry(query, response, reuse, reply, count)
         self._bytes += size
         for source in reuse.depends_on:
-            known = self._asked.setdefault(source, key)
+            known = self._dependents.setdefault(source, key)
             if isinstance(known, set):
                 known.add(key)
             elif known != key:
-                self._asked[source] = {known, key}
+                self._dependents[source] = {known, key}
 
-    def _repetitions_of(self, reuse: Reuse) -> _Repetitions:
-        known = self._repetitions.get(reuse.counters)
+    def _count_of(self, reuse: Reuse) -> _ReuseCount:
+        known = self._counts.get(reuse.counters)
         if known is None:
-            known = self._repetitions[reuse.counters] = _Repetitions(reuse.counters)
+            known = self._counts[reuse.counters] = _ReuseCount(reuse.counters)
         return known
 
     def _is_again(self, asked: int) -> bool:
@@ -337,9 +337,9 @@ class Memory:
     def forget(self, keys: Iterable[Hashable]) -> None:
         """Drop every reply that depends on any of ``keys``."""
         self._age += 1
-        asked = self._asked
+        asked = self._dependents
         if asked:
-            stale: set[_Kept] = set()
+            stale: set[_EntryKey] = set()
             for source in keys:
                 if (known := asked.get(source)) is not None:
                     stale.update(known if isinstance(known, set) else (known,))
@@ -351,31 +351,29 @@ class Memory:
         self._age += 1
         self.tell()
         self.entries.clear()
-        self._repetitions.clear()
-        self._asked.clear()
+        self._counts.clear()
+        self._dependents.clear()
         self._bytes = 0
 
-    def _drop(self, key: _Kept) -> None:
+    def _drop(self, key: _EntryKey) -> None:
         entry = self.entries.pop(key, None)
         if entry is None:
             return
-        entry.repetitions.entries -= 1
+        entry.count.entries -= 1
         self._bytes -= _size(key, entry.tail) + 2  # the id
         for source in entry.keys:
-            known = self._asked.get(source)
+            known = self._dependents.get(source)
             if isinstance(known, set):
                 known.discard(key)
             if not known or known == key:
-                self._asked.pop(source, None)
+                self._dependents.pop(source, None)
 
     def tell(self) -> None:
-        """Tell every tally of the repetitions since the last time."""
-        for repetitions in self._repetitions.values():
-            repetitions.tell()
-        self._repetitions = {
-            tallies: repetitions
-            for tallies, repetitions in self._repetitions.items()
-            if repetitions.entries
+        """Tell every tally of the count since the last time."""
+        for count in self._counts.values():
+            count.tell()
+        self._counts = {
+            tallies: count for tallies, count in self._counts.items() if count.entries
         }
 
 
@@ -385,13 +383,13 @@ def channel(transport: Literal["udp", "tcp"], *, ipv6: bool) -> Channel:
 
 
 def _family(key: Key) -> _FamilyKey:
-    """Return what ``key`` has in common with its siblings: all but the letters."""
+    """Return ``key`` without the letters of the first label."""
     through, question = key
     if len(question) < _LABEL:
         return through, question, b""
     return through, question[:_LABEL], question[_LABEL + question[_LABEL - 1] :]
 
 
-def _size(key: _Kept, reply: bytes) -> int:
+def _size(key: _EntryKey, reply: bytes) -> int:
     """Return the bytes that ``reply`` takes under ``key``."""
     return sum(map(len, key)) + len(reply) + _OVERHEAD

@@ -168,7 +168,7 @@ def test_repetitions_are_told_once() -> None:
     memory.forget(["web"])  # what was repeated stays repeated
     memory.tell()
     assert told == [4, 1]
-    assert not memory._repetitions
+    assert not memory._counts
     put(memory, queries[0], response("192.0.2.1", reuse=reuse))
     read(memory, queries[0])
     memory.clear()
@@ -227,7 +227,7 @@ def test_size_is_accounted_for_to_the_byte() -> None:
         )
     memory.forget(range(5))
     assert memory._bytes == 0
-    assert not memory._asked
+    assert not memory._dependents
 
 
 @given(
