@@ -46,6 +46,11 @@ TREES: list[Tree] = [
         "spec": {"clusterIP": "10.96.0.2"},
     },
     {
+        "kind": "Service",
+        "metadata": {"namespace": "prod", "name": "alias"},
+        "spec": {"type": "ExternalName", "externalName": "secret.example.net"},
+    },
+    {
         "kind": "Pod",
         "metadata": {"namespace": "prod", "name": "client"},
         "status": {"podIP": STRANGER, "phase": "Running"},
@@ -54,6 +59,7 @@ TREES: list[Tree] = [
 RESOLVER = {
     ("www.example.org.", "A"): ["www.example.org. 300 A 192.0.2.80"],
     ("secret.example.net.", "A"): ["secret.example.net. 300 A 192.0.2.81"],
+    ("alias.example.org.", "A"): ["alias.example.org. 300 CNAME www.example.org."],
 }
 
 
@@ -168,6 +174,48 @@ async def test_search_list_finds_what_is_allowed() -> None:
         assert await _played(text, release, name, [STRANGER], remembers=True) == [
             "NOERROR 2"
         ]
+
+
+# -- names that the server itself looks up to complete an answer
+
+ALIASES = {
+    "ExternalName": ("alias.prod.svc.cluster.local.", "A", "kubernetes cluster.local"),
+    "rewrite": ("alias.example.org.", "A", "rewrite cname exact www.example.org. secret.example.net."),
+    "template": (
+        "alias.example.org.", "A",
+        'template IN A alias.example.org {\nanswer "{{ .Name }} 60 IN CNAME secret.example.net."\n}',
+    ),
+}  # fmt: skip
+"""By plugin: a name that leads to secret.example.net, and the lines that make it so."""
+DECIDERS = {
+    "block": ".:53 {\nacl secret.example.net {\nblock net 198.51.100.0/24\n}\nLINES\n}",
+    "filter": ".:53 {\nacl secret.example.net {\nfilter net 198.51.100.0/24\n}\nLINES\n}",
+    "drop": ".:53 {\nacl secret.example.net {\ndrop net 198.51.100.0/24\n}\nLINES\n}",
+    "view": (
+        "secret.example.net:53 {\nview friends {\nexpr incidr(client_ip(), '192.0.2.0/24')\n}\n"
+        "forward . 192.0.2.1\n}\nsecret.example.net:53 {\nerrors\n}\n.:53 {\nLINES\n}"
+    ),
+}  # fmt: skip
+"""What lets the friend, but not the stranger, have the records of secret.example.net."""
+
+
+@pytest.mark.parametrize("decider", DECIDERS)
+@pytest.mark.parametrize("plugin", ALIASES)
+async def test_what_completes_an_answer_is_decided_for_each_client(
+    plugin: str, decider: str
+) -> None:
+    name, _, lines = ALIASES[plugin]
+    common = "cache 30\nkubernetes cluster.local\nforward . 192.0.2.1\n"
+    more = "" if plugin == "ExternalName" else f"{lines}\n"
+    text = DECIDERS[decider].replace("LINES", common + more)
+    alone = {
+        peer: (await _played(text, RELEASES[-1], name, [peer], remembers=False))[0]
+        for peer in (FRIEND, STRANGER)
+    }
+    assert alone[FRIEND] != alone[STRANGER]
+    for peers in HISTORIES:
+        fates = await _played(text, RELEASES[-1], name, peers, remembers=True)
+        assert fates == [alone[peer] for peer in peers]
 
 
 # -- minidns why

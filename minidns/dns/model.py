@@ -201,6 +201,9 @@ class Response(Struct, frozen=True):
     """What it follows from; for a negative answer, what was looked for."""
     reuse: Reuse | None = None
     """When the server may send the same bytes again; None if it must ask the chain."""
+    client_specific: bool = False
+    """Whether a question that the server asked itself on the way was decided by who the
+    client is (*acl*, *view*): no cache may store the answer for other clients."""
     more: tuple["Response", ...] = ()
     """Further messages of a zone transfer (RFC 5936 2.2); empty otherwise."""
 
@@ -217,6 +220,9 @@ class DnsError(Exception):
     ``text`` is for the log (plugin *errors*); empty when there is nothing to report,
     as when a plugin refuses by its rules.
     """
+
+    client_specific = False
+    """As in `Response`."""
 
     def __init__(
         self, text: str = "", rcode: int = Rcode.SERVFAIL, opt: Opt | None = None

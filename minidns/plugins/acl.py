@@ -16,6 +16,7 @@ from minidns.dns.model import (
     Query,
     Rcode,
     Response,
+    replace,
 )
 from minidns.dns.networks import Network, Networks, cidr
 from minidns.dns.rdata import TYPES
@@ -58,6 +59,11 @@ class AclRule:
 
     zones: tuple[Name, ...] = ()
     policies: tuple[Policy, ...] = ()
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether the decision depends on the address of the client."""
+        return any(policy.networks is not None for policy in self.policies)
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
@@ -153,10 +159,14 @@ class _Acl:
 
     def __call__(self, next_: Handler) -> Handler:
         async def acl(query: Query) -> Response:
+            covering = [rule for rule, _ in self._covering(query.question.qname)]
+            personal = any(rule.is_personal for rule in covering)
             if (denial := self.denial(query)) is not None:
-                return denial
+                return replace(denial, client_specific=personal and query.hops > 0)
             self._allowed.inc((query.server, query.view))
-            return await next_(query)
+            response = await next_(query)
+            # no client may get what another client was allowed
+            return replace(response, client_specific=personal and query.hops > 0)
 
         return acl
 
@@ -199,6 +209,8 @@ def _denied(query: Query, action: str) -> Response:
 
     """
     if action == "drop":
+        if query.hops:  # the server asks itself, and goes on without the answer
+            return Response(Rcode.REFUSED, rule="acl/drop")
         raise Dropped("acl")
     rcode, code = _REPLIES[action]
     # unlike CoreDNS: no OPT for who sent none (RFC 6891 6.1.1)

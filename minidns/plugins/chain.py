@@ -117,7 +117,12 @@ def choose(choices: Sequence[Choice], otherwise: Handler) -> Handler:
                 handler = each.handler
                 query = query if query.view == name else replace(query, view=name)
                 break
-        return await handler(query)
+        try:
+            response = await handler(query)
+        except DnsError as error:
+            error.client_specific = query.hops > 0
+            raise
+        return replace(response, client_specific=query.hops > 0)
 
     return never_reused(chosen)
 

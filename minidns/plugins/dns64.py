@@ -8,7 +8,6 @@ from minidns.corefile.directives import Directive, Line
 from minidns.corefile.errors import ConfigError
 from minidns.dns import rdata
 from minidns.dns.model import (
-    DnsError,
     Handler,
     Plugin,
     Query,
@@ -116,10 +115,7 @@ def _wants(options: Dns64Options, response: Response) -> bool:
 async def _translated(
     query: Query, response: Response, options: Dns64Options, site: Site
 ) -> Response:
-    try:
-        found = await site.ask(query, query.question.qname, rdata.A)
-    except DnsError as error:
-        found = Response(rcode=error.rcode)  # who raised it has said why
+    found = await site.ask(query, query.question.qname, rdata.A)
     soa_ttls = [each.ttl for each in response.authority if each.rtype == rdata.SOA]
     longest = soa_ttls[-1] if soa_ttls else _NO_SOA_TTL
     return Response(
@@ -132,6 +128,7 @@ async def _translated(
         lower_case=True,  # CoreDNS asks for the lower-cased name
         rule="dns64/translated",
         sources=(Source("dns64", str(options.prefix)), *found.sources),
+        client_specific=found.client_specific,
     )
 
 

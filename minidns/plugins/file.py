@@ -296,10 +296,7 @@ async def _chased(query: Query, found: Found, zone: Zone, site: Site) -> Respons
 
     The rcode is the one for the target (RFC 6604 3).
     """
-    try:
-        other = await site.ask(query, found.chase, query.question.qtype)
-    except DnsError as error:
-        other = Response(rcode=error.rcode)
+    other = await site.ask(query, found.chase, query.question.qtype)
     failed = other.rcode in (Rcode.NXDOMAIN, Rcode.SERVFAIL)
     nodata = other.rcode == Rcode.NOERROR and not other.answer
     negative = other.rcode == Rcode.NXDOMAIN or nodata
@@ -313,6 +310,7 @@ async def _chased(query: Query, found: Found, zone: Zone, site: Site) -> Respons
         additional=zone.additional(answer),
         sources=(*response.sources, *other.sources),
         reuse=combine(response.reuse, other.reuse),
+        client_specific=other.client_specific,
     )
 
 

@@ -97,11 +97,13 @@ class _K8sExternal:
             response = responses.negative(answer, soa, reuse, synced=synced)
             return replace(response, lower_case=True)
         if any(isinstance(one, ExternalTarget) for one in answer.answer):
-            records, truncated = await resolve_external(
-                self._site, query, answer.answer
+            found = await resolve_external(self._site, query, answer.answer)
+            response = responses.positive(answer, found.records, None)
+            return replace(
+                response,
+                tc=response.tc or found.truncated,
+                client_specific=found.client_specific,
             )
-            response = responses.positive(answer, records, None)
-            return replace(response, tc=response.tc or truncated)
         records = [one for one in answer.answer if isinstance(one, RRset)]
         response = responses.positive(answer, records, reuse)
         # SOA and NS have the zone's letters as owner, the rest the query's (CoreDNS)

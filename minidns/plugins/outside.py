@@ -1,8 +1,9 @@
 """Selects the records of a cluster answer and resolves its external targets."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from minidns.dns.model import DnsError, Query, RRset
+from minidns.dns.model import Query, RRset
 from minidns.kubernetes.model import RecordOrTarget
 from minidns.kubernetes.window import EVERYTHING, Window, window
 from minidns.plugins.site import Site
@@ -15,23 +16,31 @@ def window_of(site: Site, query: Query) -> Window:
     return window(query.question.qtype, query.max_size, site.edges.random)
 
 
+class Resolved(NamedTuple):
+    """The records of an answer whose external targets were resolved."""
+
+    records: list[RRset]
+    truncated: bool
+    """Whether the reply for a target was truncated."""
+    client_specific: bool
+    """As in `Response`."""
+
+
 async def resolve_external(
     site: Site, query: Query, answer: Sequence[RecordOrTarget]
-) -> tuple[list[RRset], bool]:
-    """Return ``answer`` with the records of its targets, and whether one was truncated.
+) -> Resolved:
+    """Return ``answer`` with the records of its targets.
 
     The rcode and the authority section of a target are left out (CoreDNS).
     """
     records: list[RRset] = []
-    truncated = False
+    truncated = client_specific = False
     for one in answer:
         if isinstance(one, RRset):
             records.append(one)
             continue
-        try:
-            there = await site.ask(query, one.target, query.question.qtype)
-        except DnsError:
-            continue
-        records += there.answer
-        truncated = truncated or there.tc
-    return records, truncated
+        target = await site.ask(query, one.target, query.question.qtype)
+        records += target.answer
+        truncated = truncated or target.tc
+        client_specific = client_specific or target.client_specific
+    return Resolved(records, truncated, client_specific)

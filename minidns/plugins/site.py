@@ -32,6 +32,7 @@ from minidns.dns.model import (
     Plugin,
     Query,
     Question,
+    Rcode,
     Response,
     replace,
 )
@@ -271,17 +272,20 @@ class Site:
     async def ask(self, query: Query, qname: Name, qtype: int) -> Response:
         """Answer another question on behalf of ``query``, from the top of the chain.
 
-        Raises:
-            DnsError: nothing was answered, or too many questions led here.
-
+        The response is empty with an rcode where nothing was answered: SERVFAIL where
+        too many questions led here.
         """
         if self.top is None or query.hops >= MAX_HOPS:
             # unlike CoreDNS: ExternalNames of two zones in a ring end its process
-            raise DnsError(f"more than {MAX_HOPS} look-ups for one query")
+            return Response(Rcode.SERVFAIL)
         question = Question(qname, qtype, query.question.qclass)
-        return await self.top(
-            replace(query, question=question, spelled="", wire=b"", hops=query.hops + 1)
+        inner = replace(
+            query, question=question, spelled="", wire=b"", hops=query.hops + 1
         )
+        try:
+            return await self.top(inner)
+        except DnsError as error:  # whoever raised it has logged why
+            return Response(error.rcode, client_specific=error.client_specific)
 
 
 Setup: TypeAlias = Callable[[tuple[Directive, ...], Site], Plugin | None]

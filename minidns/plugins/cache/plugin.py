@@ -186,6 +186,8 @@ class Cache:
         outcome = cache_outcome(query, response, self._wall(), self._rules)
         if outcome is Outcome.TRANSFER:
             return response
+        if response.client_specific:
+            return replace(response, reuse=None)
         flat, ttl = self._with_one_ttl(response, outcome)
         given = _ad_if_wanted(query, flat)
         stored = flat if self._rules.asks_for_ad else given

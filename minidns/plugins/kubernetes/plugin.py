@@ -257,9 +257,13 @@ class Kubernetes:
         return self._withholds and self.watcher.synced and self.watcher.stale
 
     async def _with_external(self, query: Query, answer: ClusterAnswer) -> Response:
-        records, truncated = await resolve_external(self._site, query, answer.answer)
-        response = responses.positive(answer, records, None)
-        return replace(response, tc=True) if truncated else response
+        found = await resolve_external(self._site, query, answer.answer)
+        response = responses.positive(answer, found.records, None)
+        return replace(
+            response,
+            tc=response.tc or found.truncated,
+            client_specific=found.client_specific,
+        )
 
     def _positive(self, query: Query, answer: ClusterAnswer) -> Response:
         reuse = None

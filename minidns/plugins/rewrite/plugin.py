@@ -185,14 +185,13 @@ async def _with_target(
     except ValueError as error:
         log.error("upstream lookup failed: %s", error)
         return response
-    except DnsError as error:
-        there = Response(rcode=error.rcode)
     return replace(
         response,
         answer=(*before, alias, *there.answer),
         tc=there.tc,
         sources=(*response.sources, *there.sources),
         reuse=combine(response.reuse, there.reuse),
+        client_specific=there.client_specific,
     )
 
 

@@ -196,16 +196,14 @@ class Writer:
             if alias.rtype != rdata.CNAME:
                 continue
             target = rdata.target(rdata.CNAME, alias.rdata[0])
-            try:
-                there = await self._site.ask(query, target, query.question.qtype)
-            except DnsError:
-                continue  # the client can ask for the target itself
+            there = await self._site.ask(query, target, query.question.qtype)
             response = replace(
                 response,
                 answer=(*response.answer, *there.answer),
-                tc=there.tc,
+                tc=response.tc or there.tc,
                 rule="template/cname",
                 sources=(*response.sources, *there.sources),
+                client_specific=response.client_specific or there.client_specific,
             )
         return response
 
