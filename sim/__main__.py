@@ -154,7 +154,7 @@ def _play(args: argparse.Namespace) -> int:
     from .scenario import play as scenario
 
     try:
-        return scenario.main(args.files, sys.stdout, as_happened=args.print)
+        return scenario.main(args.files, sys.stdout, print_actual=args.print)
     except (OSError, ValueError) as error:
         if isinstance(error, BrokenPipeError):
             raise

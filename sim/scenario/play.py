@@ -151,7 +151,7 @@ async def _one(stage: Stage, step: Step) -> PlayedStep:
     return PlayedStep(step, None if output is None else tuple(output))
 
 
-def main(files: Sequence[str], out: TextIO, *, as_happened: bool = False) -> int:
+def main(files: Sequence[str], out: TextIO, *, print_actual: bool = False) -> int:
     """Play the scenarios of ``files``; return 0 if all pass.
 
     Raises:
@@ -165,7 +165,7 @@ def main(files: Sequence[str], out: TextIO, *, as_happened: bool = False) -> int
             played = play(scenario)
             wrong = [step for step in played if not step.holds]
             failed += bool(wrong)
-            if as_happened:
+            if print_actual:
                 lines = [*actual_lines(played), ""]
             else:
                 lines = [
@@ -173,7 +173,7 @@ def main(files: Sequence[str], out: TextIO, *, as_happened: bool = False) -> int
                 ]
                 lines = lines or [f"ok {scenario.title}"]
             out.write("".join(f"{line}\n" for line in lines))
-    return 0 if as_happened or not failed else 1
+    return 0 if print_actual or not failed else 1
 
 
 def failure_lines(scenario: Scenario, played: PlayedStep) -> Iterator[str]:

@@ -338,10 +338,10 @@ def test_pods_of_another_node_are_behind_the_link_between_nodes() -> None:
 # -- the command
 
 
-def run(tmp_path: Path, text: str, *, as_happened: bool = False) -> tuple[int, str]:
+def run(tmp_path: Path, text: str, *, print_actual: bool = False) -> tuple[int, str]:
     file, out = tmp_path / "story.txt", io.StringIO()
     file.write_text(text)
-    status = scenario.main([str(file)], out, as_happened=as_happened)
+    status = scenario.main([str(file)], out, print_actual=print_actual)
     return status, out.getvalue().replace(str(file), "story.txt")
 
 
@@ -368,7 +368,7 @@ def test_the_command_says_what_cannot_be(tmp_path: Path) -> None:
 
 def test_printed_it_says_what_happens(tmp_path: Path) -> None:
     status, out = run(
-        tmp_path, HOLDS.replace("10.96.7.7", "10.96.7.9"), as_happened=True
+        tmp_path, HOLDS.replace("10.96.7.7", "10.96.7.9"), print_actual=True
     )
     assert status == 0
     assert "  got 10.96.7.9\n" in out
@@ -377,7 +377,7 @@ def test_printed_it_says_what_happens(tmp_path: Path) -> None:
 
 def test_printed_what_belongs_to_a_command_stays(tmp_path: Path) -> None:
     text = "apply\n  kind: Namespace\n  apiVersion: v1\n  metadata:\n    name: a\n"
-    assert run(tmp_path, text, as_happened=True)[1].rstrip("\n") + "\n" == text
+    assert run(tmp_path, text, print_actual=True)[1].rstrip("\n") + "\n" == text
 
 
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
