@@ -87,6 +87,11 @@ async def minidns(
         await reading
 
 
+def mentions(text: str, names: str) -> bool:
+    """Return whether each word of ``names`` is in ``text``, however that is worded."""
+    return all(name in text for name in names.split())
+
+
 async def run(
     *args: str, cwd: Path | None = None, env: dict[str, str] | None = None
 ) -> tuple[int, str, str]:

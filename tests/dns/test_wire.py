@@ -238,6 +238,18 @@ NAMES = [
 ]
 
 
+@pytest.mark.parametrize("rest", [b"", b"junk"], ids=["whole", "with-bytes-after-it"])
+@pytest.mark.parametrize("like", [False, True])
+@pytest.mark.parametrize("before", [False, True])
+def test_a_query_with_bytes_after_it_is_not_remembered(
+    before: bool, like: bool, rest: bytes
+) -> None:
+    message = dns.message.make_query("web.default.svc.cluster.local.", "A")
+    query = decode_query(message.to_wire() + rest, expected=(before, like))
+    remembered = (before, like) if not rest else (False, False)
+    assert (query.asked_before, query.like_asked_before) == remembered
+
+
 @pytest.mark.parametrize(
     ("raw", "spelled"), [pytest.param(r, s, id=name) for name, r, s in NAMES]
 )

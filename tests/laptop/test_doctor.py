@@ -17,6 +17,7 @@ from minidns.laptop.split_dns.machine import Machine
 from minidns.laptop.split_dns.plan import Wanted
 from tests import process
 from tests.laptop.world import machine
+from tests.process import mentions
 from tests.test_laptop import api, flags, outside  # noqa: F401  # a fixture
 
 WANTED = Wanted(("k8s.internal.",), ("127.0.0.1", 5354))
@@ -96,42 +97,42 @@ def test_where_all_is_well_nothing_is_wrong(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asks", "said", "todo"),
+    ("asks", "named", "todo"),
     [
-        (replace(WELL, direct=raises(REFUSED)), "nobody answers at 127.0.0.1:5354 over UDP: connection refused", "minidns up --alias k8s.internal --listen 127.0.0.1:5354"),
-        (replace(WELL, direct=raises(TimeoutError())), "127.0.0.1:5354 over UDP does not answer", "is it minidns?"),
-        (replace(WELL, direct=raises(FormatError("x"))), "127.0.0.1:5354 over UDP: no DNS server", "minidns up"),
-        (replace(WELL, direct=only(2, "k8s.internal.")), f"answers {NAME} with SERVFAIL", "does not know the cluster yet"),
-        (replace(WELL, direct=only(3, "k8s.internal.")), f"answers {NAME} with NXDOMAIN", "it does not serve k8s.internal: minidns up --alias k8s.internal"),
-        (replace(WELL, direct=only(0, "k8s.internal.")), f"answers {NAME} with no address", "it does not serve k8s.internal"),
-        (replace(WELL, direct=over_udp_only), "nobody answers at 127.0.0.1:5354 over TCP", "minidns up"),
-        (replace(WELL, direct=only(2, "example.org.")), "127.0.0.1:5354 answers example.org. with SERVFAIL", "it forwards to whom its --resolv-conf names"),
-        (replace(WELL, direct=not_by_dig), "127.0.0.1:53, as dig asks it, answers", "it is not told to ask minidns"),
-        (replace(WELL, system=finds_nothing), f"programs do not find {NAME}: Name or service not known", "minidns split-dns apply"),
-        (replace(WELL, system=lambda name: ("192.0.2.66",)), f"programs get 192.0.2.66 for {NAME}", "not what minidns says"),
+        (replace(WELL, direct=raises(REFUSED)), "127.0.0.1:5354 UDP connection refused", "minidns up --alias k8s.internal --listen 127.0.0.1:5354"),
+        (replace(WELL, direct=raises(TimeoutError())), "127.0.0.1:5354 UDP", "minidns"),
+        (replace(WELL, direct=raises(FormatError("x"))), "127.0.0.1:5354 UDP", "minidns up"),
+        (replace(WELL, direct=only(2, "k8s.internal.")), f"{NAME} SERVFAIL", "cluster"),
+        (replace(WELL, direct=only(3, "k8s.internal.")), f"{NAME} NXDOMAIN", "minidns up --alias k8s.internal"),
+        (replace(WELL, direct=only(0, "k8s.internal.")), f"{NAME} address", "k8s.internal"),
+        (replace(WELL, direct=over_udp_only), "127.0.0.1:5354 TCP", "minidns up"),
+        (replace(WELL, direct=only(2, "example.org.")), "127.0.0.1:5354 example.org. SERVFAIL", "--resolv-conf"),
+        (replace(WELL, direct=not_by_dig), "127.0.0.1:53 dig", "minidns"),
+        (replace(WELL, system=finds_nothing), f"{NAME} Name or service not known", "minidns split-dns apply"),
+        (replace(WELL, system=lambda name: ("192.0.2.66",)), f"192.0.2.66 {NAME}", "minidns"),
     ],
     ids=["not-running", "silent", "no-dns-server", "not-in-sync", "alias-not-served", "no-address", "udp-only", "forwarding-fails", "resolver-not-told", "programs-find-nothing", "programs-get-another"],
 )  # fmt: skip
 def test_what_is_wrong_is_named(
-    asks: Asks, said: str, todo: str, tmp_path: Path
+    asks: Asks, named: str, todo: str, tmp_path: Path
 ) -> None:
     wrong = [each for each in look(applied(tmp_path), asks) if each.is_wrong]
     assert len(wrong) == 1
-    assert said in wrong[0].text
-    assert todo in wrong[0].todo
+    assert mentions(wrong[0].text, named)
+    assert mentions(wrong[0].todo, todo)
 
 
 def test_not_applied(tmp_path: Path) -> None:
     here = Machine(machine("dnsmasq", tmp_path), lambda argv: None)
     (wrong,) = (each for each in look(here, WELL) if each.is_wrong)
-    assert wrong.text == "split-dns is not applied: nothing points here yet"
+    assert "split-dns" in wrong.text
 
 
 def test_changed_since(tmp_path: Path) -> None:
     here = applied(tmp_path)
     here.real("/etc/dnsmasq.d/minidns.conf").write_text("# mine\n")
     (wrong,) = (each for each in look(here, WELL) if each.is_wrong)
-    assert "/etc/dnsmasq.d/minidns.conf changed since" in wrong.text
+    assert "/etc/dnsmasq.d/minidns.conf" in wrong.text
 
 
 def test_cut_short(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from sim.api.objects import Json
 from sim.api.objects import clone as copy_of
 from sim.api.server import ClusterApi
 from sim.controllers.pods import PodController
+from tests.process import mentions
 from tests.second_dns.rights import CLONE, DELETE, grant
 from tests.second_dns.world import (
     SYSTEM,
@@ -24,7 +25,6 @@ from tests.second_dns.world import (
     desk,
     everything,
     kubeadm,
-    mentions,
     workload,
 )
 

@@ -16,6 +16,7 @@ from minidns.second_dns.session import Refusal
 from sim.api.objects import Json, dig
 from sim.api.objects import clone as copy_of
 from sim.api.server import ClusterApi
+from tests.process import mentions
 from tests.second_dns.rights import ENROL, grant
 from tests.second_dns.world import (
     SYSTEM,
@@ -24,7 +25,6 @@ from tests.second_dns.world import (
     desk,
     everything,
     lasting,
-    mentions,
     with_pod,
     with_second,
     workload,

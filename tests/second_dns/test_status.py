@@ -9,6 +9,7 @@ from minidns.second_dns.objects import DEPLOYMENT, Ref
 from minidns.second_dns.record import ENROLMENT, Record
 from sim.api.objects import Json
 from sim.api.objects import clone as copy_of
+from tests.process import mentions
 from tests.second_dns.rights import grant
 from tests.second_dns.world import (
     SYSTEM,
@@ -18,7 +19,6 @@ from tests.second_dns.world import (
     desk,
     everything,
     kubeadm,
-    mentions,
     with_pod,
     with_second,
     workload,

@@ -13,6 +13,7 @@ from minidns.second_dns.record import ENROLMENT, Record, parse_record
 from sim.api.objects import Json, annotations_of, condition, dig
 from sim.api.patch import STRATEGIC_PATCH, merged
 from sim.api.server import ClusterApi
+from tests.process import mentions
 from tests.second_dns.mortal import Mortal, survives
 from tests.second_dns.world import (
     Desk,
@@ -20,7 +21,6 @@ from tests.second_dns.world import (
     desk,
     everything,
     lasting,
-    mentions,
     with_pod,
     with_second,
     workload,

@@ -11,6 +11,7 @@ from sim.api.faults import Rule
 from sim.api.objects import Json, dig
 from sim.api.objects import clone as copy_of
 from sim.api.server import ClusterApi
+from tests.process import mentions
 from tests.second_dns.mortal import Mortal, survives
 from tests.second_dns.rights import ENROL, grant
 from tests.second_dns.world import (
@@ -19,7 +20,6 @@ from tests.second_dns.world import (
     cluster,
     desk,
     lasting,
-    mentions,
     with_second,
     workload,
 )

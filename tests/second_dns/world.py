@@ -283,11 +283,6 @@ class Desk:
         await asyncio.sleep(0)
 
 
-def mentions(text: str, names: str) -> bool:
-    """Return whether each word of ``names`` is in ``text``, however that is worded."""
-    return all(name in text for name in names.split())
-
-
 @asynccontextmanager
 async def desk(
     of: ClusterApi | None = None,
