@@ -80,6 +80,7 @@ def sent(cluster: made.Cluster, name: str, qtype: str, size: int) -> bytes:
     return packed(cluster, name, qtype, size, room)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     st.lists(st.integers(1, 120), min_size=1, max_size=5),
@@ -150,6 +151,7 @@ def test_srv_of_a_large_service_without_ports_costs_nothing() -> None:
     assert len(answer.sources) < 10  # slices that were looked at
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("qtype", ["A", "SRV"])
 def test_every_ready_endpoint_is_first_equally_often(qtype: str) -> None:
     # slices of many sizes, in which more and more are not ready

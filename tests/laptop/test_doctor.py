@@ -171,6 +171,7 @@ def test_a_cluster_ip_that_is_not_reached_is_told_but_not_wrong(tmp_path: Path) 
     assert any("10.96.0.1:443 cannot be reached" in each.text for each in found)
 
 
+@pytest.mark.slow
 async def test_a_real_server_is_asked(tmp_path: Path) -> None:
     async with api(tmp_path) as (_, path):
         port = process.free_port()

@@ -153,6 +153,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(STEPS)
 async def test_an_answer_only_ages_and_is_only_ever_its_own(
     steps: list[tuple[float, str, int, str, int]],

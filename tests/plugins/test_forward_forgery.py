@@ -4,6 +4,8 @@ import asyncio
 import socket
 from random import Random
 
+import pytest
+
 from minidns.dns.model import Opt
 from tests.plugins.forwarding import forwarding, until
 from tests.server.resolvers import Call, Resolver, answer_well, good
@@ -97,6 +99,7 @@ async def test_questions_that_differ_by_what_clients_choose_go_one_at_a_time() -
         assert (len(resolver.asked), most) == (10, 1)
 
 
+@pytest.mark.slow
 async def test_ids_and_ports_cannot_be_told_from_one_another() -> None:
     """The short form of 20,000 queries; the bounds are in proportion."""
     count = 1500

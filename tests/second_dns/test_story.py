@@ -17,6 +17,8 @@ from tests.process import run
 from tests.second_dns.world import everything, lasting, workload
 from tests.sim.builders import namespace
 
+pytestmark = pytest.mark.slow
+
 SECOND = "10.96.0.20"
 WITHIN_S = 30.0
 

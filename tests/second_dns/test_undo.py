@@ -131,6 +131,7 @@ async def test_killed_while_enrolling(way: str, lives: int, arrives: bool) -> No
 DEATHS = st.tuples(st.integers(0, 4), st.booleans())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @given(deaths=st.lists(DEATHS, max_size=4))
 @settings(max_examples=12, deadline=None)

@@ -83,6 +83,7 @@ NOT_B = {k: v for k, v in ENROLLED.items() if k != "b-kube-dns-2"}
 NONE = {k: v for k, v in NOT_A.items() if k != "b-kube-dns-2"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "left"),
     [

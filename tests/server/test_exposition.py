@@ -188,6 +188,7 @@ def many(kind: str) -> Metrics:
     return metrics
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accept", ["", OPENMETRICS], ids=["text", "openmetrics"])
 @pytest.mark.parametrize("kind", ["counter", "histogram"])
 async def test_others_have_their_turn_while_a_long_page_is_written(

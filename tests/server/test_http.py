@@ -115,6 +115,7 @@ REQUESTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "path", "headers", "status", "body"), REQUESTS.values(), ids=REQUESTS
 )
@@ -247,6 +248,7 @@ async def test_H06_endless_body_is_not_taken() -> None:
     assert sent > MAX_HEAD
 
 
+@pytest.mark.slow
 async def test_H02_newest_connection_is_served_whoever_is_idle() -> None:
     async with serving(offering(("/health", saying(b"OK")))) as to:
         idle = [await asyncio.open_connection(*to) for _ in range(MAX_CONNECTIONS + 10)]
@@ -342,6 +344,7 @@ async def test_no_host_is_every_address() -> None:
         await endpoints.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turns", range(6))
 async def test_who_connects_while_it_closes_is_not_left_waiting(turns: int) -> None:
     endpoints = offering(("/health", saying(b"OK")))
@@ -371,6 +374,7 @@ async def test_an_idle_connection_does_not_hold_up_the_end() -> None:
     writer.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turns", range(6))
 async def test_who_has_just_come_is_answered_at_the_end(turns: int) -> None:
     endpoints = offering(("/health", saying(b"OK")))

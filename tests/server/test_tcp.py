@@ -457,6 +457,7 @@ async def test_a_transfer_waits_for_who_reads_it() -> None:
         await writer.wait_closed()
 
 
+@pytest.mark.slow
 async def test_who_never_shakes_hands_is_hung_up_on(tmp_path: Path) -> None:
     context = tcp.tls_context(*certificate(tmp_path))
     async with serving(echo, context) as (streams, port):

@@ -143,6 +143,7 @@ async def test_those_that_wait_do_not_hold_up_the_others() -> None:
         assert (await slow).rcode() == dns.rcode.NOERROR
 
 
+@pytest.mark.slow
 async def test_1300_queries_that_wait_are_all_answered() -> None:
     go = asyncio.Event()
     count, begun = 1300, 0

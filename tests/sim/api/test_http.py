@@ -531,6 +531,7 @@ async def test_kubeconfig(tmp_path: Path) -> None:
         assert found["users"][0]["user"] == {"token": "t"}
 
 
+@pytest.mark.slow
 async def test_asyncio_client_lists_and_watches(api: Client, tmp_path: Path) -> None:
     cluster = api.server.cluster
     for index in range(5):
@@ -579,6 +580,7 @@ async def test_asyncio_client_writes_models(api: Client, tmp_path: Path) -> None
     assert names(api.server.cluster.list("Service")) == ["kubernetes"]
 
 
+@pytest.mark.slow
 async def test_blocking_client(api: Client, tmp_path: Path) -> None:
     path = api.server.kubeconfig(tmp_path / "config")
     api.server.cluster.create(pod())

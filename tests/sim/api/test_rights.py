@@ -123,6 +123,7 @@ WRITES: tuple[tuple[str, str, Json], ...] = (
 )
 
 
+@pytest.mark.slow
 async def test_a_running_simulation(tmp_path: Path) -> None:
     """Each way in of someone else, at each path; then those of the user."""
     async with up(tmp_path / "sim") as found:

@@ -134,6 +134,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_any_object_is_taken_or_refused(data: st.DataObject) -> None:
     cluster = Cluster()

@@ -12,6 +12,7 @@ from sim.node.kube_system import CONFIG_MAP
 from sim.resolver.search import GLIBC, MUSL
 
 
+@pytest.mark.slow
 async def test_both_services_answer_alike_from_processes_of_their_own(
     tmp_path: Path,
 ) -> None:
