@@ -13,6 +13,7 @@ from minidns.system.files import MAX_BYTES
 from minidns.system.threads import Threads
 
 
+@pytest.mark.slow
 def test_what_stays_is_not_visited_again_and_rings_are_given_back() -> None:
     class Ring:
         def __init__(self) -> None:

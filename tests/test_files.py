@@ -133,6 +133,7 @@ def _check(path: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "refused"), PLACES.values(), ids=PLACES)
 def test_check_does_not_wait_for_a_pipe(
     text: str, refused: bool, tmp_path: Path
@@ -223,6 +224,7 @@ REPLACED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lines", "name"), REPLACED.values(), ids=REPLACED)
 async def test_a_file_that_becomes_a_pipe_while_serving(
     lines: str, name: str, tmp_path: Path

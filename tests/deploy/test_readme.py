@@ -46,7 +46,6 @@ async def typed(world: World) -> str:
     return printed
 
 
-@pytest.mark.slow
 async def test_every_block_does_what_it_says_and_nothing_stays(typed: str) -> None:
     assert len(BLOCKS) == 5
     assert 'deployment "kube-dns-2" successfully rolled out' in typed

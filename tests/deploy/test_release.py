@@ -32,7 +32,6 @@ def names(wheel: Path) -> list[str]:
         return archive.namelist()
 
 
-@pytest.mark.slow
 def test_nothing_lands_in_site_packages_that_others_may_call_theirs(
     built: Built,
 ) -> None:
@@ -87,7 +86,6 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
     return done.stdout
 
 
-@pytest.mark.slow
 def test_minidns_says_its_version(installed: Path, tmp_path: Path) -> None:
     said = run(installed / "minidns", "-version", cwd=tmp_path)
     assert said.startswith(f"minidns-{__version__}\n")
@@ -117,7 +115,6 @@ print(len(sys.modules))
     assert int(run(installed / "python", "-c", code, cwd=tmp_path)) > 50
 
 
-@pytest.mark.slow
 def test_the_demo_runs_and_all_comes_as_said(installed: Path, tmp_path: Path) -> None:
     told = run(installed / "minidns-sim", "demo", cwd=tmp_path)
     assert re.search(r"\d+ steps, \d+ checks: all passed", told)

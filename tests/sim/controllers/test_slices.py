@@ -154,6 +154,7 @@ def test_named_port_needs_the_protocol_too() -> None:
     assert slices(cluster)[0]["ports"] == []
 
 
+@pytest.mark.slow
 def test_slices_hold_a_hundred_endpoints_at_most() -> None:
     cluster = cluster_with(
         service(), *(pod(f"web-{i}") for i in range(2 * MAX_ENDPOINTS + 5))

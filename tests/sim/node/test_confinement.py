@@ -133,6 +133,7 @@ def exec_config(folder: Path, ran: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 async def test_a_planted_corefile_runs_nothing_and_the_old_one_stays(
     tmp_path: Path,
 ) -> None:

@@ -1,5 +1,7 @@
 import re
 
+import pytest
+
 from sim.node.container import getent, query_lines
 from sim.resolver.search import MUSL
 from tests.sim.node.outside import outside, unreachable
@@ -40,6 +42,7 @@ async def test_every_query_has_a_line() -> None:
     ]
 
 
+@pytest.mark.slow
 async def test_lines_tell_nodata_tcp_and_silence() -> None:
     async with outside() as (container, _):
         resolved = await container.look_up(MUSL, "google.com", (33,))

@@ -66,6 +66,7 @@ async def test_server_on_the_command_line() -> None:
     assert output.text == "192.0.2.100\n"
 
 
+@pytest.mark.slow
 async def test_no_reply_is_status_9() -> None:
     output = await dig.run(unreachable(), ["google.com"])
     assert output.status == 9

@@ -112,6 +112,7 @@ async def test_search_list_is_used() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("refused", "why"), [(False, "timed out"), (True, "connection refused")]
 )

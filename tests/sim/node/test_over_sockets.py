@@ -96,12 +96,14 @@ async def test_service_without_endpoints_refuses_glibc_at_once() -> None:
     assert network.replies == []
 
 
+@pytest.mark.slow
 async def test_musl_waits_for_a_service_without_endpoints() -> None:
     network = Wire(Path(None, None, refused=True))
     resolved = await look_up(network, "google.com", MUSL)
     assert resolved.outcome.status is Status.SILENT
 
 
+@pytest.mark.slow
 async def test_lost_packets_are_silence() -> None:
     resolved = await look_up(Wire(Path(SERVER, None)), "google.com", types=(A,))
     assert resolved.outcome.status is Status.SILENT
@@ -116,6 +118,7 @@ def unused() -> Address:
         return host, port
 
 
+@pytest.mark.slow
 async def test_dead_pod_is_silent_over_udp_and_refuses_over_tcp() -> None:
     network = Wire(Path(SERVER, unused()))
     resolved = await look_up(network, "google.com")

@@ -121,6 +121,7 @@ def test_every_scenario_has_a_stage_of_its_own() -> None:
     )
 
 
+@pytest.mark.slow
 def test_it_is_the_same_every_time() -> None:
     text = HOLDS + "scale coredns 3\nservers\nlose reply A\nresolve shop/client web\n"
     assert [each.shown for each in played(text)] == [
