@@ -76,7 +76,7 @@ class Imports:
                 return [token for match in matches for token in self._scanned(match)]
             return self._scanned(path)
         except OSError as error:
-            missing = isinstance(error, FileNotFoundError) and not has_wildcard(path)
+            missing = isinstance(error, FileNotFoundError) and not _is_glob(path)
             text = f"File to import not found: {wanted}" if missing else _reason(error)
             raise ConfigError.at(where, text) from error
 
@@ -96,6 +96,8 @@ class Imports:
             text = f"Failed to use import pattern {wanted}: {error}"
             raise ConfigError.at(where, text) from error
         if not matches:
+            if not _is_glob(pattern):
+                raise FileNotFoundError(pattern)
             self.warnings.append(f"No files matching import glob pattern: {wanted}")
         return matches
 
@@ -131,6 +133,14 @@ def has_wildcard(path: str) -> bool:
     True
     """
     return any(sign in path for sign in "*?[\\")
+
+
+def _is_glob(path: str) -> bool:
+    """Return whether ``path`` may match no file at all (caddyfile parser).
+
+    A backslash alone only escapes: the file it names must exist.
+    """
+    return any(sign in path for sign in "*?[]")
 
 
 def glob(

@@ -147,3 +147,32 @@ def test_an_unreadable_file_is_named(wanted: str) -> None:
 def test_bytes_that_are_no_text_are_replaced(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"log \xff\n")
     assert imported(tmp_path, "a") == ["log", "\ufffd"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "may_be_missing"),
+    [
+        ("none*", True),
+        ("none?", True),
+        (r"no\ne*", True),
+        ("none]*", True),
+        (r"no\]ne", True),
+        ("none", False),
+        (r"no\ne", False),
+        (r"no\\ne", False),
+        (r"no\{ne", False),
+    ],
+)
+def test_only_a_pattern_may_match_no_file(
+    wanted: str, may_be_missing: bool, tmp_path: Path
+) -> None:
+    """CoreDNS: a name with one of ``*?[]`` is a pattern; an escape alone is not."""
+    imports = Imports(OnDisk(), "Corefile", str(tmp_path))
+    where = Token("", "Corefile", 1)
+    if may_be_missing:
+        assert imports.tokens(wanted, where) == []
+        assert len(imports.warnings) == 1
+        return
+    with pytest.raises(ConfigError) as caught:
+        imports.tokens(wanted, where)
+    assert caught.value.text == f"File to import not found: {wanted}"
