@@ -1,6 +1,6 @@
 """A mapping within bounds."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minidns.plugins.cache.store import Bounded
@@ -47,6 +47,7 @@ def test_what_is_too_big_is_not_kept_and_costs_nobody() -> None:
     assert values.get("b") is None  # what it was to replace is old
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
