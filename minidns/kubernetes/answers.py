@@ -112,13 +112,13 @@ class ClusterZones:
         if qtype == TXT and name == within(apex.SCHEMA, zone):
             version = apex.schema_version(question.owner)
             return ClusterAnswer(Rule.DNS_VERSION, answer=(version,))
-        found = self.find(question)
-        if found.groups:
-            return self._records(found, question, budget, seen)
-        rule = found.rule
+        objects = self.find(question)
+        if objects.groups:
+            return self._records(objects, question, budget, seen)
+        rule = objects.rule
         if qtype == TXT and not strict and rule in INNER_NODES:
             rule = Rule.TXT_AT_INNER_NODE
-        return ClusterAnswer(rule, found.sources, found.keys)
+        return ClusterAnswer(rule, objects.sources, objects.keys)
 
     def covered_labels(
         self, question: ClusterQuestion, answer: ClusterAnswer
@@ -209,28 +209,28 @@ class ClusterZones:
 
     def _records(
         self,
-        found: FoundObjects,
+        objects: FoundObjects,
         question: ClusterQuestion,
         budget: AliasBudget | None,
         seen: tuple[str, ...],
     ) -> ClusterAnswer:
-        rule, sources, keys = found.rule, found.sources, found.keys
+        rule, sources, keys = objects.rule, objects.sources, objects.keys
         qtype, owner, options = question.qtype, question.owner, self.options
-        host = found.groups[0].hosts[0]
+        host = objects.groups[0].hosts[0]
         # strict: an alias for any type, and never an address (RFC 1034 3.6.2)
         alias = options.strict and rule is Rule.EXTERNAL_NAME
         if alias and qtype != CNAME:
-            return self._followed(found, question, None, [host], budget, seen)
+            return self._followed(objects, question, None, [host], budget, seen)
         if qtype in (A, AAAA):
-            rrset, others = addresses(hosts_of(found), owner, qtype, options.ttl)
+            rrset, others = addresses(hosts_of(objects), owner, qtype, options.ttl)
             if others:
-                return self._followed(found, question, rrset, others, budget, seen)
+                return self._followed(objects, question, rrset, others, budget, seen)
             if rrset is None:
                 return ClusterAnswer(Rule.NO_SUCH_FAMILY, sources, keys)
-            return ClusterAnswer(rule, sources, keys, (rrset,), (), found.partial)
+            return ClusterAnswer(rule, sources, keys, (rrset,), (), objects.partial)
         if qtype == SRV:
             answer, additional, partial = service_records(
-                found, owner, question.spelled, options, question.window
+                objects, owner, question.spelled, options, question.window
             )
             rule = rule if answer else Rule.NO_PORT_NUMBER
             return ClusterAnswer(rule, sources, keys, answer, additional, partial)
@@ -241,7 +241,7 @@ class ClusterZones:
 
     def _followed(
         self,
-        found: FoundObjects,
+        objects: FoundObjects,
         question: ClusterQuestion,
         rrset: RRset | None,
         hosts: list[str],
@@ -251,8 +251,8 @@ class ClusterZones:
         """Return CNAMEs to those of ``hosts`` with records, and these records."""
         budget = budget or AliasBudget()
         answer: list[RecordOrTarget] = []
-        partial = found.partial
-        sources, keys = dict.fromkeys(found.sources), dict.fromkeys(found.keys)
+        partial = objects.partial
+        sources, keys = dict.fromkeys(objects.sources), dict.fromkeys(objects.keys)
         for host in hosts:
             link = cname(question.owner, host, self.options.ttl)
             if link is None:
@@ -265,7 +265,7 @@ class ClusterZones:
                 partial = partial or there.partial
         if rrset:
             answer.append(rrset)
-        rule = found.rule if answer else Rule.ALIAS_LEADS_NOWHERE
+        rule = objects.rule if answer else Rule.ALIAS_LEADS_NOWHERE
         return ClusterAnswer(
             rule, tuple(sources), tuple(keys), tuple(answer), (), partial
         )

@@ -127,25 +127,27 @@ class ExternalLookup:
         owner = f"{service.key.name}.{service.key.namespace}."
         return FoundObjects(rule, sources, keys, owner, groups, partial)
 
-    def records(self, found: FoundObjects, question: ClusterQuestion) -> ClusterAnswer:
-        """Return the answer to ``question`` from the objects ``found``."""
+    def records(
+        self, objects: FoundObjects, question: ClusterQuestion
+    ) -> ClusterAnswer:
+        """Return the answer to ``question`` from ``objects``."""
         answer: tuple[RecordOrTarget, ...] = ()
         additional: tuple[RRset, ...] = ()
-        partial = found.partial
+        partial = objects.partial
         if question.qtype in (A, AAAA):
-            answer = tuple(self._addresses(found, question.owner, question.qtype))
+            answer = tuple(self._addresses(objects, question.owner, question.qtype))
         elif question.qtype == SRV:
-            answer, additional, partial = self._services(found, question)
-        rule = found.rule if answer else Rule.NO_SUCH_TYPE
+            answer, additional, partial = self._services(objects, question)
+        rule = objects.rule if answer else Rule.NO_SUCH_TYPE
         partial = partial and bool(answer)
-        sources, keys = found.sources, found.keys
+        sources, keys = objects.sources, objects.keys
         return ClusterAnswer(rule, sources, keys, answer, additional, partial)
 
     def _addresses(
-        self, found: FoundObjects, owner: str, rtype: int
+        self, objects: FoundObjects, owner: str, rtype: int
     ) -> Iterator[RecordOrTarget]:
         ttl = self.rules.ttl
-        rrset, others = addresses(hosts_of(found), owner, rtype, ttl)
+        rrset, others = addresses(hosts_of(objects), owner, rtype, ttl)
         for host in others:
             # the TTL of *kubernetes* (CoreDNS); unlike CoreDNS: once, not for each port
             if link := cname(owner, host, self._options.ttl):
@@ -154,14 +156,14 @@ class ExternalLookup:
             yield rrset
 
     def _services(
-        self, found: FoundObjects, question: ClusterQuestion
+        self, objects: FoundObjects, question: ClusterQuestion
     ) -> tuple[tuple[RRset, ...], tuple[RRset, ...], bool]:
         """Return SRV records, addresses of their targets, and whether there are more.
 
         unlike CoreDNS: the client resolves the name of a load balancer itself.
         """
         pod_names = self._options.endpoint_pod_names
-        candidates = _candidates(found, question.zone, pod_names)
+        candidates = _candidates(objects, question.zone, pod_names)
         chosen, seen, partial = question.window.cut(
             candidates, lambda candidate: candidate[1] != NO_PORT.number
         )
@@ -181,7 +183,7 @@ class ExternalLookup:
         )
         # the TTL of *kubernetes* (CoreDNS)
         rrset = RRset(question.owner, SRV, self._options.ttl, tuple(answer))
-        return (rrset,) if answer else (), extra, partial or found.partial
+        return (rrset,) if answer else (), extra, partial or objects.partial
 
     def pointer(self, address: str, question: ClusterQuestion) -> ClusterAnswer:
         """Return the names of the Services with the external address ``address``."""
@@ -220,11 +222,11 @@ def _parse(namespace: str, left: Sequence[str]) -> ParsedName | None:
 
 
 def _candidates(
-    found: FoundObjects, zone: Name, pod_names: bool
+    objects: FoundObjects, zone: Name, pod_names: bool
 ) -> Iterator[tuple[str, int, tuple[int, Rdata] | None]]:
     """Yield target, port and address record of every pair of a host and a port."""
-    for group in found.groups:
-        names_of = targets(group, found.owner, pod_names)
+    for group in objects.groups:
+        names_of = targets(group, objects.owner, pod_names)
         for relative, host in zip(names_of, group.hosts, strict=True):
             record = record_of(host)
             target = within(relative, zone) if record else absolute(host)
@@ -268,10 +270,10 @@ class ExternalZones:
                 return self._below_apex(labels, question)
         if question.qtype == PTR and (address := reversed_address(name)):
             return self._lookup.pointer(address, question)
-        found = self._lookup.find(labels, question.window)
-        if not found.groups:
-            return ClusterAnswer(found.rule, found.sources, found.keys)
-        return self._lookup.records(found, question)
+        objects = self._lookup.find(labels, question.window)
+        if not objects.groups:
+            return ClusterAnswer(objects.rule, objects.sources, objects.keys)
+        return self._lookup.records(objects, question)
 
     def transfer(self, zone: Name) -> tuple[RRset, ...] | None:
         """Return every record of ``zone`` but PTR; None if it is none of the zones."""
@@ -349,8 +351,8 @@ class ExternalZones:
     def _rrsets(
         self, zone: Name, labels: Sequence[str], types: Sequence[int]
     ) -> Iterator[RRset]:
-        found = self._lookup.find([label.lower() for label in labels])
-        if not found.groups:
+        objects = self._lookup.find([label.lower() for label in labels])
+        if not objects.groups:
             return
         owner = within(".".join(labels) + ".", zone)
         try:
@@ -359,7 +361,7 @@ class ExternalZones:
             return
         for rtype in types:
             question = ClusterQuestion(owner, rtype, zone, zone, owner)
-            for rrset in self._lookup.records(found, question).answer:
+            for rrset in self._lookup.records(objects, question).answer:
                 if isinstance(rrset, RRset):
                     yield rrset
 

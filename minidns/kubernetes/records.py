@@ -16,11 +16,11 @@ WEIGHT = 100
 """Sum of the weights of the SRV records of one name (CoreDNS *kubernetes*)."""
 
 
-def hosts_of(found: FoundObjects) -> Iterable[str]:
-    """Return the distinct hosts of ``found`` in their order."""
-    if len(found.groups) > 1:
-        return dict.fromkeys(host for group in found.groups for host in group.hosts)
-    hosts = found.groups[0].hosts
+def hosts_of(objects: FoundObjects) -> Iterable[str]:
+    """Return the distinct hosts of ``objects`` in their order."""
+    if len(objects.groups) > 1:
+        return dict.fromkeys(host for group in objects.groups for host in group.hosts)
+    hosts = objects.groups[0].hosts
     return dict.fromkeys(hosts) if len(hosts) > 1 else hosts
 
 
@@ -73,7 +73,7 @@ class _Candidate(NamedTuple):
 
 
 def service_records(
-    found: FoundObjects,
+    objects: FoundObjects,
     owner: str,
     zone: str,
     options: KubernetesOptions,
@@ -90,7 +90,7 @@ def service_records(
         _, port, _ = candidate
         return port.number != NO_PORT.number and bool(port.name or not options.strict)
 
-    candidates = _candidates(found, options.endpoint_pod_names)
+    candidates = _candidates(objects, options.endpoint_pod_names)
     chosen, seen, partial = window.cut(candidates, has_record)
     # counted before duplicates and ports without a number are left out (CoreDNS)
     weight = max(1, WEIGHT // seen) if seen else WEIGHT
@@ -108,12 +108,12 @@ def service_records(
         for (name, rtype), data in additional.items()
     )
     srvs = (RRset(owner, SRV, options.ttl, tuple(answer)),) if answer else ()
-    return srvs, extra, partial or found.partial
+    return srvs, extra, partial or objects.partial
 
 
-def _candidates(found: FoundObjects, pod_names: bool) -> Iterator[_Candidate]:
-    for group in found.groups:
-        names_of = targets(group, found.owner, pod_names)
+def _candidates(objects: FoundObjects, pod_names: bool) -> Iterator[_Candidate]:
+    for group in objects.groups:
+        names_of = targets(group, objects.owner, pod_names)
         for target, host in zip(names_of, group.hosts, strict=True):
             record = record_of(host)
             if record is not None:  # an SRV target is never an alias (CoreDNS)

@@ -88,19 +88,19 @@ def answers(question: Question, answer: Iterable[RRset]) -> bool:
     makes the whole chain invalid (RFC 2181 10.1, RFC 1034 3.6.2).
     """
     qname, qtype, qclass = question
-    found: set[Name] = set()
+    owners: set[Name] = set()
     aliases: dict[Name, set[Name]] = {}
     for owner, rtype, _, rdata, rclass in answer:
         if qclass not in (rclass, _ANY_CLASS):
             continue
         if rtype == qtype or qtype == ANY:
-            found.add(owner.lower())
+            owners.add(owner.lower())
         if rtype == CNAME and qtype != ANY:
             targets = {names.read(data).lower() for data in rdata[:2]}
             aliases.setdefault(owner.lower(), set()).update(targets)
     if qtype == CNAME:
         return len(aliases.get(qname, ())) == 1
-    return _canonical_name(qname, aliases) in found
+    return _canonical_name(qname, aliases) in owners
 
 
 def _canonical_name(name: Name, aliases: dict[Name, set[Name]]) -> Name | None:

@@ -80,9 +80,9 @@ def _from_file(path: str, site: Site) -> SearchList:
     except OSError as error:
         why = files.reason(error, path)
         raise ConfigError(f'failed to parse "{path}": {why}') from error
-    found = resolv_conf.search(text)
+    domains = resolv_conf.search(text)
     # the name as it was meant, at last; a list of that alone is no list
-    search = (*found, "") if found else ()
+    search = (*domains, "") if domains else ()
     return lambda query: search
 
 
@@ -105,8 +105,8 @@ def autopath(where: Sequence[Name], search: SearchList, site: Site) -> Plugin:
             walks = bool(domains) and names.is_below(qname, domains[0])
             if not walks:
                 return await next_(query)
-            response, found = await _walk(_guarded(next_, above), query, domains)
-            if found:
+            response, succeeded = await _walk(_guarded(next_, above), query, domains)
+            if succeeded:
                 successes.inc((query.server,))
             return response
 
@@ -124,7 +124,7 @@ def _guarded(next_: Handler, guards: Sequence[Guard]) -> Handler:
 
     async def guarded(query: Query) -> Response:
         denials = (guard.denial(query) for guard in guards)
-        denial = next((each for each in denials if each is not None), None)
+        denial = next((reply for reply in denials if reply is not None), None)
         return await next_(query) if denial is None else denial
 
     return guarded
@@ -164,13 +164,13 @@ async def _walk(
             continue
         first = first or response
         if response.rcode != Rcode.NXDOMAIN:
-            return _from_asked(query, moved, response), True
+            return _aliased(query, moved, response), True
     if isinstance(first, Response):
         return first, False
     raise first or DnsError()
 
 
-def _from_asked(query: Query, moved: Query, response: Response) -> Response:
+def _aliased(query: Query, moved: Query, response: Response) -> Response:
     """Return ``response`` to ``moved`` with an alias from the name that was asked for.
 
     Owners have the client's letters where plugins below keep them, and those of the
@@ -179,8 +179,8 @@ def _from_asked(query: Query, moved: Query, response: Response) -> Response:
     name, answer = moved.question.qname, response.answer
     if not response.lower_case:
         answer = tuple(
-            each._replace(owner=moved.owner) if each.owner == name else each
-            for each in answer
+            rrset._replace(owner=moved.owner) if rrset.owner == name else rrset
+            for rrset in answer
         )
     for rrset in answer:
         if rrset.owner.lower() == query.question.qname:

@@ -20,7 +20,9 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
     interfaces = site.edges.interfaces()
     options = [PLUGIN.read_one(directive, site) for directive in directives]
     site.listen.addresses = tuple(
-        address for each in options for address in _bound(each, interfaces)
+        address
+        for directive_options in options
+        for address in _bound(directive_options, interfaces)
     )
     if not site.listen.addresses:
         # unlike CoreDNS: it starts, and serves nothing

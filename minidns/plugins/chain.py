@@ -111,10 +111,10 @@ def choose(choices: Sequence[Choice], otherwise: Handler) -> Handler:
 
     async def chosen(query: Query) -> Response:
         handler = otherwise
-        for each in choices:
-            name = each.view.name if each.view is not None else ""
-            if each.view is None or each.view(query):
-                handler = each.handler
+        for choice in choices:
+            name = choice.view.name if choice.view is not None else ""
+            if choice.view is None or choice.view(query):
+                handler = choice.handler
                 query = query if query.view == name else replace(query, view=name)
                 break
         try:
@@ -137,7 +137,9 @@ def by_zone(blocks: Mapping[Name, Sequence[Choice]]) -> dict[Name, Handler]:
         parent = names.longest(handlers, zone)
         otherwise = refuse if parent is None else _in_zone(parent, handlers[parent])
         handler = choose(blocks[zone], otherwise)
-        inner = [each for each in blocks if each != zone and names.is_below(each, zone)]
+        inner = [
+            other for other in blocks if other != zone and names.is_below(other, zone)
+        ]
         handlers[zone] = each_name_apart(handler, inner) if inner else handler
     return handlers
 
@@ -185,12 +187,12 @@ def _zone(
 
     A DS record belongs to the parent's side of a cut: the shortest zone answers it.
     """
-    found = None
+    match = None
     name = qname
     while name != ".":
         if name in handlers:
-            found = name
+            match = name
             if not shortest:
                 break
         name = names.parent(name) if "\\" in name else name.partition(".")[2] or "."
-    return found
+    return match

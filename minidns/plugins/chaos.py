@@ -59,7 +59,7 @@ def _saying(texts: Mapping[str, Sequence[str]], random: Random) -> Plugin:
             qname, qtype, qclass = query.question
             if qclass != _CHAOS or qtype != TXT or qname not in texts:
                 return await next_(query)
-            data = [txt(each.encode()[:MAX_TEXT]) for each in texts[qname]]
+            data = [txt(text.encode()[:MAX_TEXT]) for text in texts[qname]]
             random.shuffle(data)  # no author is always first
             answer = RRset(query.owner, TXT, 0, tuple(data), _CHAOS)
             return Response(answer=(answer,), rule="chaos")

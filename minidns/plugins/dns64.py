@@ -89,9 +89,9 @@ def dns64(options: Dns64Options, site: Site) -> Plugin:
                 return response
             if not (options.allow_ipv4 or _over_ipv6(query)):
                 return response
-            made = await _translated(query, response, options, site)
+            translation = await _translated(query, response, options, site)
             translated.inc((query.server,))
-            return made
+            return translation
 
         return dns64
 
@@ -105,30 +105,30 @@ def _over_ipv6(query: Query) -> bool:
 
 def _wants(options: Dns64Options, response: Response) -> bool:
     """Return whether an answer to a question for AAAA is one to be made better."""
-    denied = any(each.rtype == rdata.SOA for each in response.authority)
+    denied = any(rrset.rtype == rdata.SOA for rrset in response.authority)
     if response.rcode == Rcode.NXDOMAIN and denied:
         return False  # there is no A either (RFC 6147 5.1.2)
-    has_aaaa = any(each.rtype == rdata.AAAA for each in response.answer)
+    has_aaaa = any(rrset.rtype == rdata.AAAA for rrset in response.answer)
     return options.translate_all or not has_aaaa
 
 
 async def _translated(
     query: Query, response: Response, options: Dns64Options, site: Site
 ) -> Response:
-    found = await site.ask(query, query.question.qname, rdata.A)
-    soa_ttls = [each.ttl for each in response.authority if each.rtype == rdata.SOA]
+    ipv4_response = await site.ask(query, query.question.qname, rdata.A)
+    soa_ttls = [rrset.ttl for rrset in response.authority if rrset.rtype == rdata.SOA]
     longest = soa_ttls[-1] if soa_ttls else _NO_SOA_TTL
     return Response(
         # unlike CoreDNS: an error is none of NOERROR's (RFC 6147 5.1.6)
-        found.rcode,
-        answer=tuple(_records(found.answer, options, longest)),
-        authority=found.authority,
-        additional=found.additional,
-        tc=found.tc,
+        ipv4_response.rcode,
+        answer=tuple(_records(ipv4_response.answer, options, longest)),
+        authority=ipv4_response.authority,
+        additional=ipv4_response.additional,
+        tc=ipv4_response.tc,
         lower_case=True,  # CoreDNS asks for the lower-cased name
         rule="dns64/translated",
-        sources=(Source("dns64", str(options.prefix)), *found.sources),
-        client_specific=found.client_specific,
+        sources=(Source("dns64", str(options.prefix)), *ipv4_response.sources),
+        client_specific=ipv4_response.client_specific,
     )
 
 
@@ -139,7 +139,7 @@ def _records(
         if rrset.rtype != rdata.A:
             yield rrset
             continue
-        data = tuple(embedded(options.prefix, each) for each in rrset.rdata)
+        data = tuple(embedded(options.prefix, address) for address in rrset.rdata)
         yield rrset._replace(rtype=rdata.AAAA, ttl=min(rrset.ttl, longest), rdata=data)
 
 

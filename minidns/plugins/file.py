@@ -244,23 +244,25 @@ def file(served: dict[Name, ServedZone], fall: Sequence[Name], site: Site) -> Pl
             origin = longest(served, qname)
             if origin is None:
                 return await _elsewhere(next_, query)
-            one = served[origin]
+            served_zone = served[origin]
             if qtype in (rdata.AXFR, rdata.IXFR):
                 raise DnsError(rcode=Rcode.REFUSED)  # *transfer* answers allowed ones
-            if one.zone is None or query.hops >= _MAX_LOOKUPS:
+            if served_zone.zone is None or query.hops >= _MAX_LOOKUPS:
                 raise DnsError()
-            found = one.zone.lookup(query.question)
-            if found.response.rcode == Rcode.SERVFAIL:
+            result = served_zone.zone.lookup(query.question)
+            if result.response.rcode == Rcode.SERVFAIL:
                 raise DnsError()
-            if _missing(found.response) and covers(fall, qname):
-                return also_depends_on(await next_(query), one.key)
+            if _missing(result.response) and covers(fall, qname):
+                return also_depends_on(await next_(query), served_zone.key)
             response = replace(
-                found.response, lower_case=True, reuse=Reuse(depends_on=(one.key,))
+                result.response,
+                lower_case=True,
+                reuse=Reuse(depends_on=(served_zone.key,)),
             )
-            if not found.chase:
+            if not result.chase:
                 return response
             return await _chased(
-                query, found._replace(response=response), one.zone, site
+                query, result._replace(response=response), served_zone.zone, site
             )
 
         return file
@@ -291,16 +293,16 @@ def _missing(response: Response) -> bool:
     )
 
 
-async def _chased(query: Query, found: Found, zone: Zone, site: Site) -> Response:
-    """Return ``found`` completed by the server's own answer for its last target.
+async def _chased(query: Query, result: Found, zone: Zone, site: Site) -> Response:
+    """Return ``result`` completed by the server's own answer for its last target.
 
     The rcode is the one for the target (RFC 6604 3).
     """
-    other = await site.ask(query, found.chase, query.question.qtype)
+    other = await site.ask(query, result.chase, query.question.qtype)
     failed = other.rcode in (Rcode.NXDOMAIN, Rcode.SERVFAIL)
     nodata = other.rcode == Rcode.NOERROR and not other.answer
     negative = other.rcode == Rcode.NXDOMAIN or nodata
-    response = found.response
+    response = result.response
     answer = (*response.answer, *other.answer)
     return replace(
         response,

@@ -49,8 +49,8 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 
     async def shut_down() -> None:
         if options.lameduck_s > 0:
-            said = format_duration(options.lameduck_s)
-            log.info("Going into lameduck mode for %s", said)
+            lameduck = format_duration(options.lameduck_s)
+            log.info("Going into lameduck mode for %s", lameduck)
             await site.edges.sleep(options.lameduck_s)
         await close()
 
@@ -109,15 +109,15 @@ class _SelfCheck:
         return host or "localhost", int(port)
 
     async def _in_time(self, work: Coroutine[Any, Any, int]) -> None:
-        asked = asyncio.ensure_future(work)
+        request = asyncio.ensure_future(work)
         alarm = asyncio.ensure_future(self._edges.sleep(TIMEOUT_S))
         try:
-            await asyncio.wait((asked, alarm), return_when=asyncio.FIRST_COMPLETED)
-            if not asked.done():
+            await asyncio.wait((request, alarm), return_when=asyncio.FIRST_COMPLETED)
+            if not request.done():
                 raise TimeoutError(f"no reply within {format_duration(TIMEOUT_S)}")
-            asked.result()
+            request.result()
         finally:
-            asked.cancel()
+            request.cancel()
             alarm.cancel()
 
 

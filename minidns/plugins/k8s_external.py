@@ -97,12 +97,12 @@ class _K8sExternal:
             response = responses.negative(answer, soa, reuse, synced=synced)
             return replace(response, lower_case=True)
         if any(isinstance(one, ExternalTarget) for one in answer.answer):
-            found = await resolve_external(self._site, query, answer.answer)
-            response = responses.positive(answer, found.records, None)
+            external = await resolve_external(self._site, query, answer.answer)
+            response = responses.positive(answer, external.records, None)
             return replace(
                 response,
-                tc=response.tc or found.truncated,
-                client_specific=found.client_specific,
+                tc=response.tc or external.truncated,
+                client_specific=external.client_specific,
             )
         records = [one for one in answer.answer if isinstance(one, RRset)]
         response = responses.positive(answer, records, reuse)

@@ -34,11 +34,11 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     def plugin(next_: Handler) -> Handler:
         async def nsid(query: Query) -> Response:
             response = await next_(query)
-            asked = query.opt
-            if asked is None or all(code != _NSID for code, _ in asked.options):
+            query_opt = query.opt
+            if query_opt is None or all(code != _NSID for code, _ in query_opt.options):
                 return response
-            opt = response.opt or Opt(asked.size, asked.do)
-            others = tuple(each for each in opt.options if each[0] != _NSID)
+            opt = response.opt or Opt(query_opt.size, query_opt.do)
+            others = tuple(other for other in opt.options if other[0] != _NSID)
             return replace(response, opt=opt._replace(options=(*others, option)))
 
         return nsid

@@ -180,10 +180,10 @@ def choice(*words: str, unknown: str) -> Read[str]:
     ``unknown`` is the located error, with ``{value}``, for any other word.
     """
 
-    def read(given: Words) -> str:
-        if given.first not in words:
-            raise given.error(unknown.format(value=given.first))
-        return given.first
+    def read(line_words: Words) -> str:
+        if line_words.first not in words:
+            raise line_words.error(unknown.format(value=line_words.first))
+        return line_words.first
 
     return read
 

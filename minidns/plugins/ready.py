@@ -63,23 +63,23 @@ class _Probe:
         text = "\n".join(self._lines(names)) if "verbose" in query else waiting or "OK"
         return HttpReply(text.encode(), 503 if waiting else 200)
 
-    def _asked(self) -> dict[str, Site]:
+    def _checked_sites(self) -> dict[str, Site]:
         """Return which plugins can say whether they are ready, sorted, and where.
 
         One plugin in several blocks counts once, in the last (CoreDNS).
         """
-        asked = {
+        sites = {
             name: site
             for site in self.site.instance.sites
             if site.block.named("ready")
             for name in site.readiness
         }
-        return dict(sorted(asked.items()))
+        return dict(sorted(sites.items()))
 
     def _waiting(self) -> list[str]:
         """Return the names of the plugins that are not ready."""
         waiting = []
-        for name, site in self._asked().items():
+        for name, site in self._checked_sites().items():
             check = site.readiness[name]
             if not check.is_ready():
                 waiting.append(name)
@@ -91,7 +91,7 @@ class _Probe:
 
     def _lines(self, waiting: Sequence[str]) -> Iterator[str]:
         """Yield what people read, in the manner of the API server's own probes."""
-        for name, site in self._asked().items():
+        for name, site in self._checked_sites().items():
             yield f"[-]{name} failed" if name in waiting else f"[+]{name} ok"
             for part in site.readiness[name].details():
                 sign = "+" if part.is_ready else "-"

@@ -92,12 +92,12 @@ class Watch:
         log.info("Running configuration SHA512 = %s", self._tried)
         while True:
             await self._sleep(self._interval_s)
-            found = await self._aside(self._digest)
-            if found is None or found == self._tried:
+            digest = await self._aside(self._digest)
+            if digest is None or digest == self._tried:
                 continue
             self._version.values.pop(("sha512", self._tried), None)
-            self._version.set(("sha512", found), 1)
-            self._tried = found  # the same broken file is not tried again
+            self._version.set(("sha512", digest), 1)
+            self._tried = digest  # the same broken file is not tried again
             if await self._reload():
                 return
 

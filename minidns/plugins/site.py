@@ -224,8 +224,8 @@ class Site:
 
     def known(self, query: Query, label: str) -> str:
         """Return what a plugin knows of ``query`` by ``label``, empty when nothing."""
-        asked = names.longest(self.metadata.zones, query.question.qname)
-        if asked is None or label not in self.metadata.labels:
+        zone = names.longest(self.metadata.zones, query.question.qname)
+        if zone is None or label not in self.metadata.labels:
             return ""
         return self.metadata.labels[label](query, None)
 

@@ -68,9 +68,9 @@ def _timeout(text: str, line: Line | Directive) -> float:
     except ValueError:
         raise line.error(f"failed to parse duration '{with_unit}'") from None
     if not MIN_TIMEOUT_S <= seconds <= MAX_TIMEOUT_S:
-        said = format_duration(seconds)
+        shown = format_duration(seconds)
         needed = "needs to be between 1 second and 24 hours"
-        raise line.error(f"timeout provided '{said}' {needed}")
+        raise line.error(f"timeout provided '{shown}' {needed}")
     return seconds
 
 

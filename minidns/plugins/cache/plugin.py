@@ -189,16 +189,16 @@ class Cache:
         if response.client_specific:
             return replace(response, reuse=None)
         flat, ttl = self._with_one_ttl(response, outcome)
-        given = _ad_if_wanted(query, flat)
-        stored = flat if self._rules.asks_for_ad else given
+        answer = _ad_if_wanted(query, flat)
+        stored = flat if self._rules.asks_for_ad else answer
         if (
             ttl > 0
             and not flat.tc
             and self._is_stored(query, key, outcome, stored, ttl)
         ):
             # the next query is a hit
-            return replace(given, reuse=None) if given.reuse else given
-        return self._counted(query, given)
+            return replace(answer, reuse=None) if answer.reuse else answer
+        return self._counted(query, answer)
 
     def _counted(self, query: Query, response: Response) -> Response:
         """Return ``response``; each reuse of it counts as a miss."""

@@ -203,9 +203,9 @@ async def addresses(
 
 
 async def _lookup(question: Question, resolver: Upstream, ask: Exchange) -> list[str]:
-    asked = Asked(question, randbits(16))
-    wire = encode_query(question, asked.id)
-    reply: Reply = await ask(resolver, wire, _LOOKUP_S, asked.accept)
+    expected = Asked(question, randbits(16))
+    wire = encode_query(question, expected.id)
+    reply: Reply = await ask(resolver, wire, _LOOKUP_S, expected.accept)
     return [
         rdata.address(data)
         for rrset in reply.answer

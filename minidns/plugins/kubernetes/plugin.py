@@ -257,12 +257,12 @@ class Kubernetes:
         return self._withholds and self.watcher.synced and self.watcher.stale
 
     async def _with_external(self, query: Query, answer: ClusterAnswer) -> Response:
-        found = await resolve_external(self._site, query, answer.answer)
-        response = responses.positive(answer, found.records, None)
+        external = await resolve_external(self._site, query, answer.answer)
+        response = responses.positive(answer, external.records, None)
         return replace(
             response,
-            tc=response.tc or found.truncated,
-            client_specific=found.client_specific,
+            tc=response.tc or external.truncated,
+            client_specific=external.client_specific,
         )
 
     def _positive(self, query: Query, answer: ClusterAnswer) -> Response:
