@@ -7,6 +7,7 @@ address of Python it is the fourth item, and Python drops it on the way between 
 
 import ctypes
 import errno
+import functools
 import os
 import socket
 import sys
@@ -101,9 +102,15 @@ def interfaces() -> dict[str, list[str]]:
 
 def _found() -> list[tuple[str, str]]:
     try:
-        return list(_addresses(ctypes.CDLL(None)))
+        return list(_addresses(_c_library()))
     except (OSError, AttributeError):
         return []
+
+
+@functools.cache
+def _c_library() -> ctypes.CDLL:
+    """Return the C library, once: each load makes classes that refer to one another."""
+    return ctypes.CDLL(None)
 
 
 def _addresses(library: ctypes.CDLL) -> Iterator[tuple[str, str]]:

@@ -1,9 +1,16 @@
+import gc
 import socket
+from collections.abc import Callable
 from ipaddress import ip_address
 
 import pytest
 
-from minidns.system.addresses import local_addresses, shown, socket_address
+from minidns.system.addresses import (
+    interfaces,
+    local_addresses,
+    shown,
+    socket_address,
+)
 
 
 def test_addresses_can_be_bound_and_are_no_loopback() -> None:
@@ -57,3 +64,18 @@ def test_a_scope_that_is_no_interface() -> None:
 
 def test_an_interface_that_is_gone_is_shown_by_its_number() -> None:
     assert shown(("fe80::1", 53, 0, 999_999)) == ("fe80::1%999999", 53)
+
+
+@pytest.mark.parametrize("look", [local_addresses, interfaces])
+def test_nothing_is_left_for_the_garbage_collector(
+    look: Callable[[], object],
+) -> None:
+    # every block of a Corefile looks; after a large reload cycles would stay for ever
+    look()
+    gc.collect()
+    gc.disable()
+    try:
+        look()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
