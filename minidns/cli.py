@@ -16,7 +16,7 @@ from minidns.text.terminal import escaping
 
 
 class Runnable(Protocol):
-    """A module with a command in it."""
+    """A module that implements a command."""
 
     def parser(self) -> argparse.ArgumentParser:
         """Return the parser of the command."""
@@ -71,7 +71,7 @@ def find(argv: Sequence[str]) -> Command | None:
 def serving_parser() -> argparse.ArgumentParser:
     """Return the parser of minidns without a command; its help lists the commands."""
     parser = serve.parser()
-    lines = (f"  minidns {each.name:12} {each.summary}" for each in COMMANDS)
+    lines = (f"  minidns {command.name:12} {command.summary}" for command in COMMANDS)
     parser.epilog = "\n".join(("commands:", *lines))
     return parser
 
@@ -87,6 +87,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # the reader has closed the pipe (``| head``): nobody is left to inform
+        # the reader has closed the pipe (``| head``): so no message can reach it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

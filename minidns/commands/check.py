@@ -14,25 +14,28 @@ from minidns.metrics.registry import Metrics
 from minidns.plugins.site import Edges
 from minidns.server import edges
 from minidns.server.instance import Instance
+from minidns.text.files import describe
 from minidns.text.terminal import escaping
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    made = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         "minidns check", description="Check a Corefile without serving it."
     )
-    made.add_argument("file", nargs="?", default="Corefile", help="(Corefile)")
-    made.add_argument(
+    parser.add_argument(
+        "file", nargs="?", default="Corefile", help="file to check (Corefile)"
+    )
+    parser.add_argument(
         "-p",
         "-dns.port",
         dest="port",
         metavar="PORT",
-        type=int,
+        type=_port,
         default=53,
         help="port of server blocks that name none (53)",
     )
-    made.add_argument(
+    parser.add_argument(
         "-as",
         "--as",
         dest="release",
@@ -41,7 +44,19 @@ def parser() -> argparse.ArgumentParser:
         default=releases.NEWEST,
         help=f"release of CoreDNS to behave as ({releases.NEWEST})",
     )
-    return made
+    return parser
+
+
+def _port(text: str) -> int:
+    """Return the port that ``text`` names.
+
+    Raises:
+        argparse.ArgumentTypeError: it names none.
+
+    """
+    if not (text.isascii() and text.isdecimal() and int(text[:6]) < 65536):
+        raise argparse.ArgumentTypeError(f"{text}: not a port (0 to 65535)")
+    return int(text)
 
 
 @escaping
@@ -51,7 +66,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         text = edges.Disk().read(args.file)
     except OSError as exc:
-        print(f"{args.file}: {(exc.strerror or str(exc)).lower()}", file=sys.stderr)
+        print(describe(exc), file=sys.stderr)
         return 1
     except ConfigError as exc:
         print(exc, file=sys.stderr)
@@ -106,7 +121,7 @@ def _set_up(
     except ConfigError as exc:
         return None, (exc,)
     except OSError as exc:
-        return None, (ConfigError(str(exc)),)
+        return None, (ConfigError(describe(exc)),)
 
 
 def _summary(loaded: Instance) -> Iterator[str]:

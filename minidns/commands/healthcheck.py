@@ -1,7 +1,7 @@
-"""``minidns healthcheck``: one look at a running server, for probes that run a command.
+"""``minidns healthcheck``: check a running server once, for probes that run a command.
 
-A probe starts a process every time and has a second for all of it, so little is
-imported: no event loop, no HTTP library, and nothing of DNS unless it is asked for.
+A probe starts a process every time and has a second for all of it, so few modules are
+imported: no event loop, no HTTP library, and the DNS modules only for ``--dns``.
 """
 
 import argparse
@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import TypeAlias, TypeVar
 
 from minidns.text import foreign
@@ -18,55 +19,70 @@ T = TypeVar("T")
 Address: TypeAlias = tuple[str, int]
 
 HEALTH, READY, DNS = 8080, 8181, 53
-"""Ports that a Corefile has unless it says otherwise."""
+"""Default ports of *health*, *ready* and of server blocks."""
 TIMEOUT_S = 0.8
-"""Less than the second that the kubelet gives, with the start of this program."""
+"""With the start of this program, less than the one second that the kubelet allows."""
 _LOOPBACK = ("127.0.0.1", "::1")
 _MAX_REPLY = 4096
+_MAX_TIMEOUT_S = 3600.0
 
 
 class Unhealthy(Exception):
-    """The problem, in one line."""
+    """The server is not healthy; ``str()`` is the reason in one line."""
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    made = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         "minidns healthcheck",
-        description="Exit with 0 if a running minidns is well, else with 1 and the "
-        "reason. Asks /health unless --ready or --dns says otherwise.",
+        description="Exit with 0 if a running minidns is healthy, else with 1 and the "
+        "reason. Requests /health unless --ready or --dns is present.",
     )
-    made.add_argument(
+    parser.add_argument(
         "--address",
         type=address,
         metavar="HOST:PORT",
-        help=f"where the Corefile's health (:{HEALTH}) or ready (:{READY}) listens",
+        help=f"address of the Corefile's health (:{HEALTH}) or ready (:{READY})",
     )
-    made.add_argument(
-        "--ready", action="store_true", help="ask /ready: can every plugin answer?"
+    parser.add_argument(
+        "--ready", action="store_true", help="request /ready: can every plugin answer?"
     )
-    made.add_argument(
-        "--dns", metavar="NAME", help="ask for the addresses of this name, by DNS"
+    parser.add_argument(
+        "--dns", metavar="NAME", help="query the IPv4 addresses of this name"
     )
-    made.add_argument(
+    parser.add_argument(
         "--server",
         type=address,
         metavar="HOST:PORT",
         default=("", DNS),
-        help=f"whom to ask by DNS (:{DNS})",
+        help=f"DNS server to query (:{DNS})",
     )
-    made.add_argument(
+    parser.add_argument(
         "--timeout",
-        type=float,
+        type=_seconds,
         metavar="SECONDS",
         default=TIMEOUT_S,
-        help=f"for each of the questions ({TIMEOUT_S})",
+        help=f"time limit of one request or query ({TIMEOUT_S})",
     )
-    return made
+    return parser
+
+
+def _seconds(text: str) -> float:
+    """Return a time limit.
+
+    Raises:
+        argparse.ArgumentTypeError: it is not a number of seconds, up to an hour.
+
+    """
+    with suppress(ValueError):
+        if 0 < float(text) <= _MAX_TIMEOUT_S:
+            return float(text)
+    wrong = f"{text}: a number of seconds is needed, such as {TIMEOUT_S}"
+    raise argparse.ArgumentTypeError(wrong)
 
 
 def address(text: str) -> Address:
-    """Return host and port; no host means this machine's.
+    """Return host and port; without a host, that of this machine.
 
     Raises:
         argparse.ArgumentTypeError: it is not ``HOST:PORT``.
@@ -76,20 +92,22 @@ def address(text: str) -> Address:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
-        port = ""  # an IPv6 address wants brackets
+        port = ""  # an IPv6 address needs brackets
     if not (
         colon and port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 65536
     ):
-        raise argparse.ArgumentTypeError(f"{text}: HOST:PORT is needed")
+        raise argparse.ArgumentTypeError(
+            f"{text}: HOST:PORT is needed, such as 127.0.0.1:{HEALTH}"
+        )
     return host, int(port)
 
 
 @escaping
 def main(argv: Sequence[str]) -> int:
-    """Ask; return 0 if all that was asked is well, else 1."""
+    """Run the checks; return 0 if the server is healthy, else 1."""
     args = parser().parse_args(argv)
     try:
-        for line in _asked(args):
+        for line in _checks(args):
             print(line)
     except Unhealthy as reason:
         print(f"minidns healthcheck: {reason}", file=sys.stderr)
@@ -97,7 +115,8 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _asked(args: argparse.Namespace) -> Iterator[str]:
+def _checks(args: argparse.Namespace) -> Iterator[str]:
+    """Run the checks that the arguments select; yield the result of each."""
     if args.ready:
         yield http(args.address or ("", READY), "/ready", args.timeout)
     elif args.address or not args.dns:
@@ -107,10 +126,10 @@ def _asked(args: argparse.Namespace) -> Iterator[str]:
 
 
 def http(to: Address, path: str, timeout_s: float) -> str:
-    """Return what a GET of ``path`` said, if it said that all is well.
+    """Return the URL and the body of the response to a GET of ``path``.
 
     Raises:
-        Unhealthy: it did not, or nobody did.
+        Unhealthy: the status is not 200, or there is no response.
 
     """
     url, reply = _first(
@@ -119,17 +138,20 @@ def http(to: Address, path: str, timeout_s: float) -> str:
     head, _, body = reply.decode("latin-1").partition("\r\n\r\n")
     version, status, *_ = f"{head.splitlines()[0] if head else ''} - -".split(" ")
     if not version.startswith("HTTP/1."):
-        raise Unhealthy(f"what answers at {url} does not speak HTTP")
+        raise Unhealthy(f"{url} does not answer in HTTP: does another program listen?")
     if status != "200":
-        raise Unhealthy(f"{url}{path} says {status}: {_printable(body) or 'no more'}")
+        text = f": {_printable(body)}" if body.strip() else ""
+        raise Unhealthy(f"{url}{path} returned status {status}{text}")
     return f"{url}{path}: {_printable(body)}"
 
 
 def _get(to: Address, path: str, until: float) -> bytes:
     reply = b""
     with socket.create_connection(to, _left(until)) as sock:
-        asked = f"GET {path} HTTP/1.1\r\nHost: {_url(to)}\r\nConnection: close\r\n\r\n"
-        sock.sendall(asked.encode())
+        request = (
+            f"GET {path} HTTP/1.1\r\nHost: {_url(to)}\r\nConnection: close\r\n\r\n"
+        )
+        sock.sendall(request.encode())
         while len(reply) < _MAX_REPLY:
             sock.settimeout(_left(until))
             if not (more := sock.recv(_MAX_REPLY)):
@@ -139,10 +161,10 @@ def _get(to: Address, path: str, until: float) -> bytes:
 
 
 def dns(to: Address, name: str, timeout_s: float) -> str:
-    """Return what the server answered for ``name``, if that was NOERROR.
+    """Return a line about the answer of the server for ``name``.
 
     Raises:
-        Unhealthy: it was another rcode, or no answer came.
+        Unhealthy: the rcode is not NOERROR, or there is no answer.
 
     """
     from minidns.dns import names, rdata
@@ -156,33 +178,33 @@ def dns(to: Address, name: str, timeout_s: float) -> str:
         raise Unhealthy(f"--dns {_printable(name)}: {error}") from error
     question = Question(qname, rdata.A)
     try:
-        where, reply = _first(to, lambda each: ask(each, question, timeout_s))
+        where, reply = _first(to, lambda server: ask(server, question, timeout_s))
     except FormatError as error:
-        raise Unhealthy("what answers there does not speak DNS") from error
+        raise Unhealthy(f"{_url(to)} does not answer in DNS messages") from error
     if reply.rcode:
         raise Unhealthy(f"{where} answers {qname} with {rdata.rcode_name(reply.rcode)}")
     count = sum(len(rrset.rdata) for rrset in reply.answer)
     return f"{where} answers {qname} with {count} records"
 
 
-def _first(to: Address, asked: Callable[[Address], T]) -> tuple[str, T]:
-    """Return where somebody answered, and what.
+def _first(to: Address, request: Callable[[Address], T]) -> tuple[str, T]:
+    """Return the address of the server that answered, and the result of ``request``.
 
-    Without a host both families of loopback are tried: a server that binds no address
-    has one of them at least.
+    Without a host both loopback addresses are tried: a server without *bind* listens
+    at one of them at least.
     """
     host, port = to
     refused: OSError | None = None
-    for each in (host,) if host else _LOOPBACK:
-        where = each, port
+    for candidate in (host,) if host else _LOOPBACK:
+        where = candidate, port
         try:
-            return _url(where), asked(where)
+            return _url(where), request(where)
         except TimeoutError as error:
             raise Unhealthy(f"no answer in time from {_url(where)}") from error
         except OSError as error:
             refused = refused or error
     reason = ((refused and refused.strerror) or str(refused)).lower()
-    raise Unhealthy(f"nobody answers at {_url((host or _LOOPBACK[0], port))}: {reason}")
+    raise Unhealthy(f"cannot reach {_url((host or _LOOPBACK[0], port))}: {reason}")
 
 
 def _left(until: float) -> float:

@@ -12,7 +12,7 @@ from minidns import __version__
 from minidns.corefile import releases
 from minidns.laptop import LISTEN
 
-if TYPE_CHECKING:  # imported when needed: --help and --version are to be quick
+if TYPE_CHECKING:  # imported when needed, so that --help and --version are quick
     from minidns.server.process import Settings, Started
 
 _DESCRIPTION = """\
@@ -22,7 +22,7 @@ With -conf (or a Corefile in this folder) it serves what that file says, as Core
 would; with --kubeconfig it serves that cluster's names on this machine."""
 
 EXPLAIN = "127.0.0.1:8053"
-"""Where ``minidns why`` finds a server that was not told otherwise."""
+"""Default address of the endpoint that ``minidns why`` asks."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -64,7 +64,7 @@ def _add_flags(serving: argparse.ArgumentParser) -> None:
         "-pidfile",
         "--pidfile",
         metavar="FILE",
-        help="write the pid here; "
+        help="write the process ID to this file; "
         "a link or anything else but a regular file is refused",
     )
     serving.add_argument(
@@ -80,12 +80,12 @@ def _add_flags(serving: argparse.ArgumentParser) -> None:
         serving, "plugins", "list the plugins in the order queries meet them, and exit"
     )
     _flag(serving, "version", "show the version and exit")
-    _flag(serving, "quiet", "print no zones and version at start")
+    _flag(serving, "quiet", "do not print zones and version at start")
     serving.add_argument(
         "-explain",
         "--explain",
         metavar="HOST:PORT",
-        help=f"where minidns why may ask ({EXPLAIN}; off for nowhere)",
+        help=f"address of the endpoint for minidns why ({EXPLAIN}; off: none)",
     )
     serving.add_argument(
         "-log.format",
@@ -98,13 +98,13 @@ def _add_flags(serving: argparse.ArgumentParser) -> None:
 
 
 def add_laptop_options(add: Callable[..., object], listen: str) -> None:
-    """Add the options about the cluster and the machine, which *up* has, too."""
+    """Add the options that the serving command and *up* have in common."""
     add("--context", metavar="NAME", help="context in the kubeconfig")
     add(
         "--listen",
         metavar="HOST:PORT",
         default=listen,
-        help=f"where to answer ({listen})",
+        help=f"address to listen at ({listen})",
     )
     add(
         "--alias",
@@ -152,12 +152,13 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if not args.port.isdecimal() or not 0 <= int(args.port) <= 65535:
         return _fail(f"-dns.port {args.port}: not a port (0 to 65535)", 2)
-    import asyncio  # only now: a command that asks one question is to start quickly
+    import asyncio  # not at the top, so that commands with one query start quickly
 
     from minidns.corefile.blocks import ConfigError
     from minidns.metrics.registry import Metrics
     from minidns.server import edges, logs
     from minidns.server.process import Server
+    from minidns.text.files import describe
 
     logs.start(args.log_format)
     try:
@@ -171,8 +172,7 @@ def run(args: argparse.Namespace) -> int:
     except ConfigError as exc:
         return _fail(f"{exc} ({exc.hint})" if exc.hint else str(exc))
     except OSError as exc:
-        reason = (exc.strerror or str(exc)).lower()
-        return _fail(f"{exc.filename}: {reason}" if exc.filename else reason)
+        return _fail(describe(exc))
 
 
 def _settings(args: argparse.Namespace, text: str = "") -> "Settings":
@@ -181,7 +181,7 @@ def _settings(args: argparse.Namespace, text: str = "") -> "Settings":
     quiet, name = args.quiet or bool(text), "Corefile"
     file = args.conf or ("Corefile" if os.path.exists("Corefile") else "")
     if file == "stdin":
-        text, name = sys.stdin.read(), "/dev/stdin"
+        text, name = _stdin(), "/dev/stdin"
     return Settings(
         file="" if text or file == "stdin" else file,
         text=text,
@@ -195,8 +195,23 @@ def _settings(args: argparse.Namespace, text: str = "") -> "Settings":
     )
 
 
+def _stdin() -> str:
+    """Return the Corefile on standard input.
+
+    Raises:
+        ConfigError: it is not UTF-8.
+
+    """
+    from minidns.corefile.blocks import ConfigError
+
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as exc:
+        raise ConfigError("/dev/stdin: the Corefile is not UTF-8 text") from exc
+
+
 def _laptop(args: argparse.Namespace) -> "tuple[Settings, Started]":
-    """Return what to serve of the cluster that ``--kubeconfig`` names."""
+    """Return the settings that serve the cluster of ``--kubeconfig``."""
     from pathlib import Path
 
     from minidns.corefile.blocks import ConfigError
@@ -210,8 +225,10 @@ def _laptop(args: argparse.Namespace) -> "tuple[Settings, Started]":
         host, port = split(args.listen)
         number = int(port)
     except ValueError as exc:
-        raise ConfigError(f"--listen {args.listen}: HOST:PORT is needed") from exc
-    host, aliases = host or "127.0.0.1", [laptop.alias(each) for each in args.alias]
+        raise ConfigError(
+            f"--listen {args.listen}: HOST:PORT is needed, such as {LISTEN}"
+        ) from exc
+    host, aliases = host or "127.0.0.1", [laptop.alias(zone) for zone in args.alias]
     upstream = args.resolv_conf or laptop.resolv_conf()
     text = laptop.corefile(kubeconfig, context, host, number, aliases, upstream)
     return _settings(args, text), laptop.Welcome(name, host, aliases, upstream)
@@ -220,8 +237,8 @@ def _laptop(args: argparse.Namespace) -> "tuple[Settings, Started]":
 def _write_pid(path: str | None) -> None:
     """Write the process id to ``path``, whole or not at all.
 
-    The folder may be one that others can write to: a link or device that was planted
-    there is not followed or written to.
+    Others may be able to write to the folder: a link or device that they put there is
+    neither followed nor written to.
 
     Raises:
         OSError: it cannot be written, or something other than a file is there.
@@ -235,7 +252,7 @@ def _write_pid(path: str | None) -> None:
         raise FileExistsError(errno.EEXIST, "not a regular file", path)
     try:
         file, new = tempfile.mkstemp(prefix=".minidns-pid-", dir=os.path.dirname(path))
-    except OSError as exc:  # it names a file that nobody asked for
+    except OSError as exc:  # its file name is that of the temporary file
         raise OSError(exc.errno, exc.strerror, path) from exc
     try:
         with open(file, "w") as out:

@@ -1,7 +1,6 @@
 """``minidns up``: the names of a kubeconfig's cluster on this machine.
 
-Another word for the serving command with ``--kubeconfig``, with kubectl's idea of which
-file that is.
+The same as the serving command with ``--kubeconfig``; the default file is kubectl's.
 """
 
 import argparse
@@ -23,16 +22,20 @@ def parser() -> argparse.ArgumentParser:
         "minidns split-dns.",
     )
     up.add_argument(
-        "--kubeconfig", metavar="FILE", help="($KUBECONFIG, or ~/.kube/config)"
+        "--kubeconfig",
+        metavar="FILE",
+        help="kubeconfig file ($KUBECONFIG, or ~/.kube/config)",
     )
     serve.add_laptop_options(up.add_argument, UP_LISTEN)
-    up.add_argument("--explain", metavar="HOST:PORT", help="where minidns why may ask")
+    up.add_argument(
+        "--explain", metavar="HOST:PORT", help="address of the endpoint for minidns why"
+    )
     return up
 
 
 @escaping
 def main(argv: Sequence[str]) -> int:
-    """Serve until told to stop; return the exit status."""
+    """Serve until the process is stopped; return the exit status."""
     args = parser().parse_args(argv)
     kubeconfig = args.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
     if os.pathsep in kubeconfig and not args.kubeconfig:

@@ -24,3 +24,15 @@ def reason(error: OSError, path: str) -> str:
     """
     shown = path if path.isprintable() else quote(path)
     return f"open {shown}: {(error.strerror or str(error)).lower()}"
+
+
+def describe(error: OSError) -> str:
+    """Return the file of an error, if it has one, and what went wrong, for people.
+
+    >>> describe(FileNotFoundError(2, "No such file or directory", "Corefile"))
+    'Corefile: no such file or directory'
+    >>> describe(ConnectionRefusedError(111, "Connection refused"))
+    'connection refused'
+    """
+    text = (error.strerror or str(error)).lower() or "no answer in time"
+    return f"{error.filename}: {text}" if error.filename else text

@@ -51,7 +51,7 @@ async def test_a_server_that_is_well_and_not_ready(tmp_path: Path) -> None:
         assert await run("--ready", "--address", ready) == (
             1,
             "",
-            f"minidns healthcheck: {ready}/ready says 503: kubernetes\n",
+            f"minidns healthcheck: {ready}/ready returned status 503: kubernetes\n",
         )
         while (await run("--dns", "web.example.org", "--server", server))[0]:
             pass

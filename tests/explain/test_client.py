@@ -1,8 +1,12 @@
 """What ``minidns why`` prints of what a server tells."""
 
+import socket
+from threading import Thread
 from typing import Any
 
-from minidns.commands.why import lines
+import pytest
+
+from minidns.commands.why import lines, main
 
 
 def told(**changes: Any) -> dict[str, Any]:
@@ -74,6 +78,38 @@ def test_an_object_that_a_plugin_tells_of_is_not_told_twice() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\nhello",  # not JSON
+        b"HTTP/1.1 200 OK\r\n\r\n[]",
+        b'HTTP/1.1 200 OK\r\n\r\n{"name": "web"}',
+        b"HTTP/1.1 404 Not Found\r\n\r\n[]",
+        b"SSH-2.0-OpenSSH_9.7\r\n",
+        b"",
+    ],
+)
+def test_a_server_that_is_not_minidns(
+    reply: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(reply)
+
+        thread = Thread(target=serve)
+        thread.start()
+        assert main(["web", "--server", server]) == 1
+        thread.join()
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert server in err
+
+
 def test_what_other_plugins_tell_is_shown_as_it_is() -> None:
     details = {
         "forward": {"upstreams": [{"to": "192.0.2.1:53", "down": False}]},
@@ -81,5 +117,5 @@ def test_what_other_plugins_tell_is_shown_as_it_is() -> None:
     }
     assert (
         list(lines(told(details=details)))[-2]
-        == "forward upstreams: to 192.0.2.1:53, down False"
+        == "forward upstreams: to 192.0.2.1:53, not down"
     )
