@@ -89,5 +89,5 @@ def test_the_navigation_is_pages() -> None:
 def test_a_folder_has_a_page() -> None:
     lines = hooks.contents("plugins/").splitlines()
     assert lines[0] == "# Plugins"
-    assert "- [any](any.md): answer ANY questions with as little as can be" in lines
+    assert "- [any](any.md): answer ANY queries with a minimal response" in lines
     assert not [line for line in lines[2:] if line.endswith(": ")]

@@ -58,7 +58,7 @@ class ExternalOptions:
     """The label, with a dot, below which the names of the name servers are."""
     ttl: int = 5
     headless: bool = False
-    """Whether headless Services without external addresses show their endpoints."""
+    """True if headless Services without external addresses show their endpoints."""
     fallthrough: tuple[Name, ...] = ()
 
 

@@ -64,7 +64,7 @@ class _Transfer:
         for address in service.cluster_ips:
             yield from self._address(owner, address)
         for port in service.ports:
-            # at the bare name as well: tools that look for peers ask there
+            # at the bare name as well, because tools that look for peers query it
             yield from self._srv(owner, port, WEIGHT, owner)
             if port.name:
                 at = f"{_prefix(port)}.{owner}"

@@ -1,4 +1,4 @@
-"""*acl* - decide by address and type whose queries are answered."""
+"""*acl* - allow or deny queries by client address and type."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -34,22 +34,22 @@ _SECTIONS = ("type", "net")
 
 
 class Policy(NamedTuple):
-    """One line: what to do with whose queries."""
+    """One line: an action, and the queries it applies to."""
 
     action: str
     qtypes: frozenset[int] | None
-    """None: all."""
+    """The types it applies to; None for all."""
     networks: Networks | None
-    """None: everybody."""
+    """The clients it applies to; None for all."""
 
     def covers(self, query: Query) -> bool:
-        """Return whether this policy is about ``query``."""
+        """Return whether this policy applies to ``query``."""
         if self.qtypes is not None and query.question.qtype not in self.qtypes:
             return False
         return self.concerns(query)
 
     def concerns(self, query: Query) -> bool:
-        """Return whether this policy is about the client of ``query``."""
+        """Return whether this policy applies to the client of ``query``."""
         return self.networks is None or query.peer[0] in self.networks
 
 
@@ -62,7 +62,7 @@ class AclRule:
 
     @property
     def is_personal(self) -> bool:
-        """Whether the decision depends on the address of the client."""
+        """True if the decision depends on the address of the client."""
         return any(policy.networks is not None for policy in self.policies)
 
 
@@ -93,7 +93,7 @@ def _policy(line: Line) -> Policy:
     action = line.name.lower()
     words: dict[str, list[str]] = {section: [] for section in _SECTIONS}
     for section, named in _sections(line):
-        # what follows a star is not looked at (CoreDNS)
+        # words after a star are ignored (CoreDNS)
         words[section] += named[: named.index("*") + 1] if "*" in named else named
     qtypes = frozenset(_type(word, line) for word in words["type"] if word != "*")
     networks = Networks(_network(word, line) for word in words["net"] if word != "*")
@@ -197,7 +197,7 @@ class _Acl:
 
 
 def _action(rule: AclRule, query: Query) -> str:
-    """Return what the first policy for ``query`` says; nothing if there is none."""
+    """Return the action of the first policy for ``query``; empty without one."""
     return next((policy.action for policy in rule.policies if policy.covers(query)), "")
 
 
@@ -205,7 +205,7 @@ def _denied(query: Query, action: str) -> Response:
     """Return the reply to a query that is blocked or filtered.
 
     Raises:
-        Dropped: it gets none.
+        Dropped: the query gets no reply.
 
     """
     if action == "drop":
@@ -213,14 +213,14 @@ def _denied(query: Query, action: str) -> Response:
             return Response(Rcode.REFUSED, rule="acl/drop")
         raise Dropped("acl")
     rcode, code = _REPLIES[action]
-    # unlike CoreDNS: no OPT for who sent none (RFC 6891 6.1.1)
+    # unlike CoreDNS: no OPT for a client that sent none (RFC 6891 6.1.1)
     opt = query.opt and Opt(query.opt.size, query.opt.do, ((_EDE, code.to_bytes(2)),))
     return Response(rcode, opt=opt, rule=f"acl/{action}")
 
 
 PLUGIN = PluginSpec(
     name="acl",
-    summary="decide by address and type whose queries are answered",
+    summary="allow or deny queries by client address and type",
     syntax="acl [ZONES...]",
     traits=Traits.HANDLES_QUERIES
     | Traits.ANSWERS

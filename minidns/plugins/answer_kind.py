@@ -37,7 +37,7 @@ _FAILURES = frozenset((int(Rcode.SERVFAIL), int(Rcode.NOTIMP)))
 def outcome_of(
     query: Query, response: Response, wall: float, *, nxdomain_by_soa: bool = False
 ) -> Outcome:
-    """Return what ``response`` to ``query`` is at ``wall`` (Unix seconds).
+    """Return the kind of ``response`` to ``query`` at ``wall`` (Unix seconds).
 
     ``nxdomain_by_soa`` is the rule before CoreDNS 1.14.5: a reply with NXDOMAIN is a
     denial if it has an SOA, whatever its answer section holds.
@@ -58,7 +58,7 @@ def outcome_of(
 def cache_outcome(
     query: Query, response: Response, wall: float, rules: CacheRules = CURRENT
 ) -> Outcome:
-    """Return what ``response`` to ``query`` is to a cache at ``wall`` (Unix seconds).
+    """Return the kind of ``response`` for a cache at ``wall`` (Unix seconds).
 
     A CNAME chain that does not end in the type asked for is NODATA if an SOA says so
     (RFC 2308 2.2), and UNRESOLVED otherwise: RFC 2308 5 says not to cache that.
@@ -117,7 +117,7 @@ def _canonical_name(name: Name, aliases: dict[Name, set[Name]]) -> Name | None:
 
 
 def _without_answer(response: Response) -> Outcome:
-    """Return what a reply with NOERROR and an empty answer section is."""
+    """Return the kind of a NOERROR reply with an empty answer section."""
     if has_soa(response):
         return Outcome.NODATA
     is_referral = any(rrset.rtype == NS for rrset in response.authority)

@@ -1,4 +1,4 @@
-"""*any* - answer ANY questions with as little as can be."""
+"""*any* - answer ANY queries with a minimal response."""
 
 from minidns.corefile.blocks import Directive
 from minidns.dns.model import Handler, Plugin, Query, Response, Reuse, RRset
@@ -34,7 +34,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
 
 PLUGIN = PluginSpec(
     name="any",
-    summary="answer ANY questions with as little as can be",
+    summary="answer ANY queries with a minimal response",
     syntax="any",
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS,
     setup=setup,

@@ -34,9 +34,9 @@ class AutopathOptions:
 
     zones: tuple[Name, ...] = ()
     file: str = ""
-    """A resolv.conf whose search list is that of every client; or"""
+    """Path of a resolv.conf with the search list of every client; empty without."""
     plugin: str = ""
-    """the plugin that knows the search list of a client."""
+    """Name of the plugin that knows the search list of a client; empty without."""
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
@@ -81,14 +81,14 @@ def _from_file(path: str, site: Site) -> SearchList:
         why = files.reason(error, path)
         raise ConfigError(f'failed to parse "{path}": {why}') from error
     domains = resolv_conf.search(text)
-    # the name as it was meant, at last; a list of that alone is no list
+    # the unchanged name is tried last; an empty search list stays empty
     search = (*domains, "") if domains else ()
     return lambda query: search
 
 
 def autopath(where: Sequence[Name], search: SearchList, site: Site) -> Plugin:
     """Return the plugin that answers names in ``where`` by the client's search list."""
-    # what stands below checks every name that is tried by itself
+    # plugins below this one check every name that is tried themselves
     above = tuple(site.offers.guards)
     successes = site.metrics.counter(
         "coredns_autopath_success_total",
@@ -116,7 +116,7 @@ def autopath(where: Sequence[Name], search: SearchList, site: Site) -> Plugin:
 
 
 def _guarded(next_: Handler, guards: Sequence[Guard]) -> Handler:
-    """Return ``next_`` for those queries that the plugins above would let pass.
+    """Return ``next_`` behind the guards of the plugins above.
 
     unlike CoreDNS: where *acl* stands above (before 1.14.7), it sees only the name that
     the client asked for.
@@ -133,11 +133,11 @@ def _guarded(next_: Handler, guards: Sequence[Guard]) -> Handler:
 async def _walk(
     next_: Handler, query: Query, domains: Sequence[Name]
 ) -> tuple[Response, bool]:
-    """Return the first answer other than NXDOMAIN, else that for the name as asked.
+    """Return the first answer other than NXDOMAIN, else that for the first name.
 
     Raises:
-        DnsError: a look-up failed for a reason worth saying, or the first was refused
-            and no other one found anything.
+        DnsError: a lookup failed with an error text, or the first lookup failed and
+            no other one succeeded.
 
     """
     qname = query.question.qname

@@ -1,4 +1,4 @@
-"""*bind* - listen at some addresses instead of all."""
+"""*bind* - listen on some addresses instead of all."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -80,7 +80,7 @@ def _is_address(word: str) -> bool:
 
 PLUGIN = PluginSpec(
     name="bind",
-    summary="listen at some addresses instead of all",
+    summary="listen on some addresses instead of all",
     syntax="bind ADDRESS|INTERFACE...",
     traits=Traits.NONE,
     setup=setup,

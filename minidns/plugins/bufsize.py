@@ -1,4 +1,4 @@
-"""*bufsize* - bound the size of UDP replies, whatever clients offer."""
+"""*bufsize* - limit the size of UDP replies."""
 
 from dataclasses import dataclass
 
@@ -59,7 +59,7 @@ def _read_size(words: Words) -> int:
 
 PLUGIN = PluginSpec(
     name="bufsize",
-    summary="bound the size of UDP replies, whatever clients offer",
+    summary="limit the size of UDP replies",
     syntax="bufsize [SIZE]",
     traits=Traits.HANDLES_QUERIES,
     setup=setup,

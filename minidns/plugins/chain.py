@@ -33,7 +33,7 @@ class Choice(NamedTuple):
 
     handler: Handler
     view: Viewer | None = None
-    """None: all."""
+    """The view that selects queries; None for all."""
 
 
 class EndOfChain(DnsError):
@@ -47,7 +47,7 @@ class EndOfChain(DnsError):
 def build(plugins: Sequence[tuple[PluginSpec[Any], Plugin]]) -> Handler:
     """Return the handler that runs ``plugins``, outermost first.
 
-    A query that falls out at the end gets SERVFAIL, and a line in the log that names
+    A query that no plugin answers gets SERVFAIL, and a log line that names
     the last plugin (CoreDNS).
     """
     last = plugins[-1][0].name if plugins else ""
@@ -96,15 +96,15 @@ def each_name_apart(handler: Handler, zones: Collection[Name] | None = None) -> 
 
 
 async def refuse(query: Query) -> Response:
-    """Answer REFUSED: nobody here is responsible (a block without plugins, too)."""
+    """Raise Unserved: no block serves the query, or the block has no plugins."""
     raise Unserved()
 
 
 def choose(choices: Sequence[Choice], otherwise: Handler) -> Handler:
-    """Return the handler that gives each query to the first choice that takes it.
+    """Return the handler that passes each query to the first choice that takes it.
 
-    ``otherwise`` gets what none takes. As views may look at anything of a query, what
-    was chosen by one must not be repeated to other clients.
+    ``otherwise`` gets the queries that none takes. Views may read any part of a query,
+    so an answer that depends on one must not be reused for other clients.
     """
     if choices[0].view is None:
         return choices[0].handler
@@ -128,7 +128,7 @@ def choose(choices: Sequence[Choice], otherwise: Handler) -> Handler:
 
 
 def by_zone(blocks: Mapping[Name, Sequence[Choice]]) -> dict[Name, Handler]:
-    """Return a handler for each zone, made of the blocks in the order they stand.
+    """Return a handler for each zone, which tries its blocks in file order.
 
     A query that no block of a zone takes goes to the next shorter zone (CoreDNS).
     """
@@ -149,7 +149,7 @@ def _in_zone(zone: Name, handler: Handler) -> Handler:
 
 
 def route(handlers: Mapping[Name, Handler], *, any_class: bool) -> Handler:
-    """Return the handler that gives each query to the longest zone it is in.
+    """Return the handler that passes each query to its longest matching zone.
 
     ``any_class`` lets classes other than IN through, as CoreDNS does where *forward*
     or *chaos* is configured on the listener; they are refused otherwise.
@@ -169,7 +169,7 @@ def route(handlers: Mapping[Name, Handler], *, any_class: bool) -> Handler:
                 )
         if root is None:
             raise Unserved()
-        if query.zone != ".":  # a question on behalf of one for another block
+        if query.zone != ".":  # an internal query for a name of another block
             query = replace(query, zone=".")
         return root(query)
 

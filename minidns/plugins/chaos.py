@@ -1,4 +1,4 @@
-"""*chaos* - say which software answers, and on which host."""
+"""*chaos* - report the version and the host of the server."""
 
 import socket
 from collections.abc import Mapping, Sequence
@@ -71,7 +71,7 @@ def _saying(texts: Mapping[str, Sequence[str]], random: Random) -> Plugin:
 
 PLUGIN = PluginSpec(
     name="chaos",
-    summary="say which software answers, and on which host",
+    summary="report the version and the host of the server",
     syntax="chaos [VERSION] [AUTHORS...]",
     traits=Traits.HANDLES_QUERIES
     | Traits.ANSWERS

@@ -18,13 +18,13 @@ class Hooks:
     """Functions that run at the stages of a server block's life, in their order."""
 
     start: list[Hook] = field(default_factory=list)
-    """Before the DNS sockets open."""
+    """Run before the DNS sockets open."""
     serving: list[Hook] = field(default_factory=list)
-    """Once the DNS sockets are open, in the main process only."""
+    """Run once the DNS sockets are open, in the main process only."""
     shutdown: list[Hook] = field(default_factory=list)
-    """When the process ends, while DNS still answers."""
+    """Run when the process ends, while DNS still answers."""
     stop: list[Hook] = field(default_factory=list)
-    """When the block is no longer used: at the end, or after a reload."""
+    """Run when the block is no longer used: at the end, or after a reload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Timeouts:
 
 @dataclass(slots=True)
 class ListenSettings:
-    """How the listeners of a server block are opened and limited."""
+    """The settings of the listeners of a server block."""
 
     addresses: tuple[str, ...] = ()
     """Addresses to listen at instead of all (*bind*)."""
@@ -72,7 +72,7 @@ class ReadinessDetail(NamedTuple):
     name: str
     is_ready: bool
     state: str
-    """One or two words."""
+    """The state in one or two words."""
     age_s: float
     """Seconds since it was last known to be current."""
 
@@ -83,26 +83,26 @@ def _no_details() -> Sequence[ReadinessDetail]:
 
 @dataclass(frozen=True, slots=True)
 class ReadinessCheck:
-    """How *ready* finds out whether a plugin can answer."""
+    """The check by which *ready* learns whether a plugin can answer."""
 
     is_ready: Callable[[], bool]
     details: Callable[[], Sequence[ReadinessDetail]] = _no_details
     """Returns the parts of its readiness, for people."""
     is_always_checked: bool = False
-    """Whether it may stop being ready, and is checked again after it was."""
+    """True if the plugin is checked again after it was ready once."""
 
 
 TransferZone: TypeAlias = Callable[[Name], Sequence[RRset] | None]
-"""From a zone to its records, the SOA first and last; None for a zone of others."""
+"""Returns the records of a zone, SOA first and last; None for another zone."""
 
 Label: TypeAlias = Callable[[Query, Response | None], str]
-"""From an answered query to the value of a label; empty without any."""
+"""Returns the value of a label for an answered query; empty without any."""
 
 Explainer: TypeAlias = Callable[[Query, Response], Mapping[str, object]]
-"""From a query and its reply to what ``minidns why`` shows of it."""
+"""Returns the details of a query and its reply for ``minidns why``."""
 
 SearchList: TypeAlias = Callable[[Query], Sequence[Name]]
-"""From a query to its client's search list, an empty name last; empty if unknown."""
+"""Returns a client's search list, with an empty name last; empty if unknown."""
 
 
 @dataclass(slots=True)
@@ -123,12 +123,12 @@ class Viewer(Protocol):
         ...
 
     def __call__(self, query: Query) -> bool:
-        """Return whether the block is to answer ``query``."""
+        """Return whether the block answers ``query``."""
         ...
 
 
 class Guard(Protocol):
-    """A plugin that decides which clients may ask what."""
+    """A plugin that allows or denies queries by their client."""
 
     def denial(self, query: Query) -> Response | None:
         """Return the reply to a query that is denied; None if it is allowed.

@@ -1,4 +1,4 @@
-"""*debug* - log more, and do not survive unexpected failures."""
+"""*debug* - log more, and exit on unexpected failures."""
 
 import logging
 
@@ -20,7 +20,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
     site.debug = True
 
     async def start() -> None:
-        # of the whole process, and for good (CoreDNS)
+        # for the whole process, and permanently (CoreDNS)
         logging.getLogger("minidns").setLevel(logging.DEBUG)
 
     site.on_start(start)
@@ -28,7 +28,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 
 PLUGIN = PluginSpec(
     name="debug",
-    summary="log more, and do not survive unexpected failures",
+    summary="log more, and exit on unexpected failures",
     syntax="debug",
     traits=Traits.ONCE_PER_PROCESS,
     setup=setup,

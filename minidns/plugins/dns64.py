@@ -1,4 +1,4 @@
-"""*dns64* - make IPv6 addresses for names that only have IPv4 ones (RFC 6147)."""
+"""*dns64* - synthesize AAAA records for names that only have A records (RFC 6147)."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ from minidns.text.go_text import quote
 WELL_KNOWN = ipaddress.IPv6Network("64:ff9b::/96")
 """Prefix that stands for all of IPv4 (RFC 6052 2.1)."""
 _NO_SOA_TTL = 600
-"""Seconds, at most, where no SOA says how long AAAA are known not to exist (5.1.7)."""
+"""Longest TTL in seconds of an answer without an SOA (RFC 6147 5.1.7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class Dns64Options:
 
     prefix: ipaddress.IPv6Network = WELL_KNOWN
     translate_all: bool = False
-    """Whether names that have IPv6 addresses are translated, too."""
+    """True if names that have IPv6 addresses are translated, too."""
     allow_ipv4: bool = False
-    """Whether clients that ask over IPv4 get translated answers, too."""
+    """True if clients that ask over IPv4 get translated answers, too."""
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
@@ -75,7 +75,7 @@ def embedded(prefix: ipaddress.IPv6Network, address: bytes) -> bytes:
 
 
 def dns64(options: Dns64Options, site: Site) -> Plugin:
-    """Return the plugin that translates as ``options`` say."""
+    """Return the plugin that translates by ``options``."""
     translated = site.metrics.counter(
         "coredns_dns64_requests_translated_total",
         "Queries whose answer was made of A records.",
@@ -104,7 +104,7 @@ def _over_ipv6(query: Query) -> bool:
 
 
 def _wants(options: Dns64Options, response: Response) -> bool:
-    """Return whether an answer to a question for AAAA is one to be made better."""
+    """Return whether AAAA records are to be synthesized for ``response``."""
     denied = any(rrset.rtype == rdata.SOA for rrset in response.authority)
     if response.rcode == Rcode.NXDOMAIN and denied:
         return False  # there is no A either (RFC 6147 5.1.2)
@@ -119,7 +119,7 @@ async def _translated(
     soa_ttls = [rrset.ttl for rrset in response.authority if rrset.rtype == rdata.SOA]
     longest = soa_ttls[-1] if soa_ttls else _NO_SOA_TTL
     return Response(
-        # unlike CoreDNS: an error is none of NOERROR's (RFC 6147 5.1.6)
+        # unlike CoreDNS: an error stays an error (RFC 6147 5.1.6)
         ipv4_response.rcode,
         answer=tuple(_records(ipv4_response.answer, options, longest)),
         authority=ipv4_response.authority,
@@ -145,7 +145,7 @@ def _records(
 
 PLUGIN = PluginSpec(
     name="dns64",
-    summary="make IPv6 addresses for names that only have IPv4 ones (RFC 6147)",
+    summary="synthesize AAAA records for names that only have A records (RFC 6147)",
     syntax="dns64 [PREFIX]",
     traits=Traits.HANDLES_QUERIES
     | Traits.ANSWERS

@@ -1,4 +1,4 @@
-"""*erratic* - answer badly on purpose, to test clients."""
+"""*erratic* - drop, truncate and delay responses, to test clients."""
 
 from dataclasses import dataclass, replace
 
@@ -14,17 +14,17 @@ from minidns.plugins.spec import Option, PluginSpec, Traits, Words
 
 _DATA = {A: a("192.0.2.53"), AAAA: aaaa("2001:db8::53")}
 _LARGE = 30
-"""How many copies of the address ``large`` gives."""
+"""Number of copies of the address with ``large``."""
 _SEARCH = ("a.example.org.", "b.example.org.", "")
 """Search list of every client, for ``autopath @erratic``."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErraticOptions:
-    """The options of *erratic*: every how many queries it does what; 0 is never."""
+    """The options of *erratic*; an amount of N affects every Nth query, 0 none."""
 
     drop: int | None = None
-    """None: every second one, if no other option is set."""
+    """The amount; None for every second query if no other option is set."""
     truncate: int = 0
     delay: int = 0
     delay_s: float = 0.1
@@ -32,7 +32,7 @@ class ErraticOptions:
 
     @property
     def drop_every(self) -> int:
-        """Every how many queries one is dropped."""
+        """The amount of dropped queries."""
         if self.drop is None:
             return 0 if self.delay or self.truncate else 2
         return self.drop
@@ -78,7 +78,7 @@ class _Erratic:
         self._sleep = site.edges.sleep
         self._options = options
         self._count = 0
-        # ready now and then only, to test who asks
+        # ready now and then only, to test the clients of *ready*
         site.offers.search_lists["erratic"] = lambda query: _SEARCH
         site.readiness["erratic"] = ReadinessCheck(lambda: self._count in (3, 4))
 
@@ -123,7 +123,7 @@ def _zone(apex: str, truncated: bool) -> tuple[RRset, ...]:
 
 PLUGIN = PluginSpec(
     name="erratic",
-    summary="answer badly on purpose, to test clients",
+    summary="drop, truncate and delay responses, to test clients",
     syntax="erratic",
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.ANSWERS_VARY,
     setup=setup,

@@ -24,13 +24,13 @@ _LEVELS = {
 
 @dataclass(frozen=True, slots=True)
 class ConsolidationRule:
-    """Which failures share a line, for how long, and how they are logged."""
+    """A rule by which similar failures share a log line for some time."""
 
     period_s: float
     pattern: Pattern
     level: int = logging.ERROR
     show_first: bool = False
-    """Whether the first is logged at once, and alone needs no summary."""
+    """True to log the first at once; a single failure then has no summary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class _Consolidation:
     count: int = 0
 
     def flush(self) -> None:
-        """Log the summary of the failures that wait."""
+        """Log the summary of the pending failures."""
         count, self.count = self.count, 0
         rule = self.rule
         if count > 1 or (count and not rule.show_first):

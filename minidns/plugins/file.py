@@ -51,10 +51,10 @@ class ServedZone:
         self.key = ("zone", origin, path)
         """The dependency key of answers."""
         self.zone: Zone | None = None
-        """None until the file could be read."""
+        """The zone as parsed; None until the file could be read."""
         self.reload_s = 60.0
         self.any_change = False
-        """Whether any change of the file counts, not only one of its serial."""
+        """True if any change of the file counts, not only one of its serial."""
         self._path = path
         self._site = site
         self._seen: tuple[int, int] | None = None
@@ -64,8 +64,8 @@ class ServedZone:
         """Read the file for the first time.
 
         Raises:
-            ConfigError: it is no zone file.
-            OSError: it cannot be read.
+            ConfigError: the file is not a zone file.
+            OSError: the file cannot be read.
 
         """
         text = self._site.edges.files.read(self._path)
@@ -110,7 +110,7 @@ class ServedZone:
                 log.error("Parsing zone %s: %s", quote(self.origin), error)
 
     def _changed(self) -> Zone | None:
-        """Return the zone of the file; None if it is the one that is served."""
+        """Return the zone in the file; None if it has not changed."""
         text = self._site.edges.files.read(self._path)
         if _seen(text) == self._seen:
             return None
@@ -166,7 +166,7 @@ class FileOptions:
     reload_s: float = 60.0
     """Seconds between two reads of the file; 0 is never."""
     any_change: bool = False
-    """Whether any change of the file counts, not only one of its serial."""
+    """True if any change of the file counts, not only one of its serial."""
     fall: tuple[Name, ...] = ()
     """Zones whose missing names go to the next plugin."""
 
@@ -193,7 +193,9 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
             zone.reload_s, zone.any_change = read.reload_s, read.any_change
             served[zone.origin] = zone
     if missing and not read.reload_s:
-        raise ConfigError(f"plugin/file: {missing}")  # the name twice, as in CoreDNS
+        raise ConfigError(
+            f"plugin/file: {missing}"
+        )  # CoreDNS prints the plugin's name twice
     if missing:
         again = format_duration(read.reload_s)
         log.warning("Failed to open %s: trying again in %s", quote(missing), again)
@@ -271,7 +273,7 @@ def file(served: dict[Name, ServedZone], fall: Sequence[Name], site: Site) -> Pl
 
 
 async def _elsewhere(next_: Handler, query: Query) -> Response:
-    """Return the next plugin's answer to a query for none of the zones.
+    """Return the next plugin's answer to a query outside of the zones.
 
     Raises:
         DnsError: with REFUSED if *file* is the last plugin (CoreDNS).

@@ -20,7 +20,7 @@ States: TypeAlias = tuple[tuple[str, bool], ...]
 
 @dataclass(frozen=True, slots=True)
 class HeaderOptions:
-    """The options of *header*: what flags become."""
+    """The options of *header*: the changes of flags."""
 
     query: States = ()
     response: States = ()

@@ -1,4 +1,4 @@
-"""*health* - say over HTTP that the process is alive; end slowly."""
+"""*health* - report over HTTP that the process is alive; delay the shutdown."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ class HealthOptions:
 
     address: str = ADDRESS
     lameduck_s: float = 0.0
-    """Seconds to go on answering at the end, when readiness is withdrawn already."""
+    """Seconds to go on answering at shutdown, after readiness was withdrawn."""
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> None:
@@ -59,12 +59,12 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 
 
 def _alive(query: Mapping[str, str], headers: Mapping[str, str]) -> HttpReply:
-    """Say OK: whatever else is wrong, a restart would not mend it."""
+    """Reply OK: a restart would not repair any other fault."""
     return HttpReply(b"OK")
 
 
 class _SelfCheck:
-    """Asks its own endpoint all the time: a slow reply tells of an overload."""
+    """Checks its own endpoint periodically: a slow reply shows an overload."""
 
     def __init__(self, site: Site, address: str) -> None:
         self._edges = site.edges
@@ -72,13 +72,13 @@ class _SelfCheck:
         self._url = quote(f"http://{address}{PATH}")
         self._seconds = site.metrics.histogram(
             "coredns_health_request_duration_seconds",
-            "Seconds that checks of our own /health took.",
+            "Duration of the checks of the own /health endpoint in seconds.",
             (),
             SLIM_TIME_BUCKETS,
         )
         self._failures = site.metrics.counter(
             "coredns_health_request_failures_total",
-            "Failed checks of our own /health.",
+            "Failed checks of the own /health endpoint.",
         )
 
     async def run(self) -> None:
@@ -123,7 +123,7 @@ class _SelfCheck:
 
 PLUGIN = PluginSpec(
     name="health",
-    summary="say over HTTP that the process is alive; end slowly",
+    summary="report over HTTP that the process is alive; delay the shutdown",
     syntax="health [ADDRESS]",
     traits=Traits.OPENS_PORT | Traits.MAIN_PROCESS_ONLY,
     setup=setup,
@@ -145,7 +145,7 @@ PLUGIN = PluginSpec(
             duration(
                 invalid="unable to parse lameduck duration value: '{text}' : {error}"
             ),
-            "How long to go on answering at the end, after readiness is withdrawn.",
+            "Time to go on answering at shutdown, after readiness was withdrawn.",
             example="lameduck 5s",
         ),
     ),

@@ -1,4 +1,4 @@
-"""*k8s_external* - answer for Services by the addresses they have outside."""
+"""*k8s_external* - answer for Services with their external addresses."""
 
 from functools import cache
 
@@ -56,7 +56,7 @@ class _K8sExternal:
     def __init__(self, rules: ExternalOptions, site: Site) -> None:
         self._rules = rules
         self._site = site
-        # made at the first query: *kubernetes* is set up after this plugin
+        # created at the first query: *kubernetes* is set up after this plugin
         self._zones = cache(self._make_zones)
         site.offers.transfers.append(lambda zone: self._zones().transfer(zone))
 
@@ -118,7 +118,7 @@ class _K8sExternal:
 
 PLUGIN = PluginSpec(
     name="k8s_external",
-    summary="answer for Services by the addresses they have outside",
+    summary="answer for Services with their external addresses",
     syntax="k8s_external [ZONES...]",
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.TOUCHES_NAMES,
     setup=setup,

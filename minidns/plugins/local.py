@@ -1,4 +1,4 @@
-"""*local* - answer for localhost and its neighbors, so that nobody else is asked."""
+"""*local* - answer for localhost and the local reverse zones."""
 
 import logging
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class LocalOptions:
     """The options of *local*."""
 
     localhost_prefix: bool = True
-    """Whether ``localhost.DOMAIN`` is answered, too."""
+    """True if ``localhost.DOMAIN`` is answered, too."""
 
 
 def _read_switch(words: Words) -> bool:
@@ -118,7 +118,7 @@ def _soa(apex: str) -> tuple[RRset]:
 
 PLUGIN = PluginSpec(
     name="local",
-    summary="answer for localhost and its neighbors, so that nobody else is asked",
+    summary="answer for localhost and the local reverse zones",
     syntax="local",
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.TOUCHES_NAMES,
     setup=setup,

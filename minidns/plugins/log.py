@@ -1,4 +1,4 @@
-"""*log* - write a line for each query.
+"""*log* - log each query.
 
 A format is text with ``{placeholders}``; it is parsed once and filled in for each line.
 """
@@ -53,9 +53,9 @@ class LogOptions:
     """Options of one ``log`` line."""
 
     scopes: tuple[Name, ...] = (".",)
-    """Zones whose queries it is for."""
+    """Zones whose queries are logged."""
     text: str = COMMON
-    """The format."""
+    """The format of the line."""
     classes: frozenset[str] = frozenset()
     """Classes of replies that get a line; empty for all."""
 
@@ -170,7 +170,7 @@ class Entry(NamedTuple):
 
     query: Query
     response: Response | None
-    """None if the client got no reply."""
+    """The reply; None if the client got none."""
     size: int
     """Bytes of the reply before compression."""
     seconds: float
@@ -179,7 +179,7 @@ class Entry(NamedTuple):
 
 Piece: TypeAlias = Callable[[Entry], str]
 Labels: TypeAlias = Callable[[str, Entry], str | None]
-"""From a label of *metadata* to its value; None for an unknown label."""
+"""Returns the value of a *metadata* label; None for an unknown label."""
 
 
 class Format:
@@ -287,7 +287,7 @@ _VALUES: dict[str, Piece] = {
 
 PLUGIN = PluginSpec(
     name="log",
-    summary="write a line for each query",
+    summary="log each query",
     syntax="log [NAMES...] [FORMAT]",
     traits=Traits.HANDLES_QUERIES | Traits.TOUCHES_NAMES | Traits.ANSWERS_VARY,
     setup=setup,

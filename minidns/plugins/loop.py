@@ -1,7 +1,7 @@
-"""*loop* - end the process rather than forward to itself for ever.
+"""*loop* - detect a forwarding loop, and end the process.
 
 A probe with an unguessable name is sent to the own port once the server answers. If it
-comes back, queries go round in a ring. Only in the first half minute, and only by that
+comes back, there is a loop. Only in the first half minute, and only by that
 name, can anything a client sends end the process (CVE-2026-26018).
 """
 
@@ -29,13 +29,13 @@ from minidns.upstream.upstream import Upstream, joined
 log = logging.getLogger(__name__)
 
 WINDOW_S = 30.0
-"""Seconds in which a probe is to be answered."""
+"""Seconds to wait for the reply to a probe."""
 PAUSE_S = 1.0
 """Seconds from a probe that got no answer to the next."""
 SETTLE_S = 2.0
-"""Seconds after an answer in which the probe may still come round."""
+"""Seconds after an answer in which the probe may still come back."""
 ENOUGH = 3
-"""Times that a probe is seen in a ring: its own coming is the first."""
+"""Arrivals of one probe that prove a loop; the first is the probe itself."""
 _PROBE_S = 2.0
 _ADVICE = "see https://coredns.io/plugins/loop#troubleshooting"
 
@@ -59,7 +59,7 @@ class Loop:
         self._ended = False
 
     def plugin(self, next_: Handler) -> Handler:
-        """Return the handler that counts how often the probe comes by."""
+        """Return the handler that counts the arrivals of the probe."""
 
         async def loop(query: Query) -> Response:
             question = query.question
@@ -68,13 +68,13 @@ class Loop:
             self._seen += 1
             if self._seen >= ENOUGH:
                 self._site.instance.fatal(self._text(query))
-                raise DnsError  # the ring ends here, and all who wait in it
-            return replace(await next_(query), reuse=None)  # each one counts
+                raise DnsError  # fail the query: this ends the loop
+            return replace(await next_(query), reuse=None)  # every arrival counts
 
         return loop
 
     def _text(self, query: Query) -> str:
-        """Return what CoreDNS says, which people know how to look up."""
+        """Return the message of CoreDNS, which users can search for."""
         return (
             f"plugin/loop: Loop ({joined(*query.peer)} -> {self._shown()}) detected"
             f" for zone {quote(self._zone)}, {_ADVICE}."
@@ -91,7 +91,7 @@ class Loop:
         return host, self._site.block.keys[0].port
 
     async def start(self) -> None:
-        """Begin to probe."""
+        """Start probing."""
         self._site.task("loop", self._probe)
 
     async def _probe(self) -> None:
@@ -108,7 +108,7 @@ class Loop:
             self._ended = True
 
     async def _is_answered(self) -> bool:
-        """Return whether the own port replies to the probe, no matter what."""
+        """Return whether the own port sends any reply to the probe."""
         host, port = self._own()
         ident = randbits(16)
         wire = encode_query(Question(self.qname, HINFO), ident)
@@ -133,7 +133,7 @@ def _probe_name(zone: str) -> str:
 
 PLUGIN = PluginSpec(
     name="loop",
-    summary="end the process rather than forward to itself for ever",
+    summary="detect a forwarding loop, and end the process",
     syntax="loop",
     traits=Traits.HANDLES_QUERIES
     | Traits.TOUCHES_NAMES

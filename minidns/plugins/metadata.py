@@ -1,4 +1,4 @@
-"""*metadata* - let plugins say more about a query, under labels."""
+"""*metadata* - let plugins attach labels to a query."""
 
 from dataclasses import dataclass
 
@@ -34,7 +34,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
 
 PLUGIN = PluginSpec(
     name="metadata",
-    summary="let plugins say more about a query, under labels",
+    summary="let plugins attach labels to a query",
     syntax="metadata [ZONES...]",
     traits=Traits.HANDLES_QUERIES,
     setup=setup,

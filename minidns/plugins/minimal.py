@@ -1,4 +1,4 @@
-"""*minimal* - leave out of answers what was not asked for."""
+"""*minimal* - remove records that the query does not need from answers."""
 
 from minidns.corefile.blocks import Directive
 from minidns.dns.model import Handler, Plugin, Query, Response, replace
@@ -35,7 +35,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
 
 PLUGIN = PluginSpec(
     name="minimal",
-    summary="leave out of answers what was not asked for",
+    summary="remove records that the query does not need from answers",
     syntax="minimal",
     traits=Traits.HANDLES_QUERIES,
     setup=setup,

@@ -1,4 +1,4 @@
-"""*nsid* - say which server answered, to who asks for it."""
+"""*nsid* - identify the server to clients that request it."""
 
 import socket
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
 
 PLUGIN = PluginSpec(
     name="nsid",
-    summary="say which server answered, to who asks for it",
+    summary="identify the server to clients that request it",
     syntax="nsid [WORDS...]",
     traits=Traits.HANDLES_QUERIES | Traits.ONCE_PER_BLOCK,
     setup=setup,

@@ -20,7 +20,7 @@ T = TypeVar("T")
 V = TypeVar("V")
 
 Read: TypeAlias = Callable[[Words], V]
-"""From the words of an option to its value; ValueError has CoreDNS's text."""
+"""Maps the words of an option to its value; ValueError has CoreDNS's text."""
 
 
 def flag(

@@ -21,9 +21,9 @@ class Resolved(NamedTuple):
 
     records: list[RRset]
     truncated: bool
-    """Whether the reply for a target was truncated."""
+    """True if the reply for a target was truncated."""
     client_specific: bool
-    """As in `Response`."""
+    """The flag of the same name in `Response`."""
 
 
 async def resolve_external(

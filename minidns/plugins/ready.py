@@ -1,4 +1,4 @@
-"""*ready* - say over HTTP whether every plugin can answer."""
+"""*ready* - report over HTTP whether every plugin can answer."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,8 +37,8 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
     close = site.instance.http(options.address, PATH, probe)
 
     async def start() -> None:
-        # before the lame duck of whichever block has one: nobody is to be sent here
-        # any more while it waits
+        # before the lame duck of any block, so that no new clients are sent here
+        # during it
         site.instance.sites[0].hooks.shutdown.insert(0, close)
 
     site.on_start(start)
@@ -50,12 +50,12 @@ class _Probe:
 
     site: Site
     continuously: bool
-    """Whether plugins that were ready once are checked again."""
+    """True to check plugins again that were ready once."""
 
     def __call__(
         self, query: Mapping[str, str], headers: Mapping[str, str]
     ) -> HttpReply:
-        """Say OK, or which plugins are not ready; with ``verbose`` all about each."""
+        """Reply OK or the plugins that are not ready; with ``verbose`` all details."""
         names = self._waiting()
         waiting = ",".join(names)
         if waiting:
@@ -64,7 +64,7 @@ class _Probe:
         return HttpReply(text.encode(), 503 if waiting else 200)
 
     def _checked_sites(self) -> dict[str, Site]:
-        """Return which plugins can say whether they are ready, sorted, and where.
+        """Return the sites of plugins that have a readiness check, sorted by plugin.
 
         One plugin in several blocks counts once, in the last (CoreDNS).
         """
@@ -90,7 +90,7 @@ class _Probe:
         return waiting
 
     def _lines(self, waiting: Sequence[str]) -> Iterator[str]:
-        """Yield what people read, in the manner of the API server's own probes."""
+        """Yield the lines of the verbose page, in the format of the API server."""
         for name, site in self._checked_sites().items():
             yield f"[-]{name} failed" if name in waiting else f"[+]{name} ok"
             for part in site.readiness[name].details():
@@ -102,13 +102,13 @@ class _Probe:
 
 
 def _once_ready() -> bool:
-    """Stand for a plugin that was ready once; it is not asked again (CoreDNS)."""
+    """Return True, for a plugin that was ready once and is not checked again."""
     return True
 
 
 PLUGIN = PluginSpec(
     name="ready",
-    summary="say over HTTP whether every plugin can answer",
+    summary="report over HTTP whether every plugin can answer",
     syntax="ready [ADDRESS]",
     traits=Traits.OPENS_PORT | Traits.MAIN_PROCESS_ONLY | Traits.ONCE_PER_BLOCK,
     setup=setup,

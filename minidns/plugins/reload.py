@@ -1,4 +1,4 @@
-"""*reload* - take over to the Corefile when it changes."""
+"""*reload* - reload the Corefile when it changes."""
 
 import hashlib
 import logging
@@ -31,8 +31,8 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
         ConfigError: not durations, or shorter than they may be.
 
     """
-    # others in the block are not looked at (CoreDNS)
-    # one watch for the process: the last block that is set up says how often (CoreDNS)
+    # only the first directive of a block counts (CoreDNS); the process has one watch,
+    # whose interval is that of the block that is set up last (CoreDNS)
     options = PLUGIN.read_arguments(directives[0], site, PLUGIN.defaults)
     # this load's share of the jitter
     jitter_s = min(options.jitter_s, options.interval_s / 2)
@@ -69,7 +69,7 @@ def _families(metrics: Metrics) -> tuple[Counter, Gauge]:
 
 
 class Watch:
-    """Looks at the Corefile again and again, until it has been taken over to.
+    """Checks the Corefile for changes until a reload succeeds.
 
     Each loaded Corefile has its own. One without *reload* goes on with the interval of
     the Corefile before it, so that a line lost by mistake can be put back (CoreDNS).
@@ -82,7 +82,7 @@ class Watch:
         self._sleep, self._aside = edges.sleep, edges.aside
         self._interval_s = interval_s
         self._tried = instance.corefile.digest
-        """Digest of the Corefile that was loaded, or that was last found unusable."""
+        """Digest of the Corefile that was loaded, or that failed to load last."""
         self._failures, self._version = _families(metrics)
         self._problem = ""
         """Why the Corefile could not be read the last time."""
@@ -102,11 +102,11 @@ class Watch:
                 return
 
     def _digest(self) -> str | None:
-        """Return the digest of what is on disk now, None while it makes no sense."""
+        """Return the digest of the Corefile on disk; None while it cannot be used."""
         try:
             return self._instance.read().digest
         except FileNotFoundError:
-            return None  # about to be replaced, perhaps
+            return None  # it may be about to be replaced
         except OSError as error:
             if (problem := str(error)) != self._problem:
                 log.warning("Corefile cannot be read: %s", error)
@@ -135,7 +135,7 @@ class Watch:
 
 PLUGIN = PluginSpec(
     name="reload",
-    summary="take over to the Corefile when it changes",
+    summary="reload the Corefile when it changes",
     syntax="reload [INTERVAL] [JITTER]",
     traits=Traits.MAIN_PROCESS_ONLY | Traits.ONCE_PER_PROCESS,
     setup=setup,
@@ -143,7 +143,7 @@ PLUGIN = PluginSpec(
     arguments=Option(
         name="",
         arguments="[INTERVAL] [JITTER]",
-        meaning="How often the Corefile is looked at, and how much that varies.",
+        meaning="The interval between checks of the Corefile, and its jitter.",
         example="10s 5s",
         field="interval_s",
         apply=_set_times,

@@ -1,4 +1,4 @@
-"""*root* - name the folder that relative file names are meant from."""
+"""*root* - set the folder of relative file names."""
 
 import logging
 import re
@@ -29,7 +29,9 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
     for directive in directives:  # the last one counts (CoreDNS)
         site.root = PLUGIN.read_arguments(directive, site, RootOptions()).folder
     if not _exists(site):
-        log.warning("Root path does not exist: %s", site.root)  # it may still come
+        log.warning(
+            "Root path does not exist: %s", site.root
+        )  # the folder may be created later
 
 
 def _exists(site: Site) -> bool:
@@ -41,7 +43,7 @@ def _exists(site: Site) -> bool:
 
 PLUGIN = PluginSpec(
     name="root",
-    summary="name the folder that relative file names are meant from",
+    summary="set the folder of relative file names",
     syntax="root PATH",
     traits=Traits.NONE,
     setup=setup,

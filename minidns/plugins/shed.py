@@ -1,6 +1,6 @@
-"""*shed* - drop UDP queries silently, and count them, where too many are waiting.
+"""*shed* - drop and count UDP queries while too many are waiting.
 
-In CoreDNS it keeps responses of one socket in a bounded stack. Here the line of a
+In CoreDNS it keeps responses of one socket in a bounded stack. Here the queue of a
 socket is bounded whatever the Corefile says; *shed* changes what a query gets for which
 there is no room: nothing, so that the client tries another server, instead of SERVFAIL.
 """
@@ -43,7 +43,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 
 PLUGIN = PluginSpec(
     name="shed",
-    summary="drop UDP queries silently, and count them, where too many are waiting",
+    summary="drop and count UDP queries while too many are waiting",
     syntax="shed",
     traits=Traits.ONCE_PER_BLOCK,
     setup=setup,

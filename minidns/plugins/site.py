@@ -68,10 +68,10 @@ async def _nothing() -> None: ...
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """The outside world; tests and the simulator supply their own."""
+    """The outside world; tests and the simulator pass in their own."""
 
     list_watch: Callable[[Access, Resource], ListWatch]
-    """Which may raise ConfigError: no such file, context or service account."""
+    """Raises ConfigError without such a file, context or service account."""
     exchange: Exchange
     now: Callable[[], float]
     """Monotonic seconds; every timer and TTL counts by it."""
@@ -92,7 +92,7 @@ class Edges:
     aside: Aside = at_once
     """Read and parse files while the loop goes on."""
     cpus: Callable[[], int] = lambda: 1
-    """How many processors the process may use."""
+    """Returns the number of processors that the process may use."""
 
 
 class PluginHost(Protocol):
@@ -134,7 +134,7 @@ class PluginHost(Protocol):
         ...
 
     async def reload(self) -> None:
-        """Read the Corefile again and take over to it; a broken one changes nothing.
+        """Reload the Corefile; a broken one changes nothing.
 
         Raises:
             ConfigError: the new Corefile cannot be used; the old one goes on.
@@ -165,15 +165,15 @@ class Site:
     """The folder that relative file names are looked up in (*root*)."""
     listen: ListenSettings = field(default_factory=ListenSettings)
     debug: bool = False
-    """Whether an unexpected failure ends the process instead of a query (*debug*)."""
+    """True if an unexpected failure ends the process, not only a query (*debug*)."""
     stacktrace: bool = False
-    """Whether an unexpected failure is logged with its stack (*errors*)."""
+    """True if an unexpected failure is logged with its stack (*errors*)."""
     view: Viewer | None = None
-    """Which queries the block is for; None: all (*view*)."""
+    """The view that selects the queries of the block; None for all (*view*)."""
     chain: tuple["PluginSpec[Any]", ...] = ()
     """The plugins that handle queries, outermost first; set once configured."""
     chooses_records: bool = False
-    """Whether a plugin prefers some records, and so has to see all of them."""
+    """True if a plugin prefers some records, and so needs all of them."""
     readiness: dict[str, ReadinessCheck] = field(default_factory=dict)
     """The plugins that know whether they are ready (*ready*), by name."""
     metadata: Metadata = field(default_factory=Metadata)
@@ -223,7 +223,7 @@ class Site:
         return self.view.name if self.view is not None else ""
 
     def known(self, query: Query, label: str) -> str:
-        """Return what a plugin knows of ``query`` by ``label``, empty when nothing."""
+        """Return the metadata ``label`` of ``query``; empty without one."""
         zone = names.longest(self.metadata.zones, query.question.qname)
         if zone is None or label not in self.metadata.labels:
             return ""
@@ -242,7 +242,7 @@ class Site:
         self.hooks.shutdown.append(hook)
 
     def on_stop(self, hook: Hook) -> None:
-        """Run ``hook`` when this site is done with: at the end, or after a reload."""
+        """Run ``hook`` when this site is no longer used: at exit or after a reload."""
         self.hooks.stop.append(hook)
 
     def task(self, name: str, work: Work) -> asyncio.Task[None]:
@@ -284,7 +284,7 @@ class Site:
         )
         try:
             return await self.top(inner)
-        except DnsError as error:  # whoever raised it has logged why
+        except DnsError as error:  # the reason was logged where it was raised
             return Response(error.rcode, client_specific=error.client_specific)
 
 

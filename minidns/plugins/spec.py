@@ -1,8 +1,8 @@
-"""A plugin as a value: what it is called, what it accepts, and what it is like.
+"""The description of a plugin as a value: its name, its syntax and its traits.
 
 Every plugin's module has one ``PLUGIN = PluginSpec(...)``. Together with ``ORDER`` in
 `minidns.plugins` these values are the registry: tests, `minidns check` and the server
-ask them and never compare names of plugins.
+use them and never compare names of plugins.
 
 The options of a plugin are a table of `Option`. `PluginSpec.read` folds the lines of
 its directives over the plugin's default options, a frozen dataclass:
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class Traits(Flag):
-    """The nature of a plugin: what others may conclude without knowing it by name."""
+    """The traits of a plugin, which others use instead of its name."""
 
     NONE = 0
     HANDLES_QUERIES = auto()
@@ -64,7 +64,7 @@ class Excess(Enum):
     NEXT_OPTION = auto()
     """It reads word by word: the first one too many is taken for another option."""
     IGNORED = auto()
-    """Nothing: they are not looked at."""
+    """None; the words are ignored."""
 
 
 class Words(NamedTuple):
@@ -89,11 +89,11 @@ class Words(NamedTuple):
 
 
 Apply: TypeAlias = Callable[[Any, Words], Any]
-"""From the options so far and the words of one line to the new options."""
+"""Maps the options so far and the words of one line to the new options."""
 
 
 Unknown: TypeAlias = Callable[[Line], ConfigError]
-"""From a line that is no option of the plugin to CoreDNS's error."""
+"""Maps a line that is no option of the plugin to CoreDNS's error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class Option:
     name: str
     """The first word of its line; empty for the arguments of the directive."""
     arguments: str = ""
-    """Its arguments in the syntax: ``DURATION [POLICY]``; empty for a flag."""
+    """The syntax of its arguments: ``DURATION [POLICY]``; empty for a flag."""
     meaning: str
     """One sentence, for the reference page."""
     example: str = ""
@@ -117,7 +117,7 @@ class Option:
     """The field that it sets; empty when it is accepted and means nothing here."""
     apply: Apply
     located: bool = False
-    """Whether errors about its value show the position (CoreDNS)."""
+    """True if errors about its value show the position (CoreDNS)."""
     prefix: str = ""
     """Text before its errors, where CoreDNS prints the plugin's name once more."""
 
@@ -127,7 +127,7 @@ class Option:
         return self.name or self.arguments
 
     def read(self, options: T, words: Words, unknown: Unknown) -> T:
-        """Return ``options`` with what this line says.
+        """Return ``options`` changed by this line.
 
         Raises:
             ConfigError: a wrong number of words, or a bad value.
@@ -172,14 +172,14 @@ class PluginSpec(Generic[T]):
     setup: Setup
     """Reads the directives of one server block; returns the handler, if it is one."""
     defaults: T
-    """Its options by default, a frozen dataclass; None for a plugin without any."""
+    """The default options, a frozen dataclass; None for a plugin without any."""
     arguments: Option | None = None
     """The arguments of the directive; None when it takes none, or reads its own."""
     options: tuple[Option, ...] = ()
     unknown: Unknown = unknown_property
     """The error for an option that is not in the table."""
     ignores_case: bool = False
-    """Whether the names of options are accepted in any case."""
+    """True if the names of options are accepted in any case."""
     address: str = ""
     """The ``HOST:PORT`` that it listens at by default (`Traits.OPENS_PORT`)."""
 
@@ -195,7 +195,7 @@ class PluginSpec(Generic[T]):
         return next((option for option in self.options if option.name == name), None)
 
     def _hinting(self, error: ConfigError, name: str) -> ConfigError:
-        """Return ``error`` about the unknown option ``name`` with what was meant."""
+        """Return ``error`` with the known option that is closest to ``name``."""
         names = [option.name for option in self.options]
         meant = get_close_matches(name.lower(), names, 1)
         return error.hinting(f"did you mean '{meant[0]}'?") if meant else error
@@ -216,7 +216,7 @@ class PluginSpec(Generic[T]):
         return options
 
     def read_one(self, directive: Directive, site: Site, options: T | None = None) -> T:
-        """Return ``options`` (the defaults, if None) with what ``directive`` says.
+        """Return ``options`` (the defaults, if None) changed by ``directive``.
 
         Raises:
             ConfigError: see ``read``.
@@ -228,7 +228,7 @@ class PluginSpec(Generic[T]):
         )
 
     def read_arguments(self, directive: Directive, site: Site, options: T) -> T:
-        """Return ``options`` with what the first line of ``directive`` says.
+        """Return ``options`` changed by the first line of ``directive``.
 
         Raises:
             ConfigError: see ``read``.
@@ -240,7 +240,7 @@ class PluginSpec(Generic[T]):
         return self.arguments.read(options, words, self.unknown)
 
     def read_block(self, directive: Directive, site: Site, options: T) -> T:
-        """Return ``options`` with what the lines in the block of ``directive`` say.
+        """Return ``options`` changed by the lines in the block of ``directive``.
 
         Raises:
             ConfigError: see ``read``.

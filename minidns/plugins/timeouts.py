@@ -1,4 +1,4 @@
-"""*timeouts* - limit how long TCP and TLS clients are waited for, and what they ask."""
+"""*timeouts* - limit the time and the number of queries of TCP and TLS clients."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ def _unknown(line: Line) -> ConfigError:
         return line.arg_error()
     try:
         _timeout(line.args[0], line)
-    except ConfigError as error:  # which CoreDNS looks at first
+    except ConfigError as error:  # CoreDNS checks the value before the name
         return error
     return line.error(f"unknown option: '{line.name}'")
 
@@ -76,7 +76,7 @@ def _timeout(text: str, line: Line | Directive) -> float:
 
 PLUGIN = PluginSpec(
     name="timeouts",
-    summary="limit how long TCP and TLS clients are waited for, and what they ask",
+    summary="limit the time and the number of queries of TCP and TLS clients",
     syntax="timeouts",
     traits=Traits.NONE,
     setup=setup,

@@ -1,4 +1,4 @@
-"""*tls* - name the certificate for DNS over TLS."""
+"""*tls* - set the certificate for DNS over TLS."""
 
 import logging
 from dataclasses import replace
@@ -52,7 +52,7 @@ def _read_client_auth(words: Words) -> str:
 
 PLUGIN = PluginSpec(
     name="tls",
-    summary="name the certificate for DNS over TLS",
+    summary="set the certificate for DNS over TLS",
     syntax="tls CERTIFICATE KEY [CA]",
     traits=Traits.NONE,
     setup=setup,

@@ -1,4 +1,4 @@
-"""*transfer* - hand out whole zones to those who may have them."""
+"""*transfer* - transfer whole zones to permitted clients."""
 
 import ipaddress
 import logging
@@ -36,11 +36,11 @@ MESSAGE = 63_000
 
 @dataclass(frozen=True, slots=True)
 class TransferRule:
-    """The options of a *transfer* directive: who may have which zones."""
+    """The options of a *transfer* directive: the permitted clients of zones."""
 
     zones: tuple[Name, ...] = ()
     to: frozenset[str] = frozenset()
-    """IP addresses; ``*`` for everybody."""
+    """IP addresses of clients; ``*`` for all."""
     source: str = ""
     """The address that NOTIFY messages would come from; none are sent."""
 
@@ -50,7 +50,7 @@ class TransferRule:
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Read who may have what; the zones come from other plugins of the block."""
+    """Read the permitted clients; the zones come from other plugins of the block."""
     rules = [_rule(directive, site) for directive in directives]
 
     def plugin(next_: Handler) -> Handler:
@@ -101,7 +101,7 @@ def _unknown(line: Line) -> ConfigError:
 
 
 def _address(word: str) -> str:
-    """Return the address in ``word``; a port is allowed, and means nothing here."""
+    """Return the address in ``word``; a port is allowed and ignored."""
     if word == "*":
         return word
     try:
@@ -130,7 +130,7 @@ def _rule_for(rules: Iterable[TransferRule], name: Name) -> TransferRule | None:
 
 
 def _response(query: Query, records: Sequence[RRset]) -> Response:
-    """Return ``records`` as a transfer, or only the SOA to whoever is up to date."""
+    """Return ``records`` as a transfer, or only the SOA if the client is current."""
     zone, qtype, _ = query.question
     soa = records[0]
     serial = read_soa(soa.rdata[0]).serial
@@ -173,7 +173,7 @@ def _messages(records: Iterable[RRset]) -> Iterator[list[RRset]]:
 
 PLUGIN = PluginSpec(
     name="transfer",
-    summary="hand out whole zones to those who may have them",
+    summary="transfer whole zones to permitted clients",
     syntax="transfer [ZONES...]",
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS,
     setup=setup,

@@ -1,4 +1,4 @@
-"""*cache* - keep answers for a while."""
+"""*cache* - cache answers."""
 
 from minidns.plugins.cache.plugin import PLUGIN as PLUGIN
 from minidns.plugins.cache.plugin import setup as setup

@@ -79,7 +79,7 @@ class CacheMetrics:
         self._hits.inc(by_kind[kind], times)
 
     def miss(self, server: str, times: int = 1) -> None:
-        """Count queries that were passed on."""
+        """Count queries that were passed to the next plugin."""
         labels, _ = self._of(server)
         self._requests.inc(labels, times)
         self._misses.inc(labels, times)
@@ -97,5 +97,5 @@ class CacheMetrics:
         self._prefetches.inc(self._of(server)[0])
 
     def served_stale(self, server: str) -> None:
-        """Count an expired answer that was given."""
+        """Count an expired answer that was served."""
         self._stale.inc(self._of(server)[0])

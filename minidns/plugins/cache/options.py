@@ -23,14 +23,14 @@ _STALE_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How many answers of a kind are stored, and for how long."""
+    """The limits for answers of one kind: their number and their TTL."""
 
     longest: int
-    """Seconds."""
+    """The longest TTL in seconds."""
     shortest: int = SHORTEST_TTL
-    """Seconds."""
+    """The shortest TTL in seconds."""
     capacity: int = 10_000
-    """As written; see ``entries``."""
+    """The number in the Corefile; see ``entries``."""
     disabled: tuple[Name, ...] = ()
     """Zones whose answers are not stored."""
 
@@ -42,7 +42,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Prefetch:
-    """When an entry is looked up again before it expires."""
+    """The conditions for refreshing an entry before it expires."""
 
     amount: int = 0
     """Number of hits that it takes; 0 turns prefetching off."""
@@ -54,10 +54,10 @@ class Prefetch:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """Whether and how expired entries are used (RFC 8767)."""
+    """The use of expired entries (RFC 8767)."""
 
     for_s: float = 0.0
-    """Seconds after they expired; 0 turns it off."""
+    """Seconds for which expired entries are used; 0 turns it off."""
     verify: bool = False
     """Look up first, and use the entry only if that fails."""
     patience_s: float = 0.0
@@ -67,9 +67,9 @@ class Stale:
     recheck_s: float = 0.0
     """Seconds after a failed lookup until the next one."""
     prefer_positive: bool = False
-    """Whether a positive answer, even expired, goes before any denial."""
+    """True to prefer a positive answer, even expired, to any denial."""
     configured: bool = False
-    """Whether the Corefile has ``serve_stale``."""
+    """True if the Corefile has ``serve_stale``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def _arguments(cache: CacheOptions, words: Words) -> CacheOptions:
 
 
 def _leading_ttl(word: str) -> int | None:
-    """Return the TTL that the first argument is, None if it is a zone."""
+    """Return the first argument as a TTL; None if it is a zone."""
     try:
         return values.integer(word)
     except ValueError:

@@ -1,4 +1,4 @@
-"""*cache* - keep answers for a while.
+"""*cache* - cache answers.
 
 Every reply that passes gets one TTL for all its records. A cache hit has AA set.
 What differs between releases of CoreDNS is in ``corefile/releases.py``.
@@ -140,7 +140,7 @@ class Cache:
         return self._counted(query, response)
 
     def _passed_on(self, query: Query) -> Query:
-        """Return ``query`` as the next handler gets it: with AD, whoever the client."""
+        """Return ``query`` as the next handler gets it: with AD for every client."""
         if self._rules.asks_for_ad and not query.flags & AD:
             return replace(query, flags=query.flags | AD)
         return query
@@ -215,7 +215,7 @@ class Cache:
     def _is_stored(
         self, query: Query, key: Key, outcome: Outcome, response: Response, ttl: int
     ) -> bool:
-        """Store ``response`` unless it must not be stored; return whether."""
+        """Store ``response`` if it may be stored; return whether it was."""
         kind = _KINDS.get(outcome)
         if kind is None or (outcome is Outcome.NXDOMAIN and not has_soa(response)):
             return False  # without an SOA a denial has no TTL (RFC 2308 5)
@@ -377,7 +377,7 @@ def _ad_if_wanted(query: Query, response: Response) -> Response:
 
 PLUGIN = PluginSpec(
     name="cache",
-    summary="keep answers for a while",
+    summary="cache answers",
     syntax="cache [TTL] [ZONES...]",
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.ONCE_PER_BLOCK,
     setup=setup,

@@ -1,4 +1,4 @@
-"""*forward* - ask other resolvers."""
+"""*forward* - forward queries to upstreams."""
 
 from minidns.plugins.forward.plugin import PLUGIN as PLUGIN
 from minidns.plugins.forward.plugin import setup as setup

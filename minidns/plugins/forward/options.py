@@ -45,9 +45,9 @@ class ForwardOptions:
     max_age_s: float = 0.0
     read_timeout_s: float = 2.0
     max_concurrent: int = 0
-    """0 is without a limit."""
+    """The limit; 0 is without one."""
     max_connect_attempts: int | None = None
-    """0: as many as the time allows; None: twice the number of upstreams."""
+    """Attempts; 0 for as many as fit in the time, None for twice the upstreams."""
     next_rcodes: frozenset[int] = frozenset()
     next_on_nodata: bool = False
     failover: frozenset[int] = frozenset()
@@ -60,7 +60,7 @@ class ForwardOptions:
 
     @property
     def keep(self) -> Keep:
-        """How long idle connections are kept open."""
+        """Seconds that idle connections stay open."""
         return Keep(self.expire_s, self.max_idle_conns, self.max_age_s)
 
 

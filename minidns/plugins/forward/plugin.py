@@ -1,4 +1,4 @@
-"""*forward* - ask other resolvers.
+"""*forward* - forward queries to upstreams.
 
 Each line of the directive has a zone and upstreams, and is a handler of its own; with
 ``next`` a query may pass from one line to the next. Equal queries in flight share one
@@ -67,7 +67,7 @@ class ForwardLine:
         self._now = site.edges.now
         self._order: Callable[[], list[Proxy]] = list
         self._is_forgeable = {"udp": True, "tcp": True}
-        """By transport of the client: whether its queries may go upstream over UDP."""
+        """Maps the client's transport to whether its queries may use UDP upstream."""
         self._exchanges: SingleFlight[Response] = SingleFlight()
         site.on_stop(self._exchanges.close)
         self.in_flight = 0
@@ -145,7 +145,7 @@ class ForwardLine:
 
     @property
     def is_full(self) -> bool:
-        """Whether ``max_concurrent`` queries are in flight."""
+        """Return whether ``max_concurrent`` queries are in flight."""
         return 0 < self.options.max_concurrent <= self.in_flight
 
     async def _answer(self, query: Query) -> Response:
@@ -327,7 +327,7 @@ def _response(query: Query, reply: Reply, proxy: Proxy) -> Response:
 
 PLUGIN = PluginSpec(
     name="forward",
-    summary="ask other resolvers",
+    summary="forward queries to upstreams",
     syntax="forward FROM TO...",
     traits=Traits.HANDLES_QUERIES
     | Traits.ANSWERS

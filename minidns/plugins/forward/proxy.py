@@ -61,12 +61,12 @@ class Proxy:
 
     @property
     def is_down(self) -> bool:
-        """Whether more than ``max_fails`` checks in a row failed."""
+        """True if more than ``max_fails`` checks in a row failed."""
         return 0 < self._options.max_fails < self._health.fails
 
     @property
     def in_doubt(self) -> bool:
-        """Whether an exchange failed and no check has succeeded since."""
+        """True if an exchange failed and no check has succeeded since."""
         return self._health.in_doubt
 
     @property

@@ -39,9 +39,9 @@ class HostsOptions:
     """Options of *hosts*."""
 
     path: str = "/etc/hosts"
-    """Read in any case, beside the lines in the Corefile."""
+    """The hosts file, which is read in addition to the lines in the Corefile."""
     named: bool = False
-    """Whether the Corefile names the path."""
+    """True if the Corefile names the path."""
     zones: tuple[Name, ...] = (".",)
     ttl: int = 3600
     reverse: bool = True
@@ -50,7 +50,7 @@ class HostsOptions:
     fall: tuple[Name, ...] = ()
     """Zones whose unknown names go to the next plugin."""
     fall_unsupported: bool = False
-    """Whether other types of names that exist go there, too."""
+    """True if other types of existing names go there, too."""
 
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
@@ -71,7 +71,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
 
 
 def _separated(directive: Directive) -> tuple[Directive, list[HostsLine]]:
-    """Return ``directive`` without the lines of a hosts file in its block, and these.
+    """Split ``directive`` into its options and the hosts lines in its block.
 
     A line that is no option is one of them, until ``fallthrough`` (CoreDNS).
     """

@@ -225,7 +225,7 @@ class Kubernetes:
         """Return every record of ``zone``; None if it is none of the zones.
 
         Raises:
-            DnsError: before the first sync: a secondary must not get half a zone.
+            DnsError: before the first sync: a secondary needs the complete zone.
 
         """
         records = self.cluster.transfer(zone)
@@ -253,7 +253,7 @@ class Kubernetes:
         return also_depends_on(response, *answer.keys)
 
     def _is_withheld(self) -> bool:
-        """Whether answers are withheld because they may be out of date."""
+        """Return whether answers are withheld because they may be out of date."""
         return self._withholds and self.watcher.synced and self.watcher.stale
 
     async def _with_external(self, query: Query, answer: ClusterAnswer) -> Response:
@@ -290,7 +290,7 @@ class Kubernetes:
     def _negative_reuse(
         self, query: Query, question: ClusterQuestion, answer: ClusterAnswer
     ) -> Reuse | None:
-        """Return for how long, and for which labels, a negative answer is reused."""
+        """Return the Reuse of a negative answer: its expiry and covered labels."""
         covered = None
         if query.like_asked_before and not self.options.ede:  # its text has the name
             covered = self.cluster.covered_labels(question, answer)

@@ -1,4 +1,4 @@
-"""*loadbalance* - turn the addresses of an answer."""
+"""*loadbalance* - change the order of the addresses in an answer."""
 
 from minidns.plugins.loadbalance.plugin import PLUGIN as PLUGIN
 from minidns.plugins.loadbalance.plugin import setup as setup

@@ -17,7 +17,7 @@ from minidns.dns.networks import Network
 from minidns.dns.rdata import AAAA, CNAME, MX, A
 
 Weights: TypeAlias = Mapping[Name, Mapping[Rdata, int]]
-"""By owner and address in wire form."""
+"""Weights by owner and address in wire form."""
 
 Section: TypeAlias = tuple[RRset, ...]
 
@@ -32,7 +32,7 @@ def _rank(rrset: RRset) -> int:
 
 def _is_settled(section: Section) -> bool:
     """Return whether the section has only one order."""
-    if len(section) < 2:  # most of them
+    if len(section) < 2:  # the most frequent case
         return not section or len(section[0].rdata) < 2
     ranks = list(map(_rank, section))
     return ranks == sorted(ranks) and _count(section, _ADDRESSES) < 2

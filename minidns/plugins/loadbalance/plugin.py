@@ -1,4 +1,4 @@
-"""*loadbalance* - turn the addresses of an answer.
+"""*loadbalance* - change the order of the addresses in an answer.
 
 A server block has one policy, the last that is named. The weights are read from a file,
 again from time to time; a file that cannot be read leaves the weights as they are.
@@ -33,7 +33,7 @@ class LoadBalanceOptions:
     """Options of *loadbalance*."""
 
     policy: str = "round_robin"
-    """Or ``weighted``."""
+    """``round_robin`` or ``weighted``."""
     path: str = ""
     """The file of weights."""
     reload_s: float = RELOAD_S
@@ -191,7 +191,7 @@ class WeightFile:
 
 PLUGIN = PluginSpec(
     name="loadbalance",
-    summary="turn the addresses of an answer",
+    summary="change the order of the addresses in an answer",
     syntax="loadbalance [round_robin]",
     traits=Traits.HANDLES_QUERIES,
     setup=setup,

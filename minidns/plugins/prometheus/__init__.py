@@ -1,4 +1,4 @@
-"""*prometheus* - count queries and serve the numbers of all plugins."""
+"""*prometheus* - count queries and serve the metrics of all plugins."""
 
 from minidns.plugins.prometheus.plugin import PLUGIN as PLUGIN
 from minidns.plugins.prometheus.plugin import setup as setup

@@ -132,7 +132,7 @@ def _bound(bound: float, fraction: str) -> str:
 class _Processes(Collector):
     """Memory, CPU and open files: of this process, and of its workers added to it.
 
-    What workers used that have ended is in the kernel's sum over children.
+    The kernel adds the usage of ended workers to the sum over children.
     """
 
     def __init__(self, workers: Collection[int]) -> None:

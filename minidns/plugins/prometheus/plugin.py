@@ -1,4 +1,4 @@
-"""*prometheus* - count queries and serve the numbers of all plugins."""
+"""*prometheus* - count queries and serve the metrics of all plugins."""
 
 import logging
 import platform
@@ -163,7 +163,7 @@ def _below(site: Site) -> str:
 
 PLUGIN = PluginSpec(
     name="prometheus",
-    summary="count queries and serve the numbers of all plugins",
+    summary="count queries and serve the metrics of all plugins",
     syntax="prometheus [ADDRESS]",
     traits=Traits.HANDLES_QUERIES | Traits.OPENS_PORT | Traits.ONCE_PER_BLOCK,
     setup=setup,

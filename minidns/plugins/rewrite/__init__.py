@@ -1,4 +1,4 @@
-"""*rewrite* - change a query on its way down, and its answer on the way up."""
+"""*rewrite* - change queries, and change their answers back."""
 
 from minidns.plugins.rewrite.plugin import PLUGIN as PLUGIN
 from minidns.plugins.rewrite.plugin import setup as setup

@@ -23,9 +23,9 @@ _OPT_SIZE = 4096
 Options: TypeAlias = tuple[tuple[int, bytes], ...]
 Undo: TypeAlias = Callable[[Response], Response]
 Data: TypeAlias = Callable[[Query], bytes]
-"""From the query to the data of an option; LookupError without any."""
+"""Returns the data of an option for a query; LookupError without any."""
 Label: TypeAlias = Callable[[Query, str], str]
-"""From the query and a metadata label to its value; empty without one."""
+"""Returns the value of a metadata label for a query; empty without one."""
 
 
 class EdnsChange(NamedTuple):
@@ -46,14 +46,14 @@ class EdnsRule(NamedTuple):
     code: int
     data: Data
     literal: bool = True
-    """Whether the data is written in the rule; else it is taken from the query."""
+    """True if the data is written in the rule; else it is taken from the query."""
     local: bool = False
-    """Whether it is a ``local`` rule, whose option is shown in the reply, too."""
+    """True for a ``local`` rule, whose option is shown in the reply, too."""
     revert: bool = False
-    """Whether the reply shows the option as the client sent it."""
+    """True if the reply shows the option as the client sent it."""
 
     def apply(self, query: Query) -> EdnsChange | None:
-        """Return what the rule does to ``query``; None if it changes nothing.
+        """Return the effect of the rule on ``query``; None if it changes nothing.
 
         A query without an OPT gets one, even if the rule then does not apply (CoreDNS).
         """
@@ -74,7 +74,7 @@ class EdnsRule(NamedTuple):
     def _changed(
         self, options: Options, option: tuple[int, bytes]
     ) -> tuple[Options, Undo] | None:
-        """Return the new options, and what reverts the change; None if none applies."""
+        """Return the new options and the revert function; None if unchanged."""
         if self.action == "unset":
             return tuple(
                 other for other in options if other[0] != self.code
@@ -143,7 +143,7 @@ _COUNTS = {
     ("nsid", True): (0, "nsid unset action requires exactly one argument"),
     ("subnet", True): (0, "subnet unset action requires exactly one argument"),
 }
-"""By kind and whether the action is unset: the number of words, and the error."""
+"""Maps kind and whether the action is unset to the word count, and the error."""
 
 
 def _counted(kind: str, action: str, words: Sequence[str]) -> None:
@@ -217,7 +217,7 @@ _VARIABLES: dict[str, Data] = {
 
 
 def _subnet(four: str, six: str) -> Data:
-    """Return the client's network in so many bits of IPv4 and IPv6 (RFC 7871 6)."""
+    """Return the client's network for IPv4 and IPv6 prefix lengths (RFC 7871 6)."""
     bits4, bits6 = go_numbers.parse(four, 0, 16), go_numbers.parse(six, 0, 16)
     if bits4 > 32:
         raise ConfigError(f"invalid IPv4 bit mask length {bits4}")

@@ -16,9 +16,9 @@ from minidns.dns.model import Response, RRset, replace
 KINDS = ("exact", "prefix", "suffix", "substring", "regex")
 
 Change: TypeAlias = Callable[[str], str]
-"""From a name to the new name; names that do not match are returned unchanged."""
+"""Maps a name to the new name; names that do not match stay unchanged."""
 Replace: TypeAlias = Callable[[str], str | None]
-"""From a name to the new name; None if the name does not match."""
+"""Maps a name to the new name; None if the name does not match."""
 Undo: TypeAlias = Callable[[Response], Response]
 
 
@@ -205,7 +205,7 @@ class NameRule(NamedTuple):
     change: Replace
     undo: tuple[Undo, ...] = ()
     automatic: bool = False
-    """Whether names in the answer are changed back to those of the question."""
+    """True if names in the answer are changed back to those of the question."""
 
 
 def name_rule(args: Sequence[str]) -> NameRule:

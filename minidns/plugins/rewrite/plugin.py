@@ -1,4 +1,4 @@
-"""*rewrite* - change a query on its way down, and its answer on the way up.
+"""*rewrite* - change queries, and change their answers back.
 
 Rules are tried in file order; the first one that applies ends this unless it says
 ``continue``. Their changes are undone in the answer in reverse order. The client always
@@ -70,7 +70,7 @@ def rewrite(rules: Sequence[Rule], site: Site) -> Plugin:
                     response = await _retarget(changed, response, change.retarget, site)
                 response = _undo(change, response)
             if text:
-                # without records; the error is worth a log
+                # without records; its error text is logged
                 raise DnsError(text, response.rcode, response.opt)
             return _described(query, applied, response)
 
@@ -197,7 +197,7 @@ async def _with_target(
 
 PLUGIN = PluginSpec(
     name="rewrite",
-    summary="change a query on its way down, and its answer on the way up",
+    summary="change queries, and change their answers back",
     syntax="rewrite [continue|stop] FIELD [exact|prefix|...] FROM TO [OPTIONS]",
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.TOUCHES_NAMES,
     setup=setup,

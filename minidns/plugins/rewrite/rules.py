@@ -24,10 +24,10 @@ class Applied(NamedTuple):
     undo: tuple[rename.Undo, ...] = ()
     """Functions that change the answer; the last one is called first."""
     retarget: rename.Replace | None = None
-    """From the target of an alias in the answer to its new target."""
+    """Maps the target of an alias in the answer to its new target."""
     edns: EdnsRule | None = None
     applies: bool = True
-    """Whether this ends the rules; see ``EdnsChange``."""
+    """True if no further rule is tried; see ``EdnsChange``."""
 
 
 Apply: TypeAlias = Callable[[Query], Applied | None]
@@ -39,7 +39,7 @@ class Rule(NamedTuple):
 
     apply: Apply
     stop: bool = True
-    """Whether the rules end if this one applies."""
+    """True if no further rule is tried when this one applies."""
 
 
 def rule(words: Sequence[str], label: Label) -> Rule:

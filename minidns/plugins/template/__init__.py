@@ -1,4 +1,4 @@
-"""*template* - answer with records that are written as templates."""
+"""*template* - answer with records rendered from templates."""
 
 from minidns.plugins.template.plugin import PLUGIN as PLUGIN
 from minidns.plugins.template.plugin import setup as setup

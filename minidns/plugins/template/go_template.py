@@ -30,7 +30,7 @@ class Struct(dict[str, object]):
 
 Data: TypeAlias = Mapping[str, object]
 Term: TypeAlias = Callable[[Data], object]
-"""From the data of a template to the value of one expression in it."""
+"""Maps the data of a template to the value of one expression in it."""
 
 
 class Template:
@@ -70,7 +70,7 @@ class Token(NamedTuple):
     kind: str
     text: str
     spaced: bool
-    """Whether white space precedes it."""
+    """True if white space precedes it."""
 
 
 _ACTION = re.compile(

@@ -1,4 +1,4 @@
-"""*template* - answer with records that are written as templates.
+"""*template* - answer with records rendered from templates.
 
 A rule is for queries of a zone, class and type; the first of its patterns that matches
 the name fills in the rule's templates, which then are records in zone-file text.
@@ -217,7 +217,7 @@ def _opt(query: Query, rule: TemplateRule) -> Opt | None:
 
 PLUGIN = PluginSpec(
     name="template",
-    summary="answer with records that are written as templates",
+    summary="answer with records rendered from templates",
     syntax="template CLASS TYPE [ZONES...]",
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.TOUCHES_NAMES,
     setup=setup,

@@ -1,4 +1,4 @@
-"""The rules of *template*: which queries they are for, and how they are written."""
+"""The rules of *template*, and how they are read from the Corefile."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -31,13 +31,13 @@ class TemplateRule:
     """One ``template`` of the Corefile."""
 
     where: str = ""
-    """File and line."""
+    """File and line of the rule."""
     rclass: int = rdata.ANY
     rtype: int = rdata.ANY
     zones: tuple[Name, ...] = ()
     patterns: tuple[Pattern, ...] = ()
     records: tuple[tuple[str, Template], ...] = ()
-    """Section and template, in file order."""
+    """Pairs of a section and a template, in file order."""
     rcode: int = Rcode.NOERROR
     error: bytes | None = None
     """The data of the EDNS option for extended errors."""

@@ -38,7 +38,7 @@ from minidns.plugins.view.language import (
 )
 
 Evaluate: TypeAlias = Callable[[Any], Any]
-"""From the subject, such as a query, to a value; ValueError if there is none."""
+"""Maps the subject, such as a query, to a value; ValueError if there is none."""
 
 _DEEPEST = 64
 """limit: brackets and operators inside one another."""
@@ -77,7 +77,7 @@ class _Parser:
         self._depth = 0
         self._operators = 0
         self._wrong: ExpressionError | None = None
-        """The first wrong name or type: what cannot be parsed is said before it."""
+        """The first wrong name or type; syntax errors are reported before it."""
 
     def whole(self) -> Node:
         node = self._expression(0)

@@ -151,7 +151,7 @@ class Operator(NamedTuple):
 
     precedence: int
     accepts: Callable[[str, str], bool]
-    """Whether it can be applied to values of these types."""
+    """Returns whether it can be applied to values of these types."""
     result: Callable[[str, str], str]
     apply: Callable[[Any, Any], Any]
 
