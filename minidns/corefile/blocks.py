@@ -1,7 +1,7 @@
-"""Corefile text to server blocks: what is served where, by which directives.
+"""Parses Corefile text into server blocks: zones, ports and directives.
 
-The grammar is CoreDNS's own, with its messages. Nothing here knows what a directive
-means, but *bind* and *view*, which decide whether two blocks are in each other's way.
+The grammar and its messages are those of CoreDNS. This module knows the meaning of two
+directives only: *bind* and *view* decide whether two blocks conflict.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from minidns.corefile.lexer import Token as Token
 
 MAX_PORT = 65535
 MAX_PROBLEMS = 100
-"""limit: how many problems are worth reading."""
+"""limit: problems that are reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +32,17 @@ class ServerBlock:
     """The keys before ``{`` and the directives inside."""
 
     keys: tuple[Key, ...]
-    """In file order, networks expanded."""
+    """The keys in file order, networks expanded."""
     directives: tuple[Directive, ...]
-    """In file order; the order means nothing between different names."""
+    """The directives in file order; the order of different names has no meaning."""
     file: str
     line: int
 
     def named(self, name: str) -> tuple[Directive, ...]:
         """Return the occurrences of the directive ``name``, in file order."""
-        return tuple(each for each in self.directives if each.name == name)
+        return tuple(
+            directive for directive in self.directives if directive.name == name
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Corefile:
     """A Corefile that has been read with its imports."""
 
     blocks: tuple[ServerBlock, ...]
-    """Never empty: a file without any stands for the built-in default."""
+    """The server blocks; a file without any has the built-in default block."""
     warnings: tuple[str, ...] = ()
     """Warnings for people, a line each, without ``[WARNING]``."""
     files: tuple[str, ...] = ()
@@ -67,14 +69,14 @@ def parse(
     port: int = zones.PORTS["dns"],
     directory: str = "",
 ) -> Corefile:
-    """Return what ``text``, the content of ``file``, says.
+    """Parse ``text``, the content of ``file``.
 
     ``known`` are the directives that exist; None accepts any. ``port`` is for keys
     without one. ``directory`` is the folder that a relative ``file`` is in, and makes
     the names of imported files absolute.
 
     Raises:
-        ConfigError: the first thing that is wrong.
+        ConfigError: the first error.
 
     """
     grammar = Grammar(
@@ -103,16 +105,16 @@ def problems(
     port: int = zones.PORTS["dns"],
     directory: str = "",
 ) -> tuple[ConfigError, ...]:
-    """Return all that is wrong with ``text``, as far as one can read on; see ``parse``.
+    """Return every error in ``text`` that the parser can reach; see ``parse``.
 
-    Where a word was probably mistyped, the error has a hint.
+    An error has a hint if a word was probably mistyped.
     """
-    found: list[ConfigError] = []
+    errors: list[ConfigError] = []
 
     def report(error: ConfigError) -> None:
-        if len(found) >= MAX_PROBLEMS - 1:
+        if len(errors) >= MAX_PROBLEMS - 1:
             raise error
-        found.append(error)
+        errors.append(error)
 
     try:
         grammar = Grammar(
@@ -124,14 +126,14 @@ def problems(
             report=report,
             directory=directory,
         )
-    except ConfigError as error:  # it is not read at all
+    except ConfigError as error:  # the text cannot be scanned
         return (error,)
     for check in (grammar.read, lambda: _blocks(grammar, port, report)):
         try:
             check()
         except ConfigError as error:
-            found.append(error)
-    return tuple(found[:MAX_PROBLEMS])
+            errors.append(error)
+    return tuple(errors[:MAX_PROBLEMS])
 
 
 def _raise(error: ConfigError) -> None:
@@ -146,20 +148,20 @@ def _blocks(grammar: Grammar, port: int, report: Report) -> tuple[ServerBlock, .
 
 
 def _default(port: int) -> ServerBlock:
-    """Return what CoreDNS serves without a Corefile."""
+    """Return the server block that CoreDNS uses without a Corefile."""
     words = (Directive(name, (), "Corefile", 0) for name in ("whoami", "log"))
     return ServerBlock((Key("dns", ".", port),), tuple(words), "Corefile", 0)
 
 
 def _block(raw: RawBlock, port: int, report: Report) -> ServerBlock:
-    found: list[Key] = []
+    keys: list[Key] = []
     for key in raw.keys:
         try:
-            found += zones.keys(key, port)
+            keys += zones.keys(key, port)
         except ValueError as error:
             report(_bad_key(raw, key, str(error)))
     return ServerBlock(
-        tuple(found), tuple(_directives(raw)), raw.start.file, raw.start.line
+        tuple(keys), tuple(_directives(raw)), raw.start.file, raw.start.line
     )
 
 
@@ -174,20 +176,20 @@ def _bad_key(raw: RawBlock, key: str, text: str) -> ConfigError:
 
 def _directives(raw: RawBlock) -> list[Directive]:
     """Return the directives of all names, in the order of their first tokens."""
-    placed: list[tuple[int, Directive]] = []
+    positioned: list[tuple[int, Directive]] = []
     for name, tokens in raw.tokens.items():
         at = 0
-        for each in occurrences(name, [token for _, token in tokens]):
-            placed.append((tokens[at].place, each))
-            at += len(each.tokens)
-    return [each for _, each in sorted(placed, key=lambda pair: pair[0])]
+        for directive in occurrences(name, [token for _, token in tokens]):
+            positioned.append((tokens[at].place, directive))
+            at += len(directive.tokens)
+    return [directive for _, directive in sorted(positioned, key=lambda pair: pair[0])]
 
 
 def _unservable(blocks: Sequence[ServerBlock]) -> Iterator[ConfigError]:
-    """Yield an error for each key that cannot be listened for, alone or beside others.
+    """Yield an error for each key that has an invalid port or conflicts with another.
 
-    Addresses of *bind* count where they are written as such; interfaces are unknown
-    here.
+    Only the addresses in *bind* are compared: the addresses of an interface are not
+    known here.
     """
     for block in blocks:
         for key in block.keys:
@@ -234,11 +236,11 @@ def _brace_warnings(blocks: Sequence[ServerBlock]) -> Iterator[str]:
 def _digest(blocks: Sequence[RawBlock], main: str) -> str:
     """Return the SHA-512 of ``blocks`` in the form of CoreDNS (plugin *reload*).
 
-    It is written in pieces, each a short call, for a thread that reads a Corefile can
-    be interrupted only between calls.
+    The input is encoded in small pieces: a thread that reads a Corefile can be
+    interrupted only between calls.
     """
     digest = hashlib.sha512()
-    for piece in _written(blocks, main):
+    for piece in _json_pieces(blocks, main):
         digest.update(piece.translate(_GO_ESCAPES).encode("utf-8", "replace"))
     return digest.hexdigest()
 
@@ -250,8 +252,8 @@ _GO_ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 """Characters that Go's JSON encoder escapes needlessly."""
 
 
-def _written(blocks: Sequence[RawBlock], main: str) -> Iterator[str]:
-    """Yield ``blocks`` as JSON, with the keys of objects in order."""
+def _json_pieces(blocks: Sequence[RawBlock], main: str) -> Iterator[str]:
+    """Yield ``blocks`` as JSON with sorted object keys."""
     if not blocks:
         yield "null"
         return

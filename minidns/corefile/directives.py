@@ -1,8 +1,8 @@
 """The tokens of one directive as a plugin reads them: occurrences, arguments, lines.
 
-A plugin of CoreDNS is handed all tokens of its name in a server block as one list, and
-takes an occurrence after the other from it. So an opening brace on a line of its own is
-an occurrence too, and a snippet of one line imported twice is one long occurrence.
+A plugin of CoreDNS receives all tokens of its name in a server block as one list, and
+parses one occurrence after the other from it. So an opening brace on its own line is an
+occurrence too, and a snippet of one line imported twice is one long occurrence.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,13 +20,13 @@ class Line:
     """
 
     tokens: tuple[Token, ...]
-    """The name first; never empty."""
+    """The tokens of the line, the name first; never empty."""
     closed: bool = False
-    """Whether the block's closing brace stands on this line too."""
+    """True if the closing brace of the block is on this line."""
 
     @property
     def name(self) -> str:
-        """The first word."""
+        """The name of the option: the first word."""
         return self.tokens[0].text
 
     @property
@@ -41,12 +41,12 @@ class Line:
 
     @property
     def line(self) -> int:
-        """Counted from 1."""
+        """The line number, counted from 1."""
         return self.tokens[0].line
 
     @property
     def hidden(self) -> tuple[str, ...]:
-        """Its words that no error may show."""
+        """The words of the line that no error may show."""
         return tuple(word for token in self.tokens for word in token.hidden)
 
     def error(self, text: str) -> ConfigError:
@@ -54,12 +54,12 @@ class Line:
         return ConfigError.at(self, text)
 
     def arg_error(self) -> ConfigError:
-        """Return that this line has too few or too many words."""
+        """Return an error for too few or too many words on this line."""
         last = "}" if self.closed else self.tokens[-1].text
         return ConfigError.arguments(self.tokens[-1], last)
 
     def syntax_error(self, expected: str) -> ConfigError:
-        """Return that the line's name is not what was expected."""
+        """Return an error for an unexpected name of the line."""
         return ConfigError.syntax(self, self.name, expected)
 
 
@@ -75,11 +75,11 @@ class Directive:
     """The lines inside its ``{ }``."""
     has_block: bool = False
     tokens: tuple[Token, ...] = ()
-    """Everything it was made of, its braces too."""
+    """All tokens of the occurrence, braces included."""
 
     @property
     def hidden(self) -> tuple[str, ...]:
-        """Its words that no error may show; its name is one that everybody knows."""
+        """The words that no error may show; the name is a known directive."""
         return tuple(word for token in self.tokens[1:] for word in token.hidden)
 
     def error(self, text: str) -> ConfigError:
@@ -87,29 +87,29 @@ class Directive:
         return ConfigError.at(self, text)
 
     def end_error(self, text: str) -> ConfigError:
-        """Return ``text`` as an error at the last token, as after reading it all."""
+        """Return ``text`` as an error at the last token of the directive."""
         text = without(text, self.hidden)
         return ConfigError.at(self.tokens[-1] if self.tokens else self, text)
 
     def arg_error(self) -> ConfigError:
-        """Return that the first line has too few or too many words."""
+        """Return an error for too few or too many words on the first line."""
         first = self.tokens[: 1 + len(self.args)]
         if not first:
             return ConfigError.arguments(self, (self.name, *self.args)[-1])
         return ConfigError.arguments(first[-1], first[-1].text)
 
     def syntax_error(self, expected: str) -> ConfigError:
-        """Return that the directive's name is not what was expected."""
+        """Return an error for an unexpected name of the directive."""
         return ConfigError.syntax(self, self.name, expected)
 
 
 def occurrences(name: str, tokens: Sequence[Token]) -> Iterator[Directive]:
-    """Yield what a plugin reads from all ``tokens`` of its ``name``, in order."""
+    """Yield the occurrences of ``name`` that a plugin parses from ``tokens``."""
     at = 0
     while at < len(tokens):
         start, at = at, _line_end(tokens, at, "{")
         args = tuple(token.text for token in tokens[start + 1 : at])
-        opened = _goes_on(tokens, at, "{")
+        opened = _continues(tokens, at, "{")
         lines: list[Line] = []
         if opened:
             at = _read_block(tokens, at + 1, lines)
@@ -125,7 +125,7 @@ def occurrences(name: str, tokens: Sequence[Token]) -> Iterator[Directive]:
 
 
 def _line_end(tokens: Sequence[Token], start: int, *stops: str) -> int:
-    """Return the index behind the last word on the line that begins at ``start``."""
+    """Return the index after the last word of the line that begins at ``start``."""
     end = start + 1
     while (
         end < len(tokens)
@@ -136,8 +136,8 @@ def _line_end(tokens: Sequence[Token], start: int, *stops: str) -> int:
     return end
 
 
-def _goes_on(tokens: Sequence[Token], at: int, brace: str) -> bool:
-    """Return whether the line before ``at`` goes on with ``brace``."""
+def _continues(tokens: Sequence[Token], at: int, brace: str) -> bool:
+    """Return whether ``brace`` is at ``at`` and continues the line before."""
     return (
         at < len(tokens)
         and tokens[at].text == brace
@@ -146,13 +146,13 @@ def _goes_on(tokens: Sequence[Token], at: int, brace: str) -> bool:
 
 
 def _read_block(tokens: Sequence[Token], at: int, lines: list[Line]) -> int:
-    """Append the lines from ``at`` to the closing brace; return the index behind it."""
+    """Append the lines from ``at`` to the closing brace; return the index after it."""
     while at < len(tokens):
         if tokens[at].text == "}":
             return at + 1
-        # unlike CoreDNS: there most options take a brace on their line for one more
-        # argument; here it closes the block for all of them
+        # unlike CoreDNS: most options there parse a brace on their line as one more
+        # argument; here it always closes the block
         start, at = at, _line_end(tokens, at, "{", "}")
-        closed = _goes_on(tokens, at, "}")
+        closed = _continues(tokens, at, "}")
         lines.append(Line(tuple(tokens[start:at]), closed))
     return at

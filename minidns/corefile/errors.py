@@ -1,18 +1,18 @@
-"""Errors in a Corefile, with their position, in CoreDNS's words."""
+"""Errors in a Corefile, with their position and the texts of CoreDNS."""
 
 import re
 from collections.abc import Iterable
 from typing import Protocol
 
 _SHORTEST = 3
-"""Characters of a word that is hidden: shorter ones stand in any text."""
+"""Minimum length of a hidden word: shorter ones occur in any text."""
 _HARMLESS = re.compile(r"[a-z_]{1,16}|(?:[a-z0-9-]+\.)+[a-z]{2,}\.?:\d{1,5}")
-"""A word that is shown in any case: the name of a directive, perhaps mistyped, or a
+"""Matches words that are never hidden: the name of a directive, perhaps mistyped, or a
 zone with its port. Tokens, keys and hashed passwords do not have these forms."""
 
 
 class Position(Protocol):
-    """Anything that stands somewhere: a token, a line, a directive, a server block."""
+    """Anything with a position: a token, a line, a directive, a server block."""
 
     @property
     def file(self) -> str:
@@ -21,19 +21,19 @@ class Position(Protocol):
 
     @property
     def line(self) -> int:
-        """Counted from 1."""
+        """The line number, counted from 1."""
         ...
 
     @property
     def hidden(self) -> tuple[str, ...]:
-        """Words that are not to be shown: an imported file may be no Corefile."""
+        """Words that errors must not show: an imported file may not be a Corefile."""
         ...
 
 
 class ConfigError(ValueError):
     """A Corefile that cannot be used; ``str()`` is the one line CoreDNS would print.
 
-    Made with plain text when CoreDNS gives no position, else by ``at`` or ``syntax``.
+    Constructed directly if CoreDNS prints no position, else by ``at`` or ``syntax``.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class ConfigError(ValueError):
         super().__init__(message)
         self.file = file
         self.line = line
-        """0 when unknown."""
+        """The line number, 0 if unknown."""
         self.text = text or message
         """The message without its position."""
         self.hint = ""
-        """A suggestion for people; it is no part of the message."""
+        """A suggestion for the user; it is not part of the message."""
 
     @classmethod
     def at(cls, where: Position, text: str) -> "ConfigError":
@@ -57,21 +57,21 @@ class ConfigError(ValueError):
 
     @classmethod
     def plain(cls, where: Position, text: str) -> "ConfigError":
-        """Return ``TEXT`` alone: CoreDNS does not show where, the error knows it."""
+        """Return an error that stores its position, but prints only ``TEXT``."""
         text = without(text, where.hidden)
         return cls(text, file=where.file, line=where.line, text=text)
 
     @classmethod
-    def syntax(cls, where: Position, found: str, expected: str) -> "ConfigError":
+    def syntax(cls, where: Position, actual: str, expected: str) -> "ConfigError":
         """Return ``FILE:LINE - Syntax error: Unexpected token ..., expecting ...``."""
-        text = f"Unexpected token '{found}', expecting '{expected}'"
+        text = f"Unexpected token '{actual}', expecting '{expected}'"
         text = without(text, where.hidden)
         message = f"{where.file}:{where.line} - Syntax error: {text}"
         return cls(message, file=where.file, line=where.line, text=text)
 
     @classmethod
     def arguments(cls, where: Position, last: str) -> "ConfigError":
-        """Return that the words up to ``last`` are too few or too many."""
+        """Return an error for too few or too many words up to ``last``."""
         if last == "{":
             return cls.at(where, "Unexpected token '{', expecting argument")
         text = f"Wrong argument count or unexpected line ending after '{last}'"
@@ -92,7 +92,7 @@ class ConfigError(ValueError):
 
 
 def without(text: str, words: Iterable[str]) -> str:
-    """Return ``text`` with dots for each of ``words``.
+    """Return ``text`` with each of ``words`` replaced by ``...``.
 
     >>> without("Unknown directive 's3cr3t'", ["s3cr3t"])
     "Unknown directive '...'"

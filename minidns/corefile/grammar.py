@@ -1,14 +1,14 @@
-"""Tokens to server blocks: keys, braces, directives, snippets, imports.
+"""Parses tokens into server blocks: keys, braces, directives, snippets, imports.
 
-Theory of operation. The parser reads tokens one by one from a stack; an ``import`` is
-replaced by pushing what it stands for, so that importing costs what it imports and
-nothing is read twice. It looks at most one token ahead. Whether a token begins a line
-is decided against the token before it, wherever either came from. Environment
-references are replaced late, token by token: a value can neither open a block nor add
-a line (caddyfile parser).
+Theory of operation. The parser reads tokens one by one from a stack. It replaces an
+``import`` by pushing the imported tokens, so that the cost of an import is proportional
+to its size and nothing is read twice. It looks at most one token ahead. Whether a token
+begins a line depends on the token before it, whichever files both came from.
+Environment references are replaced late, token by token: a value can neither open a
+block nor add a line (caddyfile parser).
 
-An error that the rest of the file does not depend on goes to ``report``, which may
-raise it or keep it; any other is raised.
+An error after which parsing can continue goes to ``report``, which may raise or store
+it; any other error is raised.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -24,14 +24,14 @@ from minidns.corefile.lexer import Token, expand, scan
 Report: TypeAlias = Callable[[ConfigError], None]
 
 MAX_SNIPPETS = 10_000
-"""Snippets that one Corefile may import (caddyfile parser)."""
+"""Number of snippets that one Corefile may import (caddyfile parser)."""
 MAX_ADDED = 1 << 20
 """limit: characters that environment variables may add; CoreDNS takes any number."""
 MAX_TOKENS = 1_000_000
 """limit: tokens that all imports may add; CoreDNS goes on until memory ends."""
 
 _SUCCESSORS = {"proxy": "forward", "metrics": "prometheus"}
-"""Directives that were removed, or that people think there are."""
+"""Suggestions for directives that were removed or are often assumed to exist."""
 
 
 class Placed(NamedTuple):
@@ -43,17 +43,17 @@ class Placed(NamedTuple):
 
 @dataclass(slots=True)
 class RawBlock:
-    """A server block as it stands in the file."""
+    """A server block before its keys and directives are interpreted."""
 
     start: Token
-    """Its first key."""
+    """The token of the first key."""
     keys: list[str] = field(default_factory=list)
     tokens: dict[str, list[Placed]] = field(default_factory=dict)
     """The tokens of all occurrences of each directive, in file order."""
 
 
 class Grammar:
-    """One reading of a Corefile: after ``read``, ``blocks`` has what it holds."""
+    """The parser of one Corefile; ``read`` fills ``blocks``."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Grammar:
         """Fill ``blocks`` with the server blocks, in file order.
 
         Raises:
-            ConfigError: the rest of the file cannot be made sense of.
+            ConfigError: the rest of the file cannot be parsed.
 
         """
         while self._advance():
@@ -96,7 +96,7 @@ class Grammar:
     # tokens
 
     def _advance(self) -> bool:
-        """Step to the next token; at the end, stay."""
+        """Move to the next token; return False at the end."""
         if not self._stack:
             return False
         self._before, self._token = self._token, self._stack.pop()
@@ -107,7 +107,7 @@ class Grammar:
         return self._stack[-1] if self._stack else None
 
     def _push(self, tokens: Iterable[Token]) -> None:
-        """Let ``tokens`` be the next ones."""
+        """Push ``tokens``, so that they are read next."""
         added = list(tokens)
         self._pushed += len(added)
         if self._pushed > MAX_TOKENS:
@@ -147,7 +147,7 @@ class Grammar:
             self._read_directives(block)
 
     def _read_keys(self, block: RawBlock) -> bool:
-        """Read keys to the brace or the end of their line; False: the file ended."""
+        """Read keys to the brace or the end of their line; False at the end of file."""
         another = False
         while True:
             key = self._expand(self._token.text)
@@ -174,7 +174,7 @@ class Grammar:
                 return True
 
     def _read_directives(self, block: RawBlock) -> None:
-        """Read to the closing brace or the end of the file; stay there."""
+        """Read directives up to the closing brace or the end of the file."""
         while self._advance():
             if self._token.text == "}":
                 return
@@ -188,7 +188,7 @@ class Grammar:
         if self._known is not None and name not in self._known:
             self._report(self._unknown(name))
         tokens = block.tokens.setdefault(name, [])
-        self._take(tokens, self._token)
+        self._append(tokens, self._token)
         depth = 0
         while self._ahead and (
             depth or self._ahead.text == "{" or not self._ahead.begins_line(self._token)
@@ -207,30 +207,30 @@ class Grammar:
                 continue
             token = self._token
             self._token = replace(token, text=self._expand(token.text))
-            self._take(tokens, self._token)
+            self._append(tokens, self._token)
         if depth:
             raise self._error("Unexpected EOF")
 
-    def _take(self, tokens: list[Placed], token: Token) -> None:
+    def _append(self, tokens: list[Placed], token: Token) -> None:
         tokens.append(Placed(self._place, token))
         self._place += 1
 
     def _unknown(self, name: str) -> ConfigError:
         error = self._error(f"Unknown directive '{name}'")
         near = get_close_matches(name, self._known or (), n=1)
-        meant = _SUCCESSORS.get(name) or (near[0] if near else "")
-        if meant:
-            return error.hinting(f"did you mean '{meant}'?")
+        suggestion = _SUCCESSORS.get(name) or (near[0] if near else "")
+        if suggestion:
+            return error.hinting(f"did you mean '{suggestion}'?")
         zone = "." in name or ":" in name
-        lost = "a zone within a server block: is a '}' missing?"
-        return error.hinting(lost) if zone else error
+        hint = "a zone within a server block: is a '}' missing?"
+        return error.hinting(hint) if zone else error
 
     # snippets and imports
 
     def _define(self, name: str) -> None:
-        """Keep the block that opens here as the snippet ``name``."""
-        again = self._snippets.get(name)
-        if again is not None:
+        """Store the block that opens here as the snippet ``name``."""
+        existing = self._snippets.get(name)
+        if existing is not None:
             text = f"redeclaration of previously declared snippet {name}"
             self._report(self._error(text))
         if self._token.text != "{":
@@ -260,9 +260,9 @@ class Grammar:
         return False
 
     def _import(self) -> None:
-        """Replace ``import X``, at which the parser stands, by what X stands for.
+        """Replace ``import X`` at the current position by the tokens of X.
 
-        Afterwards the parser stands at the token before, and X's are next.
+        Afterwards the token before is the current one, and those of X are next.
         """
         before, keyword = self._before, self._token
         if not (self._ahead and self._ahead.continues(keyword)):

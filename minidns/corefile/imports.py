@@ -1,7 +1,7 @@
 """Arguments of ``import``: paths, wildcards, and the tokens of the files.
 
-Paths are joined and cleaned as text, and wildcards matched as Go does; the files
-themselves are somebody else's (``Files``).
+Paths are joined and cleaned as text, and wildcards are matched as Go does. ``Files``
+accesses the file system.
 """
 
 import posixpath
@@ -13,17 +13,17 @@ from minidns.corefile.errors import ConfigError, Position
 from minidns.corefile.lexer import Token, scan
 
 MAX_IMPORTS = 100_000
-"""Files and patterns that one Corefile may import (caddyfile parser)."""
+"""Number of files and patterns that one Corefile may import (caddyfile parser)."""
 
 
 class Files(Protocol):
-    """Where the text of imported files comes from."""
+    """Source of the text of imported files."""
 
     def read(self, path: str) -> str:
-        """Return the text of ``path``, bytes that are no UTF-8 replaced.
+        """Return the text of ``path``, invalid UTF-8 replaced.
 
         Raises:
-            OSError: there is none, or it cannot be read.
+            OSError: the file does not exist or cannot be read.
 
         """
         ...
@@ -57,15 +57,15 @@ class Imports:
     def tokens(self, wanted: str, where: Position) -> list[Token]:
         """Return the tokens of all files that ``wanted`` names.
 
-        A relative path is meant from the folder of the file that ``where`` is in. A
-        pattern that matches nothing gives a warning.
+        A relative path starts at the folder of the file that ``where`` is in. A pattern
+        that matches nothing adds a warning.
 
         Raises:
-            ConfigError: at ``where``; no such file, unreadable, not a good pattern.
+            ConfigError: at ``where``; no such file, unreadable file, malformed pattern.
 
         """
         if self._used == MAX_IMPORTS:
-            # the number is not the limit: CoreDNS prints that of snippets here
+            # not the value of the limit: CoreDNS prints the limit of snippets here
             text = "maximum file import depth (10000) exceeded"
             raise ConfigError.at(where, text)
         self._used += 1
@@ -150,9 +150,9 @@ def glob(
 ) -> list[str]:
     """Return the paths that match ``pattern`` (Go filepath.Glob).
 
-    A wildcard matches within one part of the path, a leading dot too. ``names`` gives
-    the names in a folder, none for what is no folder; the empty folder is the current.
-    Sorted within a folder.
+    A wildcard matches within one part of the path, also a leading dot. ``names``
+    returns the names in a folder, and an empty sequence if the path is not a folder;
+    the empty path is the current folder. Matches are sorted within a folder.
 
     Raises:
         ValueError: the pattern is malformed.
@@ -164,15 +164,15 @@ def glob(
     matching = _compiled(last)
     folders = glob(folder, names, exists) if has_wildcard(folder) else [folder]
     return [
-        posixpath.join(each, name)
-        for each in folders
-        for name in sorted(names(each))
+        posixpath.join(parent, name)
+        for parent in folders
+        for name in sorted(names(parent))
         if matching.fullmatch(name)
     ]
 
 
 _PART = re.compile(r"(?P<any>\*)|(?P<one>\?)|\\(?P<escaped>.)|(?P<plain>[^\\[])", re.S)
-"""A piece of a pattern; no ``[``, for ``import`` refuses sets before."""
+"""A piece of a pattern; no ``[``, because ``import`` rejects sets earlier."""
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

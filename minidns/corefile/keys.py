@@ -1,6 +1,6 @@
 """Zones and keys of a Corefile: ``[scheme://]zone[:port]``, networks as reverse zones.
 
-A network in CIDR form stands for the reverse zones that cover exactly it.
+A network in CIDR form stands for the reverse zones that cover exactly that network.
 """
 
 import ipaddress
@@ -22,7 +22,7 @@ PORTS = {
     "https3": 443,
     "unix": 0,
 }
-"""Transports a key may name, and their default ports (CoreDNS transport)."""
+"""Transports of keys and their default ports (CoreDNS transport)."""
 
 _PREFERRED = re.compile(r"(?:[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+", re.ASCII)
 _MASK = re.compile(r"0*[0-9]{1,3}", re.ASCII)
@@ -41,13 +41,13 @@ class Key:
 
 
 class Claim(NamedTuple):
-    """A key at one listen address, as a server block asks for it."""
+    """A key at one listen address, requested by a server block."""
 
     key: Key
     address: str = ""
-    """Empty: all addresses."""
+    """The listen address; empty for all addresses."""
     filtered: bool = False
-    """Whether a *view* decides which of its queries the block gets."""
+    """True if a *view* decides which queries reach the block."""
 
     def __str__(self) -> str:
         return f"{self.key} on {self.address}" if self.address else str(self.key)
@@ -56,7 +56,7 @@ class Claim(NamedTuple):
 def keys(text: str, port: int = PORTS["dns"]) -> tuple[Key, ...]:
     """Return the keys that the word ``text`` before a server block stands for.
 
-    ``port`` is for keys of DNS that name none.
+    ``port`` is the port of DNS keys without one.
 
     >>> [str(key) for key in keys("tls://Example.org")]
     ['tls://example.org.:853']
@@ -76,7 +76,7 @@ def keys(text: str, port: int = PORTS["dns"]) -> tuple[Key, ...]:
 def normalized(text: str) -> tuple[Name, ...]:
     """Return the zones of a plugin's argument: no scheme, no port, networks expanded.
 
-    What is not a zone gives none, without a word (CoreDNS plugin.NormalizeExact).
+    An argument that is not a zone is ignored (CoreDNS plugin.NormalizeExact).
 
     >>> normalized("10.0.0.0/23")
     ('0.0.10.in-addr.arpa.', '1.0.10.in-addr.arpa.')
@@ -129,7 +129,7 @@ def _zone(text: str) -> Name:
         if octets > names.MAX_NAME:
             raise ValueError(f"specified zone is too long: {octets} > {names.MAX_NAME}")
     try:
-        # no text is no name, where names.absolute would see the root
+        # empty text is not a name; names.absolute would make it the root
         return names.from_wire(names.to_wire(names.absolute(text) if text else text))
     except ValueError as error:
         text = f"zone is not a valid domain name: {text}"
@@ -137,7 +137,7 @@ def _zone(text: str) -> Name:
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    """Return the network that ``text`` is, if it has a whole address and a mask."""
+    """Return the network in ``text``, None unless it is an address and a mask."""
     address, _, mask = text.partition("/")
     if "%" in address or not _MASK.fullmatch(mask):
         return None
@@ -150,10 +150,10 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
 def reverse_zones(
     network: ipaddress.IPv4Network | ipaddress.IPv6Network,
 ) -> Iterator[Name]:
-    """Yield the reverse zones that together are ``network``, in address order.
+    """Yield the reverse zones that together cover ``network``, in address order.
 
-    IPv4 is cut at octets (RFC 1035 3.5), IPv6 at nibbles (RFC 3596 2.5); a mask between
-    two cuts gives all zones of the next longer one.
+    Zones end at octets for IPv4 (RFC 1035 3.5) and at nibbles for IPv6 (RFC 3596 2.5);
+    a mask between two such lengths yields all zones of the next longer one.
     """
     bits = 8 if network.version == 4 else 4
     cut = -(-network.prefixlen // bits) * bits
@@ -164,9 +164,10 @@ def reverse_zones(
 
 
 def is_preferred(zone: Name) -> bool:
-    """Return whether CoreDNS lists ``zone`` at start without remark (RFC 1035 2.3.1).
+    """Return whether CoreDNS lists ``zone`` at start without a note (RFC 1035 2.3.1).
 
-    The root and reverse zones are; others have letters, digits and inner hyphens only.
+    True for the root, for reverse zones, and for names of letters, digits and inner
+    hyphens.
     """
     return (
         zone == "."
@@ -176,10 +177,10 @@ def is_preferred(zone: Name) -> bool:
 
 
 def conflicts(claims: Sequence[Claim]) -> Iterator[tuple[int, str]]:
-    """Yield the index of each claim that cannot be served beside earlier ones, and why.
+    """Yield the index of each claim that conflicts with an earlier one, and the reason.
 
-    The same key at the same address twice, or once at all addresses and once at one. A
-    filtered claim may repeat any other.
+    Two claims conflict if they have the same key and the same address, or if one of
+    them is for all addresses. A filtered claim may repeat another.
     """
     taken: dict[tuple[Key, str], Claim] = {}
     any_address: dict[Key, Claim] = {}

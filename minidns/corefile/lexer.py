@@ -1,7 +1,7 @@
-"""Corefile text to tokens: quotes, comments, line numbers; then {$X} in a token.
+"""Splits Corefile text into tokens, and expands {$X} in a token.
 
-The only module that knows what separates words. A token remembers where it starts,
-not whether it was quoted: ``"{"`` is a brace to whoever reads on (caddyfile lexer).
+The only module that knows what separates words. A token stores where it starts, but not
+whether it was quoted: the parser treats ``"{"`` as a brace (caddyfile lexer).
 """
 
 import re
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from minidns.corefile.errors import ConfigError
 
 _SPACE = r"\t\n\v\f\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-"""White space as Go's unicode.IsSpace has it, less CR, which separates nothing."""
+"""White space of Go's unicode.IsSpace without CR, which is not a separator."""
 _LEXEME = re.compile(
     rf"""
       [\r{_SPACE}]+
@@ -24,7 +24,7 @@ _LEXEME = re.compile(
 )
 
 MAX_TEXT = 1 << 20
-"""limit: characters of a file; no ConfigMap holds more, and reading takes seconds."""
+"""limit: characters of a file; no ConfigMap is larger, and scanning takes seconds."""
 MAX_ROUNDS = 1000
 MAX_EXPANDED = 1 << 20
 """Characters of a token after its environment references are replaced."""
@@ -36,18 +36,18 @@ class Token:
 
     text: str
     file: str
-    """The path as it was given for the main file; absolute for an imported one."""
+    """The path: as specified for the main file, absolute for an imported one."""
     line: int
     imported: bool = False
-    """Whether it stands in a file that the Corefile imports."""
+    """True if the token is in a file that the Corefile imports."""
 
     @property
     def hidden(self) -> tuple[str, ...]:
-        """Its text, if no error may show that."""
+        """The text of the token if errors must not show it."""
         return (self.text,) if self.imported else ()
 
     def begins_line(self, before: "Token") -> bool:
-        """Return whether this token stands on a later line than the one ``before`` it.
+        """Return whether this token is on a later line than the one ``before`` it.
 
         A smaller line number of the same file does not count as later: the tokens of
         a snippet keep the numbers of its definition.
@@ -55,7 +55,7 @@ class Token:
         return before.file != self.file or before.last_line < self.line
 
     def continues(self, before: "Token") -> bool:
-        """Return whether this token stands on the line that ``before`` ends on."""
+        """Return whether this token is on the line that ``before`` ends on."""
         return before.file == self.file and before.last_line == self.line
 
     @property
@@ -77,19 +77,19 @@ def scan(text: str, file: str, *, imported: bool = False) -> Iterator[Token]:
     if len(text) > MAX_TEXT:
         raise ConfigError(f"{file}: larger than {MAX_TEXT >> 20} MiB")
     line = 1
-    for found in _LEXEME.finditer(text.removeprefix("\ufeff")):
-        quoted, word = found["quoted"], found["word"]
+    for lexeme in _LEXEME.finditer(text.removeprefix("\ufeff")):
+        quoted, word = lexeme["quoted"], lexeme["word"]
         if word is not None:
             yield Token(word.replace("\r", ""), file, line, imported)
-        elif quoted or found["close"]:  # a quote at the very end is no token
+        elif quoted or lexeme["close"]:  # a quote at the very end is no token
             yield Token(quoted.replace('\\"', '"'), file, line, imported)
-        line += found[0].count("\n")
+        line += lexeme[0].count("\n")
 
 
 def expand(text: str, environ: Mapping[str, str]) -> str:
     """Return ``text`` with every ``{%NAME%}``, then ``{$NAME}``, replaced.
 
-    An unset name gives the empty string; a value may hold references itself.
+    An unset variable expands to nothing; a value may contain references.
 
     >>> expand("{$HOST}:{%PORT%}", {"HOST": "192.0.2.1", "PORT": "53"})
     '192.0.2.1:53'
@@ -106,7 +106,7 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
 def _replaced(text: str, opening: str, closing: str, environ: Mapping[str, str]) -> str:
     for _ in range(MAX_ROUNDS):
         start = text.find(opening)
-        # from the start, not behind the opening: "{%}" closes itself and ends it all
+        # search from ``start``, not after the opening: "{%}" ends the expansion
         end = text.find(closing, start)
         if start < 0 or end <= start + len(opening):
             return text
@@ -114,5 +114,5 @@ def _replaced(text: str, opening: str, closing: str, environ: Mapping[str, str])
         text = text.replace(opening + name + closing, environ.get(name, ""))
         if len(text) > MAX_EXPANDED:
             break
-    # unlike CoreDNS: it replaces for ever
+    # unlike CoreDNS, which never stops replacing
     raise ValueError(f"environment variable {name} refers to itself")

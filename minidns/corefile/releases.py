@@ -1,4 +1,4 @@
-"""Releases of CoreDNS that minidns can behave as (``-as``), and how they differ.
+"""Releases of CoreDNS whose behaviour minidns can take on (``-as``).
 
 The facts are those of ``plugin.cfg``, ``plugin/cache`` and ``plugin/pkg/response`` at
 the tag of each release.
@@ -14,7 +14,7 @@ _PATCHES: Mapping[tuple[int, int], Sequence[int]] = {
     (1, 13): (0, 1, 2),
     (1, 14): (0, 1, 2, 3, 4, 5, 6, 7),
 }
-"""The releases there are, by major and minor number; 1.11.2 was never published."""
+"""Patch releases by major and minor number; 1.11.2 was never published."""
 
 
 class Release(NamedTuple):
@@ -25,7 +25,7 @@ class Release(NamedTuple):
     patch: int
 
     def __str__(self) -> str:
-        """Return it as people write it.
+        """Return the usual notation.
 
         >>> str(Release(1, 14, 7))
         '1.14.7'
@@ -36,7 +36,7 @@ class Release(NamedTuple):
 RELEASES = tuple(
     Release(*minor, patch) for minor, patches in _PATCHES.items() for patch in patches
 )
-"""All of them, the oldest first."""
+"""All supported releases, the oldest first."""
 
 NEWEST = RELEASES[-1]
 
@@ -47,7 +47,7 @@ def parse(text: str) -> Release:
     ``1.13`` is the last release of 1.13.
 
     Raises:
-        ValueError: minidns knows no such release.
+        ValueError: minidns does not support that release.
 
     >>> str(parse("v1.11.3")), str(parse("1.13"))
     ('1.11.3', '1.13.2')
@@ -60,14 +60,16 @@ def parse(text: str) -> Release:
         f"{major}.{minor}.{patches[0]} to {patches[-1]}"
         for (major, minor), patches in _PATCHES.items()
     )
-    raise ValueError(f"{text!r} is no release of CoreDNS that minidns knows: {known}")
+    raise ValueError(
+        f"{text!r} is not a release of CoreDNS that minidns supports: {known}"
+    )
 
 
 def argument(text: str) -> Release:
     """Return the value of the flag ``-as``; see ``parse``.
 
     Raises:
-        ArgumentTypeError: minidns knows no such release.
+        ArgumentTypeError: minidns does not support that release.
 
     """
     try:
@@ -97,8 +99,8 @@ _MOVED: Sequence[tuple[Release, str, str]] = (
     (Release(1, 14, 2), "acl", "dns64"),
     (Release(1, 11, 3), "root", "bufsize"),
 )
-"""The release that moved a plugin to where it is now, the plugin, and the one that it
-follows in older releases; the latest move first."""
+"""The release that moved a plugin to its present place, the plugin, and the one before
+it in older releases; the latest move first."""
 
 
 def order_at(release: Release, newest: Sequence[str]) -> tuple[str, ...]:
@@ -115,26 +117,26 @@ def order_at(release: Release, newest: Sequence[str]) -> tuple[str, ...]:
 
 
 class CacheRules(NamedTuple):
-    """Rules of *cache* that not all releases have, newest last."""
+    """Rules of *cache* that differ between releases, newest last."""
 
     keyed_by_cd: bool = True
     """Answers to queries with and without CD are stored apart."""
     ttl_above_hour: bool = True
-    """A configured TTL above 3600 seconds takes effect."""
+    """A configured TTL above 3600 seconds is used as it is."""
     answer_before_servfail: bool = True
     """A stored answer is preferred to a stored SERVFAIL."""
     denial_needs_no_answer: bool = True
-    """NXDOMAIN with an answer section (an alias) is not stored; without an SOA it is
-    not stored either, but has the TTL of a denial."""
+    """NXDOMAIN with an answer section (an alias) or without an SOA is not stored; the
+    latter has the TTL of a denial."""
     keyed_by_class: bool = True
     """Answers of different classes are stored apart."""
     follows_aliases: bool = True
-    """An answer whose aliases lead to no record of the type asked for is a denial with
-    an SOA, and is not stored without."""
+    """If the aliases in an answer lead to no record of the queried type, the answer is
+    a denial with an SOA, and is not stored without one."""
     asks_for_ad: bool = True
-    """AD is set in queries that are passed on, and stored whoever asked."""
+    """AD is set in queries to the next plugin, and stored for all clients."""
     stale_at_zero: bool = True
-    """An entry whose TTL is down to zero has expired; before, it had to be below."""
+    """An entry with a remaining TTL of zero has expired; older releases: below zero."""
 
 
 CURRENT = CacheRules()

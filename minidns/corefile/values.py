@@ -1,4 +1,4 @@
-"""Values that many directives share: durations, integers, zones, patterns."""
+"""Argument types of several directives: durations, integers, zones, patterns."""
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,13 +16,13 @@ from minidns.text.go_text import integer as integer
 from minidns.text.go_text import quote as quote
 
 MAX_PATTERN = 10_000
-"""Characters of a pattern (CoreDNS plugins)."""
+"""Maximum length of a pattern in characters (CoreDNS plugins)."""
 
 
 def zones(args: Sequence[str], default: Sequence[str]) -> tuple[Name, ...]:
-    """Return the zones that ``args`` name, or those of ``default`` without any.
+    """Return the zones in ``args``, or in ``default`` if ``args`` is empty.
 
-    Normalized, networks expanded; what is no zone is left out.
+    They are normalized, with networks expanded; invalid zones are ignored.
 
     >>> zones(["Cluster.Local", "10.0.0.0/8"], ["."])
     ('cluster.local.', '10.in-addr.arpa.')
@@ -31,7 +31,7 @@ def zones(args: Sequence[str], default: Sequence[str]) -> tuple[Name, ...]:
 
 
 def fallthrough(args: Sequence[str]) -> tuple[Name, ...]:
-    """Return the zones whose names are passed on: those of ``args``, without any all.
+    """Return the zones of *fallthrough*: those in ``args``, or the root without any.
 
     >>> fallthrough([])
     ('.',)
@@ -41,24 +41,24 @@ def fallthrough(args: Sequence[str]) -> tuple[Name, ...]:
 
 def covers(zones: Iterable[Name], name: Name) -> bool:
     """Return whether ``name`` is at or below one of ``zones``."""
-    zones = tuple(zones)  # the same one, if it was a tuple
+    zones = tuple(zones)  # no copy if it is a tuple
     if not name.endswith(zones):
-        return False  # seen at once: this is asked several times for every query
-    for zone in zones:  # noqa: SIM110  # a generator costs more than the rest
+        return False  # fast path: this runs several times per query
+    for zone in zones:  # noqa: SIM110  # a generator is slower than this loop
         if names.is_below(name, zone):
             return True
     return False
 
 
 class Match(Protocol):
-    """Where a pattern was found."""
+    """A match of a pattern."""
 
     def group(self, group: int | str = 0, /) -> str | None:
-        """Return the text of a group, None when it took no part."""
+        """Return the text of a group, None if it did not participate."""
         ...
 
     def groups(self) -> tuple[str | None, ...]:
-        """Return the texts of all groups but the whole."""
+        """Return the texts of all groups except group 0."""
         ...
 
     def groupdict(self) -> Mapping[str, str | None]:
@@ -67,7 +67,7 @@ class Match(Protocol):
 
 
 class Pattern(Protocol):
-    """A compiled RE2 pattern; takes time linear in the text."""
+    """A compiled RE2 pattern; matching takes time linear in the text."""
 
     @property
     def pattern(self) -> str:
@@ -76,7 +76,7 @@ class Pattern(Protocol):
 
     @property
     def groups(self) -> int:
-        """How many groups it has."""
+        """Number of groups."""
         ...
 
     def search(self, text: str, /) -> Match | None:
@@ -84,11 +84,11 @@ class Pattern(Protocol):
         ...
 
     def fullmatch(self, text: str, /) -> Match | None:
-        """Return a match of all of ``text``."""
+        """Return the match if the pattern matches all of ``text``."""
         ...
 
 
-_GO_WORDS = {
+_GO_ERRORS = {
     "missing ]": "missing closing ]",
     "missing )": "missing closing )",
     "trailing \\": "trailing backslash at end of expression",
@@ -98,7 +98,7 @@ _GO_WORDS = {
     "invalid perl operator": "invalid or unsupported Perl syntax",
     "invalid named capture group": "invalid named capture",
 }
-"""RE2's errors that Go's regexp words differently."""
+"""Errors of RE2 and the texts of Go's regexp for them."""
 
 
 @functools.lru_cache(maxsize=1024)
@@ -109,7 +109,7 @@ def pattern(text: str) -> Pattern:
     'x'
 
     Raises:
-        ValueError: too long, or ``error parsing regexp: ...`` as Go words it.
+        ValueError: too long, or ``error parsing regexp: ...`` in the words of Go.
 
     """
     if len(text) > MAX_PATTERN:
@@ -126,4 +126,4 @@ def pattern(text: str) -> Pattern:
 def _regexp_error(reason: bytes | str) -> str:
     words = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else reason
     what, _, piece = words.partition(": ")
-    return f"error parsing regexp: {_GO_WORDS.get(what, what)}: `{piece}`"
+    return f"error parsing regexp: {_GO_ERRORS.get(what, what)}: `{piece}`"

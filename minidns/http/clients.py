@@ -1,8 +1,9 @@
-"""Clients of the small web server, and how little of them it must stand.
+"""Client connections of the web server, with limits.
 
-What strangers can cost is bounded: bytes before a request is whole, seconds of silence
-or of not reading, connections in all. The newest connection is always served, the
-oldest makes room: a probe of the kubelet gets through whoever sits on the others.
+Limited are the bytes before a request is complete, the seconds without reading or
+writing, and the number of connections. A new connection is always served, and closes
+the oldest one at the limit: a probe of the kubelet succeeds even if another client
+holds all connections.
 """
 
 import asyncio
@@ -20,20 +21,20 @@ _SILENT = logging.Logger("requests", logging.CRITICAL)
 TIMEOUT_S = 5.0
 """Seconds to read a request, to write a reply, to be idle (CoreDNS)."""
 FIRST_S = 1.0
-"""Seconds at the end in which a new connection may still ask (Go's Shutdown: 5)."""
+"""Seconds at shutdown for the first request of a connection (Go: 5)."""
 LINGER_S = 1.0
-"""Seconds in which an unwanted body is read away before the connection closes."""
+"""Seconds in which a rejected body is discarded before the connection closes."""
 MAX_HEAD = 16 << 10
-"""Bytes that may arrive without being a whole request."""
+"""Maximum bytes of an incomplete request."""
 MAX_CONNECTIONS = 64
-"""limit: CoreDNS takes any number."""
+"""limit: connections; CoreDNS accepts any number."""
 
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'self'",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
 }
-"""For what a browser renders; a name from the network stays text there."""
+"""Headers of HTML pages: names from the network must not become markup."""
 
 
 def _response(reply: HttpReply) -> web.Response:
@@ -51,16 +52,16 @@ def _response(reply: HttpReply) -> web.Response:
 
 
 class _Connection(web.RequestHandler):
-    """A client, held to MAX_HEAD; a whole request sets ``unread`` back to 0."""
+    """A client connection limited to MAX_HEAD; a complete request resets ``unread``."""
 
     unread = 0
     busy = False
-    """Whether a reply is under way."""
+    """True while a reply is being sent."""
     is_new = True
-    """Whether no request has come yet."""
+    """True before the first request."""
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes from the client, unless there are too many of them."""
+        """Pass on bytes from the client; close the connection if there are too many."""
         self.unread += len(data)
         if self.unread > MAX_HEAD:
             self.force_close()
@@ -74,12 +75,12 @@ class _Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Return what a request that cannot be read gets: not its own bytes."""
+        """Return the reply to a malformed request, which does not echo its bytes."""
         return _response(HttpReply(b"%d bad request\n" % status, status))
 
 
 class Connections(web.Server):
-    """The open connections of a listener, and the maker of more."""
+    """The open connections of a listener; a protocol factory for new ones."""
 
     def __init__(
         self,
@@ -91,10 +92,10 @@ class Connections(web.Server):
         self._reply = reply
         self._timeout_s = timeout_s
         self._changed = asyncio.Event()
-        """Set when somebody asks or goes."""
+        """Set when a client sends a request or disconnects."""
 
     def __call__(self) -> web.RequestHandler:
-        """Return the protocol of one more connection."""
+        """Return the protocol of a new connection."""
         return _Connection(
             self,
             loop=self._loop,
@@ -106,17 +107,21 @@ class Connections(web.Server):
     def connection_made(
         self, handler: web.RequestHandler, transport: asyncio.Transport
     ) -> None:
-        """Take one more connection in; the oldest may make room."""
+        """Add a connection; close the oldest one above the limit."""
         super().connection_made(handler, transport)
-        # those that were told to close are still here until the loop comes round
-        is_open = [each for each in self.connections if each.transport is not None]
+        # a closed connection stays in the list until the loop runs again
+        is_open = [
+            connection
+            for connection in self.connections
+            if connection.transport is not None
+        ]
         if len(is_open) > MAX_CONNECTIONS:
             is_open[0].force_close()
 
     def connection_lost(
         self, handler: web.RequestHandler, exc: BaseException | None = None
     ) -> None:
-        """Note that a client has gone."""
+        """Remove a closed connection."""
         super().connection_lost(handler, exc)
         self._changed.set()
 
@@ -137,24 +142,26 @@ class Connections(web.Server):
         return response
 
     async def shutdown(self, timeout: float | None = None) -> None:
-        """Let replies under way end; who only keeps a connection is not waited for.
+        """Finish replies in flight and close idle connections.
 
-        But who has just come may ask.
+        A new connection may still send its first request for FIRST_S.
         """
         self._close_idle(also_new=False)
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST_S):
-                await self._until_all_have_asked()
+                await self._first_requests()
         self._close_idle(also_new=True)
         await super().shutdown(timeout)
 
-    async def _until_all_have_asked(self) -> None:
-        while any(cast(_Connection, each).is_new for each in self.connections):
+    async def _first_requests(self) -> None:
+        while any(
+            cast(_Connection, connection).is_new for connection in self.connections
+        ):
             self._changed.clear()
             await self._changed.wait()
 
     def _close_idle(self, *, also_new: bool) -> None:
-        for each in self.connections:
-            connection = cast(_Connection, each)
+        for handler in self.connections:
+            connection = cast(_Connection, handler)
             if not connection.busy and (also_new or not connection.is_new):
                 connection.force_close()

@@ -1,6 +1,6 @@
-"""What an HTTP endpoint is: where it listens, what it answers; and one GET to it.
+"""HTTP endpoints: the address, the handler and its reply; and a GET client.
 
-Values only, so that a plugin can offer an endpoint without a web server at hand.
+There is no web server here, so that a plugin can define an endpoint without one.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ _MAX_STATUS_LINE = 1024
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """What an HTTP endpoint answers."""
+    """The reply of an HTTP endpoint."""
 
     body: bytes
     status: int = 200
@@ -25,7 +25,7 @@ class HttpReply:
 HttpHandler: TypeAlias = Callable[
     [Mapping[str, str], Mapping[str, str]], HttpReply | Awaitable[HttpReply]
 ]
-"""From the query parameters and headers of a GET to the reply, now or awaited."""
+"""Maps query parameters and headers of a GET to the reply, or to an awaitable of it."""
 
 
 def split(address: str) -> tuple[str, str]:
@@ -35,7 +35,7 @@ def split(address: str) -> tuple[str, str]:
     (('::1', '9153'), ('', '8080'))
 
     Raises:
-        ValueError: ``address X: missing port in address`` and the like, as Go has it.
+        ValueError: ``address X: missing port in address`` and the like, as in Go.
 
     """
     host, colon, port = address.rpartition(":")
@@ -54,11 +54,11 @@ def split(address: str) -> tuple[str, str]:
 
 
 async def get(to: Address, path: str) -> int:
-    """Return the status that a GET of ``path`` at ``to`` gives.
+    """Send a GET for ``path`` to ``to``; return the status of the response.
 
     Raises:
-        OSError: nobody answers there.
-        ValueError: what answers does not speak HTTP.
+        OSError: the connection fails.
+        ValueError: the response is not HTTP.
 
     """
     host, port = to

@@ -1,9 +1,9 @@
-"""Listening TCP sockets at addresses, as Go's net.Listen understands them.
+"""Listening TCP sockets, with addresses as in Go's net.Listen.
 
-No socket is bound with SO_REUSEPORT: two programs that share a port would get half of
-the requests each, and whoever asks cannot tell which one answered. A reload opens the
-endpoints of the new Corefile while those of the old one still answer, so that sockets
-are handed over inside the process instead; see ``ListeningSockets``.
+Sockets are bound without SO_REUSEPORT: two programs that share a port would get half of
+the requests each, and a client could not tell which one answered. A reload opens the
+endpoints of the new Corefile while those of the old one still answer; the sockets are
+handed over inside the process instead, see ``ListeningSockets``.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ _BACKLOG = 128
 
 
 class _Place(NamedTuple):
-    """Where to bind."""
+    """An address to bind."""
 
     family: socket.AddressFamily
     address: SockAddr
@@ -33,7 +33,7 @@ class _Place(NamedTuple):
 class ListeningSockets:
     """The listening sockets of a process, from one reload to the next.
 
-    Whoever opens an address that is open already gets a duplicate of its socket: both
+    If an address is already open, ``listen`` returns a duplicate of its socket: both
     accept from one queue, so no connection is lost when the first one closes.
     """
 
@@ -43,8 +43,8 @@ class ListeningSockets:
     async def listen(self, address: str) -> socket.socket:
         """Return a socket that listens at ``address``; the caller closes it.
 
-        ``address`` is ``host:port``. No host is every address of both families; a name
-        is one of its addresses, IPv4 first.
+        ``address`` is ``host:port``. An empty host means every address of both
+        families; a name means one of its addresses, IPv4 preferred.
 
         Raises:
             OSError: ``listen tcp :9153: bind: address already in use`` and the like.
@@ -53,7 +53,7 @@ class ListeningSockets:
         place = await _resolved(address)
         self._all = list(self._open())
         sock = self._duplicate(place) or self._bound(place, address)
-        # with the port that the kernel chose, where it was 0
+        # getsockname: the kernel has chosen the port if it was 0
         self._all.append((place._replace(address=sock.getsockname()), sock))
         return sock
 
@@ -70,9 +70,9 @@ class ListeningSockets:
         """Bind ``place``.
 
         The old address may overlap with the new one: ``:9153`` with ``127.0.0.1:9153``.
-        Both can only be open at a time if both say SO_REUSEPORT. The old socket says so
-        only now (Linux allows it after bind): until here, another program at the same
-        address was an error.
+        Both can only be open at the same time if both have SO_REUSEPORT. It is set on
+        the old socket only now (Linux allows it after bind), so that until now another
+        program at the same address was an error.
         """
         overlapping = [
             sock for other, sock in self._all if place.port == other.port > 0
@@ -116,21 +116,23 @@ async def _resolved(address: str) -> _Place:
         return _everywhere(port)
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        candidates = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as exc:
         raise OSError(f"listen tcp: lookup {host}: no such host") from exc
-    family, *_, where = min(found, key=lambda each: each[0] != socket.AF_INET)
+    family, *_, where = min(
+        candidates, key=lambda candidate: candidate[0] != socket.AF_INET
+    )
     return _Place(family, where)
 
 
 def _everywhere(port: int) -> _Place:
-    """Return every address: of both families where one socket can have both."""
+    """Return the wildcard address, of both families where the system supports it."""
     if socket.has_dualstack_ipv6():
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as sock:
             try:
                 sock.bind(("::", 0))
             except OSError:
-                pass  # IPv6 is known here, but turned off
+                pass  # the kernel supports IPv6, but it is disabled
             else:
                 return _Place(socket.AF_INET6, ("::", port), both_families=True)
     return _Place(socket.AF_INET, ("0.0.0.0", port))

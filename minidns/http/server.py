@@ -1,6 +1,6 @@
-"""The small web server of health, readiness, metrics and ``minidns why``.
+"""The web server of health, readiness, metrics and ``minidns why``.
 
-What is at which address, and who may ask for it; clients are in `http_clients`.
+This module routes requests and checks who may send them; connections are in `clients`.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from minidns.system.addresses import shown
 log = logging.getLogger(__name__)
 
 PAUSE_S = 1.0
-"""Seconds without accepting when the process has no file descriptor left."""
+"""Pause of accepting, in seconds, if no file descriptor is left."""
 
 NOT_FOUND = HttpReply(b"404 page not found\n", 404)
 _METHOD = HttpReply(b"405 method not allowed\n", 405)
@@ -36,18 +36,18 @@ class _Endpoint(NamedTuple):
     path: str
     handler: HttpHandler
     hosts: frozenset[str]
-    """Names the page may be asked under, lower-case; none: any."""
+    """Accepted names in the Host header, lower-case; empty for any."""
 
 
 class HttpEndpoints:
-    """The endpoints of one loaded Corefile, by the addresses they are served at."""
+    """The endpoints of one loaded Corefile by address."""
 
     def __init__(
         self,
         timeout_s: float = TIMEOUT_S,
         sockets: ListeningSockets | None = None,
     ) -> None:
-        """Prepare; ``sockets`` are those of the process, where a reload shares them."""
+        """Create endpoints; pass the ``sockets`` of the process to share them."""
         self._timeout_s = timeout_s
         self._sockets = sockets or ListeningSockets()
         self._listeners: dict[str, _Listener] = {}
@@ -55,12 +55,12 @@ class HttpEndpoints:
     def add(
         self, address: str, path: str, handler: HttpHandler, hosts: Collection[str] = ()
     ) -> Callable[[], Awaitable[None]]:
-        """Serve ``path`` at ``address`` from ``open`` on; return what ends that.
+        """Serve ``path`` at ``address`` after ``open``; return a function that ends it.
 
-        Endpoints may share an address; of the same path the last one answers. With
-        ``hosts`` the path is a page for a browser on this machine: it is shown only
-        under these names, so that no web site can have its own name point here (DNS
-        rebinding), and only to a GET.
+        Endpoints may share an address; the last one added for a path answers. With
+        ``hosts`` the path is a page for a browser on this machine: only a GET with one
+        of these names is answered, so that no web site can read it by pointing its own
+        name here (DNS rebinding).
         """
         new = _Listener(address, self._timeout_s)
         listener = self._listeners.setdefault(address, new)
@@ -77,11 +77,11 @@ class HttpEndpoints:
         return close
 
     def bound(self, address: str) -> Address:
-        """Return where ``address`` is served, its port chosen if it was 0."""
+        """Return the bound address of ``address``, with the chosen port if it was 0."""
         return self._listeners[address].bound()
 
     async def open(self) -> None:
-        """Bind every address and begin to answer.
+        """Bind every address and start to answer.
 
         Raises:
             OSError: ``listen tcp :9153: bind: address already in use`` and the like.
@@ -95,7 +95,7 @@ class HttpEndpoints:
             raise
 
     async def close(self) -> None:
-        """Let replies under way end, then stop listening."""
+        """Stop listening and finish replies in flight."""
         for listener in self._listeners.values():
             await listener.close()
 
@@ -103,7 +103,7 @@ class HttpEndpoints:
 class _Listener:
     """One address, and the endpoints that share it.
 
-    It accepts by itself: a connection that arrives while asyncio's own Server closes
+    It calls accept itself: a connection that arrives while asyncio's own Server closes
     is neither served nor closed (CPython before 3.12).
     """
 
@@ -122,7 +122,7 @@ class _Listener:
 
     async def open(self, sockets: ListeningSockets) -> None:
         if not self.endpoints:
-            return  # ended before it began
+            return  # closed before it was opened
         self._sock = await sockets.listen(self.address)
         self._sock.setblocking(False)
         self._connections = Connections(self._reply, self._timeout_s)
@@ -133,7 +133,7 @@ class _Listener:
         asyncio.get_running_loop().add_reader(self._sock.fileno(), self._accept)
 
     def _accept(self) -> bool:
-        """Accept who is next; return whether there was anybody."""
+        """Accept the next connection; return False if there was none."""
         assert self._sock is not None
         loop = asyncio.get_running_loop()
         try:
@@ -158,7 +158,7 @@ class _Listener:
         if self._sock is None or self._connections is None:
             return
         while self._accept():
-            pass  # a reset is no answer to those who are connected already
+            pass  # closing the socket would reset connections in its backlog
         if self._pause is not None:
             self._pause.cancel()
         asyncio.get_running_loop().remove_reader(self._sock.fileno())
@@ -168,26 +168,28 @@ class _Listener:
         await self._connections.shutdown(self._timeout_s)
 
     async def _reply(self, request: web.BaseRequest) -> HttpReply:
-        found = [each for each in self.endpoints if each.path == request.path]
-        if not found:
+        endpoints = [
+            endpoint for endpoint in self.endpoints if endpoint.path == request.path
+        ]
+        if not endpoints:
             return NOT_FOUND
-        _, handler, hosts = found[-1]
+        _, handler, hosts = endpoints[-1]
         refusal = _refusal(request, hosts)
         if refusal is not None:
             return refusal
         try:
             reply = handler(cast(Mapping[str, str], request.query), request.headers)
             return await reply if isawaitable(reply) else reply
-        except Exception:  # a page that fails must not end the probes beside it
+        except Exception:  # a failing page must not affect the probes
             log.exception("%s%s", self.address, request.path)
             return _BROKEN
 
 
 def _refusal(request: web.BaseRequest, hosts: Collection[str]) -> HttpReply | None:
-    """Return why the request is not passed on to its endpoint, if it is not.
+    """Return the error for a request that its endpoint must not get, or None.
 
-    CoreDNS answers any method; here those that would make us a proxy or a mirror are
-    refused (CONNECT, TRACE), and so is a body, which nothing would read.
+    CoreDNS answers any method; minidns rejects CONNECT and TRACE, which would make it
+    a proxy or a mirror, and a body, which no endpoint reads.
     """
     if request.method in ("CONNECT", "TRACE"):
         return _METHOD
@@ -201,7 +203,7 @@ def _refusal(request: web.BaseRequest, hosts: Collection[str]) -> HttpReply | No
 
 
 def _name(host: str) -> str:
-    """Return the name in a Host header, without port and scope (RFC 6874 4)."""
+    """Return the host name in a Host header, without port and zone (RFC 6874 4)."""
     if host.startswith("["):
         return host[1:].partition("]")[0].partition("%")[0].lower()
     return host.partition(":")[0].lower()

@@ -1,7 +1,7 @@
-"""Plain counters, gauges and histograms; formatted only when somebody scrapes.
+"""Counters, gauges and histograms, formatted only for a scrape.
 
-One Metrics lives as long as the process: values survive a reload of the Corefile.
-Incrementing costs a dict lookup; nothing is formatted or locked on the way of a query.
+A Metrics lives as long as the process: values survive a reload of the Corefile.
+An increment costs a dict lookup; a query formats nothing and takes no lock.
 """
 
 from bisect import bisect_left
@@ -28,7 +28,7 @@ class Counter:
         self.values[labels] = self.values.get(labels, 0) + by
 
     def totals(self) -> Mapping[Labels, float]:
-        """Return the numbers as they are scraped."""
+        """Return the values for a scrape."""
         return self.values
 
 
@@ -40,10 +40,10 @@ class Gauge(Counter):
     def __init__(self, name: str, help_: str, labels: Labels = ()) -> None:
         super().__init__(name, help_, labels)
         self.elsewhere: dict[int, Mapping[Labels, float]] = {}
-        """By process id: what workers have of it, where that adds up to ours."""
+        """Values of the workers by process id, to be added to our own."""
 
     def totals(self) -> Mapping[Labels, float]:
-        """Return the numbers as they are scraped, with those of the workers."""
+        """Return the values for a scrape, those of the workers added."""
         totals = dict(self.values)
         for values in self.elsewhere.values():
             for labels, number in values.items():
@@ -55,12 +55,12 @@ class Gauge(Counter):
         self.values[labels] = value
 
     def clear(self) -> None:
-        """Forget every number of the family."""
+        """Remove every value of the family."""
         self.values.clear()
 
 
 class Histogram:
-    """A family of distributions; each keeps a count per bucket, and the sum."""
+    """A family of distributions: a count per bucket, and the sum of the values."""
 
     kind = "histogram"
 
@@ -71,7 +71,7 @@ class Histogram:
         self.help = help_
         self.labels = labels
         self.bounds = bounds
-        """Upper bounds of the buckets, ascending; one more bucket has no bound."""
+        """Upper bounds of the buckets, ascending; the last bucket has no bound."""
         self.values: dict[Labels, list[float]] = {}
         """Per label values: the count of each bucket, not cumulated; last the sum."""
         if not labels:
@@ -82,11 +82,11 @@ class Histogram:
         return cells
 
     def cells(self, labels: Labels = ()) -> list[float]:
-        """Return what stands in ``values`` for these label values, made if missing."""
+        """Return the entry of ``values`` for these label values; add it if missing."""
         return self.values.get(labels) or self._fresh(labels)
 
     def observe(self, labels: Labels, value: float, times: int = 1) -> None:
-        """Count ``value`` ``times`` over."""
+        """Add ``times`` observations of ``value``."""
         cells = self.cells(labels)
         cells[bisect_left(self.bounds, value)] += times
         cells[-1] += value * times
@@ -97,16 +97,16 @@ F = TypeVar("F", Counter, Gauge, Histogram)
 
 
 class Metrics:
-    """All families of the process by name; asking twice gives the same family."""
+    """All families of the process by name; a name always returns the same family."""
 
     def __init__(self) -> None:
         self._families: dict[str, Family] = {}
         self.before_scrape: list[Callable[[], None]] = []
-        """Called before every scrape, to bring derived numbers up to date."""
+        """Functions called before every scrape to update derived values."""
         self.before_page: list[Callable[[], Awaitable[None]]] = []
-        """Awaited before a page is written, to collect the numbers of workers."""
+        """Functions awaited before a page is written, to collect values of workers."""
         self.workers: set[int] = set()
-        """Processes whose own figures (memory, CPU) are scraped with ours, by id."""
+        """Ids of processes whose memory and CPU are added to ours."""
 
     def counter(self, name: str, help_: str, labels: Labels = ()) -> Counter:
         """Return the counter ``name`` (with its ``_total``); without labels it is 0."""
@@ -140,7 +140,7 @@ class Metrics:
             yield family
 
     def value(self, name: str, labels: Mapping[str, str] | None = None) -> float:
-        """Return one number, 0 when it was never set; a histogram gives its count."""
+        """Return one value, 0 if it was never set; for a histogram its count."""
         family = self._families[name]
         key = tuple((labels or {}).get(label, "") for label in family.labels)
         if isinstance(family, Histogram):
@@ -149,9 +149,9 @@ class Metrics:
 
 
 TIME_BUCKETS = tuple(0.00025 * 2**n for n in range(16))
-"""Seconds, as CoreDNS has them for everything a client waits for."""
+"""Buckets in seconds of CoreDNS for everything that a client waits for."""
 SLIM_TIME_BUCKETS = tuple(0.00025 * 10**n for n in range(5))
-"""Seconds, in fewer steps."""
+"""Fewer buckets in seconds (CoreDNS)."""
 SIZE_BUCKETS = tuple(
     float(n)
     for n in (
@@ -171,4 +171,4 @@ SIZE_BUCKETS = tuple(
         64e3,
     )
 )
-"""Bytes, as CoreDNS has them."""
+"""Buckets in bytes (CoreDNS)."""

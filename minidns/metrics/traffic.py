@@ -1,7 +1,7 @@
-"""How many queries there were, how long they took and what became of them.
+"""Counts of queries and responses, with their durations and sizes.
 
-The families that CoreDNS counts requests and responses in, and the cheap way to count:
-a Row holds everything that one kind of query adds to, found once and kept.
+The families are those of CoreDNS. A Row caches all counters and histograms that one
+kind of query adds to, so that counting a query needs few lookups.
 """
 
 from bisect import bisect_left
@@ -15,14 +15,14 @@ from minidns.dns.wire import encode_query, response_size
 from minidns.metrics.registry import SIZE_BUCKETS, TIME_BUCKETS, Labels, Metrics
 
 DROPPED = "dropped"
-"""The zone of queries that no server block took."""
+"""Value of the label ``zone`` for queries without a matching server block."""
 
 _SHOWN = (
     "A AAAA CNAME DNSKEY DS MX NSEC3 NSEC NS PTR RRSIG SOA SRV TXT HTTPS SVCB"
     " IXFR AXFR ANY"
 )
 _TYPE_LABELS = {TYPES[name]: name for name in _SHOWN.split()}
-"""Types with a label of their own; a stranger must not make labels at will."""
+"""Types with their own label value; clients must not create arbitrary ones."""
 
 
 _Kind: TypeAlias = tuple[str, str, str, str, bool, str, str, str, bool]
@@ -30,7 +30,7 @@ _Kind: TypeAlias = tuple[str, str, str, str, bool, str, str, str, bool]
 
 
 class Row:
-    """What all queries of one kind with one outcome add to."""
+    """The counters and histograms for queries of one kind with one outcome."""
 
     __slots__ = ("_counters", "_histograms")
 
@@ -42,8 +42,10 @@ class Row:
         self._counters = counters
         self._histograms = histograms
 
-    def add(self, asked: int, said: int, seconds: float, times: int = 1) -> None:
-        """Count ``times`` queries of ``asked`` bytes, answered with ``said`` bytes.
+    def add(
+        self, query_bytes: int, response_bytes: int, seconds: float, times: int = 1
+    ) -> None:
+        """Count ``times`` queries and their responses of these sizes.
 
         Each of them took ``seconds``.
         """
@@ -52,27 +54,27 @@ class Row:
         took, query_sizes, response_sizes = self._histograms
         took[bisect_left(TIME_BUCKETS, seconds)] += times
         took[-1] += seconds * times
-        query_sizes[bisect_left(SIZE_BUCKETS, asked)] += times
-        query_sizes[-1] += asked * times
-        response_sizes[bisect_left(SIZE_BUCKETS, said)] += times
-        response_sizes[-1] += said * times
+        query_sizes[bisect_left(SIZE_BUCKETS, query_bytes)] += times
+        query_sizes[-1] += query_bytes * times
+        response_sizes[bisect_left(SIZE_BUCKETS, response_bytes)] += times
+        response_sizes[-1] += response_bytes * times
 
 
 class Repetitions(Struct, frozen=True, gc=False):
-    """A tally of a Reuse: what repetitions of one answer add to a row.
+    """A ReuseCounter that adds repetitions of one answer to a row.
 
-    There is one for each remembered answer: as bound arguments it takes a fifth of the
-    memory of functools.partial.
+    There is one for each remembered answer, and a Struct takes a fifth of the memory
+    of functools.partial.
     """
 
     row: Row
-    asked: int
-    said: int
+    query_size: int
+    response_size: int
 
     def __call__(self, times: int, seconds: float) -> None:
         """Count ``times`` repetitions that took ``seconds`` in all."""
         if times:
-            self.row.add(self.asked, self.said, seconds / times, times)
+            self.row.add(self.query_size, self.response_size, seconds / times, times)
 
 
 class Traffic:
@@ -114,7 +116,7 @@ class Traffic:
         self._rows: dict[_Kind, Row] = {}
 
     def row(self, query: Query, zone: str, rcode: int, plugin: str) -> Row:
-        """Return where such a query with this outcome is counted."""
+        """Return the row for such a query with this outcome."""
         opt = query.opt
         key = (
             query.server,
@@ -156,27 +158,29 @@ class Traffic:
         row.add(query_size(query), 0, seconds)
 
     def count_dropped(self, query: Query, response: Response) -> None:
-        """Count a query that no server block took."""
+        """Count a query that matched no server block."""
         row = self.row(query, DROPPED, response.rcode, "")
         row.add(query_size(query), response_size(query, response), 0.0)
 
     def count(
         self, query: Query, response: Response, plugin: str, seconds: float
     ) -> Response:
-        """Count a response; return it such that its repetitions count too."""
+        """Count a response; return it with a counter for its repetitions."""
         row = self.row(query, query.zone, response.rcode, plugin)
-        asked = query_size(query)
-        said = response_size(query, response)
+        query_bytes = query_size(query)
+        response_bytes = response_size(query, response)
         if response.more:
-            said += sum(response_size(query, each) for each in response.more)
-        row.add(asked, said, seconds)
+            response_bytes += sum(
+                response_size(query, message) for message in response.more
+            )
+        row.add(query_bytes, response_bytes, seconds)
         if response.reuse is None:
             return response
-        return tallied(response, Repetitions(row, asked, said))
+        return tallied(response, Repetitions(row, query_bytes, response_bytes))
 
 
 def tallied(response: Response, tally: ReuseCounter) -> Response:
-    """Return ``response`` such that ``tally`` is told of its repetitions, if any."""
+    """Return ``response`` with ``tally`` added to the counters of its reuse."""
     reuse = response.reuse
     if reuse is None:
         return response
@@ -185,7 +189,7 @@ def tallied(response: Response, tally: ReuseCounter) -> Response:
 
 
 def query_size(query: Query) -> int:
-    """Return the bytes of the query, also of one the server asks itself."""
+    """Return the size of the query in bytes, also of an internal one."""
     return len(query.wire) or len(
         encode_query(query.question, query.id, query.flags, query.opt)
     )

@@ -1,8 +1,8 @@
-"""The addresses of this machine, and socket addresses that keep their scope.
+"""The addresses of this machine, and socket addresses with their scope.
 
 The addresses come from getifaddrs of the C library. A link-local IPv6 address is only
-complete with its scope, the interface: as text that is ``fe80::1%eth0``, in a socket
-address of Python it is the fourth item, and Python drops it on the way between both.
+complete with its scope, the interface: in text it is ``fe80::1%eth0``, in a socket
+address of Python the fourth item. Python loses it when it converts between the two.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from minidns.dns.model import Address
 
 SockAddr: TypeAlias = tuple[Any, ...]
-"""Host and port, and for IPv6 flow and scope, as the socket module has them."""
+"""Host and port, and for IPv6 flow and scope, as in the socket module."""
 
 
 def socket_address(host: str, port: int) -> tuple[socket.AddressFamily, SockAddr]:
@@ -28,7 +28,7 @@ def socket_address(host: str, port: int) -> tuple[socket.AddressFamily, SockAddr
     (('192.0.2.1', 53), ('::1', 53, 0, 0))
 
     Raises:
-        OSError: there is no interface with the name of the scope.
+        OSError: no interface has the name of the scope.
 
     """
     address, _, scope = host.partition("%")
@@ -38,12 +38,12 @@ def socket_address(host: str, port: int) -> tuple[socket.AddressFamily, SockAddr
 
 
 def _scope_id(scope: str) -> int:
-    """Return the number of the interface; a scope may also be that number."""
+    """Return the index of the interface; the scope is its name or index."""
     if not scope:
         return 0
     try:
         return int(scope) if scope.isdecimal() else socket.if_nametoindex(scope)
-    except OSError as exc:  # Python sets no error number
+    except OSError as exc:  # Python does not set errno
         raise OSError(errno.ENODEV, os.strerror(errno.ENODEV)) from exc
 
 
@@ -64,7 +64,7 @@ def shown(address: SockAddr) -> Address:
 
 
 class _Interface(ctypes.Structure):
-    """As much of struct ifaddrs as every system has in common."""
+    """The fields of struct ifaddrs that all systems have in common."""
 
 
 _Interface._fields_ = [
@@ -75,32 +75,34 @@ _Interface._fields_ = [
 ]
 
 _OFFSETS = {socket.AF_INET: (4, 4), socket.AF_INET6: (8, 16)}
-"""Where in a socket address its IP address stands, and how long it is."""
+"""Offset and size of the IP address in a socket address, by family."""
 
 
 def local_addresses() -> tuple[str, ...]:
-    """Return the IP addresses of all interfaces, loopback ones left out.
+    """Return the IP addresses of all interfaces except loopback addresses.
 
-    Each once, in the system's order, in canonical text without a scope. Empty where
-    the system does not tell.
+    They are unique, in the order of the system, in canonical text without a scope. The
+    result is empty if the system does not provide them.
     """
-    found = dict.fromkeys(address for _, address in _found())
-    return tuple(each for each in found if not ip_address(each).is_loopback)
+    addresses = dict.fromkeys(address for _, address in _interface_addresses())
+    return tuple(
+        address for address in addresses if not ip_address(address).is_loopback
+    )
 
 
 def interfaces() -> dict[str, list[str]]:
     """Return the IP addresses of each interface by its name.
 
-    In canonical text, link-local ones of IPv6 with the interface as their scope.
+    They are canonical text; link-local IPv6 addresses have the interface as scope.
     """
-    found: dict[str, list[str]] = {}
-    for name, address in _found():
+    by_name: dict[str, list[str]] = {}
+    for name, address in _interface_addresses():
         local = ":" in address and ip_address(address).is_link_local
-        found.setdefault(name, []).append(f"{address}%{name}" if local else address)
-    return found
+        by_name.setdefault(name, []).append(f"{address}%{name}" if local else address)
+    return by_name
 
 
-def _found() -> list[tuple[str, str]]:
+def _interface_addresses() -> list[tuple[str, str]]:
     try:
         return list(_addresses(_c_library()))
     except (OSError, AttributeError):
@@ -114,7 +116,7 @@ def _c_library() -> ctypes.CDLL:
 
 
 def _addresses(library: ctypes.CDLL) -> Iterator[tuple[str, str]]:
-    """Yield interface and address, in the system's order."""
+    """Yield pairs of interface and address in the order of the system."""
     first = ctypes.POINTER(_Interface)()
     if library.getifaddrs(ctypes.byref(first)) != 0:
         return

@@ -1,4 +1,4 @@
-"""How long to wait before trying again; the first steps are client-go's."""
+"""Exponential backoff with jitter; the first steps are those of client-go."""
 
 from collections.abc import Callable
 from random import Random
@@ -6,21 +6,21 @@ from random import Random
 START_S = 0.8
 MOST_S = 30.0
 OUTAGE_MOST_S = 2.0
-"""Largest step while nobody answers, or a server says that it fails (5xx).
+"""Largest step while no server answers, or one answers with an error (5xx).
 
-A refused connection costs nobody anything; the end of an outage is seen within 4 s.
+A refused connection is cheap, and the end of an outage is noticed within 4 s.
 """
 RIGHTS_MOST_S = 4.0
 """Largest step while credentials or rights are missing (401, 403)."""
 RESET_S = 120.0
-MOST_ASKED_S = 600.0
-"""A server may ask for longer; nobody means it."""
+MAX_REQUESTED_S = 600.0
+"""Upper limit of the wait that a server may request (Retry-After)."""
 
 
 class Backoff:
     """Steps that double up to ``most_s``; each wait is one to two steps long.
 
-    ``reset`` begins anew, and so do two minutes without asking for a wait, counted from
+    ``reset`` returns to the smallest step, and so do two minutes without a wait after
     the end of the last one (client-go's reflector).
     """
 
@@ -34,15 +34,17 @@ class Backoff:
         self._until = now()
 
     def reset(self) -> None:
-        """Begin with the smallest step again."""
+        """Return to the smallest step."""
         self._step = START_S
 
-    def wait_s(self, asked_s: float | None = None) -> float:
-        """Return how many seconds to wait now; never less than a server asked for."""
+    def wait_s(self, requested_s: float | None = None) -> float:
+        """Return the seconds to wait; at least those that a server requested."""
         if self._now() - self._until > RESET_S:
             self.reset()
         jitter = self._step * self._random.random()
-        wait = jitter + (self._step if asked_s is None else min(asked_s, MOST_ASKED_S))
+        wait = jitter + (
+            self._step if requested_s is None else min(requested_s, MAX_REQUESTED_S)
+        )
         self._step = min(2 * self._step, self._most_s)
         self._until = self._now() + wait
         return wait

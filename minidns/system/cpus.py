@@ -1,4 +1,4 @@
-"""How many processors this process may use: what it is bound to, and its quota."""
+"""The number of processors that this process may use: its affinity and quota."""
 
 import os
 from math import ceil
@@ -8,9 +8,9 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def usable(cgroup: Path = _CGROUP) -> int:
-    """Return how many processes like this one can run at a time, at least 1.
+    """Return the number of processors that this process may use, at least 1.
 
-    A container's CPU limit counts, rounded up (cgroups 1 and 2).
+    The CPU limit of a container applies, rounded up (cgroups 1 and 2).
     """
     if hasattr(os, "sched_getaffinity"):
         bound = len(os.sched_getaffinity(0))
@@ -20,7 +20,7 @@ def usable(cgroup: Path = _CGROUP) -> int:
 
 
 def _quota(cgroup: Path) -> float | None:
-    """Return the limit in processors, None where there is none."""
+    """Return the CPU limit in processors, None without a limit."""
     try:
         quota, period = _words(cgroup / "cpu.max")
     except (OSError, ValueError):

@@ -1,8 +1,8 @@
-"""Reading of files: regular ones and /dev/null, of bounded size, without blocking.
+"""Reads regular files and /dev/null, with a limit on the size, without blocking.
 
-A named pipe without a writer blocks whoever opens it, a device may never end, and
-neither wait ends at SIGTERM. So every file that a Corefile, a kubeconfig or the command
-line names is looked at before it is opened, and looked at again once it is open.
+Opening a named pipe without a writer blocks, reading a device may never end, and
+neither ends at SIGTERM. So every file that a Corefile, a kubeconfig or the command line
+names is checked before it is opened, and again when it is open.
 """
 
 import errno
@@ -10,7 +10,7 @@ import os
 import stat
 
 MAX_BYTES = 10 << 20
-"""No Corefile, hosts, zone or credentials file is larger unless it is a mistake."""
+"""Maximum size of a file; a Corefile, hosts, zone or credentials file is smaller."""
 
 _KINDS = {
     stat.S_IFIFO: "named pipe",
@@ -22,18 +22,18 @@ _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
 def read(path: str) -> bytes:
-    """Return the content of the regular file at ``path``; a link is followed.
+    """Return the content of the regular file at ``path``; links are followed.
 
     Raises:
-        OSError: it cannot be read, is no regular file (EINVAL, EISDIR), or is larger
-            than MAX_BYTES (EFBIG).
+        OSError: it cannot be read, is not a regular file (EINVAL, EISDIR), or is
+            larger than MAX_BYTES (EFBIG).
 
     """
     require_regular(path)
     with open(os.open(path, _FLAGS), "rb") as file:
         _check(os.fstat(file.fileno()), path)  # it may have been replaced
         content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:  # a file of /proc has no size
+    if len(content) > MAX_BYTES:  # files in /proc have no size
         raise _too_large(path)
     return content
 
@@ -61,7 +61,7 @@ def _check(status: os.stat_result, path: str) -> None:
 
 
 def _is_null_device(status: os.stat_result) -> bool:
-    """Return whether this is /dev/null, which people name for an empty file."""
+    """Return whether this is /dev/null, which users specify for an empty file."""
     if not stat.S_ISCHR(status.st_mode):
         return False
     try:

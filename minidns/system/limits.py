@@ -1,4 +1,4 @@
-"""How many files and sockets the process may have open, and who gets how many."""
+"""Limits of open files, and of clients and queries."""
 
 import contextlib
 import resource
@@ -8,16 +8,16 @@ _PLENTY = 1 << 20
 
 
 class StreamLimits(NamedTuple):
-    """What a client on a TCP or TLS connection is given; the defaults are CoreDNS's."""
+    """Limits of a TCP or TLS connection; the defaults are those of CoreDNS."""
 
     read_s: float = 3.0
-    """Seconds for the first query, and for each query from its first byte on."""
+    """Seconds to read the first query, and any query from its first byte on."""
     write_s: float = 5.0
-    """Seconds for the client to take a reply."""
+    """Seconds to write a reply."""
     idle_s: float = 10.0
     """Seconds between queries."""
     max_queries: int = -1
-    """Queries that are answered on a connection before it is closed; -1 for any."""
+    """Number of queries before the connection is closed; -1 for unlimited."""
 
 
 def open_files() -> int:
@@ -27,16 +27,16 @@ def open_files() -> int:
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
-        with contextlib.suppress(OSError, ValueError):  # as it is, then (macOS)
+        with contextlib.suppress(OSError, ValueError):  # keep the soft limit (macOS)
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
             soft = hard
     return _PLENTY if soft == resource.RLIM_INFINITY else soft
 
 
 def fair_share(most: int) -> int:
-    """Return how many clients, or queries to upstreams, a listener may have: ``most``.
+    """Return how many clients or upstream queries a listener may have, up to ``most``.
 
-    Or fewer where files are scarce: a quarter each, so that there are some left for
-    the API server, for HTTP, and for a second listener.
+    The result is at most a quarter of the open files, so that some are left for the
+    API server, for HTTP, and for a second listener.
     """
     return min(most, max(open_files() // 4, 1))

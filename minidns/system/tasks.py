@@ -1,7 +1,7 @@
-"""Background tasks: what ends by an exception is logged, counted, and started again.
+"""Background tasks: exceptions are logged and counted, and the task is restarted.
 
-An asyncio task that raises is silent until somebody looks at its result, and nobody
-looks at the result of a task that is to run for ever.
+asyncio reports the exception of a task only when its result is read, and the result of
+a task that runs forever is never read.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ from minidns.system.backoff import Backoff
 log = logging.getLogger(__name__)
 
 MOST_S = 30.0
-"""Largest step of the backoff between two starts of a task that goes on failing."""
+"""Largest step of the backoff between restarts of a failing task."""
 
 Work: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
-"""Begins the work of a task, anew at each call."""
+"""Creates the coroutine of a task; called again for each restart."""
 
 
 class WatchDeps(Protocol):
-    """The clock and the randomness that tasks use; ``Edges`` has both."""
+    """The clock and the random source of tasks; ``Edges`` has both."""
 
     @property
     def now(self) -> Callable[[], float]:
@@ -32,7 +32,7 @@ class WatchDeps(Protocol):
 
     @property
     def sleep(self) -> Callable[[float], Awaitable[None]]:
-        """Wait for so many seconds."""
+        """Wait for a number of seconds."""
         ...
 
     @property
@@ -54,15 +54,15 @@ class Tasks:
         )
 
     def keep(self, name: str, work: Work) -> asyncio.Task[None]:
-        """Run ``work`` until it returns; after an exception begin anew, with backoff.
+        """Run ``work`` until it returns; restart it with backoff after an exception.
 
-        ``name`` is the label of the failures that are counted.
+        ``name`` is the label of the task in the failure counter.
         """
-        return self._start(name, self._kept(name, work))
+        return self._start(name, self._run_until_done(name, work))
 
     def once(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run ``work``, which belongs to one query or event, and do not repeat it."""
-        return self._start(name, self._tried(name, work))
+        """Run ``work`` for one query or event, without restarts."""
+        return self._start(name, self._run_once(name, work))
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=name)
@@ -71,13 +71,13 @@ class Tasks:
         return task
 
     async def stop(self) -> None:
-        """Cancel all that runs, and wait for its end."""
+        """Cancel all running tasks and wait until they have ended."""
         tasks = list(self._running)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _kept(self, name: str, work: Work) -> None:
+    async def _run_until_done(self, name: str, work: Work) -> None:
         backoff = Backoff(self._around.now, self._around.random, MOST_S)
         while True:
             try:
@@ -91,7 +91,7 @@ class Tasks:
             else:
                 return
 
-    async def _tried(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+    async def _run_once(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
         except Exception:

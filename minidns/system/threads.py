@@ -1,4 +1,4 @@
-"""Work that takes long or waits for a disk, done while the loop goes on."""
+"""Runs slow work or disk access in a thread, without blocking the event loop."""
 
 import asyncio
 import contextlib
@@ -12,39 +12,37 @@ T = TypeVar("T")
 
 
 async def at_once(work: Callable[[], T]) -> T:
-    """Return what ``work`` returns; the loop waits."""
+    """Run ``work`` on the loop, which is blocked meanwhile; return its result."""
     return work()
 
 
 class Aside(Protocol):
-    """Does work that takes long or waits for a disk while the loop goes on."""
+    """Runs slow work or disk access without blocking the event loop."""
 
     async def __call__(self, work: Callable[[], T]) -> T:
-        """Return what ``work`` returns, or raise what it raises.
+        """Return the result of ``work``, or raise its exception.
 
-        It may run in a thread: it reads files and makes values, but touches neither
-        the loop nor anything that queries are answered from.
+        ``work`` may run in a thread: it may read files and build values, but must not
+        touch the loop or data that queries are answered from.
         """
         ...
 
 
 _SWITCH_S = 0.0002
-"""How long a thread keeps the interpreter while another waits for it; 5 ms else.
+"""Switch interval of the interpreter while a thread works; the default is 5 ms.
 
-The loop gives it up at every system call, some four for each query.
+The loop releases the interpreter at every system call, about four per query.
 """
-
-
 _MANY = 50_000
-"""Objects whose visit would take longer than 5 ms."""
+"""Number of objects for which a garbage collection takes longer than 5 ms."""
 
 
 class Threads:
-    """Does work in a thread, and lets the loop have the interpreter in between.
+    """Runs work in a thread with a short switch interval, so that the loop goes on.
 
-    Meanwhile the garbage collector is off: one visit of all that a large Corefile or
-    zone is made of takes 100 ms. Many new objects are spared later visits, too. They
-    are freed when nothing refers to them: ``Instance.stop`` leaves no reference cycles.
+    Meanwhile the garbage collector is off: to visit the objects of a large Corefile or
+    zone takes 100 ms. If there are many new objects, they are frozen: later collections
+    skip them. Reference counts free them, because ``Instance.stop`` leaves no cycles.
     """
 
     def __init__(self) -> None:
@@ -52,7 +50,7 @@ class Threads:
         self._usual_s = sys.getswitchinterval()
 
     async def aside(self, work: Callable[[], T]) -> T:
-        """Return what ``work`` returns; see ``Aside``."""
+        """Run ``work`` in a thread and return its result; see ``Aside``."""
         self._busy += 1
         sys.setswitchinterval(_SWITCH_S)
         gc.disable()
@@ -68,17 +66,17 @@ class Threads:
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
-    """Do ``work`` in a daemon thread: the process can end while a disk hangs."""
+    """Run ``work`` in a daemon thread: the process can exit while a disk hangs."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
     def settle(result: T | None, error: Exception | None) -> None:
         if future.done():
-            return  # nobody waits any more
+            return  # the waiting task was cancelled
         if error is not None:
             future.set_exception(error)
         else:
-            future.set_result(result)  # type: ignore[arg-type]  # work has ended well
+            future.set_result(result)  # type: ignore[arg-type]  # without an error, result is a T
 
     def run() -> None:
         result, error = None, None

@@ -1,1 +1,1 @@
-"""Text as Go writes and reads it, and foreign text made safe to show."""
+"""Text in the formats of Go, and untrusted text made safe to show."""

@@ -1,4 +1,4 @@
-"""Names of files that plugins read, and why one could not be read, in Go's words."""
+"""Paths of files that plugins read, and Go's error texts for unreadable ones."""
 
 import posixpath
 
@@ -6,7 +6,7 @@ from minidns.text.go_text import quote
 
 
 def below(root: str, path: str) -> str:
-    """Return ``path``, a relative one in the folder ``root`` (plugin *root*).
+    """Return ``path``, relative to the folder ``root`` unless absolute (plugin *root*).
 
     >>> below("/etc/coredns", "zones/db.example.org")
     '/etc/coredns/zones/db.example.org'

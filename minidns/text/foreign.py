@@ -1,20 +1,20 @@
-"""Foreign text made fit to be shown: no secrets, no control characters, not too long.
+"""Sanitizes untrusted text: removes secrets and control characters, limits the length.
 
-Whatever a server, a file, an object or a program says goes through here before it is
-logged, printed or put into an error. Secrets that the process uses are remembered, so
-that they are found wherever they come back; others are recognised by their form.
+Text from a server, a file, an object or a program passes through this module before it
+is logged, printed or added to an error. Secrets that the process uses are registered
+and removed wherever they occur; others are recognised by their form.
 """
 
 import re
 
 REDACTED = "(secret)"
-"""What stands in the place of a secret."""
+"""Replacement of a secret."""
 MOST_LINE = 300
-"""Characters of foreign text that one line shows."""
+"""Maximum length of untrusted text in one line, in characters."""
 _SHORTEST = 6
-"""Characters of a secret that is looked for: shorter ones stand in other words."""
+"""Minimum length of a secret: shorter ones are parts of ordinary words."""
 _SHORTEST_PART = 8
-"""Characters of a part, or of a beginning that was cut off."""
+"""Minimum length of a part of a secret, or of a truncated secret."""
 _MOST_SECRETS = 1000
 
 _FORMS = re.compile(
@@ -33,12 +33,12 @@ _remembered: dict[str, None] = {}
 
 
 def remember(secret: str) -> None:
-    """Never show ``secret`` from now on, nor its parts between dots."""
+    """Redact ``secret`` and its dot-separated parts from now on."""
     if secret in _remembered or len(secret) < _SHORTEST:
         return
     parts = (part for part in secret.split(".") if len(part) >= _SHORTEST_PART)
-    for each in (secret, *parts):
-        _remembered[each] = None
+    for text in (secret, *parts):
+        _remembered[text] = None
     while len(_remembered) > _MOST_SECRETS:
         del _remembered[next(iter(_remembered))]
 
@@ -46,14 +46,14 @@ def remember(secret: str) -> None:
 def without_remembered(text: str) -> str:
     """Return ``text`` without the secrets that the process uses.
 
-    The beginning of one at the very end counts: there the text was cut.
+    The beginning of a secret at the end of the text counts: the text was truncated.
     """
     for secret in _remembered:
         if secret in text:
             text = text.replace(secret, REDACTED)
     end = text[-_SHORTEST_PART:]
     for secret in _remembered:
-        # log lines come here too: one search in most cases, not one for each length
+        # every log line passes here: one search in most cases, not one per length
         at = secret.find(end) if len(end) == _SHORTEST_PART else -1
         while at >= 0:
             begun = secret[: at + len(end)]
@@ -64,7 +64,7 @@ def without_remembered(text: str) -> str:
 
 
 def redacted(text: str) -> str:
-    """Return ``text`` without secrets, those recognised by their form too.
+    """Return ``text`` without registered secrets and those recognised by form.
 
     >>> redacted("GET https://jane:pw@host/ failed: Bearer 0123456789")
     'GET https://(secret)@host/ failed: (secret)'
@@ -72,14 +72,14 @@ def redacted(text: str) -> str:
     return _FORMS.sub(_redaction, without_remembered(text))
 
 
-def _redaction(found: re.Match[str]) -> str:
-    if found["status"]:
-        return f"{found['status']} (its error output may hold secrets: run it by hand)"
-    return (found["name"] or "") + REDACTED
+def _redaction(match: re.Match[str]) -> str:
+    if match["status"]:
+        return f"{match['status']} (its error output may hold secrets: run it by hand)"
+    return (match["name"] or "") + REDACTED
 
 
 def escaped(line: str) -> str:
-    r"""Return ``line`` with what no terminal may get as an escape.
+    r"""Return ``line`` with unprintable characters escaped.
 
     >>> escaped("a\x1b[31mb\u202e")
     'a\\x1b[31mb\\u202e'
@@ -90,7 +90,7 @@ def escaped(line: str) -> str:
 
 
 def line(text: str, most: int = MOST_LINE) -> str:
-    """Return foreign text as part of one line, ``most`` characters long."""
+    """Return untrusted text for one line, at most ``most`` characters long."""
     clean = redacted(text)
     shown = escaped(clean[: most + 1])
     return shown if len(clean) <= most else f"{shown[:most]}..."

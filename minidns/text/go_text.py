@@ -1,6 +1,6 @@
-"""Quotes, integers and durations as Go reads and writes them.
+"""Quoted strings, integers and durations as Go parses and formats them.
 
-Refused in Go's words, because the words end up in front of people who know them.
+The errors have the texts of Go, because users know them from CoreDNS.
 """
 
 import re
@@ -45,17 +45,17 @@ def _quoted(sign: str) -> str:
 
 
 def duration(text: str) -> float:
-    """Return the seconds that ``text`` means, such as ``1h30m`` or ``1.5s``.
+    """Return the seconds in the duration ``text``, such as ``1h30m`` or ``1.5s``.
 
     Raises:
-        ValueError: ``time: ...`` as Go words it.
+        ValueError: ``time: ...`` in the words of Go.
 
     """
     return nanoseconds(text) / 10**9
 
 
 def nanoseconds(text: str) -> int:
-    """Return the nanoseconds that ``text`` means; refuse as ``duration`` does."""
+    """Return the nanoseconds in the duration ``text``; raises as ``duration``."""
     rest = text.removeprefix("-") if text.startswith("-") else text.removeprefix("+")
     if rest == "0":
         return 0
@@ -91,8 +91,8 @@ def _amount_ns(amount: re.Match[str], text: str) -> int:
 def _fraction_ns(part: str, unit: int) -> int:
     """Return the nanoseconds of ``0.part`` units.
 
-    In floating point and with as many digits as fit 63 bits, as in Go: a third of an
-    hour written with threes enough is twenty minutes.
+    As in Go, the calculation is in floating point with as many digits as fit 63 bits:
+    ``0.3333333333333333333h`` is twenty minutes.
     """
     digits = part.lstrip("0")[:19]
     if int(digits or "0") > 2**63:
@@ -116,7 +116,7 @@ def _quoted_time(text: str) -> str:
 def format_duration(seconds: float) -> str:
     """Return ``seconds`` as Go writes durations.
 
-    >>> [format_duration(each) for each in (0, 0.5, 300, 5400.25)]
+    >>> [format_duration(seconds) for seconds in (0, 0.5, 300, 5400.25)]
     ['0s', '500ms', '5m0s', '1h30m0.25s']
     """
     total = round(seconds * 10**9)
@@ -138,16 +138,16 @@ def _decimal(amount: int, size: int) -> str:
 
 
 def integer(text: str) -> int:
-    """Return the integer that ``text`` means: decimal digits, perhaps signed.
+    """Return the integer in ``text``: decimal digits with an optional sign.
 
     Raises:
-        ValueError: ``strconv.Atoi: parsing ...`` as Go words it.
+        ValueError: ``strconv.Atoi: parsing ...`` in the words of Go.
 
     """
     if not _INTEGER.fullmatch(text):
         raise ValueError(f"strconv.Atoi: parsing {quote(text)}: invalid syntax")
     digits = text.lstrip("+-0") or "0"
-    # 20 say enough: int() itself refuses thousands of digits
+    # 20 digits decide the range; int() raises for thousands of digits
     number = int(digits[:20]) * (-1 if text.startswith("-") else 1)
     if not -(2**63) <= number < 2**63:
         raise ValueError(f"strconv.Atoi: parsing {quote(text)}: value out of range")

@@ -1,7 +1,7 @@
-"""Standard output and error as commands have them: nothing gets through raw.
+"""Standard output and error that escape control characters.
 
-A Corefile, an object or a server can hold characters that move the cursor, colour or
-hide text. Every command runs with streams that escape them, so none can forget to.
+A Corefile, an object or a server can contain characters that move the cursor, colour or
+hide text. Every command runs with streams that escape them.
 """
 
 import functools
@@ -16,14 +16,14 @@ T = TypeVar("T")
 
 
 class _Escaping:
-    """A text stream whose lines are escaped on the way."""
+    """A text stream that escapes each line."""
 
     def __init__(self, stream: TextIO, clean: Callable[[str], str]) -> None:
         self.stream = stream
         self._clean = clean
 
     def write(self, text: str) -> int:
-        """Write ``text``; only its line ends and tabs stay as they are."""
+        """Write ``text``, escaped except for line ends and tabs."""
         lines = self._clean(text).split("\n")
         self.stream.write("\n".join(map(escaped, lines)))
         return len(text)
@@ -33,19 +33,19 @@ class _Escaping:
 
 
 def escaped(line: str) -> str:
-    """Return a line fit for a terminal; its tabs stay."""
+    """Return ``line`` escaped for a terminal, tabs unchanged."""
     return "\t".join(map(foreign.escaped, line.split("\t")))
 
 
 def escaping(main: Callable[P, T]) -> Callable[P, T]:
-    """Return ``main``, run with streams that escape; standard error without secrets."""
+    """Decorate ``main`` to run with escaping streams, stderr without secrets."""
 
     @functools.wraps(main)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         out, err = sys.stdout, sys.stderr
         if isinstance(out, _Escaping):
             return main(*args, **kwargs)
-        # manifests that are printed must stay what they are, but for our own secrets
+        # printed manifests must not change, except for the secrets of this process
         sys.stdout = cast(TextIO, _Escaping(out, foreign.without_remembered))
         sys.stderr = cast(TextIO, _Escaping(err, foreign.redacted))
         try:
@@ -57,5 +57,5 @@ def escaping(main: Callable[P, T]) -> Callable[P, T]:
 
 
 def raw(stream: TextIO) -> TextIO:
-    """Return the stream below, for who escapes by itself (colours)."""
+    """Return the underlying stream, for callers that escape (colours)."""
     return cast(TextIO, getattr(stream, "stream", stream))
