@@ -12,6 +12,7 @@ from minidns.dns import names
 from minidns.dns.message import FIXED, BadName, Truncated, read_name
 from minidns.dns.model import FormatError, Opt, Question, RRset
 from minidns.dns.rdata import LAYOUT, OPT
+from minidns.dns.structure import GATEWAYS, STRUCTURES, size_of
 
 _HEADER = struct.Struct("!6H")
 _QTAIL = struct.Struct("!HH")
@@ -34,7 +35,7 @@ class Reply(NamedTuple):
 
 
 class CutShort(FormatError):
-    """The message ends in the middle of a record or name."""
+    """The message or the data of a record ends in the middle of one of its parts."""
 
 
 def decode_reply(wire: bytes, asked: str = "", *, strict: bool = True) -> Reply:
@@ -48,7 +49,7 @@ def decode_reply(wire: bytes, asked: str = "", *, strict: bool = True) -> Reply:
     unless there is one).
 
     Raises:
-        CutShort: it ends too early.
+        CutShort: it, or the data of one of its records, ends too early.
         FormatError: anything else in it is malformed.
 
     """
@@ -189,35 +190,49 @@ class _Reader:
         return tuple(rrsets), at
 
     def _rdata(self, rtype: int, at: int, end: int) -> bytes:
-        layout = LAYOUT.get(rtype)
+        structure = STRUCTURES.get(rtype)
         wire = self._wire
-        if layout is None:
+        if structure is None or (at == end and rtype not in LAYOUT):
             size = _SIZES.get(rtype, end - at)
             if 0 < end - at < size:
                 raise Truncated
             if end - at != size:
                 raise _Malformed
             return wire[at:end]
-        out = b""
-        for part in layout:
+        out, start = b"", at
+        for part in structure:
+            if part == "gateway":
+                part = GATEWAYS.get(wire[start + 1], 0)
             if part == "n":
-                packed, at = self._name(at)
+                packed, at = self._name_within(at, end)
                 out += packed
+            elif part == "names":
+                while at < end:
+                    packed, at = self._name_within(at, end)
+                    out += packed
             else:
-                size = (
-                    part
-                    if isinstance(part, int)
-                    else end - at
-                    if part == "*"
-                    else 1 + wire[at]
-                )
+                size = part if isinstance(part, int) else size_of(part, wire[at:end])
                 out += wire[at : at + size]
                 at += size
-            if at > end:
-                raise Truncated
+                if at > end:
+                    raise Truncated
         if at != end:
             raise _Malformed
         return out
+
+    def _name_within(self, at: int, end: int) -> tuple[bytes, int]:
+        """Return the name at ``at`` of record data that ends at ``end``, and its end.
+
+        One that runs past the data is malformed, not cut short: CoreDNS asks for TCP
+        only if the owner of a record or another part of its data is cut short.
+        """
+        try:
+            packed, at = self._name(at)
+        except (IndexError, Truncated):
+            raise _Malformed from None
+        if at > end:
+            raise _Malformed
+        return packed, at
 
     def _read_opt(self, size: int, ttl: int, at: int, end: int) -> None:
         if self._opt is not None and self._strict:

@@ -149,7 +149,7 @@ def test_thousands_of_records_at_one_long_name_cost_little(rtype: int) -> None:
         assert decode_reply(head + record * 4000).answer
     finally:
         sys.setprofile(None)
-    assert steps < 4000 * 4  # calls, not seconds: per record, not per label
+    assert steps < 4000 * 5  # calls, not seconds: per record, not per label
 
 
 TRICKY = st.lists(
