@@ -137,6 +137,7 @@ async def test_equal_questions_are_one_whoever_asks_and_however() -> None:
     assert all(str(each.answer[0][0]) == "192.0.2.1" for each in replies)
 
 
+@pytest.mark.slow
 async def test_as_many_as_may_be_asked_at_a_time() -> None:
     async with (
         Resolver(say_nothing) as resolver,

@@ -16,7 +16,7 @@ from sim.controllers.cluster import Cluster
 from tests import process
 from tests.server import client
 
-pytestmark = pytest.mark.usefixtures("outside")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("outside")]
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ from tests.server.resolvers import Call, Resolver, good
 from tests.test_metrics import HAS_IPV6
 from tests.test_traps_process import KUBERNETES, InPod
 
+pytestmark = pytest.mark.slow
+
 WWW = "www.example.org."
 ANSWER = '    template IN A {\n        answer "{{ .Name }} 60 IN A 192.0.2.7"\n    }\n'
 

@@ -28,6 +28,7 @@ def test_there_are_pages() -> None:
     assert len(PAGES) > 3
 
 
+@pytest.mark.slow
 @pytest.mark.kubectl
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("page", PAGES)

@@ -111,6 +111,7 @@ async def _until(server: process.Running, ends: int) -> None:
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [_large, _import_loop, _many_blocks, _hosts, _zone])
 async def test_answers_go_on(make: object, tmp_path: Path) -> None:
     assert callable(make)

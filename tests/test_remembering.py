@@ -121,6 +121,7 @@ async def compare(corefile: str, history: list[Event], rng: Random) -> None:
                 assert await edge.ask(wire) == want, dns.message.from_wire(wire)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corefile", COREFILES.values(), ids=COREFILES)
 @settings(max_examples=15, deadline=None)
 @given(history=histories, rng=st.randoms(use_true_random=True))
