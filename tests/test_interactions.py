@@ -258,6 +258,7 @@ async def test_9_a_refusal_for_too_many_is_not_kept() -> None:
 # 10
 
 
+@pytest.mark.slow
 async def test_10_each_block_probes_for_loops_in_its_own_zone(
     tmp_path: Path,
 ) -> None:

@@ -84,6 +84,7 @@ def test_no_command_is_described_that_is_not_there() -> None:
     assert sorted(headings) == sorted(cli_page.parsers())
 
 
+@pytest.mark.slow
 async def test_what_check_prints_is_what_the_page_says(tmp_path: Path) -> None:
     good, bad = re.findall(r"^```\n(.*?)^```", section("minidns check"), re.M | re.S)
     path = tmp_path / "Corefile"

@@ -32,6 +32,7 @@ async def address(port: int) -> str:
     return str(reply.answer[0][0])
 
 
+@pytest.mark.slow
 async def test_no_query_is_lost_while_another_file_takes_over(tmp_path: Path) -> None:
     port = process.free_port()
     path = tmp_path / "Corefile"
@@ -56,6 +57,7 @@ async def test_no_query_is_lost_while_another_file_takes_over(tmp_path: Path) ->
         assert "[INFO] Reloading complete" in server.lines
 
 
+@pytest.mark.slow
 async def test_no_probe_is_lost_either(tmp_path: Path) -> None:
     ports = {path: process.free_port() for path in ("/health", "/ready", "/metrics")}
     path = tmp_path / "Corefile"
@@ -77,6 +79,7 @@ async def test_no_probe_is_lost_either(tmp_path: Path) -> None:
             assert (await process.http(port, page))[0] == 200
 
 
+@pytest.mark.slow
 async def test_what_a_bad_file_says_and_that_a_missing_one_is_no_news(
     tmp_path: Path,
 ) -> None:

@@ -62,6 +62,7 @@ def test_the_upstream_answers_as_expected(
     assert [dns.rdatatype.to_text(each.rdtype) for each in said.answer] == types
 
 
+@pytest.mark.slow
 def test_the_mix_has_its_shares() -> None:
     assert sum(share for share, _, _ in MIX) == 100
     queries = [read(ask) for ask in workloads.mix(SERVICES)]
@@ -74,6 +75,7 @@ def test_the_mix_has_its_shares() -> None:
     )
 
 
+@pytest.mark.slow
 def test_reverse_names_are_those_of_addresses_that_services_have() -> None:
     objects = cluster.objects(SERVICES, 0)
     addresses = {
