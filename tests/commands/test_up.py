@@ -11,7 +11,7 @@ from tests import process
 from tests.server import client
 from tests.test_laptop import api, outside  # noqa: F401  # a fixture
 
-pytestmark = pytest.mark.usefixtures("outside")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("outside")]
 
 
 def environ(home: Path, kubeconfig: str = "") -> dict[str, str]:
