@@ -220,11 +220,13 @@ class ClusterZones:
         # strict: an alias for any type, and never an address (RFC 1034 3.6.2)
         alias = options.strict and rule is Rule.EXTERNAL_NAME
         if alias and qtype != CNAME:
-            return self._followed(objects, question, None, [host], budget, seen)
+            return self._follow_aliases(objects, question, None, [host], budget, seen)
         if qtype in (A, AAAA):
             rrset, others = addresses(hosts_of(objects), owner, qtype, options.ttl)
             if others:
-                return self._followed(objects, question, rrset, others, budget, seen)
+                return self._follow_aliases(
+                    objects, question, rrset, others, budget, seen
+                )
             if rrset is None:
                 return ClusterAnswer(Rule.NO_SUCH_FAMILY, sources, keys)
             return ClusterAnswer(rule, sources, keys, (rrset,), (), objects.partial)
@@ -239,7 +241,7 @@ class ClusterZones:
             return ClusterAnswer(rule, sources, keys, (link,) if link else ())
         return ClusterAnswer(Rule.NO_SUCH_TYPE, sources, keys)
 
-    def _followed(
+    def _follow_aliases(
         self,
         objects: FoundObjects,
         question: ClusterQuestion,
@@ -257,12 +259,12 @@ class ClusterZones:
             link = cname(question.owner, host, self.options.ttl)
             if link is None:
                 continue
-            there = self._target(absolute(host), question, budget, seen)
-            sources.update(dict.fromkeys(there.sources))
-            keys.update(dict.fromkeys(there.keys))
-            if there.answer or self.options.strict:
-                answer += [link, *there.answer]
-                partial = partial or there.partial
+            target_answer = self._target_answer(absolute(host), question, budget, seen)
+            sources.update(dict.fromkeys(target_answer.sources))
+            keys.update(dict.fromkeys(target_answer.keys))
+            if target_answer.answer or self.options.strict:
+                answer += [link, *target_answer.answer]
+                partial = partial or target_answer.partial
         if rrset:
             answer.append(rrset)
         rule = objects.rule if answer else Rule.ALIAS_LEADS_NOWHERE
@@ -270,7 +272,7 @@ class ClusterZones:
             rule, tuple(sources), tuple(keys), tuple(answer), (), partial
         )
 
-    def _target(
+    def _target_answer(
         self,
         target: str,
         question: ClusterQuestion,

@@ -68,33 +68,33 @@ def name_servers(
     If no EndpointSlice has one of them ready, the addresses themselves are the name
     servers (CoreDNS *kubernetes*).
     """
-    slices = [one for address in local for one in store.slices_at(address)]
+    slices = [slice_ for address in local for slice_ in store.slices_at(address)]
     keys: list[Hashable] = [("address", address) for address in local]
-    for one in slices:
-        keys += service_keys(one.service)
+    for slice_ in slices:
+        keys += service_keys(slice_.service)
     if not slices:
         direct = tuple((NAME_SERVER, address) for address in local)
         return NameServers(direct, (), tuple(keys))
     hosts: list[tuple[str, str]] = []
     sources: list[Source] = []
-    for one in slices:
-        sources.append(source_of("EndpointSlice", one))
-        if service := store.services.get(one.service):
+    for slice_ in slices:
+        sources.append(source_of("EndpointSlice", slice_))
+        if service := store.services.get(slice_.service):
             sources.append(source_of("Service", service))
-            hosts += _server_names(service, one, options.endpoint_pod_names)
+            hosts += _server_names(service, slice_, options.endpoint_pod_names)
     return NameServers(
         tuple(hosts), tuple(dict.fromkeys(sources)), tuple(dict.fromkeys(keys))
     )
 
 
 def _server_names(
-    service: Service, one: EndpointSlice, pod_names: bool
+    service: Service, slice_: EndpointSlice, pod_names: bool
 ) -> Iterator[tuple[str, str]]:
     owner = f"{service.key.name}.{service.key.namespace}.svc."
     if not service.headless:
         for address in service.cluster_ips:
             yield owner, address
         return
-    for end in one.endpoints:
+    for end in slice_.endpoints:
         if end.ready:
             yield f"{endpoint_name(end, pod_names)}.{owner}", end.address

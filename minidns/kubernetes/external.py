@@ -82,8 +82,8 @@ class ExternalLookup:
         *left, namespace = labels
         keys: Keys = (("namespace", namespace),)
         if not self.exposed(namespace):
-            gone = Source("Namespace", namespace, found=False)
-            return FoundObjects(Rule.NO_SUCH_NAMESPACE, (gone,), keys)
+            missing = Source("Namespace", namespace, found=False)
+            return FoundObjects(Rule.NO_SUCH_NAMESPACE, (missing,), keys)
         sources: Sources = (source_of("Namespace", self._store.namespaces[namespace]),)
         if not left:
             return FoundObjects(Rule.EXTERNAL_NAMESPACE, sources, keys)
@@ -94,8 +94,8 @@ class ExternalLookup:
         keys = (*keys, ("service", *key))
         service = self._store.services.get(key)
         if service is None:
-            gone = Source("Service", str(key), found=False)
-            return FoundObjects(Rule.NO_SUCH_SERVICE, (*sources, gone), keys)
+            missing = Source("Service", str(key), found=False)
+            return FoundObjects(Rule.NO_SUCH_SERVICE, (*sources, missing), keys)
         sources = (*sources, source_of("Service", service))
         return self._service(service, name, window, sources, keys)
 
@@ -120,7 +120,9 @@ class ExternalLookup:
             keys += endpoint_keys(service.key)
             slices = self._store.slices_of(service.key)
             matches, partial = self._lookup.groups(service, slices, name, window)
-            sources += tuple(source_of("EndpointSlice", one) for one, _ in matches)
+            sources += tuple(
+                source_of("EndpointSlice", slice_) for slice_, _ in matches
+            )
             groups = [group for _, group in matches]
         if not any(group.hosts and group.ports for group in groups):
             return FoundObjects(Rule.NOTHING_OUTSIDE, sources, keys)
@@ -190,16 +192,18 @@ class ExternalLookup:
         services = self._store.services_outside(address)
         keys: Keys = (
             ("external", address),
-            *(("namespace", one.key.namespace) for one in services),
+            *(("namespace", service.key.namespace) for service in services),
         )
         # without *namespaces* a namespace need not exist (CoreDNS)
         if self._options.namespaces:
-            services = tuple(one for one in services if self.exposed(one.key.namespace))
+            services = tuple(
+                service for service in services if self.exposed(service.key.namespace)
+            )
         rrset = pointers(question.owner, map(self._name, services), self.rules.ttl)
         if rrset is None:
-            gone = Source("address", address, found=False)
-            return ClusterAnswer(Rule.NO_ADDRESS, (gone,), keys)
-        sources = tuple(source_of("Service", one) for one in services)
+            missing = Source("address", address, found=False)
+            return ClusterAnswer(Rule.NO_ADDRESS, (missing,), keys)
+        sources = tuple(source_of("Service", service) for service in services)
         return ClusterAnswer(Rule.EXTERNAL_PTR, sources, keys, (rrset,))
 
     def _name(self, service: Service) -> str:
@@ -319,7 +323,7 @@ class ExternalZones:
         The addresses are those of its own Services, or else of the machine.
         """
         local, store = self._cluster.local, self._store
-        slices = [one for address in local for one in store.slices_at(address)]
+        slices = [slice_ for address in local for slice_ in store.slices_at(address)]
         keys: Keys = (
             *(("address", address) for address in local),
             *chain.from_iterable(service_keys(s.service) for s in slices),
@@ -327,10 +331,10 @@ class ExternalZones:
         if not slices:
             return keys, local
         hosts: dict[str, None] = {}
-        for one in slices:
-            service = store.services.get(one.service)
+        for slice_ in slices:
+            service = store.services.get(slice_.service)
             if service and self.rules.headless and service.headless:
-                hosts |= {end.address: None for end in one.endpoints if end.ready}
+                hosts |= {end.address: None for end in slice_.endpoints if end.ready}
             elif service:
                 hosts |= dict.fromkeys(service.external_ips)
         return keys, tuple(hosts)
@@ -369,10 +373,10 @@ class ExternalZones:
         """Yield the labels that names below the name of ``service`` can start with."""
         shows = self.rules.headless and service.headless and not service.external_ips
         slices = self._store.slices_of(service.key) if shows else ()
-        ports = [port for one in slices for port in one.ports] or service.ports
+        ports = [port for slice_ in slices for port in slice_.ports] or service.ports
         for port in ports:
             if port.name:
                 yield [f"_{port.name.lower()}", f"_{port.protocol.lower()}"]
-        for one in slices:
-            for end in one.endpoints:
+        for slice_ in slices:
+            for end in slice_.endpoints:
                 yield [endpoint_name(end, self._options.endpoint_pod_names)]

@@ -78,12 +78,12 @@ class Lookup:
         namespace = name.namespace
         if self.options.namespaces and namespace not in self.options.namespaces:
             return _NOT_LISTED
-        there = self.main.namespaces.get(namespace)
-        if there is None:
-            gone = Source("Namespace", namespace, found=False)
+        namespace_object = self.main.namespaces.get(namespace)
+        if namespace_object is None:
+            missing = Source("Namespace", namespace, found=False)
             absent = (("namespace", namespace),)
-            return FoundObjects(Rule.NO_SUCH_NAMESPACE, (gone,), absent)
-        sources, keys = self._origin(namespace, there)
+            return FoundObjects(Rule.NO_SUCH_NAMESPACE, (missing,), absent)
+        sources, keys = self._origin(namespace, namespace_object)
         if not name.service:
             return FoundObjects(Rule.NAMESPACE, sources, keys)
         if name.tree == "pod":
@@ -108,11 +108,11 @@ class Lookup:
         # to make a Key of the two would take as long as the rest of this function
         service = self.store.services.get((namespace, label))  # type: ignore[call-overload]
         if service is None:
-            gone = Source(self.store.kind, f"{namespace}/{label}", found=False)
-            return FoundObjects(Rule.NO_SUCH_SERVICE, (*sources, gone), keys)
+            missing = Source(self.store.kind, f"{namespace}/{label}", found=False)
+            return FoundObjects(Rule.NO_SUCH_SERVICE, (*sources, missing), keys)
         sources += (source_of(self.store.kind, service),)
         if name.directive:
-            return self._zonal(service, name, window, sources, keys)
+            return self._in_topology_zone(service, name, window, sources, keys)
         if service.type == "ExternalName":
             return _external_name(service, name, sources, keys, self.options.strict)
         if self.options.strict and name.endpoint.startswith("_"):
@@ -127,7 +127,7 @@ class Lookup:
         if self.options.ignore_empty and not self.imports:
             keys += endpoint_keys(service.key)
             slices = self.store.slices_of(service.key)
-            sources += tuple(source_of("EndpointSlice", one) for one in slices)
+            sources += tuple(source_of("EndpointSlice", slice_) for slice_ in slices)
             if not _any_ready(slices):
                 sources += (option_source("ignore empty_service"),)
                 return FoundObjects(Rule.EMPTY_SERVICE, sources, keys)
@@ -157,16 +157,20 @@ class Lookup:
         keys += endpoint_keys(service.key)
         slices = self.store.slices_of(service.key)
         matches, partial = self.groups(service, slices, name, window, zone)
-        held = () if matches else self.store.held.slices_of(service.key)
-        if held:
-            matches, partial = self.groups(service, held, name, window, zone)
+        lingering = () if matches else self.store.held.slices_of(service.key)
+        if lingering:
+            matches, partial = self.groups(service, lingering, name, window, zone)
         if not matches:
-            sources += tuple([source_of("EndpointSlice", one) for one in slices])
+            sources += tuple([source_of("EndpointSlice", slice_) for slice_ in slices])
             return FoundObjects(_why_no_endpoint(slices, name), sources, keys)
-        rule = Rule.HELD if held else self._endpoint_rule(service, name, matches[0][1])
+        rule = (
+            Rule.HELD
+            if lingering
+            else self._endpoint_rule(service, name, matches[0][1])
+        )
         if self.imports:
             rule = IMPORTED[rule]
-        sources += tuple(source_of("EndpointSlice", one) for one, _ in matches)
+        sources += tuple(source_of("EndpointSlice", slice_) for slice_, _ in matches)
         groups = [group for _, group in matches]
         return FoundObjects(rule, sources, keys, _owner(service), groups, partial)
 
@@ -185,33 +189,37 @@ class Lookup:
         """
         matches: list[tuple[EndpointSlice, HostGroup]] = []
         hosts: set[str] = set()
-        candidates = [one for one in slices if self._may_answer(one, name)]
-        for one, ready in window.walk(candidates):
-            if window.wants(one):
+        candidates = [slice_ for slice_ in slices if self._may_answer(slice_, name)]
+        for slice_, ready in window.walk(candidates):
+            if window.wants(slice_):
                 if len(hosts) >= window.limit:
                     return matches, True
             elif matches and (len(hosts) >= MIN_CANDIDATES or not window.ports):
                 break  # they only prove that the name exists, and count for weights
-            ends = self._named(ready, name.endpoint, zone)
+            ends = self._matching_endpoints(ready, name.endpoint, zone)
             if ends:
-                ports = matching_ports(one.ports, name)
+                ports = matching_ports(slice_.ports, name)
                 if self.options.strict:
                     ports = _service_numbers(ports, service)
                 addresses = [end.address for end in ends]
-                hosts.update(window.counted(one, addresses))
-                matches.append((one, HostGroup(addresses, ports, ends, one.cluster)))
+                hosts.update(window.counted(slice_, addresses))
+                matches.append(
+                    (slice_, HostGroup(addresses, ports, ends, slice_.cluster))
+                )
         return matches, False
 
-    def _may_answer(self, one: EndpointSlice, name: ParsedName) -> bool:
-        """Return whether the endpoints of ``one`` have to be unpacked."""
+    def _may_answer(self, slice_: EndpointSlice, name: ParsedName) -> bool:
+        """Return whether the endpoints of ``slice_`` have to be unpacked."""
         label = name.endpoint
-        if label and self.imports and one.cluster.lower() != name.cluster:
+        if label and self.imports and slice_.cluster.lower() != name.cluster:
             return False
-        if label and not one.endpoints.may_name(label):
+        if label and not slice_.endpoints.may_name(label):
             return False
-        return bool(matching_ports(one.ports, name))
+        return bool(matching_ports(slice_.ports, name))
 
-    def _named(self, ends: list[Endpoint], label: str, zone: str) -> list[Endpoint]:
+    def _matching_endpoints(
+        self, ends: list[Endpoint], label: str, zone: str
+    ) -> list[Endpoint]:
         """Return the endpoints of ``ends`` called ``label`` that are in ``zone``."""
         if label:
             pod_names = self.options.endpoint_pod_names
@@ -251,14 +259,16 @@ class Lookup:
         if service.headless:
             keys += endpoint_keys(service.key)
             slices = self.store.slices_of(service.key)
-            sources += tuple(source_of("EndpointSlice", one) for one in slices)
-            ports = tuple(p for one in slices if _any_ready([one]) for p in one.ports)
+            sources += tuple(source_of("EndpointSlice", slice_) for slice_ in slices)
+            ports = tuple(
+                p for slice_ in slices if _any_ready([slice_]) for p in slice_.ports
+            )
         protocol = name.endpoint.removeprefix("_")
         if any(port.name and port.protocol.lower() == protocol for port in ports):
             return FoundObjects(Rule.PROTOCOL, sources, keys)
         return FoundObjects(Rule.NO_SUCH_ENDPOINT, sources, keys)
 
-    def _zonal(
+    def _in_topology_zone(
         self,
         service: Service,
         name: ParsedName,
@@ -296,8 +306,8 @@ class Lookup:
             pods = self.main.pods_at(name.namespace, address)
             sources += tuple(source_of("Pod", pod) for pod in pods)
             if not pods:
-                gone = Source("Pod", f"{name.namespace}/{address}", found=False)
-                return FoundObjects(Rule.NO_SUCH_POD, (*sources, gone), keys)
+                missing = Source("Pod", f"{name.namespace}/{address}", found=False)
+                return FoundObjects(Rule.NO_SUCH_POD, (*sources, missing), keys)
         owner = f"{name.service}.{name.namespace}.pod."
         group = HostGroup((address,), POD_PORT)
         return FoundObjects(rule, sources, keys, owner, (group,))
@@ -339,7 +349,7 @@ def _service_numbers(ports: Sequence[Port], service: Service) -> Sequence[Port]:
 
 
 def _any_ready(slices: Sequence[EndpointSlice]) -> bool:
-    return any(end.ready for one in slices for end in one.endpoints)
+    return any(end.ready for slice_ in slices for end in slice_.endpoints)
 
 
 def _why_no_endpoint(slices: Sequence[EndpointSlice], name: ParsedName) -> Rule:

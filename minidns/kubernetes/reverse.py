@@ -44,18 +44,20 @@ class _ReverseLookup:
         slices = self._store.slices_at(self._address)
         shown, rule = list(filter(self._is_shown, slices)), Rule.PTR_ENDPOINT
         if not shown:
-            held = self._store.held.slices_at(self._address)
-            shown, rule = list(filter(self._is_shown, held)), Rule.PTR_HELD
-        for one in shown:
-            self._add_source("EndpointSlice", one)
+            lingering = self._store.held.slices_at(self._address)
+            shown, rule = list(filter(self._is_shown, lingering)), Rule.PTR_HELD
+        for slice_ in shown:
+            self._add_source("EndpointSlice", slice_)
         if shown:
-            return self._pointers(rule, [n for one in shown for n in self._names(one)])
+            return self._pointers(
+                rule, [n for slice_ in shown for n in self._names(slice_)]
+            )
         hidden = services or slices
         return self._denied(Rule.ADDRESS_HIDDEN if hidden else Rule.NO_ADDRESS)
 
-    def _names(self, one: EndpointSlice) -> Iterator[str]:
-        owner = f"{one.service.name}.{one.service.namespace}.svc."
-        for end in one.endpoints:
+    def _names(self, slice_: EndpointSlice) -> Iterator[str]:
+        owner = f"{slice_.service.name}.{slice_.service.namespace}.svc."
+        for end in slice_.endpoints:
             if end.ready and end.address == self._address:
                 yield f"{endpoint_name(end, self._options.endpoint_pod_names)}.{owner}"
 
@@ -69,8 +71,8 @@ class _ReverseLookup:
         if not options.namespaces and not (options.strict and options.namespace_labels):
             return True
         self._keys["namespace", namespace] = None
-        if there := self._store.namespaces.get(namespace):
-            self._add_source("Namespace", there)
+        if namespace_object := self._store.namespaces.get(namespace):
+            self._add_source("Namespace", namespace_object)
         return self._lookup.exposed(namespace)
 
     def _add_source(self, kind: str, obj: Namespace | Service | EndpointSlice) -> None:

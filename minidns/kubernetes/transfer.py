@@ -55,8 +55,8 @@ class _Transfer:
                 link = cname(owner, name, self._options.ttl)
                 yield from (link,) if link else ()
         elif service.headless:
-            for one in self._lookup.store.slices_of(service.key):
-                yield from self._slice(one, owner)
+            for slice_ in self._lookup.store.slices_of(service.key):
+                yield from self._slice(slice_, owner)
         else:
             yield from self._cluster_ip(service, owner)
 
@@ -70,14 +70,14 @@ class _Transfer:
                 at = f"{_prefix(port)}.{owner}"
                 yield from self._srv(at, port, WEIGHT, owner)
 
-    def _slice(self, one: EndpointSlice, owner: str) -> Iterator[RRset]:
-        ready = [end for end in one.endpoints if end.ready]
+    def _slice(self, slice_: EndpointSlice, owner: str) -> Iterator[RRset]:
+        ready = [end for end in slice_.endpoints if end.ready]
         for end in ready:
             yield from self._address(owner, end.address)
             name = endpoint_name(end, self._options.endpoint_pod_names)
             target = f"{name}.{owner}"
             yield from self._address(target, end.address)
-            for port in one.ports:
+            for port in slice_.ports:
                 if port.name:
                     at = f"{_prefix(port)}.{owner}"
                     yield from self._srv(at, port, WEIGHT // len(ready), target)

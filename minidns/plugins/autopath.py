@@ -105,7 +105,9 @@ def autopath(where: Sequence[Name], search: SearchList, site: Site) -> Plugin:
             walks = bool(domains) and names.is_below(qname, domains[0])
             if not walks:
                 return await next_(query)
-            response, succeeded = await _walk(_guarded(next_, above), query, domains)
+            response, succeeded = await _walk(
+                _with_guards(next_, above), query, domains
+            )
             if succeeded:
                 successes.inc((query.server,))
             return response
@@ -115,7 +117,7 @@ def autopath(where: Sequence[Name], search: SearchList, site: Site) -> Plugin:
     return plugin
 
 
-def _guarded(next_: Handler, guards: Sequence[Guard]) -> Handler:
+def _with_guards(next_: Handler, guards: Sequence[Guard]) -> Handler:
     """Return ``next_`` behind the guards of the plugins above.
 
     unlike CoreDNS: where *acl* stands above (before 1.14.7), it sees only the name that

@@ -22,7 +22,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
     site.listen.addresses = tuple(
         address
         for directive_options in options
-        for address in _bound(directive_options, interfaces)
+        for address in _listen_addresses(directive_options, interfaces)
     )
     if not site.listen.addresses:
         # unlike CoreDNS: it starts, and serves nothing
@@ -37,7 +37,9 @@ class BindOptions:
     excepted: tuple[str, ...] = ()
 
 
-def _bound(options: BindOptions, interfaces: Mapping[str, Sequence[str]]) -> list[str]:
+def _listen_addresses(
+    options: BindOptions, interfaces: Mapping[str, Sequence[str]]
+) -> list[str]:
     excepted = set(_addresses(options.excepted, interfaces))
     addresses = _addresses(options.listen, interfaces)
     return [address for address in addresses if address not in excepted]

@@ -50,10 +50,10 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         "id.server.": (socket.gethostname(),),
         "authors.bind.": sorted(set(authors)) or AUTHORS,
     }
-    return _saying(texts, site.edges.random)
+    return _chaos_plugin(texts, site.edges.random)
 
 
-def _saying(texts: Mapping[str, Sequence[str]], random: Random) -> Plugin:
+def _chaos_plugin(texts: Mapping[str, Sequence[str]], random: Random) -> Plugin:
     def plugin(next_: Handler) -> Handler:
         async def chaos(query: Query) -> Response:
             qname, qtype, qclass = query.question

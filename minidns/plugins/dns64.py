@@ -85,11 +85,13 @@ def dns64(options: Dns64Options, site: Site) -> Plugin:
     def plugin(next_: Handler) -> Handler:
         async def dns64(query: Query) -> Response:
             response = await next_(query)
-            if query.question[1:] != (rdata.AAAA, 1) or not _wants(options, response):
+            if query.question[1:] != (rdata.AAAA, 1) or not _needs_translation(
+                options, response
+            ):
                 return response
             if not (options.allow_ipv4 or _over_ipv6(query)):
                 return response
-            translation = await _translated(query, response, options, site)
+            translation = await _translate(query, response, options, site)
             translated.inc((query.server,))
             return translation
 
@@ -103,7 +105,7 @@ def _over_ipv6(query: Query) -> bool:
     return address.version == 6 and address.ipv4_mapped is None
 
 
-def _wants(options: Dns64Options, response: Response) -> bool:
+def _needs_translation(options: Dns64Options, response: Response) -> bool:
     """Return whether AAAA records are to be synthesized for ``response``."""
     denied = any(rrset.rtype == rdata.SOA for rrset in response.authority)
     if response.rcode == Rcode.NXDOMAIN and denied:
@@ -112,7 +114,7 @@ def _wants(options: Dns64Options, response: Response) -> bool:
     return options.translate_all or not has_aaaa
 
 
-async def _translated(
+async def _translate(
     query: Query, response: Response, options: Dns64Options, site: Site
 ) -> Response:
     ipv4_response = await site.ask(query, query.question.qname, rdata.A)

@@ -57,7 +57,7 @@ class ServedZone:
         """True if any change of the file counts, not only one of its serial."""
         self._path = path
         self._site = site
-        self._seen: tuple[int, int] | None = None
+        self._fingerprint: tuple[int, int] | None = None
         """Length and hash of the text that was read last."""
 
     def load(self) -> None:
@@ -73,7 +73,7 @@ class ServedZone:
             self.zone = self._zone(list(self._records(text)))
         except ValueError as error:
             raise ConfigError(str(error)) from error
-        self._seen = _seen(text)
+        self._fingerprint = _fingerprint(text)
 
     def _records(self, text: str) -> Iterator[zonefile.Record]:
         try:
@@ -109,10 +109,10 @@ class ServedZone:
             except ValueError as error:
                 log.error("Parsing zone %s: %s", quote(self.origin), error)
 
-    def _changed(self) -> Zone | None:
+    def _changed_zone(self) -> Zone | None:
         """Return the zone in the file; None if it has not changed."""
         text = self._site.edges.files.read(self._path)
-        if _seen(text) == self._seen:
+        if _fingerprint(text) == self._fingerprint:
             return None
         records = []
         for record in self._records(text):
@@ -120,11 +120,11 @@ class ServedZone:
             if record.rtype == rdata.SOA and self._is_served(record):
                 return None
         zone = self._zone(records)
-        self._seen = _seen(text)
+        self._fingerprint = _fingerprint(text)
         return zone
 
     async def _reload(self) -> None:
-        zone = await self._site.edges.aside(self._changed)
+        zone = await self._site.edges.aside(self._changed_zone)
         if zone is None:
             return
         old, self.zone = self.zone, zone
@@ -153,7 +153,7 @@ def _free(nodes: list[Node]) -> None:
         nodes.pop()
 
 
-def _seen(text: str) -> tuple[int, int]:
+def _fingerprint(text: str) -> tuple[int, int]:
     return len(text), hash(text)
 
 
@@ -245,7 +245,7 @@ def file(served: dict[Name, ServedZone], fall: Sequence[Name], site: Site) -> Pl
             qname, qtype, _ = query.question
             origin = longest(served, qname)
             if origin is None:
-                return await _elsewhere(next_, query)
+                return await _next_answer(next_, query)
             served_zone = served[origin]
             if qtype in (rdata.AXFR, rdata.IXFR):
                 raise DnsError(rcode=Rcode.REFUSED)  # *transfer* answers allowed ones
@@ -254,7 +254,7 @@ def file(served: dict[Name, ServedZone], fall: Sequence[Name], site: Site) -> Pl
             result = served_zone.zone.lookup(query.question)
             if result.response.rcode == Rcode.SERVFAIL:
                 raise DnsError()
-            if _missing(result.response) and covers(fall, qname):
+            if _is_missing(result.response) and covers(fall, qname):
                 return also_depends_on(await next_(query), served_zone.key)
             response = replace(
                 result.response,
@@ -263,7 +263,7 @@ def file(served: dict[Name, ServedZone], fall: Sequence[Name], site: Site) -> Pl
             )
             if not result.chase:
                 return response
-            return await _chased(
+            return await _with_target_records(
                 query, result._replace(response=response), served_zone.zone, site
             )
 
@@ -272,7 +272,7 @@ def file(served: dict[Name, ServedZone], fall: Sequence[Name], site: Site) -> Pl
     return plugin
 
 
-async def _elsewhere(next_: Handler, query: Query) -> Response:
+async def _next_answer(next_: Handler, query: Query) -> Response:
     """Return the next plugin's answer to a query outside of the zones.
 
     Raises:
@@ -287,7 +287,7 @@ async def _elsewhere(next_: Handler, query: Query) -> Response:
         raise DnsError(rcode=Rcode.REFUSED) from end
 
 
-def _missing(response: Response) -> bool:
+def _is_missing(response: Response) -> bool:
     """Return whether the zone has no records at the name."""
     return not response.answer and response.rule in (
         "zone/nxdomain",
@@ -295,7 +295,9 @@ def _missing(response: Response) -> bool:
     )
 
 
-async def _chased(query: Query, result: Found, zone: Zone, site: Site) -> Response:
+async def _with_target_records(
+    query: Query, result: Found, zone: Zone, site: Site
+) -> Response:
     """Return ``result`` completed by the server's own answer for its last target.
 
     The rcode is the one for the target (RFC 6604 3).

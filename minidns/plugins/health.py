@@ -42,7 +42,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 
     """
     options = PLUGIN.read(directives, site)
-    close = site.instance.http(options.address, PATH, _alive)
+    close = site.instance.http(options.address, PATH, _reply_ok)
 
     async def start() -> None:
         site.task("health", _SelfCheck(site, options.address).run)
@@ -58,7 +58,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
     site.on_shutdown(shut_down)
 
 
-def _alive(query: Mapping[str, str], headers: Mapping[str, str]) -> HttpReply:
+def _reply_ok(query: Mapping[str, str], headers: Mapping[str, str]) -> HttpReply:
     """Reply OK: a restart would not repair any other fault."""
     return HttpReply(b"OK")
 
@@ -99,16 +99,16 @@ class _SelfCheck:
 
     async def _problem(self) -> str:
         try:
-            await self._in_time(endpoint.get(self._own(), PATH))
+            await self._with_timeout(endpoint.get(self._own_address(), PATH))
         except (OSError, ValueError) as error:
             return str(error)
         return ""
 
-    def _own(self) -> Address:
+    def _own_address(self) -> Address:
         host, port = endpoint.split(self._address)
         return host or "localhost", int(port)
 
-    async def _in_time(self, work: Coroutine[Any, Any, int]) -> None:
+    async def _with_timeout(self, work: Coroutine[Any, Any, int]) -> None:
         request = asyncio.ensure_future(work)
         alarm = asyncio.ensure_future(self._edges.sleep(TIMEOUT_S))
         try:

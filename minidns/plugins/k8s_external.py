@@ -96,7 +96,7 @@ class _K8sExternal:
             soa = zones.soa(zone)
             response = responses.negative(answer, soa, reuse, synced=synced)
             return replace(response, lower_case=True)
-        if any(isinstance(one, ExternalTarget) for one in answer.answer):
+        if any(isinstance(record, ExternalTarget) for record in answer.answer):
             external = await resolve_external(self._site, query, answer.answer)
             response = responses.positive(answer, external.records, None)
             return replace(
@@ -104,7 +104,7 @@ class _K8sExternal:
                 tc=response.tc or external.truncated,
                 client_specific=external.client_specific,
             )
-        records = [one for one in answer.answer if isinstance(one, RRset)]
+        records = [record for record in answer.answer if isinstance(record, RRset)]
         response = responses.positive(answer, records, reuse)
         # SOA and NS have the zone's letters as owner, the rest the query's (CoreDNS)
         apex = answer.rule in (Rule.EXTERNAL_SOA, Rule.EXTERNAL_NS)

@@ -46,8 +46,8 @@ class LocalOptions:
 
 def _read_switch(words: Words) -> bool:
     if words.first not in ("on", "off"):
-        got = f"got {quote(words.first)}"
-        raise words.error(f"localhost_prefix expects 'on' or 'off', {got}")
+        actual = f"got {quote(words.first)}"
+        raise words.error(f"localhost_prefix expects 'on' or 'off', {actual}")
     return words.first == "on"
 
 
@@ -58,10 +58,10 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         ConfigError: an argument, an unknown option.
 
     """
-    return _answering(site, PLUGIN.read(directives, site).localhost_prefix)
+    return _local_plugin(site, PLUGIN.read(directives, site).localhost_prefix)
 
 
-def _answering(site: Site, prefixes: bool) -> Plugin:
+def _local_plugin(site: Site, prefixes: bool) -> Plugin:
     counter = site.metrics.counter(
         "coredns_local_localhost_requests_total", "Queries for localhost.<domain>."
     )

@@ -76,16 +76,16 @@ class Loop:
     def _text(self, query: Query) -> str:
         """Return the message of CoreDNS, which users can search for."""
         return (
-            f"plugin/loop: Loop ({joined(*query.peer)} -> {self._shown()}) detected"
+            f"plugin/loop: Loop ({joined(*query.peer)} -> {self._target()}) detected"
             f" for zone {quote(self._zone)}, {_ADVICE}."
             f' Query: "HINFO {self.qname}"'
         )
 
-    def _shown(self) -> str:
-        host, port = self._own()
+    def _target(self) -> str:
+        host, port = self._own_address()
         return joined(host, port)
 
-    def _own(self) -> tuple[str, int]:
+    def _own_address(self) -> tuple[str, int]:
         """Return the first address listened at (empty: all) and its port."""
         host = self._site.listen.addresses[0] if self._site.listen.addresses else ""
         return host, self._site.block.keys[0].port
@@ -109,7 +109,7 @@ class Loop:
 
     async def _is_answered(self) -> bool:
         """Return whether the own port sends any reply to the probe."""
-        host, port = self._own()
+        host, port = self._own_address()
         ident = randbits(16)
         wire = encode_query(Question(self.qname, HINFO), ident)
         start = ident.to_bytes(2)

@@ -132,7 +132,7 @@ def integer(
     """
 
     def read(words: Words) -> int:
-        value = _parsed(values.integer, words, invalid)
+        value = _parse(values.integer, words, invalid)
         if _is_outside(value, least, most):
             raise words.error(outside.format(value=value))
         return value
@@ -154,7 +154,7 @@ def duration(
     """
 
     def read(words: Words) -> float:
-        seconds = _parsed(values.duration, words, invalid)
+        seconds = _parse(values.duration, words, invalid)
         if _is_outside(seconds, least_s, most_s):
             shown = values.format_duration(seconds)
             raise words.error(outside.format(value=shown))
@@ -163,7 +163,7 @@ def duration(
     return read
 
 
-def _parsed(parse: Callable[[str], V], words: Words, invalid: str) -> V:
+def _parse(parse: Callable[[str], V], words: Words, invalid: str) -> V:
     try:
         return parse(words.first)
     except ValueError as error:

@@ -35,11 +35,11 @@ async def resolve_external(
     """
     records: list[RRset] = []
     truncated = client_specific = False
-    for one in answer:
-        if isinstance(one, RRset):
-            records.append(one)
+    for record in answer:
+        if isinstance(record, RRset):
+            records.append(record)
             continue
-        target = await site.ask(query, one.target, query.question.qtype)
+        target = await site.ask(query, record.target, query.question.qtype)
         records += target.answer
         truncated = truncated or target.tc
         client_specific = client_specific or target.client_specific

@@ -63,7 +63,7 @@ MAX_HOPS = 10
 """Questions the server may ask itself for one query; CoreDNS has no bound."""
 
 
-async def _nothing() -> None: ...
+async def _no_op() -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Edges:
     random: Random
     files: Files
     environ: Mapping[str, str]
-    close: Callable[[], Awaitable[None]] = _nothing
+    close: Callable[[], Awaitable[None]] = _no_op
     """Give back what the edges hold open; when the process ends."""
     local_addresses: Callable[[], Sequence[str]] = tuple
     """IP addresses of this machine, loopback ones left out, as text."""

@@ -19,14 +19,14 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
 
     def plugin(next_: Handler) -> Handler:
         async def whoami(query: Query) -> Response:
-            return Response(additional=_about(query), aa=True, rule="whoami")
+            return Response(additional=_client_records(query), aa=True, rule="whoami")
 
         return whoami
 
     return plugin
 
 
-def _about(query: Query) -> tuple[RRset, RRset]:
+def _client_records(query: Query) -> tuple[RRset, RRset]:
     """Return the address, and protocol and port as an SRV record."""
     owner, rclass = query.owner, query.question.qclass
     host, port = query.peer

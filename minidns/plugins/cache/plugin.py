@@ -95,7 +95,9 @@ class Cache:
         self._site = site
         self._rules = cache_rules(site.release)
         self._now, self._wall = site.edges.now, site.edges.wall
-        self._never_stored = _common(options.success.disabled, options.denial.disabled)
+        self._never_stored = _common_zones(
+            options.success.disabled, options.denial.disabled
+        )
         success, denial = options.success, options.denial
         self._least_ttl = max(success.shortest, denial.shortest)
         self._longest = sys.maxsize if self._rules.ttl_above_hour else LONGEST_TTL
@@ -115,31 +117,31 @@ class Cache:
             self._never_stored, query.question.qname
         ):
             self._metrics.miss(query.server)
-            return self._passed(query, await self._next(self._passed_on(query)))
+            return self._with_miss(query, await self._next(self._upstream_query(query)))
         key, now = key_of(query, self._rules), self._now()
         hit = self._stores.find(key, now)
         if hit is None:
             self._metrics.miss(query.server)
-            response = await self._next(self._passed_on(query))
+            response = await self._next(self._upstream_query(query))
             return self._store(query, key, response)
         kind, entry = hit
         self._metrics.hit(query.server, kind)
         if entry.left(now) < self._rules.stale_at_zero:
-            return await self._expired(query, key, entry)
+            return await self._stale_answer(query, key, entry)
         if self._is_due(entry, now) and entry.begin_refresh(now):
             self._site.once("cache", self._prefetch(query, key, entry))
-        return self._fresh(query, kind, entry, now)
+        return self._fresh_answer(query, kind, entry, now)
 
-    def _passed(self, query: Query, response: Response) -> Response:
+    def _with_miss(self, query: Query, response: Response) -> Response:
         """Return ``response`` with one TTL; it is not stored."""
         if not self._has_one_ttl(query, response):
             outcome = cache_outcome(query, response, self._wall(), self._rules)
             if outcome is Outcome.TRANSFER:
                 return response
             response = _ad_if_wanted(query, self._with_one_ttl(response, outcome)[0])
-        return self._counted(query, response)
+        return self._count_misses(query, response)
 
-    def _passed_on(self, query: Query) -> Query:
+    def _upstream_query(self, query: Query) -> Query:
         """Return ``query`` as the next handler gets it: with AD for every client."""
         if self._rules.asks_for_ad and not query.flags & AD:
             return replace(query, flags=query.flags | AD)
@@ -198,9 +200,9 @@ class Cache:
         ):
             # the next query is a hit
             return replace(answer, reuse=None) if answer.reuse else answer
-        return self._counted(query, answer)
+        return self._count_misses(query, answer)
 
-    def _counted(self, query: Query, response: Response) -> Response:
+    def _count_misses(self, query: Query, response: Response) -> Response:
         """Return ``response``; each reuse of it counts as a miss."""
         return tallied(response, self._metrics.tally(query.server))
 
@@ -238,11 +240,13 @@ class Cache:
         threshold = ceil(prefetch.percentage / 100 * entry.ttl)
         return hits >= prefetch.amount and entry.left(now) <= threshold
 
-    def _fresh(self, query: Query, kind: Kind, entry: Entry, now: float) -> Response:
+    def _fresh_answer(
+        self, query: Query, kind: Kind, entry: Entry, now: float
+    ) -> Response:
         """Return the answer of an entry that has not expired; it may be reused."""
         keep_ttl = self._options.keep_ttl
         ttl = entry.ttl if keep_ttl else entry.left(now)
-        response = _from(entry, query, ttl, now)
+        response = _entry_response(entry, query, ttl, now)
         if (
             self._options.prefetch.amount or not query.asked_before
         ):  # every hit must be counted
@@ -256,23 +260,25 @@ class Cache:
             ),
         )
 
-    async def _expired(self, query: Query, key: Key, entry: Entry) -> Response:
+    async def _stale_answer(self, query: Query, key: Key, entry: Entry) -> Response:
         """Answer with an expired entry, or with a refreshed one."""
         stale = self._options.stale
         now = self._now()
         if stale.verify and (not stale.recheck_s or entry.begin_refresh(now)):
-            fresh = await self._verified(query, key, entry)
+            fresh = await self._verified_answer(query, key, entry)
             if fresh is not None:
                 return fresh
         elif not stale.verify and entry.begin_refresh(now):
             self._site.once("cache", self._refresh(query, key, entry))
         self._metrics.served_stale(query.server)
         ttl = stale.ttl or (entry.ttl if self._options.keep_ttl else 0)
-        return _from(entry, query, ttl, now)
+        return _entry_response(entry, query, ttl, now)
 
-    async def _verified(self, query: Query, key: Key, entry: Entry) -> Response | None:
+    async def _verified_answer(
+        self, query: Query, key: Key, entry: Entry
+    ) -> Response | None:
         """Return a refreshed answer, None if there is none within the time limit."""
-        refresh = self._refreshed(query, key, entry)
+        refresh = self._refreshed_answer(query, key, entry)
         if not self._options.stale.patience_s:
             return await refresh
         result: asyncio.Future[Response | None]
@@ -293,15 +299,17 @@ class Cache:
         finally:
             waiting.cancel()
 
-    async def _refreshed(self, query: Query, key: Key, entry: Entry) -> Response | None:
+    async def _refreshed_answer(
+        self, query: Query, key: Key, entry: Entry
+    ) -> Response | None:
         """Return and store a new answer that may take the place of ``entry``.
 
         None after a failure, which leaves the entry in place (RFC 8767 4).
         """
         fresh = None
         try:
-            response = await self._next(self._passed_on(query))
-            fresh = self._usable(query, key, response)
+            response = await self._next(self._upstream_query(query))
+            fresh = self._stored_refresh(query, key, response)
         except DnsError:
             pass
         finally:
@@ -309,7 +317,9 @@ class Cache:
             entry.end_refresh(self._now(), recheck_s, failed=fresh is None)
         return fresh
 
-    def _usable(self, query: Query, key: Key, response: Response) -> Response | None:
+    def _stored_refresh(
+        self, query: Query, key: Key, response: Response
+    ) -> Response | None:
         outcome = cache_outcome(query, response, self._wall(), self._rules)
         if response.tc or outcome in _NOT_USABLE:
             return None
@@ -326,13 +336,13 @@ class Cache:
     async def _refresh(self, query: Query, key: Key, entry: Entry) -> None:
         """Look up an expired entry again, in the background."""
         self._metrics.prefetched(query.server)
-        if await self._refreshed(_whole(query), key, entry) is not None:
+        if await self._refreshed_answer(_as_tcp(query), key, entry) is not None:
             self._carry_hits(key, entry)
 
     async def _prefetch(self, query: Query, key: Key, entry: Entry) -> None:
         """Look up an entry that will expire soon again, in the background."""
         self._metrics.prefetched(query.server)
-        query = self._passed_on(_whole(query))
+        query = self._upstream_query(_as_tcp(query))
         try:
             self._store(query, key, await self._next(query))
         except DnsError:
@@ -347,7 +357,7 @@ class Cache:
             newest.hits, newest.last_hit = entry.hits, self._now()
 
 
-def _common(some: tuple[Name, ...], others: tuple[Name, ...]) -> tuple[Name, ...]:
+def _common_zones(some: tuple[Name, ...], others: tuple[Name, ...]) -> tuple[Name, ...]:
     """Return the zones that both ``some`` and ``others`` cover."""
     return (
         *(zone for zone in some if values.covers(others, zone)),
@@ -355,12 +365,12 @@ def _common(some: tuple[Name, ...], others: tuple[Name, ...]) -> tuple[Name, ...
     )
 
 
-def _whole(query: Query) -> Query:
+def _as_tcp(query: Query) -> Query:
     """Return ``query`` as if it came over TCP: its reply is not cut (CoreDNS)."""
     return replace(query, transport="tcp", max_size=65535)
 
 
-def _from(entry: Entry, query: Query, ttl: int, now: float) -> Response:
+def _entry_response(entry: Entry, query: Query, ttl: int, now: float) -> Response:
     """Return the entry's answer to ``query``."""
     response = with_ttl(entry.response, ttl)
     source = Source("cache", f"{entry.age(now)}s")

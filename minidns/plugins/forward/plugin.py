@@ -226,7 +226,7 @@ class ForwardLine:
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     """Return the plugin for ``forward FROM TO...``, any number of lines."""
     lines = [_line(directive, site) for directive in directives]
-    site.offers.explainers["forward"] = partial(_explained, lines)
+    site.offers.explainers["forward"] = partial(_explanation, lines)
     site.metadata.labels["forward/upstream"] = _upstream_label
 
     def plugin(next_: Handler) -> Handler:
@@ -272,7 +272,7 @@ def _upstream_label(query: Query, response: Response | None) -> str:
     return next((source.name for source in sources if source.kind == "upstream"), "")
 
 
-def _explained(
+def _explanation(
     lines: list[ForwardLine], query: Query, response: Response
 ) -> Mapping[str, object]:
     """Return the state of the upstreams that answered, or failed to answer."""
@@ -299,11 +299,11 @@ def order_by(policy: str, upstreams: Sequence[P], rng: Random) -> Callable[[], l
         return lambda: list(upstreams)
     if policy == "round_robin":
         turns = count(1)  # the second one is first, as in CoreDNS
-        return lambda: _led_by(next(turns) % len(upstreams), upstreams)
+        return lambda: _starting_with(next(turns) % len(upstreams), upstreams)
     return lambda: rng.sample(upstreams, len(upstreams))
 
 
-def _led_by(first: int, upstreams: Sequence[P]) -> list[P]:
+def _starting_with(first: int, upstreams: Sequence[P]) -> list[P]:
     return [upstreams[first], *upstreams[:first], *upstreams[first + 1 :]]
 
 

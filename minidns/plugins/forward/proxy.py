@@ -115,19 +115,19 @@ class Proxy:
         """Ask with the client's OPT; once more without if the upstream refuses EDNS."""
         started = self._now()
         opt = relayed_opt(query) if started >= self._plain_until else None
-        reply = await self._once(query, transport, opt, deadline - started)
+        reply = await self._exchange_once(query, transport, opt, deadline - started)
         self._observe(reply.rcode, started)
         if opt is None or reply.opt is not None or reply.rcode not in REFUSES_EDNS:
             return reply
         started = self._now()
-        plain = await self._once(query, transport, None, deadline - started)
+        plain = await self._exchange_once(query, transport, None, deadline - started)
         self._observe(plain.rcode, started)
         # it may have refused an option that this client sent, and no other does
         if plain.rcode not in REFUSES_EDNS and not opt.options:
             self._plain_until = self._now() + PLAIN_S
         return plain
 
-    def _once(
+    def _exchange_once(
         self, query: Query, transport: str, opt: Opt | None, left_s: float
     ) -> Awaitable[Reply]:
         if left_s <= 0:

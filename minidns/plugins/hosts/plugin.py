@@ -60,7 +60,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         ConfigError: an option that CoreDNS refuses.
 
     """
-    separated = [_separated(directive) for directive in directives]
+    separated = [_split_block(directive) for directive in directives]
     options = PLUGIN.read([directive for directive, _ in separated], site)
     if options.fall_unsupported and not options.fall:
         text = "fallthrough_unsupported requires fallthrough"
@@ -70,7 +70,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     return hosts(known)
 
 
-def _separated(directive: Directive) -> tuple[Directive, list[HostsLine]]:
+def _split_block(directive: Directive) -> tuple[Directive, list[HostsLine]]:
     """Split ``directive`` into its options and the hosts lines in its block.
 
     A line that is no option is one of them, until ``fallthrough`` (CoreDNS).
@@ -130,10 +130,10 @@ class KnownHosts:
         self.key = ("hosts", options.path)
         """The dependency key of answers."""
         self._site = site
-        self._inline = self._empty()
+        self._inline = self._empty_table()
         for _ in self._inline.read(inline):
             pass
-        self._file = self._empty()
+        self._file = self._empty_table()
         self._seen: tuple[int, int] | None = None
         """Length and hash of the text that was read last."""
         self._problem = ""
@@ -148,7 +148,7 @@ class KnownHosts:
             "When the hosts file was last read, in Unix seconds.",
         )
 
-    def _empty(self, characters: int = 0) -> Hosts:
+    def _empty_table(self, characters: int = 0) -> Hosts:
         return Hosts(
             self.options.zones, reverse=self.options.reverse, characters=characters
         )
@@ -194,7 +194,7 @@ class KnownHosts:
         seen = (len(text), hash(text))
         if seen == self._seen:
             return
-        fresh = self._empty(len(text))
+        fresh = self._empty_table(len(text))
         for _ in fresh.read(lines(text, path)):
             await asyncio.sleep(0)
         self._file, self._seen = fresh, seen

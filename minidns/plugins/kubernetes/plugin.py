@@ -108,7 +108,7 @@ def _watch(shared: SharedWatcher, cluster: ClusterZones, site: Site) -> None:
 
     async def start() -> None:
         nonlocal started
-        cluster.local = _local(site, cluster.options)
+        cluster.local = _local_addresses(site, cluster.options)
         try:
             shared.start()
         except ConfigError as error:
@@ -162,7 +162,7 @@ def _set_ages(ages: Gauge, site: Site) -> None:
             ages.set(labels, max(part.age_s, ages.values.get(labels, 0.0)))
 
 
-def _local(site: Site, options: KubernetesOptions) -> tuple[str, ...]:
+def _local_addresses(site: Site, options: KubernetesOptions) -> tuple[str, ...]:
     """Return the addresses by which the server finds its own Services.
 
     There are none with *bind*: CoreDNS compares its prefixes with addresses there.
@@ -211,7 +211,7 @@ class Kubernetes:
             if not answer.rule.exists and covers(options.fallthrough, name):
                 response = await next_(query)
                 if query.asked_before:
-                    return self._passed_on(response, answer)
+                    return self._with_dependencies(response, answer)
                 return response
             if answer.answer and not self._is_withheld():
                 if ExternalTarget in map(type, answer.answer):
@@ -247,7 +247,7 @@ class Kubernetes:
             **explanation.tree(),
         }
 
-    def _passed_on(self, response: Response, answer: ClusterAnswer) -> Response:
+    def _with_dependencies(self, response: Response, answer: ClusterAnswer) -> Response:
         if not self.watcher.synced:
             return replace(response, reuse=None)
         return also_depends_on(response, *answer.keys)

@@ -59,7 +59,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         file = WeightFile(options.path, options.reload_s, site)
         site.on_start(file.start)
     site.chooses_records = file is not None or bool(options.preferred)
-    return _arranging(site, file, options.preferred)
+    return _plugin(site, file, options.preferred)
 
 
 def _arguments(options: LoadBalanceOptions, words: Words) -> LoadBalanceOptions:
@@ -88,7 +88,7 @@ def _check_block(directive: Directive, policy: str) -> None:
             raise unknown_property(line)
 
 
-def _prefer(options: LoadBalanceOptions, words: Words) -> LoadBalanceOptions:
+def _set_preferred(options: LoadBalanceOptions, words: Words) -> LoadBalanceOptions:
     networks = tuple(_network(word, words) for word in words.args)
     return replace(options, preferred=(*options.preferred, *networks))
 
@@ -111,7 +111,7 @@ def _reload(options: LoadBalanceOptions, words: Words) -> LoadBalanceOptions:
         raise words.error(f"invalid reload duration '{words.first}'") from None
 
 
-def _arranging(
+def _plugin(
     site: Site, file: "WeightFile | None", networks: Sequence[Network]
 ) -> Plugin:
     random = site.edges.random
@@ -211,7 +211,7 @@ PLUGIN = PluginSpec(
             meaning="Puts addresses in these networks first (round_robin).",
             example="prefer 10.0.0.0/8",
             field="preferred",
-            apply=_prefer,
+            apply=_set_preferred,
         ),
         Option(
             name="reload",

@@ -35,7 +35,10 @@ _ALWAYS_THERE = (
         "coredns_forward_max_concurrent_rejects_total",
         "Queries refused because too many were being forwarded.",
     ),
-    ("coredns_health_request_failures_total", "Failed checks of our own /health."),
+    (
+        "coredns_health_request_failures_total",
+        "Failed checks of the own /health endpoint.",
+    ),
     ("coredns_reload_failed_total", "Changed Corefiles that could not be used."),
     ("coredns_local_localhost_requests_total", "Queries for localhost.<domain>."),
 )
@@ -60,7 +63,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     _register_families(site.metrics)
     site.instance.http(options.address, "/metrics", _page(site.metrics))
     site.on_serving(lambda: _show_plugins(site))
-    return _counting(site)
+    return _counting_plugin(site)
 
 
 def _runtime_metrics(options: PrometheusOptions, words: Words) -> PrometheusOptions:
@@ -82,7 +85,7 @@ def _register_families(metrics: Metrics) -> None:
     _enabled(metrics)
     metrics.histogram(
         "coredns_health_request_duration_seconds",
-        "Seconds that checks of our own /health took.",
+        "Duration of the checks of the own /health endpoint in seconds.",
         (),
         SLIM_TIME_BUCKETS,
     )
@@ -130,12 +133,12 @@ def _page(metrics: Metrics) -> HttpHandler:
     return page
 
 
-def _counting(site: Site) -> Plugin:
+def _counting_plugin(site: Site) -> Plugin:
     traffic = Traffic(site.metrics)
     now = site.edges.now
 
     def plugin(next_: Handler) -> Handler:
-        below = _below(site)
+        below = _next_plugin(site)
 
         async def prometheus(query: Query) -> Response:
             started = now()
@@ -155,7 +158,7 @@ def _counting(site: Site) -> Plugin:
     return plugin
 
 
-def _below(site: Site) -> str:
+def _next_plugin(site: Site) -> str:
     """Return the plugin after this one, which CoreDNS 1.14 shows as the writer."""
     chain = iter(site.handlers)
     return next(chain, "") if PLUGIN.name in chain else ""

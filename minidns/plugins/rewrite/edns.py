@@ -128,7 +128,7 @@ def edns_rule(args: Sequence[str], label: Label) -> EdnsRule:
     try:
         if kind not in ("local", "nsid", "subnet"):
             raise ConfigError(f"invalid rule type {quote(kind)}")
-        _counted(kind, action, words)
+        _check_word_count(kind, action, words)
         rule = _rule(kind, action, words, label)
     except ValueError as error:
         raise ConfigError(str(error)) from error
@@ -146,7 +146,7 @@ _COUNTS = {
 """Maps kind and whether the action is unset to the word count, and the error."""
 
 
-def _counted(kind: str, action: str, words: Sequence[str]) -> None:
+def _check_word_count(kind: str, action: str, words: Sequence[str]) -> None:
     count, text = _COUNTS[kind, action == "unset"]
     if len(words) != count:
         raise ConfigError(text)
@@ -161,13 +161,13 @@ def _rule(kind: str, action: str, words: Sequence[str], label: Label) -> EdnsRul
     code = go_numbers.parse(words[0], 0, 16)
     text = words[1] if len(words) > 1 else ""
     if text.startswith("{") and text.endswith("}"):
-        data = _VARIABLES.get(text) or _labeled(text, label)
+        data = _VARIABLES.get(text) or _metadata_value(text, label)
         return EdnsRule(action, code, data, literal=False, local=True)
     raw = _literal(text)
     return EdnsRule(action, code, lambda query: raw, local=True)
 
 
-def _labeled(variable: str, label: Label) -> Data:
+def _metadata_value(variable: str, label: Label) -> Data:
     name = variable[1:-1]
     if not name.partition("/")[0] or not name.partition("/")[2]:
         raise ConfigError(f"unsupported variable name {quote(variable)}")

@@ -59,11 +59,11 @@ def rewrite(rules: Sequence[Rule], site: Site) -> Plugin:
 
     def plugin(next_: Handler) -> Handler:
         async def rewrite(query: Query) -> Response:
-            applied = _applied(rules, query)
+            applied = _apply_rules(rules, query)
             if not applied:
                 return await next_(query)
             changed = applied[-1].query
-            text, response = await _answered(next_, changed)
+            text, response = await _answer_or_error(next_, changed)
             response = _with_opt(changed, applied, response)
             for change in reversed(applied):
                 if change.retarget:
@@ -72,14 +72,14 @@ def rewrite(rules: Sequence[Rule], site: Site) -> Plugin:
             if text:
                 # without records; its error text is logged
                 raise DnsError(text, response.rcode, response.opt)
-            return _described(query, applied, response)
+            return _with_query_details(query, applied, response)
 
         return rewrite
 
     return plugin
 
 
-def _applied(rules: Iterable[Rule], query: Query) -> list[Applied]:
+def _apply_rules(rules: Iterable[Rule], query: Query) -> list[Applied]:
     applied: list[Applied] = []
     for rule in rules:
         change = rule.apply(query)
@@ -91,7 +91,7 @@ def _applied(rules: Iterable[Rule], query: Query) -> list[Applied]:
     return applied
 
 
-async def _answered(next_: Handler, query: Query) -> tuple[str, Response]:
+async def _answer_or_error(next_: Handler, query: Query) -> tuple[str, Response]:
     """Return the answer; if nothing was answered, the error's text and its rcode."""
     try:
         return "", await next_(query)
@@ -111,7 +111,7 @@ def _undo(change: Applied, response: Response) -> Response:
     return response
 
 
-def _described(
+def _with_query_details(
     query: Query, applied: Sequence[Applied], response: Response
 ) -> Response:
     """Return ``response`` with its sources, the case of its names and its reuse."""
@@ -181,17 +181,17 @@ async def _with_target(
         return response
     try:
         alias = alias._replace(rdata=(names.to_wire(target),))
-        there = await site.ask(query, target, query.question.qtype)
+        target_response = await site.ask(query, target, query.question.qtype)
     except ValueError as error:
         log.error("upstream lookup failed: %s", error)
         return response
     return replace(
         response,
-        answer=(*before, alias, *there.answer),
-        tc=there.tc,
-        sources=(*response.sources, *there.sources),
-        reuse=combine(response.reuse, there.reuse),
-        client_specific=there.client_specific,
+        answer=(*before, alias, *target_response.answer),
+        tc=target_response.tc,
+        sources=(*response.sources, *target_response.sources),
+        reuse=combine(response.reuse, target_response.reuse),
+        client_specific=target_response.client_specific,
     )
 
 

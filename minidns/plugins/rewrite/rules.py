@@ -96,7 +96,9 @@ def _number(kind: str, known: dict[str, int], word: str) -> int:
     return known[word.upper()]
 
 
-def _two(kind: str, known: dict[str, int], args: Sequence[str]) -> tuple[int, int]:
+def _two_numbers(
+    kind: str, known: dict[str, int], args: Sequence[str]
+) -> tuple[int, int]:
     if len(args) != 2:
         raise ConfigError(f"{kind} rules must have exactly two arguments")
     old, new = (_number(kind, known, word) for word in args)
@@ -104,7 +106,7 @@ def _two(kind: str, known: dict[str, int], args: Sequence[str]) -> tuple[int, in
 
 
 def _type(args: Sequence[str]) -> Apply:
-    old, new = _two("type", rdata.TYPES, args)
+    old, new = _two_numbers("type", rdata.TYPES, args)
 
     def apply(query: Query) -> Applied | None:
         if query.question.qtype != old:
@@ -115,7 +117,7 @@ def _type(args: Sequence[str]) -> Apply:
 
 
 def _class(args: Sequence[str]) -> Apply:
-    old, new = _two("class", rdata.CLASSES, args)
+    old, new = _two_numbers("class", rdata.CLASSES, args)
 
     def apply(query: Query) -> Applied | None:
         if query.question.qclass != old:
@@ -136,7 +138,7 @@ def _edns0(rule: EdnsRule) -> Apply:
     return apply
 
 
-def _if_named(field: str, args: Sequence[str], undo: rename.Undo) -> Apply:
+def _for_names(field: str, args: Sequence[str], undo: rename.Undo) -> Apply:
     """Return the rule that applies ``undo`` to answers for names ``[KIND] NAME``."""
     kind, text = (args[0].lower(), args[1]) if len(args) == 2 else ("exact", args[0])
     if kind not in rename.KINDS:
@@ -165,7 +167,7 @@ def _ttl(args: Sequence[str]) -> Apply:
         least, most = _bounds(text)
     except ValueError as error:
         raise ConfigError(f"invalid TTL '{text}' for a ttl rule") from error
-    return _if_named("ttl", args[:-1], rename.ttls(least, most))
+    return _for_names("ttl", args[:-1], rename.ttls(least, most))
 
 
 def _bounds(text: str) -> tuple[int, int]:
@@ -192,7 +194,7 @@ def _rcode(args: Sequence[str]) -> Apply:
         if code is None:
             raise ConfigError(f"invalid {what} RCODE '{text}' for a rcode rule")
         codes.append(code)
-    return _if_named("rcode", args[:-2], rename.rcode(*codes))
+    return _for_names("rcode", args[:-2], rename.rcode(*codes))
 
 
 _NUMBERS = frozenset(map(str, range(24)))

@@ -117,14 +117,14 @@ def _tokens(body: str) -> list[Token]:
     while at < len(body):
         word = _WORD.match(body, at)
         if word is None:
-            raise TemplateError(_unreadable(body[at:].strip()))
+            raise TemplateError(_syntax_error(body[at:].strip()))
         kind = str(word.lastgroup)
         tokens.append(Token(kind, word[kind], word.start(kind) > at))
         at = word.end()
     return tokens
 
 
-def _unreadable(rest: str) -> str:
+def _syntax_error(rest: str) -> str:
     if rest.startswith("$"):
         return "variables are not supported by minidns"
     return f"unexpected {rest!r} in action"
@@ -197,7 +197,7 @@ class _Parser:
             if self._left[-1].spaced:
                 break
             names.append(self._left.pop().text[1:])
-        return _along(term, names)
+        return _with_fields(term, names)
 
     def _parenthesis(self, sign: str) -> Term:
         if sign != "(":
@@ -221,7 +221,7 @@ def _constant(value: object) -> Term:
     return lambda data: value
 
 
-def _along(term: Term, names: Sequence[str]) -> Term:
+def _with_fields(term: Term, names: Sequence[str]) -> Term:
     """Return the term that follows the fields ``names`` from the value of ``term``."""
 
     def value(data: Data) -> object:

@@ -168,7 +168,7 @@ class Writer:
             sources=(Source("template", rule.where),),
         )
         if query.question.qtype in (rdata.A, rdata.AAAA):
-            return await self._followed(query, response)
+            return await self._with_target_records(query, response)
         return response
 
     def _record(
@@ -190,20 +190,21 @@ class Writer:
             self._bad_records.inc(more)
             raise DnsError(f"template: {section}: {error}") from error
 
-    async def _followed(self, query: Query, response: Response) -> Response:
+    async def _with_target_records(self, query: Query, response: Response) -> Response:
         """Return ``response`` completed by the records of its CNAME targets."""
         for alias in response.answer:
             if alias.rtype != rdata.CNAME:
                 continue
             target = rdata.target(rdata.CNAME, alias.rdata[0])
-            there = await self._site.ask(query, target, query.question.qtype)
+            target_response = await self._site.ask(query, target, query.question.qtype)
             response = replace(
                 response,
-                answer=(*response.answer, *there.answer),
-                tc=response.tc or there.tc,
+                answer=(*response.answer, *target_response.answer),
+                tc=response.tc or target_response.tc,
                 rule="template/cname",
-                sources=(*response.sources, *there.sources),
-                client_specific=response.client_specific or there.client_specific,
+                sources=(*response.sources, *target_response.sources),
+                client_specific=response.client_specific
+                or target_response.client_specific,
             )
         return response
 

@@ -126,7 +126,7 @@ class _Parser:
             # to the right of ** the same operator binds first
             is_right = token.text in ("**", "^")
             right = self._expression(known.precedence + (not is_right))
-            node = self._applied(token, known, node, right)
+            node = self._binary_node(token, known, node, right)
             if negated is not None:
                 node = _not(node)
         self._depth -= 1
@@ -147,7 +147,9 @@ class _Parser:
         self._take()
         return negated, token, known
 
-    def _applied(self, token: Token, known: Operator, left: Node, right: Node) -> Node:
+    def _binary_node(
+        self, token: Token, known: Operator, left: Node, right: Node
+    ) -> Node:
         self._operators += 1
         if self._operators > _MOST_OPERATORS:
             raise self._error("the expression has too many operators", token.at)
@@ -177,11 +179,11 @@ class _Parser:
         if condition.type not in (BOOL, ANY):
             what = f"non-bool expression (type {condition.type}) used as condition"
             condition = self._refused(what, condition.at)
-        one = self._expression(0)
+        if_true = self._expression(0)
         self._expect(":")
-        other = self._expression(0)
-        test, yes, no = condition.evaluate, one.evaluate, other.evaluate
-        kind = one.type if one.type == other.type else ANY
+        if_false = self._expression(0)
+        test, yes, no = condition.evaluate, if_true.evaluate, if_false.evaluate
+        kind = if_true.type if if_true.type == if_false.type else ANY
         return Node(kind, lambda s: yes(s) if test(s) else no(s), condition.at)
 
     def _primary(self) -> Node:
@@ -216,7 +218,7 @@ class _Parser:
         if token.kind == "Number":
             return self._number(token)
         if token.kind == "Identifier":
-            return self._named(token)
+            return self._name_node(token)
         if token.kind == "Bracket" and token.text == "(":
             node = self._expression(0)
             self._expect(")")
@@ -237,7 +239,7 @@ class _Parser:
         except ValueError:
             raise self._error(f"bad number syntax: {token.text}", token.at) from None
 
-    def _named(self, token: Token) -> Node:
+    def _name_node(self, token: Token) -> Node:
         match token.text:
             case "true" | "false":
                 return _constant(token, BOOL, token.text == "true")
