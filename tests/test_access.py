@@ -114,6 +114,7 @@ async def _played(
         return [await edge.ask(name, peer) for peer in peers]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("release", RELEASES, ids=str)
 @pytest.mark.parametrize("action", DENIED)
 @pytest.mark.parametrize("cache", ["cache 30", "cache 30 {\ndisable success\n}", ""])

@@ -84,6 +84,7 @@ def test_a_plain_watcher_loses_the_names(leaves: Event, delay_s: float) -> None:
     assert Timeline(0.0).play(steps, 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay_s", DELAYS)
 @pytest.mark.parametrize("leaves", [LEAVES, GOES], ids=["emptied", "deleted"])
 @pytest.mark.parametrize("order", ["leaves-first", "joins-first"])

@@ -237,6 +237,7 @@ async def test_what_was_created_goes_when_the_rest_cannot_be(failing: str) -> No
         assert everything(at.cluster) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(CLONE)))
 async def test_each_right_that_is_missing_is_named(number: int, tmp_path: Path) -> None:
     verb, what, group = CLONE[number]

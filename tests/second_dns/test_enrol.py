@@ -376,6 +376,7 @@ DISPENSABLE = {
 """What is not needed for everything, and what is said without it."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(ENROL)))
 async def test_each_right_that_is_missing_is_named(number: int, tmp_path: Path) -> None:
     verb, what, group = ENROL[number]

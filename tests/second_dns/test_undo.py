@@ -112,6 +112,7 @@ async def test_nothing_is_left_on_objects_that_controllers_copy(way: str) -> Non
             assert name in moving or before.get(name) == during.get(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arrives", [False, True], ids=["before", "in"])
 @pytest.mark.parametrize(
     ("way", "lives"), [(way, n) for way in WAYS for n in range(WRITES[way])]
