@@ -1,7 +1,7 @@
-"""The OPT of a query read strictly, and OPTs written (RFC 6891).
+"""Strict parsing of the OPT in a query, and encoding of OPTs (RFC 6891).
 
-What is in an option is looked at where its RFC says what it has to be, and where
-CoreDNS refuses it: a server that echoes options must not echo any bytes at all.
+The data of an option is checked if its RFC defines the format and CoreDNS checks it: a
+server that echoes options must not echo arbitrary bytes.
 """
 
 import struct
@@ -14,21 +14,21 @@ _HEAD = struct.Struct("!BHHBBHH")
 """Root name, type, size, extended rcode, version, flags, length (RFC 6891 6.1.2)."""
 _OPTION = struct.Struct("!HH")
 _DO = 0x8000
-_MAX_OPTIONS = 32  # a client sends two or three; more is work for nothing
+_MAX_OPTIONS = 32  # clients send two or three; more would only cost time
 
 SUBNET, EXPIRE, COOKIE, KEEPALIVE = 8, 9, 10, 11
 _CHECKED = frozenset((SUBNET, EXPIRE, COOKIE, KEEPALIVE))
 _PREFIXES = {1: 32, 2: 128}
-"""Bits of an address by its family (RFC 7871 6); family 0 has none."""
+"""Address length in bits by family (RFC 7871 6); family 0 has no address."""
 
 
 def read_opt(wire: bytes, at: int) -> tuple[Opt, int]:
-    """Return the OPT whose root name is at ``at``, and where it ends.
+    """Return the OPT whose root name is at ``at``, and the offset of its end.
 
     Raises:
-        FormatError: it or an option in it is not as long as it says, there are too
-            many, or one is malformed; then the reply carries an OPT.
-        struct.error: past the end.
+        FormatError: a length is wrong, there are too many options, or one of them is
+            malformed; in the last case the reply carries an OPT.
+        struct.error: the OPT runs past the end of the message.
 
     """
     _, _, size, _, version, flags, length = _HEAD.unpack_from(wire, at)
@@ -77,7 +77,7 @@ def encode_opt(opt: Opt, extended: int = 0) -> bytes:
     return _HEAD.pack(0, OPT, size, extended, 0, flags, len(packed)) + packed
 
 
-@lru_cache(maxsize=256)  # never of options: a client may make 64 KB of them
+@lru_cache(maxsize=256)  # no options in the cache: a client may send 64 KB of them
 def bare_opt(size: int, do: bool, extended: int) -> bytes:
     """Return an OPT without options as a record."""
     return _HEAD.pack(0, OPT, size, extended, 0, _DO if do else 0, 0)

@@ -1,7 +1,7 @@
-"""Names and records in a message: finding them in hostile bytes, packing them small.
+"""Names and records in a message: parsing of untrusted bytes, packing with compression.
 
-Finding is bounded: pointers only go back, and nothing is reserved by what a length
-claims.
+The cost of parsing is bounded: pointers only go backwards, and no memory is allocated
+by a length field alone.
 """
 
 import struct
@@ -21,15 +21,15 @@ class Truncated(Exception):
 
 
 class BadName(Truncated):
-    """A name that is malformed though it is all there: pointer, label type, length."""
+    """A complete but malformed name: bad pointer, label type or length."""
 
 
 def read_name(wire: bytes, at: int) -> tuple[tuple[bytes, ...], int]:
-    """Return the labels of the name at ``at``, and where it ends in place.
+    """Return the labels of the name at ``at``, and the offset after it.
 
     Raises:
         BadName: forward or looping pointer, unknown label type, over 255 bytes.
-        Truncated, IndexError: past the end.
+        Truncated, IndexError: the name runs past the end of the message.
 
     """
     labels: list[bytes] = []
@@ -43,7 +43,7 @@ def read_name(wire: bytes, at: int) -> tuple[tuple[bytes, ...], int]:
             at = (length & 0x3F) << 8 | wire[at + 1]
             if at >= len(wire):
                 raise Truncated
-            # only ever backwards: no loop can be made (RFC 1035 4.1.4)
+            # only backwards, so that there are no loops (RFC 1035 4.1.4)
             if at >= lowest:
                 raise BadName
             lowest = at
@@ -61,11 +61,11 @@ def read_name(wire: bytes, at: int) -> tuple[tuple[bytes, ...], int]:
 
 
 def skip_name(wire: bytes, at: int) -> int:
-    """Return where the name at ``at`` ends in place; a pointer is not followed.
+    """Return the offset after the name at ``at``; pointers are not followed.
 
     Raises:
         Truncated: unknown label type, or over 255 bytes.
-        IndexError: past the end.
+        IndexError: the name runs past the end of the message.
 
     """
     start = at
@@ -80,7 +80,7 @@ def skip_name(wire: bytes, at: int) -> int:
 
 
 def skip_record(wire: bytes, at: int) -> tuple[int, int]:
-    """Return the type of the record at ``at`` and where it ends.
+    """Return the type of the record at ``at`` and the offset after it.
 
     Raises:
         Truncated: it runs past the end.
@@ -96,11 +96,11 @@ def skip_record(wire: bytes, at: int) -> tuple[int, int]:
 
 
 class Records:
-    """A message being packed with compression, up to ``limit`` bytes in all.
+    """Builder of a compressed message of at most ``limit`` bytes.
 
-    One rule for all names (miekg/dns): a name is remembered with every suffix it has,
-    wherever it stands, and later names point at the longest of them. The names in RDATA
-    of types younger than RFC 1035 are remembered, but stay in full (RFC 3597 4).
+    The rules are those of miekg/dns: the offsets of a name and of all its suffixes are
+    stored, and later names point at the longest known suffix. Names in the RDATA of
+    types newer than RFC 1035 are stored, but not compressed (RFC 3597 4).
     """
 
     def __init__(self, question: bytes, limit: int) -> None:
@@ -110,7 +110,7 @@ class Records:
         self._remember(question[:-4], 12)
 
     def packed(self) -> bytes:
-        """Return everything after the header."""
+        """Return the message without its header."""
         return bytes(self._out)
 
     def add_sections(
@@ -118,8 +118,8 @@ class Records:
     ) -> tuple[bool, list[int]]:
         """Add records in order until one does not fit.
 
-        Return whether all fitted, and how many of each section did. ``spelled`` is
-        ``qname`` in the letters that owners have.
+        Return whether all fit, and the number of records added per section. ``spelled``
+        is ``qname`` in wire form, in the case that owners are sent in.
         """
         counts = []
         whole = True
@@ -164,10 +164,10 @@ class Records:
             self._out += name[:at] + (0xC000 | offset).to_bytes(2)
 
     def _remember(self, name: bytes, offset: int) -> tuple[int, int] | None:
-        """Remember the suffixes of ``name``, which is to stand at ``offset``.
+        """Store the suffixes of ``name``, which will be written at ``offset``.
 
-        Return where in it the longest suffix begins that was known before, and the
-        offset of that; None if there is none.
+        Return the position of the longest suffix of ``name`` that was known before, and
+        its offset in the message; None if there is no such suffix.
         """
         at = 0
         while name[at]:

@@ -1,7 +1,7 @@
-"""The values every layer speaks: Question, RRset, Query, Response, Handler.
+"""The values that all layers use: Question, RRset, Query, Response, Handler.
 
-All of them are immutable. A plugin that wants a different answer returns a new
-Response; nothing it was handed can change under another plugin's feet.
+All of them are immutable. A plugin that changes an answer returns a new Response, so
+that no plugin can modify what another one uses.
 """
 
 from collections.abc import Awaitable, Callable, Hashable
@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
-from msgspec.structs import replace as replace  # the one way to make a changed copy
+from msgspec.structs import replace as replace  # creates a changed copy
 
 Name: TypeAlias = str
 """Absolute, lower-cased presentation name, trailing dot included; see names."""
@@ -46,7 +46,7 @@ class Rcode(IntEnum):
 
 
 class Question(NamedTuple):
-    """What is asked (RFC 1035 4.1.2)."""
+    """The question of a query (RFC 1035 4.1.2)."""
 
     qname: Name
     qtype: int
@@ -57,7 +57,7 @@ class RRset(NamedTuple):
     """Records of one owner name and type (RFC 2181 5); one TTL for all."""
 
     owner: Name
-    """Lower-case as a rule; a relayed or respelled answer keeps its letters' case."""
+    """Owner name, lower-case except in relayed or respelled answers."""
     rtype: int
     ttl: int
     rdata: tuple[Rdata, ...]
@@ -68,10 +68,10 @@ class Opt(NamedTuple):
     """The EDNS pseudo-record (RFC 6891 6.1)."""
 
     size: int
-    """UDP payload size offered, as it stood in the message."""
+    """The UDP payload size in the message."""
     do: bool = False
     options: tuple[tuple[int, bytes], ...] = ()
-    """Code and data, in order."""
+    """Pairs of code and data, in order."""
     version: int = 0
 
 
@@ -80,68 +80,68 @@ RD, RA, AD, CD, TC, AA = 0x0100, 0x0080, 0x0020, 0x0010, 0x0200, 0x0400
 
 
 class Query(Struct, frozen=True):
-    """One question together with where it came from and how big a reply may be."""
+    """A question with its origin and the maximum size of the reply."""
 
     question: Question
     id: int = 0
     flags: int = RD
-    """The header's second word as received."""
+    """The second word of the header, as received."""
     opt: Opt | None = None
     max_size: int = 512
-    """Bytes the reply may have."""
+    """Maximum size of the reply in bytes."""
     wire: bytes = b""
-    """As received; empty for a question the server asks itself."""
+    """The bytes received; empty for an internal query."""
     spelled: str = ""
-    """The name with its letters' case as asked; empty when that is lower case."""
+    """The name in the case of the query; empty if that is lower case."""
     transport: Literal["udp", "tcp"] = "udp"
     peer: Address = ("127.0.0.1", 0)
     local: Address = ("127.0.0.1", 53)
     server: str = "dns://:53"
-    """The listener: scheme, bound address or nothing, port."""
+    """The listener: scheme, bound address if any, and port."""
     zone: Name = "."
-    """The key of the server block that matched."""
+    """The zone of the matching server block."""
     hops: int = 0
-    """How many questions of the server to itself led here; bounds chases."""
+    """Number of internal queries that led to this one; limits alias chains."""
     asked_before: bool = True
-    """Whether a query of the same bytes came before: its reply will be remembered."""
+    """True if the same bytes were received before: the reply will be remembered."""
     like_asked_before: bool = False
-    """Whether a query came before that differs at most in the first label: a reply
-    with ``Reuse.covers_label`` will be remembered."""
+    """True if an earlier query differs at most in the first label: a reply with
+    ``Reuse.covers_label`` will be remembered."""
     view: str = ""
-    """The name of the *view* by which a server block was chosen; metrics show it."""
+    """The name of the *view* that selected the server block, for metrics."""
 
     @property
     def owner(self) -> str:
-        """The name with the letters it was asked in, as answers give it back."""
+        """The name in the case of the query, as answers repeat it."""
         return self.spelled or self.question.qname
 
     @property
     def rd(self) -> bool:
-        """Recursion desired."""
+        """True if recursion is desired."""
         return bool(self.flags & RD)
 
     @property
     def do(self) -> bool:
-        """DNSSEC OK (RFC 3225)."""
+        """True if the DO bit is set (DNSSEC OK, RFC 3225)."""
         return self.opt is not None and self.opt.do
 
 
 class Source(NamedTuple):
-    """One thing an answer follows from, or that was looked for and is not there."""
+    """An object or data source that an answer depends on, present or missing."""
 
     kind: str
-    """Service, EndpointSlice, Namespace, Pod; or upstream, cache, hosts, zone ..."""
+    """The kind: Service, EndpointSlice, Namespace, Pod, upstream, cache, hosts ..."""
     name: str
-    """namespace/name of an object; else what people call the thing."""
+    """Namespace and name of an object with a slash, else a name for people."""
     uid: str = ""
     version: str = ""
     """The object's resourceVersion."""
     found: bool = True
+    """False if it was looked up and does not exist."""
 
 
 ReuseCounter: TypeAlias = Callable[[int, float], None]
-"""Called with a number of reuses and the seconds that they took together."""
-
+"""Called with a number of reuses and their total duration in seconds."""
 
 CoversLabel: TypeAlias = Callable[[str], bool]
 """Returns whether a name with another first label, in lower case, has the same answer.
@@ -161,14 +161,14 @@ class Reuse(Struct, frozen=True):
     ttls_true_at: float | None = None
     """Monotonic seconds at which the TTLs were true; None if they stay as they are."""
     rotates: bool = False
-    """Whether the addresses are put in another order at every reuse (*loadbalance*)."""
+    """True if every reuse changes the order of addresses (*loadbalance*)."""
     counters: tuple[ReuseCounter, ...] = ()
-    """Called with the number of reuses, at the latest before each scrape."""
+    """Counters of reuses, called at the latest before each scrape."""
     covers_label: CoversLabel | None = None
-    """Tells which other names have the same negative answer, if any: one proof of
+    """Predicate for other names with the same negative answer, if any: one proof of
     absence for many names, as in RFC 8198."""
     soa_serial: Callable[[], int] | None = None
-    """Returns the serial that the SOA in the authority section must have by then."""
+    """Returns the current serial for the SOA in the authority section."""
 
 
 class Response(Struct, frozen=True):
@@ -187,42 +187,42 @@ class Response(Struct, frozen=True):
     ad: bool = False
     tc: bool = False
     rd: bool | None = None
-    """None copies the query's (RFC 1035 4.1.1)."""
+    """The RD bit; None copies it from the query (RFC 1035 4.1.1)."""
     opt: Opt | None = None
-    """An OPT of the answerer's own (an upstream's); None echoes the query's."""
+    """The OPT to send, such as an upstream's; None echoes that of the query."""
     max_size: int = 65535
-    """Bytes the reply may have over UDP, whatever the query offers (*bufsize*)."""
+    """Maximum size over UDP in bytes, also if the query offers more (*bufsize*)."""
     lower_case: bool = False
-    """Whether owners equal to the question's name are sent in lower case, as plugins do
-    in CoreDNS that answer from the lower-cased name; else in the client's letters."""
+    """True if owners equal to the question's name are sent in lower case, as by plugins
+    of CoreDNS that answer from the lower-cased name; else in the case of the query."""
     rule: str = ""
-    """Stable id of the rule that made the answer, such as ``service/cluster-ip``."""
+    """Stable id of the rule behind the answer, such as ``service/cluster-ip``."""
     sources: tuple[Source, ...] = ()
-    """What it follows from; for a negative answer, what was looked for."""
+    """Sources of the answer; for a negative answer also those that are missing."""
     reuse: Reuse | None = None
-    """When the server may send the same bytes again; None if it must ask the chain."""
+    """Conditions for sending the same bytes again; None if the chain must answer."""
     client_specific: bool = False
-    """Whether a question that the server asked itself on the way was decided by who the
-    client is (*acl*, *view*): no cache may store the answer for other clients."""
+    """True if the client's identity decided an internal query (*acl*, *view*): no cache
+    may store the answer for other clients."""
     more: tuple["Response", ...] = ()
     """Further messages of a zone transfer (RFC 5936 2.2); empty otherwise."""
 
 
 Handler: TypeAlias = Callable[[Query], Awaitable[Response]]
-"""Answer a query, or raise DnsError when nothing can be said."""
+"""Answers a query, or raises DnsError if there is no answer."""
 
 Plugin: TypeAlias = Callable[[Handler], Handler]
 
 
 class DnsError(Exception):
-    """Nothing was answered: the server writes an empty reply with ``rcode``.
+    """A failure that the server answers with an empty reply with ``rcode``.
 
-    ``text`` is for the log (plugin *errors*); empty when there is nothing to report,
-    as when a plugin refuses by its rules.
+    ``text`` is for the log (plugin *errors*); it is empty if there is nothing to
+    report, as when a plugin refuses a query by its rules.
     """
 
     client_specific = False
-    """As in `Response`."""
+    """Same as ``Response.client_specific``."""
 
     def __init__(
         self, text: str = "", rcode: int = Rcode.SERVFAIL, opt: Opt | None = None
@@ -231,14 +231,14 @@ class DnsError(Exception):
         self.text = text
         self.rcode = rcode
         self.opt = opt
-        """The OPT of the reply where it is not that of the query (*rewrite*)."""
+        """The OPT of the reply if it differs from the query's (*rewrite*)."""
 
 
 class FormatError(DnsError):
-    """The message cannot be read (RFC 1035 4.1.1, FORMERR).
+    """The message cannot be parsed (FORMERR, RFC 1035 4.1.1).
 
-    ``record`` is what the error reply carries in its additional section, and
-    ``question`` in its question section, if anything.
+    ``record`` and ``question`` are the contents of the additional and the question
+    section of the error reply; either may be empty.
     """
 
     def __init__(
@@ -254,4 +254,4 @@ class FormatError(DnsError):
 
 
 class Dropped(DnsError):
-    """Silence is the right answer: the query is not replied to at all."""
+    """A message that must not be answered at all."""

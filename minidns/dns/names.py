@@ -1,8 +1,8 @@
 r"""Domain names as text: absolute, lower-case, with RFC 1035 5.1 escapes.
 
-A Name ends in a dot; the root is ``.``. A byte that is not a letter, digit or
-harmless sign stands as ``\.`` (a sign with a meaning in zone files) or ``\DDD``, so
-that a Name may be shown anywhere: no control byte, no space, no quote gets through.
+A Name ends in a dot; the root is ``.``. A byte other than a letter, a digit or a
+harmless sign is written as ``\.`` (signs with a meaning in zone files) or ``\DDD``, so
+that a Name is safe to show anywhere: it has no control bytes, spaces or quotes.
 """
 
 import ipaddress
@@ -16,11 +16,11 @@ _PLAIN = frozenset(
     b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
     b"-_!#$%&*+,/:<=>?[]^`{|}~"
 )
-"""Bytes that stand for themselves in text."""
+"""Bytes that are not escaped in text."""
 _DELETE_PLAIN = bytes(sorted(_PLAIN)) + b"."
 _ESCAPED = frozenset(b".'@;()\"\\")
-"""Bytes escaped with a backslash; the rest become backslash and three digits."""
-_SHOWN = tuple(
+"""Bytes escaped by a backslash; others become a backslash and three digits."""
+_TEXT = tuple(
     chr(byte)
     if byte in _PLAIN
     else f"\\{chr(byte)}"
@@ -28,18 +28,18 @@ _SHOWN = tuple(
     else f"\\{byte:03}"
     for byte in range(256)
 )
-"""How each byte stands in text."""
-_MEANT = {b"%03d" % byte: bytes((byte,)) for byte in range(256)}
+"""The text form of each byte."""
+_UNESCAPED = {b"%03d" % byte: bytes((byte,)) for byte in range(256)}
 _LABEL = re.compile(r"(?:\\\d{3}|\\.|[^.\\])+")
 _ESCAPE = re.compile(rb"\\([0-9]{3}|.)", re.DOTALL)
 
 MAX_NAME = 255
-"""Bytes of a name on the wire (RFC 1035 2.3.4)."""
+"""Maximum size of a name in wire form in bytes (RFC 1035 2.3.4)."""
 MAX_LABEL = 63
 
 
 def text(labels: Iterable[bytes]) -> str:
-    r"""Return the absolute name of ``labels``, letters' case kept.
+    r"""Return the absolute name of ``labels`` with unchanged case.
 
     >>> text([b"a.b", b"c d", b"Org"])
     'a\\.b.c\\032d.Org.'
@@ -52,18 +52,18 @@ def text(labels: Iterable[bytes]) -> str:
 
 
 def escaped(label: bytes) -> str:
-    r"""Return one label as text, letters' case kept.
+    r"""Return one label as text with unchanged case.
 
     >>> escaped(b"a.b")
     'a\\.b'
     """
     if label.translate(None, _DELETE_PLAIN) or b"." in label:
-        return "".join(map(_SHOWN.__getitem__, label))
+        return "".join(map(_TEXT.__getitem__, label))
     return label.decode("ascii")
 
 
 def labels(name: str) -> list[str]:
-    r"""Return the labels of ``name``, leftmost first, escapes kept.
+    r"""Return the labels of ``name``, leftmost first, with their escapes.
 
     >>> labels("a\\.b.example.org.")
     ['a\\.b', 'example', 'org']
@@ -75,20 +75,20 @@ def labels(name: str) -> list[str]:
 
 def _unescape(label: str) -> bytes:
     raw = label.encode("utf-8")
-    return _ESCAPE.sub(_meant, raw) if "\\" in label else raw
+    return _ESCAPE.sub(_unescaped, raw) if "\\" in label else raw
 
 
-def _meant(escape: re.Match[bytes]) -> bytes:
+def _unescaped(escape: re.Match[bytes]) -> bytes:
     code = escape[1]
     if len(code) < 3:
         return code
-    if code not in _MEANT:
+    if code not in _UNESCAPED:
         raise ValueError(f"escape \\{code.decode()} is above 255")
-    return _MEANT[code]
+    return _UNESCAPED[code]
 
 
 def to_wire(name: str) -> bytes:
-    r"""Return ``name`` as uncompressed labels (RFC 1035 3.1), letters' case kept.
+    r"""Return ``name`` as uncompressed labels (RFC 1035 3.1), with unchanged case.
 
     >>> to_wire("a.org.")
     b'\x01a\x03org\x00'
@@ -97,7 +97,7 @@ def to_wire(name: str) -> bytes:
         ValueError: an empty label, one over 63 bytes, or more than 255 bytes in all.
 
     """
-    # names that no host has are asked by strangers only, and five times as long
+    # separate caches: names with escapes are rare, and up to five times as long
     return _escaped_to_wire(name) if "\\" in name else _plain_to_wire(name)
 
 
@@ -129,7 +129,7 @@ _LENGTHS = tuple(bytes((length,)) for length in range(MAX_LABEL + 1))
 
 
 def _labels_of(name: str) -> list[bytes]:
-    """Return the labels, escapes undone; last what is after the last dot."""
+    """Return the unescaped labels, and the text after the last dot."""
     if "\\" not in name:
         return name.encode().split(b".")
     parts = labels(name)
@@ -143,18 +143,18 @@ _escaped_to_wire = lru_cache(maxsize=128)(_to_wire)
 
 
 def wire_size(name: str) -> int:
-    r"""Return how many bytes ``to_wire`` makes of ``name``.
+    r"""Return the size of ``name`` in wire form in bytes.
 
     >>> wire_size("a.org."), wire_size("."), wire_size("\\046.")
     (7, 1, 3)
     """
     if "\\" in name or name == ".":
         return len(to_wire(name))
-    return len(name) + 1  # a length for each dot, and the root
+    return len(name) + 1  # one length byte per dot, and the root label
 
 
 def from_wire(wire: bytes, at: int = 0) -> str:
-    """Return the uncompressed name that starts at ``at`` in ``wire``, case kept.
+    """Return the uncompressed name at ``at`` in ``wire``, with unchanged case.
 
     Raises:
         ValueError: it runs past the end, or is compressed.
@@ -174,7 +174,7 @@ def from_wire(wire: bytes, at: int = 0) -> str:
 
 
 read = lru_cache(maxsize=1024)(from_wire)
-"""``from_wire`` for names that come again: of zones, and what many aliases lead to."""
+"""``from_wire`` with a cache, for names that recur: zones and targets of aliases."""
 
 
 def absolute(name: str) -> Name:
@@ -199,7 +199,7 @@ def is_below(name: Name, zone: Name) -> bool:
     if not name.endswith(end):
         return name == zone
     if "\\" in name and name[: -len(end)].endswith("\\"):
-        # that dot may be part of a label
+        # an escaped dot is part of a label
         return labels(name)[-len(labels(zone)) :] == labels(zone)
     return True
 
@@ -216,7 +216,7 @@ def longest(zones: Iterable[Name], name: Name) -> Name | None:
 
 
 def reverse(address: str) -> Name:
-    """Return the name that PTR records of ``address`` stand at.
+    """Return the owner name of PTR records for ``address``.
 
     >>> reverse("10.96.0.1")
     '1.0.96.10.in-addr.arpa.'
@@ -229,9 +229,9 @@ def reverse(address: str) -> Name:
 
 
 def respelled(name: str, zone: Name, spelled: str) -> str:
-    """Return ``name`` with the part that is ``zone`` in the letters of ``spelled``.
+    """Return ``name`` with its suffix ``zone`` in the case of ``spelled``.
 
-    ``spelled`` is any name at or below the zone, as somebody wrote it.
+    ``spelled`` is any name at or below the zone in the case of a client.
 
     >>> respelled("ns.dns.cluster.local.", "cluster.local.", "x.Cluster.LOCAL.")
     'ns.dns.Cluster.LOCAL.'

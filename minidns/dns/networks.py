@@ -1,4 +1,4 @@
-"""Networks in CIDR form, and whether an address is in one of many."""
+"""Networks in CIDR form, and sets of networks."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -8,13 +8,13 @@ Network: TypeAlias = IPv4Network | IPv6Network
 
 
 def cidr(text: str) -> Network:
-    """Return the network that ``text`` says; host bits do not matter.
+    """Return the network in ``text``; host bits are ignored.
 
     >>> cidr("192.0.2.7/24")
     IPv4Network('192.0.2.0/24')
 
     Raises:
-        ValueError: no address, or not followed by a slash and a length.
+        ValueError: not an address with a slash and a length.
 
     """
     _, slash, length = text.partition("/")
@@ -27,20 +27,20 @@ def cidr(text: str) -> Network:
 
 
 class Networks:
-    """Any number of networks; asking costs by how many lengths they have."""
+    """A set of networks; a lookup costs one step per distinct prefix length."""
 
     def __init__(self, networks: Iterable[Network]) -> None:
         self._prefixes: dict[tuple[int, int], set[int]] = {}
-        for each in networks:
-            key = each.version, each.max_prefixlen - each.prefixlen
-            prefix = int(each.network_address) >> key[1]
+        for network in networks:
+            key = network.version, network.max_prefixlen - network.prefixlen
+            prefix = int(network.network_address) >> key[1]
             self._prefixes.setdefault(key, set()).add(prefix)
 
     def __contains__(self, address: str) -> bool:
-        """Return whether ``address``, perhaps with a scope, is in any of them."""
-        found = ip_address(address.partition("%")[0])
-        number = int(found)
+        """Return whether ``address``, with or without a scope, is in a network."""
+        parsed = ip_address(address.partition("%")[0])
+        number = int(parsed)
         return any(
-            version == found.version and number >> shift in prefixes
+            version == parsed.version and number >> shift in prefixes
             for (version, shift), prefixes in self._prefixes.items()
         )

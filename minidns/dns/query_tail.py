@@ -1,7 +1,7 @@
-"""What stands behind the question of a query: next to nothing, and that strictly.
+"""Strict parsing of the records after the question of a query.
 
-An OPT; a TSIG, to be refused; in an IXFR the SOA that the client has. CoreDNS lets any
-record through, up to its counts; here the rest is FORMERR, whatever it holds.
+Allowed are an OPT, a TSIG (which is refused) and the client's SOA in an IXFR. CoreDNS
+accepts any records up to its counts; here other records are FORMERR.
 """
 
 import struct
@@ -17,19 +17,19 @@ from minidns.dns.rdata import IXFR, SOA, TSIG, A
 def rest(
     wire: bytes, at: int, counts: tuple[int, int, int], qtype: int
 ) -> tuple[Opt | None, int]:
-    """Walk the records after the question, whose type is at ``at``.
+    """Parse the records after the question; ``at`` is the offset of its type.
 
-    Returns the OPT and where the last record ends.
+    Return the OPT, if any, and the offset after the last record.
 
     Raises:
-        FormatError: a record that does not belong there, or is malformed; or a TSIG.
+        FormatError: a record is malformed, not allowed there, or a TSIG.
 
     """
     rclass = at + 2
     at += 4
     record = wire[at:]
     if counts == (0, 0, 1) and len(record) == 11 and record[:3] == _OPT:
-        return _bare(record), len(wire)  # as nearly always
+        return _bare(record), len(wire)  # the usual case
     an, ns, ar = counts
     opt = None
     try:
@@ -42,7 +42,7 @@ def rest(
                 rtype, _ = skip_record(wire, at)
                 if rtype == TSIG and left == 1:
                     raise tsig.refusal(wire, at)
-                # a named OPT (RFC 6891 6.1.2), or what no query carries
+                # an OPT with a name (RFC 6891 6.1.2), or not allowed in a query
                 raise FormatError(f"record of type {rtype} in the additional section")
             if opt is not None:
                 raise FormatError("two OPTs")  # RFC 6891 6.1.1
@@ -55,15 +55,15 @@ def rest(
 _OPT = b"\0\0\x29"
 
 
-@lru_cache(maxsize=256)  # never of options: a client may make 64 KB of them
+@lru_cache(maxsize=256)  # no options in the cache: a client may send 64 KB of them
 def _bare(record: bytes) -> Opt:
     return read_opt(record, 0)[0]
 
 
 def _skip(wire: bytes, at: int, rclass: int, only: int | None) -> int:
-    """Return where the record at ``at`` ends, which must be of type ``only``.
+    """Return the offset after the record at ``at``, which must have type ``only``.
 
-    And of the class that stands at ``rclass``, the question's.
+    Its class must be that of the question, whose offset is ``rclass``.
     """
     rtype, end = skip_record(wire, at)
     start = skip_name(wire, at)

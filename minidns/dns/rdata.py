@@ -1,10 +1,10 @@
-r"""Record data and the registry's names: values to wire form and to text.
+r"""Record data in wire form and in text, and names of types, classes and rcodes.
 
-The only module that knows what stands inside the RDATA of a type. Types that hold
-names are described by LAYOUT, so that whoever must find or change those names (reply
-reader, rewriting, letters' case) shares one walk. dnspython converts between RDATA and
-presentation format (RFC 9499); it is imported when the first text is converted, because
-a server without zone data never needs it.
+The only module that knows the RDATA formats. LAYOUT describes the types that contain
+names, so that all code that reads or changes such names (replies, rewriting, case)
+shares one traversal. dnspython converts between RDATA and presentation format (RFC
+9499); it is imported for the first conversion, because a server without zone data never
+needs it.
 """
 
 import ipaddress
@@ -40,14 +40,14 @@ _CLASS_NAMES = {number: name for name, number in CLASSES.items()}
 
 
 def type_name(rtype: int) -> str:
-    """Return the mnemonic of a type, ``TYPE65280`` where there is none (RFC 3597 5)."""
+    """Return the mnemonic of a type, else ``TYPE65280`` and the like (RFC 3597 5)."""
     return _TYPE_NAMES.get(rtype) or f"TYPE{rtype}"
 
 
 def _number(text: str, known: dict[str, int], prefix: str) -> int:
     number = known.get(text.upper())
-    if number is None and (found := re.fullmatch(prefix + r"(\d{1,5})", text.upper())):
-        number = int(found[1])
+    if number is None and (match := re.fullmatch(prefix + r"(\d{1,5})", text.upper())):
+        number = int(match[1])
     if number is None or number > 65535:
         raise ValueError(f"unknown {prefix.lower()} {text!r}")
     return number
@@ -64,7 +64,7 @@ def type_number(text: str) -> int:
 
 
 def class_name(rclass: int) -> str:
-    """Return the mnemonic of a class, ``CLASS42`` where there is none."""
+    """Return the mnemonic of a class, else ``CLASS42`` and the like."""
     return _CLASS_NAMES.get(rclass) or f"CLASS{rclass}"
 
 
@@ -83,25 +83,25 @@ RCODES = {name: code for code, name in _RCODE_NAMES.items()} | {
     "BADSIG": 16,
     "NOTIMPL": 4,
 }
-"""Response codes by all names that a Corefile may call them (miekg/dns)."""
+"""Response codes by the names that are valid in a Corefile (miekg/dns)."""
 
 
 def rcode_name(rcode: int) -> str:
-    """Return the mnemonic of a response code, ``RCODE42`` where there is none."""
+    """Return the mnemonic of a response code, else ``RCODE42`` and the like."""
     return _RCODE_NAMES.get(rcode) or f"RCODE{rcode}"
 
 
 def rcode_label(rcode: int) -> str:
-    """Return what metrics call a response code: ``other`` where there is no mnemonic.
+    """Return the label of a response code in metrics, ``other`` without a mnemonic.
 
-    unlike CoreDNS: an upstream has 4,096 codes to choose from (RFC 6891 6.1.3), and
-    each would be a series in every family.
+    unlike CoreDNS: an upstream can send 4,096 codes (RFC 6891 6.1.3), and each would
+    create a series in every family.
     """
     return _RCODE_NAMES.get(int(rcode), "other")
 
 
-# Layout: what the RDATA of a type consists of, as far as needed to find its names.
-# A number is that many bytes, "n" a name, "s" a character-string, "*" the rest.
+# The format of the RDATA of a type, as far as needed to locate its names: a number is
+# a number of bytes, "n" a name, "s" a character-string, "*" the rest.
 Part: TypeAlias = int | str
 LAYOUT: dict[int, tuple[Part, ...]] = {
     **dict.fromkeys((NS, CNAME, PTR, DNAME, 3, 4, 7, 8, 9), ("n",)),
@@ -115,27 +115,27 @@ LAYOUT: dict[int, tuple[Part, ...]] = {
     30: ("n", "*"),  # NXT
     **dict.fromkeys((SVCB, HTTPS), (2, "n", "*")),
 }
-"""Types whose names may be compressed in a message (RFC 3597 4), and others with names
-that are changed or compared: DNAME, RRSIG, SVCB, HTTPS."""
+"""Formats of the types whose names may be compressed in a message (RFC 3597 4), and of
+other types with names that are changed or compared: DNAME, RRSIG, SVCB, HTTPS."""
 
 COMPRESSED = frozenset((NS, CNAME, SOA, PTR, MX, 3, 4, 7, 8, 9, 14))
 """Types whose names are compressed when sending (RFC 1035; never SRV, RFC 2782)."""
 
 
 def pieces(rtype: int, rdata: Rdata) -> Iterator[tuple[bytes, bool]]:
-    """Yield the pieces of ``rdata`` in wire form, and whether each is a name.
+    """Yield the pieces of ``rdata`` in wire form, each with True if it is a name.
 
-    Data without the layout of its type is one piece that is no name.
+    Data that does not have the layout of its type is a single piece with False.
     """
     layout = LAYOUT.get(rtype)
     if layout is None:
         yield rdata, False
         return
     try:
-        found = list(_cut(layout, rdata))
+        cut = list(_cut(layout, rdata))
     except (IndexError, ValueError):
-        found = [(rdata, False)]
-    yield from found
+        cut = [(rdata, False)]
+    yield from cut
 
 
 def _cut(layout: tuple[Part, ...], rdata: Rdata) -> Iterator[tuple[bytes, bool]]:
@@ -161,7 +161,7 @@ def _cut(layout: tuple[Part, ...], rdata: Rdata) -> Iterator[tuple[bytes, bool]]
 
 
 def parts(rtype: int, rdata: Rdata) -> Iterator[bytes | str]:
-    """Yield the pieces of ``rdata``: bytes, and names as text with their case.
+    """Yield the pieces of ``rdata``: names as text, case unchanged, others as bytes.
 
     Raises:
         ValueError: the RDATA does not have the layout of its type.
@@ -190,16 +190,16 @@ def map_names(rtype: int, rdata: Rdata, change: Callable[[str], str]) -> Rdata:
 
 
 def target(rtype: int, rdata: Rdata) -> Name:
-    """Return the last name in ``rdata``, lower-cased: where CNAME, SRV, MX ... point.
+    """Return the last name in ``rdata`` in lower case: the target of CNAME, SRV, MX.
 
     Raises:
         ValueError: the type holds no name.
 
     """
-    found = [part for part in parts(rtype, rdata) if isinstance(part, str)]
-    if not found:
+    targets = [part for part in parts(rtype, rdata) if isinstance(part, str)]
+    if not targets:
         raise ValueError(f"{type_name(rtype)} holds no name")
-    return found[-1].lower()
+    return targets[-1].lower()
 
 
 def a(address: str) -> Rdata:
@@ -266,20 +266,20 @@ _SAME_FORM: dict[int, int] = {
     **dict.fromkeys((14, 58), 17),  # MINFO TALINK: two names, as RP
     32768: DS,  # TA
 }
-"""Types that dnspython cannot convert, and one that is written in the same form."""
+"""Types that dnspython cannot convert, and a type with the same text format."""
 _STRINGS = frozenset((TXT, 56, 99, 258, 261, 262))
-"""TXT NINFO SPF AVC RESINFO WALLET: any number of character-strings."""
+"""Types of any number of strings: TXT NINFO SPF AVC RESINFO WALLET."""
 
 
 def from_text(rtype: int, text: str, origin: Name = ".") -> Rdata:
-    """Return the RDATA that ``text`` stands for in presentation format (RFC 1035 5.1).
+    """Return the RDATA of ``text`` in presentation format (RFC 1035 5.1).
 
     Names without a final dot are relative to ``origin``. The generic form of RFC 3597 5
     is accepted for every type.
 
     Raises:
-        ValueError: ``text`` is not valid data of that type; the message leaves the text
-            out, because it may come from a file that is no zone file.
+        ValueError: ``text`` is not valid data of that type; the message does not
+            contain it, because the file may not be a zone file.
 
     """
     from dns import exception, rdata, tokenizer
@@ -313,7 +313,7 @@ def _dnspython_name(name: Name) -> "dns.name.Name":
 
 
 def seconds(text: str) -> int:
-    """Return the seconds of a TTL as BIND writes it: ``300``, ``1h30m``.
+    """Return the seconds of a TTL in the notation of BIND: ``300``, ``1h30m``.
 
     Raises:
         ValueError: not a TTL of 32 bits.
@@ -345,6 +345,6 @@ def to_text(rtype: int, rdata: Rdata) -> str:
 
 
 def to_lines(rrset: RRset) -> list[str]:
-    """Return one line per record: owner, TTL, type, data, as dig shows them."""
+    """Return one line per record in the format of dig: owner, TTL, type, data."""
     head = f"{rrset.owner} {rrset.ttl} {type_name(rrset.rtype)}"
     return [f"{head} {to_text(rrset.rtype, rdata)}" for rdata in rrset.rdata]

@@ -1,8 +1,8 @@
-"""Reading an upstream's reply from hostile bytes.
+"""Parses an upstream's reply from untrusted bytes.
 
-Bounded: a name is read once per offset, pointers only go back, and nothing is reserved
-by what a count or length claims. Names come out uncompressed, so that no other module
-ever sees a pointer.
+The cost is bounded: a name is parsed once per offset, pointers only go backwards, and
+no memory is allocated by a count or a length alone. The names in the result are
+uncompressed, so that no other module handles pointers.
 """
 
 import struct
@@ -19,15 +19,15 @@ _QTAIL = struct.Struct("!HH")
 
 
 class Reply(NamedTuple):
-    """A response from an upstream, its names uncompressed and their case kept."""
+    """A response from an upstream, with uncompressed names in their original case."""
 
     id: int
     flags: int
     rcode: int
-    """With the upper part from the OPT (RFC 6891 6.1.3)."""
+    """The response code with the upper bits from the OPT (RFC 6891 6.1.3)."""
     question: Question | None
     spelled: str
-    """The question's name as the upstream gave it back."""
+    """The question's name in the case that the upstream returned."""
     answer: tuple[RRset, ...]
     authority: tuple[RRset, ...]
     additional: tuple[RRset, ...]
@@ -38,23 +38,23 @@ class CutShort(FormatError):
     """The message or the data of a record ends in the middle of one of its parts."""
 
 
-def decode_reply(wire: bytes, asked: str = "", *, strict: bool = True) -> Reply:
-    """Return the response in ``wire``; records of one owner and type in a row are one.
+def decode_reply(wire: bytes, expected: str = "", *, strict: bool = True) -> Reply:
+    """Return the response in ``wire``, adjacent records of one owner and type merged.
 
-    ``asked`` is the name that was asked, with its letters' case: most replies repeat
-    it byte by byte, and then it need not be read. Bytes after the last record are let
-    pass. Unless ``strict``, so is what CoreDNS lets pass (miekg/dns Unpack): counts
-    that are larger than the number of records, a header alone whatever it counts, more
-    than one OPT (the last one counts), and any number of questions (None is returned
-    unless there is one).
+    ``expected`` is the name in the query, in its case: most replies repeat it byte by
+    byte, and then it is not parsed. Bytes after the last record are ignored. Unless
+    ``strict``, the parser accepts what CoreDNS accepts (miekg/dns Unpack): counts
+    larger than the number of records, a header alone with any counts, more than one
+    OPT (the last one is used), and any number of questions (the result has none unless
+    there is exactly one).
 
     Raises:
-        CutShort: it, or the data of one of its records, ends too early.
-        FormatError: anything else in it is malformed.
+        CutShort: the message, or the data of a record, ends too early.
+        FormatError: the message is malformed otherwise.
 
     """
     try:
-        return _Reader(wire, asked, strict=strict).reply()
+        return _Reader(wire, expected, strict=strict).reply()
     except (BadName, _Malformed, ValueError) as exc:
         raise FormatError("malformed reply") from exc
     except (IndexError, struct.error, Truncated) as exc:
@@ -62,22 +62,22 @@ def decode_reply(wire: bytes, asked: str = "", *, strict: bool = True) -> Reply:
 
 
 class _Malformed(Exception):
-    """It is all there, and does not fit together."""
+    """The message is complete, but inconsistent."""
 
 
 _SIZES = {1: 4, 28: 16}
-"""Bytes that A and AAAA data must have."""
+"""Size of A and AAAA data in bytes."""
 
 
 class _Reader:
-    def __init__(self, wire: bytes, asked: str, *, strict: bool) -> None:
+    def __init__(self, wire: bytes, expected: str, *, strict: bool) -> None:
         self._wire = wire
         self._strict = strict
         self._names: dict[int, tuple[bytes, int]] = {}
         self._shown: dict[bytes, str] = {}
-        if asked and wire.startswith(packed := names.to_wire(asked), 12):
+        if expected and wire.startswith(packed := names.to_wire(expected), 12):
             self._names[12] = packed, 12 + len(packed)
-            self._shown[packed] = asked
+            self._shown[packed] = expected
         self._opt: Opt | None = None
         self._extended = 0
 
@@ -103,7 +103,7 @@ class _Reader:
         )
 
     def _questions(self, count: int) -> tuple[Question | None, str, int]:
-        """Return the question if it is the only one, its spelling, and the end."""
+        """Return the question if it is the only one, its name as sent, and the end."""
         if count > 1 and self._strict:
             raise _Malformed
         question, spelled, at = None, "", 12
@@ -116,9 +116,9 @@ class _Reader:
         return (question if count == 1 else None), spelled, at
 
     def _name(self, at: int) -> tuple[bytes, int]:
-        """Return the name at ``at`` in wire form, and where it ends.
+        """Return the name at ``at`` in wire form, and the offset after it.
 
-        Once per offset: thousands of records may point at one long name.
+        Names are cached by offset: thousands of records may point at one long name.
         """
         wire = self._wire
         if wire[at] < 0xC0:
@@ -137,17 +137,17 @@ class _Reader:
             end += length + 1
         rest = b"\0" if not length else self._known(end, start)
         if rest is not None and end - start + len(rest) <= names.MAX_NAME:
-            found = wire[start:end] + rest, end + (2 if length else 1)
+            result = wire[start:end] + rest, end + (2 if length else 1)
         else:
             labels, end = read_name(wire, start)
-            found = b"".join([bytes((len(x),)) + x for x in labels]) + b"\0", end
-        self._names[start] = found
-        return found
+            result = b"".join([bytes((len(x),)) + x for x in labels]) + b"\0", end
+        self._names[start] = result
+        return result
 
     def _known(self, at: int, start: int) -> bytes | None:
-        """Return the name that a pointer at ``at`` leads to, if it was read before.
+        """Return the cached name that a pointer at ``at`` leads to, or None.
 
-        Only backwards from the ``start`` of the name that the pointer is part of.
+        The pointer must lead backwards from ``start``, where its own name begins.
         """
         wire = self._wire
         if wire[at] < 0xC0:
@@ -162,7 +162,7 @@ class _Reader:
         if not count:
             return (), at
         wire, size = self._wire, len(self._wire)
-        found: list[tuple[tuple[bytes, int, int, int], list[bytes]]] = []
+        groups: list[tuple[tuple[bytes, int, int, int], list[bytes]]] = []
         last: tuple[bytes, int, int, int] | None = None
         for _ in range(count):
             if at == size and not self._strict:
@@ -179,13 +179,13 @@ class _Reader:
                 # RFC 2181 8
                 key = (owner, rtype, 0 if ttl >= 1 << 31 else ttl, rclass)
                 if key != last:
-                    found.append((key, []))
+                    groups.append((key, []))
                     last = key
-                found[-1][1].append(self._rdata(rtype, at, end))
+                groups[-1][1].append(self._rdata(rtype, at, end))
             at = end
         rrsets = [
             RRset(self._text(owner), rtype, ttl, tuple(rdata), rclass)
-            for (owner, rtype, ttl, rclass), rdata in found
+            for (owner, rtype, ttl, rclass), rdata in groups
         ]
         return tuple(rrsets), at
 

@@ -1,31 +1,31 @@
-"""What a resolv.conf says to those who search (resolv.conf(5))."""
+"""Search list and nameservers of a resolv.conf (resolv.conf(5))."""
 
 from minidns.dns import names
 from minidns.dns.model import Name
 
 RESOLV_CONF = "/etc/resolv.conf"
 STUB = "127.0.0.53"
-"""systemd-resolved's own address, which it writes into that file."""
+"""The address of systemd-resolved, which it writes into that file."""
 BEHIND_STUB = "/run/systemd/resolve/resolv.conf"
-"""Whom systemd-resolved asks; servers at other ports than 53 are not in it."""
+"""The upstreams of systemd-resolved; servers at ports other than 53 are omitted."""
 BEFORE_US = "/etc/resolv.conf.minidns"
-"""What was in that file before split-dns put minidns into it."""
+"""Backup of that file, written before split-dns adds minidns to it."""
 
 
 def search(text: str) -> tuple[Name, ...]:
-    r"""Return the domains to search; the last ``search`` or ``domain`` line counts.
+    r"""Return the search list; the last ``search`` or ``domain`` line applies.
 
     >>> search("nameserver 192.0.2.1\nsearch a.example.org example.org.\n")
     ('a.example.org.', 'example.org.')
     """
-    found: tuple[Name, ...] = ()
+    domains: tuple[Name, ...] = ()
     for line in text.splitlines():
         words = line.split()
         if words and words[0] == "search":
-            found = tuple(map(names.absolute, words[1:]))
+            domains = tuple(map(names.absolute, words[1:]))
         elif words and words[0] == "domain":
-            found = tuple(map(names.absolute, words[1:2]))
-    return found
+            domains = tuple(map(names.absolute, words[1:2]))
+    return domains
 
 
 def nameservers(text: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""How the conditions for reuse of several answers combine into one."""
+"""Combines the conditions for reuse of several answers."""
 
 from collections.abc import Hashable
 
@@ -13,9 +13,9 @@ def combine(one: Reuse | None, other: Reuse | None) -> Reuse | None:
     (30.0, ('a', 'b'))
     """
     if one is None or other is None or one.ttls_true_at != other.ttls_true_at:
-        return None  # a remembered reply has one age for all of its TTLs
+        return None  # a remembered reply has one time at which its TTLs were true
     if one.soa_serial and other.soa_serial and one.soa_serial != other.soa_serial:
-        return None  # and one serial to refresh
+        return None  # a remembered reply has one SOA serial to refresh
     return Reuse(
         min(one.expires_at, other.expires_at),
         (*one.depends_on, *other.depends_on),
@@ -27,9 +27,9 @@ def combine(one: Reuse | None, other: Reuse | None) -> Reuse | None:
 
 
 def also_depends_on(response: Response, *keys: Hashable) -> Response:
-    """Return ``response``, invalidated by a change of any of ``keys`` too.
+    """Return ``response`` with ``keys`` added to the keys that it depends on.
 
-    A plugin that passed a query on uses it: with other data it would have answered.
+    For plugins that passed a query on, but would have answered it with other data.
     """
     if response.reuse is None:
         return response

@@ -1,7 +1,7 @@
-"""Signed queries (TSIG, RFC 8945): read as far as needed to say that no key is known.
+"""Rejects signed queries (TSIG, RFC 8945), because minidns has no keys.
 
-An answer without a signature is of no use to who asked with one, and lets them believe
-that the key was right; so it is NOTAUTH with BADKEY, as the RFC has it.
+A client that signs a query rejects an unsigned answer, or believes that its key is
+right. So the reply is NOTAUTH with BADKEY, as RFC 8945 5.2.1 requires.
 """
 
 import struct
@@ -16,14 +16,14 @@ _CLASS_ANY = 255
 _SIGNED = struct.Struct("!6sHH")
 """Time, fudge, length of the signature."""
 _REST = struct.Struct("!3H")
-"""The query's id, error, length of what else there is."""
+"""Original id, error, length of the other data."""
 
 
 def refusal(wire: bytes, at: int) -> FormatError:
-    """Return what a query is refused with whose TSIG stands at ``at``, as its last.
+    """Return the error for a query whose last record is the TSIG at ``at``.
 
     Raises:
-        FormatError, IndexError, struct.error, Truncated, ValueError: it is malformed.
+        FormatError, IndexError, struct.error, Truncated, ValueError: malformed TSIG.
 
     """
     owner, start = read_name(wire, at)
@@ -39,8 +39,12 @@ def refusal(wire: bytes, at: int) -> FormatError:
     ident, _, more = _REST.unpack_from(wire, tail)
     if tail + _REST.size + more != end:
         raise FormatError("malformed TSIG")
-    said = algorithm + _SIGNED.pack(when, fudge, 0) + _REST.pack(ident, Rcode.BADKEY, 0)
-    head = names.to_wire(names.text(owner)) + _FIXED.pack(
-        TSIG, _CLASS_ANY, 0, len(said)
+    reply_data = (
+        algorithm + _SIGNED.pack(when, fudge, 0) + _REST.pack(ident, Rcode.BADKEY, 0)
     )
-    return FormatError("TSIG with an unknown key", Rcode.NOTAUTH, record=head + said)
+    head = names.to_wire(names.text(owner)) + _FIXED.pack(
+        TSIG, _CLASS_ANY, 0, len(reply_data)
+    )
+    return FormatError(
+        "TSIG with an unknown key", Rcode.NOTAUTH, record=head + reply_data
+    )

@@ -1,11 +1,11 @@
-"""Bytes to Query, Response to bytes, and the same for questions to upstreams.
+"""Decodes queries, and encodes responses and queries to upstreams.
 
-The only module that knows the wire format of a message. A client's bytes are read by
-one strict scanner: header, one question, and of the rest only the OPT; nothing in it
-recurses or allocates by what a hostile message claims. What CoreDNS answers to odd
-messages is in its server and in miekg/dns: QDCOUNT must be 1, ANCOUNT and NSCOUNT at
-most 1, ARCOUNT at most 2, everything else FORMERR. Here a record that is none of a
-query's business is FORMERR as well.
+The only module that knows the wire format of a message. One strict parser reads the
+bytes of a client: the header, one question, and of the rest only the OPT. It does not
+recurse, and allocates nothing by a count or a length alone. The checks of CoreDNS are
+in its server and in miekg/dns: QDCOUNT must be 1, ANCOUNT and NSCOUNT at most 1,
+ARCOUNT at most 2, everything else is FORMERR. Here a record that does not belong into a
+query is FORMERR as well.
 """
 
 import struct
@@ -40,7 +40,7 @@ _OPCODE = 0x7800
 _MIN_UDP = 512
 _BADVERS = 16
 ECHOED = frozenset((3, 9, 10, 11, 12))
-"""NSID EXPIRE COOKIE TCP-KEEPALIVE PADDING: CoreDNS gives these back as they came."""
+"""Options that CoreDNS echoes: NSID EXPIRE COOKIE TCP-KEEPALIVE PADDING."""
 
 
 def decode_query(
@@ -51,23 +51,25 @@ def decode_query(
     server: str = "dns://:53",
     expected: tuple[bool, bool] = (True, False),
 ) -> Query:
-    """Return the query in ``wire``; ``expected`` are its ``repeats`` and ``alike``.
+    """Return the query in ``wire``.
+
+    ``expected`` has its ``asked_before`` and ``like_asked_before``.
 
     Raises:
-        Dropped: a response, or shorter than a header: silence is the right answer.
-        FormatError: not a query we can read; its rcode says which error reply it gets.
+        Dropped: a response, or shorter than a header; it must not be answered.
+        FormatError: not a supported query; the error has the rcode of the reply.
 
     """
-    # in one piece, though long: every question that is not remembered comes this way,
-    # and a call for each part of it would cost as much as the part
+    # one long function: every query without a remembered reply is decoded here, and a
+    # call per part would cost as much as the part itself
     size = len(wire)
-    repeats, alike = expected
+    asked_before, like_asked_before = expected
     if size < 12:
         raise Dropped("shorter than a header")
     ident, flags, qd, an, ns, ar = _HEADER.unpack_from(wire)
     if flags & _QR:
-        raise Dropped("a response")  # answering answers makes loops (CVE-2024-2169)
-    # unlike CoreDNS: it answers a NOTIFY as if it were a query
+        raise Dropped("a response")  # a reply to a response can loop (CVE-2024-2169)
+    # unlike CoreDNS, which answers a NOTIFY like a query
     if flags & _OPCODE:
         raise FormatError("not a query", Rcode.NOTIMP)
     if qd != 1 or an > 1 or ns > 1 or ar > 2:
@@ -81,13 +83,13 @@ def decode_query(
         raise FormatError("question cannot be read") from exc
     if at > 12 + names.MAX_NAME:
         raise FormatError("name longer than 255 bytes")
-    if size > _MIN_UDP and transport == "udp":  # CoreDNS reads no more than that
+    if size > _MIN_UDP and transport == "udp":  # CoreDNS reads at most 512 bytes
         raise FormatError("longer than 512 bytes", question=wire[12 : at + 4])
     qname = spelled.lower()
     opt, end = None, at + 4
     if ar or an or ns:
         opt, end = query_tail.rest(wire, at, (an, ns, ar), qtype)
-    is_whole = end == size  # what has bytes after it is not remembered
+    is_whole = end == size  # with bytes after it, the reply is not remembered
     if transport == "tcp":
         max_size = 65535
     else:
@@ -106,17 +108,17 @@ def decode_query(
         server,
         ".",
         0,
-        repeats and is_whole,
-        alike and is_whole,
+        asked_before and is_whole,
+        like_asked_before and is_whole,
     )
 
 
 def asked_name(wire: bytes) -> tuple[str, int]:
-    """Return the question's name as it is spelled, and where it ends.
+    """Return the question's name in the case of the query, and the offset after it.
 
     Raises:
         IndexError, ValueError, Truncated: it runs past the end, is too long, or
-            compressed: for that a question has no need.
+            compressed, which no question needs.
 
     """
     start = 13 + wire[12]
@@ -126,18 +128,18 @@ def asked_name(wire: bytes) -> tuple[str, int]:
             parent = _parent(wire[start:end])
             return f"{names.escaped(wire[13:start])}.{parent}", end
         except ValueError:
-            pass  # that zero was not the root but part of a label
+            pass  # the zero was part of a label, not the root
     return names.from_wire(wire, 12), skip_name(wire, 12)
 
 
-@lru_cache(maxsize=1024)  # nearly all names have the parent of another
+@lru_cache(maxsize=1024)  # most names share their parent with others
 def _parent(wire: bytes) -> str:
-    """Return the name in ``wire``; of the root nothing, to be put behind a label."""
+    """Return the name in ``wire`` to append to a label; empty for the root."""
     return names.from_wire(wire) if len(wire) > 1 else ""
 
 
 def _check_name(wire: bytes) -> None:
-    """See that the question's name ends in time: 64 KB of labels are slow to read."""
+    """Check the length of the question's name: 64 KB of labels are slow to parse."""
     try:
         skip_name(wire, 12)
     except (IndexError, Truncated) as exc:
@@ -147,26 +149,26 @@ def _check_name(wire: bytes) -> None:
 def error_reply(
     wire: bytes, rcode: int, record: bytes = b"", question: bytes = b""
 ) -> bytes:
-    """Return the reply to a message that could not be read.
+    """Return the reply to a message that could not be parsed.
 
-    It is a header, ``question`` and ``record`` if there is one: never longer than what
-    was sent. The client's TC, RD, RA, AD and CD come back as received, the opcode only
-    with NOTIMP (CoreDNS).
+    It consists of a header, ``question`` and ``record``, and is never longer than the
+    message. TC, RD, RA, AD and CD are copied from it, the opcode only with NOTIMP
+    (CoreDNS).
     """
     ident, flags = struct.unpack_from("!HH", wire)
-    kept = flags & (TC | RD | RA | AD | CD)
+    copied = flags & (TC | RD | RA | AD | CD)
     opcode = flags & _OPCODE if rcode == Rcode.NOTIMP else 0
-    flags = _QR | opcode | kept | rcode
-    if 12 + len(record) > len(wire):  # its name pointed into the header
+    flags = _QR | opcode | copied | rcode
+    if 12 + len(record) > len(wire):  # its name was a pointer into the header
         record = b""
     header = _HEADER.pack(ident, flags, bool(question), 0, 0, bool(record))
     return header + question + record
 
 
 def overload_reply(wire: bytes) -> bytes:
-    """Return SERVFAIL with the question to a query that nobody has time to read.
+    """Return SERVFAIL with the question, for a query that is rejected under overload.
 
-    It is empty where there is to be no reply: to what is no query, or cannot be read.
+    It is empty if the message is not a query or cannot be parsed: no reply is sent.
     """
     if len(wire) < 17 or wire[2] & 0xF8 or wire[4:6] != b"\0\1":
         return b""
@@ -186,9 +188,9 @@ _AFTER_ID = struct.Struct("!5H")
 def encode_response(query: Query, response: Response) -> bytes:
     """Return ``response`` as bytes no longer than its and the query's ``max_size``.
 
-    A message that fits goes out uncompressed; else it is compressed, and what still
-    does not fit is left out from the end, with TC (as CoreDNS does; the OPT stays).
-    However many records there are, no more are looked at than can be sent.
+    A message that fits is sent uncompressed; else it is compressed, and records that
+    still do not fit are removed from the end, with TC set (as in CoreDNS; the OPT
+    stays). No more records are visited than can be sent.
     """
     qname = query.question.qname
     question = _question(query)
@@ -215,10 +217,10 @@ def encode_response(query: Query, response: Response) -> bytes:
 def _uncompressed(
     sections: tuple[tuple[RRset, ...], ...], qname: str, head: bytes, room: int
 ) -> tuple[bytes, list[int]] | None:
-    """Return all records without compression, and how many there are of each section.
+    """Return all records without compression, and their number per section.
 
-    None if they take more than ``room`` bytes. ``head`` is ``qname`` in the letters
-    that owners have.
+    Return None if they take more than ``room`` bytes. ``head`` is ``qname`` in wire
+    form, in the case that owners are sent in.
     """
     parts: list[bytes] = []
     counts: list[int] = []
@@ -242,14 +244,14 @@ _FIXED = struct.Struct("!HHI")
 
 
 def _limit(query: Query, response: Response) -> int:
-    """Return how many bytes a reply may have: never less than 512 (RFC 1035 2.3.4)."""
+    """Return the maximum size of a reply, at least 512 bytes (RFC 1035 2.3.4)."""
     if query.transport == "tcp":
         return query.max_size
     return max(_MIN_UDP, min(query.max_size, response.max_size))
 
 
 def _plain_limit(query: Query, response: Response) -> int:
-    """Return up to how many bytes a reply goes out uncompressed (CoreDNS)."""
+    """Return the maximum size of an uncompressed reply (CoreDNS)."""
     limit = _limit(query, response)
     if query.transport == "tcp":
         return limit
@@ -257,22 +259,22 @@ def _plain_limit(query: Query, response: Response) -> int:
 
 
 def _question(query: Query) -> bytes:
-    """Return the question section with the client's own letters."""
+    """Return the question section in the case of the query."""
     spelled = query.spelled or query.question.qname
     if query.wire:
         if "\\" not in spelled and spelled != ".":
-            # a dot less, a length and 0 more
+            # wire form: one more byte than the text; 4 for type and class
             return query.wire[12 : 12 + len(spelled) + 5]
-        # to undo escapes is what a hostile name costs most
+        # unescaping would be the most expensive step for a hostile name
         return query.wire[12 : skip_name(query.wire, 12) + 4]
     return names.to_wire(spelled) + _QTAIL.pack(*query.question[1:])
 
 
 def _header_rcode(rcode: int, opt: bytes) -> int:
-    """Return the low four bits of ``rcode``, which the header has room for.
+    """Return the low four bits of ``rcode`` for the header.
 
-    Without an OPT for the others (RFC 6891 6.1.3) it is SERVFAIL: BADVERS would read as
-    NOERROR.
+    Without an OPT for the upper bits (RFC 6891 6.1.3) a larger rcode becomes SERVFAIL:
+    BADVERS would look like NOERROR.
     """
     return rcode & 15 if opt or rcode <= 15 else Rcode.SERVFAIL
 
@@ -292,16 +294,16 @@ def _reply_flags(query: Query, response: Response, rcode: int) -> int:
 
 
 def _reply_opt(query: Query, response: Response) -> bytes:
-    """Return the OPT of the reply, empty to a query without one (RFC 6891 6.1.1).
+    """Return the OPT of the reply; empty if the query had none (RFC 6891 6.1.1).
 
-    Unless a plugin put one there (*rewrite*).
+    A plugin may have added one to the response (*rewrite*).
     """
-    asked, opt = query.opt, response.opt
+    query_opt, opt = query.opt, response.opt
     if opt is None:
-        if asked is None:
+        if query_opt is None:
             return b""
-        # the client's own size comes back (CoreDNS), and few of its options
-        size, do, options, _ = asked
+        # CoreDNS echoes the payload size of the client, and few of its options
+        size, do, options, _ = query_opt
         size = size if size < response.max_size else response.max_size
         if not options:
             return bare_opt(size, do, response.rcode >> 4)
@@ -310,16 +312,16 @@ def _reply_opt(query: Query, response: Response) -> bytes:
 
 
 def response_size(query: Query, response: Response) -> int:
-    """Return how long the reply is uncompressed, without the OPT the server adds.
+    """Return the uncompressed size of the reply in bytes, without the server's OPT.
 
-    What CoreDNS's log and metrics show as the size of a response.
+    The log and the metrics of CoreDNS show this size.
     """
     size = 16 + names.wire_size(query.question.qname)
     for rrsets in (response.answer, response.authority, response.additional):
         for rrset in rrsets:
-            each = names.wire_size(rrset.owner) + 10
+            fixed = names.wire_size(rrset.owner) + 10
             for data in rrset.rdata:
-                size += each + len(data)
+                size += fixed + len(data)
     return size + (len(encode_opt(response.opt)) if response.opt else 0)
 
 
@@ -330,21 +332,21 @@ def encode_query(
     opt: Opt | None = None,
     spelled: str = "",
 ) -> bytes:
-    """Return a query; ``spelled`` is the name with the letters it is to be sent in."""
+    """Return a query; ``spelled`` is the name in the case to send."""
     body = names.to_wire(spelled or question.qname) + _QTAIL.pack(*question[1:])
     tail = encode_opt(opt) if opt else b""
     return _HEADER.pack(ident, flags, 1, 0, 0, bool(opt)) + body + tail
 
 
 def bad_version(query: Query) -> Response | None:
-    """Return the answer to an EDNS version we do not speak (RFC 6891 6.1.3), if so."""
+    """Return BADVERS for an unsupported EDNS version (RFC 6891 6.1.3), else None."""
     if query.opt is not None and query.opt.version:
         return Response(_BADVERS, opt=Opt(0, query.opt.do))
     return None
 
 
 def authority_serial(wire: bytes) -> int | None:
-    """Return the serial of the SOA that an IXFR carries (RFC 1995 3), if it has one."""
+    """Return the serial of the SOA in an IXFR query (RFC 1995 3), None without one."""
     try:
         at = 12
         _, at = read_name(wire, at)

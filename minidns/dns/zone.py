@@ -1,9 +1,9 @@
 """An in-memory zone that answers by name and type (RFC 1034 4.3.2).
 
-Every name that has records or names below it is a node, also without records of its own
-(an empty non-terminal, RFC 8020). A lookup walks from the apex towards the name and
+Every name that has records or names below it is a node; one without records is an empty
+non-terminal (RFC 8020). A lookup walks from the apex towards the name and
 stops at a delegation, at a DNAME, at the name itself, or at its closest encloser, whose
-wildcard then answers in its place (RFC 4592 3.3.1).
+wildcard then provides the answer (RFC 4592 3.3.1).
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ MAX_LINKS = 8
 """Number of aliases followed for one question (CoreDNS plugin file)."""
 
 _NAME_AT = {NS: 0, MX: 2, SRV: 6, rdata.SVCB: 2, rdata.HTTPS: 2}
-"""Offset in the RDATA of the name whose addresses are added to a reply, by type."""
+"""Offset in the RDATA, by type, of the name whose addresses are added to a reply."""
 
 
 class Found(NamedTuple):
@@ -50,12 +50,12 @@ class Zone:
     """The records at and below one apex; immutable."""
 
     def __init__(self, apex: Name, rrsets: Iterable[RRset]) -> None:
-        """Store those of ``rrsets`` that are in the zone.
+        """Store the ``rrsets`` that are in the zone; ignore the others.
 
-        Sets of one owner and type are merged, with the least TTL (RFC 2181 5.2).
+        Sets of the same owner and type are merged with the lowest TTL (RFC 2181 5.2).
 
         Raises:
-            ValueError: there is no SOA.
+            ValueError: the SOA is missing.
 
         """
         self.apex = apex
@@ -134,7 +134,7 @@ class Zone:
         return bool(self._nodes.get(name)) and qtype != NS
 
     def _path(self, name: Name) -> Iterator[Name]:
-        """Yield the apex, then every name on the way down to ``name``."""
+        """Yield the apex, then every name from there down to ``name``."""
         labels = names.labels(name)
         for count in range(len(names.labels(self.apex)), len(labels) + 1):
             yield ".".join(labels[len(labels) - count :]) + "."
@@ -173,7 +173,7 @@ class Zone:
             return _Step(rule, (alias,), alias=rdata.target(CNAME, alias.rdata[0]))
         if qtype in node:
             return _Step(rule, (node[qtype]._replace(owner=name),))
-        # an apex with nothing else counts as one, so that queries for it fall through
+        # an apex with only these is treated as empty, so that its queries fall through
         exists = not node.keys() <= set(own)
         return _Step("zone/nodata" if exists else "zone/empty-non-terminal")
 
@@ -195,15 +195,15 @@ class Zone:
     def _response(
         self, question: Question, answer: tuple[RRset, ...], step: _Step
     ) -> Response:
-        found = bool(step.answer)
+        has_answer = bool(step.answer)
         sources: tuple[Source, ...] = (self._source,)
         if step.referral:
             authority: tuple[RRset, ...] = (step.referral,)
             additional = tuple(self._addresses(authority, glue=True))
         else:
-            authority = self._authority(question, found)
+            authority = self._authority(question, has_answer)
             additional = self.additional(answer)
-            if not found:
+            if not has_answer:
                 wanted = f"{question.qname} {rdata.type_name(question.qtype)}"
                 sources += (Source("record", wanted, found=False),)
         return Response(
@@ -220,8 +220,8 @@ class Zone:
         """Return the authority section of a negative answer (RFC 2308 2)."""
         return (self.soa,)
 
-    def _authority(self, question: Question, found: bool) -> tuple[RRset, ...]:
-        if not found:
+    def _authority(self, question: Question, has_answer: bool) -> tuple[RRset, ...]:
+        if not has_answer:
             return self.negative()
         if question[:2] == (self.apex, NS) or NS not in self._nodes[self.apex]:
             return ()
@@ -236,8 +236,8 @@ class Zone:
     ) -> Iterator[RRset]:
         """Yield the addresses of the names that ``rrsets`` point to.
 
-        With ``glue`` only those at or below the delegation itself, which cannot be
-        looked up without it.
+        With ``glue``, yield only addresses of names at or below the delegation, which
+        cannot be resolved without them.
         """
         within = {
             names.from_wire(data, _NAME_AT[rrset.rtype]).lower(): rrset.owner

@@ -1,7 +1,7 @@
-"""Master files (RFC 1035 5): text to records, with $ORIGIN, $TTL and $INCLUDE.
+"""Parses zone files (RFC 1035 5) with $ORIGIN, $TTL and $INCLUDE into records.
 
-Records are read lazily, one by one, so that the caller can do other work between those
-of a large file.
+Records are parsed lazily, one by one, so that the caller can do other work between the
+records of a large file.
 """
 
 import posixpath
@@ -18,14 +18,14 @@ MAX_INCLUDES = 7
 """limit: depth of $INCLUDE (miekg/dns)."""
 
 Read: TypeAlias = Callable[[str], str]
-"""From a path to the text of that file; OSError if it cannot be read."""
+"""Returns the text of the file at a path; raises OSError if it cannot be read."""
 
 
 class Record(NamedTuple):
     """One record and its position in the file."""
 
     owner: str
-    """Absolute, in the case of the file."""
+    """The absolute owner name, in the case of the file."""
     rtype: int
     ttl: int
     rdata: Rdata
@@ -35,7 +35,7 @@ class Record(NamedTuple):
 
 
 class ZoneFileError(ValueError):
-    """Text that is not a zone file; the message names the line and the error.
+    """An error in a zone file; the message has the line and the reason.
 
     It never quotes the text: a mistyped path may name a token or a private key.
     """
@@ -47,7 +47,7 @@ class _Entry(NamedTuple):
     words: tuple[str, ...]
     line: int
     indented: bool
-    """Whether the line starts with white space: the last owner is meant."""
+    """True if the line starts with white space: the record has the last owner."""
 
 
 _TOKEN = re.compile(
@@ -72,7 +72,7 @@ def _entries(text: str) -> Iterator[_Entry]:
         while at < len(line):
             token = _TOKEN.match(line, at)
             if token is None:
-                raise ZoneFileError(f"line {number}: quote or backslash without an end")
+                raise ZoneFileError(f"line {number}: unterminated quote or backslash")
             at = token.end()
             if token["word"]:
                 words.append(token["word"])
@@ -84,7 +84,7 @@ def _entries(text: str) -> Iterator[_Entry]:
             yield _Entry(tuple(words), start, indented)
             words = []
     if depth:
-        raise ZoneFileError(f"line {start}: parenthesis without an end")
+        raise ZoneFileError(f"line {start}: parenthesis is not closed")
 
 
 def _no_includes(path: str) -> str:
@@ -92,7 +92,7 @@ def _no_includes(path: str) -> str:
 
 
 class _Reader:
-    """Reads one file; holds its current origin, TTL and owner."""
+    """Parser of one file with its current origin, TTL and owner."""
 
     def __init__(
         self, origin: Name, file: str, read: Read, ttl: int | None, depth: int = 0
@@ -104,7 +104,7 @@ class _Reader:
         self._depth = depth
         self._owner = ""
         self._fixed = ttl is not None
-        """Whether $TTL set the TTL, and not the last record."""
+        """True if the TTL is from $TTL, not from the last record."""
 
     def records(self, text: str) -> Iterator[Record]:
         for entry in _entries(text):
@@ -184,7 +184,7 @@ class _Reader:
         if ttl is None and rtype == rdata.SOA:
             ttl = rdata.read_soa(data).minimum  # RFC 1035 has no $TTL (RFC 2308 4)
         if ttl is None:
-            raise ValueError("no TTL here nor before")
+            raise ValueError("no TTL in this or an earlier record")
         if not self._fixed:
             self.ttl = ttl
         return ttl
@@ -197,7 +197,7 @@ def _exactly(count: int, words: list[str]) -> list[str]:
 
 
 def _head(words: list[str]) -> tuple[int | None, int, int]:
-    """Remove TTL and class, both optional in any order, and the type; return them."""
+    """Remove and return the TTL and class, optional in any order, and the type."""
     ttl: int | None = None
     rclass = 1
     while words:
@@ -225,7 +225,7 @@ def _type(word: str) -> int:
 def read(text: str, origin: Name, file: str, files: Read) -> Iterator[Record]:
     """Yield the records of the zone file ``text``, in file order.
 
-    ``file`` is its path, which included files are relative to; ``files`` reads them.
+    ``file`` is its path; included files are relative to it and read with ``files``.
 
     Raises:
         ZoneFileError: a malformed record; those before it have been yielded.
@@ -235,13 +235,13 @@ def read(text: str, origin: Name, file: str, files: Read) -> Iterator[Record]:
 
 
 def record(text: str, ttl: int = 3600) -> Record:
-    """Return the first record in ``text``; without a TTL it has ``ttl``.
+    """Return the first record in ``text``; ``ttl`` applies if it has no TTL.
 
     >>> record("example.org IN A 192.0.2.1").owner
     'example.org.'
 
     Raises:
-        ZoneFileError: there is no record, or it is malformed.
+        ZoneFileError: the record is missing or malformed.
 
     """
     for first in _Reader(".", "", _no_includes, ttl).records(text):
@@ -250,7 +250,7 @@ def record(text: str, ttl: int = 3600) -> Record:
 
 
 def rrsets(records: Iterable[Record]) -> tuple[RRset, ...]:
-    """Return ``records`` grouped by owner, type and TTL, in their order."""
+    """Return ``records`` grouped by owner, type, TTL and class, in order."""
     sets: dict[tuple[str, int, int, int], list[Rdata]] = {}
     for owner, rtype, ttl, data, rclass, *_ in records:
         sets.setdefault((owner, rtype, ttl, rclass), []).append(data)
