@@ -94,6 +94,21 @@ async def test_an_api_server_that_is_not_there(tmp_path: Path) -> None:
     assert not any("Traceback" in line for line in running.lines)
 
 
+_NO_KUBECONFIG = (
+    "not a kubeconfig: contexts and clusters must be lists of entries with names"
+)
+_OF_ANOTHER_FORM = (
+    "[1]",
+    "word",
+    "contexts: 3",
+    "contexts: [3]",
+    "contexts: [{name: a}]",
+    "contexts: [{name: a, context: b}]",
+    "contexts: [{name: [a], context: {}}]",
+    "clusters: [{cluster: {}}]",
+)
+
+
 @pytest.mark.parametrize(
     ("text", "context", "said"),
     [
@@ -104,8 +119,9 @@ async def test_an_api_server_that_is_not_there(tmp_path: Path) -> None:
             'no context "b" (it has: a)',
         ),
         (":\n- [", "", "not YAML"),
+        *((text, "", _NO_KUBECONFIG) for text in _OF_ANOTHER_FORM),
     ],
-    ids=["nothing-in-it", "unknown-context", "not-yaml"],
+    ids=["nothing-in-it", "unknown-context", "not-yaml", *_OF_ANOTHER_FORM],
 )
 def test_a_kubeconfig_that_is_of_no_use(
     text: str, context: str, said: str, tmp_path: Path

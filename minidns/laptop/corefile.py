@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import yaml
 
@@ -33,8 +34,8 @@ _COREFILE = """\
     loadbalance
 }}
 """
-"""kind's and kubeadm's, less health, ready, prometheus and reload: nobody probes or
-scrapes a laptop, there is no file to watch, and their ports may be somebody else's."""
+"""kind's and kubeadm's, less health, ready, prometheus and reload: nothing probes or
+scrapes a laptop, there is no file to watch, and other programs may use their ports."""
 
 
 _FORWARD = """\
@@ -49,8 +50,9 @@ _ALIAS = """
         answer name ^(.*\\.)?cluster\\.local\\.$ {{1}}{zone}
         answer value ^(.*\\.)?cluster\\.local\\.$ {{1}}{zone}
     }}"""
-"""Whole labels only, and back again in all of an answer: a negative one's SOA must be
-at or above the name, or nobody keeps it (RFC 2308 5)."""
+"""Matches whole labels, and maps all of an answer back: the SOA of a negative answer
+must be at or above the name, or resolvers do not cache it (RFC 2308 5)."""
+Json: TypeAlias = dict[str, Any]
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -74,7 +76,7 @@ def corefile(
         kubeconfig=kubeconfig,
         context=named,
         aliases="".join(map(_alias_lines, aliases)),
-        # an alias is kept as little as what it stands for
+        # an alias is cached as little as the zone it stands for
         fresh=" ".join(("cluster.local", *aliases)),
         forward=_FORWARD.format(resolv_conf=resolv_conf) if resolv_conf else "",
     )
@@ -88,28 +90,33 @@ def alias(text: str) -> str:
     """Return ``text`` as a zone that may stand for cluster.local.
 
     Raises:
-        ConfigError: it is no name, or one that could not work.
+        ConfigError: it is not a name, or one that cannot work.
 
     """
     zone = names.absolute(text)
     labels = names.labels(zone)
     if not labels or not all(map(_LABEL.fullmatch, labels)) or len(zone) > 190:
-        raise ConfigError(f"--alias {text!r}: not the name of a zone")
+        raise ConfigError(
+            f"--alias {text!r}: not the name of a zone, such as k8s.internal"
+        )
     if zone.endswith(".local.") or zone == "local.":
         raise ConfigError(
             f"--alias {text}: an alias is to get away from .local, which belongs to"
             " mDNS; k8s.internal would do"
         )
     if names.is_below(zone, "arpa."):
-        raise ConfigError(f"--alias {text}: the names of addresses have no alias")
+        raise ConfigError(
+            f"--alias {text}: reverse zones cannot be an alias of cluster.local"
+        )
     return zone
 
 
 def resolv_conf(root: Path = Path("/")) -> str:
-    """Return the file that says whom to forward to here; empty if no server is named.
+    """Return the file with the servers to forward to; empty if no server is named.
 
-    Where that is systemd-resolved, the servers behind it, as for a kubelet: it may have
-    been told to ask us, and would be asked back. A machine without a network has none.
+    With systemd-resolved it is the file of the servers behind it, as for a kubelet:
+    systemd-resolved itself may forward to minidns, which would be a loop. A machine
+    without a network has no such file.
     """
     if _servers(root, BEFORE_US):
         return BEFORE_US
@@ -128,10 +135,10 @@ def _servers(root: Path, path: str) -> tuple[str, ...]:
 
 
 def cluster(kubeconfig: str, context: str) -> str:
-    """Return what people call the cluster: its context and the server's URL.
+    """Return the cluster's name for people: its context and the server's URL.
 
     Raises:
-        ConfigError: the file cannot be read, or has no such context.
+        ConfigError: the file cannot be read or parsed, or has no such context.
 
     """
     try:
@@ -140,20 +147,32 @@ def cluster(kubeconfig: str, context: str) -> str:
         raise ConfigError(f"kubeconfig: {reason(exc, kubeconfig)}") from exc
     except yaml.YAMLError as exc:
         raise ConfigError(f"kubeconfig {kubeconfig}: not YAML") from exc
-    contexts = {each["name"]: each["context"] for each in tree.get("contexts") or ()}
-    name = context or tree.get("current-context") or ""
+    try:
+        contexts, clusters = _named(tree, "context"), _named(tree, "cluster")
+        name = context or tree.get("current-context") or ""
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
+        raise ConfigError(
+            f"kubeconfig {kubeconfig}: not a kubeconfig: contexts and clusters must be"
+            " lists of entries with names"
+        ) from exc
     if name not in contexts:
         known = ", ".join(sorted(contexts)) or "none"
         raise ConfigError(
             f'kubeconfig {kubeconfig}: no context "{name}" (it has: {known})'
         )
-    servers = {each["name"]: each["cluster"] for each in tree.get("clusters") or ()}
-    server = servers.get(contexts[name].get("cluster"), {}).get("server", "?")
+    server = clusters.get(contexts[name].get("cluster", ""), {}).get("server", "?")
     return f"{name} at {foreign.line(str(server))}"
 
 
+def _named(tree: Json, kind: str) -> dict[str, Json]:
+    """Return the entries of a kubeconfig's list by their names."""
+    return {
+        entry["name"]: dict(entry[kind] or {}) for entry in tree.get(f"{kind}s") or ()
+    }
+
+
 class Welcome:
-    """Prints what runs and what to try, once it runs."""
+    """Prints what is served and what to try, once the server runs."""
 
     def __init__(
         self,
@@ -169,7 +188,7 @@ class Welcome:
         self._began = time.monotonic()
 
     def __call__(self, server: Server) -> None:
-        """Print it for ``server``."""
+        """Print the lines for ``server``."""
         for line in self._lines(server):
             print(line, flush=True)
 
@@ -186,7 +205,7 @@ class Welcome:
         for zone in self._aliases:
             yield f"{zone.rstrip('.')} stands for cluster.local"
         if not self._resolv_conf:
-            yield "other names get SERVFAIL: this machine names no server to ask"
+            yield "other names get SERVFAIL: this machine's resolv.conf names no server"
         for query in self._to_try():
             yield f"try: dig @{self._host} -p {listening.port} {query}"
         yield "stop with Ctrl-C"

@@ -80,13 +80,13 @@ def test_commands(recipe: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("recipe", [each for each in FILES if each != "resolved"])
 def test_the_recipe_that_fits_is_found(recipe: str, tmp_path: Path) -> None:
-    assert recipes.found(Machine(machine(recipe, tmp_path), None))[0] == recipe
+    assert recipes.detect(Machine(machine(recipe, tmp_path), None))[0] == recipe
 
 
 def test_on_an_empty_machine_there_is_still_resolv_conf(tmp_path: Path) -> None:
-    assert recipes.found(Machine(tmp_path, None)) == (
+    assert recipes.detect(Machine(tmp_path, None)) == (
         "resolv.conf",
-        "/etc/resolv.conf names nobody; nothing else is there",
+        "/etc/resolv.conf names no server; nothing else is there",
     )
 
 
@@ -99,7 +99,7 @@ def test_where_networkmanager_runs_dnsmasq_one_file_is_enough(tmp_path: Path) ->
     write(tmp_path, "etc/NetworkManager/conf.d/dns.conf", "[main]\ndns = dnsmasq\n")
     write(tmp_path, "usr/sbin/dnsmasq", "")
     here = Machine(tmp_path, None)
-    assert recipes.found(here)[0] == "networkmanager"
+    assert recipes.detect(here)[0] == "networkmanager"
     (file,) = recipes.network_manager(WANTED, here).writes
     assert file.path == "/etc/NetworkManager/dnsmasq.d/minidns.conf"
 
@@ -110,7 +110,7 @@ def test_networkmanager_without_dnsmasq_is_refused(tmp_path: Path) -> None:
 
 
 def test_resolv_conf_has_no_ports(tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match="can name no port"):
+    with pytest.raises(Refusal, match="cannot name a port"):
         recipes.resolv_conf(WANTED, Machine(tmp_path, None))
 
 

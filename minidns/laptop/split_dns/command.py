@@ -10,7 +10,8 @@ from minidns.laptop import UP_LISTEN
 from minidns.laptop.split_dns import doctor, record, show, steps
 from minidns.laptop.split_dns.machine import CommandFailed, Machine, run
 from minidns.laptop.split_dns.plan import Plan, Refusal, Wanted
-from minidns.laptop.split_dns.recipes import RECIPES, found
+from minidns.laptop.split_dns.recipes import RECIPES, detect
+from minidns.text.files import describe
 from minidns.text.terminal import escaping
 
 ZONE = "cluster.local"
@@ -20,7 +21,7 @@ OFFERED = "k8s.internal"
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    made = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         "minidns split-dns",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Point this machine's resolver at a local minidns (minidns up) for"
@@ -28,42 +29,42 @@ def parser() -> argparse.ArgumentParser:
         epilog="plan shows every file and command, and does nothing. apply does it,"
         " with what was\nthere before on record. undo puts that back, byte for byte,"
         " also after a crash.\ndoctor says what answers what now.\n\nrecipes:\n"
-        + "\n".join(f"  {name:15} {each.title}" for name, each in RECIPES.items()),
+        + "\n".join(f"  {name:15} {recipe.title}" for name, recipe in RECIPES.items()),
     )
-    made.add_argument("action", choices=("plan", "apply", "undo", "doctor"))
-    made.add_argument(
+    parser.add_argument("action", choices=("plan", "apply", "undo", "doctor"))
+    parser.add_argument(
         "--zone",
         action="append",
         default=[],
         help=f"names at or below it; may be repeated ({ZONE}; better an alias zone"
         f" of minidns up --alias, such as {OFFERED})",
     )
-    made.add_argument(
+    parser.add_argument(
         "--server",
         metavar="HOST:PORT",
         default=UP_LISTEN,
         help=f"where minidns answers ({UP_LISTEN})",
     )
-    made.add_argument(
+    parser.add_argument(
         "--recipe",
         choices=tuple(RECIPES),
         metavar="NAME",
-        help="(the one that fits this machine)",
+        help="recipe to use (the one that fits this machine)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--mdns-ok", action="store_true", help="apply a zone in .local all the same"
     )
-    made.add_argument(
-        "--force", action="store_true", help="undo what somebody has changed since, too"
+    parser.add_argument(
+        "--force", action="store_true", help="undo files that were changed since, too"
     )
-    made.add_argument(
+    parser.add_argument(
         "--root",
         type=Path,
         default=Path("/"),
         metavar="FOLDER",
-        help="take files as below it, and run no command",
+        help="change files below this directory instead, and run no command",
     )
-    return made
+    return parser
 
 
 @escaping
@@ -84,7 +85,7 @@ def main(argv: Sequence[str]) -> int:
     except (Refusal, CommandFailed) as problem:
         reason = str(problem)
     except OSError as error:
-        reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        reason = describe(error)
     sys.stdout.flush()
     print(f"minidns split-dns: {reason}", file=sys.stderr)
     return 1
@@ -92,12 +93,12 @@ def main(argv: Sequence[str]) -> int:
 
 def _machine(root: Path) -> Machine:
     if not root.is_dir():
-        raise Refusal(f"--root {root}: no such folder")
+        raise Refusal(f"--root {root}: no such directory")
     return Machine(root, run if root == Path("/") else None)
 
 
 def wanted(zones: Sequence[str], server: str) -> Wanted:
-    """Return what the options ask for.
+    """Return the zones and the server that the options name.
 
     Raises:
         Refusal: they are wrong.
@@ -106,7 +107,7 @@ def wanted(zones: Sequence[str], server: str) -> Wanted:
     host, colon, port = server.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not (colon and port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
-        raise Refusal(f"--server {server}: HOST:PORT is needed")
+        raise Refusal(f"--server {server}: HOST:PORT is needed, such as {UP_LISTEN}")
     try:
         names.reverse(host)
     except ValueError as error:
@@ -120,27 +121,27 @@ def _zone(text: str) -> str:
     try:
         names.to_wire(zone)
     except ValueError as error:
-        raise Refusal(f"--zone {text!r}: not a name: {error}") from error
+        raise Refusal(f"--zone {text!r}: not a domain name: {error}") from error
     if not (plain.isascii() and plain.isalnum()) or zone.startswith((".", "-")):
-        raise Refusal(f"--zone {text!r}: not the name of a zone")
+        raise Refusal(f"--zone {text!r}: not the name of a zone, such as {OFFERED}")
     if zone.endswith(".arpa."):
         raise Refusal(
-            f"--zone {text}: minidns forwards addresses that it does not know, and"
-            " would be asked for them again"
+            f"--zone {text}: reverse zones cannot be split: minidns forwards addresses"
+            " that it does not know, and the resolver would send them back"
         )
     return zone
 
 
 def _planned(args: argparse.Namespace, machine: Machine) -> tuple[Plan, str]:
-    """Return what is to be done, and why by this recipe."""
-    name, why = (args.recipe, "--recipe") if args.recipe else found(machine)
+    """Return the plan, and the reason for its recipe."""
+    name, why = (args.recipe, "--recipe") if args.recipe else detect(machine)
     return RECIPES[name].make(wanted(args.zone, args.server), machine), why
 
 
 def _plan(args: argparse.Namespace, machine: Machine) -> int:
-    if made := record.read(machine):
+    if applied := record.read(machine):
         wanted(args.zone, args.server)
-        print(f"applied: {made.title}; nothing else can be until it is undone")
+        print(f"applied: {applied.title}; undo it before another plan")
         return 0
     plan, why = _planned(args, machine)
     for line in show.plan_lines(plan, why, machine):
@@ -152,7 +153,7 @@ def _plan(args: argparse.Namespace, machine: Machine) -> int:
 
 
 def _mdns(wanted: Wanted) -> str:
-    """Return what is wrong with zones in .local, if there are any."""
+    """Return a warning about zones in .local; empty if there are none."""
     local = [zone for zone in wanted.bare if f".{zone}".endswith(".local")]
     if not local:
         return ""
@@ -164,17 +165,19 @@ def _mdns(wanted: Wanted) -> str:
 
 
 def _apply(args: argparse.Namespace, machine: Machine) -> int:
-    asked = wanted(args.zone, args.server)
-    if (warning := _mdns(asked)) and not args.mdns_ok:
+    requested = wanted(args.zone, args.server)
+    if (warning := _mdns(requested)) and not args.mdns_ok:
         raise Refusal(warning)
-    if made := record.read(machine):
-        if not made.covers(args.recipe or made.recipe, asked):
-            raise Refusal(f"applied: {made.title}; first minidns split-dns undo")
-        if steps.is_done(made, machine):
-            print(f"applied already: {made.title}")
+    if applied := record.read(machine):
+        if not applied.covers(args.recipe or applied.recipe, requested):
+            raise Refusal(
+                f"applied already: {applied.title}; run minidns split-dns undo first"
+            )
+        if steps.is_done(applied, machine):
+            print(f"applied already: {applied.title}")
             return 0
-        print("an earlier apply was cut short, or changed since: first undone")
-        steps.undo(made, machine, print)
+        print("an earlier apply was interrupted, or its files were changed: undoing it")
+        steps.undo(applied, machine, print)
     plan, why = _planned(args, machine)
     for line in show.plan_lines(plan, why, machine):
         print(line)
@@ -184,21 +187,23 @@ def _apply(args: argparse.Namespace, machine: Machine) -> int:
 
 
 def _undo(args: argparse.Namespace, machine: Machine) -> int:
-    made = record.read(machine)
-    if made is None:
+    applied = record.read(machine)
+    if applied is None:
         if machine.may_write(record.PATH):
             machine.tidy(record.PATH)
         print("nothing to undo")
         return 0
-    steps.undo(made, machine, print, force=args.force)
-    print(f"undone: {made.title}")
+    steps.undo(applied, machine, print, force=args.force)
+    print(f"undone: {applied.title}")
     return 0
 
 
 def _doctor(args: argparse.Namespace, machine: Machine) -> int:
-    made = record.read(machine)
-    asked = made.wanted if made and not args.zone else wanted(args.zone, args.server)
-    findings = list(doctor.findings(machine, made, asked, doctor.Asks()))
-    for each in findings:
-        print(each)
-    return 1 if any(each.is_wrong for each in findings) else 0
+    applied = record.read(machine)
+    requested = (
+        applied.wanted if applied and not args.zone else wanted(args.zone, args.server)
+    )
+    findings = list(doctor.findings(machine, applied, requested, doctor.Asks()))
+    for finding in findings:
+        print(finding)
+    return 1 if any(finding.is_wrong for finding in findings) else 0

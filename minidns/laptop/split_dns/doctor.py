@@ -1,7 +1,7 @@
-"""What answers what now: minidns asked directly, and by the way programs ask.
+"""Checks of a machine: answers of minidns itself, and answers that programs get.
 
-One line per finding, each with what to do about it. It asks and reads; it changes
-nothing.
+Every finding is one line with what to do about it. The checks query and read; they
+change nothing.
 """
 
 import re
@@ -20,6 +20,7 @@ from minidns.laptop.split_dns import steps
 from minidns.laptop.split_dns.machine import LINK, Machine
 from minidns.laptop.split_dns.plan import Wanted
 from minidns.laptop.split_dns.record import Record
+from minidns.text.files import describe
 from minidns.upstream.ask import ask
 
 PROBE = "kubernetes.default.svc."
@@ -36,7 +37,7 @@ Direct: TypeAlias = Callable[[Address, Name, str], Reply]
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at."""
+    """The result of one check."""
 
     text: str
     is_wrong: bool = False
@@ -65,14 +66,16 @@ def system(name: Name) -> Addresses:
 
     def look_up() -> None:
         try:
-            found = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
-            result.append(tuple(sorted({str(each[4][0]) for each in found})))
+            infos = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
+            result.append(tuple(sorted({str(info[4][0]) for info in infos})))
         except OSError as error:
             result.append(error)
 
     thread = threading.Thread(target=look_up, daemon=True)
     thread.start()
-    thread.join(3 * TIMEOUT_S)  # resolvers try for long, and cannot be told to stop
+    thread.join(
+        3 * TIMEOUT_S
+    )  # a resolver may retry for long, and cannot be interrupted
     if not result:
         raise TimeoutError(f"no answer in {3 * TIMEOUT_S:.0f} s")
     if isinstance(result[0], OSError):
@@ -81,11 +84,11 @@ def system(name: Name) -> Addresses:
 
 
 def reaches(to: Address) -> bool:
-    """Return whether a connection can be made."""
+    """Return whether a connection can be applied."""
     try:
         socket.create_connection(to, _CONNECT_S).close()
     except ConnectionRefusedError:
-        return True  # somebody said so
+        return True  # the host has answered
     except OSError:
         return False
     return True
@@ -93,7 +96,7 @@ def reaches(to: Address) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Asks:
-    """How questions are asked."""
+    """The ways to look names up and to connect; tests replace them."""
 
     direct: Direct = direct
     system: Callable[[Name], Addresses] = system
@@ -101,37 +104,39 @@ class Asks:
 
 
 def findings(
-    machine: Machine, made: Record | None, wanted: Wanted, asks: Asks
+    machine: Machine, applied: Record | None, wanted: Wanted, asks: Asks
 ) -> Iterator[Finding]:
-    """Look at everything between a program and minidns."""
-    yield _applied(machine, made)
+    """Yield a finding about each step between a program and minidns."""
+    yield _applied(machine, applied)
     yield _resolver(machine)
     yield from _mdns(machine, wanted)
     for zone in wanted.zones:
         name = PROBE + zone
-        asked = _asked(asks, wanted, name, "udp")
-        yield asked.finding
-        if asked.addresses:
-            yield _asked(asks, wanted, name, "tcp").finding
-            yield from _by_system(machine, asks, name, asked.addresses)
-            yield _reachable(asks, asked.addresses[0])
+        answer = _query(asks, wanted, name, "udp")
+        yield answer.finding
+        if answer.addresses:
+            yield _query(asks, wanted, name, "tcp").finding
+            yield from _by_system(machine, asks, name, answer.addresses)
+            yield _reachable(asks, answer.addresses[0])
     yield _outside(asks, wanted)
 
 
-def _applied(machine: Machine, made: Record | None) -> Finding:
-    if made is None:
-        todo = "minidns split-dns plan shows what would"
-        return Finding("split-dns is not applied: nothing points here yet", True, todo)
-    if steps.is_done(made, machine):
-        return Finding(f"applied: {made.title}")
+def _applied(machine: Machine, applied: Record | None) -> Finding:
+    if applied is None:
+        todo = "run minidns split-dns plan, then apply"
+        return Finding(
+            "split-dns is not applied: this machine does not ask minidns", True, todo
+        )
+    if steps.is_done(applied, machine):
+        return Finding(f"applied: {applied.title}")
     changed = [
         change.path
-        for change in made.changes
+        for change in applied.changes
         if not machine.state(change.path).is_like(change.after)
     ]
     what = f"{', '.join(changed)} changed since" if changed else "not all is there"
     todo = "apply it again (sudo minidns split-dns apply), or undo it"
-    return Finding(f"applied: {made.title}; but {what}", True, todo)
+    return Finding(f"applied: {applied.title}; but {what}", True, todo)
 
 
 def _resolver(machine: Machine) -> Finding:
@@ -139,7 +144,7 @@ def _resolver(machine: Machine) -> Finding:
     servers = resolv_conf.nameservers(machine.text(path))
     state = machine.state(path)
     leads = f" (a link to {state.content.decode()})" if state.kind == LINK else ""
-    named = ", ".join(servers) or "nobody: programs ask 127.0.0.1:53"
+    named = ", ".join(servers) or "no server: programs ask 127.0.0.1:53"
     who = " (systemd-resolved)" if resolv_conf.STUB in servers else ""
     return Finding(f"{path}{leads} names {named}{who}")
 
@@ -153,20 +158,22 @@ def _mdns(machine: Machine, wanted: Wanted) -> Iterator[Finding]:
     )
     lines = machine.text("/etc/nsswitch.conf").splitlines()
     if any(map(_MDNS_FIRST.search, lines)):
-        where = "/etc/nsswitch.conf asks mDNS before DNS, and believes its no"
+        where = (
+            "/etc/nsswitch.conf asks mDNS first, and DNS only if mDNS is unavailable"
+        )
         yield Finding(f"{' '.join(local)}: {where}", True, todo)
     else:
         text = f"{' '.join(local)}: .local is mDNS's; some programs will not ask DNS"
         yield Finding(text, False, todo)
 
 
-class _Asked(NamedTuple):
+class _Answer(NamedTuple):
     finding: Finding
     addresses: Addresses = ()
 
 
-def _asked(asks: Asks, wanted: Wanted, name: Name, transport: str) -> _Asked:
-    """Ask minidns itself."""
+def _query(asks: Asks, wanted: Wanted, name: Name, transport: str) -> _Answer:
+    """Query minidns itself."""
     where = f"{wanted.shown} over {transport.upper()}"
     zone = name.removeprefix(PROBE).removesuffix(".")
     aliased = "" if zone == "cluster.local" else f" --alias {zone}"
@@ -174,28 +181,34 @@ def _asked(asks: Asks, wanted: Wanted, name: Name, transport: str) -> _Asked:
     try:
         reply = asks.direct(wanted.server, name, transport)
     except TimeoutError:
-        return _Asked(Finding(f"{where} does not answer", True, "is it minidns?"))
+        return _Answer(
+            Finding(
+                f"{where} does not answer", True, "check that minidns listens there"
+            )
+        )
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        return _Asked(Finding(f"nobody answers at {where}: {why}", True, start))
+        why = describe(error)
+        return _Answer(Finding(f"nothing answers at {where}: {why}", True, start))
     except FormatError:
-        return _Asked(Finding(f"{where}: no DNS server", True, start))
+        return _Answer(Finding(f"{where} does not answer in DNS messages", True, start))
     if addresses := _addresses(reply):
         text = f"{where} answers {name} with {', '.join(addresses)}"
-        return _Asked(Finding(text), addresses)
-    said = rdata.rcode_name(reply.rcode) if reply.rcode else "no address"
+        return _Answer(Finding(text), addresses)
+    result = rdata.rcode_name(reply.rcode) if reply.rcode else "no address"
     todo = f"it does not serve {zone}: {start}"
     if reply.rcode == Rcode.SERVFAIL:
-        todo = "minidns does not know the cluster yet, or no more: look at its log"
-    return _Asked(Finding(f"{where} answers {name} with {said}", True, todo))
+        todo = "minidns is not in sync with the cluster: see its log"
+    return _Answer(Finding(f"{where} answers {name} with {result}", True, todo))
 
 
 def _by_system(
     machine: Machine, asks: Asks, name: Name, right: Addresses
 ) -> Iterator[Finding]:
-    """Ask as programs do, and as dig does."""
+    """Look the name up as programs do, and as dig does."""
     if machine.run is None:
-        yield Finding("programs were not asked for: this is no real machine (--root)")
+        yield Finding(
+            "lookups of programs were not checked: --root names another machine"
+        )
         return
     began = time.monotonic()
     todo = "minidns split-dns apply, or undo and another --recipe"
@@ -208,7 +221,9 @@ def _by_system(
         took = f"{(time.monotonic() - began) * 1000:.0f} ms"
         text = f"programs get {', '.join(got)} for {name} in {took}"
         same = set(got) == set(right)
-        yield Finding(text, not same, "" if same else f"not what minidns says: {todo}")
+        yield Finding(
+            text, not same, "" if same else f"minidns answers differently: {todo}"
+        )
     for server in resolv_conf.nameservers(machine.text(resolv_conf.RESOLV_CONF))[:1]:
         yield _by_dig(asks, server, name, right)
 
@@ -218,12 +233,16 @@ def _by_dig(asks: Asks, server: str, name: Name, right: Addresses) -> Finding:
     try:
         got = _addresses(asks.direct((server, 53), name, "udp"))
     except (OSError, FormatError) as error:
-        reason = str(error) or "no answer in time"
-        return Finding(f"{where} does not answer: {reason}", True, "is it running?")
+        reason = describe(error) if isinstance(error, OSError) else str(error)
+        return Finding(f"{where} does not answer: {reason}", True, "check that it runs")
     same = set(got) == set(right)
-    todo = "" if same else "it is not told to ask minidns (macOS: dig never is)"
-    said = ", ".join(got) or "no address"
-    return Finding(f"{where} answers {name} with {said}", not same, todo)
+    todo = (
+        ""
+        if same
+        else "it does not forward to minidns (on macOS, dig never asks minidns)"
+    )
+    result = ", ".join(got) or "no address"
+    return Finding(f"{where} answers {name} with {result}", not same, todo)
 
 
 def _reachable(asks: Asks, address: str) -> Finding:
@@ -242,14 +261,14 @@ def _outside(asks: Asks, wanted: Wanted) -> Finding:
     try:
         reply = asks.direct(wanted.server, OUTSIDE, "udp")
     except (OSError, FormatError):
-        return Finding(f"{wanted.shown} was not asked for {OUTSIDE}: see above")
-    said = rdata.rcode_name(reply.rcode)
-    text = f"{wanted.shown} answers {OUTSIDE} with {said}"
+        return Finding(f"{wanted.shown} did not answer for {OUTSIDE}: see above")
+    result = rdata.rcode_name(reply.rcode)
+    text = f"{wanted.shown} answers {OUTSIDE} with {result}"
     if not reply.rcode:
         return Finding(text)
     todo = (
-        "it forwards to whom its --resolv-conf names: are they reached? do they ask"
-        " it back?"
+        "it forwards to the servers in the file of --resolv-conf: check that they can"
+        " be reached, and that they do not forward to minidns"
     )
     return Finding(text, True, todo)
 

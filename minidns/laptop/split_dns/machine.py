@@ -1,7 +1,7 @@
 """The machine whose resolver is changed: its files below a root, its programs.
 
-The only module of split-dns that writes. Every write is whole: a new file beside the
-old one, renamed over it; whatever ends the program, there is the old one or the new.
+This is the only module of split-dns that writes. Every write is atomic: a new file is
+written beside the old one and renamed over it.
 """
 
 import errno
@@ -13,17 +13,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+from minidns.text.files import describe
+
 ABSENT, FILE, LINK = "absent", "file", "link"
 _HOPS = 8
 _RUN_S = 60.0
 
 
 class State(NamedTuple):
-    """What stands at a path."""
+    """The file, the link or the absence of both at a path."""
 
     kind: str = ABSENT
     content: bytes = b""
-    """Of a file; of a link, where it leads."""
+    """Content of a file; target of a link."""
     mode: int = 0
     owner: tuple[int, int] = (0, 0)
     """User and group."""
@@ -34,11 +36,11 @@ class State(NamedTuple):
 
 
 class CommandFailed(Exception):
-    """A program could not be run, or did not do what it was to do."""
+    """A program could not be run, or failed; ``str()`` says which and why."""
 
 
 Run: TypeAlias = Callable[[Sequence[str]], None]
-"""Runs a program to its end; CommandFailed."""
+"""Runs a program and waits until it ends; raises CommandFailed."""
 
 
 class Machine:
@@ -50,11 +52,11 @@ class Machine:
         self.run = run
 
     def real(self, path: str) -> Path:
-        """Return where ``path`` really is."""
+        """Return ``path`` below the root."""
         return self.root / path.lstrip("/")
 
     def state(self, path: str) -> State:
-        """Return what stands at ``path``; links are not followed.
+        """Return the state of ``path``; links are not followed.
 
         Raises:
             OSError: it cannot be read, or is neither file nor link.
@@ -62,20 +64,20 @@ class Machine:
         """
         real = self.real(path)
         try:
-            found = real.lstat()
+            status = real.lstat()
         except (FileNotFoundError, NotADirectoryError):
             return State()
-        owner = found.st_uid, found.st_gid
-        if stat.S_ISLNK(found.st_mode):
+        owner = status.st_uid, status.st_gid
+        if stat.S_ISLNK(status.st_mode):
             return State(LINK, os.fsencode(os.readlink(real)), 0, owner)
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(f"{path}: neither a file nor a link")
-        return State(FILE, real.read_bytes(), stat.S_IMODE(found.st_mode), owner)
+        return State(FILE, real.read_bytes(), stat.S_IMODE(status.st_mode), owner)
 
     def text(self, path: str) -> str:
-        """Return the text behind ``path``, links followed below the root; or nothing.
+        """Return the text of the file at ``path``; links are followed below the root.
 
-        What we may not read is nothing, too.
+        Empty if there is no file, or the process may not read it.
 
         Raises:
             OSError: it cannot be read for another reason.
@@ -93,25 +95,25 @@ class Machine:
         return ""
 
     def exists(self, path: str) -> bool:
-        """Return whether anything stands at ``path``."""
+        """Return whether ``path`` exists, as a file, link or directory."""
         return os.path.lexists(self.real(path))
 
     def names(self, folder: str) -> list[str]:
-        """Return the paths of the files in a folder, in order; none if it is none."""
+        """Return the paths of the files in a directory, sorted; empty without one."""
         try:
             return sorted(f"{folder}/{name}" for name in os.listdir(self.real(folder)))
         except OSError:
             return []
 
     def may_write(self, path: str) -> bool:
-        """Return whether we may write there, or make the folders on the way."""
+        """Return whether the process may write ``path`` and create its parents."""
         folder = self.real(path).parent
         while not folder.exists() and folder != self.root:
             folder = folder.parent
         return os.access(folder, os.W_OK | os.X_OK)
 
     def put(self, path: str, state: State) -> None:
-        """Make ``path`` what ``state`` says, at once and lastingly."""
+        """Bring ``path`` into ``state``, atomically and synced to disk."""
         real, new = self.real(path), self._new(path)
         if state.kind == ABSENT:
             real.unlink(missing_ok=True)
@@ -127,7 +129,7 @@ class Machine:
         _sync_folder(real.parent)
 
     def tidy(self, path: str) -> None:
-        """Remove what an interrupted write of ``path`` left beside it."""
+        """Remove the temporary file of an interrupted write of ``path``."""
         with suppress(NotADirectoryError):
             self._new(path).unlink(missing_ok=True)
 
@@ -157,7 +159,7 @@ class Machine:
 
 
 def own(content: bytes, mode: int = 0o644) -> State:
-    """Return a file of ours."""
+    """Return the state of a file that this process writes."""
     return State(FILE, content, mode, (os.geteuid(), os.getegid()))
 
 
@@ -171,8 +173,8 @@ def _write(path: Path, state: State) -> None:
 
 
 def _owner(path: Path) -> tuple[int, int]:
-    found = path.lstat()
-    return found.st_uid, found.st_gid
+    status = path.lstat()
+    return status.st_uid, status.st_gid
 
 
 def _sync_folder(folder: Path) -> None:
@@ -190,7 +192,7 @@ def run(argv: Sequence[str]) -> None:
     """Run a program to its end.
 
     Raises:
-        CommandFailed: it is not there, takes too long, or failed.
+        CommandFailed: it is not installed, takes too long, or failed.
 
     """
     try:
@@ -205,8 +207,11 @@ def run(argv: Sequence[str]) -> None:
         )
     except FileNotFoundError as error:
         raise CommandFailed(f"{argv[0]}: not installed") from error
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise CommandFailed(f"{argv[0]}: {error}") from error
+    except OSError as error:
+        raise CommandFailed(f"cannot run {describe(error)}") from error
+    except subprocess.TimeoutExpired as error:
+        late = f"{' '.join(argv)}: still running after {_RUN_S:.0f} s, so it was ended"
+        raise CommandFailed(late) from error
     if done.returncode:
-        said = " ".join((done.stderr or done.stdout).split())[:300]
-        raise CommandFailed(f"{' '.join(argv)}: status {done.returncode}: {said}")
+        output = " ".join((done.stderr or done.stdout).split())[:300]
+        raise CommandFailed(f"{' '.join(argv)}: status {done.returncode}: {output}")

@@ -1,4 +1,4 @@
-"""What is to be done to a machine, as values: files, commands, what to know."""
+"""Changes to a machine as values: files, commands, notes for people."""
 
 from typing import NamedTuple
 
@@ -6,14 +6,14 @@ from minidns.dns.model import Address, Name
 
 
 class Refusal(Exception):
-    """Something that will not be done; says why, and what would do."""
+    """The command refuses to act; ``str()`` says why, and what to do."""
 
 
 class Wanted(NamedTuple):
-    """What a laptop's resolver is to do."""
+    """The zones that a laptop's resolver is to send to a server."""
 
     zones: tuple[Name, ...]
-    """Names at or below these are asked of ``server``."""
+    """Queries for names at or below these go to ``server``."""
     server: Address
 
     @property
@@ -29,30 +29,30 @@ class Wanted(NamedTuple):
 
 
 class Write(NamedTuple):
-    """A file that is to hold a text."""
+    """A file to write, with its text."""
 
     path: str
     text: str
 
 
 class Command(NamedTuple):
-    """A program that is to be run."""
+    """A program to run, with its arguments."""
 
     argv: tuple[str, ...]
     why: str
     when: str = ""
-    """Only if this path is there; at an undo, whose start may never have come."""
+    """Path that must exist for it to run; an undo may follow an incomplete apply."""
 
 
 class Plan(NamedTuple):
-    """Everything that is to be done, in order; nothing of it is done."""
+    """The steps of an apply, in order."""
 
     recipe: str
     wanted: Wanted
     writes: tuple[Write, ...] = ()
     commands: tuple[Command, ...] = ()
-    """After the files."""
+    """Programs to run after the files are written."""
     undo: tuple[Command, ...] = ()
-    """After the files are back."""
+    """Programs to run after an undo has restored the files."""
     notes: tuple[str, ...] = ()
-    """What people should know first."""
+    """Notes for people to read before they apply it."""

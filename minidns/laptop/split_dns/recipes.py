@@ -1,4 +1,4 @@
-"""How each kind of resolver is told to ask another server for some names. Pure.
+"""Configuration that makes a resolver ask another server for some names. Pure.
 
 A recipe looks at the machine and returns a plan; it changes nothing.
 """
@@ -17,7 +17,7 @@ _MAC = "/System/Library/CoreServices/SystemVersion.plist"
 _NETWORK_MANAGER = "/etc/NetworkManager"
 _LINK = "minidns0"
 _LINK_ADDRESS = "192.0.2.53/32"
-"""A link without an address is not used; this one is nobody's (RFC 5737)."""
+"""A link without an address is not used; this one is for documentation (RFC 5737)."""
 _DNSMASQ = ("/usr/sbin/dnsmasq", "/usr/local/sbin/dnsmasq", "/usr/bin/dnsmasq")
 _MAX_NAMESERVERS = 3  # what glibc reads (resolv.conf(5))
 
@@ -27,8 +27,10 @@ def macos(wanted: Wanted, machine: Machine) -> Plan:
     host, port = wanted.server
     text = f"{_HEAD}nameserver {host}\nport {port}\ntimeout 2\n"
     flush = (
-        Command(("dscacheutil", "-flushcache"), "forget what was answered before"),
-        Command(("killall", "-HUP", "mDNSResponder"), "forget it there, too"),
+        Command(("dscacheutil", "-flushcache"), "clear the cache"),
+        Command(
+            ("killall", "-HUP", "mDNSResponder"), "clear the cache of mDNSResponder"
+        ),
     )
     return Plan(
         "macos",
@@ -47,7 +49,7 @@ def resolved_link(wanted: Wanted, machine: Machine) -> Plan:
     """Return commands that make a link of its own with servers (resolvectl(1))."""
     if machine.exists(f"/sys/class/net/{_LINK}"):
         raise Refusal(
-            f"there is a link {_LINK} already, and no record of ours: take it away"
+            f"there is a link {_LINK} already, and no record of ours: delete it"
             f" (ip link delete dev {_LINK}), or use --recipe resolved"
         )
     ip = ("ip", "link", "add", "dev", _LINK, "type", "dummy")
@@ -60,7 +62,7 @@ def resolved_link(wanted: Wanted, machine: Machine) -> Plan:
             Command(ip, "a link that only carries the setting"),
             Command(address, "systemd-resolved uses no link without an address"),
             Command(("ip", "link", "set", "dev", _LINK, "up"), "nor one that is down"),
-            Command(("resolvectl", "dns", _LINK, wanted.shown), "whom to ask"),
+            Command(("resolvectl", "dns", _LINK, wanted.shown), "the server to ask"),
             Command(("resolvectl", "domain", _LINK, *zones), "for which names"),
             Command(("resolvectl", "default-route", _LINK, "false"), "and no others"),
         ),
@@ -154,30 +156,30 @@ def resolv_conf(wanted: Wanted, machine: Machine) -> Plan:
     host, port = wanted.server
     if port != 53:
         raise Refusal(
-            f"{RESOLV_CONF} can name no port: let minidns answer at port 53"
+            f"{RESOLV_CONF} cannot name a port: let minidns answer at port 53"
             f" (sudo minidns up --listen {host}:53) and say --server {host}:53"
         )
     before = machine.text(RESOLV_CONF)
-    others = [each for each in resolvconf.nameservers(before) if each != host]
-    kept = [
+    others = [server for server in resolvconf.nameservers(before) if server != host]
+    settings = [
         line
         for line in before.splitlines()
         if line.split()[:1] in (["search"], ["domain"], ["options"])
     ]
-    named = [f"nameserver {each}" for each in (host, *others)]
-    lines = [*named[:_MAX_NAMESERVERS], *kept]
+    servers = [f"nameserver {server}" for server in (host, *others)]
+    lines = [*servers[:_MAX_NAMESERVERS], *settings]
     return Plan(
         "resolv.conf",
         wanted,
         (
-            # first: what minidns forwards to is there before anybody asks it
+            # first, so that minidns can forward before the first query reaches it
             Write(BEFORE_US, before),
             Write(RESOLV_CONF, _HEAD + "".join(f"{line}\n" for line in lines)),
         ),
         notes=(
             "The last resort: every name that this machine looks up goes through"
             " minidns, not only the cluster's.",
-            f"minidns up forwards to whom {BEFORE_US} names, from its next start on."
+            f"minidns up forwards to the servers in {BEFORE_US} from its next start on."
             " Start it before this is applied.",
             "The old servers stay behind it: glibc asks them when minidns is not"
             " there, but musl asks all at once and may take their NXDOMAIN.",
@@ -214,7 +216,7 @@ def _has_own_dnsmasq(machine: Machine) -> bool:
         f"{_NETWORK_MANAGER}/NetworkManager.conf",
         *machine.names(f"{_NETWORK_MANAGER}/conf.d"),
     ]
-    texts = [machine.text(each) for each in files if not each.endswith("/minidns.conf")]
+    texts = [machine.text(path) for path in files if not path.endswith("/minidns.conf")]
     lines = (line.replace(" ", "") for text in texts for line in text.splitlines())
     return "dns=dnsmasq" in lines
 
@@ -223,7 +225,7 @@ Make: TypeAlias = Callable[[Wanted, Machine], Plan]
 
 
 class Recipe(NamedTuple):
-    """One way of telling a machine."""
+    """A way to configure a machine's resolver."""
 
     title: str
     make: Make
@@ -241,8 +243,8 @@ RECIPES = MappingProxyType(
 )
 
 
-def found(machine: Machine) -> tuple[str, str]:
-    """Return the recipe that fits this machine, and what was seen that says so."""
+def detect(machine: Machine) -> tuple[str, str]:
+    """Return the recipe that fits this machine, and the evidence for it."""
     if machine.exists(_MAC):
         return "macos", f"{_MAC} is there"
     servers = resolvconf.nameservers(machine.text(RESOLV_CONF))
@@ -254,5 +256,5 @@ def found(machine: Machine) -> tuple[str, str]:
         return "dnsmasq", f"{RESOLV_CONF} names this machine; there is dnsmasq.conf"
     if machine.exists(_NETWORK_MANAGER) and any(map(machine.exists, _DNSMASQ)):
         return "networkmanager", "NetworkManager and dnsmasq are installed"
-    shown = ", ".join(servers) or "nobody"
+    shown = ", ".join(servers) or "no server"
     return "resolv.conf", f"{RESOLV_CONF} names {shown}; nothing else is there"

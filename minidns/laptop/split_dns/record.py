@@ -1,6 +1,6 @@
-"""What was there before: written before anything is changed, removed when all is back.
+"""The record of an apply: written before any change, removed after the undo.
 
-One file, whole in itself: with it, what was partly done can be undone, or be finished.
+It is one file. With it, an apply that was interrupted can be undone or finished.
 """
 
 import base64
@@ -11,12 +11,12 @@ from minidns.laptop.split_dns.machine import Machine, State, own
 from minidns.laptop.split_dns.plan import Command, Plan, Refusal, Wanted
 
 PATH = "/etc/minidns-split-dns.json"
-"""In a folder that every system has: nothing has to be made for it."""
+"""Its directory exists on every system."""
 _VERSION = 1
 
 
 class Change(NamedTuple):
-    """A file, as it was and as it is to be."""
+    """A file before and after the change."""
 
     path: str
     before: State
@@ -24,16 +24,16 @@ class Change(NamedTuple):
 
 
 class Record(NamedTuple):
-    """An apply: what it changes, and what takes that back."""
+    """The changes of an apply, and the commands that undo it."""
 
     recipe: str
     wanted: Wanted
     changes: tuple[Change, ...] = ()
     folders: tuple[str, ...] = ()
-    """That were not there, outermost first."""
+    """Directories that were created, outermost first."""
     undo: tuple[Command, ...] = ()
     is_whole: bool = False
-    """Whether all of it was done."""
+    """True once every step has been done."""
 
     def covers(self, recipe: str, wanted: Wanted) -> bool:
         """Return whether this is the record of such an apply."""
@@ -41,7 +41,7 @@ class Record(NamedTuple):
 
     @property
     def title(self) -> str:
-        """What is applied, in few words."""
+        """The recipe, the zones and the server, for people."""
         zones = " ".join(self.wanted.bare)
         return f"{self.recipe} for {zones} at {self.wanted.shown}"
 
@@ -49,17 +49,17 @@ class Record(NamedTuple):
 def of(plan: Plan, machine: Machine) -> Record:
     """Return the record of a plan that is to be applied to the machine as it is."""
     changes = tuple(
-        Change(each.path, machine.state(each.path), own(each.text.encode()))
-        for each in plan.writes
+        Change(write.path, machine.state(write.path), own(write.text.encode()))
+        for write in plan.writes
     )
     folders: dict[str, None] = {}
-    for each in plan.writes:
-        folders |= dict.fromkeys(_missing(each.path, machine))
+    for planned in plan.writes:
+        folders |= dict.fromkeys(_missing(planned.path, machine))
     return Record(plan.recipe, plan.wanted, changes, tuple(folders), plan.undo)
 
 
 def _missing(path: str, machine: Machine) -> list[str]:
-    """Return the folders that a file needs and that are not there."""
+    """Return the missing parent directories of a file, outermost first."""
     missing: list[str] = []
     folder = path.rpartition("/")[0]
     while folder and not machine.exists(folder):
@@ -69,10 +69,10 @@ def _missing(path: str, machine: Machine) -> list[str]:
 
 
 def read(machine: Machine) -> Record | None:
-    """Return the record there is, if any.
+    """Return the record of the machine; None if nothing is applied.
 
     Raises:
-        Refusal: it is not one of ours, or of another version.
+        Refusal: another version or program wrote it, or it is damaged.
         OSError: it cannot be read.
 
     """
@@ -82,12 +82,12 @@ def read(machine: Machine) -> Record | None:
     try:
         tree = json.loads(state.content)
         if tree["version"] != _VERSION:
-            raise ValueError(f"version {tree['version']}")
+            raise ValueError
         return _record(tree)
     except (KeyError, TypeError, ValueError) as error:
         raise Refusal(
-            f"{PATH} cannot be understood ({error!r}): it says what was there before;"
-            " look at it, put back by hand what it names, and remove it"
+            f"{PATH} is not a record that this version of minidns wrote; it holds what"
+            " was there before: restore the files that it names by hand, and remove it"
         ) from error
 
 
@@ -103,7 +103,7 @@ def write(record: Record, machine: Machine) -> None:
 
 
 def remove(machine: Machine) -> None:
-    """Remove the record, and what an interrupted write of it left."""
+    """Remove the record, and the remains of an interrupted write."""
     machine.tidy(PATH)
     machine.put(PATH, State())
 
@@ -116,14 +116,14 @@ def _tree(record: Record) -> dict[str, Any]:
         "server": record.wanted.server,
         "changes": [
             {
-                "path": each.path,
-                "before": _state_tree(each.before),
-                "after": _state_tree(each.after),
+                "path": change.path,
+                "before": _state_tree(change.before),
+                "after": _state_tree(change.after),
             }
-            for each in record.changes
+            for change in record.changes
         ],
         "folders": record.folders,
-        "undo": [each._asdict() for each in record.undo],
+        "undo": [command._asdict() for command in record.undo],
         "whole": record.is_whole,
     }
 
@@ -139,13 +139,13 @@ def _record(tree: dict[str, Any]) -> Record:
         str(tree["recipe"]),
         Wanted(tuple(map(str, tree["zones"])), (str(host), int(port))),
         tuple(
-            Change(str(each["path"]), _state(each["before"]), _state(each["after"]))
-            for each in tree["changes"]
+            Change(str(item["path"]), _state(item["before"]), _state(item["after"]))
+            for item in tree["changes"]
         ),
         tuple(map(str, tree["folders"])),
         tuple(
-            Command(tuple(map(str, each["argv"])), str(each["why"]), str(each["when"]))
-            for each in tree["undo"]
+            Command(tuple(map(str, item["argv"])), str(item["why"]), str(item["when"]))
+            for item in tree["undo"]
         ),
         bool(tree["whole"]),
     )

@@ -1,4 +1,4 @@
-"""A plan as people read it: every file, every command, what to know. Pure."""
+"""A plan in lines for people: every file, every command, notes. Pure."""
 
 from collections.abc import Iterator
 from difflib import unified_diff
@@ -13,14 +13,14 @@ def plan_lines(plan: Plan, why: str, machine: Machine) -> Iterator[str]:
     """Yield all of a plan."""
     yield f"recipe {plan.recipe}: {RECIPES[plan.recipe].title} ({why})"
     zones = " ".join(plan.wanted.bare)
-    yield f"names at or below {zones} are asked of {plan.wanted.shown}"
+    yield f"send queries for names at or below {zones} to {plan.wanted.shown}"
     for folder in record.of(plan, machine).folders:
-        yield f"make the folder {folder}"
-    for each in plan.writes:
-        yield from _file(each, machine.state(each.path))
+        yield f"create the directory {folder}"
+    for write in plan.writes:
+        yield from _file(write, machine.state(write.path))
     for command in plan.commands:
         yield from _command("run", command)
-    yield f"on record until undone, with what was there before: {record.PATH}"
+    yield f"record the old content until the undo: {record.PATH}"
     for command in plan.undo:
         yield from _command("undo runs", command)
     for note in plan.notes:

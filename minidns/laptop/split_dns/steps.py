@@ -1,7 +1,7 @@
-"""Apply a plan, and undo what of it was done.
+"""Apply a plan, and undo it.
 
-The order is what makes it safe: the record first, then folders, files, commands; back
-in reverse, the record last. Each step may be done twice.
+The order makes it safe: the record first, then directories, files, commands; undo goes
+in reverse, with the record last. Every step may be done twice.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,91 +13,91 @@ from minidns.laptop.split_dns.plan import Command, Plan, Refusal
 from minidns.laptop.split_dns.record import Change, Record
 
 Tell: TypeAlias = Callable[[str], None]
-"""Takes a line about what is done."""
+"""Takes a line about a step that was done."""
 
 
 def apply(plan: Plan, machine: Machine, tell: Tell) -> None:
-    """Do what ``plan`` says; or, if a step fails, nothing. There is no record yet.
+    """Apply ``plan`` as a whole, or undo it if a step fails. There is no record yet.
 
     Raises:
-        Refusal: we have no right to.
+        Refusal: the process lacks the rights.
         OSError, CommandFailed: a step failed; what was done is undone.
 
     """
-    made = record.of(plan, machine)
-    need_rights(made, machine)
+    applied = record.of(plan, machine)
+    need_rights(applied, machine)
     try:
-        record.write(made, machine)
-        for folder in made.folders:
+        record.write(applied, machine)
+        for folder in applied.folders:
             machine.make_folder(folder)
-        for change in made.changes:
+        for change in applied.changes:
             machine.put(change.path, change.after)
             tell(f"wrote {change.path}")
         _run(plan.commands, machine, tell)
-        record.write(made._replace(is_whole=True), machine)
+        record.write(applied._replace(is_whole=True), machine)
     except (OSError, CommandFailed):
-        tell("this failed, so what was done is undone")
-        undo(made, machine, tell)
+        tell("a step failed: undoing the steps before it")
+        undo(applied, machine, tell)
         raise
 
 
-def is_done(made: Record, machine: Machine) -> bool:
+def is_done(applied: Record, machine: Machine) -> bool:
     """Return whether all of a record was done, and everything is still so."""
-    links = [each.when for each in made.undo if each.when and machine.run]
+    links = [command.when for command in applied.undo if command.when and machine.run]
     return (
-        made.is_whole
+        applied.is_whole
         and all(map(machine.exists, links))  # a restart of the machine takes them
-        and all(machine.state(c.path).is_like(c.after) for c in made.changes)
+        and all(machine.state(c.path).is_like(c.after) for c in applied.changes)
     )
 
 
-def need_rights(made: Record, machine: Machine) -> None:
-    """Return if we may write all that is in a record, and the record.
+def need_rights(applied: Record, machine: Machine) -> None:
+    """Check that the process may write every file in a record, and the record.
 
     Raises:
-        Refusal: we may not.
+        Refusal: it may not.
 
     """
-    for path in (record.PATH, *(each.path for each in made.changes)):
+    for path in (record.PATH, *(change.path for change in applied.changes)):
         if not machine.may_write(path):
             raise Refusal(f"{path} cannot be written: this needs root (sudo)")
 
 
 def _run(commands: Iterable[Command], machine: Machine, tell: Tell) -> None:
-    for each in commands:
-        if each.when and not machine.exists(each.when):
+    for command in commands:
+        if command.when and not machine.exists(command.when):
             continue
         if machine.run is None:
-            tell(f"not run, as this is no real machine: {' '.join(each.argv)}")
+            tell(f"not run, because of --root: {' '.join(command.argv)}")
             continue
-        machine.run(each.argv)
-        tell(f"ran {' '.join(each.argv)}")
+        machine.run(command.argv)
+        tell(f"ran {' '.join(command.argv)}")
 
 
-def undo(made: Record, machine: Machine, tell: Tell, *, force: bool = False) -> None:
-    """Put back everything that a record says was there before.
+def undo(applied: Record, machine: Machine, tell: Tell, *, force: bool = False) -> None:
+    """Restore everything that a record holds.
 
-    ``force`` also where somebody has changed it since.
+    With ``force``, files that were changed since are restored, too.
 
     Raises:
-        Refusal: somebody has; that file is left alone, all others are back.
+        Refusal: a file was changed since; it is left as it is, all others are restored.
         OSError, CommandFailed: a step failed; the record stays, to try again.
 
     """
-    need_rights(made, machine)
+    need_rights(applied, machine)
     alien = [
         change.path
-        for change in reversed(made.changes)
+        for change in reversed(applied.changes)
         if not _put_back(change, machine, tell, force=force)
     ]
-    for folder in reversed(made.folders):
+    for folder in reversed(applied.folders):
         if not machine.remove_folder(folder):
-            tell(f"{folder} stays: somebody has put files into it")
-    _run(made.undo, machine, tell)
+            tell(f"{folder} stays: it holds other files")
+    _run(applied.undo, machine, tell)
     if alien:
         raise Refusal(
-            f"{', '.join(alien)}: changed since by somebody else, and left as it is;"
-            " look at it, then minidns split-dns undo --force puts back what was there"
+            f"{', '.join(alien)}: changed since by another program, and left as it is;"
+            " look at it; minidns split-dns undo --force restores the old content"
         )
     record.remove(machine)
 
