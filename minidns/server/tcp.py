@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 2048
 """limit: CoreDNS takes any number. An idle one takes 3 KB (measured)."""
-MAX_IN_FLIGHT = 1536
+MAX_IN_FLIGHT = 3072
 """Queries of all connections that may wait at a time, as by UDP (6 to 12 KB each)."""
 MAX_IDLE_PER_CLIENT = 100
 """Connections of one address that may be idle or have sent a part of a query."""

@@ -42,10 +42,10 @@ _FEW = 16
 each."""
 MAX_QUEUED = 2048
 """Queries that may be queued: 0.1 s of work, 0.5 KB each (measured)."""
-MAX_IN_FLIGHT = 1536
+MAX_IN_FLIGHT = 3072
 """Queries that may be in flight.
 
-One that is forwarded takes 6 to 12 KB (measured), so that all of them take 20 MB at
+One that is forwarded takes 6 to 12 KB (measured), so that all of them take 40 MB at
 most, where a pod of CoreDNS may have 170. Each needs a socket to its upstream, too.
 limit: CoreDNS has none; here the oldest is answered SERVFAIL to make room.
 """

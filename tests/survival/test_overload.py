@@ -26,6 +26,7 @@ from tests.survival.world import (
     OUTSIDE,
     OUTSIDE_ADDRESS,
     SILENT,
+    SLOWER,
     Server,
     api,
     is_good,
@@ -37,7 +38,7 @@ from tests.survival.world import (
 
 pytestmark = pytest.mark.slow
 
-MOST_MB = 20
+MOST_MB = 40
 """What an overload may add to the memory of the process."""
 UNLIMITED = KUBEADM.replace("        max_concurrent 1000\n", "")
 
@@ -80,7 +81,7 @@ def good_s(server: Server, timeout_s: float = DEADLINE_S) -> float:
 def test_queries_that_wait_are_bounded_and_the_newest_served(server: Server) -> None:
     dropped = metric(server, "minidns_dropped_queries_total", proto="udp")
     memory, files = server.rss_mb(), server.files()
-    count = 3 * MAX_IN_FLIGHT
+    count = MAX_IN_FLIGHT + 1024  # sent before the first of them times out
     with udp(server.port) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
         for number in range(count):
@@ -100,6 +101,26 @@ def test_queries_that_wait_are_bounded_and_the_newest_served(server: Server) -> 
     assert refused >= count - MAX_IN_FLIGHT
     assert server.rss_mb() - memory < MOST_MB
     assert good_s(server) < 5
+
+
+def test_as_many_as_may_wait_are_all_answered_by_a_slow_upstream(
+    server: Server,
+) -> None:
+    dropped = metric(server, "minidns_dropped_queries_total", proto="udp")
+    count, memory = 2600, server.rss_mb()
+    with udp(server.port) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        for number in range(count):
+            sock.send(query(number, f"n{number}.{SLOWER}"))
+            if number % 64 == 63:
+                good_s(server)
+        replies = [dns.message.from_wire(sock.recv(512)) for _ in range(count)]
+    assert {reply.id for reply in replies} == set(range(count))
+    # on a busy machine the upstream itself may be too late for a few
+    answered = sum(reply.rcode() == dns.rcode.NOERROR for reply in replies)
+    assert answered > 0.99 * count
+    assert metric(server, "minidns_dropped_queries_total", proto="udp") == dropped
+    assert server.rss_mb() - memory < MOST_MB
 
 
 def test_what_the_kernel_drops_is_counted(server: Server) -> None:

@@ -39,6 +39,9 @@ OUTSIDE_ADDRESS = "192.0.2.80"
 SLOW = "slow.example.org."
 """A name that the upstream answers after SLOW_S, like all below it."""
 SLOW_S = 0.3
+SLOWER = "slower.example.org."
+"""A name that the upstream answers after SLOWER_S, like all below it."""
+SLOWER_S = 1.5
 SILENT = "silent.example.org."
 """What is below is never answered by the upstream."""
 
@@ -153,6 +156,8 @@ def _wait_s(wire: bytes) -> float | None:
     name = dns.message.from_wire(wire).question[0].name.to_text().lower()
     if name.endswith(SILENT):
         return None
+    if name.endswith(f".{SLOWER}"):
+        return SLOWER_S
     return SLOW_S if name.endswith(SLOW) else 0.0
 
 
@@ -161,7 +166,7 @@ def reply_to(wire: bytes) -> bytes:
     reply = dns.message.make_response(dns.message.from_wire(wire), True)
     (question,) = reply.question
     name = question.name.to_text().lower()
-    is_known = name == OUTSIDE or name.endswith(SLOW)
+    is_known = name == OUTSIDE or name.endswith((SLOW, SLOWER))
     if is_known and question.rdtype == 1:
         reply.answer.append(
             dns.rrset.from_text(question.name, 60, "IN", "A", OUTSIDE_ADDRESS)
