@@ -63,7 +63,7 @@ class ClusterZones:
         self.options = options
         self.main = main
         self.local: tuple[str, ...] = ()
-        """Addresses of this machine, by which it finds its own Services."""
+        """Addresses of this machine, which identify the server's own Services."""
         self.synced: Callable[[], bool] = lambda: True
         """Returns whether the first lists are complete: only then is a name absent."""
         by_length = sorted(options.zones, key=len, reverse=True)
@@ -94,7 +94,7 @@ class ClusterZones:
     ) -> ClusterAnswer:
         """Return the answer to ``question``.
 
-        ``seen`` are the aliases that led here, as they are spelled.
+        ``seen`` are the aliases followed so far, as they are spelled.
         """
         name, qtype, zone = question.name, question.qtype, question.zone
         strict = self.options.strict
@@ -149,7 +149,7 @@ class ClusterZones:
         return tuple(zone_records(self.lookup(zone), self.local, zone, soa))
 
     def find(self, question: ClusterQuestion) -> FoundObjects:
-        """Return the objects that the name stands for, whatever the type."""
+        """Return the objects of the name in ``question``, for any type."""
         name, zone, strict = question.name, question.zone, self.options.strict
         left = name[: -len(zone) - 1] if zone != "." else name[:-1]
         if not left:

@@ -1,4 +1,4 @@
-"""Answers for Services by their addresses outside the cluster (*k8s_external*).
+"""Answers for Services with their addresses outside the cluster (*k8s_external*).
 
 Names are ``SERVICE.NAMESPACE`` in zones of their own, without ``svc``, perhaps after a
 port and a protocol, or an endpoint. The addresses are *externalIPs* and those of load

@@ -41,7 +41,7 @@ POD_PORT = (Port("", "", 0),)
 
 
 class NoService(Struct, frozen=True, gc=False):
-    """Tells for a label whether the namespace has no Service of that name."""
+    """Tests whether a namespace has no Service with a given name."""
 
     services: Mapping[Key, Service]
     namespace: str
@@ -72,7 +72,7 @@ class Lookup:
         return namespace in self.main.namespaces and (not listed or namespace in listed)
 
     def find(self, name: ParsedName, window: Window = EVERYTHING) -> FoundObjects:
-        """Return the objects that ``name`` stands for, as many as ``window`` needs."""
+        """Return the objects of ``name``, as many as ``window`` needs."""
         if name.tree == "pod" and self.options.pods == "disabled":
             return _PODS_DISABLED
         namespace = name.namespace
@@ -182,10 +182,10 @@ class Lookup:
         window: Window,
         zone: str = "",
     ) -> tuple[list[tuple[EndpointSlice, HostGroup]], bool]:
-        """Return the slices with endpoints that ``name`` means, and those endpoints.
+        """Return the slices with endpoints of ``name``, and those endpoints.
 
-        As many as ``window`` needs, of the topology zone ``zone`` if it is given; and
-        whether there may be more.
+        There are as many as ``window`` needs, in the topology zone ``zone`` unless
+        it is empty. The second value is whether there may be more.
         """
         matches: list[tuple[EndpointSlice, HostGroup]] = []
         hosts: set[str] = set()
@@ -330,7 +330,7 @@ def _external_name(
 
 
 def matching_ports(ports: Sequence[Port], name: ParsedName) -> Sequence[Port]:
-    """Return the ports that ``name`` means; an empty port or protocol means any."""
+    """Return the ports that match ``name``; an empty port or protocol means any."""
     wanted, protocol = name.port, name.protocol
     if not wanted and not protocol:
         return ports

@@ -34,7 +34,7 @@ class _ReverseLookup:
 
     def answer(self) -> ClusterAnswer:
         if self._options.primary == ".":
-            # unlike CoreDNS: there the reply cannot be packed and is never sent
+            # unlike CoreDNS, where the reply cannot be packed and is never sent
             return self._denied(Rule.NO_FORWARD_ZONE)
         services = self._store.services_at(self._address)
         for service in filter(self._is_shown, services):

@@ -209,7 +209,7 @@ def _denied(query: Query, action: str) -> Response:
 
     """
     if action == "drop":
-        if query.hops:  # the server asks itself, and goes on without the answer
+        if query.hops:  # an internal query; it goes on without the answer
             return Response(Rcode.REFUSED, rule="acl/drop")
         raise Dropped("acl")
     rcode, code = _REPLIES[action]

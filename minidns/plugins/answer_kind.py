@@ -24,7 +24,7 @@ class Outcome(Enum):
     UNRESOLVED = "NOERROR with an answer to another question, without an SOA"
     FAILURE = "SERVFAIL or NOTIMP"
     TRANSFER = "a zone transfer or a reply to a NOTIFY"
-    OTHER = "anything else; never kept"
+    OTHER = "anything else; never cached"
 
     __hash__ = object.__hash__  # Enum's own is not C, and is called several times
 

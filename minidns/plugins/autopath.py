@@ -120,8 +120,8 @@ def autopath(where: Sequence[Name], search: SearchList, site: Site) -> Plugin:
 def _with_guards(next_: Handler, guards: Sequence[Guard]) -> Handler:
     """Return ``next_`` behind the guards of the plugins above.
 
-    unlike CoreDNS: where *acl* stands above (before 1.14.7), it sees only the name that
-    the client asked for.
+    unlike CoreDNS: where *acl* precedes this plugin (before 1.14.7), it sees only the
+    name in the client's query.
     """
 
     async def guarded(query: Query) -> Response:
@@ -173,7 +173,7 @@ async def _walk(
 
 
 def _aliased(query: Query, moved: Query, response: Response) -> Response:
-    """Return ``response`` to ``moved`` with an alias from the name that was asked for.
+    """Return ``response`` to ``moved`` with an alias from the name in the query.
 
     Owners have the client's letters where plugins below keep them, and those of the
     search list (CoreDNS).

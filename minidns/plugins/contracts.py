@@ -29,7 +29,7 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The files of a ``tls://`` listener, and what it asks of clients (*tls*)."""
+    """The files of a ``tls://`` listener, and the demands on clients (*tls*)."""
 
     certificate: str
     key: str
@@ -87,7 +87,7 @@ class ReadinessCheck:
 
     is_ready: Callable[[], bool]
     details: Callable[[], Sequence[ReadinessDetail]] = _no_details
-    """Returns the parts of its readiness, for people."""
+    """Returns the parts of its readiness for the verbose page."""
     is_always_checked: bool = False
     """True if the plugin is checked again after it was ready once."""
 
@@ -155,6 +155,6 @@ class Offers:
     guards: list[Guard] = field(default_factory=list)
     """Plugins that deny queries by their client (*acl*), outermost first."""
     explainers: dict[str, Explainer] = field(default_factory=dict)
-    """Plugins that say more about an answer than its sources do."""
+    """Functions that add details to the explanation of an answer, by plugin."""
     cluster: ClusterZones | None = None
     """The zones that *kubernetes* answers, once it is set up (*k8s_external*)."""

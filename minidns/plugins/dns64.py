@@ -40,7 +40,7 @@ class Dns64Options:
 
 def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     """Accept ``dns64 [PREFIX]`` with its options."""
-    # unlike CoreDNS: a block counts after a prefix, too, as its manual says
+    # unlike CoreDNS: a block is also read after a prefix, as its manual says
     return dns64(PLUGIN.read(directives, site), site)
 
 
@@ -49,7 +49,7 @@ def _read_prefix(words: Words) -> ipaddress.IPv6Network:
 
 
 def _prefix(where: Directive | Line, text: str) -> ipaddress.IPv6Network:
-    """Return the prefix ``text``, at a byte's end from 32 to 96 (RFC 6052 2.2)."""
+    """Return the prefix ``text``, of 32 to 96 bits in whole bytes (RFC 6052 2.2)."""
     try:
         network = ipaddress.ip_network(text if "/" in text else "", strict=False)
     except ValueError as error:

@@ -134,7 +134,7 @@ class _Errors:
         log.log(level, "%d %s %s: %s", error.rcode, qname, type_name(qtype), error.text)
 
     def _waits(self, consolidation: _Consolidation) -> bool:
-        """Count one more failure; return whether a summary will stand for it."""
+        """Count one more failure; return whether a summary will include it."""
         if self._stopped:
             return False
         consolidation.count += 1

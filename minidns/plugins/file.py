@@ -38,13 +38,13 @@ log = logging.getLogger(__name__)
 _LOWERED = frozenset(
     (rdata.NS, rdata.SOA, rdata.CNAME, rdata.MX, rdata.SVCB, rdata.HTTPS)
 )
-"""Types whose names are put in lower case (CoreDNS)."""
+"""Types with names in the RDATA that are changed to lower case (CoreDNS)."""
 _MAX_LOOKUPS = 9
 """Lookups in zones for one query, each for the target of an alias (CoreDNS)."""
 
 
 class ServedZone:
-    """One zone of a file, as it was read last."""
+    """One zone of a file, reloaded when the file changes."""
 
     def __init__(self, origin: Name, path: str, site: Site) -> None:
         self.origin = origin
@@ -94,7 +94,7 @@ class ServedZone:
             raise ZoneFileError(f"file {quote(self._path)} has {error}") from error
 
     async def watch(self) -> None:
-        """Read the file again whenever it has changed; a broken one changes nothing."""
+        """Reload the file when it changes; a broken file keeps the served zone."""
         while True:
             await self._site.edges.sleep(self.reload_s)
             try:

@@ -1,4 +1,4 @@
-"""*ignored* - accept plugins that change no answer; warn that nothing is done.
+"""*ignored* - accept plugins that change no answer, with a warning.
 
 Their options are checked as CoreDNS checks them, so that a Corefile that CoreDNS would
 refuse is refused here, too.
@@ -23,7 +23,7 @@ def _accepted_only(
     options: tuple[Option, ...] = (),
     traits: Traits = Traits.NONE,
 ) -> PluginSpec[None]:
-    """Return the plugin ``name``; ``instead`` is why it is not needed here."""
+    """Return the plugin ``name``; ``instead`` is the reason in the warning."""
 
     def setup(directives: tuple[Directive, ...], site: Site) -> None:
         spec.read(directives, site)

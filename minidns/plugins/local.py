@@ -104,7 +104,7 @@ def _in_zone(query: Query, zone: Name) -> Response:
 
 
 def _answer(query: Query, apex: str, data: dict[int, bytes]) -> Response:
-    """Return the data of the type that is asked for, or NODATA."""
+    """Return the records of the type in the question, or NODATA."""
     qtype = query.question.qtype
     if qtype not in data:
         return Response(authority=_soa(apex), rule="local/nodata", reuse=Reuse())

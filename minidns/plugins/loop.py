@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 WINDOW_S = 30.0
 """Seconds to wait for the reply to a probe."""
 PAUSE_S = 1.0
-"""Seconds from a probe that got no answer to the next."""
+"""Seconds between a probe without a reply and the next."""
 SETTLE_S = 2.0
 """Seconds after an answer in which the probe may still come back."""
 ENOUGH = 3

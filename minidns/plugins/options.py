@@ -61,7 +61,7 @@ def setting(
     located: bool = False,
     prefix: str = "",
 ) -> Option:
-    """Return an option that sets ``field`` to what ``read`` makes of its words.
+    """Return an option that sets ``field`` to the value that ``read`` returns.
 
     With the name empty it is the arguments of the directive, which set nothing when
     there are none.

@@ -36,7 +36,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 
 def _exists(site: Site) -> bool:
     glob = site.edges.files.glob
-    # the path is meant literally: signs of patterns are escaped
+    # the path is literal: characters of patterns are escaped
     path = re.sub(r"[*?\[\\]", r"\\\g<0>", site.root)
     return bool(glob(path) or glob(f"{path.rstrip('/')}/*"))
 

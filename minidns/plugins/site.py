@@ -60,7 +60,7 @@ if TYPE_CHECKING:  # a spec's setup function takes a site
     from minidns.plugins.spec import PluginSpec
 
 MAX_HOPS = 10
-"""Questions the server may ask itself for one query; CoreDNS has no bound."""
+"""limit: internal queries for one query of a client; CoreDNS has none."""
 
 
 async def _no_op() -> None: ...
@@ -96,12 +96,12 @@ class Edges:
 
 
 class PluginHost(Protocol):
-    """The loaded Corefile at work, of which a site is a part."""
+    """The running instance of a loaded Corefile, to which a site belongs."""
 
     corefile: Corefile
     sites: list["Site"]
     watch_s: float | None
-    """Seconds between two looks at the Corefile (*reload*); None: it is not watched."""
+    """Seconds between checks of the Corefile (*reload*); None if not watched."""
 
     def http(
         self, address: str, path: str, handler: HttpHandler
@@ -114,7 +114,7 @@ class PluginHost(Protocol):
         ...
 
     def read(self) -> Corefile:
-        """Return the Corefile as it stands now, any directive in it taken for known.
+        """Return the Corefile on disk, without rejecting unknown directives.
 
         Raises:
             OSError: it cannot be read.
@@ -126,7 +126,7 @@ class PluginHost(Protocol):
     def follower(
         self, options: KubernetesOptions, make: Callable[[], SharedWatcher]
     ) -> SharedWatcher:
-        """Return what follows a cluster by ``options``.
+        """Return the watcher of a cluster for ``options``.
 
         That of the Corefile before a reload, if it did the same; else what ``make``
         gives.
@@ -153,7 +153,7 @@ class PluginHost(Protocol):
 
 @dataclass(slots=True)
 class Site:
-    """One server block at work: what its plugins may use beside their directives."""
+    """One running server block: everything that its plugins may use."""
 
     block: ServerBlock
     edges: Edges
@@ -248,7 +248,7 @@ class Site:
     def task(self, name: str, work: Work) -> asyncio.Task[None]:
         """Run ``work`` in the background until it returns or the site stops.
 
-        After an exception it begins anew; see ``Tasks.keep``.
+        After an exception it is restarted; see ``Tasks.keep``.
         """
         return self._tasks.keep(name, work)
 
@@ -270,7 +270,7 @@ class Site:
         self.offers, self.hooks, self.readiness = Offers(), Hooks(), {}
 
     async def ask(self, query: Query, qname: Name, qtype: int) -> Response:
-        """Answer another question on behalf of ``query``, from the top of the chain.
+        """Answer another question for ``query``, from the top of the chain.
 
         The response is empty with an rcode where nothing was answered: SERVFAIL where
         too many questions led here.
@@ -304,7 +304,7 @@ def once(directives: tuple[Directive, ...]) -> Directive:
 
 
 def listen_address(directive: Directive, default: str) -> str:
-    """Return the ``host:port`` that is the one argument, ``default`` without any.
+    """Return the single argument ``host:port``; ``default`` without any.
 
     Raises:
         ConfigError: more than one, or not such an address.

@@ -35,9 +35,9 @@ class Traits(Flag):
     HANDLES_QUERIES = auto()
     """It is a handler in the chain; the others only configure something."""
     ANSWERS = auto()
-    """It gives answers of its own, or edits those of others."""
+    """It creates answers, or changes those of others."""
     TOUCHES_NAMES = auto()
-    """It treats names differently: it changes them, or selects by them."""
+    """Its effect depends on names: it changes them, or selects by them."""
     ANSWERS_VARY = auto()
     """Any reply that comes through it depends on the client, the time, chance or a
     count: the server remembers none. Where that holds for some replies only, these
@@ -51,9 +51,9 @@ class Traits(Flag):
     ONCE_PER_BLOCK = auto()
     """Naming it twice in a server block is an error."""
     ONCE_PER_PROCESS = auto()
-    """It sets something of the whole process; the last block that has it counts."""
+    """It configures the whole process; the last block that has it counts."""
     ACCEPTED_ONLY = auto()
-    """It is read and checked, and does nothing; a warning says so."""
+    """It is parsed and validated, and has no effect; a warning is logged."""
 
 
 class Excess(Enum):
@@ -62,13 +62,13 @@ class Excess(Enum):
     WRONG_COUNT = auto()
     """An error about the number of arguments."""
     NEXT_OPTION = auto()
-    """It reads word by word: the first one too many is taken for another option."""
+    """CoreDNS reads word by word: the first excess word is read as an option."""
     IGNORED = auto()
     """None; the words are ignored."""
 
 
 class Words(NamedTuple):
-    """The words after an option or a directive, and where they stand."""
+    """The words after an option or a directive, and their position."""
 
     args: tuple[str, ...]
     where: Line | Directive
@@ -123,7 +123,7 @@ class Option:
 
     @property
     def anchor(self) -> str:
-        """The word by which its page describes it."""
+        """The word by which the plugin's page refers to it."""
         return self.name or self.arguments
 
     def read(self, options: T, words: Words, unknown: Unknown) -> T:
@@ -201,7 +201,7 @@ class PluginSpec(Generic[T]):
         return error.hinting(f"did you mean '{meant[0]}'?") if meant else error
 
     def read(self, directives: Iterable[Directive], site: Site) -> T:
-        """Return the options that all ``directives`` of a block give together.
+        """Return the options that all ``directives`` of a block set together.
 
         Raises:
             ConfigError: an unknown option, a wrong number of words or a bad value; or

@@ -154,7 +154,7 @@ def _response(query: Query, records: Sequence[RRset]) -> Response:
 
 
 def _messages(records: Iterable[RRset]) -> Iterator[list[RRset]]:
-    """Yield the records of one message after the other; an RRset may be cut in two."""
+    """Yield the records of one message after the other; an RRset may be split."""
     message: list[RRset] = []
     room = MESSAGE
     for rrset in records:

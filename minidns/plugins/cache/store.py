@@ -54,7 +54,7 @@ class Key(NamedTuple):
     releases of CoreDNS ignore CD and the class.
 
     unlike CoreDNS: it stores one answer for all values of RD and of the options. Then a
-    query without RD, whose reply is a referral, gives everybody the referral, and the
+    query without RD, whose reply is a referral, gives all clients the referral, and the
     addresses for one subnet (RFC 7871) go to all others.
     """
 
@@ -91,17 +91,17 @@ class Entry:
     """The positive answer that this entry replaced, if this one is not positive."""
 
     def is_answer(self, question: Question) -> bool:
-        """Return whether it has the records that ``question`` asks for."""
+        """Return whether it has records of the type of ``question``."""
         return self.response.rcode == Rcode.NOERROR and answers(
             question, self.response.answer
         )
 
     def age(self, now: float) -> int:
-        """Return its age in whole seconds."""
+        """Return the age of the entry in whole seconds."""
         return int(now - self.stored)
 
     def left(self, now: float) -> int:
-        """Return the seconds until it expires; 0 or less when it has."""
+        """Return the seconds until the entry expires; 0 or less after that."""
         return self.ttl - self.age(now)
 
     def hit(self, now: float, gap_s: float) -> int:

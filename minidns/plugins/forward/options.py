@@ -92,7 +92,7 @@ def _one(
     meaning: str,
     example: str,
 ) -> Option:
-    """Return an option of one word; CoreDNS takes the next for another option."""
+    """Return an option of one word; CoreDNS reads the next one as an option."""
     return setting(
         name,
         arguments,
@@ -218,7 +218,7 @@ def _is_address(word: str) -> bool:
 def _repeated(
     name: str, arguments: str, field: str, apply: Apply, meaning: str, example: str
 ) -> Option:
-    """Return an option with one or more words; its lines add up."""
+    """Return an option with one or more words; its lines accumulate."""
     return Option(
         name=name,
         arguments=arguments,

@@ -22,7 +22,7 @@ MAX_LINE = 65_536
 _LINE_LENGTH = 24
 """Characters of a usual line."""
 _CHUNK = 500
-"""Names, or lines without any, read before the loop gets a turn: 4 ms."""
+"""Names, or lines without any, per turn of the event loop, which take 4 ms."""
 _LINE = re.compile(r"(.*)\n?")
 _PLAIN = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?", re.ASCII)
 
@@ -167,7 +167,7 @@ class Hosts:
         return len(self._names) + self._backward
 
     def read(self, lines: Iterable[HostsLine]) -> Iterator[None]:
-        """Add the entries of ``lines``; yield now and then to give others a turn."""
+        """Add the entries of ``lines``; yield regularly to let other tasks run."""
         done = 0
         for line in lines:
             is_good = len(line.text) <= MAX_LINE
@@ -264,7 +264,7 @@ def pack(word: str) -> bytes | None:
 
 
 def pointed(name: Name) -> bytes | None:
-    r"""Return the bytes of the address whose PTR records stand at ``name``, if any.
+    r"""Return the bytes of the address whose PTR records are at ``name``, if any.
 
     >>> pointed("1.0.0.10.in-addr.arpa.")
     b'\n\x00\x00\x01'

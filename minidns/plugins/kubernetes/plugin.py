@@ -207,7 +207,7 @@ class Kubernetes:
             window = window_of(self._site, query)
             question = ClusterQuestion(name, qtype, zone, spelled, name, window)
             answer = cluster.answer(question, _budget(query) if query.hops else None)
-            # before the sync state is looked at, and never for NODATA (CoreDNS)
+            # checked before the sync state, and never for NODATA (CoreDNS)
             if not answer.rule.exists and covers(options.fallthrough, name):
                 response = await next_(query)
                 if query.asked_before:

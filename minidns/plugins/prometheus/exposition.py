@@ -1,4 +1,4 @@
-"""Metrics as Prometheus reads them: plain counts in, text or OpenMetrics out.
+"""Encodes metrics for Prometheus, as text or OpenMetrics.
 
 Only this module imports prometheus_client, which writes the formats and reads the
 figures of the process; it holds none of the counts.
@@ -24,7 +24,7 @@ _NETSTAT = Path("/proc/self/net/netstat")
 
 
 _SLICE = 100
-"""Samples written before the loop gets a turn, which takes 1 ms."""
+"""Samples per turn of the event loop, which take 1 ms."""
 
 
 class _One(CollectorRegistry):

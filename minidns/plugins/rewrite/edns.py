@@ -33,7 +33,7 @@ class EdnsChange(NamedTuple):
 
     query: Query
     undo: Undo | None = None
-    """Reverts the change in the OPT of the reply; None if the rule does not say so."""
+    """Reverts the change in the OPT of the reply; None without ``revert``."""
     applies: bool = True
     """False if the query got an OPT and the rule has no option to change in it."""
 

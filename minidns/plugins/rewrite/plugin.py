@@ -92,7 +92,7 @@ def _apply_rules(rules: Iterable[Rule], query: Query) -> list[Applied]:
 
 
 async def _answer_or_error(next_: Handler, query: Query) -> tuple[str, Response]:
-    """Return the answer; if nothing was answered, the error's text and its rcode."""
+    """Return the answer; after an error, its text and its rcode."""
     try:
         return "", await next_(query)
     except Dropped:

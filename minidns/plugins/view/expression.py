@@ -172,7 +172,7 @@ class _Parser:
         return Node(known.result(left.type, right.type), evaluate, token.at)
 
     def _choice(self, condition: Node) -> Node:
-        """Return what ``condition ? one : other`` gives, if that follows."""
+        """Return ``condition ? one : other`` if that follows, else ``condition``."""
         if not self._is("?"):
             return condition
         self._take()
