@@ -89,15 +89,15 @@ async def test_other_classes_pass_only_beside_forward_or_chaos(
     *, any_class: bool, refused: bool
 ) -> None:
     router = chain.route(ZONES, any_class=any_class)
-    asked = query("a.net.", qclass=3)
+    chaos_query = query("a.net.", qclass=3)
     if refused:
         with pytest.raises(DnsError):
-            await router(asked)
+            await router(chaos_query)
     else:
-        assert (await router(asked)).rule == "root ."
+        assert (await router(chaos_query)).rule == "root ."
 
 
-async def test_zone_is_that_of_the_block_also_for_a_question_of_our_own() -> None:
+async def test_internal_query_has_the_zone_of_its_block() -> None:
     router = chain.route(ZONES, any_class=False)
-    asked = replace(query("a.net."), zone="cluster.local.")
-    assert (await router(asked)).rule == "root ."
+    internal_query = replace(query("a.net."), zone="cluster.local.")
+    assert (await router(internal_query)).rule == "root ."

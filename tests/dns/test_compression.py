@@ -48,7 +48,7 @@ def layout(rrset: RRset, data: bytes) -> Iterator[Part]:
 
 
 class Model(NamedTuple):
-    """What CoreDNS would send."""
+    """The expected message according to the rules of CoreDNS."""
 
     size: int
     counts: tuple[int, int, int]
@@ -76,7 +76,7 @@ def model(query: Query, response: Response, opt: int) -> Model:
     plain = limit
     if query.transport == "udp":
         plain = min(limit, 1220 if ":" in query.peer[0] else 1480)
-    all_counts = [sum(len(each.rdata) for each in section) for section in sections]
+    all_counts = [sum(len(rrset.rdata) for rrset in section) for section in sections]
     if whole <= plain:
         return Model(whole, (*all_counts,), response.tc)  # type: ignore[arg-type]
     known: set[str] = set()
@@ -189,7 +189,7 @@ def services(count: int, label: str, additional: int | None = None) -> Response:
     return Response(answer=(answer,), additional=tuple(extra))
 
 
-def asked(size: int = 0, transport: Literal["udp", "tcp"] = "udp") -> Query:
+def srv_query(size: int = 0, transport: Literal["udp", "tcp"] = "udp") -> Query:
     opt = Opt(size) if size else None
     return Query(
         Question(NAME, SRV), opt=opt, max_size=size or 512, transport=transport
@@ -198,24 +198,24 @@ def asked(size: int = 0, transport: Literal["udp", "tcp"] = "udp") -> Query:
 
 @pytest.mark.parametrize(("width", "size"), [(18, 499), (19, 505), (20, 511)])
 def test_additional_owners_are_pointers_to_srv_targets(width: int, size: int) -> None:
-    expected = check(asked(), services(6, "e" * width, 3))
+    expected = check(srv_query(), services(6, "e" * width, 3))
     assert expected == (size, (6, 0, 3), False)
 
 
 @pytest.mark.parametrize("count", range(1, 20))
 @pytest.mark.parametrize("width", range(1, 16))
 def test_replies_around_512_bytes(count: int, width: int) -> None:
-    check(asked(), services(count, "e" * width))
+    check(srv_query(), services(count, "e" * width))
 
 
 def test_180_endpoints_over_tcp_fit_as_they_are() -> None:
-    check(asked(65535, "tcp"), services(180, "10-244-0-"))
+    check(srv_query(65535, "tcp"), services(180, "10-244-0-"))
 
 
 @example(4096)
 @given(st.integers(512, 9000))
 def test_any_edns_size(size: int) -> None:
-    check(asked(size), services(180, "10-244-0-"))
+    check(srv_query(size), services(180, "10-244-0-"))
 
 
 NAMED = [3, 4, 7, 8, 9, rdata.NS, rdata.CNAME, rdata.PTR]
@@ -240,14 +240,14 @@ def test_never_larger_than_dnspythons(owner: str, answer: Section) -> None:
         data = tuple(rdata.map_names(rrset.rtype, d, str.lower) for d in rrset.rdata)
         return rrset._replace(owner=rrset.owner.lower(), rdata=data)
 
-    kept = [lower(each) for each in answer if each.rtype not in (SRV, NAPTR)]
+    compressible = [lower(rrset) for rrset in answer if rrset.rtype not in (SRV, NAPTR)]
     query = Query(Question(owner, A), opt=Opt(65535), max_size=65535)
-    wire = encode_response(query, Response(answer=tuple(kept)))
+    wire = encode_response(query, Response(answer=tuple(compressible)))
     if len(wire) <= 512:
-        return  # goes out as it is
+        return  # sent uncompressed
     message = dns.message.from_wire(wire, one_rr_per_rrset=True)
     size = len(message.to_wire(max_size=65535))
-    uncompressed = response_size(query, Response(answer=tuple(kept))) + 11
+    uncompressed = response_size(query, Response(answer=tuple(compressible))) + 11
     assert len(wire) <= (size if uncompressed > 1480 else uncompressed)
 
 

@@ -29,29 +29,33 @@ def parse(
 
 
 def problems(text: str, known: Collection[str] | None = None) -> list[str]:
-    found = blocks.problems(
+    errors = blocks.problems(
         text,
         files=InMemory(TEXTS),
         environ={},
         known=known,
         directory="/etc",
     )
-    return [str(error) for error in found]
+    return [str(error) for error in errors]
 
 
 def test_a_block() -> None:
     (block,) = parse("\n. Example.ORG:54 {\n log a\n errors\n log b\n}").blocks
     assert [str(key) for key in block.keys] == ["dns://.:53", "dns://example.org.:54"]
     assert (block.file, block.line) == ("Corefile", 2)
-    assert [each.name for each in block.directives] == ["log", "errors", "log"]
-    assert [each.line for each in block.directives] == [3, 4, 5]
-    assert [each.args for each in block.named("log")] == [("a",), ("b",)]
+    assert [directive.name for directive in block.directives] == [
+        "log",
+        "errors",
+        "log",
+    ]
+    assert [directive.line for directive in block.directives] == [3, 4, 5]
+    assert [directive.args for directive in block.named("log")] == [("a",), ("b",)]
     assert block.named("cache") == ()
 
 
-def test_an_imported_block_knows_its_file() -> None:
+def test_imported_block_has_the_name_of_its_file() -> None:
     first, second = parse("import blocks").blocks
-    assert [(each.file, each.line) for each in (first, second)] == [
+    assert [(block.file, block.line) for block in (first, second)] == [
         ("/etc/blocks", 1),
         ("/etc/blocks", 4),
     ]
@@ -63,7 +67,7 @@ def test_an_imported_block_knows_its_file() -> None:
 def test_nothing_is_the_built_in_default(text: str) -> None:
     (block,) = parse(text, port=1053).blocks
     assert [str(key) for key in block.keys] == ["dns://.:1053"]
-    assert [each.name for each in block.directives] == ["whoami", "log"]
+    assert [directive.name for directive in block.directives] == ["whoami", "log"]
 
 
 def test_keys_alone_serve_without_directives() -> None:
@@ -148,7 +152,7 @@ def test_serves(text: str) -> None:
     assert problems(text) == []
 
 
-def test_all_problems_are_found() -> None:
+def test_all_problems_are_reported() -> None:
     text = (
         "a..b {\n foo\n}\nc: {\n log\n import none\n}\nd {\n bar\n}\nd {\n}\ne {\n log"
     )
@@ -169,10 +173,10 @@ def test_problems_have_an_end() -> None:
 
 
 def test_problems_give_hints() -> None:
-    (found,) = blocks.problems("a.b:53} {\n}", files=InMemory({}), environ={}) or (
+    (no_error,) = blocks.problems("a.b:53} {\n}", files=InMemory({}), environ={}) or (
         None,
     )
-    assert found is None
+    assert no_error is None
     (error,) = blocks.problems(".:53{\n}", files=InMemory({}), environ={})
     assert error.hint == "put a blank before the brace"
 
@@ -269,7 +273,7 @@ VALUES = st.dictionaries(st.sampled_from("AB"), st.text('{}$%AB \n",', max_size=
 @example("a {\n {$A}\n}", {"A": "{$A}"})
 def test_any_text_parses_or_is_refused(text: str, environ: dict[str, str]) -> None:
     files = InMemory({**TEXTS, "/etc/ring": "import s\nlog {\n"})
-    found = blocks.problems(text, files=files, environ=environ, directory="/etc")
+    errors = blocks.problems(text, files=files, environ=environ, directory="/etc")
     try:
         parsed = blocks.parse(text, files=files, environ=environ, directory="/etc")
     except ConfigError as error:
@@ -278,5 +282,5 @@ def test_any_text_parses_or_is_refused(text: str, environ: dict[str, str]) -> No
         refused = ""
         assert parsed.blocks
         assert all(block.keys for block in parsed.blocks)
-    assert bool(refused) is bool(found)
-    assert not refused or refused in [str(error) for error in found]
+    assert bool(refused) is bool(errors)
+    assert not refused or refused in [str(error) for error in errors]

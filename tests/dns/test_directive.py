@@ -45,14 +45,14 @@ READS = [
     ("text", "expected"), [row[1:] for row in READS], ids=[row[0] for row in READS]
 )
 def test_occurrences(text: str, expected: list[str]) -> None:
-    assert [show(each) for each in read(text)] == expected
+    assert [show(directive) for directive in read(text)] == expected
 
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(["a", "b", "{", "}", "\n", '"x\ny"'])).map(" ".join))
 def test_no_token_is_lost(text: str) -> None:
-    found = [token for each in read(text) for token in each.tokens]
-    assert found == list(scan(text, "F"))
+    tokens = [token for directive in read(text) for token in directive.tokens]
+    assert tokens == list(scan(text, "F"))
 
 
 def test_errors_of_a_directive() -> None:
@@ -75,10 +75,12 @@ def test_a_lonely_brace_is_no_argument() -> None:
     )
 
 
-def test_errors_of_a_directive_made_by_hand() -> None:
-    made = Directive("a", ("b",), "F", 3)
-    assert str(made.arg_error()).endswith(":3 - Error during parsing: " + WRONG + "'b'")
-    assert str(made.end_error("no")) == "F:3 - Error during parsing: no"
+def test_errors_of_a_directive_without_tokens() -> None:
+    directive = Directive("a", ("b",), "F", 3)
+    assert str(directive.arg_error()).endswith(
+        ":3 - Error during parsing: " + WRONG + "'b'"
+    )
+    assert str(directive.end_error("no")) == "F:3 - Error during parsing: no"
 
 
 WRONG = "Wrong argument count or unexpected line ending after "

@@ -13,7 +13,7 @@ from minidns.dns.wire import decode_query, error_reply
 COOKIE, SUBNET, EXPIRE, KEEPALIVE, PADDING, UNKNOWN = 10, 8, 9, 11, 12, 65001
 
 
-def asked(code: int, data: bytes) -> bytes:
+def query_with_option(code: int, data: bytes) -> bytes:
     option = dns.edns.GenericOption(dns.edns.OptionType.make(code), data)
     return dns.message.make_query(
         "a.org.", "A", use_edns=0, payload=1400, options=[option]
@@ -38,7 +38,9 @@ SOUND = {
 
 @pytest.mark.parametrize(("code", "data"), SOUND.values(), ids=SOUND)
 def test_sound_options_are_read(code: int, data: bytes) -> None:
-    assert decode_query(asked(code, data)).opt == Opt(1400, False, ((code, data),))
+    assert decode_query(query_with_option(code, data)).opt == Opt(
+        1400, False, ((code, data),)
+    )
 
 
 MALFORMED = {
@@ -61,7 +63,7 @@ MALFORMED = {
 def test_malformed_options_are_format_errors_with_an_opt(
     code: int, data: bytes
 ) -> None:
-    wire = asked(code, data)
+    wire = query_with_option(code, data)
     with pytest.raises(FormatError) as caught:
         decode_query(wire)
     reply = error_reply(wire, caught.value.rcode, caught.value.record)
@@ -83,7 +85,7 @@ OPTS = st.builds(
 
 
 @given(OPTS)
-def test_what_is_written_is_read_back(opt: Opt) -> None:
+def test_encoded_opt_is_decoded_again(opt: Opt) -> None:
     wire = encode_opt(opt)
     assert read_opt(wire, 0) == (opt, len(wire))
 
@@ -96,7 +98,7 @@ def test_any_bytes_at_all(data: bytes, length: int) -> None:
     except (FormatError, struct.error):
         return
     assert end == 11 + length <= len(wire)
-    assert sum(4 + len(each) for _, each in opt.options) == length
+    assert sum(4 + len(data) for _, data in opt.options) == length
 
 
 def test_the_upper_part_of_an_rcode() -> None:
@@ -104,6 +106,6 @@ def test_the_upper_part_of_an_rcode() -> None:
     assert record == b"\0\0\x29\x04\xd0\x01\0\x80\0\0\0"
 
 
-def test_options_are_not_kept() -> None:
+def test_options_are_not_cached() -> None:
     before = encode_opt(Opt(1, False, ((12, bytes(60000)),)))
     assert before is not encode_opt(Opt(1, False, ((12, bytes(60000)),)))

@@ -113,7 +113,7 @@ def test_format_duration(seconds: float, expected: str) -> None:
 
 @settings(deadline=None)
 @given(st.integers(-(10**15), 10**15))
-def test_what_is_formatted_reads_back(amount: int) -> None:
+def test_formatted_duration_parses_to_the_same_value(amount: int) -> None:
     assert nanoseconds(format_duration(amount / S)) == amount
 
 

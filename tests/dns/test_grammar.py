@@ -60,8 +60,8 @@ class InMemory:
 
     def names(self, path: str) -> list[str]:
         folder = path.rstrip("/") + "/"
-        below = [each for each in self.texts if each.startswith(folder)]
-        return sorted({each[len(folder) :].partition("/")[0] for each in below})
+        below = [name for name in self.texts if name.startswith(folder)]
+        return sorted({name[len(folder) :].partition("/")[0] for name in below})
 
 
 def read(
@@ -90,9 +90,9 @@ def read(
 
 def show(block: RawBlock) -> str:
     directives = [
-        show_directive(each)
+        show_directive(directive)
         for name, tokens in block.tokens.items()
-        for each in occurrences(name, [token for _, token in tokens])
+        for directive in occurrences(name, [token for _, token in tokens])
     ]
     return f"{' '.join(block.keys)}: {' | '.join(directives)}".rstrip()
 

@@ -44,10 +44,10 @@ def test_the_text_of_a_file_that_is_no_corefile_is_not_shown(
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         assert main([*words, str(file)]) != 0
-    said = out.getvalue() + err.getvalue()
-    assert SECRET not in said
+    output = out.getvalue() + err.getvalue()
+    assert SECRET not in output
     # the file and the line, unless the brace in it makes the Corefile another
-    assert "secret.txt:" in said or "once per Server Block" in said
+    assert "secret.txt:" in output or "once per Server Block" in output
 
 
 def test_words_of_the_corefile_itself_are_shown(tmp_path: Path) -> None:

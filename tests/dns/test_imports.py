@@ -65,8 +65,8 @@ def test_malformed_patterns(pattern: str) -> None:
 @settings(deadline=None)
 @given(st.lists(st.text("ab.*", min_size=1), unique=True), st.text("ab.?*", min_size=1))
 def test_wildcards_match_as_in_fnmatch(listed: list[str], pattern: str) -> None:
-    found = glob(pattern, lambda _: listed, lambda path: path in listed)
-    assert found == sorted(fnmatch.filter(listed, pattern))
+    matches = glob(pattern, lambda _: listed, lambda path: path in listed)
+    assert matches == sorted(fnmatch.filter(listed, pattern))
 
 
 @pytest.mark.parametrize("path", ["a*", "?", "[", "\\"])

@@ -71,7 +71,7 @@ def test_any_text_can_be_scanned(text: str) -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=5))
-def test_what_is_quoted_comes_back(words: list[str]) -> None:
+def test_quoted_words_are_scanned_unchanged(words: list[str]) -> None:
     for word in words:
         # a backslash before a quote cannot be written: it would escape the quote
         assume(not re.search(r'(?<!\\)(?:\\\\)*\\("|\Z)', word))

@@ -29,7 +29,7 @@ def test_where_a_name_ends_in_place(wire: bytes, end: int) -> None:
     [b"", b"\3ww", b"\3www", b"\x40a\0", b"\x80a\0", b"\xc0", (b"\x3f" + b"a" * 63) * 5],
     ids=["none", "cut-label", "no-end", "01-type", "10-type", "half-pointer", "too-long"],
 )  # fmt: skip
-def test_what_is_no_name(wire: bytes) -> None:
+def test_malformed_names(wire: bytes) -> None:
     with pytest.raises((Truncated, IndexError)):
         skip_name(wire, 0)
 

@@ -57,8 +57,8 @@ NETWORKS = st.tuples(st.ip_addresses(), st.integers(0, 128)).map(
 def test_contains_what_one_of_them_contains(
     networks: list[Network], data: st.DataObject
 ) -> None:
-    within = [st.ip_addresses(network=str(each)) for each in networks]
+    within = [st.ip_addresses(network=str(network)) for network in networks]
     address = data.draw(st.one_of(st.ip_addresses(), *within))
     assert (str(address) in Networks(networks)) == any(
-        address in each for each in networks
+        address in network for network in networks
     )

@@ -22,8 +22,8 @@ def no_files(path: str) -> str:
 
 
 def has_form(number: int) -> bool:
-    found = dns.rdata.get_rdata_class(dns.rdataclass.IN, number)  # type: ignore[no-untyped-call]
-    return found is not dns.rdata.GenericRdata
+    rdata_class = dns.rdata.get_rdata_class(dns.rdataclass.IN, number)  # type: ignore[no-untyped-call]
+    return rdata_class is not dns.rdata.GenericRdata
 
 
 ORG = "07" + b"example".hex() + "03" + b"org".hex() + "00"
@@ -147,7 +147,7 @@ def test_text_in_a_zone_file_becomes_this_data(
 
 
 @pytest.mark.parametrize(("rtype", "text", "data"), TYPED)
-def test_what_is_shown_can_be_read_again(rtype: str, text: str, data: str) -> None:
+def test_text_form_is_parsed_again(rtype: str, text: str, data: str) -> None:
     raw = bytes.fromhex(data)
     shown = rdata.to_text(rdata.type_number(rtype), raw)
     assert shown.isascii()
@@ -218,9 +218,7 @@ BAD = [  # the rule that is broken in the id
 
 
 @pytest.mark.parametrize(("rtype", "text"), BAD)
-def test_what_is_no_data_of_the_type_is_refused_with_its_line(
-    rtype: str, text: str
-) -> None:
+def test_invalid_data_is_refused_with_its_line(rtype: str, text: str) -> None:
     with pytest.raises(ZoneFileError, match="line 3"):
         list(zonefile.read(f"\n\nx 60 {rtype} {text}\n", ORIGIN, "db", no_files))
 

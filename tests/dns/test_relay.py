@@ -1,4 +1,4 @@
-"""What is taken for a reply, and what of it is let through."""
+"""Acceptance of replies, and the records of a reply that are relayed."""
 
 import itertools
 import struct
@@ -27,7 +27,7 @@ from minidns.upstream.acceptance import (
 from tests.world import texts
 
 QUESTION = Question("www.example.org.", 1)
-ASKED = Asked(QUESTION, 0x1234)
+SENT = Asked(QUESTION, 0x1234)
 WIRE = encode_query(QUESTION, 0x1234, RD)
 
 
@@ -56,7 +56,7 @@ NAME = WIRE[12:29]
 assert NAME.endswith(b"\x03org\0")
 
 FORMERR, FAILED, CUT = "FORMERR", "failed", "TC"
-"""What CoreDNS 1.14.7 makes of a reply with the right id."""
+"""The results of CoreDNS 1.14.7 for a reply with the right id."""
 DOUBTFUL = [
     pytest.param(WIRE, FORMERR, id="R04-the-query-itself"),
     pytest.param(
@@ -115,19 +115,19 @@ SURVIVED = [
 ]
 
 
-def accepted_of(asked: Asked, wire: bytes) -> Reply:
-    """Return the reply in ``wire``, which is one."""
-    found = asked.accept(wire)
-    assert isinstance(found, Reply)
-    return found
+def accepted_of(sent: Asked, wire: bytes) -> Reply:
+    """Return the accepted reply in ``wire``."""
+    result = sent.accept(wire)
+    assert isinstance(result, Reply)
+    return result
 
 
-def outcome(asked: Asked, wire: bytes) -> str:
-    """Return what a doubtful reply leads to."""
-    found = asked.accept(wire)
-    assert isinstance(found, Doubtful)
+def outcome(sent: Asked, wire: bytes) -> str:
+    """Return the result of a doubtful reply."""
+    result = sent.accept(wire)
+    assert isinstance(result, Doubtful)
     try:
-        reply = found.settled()
+        reply = result.settled()
     except DnsError as exc:
         return exc.rcode.name if isinstance(exc.rcode, Rcode) else str(exc.rcode)
     except OSError:
@@ -140,35 +140,33 @@ def outcome(asked: Asked, wire: bytes) -> str:
 
 
 @pytest.mark.parametrize("wire", SURVIVED)
-def test_what_coredns_can_read_is_a_reply(wire: bytes) -> None:
-    reply = accepted_of(ASKED, wire)
+def test_readable_replies_are_accepted_as_by_coredns(wire: bytes) -> None:
+    reply = accepted_of(SENT, wire)
     assert texts(reply.answer) == ["www.example.org. 300 A 192.0.2.1"]
 
 
 @pytest.mark.parametrize(("wire", "expected"), DOUBTFUL)
-def test_what_has_the_id_and_is_wrong_leads_to_what_coredns_says(
-    wire: bytes, expected: str
-) -> None:
-    assert outcome(ASKED, wire) == expected
+def test_wrong_replies_have_the_result_of_coredns(wire: bytes, expected: str) -> None:
+    assert outcome(SENT, wire) == expected
     by_stream = FAILED if expected == CUT else expected
-    assert outcome(ASKED._replace(is_stream=True), wire) == by_stream
+    assert outcome(SENT._replace(is_stream=True), wire) == by_stream
 
 
-def test_the_good_reply_is_one() -> None:
-    accepted = accepted_of(ASKED, GOOD)
+def test_good_reply_is_accepted() -> None:
+    accepted = accepted_of(SENT, GOOD)
     assert texts(accepted.answer) == ["www.example.org. 300 A 192.0.2.1"]
 
 
 @pytest.mark.parametrize("wire", NO_REPLIES)
-def test_what_does_not_match_is_no_reply(wire: bytes) -> None:
-    assert ASKED.accept(wire) is None
+def test_unrelated_bytes_are_ignored(wire: bytes) -> None:
+    assert SENT.accept(wire) is None
 
 
 @pytest.mark.parametrize(
-    ("spelled"), [b"\3wWw\7eXAmple\3ORG\0", NAME], ids=["mixed-case", "as-asked"]
+    ("spelled"), [b"\3wWw\7eXAmple\3ORG\0", NAME], ids=["mixed-case", "as-sent"]
 )
 def test_names_are_equal_in_any_case(spelled: bytes) -> None:
-    assert ASKED.accept(with_question(spelled + b"\0\1\0\1")) is not None
+    assert SENT.accept(with_question(spelled + b"\0\1\0\1")) is not None
 
 
 @pytest.mark.parametrize(
@@ -180,7 +178,7 @@ def test_a_bare_header_says_that_the_query_was_not_understood(
     rcode: int, *, taken: bool
 ) -> None:
     header = GOOD[:3] + bytes((rcode,)) + bytes(8)
-    assert isinstance(ASKED.accept(header), Reply) == taken
+    assert isinstance(SENT.accept(header), Reply) == taken
 
 
 @pytest.mark.parametrize(
@@ -193,28 +191,28 @@ def test_a_bare_header_says_that_the_query_was_not_understood(
     ],
 )
 def test_too_much_or_cut_with_tc_is_truncated(wire: bytes, limit: int) -> None:
-    accepted = accepted_of(ASKED._replace(limit=limit), wire)
+    accepted = accepted_of(SENT._replace(limit=limit), wire)
     assert accepted.flags & TC
     assert accepted.answer == ()
 
 
 def test_a_forged_long_datagram_must_match_too() -> None:
     wire = b"\x12\x35" + GOOD[2:] + bytes(5000)
-    assert ASKED._replace(limit=512).accept(wire) is None
+    assert SENT._replace(limit=512).accept(wire) is None
     wrong = with_question(NAME + b"\0\x1c\0\1") + bytes(5000)
-    assert outcome(ASKED._replace(limit=512), wrong) == FORMERR
+    assert outcome(SENT._replace(limit=512), wrong) == FORMERR
 
 
 @given(st.binary(max_size=600))
 def test_any_bytes_are_a_reply_or_none(wire: bytes) -> None:
-    asked = ASKED._replace(id=int.from_bytes(wire[:2]))
-    accepted = asked.accept(wire)
-    assert not isinstance(accepted, Reply) or accepted.id == asked.id
+    sent = SENT._replace(id=int.from_bytes(wire[:2]))
+    accepted = sent.accept(wire)
+    assert not isinstance(accepted, Reply) or accepted.id == sent.id
 
 
 @given(st.integers(0, len(GOOD) - 1), st.integers(0, 255))
 def test_one_changed_byte_never_changes_the_question(at: int, value: int) -> None:
-    accepted = ASKED.accept(with_byte(at, value))
+    accepted = SENT.accept(with_byte(at, value))
     assert not isinstance(accepted, Reply) or accepted.question in (QUESTION, None)
 
 
@@ -289,12 +287,12 @@ SCRUBBED = [
 ]
 
 
-@pytest.mark.parametrize(("records", "kept"), SCRUBBED)
-def test_only_what_belongs_to_the_question_is_let_through(
-    records: list[str], kept: list[str]
+@pytest.mark.parametrize(("records", "expected"), SCRUBBED)
+def test_only_records_of_the_question_are_relayed(
+    records: list[str], expected: list[str]
 ) -> None:
-    accepted = accepted_of(ASKED, reply(*records).to_wire())
-    assert texts(scrubbed(QUESTION, accepted).answer) == kept
+    accepted = accepted_of(SENT, reply(*records).to_wire())
+    assert texts(scrubbed(QUESTION, accepted).answer) == expected
 
 
 SOA = "ns.example.org. admin.example.org. 1 2 3 4 5"
@@ -314,13 +312,13 @@ SOA = "ns.example.org. admin.example.org. 1 2 3 4 5"
 def test_sections_other_than_the_answer_are_passed_on(
     record: str, section: str
 ) -> None:
-    """CoreDNS leaves them as they are."""
-    accepted = accepted_of(ASKED, reply(record, section=section).to_wire())
+    """CoreDNS relays them unchanged."""
+    accepted = accepted_of(SENT, reply(record, section=section).to_wire())
     assert texts(getattr(scrubbed(QUESTION, accepted), section)) == [record]
 
 
 def long_chain(links: int) -> tuple[Question, dns.message.Message]:
-    names = [f"n{each}.example.org." for each in range(links + 1)]
+    names = [f"n{number}.example.org." for number in range(links + 1)]
     question = Question(names[0], 1)
     wire = encode_query(question, 1)
     message = dns.message.make_response(dns.message.from_wire(wire))
@@ -329,16 +327,16 @@ def long_chain(links: int) -> tuple[Question, dns.message.Message]:
     return question, message
 
 
-@pytest.mark.parametrize(("links", "kept"), [(50, 50), (2000, MAX_CHAIN + 1)])
-def test_R19_a_chain_is_followed_for_so_long(links: int, kept: int) -> None:
+@pytest.mark.parametrize(("links", "expected"), [(50, 50), (2000, MAX_CHAIN + 1)])
+def test_R19_a_chain_is_followed_for_so_long(links: int, expected: int) -> None:
     question, message = long_chain(links)
     accepted = accepted_of(Asked(question, 1), message.to_wire(max_size=65535))
-    assert len(scrubbed(question, accepted).answer) == kept
+    assert len(scrubbed(question, accepted).answer) == expected
 
 
 def test_thousands_of_aliases_of_one_name_cost_little() -> None:
     target = b"\1x" * 120 + b"\0"
-    rdatas = tuple(b"\2" + each.to_bytes(2) + target for each in range(5000))
+    rdatas = tuple(b"\2" + number.to_bytes(2) + target for number in range(5000))
     answer = (RRset(QUESTION.qname, CNAME, 60, rdatas),)
     assert len(chain_of(QUESTION, answer)) == 1 + 8
 
@@ -365,7 +363,7 @@ def test_flags_are_relayed(flag: str) -> None:
         message.flags = dns.flags.Flag(dns.flags.QR)
         if value:
             message.flags |= dns.flags.Flag[flag]
-        accepted = accepted_of(ASKED, message.to_wire())
+        accepted = accepted_of(SENT, message.to_wire())
         assert getattr(response_of(accepted, None), flag.lower()) == value
 
 
@@ -375,8 +373,8 @@ COOKIE, KEEPALIVE, PADDING, NSID, ECS = 10, 11, 12, 3, 8
 def test_options_of_one_hop_are_not_relayed() -> None:
     codes = (NSID, ECS, COOKIE, KEEPALIVE, PADDING, 65001)
     opt = Opt(1232, True, tuple((code, b"12345678") for code in codes))
-    kept = [code for code, _ in without_hop_by_hop(opt).options]
-    assert kept == [NSID, ECS, 65001]
+    relayed = [code for code, _ in without_hop_by_hop(opt).options]
+    assert relayed == [NSID, ECS, 65001]
     assert without_hop_by_hop(Opt(512)) == Opt(512)
 
 
@@ -388,17 +386,19 @@ def test_the_upstreams_options_come_back_in_the_clients_opt() -> None:
         4096,
         options=[dns.edns.GenericOption(dns.edns.OptionType.NSID, b"upstream")],
     )
-    accepted = accepted_of(ASKED, message.to_wire())
+    accepted = accepted_of(SENT, message.to_wire())
     assert response_of(accepted, None).opt is None
-    asked = Opt(1232, False, ((NSID, b""),))
-    assert response_of(accepted, asked).opt == Opt(1232, True, ((NSID, b"upstream"),))
-    plain = accepted_of(ASKED, GOOD)
-    assert response_of(plain, asked).opt is None
+    client_opt = Opt(1232, False, ((NSID, b""),))
+    assert response_of(accepted, client_opt).opt == Opt(
+        1232, True, ((NSID, b"upstream"),)
+    )
+    plain = accepted_of(SENT, GOOD)
+    assert response_of(plain, client_opt).opt is None
 
 
 def test_the_extended_rcode_is_relayed() -> None:
     message = reply()
     message.use_edns(0, 0, 1232)
     message.set_rcode(23)  # type: ignore[arg-type]  # an int is one, too
-    accepted = accepted_of(ASKED, message.to_wire())
+    accepted = accepted_of(SENT, message.to_wire())
     assert response_of(accepted, Opt(1232)).rcode == 23

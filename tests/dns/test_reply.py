@@ -16,15 +16,15 @@ from minidns.dns.reply import decode_reply
 
 
 def reply(*records: str, rcode: int = 0, **edns: object) -> bytes:
-    made = dns.message.make_response(dns.message.make_query("a.example.org.", "A"))
+    message = dns.message.make_response(dns.message.make_query("a.example.org.", "A"))
     if edns:
-        made.use_edns(**edns)  # type: ignore[arg-type]
-    made.set_rcode(dns.rcode.Rcode.make(rcode))
-    for each in records:
-        section, name, ttl, rtype, text = each.split(None, 4)
+        message.use_edns(**edns)  # type: ignore[arg-type]
+    message.set_rcode(dns.rcode.Rcode.make(rcode))
+    for record in records:
+        section, name, ttl, rtype, text = record.split(None, 4)
         rrset = dns.rrset.from_text(name, int(ttl), "IN", rtype, text)
-        getattr(made, section).append(rrset)
-    return made.to_wire()
+        getattr(message, section).append(rrset)
+    return message.to_wire()
 
 
 def test_every_section_uncompressed_and_in_order() -> None:
@@ -53,9 +53,11 @@ def test_every_section_uncompressed_and_in_order() -> None:
     assert read.opt.size == 1400
 
 
-@pytest.mark.parametrize("asked", ["a.example.org.", "A.example.org.", "example.org."])
-def test_what_was_asked_changes_nothing(asked: str) -> None:
-    assert decode_reply(GOOD, asked) == decode_reply(GOOD)
+@pytest.mark.parametrize(
+    "expected", ["a.example.org.", "A.example.org.", "example.org."]
+)
+def test_expected_name_does_not_change_the_result(expected: str) -> None:
+    assert decode_reply(GOOD, expected) == decode_reply(GOOD)
 
 
 def test_extended_rcode() -> None:
@@ -111,7 +113,7 @@ def test_any_bytes_behind_a_question(body: bytes, an: int, ns: int) -> None:
         read = decode_reply(head + body)
     except FormatError:
         return
-    assert sum(len(each.rdata) for each in read.answer) <= an
+    assert sum(len(rrset.rdata) for rrset in read.answer) <= an
 
 
 @given(st.data())
@@ -180,12 +182,12 @@ def test_names_read_once_are_those_followed_one_by_one(
         owners.append(len(wire))
         wire += struct.pack("!HHHIHB", 0xC000 | to, 12, 1, number, 1, 0)
     try:
-        found = [b".".join(message.read_name(wire, each)[0]) for each in owners]
+        expected = [b".".join(message.read_name(wire, at)[0]) for at in owners]
     except (message.Truncated, IndexError):
         with pytest.raises(FormatError):
             decode_reply(wire)
         return
-    assert [flat(each.owner) for each in decode_reply(wire).answer[1:]] == found
+    assert [flat(rrset.owner) for rrset in decode_reply(wire).answer[1:]] == expected
 
 
 def flat(name: str) -> bytes:

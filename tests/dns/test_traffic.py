@@ -95,26 +95,26 @@ def test_histograms() -> None:
     counted = Counted()
     counted.traffic.count(QUERY, ANSWER, "errors", 0.003)
     place = tuple(PLACE.values())
-    families = {each.name: each for each in counted.metrics.families()}
+    families = {family.name: family for family in counted.metrics.families()}
     took = families["coredns_dns_request_duration_seconds"].values[place]
     assert isinstance(took, list)
     assert took.index(1) == 4, "3 ms are in the bucket up to 4 ms"
     assert took[-1] == 0.003
-    said = families["coredns_dns_response_size_bytes"].values[(*place, "udp")]
-    assert isinstance(said, list)
-    assert said[-1] == wire.response_size(QUERY, ANSWER)
-    asked = families["coredns_dns_request_size_bytes"].values[(*place, "udp")]
-    assert isinstance(asked, list)
-    assert asked[-1] == 31
+    response_sizes = families["coredns_dns_response_size_bytes"].values[(*place, "udp")]
+    assert isinstance(response_sizes, list)
+    assert response_sizes[-1] == wire.response_size(QUERY, ANSWER)
+    query_sizes = families["coredns_dns_request_size_bytes"].values[(*place, "udp")]
+    assert isinstance(query_sizes, list)
+    assert query_sizes[-1] == 31
 
 
 def test_transfers_count_all_their_messages() -> None:
     counted = Counted()
     more = replace(ANSWER, more=(ANSWER, ANSWER))
     counted.traffic.count(QUERY, more, "errors", 0)
-    families = {each.name: each for each in counted.metrics.families()}
-    said = families["coredns_dns_response_size_bytes"]
-    (cells,) = said.values.values()
+    families = {family.name: family for family in counted.metrics.families()}
+    response_sizes = families["coredns_dns_response_size_bytes"]
+    (cells,) = response_sizes.values.values()
     assert isinstance(cells, list)
     assert cells[-1] == 3 * wire.response_size(QUERY, ANSWER)
 
@@ -137,9 +137,9 @@ def test_dropped_queries_have_their_own_zone() -> None:
 
 def test_repetitions_count_as_queries() -> None:
     counted = Counted()
-    told: list[tuple[int, float]] = []
+    reported: list[tuple[int, float]] = []
     before = Reuse(
-        depends_on=("x",), counters=(lambda n, seconds: told.append((n, seconds)),)
+        depends_on=("x",), counters=(lambda n, seconds: reported.append((n, seconds)),)
     )
     response = replace(ANSWER, reuse=before)
     reuse = counted.traffic.count(QUERY, response, "errors", 0.001).reuse
@@ -148,7 +148,7 @@ def test_repetitions_count_as_queries() -> None:
     for tally in reuse.counters:
         tally(10, 0.001)
         tally(0, 0.0)
-    assert told == [(10, 0.001), (0, 0.0)]
+    assert reported == [(10, 0.001), (0, 0.0)]
     name = "coredns_dns_requests_total"
     assert counted.value(name, proto="udp", family="1", type="A") == 11
     assert counted.value("coredns_dns_request_duration_seconds") == 11
@@ -156,7 +156,7 @@ def test_repetitions_count_as_queries() -> None:
     assert counted.value(name, rcode="NOERROR", plugin="errors") == 11
 
 
-def test_without_leave_nothing_is_told() -> None:
+def test_without_reuse_nothing_is_counted() -> None:
     assert tallied(ANSWER, lambda n, seconds: None) is ANSWER
     assert Counted().traffic.count(QUERY, ANSWER, "errors", 0) is ANSWER
 
@@ -170,19 +170,19 @@ def test_H08_many_types_and_names_make_no_more_numbers() -> None:
         assert len(family.values) <= 1
 
 
-def test_size_of_a_question_the_server_asks_itself() -> None:
-    asked = Query(Question("a.example.org.", A), opt=Opt(1232))
-    assert query_size(asked) == 12 + 15 + 4 + 11
+def test_size_of_an_internal_query() -> None:
+    query = Query(Question("a.example.org.", A), opt=Opt(1232))
+    assert query_size(query) == 12 + 15 + 4 + 11
 
 
 @pytest.mark.parametrize("number", [QUERY.question.qtype, "any"], ids=["rcodes", "all"])
-def test_what_comes_from_the_network_makes_few_series(number: int | str) -> None:
-    """Upstreams have 4,096 codes and clients 65,536 types to choose from."""
+def test_values_from_the_network_create_few_series(number: int | str) -> None:
+    """Upstreams can send 4,096 codes and clients 65,536 types."""
     counted = Counted()
     for rcode in range(4096):
         qtype = rcode * 16 + 3 if number == "any" else number
         query = replace(QUERY, question=Question("a.example.org.", int(qtype)))
         counted.traffic.count(query, Response(rcode), "forward", 0.001)
-    series = sum(len(each.values) for each in counted.metrics.families())
+    series = sum(len(family.values) for family in counted.metrics.families())
     assert series < 60
     assert len(counted.traffic._rows) < 500

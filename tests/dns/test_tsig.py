@@ -38,7 +38,7 @@ def record(
     return owner + struct.pack("!HHIH", 250, rclass, ttl, len(data)) + data
 
 
-def asked(*records: bytes) -> bytes:
+def query_with(*records: bytes) -> bytes:
     plain = dns.message.make_query("a.example.org.", "A").to_wire()
     return plain[:11] + bytes((len(records),)) + plain[12:] + b"".join(records)
 
@@ -54,13 +54,13 @@ def test_an_unknown_key_is_not_authorized(wire: bytes) -> None:
     assert parsed.rcode() == dns.rcode.NOTAUTH
     assert parsed.id == int.from_bytes(wire[:2])
     assert parsed.tsig is not None
-    (told,) = parsed.tsig
+    (tsig,) = parsed.tsig
     assert parsed.tsig.name.to_text() == "transfer.example.org."
-    assert (told.error, told.mac, told.original_id) == (17, b"", parsed.id)
+    assert (tsig.error, tsig.mac, tsig.original_id) == (17, b"", parsed.id)
 
 
 def test_the_least_signed_query_is_longer_than_its_refusal() -> None:
-    wire = asked(record(mac=b""))
+    wire = query_with(record(mac=b""))
     with pytest.raises(FormatError) as caught:
         decode_query(wire)
     assert caught.value.rcode == Rcode.NOTAUTH
@@ -78,16 +78,16 @@ def test_a_compressed_owner_does_not_make_the_refusal_longer() -> None:
 
 OPT = struct.pack("!BHHIH", 0, 41, 1232, 0, 0)
 MALFORMED = {
-    "not-last": asked(record(), OPT),
-    "two": asked(record(), record()),
-    "garbage": asked(b"\3key\0" + struct.pack("!HHIH", 250, 255, 0, 4) + b"junk"),
-    "class-IN": asked(record(rclass=1)),
-    "ttl": asked(record(ttl=1)),
-    "owner-points-to-itself": asked(record(owner=b"\xc0\x21")),
-    "algorithm-compressed": asked(record(algorithm=b"\xc0\x0c")),
-    "signature-past-the-end": asked(record(size=600)),
-    "bytes-left-over": asked(record(more=b"x")),
-    "nothing-behind-the-owner": asked(b"\3key\0\0\xfa"),
+    "not-last": query_with(record(), OPT),
+    "two": query_with(record(), record()),
+    "garbage": query_with(b"\3key\0" + struct.pack("!HHIH", 250, 255, 0, 4) + b"junk"),
+    "class-IN": query_with(record(rclass=1)),
+    "ttl": query_with(record(ttl=1)),
+    "owner-points-to-itself": query_with(record(owner=b"\xc0\x21")),
+    "algorithm-compressed": query_with(record(algorithm=b"\xc0\x0c")),
+    "signature-past-the-end": query_with(record(size=600)),
+    "bytes-left-over": query_with(record(more=b"x")),
+    "nothing-behind-the-owner": query_with(b"\3key\0\0\xfa"),
 }
 
 

@@ -40,7 +40,7 @@ def test_fallthrough(args: list[str], expected: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("zones", "name", "found"),
+    ("zones", "name", "expected"),
     [
         ([], "a.", None),
         (["."], "a.", "."),
@@ -51,9 +51,11 @@ def test_fallthrough(args: list[str], expected: tuple[str, ...]) -> None:
         (["b.a.", "a."], "cb.a.", "a."),
     ],
 )
-def test_the_longest_zone_wins(zones: list[str], name: str, found: str | None) -> None:
-    assert values.longest(zones, name) == found
-    assert values.covers(zones, name) is (found is not None)
+def test_the_longest_zone_wins(
+    zones: list[str], name: str, expected: str | None
+) -> None:
+    assert values.longest(zones, name) == expected
+    assert values.covers(zones, name) is (expected is not None)
 
 
 FINDS = [
@@ -74,25 +76,25 @@ FINDS = [
 
 
 @pytest.mark.parametrize(
-    ("pattern", "text", "found"),
+    ("pattern", "text", "matches"),
     [row[1:] for row in FINDS],
     ids=[row[0] for row in FINDS],
 )
-def test_patterns(pattern: str, text: str, found: bool) -> None:
-    assert (values.pattern(pattern).search(text) is not None) is found
+def test_patterns(pattern: str, text: str, matches: bool) -> None:
+    assert (values.pattern(pattern).search(text) is not None) is matches
 
 
 def test_groups() -> None:
     compiled = values.pattern(r"(?P<host>[^.]+)\.(x)?example")
-    found = compiled.search("www.example.org.")
-    assert found is not None
-    assert (found.group(), found.group(1), found.group("host")) == (
+    match = compiled.search("www.example.org.")
+    assert match is not None
+    assert (match.group(), match.group(1), match.group("host")) == (
         "www.example",
         "www",
         "www",
     )
-    assert found.groups() == ("www", None)
-    assert found.groupdict() == {"host": "www"}
+    assert match.groups() == ("www", None)
+    assert match.groupdict() == {"host": "www"}
     assert (compiled.groups, compiled.pattern) == (2, r"(?P<host>[^.]+)\.(x)?example")
 
 

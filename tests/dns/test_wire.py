@@ -37,7 +37,7 @@ from minidns.dns.wire import (
 ZONE = "cluster.local."
 
 
-def asked(
+def query_wire(
     name: str = "web.prod.svc.cluster.local.", qtype: str = "A", **edns: object
 ) -> bytes:
     message = dns.message.make_query(name, qtype)
@@ -58,7 +58,7 @@ def opt(options: bytes = b"", size: int = 1232, name: bytes = b"\0") -> bytes:
     return name + struct.pack("!HHIH", 41, size, 0, len(options)) + options
 
 
-PLAIN = asked()
+PLAIN = query_wire()
 OTHER_CLASS = b"\0" + struct.pack("!HHIH", 1, 3, 0, 4) + b"\1\2\3\4"
 HEAD = PLAIN[:12]
 TAIL = b"\0\1\0\1"
@@ -192,7 +192,7 @@ def test_odd_but_answered(wire: bytes) -> None:
 
 
 def test_a_query_with_everything() -> None:
-    wire = asked(
+    wire = query_wire(
         "WeB.Prod.cluster.LOCAL.",
         "AAAA",
         edns=0,
@@ -221,7 +221,7 @@ def test_a_query_with_everything() -> None:
     ],
 )
 def test_the_size_a_reply_may_have(size: int, transport: str, limit: int) -> None:
-    wire = asked(edns=0, payload=size)
+    wire = query_wire(edns=0, payload=size)
     assert decode_query(wire, transport).max_size == limit  # type: ignore[arg-type]
 
 
@@ -298,13 +298,13 @@ def addresses(count: int, owner: str = "web.prod.svc.cluster.local.") -> RRset:
     )
 
 
-def test_an_answer_echoes_the_question_as_asked() -> None:
-    query = decode_query(asked("WEB.prod.svc.cluster.local."))
+def test_an_answer_echoes_the_question_in_its_case() -> None:
+    query = decode_query(query_wire("WEB.prod.svc.cluster.local."))
     wire = encode_response(query, Response(answer=(addresses(2),), aa=True))
     parsed = dns.message.from_wire(wire)
     assert str(parsed.question[0].name) == "WEB.prod.svc.cluster.local."
     assert str(parsed.answer[0].name) == "WEB.prod.svc.cluster.local."
-    assert {str(each) for each in parsed.answer[0]} == {"10.0.0.0", "10.0.0.1"}
+    assert {str(data) for data in parsed.answer[0]} == {"10.0.0.0", "10.0.0.1"}
     assert parsed.flags & dns.flags.AA
     assert parsed.flags & dns.flags.RD
     assert not parsed.flags & dns.flags.RA
@@ -312,7 +312,7 @@ def test_an_answer_echoes_the_question_as_asked() -> None:
 
 
 def test_flags() -> None:
-    query = decode_query(asked())
+    query = decode_query(query_wire())
     wire = encode_response(
         query, Response(Rcode.NXDOMAIN, authority=(SOA,), ra=True, ad=True, tc=True)
     )
@@ -332,7 +332,7 @@ def test_flags() -> None:
     ],
 )
 def test_edns_options(sent: tuple[int, bytes], *, back: bool) -> None:
-    wire = asked(
+    wire = query_wire(
         edns=0,
         payload=1400,
         options=[dns.edns.GenericOption(dns.edns.OptionType.make(sent[0]), sent[1])],
@@ -358,12 +358,12 @@ def test_opt_that_a_plugin_gives_is_sent() -> None:
 def test_extended_rcodes_to_clients_without_edns_are_failures(rcode: int) -> None:
     reply = dns.message.from_wire(encode_response(decode_query(PLAIN), Response(rcode)))
     assert reply.rcode() == (rcode if rcode < 16 else dns.rcode.SERVFAIL)
-    with_edns = encode_response(decode_query(asked(edns=0)), Response(rcode))
+    with_edns = encode_response(decode_query(query_wire(edns=0)), Response(rcode))
     assert dns.message.from_wire(with_edns).rcode() == rcode
 
 
 def test_bad_version() -> None:
-    query = decode_query(asked(edns=1, payload=1232))
+    query = decode_query(query_wire(edns=1, payload=1232))
     response = bad_version(query)
     assert response is not None
     reply = dns.message.from_wire(encode_response(query, response))
@@ -375,14 +375,14 @@ def test_bad_version() -> None:
 @pytest.mark.parametrize("count", [1, 10, 28, 29, 30, 60, 200, 2000])
 @pytest.mark.parametrize("size", [512, 1232, 4096])
 def test_never_longer_than_allowed(count: int, size: int) -> None:
-    query = decode_query(asked(edns=0, payload=size))
+    query = decode_query(query_wire(edns=0, payload=size))
     wire = encode_response(query, Response(answer=(addresses(count),), aa=True))
     assert len(wire) <= size
     parsed = dns.message.from_wire(wire, raise_on_truncation=False)
-    kept = len(parsed.answer[0])
-    assert bool(parsed.flags & dns.flags.TC) == (kept < count)
+    count_sent = len(parsed.answer[0])
+    assert bool(parsed.flags & dns.flags.TC) == (count_sent < count)
     assert parsed.edns == 0
-    if kept < count:  # as many as fit: another one would be too much
+    if count_sent < count:  # as many as fit: another one would be too much
         assert len(wire) + 16 > size
 
 
@@ -400,20 +400,20 @@ def test_additional_left_out_sets_tc() -> None:
 
 
 def test_big_replies_are_compressed_though_they_fit() -> None:
-    query = decode_query(asked(edns=0, payload=4096))
+    query = decode_query(query_wire(edns=0, payload=4096))
     wire = encode_response(query, Response(answer=(addresses(60),)))
     assert b"\xc0\x0c" in wire
     assert len(dns.message.from_wire(wire).answer[0]) == 60
 
 
 def test_compression_stops_where_pointers_end() -> None:
-    query = decode_query(asked(), "tcp")
+    query = decode_query(query_wire(), "tcp")
     response = Response(
         answer=tuple(addresses(1, f"name-{n}.example.org.") for n in range(2500))
     )
     wire = encode_response(query, response)
     parsed = dns.message.from_wire(wire, raise_on_truncation=False)
-    assert [str(each.name) for each in parsed.answer] == [
+    assert [str(rrset.name) for rrset in parsed.answer] == [
         f"name-{n}.example.org." for n in range(len(parsed.answer))
     ]
     assert len(parsed.answer) > 2000
@@ -434,7 +434,7 @@ def test_srv_targets_are_never_compressed() -> None:
 
 
 def test_response_size_is_the_uncompressed_one() -> None:
-    query = decode_query(asked(edns=0, payload=1232))
+    query = decode_query(query_wire(edns=0, payload=1232))
     response = Response(answer=(addresses(3),), authority=(SOA,))
     opt_size = 11
     assert (
@@ -494,8 +494,8 @@ def test_overloaded(wire: bytes, answered: bool) -> None:
         assert parsed.rcode() == dns.rcode.SERVFAIL
         assert parsed.id == query.id
         assert parsed.question == query.question
-        kept = dns.flags.RD | dns.flags.CD
-        assert parsed.flags == dns.flags.QR | query.flags & kept | dns.rcode.SERVFAIL
+        copied = dns.flags.RD | dns.flags.CD
+        assert parsed.flags == dns.flags.QR | query.flags & copied | dns.rcode.SERVFAIL
         assert len(reply) <= len(wire)
 
 

@@ -84,7 +84,7 @@ POSITIVE = [
     pytest.param("a.b.c", "TXT", ['a.b.c TXT "deep"'], id="deep"),
     pytest.param("x.w", "A", ["x.w A 192.0.2.7"], id="rfc4592-wildcard"),
     pytest.param("p.q.w", "A", ["p.q.w A 192.0.2.7"], id="rfc4592-labels-below"),
-    pytest.param("*.w", "A", ["*.w A 192.0.2.7"], id="rfc4592-asked-for-itself"),
+    pytest.param("*.w", "A", ["*.w A 192.0.2.7"], id="rfc4592-queried-itself"),
     pytest.param(
         "www",
         "A",
@@ -139,8 +139,8 @@ def short(lines: Sequence[str]) -> list[str]:
 def test_positive(name: str, qtype: str, expected: list[str]) -> None:
     response, chase = ask(name, qtype)
     assert (response.rcode, response.aa, chase) == (Rcode.NOERROR, True, "")
-    assert [each.upper() for each in short(texts(response.answer))] == [
-        each.upper() for each in sorted(expected)
+    assert [line.upper() for line in short(texts(response.answer))] == [
+        line.upper() for line in sorted(expected)
     ]
     assert texts(response.authority) == NS_LINES
 
@@ -189,7 +189,7 @@ def test_negative(name: str, qtype: str, rcode: int, rule: str) -> None:
     )
     assert not response.answer
     assert texts(response.authority) == [SOA_LINE]
-    assert [each.found for each in response.sources] == [True, False]
+    assert [source.found for source in response.sources] == [True, False]
 
 
 def test_alias_without_the_type_is_nodata() -> None:
@@ -212,13 +212,11 @@ CHASES = [
 
 
 @pytest.mark.parametrize(("name", "qtype", "chase"), CHASES)
-def test_what_leaves_the_zone_is_to_be_asked_elsewhere(
-    name: str, qtype: str, chase: str
-) -> None:
-    found = ask(name, qtype)
-    assert found.chase == chase
-    assert found.response.answer[-1].rtype == rdata.CNAME
-    assert texts(found.response.authority) == NS_LINES
+def test_targets_outside_the_zone_are_chased(name: str, qtype: str, chase: str) -> None:
+    result = ask(name, qtype)
+    assert result.chase == chase
+    assert result.response.answer[-1].rtype == rdata.CNAME
+    assert texts(result.response.authority) == NS_LINES
 
 
 DELEGATED = [
@@ -238,7 +236,7 @@ def test_delegation(name: str, qtype: str) -> None:
         "sub NS ns.example.org.",
         "sub NS ns.sub.example.org.",
     ]
-    # only what cannot be found without is glue
+    # only addresses that cannot be resolved otherwise are glue
     assert short(texts(response.additional)) == ["ns.sub A 192.0.2.99"]
 
 
@@ -292,32 +290,32 @@ BARE = [
 
 @pytest.mark.parametrize(("more", "qtype", "rule", "chase"), BARE)
 def test_apex(more: str, qtype: str, rule: str, chase: str) -> None:
-    found = ask("@", qtype, zone(f"{SOA}\n{more}"))
-    assert (found.response.rule, found.chase) == (rule, chase)
+    result = ask("@", qtype, zone(f"{SOA}\n{more}"))
+    assert (result.response.rule, result.chase) == (rule, chase)
 
 
 def test_dname_that_makes_too_long_a_name() -> None:
     response, chase = ask(".".join(["k" * 60] * 2) + ".long", "A")
     assert (response.rcode, chase) == (Rcode.YXDOMAIN, "")  # RFC 6672 2.2
-    assert [each.rtype for each in response.answer] == [rdata.DNAME]
+    assert [rrset.rtype for rrset in response.answer] == [rdata.DNAME]
 
 
 def test_sets_are_merged_with_the_least_ttl() -> None:
-    made = zone(f"{SOA}\na 60 A 192.0.2.1\na 30 A 192.0.2.2\na 90 A 192.0.2.1")
-    (rrset,) = ask("a", "A", made).response.answer
+    parsed = zone(f"{SOA}\na 60 A 192.0.2.1\na 30 A 192.0.2.2\na 90 A 192.0.2.1")
+    (rrset,) = ask("a", "A", parsed).response.answer
     assert rrset == RRset(
         "a.example.org.", rdata.A, 30, (rdata.a("192.0.2.1"), rdata.a("192.0.2.2"))
     )
 
 
 def test_records_of_other_zones_are_left_out() -> None:
-    made = zone(f"{SOA}\na.example.net. 60 A 192.0.2.1\nxexample.org. 60 A 192.0.2.1")
-    assert [each.owner for each in made.rrsets()] == ["example.org."]
+    parsed = zone(f"{SOA}\na.example.net. 60 A 192.0.2.1\nxexample.org. 60 A 192.0.2.1")
+    assert [rrset.owner for rrset in parsed.rrsets()] == ["example.org."]
 
 
 def test_owner_names_are_compared_in_lower_case() -> None:
-    made = zone(f"{SOA}\nWWW 60 A 192.0.2.1")
-    assert ask("www", "A", made).response.rcode == Rcode.NOERROR
+    parsed = zone(f"{SOA}\nWWW 60 A 192.0.2.1")
+    assert ask("www", "A", parsed).response.rcode == Rcode.NOERROR
 
 
 def test_zone_needs_an_soa() -> None:
@@ -326,24 +324,26 @@ def test_zone_needs_an_soa() -> None:
 
 
 def test_soa_of_another_name_serves_if_there_is_no_better() -> None:
-    made = zone(SOA.replace("@", "example.org.") + "\nexample.org. 60 A 192.0.2.1", ".")
-    response, _ = made.lookup(Question("gone.example.", rdata.A))
+    parsed = zone(
+        SOA.replace("@", "example.org.") + "\nexample.org. 60 A 192.0.2.1", "."
+    )
+    response, _ = parsed.lookup(Question("gone.example.", rdata.A))
     assert response.rcode == Rcode.NXDOMAIN
     assert texts(response.authority) == [SOA_LINE]
-    assert made.serial == 7
+    assert parsed.serial == 7
 
 
 def test_root_zone() -> None:
-    made = zone("@ 1 SOA . . 1 2 3 4 5\n*. 60 A 192.0.2.1\na. 60 A 192.0.2.2", ".")
+    parsed = zone("@ 1 SOA . . 1 2 3 4 5\n*. 60 A 192.0.2.1\na. 60 A 192.0.2.2", ".")
     for name, expected in (("a.", "192.0.2.2"), ("b.c.", "192.0.2.1")):
-        response, _ = made.lookup(Question(name, rdata.A))
+        response, _ = parsed.lookup(Question(name, rdata.A))
         assert texts(response.answer) == [f"{name} 60 A {expected}"]
 
 
 def test_rrsets_gives_all_of_it_once() -> None:
-    given_sets = zonefile.rrsets(zonefile.read(ZONE, "example.org.", "db", str))
-    again = Zone("example.org.", given_sets)
-    assert texts(again.rrsets()) == texts(given_sets)
+    rrsets = zonefile.rrsets(zonefile.read(ZONE, "example.org.", "db", str))
+    again = Zone("example.org.", rrsets)
+    assert texts(again.rrsets()) == texts(rrsets)
     assert next(again.rrsets()).rtype == rdata.SOA
 
 
@@ -351,20 +351,20 @@ label = st.sampled_from(["a", "b", "*", "c"])
 name = st.lists(label, min_size=1, max_size=4).map(lambda labels: ".".join(labels))
 
 
-@given(owners=st.lists(name, max_size=8), asked=name, other=st.booleans())
+@given(owners=st.lists(name, max_size=8), qname=name, other=st.booleans())
 def test_a_zone_of_addresses_is_what_a_naive_search_says(
-    owners: list[str], asked: str, other: bool
+    owners: list[str], qname: str, other: bool
 ) -> None:
-    made = zone("\n".join([SOA, *(f"{each} 60 A 192.0.2.1" for each in owners)]))
-    response = ask(asked, "TXT" if other else "A", made).response
+    parsed = zone("\n".join([SOA, *(f"{owner} 60 A 192.0.2.1" for owner in owners)]))
+    response = ask(qname, "TXT" if other else "A", parsed).response
 
-    held = {f"{each}.example.org." for each in owners}
+    held = {f"{owner}.example.org." for owner in owners}
     exists = {"example.org."}
-    for each in held:
-        while each != "example.org.":
-            exists.add(each)
-            each = names.parent(each)
-    full = encloser = f"{asked}.example.org."
+    for ancestor in held:
+        while ancestor != "example.org.":
+            exists.add(ancestor)
+            ancestor = names.parent(ancestor)
+    full = encloser = f"{qname}.example.org."
     while encloser not in exists:
         encloser = names.parent(encloser)
     source = full if full in exists else f"*.{encloser}"

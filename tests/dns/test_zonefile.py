@@ -18,9 +18,9 @@ def read(text: str, **files: str) -> list[Record]:
 
 def shown(records: list[Record]) -> list[str]:
     return [
-        f"{each.owner} {each.ttl} {type_name(each.rtype)}"
-        f" {to_text(each.rtype, each.rdata)}"
-        for each in records
+        f"{record.owner} {record.ttl} {type_name(record.rtype)}"
+        f" {to_text(record.rtype, record.rdata)}"
+        for record in records
     ]
 
 
@@ -103,7 +103,7 @@ def test_include_has_an_origin_of_its_own_and_leaves_ours() -> None:
         "b.else. 60 A 192.0.2.2",
         "c.example.org. 60 A 192.0.2.3",
     ]
-    assert [(each.file, each.line) for each in records] == [
+    assert [(record.file, record.line) for record in records] == [
         ("/zones/more", 1),
         ("/zones/more", 3),
         ("/zones/db", 2),
@@ -222,7 +222,10 @@ def test_dnspython_reads_the_same() -> None:
         (str(name), ttl, int(data.rdtype), data.to_wire())
         for name, ttl, data in zone.iterate_rdatas()
     }
-    ours = {(each.owner, each.ttl, each.rtype, each.rdata) for each in read(ORACLE)}
+    ours = {
+        (record.owner, record.ttl, record.rtype, record.rdata)
+        for record in read(ORACLE)
+    }
     assert ours == expected
 
 
@@ -241,7 +244,8 @@ def test_single_record_is_needed(text: str) -> None:
 def test_records_become_sets_in_order() -> None:
     records = read("a 60 A 192.0.2.2\nb 60 A 192.0.2.9\na 60 A 192.0.2.1\na 5 TXT x")
     assert [
-        (each.owner, each.rtype, len(each.rdata)) for each in zonefile.rrsets(records)
+        (record.owner, record.rtype, len(record.rdata))
+        for record in zonefile.rrsets(records)
     ] == [
         ("a.example.org.", rdata.A, 2),
         ("b.example.org.", rdata.A, 1),

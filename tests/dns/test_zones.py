@@ -72,8 +72,8 @@ def test_keys(text: str, expected: list[str]) -> None:
 
 def test_the_default_port_is_for_dns_alone() -> None:
     texts = ["a", "a:53", "tls://a", "https://a"]
-    found = [key.port for text in texts for key in keys.keys(text, 1053)]
-    assert found == [1053, 53, 853, 443]
+    ports = [key.port for text in texts for key in keys.keys(text, 1053)]
+    assert ports == [1053, 53, 853, 443]
 
 
 LONG = ".".join(["abcdefgh"] * 30)
@@ -112,14 +112,14 @@ COUNTS = [("10.0.0.0/17", 128), ("192.0.2.0/27", 32), ("10.0.0.0/9", 128)]
 def test_a_mask_between_cuts_gives_the_next_longer_zones(
     network: str, count: int
 ) -> None:
-    found = keys.normalized(network)
-    assert len(found) == len(set(found)) == count
+    zones = keys.normalized(network)
+    assert len(zones) == len(set(zones)) == count
 
 
 def test_the_order_is_that_of_addresses() -> None:
-    found = keys.normalized("10.0.0.0/17")
-    assert found[:2] == ("0.0.10.in-addr.arpa.", "1.0.10.in-addr.arpa.")
-    assert found[-1] == "127.0.10.in-addr.arpa."
+    zones = keys.normalized("10.0.0.0/17")
+    assert zones[:2] == ("0.0.10.in-addr.arpa.", "1.0.10.in-addr.arpa.")
+    assert zones[-1] == "127.0.10.in-addr.arpa."
 
 
 NETWORKS = st.one_of(
@@ -136,12 +136,12 @@ def test_reverse_zones_hold_exactly_the_addresses(
     data: st.DataObject,
 ) -> None:
     network = ipaddress.ip_network(masked, strict=False)
-    found = [dns.name.from_text(zone) for zone in keys.reverse_zones(network)]
+    zones = [dns.name.from_text(zone) for zone in keys.reverse_zones(network)]
     address = data.draw(st.ip_addresses(v=network.version))
-    holding = [zone for zone in found if pointer(address).is_subdomain(zone)]
+    holding = [zone for zone in zones if pointer(address).is_subdomain(zone)]
     assert len(holding) == (address in network)
-    assert pointer(network[0]).is_subdomain(found[0])
-    assert pointer(network[-1]).is_subdomain(found[-1])
+    assert pointer(network[0]).is_subdomain(zones[0])
+    assert pointer(network[-1]).is_subdomain(zones[-1])
 
 
 def pointer(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> dns.name.Name:
@@ -154,13 +154,13 @@ def pointer(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> dns.name.
 @given(st.text())
 def test_any_text_is_keys_or_an_error(text: str) -> None:
     try:
-        found = keys.keys(text)
+        parsed = keys.keys(text)
     except ValueError:
         assert keys.normalized(text) == ()
     else:
-        assert found
-        assert all(key.zone == key.zone.lower() for key in found)
-        assert all(key.zone.endswith(".") for key in found)
+        assert parsed
+        assert all(key.zone == key.zone.lower() for key in parsed)
+        assert all(key.zone.endswith(".") for key in parsed)
 
 
 @pytest.mark.parametrize(
