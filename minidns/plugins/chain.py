@@ -58,7 +58,7 @@ def build(plugins: Sequence[tuple[PluginSpec[Any], Plugin]]) -> Handler:
     handler: Handler = end
     for spec, plugin in reversed(plugins):
         if Traits.TOUCHES_NAMES in spec.traits and handler is not end:
-            handler = each_name_apart(handler)
+            handler = reused_per_name(handler)
         handler = plugin(handler)
         if Traits.ANSWERS_VARY in spec.traits:
             handler = never_reused(handler)
@@ -75,7 +75,7 @@ def never_reused(handler: Handler) -> Handler:
     return vary
 
 
-def each_name_apart(handler: Handler, zones: Collection[Name] | None = None) -> Handler:
+def reused_per_name(handler: Handler, zones: Collection[Name] | None = None) -> Handler:
     """Return ``handler`` with replies that are remembered for one name only.
 
     With ``zones`` only those to names that have one of ``zones`` beside them, below the
@@ -140,7 +140,7 @@ def by_zone(blocks: Mapping[Name, Sequence[Choice]]) -> dict[Name, Handler]:
         inner = [
             other for other in blocks if other != zone and names.is_below(other, zone)
         ]
-        handlers[zone] = each_name_apart(handler, inner) if inner else handler
+        handlers[zone] = reused_per_name(handler, inner) if inner else handler
     return handlers
 
 

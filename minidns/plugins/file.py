@@ -342,7 +342,7 @@ PLUGIN = PluginSpec(
             "DURATION",
             "reload_s",
             _interval,
-            "The time between two looks at the file; 0 turns reloading off.",
+            "The time between two checks of the file; 0 turns reloading off.",
             example="reload 30s",
             least=0,
             most=None,

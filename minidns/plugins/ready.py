@@ -132,7 +132,7 @@ PLUGIN = PluginSpec(
                 "continuously",
                 unknown="monitor type '{value}' not supported",
             ),
-            "Whether plugins that were ready once are asked again.",
+            "Whether plugins that were ready once are checked again.",
             example="monitor continuously",
         ),
     ),

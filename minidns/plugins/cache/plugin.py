@@ -51,7 +51,7 @@ from minidns.plugins.cache.store import (
     ttl_of,
     with_ttl,
 )
-from minidns.plugins.chain import each_name_apart
+from minidns.plugins.chain import reused_per_name
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Traits
 
@@ -77,7 +77,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         # names of other zones are answered without the cache
         disabled = {*options.success.disabled, *options.denial.disabled}
         zones = {*options.zones, *disabled} - {"."}
-        return Cache(options, site, each_name_apart(next_, zones)).cache
+        return Cache(options, site, reused_per_name(next_, zones)).cache
 
     return plugin
 

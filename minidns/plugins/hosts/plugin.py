@@ -318,7 +318,7 @@ PLUGIN = PluginSpec(
             "DURATION",
             "reload_s",
             _reload,
-            "The time between two looks at the file; 0 turns reloading off.",
+            "The time between two checks of the file; 0 turns reloading off.",
             example="reload 1m",
             least=0,
             most=None,

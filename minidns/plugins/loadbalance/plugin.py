@@ -216,7 +216,7 @@ PLUGIN = PluginSpec(
         Option(
             name="reload",
             arguments="DURATION",
-            meaning="The time between two looks at the file; 0 is never (weighted).",
+            meaning="The time between two checks of the file; 0 is never (weighted).",
             example="reload 1m",
             field="reload_s",
             apply=_reload,
