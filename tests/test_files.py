@@ -1,7 +1,9 @@
 """Whatever stands in place of a file: nothing waits for it, and the error names it."""
 
 import asyncio
+import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -64,6 +66,43 @@ def test_only_regular_files_are_opened(
     with pytest.raises(OSError, match=kind) as caught:
         read(str(path))
     assert caught.value.filename == str(path)
+
+
+@pytest.mark.parametrize("path", ["/proc/kmsg", "/proc/self/status", "/sys/kernel/mm"])
+def test_no_library_opens_a_file_of_the_kernel(path: str, tmp_path: Path) -> None:
+    """To read from one may wait for ever, though it is a regular file."""
+    if not os.path.exists(path):
+        pytest.skip("this system has no such file")
+    link = tmp_path / "x"
+    link.symlink_to(path)
+    for name in (path, str(link)):
+        with pytest.raises(OSError, match=re.escape(name)) as caught:
+            files.require_regular(name)
+        assert caught.value.filename == name
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_file_of_the_kernel_is_no_certificate(count: int, tmp_path: Path) -> None:
+    link = tmp_path / "x"
+    link.symlink_to("/proc/kmsg")
+    with pytest.raises(ConfigError, match=re.escape(str(link))):
+        client_context(*[str(link)] * count)
+    with pytest.raises(OSError, match=re.escape(str(link))):
+        tcp.tls_context(str(link), str(link))
+
+
+@pytest.mark.parametrize("key", ["tokenFile", "client-certificate", "client-key"])
+def test_a_kubeconfig_that_names_a_file_of_the_kernel(key: str, tmp_path: Path) -> None:
+    config = {
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "c", "user": {key: "/proc/kmsg"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
+    }
+    path = tmp_path / "config"
+    path.write_text(json.dumps(config))
+    with pytest.raises(ConfigError, match="/proc/kmsg"):
+        credentials.find(Access(kubeconfig=str(path)), client.modules, {}, tmp_path)
 
 
 def test_a_link_to_a_regular_file_is_followed(tmp_path: Path) -> None:

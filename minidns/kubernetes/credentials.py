@@ -250,15 +250,15 @@ def _require_kubeconfig(path: str) -> None:
 
 
 def _require_tokens(users: Iterable[Any]) -> None:
-    """Check the token files that the users of a merged kubeconfig name.
+    """Check the files that the users of a merged kubeconfig name.
 
-    The package itself checks certificates and keys, but opens anything for a token.
+    The package itself reports what is missing, but opens anything that is there.
     """
     for user in users:
-        token = (user.value.get("user") or {}).get("tokenFile")
-        if token:
-            path = os.path.join(os.path.dirname(user.path), token)
-            if os.path.exists(path):
+        for key in ("tokenFile", "client-certificate", "client-key"):
+            name = (user.value.get("user") or {}).get(key)
+            path = os.path.join(os.path.dirname(user.path), str(name or ""))
+            if name and os.path.exists(path):
                 _require(path)
 
 

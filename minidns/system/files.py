@@ -5,9 +5,11 @@ neither ends at SIGTERM. So every file that a Corefile, a kubeconfig or the comm
 names is checked before it is opened, and again when it is open.
 """
 
+import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 
 MAX_BYTES = 10 << 20
 """Maximum size of a file; a Corefile, hosts, zone or credentials file is smaller."""
@@ -29,7 +31,7 @@ def read(path: str) -> bytes:
             larger than MAX_BYTES (EFBIG).
 
     """
-    require_regular(path)
+    _checked(path)
     with open(os.open(path, _FLAGS), "rb") as file:
         _check(os.fstat(file.fileno()), path)  # it may have been replaced
         content = file.read(MAX_BYTES + 1)
@@ -41,13 +43,37 @@ def read(path: str) -> bytes:
 def require_regular(path: str) -> None:
     """Check a file that a library is about to open by its path.
 
+    Files of the kernel are refused, too: some block a reader, as /proc/kmsg does, and
+    a library does not open them with O_NONBLOCK as ``read`` does.
+
     Raises:
-        OSError: as for ``read``.
+        OSError: as for ``read``, and EINVAL for a file of the kernel.
 
     """
+    status = _checked(path)
+    if any(status.st_dev == device for device in _kernel_devices()):
+        raise OSError(errno.EINVAL, "is a file of the kernel, not of a disk", path)
+
+
+def _checked(path: str) -> os.stat_result:
     if "\0" in path:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
-    _check(os.stat(path), path)
+    status = os.stat(path)
+    _check(status, path)
+    return status
+
+
+def _kernel_devices() -> Iterator[int]:
+    """Yield the devices of the file systems that the kernel makes (proc(5), sysfs(5)).
+
+    A system without them has plain folders there, or none.
+    """
+    root = os.stat("/").st_dev
+    for folder in ("/proc", "/sys"):
+        with contextlib.suppress(OSError):
+            device = os.stat(folder).st_dev
+            if device != root:
+                yield device
 
 
 def _check(status: os.stat_result, path: str) -> None:

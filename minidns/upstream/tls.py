@@ -37,6 +37,7 @@ def client_context(*paths: str) -> ssl.SSLContext:
 def _show(context: ssl.SSLContext, certificate: str, key: str) -> None:
     try:
         for path in (certificate, key):
+            files.require_regular(path)
             files.read(path)  # the error of ssl does not say which of them it is
         context.load_cert_chain(certificate, key)
     except ssl.SSLError as exc:
