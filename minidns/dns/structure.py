@@ -54,7 +54,7 @@ STRUCTURES: dict[int, tuple[Part, ...]] = {
 """Parts of the data of each type. Data without any byte is valid for every type."""
 
 GATEWAYS: dict[int, Part] = {1: 4, 2: 16, 3: "n"}
-"""What a gateway is by its type (RFC 4025 2.3); nothing for any other type."""
+"""Part of a gateway by its type (RFC 4025 2.3); other types have no data."""
 
 
 def _strings(data: bytes) -> int:

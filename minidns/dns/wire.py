@@ -77,7 +77,7 @@ def decode_query(
     if size > _MIN_UDP:
         _check_name(wire)
     try:
-        spelled, at = asked_name(wire)
+        spelled, at = question_name(wire)
         qtype, qclass = _QTAIL.unpack_from(wire, at)
     except (IndexError, ValueError, struct.error, Truncated) as exc:
         raise FormatError("question cannot be read") from exc
@@ -113,7 +113,7 @@ def decode_query(
     )
 
 
-def asked_name(wire: bytes) -> tuple[str, int]:
+def question_name(wire: bytes) -> tuple[str, int]:
     """Return the question's name in the case of the query, and the offset after it.
 
     Raises:

@@ -23,7 +23,7 @@ _NAME_AT = {NS: 0, MX: 2, SRV: 6, rdata.SVCB: 2, rdata.HTTPS: 2}
 """Offset in the RDATA, by type, of the name whose addresses are added to a reply."""
 
 
-class Found(NamedTuple):
+class ZoneAnswer(NamedTuple):
     """The answer of a zone to a question."""
 
     response: Response
@@ -102,7 +102,7 @@ class Zone:
         """Return the nodes, so that a large zone can be freed step by step."""
         return list(self._nodes.values())
 
-    def lookup(self, question: Question) -> Found:
+    def lookup(self, question: Question) -> ZoneAnswer:
         """Return the answer, with aliases followed to targets that have records here.
 
         Whether a target belongs to the zone is decided by its data (an owner name, or a
@@ -116,9 +116,9 @@ class Zone:
             answer += step.answer
             name = step.alias
             if name and not self._has_target(name, qtype):
-                return Found(self._response(question, answer, step), name)
+                return ZoneAnswer(self._response(question, answer, step), name)
             if not name or name in seen or len(seen) > MAX_LINKS:
-                return Found(self._response(question, answer, step))
+                return ZoneAnswer(self._response(question, answer, step))
             seen.add(name)
 
     def _has_target(self, name: Name, qtype: int) -> bool:

@@ -176,15 +176,15 @@ class Traffic:
         row.add(query_bytes, response_bytes, seconds)
         if response.reuse is None:
             return response
-        return tallied(response, Repetitions(row, query_bytes, response_bytes))
+        return with_counter(response, Repetitions(row, query_bytes, response_bytes))
 
 
-def tallied(response: Response, tally: ReuseCounter) -> Response:
-    """Return ``response`` with ``tally`` added to the counters of its reuse."""
+def with_counter(response: Response, counter: ReuseCounter) -> Response:
+    """Return ``response`` with ``counter`` added to the counters of its reuse."""
     reuse = response.reuse
     if reuse is None:
         return response
-    reuse = replace(reuse, counters=(*reuse.counters, tally))
+    reuse = replace(reuse, counters=(*reuse.counters, counter))
     return replace(response, reuse=reuse)
 
 

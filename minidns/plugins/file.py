@@ -24,7 +24,7 @@ from minidns.dns.model import (
     replace,
 )
 from minidns.dns.reuse import also_depends_on, combine
-from minidns.dns.zone import Found, Node, Zone
+from minidns.dns.zone import Node, Zone, ZoneAnswer
 from minidns.dns.zonefile import ZoneFileError
 from minidns.plugins import options
 from minidns.plugins.chain import EndOfChain
@@ -296,7 +296,7 @@ def _is_missing(response: Response) -> bool:
 
 
 async def _with_target_records(
-    query: Query, result: Found, zone: Zone, site: Site
+    query: Query, result: ZoneAnswer, zone: Zone, site: Site
 ) -> Response:
     """Return ``result`` completed by the server's own answer for its last target.
 

@@ -17,7 +17,7 @@ from minidns.dns.model import (
     RRset,
 )
 from minidns.dns.rdata import AAAA, NS, PTR, SOA, A, a, aaaa, soa
-from minidns.metrics.traffic import tallied
+from minidns.metrics.traffic import with_counter
 from minidns.plugins.options import no_arguments, setting
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Traits, Words
@@ -73,7 +73,7 @@ def _local_plugin(site: Site, prefixes: bool) -> Plugin:
                 log.debug("%s from %s is for localhost", qname, query.peer[0])
                 counter.inc()
                 response = _answer(query, query.owner, _ADDRESSES)
-                return tallied(response, lambda times, _: counter.inc(by=times))
+                return with_counter(response, lambda times, _: counter.inc(by=times))
             zone = longest(ZONES, qname)
             return await next_(query) if zone is None else _in_zone(query, zone)
 

@@ -27,7 +27,7 @@ def reason(error: OSError, path: str) -> str:
 
 
 def describe(error: OSError) -> str:
-    """Return the file of an error, if it has one, and what went wrong, for people.
+    """Return the message of an error for people, with the file if it has one.
 
     >>> describe(FileNotFoundError(2, "No such file or directory", "Corefile"))
     'Corefile: no such file or directory'

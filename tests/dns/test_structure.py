@@ -13,12 +13,12 @@ from minidns.upstream.acceptance import Asked, Doubtful
 
 QUESTION = Question("a.example.", 1)
 HEADER = struct.pack("!6H", 7, 0x8180, 1, 1, 0, 0)
-ASKED = b"\1a\7example\0\0\1\0\1"
+SENT = b"\1a\7example\0\0\1\0\1"
 
 
 def reply(rtype: int, data: bytes) -> bytes:
     record = struct.pack("!2sHHIH", b"\xc0\x0c", rtype, 1, 60, len(data))
-    return HEADER + ASKED + record + data
+    return HEADER + SENT + record + data
 
 
 # Type, data in hexadecimal, and what CoreDNS 1.14.7 does with it: the answers of a real
@@ -153,11 +153,11 @@ ROWS = [
 
 
 def outcome(wire: bytes, *, is_stream: bool) -> str:
-    """Return what the client of *forward* gets of a reply."""
-    found = Asked(QUESTION, 7, is_stream=is_stream).accept(wire)
-    assert found is not None
+    """Return the outcome of a reply for a client of *forward*."""
+    result = Asked(QUESTION, 7, is_stream=is_stream).accept(wire)
+    assert result is not None
     try:
-        accepted = found.settled() if isinstance(found, Doubtful) else found
+        accepted = result.settled() if isinstance(result, Doubtful) else result
     except OSError:
         return "SERVFAIL"
     return "TC" if accepted.flags & TC else "data"
@@ -168,7 +168,7 @@ OUTCOMES = {
     "cut": ("TC", "SERVFAIL"),
     "bad": ("SERVFAIL", "SERVFAIL"),
 }
-"""By UDP and by TCP."""
+"""The expected outcomes over UDP and over TCP."""
 
 
 @pytest.mark.parametrize(("rtype", "data", "expected"), ROWS)

@@ -15,7 +15,7 @@ from minidns.dns.model import (
 )
 from minidns.dns.rdata import AAAA, ANY, HINFO, HTTPS, IXFR, A, a
 from minidns.metrics.registry import Metrics
-from minidns.metrics.traffic import Traffic, query_size, tallied
+from minidns.metrics.traffic import Traffic, query_size, with_counter
 
 QUERY = Query(Question("a.example.org.", A), wire=bytes(31))
 ANSWER = Response(answer=(RRset("a.example.org.", A, 30, (a("192.0.2.1"),)),))
@@ -157,7 +157,7 @@ def test_repetitions_count_as_queries() -> None:
 
 
 def test_without_reuse_nothing_is_counted() -> None:
-    assert tallied(ANSWER, lambda n, seconds: None) is ANSWER
+    assert with_counter(ANSWER, lambda n, seconds: None) is ANSWER
     assert Counted().traffic.count(QUERY, ANSWER, "errors", 0) is ANSWER
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from minidns.dns import names, rdata, zonefile
 from minidns.dns.model import Question, Rcode, RRset
 from minidns.dns.rdata import type_number
-from minidns.dns.zone import Found, Zone
+from minidns.dns.zone import Zone, ZoneAnswer
 from tests.world import texts
 
 SOA = "@ 300 SOA ns.example.org. admin.example.org. 7 7200 3600 1209600 60"
@@ -65,7 +65,7 @@ def zone(text: str, apex: str = "example.org.") -> Zone:
 ORG = zone(ZONE)
 
 
-def ask(name: str, qtype: str, where: Zone = ORG) -> Found:
+def ask(name: str, qtype: str, where: Zone = ORG) -> ZoneAnswer:
     full = "example.org." if name == "@" else f"{name}.example.org."
     return where.lookup(Question(full, type_number(qtype)))
 

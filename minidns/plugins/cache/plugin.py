@@ -30,7 +30,7 @@ from minidns.dns.model import (
     replace,
 )
 from minidns.dns.rdata import SOA
-from minidns.metrics.traffic import tallied
+from minidns.metrics.traffic import with_counter
 from minidns.plugins.answer_kind import (
     TRANSFERS,
     Outcome,
@@ -204,7 +204,7 @@ class Cache:
 
     def _count_misses(self, query: Query, response: Response) -> Response:
         """Return ``response``; each reuse of it counts as a miss."""
-        return tallied(response, self._metrics.tally(query.server))
+        return with_counter(response, self._metrics.tally(query.server))
 
     def _ttl(self, response: Response, outcome: Outcome) -> int:
         if outcome is Outcome.FAILURE:
