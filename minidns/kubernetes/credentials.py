@@ -20,7 +20,7 @@ from minidns.kubernetes.decode import printable
 from minidns.kubernetes.resources import HOST, PORT, Access
 from minidns.system import files
 from minidns.text import foreign
-from minidns.text.files import reason
+from minidns.text.files import describe, reason
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """The directory of a pod's service account."""
@@ -91,7 +91,7 @@ class Cluster(NamedTuple):
 
     @property
     def is_loopback(self) -> bool:
-        """Whether it is on this machine."""
+        """Whether the server is on this machine."""
         name = urlsplit(self.server).hostname or ""
         try:
             return ip_address(name).is_loopback
@@ -117,7 +117,11 @@ def find(
 
 
 def problem(error: Exception) -> str:
-    """Return what the package found wrong, without what it quotes: keys and tokens."""
+    """Return why the package failed, without what it quotes: keys and tokens."""
+    if isinstance(error, OSError):
+        return printable(describe(error))
+    if isinstance(error, (AttributeError, IndexError, KeyError, TypeError)):
+        return "it does not have the form of a kubeconfig"
     text = re.sub(r"\{.*", "...", str(error) or type(error).__name__, flags=re.DOTALL)
     return printable(text)
 

@@ -78,12 +78,12 @@ class Status(Struct):
 
     @property
     def is_expired(self) -> bool:
-        """Whether the version asked for is too old, or the token."""
+        """Whether the requested version, or the token, is too old."""
         return self.code == 410 or self.reason in ("Expired", "Gone")
 
     @property
     def is_too_large(self) -> bool:
-        """Whether the version asked for is one the server has not reached."""
+        """Whether the server has not reached the requested version yet."""
         causes = (self.details and self.details.causes) or []
         return any(cause.reason == "ResourceVersionTooLarge" for cause in causes)
 
@@ -100,6 +100,15 @@ def printable(text: str, most: int = MOST_TEXT) -> str:
     return foreign.line(text, most)
 
 
+def why_unreadable(error: Exception) -> str:
+    """Return why bytes of the API server could not be decoded, for people."""
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8"
+    if isinstance(error, RecursionError):
+        return "nested too deep"
+    return printable(str(error))
+
+
 def listing(resource: Resource, body: bytes) -> Listing:
     """Read a page of a LIST.
 
@@ -110,7 +119,7 @@ def listing(resource: Resource, body: bytes) -> Listing:
     try:
         page = _listings.decode(body)
     except UNREADABLE as error:
-        raise ApiError(f"the list cannot be read: {printable(str(error))}") from error
+        raise ApiError(f"the list cannot be read: {why_unreadable(error)}") from error
     if page.kind != f"{resource.kind.__name__}List" or page.items is None:
         raise ApiError(f'the list is one of "{printable(page.kind)}", not of this kind')
     if not page.metadata.version:
@@ -163,7 +172,7 @@ def event(resource: Resource, line: bytes) -> WatchEvent:
     try:
         read = _events.decode(line)
     except UNREADABLE as error:
-        text = printable(str(error))
+        text = why_unreadable(error)
         raise ApiError(f"a line of the watch cannot be read: {text}") from error
     if read.type == "ERROR":
         raise stream_error(status(read.object))
@@ -220,7 +229,7 @@ def refusal(
 
 
 def advice(resource: Resource, code: int) -> str:
-    """Return what people can do about an HTTP status, as the end of a sentence."""
+    """Return a hint about an HTTP status, as the end of a sentence."""
     group = resource.group.rpartition("/")[0]
     what = f'"{resource.plural}" in API group "{group}"'
     if code == 401:

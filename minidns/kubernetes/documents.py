@@ -1,6 +1,6 @@
 """Objects of any kind as plain JSON: read, list, create, patch, delete.
 
-For commands that a person gives. What serves DNS reads by reflectors, and typed.
+For commands. The server itself reads by reflectors, as typed objects.
 """
 
 import asyncio
@@ -140,7 +140,9 @@ class Documents:
             async with asyncio.timeout(self._deadline_s):
                 frames = await self._sender.receive(f"{pod}/exec?{query}")
         except TimeoutError as error:
-            raise ApiError(f"{pod}: the command does not end") from error
+            raise ApiError(
+                f"{pod}: the command did not end in {self._deadline_s:g} s"
+            ) from error
         except WSServerHandshakeError as error:
             text = f"exec in {pod} is refused ({error.status})"
             raise Refused(text, error.status, "") from error
@@ -156,19 +158,19 @@ class Documents:
     async def _pages(
         self, path: str, read: Callable[[Json], T], labels: str
     ) -> list[T]:
-        found: list[T] = []
+        results: list[T] = []
         query = {"limit": str(PAGE)} | ({"labelSelector": labels} if labels else {})
         while True:
             page = await self._ask("GET", f"{path}?{urlencode(query)}")
             kind = str(page.get("kind", "")).removesuffix("List")
             head = {"apiVersion": page.get("apiVersion", ""), "kind": kind}
             try:
-                found += [read({**head, **item}) for item in page.get("items") or ()]
+                results += [read({**head, **item}) for item in page.get("items") or ()]
                 query["continue"] = (page.get("metadata") or {}).get("continue") or ""
             except (AttributeError, KeyError, TypeError) as error:
                 raise ApiError(f"the list of {path} cannot be read") from error
             if not query["continue"]:
-                return found
+                return results
 
     async def _ask(
         self, method: str, path: str, body: object = None, style: str = JSON
@@ -215,13 +217,13 @@ def _seconds(retry_after: str) -> float:
 
 def _read(status: int, raw: bytes) -> Json:
     if status >= 300:
-        said = decode.status(raw)
-        text = said.message or raw[: decode.MOST_TEXT].decode("utf-8", "replace")
+        failure = decode.status(raw)
+        text = failure.message or raw[: decode.MOST_TEXT].decode("utf-8", "replace")
         text = decode.printable(text.strip() or f"HTTP {status}", most=1000)
-        raise Refused(text, status, said.reason or "")
+        raise Refused(text, status, failure.reason or "")
     try:
         read: Json = msgspec.json.decode(raw, type=dict)
-    except msgspec.DecodeError as error:
-        text = decode.printable(str(error))
+    except decode.UNREADABLE as error:
+        text = decode.why_unreadable(error)
         raise ApiError(f"the answer cannot be read: {text}") from error
     return read

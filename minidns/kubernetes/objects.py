@@ -284,10 +284,10 @@ def _meta(meta: _Metadata) -> Meta:
 
 
 def _ports(ports: Iterable[_Port | None] | None) -> tuple[Port, ...]:
-    found = tuple(
+    numbered = tuple(
         (p.name or "", p.protocol or "TCP", _number(p)) for p in _present(ports)
     )
-    return _shared_ports(found) if found else (NO_PORT,)
+    return _shared_ports(numbered) if numbered else (NO_PORT,)
 
 
 def _number(port: _Port) -> int:

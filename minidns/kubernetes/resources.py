@@ -95,9 +95,9 @@ class Page(NamedTuple):
     skipped: int = 0
     """Items that could not be read."""
     unread: tuple[Key, ...] = ()
-    """Those of the skipped that are there at least, by their keys."""
+    """Keys of the skipped items, as far as they could be read."""
     age_s: float = 0.0
-    """Seconds since the API server said so; not 0 where it came by another process."""
+    """Seconds since the API server sent it; above 0 if another process relayed it."""
 
 
 class WatchEvent(NamedTuple):

@@ -89,7 +89,7 @@ def free_address(first: str, used: Mapping[str, str], ranges: Iterable[Network])
     for address in islice(_near(first, inside), LOOKED_AT):
         if address not in used:
             return address
-    raise Refusal(f"no free ClusterIP near {first}: say one with --cluster-ip")
+    raise Refusal(f"no free ClusterIP near {first}: choose one with --cluster-ip")
 
 
 def _near(first: str, inside: list[Network]) -> Iterator[str]:
@@ -194,7 +194,7 @@ async def check_free(session: Session, namespace: str, wishes: Wishes) -> None:
     if existing:
         names = ", ".join(str(ref_of(obj)) for obj in existing)
         raise Refusal(
-            f"exists already: {names}; choose another --name, or take it away first "
+            f"exists already: {names}; choose another --name, or delete it first "
             f"(minidns clone --delete --name {name})"
         )
     for kind in (SERVICE, *WORKLOADS, BUDGET):

@@ -40,7 +40,7 @@ from minidns.text.terminal import escaping
 
 NAME = "kube-dns-2"
 REPLICAS = 2
-"""Replicas where the first has no such number."""
+"""Replicas if the first DNS is a DaemonSet."""
 SHOWN = 3
 """Pods that are named as examples."""
 _LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -132,7 +132,7 @@ def _count(text: str) -> int:
 
 def _not_empty(text: str) -> str:
     if not text.strip() or text != text.strip():
-        raise argparse.ArgumentTypeError("it must not be empty, or begin or end blank")
+        raise argparse.ArgumentTypeError("a value without blanks at its ends is needed")
     return text
 
 
@@ -146,7 +146,7 @@ def _name(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """The objects of a clone, and what the person should know about them."""
+    """The objects of a clone, and notes about them for people."""
 
     server: Server
     wishes: Wishes
@@ -207,7 +207,7 @@ async def _with_corefile(
     try:
         text = args.corefile.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise Refusal(f"--corefile {args.corefile}: {why}") from error
     if await session.api.find(CONFIG_MAP.path(args.namespace, wishes.name)):
         raise Refusal(
@@ -220,7 +220,7 @@ async def _with_corefile(
 
 
 def _replicas(args: argparse.Namespace, server: Server) -> int:
-    """Return as many as the first has: with fewer, some faults stay hidden."""
+    """Return the number of replicas: that of the first, so that loads compare."""
     if args.replicas is not None:
         return int(args.replicas)
     is_everywhere = server.workload["kind"] == DAEMON_SET.name
@@ -235,7 +235,9 @@ async def _address(
     first = service["spec"]["clusterIP"]
     known = await availability.service_ranges(session.api, args.namespace, first)
     if not known:
-        remarks.append("the Service range is not known: --dry-run=server tells more")
+        remarks.append(
+            "the Service range is not known: check the address with --dry-run=server"
+        )
     if args.cluster_ip:
         return availability.check_address(args.cluster_ip, used, known), remarks
     return availability.free_address(first, used, known), remarks
@@ -292,7 +294,7 @@ async def _apply(session: Session, draft: _Draft, timeout_s: float) -> None:
     if not await _dry_run(session, draft.objects):
         raise Refusal("nothing was created")
     if not await session.ask(f"Create these {len(draft.objects)} objects?"):
-        raise Refusal("nothing was created, as you wish")
+        raise Refusal("nothing was created: you did not confirm")
     created: list[Json] = []
     try:
         for obj in draft.objects:
@@ -305,7 +307,7 @@ async def _apply(session: Session, draft: _Draft, timeout_s: float) -> None:
     deployment = next(o for o in created if o["kind"] == DEPLOYMENT.name)
     await rollout.wait(session, ref_of(deployment), timeout_s)
     name, address = draft.wishes.name, draft.wishes.address
-    session.tell(f"{name} is at {address}; nobody asks it yet (minidns enrol)")
+    session.tell(f"{name} is at {address}; no pod asks it yet (minidns enrol)")
 
 
 async def _clean_up(session: Session, created: Iterable[Json]) -> None:
@@ -321,7 +323,7 @@ async def _delete(session: Session, namespace: str, name: str) -> int:
     """Delete the objects of a clone after confirmation; return the exit status.
 
     Raises:
-        Refusal: there are none, somebody else made them, or pods use the clone.
+        Refusal: there are none, minidns did not create them, or pods use the clone.
 
     """
     existing = await availability.clone_objects(session.api, namespace, name)
@@ -330,14 +332,14 @@ async def _delete(session: Session, namespace: str, name: str) -> int:
     for obj in existing:
         if not availability.is_clone(obj):
             raise Refusal(
-                f"{ref_of(obj)} was not made by minidns clone (no annotation "
-                f"{manifests.ORIGIN}): delete it the way it was made"
+                f"{ref_of(obj)} was not created by minidns clone (no annotation "
+                f"{manifests.ORIGIN}): delete it with the tool that created it"
             )
     await _check_unused(session, existing)
     for obj in existing:
         session.tell(f"{ref_of(obj)}: to be deleted")
     if not await session.ask(f"Delete these {len(existing)} objects?"):
-        raise Refusal("nothing was deleted, as you wish")
+        raise Refusal("nothing was deleted: you did not confirm")
     for obj in existing:
         await _delete_one(session, obj)
     return 0
@@ -349,9 +351,9 @@ async def _delete_one(session: Session, obj: Json) -> None:
 
 
 async def _check_unused(session: Session, existing: Iterable[Json]) -> None:
-    """Raise Refusal if pods ask the clone by their own dnsConfig, and will go on to.
+    """Raise Refusal if pods ask the clone by their own dnsConfig.
 
-    What kubelets are told by --cluster-dns is not known to the API.
+    Pods that ask it by --cluster-dns of their kubelet are not visible in the API.
     """
     addresses = {
         address
@@ -373,6 +375,5 @@ async def _check_unused(session: Session, existing: Iterable[Json]) -> None:
         names = ", ".join(str(ref_of(pod)) for pod in left[:SHOWN])
         more = " ..." if len(left) > SHOWN else ""
         raise Refusal(
-            f"{len(left)} pods ask it: {names}{more}; let them go first (minidns "
-            "unenrol)"
+            f"{len(left)} pods ask it: {names}{more}; undo that first (minidns unenrol)"
         )

@@ -111,10 +111,10 @@ def parse_share(words: Sequence[str] | None) -> Share:
     if words is None:
         return Share()
     text = " ".join(words)
-    found = _COUNT.fullmatch(text)
-    if found is None or not int(found[1]):
+    match = _COUNT.fullmatch(text)
+    if match is None or not int(match[1]):
         raise Refusal(f"--replicas {text}: N or N of M is needed, such as 2 of 6")
-    return Share(int(found[1]), int(found[2] or 0))
+    return Share(int(match[1]), int(match[2] or 0))
 
 
 async def enrol(args: argparse.Namespace, session: Session) -> int:
@@ -136,7 +136,7 @@ async def enrol(args: argparse.Namespace, session: Session) -> int:
     for note in (*notes, *remarks(obj, plan)):
         session.tell(f"note: {note}")
     if not await session.ask(question(plan)):
-        raise Refusal("nothing was changed, as you wish")
+        raise Refusal("nothing was changed: you did not confirm")
     async with _undone_on_failure(session, plan, args.timeout):
         await _write(session, plan, obj, timeout_s=args.timeout)
         session.tell(
@@ -160,7 +160,7 @@ async def _write(
     """Write a plan, the record first, and wait for its pods; or check it by a dry run.
 
     Raises:
-        Refusal: somebody else enrolled or changed the workload meanwhile.
+        Refusal: the workload was enrolled or changed meanwhile.
         Stuck: the pods are not ready after ``timeout_s``; what is written stays.
 
     """
@@ -171,7 +171,7 @@ async def _write(
     except Refused as refused:
         if refused.status != 409:
             raise
-        why = f"{plan.ref} was enrolled by somebody else meanwhile"
+        why = f"{plan.ref} was enrolled by another minidns meanwhile"
         raise Refusal(why) from refused
     if plan.twin is not None:
         path = DEPLOYMENT.path(namespace)
@@ -192,7 +192,9 @@ def _applying(plan: Plan) -> Callable[[Json], Json]:
     def edit(now: Json) -> Json:
         for change in plan.record.changes:
             if value_at(now, change.path) != change.before:
-                raise Refusal(f"{plan.ref} was changed meanwhile: look at it again")
+                raise Refusal(
+                    f"{plan.ref} was changed meanwhile: run the command again"
+                )
         return apply_changes(now, plan.record.changes)
 
     return edit
@@ -225,12 +227,14 @@ async def _hold(session: Session, plan: Plan) -> int:
         await session.sleep(min(CHECK_EVERY_S, left_s))
         holder = await session.api.find(plan.record.ref.path)
         if holder is None or parse_record(holder).id != plan.record.id:
-            session.tell(f"{plan.ref}: somebody has ended it")
+            session.tell(f"{plan.ref}: the enrolment was ended by another command")
             return 0
         addresses = await ready_addresses(session.api, plan.record.service)
         down = 0 if addresses else down + 1
         if down >= CHECKS_DOWN:
-            session.tell(f"nobody answers at {plan.record.dns} any more")
+            session.tell(
+                f"{plan.record.dns} has no ready pod any more: undoing the enrolment"
+            )
             return 1
     return 0
 
@@ -251,8 +255,8 @@ async def _check_autoscaler(session: Session, plan: Plan) -> None:
         if (aim.get("kind"), aim.get("name")) == (plan.ref.kind.name, plan.ref.name):
             count = plan.twin["spec"]["replicas"]
             raise Refusal(
-                f"{plan.ref}: {ref_of(scaler)} decides how many replicas it has; say "
-                f"--replicas {count}, for that many beside them"
+                f"{plan.ref}: {ref_of(scaler)} decides how many replicas it has; pass "
+                f"--replicas {count} to add that many pods"
             )
 
 
@@ -260,11 +264,11 @@ async def _refuse_pod(session: Session, ref: Ref, target: Target) -> Refusal:
     """Return why a pod cannot be enrolled, after printing what can be done."""
     pod = await session.api.get(ref.path)
     check_pods(str(ref), pod["spec"], target)
-    why = f"{ref}: what a pod asks is fixed when it is created"
+    why = f"{ref}: the nameservers of a pod are fixed when it is created"
     for owner in pod["metadata"].get("ownerReferences") or ():
         if owner.get("controller"):
             workload = await _workload_of(session, ref, owner)
-            return Refusal(f"{why}; enrol what makes it: {workload}")
+            return Refusal(f"{why}; enrol its workload: {workload}")
     config = dnsconfig.pointed_at(
         pod["spec"], ref.namespace, target.cluster, target.address
     )

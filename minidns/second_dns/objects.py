@@ -90,13 +90,13 @@ def parse_ref(word: str, namespace: str) -> Ref:
 
     """
     kind, slash, name = word.partition("/")
-    found = _BY_WORD.get(kind.lower().partition(".")[0])
-    if not slash or not name or "/" in name or found is None:
+    known = _BY_WORD.get(kind.lower().partition(".")[0])
+    if not slash or not name or "/" in name or known is None:
         raise Refusal(
             f"{word}: deploy/NAME, statefulset/NAME, daemonset/NAME or pod/NAME is "
             "needed; pods of another kind are enrolled by that kind's own settings"
         )
-    return Ref(found, namespace, name)
+    return Ref(known, namespace, name)
 
 
 _ALL = (
@@ -176,8 +176,8 @@ def revert_changes(
 ) -> tuple[Json, tuple[Change, ...]]:
     """Return ``obj`` with the changes reverted, and the changes that were overwritten.
 
-    A field that no longer has the value of the change was changed by somebody else
-    since, and keeps its value.
+    A field that no longer has the value of the change was changed since, and
+    keeps its value.
     """
     overwritten = []
     for change in changes:

@@ -178,8 +178,8 @@ def check_pods(who: str, spec: Json, target: Target) -> None:
     """
     if spec.get("hostNetwork"):
         raise Refusal(
-            f"{who}: its pods have their node's network (hostNetwork), where look-ups "
-            "cannot be told from the node's own"
+            f"{who}: its pods have their node's network (hostNetwork), where their "
+            "queries cannot be distinguished from the node's own"
         )
     policy, servers = dnsconfig.policy_of(spec), dnsconfig.servers_of(spec)
     if policy == "Default":
@@ -190,15 +190,15 @@ def check_pods(who: str, spec: Json, target: Target) -> None:
     if policy == "None" and servers == [target.address]:
         raise Refusal(f"{who}: its pods ask {target.address} already, by themselves")
     if policy == "None" and target.first not in servers:
-        asked = ", ".join(servers) or "nobody"
+        nameservers = ", ".join(servers) or "no nameserver"
         raise Refusal(
-            f"{who}: its pods ask {asked} (dnsPolicy None), not the cluster's DNS: "
-            "more would change than who answers"
+            f"{who}: its pods ask {nameservers} (dnsPolicy None), not the cluster's "
+            "DNS: more would change than who answers"
         )
 
 
 def _check_share(obj: Json, share: Share) -> None:
-    """Accept a number of pods that can be told from the rest.
+    """Accept a number of pods that can be enrolled without the others.
 
     Raises:
         Refusal: they cannot, or they would be all pods.
@@ -206,21 +206,23 @@ def _check_share(obj: Json, share: Share) -> None:
     """
     ref, now = ref_of(obj), running.replicas(obj)
     if ref.kind is DAEMON_SET:
-        raise Refusal(f"{ref} has a pod on each node: --all is all there is to choose")
+        raise Refusal(f"{ref} has a pod on each node: --all is the only choice")
     if share.of not in (0, now):
         raise Refusal(f"{ref} has {now} replicas, not {share.of}")
     if (share.of or ref.kind is STATEFUL_SET) and share.pods >= now:
-        raise Refusal(f"{ref} has {now} replicas: {share.pods} would be all; say --all")
+        raise Refusal(
+            f"{ref} has {now} replicas: {share.pods} would be all; pass --all"
+        )
     if ref.kind is DEPLOYMENT:
         if value_at(obj, ("spec", "strategy", "type")) == "Recreate":
             raise Refusal(
-                f"{ref} must not run beside itself (strategy Recreate), as a twin "
-                "would; say --all"
+                f"{ref} must not run beside itself (strategy Recreate), as it would "
+                "with a twin; pass --all"
             )
     elif value_at(obj, ("spec", "updateStrategy", "type")) == "OnDelete":
         raise Refusal(
-            f"{ref} replaces no pods by itself (updateStrategy OnDelete): which of "
-            "them change cannot be chosen here; say --all"
+            f"{ref} replaces no pods by itself (updateStrategy OnDelete): a "
+            "part of them cannot be chosen; pass --all"
         )
     elif partition := value_at(obj, PARTITION):
         raise Refusal(
@@ -264,7 +266,7 @@ def remarks(obj: Json, plan: Plan) -> Iterator[str]:
             "behind a second one the failures of the first would hide"
         )
     if value_at(obj, ("spec", "updateStrategy", "type")) == "OnDelete":
-        yield "its pods change only when somebody deletes them (OnDelete)"
+        yield "its pods change only when they are deleted by hand (OnDelete)"
     if plan.twin is not None:
         for volume in spec.get("volumes") or ():
             if claim := value_at(volume, ("persistentVolumeClaim", "claimName")):

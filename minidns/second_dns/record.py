@@ -1,4 +1,4 @@
-"""The record of an enrolment, by which anybody can undo it.
+"""The record of an enrolment, from which another process can undo it.
 
 A record is an immutable ConfigMap of its own in the namespace of the workload. It names
 the DNS, the deadline and every field that the enrolment changes, with the value before
@@ -140,8 +140,11 @@ def parse_record(obj: Json) -> Record:
     where, text = ref_of(obj), (obj.get("data") or {}).get(_KEY, "")
     try:
         record = _parse(json.loads(text), where.namespace)
-    except (AttributeError, KeyError, TypeError, ValueError, Refusal) as error:
+    except Refusal as error:
         raise _edited(where, f"it cannot be read ({printable(str(error))})") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        wrong = f"its {_KEY} is not JSON with the fields of an enrolment"
+        raise _edited(where, wrong) from error
     if record.ref != where:
         raise _edited(where, f"it is a record of {record.workload}")
     check(record)

@@ -131,8 +131,8 @@ class Server:
     @property
     def spec(self) -> Json:
         """Spec of its pods."""
-        found: Json = self.workload["spec"]["template"]["spec"]
-        return found
+        spec: Json = self.workload["spec"]["template"]["spec"]
+        return spec
 
     @property
     def address(self) -> str:
@@ -169,11 +169,11 @@ def release_of(image: str) -> Release | None:
     '1.11.3'
     """
     tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
-    found = _VERSION.match(tag)
+    match = _VERSION.match(tag)
     try:
         return (
-            releases.parse(found[1])
-            if found and is_image_of(image, "coredns")
+            releases.parse(match[1])
+            if match and is_image_of(image, "coredns")
             else None
         )
     except ValueError:
@@ -256,12 +256,13 @@ def _none(namespace: str, several: list[str]) -> str:
     if several:
         names = ", ".join(sorted(several))
         return (
-            f"several DNS services in namespace {namespace}: {names}; say --from NAME"
+            f"several DNS services in namespace {namespace}: {names}; choose one with "
+            "--from NAME"
         )
     return (
         f"no kube-dns found in namespace {namespace}: looked for a Service with a "
         f"ClusterIP and port {DNS_PORT}/UDP, labelled {LABEL}={NAMES[0]} or called "
-        f"{', '.join(NAMES)}; say --namespace, or --from NAME"
+        f"{', '.join(NAMES)}; pass --namespace, or --from NAME"
     )
 
 
@@ -314,10 +315,10 @@ async def _workload(api: Documents, service: Json) -> Json:
             labels = value_at(obj, ("spec", "template", "metadata", "labels")) or {}
             if matches(selector, labels):
                 return obj
-    said = ",".join(f"{k}={v}" for k, v in (selector or {}).items()) or "nothing"
+    labels_text = ",".join(f"{k}={v}" for k, v in (selector or {}).items()) or "nothing"
     raise Refusal(
-        f"nothing makes pods for {ref_of(service)}: looked for a Deployment, "
-        f"StatefulSet or DaemonSet whose pods its selector ({said}) selects"
+        f"no workload runs the pods of {ref_of(service)}: looked for a Deployment, "
+        f"StatefulSet or DaemonSet whose pods its selector ({labels_text}) selects"
     )
 
 
@@ -345,8 +346,8 @@ def _flag(container: Json, names: tuple[str, ...]) -> str:
 
 def replicas(workload: Json) -> int:
     """Return the desired number of pods of a Deployment or StatefulSet."""
-    found = workload["spec"].get("replicas")
-    return 1 if found is None else int(found)
+    count = workload["spec"].get("replicas")
+    return 1 if count is None else int(count)
 
 
 def target_port(server: Server, port: Json) -> int:

@@ -107,7 +107,8 @@ def seconds(text: str) -> float:
     try:
         return duration(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+        wrong = f"{text}: not a duration, such as 30m or 1h30m"
+        raise argparse.ArgumentTypeError(wrong) from error
 
 
 def run(parser: argparse.ArgumentParser, argv: Sequence[str], command: Command) -> int:

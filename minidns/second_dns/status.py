@@ -89,15 +89,15 @@ async def survey(session: Session, namespace: str) -> Survey:
     path = POD.path(namespace)
     pods = await session.api.listed(path, _slim)
     uses = dnsconfig.count_uses(dnsconfig.use_of(pod, address) for pod in pods)
-    asked = {server for use, _ in uses for server in use.servers}
-    others = [s for s in services if s is not first and _is_shown(s, first, asked)]
+    in_use = {server for use, _ in uses for server in use.servers}
+    others = [s for s in services if s is not first and _is_shown(s, first, in_use)]
     names = {s["spec"]["clusterIP"]: _name(s) for s in (first, *others)}
     corefile = await _corefile(session, first)
     records, problems = await list_records(session, namespace)
     return Survey(
         dns=(
             await _dns(session, first, None),
-            *[await _dns(session, each, corefile) for each in others],
+            *[await _dns(session, other, corefile) for other in others],
         ),
         enrolments=tuple(_enrolment(session, record) for record in records),
         unreadable=tuple(problems),
@@ -116,10 +116,10 @@ def _first(services: list[Json]) -> Json:
         return running.choose_service(services, f"{usual}, or in any other")
 
 
-def _is_shown(service: Json, first: Json, asked: Iterable[str]) -> bool:
+def _is_shown(service: Json, first: Json, in_use: Iterable[str]) -> bool:
     """Return whether a Service is a DNS beside the first, or one that pods ask."""
     beside = service["metadata"]["namespace"] == first["metadata"]["namespace"]
-    is_asked = service["spec"].get("clusterIP") in asked
+    is_asked = service["spec"].get("clusterIP") in in_use
     return running.is_dns(service) and (beside or is_asked)
 
 
@@ -172,13 +172,13 @@ async def _images(session: Session, service: Json) -> tuple[str, ...]:
     """Return the images that the pods behind a Service run."""
     selector = service["spec"].get("selector")
     path = POD.path(service["metadata"]["namespace"])
-    found = await session.api.listed(path, _labels_and_images)
-    wanted = (images for labels, images in found if running.matches(selector, labels))
+    pods = await session.api.listed(path, _labels_and_images)
+    wanted = (images for labels, images in pods if running.matches(selector, labels))
     return tuple(sorted({image for images in wanted for image in images}))
 
 
 def _labels_and_images(pod: Json) -> tuple[dict[str, str], list[str]]:
-    images = [str(each.get("image", UNKNOWN)) for each in pod["spec"]["containers"]]
+    images = [str(c.get("image", UNKNOWN)) for c in pod["spec"]["containers"]]
     return pod["metadata"].get("labels") or {}, images
 
 
@@ -237,39 +237,39 @@ def main(argv: Sequence[str]) -> int:
     return session.run(parser(), argv, status)
 
 
-def _json(found: Survey) -> Json:
-    named = [each._asdict() for each in found.interceptors]
-    return {**asdict(found), "interceptors": named}
+def _json(state: Survey) -> Json:
+    named = [interceptor._asdict() for interceptor in state.interceptors]
+    return {**asdict(state), "interceptors": named}
 
 
 async def status(args: argparse.Namespace, session: Session) -> int:
     """Run the command with parsed arguments; return the exit status."""
-    found = await survey(session, args.namespace or "")
+    state = await survey(session, args.namespace or "")
     if args.output == "json":
-        session.out(json.dumps(_json(found), indent=2))
+        session.out(json.dumps(_json(state), indent=2))
         return 0
-    for line in lines(found, diff=args.diff):
+    for line in lines(state, diff=args.diff):
         session.out(line)
     return 0
 
 
-def lines(found: Survey, *, diff: bool = False) -> Iterator[str]:
+def lines(state: Survey, *, diff: bool = False) -> Iterator[str]:
     """Yield the lines of the table form."""
-    yield from show.table([_DNS, *(_dns_row(each, found) for each in found.dns)])
+    yield from show.table([_DNS, *(_dns_row(dns, state) for dns in state.dns)])
     yield ""
-    yield from _enrolled(found.enrolments)
-    yield from found.unreadable
+    yield from _enrolled(state.enrolments)
+    yield from state.unreadable
     yield ""
     rows = [
-        (each.namespace, each.maker, str(each.pods), ", ".join(each.asks), each.by)
-        for each in found.users
+        (user.namespace, user.maker, str(user.pods), ", ".join(user.asks), user.by)
+        for user in state.users
     ]
     yield from show.table([_USERS, *rows])
-    if found.interceptors:
+    if state.interceptors:
         yield ""
-    for each in found.interceptors:
-        yield f"intercepted: {each}"
-    for dns in found.dns if diff else ():
+    for interceptor in state.interceptors:
+        yield f"intercepted: {interceptor}"
+    for dns in state.dns if diff else ():
         yield from ("", *dns.differs) if dns.differs else ()
 
 
@@ -277,8 +277,8 @@ _DNS = ("DNS", "CLUSTER-IP", "READY", "ASKED BY", "MADE BY", "COREFILE", "IMAGES
 _USERS = ("NAMESPACE", "PODS OF", "PODS", "ASK", "BY")
 
 
-def _dns_row(dns: Dns, found: Survey) -> tuple[str, ...]:
-    asking = sum(each.pods for each in found.users if dns.service in each.asks)
+def _dns_row(dns: Dns, state: Survey) -> tuple[str, ...]:
+    asking = sum(user.pods for user in state.users if dns.service in user.asks)
     corefile = dns.corefile
     if dns.differs:
         changed = sum(line[:1] in "+-" for line in dns.differs[2:])
@@ -297,16 +297,16 @@ def _dns_row(dns: Dns, found: Survey) -> tuple[str, ...]:
 def _enrolled(enrolments: Iterable[Enrolment]) -> Iterator[str]:
     rows = [
         (
-            each.workload,
-            each.service,
-            each.pods,
-            f"{each.until or 'unenrol'}{' (OVER)' if each.is_over else ''}",
+            enrolment.workload,
+            enrolment.service,
+            enrolment.pods,
+            f"{enrolment.until or 'unenrol'}{' (OVER)' if enrolment.is_over else ''}",
         )
-        for each in enrolments
+        for enrolment in enrolments
     ]
     if not rows:
         yield "nothing is enrolled"
         return
     yield from show.table([("ENROLLED", "AT", "AS", "UNTIL"), *rows])
-    if any(each.is_over for each in enrolments):
-        yield "what is over is put back by: minidns unenrol --expired"
+    if any(enrolment.is_over for enrolment in enrolments):
+        yield "undo what is over: minidns unenrol --expired"

@@ -1,4 +1,4 @@
-"""The DNS that pods shall ask: where it is, who answers, and what is in between."""
+"""The DNS that pods shall ask: its Service, its program, the path to it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_address, ip_network
@@ -58,7 +58,7 @@ async def find_dns(
     Without a ``domain``, the cluster's domain is the one that its Corefile serves.
 
     Raises:
-        Refusal: there is no such Service, or nobody answers.
+        Refusal: there is no such Service, or it has no ready pod.
 
     """
     service = await _find_service(session.api, dns)
@@ -66,7 +66,7 @@ async def find_dns(
     name = f"{meta['namespace']}/{meta['name']}"
     if not await ready_addresses(session.api, name):
         raise Refusal(
-            f"nobody answers at {address}: no pod of Service {meta['name']} is ready"
+            f"nothing answers at {address}: no pod of Service {meta['name']} is ready"
         )
     server, why = await _read_server(session, service)
     notes = [why] if why else []
@@ -102,7 +102,7 @@ async def ready_addresses(api: Documents, service: str) -> tuple[str, ...]:
     namespace, _, name = service.partition("/")
     label = f"kubernetes.io/service-name={name}"
     slices = await api.listed(SLICE.path(namespace), _ready, labels=label)
-    return tuple(sorted({address for each in slices for address in each}))
+    return tuple(sorted({address for addresses in slices for address in addresses}))
 
 
 def _ready(slice_: Json) -> list[str]:
@@ -120,7 +120,7 @@ async def _read_server(session: Session, service: Json) -> tuple[Server | None, 
     except Refused as refused:
         if refused.status != 403:
             raise
-        return None, "its Corefile may not be read"
+        return None, "its Corefile cannot be read: no permission to read its ConfigMap"
     except Refusal as refusal:
         return None, str(refusal)
 
@@ -204,7 +204,7 @@ async def _read_resolv_conf(session: Session, pods: Sequence[Json]) -> str:
 async def _read_kubelet(
     session: Session, pods: Sequence[Json]
 ) -> tuple[Cluster | None, tuple[str, ...]]:
-    """Return what a kubelet's configuration says of search domains and nameservers.
+    """Return the search domains and nameservers of a kubelet's configuration.
 
     It names a file with the search domains, and not the domains; so they are known
     only where it names no file.
@@ -280,7 +280,7 @@ def _limits_egress(policy: Json) -> bool:
 
 def _lets_port(rule: Json, server: Peer) -> bool:
     ports = rule.get("ports") or ()
-    return not ports or any(_is_port(each, server) for each in ports)
+    return not ports or any(_is_port(port, server) for port in ports)
 
 
 def _is_port(port: Json, server: Peer) -> bool:
@@ -312,8 +312,8 @@ def _peers(peers: Iterable[Json], namespace: str, server: Peer) -> Iterator[bool
 
 def _is_within(block: Json, server: Peer) -> bool:
     inside = ip_network(block["cidr"])
-    outside = [ip_network(each) for each in block.get("except") or ()]
+    outside = [ip_network(cidr) for cidr in block.get("except") or ()]
     return any(
-        ip_address(each) in inside and not any(ip_address(each) in o for o in outside)
-        for each in server.addresses
+        ip_address(pod) in inside and not any(ip_address(pod) in o for o in outside)
+        for pod in server.addresses
     )

@@ -5,6 +5,7 @@ on the name being free. A step that was done already is skipped, so an undo that
 interrupted can be run again.
 """
 
+import json
 from collections.abc import Callable
 
 from minidns.kubernetes.documents import Json, Refused
@@ -22,7 +23,7 @@ from minidns.second_dns.record import Record, check_twin, parse_record
 from minidns.second_dns.session import Refusal, Session
 
 TRIES = 20
-"""How often a patch is computed again because somebody else wrote meanwhile."""
+"""Attempts of a patch, each on the object's newest version (409 Conflict)."""
 
 
 async def patch_with_retry(
@@ -120,8 +121,14 @@ def _reverting(session: Session, record: Record) -> Callable[[Json], Json]:
 
 
 def left_as_is(ref: Ref, change: Change, now: Json) -> str:
-    """Return the message that somebody else's change of a field is kept."""
+    """Return the message that a later change of a field is kept."""
+    value = _shown(value_at(now, change.path))
     return (
-        f"{ref}: {change.field} was changed since, to {value_at(now, change.path)}: "
-        f"left as it is (before the enrolment: {change.before})"
+        f"{ref}: {change.field} was changed since, to {value}: "
+        f"left as it is (before the enrolment: {_shown(change.before)})"
     )
+
+
+def _shown(value: object) -> str:
+    """Return the value of a field as JSON, or that it is not set."""
+    return "not set" if value is None else json.dumps(value)

@@ -61,8 +61,8 @@ async def unenrol(args: argparse.Namespace, session: Session) -> int:
         for line in await _preview(session, record):
             session.out(line)
     names = ", ".join(str(record.workload) for record in records)
-    if not await session.ask(f"Put back {names}?"):
-        raise Refusal("nothing was changed, as you wish")
+    if not await session.ask(f"Undo the enrolment of {names}?"):
+        raise Refusal("nothing was changed: you did not confirm")
     is_done = await _undo_all(session, records, args.timeout)
     return 0 if is_done and not problems else 1
 
@@ -102,7 +102,7 @@ async def _undo_all(
             await rollout.wait(session, record.workload, timeout_s)
             session.tell(f"{record.workload}: as it was before")
         except (Refusal, ApiError) as error:
-            session.tell(f"{record.workload}: put back, but {error}")
+            session.tell(f"{record.workload}: undone, but {error}")
             is_done = False
     return is_done
 

@@ -1,6 +1,7 @@
 """What the bytes of an API server mean; nothing it sends raises anything else."""
 
 import json
+import re
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -333,3 +334,15 @@ def test_any_line_is_an_event_or_one_of_two_errors(text: bytes) -> None:
 @given(st.binary() | objects.map(lambda obj: json.dumps(obj).encode()))
 def test_any_refusal_is_one_of_two_errors(body: bytes) -> None:
     assert str(decode.refusal(SERVICES, 500, body, None)).isprintable()
+
+
+@pytest.mark.parametrize(
+    "body", [b"\xff", b'{"kind": "\xff"}', b"[" * 100_000, b"{", b"", b"nope"]
+)
+def test_the_reason_why_bytes_cannot_be_read_is_in_words(body: bytes) -> None:
+    """Codecs and the interpreter have texts of their own, which say nothing here."""
+    with pytest.raises(ApiError) as caught:
+        decode.listing(SERVICES, body)
+    text = str(caught.value)
+    assert text.startswith("the list cannot be read: ")
+    assert not re.search(r"codec|recursion|b'", text)

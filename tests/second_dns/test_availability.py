@@ -71,7 +71,7 @@ def test_free_and_inside_whatever_is_taken(
 
 def test_none_is_left() -> None:
     everything = [str(each) for each in ip_network("192.0.2.0/28")]
-    with pytest.raises(Refusal, match=r"no free ClusterIP near 192.0.2.10: say one"):
+    with pytest.raises(Refusal, match=r"no free ClusterIP near 192.0.2.10: choose one"):
         free("192.0.2.10", *everything, ranges=("192.0.2.0/28",))
 
 

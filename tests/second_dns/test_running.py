@@ -136,7 +136,7 @@ async def test_a_dns_without_a_corefile_is_not_coredns() -> None:
 async def test_nobody_behind_the_service() -> None:
     async with desk(cluster(dns=kubeadm()[:3])) as at:
         service = await running.find_service(at.session.api, SYSTEM)
-        with pytest.raises(Refusal, match=r"nothing makes pods for Service kube-system/kube-dns: .*k8s-app=kube-dns"):  # fmt: skip
+        with pytest.raises(Refusal, match=r"no workload runs the pods of Service kube-system/kube-dns: .*k8s-app=kube-dns"):  # fmt: skip
             await running.read_server(at.session.api, service)
 
 

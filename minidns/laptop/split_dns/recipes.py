@@ -157,7 +157,7 @@ def resolv_conf(wanted: Wanted, machine: Machine) -> Plan:
     if port != 53:
         raise Refusal(
             f"{RESOLV_CONF} cannot name a port: let minidns answer at port 53"
-            f" (sudo minidns up --listen {host}:53) and say --server {host}:53"
+            f" (sudo minidns up --listen {host}:53) and pass --server {host}:53"
         )
     before = machine.text(RESOLV_CONF)
     others = [server for server in resolvconf.nameservers(before) if server != host]
