@@ -25,7 +25,7 @@ Part: TypeAlias = "int | tuple[str, bool]"
 
 
 def layout(rrset: RRset, data: bytes) -> Iterator[Part]:
-    """Yield what the data consists of, for the types of these tests."""
+    """Yield the parts of the data, for the types of these tests."""
     match rrset.rtype:
         case rdata.NS | rdata.CNAME | rdata.PTR:
             yield names.from_wire(data), True
@@ -165,7 +165,7 @@ def test_size_and_counts_are_those_of_the_model(
 
 
 def check(query: Query, response: Response) -> Model:
-    """Compare with the model, and see that dnspython reads the same records."""
+    """Compare with the model, and check that dnspython reads the same records."""
     wire = encode_response(query, response)
     opt = 11 if query.opt else 0
     expected = model(query, response, opt)
@@ -182,7 +182,7 @@ NAME = "_http._tcp.web.prod.svc.cluster.local."
 
 
 def services(count: int, label: str, additional: int | None = None) -> Response:
-    """Return SRV records and the addresses of their targets, as of a headless one."""
+    """Return SRV records and target addresses, as of a headless Service."""
     ends = [f"{label}{n}.web.prod.svc.cluster.local." for n in range(count)]
     answer = RRset(NAME, SRV, 5, tuple(rdata.srv(0, 16, 80, end) for end in ends))
     extra = [RRset(end, A, 5, (bytes(4),)) for end in ends[:additional]]
@@ -208,7 +208,7 @@ def test_replies_around_512_bytes(count: int, width: int) -> None:
     check(srv_query(), services(count, "e" * width))
 
 
-def test_180_endpoints_over_tcp_fit_as_they_are() -> None:
+def test_180_endpoints_over_tcp_fit_uncompressed() -> None:
     check(srv_query(65535, "tcp"), services(180, "10-244-0-"))
 
 

@@ -45,5 +45,5 @@ def test_prefix_keeps_position_and_hint() -> None:
     assert (error.line, error.text, error.hint) == (7, "no", "try")
 
 
-def test_a_hint_is_no_part_of_the_message() -> None:
+def test_a_hint_is_not_part_of_the_message() -> None:
     assert str(ConfigError("cannot").hinting("try this")) == "cannot"

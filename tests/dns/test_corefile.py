@@ -64,7 +64,7 @@ def test_imported_block_has_the_name_of_its_file() -> None:
 @pytest.mark.parametrize(
     "text", ["", "# a", "(s) {\n log\n}", "import none/*", "\ufeff"]
 )
-def test_nothing_is_the_built_in_default(text: str) -> None:
+def test_empty_corefile_is_the_built_in_default(text: str) -> None:
     (block,) = parse(text, port=1053).blocks
     assert [str(key) for key in block.keys] == ["dns://.:1053"]
     assert [directive.name for directive in block.directives] == ["whoami", "log"]
@@ -76,7 +76,7 @@ def test_keys_alone_serve_without_directives() -> None:
     assert block.directives == ()
 
 
-def test_a_closing_brace_too_many_is_a_zone() -> None:
+def test_extra_closing_brace_is_a_zone() -> None:
     _, second = parse(". {\n log\n}\n}").blocks
     assert [str(key) for key in second.keys] == ["dns://}.:53"]
 
@@ -167,12 +167,12 @@ def test_all_problems_are_reported() -> None:
     ]
 
 
-def test_problems_have_an_end() -> None:
+def test_number_of_problems_is_limited() -> None:
     text = "a {\n" + " foo\n" * 1000 + "}\n" + "b {\n}\n" * 1000
     assert len(problems(text, known=("log",))) == blocks.MAX_PROBLEMS
 
 
-def test_problems_give_hints() -> None:
+def test_problems_have_hints() -> None:
     (no_error,) = blocks.problems("a.b:53} {\n}", files=InMemory({}), environ={}) or (
         None,
     )
@@ -212,7 +212,7 @@ def test_the_digest_is_over_keys_and_tokens() -> None:
     )
 
 
-def test_the_digest_of_nothing() -> None:
+def test_the_digest_of_an_empty_corefile() -> None:
     assert parse("").digest == hashlib.sha512(b"null").hexdigest()
 
 

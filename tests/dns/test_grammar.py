@@ -1,4 +1,4 @@
-"""Rows of the Corefile's grammar: what a text holds, or the error it gives."""
+"""Cases of the Corefile grammar: the parsed blocks or the error of a text."""
 
 from collections.abc import Collection, Mapping
 
@@ -300,11 +300,11 @@ def test_unknown_directives(text: str, where: str, name: str, hint: str) -> None
     assert caught.value.hint == hint
 
 
-def test_an_unused_snippet_may_hold_anything() -> None:
+def test_an_unused_snippet_is_not_checked() -> None:
     assert read("(s) {\n xyzzy\n}\na {\n log\n}", known=KNOWN).blocks
 
 
-def test_reading_goes_on_after_what_can_be_reported() -> None:
+def test_parsing_continues_after_a_reported_error() -> None:
     reported: list[ConfigError] = []
     text = "(s) {\n}\n(s) {\n log\n}\na {\n foo\n import none\n log\n bar\n import s\n}"
     grammar = read(text, known=KNOWN, reported=reported)

@@ -1,4 +1,4 @@
-"""A file that is imported and is no Corefile is not shown by the errors about it."""
+"""Errors do not show the text of an imported file that is not a Corefile."""
 
 import contextlib
 import io

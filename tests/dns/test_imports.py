@@ -106,7 +106,7 @@ def test_symbolic_links_are_followed(tmp_path: Path) -> None:
     assert imported(tmp_path, "*.override") == ["log"]
 
 
-def test_a_mounted_configmap_with_a_bare_star_is_a_folder(tmp_path: Path) -> None:
+def test_star_in_a_mounted_configmap_matches_its_folder(tmp_path: Path) -> None:
     (tmp_path / "..data").mkdir()
     (tmp_path / "a").write_text("log\n")
     with pytest.raises(ConfigError, match=r"\.\.data: is a directory$"):
@@ -124,7 +124,7 @@ def test_a_dangling_link_is_named(tmp_path: Path) -> None:
 
 
 class Forbidden:
-    """Files that are there and cannot be read."""
+    """Files that exist but cannot be read."""
 
     def read(self, path: str) -> str:
         raise PermissionError(13, "Permission denied", path)
@@ -144,7 +144,7 @@ def test_an_unreadable_file_is_named(wanted: str) -> None:
     )
 
 
-def test_bytes_that_are_no_text_are_replaced(tmp_path: Path) -> None:
+def test_invalid_utf8_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"log \xff\n")
     assert imported(tmp_path, "a") == ["log", "\ufffd"]
 
@@ -163,7 +163,7 @@ def test_bytes_that_are_no_text_are_replaced(tmp_path: Path) -> None:
         (r"no\{ne", False),
     ],
 )
-def test_only_a_pattern_may_match_no_file(
+def test_a_missing_file_is_an_error_unless_it_is_a_pattern(
     wanted: str, may_be_missing: bool, tmp_path: Path
 ) -> None:
     """CoreDNS: a name with one of ``*?[]`` is a pattern; an escape alone is not."""

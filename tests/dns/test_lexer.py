@@ -87,7 +87,7 @@ WORD = st.text(
 
 @settings(deadline=None)
 @given(st.lists(st.lists(WORD, max_size=4), max_size=6))
-def test_plain_words_come_back_with_their_lines(lines: list[list[str]]) -> None:
+def test_plain_words_are_scanned_with_their_lines(lines: list[list[str]]) -> None:
     text = "\n".join(" ".join(words) for words in lines)
     assert [(token.line, token.text) for token in scan(text, "x")] == [
         (number, word) for number, words in enumerate(lines, 1) for word in words
@@ -119,7 +119,7 @@ def test_another_file_is_another_line() -> None:
     assert not there.continues(here)
 
 
-def test_an_earlier_line_of_the_same_file_is_neither() -> None:
+def test_an_earlier_line_neither_continues_nor_begins() -> None:
     here, there = Token("a", "x", 7), Token("b", "x", 2)
     assert not there.begins_line(here)
     assert not there.continues(here)
@@ -163,13 +163,13 @@ def test_expand(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["LOOP", "GROW"])
-def test_a_value_that_holds_itself_is_refused(name: str) -> None:
+def test_a_value_that_refers_to_itself_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"^environment variable {name} refers to it"):
         expand(f"{{${name}}}", ENVIRON)
 
 
 @settings(deadline=None)
 @given(st.text("{}$%AB"), st.dictionaries(st.sampled_from("AB"), st.text("{}$%AB")))
-def test_expanding_ends(text: str, environ: dict[str, str]) -> None:
+def test_expansion_ends(text: str, environ: dict[str, str]) -> None:
     with suppress(ValueError):  # a value that holds itself
         assert not re.search(r"\{%[AB]%\}", expand(text, environ))

@@ -1,4 +1,4 @@
-"""Finding names and records in place; packing them is tested with whole replies."""
+"""Offsets of names and records; packing is tested with whole replies."""
 
 import struct
 
@@ -20,7 +20,7 @@ A = struct.pack("!HHIH", 1, 1, 60, 4) + bytes((192, 0, 2, 1))
     ],
     ids=["root", "whole", "label-and-pointer", "pointer"],
 )
-def test_where_a_name_ends_in_place(wire: bytes, end: int) -> None:
+def test_end_of_a_name(wire: bytes, end: int) -> None:
     assert skip_name(wire + b"more", 0) == end
 
 

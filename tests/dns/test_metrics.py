@@ -3,7 +3,7 @@ import pytest
 from minidns.metrics.registry import TIME_BUCKETS, Metrics
 
 
-def test_families_without_labels_are_there_from_the_start() -> None:
+def test_families_without_labels_exist_from_the_start() -> None:
     metrics = Metrics()
     metrics.counter("panics_total", "Panics.")
     metrics.histogram("health_seconds", "Health.", (), (1.0, 2.0))
@@ -11,7 +11,7 @@ def test_families_without_labels_are_there_from_the_start() -> None:
     assert metrics.value("health_seconds") == 0
 
 
-def test_asking_twice_gives_the_same_family() -> None:
+def test_a_name_always_returns_the_same_family() -> None:
     metrics = Metrics()
     metrics.counter("a_total", "A.", ("zone",)).inc((".",))
     metrics.counter("a_total", "A.", ("zone",)).inc((".",), 2)
@@ -34,7 +34,7 @@ def test_buckets_hold_their_upper_bound() -> None:
     assert cells[-1] == pytest.approx(105.00065)
 
 
-def test_gauges_can_be_cleared_and_scrapes_announced() -> None:
+def test_gauges_are_cleared_and_before_scrape_is_called() -> None:
     metrics = Metrics()
     gauge = metrics.gauge("entries", "Entries.", ("type",))
     gauge.set(("success",), 3)

@@ -11,9 +11,7 @@ BELOW = [
 
 
 @pytest.mark.parametrize(("root", "path", "expected"), BELOW)
-def test_relative_names_are_meant_from_the_root(
-    root: str, path: str, expected: str
-) -> None:
+def test_relative_paths_start_at_the_root(root: str, path: str, expected: str) -> None:
     assert files.below(root, path) == expected
 
 

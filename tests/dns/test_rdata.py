@@ -28,7 +28,7 @@ TEXTS = [
 
 
 @pytest.mark.parametrize(("rtype", "text"), TEXTS)
-def test_text_to_wire_as_the_oracle_has_it(rtype: str, text: str) -> None:
+def test_text_to_wire_equals_the_oracle(rtype: str, text: str) -> None:
     oracle = dns.rdata.from_text(
         dns.rdataclass.IN, dns.rdatatype.from_text(rtype), text
     ).to_wire()
@@ -58,7 +58,7 @@ def _n(rtype: str) -> int:
         ("DS", "nonsense"),
     ],
 )
-def test_text_that_is_no_data(rtype: str, text: str) -> None:
+def test_text_that_is_not_valid_data(rtype: str, text: str) -> None:
     with pytest.raises((ValueError, OverflowError)) as caught:
         rdata.from_text(rdata.type_number(rtype), text)
     assert str(caught.value)

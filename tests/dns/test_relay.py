@@ -190,7 +190,7 @@ def test_a_bare_header_says_that_the_query_was_not_understood(
         pytest.param(with_byte(2, GOOD[2] | (TC >> 8))[:-1], 512, id="cut-with-TC"),
     ],
 )
-def test_too_much_or_cut_with_tc_is_truncated(wire: bytes, limit: int) -> None:
+def test_too_long_or_cut_replies_are_truncated(wire: bytes, limit: int) -> None:
     accepted = accepted_of(SENT._replace(limit=limit), wire)
     assert accepted.flags & TC
     assert accepted.answer == ()
@@ -328,20 +328,22 @@ def long_chain(links: int) -> tuple[Question, dns.message.Message]:
 
 
 @pytest.mark.parametrize(("links", "expected"), [(50, 50), (2000, MAX_CHAIN + 1)])
-def test_R19_a_chain_is_followed_for_so_long(links: int, expected: int) -> None:
+def test_R19_alias_chains_are_followed_up_to_the_limit(
+    links: int, expected: int
+) -> None:
     question, message = long_chain(links)
     accepted = accepted_of(Asked(question, 1), message.to_wire(max_size=65535))
     assert len(scrubbed(question, accepted).answer) == expected
 
 
-def test_thousands_of_aliases_of_one_name_cost_little() -> None:
+def test_thousands_of_aliases_of_one_name_are_cheap() -> None:
     target = b"\1x" * 120 + b"\0"
     rdatas = tuple(b"\2" + number.to_bytes(2) + target for number in range(5000))
     answer = (RRset(QUESTION.qname, CNAME, 60, rdatas),)
     assert len(chain_of(QUESTION, answer)) == 1 + 8
 
 
-def test_transfers_are_left_alone() -> None:
+def test_transfers_are_not_scrubbed() -> None:
     question = Question("example.org.", 252)
     message = dns.message.make_response(
         dns.message.from_wire(encode_query(question, 1))
@@ -378,7 +380,7 @@ def test_options_of_one_hop_are_not_relayed() -> None:
     assert without_hop_by_hop(Opt(512)) == Opt(512)
 
 
-def test_the_upstreams_options_come_back_in_the_clients_opt() -> None:
+def test_options_of_the_upstream_are_sent_in_the_clients_opt() -> None:
     message = reply(OWN)
     message.use_edns(
         0,

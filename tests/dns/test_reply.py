@@ -107,7 +107,7 @@ def test_malformed(wire: bytes) -> None:
 
 
 @given(st.binary(max_size=300), st.integers(0, 4), st.integers(0, 4))
-def test_any_bytes_behind_a_question(body: bytes, an: int, ns: int) -> None:
+def test_any_bytes_after_a_question(body: bytes, an: int, ns: int) -> None:
     head = GOOD[:6] + struct.pack("!3H", an, ns, 0) + GOOD[12:QUESTION_END]
     try:
         read = decode_reply(head + body)
@@ -136,7 +136,7 @@ def test_any_mutation(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("rtype", [2, 5, 12])
-def test_thousands_of_records_at_one_long_name_cost_little(rtype: int) -> None:
+def test_thousands_of_records_with_one_long_name_are_cheap(rtype: int) -> None:
     name = b"\1a" * 126 + b"\0"
     head = struct.pack("!6H", 1, 0x8000, 1, 4000, 0, 0) + name + b"\0\1\0\1"
     record = b"\xc0\x0c" + struct.pack("!HHIH", rtype, 1, 0, 2) + b"\xc0\x0c"
@@ -171,7 +171,7 @@ LONG = b"".join(b"\x3f" + b"a" * 63 for _ in range(3)) + b"\x3b" + b"a" * 59 + b
 @example(b"\1a\x80\x0c", [12, 34])  # no pointer
 @example(LONG + b"\1b\xc0\x22", [34, 34 + len(LONG)])  # 255 bytes
 @example(LONG + b"\2bb\xc0\x22", [34, 34 + len(LONG)])  # and one more
-def test_names_read_once_are_those_followed_one_by_one(
+def test_cached_names_equal_names_read_one_by_one(
     junk: bytes, pointers: list[int]
 ) -> None:
     head = struct.pack("!6H", 1, 0x8000, 1, 1 + len(pointers), 0, 0)

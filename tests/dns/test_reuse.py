@@ -33,10 +33,10 @@ def test_combine(
     assert combine(one, other) == expected
 
 
-def test_leave_ends_with_what_passed_the_query_on() -> None:
+def test_reuse_depends_on_the_plugin_that_passed_the_query_on() -> None:
     response = also_depends_on(Response(reuse=Reuse(9.0, ("below",))), "above")
     assert response.reuse == Reuse(9.0, ("below", "above"))
 
 
-def test_no_leave_stays_no_leave() -> None:
+def test_a_reply_that_is_not_reused_stays_so() -> None:
     assert also_depends_on(Response(), "above").reuse is None

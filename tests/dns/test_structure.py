@@ -172,7 +172,7 @@ OUTCOMES = {
 
 
 @pytest.mark.parametrize(("rtype", "data", "expected"), ROWS)
-def test_malformed_data_leads_to_what_coredns_says(
+def test_malformed_data_has_the_outcome_of_coredns(
     rtype: int, data: str, expected: str
 ) -> None:
     wire = reply(rtype, bytes.fromhex(data))
@@ -183,7 +183,7 @@ def test_malformed_data_leads_to_what_coredns_says(
 @pytest.mark.parametrize(
     ("rtype", "data"), [row.values[:2] for row in ROWS if row.values[2] == "ok"]
 )
-def test_well_formed_data_is_passed_on_as_it_came(rtype: int, data: str) -> None:
+def test_well_formed_data_is_relayed_unchanged(rtype: int, data: str) -> None:
     raw = bytes.fromhex(data)
     (rrset,) = decode_reply(reply(rtype, raw)).answer
     assert rrset.rdata == (raw,)
@@ -191,10 +191,10 @@ def test_well_formed_data_is_passed_on_as_it_came(rtype: int, data: str) -> None
 
 @settings(deadline=None)
 @given(st.sampled_from(sorted(STRUCTURES)), st.binary(max_size=40))
-def test_any_data_is_read_or_malformed_whatever_follows(
+def test_any_data_is_read_or_malformed_regardless_of_what_follows(
     rtype: int, data: bytes
 ) -> None:
-    """No check looks behind the end of the data."""
+    """No check reads past the end of the data."""
     results: list[object] = []
     for rest in (b"", bytes(300)):
         try:

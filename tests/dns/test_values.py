@@ -122,7 +122,7 @@ def test_bad_patterns(text: str, error: str, capfd: pytest.CaptureFixture[str]) 
     assert capfd.readouterr().err == ""
 
 
-def test_a_pattern_may_be_so_long() -> None:
+def test_length_of_a_pattern_is_limited() -> None:
     assert values.pattern("a" * 10_000).search("b") is None
     with pytest.raises(ValueError, match=r"^regex pattern too long: 10001 > 10000$"):
         values.pattern("a" * 10_001)

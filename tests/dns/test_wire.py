@@ -149,7 +149,7 @@ LONG = {
 
 
 @pytest.mark.parametrize("wire", LONG.values(), ids=LONG)
-def test_more_than_512_bytes_by_udp_get_their_question_back(wire: bytes) -> None:
+def test_replies_to_long_udp_queries_have_the_question(wire: bytes) -> None:
     with pytest.raises(FormatError) as caught:
         decode_query(wire)
     reply = error_reply(wire, caught.value.rcode, b"", caught.value.question)
@@ -175,7 +175,7 @@ def test_more_than_512_bytes_without_a_readable_question_get_a_header() -> None:
         pytest.param(PLAIN[:2] + b"\x80" + HEAD[3:], id="a-response-without-question"),
     ],
 )
-def test_silence(wire: bytes) -> None:
+def test_messages_that_are_not_answered(wire: bytes) -> None:
     with pytest.raises(Dropped):
         decode_query(wire)
 
@@ -253,7 +253,7 @@ def test_a_query_with_bytes_after_it_is_not_remembered(
 @pytest.mark.parametrize(
     ("raw", "spelled"), [pytest.param(r, s, id=name) for name, r, s in NAMES]
 )
-def test_a_name_is_read_alike_every_time(raw: bytes, spelled: str) -> None:
+def test_cached_names_are_read_alike(raw: bytes, spelled: str) -> None:
     for _ in range(2):
         query = decode_query(counts(HEAD + raw + TAIL + opt(size=1400), ar=1))
         assert query.owner == spelled
@@ -272,7 +272,7 @@ def test_any_bytes_at_all(wire: bytes) -> None:
 
 
 @given(st.binary(max_size=80), st.integers(0, 3), st.integers(0, 3))
-def test_any_bytes_behind_a_header(body: bytes, an: int, ar: int) -> None:
+def test_any_bytes_after_a_header(body: bytes, an: int, ar: int) -> None:
     wire = counts(HEAD + body, an=an, ar=ar)
     try:
         query = decode_query(wire)
@@ -344,12 +344,12 @@ def test_edns_options(sent: tuple[int, bytes], *, back: bool) -> None:
     )
 
 
-def test_no_opt_to_who_sent_none() -> None:
+def test_no_opt_for_queries_without_one() -> None:
     reply = encode_response(decode_query(PLAIN), Response())
     assert dns.message.from_wire(reply).edns == -1
 
 
-def test_opt_that_a_plugin_gives_is_sent() -> None:
+def test_opt_of_a_plugin_is_sent() -> None:
     reply = encode_response(decode_query(PLAIN), Response(opt=Opt(1232)))
     assert dns.message.from_wire(reply).payload == 1232
 
@@ -386,7 +386,7 @@ def test_never_longer_than_allowed(count: int, size: int) -> None:
         assert len(wire) + 16 > size
 
 
-def test_additional_left_out_sets_tc() -> None:
+def test_omitted_additional_records_set_tc() -> None:
     query = decode_query(PLAIN)
     response = Response(
         answer=(addresses(1),),
@@ -464,7 +464,7 @@ def _soa_rrset() -> "dns.rrset.RRset":
     return dns.rrset.from_text("cluster.local.", 0, "IN", "SOA", "a. b. 77 1 1 1 1")
 
 
-def test_a_question_of_the_servers_own_has_no_bytes() -> None:
+def test_internal_queries_have_no_bytes() -> None:
     query = Query(Question("a.org.", 1), max_size=65535)
     assert dns.message.from_wire(encode_response(query, Response())).question
 

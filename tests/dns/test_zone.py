@@ -294,7 +294,7 @@ def test_apex(more: str, qtype: str, rule: str, chase: str) -> None:
     assert (result.response.rule, result.chase) == (rule, chase)
 
 
-def test_dname_that_makes_too_long_a_name() -> None:
+def test_dname_substitution_that_is_too_long() -> None:
     response, chase = ask(".".join(["k" * 60] * 2) + ".long", "A")
     assert (response.rcode, chase) == (Rcode.YXDOMAIN, "")  # RFC 6672 2.2
     assert [rrset.rtype for rrset in response.answer] == [rdata.DNAME]
@@ -323,7 +323,7 @@ def test_zone_needs_an_soa() -> None:
         zone("a 60 A 192.0.2.1")
 
 
-def test_soa_of_another_name_serves_if_there_is_no_better() -> None:
+def test_soa_of_another_name_is_used_if_the_apex_has_none() -> None:
     parsed = zone(
         SOA.replace("@", "example.org.") + "\nexample.org. 60 A 192.0.2.1", "."
     )
@@ -340,7 +340,7 @@ def test_root_zone() -> None:
         assert texts(response.answer) == [f"{name} 60 A {expected}"]
 
 
-def test_rrsets_gives_all_of_it_once() -> None:
+def test_rrsets_yields_every_set_once() -> None:
     rrsets = zonefile.rrsets(zonefile.read(ZONE, "example.org.", "db", str))
     again = Zone("example.org.", rrsets)
     assert texts(again.rrsets()) == texts(rrsets)
@@ -352,7 +352,7 @@ name = st.lists(label, min_size=1, max_size=4).map(lambda labels: ".".join(label
 
 
 @given(owners=st.lists(name, max_size=8), qname=name, other=st.booleans())
-def test_a_zone_of_addresses_is_what_a_naive_search_says(
+def test_answers_equal_those_of_a_naive_search(
     owners: list[str], qname: str, other: bool
 ) -> None:
     parsed = zone("\n".join([SOA, *(f"{owner} 60 A 192.0.2.1" for owner in owners)]))

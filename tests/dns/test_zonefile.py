@@ -95,7 +95,7 @@ def test_records(text: str, expected: list[str]) -> None:
     assert shown(read(text)) == expected
 
 
-def test_include_has_an_origin_of_its_own_and_leaves_ours() -> None:
+def test_include_does_not_change_the_origin_of_its_parent() -> None:
     files = {"/zones/more": "a 60 A 192.0.2.1\n$ORIGIN else.\nb 60 A 192.0.2.2"}
     records = read("$INCLUDE more sub\nc 60 A 192.0.2.3", **files)
     assert shown(records) == [
@@ -133,7 +133,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("text", "line"), BAD)
-def test_bad_text_says_where(text: str, line: int) -> None:
+def test_errors_have_the_line(text: str, line: int) -> None:
     with pytest.raises(ZoneFileError) as error:
         read(text)
     assert str(error.value).startswith(f"line {line}: ")
@@ -184,7 +184,7 @@ def test_classes_have_numbers_too() -> None:
     assert record.rclass == 3
 
 
-def test_files_that_include_themselves_come_to_an_end() -> None:
+def test_depth_of_includes_is_limited() -> None:
     with pytest.raises(ZoneFileError, match="more than 7 files include one another"):
         read("$INCLUDE db", **{"/zones/db": "$INCLUDE db"})
 

@@ -70,7 +70,7 @@ def test_keys(text: str, expected: list[str]) -> None:
     assert [str(key) for key in keys.keys(text)] == expected
 
 
-def test_the_default_port_is_for_dns_alone() -> None:
+def test_the_default_port_applies_to_dns_only() -> None:
     texts = ["a", "a:53", "tls://a", "https://a"]
     ports = [key.port for text in texts for key in keys.keys(text, 1053)]
     assert ports == [1053, 53, 853, 443]
