@@ -72,9 +72,9 @@ def no_service(s: Situation) -> Cause:
     if s.slices:
         near = tuple(f"EndpointSlice {one.key} names it" for one in s.slices)
         return Cause("service-gone", because, near)
-    for found in (_imported(s), _elsewhere(s), _of_a_pod(s)):
-        if found:
-            return Cause(found[0], because, found[1])
+    for near_by in (_imported(s), _elsewhere(s), _of_a_pod(s)):
+        if near_by:
+            return Cause(near_by[0], because, near_by[1])
     if _ends_a_host_name(name):
         return _search_list(s, because)
     there = (key.name for key in s.lookup.store.services if key.namespace == namespace)
@@ -173,9 +173,9 @@ def no_such_endpoint(s: Situation) -> Cause:
     because = f"Service {s.key} has no endpoint called {label}"
     if label == "*":
         return Cause("wildcard", f"{because}; wildcards do not exist since 2022")
-    found = _unready(s) or _other_name(s, because) or _port_alone(s, because)
-    if found:
-        return found
+    cause = _unready(s) or _other_name(s, because) or _port_alone(s, because)
+    if cause:
+        return cause
     ready = {s.name_of(end) for end in s.endpoints if end.ready}
     if known := close(label, ready):
         near = tuple(f"endpoint {other} exists" for other in known)
@@ -207,7 +207,7 @@ def _other_name(s: Situation, because: str) -> Cause | None:
 
 
 def _ports(s: Situation) -> list[Port]:
-    """Return the ports by which the name could have been found."""
+    """Return the ports that a name of the Service may contain."""
     if s.service is None:
         return []
     if not s.service.headless:

@@ -140,7 +140,7 @@ def _with_records(s: Situation, rule: Rule) -> Cause:
     records = s.response.answer
     is_alias = s.question.qtype != CNAME and all(r.rtype == CNAME for r in records)
     if is_alias:
-        because = "the alias leads outside, and nothing was found there"
+        because = "the alias leads outside the zone, and its target has no records"
         return Cause("alias-without-address", because)
     if s.response.rcode != Rcode.NOERROR:
         return Cause("another-plugin", "another plugin changed the answer")

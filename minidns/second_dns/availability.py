@@ -50,8 +50,8 @@ def used_addresses(services: Iterable[Json]) -> dict[str, str]:
 
 def _addresses(spec: Json) -> list[str]:
     one = spec.get("clusterIP")
-    given = spec.get("clusterIPs") or ([one] if one else [])
-    return [address for address in given if address != "None"]
+    addresses = spec.get("clusterIPs") or ([one] if one else [])
+    return [address for address in addresses if address != "None"]
 
 
 def check_address(
@@ -85,7 +85,7 @@ def free_address(first: str, used: Mapping[str, str], ranges: Iterable[Network])
         Refusal: none of those that are tried is free.
 
     """
-    inside = [each for each in ranges if ip_address(first) in each]
+    inside = [network for network in ranges if ip_address(first) in network]
     for address in islice(_near(first, inside), LOOKED_AT):
         if address not in used:
             return address
@@ -134,7 +134,7 @@ async def service_ranges(api: Documents, namespace: str, near: str) -> list[Netw
         except Refused:  # an older server, or not allowed
             continue
         if cidrs:
-            return [ip_network(cidr) for found in cidrs for cidr in found]
+            return [ip_network(cidr) for networks in cidrs for cidr in networks]
     offer = {
         "apiVersion": SERVICE.api_version,
         "kind": SERVICE.name,

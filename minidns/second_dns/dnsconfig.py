@@ -53,7 +53,7 @@ def pointed_at(spec: Json, namespace: str, cluster: Cluster, server: str) -> Jso
     config = {
         "nameservers": [server],
         "searches": _fitted(searches),
-        "options": list({each["name"]: each for each in options}.values()),
+        "options": list({option["name"]: option for option in options}.values()),
     }
     return {name: value for name, value in config.items() if value}
 
@@ -110,7 +110,7 @@ def nameservers(resolv_conf: str) -> tuple[str, ...]:
 
 
 NODE = "the node's resolvers"
-"""Whom pods with dnsPolicy Default ask, and pods with the node's network."""
+"""The servers of pods with dnsPolicy Default, or with the node's network."""
 
 
 class Use(NamedTuple):
@@ -164,5 +164,5 @@ def count_uses(uses: Iterable[Use | None]) -> list[tuple[Use, int]]:
 
 def asked_names(use: Use, services: Mapping[str, str]) -> tuple[str, ...]:
     """Return the names of the servers that are asked; ``services`` maps ClusterIPs."""
-    known = (services.get(each, f"{each} (no Service)") for each in use.servers)
+    known = (services.get(server, f"{server} (no Service)") for server in use.servers)
     return tuple(known) or (NODE,)

@@ -74,7 +74,7 @@ class Evidence(NamedTuple):
     policies: Sequence[Json] = ()
     """Cilium's."""
     config_maps: Sequence[Json] = ()
-    """Those of Istio: istio-cni-config and istio."""
+    """Istio's ConfigMaps: istio-cni-config and istio."""
 
 
 async def detect(
@@ -127,12 +127,12 @@ async def _istio_config_maps(session: Session) -> list[Json]:
         ("kube-system", "istio-cni-config"),
     )
     lists = [await _find(session, CONFIG_MAP.path(*place)) for place in places]
-    return [obj for each in lists for obj in each]
+    return [obj for objects in lists for obj in objects]
 
 
 def interceptors(evidence: Evidence) -> list[Interceptor]:
     """Return what the evidence shows."""
-    return [found for look in _LOOKS for found in look(evidence)]
+    return [interceptor for look in _LOOKS for interceptor in look(evidence)]
 
 
 def node_cache(nameserver: str, first: str) -> Iterator[Interceptor]:

@@ -116,8 +116,8 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401  # an
 
 def labels(wishes: Wishes) -> dict[str, str]:
     """Return the labels of the second DNS and of its pods, never those of kube-dns."""
-    found: dict[str, str] = _base("deployment", wishes)["metadata"]["labels"]
-    return found
+    own: dict[str, str] = _base("deployment", wishes)["metadata"]["labels"]
+    return own
 
 
 def _with_metadata(kind: Kind, obj: Json, server: Server, wishes: Wishes) -> Json:
@@ -327,12 +327,12 @@ def _environment(server: Server, needs: Needs) -> Iterator[Json]:
 def _ports(needs: Needs, port: int) -> Iterator[Json]:
     yield {"name": DNS, "containerPort": port, "protocol": "UDP"}
     yield {"name": DNS_TCP, "containerPort": port, "protocol": "TCP"}
-    for name, found in (
+    for name, target in (
         (METRICS, needs.metrics),
         (HEALTH, needs.health),
         (READY, needs.ready),
     ):
-        if number := reachable(found):
+        if number := reachable(target):
             yield {"name": name, "containerPort": number, "protocol": "TCP"}
 
 

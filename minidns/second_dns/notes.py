@@ -45,39 +45,43 @@ def _network(server: Server) -> Iterator[str]:
 def _ports(server: Server, needs: Needs) -> Iterator[str]:
     for port in server.service["spec"]["ports"]:
         if not manifests.port_name(server, needs, port):
-            said = f"{port['port']}/{port.get('protocol', 'TCP')}"
+            number_text = f"{port['port']}/{port.get('protocol', 'TCP')}"
             number = running.target_port(server, port)
             yield (
-                f"port {said} of kube-dns is left out: nothing in the Corefile listens "
-                f"at {number} for others than the pod itself"
+                f"port {number_text} of kube-dns is left out: nothing in the "
+                f"Corefile listens at {number} for others than the pod itself"
             )
     others = set(needs.dns) - {manifests.dns_port(server, needs)}
     if others:
-        said = ", ".join(map(str, sorted(others)))
-        yield f"the Corefile serves port {said} too, which no Service port leads to"
+        numbers = ", ".join(map(str, sorted(others)))
+        yield f"the Corefile serves port {numbers} too, which no Service port leads to"
 
 
 def _probes(needs: Needs) -> Iterator[str]:
-    for name, found, what in (
+    for name, port, what in (
         (
             "health",
             needs.health,
             "no liveness probe: a hung pod is not restarted",
         ),
-        ("ready", needs.ready, "no readiness probe: pods are asked before they know"),
+        (
+            "ready",
+            needs.ready,
+            "no readiness probe: pods get queries before they are in sync",
+        ),
         ("prometheus", needs.metrics, "no metrics can be scraped"),
     ):
-        if not manifests.reachable(found):
-            yield f"{_why(name, found)}, so {what}"
+        if not manifests.reachable(port):
+            yield f"{_why(name, port)}, so {what}"
 
 
-def _why(name: str, found: Port | None) -> str:
-    where = "is for the pod itself only" if found else "is not in the Corefile"
+def _why(name: str, port: Port | None) -> str:
+    where = "is for the pod itself only" if port else "is not in the Corefile"
     return f"{name} {where}"
 
 
 def _files(server: Server, needs: Needs) -> Iterator[str]:
-    known = {each["name"] for each in server.container.get("env") or ()}
+    known = {variable["name"] for variable in server.container.get("env") or ()}
     for name in sorted(needs.variables - known):
         yield f"the Corefile names {name}, which kube-dns's environment has not either"
     if server.mount.is_frozen:

@@ -11,7 +11,7 @@ from minidns.kubernetes.documents import Json
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what is there twice twice: no anchors."""
+    """Writes a value that occurs twice in full, without YAML anchors."""
 
     def ignore_aliases(self, data: object) -> bool:
         """Return that no anchor is wanted."""
@@ -42,7 +42,7 @@ def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 def difference(before: Json, after: Json) -> list[str]:
     """Return what changes of an object, as a diff of its YAML with three lines around.
 
-    Without what the server keeps for itself.
+    Fields that the server maintains are left out.
     """
     old, new = (yaml_of([_shown(obj)]).splitlines() for obj in (before, after))
     return [line for line in unified_diff(old, new, lineterm="", n=3)][2:]
