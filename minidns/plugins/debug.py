@@ -1,4 +1,4 @@
-"""*debug* - log more, and exit on unexpected failures."""
+"""*debug* - log more."""
 
 import logging
 
@@ -17,7 +17,6 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
     """
     for directive in directives:
         PLUGIN.read_arguments(directive, site, None)
-    site.debug = True
 
     async def start() -> None:
         # for the whole process, and permanently (CoreDNS)
@@ -28,7 +27,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 
 PLUGIN = PluginSpec(
     name="debug",
-    summary="log more, and exit on unexpected failures",
+    summary="log more",
     syntax="debug",
     traits=Traits.ONCE_PER_PROCESS,
     setup=setup,

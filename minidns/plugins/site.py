@@ -164,8 +164,6 @@ class Site:
     root: str = ""
     """The folder that relative file names are looked up in (*root*)."""
     listen: ListenSettings = field(default_factory=ListenSettings)
-    debug: bool = False
-    """True if an unexpected failure ends the process, not only a query (*debug*)."""
     stacktrace: bool = False
     """True if an unexpected failure is logged with its stack (*errors*)."""
     view: Viewer | None = None
