@@ -23,7 +23,7 @@ def reason(error: OSError, path: str) -> str:
     'open "a\\x1b[31m": permission denied'
     """
     shown = path if path.isprintable() else quote(path)
-    return f"open {shown}: {(error.strerror or str(error)).lower()}"
+    return f"open {shown}: {_reason(error)}"
 
 
 def describe(error: OSError) -> str:
@@ -34,5 +34,11 @@ def describe(error: OSError) -> str:
     >>> describe(ConnectionRefusedError(111, "Connection refused"))
     'connection refused'
     """
-    text = (error.strerror or str(error)).lower() or "no answer in time"
+    text = _reason(error) or "no answer in time"
     return f"{error.filename}: {text}" if error.filename else text
+
+
+def _reason(error: OSError) -> str:
+    """Return the system's words for an error, with a small first letter as in Go."""
+    text = error.strerror or str(error)
+    return text[:1].lower() + text[1:]

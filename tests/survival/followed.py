@@ -153,7 +153,7 @@ class Followed:
     @property
     def view(self) -> ClusterWatcher:
         """What is behind the plugin's readiness."""
-        (view,) = self.site.readiness["kubernetes"].is_ready.args  # type: ignore[attr-defined]  # a partial
+        view, *_ = self.site.readiness["kubernetes"].is_ready.args  # type: ignore[attr-defined]  # a partial
         assert isinstance(view, ClusterWatcher)
         return view
 
