@@ -359,7 +359,7 @@ def test_what_is_no_share(words: list[str]) -> None:
 
 
 DISPENSABLE = {
-    ("list", "deployments"): "note: its Corefile may not be read",
+    ("list", "deployments"): "its Corefile cannot be read",
     ("list", "statefulsets"): "enrolled at",
     ("list", "daemonsets"): "enrolled at",
     ("get", "poddisruptionbudgets"): "enrolled at",
