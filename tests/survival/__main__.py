@@ -7,12 +7,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from random import Random
 
 from tests.fuzz.mutate import mutants
-from tests.history.corefiles import Played
-from tests.history.playing import Stage
+from tests.history.playing import Different, Stage
 from tests.survival import api_side
 from tests.survival.asking import Steadily
 from tests.survival.attack import attacked
@@ -285,25 +285,51 @@ def audits(args: argparse.Namespace) -> None:
     say(what, figure, seen.differences == 0 and grown <= 30 and seen.slowest_ms <= 50)
 
 
+async def _histories_on(name: str, count: int) -> None:
+    """Play ``count`` random histories on one Corefile.
+
+    Raises:
+        Different: a reply depends on what was asked before it.
+
+    """
+    stage = Stage(PLAYED[name])
+    await stage.open()
+    try:
+        for number in range(count):
+            await stage.play(Random(f"{name} {number}"))
+    finally:
+        await stage.close()
+
+
+def _histories_failed(name: str, count: int) -> str:
+    """Return why the histories on one Corefile failed, "" if none did."""
+    try:
+        asyncio.run(_histories_on(name, count))
+    except Different as error:
+        return str(error)
+    return ""
+
+
 def histories(args: argparse.Namespace) -> None:
     """Play random histories on each Corefile; compare with servers that are fresh."""
-
-    async def play(played: Played, count: int) -> None:
-        stage = Stage(played)
-        await stage.open()
-        try:
-            for number in range(count):
-                await stage.play(Random(f"{played.name} {number}"))
-        finally:
-            await stage.close()
-
     count = -(-args.count // len(PLAYED))
     began = time.perf_counter()
-    for played in PLAYED.values():
-        asyncio.run(play(played, count))
-    took, total = time.perf_counter() - began, count * len(PLAYED)
-    what = f"{total:,} histories on {len(PLAYED)} Corefiles"
-    say(what, f"no reply depends on one, {total / took:.0f} a second", kept=True)
+    failed = []
+    with ProcessPoolExecutor(args.processes) as workers:
+        results = {
+            workers.submit(_histories_failed, name, count): name for name in PLAYED
+        }
+        for done, result in enumerate(as_completed(results), 1):
+            if reason := result.result():
+                failed.append(results[result])
+                print(reason, flush=True)
+            else:
+                played = f"{results[result]}: {count} histories"
+                print(f"  {done}/{len(PLAYED)} {played}", file=sys.stderr, flush=True)
+    rate = count * len(PLAYED) / (time.perf_counter() - began)
+    what = f"{count * len(PLAYED):,} histories on {len(PLAYED)} Corefiles"
+    figure = f"differ on {', '.join(failed)}" if failed else "no reply depends on one"
+    say(what, f"{figure}, {rate:.0f} a second", kept=not failed)
 
 
 MEASURED: dict[str, Callable[[argparse.Namespace], None]] = {
@@ -329,6 +355,7 @@ def main() -> int:
     parser.add_argument("what", nargs="*", help=f"(all of {', '.join(MEASURED)})")
     parser.add_argument("--datagrams", type=int, default=1_000_000, help="to mutate")
     parser.add_argument("--count", type=int, default=5000, help="histories to play")
+    parser.add_argument("--processes", type=int, default=2, help="that play histories")
     parser.add_argument("--overload-s", type=float, default=60.0, help="seconds of it")
     parser.add_argument("--restarts", type=int, default=20)
     parser.add_argument("--kills", type=int, default=5)
