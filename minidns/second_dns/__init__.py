@@ -2,14 +2,14 @@
 
 Commands, each a short walk through the modules below it:
 
-- ``clone``: running (the DNS that runs) > needs (what its Corefile requires) >
-  availability (free name and address) > manifests (the objects) > rollout (wait).
+- ``clone``: running (the DNS that runs) > corefile (what its Corefile requires) >
+  preflight (what is free, what will differ) > manifests (the objects).
 - ``enrol``: target (the DNS to ask, and what is in between) > plan (what to change) >
-  record (write it down) > undo.patch_with_retry > rollout (wait).
+  record (write it down) > undo.patch_with_retry > undo.wait_for_rollout.
 - ``unenrol``: record (find it) > undo (revert, delete the twin, delete the record).
-- ``status``: running, record, dnsconfig (whom pods ask), interceptors.
+- ``status``: running, record, interceptors, and the servers that each pod asks.
 
 ``session`` has the API, the terminal and the errors of a command, ``objects`` the kinds
-of objects and changes of fields, ``show`` YAML, diffs and tables. plan, record, needs,
-manifests, dnsconfig and show are pure.
+of objects, changes of fields, and their forms for people. plan, record, corefile,
+manifests and objects do no I/O of their own, except for the lists of records.
 """

@@ -10,17 +10,13 @@ from pathlib import Path
 from minidns.kubernetes.documents import Json, Refused
 from minidns.kubernetes.resources import ApiError
 from minidns.second_dns import (
-    availability,
     corefile,
-    dnsconfig,
     interceptors,
     manifests,
-    needs,
-    notes,
-    rollout,
+    objects,
+    preflight,
     running,
     session,
-    show,
 )
 from minidns.second_dns.manifests import Wishes
 from minidns.second_dns.objects import (
@@ -33,9 +29,10 @@ from minidns.second_dns.objects import (
     has_ended,
     ref_of,
 )
+from minidns.second_dns.plan import servers_of
 from minidns.second_dns.running import Server
 from minidns.second_dns.session import Refusal, Session, explain
-from minidns.second_dns.undo import delete
+from minidns.second_dns.undo import delete, wait_for_rollout
 from minidns.text.terminal import escaping
 
 NAME = "kube-dns-2"
@@ -161,7 +158,7 @@ async def clone(args: argparse.Namespace, session: Session) -> int:
     draft = await _draft(args, session)
     for line in draft.notes:
         session.tell(f"note: {line}")
-    to_text = show.json_of if args.output == "json" else show.yaml_of
+    to_text = objects.json_of if args.output == "json" else objects.yaml_of
     session.out(to_text(draft.objects).rstrip("\n"))
     if args.dry_run:
         return 0 if await _dry_run(session, draft.objects) else 1
@@ -184,26 +181,27 @@ async def _draft(args: argparse.Namespace, session: Session) -> _Draft:
     wishes = Wishes(args.name, "", args.image, _replicas(args, server))
     if args.coredns:
         wishes = wishes._replace(image=corefile.coredns_image(server, args.coredns))
-    availability.check_labels(wishes, service)
+    preflight.check_labels(wishes, service)
     extra: list[Json] = []
     if args.corefile:
-        server, config_map = await _with_corefile(session, server, wishes, args)
-        extra.append(config_map)
-    needed = needs.read_needs(server, for_coredns=wishes.program == "coredns")
-    await availability.check_free(session, args.namespace, wishes)
+        text, data = await _read_corefile(session, server, wishes, args)
+        server = corefile.with_corefile(server, text, wishes.name)
+        extra.append(manifests.config_map(server, data, wishes))
+    needed = corefile.read_needs(server, for_coredns=wishes.program == "coredns")
+    await preflight.check_free(session, args.namespace, wishes)
     address, remarks = await _address(args, session, service)
     wishes = wishes._replace(address=address)
-    remarks += notes.differences(server, needed, wishes)
+    remarks += preflight.differences(server, needed, wishes)
     remarks += await _policy_notes(session, server, wishes)
     remarks += map(str, await interceptors.detect(session, []))
     objects = [*extra, *manifests.objects(server, needed, wishes)]
     return _Draft(server, wishes, objects, remarks)
 
 
-async def _with_corefile(
+async def _read_corefile(
     session: Session, server: Server, wishes: Wishes, args: argparse.Namespace
-) -> tuple[Server, Json]:
-    """Return the server with the Corefile of --corefile, and its ConfigMap."""
+) -> tuple[str, Json]:
+    """Return the text of --corefile, and the data of the running DNS's ConfigMap."""
     try:
         text = args.corefile.read_text()
     except (OSError, UnicodeDecodeError) as error:
@@ -215,8 +213,7 @@ async def _with_corefile(
             "--name"
         )
     first = CONFIG_MAP.path(args.namespace, server.mount.config_map)
-    data = (await session.api.get(first)).get("data") or {}
-    return corefile.with_corefile(server, text, wishes, data)
+    return text, (await session.api.get(first)).get("data") or {}
 
 
 def _replicas(args: argparse.Namespace, server: Server) -> int:
@@ -233,14 +230,14 @@ async def _address(
     """Return a ClusterIP for the second DNS, and notes on what is not certain."""
     used, remarks = await _used_addresses(session, args.namespace)
     first = service["spec"]["clusterIP"]
-    known = await availability.service_ranges(session.api, args.namespace, first)
+    known = await preflight.service_ranges(session.api, args.namespace, first)
     if not known:
         remarks.append(
             "the Service range is not known: check the address with --dry-run=server"
         )
     if args.cluster_ip:
-        return availability.check_address(args.cluster_ip, used, known), remarks
-    return availability.free_address(first, used, known), remarks
+        return preflight.check_address(args.cluster_ip, used, known), remarks
+    return preflight.free_address(first, used, known), remarks
 
 
 async def _used_addresses(
@@ -253,8 +250,8 @@ async def _used_addresses(
             raise
         here = await session.api.listed(SERVICE.path(namespace), lambda obj: obj)
         note = "Services of other namespaces cannot be listed: one may have the address"
-        return availability.used_addresses(here), [note]
-    return availability.used_addresses(everywhere), []
+        return preflight.used_addresses(here), [note]
+    return preflight.used_addresses(everywhere), []
 
 
 async def _policy_notes(session: Session, server: Server, wishes: Wishes) -> list[str]:
@@ -264,7 +261,7 @@ async def _policy_notes(session: Session, server: Server, wishes: Wishes) -> lis
         policies = await session.api.listed(path, lambda obj: obj)
     except Refused:
         return ["NetworkPolicies cannot be listed: one may be about kube-dns's pods"]
-    return list(notes.policy_notes(policies, server, wishes))
+    return list(preflight.policy_notes(policies, server, wishes))
 
 
 async def _dry_run(session: Session, objects: Iterable[Json]) -> bool:
@@ -305,7 +302,7 @@ async def _apply(session: Session, draft: _Draft, timeout_s: float) -> None:
         await _clean_up(session, created)
         raise
     deployment = next(o for o in created if o["kind"] == DEPLOYMENT.name)
-    await rollout.wait(session, ref_of(deployment), timeout_s)
+    await wait_for_rollout(session, ref_of(deployment), timeout_s)
     name, address = draft.wishes.name, draft.wishes.address
     session.tell(f"{name} is at {address}; no pod asks it yet (minidns enrol)")
 
@@ -326,11 +323,11 @@ async def _delete(session: Session, namespace: str, name: str) -> int:
         Refusal: there are none, minidns did not create them, or pods use the clone.
 
     """
-    existing = await availability.clone_objects(session.api, namespace, name)
+    existing = await preflight.clone_objects(session.api, namespace, name)
     if not existing:
         raise Refusal(f"there is no {name} in namespace {namespace}: nothing to delete")
     for obj in existing:
-        if not availability.is_clone(obj):
+        if not preflight.is_clone(obj):
             raise Refusal(
                 f"{ref_of(obj)} was not created by minidns clone (no annotation "
                 f"{manifests.ORIGIN}): delete it with the tool that created it"
@@ -367,11 +364,10 @@ async def _check_unused(session: Session, existing: Iterable[Json]) -> None:
         return [
             pod
             for pod in pods
-            if addresses.intersection(dnsconfig.servers_of(pod["spec"]))
-            and not has_ended(pod)
+            if addresses.intersection(servers_of(pod["spec"])) and not has_ended(pod)
         ]
 
-    if left := await availability.until_gone(session, users):
+    if left := await preflight.until_gone(session, users):
         names = ", ".join(str(ref_of(pod)) for pod in left[:SHOWN])
         more = " ..." if len(left) > SHOWN else ""
         raise Refusal(

@@ -1,13 +1,184 @@
-"""A clone with another Corefile or another release of CoreDNS. Pure."""
+"""The Corefile of a DNS: its requirements on the pod, and its replacement. Pure."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from ipaddress import ip_address
+from typing import NamedTuple
 
+from minidns import plugins
+from minidns.corefile import blocks, keys
+from minidns.corefile.blocks import ConfigError, Corefile, Files, ServerBlock
+from minidns.corefile.values import duration
 from minidns.kubernetes.documents import Json
-from minidns.second_dns.manifests import ORIGIN, Wishes, labels
-from minidns.second_dns.objects import CONFIG_MAP, value_at
-from minidns.second_dns.running import Mount, Server, is_image_of
+from minidns.second_dns import running
+from minidns.second_dns.objects import value_at, with_value
+from minidns.second_dns.running import Mount, Server
 from minidns.second_dns.session import Refusal
+
+_VARIABLE = re.compile(r"\{[$%](\w+)[}%]")
+_ADDRESSES = {"health": ":8080", "ready": ":8181", "prometheus": "localhost:9153"}
+"""Plugins that listen, and their default addresses."""
+FROM_FIELD = "0.0.0.0"
+"""Stands for the value of a variable that comes from the pod itself."""
+_REVERSE = (".in-addr.arpa.", ".ip6.arpa.")
+
+
+class Port(NamedTuple):
+    """The port at which a plugin listens."""
+
+    number: int
+    is_local: bool = False
+    """Whether only the pod itself can reach it, not the kubelet or monitoring."""
+
+
+class Needs(NamedTuple):
+    """The requirements of one Corefile."""
+
+    dns: tuple[int, ...]
+    """Ports for plain DNS, in file order; never empty."""
+    health: Port | None
+    ready: Port | None
+    metrics: Port | None
+    lameduck_s: float
+    domain: str
+    """The cluster's domain, without a final dot; empty if it serves none."""
+    variables: frozenset[str]
+    """Names of the environment variables that it uses."""
+    words: frozenset[str]
+    """Every word of it; the files it names are among them."""
+
+
+def read_needs(server: Server, *, for_coredns: bool = False) -> Needs:
+    """Return what the Corefile of a DNS that runs needs; see ``parse_needs``."""
+    environ = dict(_environ(server.container))
+    return parse_needs(
+        server.corefile,
+        server.file,
+        server.mounted,
+        environ,
+        server.port,
+        for_coredns=for_coredns,
+    )
+
+
+def _environ(container: Json) -> Iterator[tuple[str, str]]:
+    for each in container.get("env") or ():
+        unsaid = FROM_FIELD if "valueFrom" in each else ""
+        yield each["name"], each.get("value", unsaid)
+
+
+def parse_needs(
+    text: str,
+    file: str,
+    files: Files,
+    environ: Mapping[str, str],
+    port: int = running.DNS_PORT,
+    *,
+    for_coredns: bool = False,
+) -> Needs:
+    """Return what ``text``, the content of ``file``, needs.
+
+    ``port`` is that of server blocks that name none.
+
+    Raises:
+        Refusal: CoreDNS would not start with it; or minidns would not, unless it is
+            ``for_coredns``.
+
+    """
+    try:
+        parsed = blocks.parse(
+            text,
+            file=file,
+            files=files,
+            environ=environ,
+            known=plugins.ORDER,
+            port=port,
+        )
+    except ConfigError as error:
+        raise _unserved(str(error)) from error
+    if not for_coredns:
+        _check_plugins(parsed)
+    lameducks = list(_lameducks(parsed))
+    texts = [text, *(files.read(name) for name in parsed.files[1:])]
+    return Needs(
+        dns=_dns_ports(parsed.blocks),
+        health=_port(parsed, "health"),
+        ready=_port(parsed, "ready"),
+        metrics=_port(parsed, "prometheus"),
+        lameduck_s=sum(lameducks),
+        domain=_domain(parsed),
+        variables=frozenset(name for each in texts for name in _VARIABLE.findall(each)),
+        words=frozenset(word for each in texts for word in each.split()),
+    )
+
+
+def _unserved(why: str) -> Refusal:
+    return Refusal(f"the Corefile would not be served: {why}")
+
+
+def _check_plugins(parsed: Corefile) -> None:
+    known = plugins.names()
+    for block in parsed.blocks:
+        for each in block.directives:
+            if each.name not in known:
+                where = f"{each.file}:{each.line}"
+                raise _unserved(
+                    f"{where}: plugin/{each.name}: not supported by minidns"
+                )
+
+
+def _dns_ports(served: Iterable[ServerBlock]) -> tuple[int, ...]:
+    ports = [
+        key.port for block in served for key in block.keys if key.transport == "dns"
+    ]
+    if not ports:
+        raise Refusal("the Corefile has no server block for plain DNS")
+    return tuple(dict.fromkeys(ports))
+
+
+def _port(parsed: Corefile, name: str) -> Port | None:
+    """Return where the plugin ``name`` listens first."""
+    for block in parsed.blocks:
+        for each in block.named(name):
+            address = each.args[0] if each.args else _ADDRESSES[name]
+            host, _, port = address.rpartition(":")
+            if not port.isdecimal():
+                raise _unserved(f"{name} {address}: not an address")
+            return Port(int(port), _is_local(host.strip("[]")))
+    return None
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _lameducks(parsed: Corefile) -> Iterator[float]:
+    for block in parsed.blocks:
+        for each in block.named("health"):
+            for line in each.block:
+                if line.name == "lameduck" and line.args:
+                    try:
+                        yield duration(line.args[0])
+                    except ValueError as error:
+                        raise _unserved(f"lameduck: {error}") from error
+
+
+def _domain(parsed: Corefile) -> str:
+    """Return the first zone of *kubernetes* that is not for reverse look-ups."""
+    for block in parsed.blocks:
+        for each in block.named("kubernetes"):
+            named = [zone for arg in each.args for zone in keys.normalized(arg)]
+            for zone in named or [key.zone for key in block.keys]:
+                if not f".{zone}".endswith(_REVERSE) and zone != ".":
+                    return zone.removesuffix(".")
+    return ""
+
+
+# -- a clone with another Corefile, or another release of CoreDNS
 
 
 def coredns_image(server: Server, version: str) -> str:
@@ -18,7 +189,7 @@ def coredns_image(server: Server, version: str) -> str:
 
     """
     image = str(server.container.get("image", ""))
-    if not is_image_of(image, "coredns"):
+    if not running.is_image_of(image, "coredns"):
         raise Refusal(f"--coredns: {image} is not CoreDNS; name its image by --image")
     name, _, tag = image.partition("@")[0].rpartition(":")
     if "/" in tag or not name:  # a port of the registry, and no tag
@@ -27,49 +198,28 @@ def coredns_image(server: Server, version: str) -> str:
     return f"{name}:{prefix}{version}"
 
 
-def with_corefile(
-    server: Server, text: str, wishes: Wishes, data: Mapping[str, str]
-) -> tuple[Server, Json]:
-    """Return the server as if ``text`` were its Corefile, and the ConfigMap for that.
+def with_corefile(server: Server, text: str, config_map: str) -> Server:
+    """Return the server as if ``text`` were its Corefile, in another ConfigMap."""
+    replaced = server.mount.volume["name"]
 
-    ``data`` has the other keys of the running DNS's ConfigMap, which are kept.
-    """
-    mount = server.mount
-    meta = server.service["metadata"]
-    config_map = {
-        "apiVersion": CONFIG_MAP.api_version,
-        "kind": CONFIG_MAP.name,
-        "metadata": {
-            "name": wishes.name,
-            "namespace": meta["namespace"],
-            "labels": labels(wishes),
-            "annotations": {ORIGIN: f"{meta['namespace']}/{meta['name']}"},
-        },
-        "data": {**data, _key(mount, server.file): text},
-    }
-
-    def renamed(volume: Json) -> Json:
-        if volume["name"] != mount.volume["name"]:
+    def moved(volume: Json) -> Json:
+        if volume["name"] != replaced:
             return volume
-        return {**volume, "configMap": {**volume["configMap"], "name": wishes.name}}
+        return {**volume, "configMap": {**volume["configMap"], "name": config_map}}
 
-    spec = {**server.spec, "volumes": [renamed(v) for v in server.spec["volumes"]]}
-    template = {**server.workload["spec"]["template"], "spec": spec}
-    workload = {
-        **server.workload,
-        "spec": {**server.workload["spec"], "template": template},
-    }
-    changed = replace(
+    volumes = [moved(volume) for volume in server.spec["volumes"]]
+    path = ("spec", "template", "spec", "volumes")
+    return replace(
         server,
-        workload=workload,
-        mounts=tuple(Mount(renamed(m.volume), m.mount) for m in server.mounts),
+        workload=with_value(server.workload, path, volumes),
+        mounts=tuple(Mount(moved(m.volume), m.mount) for m in server.mounts),
         files={**server.files, server.file: text},
     )
-    return changed, config_map
 
 
-def _key(mount: Mount, file: str) -> str:
+def corefile_key(server: Server) -> str:
     """Return the key of the ConfigMap that becomes the Corefile."""
+    mount, file = server.mount, server.file
     sub = str(mount.mount.get("subPath") or file.removeprefix(mount.path).strip("/"))
     for item in value_at(mount.volume, ("configMap", "items")) or ():
         if item["path"] == sub:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from minidns.corefile.values import format_duration
 from minidns.kubernetes.documents import Json, Refused
-from minidns.second_dns import dnsconfig, rollout, session, show
+from minidns.second_dns import objects, session
 from minidns.second_dns.clone import NAME
 from minidns.second_dns.objects import (
     AUTOSCALER,
@@ -28,6 +28,7 @@ from minidns.second_dns.plan import (
     already_enrolled,
     check_pods,
     plan_enrolment,
+    pointed_at,
     preview,
     question,
     remarks,
@@ -35,7 +36,7 @@ from minidns.second_dns.plan import (
 from minidns.second_dns.record import find_record, format_time, parse_record, parse_time
 from minidns.second_dns.session import Refusal, Session
 from minidns.second_dns.target import describe_path, find_dns, ready_addresses
-from minidns.second_dns.undo import patch_with_retry, undo
+from minidns.second_dns.undo import patch_with_retry, undo, wait_for_rollout
 from minidns.text.terminal import escaping
 
 CHECK_EVERY_S = 5.0
@@ -178,12 +179,12 @@ async def _write(
         twin = await session.api.create(path, plan.twin, dry_run=dry_run)
         if not dry_run:
             session.tell(f"{ref_of(twin)}: created")
-            await rollout.wait(session, ref_of(twin), timeout_s)
+            await wait_for_rollout(session, ref_of(twin), timeout_s)
     if record.changes:
         # with a twin only now: there are never fewer pods than before
         await patch_with_retry(session, plan.ref, _applying(plan), dry_run=dry_run)
     if plan.twin is None and not dry_run:
-        await rollout.wait(session, plan.ref, timeout_s)
+        await wait_for_rollout(session, plan.ref, timeout_s)
 
 
 def _applying(plan: Plan) -> Callable[[Json], Json]:
@@ -269,10 +270,8 @@ async def _refuse_pod(session: Session, ref: Ref, target: Target) -> Refusal:
         if owner.get("controller"):
             workload = await _workload_of(session, ref, owner)
             return Refusal(f"{why}; enrol its workload: {workload}")
-    config = dnsconfig.pointed_at(
-        pod["spec"], ref.namespace, target.cluster, target.address
-    )
-    session.out(show.yaml_of([{"dnsPolicy": "None", "dnsConfig": config}]).rstrip())
+    config = pointed_at(pod["spec"], ref.namespace, target.cluster, target.address)
+    session.out(objects.yaml_of([{"dnsPolicy": "None", "dnsConfig": config}]).rstrip())
     return Refusal(f"{why}; a new pod is needed, with the above in its spec")
 
 

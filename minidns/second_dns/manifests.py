@@ -17,9 +17,10 @@ import yaml
 from minidns import __version__
 from minidns.kubernetes.documents import Json
 from minidns.second_dns import running
-from minidns.second_dns.needs import Needs, Port
+from minidns.second_dns.corefile import Needs, Port, corefile_key
 from minidns.second_dns.objects import (
     BUDGET,
+    CONFIG_MAP,
     DEPLOYMENT,
     SERVICE,
     Kind,
@@ -96,6 +97,16 @@ def objects(server: Server, needs: Needs, wishes: Wishes) -> list[Json]:
         _with_metadata(DEPLOYMENT, deployment, server, wishes),
         _with_metadata(BUDGET, _base("poddisruptionbudget", wishes), server, wishes),
     ]
+
+
+def config_map(server: Server, data: Mapping[str, str], wishes: Wishes) -> Json:
+    """Return the ConfigMap with the Corefile of ``server``.
+
+    ``data`` has the other keys of the running DNS's ConfigMap, which stay.
+    """
+    content = {**data, corefile_key(server): server.corefile}
+    obj: Json = {"metadata": {"labels": labels(wishes)}, "data": content}
+    return _with_metadata(CONFIG_MAP, obj, server, wishes)
 
 
 def _base(name: str, wishes: Wishes) -> Json:

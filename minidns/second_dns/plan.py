@@ -6,13 +6,17 @@ last pods are replaced. A part of a Deployment: a second Deployment, the twin, w
 pods differ only in their DNS and one label, so every Service that selects the pods of
 the first selects those of the twin. ``N`` adds N pods and leaves the first alone;
 ``N of M`` keeps M pods in total, so the first has N fewer meanwhile.
+
+A pod with ``dnsPolicy: None`` gets only what its dnsConfig says. So the dnsConfig of an
+enrolled pod has the search list and the options that the kubelet would have added
+(kubelet, pkg/kubelet/network/dns; Kubernetes documentation, "Pod's DNS Config").
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from minidns.kubernetes.documents import Json
-from minidns.second_dns import dnsconfig, running, show
+from minidns.second_dns import objects, running
 from minidns.second_dns.objects import (
     DAEMON_SET,
     DEPLOYMENT,
@@ -26,10 +30,12 @@ from minidns.second_dns.objects import (
     with_value,
 )
 from minidns.second_dns.record import (
+    CONFIG,
     ENROLMENT,
     LABEL,
     MANAGED_BY,
     PARTITION,
+    POLICY,
     REPLICAS,
     Record,
     owner_reference,
@@ -39,7 +45,100 @@ from minidns.second_dns.record import (
 from minidns.second_dns.session import Refusal
 
 TEMPLATE = ("spec", "template", "spec")
+MOST_SEARCHES = 32
+MOST_SEARCH_CHARS = 2048
+"""Limit of the whole list with its blanks; the API server accepts no more, and the
+kubelet omits the rest."""
+CLUSTER_OPTIONS = ({"name": "ndots", "value": "5"},)
+"""The options that the kubelet writes for ``ClusterFirst``."""
 _NAME_CHARS = 253
+
+
+class Cluster(NamedTuple):
+    """Settings of the kubelets that are not in the pod."""
+
+    domain: str
+    """--cluster-domain, without a final dot."""
+    searches: tuple[str, ...] = ()
+    """Search domains of the nodes' own resolv.conf, which the kubelet appends."""
+
+
+def policy_of(spec: Json) -> str:
+    """Return the dnsPolicy that is in effect for a pod."""
+    policy = str(spec.get("dnsPolicy") or "ClusterFirst")
+    if policy == "ClusterFirst" and spec.get("hostNetwork"):
+        return "Default"
+    return "ClusterFirst" if policy == "ClusterFirstWithHostNet" else policy
+
+
+def pointed_at(spec: Json, namespace: str, cluster: Cluster, server: str) -> Json:
+    """Return the dnsConfig with which a pod asks ``server`` only.
+
+    Otherwise it resolves as before, whether its policy is ClusterFirst or None.
+    """
+    own = spec.get("dnsConfig") or {}
+    searches: Sequence[str] = own.get("searches") or ()
+    options: Sequence[Json] = own.get("options") or ()
+    if policy_of(spec) == "ClusterFirst":
+        searches = (*_cluster_searches(namespace, cluster), *searches)
+        options = (*CLUSTER_OPTIONS, *options)
+    config = {
+        "nameservers": [server],
+        "searches": _fitted(searches),
+        "options": list({option["name"]: option for option in options}.values()),
+    }
+    return {name: value for name, value in config.items() if value}
+
+
+def servers_of(spec: Json) -> list[str]:
+    """Return the nameservers of a pod's own dnsConfig."""
+    return list((spec.get("dnsConfig") or {}).get("nameservers") or ())
+
+
+def _cluster_searches(namespace: str, cluster: Cluster) -> Iterable[str]:
+    domain = cluster.domain
+    # without a --cluster-domain the kubelet adds no names of the cluster
+    names = (f"{namespace}.svc.{domain}", f"svc.{domain}", domain) if domain else ()
+    return (*names, *cluster.searches)
+
+
+def _fitted(searches: Iterable[str]) -> list[str]:
+    fitting = list(dict.fromkeys(searches))[:MOST_SEARCHES]
+    while len(" ".join(fitting)) > MOST_SEARCH_CHARS:
+        fitting.pop()
+    return fitting
+
+
+def node_searches(resolv_conf: str, spec: Json, namespace: str) -> Cluster | None:
+    """Return the domain and the further search domains of a running pod's resolv.conf.
+
+    The kubelet writes the three domains of the cluster, those of the node, and those
+    of the pod's dnsConfig. The last two cannot always be told apart, and need not be:
+    a domain that is named twice is written once. None if the text has another form,
+    or the pod another policy than ClusterFirst.
+
+    >>> node_searches("search shop.svc.k8s svc.k8s k8s corp.example", {}, "shop")
+    Cluster(domain='k8s', searches=('corp.example',))
+    """
+    lines = [line.split() for line in resolv_conf.splitlines()]
+    searches = [line[1:] for line in lines if line[:1] == ["search"]]
+    names = tuple(name.rstrip(".") for name in searches[-1]) if searches else ()
+    prefix = f"{namespace}.svc."
+    if policy_of(spec) != "ClusterFirst" or not names:
+        return None
+    if not names[0].startswith(prefix):
+        return None
+    cluster = Cluster(names[0].removeprefix(prefix))
+    ours = tuple(_cluster_searches(namespace, cluster))
+    if names[: len(ours)] != ours:
+        return None
+    return cluster._replace(searches=names[len(ours) :])
+
+
+def nameservers(resolv_conf: str) -> tuple[str, ...]:
+    """Return the addresses of a resolv.conf's nameserver lines."""
+    lines = (line.split() for line in resolv_conf.splitlines())
+    return tuple(line[1] for line in lines if line[:1] == ["nameserver"] and line[1:])
 
 
 class Target(NamedTuple):
@@ -49,7 +148,7 @@ class Target(NamedTuple):
     namespace: str
     name: str
     """Name of its Service."""
-    cluster: dnsconfig.Cluster
+    cluster: Cluster
     first: str = ""
     """Address of the cluster's first DNS; empty if it is not known."""
 
@@ -114,9 +213,9 @@ def plan_enrolment(
 def _pointing_changes(obj: Json, target: Target) -> Iterator[Change]:
     """Yield the changes by which all pods of a workload ask ``target``."""
     ref, spec = ref_of(obj), value_at(obj, TEMPLATE)
-    config = dnsconfig.pointed_at(spec, ref.namespace, target.cluster, target.address)
-    yield change_to(obj, dnsconfig.POLICY, "None")
-    yield change_to(obj, dnsconfig.CONFIG, config)
+    config = pointed_at(spec, ref.namespace, target.cluster, target.address)
+    yield change_to(obj, POLICY, "None")
+    yield change_to(obj, CONFIG, config)
 
 
 def _twin(obj: Json, target: Target, count: int, record: Record) -> Json:
@@ -181,7 +280,7 @@ def check_pods(who: str, spec: Json, target: Target) -> None:
             f"{who}: its pods have their node's network (hostNetwork), where their "
             "queries cannot be distinguished from the node's own"
         )
-    policy, servers = dnsconfig.policy_of(spec), dnsconfig.servers_of(spec)
+    policy, servers = policy_of(spec), servers_of(spec)
     if policy == "Default":
         raise Refusal(
             f"{who}: its pods ask their node's resolvers (dnsPolicy Default), not the "
@@ -234,12 +333,12 @@ def preview(obj: Json, plan: Plan) -> Iterator[str]:
     """Yield what will be written, line by line."""
     if plan.twin is not None:
         yield f"# {ref_of(plan.twin)}, to be created:"
-        yield from show.yaml_of([plan.twin]).splitlines()
+        yield from objects.yaml_of([plan.twin]).splitlines()
     if not plan.record.changes:
         yield f"# {plan.ref} stays as it is"
     else:
         yield f"# {plan.ref}, to be changed:"
-        yield from show.difference(obj, apply_changes(obj, plan.record.changes))
+        yield from objects.difference(obj, apply_changes(obj, plan.record.changes))
 
 
 def question(plan: Plan) -> str:
@@ -259,7 +358,7 @@ def question(plan: Plan) -> str:
 def remarks(obj: Json, plan: Plan) -> Iterator[str]:
     """Yield what the person should know about this workload before confirming."""
     spec = value_at(obj, TEMPLATE)
-    extra = [s for s in dnsconfig.servers_of(spec) if s != plan.record.dns]
+    extra = [s for s in servers_of(spec) if s != plan.record.dns]
     if extra:
         yield (
             f"nameserver {', '.join(extra)} of its dnsConfig is left out meanwhile: "

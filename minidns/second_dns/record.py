@@ -13,15 +13,15 @@ Whoever may create ConfigMaps could plant a record that makes the person who run
 the fields and values that `minidns enrol` can have written.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any, NamedTuple, TypeAlias
 
-from minidns.kubernetes.decode import printable
+from msgspec import Struct, ValidationError, convert, json
+
+from minidns.kubernetes.decode import UNREADABLE, printable
 from minidns.kubernetes.documents import Json
-from minidns.second_dns import dnsconfig
 from minidns.second_dns.objects import (
     CONFIG_MAP,
     DEPLOYMENT,
@@ -42,6 +42,9 @@ ENROLMENT = "minidns/enrolment"
 LABEL = "minidns/dns"
 """Label of a twin and of its pods, by which the twin's selector finds them."""
 MANAGED_BY = {"app.kubernetes.io/managed-by": "minidns"}
+POLICY = ("spec", "template", "spec", "dnsPolicy")
+CONFIG = ("spec", "template", "spec", "dnsConfig")
+"""The two fields of a workload that decide how its pods resolve."""
 REPLICAS = ("spec", "replicas")
 PARTITION = ("spec", "updateStrategy", "rollingUpdate", "partition")
 _KEY = "record.json"
@@ -85,13 +88,12 @@ class Record(NamedTuple):
 
     def config_map(self, owner: Json) -> Json:
         """Return the ConfigMap; it is deleted with ``owner``, the workload."""
-        fields = self._asdict() | {
-            "workload": self.workload.word,
-            "changes": [
-                {"path": "/" + "/".join(c.path), "before": c.before, "after": c.after}
-                for c in self.changes
-            ],
-        }
+        changes = [
+            _StoredChange("/" + "/".join(c.path), c.before, c.after)
+            for c in self.changes
+        ]
+        texts = (self.dns, self.service, self.id, self.until)
+        stored = _Stored(self.workload.word, *texts, changes, self.twin)
         return {
             "apiVersion": CONFIG_MAP.api_version,
             "kind": CONFIG_MAP.name,
@@ -102,7 +104,7 @@ class Record(NamedTuple):
                 "ownerReferences": [owner_reference(owner)],
             },
             "immutable": True,
-            "data": {_KEY: json.dumps({k: v for k, v in fields.items() if v})},
+            "data": {_KEY: json.encode(stored).decode()},
         }
 
 
@@ -130,6 +132,25 @@ def record_ref(workload: Ref) -> Ref:
     return Ref(CONFIG_MAP, workload.namespace, name)
 
 
+class _StoredChange(Struct):
+    path: str
+    """The fields from the top, each after a slash."""
+    before: Any
+    after: Any
+
+
+class _Stored(Struct, omit_defaults=True):
+    """The JSON form of a Record."""
+
+    workload: str
+    dns: str
+    service: str
+    id: str = ""
+    until: str = ""
+    changes: list[_StoredChange] = []
+    twin: str = ""
+
+
 def parse_record(obj: Json) -> Record:
     """Return the record in a ConfigMap.
 
@@ -139,10 +160,10 @@ def parse_record(obj: Json) -> Record:
     """
     where, text = ref_of(obj), (obj.get("data") or {}).get(_KEY, "")
     try:
-        record = _parse(json.loads(text), where.namespace)
+        record = _parse(json.decode(text, type=_Stored), where.namespace)
     except Refusal as error:
         raise _edited(where, f"it cannot be read ({printable(str(error))})") from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (*UNREADABLE, ValueError) as error:
         wrong = f"its {_KEY} is not JSON with the fields of an enrolment"
         raise _edited(where, wrong) from error
     if record.ref != where:
@@ -151,16 +172,14 @@ def parse_record(obj: Json) -> Record:
     return record
 
 
-def _parse(fields: Mapping[str, Any], namespace: str) -> Record:
+def _parse(stored: _Stored, namespace: str) -> Record:
     changes = tuple(
-        Change(tuple(c["path"].strip("/").split("/")), c["before"], c["after"])
-        for c in fields.get("changes") or ()
+        Change(tuple(change.path.strip("/").split("/")), change.before, change.after)
+        for change in stored.changes
     )
-    names = ("dns", "service", "id", "until", "twin")
-    texts = {name: fields[name] for name in names if name in fields}
-    if not all(isinstance(text, str) for text in texts.values()):
-        raise ValueError("a field is not a text")
-    record = Record(parse_ref(fields["workload"], namespace), **texts, changes=changes)
+    workload = parse_ref(stored.workload, namespace)
+    texts = (stored.dns, stored.service, stored.id, stored.until)
+    record = Record(workload, *texts, changes, stored.twin)
     record.is_over(0.0)  # raises ValueError if the deadline is not a time
     return record
 
@@ -215,7 +234,7 @@ async def list_records(
     return records, problems
 
 
-POINTING = frozenset((dnsconfig.POLICY, dnsconfig.CONFIG))
+POINTING = frozenset((POLICY, CONFIG))
 """Fields by which all pods of a workload ask another DNS."""
 FIELDS: Mapping[Kind, tuple[frozenset[Path], ...]] = {
     kind: (POINTING,) for kind in WORKLOADS
@@ -302,37 +321,25 @@ def _is_config(change: Change, record: Record) -> bool:
     )
 
 
+class _Option(Struct, forbid_unknown_fields=True):
+    name: str
+    value: str = ""
+
+
+class _DnsConfig(Struct, forbid_unknown_fields=True):
+    """A dnsConfig as the API server accepts it."""
+
+    nameservers: list[str] = []
+    searches: list[str] = []
+    options: list[_Option] = []
+
+
 def _is_dns_config(value: object) -> bool:
     """Return whether the API server accepts ``value`` as a dnsConfig."""
-    if not isinstance(value, dict):
-        return False
-    if value.keys() - {"nameservers", "searches", "options"}:
-        return False
-    servers = value.get("nameservers", [])
-    searches, options = value.get("searches", []), value.get("options", [])
-    return (
-        all(isinstance(each, list) for each in (servers, searches, options))
-        and all(map(_is_address, servers))
-        and all(isinstance(each, str) for each in searches)
-        and all(map(_is_option, options))
-    )
-
-
-def _is_option(value: object) -> bool:
-    return (
-        isinstance(value, dict)
-        and "name" in value
-        and not value.keys() - {"name", "value"}
-        and all(isinstance(text, str) for text in value.values())
-    )
-
-
-def _is_address(value: object) -> bool:
-    if not isinstance(value, str):
-        return False
     try:
-        ip_address(value)
-    except ValueError:
+        for address in convert(value, _DnsConfig).nameservers:
+            ip_address(address)
+    except (ValidationError, ValueError):
         return False
     return True
 
@@ -355,8 +362,8 @@ def _is_partition(change: Change, record: Record) -> bool:
 
 
 _CHECKS: Mapping[Path, _Check] = {
-    dnsconfig.POLICY: _is_policy,
-    dnsconfig.CONFIG: _is_config,
+    POLICY: _is_policy,
+    CONFIG: _is_config,
     REPLICAS: _is_fewer,
     PARTITION: _is_partition,
 }

@@ -2,14 +2,16 @@
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from minidns.kubernetes.documents import Json, Refused
-from minidns.second_dns import dnsconfig, running, session, show
-from minidns.second_dns.dnsconfig import Use
+from minidns.second_dns import objects, running, session
 from minidns.second_dns.interceptors import Interceptor, detect
 from minidns.second_dns.objects import POD, SERVICE, ref_of, value_at
+from minidns.second_dns.plan import policy_of, servers_of
 from minidns.second_dns.record import Record, list_records
 from minidns.second_dns.running import Server
 from minidns.second_dns.session import Refusal, Session, explain
@@ -17,6 +19,63 @@ from minidns.second_dns.target import ready_addresses
 from minidns.text.terminal import escaping
 
 UNKNOWN = "?"
+NODE = "the node's resolvers"
+"""The servers of pods with dnsPolicy Default, or with the node's network."""
+
+
+class Use(NamedTuple):
+    """Pods of one workload that resolve alike."""
+
+    namespace: str
+    maker: str
+    """The workload that made them, ``Deployment/web``; or the pod itself."""
+    by: str
+    """Their dnsPolicy, and whether a dnsConfig names servers."""
+    servers: tuple[str, ...]
+    """Addresses that they ask; empty for the resolvers of their node."""
+
+
+def use_of(pod: Json, first: str) -> Use | None:
+    """Return how a pod resolves, where ``first`` is kube-dns; None if it has ended."""
+    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        return None
+    meta, spec = pod["metadata"], pod["spec"]
+    policy, own = policy_of(spec), servers_of(spec)
+    name = spec.get("dnsPolicy") or "ClusterFirst"
+    by = f"{name} (hostNetwork)" if spec.get("hostNetwork") else str(name)
+    if policy == "Default":
+        servers: tuple[str, ...] = tuple(own)
+    else:
+        # limit: a kubelet may have another --cluster-dns; the API does not know it
+        servers = (*((first,) if policy == "ClusterFirst" else ()), *own)
+    if own:
+        by += " and dnsConfig"
+    return Use(meta.get("namespace", ""), _maker(pod), by, servers)
+
+
+def _maker(pod: Json) -> str:
+    """Return the workload of a pod, the Deployment instead of its ReplicaSet."""
+    meta = pod["metadata"]
+    for owner in meta.get("ownerReferences") or ():
+        if owner.get("controller"):
+            hashed = (meta.get("labels") or {}).get("pod-template-hash", "")
+            name = owner["name"].removesuffix(f"-{hashed}") if hashed else owner["name"]
+            kind = owner["kind"]
+            if kind == "ReplicaSet" and name != owner["name"]:
+                kind = "Deployment"
+            return f"{kind}/{name}"
+    return f"Pod/{meta['name']}"
+
+
+def count_uses(uses: Iterable[Use | None]) -> list[tuple[Use, int]]:
+    """Return each use with the number of its pods, sorted."""
+    return sorted(Counter(use for use in uses if use is not None).items())
+
+
+def asked_names(use: Use, services: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of the servers that are asked; ``services`` maps ClusterIPs."""
+    known = (services.get(server, f"{server} (no Service)") for server in use.servers)
+    return tuple(known) or (NODE,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +147,7 @@ async def survey(session: Session, namespace: str) -> Survey:
     address = str(first["spec"]["clusterIP"])
     path = POD.path(namespace)
     pods = await session.api.listed(path, _slim)
-    uses = dnsconfig.count_uses(dnsconfig.use_of(pod, address) for pod in pods)
+    uses = count_uses(use_of(pod, address) for pod in pods)
     in_use = {server for use, _ in uses for server in use.servers}
     others = [s for s in services if s is not first and _is_shown(s, first, in_use)]
     names = {s["spec"]["clusterIP"]: _name(s) for s in (first, *others)}
@@ -134,7 +193,7 @@ async def _dns(session: Session, service: Json, first: str | None) -> Dns:
     differs: list[str] = []
     if server is not None and first is not None:
         names = ("the first's Corefile", f"{_name(service)}'s Corefile")
-        differs = show.text_difference(first, server.corefile, names)
+        differs = objects.text_difference(first, server.corefile, names)
     return Dns(
         _name(service),
         service["spec"]["clusterIP"],
@@ -206,9 +265,7 @@ def _slim(pod: Json) -> Json:
 
 
 def _users(use: Use, count: int, names: dict[str, str]) -> Users:
-    return Users(
-        use.namespace, use.maker, use.by, dnsconfig.asked_names(use, names), count
-    )
+    return Users(use.namespace, use.maker, use.by, asked_names(use, names), count)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -255,7 +312,7 @@ async def status(args: argparse.Namespace, session: Session) -> int:
 
 def lines(state: Survey, *, diff: bool = False) -> Iterator[str]:
     """Yield the lines of the table form."""
-    yield from show.table([_DNS, *(_dns_row(dns, state) for dns in state.dns)])
+    yield from objects.table([_DNS, *(_dns_row(dns, state) for dns in state.dns)])
     yield ""
     yield from _enrolled(state.enrolments)
     yield from state.unreadable
@@ -264,7 +321,7 @@ def lines(state: Survey, *, diff: bool = False) -> Iterator[str]:
         (user.namespace, user.maker, str(user.pods), ", ".join(user.asks), user.by)
         for user in state.users
     ]
-    yield from show.table([_USERS, *rows])
+    yield from objects.table([_USERS, *rows])
     if state.interceptors:
         yield ""
     for interceptor in state.interceptors:
@@ -307,6 +364,6 @@ def _enrolled(enrolments: Iterable[Enrolment]) -> Iterator[str]:
     if not rows:
         yield "nothing is enrolled"
         return
-    yield from show.table([("ENROLLED", "AT", "AS", "UNTIL"), *rows])
+    yield from objects.table([("ENROLLED", "AT", "AS", "UNTIL"), *rows])
     if any(enrolment.is_over for enrolment in enrolments):
         yield "undo what is over: minidns unenrol --expired"

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from minidns.kubernetes.documents import Documents, Json, Refused
 from minidns.kubernetes.resources import ApiError
-from minidns.second_dns import interceptors, needs, running
-from minidns.second_dns.dnsconfig import Cluster, nameservers, node_searches
+from minidns.second_dns import corefile, interceptors, running
 from minidns.second_dns.objects import (
     NODE,
     POD,
@@ -17,7 +16,13 @@ from minidns.second_dns.objects import (
     has_ended,
     value_at,
 )
-from minidns.second_dns.plan import TEMPLATE, Target
+from minidns.second_dns.plan import (
+    TEMPLATE,
+    Cluster,
+    Target,
+    nameservers,
+    node_searches,
+)
 from minidns.second_dns.running import Server, selects
 from minidns.second_dns.session import Refusal, Session
 
@@ -71,7 +76,7 @@ async def find_dns(
     server, why = await _read_server(session, service)
     notes = [why] if why else []
     if domain is None:
-        domain = needs.read_needs(server).domain if server else ""
+        domain = corefile.read_needs(server).domain if server else ""
         if not domain:
             domain = DOMAIN
             notes.append(f"the cluster's domain is taken to be {DOMAIN} (--domain)")

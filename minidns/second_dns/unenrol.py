@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 
 from minidns.kubernetes.documents import Refused
 from minidns.kubernetes.resources import ApiError
-from minidns.second_dns import rollout, session, show
+from minidns.second_dns import objects, session
 from minidns.second_dns.objects import parse_ref, revert_changes
 from minidns.second_dns.record import Record, find_record, list_records
 from minidns.second_dns.session import Refusal, Session, explain
-from minidns.second_dns.undo import left_as_is, undo
+from minidns.second_dns.undo import left_as_is, undo, wait_for_rollout
 from minidns.text.terminal import escaping
 
 
@@ -99,7 +99,7 @@ async def _undo_all(
             is_done = False
     for record in undone:
         try:
-            await rollout.wait(session, record.workload, timeout_s)
+            await wait_for_rollout(session, record.workload, timeout_s)
             session.tell(f"{record.workload}: as it was before")
         except (Refusal, ApiError) as error:
             session.tell(f"{record.workload}: undone, but {error}")
@@ -115,5 +115,5 @@ async def _preview(session: Session, record: Record) -> list[str]:
     if obj is None:
         return lines
     before, overwritten = revert_changes(obj, record.changes)
-    lines += [f"# {ref}, to be changed:", *show.difference(obj, before)]
+    lines += [f"# {ref}, to be changed:", *objects.difference(obj, before)]
     return lines + [f"# {left_as_is(ref, change, obj)}" for change in overwritten]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minidns.second_dns.dnsconfig import (
+from minidns.second_dns.plan import (
     Cluster,
     nameservers,
     node_searches,

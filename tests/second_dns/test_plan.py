@@ -5,9 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minidns.second_dns import plan as planning
-from minidns.second_dns.dnsconfig import Cluster
 from minidns.second_dns.objects import apply_changes, revert_changes
-from minidns.second_dns.plan import Plan, Share, Target
+from minidns.second_dns.plan import Cluster, Plan, Share, Target
 from minidns.second_dns.record import ENROLMENT, LABEL, Record, parse_record
 from minidns.second_dns.running import selects
 from minidns.second_dns.session import Refusal

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from minidns.second_dns import manifests, needs, notes, running
+from minidns.second_dns import corefile, manifests, preflight, running
 from minidns.second_dns.manifests import Wishes
 from minidns.second_dns.running import selects
 from sim.api.objects import Json, dig
@@ -48,10 +48,10 @@ async def made(dns: list[Json]) -> Made:
     async with desk(cluster(dns=dns)) as at:
         service = await running.find_service(at.session.api, SYSTEM)
         server = await running.read_server(at.session.api, service)
-    found = needs.read_needs(server)
+    found = corefile.read_needs(server)
     service, deployment, budget = manifests.objects(server, found, WISHES)
     return Made(
-        service, deployment, budget, list(notes.differences(server, found, WISHES))
+        service, deployment, budget, list(preflight.differences(server, found, WISHES))
     )
 
 

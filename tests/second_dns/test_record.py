@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minidns.second_dns import dnsconfig, record
+from minidns.second_dns import record
 from minidns.second_dns.objects import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Change, Ref
 from minidns.second_dns.record import PARTITION, REPLICAS, Record, parse_record
 from minidns.second_dns.session import Refusal
@@ -23,8 +23,8 @@ CONFIGS = st.fixed_dictionaries(
 )
 POINTING = st.builds(
     lambda policy, before, after: (
-        Change(dnsconfig.POLICY, policy, "None"),
-        Change(dnsconfig.CONFIG, before, {**after, "nameservers": [DNS]}),
+        Change(record.POLICY, policy, "None"),
+        Change(record.CONFIG, before, {**after, "nameservers": [DNS]}),
     ),
     st.sampled_from(record.POLICIES_BEFORE),
     st.none() | CONFIGS,
@@ -71,8 +71,8 @@ def test_the_order_of_keys_is_kept() -> None:
     """Byte for byte: what is put back is what stood there, in its order."""
     before = {"options": [], "nameservers": ["192.0.2.1"]}
     changes = (
-        Change(dnsconfig.POLICY, None, "None"),
-        Change(dnsconfig.CONFIG, before, {"nameservers": [DNS]}),
+        Change(record.POLICY, None, "None"),
+        Change(record.CONFIG, before, {"nameservers": [DNS]}),
     )
     made = Record(Ref(DEPLOYMENT, "shop", "web"), DNS, "a/b", changes=changes)
     read = parse_record(made.config_map(owner(made)))

@@ -1,8 +1,7 @@
 import pytest
 
-from minidns.second_dns import rollout
 from minidns.second_dns.objects import DAEMON_SET, DEPLOYMENT, Ref
-from minidns.second_dns.rollout import Stuck, pending
+from minidns.second_dns.undo import Stuck, pending, wait_for_rollout
 from sim.api.kinds import named
 from sim.api.objects import Json
 from tests.second_dns.world import cluster, desk, workload
@@ -92,7 +91,7 @@ async def test_waits_until_pods_are_ready() -> None:
                 at.cluster.patch("Pod", "shop", name, ready)
 
         at.slept = slept
-        await rollout.wait(at.session, WEB, 60.0)
+        await wait_for_rollout(at.session, WEB, 60.0)
         assert len(waits) == 3
 
 
@@ -115,7 +114,7 @@ async def test_says_what_pods_lack_when_they_do_not_come() -> None:
         obj = {**pod, "status": {**pod["status"], **status}}
         at.cluster.commit(named("Pod"), obj)
         with pytest.raises(Stuck) as stuck:
-            await rollout.wait(at.session, WEB, 5.0)
+            await wait_for_rollout(at.session, WEB, 5.0)
     said = str(stuck.value)
     assert "Deployment shop/web" in said
     assert "ErrImageNeverPull: image" in said
@@ -126,8 +125,8 @@ async def test_says_what_pods_lack_when_they_do_not_come() -> None:
 
 async def test_waits_for_nothing_if_told_so_or_if_it_is_gone() -> None:
     async with desk(cluster(unready())) as at:
-        await rollout.wait(at.session, WEB, 0.0)
-        await rollout.wait(at.session, WEB._replace(name="gone"), 60.0)
+        await wait_for_rollout(at.session, WEB, 0.0)
+        await wait_for_rollout(at.session, WEB._replace(name="gone"), 60.0)
         assert at.now == 1_000_000
 
 
@@ -147,7 +146,7 @@ async def test_the_reason_is_said_once_while_it_waits(
         (pod,) = at.cluster.list("Pod", "shop")
         at.cluster.commit(named("Pod"), {**pod, "status": {**pod["status"], **status}})
         with pytest.raises(Stuck):
-            await rollout.wait(at.session, WEB, 30.0)
+            await wait_for_rollout(at.session, WEB, 30.0)
         told = [line for line in at.err if reason in line]
         assert len(told) == 1
 
@@ -159,4 +158,4 @@ async def test_pods_that_cannot_be_created_are_told_of() -> None:
     async with desk(cluster()) as at:
         at.cluster.commit(named("DaemonSet"), at.cluster.create(obj) | obj)
         with pytest.raises(Stuck, match="exceeded quota"):
-            await rollout.wait(at.session, WEB._replace(kind=DAEMON_SET), 5.0)
+            await wait_for_rollout(at.session, WEB._replace(kind=DAEMON_SET), 5.0)

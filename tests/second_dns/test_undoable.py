@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from minidns.second_dns import dnsconfig, record
+from minidns.second_dns import record
 from minidns.second_dns.objects import (
     DAEMON_SET,
     DEPLOYMENT,
@@ -20,8 +20,8 @@ from tests.second_dns.world import cluster, desk, with_second, workload
 DNS = "10.96.0.20"
 AFTER = {"nameservers": [DNS], "searches": ["svc.cluster.local"], "options": []}
 SPEC = ("spec", "template", "spec")
-POLICY = Change(dnsconfig.POLICY, "ClusterFirst", "None")
-CONFIG = Change(dnsconfig.CONFIG, None, AFTER)
+POLICY = Change(record.POLICY, "ClusterFirst", "None")
+CONFIG = Change(record.CONFIG, None, AFTER)
 FEWER = Change(REPLICAS, 6, 4)
 PART = Change(PARTITION, None, 2)
 
@@ -44,22 +44,22 @@ PLANTED = {
     "all of the pods": Change(SPEC, {"hostNetwork": True}, {}),
     "the template": Change(SPEC[:2], {}, {}),
     "the whole spec": Change(SPEC[:1], {}, {}),
-    "below the policy": Change((*dnsconfig.POLICY, "x"), 1, 2),
-    "below the config": Change((*dnsconfig.CONFIG, "nameservers"), ["192.0.2.1"], []),
+    "below the policy": Change((*record.POLICY, "x"), 1, 2),
+    "below the config": Change((*record.CONFIG, "nameservers"), ["192.0.2.1"], []),
     "the selector": Change(("spec", "selector"), {}, None),
     "paused": Change(("spec", "paused"), True, None),
-    "policy of the node": Change(dnsconfig.POLICY, "Default", "None"),
-    "policy that is none": Change(dnsconfig.POLICY, {"a": 1}, "None"),
-    "policy made another": Change(dnsconfig.POLICY, "None", "ClusterFirst"),
-    "config of no addresses": Change(dnsconfig.CONFIG, {"nameservers": ["a b"]}, AFTER),
-    "config with more": Change(dnsconfig.CONFIG, {"hostNetwork": True}, AFTER),
-    "config of lists of maps": Change(dnsconfig.CONFIG, {"searches": [{}]}, AFTER),
-    "config of odd options": Change(dnsconfig.CONFIG, {"options": [{"x": "y"}]}, AFTER),
-    "config that is text": Change(dnsconfig.CONFIG, "x", AFTER),
+    "policy of the node": Change(record.POLICY, "Default", "None"),
+    "policy that is none": Change(record.POLICY, {"a": 1}, "None"),
+    "policy made another": Change(record.POLICY, "None", "ClusterFirst"),
+    "config of no addresses": Change(record.CONFIG, {"nameservers": ["a b"]}, AFTER),
+    "config with more": Change(record.CONFIG, {"hostNetwork": True}, AFTER),
+    "config of lists of maps": Change(record.CONFIG, {"searches": [{}]}, AFTER),
+    "config of odd options": Change(record.CONFIG, {"options": [{"x": "y"}]}, AFTER),
+    "config that is text": Change(record.CONFIG, "x", AFTER),
     "config made of another DNS": Change(
-        dnsconfig.CONFIG, None, {"nameservers": ["192.0.2.1"]}
+        record.CONFIG, None, {"nameservers": ["192.0.2.1"]}
     ),
-    "config taken away": Change(dnsconfig.CONFIG, AFTER, None),
+    "config taken away": Change(record.CONFIG, AFTER, None),
     "replicas": Change(REPLICAS, "6", 4),
     "more replicas": Change(REPLICAS, 4, 6),
     "no replicas": Change(REPLICAS, 0, 4),

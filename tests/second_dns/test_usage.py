@@ -2,7 +2,7 @@
 
 import pytest
 
-from minidns.second_dns import dnsconfig
+from minidns.second_dns import status
 from sim.api.objects import Json
 from sim.node import kubelet
 
@@ -29,18 +29,18 @@ def test_whom_pods_ask(policy: str | None, host: bool, own: tuple[str, ...]) -> 
         return  # no API server lets it in
     conf = kubelet.resolv_conf(pod(**spec), kubelet.Node((FIRST,)))
     servers = {x.split()[1] for x in conf.splitlines() if x.startswith("nameserver")}
-    found = dnsconfig.use_of(pod(**spec), FIRST)
+    found = status.use_of(pod(**spec), FIRST)
     assert found is not None
-    asked = set(dnsconfig.asked_names(found, {}))
-    said = {each.removesuffix(" (no Service)") for each in asked} - {dnsconfig.NODE}
+    asked = set(status.asked_names(found, {}))
+    said = {each.removesuffix(" (no Service)") for each in asked} - {status.NODE}
     assert said == servers - {NODE}
     if not said:
-        assert asked == {dnsconfig.NODE}
+        assert asked == {status.NODE}
 
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
 def test_pods_that_are_over_ask_nobody(phase: str) -> None:
-    assert dnsconfig.use_of({**pod(), "status": {"phase": phase}}, FIRST) is None
+    assert status.use_of({**pod(), "status": {"phase": phase}}, FIRST) is None
 
 
 def owned(kind: str, name: str, hashed: str = "") -> Json:
@@ -60,15 +60,15 @@ def owned(kind: str, name: str, hashed: str = "") -> Json:
     ],
 )
 def test_what_made_a_pod(meta: Json, maker: str) -> None:
-    found = dnsconfig.use_of(pod(meta=meta), FIRST)
+    found = status.use_of(pod(meta=meta), FIRST)
     assert found is not None
     assert found.maker == maker
 
 
 def test_counts() -> None:
-    uses = [dnsconfig.use_of(pod(), FIRST), dnsconfig.use_of(pod(), FIRST), None]
-    ((use, count),) = dnsconfig.count_uses(uses)
+    uses = [status.use_of(pod(), FIRST), status.use_of(pod(), FIRST), None]
+    ((use, count),) = status.count_uses(uses)
     assert (use.servers, count) == ((FIRST,), 2)
-    assert dnsconfig.asked_names(use, {FIRST: "kube-system/kube-dns"}) == (
+    assert status.asked_names(use, {FIRST: "kube-system/kube-dns"}) == (
         "kube-system/kube-dns",
     )

@@ -2,8 +2,8 @@
 
 import pytest
 
-from minidns.second_dns import needs
-from minidns.second_dns.needs import Needs, Port
+from minidns.second_dns import corefile
+from minidns.second_dns.corefile import Needs, Port
 from minidns.second_dns.session import Refusal
 from tests.corefiles import ENVIRON, MOUNT, cases
 from tests.world import World
@@ -34,7 +34,7 @@ LAMEDUCKS = {"ack": 15.0, "gardener": 15.0, "openshift": 20.0, "kind": 5.0, "k0s
 
 def of_real(name: str) -> Needs:
     case = REAL[name]
-    return needs.parse_needs(case.text, f"{MOUNT}/Corefile", case.files, ENVIRON)
+    return corefile.parse_needs(case.text, f"{MOUNT}/Corefile", case.files, ENVIRON)
 
 
 @pytest.mark.parametrize("name", sorted(REAL))
@@ -62,7 +62,7 @@ def test_a_plugin_that_minidns_lacks_is_refused_with_its_line() -> None:
 
 
 def read(text: str, **environ: str) -> Needs:
-    return needs.parse_needs(text, "/etc/coredns/Corefile", World().files, environ)
+    return corefile.parse_needs(text, "/etc/coredns/Corefile", World().files, environ)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_what_would_not_be_served_is_refused(text: str, why: str) -> None:
 
 
 def test_default_port_is_the_flags() -> None:
-    found = needs.parse_needs(
+    found = corefile.parse_needs(
         ". {\n    whoami\n}\n", "/Corefile", World().files, {}, 1053
     )
     assert found.dns == (1053,)

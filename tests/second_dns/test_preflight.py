@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minidns.second_dns import availability
+from minidns.second_dns import preflight
 from minidns.second_dns.session import Refusal
 from sim.api.addresses import SERVICE_RANGES
 from sim.api.objects import Json
@@ -15,9 +15,7 @@ KUBEADM = ip_network("10.96.0.0/12")
 
 def free(first: str, *used: str, ranges: tuple[str, ...] = ()) -> str:
     taken = dict.fromkeys((first, *used), "somebody")
-    return availability.free_address(
-        first, taken, [ip_network(each) for each in ranges]
-    )
+    return preflight.free_address(first, taken, [ip_network(each) for each in ranges])
 
 
 @pytest.mark.parametrize(
@@ -62,7 +60,7 @@ def test_free_and_inside_whatever_is_taken(
     first = str(network[place % (network.num_addresses - 2) + 1])
     taken = {str(network[n % network.num_addresses]) for n in used} | {first}
     try:
-        found = availability.free_address(first, dict.fromkeys(taken, "x"), [network])
+        found = preflight.free_address(first, dict.fromkeys(taken, "x"), [network])
     except Refusal:
         return  # see test_none_is_left
     assert found not in taken
@@ -88,15 +86,15 @@ def test_none_is_left() -> None:
 def test_what_cannot_be_had(address: str, why: str) -> None:
     used = {"10.96.0.10": "Service kube-system/kube-dns"}
     with pytest.raises(Refusal, match=f"--cluster-ip {address}: {why}"):
-        availability.check_address(address, used, [KUBEADM])
+        preflight.check_address(address, used, [KUBEADM])
 
 
 @pytest.mark.parametrize("ranges", [[KUBEADM], []], ids=["known", "unknown"])
-def test_what_can_be_had(ranges: list[availability.Network]) -> None:
+def test_what_can_be_had(ranges: list[preflight.Network]) -> None:
     used = {"10.96.0.10": "x"}
-    assert availability.check_address("10.96.0.20", used, ranges) == "10.96.0.20"
+    assert preflight.check_address("10.96.0.20", used, ranges) == "10.96.0.20"
     if not ranges:
-        assert availability.check_address("FD00::0014", used, ranges) == "fd00::14"
+        assert preflight.check_address("FD00::0014", used, ranges) == "fd00::14"
 
 
 def test_who_has_what() -> None:
@@ -109,14 +107,14 @@ def test_who_has_what() -> None:
             {"type": "ExternalName"},
         )
     ]
-    used = availability.used_addresses(services)
+    used = preflight.used_addresses(services)
     assert set(used) == {"10.96.0.1", "fd00::1", "10.96.0.2"}
     assert used["fd00::1"] == "Service a/b"
 
 
 async def test_range_of_a_refused_offer() -> None:
     async with desk() as at:
-        found = await availability.service_ranges(
+        found = await preflight.service_ranges(
             at.session.api, "kube-system", "10.96.0.10"
         )
         assert found == [ip_network(SERVICE_RANGES["IPv4"])]
@@ -132,7 +130,7 @@ async def test_ranges_that_are_objects() -> None:
         "spec": {"cidrs": ["10.96.0.0/12", "fd00:10:96::/112"]},
     }
     async with desk(cluster(cidr)) as at:
-        found = await availability.service_ranges(
+        found = await preflight.service_ranges(
             at.session.api, "kube-system", "10.96.0.10"
         )
         assert list(map(str, found)) == ["10.96.0.0/12", "fd00:10:96::/112"]
