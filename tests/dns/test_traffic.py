@@ -161,7 +161,7 @@ def test_without_reuse_nothing_is_counted() -> None:
     assert Counted().traffic.count(QUERY, ANSWER, "errors", 0) is ANSWER
 
 
-def test_H08_types_and_names_do_not_create_series() -> None:
+def test_types_and_names_do_not_create_series() -> None:
     counted = Counted()
     for number in range(1000):
         question = Question(f"{number}.example.org.", 1000 + number)

@@ -60,7 +60,7 @@ CASES = {
     "nxdomain-behind-an-alias": Case(
         Response(Rcode.NXDOMAIN, (ALIAS,), (DENIAL,)), Outcome.OTHER, 5
     ),
-    "R16-nxdomain-without-soa": Case(Response(Rcode.NXDOMAIN), Outcome.NXDOMAIN, 5),
+    "nxdomain-without-soa": Case(Response(Rcode.NXDOMAIN), Outcome.NXDOMAIN, 5),
     "nxdomain-with-answer-only": Case(Response(Rcode.NXDOMAIN, (ALIAS,)), Outcome.OTHER, 5),
     "servfail": Case(Response(Rcode.SERVFAIL), Outcome.FAILURE, 5),
     "notimp": Case(Response(Rcode.NOTIMP), Outcome.FAILURE, 5),

@@ -15,7 +15,7 @@ NAME = "www.example.org."
 GOOD = [f"{NAME} 300 A 192.0.2.1"]
 
 
-async def test_R21_a_thousand_forged_replies() -> None:
+async def test_a_thousand_forged_replies() -> None:
     rng = Random(21)
 
     async def forge(call: Call) -> None:
@@ -34,7 +34,7 @@ async def test_R21_a_thousand_forged_replies() -> None:
         assert [call.transport for call in resolver.asked] == ["udp", "tcp"] * 5
 
 
-async def test_R21_forgers_who_are_not_the_upstream_are_not_heard() -> None:
+async def test_forgers_who_are_not_the_upstream_are_not_heard() -> None:
     """The short form of a flood: from other sockets, with every id there is."""
     forged = 0
 

@@ -192,7 +192,7 @@ async def test_failfast_asks_nobody_when_all_are_down() -> None:
     assert world.world.metrics.value(BROKEN) == 1
 
 
-async def test_R23_after_a_minute_of_darkness_the_first_second_brings_light() -> None:
+async def test_after_a_minute_of_darkness_the_first_second_brings_light() -> None:
     world = scripted(f"forward . {ONE} {TWO} {{\nfailfast_all_unhealthy_upstreams\n}}")
     world.behavior = {ONE: "silent", TWO: "silent"}
     await world.outcome(query(NAME), 60)

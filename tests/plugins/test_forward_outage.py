@@ -17,7 +17,7 @@ SOON_S = 1.0
 """What a good answer may take, on a busy machine."""
 
 
-async def test_R11_after_silence_the_next_is_asked() -> None:
+async def test_after_silence_the_next_is_asked() -> None:
     async with (
         Resolver(say_nothing) as silent,
         Resolver() as resolver,
@@ -30,7 +30,7 @@ async def test_R11_after_silence_the_next_is_asked() -> None:
         assert 0.09 < time.monotonic() - began < SOON_S
 
 
-async def test_R11_nobody_answers() -> None:
+async def test_nobody_answers() -> None:
     async with (
         Resolver(say_nothing) as silent,
         forwarding(f"forward . {silent} {{\nread_timeout 100ms\n}}") as forward,
@@ -63,7 +63,7 @@ async def accept_only(call: Call) -> None:
     [length_then_silence, close_at_once, accept_only],
     ids=lambda s: s.__name__,
 )
-async def test_R22_broken_streams_lead_to_the_next(
+async def test_broken_streams_lead_to_the_next(
     script: Callable[[Call], object],
 ) -> None:
     async with (
@@ -79,7 +79,7 @@ async def test_R22_broken_streams_lead_to_the_next(
         assert time.monotonic() - began < SOON_S
 
 
-async def test_R22_two_answers_on_one_stream() -> None:
+async def test_two_answers_on_one_stream() -> None:
     async def twice(call: Call) -> None:
         call.send(good(call.wire))
         call.send(good(call.wire).replace(b"\xc0\0\2\1", b"\xc0\0\2\x66"))
@@ -104,7 +104,7 @@ async def reborn() -> AsyncIterator[tuple[Resolver, Forwarding]]:
         yield Resolver(port=port), forward
 
 
-async def test_R23_all_down_then_up(reborn: tuple[Resolver, Forwarding]) -> None:
+async def test_all_down_then_up(reborn: tuple[Resolver, Forwarding]) -> None:
     resolver, forward = reborn
     shown = forward.site.offers.explainers["forward"]
 
@@ -124,7 +124,7 @@ async def test_R23_all_down_then_up(reborn: tuple[Resolver, Forwarding]) -> None
         await until(lambda: not is_down())
 
 
-async def test_R24_one_of_two_is_lost() -> None:
+async def test_one_of_two_is_lost() -> None:
     async with (
         Resolver(say_nothing) as lost,
         Resolver() as resolver,

@@ -126,7 +126,7 @@ async def test_derived_numbers_are_brought_up_to_date(metrics: Metrics) -> None:
 
 
 @pytest.mark.parametrize("accept", ["", OPENMETRICS])
-async def test_H07_hostile_label_values(accept: str) -> None:
+async def test_hostile_label_values(accept: str) -> None:
     metrics = Metrics()
     value = 'a"b\\c\nd{},=\u20ac'
     metrics.counter("coredns_x_total", "X.", ("zone",)).inc((value,))

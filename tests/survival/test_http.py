@@ -1,7 +1,6 @@
-"""Hostile HTTP clients and files: what H01 to H13 ask of the whole process.
+"""Hostile files, credentials programs and HTTP clients, against the whole process.
 
-H01, H03 to H06 are in tests/server/test_http.py, H07 to H09 in test_names, more of H12 in
-tests/plugins/test_hosts_table.py.
+Hostile requests are in tests/server/test_http.py, hostile names in test_names.py.
 """
 
 import asyncio
@@ -24,44 +23,44 @@ START_S = 8.0
 SERVED = ".:1053 {\n    bind 127.0.0.1\n    whoami\n}\n"
 COREFILES: dict[str, tuple[str, str]] = {
     # id: text, what is said
-    "H10-10-MB": ("# \n" * 3_500_000, "larger than 10 MiB"),
-    "H10-2-MB": ("a " * 1_000_000, "larger than 1 MiB"),
-    "H10-binary": ("".join(map(chr, range(1, 256))) * 100, "Corefile:"),
-    "H10-nul": ("\0" * 1000, "specified zone is too long"),
-    "H10-brace-open": (SERVED[:-2], "Corefile:"),
-    "H10-braces-open": (". {\n" * 1000, "Corefile:2 - Error during parsing"),
-    "H10-braces-closed": (SERVED + "}\n" * 1000, "cannot serve dns://}.:53"),
-    "H10-import-of-itself": (
+    "10-MB": ("# \n" * 3_500_000, "larger than 10 MiB"),
+    "2-MB": ("a " * 1_000_000, "larger than 1 MiB"),
+    "binary": ("".join(map(chr, range(1, 256))) * 100, "Corefile:"),
+    "nul": ("\0" * 1000, "specified zone is too long"),
+    "brace-open": (SERVED[:-2], "Corefile:"),
+    "braces-open": (". {\n" * 1000, "Corefile:2 - Error during parsing"),
+    "braces-closed": (SERVED + "}\n" * 1000, "cannot serve dns://}.:53"),
+    "import-of-itself": (
         ".:1053 {\n import Corefile\n}\n",
         "maximum file import depth",
     ),
-    "H10-snippets-that-double": (
+    "snippets-that-double": (
         "".join(f"(s{n}) {{\nimport s{n - 1}\nimport s{n - 1}\n}}\n" for n in range(40))
         + ".:1053 {\nimport s39\n}\n",
         "Corefile:2 - Error during parsing",
     ),
-    "H10-environment": (
+    "environment": (
         ".:1053 {\n" + "whoami {$BOMB}\n" * 1000 + "}\n",
         "too much comes from environment variables",
     ),
-    "H10-environment-of-itself": (
+    "environment-of-itself": (
         ".:1053 {\nwhoami {$LOOP}\n}\n",
         "environment variable LOOP refers to itself",
     ),
-    "H10-backtracking": (
+    "backtracking": (
         ".:1053 {\nbind 127.0.0.1\nrewrite name regex (a+)+$ b\nwhoami\n}\n",
         "",
     ),
-    "H11-empty-resolv-conf": (
+    "empty-resolv-conf": (
         ".:1053 {\nforward . empty.conf\n}\n",
         "no nameservers found",
     ),
-    "H11-100-servers": (
+    "100-servers": (
         ".:1053 {\nforward . many.conf\n}\n",
         "more than 15 TOs configured: 100",
     ),
-    "H11-scope": (".:1053 {\nbind 127.0.0.1\nforward . scope.conf\n}\n", ""),
-    "H12-a-million-lines": (".:1053 {\nbind 127.0.0.1\nhosts hosts.txt\n}\n", ""),
+    "scope": (".:1053 {\nbind 127.0.0.1\nforward . scope.conf\n}\n", ""),
+    "a-million-lines": (".:1053 {\nbind 127.0.0.1\nhosts hosts.txt\n}\n", ""),
 }
 ENVIRON = {"BOMB": "x" * 100_000, "LOOP": "{$LOOP}{$LOOP}"}
 
@@ -107,7 +106,7 @@ users:
 """
 
 
-async def test_H13_an_exec_plugin_that_fails_is_one_line(tmp_path: Path) -> None:
+async def test_an_exec_plugin_that_fails_is_one_line(tmp_path: Path) -> None:
     """Naming the file is the leave to run what it names, as with kubectl."""
     (tmp_path / "kubeconfig").write_text(EXEC.format(command=tmp_path / "nosuch"))
     port = process.free_port()
@@ -122,7 +121,7 @@ async def test_H13_an_exec_plugin_that_fails_is_one_line(tmp_path: Path) -> None
         assert not [each for each in server.lines if "TOKEN-IN-ARGUMENTS" in each]
 
 
-async def test_H02_a_thousand_idle_http_connections(tmp_path: Path) -> None:
+async def test_a_thousand_idle_http_connections(tmp_path: Path) -> None:
     with cluster_dns(tmp_path) as server:
         before = server.files()
         port = server.ports["health"]

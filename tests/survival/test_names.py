@@ -148,13 +148,13 @@ def test_in_the_metrics(number: str, seen: Seen) -> None:
         assert raw.decode("latin1") not in seen.page
 
 
-def test_H07_the_page_is_as_it_should_be(seen: Seen) -> None:
+def test_the_page_is_as_it_should_be(seen: Seen) -> None:
     assert seen.page.isascii()
     families = {family.name for family in text_string_to_metric_families(seen.page)}
     assert "coredns_dns_requests" in families
 
 
-def test_H08_names_make_no_series(seen: Seen) -> None:
+def test_names_make_no_series(seen: Seen) -> None:
     before = seen._series()
     with udp(seen.server.port) as sock:
         for number in range(1000):
@@ -164,7 +164,7 @@ def test_H08_names_make_no_series(seen: Seen) -> None:
 
 
 @pytest.mark.parametrize("number", HOSTILE)
-def test_H09_in_explanations(
+def test_in_explanations(
     number: str, seen: Seen, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = shown(hostile_name(number))
