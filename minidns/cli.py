@@ -53,6 +53,11 @@ COMMANDS = (
         "minidns.laptop.split_dns.command",
     ),
     Command("why", "explain why an answer is what it is", "minidns.commands.why"),
+    Command(
+        "compare",
+        "ask several servers the same questions",
+        "minidns.commands.compare",
+    ),
     Command("check", "check a Corefile without serving it", "minidns.commands.check"),
     Command(
         "healthcheck",

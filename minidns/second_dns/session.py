@@ -7,8 +7,8 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -144,10 +144,9 @@ async def _run(args: argparse.Namespace, command: Command, name: str) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         with suppress(NotImplementedError):  # not every system has them
             loop.add_signal_handler(number, task.cancel)
-    access = Access(kubeconfig=_kubeconfig(args), context=args.context or "")
-    async with api.connect(access) as connection:
+    async with documents(args) as cluster:
         session = Session(
-            api=Documents(connection),
+            api=cluster,
             out=lambda line: print(line, flush=True),
             tell=lambda line: print(line, file=sys.stderr, flush=True),
             ask=_yes if getattr(args, "yes", False) else _confirm,
@@ -155,6 +154,19 @@ async def _run(args: argparse.Namespace, command: Command, name: str) -> int:
             sleep=asyncio.sleep,
         )
         return await run_command(command, args, session, name)
+
+
+@asynccontextmanager
+async def documents(args: argparse.Namespace) -> AsyncIterator[Documents]:
+    """Connect to the cluster that the options of `add_options` select.
+
+    Raises:
+        ConfigError: the kubeconfig cannot be used.
+
+    """
+    access = Access(kubeconfig=_kubeconfig(args), context=args.context or "")
+    async with api.connect(access) as connection:
+        yield Documents(connection)
 
 
 def _kubeconfig(args: argparse.Namespace) -> str:

@@ -1,0 +1,361 @@
+"""``minidns compare``: ask several servers the same questions; show what differs."""
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+from minidns.corefile import releases
+from minidns.corefile.errors import ConfigError
+from minidns.dns import names, rdata
+from minidns.dns.model import Question
+from minidns.kubernetes.documents import Documents
+from minidns.kubernetes.resources import ApiError
+from minidns.probe import questions, servers, versions
+from minidns.probe.compare import Comparison, compare
+from minidns.probe.differences import Difference
+from minidns.probe.lookup import Form, Outcome
+from minidns.probe.servers import NoServer, Target
+from minidns.second_dns import session
+from minidns.text.files import describe
+from minidns.text.terminal import escaping
+
+ALIKE, DIFFERENT, WRONG_USAGE, UNANSWERED = 0, 1, 2, 4
+_MANY_SHOWN = 50
+_EPILOG = """\
+servers: 10.96.0.10, 127.0.0.1:5354, svc/NAME (its cluster IP), pods/NAME (each pod)
+
+examples:
+  minidns compare 10.96.0.10 10.96.0.20 --names names.txt
+  minidns compare svc/kube-dns svc/kube-dns-2 pods/kube-dns --from-services
+  kubectl logs -n kube-system -l k8s-app=kube-dns | \\
+    minidns compare svc/kube-dns svc/kube-dns-2 --from-log -
+
+exit status: 0 alike, 1 a server is at fault, 2 wrong usage, 4 a server never answered
+"""
+
+
+class Unusable(Exception):
+    """The command cannot compare; ``str()`` says why and what to do."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command."""
+    parser = argparse.ArgumentParser(
+        "minidns compare",
+        description="Ask several DNS servers the same questions at the same moment, and"
+        " show where their answers differ. The first server is the reference.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("servers", nargs="+", metavar="SERVER", help="server to ask")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--names", metavar="FILE", help="file with NAME or NAME TYPE lines; - for stdin"
+    )
+    source.add_argument(
+        "--from-services",
+        metavar="NAMESPACE",
+        nargs="?",
+        const="",
+        help="names of the Services of a namespace (default: of all)",
+    )
+    source.add_argument(
+        "--from-log", metavar="FILE", help="names in a log of CoreDNS; - for stdin"
+    )
+    source.add_argument("--name", action="append", help="a name; may be repeated")
+    parser.add_argument(
+        "-t",
+        "--type",
+        action="append",
+        metavar="TYPE",
+        help="record type of names without one; may be repeated (default: A and AAAA)",
+    )
+    parser.add_argument("--tcp", action="store_true", help="ask over TCP")
+    parser.add_argument(
+        "--edns",
+        type=_edns_size,
+        default=1232,
+        metavar="SIZE",
+        help="UDP size in the OPT record; 0 sends none (default: 1232)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=session.seconds,
+        default=5.0,
+        metavar="DURATION",
+        help="time to wait for a reply (default: 5s)",
+    )
+    parser.add_argument(
+        "--rate",
+        type=_rate,
+        default=500.0,
+        metavar="N",
+        help="queries a second to each server (default: 500)",
+    )
+    parser.add_argument(
+        "-as",
+        "--as",
+        dest="release",
+        metavar="VERSION",
+        type=releases.argument,
+        help="release of the CoreDNS among the servers: its known differences from"
+        f" {releases.NEWEST} are no faults",
+    )
+    parser.add_argument(
+        "--zone",
+        default="cluster.local",
+        help="the domain of the cluster (default: cluster.local)",
+    )
+    parser.add_argument(
+        "-n",
+        "--namespace",
+        default="kube-system",
+        help="namespace of svc/ and pods/ (default: kube-system)",
+    )
+    session.add_options(parser)
+    parser.add_argument("-o", dest="output", choices=("text", "json"), default="text")
+    return parser
+
+
+def _edns_size(text: str) -> int:
+    if text.isascii() and text.isdecimal() and int(text[:6]) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text}: a size in bytes is needed (0 to 65535)")
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= 100_000:
+        raise argparse.ArgumentTypeError(f"{text}: a number above 0 is needed")
+    return rate
+
+
+@escaping
+def main(argv: Sequence[str]) -> int:
+    """Run the command; return its exit status."""
+    args = parser().parse_args(argv)
+    try:
+        return asyncio.run(_run(args))
+    except (Unusable, NoServer, questions.WrongLine) as error:
+        print(f"minidns compare: {error}", file=sys.stderr)
+        return WRONG_USAGE
+    except (ApiError, ConfigError) as error:
+        print(f"minidns compare: {error}", file=sys.stderr)
+        return UNANSWERED
+
+
+async def _run(args: argparse.Namespace) -> int:
+    began = time.monotonic()
+    async with AsyncExitStack() as stack:
+        api = None
+        named = any(map(servers.needs_cluster, args.servers))
+        if named or args.from_services is not None:
+            api = await stack.enter_async_context(session.documents(args))
+        targets = await _targets(args, api)
+        asked = await _questions(args, api)
+    if len(targets) < 2:
+        raise Unusable("there is only one server: name a second one to compare with")
+    result = await compare(
+        asked,
+        [target.address for target in targets],
+        Form("tcp" if args.tcp else "udp", edns_size=args.edns, timeout_s=args.timeout),
+        rate=args.rate,
+        zone=names.absolute(args.zone),
+        known=versions.known(args.release),
+        progress=_progress if sys.stderr.isatty() else lambda comparison: None,
+    )
+    if sys.stderr.isatty():
+        print(end="\r\x1b[K", file=sys.stderr)
+    seconds = time.monotonic() - began
+    if args.output == "json":
+        print(json.dumps(_as_json(result, targets, seconds), indent=2))
+    else:
+        print("\n".join(_lines(result, targets, seconds)))
+    return _status(result)
+
+
+def _status(result: Comparison) -> int:
+    if any(tally.latencies.count == 0 for tally in result.tallies):
+        return UNANSWERED
+    return DIFFERENT if result.faults else ALIKE
+
+
+async def _targets(args: argparse.Namespace, api: Documents | None) -> list[Target]:
+    """Return the servers that the arguments name, without duplicates.
+
+    Raises:
+        NoServer: one of them is none.
+
+    """
+    found: dict[tuple[str, int], Target] = {}
+    for text in args.servers:
+        if api is not None and servers.needs_cluster(text):
+            some = await servers.from_cluster(api, text, args.namespace)
+        else:
+            some = [servers.from_address(text)]
+        for target in some:
+            found.setdefault(target.address, target)
+    return list(found.values())
+
+
+async def _questions(
+    args: argparse.Namespace, api: Documents | None
+) -> Sequence[Question]:
+    """Return the questions that the arguments name.
+
+    Raises:
+        Unusable: there are none, or the file cannot be read.
+        WrongLine: a line of the file is not a question.
+
+    """
+    types = [rtype.upper() for rtype in args.type or ("A", "AAAA")]
+    if args.from_services is not None:
+        assert api is not None
+        zone = names.absolute(args.zone)
+        asked = await questions.from_services(api, args.from_services, zone)
+    elif args.from_log:
+        asked = list(questions.from_log(_read(args.from_log)))
+    elif args.names:
+        asked = list(questions.from_list(_read(args.names), types, args.names))
+    else:
+        asked = list(questions.from_list(args.name, types, "--name"))
+    if not asked:
+        raise Unusable("there is no question to ask: the source has no names")
+    return asked
+
+
+def _read(path: str) -> Sequence[str]:
+    """Return the lines of a file, of standard input for ``-``.
+
+    Raises:
+        Unusable: it cannot be read.
+
+    """
+    if path == "-":
+        return sys.stdin.buffer.read().decode(errors="replace").splitlines()
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().splitlines()
+    except OSError as error:
+        raise Unusable(describe(error)) from error
+
+
+def _progress(so_far: Comparison) -> None:
+    line = f"{so_far.questions} questions, {so_far.differing} differ"
+    print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+
+
+def _lines(
+    result: Comparison, targets: Sequence[Target], seconds: float
+) -> Iterable[str]:
+    """Yield the result for people."""
+    yield (
+        f"{result.questions} questions at {len(targets)} servers in {seconds:.1f} s:"
+        f" {result.questions - result.differing} alike, {result.differing} differ,"
+        f" {result.faults} faults"
+    )
+    for number, (target, tally) in enumerate(
+        zip(targets, result.tallies, strict=True), 1
+    ):
+        times = tally.latencies
+        failed = "; ".join(f"{n} {kind}" for kind, n in sorted(tally.failures.items()))
+        yield (
+            f"  {number}  {_label(target):40} {tally.lookups} lookups,"
+            f" p50 {1000 * times.percentile(50):.1f} ms,"
+            f" p99 {1000 * times.percentile(99):.1f} ms"
+            f"{', failed: ' + failed if failed else ''}"
+        )
+    if result.unanswered:
+        yield f"{result.unanswered} questions were answered by no server"
+    for kind, count in sorted(result.counts.items()):
+        yield f"{kind}: {count}{'' if kind.is_fault else ' (no fault)'}"
+    for difference in result.differences[:_MANY_SHOWN]:
+        yield from _difference_lines(difference, targets)
+    if (more := len(result.differences) - _MANY_SHOWN) > 0:
+        yield f"... and {more} more; -o json has all"
+
+
+def _label(target: Target) -> str:
+    host, port = target.address
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return place if target.label in (host, place) else f"{target.label} ({place})"
+
+
+def _difference_lines(
+    difference: Difference, targets: Sequence[Target]
+) -> Iterable[str]:
+    asked = difference.question
+    fault = difference.at_fault
+    blamed = f", at {_label(targets[fault - 1])}" if fault else ""
+    yield (f"{asked.qname} {rdata.type_name(asked.qtype)}: {difference.kind}{blamed}")
+    yield f"    1: {_shown(difference.reference)}"
+    yield f"    {difference.server}: {_shown(difference.other)}"
+
+
+def _shown(outcome: Outcome | None) -> str:
+    if outcome is None or outcome.answer is None:
+        return (outcome.reason or outcome.failure) if outcome else ""
+    return "; ".join(outcome.answer.lines())
+
+
+def _as_json(
+    result: Comparison, targets: Sequence[Target], seconds: float
+) -> dict[str, Any]:
+    """Return the result as ``-o json`` prints it; durations are in seconds."""
+    return {
+        "questions": result.questions,
+        "alike": result.questions - result.differing,
+        "faults": result.faults,
+        "unanswered": result.unanswered,
+        "seconds": round(seconds, 3),
+        "classes": {str(kind): count for kind, count in sorted(result.counts.items())},
+        "servers": [
+            {
+                "server": target.label,
+                "address": "{}:{}".format(*target.address),
+                "lookups": tally.lookups,
+                "failures": tally.failures,
+                "p50": tally.latencies.percentile(50),
+                "p99": tally.latencies.percentile(99),
+            }
+            for target, tally in zip(targets, result.tallies, strict=True)
+        ],
+        "differences": [_difference_json(each, targets) for each in result.differences],
+    }
+
+
+def _difference_json(
+    difference: Difference, targets: Sequence[Target]
+) -> dict[str, Any]:
+    fault = difference.at_fault
+    return {
+        "name": difference.question.qname,
+        "type": rdata.type_name(difference.question.qtype),
+        "class": str(difference.kind),
+        "is_fault": difference.kind.is_fault,
+        "at_fault": targets[fault - 1].label if fault else None,
+        "reference": _outcome_json(difference.reference),
+        "server": targets[difference.server - 1].label,
+        "answer": _outcome_json(difference.other),
+    }
+
+
+def _outcome_json(outcome: Outcome | None) -> dict[str, Any] | None:
+    if outcome is None:
+        return None
+    lines = outcome.answer.lines() if outcome.answer else []
+    return {
+        "records": lines,
+        "failure": outcome.failure,
+        "reason": outcome.reason,
+        "milliseconds": round(1000 * outcome.seconds, 3),
+        "transport": outcome.transport,
+    }

@@ -1,0 +1,1 @@
+"""The client side: lookups at servers, and how the answers of several differ."""
