@@ -54,6 +54,11 @@ COMMANDS = (
     ),
     Command("why", "explain why an answer is what it is", "minidns.commands.why"),
     Command(
+        "probe",
+        "look names up at servers, steadily, and count what fails",
+        "minidns.commands.probe",
+    ),
+    Command(
         "compare",
         "ask several servers the same questions",
         "minidns.commands.compare",

@@ -6,22 +6,19 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import AsyncExitStack
 from typing import Any
 
+from minidns.commands import lookups
 from minidns.corefile import releases
 from minidns.corefile.errors import ConfigError
 from minidns.dns import names, rdata
-from minidns.dns.model import Question
-from minidns.kubernetes.documents import Documents
 from minidns.kubernetes.resources import ApiError
-from minidns.probe import questions, servers, versions
+from minidns.probe import versions
 from minidns.probe.compare import Comparison, compare
 from minidns.probe.differences import Difference
-from minidns.probe.lookup import Form, Outcome
+from minidns.probe.lookup import LookupResult
+from minidns.probe.questions import WrongLine
 from minidns.probe.servers import NoServer, Target
-from minidns.second_dns import session
-from minidns.text.files import describe
 from minidns.text.terminal import escaping
 
 ALIKE, DIFFERENT, WRONG_USAGE, UNANSWERED = 0, 1, 2, 4
@@ -39,10 +36,6 @@ exit status: 0 alike, 1 a server is at fault, 2 wrong usage, 4 a server never an
 """
 
 
-class Unusable(Exception):
-    """The command cannot compare; ``str()`` says why and what to do."""
-
-
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
     parser = argparse.ArgumentParser(
@@ -52,47 +45,10 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("servers", nargs="+", metavar="SERVER", help="server to ask")
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument(
-        "--names", metavar="FILE", help="file with NAME or NAME TYPE lines; - for stdin"
-    )
-    source.add_argument(
-        "--from-services",
-        metavar="NAMESPACE",
-        nargs="?",
-        const="",
-        help="names of the Services of a namespace (default: of all)",
-    )
-    source.add_argument(
-        "--from-log", metavar="FILE", help="names in a log of CoreDNS; - for stdin"
-    )
-    source.add_argument("--name", action="append", help="a name; may be repeated")
-    parser.add_argument(
-        "-t",
-        "--type",
-        action="append",
-        metavar="TYPE",
-        help="record type of names without one; may be repeated (default: A and AAAA)",
-    )
-    parser.add_argument("--tcp", action="store_true", help="ask over TCP")
-    parser.add_argument(
-        "--edns",
-        type=_edns_size,
-        default=1232,
-        metavar="SIZE",
-        help="UDP size in the OPT record; 0 sends none (default: 1232)",
-    )
-    parser.add_argument(
-        "--timeout",
-        type=session.seconds,
-        default=5.0,
-        metavar="DURATION",
-        help="time to wait for a reply (default: 5s)",
-    )
+    lookups.add_options(parser)
     parser.add_argument(
         "--rate",
-        type=_rate,
+        type=lookups.rate,
         default=500.0,
         metavar="N",
         help="queries a second to each server (default: 500)",
@@ -106,36 +62,8 @@ def parser() -> argparse.ArgumentParser:
         help="release of the CoreDNS among the servers: its known differences from"
         f" {releases.NEWEST} are no faults",
     )
-    parser.add_argument(
-        "--zone",
-        default="cluster.local",
-        help="the domain of the cluster (default: cluster.local)",
-    )
-    parser.add_argument(
-        "-n",
-        "--namespace",
-        default="kube-system",
-        help="namespace of svc/ and pods/ (default: kube-system)",
-    )
-    session.add_options(parser)
     parser.add_argument("-o", dest="output", choices=("text", "json"), default="text")
     return parser
-
-
-def _edns_size(text: str) -> int:
-    if text.isascii() and text.isdecimal() and int(text[:6]) <= 65535:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text}: a size in bytes is needed (0 to 65535)")
-
-
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate <= 100_000:
-        raise argparse.ArgumentTypeError(f"{text}: a number above 0 is needed")
-    return rate
 
 
 @escaping
@@ -144,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
     try:
         return asyncio.run(_run(args))
-    except (Unusable, NoServer, questions.WrongLine) as error:
+    except (lookups.Unusable, NoServer, WrongLine) as error:
         print(f"minidns compare: {error}", file=sys.stderr)
         return WRONG_USAGE
     except (ApiError, ConfigError) as error:
@@ -154,19 +82,15 @@ def main(argv: Sequence[str]) -> int:
 
 async def _run(args: argparse.Namespace) -> int:
     began = time.monotonic()
-    async with AsyncExitStack() as stack:
-        api = None
-        named = any(map(servers.needs_cluster, args.servers))
-        if named or args.from_services is not None:
-            api = await stack.enter_async_context(session.documents(args))
-        targets = await _targets(args, api)
-        asked = await _questions(args, api)
+    targets, asked = await lookups.read(args)
     if len(targets) < 2:
-        raise Unusable("there is only one server: name a second one to compare with")
+        raise lookups.Unusable(
+            "there is only one server: name a second one to compare with"
+        )
     result = await compare(
         asked,
         [target.address for target in targets],
-        Form("tcp" if args.tcp else "udp", edns_size=args.edns, timeout_s=args.timeout),
+        lookups.form(args),
         rate=args.rate,
         zone=names.absolute(args.zone),
         known=versions.known(args.release),
@@ -186,66 +110,6 @@ def _status(result: Comparison) -> int:
     if any(tally.latencies.count == 0 for tally in result.tallies):
         return UNANSWERED
     return DIFFERENT if result.faults else ALIKE
-
-
-async def _targets(args: argparse.Namespace, api: Documents | None) -> list[Target]:
-    """Return the servers that the arguments name, without duplicates.
-
-    Raises:
-        NoServer: one of them is none.
-
-    """
-    found: dict[tuple[str, int], Target] = {}
-    for text in args.servers:
-        if api is not None and servers.needs_cluster(text):
-            some = await servers.from_cluster(api, text, args.namespace)
-        else:
-            some = [servers.from_address(text)]
-        for target in some:
-            found.setdefault(target.address, target)
-    return list(found.values())
-
-
-async def _questions(
-    args: argparse.Namespace, api: Documents | None
-) -> Sequence[Question]:
-    """Return the questions that the arguments name.
-
-    Raises:
-        Unusable: there are none, or the file cannot be read.
-        WrongLine: a line of the file is not a question.
-
-    """
-    types = [rtype.upper() for rtype in args.type or ("A", "AAAA")]
-    if args.from_services is not None:
-        assert api is not None
-        zone = names.absolute(args.zone)
-        asked = await questions.from_services(api, args.from_services, zone)
-    elif args.from_log:
-        asked = list(questions.from_log(_read(args.from_log)))
-    elif args.names:
-        asked = list(questions.from_list(_read(args.names), types, args.names))
-    else:
-        asked = list(questions.from_list(args.name, types, "--name"))
-    if not asked:
-        raise Unusable("there is no question to ask: the source has no names")
-    return asked
-
-
-def _read(path: str) -> Sequence[str]:
-    """Return the lines of a file, of standard input for ``-``.
-
-    Raises:
-        Unusable: it cannot be read.
-
-    """
-    if path == "-":
-        return sys.stdin.buffer.read().decode(errors="replace").splitlines()
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().splitlines()
-    except OSError as error:
-        raise Unusable(describe(error)) from error
 
 
 def _progress(so_far: Comparison) -> None:
@@ -268,7 +132,7 @@ def _lines(
         times = tally.latencies
         failed = "; ".join(f"{n} {kind}" for kind, n in sorted(tally.failures.items()))
         yield (
-            f"  {number}  {_label(target):40} {tally.lookups} lookups,"
+            f"  {number}  {lookups.label(target):40} {tally.lookups} lookups,"
             f" p50 {1000 * times.percentile(50):.1f} ms,"
             f" p99 {1000 * times.percentile(99):.1f} ms"
             f"{', failed: ' + failed if failed else ''}"
@@ -283,24 +147,18 @@ def _lines(
         yield f"... and {more} more; -o json has all"
 
 
-def _label(target: Target) -> str:
-    host, port = target.address
-    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return place if target.label in (host, place) else f"{target.label} ({place})"
-
-
 def _difference_lines(
     difference: Difference, targets: Sequence[Target]
 ) -> Iterable[str]:
     asked = difference.question
     fault = difference.at_fault
-    blamed = f", at {_label(targets[fault - 1])}" if fault else ""
+    blamed = f", at {lookups.label(targets[fault - 1])}" if fault else ""
     yield (f"{asked.qname} {rdata.type_name(asked.qtype)}: {difference.kind}{blamed}")
     yield f"    1: {_shown(difference.reference)}"
     yield f"    {difference.server}: {_shown(difference.other)}"
 
 
-def _shown(outcome: Outcome | None) -> str:
+def _shown(outcome: LookupResult | None) -> str:
     if outcome is None or outcome.answer is None:
         return (outcome.reason or outcome.failure) if outcome else ""
     return "; ".join(outcome.answer.lines())
@@ -348,7 +206,7 @@ def _difference_json(
     }
 
 
-def _outcome_json(outcome: Outcome | None) -> dict[str, Any] | None:
+def _outcome_json(outcome: LookupResult | None) -> dict[str, Any] | None:
     if outcome is None:
         return None
     lines = outcome.answer.lines() if outcome.answer else []

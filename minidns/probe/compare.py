@@ -12,34 +12,15 @@ from dataclasses import dataclass, field
 from minidns.dns import names
 from minidns.dns.model import Address, Name, Question
 from minidns.probe.differences import Class, Difference, Round, classify, is_settled
-from minidns.probe.latencies import Latencies
-from minidns.probe.lookup import Form, Outcome, look_up
+from minidns.probe.lookup import Form, look_up
 from minidns.probe.pace import Pace
+from minidns.probe.probing import Tally
 
 PAUSES_S = (0.3, 1.0, 3.0)
 """Waits before a question is asked again whose answers differ."""
 _IN_FLIGHT = 500
 """Questions that wait for replies or for their next round at the same time."""
 _REVERSE = ("in-addr.arpa.", "ip6.arpa.")
-
-
-@dataclass(slots=True)
-class Tally:
-    """What happened at one server."""
-
-    lookups: int = 0
-    failures: dict[str, int] = field(default_factory=dict)
-    """Number of failed lookups by the kind of failure."""
-    latencies: Latencies = field(default_factory=Latencies)
-    """Latencies of the lookups that got a reply."""
-
-    def add(self, outcome: Outcome) -> None:
-        """Count one lookup."""
-        self.lookups += 1
-        if outcome.answer is not None:
-            self.latencies.add(outcome.seconds)
-        if failure := outcome.failure:
-            self.failures[failure] = self.failures.get(failure, 0) + 1
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ from itertools import pairwise
 
 from minidns.dns.model import Question
 from minidns.probe.exchange import Kind
-from minidns.probe.lookup import Answer, Outcome
+from minidns.probe.lookup import Answer, LookupResult
 
 
 class Class(StrEnum):
@@ -73,16 +73,16 @@ class Difference:
     kind: Class
     at_fault: int | None = None
     """The position of the server that was silent, behind or unsteady, if it is one."""
-    reference: Outcome | None = None
+    reference: LookupResult | None = None
     """The outcome at the reference in the last round that differs."""
-    other: Outcome | None = None
+    other: LookupResult | None = None
 
     def as_known(self) -> "Difference":
         """Return the same difference, put down to a known one between releases."""
         return replace(self, kind=Class.KNOWN, at_fault=None)
 
 
-Round = Sequence[Outcome]
+Round = Sequence[LookupResult]
 """The outcomes of one question at all servers, asked at the same moment."""
 
 
@@ -107,7 +107,7 @@ def classify(
     return [difference for difference in found if difference is not None]
 
 
-Pair = tuple[Outcome, Outcome]
+Pair = tuple[LookupResult, LookupResult]
 """The outcomes at the reference and at another server in one round."""
 
 
@@ -184,7 +184,7 @@ def _caught_up(pairs: Sequence[Pair], side: int) -> bool:
     return changes == 1 and answers[-1] == pairs[-1][1 - side].answer
 
 
-def _lasting(reference: Outcome, other: Outcome) -> Class:
+def _lasting(reference: LookupResult, other: LookupResult) -> Class:
     """Return the class of a difference that each round shows."""
     expected, got = reference.answer, other.answer
     assert expected is not None

@@ -64,6 +64,8 @@ class Reception:
     seconds: float = 0.0
     """From sending the query to receiving the reply, or to giving up."""
     source_port: int = 0
+    ident: int = 0
+    """The ID that the query was sent with."""
     is_kernel_time: bool = False
     """True if the kernel took the time at which the reply was received."""
     reason: str = ""
@@ -120,26 +122,26 @@ class _Socket:
             self._sock.send(ident.to_bytes(2) + query[2:])
             wire, stamp_ns = await _in_time(reply, 2 * timeout_s)
         except OSError as error:
-            return self._failed(error, time.perf_counter() - began)
+            return self._failed(error, ident, time.perf_counter() - began)
         finally:
             del self._waiting[ident]
         if not wire:
-            return Reception(Kind.NO_REPLY, b"", timeout_s, self.port)
+            return Reception(Kind.NO_REPLY, b"", timeout_s, self.port, ident)
         elapsed = time.perf_counter() - began
         seconds = (stamp_ns - began_ns) / 1e9
         # the clock of the time stamps can be set meanwhile, that of the loop cannot
         is_kernel_time = self.is_kernel_time and 0 <= seconds <= elapsed
         seconds = seconds if is_kernel_time else elapsed
         kind = Kind.REPLY if seconds <= timeout_s else Kind.LATE
-        return Reception(kind, wire, seconds, self.port, is_kernel_time)
+        return Reception(kind, wire, seconds, self.port, ident, is_kernel_time)
 
-    def _failed(self, error: OSError, seconds: float) -> Reception:
+    def _failed(self, error: OSError, ident: int, seconds: float) -> Reception:
         kind = (
             Kind.REFUSED
             if isinstance(error, ConnectionRefusedError)
             else Kind.UNREACHABLE
         )
-        return Reception(kind, b"", seconds, self.port, reason=_words(error))
+        return Reception(kind, b"", seconds, self.port, ident, reason=_words(error))
 
     def _read(self) -> None:
         while True:
@@ -233,11 +235,12 @@ class FixedPorts:
 
 async def tcp(to: Address, query: bytes, timeout_s: float) -> Reception:
     """Send a query over a TCP connection of its own (RFC 7766)."""
-    began = time.perf_counter()
+    began, ident = time.perf_counter(), int.from_bytes(query[:2])
     port = 0
 
     def ended(kind: Kind, wire: bytes = b"", reason: str = "") -> Reception:
-        return Reception(kind, wire, time.perf_counter() - began, port, reason=reason)
+        seconds = time.perf_counter() - began
+        return Reception(kind, wire, seconds, port, ident, reason=reason)
 
     try:
         async with asyncio.timeout(timeout_s):

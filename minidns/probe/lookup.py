@@ -4,7 +4,7 @@ Only the content of an answer is compared: the rcode and the set of records. Ord
 TTL are kept beside it, because servers may differ in both without being wrong.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from secrets import randbits
 from typing import TypeAlias
 
@@ -59,16 +59,20 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class LookupResult:
     """The result of one lookup."""
 
     kind: Kind
     answer: Answer | None
     """The content of the reply, also of a late one; None without a readable reply."""
     seconds: float
-    source_port: int
-    transport: str
+    source_port: int = 0
+    ident: int = 0
+    """ID of the query."""
+    transport: str = "udp"
     """The transport of the last exchange: ``tcp`` after a truncated reply."""
+    is_kernel_time: bool = False
+    """True if the kernel took the time at which the reply was received."""
     reason: str = ""
     """Why there is no answer, for people."""
 
@@ -90,7 +94,7 @@ class Outcome:
 
 async def look_up(
     question: Question, to: Address, form: Form, exchange: Exchange = udp
-) -> Outcome:
+) -> LookupResult:
     """Look ``question`` up at the server ``to``.
 
     ``exchange`` sends datagrams. A truncated reply is asked for again over TCP unless
@@ -99,29 +103,38 @@ async def look_up(
     opt = Opt(form.edns_size) if form.edns_size else None
     query = encode_query(question, randbits(16), RD, opt)
     if form.transport == "tcp":
-        return _outcome(question, await tcp(to, query, form.timeout_s), "tcp")
-    first = _outcome(question, await exchange(to, query, form.timeout_s), "udp")
+        return _result(question, await tcp(to, query, form.timeout_s), "tcp")
+    first = _result(question, await exchange(to, query, form.timeout_s), "udp")
     if not (first.answer and first.answer.truncated and form.tcp_fallback):
         return first
-    second = _outcome(question, await tcp(to, query, form.timeout_s), "tcp")
+    second = _result(question, await tcp(to, query, form.timeout_s), "tcp")
     return second if second.answer else _not_whole(first, second)
 
 
-def _not_whole(first: Outcome, second: Outcome) -> Outcome:
-    """Return a truncated outcome, with the reason that TCP did not help."""
+def _not_whole(first: LookupResult, second: LookupResult) -> LookupResult:
+    """Return a truncated result, with the reason that TCP did not help."""
     reason = f"truncated, and over TCP: {second.failure}"
     seconds = first.seconds + second.seconds
-    return Outcome(first.kind, first.answer, seconds, first.source_port, "tcp", reason)
+    return replace(first, seconds=seconds, transport="tcp", reason=reason)
 
 
-def _outcome(question: Question, got: Reception, transport: str) -> Outcome:
+def _result(question: Question, got: Reception, transport: str) -> LookupResult:
     answer, reason = None, got.reason
     if got.wire:
         try:
             answer = read_answer(got.wire, question)
         except FormatError as error:
             reason = str(error)
-    return Outcome(got.kind, answer, got.seconds, got.source_port, transport, reason)
+    return LookupResult(
+        got.kind,
+        answer,
+        got.seconds,
+        got.source_port,
+        got.ident,
+        transport,
+        got.is_kernel_time,
+        reason,
+    )
 
 
 def read_answer(wire: bytes, question: Question) -> Answer:

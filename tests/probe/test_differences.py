@@ -5,20 +5,20 @@ import pytest
 from minidns.dns.model import Question
 from minidns.probe.differences import Class, classify, is_settled
 from minidns.probe.exchange import Kind
-from minidns.probe.lookup import Answer, Outcome
+from minidns.probe.lookup import Answer, LookupResult
 
 QUESTION = Question("web.default.svc.cluster.local.", 1)
 
 
-def outcome(text: str) -> Outcome:
+def outcome(text: str) -> LookupResult:
     """Return an outcome: records ``a b``, ``!`` and an rcode, ``-`` for silence, ``x`` for
     a refused port; ``~`` before records for a truncated answer, ``@5`` after them a TTL."""
     if text == "-":
-        return Outcome(Kind.NO_REPLY, None, 5.0, 1, "udp")
+        return LookupResult(Kind.NO_REPLY, None, 5.0)
     if text == "x":
-        return Outcome(Kind.REFUSED, None, 0.0, 1, "udp")
+        return LookupResult(Kind.REFUSED, None, 0.0)
     if text.startswith("!"):
-        return Outcome(Kind.REPLY, Answer(int(text[1:])), 0.0, 1, "udp")
+        return LookupResult(Kind.REPLY, Answer(int(text[1:])), 0.0)
     records, _, ttl = text.removeprefix("~").partition("@")
     order = tuple(
         (QUESTION.qname, 1, word.encode().ljust(4)) for word in records.split()
@@ -30,7 +30,7 @@ def outcome(text: str) -> Outcome:
         tuple(int(ttl or 30) for _ in order),
         text.startswith("~"),
     )
-    return Outcome(Kind.REPLY, answer, 0.0, 1, "udp")
+    return LookupResult(Kind.REPLY, answer, 0.0)
 
 
 ROWS = [

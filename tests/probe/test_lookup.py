@@ -9,7 +9,7 @@ import pytest
 
 from minidns.dns.model import Question
 from minidns.probe.exchange import FixedPorts, Kind, udp
-from minidns.probe.lookup import Form, Outcome, look_up
+from minidns.probe.lookup import Form, LookupResult, look_up
 from tests.probe.fake_server import Behaviour, answers, serving, silence
 
 A = Question("a.test.", 1)
@@ -97,7 +97,7 @@ async def test_the_latency_is_that_of_the_server_while_the_loop_is_busy() -> Non
     assert outcome.seconds < 0.1
 
 
-async def ports_and_ids(exchange: FixedPorts | None) -> tuple[int, list[Outcome]]:
+async def ports_and_ids(exchange: FixedPorts | None) -> tuple[int, list[LookupResult]]:
     """Look up 200 names at once; return the number of source ports, and the outcomes."""
     async with serving(answers(ONE)) as server:
         outcomes = await asyncio.gather(

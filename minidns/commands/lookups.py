@@ -1,0 +1,180 @@
+"""Options that ``minidns compare`` and ``minidns probe`` have in common.
+
+They name the servers, the source of the questions, and the form of the queries.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+from minidns.dns import names
+from minidns.dns.model import Question
+from minidns.kubernetes.documents import Documents
+from minidns.probe import questions, servers
+from minidns.probe.lookup import Form
+from minidns.probe.servers import Target
+from minidns.second_dns import session
+from minidns.text.files import describe
+
+_MAX_RATE = 100_000
+
+
+class Unusable(Exception):
+    """The command cannot begin; ``str()`` says why and what to do."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the servers and the options; `read` and `form` understand them."""
+    parser.add_argument(
+        "servers", nargs="+", metavar="SERVER", help="server to look names up at"
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--names", metavar="FILE", help="file with NAME or NAME TYPE lines; - for stdin"
+    )
+    source.add_argument(
+        "--from-services",
+        metavar="NAMESPACE",
+        nargs="?",
+        const="",
+        help="names of the Services of a namespace (default: of all)",
+    )
+    source.add_argument(
+        "--from-log", metavar="FILE", help="names in a log of CoreDNS; - for stdin"
+    )
+    source.add_argument("--name", action="append", help="a name; may be repeated")
+    parser.add_argument(
+        "-t",
+        "--type",
+        action="append",
+        metavar="TYPE",
+        help="record type of names without one; may be repeated (default: A and AAAA)",
+    )
+    parser.add_argument("--tcp", action="store_true", help="query over TCP")
+    parser.add_argument(
+        "--edns",
+        type=_edns_size,
+        default=1232,
+        metavar="SIZE",
+        help="UDP size in the OPT record; 0 sends none (default: 1232)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=session.seconds,
+        default=5.0,
+        metavar="DURATION",
+        help="time to wait for a reply (default: 5s)",
+    )
+    parser.add_argument(
+        "--zone",
+        default="cluster.local",
+        help="the domain of the cluster (default: cluster.local)",
+    )
+    parser.add_argument(
+        "-n",
+        "--namespace",
+        default="kube-system",
+        help="namespace of svc/ and pods/ (default: kube-system)",
+    )
+    session.add_options(parser)
+
+
+def _edns_size(text: str) -> int:
+    if text.isascii() and text.isdecimal() and int(text[:6]) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text}: a size in bytes is needed (0 to 65535)")
+
+
+def rate(text: str) -> float:
+    """Return a number of queries a second.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no number, or not above 0.
+
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= _MAX_RATE:
+        raise argparse.ArgumentTypeError(f"{text}: a number above 0 is needed")
+    return number
+
+
+def form(args: argparse.Namespace) -> Form:
+    """Return the form of the queries."""
+    transport = "tcp" if args.tcp else "udp"
+    return Form(transport, edns_size=args.edns, timeout_s=args.timeout)
+
+
+async def read(args: argparse.Namespace) -> tuple[list[Target], Sequence[Question]]:
+    """Return the servers, without duplicates, and the questions.
+
+    Raises:
+        NoServer: a server is none.
+        Unusable: there are no questions, or their file cannot be read.
+        WrongLine: a line of the file is not a question.
+        ApiError, ConfigError: the cluster cannot be asked.
+
+    """
+    async with AsyncExitStack() as stack:
+        api = None
+        named = any(map(servers.needs_cluster, args.servers))
+        if named or args.from_services is not None:
+            api = await stack.enter_async_context(session.documents(args))
+        return await _targets(args, api), await _questions(args, api)
+
+
+async def _targets(args: argparse.Namespace, api: Documents | None) -> list[Target]:
+    found: dict[tuple[str, int], Target] = {}
+    for text in args.servers:
+        if api is not None and servers.needs_cluster(text):
+            some = await servers.from_cluster(api, text, args.namespace)
+        else:
+            some = [servers.from_address(text)]
+        for target in some:
+            found.setdefault(target.address, target)
+    return list(found.values())
+
+
+async def _questions(
+    args: argparse.Namespace, api: Documents | None
+) -> Sequence[Question]:
+    types = [rtype.upper() for rtype in args.type or ("A", "AAAA")]
+    if args.from_services is not None:
+        assert api is not None
+        zone = names.absolute(args.zone)
+        asked = await questions.from_services(api, args.from_services, zone)
+    elif args.from_log:
+        asked = list(questions.from_log(_lines(args.from_log)))
+    elif args.names:
+        asked = list(questions.from_list(_lines(args.names), types, args.names))
+    else:
+        asked = list(questions.from_list(args.name, types, "--name"))
+    if not asked:
+        raise Unusable("there is no question to ask: the source has no names")
+    return asked
+
+
+def _lines(path: str) -> Sequence[str]:
+    """Return the lines of a file, of standard input for ``-``.
+
+    Raises:
+        Unusable: it cannot be read.
+
+    """
+    if path == "-":
+        return sys.stdin.buffer.read().decode(errors="replace").splitlines()
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().splitlines()
+    except OSError as error:
+        raise Unusable(describe(error)) from error
+
+
+def label(target: Target) -> str:
+    """Return a server for people: its label, and the address beside it."""
+    host, port = target.address
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return place if target.label in (host, place) else f"{target.label} ({place})"
