@@ -48,7 +48,8 @@ def build(plugins: Sequence[tuple[PluginSpec[Any], Plugin]]) -> Handler:
     """Return the handler that runs ``plugins``, outermost first.
 
     A query that no plugin answers gets SERVFAIL, and a log line that names
-    the last plugin (CoreDNS).
+    the last plugin (CoreDNS). What a trait forbids is enforced once, at the outermost
+    plugin with it: all replies from below pass there.
     """
     last = plugins[-1][0].name if plugins else ""
 
@@ -56,13 +57,21 @@ def build(plugins: Sequence[tuple[PluginSpec[Any], Plugin]]) -> Handler:
         raise EndOfChain(last)
 
     handler: Handler = end
+    touches_names = _first_with(Traits.TOUCHES_NAMES, plugins)
+    answers_vary = _first_with(Traits.ANSWERS_VARY, plugins)
     for spec, plugin in reversed(plugins):
-        if Traits.TOUCHES_NAMES in spec.traits and handler is not end:
+        if spec is touches_names and handler is not end:
             handler = reused_per_name(handler)
         handler = plugin(handler)
-        if Traits.ANSWERS_VARY in spec.traits:
+        if spec is answers_vary:
             handler = never_reused(handler)
     return handler
+
+
+def _first_with(
+    trait: Traits, plugins: Sequence[tuple[PluginSpec[Any], Plugin]]
+) -> PluginSpec[Any] | None:
+    return next((spec for spec, _ in plugins if trait in spec.traits), None)
 
 
 def never_reused(handler: Handler) -> Handler:

@@ -6,6 +6,7 @@ name, can anything a client sends end the process (CVE-2026-26018).
 """
 
 import logging
+from collections.abc import Awaitable
 from secrets import randbelow, randbits
 
 from minidns.corefile.blocks import Directive
@@ -61,10 +62,13 @@ class Loop:
     def plugin(self, next_: Handler) -> Handler:
         """Return the handler that counts the arrivals of the probe."""
 
-        async def loop(query: Query) -> Response:
-            question = query.question
-            if self._ended or question[:2] != (self.qname, HINFO):
-                return await next_(query)
+        def loop(query: Query) -> Awaitable[Response]:
+            qname, qtype, _ = query.question
+            if self._ended or qtype != HINFO or qname != self.qname:
+                return next_(query)
+            return count(query)
+
+        async def count(query: Query) -> Response:
             self._seen += 1
             if self._seen >= ENOUGH:
                 self._site.instance.fatal(self._text(query))

@@ -259,7 +259,8 @@ class Connection(asyncio.BufferedProtocol):
     def _start(self, query: Query, miss: Miss) -> None:
         is_transfer = query.question.qtype in _TRANSFERS
         before = {*self._tasks} if is_transfer else set()
-        task = self._context.in_flight.start(self._reply(query, miss, before))
+        reply = partial(self._reply, query, miss, before)
+        task = self._context.in_flight.start(reply)
         self._tasks.add(task)
         if is_transfer:
             self._transfer = task
@@ -269,16 +270,19 @@ class Connection(asyncio.BufferedProtocol):
     async def _reply(self, query: Query, miss: Miss, before: set[Task]) -> None:
         if before:
             await asyncio.wait(before)
-        await self._context.responder.reply(query, miss, self._send, self._drained)
+        responder = self._context.responder
+        try:
+            await responder.reply(query, miss, self._send, self._drained)
+        except Exception:
+            self.abort()
+            raise
 
     def _finished(self, task: Task) -> None:
         self._tasks.discard(task)
-        failed = not task.cancelled() and task.exception() is not None
         if task is self._transfer:
             self._transfer = None
-            failed |= task.cancelled()  # the client would wait for the rest of it
-        if failed:
-            self.abort()
+            if task.cancelled():
+                self.abort()  # the client would wait for the rest of it
         if not self._tasks:
             limits = self._context.limits
             self._deadline = asyncio.get_running_loop().time() + limits.idle_s

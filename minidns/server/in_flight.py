@@ -9,8 +9,8 @@ given up or asked again.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 log = logging.getLogger(__name__)
 
@@ -31,18 +31,28 @@ class InFlight:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def start(self, work: Coroutine[Any, Any, None]) -> Task:
+    def start(self, work: Callable[[], Awaitable[None]]) -> Task:
         """Run ``work`` in a task; a failure of it is logged."""
         loop = asyncio.get_running_loop()
-        task = loop.create_task(work)
+        task = loop.create_task(self._run(work))
         self._tasks[task] = None
-        task.add_done_callback(self._finished)
         if len(self._tasks) > self._limit and not self._evicting:
             self._evicting = True
             # two turns later: a task that need not wait has finished by then, and
             # no other has to make room for it
             loop.call_soon(loop.call_soon, self._evict)
         return task
+
+    async def _run(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Exception:
+            log.exception("a query could not be answered")
+        finally:
+            task = asyncio.current_task()
+            assert task is not None
+            self._tasks.pop(task, None)
+            self._cancelled.discard(task)
 
     def _evict(self) -> None:
         self._evicting = False
@@ -52,12 +62,6 @@ class InFlight:
             self._cancelled.add(oldest)
             oldest.cancel()
             self._on_evict()
-
-    def _finished(self, task: Task) -> None:
-        self._tasks.pop(task, None)
-        self._cancelled.discard(task)
-        if not task.cancelled() and (failure := task.exception()) is not None:
-            log.error("a query could not be answered", exc_info=failure)
 
     async def close(self, grace_s: float) -> None:
         """Give the tasks ``grace_s`` seconds to finish, then cancel the rest."""

@@ -185,7 +185,9 @@ class UdpListener:
         peer = self._socket.peer(sender)
         decoded = responder.decode(wire, peer[:2])
         if isinstance(decoded, tuple):
-            self.in_flight.start(responder.reply(*decoded, partial(self._send, sender)))
+            query, miss = decoded
+            send = partial(self._send, sender)
+            self.in_flight.start(partial(responder.reply, query, miss, send))
         elif decoded is not None and not self._would_loop(wire, peer):
             self._send(sender, decoded)
 

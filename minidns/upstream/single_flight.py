@@ -1,37 +1,51 @@
 """Single flight: equal queries to upstreams share one exchange.
 
 Many exchanges for one name at a time are many chances for a forged reply to fit one of
-them (birthday attack, CVE-2023-30464). So callers with the same key share one task, and
-the tasks of one *queue* run one after the other: these are for queries that differ only
-in what a client can vary at will.
+them (birthday attack, CVE-2023-30464). Therefore callers with the same key share one
+task, and the tasks of one *queue* run one after the other: these are for queries that
+differ only in what a client can vary at will.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
-from functools import partial
 from typing import Generic, TypeVar
-from weakref import WeakValueDictionary
 
 R = TypeVar("R")
 
 
-class Flight(Generic[R]):
-    """One call, and how many wait for its result."""
+class _Flight(Generic[R]):
+    """A call, and one future for each caller that waits for its result.
 
-    __slots__ = ("callers", "task")
+    If the callers awaited the task itself, cancelling one would cancel it for all.
+    """
 
-    def __init__(self, task: "asyncio.Task[R]") -> None:
-        self.task = task
-        self.callers = 0
+    __slots__ = ("task", "waiters")
+
+    def __init__(self) -> None:
+        self.task: asyncio.Task[None] | None = None
+        self.waiters: list[asyncio.Future[R]] = []
+
+    def land(self, result: R) -> None:
+        """Give ``result`` to the callers."""
+        for waiter in self.waiters:
+            if not waiter.done():
+                waiter.set_result(result)
+
+    def fail(self, error: Exception) -> None:
+        """Raise ``error`` in the callers."""
+        for waiter in self.waiters:
+            if not waiter.done():
+                waiter.set_exception(error)
 
 
 class SingleFlight(Generic[R]):
     """The calls in flight, by key."""
 
     def __init__(self) -> None:
-        self._flights: dict[Hashable, Flight[R]] = {}
-        self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
-        """A lock for each queue, while a task holds it or waits for it."""
+        self._flights: dict[Hashable, _Flight[R]] = {}
+        self._queues: dict[Hashable, deque[asyncio.Future[None]]] = {}
+        """The flights that wait for their turn, for each queue with a running call."""
 
     def __len__(self) -> int:
         return len(self._flights)
@@ -39,65 +53,91 @@ class SingleFlight(Generic[R]):
     async def run(
         self, key: Hashable, queue: Hashable | None, call: Callable[[], Awaitable[R]]
     ) -> R:
-        """Return the result of ``call``, called once for all who wait with ``key``.
+        """Return the result of ``call``, called once for all callers with ``key``.
 
-        Of several keys with the same ``queue`` one is called at a time. When one of
-        those who wait is cancelled, the others still get the result; when the last one
-        is, so is the call.
+        Of several keys with the same ``queue`` one is called at a time. When a caller
+        is cancelled, the others still get the result; when the last one is cancelled,
+        so is the call.
 
         Raises:
             Exception: what ``call`` raised, the same exception for all.
-            ConnectionError: `close` came first.
+            ConnectionError: `close` was called.
 
         """
+        loop = asyncio.get_running_loop()
         flight = self._flights.get(key)
         if flight is None:
-            task = asyncio.get_running_loop().create_task(self._call(queue, call))
-            flight = self._flights[key] = Flight(task)
-            task.add_done_callback(partial(self._landed, key))
-        task = flight.task
-        # one future per caller: asyncio.shield would report an exception that comes
-        # after the last caller has left, and asyncio.wait takes three times the memory
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        wake = partial(_wake, waiter)
-        task.add_done_callback(wake)
-        flight.callers += 1
+            flight = self._flights[key] = _Flight()
+            flight.task = loop.create_task(self._fly(flight, key, queue, call))
+        waiter: asyncio.Future[R] = loop.create_future()
+        flight.waiters.append(waiter)
         try:
-            await waiter
+            return await waiter
+        except asyncio.CancelledError:
+            self._leave(flight, key, waiter)
+            raise
+
+    def _leave(
+        self, flight: _Flight[R], key: Hashable, waiter: "asyncio.Future[R]"
+    ) -> None:
+        if not waiter.cancelled():  # the flight landed in the same turn of the loop
+            waiter.exception()  # asyncio logs exceptions that nobody asked for
+        flight.waiters.remove(waiter)
+        if not flight.waiters and self._flights.get(key) is flight:
+            del self._flights[key]  # the next caller begins a new flight
+            assert flight.task is not None
+            flight.task.cancel()
+
+    async def _fly(
+        self,
+        flight: _Flight[R],
+        key: Hashable,
+        queue: Hashable | None,
+        call: Callable[[], Awaitable[R]],
+    ) -> None:
+        """Run ``call`` when it is its turn, and give the outcome to the callers."""
+        if queue in self._queues:
+            await self._wait_for_turn(queue)
+        elif queue is not None:
+            self._queues[queue] = deque()
+        try:
+            result = await call()
+        except Exception as exc:
+            self._flights.pop(key, None)
+            flight.fail(exc)
+        else:
+            self._flights.pop(key, None)
+            flight.land(result)
         finally:
-            task.remove_done_callback(wake)
-            flight.callers -= 1
-            if not flight.callers and not task.done():
-                del self._flights[key]  # the next caller begins a new one
-                task.cancel()
-        if task.cancelled():
-            raise ConnectionError("stopped while waiting")
-        return task.result()
+            if queue is not None:
+                self._start_next(queue)
 
-    async def _call(
-        self, queue: Hashable | None, call: Callable[[], Awaitable[R]]
-    ) -> R:
-        if queue is None:
-            return await call()
-        lock = self._locks.setdefault(queue, asyncio.Lock())
-        async with lock:
-            return await call()
+    async def _wait_for_turn(self, queue: Hashable) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queues[queue].append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():
+                self._start_next(queue)
+            raise
 
-    def _landed(self, key: Hashable, task: "asyncio.Task[R]") -> None:
-        if (flight := self._flights.get(key)) is not None and flight.task is task:
-            del self._flights[key]
-        if not task.cancelled():
-            task.exception()  # nobody may be left to hear of it
+    def _start_next(self, queue: Hashable) -> None:
+        turns = self._queues[queue]
+        while turns:
+            turn = turns.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        del self._queues[queue]
 
     async def close(self) -> None:
-        """Cancel all calls; those who wait get a ConnectionError."""
-        tasks = [flight.task for flight in self._flights.values()]
+        """Cancel all calls; their callers get a ConnectionError."""
+        flights, self._flights = list(self._flights.values()), {}
+        tasks = [flight.task for flight in flights if flight.task is not None]
         for task in tasks:
             task.cancel()
+        for flight in flights:
+            flight.fail(ConnectionError("stopped while waiting"))
         if tasks:
             await asyncio.wait(tasks)
-
-
-def _wake(waiter: "asyncio.Future[None]", _: object) -> None:
-    if not waiter.done():
-        waiter.set_result(None)

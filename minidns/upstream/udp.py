@@ -41,18 +41,24 @@ class UdpExchange(Generic[T]):
 
     __slots__ = ("accept", "deadline", "doubtful", "rejected", "result", "sock", "to")
 
-    def __init__(self, to: Upstream, deadline: float, accept: Accept[T]) -> None:
+    def __init__(
+        self,
+        to: Upstream,
+        deadline: float,
+        accept: Accept[T],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
         """Open the socket; ``deadline`` is a time of the loop.
 
         Raises:
-            OSError: no socket, no such source address, or no way there.
+            OSError: no socket, no such source address, or no route.
 
         """
         self.to = to
         self.deadline = deadline
         self.accept = accept
         """Returns the content of a reply; None for a reply to another query."""
-        self.result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self.result: asyncio.Future[T] = loop.create_future()
         self.doubtful: Doubtful[T] | None = None
         """The first doubtful reply: it counts if no better one comes."""
         self.rejected = 0
@@ -79,35 +85,32 @@ class UdpExchange(Generic[T]):
     def on_readable(self) -> None:
         """Read a datagram; set the result if it is the reply, or a failure."""
         try:
-            reply = self._receive()
+            wire = self.sock.recv(_MAX_REPLY)
         except BlockingIOError:
             return  # a datagram with a wrong checksum
+        except OSError as exc:
+            text = f"read {self.path}: read: {reason(exc)}"
+            self.fail(ConnectionError(text))
+            return
+        try:
+            reply = self.accept(wire)
         except Exception as exc:
             self.fail(exc)
             return
-        if reply is not None and not self.result.done():
+        if reply is None or isinstance(reply, Doubtful):
+            self._reject(reply)
+        elif not self.result.done():
             self.result.set_result(reply)
 
-    def _receive(self) -> T | None:
-        try:
-            wire = self.sock.recv(_MAX_REPLY)
-        except BlockingIOError:
-            raise
-        except OSError as exc:
-            text = f"read {self.path}: read: {reason(exc)}"
-            raise ConnectionError(text) from None
-        reply = self.accept(wire)
-        if reply is not None and not isinstance(reply, Doubtful):
-            return reply
+    def _reject(self, reply: Doubtful[T] | None) -> None:
         self.rejected += 1
         if self.rejected == MAX_REJECTED:
-            raise Flooded(f"read {self.path}: only replies to other queries")
-        if reply is not None and self.doubtful is None:
+            self.fail(Flooded(f"read {self.path}: only replies to other queries"))
+        elif reply is not None and self.doubtful is None:
             self.doubtful = reply
             # wait only a little longer for a better one
             soon = asyncio.get_running_loop().time() + GRACE_S
             self.deadline = min(self.deadline, soon)
-        return None
 
     def on_deadline(self) -> None:
         """Set the result to the outcome of a doubtful reply, or to a timeout."""
@@ -154,19 +157,21 @@ class UdpExchanges:
             OSError: no way there, or the upstream refuses.
 
         """
-        exchange = UdpExchange(to, deadline, accept)
+        loop = asyncio.get_running_loop()
+        exchange = UdpExchange(to, deadline, accept, loop)
+        fd = exchange.sock.fileno()
         try:
             exchange.send(wire)
-            self._watch(exchange)
+            self._watch(exchange, fd, loop)
             return await exchange.result
         finally:
-            fd = exchange.sock.fileno()
             if self._by_fd.pop(fd, None) and self._poll is None:
-                asyncio.get_running_loop().remove_reader(fd)
+                loop.remove_reader(fd)
             exchange.sock.close()  # epoll forgets it by itself
 
-    def _watch(self, exchange: UdpExchange[Any]) -> None:
-        loop, fd = asyncio.get_running_loop(), exchange.sock.fileno()
+    def _watch(
+        self, exchange: UdpExchange[Any], fd: int, loop: asyncio.AbstractEventLoop
+    ) -> None:
         if self._use_epoll and self._poll is None:
             self._poll = select.epoll()
             loop.add_reader(self._poll.fileno(), self._on_readable)

@@ -1,6 +1,7 @@
 """Queries that wait: bounded, the oldest makes room."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -19,7 +20,7 @@ class Queries:
         self.dropped += 1
 
     def add(self, name: str) -> None:
-        self.in_flight.start(self.query(name))
+        self.in_flight.start(partial(self.query, name))
 
     async def query(self, name: str) -> None:
         try:

@@ -216,7 +216,7 @@ class ForwardLine:
         """
         ordered = self._order()
         while up := [proxy for proxy in ordered if not proxy.is_down]:
-            yield from sorted(up, key=_in_doubt)
+            yield from sorted(up, key=_in_doubt) if len(up) > 1 else up
         self._broken.inc()
         if not self.options.failfast:
             # the checks themselves may be broken (CoreDNS)
