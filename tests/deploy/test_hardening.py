@@ -29,12 +29,12 @@ ROWS = {
     15: "a lock file with hashes",
     16: "few dependencies, all in a bill of materials",
     17: "known vulnerabilities looked up",
-    18: "no dangerous constructions",
+    18: "no dangerous constructions: no eval, pickle, shell, subprocess while serving",
     19: "habits of a careful project",
     20: "the same bytes from the same source",
     21: "an image without a shell",
     22: "metrics without names, clients or tokens",
-    23: "clean in isolated and development mode; no eval, pickle, subprocess",
+    23: "clean in isolated and development mode",
     24: "TLS to the API verified",
 }
 
