@@ -2,7 +2,7 @@
 
 import pytest
 
-from minidns.corefile import blocks
+from minidns.corefile import blocks, imports
 from tests.corefiles import DIRECTIVES, MOUNT, Case, cases
 
 BROKEN = cases("broken")
@@ -19,6 +19,12 @@ HINTS = {
     "block-not-closed-before-next": "a zone within a server block: is a '}' missing?",
     "key-glued-to-brace": "put a blank before the brace",
 }
+
+
+@pytest.fixture(autouse=True)
+def few_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reach the limit of imports sooner than in 100,000 files."""
+    monkeypatch.setattr(imports, "MAX_IMPORTS", 1000)
 
 
 def parse(case: Case) -> blocks.Corefile:

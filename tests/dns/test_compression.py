@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import dns.flags
 import dns.message
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from minidns.dns import names, rdata
@@ -212,6 +212,7 @@ def test_180_endpoints_over_tcp_fit_uncompressed() -> None:
     check(srv_query(65535, "tcp"), services(180, "10-244-0-"))
 
 
+@settings(max_examples=20, deadline=None)
 @example(4096)
 @given(st.integers(512, 9000))
 def test_any_edns_size(size: int) -> None:
