@@ -5,16 +5,22 @@ other pod is elsewhere, node to pod. The names of both ends select the faults of
 ``pods>outside`` also selects packets by their source and destination, over all links in
 between. Every fault draws from its own random generator, so that one fault does not
 change the course of another. A lost TCP packet is retransmitted after a time-out that
-doubles (RFC 6298 2.1, 5.5), so that loss delays TCP and a partition ends it.
+doubles (RFC 6298 2.1, 5.5), so that loss delays TCP and a partition ends it. A
+partition with a rate draws once per flow, as a broken one of several equal paths does.
+
+The words of faults are in `fault_words`; what faults do to replies is in
+`server_faults`.
 """
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from random import Random
 from typing import NamedTuple
+
+from minidns.dns import names
+from minidns.dns.model import Question, Rcode
 
 HOP_S = 0.0005
 """Seconds from any address to any other without faults."""
@@ -27,14 +33,10 @@ OUTSIDE = "outside"
 NODE = "node"
 PODS = "pods"
 DNS = "dns"
-GENERAL_NAMES = (OUTSIDE, NODE, PODS, DNS)
-LINK_EFFECTS = ("lose", "delay", "duplicate", "reorder", "partition")
-HOST_EFFECTS = ("lose", "delay", "servfail", "stop")
-_TIME = re.compile(r"(\d+(?:\.\d+)?)(ms|s)(?:±(\d+(?:\.\d+)?)(ms|s))?")
-_UNITS = {"ms": 0.001, "s": 1.0}
-_LINK = re.compile(r"([^<>\s]+)(<>|>)([^<>\s]+)")
-_SIZE = re.compile(r"size([<>])(\d+)")
-_RATE = re.compile(r"(\d+)/(\d+)|(\d+(?:\.\d+)?)%")
+API = "api"
+SERVICES = "services"
+GENERAL_NAMES = (OUTSIDE, NODE, PODS, DNS, API, SERVICES)
+MAX_SIZE = 1 << 16
 
 
 class Place(NamedTuple):
@@ -55,6 +57,10 @@ class Packet(NamedTuple):
     """udp or tcp"""
     size: int
     """Bytes of the DNS message."""
+    flow: str = ""
+    """The addresses and ports of the flow, for faults that affect whole flows."""
+    second: bool = False
+    """Whether another packet left the same socket at the same moment before it."""
 
     def links(self) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
         """Yield the names of both ends of every link, and of the whole path."""
@@ -65,6 +71,18 @@ class Packet(NamedTuple):
         yield self.source.names, self.destination.names
         if len(stops) > 2:
             yield from pairwise(stops)
+
+
+class Served(NamedTuple):
+    """A query that a server has answered, before the reply leaves it."""
+
+    names: frozenset[str]
+    """The names of the server."""
+    question: Question
+    protocol: str
+    """udp or tcp"""
+    size: int = 0
+    """Bytes of the reply; 0 if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +99,30 @@ class Fault:
     rate: Fraction = Fraction(1)
     delay_s: float = 0.0
     jitter_s: float = 0.0
+    rcode: int = Rcode.SERVFAIL
+    """The rcode of the effect ``answer``."""
+    to: str = ""
+    """The server that answers instead, for the effect ``intercept``."""
+    cache_s: float = 0.0
+    """Seconds for which an interceptor repeats its replies."""
     protocol: str = ""
     """udp or tcp; an empty text stands for both."""
     least: int = 0
-    most: int = 1 << 16
+    most: int = MAX_SIZE
     """Sizes of the messages that are affected, in bytes."""
+    second: bool = False
+    """Whether only the second of two packets from one socket is affected."""
+    zone: str = ""
+    """The affected name with the names below it; an empty text stands for all."""
+    qtype: int = 0
+    """The type of the affected questions; 0 stands for all."""
     seed: int | None = None
 
     def affects(self, packet: Packet) -> bool:
-        """Return whether ``packet`` crosses the link and has the protocol and size."""
-        if self.protocol not in ("", packet.protocol):
+        """Return whether ``packet`` crosses the link and meets the conditions."""
+        if not self._affects_message(packet.protocol, packet.size):
             return False
-        if not self.least <= packet.size <= self.most:
+        if self.second and not packet.second:
             return False
         first, last = self.ends
         return any(
@@ -101,115 +131,26 @@ class Fault:
             for source, destination in packet.links()
         )
 
+    def affects_reply(self, served: Served) -> bool:
+        """Return whether the fault of a server affects a query."""
+        if self.host not in served.names:
+            return False
+        if self.zone and not names.is_below(served.question.qname, self.zone):
+            return False
+        if self.qtype not in (0, served.question.qtype):
+            return False
+        return self._affects_message(served.protocol, served.size)
 
-def parse(words: Sequence[str]) -> Fault:
-    """Return the fault of ``words``, such as ``lose 1/1000 link app>node udp``.
-
-    Raises:
-        ValueError: a word is unknown, missing or surplus; the message names it.
-
-    """
-    effect, *rest = words
-    fault = Fault(" ".join(words), effect)
-    if effect == "delay":
-        fault, rest = _with_delay(fault, rest)
-    if effect != "partition":
-        fault, rest = _with_rate(fault, rest)
-    match rest:
-        case ["link", link, *rest] if effect in LINK_EFFECTS:
-            fault = _with_link(fault, link)
-        case ["at", host, *rest] if effect in HOST_EFFECTS:
-            fault = _replace(fault, host=host)
-        case ["link" | "at" as word]:
-            raise ValueError(f"nothing follows {word}: not {_places(effect)}")
-        case [word, *_]:
-            raise ValueError(f"{word} is not {_places(effect)}")
-        case _:
-            raise ValueError(f"{effect} needs {_places(effect)}")
-    for word in (iterator := iter(rest)):
-        fault = _with_condition(fault, word, iterator)
-    return fault
+    def _affects_message(self, protocol: str, size: int) -> bool:
+        return self.protocol in ("", protocol) and self.least <= size <= self.most
 
 
-def _places(effect: str) -> str:
-    links = ["link A>B or link A<>B"] * (effect in LINK_EFFECTS)
-    return " or ".join([*links, *["at SERVER"] * (effect in HOST_EFFECTS)])
+class Treatment(NamedTuple):
+    """The faults of a server that affect one query."""
 
-
-def _replace(fault: Fault, **values: object) -> Fault:
-    current = {name: getattr(fault, name) for name in fault.__slots__}
-    return Fault(**{**current, **values})
-
-
-def _with_delay(fault: Fault, words: list[str]) -> tuple[Fault, list[str]]:
-    match = _TIME.fullmatch(words[0]) if words else None
-    if match is None:
-        word = f"{words[0]} is not a time" if words else "delay needs a time"
-        raise ValueError(f"{word} such as 20ms, 1.5s or 20ms±5ms")
-    delay_s = float(match[1]) * _UNITS[match[2]]
-    jitter_s = float(match[3]) * _UNITS[match[4]] if match[3] else 0.0
-    return _replace(fault, delay_s=delay_s, jitter_s=jitter_s), words[1:]
-
-
-def seconds(word: str) -> float:
-    """Return the seconds in ``word``, such as 20ms or 1.5s.
-
-    Raises:
-        ValueError: it is not a time.
-
-    """
-    match = _TIME.fullmatch(word)
-    if match is None or match[3]:
-        raise ValueError(f"{word} is not a time such as 20ms or 1.5s")
-    return float(match[1]) * _UNITS[match[2]]
-
-
-def _with_rate(fault: Fault, words: list[str]) -> tuple[Fault, list[str]]:
-    if not words or words[0] in ("link", "at"):
-        return fault, words
-    return _replace(fault, rate=rate(words[0])), words[1:]
-
-
-def rate(word: str) -> Fraction:
-    """Return the probability in ``word``, such as 1/1000 or 0.1%.
-
-    Raises:
-        ValueError: it is not a probability.
-
-    """
-    match = _RATE.fullmatch(word)
-    if match and match[3]:
-        value = Fraction(match[3]) / 100
-    elif match and int(match[2]):
-        value = Fraction(int(match[1]), int(match[2]))
-    else:
-        raise ValueError(f"{word} is not a rate such as 1/1000 or 0.1%")
-    if value > 1:
-        raise ValueError(f"{word} is more than 1/1")
-    return value
-
-
-def _with_link(fault: Fault, word: str) -> Fault:
-    match = _LINK.fullmatch(word)
-    if match is None:
-        raise ValueError(f"{word} is not a link such as app>node or node<>dns")
-    return _replace(fault, ends=(match[1], match[3]), both_ways=match[2] == "<>")
-
-
-def _with_condition(fault: Fault, word: str, rest: Iterator[str]) -> Fault:
-    size = _SIZE.fullmatch(word)
-    if word in ("udp", "tcp") and not fault.protocol:
-        return _replace(fault, protocol=word)
-    if size and size[1] == ">" and not fault.least:
-        return _replace(fault, least=int(size[2]) + 1)
-    if size and size[1] == "<" and fault.most == 1 << 16:
-        return _replace(fault, most=int(size[2]) - 1)
-    if word == "seed" and fault.seed is None:
-        number = next(rest, "")
-        if not number.isdecimal():
-            raise ValueError(f"{number or 'nothing'} after seed is not a number")
-        return _replace(fault, seed=int(number))
-    raise ValueError(f"{word} is surplus: not udp, tcp, size>N, size<N or seed N once")
+    delay_s: float = 0.0
+    hits: tuple[Fault, ...] = ()
+    """The other faults, in the order of their activation."""
 
 
 @dataclass(slots=True)
@@ -225,10 +166,13 @@ class Faults:
 
     def add(self, fault: Fault) -> None:
         """Activate a fault; the same words again restart it."""
-        seed = self.seed if fault.seed is None else fault.seed
         self.active[fault.text] = fault
         self.hits[fault.text] = 0
-        self._random[fault.text] = Random(f"{seed} {fault.text}")
+        self._random[fault.text] = Random(self._seed_of(fault))
+
+    def _seed_of(self, fault: Fault) -> str:
+        seed = self.seed if fault.seed is None else fault.seed
+        return f"{seed} {fault.text}"
 
     def clear(self, text: str = "") -> None:
         """Remove the fault with the words ``text``, or all faults.
@@ -251,7 +195,9 @@ class Faults:
             delay_s += self._delay_s(fault)
         for fault in _of(faults, "reorder"):
             delay_s += REORDER_S * self._strikes(fault)
-        losses = [*_of(faults, "lose"), *_of(faults, "partition")]
+        if any([self._parts(fault, packet) for fault in _of(faults, "partition")]):
+            return ()
+        losses = list(_of(faults, "lose"))
         tries = TCP_RETRIES if packet.protocol == "tcp" else 0
         for attempt in range(tries + 1):
             # every fault draws, whatever the others did: no short-circuit
@@ -263,15 +209,36 @@ class Faults:
         copies = sum(self._strikes(fault) for fault in _of(faults, "duplicate"))
         return (delay_s,) * (1 + copies * (packet.protocol == "udp"))
 
-    def at_server(self, names: Iterable[str]) -> "Treatment":
-        """Return what the server with ``names`` does with its next query."""
-        names = frozenset(names)
-        faults = [f for f in self.active.values() if f.host in names]
+    def interceptor(self, packet: Packet) -> Fault | None:
+        """Return the fault that answers a query on its way, or None."""
+        for fault in _of(self.active.values(), "intercept"):
+            if fault.affects(packet) and self._strikes(fault):
+                return fault
+        return None
+
+    def at_server(self, served: Served) -> Treatment:
+        """Return what befalls the reply to ``served``."""
+        faults = [f for f in self.active.values() if f.affects_reply(served)]
         delay_s = sum(self._delay_s(fault) for fault in _of(faults, "delay"))
-        stops = any([self._strikes(fault) for fault in _of(faults, "stop")])
-        drops = any([self._strikes(fault) for fault in _of(faults, "lose")])
-        fails = any([self._strikes(fault) for fault in _of(faults, "servfail")])
-        return Treatment(delay_s, drops, fails, stops)
+        others = (f for f in faults if f.effect not in ("delay", "unready", "miss"))
+        return Treatment(delay_s, tuple(filter(self._strikes, others)))
+
+    def is_unready(self, names_of_server: frozenset[str]) -> bool:
+        """Return whether a server never passes its readiness probe."""
+        unready = _of(self.active.values(), "unready")
+        return any(fault.host in names_of_server for fault in unready)
+
+    def misses_event(self, names_of_server: frozenset[str]) -> bool:
+        """Draw whether a server ignores the next event of a watch."""
+        misses = _of(self.active.values(), "miss")
+        return any([self._strikes(f) for f in misses if f.host in names_of_server])
+
+    def _parts(self, fault: Fault, packet: Packet) -> bool:
+        """Return whether a partition affects the flow of a packet, and count it."""
+        draw = Random(f"{self._seed_of(fault)} {packet.flow}").random()
+        strikes = draw < fault.rate
+        self.hits[fault.text] += strikes
+        return strikes
 
     def _strikes(self, fault: Fault) -> bool:
         """Draw whether a fault affects this packet or query, and count it."""
@@ -285,20 +252,9 @@ class Faults:
         return delay_s if self._strikes(fault) else 0.0
 
 
-class Treatment(NamedTuple):
-    """The faults of a server that affect one query."""
-
-    delay_s: float = 0.0
-    drops: bool = False
-    fails: bool = False
-    """Whether the answer is SERVFAIL."""
-    stops: bool = False
-    """Whether the server stops: it answers neither this query nor later ones."""
-
-
 def _of(faults: Iterable[Fault], effect: str) -> Iterator[Fault]:
     return (fault for fault in faults if fault.effect == effect)
 
 
-Locate = Callable[[str], Place]
-"""Maps an IP address to its place."""
+Locate = Callable[[str, str], Place]
+"""Maps an IP address, and the address that packets to it are sent to, to its place."""

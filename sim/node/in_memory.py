@@ -5,31 +5,39 @@ the transport differs. The loop must have virtual time (`scenario.clock`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import cycle
 from typing import NamedTuple, TypeVar
 
-from minidns.dns.model import Address, Query, Rcode, Response
+from minidns.dns.model import Address, FormatError, Query
 from minidns.dns.rdata import type_name
 from minidns.dns.reply import decode_reply
-from minidns.dns.wire import encode_response
-from minidns.server.answer import Answerer
+from minidns.server.answer import Answerer, Responder
+from minidns.server.remembered import Memory
 from minidns.upstream.upstream import Upstream
 
 from ..resolver.protocol import Send, Transport, Wait
 from ..resolver.search import Lookup
-from .faults import HOP_S, Faults, Locate, Packet, Place
+from .faults import HOP_S, Fault, Faults, Locate, Packet, Place
 from .kube_proxy import Flow
 from .over_sockets import DNS_PORT, LookupResult, Network, Path, QueryRecord
+from .server_faults import ServerFaults
 
 T = TypeVar("T")
 Deliver = Callable[[bytes], None]
-"""Receives a reply."""
+"""Receives a reply, or ``REFUSAL``."""
 
+REFUSAL = b""
+"""What arrives instead of a reply if the other node refuses a packet (ICMP, RST)."""
 _PORT = 40000
-"""Source port of all servers' queries."""
+"""Source port of all servers' queries over UDP."""
+
+
+NOWHERE = Place(frozenset())
+_ANY_PACKET = Packet(NOWHERE, NOWHERE, "udp", 0)
 
 
 class Loss(NamedTuple):
@@ -47,14 +55,30 @@ class Packets:
     plane: Network
     hosts: dict[Address, Answerer] = field(default_factory=dict)
     """The servers by address: pods and the external resolver."""
-    silent: set[Address] = field(default_factory=set)
-    """Addresses whose servers take packets and do not answer."""
+    memories: dict[Address, Memory] = field(default_factory=dict)
+    """The remembered replies of the servers by address."""
     blocks_tcp: bool = False
     """Whether a firewall drops every TCP packet."""
     losses: list[Loss] = field(default_factory=list)
     """The next losses, each of one message."""
-    faults: Faults = field(default_factory=Faults)
-    locate: Locate = lambda address: Place(frozenset((address,)))
+    servers: ServerFaults = field(default_factory=ServerFaults)
+    locate: Locate = lambda address, service: Place(frozenset((address,)))
+    addresses: Callable[[str], Collection[str]] = lambda name: ()
+    """Maps the name of a server to its addresses, for interceptors."""
+    _intercepted: dict[tuple[str, bytes], tuple[float, bytes]] = field(
+        default_factory=dict
+    )
+    """The replies that interceptors repeat, with the time of their end."""
+    _ports: Iterator[int] = field(default_factory=lambda: cycle(range(50000, 60000)))
+
+    def names_of(self, address: str) -> frozenset[str]:
+        """Return the names of the server at an address."""
+        return self.locate(address, address).names
+
+    @property
+    def faults(self) -> Faults:
+        """The active faults."""
+        return self.servers.faults
 
     async def resolve(self, lookup: Lookup, client: str) -> LookupResult:
         """Run ``lookup`` as a client with the address ``client``."""
@@ -69,7 +93,7 @@ class Packets:
                 except TimeoutError:
                     step = lookup.on_timeout(max(now(), step.until))
                     continue
-                if wire:
+                if wire != REFUSAL:
                     step = lookup.on_reply(now(), send.server, send.source, wire)
                 else:
                     step = lookup.on_refused(now(), send.server, send.source)
@@ -87,24 +111,27 @@ class Packets:
         # in the network namespace of the pod all of 127.0.0.0/8 is the pod itself
         host = own if to.host.startswith("127.") else to.host
         transport: Transport = "udp" if to.transport == "udp" else "tcp"
-        flow = Flow((own, _PORT), (host, to.port), transport.upper())
+        port = _PORT if transport == "udp" else next(self._ports)
+        flow = Flow((own, port), (host, to.port), transport.upper())
         path = self.plane.route(flow)
-        if path.refused:
-            raise ConnectionRefusedError(111, "connection refused")
         loop = asyncio.get_running_loop()
-        reply: asyncio.Future[bytes] = loop.create_future()
+        reply: asyncio.Future[bytes | None] = loop.create_future()
+        if path.refused:
+            reply.set_result(REFUSAL)
         carrying = loop.create_task(
             self.carry(wire, transport, flow, path, partial(_set_once, reply))
         )
-        timer = loop.call_later(timeout_s, _set_once, reply, b"")
+        timer = loop.call_later(timeout_s, _set_once, reply, None)
         try:
             first = await reply
         finally:
             timer.cancel()
             carrying.cancel()
-        if not first:
-            message = f"read {transport} {own}:{_PORT}->{to}: i/o timeout"
+        if first is None:
+            message = f"read {transport} {own}:{port}->{to}: i/o timeout"
             raise TimeoutError(message)
+        if first == REFUSAL:
+            raise ConnectionRefusedError(111, "connection refused")
         if (result := accept(first)) is None:
             raise TimeoutError("i/o timeout")
         return result
@@ -116,65 +143,120 @@ class Packets:
         flow: Flow,
         path: Path,
         deliver: Deliver,
+        *,
+        second: bool = False,
     ) -> None:
-        """Carry a query along ``path``; call ``deliver`` with every reply."""
+        """Carry a query along ``path``; call ``deliver`` with every reply.
+
+        ``second`` says that another query left the same socket at the same moment.
+        """
         if path.endpoint is None:
             return
+        query = self._packet(flow, path.endpoint, transport, len(wire), second=second)
+        interceptor = self.faults.interceptor(query) if self.faults.active else None
 
         async def arrive(delay_s: float) -> None:
             await asyncio.sleep(delay_s)
-            if (reply := await self._reply(wire, transport, flow, path)) is not None:
-                delays_s = self._delays_s(server, client, transport, len(reply))
+            if interceptor is None:
+                reply = await self._reply(wire, transport, flow, path)
+            else:
+                reply = await self._intercept(interceptor, wire, transport, flow)
+            if reply is not None:
+                back = query._replace(
+                    source=query.destination,
+                    destination=query.source,
+                    size=len(reply),
+                )
+                delays_s = self._delays_s(back)
                 await asyncio.gather(*(_after(d, deliver, reply) for d in delays_s))
 
-        client, server = flow.client[0], path.endpoint[0]
-        delays_s = self._delays_s(client, server, transport, len(wire))
-        await asyncio.gather(*map(arrive, delays_s))
+        await asyncio.gather(*map(arrive, self._delays_s(query)))
 
-    def _delays_s(
-        self, source: str, destination: str, protocol: str, size: int
-    ) -> tuple[float, ...]:
+    def _packet(
+        self, flow: Flow, server: Address, protocol: str, size: int, *, second: bool
+    ) -> Packet:
+        if not self.faults.active:  # the names of the places are not needed
+            return _ANY_PACKET
+        source = self.locate(flow.client[0], flow.client[0])
+        destination = self.locate(server[0], flow.server[0])
+        return Packet(source, destination, protocol, size, str(flow), second)
+
+    def _delays_s(self, packet: Packet) -> tuple[float, ...]:
         """Return the seconds until each delivery of a message."""
-        if not self.faults.active:
+        if not self.faults.active or packet.source is packet.destination is NOWHERE:
             return (HOP_S,)
-        places = self.locate(source), self.locate(destination)
-        return self.faults.delays_s(Packet(*places, protocol, size))
+        return self.faults.delays_s(packet)
+
+    async def _intercept(
+        self, fault: Fault, wire: bytes, transport: Transport, flow: Flow
+    ) -> bytes | None:
+        """Return the reply of an interceptor, which asks its own server."""
+        now = asyncio.get_running_loop().time
+        until, known = self._intercepted.get((fault.text, wire[2:]), (0.0, b""))
+        if until > now():
+            return wire[:2] + known[2:]
+        server = next(iter(self.addresses(fault.to)), None)
+        path = Path((server, DNS_PORT) if server else None, None)
+        reply = await self._reply(wire, transport, flow, path)
+        if reply and fault.cache_s:
+            until = now() + fault.cache_s
+            self._intercepted[fault.text, wire[2:]] = until, reply
+        return reply
 
     async def _reply(
         self, wire: bytes, transport: Transport, flow: Flow, path: Path
     ) -> bytes | None:
-        """Return the reply of the server at the end of ``path``, or None."""
+        """Return the reply of the server at the end of ``path``, REFUSAL or None."""
+        if path.endpoint in self.servers.closed:
+            return REFUSAL
         host = self._host(path.endpoint, transport)
-        if host is None:
+        if host is None or path.endpoint is None:
             return None
-        query = host.decode(wire, transport, flow.client, flow.server)
-        if query is None or isinstance(query, bytes):
-            return query
-        rtype = type_name(query.question.qtype)
+        reply = await self._answer(host, wire, transport, flow, path.endpoint)
+        if not self.faults.active:
+            return reply
+        names = self.names_of(path.endpoint[0])
+        return await self.servers.reply(path.endpoint, names, wire, transport, reply)
+
+    async def _answer(
+        self,
+        host: Answerer,
+        wire: bytes,
+        transport: Transport,
+        flow: Flow,
+        at: Address,
+    ) -> bytes | None:
+        """Return the reply of a server, from its memory if it remembers one."""
+        now = asyncio.get_running_loop().time
+        memory = self.memories.setdefault(at, Memory())
+        responder = Responder(host, memory, transport, flow.server, now)
+        rtype = self._lossy_type(host, wire, transport, flow)
         if self._loses("query", rtype, transport):
             return None
-        reply = await self._answer(host, query, path)
-        return None if self._loses("reply", rtype, transport) else reply
+        replies: list[bytes] = []
+        if (known := responder.cached(wire)) is not None:
+            replies.append(known)
+        elif isinstance(query := responder.decode(wire, flow.client), tuple):
+            await responder.reply(*query, replies.append)
+        elif query is not None:
+            replies.append(query)
+        if self._loses("reply", rtype, transport) or not replies:
+            return None
+        return replies[0]
 
-    async def _answer(self, host: Answerer, query: Query, path: Path) -> bytes | None:
-        """Return the answer of a server under its faults."""
-        assert path.endpoint is not None
-        if self.faults.active:
-            names = self.locate(path.endpoint[0]).names
-            treatment = self.faults.at_server(names)
-            await asyncio.sleep(treatment.delay_s)
-            if treatment.stops:
-                self.silent.add(path.endpoint)
-            if treatment.stops or treatment.drops:
-                return None
-            if treatment.fails:
-                return encode_response(query, Response(Rcode.SERVFAIL))
-        replies = await host.answer(query)
-        return replies[0] if replies else None
+    def _lossy_type(
+        self, host: Answerer, wire: bytes, transport: Transport, flow: Flow
+    ) -> str:
+        """Return the type of a query, if one of the next losses may depend on it."""
+        if not self.losses:
+            return ""
+        query = host.decode(wire, transport, flow.client, flow.server)
+        return type_name(query.question.qtype) if isinstance(query, Query) else ""
 
     def _host(self, at: Address | None, transport: Transport) -> Answerer | None:
         """Return the server at an address, unless it is silent or unreachable."""
-        if at is None or at in self.silent or (transport == "tcp" and self.blocks_tcp):
+        silent = self.servers.silent
+        if at is None or at in silent or (transport == "tcp" and self.blocks_tcp):
             return None
         return self.hosts.get(at)
 
@@ -186,7 +268,7 @@ class Packets:
         return True
 
 
-def _set_once(future: "asyncio.Future[bytes]", value: bytes) -> None:
+def _set_once(future: "asyncio.Future[bytes | None]", value: bytes | None) -> None:
     if not future.done():
         future.set_result(value)
 
@@ -204,7 +286,7 @@ class _LookupPackets:
     client: str
     queries: list[QueryRecord] = field(default_factory=list)
     arrived: asyncio.Queue[tuple[Send, bytes]] = field(default_factory=asyncio.Queue)
-    """Replies; empty ones are refusals."""
+    """Replies and refusals."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def send(self, sends: Collection[Send]) -> None:
@@ -214,6 +296,7 @@ class _LookupPackets:
         for send in sends:
             flow = self._flow(send)
             path = paths.get(flow)
+            second = path is not None
             if path is None:
                 path = paths[flow] = self.packets.plane.route(flow)
             else:
@@ -221,11 +304,11 @@ class _LookupPackets:
             query = QueryRecord(send, path, loop.time())
             self.queries.append(query)
             if query.path.refused:
-                self.arrived.put_nowait((send, b""))
+                self.arrived.put_nowait((send, REFUSAL))
                 continue
             deliver = partial(self._arrive, query, flow)
             carrying = self.packets.carry(
-                send.wire, send.transport, flow, query.path, deliver
+                send.wire, send.transport, flow, query.path, deliver, second=second
             )
             self.tasks.add(loop.create_task(carrying))
 
@@ -235,10 +318,14 @@ class _LookupPackets:
 
     def _arrive(self, query: QueryRecord, flow: Flow, wire: bytes) -> None:
         """Pass a reply to the lookup; the record keeps the first one."""
-        if query.reply is None:
-            query.reply = decode_reply(wire)
+        if wire == REFUSAL:
+            query.path = query.path._replace(refused=True)
+        elif query.reply is None:
+            with suppress(FormatError):
+                query.reply = decode_reply(wire)
             query.ms = (asyncio.get_running_loop().time() - query.at) * 1000
-        self.packets.plane.replied(flow)
+        if wire != REFUSAL:
+            self.packets.plane.replied(flow)
         self.arrived.put_nowait((query.send, wire))
 
 

@@ -183,12 +183,19 @@ class Affinity:
 
 @dataclass(slots=True)
 class Conntrack:
-    """The kernel's table of UDP flows to Services."""
+    """The kernel's table of flows to Services.
+
+    A TCP connection of the simulation carries its queries and is closed, so its entry
+    has the time-out of a half-open or closed connection, and can be dropped early.
+    """
 
     UNREPLIED_S = 30.0
     """Time-out of an entry (nf_conntrack_udp_timeout)."""
     STREAM_S = 120.0
     """Time-out of a stream (nf_conntrack_udp_timeout_stream)."""
+    TCP_S = 120.0
+    """Time-out of a TCP connection that opens or has been closed (syn_sent, time_wait
+    of nf_conntrack_proto_tcp.c)."""
     STREAM_AFTER_S = 2.0
     """Age from which a flow with packets in both directions is a stream."""
 
@@ -213,7 +220,7 @@ class Conntrack:
             if endpoint is None:
                 return None
             self._make_room(flow, now)
-            entry = _Entry(endpoint, now)
+            entry = _Entry(endpoint, now, flow.protocol)
         self._entries[flow] = entry.seen(now)
         return entry.endpoint
 
@@ -221,6 +228,10 @@ class Conntrack:
         """Record a reply packet of ``flow``."""
         if entry := self._entries.get(flow):
             self._entries[flow] = entry._replace(is_replied=True).seen(now)
+
+    def forget(self, flow: Flow) -> None:
+        """Delete the entry of a flow: a new connection has the same ports."""
+        self._entries.pop(flow, None)
 
     def delete(self, server: Address, alive: Collection[Address]) -> int:
         """Delete the flows to ``server`` whose endpoint is not ``alive``; count them.
@@ -265,12 +276,15 @@ class TableFullError(Exception):
 class _Entry(NamedTuple):
     endpoint: Address
     created: float
+    protocol: str = "UDP"
     is_replied: bool = False
     is_stream: bool = False
     """Whether packets in both directions were seen 2 s after its creation."""
     until: float = 0.0
 
     def seen(self, now: float) -> "_Entry":
+        if self.protocol == "TCP":
+            return self._replace(until=now + Conntrack.TCP_S)
         old = now - self.created > Conntrack.STREAM_AFTER_S
         stream = self.is_stream or (self.is_replied and old)
         keep_s = Conntrack.STREAM_S if stream else Conntrack.UNREPLIED_S

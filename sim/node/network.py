@@ -105,9 +105,9 @@ class DataPlane:
             self._versions.append((self._now(), change.version))
 
     def _endpoint(self, service: Json, flow: Flow) -> Address | None:
-        if flow.protocol != "UDP":
-            return self._choose(service, flow)
-        if not self.faults.keeps_stale:
+        if flow.protocol == "TCP":  # a route is that of a connection's first packet
+            self.conntrack.forget(flow)
+        elif not self.faults.keeps_stale:
             self.conntrack.delete(flow.server, self._endpoints(service, flow))
         return self.conntrack.endpoint(
             flow, self._now(), lambda: self._choose(service, flow)

@@ -1,4 +1,9 @@
-"""A minidns server in this process: the real plugin chain with simulated edges."""
+"""A DNS server pod in this process: minidns, or a CoreDNS with its own faults.
+
+Both are the real plugin chain of minidns with simulated edges. A CoreDNS runs it as the
+flag ``-as`` does, with the order of plugins and the cache rules of its release; what
+else its software does wrong are faults of the server (`server_faults`).
+"""
 
 import asyncio
 import fnmatch
@@ -9,14 +14,17 @@ from random import Random
 from minidns import plugins
 from minidns.corefile import blocks as corefile
 from minidns.corefile.blocks import Corefile
+from minidns.corefile.releases import NEWEST, Release
+from minidns.dns.model import Address
 from minidns.metrics.registry import Metrics
 from minidns.plugins import chain
 from minidns.plugins.site import Edges
 from minidns.plugins.spec import Traits
 from minidns.server.answer import Answerer
 from minidns.server.instance import Instance, Listener
+from minidns.server.remembered import Memory
 
-from ..api.direct import Api
+from .api_link import ApiLink
 from .in_memory import Packets
 
 LISTENER = Listener("dns", "", 53)
@@ -49,12 +57,15 @@ class Replica:
     address: str
     files: Files
     """The pod's files, with its Corefile as ``Corefile``."""
-    api: Api
+    api: ApiLink
     packets: Packets
     rng: Random
+    release: Release = NEWEST
+    """The release of CoreDNS to behave as."""
     ended: str = ""
     """Reason of the end of the server; empty while it runs."""
     _loaded: Instance | None = field(default=None)
+    _memory: Memory = field(default_factory=Memory)
 
     async def start(self) -> None:
         """Load the Corefile, start its plugins and answer queries.
@@ -67,20 +78,27 @@ class Replica:
             self.files.read("Corefile"),
             files=self.files,
             environ=_ENVIRON,
-            known=plugins.ORDER,
+            known=plugins.order(self.release),
         )
         self._loaded = loaded = self._load(without_excluded(parsed))
         for site in loaded.sites:
             for hook in site.hooks.start:
                 await hook()
         answerer = Answerer(str(LISTENER), loaded.routes.get(LISTENER, chain.refuse))
-        self.packets.hosts[self.address, LISTENER.port] = answerer
+        self.packets.memories[self._at] = self._memory
+        self.packets.hosts[self._at] = answerer
+        self.packets.servers.closed.discard(self._at)
         await loaded.serving()
+
+    @property
+    def _at(self) -> Address:
+        return self.address, LISTENER.port
 
     @property
     def is_ready(self) -> bool:
         """Whether all readiness checks of plugins pass (*ready*)."""
-        if self._loaded is None or self.ended:
+        names = self.packets.names_of(self.address)
+        if self._loaded is None or self.ended or self.packets.faults.is_unready(names):
             return False
         checks = (
             check for site in self._loaded.sites for check in site.readiness.values()
@@ -96,7 +114,7 @@ class Replica:
 
     async def stop(self) -> None:
         """Stop the server."""
-        self.packets.hosts.pop((self.address, LISTENER.port), None)
+        self._leave()
         if self._loaded is not None:
             await self._loaded.stop()
 
@@ -107,13 +125,20 @@ class Replica:
             Metrics(),
             read=lambda: parsed,
             reload=_do_nothing,
-            fatal=self._end,
-            forget=lambda keys: None,
+            fatal=self.end,
+            forget=self._memory.forget,
+            release=self.release,
         )
 
-    def _end(self, text: str) -> None:
-        self.ended = text
-        self.packets.hosts.pop((self.address, LISTENER.port), None)
+    def end(self, cause: str) -> None:
+        """End the server at once, without its lame duck time."""
+        self.ended = cause
+        self._leave()
+
+    def _leave(self) -> None:
+        """Answer no more queries."""
+        self.packets.hosts.pop(self._at, None)
+        self.packets.memories.pop(self._at, None)
 
     def _edges(self) -> Edges:
         now = asyncio.get_running_loop().time

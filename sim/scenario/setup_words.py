@@ -10,16 +10,18 @@ from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
+from minidns.corefile import releases
 from minidns.dns.model import Address
 from minidns.dns.rdata import type_name, type_number
 
 from ..api import manifests
 from ..api.kinds import KINDS
 from ..api.objects import Key
-from ..node import faults, kube_system, kubelet
+from ..node import fault_words, kube_system, kubelet
 from ..node.in_memory import Loss
 from ..node.over_sockets import DNS_PORT
 from . import object_words
+from .server_pods import SERVICES
 from .stage import OUTSIDE, Stage
 
 Act: TypeAlias = Callable[[Stage, Sequence[str], str], Awaitable[list[str] | None]]
@@ -129,9 +131,26 @@ async def _scale(stage: Stage, words: Sequence[str], body: str) -> None:
 
 
 async def _corefile(stage: Stage, words: Sequence[str], body: str) -> None:
+    if words:
+        stage.servers.configure(_service_of(words[0]), corefile=body)
+        await stage.restart()
+        return
     patch = {"data": {"Corefile": body}}
     stage.cluster.patch("ConfigMap", "kube-system", kube_system.CONFIG_MAP, patch)
     await stage.restart()
+
+
+async def _release(stage: Stage, words: Sequence[str], body: str) -> None:
+    service, version = words
+    release = releases.parse(version)
+    stage.servers.configure(_service_of(service), release=release)
+    await stage.restart()
+
+
+def _service_of(word: str) -> str:
+    if word not in SERVICES:
+        raise ValueError(f"{word} is not {' or '.join(SERVICES)}")
+    return word
 
 
 async def _node(stage: Stage, words: Sequence[str], body: str) -> None:
@@ -153,7 +172,7 @@ async def _break(stage: Stage, words: Sequence[str], body: str) -> None:
         case "tcp":
             stage.packets.blocks_tcp = True
         case _:
-            stage.packets.silent |= set(_bearers(stage, what))
+            stage.packets.servers.silent |= set(_bearers(stage, what))
 
 
 async def _mend(stage: Stage, words: Sequence[str], body: str) -> None:
@@ -164,7 +183,7 @@ async def _mend(stage: Stage, words: Sequence[str], body: str) -> None:
         case "tcp":
             stage.packets.blocks_tcp = False
         case _:
-            stage.packets.silent -= set(_bearers(stage, what))
+            stage.packets.servers.silent -= set(_bearers(stage, what))
 
 
 def _bearers(stage: Stage, what: str) -> Iterator[Address]:
@@ -193,11 +212,8 @@ async def _fault(
     effect: str, stage: Stage, words: Sequence[str], body: str
 ) -> list[str] | None:
     """Add a fault, whose words begin with ``effect``."""
-    fault = faults.parse((effect, *words))
-    known = stage.fault_names()
-    for name in filter(None, (*fault.ends, fault.host)):
-        if name not in known:
-            raise ValueError(f"{name} is not one of {', '.join(sorted(known))}")
+    fault = fault_words.parse((effect, *words))
+    fault_words.check_names(fault, stage.places.names())
     stage.packets.faults.add(fault)
     return None
 
@@ -214,9 +230,9 @@ async def _proxy(stage: Stage, words: Sequence[str], body: str) -> None:
             raise ValueError(f"{word} needs a value")
         match word:
             case "race":
-                stage.plane.faults.race_rate = float(faults.rate(value))
+                stage.plane.faults.race_rate = float(fault_words.rate(value))
             case "lag":
-                stage.plane.faults.lag_s = faults.seconds(value)
+                stage.plane.faults.lag_s = fault_words.seconds(value)
             case "stale":
                 stage.plane.faults.keeps_stale = object_words.is_yes("stale", value)
             case "conntrack":
@@ -231,8 +247,6 @@ async def _wait(stage: Stage, words: Sequence[str], body: str) -> None:
         raise ValueError(f"{seconds} is not a number of seconds")
     await asyncio.sleep(float(seconds))
 
-
-_LINK = "link A>B|A<>B [udp|tcp] [size>N] [size<N] [seed N]"
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
@@ -258,9 +272,15 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "corefile": Command(
             _corefile,
-            "",
-            "gives all DNS servers the Corefile below it; they restart",
+            "[SERVICE]",
+            "gives all DNS servers, or those of a Service, the Corefile below it; all "
+            "restart",
             takes_lines=True,
+        ),
+        "release": Command(
+            _release,
+            "SERVICE VERSION",
+            "lets the servers of a Service behave as a release of CoreDNS; all restart",
         ),
         "node": Command(
             _node,
@@ -279,46 +299,20 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "mend": Command(_mend, "api|tcp|outside|SERVICE", "makes it work again"),
         "lose": Command(
             _lose,
-            f"query|reply TYPE [TIMES] or [RATE] {_LINK} or [RATE] at SERVER",
+            f"query|reply TYPE [TIMES] or {fault_words.usage('lose')}",
             "loses the next messages of a type over UDP, or messages at a rate",
             checks_words=False,
         ),
-        "delay": Command(
-            partial(_fault, "delay"),
-            f"TIME[±JITTER] [RATE] {_LINK} or TIME[±JITTER] [RATE] at SERVER",
-            "delays messages on a link or the answers of a server",
-            checks_words=False,
-        ),
-        "duplicate": Command(
-            partial(_fault, "duplicate"),
-            f"[RATE] {_LINK}",
-            "delivers messages twice",
-            checks_words=False,
-        ),
-        "reorder": Command(
-            partial(_fault, "reorder"),
-            f"[RATE] {_LINK}",
-            "holds messages back by 1 ms, so that later ones overtake them",
-            checks_words=False,
-        ),
-        "partition": Command(
-            partial(_fault, "partition"),
-            _LINK,
-            "loses all messages on a link",
-            checks_words=False,
-        ),
-        "servfail": Command(
-            partial(_fault, "servfail"),
-            "[RATE] at SERVER",
-            "lets a server answer SERVFAIL",
-            checks_words=False,
-        ),
-        "stop": Command(
-            partial(_fault, "stop"),
-            "[RATE] at SERVER",
-            "stops a server at a query: it stays ready and does not answer until mend",
-            checks_words=False,
-        ),
+        **{
+            word: Command(
+                partial(_fault, word),
+                fault_words.usage(word),
+                effect.description,
+                checks_words=False,
+            )
+            for word, effect in fault_words.EFFECTS.items()
+            if word != "lose"
+        },
         "proxy": Command(
             _proxy,
             "WORD VALUE [WORD VALUE]...",

@@ -19,6 +19,7 @@ from ..api.addresses import family_of
 from ..node.kube_proxy import Flow
 from ..node.over_sockets import DNS_PORT, QueryRecord
 from ..resolver.search import BOTH, TOOLS, Outcome, Status
+from .server_pods import SERVICES
 from .setup_words import Command, key_of, number
 from .stage import Stage
 
@@ -190,7 +191,7 @@ async def _faults(stage: Stage, words: Sequence[str], body: str) -> list[str]:
 async def _servers(stage: Stage, words: Sequence[str], body: str) -> list[str]:
     return [
         f"{service} {replica.address} {replica.state}"
-        for service in ("kube-dns", "kube-dns-2")
+        for service in SERVICES
         for replica in stage.replicas(service)
     ]
 

@@ -11,27 +11,27 @@ from contextlib import asynccontextmanager, contextmanager
 from random import Random
 from typing import NamedTuple
 
-from minidns.corefile.errors import ConfigError
 from minidns.dns.model import Query, Response
 from minidns.dns.rdata import type_name
-from minidns.kubernetes.objects import SERVICE_NAME
 from minidns.server import logs
 from minidns.server.answer import Answerer
 
 from ..api.direct import Api
-from ..api.objects import Json, Key, annotations_of, dig, key_of, labels_of
+from ..api.objects import Key, annotations_of, dig
 from ..cluster.simulation import LIBC, NODE
 from ..controllers.cluster import Cluster
-from ..controllers.pods import READY
-from ..node import faults, kube_system, kubelet
+from ..node import kube_system, kubelet
+from ..node.faults import Faults
 from ..node.in_memory import Packets
 from ..node.internet import Internet
 from ..node.network import DataPlane
 from ..node.over_sockets import LookupResult
-from ..node.replica import EPOCH, Files, Replica
-from ..node.runtime import corefile_of, is_process
+from ..node.places import Places
+from ..node.replica import EPOCH, Replica
+from ..node.server_faults import ServerFaults
 from ..resolver import search
 from ..resolver.protocol import Session
+from .server_pods import ServerPods
 
 SETTLE_S = 0.01
 """Seconds for watches to deliver changes."""
@@ -61,12 +61,19 @@ class Stage:
         self.cluster = Cluster(now=lambda: EPOCH + self.now(), seed=seed)
         for obj in kube_system.objects():
             self.cluster.apply(obj)
-        self.node = NODE
         self.plane = DataPlane(self.cluster, self._random("kube-proxy"), self.now)
+        self.places = Places(self.cluster)
         self.packets = Packets(
-            self.plane, faults=faults.Faults(seed), locate=self.place
+            self.plane,
+            servers=ServerFaults(Faults(seed)),
+            locate=self.places.behind,
+            addresses=self.places.addresses,
         )
         self.api = Api(self.cluster)
+        self.servers = ServerPods(
+            self.cluster, self.api, self.packets, self._random, NODE
+        )
+        self.packets.servers.on_end = self.servers.end
         self.forwarded: list[str] = []
         """Queries to the external resolver, as ``name TYPE``."""
         self._clients = self._random("clients")
@@ -75,7 +82,15 @@ class Stage:
         self.packets.hosts[OUTSIDE] = Answerer("outside", self._outside)
         self.log_lines: list[LogLine] = []
         """Log lines of all servers."""
-        self._replicas: dict[Key, Replica] = {}
+
+    @property
+    def node(self) -> kubelet.Node:
+        """The settings of the node."""
+        return self.servers.node
+
+    @node.setter
+    def node(self, node: kubelet.Node) -> None:
+        self.servers.node = node
 
     def _random(self, whose: str) -> Random:
         """Return a random generator per user, so that they do not affect each other."""
@@ -104,79 +119,17 @@ class Stage:
     async def settle(self) -> None:
         """Start and stop server pods and update their readiness, as a node does."""
         await asyncio.sleep(SETTLE_S)
-        for obj in self.cluster.list("Pod"):
-            if is_process(obj) and key_of(obj) not in self._replicas:
-                await self._start(obj)
-        for key in [k for k in self._replicas if not self.cluster.find("Pod", *k)]:
-            await self._replicas.pop(key).stop()
-        self._probe()
+        await self.servers.follow()
         await asyncio.sleep(SETTLE_S)
 
     async def restart(self) -> None:
         """Restart all servers with the current Corefile and node configuration."""
-        for replica in self._replicas.values():
-            await replica.stop()
-        self._replicas.clear()
+        await self.servers.stop()
         await self.begin()
-
-    async def _start(self, pod: Json) -> None:
-        texts = {
-            "Corefile": corefile_of(self.cluster, pod),
-            "/etc/resolv.conf": kubelet.resolv_conf(pod, self.node),
-            "/etc/hosts": "",
-        }
-        address = dig(pod, "status.podIP")
-        chance = self._random(address)
-        replica = Replica(address, Files(texts), self.api, self.packets, chance)
-        self._replicas[key_of(pod)] = replica
-        try:
-            await replica.start()
-        except ConfigError as error:
-            replica.ended = str(error)
-
-    def _probe(self) -> None:
-        """Set the readiness of every server pod."""
-        for key, replica in self._replicas.items():
-            ready = str(replica.is_ready).lower()
-            annotations = {"metadata": {"annotations": {READY: ready}}}
-            self.cluster.patch("Pod", *key, annotations)
 
     def replicas(self, service: str) -> list[Replica]:
         """Return the servers behind a Service of kube-system, whether ready or not."""
-        label = f"{SERVICE_NAME}={service}"
-        addresses = {
-            address
-            for slice in self.cluster.list("EndpointSlice", "kube-system", label)
-            for end in slice["endpoints"]
-            for address in end["addresses"]
-        }
-        return [r for r in self._replicas.values() if r.address in addresses]
-
-    def place(self, address: str) -> faults.Place:
-        """Return the place of an address, for the faults of links and servers."""
-        if address == OUTSIDE[0]:
-            return faults.Place(frozenset((faults.OUTSIDE, address)))
-        for pod in self.cluster.list("Pod", fields=f"status.podIP={address}"):
-            return faults.Place(self._names(pod), dig(pod, "spec.nodeName") or "")
-        return faults.Place(frozenset((address,)))
-
-    def _names(self, pod: Json) -> frozenset[str]:
-        """Return the names of a pod as the end of a link or as a server."""
-        namespace, name = key_of(pod)
-        names = {f"{namespace}/{name}", str(dig(pod, "status.podIP"))}
-        if namespace == "default":
-            names.add(name)
-        if not is_process(pod):
-            return frozenset((*names, faults.PODS))
-        label = labels_of(pod).get("k8s-app", "")  # which its Service selects
-        return frozenset((*names, faults.DNS, label))
-
-    def fault_names(self) -> set[str]:
-        """Return all names of link ends and servers."""
-        pods = self.cluster.list("Pod")
-        nodes: set[str] = {dig(pod, "spec.nodeName") or "" for pod in pods}
-        names = {*faults.GENERAL_NAMES, OUTSIDE[0], *nodes} - {""}
-        return names.union(*map(self._names, pods))
+        return self.servers.of(service)
 
     def resolv_conf(self, pod: Key) -> str:
         """Return a pod's /etc/resolv.conf.
@@ -221,8 +174,7 @@ class Stage:
 
     async def close(self) -> None:
         """Stop all servers."""
-        for replica in self._replicas.values():
-            await replica.stop()
+        await self.servers.stop()
 
 
 class _LogHandler(logging.Handler):

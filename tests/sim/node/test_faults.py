@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minidns.dns.model import Question
+from minidns.dns.rdata import A
+from sim.node.fault_words import EFFECTS, parse
 from sim.node.faults import (
     HOP_S,
     REORDER_S,
@@ -15,7 +18,7 @@ from sim.node.faults import (
     Faults,
     Packet,
     Place,
-    parse,
+    Served,
 )
 
 APP = Place(frozenset(("app", "default/app", "pods")), "node-1")
@@ -99,7 +102,29 @@ def test_fault_affects_the_packets_of_its_link(
         ("servfail 1/2 link app>node", "link"),
         ("stop link app>node", "link"),
         ("duplicate at kube-dns", "at"),
-        ("partition 1/2 link app>node", "1/2"),
+        ("", "a fault is missing"),
+        ("explode at kube-dns", "explode"),
+        ("partition 3/2 link app>node", "3/2"),
+        ("intercept link app>node", "by"),
+        ("intercept link app>node to kube-dns", "to"),
+        ("intercept link app>node by", "by"),
+        ("intercept link app>node by kube-dns cache", "cache"),
+        ("intercept link app>node by kube-dns cache 5", "5"),
+        ("intercept at kube-dns", "at"),
+        ("answer at kube-dns", "at"),
+        ("answer", "answer"),
+        ("answer NOPE at kube-dns", "NOPE"),
+        ("deny at kube-dns", "at"),
+        ("deny 5s±1s at kube-dns", "5s±1s"),
+        ("servfail at kube-dns second", "second"),
+        ("servfail at kube-dns name", "name"),
+        ("servfail at kube-dns name a name b", "name"),
+        ("servfail at kube-dns type BOGUS", "BOGUS"),
+        ("lose link app>node name example.org", "name"),
+        ("lose link app>node second second", "second"),
+        ("crash at kube-dns udp", "udp"),
+        ("unready 1/2 at kube-dns", "1/2"),
+        ("miss at kube-dns type A", "type"),
         ("partition at kube-dns", "at"),
     ],
 )
@@ -108,11 +133,33 @@ def test_wrong_missing_and_surplus_words_are_named(text: str, word: str) -> None
         fault(text)
 
 
-@given(st.text())
-def test_any_text_is_a_fault_or_an_error_with_a_message(text: str) -> None:
+WORD = st.sampled_from(
+    [
+        "at",
+        "link",
+        "kube-dns",
+        "app>node",
+        "1/2",
+        "2s",
+        "REFUSED",
+        "by",
+        "cache",
+        "udp",
+        "size>1",
+        "name",
+        "type",
+        "A",
+        "seed",
+        "7",
+    ]
+)
+
+
+@given(st.sampled_from(list(EFFECTS)), st.text() | st.lists(WORD).map(" ".join))
+def test_any_text_is_a_fault_or_an_error_with_a_message(effect: str, text: str) -> None:
     message = "parsed"
     try:
-        fault(f"lose {text}")
+        fault(f"{effect} {text}")
     except ValueError as error:
         message = str(error)
     assert message
@@ -185,19 +232,81 @@ def test_tcp_retransmits_what_is_lost_and_a_partition_ends_it() -> None:
     assert active("partition link app<>node").delays_s(tcp) == ()
 
 
+SERVED = Served(SERVER.names, Question("web.example.org.", A), "udp", 100)
+ELSEWHERE = SERVED._replace(names=NEIGHBOR.names)
+
+
 @pytest.mark.parametrize(
-    ("text", "field"),
-    [("lose", "drops"), ("servfail", "fails"), ("stop", "stops")],
+    "effect",
+    [
+        f"{word} {'REFUSED' if effect.argument == 'RCODE' else ''}".strip()
+        for word, effect in EFFECTS.items()
+        if effect.at_server and effect.has_rate and "TIME" not in effect.argument
+        if word != "miss"
+    ],
 )
-def test_server_faults_have_their_rate(text: str, field: str) -> None:
-    faults = active(f"{text} 1/4 at kube-dns")
-    hits = [getattr(faults.at_server(SERVER.names), field) for _ in range(4000)]
-    assert sum(hits) / 4000 == pytest.approx(0.25, abs=0.03)
-    assert not any(faults.at_server(NEIGHBOR.names))
+def test_server_faults_have_their_rate(effect: str) -> None:
+    faults = active(f"{effect} 1/4 at kube-dns")
+    hits = sum(bool(faults.at_server(SERVED).hits) for _ in range(4000))
+    assert hits / 4000 == pytest.approx(0.25, abs=0.03)
+    assert list(faults.hits.values()) == [hits]
+    assert not faults.at_server(ELSEWHERE).hits
+
+
+@pytest.mark.parametrize(
+    ("condition", "affected"),
+    [
+        ("udp", True),
+        ("tcp", False),
+        ("size>99", True),
+        ("size>100", False),
+        ("size<101", True),
+        ("size<100", False),
+        ("name example.org", True),
+        ("name web.example.org", True),
+        ("name eb.example.org", False),
+        ("name a.web.example.org", False),
+        ("type A", True),
+        ("type AAAA", False),
+        ("udp size>50 name example.org type A seed 3", True),
+        ("udp size>50 name example.org type MX seed 3", False),
+    ],
+)
+def test_conditions_of_a_server_fault(condition: str, affected: bool) -> None:
+    faults = active(f"servfail at kube-dns {condition}")
+    assert bool(faults.at_server(SERVED).hits) == affected
 
 
 def test_a_slow_server_delays_its_answers() -> None:
-    assert active("delay 2s at kube-dns").at_server(SERVER.names).delay_s == 2
+    assert active("delay 2s at kube-dns").at_server(SERVED).delay_s == 2
+    assert active("delay 2s at kube-dns").at_server(ELSEWHERE).delay_s == 0
+
+
+def test_a_server_misses_events_at_a_rate() -> None:
+    faults = active("miss 1/4 at kube-dns")
+    missed = sum(faults.misses_event(SERVER.names) for _ in range(4000))
+    assert missed / 4000 == pytest.approx(0.25, abs=0.03)
+    assert not faults.misses_event(NEIGHBOR.names)
+
+
+def test_only_the_second_packet_of_a_socket_is_lost() -> None:
+    faults = active("lose link app>node second")
+    assert faults.delays_s(QUERY)
+    assert not faults.delays_s(QUERY._replace(second=True))
+
+
+@pytest.mark.parametrize("protocol", ["udp", "tcp"])
+def test_a_partition_with_a_rate_affects_whole_flows(protocol: str) -> None:
+    faults = active("partition 1/4 link app<>node")
+    fates: list[bool] = []
+    for number in range(2000):
+        flow = f"10.244.0.9:{number} -> 10.96.0.10:53"
+        packet = QUERY._replace(flow=flow, protocol=protocol)
+        there = {bool(faults.delays_s(packet)) for _ in range(3)}
+        back = packet._replace(source=packet.destination, destination=packet.source)
+        assert there == {bool(faults.delays_s(back))}
+        fates += there
+    assert fates.count(False) / 2000 == pytest.approx(0.25, abs=0.03)
 
 
 def test_cleared_faults_have_no_effect() -> None:

@@ -95,7 +95,7 @@ def test_another_type_is_not_lost() -> None:
 
 def test_silence_lasts_as_long_as_the_client_waits() -> None:
     carrier = packets()
-    carrier.silent.add(REAL)
+    carrier.servers.silent.add(REAL)
     resolved, seconds = clock.run(look_up(carrier))
     assert resolved.outcome.status is Status.SILENT
     assert seconds == pytest.approx(10)

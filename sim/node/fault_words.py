@@ -1,0 +1,343 @@
+"""The words of faults: ``lose 1/1000 link app>node``, ``crash 1/500 at kube-dns``.
+
+Scenarios, ``minidns-sim fault`` and trials all use these words. Each effect is a row of
+``EFFECTS``; its usage and the errors follow from the row.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from types import MappingProxyType
+from typing import NamedTuple
+
+from minidns.dns import names
+from minidns.dns.rdata import RCODES, type_number
+
+from .faults import MAX_SIZE, Fault
+
+_TIME = re.compile(r"(\d+(?:\.\d+)?)(ms|s)(?:±(\d+(?:\.\d+)?)(ms|s))?")
+_UNITS = {"ms": 0.001, "s": 1.0}
+_LINK = re.compile(r"([^<>\s]+)(<>|>)([^<>\s]+)")
+_SIZE = re.compile(r"size([<>])(\d+)")
+_RATE = re.compile(r"(\d+)/(\d+)|(\d+(?:\.\d+)?)%")
+
+
+class Effect(NamedTuple):
+    """What a fault does, and which words it takes."""
+
+    description: str
+    on_link: bool = False
+    at_server: bool = False
+    argument: str = ""
+    """The word after the effect: TIME, TIME[±JITTER], RCODE, or none."""
+    has_rate: bool = True
+    has_conditions: bool = True
+    """Whether a fault of a server can be restricted to protocol, size, name, type."""
+
+
+EFFECTS: Mapping[str, Effect] = MappingProxyType(
+    {
+        "lose": Effect("loses messages", on_link=True, at_server=True),
+        "delay": Effect(
+            "delays messages on a link or the answers of a server",
+            on_link=True,
+            at_server=True,
+            argument="TIME[±JITTER]",
+        ),
+        "duplicate": Effect("delivers messages twice", on_link=True),
+        "reorder": Effect(
+            "holds messages back by 1 ms, so that later ones overtake them",
+            on_link=True,
+        ),
+        "partition": Effect(
+            "loses all messages on a link; with a rate, all those of some flows",
+            on_link=True,
+        ),
+        "intercept": Effect(
+            "lets another server answer what crosses a link; it may repeat its replies",
+            on_link=True,
+        ),
+        "servfail": Effect("lets a server answer SERVFAIL", at_server=True),
+        "answer": Effect(
+            "lets a server answer with an rcode", at_server=True, argument="RCODE"
+        ),
+        "truncate": Effect(
+            "lets a server answer over UDP with TC set and without records",
+            at_server=True,
+        ),
+        "shorten": Effect(
+            "lets a server leave out half of the answer without setting TC",
+            at_server=True,
+        ),
+        "garble": Effect("lets a server send half of the reply", at_server=True),
+        "lie": Effect(
+            "lets a server answer with other addresses: 198.51.100.66", at_server=True
+        ),
+        "deny": Effect(
+            "lets a server repeat an NXDOMAIN for so long",
+            at_server=True,
+            argument="TIME",
+        ),
+        "stop": Effect(
+            "stops a server at a query: it stays ready and does not answer until mend",
+            at_server=True,
+            has_conditions=False,
+        ),
+        "crash": Effect(
+            "ends a server at a query; its container restarts after 1, 10, 20 s ...",
+            at_server=True,
+            has_conditions=False,
+        ),
+        "oom": Effect(
+            "ends a server at a query for lack of memory (OOMKilled), like crash",
+            at_server=True,
+            has_conditions=False,
+        ),
+        "unready": Effect(
+            "lets a server fail its readiness probe",
+            at_server=True,
+            has_rate=False,
+            has_conditions=False,
+        ),
+        "miss": Effect(
+            "lets a server ignore events of its watches",
+            at_server=True,
+            has_conditions=False,
+        ),
+    }
+)
+"""Every effect by its word."""
+
+
+def usage(word: str) -> str:
+    """Return the words after the effect ``word``."""
+    effect = EFFECTS[word]
+    before = [effect.argument] * bool(effect.argument) + ["[RATE]"] * effect.has_rate
+    forms = []
+    if effect.on_link:
+        to = ["by SERVER [cache TIME]"] * (word == "intercept")
+        forms.append([*before, "link A>B|A<>B", *to, "[CONDITION]..."])
+    if effect.at_server:
+        conditions = "[CONDITION]..." if effect.has_conditions else "[seed N]"
+        forms.append([*before, "at SERVER", conditions])
+    return " or ".join(" ".join(form) for form in forms)
+
+
+def parse(words: Sequence[str]) -> Fault:
+    """Return the fault of ``words``, such as ``lose 1/1000 link app>node udp``.
+
+    Raises:
+        ValueError: a word is unknown, missing or surplus; the message names it.
+
+    """
+    if not words:
+        raise ValueError(f"a fault is missing: {', '.join(EFFECTS)}")
+    word, *rest = words
+    if word not in EFFECTS:
+        raise ValueError(f"{word} is not one of {', '.join(EFFECTS)}")
+    effect = EFFECTS[word]
+    fault, rest = _with_argument(Fault(" ".join(words), word), effect, rest)
+    if effect.has_rate and rest and rest[0] not in ("link", "at"):
+        fault, rest = replace(fault, rate=rate(rest[0])), rest[1:]
+    match rest:
+        case ["link", link, *rest] if effect.on_link:
+            fault = _with_link(fault, link)
+        case ["at", host, *rest] if effect.at_server:
+            fault = replace(fault, host=host)
+        case ["link" | "at" as place]:
+            raise ValueError(f"nothing follows {place}: not {_places(effect)}")
+        case [surplus, *_]:
+            raise ValueError(f"{surplus} is not {_places(effect)}")
+        case _:
+            raise ValueError(f"{word} needs {_places(effect)}")
+    if word == "intercept":
+        fault, rest = _with_interceptor(fault, rest)
+    return _with_conditions(fault, effect, rest)
+
+
+def check_names(fault: Fault, known: Collection[str]) -> None:
+    """Check that the link ends and servers of a fault exist.
+
+    Raises:
+        ValueError: one is not among the ``known`` names.
+
+    """
+    for name in filter(None, (*fault.ends, fault.host, fault.to)):
+        if name not in known:
+            raise ValueError(f"{name} is not one of {', '.join(sorted(known))}")
+
+
+def _places(effect: Effect) -> str:
+    links = ["link A>B or link A<>B"] * effect.on_link
+    return " or ".join([*links, *["at SERVER"] * effect.at_server])
+
+
+def _with_argument(
+    fault: Fault, effect: Effect, words: list[str]
+) -> tuple[Fault, list[str]]:
+    if not effect.argument:
+        return fault, words
+    what = "an rcode" if effect.argument == "RCODE" else "a time"
+    if not words:
+        raise ValueError(f"{fault.effect} needs {what}")
+    word, *rest = words
+    match effect.argument:
+        case "RCODE":
+            return replace(fault, rcode=_rcode(word)), rest
+        case "TIME":
+            return replace(fault, delay_s=seconds(word)), rest
+    delay_s, jitter_s = _time(word)
+    return replace(fault, delay_s=delay_s, jitter_s=jitter_s), rest
+
+
+def _rcode(word: str) -> int:
+    if word not in RCODES:
+        raise ValueError(f"{word} is not an rcode such as NXDOMAIN or REFUSED")
+    return RCODES[word]
+
+
+def _time(word: str) -> tuple[float, float]:
+    """Return the seconds and the jitter in ``word``."""
+    match = _TIME.fullmatch(word)
+    if match is None:
+        raise ValueError(f"{word} is not a time such as 20ms, 1.5s or 20ms±5ms")
+    jitter_s = float(match[3]) * _UNITS[match[4]] if match[3] else 0.0
+    return float(match[1]) * _UNITS[match[2]], jitter_s
+
+
+def seconds(word: str) -> float:
+    """Return the seconds in ``word``, such as 20ms or 1.5s.
+
+    Raises:
+        ValueError: it is not a time.
+
+    """
+    if _TIME.fullmatch(word) is None or "±" in word:
+        raise ValueError(f"{word} is not a time such as 20ms or 1.5s")
+    return _time(word)[0]
+
+
+def rate(word: str) -> Fraction:
+    """Return the probability in ``word``, such as 1/1000 or 0.1%.
+
+    Raises:
+        ValueError: it is not a probability.
+
+    """
+    match = _RATE.fullmatch(word)
+    if match and match[3]:
+        value = Fraction(match[3]) / 100
+    elif match and int(match[2]):
+        value = Fraction(int(match[1]), int(match[2]))
+    else:
+        raise ValueError(f"{word} is not a rate such as 1/1000 or 0.1%")
+    if value > 1:
+        raise ValueError(f"{word} is more than 1/1")
+    return value
+
+
+def _with_link(fault: Fault, word: str) -> Fault:
+    match = _LINK.fullmatch(word)
+    if match is None:
+        raise ValueError(f"{word} is not a link such as app>node or node<>dns")
+    return replace(fault, ends=(match[1], match[3]), both_ways=match[2] == "<>")
+
+
+def _with_interceptor(fault: Fault, words: list[str]) -> tuple[Fault, list[str]]:
+    match words:
+        case ["by", server, "cache", time, *rest]:
+            return replace(fault, to=server, cache_s=seconds(time)), rest
+        case ["by", server, *rest]:
+            return replace(fault, to=server), rest
+        case [word, *_]:
+            raise ValueError(f"{word} is not by SERVER")
+    raise ValueError("by SERVER is missing")
+
+
+def _with_conditions(fault: Fault, effect: Effect, words: list[str]) -> Fault:
+    allowed = ["seed"]
+    if fault.ends[0]:
+        allowed += ["protocol", "size", "second"]
+    elif effect.has_conditions:
+        allowed += ["protocol", "size", "name", "type"]
+    rest = iter(words)
+    for word in rest:
+        name = "size" if word.startswith("size") else word
+        name = "protocol" if word in ("udp", "tcp") else name
+        if name not in allowed:
+            raise ValueError(f"{word} is surplus: {_conditions(allowed)}")
+        fault = _CONDITIONS[name](fault, word, rest)
+    return fault
+
+
+def _conditions(allowed: Sequence[str]) -> str:
+    words = {
+        "protocol": "udp, tcp",
+        "size": "size>N, size<N",
+        "name": "name NAME",
+        "type": "type TYPE",
+        "seed": "seed N",
+    }
+    return f"not {', '.join(words.get(name, name) for name in allowed)}"
+
+
+def _once(word: str, is_new: bool) -> None:
+    if not is_new:
+        raise ValueError(f"{word} is surplus: such a word is there already")
+
+
+def _value(word: str, rest: Iterator[str]) -> str:
+    value = next(rest, "")
+    if not value:
+        raise ValueError(f"nothing follows {word}")
+    return value
+
+
+def _protocol(fault: Fault, word: str, rest: Iterator[str]) -> Fault:
+    _once(word, not fault.protocol)
+    return replace(fault, protocol=word)
+
+
+def _size(fault: Fault, word: str, rest: Iterator[str]) -> Fault:
+    match = _SIZE.fullmatch(word)
+    if match is None:
+        raise ValueError(f"{word} is not size>N or size<N")
+    if match[1] == ">":
+        _once(word, not fault.least)
+        return replace(fault, least=int(match[2]) + 1)
+    _once(word, fault.most == MAX_SIZE)
+    return replace(fault, most=int(match[2]) - 1)
+
+
+def _second(fault: Fault, word: str, rest: Iterator[str]) -> Fault:
+    _once(word, not fault.second)
+    return replace(fault, second=True)
+
+
+def _name(fault: Fault, word: str, rest: Iterator[str]) -> Fault:
+    _once(word, not fault.zone)
+    return replace(fault, zone=names.absolute(_value(word, rest)))
+
+
+def _type(fault: Fault, word: str, rest: Iterator[str]) -> Fault:
+    _once(word, not fault.qtype)
+    return replace(fault, qtype=type_number(_value(word, rest)))
+
+
+def _seed(fault: Fault, word: str, rest: Iterator[str]) -> Fault:
+    _once(word, fault.seed is None)
+    number = _value(word, rest)
+    if not (number.isascii() and number.isdecimal()):
+        raise ValueError(f"{number} after seed is not a number")
+    return replace(fault, seed=int(number))
+
+
+_CONDITIONS: Mapping[str, Callable[[Fault, str, Iterator[str]], Fault]] = {
+    "protocol": _protocol,
+    "size": _size,
+    "second": _second,
+    "name": _name,
+    "type": _type,
+    "seed": _seed,
+}

@@ -1,0 +1,81 @@
+"""The names of addresses: which pods, nodes and Services the faults of links name."""
+
+from dataclasses import dataclass, field
+
+from ..api.objects import Json, dig, key_of, labels_of
+from ..api.server import ClusterApi
+from . import kube_system
+from .faults import API, DNS, GENERAL_NAMES, OUTSIDE, PODS, SERVICES, Place
+from .runtime import is_process
+
+API_SERVER = Place(frozenset((API,)))
+
+
+@dataclass(slots=True)
+class Places:
+    """Maps addresses to places and names to addresses, by the objects of a cluster."""
+
+    cluster: ClusterApi
+    _version: int = -1
+    _places: dict[str, Place] = field(default_factory=dict)
+    _services: frozenset[str] = frozenset()
+
+    def of(self, address: str) -> Place:
+        """Return the place of an address, also of an unknown one."""
+        return self._all().get(address) or Place(frozenset((address,)))
+
+    def addresses(self, name: str) -> list[str]:
+        """Return the addresses of the places with a name, sorted."""
+        places = self._all().items()
+        return sorted(address for address, place in places if name in place.names)
+
+    def names(self) -> set[str]:
+        """Return all names of link ends and servers."""
+        places = self._all().values()
+        nodes = {place.node for place in places} - {""}
+        names = {*GENERAL_NAMES, *nodes, *self.services()}
+        return names.union(*(place.names for place in places))
+
+    def services(self) -> frozenset[str]:
+        """Return the ClusterIPs of all Services."""
+        self._all()
+        return self._services
+
+    def behind(self, address: str, service: str) -> Place:
+        """Return the place of an endpoint whose packets go to ``service``.
+
+        ``service`` may be any address; a ClusterIP is a name of the place then.
+        """
+        place = self.of(address)
+        if service == address or service not in self.services():
+            return place
+        return place._replace(names=place.names | {service, SERVICES})
+
+    def _all(self) -> dict[str, Place]:
+        if self._version != self.cluster.version:
+            self._version = self.cluster.version
+            outside = kube_system.OUTSIDE_DNS
+            self._places = {outside: Place(frozenset((OUTSIDE, outside)))}
+            self._services = frozenset(
+                address
+                for service in self.cluster.list("Service")
+                for address in dig(service, "spec.clusterIPs") or ()
+            )
+            for pod in self.cluster.list("Pod"):
+                address = str(dig(pod, "status.podIP") or "")
+                if address:
+                    self._places[address] = _place(pod, address)
+        return self._places
+
+
+def _place(pod: Json, address: str) -> Place:
+    namespace, name = key_of(pod)
+    names = {f"{namespace}/{name}", address}
+    if namespace == "default":
+        names.add(name)
+    if is_process(pod):
+        # the Service selects the pod by this label
+        names |= {DNS, labels_of(pod).get("k8s-app", DNS)}
+    else:
+        names.add(PODS)
+    return Place(frozenset(names), dig(pod, "spec.nodeName") or "")

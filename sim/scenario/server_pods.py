@@ -1,0 +1,147 @@
+"""The DNS server pods of a stage: started, probed and restarted as by a kubelet.
+
+kube-dns is served by a simulated CoreDNS, kube-dns-2 by minidns; each has its own
+release and may have its own Corefile.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from random import Random
+
+from minidns.corefile.errors import ConfigError
+from minidns.corefile.releases import NEWEST, Release
+from minidns.dns.model import Address
+from minidns.kubernetes.objects import SERVICE_NAME
+
+from ..api.direct import Api
+from ..api.objects import Json, Key, dig, key_of, labels_of
+from ..api.server import ClusterApi
+from ..controllers.pods import READY
+from ..node import kubelet
+from ..node.api_link import ApiLink
+from ..node.in_memory import Packets
+from ..node.replica import Files, Replica
+from ..node.runtime import corefile_of, is_process
+
+SERVICES = ("kube-dns", "kube-dns-2")
+RESTARTS_S = (1.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
+"""Seconds until a container that ended starts again, by the number of its restarts
+(kubelet's CrashLoopBackOff)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Software:
+    """What the pods of a Service run."""
+
+    release: Release = NEWEST
+    corefile: str = ""
+    """The Corefile instead of that of the ConfigMap; an empty text has no effect."""
+
+
+@dataclass(slots=True)
+class ServerPods:
+    """The servers of all pods that are DNS servers."""
+
+    cluster: ClusterApi
+    api: Api
+    packets: Packets
+    random: Callable[[str], Random]
+    """Returns the random generator of a server."""
+    node: kubelet.Node
+    """The node's settings at the start of servers."""
+    software: dict[str, Software] = field(default_factory=dict)
+    """The software by Service, if not the default."""
+    replicas: dict[Key, Replica] = field(default_factory=dict)
+    _restarts: dict[Key, int] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def of(self, service: str) -> list[Replica]:
+        """Return the servers behind a Service of kube-system, whether ready or not."""
+        label = f"{SERVICE_NAME}={service}"
+        addresses = {
+            address
+            for slice_ in self.cluster.list("EndpointSlice", "kube-system", label)
+            for end in slice_["endpoints"]
+            for address in end["addresses"]
+        }
+        return [r for r in self.replicas.values() if r.address in addresses]
+
+    def configure(self, service: str, **values: object) -> None:
+        """Change the software of a Service; its servers must be restarted then."""
+        current = self.software.get(service, Software())
+        self.software[service] = replace(current, **values)  # type: ignore[arg-type]
+
+    async def follow(self) -> None:
+        """Start and stop servers as pods come and go, and probe all."""
+        for obj in self.cluster.list("Pod"):
+            if is_process(obj) and key_of(obj) not in self.replicas:
+                await self._start(obj)
+        for key in [k for k in self.replicas if not self.cluster.find("Pod", *k)]:
+            await self.replicas.pop(key).stop()
+        self.probe()
+
+    def probe(self) -> None:
+        """Set the readiness of every server pod."""
+        for key, replica in self.replicas.items():
+            ready = str(replica.is_ready).lower()
+            annotations = {"metadata": {"annotations": {READY: ready}}}
+            self.cluster.patch("Pod", *key, annotations)
+
+    async def stop(self) -> None:
+        """Stop all servers."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for replica in self.replicas.values():
+            await replica.stop()
+        self.replicas.clear()
+
+    def end(self, at: Address, cause: str) -> None:
+        """End the server at an address; its container starts again after a back-off."""
+        for key, replica in self.replicas.items():
+            if replica.address == at[0] and not replica.ended:
+                replica.end(cause)
+                self.packets.servers.closed.add(at)
+                task = asyncio.get_running_loop().create_task(self._restart(key))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _restart(self, key: Key) -> None:
+        """Restart an ended container; the pod is not ready meanwhile."""
+        count = self._restarts.get(key, 0)
+        self._restarts[key] = count + 1
+        self.probe()
+        await asyncio.sleep(RESTARTS_S[min(count, len(RESTARTS_S) - 1)])
+        old = self.replicas.get(key)
+        pod = self.cluster.find("Pod", *key)
+        if old is not None and pod is not None:
+            await old.stop()
+            await self._start(pod)
+            self.probe()
+
+    async def _start(self, pod: Json) -> None:
+        service = labels_of(pod).get("k8s-app", "")
+        software = self.software.get(service, Software())
+        texts = {
+            "Corefile": software.corefile or corefile_of(self.cluster, pod),
+            "/etc/resolv.conf": kubelet.resolv_conf(pod, self.node),
+            "/etc/hosts": "",
+        }
+        address = str(dig(pod, "status.podIP"))
+        locate = partial(self.packets.locate, address, address)
+        link = ApiLink(self.api, self.packets.faults, locate)
+        replica = Replica(
+            address,
+            Files(texts),
+            link,
+            self.packets,
+            self.random(address),
+            software.release,
+        )
+        self.replicas[key_of(pod)] = replica
+        try:
+            await replica.start()
+        except ConfigError as error:
+            replica.ended = str(error)

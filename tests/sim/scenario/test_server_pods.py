@@ -1,0 +1,77 @@
+"""The DNS server pods of a stage: what they run, how they end and start again."""
+
+import asyncio
+
+import pytest
+
+from minidns.corefile import releases
+from sim.node.fault_words import parse
+from sim.scenario import clock
+from sim.scenario.server_pods import RESTARTS_S
+from sim.scenario.stage import Stage, staged
+
+NAME = "kubernetes.default.svc.cluster.local."
+
+
+async def ask(stage: Stage) -> bool:
+    result = await stage.look_up(("default", "app"), NAME, (1,))
+    return bool(result.outcome.addresses)
+
+
+def test_each_service_has_its_software() -> None:
+    async def look() -> list[str]:
+        async with staged() as stage:
+            stage.servers.configure("kube-dns", release=releases.parse("1.11.3"))
+            stage.servers.configure("kube-dns-2", corefile=". {\n whoami\n}\n")
+            await stage.restart()
+            (first,) = stage.replicas("kube-dns")
+            (second,) = stage.replicas("kube-dns-2")
+            return [str(first.release), second.files.read("Corefile")]
+
+    assert clock.run(look()) == ["1.11.3", ". {\n whoami\n}\n"]
+
+
+@pytest.mark.parametrize("cause", ["crash", "oom"])
+def test_a_server_that_ends_starts_again_after_a_back_off(cause: str) -> None:
+    async def look() -> list[list[str]]:
+        states = []
+        async with staged() as stage:
+            for pause_s in RESTARTS_S[:3]:
+                stage.packets.faults.add(parse([cause, "at", "kube-dns"]))
+                assert not await ask_once(stage)
+                stage.packets.faults.clear()
+                (replica,) = stage.replicas("kube-dns")
+                assert replica.ended
+                await asyncio.sleep(pause_s - 0.5)
+                before = stage.replicas("kube-dns")[0]
+                await asyncio.sleep(1)
+                states.append([before.state[:5], stage.replicas("kube-dns")[0].state])
+                assert await ask(stage)
+        return states
+
+    assert clock.run(look()) == [["ended", "ready"]] * 3
+
+
+async def ask_once(stage: Stage) -> bool:
+    """Look up with a client that gives up at once."""
+    try:
+        async with asyncio.timeout(0.1):
+            return await ask(stage)
+    except TimeoutError:
+        return False
+
+
+def test_a_server_that_fails_its_probe_is_no_endpoint() -> None:
+    async def look() -> list[bool]:
+        answers = []
+        async with staged() as stage:
+            for words in (["unready", "at", "kube-dns"], None):
+                if words:
+                    stage.packets.faults.add(parse(words))
+                else:
+                    stage.packets.faults.clear()
+                await stage.settle()
+                answers.append(await ask(stage))
+        return answers
+
+    assert clock.run(look()) == [False, True]
