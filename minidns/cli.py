@@ -59,6 +59,11 @@ COMMANDS = (
         "minidns.commands.probe",
     ),
     Command(
+        "relay",
+        "pass DNS on to pods, byte by byte",
+        "minidns.commands.relay",
+    ),
+    Command(
         "compare",
         "ask several servers the same questions",
         "minidns.commands.compare",

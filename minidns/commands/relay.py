@@ -1,0 +1,146 @@
+"""``minidns relay``: pass DNS on to the pods behind a Service, byte by byte."""
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
+from random import Random
+
+from minidns.corefile.errors import ConfigError
+from minidns.kubernetes.documents import Documents
+from minidns.kubernetes.resources import ApiError
+from minidns.probe import servers
+from minidns.probe.relay import Passed, relay
+from minidns.probe.servers import NoServer, Target
+from minidns.second_dns import session
+from minidns.text.files import describe
+from minidns.text.terminal import escaping
+
+REFRESH_S = 1.0
+"""Seconds between two looks at the pods behind the Service."""
+_EPILOG = """\
+Each flow goes to one pod, drawn at random, without retry, cache or health check, so
+that failures of the pods reach the client. Standard output has a line of JSON for each
+message: the client, the pod, and whether it was a reply.
+
+examples:
+  minidns relay pods/kube-dns --listen 0.0.0.0:5301
+  minidns relay 10.244.0.2 10.244.0.3 --listen 127.0.0.1:5301
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command."""
+    parser = argparse.ArgumentParser(
+        "minidns relay",
+        description="Pass DNS queries on to pods, each flow to one of them.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "servers", nargs="+", metavar="SERVER", help="an address, or pods/NAME"
+    )
+    parser.add_argument(
+        "--listen",
+        metavar="HOST:PORT",
+        type=_listen,
+        default=Target("127.0.0.1:5301", ("127.0.0.1", 5301)),
+        help="address to listen at, UDP and TCP (default: 127.0.0.1:5301)",
+    )
+    parser.add_argument(
+        "-n",
+        "--namespace",
+        default="kube-system",
+        help="namespace of pods/ (default: kube-system)",
+    )
+    parser.add_argument(
+        "--quiet", action="store_true", help="print no line for each message"
+    )
+    session.add_options(parser)
+    return parser
+
+
+def _listen(text: str) -> Target:
+    try:
+        return servers.from_address(text)
+    except NoServer as error:
+        wrong = f"{text}: HOST:PORT is needed, such as 127.0.0.1:5301"
+        raise argparse.ArgumentTypeError(wrong) from error
+
+
+@escaping
+def main(argv: Sequence[str]) -> int:
+    """Relay until a signal comes; return the exit status."""
+    args = parser().parse_args(argv)
+    try:
+        return asyncio.run(_run(args))
+    except NoServer as error:
+        print(f"minidns relay: {error}", file=sys.stderr)
+        return 2
+    except (ApiError, ConfigError) as error:
+        print(f"minidns relay: {error}", file=sys.stderr)
+    except OSError as error:
+        listen = args.listen.label
+        print(f"minidns relay: --listen {listen}: {describe(error)}", file=sys.stderr)
+    return 1
+
+
+async def _run(args: argparse.Namespace) -> int:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # not every system has them
+            loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        api = None
+        if any(map(servers.needs_cluster, args.servers)):
+            api = await stack.enter_async_context(session.documents(args))
+        pods = await _pods(args, api)
+        report: Callable[[Passed], None] = _ignore if args.quiet else _print
+        running = await relay(args.listen.address, lambda: pods, Random(), report)
+        stack.push_async_callback(running.close)
+        labels = ", ".join(pod.label for pod in pods)
+        print(
+            "relay listens at {}:{}, to {}".format(*running.address, labels),
+            file=sys.stderr,
+            flush=True,
+        )
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REFRESH_S):
+                    await stop.wait()
+            if api is not None and not stop.is_set():
+                with suppress(ApiError, NoServer):  # the last known pods stay
+                    pods = await _pods(args, api)
+    return 0
+
+
+async def _pods(args: argparse.Namespace, api: Documents | None) -> list[Target]:
+    found: list[Target] = []
+    for text in args.servers:
+        if api is not None and servers.needs_cluster(text):
+            found += await servers.from_cluster(api, text, args.namespace)
+        else:
+            found.append(servers.from_address(text))
+    return list(dict.fromkeys(found))
+
+
+def _print(passed: Passed) -> None:
+    host, port = passed.client
+    line = {
+        "time": round(passed.at, 6),
+        "client": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        "pod": passed.pod,
+        "transport": passed.transport,
+        "reply": passed.is_reply,
+        "id": passed.ident,
+        "bytes": passed.size,
+        "failure": passed.failure,
+    }
+    print(json.dumps(line), flush=True)
+
+
+def _ignore(passed: Passed) -> None:
+    """Report nothing."""
