@@ -13,7 +13,8 @@ import logging
 import os
 import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 from random import Random
@@ -224,14 +225,16 @@ class Connection:
         """
         return await self._answer(_Request(method, path, body, style), timed=True)
 
-    async def receive(self, path: str) -> list[bytes]:
-        """Return the frames that a WebSocket at ``path`` sends until it closes.
+    @asynccontextmanager
+    async def stream(self, path: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Open a WebSocket at ``path``, whose binary frames have channels.
 
         Raises:
             aiohttp.ClientError: it cannot be opened, or breaks off; or OSError.
 
         """
-        return await (await self._current()).receive(path)
+        async with (await self._current()).stream(path) as socket:
+            yield socket
 
     async def close(self) -> None:
         """End every request."""

@@ -4,14 +4,21 @@ For commands. The server itself reads by reflectors, as typed objects.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
-from aiohttp import ClientError, ClientResponse, WSServerHandshakeError
+from aiohttp import (
+    ClientError,
+    ClientResponse,
+    ClientWebSocketResponse,
+    WSServerHandshakeError,
+)
 
 from minidns.kubernetes import decode
+from minidns.kubernetes.exec import RemoteProcess, exec_path
 from minidns.kubernetes.list_watch import cause
 from minidns.kubernetes.resources import ApiError
 
@@ -29,8 +36,6 @@ RESTARTS = 3
 BUSY_TRIES = 5
 """The number of times a request is sent that is answered with 429."""
 DEADLINE_S = 30.0
-_STDOUT, _ERROR = b"\x01", b"\x03"
-"""Channels of exec, the first byte of each frame (v4.channel.k8s.io)."""
 
 
 class Refused(ApiError):
@@ -54,8 +59,8 @@ class Sender(Protocol):
         """Return the answer to a request as soon as its headers are there."""
         ...
 
-    async def receive(self, path: str) -> list[bytes]:
-        """Return the frames that a WebSocket at ``path`` sends until it closes."""
+    def stream(self, path: str) -> AbstractAsyncContextManager[ClientWebSocketResponse]:
+        """Open a WebSocket at ``path``, whose binary frames have channels."""
         ...
 
 
@@ -134,26 +139,38 @@ class Documents:
             ApiError: the command failed, or cannot be started.
 
         """
-        words = [("command", word) for word in command]
-        query = urlencode([("container", container), ("stdout", "true"), *words])
         try:
-            async with asyncio.timeout(self._deadline_s):
-                frames = await self._sender.receive(f"{pod}/exec?{query}")
+            async with (
+                asyncio.timeout(self._deadline_s),
+                self.process(pod, container, command) as running,
+            ):
+                stdout = b"".join([piece async for piece in running.output()])
         except TimeoutError as error:
             raise ApiError(
                 f"{pod}: the command did not end in {self._deadline_s:g} s"
             ) from error
+        return stdout.decode("utf-8", "replace")
+
+    @asynccontextmanager
+    async def process(
+        self, pod: str, container: str, command: Iterable[str], *, stdin: bool = False
+    ) -> AsyncIterator[RemoteProcess]:
+        """Start a command in a container of the pod at path ``pod``.
+
+        Raises:
+            Refused: the server does not allow it.
+            ApiError: the connection breaks off.
+
+        """
+        path = exec_path(pod, container, command, stdin=stdin)
+        try:
+            async with self._sender.stream(path) as socket:
+                yield RemoteProcess(socket, pod)
         except WSServerHandshakeError as error:
             text = f"exec in {pod} is refused ({error.status})"
             raise Refused(text, error.status, "") from error
         except (ClientError, OSError) as error:
             raise ApiError(f"{self.server} broke off: {cause(error)}") from error
-        for frame in frames:
-            failure = decode.status(frame[1:]) if frame[:1] == _ERROR else None
-            if failure is not None and failure.message:  # success has none
-                raise ApiError(f"{pod}: {decode.printable(failure.message)}")
-        stdout = b"".join(frame[1:] for frame in frames if frame[:1] == _STDOUT)
-        return stdout.decode("utf-8", "replace")
 
     async def _pages(
         self, path: str, read: Callable[[Json], T], labels: str

@@ -5,7 +5,8 @@ import logging
 import os
 import socket
 import ssl
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 
@@ -79,8 +80,9 @@ class Client:
         )
         return answer.response
 
-    async def receive(self, path: str) -> list[bytes]:
-        """Return the binary frames that a WebSocket at ``path`` sends until it closes.
+    @asynccontextmanager
+    async def stream(self, path: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Open a WebSocket at ``path``, whose binary frames have channels.
 
         Raises:
             aiohttp.ClientError: it cannot be opened, or breaks off; or OSError.
@@ -96,11 +98,7 @@ class Client:
                 url, headers=await self._headers(), protocols=(CHANNELS,)
             ) as socket,
         ):
-            return [
-                message.data
-                async for message in socket
-                if message.type is aiohttp.WSMsgType.BINARY
-            ]
+            yield socket
 
     async def _headers(self) -> dict[str, str]:
         headers = {"User-Agent": f"minidns/{__version__}"}
