@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import re
 import signal
 import socket
 import ssl
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import dns.flags
 import dns.message
 import dns.rcode
 import pytest
@@ -22,7 +25,6 @@ from tests.kubernetes.served import certify
 from tests.server import client
 from tests.server.resolvers import Call, Resolver, good
 from tests.test_metrics import HAS_IPV6
-from tests.test_traps_process import KUBERNETES, InPod
 
 pytestmark = pytest.mark.slow
 
@@ -44,6 +46,39 @@ def write(folder: Path, *blocks: str) -> str:
 
 def started(path: str, *more: str) -> "contextlib.AbstractAsyncContextManager[process.Running]":  # fmt: skip
     return process.minidns("-conf", path, "-explain", "off", *more)
+
+
+class InPod:
+    """A Corefile as in a cluster, its ports free ones of this machine."""
+
+    def __init__(self, folder: Path, url: str, lameduck: str, timeout: str) -> None:
+        self.dns, self.health, self.ready, self.metrics = (
+            process.free_port() for _ in range(4)
+        )
+        self.path = folder / "Corefile"
+        self.path.write_text(
+            f""".:{self.dns} {{
+    bind 127.0.0.1
+    errors
+    health 127.0.0.1:{self.health} {{
+        lameduck {lameduck}
+    }}
+    ready 127.0.0.1:{self.ready}
+    kubernetes cluster.local {{
+        endpoint {url}
+        startup_timeout {timeout}
+        ttl 30
+    }}
+    prometheus 127.0.0.1:{self.metrics}
+}}
+"""
+        )
+
+    def start(self) -> contextlib.AbstractAsyncContextManager[process.Running]:
+        return process.minidns("-conf", str(self.path), "-explain", "off")
+
+
+KUBERNETES = "kubernetes.default.svc.cluster.local."
 
 
 # -- start
@@ -254,6 +289,100 @@ async def asked_by(transport: str, port: int, wire: bytes) -> bytes:
         return await client.udp(port, wire)
     (reply,) = await client.tcp(port, wire)
     return reply
+
+
+async def test_ready_stays_and_the_lame_duck_answers_to_its_end(
+    tmp_path: Path,
+) -> None:
+    async with ApiServer(ClusterApi()) as api:
+        pod = InPod(tmp_path, api.url, "1s", "5s")
+        async with pod.start() as server:
+            await server.said("python3")
+            assert await process.http(pod.ready, "/ready") == (200, "OK")
+            await api.down(kill=True)
+            await server.said("Failed to watch")
+            assert await process.http(pod.ready, "/ready") == (200, "OK")
+            began = time.monotonic()
+            server.signal(signal.SIGTERM)
+            await server.said("[INFO] plugin/health: Going into lameduck mode for 1s")
+            with pytest.raises(ConnectionError):
+                await process.http(pod.ready, "/ready")
+            assert await process.http(pod.health, "/health") == (200, "OK")
+            answered = 0.0
+            while time.monotonic() - began < 0.9:
+                reply = await client.ask(pod.dns, f"x.{KUBERNETES}")
+                assert reply.rcode() == dns.rcode.NXDOMAIN
+                answered = time.monotonic() - began
+            assert answered > 0.5
+            assert await server.ended() == 0
+            assert time.monotonic() - began >= 1
+
+
+@contextlib.asynccontextmanager
+async def silent_server() -> AsyncIterator[str]:
+    """Accept connections, and never say a word; yield its URL."""
+    ended = asyncio.Event()
+
+    async def connected(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await ended.wait()
+        writer.close()
+
+    listening = await asyncio.start_server(connected, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        ended.set()
+        listening.close()
+        await listening.wait_closed()
+
+
+async def test_dns_is_closed_until_the_sync_and_no_name_is_denied_before(
+    tmp_path: Path,
+) -> None:
+    async with silent_server() as url:
+        pod = InPod(tmp_path, url, "1s", "2s")
+        async with pod.start() as server:
+            await server.said(
+                "[INFO] plugin/kubernetes: waiting for Kubernetes API before starting server"
+            )
+            assert await process.http(pod.health, "/health") == (200, "OK")
+            assert await process.http(pod.ready, "/ready") == (503, "kubernetes")
+            assert (await process.http(pod.metrics, "/metrics"))[0] == 200
+            wire = dns.message.make_query(KUBERNETES, "A").to_wire()
+            with pytest.raises(ConnectionError):
+                await client.udp(pod.dns, wire)
+            with pytest.raises(ConnectionError):
+                await client.tcp(pod.dns, wire)
+            await server.said(
+                "[WARNING] plugin/kubernetes: starting server with unsynced Kubernetes API"
+            )
+            await server.said("python3")
+            reply = await client.ask(pod.dns, KUBERNETES)
+            assert reply.rcode() == dns.rcode.SERVFAIL
+            assert reply.flags & dns.flags.AA
+            assert [str(each.name) for each in reply.authority] == ["cluster.local."]
+            assert await process.http(pod.ready, "/ready") == (503, "kubernetes")
+            assert server.lines.count('[INFO] plugin/ready: Plugins not ready: "kubernetes"') == 2  # fmt: skip
+
+
+async def test_a_forwarding_loop_ends_the_process(tmp_path: Path) -> None:
+    port = process.free_port()
+    path = tmp_path / "Corefile"
+    path.write_text(
+        f".:{port} {{\n    bind 127.0.0.1\n    loop\n    forward . 127.0.0.1:{port}\n}}\n"
+    )
+    async with process.minidns("-conf", str(path), "-explain", "off") as server:
+        assert await server.ended() == 1
+    (line,) = (each for each in server.lines if each.startswith("[FATAL]"))
+    assert re.fullmatch(
+        rf"\[FATAL\] plugin/loop: Loop \(127\.0\.0\.1:\d+ -> 127\.0\.0\.1:{port}\) detected"
+        r' for zone "\.", see https://coredns\.io/plugins/loop#troubleshooting\.'
+        r' Query: "HINFO \d+\.\d+\."',
+        line,
+    )
 
 
 # -- listeners

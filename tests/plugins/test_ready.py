@@ -89,7 +89,7 @@ def test_waits_for_every_plugin(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
-def test_trap_15_once_ready_is_ready_for_good() -> None:
+def test_once_ready_is_ready_for_good() -> None:
     site = set_up()
     site.readiness = {"kubernetes": ReadinessCheck(lambda: True)}
     assert probe(site) == OK
@@ -140,7 +140,7 @@ def test_latches_are_those_of_the_load() -> None:
         assert probe(site) == OK
 
 
-async def test_trap_15_closes_before_any_lame_duck() -> None:
+async def test_closes_before_any_lame_duck() -> None:
     first = World().site(".:53 {\nhealth {\nlameduck 5s\n}\n}")
     health.setup(directives(first, "health"), first)
     other = beside(first)

@@ -147,7 +147,7 @@ async def test_change_is_taken_over_once() -> None:
     await watched.site.stop()
 
 
-async def test_trap_7_a_broken_file_is_not_tried_again(
+async def test_a_broken_file_is_not_tried_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     watched = Watched()
