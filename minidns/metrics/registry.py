@@ -5,7 +5,7 @@ An increment costs a dict lookup; a query formats nothing and takes no lock.
 """
 
 from bisect import bisect_left
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias, TypeVar
 
 Labels: TypeAlias = tuple[str, ...]
@@ -103,8 +103,6 @@ class Metrics:
         self._families: dict[str, Family] = {}
         self.before_scrape: list[Callable[[], None]] = []
         """Functions called before every scrape to update derived values."""
-        self.before_page: list[Callable[[], Awaitable[None]]] = []
-        """Functions awaited before a page is written, to collect values of workers."""
         self.workers: set[int] = set()
         """Ids of processes whose memory and CPU are added to ours."""
 

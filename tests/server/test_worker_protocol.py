@@ -9,25 +9,14 @@ from minidns.corefile import blocks
 from minidns.corefile.releases import Release
 from minidns.server.instance import Listener
 from minidns.server.workers.metrics_delta import Delta
-from minidns.server.workers.protocol import (
-    Channel,
-    Collect,
-    Failed,
-    FromWorker,
-    Load,
-    Report,
-    Stop,
-    ToWorker,
-    to_main,
-    to_worker,
-)
+from minidns.server.workers.protocol import Channel, Load, Report
 from tests.corefiles import ENVIRON, MOUNT, Case, cases
 
 
 @asynccontextmanager
-async def connected() -> AsyncIterator[tuple[Channel[FromWorker], Channel[ToWorker]]]:
+async def connected() -> AsyncIterator[tuple[Channel[Report], Channel[Load]]]:
     ours, theirs = socket.socketpair()
-    ends = await to_worker(ours), await to_main(theirs)
+    ends = await Channel.connect(ours, Report), await Channel.connect(theirs, Load)
     try:
         yield ends
     finally:
@@ -40,18 +29,14 @@ DELTAS = (
     Delta("counter", "a_total", "A.", ("zone",), (), (((".",), (2.0,)),)),
     Delta("histogram", "b", "B.", (), (1.0,), (((), (1.0, 0.0, 0.5)),)),
 )
-FROM_WORKER = (
-    Report(0, False, False, ()),
-    Report(7, True, True, DELTAS),
-    Failed("plugin/forward: no such file"),
-)
+REPORTS = (Report(False, False, ()), Report(True, True, DELTAS))
 
 
-@pytest.mark.parametrize("message", FROM_WORKER, ids=repr)
-async def test_messages_of_a_worker_arrive(message: FromWorker) -> None:
+@pytest.mark.parametrize("report", REPORTS, ids=repr)
+async def test_reports_of_a_worker_arrive(report: Report) -> None:
     async with connected() as (main, worker):
-        worker.send(message)
-        assert await main.receive() == message
+        worker.send(report)
+        assert await main.receive() == report
 
 
 @pytest.mark.parametrize("case", cases("real"), ids=lambda case: case.name)
@@ -66,14 +51,23 @@ async def test_every_corefile_arrives_as_it_was_read(case: Case) -> None:
 
 async def test_messages_arrive_in_order_and_of_any_size() -> None:
     async with connected() as (main, worker):
-        sent = [Failed("x" * (n * 10_000)) for n in range(30)]
-        for message in sent:
-            worker.send(message)
-        for message in sent:
-            assert await main.receive() == message
-        main.send(Collect(3))
-        main.send(Stop())
-        assert [await worker.receive(), await worker.receive()] == [Collect(3), Stop()]
+        sent = [
+            Report(True, True, (Delta("counter", "x" * (n * 10_000), "", (), (), ()),))
+            for n in range(30)
+        ]
+        for report in sent:
+            worker.send(report)
+        for report in sent:
+            assert await main.receive() == report
+
+
+async def test_one_end_may_end_before_the_other() -> None:
+    async with connected() as (main, worker):
+        main.end()
+        with pytest.raises(EOFError):
+            await worker.receive()
+        worker.send(REPORTS[0])
+        assert await main.receive() == REPORTS[0]
 
 
 async def test_the_other_end_sees_that_one_closes() -> None:

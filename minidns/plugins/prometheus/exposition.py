@@ -51,8 +51,6 @@ class Exposition:
 
         They are written in slices, so that queries are answered in between.
         """
-        for collect in self._metrics.before_page:
-            await collect()
         encode, content_type = choose_encoder(accept)
         # in OpenMetrics, the bound of a bucket has a fraction: 100.0 for 100
         fraction = "" if content_type.startswith("text/plain") else ".0"

@@ -3,12 +3,14 @@
 The main process is the one that was started: it serves the Corefile like any process,
 and also the HTTP endpoints, signals, reloads and probes for loops. It starts N - 1
 workers. A worker is the same program without those: it gets the parsed Corefile over a
-stream of messages (``protocol``), follows the API server itself, and binds the same
-addresses with SO_REUSEPORT once it knows the cluster, so that the kernel shares the
-queries out. When a worker ends, its sockets close and the kernel gives its share to the
+pair of Unix sockets (`protocol`), watches the API server itself, and binds the same
+addresses with SO_REUSEPORT once it has read the cluster, so that the kernel distributes
+the queries. When a worker ends, its sockets close and the kernel gives its share to the
 others.
 
-A worker reports twice a second, and when the main process asks (at a scrape): whether
-it answers, whether it is ready, and what its metrics grew by. One that is silent for
-two seconds hangs, and is killed and replaced. A reload sends the new Corefile to all.
+The main process sends one kind of message, the Corefile: at start and at each reload.
+When it closes its end, or dies, the worker answers its queries in flight and exits. A
+worker sends one kind of message, a report: twice a second, whether it serves, whether
+it is ready, and what was added to its metrics. A worker that is silent for two seconds
+hangs; it is killed and replaced.
 """

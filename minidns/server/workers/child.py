@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -20,22 +19,13 @@ from minidns.server import edges, logs
 from minidns.server.instance import Instance
 from minidns.server.serving import Serving
 from minidns.server.workers.metrics_delta import DeltaTracker
-from minidns.server.workers.protocol import (
-    Channel,
-    Collect,
-    Failed,
-    Load,
-    Report,
-    Stop,
-    ToWorker,
-    to_main,
-)
+from minidns.server.workers.protocol import Channel, Load, Report
 
 log = logging.getLogger("minidns")
 
 REPORT_EVERY_S = 0.5
 CHECK_EVERY_S = 0.05
-"""Seconds between two looks whether the plugins are ready."""
+"""Seconds between two checks whether the plugins are ready."""
 
 
 class NoEndpoints:
@@ -57,7 +47,7 @@ class NoEndpoints:
 class WorkerServer:
     """The server of a worker."""
 
-    def __init__(self, channel: Channel[ToWorker], load: Load) -> None:
+    def __init__(self, channel: Channel[Load], load: Load) -> None:
         self._channel = channel
         self._load = load
         self._next: asyncio.Queue[Load] = asyncio.Queue()
@@ -66,23 +56,19 @@ class WorkerServer:
         self._edges = edges.real(self._metrics)
         self._serving = Serving(self._edges, self._metrics, self._instance)
         self._is_serving = False
-        self._collect = 0
-        self._report_now = asyncio.Event()
 
     async def run(self) -> None:
-        """Answer until told to stop.
+        """Answer until the main process closes its end of the stream, or dies.
 
         Raises:
             ConfigError: the Corefile cannot be served.
-            OSError: the main process has ended; so does EOFError.
+            OSError: the main process has died.
 
         """
-        receiving = asyncio.ensure_future(self._receive())
-        tasks = (
-            receiving,
-            asyncio.ensure_future(self._serve()),
-            asyncio.ensure_future(self._report()),
-        )
+        tasks = [
+            asyncio.ensure_future(work())
+            for work in (self._receive, self._serve, self._report)
+        ]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
@@ -98,28 +84,27 @@ class WorkerServer:
             await self._edges.close()
 
     async def _receive(self) -> None:
-        """Take messages of the main process, until it says stop."""
-        while not isinstance(message := await self._channel.receive(), Stop):
-            if isinstance(message, Load):
-                self._next.put_nowait(message)
-            elif isinstance(message, Collect):
-                self._collect = message.number
-                self._report_now.set()
+        """Take Corefiles from the main process until it sends no more."""
+        while True:
+            try:
+                self._next.put_nowait(await self._channel.receive())
+            except EOFError:
+                return
 
     async def _serve(self) -> NoReturn:
         self._serving.shared_ports = {}
         await (await self._serving.start()).serving()
-        # until it knows the cluster, the other processes answer in its place
+        # until the plugins have read the cluster, the other processes answer
         while not self._is_ready():
             if self._next.empty():
-                await asyncio.sleep(CHECK_EVERY_S)  # checks have no event
+                await asyncio.sleep(CHECK_EVERY_S)  # readiness checks have no event
             else:
                 self._load = self._next.get_nowait()
                 await self._serving.reload()
         self._serving.shared_ports = dict(self._load.listeners)
         await self._serving.open()
         self._is_serving = True
-        self._report_now.set()
+        self._send_report()
         while True:
             self._load = await self._next.get()
             self._serving.shared_ports = dict(self._load.listeners)
@@ -129,15 +114,11 @@ class WorkerServer:
         while True:
             self._send_report()
             await self._channel.drain()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(REPORT_EVERY_S):
-                    await self._report_now.wait()
-            self._report_now.clear()
+            await asyncio.sleep(REPORT_EVERY_S)
 
     def _send_report(self) -> None:
         deltas = self._tracker.changes()
-        report = Report(self._collect, self._is_serving, self._is_ready(), deltas)
-        self._channel.send(report)
+        self._channel.send(Report(self._is_serving, self._is_ready(), deltas))
 
     def _is_ready(self) -> bool:
         instance = self._serving.instance
@@ -167,19 +148,15 @@ class WorkerServer:
 
 
 async def _run(sock: socket.socket) -> int:
-    channel = await to_main(sock)
+    channel = await Channel.connect(sock, Load)
     try:
         load = await channel.receive()
-        assert isinstance(load, Load)
         logs.start(load.log_format)
         await WorkerServer(channel, load).run()
-    except EOFError:
-        return 1  # the main process has ended: nobody is left to tell
-    except Exception as exc:
-        known = isinstance(exc, ConfigError | OSError)
-        channel.send(Failed(str(exc) if known else f"{type(exc).__name__}: {exc}"))
-        with contextlib.suppress(OSError):
-            await channel.drain()
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return 1  # the main process has died
+    except (ConfigError, OSError) as exc:
+        log.error("Worker (pid %d) cannot serve the Corefile: %s", os.getpid(), exc)
         return 1
     finally:
         channel.close()

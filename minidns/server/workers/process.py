@@ -1,4 +1,4 @@
-"""One worker as the main process sees it, from its start to its end."""
+"""One worker process as the main process sees it, from its start to its end."""
 
 import asyncio
 import contextlib
@@ -13,23 +13,14 @@ from msgspec import DecodeError
 from minidns.metrics.registry import Metrics
 from minidns.server.serving import GRACE_S
 from minidns.server.workers import metrics_delta
-from minidns.server.workers.protocol import (
-    Channel,
-    Collect,
-    Failed,
-    FromWorker,
-    Load,
-    Report,
-    Stop,
-    to_worker,
-)
+from minidns.server.workers.protocol import Channel, Load, Report
 
 SILENCE_S = 2.0
-"""A worker that answers is killed after so many seconds without a report."""
+"""A worker that serves is killed after so many seconds without a report."""
 START_S = 30.0
-"""The same before it answers: it imports the program and reads a whole cluster."""
+"""The same before it serves: it imports the program and reads a whole cluster."""
 LATE_S = 0.5
-"""If the main process itself wakes so much too late, silence proves nothing."""
+"""If the main process itself wakes up so much too late, silence proves nothing."""
 EXIT_S = 1.0
 """Seconds from the end of its stream to the end of the process."""
 _PYTHON_FLAGS = [
@@ -43,38 +34,28 @@ _PYTHON_FLAGS = [
 
 
 class WorkerProcess:
-    """A worker process; its messages are read until it ends."""
+    """A worker process; its reports are read until it ends."""
 
     def __init__(
-        self,
-        process: Process,
-        channel: Channel[FromWorker],
-        metrics: Metrics,
-        silence_s: float,
+        self, process: Process, channel: Channel[Report], metrics: Metrics
     ) -> None:
         self.pid = process.pid
         self.is_serving = False
         self.is_ready = False
         self.is_stopping = False
         self.serving = asyncio.Event()
-        """Set once the worker answers."""
-        self.ended = asyncio.Event()
+        """Set once the worker serves."""
         self.reason = ""
-        """Why the worker ended, for people."""
+        """The reason why the worker ended, for people."""
         self._process = process
         self._channel = channel
         self._metrics = metrics
-        self._silence_s = silence_s
-        self._collect = 0
-        self._collected = 0
-        self._reported = asyncio.Condition()
         metrics.workers.add(self.pid)
-        self._life = asyncio.create_task(self._live())
+        self.life = asyncio.create_task(self._live())
+        """Ends when the process has ended."""
 
     @classmethod
-    async def start(
-        cls, load: Load, metrics: Metrics, silence_s: float = SILENCE_S
-    ) -> Self:
+    async def start(cls, load: Load, metrics: Metrics) -> Self:
         """Start a worker that serves ``load``.
 
         Raises:
@@ -94,51 +75,42 @@ class WorkerProcess:
                     pass_fds=(theirs.fileno(),),
                     start_new_session=True,  # Ctrl-C is for the main process
                 )
-            channel = await to_worker(ours)
+            channel = await Channel.connect(ours, Report)
         except BaseException:
-            ours.close()  # a process that was started all the same ends with it
+            ours.close()  # a process that was started nevertheless ends with it
             raise
         channel.send(load)
-        return cls(process, channel, metrics, silence_s)
+        return cls(process, channel, metrics)
 
     def load(self, load: Load) -> None:
         """Have the worker serve ``load`` from now on."""
         self._channel.send(load)
 
-    async def collect(self) -> None:
-        """Wait for a report of all that the worker counted until now."""
-        self._collect = number = self._collect + 1
-        self._channel.send(Collect(number))
-        async with self._reported:
-            await self._reported.wait_for(
-                lambda: self._collected >= number or self.ended.is_set()
-            )
-
     async def stop(self) -> None:
         """Let the worker answer its queries in flight; return when it has ended."""
         self.is_stopping = True
-        self._channel.send(Stop())
-        await asyncio.wait((self._life,), timeout=GRACE_S + EXIT_S)
-        if not self._life.done():
-            self._kill()
-            await asyncio.wait((self._life,))
+        with contextlib.suppress(OSError):  # it has ended
+            self._channel.end()
+        await asyncio.wait((self.life,), timeout=GRACE_S + EXIT_S)
+        self._kill()
+        await asyncio.wait((self.life,))
 
     async def _live(self) -> None:
-        """Read its messages until it ends."""
-        try:
-            while True:
-                await self._take(await self._next_message())
-        except TimeoutError:
-            self._kill()
-        except (EOFError, OSError, DecodeError):
-            pass  # it has ended, or is about to
-        await self._wait_for_exit()
+        """Read reports until the worker ends."""
+        with contextlib.suppress(EOFError, OSError, DecodeError):
+            while (report := await self._next_report()) is not None:
+                self._take(report)
+        status = await self._wait_for_exit()
+        self._channel.close()
+        self.reason = self.reason or _describe(status)
+        self.is_serving = self.is_ready = False
+        metrics_delta.forget(self._metrics, self.pid)
+        self._metrics.workers.discard(self.pid)
 
-    async def _next_message(self) -> FromWorker:
-        """Return the next message of the worker.
+    async def _next_report(self) -> Report | None:
+        """Return the next report of the worker; None after killing a silent worker.
 
         Raises:
-            TimeoutError: it is silent for too long: stopped, or hung.
             EOFError, OSError, DecodeError: it has ended, or is about to.
 
         """
@@ -146,50 +118,36 @@ class WorkerProcess:
         receiving = asyncio.create_task(self._channel.receive())
         try:
             while True:
-                limit_s = self._silence_s if self.is_serving else START_S
+                limit_s = SILENCE_S if self.is_serving else START_S
                 due = clock() + limit_s
                 await asyncio.wait((receiving,), timeout=limit_s)
                 if receiving.done():
                     return receiving.result()
                 if clock() < due + LATE_S and not self.is_stopping:
                     self.reason = f"no report for {limit_s:g} s"
-                    raise TimeoutError
+                    self._kill()
+                    return None
         finally:
             receiving.cancel()
 
-    async def _take(self, message: FromWorker) -> None:
-        match message:
-            case Report(collect, is_serving, is_ready, deltas):
-                metrics_delta.add(self._metrics, self.pid, deltas)
-                self._collected = collect
-                self.is_serving, self.is_ready = is_serving, is_ready
-                if is_serving:
-                    self.serving.set()
-                async with self._reported:
-                    self._reported.notify_all()
-            case Failed(text):
-                self.reason = text
+    def _take(self, report: Report) -> None:
+        metrics_delta.add(self._metrics, self.pid, report.deltas)
+        self.is_serving, self.is_ready = report.is_serving, report.is_ready
+        if report.is_serving:
+            self.serving.set()
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 
-    async def _wait_for_exit(self) -> None:
-        """See the process end, and leave it out of the metrics."""
+    async def _wait_for_exit(self) -> int:
+        """Return the exit status; kill the process if it does not end by itself."""
         try:
             async with asyncio.timeout(EXIT_S):
-                status = await self._process.wait()
+                return await self._process.wait()
         except TimeoutError:
             self._kill()
-            status = await self._process.wait()
-        self._channel.close()
-        self.reason = self.reason or _describe(status)
-        self.is_serving = self.is_ready = False
-        metrics_delta.forget(self._metrics, self.pid)
-        self._metrics.workers.discard(self.pid)
-        self.ended.set()
-        async with self._reported:
-            self._reported.notify_all()
+            return await self._process.wait()
 
 
 def _describe(status: int) -> str:

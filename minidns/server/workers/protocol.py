@@ -1,12 +1,11 @@
 """The messages between the main process and a worker, and the stream that carries them.
 
-Messages are MessagePack with a length before them, over a pair of Unix sockets. Each
-side ends when the other side's end of the stream closes.
+Messages are MessagePack with a length before them, over a pair of Unix sockets.
 """
 
 import asyncio
 import socket
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, Self, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -19,48 +18,28 @@ from minidns.server.workers.metrics_delta import Delta
 _LENGTH = 4
 
 
-class Load(Struct, tag=True, frozen=True):
-    """To a worker: serve this Corefile, in place of the one before."""
+class Load(Struct, frozen=True):
+    """To a worker: serve this Corefile instead of the one before."""
 
     corefile: Corefile
     listeners: tuple[tuple[Listener, int], ...]
-    """Where to answer beside the main process, and the port in use there."""
+    """The listeners to open beside the main process, with the port of each."""
     release: Release = NEWEST
     """The release of CoreDNS to behave as."""
     log_format: str = "text"
 
 
-class Collect(Struct, tag=True, frozen=True):
-    """To a worker: report at once."""
+class Report(Struct, frozen=True):
+    """From a worker: its state. It is also the heartbeat."""
 
-    number: int
-
-
-class Stop(Struct, tag=True, frozen=True):
-    """To a worker: stop reading, answer the queries in flight, end."""
-
-
-class Report(Struct, tag=True, frozen=True):
-    """From a worker, twice a second and when asked: its state; also its heartbeat."""
-
-    collect: int
-    """The number of the last ``Collect`` that the worker got."""
     is_serving: bool
-    """Whether its sockets are open."""
+    """True if its sockets are open."""
     is_ready: bool
-    """Whether all its plugins are ready."""
+    """True if all its plugins are ready."""
     deltas: tuple[Delta, ...]
     """The growth of its metrics since its last report."""
 
 
-class Failed(Struct, tag=True, frozen=True):
-    """From a worker that cannot serve, and ends."""
-
-    text: str
-
-
-ToWorker: TypeAlias = Load | Collect | Stop
-FromWorker: TypeAlias = Report | Failed
 T = TypeVar("T")
 
 
@@ -71,13 +50,18 @@ class Channel(Generic[T]):
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        decoder: msgspec.msgpack.Decoder[T],
+        received: type[T],
     ) -> None:
         self._reader = reader
         self._writer = writer
-        self._decode = decoder.decode
+        self._decoder = msgspec.msgpack.Decoder(received)
 
-    def send(self, message: ToWorker | FromWorker) -> None:
+    @classmethod
+    async def connect(cls, sock: socket.socket, received: type[T]) -> Self:
+        """Return the end of the stream that ``sock`` is."""
+        return cls(*await asyncio.open_connection(sock=sock), received)
+
+    def send(self, message: Load | Report) -> None:
         """Send ``message``; nothing happens if the other end has closed."""
         body = msgspec.msgpack.encode(message)
         self._writer.write(len(body).to_bytes(_LENGTH) + body)
@@ -100,20 +84,12 @@ class Channel(Generic[T]):
 
         """
         length = int.from_bytes(await self._reader.readexactly(_LENGTH))
-        return self._decode(await self._reader.readexactly(length))
+        return self._decoder.decode(await self._reader.readexactly(length))
+
+    def end(self) -> None:
+        """Send nothing more; the other end can still send."""
+        self._writer.write_eof()
 
     def close(self) -> None:
         """Close this end."""
         self._writer.close()
-
-
-async def to_worker(sock: socket.socket) -> Channel[FromWorker]:
-    """Return the main process's end."""
-    decoder = msgspec.msgpack.Decoder(FromWorker)
-    return Channel(*await asyncio.open_connection(sock=sock), decoder)
-
-
-async def to_main(sock: socket.socket) -> Channel[ToWorker]:
-    """Return the worker's end."""
-    decoder = msgspec.msgpack.Decoder(ToWorker)
-    return Channel(*await asyncio.open_connection(sock=sock), decoder)

@@ -24,12 +24,10 @@ log = logging.getLogger("minidns")
 
 HEALTHY_S = 10.0
 """A worker that lived that long is replaced at once, others after a backoff."""
-COLLECT_S = 1.0
-"""Seconds that a scrape waits for the reports of the workers."""
 
 
 class _Assignment(NamedTuple):
-    """The Corefile that the workers are to serve, and where."""
+    """The Corefile that the workers serve, and their listeners."""
 
     corefile: Corefile
     shared: tuple[tuple[Listener, int, int], ...]
@@ -37,7 +35,7 @@ class _Assignment(NamedTuple):
     release: Release
 
     def load(self, number: int, log_format: str) -> Load:
-        """Return what worker ``number`` serves."""
+        """Return the message for worker ``number``."""
         listeners = tuple(
             (listener, port)
             for listener, port, processes in self.shared
@@ -56,28 +54,33 @@ class Supervisor:
         self._assignment: _Assignment | None = None
         self._changed = asyncio.Event()
         self._processes = 1
-        """How many processes there are, with the main process."""
+        """Number of processes, including the main process."""
         self._most: dict[Listener, int] = {}
-        """How many processes answer at each listener; it never shrinks."""
+        """Number of processes that serve each listener; it never shrinks."""
         self._workers: dict[int, WorkerProcess] = {}
         self._were_complete = False
-        """Whether all workers have answered at the same time."""
+        """True once all workers have served at the same time."""
         self._tasks = Tasks(edges, metrics)
         self._serving = metrics.gauge(
-            "minidns_workers", "Worker processes that answer, beside the main one."
+            "minidns_workers", "Worker processes that serve, without the main process."
         )
         self._deaths = metrics.counter(
-            "minidns_worker_deaths_total", "Worker processes that ended unasked."
+            "minidns_worker_deaths_total", "Worker processes that ended unexpectedly."
         )
-        metrics.before_page.append(self._collect)
+        metrics.before_scrape.append(self._count_serving)
 
     def follow(self, instance: Instance, ports: Mapping[Listener, int]) -> None:
-        """Have the workers of ``instance`` from now on; ``ports`` are those in use."""
+        """Run the workers of ``instance`` from now on.
+
+        ``ports`` has the ports in use, by listener.
+        """
         for listener in ports:
             # to close one of several sockets would lose the queries in its queue
             most = max(instance.processes_at(listener), self._most.get(listener, 1))
             self._most[listener] = most
-        shared = tuple((*each, self._most[each[0]]) for each in ports.items())
+        shared = tuple(
+            (listener, port, self._most[listener]) for listener, port in ports.items()
+        )
         corefile = _for_workers(instance.corefile)
         self._assignment = assignment = _Assignment(corefile, shared, instance.release)
         self._changed.set()
@@ -89,7 +92,7 @@ class Supervisor:
         self._processes = max(self._processes, instance.processes)
 
     def are_ready(self) -> bool:
-        """Return whether every worker that answers is ready, and all have started.
+        """Return whether every worker that serves is ready, and all have started.
 
         One that is being replaced does not count: the others answer its share.
         """
@@ -101,13 +104,9 @@ class Supervisor:
         await self._tasks.stop()
         await asyncio.gather(*(worker.stop() for worker in self._workers.values()))
 
-    async def _collect(self) -> None:
-        """Add what the workers have counted, if they report in time."""
-        workers = [each for each in self._workers.values() if each.is_serving]
-        self._serving.set((), len(workers))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(COLLECT_S):
-                await asyncio.gather(*(worker.collect() for worker in workers))
+    def _count_serving(self) -> None:
+        workers = self._workers.values()
+        self._serving.set((), sum(worker.is_serving for worker in workers))
 
     async def _keep_running(self, number: int) -> None:
         """Run worker ``number``, one process after another."""
@@ -132,7 +131,7 @@ class Supervisor:
         if self._assignment is not None and assignment is not self._assignment:
             worker.load(self._assignment.load(number, self._log_format))
         announcing = self._tasks.once("worker", self._announce(number, worker))
-        await worker.ended.wait()  # when cancelled, close() still stops the worker
+        await asyncio.wait((worker.life,))  # when cancelled, close() stops the worker
         announcing.cancel()
         del self._workers[number]
         self._deaths.inc()
@@ -142,7 +141,7 @@ class Supervisor:
     async def _announce(self, number: int, worker: WorkerProcess) -> None:
         await worker.serving.wait()
         log.info("Worker %d answers (pid %d)", number, worker.pid)
-        serving = sum(each.is_serving for each in self._workers.values())
+        serving = sum(worker.is_serving for worker in self._workers.values())
         self._were_complete |= serving == self._processes - 1
 
 
@@ -154,8 +153,8 @@ def _for_workers(corefile: Corefile) -> Corefile:
 def _for_worker(block: ServerBlock) -> ServerBlock:
     """Return ``block`` without the plugins of the main process alone."""
     directives = tuple(
-        each
-        for each in block.directives
-        if not plugins.has_trait(each.name, Traits.MAIN_PROCESS_ONLY)
+        directive
+        for directive in block.directives
+        if not plugins.has_trait(directive.name, Traits.MAIN_PROCESS_ONLY)
     )
     return replace(block, directives=directives)
