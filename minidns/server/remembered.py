@@ -20,7 +20,7 @@ MAX_BYTES = 24 << 20
 _SEEN = 16384
 SECONDS_PER_REUSE = 10e-6
 """The duration that metrics count for a reuse: it is too short to measure."""
-_OVERHEAD = 720
+OVERHEAD = 720
 """Bytes of memory of an entry beside its query and reply (measured)."""
 
 
@@ -225,7 +225,8 @@ class Memory:
         self._counts: dict[tuple[ReuseCounter, ...], _ReuseCount] = {}
         self._max_entries = max_entries
         self._max_bytes = max_bytes
-        self._bytes = 0
+        self.size = 0
+        """Bytes of memory that the entries take, about."""
         # hashes: a stranger's bytes may be long, and a wrong match does no harm
         self._seen: set[int] = set()
         self._seen_before: set[int] = set()
@@ -302,8 +303,7 @@ class Memory:
     ) -> None:
         size = _size(key, reply)
         while self.entries and (
-            len(self.entries) >= self._max_entries
-            or self._bytes + size > self._max_bytes
+            len(self.entries) >= self._max_entries or self.size + size > self._max_bytes
         ):
             self._drop(next(iter(self.entries)))  # the oldest
         if size > self._max_bytes:
@@ -312,7 +312,7 @@ class Memory:
         count = self._count_of(reuse)
         count.entries += 1
         self.entries[key] = Entry(query, response, reuse, reply, count)
-        self._bytes += size
+        self.size += size
         for source in reuse.depends_on:
             known = self._dependents.setdefault(source, key)
             if isinstance(known, set):
@@ -353,14 +353,14 @@ class Memory:
         self.entries.clear()
         self._counts.clear()
         self._dependents.clear()
-        self._bytes = 0
+        self.size = 0
 
     def _drop(self, key: _EntryKey) -> None:
         entry = self.entries.pop(key, None)
         if entry is None:
             return
         entry.count.entries -= 1
-        self._bytes -= _size(key, entry.tail) + 2  # the id
+        self.size -= _size(key, entry.tail) + 2  # the id
         for source in entry.keys:
             known = self._dependents.get(source)
             if isinstance(known, set):
@@ -392,4 +392,4 @@ def _family(key: Key) -> _FamilyKey:
 
 def _size(key: _EntryKey, reply: bytes) -> int:
     """Return the bytes that ``reply`` takes under ``key``."""
-    return sum(map(len, key)) + len(reply) + _OVERHEAD
+    return sum(map(len, key)) + len(reply) + OVERHEAD

@@ -54,12 +54,10 @@ class TcpListener:
         self._sock = sock
         limit = max_connections or fair_share(MAX_CONNECTIONS)
         self._clients = Clients(limit, MAX_IDLE_PER_CLIENT)
-        self._in_flight = InFlight(fair_share(MAX_IN_FLIGHT), self._count_dropped)
+        self.in_flight = InFlight(fair_share(MAX_IN_FLIGHT), self._count_dropped)
         local = shown(sock.getsockname())
         responder = Responder(answerer, memory, "tcp", local, now)
-        self._context = ConnectionContext(
-            responder, self._clients, self._in_flight, tls
-        )
+        self._context = ConnectionContext(responder, self._clients, self.in_flight, tls)
         self._retry: asyncio.TimerHandle | None = None
         self._warned_at = float("-inf")
         self._refused = metrics.counter(
@@ -103,7 +101,7 @@ class TcpListener:
         if not await self._clients.wait_empty(grace_s):
             for client in self._clients.all():
                 client.abort()
-        await self._in_flight.close(0)
+        await self.in_flight.close(0)
         await asyncio.sleep(0)  # the transports close in the loop's next turn
 
     def _count_dropped(self) -> None:

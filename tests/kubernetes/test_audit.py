@@ -180,8 +180,8 @@ class Late(Truth):
     lags: list[float] = field(default_factory=list)
     told: dict[str, float] = field(default_factory=dict)
 
-    def _tell(self, kind: str, obj: Service) -> None:
-        super()._tell(kind, obj)
+    def tell(self, kind: str, obj: Service) -> None:
+        super().tell(kind, obj)
         self.told[str(self.version)] = self.clock.now()
 
     async def watch(

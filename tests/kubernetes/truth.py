@@ -39,15 +39,15 @@ class Truth:
 
     def put(self, name: str) -> None:
         obj = svc(name, self.version + 1, f"10.96.0.{self.version % 250}")
-        self._tell("MODIFIED" if obj.key in self.objects else "ADDED", obj)
+        self.tell("MODIFIED" if obj.key in self.objects else "ADDED", obj)
         self.objects[obj.key] = obj
 
     def delete(self, name: str) -> None:
         obj = svc(name, self.version + 1)
         if self.objects.pop(obj.key, None):
-            self._tell("DELETED", obj)
+            self.tell("DELETED", obj)
 
-    def _tell(self, kind: str, obj: Service) -> None:
+    def tell(self, kind: str, obj: Service) -> None:
         self.version += 1
         event = WatchEvent(kind, obj, str(self.version), key=obj.key)
         self.log.append((self.version, event))

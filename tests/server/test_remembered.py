@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import dns.message
 import pytest
 from hypothesis import given
@@ -156,7 +159,11 @@ def test_repetitions_are_told_once() -> None:
     told: list[int] = []
     memory = Memory()
     queries = [asked("web.org."), asked("www.org.")]
-    reuse = Reuse(depends_on=("web",), counters=(lambda times, _: told.append(times),))
+
+    def counter(times: int, _: float) -> None:
+        told.append(times)
+
+    reuse = Reuse(depends_on=("web",), counters=(counter,))
     for query in queries:  # those that are counted alike are told together
         put(memory, query, response("192.0.2.1", reuse=reuse))
     for query in (*queries, *queries):
@@ -168,7 +175,6 @@ def test_repetitions_are_told_once() -> None:
     memory.forget(["web"])  # what was repeated stays repeated
     memory.tell()
     assert told == [4, 1]
-    assert not memory._counts
     put(memory, queries[0], response("192.0.2.1", reuse=reuse))
     read(memory, queries[0])
     memory.clear()
@@ -217,17 +223,27 @@ def test_any_history(history: list[tuple[str, int, int]]) -> None:
             memory.put(memory.miss(key(query)), query, fresh, wire)
 
 
-def test_size_is_accounted_for_to_the_byte() -> None:
-    memory = Memory()
-    for number in range(5):
-        put(
-            memory,
-            asked(f"n{number}.org."),
-            response("192.0.2.1", reuse=Reuse(depends_on=(number,))),
-        )
-    memory.forget(range(5))
-    assert memory._bytes == 0
-    assert not memory._dependents
+class Source:
+    """A thing that answers depend on; it can be referenced weakly."""
+
+
+@pytest.mark.parametrize("queries", [1, 3])
+def test_nothing_is_left_of_an_invalidated_reply(queries: int) -> None:
+    memory, source = Memory(), Source()
+
+    def counter(times: int, _: float) -> None: ...
+
+    reuse = Reuse(depends_on=(source,), counters=(counter,))
+    for number in range(queries):
+        put(memory, asked(f"n{number}.org."), response("192.0.2.1", reuse=reuse))
+    assert memory.size > 0
+    memory.forget([source])
+    memory.tell()
+    assert memory.size == 0
+    left = weakref.ref(source), weakref.ref(counter)
+    del source, counter, reuse
+    gc.collect()
+    assert [reference() for reference in left] == [None, None]
 
 
 @given(
@@ -255,8 +271,8 @@ def test_bytes_in_use_are_the_sum_of_the_entries(
             memory.forget([number])
         else:
             memory.clear()
-        assert memory._bytes == sum(
-            sum(map(len, where)) + len(entry.tail) + 2 + remembered._OVERHEAD
+        assert memory.size == sum(
+            sum(map(len, where)) + len(entry.tail) + 2 + remembered.OVERHEAD
             for where, entry in memory.entries.items()
         )
-        assert memory._bytes <= 6000
+        assert memory.size <= 6000

@@ -31,13 +31,20 @@ async def serving(
     memory: Memory | None = None,
     max_connections: int | None = None,
     limits: StreamLimits = StreamLimits(),  # noqa: B008  # a frozen value
+    metrics: Metrics | None = None,
 ) -> AsyncIterator[tuple[tcp.TcpListener, int]]:
     sock = udp.bound(socket.SOCK_STREAM, "127.0.0.1", 0)
     answerer = Answerer("dns://:0", handler)
     answerer.limits = limits
     memory = memory or Memory()
     streams = tcp.TcpListener(
-        sock, answerer, memory, Metrics(), time.monotonic, tls, max_connections
+        sock,
+        answerer,
+        memory,
+        metrics or Metrics(),
+        time.monotonic,
+        tls,
+        max_connections,
     )
     await streams.start()
     try:
@@ -341,7 +348,7 @@ async def test_where_all_are_busy_the_oldest_is_refused_and_makes_room() -> None
             writer.write(framed(wire(f"n{n}.org.")))
             readers.append(reader)
             async with asyncio.timeout(client.DEADLINE_S):
-                while len(streams._in_flight) <= n:
+                while len(streams.in_flight) <= n:
                     await asyncio.sleep(0)
         assert (await ask_on_its_own(port, "new.org.")).answer
         reply = dns.message.from_wire(await client.read_frame(readers[0]))
@@ -394,9 +401,10 @@ async def test_too_many_that_wait_cost_the_oldest_its_answer() -> None:
         await go.wait()
         return await echo(query)
 
+    metrics = Metrics()
     hosts = tcp.MAX_IN_FLIGHT // MAX_IN_FLIGHT + 1
     async with (
-        serving(handler) as (streams, port),
+        serving(handler, metrics=metrics) as (streams, port),
         contextlib.AsyncExitStack() as stack,
     ):
         readers = []
@@ -407,7 +415,7 @@ async def test_too_many_that_wait_cost_the_oldest_its_answer() -> None:
             writer.write(b"".join(len(m).to_bytes(2) + m for m in messages))
             readers.append(reader)
             async with asyncio.timeout(client.DEADLINE_S):
-                while len(streams._in_flight) < min(
+                while len(streams.in_flight) < min(
                     tcp.MAX_IN_FLIGHT, len(readers) * MAX_IN_FLIGHT
                 ):
                     await asyncio.sleep(0)
@@ -415,7 +423,8 @@ async def test_too_many_that_wait_cost_the_oldest_its_answer() -> None:
         for _ in range(MAX_IN_FLIGHT):
             reply = dns.message.from_wire(await client.read_frame(readers[0]))
             assert reply.rcode() == dns.rcode.SERVFAIL
-        assert streams._dropped.values == {("tcp",): MAX_IN_FLIGHT}
+        dropped = metrics.value("minidns_dropped_queries_total", {"proto": "tcp"})
+        assert dropped == MAX_IN_FLIGHT
         go.set()
         reply = dns.message.from_wire(await client.read_frame(readers[1]))
         assert reply.answer

@@ -42,14 +42,14 @@ class Seen:
     def __init__(self, server: Server, explain: str) -> None:
         self.server = server
         self.explain = explain
-        before = self._series()
+        before = self.series()
         for number in HOSTILE:
             for wire in (hostile_name(number), failing_name(number)):
                 with udp(server.port) as sock:
                     sock.send(asked(wire))
                     sock.recv(512)
         self.page = self._page()
-        self.new_series = self._series() - before
+        self.new_series = self.series() - before
         said = [plain(line) for line in server.lines]
         self.lines = [
             line for line in said if line.startswith("[INFO] 127.") and GOOD not in line
@@ -63,7 +63,7 @@ class Seen:
         with urllib.request.urlopen(url, timeout=5) as reply:
             return str(reply.read().decode())
 
-    def _series(self) -> set[str]:
+    def series(self) -> set[str]:
         return {
             f"{sample.name}{sample.labels}"
             for family in text_string_to_metric_families(self._page())
@@ -155,12 +155,12 @@ def test_the_page_is_as_it_should_be(seen: Seen) -> None:
 
 
 def test_names_make_no_series(seen: Seen) -> None:
-    before = seen._series()
+    before = seen.series()
     with udp(seen.server.port) as sock:
         for number in range(1000):
             sock.send(asked(labels(b"n%d" % number, b"svc", b"cluster", b"local")))
             sock.recv(512)
-    assert seen._series() == before
+    assert seen.series() == before
 
 
 @pytest.mark.parametrize("number", HOSTILE)
