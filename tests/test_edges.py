@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,28 @@ async def test_who_waits_for_a_disk_that_hangs_can_be_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     released.set()
+
+
+async def test_parts_are_freed_in_a_thread_after_their_owner() -> None:
+    """A query in flight may still use the owner; the last reference decides."""
+
+    class Owner:
+        def __init__(self) -> None:
+            self.parts = [Part() for _ in range(3)]
+
+    class Part:
+        pass
+
+    threads, owner = Threads(), Owner()
+    freed: list[int] = []
+    for part in owner.parts:
+        weakref.finalize(part, lambda: freed.append(threading.get_ident()))
+    threads.free_with(owner, [*owner.parts])
+    del part
+    await asyncio.sleep(0)
+    assert not freed
+    del owner
+    async with asyncio.timeout(10):
+        while len(freed) < 3:  # the thread has no event
+            await asyncio.sleep(0)
+    assert threading.get_ident() not in freed

@@ -98,7 +98,7 @@ class Zone:
                 if rrset is not self.soa:
                     yield rrset
 
-    def nodes(self) -> list[Node]:
+    def nodes(self) -> list[object]:
         """Return the nodes, so that a large zone can be freed step by step."""
         return list(self._nodes.values())
 

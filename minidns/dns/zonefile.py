@@ -52,10 +52,11 @@ class _Entry(NamedTuple):
 
 _TOKEN = re.compile(
     r"""
-      (?P<space>[ \t\r\f\v]+)
-    | (?P<comment>;.*)
-    | (?P<paren>[()])
-    | (?P<word>(?:"(?:\\.|[^"\\])*"|\\.|[^\s"();\\])+)
+    [ \t\r\f\v]*
+    (?: (?P<word>(?:[^\s"();\\]+ | "(?:\\.|[^"\\])*" | \\.)+)
+      | (?P<paren>[()])
+      | ;.* | \Z
+    )
     """,
     re.VERBOSE,
 )
@@ -68,16 +69,17 @@ def _entries(text: str) -> Iterator[_Entry]:
     for number, line in enumerate(text.split("\n"), 1):
         if not words and not depth:
             start, indented = number, line[:1] in (" ", "\t")
-        at = 0
-        while at < len(line):
+        at, end = 0, len(line)
+        while at < end:
             token = _TOKEN.match(line, at)
             if token is None:
                 raise ZoneFileError(f"line {number}: unterminated quote or backslash")
             at = token.end()
-            if token["word"]:
-                words.append(token["word"])
-            elif token["paren"]:
-                depth += 1 if token["paren"] == "(" else -1
+            word, paren = token.groups()
+            if word:
+                words.append(word)
+            elif paren:
+                depth += 1 if paren == "(" else -1
                 if depth < 0:
                     raise ZoneFileError(f"line {number}: extra closing parenthesis")
         if words and not depth:

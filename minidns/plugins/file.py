@@ -4,7 +4,6 @@ import dataclasses
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from minidns.corefile import values
 from minidns.corefile.directives import Directive
@@ -24,7 +23,7 @@ from minidns.dns.model import (
     replace,
 )
 from minidns.dns.reuse import also_depends_on, combine
-from minidns.dns.zone import Node, Zone, ZoneAnswer
+from minidns.dns.zone import Zone, ZoneAnswer
 from minidns.dns.zonefile import ZoneFileError
 from minidns.plugins import options
 from minidns.plugins.chain import EndOfChain
@@ -127,7 +126,8 @@ class ServedZone:
         zone = await self._site.edges.aside(self._changed_zone)
         if zone is None:
             return
-        old, self.zone = self.zone, zone
+        self.zone = zone
+        self.free_in_steps()
         self._site.forget((self.key,))
         log.info(
             "Successfully reloaded zone %s in %s with %d SOA serial",
@@ -135,22 +135,17 @@ class ServedZone:
             quote(self._path),
             zone.serial,
         )
-        if old is not None:
-            nodes = old.nodes()
-            del old
-            await self._site.edges.aside(partial(_free, nodes))
+
+    def free_in_steps(self) -> None:
+        """Have the records of the zone freed without a pause, once it is replaced."""
+        if self.zone is not None:
+            self._site.edges.free_with(self.zone, self.zone.nodes())
 
     def _is_served(self, soa: zonefile.Record) -> bool:
         """Return whether the zone that is served has the serial of ``soa``."""
         if self.any_change or self.zone is None:
             return False
         return rdata.read_soa(soa.rdata).serial == self.zone.serial
-
-
-def _free(nodes: list[Node]) -> None:
-    """Free ``nodes`` one by one; all at once takes 70 ms for 100,000 records."""
-    while nodes:
-        nodes.pop()
 
 
 def _fingerprint(text: str) -> tuple[int, int]:
@@ -226,6 +221,7 @@ def _run(served: Iterable[ServedZone], site: Site) -> None:
 
     async def start() -> None:
         for zone in known.values():
+            zone.free_in_steps()
             if zone.reload_s:
                 site.task("file", zone.watch)
 

@@ -91,6 +91,8 @@ class Edges:
     """Called after about a hundred long-lived objects were created."""
     aside: Aside = at_once
     """Read and parse files while the loop goes on."""
+    free_with: Callable[[object, list[object]], None] = lambda owner, parts: None
+    """Free the parts of a large value step by step, once the value is freed."""
     cpus: Callable[[], int] = lambda: 1
     """Returns the number of processors that the process may use."""
 

@@ -67,6 +67,7 @@ def settle() -> None:
 def real(metrics: Metrics) -> Edges:
     """Return the edges of a process that serves."""
     gc.set_threshold(_YOUNG)
+    threads = Threads()
     chance = random.Random(random.SystemRandom().getrandbits(128))
     connections = Connections(metrics, os.environ, chance)
     sockets = Sockets(metrics)
@@ -88,6 +89,7 @@ def real(metrics: Metrics) -> Edges:
         local_addresses=local_addresses,
         interfaces=interfaces,
         settle=settle,
-        aside=Threads().aside,
+        aside=threads.aside,
+        free_with=threads.free_with,
         cpus=cpus.usable,
     )

@@ -1,5 +1,6 @@
 """One loaded Corefile at work: its sites, and who answers what on which listener."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
 from functools import partial
@@ -243,6 +244,7 @@ class Instance:
         # memory is free at once, and no collection has to look for it
         for site in self.sites:
             site.release_all()
+            await asyncio.sleep(0)  # thousands of sites take 50 ms
         self.sites.clear()
         self.routes.clear()
         self._zones.clear()

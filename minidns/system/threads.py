@@ -5,7 +5,9 @@ import contextlib
 import gc
 import sys
 import threading
+import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -48,6 +50,7 @@ class Threads:
     def __init__(self) -> None:
         self._busy = 0
         self._usual_s = sys.getswitchinterval()
+        self._freeing: set[asyncio.Task[None]] = set()
 
     async def aside(self, work: Callable[[], T]) -> T:
         """Run ``work`` in a thread and return its result; see ``Aside``."""
@@ -63,6 +66,31 @@ class Threads:
                     gc.freeze()
                 gc.enable()
                 sys.setswitchinterval(self._usual_s)
+
+    def free_with(self, owner: object, parts: list[object]) -> None:
+        """Free ``parts`` one by one in a thread, once ``owner`` is freed.
+
+        Queries in flight keep ``owner`` as long as they need it. To free the 500,000
+        objects of a large zone at once blocks the event loop for 50 ms.
+        """
+        loop = asyncio.get_running_loop()
+        weakref.finalize(owner, self._free_soon, loop, parts).atexit = False
+
+    def _free_soon(self, loop: asyncio.AbstractEventLoop, parts: list[object]) -> None:
+        # not before the owner has dropped its references
+        with contextlib.suppress(RuntimeError):  # the loop has been closed
+            loop.call_soon_threadsafe(self._free, parts)
+
+    def _free(self, parts: list[object]) -> None:
+        work = self.aside(partial(_pop_all, parts))
+        task = asyncio.get_running_loop().create_task(work)
+        self._freeing.add(task)
+        task.add_done_callback(self._freeing.discard)
+
+
+def _pop_all(parts: list[object]) -> None:
+    while parts:
+        parts.pop()
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

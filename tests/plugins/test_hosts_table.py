@@ -11,8 +11,7 @@ from minidns.plugins.hosts.table import Hosts, lines, pack, pointed
 
 def hosts(text: str, *zones: str, reverse: bool = True) -> Hosts:
     made = Hosts(zones or (".",), reverse=reverse)
-    for _ in made.read(lines(text, "hosts")):
-        pass
+    made.read(lines(text, "hosts"))
     return made
 
 
@@ -134,9 +133,8 @@ def test_a_huge_file_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hostsfile, "MAX_ENTRIES", 2000)
     table = Hosts()
     text = "\n".join(f"10.0.0.1 host{number}" for number in range(3000))
-    turns = sum(1 for _ in table.read(lines(text, "hosts")))
+    table.read(lines(text, "hosts"))
     assert table.skipped == 1000
-    assert turns == 6  # others may work in between
 
 
 def test_no_answer_is_longer_than_a_message_can_be() -> None:
@@ -168,20 +166,6 @@ def test_reverse_name(name: str, expected: str | None) -> None:
     assert (found and address(found)) == expected
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        pytest.param("10.0.0.1 a\n" * 5000, id="short-lines"),
-        pytest.param("# comment\n" * 5000, id="lines-without-names"),
-        pytest.param("\n" * 5000, id="empty-lines"),
-        pytest.param("10.0.0.1" + " a" * 5000, id="one-line-of-names"),
-        pytest.param("x a\n" * 5000, id="lines-left-out"),
-    ],
-)
-def test_others_may_work_after_every_500_names_or_lines(text: str) -> None:
-    assert sum(1 for _ in Hosts().read(lines(text, "hosts"))) == 10
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("address", ["0.0.0.0", "10.0.{}.{}"])
 def test_an_entry_takes_less_than_160_bytes(address: str) -> None:
@@ -193,8 +177,7 @@ def test_an_entry_takes_less_than_160_bytes(address: str) -> None:
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
     table = Hosts(characters=len(text))
-    for _ in table.read(lines(text, "hosts")):
-        pass
+    table.read(lines(text, "hosts"))
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(table.addresses("ads777.tracker.example.com.", 4)) == 1

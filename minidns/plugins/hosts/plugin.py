@@ -1,10 +1,8 @@
 """*hosts* - answer from a hosts file and from lines in the Corefile."""
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from minidns.corefile.directives import Directive, Line
 from minidns.corefile.values import covers, duration, integer, zones
@@ -131,8 +129,7 @@ class KnownHosts:
         """The dependency key of answers."""
         self._site = site
         self._inline = self._empty_table()
-        for _ in self._inline.read(inline):
-            pass
+        self._inline.read(inline)
         self._file = self._empty_table()
         self._seen: tuple[int, int] | None = None
         """Length and hash of the text that was read last."""
@@ -186,18 +183,25 @@ class KnownHosts:
         else:
             log.warning("%s", files.reason(error, path))
 
-    async def _load(self) -> None:
-        """Read the file; OSError if that fails."""
+    def _changed_table(self) -> Hosts | None:
+        """Return the entries of the file; None if it has not changed."""
         path = self.options.path
-        edges = self._site.edges
-        text = await edges.aside(partial(edges.files.read, path))
+        text = self._site.edges.files.read(path)
         seen = (len(text), hash(text))
         if seen == self._seen:
+            return None
+        table = self._empty_table(len(text))
+        table.read(lines(text, path))
+        self._seen = seen
+        return table
+
+    async def _load(self) -> None:
+        """Read the file; OSError if that fails."""
+        fresh = await self._site.edges.aside(self._changed_table)
+        if fresh is None:
             return
-        fresh = self._empty_table(len(text))
-        for _ in fresh.read(lines(text, path)):
-            await asyncio.sleep(0)
-        self._file, self._seen = fresh, seen
+        self._file = fresh
+        path = self.options.path
         self._entries.set((path,), len(self._inline) + len(fresh))
         self._reloaded.set((), self._site.edges.wall())
         log.debug("Parsed hosts file into %d entries", len(fresh))

@@ -4,8 +4,8 @@ Only this module parses such lines (hosts(5), CoreDNS plugin hosts). Lines that 
 an address with names are skipped, because most hosts files have some.
 """
 
-import ipaddress
 import re
+import socket
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -21,8 +21,6 @@ MAX_LINE = 65_536
 """Characters (Go's bufio.Scanner)."""
 _LINE_LENGTH = 24
 """Characters of a usual line."""
-_CHUNK = 500
-"""Names, or lines without any, per turn of the event loop, which take 4 ms."""
 _LINE = re.compile(r"(.*)\n?")
 _PLAIN = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?", re.ASCII)
 
@@ -87,46 +85,49 @@ class CompactIndex:
         """Return the key that has this number."""
         return bytes(self._keys[self._ends[number] : self._ends[number + 1]])
 
-    def _find(self, key: bytes) -> int:
+    def _find(self, key: bytes, bucket: int) -> int:
         """Return the number of ``key`` plus one, zero for an unknown key."""
-        at = self._heads[hash(key) & self._mask]
+        at = self._heads[bucket]
         while at and self.key(at - 1) != key:
             at = self._chain[at - 1]
         return at
 
     def add_key(self, key: bytes) -> int:
         """Return the number of ``key``, which is added if it is new."""
-        if at := self._find(key):
-            return at - 1
         bucket = hash(key) & self._mask
+        if at := self._find(key, bucket):
+            return at - 1
+        number = len(self._chain)
         self._chain.append(self._heads[bucket])
+        self._heads[bucket] = number + 1
         self._keys += key
         self._ends.append(len(self._keys))
         for column in (self._first, self._last, self._sizes):
             column.append(0)
-        number = len(self._chain) - 1
-        self._heads[bucket] = number + 1
         return number
 
-    def size(self, number: int) -> int:
-        """Return how many values the key with this number has."""
-        return self._sizes[number]
+    def append(self, number: int, value: int) -> bool:
+        """Append ``value`` to the list of the key with this number.
 
-    def append(self, number: int, value: int) -> None:
-        """Append ``value`` to the list of the key with this number."""
+        Return False if the list is full: it has MAX_SET values.
+        """
+        size = self._sizes[number]
+        if size == MAX_SET:
+            return False
         self._values.append(value)
         self._next.append(0)
         at = len(self._values)
-        if self._sizes[number]:
+        if size:
             self._next[self._last[number] - 1] = at
         else:
             self._first[number] = at
         self._last[number] = at
-        self._sizes[number] += 1
+        self._sizes[number] = size + 1
+        return True
 
     def get(self, key: bytes) -> Iterator[int]:
         """Yield the values of ``key`` in the order they were appended."""
-        number = self._find(key)
+        number = self._find(key, hash(key) & self._mask)
         at = self._first[number - 1] if number else 0
         while at:
             yield self._values[at - 1]
@@ -166,26 +167,22 @@ class Hosts:
         """Return the number of addresses of names plus that of names of addresses."""
         return len(self._names) + self._backward
 
-    def read(self, lines: Iterable[HostsLine]) -> Iterator[None]:
-        """Add the entries of ``lines``; yield regularly to let other tasks run."""
-        done = 0
+    def read(self, lines: Iterable[HostsLine]) -> None:
+        """Add the entries of ``lines``."""
         for line in lines:
-            is_good = len(line.text) <= MAX_LINE
-            words = line.text.partition("#")[0].split() if is_good else []
-            packed = pack(words[0]) if words else None
-            if words and (packed is None or len(words) == 1):
-                is_good, words = False, []
-            for word in words[1:]:
-                assert packed is not None
-                is_good &= self._add(word, packed, line)
-                done += 1
-                if not done % _CHUNK:
-                    yield
-            self.skipped += not is_good
-            if not words:
-                done += 1
-                if not done % _CHUNK:
-                    yield
+            self.skipped += not self._read_line(line)
+
+    def _read_line(self, line: HostsLine) -> bool:
+        """Add the entries of ``line``; return whether there was nothing to skip."""
+        if len(line.text) > MAX_LINE:
+            return False
+        words = line.text.partition("#")[0].split()
+        if not words:
+            return True
+        packed = pack(words[0])
+        if packed is None or len(words) == 1:
+            return False
+        return all([self._add(word, packed, line) for word in words[1:]])
 
     def _add(self, word: str, packed: bytes, line: HostsLine) -> bool:
         """Add an entry; return whether ``word`` is a name and there is room for it."""
@@ -203,8 +200,8 @@ class Hosts:
         self._files.append(len(self._paths) - 1)
         if self._reverse and not name.startswith("*."):
             self._backward += 1
-            _append(self._by_address, self._addresses[entry], entry)
-        return _append(self._by_name, self._names[entry], entry)
+            self._by_address.append(self._addresses[entry], entry)
+        return self._by_name.append(self._names[entry], entry)
 
     def _entry(self, number: int) -> Entry:
         return Entry(
@@ -233,13 +230,6 @@ class Hosts:
         return [self._entry(number) for number in self._by_address.get(packed)]
 
 
-def _append(index: CompactIndex, key: int, entry: int) -> bool:
-    if index.size(key) == MAX_SET:
-        return False
-    index.append(key, entry)
-    return True
-
-
 def _name(word: str) -> Name | None:
     name = names.absolute(word)
     if len(name) < names.MAX_NAME and _PLAIN.fullmatch(name):
@@ -255,12 +245,17 @@ def pack(word: str) -> bytes | None:
 
     A scope is dropped; an IPv4 address in IPv6 form is an IPv4 address.
     """
+    text = word.partition("%")[0]
+    family = socket.AF_INET6 if ":" in text else socket.AF_INET
     try:
-        address = ipaddress.ip_address(word.partition("%")[0])
-    except ValueError:
+        packed = socket.inet_pton(family, text)
+    except (OSError, ValueError):  # ValueError: a NUL, or half of a surrogate pair
         return None
-    mapped = address.ipv4_mapped if address.version == 6 else None
-    return (mapped or address).packed
+    return packed[12:] if packed.startswith(_MAPPED) and len(packed) == 16 else packed
+
+
+_MAPPED = bytes(10) + b"\xff\xff"
+"""The first bytes of an IPv4 address in IPv6 form (RFC 4291 2.5.5.2)."""
 
 
 def pointed(name: Name) -> bytes | None:
