@@ -290,7 +290,7 @@ def from_text(rtype: int, text: str, origin: Name = ".") -> Rdata:
         # most records of a large zone have an address: less work than dnspython's
         # general way, with its rules
         if rtype in (A, AAAA) and not text.startswith("\\#"):
-            return (ipv4 if rtype == A else ipv6).inet_aton(text)
+            return ipv4.inet_aton(text) if rtype == A else ipv6.inet_aton(text)
         if rtype in _STRINGS and not text.startswith("\\#"):
             tokens = tokenizer.Tokenizer(text).get_remaining()
             strings = [token.unescape_to_bytes().value for token in tokens]
