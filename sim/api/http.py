@@ -19,6 +19,7 @@ from . import (
     control,
     gate,
     kubeconfig,
+    kubelet_paths,
     paths,
     private_files,
     rbac,
@@ -31,6 +32,7 @@ from .bootstrap import VERSION
 from .connections import reset, trickle
 from .control import Control
 from .faults import NO_RULE, Rule
+from .kubelet_paths import Kubelet
 from .listing import read_version
 from .objects import encode
 from .replies import ApiCall, Reply, read_document, refused
@@ -79,6 +81,8 @@ class ApiServer:
         self.requests = self._control.requests
         self.streams = self._control.streams
         self.act = self._control.act
+        self.kubelet: Kubelet | None = None
+        """Runs commands and has the logs of pods; without one there is no such path."""
         self._host = host
         self._port = port
         self._version = version
@@ -199,6 +203,10 @@ class ApiServer:
                 return await _respond(raw, Reply(rule.body), rule)
             if self.has_rbac:
                 rbac.authorize(self.cluster, rbac.attributes_of(request), user)
+            if self.kubelet is not None and kubelet_paths.is_handed_on(request):
+                return await kubelet_paths.serve(
+                    raw, request, self.cluster, self.kubelet
+                )
             if request.verb == "watch":
                 return await self._watch(raw, request, rule)
             reply = await self._answer(request, user, await raw.content.read())

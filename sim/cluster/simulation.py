@@ -22,6 +22,7 @@ from ..api.http import ApiServer
 from ..api.objects import Json, Key, annotations_of, condition, dig
 from ..controllers.cluster import Cluster
 from ..node import kube_system, kubelet
+from ..node.attach import NodeKubelet
 from ..node.container import Container
 from ..node.internet import Internet
 from ..node.kind_corefile import HOST
@@ -165,7 +166,7 @@ async def started(
         runtime = Runtime(cluster, plane, folder / "pods", outside)
         kubeconfig = api.kubeconfig(folder / "kubeconfig", accounts.administrator)
         async with runtime.following(accounts.kubeconfig(api.kubeconfig)):
-            yield Simulation(
+            simulation = Simulation(
                 cluster,
                 api,
                 internet,
@@ -176,3 +177,7 @@ async def started(
                 accounts.administrator,
                 rng,
             )
+            api.kubelet = NodeKubelet(
+                simulation.container, lambda pod: runtime.folder(pod) / "log"
+            )
+            yield simulation

@@ -1,0 +1,165 @@
+"""The paths that the API server hands to a kubelet: exec and log of a pod.
+
+``exec`` is a WebSocket (kubectl 1.31 and newer). Each binary frame begins with the
+number of its channel; v5.channel.k8s.io adds a frame that closes a channel,
+by which a command sees the end of its standard input (Kubernetes,
+staging/src/k8s.io/apimachinery/pkg/util/remotecommand/constants.go).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import NamedTuple, Protocol
+
+from aiohttp import WSMsgType, web
+
+from .objects import Json, Key, encode
+from .requests import Request
+from .server import ClusterApi
+from .status import ApiError, bad_request, failure
+
+PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+_STDIN, _STDOUT, _STDERR, _ERROR, _CLOSE = b"\x00", b"\x01", b"\x02", b"\x03", b"\xff"
+EXEC, LOG = "pods/exec", "pods/log"
+
+
+class Streams:
+    """The standard streams of a command."""
+
+    def __init__(self, send: Callable[[bytes], Awaitable[None]]) -> None:
+        self._send = send
+        self._input = asyncio.StreamReader()
+
+    @property
+    def stdin(self) -> asyncio.StreamReader:
+        """The standard input."""
+        return self._input
+
+    async def write(self, data: bytes) -> None:
+        """Write to the standard output."""
+        await self._send(_STDOUT + data)
+
+    async def complain(self, data: bytes) -> None:
+        """Write to the standard error."""
+        await self._send(_STDERR + data)
+
+
+class LogOptions(NamedTuple):
+    """What part of a log is wanted."""
+
+    follow: bool = False
+    tail_lines: int | None = None
+    """The number of lines at the end; None for all."""
+
+
+class Kubelet(Protocol):
+    """The node's part: it runs commands and has the logs."""
+
+    async def execute(self, pod: Key, command: Sequence[str], streams: Streams) -> int:
+        """Run a command in a pod; return its exit status.
+
+        Raises:
+            ApiError: the pod is not running.
+
+        """
+        ...
+
+    def log(self, pod: Key, options: LogOptions) -> AsyncIterator[bytes]:
+        """Yield the log of a pod in pieces."""
+        ...
+
+
+def is_handed_on(request: Request) -> bool:
+    """Return whether the API server hands the request to a kubelet."""
+    return request.resource in (EXEC, LOG)
+
+
+async def serve(
+    raw: web.BaseRequest, request: Request, cluster: ClusterApi, kubelet: Kubelet
+) -> web.StreamResponse:
+    """Serve exec or log of a pod.
+
+    Raises:
+        ApiError: there is no such pod (404) or container (400), or the request is not
+            for a WebSocket (400).
+
+    """
+    pod = cluster.get("Pod", request.namespace, request.name)
+    _check_container(pod, request.query.get("container", ""))
+    key = request.namespace, request.name
+    if request.resource == LOG:
+        return await _serve_log(raw, kubelet.log(key, _log_options(request)))
+    command = raw.query.getall("command", [])
+    if not command:
+        raise bad_request("you must specify at least 1 command for the container")
+    if raw.headers.get("Upgrade", "").lower() != "websocket":
+        raise bad_request("Upgrade request required: only WebSockets are served")
+    return await _serve_exec(raw, kubelet, key, command)
+
+
+def _check_container(pod: Json, name: str) -> None:
+    names = [container["name"] for container in pod["spec"]["containers"]]
+    if name and name not in names:
+        text = f"container {name} is not valid for pod {pod['metadata']['name']}"
+        raise bad_request(text)
+
+
+def _log_options(request: Request) -> LogOptions:
+    tail = request.query.get("tailLines", "")
+    follow = request.query.get("follow") in ("1", "true")
+    return LogOptions(follow, int(tail) if tail.isdecimal() else None)
+
+
+async def _serve_log(
+    raw: web.BaseRequest, pieces: AsyncIterator[bytes]
+) -> web.StreamResponse:
+    response = web.StreamResponse()
+    response.content_type = "text/plain"
+    response.enable_chunked_encoding()
+    await response.prepare(raw)
+    async for piece in pieces:
+        await response.write(piece)
+    await response.write_eof()
+    return response
+
+
+async def _serve_exec(
+    raw: web.BaseRequest, kubelet: Kubelet, pod: Key, command: Sequence[str]
+) -> web.StreamResponse:
+    socket = web.WebSocketResponse(protocols=PROTOCOLS)
+    await socket.prepare(raw)
+    streams = Streams(socket.send_bytes)
+    running = asyncio.ensure_future(kubelet.execute(pod, command, streams))
+    reading = asyncio.ensure_future(_read(socket, streams.stdin))
+    # a client that closes the connection ends its command
+    reading.add_done_callback(lambda _: running.cancel())
+    with suppress(asyncio.CancelledError, ConnectionError):
+        try:
+            status = _status(await running)
+        except ApiError as error:
+            status = error.status
+        await socket.send_bytes(_ERROR + encode(status))
+    reading.cancel()
+    await socket.close()
+    return socket
+
+
+async def _read(socket: web.WebSocketResponse, stdin: asyncio.StreamReader) -> None:
+    """Feed the frames for the standard input until the connection ends."""
+    async for message in socket:
+        if message.type is not WSMsgType.BINARY:
+            continue
+        if message.data[:1] == _STDIN:
+            stdin.feed_data(message.data[1:])
+        elif message.data == _CLOSE + _STDIN:
+            stdin.feed_eof()
+
+
+def _status(number: int) -> Json:
+    """Return the Status of a command that ended with ``number``."""
+    if not number:
+        return {"metadata": {}, "status": "Success"}
+    message = f"command terminated with non-zero exit code: exit status {number}"
+    cause = {"reason": "ExitCode", "message": str(number)}
+    details = {"causes": [cause]}
+    return failure(500, message, "NonZeroExitCode", details).status

@@ -1,0 +1,115 @@
+"""Commands and logs of pods, as a kubelet serves them to the API server."""
+
+import asyncio
+import shlex
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+from ..api.kubelet_paths import LogOptions, Streams
+from ..api.objects import Key
+from ..api.status import bad_request, failure
+from . import commands
+from .container import Container
+
+_POLL_S = 0.2
+"""Seconds between two looks at a log that is followed."""
+_CHUNK = 1 << 16
+
+
+class NodeKubelet:
+    """Runs the commands of simulated pods, and reads the logs of real processes.
+
+    ``container`` returns the container of a pod; it raises ApiError if there is no such
+    pod and LookupError if the pod does not run. ``log_file`` returns the path of a
+    pod's log, which need not exist.
+    """
+
+    def __init__(
+        self,
+        container: Callable[[str, str], Container],
+        log_file: Callable[[Key], Path],
+    ) -> None:
+        self._container = container
+        self._log_file = log_file
+
+    async def execute(self, pod: Key, command: Sequence[str], streams: Streams) -> int:
+        """Run a command in a pod; return its exit status.
+
+        Raises:
+            ApiError: the pod is not running (400), or has no such program (500).
+
+        """
+        try:
+            container = self._container(*pod)
+        except LookupError as error:
+            raise bad_request(str(error)) from error
+        status = 0
+        for words in _lines_of(command):
+            if words[0] not in commands.COMMANDS:
+                raise failure(500, _no_program(words[0]))
+            output = await commands.run(container, words)
+            await streams.write(output.text.encode())
+            status = output.status
+        return status
+
+    async def log(self, pod: Key, options: LogOptions) -> AsyncIterator[bytes]:
+        """Yield the log of a pod, and what is added to it while it is followed."""
+        path = self._log_file(pod)
+        at = 0
+        data = path.read_bytes() if path.exists() else b""
+        at = len(data)
+        yield _tail(data, options.tail_lines)
+        while options.follow:
+            await asyncio.sleep(_POLL_S)
+            if not path.exists():
+                return
+            with path.open("rb") as file:
+                file.seek(at)
+                while data := file.read(_CHUNK):
+                    at += len(data)
+                    yield data
+
+
+def _tail(data: bytes, lines: int | None) -> bytes:
+    if lines is None:
+        return data
+    return b"".join(data.splitlines(keepends=True)[-lines:]) if lines else b""
+
+
+def _lines_of(command: Sequence[str]) -> list[list[str]]:
+    """Return the commands of a command line: several only for ``sh -c TEXT``.
+
+    Raises:
+        ApiError: the text has more than simple commands (400).
+
+    """
+    match command:
+        case ["sh" | "/bin/sh", "-c", text, *_]:
+            return _of_shell(text)
+    return [list(command)]
+
+
+def _of_shell(text: str) -> list[list[str]]:
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=";&|<>()\n")
+    lexer.whitespace = " \t"
+    lexer.whitespace_split = True
+    lines: list[list[str]] = [[]]
+    try:
+        for word in lexer:
+            if set(word) <= set(";\n") or word == "&&":
+                lines.append([])
+            elif set(word) <= set("&|<>()"):
+                raise bad_request(f"sh -c: {word} is not simulated")
+            else:
+                lines[-1].append(word)
+    except ValueError as error:
+        raise bad_request(f"sh -c: {str(error).lower()}") from error
+    return [words for words in lines if words]
+
+
+def _no_program(name: str) -> str:
+    return (
+        "Internal error occurred: error executing command in container: failed to exec"
+        f' in container: exec: "{name}": executable file not found in $PATH (there are:'
+        f" {', '.join(sorted(commands.COMMANDS))})"
+    )
