@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from minidns import cli
+from minidns.text.arguments import Parser, help_of
 
 PAGE = Path(__file__).parents[1] / "docs/cli.md"
 HEAD = "| flag | meaning |\n| --- | --- |\n"
@@ -13,7 +14,7 @@ BEFORE = "## Exit statuses\n"
 """The heading that a section of a new command is put before."""
 
 
-def parsers() -> dict[str, tuple[str, argparse.ArgumentParser]]:
+def parsers() -> dict[str, tuple[str, Parser]]:
     """Return description and parser of every command, by what is typed."""
     commands = {
         f"minidns {command.name}": (command, command.load().parser())
@@ -47,7 +48,7 @@ def flag(action: argparse.Action) -> str:
 
 def meaning(action: argparse.Action) -> str:
     """Return what its help says, and what may be chosen."""
-    text = (action.help or "") % {"prog": "minidns", "default": action.default}
+    text = help_of(action) % {"prog": "minidns", "default": action.default}
     choices = ", ".join(map(_code, map(str, action.choices or ())))
     return "; ".join(filter(None, (_escaped(" ".join(text.split())), choices)))
 

@@ -19,31 +19,33 @@ from minidns.probe.differences import Difference
 from minidns.probe.lookup import LookupResult
 from minidns.probe.questions import WrongLine
 from minidns.probe.servers import NoServer, Target
+from minidns.text.arguments import Parser
 from minidns.text.terminal import escaping
 
 ALIKE, DIFFERENT, WRONG_USAGE, UNANSWERED = 0, 1, 2, 4
 _MANY_SHOWN = 50
-_EPILOG = """\
+_EXAMPLES = {
+    "minidns compare 10.96.0.10 10.96.0.20 --names names.txt": "names of a file",
+    "minidns compare svc/kube-dns svc/kube-dns-2 pods/kube-dns --from-services": "all "
+    "Services of the cluster",
+    "kubectl logs -n kube-system -l k8s-app=kube-dns "
+    "| minidns compare svc/kube-dns svc/kube-dns-2 --from-log -": "what pods ask",
+}
+_NOTES = """\
 servers: 10.96.0.10, 127.0.0.1:5354, svc/NAME (its cluster IP), pods/NAME (each pod)
 
-examples:
-  minidns compare 10.96.0.10 10.96.0.20 --names names.txt
-  minidns compare svc/kube-dns svc/kube-dns-2 pods/kube-dns --from-services
-  kubectl logs -n kube-system -l k8s-app=kube-dns | \\
-    minidns compare svc/kube-dns svc/kube-dns-2 --from-log -
-
-exit status: 0 alike, 1 a server is at fault, 2 wrong usage, 4 a server never answered
-"""
+exit status: 0 alike, 1 a server is at fault, 2 wrong usage, 4 a server never
+answered"""
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the parser of the command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "minidns compare",
-        description="Ask several DNS servers the same questions at the same moment, and"
+        "Ask several DNS servers the same questions at the same moment, and"
         " show where their answers differ. The first server is the reference.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        _EXAMPLES,
+        _NOTES,
     )
     lookups.add_options(parser)
     parser.add_argument(
@@ -69,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
 @escaping
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit status."""
-    args = parser().parse_args(argv)
+    args = parser().parse(argv)
     try:
         return asyncio.run(_run(args))
     except (lookups.Unusable, NoServer, WrongLine) as error:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TypeAlias, TypeVar
 
 from minidns.text import foreign
+from minidns.text.arguments import Parser
 from minidns.text.terminal import escaping
 
 T = TypeVar("T")
@@ -22,6 +23,11 @@ HEALTH, READY, DNS = 8080, 8181, 53
 """Default ports of *health*, *ready* and of server blocks."""
 TIMEOUT_S = 0.8
 """With the start of this program, less than the one second that the kubelet allows."""
+_EXAMPLES = {
+    "minidns healthcheck": "is the process alive?",
+    "minidns healthcheck --ready": "can every plugin answer?",
+    "minidns healthcheck --dns example.org --server 127.0.0.1:1053": "ask it a name",
+}
 _LOOPBACK = ("127.0.0.1", "::1")
 _MAX_REPLY = 4096
 _MAX_TIMEOUT_S = 3600.0
@@ -31,18 +37,20 @@ class Unhealthy(Exception):
     """The server is not healthy; ``str()`` is the reason in one line."""
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the parser of the command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "minidns healthcheck",
-        description="Exit with 0 if a running minidns is healthy, else with 1 and the "
-        "reason. Requests /health unless --ready or --dns is present.",
+        "Exit with 0 if a running minidns is healthy, else with 1 and the reason. "
+        "Requests /health unless --ready or --dns is present.",
+        _EXAMPLES,
     )
     parser.add_argument(
         "--address",
         type=address,
         metavar="HOST:PORT",
-        help=f"address of the Corefile's health (:{HEALTH}) or ready (:{READY})",
+        help="address of the Corefile's health or ready "
+        f"(default: :{HEALTH}, or :{READY} with --ready)",
     )
     parser.add_argument(
         "--ready", action="store_true", help="request /ready: can every plugin answer?"
@@ -55,14 +63,14 @@ def parser() -> argparse.ArgumentParser:
         type=address,
         metavar="HOST:PORT",
         default=("", DNS),
-        help=f"DNS server to query (:{DNS})",
+        help=f"DNS server to query (default: :{DNS})",
     )
     parser.add_argument(
         "--timeout",
         type=_seconds,
         metavar="SECONDS",
         default=TIMEOUT_S,
-        help=f"time limit of one request or query ({TIMEOUT_S})",
+        help="time limit of one request or query",
     )
     return parser
 
@@ -105,7 +113,7 @@ def address(text: str) -> Address:
 @escaping
 def main(argv: Sequence[str]) -> int:
     """Run the checks; return 0 if the server is healthy, else 1."""
-    args = parser().parse_args(argv)
+    args = parser().parse(argv)
     try:
         for line in _checks(args):
             print(line)

@@ -15,6 +15,7 @@ from minidns.probe import questions, servers
 from minidns.probe.lookup import Form
 from minidns.probe.servers import Target
 from minidns.second_dns import session
+from minidns.text.arguments import Parser
 from minidns.text.files import describe
 
 _MAX_RATE = 100_000
@@ -24,7 +25,7 @@ class Unusable(Exception):
     """The command cannot begin; ``str()`` says why and what to do."""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: Parser) -> None:
     """Add the servers and the options; `read` and `form` understand them."""
     parser.add_argument(
         "servers", nargs="+", metavar="SERVER", help="server to look names up at"

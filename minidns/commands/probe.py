@@ -22,34 +22,40 @@ from minidns.probe.probing import Probed, Tally, probe
 from minidns.probe.questions import WrongLine
 from minidns.probe.servers import NoServer, Target
 from minidns.second_dns import session
+from minidns.text.arguments import Parser
 from minidns.text.terminal import escaping
 
 NO_FAILURE, FAILURES, WRONG_USAGE, UNANSWERED = 0, 1, 2, 4
 _PROGRESS_S = 0.5
 _PERCENTILES = (50, 90, 99, 99.9)
-_EPILOG = """\
+_EXAMPLES = {
+    "minidns probe 10.96.0.10 10.96.0.20 --name kubernetes.default.svc.cluster.local": (
+        "one name, until Ctrl-C"
+    ),
+    "minidns probe svc/kube-dns pods/kube-dns --from-services --rate 50 --for 10m": (
+        "all Services, for ten minutes"
+    ),
+    "minidns probe 10.96.0.10 --names names.txt --ports fixed -o json": (
+        "every lookup as a line of JSON"
+    ),
+}
+_NOTES = """\
 servers: 10.96.0.10, 127.0.0.1:5354, svc/NAME (its cluster IP), pods/NAME (each pod)
-
-examples:
-  minidns probe 10.96.0.10 10.96.0.20 --name kubernetes.default.svc.cluster.local
-  minidns probe svc/kube-dns pods/kube-dns --from-services --rate 50 --for 10m
-  minidns probe 10.96.0.10 --names names.txt --ports fixed -o json > lookups.jsonl
 
 Ctrl-C ends the probe and prints the summary.
 
 exit status: 0 nothing failed, 1 lookups failed, 2 wrong usage, 4 a server did not
-answer at all
-"""
+answer at all"""
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the parser of the command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "minidns probe",
-        description="Look names up at DNS servers at a steady rate, as a client does,"
+        "Look names up at DNS servers at a steady rate, as a client does,"
         " and count what fails. All servers get each question at the same moment.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        _EXAMPLES,
+        _NOTES,
     )
     lookups.add_options(parser)
     parser.add_argument(
@@ -97,7 +103,7 @@ def _count(text: str) -> int:
 @escaping
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit status."""
-    args = parser().parse_args(argv)
+    args = parser().parse(argv)
     try:
         return asyncio.run(_run(args))
     except (lookups.Unusable, NoServer, WrongLine) as error:

@@ -16,29 +16,29 @@ from minidns.probe import servers
 from minidns.probe.relay import Passed, relay
 from minidns.probe.servers import NoServer, Target
 from minidns.second_dns import session
+from minidns.text.arguments import Parser
 from minidns.text.files import describe
 from minidns.text.terminal import escaping
 
 REFRESH_S = 1.0
 """Seconds between two looks at the pods behind the Service."""
-_EPILOG = """\
+_EXAMPLES = {
+    "minidns relay pods/kube-dns --listen 0.0.0.0:5301": "to the pods of a Service",
+    "minidns relay 10.244.0.2 10.244.0.3 --listen 127.0.0.1:5301": "to two addresses",
+}
+_NOTES = """\
 Each flow goes to one pod, drawn at random, without retry, cache or health check, so
 that failures of the pods reach the client. Standard output has a line of JSON for each
-message: the client, the pod, and whether it was a reply.
-
-examples:
-  minidns relay pods/kube-dns --listen 0.0.0.0:5301
-  minidns relay 10.244.0.2 10.244.0.3 --listen 127.0.0.1:5301
-"""
+message: the client, the pod, and whether it was a reply."""
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the parser of the command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "minidns relay",
-        description="Pass DNS queries on to pods, each flow to one of them.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "Pass DNS queries on to pods, each flow to one of them.",
+        _EXAMPLES,
+        _NOTES,
     )
     parser.add_argument(
         "servers", nargs="+", metavar="SERVER", help="an address, or pods/NAME"
@@ -74,7 +74,7 @@ def _listen(text: str) -> Target:
 @escaping
 def main(argv: Sequence[str]) -> int:
     """Relay until a signal comes; return the exit status."""
-    args = parser().parse_args(argv)
+    args = parser().parse(argv)
     try:
         return asyncio.run(_run(args))
     except NoServer as error:

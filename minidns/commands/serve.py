@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from minidns import __version__
 from minidns.corefile import releases
 from minidns.laptop import LISTEN
+from minidns.text.arguments import Parser, port
 
 if TYPE_CHECKING:  # imported when needed, so that --help and --version are quick
     from minidns.server.process import Settings, Started
@@ -18,93 +19,94 @@ if TYPE_CHECKING:  # imported when needed, so that --help and --version are quic
 _DESCRIPTION = """\
 A cluster DNS that reads CoreDNS's Corefile, answers as CoreDNS does, and says why.
 
-With -conf (or a Corefile in this folder) it serves what that file says, as CoreDNS
+With -conf (or a Corefile in this folder) it serves what that file says, as CoreDNS \
 would; with --kubeconfig it serves that cluster's names on this machine."""
+_EXAMPLES = {
+    "minidns -conf Corefile -dns.port 1053": "serve a Corefile without root",
+    "minidns -conf Corefile -as 1.11.3": "behave as an older release of CoreDNS",
+    "minidns --kubeconfig ~/.kube/config": "serve a cluster's names on this machine",
+}
 
 EXPLAIN = "127.0.0.1:8053"
 """Default address of the endpoint that ``minidns why`` asks."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the serving command; flags may have one dash or two."""
-    serving = argparse.ArgumentParser(
-        "minidns",
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    _add_flags(serving)
-    group = serving.add_argument_group("on a laptop, without a Corefile")
-    group.add_argument(
-        "--kubeconfig", metavar="FILE", help="serve this cluster's names"
-    )
-    add_laptop_options(group.add_argument, LISTEN)
-    serving.add_argument("words", nargs="*", help=argparse.SUPPRESS)
-    return serving
+def parser(notes: str = "") -> Parser:
+    """Return the parser of the serving command; flags may have one dash or two.
 
-
-def _add_flags(serving: argparse.ArgumentParser) -> None:
+    ``notes`` are the end of its help.
+    """
+    serving = Parser("minidns", _DESCRIPTION, _EXAMPLES, notes)
     serving.add_argument(
-        "-conf",
-        "--conf",
+        *("-conf", "--conf"),
         metavar="FILE",
-        help="Corefile to serve; stdin to read it from there",
+        help="Corefile to serve, or stdin (default: the file Corefile, if it exists)",
     )
     serving.add_argument(
-        "-dns.port",
-        "--dns.port",
-        "-p",
-        "--p",
+        *("-dns.port", "--dns.port", "-p", "--p"),
         dest="port",
         metavar="PORT",
-        default="53",
-        help="port of server blocks that name none (53)",
+        type=port,
+        default=53,
+        help="port of server blocks that name none",
     )
     serving.add_argument(
-        "-pidfile",
-        "--pidfile",
+        *("-pidfile", "--pidfile"),
         metavar="FILE",
         help="write the process ID to this file; "
         "a link or anything else but a regular file is refused",
     )
-    serving.add_argument(
-        "-as",
-        "--as",
-        dest="release",
-        metavar="VERSION",
-        type=releases.argument,
-        default=releases.NEWEST,
-        help=f"release of CoreDNS to behave as ({releases.NEWEST})",
-    )
+    add_release(serving)
     _flag(
         serving, "plugins", "list the plugins in the order queries meet them, and exit"
     )
     _flag(serving, "version", "show the version and exit")
     _flag(serving, "quiet", "do not print zones and version at start")
     serving.add_argument(
-        "-explain",
-        "--explain",
+        *("-explain", "--explain"),
         metavar="HOST:PORT",
-        help=f"address of the endpoint for minidns why ({EXPLAIN}; off: none)",
+        help=f"address of the endpoint for minidns why; off: none (default: {EXPLAIN})",
     )
     serving.add_argument(
-        "-log.format",
-        "--log.format",
+        *("-log.format", "--log.format"),
         dest="log_format",
         choices=("text", "json"),
         default="text",
         help="form of log lines",
     )
+    group = serving.add_argument_group("on a laptop, without a Corefile")
+    group.add_argument(
+        "--kubeconfig", metavar="FILE", help="serve this cluster's names"
+    )
+    add_laptop_options(group.add_argument)
+    serving.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    return serving
 
 
-def add_laptop_options(add: Callable[..., object], listen: str) -> None:
+def add_release(serving: Parser) -> None:
+    """Add the option that selects the release of CoreDNS to behave as."""
+    serving.add_argument(
+        *("-as", "--as"),
+        dest="release",
+        metavar="VERSION",
+        type=releases.argument,
+        default=releases.NEWEST,
+        help="release of CoreDNS to behave as",
+    )
+
+
+def add_laptop_options(add: Callable[..., object]) -> None:
     """Add the options that the serving command and *up* have in common."""
-    add("--context", metavar="NAME", help="context in the kubeconfig")
+    add(
+        "--context",
+        metavar="NAME",
+        help="context in the kubeconfig (default: its current one)",
+    )
     add(
         "--listen",
         metavar="HOST:PORT",
-        default=listen,
-        help=f"address to listen at ({listen})",
+        default=LISTEN,
+        help="address to listen at",
     )
     add(
         "--alias",
@@ -117,41 +119,67 @@ def add_laptop_options(add: Callable[..., object], listen: str) -> None:
     add(
         "--resolv-conf",
         metavar="FILE",
-        help="forward other names to the servers in this file (the machine's own)",
+        help="forward other names to the servers in this file"
+        " (default: the machine's own)",
     )
 
 
-def _flag(serving: argparse.ArgumentParser, name: str, help_: str) -> None:
+def _flag(serving: Parser, name: str, help_: str) -> None:
     serving.add_argument(f"-{name}", f"--{name}", action="store_true", help=help_)
 
 
-def main(argv: Sequence[str]) -> int:
-    """Serve as ``argv`` says; return the exit status."""
-    return run(parser().parse_args(argv))
+def main(
+    argv: Sequence[str], prefix: str = "", started: "Started | None" = None
+) -> int:
+    """Serve as ``argv`` says; return the exit status.
+
+    ``prefix`` is the start of error messages; ``started`` is called once, when the
+    server answers.
+    """
+    return run(parser().parse(argv), prefix, started)
 
 
-def _fail(text: str, status: int = 1) -> int:
+def _fail(text: str) -> int:
     sys.stdout.flush()
     print(text, file=sys.stderr)
-    return status
+    return 1
 
 
-def run(args: argparse.Namespace) -> int:
-    """Serve as ``args`` of the parser say; return the exit status."""
+def _another_port(error: BaseException | None, args: argparse.Namespace) -> str:
+    """Return how to choose another port, if ``error`` is about a port."""
+    is_port = (
+        isinstance(error, OSError)
+        and error.errno in (errno.EADDRINUSE, errno.EACCES)
+        and not error.filename
+    )
+    if not is_port:
+        return ""
+    if args.kubeconfig:
+        return "; choose another port: --listen 127.0.0.1:5355"
+    return "; choose another port: in the Corefile, or -dns.port 1053"
+
+
+def show_version() -> int:
+    """Print the versions of minidns and Python; return exit status 0."""
+    print(f"minidns-{__version__}")
+    print(f"{sys.platform}, python{sys.version.split()[0]}")
+    return 0
+
+
+def run(
+    args: argparse.Namespace, prefix: str = "", started: "Started | None" = None
+) -> int:
+    """Serve as ``args`` of the parser say; return the exit status; see ``main``."""
     if args.words:
         return _fail(f"extra command line arguments: [{' '.join(args.words)}]")
     if args.version:
-        print(f"minidns-{__version__}")
-        print(f"{sys.platform}, python{sys.version.split()[0]}")
-        return 0
+        return show_version()
     if args.plugins:
         from minidns import plugins
 
         print("Server types:\n  dns\n\nOther plugins:")
         print("\n".join(f"  dns.{name}" for name in plugins.names(args.release)))
         return 0
-    if not args.port.isdecimal() or not 0 <= int(args.port) <= 65535:
-        return _fail(f"-dns.port {args.port}: not a port (0 to 65535)", 2)
     import asyncio  # not at the top, so that commands with one query start quickly
 
     from minidns.corefile.blocks import ConfigError
@@ -162,17 +190,23 @@ def run(args: argparse.Namespace) -> int:
 
     logs.start(args.log_format)
     try:
-        settings, started = (
+        settings, welcome = (
             _laptop(args) if args.kubeconfig else (_settings(args), None)
         )
         _write_pid(args.pidfile)
         metrics = Metrics()
-        server = Server(settings, edges.real(metrics), metrics, started)
+
+        def on_start(server: Server) -> None:
+            for call in filter(None, (started, welcome)):
+                call(server)
+
+        server = Server(settings, edges.real(metrics), metrics, on_start)
         return asyncio.run(server.run())
     except ConfigError as exc:
-        return _fail(f"{exc} ({exc.hint})" if exc.hint else str(exc))
+        hint = f" ({exc.hint})" if exc.hint else _another_port(exc.__cause__, args)
+        return _fail(f"{prefix}{exc}{hint}")
     except OSError as exc:
-        return _fail(describe(exc))
+        return _fail(prefix + describe(exc))
 
 
 def _settings(args: argparse.Namespace, text: str = "") -> "Settings":
@@ -181,12 +215,12 @@ def _settings(args: argparse.Namespace, text: str = "") -> "Settings":
     quiet, name = args.quiet or bool(text), "Corefile"
     file = args.conf or ("Corefile" if os.path.exists("Corefile") else "")
     if file == "stdin":
-        text, name = _stdin(), "/dev/stdin"
+        text, name = read_stdin(), "/dev/stdin"
     return Settings(
         file="" if text or file == "stdin" else file,
         text=text,
         name=name,
-        port=int(args.port),
+        port=args.port,
         quiet=quiet,
         explain="" if args.explain == "off" else args.explain or EXPLAIN,
         explain_required=bool(args.explain),
@@ -195,7 +229,7 @@ def _settings(args: argparse.Namespace, text: str = "") -> "Settings":
     )
 
 
-def _stdin() -> str:
+def read_stdin() -> str:
     """Return the Corefile on standard input.
 
     Raises:

@@ -1,6 +1,5 @@
 """``minidns why NAME [TYPE]``: ask a running server for an answer and its reasons."""
 
-import argparse
 import http.client
 import json
 import sys
@@ -10,84 +9,146 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from minidns.text.arguments import Parser
 from minidns.text.files import describe
 from minidns.text.terminal import escaping
 
 SERVER = "http://127.0.0.1:8053"
+PORT = 8053
+NO_RECORDS, FAILED = 3, 4
+"""Exit statuses: the answer is NXDOMAIN or NODATA; there is no answer, or an error."""
 _TIMEOUT_S = 10.0
+_EXAMPLES = {
+    "minidns why web.shop.svc.cluster.local": "the address of a Service, and why",
+    "minidns why web.shop.svc.cluster.local SRV -o json": "another type, as JSON",
+    "minidns why @127.0.0.1:8054 example.org": "ask the server at another address",
+}
 
 
 class Failure(Exception):
     """There is no explanation; ``str()`` says why and what to do."""
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the parser of the command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "minidns why",
-        description="Explain why a running minidns gives the answer that it gives.",
+        "Explain why a running minidns gives the answer that it gives. Exit status: 0 "
+        f"if there are records, {NO_RECORDS} for NXDOMAIN and NODATA, {FAILED} for any "
+        "other answer or none.",
+        _EXAMPLES,
     )
-    parser.add_argument("name", help="name to look up")
-    parser.add_argument("type", nargs="?", default="A", help="record type (A)")
+    parser.usage = f"{parser.prog} [@SERVER] NAME [TYPE] [options]"
     parser.add_argument(
-        "--server", default=SERVER, help=f"URL of its -explain endpoint ({SERVER})"
+        "words",
+        nargs="+",
+        metavar="[@SERVER] NAME [TYPE]",
+        help="name to look up, and record type (default: A); @SERVER as in --server",
     )
     parser.add_argument(
-        "--client", default="", help="answer as for this client address"
+        "--server",
+        default=SERVER,
+        metavar="URL",
+        help="its -explain endpoint, as URL or HOST[:PORT]",
     )
-    parser.add_argument("-o", dest="output", choices=("text", "json"), default="text")
+    parser.add_argument(
+        "--client",
+        default="",
+        metavar="ADDRESS",
+        help="answer as for a client with this address",
+    )
+    parser.add_argument(
+        "-o",
+        dest="output",
+        choices=("text", "json"),
+        default="text",
+        help="output format",
+    )
     return parser
 
 
 @escaping
 def main(argv: Sequence[str]) -> int:
-    """Run the command; return 0 if the server sent an explanation, else 1."""
-    args = parser().parse_args(argv)
+    """Run the command; return its exit status."""
+    arguments = parser()
+    args = arguments.parse(argv)
+    servers = [word for word in args.words if word.startswith("@")]
+    words = [word for word in args.words if not word.startswith("@")]
+    if not 1 <= len(words) <= 2 or len(servers) > 1:
+        arguments.error(f"{' '.join(args.words)}: [@SERVER] NAME [TYPE] is needed")
+    name, rtype = (*words, "A")[:2]
+    server = server_url(servers[0][1:] if servers else args.server)
     try:
-        report = _fetch(args)
+        report = _fetch(server, name, rtype, args.client)
         # all lines before the first is printed: a report of another form prints nothing
         text = json.dumps(report, indent=2)
         if args.output == "text":
             text = "\n".join(lines(report))
+        status = exit_status(report)
     except Failure as failure:
         print(f"minidns why: {failure}", file=sys.stderr)
-        return 1
+        return FAILED
     except (AttributeError, KeyError, TypeError):
-        print(f"minidns why: {_not_minidns(args.server)}", file=sys.stderr)
-        return 1
+        print(f"minidns why: {_not_minidns(server)}", file=sys.stderr)
+        return FAILED
     print(text)
-    return 0
+    return status
 
 
-def _fetch(args: argparse.Namespace) -> Mapping[str, Any]:
+def server_url(text: str) -> str:
+    """Return the URL of the server that a URL or HOST[:PORT] names.
+
+    >>> server_url("127.0.0.1"), server_url("[::1]:8054"), server_url("http://h:1/")
+    ('http://127.0.0.1:8053', 'http://[::1]:8054', 'http://h:1')
+    """
+    if "://" in text:
+        return text.rstrip("/")
+    if text.count(":") > 1 and not text.startswith("["):
+        text = f"[{text}]"
+    has_port = ":" in text.rpartition("]")[2]
+    return f"http://{text}" if has_port else f"http://{text}:{PORT}"
+
+
+def exit_status(report: Mapping[str, Any]) -> int:
+    """Return the exit status that tells the kind of answer.
+
+    >>> exit_status({"rcode": "NOERROR", "answer": []})
+    3
+    """
+    if report["rcode"] == "NXDOMAIN":
+        return NO_RECORDS
+    if report["rcode"] != "NOERROR":
+        return FAILED
+    return 0 if report["answer"] else NO_RECORDS
+
+
+def _fetch(server: str, name: str, rtype: str, client: str) -> Mapping[str, Any]:
     """Return the explanation that the server sends.
 
     Raises:
         Failure: there is none.
 
     """
-    query = {"name": args.name, "type": args.type}
-    if args.client:
-        query["client"] = args.client
-    url = f"{args.server.rstrip('/')}/why?{urllib.parse.urlencode(query)}"
+    query = {"name": name, "type": rtype} | ({"client": client} if client else {})
+    url = f"{server}/why?{urllib.parse.urlencode(query)}"
     if not url.startswith(("http://", "https://")):
         raise Failure(
-            f"--server {args.server}: an http:// address is needed, such as {SERVER}"
+            f"--server {server}: an http:// address is needed, such as {SERVER}"
         )
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response:
             report: Mapping[str, Any] = json.load(response)
     except urllib.error.HTTPError as exc:
-        raise Failure(_reason(exc, args.server)) from exc
+        raise Failure(_reason(exc, server)) from exc
     except OSError as exc:
         cause = getattr(exc, "reason", exc)
         reason = describe(cause) if isinstance(cause, OSError) else str(cause)
         raise Failure(
-            f"no minidns answers at {args.server}: {reason}"
+            f"no minidns answers at {server}: {reason}"
             " (its -explain flag sets the address; --server names it here)"
         ) from exc
     except (ValueError, http.client.HTTPException) as exc:
-        raise Failure(_not_minidns(args.server)) from exc
+        raise Failure(_not_minidns(server)) from exc
     return report
 
 

@@ -33,6 +33,7 @@ from minidns.second_dns.plan import servers_of
 from minidns.second_dns.running import Server
 from minidns.second_dns.session import Refusal, Session, explain
 from minidns.second_dns.undo import delete, wait_for_rollout
+from minidns.text.arguments import Parser
 from minidns.text.terminal import escaping
 
 NAME = "kube-dns-2"
@@ -44,22 +45,50 @@ _LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 """A name of a Service (RFC 1035)."""
 
 
-def parser() -> argparse.ArgumentParser:
+_EXAMPLES = {
+    "minidns clone": "print the manifests",
+    "minidns clone --image registry.example.org/minidns:0.1.0 --apply": "create it",
+    "minidns clone --coredns 1.12.0 --name coredns-2 --apply": "another release of "
+    "CoreDNS in its place",
+    "minidns clone --delete": "delete it",
+}
+
+
+def parser() -> Parser:
     """Return the parser of the command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "minidns clone",
-        description="Generate manifests for a second cluster DNS modelled on the "
-        "running one; --apply creates it, --delete removes it.",
+        "Generate manifests for a second cluster DNS modelled on the running one; "
+        "--apply creates it, --delete removes it.",
+        _EXAMPLES,
     )
-    parser.add_argument(
-        "--name", type=_name, default=NAME, help=f"name of all its objects ({NAME})"
+    _add_model(parser)
+    _add_choices(parser)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--dry-run", choices=("server",), help="only have the API server check it"
     )
+    what.add_argument("--apply", action="store_true", help="show it, ask, create it")
+    what.add_argument("--delete", action="store_true", help="delete it")
     parser.add_argument(
-        "-n",
-        "--namespace",
+        "--timeout",
+        type=session.seconds,
+        default="2m",
+        metavar="DURATION",
+        help="how long --apply waits for the pods to be ready; 0: do not wait",
+    )
+    session.add_yes(parser)
+    session.add_options(parser)
+    return parser
+
+
+def _add_model(parser: Parser) -> None:
+    """Add the options that select the running DNS."""
+    parser.add_argument(
+        *("-n", "--namespace"),
         type=_name,
         default=running.NAMESPACE,
-        help=f"namespace of kube-dns ({running.NAMESPACE})",
+        help="namespace of kube-dns",
     )
     parser.add_argument(
         "--from",
@@ -68,14 +97,23 @@ def parser() -> argparse.ArgumentParser:
         metavar="SERVICE",
         help="Service of the running DNS, if it cannot be found by its name",
     )
-    parser.add_argument("--cluster-ip", metavar="IP", help="its address (a free one)")
+
+
+def _add_choices(parser: Parser) -> None:
+    """Add the options by which the clone differs from the running DNS."""
+    parser.add_argument(
+        "--name", type=_name, default=NAME, help="name of all its objects"
+    )
+    parser.add_argument(
+        "--cluster-ip", metavar="IP", help="its address (default: a free one)"
+    )
     program = parser.add_mutually_exclusive_group()
     program.add_argument(
         "--image",
         type=_not_empty,
         metavar="REF",
         default=manifests.IMAGE,
-        help=manifests.IMAGE,
+        help="image of its containers",
     )
     program.add_argument(
         "--coredns",
@@ -87,32 +125,19 @@ def parser() -> argparse.ArgumentParser:
         "--corefile",
         type=Path,
         metavar="FILE",
-        help="serve this Corefile, in a ConfigMap of its own (that of kube-dns)",
+        help="serve this Corefile, in a ConfigMap of its own (default: that of "
+        "kube-dns)",
     )
-    parser.add_argument("--replicas", type=_count, metavar="N", help="as kube-dns has")
+    parser.add_argument(
+        "--replicas", type=_count, metavar="N", help="(default: as kube-dns has)"
+    )
     parser.add_argument(
         "-o",
         dest="output",
         choices=("yaml", "json"),
         default="yaml",
-        help="form (yaml)",
+        help="output format",
     )
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument(
-        "--dry-run", choices=("server",), help="only have the API server check it"
-    )
-    what.add_argument("--apply", action="store_true", help="show it, ask, create it")
-    what.add_argument("--delete", action="store_true", help="delete it")
-    parser.add_argument(
-        "--timeout",
-        type=session.seconds,
-        default=120.0,
-        metavar="DURATION",
-        help="how long --apply waits for the pods to be ready (2m; 0: do not wait)",
-    )
-    session.add_yes(parser)
-    session.add_options(parser)
-    return parser
 
 
 @escaping

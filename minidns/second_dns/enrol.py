@@ -37,6 +37,7 @@ from minidns.second_dns.record import find_record, format_time, parse_record, pa
 from minidns.second_dns.session import Refusal, Session
 from minidns.second_dns.target import describe_path, find_dns, ready_addresses
 from minidns.second_dns.undo import patch_with_retry, undo, wait_for_rollout
+from minidns.text.arguments import Parser
 from minidns.text.terminal import escaping
 
 CHECK_EVERY_S = 5.0
@@ -46,17 +47,29 @@ CHECKS_DOWN = 2
 _COUNT = re.compile(r"(\d+)(?:\s*(?:of|/)\s*(\d+))?")
 
 
-def parser() -> argparse.ArgumentParser:
+_EXAMPLES = {
+    "minidns enrol deploy/web -n shop --replicas 1 of 3": "one of three pods, "
+    "until minidns unenrol",
+    "minidns enrol deploy web -n shop --replicas 1 --for 30m": "one pod more, for half "
+    "an hour",
+    "minidns enrol sts/db -n shop --all --dns kube-dns-2": "all pods, in a rollout",
+}
+
+
+def parser() -> Parser:
     """Return the parser of the command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "minidns enrol",
-        description="Point chosen pods at a second cluster DNS; minidns unenrol undoes "
-        "it.",
+        "Point chosen pods at a second cluster DNS; minidns unenrol undoes it.",
+        _EXAMPLES,
     )
     parser.add_argument(
-        "what", metavar="KIND/NAME", help="deploy/, statefulset/, daemonset/ or pod/"
+        "what",
+        nargs="+",
+        metavar="KIND/NAME",
+        help="deploy/, statefulset/, daemonset/ or pod/NAME; also KIND NAME",
     )
-    parser.add_argument("-n", "--namespace", default="default", help="its namespace")
+    parser.add_argument(*("-n", "--namespace"), default="default", help="its namespace")
     share = parser.add_mutually_exclusive_group(required=True)
     share.add_argument("--all", action="store_true", help="all its pods, in place")
     share.add_argument(
@@ -70,26 +83,26 @@ def parser() -> argparse.ArgumentParser:
         dest="duration",
         type=session.seconds,
         metavar="DURATION",
-        help="wait, and undo it after this time (30m) or at Ctrl-C",
+        help="wait, and undo it after this time, such as 30m, or at Ctrl-C",
     )
+    parser.add_argument("--dns", metavar="NAME|IP", default=NAME, help="Service to ask")
     parser.add_argument(
-        "--dns", metavar="NAME|IP", default=NAME, help=f"Service to ask ({NAME})"
+        "--domain", help="the cluster's domain (default: that of its Corefile)"
     )
-    parser.add_argument("--domain", help="the cluster's domain (that of its Corefile)")
     parser.add_argument(
         "--search",
         action="append",
         default=[],
         metavar="DOMAIN",
-        help="search domain of the nodes' own resolv.conf; may be repeated (those in "
-        "the resolv.conf of a running pod, if pods/exec is allowed)",
+        help="search domain of the nodes' own resolv.conf; may be repeated (default: "
+        "those in the resolv.conf of a running pod, if pods/exec is allowed)",
     )
     parser.add_argument(
         "--timeout",
         type=session.seconds,
-        default=300.0,
+        default="5m",
         metavar="DURATION",
-        help="undo it if the pods are not ready by then (5m; 0: do not wait)",
+        help="undo it if the pods are not ready by then; 0: do not wait",
     )
     session.add_yes(parser)
     session.add_options(parser)
@@ -120,7 +133,10 @@ def parse_share(words: Sequence[str] | None) -> Share:
 
 async def enrol(args: argparse.Namespace, session: Session) -> int:
     """Run the command with parsed arguments; return the exit status."""
-    ref, share = parse_ref(args.what, args.namespace), parse_share(args.replicas)
+    ref, share = (
+        parse_ref("/".join(args.what), args.namespace),
+        parse_share(args.replicas),
+    )
     dns = await find_dns(session, args.dns, args.domain, tuple(args.search))
     if ref.kind is POD:
         raise await _refuse_pod(session, ref, dns.target)

@@ -18,6 +18,7 @@ from minidns.corefile.values import duration
 from minidns.kubernetes import client as api
 from minidns.kubernetes.documents import Documents, Refused
 from minidns.kubernetes.resources import Access, ApiError
+from minidns.text.arguments import Parser
 
 _DENIED = re.compile(
     r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<what>[^"]*)" '
@@ -75,22 +76,48 @@ class Session:
     sleep: Callable[[float], Awaitable[None]]
 
 
+async def check_namespace(session: Session, namespace: str) -> None:
+    """Accept a namespace that exists; empty stands for all.
+
+    Raises:
+        Refusal: it does not exist.
+
+    """
+    if not namespace:
+        return
+    try:
+        exists = await session.api.find(f"/api/v1/namespaces/{namespace}")
+    except Refused as refused:
+        if refused.status != 403:  # whoever may not know finds out by the lists
+            raise
+        return
+    if not exists:
+        raise Refusal(
+            f"-n {namespace}: there is no such namespace (kubectl get namespaces)"
+        )
+
+
 ENDED = 128 + signal.SIGTERM
 """Exit status of a command that was ended by a signal, as shells report it."""
 Command: TypeAlias = Callable[[argparse.Namespace, Session], Awaitable[int]]
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: Parser) -> None:
     """Add the options that select the cluster, named as in kubectl."""
     parser.add_argument(
         "--kubeconfig",
         metavar="FILE",
-        help="cluster and credentials ($KUBECONFIG, ~/.kube/config, or this pod's own)",
+        help="cluster and credentials (default: $KUBECONFIG, ~/.kube/config, or this "
+        "pod's own)",
     )
-    parser.add_argument("--context", metavar="NAME", help="context in the kubeconfig")
+    parser.add_argument(
+        "--context",
+        metavar="NAME",
+        help="context in the kubeconfig (default: its current one)",
+    )
 
 
-def add_yes(parser: argparse.ArgumentParser) -> None:
+def add_yes(parser: Parser) -> None:
     """Add the option that answers the question before writing."""
     parser.add_argument(
         "--yes", "-y", action="store_true", help="do not ask for confirmation"
@@ -111,9 +138,9 @@ def seconds(text: str) -> float:
         raise argparse.ArgumentTypeError(wrong) from error
 
 
-def run(parser: argparse.ArgumentParser, argv: Sequence[str], command: Command) -> int:
+def run(parser: Parser, argv: Sequence[str], command: Command) -> int:
     """Run ``command`` with the arguments; return its exit status."""
-    args = parser.parse_args(argv)
+    args = parser.parse(argv)
     try:
         return asyncio.run(_run(args, command, parser.prog))
     except asyncio.CancelledError:

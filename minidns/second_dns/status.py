@@ -14,16 +14,22 @@ from minidns.second_dns.objects import POD, SERVICE, ref_of, value_at
 from minidns.second_dns.plan import policy_of, servers_of
 from minidns.second_dns.record import Record, list_records
 from minidns.second_dns.running import Server
-from minidns.second_dns.session import Refusal, Session, explain
+from minidns.second_dns.session import Refusal, Session, check_namespace, explain
 from minidns.second_dns.target import ready_addresses
+from minidns.text.arguments import Parser
 from minidns.text.terminal import escaping
 
 UNKNOWN = "?"
+_EXAMPLES = {
+    "minidns status": "which DNS there is, and which pods ask it",
+    "minidns status -n shop -o json": "the pods of one namespace, as JSON",
+    "minidns status --diff": "also how the Corefiles differ",
+}
 NODE = "the node's resolvers"
 """The servers of pods with dnsPolicy Default, or with the node's network."""
 
 
-class Use(NamedTuple):
+class Users(NamedTuple):
     """Pods of one workload that resolve alike."""
 
     namespace: str
@@ -31,26 +37,40 @@ class Use(NamedTuple):
     """The workload that made them, ``Deployment/web``; or the pod itself."""
     by: str
     """Their dnsPolicy, and whether a dnsConfig names servers."""
-    servers: tuple[str, ...]
-    """Addresses that they ask; empty for the resolvers of their node."""
+    asks: tuple[str, ...]
+    """The Services that they ask, or addresses, or the resolvers of their node."""
+    pods: int = 1
 
 
-def use_of(pod: Json, first: str) -> Use | None:
-    """Return how a pod resolves, where ``first`` is kube-dns; None if it has ended."""
-    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
-        return None
-    meta, spec = pod["metadata"], pod["spec"]
-    policy, own = policy_of(spec), servers_of(spec)
-    name = spec.get("dnsPolicy") or "ClusterFirst"
-    by = f"{name} (hostNetwork)" if spec.get("hostNetwork") else str(name)
-    if policy == "Default":
-        servers: tuple[str, ...] = tuple(own)
-    else:
-        # limit: a kubelet may have another --cluster-dns; the API does not know it
-        servers = (*((first,) if policy == "ClusterFirst" else ()), *own)
-    if own:
-        by += " and dnsConfig"
-    return Use(meta.get("namespace", ""), _maker(pod), by, servers)
+def users_of(
+    pods: Iterable[Json], first: str, names: Mapping[str, str]
+) -> tuple[Users, ...]:
+    """Return who asks which DNS, sorted; pods that have ended ask none.
+
+    ``first`` is the address of kube-dns, ``names`` maps ClusterIPs to Services.
+    """
+    counts = Counter(_user(pod, first, names) for pod in pods if not _is_over(pod))
+    return tuple(users._replace(pods=count) for users, count in sorted(counts.items()))
+
+
+def _user(pod: Json, first: str, names: Mapping[str, str]) -> Users:
+    meta, spec, servers = pod["metadata"], pod["spec"], servers_asked(pod, first)
+    by = str(spec.get("dnsPolicy") or "ClusterFirst")
+    by += " (hostNetwork)" if spec.get("hostNetwork") else ""
+    by += " and dnsConfig" if servers_of(spec) else ""
+    asks = tuple(names.get(server, f"{server} (no Service)") for server in servers)
+    return Users(meta.get("namespace", ""), _maker(pod), by, asks or (NODE,))
+
+
+def servers_asked(pod: Json, first: str) -> tuple[str, ...]:
+    """Return the addresses that a pod asks; empty for the resolvers of its node."""
+    # limit: a kubelet may have another --cluster-dns; the API does not know it
+    is_clustered = policy_of(pod["spec"]) == "ClusterFirst"
+    return (*((first,) if is_clustered else ()), *servers_of(pod["spec"]))
+
+
+def _is_over(pod: Json) -> bool:
+    return value_at(pod, ("status", "phase")) in ("Succeeded", "Failed")
 
 
 def _maker(pod: Json) -> str:
@@ -65,17 +85,6 @@ def _maker(pod: Json) -> str:
                 kind = "Deployment"
             return f"{kind}/{name}"
     return f"Pod/{meta['name']}"
-
-
-def count_uses(uses: Iterable[Use | None]) -> list[tuple[Use, int]]:
-    """Return each use with the number of its pods, sorted."""
-    return sorted(Counter(use for use in uses if use is not None).items())
-
-
-def asked_names(use: Use, services: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the names of the servers that are asked; ``services`` maps ClusterIPs."""
-    known = (services.get(server, f"{server} (no Service)") for server in use.servers)
-    return tuple(known) or (NODE,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +103,8 @@ class Dns:
     """Its ConfigMap; or why that is not known."""
     differs: tuple[str, ...]
     """Diff between the Corefile of the first DNS and its own."""
+    asked_by: int
+    """Pods that ask it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +122,6 @@ class Enrolment:
 
 
 @dataclass(frozen=True, slots=True)
-class Users:
-    """Pods of one workload that resolve alike."""
-
-    namespace: str
-    maker: str
-    by: str
-    asks: tuple[str, ...]
-    """Names of Services, or addresses."""
-    pods: int
-
-
-@dataclass(frozen=True, slots=True)
 class Survey:
     """The state of a cluster's DNS."""
 
@@ -136,33 +135,56 @@ class Survey:
 
 
 async def survey(session: Session, namespace: str) -> Survey:
-    """Return the state; of pods and enrolments only those in ``namespace``.
+    """Return the state of the cluster's DNS; empty ``namespace`` for all.
+
+    A namespace limits the users, the enrolments and the interceptors that are shown,
+    not the DNS services and the number of pods that ask them.
 
     Raises:
-        Refusal: there is no DNS service.
+        Refusal: there is no DNS service, or no such namespace.
 
     """
+    await check_namespace(session, namespace)
     services = await session.api.listed(SERVICE.path(), lambda obj: obj)
     first = _first(services)
     address = str(first["spec"]["clusterIP"])
-    path = POD.path(namespace)
-    pods = await session.api.listed(path, _slim)
-    uses = count_uses(use_of(pod, address) for pod in pods)
-    in_use = {server for use, _ in uses for server in use.servers}
+    everywhere = await _pods(session, namespace)
+    pods = [p for p in everywhere if namespace in ("", p["metadata"]["namespace"])]
+    in_use = {server for pod in everywhere for server in servers_asked(pod, address)}
     others = [s for s in services if s is not first and _is_shown(s, first, in_use)]
     names = {s["spec"]["clusterIP"]: _name(s) for s in (first, *others)}
     corefile = await _corefile(session, first)
     records, problems = await list_records(session, namespace)
+    asking = users_of(everywhere, address, names)
     return Survey(
         dns=(
-            await _dns(session, first, None),
-            *[await _dns(session, other, corefile) for other in others],
+            await _dns(session, first, asking, None),
+            *[await _dns(session, other, asking, corefile) for other in others],
         ),
         enrolments=tuple(_enrolment(session, record) for record in records),
         unreadable=tuple(problems),
-        users=tuple(_users(use, count, names) for use, count in uses),
+        users=users_of(pods, address, names),
         interceptors=tuple(await detect(session, pods, namespace)),
     )
+
+
+async def _pods(session: Session, namespace: str) -> list[Json]:
+    """Return the pods of all namespaces, or of ``namespace`` if only those are allowed.
+
+    Raises:
+        Refused: the pods may not be listed.
+
+    """
+    try:
+        return await session.api.listed(POD.path(), _slim)
+    except Refused as refused:
+        if refused.status != 403 or not namespace:
+            raise
+    session.tell(
+        "note: pods of other namespaces cannot be listed: ASKED BY counts those of "
+        f"{namespace} only"
+    )
+    return await session.api.listed(POD.path(namespace), _slim)
 
 
 def _first(services: list[Json]) -> Json:
@@ -187,7 +209,9 @@ def _name(service: Json) -> str:
     return f"{meta['namespace']}/{meta['name']}"
 
 
-async def _dns(session: Session, service: Json, first: str | None) -> Dns:
+async def _dns(
+    session: Session, service: Json, asking: Iterable[Users], first: str | None
+) -> Dns:
     """Return one DNS service; ``first`` is the Corefile to compare its own with."""
     server, why = await _server(session, service)
     differs: list[str] = []
@@ -203,6 +227,7 @@ async def _dns(session: Session, service: Json, first: str | None) -> Dns:
         await _images(session, service),
         _config_map(server) if server else why,
         tuple(differs),
+        sum(users.pods for users in asking if _name(service) in users.asks),
     )
 
 
@@ -264,22 +289,25 @@ def _slim(pod: Json) -> Json:
     return {**pod, "metadata": meta, "status": status}
 
 
-def _users(use: Use, count: int, names: dict[str, str]) -> Users:
-    return Users(use.namespace, use.maker, use.by, asked_names(use, names), count)
-
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the parser of the command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "minidns status",
-        description="Show which cluster DNS there is, who asks it, what is enrolled, "
-        "and what intercepts queries.",
+        "Show which cluster DNS there is, who asks it, what is enrolled, and what "
+        "intercepts queries.",
+        _EXAMPLES,
     )
     parser.add_argument(
-        "-n", "--namespace", help="namespace of the pods to look at (all)"
+        *("-n", "--namespace"),
+        default="",
+        help="show the pods and enrolments of this namespace only (default: all)",
     )
     parser.add_argument(
-        "-o", dest="output", choices=("table", "json"), default="table", help="table"
+        "-o",
+        dest="output",
+        choices=("table", "json"),
+        default="table",
+        help="output format",
     )
     parser.add_argument(
         "--diff", action="store_true", help="show how Corefiles differ, line by line"
@@ -296,12 +324,13 @@ def main(argv: Sequence[str]) -> int:
 
 def _json(state: Survey) -> Json:
     named = [interceptor._asdict() for interceptor in state.interceptors]
-    return {**asdict(state), "interceptors": named}
+    users = [users._asdict() for users in state.users]
+    return {**asdict(state), "users": users, "interceptors": named}
 
 
 async def status(args: argparse.Namespace, session: Session) -> int:
     """Run the command with parsed arguments; return the exit status."""
-    state = await survey(session, args.namespace or "")
+    state = await survey(session, args.namespace)
     if args.output == "json":
         session.out(json.dumps(_json(state), indent=2))
         return 0
@@ -312,7 +341,7 @@ async def status(args: argparse.Namespace, session: Session) -> int:
 
 def lines(state: Survey, *, diff: bool = False) -> Iterator[str]:
     """Yield the lines of the table form."""
-    yield from objects.table([_DNS, *(_dns_row(dns, state) for dns in state.dns)])
+    yield from objects.table([_DNS, *map(_dns_row, state.dns)])
     yield ""
     yield from _enrolled(state.enrolments)
     yield from state.unreadable
@@ -334,8 +363,7 @@ _DNS = ("DNS", "CLUSTER-IP", "READY", "ASKED BY", "MADE BY", "COREFILE", "IMAGES
 _USERS = ("NAMESPACE", "PODS OF", "PODS", "ASK", "BY")
 
 
-def _dns_row(dns: Dns, state: Survey) -> tuple[str, ...]:
-    asking = sum(user.pods for user in state.users if dns.service in user.asks)
+def _dns_row(dns: Dns) -> tuple[str, ...]:
     corefile = dns.corefile
     if dns.differs:
         changed = sum(line[:1] in "+-" for line in dns.differs[2:])
@@ -344,7 +372,7 @@ def _dns_row(dns: Dns, state: Survey) -> tuple[str, ...]:
         dns.service,
         dns.address,
         f"{dns.ready}/{dns.wanted or UNKNOWN}",
-        f"{asking} pods",
+        f"{dns.asked_by} pods",
         dns.workload,
         corefile,
         ", ".join(dns.images),

@@ -8,35 +8,43 @@ from minidns.kubernetes.resources import ApiError
 from minidns.second_dns import objects, session
 from minidns.second_dns.objects import parse_ref, revert_changes
 from minidns.second_dns.record import Record, find_record, list_records
-from minidns.second_dns.session import Refusal, Session, explain
+from minidns.second_dns.session import Refusal, Session, check_namespace, explain
 from minidns.second_dns.undo import left_as_is, undo, wait_for_rollout
+from minidns.text.arguments import Parser
 from minidns.text.terminal import escaping
 
+_EXAMPLES = {
+    "minidns unenrol deploy/web -n shop": "undo one enrolment",
+    "minidns unenrol --all --yes": "undo every enrolment, in all namespaces",
+    "minidns unenrol --expired --yes": "undo what is past its deadline, as a cron job",
+}
 
-def parser() -> argparse.ArgumentParser:
+
+def parser() -> Parser:
     """Return the parser of the command."""
-    parser = argparse.ArgumentParser(
-        "minidns unenrol", description="Undo what minidns enrol changed."
-    )
+    parser = Parser("minidns unenrol", "Undo what minidns enrol changed.", _EXAMPLES)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument(
-        "what", nargs="?", metavar="KIND/NAME", help="a workload, such as deploy/web"
+        "what",
+        nargs="*",
+        default=[],
+        metavar="KIND/NAME",
+        help="a workload, such as deploy/web, or deploy web",
     )
     which.add_argument("--all", action="store_true", help="every enrolment")
     which.add_argument(
         "--expired", action="store_true", help="every enrolment past its deadline"
     )
     parser.add_argument(
-        "-n",
-        "--namespace",
-        help="namespace (default; with --all and --expired: all namespaces)",
+        *("-n", "--namespace"),
+        help="namespace (default: default; with --all and --expired: all namespaces)",
     )
     parser.add_argument(
         "--timeout",
         type=session.seconds,
-        default=300.0,
+        default="5m",
         metavar="DURATION",
-        help="how long to wait until the pods are replaced and ready (5m; 0: not)",
+        help="how long to wait until the pods are replaced and ready; 0: do not wait",
     )
     session.add_yes(parser)
     session.add_options(parser)
@@ -71,8 +79,9 @@ async def _select(
     args: argparse.Namespace, session: Session
 ) -> tuple[list[Record], list[str]]:
     """Return the enrolments to undo, and what is wrong with other records."""
+    await check_namespace(session, args.namespace or "")
     if args.what:
-        ref = parse_ref(args.what, args.namespace or "default")
+        ref = parse_ref("/".join(args.what), args.namespace or "default")
         record = await find_record(session, ref)
         return [record] if record else [], []
     records, problems = await list_records(session, args.namespace or "")

@@ -131,7 +131,10 @@ class ListenerSockets:
         network = "udp" if kind == socket.SOCK_DGRAM else "tcp"
         where = joined(self.listener.host, port)
         reason = os.strerror(exc.errno or 0).lower()
-        return OSError(f"listen {network} {where}: bind: {reason}{_advice(exc, port)}")
+        text = f"listen {network} {where}: bind: {reason}{_cause(exc, port)}"
+        failure = OSError(text)
+        failure.errno = exc.errno
+        return failure
 
     async def close(self, grace_s: float) -> None:
         """Read nothing more, let queries under way end, close the sockets."""
@@ -145,14 +148,11 @@ class ListenerSockets:
         self.memory.clear()
 
 
-def _advice(exc: OSError, port: int) -> str:
+def _cause(exc: OSError, port: int) -> str:
     if exc.errno == errno.EACCES and port < 1024:
-        return (
-            f" (port {port} needs root or CAP_NET_BIND_SERVICE;"
-            " another port: -dns.port 1053)"
-        )
+        return f" (port {port} needs root or CAP_NET_BIND_SERVICE)"
     if exc.errno == errno.EADDRINUSE:
-        return f" (another program has port {port}; another port: -dns.port 1053)"
+        return f" (another program has port {port})"
     if exc.errno == errno.EADDRNOTAVAIL:
         return " (this machine does not have that address)"
     return ""

@@ -1,13 +1,17 @@
 """The laptop mode by its friendly name."""
 
 import signal
+import socket
 from pathlib import Path
 
 import pytest
 
 from minidns.commands import up
-from minidns.laptop import UP_LISTEN
+from minidns.laptop import LISTEN
+from minidns.laptop.split_dns.machine import Machine
+from minidns.laptop.split_dns.steps import read_record
 from tests import process
+from tests.laptop.world import machine, snapshot
 from tests.server import client
 from tests.test_laptop import api, outside  # noqa: F401  # a fixture
 
@@ -47,7 +51,7 @@ async def test_it_serves_the_cluster_that_kubectl_would_ask(
 
 
 async def test_it_listens_where_split_dns_looks() -> None:
-    assert up.parser().parse_args([]).listen == UP_LISTEN == "127.0.0.1:5354"
+    assert up.parser().parse_args([]).listen == LISTEN == "127.0.0.1:5354"
 
 
 async def test_several_kubeconfigs_are_one_too_many(tmp_path: Path) -> None:
@@ -68,4 +72,61 @@ async def test_an_alias_that_is_none(tmp_path: Path) -> None:
         flags = ("--kubeconfig", path, "--alias", "kind.local")
         status, _, err = await process.run("up", *flags)
     assert status == 1
-    assert err.startswith("--alias kind.local: an alias is to get away from .local")
+    assert err.startswith("minidns up: --alias kind.local: ")
+
+
+@pytest.mark.parametrize("recipe", ["dnsmasq", "resolved-link", "networkmanager"])
+async def test_split_dns_lasts_as_long_as_the_server(
+    recipe: str, tmp_path: Path
+) -> None:
+    root = machine(recipe, tmp_path / "root")
+    before = snapshot(root)
+    async with api(tmp_path) as (_, path):
+        port = process.free_port()
+        flags = ["--kubeconfig", path, "--explain", "off"]
+        flags += ["--listen", f"127.0.0.1:{port}", "--split-dns", "--root", str(root)]
+        async with process.minidns("up", *flags) as running:
+            await running.said("stop with Ctrl-C")
+            record = read_record(Machine(root, None))
+            assert record is not None
+            assert (record.zones, record.is_whole) == (("k8s.internal.",), True)
+            assert record.server == ("127.0.0.1", port)
+            reply = await client.ask(port, "kubernetes.default.svc.k8s.internal.")
+            assert reply.answer
+            running.signal(signal.SIGINT)
+            assert await running.ended() == 0
+    assert snapshot(root) == before
+
+
+async def test_split_dns_that_is_applied_already_stays(tmp_path: Path) -> None:
+    root = machine("dnsmasq", tmp_path / "root")
+    zone = ["--zone", "k8s.internal", "--root", str(root)]
+    port = process.free_port()
+    at = f"127.0.0.1:{port}"
+    assert (await process.run("split-dns", "apply", *zone, "--server", at))[0] == 0
+    before = snapshot(root)
+    async with api(tmp_path) as (_, path):
+        flags = ("--kubeconfig", path, "--explain", "off", "--listen", at)
+        async with process.minidns(
+            "up", *flags, "--split-dns", "--root", str(root)
+        ) as running:
+            await running.said("stop with Ctrl-C")
+            running.signal(signal.SIGINT)
+            assert await running.ended() == 0
+        other = ("--split-dns", "--alias", "c1.example.org", "--root", str(root))
+        status, _, err = await process.run("up", *flags, *other)
+        assert status == 1
+        assert process.mentions(err, "minidns up: k8s.internal minidns split-dns undo")
+    assert snapshot(root) == before
+
+
+async def test_a_port_in_use_names_a_flag_that_the_command_has(tmp_path: Path) -> None:
+    async with api(tmp_path) as (_, path):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+            taken.bind(("127.0.0.1", 0))
+            at = f"127.0.0.1:{taken.getsockname()[1]}"
+            flags = ("--kubeconfig", path, "--listen", at, "--explain", "off")
+            status, _, err = await process.run("up", *flags)
+    assert status == 1
+    assert process.mentions(err, f"minidns up: {at} --listen")
+    assert "-dns.port" not in err

@@ -1,5 +1,6 @@
 """What ``minidns why`` prints of what a server tells."""
 
+import json
 import socket
 from threading import Thread
 from typing import Any
@@ -103,7 +104,7 @@ def test_a_server_that_is_not_minidns(
 
         thread = Thread(target=serve)
         thread.start()
-        assert main(["web", "--server", server]) == 1
+        assert main(["web", "--server", server]) == 4
         thread.join()
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
@@ -119,3 +120,33 @@ def test_what_other_plugins_tell_is_shown_as_it_is() -> None:
         list(lines(told(details=details)))[-2]
         == "forward upstreams: to 192.0.2.1:53, not down"
     )
+
+
+@pytest.mark.parametrize(
+    ("rcode", "answer", "status"),
+    [
+        ("NOERROR", ["web. 30 A 192.0.2.1"], 0),
+        ("NOERROR", [], 3),
+        ("NXDOMAIN", [], 3),
+        ("NXDOMAIN", ["web. 30 CNAME nowhere."], 3),
+        ("SERVFAIL", [], 4),
+        ("REFUSED", [], 4),
+    ],
+)
+def test_the_exit_status_tells_the_kind_of_answer(
+    rcode: str, answer: list[str], status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = json.dumps(told(rcode=rcode, answer=answer)).encode()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + body)
+
+        thread = Thread(target=serve)
+        thread.start()
+        assert main(["web", f"@127.0.0.1:{listener.getsockname()[1]}"]) == status
+        thread.join()
+    assert rcode in capsys.readouterr().out

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from minidns.laptop.split_dns import command, recipes, record, steps
+from minidns.laptop.split_dns import command, recipes, steps
 from minidns.laptop.split_dns.machine import CommandFailed, Machine, run
-from minidns.laptop.split_dns.plan import Refusal, Wanted
+from minidns.laptop.split_dns.recipes import Refusal, Wanted
 from tests.laptop.world import FILES, SERVER, ZONE, machine, snapshot, words
 from tests.process import mentions
 
@@ -165,7 +165,7 @@ def test_without_rights_it_says_so(tmp_path: Path) -> None:
     plan = recipes.dnsmasq(Wanted(("k8s.internal.",), ("127.0.0.1", 53)), here)
     with pytest.raises(Refusal, match=r"needs root \(sudo\)"):
         steps.apply(plan, here, print)
-    assert record.read(here) is None
+    assert steps.read_record(here) is None
 
 
 class Programs:
@@ -225,7 +225,7 @@ def test_an_undo_whose_command_fails_can_be_tried_again(tmp_path: Path) -> None:
     programs = Programs(root, 1)
     here = Machine(root, programs)
     steps.apply(recipes.dnsmasq(command.wanted([ZONE], SERVER), here), here, print)
-    made = record.read(here)
+    made = steps.read_record(here)
     assert made is not None
     with pytest.raises(CommandFailed):
         steps.undo(made, here, print)
@@ -241,7 +241,7 @@ def test_the_link_is_made_again_after_a_restart_of_the_machine(tmp_path: Path) -
     here = Machine(root, programs)
     asked = command.wanted([ZONE], SERVER)
     steps.apply(recipes.resolved_link(asked, here), here, print)
-    made = record.read(here)
+    made = steps.read_record(here)
     assert made is not None
     assert steps.is_done(made, here)
     (root / "sys/class/net/minidns0").rmdir()

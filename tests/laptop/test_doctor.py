@@ -7,14 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from minidns.dns import rdata
 from minidns.dns.model import Address, FormatError, Name, Question, RRset
 from minidns.dns.reply import Reply
-from minidns.laptop.split_dns import command, doctor, recipes, record, steps
-from minidns.laptop.split_dns.doctor import Asks, Finding
+from minidns.laptop.split_dns import command, doctor, recipes, steps
+from minidns.laptop.split_dns.doctor import Asks, Finding, Result
 from minidns.laptop.split_dns.machine import Machine
-from minidns.laptop.split_dns.plan import Wanted
+from minidns.laptop.split_dns.recipes import Wanted
 from tests import process
 from tests.laptop.world import machine
 from tests.process import mentions
@@ -78,7 +79,7 @@ def applied(root: Path) -> Machine:
 
 
 def look(here: Machine, asks: Asks, wanted: Wanted = WANTED) -> list[Finding]:
-    return list(doctor.findings(here, record.read(here), wanted, asks))
+    return list(doctor.findings(here, steps.read_record(here), wanted, asks))
 
 
 def test_where_all_is_well_nothing_is_wrong(tmp_path: Path) -> None:
@@ -116,7 +117,9 @@ def test_where_all_is_well_nothing_is_wrong(tmp_path: Path) -> None:
 def test_what_is_wrong_is_named(
     asks: Asks, named: str, todo: str, tmp_path: Path
 ) -> None:
-    wrong = [each for each in look(applied(tmp_path), asks) if each.is_wrong]
+    wrong = [
+        each for each in look(applied(tmp_path), asks) if each.result is Result.WRONG
+    ]
     assert len(wrong) == 1
     assert mentions(wrong[0].text, named)
     assert mentions(wrong[0].todo, todo)
@@ -124,23 +127,23 @@ def test_what_is_wrong_is_named(
 
 def test_not_applied(tmp_path: Path) -> None:
     here = Machine(machine("dnsmasq", tmp_path), lambda argv: None)
-    (wrong,) = (each for each in look(here, WELL) if each.is_wrong)
+    (wrong,) = (each for each in look(here, WELL) if each.result is Result.WRONG)
     assert "split-dns" in wrong.text
 
 
 def test_changed_since(tmp_path: Path) -> None:
     here = applied(tmp_path)
     here.real("/etc/dnsmasq.d/minidns.conf").write_text("# mine\n")
-    (wrong,) = (each for each in look(here, WELL) if each.is_wrong)
+    (wrong,) = (each for each in look(here, WELL) if each.result is Result.WRONG)
     assert "/etc/dnsmasq.d/minidns.conf" in wrong.text
 
 
 def test_cut_short(tmp_path: Path) -> None:
     here = applied(tmp_path)
-    made = record.read(here)
+    made = steps.read_record(here)
     assert made is not None
-    record.write(made._replace(is_whole=False), here)
-    (wrong,) = (each for each in look(here, WELL) if each.is_wrong)
+    steps.write_record(structs.replace(made, is_whole=False), here)
+    (wrong,) = (each for each in look(here, WELL) if each.result is Result.WRONG)
     assert wrong.text.endswith("; but not all is there")
 
 
@@ -160,14 +163,14 @@ def test_mdns_before_dns(hosts: str, is_wrong: bool, tmp_path: Path) -> None:
     (about,) = (
         e for e in look(here, WELL, local) if e.text.startswith("cluster.local")
     )
-    assert about.is_wrong == is_wrong
+    assert (about.result is Result.WRONG) == is_wrong
     assert "--alias k8s.internal" in about.todo
     assert not any("cluster.local" in each.text for each in look(here, WELL))
 
 
 def test_a_cluster_ip_that_is_not_reached_is_told_but_not_wrong(tmp_path: Path) -> None:
     found = look(applied(tmp_path), replace(WELL, reaches=lambda to: False))
-    assert not any(each.is_wrong for each in found)
+    assert not any(each.result is Result.WRONG for each in found)
     assert any("10.96.0.1:443 cannot be reached" in each.text for each in found)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from minidns.laptop.split_dns import recipes
 from minidns.laptop.split_dns.machine import Machine
-from minidns.laptop.split_dns.plan import Refusal, Wanted
+from minidns.laptop.split_dns.recipes import Refusal, Wanted
 from tests.laptop.world import FILES, machine
 
 HEAD = "# Written by minidns split-dns; minidns split-dns undo takes it away.\n"

@@ -201,10 +201,3 @@ async def test_a_server_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert status == 1
     assert err.startswith("minidns status: cannot reach http://127.0.0.1:")
     assert err.count("\n") == 1
-
-
-@pytest.mark.parametrize("words", [("enrol", "deploy/web"), ("unenrol",), ("enrol", "deploy/web", "--all", "--for", "30")])  # fmt: skip
-async def test_usage(words: tuple[str, ...]) -> None:
-    status, _, err = await run(*words)
-    assert status == 2
-    assert "usage: minidns" in err

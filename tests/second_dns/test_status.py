@@ -180,6 +180,44 @@ async def test_pods_of_one_namespace() -> None:
         assert {row[0] for row in rows(at, "NAMESPACE")} == {"shop"}
 
 
+async def test_a_namespace_does_not_shrink_the_cluster() -> None:
+    of = with_second(cluster(workload()))
+    async with desk(of) as at:
+        await at.run("enrol deploy/web -n shop --all")
+        await at.run("status")
+        whole = rows(at, "DNS ")
+        at.out.clear()
+        await at.run("status -n default")
+        assert rows(at, "DNS ") == whole
+        assert whole[1][3] == "6 pods"
+        assert not rows(at, "NAMESPACE")
+
+
+@pytest.mark.parametrize(
+    "words", ["status -n shp", "unenrol --all -n shp", "unenrol deploy/web -n shp"]
+)
+async def test_an_unknown_namespace_is_an_error(words: str) -> None:
+    async with desk(cluster(workload())) as at:
+        assert await at.run(words) == 1
+        assert mentions(at.err[-1], "-n shp")
+
+
+async def test_rights_in_one_namespace_are_enough_for_it(tmp_path: Path) -> None:
+    of = cluster(workload())
+    shared = ("services", "configmaps", "deployments", "statefulsets", "daemonsets")
+    groups = {"deployments": "apps", "statefulsets": "apps", "daemonsets": "apps"}
+    everywhere = [(verb, w, groups.get(w, "")) for w in shared for verb in ("list", "get")]  # fmt: skip
+    slices = ("list", "endpointslices", "discovery.k8s.io")
+    grant(of, "jane", (*everywhere, slices))
+    grant(of, "jane", (("list", "pods", ""),), "shop")
+    grant(of, "jane", (("list", "pods", ""),), SYSTEM)
+    async with desk(of, access=as_user(tmp_path, "jane"), has_rbac=True) as at:
+        assert await at.run("status") == 1
+        assert await at.run("status -n shop") == 0, at.err
+        assert {row[0] for row in rows(at, "NAMESPACE")} == {"shop"}
+        assert mentions(at.said, "shop only")
+
+
 async def test_dns_of_openshift_is_found_in_its_own_namespace() -> None:
     of = cluster(dns=[])
     of.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "openshift-dns"}})  # fmt: skip

@@ -29,9 +29,8 @@ def test_whom_pods_ask(policy: str | None, host: bool, own: tuple[str, ...]) -> 
         return  # no API server lets it in
     conf = kubelet.resolv_conf(pod(**spec), kubelet.Node((FIRST,)))
     servers = {x.split()[1] for x in conf.splitlines() if x.startswith("nameserver")}
-    found = status.use_of(pod(**spec), FIRST)
-    assert found is not None
-    asked = set(status.asked_names(found, {}))
+    (users,) = status.users_of([pod(**spec)], FIRST, {})
+    asked = set(users.asks)
     said = {each.removesuffix(" (no Service)") for each in asked} - {status.NODE}
     assert said == servers - {NODE}
     if not said:
@@ -40,7 +39,7 @@ def test_whom_pods_ask(policy: str | None, host: bool, own: tuple[str, ...]) -> 
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
 def test_pods_that_are_over_ask_nobody(phase: str) -> None:
-    assert status.use_of({**pod(), "status": {"phase": phase}}, FIRST) is None
+    assert not status.users_of([{**pod(), "status": {"phase": phase}}], FIRST, {})
 
 
 def owned(kind: str, name: str, hashed: str = "") -> Json:
@@ -60,15 +59,10 @@ def owned(kind: str, name: str, hashed: str = "") -> Json:
     ],
 )
 def test_what_made_a_pod(meta: Json, maker: str) -> None:
-    found = status.use_of(pod(meta=meta), FIRST)
-    assert found is not None
-    assert found.maker == maker
+    (users,) = status.users_of([pod(meta=meta)], FIRST, {})
+    assert users.maker == maker
 
 
 def test_counts() -> None:
-    uses = [status.use_of(pod(), FIRST), status.use_of(pod(), FIRST), None]
-    ((use, count),) = status.count_uses(uses)
-    assert (use.servers, count) == ((FIRST,), 2)
-    assert status.asked_names(use, {FIRST: "kube-system/kube-dns"}) == (
-        "kube-system/kube-dns",
-    )
+    (users,) = status.users_of([pod(), pod()], FIRST, {FIRST: "kube-system/kube-dns"})
+    assert (users.asks, users.pods) == (("kube-system/kube-dns",), 2)

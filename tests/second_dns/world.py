@@ -1,6 +1,5 @@
 """A simulated cluster with kubeadm's DNS in it, and somebody in front of a command."""
 
-import argparse
 import asyncio
 import textwrap
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -14,6 +13,7 @@ from minidns.kubernetes.documents import Documents
 from minidns.kubernetes.resources import Access
 from minidns.second_dns import clone, enrol, session, status, unenrol
 from minidns.second_dns.session import Command, Session
+from minidns.text.arguments import Parser
 from sim.api import manifests
 from sim.api.http import ApiServer
 from sim.api.kinds import KINDS
@@ -24,7 +24,7 @@ from sim.controllers.cluster import Cluster
 from sim.node import kind_corefile
 
 SYSTEM = "kube-system"
-COMMANDS: dict[str, tuple[Callable[[], argparse.ArgumentParser], Command]] = {
+COMMANDS: dict[str, tuple[Callable[[], Parser], Command]] = {
     "clone": (clone.parser, clone.clone),
     "enrol": (enrol.parser, enrol.enrol),
     "unenrol": (unenrol.parser, unenrol.unenrol),

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from ipaddress import ip_address
 from typing import NamedTuple, TypeAlias
 
@@ -18,8 +19,8 @@ from minidns.dns.model import Address, FormatError, Name, Question, Rcode
 from minidns.dns.reply import Reply
 from minidns.laptop.split_dns import steps
 from minidns.laptop.split_dns.machine import LINK, Machine
-from minidns.laptop.split_dns.plan import Wanted
-from minidns.laptop.split_dns.record import Record
+from minidns.laptop.split_dns.recipes import Wanted
+from minidns.laptop.split_dns.steps import Record
 from minidns.text.files import describe
 from minidns.upstream.ask import ask
 
@@ -36,17 +37,32 @@ Direct: TypeAlias = Callable[[Address, Name, str], Reply]
 """Asks a server, over udp or tcp."""
 
 
+class Result(StrEnum):
+    """The result of a check."""
+
+    OK = "ok"
+    WRONG = "WRONG"
+    NOTE = "note"
+    """True, and perhaps not expected."""
+    SKIPPED = "skip"
+    """The check was not made, so it says nothing."""
+
+
 class Finding(NamedTuple):
-    """The result of one check."""
+    """One check: its subject, its result, and what to do about it."""
 
     text: str
-    is_wrong: bool = False
+    result: Result = Result.OK
     todo: str = ""
 
     def __str__(self) -> str:
         """Return it as a line."""
         what = f" -> {self.todo}" if self.todo else ""
-        return f"{'WRONG' if self.is_wrong else 'ok   '} {self.text}{what}"
+        return f"{self.result:5} {self.text}{what}"
+
+
+def _wrong_if(is_wrong: bool) -> Result:
+    return Result.WRONG if is_wrong else Result.OK
 
 
 def direct(to: Address, name: Name, transport: str) -> Reply:
@@ -84,7 +100,7 @@ def system(name: Name) -> Addresses:
 
 
 def reaches(to: Address) -> bool:
-    """Return whether a connection can be applied."""
+    """Return whether a connection can be made."""
     try:
         socket.create_connection(to, _CONNECT_S).close()
     except ConnectionRefusedError:
@@ -124,9 +140,8 @@ def findings(
 def _applied(machine: Machine, applied: Record | None) -> Finding:
     if applied is None:
         todo = "run minidns split-dns plan, then apply"
-        return Finding(
-            "split-dns is not applied: this machine does not ask minidns", True, todo
-        )
+        text = "split-dns is not applied: this machine does not ask minidns"
+        return Finding(text, Result.WRONG, todo)
     if steps.is_done(applied, machine):
         return Finding(f"applied: {applied.title}")
     changed = [
@@ -136,7 +151,7 @@ def _applied(machine: Machine, applied: Record | None) -> Finding:
     ]
     what = f"{', '.join(changed)} changed since" if changed else "not all is there"
     todo = "apply it again (sudo minidns split-dns apply), or undo it"
-    return Finding(f"applied: {applied.title}; but {what}", True, todo)
+    return Finding(f"applied: {applied.title}; but {what}", Result.WRONG, todo)
 
 
 def _resolver(machine: Machine) -> Finding:
@@ -161,10 +176,10 @@ def _mdns(machine: Machine, wanted: Wanted) -> Iterator[Finding]:
         where = (
             "/etc/nsswitch.conf asks mDNS first, and DNS only if mDNS is unavailable"
         )
-        yield Finding(f"{' '.join(local)}: {where}", True, todo)
+        yield Finding(f"{' '.join(local)}: {where}", Result.WRONG, todo)
     else:
         text = f"{' '.join(local)}: .local is mDNS's; some programs will not ask DNS"
-        yield Finding(text, False, todo)
+        yield Finding(text, Result.NOTE, todo)
 
 
 class _Answer(NamedTuple):
@@ -183,14 +198,20 @@ def _query(asks: Asks, wanted: Wanted, name: Name, transport: str) -> _Answer:
     except TimeoutError:
         return _Answer(
             Finding(
-                f"{where} does not answer", True, "check that minidns listens there"
+                f"{where} does not answer",
+                Result.WRONG,
+                "check that minidns listens there",
             )
         )
     except OSError as error:
         why = describe(error)
-        return _Answer(Finding(f"nothing answers at {where}: {why}", True, start))
+        return _Answer(
+            Finding(f"nothing answers at {where}: {why}", Result.WRONG, start)
+        )
     except FormatError:
-        return _Answer(Finding(f"{where} does not answer in DNS messages", True, start))
+        return _Answer(
+            Finding(f"{where} does not answer in DNS messages", Result.WRONG, start)
+        )
     if addresses := _addresses(reply):
         text = f"{where} answers {name} with {', '.join(addresses)}"
         return _Answer(Finding(text), addresses)
@@ -198,7 +219,7 @@ def _query(asks: Asks, wanted: Wanted, name: Name, transport: str) -> _Answer:
     todo = f"it does not serve {zone}: {start}"
     if reply.rcode == Rcode.SERVFAIL:
         todo = "minidns is not in sync with the cluster: see its log"
-    return _Answer(Finding(f"{where} answers {name} with {result}", True, todo))
+    return _Answer(Finding(f"{where} answers {name} with {result}", Result.WRONG, todo))
 
 
 def _by_system(
@@ -206,9 +227,8 @@ def _by_system(
 ) -> Iterator[Finding]:
     """Look the name up as programs do, and as dig does."""
     if machine.run is None:
-        yield Finding(
-            "lookups of programs were not checked: --root names another machine"
-        )
+        text = "lookups of programs were not checked: --root names another machine"
+        yield Finding(text, Result.SKIPPED)
         return
     began = time.monotonic()
     todo = "minidns split-dns apply, or undo and another --recipe"
@@ -216,13 +236,15 @@ def _by_system(
         got = asks.system(name)
     except OSError as error:  # and TimeoutError
         why = error.strerror or str(error)
-        yield Finding(f"programs do not find {name}: {why}", True, todo)
+        yield Finding(f"programs do not find {name}: {why}", Result.WRONG, todo)
     else:
         took = f"{(time.monotonic() - began) * 1000:.0f} ms"
         text = f"programs get {', '.join(got)} for {name} in {took}"
         same = set(got) == set(right)
         yield Finding(
-            text, not same, "" if same else f"minidns answers differently: {todo}"
+            text,
+            _wrong_if(not same),
+            "" if same else f"minidns answers differently: {todo}",
         )
     for server in resolv_conf.nameservers(machine.text(resolv_conf.RESOLV_CONF))[:1]:
         yield _by_dig(asks, server, name, right)
@@ -234,7 +256,9 @@ def _by_dig(asks: Asks, server: str, name: Name, right: Addresses) -> Finding:
         got = _addresses(asks.direct((server, 53), name, "udp"))
     except (OSError, FormatError) as error:
         reason = describe(error) if isinstance(error, OSError) else str(error)
-        return Finding(f"{where} does not answer: {reason}", True, "check that it runs")
+        return Finding(
+            f"{where} does not answer: {reason}", Result.WRONG, "check that it runs"
+        )
     same = set(got) == set(right)
     todo = (
         ""
@@ -242,7 +266,7 @@ def _by_dig(asks: Asks, server: str, name: Name, right: Addresses) -> Finding:
         else "it does not forward to minidns (on macOS, dig never asks minidns)"
     )
     result = ", ".join(got) or "no address"
-    return Finding(f"{where} answers {name} with {result}", not same, todo)
+    return Finding(f"{where} answers {name} with {result}", _wrong_if(not same), todo)
 
 
 def _reachable(asks: Asks, address: str) -> Finding:
@@ -251,7 +275,8 @@ def _reachable(asks: Asks, address: str) -> Finding:
     return Finding(
         f"{address}:{_HTTPS} cannot be reached from here: names resolve, ClusterIPs"
         " are the cluster's own",
-        todo="kind on Linux: sudo ip route add 10.96.0.0/16 via NODE; else kubectl"
+        Result.NOTE,
+        "kind on Linux: sudo ip route add 10.96.0.0/16 via NODE; else kubectl"
         " port-forward",
     )
 
@@ -261,7 +286,9 @@ def _outside(asks: Asks, wanted: Wanted) -> Finding:
     try:
         reply = asks.direct(wanted.server, OUTSIDE, "udp")
     except (OSError, FormatError):
-        return Finding(f"{wanted.shown} did not answer for {OUTSIDE}: see above")
+        return Finding(
+            f"{wanted.shown} did not answer for {OUTSIDE}: see above", Result.SKIPPED
+        )
     result = rdata.rcode_name(reply.rcode)
     text = f"{wanted.shown} answers {OUTSIDE} with {result}"
     if not reply.rcode:
@@ -270,7 +297,7 @@ def _outside(asks: Asks, wanted: Wanted) -> Finding:
         "it forwards to the servers in the file of --resolv-conf: check that they can"
         " be reached, and that they do not forward to minidns"
     )
-    return Finding(text, True, todo)
+    return Finding(text, Result.WRONG, todo)
 
 
 def _addresses(reply: Reply) -> Addresses:

@@ -11,7 +11,9 @@ import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from msgspec import Struct
 
 from minidns.text.files import describe
 
@@ -20,7 +22,7 @@ _HOPS = 8
 _RUN_S = 60.0
 
 
-class State(NamedTuple):
+class State(Struct, frozen=True):
     """The file, the link or the absence of both at a path."""
 
     kind: str = ABSENT
@@ -32,7 +34,7 @@ class State(NamedTuple):
 
     def is_like(self, other: "State") -> bool:
         """Return whether both have the same content; owner and mode may differ."""
-        return self[:2] == other[:2]
+        return (self.kind, self.content) == (other.kind, other.content)
 
 
 class CommandFailed(Exception):

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
+from msgspec import Struct
+
 from minidns.dns import resolv_conf as resolvconf
+from minidns.dns.model import Address, Name
 from minidns.dns.resolv_conf import BEFORE_US, RESOLV_CONF, STUB
 from minidns.laptop.split_dns.machine import Machine
-from minidns.laptop.split_dns.plan import Command, Plan, Refusal, Wanted, Write
 
 _HEAD = "# Written by minidns split-dns; minidns split-dns undo takes it away.\n"
 _MAC = "/System/Library/CoreServices/SystemVersion.plist"
@@ -20,6 +22,59 @@ _LINK_ADDRESS = "192.0.2.53/32"
 """A link without an address is not used; this one is for documentation (RFC 5737)."""
 _DNSMASQ = ("/usr/sbin/dnsmasq", "/usr/local/sbin/dnsmasq", "/usr/bin/dnsmasq")
 _MAX_NAMESERVERS = 3  # what glibc reads (resolv.conf(5))
+
+
+class Refusal(Exception):
+    """The command refuses to act; ``str()`` says why, and what to do."""
+
+
+class Wanted(NamedTuple):
+    """The zones that a laptop's resolver is to send to a server."""
+
+    zones: tuple[Name, ...]
+    """Queries for names at or below these go to ``server``."""
+    server: Address
+
+    @property
+    def shown(self) -> str:
+        """The server as people write it."""
+        host, port = self.server
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    @property
+    def bare(self) -> tuple[str, ...]:
+        """The zones without the final dot."""
+        return tuple(zone.removesuffix(".") for zone in self.zones)
+
+
+class Write(NamedTuple):
+    """A file to write, with its text."""
+
+    path: str
+    text: str
+
+
+class Command(Struct, frozen=True):
+    """A program to run, with its arguments."""
+
+    argv: tuple[str, ...]
+    why: str
+    when: str = ""
+    """Path that must exist for it to run; an undo may follow an incomplete apply."""
+
+
+class Plan(NamedTuple):
+    """The steps of an apply, in order."""
+
+    recipe: str
+    wanted: Wanted
+    writes: tuple[Write, ...] = ()
+    commands: tuple[Command, ...] = ()
+    """Programs to run after the files are written."""
+    undo: tuple[Command, ...] = ()
+    """Programs to run after an undo has restored the files."""
+    notes: tuple[str, ...] = ()
+    """Notes for people to read before they apply it."""
 
 
 def macos(wanted: Wanted, machine: Machine) -> Plan:
@@ -156,8 +211,8 @@ def resolv_conf(wanted: Wanted, machine: Machine) -> Plan:
     host, port = wanted.server
     if port != 53:
         raise Refusal(
-            f"{RESOLV_CONF} cannot name a port: let minidns answer at port 53"
-            f" (sudo minidns up --listen {host}:53) and pass --server {host}:53"
+            f"{RESOLV_CONF} cannot name a port, so minidns has to answer at port 53:"
+            f" sudo minidns up --listen {host}:53, and split-dns --server {host}:53"
         )
     before = machine.text(RESOLV_CONF)
     others = [server for server in resolvconf.nameservers(before) if server != host]

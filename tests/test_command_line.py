@@ -1,0 +1,200 @@
+"""The command line as a table: what is typed, the exit status, and the cause it names."""
+
+import io
+import json
+import re
+import shlex
+from argparse import SUPPRESS
+from pathlib import Path
+
+import pytest
+
+from minidns import __version__, cli
+from minidns.text.arguments import help_of
+from tests.process import mentions
+
+Capture = pytest.CaptureFixture[str]
+
+GOOD = ".:1053 {\n whoami\n}\n"
+PYTHON = re.compile(
+    r"Traceback|\[?Errno|invalid literal|not enough values|invalid \w+ value|usage:"
+    r"|\b(None|True|False)\b|Namespace\(|\(\d+, '"
+)
+"""Text of Python and argparse that says nothing to people."""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run in an empty folder, without a kubeconfig."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    monkeypatch.setenv("COLUMNS", "80")
+    (tmp_path / "Good").write_text(GOOD)
+    (tmp_path / "Bad").write_text(".:0 {\n forwrd . 192.0.2.1\n}\n")
+    return tmp_path
+
+
+def run(line: str) -> int:
+    """Return the exit status of a command line."""
+    try:
+        return cli.main(shlex.split(line)[1:])
+    except SystemExit as ended:
+        return int(ended.code or 0)
+
+
+WRONG = [
+    # what is typed, exit status, words of the cause
+    # -- commands
+    ("minidns statu", 2, '"statu" "status"'),
+    ("minidns enrool deploy/web", 2, '"enrool" "enrol"'),
+    ("minidns xyzzy", 2, '"xyzzy" minidns --help'),
+    ("minidns --context a statu", 2, '"statu" "status"'),
+    ("minidns help statu", 2, '"statu" "status"'),
+    # -- flags
+    ("minidns status --diffs", 2, "--diffs --diff minidns status --help"),
+    ("minidns enrol deploy/web --al", 2, "--al --all"),
+    ("minidns --confg x", 2, "--confg minidns --help"),
+    ("minidns -n shop why a.org", 2, "-n minidns why --help"),
+    ("minidns status -o yaml", 2, "-o yaml table json"),
+    ("minidns clone --dry-run=client", 2, "--dry-run client server"),
+    ("minidns enrol deploy/web --all --timeout 5x", 2, "--timeout 5x 30m"),
+    ("minidns enrol deploy/web --all --for", 2, "--for value"),
+    ("minidns enrol deploy/web --all --replicas 2", 2, "--replicas --all"),
+    ("minidns enrol deploy/web", 2, "--all --replicas"),
+    ("minidns enrol --all", 2, "KIND/NAME"),
+    ("minidns unenrol", 2, "KIND/NAME --all --expired"),
+    ("minidns unenrol deploy/web --all", 2, "--all KIND/NAME"),
+    ("minidns clone --replicas two", 2, "--replicas two"),
+    ("minidns clone --name A", 2, "--name 'A'"),
+    ("minidns split-dns aply", 2, "action aply apply"),
+    ("minidns split-dns", 2, "action"),
+    ("minidns -dns.port x", 2, "-dns.port x 65535"),
+    ("minidns -as 9.9.9", 2, "-as 9.9.9"),
+    ("minidns -log.format xml", 2, "-log.format xml text json"),
+    ("minidns check -p 65536", 2, "-p 65536 65535"),
+    ("minidns check a b", 2, "b minidns check --help"),
+    ("minidns why", 2, "NAME minidns why --help"),
+    ("minidns why a A b", 2, "NAME"),
+    ("minidns why @a @b c", 2, "NAME"),
+    ("minidns healthcheck --timeout inf", 2, "--timeout inf"),
+    ("minidns healthcheck --server 1.2.3", 2, "--server 1.2.3 HOST:PORT"),
+    # -- files, servers and clusters that are not there
+    ("minidns check nosuch", 1, "minidns check: nosuch"),
+    ("minidns check Bad", 1, "Bad:2 forwrd 'forward'"),
+    ("minidns -conf nosuch", 1, "nosuch"),
+    ("minidns up", 1, "kubeconfig"),
+    ("minidns up --split-dns --root nosuch", 1, "minidns up: --root nosuch"),
+    ("minidns up --split-dns --alias kind.local", 1, "minidns up: kind.local mDNS"),
+    ("minidns status", 1, "minidns status: kubeconfig"),
+    ("minidns --kubeconfig other status", 1, "minidns status: kubeconfig other"),
+    ("minidns --kubeconfig=other enroll deploy web --all", 1, "minidns enrol: other"),
+    ("minidns why a.org @127.0.0.1:1", 4, "minidns why: http://127.0.0.1:1"),
+    ("minidns why a.org --server ftp://x", 4, "ftp://x http://"),
+    ("minidns healthcheck --address 127.0.0.1:1", 1, "127.0.0.1:1 refused"),
+]
+
+
+@pytest.mark.parametrize(("line", "status", "cause"), WRONG, ids=[w[0] for w in WRONG])
+def test_what_is_wrong(line: str, status: int, cause: str, capsys: Capture) -> None:
+    assert run(line) == status
+    out, err = capsys.readouterr()
+    assert mentions(err, cause)
+    assert not PYTHON.search(out + err)
+    lines = err.splitlines()
+    if status == 2:  # the one line that matters, and where the help is
+        assert len(lines) == 2
+        assert lines[1].startswith("see minidns ")
+
+
+RIGHT = [
+    ("minidns version", f"minidns-{__version__}"),
+    ("minidns -version", f"minidns-{__version__}"),
+    ("minidns help", "minidns status minidns help"),
+    ("minidns --help", "minidns status minidns help"),
+    ("minidns help status", "--diff (default: table)"),
+    ("minidns help enroll", "minidns enrol --replicas"),
+    ("minidns enroll --help", "minidns enrol --replicas"),
+    ("minidns check Good", "dns://:1053 whoami"),
+    ("minidns check Good -as 1.11.3", "ok"),
+]
+
+
+@pytest.mark.parametrize(("line", "shown"), RIGHT, ids=[r[0] for r in RIGHT])
+def test_what_is_right(line: str, shown: str, capsys: Capture) -> None:
+    assert run(line) == 0
+    out, err = capsys.readouterr()
+    assert mentions(out, shown)
+    assert not err
+
+
+PARSERS = {"": cli.serving_parser()} | {c.name: c.load().parser() for c in cli.COMMANDS}
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_help_has_examples_that_the_parser_reads(name: str) -> None:
+    parser = PARSERS[name]
+    assert parser.examples
+    for example in parser.examples:
+        words = shlex.split(example.rpartition("| ")[2])
+        start = words.index("minidns") + 1
+        command, rest = cli.split(words[start:])
+        assert command == name
+        assert parser.parse_args(rest)
+        assert example in parser.format_help()
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_help_shows_every_default(name: str) -> None:
+    for action in PARSERS[name]._actions:
+        shown = action.help != SUPPRESS and action.default not in ("", SUPPRESS, False)
+        if shown and isinstance(action.default, str | int | float):
+            assert "(default: " in help_of(action), action.dest
+
+
+@pytest.mark.parametrize("name", [c.alias for c in cli.COMMANDS if c.alias])
+def test_an_alias_is_the_command(name: str) -> None:
+    command = cli.find(name)
+    assert command is not None
+    assert command.name != name
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "problem", "chain"),
+    [
+        (GOOD, 0, None, {"listener": "dns://:1053", "zone": ".", "plugins": ["whoami"]}),
+        (".:0 {\n forwrd . 192.0.2.1\n}\n", 1, (2, "did you mean 'forward'?"), None),
+    ],
+)  # fmt: skip
+def test_check_of_standard_input_as_json(
+    text: str,
+    status: int,
+    problem: tuple[int, str] | None,
+    chain: object,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    assert run("minidns check - -o json") == status
+    report = json.loads(capsys.readouterr().out)
+    assert report["ok"] is (status == 0)
+    assert [(p["line"], p["hint"]) for p in report["problems"]] == [problem] * status
+    assert report["chains"] == ([chain] if chain else [])
+
+
+def test_an_unreadable_file_as_json(capsys: Capture) -> None:
+    assert run("minidns check nosuch -o json") == 1
+    (problem,) = json.loads(capsys.readouterr().out)["problems"]
+    assert mentions(problem["message"], "nosuch")
+
+
+def test_split_dns_as_json(folder: Path, capsys: Capture) -> None:
+    (folder / "etc").mkdir()
+    root = f"--root {folder} --zone k8s.internal"
+    assert run(f"minidns split-dns plan {root} --recipe dnsmasq -o json") == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["zones"] == ["k8s.internal"]
+    assert [file["path"] for file in plan["files"]] == ["/etc/dnsmasq.d/minidns.conf"]
+    assert not (folder / "etc/dnsmasq.d").exists()
+    assert run(f"minidns split-dns doctor {root} --server 127.0.0.1:1 -o json") == 1
+    results = [f["result"] for f in json.loads(capsys.readouterr().out)["findings"]]
+    assert results == ["WRONG", "ok", "WRONG", "skip"]
