@@ -10,7 +10,6 @@ import dns.flags
 import dns.message
 import dns.rcode
 import dns.rrset
-import pytest
 
 from minidns.corefile import blocks
 from minidns.dns.model import Query, Response
@@ -23,12 +22,8 @@ from minidns.upstream.exchange import Sockets
 from tests.plugins.forwarding import until
 from tests.server import client
 from tests.server.resolvers import (
-    Call,
     Resolver,
-    answer_well,
-    good,
     held_until,
-    say_nothing,
 )
 from tests.world import FilesInMemory, World
 
@@ -137,72 +132,6 @@ async def test_equal_questions_are_one_whoever_asks_and_however() -> None:
     assert all(str(each.answer[0][0]) == "192.0.2.1" for each in replies)
 
 
-@pytest.mark.slow
-async def test_as_many_as_may_be_asked_at_a_time() -> None:
-    async with (
-        Resolver(say_nothing) as resolver,
-        serving(f"cache\n{forward(resolver, more='max_concurrent 2')}") as server,
-    ):
-        names = ("a.org", "b.org")
-        asking = [asyncio.create_task(server.ask(question(each))) for each in names]
-        await until(lambda: len(resolver.asked) == 2)
-        refused = dns.message.from_wire(await server.ask(question("c.org")))
-        assert refused.rcode() == dns.rcode.REFUSED
-        for each in await asyncio.gather(*asking):
-            assert dns.message.from_wire(each).rcode() == dns.rcode.SERVFAIL
-        await asyncio.gather(
-            *(server.ask(question(each)) for each in ("d.org", "e.org"))
-        )
-        asked = {call.wire[13:14] for call in resolver.asked}
-        assert {b"d", b"e"} <= asked  # the places were given back
-
-
-@pytest.mark.parametrize("first", ["silent", "gone"])
-async def test_the_next_upstream_is_asked(first: str) -> None:
-    async with (
-        Resolver(say_nothing) as bad,
-        Resolver() as fine,
-        serving(f"cache\n{forward(bad, fine, more='policy sequential')}") as server,
-    ):
-        if first == "gone":
-            bad.close()
-        answered = dns.message.from_wire(await server.ask(question()))
-        assert str(answered.answer[0][0]) == "192.0.2.1"
-        assert len(fine.asked) == 1
-        assert [each for each in bad.asked if b"www" in each.wire] == bad.asked[:1]
-
-
-async def test_where_somebody_guesses_it_goes_on_by_tcp() -> None:
-    async def flood(call: Call) -> None:
-        for each in range(1, 100):
-            call.send((call.id ^ each).to_bytes(2) + good(call.wire)[2:])
-
-    async with (
-        Resolver(flood, answer_well) as resolver,
-        serving(f"cache\n{forward(resolver)}") as server,
-    ):
-        answered = dns.message.from_wire(await server.ask(question()))
-        assert str(answered.answer[0][0]) == "192.0.2.1"
-        assert [call.transport for call in resolver.asked] == ["udp", "tcp"]
-
-
-async def test_a_forged_reply_neither_wins_nor_ends_the_wait() -> None:
-    async def forged(call: Call) -> None:
-        true = good(call.wire)
-        call.send((call.id ^ 1).to_bytes(2) + true[2:])  # another id
-        call.send(true[:13] + b"x" + true[14:])  # another name
-        call.send(true[:2] + b"\1" + true[3:])  # a query
-        call.send(true)
-
-    async with (
-        Resolver(forged) as resolver,
-        serving(f"cache\n{forward(resolver)}") as server,
-    ):
-        answered = dns.message.from_wire(await server.ask(question()))
-        assert str(answered.question[0].name) == f"{NAME}."
-        assert str(answered.answer[0][0]) == "192.0.2.1"
-
-
 async def test_the_oldest_makes_room_and_leaves_the_others_their_answer() -> None:
     go = asyncio.Event()
     async with (
@@ -224,29 +153,3 @@ async def test_the_oldest_makes_room_and_leaves_the_others_their_answer() -> Non
             assert dns.message.from_wire(await each).answer
         refused = dns.message.from_wire(await first)
         assert refused.rcode() == dns.rcode.SERVFAIL
-
-
-async def test_closing_lets_what_is_asked_be_answered() -> None:
-    go = asyncio.Event()
-    async with (
-        Resolver(held_until(go)) as resolver,
-        serving(f"cache\n{forward(resolver)}") as server,
-    ):
-        asking = asyncio.create_task(server.ask(question()))
-        await until(lambda: resolver.asked)
-        closing = asyncio.create_task(server.datagrams.close(5.0))
-        await asyncio.sleep(0)
-        go.set()
-        assert dns.message.from_wire(await asking).answer
-        await closing
-
-
-async def test_a_name_that_is_too_long_is_not_forwarded() -> None:
-    async with (
-        Resolver() as resolver,
-        serving(f"cache\n{forward(resolver)}") as server,
-    ):
-        wire = question()[:12] + (b"\x3f" + b"a" * 63) * 5 + b"\0\0\1\0\1"
-        answered = dns.message.from_wire(await server.ask(wire))
-        assert answered.rcode() == dns.rcode.FORMERR
-        assert not resolver.asked
