@@ -38,11 +38,13 @@ class CutShort(FormatError):
     """The message or the data of a record ends in the middle of one of its parts."""
 
 
-def decode_reply(wire: bytes, expected: str = "", *, strict: bool = True) -> Reply:
+def decode_reply(
+    wire: bytes, expected: Question | None = None, *, strict: bool = True
+) -> Reply:
     """Return the response in ``wire``, adjacent records of one owner and type merged.
 
-    ``expected`` is the name in the query, in its case: most replies repeat it byte by
-    byte, and then it is not parsed. Bytes after the last record are ignored. Unless
+    ``expected`` is the question of the query: most replies repeat it byte by byte, and
+    then it is not parsed. Bytes after the last record are ignored. Unless
     ``strict``, the parser accepts what CoreDNS accepts (miekg/dns Unpack): counts
     larger than the number of records, a header alone with any counts, more than one
     OPT (the last one is used), and any number of questions (the result has none unless
@@ -70,14 +72,19 @@ _SIZES = {1: 4, 28: 16}
 
 
 class _Reader:
-    def __init__(self, wire: bytes, expected: str, *, strict: bool) -> None:
+    def __init__(self, wire: bytes, expected: Question | None, *, strict: bool) -> None:
         self._wire = wire
         self._strict = strict
         self._names: dict[int, tuple[bytes, int]] = {}
         self._shown: dict[bytes, str] = {}
-        if expected and wire.startswith(packed := names.to_wire(expected), 12):
-            self._names[12] = packed, 12 + len(packed)
-            self._shown[packed] = expected
+        self._expected: Question | None = None
+        if expected is not None:
+            qname, qtype, qclass = expected
+            packed = names.to_wire(qname)
+            if wire.startswith(packed + _QTAIL.pack(qtype, qclass), 12):
+                self._expected = expected
+                self._names[12] = packed, 12 + len(packed)
+                self._shown[packed] = qname
         self._opt: Opt | None = None
         self._extended = 0
 
@@ -104,6 +111,8 @@ class _Reader:
 
     def _questions(self, count: int) -> tuple[Question | None, str, int]:
         """Return the question if it is the only one, its name as sent, and the end."""
+        if count == 1 and self._expected is not None:
+            return self._expected, self._expected.qname, self._names[12][1] + 4
         if count > 1 and self._strict:
             raise _Malformed
         question, spelled, at = None, "", 12

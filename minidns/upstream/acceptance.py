@@ -1,7 +1,7 @@
-"""An upstream's reply: whether it answers what was asked, and what of it is passed on.
+"""Accepts or rejects replies of upstreams, and selects the parts that are relayed.
 
-The rules against forged and broken replies that need no network: what does not match
-is no reply at all, and records that answer nobody's question are left out.
+These are the rules against forged and broken replies that need no network: a reply must
+match the query that was sent, and records of other names are removed from it.
 """
 
 from collections.abc import Iterable
@@ -29,24 +29,25 @@ from minidns.dns.reply import CutShort, Reply, decode_reply
 
 _QR = 0x8000
 RELAYED_FLAGS = RD | AD | CD | 0x7800
-"""Bits of the client's flags that go upstream; the opcode, too (CoreDNS)."""
+"""The client's flags that are sent upstream, with the opcode (CoreDNS)."""
 HOP_BY_HOP = frozenset((10, 11, 12))
-"""COOKIE, TCP-KEEPALIVE, PADDING: between two neighbors (RFC 7873, 7828, 7830)."""
+"""Options between two neighbours: COOKIE, TCP-KEEPALIVE, PADDING (RFC 7873, 7828,
+7830)."""
 REFUSES_EDNS = frozenset((int(Rcode.FORMERR), int(Rcode.NOTIMP)))
-"""What a server says that does not know EDNS (RFC 6891 7)."""
+"""Response codes of servers without EDNS (RFC 6891 7)."""
 _TRANSFERS = frozenset((rdata.AXFR, rdata.IXFR))
-_LEADING_ON = frozenset((rdata.CNAME, rdata.DNAME))
+_REDIRECTIONS = frozenset((rdata.CNAME, rdata.DNAME))
 MAX_CHAIN = 64
-"""Names that an answer may lead through; resolvers follow about twenty."""
+"""limit: names in the alias chain of an answer; resolvers follow about twenty."""
 
 
 T = TypeVar("T")
 
 
 class Doubtful(NamedTuple, Generic[T]):
-    """What a reply leads to that has the query's id, and is wrong in another way.
+    """A reply that has the ID of the query, but is wrong in another way.
 
-    A better one may follow: that this one is from the upstream is not certain.
+    It may be forged, so a better one may follow. ``outcome`` is used if none does.
     """
 
     outcome: T | DnsError | OSError
@@ -58,27 +59,26 @@ class Doubtful(NamedTuple, Generic[T]):
         return self.outcome
 
 
-class Asked(NamedTuple):
-    """A query on its way to an upstream."""
+class SentQuery(NamedTuple):
+    """A query that was sent to an upstream."""
 
     question: Question
     id: int
     limit: int = 65535
-    """Bytes the reply may have."""
+    """Maximum bytes of the reply."""
     is_stream: bool = False
-    """Whether it goes over TCP, TLS or HTTPS, where no message is lost or cut."""
+    """True over TCP, TLS and HTTPS, where no message is lost or cut short."""
 
     def accept(self, wire: bytes) -> Reply | Doubtful[Reply] | None:
-        """Return the reply in ``wire``; None if it is none to this query (RFC 5452 9).
+        """Return the reply in ``wire``; None if it is to another query (RFC 5452 9).
 
-        A datagram longer than was asked for, or cut short with TC set, comes back with
-        TC and without records: the client is to ask again over TCP (CoreDNS). The
-        opcode is not looked at, and what ``decode_reply`` can read when it is not
-        strict is read.
+        A datagram that is longer than the limit, or cut short with TC set, is returned
+        with TC and without records, so that the client asks again over TCP (CoreDNS).
+        The opcode is not checked, and the parser is not strict.
 
-        Of one that has the right id and is not a reply to the question all the same,
-        the outcome is what CoreDNS makes of it: FORMERR to the client if it can be read
-        to its end; if it ends too early TC over UDP; else a failure of the upstream.
+        A message with the right ID that is no reply to the question is Doubtful, with
+        the outcome of CoreDNS: FORMERR to the client if the message is well-formed; TC
+        if it is cut short, over UDP; otherwise a failure of the upstream.
         """
         if len(wire) < 12:
             return Doubtful(_malformed()) if self.is_stream else None
@@ -91,18 +91,18 @@ class Asked(NamedTuple):
         except CutShort:
             if self.is_stream:
                 return Doubtful(_malformed())
-            found = self._matching(self._truncated(wire))
-            if wire[2] & (TC >> 8) or isinstance(found, Doubtful):
-                return found
-            return Doubtful(found)
+            reply = self._matching(self._truncated(wire))
+            if wire[2] & (TC >> 8) or isinstance(reply, Doubtful):
+                return reply
+            return Doubtful(reply)
         except FormatError:
             return Doubtful(_malformed())
 
     def _decoded(self, wire: bytes) -> Reply:
-        return decode_reply(wire, self.question.qname, strict=False)
+        return decode_reply(wire, self.question, strict=False)
 
     def _truncated(self, wire: bytes) -> Reply | None:
-        """Return the question in ``wire`` alone, with TC; None if there is none."""
+        """Return only the question of ``wire``, with TC; None if it has none."""
         try:
             reply = self._decoded(wire[:6] + bytes(6) + wire[12:])
         except FormatError:
@@ -113,9 +113,8 @@ class Asked(NamedTuple):
         if reply is not None and reply.flags & _QR:
             if reply.question == self.question:
                 return reply
-            # a server that cannot read a query gives back the header alone
-            bare = reply.question is None and not _records(reply)
-            if bare and reply.rcode in REFUSES_EDNS:
+            # a server that cannot parse a query returns the header alone
+            if reply.rcode in REFUSES_EDNS and _is_bare(reply):
                 return reply
         return Doubtful(DnsError(rcode=Rcode.FORMERR))
 
@@ -124,34 +123,34 @@ def _malformed() -> ConnectionError:
     return ConnectionError("malformed reply")
 
 
-def _records(reply: Reply) -> bool:
-    return bool(reply.answer or reply.authority or reply.additional)
+def _is_bare(reply: Reply) -> bool:
+    return not (reply.question or reply.answer or reply.authority or reply.additional)
 
 
 def without_hop_by_hop(opt: Opt) -> Opt:
-    """Return ``opt`` without the options that are not meant for the next server."""
+    """Return ``opt`` without the options that are for its receiver only."""
     if not opt.options:
         return opt
-    kept = tuple(option for option in opt.options if option[0] not in HOP_BY_HOP)
-    return opt._replace(options=kept)
+    relayed = tuple(option for option in opt.options if option[0] not in HOP_BY_HOP)
+    return opt._replace(options=relayed)
 
 
 def chain_of(question: Question, answer: Iterable[RRset]) -> frozenset[Name]:
-    """Return the names that answer the question: its own, and where CNAMEs lead."""
+    """Return the name of the question and all names that its CNAMEs lead to."""
     aliases: dict[Name, list[RRset]] = {}
     for rrset in answer:
         if rrset.rtype == rdata.CNAME:
             aliases.setdefault(rrset.owner.lower(), []).append(rrset)
     if not aliases:
         return frozenset((question.qname,))
-    found, ahead = {question.qname}, [question.qname]
-    while ahead and len(found) <= MAX_CHAIN:
+    chain, ahead = {question.qname}, [question.qname]
+    while ahead and len(chain) <= MAX_CHAIN:
         for rrset in aliases.get(ahead.pop(), ()):
-            # one of an owner, as a rule (RFC 2181 10.1); never thousands
-            targets = {names.read(each).lower() for each in rrset.rdata[:8]}
-            ahead += targets - found
-            found |= targets
-    return frozenset(found)
+            # an owner should have one (RFC 2181 10.1), and must not cost thousands
+            targets = {names.read(data).lower() for data in rrset.rdata[:8]}
+            ahead += targets - chain
+            chain |= targets
+    return frozenset(chain)
 
 
 def scrubbed(question: Question, reply: Reply) -> Reply:
@@ -186,20 +185,20 @@ def _is_chain_in_order(qname: Name, answer: Iterable[RRset]) -> bool:
             return False
         if rtype == rdata.CNAME and len(data) == 1:
             name = names.read(data[0]).lower()
-        elif rtype in _LEADING_ON:
+        elif rtype in _REDIRECTIONS:
             return False
     return True
 
 
 def response_of(
-    reply: Reply, asked: Opt | None, rule: str = "", sources: tuple[Source, ...] = ()
+    reply: Reply, client: Opt | None, rule: str = "", sources: tuple[Source, ...] = ()
 ) -> Response:
-    """Return what a client whose query had the OPT ``asked`` is given of ``reply``."""
+    """Return the response from ``reply`` to a query with the OPT ``client``."""
     opt = None
-    if reply.opt is not None and asked is not None:
-        # size and DO are the client's own again (CoreDNS)
+    if reply.opt is not None and client is not None:
+        # with the size and DO of the client (CoreDNS)
         options = without_hop_by_hop(reply.opt).options
-        opt = Opt(asked.size, asked.do or reply.opt.do, options)
+        opt = Opt(client.size, client.do or reply.opt.do, options)
     flags = reply.flags
     return Response(
         reply.rcode,

@@ -1,6 +1,6 @@
-"""One question to one server, waited for: for commands, which have no loop to run.
+"""A blocking DNS client over UDP or TCP, for commands without an event loop.
 
-Blocking, with a deadline, over UDP or TCP; imports no more than it must.
+It imports little, because commands such as the health check run every few seconds.
 """
 
 import contextlib
@@ -19,16 +19,16 @@ _SIZE = 65535
 def ask(
     to: Address, question: Question, deadline_s: float, *, transport: str = "udp"
 ) -> Reply:
-    """Return what the server at ``to`` answers; asked again once, if it is silent.
+    """Return the reply of the server at ``to``; over UDP, ask twice if necessary.
 
     Raises:
         TimeoutError: no reply after ``deadline_s`` seconds in all.
-        OSError: nobody listens there.
-        FormatError: what answers is no DNS server.
+        OSError: the connection is refused, or there is no route.
+        FormatError: the reply is malformed.
 
     """
-    asked = _by_tcp if transport == "tcp" else _by_udp
-    return asked(to, question, time.monotonic() + deadline_s)
+    exchange = _by_tcp if transport == "tcp" else _by_udp
+    return exchange(to, question, time.monotonic() + deadline_s)
 
 
 def _by_udp(to: Address, question: Question, until: float) -> Reply:
@@ -37,17 +37,17 @@ def _by_udp(to: Address, question: Question, until: float) -> Reply:
         sock.connect(address)
         second = (time.monotonic() + until) / 2
         with contextlib.suppress(TimeoutError):
-            return _exchanged(sock, question, second)
-        return _exchanged(sock, question, until)
+            return _exchange(sock, question, second)
+        return _exchange(sock, question, until)
 
 
-def _exchanged(sock: socket.socket, question: Question, until: float) -> Reply:
+def _exchange(sock: socket.socket, question: Question, until: float) -> Reply:
     ident = randbits(16)
     sock.send(encode_query(question, ident))
     while True:
         sock.settimeout(_left(until))
         reply = decode_reply(sock.recv(_SIZE))
-        if reply.id == ident:  # a late reply to the first try is none to the second
+        if reply.id == ident:  # else a late reply to the first query
             return reply
 
 
@@ -64,13 +64,13 @@ def _read(sock: socket.socket, size: int, until: float) -> bytes:
     while len(read) < size:
         sock.settimeout(_left(until))
         if not (more := sock.recv(size - len(read))):
-            raise FormatError("the connection ended before a whole reply")
+            raise FormatError("the connection closed before the end of the reply")
         read += more
     return read
 
 
 def _left(until: float) -> float:
-    """Return the seconds until ``until``; TimeoutError when there are none."""
+    """Return the seconds until ``until``; raise TimeoutError if it has passed."""
     left = until - time.monotonic()
     if left <= 0:
         raise TimeoutError

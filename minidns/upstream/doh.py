@@ -1,6 +1,6 @@
-"""Queries to upstreams over HTTPS (DoH, RFC 8484), by HTTP/1.1 as aiohttp speaks it.
+"""Exchanges with upstreams over HTTPS (DoH, RFC 8484), with HTTP/1.1 of aiohttp.
 
-Each upstream has a session of its own, which keeps connections for the next query. A
+Every upstream has a session, which keeps connections open for the next query. A
 connection carries one request at a time.
 """
 
@@ -11,18 +11,18 @@ import ssl
 import aiohttp
 
 from minidns.upstream.acceptance import Doubtful
-from minidns.upstream.stream import servername, system_trust, tls_failure
+from minidns.upstream.tls import servername, system_trust, tls_failure
 from minidns.upstream.upstream import Accept, T, Upstream, failure, joined, reason
 
 PATH = "/dns-query"
-"""Where servers are asked (CoreDNS)."""
+"""The path of the URL (CoreDNS)."""
 _TYPE = "application/dns-message"
 _LARGEST = 65535
-"""Bytes of a DNS message; a longer body is no reply."""
+"""Maximum bytes of a DNS message; a longer body is an error."""
 
 
 class Doh:
-    """The sessions with all upstreams that are asked over HTTPS."""
+    """The HTTPS sessions, one for each upstream."""
 
     def __init__(self) -> None:
         self._sessions: dict[Upstream, aiohttp.ClientSession] = {}
@@ -30,18 +30,18 @@ class Doh:
     async def ask(
         self, to: Upstream, wire: bytes, timeout_s: float, accept: Accept[T]
     ) -> T:
-        """Return the reply to the query ``wire``; its id is of no meaning (RFC 8484).
+        """Return the accepted reply to ``wire``, which is sent with ID 0 (RFC 8484 4.1).
 
         Raises:
-            DnsError: the outcome of a reply that is not one to the query.
+            DnsError: the outcome of a doubtful reply.
             TimeoutError: no reply within ``timeout_s`` seconds.
-            OSError: no connection, a certificate that is not trusted, another status
-                than 200, or no DNS message.
+            OSError: no connection, an untrusted certificate, an HTTP status other than
+                200, or a malformed message.
 
         """
         try:
             async with asyncio.timeout(timeout_s):
-                body = await self._again(to, b"\0\0" + wire[2:])
+                body = await self._with_retry(to, b"\0\0" + wire[2:])
         except TimeoutError:
             raise TimeoutError(f"https {to}: i/o timeout") from None
         except aiohttp.ClientConnectorCertificateError as exc:
@@ -55,20 +55,20 @@ class Doh:
             raise ConnectionError(f"https {to}: no HTTP reply") from None
         except OSError as exc:
             raise ConnectionError(f"https {to}: {failure(exc)}") from None
-        found = accept(wire[:2] + body[2:])
-        if isinstance(found, Doubtful):
-            outcome: T = found.settled()
+        reply = accept(wire[:2] + body[2:])
+        if isinstance(reply, Doubtful):
+            outcome: T = reply.settled()
             return outcome
-        if found is None:
+        if reply is None:
             raise ConnectionError(f"https {to}: malformed reply")
-        return found
+        return reply
 
-    async def _again(self, to: Upstream, wire: bytes) -> bytes:
-        """Ask; once more if the server ended a connection that was kept."""
+    async def _with_retry(self, to: Upstream, wire: bytes) -> bytes:
+        """Send the request; once more if the server had closed an idle connection."""
         try:
             return await self._body(to, wire)
         except aiohttp.ClientConnectorError:
-            raise  # a new connection failed
+            raise  # the connection was new
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
             return await self._body(to, wire)
 
@@ -89,7 +89,7 @@ class Doh:
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=None),
             server_hostname=servername(to),
-            # what an upstream says must not lead elsewhere
+            # an upstream must not send queries to another server
             allow_redirects=False,
         ) as response:
             if response.status != 200:

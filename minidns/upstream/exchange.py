@@ -18,7 +18,7 @@ _LABELS = ("proxy_name", "to", "proto")
 
 
 class Sockets:
-    """The exchange over the network; connections are kept between queries."""
+    """Exchanges over the network; idle connections are reused."""
 
     def __init__(self, metrics: Metrics | None = None) -> None:
         metrics = metrics or Metrics()
@@ -27,12 +27,12 @@ class Sockets:
         self._doh: Doh | None = None
         self._hits = metrics.counter(
             "coredns_proxy_conn_cache_hits_total",
-            "Queries that went over a connection opened before.",
+            "Queries sent over an idle connection.",
             _LABELS,
         )
         self._misses = metrics.counter(
             "coredns_proxy_conn_cache_misses_total",
-            "Queries that needed a new connection or socket.",
+            "Queries sent over a new connection or socket.",
             _LABELS,
         )
 
@@ -51,7 +51,7 @@ class Sockets:
             try:
                 return await self._udp.exchange(to, wire, deadline, accept)
             except Flooded:
-                # a forger cannot reply over TCP (RFC 5452 6; BIND does this, too)
+                # forged replies over TCP are hardly possible (RFC 5452 6; as BIND)
                 to = to._replace(transport="tcp")
         if to.transport == "https":
             left_s = deadline - loop.time()
@@ -59,16 +59,16 @@ class Sockets:
         return await self._by_stream(to, wire, deadline, accept)
 
     async def close(self) -> None:
-        """Close the connections that are kept."""
+        """Fail the exchanges in flight and close the idle connections."""
         self._udp.close()
         self._streams.close()
         if self._doh is not None:
             await self._doh.close()
-        await asyncio.sleep(0)  # the transports close in the loop's next turn
+        await asyncio.sleep(0)  # transports close in the next iteration of the loop
 
     def _https(self) -> "Doh":
         if self._doh is None:
-            # imported late: aiohttp costs memory that only HTTPS upstreams need
+            # imported late: aiohttp takes memory that only HTTPS upstreams need
             from minidns.upstream.doh import Doh
 
             self._doh = Doh()
@@ -91,7 +91,7 @@ class Sockets:
                 reply = await stream.ask(wire, deadline, accept)
             except Closed:
                 stream.close()
-                if not reused:  # one that waited may have been closed meanwhile
+                if not reused:  # else the upstream had closed the idle connection
                     raise
             except BaseException:
                 stream.close()

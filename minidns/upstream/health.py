@@ -1,4 +1,4 @@
-"""How an upstream fares: checks that run from an error until one is answered."""
+"""Health checks of an upstream, from a failed exchange until a check succeeds."""
 
 from collections.abc import Awaitable, Callable, Coroutine
 
@@ -15,24 +15,24 @@ class Health:
         sleep: Callable[[float], Awaitable[None]],
         start: Callable[[str, Callable[[], Coroutine[object, object, None]]], object],
     ) -> None:
-        """``check`` says whether the upstream answered; ``start`` runs a task."""
+        """``check`` returns whether the upstream replied; ``start`` runs a task."""
         self._check = check
         self._pause_s = max(every_s, _SHORTEST_PAUSE_S)
         self._sleep = sleep
         self._start = start
         self.fails = 0
-        """Checks that failed since the last good one."""
+        """Number of checks that failed since the last success."""
         self.in_doubt = False
-        """Whether something failed and no check has been answered since."""
+        """True after a failed exchange, until a check succeeds."""
 
     def doubt(self) -> None:
-        """Check from now on until a check is answered."""
+        """Start checks, which go on until one succeeds."""
         if not self.in_doubt:
             self.in_doubt = True
-            self._start("health checks", self._until_answered)
+            self._start("health checks", self._check_until_success)
 
-    async def _until_answered(self) -> None:
-        self.in_doubt = True  # also when it starts again after a failure
+    async def _check_until_success(self) -> None:
+        self.in_doubt = True  # also when the task is restarted after an exception
         try:
             while not await self._check():
                 self.fails += 1

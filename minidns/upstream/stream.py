@@ -1,26 +1,27 @@
-"""Connections to upstreams over TCP and TLS, and those that wait for another query.
+"""Connections to upstreams over TCP and TLS, and the pool of idle ones.
 
-A connection carries one query at a time. Between queries it is kept for a while; the
-one that has waited longest is taken first, so that source ports change (CoreDNS).
+A connection carries one query at a time. Between queries it stays open for a while. The
+connection that has been idle longest is reused first, so that source ports change
+(CoreDNS).
 """
 
 import asyncio
-import functools
 import ssl
 from collections import deque
 from typing import TypeVar
 
 from minidns.upstream.acceptance import Doubtful
-from minidns.upstream.upstream import GRACE_S, Accept, Upstream, failure, joined, reason
+from minidns.upstream.tls import servername, system_trust, tls_failure
+from minidns.upstream.upstream import GRACE_S, Accept, Upstream, joined, reason
 
 T = TypeVar("T")
 
 MAX_REJECTED = 10
-"""Replies that match nothing before a way to an upstream is given up (BIND)."""
+"""Number of replies to other queries after which an exchange fails (BIND)."""
 
 
 class Closed(ConnectionError):
-    """The other side ended the connection before it had replied."""
+    """The upstream closed the connection before it replied."""
 
 
 class Stream:
@@ -31,15 +32,15 @@ class Stream:
     ) -> None:
         self._reader = reader
         self._writer = writer
-        self.born = asyncio.get_running_loop().time()
+        self.opened_at = asyncio.get_running_loop().time()
         self.expiry: asyncio.TimerHandle | None = None
-        """Ends it when it has waited for too long."""
+        """Closes the connection when it has been idle for too long."""
         here, there = (writer.get_extra_info(end) for end in ("sockname", "peername"))
         self._path = f"tcp {joined(*here[:2])}->{joined(*there[:2])}"
 
     @property
     def is_open(self) -> bool:
-        """Whether nothing is known against asking another query on it."""
+        """True if the connection can be used for another query, as far as is known."""
         return not (
             self._writer.is_closing()
             or self._reader.at_eof()
@@ -52,8 +53,8 @@ class Stream:
         Raises:
             Closed: the connection ended first.
             DnsError: the outcome of a doubtful reply.
-            TimeoutError: nothing before ``deadline`` (loop seconds).
-            OSError: anything else, with too many wrong replies.
+            TimeoutError: no reply before ``deadline`` (loop seconds).
+            OSError: any other failure; also after too many replies to other queries.
 
         """
         doubtful: list[Doubtful[T]] = []
@@ -61,13 +62,13 @@ class Stream:
             async with asyncio.timeout_at(deadline) as timeout:
                 self._writer.write(len(wire).to_bytes(2) + wire)
                 for _ in range(MAX_REJECTED):
-                    found = accept(await self._message())
-                    if isinstance(found, Doubtful):
-                        doubtful.append(found)
+                    reply = accept(await self._read_message())
+                    if isinstance(reply, Doubtful):
+                        doubtful.append(reply)
                         soon = asyncio.get_running_loop().time() + GRACE_S
                         timeout.reschedule(min(timeout.when() or deadline, soon))
-                    elif found is not None:
-                        return found
+                    elif reply is not None:
+                        return reply
         except (OSError, asyncio.IncompleteReadError) as exc:
             if not doubtful:
                 raise self._failure(exc) from None
@@ -85,13 +86,13 @@ class Stream:
         assert isinstance(error, OSError)
         return Closed(f"read {self._path}: read: {reason(error)}")
 
-    async def _message(self) -> bytes:
-        """Return the next message, its length in front of it (RFC 1035 4.2.2)."""
+    async def _read_message(self) -> bytes:
+        """Return the next message, which has its length before it (RFC 1035 4.2.2)."""
         length = int.from_bytes(await self._reader.readexactly(2))
         return await self._reader.readexactly(length)
 
     def close(self) -> None:
-        """End it at once."""
+        """Close the connection at once."""
         if self.expiry is not None:
             self.expiry.cancel()
         # not close(): a peer that does not read would keep the socket alive
@@ -99,11 +100,11 @@ class Stream:
 
 
 async def dial(to: Upstream, deadline: float) -> Stream:
-    """Return a new connection to ``to``, over TLS if it says so.
+    """Return a new connection to ``to``, over TLS if that is its transport.
 
     Raises:
-        TimeoutError: not before ``deadline`` (loop seconds).
-        OSError: refused, unreachable, or a certificate that cannot be trusted.
+        TimeoutError: it was not open before ``deadline`` (loop seconds).
+        OSError: refused, unreachable, or the certificate is not trusted.
 
     """
     where = f"dial tcp {to}"
@@ -127,26 +128,8 @@ async def dial(to: Upstream, deadline: float) -> Stream:
         raise ConnectionError(f"{where}: connect: {reason(exc)}") from None
 
 
-@functools.cache
-def system_trust() -> ssl.SSLContext:
-    """Return the settings that trust what the system trusts."""
-    return ssl.create_default_context()
-
-
-def servername(to: Upstream) -> str:
-    """Return the name that the certificate is checked for."""
-    return to.servername or to.host.partition("%")[0]
-
-
-def tls_failure(error: Exception) -> str:
-    """Return what to tell people of a TLS handshake that failed (Go's words)."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"tls: failed to verify certificate: x509: {error.verify_message}"
-    return f"tls: {failure(error) if isinstance(error, OSError) else error}"
-
-
 class Streams:
-    """Connections that wait, by upstream, the one that has waited longest first."""
+    """The idle connections by upstream, the one that is idle longest first."""
 
     def __init__(self) -> None:
         self._idle: dict[Upstream, deque[Stream]] = {}
@@ -155,21 +138,20 @@ class Streams:
         return sum(map(len, self._idle.values()))
 
     def take(self, to: Upstream) -> Stream | None:
-        """Return a connection to ``to`` that can be asked on, if one waits."""
+        """Remove and return an idle connection to ``to``, None without a usable one."""
         idle = self._idle.get(to, ())
         while idle:
             stream = idle[0]
-            self._forget(to, stream)
+            self._remove(to, stream)
             if stream.is_open and not _too_old(to, stream):
                 return stream
             stream.close()
         return None
 
     def put(self, to: Upstream, stream: Stream) -> None:
-        """Keep ``stream`` for another query, or close it when ``to.keep`` says so."""
+        """Keep ``stream`` for another query, or close it if ``to.keep`` says so."""
         keep = to.keep
-        waiting = len(self._idle.get(to, ()))
-        full = keep.max_idle and waiting >= keep.max_idle
+        full = keep.max_idle and len(self._idle.get(to, ())) >= keep.max_idle
         if full or not keep.idle_s or not stream.is_open or _too_old(to, stream):
             stream.close()
             return
@@ -178,10 +160,10 @@ class Streams:
         stream.expiry = loop.call_later(keep.idle_s, self._expire, to, stream)
 
     def _expire(self, to: Upstream, stream: Stream) -> None:
-        self._forget(to, stream)
+        self._remove(to, stream)
         stream.close()
 
-    def _forget(self, to: Upstream, stream: Stream) -> None:
+    def _remove(self, to: Upstream, stream: Stream) -> None:
         self._idle[to].remove(stream)
         if not self._idle[to]:
             del self._idle[to]
@@ -190,7 +172,7 @@ class Streams:
             stream.expiry = None
 
     def close(self) -> None:
-        """Close every connection that waits."""
+        """Close all idle connections."""
         for idle in self._idle.values():
             for stream in idle:
                 stream.close()
@@ -198,5 +180,5 @@ class Streams:
 
 
 def _too_old(to: Upstream, stream: Stream) -> bool:
-    age = asyncio.get_running_loop().time() - stream.born
+    age = asyncio.get_running_loop().time() - stream.opened_at
     return bool(to.keep.max_age_s) and age > to.keep.max_age_s

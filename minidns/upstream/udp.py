@@ -1,13 +1,12 @@
 """Exchanges with upstreams over UDP, each on a socket of its own.
 
-The kernel draws the port of each socket at random (RFC 5452 9.2), lets nothing through
-from another address or port, and reports a refusal at once. That is why the sockets are
-plain, connected ones: asyncio-dgram wakes nobody when the upstream refuses, and its
-queue has no bound.
+The sockets are connected: the kernel chooses a random port for each (RFC 5452 9.2),
+drops datagrams from other addresses and ports, and reports a refusal at once.
+(asyncio-dgram wakes nobody when the upstream refuses, and its queue is unbounded.)
 
-Where the system has epoll, the loop watches one file descriptor for all sockets; and
-one timer serves all deadlines. A reader and a timer of the loop for each exchange would
-cost more than the exchange itself.
+Where the system has epoll, the loop watches one file descriptor for all sockets, and
+one timer serves all deadlines. A reader and a timer for each exchange would cost more
+than the exchange itself.
 """
 
 import asyncio
@@ -27,13 +26,13 @@ _MAX_REPLY = 65535
 _NONBLOCK = int(getattr(socket, "SOCK_NONBLOCK", 0))
 _SOCKET_TYPE = int(socket.SOCK_DGRAM) | _NONBLOCK
 _REPLIES_AT_ONCE = 64
-"""Replies read per wake-up: more would keep clients waiting whose answers are there."""
+"""Replies read per wake-up; more would delay clients whose answers are ready."""
 _TICK_S = 0.02
-"""How much later than its deadline an exchange may end."""
+"""Maximum seconds between the deadline of an exchange and its end."""
 
 
 class Flooded(ConnectionError):
-    """So many wrong replies over UDP that somebody seems to be guessing."""
+    """So many replies to other queries that somebody seems to forge replies."""
 
 
 class UdpExchange(Generic[T]):
@@ -125,7 +124,7 @@ class UdpExchange(Generic[T]):
                 self.result.set_result(reply)
 
     def fail(self, error: Exception) -> None:
-        """Let the exchange end with ``error``, if it has not ended."""
+        """End the exchange with ``error``, unless it has ended."""
         if not self.result.done():
             self.result.set_exception(error)
 
@@ -134,7 +133,7 @@ class UdpExchanges:
     """The exchanges in flight in one event loop."""
 
     def __init__(self, *, epoll: bool = hasattr(select, "epoll")) -> None:
-        """Prepare; without ``epoll`` the loop watches each socket."""
+        """Prepare; without ``epoll`` the loop watches every socket."""
         self._use_epoll = epoll
         self._by_fd: dict[int, UdpExchange[Any]] = {}
         self._poll: select.epoll | None = None
@@ -152,9 +151,9 @@ class UdpExchanges:
 
         Raises:
             Flooded: too many replies were not accepted.
-            TimeoutError: none was, until ``deadline``.
+            TimeoutError: no reply was accepted before ``deadline``.
             DnsError: the outcome of a doubtful reply.
-            OSError: no way there, or the upstream refuses.
+            OSError: no route, or the upstream refuses.
 
         """
         loop = asyncio.get_running_loop()
@@ -167,7 +166,7 @@ class UdpExchanges:
         finally:
             if self._by_fd.pop(fd, None) and self._poll is None:
                 loop.remove_reader(fd)
-            exchange.sock.close()  # epoll forgets it by itself
+            exchange.sock.close()  # this removes it from epoll, too
 
     def _watch(
         self, exchange: UdpExchange[Any], fd: int, loop: asyncio.AbstractEventLoop
@@ -211,16 +210,16 @@ class UdpExchanges:
 
 
 def connected(to: Upstream) -> socket.SocketType:
-    """Return a new UDP socket that receives from ``to`` alone.
+    """Return a new UDP socket that receives datagrams from ``to`` only.
 
     Raises:
-        OSError: no socket, no such source address, or no way there.
+        OSError: no socket, no such source address, or no route.
 
     """
     sock, step = None, "socket"
     try:
         family, peer = socket_address(to.host, to.port)
-        # the system's own type: the class around it costs as much as a system call
+        # the C type: the class socket.socket costs as much as a system call
         sock = socket.SocketType(family, _SOCKET_TYPE)
         if not _NONBLOCK:
             sock.setblocking(False)

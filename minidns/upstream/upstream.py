@@ -1,4 +1,4 @@
-"""Whom to ask, and the port through which everybody asks: one query, one reply."""
+"""Upstream resolvers, and the interface of an exchange with one."""
 
 import os
 import ssl
@@ -11,28 +11,28 @@ T = TypeVar("T")
 
 
 Accept: TypeAlias = Callable[[bytes], T | Doubtful[T] | None]
-"""Reads a reply; None: it is to another query."""
+"""Returns the content of a reply; None if it is a reply to another query."""
 GRACE_S = 0.2
 """Seconds to wait for a better reply after a doubtful one.
 
-A forged reply that guessed the id and nothing else is followed by the true one within
-that time; an upstream that always replies like that does not delay its clients much.
+Within this time the true reply follows a forged one that guessed only the ID. If an
+upstream always replies like that, its clients are not delayed by much.
 """
 
 
 class Keep(NamedTuple):
-    """How long connections to an upstream are kept for later queries."""
+    """Limits for idle connections to an upstream."""
 
     idle_s: float = 10.0
-    """Without a query; 0 keeps none (CoreDNS *forward*: expire)."""
+    """Seconds without a query; 0 keeps no connection (CoreDNS *forward*: expire)."""
     max_idle: int = 0
-    """Connections kept at a time; 0 is any number."""
+    """Number of idle connections; 0 is unlimited."""
     max_age_s: float = 0.0
-    """Since it was opened, busy or not; 0 is any age."""
+    """Seconds since the connection was opened; 0 is unlimited."""
 
 
 class Upstream(NamedTuple):
-    """A resolver to ask."""
+    """A resolver that queries are sent to."""
 
     host: str
     """An IP address, with a scope if it needs one."""
@@ -40,16 +40,16 @@ class Upstream(NamedTuple):
     transport: str = "udp"
     """udp, tcp, tls or https."""
     servername: str = ""
-    """Name the certificate must have, with tls and https; empty is the address."""
+    """The name in the certificate, with tls and https; empty for the address."""
     tls: ssl.SSLContext | None = None
-    """Whom to trust and which certificate to show; None trusts what the system does."""
+    """Trusted authorities and own certificate; None for the system's authorities."""
     source: str = ""
-    """Address to ask from; empty leaves it to the routes."""
+    """The source address; empty: the routes decide."""
     keep: Keep = Keep()
     doh_method: str = "POST"
-    """How it is asked over HTTPS: POST or GET."""
+    """The HTTP method, with https: POST or GET."""
     owner: str = ""
-    """Who asks, as the metrics of connections name it; empty is not counted."""
+    """The label ``proxy_name`` in metrics of connections; empty: not counted."""
 
     def __str__(self) -> str:
         """Return ``host:port``, an IPv6 host in brackets."""
@@ -57,7 +57,7 @@ class Upstream(NamedTuple):
 
 
 class Exchange(Protocol):
-    """Send a query and wait for its reply; the port that *forward* asks through."""
+    """Sends a query and waits for its reply; an edge of the process."""
 
     async def __call__(
         self,
@@ -66,16 +66,16 @@ class Exchange(Protocol):
         timeout_s: float,
         accept: Accept[T],
     ) -> T:
-        """Return what ``accept`` returns of the first reply that is one.
+        """Return the first accepted reply to ``wire``, as ``accept`` returned it.
 
-        Replies of which it returns None are dropped. After a Doubtful one a better one
-        is awaited for ``GRACE_S`` seconds, then its outcome is returned or raised.
-        Connecting counts into ``timeout_s``.
+        Replies for which ``accept`` returns None are dropped. After a Doubtful one, the
+        exchange waits ``GRACE_S`` seconds for a better one, then returns or raises its
+        outcome. ``timeout_s`` includes the time to connect.
 
         Raises:
             DnsError: the outcome of a doubtful reply.
             OSError: refused, unreachable, or TimeoutError after ``timeout_s`` seconds;
-                ``failure`` gives its text.
+                ``failure`` returns its text.
 
         """
         ...
@@ -91,7 +91,7 @@ def joined(host: str, port: int) -> str:
 
 
 def split(text: str) -> tuple[str, str] | None:
-    """Return host and port of ``host:port``; None where there is no port (Go net).
+    """Return host and port of ``host:port``, None without a port (Go net).
 
     >>> split("[2001:db8::1]:53"), split("2001:db8::1")
     (('2001:db8::1', '53'), None)
@@ -105,12 +105,12 @@ def split(text: str) -> tuple[str, str] | None:
 
 
 def failure(error: OSError) -> str:
-    """Return what to tell people of an exchange that failed."""
+    """Return the text of the error of a failed exchange, for people."""
     return error.strerror or str(error) or type(error).__name__
 
 
 def reason(error: OSError) -> str:
-    """Return why a system call failed, in the words Go has for it.
+    """Return the reason of a failed system call, in Go's words.
 
     >>> reason(ConnectionRefusedError(111, "Connect call failed"))
     'connection refused'

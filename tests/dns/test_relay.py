@@ -17,8 +17,8 @@ from minidns.dns.reply import Reply
 from minidns.dns.wire import encode_query
 from minidns.upstream.acceptance import (
     MAX_CHAIN,
-    Asked,
     Doubtful,
+    SentQuery,
     chain_of,
     response_of,
     scrubbed,
@@ -27,7 +27,7 @@ from minidns.upstream.acceptance import (
 from tests.world import texts
 
 QUESTION = Question("www.example.org.", 1)
-SENT = Asked(QUESTION, 0x1234)
+SENT = SentQuery(QUESTION, 0x1234)
 WIRE = encode_query(QUESTION, 0x1234, RD)
 
 
@@ -113,14 +113,14 @@ SURVIVED = [
 ]
 
 
-def accepted_of(sent: Asked, wire: bytes) -> Reply:
+def accepted_of(sent: SentQuery, wire: bytes) -> Reply:
     """Return the accepted reply in ``wire``."""
     result = sent.accept(wire)
     assert isinstance(result, Reply)
     return result
 
 
-def outcome(sent: Asked, wire: bytes) -> str:
+def outcome(sent: SentQuery, wire: bytes) -> str:
     """Return the result of a doubtful reply."""
     result = sent.accept(wire)
     assert isinstance(result, Doubtful)
@@ -330,7 +330,7 @@ def long_chain(links: int) -> tuple[Question, dns.message.Message]:
 @pytest.mark.parametrize(("links", "expected"), [(50, 50), (2000, MAX_CHAIN + 1)])
 def test_alias_chains_are_followed_up_to_the_limit(links: int, expected: int) -> None:
     question, message = long_chain(links)
-    accepted = accepted_of(Asked(question, 1), message.to_wire(max_size=65535))
+    accepted = accepted_of(SentQuery(question, 1), message.to_wire(max_size=65535))
     assert len(scrubbed(question, accepted).answer) == expected
 
 
@@ -349,7 +349,7 @@ def test_transfers_are_not_scrubbed() -> None:
     message.answer.append(
         dns.rrset.from_text("a.example.org.", 1, "IN", "A", "192.0.2.1")
     )
-    accepted = accepted_of(Asked(question, 1), message.to_wire())
+    accepted = accepted_of(SentQuery(question, 1), message.to_wire())
     assert scrubbed(question, accepted) == accepted
 
 

@@ -56,8 +56,11 @@ def test_every_section_uncompressed_and_in_order() -> None:
 @pytest.mark.parametrize(
     "expected", ["a.example.org.", "A.example.org.", "example.org."]
 )
-def test_expected_name_does_not_change_the_result(expected: str) -> None:
-    assert decode_reply(GOOD, expected) == decode_reply(GOOD)
+def test_expected_question_does_not_change_the_result(expected: str) -> None:
+    whole = decode_reply(GOOD)
+    assert whole.question is not None
+    for question in (whole.question, Question(expected, 1), Question(expected, 28)):
+        assert decode_reply(GOOD, question) == whole
 
 
 def test_extended_rcode() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from minidns.dns.model import TC, FormatError, Question
 from minidns.dns.reply import CutShort, decode_reply
 from minidns.dns.structure import STRUCTURES
-from minidns.upstream.acceptance import Asked, Doubtful
+from minidns.upstream.acceptance import Doubtful, SentQuery
 
 QUESTION = Question("a.example.", 1)
 HEADER = struct.pack("!6H", 7, 0x8180, 1, 1, 0, 0)
@@ -154,7 +154,7 @@ ROWS = [
 
 def outcome(wire: bytes, *, is_stream: bool) -> str:
     """Return the outcome of a reply for a client of *forward*."""
-    result = Asked(QUESTION, 7, is_stream=is_stream).accept(wire)
+    result = SentQuery(QUESTION, 7, is_stream=is_stream).accept(wire)
     assert result is not None
     try:
         accepted = result.settled() if isinstance(result, Doubtful) else result

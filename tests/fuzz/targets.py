@@ -33,7 +33,7 @@ from minidns.kubernetes.resources import (
 )
 from minidns.plugins import ORDER
 from minidns.server.instance import Instance
-from minidns.upstream.acceptance import Asked, response_of, scrubbed
+from minidns.upstream.acceptance import SentQuery, response_of, scrubbed
 from tests.fuzz.mutate import Target
 from tests.survival.datagrams import rows
 from tests.world import FilesInMemory, World
@@ -73,7 +73,7 @@ def queries() -> list[bytes]:
 
 def reply(data: bytes) -> None:
     """Read an upstream's reply, and pass on what is to be passed on."""
-    accepted = Asked(ASKED, int.from_bytes(data[:2]), limit=4096).accept(data)
+    accepted = SentQuery(ASKED, int.from_bytes(data[:2]), limit=4096).accept(data)
     try:
         read = decode_reply(data)
     except FormatError:

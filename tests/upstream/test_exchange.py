@@ -17,12 +17,12 @@ from minidns.dns.model import Question
 from minidns.dns.reply import Reply
 from minidns.dns.wire import encode_query
 from minidns.metrics.registry import Metrics
-from minidns.upstream.acceptance import Asked
+from minidns.upstream.acceptance import SentQuery
 from minidns.upstream.exchange import Sockets
 from minidns.upstream.upstream import Keep, Upstream, failure
 from tests.server.resolvers import Call, Resolver, answer_well, good, say_nothing
 
-ASKED = Asked(Question("example.org.", 1), 0x1234)
+ASKED = SentQuery(Question("example.org.", 1), 0x1234)
 WIRE = encode_query(ASKED.question, ASKED.id)
 QUICK_S = 0.2
 """For exchanges that are to time out."""

@@ -11,13 +11,13 @@ import pytest
 from minidns.dns.model import Question
 from minidns.dns.reply import Reply
 from minidns.dns.wire import encode_query
-from minidns.upstream.acceptance import Asked
+from minidns.upstream.acceptance import SentQuery
 from minidns.upstream.udp import Flooded, UdpExchanges
 from minidns.upstream.upstream import Upstream
 from tests.server.resolvers import Call, Resolver, good, say_nothing
 from tests.world import settle
 
-ASKED = Asked(Question("example.org.", 1), 0x1234)
+ASKED = SentQuery(Question("example.org.", 1), 0x1234)
 WIRE = encode_query(ASKED.question, ASKED.id)
 
 

@@ -15,7 +15,7 @@ from minidns.plugins.site import Site
 from minidns.upstream.acceptance import (
     REFUSES_EDNS,
     RELAYED_FLAGS,
-    Asked,
+    SentQuery,
     without_hop_by_hop,
 )
 from minidns.upstream.health import Health
@@ -141,7 +141,7 @@ class Proxy:
             self._over[transport],
             encode_query(question, ident, flags, opt),
             min(self._options.read_timeout_s, left_s),
-            Asked(question, ident, limit, transport != "udp").accept,
+            SentQuery(question, ident, limit, transport != "udp").accept,
         )
 
     def _observe(self, rcode: int, started: float) -> None:

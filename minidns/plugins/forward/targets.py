@@ -19,7 +19,7 @@ from minidns.dns.reply import Reply
 from minidns.dns.wire import encode_query
 from minidns.text import files as paths
 from minidns.text.go_text import quote
-from minidns.upstream.acceptance import Asked
+from minidns.upstream.acceptance import SentQuery
 from minidns.upstream.upstream import Exchange, Upstream, failure, joined, split
 
 MAX_UPSTREAMS = 15
@@ -203,7 +203,7 @@ async def addresses(
 
 
 async def _lookup(question: Question, resolver: Upstream, ask: Exchange) -> list[str]:
-    expected = Asked(question, randbits(16))
+    expected = SentQuery(question, randbits(16))
     wire = encode_query(question, expected.id)
     reply: Reply = await ask(resolver, wire, _LOOKUP_S, expected.accept)
     return [
