@@ -5,7 +5,6 @@ directives only: *bind* and *view* decide whether two blocks conflict.
 """
 
 import hashlib
-import ipaddress
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from minidns.corefile.grammar import Grammar, RawBlock, Report
 from minidns.corefile.imports import Files as Files
 from minidns.corefile.keys import Claim, Key
 from minidns.corefile.lexer import Token as Token
+from minidns.dns.networks import is_address
 
 MAX_PORT = 65535
 MAX_PROBLEMS = 100
@@ -202,19 +202,11 @@ def _unservable(blocks: Sequence[ServerBlock]) -> Iterator[ConfigError]:
 
 def _claims(block: ServerBlock) -> list[Claim]:
     bound = [word for bind in block.named("bind") for word in bind.args]
-    addresses = [word for word in bound if _is_address(word)] if bound else [""]
+    addresses = [word for word in bound if is_address(word)] if bound else [""]
     filtered = bool(block.named("view"))
     return [
         Claim(key, address, filtered) for key in block.keys for address in addresses
     ]
-
-
-def _is_address(word: str) -> bool:
-    try:
-        ipaddress.ip_address(word)
-    except ValueError:
-        return False
-    return True
 
 
 def _at_block(block: ServerBlock, text: str) -> ConfigError:

@@ -1,10 +1,19 @@
-"""Networks in CIDR form, and sets of networks."""
+"""IP addresses, networks in CIDR form, and sets of networks."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
 Network: TypeAlias = IPv4Network | IPv6Network
+
+
+def is_address(text: str) -> bool:
+    """Return whether ``text`` is an IP address; an IPv6 one may have a scope."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def cidr(text: str) -> Network:

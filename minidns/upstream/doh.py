@@ -30,7 +30,7 @@ class Doh:
     async def ask(
         self, to: Upstream, wire: bytes, timeout_s: float, accept: Accept[T]
     ) -> T:
-        """Return the accepted reply to ``wire``, which is sent with ID 0 (RFC 8484 4.1).
+        """Return the accepted reply to ``wire``, sent with ID 0 (RFC 8484 4.1).
 
         Raises:
             DnsError: the outcome of a doubtful reply.

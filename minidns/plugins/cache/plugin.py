@@ -29,10 +29,8 @@ from minidns.dns.model import (
     Source,
     replace,
 )
-from minidns.dns.rdata import SOA
 from minidns.metrics.traffic import with_counter
 from minidns.plugins.answer_kind import (
-    TRANSFERS,
     Outcome,
     answers,
     cache_outcome,
@@ -98,10 +96,7 @@ class Cache:
         self._never_stored = _common_zones(
             options.success.disabled, options.denial.disabled
         )
-        success, denial = options.success, options.denial
-        self._least_ttl = max(success.shortest, denial.shortest)
         self._longest = sys.maxsize if self._rules.ttl_above_hour else LONGEST_TTL
-        self._most_ttl = min(success.longest, denial.longest, self._longest)
 
     async def cache(self, query: Query) -> Response:
         """Answer ``query`` from the cache, or store the answer of the next handler.
@@ -134,50 +129,17 @@ class Cache:
 
     def _with_miss(self, query: Query, response: Response) -> Response:
         """Return ``response`` with one TTL; it is not stored."""
-        if not self._has_one_ttl(query, response):
-            outcome = cache_outcome(query, response, self._wall(), self._rules)
-            if outcome is Outcome.TRANSFER:
-                return response
-            response = _ad_if_wanted(query, self._with_one_ttl(response, outcome)[0])
-        return self._count_misses(query, response)
+        outcome = cache_outcome(query, response, self._wall(), self._rules)
+        if outcome is Outcome.TRANSFER:
+            return response
+        flat = with_ttl(response, self._ttl(response, outcome))
+        return self._count_misses(query, _ad_if_wanted(query, flat))
 
     def _upstream_query(self, query: Query) -> Query:
         """Return ``query`` as the next handler gets it: with AD for every client."""
         if self._rules.asks_for_ad and not query.flags & AD:
             return replace(query, flags=query.flags | AD)
         return query
-
-    def _has_one_ttl(self, query: Query, response: Response) -> bool:
-        """Return whether ``_with_one_ttl`` would change nothing, by a cheap test.
-
-        This is so if all records have one TTL within all bounds, and the answer is of
-        a kind that has a TTL of its own.
-        """
-        if response.ad or response.opt is not None or query.do or query.flags & 0x7800:
-            return False
-        answer, authority, rcode = response.answer, response.authority, response.rcode
-        if answer:
-            first = answer[0]
-        elif authority and authority[0].rtype == SOA:
-            first = authority[0]
-        else:
-            return False
-        ttl = first.ttl
-        if not self._least_ttl <= ttl <= self._most_ttl:
-            return False
-        for rrsets in (answer, authority, response.additional):
-            for rrset in rrsets:
-                if rrset.ttl != ttl:
-                    return False
-        known = rcode == Rcode.NOERROR or (rcode == Rcode.NXDOMAIN and not answer)
-        return known and query.question.qtype not in TRANSFERS
-
-    def _with_one_ttl(
-        self, response: Response, outcome: Outcome
-    ) -> tuple[Response, int]:
-        """Return ``response`` with one TTL on all records, and that TTL."""
-        ttl = self._ttl(response, outcome)
-        return with_ttl(response, ttl), ttl
 
     def _store(self, query: Query, key: Key, response: Response) -> Response:
         """Return ``response`` with one TTL; store it if it may be stored.
@@ -190,7 +152,8 @@ class Cache:
             return response
         if response.client_specific:
             return replace(response, reuse=None)
-        flat, ttl = self._with_one_ttl(response, outcome)
+        ttl = self._ttl(response, outcome)
+        flat = with_ttl(response, ttl)
         answer = _ad_if_wanted(query, flat)
         stored = flat if self._rules.asks_for_ad else answer
         if (

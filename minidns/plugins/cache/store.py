@@ -186,8 +186,8 @@ class Bounded(Generic[K, V]):
 
     def drop(self, key: K) -> None:
         """Remove the value stored under ``key``, if any."""
-        if key in self._values:
-            self.bytes -= self._values.pop(key)[1]
+        _, size = self._values.pop(key, (None, 0))
+        self.bytes -= size
 
 
 class Stores:

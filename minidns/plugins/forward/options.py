@@ -3,14 +3,15 @@
 import logging
 import ssl
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 from typing import Final
 
 from minidns.corefile import values
 from minidns.corefile.directives import Directive
 from minidns.corefile.errors import ConfigError
 from minidns.dns.model import Name, Rcode
-from minidns.dns.names import absolute, to_wire
+from minidns.dns.names import absolute, is_sendable
+from minidns.dns.networks import is_address
+from minidns.dns.rdata import RCODES
 from minidns.plugins.options import Read, choice, flag, setting, text
 from minidns.plugins.spec import Apply, Excess, Option, Words
 from minidns.text import go_numbers
@@ -146,10 +147,8 @@ def _health_check(line: ForwardOptions, words: Words) -> ForwardOptions:
 
 
 def _check_name(word: str) -> Name:
-    try:
-        to_wire(absolute(word))
-    except ValueError as exc:
-        raise ValueError(f"health_check: invalid domain name {word}") from exc
+    if not is_sendable(absolute(word)):
+        raise ValueError(f"health_check: invalid domain name {word}")
     return absolute(word)
 
 
@@ -182,37 +181,30 @@ def _failover(line: ForwardOptions, words: Words) -> ForwardOptions:
     return replace(line, failover=line.failover | rcodes)
 
 
-_RCODES = {"NOTIMPL": Rcode.NOTIMP, "BADSIG": Rcode.BADVERS, **Rcode.__members__}
-
-
 def _rcodes(words: Words) -> frozenset[int]:
     for word in words.args:
-        if word.upper() not in _RCODES:
+        if word.upper() not in RCODES:
             raise ValueError(f"{word} is not a valid rcode")
-    return frozenset(int(_RCODES[word.upper()]) for word in words.args)
+    return frozenset(RCODES[word.upper()] for word in words.args)
 
 
 def _resolvers(words: Words) -> tuple[str, ...]:
     for word in words.args:
         host, _ = split(word) or (word, "")
-        if not _is_address(host):
+        if not _is_unscoped(host):
             quoted = values.quote(word)
             raise ValueError(f"resolver must be an IP address or IP:port: {quoted}")
     return words.args
 
 
 def _source_address(words: Words) -> str:
-    if not _is_address(words.first):
+    if not _is_unscoped(words.first):
         raise words.error(f"invalid IP address: {words.first}")
     return words.first
 
 
-def _is_address(word: str) -> bool:
-    try:
-        ip_address(word)
-    except ValueError:
-        return False
-    return "%" not in word
+def _is_unscoped(word: str) -> bool:
+    return is_address(word) and "%" not in word
 
 
 def _repeated(

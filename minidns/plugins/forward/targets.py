@@ -6,15 +6,15 @@ the server opens its sockets.
 
 import errno
 from collections.abc import Iterable, Iterator, Sequence
-from ipaddress import ip_address
 from secrets import randbits
 from typing import NamedTuple, TypeAlias
 
 from minidns.corefile.blocks import ConfigError, Files
 from minidns.corefile.keys import PORTS
-from minidns.dns import rdata
+from minidns.dns import rdata, resolv_conf
 from minidns.dns.model import DnsError, Question
-from minidns.dns.names import absolute, to_wire
+from minidns.dns.names import absolute, is_sendable
+from minidns.dns.networks import is_address
 from minidns.dns.reply import Reply
 from minidns.dns.wire import encode_query
 from minidns.text import files as paths
@@ -24,7 +24,6 @@ from minidns.upstream.upstream import Exchange, Upstream, failure, joined, split
 
 MAX_UPSTREAMS = 15
 """limit: upstreams of one line (CoreDNS)."""
-RESOLV_CONF = "/etc/resolv.conf"
 _LOOKUP_S = 2.0
 _TRANSPORTS = {"dns": "udp", "tls": "tls", "https": "https"}
 """The transport of an upstream by its scheme; other schemes are not supported."""
@@ -79,7 +78,7 @@ def _read(word: str, files: Files) -> Iterator[Target]:
         raise ConfigError(f"invalid address: {quote(word)}")
     host, port = split(rest) or (rest.strip("[]"), "")
     address, servername = _split_servername(host, scheme)
-    if not _is_address(address):
+    if not is_address(address):
         yield from _file_or_host(word, scheme, rest, host, port, files)
         return
     if scheme not in _TRANSPORTS:
@@ -107,14 +106,6 @@ def _split_servername(host: str, scheme: str) -> tuple[str, str]:
     if scheme == "https":
         return address, ""  # it is ignored (CoreDNS)
     return (host, "") if ":" in address else (address, "")
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _port(port: str, scheme: str, word: str) -> int:
@@ -147,32 +138,21 @@ def _file_or_host(
 
 
 def nameservers(text: str) -> Iterator[str]:
-    """Yield the addresses of ``nameserver`` lines in a resolv.conf (resolv.conf(5)).
+    """Yield the addresses of ``nameserver`` lines in a resolv.conf.
 
     Words that are no address are skipped.
     """
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) > 1 and words[0] == "nameserver" and _is_address(words[1]):
-            yield words[1]
+    return filter(is_address, resolv_conf.nameservers(text))
 
 
 def _host(word: str, scheme: str, rest: str, host: str, port: str) -> Host:
     if "/" in rest:
         raise ConfigError(f"not an IP address or file: {quote(rest)}")
     name, servername = _split_servername(host, scheme)
-    if not _is_domain(name) or scheme not in _TRANSPORTS:
+    if not is_sendable(absolute(name)) or scheme not in _TRANSPORTS:
         text = f"not an IP address, file, or valid domain: {quote(word)}"
         raise ConfigError(text)
     return Host(name, _port(port, scheme, word), _TRANSPORTS[scheme], servername)
-
-
-def _is_domain(text: str) -> bool:
-    try:
-        to_wire(absolute(text))
-    except ValueError:
-        return False
-    return True
 
 
 async def addresses(
@@ -219,7 +199,8 @@ def resolvers(words: Sequence[str], files: Files) -> list[Upstream]:
     if not words:
         try:
             return [
-                Upstream(address) for address in nameservers(files.read(RESOLV_CONF))
+                Upstream(address)
+                for address in nameservers(files.read(resolv_conf.RESOLV_CONF))
             ]
         except OSError:
             return []
