@@ -24,10 +24,11 @@ from math import ceil, exp, inf, lgamma, log, log1p
 from typing import Generic, NamedTuple, TypeVar
 
 Cell = TypeVar("Cell", bound=Hashable)
+Blamed = TypeVar("Blamed", bound=Hashable)
 
 EPISODE_S = 5.0
 """Seconds in which failures of one source and kind count once."""
-BACKGROUNDS = (0.003, 0.01, 0.03, 0.1, 0.3)
+BACKGROUNDS = (0.003, 0.01, 0.03, 0.1)
 """Background failures per lookup, as shares of the rate of the fault."""
 
 
@@ -145,10 +146,10 @@ def lookups_needed(rate: float, episodes: int, power: float = 0.95) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Hypothesis(Generic[Cell]):
+class Hypothesis(Generic[Cell, Blamed]):
     """One way in which a suspect causes failures."""
 
-    suspect: str
+    suspect: Blamed
     prior: float
     """Probability of the hypothesis before the trial."""
     share: Callable[[Cell], float]
@@ -175,21 +176,49 @@ class Hypothesis(Generic[Cell]):
                 weight + log(chance) + episodes * log(rate) - rate * exposure
                 for rate, chance in self.rates
             ]
-        return _log_sum(terms)
+        return log_sum(terms)
 
 
 def posterior(
-    hypotheses: Iterable[Hypothesis[Cell]], counts: Mapping[Cell, Count]
-) -> dict[str, float]:
+    hypotheses: Iterable[Hypothesis[Cell, Blamed]], counts: Mapping[Cell, Count]
+) -> dict[Blamed, float]:
     """Return the logarithm of the probability of every suspect, the likeliest first."""
-    terms: dict[str, list[float]] = {}
+    terms: dict[Blamed, list[float]] = {}
     for hypothesis in hypotheses:
         value = log(hypothesis.prior) + hypothesis.log_likelihood(counts)
         terms.setdefault(hypothesis.suspect, []).append(value)
-    logs = {suspect: _log_sum(values) for suspect, values in terms.items()}
-    total = _log_sum(list(logs.values()))
+    logs = {suspect: log_sum(values) for suspect, values in terms.items()}
+    total = log_sum(list(logs.values()))
     order = sorted(logs, key=lambda suspect: -logs[suspect])
     return {suspect: logs[suspect] - total for suspect in order}
+
+
+def mean_e_value(
+    hypotheses: Iterable[Hypothesis[Cell, Blamed]], counts: Mapping[Cell, Count]
+) -> float:
+    """Return the evidence that cells of full share fail more often than clean ones.
+
+    It is the mean over ``hypotheses`` by their priors, so it is an e-value as well.
+    Cells with other shares do not count; without clean cells the evidence is 1.
+    """
+    total, weights = 0.0, 0.0
+    for hypothesis in hypotheses:
+        accused, others = Count(), Count()
+        for cell, count in counts.items():
+            share = hypothesis.share(cell)
+            if share == 1:
+                accused = accused.plus(count)
+            elif share == 0:
+                others = others.plus(count)
+        weights += hypothesis.prior
+        if accused.lookups and others.lookups:
+            share = accused.lookups / (accused.lookups + others.lookups)
+            total += hypothesis.prior * e_value(
+                accused.episodes, others.episodes, share
+            )
+        else:
+            total += hypothesis.prior
+    return total / weights
 
 
 def rates_from(least: float) -> tuple[tuple[float, float], ...]:
@@ -207,7 +236,7 @@ def rates_below(least: float) -> tuple[tuple[float, float], ...]:
     return tuple((least * step, 1 / len(steps)) for step in steps)
 
 
-def _log_sum(terms: Sequence[float]) -> float:
+def log_sum(terms: Sequence[float]) -> float:
     """Return the logarithm of the sum of the exponentials of ``terms``."""
     most = max(terms)
     return most + log(sum(exp(term - most) for term in terms))

@@ -250,7 +250,7 @@ def test_episodes_do_not_bias_the_rate() -> None:
     assert counts.episodes / counts.lookups == pytest.approx(0.01, rel=0.05)
 
 
-def hypothesis(suspect: str, cells: str) -> Hypothesis[str]:
+def hypothesis(suspect: str, cells: str) -> Hypothesis[str, str]:
     return Hypothesis(
         suspect, 0.25, lambda cell: float(cell in cells), rates_from(0.001)
     )

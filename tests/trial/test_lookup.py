@@ -1,0 +1,54 @@
+"""What counts as a failure of a lookup."""
+
+import pytest
+
+from minidns.dns.model import Rcode
+from minidns.trial.lookup import (
+    LATE_S,
+    Expected,
+    FailureKind,
+    Outcome,
+    Result,
+    failure_of,
+)
+
+ONE, TWO = frozenset(("10.0.0.1",)), frozenset(("10.0.0.1", "10.0.0.2"))
+
+
+def replied(
+    addresses: frozenset[str] = ONE,
+    rcode: int = Rcode.NOERROR,
+    latency_s: float = 0.001,
+) -> Result:
+    return Result(0.0, latency_s, Outcome.REPLIED, rcode, addresses)
+
+
+@pytest.mark.parametrize(
+    ("result", "expected", "kind"),
+    [
+        pytest.param(replied(), Expected(), None, id="any addresses will do"),
+        pytest.param(replied(), Expected.addresses(ONE), None, id="these addresses"),
+        pytest.param(replied(), Expected.addresses(TWO, ONE), None, id="one of two sets, during a change"),
+        pytest.param(replied(ONE), Expected.addresses(TWO), FailureKind.MISSING, id="an address is missing"),
+        pytest.param(replied(frozenset()), Expected(), FailureKind.MISSING, id="no address at all"),
+        pytest.param(replied(TWO), Expected.addresses(ONE), FailureKind.EXTRA, id="an address too many"),
+        pytest.param(replied(ONE), Expected.addresses(("10.0.0.9",)), FailureKind.EXTRA, id="another address"),
+        pytest.param(replied(frozenset()), Expected.addresses(()), None, id="a name without addresses"),
+        pytest.param(replied(frozenset(), Rcode.NXDOMAIN), Expected(), FailureKind.NXDOMAIN, id="NXDOMAIN for a name that exists"),
+        pytest.param(replied(frozenset(), Rcode.NXDOMAIN), Expected(rcode=Rcode.NXDOMAIN), None, id="NXDOMAIN as it should be"),
+        pytest.param(replied(), Expected(rcode=Rcode.NXDOMAIN), FailureKind.RCODE, id="an answer for a name that does not exist"),
+        pytest.param(replied(frozenset(), Rcode.SERVFAIL), Expected(), FailureKind.SERVFAIL, id="SERVFAIL"),
+        pytest.param(replied(frozenset(), Rcode.REFUSED), Expected(), FailureKind.REFUSED, id="REFUSED"),
+        pytest.param(replied(frozenset(), Rcode.FORMERR), Expected(), FailureKind.RCODE, id="FORMERR"),
+        pytest.param(replied(latency_s=LATE_S), Expected(), FailureKind.LATE, id="late"),
+        pytest.param(replied(latency_s=LATE_S * 0.99), Expected(), None, id="just in time"),
+        pytest.param(Result(0, 5, Outcome.SILENT), Expected(), FailureKind.NO_REPLY, id="silence"),
+        pytest.param(Result(0, 0, Outcome.UNREACHABLE), Expected(), FailureKind.UNREACHABLE, id="ICMP"),
+        pytest.param(Result(0, 0, Outcome.TRUNCATED), Expected(), FailureKind.TRUNCATED, id="TC, and no TCP"),
+        pytest.param(Result(0, 0, Outcome.MISMATCHED), Expected(), FailureKind.WRONG_NAME, id="another name"),
+    ],
+)  # fmt: skip
+def test_failure_of(
+    result: Result, expected: Expected, kind: FailureKind | None
+) -> None:
+    assert failure_of(result, expected) is kind
