@@ -22,6 +22,7 @@ from minidns.kubernetes.resources import Access, ListWatch, Resource
 from minidns.kubernetes.watcher import SharedWatcher
 from minidns.metrics.registry import Metrics
 from minidns.plugins.site import Edges, HttpHandler, Setup, Site
+from minidns.plugins.spec import PluginSpec
 from minidns.upstream.acceptance import Doubtful
 from minidns.upstream.upstream import Accept, Upstream
 
@@ -202,6 +203,13 @@ class World:
 def directives(site: Site, name: str) -> tuple[Directive, ...]:
     """Return the occurrences of ``name`` in the site's block."""
     return tuple(d for d in site.block.directives if d.name == name)
+
+
+def handler_of(spec: PluginSpec, site: Site) -> Plugin:
+    """Set up the plugin ``spec`` from its directives in the site's block."""
+    plugin = spec.set_up(site.block.named(spec.name), site)
+    assert plugin is not None
+    return plugin
 
 
 def plugin(world: World, setup: Setup, name: str, body: str) -> tuple[Plugin, Site]:

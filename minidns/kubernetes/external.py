@@ -6,7 +6,6 @@ balancers. Synchronous, over the same store as the names of the cluster.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
 from minidns.dns import names
@@ -30,7 +29,7 @@ from minidns.kubernetes.model import (
 )
 from minidns.kubernetes.names import ParsedName
 from minidns.kubernetes.objects import NO_PORT, Key, Service
-from minidns.kubernetes.options import KubernetesOptions
+from minidns.kubernetes.options import ExternalOptions, KubernetesOptions
 from minidns.kubernetes.records import (
     WEIGHT,
     absolute,
@@ -47,19 +46,6 @@ from minidns.kubernetes.window import EVERYTHING, Window
 
 NAME_SERVER = "ns1."
 _REFRESH, _RETRY, _EXPIRE = 7200, 1800, 86400
-
-
-@dataclass(frozen=True, slots=True)
-class ExternalOptions:
-    """The options of *k8s_external*."""
-
-    zones: tuple[Name, ...] = ()
-    apex: Name = "dns."
-    """The label, with a dot, below which the names of the name servers are."""
-    ttl: int = 5
-    headless: bool = False
-    """True if headless Services without external addresses show their endpoints."""
-    fallthrough: tuple[Name, ...] = ()
 
 
 class ExternalLookup:

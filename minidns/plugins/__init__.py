@@ -9,7 +9,6 @@ answers.
 
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
 
 from minidns.corefile.blocks import ConfigError
 from minidns.corefile.releases import NEWEST, Release, order_at
@@ -97,7 +96,7 @@ def _has(name: str) -> bool:
     return name in ignored.PLUGINS or find_spec(f"{__name__}.{name}") is not None
 
 
-def find(name: str) -> PluginSpec[Any]:
+def find(name: str) -> PluginSpec:
     """Return the plugin ``name``, imported: a plugin without a user costs nothing.
 
     Raises:
@@ -108,7 +107,7 @@ def find(name: str) -> PluginSpec[Any]:
         return ignored.PLUGINS[name]
     if name not in ORDER or not _has(name):
         raise ConfigError("not supported by minidns")
-    plugin: PluginSpec[Any] = import_module(f"{__name__}.{name}").PLUGIN
+    plugin: PluginSpec = import_module(f"{__name__}.{name}").PLUGIN
     return plugin
 
 
@@ -117,12 +116,12 @@ def has_trait(name: str, traits: Traits) -> bool:
     return _has(name) and bool(find(name).traits & traits)
 
 
-def registry() -> tuple[PluginSpec[Any], ...]:
+def registry() -> tuple[PluginSpec, ...]:
     """Return every plugin that minidns has, outermost first; imports all of them."""
     return tuple(map(find, names()))
 
 
-def configure(site: Site) -> tuple[tuple[PluginSpec[Any], Plugin], ...]:
+def configure(site: Site) -> tuple[tuple[PluginSpec, Plugin], ...]:
     """Set up every plugin that the site's block names; return those in the chain.
 
     Raises:
@@ -136,7 +135,7 @@ def configure(site: Site) -> tuple[tuple[PluginSpec[Any], Plugin], ...]:
             continue
         try:
             spec = find(name)
-            plugin = spec.setup(directives, site)
+            plugin = spec.set_up(directives, site)
         except ConfigError as exc:
             raise exc.prefixed(f"plugin/{name}: ") from exc
         if plugin is not None:

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from minidns.corefile.blocks import ConfigError, Directive, Line
+from minidns.corefile.directives import Line
+from minidns.corefile.errors import ConfigError
+from minidns.corefile.options import Option, Words, line, set_by, zones_argument
 from minidns.corefile.values import longest, quote
 from minidns.dns.model import (
     Dropped,
@@ -20,9 +22,8 @@ from minidns.dns.model import (
 )
 from minidns.dns.networks import Network, Networks, cidr
 from minidns.dns.rdata import TYPES
-from minidns.plugins.options import zones_argument
 from minidns.plugins.site import Site
-from minidns.plugins.spec import Option, PluginSpec, Traits, Words
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 
 _EDE = 15
 """Code of the EDNS option Extended DNS Error (RFC 8914 2)."""
@@ -53,38 +54,21 @@ class Policy(NamedTuple):
         return self.networks is None or query.peer[0] in self.networks
 
 
-@dataclass(frozen=True, slots=True)
-class AclRule:
-    """The policies for some zones; the first that covers a query decides."""
-
-    zones: tuple[Name, ...] = ()
-    policies: tuple[Policy, ...] = ()
-
-    @property
-    def is_personal(self) -> bool:
-        """True if the decision depends on the address of the client."""
-        return any(policy.networks is not None for policy in self.policies)
+_ACTIONS = {
+    "allow": "Queries that match are answered.",
+    "block": "Queries that match get REFUSED.",
+    "filter": "Queries that match get an empty answer.",
+    "drop": "Queries that match get no reply.",
+}
 
 
-def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Accept ``acl [ZONES...] { ACTION [type T...] [net CIDR...] }``.
-
-    Raises:
-        ConfigError: an unknown action, type or network.
-
-    """
-    rules = tuple(PLUGIN.read_one(directive, site) for directive in directives)
-    acl = _Acl(site, rules)
-    site.offers.guards.append(acl)
-    return acl
+def _action_option(action: str) -> Option:
+    syntax = f"{action} [type TYPES...] [net NETWORKS...]"
+    example = "type A net 192.0.2.0/24"
+    return line(syntax, _ACTIONS[action], _append_policy, example=example)
 
 
-def _unknown(line: Line) -> ConfigError:
-    expected = "expect 'allow', 'block', 'filter' or 'drop'"
-    return line.error(f"unexpected token {quote(line.name)}; {expected}")
-
-
-def _append_policy(rule: AclRule, words: Words) -> AclRule:
+def _append_policy(rule: "AclRule", words: Words) -> "AclRule":
     assert isinstance(words.where, Line)
     return dataclasses.replace(rule, policies=(*rule.policies, _policy(words.where)))
 
@@ -137,6 +121,31 @@ def _network(word: str, line: Line) -> Network:
     except ValueError:
         problem = f"illegal CIDR notation {quote(word + length)}"
         raise line.error(problem) from None
+
+
+@dataclass(frozen=True, slots=True)
+class AclRule:
+    """The policies for some zones; the first that covers a query decides."""
+
+    zones: tuple[Name, ...] = zones_argument()
+    policies: tuple[Policy, ...] = set_by((), *map(_action_option, _ACTIONS))
+
+    @property
+    def is_personal(self) -> bool:
+        """True if the decision depends on the address of the client."""
+        return any(policy.networks is not None for policy in self.policies)
+
+
+def setup(rules: tuple[AclRule, ...], site: Site) -> Plugin:
+    """Return the plugin that denies queries by ``rules``, and offer it as a guard."""
+    acl = _Acl(site, rules)
+    site.offers.guards.append(acl)
+    return acl
+
+
+def _unknown(line: Line) -> ConfigError:
+    expected = "expect 'allow', 'block', 'filter' or 'drop'"
+    return line.error(f"unexpected token {quote(line.name)}; {expected}")
 
 
 class _Acl:
@@ -221,30 +230,13 @@ def _denied(query: Query, action: str) -> Response:
 PLUGIN = PluginSpec(
     name="acl",
     summary="allow or deny queries by client address and type",
-    syntax="acl [ZONES...]",
     traits=Traits.HANDLES_QUERIES
     | Traits.ANSWERS
     | Traits.TOUCHES_NAMES
     | Traits.ANSWERS_VARY,
     setup=setup,
     defaults=AclRule(),
-    arguments=zones_argument(),
-    options=tuple(
-        Option(
-            name=action,
-            arguments="[type QTYPE...] [net CIDR...]",
-            meaning=meaning,
-            example=f"{action} type A net 192.0.2.0/24",
-            field="policies",
-            apply=_append_policy,
-        )
-        for action, meaning in (
-            ("allow", "Queries that match are answered."),
-            ("block", "Queries that match get REFUSED."),
-            ("filter", "Queries that match get an empty answer."),
-            ("drop", "Queries that match get no reply."),
-        )
-    ),
+    repeated=Repeated.SEPARATE,
     unknown=_unknown,
     ignores_case=True,
 )

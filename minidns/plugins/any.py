@@ -1,24 +1,17 @@
 """*any* - answer ANY queries with a minimal response."""
 
-from minidns.corefile.blocks import Directive
+from minidns.corefile.options import no_arguments
 from minidns.dns.model import Handler, Plugin, Query, Response, Reuse, RRset
 from minidns.dns.rdata import ANY, HINFO, txt
-from minidns.plugins.options import no_arguments
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 
 TTL = 8482
 _DATA = txt("ANY obsoleted", "See RFC 8482")
 
 
-def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Accept ``any``.
-
-    Raises:
-        ConfigError: an argument or an option.
-
-    """
-    PLUGIN.read_one(directives[0], site)
+def setup(options: None, site: Site) -> Plugin:
+    """Return the plugin that answers ANY with one HINFO record (RFC 8482 4.2)."""
 
     def plugin(next_: Handler) -> Handler:
         async def any(query: Query) -> Response:
@@ -35,9 +28,8 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
 PLUGIN = PluginSpec(
     name="any",
     summary="answer ANY queries with a minimal response",
-    syntax="any",
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS,
     setup=setup,
-    defaults=None,
-    arguments=no_arguments(names_first=True),
+    options=(no_arguments(names_first=True),),
+    repeated=Repeated.FIRST_COUNTS,
 )

@@ -1,10 +1,10 @@
 """*autopath* - walk a client's search list on the server."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from minidns.corefile.directives import Directive
 from minidns.corefile.errors import ConfigError
+from minidns.corefile.options import Words, line, set_by
 from minidns.corefile.values import covers, zones
 from minidns.dns import names, rdata, resolv_conf
 from minidns.dns.model import (
@@ -19,45 +19,55 @@ from minidns.dns.model import (
     RRset,
     replace,
 )
-from minidns.plugins.contracts import Guard
+from minidns.plugins.contracts import Guard, SearchList
 from minidns.plugins.site import Site
-from minidns.plugins.spec import Option, PluginSpec, Traits, Words
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 from minidns.text import files
 
-SearchList = Callable[[Query], Sequence[Name]]
-"""Maps a query to its client's search list; empty when it is not known."""
+
+def _set_source(options: "AutopathOptions", words: Words) -> "AutopathOptions":
+    if not words.args:
+        raise ValueError("no resolv-conf specified")
+    *zone_names, source = words.args
+    return AutopathOptions(zones(zone_names, words.zones), source)
 
 
 @dataclass(frozen=True, slots=True)
 class AutopathOptions:
-    """The options of *autopath*: zones, and where search lists come from."""
+    """The options of *autopath*."""
 
-    zones: tuple[Name, ...] = ()
-    file: str = ""
-    """Path of a resolv.conf with the search list of every client; empty without."""
-    plugin: str = ""
-    """Name of the plugin that knows the search list of a client; empty without."""
+    zones: tuple[Name, ...] = set_by(
+        (),
+        line(
+            " [ZONES...] FILE|@PLUGIN",
+            "The zones of the names that it is for, by default those of the server"
+            " block; and where the search list of a client comes from: the `search` or"
+            " `domain` of a resolv.conf, or a plugin of the block, in practice"
+            " `@kubernetes`.",
+            _set_source,
+            example="example.org @kubernetes",
+            least=0,
+        ),
+    )
+    source: str = ""
+    """The path of a resolv.conf, or ``@`` and the name of a plugin."""
 
 
-def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Accept ``autopath [ZONES...] FILE|@PLUGIN``; the last one counts."""
-    options = AutopathOptions()
-    search: SearchList = _no_search_list
-    for directive in directives:
-        options = PLUGIN.read_one(directive, site)
-        read = _from_plugin if options.plugin else _from_file
-        search = read(options.plugin or options.file, site)
-    return autopath(options.zones, search, site)
+def setup(directives: tuple[AutopathOptions, ...], site: Site) -> Plugin:
+    """Return the plugin for the last directive; search lists of all are checked.
+
+    Raises:
+        ConfigError: a resolv.conf cannot be read.
+
+    """
+    searches = [_search_list(options.source, site) for options in directives]
+    return autopath(directives[-1].zones, searches[-1], site)
 
 
-def _set_source(options: AutopathOptions, words: Words) -> AutopathOptions:
-    if not words.args:
-        raise ValueError("no resolv-conf specified")
-    *zone_names, source = words.args
-    where = zones(zone_names, words.site.zones)
+def _search_list(source: str, site: Site) -> SearchList:
     if source.startswith("@"):
-        return AutopathOptions(where, plugin=source.removeprefix("@"))
-    return AutopathOptions(where, file=source)
+        return _from_plugin(source.removeprefix("@"), site)
+    return _from_file(source, site)
 
 
 def _no_search_list(_: Query) -> Sequence[Name]:
@@ -197,19 +207,11 @@ def _aliased(query: Query, moved: Query, response: Response) -> Response:
 PLUGIN = PluginSpec(
     name="autopath",
     summary="walk a client's search list on the server",
-    syntax="autopath [ZONES...] FILE|@PLUGIN",
     traits=Traits.HANDLES_QUERIES
     | Traits.ANSWERS
     | Traits.TOUCHES_NAMES
     | Traits.ANSWERS_VARY,
     setup=setup,
     defaults=AutopathOptions(),
-    arguments=Option(
-        name="",
-        arguments="[ZONES...] FILE|@PLUGIN",
-        meaning="The zones, and a resolv.conf or a plugin that knows search lists.",
-        example="example.org @kubernetes",
-        field="plugin",
-        apply=_set_source,
-    ),
+    repeated=Repeated.SEPARATE,
 )

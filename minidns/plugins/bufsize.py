@@ -2,33 +2,44 @@
 
 from dataclasses import dataclass
 
-from minidns.corefile.blocks import Directive
+from minidns.corefile.options import Words, argument
 from minidns.corefile.values import integer
 from minidns.dns.model import Handler, Plugin, Query, Response, replace
-from minidns.plugins.options import setting
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits, Words
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 
 DEFAULT = 1232  # fits IPv6's minimum MTU (DNS flag day 2020)
 MIN, MAX = 512, 4096
+
+
+def _read_size(words: Words) -> int:
+    try:
+        size = integer(words.first)
+    except ValueError:
+        raise words.where.arg_error() from None
+    if not MIN <= size <= MAX:
+        raise words.where.arg_error()
+    return size
 
 
 @dataclass(frozen=True, slots=True)
 class BufsizeOptions:
     """The options of *bufsize*."""
 
-    size: int = DEFAULT
-    """Bytes of a UDP reply at most."""
+    size: int = argument(
+        "[SIZE]",
+        f"The most bytes of a UDP reply, {MIN} to {MAX}; {DEFAULT} fits into the MTU of"
+        " nearly every link.",
+        DEFAULT,
+        _read_size,
+        example="700",
+        prefix="plugin/bufsize: ",  # printed twice (CoreDNS)
+    )
 
 
-def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Accept ``bufsize [SIZE]``.
-
-    Raises:
-        ConfigError: not a number from 512 to 4096.
-
-    """
-    size = PLUGIN.read_arguments(directives[0], site, PLUGIN.defaults).size
+def setup(options: BufsizeOptions, site: Site) -> Plugin:
+    """Return the plugin that lowers the size that clients advertise."""
+    size = options.size
 
     def plugin(next_: Handler) -> Handler:
         async def bufsize(query: Query) -> Response:
@@ -47,31 +58,12 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     return plugin
 
 
-def _read_size(words: Words) -> int:
-    try:
-        size = integer(words.first)
-    except ValueError:
-        raise words.where.arg_error() from None
-    if not MIN <= size <= MAX:
-        raise words.where.arg_error()
-    return size
-
-
 PLUGIN = PluginSpec(
     name="bufsize",
     summary="limit the size of UDP replies",
-    syntax="bufsize [SIZE]",
     traits=Traits.HANDLES_QUERIES,
     setup=setup,
     defaults=BufsizeOptions(),
-    arguments=setting(
-        "",
-        "[SIZE]",
-        "size",
-        _read_size,
-        f"The bytes of a UDP reply at most, {MIN} to {MAX}.",
-        example="700",
-        least=0,
-        prefix="plugin/bufsize: ",  # printed twice (CoreDNS)
-    ),
+    repeated=Repeated.FIRST_COUNTS,
+    reads_block=False,
 )

@@ -1,7 +1,7 @@
 """Builds the handler of a server block, and routes names to server blocks."""
 
 from collections.abc import Awaitable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from minidns.dns import names
 from minidns.dns.model import (
@@ -44,7 +44,7 @@ class EndOfChain(DnsError):
         self.last = last
 
 
-def build(plugins: Sequence[tuple[PluginSpec[Any], Plugin]]) -> Handler:
+def build(plugins: Sequence[tuple[PluginSpec, Plugin]]) -> Handler:
     """Return the handler that runs ``plugins``, outermost first.
 
     A query that no plugin answers gets SERVFAIL, and a log line that names
@@ -69,8 +69,8 @@ def build(plugins: Sequence[tuple[PluginSpec[Any], Plugin]]) -> Handler:
 
 
 def _first_with(
-    trait: Traits, plugins: Sequence[tuple[PluginSpec[Any], Plugin]]
-) -> PluginSpec[Any] | None:
+    trait: Traits, plugins: Sequence[tuple[PluginSpec, Plugin]]
+) -> PluginSpec | None:
     return next((spec for spec, _ in plugins if trait in spec.traits), None)
 
 

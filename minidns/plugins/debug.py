@@ -2,24 +2,15 @@
 
 import logging
 
-from minidns.corefile.blocks import Directive
-from minidns.plugins.options import no_arguments
+from minidns.corefile.options import no_arguments
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 
 
-def setup(directives: tuple[Directive, ...], site: Site) -> None:
-    """Accept ``debug``.
-
-    Raises:
-        ConfigError: an argument.
-
-    """
-    for directive in directives:
-        PLUGIN.read_arguments(directive, site, None)
+def setup(options: None, site: Site) -> None:
+    """Lower the level of the log, for the whole process and for good (CoreDNS)."""
 
     async def start() -> None:
-        # for the whole process, and permanently (CoreDNS)
         logging.getLogger("minidns").setLevel(logging.DEBUG)
 
     site.on_start(start)
@@ -28,9 +19,9 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 PLUGIN = PluginSpec(
     name="debug",
     summary="log more",
-    syntax="debug",
     traits=Traits.ONCE_PER_PROCESS,
     setup=setup,
-    defaults=None,
-    arguments=no_arguments(names_first=True),
+    options=(no_arguments(names_first=True),),
+    repeated=Repeated.LAST_COUNTS,
+    reads_block=False,
 )

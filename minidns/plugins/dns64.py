@@ -1,11 +1,10 @@
 """*dns64* - synthesize AAAA records for names that only have A records (RFC 6147)."""
 
-import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
-from minidns.corefile.directives import Directive, Line
-from minidns.corefile.errors import ConfigError
+from minidns.corefile.options import Excess, Words, line, set_by, switch
 from minidns.dns import rdata
 from minidns.dns.model import (
     Handler,
@@ -16,55 +15,68 @@ from minidns.dns.model import (
     RRset,
     Source,
 )
-from minidns.plugins.options import flag, setting
+from minidns.dns.networks import cidr
 from minidns.plugins.site import Site
-from minidns.plugins.spec import Excess, PluginSpec, Traits, Words
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 from minidns.text.go_text import quote
 
-WELL_KNOWN = ipaddress.IPv6Network("64:ff9b::/96")
+WELL_KNOWN = IPv6Network("64:ff9b::/96")
 """Prefix that stands for all of IPv4 (RFC 6052 2.1)."""
 _NO_SOA_TTL = 600
 """Longest TTL in seconds of an answer without an SOA (RFC 6147 5.1.7)."""
+
+
+def _read_prefix(words: Words) -> IPv6Network:
+    """Return the prefix, of 32 to 96 bits in whole bytes (RFC 6052 2.2)."""
+    network = cidr(words.first)
+    if isinstance(network, IPv4Network):
+        raise words.error(f"invalid netmask 32 IPv6 address: {quote(str(network))}")
+    if network.prefixlen % 8 or not 32 <= network.prefixlen <= 96:
+        raise words.error(f"invalid prefix length {quote(str(network))}")
+    return network
+
+
+def _set_prefix(options: "Dns64Options", words: Words) -> "Dns64Options":
+    return replace(options, prefix=_read_prefix(words)) if words.args else options
 
 
 @dataclass(frozen=True, slots=True)
 class Dns64Options:
     """The options of *dns64*."""
 
-    prefix: ipaddress.IPv6Network = WELL_KNOWN
-    translate_all: bool = False
-    """True if names that have IPv6 addresses are translated, too."""
-    allow_ipv4: bool = False
-    """True if clients that ask over IPv4 get translated answers, too."""
+    prefix: IPv6Network = set_by(
+        WELL_KNOWN,
+        line(
+            " [PREFIX]",
+            "An IPv6 network of 32, 40, 48, 56, 64, 72, 80, 88 or 96 bits"
+            f" (`{WELL_KNOWN}`).",
+            _set_prefix,
+            example="2001:db8::/96",
+        ),
+        line(
+            "prefix PREFIX",
+            "The same as a line of the block.",
+            _set_prefix,
+            example="2001:db8::/64",
+            excess=Excess.NEXT_OPTION,
+        ),
+    )
+    translate_all: bool = switch(
+        "translate_all",
+        "Also translates names that have IPv6 addresses.",
+        excess=Excess.NEXT_OPTION,
+    )
+    allow_ipv4: bool = switch(
+        "allow_ipv4",
+        "Also translates for clients that ask over IPv4.",
+        excess=Excess.NEXT_OPTION,
+    )
 
 
-def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Accept ``dns64 [PREFIX]`` with its options."""
-    # unlike CoreDNS: a block is also read after a prefix, as its manual says
-    return dns64(PLUGIN.read(directives, site), site)
-
-
-def _read_prefix(words: Words) -> ipaddress.IPv6Network:
-    return _prefix(words.where, words.first)
-
-
-def _prefix(where: Directive | Line, text: str) -> ipaddress.IPv6Network:
-    """Return the prefix ``text``, of 32 to 96 bits in whole bytes (RFC 6052 2.2)."""
-    try:
-        network = ipaddress.ip_network(text if "/" in text else "", strict=False)
-    except ValueError as error:
-        raise ConfigError(f"invalid CIDR address: {text}") from error
-    if isinstance(network, ipaddress.IPv4Network):
-        raise where.error(f"invalid netmask 32 IPv6 address: {quote(str(network))}")
-    if network.prefixlen % 8 or not 32 <= network.prefixlen <= 96:
-        raise where.error(f"invalid prefix length {quote(str(network))}")
-    return network
-
-
-def embedded(prefix: ipaddress.IPv6Network, address: bytes) -> bytes:
+def embedded(prefix: IPv6Network, address: bytes) -> bytes:
     """Return the IPv6 address that stands for an IPv4 one; byte 8 is 0 (RFC 6052 2.2).
 
-    >>> embedded(ipaddress.IPv6Network("2001:db8::/32"), bytes([192, 0, 2, 1])).hex()
+    >>> embedded(IPv6Network("2001:db8::/32"), bytes([192, 0, 2, 1])).hex()
     '20010db8c00002010000000000000000'
     """
     head = prefix.network_address.packed[: prefix.prefixlen // 8]
@@ -74,8 +86,9 @@ def embedded(prefix: ipaddress.IPv6Network, address: bytes) -> bytes:
     return joined.ljust(16, b"\0")
 
 
-def dns64(options: Dns64Options, site: Site) -> Plugin:
-    """Return the plugin that translates by ``options``."""
+def setup(options: Dns64Options, site: Site) -> Plugin:
+    """Return the plugin that answers AAAA questions from A records."""
+    # unlike CoreDNS: a block is also read after a prefix, as its manual says
     translated = site.metrics.counter(
         "coredns_dns64_requests_translated_total",
         "Queries whose answer was made of A records.",
@@ -101,7 +114,7 @@ def dns64(options: Dns64Options, site: Site) -> Plugin:
 
 
 def _over_ipv6(query: Query) -> bool:
-    address = ipaddress.ip_address(query.peer[0].partition("%")[0])
+    address = ip_address(query.peer[0].partition("%")[0])
     return address.version == 6 and address.ipv4_mapped is None
 
 
@@ -148,43 +161,11 @@ def _records(
 PLUGIN = PluginSpec(
     name="dns64",
     summary="synthesize AAAA records for names that only have A records (RFC 6147)",
-    syntax="dns64 [PREFIX]",
     traits=Traits.HANDLES_QUERIES
     | Traits.ANSWERS
     | Traits.TOUCHES_NAMES
     | Traits.ANSWERS_VARY,
     setup=setup,
     defaults=Dns64Options(),
-    arguments=setting(
-        "",
-        "[PREFIX]",
-        "prefix",
-        _read_prefix,
-        "The IPv6 prefix of translated addresses.",
-        example="2001:db8::/96",
-        least=0,
-    ),
-    options=(
-        setting(
-            "prefix",
-            "PREFIX",
-            "prefix",
-            _read_prefix,
-            "The IPv6 prefix of translated addresses.",
-            example="prefix 2001:db8::/64",
-            excess=Excess.NEXT_OPTION,
-        ),
-        flag(
-            "translate_all",
-            "translate_all",
-            "Names that have IPv6 addresses are translated, too.",
-            excess=Excess.NEXT_OPTION,
-        ),
-        flag(
-            "allow_ipv4",
-            "allow_ipv4",
-            "Clients that ask over IPv4 get translated answers, too.",
-            excess=Excess.NEXT_OPTION,
-        ),
-    ),
+    repeated=Repeated.MERGED,
 )

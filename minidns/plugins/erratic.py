@@ -1,69 +1,26 @@
 """*erratic* - drop, truncate and delay responses, to test clients."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from minidns.corefile.blocks import ConfigError, Directive, Line
+from minidns.corefile.blocks import ConfigError
+from minidns.corefile.options import Words, option, switch
 from minidns.corefile.values import duration, integer, quote
 from minidns.dns import names
 from minidns.dns.model import DnsError, Dropped, Handler, Plugin, Query, Response, RRset
 from minidns.dns.rdata import AAAA, AXFR, NS, SOA, A, a, aaaa, soa
 from minidns.plugins.contracts import ReadinessCheck
-from minidns.plugins.options import flag
 from minidns.plugins.site import Site
-from minidns.plugins.spec import Option, PluginSpec, Traits, Words
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 
 _DATA = {A: a("192.0.2.53"), AAAA: aaaa("2001:db8::53")}
+_DELAY_S = 0.1
 _LARGE = 30
 """Number of copies of the address with ``large``."""
 _SEARCH = ("a.example.org.", "b.example.org.", "")
 """Search list of every client, for ``autopath @erratic``."""
 
 
-@dataclass(frozen=True, slots=True)
-class ErraticOptions:
-    """The options of *erratic*; an amount of N affects every Nth query, 0 none."""
-
-    drop: int | None = None
-    """The amount; None for every second query if no other option is set."""
-    truncate: int = 0
-    delay: int = 0
-    delay_s: float = 0.1
-    large: bool = False
-
-    @property
-    def drop_every(self) -> int:
-        """The amount of dropped queries."""
-        if self.drop is None:
-            return 0 if self.delay or self.truncate else 2
-        return self.drop
-
-
-def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Accept ``erratic { drop N; truncate N; delay N DURATION; large }``.
-
-    Raises:
-        ConfigError: not a number or a duration, an unknown option.
-
-    """
-    return _Erratic(site, PLUGIN.read(directives, site))
-
-
-def _set_amount(options: ErraticOptions, words: Words) -> ErraticOptions:
-    assert isinstance(words.where, Line)
-    name = words.where.name
-    if words.args:
-        return replace(options, **{name: _amount(words.first)})  # type: ignore[arg-type]  # an amount
-    return options if name == "drop" else replace(options, **{name: 2})  # type: ignore[arg-type]  # an amount
-
-
-def _set_delay(options: ErraticOptions, words: Words) -> ErraticOptions:
-    options = _set_amount(options, words)
-    for text in words.args[1:]:
-        options = replace(options, delay_s=duration(text))
-    return options
-
-
-def _amount(text: str) -> int:
+def _amount_of(text: str) -> int:
     try:
         amount = integer(text)
     except ValueError as error:
@@ -71,6 +28,56 @@ def _amount(text: str) -> int:
     if amount < 0:
         raise ConfigError(f"illegal amount value given {quote(text)}")
     return amount
+
+
+def _read_amount(words: Words) -> int:
+    return _amount_of(words.first) if words.args else 2
+
+
+def _read_delay(words: Words) -> tuple[int, float]:
+    seconds = duration(words.args[1]) if len(words.args) > 1 else _DELAY_S
+    return _read_amount(words), seconds
+
+
+@dataclass(frozen=True, slots=True)
+class ErraticOptions:
+    """The options of *erratic*; an amount of N affects every Nth query, 0 none."""
+
+    drop: int | None = option(
+        "drop [NUMBER]",
+        "Gives no reply to every NUMBERth query: 2 without other options, 0 with"
+        " `truncate` or `delay`.",
+        None,
+        lambda words: _amount_of(words.first) if words.args else None,
+        example="3",
+    )
+    truncate: int = option(
+        "truncate [NUMBER]",
+        "Sets TC in every NUMBERth reply (2).",
+        0,
+        _read_amount,
+        example="3",
+    )
+    delay: tuple[int, float] = option(
+        "delay [NUMBER [DURATION]]",
+        "Holds every NUMBERth reply (2) back for DURATION (`100ms`).",
+        (0, _DELAY_S),
+        _read_delay,
+        example="3 50ms",
+    )
+    large: bool = switch("large", f"A reply for A has {_LARGE} addresses.")
+
+    @property
+    def drop_every(self) -> int:
+        """The amount of dropped queries."""
+        if self.drop is None:
+            return 0 if self.delay[0] or self.truncate else 2
+        return self.drop
+
+
+def setup(options: ErraticOptions, site: Site) -> Plugin:
+    """Return the plugin that answers every query, or not."""
+    return _Erratic(site, options)
 
 
 class _Erratic:
@@ -87,8 +94,9 @@ class _Erratic:
             number, self._count = self._count, self._count + 1
             if _is_due(number, self._options.drop_every):
                 raise Dropped("erratic")
-            if _is_due(number, self._options.delay):
-                await self._sleep(self._options.delay_s)
+            every, seconds = self._options.delay
+            if _is_due(number, every):
+                await self._sleep(seconds)
             # unlike CoreDNS: the number's bits are not compared with the amount's
             return self._answer(query, _is_due(number, self._options.truncate))
 
@@ -124,38 +132,8 @@ def _zone(apex: str, truncated: bool) -> tuple[RRset, ...]:
 PLUGIN = PluginSpec(
     name="erratic",
     summary="drop, truncate and delay responses, to test clients",
-    syntax="erratic",
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.ANSWERS_VARY,
     setup=setup,
     defaults=ErraticOptions(),
-    options=(
-        Option(
-            name="drop",
-            arguments="[AMOUNT]",
-            meaning="Every AMOUNT-th query gets no reply.",
-            example="drop 3",
-            most=1,
-            field="drop",
-            apply=_set_amount,
-        ),
-        Option(
-            name="truncate",
-            arguments="[AMOUNT]",
-            meaning="Every AMOUNT-th reply has the TC bit.",
-            example="truncate 3",
-            most=1,
-            field="truncate",
-            apply=_set_amount,
-        ),
-        Option(
-            name="delay",
-            arguments="[AMOUNT [DURATION]]",
-            meaning="Every AMOUNT-th reply is late by DURATION.",
-            example="delay 3 50ms",
-            most=2,
-            field="delay",
-            apply=_set_delay,
-        ),
-        flag("large", "large", f"A reply for A has {_LARGE} addresses."),
-    ),
+    repeated=Repeated.MERGED,
 )

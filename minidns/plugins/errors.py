@@ -2,15 +2,15 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from operator import add
 
-from minidns.corefile.blocks import ConfigError, Directive, Line
+from minidns.corefile.options import Excess, Words, line, option, switch
 from minidns.corefile.values import Pattern, duration, format_duration, pattern
 from minidns.dns.model import DnsError, Dropped, Handler, Plugin, Query, Response
 from minidns.dns.rdata import type_name
-from minidns.plugins.options import flag
 from minidns.plugins.site import Site
-from minidns.plugins.spec import Excess, Option, PluginSpec, Traits, Words
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +33,54 @@ class ConsolidationRule:
     """True to log the first at once; a single failure then has no summary."""
 
 
+def _check_file(options: "ErrorsOptions", words: Words) -> "ErrorsOptions":
+    if words.args and words.first != "stdout":
+        raise words.error(f"invalid log file: {words.first}")
+    return options
+
+
+def _read_rule(words: Words) -> tuple[ConsolidationRule]:
+    """Return the rule of ``consolidate DURATION REGEXP [LEVEL] [show_first]``."""
+    period, regexp, *options = words.args
+    period_s, compiled = duration(period), pattern(regexp)
+    levels = [word for word in options if word in _LEVELS]
+    for word in options:
+        if word not in (*_LEVELS, "show_first"):
+            raise ValueError(f"unknown option in consolidate: {word}")
+    if len(levels) > 1:
+        raise ValueError("multiple log levels specified in consolidate")
+    if levels and options[0] not in _LEVELS:
+        raise ValueError("log level must come before show_first in consolidate")
+    level = _LEVELS[levels[0]] if levels else logging.ERROR
+    return (ConsolidationRule(period_s, compiled, level, "show_first" in options),)
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorsOptions:
     """The options of *errors*."""
 
-    stacktrace: bool = False
-    consolidate: tuple[ConsolidationRule, ...] = ()
+    stacktrace: bool = switch(
+        "stacktrace",
+        "Logs where in the program an unexpected failure happened.",
+        excess=Excess.NEXT_OPTION,
+    )
+    consolidate: tuple[ConsolidationRule, ...] = option(
+        "consolidate DURATION REGEXP [LEVEL] [show_first]",
+        "Combines all failures whose reason matches REGEXP (RE2) into one line each"
+        " DURATION, at LEVEL: `warning`, `error` (the default), `info` or `debug`. The"
+        " first rule that matches counts.",
+        (),
+        _read_rule,
+        example="5m timeout warning show_first",
+        adding=add,
+        located=True,
+    )
+
+
+def setup(options: ErrorsOptions, site: Site) -> Plugin:
+    """Return the plugin that logs the failures of the plugins below."""
+    site.stacktrace = site.stacktrace or options.stacktrace
+    return _Errors(site, options.consolidate)
 
 
 @dataclass(slots=True)
@@ -60,48 +102,6 @@ class _Consolidation:
                 rule.pattern.pattern,
                 format_duration(rule.period_s),
             )
-
-
-def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Accept ``errors [stdout] { stacktrace; consolidate ... }``.
-
-    Raises:
-        ConfigError: another file than stdout, an unknown option, a bad pattern.
-
-    """
-    options = PLUGIN.read(directives, site)
-    site.stacktrace = site.stacktrace or options.stacktrace
-    return _Errors(site, options.consolidate)
-
-
-def _check_file(options: ErrorsOptions, words: Words) -> ErrorsOptions:
-    if words.args and words.first != "stdout":
-        raise words.error(f"invalid log file: {words.first}")
-    return options
-
-
-def _unknown(line: Line) -> ConfigError:
-    return line.syntax_error(f"Unknown field {line.name}")
-
-
-def _append_rule(options: ErrorsOptions, words: Words) -> ErrorsOptions:
-    return replace(options, consolidate=(*options.consolidate, _rule(words)))
-
-
-def _rule(words: Words) -> ConsolidationRule:
-    """Return the rule of ``consolidate DURATION REGEXP [LEVEL] [show_first]``."""
-    period, regexp, *options = words.args
-    period_s, compiled = duration(period), pattern(regexp)
-    levels = [option for option in options if option in _LEVELS]
-    for option in options:
-        if option not in (*_LEVELS, "show_first"):
-            raise ValueError(f"unknown option in consolidate: {option}")
-    if len(levels) > 1:
-        raise ValueError("multiple log levels specified in consolidate")
-    if levels and options[0] not in _LEVELS:
-        raise ValueError("log level must come before show_first in consolidate")
-    level = _LEVELS[levels[0]] if levels else logging.ERROR
-    return ConsolidationRule(period_s, compiled, level, "show_first" in options)
 
 
 class _Errors:
@@ -156,36 +156,17 @@ class _Errors:
 PLUGIN = PluginSpec(
     name="errors",
     summary="log why queries failed",
-    syntax="errors [stdout]",
-    traits=Traits.HANDLES_QUERIES | Traits.ONCE_PER_BLOCK,
+    traits=Traits.HANDLES_QUERIES,
     setup=setup,
     defaults=ErrorsOptions(),
-    arguments=Option(
-        name="",
-        arguments="[stdout]",
-        meaning="The file to log to; no other is possible.",
-        example="stdout",
-        most=1,
-        apply=_check_file,
-    ),
     options=(
-        flag(
-            "stacktrace",
-            "stacktrace",
-            "An unexpected failure is logged with its stack.",
-            excess=Excess.NEXT_OPTION,
-        ),
-        Option(
-            name="consolidate",
-            arguments="DURATION REGEXP [LEVEL] [show_first]",
-            meaning="Failures that match REGEXP share one line each DURATION.",
-            example="consolidate 5m timeout warning show_first",
-            least=2,
-            most=4,
-            field="consolidate",
-            apply=_append_rule,
-            located=True,
+        line(
+            " [stdout]",
+            "The file to log to; no other is possible.",
+            _check_file,
+            example="stdout",
         ),
     ),
-    unknown=_unknown,
+    repeated=Repeated.REFUSED,
+    unknown=lambda line: line.syntax_error(f"Unknown field {line.name}"),
 )

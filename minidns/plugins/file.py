@@ -2,12 +2,22 @@
 
 import dataclasses
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from minidns.corefile import values
-from minidns.corefile.directives import Directive
 from minidns.corefile.errors import ConfigError
+from minidns.corefile.options import (
+    Excess,
+    Words,
+    accepted,
+    fallthrough_option,
+    line,
+    option,
+    path,
+    set_by,
+    switch,
+)
 from minidns.corefile.values import covers, longest
 from minidns.dns import rdata, zonefile
 from minidns.dns.model import (
@@ -25,10 +35,10 @@ from minidns.dns.model import (
 from minidns.dns.reuse import also_depends_on, combine
 from minidns.dns.zone import Zone, ZoneAnswer
 from minidns.dns.zonefile import ZoneFileError
-from minidns.plugins import options
 from minidns.plugins.chain import EndOfChain
 from minidns.plugins.site import Site
-from minidns.plugins.spec import Excess, Option, PluginSpec, Traits, Words
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.watched import WatchedFile
 from minidns.text import files
 from minidns.text.go_text import format_duration, quote
 
@@ -45,19 +55,16 @@ _MAX_LOOKUPS = 9
 class ServedZone:
     """One zone of a file, reloaded when the file changes."""
 
-    def __init__(self, origin: Name, path: str, site: Site) -> None:
+    def __init__(self, origin: Name, options: "FileOptions", site: Site) -> None:
         self.origin = origin
-        self.key = ("zone", origin, path)
+        self.key = ("zone", origin, options.path)
         """The dependency key of answers."""
         self.zone: Zone | None = None
         """The zone as parsed; None until the file could be read."""
-        self.reload_s = 60.0
-        self.any_change = False
-        """True if any change of the file counts, not only one of its serial."""
-        self._path = path
+        self._options = options
+        self._path = options.path
+        self._file = WatchedFile(options.path, site)
         self._site = site
-        self._fingerprint: tuple[int, int] | None = None
-        """Length and hash of the text that was read last."""
 
     def load(self) -> None:
         """Read the file for the first time.
@@ -67,12 +74,12 @@ class ServedZone:
             OSError: the file cannot be read.
 
         """
-        text = self._site.edges.files.read(self._path)
+        text = self._file.read() or ""
         try:
             self.zone = self._zone(list(self._records(text)))
         except ValueError as error:
             raise ConfigError(str(error)) from error
-        self._fingerprint = _fingerprint(text)
+        self._file.accept(text)
 
     def _records(self, text: str) -> Iterator[zonefile.Record]:
         try:
@@ -92,26 +99,27 @@ class ServedZone:
         except ValueError as error:
             raise ZoneFileError(f"file {quote(self._path)} has {error}") from error
 
+    @property
+    def is_watched(self) -> bool:
+        """True if the file is read again."""
+        return self._options.reload_s > 0
+
     async def watch(self) -> None:
         """Reload the file when it changes; a broken file keeps the served zone."""
-        while True:
-            await self._site.edges.sleep(self.reload_s)
-            try:
-                await self._reload()
-            except OSError as error:
-                log.error(
-                    "Failed to open zone %s in %s: %s",
-                    quote(self.origin),
-                    quote(self._path),
-                    files.reason(error, self._path),
-                )
-            except ValueError as error:
-                log.error("Parsing zone %s: %s", quote(self.origin), error)
+        await self._file.watch(self._options.reload_s, self._reload, self._report)
+
+    def _report(self, error: OSError | ValueError) -> None:
+        if isinstance(error, OSError):
+            text = "Failed to open zone %s in %s: %s"
+            path = self._path
+            log.error(text, quote(self.origin), quote(path), files.reason(error, path))
+        else:
+            log.error("Parsing zone %s: %s", quote(self.origin), error)
 
     def _changed_zone(self) -> Zone | None:
         """Return the zone in the file; None if it has not changed."""
-        text = self._site.edges.files.read(self._path)
-        if _fingerprint(text) == self._fingerprint:
+        text = self._file.read()
+        if text is None:
             return None
         records = []
         for record in self._records(text):
@@ -119,7 +127,7 @@ class ServedZone:
             if record.rtype == rdata.SOA and self._is_served(record):
                 return None
         zone = self._zone(records)
-        self._fingerprint = _fingerprint(text)
+        self._file.accept(text)
         return zone
 
     async def _reload(self) -> None:
@@ -129,12 +137,8 @@ class ServedZone:
         self.zone = zone
         self.free_in_steps()
         self._site.forget((self.key,))
-        log.info(
-            "Successfully reloaded zone %s in %s with %d SOA serial",
-            quote(self.origin),
-            quote(self._path),
-            zone.serial,
-        )
+        text = "Successfully reloaded zone %s in %s with %d SOA serial"
+        log.info(text, quote(self.origin), quote(self._path), zone.serial)
 
     def free_in_steps(self) -> None:
         """Have the records of the zone freed without a pause, once it is replaced."""
@@ -143,67 +147,17 @@ class ServedZone:
 
     def _is_served(self, soa: zonefile.Record) -> bool:
         """Return whether the zone that is served has the serial of ``soa``."""
-        if self.any_change or self.zone is None:
+        if self._options.any_change or self.zone is None:
             return False
         return rdata.read_soa(soa.rdata).serial == self.zone.serial
 
 
-def _fingerprint(text: str) -> tuple[int, int]:
-    return len(text), hash(text)
+def _set_file(options: "FileOptions", words: Words) -> "FileOptions":
+    zones = values.zones(words.args[1:], words.zones)
+    return dataclasses.replace(options, path=path(words), zones=zones)
 
 
-@dataclass(frozen=True, slots=True)
-class FileOptions:
-    """Options of *file*; those of a directive hold for the ones after it (CoreDNS)."""
-
-    path: str = ""
-    zones: tuple[Name, ...] = ()
-    reload_s: float = 60.0
-    """Seconds between two reads of the file; 0 is never."""
-    any_change: bool = False
-    """True if any change of the file counts, not only one of its serial."""
-    fall: tuple[Name, ...] = ()
-    """Zones whose missing names go to the next plugin."""
-
-
-def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Return the plugin for ``file DBFILE [ZONES...]``, any number of it.
-
-    Raises:
-        ConfigError: a bad option, or a zone file that cannot be used.
-
-    """
-    served: dict[Name, ServedZone] = {}
-    read, missing = FileOptions(), ""
-    for directive in directives:
-        read = PLUGIN.read_arguments(directive, site, read)
-        zones = [ServedZone(origin, read.path, site) for origin in read.zones]
-        try:
-            for zone in zones:
-                zone.load()
-        except OSError as error:
-            missing = files.reason(error, read.path)
-        read = PLUGIN.read_block(directive, site, read)
-        for zone in zones:
-            zone.reload_s, zone.any_change = read.reload_s, read.any_change
-            served[zone.origin] = zone
-    if missing and not read.reload_s:
-        raise ConfigError(
-            f"plugin/file: {missing}"
-        )  # CoreDNS prints the plugin's name twice
-    if missing:
-        again = format_duration(read.reload_s)
-        log.warning("Failed to open %s: trying again in %s", quote(missing), again)
-    _run(served.values(), site)
-    return file(served, read.fall, site)
-
-
-def _arguments(read: FileOptions, words: Words) -> FileOptions:
-    zones = values.zones(words.args[1:], words.site.zones)
-    return dataclasses.replace(read, path=options.path(words), zones=zones)
-
-
-def _interval(words: Words) -> float:
+def _read_reload(words: Words) -> float:
     if not words.args:
         raise words.plain("reload duration value is expected")
     try:
@@ -215,25 +169,87 @@ def _interval(words: Words) -> float:
     return seconds
 
 
-def _run(served: Iterable[ServedZone], site: Site) -> None:
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """The options of *file*."""
+
+    path: str = set_by(
+        "",
+        line(
+            " DBFILE [ZONES...]",
+            "The zone file, and the zones to read from it, by default those of the"
+            " server block. Names without a final dot are relative to them; a relative"
+            " path starts at the folder that *root* names.",
+            _set_file,
+            example="db.example.org example.org",
+        ),
+    )
+    zones: tuple[Name, ...] = ()
+    reload_s: float = option(
+        "reload DURATION",
+        "The interval of the checks for changes; `0` disables them, and then a missing"
+        " file is an error.",
+        60.0,
+        _read_reload,
+        example="30s",
+        least=0,
+        excess=Excess.IGNORED,
+    )
+    any_change: bool = switch(
+        "reload_by_mtime",
+        "Reads the file again after any change, with or without a new serial.",
+        excess=Excess.IGNORED,
+    )
+    fallthrough: tuple[Name, ...] = fallthrough_option()
+
+
+def setup(directives: tuple[FileOptions, ...], site: Site) -> Plugin:
+    """Return the plugin that answers from the zone files of all directives.
+
+    Raises:
+        ConfigError: a zone file cannot be used.
+
+    """
+    served: dict[Name, ServedZone] = {}
+    missing = ""
+    for options in directives:
+        for origin in options.zones:
+            zone = served[origin] = ServedZone(origin, options, site)
+            try:
+                zone.load()
+            except OSError as error:
+                missing = files.reason(error, options.path)
+    last = directives[-1]
+    if missing and not last.reload_s:
+        # CoreDNS prints the plugin's name twice
+        raise ConfigError(f"plugin/file: {missing}")
+    if missing:
+        again = format_duration(last.reload_s)
+        log.warning("Failed to open %s: trying again in %s", quote(missing), again)
+    _run(served, site)
+    return file(served, last.fallthrough, site)
+
+
+def _run(served: Mapping[Name, ServedZone], site: Site) -> None:
     """Watch the files of ``served``, and offer the zones to *transfer*."""
-    known = {zone.origin: zone for zone in served}
 
     async def start() -> None:
-        for zone in known.values():
+        for zone in served.values():
             zone.free_in_steps()
-            if zone.reload_s:
+            if zone.is_watched:
                 site.task("file", zone.watch)
 
     def transfer(name: Name) -> Sequence[RRset] | None:
-        zone = known[name].zone if name in known else None
+        zone = served[name].zone if name in served else None
         return None if zone is None else [*zone.rrsets(), zone.soa]
 
     site.on_start(start)
     site.offers.transfers.append(transfer)
 
 
-def file(served: dict[Name, ServedZone], fall: Sequence[Name], site: Site) -> Plugin:
+def file(
+    served: Mapping[Name, ServedZone], fallthrough: Sequence[Name], site: Site
+) -> Plugin:
     """Return the plugin that answers from the zones ``served``."""
 
     def plugin(next_: Handler) -> Handler:
@@ -250,7 +266,7 @@ def file(served: dict[Name, ServedZone], fall: Sequence[Name], site: Site) -> Pl
             result = served_zone.zone.lookup(query.question)
             if result.response.rcode == Rcode.SERVFAIL:
                 raise DnsError()
-            if _is_missing(result.response) and covers(fall, qname):
+            if _is_missing(result.response) and covers(fallthrough, qname):
                 return also_depends_on(await next_(query), served_zone.key)
             response = replace(
                 result.response,
@@ -319,51 +335,11 @@ async def _with_target_records(
 PLUGIN = PluginSpec(
     name="file",
     summary="answer with authority from zone files",
-    syntax="file DBFILE [ZONES...]",
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.TOUCHES_NAMES,
     setup=setup,
     defaults=FileOptions(),
-    arguments=Option(
-        name="",
-        arguments="DBFILE [ZONES...]",
-        meaning="The zone file, and the zones that are in it.",
-        example="db.example.org example.org",
-        field="path",
-        apply=_arguments,
-        least=1,
-    ),
     options=(
-        options.setting(
-            "reload",
-            "DURATION",
-            "reload_s",
-            _interval,
-            "The time between two checks of the file; 0 turns reloading off.",
-            example="reload 30s",
-            least=0,
-            most=None,
-        ),
-        options.flag(
-            "reload_by_mtime",
-            "any_change",
-            "Serves a changed file also if its serial is the same.",
-            excess=Excess.IGNORED,
-        ),
-        options.setting(
-            "fallthrough",
-            "[ZONES...]",
-            "fall",
-            options.fallthrough,
-            "Passes missing names in ZONES to the next plugin; all without any.",
-            example="fallthrough example.org",
-            least=0,
-            most=None,
-        ),
-        options.accepted(
-            "upstream",
-            "[ARGUMENTS...]",
-            "Of old releases; ignored.",
-            example="upstream",
-        ),
+        accepted("upstream [ARGUMENTS...]", "An option of old releases; ignored."),
     ),
+    repeated=Repeated.CONTINUED,
 )

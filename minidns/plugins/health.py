@@ -6,14 +6,13 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from minidns.corefile.blocks import Directive
-from minidns.corefile.values import format_duration, quote
+from minidns.corefile.options import Words, argument, option
+from minidns.corefile.values import duration, format_duration, quote
 from minidns.dns.model import Address
 from minidns.http import endpoint
 from minidns.metrics.registry import SLIM_TIME_BUCKETS
-from minidns.plugins.options import duration, listen_address, setting
 from minidns.plugins.site import HttpReply, Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, listen_address
 
 log = logging.getLogger(__name__)
 
@@ -25,23 +24,38 @@ TIMEOUT_S = 3.0
 SLOW_S = 1.0
 
 
+def _read_lameduck(words: Words) -> float:
+    try:
+        return duration(words.first)
+    except ValueError as error:
+        start = f"unable to parse lameduck duration value: '{words.first}'"
+        raise ValueError(f"{start} : {error}") from error
+
+
 @dataclass(frozen=True, slots=True)
 class HealthOptions:
     """The options of *health*."""
 
-    address: str = ADDRESS
-    lameduck_s: float = 0.0
-    """Seconds to go on answering at shutdown, after readiness was withdrawn."""
+    address: str = argument(
+        "[ADDRESS]",
+        "The address of `/health`, with a colon before the port.",
+        ADDRESS,
+        listen_address,
+        example="127.0.0.1:8088",
+    )
+    lameduck_s: float = option(
+        "lameduck DURATION",
+        "How long queries are still answered at shutdown, after readiness was"
+        " withdrawn; it must be shorter than the Pod's grace period, less five seconds."
+        " A reload does not wait.",
+        0.0,
+        _read_lameduck,
+        example="5s",
+    )
 
 
-def setup(directives: tuple[Directive, ...], site: Site) -> None:
-    """Accept ``health [ADDRESS] { lameduck DURATION }``.
-
-    Raises:
-        ConfigError: not an address, not a duration, an unknown option.
-
-    """
-    options = PLUGIN.read(directives, site)
+def setup(options: HealthOptions, site: Site) -> None:
+    """Serve ``/health``, check it every second, and delay the shutdown."""
     close = site.instance.http(options.address, PATH, _reply_ok)
 
     async def start() -> None:
@@ -124,30 +138,9 @@ class _SelfCheck:
 PLUGIN = PluginSpec(
     name="health",
     summary="report over HTTP that the process is alive; delay the shutdown",
-    syntax="health [ADDRESS]",
     traits=Traits.OPENS_PORT | Traits.MAIN_PROCESS_ONLY,
     setup=setup,
     defaults=HealthOptions(),
-    arguments=setting(
-        "",
-        "[ADDRESS]",
-        "address",
-        listen_address,
-        "The HOST:PORT to serve HTTP at.",
-        example="127.0.0.1:8088",
-        least=0,
-    ),
-    options=(
-        setting(
-            "lameduck",
-            "DURATION",
-            "lameduck_s",
-            duration(
-                invalid="unable to parse lameduck duration value: '{text}' : {error}"
-            ),
-            "Time to go on answering at shutdown, after readiness was withdrawn.",
-            example="lameduck 5s",
-        ),
-    ),
+    repeated=Repeated.MERGED,
     address=ADDRESS,
 )

@@ -6,40 +6,32 @@ refuse is refused here, too.
 
 import logging
 
-from minidns.corefile.blocks import Directive
+from minidns.corefile.options import Excess, Option, Words, accepted, line
 from minidns.corefile.values import duration, quote
-from minidns.plugins.options import accepted, listen_address
 from minidns.plugins.site import Site
-from minidns.plugins.spec import Option, PluginSpec, Traits, Words
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, listen_address
 
 
 def _accepted_only(
     name: str,
     summary: str,
-    syntax: str,
     instead: str,
-    *,
-    arguments: Option,
-    options: tuple[Option, ...] = (),
-    traits: Traits = Traits.NONE,
-) -> PluginSpec[None]:
+    *options: Option,
+    repeated: Repeated = Repeated.MERGED,
+) -> PluginSpec:
     """Return the plugin ``name``; ``instead`` is the reason in the warning."""
 
-    def setup(directives: tuple[Directive, ...], site: Site) -> None:
-        spec.read(directives, site)
+    def setup(options: None, site: Site) -> None:
         logging.getLogger(f"minidns.plugins.{name}").warning("ignored: %s", instead)
 
-    spec: PluginSpec[None] = PluginSpec(
+    return PluginSpec(
         name=name,
-        summary=summary,
-        syntax=syntax,
-        traits=traits | Traits.ACCEPTED_ONLY,
+        summary=f"{summary} (ignored)",
+        traits=Traits.ACCEPTED_ONLY,
         setup=setup,
-        defaults=None,
-        arguments=arguments,
         options=options,
+        repeated=repeated,
     )
-    return spec
 
 
 def _check_duration(_: None, words: Words) -> None:
@@ -66,82 +58,60 @@ def _check_address(_: None, words: Words) -> None:
 
 CANCEL = _accepted_only(
     "cancel",
-    "bound the time for a query (ignored)",
-    "cancel [DURATION]",
+    "bound the time for a query",
     "minidns gives every look-up a deadline of its own",
-    arguments=Option(
-        name="",
-        arguments="[DURATION]",
-        meaning="The time that a query may take.",
-        example="1s",
-        most=1,
-        apply=_check_duration,
-    ),
+    line(" [DURATION]", "The time for a query.", _check_duration, example="1s"),
 )
 DNSTAP = _accepted_only(
     "dnstap",
-    "report queries and replies in dnstap form (ignored)",
-    "dnstap SOCKET [full]",
+    "report queries and replies in dnstap form",
     "minidns sends no dnstap messages",
-    arguments=accepted(
-        "",
-        "SOCKET [full]",
+    line(
+        " SOCKET [full]",
         "Where messages go, and whether they hold the whole query.",
+        lambda options, words: options,
         example="/tmp/dnstap.sock full",
-        least=1,
+        excess=Excess.IGNORED,
     ),
-    options=(
-        accepted("skipverify", "", "No certificate is checked.", example="skipverify"),
-        accepted("tls", "FILES...", "The files for TLS.", example="tls cert.pem"),
-        accepted("identity", "TEXT", "The server's identity.", example="identity a"),
-        accepted("version", "TEXT", "The server's version.", example="version 1"),
-        accepted("extra", "TEXT", "Further text.", example="extra a"),
-    ),
+    accepted("skipverify", "No certificate is checked."),
+    accepted("tls CERTIFICATE KEY [CA]", "The files for TLS.", example="cert.pem"),
+    accepted("identity WORD", "The server's identity.", example="a"),
+    accepted("version WORD", "The server's version.", example="1"),
+    accepted("extra FORMAT", "Further text.", example="a"),
 )
 PPROF = _accepted_only(
     "pprof",
-    "serve profiles of the process (ignored)",
-    "pprof [ADDRESS]",
+    "serve profiles of the process",
     "there is no Go runtime to profile",
-    arguments=Option(
-        name="",
-        arguments="[ADDRESS]",
-        meaning="The HOST:PORT to serve profiles at.",
+    line(
+        " [ADDRESS]",
+        "The address to serve profiles at.",
+        _check_address,
         example=":6060",
-        most=1,
-        apply=_check_address,
         located=True,
     ),
-    options=(
-        accepted("block", "[RATE]", "The rate of block profiles.", example="block 1"),
-    ),
-    traits=Traits.ONCE_PER_BLOCK,
+    accepted("block [RATE]", "The rate of block profiles.", example="1"),
+    repeated=Repeated.REFUSED,
 )
 TRACE = _accepted_only(
     "trace",
-    "report spans of queries (ignored)",
-    "trace [zipkin|datadog] [ENDPOINT]",
+    "report spans of queries",
     "minidns sends no spans",
-    arguments=Option(
-        name="",
-        arguments="[zipkin|datadog] [ENDPOINT]",
-        meaning="Where spans go.",
+    line(
+        " [zipkin|datadog] [ENDPOINT]",
+        "Where spans go.",
+        _check_endpoint,
         example="datadog localhost:8126",
-        most=2,
-        apply=_check_endpoint,
     ),
-    options=tuple(
-        accepted(name, arguments, meaning, example=f"{name} {value}".strip())
-        for name, arguments, meaning, value in (
-            ("every", "AMOUNT", "How many queries there are to a span.", "100"),
-            ("service", "NAME", "The name of the service.", "dns"),
-            ("client_server", "", "Whether client and server share a span.", ""),
-            ("datadog_analytics_rate", "RATE", "The rate of analytics.", "0.5"),
-            ("zipkin_max_backlog_size", "SIZE", "Spans that wait at most.", "100"),
-            ("zipkin_max_batch_size", "SIZE", "Spans of a message at most.", "10"),
-            ("zipkin_max_batch_interval", "TIME", "How often spans are sent.", "1s"),
-        )
+    accepted("every NUMBER", "The number of queries to a span.", example="100"),
+    accepted("service NAME", "The name of the service.", example="dns"),
+    accepted("client_server", "Whether client and server share a span."),
+    accepted("datadog_analytics_rate RATE", "The rate of analytics.", example="0.5"),
+    accepted(
+        "zipkin_max_backlog_size NUMBER", "The most spans that wait.", example="9"
     ),
+    accepted("zipkin_max_batch_size NUMBER", "The most spans to send.", example="9"),
+    accepted("zipkin_max_batch_interval TIME", "How often to send.", example="1s"),
 )
 PLUGINS = {spec.name: spec for spec in (CANCEL, DNSTAP, PPROF, TRACE)}
 """The plugins that minidns accepts and does not have, by name."""

@@ -2,9 +2,8 @@
 
 from functools import cache
 
-from minidns.corefile.blocks import ConfigError, Directive
+from minidns.corefile.blocks import ConfigError
 from minidns.corefile.values import covers, longest
-from minidns.dns import names
 from minidns.dns.model import (
     Handler,
     Name,
@@ -17,37 +16,25 @@ from minidns.dns.model import (
 )
 from minidns.dns.reuse import also_depends_on
 from minidns.kubernetes import responses
-from minidns.kubernetes.external import ExternalOptions, ExternalZones
+from minidns.kubernetes.external import ExternalZones
 from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion, ExternalTarget
+from minidns.kubernetes.options import ExternalOptions
 from minidns.kubernetes.rules import Rule
-from minidns.plugins.options import fallthrough, flag, integer, setting, zones_argument
 from minidns.plugins.outside import resolve_external, window_of
 from minidns.plugins.site import Site
-from minidns.plugins.spec import Excess, PluginSpec, Traits, Words
-
-MAX_TTL = 3600
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 
 
-def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Accept ``k8s_external [ZONES...] { apex; ttl; headless; fallthrough }``.
+def setup(options: ExternalOptions, site: Site) -> Plugin:
+    """Return the plugin that answers from the *kubernetes* of the same block.
 
     Raises:
-        ConfigError: an unknown option, a bad value, or no *kubernetes* in the block.
+        ConfigError: the server block has no *kubernetes*.
 
     """
-    rules = PLUGIN.read(directives, site)
     if not site.block.named("kubernetes"):
         raise ConfigError("kubernetes plugin not loaded")
-    return _K8sExternal(rules, site).plugin
-
-
-def _read_apex(words: Words) -> Name:
-    apex = names.absolute(words.first)
-    try:
-        names.to_wire(apex)
-    except ValueError as error:  # unlike CoreDNS: it would fail at each query
-        raise words.error(f"apex: {error}") from error
-    return apex
+    return _K8sExternal(options, site).plugin
 
 
 class _K8sExternal:
@@ -119,47 +106,8 @@ class _K8sExternal:
 PLUGIN = PluginSpec(
     name="k8s_external",
     summary="answer for Services with their external addresses",
-    syntax="k8s_external [ZONES...]",
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.TOUCHES_NAMES,
     setup=setup,
     defaults=ExternalOptions(),
-    arguments=zones_argument(),
-    options=(
-        setting(
-            "apex",
-            "NAME",
-            "apex",
-            _read_apex,
-            "The name below the zones that has the SOA, NS and their addresses.",
-            example="apex names",
-            most=None,
-        ),
-        setting(
-            "ttl",
-            "SECONDS",
-            "ttl",
-            integer(
-                0, MAX_TTL, outside=f"ttl must be in range [0, {MAX_TTL}]: {{value}}"
-            ),
-            "The TTL of answers.",
-            example="ttl 60",
-            most=None,
-        ),
-        flag(
-            "headless",
-            "headless",
-            "Headless Services are answered with the addresses of their endpoints.",
-            excess=Excess.NEXT_OPTION,
-        ),
-        setting(
-            "fallthrough",
-            "[ZONES...]",
-            "fallthrough",
-            fallthrough,
-            "Names in these zones that do not exist go to the next plugin.",
-            example="fallthrough example.org",
-            least=0,
-            most=None,
-        ),
-    ),
+    repeated=Repeated.MERGED,
 )

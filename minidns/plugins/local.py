@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 
-from minidns.corefile.blocks import Directive
+from minidns.corefile.options import Words, no_arguments, option
 from minidns.corefile.values import longest, quote
 from minidns.dns import names
 from minidns.dns.model import (
@@ -18,9 +18,8 @@ from minidns.dns.model import (
 )
 from minidns.dns.rdata import AAAA, NS, PTR, SOA, A, a, aaaa, soa
 from minidns.metrics.traffic import with_counter
-from minidns.plugins.options import no_arguments, setting
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits, Words
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +35,6 @@ _AT_LOCALHOST = _ADDRESSES | {SOA: _SOA, NS: _NAME}
 _AT_OTHER_APEX = {SOA: _SOA, NS: _NAME}
 
 
-@dataclass(frozen=True, slots=True)
-class LocalOptions:
-    """The options of *local*."""
-
-    localhost_prefix: bool = True
-    """True if ``localhost.DOMAIN`` is answered, too."""
-
-
 def _read_switch(words: Words) -> bool:
     if words.first not in ("on", "off"):
         actual = f"got {quote(words.first)}"
@@ -51,17 +42,23 @@ def _read_switch(words: Words) -> bool:
     return words.first == "on"
 
 
-def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Accept ``local { localhost_prefix on|off }``.
+@dataclass(frozen=True, slots=True)
+class LocalOptions:
+    """The options of *local*."""
 
-    Raises:
-        ConfigError: an argument, an unknown option.
+    localhost_prefix: bool = option(
+        "localhost_prefix on|off",
+        "Whether to answer for `localhost.` in any domain, which search lists produce"
+        " (`on`).",
+        True,
+        _read_switch,
+        example="off",
+    )
 
-    """
-    return _local_plugin(site, PLUGIN.read(directives, site).localhost_prefix)
 
-
-def _local_plugin(site: Site, prefixes: bool) -> Plugin:
+def setup(options: LocalOptions, site: Site) -> Plugin:
+    """Return the plugin that answers for localhost (RFC 6761 6.3) and RFC 6303."""
+    prefixes = options.localhost_prefix
     counter = site.metrics.counter(
         "coredns_local_localhost_requests_total", "Queries for localhost.<domain>."
     )
@@ -119,19 +116,9 @@ def _soa(apex: str) -> tuple[RRset]:
 PLUGIN = PluginSpec(
     name="local",
     summary="answer for localhost and the local reverse zones",
-    syntax="local",
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.TOUCHES_NAMES,
     setup=setup,
     defaults=LocalOptions(),
-    arguments=no_arguments(),
-    options=(
-        setting(
-            "localhost_prefix",
-            "on|off",
-            "localhost_prefix",
-            _read_switch,
-            "Whether localhost.DOMAIN is answered for every domain.",
-            example="localhost_prefix off",
-        ),
-    ),
+    options=(no_arguments(),),
+    repeated=Repeated.MERGED,
 )

@@ -6,9 +6,10 @@ A format is text with ``{placeholders}``; it is parsed once and filled in for ea
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from operator import or_
 from typing import NamedTuple, TypeAlias
 
-from minidns.corefile.directives import Directive
+from minidns.corefile.options import Words, line, option, set_by
 from minidns.corefile.values import covers
 from minidns.dns import names
 from minidns.dns.model import (
@@ -27,11 +28,12 @@ from minidns.dns.wire import response_size
 from minidns.metrics.traffic import query_size
 from minidns.plugins.answer_kind import Outcome, outcome_of
 from minidns.plugins.site import Site
-from minidns.plugins.spec import Option, PluginSpec, Traits, Words
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 
 lines = logging.getLogger(__name__)
 
 _CLASSES = ("all", "success", "denial", "error")
+_ALL = frozenset(("all",))
 _CLASS_OF = {
     Outcome.POSITIVE: "success",
     Outcome.DELEGATION: "success",
@@ -48,16 +50,47 @@ EMPTY = "-"
 """The text of a missing value."""
 
 
+def _set_rule(log: "LogOptions", words: Words) -> "LogOptions":
+    scopes, text = words.args or (".",), COMMON
+    # a lone argument is a name, whatever it looks like (CoreDNS)
+    if len(scopes) > 1 and "{" in scopes[-1]:
+        scopes, text = scopes[:-1], scopes[-1]
+    return replace(log, scopes=tuple(map(names.absolute, scopes)), text=text)
+
+
+def _read_classes(words: Words) -> frozenset[str]:
+    for word in words.args:
+        if word not in _CLASSES:
+            raise ValueError(f"invalid Class: {word}")
+    return frozenset(words.args)
+
+
 @dataclass(frozen=True, slots=True)
 class LogOptions:
-    """Options of one ``log`` line."""
+    """The options of one *log* directive."""
 
-    scopes: tuple[Name, ...] = (".",)
-    """Zones whose queries are logged."""
+    scopes: tuple[Name, ...] = set_by(
+        (".",),
+        line(
+            " [NAMES...] [FORMAT]",
+            "The names to log, with all names below them (`.`), and the format of a"
+            " line. The format is recognized by a brace in it, and only after at least"
+            " one name.",
+            _set_rule,
+            example="example.org {combined}",
+        ),
+    )
     text: str = COMMON
-    """The format of the line."""
-    classes: frozenset[str] = frozenset()
-    """Classes of replies that get a line; empty for all."""
+    """The format."""
+    classes: frozenset[str] = option(
+        "class CLASSES...",
+        "The replies that get a line: `success`, `denial`, `error` or `all` (the"
+        " default).",
+        frozenset(),
+        _read_classes,
+        example="denial error",
+        adding=or_,
+    )
 
 
 class Rule(NamedTuple):
@@ -68,44 +101,21 @@ class Rule(NamedTuple):
     classes: frozenset[str]
 
 
-def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Return the plugin for ``log [NAMES...] [FORMAT]``, any number of it.
-
-    Raises:
-        ConfigError: an unknown class or option.
-
-    """
-    rules = [rule for directive in directives for rule in _rules(directive, site)]
-    return _Log(site, rules)
-
-
-def _rules(directive: Directive, site: Site) -> list[Rule]:
-    options = PLUGIN.read_one(directive, site)
+def setup(directives: tuple[LogOptions, ...], site: Site) -> Plugin:
+    """Return the plugin that writes a line for each query by the first rule for it."""
 
     def label(name: str, entry: Entry) -> str | None:
-        known = site.metadata.labels.get(name)
-        if known is None or not covers(site.metadata.zones, entry.query.question.qname):
+        label_of = site.metadata.labels.get(name)
+        qname = entry.query.question.qname
+        if label_of is None or not covers(site.metadata.zones, qname):
             return None
-        return known(entry.query, entry.response)
+        return label_of(entry.query, entry.response)
 
-    form = Format(options.text, label)
-    classes = options.classes or frozenset(("all",))
-    return [Rule(scope, form, classes) for scope in options.scopes]
-
-
-def _arguments(log: LogOptions, words: Words) -> LogOptions:
-    scopes, text = words.args or (".",), COMMON
-    # a lone argument is a name, whatever it looks like (CoreDNS)
-    if len(scopes) > 1 and "{" in scopes[-1]:
-        scopes, text = scopes[:-1], scopes[-1]
-    return replace(log, scopes=tuple(map(names.absolute, scopes)), text=text)
-
-
-def _class(log: LogOptions, words: Words) -> LogOptions:
-    for word in words.args:
-        if word not in _CLASSES:
-            raise ValueError(f"invalid Class: {word}")
-    return replace(log, classes=log.classes.union(words.args))
+    rules = []
+    for options in directives:
+        form, classes = Format(options.text, label), options.classes or _ALL
+        rules += [Rule(scope, form, classes) for scope in options.scopes]
+    return _Log(site, rules)
 
 
 class _Log:
@@ -288,27 +298,8 @@ _VALUES: dict[str, Piece] = {
 PLUGIN = PluginSpec(
     name="log",
     summary="log each query",
-    syntax="log [NAMES...] [FORMAT]",
     traits=Traits.HANDLES_QUERIES | Traits.TOUCHES_NAMES | Traits.ANSWERS_VARY,
     setup=setup,
     defaults=LogOptions(),
-    arguments=Option(
-        name="",
-        arguments="[NAMES...] [FORMAT]",
-        meaning="The zones whose queries are logged, all without any, and the format.",
-        example="example.org {combined}",
-        field="scopes",
-        apply=_arguments,
-    ),
-    options=(
-        Option(
-            name="class",
-            arguments="CLASS...",
-            meaning="The replies that get a line: success, denial, error or all.",
-            example="class denial error",
-            field="classes",
-            apply=_class,
-            least=1,
-        ),
-    ),
+    repeated=Repeated.SEPARATE,
 )

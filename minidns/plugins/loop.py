@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable
 from secrets import randbelow, randbits
 
-from minidns.corefile.blocks import Directive
+from minidns.corefile.options import no_arguments
 from minidns.dns.model import (
     DnsError,
     Handler,
@@ -21,9 +21,8 @@ from minidns.dns.model import (
 )
 from minidns.dns.rdata import HINFO
 from minidns.dns.wire import encode_query
-from minidns.plugins.options import no_arguments
-from minidns.plugins.site import Site, once
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.site import Site
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 from minidns.text.go_text import quote
 from minidns.upstream.upstream import Upstream, joined
 
@@ -41,9 +40,8 @@ _PROBE_S = 2.0
 _ADVICE = "see https://coredns.io/plugins/loop#troubleshooting"
 
 
-def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Accept ``loop``."""
-    PLUGIN.read_arguments(once(directives), site, None)
+def setup(options: None, site: Site) -> Plugin:
+    """Return the plugin that counts the arrivals of a probe."""
     loop = Loop(site)
     site.on_serving(loop.start)
     return loop.plugin
@@ -79,15 +77,12 @@ class Loop:
 
     def _text(self, query: Query) -> str:
         """Return the message of CoreDNS, which users can search for."""
+        client, own = joined(*query.peer), joined(*self._own_address())
         return (
-            f"plugin/loop: Loop ({joined(*query.peer)} -> {self._target()}) detected"
+            f"plugin/loop: Loop ({client} -> {own}) detected"
             f" for zone {quote(self._zone)}, {_ADVICE}."
             f' Query: "HINFO {self.qname}"'
         )
-
-    def _target(self) -> str:
-        host, port = self._own_address()
-        return joined(host, port)
 
     def _own_address(self) -> tuple[str, int]:
         """Return the first address listened at (empty: all) and its port."""
@@ -138,12 +133,9 @@ def _probe_name(zone: str) -> str:
 PLUGIN = PluginSpec(
     name="loop",
     summary="detect a forwarding loop, and end the process",
-    syntax="loop",
-    traits=Traits.HANDLES_QUERIES
-    | Traits.TOUCHES_NAMES
-    | Traits.MAIN_PROCESS_ONLY
-    | Traits.ONCE_PER_BLOCK,
+    traits=Traits.HANDLES_QUERIES | Traits.TOUCHES_NAMES | Traits.MAIN_PROCESS_ONLY,
     setup=setup,
-    defaults=None,
-    arguments=no_arguments(),
+    options=(no_arguments(),),
+    repeated=Repeated.REFUSED,
+    reads_block=False,
 )

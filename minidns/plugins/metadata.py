@@ -2,42 +2,32 @@
 
 from dataclasses import dataclass
 
-from minidns.corefile.blocks import ConfigError, Directive, Line
+from minidns.corefile.errors import ConfigError
+from minidns.corefile.options import zones_argument
 from minidns.dns.model import Name, Plugin
-from minidns.plugins.options import zones_argument
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 
 
 @dataclass(frozen=True, slots=True)
 class MetadataOptions:
     """The options of *metadata*."""
 
-    zones: tuple[Name, ...] = ()
-    """The zones whose queries have labels."""
+    zones: tuple[Name, ...] = zones_argument()
 
 
-def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Accept ``metadata [ZONES...]``.
-
-    Raises:
-        ConfigError: an option, or a second line.
-
-    """
-    directive, *more = directives
-    excess: list[Line | Directive] = [*directive.block, *more]
-    if excess:
-        raise ConfigError.arguments(excess[0], excess[0].name)
-    site.metadata.zones = PLUGIN.read_one(directive, site).zones
+def setup(options: MetadataOptions, site: Site) -> Plugin:
+    """Set the zones whose queries have labels; the plugin passes queries on."""
+    site.metadata.zones = options.zones
     return lambda next_: next_
 
 
 PLUGIN = PluginSpec(
     name="metadata",
     summary="let plugins attach labels to a query",
-    syntax="metadata [ZONES...]",
     traits=Traits.HANDLES_QUERIES,
     setup=setup,
     defaults=MetadataOptions(),
-    arguments=zones_argument(),
+    repeated=Repeated.MISPLACED,
+    unknown=lambda line: ConfigError.arguments(line, line.name),
 )

@@ -1,21 +1,14 @@
 """*minimal* - remove records that the query does not need from answers."""
 
-from minidns.corefile.blocks import Directive
+from minidns.corefile.options import no_arguments
 from minidns.dns.model import Handler, Plugin, Query, Response, replace
 from minidns.plugins.answer_kind import Outcome, outcome_of
-from minidns.plugins.options import no_arguments
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 
 
-def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Accept ``minimal``.
-
-    Raises:
-        ConfigError: an argument.
-
-    """
-    PLUGIN.read_arguments(directives[0], site, None)
+def setup(options: None, site: Site) -> Plugin:
+    """Return the plugin that empties the authority and additional sections."""
     wall = site.edges.wall
 
     def plugin(next_: Handler) -> Handler:
@@ -36,9 +29,9 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
 PLUGIN = PluginSpec(
     name="minimal",
     summary="remove records that the query does not need from answers",
-    syntax="minimal",
     traits=Traits.HANDLES_QUERIES,
     setup=setup,
-    defaults=None,
-    arguments=no_arguments(names_first=True),
+    options=(no_arguments(names_first=True),),
+    repeated=Repeated.FIRST_COUNTS,
+    reads_block=False,
 )

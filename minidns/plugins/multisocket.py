@@ -2,35 +2,12 @@
 
 from dataclasses import dataclass
 
-from minidns.corefile.blocks import ConfigError, Directive
+from minidns.corefile.options import Words, argument
 from minidns.corefile.values import integer
-from minidns.plugins.options import setting
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits, Words
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 
 MAX_SOCKETS = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class MultisocketOptions:
-    """The options of *multisocket*."""
-
-    sockets: int | None = None
-    """Sockets of each address; None for as many as there are processors."""
-
-
-def setup(directives: tuple[Directive, ...], site: Site) -> None:
-    """Accept ``multisocket [NUMBER]``.
-
-    Raises:
-        ConfigError: not a number, or none from 1 to 1024; named twice.
-
-    """
-    first, *more = directives
-    options = PLUGIN.read_arguments(first, site, PLUGIN.defaults)
-    for excess in more:
-        raise ConfigError.arguments(excess, excess.name)
-    site.listen.sockets = options.sockets or site.edges.cpus()
 
 
 def _read_number(words: Words) -> int:
@@ -45,20 +22,31 @@ def _read_number(words: Words) -> int:
     return number
 
 
+@dataclass(frozen=True, slots=True)
+class MultisocketOptions:
+    """The options of *multisocket*."""
+
+    sockets: int | None = argument(
+        "[NUMBER]",
+        "The number of processes, including the main process, at most 1024; by default"
+        " the number of usable processors. 1 is the same as no directive.",
+        None,
+        _read_number,
+        example="4",
+    )
+
+
+def setup(options: MultisocketOptions, site: Site) -> None:
+    """Set how many processes listen at each address of the server block."""
+    site.listen.sockets = options.sockets or site.edges.cpus()
+
+
 PLUGIN = PluginSpec(
     name="multisocket",
     summary="answer with several processes, each with sockets of its own",
-    syntax="multisocket [NUMBER]",
     traits=Traits.MAIN_PROCESS_ONLY,
     setup=setup,
     defaults=MultisocketOptions(),
-    arguments=setting(
-        "",
-        "[NUMBER]",
-        "sockets",
-        _read_number,
-        "The number of sockets and processes; one for each processor without any.",
-        example="4",
-        least=0,
-    ),
+    repeated=Repeated.MISPLACED,
+    reads_block=False,
 )

@@ -3,11 +3,10 @@
 import socket
 from dataclasses import dataclass
 
-from minidns.corefile.blocks import Directive
+from minidns.corefile.options import argument
 from minidns.dns.model import Handler, Opt, Plugin, Query, Response, replace
-from minidns.plugins.options import setting
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 
 _NSID = 3
 """Code of the EDNS option (RFC 5001 2.3)."""
@@ -17,18 +16,19 @@ _NSID = 3
 class NsidOptions:
     """The options of *nsid*."""
 
-    identifier: str = ""
-    """The text to send; empty for the name of the host."""
+    identifier: str = argument(
+        "[WORDS...]",
+        "The text, joined by single spaces; by default the host name, which in a"
+        " cluster is the name of the Pod.",
+        "",
+        lambda words: " ".join(words.args),
+        example="server one",
+    )
 
 
-def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Accept ``nsid [WORDS...]``; without words it is the name of the host.
-
-    Raises:
-        ConfigError: named twice.
-
-    """
-    identifier = PLUGIN.read(directives, site).identifier or socket.gethostname()
+def setup(options: NsidOptions, site: Site) -> Plugin:
+    """Return the plugin that adds the identifier to replies (RFC 5001 2.2)."""
+    identifier = options.identifier or socket.gethostname()
     option = (_NSID, identifier.encode())
 
     def plugin(next_: Handler) -> Handler:
@@ -49,18 +49,8 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
 PLUGIN = PluginSpec(
     name="nsid",
     summary="identify the server to clients that request it",
-    syntax="nsid [WORDS...]",
-    traits=Traits.HANDLES_QUERIES | Traits.ONCE_PER_BLOCK,
+    traits=Traits.HANDLES_QUERIES,
     setup=setup,
     defaults=NsidOptions(),
-    arguments=setting(
-        "",
-        "[WORDS...]",
-        "identifier",
-        lambda words: " ".join(words.args),
-        "The identifier of this server; the name of the host without any.",
-        example="server one",
-        least=0,
-        most=None,
-    ),
+    repeated=Repeated.REFUSED,
 )

@@ -4,11 +4,10 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from minidns.corefile.blocks import Directive
+from minidns.corefile.options import argument, choice, option
 from minidns.corefile.values import quote
-from minidns.plugins.options import choice, listen_address, setting
 from minidns.plugins.site import HttpReply, Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, listen_address
 
 log = logging.getLogger(__name__)
 
@@ -20,19 +19,28 @@ PATH = "/ready"
 class ReadyOptions:
     """The options of *ready*."""
 
-    address: str = ADDRESS
-    monitor: str = "until-ready"
-    """``until-ready`` or ``continuously``."""
+    address: str = argument(
+        "[ADDRESS]",
+        "The address of `/ready`, with a colon before the port.",
+        ADDRESS,
+        listen_address,
+        example="127.0.0.1:8182",
+    )
+    monitor: str = option(
+        "monitor until-ready|continuously",
+        "Whether a plugin that was ready is checked again.",
+        "until-ready",
+        choice(
+            "until-ready",
+            "continuously",
+            unknown="monitor type '{value}' not supported",
+        ),
+        example="continuously",
+    )
 
 
-def setup(directives: tuple[Directive, ...], site: Site) -> None:
-    """Accept ``ready [ADDRESS] { monitor until-ready|continuously }``.
-
-    Raises:
-        ConfigError: not an address, an unknown option or kind of monitoring.
-
-    """
-    options = PLUGIN.read(directives, site)
+def setup(options: ReadyOptions, site: Site) -> None:
+    """Serve the readiness of every block with *ready*, until the shutdown begins."""
     probe = _Probe(site, options.monitor == "continuously")
     close = site.instance.http(options.address, PATH, probe)
 
@@ -109,32 +117,9 @@ def _once_ready() -> bool:
 PLUGIN = PluginSpec(
     name="ready",
     summary="report over HTTP whether every plugin can answer",
-    syntax="ready [ADDRESS]",
-    traits=Traits.OPENS_PORT | Traits.MAIN_PROCESS_ONLY | Traits.ONCE_PER_BLOCK,
+    traits=Traits.OPENS_PORT | Traits.MAIN_PROCESS_ONLY,
     setup=setup,
     defaults=ReadyOptions(),
-    arguments=setting(
-        "",
-        "[ADDRESS]",
-        "address",
-        listen_address,
-        "The HOST:PORT to serve HTTP at.",
-        example="127.0.0.1:8182",
-        least=0,
-    ),
-    options=(
-        setting(
-            "monitor",
-            "until-ready|continuously",
-            "monitor",
-            choice(
-                "until-ready",
-                "continuously",
-                unknown="monitor type '{value}' not supported",
-            ),
-            "Whether plugins that were ready once are checked again.",
-            example="monitor continuously",
-        ),
-    ),
+    repeated=Repeated.REFUSED,
     address=ADDRESS,
 )

@@ -4,55 +4,55 @@ import hashlib
 import logging
 from dataclasses import dataclass
 
-from minidns.corefile.blocks import ConfigError, Directive
+from minidns.corefile.errors import ConfigError
+from minidns.corefile.options import Words, argument
 from minidns.corefile.values import duration, format_duration
 from minidns.metrics.registry import Counter, Gauge, Metrics
 from minidns.plugins.site import Edges, PluginHost, Site
-from minidns.plugins.spec import Option, PluginSpec, Traits, Words
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 
 log = logging.getLogger(__name__)
 
-INTERVAL_S, JITTER_S = 30.0, 15.0
+_TIMES_S = (30.0, 15.0)
+"""The default interval and jitter."""
 MIN_INTERVAL_S, MIN_JITTER_S = 2.0, 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class ReloadOptions:
-    """The options of *reload*, in seconds."""
-
-    interval_s: float = INTERVAL_S
-    jitter_s: float = JITTER_S
-
-
-def setup(directives: tuple[Directive, ...], site: Site) -> None:
-    """Accept ``reload [INTERVAL] [JITTER]``.
-
-    Raises:
-        ConfigError: not durations, or shorter than they may be.
-
-    """
-    # only the first directive of a block counts (CoreDNS); the process has one watch,
-    # whose interval is that of the block that is set up last (CoreDNS)
-    options = PLUGIN.read_arguments(directives[0], site, PLUGIN.defaults)
-    # this load's share of the jitter
-    jitter_s = min(options.jitter_s, options.interval_s / 2)
-    shift_s = jitter_s * (site.edges.random.random() - 0.5)
-    site.instance.watch_s = options.interval_s + shift_s
-    _families(site.metrics)  # shown from the start, as in CoreDNS
-
-
-def _set_times(options: ReloadOptions, words: Words) -> ReloadOptions:
-    if len(words.args) > 2:
-        raise words.where.arg_error()
+def _read_times(words: Words) -> tuple[float, float]:
     times = [duration(text) for text in words.args]
-    interval_s, jitter_s = (*times, *(INTERVAL_S, JITTER_S)[len(times) :])
+    interval_s, jitter_s = (*times, *_TIMES_S[len(times) :])
     if interval_s < MIN_INTERVAL_S:
         least = format_duration(MIN_INTERVAL_S)
         raise ValueError(f"interval value must be greater or equal to {least}")
     if jitter_s and jitter_s < MIN_JITTER_S:
         least = format_duration(MIN_JITTER_S)
         raise ValueError(f"jitter value must be 0 or greater or equal to {least}")
-    return ReloadOptions(interval_s, jitter_s)
+    return interval_s, jitter_s
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadOptions:
+    """The options of *reload*."""
+
+    times_s: tuple[float, float] = argument(
+        "[INTERVAL] [JITTER]",
+        "The time between checks (`30s`, at least `2s`), and how much the checks of"
+        " several processes are spread: each adds or subtracts up to half of it"
+        " (`15s`; `0`, or at least `1s`, and at most half of INTERVAL).",
+        _TIMES_S,
+        _read_times,
+        example="10s 5s",
+    )
+
+
+def setup(options: ReloadOptions, site: Site) -> None:
+    """Watch the Corefile, at the interval of the block set up last (CoreDNS)."""
+    interval_s, jitter_s = options.times_s
+    # this load's share of the jitter
+    jitter_s = min(jitter_s, interval_s / 2)
+    shift_s = jitter_s * (site.edges.random.random() - 0.5)
+    site.instance.watch_s = interval_s + shift_s
+    _families(site.metrics)  # shown from the start, as in CoreDNS
 
 
 def _families(metrics: Metrics) -> tuple[Counter, Gauge]:
@@ -136,16 +136,9 @@ class Watch:
 PLUGIN = PluginSpec(
     name="reload",
     summary="reload the Corefile when it changes",
-    syntax="reload [INTERVAL] [JITTER]",
     traits=Traits.MAIN_PROCESS_ONLY | Traits.ONCE_PER_PROCESS,
     setup=setup,
     defaults=ReloadOptions(),
-    arguments=Option(
-        name="",
-        arguments="[INTERVAL] [JITTER]",
-        meaning="The interval between checks of the Corefile, and its jitter.",
-        example="10s 5s",
-        field="interval_s",
-        apply=_set_times,
-    ),
+    repeated=Repeated.FIRST_COUNTS,
+    reads_block=False,
 )

@@ -4,34 +4,31 @@ import logging
 import re
 from dataclasses import dataclass
 
-from minidns.corefile.blocks import Directive
-from minidns.plugins.options import setting, text
+from minidns.corefile.options import argument, text
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class RootOptions:
-    """The options of a *root* directive."""
+    """The options of *root*."""
 
-    folder: str = ""
+    folder: str = argument(
+        "PATH",
+        "The folder that relative file names start at.",
+        "",
+        text,
+        example="/etc/coredns",
+    )
 
 
-def setup(directives: tuple[Directive, ...], site: Site) -> None:
-    """Accept ``root PATH``.
-
-    Raises:
-        ConfigError: not one argument.
-
-    """
-    for directive in directives:  # the last one counts (CoreDNS)
-        site.root = PLUGIN.read_arguments(directive, site, RootOptions()).folder
-    if not _exists(site):
-        log.warning(
-            "Root path does not exist: %s", site.root
-        )  # the folder may be created later
+def setup(options: RootOptions, site: Site) -> None:
+    """Set the folder for the plugins that are set up later."""
+    site.root = options.folder
+    if not _exists(site):  # the folder may be created later
+        log.warning("Root path does not exist: %s", site.root)
 
 
 def _exists(site: Site) -> bool:
@@ -44,16 +41,9 @@ def _exists(site: Site) -> bool:
 PLUGIN = PluginSpec(
     name="root",
     summary="set the folder of relative file names",
-    syntax="root PATH",
     traits=Traits.NONE,
     setup=setup,
     defaults=RootOptions(),
-    arguments=setting(
-        "",
-        "PATH",
-        "folder",
-        text,
-        "The folder that relative file names are looked up in.",
-        example="/etc/coredns",
-    ),
+    repeated=Repeated.LAST_COUNTS,
+    reads_block=False,
 )

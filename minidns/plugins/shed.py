@@ -5,21 +5,19 @@ socket is bounded whatever the Corefile says; *shed* changes what a query gets f
 there is no room: nothing, so that the client tries another server, instead of SERVFAIL.
 """
 
-from minidns.corefile.blocks import Directive
-from minidns.plugins.options import no_arguments
-from minidns.plugins.site import Site, once
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.corefile.options import no_arguments
+from minidns.plugins.site import Site
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 
 
-def setup(directives: tuple[Directive, ...], site: Site) -> None:
-    """Accept ``shed``.
+def setup(options: None, site: Site) -> None:
+    """Count queries without a reply instead of answering SERVFAIL.
 
     Raises:
-        ConfigError: an argument, an option, or a block for another transport than DNS.
+        ConfigError: the server block has another transport than plain DNS.
 
     """
-    directive = once(directives)
-    PLUGIN.read_one(directive, site)
+    (directive,) = site.block.named("shed")
     for key in site.block.keys:
         if key.transport != "dns":
             raise directive.end_error(
@@ -44,10 +42,9 @@ def setup(directives: tuple[Directive, ...], site: Site) -> None:
 PLUGIN = PluginSpec(
     name="shed",
     summary="drop and count UDP queries while too many are waiting",
-    syntax="shed",
-    traits=Traits.ONCE_PER_BLOCK,
+    traits=Traits.NONE,
     setup=setup,
-    defaults=None,
-    arguments=no_arguments(),
+    options=(no_arguments(),),
+    repeated=Repeated.REFUSED,
     unknown=lambda line: line.error("shed takes no options"),
 )

@@ -36,7 +36,6 @@ from minidns.dns.model import (
     Response,
     replace,
 )
-from minidns.http import endpoint
 from minidns.http.endpoint import HttpHandler as HttpHandler
 from minidns.http.endpoint import HttpReply as HttpReply
 from minidns.kubernetes.options import KubernetesOptions
@@ -170,7 +169,7 @@ class Site:
     """True if an unexpected failure is logged with its stack (*errors*)."""
     view: Viewer | None = None
     """The view that selects the queries of the block; None for all (*view*)."""
-    chain: tuple["PluginSpec[Any]", ...] = ()
+    chain: tuple["PluginSpec", ...] = ()
     """The plugins that handle queries, outermost first; set once configured."""
     chooses_records: bool = False
     """True if a plugin prefers some records, and so needs all of them."""
@@ -301,20 +300,3 @@ def once(directives: tuple[Directive, ...]) -> Directive:
     if len(directives) > 1:
         raise ConfigError("this plugin can only be used once per Server Block")
     return directives[0]
-
-
-def listen_address(directive: Directive, default: str) -> str:
-    """Return the single argument ``host:port``; ``default`` without any.
-
-    Raises:
-        ConfigError: more than one, or not such an address.
-
-    """
-    if len(directive.args) > 1:
-        raise directive.arg_error()
-    address = directive.args[0] if directive.args else default
-    try:
-        endpoint.split(address)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    return address

@@ -1,60 +1,18 @@
 """*timeouts* - limit the time and the number of queries of TCP and TLS clients."""
 
-from dataclasses import replace
+from dataclasses import dataclass
 
-from minidns.corefile.blocks import ConfigError, Directive, Line
+from minidns.corefile.directives import Directive, Line
+from minidns.corefile.errors import ConfigError
+from minidns.corefile.options import Words, no_arguments, option
 from minidns.corefile.values import duration, format_duration, integer
 from minidns.plugins.contracts import Timeouts
-from minidns.plugins.options import no_arguments, setting
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits, Words
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 
 _TWICE = "plugin/timeouts: "
 """CoreDNS prints the plugin's name twice before some errors."""
 MIN_TIMEOUT_S, MAX_TIMEOUT_S = 1, 24 * 3600
-
-
-def setup(directives: tuple[Directive, ...], site: Site) -> None:
-    """Accept ``timeouts { read|write|idle DURATION, maxtcpqueries NUMBER }``.
-
-    Raises:
-        ConfigError: no such option, or not such a value.
-
-    """
-    for directive in directives:
-        site.listen.timeouts = PLUGIN.read_arguments(
-            directive, site, site.listen.timeouts
-        )
-        if not directive.block:
-            problem = directive.end_error("timeouts block with no timeouts specified")
-            raise problem.prefixed(_TWICE)
-        site.listen.timeouts = PLUGIN.read_block(directive, site, site.listen.timeouts)
-
-
-def _unknown(line: Line) -> ConfigError:
-    if len(line.args) != 1:
-        return line.arg_error()
-    try:
-        _timeout(line.args[0], line)
-    except ConfigError as error:  # CoreDNS checks the value before the name
-        return error
-    return line.error(f"unknown option: '{line.name}'")
-
-
-def _read_max_queries(words: Words) -> int:
-    text = words.first
-    try:
-        number = integer(text)
-    except ValueError as error:
-        raise words.error(
-            f"invalid value for maxtcpqueries '{text}': {error}"
-        ) from None
-    if number == 0 or number < -1:
-        raise words.error(
-            f"maxtcpqueries provided '{number}' needs to be -1 (unlimited)"
-            " or a positive integer"
-        )
-    return number
 
 
 def _read_timeout(words: Words) -> float:
@@ -74,47 +32,86 @@ def _timeout(text: str, line: Line | Directive) -> float:
     return seconds
 
 
+def _read_max_queries(words: Words) -> int:
+    text = words.first
+    try:
+        number = integer(text)
+    except ValueError as error:
+        problem = f"invalid value for maxtcpqueries '{text}': {error}"
+        raise words.error(problem) from None
+    if number == 0 or number < -1:
+        raise words.error(
+            f"maxtcpqueries provided '{number}' needs to be -1 (unlimited)"
+            " or a positive integer"
+        )
+    return number
+
+
+def _timeout_option(name: str, meaning: str, example: str) -> float | None:
+    """Return a field for one of the durations."""
+    return option(f"{name} DURATION", meaning, None, _read_timeout, example=example)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeoutsOptions:
+    """The options of *timeouts*; None for the defaults of the listeners."""
+
+    read: float | None = _timeout_option(
+        "read",
+        "The time for the first query of a connection, and for each query from its"
+        " first byte on (3s). Without a unit, a duration is in seconds; from one second"
+        " to a day.",
+        "5s",
+    )
+    write: float | None = _timeout_option(
+        "write", "The time for the client to take a reply (5s).", "5s"
+    )
+    idle: float | None = _timeout_option(
+        "idle", "The time between queries (10s).", "30s"
+    )
+    max_queries: int | None = option(
+        "maxtcpqueries NUMBER",
+        "The number of messages on a connection, -1 for no limit (-1). Every message"
+        " counts, even if it gets no reply.",
+        None,
+        _read_max_queries,
+        example="10",
+    )
+
+
+def setup(options: TimeoutsOptions, site: Site) -> None:
+    """Set the limits of the server block's stream listeners.
+
+    Raises:
+        ConfigError: a directive has no options.
+
+    """
+    for directive in site.block.named("timeouts"):
+        if not directive.block:
+            problem = directive.end_error("timeouts block with no timeouts specified")
+            raise problem.prefixed(_TWICE)
+    site.listen.timeouts = Timeouts(
+        options.read, options.write, options.idle, options.max_queries
+    )
+
+
+def _unknown(line: Line) -> ConfigError:
+    if len(line.args) != 1:
+        return line.arg_error()
+    try:
+        _timeout(line.args[0], line)
+    except ConfigError as error:  # CoreDNS checks the value before the name
+        return error
+    return line.error(f"unknown option: '{line.name}'")
+
+
 PLUGIN = PluginSpec(
     name="timeouts",
     summary="limit the time and the number of queries of TCP and TLS clients",
-    syntax="timeouts",
     traits=Traits.NONE,
     setup=setup,
-    defaults=Timeouts(),
-    arguments=replace(no_arguments(), prefix=_TWICE),
-    options=(
-        setting(
-            "read",
-            "DURATION",
-            "read",
-            _read_timeout,
-            "How long a client may take for a query.",
-            example="read 5s",
-        ),
-        setting(
-            "write",
-            "DURATION",
-            "write",
-            _read_timeout,
-            "How long a client may take to accept a reply.",
-            example="write 5s",
-        ),
-        setting(
-            "idle",
-            "DURATION",
-            "idle",
-            _read_timeout,
-            "How long a connection without queries stays open.",
-            example="idle 30s",
-        ),
-        setting(
-            "maxtcpqueries",
-            "NUMBER",
-            "max_queries",
-            _read_max_queries,
-            "How many queries a connection may carry; -1 for any number.",
-            example="maxtcpqueries 10",
-        ),
-    ),
+    defaults=TimeoutsOptions(),
+    options=(no_arguments(prefix=_TWICE),),
+    repeated=Repeated.MERGED,
     unknown=_unknown,
 )

@@ -1,14 +1,14 @@
 """*tls* - set the certificate for DNS over TLS."""
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass
 
-from minidns.corefile.blocks import ConfigError, Directive
+from minidns.corefile.errors import ConfigError
+from minidns.corefile.options import Excess, Words, argument, line, option
 from minidns.plugins.contracts import Certificate
-from minidns.plugins.options import setting
 from minidns.plugins.site import Site
-from minidns.plugins.spec import Option, PluginSpec, Traits, Words
-from minidns.text import files as paths
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.text.files import below
 
 log = logging.getLogger(__name__)
 
@@ -16,28 +16,12 @@ _VERIFYING = ("nocert", "verify_if_given", "require_and_verify")
 _NOT_VERIFYING = ("request", "require")
 
 
-def setup(directives: tuple[Directive, ...], site: Site) -> None:
-    """Accept ``tls CERTIFICATE KEY [CA] { client_auth KIND }``.
-
-    Raises:
-        ConfigError: too few files, an unknown option, or one that minidns lacks.
-
-    """
-    for directive in directives:  # the last one counts (CoreDNS)
-        if not directive.args:
-            raise ConfigError("certificates by ACME are not supported by minidns")
-        site.listen.certificate = PLUGIN.read_one(directive, site)
-
-
-def _set_files(options: Certificate, words: Words) -> Certificate:
-    files = [paths.below(words.site.root, word) for word in words.args]
-    certificate, key, ca = (*files, "")[:3]
-    return replace(options, certificate=certificate, key=key, ca=ca)
-
-
-def _warn_of_keylog(options: Certificate, words: Words) -> Certificate:
-    log.warning("keylog %s is ignored: minidns writes no keys down", words.first)
-    return options
+def _read_files(words: Words) -> tuple[str, ...]:
+    if not words.args:
+        raise ConfigError("certificates by ACME are not supported by minidns")
+    if not 2 <= len(words.args) <= 3:
+        raise words.where.arg_error().prefixed("plugin/tls: ")  # twice (CoreDNS)
+    return tuple(below(words.root, word) for word in words.args)
 
 
 def _read_client_auth(words: Words) -> str:
@@ -50,42 +34,56 @@ def _read_client_auth(words: Words) -> str:
     return word
 
 
+def _warn_of_keylog(options: "TlsOptions", words: Words) -> "TlsOptions":
+    log.warning("keylog %s is ignored: minidns writes no keys down", words.first)
+    return options
+
+
+@dataclass(frozen=True, slots=True)
+class TlsOptions:
+    """The options of *tls*."""
+
+    files: tuple[str, ...] = argument(
+        "CERTIFICATE KEY [CA]",
+        "Files in PEM form: the certificate, its key, and the CA that signs"
+        " certificates of clients. Relative paths start at the folder that *root*"
+        " names.",
+        (),
+        _read_files,
+        example="cert.pem key.pem ca.pem",
+        always=True,
+        least=0,
+        excess=Excess.IGNORED,
+    )
+    client_auth: str = option(
+        "client_auth nocert|verify_if_given|require_and_verify",
+        "Whether clients must present a certificate that CA has signed.",
+        "nocert",
+        _read_client_auth,
+        example="verify_if_given",
+    )
+
+
+def setup(options: TlsOptions, site: Site) -> None:
+    """Set the certificate of the server block's listeners."""
+    certificate, key, ca = (*options.files, "")[:3]
+    site.listen.certificate = Certificate(certificate, key, ca, options.client_auth)
+
+
 PLUGIN = PluginSpec(
     name="tls",
     summary="set the certificate for DNS over TLS",
-    syntax="tls CERTIFICATE KEY [CA]",
     traits=Traits.NONE,
     setup=setup,
-    defaults=Certificate("", ""),
-    arguments=Option(
-        name="",
-        arguments="CERTIFICATE KEY [CA]",
-        meaning="The files of the certificate, its key, and the CA of clients.",
-        example="cert.pem key.pem ca.pem",
-        least=2,
-        most=3,
-        field="certificate",
-        apply=_set_files,
-        prefix="plugin/tls: ",  # printed twice (CoreDNS)
-    ),
+    defaults=TlsOptions(),
     options=(
-        setting(
-            "client_auth",
-            "nocert|verify_if_given|require_and_verify",
-            "client_auth",
-            _read_client_auth,
-            "Whether clients need a certificate.",
-            example="client_auth verify_if_given",
-        ),
-        Option(
-            name="keylog",
-            arguments="FILE",
-            meaning="It is accepted with a warning: no keys are written down.",
-            example="keylog keys.log",
-            least=1,
-            most=1,
-            apply=_warn_of_keylog,
+        line(
+            "keylog FILE",
+            "Accepted and ignored: minidns does not log keys.",
+            _warn_of_keylog,
+            example="keys.log",
         ),
     ),
+    repeated=Repeated.LAST_COUNTS,
     unknown=lambda line: line.error(f"unknown option '{line.name}'"),
 )

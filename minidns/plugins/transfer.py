@@ -1,11 +1,14 @@
 """*transfer* - transfer whole zones to permitted clients."""
 
-import ipaddress
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from operator import or_
 
-from minidns.corefile.blocks import ConfigError, Directive, Line
+from minidns.corefile.directives import Line
+from minidns.corefile.errors import ConfigError
+from minidns.corefile.options import Words, line, option, set_by, zones_argument
 from minidns.dns import names
 from minidns.dns.model import (
     DnsError,
@@ -18,12 +21,12 @@ from minidns.dns.model import (
     Response,
     RRset,
 )
+from minidns.dns.networks import is_address
 from minidns.dns.rdata import AXFR, IXFR, read_soa
 from minidns.dns.wire import authority_serial
 from minidns.http import endpoint
-from minidns.plugins.options import zones_argument
 from minidns.plugins.site import Site
-from minidns.plugins.spec import Option, PluginSpec, Traits, Words
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 from minidns.text.go_text import quote
 
 log = logging.getLogger(__name__)
@@ -34,24 +37,72 @@ MESSAGE = 63_000
 """Bytes of uncompressed records in one message (CoreDNS); a TCP frame has 64 KiB."""
 
 
+def _read_addresses(words: Words) -> frozenset[str]:
+    return frozenset(map(_address, words.args))
+
+
+def _address(word: str) -> str:
+    """Return the address in ``word``; a port is allowed and ignored."""
+    if word == "*":
+        return word
+    try:
+        host, _ = endpoint.split(word)
+    except ValueError:
+        host = word
+    if not is_address(host):
+        raise ConfigError(f"must specify an IP address: `{host}'")
+    return str(ip_address(host))
+
+
+def _set_source(rule: "TransferRule", words: Words) -> "TransferRule":
+    if rule.source:
+        raise words.error("source already specified").prefixed(_TWICE)
+    if not is_address(words.first) or "%" in words.first:
+        text = f"invalid source address {quote(words.first)}"
+        raise words.error(text).prefixed(_TWICE)
+    return replace(rule, source=words.first)
+
+
 @dataclass(frozen=True, slots=True)
 class TransferRule:
     """The options of a *transfer* directive: the permitted clients of zones."""
 
-    zones: tuple[Name, ...] = ()
-    to: frozenset[str] = frozenset()
-    """IP addresses of clients; ``*`` for all."""
-    source: str = ""
-    """The address that NOTIFY messages would come from; none are sent."""
+    zones: tuple[Name, ...] = zones_argument()
+    to: frozenset[str] = option(
+        "to ADDRESS|*...",
+        "The clients that may transfer the zones: IP addresses, or `*` for all. It is"
+        " required. A port after an address has no effect.",
+        frozenset(),
+        _read_addresses,
+        example="192.0.2.1",
+        adding=or_,
+    )
+    source: str = set_by(
+        "",
+        line(
+            "source ADDRESS",
+            "The address that CoreDNS sends NOTIFY messages from. It is checked and has"
+            " no effect, because minidns sends none.",
+            _set_source,
+            example="192.0.2.2",
+        ),
+    )
 
     def allows(self, peer: str) -> bool:
         """Return whether the client at ``peer`` may transfer the zones."""
         return "*" in self.to or peer in self.to
 
 
-def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Read the permitted clients; the zones come from other plugins of the block."""
-    rules = [_rule(directive, site) for directive in directives]
+def setup(rules: tuple[TransferRule, ...], site: Site) -> Plugin:
+    """Return the plugin that transfers zones of other plugins of the server block.
+
+    Raises:
+        ConfigError: a directive permits no client.
+
+    """
+    for directive, rule in zip(site.block.named("transfer"), rules, strict=True):
+        if not rule.to:
+            raise directive.end_error("'to' is required").prefixed(_TWICE)
 
     def plugin(next_: Handler) -> Handler:
         async def transfer(query: Query) -> Response:
@@ -65,8 +116,8 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
                 return await next_(query)
             if not rule.allows(query.peer[0]):
                 return Response(Rcode.REFUSED, rule="transfer/not-allowed")
-            for hand_out in site.offers.transfers:
-                if (records := hand_out(name)) is not None:
+            for records_of in site.offers.transfers:
+                if (records := records_of(name)) is not None:
                     return _response(query, records)
             return await next_(query)
 
@@ -75,51 +126,9 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     return plugin
 
 
-def _rule(directive: Directive, site: Site) -> TransferRule:
-    rule = PLUGIN.read_one(directive, site)
-    if not rule.to:
-        raise directive.end_error("'to' is required").prefixed(_TWICE)
-    return rule
-
-
-def _add_addresses(rule: TransferRule, words: Words) -> TransferRule:
-    return replace(rule, to=rule.to.union(map(_address, words.args)))
-
-
-def _set_source(rule: TransferRule, words: Words) -> TransferRule:
-    if rule.source:
-        raise words.error("source already specified").prefixed(_TWICE)
-    if not _is_address(words.first):
-        text = f"invalid source address {quote(words.first)}"
-        raise words.error(text).prefixed(_TWICE)
-    return replace(rule, source=words.first)
-
-
 def _unknown(line: Line) -> ConfigError:
     text = f"unknown property {quote(line.name)}"
     return line.error(text).prefixed(_TWICE)
-
-
-def _address(word: str) -> str:
-    """Return the address in ``word``; a port is allowed and ignored."""
-    if word == "*":
-        return word
-    try:
-        host, _ = endpoint.split(word)
-    except ValueError:
-        host = word
-    if not _is_address(host.partition("%")[0]):
-        raise ConfigError(f"must specify an IP address: `{host}'")
-    return str(ipaddress.ip_address(host))
-
-
-def _is_address(text: str) -> bool:
-    """Return whether ``text`` is an IP address, without a scope."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return "%" not in text
 
 
 def _rule_for(rules: Iterable[TransferRule], name: Name) -> TransferRule | None:
@@ -174,31 +183,9 @@ def _messages(records: Iterable[RRset]) -> Iterator[list[RRset]]:
 PLUGIN = PluginSpec(
     name="transfer",
     summary="transfer whole zones to permitted clients",
-    syntax="transfer [ZONES...]",
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS,
     setup=setup,
     defaults=TransferRule(),
-    arguments=zones_argument(),
-    options=(
-        Option(
-            name="to",
-            arguments="HOST...",
-            meaning="The addresses that may transfer the zones; * for all.",
-            example="to 192.0.2.1",
-            least=1,
-            field="to",
-            apply=_add_addresses,
-        ),
-        Option(
-            name="source",
-            arguments="ADDRESS",
-            meaning="The address that NOTIFY messages would come from; none are sent.",
-            example="source 192.0.2.2",
-            least=1,
-            most=1,
-            field="source",
-            apply=_set_source,
-        ),
-    ),
+    repeated=Repeated.SEPARATE,
     unknown=_unknown,
 )

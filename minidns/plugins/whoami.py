@@ -1,21 +1,14 @@
 """*whoami* - answer with the client's own address, port and protocol."""
 
-from minidns.corefile.blocks import Directive
+from minidns.corefile.options import no_arguments
 from minidns.dns.model import Handler, Plugin, Query, Response, RRset
 from minidns.dns.rdata import AAAA, SRV, A, a, aaaa, srv
-from minidns.plugins.options import no_arguments
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 
 
-def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Accept ``whoami``.
-
-    Raises:
-        ConfigError: an argument.
-
-    """
-    PLUGIN.read_arguments(directives[0], site, None)
+def setup(options: None, site: Site) -> Plugin:
+    """Return the plugin that answers every query from the query itself."""
 
     def plugin(next_: Handler) -> Handler:
         async def whoami(query: Query) -> Response:
@@ -27,7 +20,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
 
 
 def _client_records(query: Query) -> tuple[RRset, RRset]:
-    """Return the address, and protocol and port as an SRV record."""
+    """Return the client's address, and its protocol and port as an SRV record."""
     owner, rclass = query.owner, query.question.qclass
     host, port = query.peer
     host = host.partition("%")[0]
@@ -42,9 +35,9 @@ def _client_records(query: Query) -> tuple[RRset, RRset]:
 PLUGIN = PluginSpec(
     name="whoami",
     summary="answer with the client's own address, port and protocol",
-    syntax="whoami",
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.ANSWERS_VARY,
     setup=setup,
-    defaults=None,
-    arguments=no_arguments(names_first=True),
+    options=(no_arguments(names_first=True),),
+    repeated=Repeated.FIRST_COUNTS,
+    reads_block=False,
 )

@@ -140,3 +140,21 @@ def _address(pointer: int) -> Iterator[str]:
     if family in _OFFSETS:
         start, size = _OFFSETS[socket.AddressFamily(family)]
         yield str(ip_address(ctypes.string_at(pointer + start, size)))
+
+
+def packed(text: str) -> bytes | None:
+    """Return the bytes of an IP address, None for another word.
+
+    A scope is dropped; an IPv4 address in IPv6 form is an IPv4 address.
+    """
+    host = text.partition("%")[0]
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        data = socket.inet_pton(family, host)
+    except (OSError, ValueError):  # ValueError: a NUL, or half of a surrogate pair
+        return None
+    return data[12:] if data.startswith(_MAPPED) and len(data) == 16 else data
+
+
+_MAPPED = bytes(10) + b"\xff\xff"
+"""The first bytes of an IPv4 address in IPv6 form (RFC 4291 2.5.5.2)."""

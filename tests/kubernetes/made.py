@@ -23,7 +23,7 @@ from minidns.kubernetes.objects import (
 from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.resources import Applied
 from minidns.kubernetes.store import Store
-from minidns.plugins.kubernetes import read
+from minidns.plugins.kubernetes import PLUGIN
 from tests.world import World
 
 ZONES = "cluster.local in-addr.arpa ip6.arpa"
@@ -109,7 +109,7 @@ def options(body: str = "", zones: str = ZONES) -> KubernetesOptions:
     lines = body.replace(";", "\n")
     text = f".:53 {{\nkubernetes {zones} {{\n{lines}\n}}\n}}\n"
     site = World().site(text)
-    return read(site.block.directives[0], site)
+    return PLUGIN.read_one(site.block.directives[0], site)
 
 
 def store(objects: Iterable[Object] = (), *, hold_s: float = 0.0) -> Store:

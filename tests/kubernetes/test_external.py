@@ -5,9 +5,10 @@ from msgspec.structs import replace
 
 from minidns.dns import names
 from minidns.dns.rdata import to_lines, type_number
-from minidns.kubernetes.external import ExternalOptions, ExternalZones
+from minidns.kubernetes.external import ExternalZones
 from minidns.kubernetes.model import ClusterQuestion
 from minidns.kubernetes.objects import Object, Service
+from minidns.kubernetes.options import ExternalOptions
 from minidns.kubernetes.resources import Applied, Deleted
 from tests.kubernetes.made import Cluster, namespace, service, shown, slice_of
 

@@ -4,9 +4,10 @@ import pytest
 
 from minidns.dns import names
 from minidns.dns.rdata import type_number
-from minidns.kubernetes.external import ExternalOptions, ExternalZones
+from minidns.kubernetes.external import ExternalZones
 from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion
 from minidns.kubernetes.objects import Object
+from minidns.kubernetes.options import ExternalOptions
 from minidns.kubernetes.resources import Applied
 from tests.kubernetes.made import Cluster, namespace, service, slice_of
 

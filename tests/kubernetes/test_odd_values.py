@@ -13,9 +13,10 @@ from minidns.dns.model import Query, Question, Response, RRset
 from minidns.dns.rdata import type_number
 from minidns.dns.wire import encode_response
 from minidns.kubernetes import decode
-from minidns.kubernetes.external import ExternalOptions, ExternalZones
+from minidns.kubernetes.external import ExternalZones
 from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion
 from minidns.kubernetes.objects import Object, Service
+from minidns.kubernetes.options import ExternalOptions
 from minidns.kubernetes.resources import (
     NAMESPACES,
     PODS,

@@ -3,7 +3,7 @@ import pytest
 from minidns.corefile.blocks import ConfigError
 from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.resources import Access
-from minidns.plugins.kubernetes import read
+from minidns.plugins.kubernetes import PLUGIN
 from tests.kubernetes.made import options
 from tests.world import World
 
@@ -193,7 +193,7 @@ def test_primary_zone(zones: str, primary: str) -> None:
 def test_zones_without_any_are_those_of_the_block() -> None:
     text = "a.test b.test {\nkubernetes\n}\n"
     site = World().site(text)
-    assert read(site.block.directives[0], site) == KubernetesOptions(
+    assert PLUGIN.read_one(site.block.directives[0], site) == KubernetesOptions(
         ("a.test.", "b.test.")
     )
 

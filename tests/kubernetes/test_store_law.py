@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from minidns.dns import names
 from minidns.dns.rdata import type_number
 from minidns.kubernetes.answers import ClusterZones
-from minidns.kubernetes.external import ExternalOptions, ExternalZones
+from minidns.kubernetes.external import ExternalZones
 from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion
+from minidns.kubernetes.options import ExternalOptions
 from minidns.kubernetes.resources import Applied, Event
 from minidns.kubernetes.store import Store
 from tests.kubernetes.histories import BODIES, LOCAL, QUESTIONS, histories

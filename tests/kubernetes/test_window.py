@@ -19,7 +19,7 @@ from minidns.kubernetes.model import ClusterQuestion
 from minidns.kubernetes.objects import Endpoint, Endpoints, Object
 from minidns.kubernetes.window import EVERYTHING, Window, window
 from minidns.plugins import loadbalance
-from minidns.plugins.loadbalance import arrangement
+from minidns.plugins.loadbalance import round_robin
 from tests.kubernetes import made
 from tests.world import World
 
@@ -55,7 +55,7 @@ def packed(
     )
     records = [each for each in answer.answer if isinstance(each, RRset)]
     response = responses.positive(answer, records, None)
-    response = arrangement.round_robin(response, room.random)
+    response = round_robin(response, room.random)
     query = Query(Question(name, number), opt=Opt(size), max_size=size)
     return encode_response(query, response)
 
@@ -240,7 +240,7 @@ def test_others_of_the_records_have_their_turn() -> None:
 )
 def test_who_puts_records_first_sees_all(line: str, chooses: bool) -> None:
     site = World().site(f".:53 {{\n{line}\n}}\n")
-    loadbalance.setup(
+    loadbalance.PLUGIN.set_up(
         site.block.named("loadbalance") and (site.block.directives[0],), site
     )
     assert site.chooses_records == chooses

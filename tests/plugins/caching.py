@@ -75,7 +75,7 @@ def caching(
     result = Caching(world, behind if behind is not None else answer())
     result.site = world.site(f"{keys} {{\n{line}\n}}\n")
     result.site.release = release
-    made = cache.setup(directives(result.site, "cache"), result.site)
+    made = cache.PLUGIN.set_up(directives(result.site, "cache"), result.site)
     assert made is not None
     result.handler = made(result.next_)
     return result

@@ -96,7 +96,7 @@ async def running(
         site.listen.addresses = ("192.0.2.7",)
     forgotten: list[Any] = []
     site.forget = forgotten.extend
-    plugin = kubernetes.setup(site.block.named("kubernetes"), site)
+    plugin = kubernetes.PLUGIN.set_up(site.block.named("kubernetes"), site)
     assert plugin is not None
     handler = plugin(passed_on)
     site.top = handler

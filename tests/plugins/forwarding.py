@@ -10,7 +10,7 @@ from minidns.metrics.registry import Metrics
 from minidns.plugins import cache, forward
 from minidns.plugins.site import Site
 from minidns.upstream.exchange import Sockets
-from tests.world import World, chain, directives
+from tests.world import World, chain, directives, handler_of
 
 
 async def nothing_behind(query: Query) -> Response:
@@ -41,9 +41,9 @@ async def forwarding(body: str) -> AsyncIterator[Forwarding]:
         sleep=asyncio.sleep,
     )
     site = world.site(f". {{\n{body}\n}}\n")
-    plugins = [forward.setup(directives(site, "forward"), site)]
+    plugins = [handler_of(forward.PLUGIN, site)]
     if directives(site, "cache"):
-        plugins.insert(0, cache.setup(directives(site, "cache"), site))
+        plugins.insert(0, handler_of(cache.PLUGIN, site))
     handler = chain(*plugins, last=nothing_behind)
     yield Forwarding(handler, site, world.metrics)
     await site.stop()

@@ -122,7 +122,7 @@ def scripted(
     world.clock.time = 0
     result = Scripted(world)
     world.edges = replace(world.edges, exchange=result.exchange)
-    made, result.site = plugin(world, forward.setup, "forward", body)
+    made, result.site = plugin(world, forward.PLUGIN.set_up, "forward", body)
     result.handler = chain(made, last=last or nothing_behind)
     return result
 

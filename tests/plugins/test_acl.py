@@ -10,7 +10,7 @@ BELOW = Response(reuse=Reuse())
 
 async def fate(body: str, asked: Query) -> str:
     """Return what becomes of a query: allowed, blocked, filtered or dropped."""
-    made, _ = plugin(World(), acl.setup, "acl", body)
+    made, _ = plugin(World(), acl.PLUGIN.set_up, "acl", body)
     try:
         response = await chain(made, last=always(BELOW))(asked)
     except Dropped:
@@ -114,7 +114,7 @@ CODES = {"block": 15, "filter": 17}
 
 @pytest.mark.parametrize(("action", "code"), CODES.items())
 async def test_extended_error(action: str, code: int) -> None:
-    made, _ = plugin(World(), acl.setup, "acl", of(action))
+    made, _ = plugin(World(), acl.PLUGIN.set_up, "acl", of(action))
     handler = chain(made, last=always(BELOW))
     asked = query("a.example.org", opt=Opt(1232, do=True))
     response = await handler(asked)
@@ -125,7 +125,7 @@ async def test_extended_error(action: str, code: int) -> None:
 @pytest.mark.parametrize("action", ["block", "filter", "drop"])
 async def test_denials_are_counted(action: str) -> None:
     world = World()
-    made, _ = plugin(world, acl.setup, "acl", f"acl org {{\n{action}\n}}")
+    made, _ = plugin(world, acl.PLUGIN.set_up, "acl", f"acl org {{\n{action}\n}}")
     try:
         response = await chain(made, last=always(BELOW))(query("a.example.org"))
         assert response.reuse is None
@@ -141,7 +141,7 @@ async def test_denials_are_counted(action: str) -> None:
 
 async def test_what_is_allowed_is_counted() -> None:
     world = World()
-    made, _ = plugin(world, acl.setup, "acl", of("block type MX"))
+    made, _ = plugin(world, acl.PLUGIN.set_up, "acl", of("block type MX"))
     response = await chain(made, last=always(BELOW))(query("a.example.org"))
     assert response == BELOW
     name = "coredns_acl_allowed_requests_total"
@@ -175,5 +175,5 @@ REFUSED = {
 @pytest.mark.parametrize(("line", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(line: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        plugin(World(), acl.setup, "acl", of(line))
+        plugin(World(), acl.PLUGIN.set_up, "acl", of(line))
     assert str(caught.value) == f"Corefile:3 - Error during parsing: {message}"

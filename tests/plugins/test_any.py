@@ -9,7 +9,7 @@ BELOW = Response()
 
 
 async def test_any_is_answered_with_one_record() -> None:
-    made, _ = plugin(World(), any_plugin.setup, "any", "any")
+    made, _ = plugin(World(), any_plugin.PLUGIN.set_up, "any", "any")
     response = await chain(made, last=always(BELOW))(query("Example.ORG", "ANY"))
     (line,) = texts(response.answer)
     assert line == 'Example.ORG. 8482 HINFO "ANY obsoleted" "See RFC 8482"'
@@ -19,7 +19,7 @@ async def test_any_is_answered_with_one_record() -> None:
 
 @pytest.mark.parametrize("qtype", ["A", "HINFO", "TYPE65280"])
 async def test_other_types_pass_on(qtype: str) -> None:
-    made, _ = plugin(World(), any_plugin.setup, "any", "any")
+    made, _ = plugin(World(), any_plugin.PLUGIN.set_up, "any", "any")
     assert await chain(made, last=always(BELOW))(query("example.org", qtype)) is BELOW
 
 
@@ -39,5 +39,5 @@ REFUSED = {
 @pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        plugin(World(), any_plugin.setup, "any", body)
+        plugin(World(), any_plugin.PLUGIN.set_up, "any", body)
     assert str(caught.value) == message

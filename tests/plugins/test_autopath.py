@@ -40,7 +40,7 @@ class Below:
 
 
 def made(body: str, below: Below, files: dict[str, str] | None = None) -> Site:
-    apply, site = plugin(World(files=files), autopath.setup, "autopath", body)
+    apply, site = plugin(World(files=files), autopath.PLUGIN.set_up, "autopath", body)
     site.top = apply(below)
     return site
 

@@ -18,7 +18,7 @@ def set_up(body: str) -> Site:
     world = World()
     world.edges = replace(world.edges, interfaces=lambda: INTERFACES)
     site = world.site(f".:53 {{\n{body}\n}}")
-    bind.setup(site.block.named("bind"), site)
+    bind.PLUGIN.set_up(site.block.named("bind"), site)
     return site
 
 

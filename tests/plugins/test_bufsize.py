@@ -18,7 +18,7 @@ async def seen(body: str, asked: Query) -> tuple[Query, Response]:
         found.append(below)
         return Response(answer=(LARGE,))
 
-    made, _ = plugin(World(), bufsize.setup, "bufsize", body)
+    made, _ = plugin(World(), bufsize.PLUGIN.set_up, "bufsize", body)
     response = await chain(made, last=last)(asked)
     return found[0], response
 
@@ -78,7 +78,7 @@ REFUSED = {
 @pytest.mark.parametrize(("line", "word"), REFUSED.values(), ids=REFUSED)
 def test_refused(line: str, word: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        plugin(World(), bufsize.setup, "bufsize", line)
+        plugin(World(), bufsize.PLUGIN.set_up, "bufsize", line)
     assert str(caught.value) == (
         "plugin/bufsize: Corefile:2 - Error during parsing: Wrong argument count or"
         f" unexpected line ending after '{word}'"

@@ -131,7 +131,7 @@ async def test_capacity_is_bounded_by_bytes() -> None:
 def test_cache_may_stand_once() -> None:
     site = World().site(". {\ncache\ncache 30\n}\n")
     with pytest.raises(ConfigError, match="only be used once per Server Block"):
-        cache.setup(directives(site, "cache"), site)
+        cache.PLUGIN.set_up(directives(site, "cache"), site)
 
 
 QUERIES: list[Callable[[str], Query]] = [

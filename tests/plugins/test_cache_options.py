@@ -13,7 +13,7 @@ from tests.world import World, directives
 def read_line(line: str, keys: str = ".") -> CacheOptions:
     site = World().site(f"{keys} {{\n{line}\n}}\n")
     lines = directives(site, "cache")
-    options = cache.PLUGIN.read(lines, site)
+    options: CacheOptions = cache.PLUGIN.read_one(lines[0], site)
     check(options, lines[0])
     return options
 

@@ -14,7 +14,7 @@ LONG = "x" * 300
 
 
 async def answer(body: str, name: str) -> Response:
-    made, _ = plugin(World(), chaos.setup, "chaos", body)
+    made, _ = plugin(World(), chaos.PLUGIN.set_up, "chaos", body)
     return await chain(made, last=always(BELOW))(query(name, "TXT", qclass=3))
 
 
@@ -42,7 +42,7 @@ async def test_answers(body: str, name: str, strings: list[str]) -> None:
 
 
 async def test_no_author_is_always_first() -> None:
-    made, _ = plugin(World(), chaos.setup, "chaos", "chaos v a b c")
+    made, _ = plugin(World(), chaos.PLUGIN.set_up, "chaos", "chaos v a b c")
     handler = chain(made, last=always(BELOW))
     asked = query("authors.bind", "TXT", qclass=3)
     replies = [await handler(asked) for _ in range(50)]
@@ -58,12 +58,12 @@ PASSED = {
 
 @pytest.mark.parametrize("asked", PASSED.values(), ids=PASSED)
 async def test_others_pass_on(asked: Query) -> None:
-    made, _ = plugin(World(), chaos.setup, "chaos", "chaos")
+    made, _ = plugin(World(), chaos.PLUGIN.set_up, "chaos", "chaos")
     assert await chain(made, last=always(BELOW))(asked) is BELOW
 
 
 def test_refused() -> None:
     with pytest.raises(ConfigError) as caught:
-        plugin(World(), chaos.setup, "chaos", "chaos {\nfoo\n}")
+        plugin(World(), chaos.PLUGIN.set_up, "chaos", "chaos {\nfoo\n}")
     message = "Corefile:3 - Error during parsing: unknown property 'foo'"
     assert str(caught.value) == message

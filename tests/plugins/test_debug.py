@@ -11,7 +11,7 @@ async def test_debug_is_logged_from_the_start_on() -> None:
     logger = logging.getLogger("minidns")
     before = logger.level
     site = World().site(".:53 {\ndebug\n}")
-    debug.setup(site.block.named("debug"), site)
+    debug.PLUGIN.set_up(site.block.named("debug"), site)
     assert logger.level == before, "setting up is not yet using"
     try:
         for hook in site.hooks.start:
@@ -25,4 +25,4 @@ async def test_debug_is_logged_from_the_start_on() -> None:
 def test_refused(body: str) -> None:
     site = World().site(f".:53 {{\n{body}\n}}")
     with pytest.raises(ConfigError, match="after 'x'"):
-        debug.setup(site.block.named("debug"), site)
+        debug.PLUGIN.set_up(site.block.named("debug"), site)

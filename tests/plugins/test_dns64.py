@@ -33,7 +33,7 @@ async def ask(
     world: World | None = None,
 ) -> Response:
     """Answer through *dns64*, above a server that answers by type only."""
-    made, site = plugin(world or World(), dns64.setup, "dns64", body)
+    made, site = plugin(world or World(), dns64.PLUGIN.set_up, "dns64", body)
 
     async def below(query: Query) -> Response:
         found = a if type_name(query.question.qtype) == "A" else aaaa
@@ -229,5 +229,5 @@ ERRORS = [
 @pytest.mark.parametrize(("body", "message"), ERRORS)
 def test_error(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
-        plugin(World(), dns64.setup, "dns64", body)
+        plugin(World(), dns64.PLUGIN.set_up, "dns64", body)
     assert str(error.value) == message

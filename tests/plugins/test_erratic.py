@@ -16,7 +16,7 @@ class Erratic:
     def __init__(self, body: str) -> None:
         self.world = World()
         text = f"erratic {{\n{body}\n}}" if body else "erratic"
-        made, self.site = plugin(self.world, erratic.setup, "erratic", text)
+        made, self.site = plugin(self.world, erratic.PLUGIN.set_up, "erratic", text)
         self.handler = chain(made, last=never)
 
     async def fates(self, count: int) -> str:

@@ -19,7 +19,7 @@ class Failing:
         self._caplog = caplog
         self.world = World()
         self.error = DnsError()
-        made, self.site = plugin(self.world, errors.setup, "errors", body)
+        made, self.site = plugin(self.world, errors.PLUGIN.set_up, "errors", body)
         self._handler = chain(made, last=self._fail)
 
     async def _fail(self, _: Query) -> Response:
@@ -47,7 +47,7 @@ ACCEPTED = {
 
 @pytest.mark.parametrize("body", ACCEPTED.values(), ids=ACCEPTED)
 def test_accepted(body: str) -> None:
-    _, site = plugin(World(), errors.setup, "errors", body)
+    _, site = plugin(World(), errors.PLUGIN.set_up, "errors", body)
     assert site.stacktrace is ("stacktrace" in body)
 
 
@@ -111,7 +111,7 @@ REFUSED = {
 @pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        plugin(World(), errors.setup, "errors", body)
+        plugin(World(), errors.PLUGIN.set_up, "errors", body)
     assert str(caught.value) == message
 
 
@@ -138,7 +138,7 @@ async def test_lines(
 async def test_written_failures_are_not_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    made, _ = plugin(World(), errors.setup, "errors", "errors")
+    made, _ = plugin(World(), errors.PLUGIN.set_up, "errors", "errors")
     reply = Response(Rcode.SERVFAIL)
     assert await chain(made, last=always(reply))(query("foo.example")) is reply
     assert caplog.records == []

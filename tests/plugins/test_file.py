@@ -7,7 +7,7 @@ from minidns.dns import rdata, zonefile
 from minidns.dns.model import DnsError, Handler, Query, Rcode, Response, Reuse
 from minidns.plugins import file
 from minidns.plugins.site import Site
-from tests.world import World, plugin, query, texts
+from tests.world import World, handler_of, plugin, query, texts
 
 SOA = "@ 300 IN SOA NS.example.org. Admin.example.org. {} 7200 3600 1209600 60\n"
 DB = (
@@ -40,7 +40,7 @@ def served(
     body: str = "file /db example.org", files: dict[str, str] | None = None
 ) -> tuple[Handler, Site, World]:
     world = World(files={"/db": DB} if files is None else files)
-    made, site = plugin(world, file.setup, "file", body)
+    made, site = plugin(world, file.PLUGIN.set_up, "file", body)
     return made(below), site, world
 
 
@@ -288,7 +288,7 @@ async def test_relative_path_is_meant_from_the_root() -> None:
     world = World(files={"/zones/db": DB})
     site = world.site("example.org {\nfile db\n}")
     site.root = "/zones"
-    handler = file.setup(site.block.directives, site)(below)
+    handler = handler_of(file.PLUGIN, site)(below)
     assert (await handler(query("web.example.org"))).rcode == Rcode.NOERROR
 
 

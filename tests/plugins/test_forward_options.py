@@ -9,7 +9,7 @@ import trustme
 from minidns.corefile.blocks import ConfigError
 from minidns.dns.model import Response
 from minidns.plugins.forward.options import ForwardOptions, check
-from minidns.plugins.forward.plugin import PLUGIN, setup
+from minidns.plugins.forward.plugin import PLUGIN
 from minidns.plugins.forward.targets import read_targets
 from minidns.upstream.upstream import Keep, Upstream
 from tests.world import World, directives, plugin, query
@@ -20,7 +20,7 @@ def options(*lines: str, root: str = "") -> ForwardOptions:
     site = World().site(f".:53 {{\nforward . 192.0.2.1 {{\n{body}\n}}\n}}\n")
     (directive,) = directives(site, "forward")
     site.root = root
-    read = PLUGIN.read_one(directive, site)
+    read: ForwardOptions = PLUGIN.read_one(directive, site)
     check(read, directive)
     return read
 
@@ -233,7 +233,7 @@ TO = {
 
 def forwarding(line: str) -> list[str]:
     """Return whom the site says it forwards example.org to."""
-    _, site = plugin(World(files=FILES), setup, "forward", line)
+    _, site = plugin(World(files=FILES), PLUGIN.set_up, "forward", line)
     told = site.offers.explainers["forward"](query("example.org."), Response())
     upstreams = told["upstreams"]
     assert isinstance(upstreams, list)
@@ -325,7 +325,7 @@ def test_what_is_said_of_a_bad_line(line: str, text: str) -> None:
 def test_a_network_that_makes_several_zones_is_cut_to_the_first(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    plugin(World(), setup, "forward", "forward 10.0.0.0/15 192.0.2.1")
+    plugin(World(), PLUGIN.set_up, "forward", "forward 10.0.0.0/15 192.0.2.1")
     assert caplog.messages == [
         "Unsupported CIDR notation: '10.0.0.0/15' expands to multiple zones."
         " Using only '0.10.in-addr.arpa.'."

@@ -15,7 +15,7 @@ async def through(body: str, asked: Query, said: Response) -> tuple[Query, Respo
         found.append(below)
         return said
 
-    made, _ = plugin(World(), header.setup, "header", f"header {{\n{body}\n}}")
+    made, _ = plugin(World(), header.PLUGIN.set_up, "header", f"header {{\n{body}\n}}")
     response = await chain(made, last=last)(asked)
     return found[0], response
 
@@ -69,7 +69,7 @@ async def test_repetitions_stay_possible() -> None:
 def test_the_first_occurrence_with_rules_counts() -> None:
     made, _ = plugin(
         World(),
-        header.setup,
+        header.PLUGIN.set_up,
         "header",
         "header {\n}\nheader {\nresponse set aa\n}\nheader {\nresponse set foo\n}",
     )
@@ -92,11 +92,11 @@ REFUSED = {
 @pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        plugin(World(), header.setup, "header", f"header {{\n{body}\n}}")
+        plugin(World(), header.PLUGIN.set_up, "header", f"header {{\n{body}\n}}")
     assert str(caught.value) == RULE + message
 
 
 @pytest.mark.parametrize("body", ["header", "header {\n}"])
 def test_without_any_rule(body: str) -> None:
     with pytest.raises(ConfigError, match="Wrong argument count"):
-        plugin(World(), header.setup, "header", body)
+        plugin(World(), header.PLUGIN.set_up, "header", body)

@@ -15,7 +15,7 @@ from tests.world import InstanceAlone, World, directives, settle
 
 def set_up(body: str, world: World | None = None) -> Site:
     site = (world or World()).site(f".:53 {{\n{body}\n}}")
-    health.setup(directives(site, "health"), site)
+    health.PLUGIN.set_up(directives(site, "health"), site)
     return site
 
 

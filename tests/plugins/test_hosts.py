@@ -10,7 +10,7 @@ from minidns.dns.model import DnsError, Handler, Query, Rcode, Response, Reuse
 from minidns.plugins import hosts
 from minidns.plugins.site import Site
 from minidns.system.threads import Threads
-from tests.world import World, plugin, query, texts
+from tests.world import World, handler_of, plugin, query, texts
 
 BELOW = Response(Rcode.NXDOMAIN, rule="below", reuse=Reuse(depends_on=("below",)))
 
@@ -23,7 +23,7 @@ async def served(
     body: str, files: dict[str, str] | None = None
 ) -> tuple[Handler, Site, World]:
     world = World(files=files or {})
-    made, site = plugin(world, hosts.setup, "hosts", body)
+    made, site = plugin(world, hosts.PLUGIN.set_up, "hosts", body)
     for hook in site.hooks.start:
         await hook()
     return made(below), site, world
@@ -224,7 +224,7 @@ ERRORS = [
 @pytest.mark.parametrize(("body", "message"), ERRORS)
 def test_error(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
-        plugin(World(), hosts.setup, "hosts", body)
+        plugin(World(), hosts.PLUGIN.set_up, "hosts", body)
     assert str(error.value) == message
 
 
@@ -327,7 +327,7 @@ async def test_warning_of_a_file_that_is_named(
 ) -> None:
     world = World()
     prepare(world)
-    _, site = plugin(world, hosts.setup, "hosts", "hosts /h")
+    _, site = plugin(world, hosts.PLUGIN.set_up, "hosts", "hosts /h")
     await site.hooks.start[0]()
     assert [(each.levelno, each.message) for each in caplog.records] == [
         (logging.WARNING, message)
@@ -374,7 +374,7 @@ async def test_relative_path_is_meant_from_the_root() -> None:
     world = World(files={"/etc/coredns/custom": "10.0.0.1 a"})
     site = world.site(".:53 {\nhosts custom\n}")
     site.root = "/etc/coredns"
-    made = hosts.setup(site.block.directives, site)
+    made = handler_of(hosts.PLUGIN, site)
     await site.hooks.start[0]()
     assert (await made(below)(query("a"))).rule == "hosts/address"
     await site.stop()
@@ -383,7 +383,7 @@ async def test_relative_path_is_meant_from_the_root() -> None:
 async def test_zones_default_to_those_of_the_block() -> None:
     world = World()
     site = world.site("example.org {\nhosts {\n10.0.0.1 a.example.org b\n}\n}")
-    handler = hosts.setup(site.block.directives, site)(below)
+    handler = handler_of(hosts.PLUGIN, site)(below)
     assert (await handler(query("a.example.org"))).rule == "hosts/address"
     assert await handler(query("b")) is BELOW
 
@@ -416,7 +416,7 @@ async def test_a_large_file_is_parsed_outside_the_event_loop() -> None:
     text = "".join(f"10.0.{n >> 8}.{n & 255} h{n}.example\n" for n in range(50_000))
     world = World(files={"/etc/hosts": text})
     world.edges = dataclasses.replace(world.edges, aside=Threads().aside)
-    made, site = plugin(world, hosts.setup, "hosts", "hosts")
+    made, site = plugin(world, hosts.PLUGIN.set_up, "hosts", "hosts")
     used_s, used_here_s = time.process_time(), time.thread_time()
     for hook in site.hooks.start:
         await hook()

@@ -6,7 +6,8 @@ import pytest
 
 from minidns.dns.rdata import address
 from minidns.plugins.hosts import table as hostsfile
-from minidns.plugins.hosts.table import Hosts, lines, pack, pointed
+from minidns.plugins.hosts.table import Hosts, lines, pointed
+from minidns.system.addresses import packed
 
 
 def hosts(text: str, *zones: str, reverse: bool = True) -> Hosts:
@@ -76,9 +77,9 @@ POINTERS = [
 
 @pytest.mark.parametrize(("text", "expected"), POINTERS)
 def test_names_of(text: str, expected: list[str]) -> None:
-    packed = pack(text)
-    assert packed
-    assert [entry.name for entry in HOSTS.names_of(packed)] == expected
+    address = packed(text)
+    assert address
+    assert [entry.name for entry in HOSTS.names_of(address)] == expected
 
 
 def test_entries_know_their_line() -> None:

@@ -12,7 +12,7 @@ from tests.world import World
 def set_up(body: str) -> Site:
     site = World().site(f".:53 {{\n{body}\n}}")
     name = body.split()[0]
-    assert plugins.find(name).setup(site.block.named(name), site) is None
+    assert plugins.find(name).set_up(site.block.named(name), site) is None
     return site
 
 

@@ -14,7 +14,7 @@ from minidns.dns.wire import encode_response
 from minidns.plugins import chain, k8s_external
 from minidns.plugins.site import Site
 from tests.conformance.api import Api, Tree
-from tests.world import World, query, texts
+from tests.world import World, handler_of, query, texts
 
 ZONE = "ext.example.org."
 
@@ -226,7 +226,7 @@ REFUSED = {
 def test_refused(body: str, text: str) -> None:
     site = World().site(f". {{\nk8s_external {ZONE} {{\n{body}\n}}\nkubernetes\n}}\n")
     with pytest.raises(ConfigError) as caught:
-        k8s_external.setup(site.block.named("k8s_external"), site)
+        k8s_external.PLUGIN.set_up(site.block.named("k8s_external"), site)
     assert text in str(caught.value)
 
 
@@ -246,8 +246,8 @@ async def test_the_zones_of_the_last_line_count_and_options_add_up() -> None:
     async def last(_: Query) -> Response:
         return Response(rule="passed")
 
-    made = k8s_external.setup(site.block.named("k8s_external"), site)
-    plugins.find("kubernetes").setup(site.block.named("kubernetes"), site)
-    handler = made(last)
+    plugin = handler_of(k8s_external.PLUGIN, site)
+    plugins.find("kubernetes").set_up(site.block.named("kubernetes"), site)
+    handler = plugin(last)
     assert (await handler(query("x.org", "SOA"))).rule == "passed"
     assert (await handler(query("b.org", "SOA"))).answer[0].ttl == 7

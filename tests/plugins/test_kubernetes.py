@@ -170,7 +170,7 @@ async def test_no_such_api_server_is_fatal_at_the_start() -> None:
 
     world = World(list_watch=nowhere)
     site = world.site(". {\nkubernetes cluster.local {\nkubeconfig /x\n}\n}\n")
-    kubernetes.setup(site.block.named("kubernetes"), site)
+    kubernetes.PLUGIN.set_up(site.block.named("kubernetes"), site)
     with pytest.raises(
         ConfigError, match=r"^plugin/kubernetes: kubeconfig /x: no such"
     ):
@@ -180,7 +180,7 @@ async def test_no_such_api_server_is_fatal_at_the_start() -> None:
 def test_only_once() -> None:
     site = World().site(". {\nkubernetes a.test\nkubernetes b.test\n}\n")
     with pytest.raises(ConfigError, match="only be used once"):
-        kubernetes.setup(site.block.named("kubernetes"), site)
+        kubernetes.PLUGIN.set_up(site.block.named("kubernetes"), site)
 
 
 async def test_a_change_tells_the_edge_what_is_stale() -> None:

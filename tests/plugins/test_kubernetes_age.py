@@ -155,7 +155,7 @@ async def test_policies(
         return (await k.ask(WEB)).rcode, probe(k).status
 
     async with running(api.list_watch, policy, before="ready") as k:
-        ready.setup(k.site.block.named("ready"), k.site)
+        ready.PLUGIN.set_up(k.site.block.named("ready"), k.site)
         assert isinstance(k.site.instance, InstanceAlone)
         await serve(k)
         for _ in range(2):
@@ -199,7 +199,7 @@ async def test_verbose() -> None:
     async with running(
         Api(TREES).list_watch, "stale_after 5m unready", before="ready"
     ) as k:
-        ready.setup(k.site.block.named("ready"), k.site)
+        ready.PLUGIN.set_up(k.site.block.named("ready"), k.site)
         await k.world.clock.advance(3.0)
         assert probe(k) == HttpReply(b"OK", 200)
         assert probe(k, "verbose") == HttpReply(
@@ -222,7 +222,7 @@ async def test_verbose_before_the_first_sync_says_what_is_missing() -> None:
     api = Api(TREES)
     api.forbidden = lambda resource: resource.plural == "endpointslices"
     async with running(api.list_watch, before="ready", wait=False) as k:
-        ready.setup(k.site.block.named("ready"), k.site)
+        ready.PLUGIN.set_up(k.site.block.named("ready"), k.site)
         await settle()
         assert probe(k).body == b"kubernetes"
         lines = probe(k, "verbose").body.decode().splitlines()

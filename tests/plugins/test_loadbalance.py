@@ -63,7 +63,7 @@ REFUSED = {
 @pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        plugin(World(), loadbalance.setup, "loadbalance", body)
+        plugin(World(), loadbalance.PLUGIN.set_up, "loadbalance", body)
     assert str(caught.value) == message
 
 
@@ -71,7 +71,7 @@ async def firsts(
     body: str, response: Response, asked: Query | None = None
 ) -> set[bytes]:
     """Return which addresses come first in many answers."""
-    made, _ = plugin(World(), loadbalance.setup, "loadbalance", body)
+    made, _ = plugin(World(), loadbalance.PLUGIN.set_up, "loadbalance", body)
     handler = chain(made, last=always(response))
     replies = [await handler(asked or query("a.example.org")) for _ in range(50)]
     return {each.answer[0].rdata[0] for each in replies}
@@ -94,14 +94,14 @@ UNTOUCHED = {
 
 @pytest.mark.parametrize(("response", "asked"), UNTOUCHED.values(), ids=UNTOUCHED)
 async def test_untouched(response: Response, asked: Query) -> None:
-    made, _ = plugin(World(), loadbalance.setup, "loadbalance", "loadbalance")
+    made, _ = plugin(World(), loadbalance.PLUGIN.set_up, "loadbalance", "loadbalance")
     handler = chain(made, last=always(response))
     for _ in range(10):
         assert await handler(asked) is response
 
 
 async def test_repetitions_are_turned_by_the_edge() -> None:
-    made, _ = plugin(World(), loadbalance.setup, "loadbalance", "loadbalance")
+    made, _ = plugin(World(), loadbalance.PLUGIN.set_up, "loadbalance", "loadbalance")
     last = always(Response(answer=(TWO,), reuse=Reuse()))
     reply = await chain(made, last=last)(query("a.example.org"))
     assert reply.reuse == Reuse(rotates=True)
@@ -122,7 +122,7 @@ class Weighted:
         self.world = World(files=files)
         body = f"loadbalance weighted w {{\n{options}\n}}"
         self.made, self.site = plugin(
-            self.world, loadbalance.setup, "loadbalance", body
+            self.world, loadbalance.PLUGIN.set_up, "loadbalance", body
         )
 
     async def start(self) -> None:
@@ -154,7 +154,7 @@ async def test_weight_file_is_below_the_root() -> None:
     world = World(files={"/etc/w": WEIGHTS})
     site = world.site(".:53 {\nloadbalance weighted w\n}")
     site.root = "/etc"
-    loadbalance.setup(site.block.named("loadbalance"), site)
+    loadbalance.PLUGIN.set_up(site.block.named("loadbalance"), site)
     await started(site)
     await site.stop()
 

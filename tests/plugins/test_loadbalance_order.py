@@ -7,12 +7,12 @@ import pytest
 from minidns.dns.model import Response, Reuse, RRset, replace
 from minidns.dns.names import to_wire
 from minidns.dns.rdata import AAAA, CNAME, MX, NS, TXT, A, a, aaaa, txt
-from minidns.plugins.loadbalance.arrangement import (
+from minidns.plugins.loadbalance import (
     by_weight,
-    parse,
     preferring,
     round_robin,
 )
+from minidns.plugins.loadbalance.weights import parse
 
 LEAVE = Reuse(depends_on=("k",))
 

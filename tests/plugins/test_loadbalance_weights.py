@@ -5,7 +5,7 @@ import pytest
 
 from minidns.dns.model import RRset
 from minidns.dns.rdata import AAAA, A, a, aaaa
-from minidns.plugins.loadbalance.arrangement import choose, parse
+from minidns.plugins.loadbalance.weights import choose, parse
 
 FILE = """
 # a comment

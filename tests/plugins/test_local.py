@@ -59,7 +59,7 @@ ANSWERS = {
 async def test_answers(
     name: str, qtype: str, answer: list[str], authority: list[str]
 ) -> None:
-    made, _ = plugin(World(), local.setup, "local", "local")
+    made, _ = plugin(World(), local.PLUGIN.set_up, "local", "local")
     response = await chain(made, last=always(BELOW))(query(name, qtype))
     assert response.rcode == Rcode.NOERROR
     assert texts(response.answer) == answer
@@ -76,7 +76,7 @@ async def test_answers(
     ],
 )
 async def test_other_names_in_the_zones_do_not_exist(name: str, zone: str) -> None:
-    made, _ = plugin(World(), local.setup, "local", "local")
+    made, _ = plugin(World(), local.PLUGIN.set_up, "local", "local")
     response = await chain(made, last=always(BELOW))(query(name, "PTR"))
     assert response.rcode == Rcode.NXDOMAIN
     assert texts(response.authority) == [f"{zone} {SOA}"]
@@ -87,7 +87,7 @@ PASSED = ("example.org", "xlocalhost", "localhostx.org", "a.localhost.org", "org
 
 @pytest.mark.parametrize("name", PASSED)
 async def test_others_pass_on(name: str) -> None:
-    made, _ = plugin(World(), local.setup, "local", "local")
+    made, _ = plugin(World(), local.PLUGIN.set_up, "local", "local")
     assert await chain(made, last=always(BELOW))(query(name)) is BELOW
 
 
@@ -105,7 +105,7 @@ PREFIXES = {
 
 @pytest.mark.parametrize(("body", "name", "is_taken"), PREFIXES.values(), ids=PREFIXES)
 async def test_prefixes(body: str, name: str, is_taken: bool) -> None:
-    made, _ = plugin(World(), local.setup, "local", f"local {{\n{body}\n}}")
+    made, _ = plugin(World(), local.PLUGIN.set_up, "local", f"local {{\n{body}\n}}")
     response = await chain(made, last=always(BELOW))(query(name))
     assert (response is not BELOW) is is_taken
 
@@ -116,7 +116,7 @@ COUNTED = {"localhost.example.org": 1, "a.localhost": 1, "localhost": 0, "a.org"
 @pytest.mark.parametrize(("name", "count"), COUNTED.items())
 async def test_counter(name: str, count: int) -> None:
     world = World()
-    made, _ = plugin(world, local.setup, "local", "local")
+    made, _ = plugin(world, local.PLUGIN.set_up, "local", "local")
     response = await chain(made, last=always(BELOW))(query(name))
     counter = "coredns_local_localhost_requests_total"
     assert world.metrics.value(counter) == count
@@ -148,5 +148,5 @@ REFUSED = {
 @pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        plugin(World(), local.setup, "local", body)
+        plugin(World(), local.PLUGIN.set_up, "local", body)
     assert str(caught.value) == message

@@ -19,7 +19,7 @@ from minidns.dns.names import to_wire
 from minidns.dns.rdata import AXFR, CNAME, NS, RRSIG, SOA, A, a, soa
 from minidns.plugins import log, metadata
 from minidns.server.logs import Lines
-from tests.world import World, always, chain, directives, plugin, query
+from tests.world import World, always, chain, directives, handler_of, plugin, query
 
 ADDRESS = RRset("a.example.org.", A, 30, (a("192.0.2.1"),))
 ALIAS = RRset("a.example.org.", CNAME, 30, (to_wire("b.example.org."),))
@@ -44,7 +44,7 @@ async def lines_of(
     asked: Query | None = None,
 ) -> list[str]:
     caplog.set_level(logging.INFO)
-    made, _ = plugin(World(), log.setup, "log", body)
+    made, _ = plugin(World(), log.PLUGIN.set_up, "log", body)
     await chain(made, last=always(response))(asked or query("a.example.org"))
     return shown(caplog)
 
@@ -169,7 +169,7 @@ async def test_failures_have_a_line_too(
 ) -> None:
     caplog.set_level(logging.INFO)
     body = 'log . "{rcode} {>rflags} {rsize}" {\nclass error\n}'
-    made, _ = plugin(World(), log.setup, "log", body)
+    made, _ = plugin(World(), log.PLUGIN.set_up, "log", body)
 
     async def fail(_: Query) -> Response:
         raise error
@@ -182,7 +182,7 @@ async def test_failures_have_a_line_too(
 async def test_time_is_that_of_the_edges(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     world = World()
-    made, _ = plugin(world, log.setup, "log", 'log . "{duration}"')
+    made, _ = plugin(world, log.PLUGIN.set_up, "log", 'log . "{duration}"')
 
     async def slow(_: Query) -> Response:
         world.clock.time += 0.25
@@ -204,11 +204,11 @@ async def test_labels(caplog: pytest.LogCaptureFixture, line: str, value: str) -
     caplog.set_level(logging.INFO)
     site = World().site(f'.:53 {{\n{line}\nlog . "{{/forward/upstream}}"\n}}')
     if line:
-        metadata.setup(directives(site, "metadata"), site)
+        metadata.PLUGIN.set_up(directives(site, "metadata"), site)
     site.metadata.labels["forward/upstream"] = lambda _, response: (
         response.sources[0].name if response else ""
     )
-    made = log.setup(directives(site, "log"), site)
+    made = handler_of(log.PLUGIN, site)
     answer = replace(POSITIVE, sources=(Source("upstream", "10.0.0.53:53"),))
     await chain(made, last=always(answer))(query("a.example.org"))
     assert [record.getMessage() for record in caplog.records] == [value]
@@ -231,5 +231,5 @@ REFUSED = {
 @pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        plugin(World(), log.setup, "log", body)
+        plugin(World(), log.PLUGIN.set_up, "log", body)
     assert str(caught.value) == message

@@ -43,7 +43,7 @@ class Probing:
         self.site = self.world.site(f"{keys} {{\nloop\n}}\n")
         self.site.listen.addresses = bound
         self.answers_from = 0.0
-        made = loop.setup(directives(self.site, "loop"), self.site)
+        made = loop.PLUGIN.set_up(directives(self.site, "loop"), self.site)
         assert made is not None
         self.handler: Handler = made(always(Response(Rcode.NXDOMAIN)))
 
@@ -219,7 +219,7 @@ async def test_a_stopped_site_counts_nothing(probing: Probing) -> None:
 
 
 async def test_a_probe_is_never_repeated_by_the_edge(probing: Probing) -> None:
-    made = loop.setup(directives(probing.site, "loop"), probing.site)
+    made = loop.PLUGIN.set_up(directives(probing.site, "loop"), probing.site)
     assert made is not None
     await probing.start()
     name = dns.message.from_wire(probing.probes[-1][1]).question[0].name.to_text()
@@ -239,7 +239,7 @@ async def test_a_probe_is_never_repeated_by_the_edge(probing: Probing) -> None:
 async def test_what_is_said_of_anything_else(body: str, text: str) -> None:
     site = World().site(f". {{\n{body}\n}}\n")
     with pytest.raises(ConfigError) as caught:
-        loop.setup(directives(site, "loop"), site)
+        loop.PLUGIN.set_up(directives(site, "loop"), site)
     assert str(caught.value) == text
 
 
@@ -303,9 +303,9 @@ async def test_a_server_that_forwards_to_itself_ends(*, rings: bool) -> None:
         body = f"loop\ncache\nforward . 127.0.0.1:{to}"
         site = world.site(f".:{own.port} {{\n{body}\n}}\n")
         made = (
-            cache.setup(directives(site, "cache"), site),
-            loop.setup(directives(site, "loop"), site),
-            forward.setup(directives(site, "forward"), site),
+            cache.PLUGIN.set_up(directives(site, "cache"), site),
+            loop.PLUGIN.set_up(directives(site, "loop"), site),
+            forward.PLUGIN.set_up(directives(site, "forward"), site),
         )
         plugins = [each for each in made if each is not None]
         own.handler = chain(*plugins, last=always(Response()))

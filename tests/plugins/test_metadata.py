@@ -17,12 +17,12 @@ ZONES = {
 
 @pytest.mark.parametrize(("body", "zones"), ZONES.values(), ids=ZONES)
 def test_zones(body: str, zones: tuple[str, ...]) -> None:
-    _, site = plugin(World(), metadata.setup, "metadata", body)
+    _, site = plugin(World(), metadata.PLUGIN.set_up, "metadata", body)
     assert site.metadata.zones == zones
 
 
 def test_it_costs_queries_nothing() -> None:
-    made, _ = plugin(World(), metadata.setup, "metadata", "metadata")
+    made, _ = plugin(World(), metadata.PLUGIN.set_up, "metadata", "metadata")
     handler = always(Response())
     assert made(handler) is handler
 
@@ -36,7 +36,7 @@ REFUSED = {
 @pytest.mark.parametrize(("body", "line", "word"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, line: int, word: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        plugin(World(), metadata.setup, "metadata", body)
+        plugin(World(), metadata.PLUGIN.set_up, "metadata", body)
     assert str(caught.value) == (
         f"Corefile:{line} - Error during parsing: Wrong argument count or unexpected"
         f" line ending after '{word}'"

@@ -23,7 +23,7 @@ FULL = Response(
 
 
 async def minimized(response: Response, qtype: str = "A") -> Response:
-    made, _ = plugin(World(), minimal.setup, "minimal", "minimal")
+    made, _ = plugin(World(), minimal.PLUGIN.set_up, "minimal", "minimal")
     return await chain(made, last=always(response))(query("a.example.org", qtype))
 
 
@@ -61,5 +61,5 @@ REFUSED = {
 @pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        plugin(World(), minimal.setup, "minimal", body)
+        plugin(World(), minimal.PLUGIN.set_up, "minimal", body)
     assert str(caught.value) == message

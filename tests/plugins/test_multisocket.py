@@ -13,7 +13,7 @@ ARGS = "Wrong argument count or unexpected line ending after"
 def set_up(body: str, cpus: int = 3) -> Site:
     site = World().site(f".:53 {{\n{body}\n}}")
     site.edges = dataclasses.replace(site.edges, cpus=lambda: cpus)
-    multisocket.setup(directives(site, "multisocket"), site)
+    multisocket.PLUGIN.set_up(directives(site, "multisocket"), site)
     return site
 
 

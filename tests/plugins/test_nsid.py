@@ -18,7 +18,7 @@ DATA = {
 
 @pytest.mark.parametrize(("body", "data"), DATA.values(), ids=DATA)
 async def test_data(body: str, data: bytes) -> None:
-    made, _ = plugin(World(), nsid.setup, "nsid", body)
+    made, _ = plugin(World(), nsid.PLUGIN.set_up, "nsid", body)
     response = await chain(made, last=always(Response()))(query("a", opt=ASKS))
     assert response.opt == Opt(1232, options=((3, data),))
 
@@ -46,7 +46,7 @@ OPTS = {
 
 @pytest.mark.parametrize(("asked", "given", "replied"), OPTS.values(), ids=OPTS)
 async def test_opt(asked: Opt | None, given: Opt | None, replied: Opt | None) -> None:
-    made, _ = plugin(World(), nsid.setup, "nsid", "nsid ns1")
+    made, _ = plugin(World(), nsid.PLUGIN.set_up, "nsid", "nsid ns1")
     last = always(Response(opt=given))
     response = await chain(made, last=last)(query("a", opt=asked))
     assert response.opt == replied
@@ -54,5 +54,5 @@ async def test_opt(asked: Opt | None, given: Opt | None, replied: Opt | None) ->
 
 def test_refused() -> None:
     with pytest.raises(ConfigError) as caught:
-        plugin(World(), nsid.setup, "nsid", "nsid\nnsid")
+        plugin(World(), nsid.PLUGIN.set_up, "nsid", "nsid\nnsid")
     assert str(caught.value) == "this plugin can only be used once per Server Block"

@@ -30,7 +30,7 @@ STOCK = ("prometheus", "errors", "cache", "forward")
 
 def set_up(text: str, world: World | None = None) -> Site:
     site = (world or World()).site(text)
-    prometheus.setup(directives(site, "prometheus"), site)
+    prometheus.PLUGIN.set_up(directives(site, "prometheus"), site)
     site.chain = tuple(map(plugins.find, STOCK))
     return site
 
@@ -197,7 +197,7 @@ async def test_plugin_enabled_of_every_block() -> None:
     site = set_up(".:53 {\nprometheus\n}")
     other = Site(site.block, site.edges, site.metrics, site.instance)
     other.listen.addresses = ("192.0.2.1",)
-    prometheus.setup(directives(site, "prometheus"), other)
+    prometheus.PLUGIN.set_up(directives(site, "prometheus"), other)
     other.chain = tuple(map(plugins.find, ("prometheus",)))
     site.instance.sites.append(other)
     for each in site.instance.sites:
@@ -233,7 +233,7 @@ OUTCOMES = {
 async def test_responses(last: object, rcode: str, name: str) -> None:
     world = World()
     site = set_up(".:53 {\nprometheus\n}", world)
-    made = prometheus.setup(directives(site, "prometheus"), site)
+    made = prometheus.PLUGIN.set_up(directives(site, "prometheus"), site)
     handler = chain(made, last=last)  # type: ignore[arg-type]  # either kind of handler
     try:
         response: object = await handler(query("a.example.org", opt=Opt(1232, True)))
@@ -257,7 +257,7 @@ async def test_seconds_are_those_of_the_edges() -> None:
         world.clock.time += 3
         return ANSWER
 
-    made, _ = plugin(world, prometheus.setup, "prometheus", "prometheus")
+    made, _ = plugin(world, prometheus.PLUGIN.set_up, "prometheus", "prometheus")
     await chain(made, last=slow)(query("a.example.org"))
     families = {each.name: each for each in world.metrics.families()}
     (cells,) = families["coredns_dns_request_duration_seconds"].values.values()
@@ -267,7 +267,7 @@ async def test_seconds_are_those_of_the_edges() -> None:
 
 async def test_repetitions_by_the_edge_are_counted() -> None:
     world = World()
-    made, _ = plugin(world, prometheus.setup, "prometheus", "prometheus")
+    made, _ = plugin(world, prometheus.PLUGIN.set_up, "prometheus", "prometheus")
     answer = Response(answer=ANSWER.answer, reuse=Reuse())
     response = await chain(made, last=always(answer))(query("a.example.org"))
     assert response.reuse is not None

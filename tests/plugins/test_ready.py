@@ -11,7 +11,7 @@ from tests.world import InstanceAlone, World, directives
 
 def set_up(body: str = "ready") -> Site:
     site = World().site(f".:53 {{\n{body}\n}}")
-    ready.setup(directives(site, "ready"), site)
+    ready.PLUGIN.set_up(directives(site, "ready"), site)
     return site
 
 
@@ -20,7 +20,7 @@ def beside(site: Site, body: str = "ready") -> Site:
     other = World().site(f"example.org:53 {{\n{body}\n}}")
     other.instance = site.instance
     if body:
-        ready.setup(directives(other, "ready"), other)
+        ready.PLUGIN.set_up(directives(other, "ready"), other)
     site.instance.sites.append(other)
     return other
 
@@ -142,7 +142,7 @@ def test_latches_are_those_of_the_load() -> None:
 
 async def test_closes_before_any_lame_duck() -> None:
     first = World().site(".:53 {\nhealth {\nlameduck 5s\n}\n}")
-    health.setup(directives(first, "health"), first)
+    health.PLUGIN.set_up(directives(first, "health"), first)
     other = beside(first)
     for hook in other.hooks.start:
         await hook()

@@ -4,7 +4,6 @@ The rows are the tables of the plugins themselves: an option without an example,
 field or a page fails here, whoever adds it.
 """
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,18 @@ import pytest
 from minidns import plugins
 from minidns.corefile.blocks import ConfigError
 from minidns.corefile.directives import Directive
+from minidns.corefile.options import Excess, Option
 from minidns.plugins.site import Site
-from minidns.plugins.spec import Excess, Option, PluginSpec, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from tests import plugin_pages
 from tests.world import World
 
 ROOT = Path(__file__).parents[2]
 SPECS = {spec.name: spec for spec in plugins.registry()}
 OPTIONS = {
-    f"{spec.name}-{option.anchor}": (spec, option)
+    f"{spec.name}-{option.syntax}": (spec, option)
     for spec in SPECS.values()
-    for option in ((spec.arguments,) if spec.arguments else ()) + spec.options
+    for option in spec.table
     if option.example
 }
 NEEDS_WORDS = {name: row for name, row in OPTIONS.items() if row[1].least}
@@ -34,24 +35,20 @@ IS_LIMITED = {
 WRONG_COUNT = "Wrong argument count or unexpected line ending after"
 
 
-def directive(
-    spec: PluginSpec[Any], arguments: str, line: str
-) -> tuple[Directive, Site]:
+def directive(spec: PluginSpec, arguments: str, line: str) -> tuple[Directive, Site]:
     """Return a directive with ``arguments`` and one line in its block."""
     body = f" {{\n{line}\n}}" if line else ""
     site = World().site(f"block.test:53 {{\n{spec.name} {arguments}{body}\n}}\n")
     return site.block.named(spec.name)[0], site
 
 
-def valid_arguments(spec: PluginSpec[Any]) -> str:
+def valid_arguments(spec: PluginSpec) -> str:
     """Return arguments with which the plugin accepts a block."""
     required = spec.arguments is not None and spec.arguments.example
     return str(spec.arguments.example) if required and spec.arguments else ""
 
 
-def read(
-    spec: PluginSpec[Any], option: Option, words: str
-) -> Any:  # options of any plugin
+def read(spec: PluginSpec, option: Option, words: str) -> Any:  # options of any plugin
     """Return what ``words`` of ``option`` give, and nothing else of the directive."""
     if option.name:
         found, site = directive(spec, valid_arguments(spec), words)
@@ -61,7 +58,7 @@ def read(
 
 
 @pytest.mark.parametrize(("spec", "option"), OPTIONS.values(), ids=OPTIONS)
-def test_the_example_sets_the_field(spec: PluginSpec[Any], option: Option) -> None:
+def test_the_example_sets_the_field(spec: PluginSpec, option: Option) -> None:
     options = read(spec, option, option.example)
     if option.field:
         assert getattr(options, option.field) != getattr(spec.defaults, option.field)
@@ -70,7 +67,7 @@ def test_the_example_sets_the_field(spec: PluginSpec[Any], option: Option) -> No
 
 
 @pytest.mark.parametrize(("spec", "option"), NEEDS_WORDS.values(), ids=NEEDS_WORDS)
-def test_too_few_words_are_refused(spec: PluginSpec[Any], option: Option) -> None:
+def test_too_few_words_are_refused(spec: PluginSpec, option: Option) -> None:
     *words, _ = option.example.split()
     words = words[: option.least + bool(option.name) - 1]
     with pytest.raises(ConfigError, match=WRONG_COUNT) as caught:
@@ -79,7 +76,7 @@ def test_too_few_words_are_refused(spec: PluginSpec[Any], option: Option) -> Non
 
 
 @pytest.mark.parametrize(("spec", "option"), IS_LIMITED.values(), ids=IS_LIMITED)
-def test_too_many_words_are_refused(spec: PluginSpec[Any], option: Option) -> None:
+def test_too_many_words_are_refused(spec: PluginSpec, option: Option) -> None:
     assert option.most is not None
     words = option.example.split()
     count = option.most + bool(option.name) - len(words)
@@ -101,27 +98,26 @@ def test_an_unknown_option_is_refused(name: str) -> None:
         spec.read_block(found, site, spec.defaults)
 
 
-@pytest.mark.parametrize(("spec", "option"), OPTIONS.values(), ids=OPTIONS)
-def test_the_page_describes_the_option(spec: PluginSpec[Any], option: Option) -> None:
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_the_page_has_the_options_of_the_plugin(spec: PluginSpec) -> None:
     page = (ROOT / spec.page).read_text()
-    syntax = page.partition("\n## Syntax\n")[2].partition("\n## ")[0]
-    assert re.search(rf"(?<![\w-]){re.escape(option.anchor)}(?![\w-])", syntax)
+    assert plugin_pages.BEGIN in page
+    assert plugin_pages.renewed(page, spec) == page, "run python -m tests.plugin_pages"
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
-def test_the_page_says_what_the_plugin_is(spec: PluginSpec[Any]) -> None:
+def test_the_page_says_what_the_plugin_is(spec: PluginSpec) -> None:
     page = (ROOT / spec.page).read_text()
     assert page.startswith(f"# {spec.name}\n")
     assert f"*{spec.name}* - {spec.summary}" in page
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
-def test_the_name_is_that_of_the_order(spec: PluginSpec[Any]) -> None:
+def test_the_name_is_that_of_the_order(spec: PluginSpec) -> None:
     assert plugins.find(spec.name) is spec
-    assert spec.syntax.split()[0] == spec.name
 
 
-ONCE = [spec.name for spec in SPECS.values() if Traits.ONCE_PER_BLOCK in spec.traits]
+ONCE = [spec.name for spec in SPECS.values() if spec.repeated is Repeated.REFUSED]
 
 
 @pytest.mark.parametrize("name", ONCE)
@@ -129,7 +125,7 @@ def test_a_second_directive_is_refused(name: str) -> None:
     line = f"{name} {valid_arguments(SPECS[name])}"
     site = World().site(f".:53 {{\n{line}\n{line}\n}}\n")
     with pytest.raises(ConfigError, match="once per Server Block"):
-        SPECS[name].setup(site.block.named(name), site)
+        SPECS[name].set_up(site.block.named(name), site)
 
 
 LISTENING = [s.name for s in SPECS.values() if Traits.OPENS_PORT in s.traits]
@@ -138,7 +134,7 @@ LISTENING = [s.name for s in SPECS.values() if Traits.OPENS_PORT in s.traits]
 @pytest.mark.parametrize("name", LISTENING)
 def test_a_plugin_that_opens_a_port_says_where(name: str) -> None:
     site = World().site(f".:53 {{\n{name}\n}}\n")
-    SPECS[name].setup(site.block.named(name), site)
+    SPECS[name].set_up(site.block.named(name), site)
     (address,) = {address for address, _ in site.instance.endpoints}  # type: ignore[attr-defined]  # of the tests' host
     assert address == SPECS[name].address
 

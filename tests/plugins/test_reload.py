@@ -12,7 +12,7 @@ SERVFAIL = "Corefile:9 - Error during parsing: Unknown directive 'foo'"
 
 def set_up(body: str = "reload 10s 0", world: World | None = None) -> Site:
     site = (world or World()).site(f".:53 {{\n{body}\n}}")
-    reload.setup(directives(site, "reload"), site)
+    reload.PLUGIN.set_up(directives(site, "reload"), site)
     return site
 
 
@@ -223,6 +223,6 @@ async def test_the_last_block_watches_for_all() -> None:
     watched = Watched("reload 5s 0")
     other = watched.world.site("example.org:53 {\nreload 10s 0\n}")
     other.instance = watched.instance
-    reload.setup(directives(other, "reload"), other)
+    reload.PLUGIN.set_up(directives(other, "reload"), other)
     watched.instance.sites.append(other)
     assert watched.instance.watch_s == 10

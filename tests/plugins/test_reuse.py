@@ -1,7 +1,5 @@
 """The chain builder draws from a plugin's traits which replies are remembered."""
 
-from typing import Any
-
 import pytest
 
 from minidns.dns.model import Handler, Query, Response, Reuse
@@ -29,15 +27,13 @@ def answers(_: Handler) -> Handler:
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
-async def test_traits_decide_what_is_remembered(spec: PluginSpec[Any]) -> None:
+async def test_traits_decide_what_is_remembered(spec: PluginSpec) -> None:
     any_spec = SPECS["whoami"]  # what it is like has no say: it is the last one
     last = PluginSpec(
         name="last",
         summary="",
-        syntax="",
         traits=Traits.HANDLES_QUERIES,
         setup=any_spec.setup,
-        defaults=None,
     )
     handler = chain.build([(spec, passes_on), (last, answers)])
     reuse = (await handler(query("a.b.example.org"))).reuse

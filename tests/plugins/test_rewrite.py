@@ -53,7 +53,7 @@ class Below:
 
 
 def made(body: str) -> tuple[Plugin, Site]:
-    return plugin(World(), rewrite.setup, "rewrite", body)
+    return plugin(World(), rewrite.PLUGIN.set_up, "rewrite", body)
 
 
 async def ask(body: str, below: Handler, asked: Query) -> Response:

@@ -8,8 +8,8 @@ from minidns.corefile.errors import ConfigError
 from minidns.dns import rdata
 from minidns.dns.model import Rcode, Response, RRset
 from minidns.dns.names import to_wire
-from minidns.plugins.rewrite import names
-from minidns.plugins.rewrite.names import moved, name_rule, replaces
+from minidns.plugins.rewrite import renaming
+from minidns.plugins.rewrite.renaming import moved, name_rule, replaces
 from tests.world import texts
 
 REPLACED = [
@@ -76,7 +76,7 @@ SETS = [
 
 
 def test_values_of_eight_types_are_changed() -> None:
-    undone = names.values(change)(Response(answer=tuple(SETS)))
+    undone = renaming.values(change)(Response(answer=tuple(SETS)))
     assert [
         line.split(" ", 2)[2] for each in undone.answer for line in texts([each])
     ] == [
@@ -97,14 +97,14 @@ def test_values_of_eight_types_are_changed() -> None:
 
 def test_owners_are_changed_in_all_sections() -> None:
     rrset = RRset("old.", rdata.A, 60, (rdata.a("192.0.2.1"),))
-    undone = names.owners(change)(Response(0, (rrset,), (rrset,), (rrset,)))
+    undone = renaming.owners(change)(Response(0, (rrset,), (rrset,), (rrset,)))
     sections = (undone.answer, undone.authority, undone.additional)
     assert [[each.owner for each in section] for section in sections] == [["new."]] * 3
 
 
-@pytest.mark.parametrize("undo", [names.owners, names.values])
+@pytest.mark.parametrize("undo", [renaming.owners, renaming.values])
 def test_no_name_is_made_that_is_none(
-    undo: Callable[[names.Change], names.Undo],
+    undo: Callable[[renaming.Change], renaming.Undo],
 ) -> None:
     rrset = RRset("old.", rdata.CNAME, 60, (to_wire("old."),))
     with pytest.raises(ValueError, match="empty label"):
@@ -117,12 +117,12 @@ TTLS = [(0, 5, 5), (4, 5, 5), (5, 5, 5), (7, 5, 7), (99, 5, 10)]
 @pytest.mark.parametrize(("ttl", "least", "expected"), TTLS)
 def test_ttls(ttl: int, least: int, expected: int) -> None:
     rrset = RRset("x.", rdata.A, ttl, (rdata.a("192.0.2.1"),))
-    undone = names.ttls(least, 10)(Response(answer=(rrset,)))
+    undone = renaming.ttls(least, 10)(Response(answer=(rrset,)))
     assert undone.answer[0].ttl == expected
 
 
 def test_rcode() -> None:
-    undo = names.rcode(Rcode.SERVFAIL, Rcode.NOERROR)
+    undo = renaming.rcode(Rcode.SERVFAIL, Rcode.NOERROR)
     assert undo(Response(Rcode.SERVFAIL)).rcode == Rcode.NOERROR
     assert undo(Response(Rcode.REFUSED)).rcode == Rcode.REFUSED
 

@@ -11,7 +11,7 @@ from tests.world import World
 def set_up(body: str) -> Site:
     world = World(files={"/etc/coredns/Corefile": ""})
     site = world.site(f".:53 {{\n{body}\n}}")
-    root.setup(site.block.named("root"), site)
+    root.PLUGIN.set_up(site.block.named("root"), site)
     return site
 
 
@@ -39,7 +39,7 @@ def test_a_path_is_no_pattern(caplog: pytest.LogCaptureFixture, path: str) -> No
     assert len(caplog.records) == 1
     caplog.clear()
     site = World(files={f"{path}/zone": ""}).site(f".:53 {{\nroot {path}\n}}")
-    root.setup(site.block.named("root"), site)
+    root.PLUGIN.set_up(site.block.named("root"), site)
     assert caplog.records == []
 
 

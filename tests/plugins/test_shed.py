@@ -12,7 +12,7 @@ DROPPED = "coredns_shed_dropped_total"
 
 def set_up(text: str) -> Site:
     site = World().site(text)
-    shed.setup(site.block.named("shed"), site)
+    shed.PLUGIN.set_up(site.block.named("shed"), site)
     return site
 
 

@@ -19,7 +19,7 @@ async def below(_: Query) -> Response:
 
 def made(body: str, world: World | None = None) -> Site:
     """Return the site whose top is the plugin as ``body`` says."""
-    apply, site = plugin(world or World(), template.setup, "template", body)
+    apply, site = plugin(world or World(), template.PLUGIN.set_up, "template", body)
     site.top = apply(below)
     return site
 

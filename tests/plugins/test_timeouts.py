@@ -13,7 +13,7 @@ from tests.world import World
 
 def set_up(body: str) -> Site:
     site = World().site(f".:53 {{\n{body}\n}}")
-    timeouts.setup(site.block.named("timeouts"), site)
+    timeouts.PLUGIN.set_up(site.block.named("timeouts"), site)
     return site
 
 

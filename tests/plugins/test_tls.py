@@ -12,7 +12,7 @@ from tests.world import World
 def set_up(body: str, root: str = "") -> Site:
     site = World().site(f"tls://.:853 {{\n{body}\n}}")
     site.root = root
-    tls.setup(site.block.named("tls"), site)
+    tls.PLUGIN.set_up(site.block.named("tls"), site)
     return site
 
 

@@ -42,7 +42,7 @@ def handing_out(zone: Name) -> tuple[RRset, ...] | None:
 
 def handler(body: str = "to *", zones: str = "") -> tuple[Handler, Site]:
     site = World().site(f"example.org {{\ntransfer {zones} {{\n{body}\n}}\n}}\n")
-    plugin = transfer.setup(site.block.named("transfer"), site)
+    plugin = transfer.PLUGIN.set_up(site.block.named("transfer"), site)
     assert plugin is not None
     site.offers.transfers.append(lambda zone: None)
     site.offers.transfers.append(handing_out)
@@ -166,7 +166,7 @@ async def test_the_longest_zone_decides_who_may() -> None:
         "org {\ntransfer org {\nto *\n}\ntransfer example.org {\nto 192.0.2.1\n}\n}\n"
     )
     site = World().site(text)
-    plugin = transfer.setup(site.block.named("transfer"), site)
+    plugin = transfer.PLUGIN.set_up(site.block.named("transfer"), site)
     assert plugin is not None
     response = await plugin(last)(axfr())
     assert response.rcode == Rcode.REFUSED

@@ -17,8 +17,7 @@ from minidns.dns.model import (
     replace,
 )
 from minidns.dns.rdata import DS, MX
-from minidns.plugins import chain, view
-from minidns.plugins.metadata import setup as setup_metadata
+from minidns.plugins import chain, metadata, view
 from minidns.plugins.site import Site
 from tests.world import World, directives, query
 
@@ -28,8 +27,8 @@ NAME = "www.example.org."
 def site_of(block: str) -> Site:
     site = World().site(f". {{\n{block}\n}}\n")
     for directive in directives(site, "metadata"):
-        setup_metadata((directive,), site)
-    view.setup(directives(site, "view"), site)
+        metadata.PLUGIN.set_up((directive,), site)
+    view.PLUGIN.set_up(directives(site, "view"), site)
     return site
 
 

@@ -33,7 +33,7 @@ ANSWERS = {
 
 @pytest.mark.parametrize(("asked", "lines"), ANSWERS.values(), ids=ANSWERS)
 async def test_answers(asked: Query, lines: list[str]) -> None:
-    made, _ = plugin(World(), whoami.setup, "whoami", "whoami")
+    made, _ = plugin(World(), whoami.PLUGIN.set_up, "whoami", "whoami")
     response = await chain(made, last=never)(asked)  # type: ignore[arg-type]  # never returns
     assert texts(response.additional) == lines
     assert (response.answer, response.authority) == ((), ())
@@ -42,7 +42,7 @@ async def test_answers(asked: Query, lines: list[str]) -> None:
 
 
 async def test_class_is_the_one_asked() -> None:
-    made, _ = plugin(World(), whoami.setup, "whoami", "whoami")
+    made, _ = plugin(World(), whoami.PLUGIN.set_up, "whoami", "whoami")
     asked = query("example.org")
     asked = replace(asked, question=asked.question._replace(qclass=3))
     response = await chain(made, last=never)(asked)  # type: ignore[arg-type]  # never returns
@@ -52,7 +52,7 @@ async def test_class_is_the_one_asked() -> None:
 @pytest.mark.parametrize(("line", "word"), [("whoami x y", "x"), ('whoami ""', "")])
 def test_refused(line: str, word: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        plugin(World(), whoami.setup, "whoami", line)
+        plugin(World(), whoami.PLUGIN.set_up, "whoami", line)
     assert str(caught.value) == (
         "Corefile:2 - Error during parsing: Wrong argument count or unexpected line"
         f" ending after '{word}'"

@@ -20,6 +20,7 @@ from minidns.kubernetes.answers import ClusterZones
 from minidns.kubernetes.client import Connection, connect
 from minidns.kubernetes.list_watch import Deadlines
 from minidns.kubernetes.model import ClusterQuestion
+from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.reflector import Reflector
 from minidns.kubernetes.resources import (
     NAMESPACES,
@@ -185,7 +186,9 @@ class Followed:
             for tree in self.cluster.list(resource.kind.__name__):
                 with contextlib.suppress(ValueError):
                     store.apply(Applied(resource.read(objects.from_dict(tree))))
-        options = kubernetes.read(self.site.block.named("kubernetes")[0], self.site)
+        options: KubernetesOptions = kubernetes.PLUGIN.read_one(
+            self.site.block.named("kubernetes")[0], self.site
+        )
         answers = ClusterZones(options, store, Store(lambda: 0.0, kind="ServiceImport"))
         return {name: told(answers, names.absolute(name)) for name in self.questions()}
 
@@ -276,7 +279,7 @@ async def followed(
         stack.push_async_callback(connection.close)
         world = FastWorld(connection)
         site = world.site(f".:53 {{\n{COREFILE.format(body)}\n}}\n")
-        plugin = kubernetes.setup(site.block.named("kubernetes"), site)
+        plugin = kubernetes.PLUGIN.set_up(site.block.named("kubernetes"), site)
         assert plugin is not None
         made = Followed(cluster, server, connection, site, plugin(_last), world)
         made.put(service("web", KNOWN_ADDRESS))

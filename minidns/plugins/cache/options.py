@@ -1,15 +1,13 @@
-"""The options of *cache*: their defaults, and the table that reads them."""
+"""The options of *cache*: their syntax, defaults, meaning and CoreDNS's errors."""
 
-from dataclasses import dataclass, field, replace
-from typing import Final
+from dataclasses import dataclass, replace
 
 from minidns.corefile import values
 from minidns.corefile.directives import Directive, Line
 from minidns.corefile.errors import ConfigError
+from minidns.corefile.options import Excess, Words, line, option, set_by, switch
 from minidns.dns.model import Name
 from minidns.dns.names import absolute
-from minidns.plugins import options
-from minidns.plugins.spec import Option, Words
 
 SHORTEST_TTL = 5
 """Seconds that a reply without a TTL of its own is stored (CoreDNS)."""
@@ -72,31 +70,7 @@ class Stale:
     """True if the Corefile has ``serve_stale``."""
 
 
-@dataclass(frozen=True, slots=True)
-class CacheOptions:
-    """Options of *cache*; the defaults are CoreDNS's."""
-
-    zones: tuple[Name, ...] = ()
-    success: Bounds = Bounds(LONGEST_TTL)
-    denial: Bounds = Bounds(LONGEST_TTL // 2)
-    failure_s: float = 5.0
-    prefetch: Prefetch = field(default_factory=Prefetch)
-    stale: Stale = field(default_factory=Stale)
-    keep_ttl: bool = False
-
-
-def unknown(line: Line) -> ConfigError:
-    """Return the error for a line that is no option; it names no argument (CoreDNS)."""
-    return ConfigError.arguments(line, line.name)
-
-
-def check(cache: CacheOptions, where: Directive) -> None:
-    """Raise ConfigError for a policy about stale answers that are not served."""
-    if cache.stale.prefer_positive and not cache.stale.configured:
-        raise ConfigError.plain(where, "serve_stale_policy requires serve_stale")
-
-
-def _arguments(cache: CacheOptions, words: Words) -> CacheOptions:
+def _set_ttl_and_zones(cache: "CacheOptions", words: Words) -> "CacheOptions":
     args = words.args
     ttl = _leading_ttl(words.first)
     if ttl is not None:
@@ -104,7 +78,7 @@ def _arguments(cache: CacheOptions, words: Words) -> CacheOptions:
         success = replace(cache.success, longest=longest)
         denial = replace(cache.denial, longest=longest)
         cache, args = replace(cache, success=success, denial=denial), args[1:]
-    return replace(cache, zones=values.zones(args, words.site.zones))
+    return replace(cache, zones=values.zones(args, words.zones))
 
 
 def _leading_ttl(word: str) -> int | None:
@@ -121,15 +95,7 @@ def _positive(ttl: int) -> int:
     return ttl
 
 
-def _success(cache: CacheOptions, words: Words) -> CacheOptions:
-    return replace(cache, success=_bounds(cache.success, words.args))
-
-
-def _denial(cache: CacheOptions, words: Words) -> CacheOptions:
-    return replace(cache, denial=_bounds(cache.denial, words.args))
-
-
-def _bounds(bounds: Bounds, words: tuple[str, ...]) -> Bounds:
+def _with_capacity(bounds: Bounds, words: tuple[str, ...]) -> Bounds:
     """Read ``CAPACITY [TTL [MINTTL]]``; further words are ignored (CoreDNS)."""
     bounds = replace(bounds, capacity=values.integer(words[0]))
     if len(words) > 1:
@@ -141,7 +107,13 @@ def _bounds(bounds: Bounds, words: tuple[str, ...]) -> Bounds:
     return bounds
 
 
-def _prefetch(words: Words) -> Prefetch:
+def _set_bounds(cache: "CacheOptions", words: Words) -> "CacheOptions":
+    if words.where.name == "success":
+        return replace(cache, success=_with_capacity(cache.success, words.args))
+    return replace(cache, denial=_with_capacity(cache.denial, words.args))
+
+
+def _read_prefetch(words: Words) -> Prefetch:
     amount = values.integer(words.first)
     if amount < 0:
         raise ValueError(f"prefetch amount should be positive: {amount}")
@@ -163,7 +135,7 @@ def _percentage(word: str) -> int:
     return number
 
 
-def _serve_stale(cache: CacheOptions, words: Words) -> CacheOptions:
+def _set_stale(cache: "CacheOptions", words: Words) -> "CacheOptions":
     """Read ``[DURATION [immediate | verify [TIMEOUT]] [TTL [RECHECK]]]``."""
     left = list(words.args)
     before = cache.stale.prefer_positive
@@ -222,7 +194,7 @@ def _recheck(word: str) -> float:
     return seconds
 
 
-def _policy(cache: CacheOptions, words: Words) -> CacheOptions:
+def _set_stale_policy(cache: "CacheOptions", words: Words) -> "CacheOptions":
     if cache.stale.prefer_positive:
         raise ValueError("serve_stale_policy can only be specified once")
     if words.first.lower() != "prefer_positive":
@@ -230,7 +202,7 @@ def _policy(cache: CacheOptions, words: Words) -> CacheOptions:
     return replace(cache, stale=replace(cache.stale, prefer_positive=True))
 
 
-def _servfail(words: Words) -> float:
+def _read_failure(words: Words) -> float:
     seconds = values.duration(words.first)
     if seconds < 0:
         raise ValueError("invalid negative ttl for servfail")
@@ -240,7 +212,7 @@ def _servfail(words: Words) -> float:
     return seconds
 
 
-def _disable(cache: CacheOptions, words: Words) -> CacheOptions:
+def _set_disabled(cache: "CacheOptions", words: Words) -> "CacheOptions":
     kind, *names = words.args
     if kind not in ("success", "denial"):
         raise ValueError('cache type for disable must be "success" or "denial"')
@@ -250,81 +222,95 @@ def _disable(cache: CacheOptions, words: Words) -> CacheOptions:
     return replace(cache, denial=replace(cache.denial, disabled=disabled))
 
 
-ARGUMENTS: Final = Option(
-    name="",
-    arguments="[TTL] [ZONES...]",
-    meaning="The longest TTL in seconds, and the zones; those of the server block"
-    " without any.",
-    example="30 example.org",
-    field="success",
-    apply=_arguments,
-)
-OPTIONS: Final = (
-    Option(
-        name="success",
-        arguments="CAPACITY [TTL [MINTTL]]",
-        meaning="The number of positive answers that are stored, and their longest and"
-        " shortest TTL.",
-        example="success 5000 60 10",
-        field="success",
-        apply=_success,
-        least=1,
-    ),
-    Option(
-        name="denial",
-        arguments="CAPACITY [TTL [MINTTL]]",
-        meaning="The same for denials.",
-        example="denial 2048 60 10",
-        field="denial",
-        apply=_denial,
-        least=1,
-    ),
-    options.setting(
-        "prefetch",
-        "AMOUNT [DURATION [PERCENTAGE%]]",
-        "prefetch",
-        _prefetch,
-        "Looks up what had AMOUNT hits without a gap of DURATION again, when at most"
-        " PERCENTAGE of its TTL is left.",
-        example="prefetch 3 5m 20%",
-        most=3,
-    ),
-    Option(
-        name="serve_stale",
-        arguments="[DURATION [immediate | verify [TIMEOUT]] [TTL [RECHECK]]]",
-        meaning="Uses entries for DURATION after they expired.",
-        example="serve_stale 2h verify",
-        field="stale",
-        apply=_serve_stale,
-    ),
-    Option(
-        name="serve_stale_policy",
-        arguments="prefer_positive",
-        meaning="Prefers a positive answer, even expired, to a denial.",
-        example="serve_stale_policy prefer_positive\nserve_stale",
-        field="stale",
-        apply=_policy,
-        least=1,
-        most=1,
-    ),
-    options.setting(
-        "servfail",
-        "DURATION",
-        "failure_s",
-        _servfail,
-        "Stores SERVFAIL for DURATION, 0 to 5 minutes.",
-        example="servfail 1m",
-    ),
-    Option(
-        name="disable",
-        arguments="success|denial [ZONES...]",
-        meaning="Does not store answers of that kind for names in ZONES.",
-        example="disable denial example.org",
-        field="denial",
-        apply=_disable,
-        least=1,
-    ),
-    options.flag(
-        "keepttl", "keep_ttl", "Answers with the TTL as stored, not with what is left."
-    ),
-)
+@dataclass(frozen=True, slots=True)
+class CacheOptions:
+    """The options of *cache*; the defaults are CoreDNS's."""
+
+    zones: tuple[Name, ...] = set_by(
+        (),
+        line(
+            " [TTL] [ZONES...]",
+            "The longest time, in seconds, for which answers are stored (3600, and 1800"
+            " for negative answers), and the zones whose answers are stored, by default"
+            " those of the server block. Other names pass unchanged.",
+            _set_ttl_and_zones,
+            example="30 example.org",
+        ),
+    )
+    success: Bounds = set_by(
+        Bounds(LONGEST_TTL),
+        line(
+            "success CAPACITY [TTL [MINTTL]]",
+            "How many positive answers are stored, 9984 by default, in steps of 256, at"
+            " least 1024; and the longest and shortest time for which they are stored"
+            " (3600 and 5).",
+            _set_bounds,
+            example="5000 60 10",
+            excess=Excess.IGNORED,
+        ),
+    )
+    denial: Bounds = set_by(
+        Bounds(LONGEST_TTL // 2),
+        line(
+            "denial CAPACITY [TTL [MINTTL]]",
+            "The same for negative answers (1800 and 5).",
+            _set_bounds,
+            example="2048 60 10",
+            excess=Excess.IGNORED,
+        ),
+        line(
+            "disable success|denial [ZONES...]",
+            "Does not store answers of one kind, in ZONES or in all zones; a second"
+            " line of the same kind replaces the first.",
+            _set_disabled,
+            example="denial example.org",
+        ),
+    )
+    prefetch: Prefetch = option(
+        "prefetch AMOUNT [DURATION [PERCENTAGE%]]",
+        "Refreshes an answer in the background when it has been requested AMOUNT times"
+        " without a pause of DURATION (1m) and PERCENTAGE (10%) of its TTL is left.",
+        Prefetch(),
+        _read_prefetch,
+        example="3 5m 20%",
+    )
+    stale: Stale = set_by(
+        Stale(),
+        line(
+            "serve_stale [DURATION [immediate | verify [TIMEOUT]] [TTL [RECHECK]]]",
+            "Serves an answer for DURATION (1h) after it expired. `immediate` serves it"
+            " at once and refreshes it in the background; `verify` first asks for a"
+            " new answer for at most TIMEOUT, and serves the stale one if there is no"
+            " better reply. TTL is the TTL of a stale answer (0s); RECHECK is the pause"
+            " after a failed refresh (0s).",
+            _set_stale,
+            excess=Excess.IGNORED,
+        ),
+        line(
+            "serve_stale_policy prefer_positive",
+            "Prefers a positive answer, fresh or stale, to any negative answer.",
+            _set_stale_policy,
+            example="prefer_positive\nserve_stale",
+        ),
+    )
+    failure_s: float = option(
+        "servfail DURATION",
+        "How long failures are stored, at most 5m; 0 disables it.",
+        5.0,
+        _read_failure,
+        example="1m",
+    )
+    keep_ttl: bool = switch(
+        "keepttl", "Serves the original TTL, however old the answer is."
+    )
+
+
+def unknown(line: Line) -> ConfigError:
+    """Return the error for a line that is no option; it names no argument (CoreDNS)."""
+    return ConfigError.arguments(line, line.name)
+
+
+def check(cache: CacheOptions, where: Directive) -> None:
+    """Raise ConfigError for a policy about stale answers that are not served."""
+    if cache.stale.prefer_positive and not cache.stale.configured:
+        raise ConfigError.plain(where, "serve_stale_policy requires serve_stale")

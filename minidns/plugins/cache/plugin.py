@@ -14,7 +14,6 @@ from collections.abc import Awaitable
 from math import ceil
 
 from minidns.corefile import values
-from minidns.corefile.directives import Directive
 from minidns.corefile.releases import cache_rules
 from minidns.dns.model import (
     AD,
@@ -51,7 +50,7 @@ from minidns.plugins.cache.store import (
 )
 from minidns.plugins.chain import reused_per_name
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 
 _KINDS: dict[Outcome, Kind] = {
     Outcome.POSITIVE: "success",
@@ -66,10 +65,9 @@ _NOT_USABLE = frozenset((Outcome.OTHER, Outcome.TRANSFER))
 _DENIALS = frozenset((Outcome.NODATA, Outcome.NXDOMAIN))
 
 
-def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Return the plugin for ``cache [TTL] [ZONES...] [{ options }]``."""
-    options = PLUGIN.read(directives, site)
-    table.check(options, directives[0])
+def setup(options: CacheOptions, site: Site) -> Plugin:
+    """Return the plugin that answers from a cache."""
+    table.check(options, site.block.named("cache")[0])
 
     def plugin(next_: Handler) -> Handler:
         # names of other zones are answered without the cache
@@ -351,11 +349,9 @@ def _ad_if_wanted(query: Query, response: Response) -> Response:
 PLUGIN = PluginSpec(
     name="cache",
     summary="cache answers",
-    syntax="cache [TTL] [ZONES...]",
-    traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.ONCE_PER_BLOCK,
+    traits=Traits.HANDLES_QUERIES | Traits.ANSWERS,
     setup=setup,
     defaults=CacheOptions(),
-    arguments=table.ARGUMENTS,
-    options=table.OPTIONS,
+    repeated=Repeated.REFUSED,
     unknown=table.unknown,
 )

@@ -239,7 +239,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
 
 
 def _line(directive: Directive, site: Site) -> ForwardLine:
-    options = PLUGIN.read_one(directive, site)
+    options: ForwardOptions = PLUGIN.read_one(directive, site)
     table.check(options, directive)
     line = ForwardLine(options, site)
     targets = read_targets(options.to, site.edges.files)
@@ -328,13 +328,10 @@ def _response(query: Query, reply: Reply, proxy: Proxy) -> Response:
 PLUGIN = PluginSpec(
     name="forward",
     summary="forward queries to upstreams",
-    syntax="forward FROM TO...",
     traits=Traits.HANDLES_QUERIES
     | Traits.ANSWERS
     | Traits.TOUCHES_NAMES
     | Traits.ANY_CLASS,
     setup=setup,
     defaults=ForwardOptions(),
-    arguments=table.ARGUMENTS,
-    options=table.OPTIONS,
 )

@@ -5,13 +5,13 @@ an address with names are skipped, because most hosts files have some.
 """
 
 import re
-import socket
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from minidns.dns import names
 from minidns.dns.model import Name, Source
+from minidns.system.addresses import packed
 
 MAX_ENTRIES = 500_000
 """limit: pairs of a name and an address; they take 60 MB."""
@@ -179,12 +179,12 @@ class Hosts:
         words = line.text.partition("#")[0].split()
         if not words:
             return True
-        packed = pack(words[0])
-        if packed is None or len(words) == 1:
+        address = packed(words[0])
+        if address is None or len(words) == 1:
             return False
-        return all([self._add(word, packed, line) for word in words[1:]])
+        return all([self._add(word, address, line) for word in words[1:]])
 
-    def _add(self, word: str, packed: bytes, line: HostsLine) -> bool:
+    def _add(self, word: str, address: bytes, line: HostsLine) -> bool:
         """Add an entry; return whether ``word`` is a name and there is room for it."""
         name = _name(word)
         if name is None or len(self._names) == MAX_ENTRIES:
@@ -195,7 +195,7 @@ class Hosts:
             self._paths.append(line.file)
         entry = len(self._names)
         self._names.append(self._by_name.add_key(name.encode()))
-        self._addresses.append(self._by_address.add_key(packed))
+        self._addresses.append(self._by_address.add_key(address))
         self._lines.append(line.line)
         self._files.append(len(self._paths) - 1)
         if self._reverse and not name.startswith("*."):
@@ -240,24 +240,6 @@ def _name(word: str) -> Name | None:
         return None
 
 
-def pack(word: str) -> bytes | None:
-    """Return the bytes of an IP address, None for another word.
-
-    A scope is dropped; an IPv4 address in IPv6 form is an IPv4 address.
-    """
-    text = word.partition("%")[0]
-    family = socket.AF_INET6 if ":" in text else socket.AF_INET
-    try:
-        packed = socket.inet_pton(family, text)
-    except (OSError, ValueError):  # ValueError: a NUL, or half of a surrogate pair
-        return None
-    return packed[12:] if packed.startswith(_MAPPED) and len(packed) == 16 else packed
-
-
-_MAPPED = bytes(10) + b"\xff\xff"
-"""The first bytes of an IPv4 address in IPv6 form (RFC 4291 2.5.5.2)."""
-
-
 def pointed(name: Name) -> bytes | None:
     r"""Return the bytes of the address whose PTR records are at ``name``, if any.
 
@@ -265,9 +247,11 @@ def pointed(name: Name) -> bytes | None:
     b'\n\x00\x00\x01'
     """
     if name.endswith(".in-addr.arpa."):
-        return pack(".".join(name.removesuffix(".in-addr.arpa.").split(".")[::-1]))
+        return packed(".".join(name.removesuffix(".in-addr.arpa.").split(".")[::-1]))
     digits = name.removesuffix(".ip6.arpa.").split(".")[::-1]
     if not name.endswith(".ip6.arpa.") or len(digits) != 32:
         return None
     groups = ("".join(digits[at : at + 4]) for at in range(0, 32, 4))
-    return pack(":".join(groups)) if all(len(digit) == 1 for digit in digits) else None
+    return (
+        packed(":".join(groups)) if all(len(digit) == 1 for digit in digits) else None
+    )

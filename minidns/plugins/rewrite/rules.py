@@ -11,7 +11,7 @@ from minidns.corefile.errors import ConfigError
 from minidns.corefile.values import MAX_PATTERN
 from minidns.dns import names, rdata
 from minidns.dns.model import DnsError, Query, replace
-from minidns.plugins.rewrite import names as rename
+from minidns.plugins.rewrite import renaming
 from minidns.plugins.rewrite.edns import EdnsRule, Label, edns_rule
 from minidns.text import go_numbers
 from minidns.text.go_text import quote
@@ -21,9 +21,9 @@ class Applied(NamedTuple):
     """The effect of a rule on one query."""
 
     query: Query
-    undo: tuple[rename.Undo, ...] = ()
+    undo: tuple[renaming.Undo, ...] = ()
     """Functions that change the answer; the last one is called first."""
-    retarget: rename.Replace | None = None
+    retarget: renaming.Replace | None = None
     """Maps the target of an alias in the answer to its new target."""
     edns: EdnsRule | None = None
     applies: bool = True
@@ -68,7 +68,7 @@ def rule(words: Sequence[str], label: Label) -> Rule:
 
 
 def _name(args: Sequence[str]) -> Apply:
-    rule = rename.name_rule(args)
+    rule = renaming.name_rule(args)
 
     def apply(query: Query) -> Applied | None:
         old = query.question.qname
@@ -81,8 +81,8 @@ def _name(args: Sequence[str]) -> Apply:
             raise DnsError(f"invalid name after rewrite: {new}") from error
         undo = rule.undo
         if rule.automatic:
-            back = rename.moved(new, old)
-            undo = (rename.owners(back), rename.values(back), *undo)
+            back = renaming.moved(new, old)
+            undo = (renaming.owners(back), renaming.values(back), *undo)
         question = query.question._replace(qname=new)
         changed = replace(query, question=question, spelled="")
         return Applied(changed, undo)
@@ -138,10 +138,10 @@ def _edns0(rule: EdnsRule) -> Apply:
     return apply
 
 
-def _for_names(field: str, args: Sequence[str], undo: rename.Undo) -> Apply:
+def _for_names(field: str, args: Sequence[str], undo: renaming.Undo) -> Apply:
     """Return the rule that applies ``undo`` to answers for names ``[KIND] NAME``."""
     kind, text = (args[0].lower(), args[1]) if len(args) == 2 else ("exact", args[0])
-    if kind not in rename.KINDS:
+    if kind not in renaming.KINDS:
         raise ConfigError(
             f"{field} rule supports only exact, prefix, suffix, substring, and regex"
             " name matching"
@@ -149,7 +149,9 @@ def _for_names(field: str, args: Sequence[str], undo: rename.Undo) -> Apply:
     _check_length(field, text)
     try:
         # prefix and substring get a final dot, too; see names.py
-        match = rename.matches(kind, text if kind == "regex" else names.absolute(text))
+        match = renaming.matches(
+            kind, text if kind == "regex" else names.absolute(text)
+        )
     except ValueError as error:
         raise ConfigError(f"invalid regex pattern in a {field} rule: {text}") from error
 
@@ -167,7 +169,7 @@ def _ttl(args: Sequence[str]) -> Apply:
         least, most = _bounds(text)
     except ValueError as error:
         raise ConfigError(f"invalid TTL '{text}' for a ttl rule") from error
-    return _for_names("ttl", args[:-1], rename.ttls(least, most))
+    return _for_names("ttl", args[:-1], renaming.ttls(least, most))
 
 
 def _bounds(text: str) -> tuple[int, int]:
@@ -194,7 +196,7 @@ def _rcode(args: Sequence[str]) -> Apply:
         if code is None:
             raise ConfigError(f"invalid {what} RCODE '{text}' for a rcode rule")
         codes.append(code)
-    return _for_names("rcode", args[:-2], rename.rcode(*codes))
+    return _for_names("rcode", args[:-2], renaming.rcode(*codes))
 
 
 _NUMBERS = frozenset(map(str, range(24)))
@@ -205,7 +207,7 @@ def _cname(args: Sequence[str]) -> Apply:
     if len(args) not in (2, 3):
         raise ConfigError(f"too few ({len(args)}) arguments for a cname rule")
     kind = args[0].lower() if len(args) == 3 else "exact"
-    if kind not in rename.KINDS:
+    if kind not in renaming.KINDS:
         raise ConfigError(f"unknown cname rewrite type: {kind}")
     # in lower case, also a pattern (CoreDNS)
     old, new = args[-2].lower(), args[-1].lower()
@@ -213,7 +215,7 @@ def _cname(args: Sequence[str]) -> Apply:
         old, new = names.absolute(old), names.absolute(new)
     _check_length("cname", old)
     try:
-        change = rename.replaces(kind, old, new)
+        change = renaming.replaces(kind, old, new)
     except ValueError as error:
         raise ConfigError(f"invalid cname rewrite regex pattern: {error}") from error
     return lambda query: Applied(query, retarget=change)

@@ -4,7 +4,8 @@ import logging
 from functools import partial
 from math import inf
 
-from minidns.corefile.blocks import ConfigError, Directive, Files
+from minidns.corefile.blocks import Files
+from minidns.corefile.errors import ConfigError
 from minidns.corefile.values import covers
 from minidns.dns import resolv_conf
 from minidns.dns.model import (
@@ -26,23 +27,21 @@ from minidns.kubernetes import responses
 from minidns.kubernetes.answers import MAX_LOOKUPS, AliasBudget, ClusterZones
 from minidns.kubernetes.integrations import SearchLists, metadata_labels
 from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion, ExternalTarget
-from minidns.kubernetes.options import KubernetesOptions
+from minidns.kubernetes.options import LIMITS, KubernetesOptions
 from minidns.kubernetes.rules import Rule
 from minidns.kubernetes.watcher import ClusterWatcher, SharedWatcher, WatchDeps
 from minidns.metrics.registry import Gauge
 from minidns.plugins.contracts import ReadinessCheck, ReadinessDetail
-from minidns.plugins.kubernetes.options import ARGUMENTS, OPTIONS, conflicts
 from minidns.plugins.outside import resolve_external, window_of
-from minidns.plugins.site import Site, once
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.site import Site
+from minidns.plugins.spec import PluginSpec, Repeated, Traits
 from minidns.system.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
 
-def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
-    """Read the options; watch the API server from the start of the site on."""
-    options = read(once(directives), site)
+def setup(options: KubernetesOptions, site: Site) -> Plugin:
+    """Watch the API server from the start of the site on; return the plugin."""
     shared = site.instance.follower(options, partial(_shared_watcher, options, site))
     watcher = shared.watcher
     site.offers.cluster = cluster = ClusterZones(options, watcher.main, watcher.imports)
@@ -61,19 +60,6 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
         cluster, _own_search(site.edges.files)
     ).of
     return plugin.plugin
-
-
-def read(directive: Directive, site: Site) -> KubernetesOptions:
-    """Return the options of ``directive``.
-
-    Raises:
-        ConfigError: an option, argument or combination that CoreDNS refuses, too.
-
-    """
-    options = PLUGIN.read_one(directive, site)
-    for conflict in conflicts(options):
-        raise directive.end_error(conflict)
-    return options
 
 
 def _shared_watcher(options: KubernetesOptions, site: Site) -> SharedWatcher:
@@ -314,13 +300,10 @@ def _budget(query: Query) -> AliasBudget:
 PLUGIN = PluginSpec(
     name="kubernetes",
     summary="answer for a cluster's Services and Pods, from its API server",
-    syntax="kubernetes [ZONES...]",
-    traits=Traits.HANDLES_QUERIES
-    | Traits.ANSWERS
-    | Traits.TOUCHES_NAMES
-    | Traits.ONCE_PER_BLOCK,
+    traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.TOUCHES_NAMES,
     setup=setup,
     defaults=KubernetesOptions(),
-    arguments=ARGUMENTS,
-    options=OPTIONS,
+    options=LIMITS,
+    conflicts=KubernetesOptions.conflicts,
+    repeated=Repeated.REFUSED,
 )
