@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
 from dataclasses import field as dataclass_field
 from enum import Enum, auto
-from functools import cache, partial
+from functools import partial
 from typing import Any, NamedTuple, Required, TypeAlias, TypedDict, TypeVar, Unpack
 
 from minidns.corefile import values
@@ -142,7 +142,6 @@ def unknown_property(line: Line) -> ConfigError:
     return line.error(f"unknown property '{line.name}'")
 
 
-@cache
 def declared(options: type) -> tuple[Option, ...]:
     """Return the options that the fields of a dataclass declare, in their order."""
     if not is_dataclass(options):  # NoneType: a plugin without options

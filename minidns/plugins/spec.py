@@ -12,7 +12,7 @@ lines of the plugin's directives over them:
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import Enum, Flag, auto
 from typing import Any, TypeVar
@@ -103,17 +103,21 @@ class PluginSpec:
     """True if the names of options are accepted in any case."""
     address: str = ""
     """The ``HOST:PORT`` that it listens at by default (`Traits.OPENS_PORT`)."""
+    table: tuple[Option, ...] = field(init=False)
+    """All options; the arguments of the directive are the one without a name."""
+    _by_name: dict[str, Option] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Put the options of all sources in one table."""
+        kind: type = type(self.defaults)
+        table = (*declared(kind), *self.options)
+        object.__setattr__(self, "table", table)
+        object.__setattr__(self, "_by_name", {option.name: option for option in table})
 
     @property
     def page(self) -> str:
         """The path of its documentation in the source tree."""
         return f"docs/plugins/{self.name}.md"
-
-    @property
-    def table(self) -> tuple[Option, ...]:
-        """All options; the arguments of the directive are the one without a name."""
-        kind: type = type(self.defaults)
-        return (*declared(kind), *self.options)
 
     @property
     def arguments(self) -> Option | None:
@@ -122,9 +126,7 @@ class PluginSpec:
 
     def option(self, name: str) -> Option | None:
         """Return the option ``name``, if the plugin has it."""
-        if self.ignores_case:
-            name = name.lower()
-        return next((option for option in self.table if option.name == name), None)
+        return self._by_name.get(name.lower() if self.ignores_case else name)
 
     def set_up(self, directives: tuple[Directive, ...], site: Site) -> Plugin | None:
         """Set the plugin up from all its directives of one server block, at least one.
