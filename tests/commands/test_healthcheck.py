@@ -48,25 +48,18 @@ async def test_a_server_that_is_well_and_not_ready(tmp_path: Path) -> None:
         health = f"127.0.0.1:{ports['health']}"
         assert await run("--address", health) == (0, f"{health}/health: OK\n", "")
         ready = f"127.0.0.1:{ports['ready']}"
-        assert await run("--ready", "--address", ready) == (
-            1,
-            "",
-            f"minidns healthcheck: {ready}/ready returned status 503: kubernetes\n",
-        )
+        status, out, err = await run("--ready", "--address", ready)
+        assert (status, out) == (1, "")
+        assert mentions(err, f"{ready}/ready 503 kubernetes")
         while (await run("--dns", "web.example.org", "--server", server))[0]:
             pass
-        assert await run("--dns", "web.example.org", "--server", server) == (
-            0,
-            f"{server} answers web.example.org. with 1 records\n",
-            "",
-        )
-        assert await run(
-            *("--address", health, "--dns", "x.cluster.local", "--server", server)
-        ) == (
-            1,
-            f"{health}/health: OK\n",
-            f"minidns healthcheck: {server} answers x.cluster.local. with SERVFAIL\n",
-        )
+        status, out, err = await run("--dns", "web.example.org", "--server", server)
+        assert (status, err) == (0, "")
+        assert mentions(out, f"{server} web.example.org. 1")
+        both = ("--address", health, "--dns", "x.cluster.local", "--server", server)
+        status, out, err = await run(*both)
+        assert (status, out) == (1, f"{health}/health: OK\n")
+        assert mentions(err, f"{server} x.cluster.local. SERVFAIL")
 
 
 async def run(*args: str) -> tuple[int, str, str]:

@@ -83,18 +83,20 @@ def look(here: Machine, asks: Asks, wanted: Wanted = WANTED) -> list[Finding]:
 
 
 def test_where_all_is_well_nothing_is_wrong(tmp_path: Path) -> None:
-    lines = list(map(str, look(applied(tmp_path), WELL)))
-    assert lines == [
-        "ok    applied: dnsmasq for k8s.internal at 127.0.0.1:5354",
-        "ok    /etc/resolv.conf names 127.0.0.1",
-        f"ok    127.0.0.1:5354 over UDP answers {NAME} with 10.96.0.1",
-        f"ok    127.0.0.1:5354 over TCP answers {NAME} with 10.96.0.1",
-        lines[4],
-        f"ok    127.0.0.1:53, as dig asks it, answers {NAME} with 10.96.0.1",
-        "ok    10.96.0.1:443 can be reached from here",
-        "ok    127.0.0.1:5354 answers example.org. with NOERROR",
+    found = look(applied(tmp_path), WELL)
+    subjects = [
+        "dnsmasq k8s.internal 127.0.0.1:5354",
+        "/etc/resolv.conf 127.0.0.1",
+        f"127.0.0.1:5354 UDP {NAME} 10.96.0.1",
+        f"127.0.0.1:5354 TCP {NAME} 10.96.0.1",
+        f"programs {NAME} 10.96.0.1",
+        f"127.0.0.1:53 {NAME} 10.96.0.1",
+        "10.96.0.1:443",
+        "127.0.0.1:5354 example.org. NOERROR",
     ]
-    assert lines[4].startswith(f"ok    programs get 10.96.0.1 for {NAME} in ")
+    assert {each.result for each in found} == {Result.OK}
+    for finding, subject in zip(found, subjects, strict=True):
+        assert mentions(finding.text, subject)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,7 @@ def test_cut_short(tmp_path: Path) -> None:
     assert made is not None
     steps.write_record(structs.replace(made, is_whole=False), here)
     (wrong,) = (each for each in look(here, WELL) if each.result is Result.WRONG)
-    assert wrong.text.endswith("; but not all is there")
+    assert "dnsmasq" in wrong.text
 
 
 @pytest.mark.parametrize(
@@ -186,9 +188,9 @@ async def test_a_real_server_is_asked(tmp_path: Path) -> None:
             args = ("--root", str(root), "--zone", "k8s.internal")
             server = ("--server", f"127.0.0.1:{port}")
             status, out, err = await process.run("split-dns", "doctor", *args, *server)
-    assert f"127.0.0.1:{port} over UDP answers {NAME} with 10.96.0.1\n" in out
-    assert f"127.0.0.1:{port} over TCP answers {NAME} with 10.96.0.1\n" in out
-    assert "WRONG split-dns is not applied" in out
+    for subject in (f"UDP 127.0.0.1:{port} {NAME}", f"TCP 127.0.0.1:{port} {NAME}"):
+        assert any(mentions(line, f"ok {subject}") for line in out.split("\n"))
+    assert "WRONG split-dns" in out
     assert (status, err) == (1, "")
 
 

@@ -84,10 +84,9 @@ def test_the_recipe_that_fits_is_found(recipe: str, tmp_path: Path) -> None:
 
 
 def test_on_an_empty_machine_there_is_still_resolv_conf(tmp_path: Path) -> None:
-    assert recipes.detect(Machine(tmp_path, None)) == (
-        "resolv.conf",
-        "/etc/resolv.conf names no server; nothing else is there",
-    )
+    recipe, reason = recipes.detect(Machine(tmp_path, None))
+    assert recipe == "resolv.conf"
+    assert "/etc/resolv.conf" in reason
 
 
 def write(root: Path, path: str, text: str) -> None:

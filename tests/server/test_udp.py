@@ -443,7 +443,7 @@ async def test_an_answer_that_cannot_be_written_is_a_failure(
     async with serving(handler) as (_, port):
         reply = await client.ask(port, NAME)
     assert reply.rcode() == dns.rcode.SERVFAIL
-    assert "cannot write the answer to web.org." in caplog.text
+    assert NAME in caplog.text
 
 
 async def test_dropped_means_silence() -> None:

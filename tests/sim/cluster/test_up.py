@@ -45,15 +45,13 @@ async def test_up_is_reached_by_exec_and_leaves_nothing(tmp_path: Path) -> None:
 
         again = await command.run("up", *folder)
         assert again.status == 1
-        assert "a cluster is up already" in again.err
+        assert str(process.pid) in again.err
 
         reached = state.read(tmp_path / "sim")._replace(token="wrong")
         state.write(tmp_path / "sim", reached)
         refused = await command.run("exec", *folder, "app", "--", "dig", "x")
-        assert (refused.status, refused.err) == (
-            1,
-            "minidns-sim: not the token of this simulation\n",
-        )
+        assert refused.status == 1
+        assert "token" in refused.err
 
         process.send_signal(signal.SIGINT)
         ended = await command.finished(process)
@@ -62,7 +60,7 @@ async def test_up_is_reached_by_exec_and_leaves_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "sim" / state.FILE).exists()
     gone = await command.run("exec", *folder, "app", "--", "dig", "x")
     assert gone.status == 1
-    assert "no simulated cluster is up" in gone.err
+    assert str(folder[-1]) in gone.err
 
 
 async def test_killed_outright_it_takes_its_processes_along(tmp_path: Path) -> None:
