@@ -77,7 +77,7 @@ async def serving(body: str, *, in_flight: int | None = None) -> AsyncIterator[S
         read=lambda: parsed,
         reload=_never,
         fatal=lambda text: None,
-        forget=memory.forget,
+        forget=memory.invalidate,
     )
     answerer = Answerer(str(LISTENER), loaded.routes[LISTENER])
     loaded.answer(LISTENER, answerer)

@@ -173,7 +173,7 @@ async def test_it_ends_with_the_last_block_that_uses_it() -> None:
     world = World(list_watch=switch.list_watch)
     async with serving(corefile(port), world) as running:
         assert running.server.serving.instance is not None
-        (follower,) = running.server.serving.instance.followers
+        (follower,) = running.server.serving.instance.watchers
         running.write(f".:{port} {{\nbind 127.0.0.1\nwhoami\n}}\n")
         await reload(running)
         assert follower.watcher.reflectors == []

@@ -95,7 +95,7 @@ class Edge:
         return await self.fresh(wire, self.memory.miss(key))
 
     def change(self, event: Event) -> None:
-        self.memory.forget(self.cluster.main.apply(event))
+        self.memory.invalidate(self.cluster.main.apply(event))
 
 
 def wires(rng: Random, count: int) -> list[bytes]:
@@ -154,7 +154,7 @@ async def test_one_entry_answers_many_names_and_counts_them() -> None:
             reply = await edge.ask(wire)
             assert reply == await without.fresh(wire)
             assert str(dns.message.from_wire(reply).question[0].name) == f"{name}."
-        edge.memory.tell()
+        edge.memory.report()
         assert edge.repeated == 98
         assert len(edge.memory.entries) == 1
         assert counts(server) == counts(other)

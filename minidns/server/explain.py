@@ -1,23 +1,23 @@
-"""What a running server says to ``minidns why``: an answer with its reasons, as JSON.
+"""The endpoint of ``minidns why``: an answer with its rule and sources, as JSON.
 
-Served at the local endpoint only (``-explain``), to whoever can reach it: it tells no
-more than a DNS query to the server would, but says which objects it follows from.
+It is served at the local address of ``-explain`` only. Anyone who can reach it learns
+the answer, as by a DNS query, and in addition the objects that it depends on.
 """
 
 import json
 import os
 from collections.abc import Mapping
-from ipaddress import ip_address
 
 from minidns.dns import names
 from minidns.dns.model import Dropped, Query, Question, Response
+from minidns.dns.networks import is_address
 from minidns.dns.rdata import rcode_name, to_lines, type_name, type_number
 from minidns.http.endpoint import HttpReply
 from minidns.server.answer import Answerer
 from minidns.server.instance import Instance
 
 VERSION = 1
-"""Of the JSON form; grows when a field changes its meaning."""
+"""Version of the JSON format; it grows when a field changes its meaning."""
 
 
 def reply(tree: Mapping[str, object], status: int = 200) -> HttpReply:
@@ -27,13 +27,13 @@ def reply(tree: Mapping[str, object], status: int = 200) -> HttpReply:
 
 
 async def why(
-    loaded: Instance, answerer: Answerer, parameters: Mapping[str, str], at: str
+    instance: Instance, answerer: Answerer, parameters: Mapping[str, str], at: str
 ) -> HttpReply:
-    """Ask a listener what ``parameters`` name; return the answer with its reasons.
+    """Answer the question in ``parameters``, and return the answer with its reasons.
 
-    Parameters: ``name``, ``type`` (A), ``client`` (the address to ask as). ``at`` is
-    the address and port of this endpoint: with the process id and the cluster it tells
-    several servers on one machine apart.
+    Parameters are ``name``, ``type`` (default A) and ``client``, the IP address of the
+    assumed client. ``at`` is the address and port of this endpoint: with the process ID
+    it distinguishes several servers on one machine.
     """
     try:
         name = names.absolute(parameters["name"])
@@ -44,9 +44,7 @@ async def why(
     except ValueError as exc:
         return reply({"error": str(exc)}, 400)
     client = parameters.get("client", "127.0.0.1")
-    try:
-        ip_address(client.partition("%")[0])
-    except ValueError:
+    if not is_address(client.partition("%")[0]):
         text = f"client {client!r} is not an IP address"
         return reply({"error": text}, 400)
     query = Query(
@@ -60,15 +58,15 @@ async def why(
     try:
         response = await answerer.respond(query)
     except Dropped as exc:
-        answer = told(query, Response(rule=f"{exc.text}/drop"))
+        answer = as_json(query, Response(rule=f"{exc.text}/drop"))
         answer["rcode"] = "(no reply)"
         return reply({**answer, "server": server, "details": {}})
-    details = _details(loaded, query, response)
-    return reply({**told(query, response), "server": server, "details": details})
+    details = _details(instance, query, response)
+    return reply({**as_json(query, response), "server": server, "details": details})
 
 
-def told(query: Query, response: Response) -> dict[str, object]:
-    """Return a response in the fields of the JSON form."""
+def as_json(query: Query, response: Response) -> dict[str, object]:
+    """Return the fields of the JSON format for a response."""
     return {
         "version": VERSION,
         "name": query.question.qname,
@@ -94,15 +92,16 @@ def told(query: Query, response: Response) -> dict[str, object]:
     }
 
 
-def _details(loaded: Instance, query: Query, response: Response) -> dict[str, object]:
-    """Return what plugins can say beyond the sources, by plugin.
+def _details(instance: Instance, query: Query, response: Response) -> dict[str, object]:
+    """Return the details that plugins provide beyond the sources, by plugin.
 
-    Nothing about a query that *acl* denies: the client must not learn what there is.
+    There are none if *acl* denies the query: the client must not learn which objects
+    exist.
     """
     if response.rule.startswith("acl/"):
         return {}
     return {
         name: dict(explain(query, response))
-        for site in loaded.sites
+        for site in instance.sites
         for name, explain in site.offers.explainers.items()
     }

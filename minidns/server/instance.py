@@ -1,4 +1,4 @@
-"""One loaded Corefile at work: its sites, and who answers what on which listener."""
+"""A loaded Corefile: its server blocks (sites), and the handler of each listener."""
 
 import asyncio
 import logging
@@ -26,15 +26,15 @@ log = logging.getLogger(__name__)
 Blocks: TypeAlias = list[tuple[Site, Handler]]
 """Server blocks of one zone at one listener, in the order of the Corefile."""
 TRANSPORTS = ("dns", "tls")
-"""Schemes of a key that minidns listens for."""
+"""Schemes of keys that minidns supports."""
 
 
 class Listener(NamedTuple):
-    """A transport at an address; all blocks that name it share its sockets."""
+    """A transport at an address; all blocks with that key share its sockets."""
 
     transport: str
     host: str
-    """Empty: every address of the machine."""
+    """The IP address; empty for all addresses of the machine."""
     port: int
 
     def __str__(self) -> str:
@@ -44,25 +44,25 @@ class Listener(NamedTuple):
 
 
 class Endpoints(Protocol):
-    """Where HTTP endpoints are served; see ``net.http.HttpEndpoints``."""
+    """Serves HTTP endpoints; see `minidns.http.server.HttpEndpoints`."""
 
     def add(
         self, address: str, path: str, handler: HttpHandler
     ) -> Callable[[], Awaitable[None]]:
-        """Serve ``path`` at ``address`` from ``open`` on; return what ends that."""
+        """Serve ``path`` at ``address`` after ``open``; return a function to end it."""
         ...
 
     async def open(self) -> None:
-        """Bind every address and begin to answer.
+        """Bind all addresses and begin to serve.
 
         Raises:
-            OSError: one of them cannot be had.
+            OSError: an address cannot be bound.
 
         """
         ...
 
     async def close(self) -> None:
-        """End them all."""
+        """Close all endpoints."""
         ...
 
 
@@ -93,11 +93,12 @@ class Instance:
         self._http = endpoints or _endpoints()
         self._edges = edges
         self._workers_ready = workers_ready
-        self._inherited = list(before.followers) if before is not None else []
-        self.followers: list[SharedWatcher] = []
-        """What follows clusters for this Corefile."""
+        self._inherited = list(before.watchers) if before is not None else []
+        """Watchers of the instance before, which this one may take over."""
+        self.watchers: list[SharedWatcher] = []
+        """The watchers of clusters for this Corefile."""
         self.watch_s: float | None = before.watch_s if before is not None else None
-        """Seconds between two looks at the Corefile; see site.PluginHost."""
+        """Seconds between checks of the Corefile; see `PluginHost`."""
         self._metrics = metrics
         self._tasks = Tasks(edges, metrics)
         self.sites: list[Site] = []
@@ -117,11 +118,11 @@ class Instance:
 
     @property
     def processes(self) -> int:
-        """How many processes are to answer, this one included (*multisocket*)."""
+        """Number of processes, including this one (*multisocket*)."""
         return max(map(self.processes_at, self.routes), default=1)
 
     def processes_at(self, listener: Listener) -> int:
-        """Return how many processes are to answer at ``listener``."""
+        """Return the number of processes that serve ``listener``."""
         return self.site_of(listener).listen.sockets
 
     def _serve(self, site: Site, handler: Handler) -> None:
@@ -134,81 +135,83 @@ class Instance:
                 listener = Listener(key.transport, host, key.port)
                 zones = self._zones.setdefault(listener, {})
                 blocks = zones.setdefault(key.zone, [])
-                if site.view is None and any(each.view is None for each, _ in blocks):
+                if site.view is None and any(s.view is None for s, _ in blocks):
                     raise ConfigError(f"cannot serve {key} - it is already defined")
                 blocks.append((site, handler))
 
     def answer(self, listener: Listener, answerer: Answerer) -> None:
-        """Let this Corefile decide what ``answerer`` says, from now on."""
+        """Let ``answerer``, of ``listener``, answer by this Corefile from now on."""
         answerer.top = self.routes[listener]
         answerer.limits = self._limits(listener)
-        sheds = [site.listen.count_shed for site in _sites(self._zones[listener])]
-        shed = next((each for each in sheds if each is not None), None)
-        answerer.shed = shed and partial(shed, str(listener))
+        answerer.shed = None
+        for site in _sites(self._zones[listener]):
+            if (count_shed := site.listen.count_shed) is not None:
+                answerer.shed = partial(count_shed, str(listener))
+                break
 
     def _limits(self, listener: Listener) -> StreamLimits:
-        """Return what *timeouts* of the blocks at ``listener`` say; the last counts."""
+        """Return the limits of *timeouts* at ``listener``; the last block counts."""
         read_s, write_s, idle_s, most = StreamLimits()
         for site in _sites(self._zones[listener]):
-            said = site.listen.timeouts
-            read_s, write_s = said.read or read_s, said.write or write_s
-            idle_s, most = said.idle or idle_s, said.max_queries or most
+            own = site.listen.timeouts
+            read_s, write_s = own.read or read_s, own.write or write_s
+            idle_s, most = own.idle or idle_s, own.max_queries or most
         return StreamLimits(read_s, write_s, idle_s, most)
 
     def site_of(self, listener: Listener) -> Site:
-        """Return the first site of ``listener``: it has the certificate."""
+        """Return the first site of ``listener``, which has the certificate."""
         return next(_sites(self._zones[listener]))
 
     def sites_at(self, listener: Listener, zone: Name) -> tuple[Site, ...]:
-        """Return the sites that answer ``zone`` at ``listener``, in their order."""
+        """Return the sites that serve ``zone`` at ``listener``, in file order."""
         return tuple(site for site, _ in self._zones[listener][zone])
 
     def is_ready(self) -> bool:
-        """Return whether every plugin that can tell says that it can answer."""
+        """Return whether all plugins with a readiness check are ready."""
         return all(
             check.is_ready() for site in self.sites for check in site.readiness.values()
         )
 
     def zones_of(self, listener: Listener) -> tuple[Name, ...]:
-        """Return the zones answered at ``listener``, sorted."""
+        """Return the zones that are served at ``listener``, sorted."""
         return tuple(sorted(self._zones[listener]))
 
     def http(
         self, address: str, path: str, handler: HttpHandler
     ) -> Callable[[], Awaitable[None]]:
-        """Serve ``path`` at ``address`` from start-up on; see site.PluginHost."""
+        """Serve ``path`` at ``address`` after the start; see `PluginHost`."""
         return self._http.add(address, path, handler)
 
     def follower(
         self, options: KubernetesOptions, make: Callable[[], SharedWatcher]
     ) -> SharedWatcher:
-        """Return what follows a cluster by ``options``; see site.PluginHost."""
-        fitting = (each for each in self._inherited if each.follows(options))
-        found = next(fitting, None)
-        if found is None:
-            found = make()
+        """Return the watcher of a cluster for ``options``; see `PluginHost`."""
+        usable = (watcher for watcher in self._inherited if watcher.follows(options))
+        watcher = next(usable, None)
+        if watcher is None:
+            watcher = make()
         else:
-            self._inherited.remove(found)
-        self.followers.append(found)
-        return found
+            self._inherited.remove(watcher)
+        self.watchers.append(watcher)
+        return watcher
 
     async def reload(self) -> None:
-        """Read the Corefile again and take over to it; see site.PluginHost."""
+        """Reload the Corefile; see `PluginHost`."""
         await self._reload()
 
     def fatal(self, text: str) -> None:
-        """End the process with ``text``; see site.PluginHost."""
+        """End the process with ``text``; see `PluginHost`."""
         self._fatal(text)
 
     def are_workers_ready(self) -> bool:
-        """Return whether the workers, if any, are ready; see site.PluginHost."""
+        """Return whether the workers, if any, are ready; see `PluginHost`."""
         return self._workers_ready()
 
     async def start(self) -> None:
-        """Open the HTTP endpoints, then do what has to be done before DNS is served.
+        """Open the HTTP endpoints, then run the start hooks; DNS is not served yet.
 
         Raises:
-            ConfigError: something named in the Corefile cannot be had.
+            ConfigError: an address, file or other resource cannot be used.
 
         """
         try:
@@ -220,7 +223,7 @@ class Instance:
                 await hook()
 
     async def serving(self) -> None:
-        """Do what has to be done once the DNS sockets are open."""
+        """Run the hooks for open DNS sockets, and begin to watch the Corefile."""
         if self.watch_s is not None:
             watch = Watch(self, self._edges, self._metrics, self.watch_s)
             self._tasks.keep("reload", watch.run)
@@ -229,19 +232,19 @@ class Instance:
                 await hook()
 
     async def shut_down(self) -> None:
-        """Do what has to be done at the end of the process, while DNS still answers."""
+        """Run the shutdown hooks, while DNS is still served."""
         for site in self.sites:
             for hook in site.hooks.shutdown:
                 await hook()
 
     async def stop(self) -> None:
-        """End all that runs for this Corefile."""
+        """Stop all tasks, hooks and endpoints of this Corefile."""
         await self._tasks.stop()
         for site in self.sites:
             await site.stop()
         await self._http.close()
-        # sites and what they are made of refer to one another: without the ring their
-        # memory is free at once, and no collection has to look for it
+        # sites and their parts refer to one another: without these cycles their memory
+        # is freed at once, not by a garbage collection
         for site in self.sites:
             site.release_all()
             await asyncio.sleep(0)  # thousands of sites take 50 ms
@@ -251,13 +254,13 @@ class Instance:
 
 
 def _endpoints() -> Endpoints:
-    from minidns.http.server import HttpEndpoints  # not for a worker: 12 MB
+    from minidns.http.server import HttpEndpoints  # 12 MB that workers do not need
 
     return HttpEndpoints()
 
 
 def _handler(site: Site) -> Handler:
-    """Return what answers the queries of one block."""
+    """Return the handler of one server block."""
     configured = plugins.configure(site)
     return chain.build(configured) if configured else chain.refuse
 

@@ -1,27 +1,33 @@
 """Remembered replies: reply bytes that answer equal query bytes without the chain.
 
-The key is the channel of the query (transport and address family) and the query's bytes
-without the ID. A query with bytes after its message is answered, and not remembered. An
-answer that depends on anything else about the client may not be reused.
+The key of a reply is the channel of the query (transport and address family) and the
+bytes of the query without the ID. A query with bytes after its message is answered, but
+its reply is not remembered. A reply that depends on anything else about the client must
+not be reused: the `Reuse` of a response states whether and how long it may be.
 
-A change of anything that a reply depends on invalidates it before the next query is
-read. A reply is remembered when its query comes for the second time.
+A change of any data that a reply depends on invalidates it before the next query is
+read. A reply is remembered when its query arrives for the second time. A negative reply
+may also answer queries with another first label (`Reuse.covers_label`).
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from itertools import islice
 from typing import Literal, NamedTuple, TypeAlias
 
-from minidns.dns import message, names
+from minidns.dns import message
 from minidns.dns.model import CoversLabel, Query, Response, Reuse, ReuseCounter
-from minidns.dns.rdata import AAAA, SOA, A
+from minidns.dns.rdata import AAAA, OPT, SOA, A
 
 MAX_ENTRIES = 32768
 MAX_BYTES = 24 << 20
-_SEEN = 16384
+_MAX_SEEN = 16384
+"""Number of hashes in a set of queries seen once."""
+_EVICTED_SHARE = 64
+"""A full memory evicts one entry in so many: finding the oldest in a dict is slow."""
 SECONDS_PER_REUSE = 10e-6
-"""The duration that metrics count for a reuse: it is too short to measure."""
+"""Duration of a reuse in metrics; it is too short to measure."""
 OVERHEAD = 720
-"""Bytes of memory of an entry beside its query and reply (measured)."""
+"""Bytes of an entry beside its query and reply (measured)."""
 
 
 Channel: TypeAlias = str
@@ -29,27 +35,26 @@ Channel: TypeAlias = str
 Key: TypeAlias = tuple[Channel, bytes]
 """The key of a reply: the channel, and the bytes of the query without the ID."""
 _FamilyKey: TypeAlias = tuple[Channel, bytes, bytes]
-"""The key of a reply that holds for many first labels: the bytes before and after the
-label's letters."""
+"""The key of a reply for many first labels: the bytes before and after the label."""
 _EntryKey: TypeAlias = Key | _FamilyKey
 _LABEL = 11
-"""Where the first label's letters begin, counted without the id."""
+"""Offset of the first label's characters in a message without the ID."""
 
 
 class Miss(NamedTuple):
-    """A query that was not remembered when it came."""
+    """A query without a remembered reply."""
 
     key: Key
     asked_before: bool
-    """Whether it was seen before: a reply is remembered from the second time on."""
+    """True if it was seen before: its reply will be remembered."""
     like_asked_before: bool
-    """Whether it, or one that differs in its first label only, was seen before."""
-    age: int
-    """What the memory's age was."""
+    """True if it, or a query that differs in the first label only, was seen before."""
+    generation: int
+    """The generation of the memory when the query arrived."""
 
 
 class Entry:
-    """One remembered reply."""
+    """A remembered reply."""
 
     __slots__ = (
         "block",
@@ -64,12 +69,7 @@ class Entry:
     )
 
     def __init__(
-        self,
-        query: Query,
-        response: Response,
-        reuse: Reuse,
-        reply: bytes,
-        count: "_ReuseCount",
+        self, response: Response, reuse: Reuse, reply: bytes, count: "_ReuseCount"
     ) -> None:
         self.tail = reply[2:]
         """The reply without its ID."""
@@ -78,23 +78,18 @@ class Entry:
         self.covers_label: CoversLabel | None = reuse.covers_label
         self.count = count
         self.when = reuse.ttls_true_at
-        self.ttl_at = _ttls(reply) if reuse.ttls_true_at is not None else ()
-        self.block = _addresses(query, response, reply) if reuse.rotates else None
-        self.serial = _Serial.of(reuse, reply)
+        """Monotonic seconds at which the TTLs in ``tail`` are true; None for always."""
+        self.ttl_at = _ttl_offsets(reply) if self.when is not None else ()
+        self.block = _address_block(response, reply) if reuse.rotates else None
+        self.serial = _Serial.find(reuse, reply)
 
     def rotate(self) -> bytes:
         """Return the tail with its addresses rotated by one (*loadbalance*)."""
         tail = self.tail
         if self.block is not None:
             start, size, end = self.block
-            tail = b"".join(
-                (
-                    tail[:start],
-                    tail[start + size : end],
-                    tail[start : start + size],
-                    tail[end:],
-                )
-            )
+            first = tail[start : start + size]
+            tail = tail[:start] + tail[start + size : end] + first + tail[end:]
             self.tail = tail
         return tail
 
@@ -113,128 +108,122 @@ class Entry:
         self.when += passed
 
     def refresh_serial(self) -> None:
-        """Write the current serial into the SOA, if it is another one."""
-        if self.serial is not None and (news := self.serial.changed()) is not None:
-            at, tail = self.serial.at, self.tail
-            self.tail = tail[:at] + news + tail[at + 4 :]
+        """Write the current serial into the SOA if it has changed."""
+        if self.serial is not None:
+            self.tail = self.serial.refreshed(self.tail)
 
 
 class _ReuseCount:
     """The number of reuses of all replies that have the same counters."""
 
-    __slots__ = ("entries", "number", "tallies")
+    __slots__ = ("counters", "entries", "number")
 
-    def __init__(self, tallies: tuple[ReuseCounter, ...]) -> None:
-        self.tallies = tallies
+    def __init__(self, counters: tuple[ReuseCounter, ...]) -> None:
+        self.counters = counters
         self.number = 0
-        """Since the last report."""
+        """Reuses since the last report."""
         self.entries = 0
 
-    def tell(self) -> None:
-        """Report the number to every counter."""
+    def report(self) -> None:
+        """Add the number to every counter."""
         number, self.number = self.number, 0
         if number:
-            for tally in self.tallies:
-                tally(number, number * SECONDS_PER_REUSE)
+            for counter in self.counters:
+                counter(number, number * SECONDS_PER_REUSE)
 
 
 class _Serial:
-    """The serial in a reply's authority section, which moves on with any change."""
+    """The serial of the SOA in a reply's authority section, which may change."""
 
-    __slots__ = ("at", "now", "shown")
+    __slots__ = ("at", "current", "shown")
 
-    def __init__(self, now: Callable[[], int], at: int, shown: int) -> None:
-        self.now = now
+    def __init__(self, current: Callable[[], int], at: int, shown: int) -> None:
+        self.current = current
         self.at = at
-        """Where it stands in the tail."""
+        """Its offset in the tail."""
         self.shown = shown
+        """The serial in the tail."""
 
     @classmethod
-    def of(cls, reuse: Reuse, reply: bytes) -> "_Serial | None":
+    def find(cls, reuse: Reuse, reply: bytes) -> "_Serial | None":
         """Locate the SOA serial in ``reply`` if it must be refreshed on reuse."""
         if reuse.soa_serial is None:
             return None
-        answers, authority = (int.from_bytes(reply[at : at + 2]) for at in (6, 8))
-        at = message.skip_name(reply, 12) + 4
-        for number in range(answers + authority):
-            rtype, at = message.skip_record(reply, at)
+        answers = int.from_bytes(reply[6:8])
+        for number, (rtype, _, _, end) in enumerate(_records(reply)):
             if number >= answers and rtype == SOA:
-                shown = int.from_bytes(reply[at - 20 : at - 16])
-                return cls(reuse.soa_serial, at - 20 - 2, shown)  # less the id
+                # after the names, an SOA has five numbers; the serial is the first
+                at = end - 20
+                shown = int.from_bytes(reply[at : at + 4])
+                return cls(reuse.soa_serial, at - 2, shown)
         return None
 
-    def changed(self) -> bytes | None:
-        """Return the bytes of the current serial if it has changed."""
-        serial = self.now()
+    def refreshed(self, tail: bytes) -> bytes:
+        """Return ``tail`` with the current serial."""
+        serial = self.current()
         if serial == self.shown:
-            return None
+            return tail
         self.shown = serial
-        return serial.to_bytes(4)
+        return tail[: self.at] + serial.to_bytes(4) + tail[self.at + 4 :]
 
 
-def _ttls(reply: bytes) -> tuple[int, ...]:
-    """Return where the TTLs of ``reply`` stand, counted in the tail."""
-    counts = [int.from_bytes(reply[at : at + 2]) for at in (6, 8, 10)]
-    at = message.skip_name(reply, 12) + 4
-    found = []
+def _records(reply: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Yield type, start, offset of the type field, and end of each record."""
+    counts = (int.from_bytes(reply[at : at + 2]) for at in (6, 8, 10))
+    end = message.skip_name(reply, 12) + 4
     for _ in range(sum(counts)):
-        rtype, end = message.skip_record(reply, at)
-        if rtype != 41:
-            found.append(message.skip_name(reply, at) + 4 - 2)
-        at = end
-    return tuple(found)
+        start, at = end, message.skip_name(reply, end)
+        rtype, end = message.skip_record(reply, start)
+        yield rtype, start, at, end
 
 
-def _addresses(
-    query: Query, response: Response, reply: bytes
-) -> tuple[int, int, int] | None:
-    """Return start, record size and end in the tail of the addresses to turn.
+def _ttl_offsets(reply: bytes) -> tuple[int, ...]:
+    """Return the offsets of the TTLs of ``reply`` in its tail."""
+    return tuple(at + 4 - 2 for rtype, _, at, _ in _records(reply) if rtype != OPT)
 
-    They are the last RRset of the answer, where several addresses are; elsewhere (a
-    compressed reply, addresses of several names) the order is left as it is.
+
+def _address_block(response: Response, reply: bytes) -> tuple[int, int, int] | None:
+    """Return start, record size and end in the tail of the addresses to rotate.
+
+    They are the last RRset of the answer, if all its records have one form. If not (the
+    first has its owner in full, the others a pointer), the order stays as it is.
     """
     if not response.answer or response.answer[-1].rtype not in (A, AAAA):
         return None
     *before, last = response.answer
-    if len(last.rdata) < 2:
-        return None
-    qname = query.question.qname
-    start = 12 + len(names.to_wire(qname)) + 4
-    for rrset in before:
-        head = len(names.to_wire(rrset.owner)) + 10
-        start += sum(head + len(data) for data in rrset.rdata)
-    size = len(names.to_wire(last.owner)) + 10 + len(last.rdata[0])
+    number = sum(len(rrset.rdata) for rrset in before)
+    if int.from_bytes(reply[6:8]) != number + len(last.rdata) or len(last.rdata) < 2:
+        return None  # truncated, or there is nothing to rotate
+    _, start, at, end = next(islice(_records(reply), number, None))
+    size, head = end - start, reply[start : at + message.FIXED.size]
     end = start + size * len(last.rdata)
-    if (
-        end > len(reply)
-        or reply[start + size - len(last.rdata[0]) : start + size] != last.rdata[0]
-    ):
+    if reply[end - size : end - size + len(head)] != head:
         return None
     return start - 2, size, end - 2
 
 
 class Memory:
-    """Remembered replies by the bytes of their queries, less the id."""
+    """The remembered replies by the bytes of their queries."""
 
     def __init__(
         self, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES
     ) -> None:
         self.entries: dict[_EntryKey, Entry] = {}
-        # most keys are those of one question, and a set takes 216 bytes
+        # most keys belong to one question, and a set takes 216 bytes
         self._dependents: dict[Hashable, _EntryKey | set[_EntryKey]] = {}
         self._counts: dict[tuple[ReuseCounter, ...], _ReuseCount] = {}
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self.size = 0
         """Bytes of memory that the entries take, about."""
-        # hashes: a stranger's bytes may be long, and a wrong match does no harm
+        # hashes, because queries may be long, and a collision does no harm
         self._seen: set[int] = set()
         self._seen_before: set[int] = set()
-        self._age = 0
-        """Grows whenever something is forgotten."""
+        self._generation = 0
+        """Grows with every invalidation."""
 
     def get(self, key: Key, now: float) -> bytes | None:
-        """Return the remembered reply without its id; None when there is none."""
+        """Return the remembered reply without its ID, None without one."""
         entry = self.entries.get(key)
         if entry is None:
             return self._get_covered(key, now)
@@ -249,7 +238,7 @@ class Memory:
         return entry.rotate() if entry.block is not None else entry.tail
 
     def _get_covered(self, key: Key, now: float) -> bytes | None:
-        """Return the reply to a name beside it that covers this label, or None."""
+        """Return the reply to another first label that covers this one, or None."""
         question, family = key[1], _family(key)
         entry = self.entries.get(family)
         if entry is None or entry.covers_label is None:
@@ -259,7 +248,7 @@ class Memory:
             return None
         end = _LABEL + question[_LABEL - 1]
         label = question[_LABEL:end]
-        # other letters may stand for something else: an escape, a port, a wildcard
+        # other characters may have a meaning: an escape, a port, a wildcard
         if not label.replace(b"-", b"0").isalnum():
             return None
         if not entry.covers_label(label.decode("ascii").lower()):
@@ -274,44 +263,39 @@ class Memory:
             key,
             self._is_again(hash(key)),
             self._is_again(hash(_family(key))),
-            self._age,
+            self._generation,
         )
 
     def put(self, miss: Miss, query: Query, response: Response, reply: bytes) -> None:
         """Remember ``reply`` if it may be reused.
 
-        It may not if something was forgotten since the ``miss``: the change that came
-        while the chain waited may have made the answer stale.
+        It may not if anything was invalidated since the ``miss``: a change while the
+        chain waited may have made the answer stale.
         """
         reuse = response.reuse
-        if reuse is None or self._age != miss.age:
+        if reuse is None or self._generation != miss.generation:
             return
         if query.flags & 0x7800 or response.more:
             return
         if reuse.covers_label is not None and query.like_asked_before:
-            self._store(_family(miss.key), query, response, reuse, reply)
+            self._store(_family(miss.key), response, reuse, reply)
         elif query.asked_before:
-            self._store(miss.key, query, response, reuse, reply)
+            self._store(miss.key, response, reuse, reply)
 
     def _store(
-        self,
-        key: _EntryKey,
-        query: Query,
-        response: Response,
-        reuse: Reuse,
-        reply: bytes,
+        self, key: _EntryKey, response: Response, reuse: Reuse, reply: bytes
     ) -> None:
         size = _size(key, reply)
-        while self.entries and (
-            len(self.entries) >= self._max_entries or self.size + size > self._max_bytes
-        ):
-            self._drop(next(iter(self.entries)))  # the oldest
         if size > self._max_bytes:
             return
+        while (
+            len(self.entries) >= self._max_entries or self.size + size > self._max_bytes
+        ):
+            self._evict()
         self._drop(key)
         count = self._count_of(reuse)
         count.entries += 1
-        self.entries[key] = Entry(query, response, reuse, reply, count)
+        self.entries[key] = Entry(response, reuse, reply, count)
         self.size += size
         for source in reuse.depends_on:
             known = self._dependents.setdefault(source, key)
@@ -326,30 +310,36 @@ class Memory:
             known = self._counts[reuse.counters] = _ReuseCount(reuse.counters)
         return known
 
-    def _is_again(self, asked: int) -> bool:
-        if asked in self._seen or asked in self._seen_before:
+    def _evict(self) -> None:
+        """Drop the oldest replies."""
+        number = max(1, len(self.entries) // _EVICTED_SHARE)
+        for key in list(islice(self.entries, number)):
+            self._drop(key)
+
+    def _is_again(self, query: int) -> bool:
+        """Note the hash of a query; return whether it was seen before."""
+        if query in self._seen or query in self._seen_before:
             return True
-        if len(self._seen) >= _SEEN:
+        if len(self._seen) >= _MAX_SEEN:
             self._seen_before, self._seen = self._seen, set()
-        self._seen.add(asked)
+        self._seen.add(query)
         return False
 
-    def forget(self, keys: Iterable[Hashable]) -> None:
+    def invalidate(self, keys: Iterable[Hashable]) -> None:
         """Drop every reply that depends on any of ``keys``."""
-        self._age += 1
-        asked = self._dependents
-        if asked:
-            stale: set[_EntryKey] = set()
-            for source in keys:
-                if (known := asked.get(source)) is not None:
-                    stale.update(known if isinstance(known, set) else (known,))
-            for key in stale:
-                self._drop(key)
+        self._generation += 1
+        stale: set[_EntryKey] = set()
+        for source in keys if self._dependents else ():
+            known = self._dependents.get(source)
+            if known is not None:
+                stale.update(known if isinstance(known, set) else (known,))
+        for key in stale:
+            self._drop(key)
 
     def clear(self) -> None:
         """Drop every reply."""
-        self._age += 1
-        self.tell()
+        self._generation += 1
+        self.report()
         self.entries.clear()
         self._counts.clear()
         self._dependents.clear()
@@ -360,7 +350,7 @@ class Memory:
         if entry is None:
             return
         entry.count.entries -= 1
-        self.size -= _size(key, entry.tail) + 2  # the id
+        self.size -= _size(key, entry.tail) + 2  # the ID
         for source in entry.keys:
             known = self._dependents.get(source)
             if isinstance(known, set):
@@ -368,28 +358,28 @@ class Memory:
             if not known or known == key:
                 self._dependents.pop(source, None)
 
-    def tell(self) -> None:
-        """Tell every tally of the count since the last time."""
+    def report(self) -> None:
+        """Add the reuses since the last report to the counters of the replies."""
         for count in self._counts.values():
-            count.tell()
+            count.report()
         self._counts = {
-            tallies: count for tallies, count in self._counts.items() if count.entries
+            counters: count for counters, count in self._counts.items() if count.entries
         }
 
 
 def channel(transport: Literal["udp", "tcp"], *, ipv6: bool) -> Channel:
-    """Return the channel of a socket."""
+    """Return the channel of a socket of this transport and address family."""
     return f"{transport}{6 if ipv6 else 4}"
 
 
 def _family(key: Key) -> _FamilyKey:
-    """Return ``key`` without the letters of the first label."""
-    through, question = key
-    if len(question) < _LABEL:
-        return through, question, b""
-    return through, question[:_LABEL], question[_LABEL + question[_LABEL - 1] :]
+    """Return ``key`` without the characters of the first label."""
+    through, query = key
+    if len(query) < _LABEL:
+        return through, query, b""
+    return through, query[:_LABEL], query[_LABEL + query[_LABEL - 1] :]
 
 
 def _size(key: _EntryKey, reply: bytes) -> int:
-    """Return the bytes that ``reply`` takes under ``key``."""
+    """Return the memory that ``reply`` takes under ``key``, in bytes."""
     return sum(map(len, key)) + len(reply) + OVERHEAD

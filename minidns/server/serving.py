@@ -106,11 +106,11 @@ class Serving:
         """Drop remembered replies that depend on one of ``keys``."""
         stale = tuple(keys)
         for sockets in self.sockets.values():
-            sockets.memory.forget(stale)
+            sockets.memory.invalidate(stale)
 
     def _count_remembered(self) -> None:
         for sockets in self.sockets.values():
-            sockets.memory.tell()
+            sockets.memory.report()
 
     async def _open(self, instance: Instance) -> dict[Listener, ListenerSockets]:
         """Return the sockets of ``instance``: those that are open, and new ones."""

@@ -126,7 +126,7 @@ class Replica:
             read=lambda: parsed,
             reload=_do_nothing,
             fatal=self.end,
-            forget=self._memory.forget,
+            forget=self._memory.invalidate,
             release=self.release,
         )
 

@@ -200,7 +200,7 @@ class Server:
     def _forget(self, keys: Iterable[Hashable]) -> None:
         stale = tuple(keys)
         for each in self._listening.values():
-            each.memory.forget(stale)
+            each.memory.invalidate(stale)
 
     async def reset(self, state: State = FIRST) -> None:
         """Forget everything, as a reload does; the cluster is in ``state``."""

@@ -114,8 +114,8 @@ async def test_bytes_after_the_message_are_answered_and_not_remembered(
 
 Change = Callable[[Memory], None]
 CHANGES: dict[str, Change] = {
-    "a-change-of-what-it-follows-from": lambda memory: memory.forget(["web"]),
-    "another-change": lambda memory: memory.forget(["other"]),
+    "a-change-of-what-it-follows-from": lambda memory: memory.invalidate(["web"]),
+    "another-change": lambda memory: memory.invalidate(["other"]),
     "a-reload": lambda memory: memory.clear(),
 }
 

@@ -92,7 +92,7 @@ def test_a_change_drops_what_follows_from_it_and_nothing_else(
 ) -> None:
     memory, query = Memory(), asked("web.org.")
     put(memory, query, response("192.0.2.1"))
-    memory.forget([key])
+    memory.invalidate([key])
     assert (read(memory, query) is not None) is kept
 
 
@@ -168,12 +168,12 @@ def test_repetitions_are_told_once() -> None:
         put(memory, query, response("192.0.2.1", reuse=reuse))
     for query in (*queries, *queries):
         read(memory, query)
-    memory.tell()
-    memory.tell()
+    memory.report()
+    memory.report()
     assert told == [4]
     read(memory, queries[0])
-    memory.forget(["web"])  # what was repeated stays repeated
-    memory.tell()
+    memory.invalidate(["web"])  # what was repeated stays repeated
+    memory.report()
     assert told == [4, 1]
     put(memory, queries[0], response("192.0.2.1", reuse=reuse))
     read(memory, queries[0])
@@ -214,7 +214,7 @@ def test_any_history(history: list[tuple[str, int, int]]) -> None:
         fresh = response(f"192.0.2.{state[name]}", reuse=Reuse(depends_on=(name,)))
         if act == "f":
             state[name] = value
-            memory.forget([name])
+            memory.invalidate([name])
             continue
         wire = encode_response(query, fresh)
         if (tail := memory.get(key(query), 0)) is not None:
@@ -237,8 +237,8 @@ def test_nothing_is_left_of_an_invalidated_reply(queries: int) -> None:
     for number in range(queries):
         put(memory, asked(f"n{number}.org."), response("192.0.2.1", reuse=reuse))
     assert memory.size > 0
-    memory.forget([source])
-    memory.tell()
+    memory.invalidate([source])
+    memory.report()
     assert memory.size == 0
     left = weakref.ref(source), weakref.ref(counter)
     del source, counter, reuse
@@ -268,7 +268,7 @@ def test_bytes_in_use_are_the_sum_of_the_entries(
             reply = encode_response(ask, answer)
             memory.put(memory.miss(key(ask)), again, answer, reply)
         elif act == "f":
-            memory.forget([number])
+            memory.invalidate([number])
         else:
             memory.clear()
         assert memory.size == sum(

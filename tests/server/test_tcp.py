@@ -140,7 +140,7 @@ async def test_a_remembered_answer_needs_no_chain() -> None:
         message = wire("a.org.")
         replies = await client.tcp(port, *(message for _ in range(5)))
         assert asked == 2  # the second time it is worth remembering
-        memory.forget(["web"])
+        memory.invalidate(["web"])
         replies += await client.tcp(port, b"ab" + message[2:])
         assert asked == 3
     assert owners(replies) == ["a.org."] * 6

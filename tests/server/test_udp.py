@@ -103,7 +103,7 @@ async def test_a_remembered_answer_needs_no_chain() -> None:
         for _ in range(5):
             assert len((await client.ask(port, NAME)).answer) == 1
         assert len(asked) == 2
-        datagrams.memory.forget(["web"])
+        datagrams.memory.invalidate(["web"])
         await client.ask(port, NAME)
         assert len(asked) == 3
 
@@ -125,7 +125,7 @@ async def test_a_change_while_the_chain_waits_is_not_remembered_over() -> None:
         waiting.clear()
         asking = asyncio.ensure_future(client.ask(port, NAME))
         await waiting.wait()
-        datagrams.memory.forget(["web"])
+        datagrams.memory.invalidate(["web"])
         go.set()
         await asking
         assert not datagrams.memory.entries
