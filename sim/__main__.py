@@ -1,7 +1,8 @@
-"""The command line of the simulation: demo, up, exec, run."""
+"""The command line of the simulation: demo, up, exec, fault, run."""
 
 import argparse
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -39,6 +40,12 @@ def parser() -> argparse.ArgumentParser:
     )
     up = verbs.add_parser("up", help="run a cluster for kubectl and exec")
     _add_folder(up)
+    up.add_argument(
+        "--coredns",
+        type=Path,
+        metavar="PATH",
+        help="run this CoreDNS behind kube-dns, instead of minidns",
+    )
     run = verbs.add_parser(
         "exec",
         help="run a command in a pod of the running cluster",
@@ -52,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     _add_folder(run)
     run.add_argument("pod", metavar="[NAMESPACE/]POD")
     run.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+    _add_fault(verbs.add_parser("fault", help="faults of the running cluster"))
     play = verbs.add_parser("run", help="play scenarios and check them")
     play.add_argument(
         "--print",
@@ -60,6 +68,25 @@ def parser() -> argparse.ArgumentParser:
     )
     play.add_argument("files", nargs="+", metavar="FILE")
     return result
+
+
+def _add_fault(fault: argparse.ArgumentParser) -> None:
+    """Add the commands list, add and clear."""
+    actions = fault.add_subparsers(dest="action", required=True, metavar="COMMAND")
+    show = actions.add_parser("list", help="list the faults and what they affected")
+    show.add_argument("-o", choices=("json",), dest="output", help="print JSON")
+    add = actions.add_parser(
+        "add",
+        help="add a fault, in the words of scenarios",
+        epilog="example: minidns-sim fault add 'lose 1/10 link app>node'",
+    )
+    add.add_argument("words", nargs="+", metavar="WORD")
+    clear = actions.add_parser(
+        "clear", help="remove the fault with these words, or all"
+    )
+    clear.add_argument("words", nargs="*", metavar="WORD")
+    for action in (show, add, clear):
+        _add_folder(action)
 
 
 def _add_folder(to: argparse.ArgumentParser) -> None:
@@ -85,6 +112,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _up(args)
             case "run":
                 return _play(args)
+            case "fault":
+                return _fault(args)
             case _:
                 return _exec(args)
     except KeyboardInterrupt:
@@ -127,10 +156,11 @@ def _up(args: argparse.Namespace) -> int:
         return _fail(f"a cluster is up already in {args.state}: process {running.pid}")
     try:
         private_files.folder(args.state)
-        return _run(up.run(sys.stdout, args.state))
+        coredns = None if args.coredns is None else up.program(args.coredns)
+        return _run(up.run(sys.stdout, args.state, coredns))
     except KeyboardInterrupt:
         return 0  # Ctrl-C is the normal end
-    except (NotReady, OSError) as error:
+    except (NotReady, OSError, ValueError) as error:
         if isinstance(error, BrokenPipeError):
             raise
         return _fail(error)
@@ -139,7 +169,7 @@ def _up(args: argparse.Namespace) -> int:
 def _exec(args: argparse.Namespace) -> int:
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     try:
-        reply = state.ask(state.read(args.state), args.pod, command)
+        reply = state.execute(state.read(args.state), args.pod, command)
     except (state.NotUp, LookupError) as error:
         return _fail(error.args[0])
     sys.stdout.write(reply["text"])
@@ -148,6 +178,34 @@ def _exec(args: argparse.Namespace) -> int:
         for line in reply["queries"]:
             print(line, file=sys.stderr)
     return int(reply["status"])
+
+
+def _fault(args: argparse.Namespace) -> int:
+    try:
+        running = state.read(args.state)
+        # a quoted fault is one argument: '>' means something to shells
+        words = " ".join(getattr(args, "words", ())).split()
+        match args.action:
+            case "add":
+                state.add_fault(running, words)
+            case "clear":
+                state.clear_faults(running, words)
+            case _:
+                _print_faults(state.list_faults(running), as_json=bool(args.output))
+    except (state.NotUp, LookupError) as error:
+        return _fail(error.args[0])
+    return 0
+
+
+def _print_faults(faults: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"faults": faults}, indent=2, ensure_ascii=False))
+        return
+    for fault in faults:
+        hits = "" if fault["hits"] is None else f": {fault['hits']}"
+        print(f"{fault['fault']}{hits}")
+    if not faults:
+        print("no faults")
 
 
 def _play(args: argparse.Namespace) -> int:

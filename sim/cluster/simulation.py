@@ -24,10 +24,15 @@ from ..controllers.cluster import Cluster
 from ..node import kube_system, kubelet
 from ..node.attach import NodeKubelet
 from ..node.container import Container
+from ..node.fault_control import FaultControl
+from ..node.faults import Faults
 from ..node.internet import Internet
 from ..node.kind_corefile import HOST
+from ..node.links import Links
 from ..node.network import DataPlane
+from ..node.places import Places
 from ..node.runtime import Running, Runtime
+from ..node.server_faults import ServerFaults
 from ..resolver import search
 from . import certificates
 
@@ -54,11 +59,17 @@ class Simulation:
     """Loopback address of the external resolver."""
     plane: DataPlane
     runtime: Runtime
+    faults: FaultControl
     kubeconfig: Path
     """The administrator's kubeconfig file."""
     token: str
     """The administrator's bearer token."""
     rng: Random
+
+    @property
+    def links(self) -> Links:
+        """The links of the pods."""
+        return self.faults.links
 
     def container(self, namespace: str, name: str) -> Container:
         """Return the container of a pod with its resolv.conf.
@@ -76,7 +87,7 @@ class Simulation:
             )
         libc = search.POLICIES.get(annotations_of(pod).get(LIBC, ""), search.GLIBC)
         text = kubelet.resolv_conf(pod, NODE)
-        return Container(address, text, self.plane, libc, self.rng)
+        return Container(address, text, self.plane, libc, self.rng, self.links)
 
     def http(self) -> ClientSession:
         """Return an HTTP client of the API server with the administrator's token."""
@@ -147,14 +158,20 @@ async def changed(
 
 @contextlib.asynccontextmanager
 async def started(
-    folder: Path, *, seed: int | None = None
+    folder: Path, *, seed: int | None = None, coredns: Path | None = None
 ) -> AsyncIterator[Simulation]:
-    """Run a cluster with its files in ``folder`` until the end of the block."""
+    """Run a cluster with its files in ``folder`` until the end of the block.
+
+    ``coredns`` is the program of the pods of kube-dns; None stands for minidns.
+    """
     rng = Random(seed)
     cluster = Cluster(seed=rng.getrandbits(32))
     for obj in kube_system.objects():
         cluster.apply(obj)
-    internet = Internet()
+    places = Places(cluster)
+    seed_of_faults = rng.getrandbits(32)
+    links = Links(ServerFaults(Faults(seed_of_faults)), places.behind, places.addresses)
+    internet = Internet(links=links)
     accounts, tls = Accounts(), certificates.write(folder, HOST)
     async with (
         internet.serving() as outside,
@@ -164,6 +181,11 @@ async def started(
         for protocol in ("UDP", "TCP"):
             plane.real[(kube_system.OUTSIDE_DNS, 53), protocol] = outside
         runtime = Runtime(cluster, plane, folder / "pods", outside)
+        runtime.is_unready = lambda address: links.faults.is_unready(
+            links.names_of(address)
+        )
+        runtime.coredns = coredns
+        links.servers.on_end = runtime.kill
         kubeconfig = api.kubeconfig(folder / "kubeconfig", accounts.administrator)
         async with runtime.following(accounts.kubeconfig(api.kubeconfig)):
             simulation = Simulation(
@@ -173,6 +195,7 @@ async def started(
                 outside,
                 plane,
                 runtime,
+                FaultControl(links, plane.faults, places, is_live=True),
                 kubeconfig,
                 accounts.administrator,
                 rng,

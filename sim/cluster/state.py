@@ -6,24 +6,26 @@ import socket
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..api import private_files
 
 FILE = "state.json"
-PATH = "/exec"
+EXEC = "/exec"
+FAULTS = "/faults"
 TIMEOUT_S = 120.0
 """Time-out of a command in a pod; an unanswered lookup can take a minute."""
 CONNECT_S = 2.0
 
 
 class State(NamedTuple):
-    """The exec endpoint of a running simulation."""
+    """The control endpoint of a running simulation."""
 
     pid: int
     url: str
-    """URL of the exec endpoint, on loopback."""
+    """URL of the control endpoint, on loopback."""
     token: str
     """Bearer token; only the user can read the state file."""
 
@@ -67,20 +69,58 @@ def read(folder: Path) -> State:
     return state
 
 
-def ask(state: State, pod: str, command: list[str]) -> dict[str, Any]:
-    """Run ``command`` in ``pod`` of the simulation; return its reply.
+def execute(state: State, pod: str, command: list[str]) -> dict[str, Any]:
+    """Run ``command`` in ``pod`` of the simulation; return its result.
 
     Raises:
         NotUp: the simulation does not answer.
         LookupError: there is no such pod.
 
     """
-    body = json.dumps({"pod": pod, "command": command}).encode()
+    return _request(state, "POST", EXEC, {"pod": pod, "command": command})
+
+
+def add_fault(state: State, words: Sequence[str]) -> None:
+    """Add a fault to the simulation.
+
+    Raises:
+        NotUp: the simulation does not answer.
+        LookupError: a word is wrong; the message names it and the usage.
+
+    """
+    _request(state, "POST", FAULTS, {"words": list(words)})
+
+
+def clear_faults(state: State, words: Sequence[str] = ()) -> None:
+    """Remove the fault with these words from the simulation, or all faults.
+
+    Raises:
+        NotUp: the simulation does not answer.
+        LookupError: there is no such fault.
+
+    """
+    _request(state, "DELETE", FAULTS, {"words": list(words)})
+
+
+def list_faults(state: State) -> list[dict[str, Any]]:
+    """Return the faults of the simulation: their words and numbers of hits.
+
+    Raises:
+        NotUp: the simulation does not answer.
+
+    """
+    return list(_request(state, "GET", FAULTS)["faults"])
+
+
+def _request(
+    state: State, method: str, path: str, document: dict[str, Any] | None = None
+) -> dict[str, Any]:
     headers = {
         "Authorization": f"Bearer {state.token}",
         "Content-Type": "application/json",
     }
-    request = urllib.request.Request(state.url + PATH, body, headers)
+    body = None if document is None else json.dumps(document).encode()
+    request = urllib.request.Request(state.url + path, body, headers, method=method)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=TIMEOUT_S) as response:

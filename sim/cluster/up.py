@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -15,6 +16,8 @@ from ..api import gate
 from ..api.status import ApiError
 from ..node import commands
 from ..node.container import query_lines
+from ..node.fault_control import PROXY, PROXY_USAGE, FaultControl
+from ..node.fault_words import EFFECTS, usage
 from ..node.kind_corefile import HOST
 from . import state
 from .simulation import Simulation, started
@@ -24,19 +27,20 @@ SERVICES = ("kube-dns", "kube-dns-2")
 CLIENT_MAX_SIZE = 64 << 10
 
 
-async def run(out: TextIO, folder: Path) -> None:
+async def run(out: TextIO, folder: Path, coredns: Path | None = None) -> None:
     """Run a cluster until cancelled; print its usage to ``out``.
 
-    ``folder`` exists and receives its files.
+    ``folder`` exists and receives its files; ``coredns`` is the program of the pods of
+    kube-dns, if that is not minidns.
 
     Raises:
         NotReady: its DNS servers do not become ready.
         OSError: ``folder`` cannot be written to.
 
     """
-    async with started(folder) as simulation:
+    async with started(folder, coredns=coredns) as simulation:
         await simulation.ready()
-        async with _exec_endpoint(simulation) as reached:
+        async with _control_endpoint(simulation) as reached:
             state.write(folder, reached)
             try:
                 for line in _welcome(simulation):
@@ -44,6 +48,18 @@ async def run(out: TextIO, folder: Path) -> None:
                 await asyncio.Event().wait()
             finally:
                 state.remove(folder)
+
+
+def program(path: Path) -> Path:
+    """Return the absolute path of the program at ``path``.
+
+    Raises:
+        ValueError: it is not a program.
+
+    """
+    if not (path.is_file() and os.access(path, os.X_OK)):
+        raise ValueError(f"{path} is not a program that can be run")
+    return path.absolute()
 
 
 def _welcome(simulation: Simulation) -> Iterator[str]:
@@ -58,15 +74,18 @@ def _welcome(simulation: Simulation) -> Iterator[str]:
                 f"{name:11} {service['spec']['clusterIP']} -> pod {running.address}"
                 f" -> {HOST}:{ports.dns}, process {running.pid}, log {log / 'log'}"
             )
-            yield f"            minidns why NAME --server http://{HOST}:{ports.explain}"
+            if running.is_minidns:
+                where = f"http://{HOST}:{ports.explain}"
+                yield f"            minidns why NAME --server {where}"
     yield "look-ups    minidns-sim exec dnsutils -- nslookup google.com"
     yield "            minidns-sim exec app -- getent ahosts kubernetes.default"
+    yield "faults      minidns-sim fault add 'lose 1/10 link app>node'"
     yield "Ctrl-C ends it."
 
 
 @contextlib.asynccontextmanager
-async def _exec_endpoint(simulation: Simulation) -> AsyncIterator[State]:
-    """Serve the exec endpoint to local programs with the token."""
+async def _control_endpoint(simulation: Simulation) -> AsyncIterator[State]:
+    """Serve commands and faults to local programs with the token."""
     token = secrets.token_urlsafe()
 
     @web.middleware
@@ -88,16 +107,10 @@ async def _exec_endpoint(simulation: Simulation) -> AsyncIterator[State]:
             return web.Response(status=403, text="not the token of this simulation")
         return await handler(request)
 
-    async def handle(request: web.Request) -> web.Response:
-        try:
-            document = json.loads(await request.read())
-            pod, command = str(document["pod"]), list(map(str, document["command"]))
-        except (ValueError, KeyError, TypeError):
-            return web.Response(status=400, text="a pod and a command are needed")
-        return await _exec(simulation, pod, command)
-
     app = web.Application(client_max_size=CLIENT_MAX_SIZE, middlewares=[checked])
-    app.router.add_post(state.PATH, handle)
+    app.router.add_post(state.EXEC, partial(_exec, simulation))
+    for method in ("GET", "POST", "DELETE"):
+        app.router.add_route(method, state.FAULTS, partial(_faults, simulation.faults))
     runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
     try:
@@ -108,7 +121,13 @@ async def _exec_endpoint(simulation: Simulation) -> AsyncIterator[State]:
         await runner.cleanup()
 
 
-async def _exec(simulation: Simulation, pod: str, command: list[str]) -> web.Response:
+async def _exec(simulation: Simulation, request: web.Request) -> web.Response:
+    """Run a command in a pod."""
+    try:
+        document = json.loads(await request.read())
+        pod, command = str(document["pod"]), list(map(str, document["command"]))
+    except (ValueError, KeyError, TypeError):
+        return web.Response(status=400, text="a pod and a command are needed")
     namespace, _, name = pod.rpartition("/")
     try:
         container = simulation.container(namespace or "default", name)
@@ -122,3 +141,32 @@ async def _exec(simulation: Simulation, pod: str, command: list[str]) -> web.Res
             "queries": query_lines(output.queries),
         }
     )
+
+
+async def _faults(control: FaultControl, request: web.Request) -> web.Response:
+    """List the faults, add one, or remove one or all."""
+    words: list[str] = []
+    if request.method != "GET":
+        try:
+            words = list(map(str, json.loads(await request.read())["words"]))
+        except (ValueError, KeyError, TypeError):
+            return web.Response(status=400, text="the words of a fault are needed")
+    try:
+        match request.method:
+            case "POST":
+                control.add(words)
+            case "DELETE":
+                control.clear(" ".join(words))
+    except ValueError as error:
+        return web.Response(status=400, text=f"{error}{_usage(words)}")
+    active = [{"fault": fault.text, "hits": fault.hits} for fault in control.active()]
+    return web.json_response({"faults": active})
+
+
+def _usage(words: list[str]) -> str:
+    """Return the usage of the effect that ``words`` begin with, in brackets."""
+    if words[:1] == [PROXY]:
+        return f" (usage: {PROXY} {PROXY_USAGE})"
+    if words and words[0] in EFFECTS:
+        return f" (usage: {words[0]} {usage(words[0])})"
+    return ""

@@ -8,6 +8,7 @@ from minidns.dns.rdata import rcode_name, type_name
 
 from ..resolver.protocol import Session
 from ..resolver.search import BOTH, GLIBC, Lookup, Policy, Status
+from .links import Links
 from .over_sockets import LookupResult, Network, QueryRecord, resolve
 
 
@@ -30,6 +31,8 @@ class Container:
     network: Network
     libc: Policy = GLIBC
     rng: Random = field(default_factory=Random)
+    links: Links = field(default_factory=Links)
+    """The links between the container and the servers."""
 
     async def getaddrinfo(
         self, name: str, types: tuple[int, ...] = BOTH
@@ -52,7 +55,7 @@ class Container:
         if server:
             conf = replace(conf, servers=(server,))
         lookup = Lookup(Session(conf, self.rng), policy, name, types)
-        return await resolve(lookup, self.address, self.network)
+        return await resolve(lookup, self.address, self.network, self.links)
 
 
 async def getent(container: Container, words: list[str]) -> Output:

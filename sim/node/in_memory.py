@@ -21,8 +21,9 @@ from minidns.upstream.upstream import Upstream
 
 from ..resolver.protocol import Send, Transport, Wait
 from ..resolver.search import Lookup
-from .faults import HOP_S, Fault, Faults, Locate, Packet, Place
+from .faults import Fault, Faults
 from .kube_proxy import Flow
+from .links import Links, back
 from .over_sockets import DNS_PORT, LookupResult, Network, Path, QueryRecord
 from .server_faults import ServerFaults
 
@@ -34,10 +35,6 @@ REFUSAL = b""
 """What arrives instead of a reply if the other node refuses a packet (ICMP, RST)."""
 _PORT = 40000
 """Source port of all servers' queries over UDP."""
-
-
-NOWHERE = Place(frozenset())
-_ANY_PACKET = Packet(NOWHERE, NOWHERE, "udp", 0)
 
 
 class Loss(NamedTuple):
@@ -61,24 +58,18 @@ class Packets:
     """Whether a firewall drops every TCP packet."""
     losses: list[Loss] = field(default_factory=list)
     """The next losses, each of one message."""
-    servers: ServerFaults = field(default_factory=ServerFaults)
-    locate: Locate = lambda address, service: Place(frozenset((address,)))
-    addresses: Callable[[str], Collection[str]] = lambda name: ()
-    """Maps the name of a server to its addresses, for interceptors."""
-    _intercepted: dict[tuple[str, bytes], tuple[float, bytes]] = field(
-        default_factory=dict
-    )
-    """The replies that interceptors repeat, with the time of their end."""
+    links: Links = field(default_factory=Links)
     _ports: Iterator[int] = field(default_factory=lambda: cycle(range(50000, 60000)))
-
-    def names_of(self, address: str) -> frozenset[str]:
-        """Return the names of the server at an address."""
-        return self.locate(address, address).names
 
     @property
     def faults(self) -> Faults:
         """The active faults."""
-        return self.servers.faults
+        return self.links.faults
+
+    @property
+    def servers(self) -> ServerFaults:
+        """The state of the servers: silent, ended."""
+        return self.links.servers
 
     async def resolve(self, lookup: Lookup, client: str) -> LookupResult:
         """Run ``lookup`` as a client with the address ``client``."""
@@ -152,8 +143,9 @@ class Packets:
         """
         if path.endpoint is None:
             return
-        query = self._packet(flow, path.endpoint, transport, len(wire), second=second)
-        interceptor = self.faults.interceptor(query) if self.faults.active else None
+        links = self.links
+        query = links.packet(flow, path.endpoint, transport, len(wire), second=second)
+        interceptor = links.interceptor(query)
 
         async def arrive(delay_s: float) -> None:
             await asyncio.sleep(delay_s)
@@ -162,45 +154,23 @@ class Packets:
             else:
                 reply = await self._intercept(interceptor, wire, transport, flow)
             if reply is not None:
-                back = query._replace(
-                    source=query.destination,
-                    destination=query.source,
-                    size=len(reply),
-                )
-                delays_s = self._delays_s(back)
+                delays_s = links.delays_s(back(query, len(reply)))
                 await asyncio.gather(*(_after(d, deliver, reply) for d in delays_s))
 
-        await asyncio.gather(*map(arrive, self._delays_s(query)))
-
-    def _packet(
-        self, flow: Flow, server: Address, protocol: str, size: int, *, second: bool
-    ) -> Packet:
-        if not self.faults.active:  # the names of the places are not needed
-            return _ANY_PACKET
-        source = self.locate(flow.client[0], flow.client[0])
-        destination = self.locate(server[0], flow.server[0])
-        return Packet(source, destination, protocol, size, str(flow), second)
-
-    def _delays_s(self, packet: Packet) -> tuple[float, ...]:
-        """Return the seconds until each delivery of a message."""
-        if not self.faults.active or packet.source is packet.destination is NOWHERE:
-            return (HOP_S,)
-        return self.faults.delays_s(packet)
+        await asyncio.gather(*map(arrive, links.delays_s(query)))
 
     async def _intercept(
         self, fault: Fault, wire: bytes, transport: Transport, flow: Flow
     ) -> bytes | None:
         """Return the reply of an interceptor, which asks its own server."""
         now = asyncio.get_running_loop().time
-        until, known = self._intercepted.get((fault.text, wire[2:]), (0.0, b""))
-        if until > now():
-            return wire[:2] + known[2:]
-        server = next(iter(self.addresses(fault.to)), None)
+        if (reply := self.links.repeated(fault, wire, now())) is not None:
+            return reply
+        server = next(iter(self.links.addresses(fault.to)), None)
         path = Path((server, DNS_PORT) if server else None, None)
         reply = await self._reply(wire, transport, flow, path)
-        if reply and fault.cache_s:
-            until = now() + fault.cache_s
-            self._intercepted[fault.text, wire[2:]] = until, reply
+        if reply:
+            self.links.repeat(fault, wire, reply, now())
         return reply
 
     async def _reply(
@@ -213,10 +183,7 @@ class Packets:
         if host is None or path.endpoint is None:
             return None
         reply = await self._answer(host, wire, transport, flow, path.endpoint)
-        if not self.faults.active:
-            return reply
-        names = self.names_of(path.endpoint[0])
-        return await self.servers.reply(path.endpoint, names, wire, transport, reply)
+        return await self.links.reply(path.endpoint, wire, transport, reply)
 
     async def _answer(
         self,

@@ -7,7 +7,6 @@ to the loopback address of its process.
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 from typing import TypeAlias
 
@@ -30,25 +29,12 @@ from .kube_proxy import (
     has_endpoints,
 )
 from .over_sockets import Path
+from .proxy_faults import ProxyFaults
 
 Socket: TypeAlias = tuple[Address, str]
 """An address of the cluster with UDP or TCP."""
 DROPPED = Path(None, None)
 REFUSED = Path(None, None, refused=True)
-
-
-@dataclass(slots=True)
-class ProxyFaults:
-    """The imperfections of kube-proxy and conntrack; the default has none."""
-
-    race_rate: float = 0.0
-    """Probability that a second packet of a new flow, sent at the same time as the
-    first, creates an entry of its own. If its endpoint differs, the kernel drops it
-    (insert_failed)."""
-    lag_s: float = 0.0
-    """Seconds from a change of objects to the new rules of kube-proxy."""
-    keeps_stale: bool = False
-    """Whether the conntrack entries of gone endpoints stay."""
 
 
 class DataPlane:
@@ -62,8 +48,8 @@ class DataPlane:
     ) -> None:
         self.real: dict[Socket, Address] = {}
         """Loopback addresses of the sockets of pods and of the external resolver."""
-        self.faults = ProxyFaults()
         self.conntrack = Conntrack()
+        self.faults = ProxyFaults(self.conntrack)
         self._cluster = cluster
         self._rng = rng
         self._now = now
@@ -76,7 +62,7 @@ class DataPlane:
         """Return the current path of a packet of ``flow``."""
         service = self._service(flow.server[0])
         if service is None:
-            return Path(flow.server, self.real.get((flow.server, flow.protocol)))
+            return Path(flow.server, self.real_of(flow.server, flow.protocol))
         try:
             endpoint = self._endpoint(service, flow)
         except TableFullError:
@@ -84,7 +70,11 @@ class DataPlane:
         if endpoint is None:
             slices = self._slices(service)
             return DROPPED if has_endpoints(service, slices, flow) else REFUSED
-        return Path(endpoint, self.real.get((endpoint, flow.protocol)))
+        return Path(endpoint, self.real_of(endpoint, flow.protocol))
+
+    def real_of(self, endpoint: Address, protocol: str) -> Address | None:
+        """Return the loopback address of a socket of the cluster, or None."""
+        return self.real.get((endpoint, protocol))
 
     def race(self, flow: Flow, first: Path) -> Path:
         """Return the path of a packet sent together with the first of its flow."""

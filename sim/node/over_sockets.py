@@ -19,7 +19,9 @@ from minidns.dns.reply import Reply, decode_reply
 
 from ..resolver.protocol import Send, Wait
 from ..resolver.search import Lookup, Outcome, Step
+from .faults import HOP_S, Fault, Packet
 from .kube_proxy import Flow
+from .links import Links, back
 
 DNS_PORT = 53
 
@@ -50,6 +52,10 @@ class Network(Protocol):
         """Record a reply packet of ``flow``."""
         ...
 
+    def real_of(self, endpoint: Address, protocol: str) -> Address | None:
+        """Return the loopback address of a socket of the cluster, or None."""
+        ...
+
 
 @dataclass(slots=True)
 class QueryRecord:
@@ -71,10 +77,15 @@ class LookupResult(NamedTuple):
     queries: tuple[QueryRecord, ...]
 
 
-async def resolve(lookup: Lookup, client: str, network: Network) -> LookupResult:
-    """Run ``lookup`` as a client with the cluster address ``client``."""
+async def resolve(
+    lookup: Lookup, client: str, network: Network, links: Links | None = None
+) -> LookupResult:
+    """Run ``lookup`` as a client with the cluster address ``client``.
+
+    Without ``links`` the network has no faults.
+    """
     now = asyncio.get_running_loop().time
-    async with _sockets(client, network) as sockets:
+    async with _sockets(client, network, links or Links()) as sockets:
         step = lookup.start(now())
         while isinstance(step, Wait):
             await sockets.send(step.sends)
@@ -95,10 +106,13 @@ class _Sockets:
 
     client: str
     network: Network
+    links: Links
     queries: list[QueryRecord] = field(default_factory=list)
     _arrived: asyncio.Queue[_Arrival] = field(default_factory=asyncio.Queue)
     _datagrams: dict[tuple[int, Address], DatagramClient] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _ways: "dict[tuple[str, int, str, bytes], _Way]" = field(default_factory=dict)
+    """The last way of a query by its socket and ID."""
 
     async def send(self, sends: Iterable[Send]) -> None:
         """Send queries; the queries of one TCP connection together."""
@@ -106,19 +120,40 @@ class _Sockets:
             sends_ = list(batch)
             path = self.network.route(self._flow(sends_[0]))
             at = asyncio.get_running_loop().time()
-            wires = []
+            records = []
             for index, query in enumerate(sends_):
                 flow = self._flow(query)
                 taken = self.network.race(flow, path) if index else path
-                self.queries.append(QueryRecord(query, taken, at))
+                record = QueryRecord(query, taken, at)
+                self.queries.append(record)
                 if taken == path:
-                    wires.append(query.wire)
+                    records.append(record)
             if path.refused:
                 self._arrived.put_nowait(_Arrival(server, source, b""))
-            elif path.real is not None and transport == "tcp":
-                self._start(self._stream(server, source, path.real, wires))
             elif path.real is not None:
-                await self._packets(server, source, path.real, wires)
+                ways = [self._way(r, second=i > 0) for i, r in enumerate(records)]
+                if transport == "tcp":
+                    self._start(self._stream(ways))
+                else:
+                    for way in ways:
+                        await self._datagram(way)
+
+    def _way(self, query: QueryRecord, *, second: bool = False) -> "_Way":
+        """Return the way of a query, which an interceptor may change."""
+        send, (endpoint, real, _) = query.send, query.path
+        assert endpoint is not None
+        flow = self._flow(send)
+        packet = self.links.packet(
+            flow, endpoint, send.transport, len(send.wire), second=second
+        )
+        interceptor = self.links.interceptor(packet)
+        if interceptor is not None:
+            address = next(iter(self.links.addresses(interceptor.to)), "")
+            endpoint = address, DNS_PORT
+            real = self.network.real_of(endpoint, flow.protocol)
+        way = _Way(query, packet, endpoint, real, interceptor)
+        self._ways[*_socket_of(send), send.wire[:2]] = way
+        return way
 
     async def step(self, lookup: Lookup, until: float) -> Step:
         """Wait for an arrival until ``until``; return the lookup's next step."""
@@ -161,48 +196,102 @@ class _Sockets:
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.add(asyncio.get_running_loop().create_task(work))
 
-    async def _packets(
-        self, server: str, source: int, real: Address, wires: list[bytes]
+    async def _datagram(self, way: "_Way") -> None:
+        """Send a query over UDP, as often and as late as its link delivers it."""
+        if (known := self._repeated(way)) is not None:
+            self._start(self._deliver(way, known))
+            return
+        send = way.query.send
+        key = send.source, way.endpoint
+        if key not in self._datagrams and way.real is not None:
+            datagrams = await asyncio_dgram.connect(way.real)
+            self._datagrams[key] = datagrams
+            self._start(self._receive(datagrams, send))
+        for delay_s in self.links.delays_s(way.packet):
+            if delay_s <= HOP_S:
+                await self._transmit(key, send.wire)
+            else:
+                self._start(self._transmit(key, send.wire, delay_s - HOP_S))
+
+    async def _transmit(
+        self, key: tuple[int, Address], wire: bytes, delay_s: float = 0
     ) -> None:
-        datagrams = self._datagrams.get((source, real))
-        if datagrams is None:
-            datagrams = await asyncio_dgram.connect(real)
-            self._datagrams[source, real] = datagrams
-            self._start(self._receive(datagrams, server, source))
+        await asyncio.sleep(delay_s)
         # the real port may be closed: a dead pod drops packets, it does not refuse them
         with contextlib.suppress(OSError):
-            for wire in wires:
-                await datagrams.send(wire)
+            if key in self._datagrams:
+                await self._datagrams[key].send(wire)
 
-    async def _receive(
-        self, datagrams: DatagramClient, server: str, source: int
-    ) -> None:
+    async def _receive(self, datagrams: DatagramClient, send: Send) -> None:
         while True:
             wire, _ = await datagrams.recv()
-            if wire:
-                self._arrived.put_nowait(_Arrival(server, source, wire))
+            way = self._ways.get((*_socket_of(send), wire[:2]))
+            if wire and way is not None and self.links.is_faulty:
+                self._start(self._return(way, wire))
+            elif wire:
+                self._arrived.put_nowait(_Arrival(send.server, send.source, wire))
 
-    async def _stream(
-        self, server: str, source: int, real: Address, wires: list[bytes]
-    ) -> None:
+    def _repeated(self, way: "_Way") -> bytes | None:
+        if way.interceptor is None:
+            return None
+        now = asyncio.get_running_loop().time()
+        return self.links.repeated(way.interceptor, way.query.send.wire, now)
+
+    async def _return(self, way: "_Way", wire: bytes) -> None:
+        """Carry a reply of a server back, under the faults of the server."""
+        send = way.query.send
+        reply = await self.links.reply(way.endpoint, send.wire, send.transport, wire)
+        if reply is None:
+            return
+        if way.interceptor is not None:
+            now = asyncio.get_running_loop().time()
+            self.links.repeat(way.interceptor, send.wire, reply, now)
+        await self._deliver(way, reply)
+
+    async def _deliver(self, way: "_Way", reply: bytes) -> None:
+        """Carry a reply over the links back to the client."""
+        send = way.query.send
+        for delay_s in self.links.delays_s(back(way.packet, len(reply))):
+            await asyncio.sleep(max(delay_s - HOP_S, 0))
+            self._arrived.put_nowait(_Arrival(send.server, send.source, reply))
+
+    async def _stream(self, ways: "list[_Way]") -> None:
         """Send queries over one TCP connection, pipelined (RFC 7766 6.2.1.1)."""
+        first, by_id = ways[0], {way.query.send.wire[:2]: way for way in ways}
+        delays_s = self.links.delays_s(first.packet)
+        if not delays_s or first.real is None:
+            return
+        await asyncio.sleep(max(delays_s[0] - HOP_S, 0))
+        refusal = _Arrival(first.query.send.server, first.query.send.source, b"")
         try:
-            reader, writer = await asyncio.open_connection(*real)
+            reader, writer = await asyncio.open_connection(*first.real)
         except OSError:
-            self._arrived.put_nowait(_Arrival(server, source, b""))
+            self._arrived.put_nowait(refusal)
             return
         try:
+            wires = [way.query.send.wire for way in ways]
             writer.writelines(len(wire).to_bytes(2) + wire for wire in wires)
             for _ in wires:
                 length = int.from_bytes(await reader.readexactly(2))
                 wire = await reader.readexactly(length)
-                self._arrived.put_nowait(_Arrival(server, source, wire))
+                await self._return(by_id.get(wire[:2], first), wire)
         except (OSError, asyncio.IncompleteReadError):
-            self._arrived.put_nowait(_Arrival(server, source, b""))
+            self._arrived.put_nowait(refusal)
         finally:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+
+class _Way(NamedTuple):
+    """The way of one query."""
+
+    query: QueryRecord
+    packet: Packet
+    endpoint: Address
+    """The pod that answers: an interceptor's, or that of the path."""
+    real: Address | None
+    interceptor: Fault | None
 
 
 def _socket_of(send: Send) -> tuple[str, int, str]:
@@ -210,8 +299,10 @@ def _socket_of(send: Send) -> tuple[str, int, str]:
 
 
 @contextlib.asynccontextmanager
-async def _sockets(client: str, network: Network) -> AsyncIterator[_Sockets]:
-    sockets = _Sockets(client, network)
+async def _sockets(
+    client: str, network: Network, links: Links
+) -> AsyncIterator[_Sockets]:
+    sockets = _Sockets(client, network, links)
     try:
         yield sockets
     finally:

@@ -97,7 +97,7 @@ class Replica:
     @property
     def is_ready(self) -> bool:
         """Whether all readiness checks of plugins pass (*ready*)."""
-        names = self.packets.names_of(self.address)
+        names = self.packets.links.names_of(self.address)
         if self._loaded is None or self.ended or self.packets.faults.is_unready(names):
             return False
         checks = (

@@ -24,7 +24,7 @@ from minidns.http import endpoint
 from minidns.kubernetes.decode import printable
 
 from ..api import private_files
-from ..api.objects import Json, Key, annotations_of, dig, key_of
+from ..api.objects import Json, Key, annotations_of, dig, key_of, labels_of
 from ..api.server import ClusterApi
 from ..api.status import ApiError
 from ..api.store import Change
@@ -73,6 +73,8 @@ class Running:
     pid: int
     corefile: str
     """The Corefile of its ConfigMap, before its adaptation by ``place``."""
+    is_minidns: bool = True
+    """Whether the process is minidns, which has a port for ``minidns why``."""
 
 
 class Runtime:
@@ -90,6 +92,10 @@ class Runtime:
         """Seconds from SIGTERM to SIGKILL."""
         self.lameduck = "0s"
         """Lame duck time of new processes; less than ``stop_s``."""
+        self.is_unready: Callable[[str], bool] = lambda address: False
+        """Returns whether the pod at an address never passes its probe."""
+        self.coredns: Path | None = None
+        """The program that the pods of kube-dns run instead of minidns."""
         self._cluster = cluster
         self._plane = plane
         self._folder = folder.absolute()
@@ -118,6 +124,14 @@ class Runtime:
             end()
             await _cancel(self._tasks.values())
             await asyncio.gather(*self._ending, return_exceptions=True)
+
+    def kill(self, at: Address, cause: str) -> None:
+        """Kill the process of the pod with a socket at ``at``; it starts again."""
+        for running in self.running.values():
+            if running.address == at[0]:
+                log.warning("pod %s/%s is killed: %s", *running.pod, cause)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(running.pid, signal.SIGKILL)
 
     def folder(self, key: Key) -> Path:
         """Return the folder with the Corefile, kubeconfig and log of a pod."""
@@ -203,9 +217,13 @@ class Runtime:
         corefile = corefile_of(self._cluster, pod)
         private_files.write(Path(place.hosts), HOSTS)
         path = self._write(key, place, corefile)
-        process = await _spawn(path, place.ports, folder / "log")
+        coredns = self.coredns if _is_coredns(pod) else None
+        command = _command(path, place.ports, coredns)
+        process = await _spawn(command, folder)
         address = dig(pod, "status.podIP")
-        self.running[key] = Running(key, address, place, process.pid, corefile)
+        self.running[key] = Running(
+            key, address, place, process.pid, corefile, is_minidns=coredns is None
+        )
         sockets = _sockets(address, place.ports)
         self._plane.real |= sockets
         try:
@@ -223,7 +241,8 @@ class Runtime:
         ready = False
         where = (HOST, self.running[key].place.ports.ready)
         while process.returncode is None:
-            is_ready = await _is_ready(where)
+            unready = self.is_unready(self.running[key].address)
+            is_ready = not unready and await _is_ready(where)
             if is_ready != ready:
                 ready = is_ready
                 self._set_ready(key, ready=ready)
@@ -293,18 +312,29 @@ def _bound(stack: contextlib.ExitStack) -> Iterator[int]:
             yield tcp.getsockname()[1]
 
 
-async def _spawn(corefile: Path, ports: Ports, log: Path) -> asyncio.subprocess.Process:
+def _is_coredns(pod: Json) -> bool:
+    """Return whether a pod stands for CoreDNS: kube-dns selects it."""
+    return labels_of(pod).get("k8s-app") == "kube-dns"
+
+
+def _command(corefile: Path, ports: Ports, coredns: Path | None) -> list[str]:
+    """Return the command line of a server."""
+    if coredns is not None:
+        return [str(coredns), "-conf", str(corefile)]
+    minidns = [sys.executable, "-P", "-m", "minidns", "-conf", str(corefile)]
+    return [*minidns, "-explain", f"{HOST}:{ports.explain}"]
+
+
+async def _spawn(command: list[str], folder: Path) -> asyncio.subprocess.Process:
     """Start a server process; it ends when this process does."""
-    with log.open("ab") as output:
+    with (folder / "log").open("ab") as output:
         return await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-P", "-m", "minidns", "-conf", str(corefile)),
-            *("-explain", f"{HOST}:{ports.explain}"),
+            *command,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             env=ENVIRON,
-            cwd=corefile.parent / WORKING,
+            cwd=folder / WORKING,
             start_new_session=True,  # Ctrl-C goes to this process only
             preexec_fn=_die_with_parent,
         )

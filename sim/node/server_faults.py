@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from minidns.dns import rdata
+from minidns.dns import model, rdata
 from minidns.dns.model import (
     AA,
     RA,
+    TC,
     Address,
     Dropped,
     FormatError,
@@ -152,20 +153,25 @@ def _lie(fault: Fault, query: Query, reply: bytes) -> bytes:
 
 def _with_answer(query: Query, reply: bytes, change: Callable[[RRset], RRset]) -> bytes:
     try:
-        parsed: Reply = decode_reply(reply)
+        response = response_of(decode_reply(reply))
     except FormatError:
         return reply
-    answer = tuple(new for new in map(change, parsed.answer) if new.rdata)
-    response = Response(
-        parsed.rcode,
-        answer,
-        parsed.authority,
-        parsed.additional,
-        aa=bool(parsed.flags & AA),
-        ra=bool(parsed.flags & RA),
-        opt=parsed.opt,
+    answer = tuple(new for new in map(change, response.answer) if new.rdata)
+    return encode_response(query, model.replace(response, answer=answer))
+
+
+def response_of(reply: Reply) -> Response:
+    """Return the response that is encoded as ``reply``."""
+    return Response(
+        reply.rcode,
+        reply.answer,
+        reply.authority,
+        reply.additional,
+        aa=bool(reply.flags & AA),
+        ra=bool(reply.flags & RA),
+        tc=bool(reply.flags & TC),
+        opt=reply.opt,
     )
-    return encode_response(query, response)
 
 
 def _garble(fault: Fault, query: Query, reply: bytes) -> bytes:

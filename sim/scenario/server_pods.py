@@ -130,7 +130,7 @@ class ServerPods:
             "/etc/hosts": "",
         }
         address = str(dig(pod, "status.podIP"))
-        locate = partial(self.packets.locate, address, address)
+        locate = partial(self.packets.links.locate, address, address)
         link = ApiLink(self.api, self.packets.faults, locate)
         replica = Replica(
             address,

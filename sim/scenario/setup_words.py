@@ -18,6 +18,7 @@ from ..api import manifests
 from ..api.kinds import KINDS
 from ..api.objects import Key
 from ..node import fault_words, kube_system, kubelet
+from ..node.fault_control import PROXY_USAGE
 from ..node.in_memory import Loss
 from ..node.over_sockets import DNS_PORT
 from . import object_words
@@ -212,33 +213,16 @@ async def _fault(
     effect: str, stage: Stage, words: Sequence[str], body: str
 ) -> list[str] | None:
     """Add a fault, whose words begin with ``effect``."""
-    fault = fault_words.parse((effect, *words))
-    fault_words.check_names(fault, stage.places.names())
-    stage.packets.faults.add(fault)
+    stage.faults.add((effect, *words))
     return None
 
 
 async def _clear(stage: Stage, words: Sequence[str], body: str) -> None:
-    stage.packets.faults.clear(" ".join(words))
+    stage.faults.clear(" ".join(words))
 
 
 async def _proxy(stage: Stage, words: Sequence[str], body: str) -> None:
-    settings = iter(words)
-    for word in settings:
-        value = next(settings, None)
-        if value is None:
-            raise ValueError(f"{word} needs a value")
-        match word:
-            case "race":
-                stage.plane.faults.race_rate = float(fault_words.rate(value))
-            case "lag":
-                stage.plane.faults.lag_s = fault_words.seconds(value)
-            case "stale":
-                stage.plane.faults.keeps_stale = object_words.is_yes("stale", value)
-            case "conntrack":
-                stage.plane.conntrack.max_entries = number(value, 1)
-            case _:
-                raise ValueError(f"{word} is not race, lag, stale or conntrack")
+    stage.faults.add(("proxy", *words))
 
 
 async def _wait(stage: Stage, words: Sequence[str], body: str) -> None:
@@ -315,7 +299,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         },
         "proxy": Command(
             _proxy,
-            "WORD VALUE [WORD VALUE]...",
+            PROXY_USAGE,
             "sets race RATE, lag TIME, stale yes or no, or conntrack ENTRIES",
         ),
         "clear": Command(

@@ -184,8 +184,7 @@ async def _logs(stage: Stage, words: Sequence[str], body: str) -> list[str]:
 
 
 async def _faults(stage: Stage, words: Sequence[str], body: str) -> list[str]:
-    hits = stage.packets.faults.hits
-    return [f"{text}: {count}" for text, count in hits.items()] or ["nothing"]
+    return [active.line() for active in stage.faults.active()] or ["nothing"]
 
 
 async def _servers(stage: Stage, words: Sequence[str], body: str) -> list[str]:

@@ -21,9 +21,11 @@ from ..api.objects import Key, annotations_of, dig
 from ..cluster.simulation import LIBC, NODE
 from ..controllers.cluster import Cluster
 from ..node import kube_system, kubelet
+from ..node.fault_control import FaultControl
 from ..node.faults import Faults
 from ..node.in_memory import Packets
 from ..node.internet import Internet
+from ..node.links import Links
 from ..node.network import DataPlane
 from ..node.over_sockets import LookupResult
 from ..node.places import Places
@@ -65,10 +67,11 @@ class Stage:
         self.places = Places(self.cluster)
         self.packets = Packets(
             self.plane,
-            servers=ServerFaults(Faults(seed)),
-            locate=self.places.behind,
-            addresses=self.places.addresses,
+            links=Links(
+                ServerFaults(Faults(seed)), self.places.behind, self.places.addresses
+            ),
         )
+        self.faults = FaultControl(self.packets.links, self.plane.faults, self.places)
         self.api = Api(self.cluster)
         self.servers = ServerPods(
             self.cluster, self.api, self.packets, self._random, NODE

@@ -152,7 +152,7 @@ async def test_a_running_simulation(tmp_path: Path) -> None:
         reached = state.read(found.folder)
         right = {"Authorization": f"Bearer {reached.token}"}
         run = json.dumps({"pod": "app", "command": ["cat", "/etc/resolv.conf"]})
-        exec_ = ("POST", state.PATH)
+        exec_ = ("POST", state.EXEC)
         for headers in FOREIGN.values():
             full = {**right, **JSON, **headers}
             assert found.ask(*exec_, full, run, reached.url)[0] in (400, 403)
@@ -163,7 +163,17 @@ async def test_a_running_simulation(tmp_path: Path) -> None:
         for bad in ("", "[]", "{", '{"pod": 1}'):
             assert found.ask(*exec_, {**right, **JSON}, bad, reached.url)[0] == 400
         assert found.ask(*exec_, {**right, **JSON}, run, reached.url)[0] == 200
-        assert found.ask("GET", state.PATH, right, None, reached.url)[0] == 405
+        assert found.ask("GET", state.EXEC, right, None, reached.url)[0] == 405
+        add = json.dumps({"words": ["servfail", "at", "kube-dns"]})
+        for method in ("GET", "POST", "DELETE"):
+            fault, without = (method, state.FAULTS), dict(JSON)
+            for headers in FOREIGN.values():
+                full = {**right, **JSON, **headers}
+                assert found.ask(*fault, full, add, reached.url)[0] in (400, 403)
+            assert found.ask(*fault, without, add, reached.url)[0] == 403
+        for bad in ("", "[]", "{", '{"words": 1}'):
+            full = {**right, **JSON}
+            assert found.ask("POST", state.FAULTS, full, bad, reached.url)[0] == 400
 
         # the token of a DNS pod lists and watches what DNS needs, and nothing else
         (pod, *_) = sorted((found.folder / "pods").glob("kube-system_*/kubeconfig"))

@@ -73,15 +73,15 @@ def test_left_behind_by_one_that_has_gone(tmp_path: Path) -> None:
 
 
 def test_command_is_asked_for(url: str) -> None:
-    reply = state.ask(State(1, url, "secret"), "app", ["dig", "a"])
+    reply = state.execute(State(1, url, "secret"), "app", ["dig", "a"])
     assert reply == {"pod": "app", "command": ["dig", "a"]}
 
 
 def test_refusal_is_told(url: str) -> None:
     with pytest.raises(LookupError, match="not the token"):
-        state.ask(State(1, url, "wrong"), "app", ["dig", "a"])
+        state.execute(State(1, url, "wrong"), "app", ["dig", "a"])
 
 
 def test_nobody_there() -> None:
     with pytest.raises(NotUp, match="nobody answers"):
-        state.ask(State(1, unused_url(), "x"), "app", ["dig", "a"])
+        state.execute(State(1, unused_url(), "x"), "app", ["dig", "a"])

@@ -1,5 +1,6 @@
 import asyncio
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,20 @@ async def _gone(pids: list[int]) -> None:
     async with asyncio.timeout(10):
         while any(map(command.is_running, pids)):
             await asyncio.sleep(0.01)
+
+
+async def test_another_program_runs_behind_kube_dns_alone(tmp_path: Path) -> None:
+    program = tmp_path / "coredns"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m minidns "$@"\n')
+    folder = ("--state", str(tmp_path / "sim"))
+    refused = await command.run("up", *folder, "--coredns", str(program))
+    assert (refused.status, str(program) in refused.err) == (1, True)
+    program.chmod(0o700)
+    async with command.started("up", *folder, "--coredns", str(program)) as process:
+        lines = await command.line_with(process, "Ctrl-C ends it.")
+        # only minidns has a port for ``minidns why``
+        assert sum("minidns why" in line for line in lines) == 1
+        asked = ("exec", *folder, "app", "--", "nslookup", "kubernetes.default")
+        assert "10.96.0.1" in (await command.run(*asked)).out
+        process.terminate()
+        await command.finished(process)

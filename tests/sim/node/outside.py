@@ -27,6 +27,9 @@ class Wire(NamedTuple):
     def replied(self, flow: Flow) -> None:
         pass
 
+    def real_of(self, endpoint: Address, protocol: str) -> Address | None:
+        return self.path.real
+
 
 class Outside(NamedTuple):
     """The container and where its server really is."""

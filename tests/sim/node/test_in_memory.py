@@ -41,6 +41,9 @@ class Plane:
     def replied(self, flow: Flow) -> None:
         self.replied_to.append(flow)
 
+    def real_of(self, endpoint: Address, protocol: str) -> Address | None:
+        return None
+
 
 async def nothing_there(query: Query) -> Response:
     return Response(Rcode.NXDOMAIN, aa=True)

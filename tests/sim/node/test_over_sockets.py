@@ -37,6 +37,9 @@ class Wire:
     def replied(self, flow: Flow) -> None:
         self.replies.append(flow)
 
+    def real_of(self, endpoint: Address, protocol: str) -> Address | None:
+        return None
+
 
 async def look_up(
     network: Wire,
