@@ -5,6 +5,7 @@ that what one client was told cannot reach another.
 """
 
 import json
+from collections.abc import Sequence
 
 import dns.message
 import dns.rcode
@@ -217,6 +218,44 @@ async def test_what_completes_an_answer_is_decided_for_each_client(
     for peers in HISTORIES:
         fates = await _played(text, RELEASES[-1], name, peers, remembers=True)
         assert fates == [alone[peer] for peer in peers]
+
+
+SELF_REFERENT = {
+    "dns64": ("dns64", "AAAA", "198.51.100.10", "2001:db8::10"),
+    "template": (
+        'template IN A secret.example.net {\nanswer "{{ .Name }} 60 IN A {{ .Remote }}"\n}',
+        "A", FRIEND, STRANGER,
+    ),
+}  # fmt: skip
+"""By plugin: its lines, a type, and two clients whose answers differ."""
+
+
+@pytest.mark.parametrize("release", [RELEASES[-1], CACHE_ABOVE_ACL[0]], ids=str)
+@pytest.mark.parametrize("above", ["", "acl {\nblock type ANY\n}\n"])
+@pytest.mark.parametrize("plugin", SELF_REFERENT)
+async def test_what_depends_on_the_client_is_not_cached_behind_an_alias(
+    plugin: str, above: str, release: Release
+) -> None:
+    lines, qtype, *clients = SELF_REFERENT[plugin]
+    common = "cache 30\nkubernetes cluster.local\nforward . 192.0.2.1\n"
+    text = f".:53 {{\n{above}{common}{lines}\n}}"
+
+    async def answers(peers: Sequence[str]) -> list[list[str]]:
+        records = {**RESOLVER, ("secret.example.net.", "AAAA"): []}
+        async with whole(
+            text, release=release, resolver=Resolver(records), api=Api(TREES)
+        ) as server:
+            replies = [
+                await server.ask("alias.prod.svc.cluster.local.", qtype, peer=peer)
+                for peer in peers
+            ]
+        sections = [(*reply.answer, *reply.additional) for reply in replies if reply]
+        return [sorted(str(rrset) for rrset in section) for section in sections]
+
+    alone = {peer: (await answers([peer]))[0] for peer in clients}
+    assert len(set(map(str, alone.values()))) == 2
+    for order in (clients, clients[::-1], [*clients, *clients]):
+        assert await answers(order) == [alone[peer] for peer in order]
 
 
 # -- minidns why

@@ -175,7 +175,8 @@ class _Acl:
             self._allowed.inc((query.server, query.view))
             response = await next_(query)
             # no client may get what another client was allowed
-            return replace(response, client_specific=personal and query.hops > 0)
+            is_specific = (personal and query.hops > 0) or response.client_specific
+            return replace(response, client_specific=is_specific)
 
         return acl
 

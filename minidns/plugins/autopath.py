@@ -120,7 +120,9 @@ def autopath(where: Sequence[Name], search: SearchList, site: Site) -> Plugin:
             )
             if succeeded:
                 successes.inc((query.server,))
-            return response
+            # the search list is that of the client
+            is_specific = query.hops > 0 or response.client_specific
+            return replace(response, client_specific=is_specific)
 
         return autopath
 

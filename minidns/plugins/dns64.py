@@ -1,7 +1,8 @@
 """*dns64* - synthesize AAAA records for names that only have A records (RFC 6147)."""
 
+import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from minidns.corefile.options import Excess, Words, line, set_by, switch
@@ -14,6 +15,7 @@ from minidns.dns.model import (
     Response,
     RRset,
     Source,
+    replace,
 )
 from minidns.dns.networks import cidr
 from minidns.plugins.site import Site
@@ -37,7 +39,11 @@ def _read_prefix(words: Words) -> IPv6Network:
 
 
 def _set_prefix(options: "Dns64Options", words: Words) -> "Dns64Options":
-    return replace(options, prefix=_read_prefix(words)) if words.args else options
+    return (
+        dataclasses.replace(options, prefix=_read_prefix(words))
+        if words.args
+        else options
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +109,14 @@ def setup(options: Dns64Options, site: Site) -> Plugin:
             ):
                 return response
             if not (options.allow_ipv4 or _over_ipv6(query)):
-                return response
+                return replace(response, client_specific=query.hops > 0)
             translation = await _translate(query, response, options, site)
             translated.inc((query.server,))
-            return translation
+            is_specific = query.hops > 0 and not options.allow_ipv4
+            return replace(
+                translation,
+                client_specific=is_specific or translation.client_specific,
+            )
 
         return dns64
 

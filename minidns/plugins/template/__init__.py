@@ -324,6 +324,8 @@ class Writer:
             opt=_opt(query, rule),
             rule="template/answer" if rule.records else "template/rcode",
             sources=(Source("template", rule.where),),
+            # templates may show the client's address
+            client_specific=query.hops > 0,
         )
         if query.question.qtype in (rdata.A, rdata.AAAA):
             return await self._with_target_records(query, response)
