@@ -3,9 +3,9 @@
     wire --cached--> reply bytes
     wire --decode--> Query --respond--> Response --encode--> reply bytes --> remembered
 
-An `Answerer` belongs to a listener: it holds the handler that a reload replaces. A
-`Responder` belongs to one socket: it adds the remembered replies, and what a query
-needs to know about where it arrived.
+An `Answerer` belongs to a listener and holds its handler, which a reload replaces. A
+`Responder` belongs to a socket: it adds the remembered replies, and the transport and
+local address of the queries.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ Drained: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class Answerer:
-    """Answers the messages of one listener."""
+    """Answers the queries of a listener."""
 
     def __init__(
         self,
@@ -48,21 +48,21 @@ class Answerer:
         unserved: Callable[[Query, Response], None] = lambda query, response: None,
     ) -> None:
         self.server = server
-        """Label of the listener: scheme, bound address or nothing, port."""
+        """Label of the listener: scheme, bound address if any, port."""
         self.top = top
         """The handler of all queries; a reload replaces it."""
         self.limits = StreamLimits()
         """Limits for the listener's connections; a reload replaces them."""
         self.shed: Callable[[], None] | None = None
-        """Counts a query that is dropped for lack of room; None: it gets SERVFAIL."""
+        """Counts a query dropped under overload (*shed*); None: it gets SERVFAIL."""
         self._panicked = panicked
         self._unserved = unserved
 
     async def respond(self, query: Query) -> Response:
-        """Answer a readable query; what the chain raises becomes an empty reply.
+        """Answer a query; an error of the chain becomes an empty reply.
 
         Raises:
-            Dropped: there is to be no reply.
+            Dropped: no reply must be sent.
 
         """
         if (refusal := bad_version(query)) is not None:
@@ -92,9 +92,9 @@ class Answerer:
         local: Address,
         miss: Miss | None = None,
     ) -> Query | bytes | None:
-        """Return the query in ``wire``, or the error reply to it, or None.
+        """Return the query in ``wire``, or the error reply to it, or None for no reply.
 
-        Without a ``miss`` the reply is not going to be remembered.
+        Without a ``miss`` the reply will not be remembered.
         """
         seen = (miss.asked_before, miss.like_asked_before) if miss else (False, False)
         try:
@@ -105,7 +105,7 @@ class Answerer:
             return error_reply(wire, exc.rcode, exc.record, exc.question)
 
     async def answer(self, query: Query) -> list[bytes]:
-        """Return the messages of the reply to ``query``: none, one, or a transfer."""
+        """Return the messages of the reply: none, one, or those of a zone transfer."""
         try:
             response = await self.respond(query)
         except Dropped:
@@ -123,7 +123,7 @@ class Answerer:
 
 
 class Responder:
-    """Replies to the messages that arrive at one socket."""
+    """Replies to the queries that arrive at one socket."""
 
     def __init__(
         self,
@@ -141,15 +141,14 @@ class Responder:
         self._local = local
 
     def cached(self, wire: bytes) -> bytes | None:
-        """Return the remembered reply to the query ``wire``, if there is one."""
+        """Return the remembered reply to the query ``wire``, None without one."""
         tail = self.memory.get((self.channel, wire[2:]), self.now())
         return None if tail is None else wire[:2] + tail
 
     def decode(self, wire: bytes, peer: Address) -> "tuple[Query, Miss] | bytes | None":
-        """Return the query in ``wire``, which has no remembered reply.
+        """Return the query in ``wire``, which has no remembered reply, and its miss.
 
-        That is the error reply where the message cannot be read, and None where it
-        gets none.
+        Return the error reply if the message is malformed, None for no reply at all.
         """
         miss = self.memory.miss((self.channel, wire[2:]))
         query = self.answerer.decode(wire, self._transport, peer, self._local, miss)
@@ -160,7 +159,7 @@ class Responder:
     ) -> None:
         """Answer ``query``, send the reply, and remember it if it may be reused.
 
-        Without ``drained`` only the first message of a transfer is sent.
+        Without ``drained`` only the first message of a zone transfer is sent.
         """
         # another task may have answered the same query since this one was received
         if (remembered := self.cached(query.wire)) is not None:

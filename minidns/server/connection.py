@@ -1,10 +1,11 @@
-"""One client's stream of queries: a length before each message (RFC 1035 4.2.2).
+"""A TCP or TLS connection of a client: messages with their lengths (RFC 1035 4.2.2).
 
-Pipelined queries are answered as their answers become ready (RFC 7766 6.2.1.1); only a
-zone transfer has the connection for itself, from the end of the queries before it to
-its own last message. What a client can cost is bounded: the bytes it may send before a
-message is complete, its queries in flight, the bytes it does not read, and the seconds
-for each of these. An idle connection is one object and one timer; no task waits for it.
+Pipelined queries are answered in the order in which their answers are ready (RFC 7766
+6.2.1.1). A zone transfer has the connection for itself: it starts when the queries
+before it are answered, and no other is read until its last message is sent. There are
+limits for the bytes of an incomplete message, for queries in flight, for bytes that the
+client does not read, and for the time of each of these. An idle connection is one
+object and one timer, without a task.
 """
 
 import asyncio
@@ -24,13 +25,13 @@ from minidns.system.limits import StreamLimits
 
 MAX_IN_FLIGHT = 128
 MAX_FRAME = 16 << 10
-"""Bytes of a message that are looked at; the rest of it is read and discarded.
+"""limit: bytes of a message that are parsed, CoreDNS: 64 KB; the rest is discarded.
 
-limit: CoreDNS looks at 64 KB; a question and its OPT, padded, are below 1 KB.
+A question with a padded OPT is smaller than 1 KB.
 """
 _WRITE_BUFFER = 64 << 10
 READ_SIZE = 2048
-"""Bytes read at a time: some 50 queries, so that no client holds up the others."""
+"""Bytes read at a time: some 50 queries, so that no client delays the others."""
 _TRANSFERS = frozenset((AXFR, IXFR))
 
 
@@ -49,16 +50,16 @@ class ConnectionContext:
         self.in_flight = in_flight
         self.tls = tls
         self.read_buffer = memoryview(bytearray(READ_SIZE))
-        """Where bytes arrive; a connection copies its own before the next ones come."""
+        """Memory for received bytes; a connection copies them before the next read."""
 
     @property
     def limits(self) -> StreamLimits:
-        """The limits that hold now."""
+        """The present limits of the listener."""
         return self.responder.answerer.limits
 
 
 class Connection(asyncio.BufferedProtocol):
-    """A connected client, from the moment its connection is accepted."""
+    """A connection, from the moment it is accepted."""
 
     def __init__(self, context: ConnectionContext, peer: Address) -> None:
         self.host = peer[0]
@@ -71,23 +72,23 @@ class Connection(asyncio.BufferedProtocol):
         self._deadline = 0.0
         self._buffer = bytearray()
         self._to_discard = 0
-        """Bytes still to come of a message that is longer than MAX_FRAME."""
+        """Bytes to discard of a message that is longer than MAX_FRAME."""
         self._unsent: list[bytes] = []
         self._tasks: set[Task] = set()
         self._transfer: Task | None = None
         self._received = 0
-        """The number of messages that came, whatever became of them."""
+        """Number of messages received."""
         self._processing = False
         self._eof = False
         self._stopped = False
-        """Whether no further message is looked at."""
+        """True if no further message is read."""
         self._writable: asyncio.Future[None] | None = None
-        """Done when the client reads again; None while it reads."""
+        """Done when the client reads again; None unless the write buffer is full."""
 
     # -- life cycle
 
     def open(self, sock: socket.socket, opening: Coroutine[Any, Any, object]) -> None:
-        """Run ``opening``, which makes a transport of ``sock`` for this protocol."""
+        """Run ``opening``, which connects this protocol to ``sock``."""
         self._opening = asyncio.get_running_loop().create_task(opening)
         self._opening.add_done_callback(partial(self._opened, sock))
 
@@ -106,7 +107,7 @@ class Connection(asyncio.BufferedProtocol):
         self._timer = loop.call_at(self._deadline, self._check_deadline)
 
     def _check_deadline(self) -> None:
-        """Stop if the client is too slow, or has been silent for too long."""
+        """Stop if the client is too slow or idle for too long."""
         loop = asyncio.get_running_loop()
         idle_s = self._context.limits.idle_s
         when = loop.time() + idle_s if self._tasks else self._deadline
@@ -117,14 +118,14 @@ class Connection(asyncio.BufferedProtocol):
             self.stop()
 
     def _advance_timer(self) -> None:
-        """Let the timer fire sooner if the deadline is earlier than it was."""
+        """Restart the timer if the deadline is earlier than before."""
         if self._timer is not None and self._deadline < self._timer.when():
             self._timer.cancel()
             loop = asyncio.get_running_loop()
             self._timer = loop.call_at(self._deadline, self._check_deadline)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the client's queries in flight, and forget it."""
+        """Cancel the client's queries in flight and remove the connection."""
         for timer in (self._timer, self._write_timer):
             if timer is not None:
                 timer.cancel()
@@ -136,7 +137,7 @@ class Connection(asyncio.BufferedProtocol):
         self._context.clients.remove(self)
 
     def cancel(self) -> None:
-        """Close now; queries in flight are answered SERVFAIL."""
+        """Close now; queries in flight get SERVFAIL."""
         self.stop()
         for task in self._tasks:
             task.cancel()
@@ -163,7 +164,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._tasks or self._transport is None or self._transport.is_closing():
             return
         self._transport.close()
-        # a client that never reads would keep a closing connection open for ever
+        # a client that never reads would keep a closing connection open forever
         if self._write_timer is None:
             self._write_timer = self._abort_later()
 
@@ -198,7 +199,7 @@ class Connection(asyncio.BufferedProtocol):
         return self._context.tls is None  # TLS has no half-closed connections
 
     def _process(self) -> None:
-        """Begin to answer the complete messages, as many as may be in flight."""
+        """Start the complete messages, as many as may be in flight."""
         buffer, at = self._buffer, 0
         self._processing = True
         while not self._is_full and len(buffer) - at >= 2:
@@ -225,7 +226,7 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def _is_full(self) -> bool:
-        """Whether no further message may be looked at for now."""
+        """True if no further message may be read for now."""
         return (
             self._stopped
             or len(self._tasks) >= MAX_IN_FLIGHT
@@ -234,7 +235,7 @@ class Connection(asyncio.BufferedProtocol):
         )
 
     def _pause_or_resume(self) -> None:
-        """Read on, or let the client wait; close when there is nothing more to do."""
+        """Resume or pause reading; close the connection if nothing is left to do."""
         if self._transport is None or self._transport.is_closing():
             return
         if self._stopped or (self._eof and self._writable is None):
@@ -306,19 +307,19 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.write(b"".join(unsent))
 
     async def _drained(self) -> None:
-        """Give others their turn, and wait until the client reads."""
+        """Let other tasks run, and wait until the write buffer has room."""
         await asyncio.sleep(0)
         if self._writable is not None:
             await asyncio.shield(self._writable)
 
     def pause_writing(self) -> None:
-        """Wait for the client to read, up to the limit for writes."""
+        """Start the time limit for a client that does not read."""
         self._writable = asyncio.get_running_loop().create_future()
         if self._write_timer is None:
             self._write_timer = self._abort_later()
 
     def resume_writing(self) -> None:
-        """Go on: the client reads again."""
+        """Continue, because the client reads again."""
         if self._write_timer is not None and self._transport is not None:
             self._write_timer.cancel()
             is_closing = self._transport.is_closing()

@@ -1,18 +1,17 @@
-"""Many datagrams at a time: what a UDP listener receives from and sends to a socket.
+"""Receives and sends many UDP datagrams at a time.
 
-A *sender* is where a datagram came from and which address of ours it was sent to; a
-reply must come from that address (RFC 2181 4.1). Only this module knows what is in it.
-Two classes have the same methods: `BatchSocket` reads or writes up to 64 datagrams with
-one system call (recvmmsg(2), sendmmsg(2) of Linux), `PlainSocket` does one by one where
-these are missing.
+A *sender* is the source address of a datagram with its destination address; a reply
+must come from that address (RFC 2181 4.1). Its content is private to this module. Two
+classes have the same methods: `BatchSocket` reads or writes up to 64 datagrams with one
+system call (recvmmsg(2), sendmmsg(2) of Linux); `PlainSocket` is for systems without.
 
-`BatchSocket` has a block of memory with a *slot* for each datagram received, another
-for those to send, and an array of C structures that point into it:
+`BatchSocket` has a block of memory with a *slot* for each received datagram, a block
+for datagrams to send, and arrays of C structures that point into them:
 
     slot:  peer address (32 bytes) | ancillary data (0, 32 or 40) | message
 
-Peer address and ancillary data in a row are the sender, so that one call of
-`struct.unpack_from` or `pack_into` moves a whole datagram.
+Peer address and ancillary data together are the sender, so that one call of
+`struct.unpack_from` or `pack_into` copies a whole datagram.
 """
 
 import ctypes
@@ -30,20 +29,20 @@ log = logging.getLogger(__name__)
 BATCH = 64
 """Datagrams received at a time."""
 READ = 1024
-"""Bytes read of a datagram; one over 512 is answered FORMERR whatever it holds."""
+"""Bytes read of a datagram; one of more than 512 is answered FORMERR in any case."""
 WRITE = 2048
-"""Bytes of a reply that fits a slot; a longer one is sent by itself."""
+"""Maximum bytes of a reply in a slot; a longer one is sent separately."""
 SILENT_PORTS = frozenset((0, 7, 13, 17, 19, 37))
-"""echo, daytime, quotd, chargen, time, and no port: a reply would start a loop."""
+"""echo, daytime, quotd, chargen, time, and port 0: a reply could start a loop."""
 
 Sender: TypeAlias = Any
-"""Where a datagram came from, and which address it was sent to: opaque."""
+"""Source and destination address of a datagram; opaque."""
 Datagram: TypeAlias = tuple[Sender, bytes, bytes]
 """A sender, the two bytes of the message's ID, and the rest of the message."""
 Ancillary: TypeAlias = Sequence[tuple[int, int, bytes]]
 
 _NAME = 32
-"""Bytes of a slot for an address."""
+"""Bytes of the peer address in a slot."""
 _NAME_SIZES = {socket.AF_INET: 16, socket.AF_INET6: 28}
 _PKTINFO_SIZES = {socket.AF_INET: 32, socket.AF_INET6: 40}
 """Bytes of a pktinfo with its header, padded (CMSG_SPACE)."""
@@ -57,12 +56,12 @@ _DONT_WAIT = 0x40
 
 
 class DatagramSocket(Protocol):
-    """A bound UDP socket that does not block."""
+    """A bound, non-blocking UDP socket."""
 
     def receive_many(self) -> Sequence[Datagram]:
         """Return up to ``BATCH`` datagrams that have arrived, in order.
 
-        Those from ``SILENT_PORTS`` and from the socket's own address are left out.
+        Those from ``SILENT_PORTS`` and from the socket's own address are dropped.
         """
         ...
 
@@ -76,7 +75,7 @@ class DatagramSocket(Protocol):
 
 
 def open_socket(sock: socket.socket, *, batches: bool = True) -> DatagramSocket:
-    """Prepare ``sock``, a bound UDP socket; without ``batches`` read one by one."""
+    """Return ``sock``, a bound UDP socket, prepared; with ``batches`` if possible."""
     sock.setblocking(False)
     wildcard = sock.getsockname()[0] in ("0.0.0.0", "::")
     if wildcard and sock.family == socket.AF_INET6:
@@ -89,21 +88,21 @@ def open_socket(sock: socket.socket, *, batches: bool = True) -> DatagramSocket:
 
 
 def _is_own(peer: SockAddr, destination: str) -> bool:
-    """Return whether a datagram from our own port was sent by this very socket.
+    """Return whether a datagram from the socket's own port came from the socket itself.
 
-    Both are hosts; the destination of a datagram has no scope.
+    The destination of a datagram has no scope.
     """
     return bool(peer[0].partition("%")[0] == destination.partition("%")[0])
 
 
 class PlainSocket:
-    """Datagrams received and sent one by one."""
+    """A socket whose datagrams are received and sent one by one."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._host, self._port = shown(sock.getsockname())
         self._last: tuple[Ancillary, Ancillary] = ((), ())
-        """Ancillary data as received and as sent: most datagrams have the same."""
+        """The last ancillary data as received and as sent; most are equal."""
 
     def receive_many(self) -> Sequence[Datagram]:
         """See `DatagramSocket`."""
@@ -145,12 +144,12 @@ def _send_one(
 ) -> None:
     try:
         sock.sendmsg(parts, ancillary, 0, peer)
-    except OSError as exc:  # unreachable, too long, buffer full: the client's loss
+    except OSError as exc:  # unreachable, too long, buffer full: the reply is lost
         log.debug("cannot reply to %s: %s", peer[0], exc)
 
 
 def _reply_source(level: int, kind: int, data: bytes) -> tuple[int, int, bytes]:
-    """Return the ancillary data that make a reply come from the address asked."""
+    """Return the ancillary data that set the source address of a reply."""
     if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
         _, _, destination = _PKTINFO.unpack_from(data)
         # interface 0: the route decides; only the source address is set
@@ -190,12 +189,12 @@ class _Header(ctypes.Structure):
     )
 
 
-# PyDLL: the calls never wait, so there is no need to release the interpreter's lock
+# PyDLL: the calls never block, so the interpreter's lock need not be released
 _libc = ctypes.PyDLL(None)
 
 
 def has_batches() -> bool:
-    """Return whether this system has both calls, and structures as they are here."""
+    """Return whether this system has both calls and the structures defined here."""
     return (
         sys.platform == "linux"
         and sys.byteorder == "little"
@@ -230,10 +229,10 @@ class _Slots:
             ctypes.c_void_p(ctypes.addressof(self.headers[n])) for n in range(BATCH)
         ]
         self.lengths = memoryview(self._vectors).cast("B").cast("Q")
-        """Every second one is the length of a datagram to send."""
+        """Every second item is the length of a datagram to send."""
 
     def receive(self) -> int:
-        """Read the datagrams that have arrived; return how many they were."""
+        """Read the datagrams that have arrived; return their number."""
         count: int = _libc.recvmmsg(self._fd, self.headers, BATCH, _DONT_WAIT, None)
         return max(0, count)
 
@@ -258,12 +257,12 @@ class _Formats(dict[int, Struct]):
         self._sender = sender
 
     def __missing__(self, size: int) -> Struct:
-        self[size] = made = Struct(f"={self._sender}s2s{size}s")
-        return made
+        self[size] = structure = Struct(f"={self._sender}s2s{size}s")
+        return structure
 
 
 class BatchSocket:
-    """Datagrams received and sent many at a time."""
+    """A socket whose datagrams are received and sent many at a time."""
 
     def __init__(self, sock: socket.socket, *, wildcard: bool) -> None:
         """Prepare; a ``wildcard`` socket is bound to all addresses of the machine."""
@@ -278,8 +277,8 @@ class BatchSocket:
         headers = memoryview(self._in.headers).cast("B").cast("I")
         self._sizes = headers[14::16]
         self._words = memoryview(self._in.data).cast("I")
-        # of a pktinfo of IPv4 the interface is cleared: the route decides, and only
-        # the source address is set; else the spare word is
+        # the interface in a pktinfo of IPv4 is cleared, so that the route decides and
+        # only the source address is set; otherwise a spare word is cleared
         step, interface = self._in.size // 4, (_NAME + _CMSG.size) // 4
         clears = wildcard and self._is_v4
         self._places = [

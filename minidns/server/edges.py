@@ -1,4 +1,4 @@
-"""The real world: clock, chance, files, environment, sockets, the Kubernetes API."""
+"""The real edges: clock, random numbers, files, environment, sockets, Kubernetes."""
 
 import asyncio
 import gc
@@ -17,10 +17,10 @@ from minidns.upstream.exchange import Sockets
 
 
 class Disk:
-    """Files as they stand on disk."""
+    """The files on disk."""
 
     def read(self, path: str) -> str:
-        """Return the text of the file at ``path``, bytes that are no UTF-8 replaced.
+        """Return the text of the file at ``path``, invalid UTF-8 replaced.
 
         Raises:
             OSError: it cannot be read; see ``files.read``.
@@ -29,7 +29,7 @@ class Disk:
         return files.read(path).decode("utf-8", "replace")
 
     def glob(self, pattern: str) -> list[str]:
-        """Return the paths that match, in Go's order.
+        """Return the paths that match ``pattern``, in the order of Go.
 
         Raises:
             ValueError: the pattern is malformed.
@@ -39,7 +39,7 @@ class Disk:
 
 
 def _names(folder: str) -> list[str]:
-    """Return what is in ``folder``; nothing when it cannot be read."""
+    """Return the names in ``folder``; empty if it cannot be read."""
     try:
         return os.listdir(folder or ".")
     except (OSError, ValueError):  # ValueError: a NUL in its path
@@ -47,29 +47,30 @@ def _names(folder: str) -> list[str]:
 
 
 _YOUNG = 10_000
-"""Objects made before the garbage collector looks for rings among them; 700 else.
+"""Threshold of the youngest generation of the garbage collector; the default is 700.
 
-A query that waits makes a hundred and leaves no ring: looking cost it an eighth.
+A forwarded query creates a hundred objects and no cycle: at 700 collections took an
+eighth of its time.
 """
 
 
 def settle() -> None:
-    """Spare what was made so far the garbage collector's visits.
+    """Exclude the objects created so far from garbage collections.
 
-    Else a full collection visits every object of a cluster: 70 to 100 ms for 150,000
-    endpoints, in which nobody is answered. Their memory is given back all the same
-    when nobody refers to them: none of them is part of a ring.
+    Otherwise a full collection visits all objects of a cluster: 70 to 100 ms for
+    150,000 endpoints, in which no query is answered. Their memory is still freed by
+    reference counting, because they are in no cycles.
     """
-    gc.collect(1)  # what is no more is not to be kept
+    gc.collect(1)  # collect garbage before freezing
     gc.freeze()
 
 
 def real(metrics: Metrics) -> Edges:
-    """Return the edges of a process that serves."""
+    """Return the edges of a server process."""
     gc.set_threshold(_YOUNG)
     threads = Threads()
-    chance = random.Random(random.SystemRandom().getrandbits(128))
-    connections = Connections(metrics, os.environ, chance)
+    rng = random.Random(random.SystemRandom().getrandbits(128))
+    connections = Connections(metrics, os.environ, rng)
     sockets = Sockets(metrics)
 
     async def close() -> None:
@@ -82,7 +83,7 @@ def real(metrics: Metrics) -> Edges:
         now=time.monotonic,
         wall=time.time,
         sleep=asyncio.sleep,
-        random=chance,
+        random=rng,
         files=Disk(),
         environ=os.environ,
         close=close,

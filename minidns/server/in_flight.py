@@ -1,10 +1,9 @@
-"""The tasks of queries in flight: bounded in number, the oldest is cancelled for room.
+"""The tasks of queries in flight: their number is bounded, the oldest is evicted.
 
-When there are too many, one of them must go without an answer. It is not the newest:
-then a client that asks for names nobody answers would hold every place until the
-deadlines, and all later clients would be turned away. Whatever can be answered is
-answered in milliseconds; the client that has waited longest is the likeliest to have
-given up or asked again.
+The newest is not the one to evict: a client that asks for names which no upstream
+answers would occupy all places until the deadlines, and all later clients would be
+rejected. A query that can be answered takes milliseconds, and the client that has
+waited longest has most likely given up or asked again.
 """
 
 import asyncio
@@ -18,10 +17,10 @@ Task: TypeAlias = "asyncio.Task[None]"
 
 
 class InFlight:
-    """Tasks that answer queries, oldest first."""
+    """Tasks that answer queries, the oldest first."""
 
     def __init__(self, limit: int, on_evict: Callable[[], None]) -> None:
-        """Hold up to ``limit`` that wait; call ``on_evict`` for each one cancelled."""
+        """Hold up to ``limit`` tasks; call ``on_evict`` for each eviction."""
         self._limit = limit
         self._on_evict = on_evict
         self._tasks: dict[Task, None] = {}
@@ -32,14 +31,14 @@ class InFlight:
         return len(self._tasks)
 
     def start(self, work: Callable[[], Awaitable[None]]) -> Task:
-        """Run ``work`` in a task; a failure of it is logged."""
+        """Run ``work`` in a task; an exception is logged."""
         loop = asyncio.get_running_loop()
         task = loop.create_task(self._run(work))
         self._tasks[task] = None
         if len(self._tasks) > self._limit and not self._evicting:
             self._evicting = True
-            # two turns later: a task that need not wait has finished by then, and
-            # no other has to make room for it
+            # two iterations later: a task that need not wait has finished by then,
+            # so that no other is evicted for it
             loop.call_soon(loop.call_soon, self._evict)
         return task
 
@@ -47,7 +46,7 @@ class InFlight:
         try:
             await work()
         except Exception:
-            log.exception("a query could not be answered")
+            log.exception("unexpected failure while answering a query")
         finally:
             task = asyncio.current_task()
             assert task is not None
@@ -65,7 +64,7 @@ class InFlight:
 
     async def close(self, grace_s: float) -> None:
         """Give the tasks ``grace_s`` seconds to finish, then cancel the rest."""
-        await asyncio.sleep(0)  # each one gets a first step, and can reply if cancelled
+        await asyncio.sleep(0)  # every task starts, so that it replies if cancelled
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace_s)
         for task in self._tasks:

@@ -1,4 +1,4 @@
-"""The open sockets of one listener, and what its queries share."""
+"""The sockets of a listener, with the answerer and remembered replies they share."""
 
 import asyncio
 import errno
@@ -22,14 +22,14 @@ from minidns.upstream.upstream import joined
 log = logging.getLogger(__name__)
 
 _TRIES = 20
-"""For a port of the kernel's choice that is free for UDP and TCP both."""
+"""Attempts to find a port that is free for both UDP and TCP, if the kernel chooses."""
 
 
 class ListenerSockets:
     """UDP and TCP sockets at every address of a listener.
 
-    With *multisocket* other processes bind the same addresses, and the kernel shares
-    the queries out among the sockets by where they come from (SO_REUSEPORT).
+    With *multisocket* other processes bind the same addresses, and the kernel
+    distributes the queries by their source addresses and ports (SO_REUSEPORT).
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class ListenerSockets:
     ) -> None:
         self.listener = listener
         self.port = listener.port
-        """The port in use; of the kernel's choice where the listener's is 0."""
+        """The port in use; chosen by the kernel if the listener's is 0."""
         self.memory = Memory()
-        # as "dropped", also where no block counts its queries (CoreDNS)
+        # counted as "dropped" also without *prometheus* in a block (CoreDNS)
         dropped = Traffic(metrics).count_dropped
         self.answerer = Answerer(str(listener), chain.refuse, panicked, dropped)
         self._metrics = metrics
@@ -56,35 +56,35 @@ class ListenerSockets:
     async def open(
         self, certificate: Certificate | None, shared_port: int | None = None
     ) -> None:
-        """Bind, and begin to answer; at ``shared_port`` beside the main process.
+        """Bind the sockets and serve them; in a worker, at ``shared_port``.
 
         Raises:
-            OSError: an address cannot be had; the text says which, why, and what to do.
-            ssl.SSLError: the certificate and its key are not usable.
+            OSError: an address cannot be bound; the text has a hint.
+            ssl.SSLError: the certificate or its key cannot be used.
 
         """
-        await self._read(certificate)
+        await self._load_certificate(certificate)
         self._is_shared = shared_port is not None
         self.port = shared_port or self.port
         for host in self._hosts():
             for sock in self._bind(host):
                 self._bound_sockets.append(sock)
-                self._open.append(await self._answer(sock))
+                self._open.append(await self._serve(sock))
 
     def share(self) -> None:
         """Let other processes of this user bind the same addresses.
 
-        Linux allows it after bind, too. Until then, another program at one of these
-        addresses is an error, as it should be.
+        It is set only after bind, which Linux allows, so that another program at one of
+        these addresses is an error.
         """
         for sock in self._bound_sockets:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 
-    async def _read(self, certificate: Certificate | None) -> None:
+    async def _load_certificate(self, certificate: Certificate | None) -> None:
         if self.listener.transport == "tls" and certificate is not None:
             self._tls = await asyncio.to_thread(tcp.tls_context, *astuple(certificate))
 
-    async def _answer(self, sock: socket.socket) -> udp.UdpListener | tcp.TcpListener:
+    async def _serve(self, sock: socket.socket) -> udp.UdpListener | tcp.TcpListener:
         if sock.type == socket.SOCK_DGRAM:
             datagrams = udp.UdpListener(
                 sock, self.answerer, self.memory, self._metrics, self._now
@@ -103,7 +103,7 @@ class ListenerSockets:
         return ("0.0.0.0", "::") if _has_ipv6() else ("0.0.0.0",)
 
     def _bind(self, host: str) -> list[socket.socket]:
-        """Return a UDP and a TCP socket on one port; TLS has no use for the first."""
+        """Return a UDP and a TCP socket on one port; for TLS only the second."""
         with_udp = self.listener.transport == "dns"
         for attempt in range(_TRIES):
             packets = self._bound(socket.SOCK_DGRAM, host) if with_udp else None
@@ -137,10 +137,10 @@ class ListenerSockets:
         return failure
 
     async def close(self, grace_s: float) -> None:
-        """Read nothing more, let queries under way end, close the sockets."""
-        for each in self._open:
-            each.stop_reading()
-        await asyncio.gather(*(each.close(grace_s) for each in self._open))
+        """Stop reading, give queries in flight ``grace_s`` seconds, then close."""
+        for sockets in self._open:
+            sockets.stop_reading()
+        await asyncio.gather(*(sockets.close(grace_s) for sockets in self._open))
         self._open.clear()
         for sock in self._bound_sockets:
             sock.close()
@@ -159,7 +159,7 @@ def _cause(exc: OSError, port: int) -> str:
 
 
 def _has_ipv6() -> bool:
-    """Return whether sockets of IPv6 can be bound here at all."""
+    """Return whether IPv6 sockets can be bound on this machine."""
     if not socket.has_ipv6:
         return False
     try:

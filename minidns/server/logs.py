@@ -1,8 +1,8 @@
 """Log lines as CoreDNS writes them: ``[INFO] plugin/health: Going into lameduck ...``.
 
-Every line goes to standard output without a time stamp; in JSON form (ours) each is an
-object with time, level, plugin and message. A control byte never gets through: names
-are escaped where they are read, and what is left is escaped here.
+Every line goes to standard output without a time stamp. In JSON format, which CoreDNS
+does not have, a line is an object with time, level, plugin and message. Control
+characters are escaped: in names when they are parsed, in everything else here.
 """
 
 import json
@@ -24,11 +24,11 @@ def _escape(text: str) -> str:
 
 
 def _plugin(logger: str) -> str:
-    """Return which plugin a logger speaks for; empty for the server itself."""
+    """Return the plugin of a logger; empty for the server itself."""
     if logger.startswith("minidns.kubernetes"):
         return "kubernetes"
-    found = _PLUGIN.match(logger)
-    return found[1] if found and found[1] not in _NOT_A_PLUGIN else ""
+    match = _PLUGIN.match(logger)
+    return match[1] if match and match[1] not in _NOT_A_PLUGIN else ""
 
 
 def _level(record: logging.LogRecord) -> str:
@@ -36,7 +36,7 @@ def _level(record: logging.LogRecord) -> str:
 
 
 class Lines(logging.Formatter):
-    """CoreDNS's form; an exception costs one line, not a traceback."""
+    """The format of CoreDNS; an exception is one line, without a traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of ``record``."""
@@ -46,7 +46,7 @@ class Lines(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line."""
+    """One JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of ``record``."""
@@ -66,16 +66,16 @@ def message(record: logging.LogRecord) -> str:
     if record.exc_info and (exc := record.exc_info[1]) is not None:
         text += f": {type(exc).__name__}: {exc}"
     is_query = bool(record.__dict__.get("bare")) and record.levelno <= logging.INFO
-    # a name that looks like a secret is shown as it was asked for
+    # lines about queries show names that look like secrets
     return foreign.without_remembered(text) if is_query else foreign.redacted(text)
 
 
 def start(form: str = "text", *, debug: bool = False) -> None:
-    """Send every logger's lines to standard output; ``form`` is text or json."""
+    """Write the lines of all loggers to standard output, as text or json."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines() if form == "json" else Lines())
     logging.basicConfig(
         level=logging.DEBUG if debug else logging.INFO, handlers=[handler], force=True
     )
-    for chatty in ("asyncio", "aiohttp", "urllib3", "kubernetes"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for verbose in ("asyncio", "aiohttp", "urllib3", "kubernetes"):
+        logging.getLogger(verbose).setLevel(logging.WARNING)

@@ -1,8 +1,8 @@
-"""The process: reads the Corefile, serves it, obeys signals, supervises workers.
+"""The main process: reads the Corefile, serves it, handles signals, runs workers.
 
-It starts, reloads and stops in CoreDNS's order: HTTP endpoints first, then what plugins
-need before they can answer, then the DNS sockets; at the end the reverse, with
-readiness withdrawn first and DNS answering to the last.
+It starts, reloads and stops in the order of CoreDNS: first the HTTP endpoints, then the
+plugins' start hooks, then the DNS sockets. At the end readiness is withdrawn first, and
+DNS is served to the last.
 """
 
 import asyncio
@@ -43,28 +43,28 @@ class Settings:
     file: str = ""
     """Path of the Corefile; empty for ``text``."""
     text: str = ""
-    """A Corefile that is no file; empty for CoreDNS's default."""
+    """The text of a Corefile without a file; empty for CoreDNS's default."""
     name: str = "Corefile"
     """The name of ``text`` in error messages."""
     port: int = 53
-    """The port of keys of the Corefile that name none."""
+    """The port of keys without one."""
     quiet: bool = False
     explain: str = ""
     """``host:port`` of the local endpoint for ``minidns why``; empty for none."""
     explain_required: bool = False
-    """Whether the process must not run without that endpoint."""
+    """True if the process must not run without that endpoint."""
     release: Release = NEWEST
     """The release of CoreDNS to behave as."""
     log_format: str = "text"
-    """The form of log lines: text or json."""
+    """The format of log lines: text or json."""
 
 
 Started = Callable[["Server"], None]
-"""Called once, when everything is open."""
+"""Called once all sockets are open."""
 
 
 class Server:
-    """The main process's server."""
+    """The server of the main process."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Server:
         self._started = started
         self._stopping: asyncio.Future[int] | None = None
         self._at_once = False
-        """Whether to end without a lame duck."""
+        """True to end without the lame duck period."""
         self._shutting_down = False
         self._reloading = asyncio.Lock()
         self._tasks = Tasks(edges, metrics)
@@ -91,7 +91,7 @@ class Server:
     # -- the Corefile
 
     def read(self) -> Corefile:
-        """Return the Corefile as it is now, whatever its directives are.
+        """Return the Corefile on disk, with any directives.
 
         Raises:
             ConfigError: it cannot be parsed.
@@ -132,10 +132,10 @@ class Server:
         )
 
     async def reload(self) -> None:
-        """Replace the Corefile by what it is now; a broken one changes nothing.
+        """Reload the Corefile; a broken one changes nothing.
 
         Raises:
-            ConfigError: it cannot be used; the old one goes on.
+            ConfigError: it cannot be used; the old one stays.
 
         """
         async with self._reloading:
@@ -148,13 +148,13 @@ class Server:
             self._follow(instance)
             log.info("Reloading complete")
 
-    # -- from start to end
+    # -- start and end
 
     async def run(self) -> int:
-        """Serve until told to stop; return the exit status.
+        """Serve until a signal or ``stop``; return the exit status.
 
         Raises:
-            ConfigError: the Corefile cannot be used, or an address cannot be had.
+            ConfigError: the Corefile cannot be used, or an address cannot be bound.
             OSError: the Corefile cannot be read.
 
         """
@@ -197,7 +197,7 @@ class Server:
         await self.edges.close()
 
     async def _until_stopped(self, work: Awaitable[object]) -> None:
-        """Do ``work``, but let a signal end it early."""
+        """Run ``work``; a signal cancels it."""
         assert self._stopping is not None
         task = asyncio.ensure_future(work)
         await asyncio.wait((task, self._stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -219,16 +219,17 @@ class Server:
     # -- workers
 
     def _follow(self, instance: Instance) -> None:
-        """Have as many workers as ``instance`` wants, all with its Corefile."""
+        """Run the workers of ``instance``, if any, with its Corefile."""
         if self._workers is None:
             if instance.processes == 1:
                 return
-            # imported only now: one process does without
+            # imported late, because most servers have one process
             from minidns.server.workers.supervisor import Supervisor
 
             log_format = self.settings.log_format
             self._workers = Supervisor(self.edges, self.metrics, log_format)
-        ports = {key: each.port for key, each in self.serving.sockets.items()}
+        sockets = self.serving.sockets.items()
+        ports = {listener: opened.port for listener, opened in sockets}
         self._workers.follow(instance, ports)
 
     def _are_workers_ready(self) -> bool:
@@ -247,7 +248,9 @@ class Server:
         except OSError as exc:
             if self.settings.explain_required:
                 raise ConfigError(f"-explain: {exc}") from exc
-            log.warning("minidns why cannot be asked: %s (-explain moves it)", exc)
+            log.warning(
+                "minidns why is not available: %s (another address: -explain)", exc
+            )
 
     async def _why(
         self, parameters: Mapping[str, str], headers: Mapping[str, str]
@@ -271,7 +274,7 @@ class Server:
             signal.signal(number, signal.SIG_IGN)
 
     def stop(self, status: int = 0) -> None:
-        """Begin to end the process."""
+        """Begin to end the process with ``status``."""
         if self._stopping is not None and not self._stopping.done():
             self._stopping.set_result(status)
 
@@ -301,5 +304,5 @@ class Server:
         self._tasks.once("reload", self._reload_once())
 
     async def _reload_once(self) -> None:
-        with contextlib.suppress(ConfigError):  # which has been logged
+        with contextlib.suppress(ConfigError):  # it has been logged
             await self.reload()

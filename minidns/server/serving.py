@@ -2,7 +2,7 @@
 
 Every process has one: the main process for all listeners, a worker (*multisocket*) for
 those that it shares. A reload starts the new instance while the old one answers, opens
-what is new, switches the open sockets over, and ends the old instance.
+new listeners, switches the open ones to the new instance, and stops the old one.
 """
 
 import asyncio
@@ -18,21 +18,21 @@ from minidns.server.listener import ListenerSockets
 from minidns.system.tasks import Tasks
 
 GRACE_S = 5.0
-"""Seconds that queries in flight get when their sockets close (CoreDNS)."""
+"""Seconds for queries in flight when their sockets close (CoreDNS)."""
 
 
 class Serving:
-    """The instance of one process at its sockets."""
+    """The instance and the sockets of a process."""
 
     def __init__(
         self, edges: Edges, metrics: Metrics, load: Callable[["Serving"], Instance]
     ) -> None:
-        """Prepare; ``load`` returns a new instance, which replaces the present one."""
+        """Prepare; ``load`` returns a new instance that replaces the present one."""
         self.instance: Instance | None = None
         self.sockets: dict[Listener, ListenerSockets] = {}
         self.shared_ports: Mapping[Listener, int] | None = None
-        """In a worker, the listeners to open beside the main process, with the port
-        of each; None in the main process, which opens all of them."""
+        """In a worker, the listeners to open and their ports; None in the main process,
+        which opens all of them."""
         self._edges = edges
         self._metrics = metrics
         self._load = partial(load, self)
@@ -43,7 +43,7 @@ class Serving:
         metrics.before_scrape.append(self._count_remembered)
 
     async def start(self) -> Instance:
-        """Load an instance and start it; no DNS socket opens yet.
+        """Load and start an instance; no DNS socket opens yet.
 
         Raises:
             ConfigError: the Corefile cannot be used.
@@ -58,7 +58,7 @@ class Serving:
         """Open the sockets of the instance, and answer from now on.
 
         Raises:
-            ConfigError: an address cannot be had.
+            ConfigError: an address cannot be bound.
 
         """
         assert self.instance is not None
@@ -68,7 +68,7 @@ class Serving:
         """Replace the instance by a new one; a broken Corefile changes nothing.
 
         Raises:
-            ConfigError: the new Corefile cannot be used; the old instance goes on.
+            ConfigError: the new Corefile cannot be used; the old instance stays.
 
         """
         old, new = self.instance, None
@@ -82,23 +82,23 @@ class Serving:
             if isinstance(exc, ConfigError):
                 raise
             raise ConfigError(str(exc)) from exc
-        unused = [each for key, each in self.sockets.items() if key not in opened]
+        unused = [sockets for key, sockets in self.sockets.items() if key not in opened]
         self.instance, self.sockets = new, opened
         for listener, sockets in opened.items():
             new.answer(listener, sockets.answerer)
             sockets.memory.clear()
         await new.serving()
-        # the old instance may wait for this very call, so it ends in a task of its own
+        # in a task, because the old instance may be waiting for this call
         self._tasks.once("reload", _end(old, unused))
         return new
 
     async def close(self) -> None:
-        """Stop reading, let queries in flight end, close the sockets."""
+        """Stop reading, wait for queries in flight, close the sockets."""
         await self._tasks.stop()
         await _close(self.sockets.values())
 
     async def stop(self) -> None:
-        """End the instance."""
+        """Stop the instance."""
         if self.instance is not None:
             await self.instance.stop()
 
@@ -113,15 +113,16 @@ class Serving:
             sockets.memory.report()
 
     async def _open(self, instance: Instance) -> dict[Listener, ListenerSockets]:
-        """Return the sockets of ``instance``: those that are open, and new ones."""
+        """Return the sockets of ``instance``: those already open, and new ones."""
         opened: dict[Listener, ListenerSockets] = {}
         try:
             for listener in instance.routes:
                 if self.shared_ports is None or listener in self.shared_ports:
                     await self._open_listener(instance, listener, opened)
         except (OSError, ssl.SSLError) as exc:
-            new = (each for key, each in opened.items() if key not in self.sockets)
-            await _close(new)
+            await _close(
+                sockets for key, sockets in opened.items() if key not in self.sockets
+            )
             raise ConfigError(str(exc)) from exc
         return opened
 

@@ -1,7 +1,7 @@
-"""TCP and TLS listeners: accept connections, limit their number, close them in the end.
+"""TCP and TLS listeners: accept connections, limit their number, and close them.
 
 `connection` answers the queries on a connection; `clients` decides which connection is
-closed when there are too many. Every wait for a client has a deadline.
+closed when there are too many. Every wait for a client has a time limit.
 """
 
 import asyncio
@@ -25,21 +25,21 @@ from minidns.text.files import reason
 log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 2048
-"""limit: CoreDNS takes any number. An idle one takes 3 KB (measured)."""
+"""limit: connections; CoreDNS accepts any number. An idle one takes 3 KB (measured)."""
 MAX_IN_FLIGHT = 3072
-"""Queries of all connections that may wait at a time, as by UDP (6 to 12 KB each)."""
+"""limit: queries in flight on all connections, as for UDP (6 to 12 KB each)."""
 MAX_IDLE_PER_CLIENT = 100
-"""Connections of one address that may be idle or have sent a part of a query."""
+"""limit: idle connections of one address, also those with an incomplete query."""
 _BACKLOG = 256
 _ACCEPTED_AT_ONCE = 16
-"""Connections accepted per wake-up: more would keep the datagrams waiting."""
+"""Connections accepted per wake-up; more would delay UDP queries."""
 _RETRY_S = 0.1
-"""Seconds without accepting when the process has no file descriptor left."""
+"""Seconds until the next accept if the process has no file descriptor left."""
 _WARN_EVERY_S = 60.0
 
 
 class TcpListener:
-    """One listening TCP socket, answered until it is closed."""
+    """A listening TCP socket, served until it is closed."""
 
     def __init__(
         self,
@@ -72,11 +72,11 @@ class TcpListener:
         sock.setblocking(False)
 
     def __len__(self) -> int:
-        """Return how many clients are connected."""
+        """Return the number of open connections."""
         return len(self._clients)
 
     async def start(self) -> None:
-        """Begin to accept."""
+        """Begin to accept connections."""
         self._sock.listen(_BACKLOG)
         self._resume()
 
@@ -102,7 +102,7 @@ class TcpListener:
             for client in self._clients.all():
                 client.abort()
         await self.in_flight.close(0)
-        await asyncio.sleep(0)  # the transports close in the loop's next turn
+        await asyncio.sleep(0)  # transports close in the next iteration of the loop
 
     def _count_dropped(self) -> None:
         self._dropped.inc(("tcp",))
@@ -119,7 +119,7 @@ class TcpListener:
             self._admit(sock, shown(peer))
 
     def _pause_accepting(self, error: OSError) -> None:
-        """Leave new connections in the kernel's queue for a moment."""
+        """Leave new connections in the kernel's queue for ``_RETRY_S``."""
         loop = asyncio.get_running_loop()
         self._clients.evict_one()
         loop.remove_reader(self._sock.fileno())
@@ -161,7 +161,7 @@ def tls_context(
     clients are verified by ``ca``, or else by the system's certificates.
 
     Raises:
-        OSError, ssl.SSLError: a file cannot be read or is not what it should be.
+        OSError, ssl.SSLError: a file cannot be read or used.
 
     """
     for path in filter(None, (certificate, key, ca)):

@@ -1,18 +1,18 @@
-"""A UDP listener: sends remembered replies at once, answers the other queries in turn.
+"""A UDP listener: sends remembered replies at once, and queues the other queries.
 
     receive_many --remembered--> send_many
          |
          '--not remembered--> queue --> task in flight --> unsent replies --> send_many
 
-One wake-up of the event loop reads many datagrams. Queries whose replies are remembered
-are answered on the spot. The others are queued for the chain, which costs thirty times
-as much; a few are started in each turn of the loop while others come that need no
-chain, so that these do not wait for them. Each started query is a task, and the number
-of tasks in flight is bounded (see `in_flight`).
+One wake-up of the event loop reads many datagrams. Queries with remembered replies are
+answered at once. The others are queued for the chain, which costs thirty times as much.
+While queries with remembered replies arrive, only a few of the queue are started in an
+iteration of the loop, so that the former need not wait. A query in progress is a task,
+and the number of tasks is bounded (see `in_flight`).
 
-When the queue is full, the newest query is refused: SERVFAIL costs a tenth of an
-answer, and the client asks the next server at once. Queue and receive buffer are so
-short that even the oldest query in them is answered before its client gives up.
+When the queue is full, the newest query gets SERVFAIL: it costs a tenth of an answer,
+and the client asks the next server at once. Queue and receive buffer are so short that
+even the oldest query in them is answered before its client gives up.
 """
 
 import asyncio
@@ -32,32 +32,31 @@ from minidns.system.addresses import SockAddr, shown, socket_address
 from minidns.system.limits import fair_share
 
 _LAST_READS = 64
-"""Reads when the listener closes: more than the receive buffer holds."""
+"""Batches read when the listener closes: more than the receive buffer holds."""
 _RECEIVE_BUFFER = 512 << 10
-"""Bytes asked for; Linux gives twice that: some 1,260 queries, 0.1 s of hard work."""
+"""Bytes requested; Linux doubles them: some 1,260 queries, 0.1 s of work."""
 _READS = 8
-"""Batches read per wake-up: more would keep other sockets waiting."""
+"""Batches read per wake-up; more would delay other sockets."""
 _FEW = 16
-"""Queries started in a turn of the loop while others need no chain: they take 0.05 ms
-each."""
+"""Queries started in an iteration of the loop while remembered replies are sent. Each
+takes 0.05 ms."""
 MAX_QUEUED = 2048
-"""Queries that may be queued: 0.1 s of work, 0.5 KB each (measured)."""
+"""Maximum number of queued queries: 0.1 s of work, 0.5 KB each (measured)."""
 MAX_IN_FLIGHT = 3072
-"""Queries that may be in flight.
+"""limit: queries in flight; CoreDNS has none. The oldest is evicted with SERVFAIL.
 
-One that is forwarded takes 6 to 12 KB (measured), so that all of them take 40 MB at
-most, where a pod of CoreDNS may have 170. Each needs a socket to its upstream, too.
-limit: CoreDNS has none; here the oldest is answered SERVFAIL to make room.
+A forwarded query takes 6 to 12 KB (measured) and a socket to its upstream, so that all
+of them take at most 40 MB; the usual memory limit of a pod is 170 MB.
 """
 _DNS_PORT, _KPASSWD_PORT = 53, 464
 _SAME_ERROR_S = 2.0
-"""Seconds in which another server gets the same error reply once (BIND)."""
+"""Seconds in which a server gets the same error reply only once (BIND)."""
 
 _SO_MEMINFO, _DROPS = 55, struct.Struct("=32xI")  # Linux: sock_diag.h SK_MEMINFO_DROPS
 
 
 class UdpListener:
-    """One bound UDP socket whose queries are answered until it is closed."""
+    """A bound UDP socket, whose queries are answered until it is closed."""
 
     def __init__(
         self,
@@ -70,7 +69,7 @@ class UdpListener:
         *,
         batches: bool = True,
     ) -> None:
-        """Prepare; without ``batches`` as on a system that does not have them."""
+        """Prepare; without ``batches`` as on a system without recvmmsg(2)."""
         self._sock = sock
         self._answerer = answerer
         self.memory = memory
@@ -91,12 +90,12 @@ class UdpListener:
             "minidns_overflowed_datagrams_total",
             "Datagrams the kernel dropped because they came faster than we read.",
         )
-        self._overflow = _drops(sock)  # another may have had this socket before
+        self._overflow = _drops(sock)  # the socket may have been used before
         metrics.before_scrape.append(self._count_overflow)
         self._queue: deque[tuple[bytes, Sender]] = deque()
         self._at_a_time = _FEW
         self._draining = False
-        """Whether the loop will go on with the queue, or is at it."""
+        """True if ``_drain_queue`` is running or scheduled."""
         self._unsent: list[Datagram] = []
         limit = max_in_flight or fair_share(MAX_IN_FLIGHT)
         self.in_flight = InFlight(limit, self._count_dropped)
@@ -104,11 +103,11 @@ class UdpListener:
         self._socket = open_socket(sock, batches=batches)
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Begin to read queries."""
         asyncio.get_running_loop().add_reader(self._sock.fileno(), self._read)
 
     def stop_reading(self) -> None:
-        """Read what has come so far and begin to answer it, then read no more."""
+        """Start the queries that have arrived, then stop reading."""
         if asyncio.get_running_loop().remove_reader(self._sock.fileno()):
             for _ in range(_LAST_READS):
                 self._read()
@@ -169,7 +168,7 @@ class UdpListener:
             self._send(sender, reply)
 
     def _drain_queue(self) -> None:
-        """Start the first queries of the queue; then let the loop do other work."""
+        """Start the first queries of the queue; schedule the rest."""
         queue, loop = self._queue, asyncio.get_running_loop()
         try:
             for _ in range(min(self._at_a_time, len(queue))):
@@ -180,7 +179,7 @@ class UdpListener:
                 loop.call_soon(self._drain_queue)
 
     def _answer(self, wire: bytes, sender: Sender) -> None:
-        """Answer a query that had no remembered reply when it came."""
+        """Answer a query that had no remembered reply when it arrived."""
         responder = self._responder
         peer = self._socket.peer(sender)
         decoded = responder.decode(wire, peer[:2])
@@ -192,9 +191,9 @@ class UdpListener:
             self._send(sender, decoded)
 
     def _would_loop(self, wire: bytes, peer: SockAddr) -> bool:
-        """Return whether an error reply may start a loop (BIND does the same).
+        """Return whether an error reply may start a loop between servers (BIND).
 
-        Another server, or whoever poses as one, gets the same error once.
+        A client at the port of a server gets the same error only once.
         """
         if peer[1] != _DNS_PORT:
             return bool(peer[1] == _KPASSWD_PORT)
@@ -207,7 +206,7 @@ class UdpListener:
     # -- replies
 
     def _send(self, sender: Sender, reply: bytes) -> None:
-        """Send ``reply`` together with others of this turn of the loop."""
+        """Send ``reply`` together with others of this iteration of the loop."""
         if not self._unsent:
             asyncio.get_running_loop().call_soon(self._flush)
         self._unsent.append((sender, reply[:2], reply[2:]))
@@ -219,9 +218,9 @@ class UdpListener:
 
 
 def _drops(sock: socket.socket) -> int:
-    """Return how many datagrams the kernel dropped; 0 where it does not tell.
+    """Return the number of datagrams that the kernel dropped; 0 if it is unknown.
 
-    The other way, SO_RXQ_OVFL, would cost with every datagram.
+    The alternative, SO_RXQ_OVFL, would cost time with every datagram.
     """
     try:
         info = sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _DROPS.size)
@@ -235,7 +234,7 @@ def bind(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
     """Return a UDP socket bound to the IP address ``host``.
 
     Raises:
-        OSError: the address is in use or not ours, or the port needs rights.
+        OSError: the address is in use or not local, or the port needs privileges.
 
     """
     return bound(socket.SOCK_DGRAM, host, port, reuse_port=reuse_port)
@@ -244,7 +243,7 @@ def bind(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
 def bound(
     kind: int, host: str, port: int, *, reuse_port: bool = False
 ) -> socket.socket:
-    """Return a socket of ``kind`` bound to ``host``, of one family only."""
+    """Return a socket of ``kind`` bound to ``host``, of one address family only."""
     family, address = socket_address(host, port)
     sock = socket.socket(family, kind)
     try:
