@@ -18,7 +18,7 @@ Capture = pytest.CaptureFixture[str]
 GOOD = ".:1053 {\n whoami\n}\n"
 PYTHON = re.compile(
     r"Traceback|\[?Errno|invalid literal|not enough values|invalid \w+ value|usage:"
-    r"|\b(None|True|False)\b|Namespace\(|\(\d+, '"
+    r"|\b(None|True|False)\b|codec|Namespace\(|\(\d+, '"
 )
 """Text of Python and argparse that says nothing to people."""
 
@@ -41,6 +41,8 @@ def run(line: str) -> int:
     except SystemExit as ended:
         return int(ended.code or 0)
 
+
+PARSERS = {"": cli.serving_parser()} | {c.name: c.load().parser() for c in cli.COMMANDS}
 
 WRONG = [
     # what is typed, exit status, words of the cause
@@ -106,6 +108,39 @@ def test_what_is_wrong(line: str, status: int, cause: str, capsys: Capture) -> N
         assert lines[1].startswith("see minidns ")
 
 
+ODD = ["", "x", "\u0663", "-1", "9" * 20, "a:b:c", ":", "[::1", "nan", "1e999", "/"]
+ODD += ["127.0.0.1:99999", "a b", "%", "{}", "=", "a" * 300, "\udcff"]
+ENDING = {
+    "up": [],
+    "clone": [],
+    "enrol": ["deploy/web", "--all"],
+    "unenrol": ["deploy/web"],
+    "status": [],
+    "split-dns": ["plan", "--root", "."],
+    "why": ["a.org", "@127.0.0.1:1"],
+    "check": ["nosuch"],
+    "healthcheck": ["--address", "127.0.0.1:1"],
+}
+"""Commands that end without a cluster and a network, with what they need."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ENDING)
+def test_odd_values_of_every_flag(name: str, capsys: Capture) -> None:
+    for action in PARSERS[name]._actions:
+        if action.nargs == 0 or not action.option_strings:
+            continue
+        for value in ODD:
+            flag = action.option_strings[-1]
+            try:
+                status = cli.main([name, *ENDING[name], f"{flag}={value}"])
+            except SystemExit as ended:
+                status = int(ended.code or 0)
+            err = capsys.readouterr().err
+            assert status in range(5), (flag, value)
+            assert not PYTHON.search(err), (flag, value)
+
+
 RIGHT = [
     ("minidns version", f"minidns-{__version__}"),
     ("minidns -version", f"minidns-{__version__}"),
@@ -125,9 +160,6 @@ def test_what_is_right(line: str, shown: str, capsys: Capture) -> None:
     out, err = capsys.readouterr()
     assert mentions(out, shown)
     assert not err
-
-
-PARSERS = {"": cli.serving_parser()} | {c.name: c.load().parser() for c in cli.COMMANDS}
 
 
 @pytest.mark.parametrize("name", PARSERS)

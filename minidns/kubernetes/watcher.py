@@ -52,7 +52,7 @@ from minidns.system.tasks import Keep, Tasks
 log = logging.getLogger("minidns.plugins.kubernetes")
 
 LOG_S = 0.5
-"""Seconds between two lines while waiting for the first sync (CoreDNS)."""
+"""Seconds between two looks at the cause while waiting for the first sync."""
 ASSUMED = "not allowed to list %s, taking these for granted: %s"
 ONE_BY_ONE = "not allowed to list %s in all namespaces, listing them in: %s"
 
@@ -166,20 +166,35 @@ class ClusterWatcher:
             self._counts.update(reflector)
 
     async def wait(self) -> None:
-        """Wait for the first sync, for *startup_timeout* at most, and log it."""
-        now = self._deps.now
+        """Wait for the first sync, for *startup_timeout* at most.
+
+        unlike CoreDNS: a cause of the wait is logged once, not every half second.
+        """
+        now, logged = self._deps.now, set[str]()
         end = now() + self.options.startup_timeout_s
         synced = asyncio.ensure_future(self._all_synced.wait())
         try:
             while not self.synced and (left := end - now()) > 0:
                 tick = asyncio.ensure_future(self._sleep(min(LOG_S, left)))
                 await asyncio.wait((synced, tick), return_when=FIRST_COMPLETED)
-                if not tick.cancel() and not self.synced and now() < end:
-                    log.info("waiting for Kubernetes API before starting server")
+                cause = self._cause_of_wait()
+                if not tick.cancel() and cause not in logged and now() < end:
+                    text = "waiting for Kubernetes API before starting server: %s"
+                    log.info(text, cause)
+                    logged.add(cause)
         finally:
             synced.cancel()
         if not self.synced:
-            log.warning("starting server with unsynced Kubernetes API")
+            text = "starting server with unsynced Kubernetes API: %s"
+            log.warning(text, self._cause_of_wait())
+
+    def _cause_of_wait(self) -> str:
+        """Return why a first list is not complete yet."""
+        for reflector in self.reflectors:
+            if not reflector.synced:
+                name = reflector.resource.type_name
+                return reflector.last_error or f"no answer to the list of {name}"
+        return "synced"
 
     async def _sleep(self, seconds: float) -> None:
         await self._deps.sleep(seconds)

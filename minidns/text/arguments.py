@@ -17,6 +17,8 @@ USAGE = 2
 OF_ARGUMENT = re.compile(r"argument (?P<name>\S+): (?P<why>.*)", re.DOTALL)
 CHOICE = re.compile(r"invalid choice: '?(?P<value>.*?)'? \(choose from (?P<known>.*)\)")
 FLAG = re.compile(r"--?[A-Za-z]")
+SURROGATES = re.compile("[\ud800-\udfff]")
+"""Stand for bytes that are not UTF-8 (PEP 383)."""
 NO_DEFAULT = (None, False, argparse.SUPPRESS)
 
 
@@ -63,6 +65,9 @@ class Parser(argparse.ArgumentParser):
 
         An unknown flag is reported before what is missing because of it.
         """
+        for word in argv:
+            if not word.isascii() and SURROGATES.search(word):
+                self.error(f"{word!r}: not UTF-8 text")
         words = list(takewhile(lambda word: word != "--", argv))
         if unknown := [word for word in words if self._is_unknown(word)]:
             self.error(f"unrecognized arguments: {unknown[0]}")

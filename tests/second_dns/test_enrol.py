@@ -55,6 +55,15 @@ async def test_shows_then_asks_then_writes() -> None:
         assert mentions(at.err[-1], "kube-system/kube-dns-2 minidns unenrol deployment/web -n shop")  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", ["deploy", "Deployment", "deployments"])
+async def test_kind_and_name_as_two_words(kind: str) -> None:
+    async with desk(with_second(cluster(workload()))) as at:
+        assert await at.run(f"enrol {kind} web -n shop --all") == 0
+        assert await at.run(f"unenrol {kind} web -n shop") == 0
+        assert await at.run(f"enrol {kind} web more -n shop --all") == 1
+        assert mentions(at.err[-1], f"{kind}/web/more deploy/NAME")
+
+
 async def test_no_is_no() -> None:
     async with desk(world()) as at:
         before = everything(at.cluster)
