@@ -15,6 +15,8 @@ import pytest
 from bench import servers, workloads
 from bench.workloads import Ask
 
+pytestmark = pytest.mark.slow  # processes that send for 0.3 s each
+
 NAME = workloads.query("www.example.org")
 Answer = Callable[[int, bytes], bytes | None]
 """From the number of a query, and its bytes, to the reply."""

@@ -8,6 +8,7 @@ from tests.fuzz.targets import TARGETS
 RUNS = {"query": 4000, "reply": 2000, "corefile": 400, "watch": 2000}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 def test_no_target_fails(name: str) -> None:
     report = fuzz(TARGETS[name], seconds=20, seed=20, most=RUNS[name])

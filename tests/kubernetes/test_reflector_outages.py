@@ -167,6 +167,7 @@ KINDS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("forgetful", [False, True], ids=["resumes", "lists-again"])
 @pytest.mark.parametrize(("error", "limit_s"), KINDS.values(), ids=KINDS)
+@pytest.mark.slow
 @pytest.mark.parametrize("history", HISTORIES.values(), ids=HISTORIES)
 async def test_right_again(
     history: tuple[tuple[float, float], ...],
