@@ -1,4 +1,4 @@
-"""What tests of several files are given."""
+"""Fixtures of tests in several files."""
 
 from pathlib import Path
 

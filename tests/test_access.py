@@ -65,7 +65,7 @@ RESOLVER = {
 
 
 class Edge:
-    """What a socket does with a query: its memory first, then the chain."""
+    """A listener without sockets: remembered replies first, then the chain."""
 
     def __init__(self, server: Whole, *, remembers: bool) -> None:
         self._answerer: Answerer = server.answerer()
@@ -188,7 +188,7 @@ ALIASES = {
         'template IN A alias.example.org {\nanswer "{{ .Name }} 60 IN CNAME secret.example.net."\n}',
     ),
 }  # fmt: skip
-"""By plugin: a name that leads to secret.example.net, and the lines that make it so."""
+"""A name that leads to secret.example.net, and the lines of its plugin, by plugin."""
 DECIDERS = {
     "block": ".:53 {\nacl secret.example.net {\nblock net 198.51.100.0/24\n}\nLINES\n}",
     "filter": ".:53 {\nacl secret.example.net {\nfilter net 198.51.100.0/24\n}\nLINES\n}",
@@ -198,7 +198,7 @@ DECIDERS = {
         "forward . 192.0.2.1\n}\nsecret.example.net:53 {\nerrors\n}\n.:53 {\nLINES\n}"
     ),
 }  # fmt: skip
-"""What lets the friend, but not the stranger, have the records of secret.example.net."""
+"""Lines that give the records of secret.example.net to the friend, and not to the stranger."""
 
 
 @pytest.mark.parametrize("decider", DECIDERS)

@@ -70,7 +70,7 @@ def test_only_regular_files_are_opened(
 
 @pytest.mark.parametrize("path", ["/proc/kmsg", "/proc/self/status", "/sys/kernel/mm"])
 def test_no_library_opens_a_file_of_the_kernel(path: str, tmp_path: Path) -> None:
-    """To read from one may wait for ever, though it is a regular file."""
+    """A read of one can block forever, although it is a regular file."""
     if not os.path.exists(path):
         pytest.skip("this system has no such file")
     link = tmp_path / "x"

@@ -41,7 +41,7 @@ class Serving:
     datagrams: udp.UdpListener
 
     came: int = 0
-    """How many queries the chain was asked."""
+    """The number of queries that reached the chain."""
 
     async def ask(self, wire: bytes) -> bytes:
         return await client.udp(self.port, wire)

@@ -1,4 +1,4 @@
-"""How plugins meet: the ten interactions worth a test each."""
+"""Interactions of plugins in one chain."""
 
 import asyncio
 import re
@@ -25,7 +25,7 @@ CLUSTER: list[Tree] = [
     },
 ]
 
-# 1: what answers stands below the cache
+
 BELOW = {
     "hosts": ("hosts {\n192.0.2.1 www.example.org\nttl 3600\n}", WWW, 30),
     "template": (
@@ -43,7 +43,7 @@ BELOW = {
 
 
 @pytest.mark.parametrize(("lines", "name", "ttl"), BELOW.values(), ids=BELOW)
-async def test_1_what_answers_is_cached_and_levelled(
+async def test_what_answers_is_cached_and_levelled(
     lines: str, name: str, ttl: int
 ) -> None:
     async with whole(f". {{\n{lines}\ncache 30\n}}\n", api=Api(CLUSTER)) as server:
@@ -56,7 +56,7 @@ async def test_1_what_answers_is_cached_and_levelled(
         assert server.world.metrics.value("coredns_cache_hits_total", hits) == 1
 
 
-async def test_1_a_change_is_seen_when_the_cache_lets_go() -> None:
+async def test_a_change_is_seen_when_the_cache_lets_go() -> None:
     text = ". {\nhosts /hosts {\nreload 1s\n}\ncache 30\n}\n"
     async with whole(text, files={"/hosts": f"192.0.2.1 {WWW}\n"}) as server:
         await server.ask(WWW)
@@ -67,10 +67,7 @@ async def test_1_a_change_is_seen_when_the_cache_lets_go() -> None:
         assert (await server.lines(WWW))[1].endswith("192.0.2.2")
 
 
-# 2
-
-
-async def test_2_log_and_errors_see_the_clients_name_the_rest_the_rewritten_one(
+async def test_log_and_errors_see_the_clients_name_the_rest_the_rewritten_one(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO")
@@ -102,9 +99,6 @@ async def test_2_log_and_errors_see_the_clients_name_the_rest_the_rewritten_one(
     assert sum(line.startswith("2 b.old.example.org. A: ") for line in said) == 1
 
 
-# 3
-
-
 @pytest.mark.parametrize(
     ("lines", "rcode"),
     [
@@ -117,7 +111,7 @@ async def test_2_log_and_errors_see_the_clients_name_the_rest_the_rewritten_one(
     ],
     ids=["hides-the-zone", "another-zone", "by-pattern-with-fallthrough"],
 )
-async def test_3_a_template_for_a_zone_hides_what_is_in_it(
+async def test_a_template_for_a_zone_hides_what_is_in_it(
     lines: str, rcode: str
 ) -> None:
     text = f". {{\nkubernetes cluster.local\n{lines}\n}}\n"
@@ -125,10 +119,7 @@ async def test_3_a_template_for_a_zone_hides_what_is_in_it(
         assert (await server.lines(WEB))[0] == rcode
 
 
-# 4
-
-
-async def test_4_hosts_without_fallthrough_leaves_pointers_only() -> None:
+async def test_hosts_without_fallthrough_leaves_pointers_only() -> None:
     text = ". {\nhosts {\n192.0.2.1 a\n}\nkubernetes cluster.local in-addr.arpa {\nfallthrough in-addr.arpa\n}\nforward . 192.0.2.53\n}\n"
     async with whole(text, api=Api(CLUSTER)) as server:
         assert await server.lines(WEB) == ["SERVFAIL"]
@@ -140,13 +131,10 @@ async def test_4_hosts_without_fallthrough_leaves_pointers_only() -> None:
         assert server.resolver.names == ["9.0.0.10.in-addr.arpa."]
 
 
-# 5
-
-
 @pytest.mark.parametrize(
     ("fallthrough", "leaks"), [("fallthrough", True), ("fallthrough ip6.arpa", False)]
 )
-async def test_5_fallthrough_without_zones_leaks_cluster_names(
+async def test_fallthrough_without_zones_leaks_cluster_names(
     fallthrough: str, leaks: bool
 ) -> None:
     text = f". {{\nkubernetes cluster.local {{\n{fallthrough}\n}}\nforward . 192.0.2.53\n}}\n"
@@ -155,10 +143,7 @@ async def test_5_fallthrough_without_zones_leaks_cluster_names(
         assert bool(server.resolver.names) == leaks
 
 
-# 6
-
-
-async def test_6_a_stub_block_is_alone(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_stub_block_is_alone(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     text = """.:53 {
     errors
@@ -189,10 +174,7 @@ example.net:53 {
     assert said == []
 
 
-# 7
-
-
-async def test_7_some_plugins_are_for_the_process_wherever_they_are_written() -> None:
+async def test_some_plugins_are_for_the_process_wherever_they_are_written() -> None:
     ports = [process.free_port() for _ in range(3)]
     text = f"""example.org:53 {{
     health 127.0.0.1:{ports[0]}
@@ -218,10 +200,7 @@ async def test_7_some_plugins_are_for_the_process_wherever_they_are_written() ->
         assert 'coredns_hosts_entries{hostsfile="/etc/hosts"}' in page
 
 
-# 8
-
-
-async def test_8_the_cache_keeps_one_order_and_each_reply_has_its_own() -> None:
+async def test_the_cache_keeps_one_order_and_each_reply_has_its_own() -> None:
     many = [f"{WWW} 300 A 192.0.2.{n}" for n in range(1, 9)]
     text = ". {\ncache 30\nloadbalance\nforward . 192.0.2.53\n}\n"
     async with whole(text, resolver=Resolver({(WWW, "A"): many})) as server:
@@ -234,10 +213,7 @@ async def test_8_the_cache_keeps_one_order_and_each_reply_has_its_own() -> None:
         assert len({order[0] for order in orders}) == 8
 
 
-# 9
-
-
-async def test_9_a_refusal_for_too_many_is_not_kept() -> None:
+async def test_a_refusal_for_too_many_is_not_kept() -> None:
     text = ". {\nerrors\ncache 30\nforward . 192.0.2.53 {\nmax_concurrent 1\n}\n}\n"
     release = asyncio.Event()
 
@@ -255,11 +231,8 @@ async def test_9_a_refusal_for_too_many_is_not_kept() -> None:
         assert await server.lines(WWW) == ["NOERROR", f"{WWW} 30 IN A 192.0.2.80"]
 
 
-# 10
-
-
 @pytest.mark.slow
-async def test_10_each_block_probes_for_loops_in_its_own_zone(
+async def test_each_block_probes_for_loops_in_its_own_zone(
     tmp_path: Path,
 ) -> None:
     zones, port = (

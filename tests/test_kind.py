@@ -70,7 +70,7 @@ FRESH = """\
 kubectl delete pod/dnsutils --now
 kubectl -n kube-system delete deployment/coredns-2 service/kube-dns-2
 """
-"""As kind has it: the simulation comes with a second DNS."""
+"""The cluster as kind creates it; the simulation has a second DNS by default."""
 EVERYTHING = "kubectl get all,cm,sa,netpol,pdb -A -o custom-columns=K:.kind,NS:.metadata.namespace,N:.metadata.name"
 
 

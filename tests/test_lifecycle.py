@@ -1,4 +1,4 @@
-"""How the process starts, and how it stops: order, signals, messages, statuses."""
+"""Start and stop of the process: order, signals, messages, exit statuses."""
 
 import asyncio
 import contextlib

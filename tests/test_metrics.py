@@ -38,7 +38,7 @@ Family = Literal["1", "2"]
 
 
 class Kind(NamedTuple):
-    """What queries are counted under."""
+    """The labels of a count of queries."""
 
     proto: str
     family: str
@@ -47,7 +47,7 @@ class Kind(NamedTuple):
 
 @dataclass
 class Seen:
-    """What was asked, and what three scrapes showed."""
+    """The queries sent, and the results of three scrapes."""
 
     ports: Mapping[str, int]
     first: dict[str, Metric] = field(default_factory=dict)

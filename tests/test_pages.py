@@ -17,11 +17,11 @@ PAGES = [
     if "```console" in path.read_text()
 ]
 FIRST = [ROOT / "docs/quickstart.md", *sorted((ROOT / "docs/howto").glob("*.md"))]
-"""What a newcomer reads, and copies commands from."""
+"""Pages whose commands newcomers copy."""
 TOOLS = ("kubectl", "dig")
 PORTS = ("5353", "5354", "9153", "8080", "8181")
 TOLD = ("README.md", "deploy/README.md", "docs/install.md", "docs/kind.md")
-"""Whose commands are tried elsewhere, or cannot be: other pages may repeat them."""
+"""Pages whose commands are tested elsewhere or cannot be tested; other pages may repeat them."""
 
 
 def test_there_are_pages() -> None:

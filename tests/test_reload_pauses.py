@@ -1,4 +1,4 @@
-"""How long answers pause while a large Corefile, or what it names, is read again."""
+"""The longest pause of answers while a large Corefile, or a file that it names, is reloaded."""
 
 import asyncio
 import contextlib

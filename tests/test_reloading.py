@@ -113,7 +113,7 @@ async def test_what_a_bad_file_says_and_that_a_missing_one_is_no_news(
 
 
 class Watched:
-    """What a watched Corefile made of the server so far."""
+    """The log lines and versions of a server with a watched Corefile."""
 
     def __init__(self, running: Serving, caplog: pytest.LogCaptureFixture) -> None:
         self.running = running

@@ -1,4 +1,4 @@
-"""What is known of the cluster outlives the reload of a Corefile."""
+"""The store of the cluster is kept across the reload of a Corefile."""
 
 import asyncio
 from collections.abc import AsyncIterator

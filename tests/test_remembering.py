@@ -62,7 +62,7 @@ SIBLINGS = [
 
 
 class Edge:
-    """What sockets do with a query, twice: with a memory and without."""
+    """Two listeners without sockets, one with remembered replies and one without."""
 
     def __init__(self, server: Whole) -> None:
         self.memory = Memory()

@@ -1,4 +1,4 @@
-"""What mkdocs is told about pages and links (docs/hooks.py)."""
+"""The hooks of mkdocs for pages and links (docs/hooks.py)."""
 
 import importlib.util
 from types import ModuleType

@@ -14,7 +14,7 @@ from tests.world import World, settle
 
 
 class Unexpected(Exception):
-    """What nobody expects."""
+    """An unexpected exception."""
 
 
 class Works:

@@ -30,7 +30,7 @@ Message = dns.message.Message
 
 @dataclass
 class Resolver:
-    """What stands behind *forward*: names with their records; the rest NXDOMAIN."""
+    """The upstream of *forward*: records by name and type; NXDOMAIN for other names."""
 
     records: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     change: Callable[[Message, Message], Message | None] = lambda query, reply: reply

@@ -64,7 +64,7 @@ async def settle() -> None:
 
 
 class FilesInMemory:
-    """What stands on disk, as path to text."""
+    """Files by path, with their text."""
 
     def __init__(self, texts: dict[str, str] | None = None) -> None:
         self.texts = texts or {}
@@ -120,9 +120,9 @@ class InstanceAlone:
     endpoints: dict[tuple[str, str], HttpHandler] = field(default_factory=dict)
     watch_s: float | None = None
     on_disk: Corefile | Exception | None = None
-    """What ``read`` gives or raises, when it is not what was loaded."""
+    """The result or exception of ``read``; None for the loaded Corefile."""
     broken: ConfigError | None = None
-    """What ``reload`` raises."""
+    """The exception of ``reload``; None for none."""
     reloads: int = 0
     fatals: list[str] = field(default_factory=list)
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow  # processes that send for 0.3 s each
 
 NAME = workloads.query("www.example.org")
 Answer = Callable[[int, bytes], bytes | None]
-"""From the number of a query, and its bytes, to the reply."""
+"""Maps the number and the bytes of a query to the reply, or None for no reply."""
 
 
 def reply(wire: bytes, *, rcode: int = 0, answers: int = 1) -> bytes:

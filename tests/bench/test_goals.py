@@ -1,4 +1,4 @@
-"""What is said of figures: goals, tables, the document."""
+"""The report of figures: goals, tables, the document."""
 
 from pathlib import Path
 

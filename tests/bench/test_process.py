@@ -1,4 +1,4 @@
-"""Where the servers run that are measured."""
+"""The cores and processes of measured servers."""
 
 import os
 import sys

@@ -31,14 +31,14 @@ Row = list[Any]
 
 @dataclass(frozen=True)
 class Setting:
-    """What a server must be started with for a case."""
+    """The configuration of a server for a case."""
 
     options: str
     zones: tuple[str, ...] = ZONES
     extra: str = ""
     forward: bool = True
     unlisted: bool = False
-    """Whether the address of the server is in no slice."""
+    """True if no EndpointSlice has the address of the server."""
 
     def corefile(
         self, port: int, upstream: str, kubernetes: str, ready: str = ""
@@ -71,12 +71,12 @@ class Case:
 
     @property
     def transfers(self) -> bool:
-        """Whether the reply may be several messages."""
+        """True if the reply may have several messages."""
         return self.qtype in ("AXFR", "IXFR")
 
     @property
     def repeat(self) -> int:
-        """How often to ask on one connection."""
+        """The number of queries on one connection."""
         return int(self.query.get("repeat", 1))
 
 

@@ -70,7 +70,7 @@ SETTINGS = list(dict.fromkeys(case.setting for case in cases()))
 
 @pytest.fixture(scope="module")
 def answered() -> dict[str, tuple[bytes, list[bytes]]]:
-    """What the server said to every case, a server per setting."""
+    """The reply to every case, with one server for each setting."""
     return asyncio.run(_answered())
 
 

@@ -25,7 +25,7 @@ ENVIRON = {
     "UPSTREAM_A": "192.0.2.53",
     "UPSTREAM_B": "tls://192.0.2.54",
 }
-"""What the real ones expect of the Pod."""
+"""The environment variables that the real Corefiles use."""
 
 DIRECTIVES = (
     *("root", "metadata", "geoip", "cancel", "proxyproto", "quic", "grpc_server"),

@@ -30,7 +30,7 @@ DIGESTS = {
     "kubeadm-1.30": "591cf328cccc12bc490481273e738df59329c62c0b729d94e8b61db9961c2fa5"
     "f046dd37f1cf888b953814040d180f52594972691cd6ff41be96639138a43908",
 }
-"""What CoreDNS 1.9 to 1.14 print for these as "Running configuration SHA512"."""
+"""The hashes that CoreDNS 1.9 to 1.14 log as "Running configuration SHA512"."""
 
 
 def parse(case: Case) -> blocks.Corefile:

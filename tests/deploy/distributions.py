@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Built:
-    """What a build left."""
+    """The files that a build made."""
 
     wheel: Path
     sdist: Path

@@ -50,7 +50,7 @@ COREFILE = """\
 
 @dataclass
 class Evidence:
-    """What a process was seen to do, from start to end."""
+    """Observations of a process from start to end."""
 
     ports: dict[str, int] = field(default_factory=dict)
     listening: set[tuple[str, str, int]] = field(default_factory=set)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 UNPRIVILEGED_PORTS = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 ACCOUNT = "run/secrets/kubernetes.io/serviceaccount"
-"""Where /var/run leads in the image, by a link that must not be followed from outside."""
+"""The target of the link /var/run in the image; the link must not be followed on the host."""
 SIOCSIFFLAGS, IFF_UP = 0x8914, 0x1
 PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 24, 38
 LAST_CAP = 63

@@ -1,4 +1,4 @@
-"""What a PromQL expression reads: its metrics, and the labels it matches and groups by."""
+"""The metrics of a PromQL expression, and the labels that it matches and groups by."""
 
 import re
 from typing import NamedTuple

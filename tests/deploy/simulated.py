@@ -41,7 +41,7 @@ spec:
     metadata: {{labels: {{k8s-app: kube-dns}}}}
     spec: {{containers: [{{name: coredns, image: example.org/coredns}}]}}
 """
-"""What is there before: CoreDNS as kubeadm installs it, in short."""
+"""The objects that exist before: CoreDNS as kubeadm installs it, shortened."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ BESIDE = ("kube-dns-2", "kind", "chart:kube-dns-2")
 """They use the account of CoreDNS, with the rights that it has."""
 TOKEN_S = 3607
 SAFE_SYSCTLS = {"net.ipv4.ip_unprivileged_port_start"}
-"""Of those that Pod Security allows, what is used here."""
+"""The volume types used here, of those that Pod Security allows."""
 VOLUMES = {
     "configMap",
     "projected",

@@ -38,7 +38,7 @@ ACCEPTED = {
         "commands of split-dns, as words, no shell",
     ),
 }
-"""What else the linter's rules on security find, and why it stays."""
+"""Accepted findings of the linter's security rules, with the reasons."""
 
 
 def blocks(lock: str) -> list[str]:

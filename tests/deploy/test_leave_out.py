@@ -1,4 +1,4 @@
-"""What the image leaves out: by rules that say why, and nothing but that."""
+"""The files that the image leaves out, each by a rule with its reason."""
 
 import sys
 from pathlib import Path

@@ -30,7 +30,7 @@ DASHBOARD: Json = json.loads((HERE / "dashboard.json").read_text())
 GROUPS: list[Json] = yaml.safe_load((HERE / "rules.yaml").read_text())["groups"]
 RULES: list[Json] = [rule for group in GROUPS for rule in group["rules"]]
 Series = dict[str, list[dict[str, str]]]
-"""By sample name, as a scrape has it: the labels of each."""
+"""The labels of each sample, by the name in a scrape."""
 
 
 def panels() -> list[Json]:

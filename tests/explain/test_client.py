@@ -1,4 +1,4 @@
-"""What ``minidns why`` prints of what a server tells."""
+"""The output of ``minidns why`` for an explanation of a server."""
 
 import json
 import socket

@@ -35,7 +35,7 @@ class Fault(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What came of a run."""
+    """The result of a run."""
 
     runs: int
     faults: list[Fault]

@@ -55,7 +55,7 @@ OBJECTS: tuple[tuple[Tree | None, Tree | None, Tree | None], ...] = (
     (_external("alias.example.org"), _external("web.prod.svc.cluster.local"), None),
     (None, _service("new", clusterIP="10.96.0.20", clusterIPs=["10.96.0.20"]), None),
 )
-"""By number: the forms that an object may take; None is its absence."""
+"""The forms of each object, by number; None is its absence."""
 FIRST: State = (0,) * len(OBJECTS)
 LARGE = "db.prod.svc.{zone}"
 NAMES = (

@@ -136,7 +136,7 @@ class Server:
 
     @property
     def listeners(self) -> int:
-        """How many listeners there are."""
+        """The number of listeners."""
         return len(self._listening)
 
     async def open(self) -> None:

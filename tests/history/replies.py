@@ -9,7 +9,7 @@ import dns.rdatatype
 import dns.rdtypes.ANY.SOA
 
 Seen: TypeAlias = tuple[object, ...] | None
-"""What may not depend on the history; None is silence."""
+"""The parts of a reply that may not depend on the history; None for no reply."""
 
 
 def seen(query: bytes, reply: bytes | None) -> Seen:

@@ -15,7 +15,7 @@ import dns.name
 RD, AD, CD = 0x0100, 0x0020, 0x0010
 LARGE = 2
 CLIENTS = ("127.0.0.1", "127.0.0.2", "::1")
-"""Where the clients are; the family of the transport follows from it."""
+"""Addresses of clients; they decide the family of the transport."""
 QTYPES = {"A": 1, "NS": 2, "SOA": 6, "PTR": 12, "TXT": 16, "AAAA": 28, "SRV": 33}
 _QTYPE_WEIGHTS = (12, 1, 1, 1, 1, 3, 2)
 
@@ -74,7 +74,7 @@ class Ask(NamedTuple):
     listener: int
     times: int
     is_awaited: bool = True
-    """Whether the client waits for each reply before it asks again."""
+    """True if the client waits for each reply before its next query."""
     is_lost: bool = False
     """Whether it does not wait for the last one either: the next step comes while the
     query is under way, and nobody looks at the reply."""

@@ -101,7 +101,7 @@ class Upstream:
 
     def __init__(self) -> None:
         self.queries: list[bytes] = []
-        """What came, without ids."""
+        """The queries received, without IDs."""
         self.port = 0
         self._server: asyncio.Server | None = None
         self._transport: asyncio.DatagramTransport | None = None

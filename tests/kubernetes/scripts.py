@@ -24,7 +24,7 @@ from tests.world import Clock, settle
 
 Answer: TypeAlias = Page | Exception
 Line: TypeAlias = WatchEvent | Exception | float
-"""What a watch yields, raises, or how many seconds it says nothing."""
+"""An event, an exception, or the seconds of a pause of a watch."""
 
 FOREVER = 1e9
 
@@ -106,7 +106,7 @@ class Scripted:
 
 
 class Kept:
-    """What a store would hold, with every event it was told."""
+    """A store that keeps every event that it received."""
 
     def __init__(self) -> None:
         self.objects: dict[Key, Object] = {}
@@ -174,7 +174,7 @@ async def running(
 
 
 class Case(NamedTuple):
-    """What the server says, and what must have come of it after some seconds."""
+    """The script of the server, and the expected state after some seconds."""
 
     pages: Sequence[Answer]
     watches: Sequence[Sequence[Line]]

@@ -86,7 +86,7 @@ async def serving(
 
 
 class Kept:
-    """What a store would hold."""
+    """A store that keeps objects by key."""
 
     def __init__(self) -> None:
         self.objects: dict[Key, Object] = {}

@@ -1,4 +1,4 @@
-"""What ``strict`` answers where CoreDNS departs from the specification."""
+"""Answers with ``strict``, where CoreDNS departs from the specification."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the bytes of an API server mean; nothing it sends raises anything else."""
+"""Decoding of bytes from an API server; no input raises another exception."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What remembered answers depend on: a row per rule; the id names the rule."""
+"""The keys that answers depend on: one row for each rule, which is its id."""
 
 import pytest
 

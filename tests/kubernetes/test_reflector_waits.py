@@ -1,4 +1,4 @@
-"""How long a reflector waits, what it logs, and that nothing ends or blocks it."""
+"""Pauses and log lines of a reflector; nothing ends or blocks it."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Where a collection is found, and what CoreDNS's log lines call its objects."""
+"""The path of a collection, and the name of its objects in CoreDNS's log lines."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What events touch, what moves the serial, and what Pods on their way out do."""
+"""Keys that events touch, changes of the serial, and terminating Pods."""
 
 import pytest
 from msgspec.structs import replace

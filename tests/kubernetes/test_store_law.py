@@ -46,7 +46,7 @@ def everything(made: ClusterZones) -> list[ClusterAnswer]:
 
 
 def seen(answer: ClusterAnswer) -> tuple[object, ...]:
-    """What a client can tell."""
+    """Return the parts of an answer that a client can observe."""
     return answer.exists, answer.answer, answer.additional
 
 

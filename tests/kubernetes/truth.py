@@ -35,7 +35,7 @@ class Truth:
     pages: dict[str, list[Service]] = field(default_factory=dict)
     """Versions that lists are under way of, where that is allowed (``keeps``)."""
     keeps: bool = False
-    """Whether a list can be continued though something has changed since."""
+    """True if a list can be continued after a change."""
 
     def put(self, name: str) -> None:
         obj = svc(name, self.version + 1, f"10.96.0.{self.version % 250}")

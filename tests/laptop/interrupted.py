@@ -30,7 +30,7 @@ IN_SPITE_OF_IT = 9
 
 
 def interrupt(root: Path, at: int, how: str) -> Callable[[], bool]:
-    """From now on end, or fail, this process at a step; say whether it came to it."""
+    """End or fail this process at a step from now on; return whether it reached the step."""
     count = 0
 
     def hook(event: str, args: tuple[object, ...]) -> None:

@@ -38,7 +38,7 @@ FILES: Mapping[str, Mapping[str, str]] = {
         "/run/resolvconf/resolv.conf": "# by hand\nsearch lan\nnameserver 192.0.2.1\n",
     },
 }
-"""By recipe; a text that begins with an arrow is a link."""
+"""Files by recipe; a text that begins with an arrow is a symbolic link."""
 
 
 def machine(recipe: str, root: Path) -> Path:

@@ -135,7 +135,7 @@ async def test_a_chain_is_asked_for_again_until_it_is_resolved() -> None:
 
 
 async def test_a_chain_without_an_end_counts_as_a_denial() -> None:
-    """What has an SOA is kept among the denials, within their bounds (CoreDNS)."""
+    """An answer with an SOA is stored with the denials, and has their limits (CoreDNS)."""
     link = rrset(f"{NAME} 300 CNAME nowhere.org.")
     nodata = replace(denial(rcode=Rcode.NOERROR), answer=(link,))
     kept = caching("cache {\ndenial 1024 20\n}", nodata)

@@ -30,7 +30,7 @@ NAME_WIRE = b"\3www\7example\3org\0"
 GOOD = [f"{NAME} 300 A 192.0.2.1"]
 LATER_S = 0.05
 SOON_S = 1.0
-"""What a good answer 50 ms after the bad one may take, on a busy machine."""
+"""Seconds that a good answer 50 ms after the bad one may take on a busy machine."""
 
 
 def message(call: Call) -> bytearray:

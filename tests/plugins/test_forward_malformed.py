@@ -24,7 +24,7 @@ SOON_S = 1.2
 NAME_WIRE = b"\3www\7example\3org\0"
 COUNTS = struct.Struct("!4H")
 RECORD_AT = 33
-"""Where the answer's record stands: header, name, type and class come first."""
+"""The offset of the answer's record, after the header and the question."""
 OPT_RECORD = b"\0\0\x29\x04\xd0\0\0\0\0\0\0"
 TXT_RECORD = b"\xc0\x0c\0\x10\0\1\0\0\1\x2c\0\2\1x"
 
@@ -53,7 +53,7 @@ def question(name: bytes = NAME_WIRE, rtype: int = 1, rclass: int = 1) -> bytes:
 
 class Row(NamedTuple):
     make: Callable[[bytes], bytes]
-    """From a good reply to the bad one."""
+    """Changes a good reply into the malformed one."""
     udp: str
     tcp: str
 

@@ -14,7 +14,7 @@ NAME = "www.example.org."
 NAME_WIRE = b"\3www\7example\3org\0"
 GOOD = [f"{NAME} 300 A 192.0.2.1"]
 SOON_S = 1.0
-"""What a good answer may take, on a busy machine."""
+"""Seconds that a good answer may take on a busy machine."""
 
 
 async def test_after_silence_the_next_is_asked() -> None:

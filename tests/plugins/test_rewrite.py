@@ -32,7 +32,7 @@ def rrsets(*lines: str) -> tuple[RRset, ...]:
 
 
 class Below:
-    """What comes after *rewrite*: answers any question with these lines."""
+    """The handler after *rewrite*: answers any question with these lines."""
 
     def __init__(
         self, *lines: str, error: DnsError | None = None, **fields: object

@@ -1,4 +1,4 @@
-"""What text/template of Go gives for the same text, as its manual and source say."""
+"""Results of Go's text/template for the same text, by its manual and source."""
 
 import time
 from contextlib import suppress

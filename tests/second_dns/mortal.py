@@ -20,7 +20,7 @@ class Mortal(Documents):
         self.lives = -1
         """Writes that it survives; -1: all."""
         self.last_arrives = False
-        """Whether the write that it dies in reaches the server."""
+        """True if the write during which it dies reaches the server."""
         self.is_dead = False
         self.writes = 0
         self.on_write: Callable[[], None] = lambda: None

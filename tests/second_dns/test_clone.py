@@ -308,7 +308,7 @@ PATH_FIELDS = {
     "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 60}},
     "publishNotReadyAddresses": True,
 }
-"""What decides which pod behind a Service is asked (Service API, ServiceSpec)."""
+"""Fields that decide which pod of a Service gets a packet (Service API, ServiceSpec)."""
 
 
 @pytest.mark.parametrize("field", PATH_FIELDS)
@@ -429,7 +429,7 @@ MOUNTED = {
 async def test_a_corefile_of_its_own_goes_where_the_running_one_is(
     items: list[Json] | None, mount: Json, path: str, key: str, tmp_path: Path
 ) -> None:
-    """As the kubelet mounts it: ``subPath`` is a path of ``items``, not a key."""
+    """The kubelet takes ``subPath`` as a path of ``items``, not as a key."""
     dns = copy_of({"all": kubeadm()})["all"]
     text = dns[1]["data"].pop("Corefile")
     dns[1]["data"] |= {key: text, "hosts": "192.0.2.1 node"}

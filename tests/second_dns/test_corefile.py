@@ -1,4 +1,4 @@
-"""What each real Corefile needs of its Pod."""
+"""Ports, files and periods that each real Corefile needs in its Pod."""
 
 import pytest
 

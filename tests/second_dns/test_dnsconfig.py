@@ -1,4 +1,4 @@
-"""What the kubelet would have written: the simulated kubelet is the oracle."""
+"""The resolv.conf of an enrolled pod, with the simulated kubelet as the oracle."""
 
 import pytest
 from hypothesis import given, settings
@@ -52,7 +52,7 @@ def pod(**spec: object) -> Json:
 def test_a_pod_gets_what_its_kubelet_would_have_written(
     config: Json | None, domain: str, searches: list[str]
 ) -> None:
-    """As if the kubelet had been told this server by --cluster-dns."""
+    """The resolv.conf that the kubelet writes with this server as --cluster-dns."""
     own = {k: v for k, v in (config or {}).items() if k != "nameservers"}
     search = f"search {' '.join(searches)}\n" if searches else ""
     node = kubelet.Node((SERVER,), domain, f"nameserver 192.0.2.53\n{search}")

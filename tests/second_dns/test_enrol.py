@@ -382,7 +382,7 @@ DISPENSABLE = {
     ("delete", "configmaps"): "enrolled at",
     ("delete", "deployments"): "enrolled at",
 }
-"""What is not needed for everything, and what is said without it."""
+"""Rights that only some steps need, and the words of the message without them."""
 
 
 @pytest.mark.slow

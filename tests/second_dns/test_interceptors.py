@@ -1,4 +1,4 @@
-"""What intercepts DNS is found by the traces that it leaves in objects."""
+"""Interceptors of DNS are recognized by their objects."""
 
 from pathlib import Path
 

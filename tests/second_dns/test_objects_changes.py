@@ -41,7 +41,7 @@ def test_nothing_changed_is_an_empty_patch(obj: Json) -> None:
 
 
 def _fits(obj: Json, path: tuple[str, ...]) -> bool:
-    """Whether what is on the way to ``path`` are maps, as in objects of a kind."""
+    """True if all values on the way to ``path`` are maps, as in objects of a kind."""
     for end in range(1, len(path)):
         value = value_at(obj, path[:end])
         if value is not None and not isinstance(value, dict):

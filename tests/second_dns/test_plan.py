@@ -1,4 +1,4 @@
-"""What enrolling makes of a workload, and which are refused."""
+"""The changes of workloads by enrol, and the workloads that it refuses."""
 
 import pytest
 from hypothesis import given, settings

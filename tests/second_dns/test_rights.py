@@ -38,7 +38,7 @@ UNUSUAL = {
     ("list", "networkpolicies"),  # without it a note says what is not known
     ("list", "servicecidrs"),
 }
-"""What the words below do without."""
+"""Rights that the commands below do not need."""
 WORDS = (
     "clone --apply",
     "status",

@@ -157,7 +157,7 @@ async def _dies(way: str, deaths: list[tuple[int, bool]]) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_every_write_is_conditional(way: str) -> None:
-    """By version, by uid, or by the name being free."""
+    """The condition is a version, a UID, or that the name is free."""
     kind, words = WAYS[way]
     sent: list[tuple[str, str, Json]] = []
 
@@ -260,7 +260,7 @@ async def test_what_others_changed_of_ours_is_left_and_told(
 
 @pytest.mark.parametrize("way", ["deployment, all", "deployment, n of m"])
 async def test_enrolled_by_somebody_else_meanwhile(way: str) -> None:
-    """Whose enrolment stays: nothing of it is undone."""
+    """The enrolments of other workloads stay."""
     web = Ref(DEPLOYMENT, "shop", "web")
     theirs = Record(web, "10.96.0.99", "a/other", id="theirs", twin="web-other")
     async with desk(world("Deployment")) as at:

@@ -1,4 +1,4 @@
-"""What `minidns unenrol` puts back: what `minidns enrol` can have written."""
+"""`minidns unenrol` restores only changes that `minidns enrol` can have made."""
 
 from typing import Any
 

@@ -123,7 +123,7 @@ spec:
           name: coredns
           items: [{{key: Corefile, path: Corefile}}]
 """
-"""What kubeadm makes, less what it leaves to defaults."""
+"""The objects that kubeadm creates, without defaulted fields."""
 
 WEB = """\
 apiVersion: apps/v1
@@ -243,9 +243,9 @@ class Desk:
     err: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     shown_before_asking: list[str] = field(default_factory=list)
-    """What they could read when they were asked last."""
+    """The output before the last question."""
     says: bool = True
-    """What they answer."""
+    """The answer to questions."""
     when_asked: Callable[[], object] = lambda: None
     """Called before they answer."""
     now: float = 1_000_000.0

@@ -53,7 +53,7 @@ class DohServer:
 
     @property
     def connections(self) -> int:
-        """How many there were so far."""
+        """The number of requests so far."""
         return len(self._connections)
 
     def hang_up(self) -> None:

@@ -1,4 +1,4 @@
-"""Who has to leave for another."""
+"""Eviction of client connections."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,7 +13,7 @@ class Someone:
         self.host = host
         self.clients = clients
         self.seen = ""
-        """How it was told to end."""
+        """The way in which it was ended; empty while it is open."""
 
     def stop(self) -> None:
         self.abort()

@@ -260,7 +260,7 @@ IGNORED = {
     "too-long-to-be-looked-at": (framed(bytes(65535)), [dns.rcode.FORMERR]),
     "just-too-long": (framed(bytes(MAX_FRAME + 1)), [dns.rcode.FORMERR]),
 }
-"""What is no query: what comes of it. The connection goes on, as in CoreDNS."""
+"""Messages that are not a query, with their replies. The connection stays open, as in CoreDNS."""
 
 
 @pytest.mark.parametrize(("sent", "rcodes"), IGNORED.values(), ids=IGNORED)

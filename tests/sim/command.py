@@ -12,7 +12,7 @@ DEADLINE_S = 45.0
 
 
 class Ran(NamedTuple):
-    """What came of a command."""
+    """The result of a command."""
 
     status: int
     out: str

@@ -103,7 +103,7 @@ def relisted(*, streaming: bool) -> relist.Relist:
 
 @dataclass
 class Audited:
-    """What audits of the large cluster cost."""
+    """The cost of audits of the large cluster."""
 
     audits: int
     differences: int
@@ -152,7 +152,7 @@ def _count(server: Server, what: str) -> int:
 
 @dataclass
 class Churned:
-    """What a thousand changes a second do."""
+    """The effect of a thousand changes a second."""
 
     slowest_lag_s: float
     p99_ms: float

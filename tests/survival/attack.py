@@ -9,7 +9,7 @@ from tests.survival.world import Server, is_good, query, udp
 
 
 class Outcome(NamedTuple):
-    """What came of a row."""
+    """The outcome of a row."""
 
     replies: list[bytes]
     good_s: float

@@ -1,4 +1,4 @@
-"""How long a process takes from its start to the first right answer."""
+"""Measures the time from the start of a process to its first correct answer."""
 
 import contextlib
 import subprocess

@@ -1,4 +1,4 @@
-"""How often each property is tried: ``--hypothesis-profile=survive`` before a release."""
+"""The number of examples of each property; ``--hypothesis-profile=survive`` before a release."""
 
 from hypothesis import HealthCheck, settings
 

@@ -26,7 +26,7 @@ from tests.survival.world import GOOD, OUTSIDE
 DROP = "nothing"
 HEADER = "FORMERR, 12 bytes"
 QUESTION = "FORMERR and the question"
-"""What is longer than 512 bytes, of which CoreDNS reads the question."""
+"""The outcome of queries longer than 512 bytes; CoreDNS reads their question."""
 WITH_OPT = "FORMERR and an OPT, 23 bytes"
 NOT_IMPLEMENTED = "NOTIMP, 12 bytes"
 BAD_VERSION = "BADVERS"

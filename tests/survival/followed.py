@@ -117,7 +117,7 @@ class Followed:
     names: set[str] = field(default_factory=set)
     """Every Service there ever was, as ``name.namespace``."""
     wrong: list[Shown] = field(default_factory=list)
-    """What was ever answered for KNOWN but the truth."""
+    """All wrong answers to queries for KNOWN."""
     asked: int = 0
 
     # -- what is done to it
@@ -153,7 +153,7 @@ class Followed:
 
     @property
     def view(self) -> ClusterWatcher:
-        """What is behind the plugin's readiness."""
+        """The watcher behind the readiness check of the plugin."""
         view, *_ = self.site.readiness["kubernetes"].is_ready.args  # type: ignore[attr-defined]  # a partial
         assert isinstance(view, ClusterWatcher)
         return view
@@ -238,7 +238,7 @@ class FastWorld(World):
             list_watch=lambda access, resource: connection.list_watch(resource)
         )
         self.jump_s = 0.0
-        """How far the time of day is from where it should be."""
+        """The offset of the time of day, in seconds."""
         loop = asyncio.get_running_loop()
         self.edges = replace(
             self.edges,

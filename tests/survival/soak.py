@@ -13,7 +13,7 @@ from tests.survival.test_overload import hostile
 from tests.survival.world import KUBEADM, Api, Server, api, minidns, run, udp, upstream
 
 WARM_STEPS = 12_000
-"""As fast as they go, until every memory with a bound is full: 60,000 names."""
+"""The number of names sent without pauses first, until all bounded memory is full."""
 MOST_MB_AN_HOUR = 2.0
 
 

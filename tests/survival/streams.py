@@ -12,11 +12,11 @@ from tests.survival.world import HOST, query
 
 
 class Ended(NamedTuple):
-    """How a connection ended."""
+    """The end of a connection."""
 
     replies: list[bytes]
     seconds: float
-    """From connecting to the end; where it has not ended, to the last reply."""
+    """Seconds from connecting to the end, or to the last reply if it has not ended."""
     is_closed: bool
 
 
@@ -37,7 +37,7 @@ class Client:
 
     @property
     def seconds(self) -> float:
-        """How long it has lasted."""
+        """Seconds since it was opened."""
         return asyncio.get_running_loop().time() - self._began
 
     async def send(self, data: bytes) -> None:
@@ -85,7 +85,7 @@ async def is_answered(port: int, source: str = HOST) -> float:
 
 
 Play = Callable[[int], Awaitable[Ended]]
-"""From the server's port to how the connection ended."""
+"""Plays a client against the server's port; returns the end of its connection."""
 
 
 def sending(*pieces: bytes, pause_s: float = 0.0, eof: bool = False) -> Play:

@@ -64,7 +64,7 @@ FAULTS: dict[int, str] = {
     47: "slices merged and deleted, with overlap",
     48: "deleted and made again in a gap",
 }
-"""What the API server, or the way to it, does."""
+"""The faults of the API server, or of the path to it, by number."""
 
 
 def played() -> Iterator[int]:

@@ -47,7 +47,7 @@ async def test_F21_503_with_retry_after_at_the_start() -> None:
 
 
 async def test_F22_504_as_the_version_is_too_large() -> None:
-    """What asks for a version from the future gets a list instead."""
+    """A watch from a version in the future is followed by a list."""
     async with followed(services=5) as f:
         await f.act("snapshot")
         for number in range(20):

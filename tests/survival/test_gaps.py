@@ -20,7 +20,7 @@ from tests.survival.world import HOST, KUBEADM, Api, Server, api, minidns, query
 pytestmark = pytest.mark.slow
 
 CUT_S, OUTAGE_S = 5.0, 65.0
-"""How long until everything is right again (promised)."""
+"""The promised seconds until all answers are correct again."""
 SLACK_S = 5.0
 """For a machine that runs other tests; ``python -m tests.survival gaps`` gives none."""
 

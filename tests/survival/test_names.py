@@ -32,7 +32,7 @@ CHAIN = """\
     # {kubeconfig}{health}{ready}{lameduck}{more}
 }}
 """
-"""What is in cluster.local is denied; nobody answers for the rest: that is logged."""
+"""Names in cluster.local are denied; other names get no answer, which is logged."""
 FAILING = (b"example", b"org")
 
 

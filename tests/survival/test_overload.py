@@ -39,7 +39,7 @@ from tests.survival.world import (
 pytestmark = pytest.mark.slow
 
 MOST_MB = 40
-"""What an overload may add to the memory of the process."""
+"""The memory in MB that an overload may add to the process."""
 UNLIMITED = KUBEADM.replace("        max_concurrent 1000\n", "")
 
 
@@ -171,7 +171,7 @@ def test_hostile_names_take_no_memory(server: Server) -> None:
 
 
 def test_twice_its_capacity(server: Server) -> None:
-    """As much as can be sent, for a second: no crash, no memory, normal right after."""
+    """A flood for a second: no crash, no growth, and normal answers right after it."""
     memory = server.rss_mb()
     with flood(server, 1.0):
         time.sleep(0.5)  # in the middle of it
@@ -256,7 +256,7 @@ async def test_T24_no_file_left(poor: Server) -> None:
 
 
 async def test_few_files_are_shared_out(poor: Server) -> None:
-    """Who connects cannot take the files that upstreams need."""
+    """Clients cannot use up the file descriptors that upstreams need."""
     async with contextlib.AsyncExitStack() as stack:
         for number in range(200):
             await stack.enter_async_context(

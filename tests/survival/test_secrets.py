@@ -27,7 +27,7 @@ from tests.survival.world import (
 pytestmark = pytest.mark.slow
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.c2VjcmV0LXBheWxvYWQ.c2lnbmF0dXJl"
-"""What a service account's token looks like."""
+"""A token with the form of a service account's token."""
 PARTS = (TOKEN, *TOKEN.split("."), "Bearer")
 
 
@@ -137,6 +137,6 @@ def test_enough_was_said(said: str) -> None:
 
 
 def test_the_file_with_the_token_is_not_in_the_arguments(tmp_path: Path) -> None:
-    """What is in argv is seen by every user of the machine."""
+    """Every user of the machine can read argv."""
     cmdline = Path("/proc/self/cmdline").read_text()
     assert TOKEN not in cmdline

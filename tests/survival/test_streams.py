@@ -45,13 +45,13 @@ FIRST_S, WRITE_S, IDLE_S, _ = StreamLimits()
 FRAME_S = FIRST_S
 
 SLACK_S = 4.0
-"""What a busy machine may add."""
+"""The delay in seconds that a busy machine may add."""
 BIG = "big.test."
 RECORDS = 5000
 
 
 class Row(NamedTuple):
-    """What a client does, and what has to come of it."""
+    """The actions of a client, and the expected end of its connection."""
 
     play: Play
     replies: int = 0

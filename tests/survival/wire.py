@@ -16,7 +16,7 @@ class Wire:
     def __init__(self) -> None:
         self.is_dead = False
         self.port = 0
-        """Of the server, which may change."""
+        """The port of the server, which may change."""
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 

@@ -43,7 +43,7 @@ SLOWER = "slower.example.org."
 """A name that the upstream answers after SLOWER_S, like all below it."""
 SLOWER_S = 1.5
 SILENT = "silent.example.org."
-"""What is below is never answered by the upstream."""
+"""The upstream never answers for names below this one."""
 
 KUBEADM = """\
 .:{port} {{
@@ -210,12 +210,12 @@ class Server:
     process: subprocess.Popen[bytes]
     port: int
     ports: dict[str, int]
-    """Of its HTTP endpoints, by their plugins."""
+    """The ports of its HTTP endpoints, by plugin."""
     log: Path
 
     @property
     def lines(self) -> list[str]:
-        """What it has said so far."""
+        """The lines of its log so far."""
         return self.log.read_text(errors="backslashreplace").split("\n")
 
     @property
@@ -228,11 +228,11 @@ class Server:
         return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
     def files(self) -> int:
-        """How many files it has open."""
+        """The number of its open files."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def connections(self) -> int:
-        """How many TCP connections it has accepted and not closed."""
+        """The number of accepted TCP connections that are open."""
         rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
         ends = [(row.split()[1], row.split()[3]) for row in rows]
         return ends.count((f"0100007F:{self.port:04X}", "01"))

@@ -1,4 +1,4 @@
-"""What counts as a failure of a lookup."""
+"""The results of a lookup that count as a failure."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How upstreams and failures are written."""
+"""The text form of upstreams and of failures."""
 
 import pytest
 

@@ -34,7 +34,7 @@ from tests.sim.builders import (
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 BROKEN = (aiohttp.ClientPayloadError, aiohttp.ClientOSError, ConnectionError)
-"""What a client notices when a connection is cut in the middle."""
+"""The exceptions of a client whose connection is cut."""
 STREAMING = (
     "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
 )

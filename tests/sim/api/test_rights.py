@@ -1,4 +1,4 @@
-"""Who may use a simulation that is up: its user's programs, and nobody else."""
+"""Only programs of its user may use a running simulation."""
 
 import http.client
 import json

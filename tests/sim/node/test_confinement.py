@@ -1,4 +1,4 @@
-"""What a Corefile from the API can make a simulated pod reach: nothing outside."""
+"""A Corefile from the API cannot make a simulated pod reach anything outside."""
 
 import asyncio
 import json

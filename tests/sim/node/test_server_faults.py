@@ -1,4 +1,4 @@
-"""What faults of servers do to replies, read by another implementation of DNS."""
+"""The effect of server faults on replies, read by another implementation of DNS."""
 
 import asyncio
 from random import Random
