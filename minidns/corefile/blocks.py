@@ -6,8 +6,8 @@ directives only: *bind* and *view* decide whether two blocks conflict.
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain, repeat
 
 from minidns.corefile import keys as zones
@@ -37,6 +37,13 @@ class ServerBlock:
     """The directives in file order; the order of different names has no meaning."""
     file: str
     line: int
+    hidden: tuple[str, ...] = ()
+    """Its keys, if an error must not show them; see `Position`."""
+
+    def shown(self, text: str) -> str:
+        """Return ``text`` for a log line, without words that errors must not show."""
+        hidden = (word for each in self.directives for word in each.hidden)
+        return without(text, (*self.hidden, *hidden))
 
     def named(self, name: str) -> tuple[Directive, ...]:
         """Return the occurrences of the directive ``name``, in file order."""
@@ -161,13 +168,24 @@ def _block(raw: RawBlock, port: int, report: Report) -> ServerBlock:
         except ValueError as error:
             report(_bad_key(raw, key, str(error)))
     return ServerBlock(
-        tuple(keys), tuple(_directives(raw)), raw.start.file, raw.start.line
+        tuple(keys),
+        tuple(_directives(raw)),
+        raw.start.file,
+        raw.start.line,
+        _hidden_keys(raw, keys),
     )
+
+
+def _hidden_keys(raw: RawBlock, keys: Iterable[Key]) -> tuple[str, ...]:
+    """Return the keys that errors must not show, as written and as zones."""
+    written = [replace(raw.start, text=key) for key in raw.keys]
+    zones = [replace(raw.start, text=key.zone.removesuffix(".")) for key in keys]
+    return tuple(word for token in (*written, *zones) for word in token.hidden)
 
 
 def _bad_key(raw: RawBlock, key: str, text: str) -> ConfigError:
     where = raw.start
-    text = without(text, (*where.hidden, *((key,) if where.imported else ())))
+    text = without(text, (*where.hidden, *_hidden_keys(raw, ())))
     message = f"error inspecting server blocks: {text}"
     error = ConfigError(message, file=where.file, line=where.line, text=text)
     glued = key.endswith(("{", "}")) and len(key) > 1
@@ -210,7 +228,7 @@ def _claims(block: ServerBlock) -> list[Claim]:
 
 
 def _at_block(block: ServerBlock, text: str) -> ConfigError:
-    return ConfigError(text, file=block.file, line=block.line)
+    return ConfigError.plain(block, text)
 
 
 def _brace_warnings(blocks: Sequence[ServerBlock]) -> Iterator[str]:

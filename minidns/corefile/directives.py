@@ -49,6 +49,10 @@ class Line:
         """The words of the line that no error may show."""
         return tuple(word for token in self.tokens for word in token.hidden)
 
+    def shown(self, text: str) -> str:
+        """Return ``text`` for a log line, without the words that no error may show."""
+        return without(text, self.hidden)
+
     def error(self, text: str) -> ConfigError:
         """Return ``text`` as an error at this line."""
         return ConfigError.at(self, text)

@@ -1,14 +1,16 @@
 """Errors in a Corefile, with their position and the texts of CoreDNS."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Protocol
+
+from minidns.text.go_text import quote
 
 _SHORTEST = 3
 """Minimum length of a hidden word: shorter ones occur in any text."""
 _HARMLESS = re.compile(r"[a-z_]{1,16}|(?:[a-z0-9-]+\.)+[a-z]{2,}\.?:\d{1,5}")
-"""Matches words that are never hidden: the name of a directive, perhaps mistyped, or a
-zone with its port. Tokens, keys and hashed passwords do not have these forms."""
+"""Matches the name of a directive, perhaps mistyped, and a zone with its port. Tokens,
+keys and hashed passwords do not have these forms."""
 
 
 class Position(Protocol):
@@ -57,9 +59,13 @@ class ConfigError(ValueError):
 
     @classmethod
     def plain(cls, where: Position, text: str) -> "ConfigError":
-        """Return an error that stores its position, but prints only ``TEXT``."""
-        text = without(text, where.hidden)
-        return cls(text, file=where.file, line=where.line, text=text)
+        """Return an error that stores its position, but prints only ``TEXT``.
+
+        If a word of it is hidden, it prints the position, too.
+        """
+        clean = without(text, where.hidden)
+        message = clean if clean == text else f"{where.file}:{where.line} - {clean}"
+        return cls(message, file=where.file, line=where.line, text=clean)
 
     @classmethod
     def syntax(cls, where: Position, actual: str, expected: str) -> "ConfigError":
@@ -85,19 +91,50 @@ class ConfigError(ValueError):
         error.hint = self.hint
         return error
 
+    def hiding(self, where: Position) -> "ConfigError":
+        """Return the same error without words that ``where`` hides.
+
+        If there are any, and the error has no position, it gets that of ``where``.
+        """
+        message, text = (without(part, where.hidden) for part in (str(self), self.text))
+        if message == str(self):
+            return self
+        if not self.line:
+            message = f"{where.file}:{where.line} - {message}"
+        error = ConfigError(message, file=where.file, line=where.line, text=text)
+        return error.hinting(self.hint)
+
     def hinting(self, hint: str) -> "ConfigError":
         """Return the same error, now with ``hint``."""
         self.hint = hint
         return self
 
 
+def is_harmless(word: str) -> bool:
+    """Return whether ``word`` looks like a directive's name, or a zone with its port.
+
+    >>> is_harmless("forwad"), is_harmless("example.org:53"), is_harmless("s3cr3t")
+    (True, True, False)
+    """
+    return bool(_HARMLESS.fullmatch(word))
+
+
 def without(text: str, words: Iterable[str]) -> str:
-    """Return ``text`` with each of ``words`` replaced by ``...``.
+    """Return ``text`` with each of ``words``, and parts of them, replaced by ``...``.
 
     >>> without("Unknown directive 's3cr3t'", ["s3cr3t"])
     "Unknown directive '...'"
     """
-    for word in sorted(words, key=len, reverse=True):
-        if len(word) >= _SHORTEST and not _HARMLESS.fullmatch(word):
-            text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "...", text)
+    forms = {form for word in words for form in _forms(word) if len(form) >= _SHORTEST}
+    for form in sorted(forms, key=len, reverse=True):
+        pattern = rf"(?<!\w){re.escape(form)}(?!\w)"
+        text = re.sub(pattern, "...", text, flags=re.IGNORECASE)
     return text
+
+
+def _forms(word: str) -> Iterator[str]:
+    """Yield ``word`` and what an error may show of it: in quotes, or a part of it."""
+    yield word
+    yield quote(word)[1:-1]
+    parts = re.split(r"[/:@%,=]+", word)
+    yield from (part for part in parts if not is_harmless(part))

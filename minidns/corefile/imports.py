@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from minidns.corefile.errors import ConfigError, Position
-from minidns.corefile.lexer import Token, scan
+from minidns.corefile.lexer import Place, Token, scan
 
 MAX_IMPORTS = 100_000
 """Number of files and patterns that one Corefile may import (caddyfile parser)."""
@@ -46,6 +46,7 @@ class Imports:
         self._files = files
         self._directory = directory
         self._main = file
+        self._folder = posixpath.dirname(posixpath.join(directory, file))
         self._tokens: dict[str, list[Token]] = {}
         self._used = 0
 
@@ -106,12 +107,18 @@ class Imports:
         if path not in self._tokens:
             try:
                 self._tokens[path] = list(
-                    scan(self._files.read(path), path, imported=True)
+                    scan(self._files.read(path), path, place=self._place(path))
                 )
             except OSError as error:
                 error.filename = path
                 raise
         return self._tokens[path]
+
+    def _place(self, path: str) -> Place:
+        folder = _clean(self._folder)
+        # everything is below the root folder, secrets as well
+        is_near = folder != "/" and path.startswith(f"{folder}/")
+        return Place.NEARBY if is_near else Place.ELSEWHERE
 
 
 def _reason(error: OSError) -> str:

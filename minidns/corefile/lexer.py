@@ -7,8 +7,9 @@ whether it was quoted: the parser treats ``"{"`` as a brace (caddyfile lexer).
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 
-from minidns.corefile.errors import ConfigError
+from minidns.corefile.errors import ConfigError, is_harmless
 
 _SPACE = r"\t\n\v\f\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 """White space of Go's unicode.IsSpace without CR, which is not a separator."""
@@ -30,6 +31,14 @@ MAX_EXPANDED = 1 << 20
 """Characters of a token after its environment references are replaced."""
 
 
+class Place(Enum):
+    """The file that a token is in; it decides which words errors show."""
+
+    COREFILE = "the Corefile itself: every word"
+    NEARBY = "an imported file in the Corefile's folder or below: harmless words"
+    ELSEWHERE = "an imported file anywhere else: no word"
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """A word of a Corefile and where it starts."""
@@ -38,13 +47,15 @@ class Token:
     file: str
     """The path: as specified for the main file, absolute for an imported one."""
     line: int
-    imported: bool = False
-    """True if the token is in a file that the Corefile imports."""
+    place: Place = Place.COREFILE
 
     @property
     def hidden(self) -> tuple[str, ...]:
         """The text of the token if errors must not show it."""
-        return (self.text,) if self.imported else ()
+        is_shown = self.place is Place.COREFILE or (
+            self.place is Place.NEARBY and is_harmless(self.text)
+        )
+        return () if is_shown else (self.text,)
 
     def begins_line(self, before: "Token") -> bool:
         """Return whether this token is on a later line than the one ``before`` it.
@@ -64,7 +75,7 @@ class Token:
         return self.line + self.text.count("\n")
 
 
-def scan(text: str, file: str, *, imported: bool = False) -> Iterator[Token]:
+def scan(text: str, file: str, *, place: Place = Place.COREFILE) -> Iterator[Token]:
     r"""Yield the tokens of ``text``; any text at all can be scanned.
 
     >>> [token.text for token in scan('log . "{remote} \\"x" # why', "Corefile")]
@@ -80,9 +91,9 @@ def scan(text: str, file: str, *, imported: bool = False) -> Iterator[Token]:
     for lexeme in _LEXEME.finditer(text.removeprefix("\ufeff")):
         quoted, word = lexeme["quoted"], lexeme["word"]
         if word is not None:
-            yield Token(word.replace("\r", ""), file, line, imported)
+            yield Token(word.replace("\r", ""), file, line, place)
         elif quoted or lexeme["close"]:  # a quote at the very end is no token
-            yield Token(quoted.replace('\\"', '"'), file, line, imported)
+            yield Token(quoted.replace('\\"', '"'), file, line, place)
         line += lexeme[0].count("\n")
 
 

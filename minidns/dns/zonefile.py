@@ -4,6 +4,7 @@ Records are parsed lazily, one by one, so that the caller can do other work betw
 records of a large file.
 """
 
+import errno
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -146,7 +147,7 @@ class _Reader:
         try:
             text = self._read(path)
         except OSError as error:
-            raise ValueError(paths.reason(error, path)) from error
+            raise ValueError(_unreadable(error, path)) from error
         try:
             yield from reader.records(text)
         except ZoneFileError as error:
@@ -190,6 +191,16 @@ class _Reader:
         if not self._fixed:
             self.ttl = ttl
         return ttl
+
+
+def _unreadable(error: OSError, path: str) -> str:
+    """Return why a file cannot be included; with its path only if there is one.
+
+    Without one, the word may be anything: see `ZoneFileError`.
+    """
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+        return "there is no such file to include"
+    return paths.reason(error, path)
 
 
 def _exactly(count: int, words: list[str]) -> list[str]:

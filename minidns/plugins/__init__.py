@@ -137,6 +137,8 @@ def configure(site: Site) -> tuple[tuple[PluginSpec, Plugin], ...]:
             spec = find(name)
             plugin = spec.set_up(directives, site)
         except ConfigError as exc:
+            for directive in directives:
+                exc = exc.hiding(directive)
             raise exc.prefixed(f"plugin/{name}: ") from exc
         if plugin is not None:
             chain.append((spec, plugin))

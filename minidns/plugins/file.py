@@ -218,7 +218,7 @@ def setup(directives: tuple[FileOptions, ...], site: Site) -> Plugin:
             try:
                 zone.load()
             except OSError as error:
-                missing = files.reason(error, options.path)
+                missing = site.block.shown(files.reason(error, options.path))
     last = directives[-1]
     if missing and not last.reload_s:
         # CoreDNS prints the plugin's name twice

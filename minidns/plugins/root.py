@@ -28,7 +28,7 @@ def setup(options: RootOptions, site: Site) -> None:
     """Set the folder for the plugins that are set up later."""
     site.root = options.folder
     if not _exists(site):  # the folder may be created later
-        log.warning("Root path does not exist: %s", site.root)
+        log.warning("Root path does not exist: %s", site.block.shown(site.root))
 
 
 def _exists(site: Site) -> bool:

@@ -128,15 +128,18 @@ class Instance:
     def _serve(self, site: Site, handler: Handler) -> None:
         for key in site.block.keys:
             if key.transport not in TRANSPORTS:
-                raise ConfigError(f"{key}: {key.transport} is not supported by minidns")
+                text = f"{key}: {key.transport} is not supported by minidns"
+                raise ConfigError.plain(site.block, text)
             if key.transport == "tls" and site.listen.certificate is None:
-                raise ConfigError(f"{key}: needs a tls line with certificate and key")
+                text = f"{key}: needs a tls line with certificate and key"
+                raise ConfigError.plain(site.block, text)
             for host in site.listen.addresses or ("",):
                 listener = Listener(key.transport, host, key.port)
                 zones = self._zones.setdefault(listener, {})
                 blocks = zones.setdefault(key.zone, [])
                 if site.view is None and any(s.view is None for s, _ in blocks):
-                    raise ConfigError(f"cannot serve {key} - it is already defined")
+                    text = f"cannot serve {key} - it is already defined"
+                    raise ConfigError.plain(site.block, text)
                 blocks.append((site, handler))
 
     def answer(self, listener: Listener, answerer: Answerer) -> None:

@@ -189,12 +189,25 @@ def test_depth_of_includes_is_limited() -> None:
         read("$INCLUDE db", **{"/zones/db": "$INCLUDE db"})
 
 
-def test_missing_include_is_named() -> None:
-    def missing(path: str) -> str:
-        raise FileNotFoundError(2, "No such file or directory")
+@pytest.mark.parametrize(
+    ("error", "is_named"),
+    [
+        pytest.param(FileNotFoundError(2, "No such file"), False, id="missing"),
+        pytest.param(NotADirectoryError(20, "Not a directory"), False, id="below-file"),
+        pytest.param(OSError(36, "File name too long"), False, id="too-long"),
+        pytest.param(IsADirectoryError(21, "Is a directory"), True, id="folder"),
+        pytest.param(PermissionError(13, "Permission denied"), True, id="no-rights"),
+    ],
+)
+def test_an_include_is_named_only_if_it_exists(error: OSError, is_named: bool) -> None:
+    """The line of a file that is no zone file may be a password."""
 
-    with pytest.raises(ZoneFileError, match="line 1: open sub/x: no such file"):
-        list(zonefile.read("$INCLUDE sub/x", "example.org.", "db", missing))
+    def read(path: str) -> str:
+        raise error
+
+    with pytest.raises(ZoneFileError, match="line 1: ") as caught:
+        list(zonefile.read("$INCLUDE sub/x", "example.org.", "db", read))
+    assert ("sub/x" in str(caught.value)) == is_named
 
 
 ORACLE = (
