@@ -86,6 +86,10 @@ class Directive:
         """The words that no error may show; the name is a known directive."""
         return tuple(word for token in self.tokens[1:] for word in token.hidden)
 
+    def shown(self, text: str) -> str:
+        """Return ``text`` for a log line, without the words that no error may show."""
+        return without(text, self.hidden)
+
     def error(self, text: str) -> ConfigError:
         """Return ``text`` as an error at the directive's first line."""
         return ConfigError.at(self, text)

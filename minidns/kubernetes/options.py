@@ -81,7 +81,9 @@ def _set_access(options: "KubernetesOptions", words: Words) -> "KubernetesOption
                 text = (
                     "Multiple endpoints have been deprecated, only the first specified"
                 )
-                log.warning("%s endpoint '%s' is used", text, words.where.shown(words.first))
+                log.warning(
+                    "%s endpoint '%s' is used", text, words.where.shown(words.first)
+                )
             access = replace(access, endpoint=words.first)
         case "tls":
             certificate, key, authority = words.args
