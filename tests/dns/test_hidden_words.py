@@ -136,11 +136,12 @@ def _as_options() -> Iterator[tuple[str, str]]:
         for at in range(len(words)):
             line = " ".join((*words[:at], SECRET, *words[at + 1 :]))
             yield f"{name} argument {at}", f"{name} {line}\n"
-        for option in plugin.options:
-            words = option.example.split()
+        for option in filter(lambda option: option.name, plugin.table):
+            words = option.example.split()[:5] or [option.name]
             for at in range(1, len(words) + 1):
                 line = " ".join((*words[:at], SECRET, *words[at + 1 :]))
-                yield f"{name} {option.name} {at}", f"{name} {{\n{line}\n}}\n"
+                text = f"{name} {{\n{line}\n}}\n"
+                yield f"{name} {option.name} {at}", text
 
 
 OPTIONS = dict(_as_options())
