@@ -1,4 +1,4 @@
-"""The command line of the simulation: demo, up, exec, fault, run."""
+"""The command line of the simulation: demo, up, exec, fault, run, trial."""
 
 import argparse
 import asyncio
@@ -13,6 +13,7 @@ from typing import Any
 from minidns.text.terminal import escaping, raw
 
 from .cluster import state
+from .trial import command as trial
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -67,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
         help="print the scenarios with their actual output",
     )
     play.add_argument("files", nargs="+", metavar="FILE")
+    trial.add_to(verbs)
     return result
 
 
@@ -114,6 +116,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _play(args)
             case "fault":
                 return _fault(args)
+            case "trial":
+                return trial.run(args)
             case _:
                 return _exec(args)
     except KeyboardInterrupt:

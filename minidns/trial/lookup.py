@@ -41,6 +41,8 @@ class Subject(NamedTuple):
     manner: Manner = Manner.PLAIN
     types: tuple[int, ...] = (A,)
     expected: Expected = Expected()
+    objects: str = ""
+    """The objects that the name depends on, as they are: with resourceVersions."""
 
 
 def as_libc(subject: Subject, name: str) -> Subject:
@@ -79,8 +81,6 @@ class Result:
     source_port: int = 0
     ident: int = 0
     """ID of the first query."""
-    objects: str = ""
-    """What minidns knew then about the name: objects with their resourceVersions."""
 
 
 class Prober(Protocol):

@@ -160,18 +160,19 @@ class Hypothesis(Generic[Cell, Blamed]):
 
     def log_likelihood(self, counts: Mapping[Cell, Count]) -> float:
         """Return the logarithm of the probability of ``counts``, less a constant."""
-        by_share: dict[float, Count] = {}
+        lookups: dict[float, int] = {}
+        failed: dict[float, int] = {}
         for cell, count in counts.items():
             share = self.share(cell)
-            by_share[share] = by_share.get(share, Count()).plus(count)
-        episodes = sum(count.episodes for count in by_share.values())
+            lookups[share] = lookups.get(share, 0) + count.lookups
+            if count.episodes:
+                failed[share] = failed.get(share, 0) + count.episodes
+        episodes = sum(failed.values())
         terms = []
         for background in self.backgrounds:
-            weight, exposure = -log(len(self.backgrounds)), 0.0
-            for share, count in by_share.items():
-                if count.episodes:
-                    weight += count.episodes * log(share + background)
-                exposure += count.lookups * (share + background)
+            weight = -log(len(self.backgrounds))
+            weight += sum(n * log(share + background) for share, n in failed.items())
+            exposure = sum(n * (share + background) for share, n in lookups.items())
             terms += [
                 weight + log(chance) + episodes * log(rate) - rate * exposure
                 for rate, chance in self.rates
@@ -226,7 +227,7 @@ def rates_from(least: float) -> tuple[tuple[float, float], ...]:
 
     Half of the probability is at ``least``, the rest on steps of a factor 2 up to 1.
     """
-    above = [least * 2**step for step in range(1, 64) if least * 2**step < 1]
+    above = [least * 2**step for step in range(1, 64) if least * 2**step < 1] or [1.0]
     return ((least, 0.5), *((rate, 0.5 / len(above)) for rate in above))
 
 

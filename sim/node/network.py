@@ -54,6 +54,8 @@ class DataPlane:
         self._rng = rng
         self._now = now
         self._affinity = Affinity()
+        self._alive: dict[Address, tuple[Address, ...]] = {}
+        """The endpoints of Service ports when their entries were last checked."""
         self._versions = deque([(float("-inf"), cluster.version)])
         """Times and versions of the changes that lagging rules may not show yet."""
         cluster.subscribe(self._on_change)
@@ -98,10 +100,16 @@ class DataPlane:
         if flow.protocol == "TCP":  # a route is that of a connection's first packet
             self.conntrack.forget(flow)
         elif not self.faults.keeps_stale:
-            self.conntrack.delete(flow.server, self._endpoints(service, flow))
+            self._delete_stale(flow.server, self._endpoints(service, flow))
         return self.conntrack.endpoint(
             flow, self._now(), lambda: self._choose(service, flow)
         )
+
+    def _delete_stale(self, server: Address, endpoints: tuple[Address, ...]) -> None:
+        """Delete the entries of gone endpoints, once after every change."""
+        if self._alive.get(server) != endpoints:
+            self._alive[server] = endpoints
+            self.conntrack.delete(server, endpoints)
 
     def _choose(self, service: Json, flow: Flow) -> Address | None:
         endpoints = self._endpoints(service, flow)

@@ -289,7 +289,7 @@ def test_posterior_without_lookups_is_the_prior() -> None:
     ] * 4
 
 
-@pytest.mark.parametrize("rate", [1e-4, 1e-2, 0.3])
+@pytest.mark.parametrize("rate", [1e-4, 1e-2, 0.3, 0.9])
 def test_probabilities_of_rates(rate: float) -> None:
     assert sum(chance for _, chance in rates_from(rate)) == pytest.approx(1.0)
     assert sum(chance for _, chance in rates_below(rate)) == pytest.approx(1.0)

@@ -1,0 +1,1 @@
+"""`minidns-sim trial`: trials in virtual time with a planted cause."""

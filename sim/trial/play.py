@@ -1,0 +1,64 @@
+"""Plays a trial in virtual time: plants a cause and runs the code of real trials."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from random import Random
+
+from minidns.trial.ledger import Ledger
+from minidns.trial.run import Plan, Tell, Trial, interval_s
+from minidns.trial.verdict import Verdict
+
+from ..scenario import clock
+from .arena import REPLICAS, arena
+from .causes import CAUSES, faulty_blocks, plant
+from .prober import SimulatedNames, SimulatedProber
+
+BACKGROUND = Fraction(1, 20)
+"""Rate of failures of all lookups, as a share of the rate of the cause."""
+MOST_PER_REPLICA = 20.0
+"""Lookups per second and CoreDNS replica."""
+LIMIT = 60
+"""The trial ends without a verdict after this number of lookups times the rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A trial that is over."""
+
+    planted: str
+    verdict: Verdict
+    ledger: Ledger
+
+
+def play(
+    planted: str,
+    rate: Fraction,
+    seed: int,
+    *,
+    background: Fraction = BACKGROUND,
+    tell: Tell = lambda event: None,
+) -> Played:
+    """Run a trial in virtual time with the cause ``planted`` at ``rate``."""
+    return clock.run(_play(planted, rate, seed, background * rate, tell))
+
+
+async def _play(
+    planted: str, rate: Fraction, seed: int, background: Fraction, tell: Tell
+) -> Played:
+    cause = CAUSES[planted]
+    blocks = faulty_blocks(cause, rate)
+    async with arena(seed, other=cause.needs_other, faulty=blocks) as place:
+        plant(place, cause, rate, background, seed)
+        between = interval_s(float(rate), REPLICAS, MOST_PER_REPLICA)
+        limit_s = LIMIT / float(rate) * between
+        plan = Plan(place.layout, float(rate), limit_s, between, place.seal)
+        ledger = Ledger(place.layout, float(rate))
+        trial = Trial(
+            plan,
+            SimulatedProber(place, Random(f"{seed} prober")),
+            SimulatedNames(place, Random(f"{seed} names")),
+            ledger,
+            Random(f"{seed} trial"),
+            tell,
+        )
+        return Played(planted, await trial.run(), ledger)

@@ -1,0 +1,139 @@
+"""The port of a trial in the simulated cluster: lookups as packets, and their names."""
+
+import asyncio
+from dataclasses import dataclass, field
+from random import Random
+
+from minidns.dns.model import TC, Rcode
+from minidns.trial.arms import Client, Manner, NameKind, R, Target
+from minidns.trial.lookup import (
+    TIMEOUT_S,
+    Expected,
+    Outcome,
+    Result,
+    Subject,
+    as_libc,
+)
+
+from ..api.objects import dig
+from ..node.over_sockets import LookupResult
+from ..resolver.protocol import Session
+from ..resolver.resolv_conf import Conf
+from ..resolver.search import GLIBC, TOOLS, Lookup, Status
+from .arena import CHANGING, EXTERNAL_ZONE, Arena
+
+SEARCH = ("default.svc.cluster.local", "svc.cluster.local", "cluster.local")
+SETTLED_S = 0.02
+"""Seconds after a change in which every server without a fault has seen it."""
+_OUTCOMES = {
+    Status.SILENT: Outcome.SILENT,
+    Status.REFUSED: Outcome.UNREACHABLE,
+}
+
+
+@dataclass(slots=True)
+class SimulatedProber:
+    """Makes lookups from the prober pods, with the stub resolver of glibc or of dig."""
+
+    arena: Arena
+    rng: Random
+    _addresses: dict[Client, str] = field(default_factory=dict)
+
+    async def look_up(self, client: Client, target: Target, subject: Subject) -> Result:
+        """Make one lookup; see `minidns.trial.lookup.Prober`."""
+        conf = Conf((target.address,), SEARCH, 1, TIMEOUT_S, attempts=1)
+        policy = GLIBC if subject.manner is Manner.LIBC else TOOLS
+        session = Session(conf, self.rng)
+        lookup = Lookup(session, policy, subject.name, subject.types)
+        sent_at = asyncio.get_running_loop().time()
+        resolved = await self.arena.stage.packets.resolve(lookup, self._address(client))
+        latency_s = asyncio.get_running_loop().time() - sent_at
+        send = resolved.queries[0].send
+        return Result(
+            sent_at,
+            latency_s,
+            _outcome(resolved),
+            _rcode(resolved),
+            frozenset(resolved.outcome.addresses),
+            self._replica(client, target, resolved),
+            resolved.queries[-1].send.transport,
+            send.source,
+            int.from_bytes(send.wire[:2]),
+        )
+
+    def _address(self, client: Client) -> str:
+        if client not in self._addresses:
+            key = "default", client.pod
+            self._addresses[client] = self.arena.stage.address(key)
+        return self._addresses[client]
+
+    def _replica(self, client: Client, target: Target, resolved: LookupResult) -> str:
+        """Return the pod that was asked, where a prober in a real pod could tell."""
+        if target.arm != R:
+            return target.replica
+        flows = {
+            (self._address(client), query.send.source) for query in resolved.queries
+        }
+        pods = (relay.pod_of(*flow) for relay in self.arena.relays for flow in flows)
+        return next(filter(None, list(pods)), "")
+
+
+def _outcome(resolved: LookupResult) -> Outcome:
+    status = resolved.outcome.status
+    if any(reply.flags & TC for reply in resolved.outcome.replies):
+        return Outcome.TRUNCATED
+    return _OUTCOMES.get(status, Outcome.REPLIED)
+
+
+def _rcode(resolved: LookupResult) -> int:
+    """Return the rcode of the first reply with an answer, or of the first reply."""
+    replies = resolved.outcome.replies
+    answered = next((reply for reply in replies if reply.answer), None)
+    decisive = answered or next(iter(replies), None)
+    return decisive.rcode if decisive else Rcode.NOERROR
+
+
+@dataclass(slots=True)
+class SimulatedNames:
+    """Chooses names of all kinds; changes the endpoints of Services in turn."""
+
+    arena: Arena
+    rng: Random
+    _changes: int = 0
+
+    async def next(self) -> Subject:
+        """Return the next subject; see `minidns.trial.lookup.Subjects`."""
+        kind = self.rng.choice(tuple(NameKind))
+        is_libc = self.rng.random() < 0.5
+        if kind is NameKind.EXTERNAL:
+            # a name that nobody has looked up yet, so that no cache answers it
+            name = f"x{self.rng.getrandbits(40):010x}.{EXTERNAL_ZONE}"
+            subject = Subject(f"{name}.", kind, expected=_only("192.0.2.7"))
+            return as_libc(subject, name) if is_libc else subject
+        name, expected, objects = "web", _only("10.96.7.9"), "Service default/web"
+        if kind is NameKind.CHANGED:
+            name, expected, objects = await self._change()
+        elif self.rng.random() < 0.5:
+            name, expected, objects = "db", _only("10.96.7.10"), "Service default/db"
+        absolute = f"{name}.{SEARCH[0]}."
+        subject = Subject(absolute, kind, expected=expected, objects=objects)
+        return as_libc(subject, name) if is_libc else subject
+
+    async def _change(self) -> tuple[str, Expected, str]:
+        """Give a Service another endpoint, and wait until servers must know it."""
+        self._changes += 1
+        name = f"rolling-{self._changes % CHANGING}"
+        address = f"10.244.{10 + self._changes % 200}.{1 + self.rng.randrange(250)}"
+        slice_ = self.arena.stage.cluster.patch(
+            "EndpointSlice",
+            "default",
+            name,
+            {"endpoints": [{"addresses": [address], "conditions": {"ready": True}}]},
+        )
+        await asyncio.sleep(SETTLED_S)
+        version = dig(slice_, "metadata.resourceVersion")
+        return name, _only(address), f"EndpointSlice default/{name} {version}"
+
+
+def _only(address: str) -> Expected:
+    return Expected.addresses([address])
