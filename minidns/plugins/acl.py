@@ -23,7 +23,7 @@ from minidns.dns.model import (
 from minidns.dns.networks import Network, Networks, cidr
 from minidns.dns.rdata import TYPES
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 
 _EDE = 15
 """Code of the EDNS option Extended DNS Error (RFC 8914 2)."""
@@ -140,7 +140,7 @@ def setup(rules: tuple[AclRule, ...], site: Site) -> Plugin:
     """Return the plugin that denies queries by ``rules``, and offer it as a guard."""
     acl = _Acl(site, rules)
     site.offers.guards.append(acl)
-    return acl
+    return as_plugin(acl.handle)
 
 
 def _unknown(line: Line) -> ConfigError:
@@ -166,19 +166,16 @@ class _Acl:
             ("server", "view"),
         )
 
-    def __call__(self, next_: Handler) -> Handler:
-        async def acl(query: Query) -> Response:
-            covering = [rule for rule, _ in self._covering(query.question.qname)]
-            personal = any(rule.is_personal for rule in covering)
-            if (denial := self.denial(query)) is not None:
-                return replace(denial, client_specific=personal and query.hops > 0)
-            self._allowed.inc((query.server, query.view))
-            response = await next_(query)
-            # no client may get what another client was allowed
-            is_specific = (personal and query.hops > 0) or response.client_specific
-            return replace(response, client_specific=is_specific)
-
-        return acl
+    async def handle(self, next_: Handler, query: Query) -> Response:
+        covering = [rule for rule, _ in self._covering(query.question.qname)]
+        personal = any(rule.is_personal for rule in covering)
+        if (denial := self.denial(query)) is not None:
+            return replace(denial, client_specific=personal and query.hops > 0)
+        self._allowed.inc((query.server, query.view))
+        response = await next_(query)
+        # no client may get what another client was allowed
+        is_specific = (personal and query.hops > 0) or response.client_specific
+        return replace(response, client_specific=is_specific)
 
     def denial(self, query: Query) -> Response | None:
         """Return the reply to a query that is denied; see ``setup.Guard``."""

@@ -4,7 +4,7 @@ from minidns.corefile.options import no_arguments
 from minidns.dns.model import Handler, Plugin, Query, Response, Reuse, RRset
 from minidns.dns.rdata import ANY, HINFO, txt
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 
 TTL = 8482
 _DATA = txt("ANY obsoleted", "See RFC 8482")
@@ -13,16 +13,13 @@ _DATA = txt("ANY obsoleted", "See RFC 8482")
 def setup(options: None, site: Site) -> Plugin:
     """Return the plugin that answers ANY with one HINFO record (RFC 8482 4.2)."""
 
-    def plugin(next_: Handler) -> Handler:
-        async def any(query: Query) -> Response:
-            if query.question.qtype != ANY:
-                return await next_(query)
-            answer = RRset(query.owner, HINFO, TTL, (_DATA,))
-            return Response(answer=(answer,), rule="any", reuse=Reuse())
+    async def any(next_: Handler, query: Query) -> Response:
+        if query.question.qtype != ANY:
+            return await next_(query)
+        answer = RRset(query.owner, HINFO, TTL, (_DATA,))
+        return Response(answer=(answer,), rule="any", reuse=Reuse())
 
-        return any
-
-    return plugin
+    return as_plugin(any)
 
 
 PLUGIN = PluginSpec(

@@ -21,7 +21,7 @@ from minidns.dns.model import (
 )
 from minidns.plugins.contracts import Guard, SearchList
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 from minidns.text import files
 
 
@@ -106,27 +106,22 @@ def autopath(where: Sequence[Name], search: SearchList, site: Site) -> Plugin:
         ("server",),
     )
 
-    def plugin(next_: Handler) -> Handler:
-        async def autopath(query: Query) -> Response:
-            qname = query.question.qname
-            if not covers(where, qname):
-                return await next_(query)
-            domains = search(query)
-            walks = bool(domains) and names.is_below(qname, domains[0])
-            if not walks:
-                return await next_(query)
-            response, succeeded = await _walk(
-                _with_guards(next_, above), query, domains
-            )
-            if succeeded:
-                successes.inc((query.server,))
-            # the search list is that of the client
-            is_specific = query.hops > 0 or response.client_specific
-            return replace(response, client_specific=is_specific)
+    async def autopath(next_: Handler, query: Query) -> Response:
+        qname = query.question.qname
+        if not covers(where, qname):
+            return await next_(query)
+        domains = search(query)
+        walks = bool(domains) and names.is_below(qname, domains[0])
+        if not walks:
+            return await next_(query)
+        response, succeeded = await _walk(_with_guards(next_, above), query, domains)
+        if succeeded:
+            successes.inc((query.server,))
+        # the search list is that of the client
+        is_specific = query.hops > 0 or response.client_specific
+        return replace(response, client_specific=is_specific)
 
-        return autopath
-
-    return plugin
+    return as_plugin(autopath)
 
 
 def _with_guards(next_: Handler, guards: Sequence[Guard]) -> Handler:

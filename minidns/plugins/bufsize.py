@@ -6,7 +6,7 @@ from minidns.corefile.options import Words, argument
 from minidns.corefile.values import integer
 from minidns.dns.model import Handler, Plugin, Query, Response, replace
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 
 DEFAULT = 1232  # fits IPv6's minimum MTU (DNS flag day 2020)
 MIN, MAX = 512, 4096
@@ -41,21 +41,18 @@ def setup(options: BufsizeOptions, site: Site) -> Plugin:
     """Return the plugin that lowers the size that clients advertise."""
     size = options.size
 
-    def plugin(next_: Handler) -> Handler:
-        async def bufsize(query: Query) -> Response:
-            if query.opt is None or query.opt.size <= size:
-                return await next_(query)
-            bounded = replace(
-                query,
-                opt=query.opt._replace(size=size),
-                max_size=query.max_size if query.transport == "tcp" else size,
-            )
-            response = await next_(bounded)
-            return replace(response, max_size=min(response.max_size, size))
+    async def bufsize(next_: Handler, query: Query) -> Response:
+        if query.opt is None or query.opt.size <= size:
+            return await next_(query)
+        bounded = replace(
+            query,
+            opt=query.opt._replace(size=size),
+            max_size=query.max_size if query.transport == "tcp" else size,
+        )
+        response = await next_(bounded)
+        return replace(response, max_size=min(response.max_size, size))
 
-        return bufsize
-
-    return plugin
+    return as_plugin(bufsize)
 
 
 PLUGIN = PluginSpec(

@@ -8,7 +8,7 @@ from minidns.corefile.options import argument
 from minidns.dns.model import Handler, Plugin, Query, Response, RRset
 from minidns.dns.rdata import TXT, txt
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 
 AUTHORS = ("The minidns authors",)
 MAX_TEXT = 255
@@ -41,19 +41,16 @@ def setup(options: ChaosOptions, site: Site) -> Plugin:
         "authors.bind.": sorted(set(authors)) or AUTHORS,
     }
 
-    def plugin(next_: Handler) -> Handler:
-        async def chaos(query: Query) -> Response:
-            qname, qtype, qclass = query.question
-            if qclass != _CHAOS or qtype != TXT or qname not in texts:
-                return await next_(query)
-            data = [txt(text.encode()[:MAX_TEXT]) for text in texts[qname]]
-            site.edges.random.shuffle(data)  # no author is always first
-            answer = RRset(query.owner, TXT, 0, tuple(data), _CHAOS)
-            return Response(answer=(answer,), rule="chaos")
+    async def chaos(next_: Handler, query: Query) -> Response:
+        qname, qtype, qclass = query.question
+        if qclass != _CHAOS or qtype != TXT or qname not in texts:
+            return await next_(query)
+        data = [txt(text.encode()[:MAX_TEXT]) for text in texts[qname]]
+        site.edges.random.shuffle(data)  # no author is always first
+        answer = RRset(query.owner, TXT, 0, tuple(data), _CHAOS)
+        return Response(answer=(answer,), rule="chaos")
 
-        return chaos
-
-    return plugin
+    return as_plugin(chaos)
 
 
 PLUGIN = PluginSpec(

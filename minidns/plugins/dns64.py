@@ -19,7 +19,7 @@ from minidns.dns.model import (
 )
 from minidns.dns.networks import cidr
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 from minidns.text.go_text import quote
 
 WELL_KNOWN = IPv6Network("64:ff9b::/96")
@@ -39,11 +39,9 @@ def _read_prefix(words: Words) -> IPv6Network:
 
 
 def _set_prefix(options: "Dns64Options", words: Words) -> "Dns64Options":
-    return (
-        dataclasses.replace(options, prefix=_read_prefix(words))
-        if words.args
-        else options
-    )
+    if not words.args:
+        return options
+    return dataclasses.replace(options, prefix=_read_prefix(words))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,26 +99,20 @@ def setup(options: Dns64Options, site: Site) -> Plugin:
         ("server",),
     )
 
-    def plugin(next_: Handler) -> Handler:
-        async def dns64(query: Query) -> Response:
-            response = await next_(query)
-            if query.question[1:] != (rdata.AAAA, 1) or not _needs_translation(
-                options, response
-            ):
-                return response
-            if not (options.allow_ipv4 or _over_ipv6(query)):
-                return replace(response, client_specific=query.hops > 0)
-            translation = await _translate(query, response, options, site)
-            translated.inc((query.server,))
-            is_specific = query.hops > 0 and not options.allow_ipv4
-            return replace(
-                translation,
-                client_specific=is_specific or translation.client_specific,
-            )
+    async def dns64(next_: Handler, query: Query) -> Response:
+        response = await next_(query)
+        is_aaaa = query.question[1:] == (rdata.AAAA, 1)
+        if not is_aaaa or not _needs_translation(options, response):
+            return response
+        if not (options.allow_ipv4 or _over_ipv6(query)):
+            return replace(response, client_specific=query.hops > 0)
+        translation = await _translate(query, response, options, site)
+        translated.inc((query.server,))
+        is_specific = query.hops > 0 and not options.allow_ipv4
+        is_specific = is_specific or translation.client_specific
+        return replace(translation, client_specific=is_specific)
 
-        return dns64
-
-    return plugin
+    return as_plugin(dns64)
 
 
 def _over_ipv6(query: Query) -> bool:

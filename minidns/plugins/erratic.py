@@ -10,7 +10,7 @@ from minidns.dns.model import DnsError, Dropped, Handler, Plugin, Query, Respons
 from minidns.dns.rdata import AAAA, AXFR, NS, SOA, A, a, aaaa, soa
 from minidns.plugins.contracts import ReadinessCheck
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 
 _DATA = {A: a("192.0.2.53"), AAAA: aaaa("2001:db8::53")}
 _DELAY_S = 0.1
@@ -77,7 +77,7 @@ class ErraticOptions:
 
 def setup(options: ErraticOptions, site: Site) -> Plugin:
     """Return the plugin that answers every query, or not."""
-    return _Erratic(site, options)
+    return as_plugin(_Erratic(site, options).handle)
 
 
 class _Erratic:
@@ -89,18 +89,15 @@ class _Erratic:
         site.offers.search_lists["erratic"] = lambda query: _SEARCH
         site.readiness["erratic"] = ReadinessCheck(lambda: self._count in (3, 4))
 
-    def __call__(self, next_: Handler) -> Handler:
-        async def erratic(query: Query) -> Response:
-            number, self._count = self._count, self._count + 1
-            if _is_due(number, self._options.drop_every):
-                raise Dropped("erratic")
-            every, seconds = self._options.delay
-            if _is_due(number, every):
-                await self._sleep(seconds)
-            # unlike CoreDNS: the number's bits are not compared with the amount's
-            return self._answer(query, _is_due(number, self._options.truncate))
-
-        return erratic
+    async def handle(self, next_: Handler, query: Query) -> Response:
+        number, self._count = self._count, self._count + 1
+        if _is_due(number, self._options.drop_every):
+            raise Dropped("erratic")
+        every, seconds = self._options.delay
+        if _is_due(number, every):
+            await self._sleep(seconds)
+        # unlike CoreDNS: the number's bits are not compared with the amount's
+        return self._answer(query, _is_due(number, self._options.truncate))
 
     def _answer(self, query: Query, truncated: bool) -> Response:
         qtype = query.question.qtype

@@ -10,7 +10,7 @@ from minidns.corefile.values import Pattern, duration, format_duration, pattern
 from minidns.dns.model import DnsError, Dropped, Handler, Plugin, Query, Response
 from minidns.dns.rdata import type_name
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class ErrorsOptions:
 def setup(options: ErrorsOptions, site: Site) -> Plugin:
     """Return the plugin that logs the failures of the plugins below."""
     site.stacktrace = site.stacktrace or options.stacktrace
-    return _Errors(site, options.consolidate)
+    return as_plugin(_Errors(site, options.consolidate).handle)
 
 
 @dataclass(slots=True)
@@ -111,16 +111,13 @@ class _Errors:
         self._stopped = False
         site.on_stop(self._stop)
 
-    def __call__(self, next_: Handler) -> Handler:
-        async def errors(query: Query) -> Response:
-            try:
-                return await next_(query)
-            except DnsError as error:
-                if error.text and not isinstance(error, Dropped):
-                    self._report(query, error)
-                raise
-
-        return errors
+    async def handle(self, next_: Handler, query: Query) -> Response:
+        try:
+            return await next_(query)
+        except DnsError as error:
+            if error.text and not isinstance(error, Dropped):
+                self._report(query, error)
+            raise
 
     def _report(self, query: Query, error: DnsError) -> None:
         level = logging.ERROR

@@ -37,7 +37,7 @@ from minidns.dns.zone import Zone, ZoneAnswer
 from minidns.dns.zonefile import ZoneFileError
 from minidns.plugins.chain import EndOfChain
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 from minidns.plugins.watched import WatchedFile
 from minidns.text import files
 from minidns.text.go_text import format_duration, quote
@@ -252,36 +252,33 @@ def file(
 ) -> Plugin:
     """Return the plugin that answers from the zones ``served``."""
 
-    def plugin(next_: Handler) -> Handler:
-        async def file(query: Query) -> Response:
-            qname, qtype, _ = query.question
-            origin = longest(served, qname)
-            if origin is None:
-                return await _next_answer(next_, query)
-            served_zone = served[origin]
-            if qtype in (rdata.AXFR, rdata.IXFR):
-                raise DnsError(rcode=Rcode.REFUSED)  # *transfer* answers allowed ones
-            if served_zone.zone is None or query.hops >= _MAX_LOOKUPS:
-                raise DnsError()
-            result = served_zone.zone.lookup(query.question)
-            if result.response.rcode == Rcode.SERVFAIL:
-                raise DnsError()
-            if _is_missing(result.response) and covers(fallthrough, qname):
-                return also_depends_on(await next_(query), served_zone.key)
-            response = replace(
-                result.response,
-                lower_case=True,
-                reuse=Reuse(depends_on=(served_zone.key,)),
-            )
-            if not result.chase:
-                return response
-            return await _with_target_records(
-                query, result._replace(response=response), served_zone.zone, site
-            )
+    async def file(next_: Handler, query: Query) -> Response:
+        qname, qtype, _ = query.question
+        origin = longest(served, qname)
+        if origin is None:
+            return await _next_answer(next_, query)
+        served_zone = served[origin]
+        if qtype in (rdata.AXFR, rdata.IXFR):
+            raise DnsError(rcode=Rcode.REFUSED)  # *transfer* answers allowed ones
+        if served_zone.zone is None or query.hops >= _MAX_LOOKUPS:
+            raise DnsError()
+        result = served_zone.zone.lookup(query.question)
+        if result.response.rcode == Rcode.SERVFAIL:
+            raise DnsError()
+        if _is_missing(result.response) and covers(fallthrough, qname):
+            return also_depends_on(await next_(query), served_zone.key)
+        response = replace(
+            result.response,
+            lower_case=True,
+            reuse=Reuse(depends_on=(served_zone.key,)),
+        )
+        if not result.chase:
+            return response
+        return await _with_target_records(
+            query, result._replace(response=response), served_zone.zone, site
+        )
 
-        return file
-
-    return plugin
+    return as_plugin(file)
 
 
 async def _next_answer(next_: Handler, query: Query) -> Response:

@@ -9,7 +9,7 @@ from minidns.corefile.errors import ConfigError
 from minidns.corefile.options import Words, option
 from minidns.dns.model import AA, RA, RD, Handler, Plugin, Query, Response, replace
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 
 _BITS = {"aa": AA, "ra": RA, "rd": RD}
 _STATES = {"set": True, "clear": False}
@@ -77,17 +77,14 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     options = _first_options(directives, site)
     states = dict(options.response)
 
-    def plugin(next_: Handler) -> Handler:
-        async def header(query: Query) -> Response:
-            changed = _changed(query, options.query)
-            response = await next_(changed)
-            if changed.rd != query.rd and response.rd is None:
-                response = replace(response, rd=changed.rd)
-            return replace(response, **states) if states else response
+    async def header(next_: Handler, query: Query) -> Response:
+        changed = _changed(query, options.query)
+        response = await next_(changed)
+        if changed.rd != query.rd and response.rd is None:
+            response = replace(response, rd=changed.rd)
+        return replace(response, **states) if states else response
 
-        return header
-
-    return plugin
+    return as_plugin(header)
 
 
 def _first_options(directives: tuple[Directive, ...], site: Site) -> HeaderOptions:

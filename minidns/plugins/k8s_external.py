@@ -22,7 +22,7 @@ from minidns.kubernetes.options import ExternalOptions
 from minidns.kubernetes.rules import Rule
 from minidns.plugins.outside import resolve_external, window_of
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 
 
 def setup(options: ExternalOptions, site: Site) -> Plugin:
@@ -34,7 +34,7 @@ def setup(options: ExternalOptions, site: Site) -> Plugin:
     """
     if not site.block.named("kubernetes"):
         raise ConfigError("kubernetes plugin not loaded")
-    return _K8sExternal(options, site).plugin
+    return as_plugin(_K8sExternal(options, site).handle)
 
 
 class _K8sExternal:
@@ -51,25 +51,20 @@ class _K8sExternal:
         assert self._site.offers.cluster is not None
         return ExternalZones(self._rules, self._site.offers.cluster)
 
-    def plugin(self, next_: Handler) -> Handler:
+    async def handle(self, next_: Handler, query: Query) -> Response:
         """Answer names of the zones, and pass on those that fall through."""
-        rules = self._rules
-
-        async def k8s_external(query: Query) -> Response:
-            name, qtype, _ = query.question
-            zone = longest(rules.zones, name)
-            if zone is None:
-                return await next_(query)
-            window = window_of(self._site, query)
-            question = ClusterQuestion(name, qtype, zone, zone, name, window)
-            answer = self._zones().answer(question)
-            # CoreDNS never passes on names below its name server's
-            own = answer.exists or answer.rule is Rule.NOT_A_NAME_SERVER
-            if not own and covers(rules.fallthrough, name):
-                return also_depends_on(await next_(query), *answer.keys)
-            return await self._respond(query, zone, answer)
-
-        return k8s_external
+        name, qtype, _ = query.question
+        zone = longest(self._rules.zones, name)
+        if zone is None:
+            return await next_(query)
+        window = window_of(self._site, query)
+        question = ClusterQuestion(name, qtype, zone, zone, name, window)
+        answer = self._zones().answer(question)
+        # CoreDNS never passes on names below its name server's
+        own = answer.exists or answer.rule is Rule.NOT_A_NAME_SERVER
+        if not own and covers(self._rules.fallthrough, name):
+            return also_depends_on(await next_(query), *answer.keys)
+        return await self._respond(query, zone, answer)
 
     async def _respond(
         self, query: Query, zone: Name, answer: ClusterAnswer

@@ -34,7 +34,7 @@ from minidns.metrics.registry import Gauge
 from minidns.plugins.contracts import ReadinessCheck, ReadinessDetail
 from minidns.plugins.outside import resolve_external, window_of
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 from minidns.system.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def setup(options: KubernetesOptions, site: Site) -> Plugin:
     site.offers.search_lists["kubernetes"] = SearchLists(
         cluster, _own_search(site.edges.files)
     ).of
-    return plugin.plugin
+    return as_plugin(plugin.handle)
 
 
 def _shared_watcher(options: KubernetesOptions, site: Site) -> SharedWatcher:
@@ -178,34 +178,30 @@ class Kubernetes:
         self._site = site
         self._withholds = self.options.stale == "servfail"
 
-    def plugin(self, next_: Handler) -> Handler:
+    async def handle(self, next_: Handler, query: Query) -> Response:
         """Answer names of the zones, and pass on those that fall through."""
-        cluster, options = self.cluster, self.options
-
-        async def kubernetes(query: Query) -> Response:
-            name, qtype, _ = query.question
-            zone = cluster.zone_of(name)
-            if zone is None:
-                return await next_(query)
-            if qtype in (AXFR, IXFR):  # *transfer* comes before this plugin
-                raise DnsError(rcode=Rcode.REFUSED)
-            spelled = query.spelled[-len(zone) :] or zone
-            window = window_of(self._site, query)
-            question = ClusterQuestion(name, qtype, zone, spelled, name, window)
-            answer = cluster.answer(question, _budget(query) if query.hops else None)
-            # checked before the sync state, and never for NODATA (CoreDNS)
-            if not answer.rule.exists and covers(options.fallthrough, name):
-                response = await next_(query)
-                if query.asked_before:
-                    return self._with_dependencies(response, answer)
-                return response
-            if answer.answer and not self._is_withheld():
-                if ExternalTarget in map(type, answer.answer):
-                    return await self._with_external(query, answer)
-                return self._positive(query, answer)
-            return self._negative(query, question, answer)
-
-        return kubernetes
+        cluster = self.cluster
+        name, qtype, _ = query.question
+        zone = cluster.zone_of(name)
+        if zone is None:
+            return await next_(query)
+        if qtype in (AXFR, IXFR):  # *transfer* comes before this plugin
+            raise DnsError(rcode=Rcode.REFUSED)
+        spelled = query.spelled[-len(zone) :] or zone
+        window = window_of(self._site, query)
+        question = ClusterQuestion(name, qtype, zone, spelled, name, window)
+        answer = cluster.answer(question, _budget(query) if query.hops else None)
+        # checked before the sync state, and never for NODATA (CoreDNS)
+        if not answer.rule.exists and covers(self.options.fallthrough, name):
+            response = await next_(query)
+            if query.asked_before:
+                return self._with_dependencies(response, answer)
+            return response
+        if answer.answer and not self._is_withheld():
+            if ExternalTarget in map(type, answer.answer):
+                return await self._with_external(query, answer)
+            return self._positive(query, answer)
+        return self._negative(query, question, answer)
 
     def transfer(self, zone: Name) -> tuple[RRset, ...] | None:
         """Return every record of ``zone``; None if it is none of the zones.

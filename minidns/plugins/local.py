@@ -19,7 +19,7 @@ from minidns.dns.model import (
 from minidns.dns.rdata import AAAA, NS, PTR, SOA, A, a, aaaa, soa
 from minidns.metrics.traffic import with_counter
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 
 log = logging.getLogger(__name__)
 
@@ -63,20 +63,17 @@ def setup(options: LocalOptions, site: Site) -> Plugin:
         "coredns_local_localhost_requests_total", "Queries for localhost.<domain>."
     )
 
-    def plugin(next_: Handler) -> Handler:
-        async def local(query: Query) -> Response:
-            qname = query.question.qname
-            if _is_like_localhost(qname, prefixes):
-                log.debug("%s from %s is for localhost", qname, query.peer[0])
-                counter.inc()
-                response = _answer(query, query.owner, _ADDRESSES)
-                return with_counter(response, lambda times, _: counter.inc(by=times))
-            zone = longest(ZONES, qname)
-            return await next_(query) if zone is None else _in_zone(query, zone)
+    async def local(next_: Handler, query: Query) -> Response:
+        qname = query.question.qname
+        if _is_like_localhost(qname, prefixes):
+            log.debug("%s from %s is for localhost", qname, query.peer[0])
+            counter.inc()
+            response = _answer(query, query.owner, _ADDRESSES)
+            return with_counter(response, lambda times, _: counter.inc(by=times))
+        zone = longest(ZONES, qname)
+        return await next_(query) if zone is None else _in_zone(query, zone)
 
-        return local
-
-    return plugin
+    return as_plugin(local)
 
 
 def _is_like_localhost(qname: Name, prefixes: bool) -> bool:

@@ -4,6 +4,7 @@ A format is text with ``{placeholders}``; it is parsed once and filled in for ea
 """
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from operator import or_
@@ -28,7 +29,7 @@ from minidns.dns.wire import response_size
 from minidns.metrics.traffic import query_size
 from minidns.plugins.answer_kind import Outcome, outcome_of
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 
 lines = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ def setup(directives: tuple[LogOptions, ...], site: Site) -> Plugin:
     for options in directives:
         form, classes = Format(options.text, label), options.classes or _ALL
         rules += [Rule(scope, form, classes) for scope in options.scopes]
-    return _Log(site, rules)
+    return as_plugin(_Log(site, rules).handle)
 
 
 class _Log:
@@ -123,26 +124,21 @@ class _Log:
         self._edges = site.edges
         self._rules = rules
 
-    def __call__(self, next_: Handler) -> Handler:
-        now = self._edges.now
-
-        async def log(query: Query) -> Response:
-            rule = self._rule(query.question.qname)
-            if rule is None:
-                return await next_(query)
-            started = now()
-            try:
-                response = await next_(query)
-            except DnsError as error:
-                # the reply that the server will write (CoreDNS 1.14.5)
-                silent = isinstance(error, Dropped)
-                reply = None if silent else Response(error.rcode)
-                self._write(rule, query, reply, now() - started)
-                raise
-            self._write(rule, query, response, now() - started)
-            return response
-
-        return log
+    async def handle(self, next_: Handler, query: Query) -> Response:
+        rule = self._rule(query.question.qname)
+        if rule is None:
+            return await next_(query)
+        started = self._edges.now()
+        try:
+            response = await next_(query)
+        except DnsError as error:
+            # the reply that the server will write (CoreDNS 1.14.5)
+            silent = isinstance(error, Dropped)
+            reply = None if silent else Response(error.rcode)
+            self._write(rule, query, reply, self._edges.now() - started)
+            raise
+        self._write(rule, query, response, self._edges.now() - started)
+        return response
 
     def _rule(self, qname: Name) -> Rule | None:
         """Return the first rule for ``qname``; later ones do not count."""
@@ -153,17 +149,15 @@ class _Log:
 
     def _write(
         self, rule: Rule, query: Query, response: Response | None, seconds: float
-    ) -> bool:
-        """Write the line if the rule has one for such a response; return whether."""
-        if "all" not in rule.classes and (
-            self._class(query, response) not in rule.classes
-        ):
-            return False
+    ) -> None:
+        """Write the line if the rule has one for such a response."""
+        classes = rule.classes
+        if "all" not in classes and self._class(query, response) not in classes:
+            return
         messages = (response, *response.more) if response else ()
         size = sum(response_size(query, message) for message in messages)
         line = rule.format.line(Entry(query, response, size, seconds))
         lines.info("%s", line, extra={"bare": True})
-        return True
 
     def _class(self, query: Query, response: Response | None) -> str:
         if response is None:
@@ -197,7 +191,7 @@ class Format:
 
     def __init__(self, text: str, labels: Labels) -> None:
         text = text.replace("{common}", COMMON).replace("{combined}", COMBINED)
-        self._pieces = _pieces(text, labels)
+        self._pieces = [_piece(part, labels) for part in _PLACEHOLDER.split(text)]
 
     def line(self, entry: Entry) -> str:
         """Return the line for ``entry``."""
@@ -206,36 +200,19 @@ class Format:
         )
 
 
-def _pieces(text: str, labels: Labels) -> list[str | Piece]:
-    """Return the literal texts and the placeholders of a format, in order.
-
-    A placeholder starts at the last brace before the one that closes it; an unknown
-    one stays as text.
-    """
-    pieces: list[str | Piece] = []
-    start = 0
-    for end, sign in enumerate(text):
-        if sign != "}":
-            continue
-        brace = text.rfind("{", start, end)
-        placeholder = text[brace : end + 1] if brace >= 0 else ""
-        piece = _VALUES.get(placeholder)
-        if placeholder.startswith("{/"):
-            piece = _label(placeholder[2:-1], labels)
-        if piece is not None:
-            pieces += (text[start:brace], piece)
-        else:
-            pieces.append(text[start : end + 1])
-        start = end + 1
-    return [*pieces, text[start:]]
+_PLACEHOLDER = re.compile(r"(\{[^{}]*\})")
 
 
-def _label(label: str, labels: Labels) -> Piece:
-    def piece(entry: Entry) -> str:
-        value = labels(label, entry)
+def _piece(part: str, labels: Labels) -> str | Piece:
+    """Return the function for a placeholder; other text, and unknown ones, as it is."""
+    if not part.startswith("{/"):
+        return _VALUES.get(part, part)
+
+    def label(entry: Entry) -> str:
+        value = labels(part[2:-1], entry)
         return EMPTY if value is None else value
 
-    return piece
+    return label if part.endswith("}") else part
 
 
 def _host(host: str) -> str:

@@ -22,7 +22,7 @@ from minidns.dns.model import (
 from minidns.dns.rdata import HINFO
 from minidns.dns.wire import encode_query
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 from minidns.text.go_text import quote
 from minidns.upstream.upstream import Upstream, joined
 
@@ -44,7 +44,7 @@ def setup(options: None, site: Site) -> Plugin:
     """Return the plugin that counts the arrivals of a probe."""
     loop = Loop(site)
     site.on_serving(loop.start)
-    return loop.plugin
+    return as_plugin(loop.handle)
 
 
 class Loop:
@@ -57,23 +57,19 @@ class Loop:
         self._seen = 0
         self._ended = False
 
-    def plugin(self, next_: Handler) -> Handler:
-        """Return the handler that counts the arrivals of the probe."""
+    def handle(self, next_: Handler, query: Query) -> Awaitable[Response]:
+        """Count the arrivals of the probe; pass every query on."""
+        qname, qtype, _ = query.question
+        if self._ended or qtype != HINFO or qname != self.qname:
+            return next_(query)
+        return self._arrival(next_, query)
 
-        def loop(query: Query) -> Awaitable[Response]:
-            qname, qtype, _ = query.question
-            if self._ended or qtype != HINFO or qname != self.qname:
-                return next_(query)
-            return count(query)
-
-        async def count(query: Query) -> Response:
-            self._seen += 1
-            if self._seen >= ENOUGH:
-                self._site.instance.fatal(self._text(query))
-                raise DnsError  # fail the query: this ends the loop
-            return replace(await next_(query), reuse=None)  # every arrival counts
-
-        return loop
+    async def _arrival(self, next_: Handler, query: Query) -> Response:
+        self._seen += 1
+        if self._seen >= ENOUGH:
+            self._site.instance.fatal(self._text(query))
+            raise DnsError  # fail the query: this ends the loop
+        return replace(await next_(query), reuse=None)  # every arrival counts
 
     def _text(self, query: Query) -> str:
         """Return the message of CoreDNS, which users can search for."""

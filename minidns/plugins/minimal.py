@@ -4,26 +4,23 @@ from minidns.corefile.options import no_arguments
 from minidns.dns.model import Handler, Plugin, Query, Response, replace
 from minidns.plugins.answer_kind import Outcome, outcome_of
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 
 
 def setup(options: None, site: Site) -> Plugin:
     """Return the plugin that empties the authority and additional sections."""
     wall = site.edges.wall
 
-    def plugin(next_: Handler) -> Handler:
-        async def minimal(query: Query) -> Response:
-            response = await next_(query)
-            if not (response.authority or response.additional):
-                return response
-            # a denial needs its SOA, a delegation its name servers
-            if outcome_of(query, response, wall()) is not Outcome.POSITIVE:
-                return response
-            return replace(response, authority=(), additional=())
+    async def minimal(next_: Handler, query: Query) -> Response:
+        response = await next_(query)
+        if not (response.authority or response.additional):
+            return response
+        # a denial needs its SOA, a delegation its name servers
+        if outcome_of(query, response, wall()) is not Outcome.POSITIVE:
+            return response
+        return replace(response, authority=(), additional=())
 
-        return minimal
-
-    return plugin
+    return as_plugin(minimal)
 
 
 PLUGIN = PluginSpec(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from minidns.corefile.options import argument
 from minidns.dns.model import Handler, Opt, Plugin, Query, Response, replace
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 
 _NSID = 3
 """Code of the EDNS option (RFC 5001 2.3)."""
@@ -31,19 +31,16 @@ def setup(options: NsidOptions, site: Site) -> Plugin:
     identifier = options.identifier or socket.gethostname()
     option = (_NSID, identifier.encode())
 
-    def plugin(next_: Handler) -> Handler:
-        async def nsid(query: Query) -> Response:
-            response = await next_(query)
-            query_opt = query.opt
-            if query_opt is None or all(code != _NSID for code, _ in query_opt.options):
-                return response
-            opt = response.opt or Opt(query_opt.size, query_opt.do)
-            others = tuple(other for other in opt.options if other[0] != _NSID)
-            return replace(response, opt=opt._replace(options=(*others, option)))
+    async def nsid(next_: Handler, query: Query) -> Response:
+        response = await next_(query)
+        query_opt = query.opt
+        if query_opt is None or all(code != _NSID for code, _ in query_opt.options):
+            return response
+        opt = response.opt or Opt(query_opt.size, query_opt.do)
+        others = tuple(other for other in opt.options if other[0] != _NSID)
+        return replace(response, opt=opt._replace(options=(*others, option)))
 
-        return nsid
-
-    return plugin
+    return as_plugin(nsid)
 
 
 PLUGIN = PluginSpec(

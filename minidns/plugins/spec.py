@@ -11,16 +11,17 @@ lines of the plugin's directives over them:
     options value  --(option, the words of its line)-->  options value
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import Enum, Flag, auto
+from functools import partial
 from typing import Any, TypeVar
 
 from minidns.corefile.directives import Directive
 from minidns.corefile.errors import ConfigError
 from minidns.corefile.options import Option, Unknown, Words, declared, unknown_property
-from minidns.dns.model import Plugin
+from minidns.dns.model import Handler, Plugin, Query, Response
 from minidns.http import endpoint
 from minidns.plugins.site import Site
 
@@ -222,3 +223,8 @@ def listen_address(words: Words) -> str:
     """Return the ``[HOST]:PORT`` that is the first word."""
     endpoint.split(words.first)
     return words.first
+
+
+def as_plugin(handle: Callable[[Handler, Query], Awaitable[Response]]) -> Plugin:
+    """Return the plugin whose handler is ``handle`` with the next handler."""
+    return partial(partial, handle)

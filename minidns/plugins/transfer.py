@@ -26,7 +26,7 @@ from minidns.dns.rdata import AXFR, IXFR, read_soa
 from minidns.dns.wire import authority_serial
 from minidns.http import endpoint
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 from minidns.text.go_text import quote
 
 log = logging.getLogger(__name__)
@@ -104,26 +104,23 @@ def setup(rules: tuple[TransferRule, ...], site: Site) -> Plugin:
         if not rule.to:
             raise directive.end_error("'to' is required").prefixed(_TWICE)
 
-    def plugin(next_: Handler) -> Handler:
-        async def transfer(query: Query) -> Response:
-            name, qtype, _ = query.question
-            if qtype not in (AXFR, IXFR):
-                return await next_(query)
-            if query.transport != "tcp":
-                raise DnsError(rcode=Rcode.REFUSED)
-            rule = _rule_for(rules, name)
-            if rule is None:
-                return await next_(query)
-            if not rule.allows(query.peer[0]):
-                return Response(Rcode.REFUSED, rule="transfer/not-allowed")
-            for records_of in site.offers.transfers:
-                if (records := records_of(name)) is not None:
-                    return _response(query, records)
+    async def transfer(next_: Handler, query: Query) -> Response:
+        name, qtype, _ = query.question
+        if qtype not in (AXFR, IXFR):
             return await next_(query)
+        if query.transport != "tcp":
+            raise DnsError(rcode=Rcode.REFUSED)
+        rule = _rule_for(rules, name)
+        if rule is None:
+            return await next_(query)
+        if not rule.allows(query.peer[0]):
+            return Response(Rcode.REFUSED, rule="transfer/not-allowed")
+        for records_of in site.offers.transfers:
+            if (records := records_of(name)) is not None:
+                return _response(query, records)
+        return await next_(query)
 
-        return transfer
-
-    return plugin
+    return as_plugin(transfer)
 
 
 def _unknown(line: Line) -> ConfigError:

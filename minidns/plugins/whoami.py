@@ -4,19 +4,16 @@ from minidns.corefile.options import no_arguments
 from minidns.dns.model import Handler, Plugin, Query, Response, RRset
 from minidns.dns.rdata import AAAA, SRV, A, a, aaaa, srv
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 
 
 def setup(options: None, site: Site) -> Plugin:
     """Return the plugin that answers every query from the query itself."""
 
-    def plugin(next_: Handler) -> Handler:
-        async def whoami(query: Query) -> Response:
-            return Response(additional=_client_records(query), aa=True, rule="whoami")
+    async def whoami(next_: Handler, query: Query) -> Response:
+        return Response(additional=_client_records(query), aa=True, rule="whoami")
 
-        return whoami
-
-    return plugin
+    return as_plugin(whoami)
 
 
 def _client_records(query: Query) -> tuple[RRset, RRset]:

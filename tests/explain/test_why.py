@@ -184,8 +184,8 @@ class Asking:
     async def explain(self, asked: str) -> Explanation:
         name, qtype = asked.split()
         question = query(name, qtype)
-        plugin = kubernetes.Kubernetes(self.view, self.answers, self.site).plugin
-        response = await plugin(always(Response(Rcode.REFUSED)))(question)
+        plugin = kubernetes.Kubernetes(self.view, self.answers, self.site)
+        response = await plugin.handle(always(Response(Rcode.REFUSED)), question)
         wall = self.world.edges.wall()
         return why.explain(self.view, self.answers, question, response, wall)
 
@@ -403,8 +403,8 @@ def test_every_cause_is_documented() -> None:
 async def test_a_response_of_a_moment_ago_is_explained_as_it_was_made() -> None:
     made = Asking()
     question = query(f"late.prod.{SVC}")
-    plugin = kubernetes.Kubernetes(made.view, made.answers, made.site).plugin
-    response = await plugin(always(Response(Rcode.REFUSED)))(question)
+    plugin = kubernetes.Kubernetes(made.view, made.answers, made.site)
+    response = await plugin.handle(always(Response(Rcode.REFUSED)), question)
     made.view.main.apply(Applied(service("prod/late", "10.96.0.99")))
     got = why.explain(made.view, made.answers, question, response, 0)
     assert (got.cause.id, got.rule) == ("service-absent", Rule.NO_SUCH_SERVICE)

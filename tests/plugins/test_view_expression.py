@@ -10,8 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minidns.plugins.view.expression import compiled
-from minidns.plugins.view.language import BOOL, INT, STRING, ExpressionError, Function
+from minidns.plugins.view.expression import (
+    BOOL,
+    INT,
+    STRING,
+    ExpressionError,
+    Function,
+    compiled,
+)
 
 FUNCTIONS = {
     "name": Function((), STRING, lambda _: "www.example.org."),
@@ -40,35 +46,16 @@ name() contains "example"
 name() not contains 'test'
 type() == 'A' || type() == 'B' && false
 (type() == 'A' && name() == 'example.com.') || client_ip() == '127.0.0.1'
-size() + 1 > 3
-1 + 2 * 3 == 7
-(1 + 2) * 3 == 9
-2 ** 3 ** 2 == 512
--2 ** 2 == -4
-7 % 4 == 3 and -7 % 4 == -3
-5 / 2 == 2.5
-10 - 3 - 2 == 5
-size() in 1..100
-size() in 1..1000000 and not (0 in 1..1000000)
-1.5 < size()
-0x10 == 16 and 0b11 == 3 and 0o17 == 15 and 1_000 == 1000
-true ? true : false
-do() ? false : type() == 'A'
-nil == nil
-'a' + 'b' == "ab"
 'a' < 'b'
 len(name()) > 3
-upper('x') == 'X' and lower('X') == 'x' and trim(' x ') == 'x'
-split(name(), '.')[0] == 'www'
+upper('x') == 'X' and lower('X') == 'x'
+1_000 == 1000
 hasPrefix(name(), 'www') and hasSuffix(name(), 'org.')
 incidr(client_ip(), '127.0.0.0/24')
 'it\\'s' == "it's"
 `back\\slash` == 'back\\\\slash'
-'\\x41\\u00e9' == 'Aé'
 type() != 'AAAA' != false
-false == false
-1 == 1.0
-[1, 'a'][1] == 'a'"""
+false == false"""
 
 FALSE = """\
 type() == 'AAAA'
@@ -79,11 +66,10 @@ not true
 type() == 'a'
 name() matches '^example'
 false and true or false
-size() in 1..10
 bufsize() >= 1232
 true == false"""
 
-NO_CONDITION = ["name()", "1", "1 + 1", "nil", "[true]", "'true'"]
+NO_CONDITION = ["name()", "1", "[true]", "'true'"]
 """Expressions that are neither true nor false: they choose nothing."""
 
 ERRORS = {
@@ -91,7 +77,7 @@ ERRORS = {
     "": "unexpected token EOF (1:1)",
     "invalid expression": 'unexpected token Identifier("expression") (1:9)',
     "name() x": 'unexpected token Identifier("x") (1:8)',
-    "1 +": "unexpected token EOF (1:3)",
+    "1 <": "unexpected token EOF (1:3)",
     "foo()": "unknown name foo (1:1)",
     "name( == 'x'": 'unexpected token Operator("==") (1:7)',
     "name() == 'x' &&": "unexpected token EOF (1:16)",
@@ -106,7 +92,6 @@ ERRORS = {
     "size() > 'a'": "invalid operation: > (mismatched types int and string) (1:8)",
     "not name()": "invalid operation: not (mismatched type string) (1:1)",
     "not type() == 'A'": "invalid operation: not (mismatched type string) (1:1)",
-    "-name()": "invalid operation: - (mismatched type string) (1:1)",
     "name() and true": "invalid operation: and (mismatched types string and bool) (1:8)",
     "name() contains 5": (
         "invalid operation: contains (mismatched types string and int) (1:8)"
@@ -114,7 +99,6 @@ ERRORS = {
     "type() in 'A'": "invalid operation: in (mismatched types string and string) (1:8)",
     "@": "unrecognized character: U+0040 '@' (1:1)",
     "name() === 'x'": 'unexpected token Operator("=") (1:10)',
-    "1 ? 2 : 3": "non-bool expression (type int) used as condition (1:1)",
     "(true": "unexpected token EOF (1:5)",
     "true)": 'unexpected token Bracket(")") (1:5)',
     "foo(1, bar) ==": "unexpected token EOF (1:14)",
@@ -154,16 +138,28 @@ def test_an_error_points_at_the_place(text: str) -> None:
     assert pointer.index("^") == len(" | ") + column - 1
 
 
-@pytest.mark.parametrize(
-    "text", ["1 % (size() - 33) == 0", "1 / (size() - 33) > 1", "['a'][5] == 'a'"]
-)
-def test_what_has_no_value_raises(text: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011  # any of them
-        compiled(text, FUNCTIONS)(None)
+NOT_SUPPORTED = [
+    "size() + 1 > 3",
+    "size() in 1..100",
+    "true ? true : false",
+    "[1, 2][0] == 1",
+    "nil == nil",
+    "1.5 < size()",
+    "0x10 == 16",
+    "-1 < size()",
+    "split(name(), '.') == []",
+    r"'\x41' == 'A'",
+]
+
+
+@pytest.mark.parametrize("text", NOT_SUPPORTED)
+def test_the_rest_of_the_language_is_refused(text: str) -> None:
+    with pytest.raises(ExpressionError):
+        compiled(text, FUNCTIONS)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sign", ["(", "[", "not ", "-", "!"])
+@pytest.mark.parametrize("sign", ["(", "[", "not ", "!"])
 def test_depth_is_bounded(sign: str) -> None:
     with pytest.raises(ExpressionError, match="nested too deeply"):
         compiled(sign * 100_000, FUNCTIONS)

@@ -30,7 +30,7 @@ from minidns.dns.model import (
 from minidns.dns.reuse import also_depends_on
 from minidns.plugins.hosts.table import Entry, Hosts, HostsLine, lines, pointed
 from minidns.plugins.site import Site, once
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 from minidns.plugins.watched import WatchedFile
 from minidns.text import files
 from minidns.text.go_text import quote
@@ -139,7 +139,7 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     options: HostsOptions = PLUGIN.read_one(without_hosts, site)
     known = KnownHosts(options, hosts_lines, site)
     site.on_start(known.start)
-    return hosts(known)
+    return as_plugin(known.handle)
 
 
 def _split_block(directive: Directive) -> tuple[tuple[Line, ...], list[HostsLine]]:
@@ -247,6 +247,23 @@ class KnownHosts:
             log.warning("%s: %d lines left out: %s", shown, fresh.skipped, _LEFT_OUT)
         self._site.forget((self.key,))
 
+    async def handle(self, next_: Handler, query: Query) -> Response:
+        """Answer from the entries; pass on what is not in them, if allowed."""
+        options, (name, rtype, _) = self.options, query.question
+        pointer = rtype == rdata.PTR
+        if not (pointer or covers(options.zones, name)):
+            return await next_(query)
+        falls = covers(options.fallthrough, name)
+        if falls and options.fallthrough_unsupported and rtype not in _SUPPORTED:
+            return also_depends_on(await next_(query), self.key)
+        entries = self.answers(name, rtype)
+        if entries is not None:
+            return _response(query, entries, self)
+        if falls or pointer:  # unknown addresses always go to the next plugin
+            return also_depends_on(await next_(query), self.key)
+        # NXDOMAIN would need an SOA, which a hosts file does not have (CoreDNS)
+        raise DnsError()
+
     def answers(self, name: Name, rtype: int) -> list[Entry] | None:
         """Return the entries of ``name``, the file's first; None if unknown."""
         if rtype == rdata.PTR:
@@ -269,35 +286,6 @@ class KnownHosts:
 
 
 _LEFT_OUT = "not an address with names, longer than 65536 characters, or too many"
-
-
-def hosts(known: KnownHosts) -> Plugin:
-    """Return the plugin that answers from ``known``."""
-    options = known.options
-
-    def plugin(next_: Handler) -> Handler:
-        async def pass_on(query: Query) -> Response:
-            return also_depends_on(await next_(query), known.key)
-
-        async def hosts(query: Query) -> Response:
-            name, rtype = query.question[:2]
-            pointer = rtype == rdata.PTR
-            if not (pointer or covers(options.zones, name)):
-                return await next_(query)
-            falls = covers(options.fallthrough, name)
-            if falls and options.fallthrough_unsupported and rtype not in _SUPPORTED:
-                return await pass_on(query)
-            entries = known.answers(name, rtype)
-            if entries is not None:
-                return _response(query, entries, known)
-            if falls or pointer:  # unknown addresses always go to the next plugin
-                return await pass_on(query)
-            # NXDOMAIN would need an SOA, which a hosts file does not have (CoreDNS)
-            raise DnsError()
-
-        return hosts
-
-    return plugin
 
 
 def _response(query: Query, entries: Sequence[Entry], known: KnownHosts) -> Response:

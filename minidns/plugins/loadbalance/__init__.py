@@ -27,7 +27,7 @@ from minidns.dns.networks import Network, cidr
 from minidns.dns.rdata import AAAA, AXFR, CNAME, IXFR, MX, SRV, A
 from minidns.plugins.loadbalance.weights import WeightFile, Weights, choose
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 from minidns.text import files
 
 RELOAD_S = 30.0
@@ -150,17 +150,14 @@ def _plugin(site: Site, file: WeightFile | None, networks: Sequence[Network]) ->
             response = by_weight(response, file.weights, random)
         return preferring(response, networks) if networks else response
 
-    def plugin(next_: Handler) -> Handler:
-        async def loadbalance(query: Query) -> Response:
-            response = await next_(query)
-            qtype = query.question.qtype
-            if response.rcode != Rcode.NOERROR or qtype in _TRANSFERS:
-                return response
-            return arranged(qtype, response)
+    async def loadbalance(next_: Handler, query: Query) -> Response:
+        response = await next_(query)
+        qtype = query.question.qtype
+        if response.rcode != Rcode.NOERROR or qtype in _TRANSFERS:
+            return response
+        return arranged(qtype, response)
 
-        return loadbalance
-
-    return plugin
+    return as_plugin(loadbalance)
 
 
 # -- the order of records

@@ -31,7 +31,7 @@ from minidns.plugins.rewrite import renaming
 from minidns.plugins.rewrite import rules as rewriting
 from minidns.plugins.rewrite.rules import Applied, Rule
 from minidns.plugins.site import MAX_HOPS, Site
-from minidns.plugins.spec import PluginSpec, Traits
+from minidns.plugins.spec import PluginSpec, Traits, as_plugin
 
 log = logging.getLogger(__name__)
 
@@ -45,26 +45,23 @@ def setup(directives: tuple[Directive, ...], site: Site) -> Plugin:
     """
     rules = [rewriting.rule(_words(directive), site.known) for directive in directives]
 
-    def plugin(next_: Handler) -> Handler:
-        async def rewrite(query: Query) -> Response:
-            applied = _apply_rules(rules, query)
-            if not applied:
-                return await next_(query)
-            changed = applied[-1].query
-            text, response = await _answer_or_error(next_, changed)
-            response = _with_opt(changed, applied, response)
-            for change in reversed(applied):
-                if change.retarget:
-                    response = await _retarget(changed, response, change.retarget, site)
-                response = _undo(change, response)
-            if text:
-                # without records; its error text is logged
-                raise DnsError(text, response.rcode, response.opt)
-            return _with_query_details(query, applied, response)
+    async def rewrite(next_: Handler, query: Query) -> Response:
+        applied = _apply_rules(rules, query)
+        if not applied:
+            return await next_(query)
+        changed = applied[-1].query
+        text, response = await _answer_or_error(next_, changed)
+        response = _with_opt(changed, applied, response)
+        for change in reversed(applied):
+            if change.retarget:
+                response = await _retarget(changed, response, change.retarget, site)
+            response = _undo(change, response)
+        if text:
+            # without records; its error text is logged
+            raise DnsError(text, response.rcode, response.opt)
+        return _with_query_details(query, applied, response)
 
-        return rewrite
-
-    return plugin
+    return as_plugin(rewrite)
 
 
 def _words(directive: Directive) -> list[str]:

@@ -43,7 +43,7 @@ from minidns.dns.model import (
     replace,
 )
 from minidns.plugins.site import Site
-from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 from minidns.plugins.template.go_template import Struct, Template, TemplateError
 from minidns.text.go_numbers import parse as unsigned
 
@@ -253,24 +253,21 @@ def setup(rules: tuple[TemplateRule, ...], site: Site) -> Plugin:
     writer = Writer(site)
     everywhere = [zone for rule in rules for zone in rule.zones]
 
-    def plugin(next_: Handler) -> Handler:
-        async def template(query: Query) -> Response:
-            qname = query.question.qname
-            if not covers(everywhere, qname):
-                return await next_(query)
-            for rule in rules:
-                if not rule.is_about(query):
-                    continue
-                matched = rule.match(query)
-                if matched:
-                    return await writer.response(query, rule, *matched)
-                if not covers(rule.fallthrough, qname):
-                    raise DnsError()
+    async def template(next_: Handler, query: Query) -> Response:
+        qname = query.question.qname
+        if not covers(everywhere, qname):
             return await next_(query)
+        for rule in rules:
+            if not rule.is_about(query):
+                continue
+            matched = rule.match(query)
+            if matched:
+                return await writer.response(query, rule, *matched)
+            if not covers(rule.fallthrough, qname):
+                raise DnsError()
+        return await next_(query)
 
-        return template
-
-    return plugin
+    return as_plugin(template)
 
 
 class Writer:

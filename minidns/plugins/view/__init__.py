@@ -14,8 +14,14 @@ from minidns.dns.rdata import class_name, type_name
 from minidns.metrics.traffic import query_size
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits
-from minidns.plugins.view.expression import Evaluate, compiled
-from minidns.plugins.view.language import BOOL, INT, STRING, Function
+from minidns.plugins.view.expression import (
+    BOOL,
+    INT,
+    STRING,
+    Evaluate,
+    Function,
+    compiled,
+)
 
 log = logging.getLogger(__name__)
 

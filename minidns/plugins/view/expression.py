@@ -1,41 +1,24 @@
 """Expressions of *view*: text to a function from a query to a value.
 
 The language is the part of expr-lang (https://expr-lang.org, 1.17) that conditions are
-made of: literals, arrays, calls, ``[]``, arithmetic, comparison, ``in``, ``matches``,
-``contains``, ``startsWith``, ``endsWith``, ``not``, ``and``, ``or``, ``??``, ``..`` and
-``a ? b : c``. Everything else (maps, predicates, ``let``, pipes) is refused.
+written in: texts, whole numbers, arrays, calls, comparison, ``in``, ``matches``,
+``contains``, ``startsWith``, ``endsWith``, ``not``, ``and`` and ``or``. Everything else
+(arithmetic, maps, predicates, ``let``, pipes) is refused.
 
-The parser is one of operator precedence (Pratt, 1973): an expression is a primary one,
+The parser is one of operator precedence (Pratt, 1973): an expression is an operand,
 followed by operators that bind at least as tightly as its context asks for; the right
 side of an operator is an expression that binds more tightly. Types are checked while
 parsing, so that a wrong expression is an error in the Corefile, not at a query. Each
 node is a function already; nothing is left to interpret when a query comes.
 """
 
+import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from minidns.corefile.values import pattern
-from minidns.plugins.view.language import (
-    ANY,
-    ARRAY,
-    BINARY,
-    BOOL,
-    BUILTINS,
-    FLOAT,
-    INT,
-    LAZY,
-    NEGATED,
-    NIL,
-    NUMBERS,
-    STRING,
-    UNARY,
-    ExpressionError,
-    Function,
-    Operator,
-    Token,
-    tokens,
-)
+from minidns.text.go_text import quote
 
 Evaluate: TypeAlias = Callable[[Any], Any]
 """Maps the subject, such as a query, to a value; ValueError if there is none."""
@@ -44,6 +27,180 @@ _DEEPEST = 64
 """limit: brackets and operators inside one another."""
 _MOST_OPERATORS = 400
 """limit: a chain of operators is as deep as it is long."""
+
+
+def compiled(text: str, functions: Mapping[str, "Function"]) -> Evaluate:
+    """Return the function that evaluates ``text``; it may call ``functions``.
+
+    >>> compiled("2 in [3, 4] or not false", {})(None)
+    True
+
+    Raises:
+        ExpressionError: it cannot be parsed, or its types do not fit.
+
+    """
+    return _Parser(text, functions).whole().evaluate
+
+
+# -- tokens
+
+
+class ExpressionError(ValueError):
+    """A malformed expression; ``str()`` is the message of expr-lang."""
+
+    def __init__(self, message: str, text: str, at: int) -> None:
+        """Report ``message`` for the character at offset ``at`` of ``text``."""
+        pointer = "." * at + "^"
+        super().__init__(f"{message} (1:{at + 1})\n | {text}\n | {pointer}")
+
+
+class Token(NamedTuple):
+    """A token and its offset."""
+
+    kind: str
+    """Identifier, Number, String, Operator, Bracket, or EOF."""
+    text: str
+    """The text; of a string without quotes and escapes."""
+    at: int
+
+    def __str__(self) -> str:
+        """Return it as errors show it: ``Operator("==")``, ``EOF``."""
+        return self.kind if self.kind == "EOF" else f"{self.kind}({quote(self.text)})"
+
+
+_TOKEN = re.compile(
+    r"""
+    (?P<space>\s+)
+  | (?P<String>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`)
+  | (?P<Number>\d[\w.]*)
+  | (?P<Identifier>[A-Za-z_$][A-Za-z0-9_$]*)
+  | (?P<Operator>\.\.|\*\*|&&|\|\||==|!=|<=|>=|\?\?|[-+*/%^<>!=?:,.|;\#])
+  | (?P<Bracket>[()\[\]{}])
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", "'": "'", '"': '"'}
+_WORDS = frozenset(
+    ("and", "or", "not", "in", "matches", "contains", "startsWith", "endsWith")
+)
+"""Operators that are words."""
+
+
+def _tokens(text: str) -> list[Token]:
+    """Return the tokens of ``text``; the last one is EOF.
+
+    Raises:
+        ExpressionError: an unknown character, or a string without an end.
+
+    """
+    tokens: list[Token] = []
+    at = 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None and text[at] in "'\"`":
+            raise ExpressionError("literal not terminated", text, len(text))
+        if match is None:
+            message = f"unrecognized character: U+{ord(text[at]):04X} '{text[at]}'"
+            raise ExpressionError(message, text, at)
+        kind, word = str(match.lastgroup), match.group()
+        if kind == "String":
+            word = _unquoted(word, text, at)
+        elif word in _WORDS:
+            kind = "Operator"
+        if kind != "space":
+            tokens.append(Token(kind, word, at))
+        at = match.end()
+    return [*tokens, Token("EOF", "", max(0, len(text) - 1))]
+
+
+def _unquoted(literal: str, text: str, at: int) -> str:
+    if literal[0] == "`":
+        return literal[1:-1]
+    try:
+        return _ESCAPE.sub(lambda escape: _ESCAPED[escape[1]], literal[1:-1])
+    except KeyError:
+        raise ExpressionError("unable to unescape string", text, at) from None
+
+
+# -- types, operators, functions
+
+STRING, INT, BOOL, ARRAY = "string", "int", "bool", "[]interface {}"
+ANY = "unknown"
+"""The type of what is wrong; it fits everywhere, so that parsing goes on."""
+
+
+class Function(NamedTuple):
+    """A function that expressions can call."""
+
+    parameters: tuple[str, ...]
+    result: str
+    call: Callable[..., Any]
+    """Called with the subject and the arguments."""
+
+
+class Operator(NamedTuple):
+    """A binary operator; its value is a bool."""
+
+    precedence: int
+    accepts: Callable[[str, str], bool]
+    """Returns whether it can be applied to values of these types."""
+    apply: Callable[[Any, Any], Any]
+
+
+def _both(kind: str) -> Callable[[str, str], bool]:
+    return lambda left, right: {left, right} <= {kind, ANY}
+
+
+def _alike(left: str, right: str) -> bool:
+    return ANY in (left, right) or left == right
+
+
+def _ordered(left: str, right: str) -> bool:
+    return _both(INT)(left, right) or _both(STRING)(left, right)
+
+
+def _is_in(left: object, right: Sequence[object]) -> bool:
+    """Compare as Go does: a bool is no number."""
+    return any(type(left) is type(element) and left == element for element in right)
+
+
+_OR = Operator(10, _both(BOOL), lambda left, right: left or right)
+_AND = Operator(15, _both(BOOL), lambda left, right: left and right)
+BINARY: dict[str, Operator] = {
+    "or": _OR,
+    "||": _OR,
+    "and": _AND,
+    "&&": _AND,
+    "==": Operator(20, _alike, operator.eq),
+    "!=": Operator(20, _alike, operator.ne),
+    "<": Operator(20, _ordered, operator.lt),
+    ">": Operator(20, _ordered, operator.gt),
+    "<=": Operator(20, _ordered, operator.le),
+    ">=": Operator(20, _ordered, operator.ge),
+    "in": Operator(20, lambda _, right: right in (ARRAY, ANY), _is_in),
+    "matches": Operator(
+        20, _both(STRING), lambda text, regex: pattern(regex).search(text) is not None
+    ),
+    "contains": Operator(20, _both(STRING), operator.contains),
+    "startsWith": Operator(20, _both(STRING), str.startswith),
+    "endsWith": Operator(20, _both(STRING), str.endswith),
+}
+NEGATED = frozenset(("in", "matches", "contains", "startsWith", "endsWith"))
+"""Operators that ``not`` may precede."""
+_NOT_PRECEDENCE = 50
+
+BUILTINS: dict[str, Function] = {
+    "len": Function((ANY,), INT, lambda _, value: len(value)),
+    "lower": Function((STRING,), STRING, lambda _, text: text.lower()),
+    "upper": Function((STRING,), STRING, lambda _, text: text.upper()),
+    "hasPrefix": Function((STRING, STRING), BOOL, lambda _, a, b: a.startswith(b)),
+    "hasSuffix": Function((STRING, STRING), BOOL, lambda _, a, b: a.endswith(b)),
+}
+"""The supported functions of the language itself."""
+
+
+# -- parser
 
 
 class Node(NamedTuple):
@@ -55,24 +212,11 @@ class Node(NamedTuple):
     constant: bool = False
 
 
-def compiled(text: str, functions: Mapping[str, Function]) -> Evaluate:
-    """Return the function that evaluates ``text``; it may call ``functions``.
-
-    >>> compiled("1 + 2 in [3, 4] and not false", {})(None)
-    True
-
-    Raises:
-        ExpressionError: it cannot be parsed, or its types do not fit.
-
-    """
-    return _Parser(text, functions).whole().evaluate
-
-
 class _Parser:
     def __init__(self, text: str, functions: Mapping[str, Function]) -> None:
         self._text = text
         self._functions = {**BUILTINS, **functions}
-        self._tokens = tokens(text)
+        self._tokens = _tokens(text)
         self._next = 0
         self._depth = 0
         self._operators = 0
@@ -120,17 +264,15 @@ class _Parser:
         self._depth += 1
         if self._depth > _DEEPEST:
             raise self._error("the expression is nested too deeply", self._token.at)
-        node = self._primary()
+        node = self._operand()
         while (next_ := self._operator(precedence)) is not None:
             negated, token, known = next_
-            # to the right of ** the same operator binds first
-            is_right = token.text in ("**", "^")
-            right = self._expression(known.precedence + (not is_right))
+            right = self._expression(known.precedence + 1)
             node = self._binary_node(token, known, node, right)
             if negated is not None:
                 node = _not(node)
         self._depth -= 1
-        return self._choice(node) if precedence == 0 else node
+        return node
 
     def _operator(self, precedence: int) -> tuple[Token | None, Token, Operator] | None:
         """Take the next operator if it binds tightly enough, and a ``not`` before."""
@@ -162,54 +304,13 @@ class _Parser:
             except ValueError as exc:
                 return self._refused(str(exc), token.at)
         first, second, apply = left.evaluate, right.evaluate, known.apply
-        lazy = LAZY.get(token.text)
-        if lazy is None:
-            evaluate: Evaluate = lambda s: apply(first(s), second(s))  # noqa: E731
-        elif lazy:
-            evaluate = lambda s: first(s) or second(s)  # noqa: E731
-        else:
+        if known is _OR:
+            evaluate: Evaluate = lambda s: first(s) or second(s)  # noqa: E731
+        elif known is _AND:
             evaluate = lambda s: first(s) and second(s)  # noqa: E731
-        return Node(known.result(left.type, right.type), evaluate, token.at)
-
-    def _choice(self, condition: Node) -> Node:
-        """Return ``condition ? one : other`` if that follows, else ``condition``."""
-        if not self._is("?"):
-            return condition
-        self._take()
-        if condition.type not in (BOOL, ANY):
-            what = f"non-bool expression (type {condition.type}) used as condition"
-            condition = self._refused(what, condition.at)
-        if_true = self._expression(0)
-        self._expect(":")
-        if_false = self._expression(0)
-        test, yes, no = condition.evaluate, if_true.evaluate, if_false.evaluate
-        kind = if_true.type if if_true.type == if_false.type else ANY
-        return Node(kind, lambda s: yes(s) if test(s) else no(s), condition.at)
-
-    def _primary(self) -> Node:
-        token = self._token
-        if token.kind == "Operator" and token.text in UNARY:
-            return self._unary()
-        node = self._operand()
-        while self._is("["):
-            node = self._element(node)
-        return node
-
-    def _unary(self) -> Node:
-        token = self._take()
-        precedence, kind = UNARY[token.text]
-        node = self._expression(precedence)
-        if node.type != ANY and not (
-            node.type == BOOL if kind == BOOL else node.type in NUMBERS
-        ):
-            what = f"invalid operation: {token.text} (mismatched type {node.type})"
-            return self._refused(what, token.at)
-        inner = node.evaluate
-        if kind == BOOL:
-            return _not(node)
-        if token.text == "+":
-            return node
-        return Node(node.type, lambda s: -inner(s), token.at)
+        else:
+            evaluate = lambda s: apply(first(s), second(s))  # noqa: E731
+        return Node(BOOL, evaluate, token.at)
 
     def _operand(self) -> Node:
         token = self._take()
@@ -224,43 +325,40 @@ class _Parser:
             self._expect(")")
             return node
         if token.kind == "Bracket" and token.text == "[":
-            return self._array(token)
+            elements = [element.evaluate for element in self._list("]")]
+            evaluate = lambda s: [element(s) for element in elements]  # noqa: E731
+            return Node(ARRAY, evaluate, token.at)
+        if token.kind == "Operator" and token.text in ("not", "!"):
+            return self._negation(token)
         self._next -= token.kind != "EOF"
         raise self._unexpected()
 
+    def _negation(self, token: Token) -> Node:
+        node = self._expression(_NOT_PRECEDENCE)
+        if node.type in (BOOL, ANY):
+            return _not(node)
+        what = f"invalid operation: {token.text} (mismatched type {node.type})"
+        return self._refused(what, token.at)
+
     def _number(self, token: Token) -> Node:
-        word = token.text.replace("_", "")
         try:
-            if word[:2] in ("0x", "0o", "0b"):
-                return _constant(token, INT, int(word, 0))
-            if set(word) & set(".eE"):
-                return _constant(token, FLOAT, float(word))
-            return _constant(token, INT, int(word))
+            return _constant(token, INT, int(token.text))
         except ValueError:
             raise self._error(f"bad number syntax: {token.text}", token.at) from None
 
     def _name_node(self, token: Token) -> Node:
-        match token.text:
-            case "true" | "false":
-                return _constant(token, BOOL, token.text == "true")
-            case "nil":
-                return _constant(token, NIL, None)
+        if token.text in ("true", "false"):
+            return _constant(token, BOOL, token.text == "true")
         function = self._functions.get(token.text)
         if function is None:
-            unknown = self._refused(f"unknown name {token.text}", token.at)
-            self._arguments()
-            return unknown
-        arguments = self._arguments()
-        if arguments is None:
-            return self._refused(f"{token.text} is a function: call it", token.at)
-        return self._call(token, function, arguments)
-
-    def _arguments(self) -> list[Node] | None:
-        """Return the arguments of a call; None if there is no bracket."""
+            self._refused(f"unknown name {token.text}", token.at)
         if not self._is("("):
-            return None
+            return self._refused(f"{token.text} is a function: call it", token.at)
         self._take()
-        return self._list(")")
+        arguments = self._list(")")
+        if function is None:
+            return Node(ANY, lambda s: None, token.at)
+        return self._call(token, function, arguments)
 
     def _call(
         self, token: Token, function: Function, arguments: Sequence[Node]
@@ -274,12 +372,9 @@ class _Parser:
             if ANY not in (kind, node.type) and node.type != kind:
                 what = f"cannot use {node.type} as argument (type {kind})"
                 return self._refused(f"{what} to call {token.text} ", node.at)
-        call, evaluates = function.call, [node.evaluate for node in arguments]
-        return Node(
-            function.result,
-            lambda s: call(s, *[evaluate(s) for evaluate in evaluates]),
-            token.at,
-        )
+        call, terms = function.call, [node.evaluate for node in arguments]
+        evaluate = lambda s: call(s, *(term(s) for term in terms))  # noqa: E731
+        return Node(function.result, evaluate, token.at)
 
     def _list(self, end: str) -> list[Node]:
         """Return the expressions up to ``end``, commas between them."""
@@ -290,29 +385,6 @@ class _Parser:
                 self._expect(",")
         self._take()
         return nodes
-
-    def _array(self, token: Token) -> Node:
-        elements = [node.evaluate for node in self._list("]")]
-        return Node(ARRAY, lambda s: [evaluate(s) for evaluate in elements], token.at)
-
-    def _element(self, node: Node) -> Node:
-        token = self._take()
-        if node.type not in (ARRAY, ANY):
-            node = self._refused(f"type {node.type} is not indexable here", token.at)
-        index = self._expression(0)
-        self._expect("]")
-        if index.type not in (INT, ANY):
-            what = "array elements can only be selected using an integer"
-            return self._refused(f"{what} (got {index.type})", token.at)
-        array, number = node.evaluate, index.evaluate
-        return Node(ANY, lambda s: _at(array(s), number(s)), token.at)
-
-
-def _at(array: Sequence[object], index: int) -> object:
-    try:
-        return array[index]
-    except (IndexError, TypeError) as exc:
-        raise ValueError("index out of range") from exc
 
 
 def _not(node: Node) -> Node:
