@@ -1,4 +1,4 @@
-"""What the bench does to the simulated API server: changes, faults, restarts."""
+"""A client of the simulated API server: changes, faults, restarts."""
 
 import http.client
 import json
@@ -14,8 +14,8 @@ import yaml
 from bench import cluster
 from sim.api.objects import Json
 
-FOLLOWED = ("services", "endpointslices", "namespaces")
-"""What a cluster DNS watches."""
+WATCHED = ("services", "endpointslices", "namespaces")
+"""The resources that a cluster DNS watches."""
 _MERGE = "application/merge-patch+json"
 
 
@@ -24,40 +24,40 @@ class Api:
 
     def __init__(self, kubeconfig: Path, services: int, endpoints: int) -> None:
         config = yaml.safe_load(kubeconfig.read_text())
-        found = config["clusters"][0]["cluster"]
-        self._at = urlsplit(found["server"])
-        self._trust = ssl.create_default_context(cafile=found["certificate-authority"])
+        server = config["clusters"][0]["cluster"]
+        self._at = urlsplit(server["server"])
+        self._trust = ssl.create_default_context(cafile=server["certificate-authority"])
         self._token = config["users"][0]["user"]["token"]
         self.counts = list(cluster.endpoints_of(services, endpoints))
         self._connection = self._connect()
 
     def move_endpoint(self, number: int, address: str) -> None:
-        """Let the first endpoint of a Service have another ``address``."""
+        """Change the address of the first endpoint of a Service to ``address``."""
         new = cluster.slice_of(number, self.counts[number], address)
         path = f"{_slices(cluster.namespace(number))}/{new['metadata']['name']}"
         self._ask("PATCH", path, {"endpoints": new["endpoints"]}, _MERGE)
 
     def make_bystanders(self) -> None:
-        """Create a ConfigMap in each namespace: an object that no DNS follows."""
+        """Create a ConfigMap, which no DNS server watches, in each namespace."""
         for number in range(min(cluster.SPACES, len(self.counts))):
             meta = {"name": "bystander", "namespace": cluster.namespace(number)}
             body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}
             self._ask("POST", _config_maps(number), body)
 
     def change_bystander(self, number: int, address: str) -> None:
-        """Write as much as ``move_endpoint`` does, but nothing that DNS sees."""
+        """Write as much as ``move_endpoint`` does, without effect on DNS."""
         new = cluster.slice_of(number, self.counts[number], address)
         data = {"data": {"endpoints": json.dumps(new["endpoints"])}}
         self._ask("PATCH", f"{_config_maps(number)}/bystander", data, _MERGE)
 
     def restart(self, down_s: float, *, streaming: bool) -> None:
-        """Restart, and answer the next watches with 410: all lists have to be anew.
+        """Restart, and answer the next watches with 410, so that clients list again.
 
-        Without ``streaming`` the server knows no lists that are watches.
+        Without ``streaming`` the server does not support streaming lists.
         """
         rules = [
-            {"verb": "watch", "resource": each, "status": 410, "times": 1}
-            for each in FOLLOWED
+            {"verb": "watch", "resource": resource, "status": 410, "times": 1}
+            for resource in WATCHED
         ]
         refusal = {} if streaming else {"refuse_watch_list": 400}
         self._ask("POST", "/sim/faults", {"rules": rules, **refusal})
@@ -65,20 +65,20 @@ class Api:
         self._ask("POST", "/sim/actions", {"do": "kill", "for_s": down_s})
 
     def relisted(self, resource: str) -> bool:
-        """Return whether ``resource`` has been asked for anew since the restart."""
-        said = self._ask("GET", f"/sim/requests?resource={resource}")
+        """Return whether ``resource`` was listed since the restart."""
+        log = self._ask("GET", f"/sim/requests?resource={resource}")
         return any(
-            each["verb"] == "list" or "sendInitialEvents" in json.dumps(each)
-            for each in said["requests"]
+            request["verb"] == "list" or "sendInitialEvents" in json.dumps(request)
+            for request in log["requests"]
         )
 
     def heal(self) -> None:
-        """Let nothing be wrong any more."""
+        """Remove all faults."""
         self._ask("DELETE", "/sim/faults")
 
     @contextmanager
     def watch_slices(self) -> Iterator[Iterator[bytes]]:
-        """Give the lines of a watch of all EndpointSlices, from now on."""
+        """Give the lines of a watch of all EndpointSlices that starts now."""
         connection = self._connect()
         try:
             path = f"{_slices()}?limit=1"
@@ -99,7 +99,7 @@ class Api:
     def _ask(
         self, method: str, path: str, body: Json | None = None, style: str = ""
     ) -> Json:
-        """Return the answer; through a restart of the server, ask until it is back."""
+        """Return the response; retry while the server restarts."""
         data = None if body is None else json.dumps(body)
         headers = self._headers(style or "application/json")
         end = time.monotonic() + 30
@@ -107,10 +107,10 @@ class Api:
             with suppress(OSError, http.client.HTTPException):
                 self._connection.request(method, path, data, headers)
                 answer = self._connection.getresponse()
-                said: Json = json.loads(answer.read())
+                reply: Json = json.loads(answer.read())
                 if answer.status >= 300:
-                    raise SystemExit(f"{method} {path}: {said}")
-                return said
+                    raise SystemExit(f"{method} {path}: {reply}")
+                return reply
             self._connection.close()
             if time.monotonic() > end:
                 raise SystemExit(f"no answer to {method} {path}")

@@ -1,4 +1,4 @@
-"""From a change in the cluster to the first right answer."""
+"""Measures the time from a change in the cluster to the first correct answer."""
 
 import itertools
 import queue
@@ -13,25 +13,25 @@ from bench.api import Api
 from bench.probe import Probe
 
 LATEST_S = 60.0
-"""After which a change counts as never answered."""
+"""Seconds after which the measurement fails."""
 _numbers = itertools.count()
-"""Of all changes: no address is given twice."""
+"""Numbers of the changes: every address is used once."""
 
 
 class Change(NamedTuple):
-    """One change: milliseconds from two of its moments to the first right answer.
+    """Milliseconds from two moments of a change to the first correct answer.
 
-    0 where the answer was there before.
+    They are 0 if the answer was earlier.
     """
 
     after_write_ms: float
-    """Since the API server had confirmed the write."""
+    """Since the API server confirmed the write."""
     after_event_ms: float
-    """Since another watcher beside the server had the event."""
+    """Since another watcher received the event."""
 
 
 class _Watcher(threading.Thread):
-    """Notes when events arrive, by the new address in them."""
+    """Records the arrival times of events by the new address in them."""
 
     def __init__(self, lines: Iterator[bytes]) -> None:
         super().__init__(daemon=True)
@@ -47,7 +47,7 @@ class _Watcher(threading.Thread):
 
 
 class _Writer(threading.Thread):
-    """Writes changes; ``done`` has when each was confirmed."""
+    """Writes changes; ``done`` has the times of their confirmations."""
 
     def __init__(self, api: Api) -> None:
         super().__init__(daemon=True)
@@ -56,7 +56,7 @@ class _Writer(threading.Thread):
         self._api = api
 
     def run(self) -> None:
-        """Write until told to end."""
+        """Write until None arrives."""
         while (change := self.todo.get()) is not None:
             self._api.move_endpoint(*change)
             self.done.put(time.time())
@@ -73,19 +73,19 @@ def _watching(api: Api) -> Iterator[dict[bytes, float]]:
 def changes(
     api: Api, port: int, services: int, count: int, per_second: float
 ) -> list[Change]:
-    """Make ``count`` changes to headless Services and wait for each answer.
+    """Make ``count`` changes to headless Services, and wait for their answers.
 
     Raises:
-        SystemExit: an answer never came.
+        SystemExit: an answer did not arrive in time.
 
     """
     probe, writer = Probe(port), _Writer(api)
     writer.start()
-    began, found = time.monotonic(), []
+    began, results = time.monotonic(), []
     headless = [n for n in range(services) if cluster.headless(n)]
     with _watching(api) as arrived:
-        for made in range(count):
-            if (wait := began + made / per_second - time.monotonic()) > 0:
+        for number_made in range(count):
+            if (wait := began + number_made / per_second - time.monotonic()) > 0:
                 time.sleep(wait)
             unique = next(_numbers)
             address = f"10.251.{unique >> 8 & 255}.{unique & 255}"
@@ -93,10 +93,10 @@ def changes(
             writer.todo.put((number, address))
             answered = until_seen(probe, number, address)
             written, event = writer.done.get(), _when(arrived, address)
-            found.append(Change(_ms(written, answered), _ms(event, answered)))
+            results.append(Change(_ms(written, answered), _ms(event, answered)))
         writer.todo.put(None)
     probe.close()
-    return found
+    return results
 
 
 def until_seen(probe: Probe, number: int, address: str) -> float:
@@ -114,8 +114,8 @@ def until_seen(probe: Probe, number: int, address: str) -> float:
 def _when(arrived: dict[bytes, float], address: str) -> float:
     end = time.monotonic() + LATEST_S
     while time.monotonic() < end:
-        if (found := arrived.get(address.encode())) is not None:
-            return found
+        if (when := arrived.get(address.encode())) is not None:
+            return when
         time.sleep(0.001)
     raise SystemExit(f"the event of {address} was not seen")
 

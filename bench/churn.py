@@ -14,7 +14,7 @@ from bench.api import Api
 
 
 def main() -> None:
-    """Make ``rate`` changes a second, each to a Service of its own."""
+    """Make ``rate`` changes a second, to one Service after another."""
     parser = argparse.ArgumentParser("bench.churn")
     parser.add_argument("kubeconfig", type=Path)
     parser.add_argument("services", type=int)

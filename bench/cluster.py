@@ -139,7 +139,7 @@ def slice_of(number: int, count: int, first: str = "") -> Json:
         },
         "addressType": "IPv4",
         "endpoints": [
-            _endpoint(number, index, each) for index, each in enumerate(addresses)
+            _endpoint(number, index, ip) for index, ip in enumerate(addresses)
         ],
         "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
     }

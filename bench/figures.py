@@ -1,4 +1,4 @@
-"""Measured figures: values of several runs by what was measured of whom, as JSON."""
+"""Measured figures: the values of several runs by measurement and server, as JSON."""
 
 import statistics
 from pathlib import Path
@@ -17,30 +17,30 @@ P50, P99 = "p50 ms", "p99 ms"
 
 
 class Figure(Struct):
-    """Values of one thing, one a run."""
+    """The values of one measurement of one server, one per run."""
 
     what: str
-    """Name of a workload or a situation."""
+    """The name of a workload or situation."""
     unit: str
     server: str
     values: list[float]
     wrong: int = 0
-    """Replies with another rcode, or answers where there are none; in all runs."""
+    """Number of replies in all runs with another rcode or unexpected answers."""
     lost: int = 0
-    """Queries without a reply; in all runs."""
+    """Number of queries in all runs without a reply."""
 
     @property
     def median(self) -> float:
-        """The middle value."""
+        """The median."""
         return statistics.median(self.values)
 
     @property
     def valid(self) -> bool:
-        """Whether what was measured was right answers."""
+        """True if all answers were correct."""
         return not self.wrong
 
     def __str__(self) -> str:
-        """Return the median and, of several values, the least and the most.
+        """Return the median, with minimum and maximum if there are several values.
 
         >>> str(Figure("mix", "s", "minidns", [2.0, 1.0, 4.0]))
         '2.00 (1.00 to 4.00)'
@@ -52,27 +52,27 @@ class Figure(Struct):
 
 
 class Figures(Struct):
-    """All that one run of the bench found out."""
+    """All figures of one run of the bench."""
 
     machine: Machine
     how: dict[str, str]
-    """Sizes, lengths and numbers of runs, as said for people."""
+    """Sizes, durations and numbers of runs, as text."""
     figures: list[Figure]
 
     def get(self, what: str, unit: str, server: str = OURS) -> Figure | None:
-        """Return a figure, if it was measured."""
-        for each in self.figures:
-            if (each.what, each.unit, each.server) == (what, unit, server):
-                return each
+        """Return a figure, None if it was not measured."""
+        for figure in self.figures:
+            if (figure.what, figure.unit, figure.server) == (what, unit, server):
+                return figure
         return None
 
     def median(self, what: str, unit: str, server: str = OURS) -> float | None:
-        """Return the median of a figure, if it was measured and is valid."""
+        """Return the median of a figure, None if it was not measured or is invalid."""
         found = self.get(what, unit, server)
         return found.median if found and found.valid else None
 
     def add(self, what: str, unit: str, server: str, *values: float) -> None:
-        """Add values to a figure; make it if it is new."""
+        """Add values to a figure; create it if necessary."""
         found = self.get(what, unit, server)
         if found is None:
             found = Figure(what, unit, server, [])
@@ -81,21 +81,21 @@ class Figures(Struct):
 
     @property
     def servers(self) -> list[str]:
-        """All servers, in the order in which they were measured."""
-        return list(dict.fromkeys(each.server for each in self.figures))
+        """All servers, in the order of their measurements."""
+        return list(dict.fromkeys(figure.server for figure in self.figures))
 
     def peers(self) -> list[str]:
-        """Return the servers that are neither ours nor the echo."""
+        """Return the servers except minidns and the echo."""
         return [name for name in self.servers if name not in (ECHO, OURS)]
 
     def write(self, path: Path) -> None:
-        """Write them as JSON."""
+        """Write the figures as JSON."""
         text = msgspec.json.format(msgspec.json.encode(self), indent=1)
         path.write_bytes(text + b"\n")
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read what ``write`` wrote.
+        """Return the figures in a file that ``write`` wrote.
 
         Raises:
             msgspec.DecodeError: it is something else.
@@ -105,7 +105,7 @@ class Figures(Struct):
 
 
 def shown(value: float) -> str:
-    """Return ``value`` with three digits that count, and thousands set apart.
+    """Return ``value`` with three significant digits and separated thousands.
 
     >>> [shown(x) for x in (0.0123, 4.56, 78.9, 123456.7)]
     ['0.0123', '4.56', '78.9', '123,457']

@@ -1,8 +1,8 @@
-"""The figures to reach: for each what it is compared with, and whether it is met.
+"""The goals of the measurements, and whether they are met.
 
-A goal that names CoreDNS is held against the peer called coredns, if one was in the
-run. Figures of another machine would not do: system calls and the rest of the work do
-not get slower or faster by the same factor.
+A goal that names CoreDNS is compared with the peer called coredns of the same run.
+Figures of another machine cannot be used: system calls and other work do not get faster
+by the same factor.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ Bound: TypeAlias = Callable[[Figures], float | None]
 
 
 class Goal(NamedTuple):
-    """At most how much of what, and compared with what."""
+    """An upper bound for a figure."""
 
     what: str
     unit: str
@@ -34,7 +34,7 @@ class Goal(NamedTuple):
     bound: Bound
 
     def verdict(self, figures: Figures) -> str:
-        """Return whether it is met, and at which bound."""
+        """Return whether the goal is met, with the bound."""
         ours, bound = figures.median(self.what, self.unit), self.bound(figures)
         if ours is None:
             return "not measured"

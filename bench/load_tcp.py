@@ -1,27 +1,27 @@
-"""The load generator over TCP: some connections, each with queries in the pipe."""
+"""The load generator over TCP: connections with pipelined queries."""
 
 import selectors
 import socket
 import sys
 import time
 
-from bench.tally import Tally, Told
+from bench.tally import Options, Tally
 from bench.workloads import Ask
 
 CONNECTIONS = 20
 PIPELINED = 8
-"""Queries in flight on each connection."""
+"""Queries in flight per connection."""
 _PATIENCE_S = 0.5
 
 
 class Connection:
-    """One connection, and what waits for its reply on it."""
+    """A connection and its queries in flight."""
 
-    def __init__(self, told: Told, tally: Tally) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", told.port))
+    def __init__(self, options: Options, tally: Tally) -> None:
+        self.sock = socket.create_connection(("127.0.0.1", options.port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.open: dict[int, tuple[Ask, float]] = {}
-        self._asks = told.asks
+        self._asks = options.asks
         self._tally = tally
         self._rest = b""
 
@@ -37,7 +37,7 @@ class Connection:
         self.sock.sendall(b"".join(frames))
 
     def receive(self) -> int:
-        """Take what has come; return how many replies that were.
+        """Read the replies that have arrived; return their number.
 
         Raises:
             SystemExit: the server closed the connection.
@@ -60,31 +60,32 @@ class Connection:
         return count
 
 
-def run(told: Told, tally: Tally) -> None:
-    """Keep every pipe full for so many seconds, then wait for what is left."""
-    end = time.perf_counter() + told.seconds
+def run(options: Options, tally: Tally) -> None:
+    """Send for the given time, then wait for the outstanding replies."""
+    end = time.perf_counter() + options.seconds
     with selectors.DefaultSelector() as selector:
-        connections = [Connection(told, tally) for _ in range(CONNECTIONS)]
-        for each in connections:
-            selector.register(each.sock, selectors.EVENT_READ, each)
-            each.send(PIPELINED)
+        connections = [Connection(options, tally) for _ in range(CONNECTIONS)]
+        for connection in connections:
+            selector.register(connection.sock, selectors.EVENT_READ, connection)
+            connection.send(PIPELINED)
         while (now := time.perf_counter()) < end or (
-            now < end + _PATIENCE_S and any(each.open for each in connections)
+            now < end + _PATIENCE_S
+            and any(connection.open for connection in connections)
         ):
             for key, _ in selector.select(0.05):
                 count = key.data.receive()
                 if count and now < end:
                     key.data.send(count)
-        for each in connections:
-            tally.lost += len(each.open)
-            each.sock.close()
+        for connection in connections:
+            tally.lost += len(connection.open)
+            connection.sock.close()
 
 
 def main() -> None:
-    """Do what load.c does, over TCP and with windows only."""
-    told, tally = Told.of(sys.argv[1:]), Tally()
-    run(told, tally)
-    tally.tell(told.seconds, any_=told.any)
+    """Do what load.c does, over TCP and without a rate."""
+    options, tally = Options.parse(sys.argv[1:]), Tally()
+    run(options, tally)
+    tally.print_results(options.seconds)
 
 
 if __name__ == "__main__":

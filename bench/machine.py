@@ -1,4 +1,4 @@
-"""Where figures were taken."""
+"""The machine that figures were measured on."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 class Machine(Struct, frozen=True):
-    """What figures depend on besides the code."""
+    """The properties of a machine that figures depend on."""
 
     processor: str
     cores: int
@@ -17,11 +17,11 @@ class Machine(Struct, frozen=True):
     system: str
     python: str
     load: float
-    """Processes that wanted a core in the minute before; more than 0.5 disturbs."""
+    """The load average of the minute before; above 0.5 it disturbs the figures."""
 
     @classmethod
     def here(cls) -> Self:
-        """Describe this one."""
+        """Return this machine."""
         return cls(
             _field("/proc/cpuinfo", "model name") or platform.machine(),
             os.cpu_count() or 1,
@@ -32,7 +32,7 @@ class Machine(Struct, frozen=True):
         )
 
     def __str__(self) -> str:
-        """Return one line for people."""
+        """Return a description in one line."""
         return (
             f"{self.processor}, {self.cores} cores, {self.memory_gib:g} GiB,"
             f" {self.system}, {self.python}, load {self.load:g} at the start"

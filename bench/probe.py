@@ -1,7 +1,6 @@
-"""One query after the other, timed by the kernel.
+"""A probe: one query after the other, with receive times of the kernel.
 
-The time of arrival is the kernel's, so that a probe that is not running just then does
-not take its own absence for the server's.
+So a delay of the probe itself is not counted as a delay of the server.
 """
 
 import socket
@@ -16,7 +15,7 @@ PATIENCE_S = 2.0
 
 
 class Answered(NamedTuple):
-    """A reply, and when the query left and it arrived, in Unix seconds."""
+    """A reply, with the Unix times of the query and of the reply."""
 
     reply: bytes
     sent: float
@@ -24,7 +23,7 @@ class Answered(NamedTuple):
 
 
 class Probe:
-    """A socket to ask a server with."""
+    """A socket that sends queries to a server."""
 
     def __init__(self, port: int) -> None:
         self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -34,7 +33,7 @@ class Probe:
         self._id = 0
 
     def ask(self, query: bytes) -> Answered | None:
-        """Ask a query less its id; None when no reply comes."""
+        """Send ``query`` with a new ID; return None without a reply."""
         self._id = (self._id + 1) & 0xFFFF
         ident = self._id.to_bytes(2)
         sent = time.time()
@@ -61,14 +60,14 @@ def _arrival(extra: list[tuple[int, int, bytes]]) -> float:
 
 
 class Steady:
-    """A thread that asks one thing a thousand times a second, as a context."""
+    """A context with a thread that sends one query a thousand times a second."""
 
     def __init__(self, port: int, query: bytes) -> None:
         self.took_ms: list[float] = []
         self.wrong = self.lost = 0
         self._probe = Probe(port)
         self._query = query
-        self._over = threading.Event()
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
     def __enter__(self) -> "Steady":
@@ -76,12 +75,12 @@ class Steady:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._stop.set()
         self._thread.join()
         self._probe.close()
 
     def _run(self) -> None:
-        while not self._over.wait(0.001):
+        while not self._stop.wait(0.001):
             answered = self._probe.ask(self._query)
             if answered is None:
                 self.lost += 1

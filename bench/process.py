@@ -1,4 +1,4 @@
-"""The servers that are measured, as processes pinned to a core, and what they use."""
+"""The measured servers: processes pinned to a core, their CPU time and memory."""
 
 import contextlib
 import os
@@ -15,9 +15,9 @@ from random import SystemRandom
 
 SERVER_CORE, LOAD_CORE = 0, 1
 CORES = os.sched_getaffinity(0)
-"""Those that can be had; looked at before the bench goes to one of them itself."""
+"""The usable cores, read before the bench pins itself to one of them."""
 START_S = 120.0
-"""How long a server may take until it is ready."""
+"""Maximum seconds until a server is ready."""
 
 
 @dataclass
@@ -28,34 +28,34 @@ class Subject:
     port: int
     pid: int
     is_dns: bool = True
-    """Whether its replies are to be right; an echo's are not."""
+    """True if its replies are checked; those of the echo are not."""
     ready_s: float = 0.0
-    """From its start to ready and its first right answer."""
+    """Seconds from its start until it is ready and answers correctly."""
     start_cpu_s: float = 0.0
-    """CPU it used for that."""
+    """CPU seconds used until then."""
 
     def pids(self) -> list[int]:
-        """Return its processes: the one started and all below it."""
-        found, new = [], [self.pid]
+        """Return the ids of its processes: the first one and its descendants."""
+        pids, new = [], [self.pid]
         while new:
-            found += new
+            pids += new
             new = [child for pid in new for child in _children(pid)]
-        return found
+        return pids
 
     def cpu_s(self) -> float:
         """Return the seconds of CPU used so far, in user and kernel mode."""
         return sum(map(_cpu_s, self.pids()))
 
     def rss_mib(self) -> float:
-        """Return the memory that is resident."""
+        """Return the resident memory."""
         return sum(_status(pid, "VmRSS:") for pid in self.pids())
 
     def peak_mib(self) -> float:
-        """Return the most that was resident since the start or ``reset_peak``."""
+        """Return the peak of the resident memory since the start or ``reset_peak``."""
         return sum(_status(pid, "VmHWM:") for pid in self.pids())
 
     def reset_peak(self) -> None:
-        """Let the peak be what is resident now (proc(5), clear_refs)."""
+        """Reset the peak to the present resident memory (proc(5), clear_refs)."""
         for pid in self.pids():
             Path(f"/proc/{pid}/clear_refs").write_text("5")
 
@@ -85,10 +85,10 @@ def _status(pid: int, field: str) -> float:
 
 
 def free_port() -> int:
-    """Return a port that nobody has just now, for UDP or TCP.
+    """Return a port that is free for UDP and TCP.
 
-    Below those that the system gives to outgoing connections, which would take it
-    before the server does.
+    It is below the range of outgoing connections, which could take it before the server
+    does.
     """
     while True:
         with (
@@ -103,7 +103,7 @@ def free_port() -> int:
 
 
 def pinned(command: Sequence[str], core: int) -> list[str]:
-    """Return ``command`` such that it runs on ``core``, where that can be had."""
+    """Return ``command`` with a prefix that pins it to ``core``, if possible."""
     if shutil.which("taskset") and core in CORES:
         return ["taskset", "-c", str(core), *command]
     return list(command)
@@ -118,7 +118,7 @@ def process(command: Sequence[str], core: int) -> Iterator[subprocess.Popen[byte
     try:
         yield started
     finally:
-        started.kill()  # a server that is asked to end has lameduck seconds to wait
+        started.kill()  # SIGTERM would start the lame duck period
         started.wait()
         if started.stderr:
             started.stderr.close()
@@ -126,14 +126,14 @@ def process(command: Sequence[str], core: int) -> Iterator[subprocess.Popen[byte
 
 @dataclass(frozen=True)
 class Ready:
-    """How to tell that a server is ready: by HTTP, if it has that, and by an answer."""
+    """The conditions of readiness: an HTTP status, if any, and an answer."""
 
     query: bytes
-    """Less the id."""
+    """A query without its ID."""
     url: str = ""
 
     def holds(self, port: int) -> bool:
-        """Return whether it is now."""
+        """Return whether the server at ``port`` is ready now."""
         return (not self.url or _is_ok(self.url)) and _answers(port, self.query)
 
 
@@ -141,7 +141,7 @@ def _is_ok(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=1) as answer:
             return bool(answer.status == 200)
-    except (OSError, HTTPException):  # who dials a port of its own may meet itself
+    except (OSError, HTTPException):  # a client may connect to its own port
         return False
 
 
@@ -171,8 +171,8 @@ def running(
         subject = Subject(name, port, started.pid, is_dns)
         while not ready.holds(port):
             if started.poll() is not None:
-                said = started.stderr.read() if started.stderr else b""
-                raise SystemExit(f"{name} ended: {said.decode().strip()[-400:]}")
+                errors = started.stderr.read() if started.stderr else b""
+                raise SystemExit(f"{name} ended: {errors.decode().strip()[-400:]}")
             if time.monotonic() - began > START_S:
                 raise SystemExit(f"{name} was not ready within {START_S:.0f} s")
             time.sleep(0.005)

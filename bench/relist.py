@@ -1,4 +1,4 @@
-"""What a full relist costs: memory at its peak, and how long nobody is answered."""
+"""Measures a full relist: peak of memory, and the longest stall of answers."""
 
 import time
 
@@ -12,34 +12,34 @@ from bench.process import Subject
 
 DOWN_S = 0.5
 BEGIN_S = 60.0
-"""How long a server may take to come back to its API server."""
+"""Maximum seconds until a server lists again."""
 
 
 class Relist(Struct):
-    """One relist."""
+    """The results of one relist."""
 
     peak_mib: float
     stall_ms: float
-    """The longest that an answer took, of one a millisecond."""
+    """The longest time of an answer, with a query every millisecond."""
     cpu_s: float
     wrong: int
     lost: int
 
 
 def relist(api: Api, subject: Subject, number: int, *, streaming: bool) -> Relist:
-    """Restart the API server such that ``subject`` has to list all there is.
+    """Restart the API server so that ``subject`` must list all objects again.
 
-    ``number`` is a headless Service, which changes meanwhile: once that is answered,
-    the list has been taken in.
+    ``number`` is a headless Service that changes meanwhile: when the change is visible
+    in an answer, the list has been processed.
 
     Raises:
-        SystemExit: the server never listed, or never knew of the change.
+        SystemExit: the server did not list, or did not answer with the change.
 
     """
     before = subject.cpu_s()
     subject.reset_peak()
-    asked = workloads.query(workloads.owner(0))
-    with Steady(subject.port, asked) as steady:
+    query = workloads.query(workloads.owner(0))
+    with Steady(subject.port, query) as steady:
         api.restart(DOWN_S, streaming=streaming)
         _wait_for_list(api)
         address = f"10.252.{number >> 8 & 255}.{number & 255}"

@@ -1,7 +1,7 @@
-"""Figures into docs/performance.md: tables between marks, and charts beside it.
+"""Writes the figures into docs/performance.md: tables between marks, and charts.
 
-``run`` and ``scale`` leave their figures in files; this puts what they say into the
-document, whose own words are about what stays true when figures change.
+The figures come from the files that ``run`` and ``scale`` write. The text of the
+document outside the marks does not depend on them.
 """
 
 import re
@@ -15,12 +15,12 @@ from bench.workloads import WORKLOADS
 
 DOCUMENT = Path("docs/performance.md")
 FOLDER = Path("docs/performance")
-"""Where the figures are, as figures.json and scale.json, and the charts go."""
+"""The folder of figures.json, scale.json and the charts."""
 _BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
 
 
 def main(folder: Path, document: Path) -> int:
-    """Bring document and charts up to date with the figures in ``folder``."""
+    """Update document and charts from the figures in ``folder``."""
     figures = Figures.read(folder / "figures.json")
     sizes = Figures.read(folder / "scale.json")
     document.write_text(filled(document.read_text(), blocks(figures, sizes)))
@@ -29,21 +29,21 @@ def main(folder: Path, document: Path) -> int:
     return 0
 
 
-def filled(text: str, found: Mapping[str, str]) -> str:
+def filled(text: str, contents: Mapping[str, str]) -> str:
     r"""Return ``text`` with each block between its marks.
 
     >>> filled("<!-- a -->\nold\n<!-- /a -->", {"a": "new"})
     '<!-- a -->\nnew\n<!-- /a -->'
 
     Raises:
-        KeyError: there is a mark, but no such block.
+        KeyError: a mark has no block.
 
     """
-    return _BLOCK.sub(lambda mark: f"{mark[1]}{found[mark[2]]}\n{mark[3]}", text)
+    return _BLOCK.sub(lambda mark: f"{mark[1]}{contents[mark[2]]}\n{mark[3]}", text)
 
 
 def blocks(figures: Figures, sizes: Figures) -> dict[str, str]:
-    """Return what belongs between the marks of the document."""
+    """Return the content of each block of the document."""
     return {
         "machine": _how(figures),
         "figures": table.markdown(figures),
@@ -68,18 +68,22 @@ def scale_table(sizes: Figures) -> str:
     }
     lines = [["", *columns], ["---"] * (len(columns) + 1)]
     for what in dict.fromkeys(
-        each.what.removesuffix(scale.NEW) for each in sizes.figures
+        figure.what.removesuffix(scale.NEW) for figure in sizes.figures
     ):
-        found = [sizes.get(what + suffix, unit) for suffix, unit in columns.values()]
-        lines.append([what, *("" if each is None else str(each) for each in found)])
+        cells = [sizes.get(what + suffix, unit) for suffix, unit in columns.values()]
+        lines.append([what, *("" if cell is None else str(cell) for cell in cells)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def speed_chart(figures: Figures) -> str:
-    """Return CPU per query, a group of bars for each workload."""
+    """Return a chart of CPU per query, with a group of bars for each workload."""
     servers = figures.servers
     rows = []
-    for name in (*(each.name for each in WORKLOADS), "mix-beside", "mix-changing"):
+    for name in (
+        *(workload.name for workload in WORKLOADS),
+        "mix-beside",
+        "mix-changing",
+    ):
         values = {
             server: median
             for server in servers
@@ -92,7 +96,7 @@ def speed_chart(figures: Figures) -> str:
 
 
 def scale_chart(sizes: Figures) -> str:
-    """Return how costs grow with the number of Services."""
+    """Return a chart of costs by the number of Services."""
     units = {
         "memory, MiB": MIB,
         "start, CPU s": CPU_S,
@@ -101,9 +105,9 @@ def scale_chart(sizes: Figures) -> str:
     }
     series = {
         title: [
-            (float(each.what.split()[0].replace(",", "")), max(each.median, 0.001))
-            for each in sizes.figures
-            if each.unit == unit and not each.what.endswith(scale.NEW)
+            (float(figure.what.split()[0].replace(",", "")), max(figure.median, 0.001))
+            for figure in sizes.figures
+            if figure.unit == unit and not figure.what.endswith(scale.NEW)
         ]
         for title, unit in units.items()
     }

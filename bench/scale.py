@@ -1,4 +1,4 @@
-"""How costs grow with the cluster: memory, start, work for a change and for a query."""
+"""Measures costs by the size of the cluster: memory, start, changes, queries."""
 
 import time
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from bench.workloads import WORKLOADS
 
 SIZES = (100, 1_000, 10_000, 50_000)
 ENDPOINTS = 15
-"""For each Service."""
+"""Endpoints per Service."""
 CHANGES = 500
 PER_CHANGE = "CPU ms/change"
 NEW = ", new names"
 RUNS, SECONDS_EACH = 3, 2.0
-NEW_NAMES = next(each for each in WORKLOADS if each.name == "new-endpoints")
+NEW_NAMES = next(w for w in WORKLOADS if w.name == "new-endpoints")
 
 
 def measure(sizes: Sequence[int], folder: Path, figures: Figures, say: Say) -> None:
@@ -53,12 +53,12 @@ def _measure(at: Place, subject: Subject, figures: Figures) -> None:
 
 
 def _per_change(at: Place, subject: Subject) -> float:
-    """Return the CPU that a change costs the server, in milliseconds."""
+    """Return the CPU time of the server per change, in milliseconds."""
     api = Api(at.kubeconfig, at.services, at.endpoints)
     before = subject.cpu_s()
-    for made in range(CHANGES):
+    for number in range(CHANGES):
         api.move_endpoint(
-            made * 37 % at.services, f"10.253.{made >> 8 & 255}.{made & 255}"
+            number * 37 % at.services, f"10.253.{number >> 8 & 255}.{number & 255}"
         )
-    time.sleep(0.2)  # for the last ones to arrive
+    time.sleep(0.2)  # until the last events have arrived
     return (subject.cpu_s() - before) * 1e3 / CHANGES

@@ -1,4 +1,4 @@
-"""How each server is started: minidns as this tree has it, peers, the echo in C."""
+"""Starts the servers: minidns of this tree, peers, and the echo in C."""
 
 import contextlib
 import functools
@@ -52,38 +52,38 @@ BUILD_S = 300.0
 
 @dataclass(frozen=True)
 class Place:
-    """Where servers find what they need."""
+    """The environment of the servers."""
 
     folder: Path
-    """For files; thrown away in the end."""
+    """A temporary folder."""
     services: int
     endpoints: int
     kubeconfig: Path
     upstream: int
-    """Port of the resolver outside."""
+    """The port of the external resolver."""
 
 
 @contextlib.contextmanager
 def place(folder: Path, services: int, endpoints: int) -> Iterator[Place]:
-    """Start a simulated API server with such a cluster, and the resolver outside."""
+    """Start a simulated API server with a cluster, and the external resolver."""
     folder.mkdir()
     port = free_port()
-    found = Place(folder, services, endpoints, folder / "kubeconfig", port)
+    at = Place(folder, services, endpoints, folder / "kubeconfig", port)
     api = [sys.executable, "-m", "bench.cluster", str(services), str(endpoints)]
     upstream = [sys.executable, "-m", "bench.upstream", str(port)]
     with (
-        process([*api, str(found.kubeconfig)], LOAD_CORE) as started,
+        process([*api, str(at.kubeconfig)], LOAD_CORE) as started,
         process(upstream, LOAD_CORE),
     ):
         end = time.monotonic() + BUILD_S
-        while not found.kubeconfig.exists():
+        while not at.kubeconfig.exists():
             if time.monotonic() > end:
                 raise SystemExit(f"no simulated API server within {BUILD_S:.0f} s")
             with contextlib.suppress(subprocess.TimeoutExpired):
                 started.wait(0.05)
-                said = started.stderr.read() if started.stderr else b""
-                raise SystemExit(f"no simulated API server: {said.decode()}")
-        yield found
+                errors = started.stderr.read() if started.stderr else b""
+                raise SystemExit(f"no simulated API server: {errors.decode()}")
+        yield at
 
 
 @contextlib.contextmanager
@@ -110,7 +110,7 @@ def serving(name: str, template: str, at: Place) -> Iterator[Subject]:
 
 @contextlib.contextmanager
 def echo() -> Iterator[Subject | None]:
-    """Run the echo: what any server pays; None without a C compiler."""
+    """Run the echo, the cheapest possible server; None without a C compiler."""
     binary = compiled("echo")
     if binary is None:
         yield None
@@ -122,21 +122,21 @@ def echo() -> Iterator[Subject | None]:
 
 
 def peer(text: str) -> tuple[str, str]:
-    """Return name and command of ``[NAME=]COMMAND``; the program is its name else.
+    """Return name and command of ``[NAME=]COMMAND``; by default the program's name.
 
     >>> peer("before=env PYTHONPATH=../old python -m minidns -conf {corefile}")[0]
     'before'
     >>> peer("/opt/coredns -conf {corefile}")[0]
     'coredns'
     """
-    if found := re.match(r"([\w.-]+)=(.*)", text):
-        return found[1], found[2]
+    if match := re.match(r"([\w.-]+)=(.*)", text):
+        return match[1], match[2]
     return Path(shlex.split(text)[0]).name, text
 
 
 @functools.cache
 def compiled(program: str) -> Path | None:
-    """Return a C program of this folder, compiled; None where there is no compiler."""
+    """Return a C program of this folder, compiled; None without a compiler."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         return None
@@ -144,4 +144,17 @@ def compiled(program: str) -> Path | None:
     binary = Path(__file__).parent / "__pycache__" / program
     binary.parent.mkdir(exist_ok=True)
     subprocess.run([compiler, "-O2", "-o", str(binary), str(source)], check=True)
+    return binary
+
+
+def generator() -> Path:
+    """Return the load generator over UDP.
+
+    Raises:
+        SystemExit: no C compiler.
+
+    """
+    binary = compiled("load")
+    if binary is None:
+        raise SystemExit("bench needs a C compiler (cc or gcc) for its load generator")
     return binary

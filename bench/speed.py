@@ -1,4 +1,4 @@
-"""One server under one workload: queries a second, CPU per query, what went wrong."""
+"""Runs a workload against a server: rate, CPU per query, wrong and lost replies."""
 
 import itertools
 import json
@@ -10,22 +10,22 @@ from msgspec import Struct
 
 from bench import workloads
 from bench.process import LOAD_CORE, Subject
-from bench.servers import compiled
+from bench.servers import generator
 from bench.workloads import Workload
 
 _first = itertools.count(0, 1 << 22)
-"""Where the counter of each run begins: no name of one is in another."""
+"""The first counter of each run, so that no name occurs in two runs."""
 
 
 class Run(Struct, frozen=True):
-    """What one run of a generator brought."""
+    """The results of one run of a load generator."""
 
     answered: int
     lost: int
     wrong: int
     seconds: float
     cpu_s: float
-    """Of the server."""
+    """CPU time of the server in seconds."""
     p50_us: float
     p99_us: float
     p999_us: float
@@ -34,12 +34,12 @@ class Run(Struct, frozen=True):
 
     @property
     def cpu_us(self) -> float:
-        """CPU per answered query."""
+        """CPU time per answered query in microseconds."""
         return 1e6 * self.cpu_s / max(1, self.answered)
 
     @property
     def rate(self) -> float:
-        """Answered queries a second."""
+        """Answered queries per second."""
         return self.answered / self.seconds
 
 
@@ -54,21 +54,20 @@ def prepare(workload: Workload, services: int, folder: Path) -> Path:
 def run(
     subject: Subject, queries: Path, transport: str, seconds: float, rate: int = 0
 ) -> Run:
-    """Ask ``subject`` for so long, as fast as it answers or ``rate`` times a second."""
+    """Send queries for ``seconds``, as fast as they are answered or at ``rate``."""
     command = [*_generator(transport), str(subject.port), str(queries), str(seconds)]
     command += ["core", str(LOAD_CORE), "first", str(next(_first) & 0x7FFFFFFF)]
     command += ["rate", str(rate)] if rate else []
     command += [] if subject.is_dns else ["any"]
     before = subject.cpu_s()
-    told = subprocess.run(command, check=True, capture_output=True).stdout
+    output = subprocess.run(command, check=True, capture_output=True).stdout
     used = subject.cpu_s() - before
-    found: dict[str, float] = json.loads(told)
-    found.pop("sent")
-    return Run(cpu_s=used, **found)  # type: ignore[arg-type]  # as load.c prints them
+    results: dict[str, float] = json.loads(output)
+    results.pop("sent")
+    return Run(cpu_s=used, **results)  # type: ignore[arg-type]  # as load.c prints them
 
 
 def _generator(transport: str) -> list[str]:
     if transport == "tcp":
         return [sys.executable, "-m", "bench.load_tcp"]
-    binary = compiled("load")
-    return [str(binary)] if binary else [sys.executable, "-m", "bench.load"]
+    return [str(generator())]

@@ -1,7 +1,7 @@
-"""The measurements in their order: what is asked of which servers, and written down.
+"""All measurements in their order.
 
-Servers that are compared run at the same time and are asked in turn, run by run, so
-that what disturbs the machine disturbs all of them.
+Servers that are compared run at the same time and are measured in turn, run by run, so
+that a disturbance of the machine affects all of them.
 """
 
 import contextlib
@@ -34,28 +34,28 @@ from bench.workloads import WORKLOADS, Workload
 SMALL = 20
 """Services of a small cluster."""
 ASKED, ASKED_PER_S = 100_000, 20_000
-"""Queries before the memory is looked at again."""
+"""Queries before the second measurement of memory, and their rate."""
 CHANGES_PER_S = 100
-MIX = next(each for each in WORKLOADS if each.name == "mix")
+MIX = next(workload for workload in WORKLOADS if workload.name == "mix")
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured."""
+    """The extent of the measurements."""
 
     services: int = 10_000
     endpoints: int = 150_000
     runs: int = 5
     seconds: float = 3.0
-    """Of each run."""
+    """Seconds of each run."""
     changes: int = 500
-    """Of those that arrive at 100 a second; a twentieth of them at 1 a second."""
+    """Number of changes at 100 a second; a twentieth of them at 1 a second."""
     peers: tuple[tuple[str, str], ...] = ()
-    """Name and command of each."""
+    """Name and command of each peer."""
     only: tuple[str, ...] = ()
-    """Parts, or workloads; empty for all."""
+    """Names of parts or workloads; empty for all."""
 
     @property
     def all(self) -> tuple[tuple[str, str], ...]:
@@ -63,16 +63,16 @@ class Plan:
         return ((OURS, MINIDNS), *self.peers)
 
     def wants(self, *names: str) -> bool:
-        """Return whether any of ``names`` is to be measured."""
+        """Return whether any of ``names`` is measured."""
         return not self.only or any(name in self.only for name in names)
 
     def workloads(self) -> list[Workload]:
-        """Return the workloads to be measured."""
-        return [each for each in WORKLOADS if self.wants(each.name, "speed")]
+        """Return the workloads that are measured."""
+        return [load for load in WORKLOADS if self.wants(load.name, "speed")]
 
 
 def measure(plan: Plan, folder: Path, figures: Figures, say: Say) -> None:
-    """Measure all that is planned; ``say`` is told what is going on."""
+    """Run the measurements of ``plan``; report the progress to ``say``."""
     if plan.wants("speed", "half-capacity", "mix-changing", *_names()):
         with servers.place(folder / "speed", plan.services, plan.endpoints) as at:
             _side_by_side(plan, at, figures, say)
@@ -89,7 +89,7 @@ def measure(plan: Plan, folder: Path, figures: Figures, say: Say) -> None:
 
 
 def _names() -> list[str]:
-    return [each.name for each in WORKLOADS]
+    return [workload.name for workload in WORKLOADS]
 
 
 def _side_by_side(plan: Plan, at: Place, figures: Figures, say: Say) -> None:
@@ -105,7 +105,7 @@ def _side_by_side(plan: Plan, at: Place, figures: Figures, say: Say) -> None:
             )
             if subject is not None
         ]
-        by_tcp = [each for each in plan.workloads() if each.transport == "tcp"]
+        by_tcp = [load for load in plan.workloads() if load.transport == "tcp"]
         for workload in plan.workloads():
             if workload not in by_tcp:
                 say(workload.name)
@@ -119,7 +119,7 @@ def _side_by_side(plan: Plan, at: Place, figures: Figures, say: Say) -> None:
         if plan.wants("half-capacity"):
             say("half-capacity")
             _half(dns, at, plan, figures)
-        for workload in by_tcp:  # last: it pushes what was asked by UDP out of memory
+        for workload in by_tcp:  # last, because it evicts remembered replies of UDP
             say(workload.name)
             compare(workload, dns, at, plan, figures)
 
@@ -132,10 +132,10 @@ def compare(
     figures: Figures,
     name: str = "",
 ) -> None:
-    """Run ``workload`` against each, in turn, several times; the first warms up."""
+    """Run ``workload`` against all in turn, several times; the first run warms up."""
     name = name or workload.name
     queries = speed.prepare(workload, at.services, at.folder)
-    able = [each for each in subjects if each.is_dns or workload.transport == "udp"]
+    able = [s for s in subjects if s.is_dns or workload.transport == "udp"]
     for subject in able:
         speed.run(subject, queries, workload.transport, min(1.0, plan.seconds))
     for _ in range(plan.runs):
@@ -143,17 +143,17 @@ def compare(
             run = speed.run(subject, queries, workload.transport, plan.seconds)
             figures.add(name, CPU, subject.name, run.cpu_us)
             figures.add(name, RATE, subject.name, run.rate)
-            found = figures.get(name, CPU, subject.name)
-            assert found is not None
-            found.wrong += run.wrong
-            found.lost += run.lost
+            figure = figures.get(name, CPU, subject.name)
+            assert figure is not None
+            figure.wrong += run.wrong
+            figure.lost += run.lost
 
 
 @contextlib.contextmanager
 def _changing(
     at: Place, plan: Plan, subjects: int, options: Sequence[str]
 ) -> Iterator[None]:
-    """Let changes arrive for as long as the runs may take."""
+    """Make changes for as long as the runs may take."""
     seconds = (plan.runs + 1) * (plan.seconds + 1) * subjects
     command = [sys.executable, "-m", "bench.churn", str(at.kubeconfig)]
     command += map(str, (at.services, at.endpoints, CHANGES_PER_S, seconds))
@@ -166,7 +166,7 @@ def _changing(
 
 
 def _half(subjects: Sequence[Subject], at: Place, plan: Plan, figures: Figures) -> None:
-    """Ask each server half as often as it can answer the mix; then all alike."""
+    """Measure latency at half of each server's capacity, then at one rate for all."""
     queries = speed.prepare(MIX, at.services, at.folder)
 
     def capacity(subject: Subject) -> float:
@@ -198,11 +198,15 @@ def _alone(plan: Plan, name: str, command: str, at: Place, figures: Figures) -> 
 
 def _changes(plan: Plan, api: Api, subject: Subject, figures: Figures) -> None:
     for per_second, count in ((1, max(5, plan.changes // 20)), (100, plan.changes)):
-        found = changes(api, subject.port, len(api.counts), count, per_second)
+        made = changes(api, subject.port, len(api.counts), count, per_second)
         what = f"change-{per_second}"
-        _add_times(figures, what, subject.name, [e.after_write_ms for e in found])
+        _add_times(
+            figures, what, subject.name, [change.after_write_ms for change in made]
+        )
         what = f"event-{per_second}"
-        _add_times(figures, what, subject.name, [e.after_event_ms for e in found])
+        _add_times(
+            figures, what, subject.name, [change.after_event_ms for change in made]
+        )
 
 
 def _add_times(figures: Figures, what: str, name: str, took: list[float]) -> None:
@@ -217,14 +221,14 @@ def _memory(api: Api, subject: Subject, at: Place, figures: Figures) -> None:
     figures.add("memory-asked", MIB, subject.name, subject.rss_mib())
     number = relist.headless(at.services)
     for suffix, streaming in (("", True), ("-pages", False)):
-        found = relist.relist(api, subject, number, streaming=streaming)
+        result = relist.relist(api, subject, number, streaming=streaming)
         number -= 10
-        figures.add(f"memory-peak{suffix}", MIB, subject.name, found.peak_mib)
-        figures.add(f"stall{suffix}", MS, subject.name, found.stall_ms)
-        figures.add(f"relist{suffix}", CPU_S, subject.name, found.cpu_s)
+        figures.add(f"memory-peak{suffix}", MIB, subject.name, result.peak_mib)
+        figures.add(f"stall{suffix}", MS, subject.name, result.stall_ms)
+        figures.add(f"relist{suffix}", CPU_S, subject.name, result.cpu_s)
         stall = figures.get(f"stall{suffix}", MS, subject.name)
         assert stall is not None
-        stall.wrong, stall.lost = found.wrong, found.lost
+        stall.wrong, stall.lost = result.wrong, result.lost
 
 
 def _small(plan: Plan, name: str, command: str, at: Place, figures: Figures) -> None:

@@ -37,7 +37,7 @@ def bars(
 
 def lines(title: str, x_title: str, series: Mapping[str, Points]) -> str:
     """Return a chart of lines over the same positive values of x."""
-    points = [point for each in series.values() for point in each]
+    points = [point for line in series.values() for point in line]
     left, top, width, height = 70, 60, WIDTH - 110, 260
     x_low, x_high = _range([x for x, _ in points])
     y_low, y_high = _range([y for _, y in points])
@@ -56,11 +56,11 @@ def lines(title: str, x_title: str, series: Mapping[str, Points]) -> str:
         at, _ = place(x, 10**y_low)
         parts.append(_text(at, top + height + 18, f"{x:,.0f}", "middle"))
     parts.append(_text(left + width / 2, top + height + 38, x_title, "middle"))
-    for name, each in series.items():
+    for name, line in series.items():
         color = _color(list(series), name)
-        placed = [place(*point) for point in each]
+        placed = [place(*point) for point in line]
         parts += [_line(a, b, color, 2) for a, b in pairwise(placed)]
-        for (x, y), (_, value) in zip(placed, each, strict=True):
+        for (x, y), (_, value) in zip(placed, line, strict=True):
             parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{color}"/>')
             parts.append(_text(x, y - 7, shown(value), "middle"))
     return _image(title, top + height + 50, parts)

@@ -1,4 +1,4 @@
-"""Figures as a table: a row for what was measured, a column for each server."""
+"""Figures as a table: a row for each measurement, a column for each server."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,7 +16,7 @@ TITLES = {
     "external-denied": "the same, none exists (NXDOMAIN)",
     "mix": "the mix of a real cluster",
     "tcp": "the mix over TCP, 20 connections",
-    "mix-beside": "the mix beside 100 writes a second of no matter to DNS",
+    "mix-beside": "the mix beside 100 writes a second that do not affect DNS",
     "mix-changing": "the mix with 100 changes a second",
     "half-capacity": "latency at half of its own capacity",
     "same-rate": "latency at half of the slowest's capacity",
@@ -39,15 +39,15 @@ TITLES = {
 
 
 def rows(figures: Figures) -> list[list[str]]:
-    """Return the table, its head first; goals take further rows of what they are of."""
+    """Return the table, its head first; every goal has a row."""
     servers = figures.servers
     head = ["", "", *servers]
     head += ["x C"] if ECHO in servers else []
     table = [[*head, "goal", ""]]
-    measured = dict.fromkeys((each.what, each.unit) for each in figures.figures)
+    measured = dict.fromkeys((figure.what, figure.unit) for figure in figures.figures)
     for what, unit in measured:
-        found = [figures.get(what, unit, server) for server in servers]
-        row = [TITLES.get(what, what), unit, *map(_cell, found)]
+        cells = [_cell(figures.get(what, unit, server)) for server in servers]
+        row = [TITLES.get(what, what), unit, *cells]
         if ECHO in servers:
             row.append(_ratio(figures, what, unit))
         goals = [goal for goal in GOALS if (goal.what, goal.unit) == (what, unit)]
@@ -75,7 +75,7 @@ def _cell(figure: Figure | None) -> str:
 
 
 def _ratio(figures: Figures, what: str, unit: str) -> str:
-    """Return how often the cost of the echo ours is; it asks nothing of the names."""
+    """Return the cost of minidns as a multiple of the echo's."""
     if unit not in (CPU, RATE) or what == "tcp":
         return ""
     ours = figures.median(what, unit, OURS)

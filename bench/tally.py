@@ -1,4 +1,4 @@
-"""What a load generator was told to do, what it sent and what came back."""
+"""The options of the load generator over TCP, and its counts of queries and replies."""
 
 import json
 import os
@@ -10,31 +10,23 @@ from typing import NamedTuple, Self
 
 from bench.workloads import Ask, read
 
-_OPTIONS = ("window", "rate", "core", "first")
 
-
-class Told(NamedTuple):
-    """The words of a generator's command line; see load.c."""
+class Options(NamedTuple):
+    """The command line, as far as it applies to TCP; see load.c."""
 
     port: int
-    counter_at: int
     asks: list[Ask]
     seconds: float
-    window: int = 64
-    rate: int = 0
-    first: int = 0
-    any: bool = False
 
     @classmethod
-    def of(cls, words: list[str]) -> Self:
-        """Read them, and go to the core they name."""
+    def parse(cls, words: list[str]) -> Self:
+        """Parse ``words``, and move this process to the core in them."""
         port, path, seconds, *rest = words
-        options = {k: int(v) for k, v in pairwise(rest) if k in _OPTIONS}
-        core = options.pop("core", -1)
+        core = int(dict(pairwise(rest)).get("core", -1))
         if core in os.sched_getaffinity(0):
             os.sched_setaffinity(0, {core})
-        at, asks = read(Path(path))
-        return cls(int(port), at, asks, float(seconds), **options, any="any" in rest)
+        _, asks = read(Path(path))
+        return cls(int(port), asks, float(seconds))
 
 
 class Tally:
@@ -55,17 +47,17 @@ class Tally:
         self.wrong += not right
 
     def percentile_us(self, share: float) -> float:
-        """Return in how many microseconds ``share`` of the replies came."""
+        """Return the microseconds within which ``share`` of the replies arrived."""
         took = sorted(self.took_s) or [0.0]
         return 1e6 * took[min(len(took) - 1, int(len(took) * share))]
 
-    def tell(self, seconds: float, *, any_: bool) -> None:
-        """Print what load.c prints."""
-        told = {
+    def print_results(self, seconds: float) -> None:
+        """Print the results in the format of load.c."""
+        results = {
             "sent": self.sent,
             "answered": self.answered,
             "lost": self.lost,
-            "wrong": 0 if any_ else self.wrong,
+            "wrong": self.wrong,
             "seconds": seconds,
             "p50_us": self.percentile_us(0.5),
             "p99_us": self.percentile_us(0.99),
@@ -73,4 +65,4 @@ class Tally:
             "max_us": self.percentile_us(1.0),
             "rcodes": {str(rcode): count for rcode, count in self.rcodes.items()},
         }
-        json.dump(told, sys.stdout)
+        json.dump(results, sys.stdout)

@@ -1,6 +1,7 @@
-"""The resolver outside: has an address for nearly every name, and answers at once.
+"""The external resolver: it has an address for nearly every name.
 
-Names below ``alias.example.org`` are aliases; below ``nowhere.example.org`` are none.
+Names below ``alias.example.org`` are aliases; those below ``nowhere.example.org`` do
+not exist.
 Run as a process (``python -m bench.upstream PORT``), on the generators' core.
 """
 
@@ -48,8 +49,8 @@ async def _connected(
     """Answer on a connection until the client ends it."""
     with contextlib.suppress(EOFError, OSError):
         while size := int.from_bytes(await reader.readexactly(2)):
-            said = reply(await reader.readexactly(size))
-            writer.write(len(said).to_bytes(2) + said)
+            answer = reply(await reader.readexactly(size))
+            writer.write(len(answer).to_bytes(2) + answer)
     writer.close()
 
 

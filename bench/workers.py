@@ -1,12 +1,12 @@
-"""Two processes (*multisocket*) beside one: ``python -m bench.workers``.
+"""Compares two processes (*multisocket*) with one: ``python -m bench.workers``.
 
-Where the generator has no core of its own, a rate alone would mostly tell of the
-generator. So what the processes use is told beside it, in three measurements:
+Without a core for the generator, the rate mostly shows the cost of the generator.
+Therefore the CPU time is shown as well, in three measurements:
 
-* capacity: as many queries as are answered, all processes on one core, the generator on
-  another. The CPU per query of two over that of one is what sharing the work costs; on
-  as many free cores as there are processes, the rate is their number over that.
-* throttled: the same with a rate far below capacity, where two processes wake up more
+* capacity: the highest rate, with all processes on one core and the generator on
+  another. The ratio of CPU per query of two processes and of one is the cost of
+  distributing the work.
+* throttled: the same at a rate far below capacity, where two processes wake up more
   often for fewer queries each.
 * cores: one process on one core with the generator on another, and two processes on two
   cores, which they share with the generator.
@@ -33,53 +33,50 @@ from bench.process import LOAD_CORE, SERVER_CORE, Subject
 from bench.workloads import WORKLOADS, Workload
 
 CLIENTS = 16
-"""Generators, each with a socket: the kernel shares queries out by source port."""
+"""Number of generators with a socket each: the kernel distributes by source port."""
 WINDOW = 8
-"""Queries that each has in flight."""
+"""Queries in flight per generator."""
 _first = count(0, 1 << 20)
-"""Where the counter of each begins: no name of one run is in another."""
+"""The first counter of each generator, so that no name occurs twice."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one run brought."""
+    """The results of one run."""
 
     answered: int
     lost: int
     seconds: float
     server_s: float
-    """CPU of all processes of the server."""
+    """CPU seconds of all processes of the server."""
     generator_s: float
 
     @property
     def rate(self) -> float:
-        """Answered queries a second."""
+        """Answered queries per second."""
         return self.answered / self.seconds
 
     @property
     def server_us(self) -> float:
-        """CPU of the server per query."""
+        """CPU time of the server per query in microseconds."""
         return 1e6 * self.server_s / max(1, self.answered)
 
     @property
     def generator_us(self) -> float:
-        """CPU of the generator per query."""
+        """CPU time of the generator per query in microseconds."""
         return 1e6 * self.generator_s / max(1, self.answered)
 
     @property
     def cores(self) -> float:
-        """How many cores the server kept busy."""
+        """Number of cores that the server kept busy."""
         return self.server_s / self.seconds
 
 
 def ask(
     subject: Subject, queries: Path, seconds: float, *, rate: int = 0, core: int | None
 ) -> Run:
-    """Ask from many sockets, as fast as is answered or ``rate`` times a second."""
-    binary = servers.compiled("load")
-    if binary is None:
-        raise SystemExit("no C compiler: a generator in Python would tell of itself")
-    command = [str(binary), str(subject.port), str(queries), str(seconds)]
+    """Send queries from many sockets, as fast as possible or at ``rate``."""
+    command = [str(servers.generator()), str(subject.port), str(queries), str(seconds)]
     command += ["rate", str(rate // CLIENTS)] if rate else ["window", str(WINDOW)]
     command += ["core", str(core)] if core is not None else []
     server_s, generator_s = subject.cpu_s(), _children_s()
@@ -87,11 +84,11 @@ def ask(
         subprocess.Popen([*command, "first", str(first)], stdout=subprocess.PIPE)
         for first in islice(_first, CLIENTS)
     ]
-    told = [json.loads(each.communicate()[0]) for each in started]
+    results = [json.loads(process.communicate()[0]) for process in started]
     return Run(
-        sum(each["answered"] for each in told),
-        sum(each["lost"] for each in told),
-        statistics.mean(each["seconds"] for each in told),
+        sum(result["answered"] for result in results),
+        sum(result["lost"] for result in results),
+        statistics.mean(result["seconds"] for result in results),
         subject.cpu_s() - server_s,
         _children_s() - generator_s,
     )
@@ -104,7 +101,7 @@ def _children_s() -> float:
 
 @contextlib.contextmanager
 def serving(processes: int, cores: set[int], at: servers.Place) -> Iterator[Subject]:
-    """Run minidns with so many processes on ``cores``."""
+    """Run minidns with a number of processes on ``cores``."""
     with contextlib.ExitStack() as stack:
         with _corefile(processes):
             started = servers.serving(str(processes), servers.MINIDNS, at)
@@ -117,7 +114,7 @@ def serving(processes: int, cores: set[int], at: servers.Place) -> Iterator[Subj
 
 @contextlib.contextmanager
 def _corefile(processes: int) -> Iterator[None]:
-    """Have servers started with *multisocket*."""
+    """Add *multisocket* to the Corefile of servers."""
     plain = servers.COREFILE
     servers.COREFILE = plain.replace(
         "errors\n", f"errors\n    multisocket {processes}\n", 1
@@ -129,7 +126,7 @@ def _corefile(processes: int) -> Iterator[None]:
 
 
 def _wait_for_workers(subject: Subject, processes: int) -> None:
-    """Wait until the processes are there and at rest: the last worker is in sync."""
+    """Wait until all processes run and are idle: the last worker has synced."""
     while len(subject.pids()) < processes:
         _pause(0.05)
     used = -1.0
@@ -162,11 +159,11 @@ def main() -> int:
 
 
 class Measurement(NamedTuple):
-    """Where everything runs, and how fast is asked."""
+    """The cores and the rate of a measurement."""
 
     name: str
     cores: set[int]
-    """Of two processes; one has the server's alone."""
+    """The cores of two processes; one process runs on the server's core."""
     is_throttled: bool = False
 
 
@@ -178,7 +175,7 @@ MEASUREMENTS = (
 
 
 def _compare(args: argparse.Namespace, at: servers.Place, how: Measurement) -> None:
-    """Ask one process and two processes, in turn."""
+    """Measure one process and two processes in turn."""
     print(
         f"\n{how.name:24}{'processes':>10}{'queries/s':>11}{'CPU us/query':>14}", end=""
     )
@@ -189,11 +186,11 @@ def _compare(args: argparse.Namespace, at: servers.Place, how: Measurement) -> N
     ):
         print(f"resident: {one.rss_mib():.0f} MiB, {two.rss_mib():.0f} MiB")
         for workload in WORKLOADS:
-            asked = not args.only or workload.name in args.only
-            if workload.transport == "udp" and asked:
-                runs = _runs(workload, (one, two), at, args, how)
-                for subject, found in zip((one, two), runs, strict=True):
-                    _show(workload.name, subject.name, found)
+            wanted = not args.only or workload.name in args.only
+            if workload.transport == "udp" and wanted:
+                results = _runs(workload, (one, two), at, args, how)
+                for subject, runs in zip((one, two), results, strict=True):
+                    _show(workload.name, subject.name, runs)
 
 
 def _runs(
@@ -205,15 +202,15 @@ def _runs(
 ) -> list[list[Run]]:
     queries = speed.prepare(workload, at.services, at.folder)
     rate = args.rate if how.is_throttled else 0
-    found: list[list[Run]] = [[] for _ in subjects]
+    results: list[list[Run]] = [[] for _ in subjects]
     for number in range(args.runs + 1):
-        for subject, runs in zip(subjects, found, strict=True):
+        for subject, runs in zip(subjects, results, strict=True):
             alone = len(how.cores) == 1 or subject is subjects[0]
             core = LOAD_CORE if alone else None
             run = ask(subject, queries, args.seconds, rate=rate, core=core)
-            if number:  # the first warms up
+            if number:  # the first run warms up
                 runs.append(run)
-    return found
+    return results
 
 
 def _show(workload: str, name: str, runs: Sequence[Run]) -> None:

@@ -1,9 +1,9 @@
-"""What is asked, and what is right to answer: each workload is a list of queries.
+"""The workloads: lists of queries with their expected replies.
 
-As a file, for the generators: the place of a counter (or 0), then of each query its
-length, the rcode and whether there are answers, and its bytes less the id. Where there
-is a counter, the eight hex digits at its place are another number in every query sent,
-so that no name is ever asked twice.
+The file for a generator has the offset of a counter (or 0), then for each query its
+length, the expected rcode, whether answers are expected, and its bytes without the ID.
+The eight hexadecimal digits at the counter are a new number in every query, so that no
+name is queried twice.
 """
 
 import random
@@ -21,13 +21,13 @@ FEW, MANY = 1000, 9000
 OUTSIDE = 1000
 """Distinct external names of the cached workload."""
 MIXED = 40_000
-"""Queries of the mix until it begins anew."""
+"""Number of queries in the mix, which is repeated."""
 COUNTER = "00000000"
 _FILE, _QUERY = struct.Struct("!H"), struct.Struct("!HBB")
 
 
 class Ask(NamedTuple):
-    """A query less its id, and the right reply to it."""
+    """A query without its ID, and the expected reply."""
 
     wire: bytes
     rcode: int = NOERROR
@@ -36,16 +36,16 @@ class Ask(NamedTuple):
 
 
 class Workload(NamedTuple):
-    """A named list of queries; ``{counter}`` in a name is never the same twice."""
+    """A named list of queries."""
 
     name: str
     make: Callable[[int], Sequence[Ask]]
-    """From the number of Services to what is asked in turn."""
+    """Maps the number of Services to the queries, in order."""
     transport: str = "udp"
 
 
 def query(name: str, qtype: int = A) -> bytes:
-    """Return a query with RD and an OPT of 1232 bytes, less its id."""
+    """Return a query with RD and an OPT of 1232 bytes, without its ID."""
     labels = b"".join(bytes((len(x),)) + x.encode() for x in name.split(".") if x)
     tail = b"\0" + struct.pack("!2H", qtype, 1)
     opt = struct.pack("!BHHIH", 0, 41, 1232, 0, 0)
@@ -77,7 +77,7 @@ def never_repeated(services: int) -> list[Ask]:
 
 
 def new_endpoints(services: int) -> list[Ask]:
-    """Return endpoints of a headless Service that do not exist: nothing remembered."""
+    """Return endpoints that do not exist; their replies are not remembered."""
     name = owner(next(n for n in range(services) if cluster.headless(n)))
     return [Ask(query(f"x{COUNTER}.{name}"), NXDOMAIN, False)]
 
@@ -88,22 +88,22 @@ def outside(number: int, qtype: int = A) -> Ask:
 
 
 def external_cached(services: int) -> list[Ask]:
-    """Return A and AAAA of external names, over and over."""
+    """Return A and AAAA of external names."""
     return [outside(n, qtype) for n in range(OUTSIDE) for qtype in (A, AAAA)]
 
 
 def external_new(services: int) -> list[Ask]:
-    """Return external names that nobody asked before."""
+    """Return external names that were not queried before."""
     return [Ask(query(f"x{COUNTER}.example.org"))]
 
 
 def external_aliases(services: int) -> list[Ask]:
-    """Return external names that nobody asked before, each an alias."""
+    """Return external names that were not queried before, all aliases."""
     return [Ask(query(f"x{COUNTER}.alias.example.org"))]
 
 
 def external_denied(services: int) -> list[Ask]:
-    """Return external names that nobody asked before, and that do not exist."""
+    """Return external names that were not queried before and do not exist."""
     return [Ask(query(f"x{COUNTER}.nowhere.example.org"), NXDOMAIN, False)]
 
 
@@ -113,7 +113,7 @@ def reverse(number: int) -> str:
 
 
 def searched(number: int) -> Ask:
-    """Return what a search list makes of an outside name: one that does not exist."""
+    """Return an external name with a suffix of a search list, which does not exist."""
     suffixes = (f"{cluster.namespace(number)}.svc.", "svc.", "")
     name = f"www-{number % OUTSIDE}.example.org.{suffixes[number % 3]}cluster.local"
     return Ask(query(name, (A, AAAA)[number % 2]), NXDOMAIN, False)
@@ -131,7 +131,7 @@ MIX: tuple[tuple[int, str, Callable[[int], Ask]], ...] = (
 
 
 def mix(services: int) -> list[Ask]:
-    """Return what a real cluster asks, of all its Services alike; seeded."""
+    """Return the mix of a real cluster, over all Services; seeded."""
     rng = random.Random(1)
     weights, _, makers = zip(*MIX, strict=True)
     kinds = rng.choices(makers, weights=weights, k=MIXED)
@@ -163,7 +163,7 @@ def write(asks: Sequence[Ask], path: Path) -> None:
 
 
 def read(path: Path) -> tuple[int, list[Ask]]:
-    """Return the place of the counter (0: there is none) and the queries."""
+    """Return the offset of the counter (0 without one) and the queries."""
     raw = path.read_bytes()
     return _FILE.unpack_from(raw)[0], list(_asks(raw))
 

@@ -3,7 +3,6 @@
 import json
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,11 +53,9 @@ def server(answer: Answer) -> Iterator[int]:
             thread.join()
 
 
-@pytest.fixture(params=["C", "Python"])
-def generator(request: pytest.FixtureRequest) -> list[str]:
-    """Give the command of a generator; both take the same words."""
-    if request.param == "Python":
-        return [sys.executable, "-m", "bench.load"]
+@pytest.fixture
+def generator() -> list[str]:
+    """Give the command of the generator."""
     binary = servers.compiled("load")
     if binary is None:
         pytest.skip("no C compiler")
