@@ -91,18 +91,64 @@ def test_a_file_of_the_kernel_is_no_certificate(count: int, tmp_path: Path) -> N
         tcp.tls_context(str(link), str(link))
 
 
-@pytest.mark.parametrize("key", ["tokenFile", "client-certificate", "client-key"])
-def test_a_kubeconfig_that_names_a_file_of_the_kernel(key: str, tmp_path: Path) -> None:
+def _folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _large(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(files.MAX_BYTES + 1)
+
+
+def _kernel(path: Path) -> None:
+    path.symlink_to("/proc/kmsg")
+
+
+NOT_FILES = [_fifo, _socket, _device, _terminal, _folder, _large, _kernel]
+NAMED = {
+    "tokenFile": "user",
+    "client-certificate": "user",
+    "client-key": "user",
+    "certificate-authority": "cluster",
+}
+"""Keys of a kubeconfig with the name of a file, and what they belong to."""
+
+
+@pytest.mark.parametrize("name", ["{folder}/x", "x"], ids=["absolute", "relative"])
+@pytest.mark.parametrize("make", NOT_FILES)
+@pytest.mark.parametrize("key", NAMED)
+def test_a_kubeconfig_names_only_regular_files(
+    key: str, make: Callable[[Path], None], name: str, tmp_path: Path
+) -> None:
+    if make is _kernel and not os.path.exists("/proc/kmsg"):
+        pytest.skip("this system has no such file")
+    make(tmp_path / "x")
+    named = {key: name.format(folder=tmp_path)}
+    cluster, user = (
+        named if NAMED[key] == kind else {} for kind in ("cluster", "user")
+    )
     config = {
         "current-context": "c",
-        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
-        "users": [{"name": "c", "user": {key: "/proc/kmsg"}}],
+        "clusters": [
+            {"name": "c", "cluster": {"server": "https://[::1]:1", **cluster}}
+        ],
+        "users": [{"name": "c", "user": user}],
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
     }
     path = tmp_path / "config"
     path.write_text(json.dumps(config))
-    with pytest.raises(ConfigError, match="/proc/kmsg"):
+    with pytest.raises(ConfigError, match=re.escape(f"open {tmp_path}/x: ")):
         credentials.find(Access(kubeconfig=str(path)), client.modules, {}, tmp_path)
+
+
+@pytest.mark.parametrize("make", NOT_FILES[:-1])
+def test_a_kubeconfig_is_a_regular_file(
+    make: Callable[[Path], None], tmp_path: Path
+) -> None:
+    make(tmp_path / "x")
+    access = Access(kubeconfig=str(tmp_path / "x"))
+    with pytest.raises(ConfigError, match=re.escape(str(tmp_path / "x"))):
+        credentials.find(access, client.modules, {}, tmp_path)
 
 
 def test_a_link_to_a_regular_file_is_followed(tmp_path: Path) -> None:

@@ -207,7 +207,7 @@ def _by_kubeconfig(access: Access, modules: Modules) -> Cluster:
     configuration, rest, config = modules(*BASE, "kubernetes.aio.config.kube_config")
     try:
         merged = config.KubeConfigMerger(path).config
-        _require_tokens(merged.value.get("users") or [])
+        _require_named_files(merged)
         context = access.context or str(merged.value.get("current-context") or "")
         _check_context(path, context, merged.value.get("contexts") or [])
         loader = config.KubeConfigLoader(merged, context)
@@ -222,7 +222,7 @@ def _by_kubeconfig(access: Access, modules: Modules) -> Cluster:
         loaded: Configuration = configuration.Configuration()
         _require_kubeconfig(path)
         again = config.KubeConfigMerger(path).config
-        _require_tokens(again.value.get("users") or [])
+        _require_named_files(again)
         # the same context again, whatever is the current one by now
         again = config.KubeConfigLoader(again, context, config_base_path=None)
         await again.load_and_set(loaded)
@@ -253,17 +253,25 @@ def _require_kubeconfig(path: str) -> None:
         raise ConfigError(f"kubeconfig {path}: no such file or directory")
 
 
-def _require_tokens(users: Iterable[Any]) -> None:
-    """Check the files that the users of a merged kubeconfig name.
+_FILES = {
+    "users": ("user", ("tokenFile", "client-certificate", "client-key")),
+    "clusters": ("cluster", ("certificate-authority",)),
+}
+"""Lists of a kubeconfig, the key of what an item is, and its keys of file names."""
+
+
+def _require_named_files(config: Any) -> None:  # noqa: ANN401  # a node of the package
+    """Check the files that a merged kubeconfig names.
 
     The package itself reports what is missing, but opens anything that is there.
     """
-    for user in users:
-        for key in ("tokenFile", "client-certificate", "client-key"):
-            name = (user.value.get("user") or {}).get(key)
-            path = os.path.join(os.path.dirname(user.path), str(name or ""))
-            if name and os.path.exists(path):
-                _require(path)
+    for kind, (inner, keys) in _FILES.items():
+        for item in config.value.get(kind) or []:
+            for key in keys:
+                name = (item.value.get(inner) or {}).get(key)
+                path = os.path.join(os.path.dirname(item.path), str(name or ""))
+                if name and os.path.exists(path):
+                    _require(path)
 
 
 def _check_context(path: str, context: str, contexts: Iterable[Any]) -> None:

@@ -33,6 +33,7 @@ from minidns.second_dns.plan import servers_of
 from minidns.second_dns.running import Server
 from minidns.second_dns.session import Refusal, Session, explain
 from minidns.second_dns.undo import delete, wait_for_rollout
+from minidns.system import files
 from minidns.text.arguments import Parser
 from minidns.text.terminal import escaping
 
@@ -204,15 +205,18 @@ async def _draft(args: argparse.Namespace, session: Session) -> _Draft:
     )
     server = await running.read_server(session.api, service)
     wishes = Wishes(args.name, "", args.image, _replicas(args, server))
+    release = None
     if args.coredns:
         wishes = wishes._replace(image=corefile.coredns_image(server, args.coredns))
+        release = running.release_of(wishes.image)
     preflight.check_labels(wishes, service)
     extra: list[Json] = []
     if args.corefile:
         text, data = await _read_corefile(session, server, wishes, args)
         server = corefile.with_corefile(server, text, wishes.name)
         extra.append(manifests.config_map(server, data, wishes))
-    needed = corefile.read_needs(server, for_coredns=wishes.program == "coredns")
+    for_coredns = wishes.program == "coredns"
+    needed = corefile.read_needs(server, release=release, for_coredns=for_coredns)
     await preflight.check_free(session, args.namespace, wishes)
     address, remarks = await _address(args, session, service)
     wishes = wishes._replace(address=address)
@@ -228,7 +232,7 @@ async def _read_corefile(
 ) -> tuple[str, Json]:
     """Return the text of --corefile, and the data of the running DNS's ConfigMap."""
     try:
-        text = args.corefile.read_text()
+        text = files.read(str(args.corefile)).decode()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise Refusal(f"--corefile {args.corefile}: {why}") from error

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from minidns import plugins
 from minidns.corefile import blocks, keys
 from minidns.corefile.blocks import ConfigError, Corefile, Files, ServerBlock
+from minidns.corefile.releases import NEWEST, Release
 from minidns.corefile.values import duration
 from minidns.kubernetes.documents import Json
 from minidns.second_dns import running
@@ -17,8 +18,6 @@ from minidns.second_dns.running import Mount, Server
 from minidns.second_dns.session import Refusal
 
 _VARIABLE = re.compile(r"\{[$%](\w+)[}%]")
-_ADDRESSES = {"health": ":8080", "ready": ":8181", "prometheus": "localhost:9153"}
-"""Plugins that listen, and their default addresses."""
 FROM_FIELD = "0.0.0.0"
 """Stands for the value of a variable that comes from the pod itself."""
 _REVERSE = (".in-addr.arpa.", ".ip6.arpa.")
@@ -49,8 +48,13 @@ class Needs(NamedTuple):
     """Every word of it; the files it names are among them."""
 
 
-def read_needs(server: Server, *, for_coredns: bool = False) -> Needs:
-    """Return what the Corefile of a DNS that runs needs; see ``parse_needs``."""
+def read_needs(
+    server: Server, *, release: Release | None = None, for_coredns: bool = False
+) -> Needs:
+    """Return what the Corefile of a DNS that runs needs; see ``parse_needs``.
+
+    Without ``release``, it is read as by the release that runs.
+    """
     environ = dict(_environ(server.container))
     return parse_needs(
         server.corefile,
@@ -58,6 +62,7 @@ def read_needs(server: Server, *, for_coredns: bool = False) -> Needs:
         server.mounted,
         environ,
         server.port,
+        release=release or server.release or NEWEST,
         for_coredns=for_coredns,
     )
 
@@ -75,11 +80,13 @@ def parse_needs(
     environ: Mapping[str, str],
     port: int = running.DNS_PORT,
     *,
+    release: Release = NEWEST,
     for_coredns: bool = False,
 ) -> Needs:
     """Return what ``text``, the content of ``file``, needs.
 
-    ``port`` is that of server blocks that name none.
+    ``port`` is that of server blocks that name none; ``release`` decides which plugins
+    exist.
 
     Raises:
         Refusal: CoreDNS would not start with it; or minidns would not, unless it is
@@ -92,13 +99,13 @@ def parse_needs(
             file=file,
             files=files,
             environ=environ,
-            known=plugins.ORDER,
+            known=plugins.order(release),
             port=port,
         )
     except ConfigError as error:
         raise _unserved(str(error)) from error
     if not for_coredns:
-        _check_plugins(parsed)
+        _check_plugins(parsed, release)
     lameducks = list(_lameducks(parsed))
     texts = [text, *(files.read(name) for name in parsed.files[1:])]
     return Needs(
@@ -117,8 +124,8 @@ def _unserved(why: str) -> Refusal:
     return Refusal(f"the Corefile would not be served: {why}")
 
 
-def _check_plugins(parsed: Corefile) -> None:
-    known = plugins.names()
+def _check_plugins(parsed: Corefile, release: Release) -> None:
+    known = plugins.names(release)
     for block in parsed.blocks:
         for each in block.directives:
             if each.name not in known:
@@ -141,7 +148,7 @@ def _port(parsed: Corefile, name: str) -> Port | None:
     """Return where the plugin ``name`` listens first."""
     for block in parsed.blocks:
         for each in block.named(name):
-            address = each.args[0] if each.args else _ADDRESSES[name]
+            address = each.args[0] if each.args else plugins.find(name).address
             host, _, port = address.rpartition(":")
             if not port.isdecimal():
                 raise _unserved(f"{name} {address}: not an address")

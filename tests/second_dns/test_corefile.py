@@ -2,6 +2,8 @@
 
 import pytest
 
+from minidns import plugins
+from minidns.corefile import releases
 from minidns.second_dns import corefile
 from minidns.second_dns.corefile import Needs, Port
 from minidns.second_dns.session import Refusal
@@ -130,3 +132,38 @@ def test_default_port_is_the_flags() -> None:
 def test_what_only_the_pod_itself_can_reach(address: str, is_local: bool) -> None:
     found = read(f".:53 {{\n    prometheus {address}\n}}\n").metrics
     assert found == Port(9153, is_local)
+
+
+ADDED = {"shed": "1.14.7", "multisocket": "1.12.0", "proxyproto": "1.14.3"}
+"""Plugins, and the first release of CoreDNS that has them (its plugin.cfg)."""
+
+
+@pytest.mark.parametrize("release", releases.RELEASES, ids=str)
+@pytest.mark.parametrize(("name", "since"), ADDED.items(), ids=ADDED)
+def test_a_corefile_is_read_as_by_the_release_that_runs(
+    name: str, since: str, release: releases.Release
+) -> None:
+    def read() -> object:
+        return corefile.parse_needs(
+            f".:53 {{\n    {name}\n    whoami\n}}\n",
+            "/etc/coredns/Corefile",
+            World().files,
+            {},
+            release=release,
+            for_coredns=True,
+        )
+
+    if release >= releases.parse(since):
+        assert read()
+    else:
+        with pytest.raises(Refusal, match=name):
+            read()
+
+
+@pytest.mark.parametrize("name", ["health", "ready", "prometheus"])
+def test_a_plugin_without_an_address_listens_at_its_default(name: str) -> None:
+    text = f".:53 {{\n    {name}\n    whoami\n}}\n"
+    found = corefile.parse_needs(text, "Corefile", World().files, {})
+    ports = {"health": found.health, "ready": found.ready, "prometheus": found.metrics}
+    host, _, port = plugins.find(name).address.rpartition(":")
+    assert ports[name] == corefile.Port(int(port), is_local=host == "localhost")
