@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from minidns.kubernetes.resources import Access, Event, ListWatch, Resource
-from minidns.system.tasks import MOST_S, Tasks
+from minidns.system.tasks import MOST_S, Tasks, log_failure
 from tests.process import free_port
 from tests.serving import Serving, serving
 from tests.world import World, settle
@@ -75,6 +75,29 @@ async def test_the_end_of_the_owner_ends_what_waits_to_start_again() -> None:
     await settle()
     await tasks.stop()
     assert task.cancelled()
+
+
+@pytest.mark.parametrize(
+    ("error", "is_logged"),
+    [
+        pytest.param(Unexpected(), True, id="a-fault-of-ours"),
+        pytest.param(ConnectionResetError(104, "x"), False, id="the-client-went-away"),
+        pytest.param(asyncio.CancelledError(), False, id="cancelled"),
+    ],
+)
+async def test_a_connection_that_cannot_be_opened_is_logged_if_it_is_our_fault(
+    error: BaseException, is_logged: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def opening() -> None:
+        raise error
+
+    task = asyncio.ensure_future(opening())
+    task.add_done_callback(log_failure)
+    await asyncio.wait((task,))
+    await settle()
+    assert [record.exc_info is not None for record in caplog.records] == (
+        [True] if is_logged else []
+    )
 
 
 # -- those of a running server

@@ -19,6 +19,7 @@ from minidns.http.clients import TIMEOUT_S, Connections
 from minidns.http.endpoint import HttpHandler, HttpReply
 from minidns.http.listener import ListeningSockets
 from minidns.system.addresses import shown
+from minidns.system.tasks import log_failure
 
 log = logging.getLogger(__name__)
 
@@ -152,6 +153,7 @@ class _Listener:
         )
         self._opening.add(opening)
         opening.add_done_callback(self._opening.discard)
+        opening.add_done_callback(log_failure)
         return True
 
     async def close(self) -> None:

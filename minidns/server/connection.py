@@ -22,6 +22,7 @@ from minidns.server.clients import Clients
 from minidns.server.in_flight import InFlight, Task
 from minidns.server.remembered import Miss
 from minidns.system.limits import StreamLimits
+from minidns.system.tasks import log_failure
 
 MAX_IN_FLIGHT = 128
 MAX_FRAME = 16 << 10
@@ -94,6 +95,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _opened(self, sock: socket.socket, opening: asyncio.Task[object]) -> None:
         self._opening = None
+        log_failure(opening)
         if opening.cancelled() or opening.exception() is not None:
             self._context.clients.remove(self)  # aborted, or the TLS handshake failed
             sock.close()

@@ -99,5 +99,17 @@ class Tasks:
             log.exception("Task %r failed", name)
 
 
+def log_failure(task: "asyncio.Task[Any]") -> None:
+    """Log the exception of a finished task whose result nobody reads.
+
+    An OSError is not logged: the other end of a connection can cause it at any time.
+    """
+    if task.cancelled():
+        return
+    error = task.exception()
+    if error is not None and not isinstance(error, OSError):
+        log.error("Task %r failed", task.get_name(), exc_info=error)
+
+
 Keep: TypeAlias = Callable[[str, Work], asyncio.Task[None]]
 """``Tasks.keep`` of an owner."""

@@ -1,4 +1,5 @@
 import asyncio
+import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,8 +8,10 @@ import pytest
 
 from minidns.corefile import blocks
 from minidns.corefile.releases import Release
+from minidns.metrics.registry import Metrics
 from minidns.server.instance import Listener
 from minidns.server.workers.metrics_delta import Delta
+from minidns.server.workers.process import WorkerProcess
 from minidns.server.workers.protocol import Channel, Load, Report
 from tests.corefiles import ENVIRON, MOUNT, Case, cases
 
@@ -75,3 +78,29 @@ async def test_the_other_end_sees_that_one_closes() -> None:
         worker.close()
         with pytest.raises(EOFError):
             await main.receive()
+
+
+async def test_a_worker_with_unusable_reports_is_ended_and_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    process = await asyncio.create_subprocess_exec("sleep", "60")
+    metrics = Metrics()
+    metrics.counter("x_total", "Another kind of metric.")
+    ours, theirs = socket.socketpair()
+    channel = await Channel.connect(ours, Report)
+    worker = WorkerProcess(process, channel, metrics)
+    child = await Channel.connect(theirs, Load)
+    child.send(
+        Report(
+            True,
+            True,
+            (Delta("gauge", "x_total", "X.", ("a",), (), (((".",), (2.0,)),)),),
+        )
+    )
+    async with asyncio.timeout(10):
+        await worker.life
+    child.close()
+    assert process.returncode == -signal.SIGKILL
+    assert (worker.is_serving, worker.is_ready) == (False, False)
+    assert worker.pid not in metrics.workers
+    assert [record.exc_info is not None for record in caplog.records] == [True]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import sys
@@ -14,6 +15,8 @@ from minidns.metrics.registry import Metrics
 from minidns.server.serving import GRACE_S
 from minidns.server.workers import metrics_delta
 from minidns.server.workers.protocol import Channel, Load, Report
+
+log = logging.getLogger(__name__)
 
 SILENCE_S = 2.0
 """A worker that serves is killed after so many seconds without a report."""
@@ -97,9 +100,14 @@ class WorkerProcess:
 
     async def _live(self) -> None:
         """Read reports until the worker ends."""
-        with contextlib.suppress(EOFError, OSError, DecodeError):
-            while (report := await self._next_report()) is not None:
-                self._take(report)
+        try:
+            with contextlib.suppress(EOFError, OSError, DecodeError):
+                while (report := await self._next_report()) is not None:
+                    self._take(report)
+        except Exception:  # without its reports the process would not be watched
+            log.exception("Worker (pid %d): unexpected failure; replacing it", self.pid)
+            self.reason = "its reports cannot be read"
+            self._kill()
         status = await self._wait_for_exit()
         self._channel.close()
         self.reason = self.reason or _describe(status)
