@@ -2,15 +2,19 @@
 
 Allowed are an OPT, a TSIG (which is refused) and the client's SOA in an IXFR. CoreDNS
 accepts any records up to its counts; here other records are FORMERR.
+
+minidns has no keys for TSIG (RFC 8945). A client that signs a query rejects an unsigned
+answer, or believes that its key is right, so the reply is NOTAUTH with BADKEY, as RFC
+8945 5.2.1 requires.
 """
 
 import struct
 from functools import lru_cache
 
-from minidns.dns import tsig
+from minidns.dns import names
 from minidns.dns.edns import read_opt
-from minidns.dns.message import Truncated, skip_name, skip_record
-from minidns.dns.model import FormatError, Opt
+from minidns.dns.message import FIXED, Truncated, read_name, skip_name, skip_record
+from minidns.dns.model import FormatError, Opt, Rcode
 from minidns.dns.rdata import IXFR, SOA, TSIG, A
 
 
@@ -41,7 +45,7 @@ def rest(
             if wire[at : at + 3] != _OPT:
                 rtype, _ = skip_record(wire, at)
                 if rtype == TSIG and left == 1:
-                    raise tsig.refusal(wire, at)
+                    raise _tsig_refusal(wire, at)
                 # an OPT with a name (RFC 6891 6.1.2), or not allowed in a query
                 raise FormatError(f"record of type {rtype} in the additional section")
             if opt is not None:
@@ -72,3 +76,43 @@ def _skip(wire: bytes, at: int, rclass: int, only: int | None) -> int:
     if rtype == A and end - start != 14:
         raise FormatError("address of another length than 4")
     return end
+
+
+# -- TSIG
+
+_CLASS_ANY = 255
+_SIGNED = struct.Struct("!6sHH")
+"""Time, fudge, length of the signature."""
+_REST = struct.Struct("!3H")
+"""Original id, error, length of the other data."""
+
+
+def _tsig_refusal(wire: bytes, at: int) -> FormatError:
+    """Return the error for a query whose last record is the TSIG at ``at``.
+
+    Raises:
+        FormatError, IndexError, struct.error, Truncated, ValueError: malformed TSIG.
+
+    """
+    owner, start = read_name(wire, at)
+    _, rclass, ttl, length = FIXED.unpack_from(wire, start)
+    data = start + FIXED.size
+    end = data + length
+    if end > len(wire) or rclass != _CLASS_ANY or ttl:
+        raise FormatError("malformed TSIG")
+    names.from_wire(wire, data)  # may not be compressed (RFC 8945 4.2)
+    algorithm = wire[data : skip_name(wire, data)]
+    when, fudge, size = _SIGNED.unpack_from(wire, data + len(algorithm))
+    tail = data + len(algorithm) + _SIGNED.size + size
+    ident, _, more = _REST.unpack_from(wire, tail)
+    if tail + _REST.size + more != end:
+        raise FormatError("malformed TSIG")
+    reply_data = (
+        algorithm + _SIGNED.pack(when, fudge, 0) + _REST.pack(ident, Rcode.BADKEY, 0)
+    )
+    head = names.to_wire(names.text(owner)) + FIXED.pack(
+        TSIG, _CLASS_ANY, 0, len(reply_data)
+    )
+    return FormatError(
+        "TSIG with an unknown key", Rcode.NOTAUTH, record=head + reply_data
+    )

@@ -10,8 +10,9 @@ from minidns.corefile import imports
 from minidns.kubernetes.client import Connections
 from minidns.metrics.registry import Metrics
 from minidns.plugins.site import Edges
-from minidns.system import cpus, files
+from minidns.system import files
 from minidns.system.addresses import interfaces, local_addresses
+from minidns.system.limits import usable_cpus
 from minidns.system.threads import Threads
 from minidns.upstream.exchange import Sockets
 
@@ -92,5 +93,5 @@ def real(metrics: Metrics) -> Edges:
         settle=settle,
         aside=threads.aside,
         free_with=threads.free_with,
-        cpus=cpus.usable,
+        cpus=usable_cpus,
     )

@@ -1,6 +1,6 @@
 """Hostile files, credentials programs and HTTP clients, against the whole process.
 
-Hostile requests are in tests/server/test_http.py, hostile names in test_names.py.
+Hostile requests are in tests/http/test_server.py, hostile names in test_names.py.
 """
 
 import asyncio

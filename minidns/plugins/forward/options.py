@@ -22,9 +22,8 @@ from minidns.dns.model import Name, Rcode
 from minidns.dns.names import absolute, is_sendable
 from minidns.dns.networks import is_address
 from minidns.dns.rdata import RCODES
-from minidns.text import go_numbers
 from minidns.text.files import below
-from minidns.text.go_text import nanoseconds
+from minidns.text.go_text import nanoseconds, parse_uint
 from minidns.upstream.tls import client_context
 from minidns.upstream.upstream import Keep, split
 
@@ -59,7 +58,7 @@ def _read_number(words: Words) -> int:
 
 
 def _read_unsigned(words: Words) -> int:
-    return go_numbers.parse(words.first, 10, 32)
+    return parse_uint(words.first, 10, 32)
 
 
 def _set_health_check(forward: "ForwardOptions", words: Words) -> "ForwardOptions":

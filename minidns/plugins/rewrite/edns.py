@@ -13,8 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 from minidns.corefile.errors import ConfigError
 from minidns.dns.model import Opt, Query, Response, replace
-from minidns.text import go_numbers
-from minidns.text.go_text import quote
+from minidns.text.go_text import parse_uint, quote
 
 NSID, SUBNET = 3, 8
 _OPT_SIZE = 4096
@@ -158,7 +157,7 @@ def _rule(kind: str, action: str, words: Sequence[str], label: Label) -> EdnsRul
     if kind == "subnet":
         data = _subnet(*words) if words else lambda query: b""
         return EdnsRule(action, SUBNET, data, literal=False)
-    code = go_numbers.parse(words[0], 0, 16)
+    code = parse_uint(words[0], 0, 16)
     text = words[1] if len(words) > 1 else ""
     if text.startswith("{") and text.endswith("}"):
         data = _VARIABLES.get(text) or _metadata_value(text, label)
@@ -218,7 +217,7 @@ _VARIABLES: dict[str, Data] = {
 
 def _subnet(four: str, six: str) -> Data:
     """Return the client's network for IPv4 and IPv6 prefix lengths (RFC 7871 6)."""
-    bits4, bits6 = go_numbers.parse(four, 0, 16), go_numbers.parse(six, 0, 16)
+    bits4, bits6 = parse_uint(four, 0, 16), parse_uint(six, 0, 16)
     if bits4 > 32:
         raise ConfigError(f"invalid IPv4 bit mask length {bits4}")
     if bits6 > 128:

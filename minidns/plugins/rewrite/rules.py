@@ -13,8 +13,7 @@ from minidns.dns import names, rdata
 from minidns.dns.model import DnsError, Query, replace
 from minidns.plugins.rewrite import renaming
 from minidns.plugins.rewrite.edns import EdnsRule, Label, edns_rule
-from minidns.text import go_numbers
-from minidns.text.go_text import quote
+from minidns.text.go_text import parse_uint, quote
 
 
 class Applied(NamedTuple):
@@ -177,10 +176,10 @@ def _bounds(text: str) -> tuple[int, int]:
     first, *last = text.split("-")
     if len(last) > 1 or text == "-":
         raise ValueError(text)
-    least = go_numbers.parse(first, 10, 32) if first or not last else 0
+    least = parse_uint(first, 10, 32) if first or not last else 0
     if not last:
         return least, least
-    most = go_numbers.parse(last[0], 10, 32) if last[0] else 2**31 - 1
+    most = parse_uint(last[0], 10, 32) if last[0] else 2**31 - 1
     if least > most:
         raise ValueError(text)
     return least, most

@@ -45,7 +45,7 @@ from minidns.dns.model import (
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 from minidns.plugins.template.go_template import Struct, Template, TemplateError
-from minidns.text.go_numbers import parse as unsigned
+from minidns.text.go_text import parse_uint
 
 _SECTIONS = ("answer", "additional", "authority")
 _EDE = 15
@@ -100,7 +100,7 @@ def _read_rcode(words: Words) -> int:
 def _read_extended_error(words: Words) -> bytes:
     code, *reason = words.args
     try:
-        return unsigned(code, 10, 16).to_bytes(2) + "".join(reason).encode()
+        return parse_uint(code, 10, 16).to_bytes(2) + "".join(reason).encode()
     except ValueError as error:
         text = f"error parsing extended DNS error code {words.args[-1]}, {error}"
         raise ValueError(text) from error

@@ -11,8 +11,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from minidns.text import go_numbers
-from minidns.text.go_text import quote
+from minidns.text.go_text import parse_uint, quote
 
 MAX_DEPTH = 50
 """limit: parentheses inside one another."""
@@ -340,7 +339,7 @@ def _parse_int(text: object, base: object, bits: object) -> int:
     if not (isinstance(text, str) and isinstance(base, int) and isinstance(bits, int)):
         raise TemplateError("parseInt needs a text and two numbers")
     try:
-        return go_numbers.parse(text, base, bits)
+        return parse_uint(text, base, bits)
     except ValueError as error:
         raise TemplateError(str(error)) from error
 

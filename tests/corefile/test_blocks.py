@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from minidns.corefile import blocks
 from minidns.corefile.blocks import ConfigError, Corefile
-from tests.dns.test_grammar import TEXTS, InMemory
+from tests.corefile.test_grammar import TEXTS, InMemory
 
 
 def parse(

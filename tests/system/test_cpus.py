@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from minidns.system import cpus
+from minidns.system import limits
 
 BOUND = len(os.sched_getaffinity(0))
 
@@ -35,4 +35,4 @@ def test_usable(files: dict[str, str], expected: int, tmp_path: Path) -> None:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text + "\n")
-    assert cpus.usable(tmp_path) == expected
+    assert limits.usable_cpus(tmp_path) == expected

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from minidns.text import go_numbers
+from minidns.text import go_text
 
 NUMBERS = [
     ("0", 10, 8, 0),
@@ -22,7 +22,7 @@ NUMBERS = [
 
 @pytest.mark.parametrize(("text", "base", "bits", "expected"), NUMBERS)
 def test_number(text: str, base: int, bits: int, expected: int) -> None:
-    assert go_numbers.parse(text, base, bits) == expected
+    assert go_text.parse_uint(text, base, bits) == expected
 
 
 REFUSED = [
@@ -46,4 +46,4 @@ REFUSED = [
 def test_refused_in_the_words_of_go(text: str, base: int, bits: int, why: str) -> None:
     message = f'strconv.ParseUint: parsing "{text}": {why}'
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        go_numbers.parse(text, base, bits)
+        go_text.parse_uint(text, base, bits)
