@@ -16,7 +16,7 @@ import pytest
 
 from minidns.cli import main
 from minidns.corefile.errors import ConfigError
-from minidns.kubernetes import client, credentials
+from minidns.kubernetes import credentials
 from minidns.kubernetes.client import Connections
 from minidns.kubernetes.resources import SERVICES, Access
 from minidns.server import tcp
@@ -138,7 +138,7 @@ def test_a_kubeconfig_names_only_regular_files(
     path = tmp_path / "config"
     path.write_text(json.dumps(config))
     with pytest.raises(ConfigError, match=re.escape(f"open {tmp_path}/x: ")):
-        credentials.find(Access(kubeconfig=str(path)), client.modules, {}, tmp_path)
+        credentials.find(Access(kubeconfig=str(path)), {}, tmp_path)
 
 
 @pytest.mark.parametrize("make", NOT_FILES[:-1])
@@ -148,7 +148,7 @@ def test_a_kubeconfig_is_a_regular_file(
     make(tmp_path / "x")
     access = Access(kubeconfig=str(tmp_path / "x"))
     with pytest.raises(ConfigError, match=re.escape(str(tmp_path / "x"))):
-        credentials.find(access, client.modules, {}, tmp_path)
+        credentials.find(access, {}, tmp_path)
 
 
 def test_a_link_to_a_regular_file_is_followed(tmp_path: Path) -> None:
@@ -284,7 +284,7 @@ async def test_a_service_account_of_pipes_is_refused(
         "KUBERNETES_SERVICE_PORT": "1",
     }
     with pytest.raises(ConfigError, match="named pipe"):
-        credentials.find(Access(), client.modules, environ, tmp_path)
+        credentials.find(Access(), environ, tmp_path)
 
 
 def test_certificates_of_a_listener_and_of_a_client(tmp_path: Path) -> None:

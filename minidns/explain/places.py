@@ -4,7 +4,7 @@ from minidns.dns import names
 from minidns.dns.rdata import type_name
 from minidns.explain.explanation import Cause
 from minidns.explain.situation import Situation
-from minidns.kubernetes.addresses import pod_address, record_of, reversed_address
+from minidns.kubernetes.names import pod_address, record_of, reversed_address
 from minidns.kubernetes.objects import Key
 from minidns.kubernetes.rules import Rule
 

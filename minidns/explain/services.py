@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from minidns.dns.rdata import AAAA, A, type_name
 from minidns.explain.explanation import Cause
 from minidns.explain.situation import Situation, close, listed
-from minidns.kubernetes.addresses import dashed
+from minidns.kubernetes.names import dashed
 from minidns.kubernetes.objects import Endpoint, Key, Port
 
 _TOP_LEVEL = frozenset((

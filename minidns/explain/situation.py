@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from itertools import islice
 
 from minidns.dns.model import Name, Response
-from minidns.kubernetes.addresses import endpoint_name
 from minidns.kubernetes.answers import ClusterZones
 from minidns.kubernetes.lookup import Lookup
 from minidns.kubernetes.model import ClusterQuestion
-from minidns.kubernetes.names import ParsedName
+from minidns.kubernetes.names import ParsedName, endpoint_name
 from minidns.kubernetes.objects import Endpoint, EndpointSlice, Key, Service
 from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.rules import Rule

@@ -4,15 +4,15 @@ Pure and synchronous. Where an ExternalName leads out of the zone the answer hol
 ``ExternalTarget``, which a plugin replaces by the records of that name.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec.structs import replace
 
 from minidns.dns import names
-from minidns.dns.model import CoversLabel, Name, RRset
+from minidns.dns.model import CoversLabel, Name, RRset, Source
 from minidns.dns.rdata import AAAA, CNAME, NS, PTR, SOA, SRV, TXT, A
 from minidns.kubernetes import apex
-from minidns.kubernetes.addresses import is_reverse, record_of, reversed_address
+from minidns.kubernetes.apex import zone_records
 from minidns.kubernetes.lookup import Lookup, NoService
 from minidns.kubernetes.model import (
     ClusterAnswer,
@@ -21,21 +21,29 @@ from minidns.kubernetes.model import (
     FoundObjects,
     HostGroup,
     RecordOrTarget,
+    source_of,
 )
-from minidns.kubernetes.names import ParsedName, parse
+from minidns.kubernetes.names import (
+    ParsedName,
+    endpoint_name,
+    is_reverse,
+    parse,
+    record_of,
+    reversed_address,
+)
+from minidns.kubernetes.objects import EndpointSlice, Namespace, Service
 from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.records import (
     absolute,
     addresses,
     cname,
     hosts_of,
+    pointers,
     service_records,
     within,
 )
-from minidns.kubernetes.reverse import reverse_answer
 from minidns.kubernetes.rules import COVERS_MANY_NAMES, INNER_NODES, Rule
 from minidns.kubernetes.store import Store
-from minidns.kubernetes.transfer import zone_records
 
 MAX_CHAIN = 10
 """CNAMEs in a row, after which one more is left out (CoreDNS *kubernetes*)."""
@@ -295,3 +303,84 @@ class ClusterZones:
 
 def _any_label(label: str) -> bool:
     return True
+
+
+def reverse_answer(lookup: Lookup, address: str, owner: str) -> ClusterAnswer:
+    """Return the PTR records at ``owner`` for ``address``.
+
+    A cluster IP has one name, that of its Service. Any other address has the names of
+    the ready endpoints with it.
+    """
+    return _ReverseLookup(lookup, address, owner).answer()
+
+
+class _ReverseLookup:
+    """One lookup of an address, with the sources and keys collected on the way."""
+
+    def __init__(self, lookup: Lookup, address: str, owner: str) -> None:
+        self._options = lookup.options
+        self._store = lookup.main
+        self._lookup = lookup
+        self._address = address
+        self._owner = owner
+        self._sources: dict[Source, None] = {}
+        self._keys: dict[tuple[str, ...], None] = {("address", address): None}
+
+    def answer(self) -> ClusterAnswer:
+        if self._options.primary == ".":
+            # unlike CoreDNS, where the reply cannot be packed and is never sent
+            return self._denied(Rule.NO_FORWARD_ZONE)
+        services = self._store.services_at(self._address)
+        for service in filter(self._is_shown, services):
+            name = f"{service.key.name}.{service.key.namespace}.svc."
+            self._add_source("Service", service)
+            return self._pointers(Rule.PTR_CLUSTER_IP, [name])
+        slices = self._store.slices_at(self._address)
+        shown, rule = list(filter(self._is_shown, slices)), Rule.PTR_ENDPOINT
+        if not shown:
+            lingering = self._store.held.slices_at(self._address)
+            shown, rule = list(filter(self._is_shown, lingering)), Rule.PTR_HELD
+        for slice_ in shown:
+            self._add_source("EndpointSlice", slice_)
+        if shown:
+            return self._pointers(
+                rule, [n for slice_ in shown for n in self._names(slice_)]
+            )
+        hidden = services or slices
+        return self._denied(Rule.ADDRESS_HIDDEN if hidden else Rule.NO_ADDRESS)
+
+    def _names(self, slice_: EndpointSlice) -> Iterator[str]:
+        owner = f"{slice_.service.name}.{slice_.service.namespace}.svc."
+        for end in slice_.endpoints:
+            if end.ready and end.address == self._address:
+                yield f"{endpoint_name(end, self._options.endpoint_pod_names)}.{owner}"
+
+    def _is_shown(self, obj: Service | EndpointSlice) -> bool:
+        """Return whether the options expose the object's namespace.
+
+        CoreDNS does not look at *namespace_labels* here, nor at whether the Namespace
+        exists, unless *namespaces* is set.
+        """
+        options, namespace = self._options, obj.key.namespace
+        if not options.namespaces and not (options.strict and options.namespace_labels):
+            return True
+        self._keys["namespace", namespace] = None
+        if namespace_object := self._store.namespaces.get(namespace):
+            self._add_source("Namespace", namespace_object)
+        return self._lookup.exposed(namespace)
+
+    def _add_source(self, kind: str, obj: Namespace | Service | EndpointSlice) -> None:
+        self._sources[source_of(kind, obj)] = None
+
+    def _pointers(self, rule: Rule, names: Sequence[str]) -> ClusterAnswer:
+        primary = self._options.primary
+        targets = [within(name, primary) for name in names]
+        rrset = pointers(self._owner, targets, self._options.ttl)
+        if rrset is None:
+            return self._denied(Rule.UNSENDABLE_NAME)
+        sources, keys = tuple(self._sources), tuple(self._keys)
+        return ClusterAnswer(rule, sources, keys, (rrset,))
+
+    def _denied(self, rule: Rule) -> ClusterAnswer:
+        self._sources[Source("address", self._address, found=False)] = None
+        return ClusterAnswer(rule, tuple(self._sources), tuple(self._keys))

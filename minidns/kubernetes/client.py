@@ -1,70 +1,55 @@
 """The API server over HTTP: connections, and the requests they carry.
 
-The only importer of the ``kubernetes`` package, which reads kubeconfig and service
-account, refreshes tokens, makes the TLS context and sends the requests. It is imported
-at the first connection, and only in part, see ``modules``.
+Theory of operation. A ``Connection`` stands for one API server for as long as the
+process runs; a ``Client`` for one state of its credentials, with a pool of TCP
+connections. Credentials expire and files are rotated, so after a 401, or when TLS
+fails, the credentials are read again and a new Client takes over. The client before it
+stays open for the watches that run over it; the one before that is closed.
+
+The ``kubernetes`` package reads the credentials, refreshes tokens, makes the TLS
+context and sends the requests (see ``credentials.modules``); its object models are not
+used.
 """
 
 import asyncio
-import functools
-import importlib
-import importlib.util
+import base64
 import logging
 import os
+import socket
 import ssl
-import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from http import HTTPStatus
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from random import Random
 from time import monotonic
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import aiohttp
 
+from minidns import __version__
 from minidns.kubernetes import credentials
-from minidns.kubernetes.credentials import Cluster
+from minidns.kubernetes.credentials import Cluster, Configuration
 from minidns.kubernetes.decode import printable
-from minidns.kubernetes.list_watch import DEADLINES, Deadlines, HttpListWatch
-from minidns.kubernetes.requests import JSON, Client, reason
+from minidns.kubernetes.list_watch import DEADLINES, Deadlines, HttpListWatch, cause
 from minidns.kubernetes.resources import Access, ApiError, Resource
+from minidns.kubernetes.watch_metrics import RequestMetrics, status_label
 from minidns.metrics.registry import Metrics
+from minidns.text import foreign
 
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+JSON = "application/json"
+CHANNELS = "v4.channel.k8s.io"
+"""The subprotocol of WebSockets that run a command in a pod."""
+BUFFER = 2**17
+"""Bytes of an answer read ahead: what one turn of the loop may have to decode."""
+KEEPALIVE = (
+    ("TCP_KEEPIDLE", 15),
+    ("TCP_KEEPINTVL", 5),
+    ("TCP_KEEPCNT", 3),
+    ("TCP_USER_TIMEOUT", 30_000),
+)
+"""A peer that is gone without a word is noticed within 30 s."""
 
 log = logging.getLogger("minidns.plugins.kubernetes")  # "plugin/kubernetes: ..."
-
-
-@functools.cache
-def modules(*names: str) -> tuple[Any, ...]:
-    """Import modules of ``kubernetes`` without running its package ``__init__`` files.
-
-    ``import kubernetes`` runs ``kubernetes/__init__.py``, which imports the synchronous
-    client, the dynamic client and their dependencies. Measured with kubernetes 37 on
-    CPython 3.11: 19.5 MiB and 0.22 s, against 1.5 MiB and 0.02 s for the modules used
-    here. A process that serves a small cluster would have 63 MiB instead of 45, more
-    than the 60 MiB that docs/performance.md promises.
-
-    So the packages are entered into ``sys.modules`` as empty modules while the named
-    modules are imported, and removed afterwards: a later ``import kubernetes`` by
-    somebody else gets the whole package. The readers of kubeconfig files refer to
-    ``ApiClient`` in a function that minidns does not call, hence the placeholder.
-    """
-    if "kubernetes" in sys.modules:
-        return tuple(map(importlib.import_module, names))
-    for package in ("", ".aio", ".aio.utils", ".aio.config"):
-        spec = importlib.util.find_spec("kubernetes" + package)
-        if spec is None:
-            raise ImportError(f"kubernetes{package} is not installed")
-        sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    try:
-        client = importlib.import_module("kubernetes.aio.client")
-        vars(client)["ApiClient"] = None
-        return tuple(map(importlib.import_module, names))
-    finally:
-        for name in [name for name in sys.modules if name.startswith("kubernetes")]:
-            del sys.modules[name]
 
 
 def connect(
@@ -82,7 +67,7 @@ def connect(
         ConfigError: there is no such file or context, or no service account.
 
     """
-    found = credentials.find(access, modules, environ, account)
+    found = credentials.find(access, environ, account)
     return Connection(found, metrics or Metrics(), random or Random(), deadlines)
 
 
@@ -137,45 +122,129 @@ class _TlsError(ApiError):
     """One side does not accept the other's certificate, or there is no TLS at all."""
 
 
-class _Families:
-    """The metrics that CoreDNS has of its requests to the API server."""
+class Client:
+    """One state of the configuration, and the connections that use it."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        prefix, labels = "coredns_kubernetes_rest_client_", ("verb", "host")
-        self.durations = metrics.histogram(
-            f"{prefix}request_duration_seconds",
-            "Seconds that requests took, watches left out.",
-            labels,
-            SECONDS,
-        )
-        self.waits = metrics.histogram(
-            f"{prefix}rate_limiter_duration_seconds",
-            "Seconds that requests were held back by the client itself.",
-            labels,
-            SECONDS,
-        )
-        self.requests = metrics.counter(
-            f"{prefix}requests_total",
-            "Requests sent, by HTTP status.",
-            ("code", "method", "host"),
-        )
-
-    def count(
-        self, host: str, method: str, code: str, duration_s: float | None
+    def __init__(
+        self, configuration: Configuration, found: Cluster, connect_s: float
     ) -> None:
-        """Count one request; a watch has no duration."""
-        self.requests.inc((code, method, host))
-        self.waits.observe((method, host), 0.0)  # nothing is held back here
-        if duration_s is not None:
-            self.durations.observe((method, host), duration_s)
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_s)
+        self._configuration = configuration
+        self._rest = found.rest(configuration)
+        if not configuration.verify_ssl:
+            log.warning("the certificate of %s is not verified", found.server)
+        # not everywhere the least that Python itself asks for
+        self._rest.ssl_context.minimum_version = ssl.TLSVersion.TLSv1_2
+        trace = aiohttp.TraceConfig()
+        trace.on_request_redirect.append(_refuse_redirect)
+        self._connector = aiohttp.TCPConnector(
+            ssl=self._rest.ssl_context, socket_factory=tcp_socket
+        )
+        configuration.client_session_kwargs = {
+            "connector": self._connector,
+            "read_bufsize": BUFFER,
+            "trace_configs": [trace],
+            # as Go does: nobody means a loopback server by HTTPS_PROXY
+            "trust_env": not found.is_loopback,
+        }
+
+    async def send(
+        self, method: str, path: str, body: object = None, style: str = JSON
+    ) -> aiohttp.ClientResponse:
+        """Return the answer to a request as soon as its headers are there.
+
+        ``style`` is the media type of ``body``, which is JSON of some form.
+
+        Raises:
+            aiohttp.ClientError: there is none; or OSError, or ValueError.
+
+        """
+        headers = await self._headers() | {
+            "Accept": JSON,
+            "Accept-Encoding": "identity",
+            "Content-Type": style,
+        }
+        url = self._configuration.host + path
+        answer = await self._rest.request(
+            method, url, headers, body=body, _request_timeout=self._timeout
+        )
+        return answer.response
+
+    @asynccontextmanager
+    async def stream(self, path: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Open a WebSocket at ``path``, whose binary frames have channels.
+
+        Raises:
+            aiohttp.ClientError: it cannot be opened, or breaks off; or OSError.
+
+        """
+        url = self._configuration.host + path
+        # a new session: the one of the package may retry
+        async with (
+            aiohttp.ClientSession(
+                connector=self._connector, connector_owner=False
+            ) as web,
+            web.ws_connect(
+                url, headers=await self._headers(), protocols=(CHANNELS,)
+            ) as socket,
+        ):
+            yield socket
+
+    async def _headers(self) -> dict[str, str]:
+        headers = {"User-Agent": f"minidns/{__version__}"}
+        for setting in (await self._configuration.auth_settings()).values():
+            headers[setting["key"]] = value = setting["value"].strip()
+            remember(value)
+        return headers
+
+    async def close(self) -> None:
+        """Close its connections, whatever goes on over them."""
+        await self._rest.close()
+        await self._connector.close()
 
 
-def _code(status: int) -> str:
-    """Return the label of an HTTP status: ``other`` where it is none that is known."""
-    return str(status) if status in _STATUSES else "other"
+async def _refuse_redirect(
+    _: aiohttp.ClientSession,
+    __: object,
+    params: aiohttp.TraceRequestRedirectParams,
+) -> None:
+    params.response.close()
+    raise aiohttp.ClientError(f"it answered with a redirect ({params.response.status})")
 
 
-_STATUSES = frozenset(HTTPStatus)
+def tcp_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """Return a socket whose peer cannot vanish unnoticed."""
+    sock = socket.socket(*address[:3])
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE:
+        if option := getattr(socket, name, None):  # not every system has all
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+    return sock
+
+
+def remember(value: str) -> None:
+    """Hide the credentials of an Authorization header in all output."""
+    scheme, _, credentials = value.rpartition(" ")
+    foreign.remember(credentials)
+    if scheme.lower() == "basic":
+        with suppress(ValueError):
+            password = base64.b64decode(credentials).decode().partition(":")[2]
+            foreign.remember(password)
+
+
+def reason(error: Exception) -> str:
+    """Return the reason of a failed request, for people."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            reason = getattr(error.certificate_error, "verify_message", "") or error
+            return printable(f"its certificate is not accepted: {reason}")
+        case aiohttp.ClientConnectorDNSError():
+            return printable(f"no address for {error.host}")
+        case aiohttp.ClientConnectorError() if error.os_error.errno and not isinstance(
+            error, aiohttp.ClientSSLError
+        ):
+            return os.strerror(error.os_error.errno)
+    return cause(error)
 
 
 class Connection:
@@ -193,7 +262,7 @@ class Connection:
         self._client: Client | None = None
         self._retired: Client | None = None
         self._lock = asyncio.Lock()
-        self._metrics = _Families(metrics)
+        self._metrics = RequestMetrics(metrics)
 
     def list_watch(self, resource: Resource) -> HttpListWatch:
         """Return LIST and WATCH of one resource."""
@@ -306,7 +375,7 @@ class Connection:
         started, code = monotonic(), "<error>"
         try:
             response = await client.send(*request)
-            code = _code(response.status)
+            code = status_label(response.status)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             tls = isinstance(error, aiohttp.ClientSSLError | ssl.SSLError)
             kind = _TlsError if tls else ApiError

@@ -11,10 +11,10 @@ from itertools import chain
 from minidns.dns import names
 from minidns.dns.model import Name, Rdata, RRset, Source
 from minidns.dns.rdata import AAAA, NS, PTR, SOA, SRV, A, soa, srv
-from minidns.kubernetes.addresses import endpoint_name, record_of, reversed_address
 from minidns.kubernetes.answers import ClusterZones
 from minidns.kubernetes.lookup import Lookup, matching_ports
 from minidns.kubernetes.model import (
+    EVERYTHING,
     ClusterAnswer,
     ClusterQuestion,
     ExternalTarget,
@@ -23,11 +23,17 @@ from minidns.kubernetes.model import (
     Keys,
     RecordOrTarget,
     Sources,
+    Window,
     endpoint_keys,
     service_keys,
     source_of,
 )
-from minidns.kubernetes.names import ParsedName
+from minidns.kubernetes.names import (
+    ParsedName,
+    endpoint_name,
+    record_of,
+    reversed_address,
+)
 from minidns.kubernetes.objects import NO_PORT, Key, Service
 from minidns.kubernetes.options import ExternalOptions, KubernetesOptions
 from minidns.kubernetes.records import (
@@ -42,7 +48,6 @@ from minidns.kubernetes.records import (
 )
 from minidns.kubernetes.rules import Rule
 from minidns.kubernetes.store import Store
-from minidns.kubernetes.window import EVERYTHING, Window
 
 NAME_SERVER = "ns1."
 _REFRESH, _RETRY, _EXPIRE = 7200, 1800, 86400

@@ -10,17 +10,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minidns.dns.model import Source
-from minidns.kubernetes.addresses import endpoint_name, pod_address, record_of
 from minidns.kubernetes.model import (
+    EVERYTHING,
+    MIN_CANDIDATES,
     FoundObjects,
     HostGroup,
     Keys,
     Sources,
+    Window,
     endpoint_keys,
     option_source,
     source_of,
 )
-from minidns.kubernetes.names import ParsedName
+from minidns.kubernetes.names import ParsedName, endpoint_name, pod_address, record_of
 from minidns.kubernetes.objects import (
     Endpoint,
     EndpointSlice,
@@ -32,7 +34,6 @@ from minidns.kubernetes.objects import (
 from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.rules import IMPORTED, Rule
 from minidns.kubernetes.store import Store
-from minidns.kubernetes.window import EVERYTHING, MIN_CANDIDATES, Window
 
 _PODS_DISABLED = FoundObjects(Rule.PODS_DISABLED, (option_source("pods disabled"),))
 _NOT_LISTED = FoundObjects(Rule.NAMESPACE_NOT_LISTED, (option_source("namespaces"),))

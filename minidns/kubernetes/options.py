@@ -23,7 +23,7 @@ from minidns.corefile.options import (
 from minidns.corefile.values import duration, zones
 from minidns.dns import names
 from minidns.dns.model import Name
-from minidns.kubernetes.addresses import is_reverse
+from minidns.kubernetes.names import is_reverse
 from minidns.kubernetes.resources import Access
 from minidns.kubernetes.selector import parse
 

@@ -6,11 +6,10 @@ from typing import NamedTuple
 from minidns.dns import names
 from minidns.dns.model import Rdata, RRset
 from minidns.dns.rdata import CNAME, PTR, SRV, srv
-from minidns.kubernetes.addresses import endpoint_name, record_of
-from minidns.kubernetes.model import FoundObjects, HostGroup
+from minidns.kubernetes.model import FoundObjects, HostGroup, Window
+from minidns.kubernetes.names import endpoint_name, record_of
 from minidns.kubernetes.objects import NO_PORT, Port
 from minidns.kubernetes.options import KubernetesOptions
-from minidns.kubernetes.window import Window
 
 WEIGHT = 100
 """Sum of the weights of the SRV records of one name (CoreDNS *kubernetes*)."""

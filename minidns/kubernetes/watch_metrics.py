@@ -1,8 +1,9 @@
-"""Metrics of watches, and their age: what the metrics page and *ready* show of them."""
+"""Metrics of watches and requests, and the age of watches for the page and *ready*."""
 
 import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from http import HTTPStatus
 from typing import NamedTuple
 
 from minidns.kubernetes.objects import TRIGGER_TIME, EndpointSlice
@@ -128,3 +129,50 @@ def observe_latency(
         return
     kind = "headless_with_selector" if service.headless else "cluster_ip"
     histogram.observe((kind,), wall() - caused)
+
+
+# -- requests
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds of the buckets of durations."""
+
+
+class RequestMetrics:
+    """The metrics that CoreDNS has of its requests to the API server."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        prefix, labels = "coredns_kubernetes_rest_client_", ("verb", "host")
+        self.durations = metrics.histogram(
+            f"{prefix}request_duration_seconds",
+            "Seconds that requests took, watches left out.",
+            labels,
+            SECONDS,
+        )
+        self.waits = metrics.histogram(
+            f"{prefix}rate_limiter_duration_seconds",
+            "Seconds that requests were held back by the client itself.",
+            labels,
+            SECONDS,
+        )
+        self.requests = metrics.counter(
+            f"{prefix}requests_total",
+            "Requests sent, by HTTP status.",
+            ("code", "method", "host"),
+        )
+
+    def count(
+        self, host: str, method: str, code: str, duration_s: float | None
+    ) -> None:
+        """Count one request; a watch has no duration."""
+        self.requests.inc((code, method, host))
+        self.waits.observe((method, host), 0.0)  # nothing is held back here
+        if duration_s is not None:
+            self.durations.observe((method, host), duration_s)
+
+
+def status_label(status: int) -> str:
+    """Return the label of an HTTP status: ``other`` where it is none that is known."""
+    return str(status) if status in _STATUSES else "other"
+
+
+_STATUSES = frozenset(HTTPStatus)

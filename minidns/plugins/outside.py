@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from minidns.dns.model import Query, RRset
-from minidns.kubernetes.model import RecordOrTarget
-from minidns.kubernetes.window import EVERYTHING, Window, window
+from minidns.kubernetes.model import EVERYTHING, RecordOrTarget, Window, window
 from minidns.plugins.site import Site
 
 

@@ -15,7 +15,7 @@ from minidns import plugins
 from minidns.cli import main
 from minidns.corefile import blocks
 from minidns.corefile.errors import ConfigError
-from minidns.kubernetes import client, credentials
+from minidns.kubernetes import credentials
 from minidns.kubernetes.resources import Access
 from minidns.server import tcp
 from minidns.upstream.tls import client_context
@@ -204,7 +204,7 @@ def test_what_is_no_key_or_kubeconfig_is_not_shown(
         lambda: client_context(path),
         lambda: client_context(path, path),
         lambda: tcp.tls_context(path, path),
-        lambda: credentials.find(Access(kubeconfig=path), client.modules, {}, tmp_path),
+        lambda: credentials.find(Access(kubeconfig=path), {}, tmp_path),
     ):
         with pytest.raises((ConfigError, OSError)) as caught:
             read()

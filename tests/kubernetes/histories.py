@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import strategies as st
 
 from minidns.dns import names
-from minidns.kubernetes.addresses import dashed
+from minidns.kubernetes.names import dashed
 from minidns.kubernetes.objects import (
     NO_PORT,
     Endpoint,

@@ -6,8 +6,8 @@ import ssl
 import aiohttp
 import pytest
 
-from minidns.kubernetes import requests
-from minidns.kubernetes.requests import reason
+from minidns.kubernetes import client
+from minidns.kubernetes.client import reason
 from tests.kubernetes.served import Served, connections_of, serving, until
 
 REFUSED = ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 1)")
@@ -38,11 +38,11 @@ def test_reasons(error: Exception, text: str) -> None:
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux only")
 def test_f3_a_dead_peer_is_noticed_by_the_kernel_within_30_s() -> None:
     address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1))
-    with requests.tcp_socket(address) as sock:
+    with client.tcp_socket(address) as sock:
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         idle, interval, count, user_ms = (
             sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
-            for name, _ in requests.KEEPALIVE
+            for name, _ in client.KEEPALIVE
         )
         assert idle + interval * count <= 30
         assert user_ms == 30_000

@@ -8,7 +8,6 @@ import yaml
 
 from minidns.corefile.blocks import ConfigError
 from minidns.kubernetes import credentials
-from minidns.kubernetes.client import modules
 from minidns.kubernetes.credentials import Cluster
 from minidns.kubernetes.resources import Access
 
@@ -20,7 +19,7 @@ SECRET = "s3cr3t-t0k3n"
 def find(
     access: Access, account: Path = Path("/nowhere"), environ: Environ | None = None
 ) -> Cluster:
-    return credentials.find(access, modules, environ or {}, account)
+    return credentials.find(access, environ or {}, account)
 
 
 def kubeconfig(path: Path, **changes: Any) -> str:

@@ -1,7 +1,7 @@
 import pytest
 
 from minidns.dns.rdata import AAAA, A
-from minidns.kubernetes.addresses import (
+from minidns.kubernetes.names import (
     dashed,
     endpoint_name,
     is_reverse,
