@@ -3,15 +3,12 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
 
-from minidns.trial.verdict import Verdict
+from minidns.trial.report.facts import Setup, report
+from minidns.trial.report.formats import FORMATS, to_json
 
 from ..node import fault_words
-from .causes import CAUSES
-from .play import BACKGROUND, Played, play
 
 FOUND, NOT_FOUND = 0, 1
 """Exit status: whether the verdict is the planted cause."""
@@ -43,7 +40,7 @@ def add_to(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--background",
         metavar="SHARE",
         type=_share,
-        default=BACKGROUND,
+        default=Fraction(1, 20),
         help="rate of failures of all lookups, as a share of RATE (default: 1/20)",
     )
     parser.add_argument(
@@ -52,7 +49,7 @@ def add_to(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument(
         "-o",
         "--output",
-        choices=tuple(_OUTPUTS),
+        choices=tuple(FORMATS),
         default="text",
         help="format of the report (default: text)",
     )
@@ -60,6 +57,9 @@ def add_to(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; return its exit status."""
+    from .causes import CAUSES
+    from .play import play
+
     if args.list:
         width = max(map(len, CAUSES))
         for name, cause in CAUSES.items():
@@ -71,11 +71,23 @@ def run(args: argparse.Namespace) -> int:
         )
         return 2
     played = play(args.plant, args.rate, args.seed, background=args.background)
-    print(_OUTPUTS[args.output](played))
-    return FOUND if played.verdict.suspect == played.planted else NOT_FOUND
+    repeat = (
+        f"minidns-sim trial --plant {args.plant} --rate {args.rate} "
+        f"--background {args.background} --seed {args.seed}"
+    )
+    setup = Setup(played.started, repeat, f"simulated, with {args.plant} planted")
+    facts = report(played.ledger, played.verdict, setup)
+    if args.output == "json":
+        result = {"planted": args.plant, **to_json(facts)}
+        print(json.dumps(result, indent=2))
+    else:
+        print(FORMATS[args.output](facts))
+    return FOUND if played.verdict.suspect == args.plant else NOT_FOUND
 
 
 def _cause(word: str) -> str:
+    from .causes import CAUSES
+
     if word not in CAUSES:
         raise argparse.ArgumentTypeError(
             f"{word} is not a cause; choose from {', '.join(CAUSES)}"
@@ -105,32 +117,3 @@ def _seed(word: str) -> int:
     if not (word.isascii() and word.isdecimal()):
         raise argparse.ArgumentTypeError(f"{word} is not a number such as 7")
     return int(word)
-
-
-def _json(played: Played) -> str:
-    return json.dumps(to_json(played), indent=2)
-
-
-def to_json(played: Played) -> dict[str, Any]:
-    """Return the outcome of a trial in the simulation as JSON."""
-    verdict, ledger = played.verdict, played.ledger
-    return {
-        "planted": played.planted,
-        "verdict": str(verdict.suspect),
-        "odds": verdict.odds,
-        "runner_up": _name(verdict),
-        "lookups": ledger.ticks,
-        "lookups_of_all_arms": sum(r.lookups for r in ledger.targets.values()),
-        "seconds": round(ledger.seconds, 3),
-    }
-
-
-def _name(verdict: Verdict) -> str | None:
-    return str(verdict.runner_up.accusation.suspect) if verdict.runner_up else None
-
-
-def _text(played: Played) -> str:
-    return "\n".join(f"{key}: {value}" for key, value in to_json(played).items())
-
-
-_OUTPUTS: dict[str, Callable[[Played], str]] = {"text": _text, "json": _json}

@@ -8,13 +8,12 @@ from minidns.trial.ledger import Ledger
 from minidns.trial.run import Plan, Tell, Trial, interval_s
 from minidns.trial.verdict import Verdict
 
+from ..node.replica import EPOCH
 from ..scenario import clock
 from .arena import REPLICAS, arena
 from .causes import CAUSES, faulty_blocks, plant
 from .prober import SimulatedNames, SimulatedProber
 
-BACKGROUND = Fraction(1, 20)
-"""Rate of failures of all lookups, as a share of the rate of the cause."""
 MOST_PER_REPLICA = 20.0
 """Lookups per second and CoreDNS replica."""
 LIMIT = 60
@@ -25,9 +24,10 @@ LIMIT = 60
 class Played:
     """A trial that is over."""
 
-    planted: str
     verdict: Verdict
     ledger: Ledger
+    started: float
+    """The start in seconds since the epoch of the simulation."""
 
 
 def play(
@@ -35,10 +35,13 @@ def play(
     rate: Fraction,
     seed: int,
     *,
-    background: Fraction = BACKGROUND,
+    background: Fraction = Fraction(1, 20),
     tell: Tell = lambda event: None,
 ) -> Played:
-    """Run a trial in virtual time with the cause ``planted`` at ``rate``."""
+    """Run a trial in virtual time with the cause ``planted`` at ``rate``.
+
+    ``background`` is the rate of failures of all lookups, as a share of ``rate``.
+    """
     return clock.run(_play(planted, rate, seed, background * rate, tell))
 
 
@@ -61,4 +64,5 @@ async def _play(
             Random(f"{seed} trial"),
             tell,
         )
-        return Played(planted, await trial.run(), ledger)
+        verdict = await trial.run()
+        return Played(verdict, ledger, EPOCH + ledger.started_at)
