@@ -16,7 +16,8 @@ _OPTION = struct.Struct("!HH")
 _DO = 0x8000
 _MAX_OPTIONS = 32  # clients send two or three; more would only cost time
 
-SUBNET, EXPIRE, COOKIE, KEEPALIVE = 8, 9, 10, 11
+NSID, SUBNET, EXPIRE, COOKIE, KEEPALIVE, EDE = 3, 8, 9, 10, 11, 15
+"""Codes of options; EDE is the Extended DNS Error (RFC 8914 2)."""
 _CHECKED = frozenset((SUBNET, EXPIRE, COOKIE, KEEPALIVE))
 _PREFIXES = {1: 32, 2: 128}
 """Address length in bits by family (RFC 7871 6); family 0 has no address."""

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 from minidns.dns import names, rdata
 from minidns.dns.model import Name, Question, Rcode, Response, RRset, Source
 from minidns.dns.rdata import AAAA, CNAME, DNAME, DS, MX, NS, SOA, SRV, A
+from minidns.dns.rules import AnswerRule
 
 Node: TypeAlias = dict[int, RRset]
 """The RRsets of one name by type."""
@@ -21,6 +22,22 @@ MAX_LINKS = 8
 
 _NAME_AT = {NS: 0, MX: 2, SRV: 6, rdata.SVCB: 2, rdata.HTTPS: 2}
 """Offset in the RDATA, by type, of the name whose addresses are added to a reply."""
+
+
+class ZoneRule(AnswerRule):
+    """The rules of a zone."""
+
+    ANSWER = "zone/answer", "the zone has such records of the name"
+    WILDCARD = "zone/wildcard", "a wildcard of the zone makes the records (RFC 4592)"
+    NODATA = "zone/nodata", "the zone has other records of the name"
+    EMPTY_NON_TERMINAL = (
+        "zone/empty-non-terminal",
+        "the zone has names below the name, and no records of it (RFC 8020)",
+    )
+    NXDOMAIN = "zone/nxdomain", "the zone does not have the name"
+    DELEGATION = "zone/delegation", "the name is delegated to other name servers"
+    DNAME = "zone/dname", "a DNAME of the zone renames the name (RFC 6672)"
+    DNAME_LOOP = "zone/dname-loop", "the DNAMEs of the zone lead in a circle"
 
 
 class ZoneAnswer(NamedTuple):
@@ -38,7 +55,7 @@ class ZoneAnswer(NamedTuple):
 class _Step(NamedTuple):
     """The end of the walk to one name."""
 
-    rule: str
+    rule: ZoneRule
     answer: tuple[RRset, ...] = ()
     referral: RRset | None = None
     alias: Name = ""
@@ -154,19 +171,19 @@ class Zone:
                 and ancestor != self.apex
                 and (qtype != DS or ancestor != name)
             ):
-                return _Step("zone/delegation", referral=node[NS])
+                return _Step(ZoneRule.DELEGATION, referral=node[NS])
         if encloser == name:
-            return self._at(name, qtype, self._nodes[name], "zone/answer")
+            return self._at(name, qtype, self._nodes[name], ZoneRule.ANSWER)
         wildcard = self._nodes.get("*." + encloser.lstrip("."))
         if wildcard is None:
-            return _Step("zone/nxdomain", rcode=Rcode.NXDOMAIN)
+            return _Step(ZoneRule.NXDOMAIN, rcode=Rcode.NXDOMAIN)
         if (
             not wildcard
         ):  # an empty non-terminal is a source of synthesis (RFC 4592 4.9)
-            return _Step("zone/nodata")
-        return self._at(name, qtype, wildcard, "zone/wildcard")
+            return _Step(ZoneRule.NODATA)
+        return self._at(name, qtype, wildcard, ZoneRule.WILDCARD)
 
-    def _at(self, name: Name, qtype: int, node: Node, rule: str) -> _Step:
+    def _at(self, name: Name, qtype: int, node: Node, rule: ZoneRule) -> _Step:
         own = (SOA, NS) if name == self.apex else ()
         if CNAME in node and qtype != CNAME and qtype not in own:
             alias = node[CNAME]._replace(owner=name)
@@ -175,7 +192,7 @@ class Zone:
             return _Step(rule, (node[qtype]._replace(owner=name),))
         # an apex with only these is treated as empty, so that its queries fall through
         exists = not node.keys() <= set(own)
-        return _Step("zone/nodata" if exists else "zone/empty-non-terminal")
+        return _Step(ZoneRule.NODATA if exists else ZoneRule.EMPTY_NON_TERMINAL)
 
     def _moved(self, name: Name, qtype: int, dname: RRset) -> _Step:
         """Return the substitution of ``name`` by a DNAME above it (RFC 6672 2.2)."""
@@ -183,14 +200,14 @@ class Zone:
         target = rdata.target(DNAME, dname.rdata[0])
         alias = ".".join((*left, target.lstrip(".")))
         if alias == name:  # a substitution that changes nothing can only loop
-            return _Step("zone/dname-loop", rcode=Rcode.SERVFAIL)
+            return _Step(ZoneRule.DNAME_LOOP, rcode=Rcode.SERVFAIL)
         try:
             data = names.to_wire(alias)
         except ValueError:
-            return _Step("zone/dname", (dname,), rcode=Rcode.YXDOMAIN)
+            return _Step(ZoneRule.DNAME, (dname,), rcode=Rcode.YXDOMAIN)
         cname = RRset(name, CNAME, dname.ttl, (data,))
         wanted = "" if qtype == CNAME else alias
-        return _Step("zone/dname", (dname, cname), alias=wanted)
+        return _Step(ZoneRule.DNAME, (dname, cname), alias=wanted)
 
     def _response(
         self, question: Question, answer: tuple[RRset, ...], step: _Step

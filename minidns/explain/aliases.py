@@ -41,7 +41,7 @@ def leads_nowhere(s: Situation) -> Cause:
         return Cause("external-name-chain", because)
     last = s.cluster.answer(replace(s.question, name=seen[-1], owner=seen[-1]))
     because = f"Service {s.key} is an alias of {target}, which gives nothing"
-    near = f"{seen[-1]}: {last.rule.partition('/')[2]}"
+    near = f"{seen[-1]}: {last.rule.cause}"
     return Cause("external-name-leads-nowhere", because, (near,))
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from minidns.corefile.values import covers
 from minidns.dns.model import Query, Rcode, Response, Source
 from minidns.dns.rdata import CNAME
+from minidns.dns.rules import AnswerRule
 from minidns.explain import aliases, places, services
 from minidns.explain.explanation import (
     Cause,
@@ -125,7 +126,10 @@ def _other_plugin(s: Situation) -> Cause:
         return Cause("passed-on", because, (cause.id, *cause.near))
     if not own.exists and not s.watcher.synced:
         return _unsynced(s.watcher)
-    because = f"another plugin decided (rule {s.response.rule or 'unknown'})"
+    decided = s.response.rule
+    because = f"another plugin decided (rule {decided or 'unknown'})"
+    if isinstance(decided, AnswerRule):
+        because = f"another plugin decided: {decided.cause} (rule {decided})"
     return Cause("another-plugin", because)
 
 

@@ -6,12 +6,11 @@ is reused gets the current serial, see ``Reuse.soa_serial``.
 
 from collections.abc import Sequence
 
+from minidns.dns.edns import EDE
 from minidns.dns.model import Opt, Query, Rcode, Response, Reuse, RRset, Source
 from minidns.dns.wire import ECHOED
 from minidns.kubernetes.model import ClusterAnswer
 
-EDE = 15
-"""Option code of Extended DNS Errors (RFC 8914)."""
 _OTHER, _NOT_READY = 0, 14
 _MAX_EDE = 120
 """limit: bytes of text; the explanation must not take a reply past 512 bytes."""

@@ -9,6 +9,7 @@ from minidns.corefile.directives import Line
 from minidns.corefile.errors import ConfigError
 from minidns.corefile.options import Option, Words, line, set_by, zones_argument
 from minidns.corefile.values import longest, quote
+from minidns.dns.edns import EDE
 from minidns.dns.model import (
     Dropped,
     Handler,
@@ -22,22 +23,37 @@ from minidns.dns.model import (
 )
 from minidns.dns.networks import Network, Networks, cidr
 from minidns.dns.rdata import TYPES
+from minidns.dns.rules import AnswerRule
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 
-_EDE = 15
-"""Code of the EDNS option Extended DNS Error (RFC 8914 2)."""
-_REPLIES = {"block": (Rcode.REFUSED, 15), "filter": (Rcode.NOERROR, 17)}
-"""Rcode, and info code of the Extended DNS Error (RFC 8914 4.16, 4.18)."""
 
-_DONE = {"block": "blocked", "filter": "filtered", "drop": "dropped"}
+class AclRule(AnswerRule):
+    """The rules of *acl* that deny a query."""
+
+    BLOCK = "acl/block", "the client is not allowed to ask for the name", True
+    FILTER = "acl/filter", "the client gets no records of the name", True
+    DROP = "acl/drop", "the client gets no reply for the name", True
+
+
+_REPLIES = {
+    AclRule.BLOCK: (Rcode.REFUSED, 15),
+    AclRule.FILTER: (Rcode.NOERROR, 17),
+}
+"""Rcode, and info code of the Extended DNS Error (RFC 8914 4.16, 4.18)."""
+_COUNTED = {
+    AclRule.BLOCK: "blocked",
+    AclRule.FILTER: "filtered",
+    AclRule.DROP: "dropped",
+}
 _SECTIONS = ("type", "net")
 
 
 class Policy(NamedTuple):
     """One line: an action, and the queries it applies to."""
 
-    action: str
+    denial: AclRule | None
+    """The rule that denies the query; None if it is allowed."""
     qtypes: frozenset[int] | None
     """The types it applies to; None for all."""
     networks: Networks | None
@@ -54,27 +70,26 @@ class Policy(NamedTuple):
         return self.networks is None or query.peer[0] in self.networks
 
 
-_ACTIONS = {
-    "allow": "Queries that match are answered.",
-    "block": "Queries that match get REFUSED.",
-    "filter": "Queries that match get an empty answer.",
-    "drop": "Queries that match get no reply.",
+_ACTIONS: dict[str, tuple[AclRule | None, str]] = {
+    "allow": (None, "Queries that match are answered."),
+    "block": (AclRule.BLOCK, "Queries that match get REFUSED."),
+    "filter": (AclRule.FILTER, "Queries that match get an empty answer."),
+    "drop": (AclRule.DROP, "Queries that match get no reply."),
 }
 
 
 def _action_option(action: str) -> Option:
     syntax = f"{action} [type TYPES...] [net NETWORKS...]"
     example = "type A net 192.0.2.0/24"
-    return line(syntax, _ACTIONS[action], _append_policy, example=example)
+    return line(syntax, _ACTIONS[action][1], _append_policy, example=example)
 
 
-def _append_policy(rule: "AclRule", words: Words) -> "AclRule":
+def _append_policy(rule: "AclOptions", words: Words) -> "AclOptions":
     assert isinstance(words.where, Line)
     return dataclasses.replace(rule, policies=(*rule.policies, _policy(words.where)))
 
 
 def _policy(line: Line) -> Policy:
-    action = line.name.lower()
     words: dict[str, list[str]] = {section: [] for section in _SECTIONS}
     for section, named in _sections(line):
         # words after a star are ignored (CoreDNS)
@@ -82,7 +97,7 @@ def _policy(line: Line) -> Policy:
     qtypes = frozenset(_type(word, line) for word in words["type"] if word != "*")
     networks = Networks(_network(word, line) for word in words["net"] if word != "*")
     return Policy(
-        action,
+        _ACTIONS[line.name.lower()][0],
         None if _is_open(words["type"]) else qtypes,
         None if _is_open(words["net"]) else networks,
     )
@@ -124,7 +139,7 @@ def _network(word: str, line: Line) -> Network:
 
 
 @dataclass(frozen=True, slots=True)
-class AclRule:
+class AclOptions:
     """The policies for some zones; the first that covers a query decides."""
 
     zones: tuple[Name, ...] = zones_argument()
@@ -135,8 +150,12 @@ class AclRule:
         """True if the decision depends on the address of the client."""
         return any(policy.networks is not None for policy in self.policies)
 
+    def policy_for(self, query: Query) -> Policy | None:
+        """Return the first policy that covers ``query``, if any."""
+        return next((policy for policy in self.policies if policy.covers(query)), None)
 
-def setup(rules: tuple[AclRule, ...], site: Site) -> Plugin:
+
+def setup(rules: tuple[AclOptions, ...], site: Site) -> Plugin:
     """Return the plugin that denies queries by ``rules``, and offer it as a guard."""
     acl = _Acl(site, rules)
     site.offers.guards.append(acl)
@@ -149,16 +168,16 @@ def _unknown(line: Line) -> ConfigError:
 
 
 class _Acl:
-    def __init__(self, site: Site, rules: Sequence[AclRule]) -> None:
+    def __init__(self, site: Site, rules: Sequence[AclOptions]) -> None:
         self._rules = rules
         metrics = site.metrics
         self._counters = {
-            action: metrics.counter(
+            denial: metrics.counter(
                 f"coredns_acl_{done}_requests_total",
                 f"Queries that were {done}.",
                 ("server", "zone", "view"),
             )
-            for action, done in _DONE.items()
+            for denial, done in _COUNTED.items()
         }
         self._allowed = metrics.counter(
             "coredns_acl_allowed_requests_total",
@@ -178,51 +197,46 @@ class _Acl:
         return replace(response, client_specific=is_specific)
 
     def denial(self, query: Query) -> Response | None:
-        """Return the reply to a query that is denied; see ``setup.Guard``."""
+        """Return the reply to a query that is denied; see `Guard`."""
         for rule, zone in self._covering(query.question.qname):
-            action = _action(rule, query)
-            if action == "allow":
+            policy = rule.policy_for(query)
+            if policy is not None and policy.denial is None:
                 break
-            if action:
-                self._counters[action].inc((query.server, zone, query.view))
-                return _denied(query, action)
+            if policy is not None and policy.denial is not None:
+                self._counters[policy.denial].inc((query.server, zone, query.view))
+                return _denied(query, policy.denial)
         return None
 
     def restricts(self, query: Query) -> bool:
         """Return whether some name or type is denied to the client of ``query``."""
         return any(
-            policy.action != "allow" and policy.concerns(query)
+            policy.denial is not None and policy.concerns(query)
             for rule in self._rules
             for policy in rule.policies
         )
 
-    def _covering(self, qname: Name) -> Iterator[tuple[AclRule, Name]]:
+    def _covering(self, qname: Name) -> Iterator[tuple[AclOptions, Name]]:
         for rule in self._rules:
             zone = longest(rule.zones, qname)
             if zone is not None:
                 yield rule, zone
 
 
-def _action(rule: AclRule, query: Query) -> str:
-    """Return the action of the first policy for ``query``; empty without one."""
-    return next((policy.action for policy in rule.policies if policy.covers(query)), "")
-
-
-def _denied(query: Query, action: str) -> Response:
-    """Return the reply to a query that is blocked or filtered.
+def _denied(query: Query, denial: AclRule) -> Response:
+    """Return the reply to a query that is denied by ``denial``.
 
     Raises:
         Dropped: the query gets no reply.
 
     """
-    if action == "drop":
+    if denial is AclRule.DROP:
         if query.hops:  # an internal query; it goes on without the answer
-            return Response(Rcode.REFUSED, rule="acl/drop")
-        raise Dropped("acl")
-    rcode, code = _REPLIES[action]
+            return Response(Rcode.REFUSED, rule=denial)
+        raise Dropped(denial)
+    rcode, code = _REPLIES[denial]
     # unlike CoreDNS: no OPT for a client that sent none (RFC 6891 6.1.1)
-    opt = query.opt and Opt(query.opt.size, query.opt.do, ((_EDE, code.to_bytes(2)),))
-    return Response(rcode, opt=opt, rule=f"acl/{action}")
+    opt = query.opt and Opt(query.opt.size, query.opt.do, ((EDE, code.to_bytes(2)),))
+    return Response(rcode, opt=opt, rule=denial)
 
 
 PLUGIN = PluginSpec(
@@ -233,7 +247,7 @@ PLUGIN = PluginSpec(
     | Traits.TOUCHES_NAMES
     | Traits.ANSWERS_VARY,
     setup=setup,
-    defaults=AclRule(),
+    defaults=AclOptions(),
     repeated=Repeated.SEPARATE,
     unknown=_unknown,
     ignores_case=True,

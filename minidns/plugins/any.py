@@ -3,11 +3,18 @@
 from minidns.corefile.options import no_arguments
 from minidns.dns.model import Handler, Plugin, Query, Response, Reuse, RRset
 from minidns.dns.rdata import ANY, HINFO, txt
+from minidns.dns.rules import AnswerRule
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 
 TTL = 8482
 _DATA = txt("ANY obsoleted", "See RFC 8482")
+
+
+class AnyRule(AnswerRule):
+    """The rule of *any*."""
+
+    MINIMAL = "any", "questions for all types get one small record (RFC 8482)"
 
 
 def setup(options: None, site: Site) -> Plugin:
@@ -17,7 +24,7 @@ def setup(options: None, site: Site) -> Plugin:
         if query.question.qtype != ANY:
             return await next_(query)
         answer = RRset(query.owner, HINFO, TTL, (_DATA,))
-        return Response(answer=(answer,), rule="any", reuse=Reuse())
+        return Response(answer=(answer,), rule=AnyRule.MINIMAL, reuse=Reuse())
 
     return as_plugin(any)
 

@@ -7,6 +7,7 @@ from minidns import __version__
 from minidns.corefile.options import argument
 from minidns.dns.model import Handler, Plugin, Query, Response, RRset
 from minidns.dns.rdata import TXT, txt
+from minidns.dns.rules import AnswerRule
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 
@@ -14,6 +15,12 @@ AUTHORS = ("The minidns authors",)
 MAX_TEXT = 255
 """Bytes of a string in a TXT record; longer ones are cut."""
 _CHAOS = 3
+
+
+class ChaosRule(AnswerRule):
+    """The rule of *chaos*."""
+
+    SERVER = "chaos", "the name asks for a property of the server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,7 @@ def setup(options: ChaosOptions, site: Site) -> Plugin:
         data = [txt(text.encode()[:MAX_TEXT]) for text in texts[qname]]
         site.edges.random.shuffle(data)  # no author is always first
         answer = RRset(query.owner, TXT, 0, tuple(data), _CHAOS)
-        return Response(answer=(answer,), rule="chaos")
+        return Response(answer=(answer,), rule=ChaosRule.SERVER)
 
     return as_plugin(chaos)
 

@@ -18,6 +18,7 @@ from minidns.dns.model import (
     replace,
 )
 from minidns.dns.networks import cidr
+from minidns.dns.rules import AnswerRule
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 from minidns.text.go_text import quote
@@ -26,6 +27,12 @@ WELL_KNOWN = IPv6Network("64:ff9b::/96")
 """Prefix that stands for all of IPv4 (RFC 6052 2.1)."""
 _NO_SOA_TTL = 600
 """Longest TTL in seconds of an answer without an SOA (RFC 6147 5.1.7)."""
+
+
+class Dns64Rule(AnswerRule):
+    """The rule of *dns64*."""
+
+    TRANSLATED = "dns64/translated", "the IPv6 addresses stand for IPv4 ones (RFC 6147)"
 
 
 def _read_prefix(words: Words) -> IPv6Network:
@@ -143,7 +150,7 @@ async def _translate(
         additional=ipv4_response.additional,
         tc=ipv4_response.tc,
         lower_case=True,  # CoreDNS asks for the lower-cased name
-        rule="dns64/translated",
+        rule=Dns64Rule.TRANSLATED,
         sources=(Source("dns64", str(options.prefix)), *ipv4_response.sources),
         client_specific=ipv4_response.client_specific,
     )

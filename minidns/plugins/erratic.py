@@ -8,6 +8,7 @@ from minidns.corefile.values import duration, integer, quote
 from minidns.dns import names
 from minidns.dns.model import DnsError, Dropped, Handler, Plugin, Query, Response, RRset
 from minidns.dns.rdata import AAAA, AXFR, NS, SOA, A, a, aaaa, soa
+from minidns.dns.rules import AnswerRule
 from minidns.plugins.contracts import ReadinessCheck
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
@@ -18,6 +19,13 @@ _LARGE = 30
 """Number of copies of the address with ``large``."""
 _SEARCH = ("a.example.org.", "b.example.org.", "")
 """Search list of every client, for ``autopath @erratic``."""
+
+
+class ErraticRule(AnswerRule):
+    """The rules of *erratic*."""
+
+    ADDRESS = "erratic", "every name has the same address"
+    DROP = "erratic/drop", "this query gets no reply on purpose"
 
 
 def _amount_of(text: str) -> int:
@@ -92,7 +100,7 @@ class _Erratic:
     async def handle(self, next_: Handler, query: Query) -> Response:
         number, self._count = self._count, self._count + 1
         if _is_due(number, self._options.drop_every):
-            raise Dropped("erratic")
+            raise Dropped(ErraticRule.DROP)
         every, seconds = self._options.delay
         if _is_due(number, every):
             await self._sleep(seconds)
@@ -107,7 +115,9 @@ class _Erratic:
             raise DnsError()
         copies = _LARGE if self._options.large and qtype == A else 1
         answer = RRset(query.owner, qtype, 0, (_DATA[qtype],) * copies)
-        return Response(answer=(answer,), aa=True, tc=truncated, rule="erratic")
+        return Response(
+            answer=(answer,), aa=True, tc=truncated, rule=ErraticRule.ADDRESS
+        )
 
 
 def _is_due(number: int, every: int) -> bool:

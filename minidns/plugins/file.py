@@ -33,7 +33,7 @@ from minidns.dns.model import (
     replace,
 )
 from minidns.dns.reuse import also_depends_on, combine
-from minidns.dns.zone import Zone, ZoneAnswer
+from minidns.dns.zone import Zone, ZoneAnswer, ZoneRule
 from minidns.dns.zonefile import ZoneFileError
 from minidns.plugins.chain import EndOfChain
 from minidns.plugins.site import Site
@@ -299,8 +299,8 @@ async def _next_answer(next_: Handler, query: Query) -> Response:
 def _is_missing(response: Response) -> bool:
     """Return whether the zone has no records at the name."""
     return not response.answer and response.rule in (
-        "zone/nxdomain",
-        "zone/empty-non-terminal",
+        ZoneRule.NXDOMAIN,
+        ZoneRule.EMPTY_NON_TERMINAL,
     )
 
 

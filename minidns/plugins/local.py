@@ -17,6 +17,7 @@ from minidns.dns.model import (
     RRset,
 )
 from minidns.dns.rdata import AAAA, NS, PTR, SOA, A, a, aaaa, soa
+from minidns.dns.rules import AnswerRule
 from minidns.metrics.traffic import with_counter
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
@@ -33,6 +34,14 @@ _NAME = names.to_wire(LOCALHOST)
 _ADDRESSES = {A: a("127.0.0.1"), AAAA: aaaa("::1")}
 _AT_LOCALHOST = _ADDRESSES | {SOA: _SOA, NS: _NAME}
 _AT_OTHER_APEX = {SOA: _SOA, NS: _NAME}
+
+
+class LocalRule(AnswerRule):
+    """The rules of *local*."""
+
+    RECORD = "local", "the name is one of this machine's (RFC 6761, RFC 6303)"
+    NODATA = "local/nodata", "the name is this machine's, without such records"
+    NXDOMAIN = "local/nxdomain", "the name is in a zone of this machine's names"
 
 
 def _read_switch(words: Words) -> bool:
@@ -93,7 +102,7 @@ def _in_zone(query: Query, zone: Name) -> Response:
     if qname == _LOOPBACK:
         return _answer(query, apex, {PTR: _NAME})
     return Response(
-        Rcode.NXDOMAIN, authority=_soa(apex), rule="local/nxdomain", reuse=Reuse()
+        Rcode.NXDOMAIN, authority=_soa(apex), rule=LocalRule.NXDOMAIN, reuse=Reuse()
     )
 
 
@@ -101,9 +110,9 @@ def _answer(query: Query, apex: str, data: dict[int, bytes]) -> Response:
     """Return the records of the type in the question, or NODATA."""
     qtype = query.question.qtype
     if qtype not in data:
-        return Response(authority=_soa(apex), rule="local/nodata", reuse=Reuse())
+        return Response(authority=_soa(apex), rule=LocalRule.NODATA, reuse=Reuse())
     answer = RRset(query.owner, qtype, TTL, (data[qtype],))
-    return Response(answer=(answer,), rule="local", reuse=Reuse())
+    return Response(answer=(answer,), rule=LocalRule.RECORD, reuse=Reuse())
 
 
 def _soa(apex: str) -> tuple[RRset]:

@@ -4,12 +4,10 @@ import socket
 from dataclasses import dataclass
 
 from minidns.corefile.options import argument
+from minidns.dns.edns import NSID
 from minidns.dns.model import Handler, Opt, Plugin, Query, Response, replace
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
-
-_NSID = 3
-"""Code of the EDNS option (RFC 5001 2.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +27,15 @@ class NsidOptions:
 def setup(options: NsidOptions, site: Site) -> Plugin:
     """Return the plugin that adds the identifier to replies (RFC 5001 2.2)."""
     identifier = options.identifier or socket.gethostname()
-    option = (_NSID, identifier.encode())
+    option = (NSID, identifier.encode())
 
     async def nsid(next_: Handler, query: Query) -> Response:
         response = await next_(query)
         query_opt = query.opt
-        if query_opt is None or all(code != _NSID for code, _ in query_opt.options):
+        if query_opt is None or all(code != NSID for code, _ in query_opt.options):
             return response
         opt = response.opt or Opt(query_opt.size, query_opt.do)
-        others = tuple(other for other in opt.options if other[0] != _NSID)
+        others = tuple(other for other in opt.options if other[0] != NSID)
         return replace(response, opt=opt._replace(options=(*others, option)))
 
     return as_plugin(nsid)

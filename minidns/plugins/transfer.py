@@ -23,6 +23,7 @@ from minidns.dns.model import (
 )
 from minidns.dns.networks import is_address
 from minidns.dns.rdata import AXFR, IXFR, read_soa
+from minidns.dns.rules import AnswerRule
 from minidns.dns.wire import authority_serial
 from minidns.http import endpoint
 from minidns.plugins.site import Site
@@ -35,6 +36,14 @@ _TWICE = "plugin/transfer: "
 """CoreDNS prints the plugin's name twice before some errors."""
 MESSAGE = 63_000
 """Bytes of uncompressed records in one message (CoreDNS); a TCP frame has 64 KiB."""
+
+
+class TransferRule(AnswerRule):
+    """The rules of *transfer*."""
+
+    NOT_ALLOWED = "transfer/not-allowed", "the client may not transfer the zone", True
+    UP_TO_DATE = "transfer/up-to-date", "the client has the zone (RFC 1995 4)"
+    ZONE = "transfer/zone", "the whole zone is transferred (RFC 5936)"
 
 
 def _read_addresses(words: Words) -> frozenset[str]:
@@ -54,7 +63,7 @@ def _address(word: str) -> str:
     return str(ip_address(host))
 
 
-def _set_source(rule: "TransferRule", words: Words) -> "TransferRule":
+def _set_source(rule: "TransferOptions", words: Words) -> "TransferOptions":
     if rule.source:
         raise words.error("source already specified").prefixed(_TWICE)
     if not is_address(words.first) or "%" in words.first:
@@ -64,7 +73,7 @@ def _set_source(rule: "TransferRule", words: Words) -> "TransferRule":
 
 
 @dataclass(frozen=True, slots=True)
-class TransferRule:
+class TransferOptions:
     """The options of a *transfer* directive: the permitted clients of zones."""
 
     zones: tuple[Name, ...] = zones_argument()
@@ -93,7 +102,7 @@ class TransferRule:
         return "*" in self.to or peer in self.to
 
 
-def setup(rules: tuple[TransferRule, ...], site: Site) -> Plugin:
+def setup(rules: tuple[TransferOptions, ...], site: Site) -> Plugin:
     """Return the plugin that transfers zones of other plugins of the server block.
 
     Raises:
@@ -114,7 +123,7 @@ def setup(rules: tuple[TransferRule, ...], site: Site) -> Plugin:
         if rule is None:
             return await next_(query)
         if not rule.allows(query.peer[0]):
-            return Response(Rcode.REFUSED, rule="transfer/not-allowed")
+            return Response(Rcode.REFUSED, rule=TransferRule.NOT_ALLOWED)
         for records_of in site.offers.transfers:
             if (records := records_of(name)) is not None:
                 return _response(query, records)
@@ -128,7 +137,7 @@ def _unknown(line: Line) -> ConfigError:
     return line.error(text).prefixed(_TWICE)
 
 
-def _rule_for(rules: Iterable[TransferRule], name: Name) -> TransferRule | None:
+def _rule_for(rules: Iterable[TransferOptions], name: Name) -> TransferOptions | None:
     """Return the rule with the longest zone that ``name`` is in."""
     by_zone = {zone: rule for rule in reversed([*rules]) for zone in rule.zones}
     zone = names.longest(by_zone, name)
@@ -148,12 +157,12 @@ def _response(query: Query, records: Sequence[RRset]) -> Response:
         if known == serial:
             text = "Outgoing noop, incremental transfer for up to date zone %s"
             log.info(text + " to %s for %d SOA serial", quote(zone), peer, serial)
-            return Response(answer=(soa,), rule="transfer/up-to-date")
+            return Response(answer=(soa,), rule=TransferRule.UP_TO_DATE)
     count = sum(len(rrset.rdata) for rrset in records)
     text = "Outgoing transfer of %d records of zone %s to %s for %d SOA serial"
     log.info(text, count, quote(zone), peer, serial)
     first, *more = (
-        Response(answer=tuple(part), aa=True, rule="transfer/zone")
+        Response(answer=tuple(part), aa=True, rule=TransferRule.ZONE)
         for part in _messages(records)
     )
     return Response(answer=first.answer, aa=True, rule=first.rule, more=tuple(more))
@@ -182,7 +191,7 @@ PLUGIN = PluginSpec(
     summary="transfer whole zones to permitted clients",
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS,
     setup=setup,
-    defaults=TransferRule(),
+    defaults=TransferOptions(),
     repeated=Repeated.SEPARATE,
     unknown=_unknown,
 )

@@ -3,15 +3,24 @@
 from minidns.corefile.options import no_arguments
 from minidns.dns.model import Handler, Plugin, Query, Response, RRset
 from minidns.dns.rdata import AAAA, SRV, A, a, aaaa, srv
+from minidns.dns.rules import AnswerRule
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
+
+
+class WhoamiRule(AnswerRule):
+    """The rule of *whoami*."""
+
+    CLIENT = "whoami", "every name has the address of the client"
 
 
 def setup(options: None, site: Site) -> Plugin:
     """Return the plugin that answers every query from the query itself."""
 
     async def whoami(next_: Handler, query: Query) -> Response:
-        return Response(additional=_client_records(query), aa=True, rule="whoami")
+        return Response(
+            additional=_client_records(query), aa=True, rule=WhoamiRule.CLIENT
+        )
 
     return as_plugin(whoami)
 

@@ -12,6 +12,7 @@ from minidns.dns import names
 from minidns.dns.model import Dropped, Query, Question, Response
 from minidns.dns.networks import is_address
 from minidns.dns.rdata import rcode_name, to_lines, type_name, type_number
+from minidns.dns.rules import AnswerRule
 from minidns.http.endpoint import HttpReply
 from minidns.server.answer import Answerer
 from minidns.server.instance import Instance
@@ -58,7 +59,7 @@ async def why(
     try:
         response = await answerer.respond(query)
     except Dropped as exc:
-        answer = as_json(query, Response(rule=f"{exc.text}/drop"))
+        answer = as_json(query, Response(rule=exc.text))
         answer["rcode"] = "(no reply)"
         return reply({**answer, "server": server, "details": {}})
     details = _details(instance, query, response)
@@ -95,10 +96,10 @@ def as_json(query: Query, response: Response) -> dict[str, object]:
 def _details(instance: Instance, query: Query, response: Response) -> dict[str, object]:
     """Return the details that plugins provide beyond the sources, by plugin.
 
-    There are none if *acl* denies the query: the client must not learn which objects
+    There are none for a query that is denied: the client must not learn which objects
     exist.
     """
-    if response.rule.startswith("acl/"):
+    if isinstance(response.rule, AnswerRule) and response.rule.is_denial:
         return {}
     return {
         name: dict(explain(query, response))

@@ -106,7 +106,7 @@ ROWS: dict[str, tuple[str, str, str]] = {
     "below-external-name": (f"x.ext.prod.{SVC} A", "", ""),
     "external-name-is-address": (f"ext-ip.prod.{SVC} A", "", "EndpointSlice"),
     "external-name-other-type": (f"ext.prod.{SVC} TXT", "", "www.example.org"),
-    "external-name-leads-nowhere": (f"ext-gone.prod.{SVC} A", "", "no-such-service"),
+    "external-name-leads-nowhere": (f"ext-gone.prod.{SVC} A", "", "gone.prod.svc"),
     "external-name-loop": (f"ext-a.prod.{SVC} A", "", ""),
     "external-name-chain": (f"c1.prod.{SVC} A", "", ""),
     "other-family": (f"web.prod.{SVC} AAAA", "", ""),

@@ -28,6 +28,7 @@ from minidns.dns.model import (
     RRset,
 )
 from minidns.dns.reuse import also_depends_on
+from minidns.dns.rules import AnswerRule
 from minidns.plugins.hosts.table import Entry, Hosts, HostsLine, lines, pointed
 from minidns.plugins.site import Site, once
 from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
@@ -40,6 +41,14 @@ log = logging.getLogger(__name__)
 _SIZES = {rdata.A: 4, rdata.AAAA: 16}
 """Bytes of an address, by type."""
 _SUPPORTED = (*_SIZES, rdata.PTR)
+
+
+class HostsRule(AnswerRule):
+    """The rules of *hosts*."""
+
+    ADDRESS = "hosts/address", "a hosts line has the address of the name"
+    POINTER = "hosts/pointer", "a hosts line has a name of the address"
+    NODATA = "hosts/nodata", "hosts lines have the name, with other addresses"
 
 
 def _set_file(hosts: "HostsOptions", words: Words) -> "HostsOptions":
@@ -295,12 +304,12 @@ def _response(query: Query, entries: Sequence[Entry], known: KnownHosts) -> Resp
         for entry in entries
     )
     sources = dict.fromkeys(entry.source for entry in entries)
-    rule = "hosts/pointer" if rtype == rdata.PTR else "hosts/address"
+    rule = HostsRule.POINTER if rtype == rdata.PTR else HostsRule.ADDRESS
     return Response(
         answer=(RRset(name, rtype, known.options.ttl, data),) if data else (),
         aa=True,
         lower_case=True,
-        rule=rule if data else "hosts/nodata",
+        rule=rule if data else HostsRule.NODATA,
         sources=tuple(sources),
         reuse=Reuse(depends_on=(known.key,)),
     )

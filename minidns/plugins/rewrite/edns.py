@@ -12,10 +12,11 @@ from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from minidns.corefile.errors import ConfigError
+from minidns.dns.edns import NSID, SUBNET
 from minidns.dns.model import Opt, Query, Response, replace
+from minidns.system.addresses import packed
 from minidns.text.go_text import parse_uint, quote
 
-NSID, SUBNET = 3, 8
 _OPT_SIZE = 4096
 """UDP payload size of an OPT that a rule adds (CoreDNS)."""
 
@@ -199,9 +200,10 @@ _HEX = frozenset("0123456789abcdefABCDEF")
 
 
 def _packed(address: str) -> bytes:
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    mapped = parsed.ipv4_mapped if parsed.version == 6 else None
-    return (mapped or parsed).packed
+    data = packed(address)
+    if data is None:  # a client or a server without an IP address
+        raise LookupError(address)
+    return data
 
 
 _VARIABLES: dict[str, Data] = {

@@ -30,6 +30,7 @@ from minidns.corefile.values import (
     pattern,
 )
 from minidns.dns import rdata, zonefile
+from minidns.dns.edns import EDE
 from minidns.dns.model import (
     DnsError,
     Handler,
@@ -42,14 +43,13 @@ from minidns.dns.model import (
     Source,
     replace,
 )
+from minidns.dns.rules import AnswerRule
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 from minidns.plugins.template.go_template import Struct, Template, TemplateError
 from minidns.text.go_text import parse_uint
 
 _SECTIONS = ("answer", "additional", "authority")
-_EDE = 15
-"""Code of the option for extended errors (RFC 8914 2)."""
 _TYPE_NAMES = {number: name for name, number in rdata.TYPES.items()}
 _CLASS_NAMES = {number: name for name, number in rdata.CLASSES.items()}
 
@@ -61,7 +61,15 @@ _FIELDS = (
 """The keys of the data that a template is rendered with; see ``_data``."""
 
 
-def _set_question(rule: "TemplateRule", words: Words) -> "TemplateRule":
+class TemplateRule(AnswerRule):
+    """The rules of *template*."""
+
+    ANSWER = "template/answer", "a template makes the records of the name"
+    RCODE = "template/rcode", "a template makes the response code of the name"
+    CNAME = "template/cname", "a template makes an alias of the name"
+
+
+def _set_question(rule: "TemplateOptions", words: Words) -> "TemplateOptions":
     args = words.args
     if args and args[0] not in rdata.CLASSES:
         raise words.error(f"invalid query class {args[0]}")
@@ -109,7 +117,7 @@ def _read_extended_error(words: Words) -> bytes:
 def _section(name: str, meaning: str, example: str) -> Option:
     """Return the option for the records of a section."""
 
-    def apply(rule: "TemplateRule", words: Words) -> "TemplateRule":
+    def apply(rule: "TemplateOptions", words: Words) -> "TemplateOptions":
         records = [(name, _template(name, word, words)) for word in words.args]
         return dataclasses.replace(rule, records=(*rule.records, *records))
 
@@ -127,7 +135,7 @@ def _template(section: str, text: str, words: Words) -> Template:
 
 
 @dataclass(frozen=True, slots=True)
-class TemplateRule:
+class TemplateOptions:
     """The options of one *template* directive."""
 
     zones: tuple[Name, ...] = set_by(
@@ -207,7 +215,7 @@ class TemplateRule:
 _ANYTHING = pattern(".*")
 
 
-def _labels(query: Query, rule: TemplateRule) -> tuple[str, str, str]:
+def _labels(query: Query, rule: TemplateOptions) -> tuple[str, str, str]:
     """Return zone, class and type as the template and the metrics show them.
 
     A number without a name is empty (CoreDNS), which bounds the series of the metrics.
@@ -221,7 +229,7 @@ def _labels(query: Query, rule: TemplateRule) -> tuple[str, str, str]:
 
 def _data(
     query: Query,
-    rule: TemplateRule,
+    rule: TemplateOptions,
     by: Pattern,
     match: Match,
     label: Callable[[Query, str], str],
@@ -248,7 +256,7 @@ def _data(
     }
 
 
-def setup(rules: tuple[TemplateRule, ...], site: Site) -> Plugin:
+def setup(rules: tuple[TemplateOptions, ...], site: Site) -> Plugin:
     """Return the plugin that answers by the first of ``rules`` that matches."""
     writer = Writer(site)
     everywhere = [zone for rule in rules for zone in rule.zones]
@@ -294,7 +302,7 @@ class Writer:
         )
 
     async def response(
-        self, query: Query, rule: TemplateRule, by: Pattern, match: Match
+        self, query: Query, rule: TemplateOptions, by: Pattern, match: Match
     ) -> Response:
         """Return the answer of ``rule`` to ``query``; it must not be reused.
 
@@ -319,7 +327,7 @@ class Writer:
             aa=True,
             lower_case=True,
             opt=_opt(query, rule),
-            rule="template/answer" if rule.records else "template/rcode",
+            rule=TemplateRule.ANSWER if rule.records else TemplateRule.RCODE,
             sources=(Source("template", rule.where),),
             # templates may show the client's address
             client_specific=query.hops > 0,
@@ -358,7 +366,7 @@ class Writer:
                 response,
                 answer=(*response.answer, *target_response.answer),
                 tc=response.tc or target_response.tc,
-                rule="template/cname",
+                rule=TemplateRule.CNAME,
                 sources=(*response.sources, *target_response.sources),
                 client_specific=response.client_specific
                 or target_response.client_specific,
@@ -366,11 +374,11 @@ class Writer:
         return response
 
 
-def _opt(query: Query, rule: TemplateRule) -> Opt | None:
+def _opt(query: Query, rule: TemplateOptions) -> Opt | None:
     """Return the OPT with the extended error, None without one."""
     if rule.error is None or query.opt is None:
         return None
-    return Opt(query.opt.size, query.opt.do, ((_EDE, rule.error),))
+    return Opt(query.opt.size, query.opt.do, ((EDE, rule.error),))
 
 
 PLUGIN = PluginSpec(
@@ -378,7 +386,7 @@ PLUGIN = PluginSpec(
     summary="answer with records rendered from templates",
     traits=Traits.HANDLES_QUERIES | Traits.ANSWERS | Traits.TOUCHES_NAMES,
     setup=setup,
-    defaults=TemplateRule(),
+    defaults=TemplateOptions(),
     options=(
         accepted("upstream [ARGUMENTS...]", "An option of old releases; ignored."),
         refused("var [ARGUMENTS...]"),
