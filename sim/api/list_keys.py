@@ -43,7 +43,10 @@ _LISTS: Mapping[str, ListKeys] = {
     "Service": {"spec.ports": ("port", "protocol")},
     "Pod": {f"spec.{path}": keys for path, keys in _POD.items()}
     | {"status.podIPs": ("ip",), "status.hostIPs": ("ip",)},
-    "Deployment": {f"spec.template.spec.{path}": keys for path, keys in _POD.items()},
+    **{
+        kind: {f"spec.template.spec.{path}": keys for path, keys in _POD.items()}
+        for kind in ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet")
+    },
     "Node": {"status.addresses": ("type",), "spec.taints": ("key", "effect")},
     "ServiceAccount": {"secrets": ("name",), "imagePullSecrets": ("name",)},
 }

@@ -10,6 +10,7 @@ from ..api.store import Change
 from .deployments import DeploymentController
 from .namespaces import NamespaceController
 from .pods import PodController
+from .replicasets import ReplicaSetController
 from .slices import SliceController
 
 
@@ -33,6 +34,7 @@ class Cluster(ClusterApi):
         NamespaceController,
         PodController,
         DeploymentController,
+        ReplicaSetController,
         SliceController,
         GarbageCollector,
     )

@@ -23,6 +23,7 @@ from tests.second_dns.world import (
     lasting,
     with_pod,
     with_second,
+    without_revision,
     workload,
 )
 
@@ -101,12 +102,13 @@ async def test_nothing_is_left_on_objects_that_controllers_copy(way: str) -> Non
     """Annotations of a Deployment reach its ReplicaSets, and come back from them."""
     kind, words = WAYS[way]
     async with desk(world(kind)) as at:
-        before = at.cluster.get(kind, "shop", "web")["metadata"]
+        before = without_revision(at.cluster.get(kind, "shop", "web")["metadata"])
         assert await at.run(words) == 0
         assert len(records(at.cluster)) == 1
-        for obj in (*at.cluster.list(kind, "shop"), *at.cluster.list("Pod", "shop")):
-            assert not [n for n in annotations_of(obj) if n.startswith("minidns/")]
-        during = at.cluster.get(kind, "shop", "web")["metadata"]
+        for copied in (kind, "ReplicaSet", "Pod"):
+            for obj in at.cluster.list(copied, "shop"):
+                assert not [n for n in annotations_of(obj) if n.startswith("minidns/")]
+        during = without_revision(at.cluster.get(kind, "shop", "web")["metadata"])
         moving = ("generation", "managedFields", "resourceVersion")
         for name in before.keys() | during.keys() - set(moving):
             assert name in moving or before.get(name) == during.get(name)
@@ -206,7 +208,8 @@ async def test_what_others_change_meanwhile_is_not_lost(way: str) -> None:
         assert await at.run(words) == 0
         assert await at.run(UNENROL[kind]) == 0
         assert times >= 2
-        annotations = dig(of.get(kind, "shop", "web"), "metadata.annotations")
+        metadata = without_revision(of.get(kind, "shop", "web")["metadata"])
+        annotations = metadata["annotations"]
         assert annotations.keys() == {"note", "theirs"}
         spec = dig(of.get(kind, "shop", "web"), "spec.template.spec")
         assert spec["dnsConfig"] == OWN_DNS["dnsConfig"]

@@ -21,6 +21,7 @@ from sim.api.objects import Json, encode
 from sim.api.objects import clone as copy_of
 from sim.api.server import ClusterApi
 from sim.controllers.cluster import Cluster
+from sim.controllers.deployments import REVISION
 from sim.node import kind_corefile
 
 SYSTEM = "kube-system"
@@ -193,19 +194,34 @@ def _bytes(obj: Json) -> bytes:
 def lasting(of: ClusterApi) -> dict[str, bytes]:
     """Return the same, less what Kubernetes itself makes anew or counts in a rollout.
 
-    Pods, and so endpoints, have other names; generations move on, and conditions have
-    new times. How many pods there are counts.
+    Pods, and so endpoints, have other names; generations and revisions move on, and
+    conditions have new times. Every rollout leaves a ReplicaSet. How many pods there are
+    counts, for each workload.
     """
     found: dict[str, bytes] = {}
+    workloads = {each["metadata"]["uid"]: name for name, each in _objects(of)}
+    for obj in of.list("ReplicaSet"):
+        (owner,) = obj["metadata"]["ownerReferences"]
+        workloads[obj["metadata"]["uid"]] = workloads[owner["uid"]]
     for name, obj in _objects(of):
         if obj["kind"] == "Pod":
-            owner = obj["metadata"].get("generateName", name)
-            found[owner] = found.get(owner, b"") + b"."
-        elif obj["kind"] != "EndpointSlice":
-            meta = {k: v for k, v in obj["metadata"].items() if k != "generation"}
+            owners = obj["metadata"].get("ownerReferences", ())
+            owner = next((workloads[each["uid"]] for each in owners), name)
+            found[f"Pods of {owner}"] = found.get(f"Pods of {owner}", b"") + b"."
+        elif obj["kind"] not in ("EndpointSlice", "ReplicaSet"):
+            meta = without_revision(obj["metadata"])
+            meta.pop("generation", None)
             kept = {k: v for k, v in obj.items() if k != "status"}
             found[name] = _bytes({**kept, "metadata": meta})
     return found
+
+
+def without_revision(metadata: Json) -> Json:
+    """Return ``metadata`` less the number of the last rollout."""
+    annotations = dict(metadata.get("annotations") or {})
+    annotations.pop(REVISION, None)
+    others = {k: v for k, v in metadata.items() if k != "annotations"}
+    return {**others, "annotations": annotations} if annotations else others
 
 
 def _objects(of: ClusterApi) -> Iterator[tuple[str, Json]]:

@@ -7,7 +7,16 @@ from ..addresses import Addresses
 from ..kinds import Kind
 from ..objects import Json
 from ..status import Cause, invalid, required
-from . import deployments, names, namespaces, nodes, pods, services, slices
+from . import (
+    deployments,
+    names,
+    namespaces,
+    nodes,
+    pods,
+    replicasets,
+    services,
+    slices,
+)
 from .names import LABEL, SEGMENT, SUBDOMAIN, NameRule
 
 Fill = Callable[[Json, Json | None, Addresses], None]
@@ -38,6 +47,7 @@ _ADMISSIONS = {
     "Pod": Admission(pods.fill, pods.causes),
     "EndpointSlice": Admission(slices.fill, slices.causes),
     "Deployment": Admission(deployments.fill, deployments.causes),
+    "ReplicaSet": Admission(replicasets.fill, deployments.template_causes),
     "Node": Admission(check=nodes.causes),
     "Role": Admission(name=SEGMENT),
     "RoleBinding": Admission(name=SEGMENT),

@@ -31,8 +31,10 @@ def fill(obj: Json, old: Json | None, addresses: Addresses) -> None:
     obj.setdefault("status", {})
 
 
-def causes(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]:
-    """Yield the validation errors of a Deployment."""
+def template_causes(
+    obj: Json, old: Json | None, addresses: Addresses
+) -> Iterator[Cause]:
+    """Yield the errors of selector, template and number, also of a ReplicaSet."""
     spec = obj["spec"]
     selector = spec.get("selector")
     labels = dig(spec, "template.metadata.labels") or {}
@@ -44,11 +46,16 @@ def causes(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]
         why = "`selector` does not match template `labels`"
         yield wrong("spec.template.metadata.labels", labels, why)
     yield from spec_causes(spec["template"]["spec"], "spec.template.spec")
-    rolling = spec["strategy"].get("rollingUpdate") or {}
+    if spec["replicas"] < 0:
+        why = "must be greater than or equal to 0"
+        yield wrong("spec.replicas", spec["replicas"], why)
+
+
+def causes(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]:
+    """Yield the validation errors of a Deployment."""
+    yield from template_causes(obj, old, addresses)
+    rolling = obj["spec"]["strategy"].get("rollingUpdate") or {}
     for name, value in rolling.items():
         if isinstance(value, str) and not _PERCENT.fullmatch(value):
             why = "a valid percent string must be a numeric string followed by '%'"
             yield wrong(f"spec.strategy.rollingUpdate.{name}", value, why)
-    if spec["replicas"] < 0:
-        why = "must be greater than or equal to 0"
-        yield wrong("spec.replicas", spec["replicas"], why)

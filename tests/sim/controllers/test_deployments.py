@@ -5,7 +5,7 @@ import pytest
 from sim.api.objects import Json, condition, labels_of
 from sim.api.store import Change
 from sim.controllers.cluster import Cluster
-from sim.controllers.deployments import HASH, pod_count
+from sim.controllers.deployments import HASH, REVISION, pod_count, revision_of
 from tests.sim.builders import deployment, failing, names
 
 NEW = {"spec": {"template": {"metadata": {"annotations": {"new": "1"}}}}}
@@ -33,7 +33,8 @@ def test_pods_are_made_from_the_template() -> None:
     for pod in found:
         name, hashed, suffix = pod["metadata"]["name"].split("-")
         assert (name, hashed, len(suffix)) == ("web", labels_of(pod)[HASH], 5)
-        assert pod["metadata"]["ownerReferences"][0]["name"] == "web"
+        (owner,) = pod["metadata"]["ownerReferences"]
+        assert (owner["kind"], owner["name"]) == ("ReplicaSet", f"web-{hashed}")
 
 
 def test_status_counts_them() -> None:
@@ -93,6 +94,66 @@ def test_rollout_keeps_to_its_limits(strategy: Json, most: int, least: int) -> N
     assert min(available) >= least
     assert not set(before) & set(names(pods(cluster)))
     assert len(pods(cluster)) == 4
+
+
+def sets(cluster: Cluster) -> dict[int, Json]:
+    """Return the ReplicaSets by their revisions."""
+    return {revision_of(each): each for each in cluster.list("ReplicaSet", "default")}
+
+
+def test_each_template_has_a_replica_set_with_a_revision() -> None:
+    cluster = deployed()
+    patched(cluster, NEW)
+    found = sets(cluster)
+    assert {number: each["spec"]["replicas"] for number, each in found.items()} == {
+        1: 0,
+        2: 3,
+    }
+    assert revision_of(cluster.get("Deployment", "default", "web")) == 2
+    assert found[2]["status"]["availableReplicas"] == 3
+    for each in found.values():
+        (owner,) = each["metadata"]["ownerReferences"]
+        assert (owner["kind"], owner["name"]) == ("Deployment", "web")
+
+
+def test_a_template_that_comes_back_takes_up_its_replica_set() -> None:
+    cluster = deployed()
+    first = sets(cluster)[1]["metadata"]["uid"]
+    patched(cluster, NEW)
+    patched(cluster, {"spec": {"template": {"metadata": {"annotations": None}}}})
+    found = sets(cluster)
+    assert {
+        number: each["metadata"]["uid"] == first for number, each in found.items()
+    } == {
+        2: False,
+        3: True,
+    }
+    assert found[3]["spec"]["replicas"] == 3
+
+
+def test_annotations_are_copied_to_the_replica_set() -> None:
+    """The Deployment controller does so, and ``rollout undo`` brings them back."""
+    cluster = deployed()
+    applied = "kubectl.kubernetes.io/last-applied-configuration"
+    patched(cluster, {"metadata": {"annotations": {"note": "mine", applied: "{}"}}})
+    annotations = sets(cluster)[1]["metadata"]["annotations"]
+    assert annotations == {"note": "mine", REVISION: "1"}
+
+
+def test_old_replica_sets_beyond_the_limit_are_deleted() -> None:
+    cluster = deployed(1, revisionHistoryLimit=2)
+    for number in range(5):
+        annotations = {"annotations": {"n": str(number)}}
+        patched(cluster, {"spec": {"template": {"metadata": annotations}}})
+    assert sorted(sets(cluster)) == [4, 5, 6]
+
+
+def test_a_paused_deployment_starts_no_rollout() -> None:
+    cluster = deployed()
+    patched(cluster, {"spec": {**NEW["spec"], "paused": True}})
+    assert sorted(sets(cluster)) == [1]
+    patched(cluster, {"spec": {"paused": None}})
+    assert sets(cluster)[2]["spec"]["replicas"] == 3
 
 
 def test_recreate_removes_all_before_it_makes_new() -> None:
