@@ -33,11 +33,11 @@ from ..node.network import DataPlane
 from ..node.places import Places
 from ..node.runtime import Running, Runtime
 from ..node.server_faults import ServerFaults
-from ..resolver import search
+from ..resolver import kinds
 from . import certificates
 
 LIBC = "sim/libc"
-"""Pod annotation with the C library of its programs: glibc or musl."""
+"""Pod annotation with the resolver of its programs, such as glibc or musl-1.2.3."""
 NODE = kubelet.Node(
     cluster_dns=(kube_system.CLUSTER_DNS,),
     resolv_conf=kube_system.NODE_RESOLV_CONF,
@@ -76,7 +76,7 @@ class Simulation:
 
         Raises:
             ApiError: there is no such pod (404).
-            LookupError: the pod has no address yet.
+            LookupError: the pod has no address yet, or names an unknown resolver.
 
         """
         pod = self.cluster.get("Pod", namespace, name)
@@ -85,7 +85,12 @@ class Simulation:
             raise LookupError(
                 f"pod {namespace}/{name} has no address: it is not running"
             )
-        libc = search.POLICIES.get(annotations_of(pod).get(LIBC, ""), search.GLIBC)
+        try:
+            libc = kinds.find(annotations_of(pod).get(LIBC, kinds.GLIBC.name))
+        except kinds.UnknownResolver as error:
+            raise LookupError(
+                f"pod {namespace}/{name}, annotation {LIBC}: {error}"
+            ) from None
         text = kubelet.resolv_conf(pod, NODE)
         return Container(address, text, self.plane, libc, self.rng, self.links)
 

@@ -1,13 +1,13 @@
 """A container of a pod, for name resolution: address, resolv.conf and C library."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
 
 from minidns.dns.rdata import rcode_name, type_name
+from minidns.stub.protocol import BOTH, Lookup, Resolver, Status
 
-from ..resolver.protocol import Session
-from ..resolver.search import BOTH, GLIBC, Lookup, Policy, Status
+from ..resolver.kinds import GLIBC, Kind
 from .links import Links
 from .over_sockets import LookupResult, Network, QueryRecord, resolve
 
@@ -29,7 +29,8 @@ class Container:
     resolv_conf: str
     """Content of /etc/resolv.conf."""
     network: Network
-    libc: Policy = GLIBC
+    libc: Kind = GLIBC
+    """The resolver of its programs."""
     rng: Random = field(default_factory=Random)
     links: Links = field(default_factory=Links)
     """The links between the container and the servers."""
@@ -37,24 +38,16 @@ class Container:
     async def getaddrinfo(
         self, name: str, types: tuple[int, ...] = BOTH
     ) -> LookupResult:
-        """Look ``name`` up with the container's C library."""
-        return await self.look_up(self.libc, name, types)
+        """Look ``name`` up as a program of the container that has just started."""
+        return await self.look_up(
+            self.libc.make(self.resolv_conf, self.rng), name, types
+        )
 
     async def look_up(
-        self,
-        policy: Policy,
-        name: str,
-        types: tuple[int, ...],
-        *,
-        server: str = "",
-        flags: frozenset[str] = frozenset(),
+        self, resolver: Resolver, name: str, types: tuple[int, ...]
     ) -> LookupResult:
-        """Look ``name`` up by ``policy``; ``server`` replaces those of resolv.conf."""
-        conf = policy.reading.conf(self.resolv_conf)
-        conf = replace(conf, flags=conf.flags | flags)
-        if server:
-            conf = replace(conf, servers=(server,))
-        lookup = Lookup(Session(conf, self.rng), policy, name, types)
+        """Look ``name`` up with ``resolver``."""
+        lookup = Lookup(resolver, resolver.look_up(name, types))
         return await resolve(lookup, self.address, self.network, self.links)
 
 

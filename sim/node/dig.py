@@ -8,12 +8,13 @@ from minidns.dns.model import AA, AD, CD, RA, RD, TC, Question, RRset
 from minidns.dns.rdata import PTR, A
 from minidns.dns.reply import Reply
 
-from ..resolver.search import TOOLS
+from ..resolver.bind_tools import BindTools
 from .container import Container, Output
 from .over_sockets import LookupResult, QueryRecord
 
 USAGE = "usage: dig [@SERVER] [+short] [+tcp] [+search] [-x ADDRESS] NAME [TYPE]\n"
 NO_REPLY = 9
+_EDNS_SIZE = 1232
 _FLAGS = {"aa": AA, "tc": TC, "rd": RD, "ra": RA, "ad": AD, "cd": CD}
 
 
@@ -60,10 +61,14 @@ async def run(container: Container, words: list[str]) -> Output:
     name = args.name
     if "search" not in args.options and not name.endswith("."):
         name += "."
-    flags = frozenset(("edns0", *(["use-vc"] if "tcp" in args.options else [])))
-    resolved = await container.look_up(
-        TOOLS, name, (args.qtype,), server=args.server, flags=flags
+    tool = BindTools(
+        container.resolv_conf,
+        container.rng,
+        server=args.server,
+        tcp="tcp" in args.options,
+        edns_size=_EDNS_SIZE,
     )
+    resolved = await container.look_up(tool, name, (args.qtype,))
     answered = [query for query in resolved.queries if query.reply]
     if not answered:
         lines = list(_no_reply(resolved))

@@ -17,10 +17,9 @@ from minidns.dns.rdata import type_name
 from minidns.dns.reply import decode_reply
 from minidns.server.answer import Answerer, Responder
 from minidns.server.remembered import Memory
+from minidns.stub.protocol import Failure, Lookup, Send, Transport, Wait
 from minidns.upstream.upstream import Upstream
 
-from ..resolver.protocol import Send, Transport, Wait
-from ..resolver.search import Lookup
 from .faults import Fault, Faults
 from .kube_proxy import Flow
 from .links import Links, back
@@ -87,7 +86,9 @@ class Packets:
                 if wire != REFUSAL:
                     step = lookup.on_reply(now(), send.server, send.source, wire)
                 else:
-                    step = lookup.on_refused(now(), send.server, send.source)
+                    step = lookup.on_failure(
+                        now(), send.server, send.source, Failure.REFUSED
+                    )
             return LookupResult(step.outcome, tuple(packets.queries))
 
     async def exchange(

@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from minidns.dns.model import Address
+from minidns.stub.protocol import Transport
 
-from ..resolver.protocol import Transport
 from .faults import HOP_S, Fault, Faults, Locate, Packet, Place
 from .kube_proxy import Flow
 from .server_faults import ServerFaults

@@ -7,8 +7,9 @@ from minidns.dns import names, rdata
 from minidns.dns.model import AA, RRset
 from minidns.dns.rdata import AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT, A
 from minidns.dns.reply import Reply
+from minidns.stub.protocol import BOTH, Status
 
-from ..resolver.search import BOTH, TOOLS, Status
+from ..resolver.bind_tools import BindTools
 from .container import Container, Output
 from .over_sockets import LookupResult
 
@@ -91,7 +92,8 @@ async def run(container: Container, words: list[str]) -> Output:
 async def _look_up(
     container: Container, name: str, qtype: int, server: str
 ) -> LookupResult:
-    return await container.look_up(TOOLS, name, (qtype,), server=server)
+    tool = BindTools(container.resolv_conf, container.rng, server=server)
+    return await container.look_up(tool, name, (qtype,))
 
 
 async def _reverse(container: Container, args: _Words) -> Output:

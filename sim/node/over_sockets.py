@@ -16,9 +16,8 @@ from asyncio_dgram.aio import DatagramClient
 
 from minidns.dns.model import Address, FormatError
 from minidns.dns.reply import Reply, decode_reply
+from minidns.stub.protocol import Failure, Lookup, Outcome, Send, Step, Wait
 
-from ..resolver.protocol import Send, Wait
-from ..resolver.search import Lookup, Outcome, Step
 from .faults import HOP_S, Fault, Packet
 from .kube_proxy import Flow
 from .links import Links, back
@@ -97,7 +96,8 @@ class _Arrival(NamedTuple):
     server: str
     source: int
     wire: bytes
-    """The reply; empty for a refusal."""
+    """The reply; empty for a failure."""
+    failure: Failure = Failure.REFUSED
 
 
 @dataclass(slots=True)
@@ -164,9 +164,10 @@ class _Sockets:
         except TimeoutError:
             return lookup.on_timeout(max(now(), until))
         if not arrival.wire:
-            return lookup.on_refused(now(), arrival.server, arrival.source)
+            server, source, _, failure = arrival
+            return lookup.on_failure(now(), server, source, failure)
         self._record_reply(arrival, now())
-        return lookup.on_reply(now(), *arrival)
+        return lookup.on_reply(now(), *arrival[:3])
 
     async def close(self) -> None:
         """Close all sockets."""
@@ -275,8 +276,10 @@ class _Sockets:
                 length = int.from_bytes(await reader.readexactly(2))
                 wire = await reader.readexactly(length)
                 await self._return(by_id.get(wire[:2], first), wire)
-        except (OSError, asyncio.IncompleteReadError):
-            self._arrived.put_nowait(refusal)
+        except asyncio.IncompleteReadError:
+            self._arrived.put_nowait(refusal._replace(failure=Failure.CLOSED))
+        except OSError:
+            self._arrived.put_nowait(refusal._replace(failure=Failure.RESET))
         finally:
             writer.close()
             with contextlib.suppress(OSError):

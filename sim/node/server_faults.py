@@ -26,8 +26,8 @@ from minidns.dns.model import (
 )
 from minidns.dns.reply import Reply, decode_reply
 from minidns.dns.wire import decode_query, encode_response
+from minidns.stub.protocol import Transport
 
-from ..resolver.protocol import Transport
 from .faults import Fault, Faults, Served
 
 LIE = {rdata.A: "198.51.100.66", rdata.AAAA: "2001:db8:bad::66"}

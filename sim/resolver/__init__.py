@@ -1,1 +1,1 @@
-"""Stub resolvers as state machines without I/O."""
+"""Stub resolvers beside the C libraries, as step machines, and the list of them all."""

@@ -8,7 +8,7 @@ from ..api.objects import Json, Key
 from ..api.server import ClusterApi
 from ..cluster.simulation import LIBC
 from ..controllers.pods import IP, READY
-from ..resolver.search import POLICIES
+from ..resolver import kinds
 
 Word: TypeAlias = Callable[[Json, str], None]
 """Sets the field of a word on an object."""
@@ -98,8 +98,10 @@ def _pairs(text: str) -> dict[str, str]:
 
 
 def _libc(obj: Json, value: str) -> None:
-    if value not in POLICIES:
-        raise ValueError(f"libc {value} is not one of {', '.join(POLICIES)}")
+    try:
+        kinds.find(value)
+    except kinds.UnknownResolver as error:
+        raise ValueError(f"libc {error}") from None
     _annotation(LIBC)(obj, value)
 
 

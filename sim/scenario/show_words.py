@@ -14,11 +14,12 @@ from minidns.dns.rdata import (
     type_name,
     type_number,
 )
+from minidns.stub.protocol import BOTH, Outcome, Status
 
 from ..api.addresses import family_of
 from ..node.kube_proxy import Flow
 from ..node.over_sockets import DNS_PORT, QueryRecord
-from ..resolver.search import BOTH, TOOLS, Outcome, Status
+from ..resolver import kinds
 from .server_pods import SERVICES
 from .setup_words import Command, key_of, number
 from .stage import Stage
@@ -47,7 +48,7 @@ async def _resolve(stage: Stage, words: Sequence[str], body: str) -> list[str]:
 def _end(outcome: Outcome) -> str:
     if outcome.status is Status.ANSWERED:
         return f"got {', '.join(sorted(outcome.addresses)) or 'an answer'}"
-    return f"error {outcome.status.value}"
+    return f"error {outcome.error}"
 
 
 def _seconds(seconds: float) -> str:
@@ -105,10 +106,10 @@ def _result(query: QueryRecord) -> str:
 
 async def _query(stage: Stage, words: Sequence[str], body: str) -> list[str]:
     pod, name, rtype = words
-    types = (type_number(rtype),)
-    resolved = await stage.look_up(key_of(pod), _plain(name) + ".", types, TOOLS)
+    types, absolute = (type_number(rtype),), f"{_plain(name)}."
+    resolved = await stage.look_up(key_of(pod), absolute, types, kinds.BIND_TOOLS)
     if not resolved.outcome.replies:
-        return [resolved.outcome.status.value]
+        return [f"EAI_AGAIN ({resolved.outcome.status.value})"]
     reply = resolved.outcome.replies[-1]
     flags = [text for bit, text in ((AA, "aa"), (TC, "tc")) if reply.flags & bit]
     lines = [" ".join((rcode_name(reply.rcode), *flags))]

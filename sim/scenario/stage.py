@@ -15,6 +15,7 @@ from minidns.dns.model import Query, Response
 from minidns.dns.rdata import type_name
 from minidns.server import logs
 from minidns.server.answer import Answerer
+from minidns.stub.protocol import Lookup, Resolver
 
 from ..api.direct import Api
 from ..api.objects import Key, annotations_of, dig
@@ -31,8 +32,7 @@ from ..node.over_sockets import LookupResult
 from ..node.places import Places
 from ..node.replica import EPOCH, Replica
 from ..node.server_faults import ServerFaults
-from ..resolver import search
-from ..resolver.protocol import Session
+from ..resolver import kinds
 from .server_pods import ServerPods
 
 SETTLE_S = 0.01
@@ -80,6 +80,8 @@ class Stage:
         self.forwarded: list[str] = []
         """Queries to the external resolver, as ``name TYPE``."""
         self._clients = self._random("clients")
+        self._programs: dict[tuple[Key, str], Resolver] = {}
+        """The resolvers that keep a state between lookups, by pod and kind."""
         self._zones = ROOT_ZONE
         self._internet = Internet(self._zones)
         self.packets.hosts[OUTSIDE] = Answerer("outside", self._outside)
@@ -157,23 +159,31 @@ class Stage:
         pod: Key,
         name: str,
         types: tuple[int, ...],
-        policy: search.Policy | None = None,
+        kind: kinds.Kind | None = None,
     ) -> LookupResult:
-        """Look ``name`` up in a pod, with its C library or by ``policy``.
+        """Look ``name`` up in a pod, with the resolver of its programs or ``kind``.
 
         Raises:
             ApiError: there is no such pod (404).
+            UnknownResolver: the pod names a resolver that there is not.
 
         """
         obj = self.cluster.get("Pod", *pod)
-        name_of_libc = annotations_of(obj).get(LIBC, search.GLIBC.name)
-        libc = policy or search.POLICIES.get(name_of_libc)
-        if libc is None:
-            known = ", ".join(search.POLICIES)
-            raise ValueError(f"libc {name_of_libc} is not one of {known}")
-        conf = libc.reading.conf(self.resolv_conf(pod))
-        lookup = search.Lookup(Session(conf, self._clients), libc, name, types)
+        kind = kind or kinds.find(annotations_of(obj).get(LIBC, kinds.GLIBC.name))
+        resolver = self._resolver(pod, kind)
+        lookup = Lookup(resolver, resolver.look_up(name, types))
         return await self.packets.resolve(lookup, self.address(pod))
+
+    def _resolver(self, pod: Key, kind: kinds.Kind) -> Resolver:
+        """Return the resolver of a program that has just started, or has a state."""
+        text = self.resolv_conf(pod)
+        if not kind.long_lived:
+            return kind.make(text, self._clients)
+        if (pod, kind.name) not in self._programs:
+            self._programs[pod, kind.name] = kind.make(text, self._clients)
+        resolver = self._programs[pod, kind.name]
+        resolver.resolv_conf = text
+        return resolver
 
     async def close(self) -> None:
         """Stop all servers."""

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from random import Random
 
 from minidns.dns.model import TC, Rcode
+from minidns.stub.glibc import Glibc
+from minidns.stub.protocol import Lookup, Resolver, Status
+from minidns.stub.single import Settings, Single
 from minidns.trial.arms import Client, Manner, NameKind, R, Target
 from minidns.trial.lookup import (
     TIMEOUT_S,
@@ -17,9 +20,6 @@ from minidns.trial.lookup import (
 
 from ..api.objects import dig
 from ..node.over_sockets import LookupResult
-from ..resolver.protocol import Session
-from ..resolver.resolv_conf import Conf
-from ..resolver.search import GLIBC, TOOLS, Lookup, Status
 from .arena import CHANGING, EXTERNAL_ZONE, Arena
 
 SEARCH = ("default.svc.cluster.local", "svc.cluster.local", "cluster.local")
@@ -33,7 +33,7 @@ _OUTCOMES = {
 
 @dataclass(slots=True)
 class SimulatedProber:
-    """Makes lookups from the prober pods, with the stub resolver of glibc or of dig."""
+    """Makes lookups from the prober pods, as glibc or dig does."""
 
     arena: Arena
     rng: Random
@@ -41,10 +41,8 @@ class SimulatedProber:
 
     async def look_up(self, client: Client, target: Target, subject: Subject) -> Result:
         """Make one lookup; see `minidns.trial.lookup.Prober`."""
-        conf = Conf((target.address,), SEARCH, 1, TIMEOUT_S, attempts=1)
-        policy = GLIBC if subject.manner is Manner.LIBC else TOOLS
-        session = Session(conf, self.rng)
-        lookup = Lookup(session, policy, subject.name, subject.types)
+        resolver = self._resolver(target.address, subject.manner)
+        lookup = Lookup(resolver, resolver.look_up(subject.name, subject.types))
         sent_at = asyncio.get_running_loop().time()
         resolved = await self.arena.stage.packets.resolve(lookup, self._address(client))
         latency_s = asyncio.get_running_loop().time() - sent_at
@@ -59,6 +57,15 @@ class SimulatedProber:
             resolved.queries[-1].send.transport,
             send.source,
             int.from_bytes(send.wire[:2]),
+        )
+
+    def _resolver(self, server: str, manner: Manner) -> Resolver:
+        if manner is not Manner.LIBC:
+            return Single(Settings((server,), TIMEOUT_S, attempts=1), self.rng)
+        return Glibc(
+            f"nameserver {server}\nsearch {' '.join(SEARCH)}\n"
+            f"options ndots:1 timeout:{TIMEOUT_S:.0f} attempts:1\n",
+            self.rng,
         )
 
     def _address(self, client: Client) -> str:

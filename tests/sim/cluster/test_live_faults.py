@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from minidns.dns.rdata import A
+from minidns.stub.protocol import Status
 from sim.cluster.simulation import Simulation, changed, started
 from sim.node.container import Container
 from sim.node.kube_proxy import Flow
 from sim.node.over_sockets import LookupResult
-from sim.resolver.search import TOOLS, Status
+from sim.resolver.bind_tools import BindTools
 from tests.sim import command
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("live")]
@@ -36,8 +37,13 @@ def client(simulation: Simulation, *, tcp: bool = False) -> Container:
     return replace(container, resolv_conf=text)
 
 
+def tool(container: Container) -> BindTools:
+    text = container.resolv_conf
+    return BindTools(text, container.rng, tcp="use-vc" in text)
+
+
 async def look_up(container: Container, count: int = 1) -> list[LookupResult]:
-    work = (container.look_up(TOOLS, NAME, (A,)) for _ in range(count))
+    work = (container.look_up(tool(container), NAME, (A,)) for _ in range(count))
     return list(await asyncio.gather(*work))
 
 
@@ -132,7 +138,7 @@ async def test_upstream_and_proxy(tmp_path: Path) -> None:
         control = simulation.faults
         container = client(simulation)
         control.add(["lie", "at", "outside", "name", "example.org"])
-        result = await container.look_up(TOOLS, "example.org.", (A,))
+        result = await container.look_up(tool(container), "example.org.", (A,))
         assert result.outcome.addresses == ("198.51.100.66",)
         control.add(["proxy", "race", "1/1", "conntrack", "7"])
         assert simulation.plane.faults.race_rate == 1

@@ -9,7 +9,7 @@ from sim.cluster.simulation import NotReady, changed, started
 from sim.controllers.cluster import Cluster
 from sim.node import commands
 from sim.node.kube_system import CONFIG_MAP
-from sim.resolver.search import GLIBC, MUSL
+from sim.resolver.kinds import GLIBC, find
 
 
 @pytest.mark.slow
@@ -50,7 +50,10 @@ async def test_containers(tmp_path: Path) -> None:
         }
         cluster.create(pod)
         alpine = simulation.container("default", "alpine")
-        assert (alpine.libc, alpine.resolv_conf) == (MUSL, "nameserver 192.0.2.53\n")
+        assert (alpine.libc, alpine.resolv_conf) == (
+            find("musl"),
+            "nameserver 192.0.2.53\n",
+        )
         output = await commands.run(alpine, ["getent", "ahosts", "google.com"])
         assert "192.0.2.100     STREAM google.com\n" in output.text
         with pytest.raises(ApiError, match='pods "nope" not found'):

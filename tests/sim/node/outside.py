@@ -10,7 +10,7 @@ from sim.node.container import Container
 from sim.node.internet import Internet
 from sim.node.kube_proxy import Flow
 from sim.node.over_sockets import Path
-from sim.resolver.search import GLIBC, Policy
+from sim.resolver.kinds import GLIBC, Kind
 
 
 class Wire(NamedTuple):
@@ -40,7 +40,7 @@ class Outside(NamedTuple):
 
 @asynccontextmanager
 async def outside(
-    resolv_conf: str = "nameserver 127.0.0.1\n", libc: Policy = GLIBC
+    resolv_conf: str = "nameserver 127.0.0.1\n", libc: Kind = GLIBC
 ) -> AsyncIterator[Outside]:
     async with Internet().serving() as real:
         wire = Wire(Path(("127.0.0.1", 53), real))

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from sim.node.container import getent, query_lines
-from sim.resolver.search import MUSL
+from sim.resolver.kinds import find
 from tests.sim.node.outside import outside, unreachable
 
 SEARCH = "search a.example example.org\nnameserver 127.0.0.1\noptions ndots:2\n"
@@ -45,10 +45,11 @@ async def test_every_query_has_a_line() -> None:
 @pytest.mark.slow
 async def test_lines_tell_nodata_tcp_and_silence() -> None:
     async with outside() as (container, _):
-        resolved = await container.look_up(MUSL, "google.com", (33,))
+        musl = find("musl").make(container.resolv_conf, container.rng)
+        resolved = await container.look_up(musl, "google.com", (33,))
         (line,) = query_lines(resolved.queries)
         assert "NODATA" in line
-        resolved = await container.look_up(MUSL, "long.example.org", (16,))
+        resolved = await container.look_up(musl, "long.example.org", (16,))
         assert [" over TCP" in line for line in query_lines(resolved.queries)] == [
             False,
             True,

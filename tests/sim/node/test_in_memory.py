@@ -10,13 +10,13 @@ from minidns.dns.model import Address, Query, Question, Rcode, Response
 from minidns.dns.rdata import A
 from minidns.dns.wire import decode_query, encode_query
 from minidns.server.answer import Answerer
+from minidns.stub.glibc import Glibc
+from minidns.stub.protocol import Lookup, Status
 from minidns.upstream.upstream import Upstream
 from sim.node.faults import HOP_S
 from sim.node.in_memory import Loss, Packets
 from sim.node.kube_proxy import Flow
 from sim.node.over_sockets import LookupResult, Path
-from sim.resolver.protocol import Session
-from sim.resolver.search import GLIBC, Lookup, Policy, Status
 from sim.scenario import clock
 
 CLIENT, VIRTUAL, REAL = "10.244.0.9", "10.96.0.10", ("10.244.0.2", 53)
@@ -53,14 +53,12 @@ def packets(endpoint: Address | None = REAL) -> Packets:
     return Packets(Plane(endpoint), {REAL: Answerer("it", nothing_there)})
 
 
-async def look_up(
-    carrier: Packets, policy: Policy = GLIBC
-) -> tuple[LookupResult, float]:
+async def look_up(carrier: Packets) -> tuple[LookupResult, float]:
     """Look a name up; return what came of it and after how many seconds."""
     now = asyncio.get_running_loop().time
     start = now()
-    conf = policy.reading.conf(f"nameserver {VIRTUAL}\n")
-    lookup = Lookup(Session(conf, Random(1)), policy, "web.example.org.", (A,))
+    resolver = Glibc(f"nameserver {VIRTUAL}\n", Random(1))
+    lookup = Lookup(resolver, resolver.look_up("web.example.org.", (A,)))
     resolved = await carrier.resolve(lookup, CLIENT)
     return resolved, now() - start
 

@@ -9,12 +9,13 @@ import pytest
 
 from minidns.dns.model import Address
 from minidns.dns.rdata import TXT, A, rcode_name
+from minidns.stub.protocol import BOTH, Lookup, Status
 from sim.node.internet import Internet
 from sim.node.kube_proxy import Flow
 from sim.node.over_sockets import LookupResult, Path, resolve
-from sim.resolver.protocol import Session
-from sim.resolver.search import BOTH, GLIBC, MUSL, Lookup, Policy, Status
+from sim.resolver.kinds import GLIBC, Kind, find
 
+MUSL = find("musl")
 CLIENT = "10.244.1.5"
 SERVER = ("192.0.2.53", 53)
 
@@ -44,12 +45,12 @@ class Wire:
 async def look_up(
     network: Wire,
     name: str,
-    policy: Policy = GLIBC,
+    kind: Kind = GLIBC,
     types: tuple[int, ...] = BOTH,
     options: str = "options timeout:1 attempts:1",
 ) -> LookupResult:
-    conf = policy.reading.conf(f"nameserver {SERVER[0]}\n{options}\n")
-    lookup = Lookup(Session(conf, Random(1)), policy, name, types)
+    resolver = kind.make(f"nameserver {SERVER[0]}\n{options}\n", Random(1))
+    lookup = Lookup(resolver, resolver.look_up(name, types))
     return await resolve(lookup, CLIENT, network)
 
 
@@ -59,10 +60,10 @@ async def internet() -> AsyncIterator[Wire]:
         yield Wire(Path(SERVER, real))
 
 
-@pytest.mark.parametrize("policy", [GLIBC, MUSL], ids=lambda p: p.name)
-async def test_addresses_over_udp(policy: Policy) -> None:
+@pytest.mark.parametrize("kind", [GLIBC, MUSL], ids=lambda kind: kind.name)
+async def test_addresses_over_udp(kind: Kind) -> None:
     async with internet() as network:
-        resolved = await look_up(network, "google.com", policy)
+        resolved = await look_up(network, "google.com", kind)
     assert resolved.outcome.status is Status.ANSWERED
     assert resolved.outcome.addresses == ("192.0.2.100", "2001:db8::100")
     assert len(resolved.queries) == 2
@@ -75,10 +76,10 @@ async def test_addresses_over_udp(policy: Policy) -> None:
     assert set(network.replies) == {flow}
 
 
-@pytest.mark.parametrize("policy", [GLIBC, MUSL], ids=lambda p: p.name)
-async def test_truncated_answer_comes_whole_over_tcp(policy: Policy) -> None:
+@pytest.mark.parametrize("kind", [GLIBC, MUSL], ids=lambda kind: kind.name)
+async def test_truncated_answer_comes_whole_over_tcp(kind: Kind) -> None:
     async with internet() as network:
-        resolved = await look_up(network, "long.example.org", policy, (TXT,))
+        resolved = await look_up(network, "long.example.org", kind, (TXT,))
     assert [asked.send.transport for asked in resolved.queries] == ["udp", "tcp"]
     (reply,) = resolved.outcome.replies
     assert len(reply.answer[0].rdata) == 12
@@ -142,7 +143,7 @@ async def test_connection_that_ends_early() -> None:
         host, port = server.sockets[0].getsockname()
         network = Wire(Path(SERVER, (host, port)))
         resolved = await look_up(network, "google.com", options="options use-vc")
-    assert resolved.outcome.status is Status.REFUSED
+    assert resolved.outcome.status is Status.CLOSED
 
 
 async def test_cancelling_leaves_nothing_open() -> None:

@@ -8,10 +8,10 @@ import dns.message
 import pytest
 
 from minidns.dns.model import Address
+from minidns.stub.protocol import Transport
 from sim.node.fault_words import parse
 from sim.node.faults import Faults
 from sim.node.server_faults import LIE, ServerFaults
-from sim.resolver.protocol import Transport
 from sim.scenario import clock
 
 AT: Address = ("10.244.0.2", 53)

@@ -318,7 +318,9 @@ NO_REPLY = "error EAI_AGAIN (no reply)"
             "delay 2s at kube-dns", ["got 10.96.0.1", "took 2 s"], id="slow-server"
         ),
         pytest.param("crash 1/1 at kube-dns", [NO_REPLY], id="crash"),
-        pytest.param("answer REFUSED at kube-dns", ["error EAI_FAIL"], id="rcode"),
+        pytest.param(
+            "answer REFUSED at kube-dns", ["error EAI_AGAIN (REFUSED)"], id="rcode"
+        ),
         pytest.param(
             "answer NXDOMAIN at kube-dns type A", ["error EAI_NONAME"], id="denial"
         ),

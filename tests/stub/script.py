@@ -7,20 +7,33 @@ from itertools import count
 from random import Random
 
 from minidns.dns import rdata, wire
-from minidns.dns.model import Rcode, Response, RRset
+from minidns.dns.model import FormatError, Rcode, Response, RRset
 from minidns.dns.rdata import AAAA, A, type_name
-from sim.resolver.protocol import Send, Session, Wait
-from sim.resolver.search import BOTH, GLIBC, Lookup, Outcome, Policy
+from minidns.stub.glibc import Glibc
+from minidns.stub.protocol import (
+    BOTH,
+    Failure,
+    Lookup,
+    Outcome,
+    Resolver,
+    Send,
+    Wait,
+)
 
 Does = str | tuple[float, str]
 """What a server does: OK (an address), NODATA, an rcode, TC (whole over TCP), LAME,
-REFUSE (nobody listens), or "" for silence. As a tuple: after so many seconds."""
+REFUSE (nobody listens), CLOSE or RESET (of a connection), or "" for silence. As a
+tuple: after so many seconds."""
+FAILURES = {"REFUSE": Failure.REFUSED, "CLOSE": Failure.CLOSED, "RESET": Failure.RESET}
 ADDRESSES = {A: "192.0.2.7", AAAA: "2001:db8::7"}
 
 
 def reply_to(send: Send, does: str) -> bytes:
     """Return the bytes of the reply that ``does`` means."""
-    query = wire.decode_query(send.wire, send.transport)
+    try:
+        query = wire.decode_query(send.wire, send.transport)
+    except FormatError:
+        return send.wire[:2] + b"\x81\x81" + bytes(8)
     response = Response(aa=True)
     if does == "LAME":
         response = Response()
@@ -54,15 +67,14 @@ class Play:
 
     def run(
         self,
-        conf: str,
+        resolver: Resolver | str,
         name: str,
-        policy: Policy = GLIBC,
         types: tuple[int, ...] = BOTH,
-        session: Session | None = None,
     ) -> Outcome:
-        """Play the look-up to its end; ``conf`` is the text of a resolv.conf."""
-        session = session or Session(policy.reading.conf(conf), Random(1))
-        lookup = Lookup(session, policy, name, types)
+        """Play the lookup to its end; a text is the resolv.conf of glibc."""
+        if isinstance(resolver, str):
+            resolver = Glibc(resolver, Random(1))
+        lookup = Lookup(resolver, resolver.look_up(name, types))
         step = lookup.start(self.now)
         while isinstance(step, Wait):
             for send in step.sends:
@@ -72,8 +84,10 @@ class Play:
                 step = lookup.on_timeout(self.now)
                 continue
             self.now, _, send, does = heapq.heappop(self._coming)
-            if does == "REFUSE":
-                step = lookup.on_refused(self.now, send.server, send.source)
+            if does in FAILURES:
+                step = lookup.on_failure(
+                    self.now, send.server, send.source, FAILURES[does]
+                )
             else:
                 reply = reply_to(send, does)
                 step = lookup.on_reply(self.now, send.server, send.source, reply)

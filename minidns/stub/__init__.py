@@ -1,0 +1,1 @@
+"""Stub resolvers of C libraries as step machines without I/O or clock."""

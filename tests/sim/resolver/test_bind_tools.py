@@ -1,0 +1,34 @@
+from random import Random
+
+import pytest
+
+from minidns.dns.rdata import A
+from sim.resolver.bind_tools import BindTools
+from tests.stub.script import Does, Play
+
+CLUSTER = "nameserver 192.0.2.1\nsearch a.example b.example\noptions ndots:2\n"
+
+
+@pytest.mark.parametrize(
+    ("answers", "name", "names"),
+    [
+        ({}, "web", ["web.a.example.", "web.b.example.", "web."]),
+        ({}, "a.b.c", ["a.b.c.", "a.b.c.a.example.", "a.b.c.b.example."]),
+        ({"web.a.example.": "NODATA"}, "web", ["web.a.example."]),
+        ({"web.a.example.": "SERVFAIL"}, "web", ["web.a.example."]),
+        ({}, "web.", ["web."]),
+        ({}, "a..b", []),
+    ],
+)
+def test_names(answers: dict[str, Does], name: str, names: list[str]) -> None:
+    play = Play(answers)
+    play.run(BindTools(CLUSTER, Random(1)), name, (A,))
+    assert [line.split()[2] for line in play.log] == names
+
+
+def test_a_named_server_replaces_those_of_the_file() -> None:
+    play = Play({})
+    play.run(BindTools(CLUSTER, Random(1), server="192.0.2.9", tcp=True), "web.", (A,))
+    assert [(send.server, send.transport) for send in play.sent] == [
+        ("192.0.2.9", "tcp")
+    ]

@@ -1,0 +1,1 @@
+"""Machines of minidns.stub against the C libraries that they model."""
