@@ -1,19 +1,22 @@
-"""The syntax and the table of options on the pages of plugins, made of the registry.
+"""What pages say of plugins in lists and tables, made of the registry.
 
-``python -m tests.plugin_pages`` writes them anew into docs/plugins.
+``python -m tests.plugin_pages`` writes it anew: the syntax and the table of options into
+docs/plugins, the order and the lists of plugins into docs/corefile.md.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import fill
 
 from minidns import plugins
 from minidns.corefile.options import Option
 from minidns.corefile.values import format_duration
-from minidns.plugins.spec import PluginSpec
+from minidns.plugins.spec import PluginSpec, Traits
 
 ROOT = Path(__file__).parents[1]
+COREFILE = ROOT / "docs/corefile.md"
 BEGIN, END = "<!-- options -->\n", "<!-- /options -->\n"
 
 
@@ -60,7 +63,24 @@ def renewed(page: str, spec: PluginSpec) -> str:
     return pattern.sub(lambda _: BEGIN + "\n".join(lines) + "\n" + END, page)
 
 
+def renewed_lists(page: str) -> str:
+    """Return the text of docs/corefile.md with the plugins of the registry."""
+    ignored = {s.name for s in plugins.registry() if Traits.ACCEPTED_ONLY in s.traits}
+    lists = {
+        "order": plugins.names(),
+        "done": [name for name in plugins.names() if name not in ignored],
+        "ignored": [name for name in plugins.ORDER if name in ignored],
+        "refused": [name for name in plugins.ORDER if name not in plugins.names()],
+    }
+    for fence, names in lists.items():
+        text = fill(" ".join(names), 118)
+        pattern = re.compile(rf"^(```{fence}\n).*?^```", re.MULTILINE | re.DOTALL)
+        page = pattern.sub(rf"\g<1>{text}\n```", page)
+    return page
+
+
 if __name__ == "__main__":
     for plugin in plugins.registry():
         path = ROOT / plugin.page
         path.write_text(renewed(path.read_text(), plugin))
+    COREFILE.write_text(renewed_lists(COREFILE.read_text()))

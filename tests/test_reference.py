@@ -1,7 +1,6 @@
 """Pages that describe minidns as a whole, beside what it is: Corefile, flags, metrics."""
 
 import re
-from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from minidns import plugins
 from minidns.corefile.blocks import ConfigError
 from minidns.plugins.spec import Traits
 from minidns.server.workers.supervisor import Supervisor
-from tests import cli_page, process
+from tests import cli_page, plugin_pages, process
 from tests.plugins.test_prometheus_families import COUNTERS, GAUGES, HISTOGRAMS
 from tests.serving import serving
 from tests.test_metrics import AT_ONCE, FAMILIES, PROCESS
@@ -31,18 +30,10 @@ def listed(fence: str) -> list[str]:
     return str(text).split()
 
 
-def test_the_order_is_that_of_the_code() -> None:
-    assert listed("order") == list(plugins.names())
-
-
-def test_every_plugin_of_coredns_is_in_one_list() -> None:
-    found = chain(*(listed(each) for each in ("done", "ignored", "refused")))
-    assert sorted(found) == sorted(plugins.ORDER)
-
-
-@pytest.mark.parametrize("name", listed("done"))
-def test_done(name: str) -> None:
-    assert name in plugins.names()
+def test_the_lists_of_plugins_are_those_of_the_registry() -> None:
+    assert plugin_pages.renewed_lists(COREFILE) == COREFILE, (
+        "python -m tests.plugin_pages renews them"
+    )
 
 
 @pytest.mark.parametrize("name", listed("ignored"))

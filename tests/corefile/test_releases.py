@@ -32,12 +32,20 @@ TAIL = "minimal template transfer hosts route53 azure clouddns k8s_external kube
 TAILS = {"1.12.4": TAIL, "1.13.0": f"{TAIL} nomad", "1.14.7": f"{TAIL} nomad"}
 
 
+COREDNS = {
+    name
+    for names in (*MIDDLES.values(), *HEADS.values(), *TAILS.values())
+    for name in names.split()
+}
+"""The plugins of CoreDNS: minidns may have others between them."""
+
+
 @pytest.mark.parametrize(
     ("version", "names"), [*MIDDLES.items(), *HEADS.items(), *TAILS.items()]
 )
 def test_order_is_that_of_plugin_cfg(version: str, names: str) -> None:
     expected = names.split()
-    order = plugins.order(parse(version))
+    order = tuple(name for name in plugins.order(parse(version)) if name in COREDNS)
     begin = order.index(expected[0])
     assert list(order[begin : begin + len(expected)]) == expected
     if expected[0] in ("root", "metadata"):
