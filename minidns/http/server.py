@@ -99,6 +99,7 @@ class HttpEndpoints:
         """Stop listening and finish replies in flight."""
         for listener in self._listeners.values():
             await listener.close()
+            listener.endpoints.clear()  # their handlers refer to the owner of this
 
 
 class _Listener:

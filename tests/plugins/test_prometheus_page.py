@@ -1,6 +1,7 @@
 import asyncio
 import subprocess
 import sys
+import time
 
 import pytest
 from prometheus_client.openmetrics.parser import (
@@ -212,6 +213,28 @@ async def test_others_have_their_turn_while_a_long_page_is_written(
     name = "x_seconds_sum" if kind == "histogram" else "x_total"
     numbers = [each.value for each in family.samples if each.name == name]
     assert numbers == list(range(MANY))
+
+
+MOST_S = 0.005
+"""Processor time of the event loop that a page may take before queries have a turn."""
+
+
+@pytest.mark.parametrize("accept", ["", OPENMETRICS], ids=["text", "openmetrics"])
+@pytest.mark.parametrize("kind", ["counter", "histogram"])
+async def test_a_page_of_any_length_is_written_in_short_steps(
+    kind: str, accept: str
+) -> None:
+    exposition = Exposition(many(kind))
+    longest: list[float] = []
+    for _ in range(3):  # a collection of garbage may come in between
+        writing = asyncio.ensure_future(exposition.page(accept))
+        steps = []
+        while not writing.done():
+            began = time.thread_time()
+            await asyncio.sleep(0)
+            steps.append(time.thread_time() - began)
+        longest.append(max(steps))
+    assert min(longest) < MOST_S
 
 
 async def test_series_that_come_while_a_page_is_written_do_no_harm() -> None:

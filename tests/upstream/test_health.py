@@ -15,7 +15,7 @@ class Patient:
         self.well_at = well_at
         self.checked: list[float] = []
         self.tasks: set[asyncio.Task[None]] = set()
-        self.health = Health(self.check, every_s, self.clock.sleep, self.start)
+        self.health = Health(every_s, self.clock.sleep, self.start)
 
     def start(
         self, name: str, work: Callable[[], Coroutine[object, object, None]]
@@ -39,7 +39,7 @@ async def test_nothing_is_checked_without_a_doubt() -> None:
 
 async def test_checks_go_on_until_one_is_answered() -> None:
     patient = Patient(well_at=2)
-    patient.health.doubt()
+    patient.health.doubt(patient.check)
     await patient.clock.advance(1.9)
     assert patient.checked == [0, 0.5, 1, 1.5]
     assert patient.health.fails == 4
@@ -54,7 +54,7 @@ async def test_checks_go_on_until_one_is_answered() -> None:
 async def test_doubts_do_not_add_up() -> None:
     patient = Patient(well_at=1)
     for _ in range(5):
-        patient.health.doubt()
+        patient.health.doubt(patient.check)
     await patient.clock.advance(0.9)
     assert patient.checked == [0, 0.5]
     await patient.clock.advance(1)
@@ -63,21 +63,21 @@ async def test_doubts_do_not_add_up() -> None:
 async def test_a_new_doubt_begins_anew() -> None:
     patient = Patient(well_at=0)
     for _ in range(2):
-        patient.health.doubt()
+        patient.health.doubt(patient.check)
         await patient.clock.advance(1)
     assert patient.checked == [0, 1]
 
 
 async def test_an_interval_of_0_is_no_busy_loop() -> None:
     patient = Patient(well_at=1, every_s=0)
-    patient.health.doubt()
+    patient.health.doubt(patient.check)
     await patient.clock.advance(2)
     assert 2 < len(patient.checked) <= 101
 
 
 async def test_a_stopped_check_leaves_no_doubt() -> None:
     patient = Patient(well_at=9)
-    patient.health.doubt()
+    patient.health.doubt(patient.check)
     await patient.clock.advance(0.1)
     (task,) = patient.tasks
     task.cancel()

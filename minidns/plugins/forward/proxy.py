@@ -43,9 +43,7 @@ class Proxy:
         self._cells: dict[str, list[float]] = {}
         self._options = options
         self._exchange, self._now = site.edges.exchange, site.edges.now
-        self._health = Health(
-            self._check, options.check_every_s, site.edges.sleep, site.task
-        )
+        self._health = Health(options.check_every_s, site.edges.sleep, site.task)
         self._plain_until = float("-inf")
         self._seconds = site.metrics.histogram(
             "coredns_proxy_request_duration_seconds",
@@ -77,7 +75,7 @@ class Proxy:
     def doubt(self) -> None:
         """Start health checks, which go on until one succeeds."""
         if self._options.max_fails:
-            self._health.doubt()
+            self._health.doubt(self._check)
 
     def transport(self, client: str) -> str:
         """Return the transport of exchanges: by default that of the ``client``."""
