@@ -131,7 +131,7 @@ async def document(connection: Connection) -> None:
 
 
 async def listed(connection: Connection) -> None:
-    await Documents(connection).listed("/api/v1/services", lambda obj: obj)
+    await Documents(connection).list_objects("/api/v1/services")
 
 
 async def written(connection: Connection) -> None:

@@ -93,7 +93,11 @@ class Documents:
                 return None
             raise
 
-    async def listed(
+    async def list_objects(self, path: str, *, labels: str = "") -> list[Json]:
+        """Return the objects of a collection; see ``read_objects``."""
+        return await self.read_objects(path, lambda obj: obj, labels=labels)
+
+    async def read_objects(
         self, path: str, read: Callable[[Json], T], *, labels: str = ""
     ) -> list[T]:
         """Return what ``read`` makes of each object of a collection, in pages.

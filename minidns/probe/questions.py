@@ -94,7 +94,7 @@ async def from_services(api: Documents, namespace: str, zone: Name) -> list[Ques
 
     """
     scope = f"/namespaces/{namespace}" if namespace else ""
-    services = await api.listed(
+    services = await api.read_objects(
         f"/api/v1{scope}/services", lambda service: list(of_service(service, zone))
     )
     return list(dict.fromkeys(asked for some in services for asked in some))

@@ -77,7 +77,7 @@ async def from_cluster(api: Documents, text: str, namespace: str) -> list[Target
         raise NoServer(f"{text}: there is no Service {namespace}/{name}")
     if text.startswith(_SERVICES):
         return [_cluster_ip(service, text)]
-    slices = await api.listed(
+    slices = await api.read_objects(
         _SLICES.format(namespace),
         lambda found: list(_pods(found)),
         labels=f"{_SERVICE_LABEL}={name}",

@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -218,7 +218,7 @@ async def _draft(args: argparse.Namespace, session: Session) -> _Draft:
     for_coredns = wishes.program == "coredns"
     needed = corefile.read_needs(server, release=release, for_coredns=for_coredns)
     await preflight.check_free(session, args.namespace, wishes)
-    address, remarks = await _address(args, session, service)
+    address, remarks = await preflight.choose_address(session, service, args.cluster_ip)
     wishes = wishes._replace(address=address)
     remarks += preflight.differences(server, needed, wishes)
     remarks += await _policy_notes(session, server, wishes)
@@ -253,41 +253,11 @@ def _replicas(args: argparse.Namespace, server: Server) -> int:
     return REPLICAS if is_everywhere else running.replicas(server.workload)
 
 
-async def _address(
-    args: argparse.Namespace, session: Session, service: Json
-) -> tuple[str, list[str]]:
-    """Return a ClusterIP for the second DNS, and notes on what is not certain."""
-    used, remarks = await _used_addresses(session, args.namespace)
-    first = service["spec"]["clusterIP"]
-    known = await preflight.service_ranges(session.api, args.namespace, first)
-    if not known:
-        remarks.append(
-            "the Service range is not known: check the address with --dry-run=server"
-        )
-    if args.cluster_ip:
-        return preflight.check_address(args.cluster_ip, used, known), remarks
-    return preflight.free_address(first, used, known), remarks
-
-
-async def _used_addresses(
-    session: Session, namespace: str
-) -> tuple[Mapping[str, str], list[str]]:
-    try:
-        everywhere = await session.api.listed(SERVICE.path(), lambda obj: obj)
-    except Refused as refused:
-        if refused.status != 403:
-            raise
-        here = await session.api.listed(SERVICE.path(namespace), lambda obj: obj)
-        note = "Services of other namespaces cannot be listed: one may have the address"
-        return preflight.used_addresses(here), [note]
-    return preflight.used_addresses(everywhere), []
-
-
 async def _policy_notes(session: Session, server: Server, wishes: Wishes) -> list[str]:
     namespace = server.service["metadata"]["namespace"]
     try:
         path = POLICY.path(namespace)
-        policies = await session.api.listed(path, lambda obj: obj)
+        policies = await session.api.list_objects(path)
     except Refused:
         return ["NetworkPolicies cannot be listed: one may be about kube-dns's pods"]
     return list(preflight.policy_notes(policies, server, wishes))
@@ -389,7 +359,7 @@ async def _check_unused(session: Session, existing: Iterable[Json]) -> None:
     }
 
     async def users() -> list[Json]:
-        pods = await session.api.listed(POD.path(), lambda pod: pod)
+        pods = await session.api.list_objects(POD.path())
         return [
             pod
             for pod in pods

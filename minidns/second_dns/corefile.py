@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import ip_address
+from itertools import chain
 from typing import NamedTuple
 
 from minidns import plugins
@@ -68,9 +69,9 @@ def read_needs(
 
 
 def _environ(container: Json) -> Iterator[tuple[str, str]]:
-    for each in container.get("env") or ():
-        unsaid = FROM_FIELD if "valueFrom" in each else ""
-        yield each["name"], each.get("value", unsaid)
+    for variable in container.get("env") or ():
+        default = FROM_FIELD if "valueFrom" in variable else ""
+        yield variable["name"], variable.get("value", default)
 
 
 def parse_needs(
@@ -115,8 +116,8 @@ def parse_needs(
         metrics=_port(parsed, "prometheus"),
         lameduck_s=sum(lameducks),
         domain=_domain(parsed),
-        variables=frozenset(name for each in texts for name in _VARIABLE.findall(each)),
-        words=frozenset(word for each in texts for word in each.split()),
+        variables=frozenset(chain.from_iterable(map(_VARIABLE.findall, texts))),
+        words=frozenset(chain.from_iterable(map(str.split, texts))),
     )
 
 
@@ -127,11 +128,11 @@ def _unserved(why: str) -> Refusal:
 def _check_plugins(parsed: Corefile, release: Release) -> None:
     known = plugins.names(release)
     for block in parsed.blocks:
-        for each in block.directives:
-            if each.name not in known:
-                where = f"{each.file}:{each.line}"
+        for directive in block.directives:
+            if directive.name not in known:
+                where = f"{directive.file}:{directive.line}"
                 raise _unserved(
-                    f"{where}: plugin/{each.name}: not supported by minidns"
+                    f"{where}: plugin/{directive.name}: not supported by minidns"
                 )
 
 
@@ -147,8 +148,10 @@ def _dns_ports(served: Iterable[ServerBlock]) -> tuple[int, ...]:
 def _port(parsed: Corefile, name: str) -> Port | None:
     """Return where the plugin ``name`` listens first."""
     for block in parsed.blocks:
-        for each in block.named(name):
-            address = each.args[0] if each.args else plugins.find(name).address
+        for directive in block.named(name):
+            address = (
+                directive.args[0] if directive.args else plugins.find(name).address
+            )
             host, _, port = address.rpartition(":")
             if not port.isdecimal():
                 raise _unserved(f"{name} {address}: not an address")
@@ -165,8 +168,8 @@ def _is_local(host: str) -> bool:
 
 def _lameducks(parsed: Corefile) -> Iterator[float]:
     for block in parsed.blocks:
-        for each in block.named("health"):
-            for line in each.block:
+        for directive in block.named("health"):
+            for line in directive.block:
                 if line.name == "lameduck" and line.args:
                     try:
                         yield duration(line.args[0])
@@ -177,8 +180,8 @@ def _lameducks(parsed: Corefile) -> Iterator[float]:
 def _domain(parsed: Corefile) -> str:
     """Return the first zone of *kubernetes* that is not for reverse look-ups."""
     for block in parsed.blocks:
-        for each in block.named("kubernetes"):
-            named = [zone for arg in each.args for zone in keys.normalized(arg)]
+        for directive in block.named("kubernetes"):
+            named = [zone for arg in directive.args for zone in keys.normalized(arg)]
             for zone in named or [key.zone for key in block.keys]:
                 if not f".{zone}".endswith(_REVERSE) and zone != ".":
                     return zone.removesuffix(".")

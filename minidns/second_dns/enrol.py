@@ -17,6 +17,7 @@ from minidns.second_dns.objects import (
     POD,
     Ref,
     apply_changes,
+    controller_of,
     parse_ref,
     ref_of,
     value_at,
@@ -262,7 +263,7 @@ async def _check_autoscaler(session: Session, plan: Plan) -> None:
         return
     try:
         path = AUTOSCALER.path(plan.ref.namespace)
-        scalers = await session.api.listed(path, lambda obj: obj)
+        scalers = await session.api.list_objects(path)
     except Refused as refused:
         if refused.status == 404:  # the server has no such kind
             return
@@ -282,21 +283,9 @@ async def _refuse_pod(session: Session, ref: Ref, target: Target) -> Refusal:
     pod = await session.api.get(ref.path)
     check_pods(str(ref), pod["spec"], target)
     why = f"{ref}: the nameservers of a pod are fixed when it is created"
-    for owner in pod["metadata"].get("ownerReferences") or ():
-        if owner.get("controller"):
-            workload = await _workload_of(session, ref, owner)
-            return Refusal(f"{why}; enrol its workload: {workload}")
+    if controller := controller_of(pod):
+        kind, name = controller
+        return Refusal(f"{why}; enrol its workload: {kind.lower()}/{name}")
     config = pointed_at(pod["spec"], ref.namespace, target.cluster, target.address)
     session.out(objects.yaml_of([{"dnsPolicy": "None", "dnsConfig": config}]).rstrip())
     return Refusal(f"{why}; a new pod is needed, with the above in its spec")
-
-
-async def _workload_of(session: Session, ref: Ref, owner: Json) -> str:
-    """Return the workload of a pod as an argument: for a ReplicaSet, its Deployment."""
-    if owner["kind"] == "ReplicaSet":
-        # a Deployment's ReplicaSet has its name and a hash
-        name = owner["name"].rpartition("-")[0]
-        deployment = DEPLOYMENT.path(ref.namespace, name)
-        if name and await session.api.find(deployment):
-            return f"deployment/{name}"
-    return f"{owner['kind'].lower()}/{owner['name']}"

@@ -17,7 +17,6 @@ of them. Each finding names the program, the evidence, and what it does to queri
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 from minidns.kubernetes.decode import printable
@@ -28,6 +27,9 @@ from minidns.second_dns.objects import (
     NAMESPACE,
     NODE,
     Kind,
+    flag_of,
+    labels_of,
+    name_of,
     value_at,
 )
 from minidns.second_dns.session import Session
@@ -101,7 +103,7 @@ async def detect(
 
 async def _list(session: Session, path: str) -> list[Json]:
     try:
-        return await session.api.listed(path, lambda obj: obj)
+        return await session.api.list_objects(path)
     except Refused:
         return []
 
@@ -151,12 +153,11 @@ _NODE_CACHES = {"169.254.20.10": "NodeLocal DNSCache", "169.254.10.11": "AKS Loc
 
 def _node_local(evidence: Evidence) -> Iterator[Interceptor]:
     for obj in evidence.daemon_sets:
-        for words in map(_words, _containers(obj)):
-            addresses = _flag(words, "localip")
-            if addresses:
+        for container in _containers(obj):
+            if addresses := flag_of(container, "localip"):
                 yield Interceptor(
                     "NodeLocal DNSCache",
-                    f"DaemonSet {_name(obj)} listens at {addresses}",
+                    f"DaemonSet {name_of(obj)} listens at {addresses}",
                     "queries to these addresses end in a cache on the node; queries to "
                     "any other DNS do not",
                 )
@@ -166,11 +167,11 @@ def _kindnet(evidence: Evidence) -> Iterator[Interceptor]:
     for obj in evidence.daemon_sets:
         for container in _containers(obj):
             is_kindnet = "kindnet" in str(container.get("image"))
-            value = _flag(_words(container), "dns-caching")
+            value = flag_of(container, "dns-caching")
             if is_kindnet and value not in ("", "false"):
                 yield Interceptor(
                     "kindnet's DNS cache",
-                    f"DaemonSet {_name(obj)} has --dns-caching",
+                    f"DaemonSet {name_of(obj)} has --dns-caching",
                     "queries of pods to the cluster's DNS are answered on the node",
                 )
 
@@ -187,7 +188,7 @@ def _sidecars(evidence: Evidence) -> Iterator[Interceptor]:
             if container["name"] == "istio-proxy":
                 own = _environment(container).get(CAPTURE)
                 if own == "true" or (own is None and is_mesh_wide):
-                    names.append(_name(pod))
+                    names.append(name_of(pod))
     if names:
         yield Interceptor(
             "Istio's sidecar",
@@ -203,7 +204,7 @@ def _ambient(evidence: Evidence) -> Iterator[Interceptor]:
     } - {None}
     is_on = settings != {"false"}
     where = [
-        f"pod {_name(pod)}"
+        f"pod {name_of(pod)}"
         for pod in evidence.pods
         if _annotations(pod).get(REDIRECTED) == "enabled"
         and _annotations(pod).get(POD_CAPTURE, "true" if is_on else "false") == "true"
@@ -211,7 +212,7 @@ def _ambient(evidence: Evidence) -> Iterator[Interceptor]:
     where += [
         f"namespace {obj['metadata']['name']}"
         for obj in evidence.namespaces
-        if (obj["metadata"].get("labels") or {}).get(AMBIENT) == "ambient" and is_on
+        if labels_of(obj).get(AMBIENT) == "ambient" and is_on
     ]
     if where:
         setting = "true" if "true" in settings else "not set: on since Istio 1.25"
@@ -223,7 +224,7 @@ def _ambient(evidence: Evidence) -> Iterator[Interceptor]:
 
 
 def _cilium(evidence: Evidence) -> Iterator[Interceptor]:
-    names = [_name(obj) for obj in evidence.policies if any(_dns_rules(obj))]
+    names = [name_of(obj) for obj in evidence.policies if any(_dns_rules(obj))]
     if names:
         yield Interceptor(
             "Cilium's DNS proxy",
@@ -242,9 +243,9 @@ def _dns_rules(policy: Json) -> Iterator[Json]:
 
 def _aks(evidence: Evidence) -> Iterator[Interceptor]:
     names = [
-        _name(node)
+        name_of(node)
         for node in evidence.nodes
-        if (node["metadata"].get("labels") or {}).get(LOCALDNS) == "enabled"
+        if labels_of(node).get(LOCALDNS) == "enabled"
     ]
     if names:
         yield Interceptor(
@@ -281,32 +282,12 @@ def _pod_containers(pod: Json) -> Iterator[Json]:
     yield from pod["spec"].get("containers") or ()
 
 
-def _words(container: Json) -> list[str]:
-    return [*(container.get("command") or ()), *(container.get("args") or ())]
-
-
-def _flag(words: Sequence[str], name: str) -> str:
-    """Return the value of a Go flag: ``-name value``, ``--name=value``, ``--name``."""
-    for word, following in pairwise([*words, ""]):
-        flag, equals, value = word.partition("=")
-        if flag in (f"-{name}", f"--{name}"):
-            return value if equals else following.removeprefix("-") or "true"
-    return ""
-
-
 def _environment(container: Json) -> dict[str, str]:
     return {e["name"]: e.get("value", "") for e in container.get("env") or ()}
 
 
 def _annotations(obj: Json) -> dict[str, str]:
     return obj["metadata"].get("annotations") or {}
-
-
-def _name(obj: Json) -> str:
-    meta = obj["metadata"]
-    return (
-        f"{meta['namespace']}/{meta['name']}" if "namespace" in meta else meta["name"]
-    )
 
 
 def _some(names: Sequence[str]) -> str:

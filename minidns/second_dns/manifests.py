@@ -149,12 +149,12 @@ def _with_metadata(kind: Kind, obj: Json, server: Server, wishes: Wishes) -> Jso
 def _service_annotations(spec: Json, first: Json) -> dict[str, str]:
     """Return the annotations for Prometheus and for topology-aware routing."""
     theirs = first.get("annotations") or {}
-    kept = {name: theirs[name] for name in _PATH_ANNOTATIONS if name in theirs}
+    copied = {name: theirs[name] for name in _PATH_ANNOTATIONS if name in theirs}
     for port in spec["ports"]:
         if port["targetPort"] == METRICS or port.get("name") == METRICS:
             scrape = {"prometheus.io/scrape": "true"}
-            return kept | scrape | {"prometheus.io/port": str(port["port"])}
-    return kept
+            return copied | scrape | {"prometheus.io/port": str(port["port"])}
+    return copied
 
 
 def _service(server: Server, needs: Needs, wishes: Wishes) -> Json:
@@ -246,7 +246,7 @@ def _minidns_pod(server: Server, needs: Needs, wishes: Wishes) -> Json:
         "livenessProbe": _probe(server, container, "livenessProbe", needs.health),
         "readinessProbe": _probe(server, container, "readinessProbe", needs.ready),
         "resources": server.container.get("resources") or container["resources"],
-        "volumeMounts": [*(each.mount for each in mounts), *own],
+        "volumeMounts": [*(mount.mount for mount in mounts), *own],
     }
     spec["containers"] = [{k: v for k, v in (container | changed).items() if v}]
     return _placed(spec, first) | _resolving(first)
@@ -260,8 +260,8 @@ def _coredns_pod(server: Server, needs: Needs, wishes: Wishes) -> Json:
     base: Json = _base("deployment", wishes)["spec"]["template"]["spec"]
     first = server.spec
     containers = [
-        _with_bind(each) | {"image": wishes.image} if each is server.container else each
-        for each in first["containers"]
+        _with_bind(c) | {"image": wishes.image} if c is server.container else c
+        for c in first["containers"]
     ]
     spec = first | {
         "containers": containers,
@@ -283,8 +283,8 @@ def _with_bind(container: Json) -> Json:
 
 def _placed(spec: Json, first: Json) -> Json:
     """Return a pod spec that is scheduled as the first."""
-    given = {n: first[n] for n in _PLACEMENT if first.get(n) not in _UNSET}
-    return {**{k: v for k, v in spec.items() if k not in _PLACEMENT}, **given}
+    placement = {n: first[n] for n in _PLACEMENT if first.get(n) not in _UNSET}
+    return {**{k: v for k, v in spec.items() if k not in _PLACEMENT}, **placement}
 
 
 _UNSET: tuple[object, ...] = (None, "", [], {}, "default-scheduler")
@@ -315,8 +315,8 @@ def _with_sysctl(context: Json, lowest: int) -> Json:
 
 
 def _grace_s(first: Json, needs: Needs) -> int:
-    given = int(first.get("terminationGracePeriodSeconds") or GRACE_S)
-    return max(given, ceil(needs.lameduck_s) + 2 * QUERIES_S)
+    grace_s = int(first.get("terminationGracePeriodSeconds") or GRACE_S)
+    return max(grace_s, ceil(needs.lameduck_s) + 2 * QUERIES_S)
 
 
 def _arguments(server: Server) -> Iterator[str]:
@@ -347,12 +347,12 @@ def _ports(needs: Needs, port: int) -> Iterator[Json]:
             yield {"name": name, "containerPort": number, "protocol": "TCP"}
 
 
-def _probe(server: Server, base: Json, name: str, found: Port | None) -> Json | None:
+def _probe(server: Server, base: Json, name: str, port: Port | None) -> Json | None:
     """Return a probe of base/ if the Corefile has what answers it.
 
     The intervals are those of the first's probe, where it asks for the same path.
     """
-    if not reachable(found):
+    if not reachable(port):
         return None
     probe, first = base[name], server.container.get(name) or {}
     if value_at(first, ("httpGet", "path")) != probe["httpGet"]["path"]:
@@ -374,14 +374,14 @@ def _mounts(server: Server, needs: Needs) -> Iterator[Mount]:
             yield Mount(mount.volume, {**mount.mount, "readOnly": True})
 
 
-def _whole(each: Mount) -> Mount:
+def _whole(mount: Mount) -> Mount:
     """Return the mount of a ConfigMap with all its keys, under their own names."""
-    config = dict(each.volume["configMap"])
-    mount = {"name": each.mount["name"], "mountPath": each.path, "readOnly": True}
-    if each.is_frozen:
-        folder, name = posixpath.split(each.path)
-        mount["mountPath"] = folder
-        sub = each.mount["subPath"]
+    config = dict(mount.volume["configMap"])
+    whole = {"name": mount.mount["name"], "mountPath": mount.path, "readOnly": True}
+    if mount.is_frozen:
+        folder, name = posixpath.split(mount.path)
+        whole["mountPath"] = folder
+        sub = mount.mount["subPath"]
         key = {i["path"]: i["key"] for i in config.pop("items", None) or ()}.get(
             sub, sub
         )
@@ -389,8 +389,8 @@ def _whole(each: Mount) -> Mount:
             config["items"] = [{"key": key, "path": name}]
     elif all(item["key"] == item["path"] for item in config.get("items") or ()):
         config.pop("items", None)
-    return Mount({"name": each.volume["name"], "configMap": config}, mount)
+    return Mount({"name": mount.volume["name"], "configMap": config}, whole)
 
 
 def _volumes(mounts: Iterable[Mount]) -> list[Json]:
-    return list({each.volume["name"]: each.volume for each in mounts}.values())
+    return list({mount.volume["name"]: mount.volume for mount in mounts}.values())

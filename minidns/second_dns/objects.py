@@ -7,6 +7,7 @@ API means nothing else.
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import unified_diff
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 import yaml
@@ -209,6 +210,44 @@ def merge_patch(before: Json, after: Json) -> Json:
         elif name not in before or old != new:
             patch[name] = new
     return patch
+
+
+def name_of(obj: Json) -> str:
+    """Return the name of an object, after its namespace and a slash if it has one."""
+    meta = obj["metadata"]
+    inside = f"{meta['namespace']}/" if "namespace" in meta else ""
+    return f"{inside}{meta['name']}"
+
+
+def labels_of(obj: Json) -> dict[str, str]:
+    """Return the labels of an object, or of a pod template."""
+    return (obj.get("metadata") or {}).get("labels") or {}
+
+
+def controller_of(pod: Json) -> tuple[str, str] | None:
+    """Return kind and name of a pod's workload: for a ReplicaSet, its Deployment."""
+    for owner in pod["metadata"].get("ownerReferences") or ():
+        if owner.get("controller"):
+            kind, name = owner["kind"], owner["name"]
+            # a Deployment's ReplicaSet has its name and this hash
+            end = f"-{labels_of(pod).get('pod-template-hash', '')}"
+            if kind == "ReplicaSet" and len(end) > 1 and name.endswith(end):
+                return "Deployment", name.removesuffix(end)
+            return kind, name
+    return None
+
+
+def flag_of(container: Json, *names: str) -> str:
+    """Return the value of a Go flag in a container's command line, or "true".
+
+    ``-name value``, ``-name=value``, ``--name``; empty if it has none of the flags.
+    """
+    words = [*(container.get("command") or ()), *(container.get("args") or ())]
+    for word, following in pairwise([*words, ""]):
+        flag, equals, value = word.partition("=")
+        if flag.startswith("-") and flag.lstrip("-") in names:
+            return value if equals else following.removeprefix("-") or "true"
+    return ""
 
 
 def has_ended(pod: Json) -> bool:

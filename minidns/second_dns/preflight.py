@@ -1,4 +1,4 @@
-"""Names, labels and addresses that are free for a second DNS."""
+"""Checks before a clone: its name and address are free; and how it will differ."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -9,7 +9,7 @@ from typing import TypeAlias
 from minidns.corefile.releases import NEWEST
 from minidns.kubernetes.documents import Documents, Json, Refused
 from minidns.second_dns import manifests, running
-from minidns.second_dns.corefile import Needs, Port
+from minidns.second_dns.corefile import Needs
 from minidns.second_dns.manifests import ORIGIN, Wishes, labels
 from minidns.second_dns.objects import (
     BUDGET,
@@ -20,6 +20,7 @@ from minidns.second_dns.objects import (
     SERVICE_CIDR,
     WORKLOADS,
     has_ended,
+    labels_of,
     ref_of,
     value_at,
 )
@@ -133,7 +134,7 @@ async def service_ranges(api: Documents, namespace: str, near: str) -> list[Netw
     for version in ("v1", "v1beta1"):
         kind = SERVICE_CIDR._replace(api_version=f"networking.k8s.io/{version}")
         try:
-            cidrs = await api.listed(kind.path(), _cidrs)
+            cidrs = await api.read_objects(kind.path(), _cidrs)
         except Refused:  # an older server, or not allowed
             continue
         if cidrs:
@@ -157,6 +158,41 @@ async def service_ranges(api: Documents, namespace: str, near: str) -> list[Netw
 def _cidrs(obj: Json) -> list[str]:
     """Return the ranges of a ServiceCIDR; none while it is being deleted."""
     return [] if obj["metadata"].get("deletionTimestamp") else obj["spec"]["cidrs"]
+
+
+async def choose_address(
+    session: Session, service: Json, wanted: str | None
+) -> tuple[str, list[str]]:
+    """Return a ClusterIP for the second DNS, and notes on what is not certain.
+
+    Raises:
+        Refusal: the address that is ``wanted`` cannot be had, or none is free.
+
+    """
+    namespace, first = service["metadata"]["namespace"], service["spec"]["clusterIP"]
+    used, remarks = await _used_addresses(session, namespace)
+    known = await service_ranges(session.api, namespace, first)
+    if not known:
+        remarks.append(
+            "the Service range is not known: check the address with --dry-run=server"
+        )
+    if wanted:
+        return check_address(wanted, used, known), remarks
+    return free_address(first, used, known), remarks
+
+
+async def _used_addresses(
+    session: Session, namespace: str
+) -> tuple[Mapping[str, str], list[str]]:
+    try:
+        everywhere = await session.api.list_objects(SERVICE.path())
+    except Refused as refused:
+        if refused.status != 403:
+            raise
+        here = await session.api.list_objects(SERVICE.path(namespace))
+        note = "Services of other namespaces cannot be listed: one may have the address"
+        return used_addresses(here), [note]
+    return used_addresses(everywhere), []
 
 
 def check_labels(wishes: Wishes, service: Json) -> None:
@@ -201,7 +237,7 @@ async def check_free(session: Session, namespace: str, wishes: Wishes) -> None:
             f"(minidns clone --delete --name {name})"
         )
     for kind in (SERVICE, *WORKLOADS, BUDGET):
-        for obj in await session.api.listed(kind.path(namespace), lambda obj: obj):
+        for obj in await session.api.list_objects(kind.path(namespace)):
             if _selects(obj, own):
                 raise Refusal(
                     f"--name {name}: {ref_of(obj)} selects the labels that the new "
@@ -211,7 +247,7 @@ async def check_free(session: Session, namespace: str, wishes: Wishes) -> None:
     async def pods() -> list[Json]:
         label = f"{LABEL}={name}"
         path = POD.path(namespace)
-        labelled = await session.api.listed(path, lambda pod: pod, labels=label)
+        labelled = await session.api.list_objects(path, labels=label)
         return [pod for pod in labelled if not has_ended(pod)]
 
     if left := await until_gone(session, pods):
@@ -331,12 +367,8 @@ def _probes(needs: Needs) -> Iterator[str]:
         ("prometheus", needs.metrics, "no metrics can be scraped"),
     ):
         if not manifests.reachable(port):
-            yield f"{_why(name, port)}, so {what}"
-
-
-def _why(name: str, port: Port | None) -> str:
-    where = "is for the pod itself only" if port else "is not in the Corefile"
-    return f"{name} {where}"
+            where = "is for the pod itself only" if port else "is not in the Corefile"
+            yield f"{name} {where}, so {what}"
 
 
 def _files(server: Server, needs: Needs) -> Iterator[str]:
@@ -354,7 +386,7 @@ def policy_notes(
     policies: Iterable[Json], server: Server, wishes: Wishes
 ) -> Iterator[str]:
     """Yield the NetworkPolicies that select the first's pods and not the clone's."""
-    first = server.workload["spec"]["template"]["metadata"].get("labels") or {}
+    first = labels_of(server.workload["spec"]["template"])
     second = manifests.labels(wishes)
     for policy in policies:
         selector = policy["spec"].get("podSelector") or {}

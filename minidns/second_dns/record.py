@@ -226,7 +226,7 @@ async def list_records(
     """Return the records of a namespace (empty: of all), and what others lack."""
     records, problems = [], []
     path = CONFIG_MAP.path(namespace)
-    for obj in await session.api.listed(path, lambda obj: obj, labels=ENROLMENT):
+    for obj in await session.api.list_objects(path, labels=ENROLMENT):
         try:
             records.append(parse_record(obj))
         except Refusal as refusal:

@@ -4,19 +4,26 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 from minidns.corefile import imports, releases
 from minidns.corefile.releases import Release
-from minidns.kubernetes.documents import Documents, Json
-from minidns.second_dns.objects import CONFIG_MAP, SERVICE, WORKLOADS, ref_of, value_at
-from minidns.second_dns.session import Refusal
+from minidns.kubernetes.documents import Documents, Json, Refused
+from minidns.second_dns.objects import (
+    CONFIG_MAP,
+    SERVICE,
+    WORKLOADS,
+    flag_of,
+    labels_of,
+    ref_of,
+    value_at,
+)
+from minidns.second_dns.session import Refusal, Session, explain
 
 LABEL, NAMES = "k8s-app", ("kube-dns", "coredns", "dns-default")
 """Label of kubeadm's Service, with the first name as value; names that others use."""
 NAMESPACE = "kube-system"
-CONF, PORT = ("-conf", "--conf"), ("-dns.port", "--dns.port", "-p", "--p")
+CONF, PORT = ("conf",), ("dns.port", "p")
 """Flags of CoreDNS: the Corefile, and the port of server blocks that name none."""
 DEFAULT_FILE = "/etc/coredns/Corefile"
 DNS_PORT = 53
@@ -96,13 +103,13 @@ class Mounted:
 
 def mounts_of(spec: Json, container: Json) -> list[Mount]:
     """Return the mounts of ``container`` in a pod with this spec, deepest first."""
-    volumes = {each["name"]: each for each in spec.get("volumes") or ()}
+    volumes = {volume["name"]: volume for volume in spec.get("volumes") or ()}
     mounts = [
         Mount(volumes[mount["name"]], mount)
         for mount in container.get("volumeMounts") or ()
         if mount["name"] in volumes
     ]
-    return sorted(mounts, key=lambda each: -len(each.path))
+    return sorted(mounts, key=lambda mount: -len(mount.path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +159,7 @@ class Server:
     @property
     def mount(self) -> Mount:
         """The mount that holds the Corefile."""
-        return next(each for each in self.mounts if each.holds(self.file))
+        return next(mount for mount in self.mounts if mount.holds(self.file))
 
 
 def is_image_of(image: str, program: str) -> bool:
@@ -190,7 +197,7 @@ def selects(selector: Json, labels: Mapping[str, str]) -> bool:
     """Return whether a workload's selector, or a policy's, selects these labels."""
     equal = selector.get("matchLabels") or {}
     return equal.items() <= labels.items() and all(
-        _holds(each, labels) for each in selector.get("matchExpressions") or ()
+        _holds(part, labels) for part in selector.get("matchExpressions") or ()
     )
 
 
@@ -228,11 +235,11 @@ def choose_service(services: Iterable[Json], namespace: str, wanted: str = "") -
         Refusal: there is none, or several that might be meant.
 
     """
-    found = [service for service in services if is_dns(service)]
+    serving = [service for service in services if is_dns(service)]
     if wanted:
-        return _wanted(found, namespace, wanted)
-    labelled = [s for s in found if _labels(s).get(LABEL) == NAMES[0]]
-    for candidates in (labelled, found):
+        return _wanted(serving, namespace, wanted)
+    labelled = [s for s in serving if labels_of(s).get(LABEL) == NAMES[0]]
+    for candidates in (labelled, serving):
         for name in NAMES:
             for service in candidates:
                 if service["metadata"]["name"] == name:
@@ -266,13 +273,9 @@ def _none(namespace: str, several: list[str]) -> str:
     )
 
 
-def _labels(obj: Json) -> dict[str, str]:
-    return obj["metadata"].get("labels") or {}
-
-
 async def find_service(api: Documents, namespace: str, wanted: str = "") -> Json:
     """Return the Service of the cluster's DNS; see ``choose_service``."""
-    services = await api.listed(SERVICE.path(namespace), lambda obj: obj)
+    services = await api.list_objects(SERVICE.path(namespace))
     return choose_service(services, namespace, wanted)
 
 
@@ -288,18 +291,15 @@ async def read_server(api: Documents, service: Json) -> Server:
     maps: dict[str, Json] = {}
     tried = []
     for container in workload["spec"]["template"]["spec"]["containers"]:
-        mounted = mounts_of(workload["spec"]["template"]["spec"], container)
-        for each in mounted:
-            if each.config_map and each.config_map not in maps:
-                path = CONFIG_MAP.path(namespace, each.config_map)
-                maps[each.config_map] = await api.find(path) or {}
-        files = _files(mounted, maps)
-        file = _flag(container, CONF) or DEFAULT_FILE
+        mounts = tuple(mounts_of(workload["spec"]["template"]["spec"], container))
+        for name in {mount.config_map for mount in mounts} - {"", *maps}:
+            maps[name] = await api.find(CONFIG_MAP.path(namespace, name)) or {}
+        files = _files(mounts, maps)
+        file = flag_of(container, *CONF) or DEFAULT_FILE
         if file in files:
-            port = _flag(container, PORT)
+            port = flag_of(container, *PORT)
             number = int(port) if port.isdecimal() else DNS_PORT
-            seen = tuple(mounted)
-            return Server(service, workload, container, seen, file, files, number)
+            return Server(service, workload, container, mounts, file, files, number)
         tried.append(f"container {container['name']} has no {file}")
     raise Refusal(
         f"{ref_of(workload)} serves without a Corefile in a ConfigMap: "
@@ -307,13 +307,24 @@ async def read_server(api: Documents, service: Json) -> Server:
     )
 
 
+async def try_to_read(session: Session, service: Json) -> tuple[Server | None, str]:
+    """Return what answers behind a Service; if it may not be read, None and why not."""
+    try:
+        return await read_server(session.api, service), ""
+    except Refused as refused:
+        if refused.status != 403:
+            raise
+        return None, f"its Corefile cannot be read: {explain(refused)}"
+    except Refusal as refusal:
+        return None, str(refusal)
+
+
 async def _workload(api: Documents, service: Json) -> Json:
     namespace = service["metadata"]["namespace"]
     selector = service["spec"].get("selector")
     for kind in WORKLOADS:
-        for obj in await api.listed(kind.path(namespace), lambda obj: obj):
-            labels = value_at(obj, ("spec", "template", "metadata", "labels")) or {}
-            if matches(selector, labels):
+        for obj in await api.list_objects(kind.path(namespace)):
+            if matches(selector, labels_of(obj["spec"]["template"])):
                 return obj
     labels_text = ",".join(f"{k}={v}" for k, v in (selector or {}).items()) or "nothing"
     raise Refusal(
@@ -322,26 +333,13 @@ async def _workload(api: Documents, service: Json) -> Json:
     )
 
 
-def _files(mounted: Iterable[Mount], maps: Mapping[str, Json]) -> dict[str, str]:
+def _files(mounts: Iterable[Mount], maps: Mapping[str, Json]) -> dict[str, str]:
     files: dict[str, str] = {}
-    for each in mounted:
-        if each.config_map:
-            for path, text in each.files(maps[each.config_map]):
-                files.setdefault(path, text)
+    for mount in mounts:
+        if mount.config_map:
+            for path, text in mount.files(maps[mount.config_map]):
+                files.setdefault(path, text)  # the deepest mount wins
     return files
-
-
-def _flag(container: Json, names: tuple[str, ...]) -> str:
-    """Return the value of a flag of CoreDNS in a container's command line."""
-    words: list[str] = [
-        *(container.get("command") or ()),
-        *(container.get("args") or ()),
-    ]
-    for word, following in pairwise([*words, ""]):
-        name, equals, value = word.partition("=")
-        if name in names:
-            return value if equals else following
-    return ""
 
 
 def replicas(workload: Json) -> int:
@@ -356,7 +354,7 @@ def target_port(server: Server, port: Json) -> int:
     if isinstance(wanted, int):
         return wanted
     for container in server.spec["containers"]:
-        for each in container.get("ports") or ():
-            if each.get("name") == wanted:
-                return int(each["containerPort"])
+        for named in container.get("ports") or ():
+            if named.get("name") == wanted:
+                return int(named["containerPort"])
     return int(port["port"])

@@ -10,11 +10,19 @@ from typing import NamedTuple
 from minidns.kubernetes.documents import Json, Refused
 from minidns.second_dns import objects, running, session
 from minidns.second_dns.interceptors import Interceptor, detect
-from minidns.second_dns.objects import POD, SERVICE, ref_of, value_at
+from minidns.second_dns.objects import (
+    POD,
+    SERVICE,
+    controller_of,
+    labels_of,
+    name_of,
+    ref_of,
+    value_at,
+)
 from minidns.second_dns.plan import policy_of, servers_of
 from minidns.second_dns.record import Record, list_records
 from minidns.second_dns.running import Server
-from minidns.second_dns.session import Refusal, Session, check_namespace, explain
+from minidns.second_dns.session import Refusal, Session, check_namespace
 from minidns.second_dns.target import ready_addresses
 from minidns.text.arguments import Parser
 from minidns.text.terminal import escaping
@@ -59,7 +67,8 @@ def _user(pod: Json, first: str, names: Mapping[str, str]) -> Users:
     by += " (hostNetwork)" if spec.get("hostNetwork") else ""
     by += " and dnsConfig" if servers_of(spec) else ""
     asks = tuple(names.get(server, f"{server} (no Service)") for server in servers)
-    return Users(meta.get("namespace", ""), _maker(pod), by, asks or (NODE,))
+    maker = "/".join(controller_of(pod) or ("Pod", meta["name"]))
+    return Users(meta.get("namespace", ""), maker, by, asks or (NODE,))
 
 
 def servers_asked(pod: Json, first: str) -> tuple[str, ...]:
@@ -71,20 +80,6 @@ def servers_asked(pod: Json, first: str) -> tuple[str, ...]:
 
 def _is_over(pod: Json) -> bool:
     return value_at(pod, ("status", "phase")) in ("Succeeded", "Failed")
-
-
-def _maker(pod: Json) -> str:
-    """Return the workload of a pod, the Deployment instead of its ReplicaSet."""
-    meta = pod["metadata"]
-    for owner in meta.get("ownerReferences") or ():
-        if owner.get("controller"):
-            hashed = (meta.get("labels") or {}).get("pod-template-hash", "")
-            name = owner["name"].removesuffix(f"-{hashed}") if hashed else owner["name"]
-            kind = owner["kind"]
-            if kind == "ReplicaSet" and name != owner["name"]:
-                kind = "Deployment"
-            return f"{kind}/{name}"
-    return f"Pod/{meta['name']}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +140,14 @@ async def survey(session: Session, namespace: str) -> Survey:
 
     """
     await check_namespace(session, namespace)
-    services = await session.api.listed(SERVICE.path(), lambda obj: obj)
+    services = await session.api.list_objects(SERVICE.path())
     first = _first(services)
     address = str(first["spec"]["clusterIP"])
     everywhere = await _pods(session, namespace)
     pods = [p for p in everywhere if namespace in ("", p["metadata"]["namespace"])]
     in_use = {server for pod in everywhere for server in servers_asked(pod, address)}
     others = [s for s in services if s is not first and _is_shown(s, first, in_use)]
-    names = {s["spec"]["clusterIP"]: _name(s) for s in (first, *others)}
+    names = {s["spec"]["clusterIP"]: name_of(s) for s in (first, *others)}
     corefile = await _corefile(session, first)
     records, problems = await list_records(session, namespace)
     asking = users_of(everywhere, address, names)
@@ -176,7 +171,7 @@ async def _pods(session: Session, namespace: str) -> list[Json]:
 
     """
     try:
-        return await session.api.listed(POD.path(), _slim)
+        return await session.api.read_objects(POD.path(), _slim)
     except Refused as refused:
         if refused.status != 403 or not namespace:
             raise
@@ -184,7 +179,7 @@ async def _pods(session: Session, namespace: str) -> list[Json]:
         "note: pods of other namespaces cannot be listed: ASKED BY counts those of "
         f"{namespace} only"
     )
-    return await session.api.listed(POD.path(namespace), _slim)
+    return await session.api.read_objects(POD.path(namespace), _slim)
 
 
 def _first(services: list[Json]) -> Json:
@@ -204,45 +199,31 @@ def _is_shown(service: Json, first: Json, in_use: Iterable[str]) -> bool:
     return running.is_dns(service) and (beside or is_asked)
 
 
-def _name(service: Json) -> str:
-    meta = service["metadata"]
-    return f"{meta['namespace']}/{meta['name']}"
-
-
 async def _dns(
     session: Session, service: Json, asking: Iterable[Users], first: str | None
 ) -> Dns:
     """Return one DNS service; ``first`` is the Corefile to compare its own with."""
-    server, why = await _server(session, service)
+    server, why = await running.try_to_read(session, service)
     differs: list[str] = []
     if server is not None and first is not None:
-        names = ("the first's Corefile", f"{_name(service)}'s Corefile")
+        names = ("the first's Corefile", f"{name_of(service)}'s Corefile")
         differs = objects.text_difference(first, server.corefile, names)
     return Dns(
-        _name(service),
+        name_of(service),
         service["spec"]["clusterIP"],
         ref_of(server.workload).word if server else UNKNOWN,
         _desired(server.workload) if server else 0,
-        len(await ready_addresses(session.api, _name(service))),
+        len(await ready_addresses(session.api, name_of(service))),
         await _images(session, service),
         _config_map(server) if server else why,
         tuple(differs),
-        sum(users.pods for users in asking if _name(service) in users.asks),
+        sum(users.pods for users in asking if name_of(service) in users.asks),
     )
 
 
 async def _corefile(session: Session, service: Json) -> str | None:
-    server, _ = await _server(session, service)
+    server, _ = await running.try_to_read(session, service)
     return server.corefile if server else None
-
-
-async def _server(session: Session, service: Json) -> tuple[Server | None, str]:
-    try:
-        return await running.read_server(session.api, service), ""
-    except Refused as refused:
-        return None, str(explain(refused))
-    except Refusal as why:
-        return None, str(why)
 
 
 def _desired(workload: Json) -> int:
@@ -256,14 +237,14 @@ async def _images(session: Session, service: Json) -> tuple[str, ...]:
     """Return the images that the pods behind a Service run."""
     selector = service["spec"].get("selector")
     path = POD.path(service["metadata"]["namespace"])
-    pods = await session.api.listed(path, _labels_and_images)
+    pods = await session.api.read_objects(path, _labels_and_images)
     wanted = (images for labels, images in pods if running.matches(selector, labels))
     return tuple(sorted({image for images in wanted for image in images}))
 
 
 def _labels_and_images(pod: Json) -> tuple[dict[str, str], list[str]]:
     images = [str(c.get("image", UNKNOWN)) for c in pod["spec"]["containers"]]
-    return pod["metadata"].get("labels") or {}, images
+    return labels_of(pod), images
 
 
 def _config_map(server: Server) -> str:

@@ -14,6 +14,8 @@ from minidns.second_dns.objects import (
     SERVICE,
     SLICE,
     has_ended,
+    labels_of,
+    name_of,
     value_at,
 )
 from minidns.second_dns.plan import (
@@ -68,12 +70,12 @@ async def find_dns(
     """
     service = await _find_service(session.api, dns)
     meta, address = service["metadata"], service["spec"]["clusterIP"]
-    name = f"{meta['namespace']}/{meta['name']}"
+    name = name_of(service)
     if not await ready_addresses(session.api, name):
         raise Refusal(
             f"nothing answers at {address}: no pod of Service {meta['name']} is ready"
         )
-    server, why = await _read_server(session, service)
+    server, why = await running.try_to_read(session, service)
     notes = [why] if why else []
     if domain is None:
         domain = corefile.read_needs(server).domain if server else ""
@@ -89,7 +91,7 @@ async def find_dns(
 async def _find_service(api: Documents, wanted: str) -> Json:
     namespace, slash, name = wanted.rpartition("/")
     if not slash and _is_address(wanted):
-        everywhere = await api.listed(SERVICE.path(), lambda obj: obj)
+        everywhere = await api.list_objects(SERVICE.path())
         return running.choose_service(everywhere, "", wanted)
     return await running.find_service(api, namespace or running.NAMESPACE, name)
 
@@ -106,7 +108,7 @@ async def ready_addresses(api: Documents, service: str) -> tuple[str, ...]:
     """Return the addresses of the ready pods behind NAMESPACE/NAME."""
     namespace, _, name = service.partition("/")
     label = f"kubernetes.io/service-name={name}"
-    slices = await api.listed(SLICE.path(namespace), _ready, labels=label)
+    slices = await api.read_objects(SLICE.path(namespace), _ready, labels=label)
     return tuple(sorted({address for addresses in slices for address in addresses}))
 
 
@@ -117,17 +119,6 @@ def _ready(slice_: Json) -> list[str]:
         if value_at(endpoint, ("conditions", "ready")) is not False
         for address in endpoint["addresses"]
     ]
-
-
-async def _read_server(session: Session, service: Json) -> tuple[Server | None, str]:
-    try:
-        return await running.read_server(session.api, service), ""
-    except Refused as refused:
-        if refused.status != 403:
-            raise
-        return None, "its Corefile cannot be read: no permission to read its ConfigMap"
-    except Refusal as refusal:
-        return None, str(refusal)
 
 
 async def _first_address(api: Documents) -> str:
@@ -178,14 +169,14 @@ async def _pods_of(session: Session, obj: Json) -> list[Json]:
     """Return the running pods of a workload; none if they may not be listed."""
     try:
         path = POD.path(obj["metadata"]["namespace"])
-        pods = await session.api.listed(path, lambda pod: pod)
+        pods = await session.api.list_objects(path)
     except Refused:
         return []
     selector = obj["spec"]["selector"]
     return [
         pod
         for pod in pods
-        if selects(selector, pod["metadata"].get("labels") or {})
+        if selects(selector, labels_of(pod))
         and not has_ended(pod)
         and value_at(pod, ("status", "phase")) == "Running"
     ]
@@ -233,14 +224,13 @@ async def _blocking(session: Session, obj: Json, server: Server) -> list[str]:
     meta = obj["metadata"]
     try:
         path = POLICY.path(meta["namespace"])
-        found = await session.api.listed(path, lambda policy: policy)
+        policies = await session.api.list_objects(path)
     except Refused:
         return ["NetworkPolicies cannot be listed: one may keep these pods from it"]
-    labels = value_at(obj, ("spec", "template", "metadata", "labels")) or {}
-    service = server.service["metadata"]
-    name = f"{service['namespace']}/{service['name']}"
-    peer = _peer(server, await ready_addresses(session.api, name))
-    names = ", ".join(blocking_policies(found, meta["namespace"], labels, peer))
+    labels = labels_of(obj["spec"]["template"])
+    addresses = await ready_addresses(session.api, name_of(server.service))
+    peer = _peer(server, addresses)
+    names = ", ".join(blocking_policies(policies, meta["namespace"], labels, peer))
     note = f"NetworkPolicy {names} does not let these pods ask it: look-ups will fail"
     return [note] if names else []
 
@@ -250,7 +240,7 @@ def _peer(server: Server, addresses: tuple[str, ...]) -> Peer:
     (port,) = (p for p in server.service["spec"]["ports"] if running.is_query_port(p))
     return Peer(
         server.service["metadata"]["namespace"],
-        server.workload["spec"]["template"]["metadata"].get("labels") or {},
+        labels_of(server.workload["spec"]["template"]),
         running.target_port(server, port),
         str(port.get("targetPort", "")),
         addresses,

@@ -26,6 +26,7 @@ from minidns.second_dns.objects import (
     Change,
     Ref,
     has_ended,
+    labels_of,
     merge_patch,
     ref_of,
     revert_changes,
@@ -257,9 +258,9 @@ async def wait_for_rollout(session: Session, ref: Ref, timeout_s: float) -> None
 
 async def _reasons(session: Session, workload: Json, ref: Ref) -> list[str]:
     """Return why pods of a workload do not exist or are not ready, at most SHOWN."""
-    pods = await session.api.listed(POD.path(ref.namespace), lambda pod: pod)
-    found = [*_workload_reasons(workload), *_pod_reasons(workload, pods)]
-    return list(dict.fromkeys(found))[:SHOWN]
+    pods = await session.api.list_objects(POD.path(ref.namespace))
+    reasons = (*_workload_reasons(workload), *_pod_reasons(workload, pods))
+    return list(dict.fromkeys(reasons))[:SHOWN]
 
 
 def _workload_reasons(workload: Json) -> Iterator[str]:
@@ -273,8 +274,7 @@ def _pod_reasons(workload: Json, pods: Iterable[Json]) -> Iterator[str]:
     """Yield why pods of a workload are not ready, as their status says."""
     selector = workload["spec"]["selector"]
     for pod in pods:
-        labels = pod["metadata"].get("labels") or {}
-        if selects(selector, labels) and not has_ended(pod):
+        if selects(selector, labels_of(pod)) and not has_ended(pod):
             for reason in _status_reasons(pod.get("status") or {}):
                 yield f"pod {pod['metadata']['name']}: {printable(reason)}"
 

@@ -32,7 +32,7 @@ async def test_reads_and_lists_with_kinds() -> None:
         served.create("web", SPACE)
         found = await api(served).get(f"{PATH}/web")
         assert (found["kind"], name_of(found)) == ("Service", "web")
-        (listed,) = await api(served).listed(PATH, lambda obj: obj)
+        (listed,) = await api(served).list_objects(PATH)
         assert listed == found, "a LIST leaves kind and apiVersion out"
 
 
@@ -51,7 +51,7 @@ async def test_lists_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
         names = [f"web-{n}" for n in range(5)]
         for name in names:
             served.create(name, SPACE)
-        assert await api(served).listed(PATH, name_of) == names
+        assert await api(served).read_objects(PATH, name_of) == names
         assert len(served.asked("list")) == 3
         assert {q["limit"] for q in served.asked("list")} == {"2"}
 
@@ -64,10 +64,10 @@ async def test_a_token_that_ran_out_begins_the_list_again(
         for n in range(3):
             served.create(f"web-{n}", SPACE)
         served.spoil(verb="list", paged=True, status=410, times=1)
-        assert len(await api(served).listed(PATH, name_of)) == 3
+        assert len(await api(served).read_objects(PATH, name_of)) == 3
         served.spoil(verb="list", paged=True, status=410)
         with pytest.raises(ApiError, match="changes faster than it can be read"):
-            await api(served).listed(PATH, name_of)
+            await api(served).read_objects(PATH, name_of)
 
 
 async def test_lists_by_labels() -> None:
@@ -76,7 +76,7 @@ async def test_lists_by_labels() -> None:
         obj["metadata"]["labels"] = {"app": "web"}
         served.cluster.create(obj)
         served.create("other", SPACE)
-        assert await api(served).listed(ALL, name_of, labels="app=web") == ["web"]
+        assert await api(served).read_objects(ALL, name_of, labels="app=web") == ["web"]
 
 
 async def test_creates_once() -> None:

@@ -191,18 +191,21 @@ async def test_a_pod_of_a_workload_names_what_to_enrol() -> None:
         assert "deployment/web" in at.err[-1]
 
 
-async def test_a_pod_of_a_replica_set_names_its_deployment() -> None:
+@pytest.mark.parametrize(
+    ("labels", "workload"),
+    [({"pod-template-hash": "5d9"}, "deployment/web"), ({}, "replicaset/web-5d9")],
+)
+async def test_a_pod_of_a_replica_set_names_its_workload(
+    labels: dict[str, str], workload: str
+) -> None:
     of = world()
     made = pod("web-x")
     owner = {"kind": "ReplicaSet", "name": "web-5d9", "controller": True, "uid": "u", "apiVersion": "apps/v1"}  # fmt: skip
-    made["metadata"]["ownerReferences"] = [owner]
+    made["metadata"] |= {"ownerReferences": [owner], "labels": labels}
     of.create(made)
     async with desk(of) as at:
         await at.run("enrol pod/web-x -n shop --all")
-        assert "deployment/web" in at.err[-1]
-        of.delete("Deployment", "shop", "web")
-        await at.run("enrol pod/web-x -n shop --all")
-        assert "replicaset/web-5d9" in at.err[-1]
+        assert workload in at.err[-1]
 
 
 async def test_a_bare_pod_gets_what_to_write() -> None:
