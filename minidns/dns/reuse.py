@@ -1,4 +1,4 @@
-"""Combines the conditions for reuse of several answers."""
+"""Combines answers, and the conditions for their reuse."""
 
 from collections.abc import Hashable
 
@@ -35,3 +35,18 @@ def also_depends_on(response: Response, *keys: Hashable) -> Response:
         return response
     reuse = replace(response.reuse, depends_on=(*response.reuse.depends_on, *keys))
     return replace(response, reuse=reuse)
+
+
+def joined(response: Response, other: Response) -> Response:
+    """Return ``response`` with the records of ``other``, the answer for its target.
+
+    What limits one of them (truncation, reuse, clients) limits the result.
+    """
+    return replace(
+        response,
+        answer=(*response.answer, *other.answer),
+        tc=response.tc or other.tc,
+        sources=(*response.sources, *other.sources),
+        reuse=combine(response.reuse, other.reuse),
+        client_specific=response.client_specific or other.client_specific,
+    )

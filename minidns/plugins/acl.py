@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from minidns.corefile.directives import Line
@@ -107,20 +108,18 @@ def _is_open(words: list[str]) -> bool:
     return not words or "*" in words
 
 
-def _sections(line: Line) -> Iterator[tuple[str, list[str]]]:
+def _sections(line: Line) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield each section's name and words."""
-    section, named = "", list[str]()
-    for word in (*line.args, ""):
-        if word and word.lower() not in _SECTIONS and section:
-            named.append(word)
-            continue
-        if section and not named:
+    args = line.args
+    starts = [at for at, word in enumerate(args) if word.lower() in _SECTIONS]
+    if args and starts[:1] != [0]:
+        unexpected = quote(args[0])
+        raise line.error(f"unexpected token {unexpected}; expect 'type | net'")
+    for start, end in pairwise((*starts, len(args))):
+        section, words = args[start].lower(), args[start + 1 : end]
+        if not words:
             raise line.error(f"no token specified in {quote(section)} section")
-        if section:
-            yield section, named
-        if word and word.lower() not in _SECTIONS:
-            raise line.error(f"unexpected token {quote(word)}; expect 'type | net'")
-        section, named = word.lower(), []
+        yield section, words
 
 
 def _type(word: str, line: Line) -> int:

@@ -32,7 +32,7 @@ from minidns.dns.model import (
     RRset,
     replace,
 )
-from minidns.dns.reuse import also_depends_on, combine
+from minidns.dns.reuse import also_depends_on, joined
 from minidns.dns.zone import Zone, ZoneAnswer, ZoneRule
 from minidns.dns.zonefile import ZoneFileError
 from minidns.plugins.chain import EndOfChain
@@ -311,21 +311,17 @@ async def _with_target_records(
 
     The rcode is the one for the target (RFC 6604 3).
     """
-    other = await site.ask(query, result.chase, query.question.qtype)
-    failed = other.rcode in (Rcode.NXDOMAIN, Rcode.SERVFAIL)
-    nodata = other.rcode == Rcode.NOERROR and not other.answer
-    negative = other.rcode == Rcode.NXDOMAIN or nodata
-    response = result.response
-    answer = (*response.answer, *other.answer)
+    target = await site.ask(query, result.chase, query.question.qtype)
+    failed = target.rcode in (Rcode.NXDOMAIN, Rcode.SERVFAIL)
+    nodata = target.rcode == Rcode.NOERROR and not target.answer
+    negative = target.rcode == Rcode.NXDOMAIN or nodata
+    response = joined(result.response, target)
     return replace(
         response,
-        rcode=other.rcode if failed else Rcode.NOERROR,
-        answer=answer,
+        rcode=target.rcode if failed else Rcode.NOERROR,
         authority=zone.negative() if negative else response.authority,
-        additional=zone.additional(answer),
-        sources=(*response.sources, *other.sources),
-        reuse=combine(response.reuse, other.reuse),
-        client_specific=other.client_specific,
+        additional=zone.additional(response.answer),
+        tc=False,  # whatever the target's reply says (CoreDNS)
     )
 
 

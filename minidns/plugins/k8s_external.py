@@ -20,7 +20,7 @@ from minidns.kubernetes.external import ExternalZones
 from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion, ExternalTarget
 from minidns.kubernetes.options import ExternalOptions
 from minidns.kubernetes.rules import Rule
-from minidns.plugins.outside import resolve_external, window_of
+from minidns.plugins.outside import window_of, with_external_records
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 
@@ -79,13 +79,7 @@ class _K8sExternal:
             response = responses.negative(answer, soa, reuse, synced=synced)
             return replace(response, lower_case=True)
         if any(isinstance(record, ExternalTarget) for record in answer.answer):
-            external = await resolve_external(self._site, query, answer.answer)
-            response = responses.positive(answer, external.records, None)
-            return replace(
-                response,
-                tc=response.tc or external.truncated,
-                client_specific=external.client_specific,
-            )
+            return await with_external_records(self._site, query, answer)
         records = [record for record in answer.answer if isinstance(record, RRset)]
         response = responses.positive(answer, records, reuse)
         # SOA and NS have the zone's letters as owner, the rest the query's (CoreDNS)

@@ -32,7 +32,7 @@ from minidns.kubernetes.rules import Rule
 from minidns.kubernetes.watcher import ClusterWatcher, SharedWatcher, WatchDeps
 from minidns.metrics.registry import Gauge
 from minidns.plugins.contracts import ReadinessCheck, ReadinessDetail
-from minidns.plugins.outside import resolve_external, window_of
+from minidns.plugins.outside import window_of, with_external_records
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 from minidns.system.tasks import Tasks
@@ -199,7 +199,7 @@ class Kubernetes:
             return response
         if answer.answer and not self._is_withheld():
             if ExternalTarget in map(type, answer.answer):
-                return await self._with_external(query, answer)
+                return await with_external_records(self._site, query, answer)
             return self._positive(query, answer)
         return self._negative(query, question, answer)
 
@@ -237,15 +237,6 @@ class Kubernetes:
     def _is_withheld(self) -> bool:
         """Return whether answers are withheld because they may be out of date."""
         return self._withholds and self.watcher.synced and self.watcher.stale
-
-    async def _with_external(self, query: Query, answer: ClusterAnswer) -> Response:
-        external = await resolve_external(self._site, query, answer.answer)
-        response = responses.positive(answer, external.records, None)
-        return replace(
-            response,
-            tc=response.tc or external.truncated,
-            client_specific=external.client_specific,
-        )
 
     def _positive(self, query: Query, answer: ClusterAnswer) -> Response:
         reuse = None

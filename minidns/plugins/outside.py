@@ -1,10 +1,8 @@
 """Selects the records of a cluster answer and resolves its external targets."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
-from minidns.dns.model import Query, RRset
-from minidns.kubernetes.model import EVERYTHING, RecordOrTarget, Window, window
+from minidns.dns.model import Query, Response, RRset, replace
+from minidns.kubernetes import responses
+from minidns.kubernetes.model import EVERYTHING, ClusterAnswer, Window, window
 from minidns.plugins.site import Site
 
 
@@ -15,26 +13,16 @@ def window_of(site: Site, query: Query) -> Window:
     return window(query.question.qtype, query.max_size, site.edges.random)
 
 
-class Resolved(NamedTuple):
-    """The records of an answer whose external targets were resolved."""
-
-    records: list[RRset]
-    truncated: bool
-    """True if the reply for a target was truncated."""
-    client_specific: bool
-    """The flag of the same name in `Response`."""
-
-
-async def resolve_external(
-    site: Site, query: Query, answer: Sequence[RecordOrTarget]
-) -> Resolved:
-    """Return ``answer`` with the records of its targets.
+async def with_external_records(
+    site: Site, query: Query, answer: ClusterAnswer
+) -> Response:
+    """Return the response with the records of the targets in ``answer``, not reusable.
 
     The rcode and the authority section of a target are left out (CoreDNS).
     """
     records: list[RRset] = []
     truncated = client_specific = False
-    for record in answer:
+    for record in answer.answer:
         if isinstance(record, RRset):
             records.append(record)
             continue
@@ -42,4 +30,6 @@ async def resolve_external(
         records += target.answer
         truncated = truncated or target.tc
         client_specific = client_specific or target.client_specific
-    return Resolved(records, truncated, client_specific)
+    response = responses.positive(answer, records, None)
+    tc = response.tc or truncated
+    return replace(response, tc=tc, client_specific=client_specific)

@@ -1,7 +1,7 @@
 import pytest
 
-from minidns.dns.model import Response, Reuse
-from minidns.dns.reuse import also_depends_on, combine
+from minidns.dns.model import Response, Reuse, replace
+from minidns.dns.reuse import also_depends_on, combine, joined
 
 BOTH = [
     pytest.param(None, Reuse(), None, id="not-one"),
@@ -40,3 +40,20 @@ def test_reuse_depends_on_the_plugin_that_passed_the_query_on() -> None:
 
 def test_a_reply_that_is_not_reused_stays_so() -> None:
     assert also_depends_on(Response(), "above").reuse is None
+
+
+@pytest.mark.parametrize("limit", ["tc", "client_specific"])
+@pytest.mark.parametrize("at", [0, 1])
+def test_what_limits_one_part_limits_the_joined_answer(limit: str, at: int) -> None:
+    parts = [Response(), Response()]
+    parts[at] = replace(parts[at], **{limit: True})
+    assert getattr(joined(parts[0], parts[1]), limit)
+    assert not getattr(joined(Response(), Response()), limit)
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_joined_answer_is_reused_only_if_both_parts_are(at: int) -> None:
+    parts = [Response(reuse=Reuse()), Response(reuse=Reuse())]
+    assert joined(parts[0], parts[1]).reuse
+    parts[at] = Response()
+    assert joined(parts[0], parts[1]).reuse is None

@@ -25,7 +25,7 @@ from minidns.dns.model import (
     Source,
     replace,
 )
-from minidns.dns.reuse import combine
+from minidns.dns.reuse import joined
 from minidns.dns.wire import ECHOED
 from minidns.plugins.rewrite import renaming
 from minidns.plugins.rewrite import rules as rewriting
@@ -177,18 +177,11 @@ async def _with_target(
         return response
     try:
         alias = alias._replace(rdata=(names.to_wire(target),))
-        target_response = await site.ask(query, target, query.question.qtype)
+        records = await site.ask(query, target, query.question.qtype)
     except ValueError as error:
         log.error("upstream lookup failed: %s", error)
         return response
-    return replace(
-        response,
-        answer=(*before, alias, *target_response.answer),
-        tc=target_response.tc,
-        sources=(*response.sources, *target_response.sources),
-        reuse=combine(response.reuse, target_response.reuse),
-        client_specific=target_response.client_specific,
-    )
+    return joined(replace(response, answer=(*before, alias), tc=False), records)
 
 
 PLUGIN = PluginSpec(

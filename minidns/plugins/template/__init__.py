@@ -43,6 +43,7 @@ from minidns.dns.model import (
     Source,
     replace,
 )
+from minidns.dns.reuse import joined
 from minidns.dns.rules import AnswerRule
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
@@ -361,16 +362,8 @@ class Writer:
             if alias.rtype != rdata.CNAME:
                 continue
             target = rdata.target(rdata.CNAME, alias.rdata[0])
-            target_response = await self._site.ask(query, target, query.question.qtype)
-            response = replace(
-                response,
-                answer=(*response.answer, *target_response.answer),
-                tc=response.tc or target_response.tc,
-                rule=TemplateRule.CNAME,
-                sources=(*response.sources, *target_response.sources),
-                client_specific=response.client_specific
-                or target_response.client_specific,
-            )
+            records = await self._site.ask(query, target, query.question.qtype)
+            response = replace(joined(response, records), rule=TemplateRule.CNAME)
         return response
 
 
