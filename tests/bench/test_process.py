@@ -1,4 +1,4 @@
-"""The cores and processes of measured servers."""
+"""The cores that measured servers run on."""
 
 import os
 import sys

@@ -13,7 +13,7 @@ from tests.survival.test_overload import hostile
 from tests.survival.world import KUBEADM, Api, Server, api, minidns, run, udp, upstream
 
 WARM_STEPS = 12_000
-"""The number of names sent without pauses first, until all bounded memory is full."""
+"""The steps without pauses at first: 60,000 names, which fill all bounded memory."""
 MOST_MB_AN_HOUR = 2.0
 
 
