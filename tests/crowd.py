@@ -63,7 +63,7 @@ class Crowd:
 
 def _said(reply: dns.message.Message) -> str:
     if reply.rcode() == dns.rcode.NOERROR and reply.answer:
-        return " ".join(sorted(str(each) for each in reply.answer[0]))
+        return " ".join(sorted(str(rdata) for rdata in reply.answer[0]))
     return dns.rcode.to_text(reply.rcode())
 
 

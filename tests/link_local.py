@@ -39,8 +39,8 @@ PAGES = {8080: "/health", 8181: "/ready", 9153: "/metrics"}
 def add_address() -> None:
     """Give the loopback interface of this namespace a link-local address."""
     words = "link set lo up", f"addr add {ADDRESS.partition('%')[0]}/64 dev lo nodad"
-    for each in words:
-        subprocess.run(("ip", *each.split()), check=True)
+    for word in words:
+        subprocess.run(("ip", *word.split()), check=True)
 
 
 async def check(folder: Path) -> None:

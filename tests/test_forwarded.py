@@ -129,7 +129,7 @@ async def test_equal_questions_are_one_whoever_asks_and_however() -> None:
         replies = [
             dns.message.from_wire(wire) for wire in await asyncio.gather(*asking)
         ]
-    assert all(str(each.answer[0][0]) == "192.0.2.1" for each in replies)
+    assert all(str(reply.answer[0][0]) == "192.0.2.1" for reply in replies)
 
 
 async def test_the_oldest_makes_room_and_leaves_the_others_their_answer() -> None:

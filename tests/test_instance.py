@@ -186,7 +186,7 @@ async def test_a_real_corefile_answers_a_cluster_name(case: Case) -> None:
         fill(instance)
         (domain, *_) = clusters(case)
         reply, _ = await ask(instance, f"kube-dns.kube-system.svc.{domain}.")
-        assert [str(each) for each in reply.answer[0]] == ["10.96.0.10"]
+        assert [str(rdata) for rdata in reply.answer[0]] == ["10.96.0.10"]
         reply, _ = await ask(instance, "10.0.96.10.in-addr.arpa.", "PTR")
         assert str(reply.answer[0][0]) == f"kube-dns.kube-system.svc.{domain}."
 
@@ -198,10 +198,12 @@ async def test_a_real_corefile_answers_a_cluster_name(case: Case) -> None:
 )
 async def test_a_real_corefile_forwards_an_outside_name(case: Case) -> None:
     async with loaded(case) as instance:
-        served = {zone for each in instance.routes for zone in instance.zones_of(each)}
+        served = {
+            zone for route in instance.routes for zone in instance.zones_of(route)
+        }
         name = "www.example.net." if "." in served else f"outside.{min(served)}"
         reply, _ = await ask(instance, name)
-        assert [str(each) for each in reply.answer[0]] == ["192.0.2.80"]
+        assert [str(rdata) for rdata in reply.answer[0]] == ["192.0.2.80"]
 
 
 @pytest.mark.parametrize(
@@ -213,7 +215,7 @@ async def test_the_real_corefile_with_a_view_answers_by_client(
     (case,) = (each for each in cases("real") if each.name == "views")
     async with loaded(case) as instance:
         reply, _ = await ask(instance, "www.example.org.", client=client)
-        assert [str(each) for each in reply.answer[0]] == [address]
+        assert [str(rdata) for rdata in reply.answer[0]] == [address]
 
 
 @pytest.mark.parametrize(
@@ -224,7 +226,7 @@ async def test_the_real_corefile_with_a_view_answers_by_client(
 async def test_a_real_corefile_with_neither_says_who_asks(case: Case) -> None:
     async with loaded(case) as instance:
         reply, _ = await ask(instance, "www.example.org.")
-        assert CLIENT in {str(data) for each in reply.additional for data in each}
+        assert CLIENT in {str(data) for rrset in reply.additional for data in rrset}
 
 
 @pytest.mark.parametrize(("name", "error"), UNSUPPORTED.items())

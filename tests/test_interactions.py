@@ -94,7 +94,7 @@ async def test_log_and_errors_see_the_clients_name_the_rest_the_rewritten_one(
         await server.ask("b.old.example.org.")
         checked = {"."}  # of the upstream's health
         assert set(resolver.names) - checked == {"b.new.example.org."}
-    said = [each.getMessage() for each in caplog.records]
+    said = [record.getMessage() for record in caplog.records]
     assert sum("A IN b.old.example.org. udp" in line for line in said) == 1
     assert sum(line.startswith("2 b.old.example.org. A: ") for line in said) == 1
 
@@ -166,11 +166,11 @@ example.net:53 {
         server.resolver.change = lambda query, reply: None
         await server.ask("a.example.net.")
         queries = "coredns_dns_requests_total"
-        families = {each.name: each for each in server.world.metrics.families()}
+        families = {family.name: family for family in server.world.metrics.families()}
         assert families[queries].values == {}
         hits = {"server": "dns://:53", "type": "success", "zones": "example.org."}
         assert server.world.metrics.value("coredns_cache_hits_total", hits) == 1
-    said = [each for each in caplog.records if each.name != "asyncio"]
+    said = [record for record in caplog.records if record.name != "asyncio"]
     assert said == []
 
 

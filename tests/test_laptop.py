@@ -77,7 +77,7 @@ async def test_a_change_in_the_cluster_is_answered(tmp_path: Path) -> None:
             for _ in range(1000):
                 if (reply := await client.ask(port, name)).answer:
                     break
-            assert [str(each[0]) for each in reply.answer] == ["10.96.3.4"]
+            assert [str(rrset[0]) for rrset in reply.answer] == ["10.96.3.4"]
 
 
 async def test_an_api_server_that_is_not_there(tmp_path: Path) -> None:

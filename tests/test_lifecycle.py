@@ -142,7 +142,7 @@ async def test_without_a_corefile_it_is_whoami_with_a_log(tmp_path: Path) -> Non
         await server.said("python3")
         reply = await client.ask(port, WWW)
         assert not reply.answer
-        assert {str(each.name) for each in reply.additional} == {WWW, f"_udp.{WWW}"}
+        assert {str(rrset.name) for rrset in reply.additional} == {WWW, f"_udp.{WWW}"}
         await server.said(f'"A IN {WWW} udp 33 false 512" NOERROR qr,aa,rd')
 
 
@@ -363,7 +363,7 @@ async def test_dns_is_closed_until_the_sync_and_no_name_is_denied_before(
             reply = await client.ask(pod.dns, KUBERNETES)
             assert reply.rcode() == dns.rcode.SERVFAIL
             assert reply.flags & dns.flags.AA
-            assert [str(each.name) for each in reply.authority] == ["cluster.local."]
+            assert [str(rrset.name) for rrset in reply.authority] == ["cluster.local."]
             assert await process.http(pod.ready, "/ready") == (503, "kubernetes")
             assert server.lines.count('[INFO] plugin/ready: Plugins not ready: "kubernetes"') == 2  # fmt: skip
 

@@ -97,7 +97,7 @@ def corefile(folder: Path, ports: Mapping[str, int], upstreams: str) -> Path:
 async def scrape(port: int) -> dict[str, Metric]:
     status, page = await process.http(port, "/metrics")
     assert status == 200
-    return {each.name: each for each in text_string_to_metric_families(page)}
+    return {family.name: family for family in text_string_to_metric_families(page)}
 
 
 def endpoint_slice(address: str) -> dict[str, Any]:

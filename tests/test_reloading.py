@@ -127,7 +127,7 @@ class Watched:
                 await asyncio.sleep(0.001)
 
     def said(self, text: str) -> int:
-        return sum(text in each.getMessage() for each in self._caplog.records)
+        return sum(text in record.getMessage() for record in self._caplog.records)
 
     @property
     def failures(self) -> float:
@@ -135,7 +135,9 @@ class Watched:
 
     @property
     def versions(self) -> list[tuple[str, ...]]:
-        families = {each.name: each for each in self.running.world.metrics.families()}
+        families = {
+            family.name: family for family in self.running.world.metrics.families()
+        }
         return list(families["coredns_reload_version_info"].values)
 
 

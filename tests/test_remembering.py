@@ -141,7 +141,7 @@ COUNTED = (
 def counts(server: Whole) -> list[dict[Labels, object]]:
     """Return what CoreDNS's metrics say of the queries."""
     families = server.world.metrics.families()
-    return [dict(each.values) for each in families if each.name in COUNTED]
+    return [dict(family.values) for family in families if family.name in COUNTED]
 
 
 async def test_one_entry_answers_many_names_and_counts_them() -> None:

@@ -173,7 +173,7 @@ async def _fail(task: asyncio.Task[None]) -> None:
 
 def _started(running: Serving, before: set[asyncio.Task[object]]) -> dict[str, object]:
     ours = asyncio.all_tasks() - before - {running.running}
-    return {each.get_name(): each for each in ours}
+    return {task.get_name(): task for task in ours}
 
 
 async def test_every_task_of_a_running_server_survives_a_failure() -> None:

@@ -71,7 +71,9 @@ def ask(port: int, client: str, name: str, qtype: str, transport: str) -> list[s
             sock.sendall(len(wire).to_bytes(2) + wire)
             with sock.makefile("rb") as stream:
                 reply = stream.read(int.from_bytes(stream.read(2)))
-    return [str(data) for each in dns.message.from_wire(reply).answer for data in each]
+    return [
+        str(data) for rrset in dns.message.from_wire(reply).answer for data in rrset
+    ]
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])

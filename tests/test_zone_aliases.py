@@ -63,7 +63,7 @@ async def answer(text: str, name: str, qtype: str = "A") -> tuple[str, list[str]
         text, files=dict(FILES), resolver=Resolver(dict(RECORDS))
     ) as server:
         reply = await server.ask(f"{name}.example.org", qtype)
-        lines = [str(each) for each in reply.answer]
+        lines = [str(rrset) for rrset in reply.answer]
         return reply.rcode().name, [
             line for text in lines for line in text.splitlines()
         ]
@@ -120,7 +120,7 @@ async def test_wildcard_alias_to_itself_is_servfail() -> None:
 async def test_addresses_of_targets_are_added_after_an_alias() -> None:
     async with whole(OTHERS["block"], files=dict(FILES)) as server:
         reply = await server.ask("mx.example.org", "MX")
-    assert [str(each) for each in reply.additional] == [
+    assert [str(rrset) for rrset in reply.additional] == [
         "web.example.org. 60 IN A 192.0.2.1"
     ]
 
@@ -128,10 +128,10 @@ async def test_addresses_of_targets_are_added_after_an_alias() -> None:
 async def test_referral_after_an_alias_has_authority_and_glue() -> None:
     async with whole(OTHERS["block"], files=dict(FILES)) as server:
         reply = await server.ask("cut.example.org")
-    assert [str(each) for each in reply.authority] == [
+    assert [str(rrset) for rrset in reply.authority] == [
         "sub.example.org. 60 IN NS ns.sub.example.org."
     ]
-    assert [str(each) for each in reply.additional] == [
+    assert [str(rrset) for rrset in reply.additional] == [
         "ns.sub.example.org. 60 IN A 192.0.2.99"
     ]
 
@@ -142,7 +142,7 @@ async def test_bare_apex_falls_through() -> None:
     files = {"/bare": HEAD, "/hosts": "192.0.2.9 example.org\n"}
     async with whole(text, files=files) as server:
         reply = await server.ask("example.org")
-    assert [each.to_text().split()[-1] for each in reply.answer] == ["192.0.2.9"]
+    assert [rrset.to_text().split()[-1] for rrset in reply.answer] == ["192.0.2.9"]
 
 
 @pytest.mark.parametrize(

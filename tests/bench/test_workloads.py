@@ -59,7 +59,7 @@ def test_the_upstream_answers_as_expected(
     said = dns.message.from_wire(upstream.reply(b"\0\1" + ask.wire))
     assert read(ask).is_response(said)
     assert said.rcode() == ask.rcode
-    assert [dns.rdatatype.to_text(each.rdtype) for each in said.answer] == types
+    assert [dns.rdatatype.to_text(rrset.rdtype) for rrset in said.answer] == types
 
 
 @pytest.mark.slow
@@ -79,13 +79,13 @@ def test_the_mix_has_its_shares() -> None:
 def test_reverse_names_are_those_of_addresses_that_services_have() -> None:
     objects = cluster.objects(SERVICES, 0)
     addresses = {
-        each["spec"]["clusterIP"] for each in objects if each["kind"] == "Service"
+        obj["spec"]["clusterIP"] for obj in objects if obj["kind"] == "Service"
     } - {"None"}
     asked = {
         query.question[0].name.to_text()
         for query in map(read, workloads.mix(SERVICES))
         if query.question[0].rdtype == dns.rdatatype.PTR
     }
-    known = {dns.reversename.from_address(each).to_text() for each in addresses}
+    known = {dns.reversename.from_address(address).to_text() for address in addresses}
     assert asked
     assert asked <= known

@@ -25,7 +25,7 @@ def matches(tree: Tree, selector: str) -> bool:
         key, sign, value = re.fullmatch(  # type: ignore[union-attr]  # tests write it well
             r"\s*(\S+?)\s*(?:(==?|!=|\bin\b|\bnotin\b)\s*(.*?)\s*)?", requirement
         ).groups()
-        values = [each.strip() for each in (value or "").strip("()").split(",")]
+        values = [part.strip() for part in (value or "").strip("()").split(",")]
         if sign is None and key and key not in labels:
             return False
         if sign in ("=", "==", "in") and labels.get(key) not in values:

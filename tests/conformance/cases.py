@@ -44,7 +44,7 @@ class Setting:
         self, port: int, upstream: str, kubernetes: str, ready: str = ""
     ) -> str:
         """Return the Corefile; ``kubernetes`` and ``ready`` are lines to add."""
-        options = [each.strip() for each in self.options.split(";") if each.strip()]
+        options = [part.strip() for part in self.options.split(";") if part.strip()]
         lines = [f".:{port} {{", "errors", ready]
         if self.extra:
             head, _, body = self.extra.partition("{")
@@ -94,13 +94,13 @@ def _loader() -> Any:
 def objects() -> list[dict[str, Any]]:
     """Return every Kubernetes object the cases need."""
     names = ("environment_objects", "objects", "multicluster_objects")
-    return [each for name in names for each in document()[name]]
+    return [part for name in names for part in document()[name]]
 
 
 @cache
 def cases() -> tuple[Case, ...]:
     """Return the cases, in the file's order."""
-    return tuple(_case(each) for each in document()["cases"])
+    return tuple(_case(part) for part in document()["cases"])
 
 
 def _case(tree: dict[str, Any]) -> Case:

@@ -97,7 +97,7 @@ class StubApi:
         return self._list(request, resource)
 
     def _list(self, request: web.Request, resource: Resource) -> web.Response:
-        items = [each for each in self.api.trees.values() if wanted(each, resource)]
+        items = [tree for tree in self.api.trees.values() if wanted(tree, resource)]
         meta: Tree = {"resourceVersion": str(self.api.version)}
         limit = int(request.query.get("limit", 0))
         # as with the real one, a limit does not count at version 0

@@ -47,7 +47,11 @@ def test_there_are_enough_to_mean_something() -> None:
 def test_listeners_and_directives(name: str) -> None:
     found = [
         " ".join(
-            [*map(str, block.keys), "|", *(each.name for each in block.directives)]
+            [
+                *map(str, block.keys),
+                "|",
+                *(directive.name for directive in block.directives),
+            ]
         )
         for block in parse(REAL[name]).blocks
     ]
@@ -85,8 +89,11 @@ def test_digest_is_the_one_in_logs_of_coredns(name: str, digest: str) -> None:
 def test_options_of_kubeadm() -> None:
     (block,) = parse(REAL["kubeadm"]).blocks
     options = {
-        each.name: (each.args, [(line.name, line.args) for line in each.block])
-        for each in block.directives
+        directive.name: (
+            directive.args,
+            [(line.name, line.args) for line in directive.block],
+        )
+        for directive in block.directives
     }
     assert options == {
         "errors": ((), []),

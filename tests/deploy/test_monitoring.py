@@ -254,7 +254,7 @@ def test_monitors_find_what_the_overlays_make() -> None:
 @pytest.mark.skipif(rendered.helm() is None, reason="helm is missing")
 def test_the_chart_makes_the_same_service_monitor() -> None:
     options = ("serviceMonitor.create=true", "serviceMonitor.labels.release=prometheus")
-    made = rendered.by_helm("kube-dns-2", *(f"--set={each}" for each in options))
+    made = rendered.by_helm("kube-dns-2", *(f"--set={option}" for option in options))
     kept = {obj["kind"]: obj for obj in yaml.safe_load_all(made) if obj}
     found, _ = monitor("servicemonitor")
     assert kept["ServiceMonitor"]["spec"] == found["spec"]

@@ -33,7 +33,8 @@ def _slice(*addresses: str) -> Tree:
         labels={"kubernetes.io/service-name": "db"},
         addressType="IPv4",
         endpoints=[
-            {"addresses": [each], "conditions": {"ready": True}} for each in addresses
+            {"addresses": [address], "conditions": {"ready": True}}
+            for address in addresses
         ],
         ports=[{"name": "http", "protocol": "TCP", "port": 80}],
     )

@@ -146,7 +146,7 @@ class Played:
             return False
         zones = re.findall(r"disable denial (\S+)", self.text)
         shown = dns.name.from_wire(name, 0)[0]
-        return not any(shown.is_subdomain(dns.name.from_text(each)) for each in zones)
+        return not any(shown.is_subdomain(dns.name.from_text(zone)) for zone in zones)
 
 
 def _playable(block: ServerBlock, upstream_port: int) -> ServerBlock:

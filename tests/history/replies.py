@@ -30,7 +30,7 @@ def _seen(query: bytes, reply: bytes) -> Seen:
     flags = int(read.flags)
     if flags & dns.flags.TC:
         flags &= ~dns.flags.AA  # as below, how much fits: of no use to anybody
-    options = tuple((int(each.otype), each.to_wire()) for each in read.options)
+    options = tuple((int(option.otype), option.to_wire()) for option in read.options)
     opt = (read.edns, int(read.ednsflags), read.payload, options)
     head = (flags, int(read.rcode()), question, opt)
     if flags & dns.flags.TC:

@@ -40,7 +40,7 @@ def reply(query: bytes, transport: str) -> bytes:
     elif asked.flags & dns.flags.AD or asked.ednsflags & dns.flags.DO:
         made.flags |= dns.flags.AD
     if asked.edns >= 0:
-        subnets = [each for each in asked.options if each.otype == dns.edns.ECS]
+        subnets = [option for option in asked.options if option.otype == dns.edns.ECS]
         reasons = (
             [dns.edns.EDEOption(dns.edns.EDECode.SYNTHESIZED, "x")]
             if first == b"ede"
@@ -68,7 +68,7 @@ def _fill(
     owner = question.name
     soa = dns.rrset.from_text(zone, 60, "IN", "SOA", _SOA.format(zone=zone))
     last = 1
-    if subnets := [each for each in asked.options if each.otype == dns.edns.ECS]:
+    if subnets := [option for option in asked.options if option.otype == dns.edns.ECS]:
         last += sum(subnets[0].to_wire()) % 50  # another answer for another subnet
     if first.startswith(b"no"):
         made.authority.append(soa)

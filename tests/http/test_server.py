@@ -139,7 +139,7 @@ async def test_failure_is_logged_and_not_shown(
     async with serving(offering(("/failing", failing))) as to:
         _, _, body = await request(to, "/failing")
     assert b"RuntimeError" not in body
-    assert [each.levelno for each in caplog.records] == [logging.ERROR]
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
 async def test_addresses_are_shared_and_the_last_of_a_path_answers() -> None:

@@ -128,7 +128,7 @@ def test_any_object(
 
 def sent(name: str, qtype: str, answer: ClusterAnswer) -> None:
     """See that the answer is a message."""
-    records = tuple(each for each in answer.answer if isinstance(each, RRset))
+    records = tuple(rrset for rrset in answer.answer if isinstance(rrset, RRset))
     query = Query(Question(names.absolute(name), type_number(qtype)))
     wire = encode_response(query, Response(0, records, (), answer.additional))
     dns.message.from_wire(wire)

@@ -210,7 +210,7 @@ def test_what_it_would_be_no_news_to_apply() -> None:
         pod("a/p", "10.0.0.1"),
     ]
     assert [made.holds(each) for each in held] == [True] * 3
-    assert [made.holds(each) for each in news] == [False] * 4
+    assert [made.holds(new) for new in news] == [False] * 4
     assert made.holds(pod("a/p", "10.0.0.1", deleting=True))
 
 

@@ -100,7 +100,9 @@ def test_the_cited_objects_alone_give_the_same_answer(
     made = answers(store, body)
     for question in QUESTIONS:
         answer = ask(made, *question)
-        source_of = {(each.kind, each.name) for each in answer.sources if each.found}
+        source_of = {
+            (source.kind, source.name) for source in answer.sources if source.found
+        }
         small = Store(lambda: 0.0, zonal=True)
         for obj in store.objects():
             if (type(obj).__name__, str(obj.key)) in source_of:

@@ -70,7 +70,7 @@ def test_commands(recipe: str, tmp_path: Path) -> None:
     plan = recipes.RECIPES[recipe].make(
         WANTED, Machine(machine(recipe, tmp_path), None)
     )
-    assert [" ".join(each.argv) for each in plan.commands] == COMMANDS[recipe]
+    assert [" ".join(command.argv) for command in plan.commands] == COMMANDS[recipe]
     back = [" ".join(each.argv) for each in plan.undo]
     if recipe == "resolved-link":
         assert back == ["ip link delete dev minidns0"]

@@ -37,7 +37,7 @@ async def test_answers(body: str, name: str, strings: list[str]) -> None:
     response = await answer(body, name)
     (rrset,) = response.answer
     assert (rrset.rclass, rrset.ttl) == (3, 0)
-    assert texts(response.answer) == [f'{name}. 0 TXT "{each}"' for each in strings]
+    assert texts(response.answer) == [f'{name}. 0 TXT "{string}"' for string in strings]
     assert not response.aa
 
 
@@ -46,7 +46,7 @@ async def test_no_author_is_always_first() -> None:
     handler = chain(made, last=always(BELOW))
     asked = query("authors.bind", "TXT", qclass=3)
     replies = [await handler(asked) for _ in range(50)]
-    assert len({each.answer[0].rdata[0] for each in replies}) == 3
+    assert len({reply.answer[0].rdata[0] for reply in replies}) == 3
 
 
 PASSED = {

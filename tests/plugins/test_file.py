@@ -216,7 +216,7 @@ async def test_missing_file_is_servfail_until_it_is_there(
 ) -> None:
     caplog.set_level(logging.INFO)
     handler, site, world = served("file /db example.org", {})
-    assert [each.message for each in caplog.records] == [
+    assert [record.message for record in caplog.records] == [
         'Failed to open "open /db: no such file or directory": trying again in 1m0s'
     ]
     with pytest.raises(DnsError) as error:
@@ -276,7 +276,7 @@ async def test_reload_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     await world.clock.advance(10)
     world.files.texts["/db"] = "x"
     await world.clock.advance(10)
-    assert [each.message for each in caplog.records] == [
+    assert [record.message for record in caplog.records] == [
         'Successfully reloaded zone "example.org." in "/db" with 8 SOA serial',
         'Parsing zone "example.org.": failed to parse file "/db" for origin example.org.'
         " with error line 1: no type",

@@ -72,7 +72,9 @@ async def test_a_thousand_same_questions_are_asked_once() -> None:
         await until(lambda: resolver.asked)
         release.set()
         responses = await asyncio.gather(*waiting)
-        assert {tuple(texts(each.answer)) for each in responses} == {tuple(GOOD)}
+        assert {tuple(texts(response.answer)) for response in responses} == {
+            tuple(GOOD)
+        }
         assert len(resolver.asked) == 1
 
 

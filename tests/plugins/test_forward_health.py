@@ -16,7 +16,7 @@ BROKEN = "coredns_forward_healthcheck_broken_total"
 def states(world: Scripted) -> dict[str, tuple[bool, int]]:
     told = world.site.offers.explainers["forward"](query(NAME), Response())["upstreams"]
     assert isinstance(told, list)
-    return {each["to"]: (each["down"], each["failed_checks"]) for each in told}
+    return {line["to"]: (line["down"], line["failed_checks"]) for line in told}
 
 
 async def refused_once(options: str = "") -> Scripted:

@@ -141,7 +141,7 @@ async def outcome(forward: Forwarding, asked: Query) -> str:
         assert not (response.authority)
         assert not (response.additional)
         return TC
-    assert [each.lower() for each in texts(response.answer)] == [
+    assert [text.lower() for text in texts(response.answer)] == [
         f"{NAME} 300 a 192.0.2.1"
     ]
     return ANSWER

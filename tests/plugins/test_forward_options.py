@@ -237,13 +237,13 @@ def forwarding(line: str) -> list[str]:
     told = site.offers.explainers["forward"](query("example.org."), Response())
     upstreams = told["upstreams"]
     assert isinstance(upstreams, list)
-    return [each["to"] for each in upstreams]
+    return [upstream["to"] for upstream in upstreams]
 
 
 @pytest.mark.parametrize(("words", "upstreams"), TO.values(), ids=TO)
 def test_whom_the_words_mean(words: str, upstreams: list[Upstream]) -> None:
     assert list(read_targets(words.split(), World(files=FILES).files)) == upstreams
-    assert forwarding(f"forward . {words}") == [str(each) for each in upstreams]
+    assert forwarding(f"forward . {words}") == [str(upstream) for upstream in upstreams]
 
 
 HERE = "Corefile:2 - Error during parsing: "

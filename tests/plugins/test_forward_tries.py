@@ -198,7 +198,7 @@ async def test_max_concurrent() -> None:
     assert error.text == "concurrent queries exceeded maximum 2"
     assert world.world.metrics.value(metric) == 1
     await world.world.clock.advance(5)
-    assert all(isinstance(each.exception(), DnsError) for each in waiting)
+    assert all(isinstance(waiter.exception(), DnsError) for waiter in waiting)
     world.behavior = {}
     assert texts((await world.ask(query(NAME))).answer) == GOOD
     assert len(world.checked) == 0  # a refusal is nobody's fault
@@ -212,7 +212,7 @@ async def test_probes_of_loop_are_never_one_anothers_answer() -> None:
     assert len(world.sent) == 3
     await world.site.stop()
     await settle()
-    assert [text_of(each.exception()) for each in waiting] == [
+    assert [text_of(waiter.exception()) for waiter in waiting] == [
         "stopped while waiting"
     ] * 3
 

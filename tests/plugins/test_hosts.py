@@ -231,7 +231,7 @@ def test_error(body: str, message: str) -> None:
 async def test_answer_says_where_it_is_written_and_may_be_repeated() -> None:
     handler, _, _ = await served("hosts /h {\n10.0.0.2 a\n}", {"/h": "\n10.0.0.1 a"})
     response = await handler(query("a"))
-    assert [each.name for each in response.sources] == ["/h:2", "Corefile:3"]
+    assert [source.name for source in response.sources] == ["/h:2", "Corefile:3"]
     assert response.rule == "hosts/address"
     assert response.reuse == Reuse(depends_on=(("hosts", "/h"),))
 
@@ -329,7 +329,7 @@ async def test_warning_of_a_file_that_is_named(
     prepare(world)
     _, site = plugin(world, hosts.PLUGIN.set_up, "hosts", "hosts /h")
     await site.hooks.start[0]()
-    assert [(each.levelno, each.message) for each in caplog.records] == [
+    assert [(record.levelno, record.message) for record in caplog.records] == [
         (logging.WARNING, message)
     ]
     await site.stop()
@@ -364,7 +364,7 @@ async def test_metrics() -> None:
 
 async def test_metrics_without_a_file() -> None:
     _, site, world = await served("hosts /h {\n10.0.0.1 a\n}")
-    families = {each.name: each for each in world.metrics.families()}
+    families = {family.name: family for family in world.metrics.families()}
     assert families["coredns_hosts_entries"].values == {}
     assert families["coredns_hosts_reload_timestamp_seconds"].values == {(): 0}
     await site.stop()

@@ -24,7 +24,9 @@ def tree(kind: str, namespace: str, name: str, **more: object) -> Tree:
 
 
 def balanced(name: str, *addresses: str) -> Tree:
-    ingress = [{"ip" if each[0].isdigit() else "hostname": each} for each in addresses]
+    ingress = [
+        {"ip" if address[0].isdigit() else "hostname": address} for address in addresses
+    ]
     return tree(
         "Service",
         "a",
@@ -78,7 +80,7 @@ async def test_an_answer_says_what_it_follows_from_and_may_be_repeated() -> None
         response = await k.ask(f"lb.a.{ZONE}")
         assert texts(response.answer) == [f"lb.a.{ZONE} 5 A 192.0.2.1"]
         assert (response.aa, response.rule) == (True, "external/address")
-        assert [each.name for each in response.sources] == ["a", "a/lb"]
+        assert [source.name for source in response.sources] == ["a", "a/lb"]
         assert response.reuse is not None
         assert ("service", "a", "lb") in response.reuse.depends_on
 

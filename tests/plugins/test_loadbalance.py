@@ -172,7 +172,9 @@ async def test_weights_are_read_again(caplog: pytest.LogCaptureFixture) -> None:
     assert await weighted.first() == a("192.0.2.2"), "the old ones stay"
     del weighted.world.files.texts["w"]
     await weighted.world.clock.advance(10)
-    assert [f"{each.levelname} {each.getMessage()}" for each in caplog.records] == [
+    assert [
+        f"{record.levelname} {record.getMessage()}" for record in caplog.records
+    ] == [
         "WARNING Failed to open weight file:open w: no such file or directory."
         " Will try again in 10s",
         "INFO Successfully reloaded weight file w",

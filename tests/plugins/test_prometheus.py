@@ -186,7 +186,7 @@ async def test_plugin_enabled_forgets_what_a_reload_took_away() -> None:
         site.chain = tuple(map(plugins.find, handlers))
         for hook in site.hooks.serving:
             await hook()
-    names = {dict(each)["name"] for each in numbers(site)["coredns_plugin_enabled"]}
+    names = {dict(number)["name"] for number in numbers(site)["coredns_plugin_enabled"]}
     assert names == {"prometheus", "errors"}
     assert ("zone", "example.org.") in next(
         iter(numbers(site)["coredns_plugin_enabled"])
@@ -288,4 +288,4 @@ def test_values_survive_a_reload() -> None:
 
 def test_runtime_metrics_warns(caplog: pytest.LogCaptureFixture) -> None:
     set_up(".:53 {\nprometheus {\nruntime_metrics\n}\n}")
-    assert [each.levelno for each in caplog.records] == [logging.WARNING]
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]

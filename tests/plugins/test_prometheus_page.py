@@ -85,7 +85,7 @@ async def test_openmetrics_by_negotiation(metrics: Metrics, accept: str) -> None
     text = reply.body.decode()
     assert text.endswith("# EOF\n")
     read = read_openmetrics(text)  # type: ignore[no-untyped-call]  # typed in part
-    families = {each.name: each for each in read}
+    families = {family.name: family for family in read}
     assert families["coredns_panics"].type == "counter"
     les = [each.labels.get("le") for each in families["coredns_bytes"].samples]
     assert "511.0" in les
@@ -133,7 +133,7 @@ async def test_hostile_label_values(accept: str) -> None:
     metrics.counter("coredns_x_total", "X.", ("zone",)).inc((value,))
     text = (await Exposition(metrics).page(accept)).body.decode()
     read = read_openmetrics if accept else read_text
-    families = {each.name: each for each in read(text)}
+    families = {family.name: family for family in read(text)}
     assert families["coredns_x"].samples[0].labels == {"zone": value}
 
 
@@ -207,7 +207,7 @@ async def test_others_have_their_turn_while_a_long_page_is_written(
     body = (await Exposition(metrics).page(accept)).body
     assert turns > body.count(b"\nx_") / (2 * _SLICE)
     read = read_openmetrics if accept else read_text
-    families = [each for each in read(body.decode()) if each.name.startswith("x")]
+    families = [family for family in read(body.decode()) if family.name.startswith("x")]
     (family,) = families  # one header, however many slices
     assert family.type == kind
     name = "x_seconds_sum" if kind == "histogram" else "x_total"

@@ -77,7 +77,7 @@ class Watched:
 
     @property
     def versions(self) -> dict[tuple[str, ...], float]:
-        families = {each.name: each for each in self.world.metrics.families()}
+        families = {family.name: family for family in self.world.metrics.families()}
         values = families["coredns_reload_version_info"].values
         return {key: value for key, value in values.items() if isinstance(value, int)}
 

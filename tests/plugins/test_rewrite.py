@@ -512,7 +512,7 @@ async def test_leave_to_repeat(body: str, kept: bool) -> None:
 
 async def test_answer_says_what_was_asked_instead() -> None:
     response = await ask("rewrite name a b", Below(), query("a", "AAAA"))
-    assert [(each.kind, each.name) for each in response.sources] == [
+    assert [(source.kind, source.name) for source in response.sources] == [
         ("rewrite", "a. AAAA -> b. AAAA")
     ]
 
@@ -623,7 +623,7 @@ async def test_cname_ring_comes_to_an_end(caplog: pytest.LogCaptureFixture) -> N
     response = await site.top(query("a"))
     assert response.rcode == Rcode.NOERROR
     assert len(response.answer) <= 12
-    assert [each.message for each in caplog.records] == [
+    assert [record.message for record in caplog.records] == [
         "upstream lookup failed: ring.example.: too many rewritten aliases"
     ]
 

@@ -27,7 +27,7 @@ def test_the_last_one_counts() -> None:
 
 def test_a_missing_folder_is_worth_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     assert set_up("root /nowhere").root == "/nowhere"
-    assert [(each.levelno, each.getMessage()) for each in caplog.records] == [
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (logging.WARNING, "Root path does not exist: /nowhere")
     ]
 

@@ -298,7 +298,7 @@ async def test_never_repeated_by_the_edge_as_each_answer_is_counted() -> None:
 
 async def test_source_is_the_line_of_the_corefile() -> None:
     response = await ask("\ntemplate IN A", query("x"))
-    assert [(each.kind, each.name) for each in response.sources] == [
+    assert [(source.kind, source.name) for source in response.sources] == [
         ("template", "Corefile:3")
     ]
 

@@ -52,7 +52,7 @@ def test_relative_files_are_below_the_root() -> None:
 
 def test_keylog_is_not_done(caplog: pytest.LogCaptureFixture) -> None:
     assert set_up("tls c k {\nkeylog keys.log\n}").listen.certificate is not None
-    assert [each.levelno for each in caplog.records] == [logging.WARNING]
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
 PARSING = "Error during parsing"

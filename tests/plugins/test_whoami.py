@@ -46,7 +46,7 @@ async def test_class_is_the_one_asked() -> None:
     asked = query("example.org")
     asked = replace(asked, question=asked.question._replace(qclass=3))
     response = await chain(made, last=never)(asked)  # type: ignore[arg-type]  # never returns
-    assert [each.rclass for each in response.additional] == [3, 3]
+    assert [rrset.rclass for rrset in response.additional] == [3, 3]
 
 
 @pytest.mark.parametrize(("line", "word"), [("whoami x y", "x"), ('whoami ""', "")])

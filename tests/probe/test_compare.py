@@ -42,7 +42,10 @@ async def test_the_class_and_the_exit_status_of_a_difference(
     behaviours: Sequence[Behaviour], status: int, kind: str | None, at_fault: int | None
 ) -> None:
     async with AsyncExitStack() as stack:
-        served = [await stack.enter_async_context(serving(each)) for each in behaviours]
+        served = [
+            await stack.enter_async_context(serving(behaviour))
+            for behaviour in behaviours
+        ]
         places = [f"{host}:{port}" for host, port in served]
         got, result = await compared(places, "--name", "a.test", "-t", "A")
     assert (got, result["classes"]) == (status, {kind: 1} if kind else {})

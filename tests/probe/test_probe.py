@@ -51,7 +51,10 @@ async def test_the_exit_status_says_whether_lookups_failed(
     behaviours: Sequence[Behaviour], status: int
 ) -> None:
     async with AsyncExitStack() as stack:
-        served = [await stack.enter_async_context(serving(each)) for each in behaviours]
+        served = [
+            await stack.enter_async_context(serving(behaviour))
+            for behaviour in behaviours
+        ]
         places = [f"{host}:{port}" for host, port in served]
         words = (
             "--name",
@@ -65,7 +68,9 @@ async def test_the_exit_status_says_whether_lookups_failed(
         )
         got, lookups, summary = await probed(*places, *words)
     assert got == status
-    assert Counter(each["server"] for each in lookups) == {place: 8 for place in places}
+    assert Counter(lookup["server"] for lookup in lookups) == {
+        place: 8 for place in places
+    }
     assert [each["lookups"] for each in summary["servers"]] == [8] * len(places)
 
 
@@ -76,10 +81,10 @@ async def test_every_lookup_has_a_line_and_each_loss_is_counted(ports: str) -> N
         _, lookups, summary = await probed(
             f"{host}:{port}", *words, "--timeout", "1s", "--ports", ports
         )
-    failures = Counter(each["failure"] for each in lookups)
+    failures = Counter(lookup["failure"] for lookup in lookups)
     assert failures == {"": 270, "no reply": 30}
     assert summary["servers"][0]["failures"] == {"no reply": 30}
-    sources = {each["source_port"] for each in lookups}
+    sources = {lookup["source_port"] for lookup in lookups}
     assert (len(sources) == 1) == (ports == "fixed")
 
 
@@ -107,7 +112,7 @@ async def test_all_servers_are_asked_at_the_same_moment_in_random_order() -> Non
         places = [f"{host}:{port}" for host, port in (one, two)]
         words = ("--name", "a.test", "-t", "A", "--count", "60", "--rate", "100")
         _, lookups, _ = await probed(*places, *words)
-    times = sorted(each["time"] for each in lookups)
+    times = sorted(lookup["time"] for lookup in lookups)
     pairs = list(zip(times[::2], times[1::2], strict=True))
     assert sum(later - earlier < 0.05 for earlier, later in pairs) >= 55
     firsts = Counter(order[::2])

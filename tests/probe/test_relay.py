@@ -84,7 +84,7 @@ async def test_a_pod_that_drops_is_neither_avoided_nor_retried(transport: str) -
     replies = [each for each in passed if each.is_reply and each.size]
     assert len(queries) == 60
     assert len(replies) == 60 - len(lost)
-    assert Counter(each.pod for each in replies) == {"pod-1": len(replies)}
+    assert Counter(reply.pod for reply in replies) == {"pod-1": len(replies)}
 
 
 async def test_messages_pass_unchanged_also_those_that_are_no_dns() -> None:

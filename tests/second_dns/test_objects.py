@@ -40,8 +40,8 @@ def test_what_has_no_pods_of_its_own_is_refused(word: str) -> None:
 
 def test_paths_are_those_of_the_server() -> None:
     rows = {row.name: f"{row.prefix}/{row.plural}" for row in KINDS}
-    ours = [each for each in vars(objects).values() if isinstance(each, Kind)]
-    assert {each.name: each.path() for each in ours}.items() <= rows.items()
+    ours = [var for var in vars(objects).values() if isinstance(var, Kind)]
+    assert {kind.name: kind.path() for kind in ours}.items() <= rows.items()
 
 
 def test_paths() -> None:

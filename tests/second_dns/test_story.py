@@ -51,7 +51,7 @@ async def asked(simulation: Simulation, pod: Json) -> set[str]:
     output = await commands.run(container, ["getent", "ahosts", "kubernetes.default"])
     assert output.text.startswith("10.96.0.1 "), output
     assert output.queries
-    endpoints = {each.path.endpoint for each in output.queries}
+    endpoints = {query.path.endpoint for query in output.queries}
     return {endpoint[0] for endpoint in endpoints if endpoint}
 
 

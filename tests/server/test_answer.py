@@ -54,5 +54,5 @@ async def test_replies_and_who_hears_of_them(
     assert response.rcode == rcode
     assert unserved == ([(asked, response)] if is_unserved else [])
     assert len(panicked) == panics
-    logged = [each.levelno for each in caplog.records]
+    logged = [record.levelno for record in caplog.records]
     assert logged == [logging.ERROR] * panics

@@ -77,7 +77,7 @@ async def test_idle_ones_too_many_of_one_address_end_oldest_first(busy: int) -> 
     own = admitted(clients, *["a"] * 5)
     await until(lambda: len(clients) == busy + 4)
     assert [each.seen for each in own] == ["hung up"] * 3 + ["", ""]
-    assert [each.seen for each in others] == ["", ""]
+    assert [other.seen for other in others] == ["", ""]
 
 
 async def test_who_has_just_come_has_time_to_ask() -> None:

@@ -31,7 +31,7 @@ def test_what_stays_is_not_visited_again_and_rings_are_given_back() -> None:
         settle()
         assert freed == ["ring"]
         assert gc.get_freeze_count() >= before + len(stays)
-        visited = {id(each) for each in gc.get_objects()}
+        visited = {id(obj) for obj in gc.get_objects()}
         assert visited.isdisjoint(map(id, stays))
     finally:
         gc.unfreeze()

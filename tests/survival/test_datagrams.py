@@ -91,7 +91,7 @@ def check_echoes(sent: bytes, reply: bytes, message: dns.message.Message) -> Non
     has_opt = sent[11] == 1 and sent[end : end + 3] == b"\0\0\x29"
     assert message.edns == (0 if has_opt else -1)
     assert message.ednsflags & ~0x8000 & 0xFFFF == 0
-    assert {int(each.otype) for each in message.options} <= {3, 9, 10, 11, 12}
+    assert {int(option.otype) for option in message.options} <= {3, 9, 10, 11, 12}
 
 
 def test_errors_amplify_nothing(seen: dict[str, Outcome]) -> None:

@@ -175,7 +175,7 @@ async def test_F43_the_name_of_the_api_server_cannot_be_resolved() -> None:
     body = "audit off\nstartup_timeout 1s"
     async with followed(body, access=lambda server: nowhere, wait=False) as f:
         await f.until(lambda: len(f.errors()) == 3 and all(f.errors()))
-        assert {each.partition(": ")[2] for each in f.errors()} == {
+        assert {error.partition(": ")[2] for error in f.errors()} == {
             "no address for api.minidns.invalid"
         }
         assert (await f.ask(KNOWN))[0] == 2

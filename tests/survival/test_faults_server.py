@@ -151,7 +151,9 @@ async def test_F30_away_while_running() -> None:
         await asyncio.sleep(100 / FACTOR)
         assert f.ready
         assert (await f.ask(f"s1.default.{ZONE}"))[0] == 0
-        age_s = {each.resource: each.age_s for each in f.view.statuses()}[SERVICES]
+        age_s = {status.resource: status.age_s for status in f.view.statuses()}[
+            SERVICES
+        ]
         assert age_s >= 100
         await f.act("up")
         await f.until_true()

@@ -116,7 +116,7 @@ def test_the_api_server_is_frozen(
             int(explain.rpartition(":")[2]), "/why?name=web.conf-a.svc.cluster.local"
         )
         told = json.loads(why[1])["details"]["kubernetes"]
-        assert all(each["silent_s"] > 2 for each in told["kinds"])
+        assert all(line["silent_s"] > 2 for line in told["kinds"])
         assert (told["cause"] == "stale") == (after[0] == 2)
         thawed(at)
         until(lambda: state() == (0, 200) and age_s() < 2)

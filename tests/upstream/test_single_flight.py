@@ -106,9 +106,9 @@ async def test_stopping_ends_the_wait() -> None:
     waiting = [asking.join(key, "line") for key in ("a", "a", "b")]
     await settle()
     await asking.flights.close()
-    for each in waiting:
+    for waiter in waiting:
         with pytest.raises(ConnectionError, match="stopped"):
-            await each
+            await waiter
     assert asking.asked == ["a"]
     assert asking.answers["a"].cancelled()
     assert len(asking.flights) == 0

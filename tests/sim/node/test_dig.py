@@ -62,7 +62,7 @@ async def test_search_only_when_asked_for() -> None:
 async def test_server_on_the_command_line() -> None:
     async with outside("nameserver 192.0.2.99\n") as (container, _):
         output = await dig.run(container, ["@127.0.0.1", "+short", "google.com"])
-    assert [each.send.server for each in output.queries] == ["127.0.0.1"]
+    assert [query.send.server for query in output.queries] == ["127.0.0.1"]
     assert output.text == "192.0.2.100\n"
 
 

@@ -260,7 +260,7 @@ def test_affinity_ends_with_its_endpoint_and_is_of_one_client() -> None:
     assert affinity.choose(sticky(), flow(), others, 1, rng) in others
     assert affinity.choose(sticky(), flow(), [], 2, rng) is None
     clients = [flow()._replace(client=(f"10.244.2.{n}", 1)) for n in range(40)]
-    found = {affinity.choose(sticky(), each, FOUR, 0, rng) for each in clients}
+    found = {affinity.choose(sticky(), client, FOUR, 0, rng) for client in clients}
     assert len(found) > 1
 
 

@@ -106,7 +106,7 @@ async def test_search_list_is_used() -> None:
     assert output.status == 0
     assert "Name:\tmany.example.org\nAddress: 192.0.2.31\n" in output.text
     # the other family is asked for at the name that was found, not searched again
-    assert [each.send.question.qname for each in output.queries] == [
+    assert [query.send.question.qname for query in output.queries] == [
         "many.example.org.",
         "many.example.org.",
     ]

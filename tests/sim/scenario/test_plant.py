@@ -110,7 +110,7 @@ def test_names_that_fail_come_with_their_share(cause: str, rate: Fraction) -> No
             failed, tries = 0, 400
             for _ in range(tries):
                 services = stage.cluster.list("Service", "default")
-                addresses = {each["spec"]["clusterIP"] for each in services}
+                addresses = {service["spec"]["clusterIP"] for service in services}
                 result = await stage.look_up(("default", "app"), name, (A,), BIND_TOOLS)
                 answer = set(result.outcome.addresses) - {"192.0.2.77"}
                 failed += not answer or not answer <= addresses
