@@ -79,7 +79,7 @@ class Edge:
         tail = self._memory and self._memory.get(key, self._now())
         if tail:
             return _fate(dns.message.from_wire(wire[:2] + tail))
-        miss = Miss(key, True, True, 0)  # as if it had been asked before
+        miss = Miss(key, True, True, 0, 0)  # as if it had been asked before
         query = self._answerer.decode(wire, "udp", (peer, 4000), (SERVER, 53), miss)
         assert query is not None
         assert not isinstance(query, bytes)

@@ -162,8 +162,8 @@ class Responder:
         Without ``drained`` only the first message of a zone transfer is sent.
         """
         # another task may have answered the same query since this one was received
-        if (remembered := self.cached(query.wire)) is not None:
-            send(remembered)
+        if (tail := self.memory.get_since(miss, self.now())) is not None:
+            send(query.wire[:2] + tail)
             return
         try:
             response = await self.answerer.respond(query)

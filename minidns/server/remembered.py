@@ -51,6 +51,8 @@ class Miss(NamedTuple):
     """True if it, or a query that differs in the first label only, was seen before."""
     generation: int
     """The generation of the memory when the query arrived."""
+    stored: int
+    """The number of replies stored until then."""
 
 
 class Entry:
@@ -221,6 +223,8 @@ class Memory:
         self._seen_before: set[int] = set()
         self._generation = 0
         """Grows with every invalidation."""
+        self._stored = 0
+        """Number of replies stored so far."""
 
     def get(self, key: Key, now: float) -> bytes | None:
         """Return the remembered reply without its ID, None without one."""
@@ -264,7 +268,12 @@ class Memory:
             self._is_again(hash(key)),
             self._is_again(hash(_family(key))),
             self._generation,
+            self._stored,
         )
+
+    def get_since(self, miss: Miss, now: float) -> bytes | None:
+        """Return the reply if it was stored after the ``miss``, else None."""
+        return None if miss.stored == self._stored else self.get(miss.key, now)
 
     def put(self, miss: Miss, query: Query, response: Response, reply: bytes) -> None:
         """Remember ``reply`` if it may be reused.
@@ -295,6 +304,7 @@ class Memory:
         self._drop(key)
         count = self._count_of(reuse)
         count.entries += 1
+        self._stored += 1
         self.entries[key] = Entry(response, reuse, reply, count)
         self.size += size
         for source in reuse.depends_on:

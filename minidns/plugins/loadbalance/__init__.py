@@ -175,10 +175,15 @@ def _rank(rrset: RRset) -> int:
 
 def _is_settled(section: Section) -> bool:
     """Return whether the section has only one order."""
-    if len(section) < 2:  # the most frequent case
-        return not section or len(section[0].rdata) < 2
-    ranks = list(map(_rank, section))
-    return ranks == sorted(ranks) and _count(section, _ADDRESSES) < 2
+    addresses = before = 0
+    for rrset in section:
+        rank = _rank(rrset)
+        if rank < before:
+            return False
+        if rank >= _ADDRESSES:
+            addresses += len(rrset.rdata)
+        before = rank
+    return addresses < 2
 
 
 def _count(section: Iterable[RRset], rank: int) -> int:
