@@ -279,8 +279,12 @@ def ttl_of(response: Response, outcome: Outcome, longest: int = LONGEST_TTL) -> 
     """
     if outcome not in _OWN_TTL:
         return SHORTEST_TTL
-    ttls = [rrset.ttl for rrset in sections(response)]
-    return min(longest, *ttls) if ttls else SHORTEST_TTL
+    least = None
+    for section in (response.answer, response.authority, response.additional):
+        for rrset in section:
+            if least is None or rrset.ttl < least:
+                least = rrset.ttl
+    return SHORTEST_TTL if least is None else min(least, longest)
 
 
 def clamp_ttl(ttl: int, shortest: int, longest: int) -> int:
@@ -290,28 +294,29 @@ def clamp_ttl(ttl: int, shortest: int, longest: int) -> int:
 
 def with_ttl(response: Response, ttl: int) -> Response:
     """Return ``response`` with ``ttl`` on every record, and without an OPT."""
-    answer = _with_ttl(response.answer, ttl)
-    authority = _with_ttl(response.authority, ttl)
-    additional = _with_ttl(response.additional, ttl)
-    if (
-        answer is response.answer
-        and authority is response.authority
-        and additional is response.additional
-        and response.opt is None
-    ):
+    if response.opt is None and _has_ttl(response, ttl):
         return response
     return replace(
-        response, answer=answer, authority=authority, additional=additional, opt=None
+        response,
+        answer=_with_ttl(response.answer, ttl),
+        authority=_with_ttl(response.authority, ttl),
+        additional=_with_ttl(response.additional, ttl),
+        opt=None,
     )
 
 
+def _has_ttl(response: Response, ttl: int) -> bool:
+    for section in (response.answer, response.authority, response.additional):
+        for rrset in section:  # a generator is slower than this loop
+            if rrset.ttl != ttl:
+                return False
+    return True
+
+
 def _with_ttl(rrsets: tuple[RRset, ...], ttl: int) -> tuple[RRset, ...]:
-    for rrset in rrsets:
-        if rrset.ttl != ttl:
-            return tuple(
-                [
-                    RRset(owner, rtype, ttl, rdata, rclass)
-                    for owner, rtype, _, rdata, rclass in rrsets
-                ]
-            )
-    return rrsets
+    return tuple(
+        [
+            RRset(owner, rtype, ttl, rdata, rclass)
+            for owner, rtype, _, rdata, rclass in rrsets
+        ]
+    )
