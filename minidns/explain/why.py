@@ -15,7 +15,7 @@ from minidns.corefile.values import covers
 from minidns.dns.model import Query, Rcode, Response, Source
 from minidns.dns.rdata import CNAME
 from minidns.dns.rules import AnswerRule
-from minidns.explain import aliases, places, services
+from minidns.explain import places, services
 from minidns.explain.explanation import (
     Cause,
     CitedObject,
@@ -42,7 +42,7 @@ CAUSES: dict[Rule, Callable[[Situation], Cause]] = {
     Rule.NO_SUCH_FAMILY: services.other_family,
     Rule.NO_SUCH_TYPE: services.other_type,
     Rule.NO_PORT_NUMBER: services.no_port,
-    Rule.ALIAS_LEADS_NOWHERE: aliases.leads_nowhere,
+    Rule.ALIAS_LEADS_NOWHERE: services.leads_nowhere,
     Rule.ZONAL_PIN_NOTHING: services.zonal_nothing_there,
     Rule.ZONAL_DIRECTIVE: services.zonal_directive,
     Rule.ZONAL_NEEDS_HEADLESS: services.zonal_needs_headless,
@@ -62,8 +62,8 @@ CAUSES: dict[Rule, Callable[[Situation], Cause]] = {
     Rule.NO_ENDPOINTS_WATCHED: services.no_endpoints_watched,
     Rule.NO_READY_ENDPOINT: services.no_ready_endpoint,
     Rule.NO_SUCH_ENDPOINT: services.no_such_endpoint,
-    Rule.BELOW_EXTERNAL_NAME: aliases.below_external_name,
-    Rule.EXTERNAL_NAME_IS_ADDRESS: aliases.external_address,
+    Rule.BELOW_EXTERNAL_NAME: services.below_external_name,
+    Rule.EXTERNAL_NAME_IS_ADDRESS: services.external_address,
     Rule.NO_ADDRESS: places.no_address,
     Rule.ADDRESS_HIDDEN: places.hidden_address,
     Rule.NO_FORWARD_ZONE: places.no_forward_zone,

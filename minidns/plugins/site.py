@@ -1,11 +1,10 @@
 """The site of a server block, and the edges of the process: all a plugin may use.
 
-A plugin is a file with ``setup(directives, site) -> Plugin | None``: ``directives``
-are all occurrences of its name in one server block, in file order (a plugin sees all
-of them at once, as in CoreDNS). It returns the function from handler to handler, or
-None when it answers no queries (health, ready, reload). Everything it needs later
-(listeners, tasks, metrics) it asks of the Site while setting up; nothing runs before
-the site starts.
+A plugin's ``setup(options, site)`` gets the options that its directives in one server
+block set, and this site (see `minidns.plugins.spec`). It returns the function from
+handler to handler, or None when it answers no queries (health, ready, reload).
+Everything it needs later (listeners, tasks, metrics) it registers with the site while
+it is set up; nothing runs before the site starts.
 """
 
 import asyncio
