@@ -8,8 +8,8 @@ import trustme
 
 from minidns.corefile.blocks import ConfigError
 from minidns.dns.model import Response
+from minidns.plugins.forward import PLUGIN
 from minidns.plugins.forward.options import ForwardOptions, check
-from minidns.plugins.forward.plugin import PLUGIN
 from minidns.plugins.forward.targets import read_targets
 from minidns.upstream.upstream import Keep, Upstream
 from tests.world import World, directives, plugin, query

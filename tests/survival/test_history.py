@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from minidns.dns import wire
 from minidns.dns.model import Query, Response, replace
-from minidns.plugins.cache import plugin as cache
+from minidns.plugins import cache
 from minidns.plugins.cache import store
 from minidns.server import answer
 from minidns.server.answer import Answerer
