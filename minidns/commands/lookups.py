@@ -148,9 +148,9 @@ async def _questions(
         zone = names.absolute(args.zone)
         asked = await questions.from_services(api, args.from_services, zone)
     elif args.from_log:
-        asked = list(questions.from_log(_lines(args.from_log)))
+        asked = list(questions.from_log(lines(args.from_log)))
     elif args.names:
-        asked = list(questions.from_list(_lines(args.names), types, args.names))
+        asked = list(questions.from_list(lines(args.names), types, args.names))
     else:
         asked = list(questions.from_list(args.name, types, "--name"))
     if not asked:
@@ -158,8 +158,8 @@ async def _questions(
     return asked
 
 
-def _lines(path: str) -> Sequence[str]:
-    """Return the lines of a file, of standard input for ``-``.
+def lines(path: str) -> Sequence[str]:
+    """Return the lines of a file; ``-`` stands for standard input.
 
     Raises:
         Unusable: it cannot be read.

@@ -15,10 +15,13 @@ from minidns.commands import lookups
 from minidns.corefile.errors import ConfigError
 from minidns.dns import rdata
 from minidns.dns.model import Question
+from minidns.dns.rdata import A
+from minidns.dns.resolv_conf import RESOLV_CONF
 from minidns.kubernetes.resources import ApiError
+from minidns.probe import libc
 from minidns.probe.exchange import FixedPorts, udp
 from minidns.probe.lookup import LookupResult, look_up
-from minidns.probe.probing import Probed, Tally, probe
+from minidns.probe.probing import LookUp, Probed, Tally, probe
 from minidns.probe.questions import WrongLine
 from minidns.probe.servers import NoServer, Target
 from minidns.second_dns import session
@@ -79,6 +82,21 @@ def parser() -> Parser:
         help="lookups to make at each server (default: until Ctrl-C)",
     )
     parser.add_argument(
+        "--as",
+        dest="library",
+        choices=("single", *libc.LIBRARIES),
+        default="single",
+        help="glibc, musl: look the addresses of a name up as a program does, with"
+        " search domains; single: one query for each type (default: single)",
+    )
+    parser.add_argument(
+        "--resolv-conf",
+        metavar="FILE",
+        default=RESOLV_CONF,
+        help="search domains and options for --as; its name servers are not used"
+        f" (default: {RESOLV_CONF})",
+    )
+    parser.add_argument(
         "--ports",
         choices=("fresh", "fixed"),
         default="fresh",
@@ -122,11 +140,10 @@ async def _run(args: argparse.Namespace) -> int:
             loop.add_signal_handler(number, stop.set)
     if args.duration is not None:
         loop.call_later(args.duration, stop.set)
-    form, ports = lookups.form(args), FixedPorts()
-    exchange = ports.udp if args.ports == "fixed" else udp
-
-    async def one(question: Question, target: Target) -> LookupResult:
-        return await look_up(question, target.address, form, exchange)
+    ports, rng = FixedPorts(), Random()
+    one = _look_up(args, ports, rng)
+    if args.library != "single":
+        asked = [Question(name, A) for name in dict.fromkeys(q.qname for q in asked)]
 
     began = time.monotonic()
     progress = _Progress(sys.stderr.isatty() and args.output == "text")
@@ -138,7 +155,7 @@ async def _run(args: argparse.Namespace) -> int:
         ticks=args.count,
         stop=stop,
         report=_printer(args.output, progress),
-        rng=Random(),
+        rng=rng,
     )
     ports.close()
     progress.clear()
@@ -148,6 +165,29 @@ async def _run(args: argparse.Namespace) -> int:
     else:
         print("\n".join(_summary(tallies, seconds)))
     return _status(tallies)
+
+
+def _look_up(args: argparse.Namespace, ports: FixedPorts, rng: Random) -> LookUp:
+    """Return how one lookup is made.
+
+    Raises:
+        Unusable: the file of --resolv-conf cannot be read.
+
+    """
+    if args.library == "single":
+        form, exchange = lookups.form(args), ports.udp if args.ports == "fixed" else udp
+
+        async def single(question: Question, target: Target) -> LookupResult:
+            return await look_up(question, target.address, form, exchange)
+
+        return single
+    text = "\n".join(lookups.lines(args.resolv_conf))
+
+    async def library(question: Question, target: Target) -> LookupResult:
+        name = question.qname.removesuffix(".")
+        return await libc.look_up_as(args.library, name, target.address, text, rng)
+
+    return library
 
 
 def _status(tallies: Mapping[Target, Tally]) -> int:

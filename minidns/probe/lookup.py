@@ -4,13 +4,14 @@ Only the content of an answer is compared: the rcode and the set of records. Ord
 TTL are kept beside it, because servers may differ in both without being wrong.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from secrets import randbits
 from typing import TypeAlias
 
 from minidns.dns import rdata
-from minidns.dns.model import RD, TC, Address, FormatError, Name, Opt, Question, RRset
-from minidns.dns.reply import decode_reply
+from minidns.dns.model import RD, TC, Address, FormatError, Name, Opt, Question
+from minidns.dns.reply import Reply, decode_reply
 from minidns.dns.wire import encode_query
 from minidns.probe.exchange import Exchange, Kind, Reception, tcp, udp
 
@@ -148,7 +149,7 @@ def read_answer(wire: bytes, question: Question) -> Answer:
     if reply.question is not None and reply.question != question:
         raise FormatError("the reply repeats another question")
     try:
-        order = tuple(record for rrset in reply.answer for record in _records(rrset))
+        order = tuple(records_of(reply))
     except ValueError as error:
         raise FormatError("the reply holds malformed records") from error
     return Answer(
@@ -160,8 +161,14 @@ def read_answer(wire: bytes, question: Question) -> Answer:
     )
 
 
-def _records(rrset: RRset) -> list[Record]:
-    owner, rtype = rrset.owner.lower(), rrset.rtype
-    return [
-        (owner, rtype, rdata.map_names(rtype, data, str.lower)) for data in rrset.rdata
-    ]
+def records_of(reply: Reply) -> Iterator[Record]:
+    """Yield the records of the answer section, in order.
+
+    Raises:
+        ValueError: the data of a record is malformed.
+
+    """
+    for rrset in reply.answer:
+        owner, rtype = rrset.owner.lower(), rrset.rtype
+        for data in rrset.rdata:
+            yield owner, rtype, rdata.map_names(rtype, data, str.lower)

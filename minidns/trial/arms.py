@@ -70,12 +70,13 @@ class Client(NamedTuple):
 
 
 class Target(NamedTuple):
-    """A server address that an arm queries at port 53."""
+    """A server address that an arm queries."""
 
     arm: Arm
     address: str
     replica: str = ""
     """The pod at the address; empty for a ClusterIP."""
+    port: int = 53
 
     def __str__(self) -> str:
         """Return the arm's letter, with the replica for the arm of single replicas."""
