@@ -1,4 +1,4 @@
-"""The command line of the simulation: demo, up, exec, fault, run, trial."""
+"""The command line of the simulation: demo, up, exec, fault, run, resolve, trial."""
 
 import argparse
 import asyncio
@@ -13,6 +13,7 @@ from typing import Any
 from minidns.text.terminal import escaping, raw
 
 from .cluster import state
+from .scenario import resolve
 from .trial import command as trial
 
 INTERRUPTED = 130
@@ -52,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
         help="run a command in a pod of the running cluster",
         usage="%(prog)s [-h] [--queries] [--state FOLDER] POD -- COMMAND ...",
         epilog="commands: nslookup NAME [TYPE], dig NAME [TYPE], "
-        "getent ahosts NAME, cat /etc/resolv.conf",
+        "getent ahosts NAME, resolve RESOLVER NAME, cat /etc/resolv.conf",
     )
     run.add_argument(
         "--queries", action="store_true", help="print every query to standard error"
@@ -68,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
         help="print the scenarios with their actual output",
     )
     play.add_argument("files", nargs="+", metavar="FILE")
+    resolve.add_to(verbs)
     trial.add_to(verbs)
     return result
 
@@ -116,6 +118,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _play(args)
             case "fault":
                 return _fault(args)
+            case "resolve":
+                return resolve.run(args)
             case "trial":
                 return trial.run(args)
             case _:

@@ -131,7 +131,11 @@ async def _exec(simulation: Simulation, request: web.Request) -> web.Response:
     namespace, _, name = pod.rpartition("/")
     try:
         container = simulation.container(namespace or "default", name)
-    except (ApiError, LookupError) as error:
+    except ApiError as error:
+        pods = (each["metadata"] for each in simulation.cluster.list("Pod"))
+        known = ", ".join(f"{each['namespace']}/{each['name']}" for each in pods)
+        return web.Response(status=404, text=f"{error}; there are: {known}")
+    except LookupError as error:
         return web.Response(status=404, text=str(error))
     output = await commands.run(container, command)
     return web.json_response(

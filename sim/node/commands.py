@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from . import dig, nslookup
+from . import dig, nslookup, resolve
 from .container import Container, Output, getent
 
 Command: TypeAlias = Callable[[Container, list[str]], Awaitable[Output]]
@@ -23,6 +23,7 @@ COMMANDS: dict[str, Command] = {
     "dig": dig.run,
     "getent": getent,
     "nslookup": nslookup.run,
+    "resolve": resolve.run,
 }
 
 

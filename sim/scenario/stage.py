@@ -154,6 +154,11 @@ class Stage:
         """
         return str(dig(self.cluster.get("Pod", *pod), "status.podIP"))
 
+    def pods(self) -> list[Key]:
+        """Return namespace and name of every pod."""
+        metadata = (pod["metadata"] for pod in self.cluster.list("Pod"))
+        return [(each["namespace"], each["name"]) for each in metadata]
+
     async def look_up(
         self,
         pod: Key,

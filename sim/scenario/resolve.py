@@ -1,0 +1,220 @@
+"""``minidns-sim resolve``: what a stub resolver sends for a name, and what it costs."""
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+from random import Random
+
+from minidns.dns import names
+from minidns.dns.rdata import type_number
+from minidns.dns.resolv_conf import nameservers
+from minidns.stub.protocol import BOTH
+
+from ..api.status import ApiError
+from ..cluster import state
+from ..node.resolve import report_of
+from ..resolver import kinds, rehearsal
+from ..resolver.report import Report, lines
+from . import clock
+from .stage import staged
+
+FOUND, NOT_FOUND, WRONG = 0, 1, 2
+_EPILOG = """\
+With --pod the queries go to the cluster that is up or, if none is, to that of a
+scenario. With --resolv-conf they go to described servers in virtual time, and a name
+without --answer does not exist.
+
+examples:
+  minidns-sim resolve --list
+  minidns-sim resolve --as musl-1.2.3 --pod default/app kubernetes.default
+  kubectl exec app -- cat /etc/resolv.conf | minidns-sim resolve --as go \\
+      --resolv-conf - --answer web.shop.svc.cluster.local=10.96.0.7 web.shop
+  minidns-sim resolve --resolv-conf FILE --server 1='drop 1/2' --server 2=servfail web
+
+exit status: 0 found, 1 not found, 2 wrong usage
+"""
+
+
+class Wrong(Exception):
+    """The command line names something that there is not; the text says what is."""
+
+
+def add_to(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the parser of this command to those of ``minidns-sim``."""
+    parser = verbs.add_parser(
+        "resolve",
+        help="show what a stub resolver sends for a name",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--list", action="store_true", help="list the resolvers")
+    parser.add_argument(
+        "--as",
+        dest="kind",
+        metavar="RESOLVER",
+        default="glibc",
+        help="(default: glibc)",
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--pod", metavar="[NAMESPACE/]POD", help="resolve as a program of this pod"
+    )
+    source.add_argument(
+        "--resolv-conf", metavar="FILE", help="use this file; - is standard input"
+    )
+    parser.add_argument(
+        "--answer",
+        metavar="NAME=ADDRESS",
+        action="append",
+        default=[],
+        help="with --resolv-conf: an address of an absolute name; may be repeated",
+    )
+    effects = ", ".join(rehearsal.EFFECTS)
+    parser.add_argument(
+        "--server",
+        metavar="N=WHAT",
+        action="append",
+        default=[],
+        help=f"with --resolv-conf: what the N-th server does: {effects}; a rate may "
+        "follow; may be repeated",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="seed (default: 1)"
+    )
+    parser.add_argument(
+        "-o", choices=("json",), dest="output", help="print JSON instead of text"
+    )
+    parser.add_argument(
+        "--state",
+        type=Path,
+        default=state.default_folder(),
+        metavar="FOLDER",
+        help="folder with the files of the cluster",
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME")
+    parser.add_argument(
+        "types", nargs="*", metavar="TYPE", help="record types (default: A and AAAA)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; return its exit status."""
+    if args.list:
+        print(kinds.listing())
+        return FOUND
+    try:
+        report = _report(args)
+    except Wrong as error:
+        print(f"minidns-sim resolve: {error}", file=sys.stderr)
+        return WRONG
+    if args.output == "json":
+        print(json.dumps(report, indent=2))
+    else:
+        print("\n".join(lines(report)))
+    return NOT_FOUND if report["result"]["error"] else FOUND
+
+
+def _report(args: argparse.Namespace) -> Report:
+    kind, types = _kind(args.kind), _types(args.types)
+    if args.name is None:
+        raise Wrong("a NAME is missing")
+    try:
+        names.to_wire(f"{args.name.removesuffix('.')}.")
+    except ValueError:
+        raise Wrong(
+            f"{args.name!r} is not a domain name: a label has 1 to 63 characters, "
+            "a name at most 253"
+        ) from None
+    if args.resolv_conf is not None:
+        return _rehearse(args, kind, types)
+    if args.pod is None:
+        raise Wrong("--pod POD or --resolv-conf FILE is missing")
+    if args.answer or args.server:
+        raise Wrong("--answer and --server need --resolv-conf")
+    try:
+        running = state.read(args.state)
+    except state.NotUp:
+        return clock.run(_in_scenario(args, kind, types))
+    return _in_cluster(running, args, kind)
+
+
+def _kind(name: str) -> kinds.Kind:
+    try:
+        return kinds.find(name)
+    except kinds.UnknownResolver:
+        raise Wrong(
+            f"there is no resolver {name!r}; there are:\n{kinds.listing()}"
+        ) from None
+
+
+def _types(words: list[str]) -> tuple[int, ...]:
+    try:
+        return tuple(map(type_number, words)) or BOTH
+    except ValueError as error:
+        raise Wrong(str(error)) from None
+
+
+def _rehearse(
+    args: argparse.Namespace, kind: kinds.Kind, types: tuple[int, ...]
+) -> Report:
+    """Resolve against described servers."""
+    try:
+        is_stdin = args.resolv_conf == "-"
+        text = sys.stdin.read() if is_stdin else Path(args.resolv_conf).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise Wrong(f"cannot read {args.resolv_conf}: {reason}") from None
+    try:
+        addresses = [rehearsal.parse_address(word) for word in args.answer]
+        behaviours = dict(_server(word, text) for word in args.server)
+    except ValueError as error:
+        raise Wrong(str(error)) from None
+    servers = rehearsal.Servers(behaviours, addresses, Random(args.seed))
+    resolver = kind.make(text, Random(args.seed))
+    return servers.look_up(kind, resolver, args.name, types)
+
+
+def _server(word: str, resolv_conf: str) -> tuple[str, rehearsal.Behaviour]:
+    """Return address and behaviour of ``N=WHAT``; raises ValueError."""
+    number, equals, what = word.partition("=")
+    servers = nameservers(resolv_conf)
+    if not equals or not number.isdecimal() or not 0 < int(number) <= len(servers):
+        known = ", ".join(f"{n}={server}" for n, server in enumerate(servers, 1))
+        raise ValueError(f"{word!r} is not N=WHAT; the servers are {known or 'none'}")
+    return servers[int(number) - 1], rehearsal.parse_behaviour(what)
+
+
+def _in_cluster(
+    running: state.State, args: argparse.Namespace, kind: kinds.Kind
+) -> Report:
+    """Resolve in a pod of the cluster that is up."""
+    command = ["resolve", "-o", "json", kind.name, args.name, *args.types]
+    try:
+        reply = state.execute(running, args.pod, command)
+    except (state.NotUp, LookupError) as error:
+        raise Wrong(str(error.args[0])) from None
+    if reply["status"] == WRONG:
+        raise Wrong(reply["text"].strip())
+    report: Report = json.loads(reply["text"])
+    return report
+
+
+async def _in_scenario(
+    args: argparse.Namespace, kind: kinds.Kind, types: tuple[int, ...]
+) -> Report:
+    """Resolve in a pod of a scenario's cluster, in virtual time."""
+    namespace, _, name = args.pod.rpartition("/")
+    async with staged(args.seed) as stage:
+        start = asyncio.get_running_loop().time()
+        try:
+            key = namespace or "default", name
+            resolved = await stage.look_up(key, args.name, types, kind)
+        except ApiError as error:
+            pods = ", ".join(map("/".join, stage.pods()))
+            raise Wrong(
+                f"{error} in the cluster of a scenario (none is up); there are: {pods}"
+            ) from None
+        seconds = asyncio.get_running_loop().time() - start
+        return report_of(kind, resolved, start, seconds)
