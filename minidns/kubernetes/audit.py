@@ -62,11 +62,11 @@ class Auditor:
         self._random = random
         prefix, labels = "minidns_kubernetes_audit", ("resource",)
         self._audits = metrics.counter(
-            f"{prefix}s_total", "Comparisons with a fresh list that were made.", labels
+            f"{prefix}s_total", "Comparisons with a fresh list.", labels
         )
         self._differences = metrics.counter(
             f"{prefix}_differences_total",
-            "Objects that were not known as the API server has them.",
+            "Objects that differed from the API server.",
             labels,
         )
 
@@ -80,20 +80,20 @@ class Auditor:
 
     async def _audit(self, followed: Followed, settle_s: float) -> None:
         resource = followed.reflector.resource
-        # a way of its own: what this list runs into is not to change other lists
+        # a ListWatch of its own: its failures must not change how others list
         audit = Audit(followed, self._list_watch(resource), self._sleep)
         try:
-            found = await audit.find(settle_s)
+            differences = await audit.find(settle_s)
         except (ApiError, Gone) as error:
             log.info("Audit of %s broke off: %s", resource.type_name, error)
-        except Exception as error:  # an audit is not worth an end of the others
+        except Exception as error:  # one audit must not end the others
             log.error("Audit of %s failed: %s", resource.type_name, plainly(error))
         else:
-            if found is not None:
+            if differences is not None:
                 labels = (resource.plural,)
                 self._audits.inc(labels)
-                self._differences.inc(labels, len(found))
-                heal(followed.reflector, found)
+                self._differences.inc(labels, len(differences))
+                heal(followed.reflector, differences)
 
 
 class Audit:
@@ -135,7 +135,7 @@ class Audit:
             reflector.named = None
 
     async def _suspects(self) -> Suspects | None:
-        """Return what the list shows otherwise; None if it is older than the watch."""
+        """Return the objects that the list shows differently; None if it is too old."""
         resource, suspects = self._resource, Suspects()
         unseen = set(self._store.keys(resource.kind, resource.namespace))
         version = self._reflector.version
@@ -151,7 +151,7 @@ class Audit:
         return suspects | dict.fromkeys(unseen, "delete")
 
     def _compare(self, page: Page, unseen: set[Key], suspects: Suspects) -> None:
-        """Note what of ``page`` is held otherwise, and that all of it is there."""
+        """Note the objects of ``page`` that differ; none of them is missing."""
         for obj in page.objects:
             unseen.discard(obj.key)
             if not self._store.holds(obj):
@@ -163,19 +163,19 @@ class Audit:
         return "change" if known else "add"
 
 
-def heal(reflector: Reflector, found: Mapping[Key, str]) -> None:
-    """Log what was found, and have it put right."""
-    if not found:
+def heal(reflector: Reflector, differences: Mapping[Key, str]) -> None:
+    """Log the differences, and make the reflector list again if there are any."""
+    if not differences:
         return
     text = "Audit of %s found %d that the API server has otherwise, listing again: %s"
     name = reflector.resource.type_name
-    log.warning(text, name, len(found), printable(_shown(found)))
-    reflector.distrust(key for key, what in found.items() if what == "delete")
+    log.warning(text, name, len(differences), printable(_shown(differences)))
+    reflector.distrust(key for key, what in differences.items() if what == "delete")
 
 
-def _shown(found: Mapping[Key, str]) -> str:
-    some = [f"{what} {key}" for key, what in sorted(found.items())[:SHOWN]]
-    return ", ".join(some) + (" ..." if len(found) > SHOWN else "")
+def _shown(differences: Mapping[Key, str]) -> str:
+    some = [f"{what} {key}" for key, what in sorted(differences.items())[:SHOWN]]
+    return ", ".join(some) + (" ..." if len(differences) > SHOWN else "")
 
 
 def is_before(version: str, other: str) -> bool:

@@ -40,14 +40,14 @@ JSON = "application/json"
 CHANNELS = "v4.channel.k8s.io"
 """The subprotocol of WebSockets that run a command in a pod."""
 BUFFER = 2**17
-"""Bytes of an answer read ahead: what one turn of the loop may have to decode."""
+"""Bytes of a response read ahead: the most that one turn of the loop decodes."""
 KEEPALIVE = (
     ("TCP_KEEPIDLE", 15),
     ("TCP_KEEPINTVL", 5),
     ("TCP_KEEPCNT", 3),
     ("TCP_USER_TIMEOUT", 30_000),
 )
-"""A peer that is gone without a word is noticed within 30 s."""
+"""With these, a peer that vanishes without closing is detected within 30 s."""
 
 log = logging.getLogger("minidns.plugins.kubernetes")  # "plugin/kubernetes: ..."
 
@@ -67,12 +67,12 @@ def connect(
         ConfigError: there is no such file or context, or no service account.
 
     """
-    found = credentials.find(access, environ, account)
-    return Connection(found, metrics or Metrics(), random or Random(), deadlines)
+    cluster = credentials.find(access, environ, account)
+    return Connection(cluster, metrics or Metrics(), random or Random(), deadlines)
 
 
 class Connections:
-    """One Connection per Access, however many resources share it."""
+    """One Connection per Access, shared by all its resources."""
 
     def __init__(
         self, metrics: Metrics, environ: Mapping[str, str], random: Random
@@ -105,7 +105,7 @@ class Connections:
         return self.to(access).list_watch(resource)
 
     async def close(self) -> None:
-        """Close all of them."""
+        """Close all connections."""
         for connection in self._open.values():
             await connection.close()
 
@@ -119,21 +119,21 @@ class _Request(NamedTuple):
 
 
 class _TlsError(ApiError):
-    """One side does not accept the other's certificate, or there is no TLS at all."""
+    """A TLS handshake failed: a certificate is not accepted, or the peer has no TLS."""
 
 
 class Client:
     """One state of the configuration, and the connections that use it."""
 
     def __init__(
-        self, configuration: Configuration, found: Cluster, connect_s: float
+        self, configuration: Configuration, cluster: Cluster, connect_s: float
     ) -> None:
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_s)
         self._configuration = configuration
-        self._rest = found.rest(configuration)
+        self._rest = cluster.rest(configuration)
         if not configuration.verify_ssl:
-            log.warning("the certificate of %s is not verified", found.server)
-        # not everywhere the least that Python itself asks for
+            log.warning("the certificate of %s is not verified", cluster.server)
+        # the default minimum depends on the build of Python
         self._rest.ssl_context.minimum_version = ssl.TLSVersion.TLSv1_2
         trace = aiohttp.TraceConfig()
         trace.on_request_redirect.append(_refuse_redirect)
@@ -144,19 +144,19 @@ class Client:
             "connector": self._connector,
             "read_bufsize": BUFFER,
             "trace_configs": [trace],
-            # as Go does: nobody means a loopback server by HTTPS_PROXY
-            "trust_env": not found.is_loopback,
+            # as in Go: HTTPS_PROXY is not for servers on this machine
+            "trust_env": not cluster.is_loopback,
         }
 
     async def send(
         self, method: str, path: str, body: object = None, style: str = JSON
     ) -> aiohttp.ClientResponse:
-        """Return the answer to a request as soon as its headers are there.
+        """Return the response to a request as soon as its headers have arrived.
 
         ``style`` is the media type of ``body``, which is JSON of some form.
 
         Raises:
-            aiohttp.ClientError: there is none; or OSError, or ValueError.
+            aiohttp.ClientError, OSError, ValueError: there is no response.
 
         """
         headers = await self._headers() | {
@@ -198,7 +198,7 @@ class Client:
         return headers
 
     async def close(self) -> None:
-        """Close its connections, whatever goes on over them."""
+        """Close its connections; requests in flight fail."""
         await self._rest.close()
         await self._connector.close()
 
@@ -213,7 +213,7 @@ async def _refuse_redirect(
 
 
 def tcp_socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    """Return a socket whose peer cannot vanish unnoticed."""
+    """Return a socket that detects a vanished peer, see ``KEEPALIVE``."""
     sock = socket.socket(*address[:3])
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in KEEPALIVE:
@@ -251,12 +251,12 @@ class Connection:
     """A pool of HTTP connections to one API server, with its credentials."""
 
     def __init__(
-        self, found: Cluster, metrics: Metrics, random: Random, deadlines: Deadlines
+        self, cluster: Cluster, metrics: Metrics, random: Random, deadlines: Deadlines
     ) -> None:
-        self.server = printable(found.server)
-        self.context = found.context
+        self.server = printable(cluster.server)
+        self.context = cluster.context
         """Context of the kubeconfig; empty without one."""
-        self._found = found
+        self._cluster = cluster
         self._random = random
         self._deadlines = deadlines
         self._client: Client | None = None
@@ -269,16 +269,16 @@ class Connection:
         return HttpListWatch(self, resource, self._random, self._deadlines)
 
     def describe(self) -> str:
-        """Return for people which cluster this is."""
-        return f"{self.server} ({self._found.by})"
+        """Return the server and the source of its choice, for people."""
+        return f"{self.server} ({self._cluster.by})"
 
     async def get(self, path: str, *, timed: bool) -> aiohttp.ClientResponse:
-        """Return the answer to a GET as soon as its headers are there.
+        """Return the response to a GET as soon as its headers have arrived.
 
         ``timed`` counts the seconds in the metric (a watch has none).
 
         Raises:
-            ApiError: there is none.
+            ApiError: there is no response.
 
         """
         return await self._answer(_Request("GET", path), timed=timed)
@@ -286,10 +286,10 @@ class Connection:
     async def send(
         self, method: str, path: str, body: object = None, style: str = JSON
     ) -> aiohttp.ClientResponse:
-        """Return the answer to a request, whose ``body`` is of media type ``style``.
+        """Return the response to a request; ``style`` is the media type of ``body``.
 
         Raises:
-            ApiError: there is none; what was to be written may have been.
+            ApiError: there is no response; a write may have happened all the same.
 
         """
         return await self._answer(_Request(method, path, body, style), timed=True)
@@ -306,7 +306,7 @@ class Connection:
             yield socket
 
     async def close(self) -> None:
-        """End every request."""
+        """Close both clients; requests in flight fail."""
         for client in (self._client, self._retired):
             if client is not None:
                 await client.close()
@@ -321,7 +321,7 @@ class Connection:
     async def _answer(
         self, request: _Request, *, timed: bool
     ) -> aiohttp.ClientResponse:
-        """Return the answer as soon as its headers are there.
+        """Return the response as soon as its headers have arrived.
 
         After a 401, or when TLS fails, nothing has been done: credentials and
         certificates are read again and the request is repeated, once.
@@ -346,7 +346,7 @@ class Connection:
     async def _renewed(self, old: Client) -> Client:
         """Return a client with credentials read since ``old``; ``old`` if none are.
 
-        Watches on the pool before go on; those on the one before that are cut.
+        Watches over the previous client continue; those over the one before it end.
         """
         async with self._lock:
             if self._client is not old:
@@ -354,7 +354,7 @@ class Connection:
             try:
                 self._client = await self._load()
             except ApiError as error:  # a file may be missing for a moment
-                log.warning("%s; going on with those from before", error)
+                log.warning("%s; using the previous credentials", error)
                 return old
             if self._retired is not None:
                 await self._retired.close()
@@ -363,9 +363,9 @@ class Connection:
 
     async def _load(self) -> Client:
         try:
-            configuration = await self._found.load()
-            return Client(configuration, self._found, self._deadlines.connect_s)
-        except Exception as error:  # what files of any content make the package raise
+            configuration = await self._cluster.load()
+            return Client(configuration, self._cluster, self._deadlines.connect_s)
+        except Exception as error:  # the package raises anything for malformed files
             text = f"no credentials for {self.server}: {credentials.problem(error)}"
             raise ApiError(text) from error
 
@@ -382,5 +382,5 @@ class Connection:
             raise kind(f"cannot reach {self.server}: {reason(error)}") from error
         finally:
             duration = monotonic() - started if timed else None
-            self._metrics.count(self._found.host, request.method, code, duration)
+            self._metrics.count(self._cluster.host, request.method, code, duration)
         return response

@@ -66,7 +66,7 @@ def modules(*names: str) -> tuple[Any, ...]:
 
 
 class Configuration(Protocol):
-    """The package's Configuration, as much as is used of it."""
+    """The part of the package's Configuration that is used here."""
 
     host: str
     verify_ssl: bool
@@ -74,11 +74,11 @@ class Configuration(Protocol):
     refresh_api_key_hook: Callable[[Self], None]
 
     async def auth_settings(self) -> Mapping[str, Mapping[str, str]]:
-        """Return headers that say who we are; a token may be read again for it."""
+        """Return the headers that authenticate a request; may read the token again."""
         ...
 
 
-class Answer(Protocol):
+class RestResponse(Protocol):
     """The package's RESTResponse."""
 
     response: ClientResponse
@@ -97,8 +97,8 @@ class Rest(Protocol):
         *,
         body: object = None,
         _request_timeout: ClientTimeout,
-    ) -> Answer:
-        """Send a request; return when the headers of the answer are there."""
+    ) -> RestResponse:
+        """Send a request; return when the headers of the response have arrived."""
         ...
 
     async def close(self) -> None:
@@ -107,20 +107,20 @@ class Rest(Protocol):
 
 
 class Cluster(NamedTuple):
-    """One API server, and how to get at credentials for it."""
+    """An API server, and the functions that load credentials for it."""
 
     server: str
-    """Its URL, without a slash at the end."""
+    """URL of the server, without a slash at the end."""
     by: str
-    """The source of the choice, for people."""
+    """The source of the choice, for people: a context, or the service account."""
     context: str
     load: Callable[[], Awaitable[Configuration]]
-    """Return a fresh Configuration of the package; raises whatever it raises."""
+    """Returns a new Configuration of the package; raises whatever the package does."""
     rest: Callable[[Configuration], Rest]
 
     @property
     def host(self) -> str:
-        """Host and port, as metrics have them."""
+        """Host and port, as labels of metrics."""
         return urlsplit(self.server).netloc.rpartition("@")[2]
 
     @property
@@ -134,7 +134,7 @@ class Cluster(NamedTuple):
 
 
 def find(access: Access, environ: Mapping[str, str], account: Path) -> Cluster:
-    """Return the cluster meant by ``access``.
+    """Return the cluster that ``access`` selects.
 
     Raises:
         ConfigError: there is no such file or context, or no service account.
@@ -149,7 +149,7 @@ def find(access: Access, environ: Mapping[str, str], account: Path) -> Cluster:
 
 
 def problem(error: Exception) -> str:
-    """Return why the package failed, without what it quotes: keys and tokens."""
+    """Return why the package failed, without the keys and tokens that it quotes."""
     if isinstance(error, OSError):
         return printable(describe(error))
     if isinstance(error, (AttributeError, IndexError, KeyError, TypeError)):
@@ -172,7 +172,7 @@ def _require(path: str, hint: str = "") -> None:
 
 
 def _remember_password(url: str) -> None:
-    """Never show the password in ``url``, if it has one (RFC 3986 3.2.1)."""
+    """Register the password in ``url`` (RFC 3986 3.2.1) as a secret."""
     with suppress(ValueError):
         foreign.remember(urlsplit(url).password or "")
 
@@ -199,7 +199,7 @@ def _by_account(environ: Mapping[str, str], account: Path) -> Cluster:
         refresh = loaded.refresh_api_key_hook
 
         def keep(current: Configuration) -> None:
-            # kubelet replaces the token; for a moment there may be none
+            # the kubelet replaces the token; for a moment the file may be missing
             with suppress(config.ConfigException, OSError):
                 files.require_regular(str(token))
                 refresh(current)
@@ -247,7 +247,7 @@ def _by_kubeconfig(access: Access) -> Cluster:
         server = merged["clusters"].get_with_name(name)["cluster"]["server"]
     except ConfigError:
         raise
-    except Exception as error:  # what a file of any content makes the package raise
+    except Exception as error:  # the package raises anything for malformed files
         raise ConfigError(f"kubeconfig {path}: {problem(error)}") from error
 
     async def load() -> Configuration:
@@ -255,7 +255,7 @@ def _by_kubeconfig(access: Access) -> Cluster:
         _require_kubeconfig(path)
         again = config.KubeConfigMerger(path).config
         _require_named_files(again)
-        # the same context again, whatever is the current one by now
+        # the same context as before, even if the file names another one by now
         again = config.KubeConfigLoader(again, context, config_base_path=None)
         await again.load_and_set(loaded)
         return loaded
@@ -308,8 +308,8 @@ def _require_named_files(config: Any) -> None:  # noqa: ANN401  # a node of the 
 
 def _check_context(path: str, context: str, contexts: Iterable[Any]) -> None:
     names = [str(context["name"]) for context in contexts]
-    there = f"it has {', '.join(names) or 'none'}"
+    known = f"it has {', '.join(names) or 'none'}"
     if not context:
-        raise ConfigError(f"kubeconfig {path} has no current context; {there}")
+        raise ConfigError(f"kubeconfig {path} has no current context; {known}")
     if context not in names:
-        raise ConfigError(f'context "{context}" does not exist in {path}; {there}')
+        raise ConfigError(f'context "{context}" does not exist in {path}; {known}')

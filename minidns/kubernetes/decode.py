@@ -1,7 +1,7 @@
 """Decodes bytes of the API server: LIST bodies, watch lines, Statuses.
 
-Typed decoding by msgspec of the fields DNS reads, one object at a time: an object that
-cannot be read costs itself and nothing else.
+msgspec decodes the fields that DNS reads, one object at a time, so an object that
+cannot be read does not affect the others.
 """
 
 import msgspec
@@ -13,9 +13,9 @@ from minidns.text import foreign
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""Exceptions of msgspec for bytes that are no JSON, no UTF-8, or nested too deep."""
+"""Exceptions of msgspec for bytes that are not JSON, not UTF-8, or nested too deep."""
 MOST_TEXT = 400
-"""Characters of a server's message that are worth a log line."""
+"""Maximum length in characters of a server's message in a log line."""
 
 
 class _Item(Json):
@@ -30,7 +30,7 @@ class _Name(Struct, rename="camel"):
 
 
 class _Named(Struct):
-    """The identity of an object, the rest of which cannot be read."""
+    """The identity of an object whose other fields cannot be read."""
 
     metadata: _Name = field(default_factory=_Name)
     kind: str = ""
@@ -42,7 +42,7 @@ class _ListMeta(Struct, rename={"version": "resourceVersion", "token": "continue
 
 
 class Listing(Struct):
-    """The body of one page of a LIST, its items still bytes."""
+    """The body of a page of a LIST, with its items undecoded."""
 
     kind: str = ""
     metadata: _ListMeta = field(default_factory=_ListMeta)
@@ -73,7 +73,7 @@ class Status(Struct):
 
     @property
     def retry_after_s(self) -> float | None:
-        """Seconds it asks to wait, if it does."""
+        """Seconds to wait before a retry, if the server requires that."""
         return (self.details and self.details.retry_after_seconds) or None
 
     @property
@@ -96,7 +96,7 @@ _statuses = msgspec.json.Decoder(Status, strict=False)
 
 
 def printable(text: str, most: int = MOST_TEXT) -> str:
-    """Return foreign text as part of one line; see `minidns.text.foreign`."""
+    """Return foreign text escaped and shortened to a part of one line."""
     return foreign.line(text, most)
 
 
@@ -113,7 +113,7 @@ def listing(resource: Resource, body: bytes) -> Listing:
     """Read a page of a LIST.
 
     Raises:
-        ApiError: it is cut, no JSON, or no list of this kind.
+        ApiError: the body is cut off, not JSON, or not a list of this kind.
 
     """
     try:
@@ -130,7 +130,7 @@ def listing(resource: Resource, body: bytes) -> Listing:
 def item(resource: Resource, raw: Raw | bytes) -> tuple[Object | None, Key | None, str]:
     """Return an object, its key and its version.
 
-    The object is None where it cannot be read, the key where it has no name or is of
+    The object is None if it cannot be read; the key is None if it has no name or is of
     another kind.
     """
     try:
@@ -165,8 +165,8 @@ def event(resource: Resource, line: bytes) -> WatchEvent:
     """Read a line of a watch.
 
     Raises:
-        Gone: it is an ERROR after which only a new list helps.
-        ApiError: it is an ERROR that may pass, cut, or no JSON.
+        Gone: the line is an ERROR after which only a new list helps.
+        ApiError: the line is an ERROR that may pass, is cut off, or is not JSON.
 
     """
     try:
@@ -192,7 +192,7 @@ def _bookmark(raw: Raw) -> WatchEvent:
 
 
 def status(body: Raw | bytes) -> Status:
-    """Read a Status; an empty one where it is none."""
+    """Read a Status; the result is empty if ``body`` is not a Status."""
     try:
         return _statuses.decode(body)
     except UNREADABLE:
@@ -200,7 +200,7 @@ def status(body: Raw | bytes) -> Status:
 
 
 def stream_error(failure: Status) -> Gone | ApiError:
-    """Return what an ERROR event means (client-go's reflector)."""
+    """Return the exception for an ERROR event (client-go's reflector)."""
     code = failure.code or 0
     text = printable(failure.message or failure.reason or "an error without a reason")
     passing = code in (429, 503, 504) or (
@@ -208,14 +208,14 @@ def stream_error(failure: Status) -> Gone | ApiError:
     )
     if passing and not failure.is_too_large:
         return ApiError(text, status=code, retry_after_s=failure.retry_after_s)
-    # 410, an unreadable object in etcd, and whatever else: only a list is sure to help
+    # 410, an unreadable object in etcd, or an unknown error: a new list is the remedy
     return Gone(text)
 
 
 def refusal(
     resource: Resource, code: int, body: bytes, retry_after_s: float | None
 ) -> Gone | ApiError:
-    """Return what an HTTP answer other than 200 means."""
+    """Return the exception for a response with another status than 200."""
     failure = status(body)
     failure.code = code
     text = failure.message or body[:MOST_TEXT].decode("utf-8", "replace").strip()
@@ -229,7 +229,7 @@ def refusal(
 
 
 def advice(resource: Resource, code: int) -> str:
-    """Return a hint about an HTTP status, as the end of a sentence."""
+    """Return a hint about an HTTP status, as the end of a message."""
     group = resource.group.rpartition("/")[0]
     what = f'"{resource.plural}" in API group "{group}"'
     if code == 401:

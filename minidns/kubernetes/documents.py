@@ -1,6 +1,6 @@
 """Objects of any kind as plain JSON: read, list, create, patch, delete.
 
-For commands. The server itself reads by reflectors, as typed objects.
+Commands use this; the server reads typed objects by reflectors.
 """
 
 import asyncio
@@ -26,15 +26,15 @@ Json: TypeAlias = dict[str, Any]
 T = TypeVar("T")
 
 PAGE = 250
-"""Objects a page of a LIST."""
+"""Objects per page of a LIST."""
 MANAGER = "minidns"
 """The owner of the fields that minidns writes (metadata.managedFields)."""
 MERGE_PATCH = "application/merge-patch+json"
 JSON = "application/json"
 RESTARTS = 3
-"""The number of times a LIST is begun again after its token expired."""
+"""The number of attempts of a LIST whose token expires."""
 BUSY_TRIES = 5
-"""The number of times a request is sent that is answered with 429."""
+"""The number of attempts of a request that is answered with 429."""
 DEADLINE_S = 30.0
 
 
@@ -56,7 +56,7 @@ class Sender(Protocol):
     async def send(
         self, method: str, path: str, body: object = None, style: str = JSON
     ) -> ClientResponse:
-        """Return the answer to a request as soon as its headers are there."""
+        """Return the response to a request as soon as its headers have arrived."""
         ...
 
     def stream(self, path: str) -> AbstractAsyncContextManager[ClientWebSocketResponse]:
@@ -69,7 +69,7 @@ class Documents:
 
     Raises everywhere:
         Refused: the server refused the request.
-        ApiError: there is no answer, or none that can be read.
+        ApiError: there is no response, or an unreadable one.
 
     """
 
@@ -100,7 +100,7 @@ class Documents:
     async def read_objects(
         self, path: str, read: Callable[[Json], T], *, labels: str = ""
     ) -> list[T]:
-        """Return what ``read`` makes of each object of a collection, in pages.
+        """Return the results of ``read`` for the objects of a collection, page by page.
 
         The objects have kind and apiVersion, though a LIST leaves them out.
         """
@@ -113,7 +113,7 @@ class Documents:
         raise ApiError(f"cannot list {path}: it changes faster than it can be read")
 
     async def create(self, path: str, obj: Json, *, dry_run: bool = False) -> Json:
-        """Create an object in a collection, unless its name is taken (409)."""
+        """Create an object in a collection; Refused with 409 if its name is taken."""
         return await self._ask("POST", _written(path, dry_run), obj)
 
     async def patch(self, path: str, patch: Json, *, dry_run: bool = False) -> Json:

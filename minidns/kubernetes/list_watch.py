@@ -38,15 +38,15 @@ class Deadlines(NamedTuple):
 
     connect_s: float = 5.0
     list_s: float = 60.0
-    """For a page, first byte to last; the API server's own."""
+    """Time for a whole page; the API server has the same limit."""
     open_s: float = 10.0
-    """For the headers of a watch."""
+    """Time until the headers of a watch."""
     silence_s: tuple[float, float] = (80.0, 90.0)
-    """Without a byte until a watch counts as dead, between these."""
+    """Silence after which a watch counts as dead; random between the two."""
     late_s: float = 10.0
-    """Until the missing end of a streaming list is worth a warning."""
+    """Time until the missing end of a streaming list is logged."""
     initial_s: float = 60.0
-    """Until a streaming list without its end is given up."""
+    """Time until a streaming list without its end is given up."""
 
 
 DEADLINES = Deadlines()
@@ -234,7 +234,7 @@ class Lines:
         """Yield each line without its end.
 
         Raises:
-            Gone: a line has no end; what it said can only be learned by a list.
+            Gone: a line is too long to be read; only a list has its content.
             ApiError: the stream ends within a line.
 
         """

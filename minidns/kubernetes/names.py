@@ -156,5 +156,5 @@ def reversed_address(name: Name, *, strict: bool = False) -> str:
     digits = "".join(reversed(nibbles[-32:]))
     if len(digits) != 32 or set(digits) - set("0123456789abcdef"):
         return ""
-    found = ipaddress.IPv6Address(int(digits, 16))
-    return str(found if strict else found.ipv4_mapped or found)
+    ipv6 = ipaddress.IPv6Address(int(digits, 16))
+    return str(ipv6 if strict else ipv6.ipv4_mapped or ipv6)

@@ -40,7 +40,7 @@ class Meta(NamedTuple):
 
 
 class Port(NamedTuple):
-    """A port of a Service or a slice; number -1 where none is given."""
+    """A port of a Service or a slice; its number is -1 if the object has none."""
 
     name: str = ""
     protocol: str = "TCP"
@@ -378,7 +378,7 @@ def service_import(obj: Json) -> ServiceImport:
 
 
 def from_dict(tree: object) -> Json:
-    """Return the fields DNS reads of an object given as plain dicts and lists.
+    """Return the fields that DNS reads of an object in plain dicts and lists.
 
     Raises:
         msgspec.ValidationError: a field has a type it cannot have.

@@ -9,12 +9,12 @@ from minidns.kubernetes import objects
 from minidns.kubernetes.objects import Json, Key, Kind, Object
 
 HOST, PORT = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
-"""Environment variables that say where the API server is, in every pod."""
+"""Environment variables with the address of the API server, in every pod."""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The way to an API server; all fields empty means from inside the cluster."""
+    """The way to an API server; without any field, the service account of the pod."""
 
     kubeconfig: str = ""
     """Path of a kubeconfig file; wins over ``endpoint``."""
@@ -26,7 +26,7 @@ class Access:
     """Client certificate, key and CA, with ``endpoint``."""
 
     def described(self, environ: Mapping[str, str]) -> str:
-        """Return which cluster that is, for people: a context or an address."""
+        """Return the context or the address of the cluster, for people."""
         if self.kubeconfig:
             context = f"context {self.context}" if self.context else "current context"
             return f"{context} of {self.kubeconfig}"
@@ -39,7 +39,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One collection of the API, as much of it as is wanted."""
+    """A collection of the API, and the selectors that limit a LIST and WATCH of it."""
 
     kind: Kind
     read: Callable[[Json], Object]
@@ -47,7 +47,7 @@ class Resource:
     group: str = ""
     """API group with its version: ``v1`` has none, ``discovery.k8s.io/v1`` has."""
     namespace: str = ""
-    """Only this namespace; empty for all (the rights that CoreDNS needs)."""
+    """The only namespace; empty for all, which takes the rights that CoreDNS has."""
     label_selector: str = ""
     field_selector: str = ""
 
@@ -68,7 +68,7 @@ class Resource:
 DISCOVERY = "discovery.k8s.io/v1"
 MULTICLUSTER = "multicluster.x-k8s.io/v1alpha1"
 ALIVE = "status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown"
-"""Field selector of the Pods that ``pods verified`` knows (CoreDNS *kubernetes*)."""
+"""Field selector of the Pods that *kubernetes* reads with ``pods verified``."""
 
 SERVICES = Resource(objects.Service, objects.service, "services")
 SLICES = Resource(
@@ -85,7 +85,7 @@ IMPORTED_SLICES = Resource(
 
 
 class Page(NamedTuple):
-    """A part of a LIST, already read."""
+    """A decoded page of a LIST."""
 
     objects: tuple[Object, ...]
     version: str
@@ -93,9 +93,9 @@ class Page(NamedTuple):
     token: str = ""
     """The token of the next page; empty on the last page."""
     skipped: int = 0
-    """Items that could not be read."""
+    """Number of items that could not be read."""
     unread: tuple[Key, ...] = ()
-    """Keys of the skipped items, as far as they could be read."""
+    """Keys of the skipped items whose key could be read."""
     age_s: float = 0.0
     """Seconds since the API server sent it; above 0 if another process relayed it."""
 
@@ -117,13 +117,13 @@ class WatchEvent(NamedTuple):
 
 
 class Gone(Exception):
-    """The resource version is too old to go on from (410): list again."""
+    """The resource version has expired (410): only a new list helps."""
 
 
 class ApiError(Exception):
-    """The API server cannot be reached or refused; worth trying again later.
+    """The API server cannot be reached, or it refused; a retry may succeed.
 
-    ``str()`` says for people what failed and why.
+    ``str()`` is the failure and its cause, for people.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class ApiError(Exception):
     ) -> None:
         super().__init__(text)
         self.status = status
-        """HTTP status; 0 when there was no answer."""
+        """HTTP status; 0 if there was no response."""
         self.retry_after_s = retry_after_s
 
 
@@ -141,13 +141,13 @@ class ListWatch(Protocol):
     async def page(self, token: str, version: str | None) -> Page:
         """Return the first page, or the one that ``token`` continues.
 
-        None as ``version`` asks for a consistent read. Else all that matters is
-        whether the server has come as far as that version, or was set back since;
-        what the page holds may be as little as one object.
+        Without a ``version`` the read is consistent. With one, the caller only wants to
+        know whether the server has reached that version (it may have been restored to
+        an earlier state), so the page may hold a single object.
 
         Raises:
             Gone: the token has expired, or the server knows no such version yet.
-            ApiError: anything that may pass.
+            ApiError: any failure after which a retry may succeed.
 
         """
         ...
@@ -157,26 +157,26 @@ class ListWatch(Protocol):
     ) -> AsyncIterator[WatchEvent]:
         """Yield changes after ``version`` until the server ends the stream.
 
-        A connection that says nothing for a minute or two ends it as well. With
+        A connection without any byte for a minute or two ends it as well. With
         ``initial`` (and no version) the server first sends every object as ADDED and
         then a bookmark with ``ends_initial`` (streaming LIST).
 
         Raises:
             Gone: the version is too old, or the server asks to list again.
-            ApiError: anything that may pass.
+            ApiError: any failure after which a retry may succeed.
 
         """
         ...
 
 
 class Applied(NamedTuple):
-    """The present state of an object: new, changed or as before."""
+    """The present state of an object, which may be new, changed or unchanged."""
 
     obj: Object
 
 
 class Deleted(NamedTuple):
-    """An object was deleted; only the store knows its last state."""
+    """The deletion of an object, whose last state is in the store."""
 
     kind: Kind
     key: Key

@@ -113,9 +113,9 @@ def parse(text: str) -> str:
 
 def _tokens(text: str) -> Iterator[_Token]:
     text, at = text.partition("\0")[0], 0
-    while (found := _TOKEN.match(text, at)) and (found[1] or found[2]):
-        yield _Token(found[1] or found[2], bool(found[1]))
-        at = found.end()
+    while (match := _TOKEN.match(text, at)) and (match[1] or match[2]):
+        yield _Token(match[1] or match[2], bool(match[1]))
+        at = match.end()
     yield _END
 
 
@@ -135,13 +135,13 @@ class _Parser:
 
     def requirements(self) -> list[Requirement]:
         """Return all requirements, in the order of the text."""
-        found: list[Requirement] = []
+        requirements: list[Requirement] = []
         while self._next is not _END:
             if not self._begins_requirement():
                 expected = "!, identifier, or 'end of string'"
                 raise _unexpected(self._next, expected)
             try:
-                found.append(self._requirement())
+                requirements.append(self._requirement())
             except ValueError as error:
                 raise ValueError(f"unable to parse requirement: {error}") from None
             token = self._take()
@@ -151,7 +151,7 @@ class _Parser:
                 raise _unexpected(token, "',' or 'end of string'")
             if not self._begins_requirement():
                 raise _unexpected(self._next, "identifier after ','")
-        return found
+        return requirements
 
     def _begins_requirement(self) -> bool:
         return self._next.is_word or self._next.text == "!"
@@ -233,8 +233,8 @@ def _check_values(key: str, operator: str, values: Sequence[str]) -> None:
             rule = "for 'Gt', 'Lt' operators, the value must be an integer"
             problems.append(_invalid(f"values[{at}]", value, [rule]))
     for at, value in enumerate(values):
-        if found := _value_problems(value):
-            problems.append(_invalid(f"values[{at}][{key}]", value, found))
+        if reasons := _value_problems(value):
+            problems.append(_invalid(f"values[{at}][{key}]", value, reasons))
     if problems:
         distinct = list(dict.fromkeys(problems))
         text = ", ".join(distinct)

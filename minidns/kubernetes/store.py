@@ -116,7 +116,7 @@ class Store:
         yield from self.pods.values()
 
     def keys(self, kind: Kind, namespace: str = "") -> Iterable[Key]:
-        """Return the keys of one kind, in ``namespace`` if it is given."""
+        """Return the keys of one kind, in ``namespace`` unless it is empty."""
         if kind is Namespace:
             return [namespace.key for namespace in self.namespaces.values()]
         keys = self._objects_of(kind)

@@ -76,21 +76,21 @@ class WatchDeps:
 def resources(options: KubernetesOptions) -> list[Resource]:
     """Return the resources to watch, for all namespaces at once."""
     labels = options.labels
-    found = [
+    watched = [
         replace(SERVICES, label_selector=labels),
         replace(NAMESPACES, label_selector=options.namespace_labels),
     ]
     if options.endpoints:
-        found.append(replace(SLICES, label_selector=labels))
+        watched.append(replace(SLICES, label_selector=labels))
     if options.pods == "verified":
-        found.append(replace(PODS, label_selector=labels))
+        watched.append(replace(PODS, label_selector=labels))
     if options.multicluster:
         # the selector of namespaces, as in CoreDNS (a slip)
         selector = labels if options.strict else options.namespace_labels
         named = ",".join(filter(None, (labels, IMPORT_NAME)))
-        found.append(replace(IMPORTS, label_selector=selector))
-        found.append(replace(IMPORTED_SLICES, label_selector=named))
-    return found
+        watched.append(replace(IMPORTS, label_selector=selector))
+        watched.append(replace(IMPORTED_SLICES, label_selector=named))
+    return watched
 
 
 class ClusterWatcher:

@@ -141,16 +141,16 @@ async def describe_path(
     namespace, notes = obj["metadata"]["namespace"], list(dns.notes)
     pods = await _pods_of(session, obj)
     resolv_conf = await _read_resolv_conf(session, pods)
-    found = node_searches(resolv_conf, value_at(obj, TEMPLATE), namespace)
+    nodes = node_searches(resolv_conf, value_at(obj, TEMPLATE), namespace)
     target = dns.target
-    if found is None:
-        found, first = await _read_kubelet(session, pods)
+    if nodes is None:
+        nodes, first = await _read_kubelet(session, pods)
     else:
         first = nameservers(resolv_conf)
     if target.cluster.searches:
         pass  # the caller named them
-    elif found is not None:
-        cluster = target.cluster._replace(searches=found.searches)
+    elif nodes is not None:
+        cluster = target.cluster._replace(searches=nodes.searches)
         target = target._replace(cluster=cluster)
     else:
         notes.append(
