@@ -2,6 +2,10 @@
 
 import pytest
 
+from minidns.dns.model import RRset
+from minidns.dns.rdata import A
+from minidns.kubernetes.answers import MAX_LOOKUPS, AliasBudget
+from minidns.kubernetes.model import ClusterQuestion
 from minidns.kubernetes.objects import Object
 from tests.kubernetes.cluster import OBJECTS, SVC
 from tests.kubernetes.made import Cluster, namespace, service, slice_of
@@ -202,3 +206,21 @@ def test_zonal_SRV_counts_only_what_is_there() -> None:
 def test_zonal_only_for_headless_services_with_endpoints(name: str) -> None:
     cluster = Cluster(ZONAL, "zonal")
     assert cluster.ask(f"zone-a.pin._zone.{name}.a.{SVC}") == "NXDOMAIN"
+
+
+MANY: list[Object] = [
+    namespace("a"),
+    service("a/h", "None"),
+    slice_of("a/h", " ".join(f"s{n}.a.svc.cluster.local" for n in range(40))),
+    *(service(f"a/s{n}", f"10.96.0.{n + 1}") for n in range(40)),
+]
+
+
+@pytest.mark.parametrize("budget", [1, 5, MAX_LOOKUPS])
+def test_host_names_of_slices_are_followed_up_to_the_budget(budget: int) -> None:
+    answers = Cluster(MANY).answers
+    zone, name = answers.options.zones[0], f"h.a.{SVC}"
+    question = ClusterQuestion(name, A, zone, zone, name)
+    answer = answers.answer(question, AliasBudget(budget)).answer
+    addresses = [rrset for rrset in answer if isinstance(rrset, RRset) and rrset.rtype == A]  # fmt: skip
+    assert len(addresses) == budget

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -97,6 +98,8 @@ def test_where_all_is_well_nothing_is_wrong(tmp_path: Path) -> None:
     assert {each.result for each in found} == {Result.OK}
     for finding, subject in zip(found, subjects, strict=True):
         assert mentions(finding.text, subject)
+    (took,) = re.findall(r"(\d+) ms", found[4].text)
+    assert int(took) < 1000
 
 
 @pytest.mark.parametrize(

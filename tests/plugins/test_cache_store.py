@@ -38,6 +38,13 @@ def test_bytes_are_bounded_too() -> None:
     assert (values.get("a"), values.bytes, len(values)) == (None, 12, 2)
 
 
+def test_a_value_as_large_as_the_bound_takes_all_of_it() -> None:
+    values = bounded()
+    values.put("a", b"1")
+    assert values.put("b", bytes(BYTES)) == 1
+    assert (values.get("b"), values.bytes) == (bytes(BYTES), BYTES)
+
+
 def test_what_is_too_big_is_not_kept_and_costs_nobody() -> None:
     values = bounded()
     values.put("a", b"1")

@@ -607,3 +607,23 @@ async def test_a_long_query_with_a_short_name(padding: int) -> None:
     parsed = dns.message.from_wire(reply)
     assert parsed.rcode() == dns.rcode.NOERROR
     assert len(parsed.answer) == 1
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1, 5000])
+async def test_the_first_16_kib_of_a_message_are_parsed(more: int) -> None:
+    """A longer one ends in the middle of its OPT there; the connection stays open."""
+    message = dns.message.make_query("a.org.", "A", use_edns=0)
+    head = len(message.to_wire()) + 4  # code and length of the option
+    option = dns.edns.GenericOption(
+        dns.edns.OptionType.PADDING, bytes((16 << 10) + more - head)
+    )
+    message.use_edns(0, payload=1232, options=[option])
+    sent = message.to_wire(max_size=65535)
+    assert len(sent) == (16 << 10) + more
+    async with serving(echo) as (_, port):
+        first, second = await client.tcp(port, sent, wire("b.org."))
+    fits = more <= 0
+    assert dns.message.from_wire(first).rcode() == (
+        dns.rcode.NOERROR if fits else dns.rcode.FORMERR
+    )
+    assert owners([second]) == ["b.org."]
