@@ -211,6 +211,8 @@ SET = "svc.clusterset.local"
     [
         (f"web.prod.{SET} A", "service-not-exported"),
         (f"far.prod.{SVC} A", "service-in-cluster-set"),
+        (f"nowhere.prod.{SVC} A", "service-absent"),
+        (f"nowhere.prod.{SET} A", "service-absent"),
         (f"m.mc.prod.{SET} A", "cluster-left-out"),
     ],
 )
