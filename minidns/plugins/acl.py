@@ -1,4 +1,11 @@
-"""*acl* - allow or deny queries by client address and type."""
+"""*acl* - allow or deny queries by client address and type.
+
+A server block may have several *acl* directives, and those whose zones contain the name
+are asked in file order. The first policy of a directive for the type and the client
+decides: it denies the query, or allows it whatever later directives say. Without one,
+the next directive is asked. *autopath* applies the same decision to the names that it
+tries, where it runs below this plugin (`Guard`).
+"""
 
 import dataclasses
 from collections.abc import Iterator, Sequence

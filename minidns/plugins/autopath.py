@@ -1,4 +1,12 @@
-"""*autopath* - walk a client's search list on the server."""
+"""*autopath* - walk a client's search list on the server.
+
+A stub resolver tries a name with each domain of its search list until one exists. Here
+its first query does the whole walk: if the name ends with the first domain of the
+client's search list, the plugins below are asked for the name with each domain, and the
+first answer other than NXDOMAIN is returned, with an alias from the name in the query.
+The search list comes from a resolv.conf, or from a plugin that knows the client
+(*kubernetes*).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,14 @@
-"""Builds the handler of a server block, and routes names to server blocks."""
+"""Builds the handler of a server block, and routes names to server blocks.
+
+Three choices decide where a query goes: the router takes the server blocks of the
+longest zone that its name is in; of these, the first one whose *view* accepts the query
+answers it; and in that block the plugins run, outermost first.
+
+The listener may remember replies (`Response.reuse`), and each choice limits that: a
+plugin by its traits; a view, because it may read any part of a query; and a zone inside
+another one, because a proof of absence that covers many names must not cover names of
+the other server block.
+"""
 
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from typing import NamedTuple

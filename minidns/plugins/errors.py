@@ -1,4 +1,9 @@
-"""*errors* - log why queries failed."""
+"""*errors* - log why queries failed.
+
+A plugin that fails raises DnsError; it is logged here and passed on. With
+``consolidate``, failures that match a pattern are counted instead: the first one starts
+a timer, and a summary is logged when it expires.
+"""
 
 import logging
 from collections.abc import Sequence

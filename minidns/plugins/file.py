@@ -1,4 +1,10 @@
-"""*file* - answer with authority from zone files."""
+"""*file* - answer with authority from zone files.
+
+A zone file is parsed into an immutable `Zone`, which knows the answers. The file is
+read again from time to time; a new serial replaces the zone in one step and invalidates
+the remembered replies that depend on it. The target of an alias that leads out of the
+zone is looked up from the top of the chain.
+"""
 
 import dataclasses
 import logging

@@ -1,4 +1,14 @@
-"""*kubernetes* - answer for a cluster's Services and Pods, from its API server."""
+"""*kubernetes* - answer for a cluster's Services and Pods, from its API server.
+
+`ClusterZones` makes the answers, synchronously, from the store as it is; here they
+become Responses, with the conditions for their reuse. The store belongs to a watcher,
+which may outlive the server block: a reload keeps it if the new Corefile watches the
+same resources in the same way.
+
+What depends on the watches is decided here: before the first sync a name that is not
+known gets SERVFAIL, and with ``stale_after`` answers are withheld while the API server
+is silent.
+"""
 
 import logging
 from functools import partial

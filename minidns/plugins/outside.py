@@ -1,4 +1,8 @@
-"""Selects the records of a cluster answer and resolves its external targets."""
+"""Selects the records of a cluster answer and resolves its external targets.
+
+A Service of type ExternalName leads to a name anywhere in DNS, whose records come from
+the top of the chain.
+"""
 
 from minidns.dns.model import Query, Response, RRset, replace
 from minidns.kubernetes import responses

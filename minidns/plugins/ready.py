@@ -1,4 +1,9 @@
-"""*ready* - report over HTTP whether every plugin can answer."""
+"""*ready* - report over HTTP whether every plugin can answer.
+
+A plugin that may be unready registers a check (`ReadinessCheck`). One that was ready
+once counts as ready from then on, unless ``monitor continuously`` or its check says
+otherwise.
+"""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,10 @@
-"""*transfer* - transfer whole zones to permitted clients."""
+"""*transfer* - transfer whole zones to permitted clients.
+
+The records come from other plugins of the server block (`Offers.transfers`), the
+permitted clients from the directive with the longest zone. A transfer is a sequence of
+messages over TCP (RFC 5936 2.2). An IXFR gets the whole zone, or only the SOA if the
+client is current (RFC 1995 2).
+"""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,8 @@
-"""*prometheus* - count queries and serve the metrics of all plugins."""
+"""*prometheus* - count queries and serve the metrics of all plugins.
+
+Plugins register their own families (`minidns.metrics.registry`). Here are those of all
+queries, the families that CoreDNS shows with any Corefile, and the page.
+"""
 
 import logging
 import platform

@@ -5,6 +5,7 @@ the change in the answer, or None if the rule does not apply to the query.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from minidns.corefile.errors import ConfigError
@@ -95,33 +96,19 @@ def _number(kind: str, known: dict[str, int], word: str) -> int:
     return known[word.upper()]
 
 
-def _two_numbers(
-    kind: str, known: dict[str, int], args: Sequence[str]
-) -> tuple[int, int]:
+def _numbers(
+    kind: str, field: str, known: dict[str, int], args: Sequence[str]
+) -> Apply:
+    """Return the rule that replaces one number in a field of the question."""
     if len(args) != 2:
         raise ConfigError(f"{kind} rules must have exactly two arguments")
     old, new = (_number(kind, known, word) for word in args)
-    return old, new
-
-
-def _type(args: Sequence[str]) -> Apply:
-    old, new = _two_numbers("type", rdata.TYPES, args)
 
     def apply(query: Query) -> Applied | None:
-        if query.question.qtype != old:
+        if getattr(query.question, field) != old:
             return None
-        return Applied(replace(query, question=query.question._replace(qtype=new)))
-
-    return apply
-
-
-def _class(args: Sequence[str]) -> Apply:
-    old, new = _two_numbers("class", rdata.CLASSES, args)
-
-    def apply(query: Query) -> Applied | None:
-        if query.question.qclass != old:
-            return None
-        return Applied(replace(query, question=query.question._replace(qclass=new)))
+        question = query.question._replace(**{field: new})  # type: ignore[arg-type]  # a number
+        return Applied(replace(query, question=question))
 
     return apply
 
@@ -228,8 +215,8 @@ def _check_length(field: str, text: str) -> None:
 
 _FIELDS: dict[str, Callable[[Sequence[str]], Apply]] = {
     "name": _name,
-    "type": _type,
-    "class": _class,
+    "type": partial(_numbers, "type", "qtype", rdata.TYPES),
+    "class": partial(_numbers, "class", "qclass", rdata.CLASSES),
     "ttl": _ttl,
     "rcode": _rcode,
     "cname": _cname,
