@@ -334,3 +334,11 @@ def test_a_log_line_is_one_line(form: logging.Formatter, bare: bool) -> None:
     record.bare = bare
     is_clean(form.format(record))
     assert "\n" not in form.format(record)
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "Basic", "Negotiate"])
+def test_credentials_of_a_request_are_recognised_by_their_scheme(scheme: str) -> None:
+    """RFC 9110 11.6.2; the token is none that this process uses."""
+    shown = foreign.redacted(f"refused: {scheme} 0paque-cr3dential of jane")
+    assert "0paque" not in shown
+    assert shown.endswith(" of jane")
