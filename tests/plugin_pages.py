@@ -7,6 +7,7 @@ docs/plugins, the order and the lists of plugins into docs/corefile.md.
 import re
 from collections import Counter
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from textwrap import fill
 
@@ -22,7 +23,9 @@ BEGIN, END = "<!-- options -->\n", "<!-- /options -->\n"
 
 def syntax(spec: PluginSpec) -> Iterator[str]:
     """Yield the lines of the directive with all its options."""
-    options = [option.syntax for option in spec.table if option.name]
+    options = [
+        option.syntax for option in spec.table if option.name and not option.is_refused
+    ]
     arguments = spec.arguments.arguments if spec.arguments else ""
     yield f"{spec.name} {arguments}".rstrip() + (" {" if options else "")
     yield from (f"    {option}" for option in options)
@@ -40,6 +43,8 @@ def default(spec: PluginSpec, option: Option) -> str:
         or (not value and value != 0)
     ):
         return ""
+    if isinstance(value, Enum):
+        return f"`{value.name}`"
     if isinstance(value, float):
         return f"`{format_duration(value)}`"
     return f"`{value}`" if isinstance(value, int | str) else ""

@@ -103,6 +103,8 @@ class Option:
     """True if errors about its value show the position (CoreDNS)."""
     prefix: str = ""
     """Text before its errors, where CoreDNS prints the plugin's name once more."""
+    is_refused: bool = False
+    """True for an option of CoreDNS that minidns does not have."""
 
     @property
     def syntax(self) -> str:
@@ -314,7 +316,7 @@ def refused(syntax: str) -> Option:
     def apply(options: T, words: Words) -> T:
         raise words.error(f"{name} is not supported by minidns")
 
-    return replace(line(syntax, "Refused.", apply), example="")
+    return replace(line(syntax, "Refused.", apply), example="", is_refused=True)
 
 
 def no_arguments(*, names_first: bool = False, prefix: str = "") -> Option:

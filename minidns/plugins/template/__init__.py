@@ -55,6 +55,7 @@ _TYPE_NAMES = {number: name for name, number in rdata.TYPES.items()}
 _CLASS_NAMES = {number: name for name, number in rdata.CLASSES.items()}
 
 
+_NOERROR: int = Rcode.NOERROR
 _FIELDS = (
     *("Name", "Zone", "Class", "Type", "Match"),
     *("Group", "Regex", "Remote", "Question", "Meta"),
@@ -180,7 +181,7 @@ class TemplateOptions:
     rcode: int = option(
         "rcode CODE",
         "The name of the response code. With `SERVFAIL` the reply has no records.",
-        int(Rcode.NOERROR),
+        _NOERROR,
         _read_rcode,
         example="NXDOMAIN",
         located=True,
