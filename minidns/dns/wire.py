@@ -60,40 +60,18 @@ def decode_query(
         FormatError: not a supported query; the error has the rcode of the reply.
 
     """
-    # one long function: every query without a remembered reply is decoded here, and a
-    # call per part would cost as much as the part itself
-    size = len(wire)
-    asked_before, like_asked_before = expected
-    if size < 12:
-        raise Dropped("shorter than a header")
-    ident, flags, qd, an, ns, ar = _HEADER.unpack_from(wire)
-    if flags & _QR:
-        raise Dropped("a response")  # a reply to a response can loop (CVE-2024-2169)
-    # unlike CoreDNS, which answers a NOTIFY like a query
-    if flags & _OPCODE:
-        raise FormatError("not a query", Rcode.NOTIMP)
-    if qd != 1 or an > 1 or ns > 1 or ar > 2:
-        raise FormatError("section counts")
-    if size > _MIN_UDP:
-        _check_name(wire)
-    try:
-        spelled, at = question_name(wire)
-        qtype, qclass = _QTAIL.unpack_from(wire, at)
-    except (IndexError, ValueError, struct.error, Truncated) as exc:
-        raise FormatError("question cannot be read") from exc
-    if at > 12 + names.MAX_NAME:
-        raise FormatError("name longer than 255 bytes")
-    if size > _MIN_UDP and transport == "udp":  # CoreDNS reads at most 512 bytes
-        raise FormatError("longer than 512 bytes", question=wire[12 : at + 4])
+    ident, flags, an, ns, ar = _read_header(wire)
+    spelled, at, qtype, qclass = _read_question(wire, transport)
     qname = spelled.lower()
     opt, end = None, at + 4
     if ar or an or ns:
         opt, end = query_tail.rest(wire, at, (an, ns, ar), qtype)
-    is_whole = end == size  # with bytes after it, the reply is not remembered
+    is_whole = end == len(wire)  # with bytes after it, the reply is not remembered
     if transport == "tcp":
         max_size = 65535
     else:
         max_size = _MIN_UDP if opt is None or opt.size < _MIN_UDP else opt.size
+    asked_before, like_asked_before = expected
     return Query(
         Question(qname, qtype, qclass),
         ident,
@@ -111,6 +89,38 @@ def decode_query(
         asked_before and is_whole,
         like_asked_before and is_whole,
     )
+
+
+def _read_header(wire: bytes) -> tuple[int, int, int, int, int]:
+    """Return ID, flags, and the number of records in each section."""
+    if len(wire) < 12:
+        raise Dropped("shorter than a header")
+    ident, flags, qd, an, ns, ar = _HEADER.unpack_from(wire)
+    if flags & _QR:
+        raise Dropped("a response")  # a reply to a response can loop (CVE-2024-2169)
+    # unlike CoreDNS, which answers a NOTIFY like a query
+    if flags & _OPCODE:
+        raise FormatError("not a query", Rcode.NOTIMP)
+    if qd != 1 or an > 1 or ns > 1 or ar > 2:
+        raise FormatError("section counts")
+    return ident, flags, an, ns, ar
+
+
+def _read_question(wire: bytes, transport: str) -> tuple[str, int, int, int]:
+    """Return the name as it was sent, the offset of the type, type and class."""
+    is_long = len(wire) > _MIN_UDP
+    if is_long:
+        _check_name(wire)
+    try:
+        spelled, at = question_name(wire)
+        qtype, qclass = _QTAIL.unpack_from(wire, at)
+    except (IndexError, ValueError, struct.error, Truncated) as exc:
+        raise FormatError("question cannot be read") from exc
+    if at > 12 + names.MAX_NAME:
+        raise FormatError("name longer than 255 bytes")
+    if is_long and transport == "udp":  # CoreDNS reads at most 512 bytes
+        raise FormatError("longer than 512 bytes", question=wire[12 : at + 4])
+    return spelled, at, qtype, qclass
 
 
 def question_name(wire: bytes) -> tuple[str, int]:
