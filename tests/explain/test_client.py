@@ -10,7 +10,7 @@ import pytest
 from minidns.commands.why import lines, main
 
 
-def told(**changes: Any) -> dict[str, Any]:
+def report(**changes: Any) -> dict[str, Any]:
     answer = {
         "name": "web.prod.svc.cluster.local.",
         "type": "A",
@@ -49,7 +49,7 @@ def told(**changes: Any) -> dict[str, Any]:
 
 
 def test_answer_rule_and_sources() -> None:
-    assert list(lines(told())) == [
+    assert list(lines(report())) == [
         "web.prod.svc.cluster.local. A: NXDOMAIN",
         "  authority  cluster.local. 30 SOA ns. h. 1 2 3 4 5",
         "rule: negative/no-such-service",
@@ -72,7 +72,7 @@ def test_an_object_that_a_plugin_tells_of_is_not_told_twice() -> None:
             "objects": objects,
         }
     }
-    assert list(lines(told(details=details)))[3:] == [
+    assert list(lines(report(details=details)))[3:] == [
         "  cache 3s",
         "because: there is no such Service",
         "answered by pid 7 at 127.0.0.1:8053, cluster https://10.96.0.1:443",
@@ -117,7 +117,7 @@ def test_what_other_plugins_tell_is_shown_as_it_is() -> None:
         "cache": {},
     }
     assert (
-        list(lines(told(details=details)))[-2]
+        list(lines(report(details=details)))[-2]
         == "forward upstreams: to 192.0.2.1:53, not down"
     )
 
@@ -136,7 +136,7 @@ def test_what_other_plugins_tell_is_shown_as_it_is() -> None:
 def test_the_exit_status_tells_the_kind_of_answer(
     rcode: str, answer: list[str], status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    body = json.dumps(told(rcode=rcode, answer=answer)).encode()
+    body = json.dumps(report(rcode=rcode, answer=answer)).encode()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:

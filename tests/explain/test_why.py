@@ -181,8 +181,8 @@ class Asking:
             self.view.main.apply(Applied(obj))
         self.site = self.world.site(". {\nwhoami\n}\n")
 
-    async def explain(self, asked: str) -> Explanation:
-        name, qtype = asked.split()
+    async def explain(self, text: str) -> Explanation:
+        name, qtype = text.split()
         question = query(name, qtype)
         plugin = kubernetes.Kubernetes(self.view, self.answers, self.site)
         response = await plugin.handle(always(Response(Rcode.REFUSED)), question)
@@ -192,8 +192,8 @@ class Asking:
 
 @pytest.mark.parametrize(("cause", "row"), ROWS.items(), ids=ROWS)
 async def test_cause(cause: str, row: tuple[str, str, str]) -> None:
-    asked, body, near = row
-    explanation = await Asking(body).explain(asked)
+    text, body, near = row
+    explanation = await Asking(body).explain(text)
     assert explanation.cause.id == cause, explanation.cause
     assert explanation.cause.because
     assert near in " ".join(explanation.cause.near)
@@ -207,7 +207,7 @@ SET = "svc.clusterset.local"
 
 
 @pytest.mark.parametrize(
-    ("asked", "cause"),
+    ("text", "cause"),
     [
         (f"web.prod.{SET} A", "service-not-exported"),
         (f"far.prod.{SVC} A", "service-in-cluster-set"),
@@ -216,57 +216,59 @@ SET = "svc.clusterset.local"
         (f"m.mc.prod.{SET} A", "cluster-left-out"),
     ],
 )
-async def test_cause_in_a_cluster_set(asked: str, cause: str) -> None:
-    made = Asking()
+async def test_cause_in_a_cluster_set(text: str, cause: str) -> None:
+    result = Asking()
     zones = "cluster.local clusterset.local"
     body = "multicluster clusterset.local"
-    made.answers = ClusterZones(options(body, zones), made.view.main, made.view.imports)
-    made.view.options = made.answers.options
+    result.answers = ClusterZones(
+        options(body, zones), result.view.main, result.view.imports
+    )
+    result.view.options = result.answers.options
     for obj in (
         imported("prod/far", "10.100.0.1"),
         imported("prod/mc"),
         slice_of("prod/mc", "10.3.0.1=m", cluster="c1"),
     ):
-        made.view.imports.apply(Applied(obj))
-    assert (await made.explain(asked)).cause.id == cause
+        result.view.imports.apply(Applied(obj))
+    assert (await result.explain(text)).cause.id == cause
 
 
 async def test_a_held_endpoint() -> None:
-    made = Asking("hold 1s")
+    result = Asking("hold 1s")
     gone = slice_of("prod/db", "", "pg:5432")
-    made.view.main.apply(Applied(gone))
-    assert (await made.explain(f"db.prod.{SVC} A")).cause.id == "held"
+    result.view.main.apply(Applied(gone))
+    assert (await result.explain(f"db.prod.{SVC} A")).cause.id == "held"
 
 
 async def test_an_alias_that_gives_nothing_outside() -> None:
-    made = Asking()
-    made.site.top = always(Response(Rcode.NXDOMAIN))
-    explanation = await made.explain(f"ext.prod.{SVC} A")
+    result = Asking()
+    result.site.top = always(Response(Rcode.NXDOMAIN))
+    explanation = await result.explain(f"ext.prod.{SVC} A")
     assert explanation.cause.id == "alias-without-address"
 
 
 async def test_another_plugin_decided() -> None:
-    made = Asking()
-    asked = query(f"web.prod.{SVC}")
+    result = Asking()
+    text = query(f"web.prod.{SVC}")
     other = Response(rule="hosts/address")
-    got = why.explain(made.view, made.answers, asked, other, 0)
+    got = why.explain(result.view, result.answers, text, other, 0)
     assert got.cause.id == "another-plugin"
     assert got.rule == "hosts/address"
 
 
 async def test_a_view_too_old() -> None:
-    made = Asking("stale_after 1m servfail")
-    made.world.clock.time += 61
-    assert (await made.explain(f"web.prod.{SVC} A")).cause.id == "stale"
+    result = Asking("stale_after 1m servfail")
+    result.world.clock.time += 61
+    assert (await result.explain(f"web.prod.{SVC} A")).cause.id == "stale"
 
 
 # -- before the first sync
 
 
-async def cause_of(asked: Running, name: str) -> Any:
+async def cause_of(text: Running, name: str) -> Any:
     question = query(name)
-    response = await asked.handler(question)
-    return asked.site.offers.explainers["kubernetes"](question, response)
+    response = await text.handler(question)
+    return text.site.offers.explainers["kubernetes"](question, response)
 
 
 async def test_a_hole_in_the_rights() -> None:
@@ -274,10 +276,10 @@ async def test_a_hole_in_the_rights() -> None:
     api.forbidden = lambda resource: resource.plural == "endpointslices"
     async with running(api.list_watch, wait=False) as k:
         await settle()
-        told = await cause_of(k, f"h.a.{SVC}")
-    assert told["cause"] == "forbidden"
-    assert "endpointslices is forbidden" in told["near"][0]
-    kinds = {each["kind"]: each["synced"] for each in told["kinds"]}
+        report = await cause_of(k, f"h.a.{SVC}")
+    assert report["cause"] == "forbidden"
+    assert "endpointslices is forbidden" in report["near"][0]
+    kinds = {item["kind"]: item["synced"] for item in report["kinds"]}
     assert kinds == {"services": True, "namespaces": True, "endpointslices": False}
 
 
@@ -291,18 +293,18 @@ async def test_the_api_server_does_not_answer() -> None:
 
     async with running(refusing, wait=False) as k:
         await settle()
-        told = await cause_of(k, f"h.a.{SVC}")
-    assert told["cause"] == "api-unreachable"
-    assert told["near"] == ["connection refused"]
+        report = await cause_of(k, f"h.a.{SVC}")
+    assert report["cause"] == "api-unreachable"
+    assert report["near"] == ["connection refused"]
 
 
 async def test_the_first_lists_are_under_way() -> None:
     async with running(silent, wait=False) as k:
         await settle()
-        told = await cause_of(k, f"h.a.{SVC}")
-    assert told["cause"] == "not-synced"
-    assert not told["synced"]
-    assert {each["silent_s"] for each in told["kinds"]} == {None}
+        report = await cause_of(k, f"h.a.{SVC}")
+    assert report["cause"] == "not-synced"
+    assert not report["synced"]
+    assert {item["silent_s"] for item in report["kinds"]} == {None}
 
 
 # -- the forms
@@ -332,12 +334,12 @@ async def test_the_json_form_is_stable() -> None:
     async with running(api.list_watch) as k:
         await settle()
         k.world.clock.time += 30
-        told = await cause_of(k, f"nothing.a.{SVC}")
-    assert json.loads(json.dumps(told)) == told
-    assert {name: type(value) for name, value in told.items()} == FIELDS
-    assert told["rule"] == "negative/no-such-service"
-    assert told["zone"] == "cluster.local."
-    assert told["objects"] == [
+        report = await cause_of(k, f"nothing.a.{SVC}")
+    assert json.loads(json.dumps(report)) == report
+    assert {name: type(value) for name, value in report.items()} == FIELDS
+    assert report["rule"] == "negative/no-such-service"
+    assert report["zone"] == "cluster.local."
+    assert report["objects"] == [
         {
             "kind": "Namespace",
             "name": "a",
@@ -355,14 +357,14 @@ async def test_the_json_form_is_stable() -> None:
             "age_s": None,
         },
     ]
-    assert told["kinds"][0] == {
+    assert report["kinds"][0] == {
         "kind": "services",
         "namespace": "",
         "synced": True,
         "silent_s": 30.0,
         "error": "",
     }
-    assert told["text"] == [
+    assert report["text"] == [
         "because: there is no Service nothing in namespace a",
         "  from Namespace a (resourceVersion 1001, created 2m ago)",
         "  from no Service a/nothing",
@@ -403,12 +405,12 @@ def test_every_cause_is_documented() -> None:
 
 
 async def test_a_response_of_a_moment_ago_is_explained_as_it_was_made() -> None:
-    made = Asking()
+    result = Asking()
     question = query(f"late.prod.{SVC}")
-    plugin = kubernetes.Kubernetes(made.view, made.answers, made.site)
+    plugin = kubernetes.Kubernetes(result.view, result.answers, result.site)
     response = await plugin.handle(always(Response(Rcode.REFUSED)), question)
-    made.view.main.apply(Applied(service("prod/late", "10.96.0.99")))
-    got = why.explain(made.view, made.answers, question, response, 0)
+    result.view.main.apply(Applied(service("prod/late", "10.96.0.99")))
+    got = why.explain(result.view, result.answers, question, response, 0)
     assert (got.cause.id, got.rule) == ("service-absent", Rule.NO_SUCH_SERVICE)
 
 
@@ -418,9 +420,9 @@ async def test_a_rewritten_question_of_any_rule_is_explained(
     name: str, rule: Rule
 ) -> None:
     """The rule is about another name: it must not be read into the query's."""
-    made = Asking()
+    result = Asking()
     source = Source("rewrite", "a b")
     rewritten = Response(rule=rule, sources=(source,))
-    got = why.explain(made.view, made.answers, query(name), rewritten, 0)
+    got = why.explain(result.view, result.answers, query(name), rewritten, 0)
     assert got.cause.id in ("another-plugin", "outside")
     assert rule in got.rule

@@ -37,13 +37,13 @@ class Caching:
 
     world: World
     behind: Response | DnsError
-    asked: list[Query] = field(default_factory=list)
+    received: list[Query] = field(default_factory=list)
     delay_s: float = 0
     handler: Handler = field(init=False)
     site: Site = field(init=False)
 
     async def next_(self, query: Query) -> Response:
-        self.asked.append(query)
+        self.received.append(query)
         if self.delay_s:
             await self.world.clock.sleep(self.delay_s)
         if isinstance(self.behind, DnsError):
@@ -75,22 +75,22 @@ def caching(
     result = Caching(world, behind if behind is not None else answer())
     result.site = world.site(f"{keys} {{\n{line}\n}}\n")
     result.site.release = release
-    made = cache.PLUGIN.set_up(directives(result.site, "cache"), result.site)
-    assert made is not None
-    result.handler = made(result.next_)
+    tested = cache.PLUGIN.set_up(directives(result.site, "cache"), result.site)
+    assert tested is not None
+    result.handler = tested(result.next_)
     return result
 
 
 def ttls(response: Response) -> list[int]:
     """Return the TTL of every record."""
     sections = (response.answer, response.authority, response.additional)
-    return [each.ttl for section in sections for each in section]
+    return [item.ttl for section in sections for item in section]
 
 
 def addresses(response: Response) -> list[str]:
     return [
         rdata.address(data)
-        for each in response.answer
-        if each.rtype == rdata.A
-        for data in each.rdata
+        for rrset in response.answer
+        if rrset.rtype == rdata.A
+        for data in rrset.rdata
     ]

@@ -122,8 +122,8 @@ def scripted(
     world.clock.time = 0
     result = Scripted(world)
     world.edges = replace(world.edges, exchange=result.exchange)
-    made, result.site = plugin(world, forward.PLUGIN.set_up, "forward", body)
-    result.handler = chain(made, last=last or nothing_behind)
+    tested, result.site = plugin(world, forward.PLUGIN.set_up, "forward", body)
+    result.handler = chain(tested, last=last or nothing_behind)
     return result
 
 

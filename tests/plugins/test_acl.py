@@ -8,11 +8,11 @@ from tests.world import World, always, chain, plugin, query
 BELOW = Response(reuse=Reuse())
 
 
-async def fate(body: str, asked: Query) -> str:
+async def fate(body: str, sent: Query) -> str:
     """Return what becomes of a query: allowed, blocked, filtered or dropped."""
-    made, _ = plugin(World(), acl.PLUGIN.set_up, "acl", body)
+    tested, _ = plugin(World(), acl.PLUGIN.set_up, "acl", body)
     try:
-        response = await chain(made, last=always(BELOW))(asked)
+        response = await chain(tested, last=always(BELOW))(sent)
     except Dropped:
         return "dropped"
     kinds = {
@@ -105,8 +105,8 @@ FATES = {
     ("body", "qtype", "client", "expected"), FATES.values(), ids=FATES
 )
 async def test_fates(body: str, qtype: str, client: str, expected: str) -> None:
-    asked = query("a.Example.org", qtype, peer=client)
-    assert await fate(body, asked) == expected
+    sent = query("a.Example.org", qtype, peer=client)
+    assert await fate(body, sent) == expected
 
 
 CODES = {"block": 15, "filter": 17}
@@ -114,10 +114,10 @@ CODES = {"block": 15, "filter": 17}
 
 @pytest.mark.parametrize(("action", "code"), CODES.items())
 async def test_extended_error(action: str, code: int) -> None:
-    made, _ = plugin(World(), acl.PLUGIN.set_up, "acl", of(action))
-    handler = chain(made, last=always(BELOW))
-    asked = query("a.example.org", opt=Opt(1232, do=True))
-    response = await handler(asked)
+    tested, _ = plugin(World(), acl.PLUGIN.set_up, "acl", of(action))
+    handler = chain(tested, last=always(BELOW))
+    sent = query("a.example.org", opt=Opt(1232, do=True))
+    response = await handler(sent)
     assert response.opt == Opt(1232, do=True, options=((15, bytes((0, code))),))
     assert (await handler(query("a.example.org"))).opt is None
 
@@ -125,9 +125,9 @@ async def test_extended_error(action: str, code: int) -> None:
 @pytest.mark.parametrize("action", ["block", "filter", "drop"])
 async def test_denials_are_counted(action: str) -> None:
     world = World()
-    made, _ = plugin(world, acl.PLUGIN.set_up, "acl", f"acl org {{\n{action}\n}}")
+    tested, _ = plugin(world, acl.PLUGIN.set_up, "acl", f"acl org {{\n{action}\n}}")
     try:
-        response = await chain(made, last=always(BELOW))(query("a.example.org"))
+        response = await chain(tested, last=always(BELOW))(query("a.example.org"))
         assert response.reuse is None
     except Dropped:
         pass
@@ -141,8 +141,8 @@ async def test_denials_are_counted(action: str) -> None:
 
 async def test_what_is_allowed_is_counted() -> None:
     world = World()
-    made, _ = plugin(world, acl.PLUGIN.set_up, "acl", of("block type MX"))
-    response = await chain(made, last=always(BELOW))(query("a.example.org"))
+    tested, _ = plugin(world, acl.PLUGIN.set_up, "acl", of("block type MX"))
+    response = await chain(tested, last=always(BELOW))(query("a.example.org"))
     assert response == BELOW
     name = "coredns_acl_allowed_requests_total"
     assert world.metrics.value(name, {"server": "dns://:53", "view": ""}) == 1

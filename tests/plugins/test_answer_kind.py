@@ -95,7 +95,7 @@ def alias(target: str, owner: str = NAME, ttl: int = 300) -> RRset:
     return rrset(CNAME, target, ttl, owner)
 
 
-def asked(qtype: int = A, qclass: int = 1) -> Query:
+def sent(qtype: int = A, qclass: int = 1) -> Query:
     return Query(Question(NAME, qtype, qclass))
 
 
@@ -105,37 +105,37 @@ MX_RECORD = rrset(MX, f"10 {END}")
 P, U, N = Outcome.POSITIVE, Outcome.UNRESOLVED, Outcome.NODATA
 
 CACHED_AS = {
-    "address": (asked(), (ADDRESS,), P, P),
-    "no-answer-at-all": (asked(), (), P, N),
-    "chain-of-1-ends-in-address": (asked(), (alias(END), END_ADDRESS), P, P),
-    "order-means-nothing": (asked(), (END_ADDRESS, alias(END)), P, P),
+    "address": (sent(), (ADDRESS,), P, P),
+    "no-answer-at-all": (sent(), (), P, N),
+    "chain-of-1-ends-in-address": (sent(), (alias(END), END_ADDRESS), P, P),
+    "order-means-nothing": (sent(), (END_ADDRESS, alias(END)), P, P),
     "chain-of-2-ends-in-address": (
-        asked(), (alias("b.test."), alias(END, "b.test."), END_ADDRESS), P, P
+        sent(), (alias("b.test."), alias(END, "b.test."), END_ADDRESS), P, P
     ),
-    "alias-that-leads-nowhere": (asked(), (ALIAS,), U, N),
-    "chain-breaks-in-the-middle": (asked(), (alias("b.test."), END_ADDRESS), U, N),
-    "address-is-of-the-alias-itself": (asked(), (alias(END), ADDRESS), U, N),
-    "address-of-another-name": (asked(), (END_ADDRESS,), U, N),
-    "another-type": (asked(), (MX_RECORD,), U, N),
-    "loop": (asked(), (alias("b.test."), alias(NAME, "b.test.")), U, N),
-    "alias-of-itself": (asked(), (alias(NAME), ADDRESS), U, N),
-    "two-targets": (asked(), (alias(END), alias("b.test."), END_ADDRESS), U, N),
+    "alias-that-leads-nowhere": (sent(), (ALIAS,), U, N),
+    "chain-breaks-in-the-middle": (sent(), (alias("b.test."), END_ADDRESS), U, N),
+    "address-is-of-the-alias-itself": (sent(), (alias(END), ADDRESS), U, N),
+    "address-of-another-name": (sent(), (END_ADDRESS,), U, N),
+    "another-type": (sent(), (MX_RECORD,), U, N),
+    "loop": (sent(), (alias("b.test."), alias(NAME, "b.test.")), U, N),
+    "alias-of-itself": (sent(), (alias(NAME), ADDRESS), U, N),
+    "two-targets": (sent(), (alias(END), alias("b.test."), END_ADDRESS), U, N),
     "two-targets-in-one-set": (
-        asked(),
+        sent(),
         (RRset(NAME, CNAME, 9, alias(END).rdata + alias("b.test.").rdata), END_ADDRESS), U, N
     ),
-    "same-target-twice": (asked(), (alias(END), alias(END), END_ADDRESS), P, P),
-    "letters-case": (asked(), (alias("END.example.ORG.", "WWW.Example.org."), END_ADDRESS), P, P),
-    "cname-asked": (asked(CNAME), (ALIAS,), P, P),
-    "cname-asked-two-targets": (asked(CNAME), (alias(END), alias("b.test.")), U, N),
-    "cname-asked-address-given": (asked(CNAME), (ADDRESS,), U, N),
-    "any-asked": (asked(ANY), (ADDRESS,), P, P),
-    "any-asked-alias": (asked(ANY), (ALIAS,), P, P),
-    "any-asked-record-of-another-name": (asked(ANY), (END_ADDRESS,), U, N),
-    "mx-asked-alias-ends-in-mx": (asked(MX), (alias(END), MX_RECORD._replace(owner=END)), P, P),
-    "mx-asked-alias-ends-in-address": (asked(MX), (alias(END), END_ADDRESS), U, N),
-    "another-class": (asked(), (ADDRESS._replace(rclass=3),), U, N),
-    "any-class-asked": (asked(qclass=255), (ADDRESS,), P, P),
+    "same-target-twice": (sent(), (alias(END), alias(END), END_ADDRESS), P, P),
+    "letters-case": (sent(), (alias("END.example.ORG.", "WWW.Example.org."), END_ADDRESS), P, P),
+    "cname-asked": (sent(CNAME), (ALIAS,), P, P),
+    "cname-asked-two-targets": (sent(CNAME), (alias(END), alias("b.test.")), U, N),
+    "cname-asked-address-given": (sent(CNAME), (ADDRESS,), U, N),
+    "any-asked": (sent(ANY), (ADDRESS,), P, P),
+    "any-asked-alias": (sent(ANY), (ALIAS,), P, P),
+    "any-asked-record-of-another-name": (sent(ANY), (END_ADDRESS,), U, N),
+    "mx-asked-alias-ends-in-mx": (sent(MX), (alias(END), MX_RECORD._replace(owner=END)), P, P),
+    "mx-asked-alias-ends-in-address": (sent(MX), (alias(END), END_ADDRESS), U, N),
+    "another-class": (sent(), (ADDRESS._replace(rclass=3),), U, N),
+    "any-class-asked": (sent(qclass=255), (ADDRESS,), P, P),
 }  # fmt: skip
 
 
@@ -163,7 +163,7 @@ def test_clamped(ttl: int, bounds: tuple[int, int], shown: int) -> None:
 def test_with_ttl_sets_every_record_and_drops_the_opt() -> None:
     response = Response(0, (ADDRESS,), (DENIAL,), (CUT,), opt=Opt(1232), aa=True)
     flat = with_ttl(response, 7)
-    ttls = [each.ttl for each in (*flat.answer, *flat.authority, *flat.additional)]
+    ttls = [item.ttl for item in (*flat.answer, *flat.authority, *flat.additional)]
     assert ttls == [7, 7, 7]
     assert flat.opt is None
     assert flat.aa

@@ -9,8 +9,8 @@ BELOW = Response()
 
 
 async def test_any_is_answered_with_one_record() -> None:
-    made, _ = plugin(World(), any_plugin.PLUGIN.set_up, "any", "any")
-    response = await chain(made, last=always(BELOW))(query("Example.ORG", "ANY"))
+    tested, _ = plugin(World(), any_plugin.PLUGIN.set_up, "any", "any")
+    response = await chain(tested, last=always(BELOW))(query("Example.ORG", "ANY"))
     (line,) = texts(response.answer)
     assert line == 'Example.ORG. 8482 HINFO "ANY obsoleted" "See RFC 8482"'
     assert not response.aa
@@ -19,8 +19,8 @@ async def test_any_is_answered_with_one_record() -> None:
 
 @pytest.mark.parametrize("qtype", ["A", "HINFO", "TYPE65280"])
 async def test_other_types_pass_on(qtype: str) -> None:
-    made, _ = plugin(World(), any_plugin.PLUGIN.set_up, "any", "any")
-    assert await chain(made, last=always(BELOW))(query("example.org", qtype)) is BELOW
+    tested, _ = plugin(World(), any_plugin.PLUGIN.set_up, "any", "any")
+    assert await chain(tested, last=always(BELOW))(query("example.org", qtype)) is BELOW
 
 
 REFUSED = {

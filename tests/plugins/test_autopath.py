@@ -30,16 +30,16 @@ class Below:
     async def __call__(self, query: Query) -> Response:
         qname = query.question.qname
         self.asked.append(qname)
-        found = self.answers.get(qname)
-        if isinstance(found, DnsError):
-            raise found
-        if found is None:
+        outcome = self.answers.get(qname)
+        if isinstance(outcome, DnsError):
+            raise outcome
+        if outcome is None:
             return Response(Rcode.NXDOMAIN, rule=qname, reuse=REPEAT)
-        lines = zonefile.rrsets(map(zonefile.record, found))
+        lines = zonefile.rrsets(map(zonefile.record, outcome))
         return Response(answer=lines, aa=True, rule=qname, reuse=REPEAT)
 
 
-def made(body: str, below: Below, files: dict[str, str] | None = None) -> Site:
+def site_with(body: str, below: Below, files: dict[str, str] | None = None) -> Site:
     apply, site = plugin(World(files=files), autopath.PLUGIN.set_up, "autopath", body)
     site.top = apply(below)
     return site
@@ -51,7 +51,7 @@ async def ask(
     search: Sequence[str] = SEARCH,
     body: str = "autopath @kubernetes",
 ) -> tuple[Response, Site]:
-    site = made(body, below)
+    site = site_with(body, below)
     site.offers.search_lists["kubernetes"] = lambda query: search
     assert site.top
     return await site.top(query(name)), site
@@ -96,9 +96,9 @@ async def test_found(
     exists: str, lines: list[str], expected: list[str], count: int
 ) -> None:
     below = Below({exists: lines})
-    asked = "example.org.prod.svc.cluster.local."
-    response, site = await ask(below, asked)
-    assert texts(response.answer) == sorted(each.format(asked) for each in expected)
+    sent = "example.org.prod.svc.cluster.local."
+    response, site = await ask(below, sent)
+    assert texts(response.answer) == sorted(item.format(sent) for item in expected)
     assert response.rcode == Rcode.NOERROR
     assert below.asked == [
         f"example.org.{domain}".rstrip(".") + "." for domain in SEARCH[:count]
@@ -197,7 +197,7 @@ FILES = [
 @pytest.mark.parametrize(("text", "count"), FILES)
 async def test_list_from_a_file(text: str, count: int) -> None:
     below = Below({})
-    site = made("autopath /resolv.conf", below, {"/resolv.conf": text})
+    site = site_with("autopath /resolv.conf", below, {"/resolv.conf": text})
     assert site.top
     await site.top(query(ASKED))
     assert len(below.asked) == count
@@ -205,7 +205,7 @@ async def test_list_from_a_file(text: str, count: int) -> None:
 
 async def test_plugin_that_is_not_there_gives_no_list() -> None:
     below = Below({})
-    site = made("autopath @kubernetes", below)
+    site = site_with("autopath @kubernetes", below)
     assert site.top
     for hook in site.hooks.start:
         await hook()
@@ -214,7 +214,7 @@ async def test_plugin_that_is_not_there_gives_no_list() -> None:
 
 
 async def test_plugin_without_search_lists_is_an_error() -> None:
-    site = made("autopath @hosts", Below({}))
+    site = site_with("autopath @hosts", Below({}))
     site.chain = tuple(map(plugins.find, ("autopath", "hosts")))
     with pytest.raises(ConfigError) as error:
         await site.hooks.start[0]()
@@ -235,5 +235,5 @@ ERRORS = [
 @pytest.mark.parametrize(("body", "message"), ERRORS)
 def test_error(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
-        made(body, Below({}))
+        site_with(body, Below({}))
     assert str(error.value) == message

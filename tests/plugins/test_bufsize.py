@@ -10,17 +10,17 @@ from tests.world import World, chain, plugin, query
 LARGE = RRset("a.", TXT, 0, tuple(txt("x" * 200) for _ in range(20)))
 
 
-async def seen(body: str, asked: Query) -> tuple[Query, Response]:
+async def seen(body: str, sent: Query) -> tuple[Query, Response]:
     """Return the query as it is below *bufsize*, and the response above it."""
-    found: list[Query] = []
+    received: list[Query] = []
 
     async def last(below: Query) -> Response:
-        found.append(below)
+        received.append(below)
         return Response(answer=(LARGE,))
 
-    made, _ = plugin(World(), bufsize.PLUGIN.set_up, "bufsize", body)
-    response = await chain(made, last=last)(asked)
-    return found[0], response
+    tested, _ = plugin(World(), bufsize.PLUGIN.set_up, "bufsize", body)
+    response = await chain(tested, last=last)(sent)
+    return received[0], response
 
 
 SIZES = {
@@ -35,34 +35,34 @@ SIZES = {
 
 @pytest.mark.parametrize(("body", "offered", "size"), SIZES.values(), ids=SIZES)
 async def test_sizes(body: str, offered: int, size: int) -> None:
-    asked = query("a", opt=Opt(offered, do=True, options=((3, b""),)))
-    below, response = await seen(body, asked)
+    sent = query("a", opt=Opt(offered, do=True, options=((3, b""),)))
+    below, response = await seen(body, sent)
     assert below.opt == Opt(size, do=True, options=((3, b""),))
     assert below.max_size == size
-    reply = encode_response(asked, response)
+    reply = encode_response(sent, response)
     assert len(reply) <= size
     assert reply[2] & 2, "TC"
 
 
 async def test_without_edns_nothing_changes() -> None:
-    asked = query("a")
-    below, response = await seen("bufsize", asked)
-    assert below is asked
+    sent = query("a")
+    below, response = await seen("bufsize", sent)
+    assert below is sent
     assert response.max_size == 65535
 
 
 async def test_tcp_replies_may_be_of_any_size() -> None:
-    asked = query("a", opt=Opt(4096), transport="tcp")
-    below, response = await seen("bufsize", asked)
+    sent = query("a", opt=Opt(4096), transport="tcp")
+    below, response = await seen("bufsize", sent)
     assert below.opt == Opt(1232)
     assert below.max_size == 65535
-    assert len(encode_response(asked, response)) > 4000
+    assert len(encode_response(sent, response)) > 4000
 
 
 async def test_the_client_is_told_the_size() -> None:
-    asked = query("a", opt=Opt(4096))
-    _, response = await seen("bufsize", asked)
-    assert encode_response(asked, response).endswith(
+    sent = query("a", opt=Opt(4096))
+    _, response = await seen("bufsize", sent)
+    assert encode_response(sent, response).endswith(
         b"\0\0\x29\x04\xd0\0\0\0\0\0\0"  # the OPT, 1232 bytes
     )
 

@@ -65,8 +65,8 @@ SHOWN = {
 async def test_the_first_reply_has_one_ttl_already(
     line: str, behind: Response, ttl: int
 ) -> None:
-    kept = caching(line, replace(behind, opt=Opt(1232)))
-    response = await kept.ask(query(NAME))
+    cached = caching(line, replace(behind, opt=Opt(1232)))
+    response = await cached.ask(query(NAME))
     assert set(ttls(response)) == {ttl}
     assert len(ttls(response)) == len(ttls(behind))
     assert response.opt is None
@@ -106,62 +106,62 @@ KEPT = {
 }
 
 
-async def ask_twice(kept: Caching, first: Query, second: Query | None = None) -> int:
+async def ask_twice(cached: Caching, first: Query, second: Query | None = None) -> int:
     """Return how often what is behind was asked."""
-    for each in (first, second or first):
+    for item in (first, second or first):
         try:
-            await kept.ask(each)
+            await cached.ask(item)
         except DnsError:
-            assert isinstance(kept.behind, DnsError)
-    return len(kept.asked)
+            assert isinstance(cached.behind, DnsError)
+    return len(cached.received)
 
 
 @pytest.mark.parametrize(("behind", "is_kept"), KEPT.values(), ids=KEPT)
 async def test_what_is_kept(behind: Response | DnsError, *, is_kept: bool) -> None:
-    kept = caching("cache", behind)
-    assert await ask_twice(kept, query(NAME)) == (1 if is_kept else 2)
+    cached = caching("cache", behind)
+    assert await ask_twice(cached, query(NAME)) == (1 if is_kept else 2)
 
 
 async def test_a_chain_is_asked_for_again_until_it_is_resolved() -> None:
     """An upstream's passing fault lasts no longer here (CoreDNS 1.14.7)."""
     link = rrset(f"{NAME} 300 CNAME end.example.org.")
     end = rrset("end.example.org. 300 A 192.0.2.1")
-    kept = caching("cache 30", Response(answer=(link,), ra=True))
-    assert addresses(await kept.ask(query(NAME))) == []
-    kept.behind = Response(answer=(link, end), ra=True)
-    assert addresses(await kept.ask(query(NAME))) == ["192.0.2.1"]
-    kept.behind = DnsError("i/o timeout")
-    assert addresses(await kept.ask(query(NAME))) == ["192.0.2.1"]
+    cached = caching("cache 30", Response(answer=(link,), ra=True))
+    assert addresses(await cached.ask(query(NAME))) == []
+    cached.behind = Response(answer=(link, end), ra=True)
+    assert addresses(await cached.ask(query(NAME))) == ["192.0.2.1"]
+    cached.behind = DnsError("i/o timeout")
+    assert addresses(await cached.ask(query(NAME))) == ["192.0.2.1"]
 
 
 async def test_a_chain_without_an_end_counts_as_a_denial() -> None:
     """An answer with an SOA is stored with the denials, and has their limits (CoreDNS)."""
     link = rrset(f"{NAME} 300 CNAME nowhere.org.")
     nodata = replace(denial(rcode=Rcode.NOERROR), answer=(link,))
-    kept = caching("cache {\ndenial 1024 20\n}", nodata)
-    assert set(ttls(await kept.ask(query(NAME)))) == {20}
-    assert kept.count("entries", "denial") == 1
-    assert kept.count("entries", "success") == 0
+    cached = caching("cache {\ndenial 1024 20\n}", nodata)
+    assert set(ttls(await cached.ask(query(NAME)))) == {20}
+    assert cached.count("entries", "denial") == 1
+    assert cached.count("entries", "success") == 0
 
 
 async def test_an_error_comes_through_as_it_is() -> None:
-    kept = caching("cache", DnsError("read udp: i/o timeout"))
+    cached = caching("cache", DnsError("read udp: i/o timeout"))
     with pytest.raises(DnsError, match="i/o timeout"):
-        await kept.ask(query(NAME))
-    assert kept.count("misses_total") == 1
+        await cached.ask(query(NAME))
+    assert cached.count("misses_total") == 1
 
 
 @pytest.mark.parametrize("qtype", ["AXFR", "IXFR"])
 async def test_transfers_pass_as_they_are(qtype: str) -> None:
     behind = replace(answer(86400), more=(answer(5),))
-    kept = caching("cache", behind)
-    assert await kept.ask(query(NAME, qtype)) is behind
-    assert await ask_twice(kept, query(NAME, qtype)) == 3
+    cached = caching("cache", behind)
+    assert await cached.ask(query(NAME, qtype)) is behind
+    assert await ask_twice(cached, query(NAME, qtype)) == 3
 
 
 async def test_servfail_0_keeps_none() -> None:
-    kept = caching("cache {\nservfail 0\n}", Response(Rcode.SERVFAIL))
-    assert await ask_twice(kept, query(NAME)) == 2
+    cached = caching("cache {\nservfail 0\n}", Response(Rcode.SERVFAIL))
+    assert await ask_twice(cached, query(NAME)) == 2
 
 
 DISABLED = {
@@ -176,17 +176,17 @@ DISABLED = {
 }
 
 
-@pytest.mark.parametrize(("option", "behind", "asked"), DISABLED.values(), ids=DISABLED)
-async def test_disable(option: str, behind: Response, asked: int) -> None:
-    kept = caching(f"cache {{\n{option}\n}}", behind)
-    assert await ask_twice(kept, query(NAME)) == asked
+@pytest.mark.parametrize(("option", "behind", "sent"), DISABLED.values(), ids=DISABLED)
+async def test_disable(option: str, behind: Response, sent: int) -> None:
+    cached = caching(f"cache {{\n{option}\n}}", behind)
+    assert await ask_twice(cached, query(NAME)) == sent
 
 
 async def test_names_outside_the_zones_bypass_it() -> None:
     behind = replace(answer(86400), opt=Opt(1232))
-    kept = caching("cache 30 example.net", behind)
-    assert await kept.ask(query(NAME)) is behind
-    assert kept.count("requests_total", zones="example.net.") == 0
+    cached = caching("cache 30 example.net", behind)
+    assert await cached.ask(query(NAME)) is behind
+    assert cached.count("requests_total", zones="example.net.") == 0
 
 
 SUBNET = b"\0\1\x18\0\xc0\0\2"
@@ -207,19 +207,19 @@ APART = {
 }
 
 
-@pytest.mark.parametrize(("one", "other", "asked"), APART.values(), ids=APART)
+@pytest.mark.parametrize(("one", "other", "sent"), APART.values(), ids=APART)
 async def test_what_makes_an_answer_another_one(
-    one: Query, other: Query, asked: int
+    one: Query, other: Query, sent: int
 ) -> None:
-    assert await ask_twice(caching(), one, other) == asked
-    assert await ask_twice(caching(), other, one) == asked
+    assert await ask_twice(caching(), one, other) == sent
+    assert await ask_twice(caching(), other, one) == sent
 
 
 SIGNED = "A 8 2 300 {} 20231001000000 1 example.org. AAAA"
 
 
 @pytest.mark.parametrize(
-    ("end", "do", "asked"),
+    ("end", "do", "sent"),
     [
         ("20231101000000", True, 2),
         ("20331101000000", True, 1),
@@ -228,47 +228,49 @@ SIGNED = "A 8 2 300 {} 20231001000000 1 example.org. AAAA"
     ids=["expired", "valid", "not-asked-for"],
 )
 async def test_expired_signatures_are_not_kept(
-    end: str, *, do: bool, asked: int
+    end: str, *, do: bool, sent: int
 ) -> None:
 
     data = dns.rdata.from_text("IN", "RRSIG", SIGNED.format(end)).to_wire()
     assert data
     signature = rrset(f"{NAME} 300 A 192.0.2.1")._replace(rtype=46, rdata=(data,))
     behind = replace(answer(), answer=(*answer().answer, signature))
-    kept = caching("cache", behind)
-    assert await ask_twice(kept, query(NAME, opt=Opt(1232, do=do))) == asked
+    cached = caching("cache", behind)
+    assert await ask_twice(cached, query(NAME, opt=Opt(1232, do=do))) == sent
 
 
 # What comes out
 
 
 async def test_ttls_count_down_in_whole_seconds() -> None:
-    kept = caching("cache 30", MIXED)
-    await kept.ask(query(NAME))
+    cached = caching("cache 30", MIXED)
+    await cached.ask(query(NAME))
     for seconds, left in ((0.9, 30), (0.2, 29), (27.9, 1), (0.9, 1)):
-        await kept.later(seconds)
-        assert set(ttls(await kept.ask(query(NAME)))) == {left}
-    await kept.later(0.2)
-    assert set(ttls(await kept.ask(query(NAME)))) == {30}
-    assert len(kept.asked) == 2
+        await cached.later(seconds)
+        assert set(ttls(await cached.ask(query(NAME)))) == {left}
+    await cached.later(0.2)
+    assert set(ttls(await cached.ask(query(NAME)))) == {30}
+    assert len(cached.received) == 2
 
 
 async def test_keepttl() -> None:
-    kept = caching("cache 30 {\nkeepttl\n}")
-    await kept.ask(query(NAME))
-    await kept.later(29)
-    assert ttls(await kept.ask(query(NAME))) == [30]
-    await kept.later(1)
-    await kept.ask(query(NAME))
-    assert len(kept.asked) == 2
+    cached = caching("cache 30 {\nkeepttl\n}")
+    await cached.ask(query(NAME))
+    await cached.later(29)
+    assert ttls(await cached.ask(query(NAME))) == [30]
+    await cached.later(1)
+    await cached.ask(query(NAME))
+    assert len(cached.received) == 2
 
 
 async def test_a_hit_is_authoritative_and_keeps_the_rest() -> None:
     behind = replace(MIXED, rcode=0, aa=False, ra=True, rd=False, rule="forward/reply")
-    kept = caching("cache 300", replace(behind, sources=(Source("upstream", "a:53"),)))
-    assert not (await kept.ask(query(NAME))).aa
-    await kept.later(12.5)
-    hit = await kept.ask(query(NAME))
+    cached = caching(
+        "cache 300", replace(behind, sources=(Source("upstream", "a:53"),))
+    )
+    assert not (await cached.ask(query(NAME))).aa
+    await cached.later(12.5)
+    hit = await cached.ask(query(NAME))
     assert (hit.aa, hit.ra, hit.tc, hit.rd, hit.opt) == (True, True, False, None, None)
     assert [line.split()[2:] for line in texts(hit.answer)] == [
         line.split()[2:] for line in texts(MIXED.answer)
@@ -291,41 +293,41 @@ async def test_a_hit_is_authoritative_and_keeps_the_rest() -> None:
 async def test_ad_is_for_those_who_ask(
     first: int, second: int, shown: list[bool]
 ) -> None:
-    kept = caching("cache", replace(answer(), ad=True))
+    cached = caching("cache", replace(answer(), ad=True))
     responses = [
-        await kept.ask(replace(query(NAME), flags=flags)) for flags in (first, second)
+        await cached.ask(replace(query(NAME), flags=flags)) for flags in (first, second)
     ]
-    assert [each.ad for each in responses] == shown
+    assert [reply.ad for reply in responses] == shown
 
 
 async def test_ad_is_for_those_who_ask_for_signatures() -> None:
-    kept = caching("cache", replace(answer(), ad=True))
+    cached = caching("cache", replace(answer(), ad=True))
     for _ in range(2):
-        assert (await kept.ask(query(NAME, opt=Opt(1232, do=True)))).ad
+        assert (await cached.ask(query(NAME, opt=Opt(1232, do=True)))).ad
 
 
 async def test_nobody_sees_the_letters_of_another_client() -> None:
-    kept = caching()
-    await kept.ask(query("wWw.eXample.org."))
-    assert [each.owner for each in kept.asked] == [NAME]
+    cached = caching()
+    await cached.ask(query("wWw.eXample.org."))
+    assert [received.owner for received in cached.received] == [NAME]
 
 
 async def test_a_denial_goes_before_an_answer() -> None:
-    kept = caching("cache {\nsuccess 9984 3600\ndenial 9984 10\n}")
-    await kept.ask(query(NAME))
-    await kept.later(3600)
-    kept.behind = denial()
-    assert (await kept.ask(query(NAME))).rcode == Rcode.NXDOMAIN
-    assert (await kept.ask(query(NAME))).rcode == Rcode.NXDOMAIN
-    assert kept.count("hits_total", "denial") == 1
+    cached = caching("cache {\nsuccess 9984 3600\ndenial 9984 10\n}")
+    await cached.ask(query(NAME))
+    await cached.later(3600)
+    cached.behind = denial()
+    assert (await cached.ask(query(NAME))).rcode == Rcode.NXDOMAIN
+    assert (await cached.ask(query(NAME))).rcode == Rcode.NXDOMAIN
+    assert cached.count("hits_total", "denial") == 1
 
 
 async def test_denials_expire_by_their_own_time() -> None:
-    kept = caching("cache", denial(20))
-    await kept.ask(query(NAME))
-    await kept.later(19)
-    await kept.ask(query(NAME))
-    assert len(kept.asked) == 1
-    await kept.later(1)
-    await kept.ask(query(NAME))
-    assert len(kept.asked) == 2
+    cached = caching("cache", denial(20))
+    await cached.ask(query(NAME))
+    await cached.later(19)
+    await cached.ask(query(NAME))
+    assert len(cached.received) == 1
+    await cached.later(1)
+    await cached.ask(query(NAME))
+    assert len(cached.received) == 2

@@ -24,32 +24,32 @@ from tests.world import World, directives, query
 
 
 async def test_a_hit_may_be_repeated_until_it_expires() -> None:
-    kept = caching("cache 30", replace(answer(), reuse=Reuse(depends_on=("web",))))
-    first = await kept.ask(query(NAME))
+    cached = caching("cache 30", replace(answer(), reuse=Reuse(depends_on=("web",))))
+    first = await cached.ask(query(NAME))
     assert first.reuse is None  # the next one is authoritative and younger
-    await kept.later(7.6)
-    reuse = (await kept.ask(query(NAME))).reuse
+    await cached.later(7.6)
+    reuse = (await cached.ask(query(NAME))).reuse
     assert reuse is not None
     assert (reuse.expires_at, reuse.ttls_true_at, reuse.depends_on) == (30, 7, ())
     (tally,) = reuse.counters
     tally(10, 0.001)
-    assert kept.count("hits_total", "success") == 11
-    assert kept.count("requests_total") == 12
+    assert cached.count("hits_total", "success") == 11
+    assert cached.count("requests_total") == 12
 
 
 async def test_with_keepttl_a_repeated_hit_does_not_age() -> None:
-    kept = caching("cache 30 {\nkeepttl\n}")
-    await kept.ask(query(NAME))
-    await kept.later(7)
-    reuse = (await kept.ask(query(NAME))).reuse
+    cached = caching("cache 30 {\nkeepttl\n}")
+    await cached.ask(query(NAME))
+    await cached.later(7)
+    reuse = (await cached.ask(query(NAME))).reuse
     assert reuse is not None
     assert (reuse.expires_at, reuse.ttls_true_at) == (30, None)
 
 
 async def test_with_prefetch_every_hit_must_come_here() -> None:
-    kept = caching("cache 30 {\nprefetch 2\n}")
+    cached = caching("cache 30 {\nprefetch 2\n}")
     for _ in range(2):
-        assert (await kept.ask(query(NAME))).reuse is None
+        assert (await cached.ask(query(NAME))).reuse is None
 
 
 async def test_what_is_not_kept_may_be_repeated_as_before() -> None:
@@ -57,8 +57,8 @@ async def test_what_is_not_kept_may_be_repeated_as_before() -> None:
     leave = Reuse(
         expires_at=99, depends_on=("web",), counters=(lambda n, s: tallies.append(n),)
     )
-    kept = caching("cache 30 {\ndisable success\n}", replace(answer(), reuse=leave))
-    reuse = (await kept.ask(query(NAME))).reuse
+    cached = caching("cache 30 {\ndisable success\n}", replace(answer(), reuse=leave))
+    reuse = (await cached.ask(query(NAME))).reuse
     assert reuse is not None
     assert (reuse.expires_at, reuse.depends_on, reuse.ttls_true_at) == (
         99,
@@ -68,22 +68,22 @@ async def test_what_is_not_kept_may_be_repeated_as_before() -> None:
     for tally in reuse.counters:
         tally(5, 0.001)
     assert tallies == [5]
-    assert kept.count("misses_total") == kept.count("requests_total") == 6
+    assert cached.count("misses_total") == cached.count("requests_total") == 6
 
 
 # Bounds and metrics
 
 
 async def test_metrics() -> None:
-    kept = caching("cache example.org", keys="example.org a.example.net")
-    await kept.ask(query(NAME))
-    await kept.ask(query(NAME))
-    kept.behind = denial()
+    cached = caching("cache example.org", keys="example.org a.example.net")
+    await cached.ask(query(NAME))
+    await cached.ask(query(NAME))
+    cached.behind = denial()
     for _ in range(3):
-        await kept.ask(query("no.example.org."))
+        await cached.ask(query("no.example.org."))
 
     def count(name: str, kind: str = "") -> float:
-        return kept.count(name, kind, zones="example.org.")
+        return cached.count(name, kind, zones="example.org.")
 
     assert count("requests_total") == 5
     assert count("misses_total") == 2
@@ -95,37 +95,37 @@ async def test_metrics() -> None:
 
 
 async def test_the_zones_label_is_all_zones() -> None:
-    kept = caching("cache", keys="example.org example.net")
-    await kept.ask(query(NAME))
-    assert kept.count("misses_total", zones="example.org.,example.net.") == 1
+    cached = caching("cache", keys="example.org example.net")
+    await cached.ask(query(NAME))
+    assert cached.count("misses_total", zones="example.org.,example.net.") == 1
 
 
 async def test_the_server_label_is_the_listener_asked() -> None:
-    kept = caching()
-    await kept.ask(replace(query(NAME), server="dns://192.0.2.1:53"))
+    cached = caching()
+    await cached.ask(replace(query(NAME), server="dns://192.0.2.1:53"))
     labels = {"server": "dns://192.0.2.1:53", "zones": "."}
-    assert kept.world.metrics.value("coredns_cache_misses_total", labels) == 1
+    assert cached.world.metrics.value("coredns_cache_misses_total", labels) == 1
 
 
 async def test_capacity_is_bounded_by_number() -> None:
-    kept = caching("cache {\nsuccess 1\n}")  # 1,024 is the least
+    cached = caching("cache {\nsuccess 1\n}")  # 1,024 is the least
     for number in range(1124):
         name = f"n{number}.example.org."
-        kept.behind = answer(name=name)
-        await kept.ask(query(name))
-    assert kept.count("entries", "success") == 1024
-    assert kept.count("evictions_total", "success") == 100
+        cached.behind = answer(name=name)
+        await cached.ask(query(name))
+    assert cached.count("entries", "success") == 1024
+    assert cached.count("evictions_total", "success") == 100
 
 
 async def test_capacity_is_bounded_by_bytes() -> None:
     text = rrset(f'{NAME} 300 TXT "{"x" * 200}"')
     big = text._replace(rdata=text.rdata * 250)  # about 60 KB
-    kept = caching("cache {\nsuccess 1\n}")
+    cached = caching("cache {\nsuccess 1\n}")
     for number in range(100):
         name = f"n{number}.example.org."
-        kept.behind = Response(answer=(big._replace(owner=name),))
-        await kept.ask(query(name, "TXT"))
-    assert 20 < kept.count("entries", "success") < 40  # of 2 MB
+        cached.behind = Response(answer=(big._replace(owner=name),))
+        await cached.ask(query(name, "TXT"))
+    assert 20 < cached.count("entries", "success") < 40  # of 2 MB
 
 
 def test_cache_may_stand_once() -> None:
@@ -158,25 +158,25 @@ STEPS = st.lists(
 async def test_an_answer_only_ages_and_is_only_ever_its_own(
     steps: list[tuple[float, str, int, str, int]],
 ) -> None:
-    kept = caching("cache 30")
-    kept.world.clock.time = 0
+    cached = caching("cache 30")
+    cached.world.clock.time = 0
     fetched: dict[tuple[str, int], tuple[float, Response]] = {}
     for seconds, name, number, what, ttl in steps:
-        await kept.world.clock.advance(seconds)
-        kept.behind = {
+        await cached.world.clock.advance(seconds)
+        cached.behind = {
             "answer": answer(ttl, name, f"192.0.2.{number}"),
             "nxdomain": denial(ttl),
             "nodata": denial(ttl, 0),
             "servfail": Response(Rcode.SERVFAIL),
             "refused": Response(Rcode.REFUSED),
         }[what]
-        asked, now = len(kept.asked), kept.world.clock.time
-        response = await kept.ask(QUERIES[number](name))
-        if len(kept.asked) > asked:
+        sent, now = len(cached.received), cached.world.clock.time
+        response = await cached.ask(QUERIES[number](name))
+        if len(cached.received) > sent:
             fetched[name, number] = now, response
             continue
         at, first = fetched[name, number]  # never another question's
         assert response.rcode == first.rcode
         assert addresses(response) == addresses(first)
-        assert ttls(response) == [each - int(now - at) for each in ttls(first)]
-        assert all(0 < each <= 30 for each in ttls(response))
+        assert ttls(response) == [ttl_ - int(now - at) for ttl_ in ttls(first)]
+        assert all(0 < item <= 30 for item in ttls(response))

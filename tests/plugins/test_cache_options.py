@@ -27,8 +27,8 @@ def bounds(options: CacheOptions) -> tuple[int, ...]:
 
 
 def prefetch(options: CacheOptions) -> tuple[float, ...]:
-    told = options.prefetch
-    return told.amount, told.gap_s, told.percentage
+    values = options.prefetch
+    return values.amount, values.gap_s, values.percentage
 
 
 def disabled(options: CacheOptions) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -18,43 +18,43 @@ ALIAS = rrset(f"{NAME} 60 CNAME nowhere.example.org.")
 
 async def asks(release: Release, behind: Response, line: str = "cache") -> int:
     """Return how often the next handler is asked for two queries."""
-    kept = caching(line, behind, release=release)
+    cached = caching(line, behind, release=release)
     for _ in range(2):
-        await kept.ask(query(NAME))
-    return len(kept.asked)
+        await cached.ask(query(NAME))
+    return len(cached.received)
 
 
 async def cd_is_told_apart(release: Release) -> bool:
-    kept = caching(release=release)
+    cached = caching(release=release)
     for flags in (RD, RD | CD):
-        await kept.ask(replace(query(NAME), flags=flags))
-    return len(kept.asked) == 2
+        await cached.ask(replace(query(NAME), flags=flags))
+    return len(cached.received) == 2
 
 
 async def class_is_told_apart(release: Release) -> bool:
-    kept = caching(release=release)
+    cached = caching(release=release)
     for qclass in (1, 3):
-        await kept.ask(query(NAME, qclass=qclass))
-    return len(kept.asked) == 2
+        await cached.ask(query(NAME, qclass=qclass))
+    return len(cached.received) == 2
 
 
 async def ttl_may_exceed_an_hour(release: Release) -> bool:
-    kept = caching("cache 7200", answer(86400), release=release)
-    return ttls(await kept.ask(query(NAME))) == [7200]
+    cached = caching("cache 7200", answer(86400), release=release)
+    return ttls(await cached.ask(query(NAME))) == [7200]
 
 
 async def servfail_hides_no_answer(release: Release) -> bool:
     """Two queries are in flight; the first gets an answer, the second a failure."""
-    kept = caching("cache {\nservfail 60s\n}", release=release)
-    kept.delay_s = 1
+    cached = caching("cache {\nservfail 60s\n}", release=release)
+    cached.delay_s = 1
     for _ in range(2):
-        kept.site.once("query", _ignored(kept.ask(query(NAME))))
-        await kept.later(0.5)
-    await kept.later(0.2)
-    kept.behind = Response(Rcode.SERVFAIL)
-    await kept.later(1)
-    response = await kept.ask(query(NAME))
-    assert len(kept.asked) == 2
+        cached.site.once("query", _ignored(cached.ask(query(NAME))))
+        await cached.later(0.5)
+    await cached.later(0.2)
+    cached.behind = Response(Rcode.SERVFAIL)
+    await cached.later(1)
+    response = await cached.ask(query(NAME))
+    assert len(cached.received) == 2
     return response.rcode == Rcode.NOERROR
 
 
@@ -71,8 +71,8 @@ async def nxdomain_without_soa_has_the_ttl_of_a_denial(release: Release) -> bool
     line = "cache {\nsuccess 9984 3600 20\ndenial 9984 1800 40\n}"
     behind = Response(Rcode.NXDOMAIN, additional=(rrset("x.org. 1 A 192.0.2.1"),))
     assert await asks(release, behind, line) == 2
-    kept = caching(line, behind, release=release)
-    return ttls(await kept.ask(query(NAME))) == [40]
+    cached = caching(line, behind, release=release)
+    return ttls(await cached.ask(query(NAME))) == [40]
 
 
 async def dangling_alias_is_not_kept(release: Release) -> bool:
@@ -81,29 +81,29 @@ async def dangling_alias_is_not_kept(release: Release) -> bool:
 
 async def dangling_alias_with_soa_is_a_denial(release: Release) -> bool:
     behind = replace(denial(rcode=Rcode.NOERROR), answer=(ALIAS,))
-    kept = caching("cache", behind, release=release)
-    await kept.ask(query(NAME))
-    return kept.count("entries", "denial") == 1
+    cached = caching("cache", behind, release=release)
+    await cached.ask(query(NAME))
+    return cached.count("entries", "denial") == 1
 
 
 async def ad_is_kept_for_others(release: Release) -> bool:
-    kept = caching("cache", replace(answer(), ad=True), release=release)
-    assert not (await kept.ask(query(NAME))).ad
-    return (await kept.ask(replace(query(NAME), flags=RD | AD))).ad
+    cached = caching("cache", replace(answer(), ad=True), release=release)
+    assert not (await cached.ask(query(NAME))).ad
+    return (await cached.ask(replace(query(NAME), flags=RD | AD))).ad
 
 
 async def ad_is_set_in_what_is_passed_on(release: Release) -> bool:
-    kept = caching(release=release)
-    await kept.ask(query(NAME))
-    return bool(kept.asked[0].flags & AD)
+    cached = caching(release=release)
+    await cached.ask(query(NAME))
+    return bool(cached.received[0].flags & AD)
 
 
 async def entry_is_stale_at_zero(release: Release) -> bool:
-    kept = caching("cache 30 {\nserve_stale\n}", release=release)
-    await kept.ask(query(NAME))
-    await kept.later(30)
-    await kept.ask(query(NAME))
-    return kept.count("served_stale_total") == 1
+    cached = caching("cache 30 {\nserve_stale\n}", release=release)
+    await cached.ask(query(NAME))
+    await cached.later(30)
+    await cached.ask(query(NAME))
+    return cached.count("served_stale_total") == 1
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,8 @@ async def test_rule_holds_since_its_release(rule: Rule, release: Release) -> Non
 
 async def test_error_is_never_stored() -> None:
     for release in RELEASES:
-        kept = caching("cache", DnsError("unreachable"), release=release)
+        cached = caching("cache", DnsError("unreachable"), release=release)
         for _ in range(2):
             with pytest.raises(DnsError):
-                await kept.ask(query(NAME))
-        assert len(kept.asked) == 2
+                await cached.ask(query(NAME))
+        assert len(cached.received) == 2

@@ -73,8 +73,10 @@ def test_never_more_than_the_bounds_and_always_the_last_value(
         else:
             values.put(key, value)
         last[key] = value
-        held = [found for each in "abcdefgh" if (found := values.get(each)) is not None]
+        held = [
+            result for item in "abcdefgh" if (result := values.get(item)) is not None
+        ]
         assert len(held) == len(values) <= ENTRIES
         assert sum(map(len, held)) == values.bytes <= BYTES
-        for each in "abcdefgh":
-            assert values.get(each) in (None, last.get(each))
+        for item in "abcdefgh":
+            assert values.get(item) in (None, last.get(item))

@@ -14,8 +14,8 @@ LONG = "x" * 300
 
 
 async def answer(body: str, name: str) -> Response:
-    made, _ = plugin(World(), chaos.PLUGIN.set_up, "chaos", body)
-    return await chain(made, last=always(BELOW))(query(name, "TXT", qclass=3))
+    tested, _ = plugin(World(), chaos.PLUGIN.set_up, "chaos", body)
+    return await chain(tested, last=always(BELOW))(query(name, "TXT", qclass=3))
 
 
 ANSWERS = {
@@ -42,10 +42,10 @@ async def test_answers(body: str, name: str, strings: list[str]) -> None:
 
 
 async def test_no_author_is_always_first() -> None:
-    made, _ = plugin(World(), chaos.PLUGIN.set_up, "chaos", "chaos v a b c")
-    handler = chain(made, last=always(BELOW))
-    asked = query("authors.bind", "TXT", qclass=3)
-    replies = [await handler(asked) for _ in range(50)]
+    tested, _ = plugin(World(), chaos.PLUGIN.set_up, "chaos", "chaos v a b c")
+    handler = chain(tested, last=always(BELOW))
+    sent = query("authors.bind", "TXT", qclass=3)
+    replies = [await handler(sent) for _ in range(50)]
     assert len({reply.answer[0].rdata[0] for reply in replies}) == 3
 
 
@@ -56,10 +56,10 @@ PASSED = {
 }
 
 
-@pytest.mark.parametrize("asked", PASSED.values(), ids=PASSED)
-async def test_others_pass_on(asked: Query) -> None:
-    made, _ = plugin(World(), chaos.PLUGIN.set_up, "chaos", "chaos")
-    assert await chain(made, last=always(BELOW))(asked) is BELOW
+@pytest.mark.parametrize("sent", PASSED.values(), ids=PASSED)
+async def test_others_pass_on(sent: Query) -> None:
+    tested, _ = plugin(World(), chaos.PLUGIN.set_up, "chaos", "chaos")
+    assert await chain(tested, last=always(BELOW))(sent) is BELOW
 
 
 def test_refused() -> None:

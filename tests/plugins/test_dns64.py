@@ -27,22 +27,22 @@ NONE = Response(authority=SOA, aa=True, reuse=REPEAT)
 
 async def ask(
     body: str,
-    asked: Query,
+    sent: Query,
     aaaa: Response | DnsError,
     a: Response | DnsError,
     world: World | None = None,
 ) -> Response:
     """Answer through *dns64*, above a server that answers by type only."""
-    made, site = plugin(world or World(), dns64.PLUGIN.set_up, "dns64", body)
+    tested, site = plugin(world or World(), dns64.PLUGIN.set_up, "dns64", body)
 
     async def below(query: Query) -> Response:
-        found = a if type_name(query.question.qtype) == "A" else aaaa
-        if isinstance(found, DnsError):
-            raise found
-        return found
+        outcome = a if type_name(query.question.qtype) == "A" else aaaa
+        if isinstance(outcome, DnsError):
+            raise outcome
+        return outcome
 
-    site.top = handler = made(below)
-    return await handler(asked)
+    site.top = handler = tested(below)
+    return await handler(sent)
 
 
 ADDRESSES = [
@@ -58,8 +58,8 @@ ADDRESSES = [
 
 @pytest.mark.parametrize(("prefix", "expected"), ADDRESSES)
 def test_rfc6052_2_4(prefix: str, expected: str) -> None:
-    found = dns64.embedded(ipaddress.IPv6Network(prefix), bytes([192, 0, 2, 33]))
-    assert found == ipaddress.IPv6Address(expected).packed
+    outcome = dns64.embedded(ipaddress.IPv6Network(prefix), bytes([192, 0, 2, 33]))
+    assert outcome == ipaddress.IPv6Address(expected).packed
 
 
 MADE = ["a.example.org. 60 AAAA 64:ff9b::c000:201"]
@@ -102,12 +102,12 @@ TRANSLATED = [
 ]
 
 
-@pytest.mark.parametrize(("body", "asked", "aaaa", "expected"), TRANSLATED)
+@pytest.mark.parametrize(("body", "sent", "aaaa", "expected"), TRANSLATED)
 async def test_translated(
-    body: str, asked: Query, aaaa: Response, expected: list[str]
+    body: str, sent: Query, aaaa: Response, expected: list[str]
 ) -> None:
     world = World()
-    response = await ask(body, asked, aaaa, Response(answer=A, ra=True, aa=True), world)
+    response = await ask(body, sent, aaaa, Response(answer=A, ra=True, aa=True), world)
     assert texts(response.answer) == expected
     assert (response.rcode, response.aa, response.reuse) == (0, False, None)
     assert response.rule == "dns64/translated"
@@ -131,21 +131,21 @@ LEFT = [
 ]
 
 
-@pytest.mark.parametrize(("body", "asked", "below"), LEFT)
-async def test_left_alone(body: str, asked: Query, below: Response) -> None:
-    assert await ask(body, asked, below, Response(answer=A)) is below
+@pytest.mark.parametrize(("body", "sent", "below"), LEFT)
+async def test_left_alone(body: str, sent: Query, below: Response) -> None:
+    assert await ask(body, sent, below, Response(answer=A)) is below
 
 
 @pytest.mark.parametrize("peer", ["192.0.2.53", "::ffff:192.0.2.53"])
 async def test_over_ipv4_nothing_is_translated(peer: str) -> None:
-    asked = query("a.example.org", "AAAA", peer=peer)
-    response = await ask("dns64", asked, NONE, Response(answer=A))
+    sent = query("a.example.org", "AAAA", peer=peer)
+    response = await ask("dns64", sent, NONE, Response(answer=A))
     assert (response.answer, response.authority) == ((), SOA)
 
 
 async def test_scope_of_a_link_local_client() -> None:
-    asked = query("a.example.org", "AAAA", peer="fe80::1%eth0")
-    response = await ask("dns64", asked, NONE, Response(answer=A))
+    sent = query("a.example.org", "AAAA", peer="fe80::1%eth0")
+    response = await ask("dns64", sent, NONE, Response(answer=A))
     assert texts(response.answer) == MADE
 
 

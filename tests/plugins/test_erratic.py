@@ -16,28 +16,28 @@ class Erratic:
     def __init__(self, body: str) -> None:
         self.world = World()
         text = f"erratic {{\n{body}\n}}" if body else "erratic"
-        made, self.site = plugin(self.world, erratic.PLUGIN.set_up, "erratic", text)
-        self.handler = chain(made, last=never)
+        tested, self.site = plugin(self.world, erratic.PLUGIN.set_up, "erratic", text)
+        self.handler = chain(tested, last=never)
 
     async def fates(self, count: int) -> str:
         """Return what became of so many queries, a letter each.
 
         d dropped, t truncated, . answered; upper case when late.
         """
-        found = ""
+        outcome = ""
         for _ in range(count):
             before = self.world.clock.time
-            asked = asyncio.ensure_future(self.handler(query("a.example.org")))
+            sent = asyncio.ensure_future(self.handler(query("a.example.org")))
             await settle()
-            while not asked.done():
+            while not sent.done():
                 await self.world.clock.advance(0.05)
-            found += self._fate(asked, self.world.clock.time > before)
-        return found
+            outcome += self._fate(sent, self.world.clock.time > before)
+        return outcome
 
-    def _fate(self, asked: "asyncio.Future[Response]", late: bool) -> str:
-        if isinstance(asked.exception(), Dropped):
+    def _fate(self, sent: "asyncio.Future[Response]", late: bool) -> str:
+        if isinstance(sent.exception(), Dropped):
             return "d"
-        letter = "t" if asked.result().tc else "a"
+        letter = "t" if sent.result().tc else "a"
         return letter.upper() if late else letter
 
 
@@ -65,12 +65,12 @@ async def test_fates(body: str, fates: str) -> None:
     ("body", "seconds"), [("delay 1", 0.1), ("delay 1 3s", 3), ("delay 1 1h", 3600)]
 )
 async def test_delay(body: str, seconds: float) -> None:
-    made = Erratic(body)
-    asked = asyncio.ensure_future(made.handler(query("a.example.org")))
-    await made.world.clock.advance(seconds * 0.99)
-    assert not asked.done()
-    await made.world.clock.advance(seconds * 0.02)
-    assert asked.done()
+    tested = Erratic(body)
+    sent = asyncio.ensure_future(tested.handler(query("a.example.org")))
+    await tested.world.clock.advance(seconds * 0.99)
+    assert not sent.done()
+    await tested.world.clock.advance(seconds * 0.02)
+    assert sent.done()
 
 
 ANSWERS = {
@@ -109,12 +109,12 @@ async def test_transfers(body: str, is_whole: bool) -> None:
 
 
 async def test_ready_is_flapping() -> None:
-    made = Erratic("drop 0")
-    check = made.site.readiness["erratic"].is_ready
+    tested = Erratic("drop 0")
+    check = tested.site.readiness["erratic"].is_ready
     states = []
     for _ in range(6):
         states.append(check())
-        await made.fates(1)
+        await tested.fates(1)
     assert states == [False, False, False, True, True, False]
 
 

@@ -19,8 +19,8 @@ class Failing:
         self._caplog = caplog
         self.world = World()
         self.error = DnsError()
-        made, self.site = plugin(self.world, errors.PLUGIN.set_up, "errors", body)
-        self._handler = chain(made, last=self._fail)
+        tested, self.site = plugin(self.world, errors.PLUGIN.set_up, "errors", body)
+        self._handler = chain(tested, last=self._fail)
 
     async def _fail(self, _: Query) -> Response:
         raise self.error
@@ -32,9 +32,9 @@ class Failing:
         assert caught.value is error, "the server answers as without errors"
 
     def lines(self) -> list[str]:
-        found = [f"[{r.levelname}] {r.getMessage()}" for r in self._caplog.records]
+        outcome = [f"[{r.levelname}] {r.getMessage()}" for r in self._caplog.records]
         self._caplog.clear()
-        return found
+        return outcome
 
 
 ACCEPTED = {
@@ -138,9 +138,9 @@ async def test_lines(
 async def test_written_failures_are_not_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    made, _ = plugin(World(), errors.PLUGIN.set_up, "errors", "errors")
+    tested, _ = plugin(World(), errors.PLUGIN.set_up, "errors", "errors")
     reply = Response(Rcode.SERVFAIL)
-    assert await chain(made, last=always(reply))(query("foo.example")) is reply
+    assert await chain(tested, last=always(reply))(query("foo.example")) is reply
     assert caplog.records == []
 
 

@@ -40,8 +40,8 @@ def served(
     body: str = "file /db example.org", files: dict[str, str] | None = None
 ) -> tuple[Handler, Site, World]:
     world = World(files={"/db": DB} if files is None else files)
-    made, site = plugin(world, file.PLUGIN.set_up, "file", body)
-    return made(below), site, world
+    tested, site = plugin(world, file.PLUGIN.set_up, "file", body)
+    return tested(below), site, world
 
 
 ANSWERS = [
@@ -148,10 +148,10 @@ async def test_alias_out_of_the_zone(
     target: Response | DnsError, rcode: int, more: list[str], authority: str
 ) -> None:
     handler, site, _ = served()
-    asked: list[Query] = []
+    received: list[Query] = []
 
     async def top(query: Query) -> Response:
-        asked.append(query)
+        received.append(query)
         if isinstance(target, DnsError):
             raise target
         return target
@@ -163,7 +163,7 @@ async def test_alias_out_of_the_zone(
     assert response.rcode == rcode
     assert texts(response.authority) == [authority]
     assert response.reuse is None  # the target gives no leave
-    assert asked[0].question == ("www.example.net.", rdata.A, 1)
+    assert received[0].question == ("www.example.net.", rdata.A, 1)
 
 
 async def test_leave_of_an_alias_is_that_of_both() -> None:

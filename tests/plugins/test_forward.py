@@ -58,14 +58,14 @@ ROUTES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("body", "name", "asked"), ROUTES.values(), ids=ROUTES)
+@pytest.mark.parametrize(("body", "name", "client_query"), ROUTES.values(), ids=ROUTES)
 async def test_which_names_are_forwarded(
-    body: str, name: str, asked: list[str]
+    body: str, name: str, client_query: list[str]
 ) -> None:
     world = scripted(body)
     outcome = await world.outcome(query(name))
-    assert world.asked == asked
-    if asked:
+    assert world.asked == client_query
+    if client_query:
         assert text_of(outcome) == "a response"
     else:
         assert text_of(outcome) == "plugin/forward: no next plugin found"
@@ -74,9 +74,9 @@ async def test_which_names_are_forwarded(
 # What goes upstream
 
 
-async def sent_for(asked: Query, option: str = "") -> Scripted:
+async def sent_for(client_query: Query, option: str = "") -> Scripted:
     world = scripted(f"forward . 192.0.2.1 {{\n{option}\n}}")
-    await world.outcome(asked)
+    await world.outcome(client_query)
     return world
 
 
@@ -113,15 +113,15 @@ async def test_the_clients_edns_goes_upstream() -> None:
     message = sent.message
     assert (message.edns, message.payload) == (0, 4096)
     assert message.ednsflags == dns.flags.DO
-    assert [(int(each.otype), each.to_wire()) for each in message.options] == list(
-        options
-    )
+    assert [
+        (int(option_.otype), option_.to_wire()) for option_ in message.options
+    ] == list(options)
 
 
 async def test_cookies_and_other_options_of_one_hop_stay_here() -> None:
     opt = Opt(1232, options=((10, b"12345678"), (11, b""), (12, bytes(9)), (3, b"")))
     (sent,) = (await sent_for(query(NAME, opt=opt))).sent
-    assert [int(each.otype) for each in sent.message.options] == [3]
+    assert [int(item.otype) for item in sent.message.options] == [3]
 
 
 TRANSPORTS = [

@@ -45,9 +45,9 @@ async def test_it_is_asked_as_rfc_8484_says(
     option = f"doh_method {method}" if method else ""
     async with DohServer(tls) as server:
         async with forwarding(line(server, tmp_path, option)) as forward:
-            asked = query(NAME, transport=transport, opt=Opt(1232, do=True))
-            asked = replace(asked, id=4660, flags=asked.flags | CD | AD)
-            response = await forward.ask(asked)
+            sent = query(NAME, transport=transport, opt=Opt(1232, do=True))
+            sent = replace(sent, id=4660, flags=sent.flags | CD | AD)
+            response = await forward.ask(sent)
         assert texts(response.answer) == GOOD
         (request,) = server.asked
         assert request.method == (method or "POST")
@@ -164,9 +164,9 @@ BAD = {
 async def test_what_is_no_reply_is_an_error_at_once(
     tls: ssl.SSLContext, tmp_path: Path, make: object, rcode: Rcode
 ) -> None:
-    async def misbehave(asked: Asked) -> web.Response:
+    async def misbehave(sent: Asked) -> web.Response:
         assert callable(make)
-        response = make(asked.wire)
+        response = make(sent.wire)
         assert isinstance(response, web.Response)
         return response
 
@@ -187,8 +187,8 @@ async def test_what_is_no_reply_is_an_error_at_once(
 async def test_rcodes_are_passed_on(
     tls: ssl.SSLContext, tmp_path: Path, rcode: str
 ) -> None:
-    async def fail(asked: Asked) -> web.Response:
-        return web.Response(body=reply(asked.wire, rcode=rcode).to_wire())
+    async def fail(sent: Asked) -> web.Response:
+        return web.Response(body=reply(sent.wire, rcode=rcode).to_wire())
 
     async with (
         DohServer(tls, fail) as server,
@@ -198,9 +198,9 @@ async def test_rcodes_are_passed_on(
 
 
 async def test_a_large_reply_is_whole(tls: ssl.SSLContext, tmp_path: Path) -> None:
-    async def much(asked: Asked) -> web.Response:
+    async def much(sent: Asked) -> web.Response:
         records = [f"{NAME} 300 A 10.0.{n >> 8}.{n & 255}" for n in range(2000)]
-        message = reply(asked.wire, records[0])
+        message = reply(sent.wire, records[0])
         for record in records[1:]:
             message.answer[0].add(dns.rdata.from_text("IN", "A", record.split()[-1]))
         return web.Response(body=message.to_wire(max_size=65535))
@@ -217,8 +217,8 @@ async def test_a_large_reply_is_whole(tls: ssl.SSLContext, tmp_path: Path) -> No
 async def test_the_id_of_a_reply_means_nothing(
     tls: ssl.SSLContext, tmp_path: Path
 ) -> None:
-    async def other_id(asked: Asked) -> web.Response:
-        return web.Response(body=b"\x12\x34" + good(asked.wire)[2:])
+    async def other_id(sent: Asked) -> web.Response:
+        return web.Response(body=b"\x12\x34" + good(sent.wire)[2:])
 
     async with (
         DohServer(tls, other_id) as server,
@@ -232,9 +232,9 @@ async def test_who_is_silent_is_left_after_the_timeout(
 ) -> None:
     release = asyncio.Event()
 
-    async def wait(asked: Asked) -> web.Response:
+    async def wait(sent: Asked) -> web.Response:
         await release.wait()
-        return await answer_well(asked)
+        return await answer_well(sent)
 
     options = "read_timeout 150ms", "max_connect_attempts 1"
     async with (
@@ -285,7 +285,7 @@ def _checked(server: DohServer) -> bool:
 async def test_the_next_upstream_is_asked_when_one_fails(
     tls: ssl.SSLContext, tmp_path: Path
 ) -> None:
-    async def fail(asked: Asked) -> web.Response:
+    async def fail(sent: Asked) -> web.Response:
         return web.Response(status=500)
 
     async with (

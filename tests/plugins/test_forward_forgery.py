@@ -123,8 +123,8 @@ async def test_ids_and_ports_cannot_be_told_from_one_another() -> None:
     assert len(set(ports)) > 1380  # of 28,232; 1,461 on average
     # 16 equal parts of the ids: chi-squared with 15 degrees, p = 0.0001 at 44.3
     parts = [0] * 16
-    for each in ids:
-        parts[each >> 12] += 1
+    for id_ in ids:
+        parts[id_ >> 12] += 1
     expected = count / 16
     assert sum((part - expected) ** 2 / expected for part in parts) < 44.3
     assert abs(correlation(ids, ports)) < 0.11  # four standard deviations

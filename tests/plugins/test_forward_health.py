@@ -14,9 +14,11 @@ BROKEN = "coredns_forward_healthcheck_broken_total"
 
 
 def states(world: Scripted) -> dict[str, tuple[bool, int]]:
-    told = world.site.offers.explainers["forward"](query(NAME), Response())["upstreams"]
-    assert isinstance(told, list)
-    return {line["to"]: (line["down"], line["failed_checks"]) for line in told}
+    details = world.site.offers.explainers["forward"](query(NAME), Response())[
+        "upstreams"
+    ]
+    assert isinstance(details, list)
+    return {line["to"]: (line["down"], line["failed_checks"]) for line in details}
 
 
 async def refused_once(options: str = "") -> Scripted:

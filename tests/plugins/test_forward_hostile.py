@@ -45,9 +45,9 @@ def another_id(call: Call) -> bytes:
 
 def of(name: str, rtype: str = "A", rclass: str = "IN") -> Callable[[Call], bytes]:
     def make(call: Call) -> bytes:
-        asked = dns.message.make_query(name, rtype, rclass)
-        asked.id = call.id
-        out = dns.message.make_response(asked)
+        sent = dns.message.make_query(name, rtype, rclass)
+        sent.id = call.id
+        out = dns.message.make_response(sent)
         out.answer.append(dns.rrset.from_text(NAME, 300, rclass, "TXT", "forged"))
         return out.to_wire()
 

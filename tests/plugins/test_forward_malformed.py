@@ -130,9 +130,9 @@ ROWS = {
 }  # fmt: skip
 
 
-async def outcome(forward: Forwarding, asked: Query) -> str:
+async def outcome(forward: Forwarding, sent: Query) -> str:
     try:
-        response = await forward.ask(asked)
+        response = await forward.ask(sent)
     except DnsError as exc:
         return Rcode(exc.rcode).name
     assert response.rcode == Rcode.NOERROR
@@ -163,9 +163,9 @@ async def test_the_client_gets_at_once_what_coredns_gives(
         forwarding(f"forward . {resolver}") as forward,
     ):
         began = time.monotonic()
-        asked = query(NAME, transport=transport, opt=opt)
+        sent = query(NAME, transport=transport, opt=opt)
         expected = row.udp if transport == "udp" else row.tcp
-        assert await outcome(forward, asked) == expected
+        assert await outcome(forward, sent) == expected
         assert time.monotonic() - began < SOON_S
         tries = [call for call in resolver.asked if NAME_WIRE in call.wire]
         assert len(tries) == (2 if expected == SERVFAIL else 1)

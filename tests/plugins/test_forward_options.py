@@ -225,8 +225,8 @@ TO = {
     ),
     "empty-file-and-address": ("/empty 192.0.2.1", [Upstream("192.0.2.1")]),
     "fifteen": (
-        " ".join(f"192.0.2.{each}" for each in range(15)),
-        [Upstream(f"192.0.2.{each}") for each in range(15)],
+        " ".join(f"192.0.2.{number}" for number in range(15)),
+        [Upstream(f"192.0.2.{number}") for number in range(15)],
     ),
 }  # fmt: skip
 
@@ -234,8 +234,8 @@ TO = {
 def forwarding(line: str) -> list[str]:
     """Return whom the site says it forwards example.org to."""
     _, site = plugin(World(files=FILES), PLUGIN.set_up, "forward", line)
-    told = site.offers.explainers["forward"](query("example.org."), Response())
-    upstreams = told["upstreams"]
+    details = site.offers.explainers["forward"](query("example.org."), Response())
+    upstreams = details["upstreams"]
     assert isinstance(upstreams, list)
     return [upstream["to"] for upstream in upstreams]
 
@@ -252,7 +252,7 @@ BAD_LINES = {
     "no-to": ("forward .", f"{HERE}{COUNT}'.'"),
     "from": ("forward a..b 192.0.2.1", "unable to normalize 'a..b'"),
     "sixteen": (
-        "forward . " + " ".join(f"192.0.2.{each}" for each in range(16)),
+        "forward . " + " ".join(f"192.0.2.{number}" for number in range(16)),
         "more than 15 TOs configured: 16",
     ),
     "no-file": (

@@ -30,11 +30,11 @@ async def test_a_record_of_another_owner_is_not_given_nor_kept() -> None:
         Resolver(foreign) as resolver,
         forwarding(f"forward . {resolver}\ncache 30") as forward,
     ):
-        for asked in (1, 2):
+        for sent in (1, 2):
             with pytest.raises(DnsError, match="records of other names only") as caught:
                 await forward.ask(query(NAME))
             assert caught.value.rcode == SERVFAIL
-            assert len(resolver.asked) == asked
+            assert len(resolver.asked) == sent
 
 
 @pytest.mark.parametrize("rcode", ["SERVFAIL", "REFUSED", "NXDOMAIN", "NOTAUTH"])
@@ -54,11 +54,11 @@ async def test_failures_are_passed_on(rcode: str) -> None:
 
 def refuse_edns(rcode: str, *, bare: bool) -> Callable[[Call], object]:
     async def old(call: Call) -> None:
-        asked = dns.message.from_wire(call.wire)
-        if asked.edns < 0:
+        sent = dns.message.from_wire(call.wire)
+        if sent.edns < 0:
             call.send(good(call.wire))
             return
-        out = dns.message.make_response(asked)
+        out = dns.message.make_response(sent)
         out.use_edns(False)
         out.set_rcode(dns.rcode.from_text(rcode))
         call.send(out.to_wire()[:4] + bytes(8) if bare else out.to_wire())
@@ -74,10 +74,10 @@ async def test_who_knows_no_edns_is_asked_without(rcode: str, *, bare: bool) -> 
         Resolver(script) as resolver,  # type: ignore[arg-type]  # a coroutine function
         forwarding(f"forward . {resolver}") as forward,
     ):
-        asked = query(NAME, opt=Opt(1232, do=True))
-        assert texts((await forward.ask(asked)).answer) == GOOD
+        sent = query(NAME, opt=Opt(1232, do=True))
+        assert texts((await forward.ask(sent)).answer) == GOOD
         assert len(resolver.asked) == 2
-        assert texts((await forward.ask(asked)).answer) == GOOD
+        assert texts((await forward.ask(sent)).answer) == GOOD
         assert len(resolver.asked) == 3  # remembered
 
 
@@ -89,10 +89,10 @@ async def test_a_formerr_without_edns_is_final() -> None:
         Resolver(complain) as resolver,
         forwarding(f"forward . {resolver}") as forward,
     ):
-        for opt, asked in ((None, 1), (Opt(1232), 3)):
+        for opt, sent in ((None, 1), (Opt(1232), 3)):
             response = await forward.ask(query(NAME, opt=opt))
             assert response.rcode == Rcode.FORMERR
-            assert len(resolver.asked) == asked
+            assert len(resolver.asked) == sent
 
 
 async def truncate(call: Call) -> None:
@@ -146,10 +146,10 @@ async def test_nxdomain_without_soa_is_passed_but_not_kept() -> None:
         Resolver(deny) as resolver,
         forwarding(f"forward . {resolver}\ncache 30") as forward,
     ):
-        for asked in (1, 2):
+        for sent in (1, 2):
             response = await forward.ask(query(NAME))
             assert response.rcode == Rcode.NXDOMAIN
-            assert len(resolver.asked) == asked
+            assert len(resolver.asked) == sent
 
 
 SOA = "ns.example.net. admin.example.net. 1 2 3 4 5"
@@ -264,16 +264,16 @@ async def test_cd_is_copied_from_the_query(*, asked_cd: bool, given_cd: bool) ->
         Resolver(answer) as resolver,
         forwarding(f"forward . {resolver}") as forward,
     ):
-        asked = query(NAME)
-        asked = replace(asked, flags=asked.flags | (CD if asked_cd else 0))
-        wire = encode_response(asked, await forward.ask(asked))
+        sent = query(NAME)
+        sent = replace(sent, flags=sent.flags | (CD if asked_cd else 0))
+        wire = encode_response(sent, await forward.ask(sent))
         assert bool(dns.message.from_wire(wire).flags & dns.flags.CD) == asked_cd
 
 
 @pytest.mark.parametrize("given", [False, True], ids=["no-OPT-given", "OPT-given"])
-@pytest.mark.parametrize("asked", [None, Opt(1232)], ids=["no-EDNS", "EDNS"])
+@pytest.mark.parametrize("sent", [None, Opt(1232)], ids=["no-EDNS", "EDNS"])
 async def test_every_client_gets_the_opt_that_rewrite_added(
-    asked: Opt | None, *, given: bool
+    sent: Opt | None, *, given: bool
 ) -> None:
     """CoreDNS departs from RFC 6891 6.1.1 here."""
     world = World()
@@ -292,7 +292,5 @@ async def test_every_client_gets_the_opt_that_rewrite_added(
         for name, each in (("rewrite", rewrite), ("forward", forward_plugin))
     ]
     handler = chain(*plugins, last=nothing_behind)
-    wire = encode_response(
-        query(NAME, opt=asked), await handler(query(NAME, opt=asked))
-    )
+    wire = encode_response(query(NAME, opt=sent), await handler(query(NAME, opt=sent)))
     assert dns.message.from_wire(wire).edns >= 0

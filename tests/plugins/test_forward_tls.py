@@ -89,8 +89,8 @@ async def test_what_is_not_trusted_gets_no_query(
     server: ssl.SSLContext, tmp_path: Path, options: str
 ) -> None:
     async with Resolver(None, answer_well, tls=server) as resolver:
-        told = options.format(ca=tmp_path / "ca.pem")
-        async with forwarding(f"forward . tls://{resolver} {{\n{told}\n}}") as forward:
+        lines = options.format(ca=tmp_path / "ca.pem")
+        async with forwarding(f"forward . tls://{resolver} {{\n{lines}\n}}") as forward:
             with pytest.raises(DnsError, match="tls: failed to verify certificate"):
                 await forward.ask(query(NAME))
             assert resolver.asked == []

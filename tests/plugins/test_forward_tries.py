@@ -59,8 +59,8 @@ async def test_random_is_the_default_and_even() -> None:
 
 async def test_random_tries_each_once_before_any_again() -> None:
     dead = {ONE: "refused", TWO: "refused", THREE: "refused"}
-    asked = await asked_in_turn("random", 1, **dead)
-    assert sorted(asked[:3]) == sorted(asked[3:]) == [ONE, TWO, THREE]
+    client_query = await asked_in_turn("random", 1, **dead)
+    assert sorted(client_query[:3]) == sorted(client_query[3:]) == [ONE, TWO, THREE]
 
 
 # Tries and deadlines
@@ -129,7 +129,7 @@ async def test_read_timeout() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "first", "asked", "rcode"),
+    ("options", "first", "client_query", "rcode"),
     [
         ("next NXDOMAIN", "NXDOMAIN", [ONE, TWO], 0),
         ("next NXDOMAIN SERVFAIL", "SERVFAIL", [ONE, TWO], 0),
@@ -141,12 +141,12 @@ async def test_read_timeout() -> None:
     ],
 )
 async def test_the_next_line_is_asked_by_rcode(
-    options: str, first: str, asked: list[str], rcode: int
+    options: str, first: str, client_query: list[str], rcode: int
 ) -> None:
     world = scripted(f"forward . {ONE} {{\n{options}\n}}\nforward . {TWO}")
     world.behavior = {ONE: first}
     response = await world.ask(query(NAME))
-    assert (world.asked, response.rcode) == (asked, rcode)
+    assert (world.asked, response.rcode) == (client_query, rcode)
 
 
 async def test_next_goes_to_another_forward_only() -> None:
@@ -163,7 +163,7 @@ async def test_the_next_line_may_not_be_for_the_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("behavior", "asked", "rcode"),
+    ("behavior", "client_query", "rcode"),
     [
         ({ONE: "SERVFAIL"}, [ONE, TWO], 0),
         ({ONE: "SERVFAIL", TWO: "REFUSED"}, [ONE, TWO, THREE], 0),
@@ -172,14 +172,16 @@ async def test_the_next_line_may_not_be_for_the_name() -> None:
     ],
     ids=["second", "third", "the-last-is-final", "not-listed"],
 )
-async def test_failover(behavior: dict[str, str], asked: list[str], rcode: int) -> None:
+async def test_failover(
+    behavior: dict[str, str], client_query: list[str], rcode: int
+) -> None:
     world = scripted(
         f"forward . {ONE} {TWO} {THREE} {{\npolicy sequential\n"
         "failover SERVFAIL REFUSED\n}"
     )
     world.behavior = behavior
     response = await world.ask(query(NAME))
-    assert (world.asked, response.rcode) == (asked, rcode)
+    assert (world.asked, response.rcode) == (client_query, rcode)
 
 
 # Limits

@@ -7,17 +7,19 @@ from minidns.plugins import header
 from tests.world import World, chain, plugin, query
 
 
-async def through(body: str, asked: Query, said: Response) -> tuple[Query, Response]:
+async def through(body: str, sent: Query, inner: Response) -> tuple[Query, Response]:
     """Return the query as it is below *header*, and the response above it."""
-    found: list[Query] = []
+    received: list[Query] = []
 
     async def last(below: Query) -> Response:
-        found.append(below)
-        return said
+        received.append(below)
+        return inner
 
-    made, _ = plugin(World(), header.PLUGIN.set_up, "header", f"header {{\n{body}\n}}")
-    response = await chain(made, last=last)(asked)
-    return found[0], response
+    tested, _ = plugin(
+        World(), header.PLUGIN.set_up, "header", f"header {{\n{body}\n}}"
+    )
+    response = await chain(tested, last=last)(sent)
+    return received[0], response
 
 
 QUERIES = {
@@ -34,10 +36,10 @@ QUERIES = {
 
 @pytest.mark.parametrize(("body", "flags", "below"), QUERIES.values(), ids=QUERIES)
 async def test_queries(body: str, flags: int, below: int) -> None:
-    asked = replace(query("a"), flags=flags)
-    seen, response = await through(body, asked, Response())
+    sent = replace(query("a"), flags=flags)
+    seen, response = await through(body, sent, Response())
     assert seen.flags == below
-    reply = int.from_bytes(encode_response(asked, response)[2:4])
+    reply = int.from_bytes(encode_response(sent, response)[2:4])
     assert reply & RD == below & RD, "replies copy RD from what was asked below"
 
 
@@ -52,28 +54,28 @@ RESPONSES = {
 }
 
 
-@pytest.mark.parametrize(("body", "said", "flags"), RESPONSES.values(), ids=RESPONSES)
-async def test_responses(body: str, said: Response, flags: int) -> None:
-    asked = query("a")
-    _, response = await through(body, asked, said)
-    reply = int.from_bytes(encode_response(asked, response)[2:4])
+@pytest.mark.parametrize(("body", "inner", "flags"), RESPONSES.values(), ids=RESPONSES)
+async def test_responses(body: str, inner: Response, flags: int) -> None:
+    sent = query("a")
+    _, response = await through(body, sent, inner)
+    reply = int.from_bytes(encode_response(sent, response)[2:4])
     assert reply & (RD | RA | AA) == flags
 
 
 async def test_repetitions_stay_possible() -> None:
-    said = Response(reuse=Reuse())
-    _, response = await through("response set ra", query("a"), said)
+    inner = Response(reuse=Reuse())
+    _, response = await through("response set ra", query("a"), inner)
     assert response.reuse == Reuse()
 
 
 def test_the_first_occurrence_with_rules_counts() -> None:
-    made, _ = plugin(
+    tested, _ = plugin(
         World(),
         header.PLUGIN.set_up,
         "header",
         "header {\n}\nheader {\nresponse set aa\n}\nheader {\nresponse set foo\n}",
     )
-    assert made is not None
+    assert tested is not None
 
 
 RULE = "setting up rule: "

@@ -23,10 +23,10 @@ async def served(
     body: str, files: dict[str, str] | None = None
 ) -> tuple[Handler, Site, World]:
     world = World(files=files or {})
-    made, site = plugin(world, hosts.PLUGIN.set_up, "hosts", body)
+    tested, site = plugin(world, hosts.PLUGIN.set_up, "hosts", body)
     for hook in site.hooks.start:
         await hook()
-    return made(below), site, world
+    return tested(below), site, world
 
 
 INLINE = """hosts {
@@ -374,9 +374,9 @@ async def test_relative_path_is_meant_from_the_root() -> None:
     world = World(files={"/etc/coredns/custom": "10.0.0.1 a"})
     site = world.site(".:53 {\nhosts custom\n}")
     site.root = "/etc/coredns"
-    made = handler_of(hosts.PLUGIN, site)
+    tested = handler_of(hosts.PLUGIN, site)
     await site.hooks.start[0]()
-    assert (await made(below)(query("a"))).rule == "hosts/address"
+    assert (await tested(below)(query("a"))).rule == "hosts/address"
     await site.stop()
 
 
@@ -416,7 +416,7 @@ async def test_a_large_file_is_parsed_outside_the_event_loop() -> None:
     text = "".join(f"10.0.{n >> 8}.{n & 255} h{n}.example\n" for n in range(50_000))
     world = World(files={"/etc/hosts": text})
     world.edges = dataclasses.replace(world.edges, aside=Threads().aside)
-    made, site = plugin(world, hosts.PLUGIN.set_up, "hosts", "hosts")
+    tested, site = plugin(world, hosts.PLUGIN.set_up, "hosts", "hosts")
     used_s, used_here_s = time.process_time(), time.thread_time()
     for hook in site.hooks.start:
         await hook()
@@ -425,4 +425,4 @@ async def test_a_large_file_is_parsed_outside_the_event_loop() -> None:
         time.thread_time() - used_here_s,
     )
     assert used_here_s < used_s / 4
-    assert (await made(below)(query("h49999.example"))).answer
+    assert (await tested(below)(query("h49999.example"))).answer

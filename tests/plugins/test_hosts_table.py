@@ -61,8 +61,8 @@ ADDRESSES = [
 
 @pytest.mark.parametrize(("name", "size", "expected"), ADDRESSES)
 def test_addresses(name: str, size: int, expected: list[str]) -> None:
-    found = HOSTS.addresses(name, size)
-    assert [address(entry.packed) for entry in found] == expected
+    result = HOSTS.addresses(name, size)
+    assert [address(entry.packed) for entry in result] == expected
 
 
 POINTERS = [
@@ -89,20 +89,20 @@ def test_entries_know_their_line() -> None:
 
 
 def test_names_outside_the_zones_are_left_out() -> None:
-    found = hosts("10.0.0.1 a.example.org example.org xexample.org b", "example.org.")
-    assert len(found.addresses("a.example.org.", 4)) == 1
-    assert not found.addresses("xexample.org.", 4)
-    assert [each.name for each in found.names_of(b"\n\0\0\1")] == [
+    result = hosts("10.0.0.1 a.example.org example.org xexample.org b", "example.org.")
+    assert len(result.addresses("a.example.org.", 4)) == 1
+    assert not result.addresses("xexample.org.", 4)
+    assert [item.name for item in result.names_of(b"\n\0\0\1")] == [
         "a.example.org.",
         "example.org.",
     ]
-    assert found.skipped == 0
+    assert result.skipped == 0
 
 
 def test_no_reverse() -> None:
-    found = hosts("10.0.0.1 a", reverse=False)
-    assert not found.names_of(b"\n\0\0\1")
-    assert len(found) == 1
+    result = hosts("10.0.0.1 a", reverse=False)
+    assert not result.names_of(b"\n\0\0\1")
+    assert len(result) == 1
 
 
 def test_length_counts_both_directions() -> None:
@@ -125,9 +125,9 @@ HOSTILE = [
 
 @pytest.mark.parametrize(("text", "skipped"), HOSTILE)
 def test_odd_lines_do_no_harm_to_others(text: str, skipped: int) -> None:
-    found = hosts(text)
-    assert found.skipped == skipped
-    assert len(found.addresses("ok.", 4)) == 1
+    result = hosts(text)
+    assert result.skipped == skipped
+    assert len(result.addresses("ok.", 4)) == 1
 
 
 def test_a_huge_file_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,10 +140,10 @@ def test_a_huge_file_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_answer_is_longer_than_a_message_can_be() -> None:
     text = "\n".join(f"0.0.0.0 ads{number}.example" for number in range(5000))
-    found = hosts(text)
-    assert len(found.names_of(bytes(4))) == hostsfile.MAX_SET
-    assert found.skipped == 0
-    assert len(found.addresses("ads4999.example.", 4)) == 1
+    result = hosts(text)
+    assert len(result.names_of(bytes(4))) == hostsfile.MAX_SET
+    assert result.skipped == 0
+    assert len(result.addresses("ads4999.example.", 4)) == 1
 
 
 REVERSE = [
@@ -163,8 +163,8 @@ REVERSE = [
 
 @pytest.mark.parametrize(("name", "expected"), REVERSE)
 def test_reverse_name(name: str, expected: str | None) -> None:
-    found = pointed(name)
-    assert (found and address(found)) == expected
+    result = pointed(name)
+    assert (result and address(result)) == expected
 
 
 @pytest.mark.slow

@@ -130,9 +130,9 @@ LETTERS = {
 @pytest.mark.parametrize(("name", "qtype", "owner"), LETTERS.values(), ids=LETTERS)
 async def test_letters_of_owners(name: str, qtype: str, owner: str) -> None:
     async with running() as k:
-        asked = query(name, qtype)
+        sent = query(name, qtype)
         assert k.site.top is not None
-        wire = encode_response(asked, await k.site.top(asked))
+        wire = encode_response(sent, await k.site.top(sent))
     message = dns.message.from_wire(wire)
     (rrset,) = message.answer or message.authority
     assert rrset.name.to_text() == owner

@@ -140,8 +140,8 @@ async def test_start_waits_for_the_api_and_says_so(
     with caplog.at_level(logging.INFO, "minidns.plugins.kubernetes"):
         async with running(silent, "startup_timeout 1200ms", wait=False) as k:
             await k.world.clock.advance(1.1)
-            said = [record.message for record in caplog.records]
-            (line,) = said
+            messages = [record.message for record in caplog.records]
+            (line,) = messages
             waiting = "waiting for Kubernetes API before starting server"
             assert mentions(line, f"{waiting} *v1.Service")
             await k.world.clock.advance(0.2)
@@ -234,8 +234,8 @@ async def test_what_is_passed_on_depends_on_what_we_did_not_have() -> None:
 
 
 def outside(response: Response | DnsError) -> Handler:
-    async def handler(asked: Query) -> Response:
-        assert asked.question.qname == "ext.example.org."
+    async def handler(received: Query) -> Response:
+        assert received.question.qname == "ext.example.org."
         if isinstance(response, DnsError):
             raise response
         return response
@@ -287,19 +287,19 @@ async def test_aliases_of_two_zones_in_a_ring_come_to_an_end() -> None:
 
 
 async def test_the_more_questions_led_here_the_fewer_names_are_followed() -> None:
-    asked: list[str] = []
+    received: list[str] = []
 
     async def counted(question: Query) -> Response:
-        asked.append(question.question.qname)
+        received.append(question.question.qname)
         return Response()
 
     names = [f"n{n}.example.org" for n in range(50)]
     trees = [*TREES, svc("a/names", "None"), ends("a/names", *names)]
     async with running(Api(trees).list_watch, passed_on=counted) as k:
         for hops, most in ((0, 32), (1, 4), (2, 1), (9, 1)):
-            asked.clear()
+            received.clear()
             await k.handler(replace(query(f"names.a.{SVC}"), hops=hops))
-            assert len(asked) == most
+            assert len(received) == most
 
 
 # -- rights
@@ -309,7 +309,7 @@ def at_cluster_scope(resource: Resource) -> bool:
     return not resource.namespace
 
 
-@pytest.mark.parametrize("more", ["", "\nnamespaced"], ids=["found-out", "said"])
+@pytest.mark.parametrize("more", ["", "\nnamespaced"], ids=["found-out", "messages"])
 async def test_rights_in_some_namespaces_only(more: str) -> None:
     api = Api(TREES)
     api.forbidden = lambda r: at_cluster_scope(r) or r.namespace == "b"

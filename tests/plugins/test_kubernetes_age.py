@@ -52,8 +52,8 @@ async def test_each_kind_has_an_age_of_its_own() -> None:
         api.apply(svc("a/new", "10.96.0.9"))
         await settle()
         await k.world.clock.advance(7.0)
-        found = {r: age(k, r) for r in ("services", "endpointslices", "namespaces")}
-        assert found == {"services": 7.0, "endpointslices": 77.0, "namespaces": 77.0}
+        result = {r: age(k, r) for r in ("services", "endpointslices", "namespaces")}
+        assert result == {"services": 7.0, "endpointslices": 77.0, "namespaces": 77.0}
 
 
 async def test_the_age_falls_when_the_server_is_heard_of_again() -> None:
@@ -113,8 +113,8 @@ async def test_counts_of_what_is_asked_and_heard() -> None:
         await serve(k)
         api.apply(svc("a/new", "10.96.0.9"))
         await settle()
-        found = [count(k, name) for name in ("lists", "watches", "events", "errors")]
-        assert found == [1, 1, 1, 0]
+        result = [count(k, name) for name in ("lists", "watches", "events", "errors")]
+        assert result == [1, 1, 1, 0]
         api.apply(svc("a/newer", "10.96.0.10"))
         await settle()
         assert [count(k, "events"), count(k, "events")] == [2, 2]

@@ -68,13 +68,13 @@ def test_refused(body: str, message: str) -> None:
 
 
 async def firsts(
-    body: str, response: Response, asked: Query | None = None
+    body: str, response: Response, sent: Query | None = None
 ) -> set[bytes]:
     """Return which addresses come first in many answers."""
-    made, _ = plugin(World(), loadbalance.PLUGIN.set_up, "loadbalance", body)
-    handler = chain(made, last=always(response))
-    replies = [await handler(asked or query("a.example.org")) for _ in range(50)]
-    return {each.answer[0].rdata[0] for each in replies}
+    tested, _ = plugin(World(), loadbalance.PLUGIN.set_up, "loadbalance", body)
+    handler = chain(tested, last=always(response))
+    replies = [await handler(sent or query("a.example.org")) for _ in range(50)]
+    return {reply.answer[0].rdata[0] for reply in replies}
 
 
 ROUND_ROBIN = ("loadbalance", "loadbalance round_robin", "loadbalance {\n}")
@@ -92,18 +92,18 @@ UNTOUCHED = {
 }
 
 
-@pytest.mark.parametrize(("response", "asked"), UNTOUCHED.values(), ids=UNTOUCHED)
-async def test_untouched(response: Response, asked: Query) -> None:
-    made, _ = plugin(World(), loadbalance.PLUGIN.set_up, "loadbalance", "loadbalance")
-    handler = chain(made, last=always(response))
+@pytest.mark.parametrize(("response", "sent"), UNTOUCHED.values(), ids=UNTOUCHED)
+async def test_untouched(response: Response, sent: Query) -> None:
+    tested, _ = plugin(World(), loadbalance.PLUGIN.set_up, "loadbalance", "loadbalance")
+    handler = chain(tested, last=always(response))
     for _ in range(10):
-        assert await handler(asked) is response
+        assert await handler(sent) is response
 
 
 async def test_repetitions_are_turned_by_the_edge() -> None:
-    made, _ = plugin(World(), loadbalance.PLUGIN.set_up, "loadbalance", "loadbalance")
+    tested, _ = plugin(World(), loadbalance.PLUGIN.set_up, "loadbalance", "loadbalance")
     last = always(Response(answer=(TWO,), reuse=Reuse()))
-    reply = await chain(made, last=last)(query("a.example.org"))
+    reply = await chain(tested, last=last)(query("a.example.org"))
     assert reply.reuse == Reuse(rotates=True)
 
 
@@ -132,8 +132,8 @@ class Weighted:
         """Return the address that comes first in nearly all answers."""
         handler = chain(self.made, last=always(Response(answer=(TWO,))))
         replies = [await handler(query("a.example.org", qtype)) for _ in range(50)]
-        found = [each.answer[0].rdata[0] for each in replies]
-        return max(set(found), key=found.count)
+        result = [reply.answer[0].rdata[0] for reply in replies]
+        return max(set(result), key=result.count)
 
 
 async def started(site: Site) -> None:

@@ -18,11 +18,11 @@ LEAVE = Reuse(depends_on=("k",))
 
 
 def addresses(*last: int, owner: str = "a.") -> RRset:
-    return RRset(owner, A, 30, tuple(a(f"192.0.2.{each}") for each in last))
+    return RRset(owner, A, 30, tuple(a(f"192.0.2.{item}") for item in last))
 
 
 def ipv6(*last: int, owner: str = "a.") -> RRset:
-    return RRset(owner, AAAA, 30, tuple(aaaa(f"2001:db8::{each}") for each in last))
+    return RRset(owner, AAAA, 30, tuple(aaaa(f"2001:db8::{item}") for item in last))
 
 
 ALIAS = RRset("x.", CNAME, 30, (to_wire("a."),))
@@ -34,7 +34,7 @@ MAIL = RRset("a.", MX, 30, tuple(b"\0\1" + to_wire(f"m{n}.") for n in range(3)))
 def orders(response: Response, times: int = 2000) -> Counter[tuple[object, ...]]:
     random = Random(1)
     return Counter(
-        tuple(each.rdata for each in round_robin(response, random).answer)
+        tuple(rrset.rdata for rrset in round_robin(response, random).answer)
         for _ in range(times)
     )
 
@@ -77,9 +77,9 @@ def test_two_addresses_are_swapped_half_the_time(section: str) -> None:
 @pytest.mark.parametrize("kind", [addresses, ipv6])
 def test_every_address_is_first_equally_often(kind: object, size: int) -> None:
     rrset = kind(*range(1, size + 1))  # type: ignore[operator]  # one of two functions
-    found = orders(Response(answer=(rrset,)), 1000 * size)
+    counts = orders(Response(answer=(rrset,)), 1000 * size)
     first: Counter[bytes] = Counter()
-    for (rdata,), count in found.items():
+    for (rdata,), count in counts.items():
         assert isinstance(rdata, tuple)
         assert sorted(rdata) == sorted(rrset.rdata)
         first[rdata[0]] += count
@@ -99,7 +99,7 @@ def test_order_of_types() -> None:
     answer = (MAIL, addresses(1, 2), TEXT, ipv6(1), ALIAS)
     for _ in range(20):
         response = round_robin(Response(answer=answer), Random())
-        types = [each.rtype for each in response.answer]
+        types = [rrset.rtype for rrset in response.answer]
         assert types[:2] == [CNAME, TXT]
         assert sorted(types[2:4]) == [A, AAAA]
         assert types[4] == MX
@@ -176,4 +176,4 @@ def test_preferred_in_additional() -> None:
     networks = [ip_network("192.0.2.2/32")]
     glue = (addresses(1, owner="n1."), addresses(2, owner="n2."))
     response = preferring(Response(additional=glue), networks)
-    assert [each.owner for each in response.additional] == ["n2.", "n1."]
+    assert [rrset.owner for rrset in response.additional] == ["n2.", "n1."]

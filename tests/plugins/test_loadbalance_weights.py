@@ -54,9 +54,9 @@ def test_refused_with_the_line_but_not_its_text(text: str, line: int) -> None:
 def test_choose_follows_the_weights() -> None:
     rrset = RRset("WWW.example.org.", A, 30, (a("192.0.2.1"), a("192.0.2.2")))
     other = RRset("www.example.org.", AAAA, 30, (aaaa("2001:db8::1"),))
-    found = parse("www.example.org\n192.0.2.1 8\n2001:db8::1 1", "w")
+    weights = parse("www.example.org\n192.0.2.1 8\n2001:db8::1 1", "w")
     random = Random(1)
-    counts = Counter(choose((rrset, other), found, random) for _ in range(10_000))
+    counts = Counter(choose((rrset, other), weights, random) for _ in range(10_000))
     assert set(counts) == {(0, 0), (0, 1), (1, 0)}
     assert 0.77 < counts[0, 0] / 10_000 < 0.83
     assert 0.08 < counts[0, 1] / 10_000 < 0.12, "who is not named has the weight 1"

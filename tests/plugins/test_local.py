@@ -59,8 +59,8 @@ ANSWERS = {
 async def test_answers(
     name: str, qtype: str, answer: list[str], authority: list[str]
 ) -> None:
-    made, _ = plugin(World(), local.PLUGIN.set_up, "local", "local")
-    response = await chain(made, last=always(BELOW))(query(name, qtype))
+    tested, _ = plugin(World(), local.PLUGIN.set_up, "local", "local")
+    response = await chain(tested, last=always(BELOW))(query(name, qtype))
     assert response.rcode == Rcode.NOERROR
     assert texts(response.answer) == answer
     assert texts(response.authority) == authority
@@ -76,8 +76,8 @@ async def test_answers(
     ],
 )
 async def test_other_names_in_the_zones_do_not_exist(name: str, zone: str) -> None:
-    made, _ = plugin(World(), local.PLUGIN.set_up, "local", "local")
-    response = await chain(made, last=always(BELOW))(query(name, "PTR"))
+    tested, _ = plugin(World(), local.PLUGIN.set_up, "local", "local")
+    response = await chain(tested, last=always(BELOW))(query(name, "PTR"))
     assert response.rcode == Rcode.NXDOMAIN
     assert texts(response.authority) == [f"{zone} {SOA}"]
 
@@ -87,8 +87,8 @@ PASSED = ("example.org", "xlocalhost", "localhostx.org", "a.localhost.org", "org
 
 @pytest.mark.parametrize("name", PASSED)
 async def test_others_pass_on(name: str) -> None:
-    made, _ = plugin(World(), local.PLUGIN.set_up, "local", "local")
-    assert await chain(made, last=always(BELOW))(query(name)) is BELOW
+    tested, _ = plugin(World(), local.PLUGIN.set_up, "local", "local")
+    assert await chain(tested, last=always(BELOW))(query(name)) is BELOW
 
 
 PREFIXES = {
@@ -105,8 +105,8 @@ PREFIXES = {
 
 @pytest.mark.parametrize(("body", "name", "is_taken"), PREFIXES.values(), ids=PREFIXES)
 async def test_prefixes(body: str, name: str, is_taken: bool) -> None:
-    made, _ = plugin(World(), local.PLUGIN.set_up, "local", f"local {{\n{body}\n}}")
-    response = await chain(made, last=always(BELOW))(query(name))
+    tested, _ = plugin(World(), local.PLUGIN.set_up, "local", f"local {{\n{body}\n}}")
+    response = await chain(tested, last=always(BELOW))(query(name))
     assert (response is not BELOW) is is_taken
 
 
@@ -116,8 +116,8 @@ COUNTED = {"localhost.example.org": 1, "a.localhost": 1, "localhost": 0, "a.org"
 @pytest.mark.parametrize(("name", "count"), COUNTED.items())
 async def test_counter(name: str, count: int) -> None:
     world = World()
-    made, _ = plugin(world, local.PLUGIN.set_up, "local", "local")
-    response = await chain(made, last=always(BELOW))(query(name))
+    tested, _ = plugin(world, local.PLUGIN.set_up, "local", "local")
+    response = await chain(tested, last=always(BELOW))(query(name))
     counter = "coredns_local_localhost_requests_total"
     assert world.metrics.value(counter) == count
     for tally in response.reuse.counters if response.reuse else ():

@@ -41,17 +41,17 @@ async def lines_of(
     caplog: pytest.LogCaptureFixture,
     body: str,
     response: Response = POSITIVE,
-    asked: Query | None = None,
+    sent: Query | None = None,
 ) -> list[str]:
     caplog.set_level(logging.INFO)
-    made, _ = plugin(World(), log.PLUGIN.set_up, "log", body)
-    await chain(made, last=always(response))(asked or query("a.example.org"))
+    tested, _ = plugin(World(), log.PLUGIN.set_up, "log", body)
+    await chain(tested, last=always(response))(sent or query("a.example.org"))
     return shown(caplog)
 
 
 async def test_default_line(caplog: pytest.LogCaptureFixture) -> None:
-    asked = query("A.Example.ORG", opt=Opt(1232))
-    assert await lines_of(caplog, "log", POSITIVE, asked) == [
+    sent = query("A.Example.ORG", opt=Opt(1232))
+    assert await lines_of(caplog, "log", POSITIVE, sent) == [
         '[INFO] 192.0.2.53:40000 - 4711 "A IN a.example.org. udp 42 false 1232"'
         " NOERROR qr,rd 60 Xs"
     ]
@@ -71,10 +71,10 @@ async def test_own_format(caplog: pytest.LogCaptureFixture, body: str) -> None:
 
 
 async def test_hostile_names_are_escaped(caplog: pytest.LogCaptureFixture) -> None:
-    asked = query("a.example.org")
+    sent = query("a.example.org")
     qname = "\\027[31m\\010x.example.org."
-    asked = replace(asked, question=asked.question._replace(qname=qname))
-    (line,) = await lines_of(caplog, 'log . "{name}"', POSITIVE, asked)
+    sent = replace(sent, question=sent.question._replace(qname=qname))
+    (line,) = await lines_of(caplog, 'log . "{name}"', POSITIVE, sent)
     assert line == f"[INFO] {qname}"
 
 
@@ -121,13 +121,13 @@ CLASSES = {
 }
 
 
-@pytest.mark.parametrize("asked", ["success", "denial", "error", "all"])
+@pytest.mark.parametrize("sent", ["success", "denial", "error", "all"])
 @pytest.mark.parametrize(("response", "name"), CLASSES.values(), ids=CLASSES)
 async def test_classes(
-    caplog: pytest.LogCaptureFixture, response: Response, name: str, asked: str
+    caplog: pytest.LogCaptureFixture, response: Response, name: str, sent: str
 ) -> None:
-    lines = await lines_of(caplog, f"log . {{\nclass {asked}\n}}", response)
-    assert bool(lines) is (asked in (name, "all"))
+    lines = await lines_of(caplog, f"log . {{\nclass {sent}\n}}", response)
+    assert bool(lines) is (sent in (name, "all"))
 
 
 @pytest.mark.parametrize("body", ["class denial error", "class denial\nclass error"])
@@ -139,20 +139,20 @@ async def test_classes_add_up(caplog: pytest.LogCaptureFixture, body: str) -> No
 
 async def test_expired_signatures_are_errors(caplog: pytest.LogCaptureFixture) -> None:
     answer = Response(answer=(ADDRESS, EXPIRED))
-    asked = query("a.example.org", opt=Opt(1232, do=True))
-    assert await lines_of(caplog, "log {\nclass error\n}", answer, asked)
+    sent = query("a.example.org", opt=Opt(1232, do=True))
+    assert await lines_of(caplog, "log {\nclass error\n}", answer, sent)
 
 
 async def test_transfers_are_errors_and_all_their_bytes_count(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    asked = query("example.org", "AXFR", transport="tcp")
-    assert asked.question.qtype == AXFR
+    sent = query("example.org", "AXFR", transport="tcp")
+    assert sent.question.qtype == AXFR
     answer = replace(POSITIVE, more=(POSITIVE,))
     body = 'log . "{rsize}" {\nclass error\n}'
-    (one,) = await lines_of(caplog, body, POSITIVE, asked)
+    (one,) = await lines_of(caplog, body, POSITIVE, sent)
     caplog.clear()
-    (both,) = await lines_of(caplog, body, answer, asked)
+    (both,) = await lines_of(caplog, body, answer, sent)
     assert int(both.split()[1]) == 2 * int(one.split()[1])
 
 
@@ -169,26 +169,26 @@ async def test_failures_have_a_line_too(
 ) -> None:
     caplog.set_level(logging.INFO)
     body = 'log . "{rcode} {>rflags} {rsize}" {\nclass error\n}'
-    made, _ = plugin(World(), log.PLUGIN.set_up, "log", body)
+    tested, _ = plugin(World(), log.PLUGIN.set_up, "log", body)
 
     async def fail(_: Query) -> Response:
         raise error
 
     with pytest.raises(type(error)):
-        await chain(made, last=fail)(query("a.example.org"))
+        await chain(tested, last=fail)(query("a.example.org"))
     assert shown(caplog) == [f"[INFO] {shown_as}"]
 
 
 async def test_time_is_that_of_the_edges(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     world = World()
-    made, _ = plugin(world, log.PLUGIN.set_up, "log", 'log . "{duration}"')
+    tested, _ = plugin(world, log.PLUGIN.set_up, "log", 'log . "{duration}"')
 
     async def slow(_: Query) -> Response:
         world.clock.time += 0.25
         return POSITIVE
 
-    await chain(made, last=slow)(query("a.example.org"))
+    await chain(tested, last=slow)(query("a.example.org"))
     assert [record.getMessage() for record in caplog.records] == ["0.25s"]
 
 
@@ -208,9 +208,9 @@ async def test_labels(caplog: pytest.LogCaptureFixture, line: str, value: str) -
     site.metadata.labels["forward/upstream"] = lambda _, response: (
         response.sources[0].name if response else ""
     )
-    made = handler_of(log.PLUGIN, site)
+    tested = handler_of(log.PLUGIN, site)
     answer = replace(POSITIVE, sources=(Source("upstream", "10.0.0.53:53"),))
-    await chain(made, last=always(answer))(query("a.example.org"))
+    await chain(tested, last=always(answer))(query("a.example.org"))
     assert [record.getMessage() for record in caplog.records] == [value]
 
 

@@ -28,7 +28,7 @@ def of(**changes: object) -> Entry:
     return ENTRY._replace(query=replace(QUERY, **changes))
 
 
-def said(response: Response | None) -> Entry:
+def entry_of(response: Response | None) -> Entry:
     return ENTRY._replace(response=response)
 
 
@@ -93,11 +93,11 @@ VALUES = {
     "bufsize-without-edns": ("{>bufsize}", of(opt=None), "512"),
     "bufsize-below-512": ("{>bufsize}", of(opt=Opt(100)), "512"),
     "bufsize-over-tcp": ("{>bufsize}", of(transport="tcp"), "65535"),
-    "rcode": ("{rcode}", said(Response(3)), "NXDOMAIN"),
-    "rcode-without-a-name": ("{rcode}", said(Response(42)), "42"),
-    "rcode-of-silence": ("{rcode}", said(None), "-"),
+    "rcode": ("{rcode}", entry_of(Response(3)), "NXDOMAIN"),
+    "rcode-without-a-name": ("{rcode}", entry_of(Response(42)), "42"),
+    "rcode-of-silence": ("{rcode}", entry_of(None), "-"),
     "rsize": ("{rsize}", ENTRY, "103"),
-    "flags-of-silence": ("{>rflags}", said(None), "-"),
+    "flags-of-silence": ("{>rflags}", entry_of(None), "-"),
     "flags-all": (
         "{>rflags}",
         Entry(
@@ -113,7 +113,7 @@ VALUES = {
         Entry(replace(QUERY, flags=0), Response(), 0, 0),
         "qr",
     ),
-    "flags-rd-decided-by-a-plugin": ("{>rflags}", said(Response(rd=False)), "qr"),
+    "flags-rd-decided-by-a-plugin": ("{>rflags}", entry_of(Response(rd=False)), "qr"),
     "metadata": ("{/known/one}", ENTRY, "value"),
     "metadata-without-a-value": ("[{/known/empty}]", ENTRY, "[]"),
     "metadata-unknown": ("{/unknown}", ENTRY, "-"),

@@ -43,9 +43,9 @@ class Probing:
         self.site = self.world.site(f"{keys} {{\nloop\n}}\n")
         self.site.listen.addresses = bound
         self.answers_from = 0.0
-        made = loop.PLUGIN.set_up(directives(self.site, "loop"), self.site)
-        assert made is not None
-        self.handler: Handler = made(always(Response(Rcode.NXDOMAIN)))
+        tested = loop.PLUGIN.set_up(directives(self.site, "loop"), self.site)
+        assert tested is not None
+        self.handler: Handler = tested(always(Response(Rcode.NXDOMAIN)))
 
     async def answer(self, to: Upstream, wire: bytes) -> bytes:
         if self.world.clock.time < self.answers_from:
@@ -163,11 +163,11 @@ async def test_the_third_sight_is_fatal(probing: Probing) -> None:
 async def test_the_text_shows_where_the_server_listens() -> None:
     probing = Probing("example.org:1053", ("2001:db8::1",))
     await probing.start()
-    asked = changed_peer(query(probing.name, HINFO), "2001:db8::53")
+    sent = changed_peer(query(probing.name, HINFO), "2001:db8::53")
     for _ in range(2):
-        await probing.handler(asked)
+        await probing.handler(sent)
     with pytest.raises(DnsError) as caught:
-        await probing.handler(asked)
+        await probing.handler(sent)
     assert (caught.value.rcode, caught.value.text) == (Rcode.SERVFAIL, "")
     (text,) = fatals(probing.site)
     assert text.startswith(
@@ -177,8 +177,8 @@ async def test_the_text_shows_where_the_server_listens() -> None:
     await probing.site.stop()
 
 
-def changed_peer(asked: Query, peer: str) -> Query:
-    return query(asked.question.qname, HINFO, peer=peer)
+def changed_peer(sent: Query, peer: str) -> Query:
+    return query(sent.question.qname, HINFO, peer=peer)
 
 
 async def test_only_the_probe_itself_counts(probing: Probing) -> None:
@@ -219,11 +219,11 @@ async def test_a_stopped_site_counts_nothing(probing: Probing) -> None:
 
 
 async def test_a_probe_is_never_repeated_by_the_edge(probing: Probing) -> None:
-    made = loop.PLUGIN.set_up(directives(probing.site, "loop"), probing.site)
-    assert made is not None
+    tested = loop.PLUGIN.set_up(directives(probing.site, "loop"), probing.site)
+    assert tested is not None
     await probing.start()
     name = dns.message.from_wire(probing.probes[-1][1]).question[0].name.to_text()
-    handler = made(always(Response(reuse=Reuse())))
+    handler = tested(always(Response(reuse=Reuse())))
     assert (await handler(query(name, HINFO))).reuse is None
     assert (await handler(query("example.org.", HINFO))).reuse == Reuse()
 
@@ -281,14 +281,14 @@ class Listener(asyncio.DatagramProtocol):
         task.add_done_callback(self.tasks.discard)
 
     async def answer(self, data: bytes, addr: tuple[str, int]) -> None:
-        asked = decode_query(data, "udp", addr)
-        self.asked.append(asked.question)
+        sent = decode_query(data, "udp", addr)
+        self.asked.append(sent.question)
         try:
-            response = await self.handler(asked)
+            response = await self.handler(sent)
         except DnsError as exc:
             response = Response(exc.rcode)
         assert self.transport is not None
-        self.transport.sendto(encode_response(asked, response), addr)
+        self.transport.sendto(encode_response(sent, response), addr)
 
 
 @pytest.mark.parametrize("rings", [True, False], ids=["ring", "no-ring"])
@@ -302,12 +302,12 @@ async def test_a_server_that_forwards_to_itself_ends(*, rings: bool) -> None:
         to = own.port if rings else other.port
         body = f"loop\ncache\nforward . 127.0.0.1:{to}"
         site = world.site(f".:{own.port} {{\n{body}\n}}\n")
-        made = (
+        tested = (
             cache.PLUGIN.set_up(directives(site, "cache"), site),
             loop.PLUGIN.set_up(directives(site, "loop"), site),
             forward.PLUGIN.set_up(directives(site, "forward"), site),
         )
-        plugins = [each for each in made if each is not None]
+        plugins = [item for item in tested if item is not None]
         own.handler = chain(*plugins, last=always(Response()))
         for hook in site.hooks.serving:
             await hook()

@@ -22,9 +22,9 @@ def test_zones(body: str, zones: tuple[str, ...]) -> None:
 
 
 def test_it_costs_queries_nothing() -> None:
-    made, _ = plugin(World(), metadata.PLUGIN.set_up, "metadata", "metadata")
+    tested, _ = plugin(World(), metadata.PLUGIN.set_up, "metadata", "metadata")
     handler = always(Response())
-    assert made(handler) is handler
+    assert tested(handler) is handler
 
 
 REFUSED = {

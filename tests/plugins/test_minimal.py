@@ -23,8 +23,8 @@ FULL = Response(
 
 
 async def minimized(response: Response, qtype: str = "A") -> Response:
-    made, _ = plugin(World(), minimal.PLUGIN.set_up, "minimal", "minimal")
-    return await chain(made, last=always(response))(query("a.example.org", qtype))
+    tested, _ = plugin(World(), minimal.PLUGIN.set_up, "minimal", "minimal")
+    return await chain(tested, last=always(response))(query("a.example.org", qtype))
 
 
 async def test_answers_lose_what_was_not_asked_for() -> None:

@@ -18,8 +18,8 @@ DATA = {
 
 @pytest.mark.parametrize(("body", "data"), DATA.values(), ids=DATA)
 async def test_data(body: str, data: bytes) -> None:
-    made, _ = plugin(World(), nsid.PLUGIN.set_up, "nsid", body)
-    response = await chain(made, last=always(Response()))(query("a", opt=ASKS))
+    tested, _ = plugin(World(), nsid.PLUGIN.set_up, "nsid", body)
+    response = await chain(tested, last=always(Response()))(query("a", opt=ASKS))
     assert response.opt == Opt(1232, options=((3, data),))
 
 
@@ -44,11 +44,11 @@ OPTS = {
 }
 
 
-@pytest.mark.parametrize(("asked", "given", "replied"), OPTS.values(), ids=OPTS)
-async def test_opt(asked: Opt | None, given: Opt | None, replied: Opt | None) -> None:
-    made, _ = plugin(World(), nsid.PLUGIN.set_up, "nsid", "nsid ns1")
+@pytest.mark.parametrize(("sent", "given", "replied"), OPTS.values(), ids=OPTS)
+async def test_opt(sent: Opt | None, given: Opt | None, replied: Opt | None) -> None:
+    tested, _ = plugin(World(), nsid.PLUGIN.set_up, "nsid", "nsid ns1")
     last = always(Response(opt=given))
-    response = await chain(made, last=last)(query("a", opt=asked))
+    response = await chain(tested, last=last)(query("a", opt=sent))
     assert response.opt == replied
 
 

@@ -58,12 +58,12 @@ def done(work: Coroutine[Any, Any, T]) -> T:
 
 def numbers(site: Site) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
     """Return what a scrape says, by name and labels."""
-    found: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
+    samples: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
     for family in text_string_to_metric_families(scrape(site).body.decode()):
         for sample in family.samples:
             labels = tuple(sorted(sample.labels.items()))
-            found.setdefault(sample.name, {})[labels] = sample.value
-    return found
+            samples.setdefault(sample.name, {})[labels] = sample.value
+    return samples
 
 
 ADDRESSES = {
@@ -141,11 +141,11 @@ def test_build_info_says_minidns() -> None:
     ((labels, value),) = numbers(set_up(".:53 {\nprometheus\n}"))[
         "coredns_build_info"
     ].items()
-    said = dict(labels)
+    values = dict(labels)
     assert value == 1
-    assert said["version"].startswith("minidns-")
-    assert said["revision"] == ""
-    assert said["goversion"].startswith("python3.")
+    assert values["version"].startswith("minidns-")
+    assert values["revision"] == ""
+    assert values["goversion"].startswith("python3.")
 
 
 def test_text_is_what_prometheus_gets_by_default() -> None:
@@ -200,8 +200,8 @@ async def test_plugin_enabled_of_every_block() -> None:
     prometheus.PLUGIN.set_up(directives(site, "prometheus"), other)
     other.chain = tuple(map(plugins.find, ("prometheus",)))
     site.instance.sites.append(other)
-    for each in site.instance.sites:
-        for hook in each.hooks.serving:
+    for site_ in site.instance.sites:
+        for hook in site_.hooks.serving:
             await hook()
     assert len(numbers(site)["coredns_plugin_enabled"]) == len(STOCK) + 1
 
@@ -233,8 +233,8 @@ OUTCOMES = {
 async def test_responses(last: object, rcode: str, name: str) -> None:
     world = World()
     site = set_up(".:53 {\nprometheus\n}", world)
-    made = prometheus.PLUGIN.set_up(directives(site, "prometheus"), site)
-    handler = chain(made, last=last)  # type: ignore[arg-type]  # either kind of handler
+    tested = prometheus.PLUGIN.set_up(directives(site, "prometheus"), site)
+    handler = chain(tested, last=last)  # type: ignore[arg-type]  # either kind of handler
     try:
         response: object = await handler(query("a.example.org", opt=Opt(1232, True)))
     except DnsError as error:
@@ -257,9 +257,9 @@ async def test_seconds_are_those_of_the_edges() -> None:
         world.clock.time += 3
         return ANSWER
 
-    made, _ = plugin(world, prometheus.PLUGIN.set_up, "prometheus", "prometheus")
-    await chain(made, last=slow)(query("a.example.org"))
-    families = {each.name: each for each in world.metrics.families()}
+    tested, _ = plugin(world, prometheus.PLUGIN.set_up, "prometheus", "prometheus")
+    await chain(tested, last=slow)(query("a.example.org"))
+    families = {family_.name: family_ for family_ in world.metrics.families()}
     (cells,) = families["coredns_dns_request_duration_seconds"].values.values()
     assert isinstance(cells, list)
     assert cells[-1] == 3
@@ -267,9 +267,9 @@ async def test_seconds_are_those_of_the_edges() -> None:
 
 async def test_repetitions_by_the_edge_are_counted() -> None:
     world = World()
-    made, _ = plugin(world, prometheus.PLUGIN.set_up, "prometheus", "prometheus")
+    tested, _ = plugin(world, prometheus.PLUGIN.set_up, "prometheus", "prometheus")
     answer = Response(answer=ANSWER.answer, reuse=Reuse())
-    response = await chain(made, last=always(answer))(query("a.example.org"))
+    response = await chain(tested, last=always(answer))(query("a.example.org"))
     assert response.reuse is not None
     (tally,) = response.reuse.counters
     tally(99, 0.00099)

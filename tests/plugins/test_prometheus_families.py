@@ -126,7 +126,7 @@ def families() -> dict[str, Family]:
         fatal=lambda text: None,
         forget=lambda keys: None,
     )
-    return {each.name: each for each in metrics.families()}
+    return {family_.name: family_ for family_ in metrics.families()}
 
 
 @pytest.mark.parametrize(("name", "labels"), COUNTERS.items(), ids=COUNTERS)

@@ -21,19 +21,21 @@ PROMETHEUS = (
 
 @pytest.fixture
 def metrics() -> Metrics:
-    made = Metrics()
-    made.counter("coredns_panics_total", "Panics.")
-    requests = made.counter("coredns_dns_requests_total", "Queries.", ("zone", "type"))
+    tested = Metrics()
+    tested.counter("coredns_panics_total", "Panics.")
+    requests = tested.counter(
+        "coredns_dns_requests_total", "Queries.", ("zone", "type")
+    )
     requests.inc((".", "A"), 3)
-    made.counter("coredns_never_total", "Never.", ("zone",))
-    made.gauge("coredns_build_info", "Build.", ("version",)).set(("x",), 1)
-    seconds = made.histogram("coredns_seconds", "Seconds.", (), TIME_BUCKETS)
+    tested.counter("coredns_never_total", "Never.", ("zone",))
+    tested.gauge("coredns_build_info", "Build.", ("version",)).set(("x",), 1)
+    seconds = tested.histogram("coredns_seconds", "Seconds.", (), TIME_BUCKETS)
     seconds.observe((), 0.0003)
     seconds.observe((), 100)
-    made.histogram("coredns_bytes", "Bytes.", ("proto",), SIZE_BUCKETS).observe(
+    tested.histogram("coredns_bytes", "Bytes.", ("proto",), SIZE_BUCKETS).observe(
         ("udp",), 511
     )
-    return made
+    return tested
 
 
 def numbers(text: str) -> dict[tuple[str, str], float]:
@@ -87,7 +89,7 @@ async def test_openmetrics_by_negotiation(metrics: Metrics, accept: str) -> None
     read = read_openmetrics(text)  # type: ignore[no-untyped-call]  # typed in part
     families = {family.name: family for family in read}
     assert families["coredns_panics"].type == "counter"
-    les = [each.labels.get("le") for each in families["coredns_bytes"].samples]
+    les = [sample_.labels.get("le") for sample_ in families["coredns_bytes"].samples]
     assert "511.0" in les
 
 
@@ -211,7 +213,7 @@ async def test_others_have_their_turn_while_a_long_page_is_written(
     (family,) = families  # one header, however many slices
     assert family.type == kind
     name = "x_seconds_sum" if kind == "histogram" else "x_total"
-    numbers = [each.value for each in family.samples if each.name == name]
+    numbers = [item.value for item in family.samples if item.name == name]
     assert numbers == list(range(MANY))
 
 

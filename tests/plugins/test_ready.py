@@ -99,15 +99,15 @@ def test_once_ready_is_ready_for_good() -> None:
 
 def test_a_latched_plugin_is_not_asked_again() -> None:
     site = set_up()
-    asked: list[bool] = []
+    calls: list[bool] = []
 
     def check() -> bool:
-        asked.append(True)
+        calls.append(True)
         return True
 
     site.readiness = {"kubernetes": ReadinessCheck(check)}
     assert [probe(site), probe(site)] == [OK, OK]
-    assert len(asked) == 1
+    assert len(calls) == 1
 
 
 def test_continuously_goes_on_asking() -> None:

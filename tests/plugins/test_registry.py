@@ -51,10 +51,10 @@ def valid_arguments(spec: PluginSpec) -> str:
 def read(spec: PluginSpec, option: Option, words: str) -> Any:  # options of any plugin
     """Return what ``words`` of ``option`` give, and nothing else of the directive."""
     if option.name:
-        found, site = directive(spec, valid_arguments(spec), words)
-        return spec.read_block(found, site, spec.defaults)
-    found, site = directive(spec, words, "")
-    return spec.read_arguments(found, site, spec.defaults)
+        read_directive, site = directive(spec, valid_arguments(spec), words)
+        return spec.read_block(read_directive, site, spec.defaults)
+    read_directive, site = directive(spec, words, "")
+    return spec.read_arguments(read_directive, site, spec.defaults)
 
 
 @pytest.mark.parametrize(("spec", "option"), OPTIONS.values(), ids=OPTIONS)
@@ -93,9 +93,9 @@ def test_too_many_words_are_refused(spec: PluginSpec, option: Option) -> None:
 @pytest.mark.parametrize("name", [n for n, s in SPECS.items() if s.options])
 def test_an_unknown_option_is_refused(name: str) -> None:
     spec = SPECS[name]
-    found, site = directive(spec, valid_arguments(spec), "no-such-option 1s")
+    read_directive, site = directive(spec, valid_arguments(spec), "no-such-option 1s")
     with pytest.raises(ConfigError):
-        spec.read_block(found, site, spec.defaults)
+        spec.read_block(read_directive, site, spec.defaults)
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
@@ -140,7 +140,7 @@ def test_a_plugin_that_opens_a_port_says_where(name: str) -> None:
 
 
 def test_a_mistyped_option_has_a_hint() -> None:
-    found, site = directive(SPECS["timeouts"], "", "raed 1s")
+    read_directive, site = directive(SPECS["timeouts"], "", "raed 1s")
     with pytest.raises(ConfigError) as caught:
-        SPECS["timeouts"].read_one(found, site)
+        SPECS["timeouts"].read_one(read_directive, site)
     assert "'read'" in caught.value.hint

@@ -83,9 +83,9 @@ class Watched:
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    found = [f"[{r.levelname}] {r.getMessage()}" for r in caplog.records]
+    result = [f"[{r.levelname}] {r.getMessage()}" for r in caplog.records]
     caplog.clear()
-    return found
+    return result
 
 
 INTERVALS = {

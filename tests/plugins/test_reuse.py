@@ -66,7 +66,7 @@ BESIDE = {
 async def test_a_zone_beside_a_name_is_answered_by_its_own_block(
     zone: str, *, is_shared: bool
 ) -> None:
-    blocks = {each: [Choice(below)] for each in {".", zone} - {""}}
+    blocks = {item: [Choice(below)] for item in {".", zone} - {""}}
     top = chain.route(chain.by_zone(blocks), any_class=False)
     reuse = (await top(query("a.b.example.org"))).reuse
     assert reuse is not None

@@ -52,12 +52,12 @@ class Below:
         return self.asked[-1].question
 
 
-def made(body: str) -> tuple[Plugin, Site]:
+def rewriting(body: str) -> tuple[Plugin, Site]:
     return plugin(World(), rewrite.PLUGIN.set_up, "rewrite", body)
 
 
-async def ask(body: str, below: Handler, asked: Query) -> Response:
-    return await made(body)[0](below)(asked)
+async def ask(body: str, below: Handler, client_query: Query) -> Response:
+    return await rewriting(body)[0](below)(client_query)
 
 
 ASKED = [
@@ -238,13 +238,13 @@ async def test_all_sections_are_undone() -> None:
 async def test_client_sees_its_own_question_and_owners_in_lower_case() -> None:
     question = Question("a.org.", rdata.A)
     wire = encode_query(question, 7, spelled="A.Org.")
-    asked = replace(query("A.Org"), id=7, wire=wire)
+    client_query = replace(query("A.Org"), id=7, wire=wire)
     response = await ask(
-        "rewrite name a.org b.net", Below("b.net. 30 A 192.0.2.1"), asked
+        "rewrite name a.org b.net", Below("b.net. 30 A 192.0.2.1"), client_query
     )
-    reply = dns.message.from_wire(encode_response(asked, response))
+    reply = dns.message.from_wire(encode_response(client_query, response))
     assert str(reply.question[0]) == "A.Org. IN A"
-    assert [str(each) for each in reply.answer] == ["a.org. 30 IN A 192.0.2.1"]
+    assert [str(rrset) for rrset in reply.answer] == ["a.org. 30 IN A 192.0.2.1"]
 
 
 TTLS = [
@@ -395,8 +395,8 @@ SHOWN = [
 async def test_options_the_client_sees(
     rule: str, sent: tuple[tuple[int, bytes], ...], shown: tuple[tuple[int, bytes], ...]
 ) -> None:
-    asked = query("a", opt=Opt(1232, do=True, options=sent))
-    response = await ask(f"rewrite edns0 {rule}", Below(), asked)
+    client_query = query("a", opt=Opt(1232, do=True, options=sent))
+    response = await ask(f"rewrite edns0 {rule}", Below(), client_query)
     assert response.opt == Opt(1232, do=True, options=shown)
 
 
@@ -413,8 +413,10 @@ async def test_what_one_rule_reverts_another_may_have_set() -> None:
 
 async def test_an_upstream_s_opt_is_left_alone() -> None:
     opt = Opt(512, options=((L, b"theirs"),))
-    asked = query("a", opt=Opt(1232))
-    response = await ask("rewrite edns0 local set 0xffee a", Below(opt=opt), asked)
+    client_query = query("a", opt=Opt(1232))
+    response = await ask(
+        "rewrite edns0 local set 0xffee a", Below(opt=opt), client_query
+    )
     assert response.opt == opt
 
 
@@ -476,14 +478,14 @@ async def test_revert_takes_an_option_out_of_an_upstream_s_opt() -> None:
 
 async def test_metadata_as_option() -> None:
     below = Below()
-    apply, site = made("rewrite edns0 local set 0xffee {kubernetes/namespace}")
+    apply, site = rewriting("rewrite edns0 local set 0xffee {kubernetes/namespace}")
     handler = apply(below)
     await handler(query("a"))
     site.metadata.labels["kubernetes/namespace"] = lambda query, response: "prod"
     await handler(query("a"))
     site.metadata.zones = (".",)
     await handler(query("a"))
-    assert [each.opt for each in below.asked] == [
+    assert [received.opt for received in below.asked] == [
         None,
         None,
         Opt(4096, options=((L, b"prod"),)),
@@ -503,11 +505,11 @@ REPEATS = [
 ]
 
 
-@pytest.mark.parametrize(("body", "kept"), REPEATS)
-async def test_leave_to_repeat(body: str, kept: bool) -> None:
+@pytest.mark.parametrize(("body", "cached"), REPEATS)
+async def test_leave_to_repeat(body: str, cached: bool) -> None:
     reuse = Reuse(depends_on=("below",))
     response = await ask(body, Below(reuse=reuse), query("a"))
-    assert response.reuse == (reuse if kept else None)
+    assert response.reuse == (reuse if cached else None)
 
 
 async def test_answer_says_what_was_asked_instead() -> None:
@@ -583,7 +585,7 @@ CNAMES = [
 
 @pytest.mark.parametrize(("body", "target", "aliases"), CNAMES)
 async def test_cname(body: str, target: str, aliases: list[str]) -> None:
-    apply, site = made(body)
+    apply, site = rewriting(body)
     site.top = resolver = Resolver({target: [f"{target} 100 A 192.0.2.9"]}, tc=True)
     response = await apply(Below(*OLD))(query("my-app.com"))
     assert texts(response.answer) == sorted([*aliases, f"{target} 100 A 192.0.2.9"])
@@ -597,7 +599,7 @@ async def test_cname_rule_for_other_aliases_changes_nothing() -> None:
 
 
 async def test_cname_that_cannot_be_looked_up_is_shown_alone() -> None:
-    apply, site = made("rewrite cname my-app.example other.example")
+    apply, site = rewriting("rewrite cname my-app.example other.example")
     site.top = Resolver({})
     response = await apply(Below(*OLD))(query("my-app.com"))
     assert texts(response.answer) == ["my-app.com. 200 CNAME other.example."]
@@ -613,7 +615,7 @@ async def test_cname_keeps_the_answer_when_its_target_is_no_name(
 
 
 async def test_cname_ring_comes_to_an_end(caplog: pytest.LogCaptureFixture) -> None:
-    apply, site = made("rewrite cname regex .* ring.example.")
+    apply, site = rewriting("rewrite cname regex .* ring.example.")
 
     async def below(query: Query) -> Response:
         return Response(answer=rrsets(f"{query.question.qname} 60 CNAME x.example."))
@@ -640,7 +642,7 @@ COMBINED = [
 async def test_cname_needs_leave_of_both(
     first: Reuse, second: Reuse | None, expected: Reuse | None
 ) -> None:
-    apply, site = made("rewrite cname my-app.example other.example")
+    apply, site = rewriting("rewrite cname my-app.example other.example")
     site.top = Resolver({"other.example.": []}, reuse=second)
     response = await apply(Below(*OLD, reuse=first))(query("my-app.com"))
     assert response.reuse == expected
@@ -712,7 +714,7 @@ ERRORS = [
 @pytest.mark.parametrize(("body", "message"), ERRORS)
 def test_error(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
-        made(body)
+        rewriting(body)
     assert str(error.value) == message
 
 

@@ -71,8 +71,8 @@ ROWS = [
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.args}-{len(row.before)}")
 def test_options(row: Row) -> None:
-    asked = replace(CLIENT, opt=Opt(1232, options=tuple(row.before)))
-    changed = rule(row.args).apply(asked)
+    sent = replace(CLIENT, opt=Opt(1232, options=tuple(row.before)))
+    changed = rule(row.args).apply(sent)
     if row.after is None:
         assert changed is None
     else:
@@ -95,11 +95,11 @@ def test_a_query_without_opt_gets_one() -> None:
 
 
 def test_label() -> None:
-    made = edns_rule(
+    tested = edns_rule(
         ["local", "set", "0xffee", "{kubernetes/namespace}"],
         lambda query, label: f"{label} of {query.question.qname}",
     )
-    changed = made.apply(CLIENT)
+    changed = tested.apply(CLIENT)
     assert changed
     assert changed.query.opt
     assert changed.query.opt.options == ((L, b"kubernetes/namespace of example.org."),)
@@ -118,8 +118,8 @@ FLAGS = [
 def test_what_a_rule_says_of_itself(
     args: str, literal: bool, local: bool, revert: bool
 ) -> None:
-    made = rule(args)
-    assert (made.literal, made.local, made.revert) == (literal, local, revert)
+    tested = rule(args)
+    assert (tested.literal, tested.local, tested.revert) == (literal, local, revert)
 
 
 SYNTAX = 'strconv.ParseUint: parsing "{}": invalid syntax'

@@ -78,7 +78,7 @@ SETS = [
 def test_values_of_eight_types_are_changed() -> None:
     undone = renaming.values(change)(Response(answer=tuple(SETS)))
     assert [
-        line.split(" ", 2)[2] for each in undone.answer for line in texts([each])
+        line.split(" ", 2)[2] for rrset in undone.answer for line in texts([rrset])
     ] == [
         "A 192.0.2.1",
         "CNAME new.",
@@ -99,7 +99,7 @@ def test_owners_are_changed_in_all_sections() -> None:
     rrset = RRset("old.", rdata.A, 60, (rdata.a("192.0.2.1"),))
     undone = renaming.owners(change)(Response(0, (rrset,), (rrset,), (rrset,)))
     sections = (undone.answer, undone.authority, undone.additional)
-    assert [[each.owner for each in section] for section in sections] == [["new."]] * 3
+    assert [[item.owner for item in section] for section in sections] == [["new."]] * 3
 
 
 @pytest.mark.parametrize("undo", [renaming.owners, renaming.values])

@@ -38,11 +38,11 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("text", "said"), REFUSED.values(), ids=REFUSED)
-def test_refused(text: str, said: str) -> None:
+@pytest.mark.parametrize(("text", "expected"), REFUSED.values(), ids=REFUSED)
+def test_refused(text: str, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
         set_up(text)
-    assert str(caught.value) == said
+    assert str(caught.value) == expected
 
 
 @pytest.mark.parametrize("text", [". {\nshed\n}", ". {\nshed {\n}\n}"])

@@ -17,20 +17,20 @@ async def below(_: Query) -> Response:
     return BELOW
 
 
-def made(body: str, world: World | None = None) -> Site:
+def site_with(body: str, world: World | None = None) -> Site:
     """Return the site whose top is the plugin as ``body`` says."""
     apply, site = plugin(world or World(), template.PLUGIN.set_up, "template", body)
     site.top = apply(below)
     return site
 
 
-async def through(site: Site, asked: Query) -> Response:
+async def through(site: Site, sent: Query) -> Response:
     assert site.top
-    return await site.top(asked)
+    return await site.top(sent)
 
 
-async def ask(body: str, asked: Query) -> Response:
-    return await through(made(body), asked)
+async def ask(body: str, sent: Query) -> Response:
+    return await through(site_with(body), sent)
 
 
 IP = r"(^|[.])ip-(?P<a>[0-9]*)-(?P<b>[0-9]*)-(?P<c>[0-9]*)-(?P<d>[0-9]*)[.]example[.]$"
@@ -98,9 +98,9 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize(("body", "asked", "expected"), ANSWERS)
-async def test_answer(body: str, asked: Query, expected: list[str]) -> None:
-    response = await ask(body, asked)
+@pytest.mark.parametrize(("body", "sent", "expected"), ANSWERS)
+async def test_answer(body: str, sent: Query, expected: list[str]) -> None:
+    response = await ask(body, sent)
     assert texts(response.answer) == expected
     assert (response.rcode, response.aa, response.ra) == (Rcode.NOERROR, True, False)
     assert response.authority == ()  # trap 10: no SOA
@@ -166,9 +166,9 @@ PASSED_ON = [
 ]
 
 
-@pytest.mark.parametrize(("body", "asked"), PASSED_ON)
-async def test_passed_on(body: str, asked: Query) -> None:
-    assert await ask(body, asked) is BELOW
+@pytest.mark.parametrize(("body", "sent"), PASSED_ON)
+async def test_passed_on(body: str, sent: Query) -> None:
+    assert await ask(body, sent) is BELOW
 
 
 REFUSED = [
@@ -182,12 +182,10 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("body", "asked"), REFUSED)
-async def test_no_match_without_fallthrough_is_servfail(
-    body: str, asked: Query
-) -> None:
+@pytest.mark.parametrize(("body", "sent"), REFUSED)
+async def test_no_match_without_fallthrough_is_servfail(body: str, sent: Query) -> None:
     with pytest.raises(DnsError) as error:
-        await ask(body, asked)
+        await ask(body, sent)
     assert (error.value.rcode, error.value.text) == (Rcode.SERVFAIL, "")
 
 
@@ -223,8 +221,8 @@ EDES = [
 @pytest.mark.parametrize(("words", "option"), EDES)
 async def test_extended_error(words: str, option: tuple[int, bytes]) -> None:
     body = f"template IN A {{\nrcode NXDOMAIN\nederror {words}\n}}"
-    asked = query("x", opt=Opt(1232, do=True, options=((10, b"12345678"),)))
-    response = await ask(body, asked)
+    sent = query("x", opt=Opt(1232, do=True, options=((10, b"12345678"),)))
+    response = await ask(body, sent)
     assert response.opt == Opt(1232, do=True, options=(option,))
     assert (await ask(body, query("x"))).opt is None
 
@@ -238,10 +236,10 @@ TOP = {
 def resolver(site: Site, answers: Mapping[str, Sequence[str]]) -> list[Query]:
     """Let the site ask itself through this, after the plugin."""
     plugin_top = site.top
-    asked: list[Query] = []
+    received: list[Query] = []
 
     async def top(query: Query) -> Response:
-        asked.append(query)
+        received.append(query)
         lines = answers.get(query.question.qname)
         if lines is None:
             assert plugin_top
@@ -249,45 +247,45 @@ def resolver(site: Site, answers: Mapping[str, Sequence[str]]) -> list[Query]:
         return Response(answer=zonefile.rrsets(map(zonefile.record, lines)), tc=True)
 
     site.top = top
-    return asked
+    return received
 
 
 async def test_alias_is_followed_for_addresses() -> None:
-    site = made(ALIAS)
-    asked = resolver(site, TOP)
+    site = site_with(ALIAS)
+    received = resolver(site, TOP)
     response = await through(site, query("foogle.com"))
     assert texts(response.answer) == [
         "foogle.com. 60 CNAME google.com.",
         "google.com. 30 A 192.0.2.1",
     ]
     assert (response.rule, response.tc) == ("template/cname", True)
-    assert [each.question.qname for each in asked] == ["foogle.com.", "google.com."]
+    assert [item.question.qname for item in received] == ["foogle.com.", "google.com."]
 
 
 async def test_alias_is_not_followed_for_other_types() -> None:
-    site = made(ALIAS)
-    asked = resolver(site, TOP)
+    site = site_with(ALIAS)
+    sent = resolver(site, TOP)
     response = await through(site, query("foogle.com", "TXT"))
     assert texts(response.answer) == ["foogle.com. 60 CNAME google.com."]
-    assert len(asked) == 1
+    assert len(sent) == 1
 
 
 async def test_alias_that_leads_nowhere_is_shown_alone() -> None:
-    site = made('template IN A {\nanswer "{{ .Name }} 60 CNAME {{ .Name }}"\n}')
+    site = site_with('template IN A {\nanswer "{{ .Name }} 60 CNAME {{ .Name }}"\n}')
     response = await through(site, query("ring"))
     assert set(texts(response.answer)) == {"ring. 60 CNAME ring."}
 
 
 async def test_never_repeated_by_the_edge_as_each_answer_is_counted() -> None:
     world = World()
-    site = made('template IN ANY example {\nanswer "a TXT x"\n}', world)
+    site = site_with('template IN ANY example {\nanswer "a TXT x"\n}', world)
     for qtype in ("A", "A", "AAAA"):
         response = await through(site, query("x.example", qtype))
         assert response.reuse is None
     family = next(
-        each
-        for each in world.metrics.families()
-        if each.name == "coredns_template_matches_total"
+        family_
+        for family_ in world.metrics.families()
+        if family_.name == "coredns_template_matches_total"
     )
     assert family.labels == ("server", "zone", "view", "class", "type")
     assert family.values == {
@@ -305,7 +303,7 @@ async def test_source_is_the_line_of_the_corefile() -> None:
 
 async def test_series_are_bounded_by_the_names_of_types() -> None:
     world = World()
-    site = made("template ANY ANY", world)
+    site = site_with("template ANY ANY", world)
     for number in range(65280, 65380):
         await through(site, query("x", f"TYPE{number}"))
     labels = {"server": "dns://:53", "zone": ".", "view": "", "class": "IN", "type": ""}
@@ -332,7 +330,7 @@ async def test_failure_is_servfail_and_counted(
     text: str, metric: str, why: str, section: str
 ) -> None:
     world = World()
-    site = made(f'template IN A {{\n{section} "{text}"\n}}', world)
+    site = site_with(f'template IN A {{\n{section} "{text}"\n}}', world)
     with pytest.raises(DnsError) as error:
         await through(site, query("x"))
     assert error.value.rcode == Rcode.SERVFAIL
@@ -350,7 +348,7 @@ async def test_failure_is_servfail_and_counted(
 
 
 async def test_metadata() -> None:
-    site = made('template IN TXT {\nanswer "x TXT a{{ .Meta `k/pod` }}"\n}')
+    site = site_with('template IN TXT {\nanswer "x TXT a{{ .Meta `k/pod` }}"\n}')
     site.metadata.labels["k/pod"] = lambda query, response: "web-0"
     assert texts((await through(site, query("x", "TXT"))).answer) == ['x. 3600 TXT "a"']
     site.metadata.zones = (".",)
@@ -426,7 +424,7 @@ ERRORS = [
 @pytest.mark.parametrize(("body", "message"), ERRORS)
 def test_error(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
-        made(body)
+        site_with(body)
     assert str(error.value) == message
 
 

@@ -65,15 +65,19 @@ def ixfr(serial: int) -> Query:
 async def test_the_whole_zone_in_messages_that_fit(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    asked = axfr()
+    client_query = axfr()
     with caplog.at_level(logging.INFO, "minidns.plugins.transfer"):
-        response = await handler()[0](asked)
+        response = await handler()[0](client_query)
     messages = [response, *response.more]
     assert len(messages) > 1
-    assert all(each.aa for each in messages)
-    assert [rrset for each in messages for rrset in each.answer] == [SOA, *HOSTS, SOA]
-    for each in messages:
-        read = dns.message.from_wire(encode_response(asked, each))
+    assert all(message.aa for message in messages)
+    assert [rrset for message in messages for rrset in message.answer] == [
+        SOA,
+        *HOSTS,
+        SOA,
+    ]
+    for message in messages:
+        read = dns.message.from_wire(encode_response(client_query, message))
         assert not read.flags & dns.flags.TC
     assert caplog.messages == [
         'Outgoing transfer of 5002 records of zone "example.org." to 192.0.2.53'
@@ -94,7 +98,9 @@ async def test_a_message_holds_as_many_records_as_fit(length: int) -> None:
     messages = [response, *response.more]
     sizes = []
     for message in messages:
-        records = [(each.owner, item) for each in message.answer for item in each.rdata]
+        records = [
+            (rrset.owner, item) for rrset in message.answer for item in rrset.rdata
+        ]
         sizes.append(
             [len(names.to_wire(owner)) + 10 + len(item) for owner, item in records]
         )
@@ -103,7 +109,9 @@ async def test_a_message_holds_as_many_records_as_fit(length: int) -> None:
     assert all(sum(size) <= MESSAGE for size in sizes)
     for size, after in itertools.pairwise(sizes):
         assert sum(size) + after[0] > MESSAGE
-    sent = [item for each in messages for rrset in each.answer for item in rrset.rdata]
+    sent = [
+        item for message in messages for rrset in message.answer for item in rrset.rdata
+    ]
     assert sent == [*SOA.rdata, *big.rdata, *SOA.rdata]
 
 

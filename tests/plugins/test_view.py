@@ -32,10 +32,10 @@ def site_of(block: str) -> Site:
     return site
 
 
-def chooses(expression: str, asked: Query) -> bool:
+def chooses(expression: str, sent: Query) -> bool:
     site = site_of(f"metadata\nview v {{\nexpr {expression}\n}}")
     assert site.view is not None
-    return site.view(asked)
+    return site.view(sent)
 
 
 ASKED = replace(
@@ -70,10 +70,10 @@ KNOWN = [
 ]
 
 
-@pytest.mark.parametrize(("expression", "asked"), KNOWN)
-def test_what_an_expression_knows_of_a_query(expression: str, asked: Query) -> None:
-    assert chooses(expression, asked)
-    assert not chooses(f"not ({expression})", asked)
+@pytest.mark.parametrize(("expression", "sent"), KNOWN)
+def test_what_an_expression_knows_of_a_query(expression: str, sent: Query) -> None:
+    assert chooses(expression, sent)
+    assert not chooses(f"not ({expression})", sent)
 
 
 @pytest.mark.parametrize(
@@ -147,10 +147,10 @@ class Block:
     zone: Name
     rule: str
     expression: str = ""
-    asked: list[Query] = field(default_factory=list)
+    received: list[Query] = field(default_factory=list)
 
-    async def answer(self, asked: Query) -> Response:
-        self.asked.append(asked)
+    async def answer(self, sent: Query) -> Response:
+        self.received.append(sent)
         return Response(rule=self.rule, reuse=Reuse())
 
     @property
@@ -187,17 +187,17 @@ ROUTED = [
 ]
 
 
-@pytest.mark.parametrize(("order", "asked", "rule"), ROUTED)
+@pytest.mark.parametrize(("order", "sent", "rule"), ROUTED)
 async def test_the_first_block_that_takes_a_query_answers(
-    order: tuple[int, ...], asked: Query, rule: str
+    order: tuple[int, ...], sent: Query, rule: str
 ) -> None:
     blocks = three()
     handler = routed(*(blocks[index] for index in order))
     if not rule:
         with pytest.raises(chain.Unserved):
-            await handler(asked)
+            await handler(sent)
         return
-    assert (await handler(asked)).rule == rule
+    assert (await handler(sent)).rule == rule
 
 
 async def test_what_no_block_takes_goes_to_the_zone_above() -> None:
@@ -208,7 +208,10 @@ async def test_what_no_block_takes_goes_to_the_zone_above() -> None:
     assert (await handler(BY_TCP_AND_IPV6)).rule == "root"
     mx = query(NAME, "MX")
     assert (await handler(mx)).rule == "above"
-    assert [each.zone for each in root.asked + above.asked] == [".", "org."]
+    assert [received.zone for received in root.received + above.received] == [
+        ".",
+        "org.",
+    ]
     assert (await handler(query(NAME, "DS"))).rule == "root"
     assert query(NAME, "DS").question.qtype == DS
 
@@ -218,15 +221,15 @@ async def test_the_block_hears_the_name_of_the_view() -> None:
     handler = routed(ten, rest)
     await handler(ASKED)
     await handler(replace(BY_TCP_AND_IPV6, view="ten"))  # asked by another block
-    assert [each.view for each in ten.asked + rest.asked] == ["ten", ""]
+    assert [received_.view for received_ in ten.received + rest.received] == ["ten", ""]
 
 
 async def test_what_a_view_decided_is_not_repeated_to_others() -> None:
     ten, quad, rest = three()
     other = Block("example.net.", "other")
     handler = routed(ten, quad, rest, other)
-    for asked in (ASKED, BY_TCP_AND_IPV6):
-        assert (await handler(asked)).reuse is None
+    for sent in (ASKED, BY_TCP_AND_IPV6):
+        assert (await handler(sent)).reuse is None
     assert (await handler(query("www.example.net."))).reuse is not None
 
 
@@ -262,6 +265,6 @@ example.org {
     assert value("coredns_acl_allowed_requests_total", place) == 1
     misses = value("coredns_cache_misses_total", place | {"zones": "example.org."})
     assert misses >= 1
-    asked = {"zone": "example.org.", "proto": "udp", "family": "1", "type": "AAAA"}
-    assert value("coredns_dns_requests_total", place | asked) == 1
+    sent = {"zone": "example.org.", "proto": "udp", "family": "1", "type": "AAAA"}
+    assert value("coredns_dns_requests_total", place | sent) == 1
     await site.stop()

@@ -31,10 +31,10 @@ ANSWERS = {
 }
 
 
-@pytest.mark.parametrize(("asked", "lines"), ANSWERS.values(), ids=ANSWERS)
-async def test_answers(asked: Query, lines: list[str]) -> None:
-    made, _ = plugin(World(), whoami.PLUGIN.set_up, "whoami", "whoami")
-    response = await chain(made, last=never)(asked)  # type: ignore[arg-type]  # never returns
+@pytest.mark.parametrize(("sent", "lines"), ANSWERS.values(), ids=ANSWERS)
+async def test_answers(sent: Query, lines: list[str]) -> None:
+    tested, _ = plugin(World(), whoami.PLUGIN.set_up, "whoami", "whoami")
+    response = await chain(tested, last=never)(sent)  # type: ignore[arg-type]  # never returns
     assert texts(response.additional) == lines
     assert (response.answer, response.authority) == ((), ())
     assert response.aa
@@ -42,10 +42,10 @@ async def test_answers(asked: Query, lines: list[str]) -> None:
 
 
 async def test_class_is_the_one_asked() -> None:
-    made, _ = plugin(World(), whoami.PLUGIN.set_up, "whoami", "whoami")
-    asked = query("example.org")
-    asked = replace(asked, question=asked.question._replace(qclass=3))
-    response = await chain(made, last=never)(asked)  # type: ignore[arg-type]  # never returns
+    tested, _ = plugin(World(), whoami.PLUGIN.set_up, "whoami", "whoami")
+    sent = query("example.org")
+    sent = replace(sent, question=sent.question._replace(qclass=3))
+    response = await chain(tested, last=never)(sent)  # type: ignore[arg-type]  # never returns
     assert [rrset.rclass for rrset in response.additional] == [3, 3]
 
 
