@@ -66,6 +66,13 @@ WRONG = [
     ("minidns enrol --all", 2, "KIND/NAME"),
     ("minidns unenrol", 2, "KIND/NAME --all --expired"),
     ("minidns unenrol deploy/web --all", 2, "--all KIND/NAME"),
+    ("minidns unenrol --all --expired", 2, "--all --expired"),
+    # -- the order of words: these lack a cluster only
+    ("minidns enrol --replicas 2 deploy/web", 1, "kubeconfig"),
+    ("minidns enrol --replicas 2 of 6 deploy web", 1, "kubeconfig"),
+    ("minidns enrol deploy -n shop web --all", 1, "kubeconfig"),
+    ("minidns unenrol deploy -n shop web", 1, "kubeconfig"),
+    ("minidns why a.org -o json A @127.0.0.1:1", 4, "http://127.0.0.1:1"),
     ("minidns clone --replicas two", 2, "--replicas two"),
     ("minidns clone --name A", 2, "--name 'A'"),
     ("minidns split-dns aply", 2, "action aply apply"),
@@ -171,7 +178,7 @@ def test_help_has_examples_that_the_parser_reads(name: str) -> None:
         start = words.index("minidns") + 1
         command, rest = cli.split(words[start:])
         assert command == name
-        assert parser.parse_args(rest)
+        assert parser.parse(rest)
         assert example in parser.format_help()
 
 

@@ -144,7 +144,8 @@ def _add_choices(parser: Parser) -> None:
 @escaping
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit status."""
-    return session.run(parser(), argv, clone)
+    arguments = parser()
+    return session.run(arguments.prog, arguments.parse(argv), clone)
 
 
 def _count(text: str) -> int:

@@ -66,7 +66,7 @@ def parser() -> Parser:
     )
     parser.add_argument(
         "what",
-        nargs="+",
+        nargs="*",
         metavar="KIND/NAME",
         help="deploy/, statefulset/, daemonset/ or pod/NAME; also KIND NAME",
     )
@@ -113,7 +113,24 @@ def parser() -> Parser:
 @escaping
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit status."""
-    return session.run(parser(), argv, enrol)
+    arguments = parser()
+    args = arguments.parse(argv)
+    if args.replicas:
+        args.replicas, rest = split_share(args.replicas)
+        args.what = [*args.what, *rest]
+    if not args.what:
+        arguments.error("the following arguments are required: KIND/NAME")
+    return session.run(arguments.prog, args, enrol)
+
+
+def split_share(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the words of ``--replicas``, and those that follow them.
+
+    >>> split_share(["2", "of", "6", "deploy/web"]), split_share(["2", "deploy", "web"])
+    ((['2', 'of', '6'], ['deploy/web']), (['2'], ['deploy', 'web']))
+    """
+    count = 3 if words[1:2] == ["of"] else 1
+    return words[:count], words[count:]
 
 
 def parse_share(words: Sequence[str] | None) -> Share:

@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,15 +138,14 @@ def seconds(text: str) -> float:
         raise argparse.ArgumentTypeError(wrong) from error
 
 
-def run(parser: Parser, argv: Sequence[str], command: Command) -> int:
-    """Run ``command`` with the arguments; return its exit status."""
-    args = parser.parse(argv)
+def run(name: str, args: argparse.Namespace, command: Command) -> int:
+    """Run ``command``, called ``name``, with its arguments; return its exit status."""
     try:
-        return asyncio.run(_run(args, command, parser.prog))
+        return asyncio.run(_run(args, command, name))
     except asyncio.CancelledError:
         return ENDED
     except ConfigError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        print(f"{name}: {error}", file=sys.stderr)
         return 1
 
 

@@ -300,7 +300,8 @@ def parser() -> Parser:
 @escaping
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit status."""
-    return session.run(parser(), argv, status)
+    arguments = parser()
+    return session.run(arguments.prog, arguments.parse(argv), status)
 
 
 def _json(state: Survey) -> Json:

@@ -23,14 +23,13 @@ _EXAMPLES = {
 def parser() -> Parser:
     """Return the parser of the command."""
     parser = Parser("minidns unenrol", "Undo what minidns enrol changed.", _EXAMPLES)
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument(
+    parser.add_argument(
         "what",
         nargs="*",
-        default=[],
         metavar="KIND/NAME",
         help="a workload, such as deploy/web, or deploy web",
     )
+    which = parser.add_mutually_exclusive_group()
     which.add_argument("--all", action="store_true", help="every enrolment")
     which.add_argument(
         "--expired", action="store_true", help="every enrolment past its deadline"
@@ -54,7 +53,11 @@ def parser() -> Parser:
 @escaping
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit status."""
-    return session.run(parser(), argv, unenrol)
+    arguments = parser()
+    args = arguments.parse(argv)
+    if bool(args.what) == (args.all or args.expired):
+        arguments.error("one of the arguments KIND/NAME --all --expired is required")
+    return session.run(arguments.prog, args, unenrol)
 
 
 async def unenrol(args: argparse.Namespace, session: Session) -> int:

@@ -63,7 +63,8 @@ class Parser(argparse.ArgumentParser):
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """Return the values of the arguments; exit with status 2 if they are wrong.
 
-        An unknown flag is reported before what is missing because of it.
+        Flags may stand between other arguments. An unknown flag is reported before
+        what is missing because of it.
         """
         for word in argv:
             if not word.isascii() and SURROGATES.search(word):
@@ -71,7 +72,7 @@ class Parser(argparse.ArgumentParser):
         words = list(takewhile(lambda word: word != "--", argv))
         if unknown := [word for word in words if self._is_unknown(word)]:
             self.error(f"unrecognized arguments: {unknown[0]}")
-        return self.parse_args(argv)
+        return self.parse_intermixed_args(argv)
 
     def _is_unknown(self, word: str) -> bool:
         if not FLAG.match(word):
