@@ -36,6 +36,7 @@ from .protocol import (
     StubQuery,
     Wait,
     decisive_status,
+    literal_outcome,
 )
 from .resolv_conf import GlibcRelease, literal_address, read_glibc
 
@@ -101,7 +102,7 @@ class Glibc(Resolver):
     def look_up(self, name: str, types: tuple[int, ...] = BOTH) -> Steps:
         """Return the steps of getaddrinfo; other types mean res_search."""
         if (literal := literal_address(name)) is not None:
-            return Outcome(Status.ANSWERED, name, literal=literal)
+            return literal_outcome(name, literal, types, "EAI_ADDRFAMILY")
         addresses = set(types) <= set(BOTH)
         if addresses and not _is_host_name(name):
             return Outcome(Status.FAILED, name, error="EAI_NONAME")
@@ -210,6 +211,7 @@ class _Search:
             types = (A,) if no_aaaa else self.types
             queries = self._encode(name, types, edns=not instead)
         except ValueError:
+            self.sender.errno = Errno.NONE  # EMSGSIZE, in place of an older error
             return _Queried(absolute, Status.FAILED, (), _Herror.NO_RECOVERY)
         sent = yield from self.sender.exchange(queries)
         replies = sent.replies

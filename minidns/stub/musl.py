@@ -36,6 +36,7 @@ from .protocol import (
     Steps,
     StubQuery,
     Wait,
+    literal_outcome,
 )
 from .resolv_conf import Conf, literal_address, read_musl
 
@@ -56,8 +57,9 @@ class Musl(Resolver):
 
     def look_up(self, name: str, types: tuple[int, ...] = BOTH) -> Steps:
         """Return the steps of getaddrinfo; it reads the file each time."""
+        no_data = "EAI_NODATA" if self._tcp else "EAI_NONAME"
         if (literal := literal_address(name)) is not None:
-            return Outcome(Status.ANSWERED, name, literal=literal)
+            return literal_outcome(name, literal, types, no_data)
         conf = read_musl(self.resolv_conf)
         bare = name.removesuffix(".")
         if not bare or bare.endswith(".") or len(name) > 254:

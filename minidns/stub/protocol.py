@@ -230,6 +230,15 @@ class Lookup:
         return wait
 
 
+def literal_outcome(
+    name: str, literal: str, types: tuple[int, ...], error: str
+) -> Outcome:
+    """Return the outcome for a name that is an address; ``error`` if not wanted."""
+    if (AAAA if ":" in literal else A) in types:
+        return Outcome(Status.ANSWERED, name, literal=literal)
+    return Outcome(Status.NODATA, name, error=error)
+
+
 def decisive_status(replies: Iterable[Reply]) -> Status:
     """Return the status of replies: answered, else by the first rcode but NOERROR."""
     replies = tuple(replies)

@@ -89,16 +89,17 @@ def read_musl(text: str) -> Conf:
     the line, and ``domain`` is the same as ``search``.
     """
     conf = Conf()
-    for line in text.split("\n"):
-        if len(line) > _MUSL_LONGEST_LINE:
+    for line in re.findall(r"[^\n]*\n|[^\n]+", text):
+        if len(line.removesuffix("\n")) > _MUSL_LONGEST_LINE:
             continue
-        if re.match(r"options(\s|$)", line):
+        # a blank must follow the keyword: the newline is one, the end of the file not
+        if re.match(r"options\s", line):
             conf = _musl_options(conf, line)
-        elif re.match(r"nameserver(\s|$)", line):
+        elif re.match(r"nameserver\s", line):
             server = next(iter(line[10:].split()), "")
             if _is_address(server):
                 conf = replace(conf, servers=(*conf.servers, server))
-        elif re.match(r"(search|domain)(\s|$)", line):
+        elif re.match(r"(search|domain)\s", line):
             conf = replace(conf, search=tuple(line[6:].split()))
     return _with_servers(conf)
 

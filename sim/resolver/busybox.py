@@ -5,7 +5,8 @@ name, then AAAA for each name. A name without a dot is queried with each search 
 and never as given; a name with a dot is queried as given, whatever ``ndots`` says
 (before 1.30 there is no search list at all). Queries are sent again after half of five
 seconds. The next server is asked only if the first has sent no reply at all. Truncation
-is ignored.
+is ignored. If one of the names is none, such as with a search domain ``.``, the queries
+before it go to each server and no reply is waited for.
 
 Source: busybox 1.29.0, 1.30.0 and 1.36.1, networking/nslookup.c (send_queries,
 add_query_with_search, parse_resolvconf), linked with musl, whose res_mkquery sets the
@@ -13,6 +14,7 @@ AD bit. Up to 1.28 nslookup calls getaddrinfo of the C library.
 """
 
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import TypeAlias
@@ -52,21 +54,29 @@ class BusyboxNslookup(Resolver):
             names = [name]
         else:
             names = [f"{name}.{domain}" for domain in domains]
-        try:
-            queries = [
-                query
-                for kind in types
-                for candidate in names
-                for query in self.queries(candidate, (kind,), RD | AD)
-            ]
-        except ValueError:
-            return Outcome(Status.FAILED, name, error="invalid name")
+        pairs = [(candidate, kind) for kind in types for candidate in names]
+        queries: list[StubQuery] = []
+        with suppress(ValueError):
+            for candidate, kind in pairs:
+                queries += self.queries(candidate, (kind,), RD | AD)
         for server in servers:
+            if len(queries) < len(pairs):  # what is no name cannot be written
+                yield from self._write(queries, server)
+                continue
             replies = yield from _Exchange(self, queries, server).run()
             if replies:
                 return _outcome(queries, replies)
         error = "connection timed out; no servers could be reached"
-        return Outcome(Status.SILENT, queries[-1].question.qname, error=error)
+        return Outcome(Status.SILENT, name, error=error)
+
+    def _write(
+        self, queries: list[StubQuery], server: str
+    ) -> Generator[Wait, Event, None]:
+        """Send queries and wait for no reply."""
+        source = self.port()
+        sends = tuple(query.to(server, source) for query in queries)
+        if sends:
+            yield Wait(sends, self.now)
 
 
 def _outcome(queries: list[StubQuery], replies: list[Reply]) -> Outcome:

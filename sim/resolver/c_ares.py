@@ -7,8 +7,9 @@ failure and lead to the next try, at most ``attempts`` times the number of serve
 time-out is two seconds, or five times the average latency of the server if three
 replies are known (at least 250 ms, at most 5 s), doubled with each round over all
 servers less a random part. Once A has an answer, AAAA is not tried again. A socket that
-saw a time-out takes no new queries, and an idle socket is closed. A truncated reply
-leads to TCP, FORMERR to a query without EDNS.
+saw a time-out takes no new queries, and an idle socket is closed; the number of queries
+of one socket (udp_max_queries) is not limited by default. A truncated reply leads to
+TCP, FORMERR to a query without EDNS.
 
 Replies are cached: by the lowest TTL, NXDOMAIN by the SOA, and NODATA, whose SOA is not
 looked at, for the maximum of an hour. The search goes on after NXDOMAIN and NODATA, and

@@ -14,7 +14,8 @@ client-side caching on DNS clients", policies DNS_AppendToMultiLabelName and
 DNS_Devolution; Kubernetes, "DNS resolution on Windows nodes". In a resolv.conf,
 ``search`` stands for the suffix search list and ``domain`` for the primary suffix.
 There is no source code to read and no comparison: what these pages do not say is not
-modelled.
+modelled. A capture of Windows Vista by Microsoft ("DNS Client Resolver Behavior") has
+the first of two servers again at 2 s, and the end at 15 s.
 """
 
 from collections.abc import Generator

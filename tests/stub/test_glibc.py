@@ -332,6 +332,19 @@ def test_name_as_given_first_decides_the_error_but_not_the_search() -> None:
     assert outcome.status is Status.SILENT
 
 
+@pytest.mark.parametrize(
+    ("types", "error"),
+    [((A,), "EAI_NONAME"), ((A, AAAA), "EAI_AGAIN (connection refused)")],
+)
+def test_a_name_too_long_with_a_domain_hides_a_refusal(
+    types: tuple[int, ...], error: str
+) -> None:
+    """Its errno replaces that of the name as given; h_errno stays."""
+    play = Play({"192.0.2.1": "REFUSE"})
+    text = ONE + f"search {'x' * 64}.example\noptions ndots:0\n"
+    assert play.run(text, NAME, types).error == error
+
+
 def test_a_late_reply_is_read_when_its_server_is_asked_again() -> None:
     """It waits in the open socket, also while another server is asked."""
     play = Play({"192.0.2.1": [(7, "OK"), ""], "192.0.2.2": ""})

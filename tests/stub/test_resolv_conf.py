@@ -49,6 +49,12 @@ def glibc(text: str, release: str = "2.36") -> Conf:
             Conf(LOCAL),
             id="empty-search-clears-with-musl",
         ),
+        pytest.param(
+            "search a.example\ndomain",
+            Conf(LOCAL, ("a.example",)),
+            Conf(LOCAL, ("a.example",)),
+            id="keyword-at-the-end-of-the-file",
+        ),
         pytest.param("search .\n", Conf(LOCAL, (".",)), Conf(LOCAL, (".",)), id="root"),
         pytest.param(
             "options ndots:99 timeout:99 attempts:99\n",

@@ -58,6 +58,17 @@ def test_servfail_is_sent_again_twice_for_each_query() -> None:
     assert len(play.sent) == 2 + 2 * 2
 
 
+def test_a_search_domain_that_makes_no_name_spoils_the_lookup() -> None:
+    play = Play({"192.0.2.1": "OK", "192.0.2.2": "OK"})
+    text = CLUSTER.replace("b.example", ".")
+    outcome = play.run(BusyboxNslookup(text, Random(1)), "web")
+    assert [line.split()[1:3] for line in play.log] == [
+        ["192.0.2.1", "web.a.example."],
+        ["192.0.2.2", "web.a.example."],
+    ]
+    assert (outcome.status, play.now) == (Status.SILENT, 0)
+
+
 def test_header_is_that_of_res_mkquery_in_musl() -> None:
     play = Play({})
     play.run(BusyboxNslookup(CLUSTER, Random(1)), "web.shop")

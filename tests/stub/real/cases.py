@@ -40,7 +40,17 @@ _TCP = {
     "alias": 3,
     "close": 8,
 }
-_WORDS = ("web", "db", "a", "very-long-label-" + "x" * 40, "_sip", "Web")
+_WORDS = (
+    "web",
+    "db",
+    "a",
+    "1",
+    "0x7f",
+    "-",
+    "very-long-label-" + "x" * 40,
+    "_sip",
+    "Web",
+)
 _DOMAINS = (
     "shop.svc.cluster.local",
     "svc.cluster.local",
@@ -49,6 +59,27 @@ _DOMAINS = (
     ".",
     "x" * 63 + ".example",
 )
+
+
+_ODD_LINES = (
+    "# comment",
+    "; options ndots:7",
+    "nameserver ns.example",
+    " nameserver 127.1.1.1",
+    "nameserver",
+    "search",
+    "search\tsvc.cluster.local \t example.org ",
+    "domain",
+    "domain example.org svc.cluster.local",
+    f"search {'d.example ' * 30}",
+    "options",
+    "options\tndots:3 ",
+    "options xattempts:1 rotation edns0-too",
+    "sortlist 192.0.2.0/24",
+    "lookup file bind",
+    "SEARCH example.org",
+)
+"""Lines that parsers may read in different ways."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +131,10 @@ class Case:
 def make_case(number: int, seed: int = 0) -> Case:
     """Return case ``number``; its servers have addresses of their own in 127/8."""
     rng = Random(f"{seed} {number}")
-    place = 4 * number
+    place = 8 * number
     servers = tuple(
         f"127.{16 + (place >> 16)}.{place >> 8 & 255}.{place & 255 | index}"
-        for index in range(1, rng.choice((1, 1, 2, 2, 3)) + 1)
+        for index in range(1, rng.choice((1, 1, 1, 2, 2, 2, 3, 3, 4)) + 1)
     )
     dotted = [rng.choice(_WORDS) for _ in range(rng.choice((1, 1, 2, 2, 3, 6)))]
     name = ".".join(dotted) + rng.choice(("", "", "", "", "."))
@@ -114,6 +145,7 @@ def make_case(number: int, seed: int = 0) -> Case:
             f"{rng.choice(('search', 'search', 'domain'))} {' '.join(domains)}"
         )
     lines.append(_options(rng))
+    lines += [line for line in _ODD_LINES if rng.random() < 0.04]
     rng.shuffle(lines)
     return Case(
         number * 1000 + seed,
@@ -128,13 +160,13 @@ def make_case(number: int, seed: int = 0) -> Case:
 
 
 def _in_order(lines: list[str]) -> tuple[str, ...]:
-    return tuple(x.split()[1] for x in lines if x.startswith("nameserver"))
+    return tuple(x.split()[1] for x in lines if x.startswith("nameserver 127."))
 
 
 def _options(rng: Random) -> str:
     words = [f"ndots:{rng.choice((0, 1, 2, 5, 5, 20))}"]
     # time-outs of one second keep the whole run short
-    words.append("timeout:1")
+    words.append(f"timeout:{rng.choice(('1',) * 12 + ('2', '0', '-1', 'x'))}")
     words.append(f"attempts:{rng.choice((1, 1, 2, 2, 3))}")
     for word, chance in (
         ("rotate", 0.15),

@@ -28,6 +28,7 @@ static const char *error(int code)
 	case EAI_SYSTEM: return "EAI_SYSTEM";
 	case EAI_MEMORY: return "EAI_MEMORY";
 	case -5: return "EAI_NODATA";
+	case -9: return "EAI_ADDRFAMILY";
 	}
 	return "EAI_OTHER";
 }
