@@ -81,13 +81,15 @@ def endpoints_of(
     return _addresses(_usable(found))
 
 
-def has_endpoints(service: Json, slices: Iterable[Json], flow: Flow) -> bool:
-    """Return whether any node has a usable endpoint.
+def all_endpoints(
+    service: Json, slices: Iterable[Json], flow: Flow
+) -> tuple[Address, ...]:
+    """Return the usable endpoints of all nodes, sorted.
 
     Without one kube-proxy rejects packets; if only the client's node has none, with
     internalTrafficPolicy Local, it drops them (pkg/proxy/iptables/proxier.go).
     """
-    return bool(_usable(list(_endpoints(service, slices, flow))))
+    return _addresses(_usable(list(_endpoints(service, slices, flow))))
 
 
 def _addresses(endpoints: Iterable[Endpoint]) -> tuple[Address, ...]:
@@ -234,7 +236,7 @@ class Conntrack:
         self._entries.pop(flow, None)
 
     def delete(self, server: Address, alive: Collection[Address]) -> int:
-        """Delete the flows to ``server`` whose endpoint is not ``alive``; count them.
+        """Delete UDP flows to ``server`` whose endpoint is not ``alive``; count them.
 
         kube-proxy does so when an endpoint of a UDP port goes. Without it a client that
         keeps its source port keeps sending to a dead pod.
@@ -242,7 +244,8 @@ class Conntrack:
         stale = [
             flow
             for flow, entry in self._entries.items()
-            if flow.server == server and entry.endpoint not in alive
+            if (flow.server, flow.protocol) == (server, "UDP")
+            and entry.endpoint not in alive
         ]
         for flow in stale:
             del self._entries[flow]

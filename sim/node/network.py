@@ -6,15 +6,15 @@ to the loopback address of its process.
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from minidns.dns.model import Address
 from minidns.kubernetes.objects import SERVICE_NAME
 
 from ..api.kinds import named
-from ..api.objects import Json, dig, key_of, labels_of
+from ..api.objects import Json, Key, dig, key_of, labels_of
 from ..api.server import ClusterApi
 from ..api.status import ApiError
 from ..api.store import Change, View
@@ -25,8 +25,8 @@ from .kube_proxy import (
     Flow,
     NodePlace,
     TableFullError,
+    all_endpoints,
     endpoints_of,
-    has_endpoints,
 )
 from .over_sockets import Path
 from .proxy_faults import ProxyFaults
@@ -55,7 +55,8 @@ class DataPlane:
         self._now = now
         self._affinity = Affinity()
         self._alive: dict[Address, tuple[Address, ...]] = {}
-        """The endpoints of Service ports when their entries were last checked."""
+        """The endpoints by Service address whose conntrack entries may exist."""
+        self._made = _Rules(-1, {}, {})
         self._versions = deque([(float("-inf"), cluster.version)])
         """Times and versions of the changes that lagging rules may not show yet."""
         cluster.subscribe(self._on_change)
@@ -70,8 +71,7 @@ class DataPlane:
         except TableFullError:
             return DROPPED
         if endpoint is None:
-            slices = self._slices(service)
-            return DROPPED if has_endpoints(service, slices, flow) else REFUSED
+            return DROPPED if self._all_endpoints(service, flow) else REFUSED
         return Path(endpoint, self.real_of(endpoint, flow.protocol))
 
     def real_of(self, endpoint: Address, protocol: str) -> Address | None:
@@ -99,17 +99,23 @@ class DataPlane:
     def _endpoint(self, service: Json, flow: Flow) -> Address | None:
         if flow.protocol == "TCP":  # a route is that of a connection's first packet
             self.conntrack.forget(flow)
-        elif not self.faults.keeps_stale:
-            self._delete_stale(flow.server, self._endpoints(service, flow))
+        elif self.faults.keeps_stale:
+            self._alive.clear()
+        else:
+            self._delete_stale(service, flow)
         return self.conntrack.endpoint(
             flow, self._now(), lambda: self._choose(service, flow)
         )
 
-    def _delete_stale(self, server: Address, endpoints: tuple[Address, ...]) -> None:
-        """Delete the entries of gone endpoints, once after every change."""
-        if self._alive.get(server) != endpoints:
-            self._alive[server] = endpoints
-            self.conntrack.delete(server, endpoints)
+    def _delete_stale(self, service: Json, flow: Flow) -> None:
+        """Delete the entries of endpoints that are gone since the last packet."""
+        alive = self._all_endpoints(service, flow)
+        if self._alive.get(flow.server) != alive:
+            self._alive[flow.server] = alive
+            self.conntrack.delete(flow.server, alive)
+
+    def _all_endpoints(self, service: Json, flow: Flow) -> tuple[Address, ...]:
+        return all_endpoints(service, self._slices(service), flow)
 
     def _choose(self, service: Json, flow: Flow) -> Address | None:
         endpoints = self._endpoints(service, flow)
@@ -124,12 +130,7 @@ class DataPlane:
         return endpoints_of(service, slices, flow, self._node(flow.client[0]))
 
     def _slices(self, service: Json) -> list[Json]:
-        namespace, name = key_of(service)
-        return [
-            slice_
-            for slice_ in self._view("EndpointSlice").within(namespace)
-            if labels_of(slice_).get(SERVICE_NAME) == name
-        ]
+        return self._rules().slices.get(key_of(service), [])
 
     def _node(self, address: str) -> NodePlace:
         """Return the node of the pod with ``address``."""
@@ -141,20 +142,48 @@ class DataPlane:
 
     def _service(self, address: str) -> Json | None:
         """Return the Service with the ClusterIP ``address``."""
-        for service in self._view("Service").within():
-            if address in (dig(service, "spec.clusterIPs") or ()):
-                return service
-        return None
+        return self._rules().services.get(address)
 
-    def _view(self, kind: str) -> View:
-        """Return the objects that kube-proxy's rules are made of."""
-        collection = self._cluster.store[named(kind)]
+    def _rules(self) -> "_Rules":
+        """Return the rules that kube-proxy has made of the objects."""
         visible = self._now() - self.faults.lag_s
         while len(self._versions) > 1 and self._versions[1][0] <= visible:
             self._versions.popleft()
-        if len(self._versions) == 1:
-            return collection.now()
+        lags = len(self._versions) > 1
+        version = self._versions[0][1] if lags else self._cluster.version
+        if self._made.version != version:
+            services, slices = (
+                self._view(kind, version if lags else None).within()
+                for kind in ("Service", "EndpointSlice")
+            )
+            self._made = _rules_of(version, services, slices)
+        return self._made
+
+    def _view(self, kind: str, version: int | None) -> View:
+        """Return the objects at a version, or the current ones."""
+        collection = self._cluster.store[named(kind)]
         try:
-            return collection.at(self._versions[0][1])
+            return collection.now() if version is None else collection.at(version)
         except ApiError:  # the change log does not reach back that far
             return collection.now()
+
+
+class _Rules(NamedTuple):
+    """What kube-proxy knows at a version of the objects."""
+
+    version: int
+    services: dict[str, Json]
+    """Services by ClusterIP."""
+    slices: dict[Key, list[Json]]
+    """EndpointSlices by the key of their Service."""
+
+
+def _rules_of(version: int, services: Iterable[Json], slices: Iterable[Json]) -> _Rules:
+    rules = _Rules(version, {}, {})
+    for service in services:
+        for address in dig(service, "spec.clusterIPs") or ():
+            rules.services[address] = service
+    for slice_ in slices:
+        key = key_of(slice_)[0], labels_of(slice_).get(SERVICE_NAME, "")
+        rules.slices.setdefault(key, []).append(slice_)
+    return rules

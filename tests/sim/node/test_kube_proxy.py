@@ -14,8 +14,8 @@ from sim.node.kube_proxy import (
     Flow,
     NodePlace,
     TableFullError,
+    all_endpoints,
     endpoints_of,
-    has_endpoints,
 )
 
 TARGETS = [
@@ -121,7 +121,7 @@ def test_endpoints(asked: Flow, slices: list[Json], expected: list[int]) -> None
     port = 5353 if asked.protocol == "UDP" else 5354
     addresses = tuple((f"10.244.0.{number}", port) for number in expected)
     assert endpoints_of(service(), slices, asked, HERE) == addresses
-    assert has_endpoints(service(), slices, asked) == bool(expected)
+    assert bool(all_endpoints(service(), slices, asked)) == bool(expected)
 
 
 def test_ipv6_flows_get_ipv6_endpoints() -> None:

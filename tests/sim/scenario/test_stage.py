@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 
 import pytest
 
@@ -84,3 +85,18 @@ def test_a_pod_that_is_not_there() -> None:
 
     with pytest.raises(ApiError, match=r'pods "client" not found'):
         clock.run(play())
+
+
+@pytest.mark.slow
+def test_ten_thousand_lookups_take_twenty_seconds_of_cpu_at_most() -> None:
+    count = 2000  # a fifth of them, in a fifth of the time
+
+    async def look() -> float:
+        async with staged() as stage:
+            stage.faults.add(["lose", "1/1000", "link", "app>node"])
+            start = time.process_time()
+            for _ in range(count):
+                await stage.look_up(("default", "app"), "kubernetes.default", (1, 28))
+            return time.process_time() - start
+
+    assert clock.run(look()) * 10_000 / count < 20
