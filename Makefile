@@ -6,7 +6,7 @@ READY = $(VENV)/.ready
 DOCS = build/docs
 INSTALL = -m pip --python
 
-.PHONY: demo test quick check pytest bench bench-quick bench-scale soak survive fuzz dist image image-test docs lock clean
+.PHONY: demo test quick check pytest bench bench-quick bench-scale soak survive explore fuzz dist image image-test docs lock clean
 
 demo: $(READY)              ## the main job, on a simulated cluster
 	@$(BIN)/minidns-sim demo
@@ -40,6 +40,9 @@ soak: $(READY)              ## an hour of queries and changes; nothing is lost, 
 survive: $(READY)           ## the promises that are figures, in full; long
 	$(BIN)/python -m tests.survival
 	$(BIN)/pytest -q tests/survival/test_properties.py tests/survival/test_history.py --hypothesis-profile=survive --timeout=0
+
+explore: $(READY)           ## random clusters, faults and orders of events; invariants of every answer
+	@$(BIN)/minidns-sim explore $(ARGS)
 
 fuzz: $(READY)              ## ten minutes for each parser; coverage-guided where atheris is installed
 	$(BIN)/python -m tests.fuzz --seconds 600

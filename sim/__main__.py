@@ -63,15 +63,46 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     _add_fault(verbs.add_parser("fault", help="faults of the running cluster"))
     play = verbs.add_parser("run", help="play scenarios and check them")
+    shown = play.add_mutually_exclusive_group()
+    for option, help_ in (
+        ("--print", "print the scenarios with their actual output"),
+        ("--hash", "print the hash of each trace, too"),
+    ):
+        shown.add_argument(option, action="store_true", help=help_)
+    shown.add_argument("-o", choices=("json",), dest="output", help="print JSON")
     play.add_argument(
-        "--print",
-        action="store_true",
-        help="print the scenarios with their actual output",
+        "--seed",
+        type=int,
+        metavar="N",
+        help="draw chance, and the order of tasks that are ready, from this seed",
     )
     play.add_argument("files", nargs="+", metavar="FILE")
     resolve.add_to(verbs)
     trial.add_to(verbs)
+    explore = verbs.add_parser(
+        "explore", help="play random clusters and faults; check every answer"
+    )
+    for option, default, help_ in (
+        ("--seeds", 1000, "number of seeds (%(default)s)"),
+        ("--from", 1, "first seed (%(default)s)"),
+        ("--jobs", os.cpu_count() or 1, "number of processes (%(default)s)"),
+    ):
+        explore.add_argument(
+            option,
+            type=_count,
+            default=default,
+            metavar="N",
+            dest=option[2:] if option != "--from" else "first",
+            help=help_,
+        )
     return result
+
+
+def _count(text: str) -> int:
+    """Return a whole number from 1 up; argparse reports the ValueError."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError
+    return int(text)
 
 
 def _add_fault(fault: argparse.ArgumentParser) -> None:
@@ -116,6 +147,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _up(args)
             case "run":
                 return _play(args)
+            case "explore":
+                from .scenario.explore import command as explore
+
+                return explore.main(sys.stdout, args.first, args.seeds, args.jobs)
             case "fault":
                 return _fault(args)
             case "resolve":
@@ -219,8 +254,15 @@ def _print_faults(faults: list[dict[str, Any]], *, as_json: bool) -> None:
 def _play(args: argparse.Namespace) -> int:
     from .scenario import play as scenario
 
+    show = scenario.Show.RESULT
+    if args.print:
+        show = scenario.Show.ACTUAL
+    elif args.output:
+        show = scenario.Show.JSON
+    elif args.hash:
+        show = scenario.Show.HASH
     try:
-        return scenario.main(args.files, sys.stdout, print_actual=args.print)
+        return scenario.main(args.files, sys.stdout, show, args.seed)
     except (OSError, ValueError) as error:
         if isinstance(error, BrokenPipeError):
             raise

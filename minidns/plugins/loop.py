@@ -6,8 +6,7 @@ name, can anything a client sends end the process (CVE-2026-26018).
 """
 
 import logging
-from collections.abc import Awaitable
-from secrets import randbelow, randbits
+from collections.abc import Awaitable, Callable
 
 from minidns.corefile.options import no_arguments
 from minidns.dns.model import (
@@ -53,7 +52,7 @@ class Loop:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._zone = site.zones[0]
-        self.qname = _probe_name(self._zone)
+        self.qname = _probe_name(self._zone, site.edges.entropy)
         self._seen = 0
         self._ended = False
 
@@ -105,7 +104,7 @@ class Loop:
     async def _is_answered(self) -> bool:
         """Return whether the own port sends any reply to the probe."""
         host, port = self._own_address()
-        ident = randbits(16)
+        ident = int.from_bytes(self._site.edges.entropy(2))
         wire = encode_query(Question(self.qname, HINFO), ident)
         start = ident.to_bytes(2)
 
@@ -120,9 +119,10 @@ class Loop:
             return False
 
 
-def _probe_name(zone: str) -> str:
-    """Return ``RANDOM.RANDOM.ZONE`` from the system's source of randomness."""
-    labels = f"{randbelow(1 << 62)}.{randbelow(1 << 62)}."
+def _probe_name(zone: str, entropy: Callable[[int], bytes]) -> str:
+    """Return ``RANDOM.RANDOM.ZONE``, whose labels nobody can guess."""
+    first, second = (int.from_bytes(entropy(8)) >> 2 for _ in range(2))
+    labels = f"{first}.{second}."
     return labels if zone == "." else labels + zone
 
 

@@ -18,6 +18,7 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import dataclass, field
+from os import urandom
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -91,6 +92,8 @@ class Edges:
     """Read and parse files while the loop goes on."""
     free_with: Callable[[object, list[object]], None] = lambda owner, parts: None
     """Free the parts of a large value step by step, once the value is freed."""
+    entropy: Callable[[int], bytes] = urandom
+    """Returns so many bytes that nobody can guess, for IDs and names of queries."""
     cpus: Callable[[], int] = lambda: 1
     """Returns the number of processors that the process may use."""
 

@@ -46,7 +46,8 @@ class Tasks:
 
     def __init__(self, around: WatchDeps, metrics: Metrics) -> None:
         self._around = around
-        self._running: set[asyncio.Task[None]] = set()
+        # in the order of their start, in which they are cancelled
+        self._running: dict[asyncio.Task[None], None] = {}
         self._failures = metrics.counter(
             "minidns_task_failures_total",
             "Background tasks that ended by an unexpected failure.",
@@ -66,8 +67,8 @@ class Tasks:
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=name)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._running[task] = None
+        task.add_done_callback(self._running.pop)
         return task
 
     async def stop(self) -> None:

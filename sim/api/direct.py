@@ -70,7 +70,7 @@ class Api:
         """
         collection = self.cluster.store[cursor.kind]
         changed = asyncio.Event()
-        collection.listeners.add(changed.set)
+        collection.listeners[changed.set] = None
         self._waiting[changed] = None
         try:
             while True:
@@ -80,7 +80,7 @@ class Api:
                 await changed.wait()
                 self.check()
         finally:
-            collection.listeners.discard(changed.set)
+            collection.listeners.pop(changed.set, None)
             del self._waiting[changed]
 
 

@@ -102,7 +102,7 @@ class ClusterApi(Feed):
             collection, selected, self.version if version is None else version
         )
         changed = asyncio.Event()
-        collection.listeners.add(changed.set)
+        collection.listeners[changed.set] = None
         try:
             while True:
                 changed.clear()
@@ -110,7 +110,7 @@ class ClusterApi(Feed):
                     yield event
                 await changed.wait()
         finally:
-            collection.listeners.discard(changed.set)
+            collection.listeners.pop(changed.set, None)
 
     def create(self, obj: Json, write: Write = DIRECT) -> Json:
         """Create an object; without a namespace it is in default.

@@ -67,7 +67,7 @@ class Collection:
         """The first version at which a reader may start."""
         self.dropped = 0
         """The version of the latest change that was removed from the log."""
-        self.listeners: set[Callable[[], None]] = set()
+        self.listeners: dict[Callable[[], None], None] = {}
         """Called after each change."""
         self._history = history
         self._log: list[Change] = []

@@ -115,7 +115,7 @@ class Stream:
         self._rate = rule.bytes_per_s
         await self._response.prepare(raw)
         listeners = self._cluster.store[self.kind].listeners
-        listeners.add(self._wake.set)
+        listeners[self._wake.set] = None
         try:
             await self.send(rule.lines)
             if not rule.ends:
@@ -124,7 +124,7 @@ class Stream:
         except ConnectionError:
             pass  # the client closed the connection, or a fault did
         finally:
-            listeners.discard(self._wake.set)
+            listeners.pop(self._wake.set, None)
         return self._response
 
     def end(self) -> None:

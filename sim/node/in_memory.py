@@ -58,6 +58,8 @@ class Packets:
     losses: list[Loss] = field(default_factory=list)
     """The next losses, each of one message."""
     links: Links = field(default_factory=Links)
+    observe: Callable[[str, Flow, bytes], None] = lambda what, flow, wire: None
+    """Called with every query and every reply that arrives."""
     _ports: Iterator[int] = field(default_factory=lambda: cycle(range(50000, 60000)))
 
     @property
@@ -144,9 +146,14 @@ class Packets:
         """
         if path.endpoint is None:
             return
+        self.observe("query", flow, wire)
         links = self.links
         query = links.packet(flow, path.endpoint, transport, len(wire), second=second)
         interceptor = links.interceptor(query)
+
+        def arrived(reply: bytes) -> None:
+            self.observe("reply", flow, reply)
+            deliver(reply)
 
         async def arrive(delay_s: float) -> None:
             await asyncio.sleep(delay_s)
@@ -156,7 +163,7 @@ class Packets:
                 reply = await self._intercept(interceptor, wire, transport, flow)
             if reply is not None:
                 delays_s = links.delays_s(back(query, len(reply)))
-                await asyncio.gather(*(_after(d, deliver, reply) for d in delays_s))
+                await asyncio.gather(*(_after(d, arrived, reply) for d in delays_s))
 
         await asyncio.gather(*map(arrive, links.delays_s(query)))
 
@@ -255,7 +262,7 @@ class _LookupPackets:
     queries: list[QueryRecord] = field(default_factory=list)
     arrived: asyncio.Queue[tuple[Send, bytes]] = field(default_factory=asyncio.Queue)
     """Replies and refusals."""
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def send(self, sends: Collection[Send]) -> None:
         """Send queries; those of one socket take the same path."""
@@ -278,7 +285,7 @@ class _LookupPackets:
             carrying = self.packets.carry(
                 send.wire, send.transport, flow, query.path, deliver, second=second
             )
-            self.tasks.add(loop.create_task(carrying))
+            self.tasks.append(loop.create_task(carrying))
 
     def _flow(self, send: Send) -> Flow:
         client, server = (self.client, send.source), (send.server, DNS_PORT)

@@ -149,6 +149,7 @@ class Replica:
             wall=lambda: EPOCH + now(),
             sleep=asyncio.sleep,
             random=self.rng,
+            entropy=self.rng.randbytes,
             files=self.files,
             environ=_ENVIRON,
             local_addresses=lambda: (self.address,),

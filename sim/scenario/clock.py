@@ -1,18 +1,25 @@
 """Virtual time: an event loop whose clock jumps to the next timer.
 
 The time-outs of resolvers take no real time and every run is the same. Real sockets
-cannot be used in this loop.
+cannot be used in this loop. With a seed the loop also draws which of the tasks that are
+ready runs next, and which of the timers of one moment fires first, so that seeds
+explore interleavings.
 """
 
 import asyncio
+import contextvars
 import selectors
 from collections.abc import Callable, Coroutine
+from functools import partial
+from random import Random
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 START_S = 1000.0
 """Start of the clock; not 0, which code may treat as "never"."""
+_MOMENT_S = 1e-9
+"""Seconds within which timers count as simultaneous."""
 
 
 class Stuck(Exception):
@@ -40,24 +47,65 @@ class _JumpingSelector(selectors.DefaultSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop with virtual time."""
 
-    def __init__(self) -> None:
+    def __init__(self, order: Random | None = None) -> None:
+        """Run ready tasks in an order drawn from ``order``, or first come first served.
+
+        Callbacks that are no steps of tasks keep their order, which asyncio promises.
+        """
         self._passed = START_S
+        self._order = order
+        self._steps: list[tuple[asyncio.Handle, Callable[[], object]]] = []
         super().__init__(_JumpingSelector(self._jump))
 
     def time(self) -> float:
         """Return the virtual time in seconds, which starts at ``START_S``."""
         return self._passed
 
+    def call_soon(  # type: ignore[override]  # typeshed names the types of *args
+        self,
+        callback: Callable[..., object],
+        *args: Any,  # noqa: ANN401  # as in asyncio
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Handle:
+        """Run ``callback`` soon; a step of a task in a random order."""
+        is_step = isinstance(getattr(callback, "__self__", None), asyncio.Task)
+        if self._order is None or not is_step:
+            return super().call_soon(callback, *args, context=context)
+        run = (context or contextvars.copy_context()).run
+        handle = asyncio.Handle(callback, args, self, context)
+        self._steps.append((handle, partial(run, callback, *args)))
+        super().call_soon(self._run_step, self._order)
+        return handle
+
+    def call_at(  # type: ignore[override]
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,  # noqa: ANN401  # as in asyncio
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Run ``callback`` at ``when``; timers of one moment in a random order."""
+        if self._order is not None:
+            when += self._order.random() * _MOMENT_S
+        return super().call_at(when, callback, *args, context=context)
+
+    def _run_step(self, order: Random) -> None:
+        """Run one of the steps that are due; each is due once."""
+        handle, run = self._steps.pop(order.randrange(len(self._steps)))
+        if not handle.cancelled():
+            run()
+
     def _jump(self, seconds: float) -> None:
         self._passed += seconds
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run ``work`` in virtual time.
+def run(work: Coroutine[Any, Any, T], seed: int | None = None) -> T:
+    """Run ``work`` in virtual time; ``seed`` draws the order of ready tasks.
 
     Raises:
         Stuck: it waits for an event that cannot occur.
 
     """
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    order = None if seed is None else Random(f"{seed} order")
+    with asyncio.Runner(loop_factory=partial(VirtualLoop, order)) as runner:
         return runner.run(work)

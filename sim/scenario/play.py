@@ -5,9 +5,11 @@ scenario passes if the output of every command equals the text. In Markdown each
 fenced as ``scenario`` is a scenario; ``scenario continued`` continues the block before.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from textwrap import dedent
 from typing import NamedTuple, TextIO
@@ -118,19 +120,55 @@ def _step(line: int, command: str, body: list[str]) -> Step:
     return Step(line, command, tuple(text.splitlines()))
 
 
+class Run(NamedTuple):
+    """A played scenario."""
+
+    scenario: Scenario
+    steps: tuple[PlayedStep, ...]
+    hash: str
+    """The hash of the trace: the same for the same scenario and seed."""
+
+    @property
+    def wrong(self) -> list[PlayedStep]:
+        """The steps whose output is not as expected."""
+        return [step for step in self.steps if not step.holds]
+
+    def to_json(self) -> dict[str, object]:
+        """Return the run as a JSON value."""
+        return {
+            "scenario": self.scenario.title,
+            "ok": not self.wrong,
+            "hash": self.hash,
+            "problems": [
+                line
+                for step in self.wrong
+                for line in failure_lines(self.scenario, step)
+            ],
+        }
+
+
 def play(scenario: Scenario) -> tuple[PlayedStep, ...]:
     """Play a scenario in virtual time until its end or the first error."""
-    return clock.run(_play(scenario))
+    return run(scenario).steps
 
 
-async def _play(scenario: Scenario) -> tuple[PlayedStep, ...]:
+def run(scenario: Scenario, seed: int | None = None) -> Run:
+    """Play a scenario; ``seed`` draws all chance and the order of ready tasks.
+
+    Without a seed chance is the same in every run, and tasks run first come first
+    served.
+    """
+    return clock.run(_run(scenario, 1 if seed is None else seed), seed)
+
+
+async def _run(scenario: Scenario, seed: int) -> Run:
     played = []
-    async with staged() as stage:
+    async with staged(seed) as stage:
         for step in scenario.steps:
             played.append(await _one(stage, step))
             if played[-1].problem:
                 break
-    return tuple(played)
+    return Run(scenario, tuple(played), stage.trace.hash)
 
 
 async def _one(stage: Stage, step: Step) -> PlayedStep:
@@ -151,7 +189,23 @@ async def _one(stage: Stage, step: Step) -> PlayedStep:
     return PlayedStep(step, None if output is None else tuple(output))
 
 
-def main(files: Sequence[str], out: TextIO, *, print_actual: bool = False) -> int:
+class Show(StrEnum):
+    """What ``minidns-sim run`` prints."""
+
+    RESULT = "result"
+    ACTUAL = "actual"
+    """The scenarios with their actual output."""
+    HASH = "hash"
+    """The result, with the hash of the trace."""
+    JSON = "json"
+
+
+def main(
+    files: Sequence[str],
+    out: TextIO,
+    show: Show = Show.RESULT,
+    seed: int | None = None,
+) -> int:
     """Play the scenarios of ``files``; return 0 if all pass.
 
     Raises:
@@ -159,21 +213,32 @@ def main(files: Sequence[str], out: TextIO, *, print_actual: bool = False) -> in
         ValueError: the first block of a file is a continuation.
 
     """
-    failed = 0
+    runs = []
     for file in files:
         for scenario in scenarios(Path(file).read_text(), file):
-            played = play(scenario)
-            wrong = [step for step in played if not step.holds]
-            failed += bool(wrong)
-            if print_actual:
-                lines = [*actual_lines(played), ""]
-            else:
-                lines = [
-                    line for step in wrong for line in failure_lines(scenario, step)
-                ]
-                lines = lines or [f"ok {scenario.title}"]
-            out.write("".join(f"{line}\n" for line in lines))
-    return 0 if print_actual or not failed else 1
+            runs.append(run(scenario, seed))
+            out.write("".join(f"{line}\n" for line in _result_lines(runs[-1], show)))
+    if show is Show.JSON:
+        document = {"runs": [played.to_json() for played in runs]}
+        out.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    failed = any(played.wrong for played in runs)
+    return 0 if show is Show.ACTUAL or not failed else 1
+
+
+def _result_lines(played: Run, show: Show) -> Iterator[str]:
+    """Yield the lines about a run."""
+    if show is Show.JSON:
+        return
+    if show is Show.ACTUAL:
+        yield from actual_lines(played.steps)
+        yield ""
+        return
+    for step in played.wrong:
+        yield from failure_lines(played.scenario, step)
+    if not played.wrong:
+        yield f"ok {played.scenario.title}"
+    if show is Show.HASH:
+        yield f"trace {played.hash}"
 
 
 def failure_lines(scenario: Scenario, played: PlayedStep) -> Iterator[str]:

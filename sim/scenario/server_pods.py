@@ -55,7 +55,7 @@ class ServerPods:
     """The software by Service, if not the default."""
     replicas: dict[Key, Replica] = field(default_factory=dict)
     _restarts: dict[Key, int] = field(default_factory=dict)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _tasks: dict[asyncio.Task[None], None] = field(default_factory=dict)
 
     def of(self, service: str) -> list[Replica]:
         """Return the servers behind a Service of kube-system, whether ready or not."""
@@ -79,12 +79,15 @@ class ServerPods:
             if is_process(obj) and key_of(obj) not in self.replicas:
                 await self._start(obj)
         for key in [k for k in self.replicas if not self.cluster.find("Pod", *k)]:
-            await self.replicas.pop(key).stop()
+            if (replica := self.replicas.pop(key, None)) is not None:
+                await replica.stop()
         self.probe()
 
     def probe(self) -> None:
         """Set the readiness of every server pod."""
-        for key, replica in self.replicas.items():
+        for key, replica in list(self.replicas.items()):
+            if not self.cluster.find("Pod", *key):
+                continue
             ready = str(replica.is_ready).lower()
             annotations = {"metadata": {"annotations": {READY: ready}}}
             self.cluster.patch("Pod", *key, annotations)
@@ -105,8 +108,8 @@ class ServerPods:
                 replica.end(cause)
                 self.packets.servers.closed.add(at)
                 task = asyncio.get_running_loop().create_task(self._restart(key))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._tasks[task] = None
+                task.add_done_callback(self._tasks.pop)
 
     async def _restart(self, key: Key) -> None:
         """Restart an ended container; the pod is not ready meanwhile."""

@@ -34,6 +34,7 @@ from ..node.replica import EPOCH, Replica
 from ..node.server_faults import ServerFaults
 from ..resolver import kinds
 from .server_pods import ServerPods
+from .trace import Trace
 
 SETTLE_S = 0.01
 """Seconds for watches to deliver changes."""
@@ -77,6 +78,9 @@ class Stage:
             self.cluster, self.api, self.packets, self._random, NODE
         )
         self.packets.servers.on_end = self.servers.end
+        self.trace = Trace(self.now)
+        self.packets.observe = self.trace.message
+        self.cluster.subscribe(self.trace.change)
         self.forwarded: list[str] = []
         """Queries to the external resolver, as ``name TYPE``."""
         self._clients = self._random("clients")
@@ -165,8 +169,12 @@ class Stage:
         name: str,
         types: tuple[int, ...],
         kind: kinds.Kind | None = None,
+        *,
+        server: str = "",
     ) -> LookupResult:
         """Look ``name`` up in a pod, with the resolver of its programs or ``kind``.
+
+        ``server`` replaces the name servers of its resolv.conf.
 
         Raises:
             ApiError: there is no such pod (404).
@@ -175,7 +183,10 @@ class Stage:
         """
         obj = self.cluster.get("Pod", *pod)
         kind = kind or kinds.find(annotations_of(obj).get(LIBC, kinds.GLIBC.name))
-        resolver = self._resolver(pod, kind)
+        if server:
+            resolver = kind.make(f"nameserver {server}\n", self._clients)
+        else:
+            resolver = self._resolver(pod, kind)
         lookup = Lookup(resolver, resolver.look_up(name, types))
         return await self.packets.resolve(lookup, self.address(pod))
 
@@ -205,8 +216,9 @@ class _LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Append a line."""
-        at = round(self._stage.now(), 2)
-        self._stage.log_lines.append(LogLine(at, self.format(record)))
+        at, line = round(self._stage.now(), 2), self.format(record)
+        self._stage.log_lines.append(LogLine(at, line))
+        self._stage.trace.add("log", line)
 
 
 @contextmanager

@@ -1,9 +1,7 @@
 """One upstream of a ``forward`` line: its exchanges and its health checks."""
 
 from bisect import bisect_left
-from collections.abc import Awaitable, Iterator
-from os import urandom
-from secrets import randbits
+from collections.abc import Awaitable, Callable, Iterator
 
 from minidns.dns.model import RD, TC, Opt, Query, Question, Source
 from minidns.dns.rdata import NS, rcode_label
@@ -43,6 +41,7 @@ class Proxy:
         self._cells: dict[str, list[float]] = {}
         self._options = options
         self._exchange, self._now = site.edges.exchange, site.edges.now
+        self._idents = _unguessable(site.edges.entropy)
         self._health = Health(options.check_every_s, site.edges.sleep, site.task)
         self._plain_until = float("-inf")
         self._seconds = site.metrics.histogram(
@@ -130,7 +129,7 @@ class Proxy:
     ) -> Awaitable[Reply]:
         if left_s <= 0:
             raise TimeoutError("i/o timeout")
-        question, ident = query.question, next(_idents)
+        question, ident = query.question, next(self._idents)
         # in lower case: clients share exchanges and cached replies, and upstreams may
         # repeat the case of a question in any name of a reply
         flags = relayed_flags(query)
@@ -157,7 +156,7 @@ class Proxy:
 
     async def _check(self) -> bool:
         """Return whether the upstream gives any DNS reply, of any rcode."""
-        ident = randbits(16)
+        ident = next(self._idents)
         question = Question(self._options.check_name, NS)
         wire = encode_query(question, ident, RD if self._options.check_rd else 0)
         to = self.upstream._replace(owner="")
@@ -172,13 +171,10 @@ class Proxy:
             return False
 
 
-def _unguessable() -> Iterator[int]:
-    """Yield random ids from the system (CVE-2019-19794), 256 for one system call."""
+def _unguessable(entropy: Callable[[int], bytes]) -> Iterator[int]:
+    """Yield random ids (CVE-2019-19794), 256 for one system call."""
     while True:
-        yield from memoryview(urandom(512)).cast("H")
-
-
-_idents = _unguessable()
+        yield from memoryview(entropy(512)).cast("H")
 
 
 def relayed_opt(query: Query) -> Opt | None:

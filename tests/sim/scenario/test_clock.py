@@ -55,3 +55,52 @@ def test_what_fails_inside_fails_outside() -> None:
 
     with pytest.raises(ValueError, match="so"):
         clock.run(fail())
+
+
+# -- the order of tasks that are ready
+
+
+async def order_of_ten() -> str:
+    """Return the order in which ten tasks run, each three times."""
+    ran: list[str] = []
+
+    async def work(name: str) -> None:
+        for _ in range(3):
+            ran.append(name)
+            await asyncio.sleep(0)
+        await asyncio.sleep(1)
+        ran.append(name)
+
+    await asyncio.gather(*map(work, "abcdefghij"))
+    return "".join(ran)
+
+
+def test_without_a_seed_tasks_run_first_come_first_served() -> None:
+    assert clock.run(order_of_ten())[:30] == "abcdefghij" * 3
+
+
+def test_a_seed_draws_the_order_and_runs_every_step_once() -> None:
+    orders = [clock.run(order_of_ten(), seed) for seed in (1, 1, 2)]
+    assert orders[0] == orders[1] != orders[2]
+    assert all(sorted(order) == sorted("abcdefghij" * 4) for order in orders)
+    assert all(order[:30] != "abcdefghij" * 3 for order in orders)
+
+
+@pytest.mark.parametrize("seed", [None, 1, 2])
+def test_cancellation_and_time_outs_work_in_any_order(seed: int | None) -> None:
+    async def work() -> list[str]:
+        ended = []
+        task = asyncio.create_task(asyncio.sleep(5))
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+        try:
+            async with asyncio.timeout(1):
+                await asyncio.Event().wait()
+        except TimeoutError:
+            ended.append("timeout")
+        return ended
+
+    assert clock.run(work(), seed) == ["cancelled", "timeout"]

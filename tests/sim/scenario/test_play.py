@@ -384,7 +384,8 @@ def test_pods_of_another_node_are_behind_the_link_between_nodes() -> None:
 def run(tmp_path: Path, text: str, *, print_actual: bool = False) -> tuple[int, str]:
     file, out = tmp_path / "story.txt", io.StringIO()
     file.write_text(text)
-    status = scenario.main([str(file)], out, print_actual=print_actual)
+    show = scenario.Show.ACTUAL if print_actual else scenario.Show.RESULT
+    status = scenario.main([str(file)], out, show)
     return status, out.getvalue().replace(str(file), "story.txt")
 
 

@@ -1,0 +1,1 @@
+"""Explores random clusters, faults and orders of events for broken invariants."""

@@ -1,0 +1,205 @@
+"""Plays a plan and checks the invariants of every DNS server.
+
+- Every reply is one that some state of the objects allowed in the last ``LAG_S``, or
+  since the server lost its sight of the API, or for which a configured cache may last.
+- Without a fault no query is lost, and none fails.
+- Once nothing changes any more, every server answers by the current objects: nothing is
+  remembered that has changed.
+- A server that starts then answers the same: answers do not depend on history.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from minidns.dns.model import DnsError, Rcode
+from minidns.dns.rdata import A
+from minidns.stub.protocol import Status
+
+from ...api.status import ApiError
+from ...node.over_sockets import LookupResult
+from ...resolver import kinds
+from .. import clock
+from ..setup_words import COMMANDS
+from ..stage import Stage, staged
+from . import plan
+from .history import Answer, History
+from .plan import Moment, Plan
+
+LAG_S = 0.05
+"""Seconds within which a change reaches all answers, without faults."""
+QUIET_S = 400.0
+"""Seconds after which every cache, back-off and restart is over."""
+_WRONG_REPLIES = ("servfail", "crash", "oom")
+_API = ("<>api", "api>", "node<>kube-dns")
+"""Parts of the words of faults that also delay watches."""
+
+
+class Violation(NamedTuple):
+    """A broken invariant."""
+
+    kind: str
+    """wrong, lost, stale or history."""
+    text: str
+
+
+class Asked(NamedTuple):
+    """A finished lookup."""
+
+    moment: Moment
+    start: float
+    end: float
+    answer: Answer | None
+    """None if there was no reply."""
+
+
+@dataclass(slots=True)
+class _Playing:
+    stage: Stage
+    plan: Plan
+    history: History
+    asked: list[Asked] = field(default_factory=list)
+    faults: list[tuple[str, float, float]] = field(default_factory=list)
+    """The faults, with the time of their begin and end."""
+
+    async def play(self) -> None:
+        """Carry out all moments, each in a task of its own."""
+        start = self.stage.now()
+        work = (self._at(start, moment) for moment in sorted(self.plan.moments))
+        await asyncio.gather(*work)
+
+    async def _at(self, start: float, moment: Moment) -> None:
+        await asyncio.sleep(start + moment.at_s - self.stage.now())
+        verb, *words = moment.command.split()
+        if verb == "query":
+            await self._query(moment, *words[:2])
+            return
+        self._note_fault(moment.command)
+        try:
+            await COMMANDS[verb].act(self.stage, words, "")
+        except (ApiError, DnsError, ValueError):
+            return  # the object does not exist, say: a random command may be void
+        await self.stage.settle()
+
+    def _note_fault(self, command: str) -> None:
+        now = self.stage.now()
+        if command.startswith("clear "):
+            text = command.removeprefix("clear ")
+            self.faults = [
+                (fault, begin, min(end, now) if fault == text else end)
+                for fault, begin, end in self.faults
+            ]
+        elif not command.startswith(("service", "pod", "delete", "outside")):
+            # scaling down ends servers with their queries, as a fault of a moment
+            end = now + 1 if command.startswith("scale") else float("inf")
+            self.faults.append((command, now, end))
+
+    async def _query(self, moment: Moment, pod: str, name: str) -> None:
+        start = self.stage.now()
+        result = await self.stage.look_up(
+            ("default", pod), f"{name}.", (A,), kinds.BIND_TOOLS
+        )
+        self.asked.append(Asked(moment, start, self.stage.now(), _answer_of(result)))
+
+    def violations(self) -> Iterator[Violation]:
+        """Yield the broken invariants of all lookups."""
+        for asked in self.asked:
+            name = asked.moment.command.split()[2]
+            active = self._active(asked.start, asked.end)
+            if asked.answer is None or asked.answer.rcode == Rcode.SERVFAIL:
+                if not active:
+                    yield Violation("lost", f"{asked.moment}: no usable reply")
+            else:
+                allowed = self.history.between(name, self._since(asked), asked.end)
+                if asked.answer not in allowed:
+                    right = " or ".join(sorted(map(str, allowed)))
+                    text = f"{asked.moment}: {asked.answer}, right would be {right}"
+                    yield Violation("wrong", text)
+
+    def _active(self, since: float, until: float) -> list[str]:
+        """Return the faults that may have an effect from ``since`` to ``until``."""
+        linger_s = {"crash": 25.0, "oom": 25.0, "servfail": 6.0}
+        return [
+            fault
+            for fault, begin, end in self.faults
+            # a restarted server comes back later; SERVFAIL is cached for 5 s
+            if begin <= until and end + linger_s.get(fault.split()[0], 0.5) >= since
+        ]
+
+    def _since(self, asked: Asked) -> float:
+        """Return the earliest time whose state a reply may show."""
+        keeps_s = plan.COREFILES[self.plan.corefile][1]
+        since = asked.start - LAG_S - keeps_s
+        for fault, begin, _ in self.faults:
+            # TCP sends an event again after 1, 2, 4 ... s, also after the fault's end
+            blind = any(word in fault for word in _API)
+            if blind and begin <= asked.end:
+                since = min(since, begin - LAG_S - keeps_s)
+        return since
+
+
+def _answer_of(result: LookupResult) -> Answer | None:
+    if result.outcome.status in (Status.SILENT, Status.REFUSED):
+        return None
+    replies = result.outcome.replies
+    addresses = frozenset(result.outcome.addresses)
+    return Answer(replies[-1].rcode if replies else Rcode.SERVFAIL, addresses)
+
+
+async def _final_answers(stage: Stage) -> dict[tuple[str, str], Answer | None]:
+    """Return the answer of every server to every name, asked directly."""
+    answers = {}
+    for service in ("kube-dns", "kube-dns-2"):
+        for replica in stage.replicas(service):
+            for name in plan.NAMES:
+                answer = await _ask(stage, replica.address, name)
+                answers[replica.address, name] = answer
+    return answers
+
+
+async def _ask(stage: Stage, address: str, name: str) -> Answer | None:
+    result = await stage.look_up(
+        ("default", "app"), f"{name}.", (A,), kinds.BIND_TOOLS, server=address
+    )
+    return _answer_of(result)
+
+
+async def _run(seeded: Plan) -> list[Violation]:
+    async with staged(seeded.seed) as stage:
+        stage.add_external_record(f"{plan.EXTERNAL}. 300 A 192.0.2.7")
+        corefile, _ = plan.COREFILES[seeded.corefile]
+        await COMMANDS["corefile"].act(stage, (), corefile)
+        await stage.settle()
+        playing = _Playing(stage, seeded, History(stage.cluster, stage.now))
+        await playing.play()
+        stage.faults.clear()
+        found = list(playing.violations())
+        await asyncio.sleep(QUIET_S)
+        await stage.settle()
+        found += await _at_rest(stage, playing.history)
+        return found
+
+
+async def _at_rest(stage: Stage, history: History) -> list[Violation]:
+    """Return the broken invariants of a cluster that has come to rest."""
+    found = []
+    answers = await _final_answers(stage)
+    for (address, name), answer in answers.items():
+        (right,) = history.between(name, stage.now(), stage.now())
+        if answer != right:
+            text = f"{address} at rest: {name} {answer}, right would be {right}"
+            found.append(Violation("stale", text))
+    await stage.restart()
+    await stage.settle()
+    for (address, name), answer in (await _final_answers(stage)).items():
+        before = answers.get((address, name), answer)
+        if answer != before:
+            text = f"{address}: {name} {before}, after a restart {answer}"
+            found.append(Violation("history", text))
+    return found
+
+
+def run(seeded: Plan) -> list[Violation]:
+    """Play a plan in virtual time; return the broken invariants."""
+    return clock.run(_run(seeded), seeded.seed)

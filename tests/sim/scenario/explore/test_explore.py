@@ -1,0 +1,79 @@
+"""Explorations: clean on the server as it is, and able to find planted mistakes."""
+
+import io
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import pytest
+
+from minidns.server.remembered import Memory
+from sim.node.in_memory import Packets
+from sim.scenario.explore import command, plan, run, shrink
+from sim.scenario.explore.plan import Moment, Plan
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("seed", range(1001, 1013))
+def test_no_invariant_breaks(seed: int) -> None:
+    assert run.run(plan.draw(seed)) == []
+
+
+def test_a_seed_has_one_plan_and_one_course() -> None:
+    assert plan.draw(7) == plan.draw(7) != plan.draw(8)
+
+
+def first_found(kind: str, seeds: Iterable[int] = range(1, 15)) -> Plan:
+    """Return the first plan that breaks an invariant of ``kind``."""
+    for seed in seeds:
+        seeded = plan.draw(seed)
+        if any(violation.kind == kind for violation in run.run(seeded)):
+            return seeded
+    raise AssertionError("no seed finds it")
+
+
+def test_replies_that_are_remembered_too_long_are_found_and_shrunk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Memory, "invalidate", lambda self, keys: None)
+    found = first_found("wrong")
+
+    def breaks(candidate: Plan) -> bool:
+        return any(each.kind == "wrong" for each in run.run(candidate))
+
+    shortest = shrink.shrink(found, breaks, tries=60)
+    assert breaks(shortest)
+    assert len(shortest.moments) < len(found.moments) / 2
+
+
+@pytest.mark.parametrize("kind", ["lost", "stale"])
+def test_queries_that_are_lost_without_a_fault_are_found(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    answer: Callable[..., object] = Packets._answer  # the planted mistake is in it
+
+    async def lossy(self: Packets, host: object, wire: bytes, *rest: object) -> object:
+        if wire[0] % 8 == 7:
+            return None
+        return await answer(self, host, wire, *rest)  # type: ignore[misc]
+
+    monkeypatch.setattr(Packets, "_answer", lossy)
+    assert first_found(kind)
+
+
+def test_shrinking_keeps_what_is_needed() -> None:
+    moments = tuple(Moment(float(number), f"wait {number} s") for number in range(40))
+    needed = {moments[3], moments[17], moments[38]}
+
+    def breaks(candidate: Plan) -> bool:
+        return needed <= set(candidate.moments)
+
+    shortest = shrink.shrink(Plan(1, "kind", moments), breaks)
+    assert set(shortest.moments) == needed
+    assert shrink.shrink(replace(shortest), breaks, tries=0) == shortest
+
+
+def test_the_command_counts_seeds() -> None:
+    out = io.StringIO()
+    assert command.main(out, 1, 3, 1) == 0
+    assert out.getvalue().startswith("3 seeds, 0 failed")
