@@ -98,6 +98,22 @@ async def test_split_dns_lasts_as_long_as_the_server(
     assert snapshot(root) == before
 
 
+async def test_split_dns_of_a_killed_server_ends_with_the_next(tmp_path: Path) -> None:
+    root = machine("dnsmasq", tmp_path / "root")
+    before = snapshot(root)
+    async with api(tmp_path) as (_, path):
+        at = f"127.0.0.1:{process.free_port()}"
+        flags = ["--kubeconfig", path, "--explain", "off", "--listen", at]
+        flags += ["--split-dns", "--root", str(root)]
+        for number in (signal.SIGKILL, signal.SIGTERM):
+            async with process.minidns("up", *flags) as running:
+                await running.said("stop with Ctrl-C")
+                assert snapshot(root) != before
+                running.signal(number)
+                await running.ended()
+    assert snapshot(root) == before
+
+
 async def test_split_dns_that_is_applied_already_stays(tmp_path: Path) -> None:
     root = machine("dnsmasq", tmp_path / "root")
     zone = ["--zone", "k8s.internal", "--root", str(root)]

@@ -290,8 +290,8 @@ class Split:
         if warning := _mdns_warning(requested):
             raise Refusal(warning)
         if applied := check_applied("", requested, machine):
-            if steps.is_done(applied, machine):
-                return  # whoever applied it undoes it
+            if steps.is_done(applied, machine) and not applied.is_temporary:
+                return  # it was applied to stay
             steps.undo(applied, machine, print)
         self._plan, _ = make_plan("", requested, machine)
         steps.need_rights(steps.record_of(self._plan, machine), machine)
@@ -304,7 +304,7 @@ class Split:
 
         """
         if self._plan is not None:
-            steps.apply(self._plan, self._machine, print)
+            steps.apply(self._plan, self._machine, print, temporary=True)
 
     def undo(self) -> None:
         """Undo what was applied.

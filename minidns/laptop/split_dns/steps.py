@@ -51,6 +51,8 @@ class Record(Struct, frozen=True, kw_only=True):
     undo: tuple[Command, ...] = ()
     is_whole: bool = field(default=False, name="whole")
     """True once every step has been done."""
+    is_temporary: bool = field(default=False, name="temporary")
+    """Whether it is to end with the server (``minidns up --split-dns``)."""
 
     @property
     def wanted(self) -> Wanted:
@@ -126,7 +128,7 @@ def write_record(record: Record, machine: Machine) -> None:
     machine.put(PATH, own(text + b"\n"))
 
 
-def apply(plan: Plan, machine: Machine, tell: Tell) -> None:
+def apply(plan: Plan, machine: Machine, tell: Tell, *, temporary: bool = False) -> None:
     """Apply ``plan`` as a whole, or undo it if a step fails. There is no record yet.
 
     Raises:
@@ -134,7 +136,7 @@ def apply(plan: Plan, machine: Machine, tell: Tell) -> None:
         OSError, CommandFailed: a step failed; what was done is undone.
 
     """
-    record = record_of(plan, machine)
+    record = replace(record_of(plan, machine), is_temporary=temporary)
     need_rights(record, machine)
     try:
         write_record(record, machine)
