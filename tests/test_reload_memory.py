@@ -107,7 +107,6 @@ async def test_what_a_reload_replaces_is_freed_without_a_collection(
     caplog.set_level(logging.CRITICAL, "minidns")  # a record can hold an exception
     text = f".:0 {{\nbind 127.0.0.1\n{line}\nerratic\n}}\n"
     world = World(files=dict(FILES), list_watch=lambda access, resource: Quiet())
-    gc.collect()
     gc.disable()
     try:
         async with serving(text, world) as at:

@@ -20,6 +20,7 @@ def read(ask: Ask) -> dns.message.Message:
     return dns.message.from_wire(b"\0\1" + ask.wire)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda each: each.name)
 def test_every_query_is_one_that_a_stub_resolver_sends(workload: Workload) -> None:
     for ask in set(workload.make(SERVICES)):
@@ -32,6 +33,7 @@ def test_every_query_is_one_that_a_stub_resolver_sends(workload: Workload) -> No
         assert not ask.answers or ask.rcode == dns.rcode.NOERROR
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda each: each.name)
 def test_a_file_holds_them_all(workload: Workload, tmp_path: Path) -> None:
     asks = list(workload.make(SERVICES))

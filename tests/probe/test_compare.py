@@ -13,6 +13,8 @@ from tests.probe.fake_server import Behaviour, answers, in_turn, serving, silenc
 from tests.process import run
 from tests.second_dns.world import cluster, with_second, workload
 
+pytestmark = pytest.mark.slow  # processes
+
 ONE, TWO = answers("a.test. 60 A 192.0.2.1"), answers("a.test. 60 A 192.0.2.2")
 NXDOMAIN = answers(rcode=3)
 ROWS: list[tuple[Sequence[Behaviour], int, str | None, int | None]] = [
@@ -36,7 +38,6 @@ async def compared(servers: Sequence[str], *words: str) -> tuple[int, Any]:
     return status, json.loads(out) if out else err
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("behaviours", "status", "kind", "at_fault"), ROWS)
 async def test_the_class_and_the_exit_status_of_a_difference(
     behaviours: Sequence[Behaviour], status: int, kind: str | None, at_fault: int | None

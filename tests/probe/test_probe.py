@@ -16,6 +16,9 @@ from tests.process import minidns, run
 ONE = answers("a.test. 60 A 192.0.2.1")
 
 
+pytestmark = pytest.mark.slow  # processes
+
+
 def dropping(every: int) -> Behaviour:
     """Return a behaviour that answers all but one of ``every`` queries."""
     seen = 0

@@ -51,6 +51,7 @@ def play(cause: str, rate: Fraction, tries: int = 200) -> dict[str, float]:
 CLEAN = {"A": 0.0, "M": 0.0, "pair": 0.0, "outside": 0.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cause", "failing"),
     [
@@ -73,6 +74,7 @@ def test_a_cause_shows_where_it_is(cause: str, failing: set[str]) -> None:
     assert {where for where, rate in rates.items() if rate} == failing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cause", ["software", "path", "any-service", "minidns"])
 def test_a_cause_has_its_rate(cause: str) -> None:
     rates = play(cause, Fraction(1, 10), 600)
