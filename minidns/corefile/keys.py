@@ -24,7 +24,6 @@ PORTS = {
 }
 """Transports of keys and their default ports (CoreDNS transport)."""
 
-_PREFERRED = re.compile(r"(?:[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+", re.ASCII)
 _MASK = re.compile(r"0*[0-9]{1,3}", re.ASCII)
 
 
@@ -161,19 +160,6 @@ def reverse_zones(
     for part in network.subnets(new_prefix=cut):
         pointer = part.network_address.reverse_pointer
         yield pointer.split(".", labels_left_out)[-1] + "."
-
-
-def is_preferred(zone: Name) -> bool:
-    """Return whether CoreDNS lists ``zone`` at start without a note (RFC 1035 2.3.1).
-
-    True for the root, for reverse zones, and for names of letters, digits and inner
-    hyphens.
-    """
-    return (
-        zone == "."
-        or zone.endswith((".in-addr.arpa.", ".ip6.arpa."))
-        or _PREFERRED.fullmatch(zone) is not None
-    )
 
 
 def conflicts(claims: Sequence[Claim]) -> Iterator[tuple[int, str]]:

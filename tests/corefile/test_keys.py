@@ -178,18 +178,6 @@ def test_zones_of_a_plugins_argument(text: str, expected: tuple[str, ...]) -> No
     assert keys.normalized(text) == expected
 
 
-@pytest.mark.parametrize(
-    "zone", [".", "example.org.", "a-1.b.", "10.in-addr.arpa.", "ip6.arpa.", "A.b."]
-)
-def test_preferred(zone: str) -> None:
-    assert keys.is_preferred(zone)
-
-
-@pytest.mark.parametrize("zone", ["}.", "_tcp.a.", "*.a.", "-a.b.", "a-.b.", "1a.b."])
-def test_not_preferred(zone: str) -> None:
-    assert not keys.is_preferred(zone)
-
-
 ROOT = Key("dns", ".", 53)
 BOUND = "cannot serve dns://.:53 on 192.0.2.1"
 DEFINED = "it is already defined"

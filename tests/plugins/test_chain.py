@@ -1,3 +1,6 @@
+from dataclasses import replace as replaced
+from itertools import product
+
 import pytest
 
 from minidns import plugins
@@ -9,9 +12,11 @@ from minidns.dns.model import (
     Question,
     Rcode,
     Response,
+    Reuse,
     replace,
 )
 from minidns.plugins import chain
+from minidns.plugins.spec import Traits
 
 
 def query(name: str, qtype: int = 1, qclass: int = 1) -> Query:
@@ -46,6 +51,35 @@ async def test_plugins_run_outermost_first_and_the_end_names_the_last() -> None:
     assert trace == ["errors", "cache"]
     assert caught.value.rcode == Rcode.SERVFAIL
     assert caught.value.text == "plugin/cache: no next plugin found"
+
+
+KINDS = (Traits(0), Traits.TOUCHES_NAMES, Traits.ANSWERS_VARY)
+
+
+@pytest.mark.parametrize("kinds", list(product(KINDS, repeat=3)), ids=str)
+@pytest.mark.parametrize("place", range(3))
+async def test_a_reply_is_reused_as_all_plugins_above_the_answer_allow(
+    kinds: tuple[Traits, ...], place: int
+) -> None:
+    """It is reused unless the answer may vary, and for other names if none looks."""
+
+    async def answer(query: Query) -> Response:
+        return Response(reuse=Reuse(covers_label=lambda label: True))
+
+    handler = chain.build(
+        [
+            (
+                replaced(plugins.find("errors"), traits=Traits.HANDLES_QUERIES | kind),
+                (lambda next_: answer) if number == place else (lambda next_: next_),
+            )
+            for number, kind in enumerate(kinds)
+        ]
+    )
+    reuse = (await handler(query("a.org."))).reuse
+    varies = Traits.ANSWERS_VARY in kinds[: place + 1]
+    assert (reuse is None) == varies
+    if reuse is not None:
+        assert (reuse.covers_label is None) == (Traits.TOUCHES_NAMES in kinds[:place])
 
 
 ZONES = {

@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from minidns.upstream.single_flight import SingleFlight
 from tests.world import settle
@@ -138,3 +141,88 @@ async def test_who_comes_after_all_have_left_asks_anew() -> None:
     asking.answers["a"].set_result("192.0.2.1")
     assert await waiting == "192.0.2.1"
     assert asking.asked == ["a", "a"]
+
+
+async def test_one_that_leaves_the_line_does_not_let_the_next_go() -> None:
+    asking = Asking()
+    first, leaving, last = (asking.join(key, "line") for key in "abc")
+    await settle()
+    leaving.cancel()
+    await settle()
+    assert asking.asked == ["a"]  # it is still on its way
+    asking.answers["a"].set_result("a")
+    await settle()
+    assert asking.asked == ["a", "c"]
+    asking.answers["c"].set_result("c")
+    assert (await first, await last) == ("a", "c")
+
+
+async def test_one_that_leaves_when_its_turn_comes_passes_it_on() -> None:
+    asking = Asking()
+    first, leaving, last = (asking.join(key, "line") for key in "abc")
+    await settle()
+    asking.answers["a"].set_result("a")
+    await first
+    leaving.cancel()  # its turn has come, but it has not run yet
+    await settle()
+    asking.answers["c"].set_result("c")
+    assert await last == "c"
+
+
+ACTS = st.lists(
+    st.tuples(st.sampled_from("jjjcar"), st.integers(0, 3), st.integers(0, 5)),
+    max_size=40,
+)
+"""Join, cancel, answer or raise; which key; which caller."""
+
+
+@given(ACTS)
+@settings(deadline=None)
+def test_whatever_happens_one_is_asked_at_a_time_and_all_hear(
+    acts: list[tuple[str, int, int]],
+) -> None:
+    asyncio.run(play(acts))
+
+
+async def play(acts: list[tuple[str, int, int]]) -> None:
+    flights: SingleFlight[str] = SingleFlight()
+    running: dict[str, asyncio.Future[str]] = {}
+    callers: list[asyncio.Task[str]] = []
+
+    async def call(key: str) -> str:
+        assert not running, "two calls of one line"
+        running[key] = asyncio.get_running_loop().create_future()
+        try:
+            return await running[key]
+        finally:
+            del running[key]
+
+    for act, number, place in acts:
+        key = "abcd"[number]
+        if act == "j":
+            work = flights.run(key, "line", partial(call, key))
+            callers.append(asyncio.get_running_loop().create_task(work))
+        elif act == "c" and callers:
+            callers[place % len(callers)].cancel()
+        for future in running.values() if act in "ar" else ():
+            if not future.done():
+                end = future.set_result if act == "a" else raiser(future)
+                end("answer")
+        if place % 2:  # else several things happen in one iteration of the loop
+            await settle()
+    while not all(caller.done() for caller in callers):
+        await settle()
+        for future in running.values():
+            if not future.done():
+                future.set_result("answer")
+    outcomes = await asyncio.gather(*callers, return_exceptions=True)
+    assert all(
+        outcome == "answer" or isinstance(outcome, OSError | asyncio.CancelledError)
+        for outcome in outcomes
+    )
+    assert not running
+    assert len(flights) == 0
+
+
+def raiser(future: "asyncio.Future[str]") -> Callable[[str], None]:
+    return lambda text: future.set_exception(OSError(text))
