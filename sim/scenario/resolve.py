@@ -6,11 +6,12 @@ import json
 import sys
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 from minidns.dns import names
 from minidns.dns.rdata import type_number
 from minidns.dns.resolv_conf import nameservers
-from minidns.stub.protocol import BOTH
+from minidns.stub.protocol import BOTH, Status
 
 from ..api.status import ApiError
 from ..cluster import state
@@ -20,7 +21,7 @@ from ..resolver.report import Report, lines
 from . import clock
 from .stage import staged
 
-FOUND, NOT_FOUND, WRONG = 0, 1, 2
+FOUND, FAILED, UNKNOWN = 0, 1, 2
 _EPILOG = """\
 With --pod the queries go to the cluster that is up or, if none is, to that of a
 scenario. With --resolv-conf they go to described servers in virtual time, and a name
@@ -33,12 +34,20 @@ examples:
       --resolv-conf - --answer web.shop.svc.cluster.local=10.96.0.7 web.shop
   minidns-sim resolve --resolv-conf FILE --server 1='drop 1/2' --server 2=servfail web
 
-exit status: 0 found, 1 not found, 2 wrong usage
+exit status: 0 found, 1 the lookup failed, 2 there is no such resolver, pod or name, or
+the command line is wrong
 """
 
 
 class Wrong(Exception):
     """The command line names something that there is not; the text says what is."""
+
+
+class _Resolved(NamedTuple):
+    """A lookup, and the names that it could have found."""
+
+    report: Report
+    known: str
 
 
 def add_to(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -105,18 +114,22 @@ def run(args: argparse.Namespace) -> int:
         print(kinds.listing())
         return FOUND
     try:
-        report = _report(args)
+        report, known = _resolve(args)
     except Wrong as error:
         print(f"minidns-sim resolve: {error}", file=sys.stderr)
-        return WRONG
+        return UNKNOWN
     if args.output == "json":
         print(json.dumps(report, indent=2))
     else:
         print("\n".join(lines(report)))
-    return NOT_FOUND if report["result"]["error"] else FOUND
+    if report["result"]["status"] == Status.NXDOMAIN.value:
+        missing = f"there is no name {args.name!r}; there are: {known}"
+        print(f"minidns-sim resolve: {missing}", file=sys.stderr)
+        return UNKNOWN
+    return FAILED if report["result"]["error"] else FOUND
 
 
-def _report(args: argparse.Namespace) -> Report:
+def _resolve(args: argparse.Namespace) -> _Resolved:
     kind, types = _kind(args.kind), _types(args.types)
     if args.name is None:
         raise Wrong("a NAME is missing")
@@ -158,7 +171,7 @@ def _types(words: list[str]) -> tuple[int, ...]:
 
 def _rehearse(
     args: argparse.Namespace, kind: kinds.Kind, types: tuple[int, ...]
-) -> Report:
+) -> _Resolved:
     """Resolve against described servers."""
     try:
         is_stdin = args.resolv_conf == "-"
@@ -173,7 +186,9 @@ def _rehearse(
         raise Wrong(str(error)) from None
     servers = rehearsal.Servers(behaviours, addresses, Random(args.seed))
     resolver = kind.make(text, Random(args.seed))
-    return servers.look_up(kind, resolver, args.name, types)
+    report = servers.look_up(kind, resolver, args.name, types)
+    known = ", ".join(sorted({name for name, _ in addresses}))
+    return _Resolved(report, known or "none (add some: --answer NAME=ADDRESS)")
 
 
 def _server(word: str, resolv_conf: str) -> tuple[str, rehearsal.Behaviour]:
@@ -188,22 +203,22 @@ def _server(word: str, resolv_conf: str) -> tuple[str, rehearsal.Behaviour]:
 
 def _in_cluster(
     running: state.State, args: argparse.Namespace, kind: kinds.Kind
-) -> Report:
+) -> _Resolved:
     """Resolve in a pod of the cluster that is up."""
     command = ["resolve", "-o", "json", kind.name, args.name, *args.types]
     try:
         reply = state.execute(running, args.pod, command)
     except (state.NotUp, LookupError) as error:
         raise Wrong(str(error.args[0])) from None
-    if reply["status"] == WRONG:
+    if reply["status"] == UNKNOWN:
         raise Wrong(reply["text"].strip())
-    report: Report = json.loads(reply["text"])
-    return report
+    known = "the Services of `kubectl get services -A`"
+    return _Resolved(json.loads(reply["text"]), known)
 
 
 async def _in_scenario(
     args: argparse.Namespace, kind: kinds.Kind, types: tuple[int, ...]
-) -> Report:
+) -> _Resolved:
     """Resolve in a pod of a scenario's cluster, in virtual time."""
     namespace, _, name = args.pod.rpartition("/")
     async with staged(args.seed) as stage:
@@ -217,4 +232,6 @@ async def _in_scenario(
                 f"{error} in the cluster of a scenario (none is up); there are: {pods}"
             ) from None
         seconds = asyncio.get_running_loop().time() - start
-        return report_of(kind, resolved, start, seconds)
+        services = (s["metadata"] for s in stage.cluster.list("Service"))
+        known = ", ".join(f"{each['name']}.{each['namespace']}" for each in services)
+        return _Resolved(report_of(kind, resolved, start, seconds), known)

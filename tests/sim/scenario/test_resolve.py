@@ -167,8 +167,21 @@ def test_wrong_words_are_named_with_what_there_is(
     assert known in captured.err
 
 
-def test_not_found_is_status_1(conf: str) -> None:
-    assert main(["resolve", "--resolv-conf", conf, "nope"]) == 1
+def test_an_unknown_name_is_shown_and_those_there_are_named(
+    conf: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--resolv-conf", conf, "--answer", WEB, "nope"]
+    assert main(["resolve", *words]) == 2
+    captured = capsys.readouterr()
+    assert "nope.a.svc.cluster.local." in captured.out
+    assert "web.svc.cluster.local." in captured.err
+    assert main(["resolve", "--state", str(tmp_path), "--pod", "app", "nope"]) == 2
+    assert "kube-dns.kube-system" in capsys.readouterr().err
+
+
+def test_a_lookup_that_fails_is_status_1(conf: str) -> None:
+    words = ["--server", "1=drop", "--server", "2=servfail", "web"]
+    assert main(["resolve", "--resolv-conf", conf, *words]) == 1
 
 
 def test_list_names_all(capsys: pytest.CaptureFixture[str]) -> None:
