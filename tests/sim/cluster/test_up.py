@@ -1,4 +1,5 @@
 import asyncio
+import json
 import signal
 import sys
 from pathlib import Path
@@ -37,10 +38,16 @@ async def test_up_is_reached_by_exec_and_leaves_nothing(tmp_path: Path) -> None:
         )
         assert (file.status, file.out) == (0, "nameserver 10.96.0.20\n")
         missing = await command.run("exec", *folder, "nope", "--", "dig", "x")
-        assert (missing.status, missing.err) == (
-            1,
-            'minidns-sim: pods "nope" not found\n',
+        assert missing.status == 1
+        assert "nope" in missing.err
+        assert "default/app" in missing.err  # those there are
+        resolved = await command.run(
+            *("resolve", *folder, "--as", "go", "--pod", "app", "-o", "json"),
+            "kubernetes.default",
         )
+        report = json.loads(resolved.out)
+        assert report["result"]["addresses"] == ["10.96.0.1"]
+        assert all(query["endpoint"] for query in report["queries"])
         unknown = await command.run("exec", *folder, "app", "--", "vi")
         assert (unknown.status, unknown.out[:22]) == (127, "vi: command not found ")
 
