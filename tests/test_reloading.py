@@ -10,9 +10,14 @@ from pathlib import Path
 
 import dns.message
 import dns.rcode
+import dns.rdatatype
 import pytest
 
+from minidns.dns.model import Question
+from minidns.dns.rdata import type_number
+from minidns.probe.lookup import Form, look_up
 from tests import process
+from tests.probe import fake_server
 from tests.server import client
 from tests.serving import Serving, serving
 from tests.world import World
@@ -315,3 +320,62 @@ async def test_a_reload_starts_with_an_empty_cache_and_asks_again_who_is_ready(
         assert watched.said("Reloading complete") == 1
         assert await address(port) == "192.0.2.2"
         assert (await process.http(ready, "/ready"))[0] == 503
+
+
+COMPLETED = [
+    # the question, and the lines by which its answer needs another question of the chain
+    ("www.example.org.", "A", ""),
+    (
+        "www.example.org.",
+        "A",
+        "rewrite cname exact target.example.org. secret.example.net.",
+    ),
+    ("secret.example.net.", "AAAA", "dns64 {\nallow_ipv4\n}"),
+]
+RECORDS = {
+    ("www.example.org.", "A"): ["www.example.org. 60 CNAME target.example.org."],
+    ("secret.example.net.", "A"): ["secret.example.net. 60 A 192.0.2.81"],
+}
+LATENCY_S = 2.0
+"""Longer than a reload takes."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize(("name", "qtype", "lines"), COMPLETED)
+async def test_a_query_in_flight_at_a_reload_is_answered_by_the_chain_it_came_to(
+    name: str, qtype: str, lines: str, transport: str, tmp_path: Path
+) -> None:
+    """Also what completes its answer: the old chain lives as long as its queries."""
+    reached = asyncio.Event()
+
+    def upstream(query: dns.message.Message, transport: str) -> bytes | None:
+        reached.set()
+        question = query.question[0]
+        key = str(question.name), dns.rdatatype.to_text(question.rdtype)
+        return fake_server.answers(*RECORDS.get(key, ()))(query, transport)
+
+    port, path = process.free_port(), tmp_path / "Corefile"
+    form = Form(transport, timeout_s=process.DEADLINE_S)
+
+    def text(host: str, upstream_port: int, more: str = "") -> str:
+        forward = f"forward . {host}:{upstream_port} {{\nread_timeout 9s\n}}"
+        return f".:{port} {{\nbind 127.0.0.1\n{lines}\n{more}\n{forward}\n}}\n"
+
+    async with fake_server.serving(upstream, delay_s=LATENCY_S) as place:
+        path.write_text(text(*place))
+        words = ("-conf", str(path), "-explain", "off")
+        async with process.minidns(*words) as server:
+            await server.said("minidns-")
+            question = Question(name, type_number(qtype))
+            expected = await look_up(question, ("127.0.0.1", port), form)
+            assert expected.failure == ""
+            reached.clear()
+            asking = asyncio.ensure_future(look_up(question, ("127.0.0.1", port), form))
+            await reached.wait()
+            path.write_text(text(*place, "chaos"))
+            server.signal(signal.SIGUSR1)
+            await server.said("Reloading complete")
+            assert not asking.done()
+            got = await asking
+    assert got.answer == expected.answer

@@ -67,8 +67,9 @@ class Answerer:
         """
         if (refusal := bad_version(query)) is not None:
             return refusal
+        top = self.top  # a query in flight holds the chain, which a reload replaces
         try:
-            return await self.top(query)
+            return await top(query)
         except Dropped:
             raise
         except Unserved as exc:

@@ -62,6 +62,14 @@ class InFlight:
             oldest.cancel()
             self._on_evict()
 
+    async def settle(self, limit_s: float) -> None:
+        """Wait until the tasks of this moment have ended, ``limit_s`` seconds at most.
+
+        Tasks that start meanwhile are not waited for.
+        """
+        if tasks := set(self._tasks):
+            await asyncio.wait(tasks, timeout=limit_s)
+
     async def close(self, grace_s: float) -> None:
         """Give the tasks ``grace_s`` seconds to finish, then cancel the rest."""
         await asyncio.sleep(0)  # every task starts, so that it replies if cancelled

@@ -136,6 +136,11 @@ class ListenerSockets:
         failure.errno = exc.errno
         return failure
 
+    async def settle(self, limit_s: float) -> None:
+        """Wait for the queries that are in flight now, ``limit_s`` seconds at most."""
+        waits = (each.in_flight.settle(limit_s) for each in self._open)
+        await asyncio.gather(*waits)
+
     async def close(self, grace_s: float) -> None:
         """Stop reading, give queries in flight ``grace_s`` seconds, then close."""
         for sockets in self._open:

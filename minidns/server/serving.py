@@ -89,7 +89,7 @@ class Serving:
             sockets.memory.clear()
         await new.serving()
         # in a task, because the old instance may be waiting for this call
-        self._tasks.once("reload", _end(old, unused))
+        self._tasks.once("reload", _end(old, unused, opened.values()))
         return new
 
     async def close(self) -> None:
@@ -147,8 +147,14 @@ class Serving:
             sockets.share()
 
 
-async def _end(instance: Instance | None, unused: Iterable[ListenerSockets]) -> None:
+async def _end(
+    instance: Instance | None,
+    unused: Iterable[ListenerSockets],
+    kept: Iterable[ListenerSockets],
+) -> None:
+    """Stop an instance when the queries that came to it have been answered."""
     await _close(unused)
+    await asyncio.gather(*(sockets.settle(GRACE_S) for sockets in kept))
     if instance is not None:
         await instance.stop()
 

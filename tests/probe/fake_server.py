@@ -80,6 +80,7 @@ async def serving(
         size = int.from_bytes(await reader.readexactly(2))
         reply = behaviour(dns.message.from_wire(await reader.readexactly(size)), "tcp")
         if reply is not None:
+            await asyncio.sleep(delay_s)
             writer.write(len(reply).to_bytes(2) + reply)
         writer.close()
 
