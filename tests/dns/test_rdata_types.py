@@ -167,6 +167,30 @@ def test_dnspython_reads_the_same(rtype: str, text: str, data: str) -> None:
     assert oracle.to_wire() == read(rtype, text)
 
 
+WITH_NAMES = [row for row in TYPED if rdata.type_number(row[0]) in rdata.LAYOUT]
+
+
+@pytest.mark.parametrize(("rtype", "text", "data"), WITH_NAMES)
+def test_names_stand_where_dnspython_finds_them(
+    rtype: str, text: str, data: str
+) -> None:
+    number, raw = rdata.type_number(rtype), bytes.fromhex(data)
+    if not has_form(number):
+        pytest.skip("dnspython does not know the form of this type")
+    oracle = dns.rdata.from_wire(
+        "IN", dns.rdatatype.RdataType.make(number), raw, 0, len(raw)
+    )
+    other = dns.name.from_text("other.example.")
+    slots = {
+        slot for each in type(oracle).__mro__ for slot in getattr(each, "__slots__", ())
+    }
+    found = {
+        slot for slot in slots if isinstance(getattr(oracle, slot, None), dns.name.Name)
+    }
+    expected = oracle.replace(**dict.fromkeys(found, other)).to_wire()
+    assert rdata.map_names(number, raw, lambda name: "other.example.") == expected
+
+
 def test_every_type_that_dnspython_reads_has_a_row() -> None:
     known = {
         name.replace("_", "-")

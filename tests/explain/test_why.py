@@ -233,6 +233,22 @@ async def test_cause_in_a_cluster_set(text: str, cause: str) -> None:
     assert (await result.explain(text)).cause.id == cause
 
 
+@pytest.mark.parametrize(
+    ("asked", "cause"),
+    [
+        (f"none.prod.{SVC} A", "no-ready-endpoint"),
+        (f"n-0.none.prod.{SVC} A", "endpoint-unready"),
+        (f"other.none.prod.{SVC} A", "no-ready-endpoint"),
+    ],
+)
+async def test_no_endpoint_of_a_headless_service_is_ready(
+    asked: str, cause: str
+) -> None:
+    unready = slice_of("prod/none", "!10.9.0.1=n-0")
+    made = Asking(objects=(namespace("prod"), service("prod/none", "None"), unready))
+    assert (await made.explain(asked)).cause.id == cause
+
+
 async def test_a_held_endpoint() -> None:
     result = Asking("hold 1s")
     gone = slice_of("prod/db", "", "pg:5432")

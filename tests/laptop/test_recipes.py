@@ -89,6 +89,23 @@ def test_on_an_empty_machine_there_is_still_resolv_conf(tmp_path: Path) -> None:
     assert "/etc/resolv.conf" in reason
 
 
+@pytest.mark.parametrize(
+    ("server", "has_dnsmasq", "recipe"),
+    [
+        ("127.0.0.1", True, "dnsmasq"),
+        ("127.0.0.1", False, "resolv.conf"),
+        ("192.0.2.1", True, "resolv.conf"),
+    ],
+)
+def test_dnsmasq_has_to_be_there_and_in_use(
+    server: str, has_dnsmasq: bool, recipe: str, tmp_path: Path
+) -> None:
+    write(tmp_path, "etc/resolv.conf", f"nameserver {server}\n")
+    if has_dnsmasq:
+        write(tmp_path, "etc/dnsmasq.conf", "")
+    assert recipes.detect(Machine(tmp_path, None))[0] == recipe
+
+
 def write(root: Path, path: str, text: str) -> None:
     (root / path).parent.mkdir(parents=True, exist_ok=True)
     (root / path).write_text(text)
