@@ -52,10 +52,20 @@ class Scope(NamedTuple):
 
     names: tuple[NameKind, ...] = tuple(NameKind)
     manners: tuple[Manner, ...] = tuple(Manner)
+    per_query: bool = False
+    """Whether a lookup fails twice as often if it consists of two queries."""
 
-    def has(self, cell: Cell) -> bool:
-        """Return whether a lookup is in the scope."""
-        return cell.names in self.names and cell.manner in self.manners
+    def share(self, cell: Cell) -> float:
+        """Return the part of the rate that a lookup gets: 0 outside of the scope."""
+        if cell.names not in self.names or cell.manner not in self.manners:
+            return 0.0
+        return 0.5 if self.per_query and cell.manner is Manner.PLAIN else 1.0
+
+    def part_of(self, layout: Layout) -> float:
+        """Return the part of the lookups of a trial that is in the scope."""
+        names = len(set(self.names) & set(layout.names)) / len(layout.names)
+        manners = len(set(self.manners) & set(layout.manners)) / len(layout.manners)
+        return names * manners
 
 
 _EXTERNAL = (NameKind.EXTERNAL,)
@@ -64,8 +74,11 @@ _CHANGED = (NameKind.CHANGED,)
 _LIBC = (Manner.LIBC,)
 EVERY = Scope()
 """All lookups."""
+EVERY_QUERY = Scope(per_query=True)
+"""All queries: packets get lost, and a lookup as a C library makes it has two."""
 SCOPES = {
-    EVERY: 0.85,
+    EVERY: 0.5,
+    EVERY_QUERY: 0.35,
     Scope(names=_EXTERNAL): 0.03,
     Scope(names=_INTERNAL): 0.03,
     Scope(names=_CHANGED): 0.03,
@@ -90,9 +103,11 @@ def hypotheses(layout: Layout, rate: float) -> tuple[Hypothesis[Cell, Accusation
     """Return what a trial compares; faults have the rate ``rate`` or more.
 
     All suspects are equally likely before the trial. A suspect is left out if the trial
-    cannot see it: another version without arm V, one of several nodes with one node.
+    cannot see it: another version without arm V, one of several nodes with one node. A
+    fault of a server or path that is limited to some lookups must still make ``rate``
+    of all lookups fail; that of an upstream, say, is never seen in others.
     """
-    blames, rates = _blames(layout), rates_from(rate)
+    blames = _blames(layout)
     parts = Counter(accusation.suspect for accusation, _, _ in blames)
     prior = 1 / (len(parts) + 1)
     result: list[Hypothesis[Cell, Accusation]] = [
@@ -100,7 +115,7 @@ def hypotheses(layout: Layout, rate: float) -> tuple[Hypothesis[Cell, Accusation
             accusation._replace(scope=scope),
             prior * chance / parts[accusation.suspect],
             _within(scope, share),
-            rates,
+            rates_from(_least_rate(rate, scope, scopes, layout)),
         )
         for accusation, share, scopes in blames
         for scope, chance in scopes.items()
@@ -110,12 +125,19 @@ def hypotheses(layout: Layout, rate: float) -> tuple[Hypothesis[Cell, Accusation
     return tuple(result)
 
 
+def _least_rate(
+    rate: float, scope: Scope, scopes: dict[Scope, float], layout: Layout
+) -> float:
+    part = scope.part_of(layout) if scopes is SCOPES else 1.0
+    return min(rate / part, 0.5) if part else 0.5
+
+
 def _within(scope: Scope, share: Share) -> Share:
     """Return ``share`` for the cells in ``scope``, 0 for others."""
 
     @cache
     def within(cell: Cell) -> float:
-        return share(cell) if scope.has(cell) else 0.0
+        return share(cell) * scope.share(cell)
 
     return within
 
@@ -189,10 +211,16 @@ def _share_of_node(node: str) -> Share:
 def _of_all_arms() -> Iterator[_Blame]:
     """Yield the accusations that all arms share: the lookup decides, not the arm."""
     for suspect, scopes in (
-        (Suspect.UPSTREAM, {Scope(names=_EXTERNAL): 1.0}),
+        (
+            Suspect.UPSTREAM,
+            {
+                Scope(names=_EXTERNAL): 0.5,
+                Scope(names=_EXTERNAL, per_query=True): 0.5,
+            },
+        ),
         (Suspect.STALE, {Scope(names=_CHANGED): 1.0}),
         (Suspect.CLIENT, {Scope(manners=_LIBC): 0.8, Scope(_EXTERNAL, _LIBC): 0.2}),
-        (Suspect.EVERYTHING, {EVERY: 1.0}),
+        (Suspect.EVERYTHING, {EVERY: 0.5, EVERY_QUERY: 0.5}),
     ):
         yield Accusation(suspect), lambda cell: 1.0, scopes
 

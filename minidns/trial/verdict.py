@@ -1,9 +1,10 @@
 """The verdict: which suspect the observations of a trial accuse, and how surely.
 
 A suspect is convicted if it is `ODDS` times as likely as the next one, if the lookups
-that it accuses fail more often than the others with an error of `ALPHA` at most, and if
-they failed at `MOMENTS` different times. "Not reproduced" needs the same odds against
-every fault of the rate that was looked for. An interceptor needs no statistics.
+that it accuses fail more often than the others with an error of `ALPHA` at most (of
+`ALPHA_COREDNS` if that blames CoreDNS), and if they failed at `MOMENTS` different
+times. "Not reproduced" needs the same odds against every fault of the rate that was
+looked for. An interceptor needs no statistics.
 """
 
 from collections.abc import Mapping
@@ -27,6 +28,8 @@ from minidns.trial.suspects import Accusation, Suspect, hypotheses
 ODDS = 200.0
 """Likelihood of the best suspect over the second: with 11 suspects an error of 5 %."""
 ALPHA = 0.05
+ALPHA_COREDNS = 0.01
+"""The error of blaming CoreDNS, which is what a trial is asked about."""
 CERTAIN = ODDS
 """E-value from which chance alone is no explanation any more: alpha for 10 suspects."""
 MOMENTS = 5
@@ -124,7 +127,9 @@ class Court:
         odds = best.probability / max(second.probability, 1e-300)
         decided = odds >= ODDS and self._is_confirmed(best.accusation, evidence, ledger)
         share = self.by_accusation[best.accusation].share
-        accused = [cell for cell in ledger.counts if share(cell) == 1]
+        # behind a ClusterIP only a part of the lookups reaches a bad replica
+        least = 1.0 if best.accusation.suspect is Suspect.REPLICA else 0.5
+        accused = [cell for cell in ledger.counts if share(cell) >= least]
         return Verdict(
             best.accusation.suspect if decided else Suspect.UNDECIDED,
             ranking,
@@ -179,7 +184,8 @@ class Court:
         for cell, spans in ledger.moments.items():
             if share(cell) > 0:
                 moments |= spans
-        return len(moments) >= MOMENTS and (evidence is None or evidence >= 1 / ALPHA)
+        alpha = ALPHA_COREDNS if best.suspect.is_coredns else ALPHA
+        return len(moments) >= MOMENTS and (evidence is None or evidence >= 1 / alpha)
 
 
 def _total(ledger: Ledger, cells: list[Cell]) -> Count:

@@ -139,10 +139,18 @@ async def arena(
     with _quiet():
         try:
             await stage.begin()
+            _check_ready(stage)
             relays = _start_relays(stage, seed)
             yield Arena(stage, _layout(stage, other=other), relays, seal)
         finally:
             await stage.close()
+
+
+def _check_ready(stage: Stage) -> None:
+    """Check that all servers run: a trial without them would convict somebody."""
+    for (_, name), replica in stage.servers.replicas.items():
+        if not replica.is_ready:
+            raise RuntimeError(f"{name} is {replica.state}")
 
 
 def _create(stage: Stage, services: list[str]) -> None:

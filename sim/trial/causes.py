@@ -153,16 +153,16 @@ CAUSES: Mapping[str, Cause] = MappingProxyType(
 def faulty_blocks(cause: Cause, rate: Fraction) -> str:
     """Return the server blocks that a cause puts before CoreDNS's own Corefile.
 
-    *view* selects queries by their random ID, so each is taken with the chance of
-    ``rate`` per lookup.
+    *view* takes the queries with the lowest of the random IDs, so each is taken with
+    the same chance.
     """
     if cause.suspect is not Suspect.CONFIGURATION:
         return ""
-    share = message_rate(rate).limit_denominator(60_000)
+    taken = max(round(message_rate(rate) * 2**16), 1)
     return (
         ".:53 {\n"
         "    view migration {\n"
-        f"        expr id() % {share.denominator} < {share.numerator}\n"
+        f"        expr id() < {taken}\n"
         "    }\n"
         "    template ANY ANY . {\n"
         "        rcode SERVFAIL\n"

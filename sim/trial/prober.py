@@ -75,14 +75,25 @@ class SimulatedProber:
         return self._addresses[client]
 
     def _replica(self, client: Client, target: Target, resolved: LookupResult) -> str:
-        """Return the pod that was asked, where a prober in a real pod could tell."""
+        """Return the pod that was asked, where a prober in a real pod could tell.
+
+        Of several pods that is the first one without a reply: glibc repeats the query
+        from another port.
+        """
         if target.arm != R:
             return target.replica
-        flows = {
-            (self._address(client), query.send.source) for query in resolved.queries
-        }
-        pods = (relay.pod_of(*flow) for relay in self.arena.relays for flow in flows)
-        return next(filter(None, list(pods)), "")
+        address = self._address(client)
+        answered: dict[int, bool] = {}
+        for query in resolved.queries:
+            port = query.send.source
+            answered[port] = answered.get(port, True) and query.reply is not None
+        pods = {port: self._relayed_to(address, port) for port in answered}
+        decisive = min(answered, key=lambda port: answered[port])
+        return pods[decisive]
+
+    def _relayed_to(self, address: str, port: int) -> str:
+        names = [relay.pod_of(address, port) for relay in self.arena.relays]
+        return next(filter(None, names), "")
 
 
 def _outcome(resolved: LookupResult) -> Outcome:

@@ -147,7 +147,7 @@ def _usual_kind(best: Accusation, ledger: Ledger) -> FailureKind:
 
 def lookups_of(best: Accusation) -> str:
     """Return the lookups in the scope of an accusation, in words."""
-    if best.scope == EVERY:
+    if best.scope._replace(per_query=False) == EVERY:
         return "lookups"
     words = []
     if best.scope.manners != EVERY.manners:

@@ -102,7 +102,7 @@ def _failure(row: FailureRow) -> tuple[str, ...]:
         row.name,
         f"{row.names} {row.manner}",
         row.kind + ("" if row.begins_episode else " (same episode)"),
-        f"{row.latency_ms:.4g} ms",
+        _ms(row.latency_ms / 1000),
         row.rcode,
         row.answer,
         row.replica,
