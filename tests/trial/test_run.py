@@ -33,8 +33,6 @@ def test_the_cause_is_found(cause: str) -> None:
 def test_a_race_of_two_packets_is_a_fault_of_any_service_path() -> None:
     verdict, _ = trial(race, QUICK, 102, background=0.05)
     assert verdict.suspect is Suspect.SERVICE
-    assert verdict.best is not None
-    assert [str(manner) for manner in verdict.best.accusation.scope.manners] == ["libc"]
 
 
 def test_the_bad_replica_is_named() -> None:
