@@ -67,13 +67,7 @@ def parser() -> Parser:
         help="port of server blocks that name none",
     )
     serve.add_release(parser)
-    parser.add_argument(
-        "-o",
-        dest="output",
-        choices=("text", "json"),
-        default="text",
-        help="output format",
-    )
+    parser.add_output("text", "json")
     return parser
 
 

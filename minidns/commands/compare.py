@@ -51,9 +51,9 @@ def parser() -> Parser:
     parser.add_argument(
         "--rate",
         type=lookups.rate,
-        default=500.0,
+        default=500,
         metavar="N",
-        help="queries a second to each server (default: 500)",
+        help="queries a second to each server",
     )
     parser.add_argument(
         "-as",
@@ -64,7 +64,7 @@ def parser() -> Parser:
         help="release of the CoreDNS among the servers: its known differences from"
         f" {releases.NEWEST} are no faults",
     )
-    parser.add_argument("-o", dest="output", choices=("text", "json"), default="text")
+    parser.add_output("text", "json")
     return parser
 
 

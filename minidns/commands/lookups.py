@@ -30,6 +30,45 @@ def add_options(parser: Parser) -> None:
     parser.add_argument(
         "servers", nargs="+", metavar="SERVER", help="server to look names up at"
     )
+    _add_source(parser)
+    parser.add_argument(
+        "-t",
+        "--type",
+        action="append",
+        metavar="TYPE",
+        help="record type of names without one; may be repeated (default: A and AAAA)",
+    )
+    parser.add_argument("--tcp", action="store_true", help="query over TCP")
+    parser.add_argument(
+        "--edns",
+        type=_edns_size,
+        default=1232,
+        metavar="SIZE",
+        help="UDP size in the OPT record; 0 sends none",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=session.seconds,
+        default="5s",
+        metavar="DURATION",
+        help="time to wait for a reply",
+    )
+    parser.add_argument(
+        "--zone",
+        default="cluster.local",
+        help="the domain of the cluster",
+    )
+    parser.add_argument(
+        "-n",
+        "--namespace",
+        default="kube-system",
+        help="namespace of svc/ and pods/",
+    )
+    session.add_options(parser)
+
+
+def _add_source(parser: Parser) -> None:
+    """Add the options that select the names to look up."""
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
         "--names", metavar="FILE", help="file with NAME or NAME TYPE lines; - for stdin"
@@ -45,40 +84,6 @@ def add_options(parser: Parser) -> None:
         "--from-log", metavar="FILE", help="names in a log of CoreDNS; - for stdin"
     )
     source.add_argument("--name", action="append", help="a name; may be repeated")
-    parser.add_argument(
-        "-t",
-        "--type",
-        action="append",
-        metavar="TYPE",
-        help="record type of names without one; may be repeated (default: A and AAAA)",
-    )
-    parser.add_argument("--tcp", action="store_true", help="query over TCP")
-    parser.add_argument(
-        "--edns",
-        type=_edns_size,
-        default=1232,
-        metavar="SIZE",
-        help="UDP size in the OPT record; 0 sends none (default: 1232)",
-    )
-    parser.add_argument(
-        "--timeout",
-        type=session.seconds,
-        default=5.0,
-        metavar="DURATION",
-        help="time to wait for a reply (default: 5s)",
-    )
-    parser.add_argument(
-        "--zone",
-        default="cluster.local",
-        help="the domain of the cluster (default: cluster.local)",
-    )
-    parser.add_argument(
-        "-n",
-        "--namespace",
-        default="kube-system",
-        help="namespace of svc/ and pods/ (default: kube-system)",
-    )
-    session.add_options(parser)
 
 
 def _edns_size(text: str) -> int:

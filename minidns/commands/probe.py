@@ -64,9 +64,9 @@ def parser() -> Parser:
     parser.add_argument(
         "--rate",
         type=lookups.rate,
-        default=10.0,
+        default=10,
         metavar="N",
-        help="lookups a second at each server (default: 10)",
+        help="lookups a second at each server",
     )
     parser.add_argument(
         "--for",
@@ -87,27 +87,24 @@ def parser() -> Parser:
         choices=("single", *libc.LIBRARIES),
         default="single",
         help="glibc, musl: look the addresses of a name up as a program does, with"
-        " search domains; single: one query for each type (default: single)",
+        " search domains; single: one query for each type",
     )
     parser.add_argument(
         "--resolv-conf",
         metavar="FILE",
         default=RESOLV_CONF,
-        help="search domains and options for --as; its name servers are not used"
-        f" (default: {RESOLV_CONF})",
+        help="search domains and options for --as; its name servers are not used",
     )
     parser.add_argument(
         "--ports",
         choices=("fresh", "fixed"),
         default="fresh",
-        help="a source port for each query, or one for each server (default: fresh)",
+        help="a source port for each query, or one for each server",
     )
-    parser.add_argument(
-        "-o",
-        dest="output",
-        choices=("text", "json"),
-        default="text",
-        help="json: a line for each lookup, and one for the summary (default: text)",
+    parser.add_output(
+        "text",
+        "json",
+        help_="json: a line for each lookup, and one for the summary (default: text)",
     )
     return parser
 

@@ -57,13 +57,7 @@ def parser() -> Parser:
         metavar="ADDRESS",
         help="answer as for a client with this address",
     )
-    parser.add_argument(
-        "-o",
-        dest="output",
-        choices=("text", "json"),
-        default="text",
-        help="output format",
-    )
+    parser.add_output("text", "json")
     return parser
 
 

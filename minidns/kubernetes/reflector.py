@@ -73,6 +73,35 @@ log = logging.getLogger("minidns.plugins.kubernetes")  # "plugin/kubernetes: ...
 class Reflector:
     """Lists and watches one resource and passes events to ``apply``."""
 
+    synced = False
+    """Whether the first list was applied to its end; stays true."""
+    proof_of_life: float | None = None
+    """Time of the last sign of life of the server; None before the first."""
+    version = ""
+    """resourceVersion from which the next watch resumes; empty if a list is due."""
+    lists = 0
+    watches = 0
+    events = 0
+    """Changes that watches brought, without bookmarks."""
+    errors = 0
+    skipped = 0
+    """Objects that could not be read or applied."""
+    last_error = ""
+    named: set[Key] | None = None
+    """Keys named since an audit set it; None without an audit."""
+
+    _verb = "list"
+    _lines = 0
+    """Lines of watches, with bookmarks."""
+    _failing: float | None = None
+    """Time since which there were only errors; None without errors."""
+    _gone_at = -inf
+    """Time of the last 410 Gone, if no other error came since."""
+    _relist_due = False
+    """Whether a list is due although ``version`` is set."""
+    _watch_timeout: asyncio.Timeout | None = None
+    """Timeout that can end the running watch."""
+
     def __init__(
         self,
         list_watch: ListWatch,
@@ -88,20 +117,6 @@ class Reflector:
     ) -> None:
         self.resource = resource
         self._name = resource.type_name
-        self.synced = False
-        """Whether the first list was applied to its end; stays true."""
-        self.proof_of_life: float | None = None
-        """Time of the last sign of life of the server; None before the first."""
-        self.version = ""
-        """resourceVersion from which the next watch resumes; empty if a list is due."""
-        self.lists = 0
-        self.watches = 0
-        self.events = 0
-        """Changes that watches brought, without bookmarks."""
-        self.errors = 0
-        self.skipped = 0
-        """Objects that could not be read or applied."""
-        self.last_error = ""
         self._list_watch = list_watch
         self._apply = apply
         self._now = now
@@ -119,19 +134,6 @@ class Reflector:
         self._relists = Backoff(now, random)
         self._keys: set[Key] = set()
         """Keys of the objects that were applied and not deleted."""
-        self._verb = "list"
-        self._lines = 0
-        """Lines of watches, with bookmarks."""
-        self._failing: float | None = None
-        """Time since which there were only errors; None without errors."""
-        self._gone_at = -inf
-        """Time of the last 410 Gone, if no other error came since."""
-        self.named: set[Key] | None = None
-        """Keys named since an audit set it; None without an audit."""
-        self._relist_due = False
-        """Whether a list is due although ``version`` is set."""
-        self._watch_timeout: asyncio.Timeout | None = None
-        """Timeout that can end the running watch."""
         self._logged_at: dict[str, float] = {}
 
     async def run(self) -> None:

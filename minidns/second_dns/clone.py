@@ -132,13 +132,7 @@ def _add_choices(parser: Parser) -> None:
     parser.add_argument(
         "--replicas", type=_count, metavar="N", help="(default: as kube-dns has)"
     )
-    parser.add_argument(
-        "-o",
-        dest="output",
-        choices=("yaml", "json"),
-        default="yaml",
-        help="output format",
-    )
+    parser.add_output("yaml", "json")
 
 
 @escaping

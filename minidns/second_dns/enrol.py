@@ -71,14 +71,7 @@ def parser() -> Parser:
         help="deploy/, statefulset/, daemonset/ or pod/NAME; also KIND NAME",
     )
     parser.add_argument(*("-n", "--namespace"), default="default", help="its namespace")
-    share = parser.add_mutually_exclusive_group(required=True)
-    share.add_argument("--all", action="store_true", help="all its pods, in place")
-    share.add_argument(
-        "--replicas",
-        nargs="+",
-        metavar="N [of M]",
-        help="N additional pods of a Deployment; N of M: N of those it has",
-    )
+    _add_share(parser)
     parser.add_argument(
         "--for",
         dest="duration",
@@ -108,6 +101,18 @@ def parser() -> Parser:
     session.add_yes(parser)
     session.add_options(parser)
     return parser
+
+
+def _add_share(parser: Parser) -> None:
+    """Add the options that select the pods."""
+    share = parser.add_mutually_exclusive_group(required=True)
+    share.add_argument("--all", action="store_true", help="all its pods, in place")
+    share.add_argument(
+        "--replicas",
+        nargs="+",
+        metavar="N [of M]",
+        help="N additional pods of a Deployment; N of M: N of those it has",
+    )
 
 
 @escaping

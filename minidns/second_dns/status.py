@@ -283,13 +283,7 @@ def parser() -> Parser:
         default="",
         help="show the pods and enrolments of this namespace only (default: all)",
     )
-    parser.add_argument(
-        "-o",
-        dest="output",
-        choices=("table", "json"),
-        default="table",
-        help="output format",
-    )
+    parser.add_output("table", "json")
     parser.add_argument(
         "--diff", action="store_true", help="show how Corefiles differ, line by line"
     )

@@ -60,6 +60,12 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
 
+    def add_output(self, *forms: str, help_: str = "output format") -> None:
+        """Add the option ``-o``; the first form is the default."""
+        self.add_argument(
+            "-o", dest="output", choices=forms, default=forms[0], help=help_
+        )
+
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """Return the values of the arguments; exit with status 2 if they are wrong.
 

@@ -91,13 +91,7 @@ def parser() -> Parser:
         metavar="FOLDER",
         help="change files below this directory instead, and run no command",
     )
-    parser.add_argument(
-        "-o",
-        dest="output",
-        choices=("text", "json"),
-        default="text",
-        help="output format of plan and doctor",
-    )
+    parser.add_output("text", "json", help_="output format of plan and doctor")
     return parser
 
 
