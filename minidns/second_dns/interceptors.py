@@ -1,18 +1,9 @@
 """Programs that answer or divert DNS queries in a cluster, as far as objects show them.
 
 A difference between two DNS servers means nothing if a third program answers for one
-of them. Each finding names the program, the evidence, and what it does to queries:
-
-| program | evidence |
-|---|---|
-| NodeLocal DNSCache | a DaemonSet with the argument -localip |
-| kindnet's DNS cache | the argument --dns-caching of DaemonSet kindnet |
-| Istio, sidecar | ISTIO_META_DNS_CAPTURE of istio-proxy, a pod or the mesh |
-| Istio, ambient | redirected pods or namespaces, and AMBIENT_DNS_CAPTURE |
-| Cilium's DNS proxy | a Cilium policy with rules for DNS |
-| AKS LocalDNS | the label kubernetes.azure.com/localdns-state of nodes |
-| Talos host DNS | nodes whose operating system is Talos |
-| any other node cache | a pod's nameserver that is not the cluster's DNS |
+of them. ``SIGNS`` is the table of the programs: the name, what it does to queries, and
+a function that returns the evidence in the objects. A node's cache that no object shows
+is recognized by the nameserver of a running pod (``node_cache``).
 """
 
 import re
@@ -133,8 +124,12 @@ async def _istio_config_maps(session: Session) -> list[Json]:
 
 
 def interceptors(evidence: Evidence) -> list[Interceptor]:
-    """Return what the evidence shows."""
-    return [interceptor for look in _LOOKS for interceptor in look(evidence)]
+    """Return the programs that the evidence shows."""
+    return [
+        Interceptor(sign.name, shown, sign.effect)
+        for sign in SIGNS
+        if (shown := sign.evidence(evidence))
+    ]
 
 
 def node_cache(nameserver: str, first: str) -> Iterator[Interceptor]:
@@ -151,53 +146,43 @@ _NODE_CACHES = {"169.254.20.10": "NodeLocal DNSCache", "169.254.10.11": "AKS Loc
 """The usual addresses of caches on nodes."""
 
 
-def _node_local(evidence: Evidence) -> Iterator[Interceptor]:
-    for obj in evidence.daemon_sets:
-        for container in _containers(obj):
-            if addresses := flag_of(container, "localip"):
-                yield Interceptor(
-                    "NodeLocal DNSCache",
-                    f"DaemonSet {name_of(obj)} listens at {addresses}",
-                    "queries to these addresses end in a cache on the node; queries to "
-                    "any other DNS do not",
-                )
+def _node_local(evidence: Evidence) -> str:
+    return "; ".join(
+        f"DaemonSet {name_of(obj)} listens at {addresses}"
+        for obj in evidence.daemon_sets
+        for container in _containers(obj)
+        if (addresses := flag_of(container, "localip"))
+    )
 
 
-def _kindnet(evidence: Evidence) -> Iterator[Interceptor]:
-    for obj in evidence.daemon_sets:
-        for container in _containers(obj):
-            is_kindnet = "kindnet" in str(container.get("image"))
-            value = flag_of(container, "dns-caching")
-            if is_kindnet and value not in ("", "false"):
-                yield Interceptor(
-                    "kindnet's DNS cache",
-                    f"DaemonSet {name_of(obj)} has --dns-caching",
-                    "queries of pods to the cluster's DNS are answered on the node",
-                )
+def _kindnet(evidence: Evidence) -> str:
+    return "; ".join(
+        f"DaemonSet {name_of(obj)} has --dns-caching"
+        for obj in evidence.daemon_sets
+        for container in _containers(obj)
+        if "kindnet" in str(container.get("image"))
+        and flag_of(container, "dns-caching") not in ("", "false")
+    )
 
 
-def _sidecars(evidence: Evidence) -> Iterator[Interceptor]:
-    meshes = [obj for obj in evidence.config_maps if obj["metadata"]["name"] == "istio"]
+def _sidecars(evidence: Evidence) -> str:
     is_mesh_wide = any(
         _MESH_CAPTURE.search(str((obj.get("data") or {}).get("mesh", "")))
-        for obj in meshes
+        for obj in evidence.config_maps
+        if obj["metadata"]["name"] == "istio"
     )
-    names = []
-    for pod in evidence.pods:
-        for container in _pod_containers(pod):
-            if container["name"] == "istio-proxy":
-                own = _environment(container).get(CAPTURE)
-                if own == "true" or (own is None and is_mesh_wide):
-                    names.append(name_of(pod))
-    if names:
-        yield Interceptor(
-            "Istio's sidecar",
-            f"{CAPTURE} is true for {_some(names)}",
-            "the sidecar answers queries of its pod to any DNS",
-        )
+    default = "true" if is_mesh_wide else "false"
+    names = [
+        name_of(pod)
+        for pod in evidence.pods
+        for container in _pod_containers(pod)
+        if container["name"] == "istio-proxy"
+        and _environment(container).get(CAPTURE, default) == "true"
+    ]
+    return f"{CAPTURE} is true for {_some(names)}" if names else ""
 
 
-def _ambient(evidence: Evidence) -> Iterator[Interceptor]:
+def _ambient(evidence: Evidence) -> str:
     settings = {
         (obj.get("data") or {}).get("AMBIENT_DNS_CAPTURE")
         for obj in evidence.config_maps
@@ -210,27 +195,17 @@ def _ambient(evidence: Evidence) -> Iterator[Interceptor]:
         and _annotations(pod).get(POD_CAPTURE, "true" if is_on else "false") == "true"
     ]
     where += [
-        f"namespace {obj['metadata']['name']}"
+        f"namespace {name_of(obj)}"
         for obj in evidence.namespaces
         if labels_of(obj).get(AMBIENT) == "ambient" and is_on
     ]
-    if where:
-        setting = "true" if "true" in settings else "not set: on since Istio 1.25"
-        yield Interceptor(
-            "Istio ambient",
-            f"{_some(where)}; AMBIENT_DNS_CAPTURE is {setting}",
-            "ztunnel answers queries of these pods to any DNS",
-        )
+    setting = "true" if "true" in settings else "not set: on since Istio 1.25"
+    return f"{_some(where)}; AMBIENT_DNS_CAPTURE is {setting}" if where else ""
 
 
-def _cilium(evidence: Evidence) -> Iterator[Interceptor]:
+def _cilium(evidence: Evidence) -> str:
     names = [name_of(obj) for obj in evidence.policies if any(_dns_rules(obj))]
-    if names:
-        yield Interceptor(
-            "Cilium's DNS proxy",
-            f"rules for DNS in {_some(names)}",
-            "queries of the pods that these policies select pass through the proxy",
-        )
+    return f"rules for DNS in {_some(names)}" if names else ""
 
 
 def _dns_rules(policy: Json) -> Iterator[Json]:
@@ -241,34 +216,61 @@ def _dns_rules(policy: Json) -> Iterator[Json]:
                 yield from value_at(ports, ("rules", "dns")) or ()
 
 
-def _aks(evidence: Evidence) -> Iterator[Interceptor]:
-    names = [
-        name_of(node)
-        for node in evidence.nodes
-        if labels_of(node).get(LOCALDNS) == "enabled"
-    ]
-    if names:
-        yield Interceptor(
-            "AKS LocalDNS",
-            f"label {LOCALDNS}=enabled of node {_some(names)}",
-            "pods on these nodes ask a cache on the node; enrolled pods do not",
-        )
+def _aks(evidence: Evidence) -> str:
+    nodes = (n for n in evidence.nodes if labels_of(n).get(LOCALDNS) == "enabled")
+    names = list(map(name_of, nodes))
+    return f"label {LOCALDNS}=enabled of node {_some(names)}" if names else ""
 
 
-def _talos(evidence: Evidence) -> Iterator[Interceptor]:
+def _talos(evidence: Evidence) -> str:
     images = (value_at(n, ("status", "nodeInfo", "osImage")) for n in evidence.nodes)
     talos = sorted({str(image) for image in images if str(image).startswith("Talos")})
-    if talos:
-        yield Interceptor(
-            "Talos host DNS",
-            f"nodes run {talos[0]}",
-            "if it is enabled, queries for outside names pass through a cache on the "
-            "node",
-        )
+    return f"nodes run {talos[0]}" if talos else ""
 
 
-_LOOKS: tuple[Callable[[Evidence], Iterator[Interceptor]], ...] = (
-    *(_node_local, _kindnet, _sidecars, _ambient, _cilium, _aks, _talos),
+class Sign(NamedTuple):
+    """A program that can be recognized by objects."""
+
+    name: str
+    effect: str
+    """The effect on queries."""
+    evidence: Callable[[Evidence], str]
+    """Returns the objects that show the program; empty if none does."""
+
+
+SIGNS = (
+    Sign(
+        "NodeLocal DNSCache",
+        "queries to these addresses end in a cache on the node; queries to any other "
+        "DNS do not",
+        _node_local,
+    ),
+    Sign(
+        "kindnet's DNS cache",
+        "queries of pods to the cluster's DNS are answered on the node",
+        _kindnet,
+    ),
+    Sign(
+        "Istio's sidecar",
+        "the sidecar answers queries of its pod to any DNS",
+        _sidecars,
+    ),
+    Sign("Istio ambient", "ztunnel answers queries of these pods to any DNS", _ambient),
+    Sign(
+        "Cilium's DNS proxy",
+        "queries of the pods that these policies select pass through the proxy",
+        _cilium,
+    ),
+    Sign(
+        "AKS LocalDNS",
+        "pods on these nodes ask a cache on the node; enrolled pods do not",
+        _aks,
+    ),
+    Sign(
+        "Talos host DNS",
+        "if it is enabled, queries for outside names pass through a cache on the node",
+        _talos,
+    ),
 )
 
 
