@@ -162,8 +162,8 @@ async def test_one_that_leaves_when_its_turn_comes_passes_it_on() -> None:
     first, leaving, last = (asking.join(key, "line") for key in "abc")
     await settle()
     asking.answers["a"].set_result("a")
-    await first
-    leaving.cancel()  # its turn has come, but it has not run yet
+    leaving.cancel()  # in the iteration of the loop in which its turn comes
+    assert await first == "a"
     await settle()
     asking.answers["c"].set_result("c")
     assert await last == "c"
