@@ -29,7 +29,8 @@ from minidns.dns.reuse import joined
 from minidns.dns.wire import ECHOED
 from minidns.plugins.rewrite import renaming
 from minidns.plugins.rewrite import rules as rewriting
-from minidns.plugins.rewrite.rules import Applied, Rule
+from minidns.plugins.rewrite.edns import Applied
+from minidns.plugins.rewrite.rules import Rule
 from minidns.plugins.site import MAX_HOPS, Site
 from minidns.plugins.spec import PluginSpec, Traits, as_plugin
 

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 from minidns.corefile.errors import ConfigError
 from minidns.dns.edns import NSID, SUBNET
 from minidns.dns.model import Opt, Query, Response, replace
+from minidns.plugins.rewrite.renaming import Replace, Undo
 from minidns.system.addresses import packed
 from minidns.text.go_text import parse_uint, quote
 
@@ -21,21 +22,24 @@ _OPT_SIZE = 4096
 """UDP payload size of an OPT that a rule adds (CoreDNS)."""
 
 Options: TypeAlias = tuple[tuple[int, bytes], ...]
-Undo: TypeAlias = Callable[[Response], Response]
 Data: TypeAlias = Callable[[Query], bytes]
 """Returns the data of an option for a query; LookupError without any."""
 Label: TypeAlias = Callable[[Query, str], str]
 """Returns the value of a metadata label for a query; empty without one."""
 
 
-class EdnsChange(NamedTuple):
-    """The effect of a rule on one query."""
+class Applied(NamedTuple):
+    """The effect of a rule of any kind on one query."""
 
     query: Query
-    undo: Undo | None = None
-    """Reverts the change in the OPT of the reply; None without ``revert``."""
+    undo: tuple[Undo, ...] = ()
+    """Functions that change the answer; the last one is called first."""
+    retarget: Replace | None = None
+    """Maps the target of an alias in the answer to its new target."""
+    edns: "EdnsRule | None" = None
+    """The ``edns0`` rule that was applied."""
     applies: bool = True
-    """False if the query got an OPT and the rule has no option to change in it."""
+    """False if the query got an OPT, and the rule has no option to change in it."""
 
 
 class EdnsRule(NamedTuple):
@@ -52,7 +56,7 @@ class EdnsRule(NamedTuple):
     revert: bool = False
     """True if the reply shows the option as the client sent it."""
 
-    def apply(self, query: Query) -> EdnsChange | None:
+    def apply(self, query: Query) -> Applied | None:
         """Return the effect of the rule on ``query``; None if it changes nothing.
 
         A query without an OPT gets one, even if the rule then does not apply (CoreDNS).
@@ -66,9 +70,10 @@ class EdnsRule(NamedTuple):
         if changed is not None:
             options, undo = changed
             opt = opt._replace(options=options)
-            return EdnsChange(replace(query, opt=opt), undo if self.revert else None)
+            undone = (undo,) if self.revert else ()
+            return Applied(replace(query, opt=opt), undone, edns=self)
         if query.opt is None:
-            return EdnsChange(replace(query, opt=opt), applies=False)
+            return Applied(replace(query, opt=opt), edns=self, applies=False)
         return None
 
     def _changed(

@@ -13,22 +13,8 @@ from minidns.corefile.values import MAX_PATTERN
 from minidns.dns import names, rdata
 from minidns.dns.model import DnsError, Query, replace
 from minidns.plugins.rewrite import renaming
-from minidns.plugins.rewrite.edns import EdnsRule, Label, edns_rule
+from minidns.plugins.rewrite.edns import Applied, Label, edns_rule
 from minidns.text.go_text import parse_uint, quote
-
-
-class Applied(NamedTuple):
-    """The effect of a rule on one query."""
-
-    query: Query
-    undo: tuple[renaming.Undo, ...] = ()
-    """Functions that change the answer; the last one is called first."""
-    retarget: renaming.Replace | None = None
-    """Maps the target of an alias in the answer to its new target."""
-    edns: EdnsRule | None = None
-    applies: bool = True
-    """True if no further rule is tried; see ``EdnsChange``."""
-
 
 Apply: TypeAlias = Callable[[Query], Applied | None]
 """Applies a rule; DnsError if the new name is malformed."""
@@ -61,7 +47,7 @@ def rule(words: Sequence[str], label: Label) -> Rule:
     if field == "answer":
         raise ConfigError("response rewrites must begin with a name rule")
     if field == "edns0":
-        return Rule(_edns0(edns_rule(rest[1:], label)), mode != "continue")
+        return Rule(edns_rule(rest[1:], label).apply, mode != "continue")
     if field not in _FIELDS:
         raise ConfigError(f"invalid rule type {quote(words[0])}")
     return Rule(_FIELDS[field](rest[1:]), mode != "continue")
@@ -113,17 +99,6 @@ def _numbers(
     return apply
 
 
-def _edns0(rule: EdnsRule) -> Apply:
-    def apply(query: Query) -> Applied | None:
-        change = rule.apply(query)
-        if change is None:
-            return None
-        undo = (change.undo,) if change.undo else ()
-        return Applied(change.query, undo, edns=rule, applies=change.applies)
-
-    return apply
-
-
 def _for_names(field: str, args: Sequence[str], undo: renaming.Undo) -> Apply:
     """Return the rule that applies ``undo`` to answers for names ``[KIND] NAME``."""
     kind, text = (args[0].lower(), args[1]) if len(args) == 2 else ("exact", args[0])
@@ -134,7 +109,7 @@ def _for_names(field: str, args: Sequence[str], undo: renaming.Undo) -> Apply:
         )
     _check_length(field, text)
     try:
-        # prefix and substring get a final dot, too; see names.py
+        # prefix and substring get a final dot, too; see renaming.py
         match = renaming.matches(
             kind, text if kind == "regex" else names.absolute(text)
         )
