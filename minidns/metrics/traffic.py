@@ -188,6 +188,13 @@ def with_counter(response: Response, counter: ReuseCounter) -> Response:
     return replace(response, reuse=reuse)
 
 
+def buffer_size(query: Query) -> int:
+    """Return the largest reply that the client accepts, in bytes (RFC 6891 6.2.3)."""
+    if query.transport == "tcp":
+        return 65535
+    return max(512, query.opt.size if query.opt else 0)
+
+
 def query_size(query: Query) -> int:
     """Return the size of the query in bytes, also of an internal one."""
     return len(query.wire) or len(

@@ -26,7 +26,7 @@ from minidns.dns.model import (
 )
 from minidns.dns.rdata import class_name, rcode_name, type_name
 from minidns.dns.wire import response_size
-from minidns.metrics.traffic import query_size
+from minidns.metrics.traffic import buffer_size, query_size
 from minidns.plugins.answer_kind import Outcome, outcome_of
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
@@ -219,13 +219,6 @@ def _host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _buffer_size(query: Query) -> int:
-    """Return the largest reply that the client accepts, in bytes."""
-    if query.transport == "tcp":
-        return 65535
-    return max(512, query.opt.size if query.opt else 0)
-
-
 def _rcode(response: Response | None) -> str:
     return rcode_name(response.rcode).removeprefix("RCODE") if response else EMPTY
 
@@ -264,7 +257,7 @@ _VALUES: dict[str, Piece] = {
     "{>id}": lambda entry: str(entry.query.id),
     "{>opcode}": lambda entry: str(entry.query.flags >> 11 & 15),
     "{>do}": lambda entry: "true" if entry.query.do else "false",
-    "{>bufsize}": lambda entry: str(_buffer_size(entry.query)),
+    "{>bufsize}": lambda entry: str(buffer_size(entry.query)),
     "{rcode}": lambda entry: _rcode(entry.response),
     "{rsize}": lambda entry: str(entry.size),
     "{duration}": lambda entry: _seconds(entry.seconds),

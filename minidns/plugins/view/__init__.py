@@ -11,7 +11,7 @@ from minidns.corefile.options import Words, argument, option, text
 from minidns.dns.model import Plugin, Query
 from minidns.dns.networks import Networks, cidr
 from minidns.dns.rdata import class_name, type_name
-from minidns.metrics.traffic import query_size
+from minidns.metrics.traffic import buffer_size, query_size
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits
 from minidns.plugins.view.expression import (
@@ -92,7 +92,7 @@ def _compiled(words: Words, functions: Mapping[str, Function]) -> Evaluate:
 def _functions(site: Site) -> Mapping[str, Function]:
     """Return the functions of expressions (CoreDNS plugin/pkg/expression)."""
     values: dict[str, tuple[str, Callable[[Query], object]]] = {
-        "bufsize": (INT, _bufsize),
+        "bufsize": (INT, buffer_size),
         "class": (STRING, lambda query: class_name(query.question.qclass)),
         "client_ip": (STRING, lambda query: query.peer[0]),
         "do": (BOOL, lambda query: query.do),
@@ -111,13 +111,6 @@ def _functions(site: Site) -> Mapping[str, Function]:
         "incidr": Function((STRING, STRING), BOOL, _in_cidr),
         "metadata": Function((STRING,), STRING, site.known),
     }
-
-
-def _bufsize(query: Query) -> int:
-    """Return the largest reply that the client accepts, in bytes."""
-    if query.transport == "tcp":
-        return 65535
-    return max(512, query.opt.size if query.opt else 0)
 
 
 def _in_cidr(_: Query, address: str, network: str) -> bool:
