@@ -41,12 +41,12 @@ class Users(NamedTuple):
     """Pods of one workload that resolve alike."""
 
     namespace: str
-    maker: str
-    """The workload that made them, ``Deployment/web``; or the pod itself."""
-    by: str
-    """Their dnsPolicy, and whether a dnsConfig names servers."""
-    asks: tuple[str, ...]
-    """The Services that they ask, or addresses, or the resolvers of their node."""
+    workload: str
+    """The workload of the pods, ``Deployment/web``; or the pod itself."""
+    policy: str
+    """The dnsPolicy, and whether a dnsConfig names servers."""
+    dns: tuple[str, ...]
+    """The Services that they query, or addresses, or the resolvers of their node."""
     pods: int = 1
 
 
@@ -63,12 +63,12 @@ def users_of(
 
 def _user(pod: Json, first: str, names: Mapping[str, str]) -> Users:
     meta, spec, servers = pod["metadata"], pod["spec"], servers_asked(pod, first)
-    by = str(spec.get("dnsPolicy") or "ClusterFirst")
-    by += " (hostNetwork)" if spec.get("hostNetwork") else ""
-    by += " and dnsConfig" if servers_of(spec) else ""
-    asks = tuple(names.get(server, f"{server} (no Service)") for server in servers)
-    maker = "/".join(controller_of(pod) or ("Pod", meta["name"]))
-    return Users(meta.get("namespace", ""), maker, by, asks or (NODE,))
+    policy = str(spec.get("dnsPolicy") or "ClusterFirst")
+    policy += " (hostNetwork)" if spec.get("hostNetwork") else ""
+    policy += " and dnsConfig" if servers_of(spec) else ""
+    dns = tuple(names.get(server, f"{server} (no Service)") for server in servers)
+    workload = "/".join(controller_of(pod) or ("Pod", meta["name"]))
+    return Users(meta.get("namespace", ""), workload, policy, dns or (NODE,))
 
 
 def servers_asked(pod: Json, first: str) -> tuple[str, ...]:
@@ -98,8 +98,8 @@ class Dns:
     """Its ConfigMap; or why that is not known."""
     differs: tuple[str, ...]
     """Diff between the Corefile of the first DNS and its own."""
-    asked_by: int
-    """Pods that ask it."""
+    clients: int
+    """Number of pods that query it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ async def _pods(session: Session, namespace: str) -> list[Json]:
         if refused.status != 403 or not namespace:
             raise
     session.tell(
-        "note: pods of other namespaces cannot be listed: ASKED BY counts those of "
+        "note: pods of other namespaces cannot be listed: CLIENTS counts those of "
         f"{namespace} only"
     )
     return await session.api.read_objects(POD.path(namespace), _slim)
@@ -217,7 +217,7 @@ async def _dns(
         await _images(session, service),
         _config_map(server) if server else why,
         tuple(differs),
-        sum(users.pods for users in asking if name_of(service) in users.asks),
+        sum(users.pods for users in asking if name_of(service) in users.dns),
     )
 
 
@@ -323,7 +323,13 @@ def lines(state: Survey, *, diff: bool = False) -> Iterator[str]:
     yield from state.unreadable
     yield ""
     rows = [
-        (user.namespace, user.maker, str(user.pods), ", ".join(user.asks), user.by)
+        (
+            user.namespace,
+            user.workload,
+            str(user.pods),
+            ", ".join(user.dns),
+            user.policy,
+        )
         for user in state.users
     ]
     yield from objects.table([_USERS, *rows])
@@ -335,8 +341,8 @@ def lines(state: Survey, *, diff: bool = False) -> Iterator[str]:
         yield from ("", *dns.differs) if dns.differs else ()
 
 
-_DNS = ("DNS", "CLUSTER-IP", "READY", "ASKED BY", "MADE BY", "COREFILE", "IMAGES")
-_USERS = ("NAMESPACE", "PODS OF", "PODS", "ASK", "BY")
+_DNS = ("DNS", "CLUSTER-IP", "READY", "CLIENTS", "WORKLOAD", "COREFILE", "IMAGES")
+_USERS = ("NAMESPACE", "WORKLOAD", "PODS", "DNS", "POLICY")
 
 
 def _dns_row(dns: Dns) -> tuple[str, ...]:
@@ -348,7 +354,7 @@ def _dns_row(dns: Dns) -> tuple[str, ...]:
         dns.service,
         dns.address,
         f"{dns.ready}/{dns.wanted or UNKNOWN}",
-        f"{dns.asked_by} pods",
+        f"{dns.clients} pods",
         dns.workload,
         corefile,
         ", ".join(dns.images),
@@ -361,13 +367,13 @@ def _enrolled(enrolments: Iterable[Enrolment]) -> Iterator[str]:
             enrolment.workload,
             enrolment.service,
             enrolment.pods,
-            f"{enrolment.until or 'unenrol'}{' (OVER)' if enrolment.is_over else ''}",
+            (enrolment.until or "unenrol") + " (EXPIRED)" * enrolment.is_over,
         )
         for enrolment in enrolments
     ]
     if not rows:
         yield "nothing is enrolled"
         return
-    yield from objects.table([("ENROLLED", "AT", "AS", "UNTIL"), *rows])
+    yield from objects.table([("ENROLLED", "DNS", "PODS", "UNTIL"), *rows])
     if any(enrolment.is_over for enrolment in enrolments):
-        yield "undo what is over: minidns unenrol --expired"
+        yield "to undo what has expired: minidns unenrol --expired"

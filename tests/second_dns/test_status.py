@@ -99,7 +99,7 @@ async def test_enrolments_and_what_is_over() -> None:
         owner = at.cluster.get("Deployment", "shop", "c")
         at.cluster.create(over.config_map(owner))
         await at.run("status")
-        assert ["Deployment shop/c", "a/b", "c-b", "1970-01-02T00:00:00Z (OVER)"] in rows(at, "ENROLLED")  # fmt: skip
+        assert ["Deployment shop/c", "a/b", "c-b", "1970-01-02T00:00:00Z (EXPIRED)"] in rows(at, "ENROLLED")  # fmt: skip
         assert "minidns unenrol --expired" in at.said
 
 
@@ -170,8 +170,10 @@ async def test_json() -> None:
         found = json.loads("\n".join(at.out))
         assert [each["service"] for each in found["dns"]] == ["kube-system/kube-dns", "kube-system/kube-dns-2"]  # fmt: skip
         assert found["enrolments"][0]["workload"] == "Deployment shop/web"
-        (web,) = (each for each in found["users"] if each["maker"] == "Deployment/web")
-        assert (web["asks"], web["pods"]) == (["kube-system/kube-dns-2"], 6)
+        (web,) = (
+            each for each in found["users"] if each["workload"] == "Deployment/web"
+        )
+        assert (web["dns"], web["pods"]) == (["kube-system/kube-dns-2"], 6)
 
 
 async def test_pods_of_one_namespace() -> None:

@@ -30,7 +30,7 @@ def test_whom_pods_ask(policy: str | None, host: bool, own: tuple[str, ...]) -> 
     conf = kubelet.resolv_conf(pod(**spec), kubelet.Node((FIRST,)))
     servers = {x.split()[1] for x in conf.splitlines() if x.startswith("nameserver")}
     (users,) = status.users_of([pod(**spec)], FIRST, {})
-    asked = set(users.asks)
+    asked = set(users.dns)
     said = {each.removesuffix(" (no Service)") for each in asked} - {status.NODE}
     assert said == servers - {NODE}
     if not said:
@@ -60,9 +60,9 @@ def owned(kind: str, name: str, hashed: str = "") -> Json:
 )
 def test_what_made_a_pod(meta: Json, maker: str) -> None:
     (users,) = status.users_of([pod(meta=meta)], FIRST, {})
-    assert users.maker == maker
+    assert users.workload == maker
 
 
 def test_counts() -> None:
     (users,) = status.users_of([pod(), pod()], FIRST, {FIRST: "kube-system/kube-dns"})
-    assert (users.asks, users.pods) == (("kube-system/kube-dns",), 2)
+    assert (users.dns, users.pods) == (("kube-system/kube-dns",), 2)
