@@ -76,6 +76,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="draw chance, and the order of tasks that are ready, from this seed",
     )
+    play.add_argument(
+        "--without-fault",
+        action="store_true",
+        help='leave out the commands below "# the fault"',
+    )
     play.add_argument("files", nargs="+", metavar="FILE")
     resolve.add_to(verbs)
     trial.add_to(verbs)
@@ -262,7 +267,13 @@ def _play(args: argparse.Namespace) -> int:
     elif args.hash:
         show = scenario.Show.HASH
     try:
-        return scenario.main(args.files, sys.stdout, show, args.seed)
+        return scenario.main(
+            args.files,
+            sys.stdout,
+            show,
+            args.seed,
+            without_fault=args.without_fault,
+        )
     except (OSError, ValueError) as error:
         if isinstance(error, BrokenPipeError):
             raise

@@ -72,10 +72,13 @@ class Packets:
         """The state of the servers: silent, ended."""
         return self.links.servers
 
-    async def resolve(self, lookup: Lookup, client: str) -> LookupResult:
-        """Run ``lookup`` as a client with the address ``client``."""
+    async def resolve(self, lookup: Lookup, client: str, port: int = 0) -> LookupResult:
+        """Run ``lookup`` as a client with the address ``client``.
+
+        All its packets leave from ``port``, if that is not 0.
+        """
         now = asyncio.get_running_loop().time
-        async with _lookup_packets(self, client) as packets:
+        async with _lookup_packets(self, client, port) as packets:
             step = lookup.start(now())
             while isinstance(step, Wait):
                 packets.send(step.sends)
@@ -259,6 +262,8 @@ class _LookupPackets:
 
     packets: Packets
     client: str
+    port: int = 0
+    """The source port of all packets; 0 for those that the resolver draws."""
     queries: list[QueryRecord] = field(default_factory=list)
     arrived: asyncio.Queue[tuple[Send, bytes]] = field(default_factory=asyncio.Queue)
     """Replies and refusals."""
@@ -288,7 +293,8 @@ class _LookupPackets:
             self.tasks.append(loop.create_task(carrying))
 
     def _flow(self, send: Send) -> Flow:
-        client, server = (self.client, send.source), (send.server, DNS_PORT)
+        port = self.port or send.source
+        client, server = (self.client, port), (send.server, DNS_PORT)
         return Flow(client, server, send.transport.upper())
 
     def _arrive(self, query: QueryRecord, flow: Flow, wire: bytes) -> None:
@@ -306,9 +312,9 @@ class _LookupPackets:
 
 @asynccontextmanager
 async def _lookup_packets(
-    packets: Packets, client: str
+    packets: Packets, client: str, port: int
 ) -> AsyncIterator[_LookupPackets]:
-    lookup = _LookupPackets(packets, client)
+    lookup = _LookupPackets(packets, client, port)
     try:
         yield lookup
     finally:

@@ -10,6 +10,8 @@ from ..cluster.simulation import LIBC
 from ..controllers.pods import IP, READY
 from ..resolver import kinds
 
+PORT = "sim/source-port"
+"""Pod annotation with the source port of all its DNS packets."""
 Word: TypeAlias = Callable[[Json, str], None]
 """Sets the field of a word on an object."""
 
@@ -105,6 +107,12 @@ def _libc(obj: Json, value: str) -> None:
     _annotation(LIBC)(obj, value)
 
 
+def _source_port(obj: Json, value: str) -> None:
+    if not value.isdecimal() or not 0 < int(value) < 1 << 16:
+        raise ValueError(f"port {value} is not a port from 1 to 65535")
+    _annotation(PORT)(obj, value)
+
+
 def _dns_list(name: str) -> Word:
     def add(obj: Json, value: str) -> None:
         config = obj["spec"].setdefault("dnsConfig", {})
@@ -174,6 +182,7 @@ POD: dict[str, Word] = {
     "search": _dns_list("searches"),
     "option": _option,
     "libc": _libc,
+    "port": _source_port,
     "labels": _labels,
     "hostname": _field("hostname"),
     "subdomain": _field("subdomain"),

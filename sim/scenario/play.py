@@ -24,6 +24,8 @@ _FENCE = re.compile(
     r"^```scenario(?P<continued> continued)?\n(?P<text>.*?)^```$", re.M | re.S
 )
 _INDENT = "  "
+FAULT_MARK = "# the fault"
+"""The comment above a command that is the fault of an incident."""
 COMMANDS = {**setup_words.COMMANDS, **show_words.COMMANDS}
 
 
@@ -35,6 +37,8 @@ class Step(NamedTuple):
     command: str
     body: tuple[str, ...]
     """Lines without their common indent."""
+    is_fault: bool = False
+    """Whether a comment above the command marks it as the fault."""
 
 
 class Scenario(NamedTuple):
@@ -42,6 +46,10 @@ class Scenario(NamedTuple):
 
     file: str
     steps: tuple[Step, ...]
+
+    def without_fault(self) -> "Scenario":
+        """Return the scenario without the commands that are marked as the fault."""
+        return Scenario(self.file, tuple(s for s in self.steps if not s.is_fault))
 
     @property
     def title(self) -> str:
@@ -103,21 +111,24 @@ def scenarios(text: str, file: str) -> Iterator[Scenario]:
 
 def steps(text: str, first: int) -> Iterator[Step]:
     """Yield the steps of a scenario that starts at line ``first``."""
-    line, command, body = 0, "", list[str]()
+    line, command, body, is_fault, marked = 0, "", list[str](), False, False
     for number, text_ in enumerate(text.splitlines(), first):
         if command and (text_.startswith(_INDENT) or not text_.strip()):
             body.append(text_)
-        elif text_.strip() and not text_.startswith("#"):
+        elif text_.startswith("#"):
+            marked = text_.split() == FAULT_MARK.split()
+        elif text_.strip():
             if command:
-                yield _step(line, command, body)
+                yield _step(line, command, body, is_fault)
             line, command, body = number, text_.strip(), []
+            is_fault, marked = marked, False
     if command:
-        yield _step(line, command, body)
+        yield _step(line, command, body, is_fault)
 
 
-def _step(line: int, command: str, body: list[str]) -> Step:
+def _step(line: int, command: str, body: list[str], is_fault: bool) -> Step:
     text = dedent("\n".join(body)).strip("\n")
-    return Step(line, command, tuple(text.splitlines()))
+    return Step(line, command, tuple(text.splitlines()), is_fault)
 
 
 class Run(NamedTuple):
@@ -205,8 +216,12 @@ def main(
     out: TextIO,
     show: Show = Show.RESULT,
     seed: int | None = None,
+    *,
+    without_fault: bool = False,
 ) -> int:
     """Play the scenarios of ``files``; return 0 if all pass.
+
+    ``without_fault`` leaves out the commands that are marked as the fault.
 
     Raises:
         OSError: a file cannot be read.
@@ -216,12 +231,13 @@ def main(
     runs = []
     for file in files:
         for scenario in scenarios(Path(file).read_text(), file):
-            runs.append(run(scenario, seed))
+            played = scenario.without_fault() if without_fault else scenario
+            runs.append(run(played, seed))
             out.write("".join(f"{line}\n" for line in _result_lines(runs[-1], show)))
     if show is Show.JSON:
-        document = {"runs": [played.to_json() for played in runs]}
+        document = {"runs": [result.to_json() for result in runs]}
         out.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-    failed = any(played.wrong for played in runs)
+    failed = any(result.wrong for result in runs)
     return 0 if show is Show.ACTUAL or not failed else 1
 
 

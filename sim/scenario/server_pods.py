@@ -21,11 +21,13 @@ from ..api.server import ClusterApi
 from ..controllers.pods import READY
 from ..node import kubelet
 from ..node.api_link import ApiLink
+from ..node.coredns import as_coredns
 from ..node.in_memory import Packets
 from ..node.replica import Files, Replica
 from ..node.runtime import corefile_of, is_process
 
-SERVICES = ("kube-dns", "kube-dns-2")
+COREDNS = "kube-dns"
+SERVICES = (COREDNS, "kube-dns-2")
 RESTARTS_S = (1.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 """Seconds until a container that ended starts again, by the number of its restarts
 (kubelet's CrashLoopBackOff)."""
@@ -127,8 +129,9 @@ class ServerPods:
     async def _start(self, pod: Json) -> None:
         service = labels_of(pod).get("k8s-app", "")
         software = self.software.get(service, Software())
+        corefile = software.corefile or corefile_of(self.cluster, pod)
         texts = {
-            "Corefile": software.corefile or corefile_of(self.cluster, pod),
+            "Corefile": as_coredns(corefile) if service == COREDNS else corefile,
             "/etc/resolv.conf": kubelet.resolv_conf(pod, self.node),
             "/etc/hosts": "",
         }

@@ -33,6 +33,7 @@ from ..node.places import Places
 from ..node.replica import EPOCH, Replica
 from ..node.server_faults import ServerFaults
 from ..resolver import kinds
+from . import object_words
 from .server_pods import ServerPods
 from .trace import Trace
 
@@ -188,7 +189,8 @@ class Stage:
         else:
             resolver = self._resolver(pod, kind)
         lookup = Lookup(resolver, resolver.look_up(name, types))
-        return await self.packets.resolve(lookup, self.address(pod))
+        port = int(annotations_of(obj).get(object_words.PORT, 0))
+        return await self.packets.resolve(lookup, self.address(pod), port)
 
     def _resolver(self, pod: Key, kind: kinds.Kind) -> Resolver:
         """Return the resolver of a program that has just started, or has a state."""

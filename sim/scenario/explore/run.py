@@ -31,7 +31,6 @@ LAG_S = 0.05
 """Seconds within which a change reaches all answers, without faults."""
 QUIET_S = 400.0
 """Seconds after which every cache, back-off and restart is over."""
-_WRONG_REPLIES = ("servfail", "crash", "oom")
 _API = ("<>api", "api>", "node<>kube-dns")
 """Parts of the words of faults that also delay watches."""
 
@@ -119,12 +118,10 @@ class _Playing:
 
     def _active(self, since: float, until: float) -> list[str]:
         """Return the faults that may have an effect from ``since`` to ``until``."""
-        linger_s = {"crash": 25.0, "oom": 25.0, "servfail": 6.0}
         return [
             fault
             for fault, begin, end in self.faults
-            # a restarted server comes back later; SERVFAIL is cached for 5 s
-            if begin <= until and end + linger_s.get(fault.split()[0], 0.5) >= since
+            if begin <= until and end + _lingers_s(fault) >= since
         ]
 
     def _since(self, asked: Asked) -> float:
@@ -137,6 +134,15 @@ class _Playing:
             if blind and begin <= asked.end:
                 since = min(since, begin - LAG_S - keeps_s)
         return since
+
+
+def _lingers_s(fault: str) -> float:
+    """Return for how many seconds after its end a fault may make lookups fail."""
+    if fault.startswith(("crash", "oom")):
+        return 25.0  # the container restarts after a back-off
+    if "outside" in fault or fault.startswith("servfail"):
+        return 7.0  # SERVFAIL is cached, and lookups join one that still waits
+    return 0.5
 
 
 def _answer_of(result: LookupResult) -> Answer | None:
