@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from math import ceil, log2
 
 from minidns.trial.arms import Cell, Client, Layout, Target
+from minidns.trial.brake import Brake
 from minidns.trial.lookup import FailureKind, Result, Subject, failure_of
 from minidns.trial.statistics import EPISODE_S, Count, Episodes
 
@@ -86,12 +87,15 @@ class Ledger:
     intercepted: list[Target] = field(default_factory=list)
     """Targets where another server answered instead of minidns."""
     integrity_probes: int = 0
+    brake: Brake = field(default_factory=Brake)
+    """Why the trial must stop before its end, if CoreDNS has become worse."""
     _episodes: Episodes = field(default_factory=Episodes)
 
     def record(
         self, target: Target, client: Client, subject: Subject, result: Result
     ) -> Failure | None:
         """Record one result; return the failure if it is one."""
+        self.brake.watch(target, result)
         kind = failure_of(result, subject.expected)
         at_s = result.sent_at - self.started_at
         count = self._episodes.count(target, kind, at_s)

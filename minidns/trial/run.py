@@ -97,13 +97,13 @@ class Trial:
     tell: Tell = lambda event: None
 
     async def run(self) -> Verdict:
-        """Make lookups until a verdict or the time limit; return the last verdict."""
+        """Make lookups until a verdict, the time limit or harm; return the verdict."""
         court, loop = Court.of(self.ledger), asyncio.get_running_loop()
         self.ledger.started_at = start = loop.time()
         pending: deque[_Tick] = deque()
         due, begun, verdict = start, 0, court.verdict(self.ledger)
         try:
-            while not verdict.is_decided and due - start < self.plan.limit_s:
+            while not self._is_over(verdict, due - start):
                 if begun % self.plan.integrity_every == 0:
                     await self._probe_integrity()
                 subject = await self.subjects.next()
@@ -120,6 +120,10 @@ class Trial:
                 task.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
         return verdict if verdict.is_decided else court.verdict(self.ledger)
+
+    def _is_over(self, verdict: Verdict, seconds: float) -> bool:
+        is_late = seconds >= self.plan.limit_s
+        return verdict.is_decided or is_late or bool(self.ledger.brake.reason)
 
     def _pause_s(self) -> float:
         return self.plan.interval_s * self.rng.uniform(*JITTER)

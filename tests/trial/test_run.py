@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
@@ -83,6 +84,26 @@ def test_coredns_is_not_blamed_if_all_arms_are_alike(burst: bool) -> None:
     share = (lambda cell: 1.0) if not burst else CAUSES["everything"]
     verdicts = [trial(share, 0.05, seed, limit=20)[0] for seed in range(200, 208)]
     assert sum(verdict.suspect.is_coredns for verdict in verdicts) == 0
+
+
+class Overloaded(Model):
+    """A CoreDNS that gets slower the more it is asked."""
+
+    async def look_up(self, client: Client, target: Target, subject: Subject) -> Result:
+        result = await super().look_up(client, target, subject)
+        return replace(
+            result, latency_s=result.latency_s + 0.001 * result.sent_at / 100
+        )
+
+
+def test_a_trial_that_slows_coredns_down_stops() -> None:
+    plan = Plan(layout(), 1e-5, 1e6, 1.0, Seal("2001:db8::5"))
+    model = Overloaded(CAUSES["none"], 0.0, 0.0, 1, seal=plan.seal)
+    ledger = Ledger(plan.layout, plan.rate)
+    verdict = clock.run(Trial(plan, model, model, ledger, Random(1)).run())
+    assert verdict.suspect is Suspect.UNDECIDED
+    assert "coredns-" in ledger.brake.reason
+    assert ledger.seconds < 1e5
 
 
 class Recording(Model):

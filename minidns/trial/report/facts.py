@@ -119,6 +119,8 @@ class Report:
     suspects: tuple[SuspectRow, ...]
     failures: tuple[FailureRow, ...]
     unlisted: int
+    stopped: str
+    """Why the trial stopped itself before its end; empty if it did not."""
     separating: str
     not_tested: tuple[str, ...]
     next_steps: tuple[str, ...]
@@ -147,6 +149,7 @@ def report(ledger: Ledger, verdict: Verdict, setup: Setup) -> Report:
         tuple(map(_suspect_row, verdict.ranking)),
         tuple(_failure_row(failure, setup) for failure in ledger.failures),
         ledger.unlisted,
+        ledger.brake.reason,
         _separating(ledger, best, second) if best and second else "",
         tuple(not_tested(ledger.layout)),
         next_steps(verdict),

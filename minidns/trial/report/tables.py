@@ -118,6 +118,8 @@ def facts(report: Report) -> list[str]:
         f"{percent(report.rate_to_find)}.",
         report.comparison,
     ]
+    if report.stopped:
+        result.append(f"The trial stopped itself to do no harm: {report.stopped}.")
     if report.evidence is not None:
         result.append(
             "The accused lookups fail more often than the others: e-value "
