@@ -27,7 +27,7 @@ def reply(wire: bytes, *, rcode: int = 0, answers: int = 1) -> bytes:
 
 @contextmanager
 def server(answer: Answer) -> Iterator[int]:
-    """Give the port of a server that answers so, and notes who asked."""
+    """Give the port of a server that replies with ``answer``."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
         over = threading.Event()
@@ -38,8 +38,8 @@ def server(answer: Answer) -> Iterator[int]:
                 wire, peer = sock.recvfrom(4096)
                 if over.is_set():
                     return
-                if (said := answer(number, wire)) is not None:
-                    sock.sendto(said, peer)
+                if (reply_wire := answer(number, wire)) is not None:
+                    sock.sendto(reply_wire, peer)
                 number += 1
 
         thread = threading.Thread(target=serve)
@@ -68,25 +68,25 @@ def run(
     path = folder / "queries"
     workloads.write(asks, path)
     with server(answer) as port:
-        told = subprocess.run(
+        output = subprocess.run(
             [*generator, str(port), str(path), "0.3", *words],
             check=True,
             capture_output=True,
             timeout=30,
         ).stdout
-    found: dict[str, Any] = json.loads(told)
-    assert found["sent"] == found["answered"] + found["lost"]
-    return found
+    results: dict[str, Any] = json.loads(output)
+    assert results["sent"] == results["answered"] + results["lost"]
+    return results
 
 
 def test_right_answers_are_counted(generator: list[str], tmp_path: Path) -> None:
-    found = run(
+    results = run(
         generator, lambda _, wire: reply(wire), tmp_path, asks=[Ask(NAME), Ask(NAME)]
     )
-    assert found["answered"] > 0
-    assert found["wrong"] == 0
-    assert found["rcodes"] == {"0": found["answered"]}
-    assert 0 < found["p50_us"] <= found["p99_us"] <= found["max_us"] + 5
+    assert results["answered"] > 0
+    assert results["wrong"] == 0
+    assert results["rcodes"] == {"0": results["answered"]}
+    assert 0 < results["p50_us"] <= results["p99_us"] <= results["max_us"] + 5
 
 
 WRONG: dict[str, Answer] = {
@@ -100,33 +100,33 @@ WRONG: dict[str, Answer] = {
 def test_wrong_answers_are_seen(
     generator: list[str], tmp_path: Path, answer: Answer
 ) -> None:
-    found = run(generator, answer, tmp_path, asks=[Ask(NAME), Ask(NAME)])
-    assert found["wrong"] == found["answered"] > 0
+    results = run(generator, answer, tmp_path, asks=[Ask(NAME), Ask(NAME)])
+    assert results["wrong"] == results["answered"] > 0
     assert run(generator, answer, tmp_path, "any", asks=[Ask(NAME)] * 2)["wrong"] == 0
 
 
 def test_lost_queries_are_counted_and_do_not_end_it(
     generator: list[str], tmp_path: Path
 ) -> None:
-    found = run(
+    results = run(
         generator,
         lambda number, wire: reply(wire) if number % 10 else None,
         tmp_path,
         asks=[Ask(NAME), Ask(NAME)],
     )
-    assert found["lost"] >= found["sent"] // 10 > 0
-    assert found["wrong"] == 0
+    assert results["lost"] >= results["sent"] // 10 > 0
+    assert results["wrong"] == 0
 
 
 def test_a_rate_is_kept(generator: list[str], tmp_path: Path) -> None:
-    found = run(
+    results = run(
         generator,
         lambda _, wire: reply(wire),
         tmp_path,
         *("rate", "1000"),
         asks=[Ask(NAME), Ask(NAME)],
     )
-    assert 10 < found["sent"] <= 301  # 0.3 seconds, on a machine that may be busy
+    assert 10 < results["sent"] <= 301  # 0.3 seconds, on a machine that may be busy
 
 
 def test_counted_names_are_never_the_same(generator: list[str], tmp_path: Path) -> None:

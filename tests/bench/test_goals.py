@@ -14,13 +14,13 @@ REPEATED = [goal for goal in GOALS if goal.what == "repeated"]
 
 
 def figures(**cpu_us: float) -> Figures:
-    found = Figures(
+    measured = Figures(
         Machine("any", 2, 1.0, "Linux", "CPython", 0.1), {"cluster": "one"}, []
     )
     for server, value in cpu_us.items():
         name = {"echo": ECHO, "ours": OURS}.get(server, server)
-        found.add("repeated", CPU, name, value, value + 1, value - 1)
-    return found
+        measured.add("repeated", CPU, name, value, value + 1, value - 1)
+    return measured
 
 
 @pytest.mark.parametrize(
@@ -45,12 +45,12 @@ def test_goals(measured: dict[str, float], verdicts: list[str]) -> None:
 
 @pytest.mark.parametrize("liar", [OURS, COREDNS])
 def test_figures_of_wrong_answers_meet_no_goal(liar: str) -> None:
-    found = figures(echo=2, ours=1, coredns=16)
-    told = found.get("repeated", CPU, liar)
-    assert told is not None
-    told.wrong = 1
-    assert not any(goal.verdict(found).startswith("met") for goal in REPEATED[1:])
-    assert "INVALID: 1 wrong" in table.text(found)
+    measured = figures(echo=2, ours=1, coredns=16)
+    figure = measured.get("repeated", CPU, liar)
+    assert figure is not None
+    figure.wrong = 1
+    assert not any(goal.verdict(measured).startswith("met") for goal in REPEATED[1:])
+    assert "INVALID: 1 wrong" in table.text(measured)
 
 
 def test_a_table_has_all_goals_and_the_ratio() -> None:
@@ -65,9 +65,9 @@ def test_a_table_has_all_goals_and_the_ratio() -> None:
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    found = figures(echo=2, ours=3)
-    found.write(tmp_path / "figures.json")
-    assert Figures.read(tmp_path / "figures.json") == found
+    measured = figures(echo=2, ours=3)
+    measured.write(tmp_path / "figures.json")
+    assert Figures.read(tmp_path / "figures.json") == measured
 
 
 def test_the_document_says_what_was_measured_last() -> None:

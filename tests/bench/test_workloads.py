@@ -21,7 +21,7 @@ def read(ask: Ask) -> dns.message.Message:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda each: each.name)
+@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.name)
 def test_every_query_is_one_that_a_stub_resolver_sends(workload: Workload) -> None:
     for ask in set(workload.make(SERVICES)):
         query = read(ask)
@@ -34,12 +34,12 @@ def test_every_query_is_one_that_a_stub_resolver_sends(workload: Workload) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda each: each.name)
+@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.name)
 def test_a_file_holds_them_all(workload: Workload, tmp_path: Path) -> None:
     asks = list(workload.make(SERVICES))
     workloads.write(asks, tmp_path / "queries")
-    at, found = workloads.read(tmp_path / "queries")
-    assert found == asks
+    at, read_back = workloads.read(tmp_path / "queries")
+    assert read_back == asks
     counted = len(asks) == 1
     assert counted == (at > 0)
     if counted:
@@ -58,10 +58,10 @@ def test_the_upstream_answers_as_expected(
     make: Callable[[int], list[Ask]], types: list[str]
 ) -> None:
     (ask,) = make(SERVICES)
-    said = dns.message.from_wire(upstream.reply(b"\0\1" + ask.wire))
-    assert read(ask).is_response(said)
-    assert said.rcode() == ask.rcode
-    assert [dns.rdatatype.to_text(rrset.rdtype) for rrset in said.answer] == types
+    answer = dns.message.from_wire(upstream.reply(b"\0\1" + ask.wire))
+    assert read(ask).is_response(answer)
+    assert answer.rcode() == ask.rcode
+    assert [dns.rdatatype.to_text(rrset.rdtype) for rrset in answer.answer] == types
 
 
 @pytest.mark.slow
@@ -69,7 +69,8 @@ def test_the_mix_has_its_shares() -> None:
     assert sum(share for share, _, _ in MIX) == 100
     queries = [read(ask) for ask in workloads.mix(SERVICES)]
     share = {
-        rtype: sum(each.question[0].rdtype == rtype for each in queries) / len(queries)
+        rtype: sum(query.question[0].rdtype == rtype for query in queries)
+        / len(queries)
         for rtype in (dns.rdatatype.SRV, dns.rdatatype.PTR)
     }
     assert share == pytest.approx(
@@ -83,11 +84,11 @@ def test_reverse_names_are_those_of_addresses_that_services_have() -> None:
     addresses = {
         obj["spec"]["clusterIP"] for obj in objects if obj["kind"] == "Service"
     } - {"None"}
-    asked = {
+    queried = {
         query.question[0].name.to_text()
         for query in map(read, workloads.mix(SERVICES))
         if query.question[0].rdtype == dns.rdatatype.PTR
     }
     known = {dns.reversename.from_address(address).to_text() for address in addresses}
-    assert asked
-    assert asked <= known
+    assert queried
+    assert queried <= known
