@@ -298,7 +298,7 @@ async def _apply(session: Session, draft: _Draft, timeout_s: float) -> None:
     deployment = next(o for o in created if o["kind"] == DEPLOYMENT.name)
     await wait_for_rollout(session, ref_of(deployment), timeout_s)
     name, address = draft.wishes.name, draft.wishes.address
-    session.tell(f"{name} is at {address}; no pod asks it yet (minidns enrol)")
+    session.tell(f"{name} is at {address}; no pod uses it yet (minidns enrol)")
 
 
 async def _clean_up(session: Session, created: Iterable[Json]) -> None:
@@ -342,9 +342,9 @@ async def _delete_one(session: Session, obj: Json) -> None:
 
 
 async def _check_unused(session: Session, existing: Iterable[Json]) -> None:
-    """Raise Refusal if pods ask the clone by their own dnsConfig.
+    """Raise Refusal if pods query the clone by their own dnsConfig.
 
-    Pods that ask it by --cluster-dns of their kubelet are not visible in the API.
+    Pods that query it by --cluster-dns of their kubelet are not visible in the API.
     """
     addresses = {
         address
@@ -365,5 +365,5 @@ async def _check_unused(session: Session, existing: Iterable[Json]) -> None:
         names = ", ".join(str(ref_of(pod)) for pod in left[:SHOWN])
         more = " ..." if len(left) > SHOWN else ""
         raise Refusal(
-            f"{len(left)} pods ask it: {names}{more}; undo that first (minidns unenrol)"
+            f"{len(left)} pods use it: {names}{more}; undo that first (minidns unenrol)"
         )

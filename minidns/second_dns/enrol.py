@@ -79,7 +79,9 @@ def parser() -> Parser:
         metavar="DURATION",
         help="wait, and undo it after this time, such as 30m, or at Ctrl-C",
     )
-    parser.add_argument("--dns", metavar="NAME|IP", default=NAME, help="Service to ask")
+    parser.add_argument(
+        "--dns", metavar="NAME|IP", default=NAME, help="Service to query"
+    )
     parser.add_argument(
         "--domain", help="the cluster's domain (default: that of its Corefile)"
     )

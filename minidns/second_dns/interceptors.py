@@ -133,12 +133,12 @@ def interceptors(evidence: Evidence) -> list[Interceptor]:
 
 
 def node_cache(nameserver: str, first: str) -> Iterator[Interceptor]:
-    """Yield a node's cache if a pod asks ``nameserver`` in place of kube-dns."""
+    """Yield a node's cache if a pod queries ``nameserver`` in place of kube-dns."""
     if nameserver != first:
         yield Interceptor(
             _NODE_CACHES.get(nameserver, "a DNS cache on the node"),
             f"a running pod's resolv.conf has nameserver {nameserver}, not {first}",
-            "pods that are not enrolled ask it first, enrolled pods do not",
+            "pods that are not enrolled query it first, enrolled pods do not",
         )
 
 
@@ -263,7 +263,7 @@ SIGNS = (
     ),
     Sign(
         "AKS LocalDNS",
-        "pods on these nodes ask a cache on the node; enrolled pods do not",
+        "pods on these nodes query a cache on the node; enrolled pods do not",
         _aks,
     ),
     Sign(

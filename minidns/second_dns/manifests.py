@@ -57,7 +57,7 @@ _PATH_FIELDS = {
     "trafficDistribution": None,
     "publishNotReadyAddresses": False,
 }
-"""Fields of a Service that decide which pod is asked, with their defaults."""
+"""Fields of a Service that decide which pod gets a query, with their defaults."""
 _PATH_ANNOTATIONS = (
     "service.kubernetes.io/topology-mode",
     "service.kubernetes.io/topology-aware-hints",
@@ -293,7 +293,7 @@ _UNSET: tuple[object, ...] = (None, "", [], {}, "default-scheduler")
 def _resolving(first: Json) -> Json:
     """Return the fields that decide the pods' own resolv.conf.
 
-    It never has the cluster's DNS: `forward . /etc/resolv.conf` would ask itself.
+    It never names the cluster's DNS: `forward . /etc/resolv.conf` would be a loop.
     """
     policy = first.get("dnsPolicy")
     allowed = policy if policy in ("Default", "None") else "Default"
@@ -350,7 +350,7 @@ def _ports(needs: Needs, port: int) -> Iterator[Json]:
 def _probe(server: Server, base: Json, name: str, port: Port | None) -> Json | None:
     """Return a probe of base/ if the Corefile has what answers it.
 
-    The intervals are those of the first's probe, where it asks for the same path.
+    The intervals are those of the first's probe, if it requests the same path.
     """
     if not reachable(port):
         return None

@@ -72,7 +72,7 @@ def policy_of(spec: Json) -> str:
 
 
 def pointed_at(spec: Json, namespace: str, cluster: Cluster, server: str) -> Json:
-    """Return the dnsConfig with which a pod asks ``server`` only.
+    """Return the dnsConfig with which a pod queries ``server`` only.
 
     Otherwise it resolves as before, whether its policy is ClusterFirst or None.
     """
@@ -142,7 +142,7 @@ def nameservers(resolv_conf: str) -> tuple[str, ...]:
 
 
 class Target(NamedTuple):
-    """The DNS that pods shall ask."""
+    """The DNS that pods are to query."""
 
     address: str
     namespace: str
@@ -211,7 +211,7 @@ def plan_enrolment(
 
 
 def _pointing_changes(obj: Json, target: Target) -> Iterator[Change]:
-    """Yield the changes by which all pods of a workload ask ``target``."""
+    """Yield the changes by which all pods of a workload query ``target``."""
     ref, spec = ref_of(obj), value_at(obj, TEMPLATE)
     config = pointed_at(spec, ref.namespace, target.cluster, target.address)
     yield change_to(obj, POLICY, "None")
@@ -219,7 +219,7 @@ def _pointing_changes(obj: Json, target: Target) -> Iterator[Change]:
 
 
 def _twin(obj: Json, target: Target, count: int, record: Record) -> Json:
-    """Return a Deployment like ``obj`` with ``count`` pods that ask ``target``.
+    """Return a Deployment like ``obj`` with ``count`` pods that query ``target``.
 
     It belongs to the first and is deleted with it. It has none of the first's labels:
     by those Helm or Argo CD would take it for an orphan.
@@ -242,7 +242,7 @@ def _twin(obj: Json, target: Target, count: int, record: Record) -> Json:
 
 
 def _check_workload(obj: Json, target: Target) -> None:
-    """Accept a workload whose pods ask the first DNS and can ask another.
+    """Accept a workload whose pods query the first DNS and can query another.
 
     Raises:
         Refusal: they do not, or cannot.
@@ -268,31 +268,31 @@ def already_enrolled(record: Record) -> Refusal:
     )
 
 
-def check_pods(who: str, spec: Json, target: Target) -> None:
-    """Accept pods that ask the cluster's first DNS and no other.
+def check_pods(workload: str, spec: Json, target: Target) -> None:
+    """Accept pods that query the cluster's first DNS and no other.
 
     Raises:
-        Refusal: they use the node's network, or ask another DNS.
+        Refusal: they use the node's network, or query another DNS.
 
     """
     if spec.get("hostNetwork"):
         raise Refusal(
-            f"{who}: its pods have their node's network (hostNetwork), where their "
-            "queries cannot be distinguished from the node's own"
+            f"{workload}: its pods have their node's network (hostNetwork), where "
+            "their queries cannot be distinguished from the node's own"
         )
     policy, servers = policy_of(spec), servers_of(spec)
     if policy == "Default":
         raise Refusal(
-            f"{who}: its pods ask their node's resolvers (dnsPolicy Default), not the "
-            "cluster's DNS: more would change than who answers"
+            f"{workload}: its pods query their node's resolvers (dnsPolicy Default), "
+            "not the cluster's DNS: an enrolment would change more than the server"
         )
     if policy == "None" and servers == [target.address]:
-        raise Refusal(f"{who}: its pods ask {target.address} already, by themselves")
+        raise Refusal(f"{workload}: its own dnsConfig names {target.address} already")
     if policy == "None" and target.first not in servers:
         nameservers = ", ".join(servers) or "no nameserver"
         raise Refusal(
-            f"{who}: its pods ask {nameservers} (dnsPolicy None), not the cluster's "
-            "DNS: more would change than who answers"
+            f"{workload}: its pods query {nameservers} (dnsPolicy None), not the "
+            "cluster's DNS: an enrolment would change more than the server"
         )
 
 

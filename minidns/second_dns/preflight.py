@@ -99,8 +99,8 @@ def free_address(first: str, used: Mapping[str, str], ranges: Iterable[Network])
 def _near(first: str, inside: list[Network]) -> Iterator[str]:
     """Yield addresses after ``first``, the preferred one first.
 
-    Not from behind the band for fixed addresses, if ``first`` is in it: of those the
-    API server gives out any to anybody.
+    If ``first`` is in the band for fixed addresses, so are they: the API server assigns
+    the addresses behind it to any Service.
     """
     start = ip_address(first)
     if inside:
@@ -116,7 +116,7 @@ def _near(first: str, inside: list[Network]) -> Iterator[str]:
 
 
 def band(network: Network) -> int:
-    """Return how many addresses at the start of a range are for who asks for one.
+    """Return the size of the band for fixed addresses at the start of a range.
 
     >>> band(ip_network("10.96.0.0/12")), band(ip_network("10.0.0.0/24"))
     (256, 16)
@@ -260,10 +260,10 @@ async def check_free(session: Session, namespace: str, wishes: Wishes) -> None:
 async def until_gone(
     session: Session, look: Callable[[], Awaitable[list[Json]]]
 ) -> list[Json]:
-    """Return the pods that are left when none is expected to go any more.
+    """Return the pods that are left when none is expected to end any more.
 
-    A pod that a controller owns may be about to be replaced or deleted; a pod of its
-    own stays until somebody deletes it.
+    A pod with a controller may be about to be replaced or deleted; a pod without one
+    stays until it is deleted by hand.
     """
     until, is_told = session.wall() + SETTLE_S, False
     while pods := await look():

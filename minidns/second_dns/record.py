@@ -8,9 +8,9 @@ else is undone, so an enrolment that is interrupted anywhere can still be undone
 It is not an annotation of the workload: the Deployment controller copies annotations to
 the ReplicaSet, and `kubectl rollout undo` copies them back.
 
-Whoever may create ConfigMaps could plant a record that makes the person who runs
-`minidns unenrol` write what its author may not write. `check` therefore accepts only
-the fields and values that `minidns enrol` can have written.
+A user who may create ConfigMaps could plant a record, and so make `minidns unenrol`,
+run by somebody with more rights, write what that user may not write. `check` therefore
+accepts only the fields and values that `minidns enrol` can have written.
 """
 
 from collections.abc import Callable, Mapping
@@ -56,7 +56,7 @@ class Record(NamedTuple):
 
     workload: Ref
     dns: str
-    """ClusterIP of the Service that the pods ask."""
+    """ClusterIP of the Service that the pods query."""
     service: str
     """That Service, as namespace/name."""
     id: str = ""
@@ -235,7 +235,7 @@ async def list_records(
 
 
 POINTING = frozenset((POLICY, CONFIG))
-"""Fields by which all pods of a workload ask another DNS."""
+"""Fields by which all pods of a workload query another DNS."""
 FIELDS: Mapping[Kind, tuple[frozenset[Path], ...]] = {
     kind: (POINTING,) for kind in WORKLOADS
 } | {
@@ -278,7 +278,7 @@ def _twin_of(record: Record) -> str:
 
 
 def twin_name(workload: Ref, service: str) -> str:
-    """Return the name of the twin of ``workload`` whose pods ask ``service``."""
+    """Return the name of the twin of ``workload`` whose pods query ``service``."""
     return f"{workload.name}-{service}"
 
 

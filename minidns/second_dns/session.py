@@ -39,7 +39,7 @@ def explain(refused: Refused) -> Refusal:
     if refused.status != 403 or denied is None:
         return Refusal(str(refused))
     return Refusal(
-        f"not allowed: {missing(denied)}; who may grant it: kubectl create "
+        f"not allowed: {missing(denied)}; to grant it: kubectl create "
         f"{'role' if denied['where'] else 'clusterrole'} minidns {_grant(denied)}"
     )
 
@@ -88,7 +88,7 @@ async def check_namespace(session: Session, namespace: str) -> None:
     try:
         exists = await session.api.find(f"/api/v1/namespaces/{namespace}")
     except Refused as refused:
-        if refused.status != 403:  # whoever may not know finds out by the lists
+        if refused.status != 403:  # without this right, the lists report what is wrong
             raise
         return
     if not exists:

@@ -1,4 +1,4 @@
-"""``minidns status``: which DNS there is, who asks it, and what is enrolled."""
+"""``minidns status``: the DNS services, the pods that query them, and enrolments."""
 
 import argparse
 import json
@@ -29,7 +29,7 @@ from minidns.text.terminal import escaping
 
 UNKNOWN = "?"
 _EXAMPLES = {
-    "minidns status": "which DNS there is, and which pods ask it",
+    "minidns status": "the DNS services, and the pods that query them",
     "minidns status -n shop -o json": "the pods of one namespace, as JSON",
     "minidns status --diff": "also how the Corefiles differ",
 }
@@ -53,7 +53,7 @@ class Users(NamedTuple):
 def users_of(
     pods: Iterable[Json], first: str, names: Mapping[str, str]
 ) -> tuple[Users, ...]:
-    """Return who asks which DNS, sorted; pods that have ended ask none.
+    """Return which pods query which DNS, sorted, without pods that have ended.
 
     ``first`` is the address of kube-dns, ``names`` maps ClusterIPs to Services.
     """
@@ -72,7 +72,7 @@ def _user(pod: Json, first: str, names: Mapping[str, str]) -> Users:
 
 
 def servers_asked(pod: Json, first: str) -> tuple[str, ...]:
-    """Return the addresses that a pod asks; empty for the resolvers of its node."""
+    """Return the addresses that a pod queries; empty for the resolvers of its node."""
     # limit: a kubelet may have another --cluster-dns; the API does not know it
     is_clustered = policy_of(pod["spec"]) == "ClusterFirst"
     return (*((first,) if is_clustered else ()), *servers_of(pod["spec"]))
@@ -133,7 +133,7 @@ async def survey(session: Session, namespace: str) -> Survey:
     """Return the state of the cluster's DNS; empty ``namespace`` for all.
 
     A namespace limits the users, the enrolments and the interceptors that are shown,
-    not the DNS services and the number of pods that ask them.
+    not the DNS services and the number of pods that query them.
 
     Raises:
         Refusal: there is no DNS service, or no such namespace.
@@ -193,7 +193,7 @@ def _first(services: list[Json]) -> Json:
 
 
 def _is_shown(service: Json, first: Json, in_use: Iterable[str]) -> bool:
-    """Return whether a Service is a DNS beside the first, or one that pods ask."""
+    """Return whether a Service is a DNS beside the first, or one that pods query."""
     beside = service["metadata"]["namespace"] == first["metadata"]["namespace"]
     is_asked = service["spec"].get("clusterIP") in in_use
     return running.is_dns(service) and (beside or is_asked)
@@ -274,8 +274,8 @@ def parser() -> Parser:
     """Return the parser of the command."""
     parser = Parser(
         "minidns status",
-        "Show which cluster DNS there is, who asks it, what is enrolled, and what "
-        "intercepts queries.",
+        "Show the DNS services of a cluster, the pods that query them, the enrolments, "
+        "and programs that intercept queries.",
         _EXAMPLES,
     )
     parser.add_argument(

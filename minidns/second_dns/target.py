@@ -1,4 +1,4 @@
-"""The DNS that pods shall ask: its Service, its program, the path to it."""
+"""The DNS that pods are to query: its Service, its program, the path to it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_address, ip_network
@@ -37,7 +37,7 @@ EXEC_PODS = 3
 
 
 class Dns(NamedTuple):
-    """A DNS Service that pods shall ask, before a workload is looked at."""
+    """A DNS Service that pods are to query, before a workload is looked at."""
 
     service: Json
     server: Server | None
@@ -231,7 +231,7 @@ async def _blocking(session: Session, obj: Json, server: Server) -> list[str]:
     addresses = await ready_addresses(session.api, name_of(server.service))
     peer = _peer(server, addresses)
     names = ", ".join(blocking_policies(policies, meta["namespace"], labels, peer))
-    note = f"NetworkPolicy {names} does not let these pods ask it: look-ups will fail"
+    note = f"NetworkPolicy {names} does not let these pods query it: lookups will fail"
     return [note] if names else []
 
 

@@ -50,9 +50,9 @@ TWIN = with_meta(WEB, labels={ENROLMENT: "i"})
     [
         pytest.param(with_pod(WEB, hostNetwork=True), ALL, "its pods have their node's network (hostNetwork)", id="host-network"),
         pytest.param(with_pod(WEB, hostNetwork=True, dnsPolicy="ClusterFirstWithHostNet"), ALL, "hostNetwork", id="host-network-with-cluster-dns"),
-        pytest.param(with_pod(WEB, dnsPolicy="Default"), ALL, "ask their node's resolvers (dnsPolicy Default)", id="policy-default"),
-        pytest.param(with_pod(WEB, **config("192.0.2.1")), ALL, "ask 192.0.2.1 (dnsPolicy None), not the cluster's DNS", id="asks-another"),
-        pytest.param(with_pod(WEB, **config("10.96.0.20")), ALL, "ask 10.96.0.20 already, by themselves", id="asks-it-already"),
+        pytest.param(with_pod(WEB, dnsPolicy="Default"), ALL, "query their node's resolvers (dnsPolicy Default)", id="policy-default"),
+        pytest.param(with_pod(WEB, **config("192.0.2.1")), ALL, "query 192.0.2.1 (dnsPolicy None), not the cluster's DNS", id="asks-another"),
+        pytest.param(with_pod(WEB, **config("10.96.0.20")), ALL, "names 10.96.0.20 already", id="asks-it-already"),
         pytest.param(TWIN, ALL, "is itself the twin of another Deployment", id="a-twin"),
         pytest.param(with_meta(WEB, deletionTimestamp="2026-01-02T03:04:05Z"), ALL, "is being deleted", id="being-deleted"),
         pytest.param(workload(paused=True), ALL, "is paused", id="paused"),

@@ -15,7 +15,7 @@ FORBIDDEN = (
         pytest.param(
             FORBIDDEN,
             403,
-            "not allowed: list on services in namespace kube-system, as jane; who may "
+            "not allowed: list on services in namespace kube-system, as jane; to "
             "grant it: kubectl create role minidns --verb=list --resource=services "
             "-n kube-system",
             id="rbac-namespace",
@@ -24,7 +24,7 @@ FORBIDDEN = (
             'pods is forbidden: User "jane" cannot list resource "pods" in API group "" '
             "at the cluster scope",
             403,
-            "not allowed: list on pods in all namespaces, as jane; who may grant it: "
+            "not allowed: list on pods in all namespaces, as jane; to grant it: "
             "kubectl create clusterrole minidns --verb=list --resource=pods",
             id="rbac-cluster",
         ),
@@ -33,7 +33,7 @@ FORBIDDEN = (
             '"deployments" in API group "apps" in the namespace "shop": RBAC: role '
             "not found",
             403,
-            "not allowed: patch on deployments.apps in namespace shop, as jane; who may "
+            "not allowed: patch on deployments.apps in namespace shop, as jane; to "
             "grant it: kubectl create role minidns --verb=patch "
             "--resource=deployments.apps -n shop",
             id="rbac-group",
