@@ -24,7 +24,10 @@ from minidns.text.terminal import escaping
 
 OPAQUE = "s3cr3t-0paque-credential"
 JWT = "eyJhbGciOiJSUzI1NiJ9.c2VjcmV0LXBheWxvYWQ.c2lnbmF0dXJl"
-TOKENS = {"opaque": OPAQUE, "jwt": JWT}
+TOKENS = [
+    pytest.param(OPAQUE, id="opaque"),
+    pytest.param(JWT, id="jwt", marks=pytest.mark.slow),
+]
 PASSWORD = "hunter2-hunter2"
 
 
@@ -161,7 +164,7 @@ def formatted(error: BaseException, form: logging.Formatter) -> str:
 
 @pytest.mark.parametrize("ask", ASKING, ids=lambda ask: ask.__name__)
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
-@pytest.mark.parametrize("token", TOKENS.values(), ids=TOKENS)
+@pytest.mark.parametrize("token", TOKENS)
 async def test_a_token_that_is_echoed_is_not_shown(
     ask: Callable[[Connection], Awaitable[None]],
     answer: Callable[[str], str],

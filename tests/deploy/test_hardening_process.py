@@ -27,6 +27,7 @@ from tests.deploy.evidence import (
 )
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow  # a process
 
 
 @pytest.fixture(scope="module")

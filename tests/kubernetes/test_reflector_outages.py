@@ -167,7 +167,6 @@ KINDS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("forgetful", [False, True], ids=["resumes", "lists-again"])
 @pytest.mark.parametrize(("error", "limit_s"), KINDS.values(), ids=KINDS)
-@pytest.mark.slow
 @pytest.mark.parametrize("history", HISTORIES.values(), ids=HISTORIES)
 async def test_right_again(
     history: tuple[tuple[float, float], ...],
@@ -187,6 +186,7 @@ async def test_right_again(
     assert percentile(found, 0.99) <= limit_s
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("history", HISTORIES.values(), ids=HISTORIES)
 async def test_outages_of_all_kinds_in_turn(
     history: tuple[tuple[float, float], ...],

@@ -66,6 +66,7 @@ def test_an_interface_that_is_gone_is_shown_by_its_number() -> None:
     assert shown(("fe80::1", 53, 0, 999_999)) == ("fe80::1%999999", 53)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("look", [local_addresses, interfaces])
 def test_nothing_is_left_for_the_garbage_collector(
     look: Callable[[], object],

@@ -21,6 +21,7 @@ from .model import CAUSES, Model, layout, race, trial
 QUICK = 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cause", CAUSES)
 def test_the_cause_is_found(cause: str) -> None:
     arms = "A R M P K KP V" if cause == "version" else "A R M P K KP"

@@ -96,6 +96,7 @@ def test_no_more_than_5_percent_of_equal_arms_are_blamed_at_any_stopping_time() 
     assert blamed / RUNS <= 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mean_burst", [1, 8])
 def test_bursts_do_not_blame_an_innocent_arm(mean_burst: int) -> None:
     rng, blamed, needed = Random(2), 0, boundary(0.05, 400)

@@ -85,6 +85,7 @@ NAMES = st.text("ab.-_1:\\ \u00e9", max_size=12) | st.sampled_from(
 DOES = st.sampled_from(["OK", "NODATA", "NXDOMAIN", "SERVFAIL", "TC", "REFUSE", ""])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", kinds.KINDS, ids=lambda kind: kind.name)
 @given(text=FILES | st.text(max_size=60), name=NAMES, does=st.lists(DOES, min_size=1))
 def test_no_file_and_no_name_break_a_machine(

@@ -103,6 +103,7 @@ def test_nothing_of_it_stays(cause: str) -> None:
     assert (culprit.cause, failed) == (cause, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [Fraction(1, 20), Fraction(1, 100)])
 @pytest.mark.parametrize("cause", ["configuration", "stale"])
 def test_names_that_fail_come_with_their_share(cause: str, rate: Fraction) -> None:

@@ -224,6 +224,7 @@ def problem(line: str) -> str:
     return last.problem
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_every_command_works_and_refuses_surplus_and_missing_words(verb: str) -> None:
     words, lines = WORDS.get(verb, ""), LINES.get(verb, "")
