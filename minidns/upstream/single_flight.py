@@ -80,11 +80,11 @@ class SingleFlight(Generic[R]):
     def _leave(
         self, flight: _Flight[R], key: Hashable, waiter: "asyncio.Future[R]"
     ) -> None:
-        if not waiter.cancelled():  # the flight landed in the same turn of the loop
-            waiter.exception()  # asyncio logs exceptions that nobody asked for
+        if waiter.done() and not waiter.cancelled():  # landed in the same iteration
+            waiter.exception()  # asyncio logs exceptions that nobody retrieves
         flight.waiters.remove(waiter)
         if not flight.waiters and self._flights.get(key) is flight:
-            del self._flights[key]  # the next caller begins a new flight
+            self._remove(flight, key)  # the next caller begins a new flight
             assert flight.task is not None
             flight.task.cancel()
 
@@ -96,21 +96,37 @@ class SingleFlight(Generic[R]):
         call: Callable[[], Awaitable[R]],
     ) -> None:
         """Run ``call`` when it is its turn, and give the outcome to the callers."""
-        if queue in self._queues:
-            await self._wait_for_turn(queue)
-        elif queue is not None:
-            self._queues[queue] = deque()
         try:
-            result = await call()
+            result = await self._in_turn(queue, call)
+        except asyncio.CancelledError:
+            self._remove(flight, key)
+            flight.fail(ConnectionError("stopped while waiting"))
+            raise
         except Exception as exc:
-            self._flights.pop(key, None)
+            self._remove(flight, key)
             flight.fail(exc)
         else:
-            self._flights.pop(key, None)
+            self._remove(flight, key)
             flight.land(result)
+
+    def _remove(self, flight: _Flight[R], key: Hashable) -> None:
+        """Remove ``flight``, unless another one has its key already."""
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+
+    async def _in_turn(
+        self, queue: Hashable | None, call: Callable[[], Awaitable[R]]
+    ) -> R:
+        if queue is None:
+            return await call()
+        if queue in self._queues:
+            await self._wait_for_turn(queue)
+        else:
+            self._queues[queue] = deque()
+        try:
+            return await call()
         finally:
-            if queue is not None:
-                self._start_next(queue)
+            self._start_next(queue)
 
     async def _wait_for_turn(self, queue: Hashable) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -117,6 +117,19 @@ async def test_stopping_ends_the_wait() -> None:
     assert len(asking.flights) == 0
 
 
+async def test_a_call_that_is_cancelled_from_elsewhere_fails_for_its_callers() -> None:
+    asking = Asking()
+    waiting = [asking.join(key, "line") for key in ("a", "a", "b")]
+    await settle()
+    asking.answers["a"].cancel()
+    await settle()
+    for caller in waiting[:2]:
+        with pytest.raises(ConnectionError):
+            await caller
+    asking.answers["b"].set_result("fine")
+    assert await waiting[2] == "fine"
+
+
 async def test_when_nobody_waits_nobody_is_asked() -> None:
     asking = Asking()
     first, second = asking.join("a"), asking.join("a")
