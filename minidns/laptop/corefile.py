@@ -144,7 +144,8 @@ def cluster(kubeconfig: str, context: str) -> str:
     try:
         tree = yaml.safe_load(files.read(kubeconfig)) or {}
     except OSError as exc:
-        raise ConfigError(f"kubeconfig: {reason(exc, kubeconfig)}") from exc
+        error = ConfigError(f"kubeconfig: {reason(exc, kubeconfig)}")
+        raise error.hinting("choose another file: --kubeconfig FILE") from exc
     except yaml.YAMLError as exc:
         raise ConfigError(f"kubeconfig {kubeconfig}: not YAML") from exc
     try:

@@ -145,7 +145,8 @@ def run(name: str, args: argparse.Namespace, command: Command) -> int:
     except asyncio.CancelledError:
         return ENDED
     except ConfigError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        choice = "--kubeconfig and --context choose the cluster"
+        print(f"{name}: {error}; {choice}", file=sys.stderr)
         return 1
 
 
