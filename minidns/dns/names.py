@@ -226,16 +226,3 @@ def reverse(address: str) -> Name:
 
     """
     return ipaddress.ip_address(address).reverse_pointer + "."
-
-
-def respelled(name: str, zone: Name, spelled: str) -> str:
-    """Return ``name`` with its suffix ``zone`` in the case of ``spelled``.
-
-    ``spelled`` is any name at or below the zone in the case of a client.
-
-    >>> respelled("ns.dns.cluster.local.", "cluster.local.", "x.Cluster.LOCAL.")
-    'ns.dns.Cluster.LOCAL.'
-    """
-    if zone == "." or not is_below(name.lower(), zone):
-        return name
-    return name[: len(name) - len(zone)] + spelled[len(spelled) - len(zone) :]
