@@ -1,10 +1,12 @@
 import asyncio
 import contextlib
+import errno
 import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import dns.edns
 import dns.message
@@ -627,3 +629,58 @@ async def test_the_first_16_kib_of_a_message_are_parsed(more: int) -> None:
         dns.rcode.NOERROR if fits else dns.rcode.FORMERR
     )
     assert owners([second]) == ["b.org."]
+
+
+class Scarce(socket.socket):
+    """A listening socket without file descriptors for connections while ``is_full``."""
+
+    is_full = False
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        if self.is_full:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().accept()
+
+
+@contextlib.asynccontextmanager
+async def scarce() -> AsyncIterator[tuple[tcp.TcpListener, Scarce]]:
+    """Serve at a socket that can run out of file descriptors."""
+    sock = Scarce(socket.AF_INET, socket.SOCK_STREAM)
+    sock.bind(("127.0.0.1", 0))
+    sock.setblocking(False)
+    answerer = Answerer("dns://:0", echo)
+    streams = tcp.TcpListener(sock, answerer, Memory(), Metrics(), time.monotonic)
+    await streams.start()
+    try:
+        yield streams, sock
+    finally:
+        await streams.close(1.0)
+
+
+async def test_without_files_the_longest_idle_is_closed_and_others_wait() -> None:
+    async with scarce() as (_, sock), asyncio.timeout(client.DEADLINE_S):
+        port = sock.getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(framed(A))
+        assert await client.read_frame(reader)  # idle from now on
+        sock.is_full = True
+        waiting = asyncio.create_task(ask_on_its_own(port, "b.org."))
+        assert await reader.read() == b""
+        writer.close()
+        sock.is_full = False
+        assert (await waiting).answer
+
+
+async def test_closing_ends_the_wait_for_files() -> None:
+    loop, failures, over = asyncio.get_running_loop(), list[Any](), asyncio.Event()
+    loop.set_exception_handler(lambda _, context: failures.append(context))
+    async with scarce() as (streams, sock):
+        sock.is_full = True
+        _, writer = await asyncio.open_connection("127.0.0.1", sock.getsockname()[1])
+        for _ in range(3):  # the listener finds no file for it
+            await asyncio.sleep(0)
+        await streams.close(0)
+        loop.call_later(0.15, over.set)  # longer than the pause before the next try
+        await over.wait()
+        writer.close()
+    assert failures == []
