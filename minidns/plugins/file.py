@@ -36,9 +36,10 @@ from minidns.dns.model import (
     Response,
     Reuse,
     RRset,
+    also_depends_on,
+    joined,
     replace,
 )
-from minidns.dns.reuse import also_depends_on, joined
 from minidns.dns.zone import Zone, ZoneAnswer, ZoneRule
 from minidns.dns.zonefile import ZoneFileError
 from minidns.plugins.chain import EndOfChain

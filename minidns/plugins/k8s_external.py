@@ -12,9 +12,9 @@ from minidns.dns.model import (
     Response,
     Reuse,
     RRset,
+    also_depends_on,
     replace,
 )
-from minidns.dns.reuse import also_depends_on
 from minidns.kubernetes import responses
 from minidns.kubernetes.external import ExternalZones
 from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion, ExternalTarget

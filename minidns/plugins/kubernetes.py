@@ -28,10 +28,10 @@ from minidns.dns.model import (
     Response,
     Reuse,
     RRset,
+    also_depends_on,
     replace,
 )
 from minidns.dns.rdata import AXFR, IXFR
-from minidns.dns.reuse import also_depends_on
 from minidns.explain import why
 from minidns.kubernetes import responses
 from minidns.kubernetes.answers import MAX_LOOKUPS, AliasBudget, ClusterZones

@@ -1,7 +1,6 @@
 import pytest
 
-from minidns.dns.model import Response, Reuse, replace
-from minidns.dns.reuse import also_depends_on, combine, joined
+from minidns.dns.model import Response, Reuse, also_depends_on, combine, joined, replace
 
 BOTH = [
     pytest.param(None, Reuse(), None, id="not-one"),

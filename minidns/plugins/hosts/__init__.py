@@ -26,8 +26,8 @@ from minidns.dns.model import (
     Response,
     Reuse,
     RRset,
+    also_depends_on,
 )
-from minidns.dns.reuse import also_depends_on
 from minidns.dns.rules import AnswerRule
 from minidns.plugins.hosts.table import Entry, Hosts, HostsLine, lines, pointed
 from minidns.plugins.site import Site, once

@@ -23,9 +23,9 @@ from minidns.dns.model import (
     Response,
     RRset,
     Source,
+    joined,
     replace,
 )
-from minidns.dns.reuse import joined
 from minidns.dns.wire import ECHOED
 from minidns.plugins.rewrite import renaming
 from minidns.plugins.rewrite import rules as rewriting

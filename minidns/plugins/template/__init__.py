@@ -41,9 +41,9 @@ from minidns.dns.model import (
     Rcode,
     Response,
     Source,
+    joined,
     replace,
 )
-from minidns.dns.reuse import joined
 from minidns.dns.rules import AnswerRule
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 
-from minidns.upstream.health import Health
+from minidns.plugins.forward.proxy import Health
 from tests.world import Clock
 
 
