@@ -32,7 +32,7 @@ from minidns.second_dns.objects import (
     revert_changes,
     value_at,
 )
-from minidns.second_dns.record import Record, check_twin, parse_record
+from minidns.second_dns.record import PARTITION, Record, check_twin, parse_record
 from minidns.second_dns.running import selects
 from minidns.second_dns.session import Refusal, Session
 
@@ -165,66 +165,37 @@ def pending(obj: Json) -> str:
 
     The rules are those of `kubectl rollout status`.
     """
-    status = obj.get("status") or {}
+    spec, status = obj["spec"], obj.get("status") or {}
     seen = int(status.get("observedGeneration") or 0)
     if seen < int(obj["metadata"].get("generation") or 0):
         return "its controller to see the change"
-    return _PENDING[obj["kind"]](obj, status)
-
-
-def _deployment(obj: Json, status: Json) -> str:
-    wanted = int(value_at(obj, ("spec", "replicas")) or 0)
-    updated, total, available = (
-        int(status.get(name) or 0)
-        for name in ("updatedReplicas", "replicas", "availableReplicas")
+    if value_at(spec, ("updateStrategy", "type")) == "OnDelete":
+        return ""  # pods change only when they are deleted by hand
+    wanted_field, updated_field, ready_field = _COUNTS[obj["kind"]]
+    wanted = int((spec if wanted_field in spec else status).get(wanted_field) or 0)
+    updated, ready, total = (
+        int(status.get(name) or 0) for name in (updated_field, ready_field, "replicas")
     )
-    if updated < wanted:
-        return f"{wanted - updated} of {wanted} new pods"
-    if total > updated:
-        return f"{total - updated} old pods to end"
-    if available < updated:
-        return f"{updated - available} of {updated} new pods to be ready"
-    return ""
-
-
-def _stateful_set(obj: Json, status: Json) -> str:
-    if value_at(obj, ("spec", "updateStrategy", "type")) == "OnDelete":
-        return ""  # pods change when somebody deletes them
-    wanted = int(value_at(obj, ("spec", "replicas")) or 0)
-    rolling = value_at(obj, ("spec", "updateStrategy", "rollingUpdate"))
-    new = wanted - int((rolling or {}).get("partition") or 0)
-    updated = int(status.get("updatedReplicas") or 0)
-    ready = int(status.get("readyReplicas") or 0)
+    new = wanted - int(value_at(spec, PARTITION[1:]) or 0)
     if updated < new:
         return f"{new - updated} of {new} new pods"
+    if obj["kind"] == DEPLOYMENT.name and total > updated:
+        return f"{total - updated} old pods to end"
     if ready < wanted:
         return f"{wanted - ready} of {wanted} pods to be ready"
     return ""
 
 
-def _daemon_set(obj: Json, status: Json) -> str:
-    if value_at(obj, ("spec", "updateStrategy", "type")) == "OnDelete":
-        return ""
-    wanted, updated, available = (
-        int(status.get(name) or 0)
-        for name in (
-            "desiredNumberScheduled",
-            "updatedNumberScheduled",
-            "numberAvailable",
-        )
-    )
-    if updated < wanted:
-        return f"{wanted - updated} of {wanted} new pods"
-    if available < wanted:
-        return f"{wanted - available} of {wanted} pods to be ready"
-    return ""
-
-
-_PENDING = {
-    "Deployment": _deployment,
-    "StatefulSet": _stateful_set,
-    "DaemonSet": _daemon_set,
+_COUNTS = {
+    "Deployment": ("replicas", "updatedReplicas", "availableReplicas"),
+    "StatefulSet": ("replicas", "updatedReplicas", "readyReplicas"),
+    "DaemonSet": (
+        "desiredNumberScheduled",
+        "updatedNumberScheduled",
+        "numberAvailable",
+    ),
 }
+"""Fields with the numbers of pods that are wanted, are new, and are ready."""
 
 
 async def wait_for_rollout(session: Session, ref: Ref, timeout_s: float) -> None:
