@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     shown.add_argument("-o", choices=("json",), dest="output", help="print JSON")
     play.add_argument(
         "--seed",
-        type=int,
+        type=_count,
         metavar="N",
         help="draw chance, and the order of tasks that are ready, from this seed",
     )
@@ -104,9 +104,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _count(text: str) -> int:
-    """Return a whole number from 1 up; argparse reports the ValueError."""
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError
+    """Return a whole number from 1 up, or raise ArgumentTypeError."""
+    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 up")
     return int(text)
 
 
@@ -274,10 +274,19 @@ def _play(args: argparse.Namespace) -> int:
             args.seed,
             without_fault=args.without_fault,
         )
+    except UnicodeDecodeError:
+        return _fail("a file is not UTF-8 text: a scenario is text or Markdown")
     except (OSError, ValueError) as error:
         if isinstance(error, BrokenPipeError):
             raise
-        return _fail(error)
+        return _fail(_reason(error))
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong, with the file of an OSError in front."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _run(work: Coroutine[Any, Any, int | None]) -> int:

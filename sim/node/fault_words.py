@@ -29,6 +29,8 @@ class Effect(NamedTuple):
     description: str
     on_link: bool = False
     at_server: bool = False
+    needs_pod: bool = False
+    """Whether the server must be a DNS pod, and not the external resolver."""
     argument: str = ""
     """The word after the effect: TIME, TIME[±JITTER], RCODE, or none."""
     has_rate: bool = True
@@ -87,22 +89,26 @@ EFFECTS: Mapping[str, Effect] = MappingProxyType(
         "crash": Effect(
             "ends a server at a query; its container restarts after 1, 10, 20 s ...",
             at_server=True,
+            needs_pod=True,
             has_conditions=False,
         ),
         "oom": Effect(
             "ends a server at a query for lack of memory (OOMKilled), like crash",
             at_server=True,
+            needs_pod=True,
             has_conditions=False,
         ),
         "unready": Effect(
             "lets a server fail its readiness probe",
             at_server=True,
+            needs_pod=True,
             has_rate=False,
             has_conditions=False,
         ),
         "miss": Effect(
             "lets a server ignore events of its watches",
             at_server=True,
+            needs_pod=True,
             has_conditions=False,
         ),
     }
@@ -156,15 +162,30 @@ def parse(words: Sequence[str]) -> Fault:
     return _with_conditions(fault, effect, rest)
 
 
-def check_names(fault: Fault, known: Collection[str]) -> None:
+class Names(NamedTuple):
+    """The names that faults can refer to."""
+
+    ends: Collection[str]
+    """All names of link ends."""
+    servers: Collection[str]
+    pods: Collection[str]
+    """The names of DNS pods: all servers but the external resolver."""
+
+
+def check_names(fault: Fault, names: Names) -> None:
     """Check that the link ends and servers of a fault exist.
 
     Raises:
-        ValueError: one is not among the ``known`` names.
+        ValueError: there is no such end of a link, or no such server.
 
     """
-    for name in filter(None, (*fault.ends, fault.host, fault.to)):
-        if name not in known:
+    needs_pod = EFFECTS[fault.effect].needs_pod
+    for name, known in (
+        *((end, names.ends) for end in fault.ends),
+        (fault.host, names.pods if needs_pod else names.servers),
+        (fault.to, names.servers),
+    ):
+        if name and name not in known:
             raise ValueError(f"{name} is not one of {', '.join(sorted(known))}")
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from ..api.objects import Json, dig, key_of, labels_of
 from ..api.server import ClusterApi
 from . import kube_system
+from .fault_words import Names
 from .faults import API, DNS, GENERAL_NAMES, OUTSIDE, PODS, SERVICES, Place
 from .runtime import is_process
 
@@ -29,12 +30,18 @@ class Places:
         places = self._all().items()
         return sorted(address for address, place in places if name in place.names)
 
-    def names(self) -> set[str]:
+    def names(self) -> Names:
         """Return all names of link ends and servers."""
         places = self._all().values()
         nodes = {place.node for place in places} - {""}
-        names = {*GENERAL_NAMES, *nodes, *self.services()}
-        return names.union(*(place.names for place in places))
+        ends = {*GENERAL_NAMES, *nodes, *self.services()}
+        pods = [place.names for place in places if DNS in place.names]
+        outside = [place.names for place in places if OUTSIDE in place.names]
+        return Names(
+            ends.union(*(place.names for place in places)),
+            set[str]().union(*pods, *outside),
+            set[str]().union(*pods),
+        )
 
     def services(self) -> frozenset[str]:
         """Return the ClusterIPs of all Services."""

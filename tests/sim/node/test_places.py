@@ -25,7 +25,7 @@ def test_names_of_pods_servers_and_the_upstream() -> None:
 
 def test_names_follow_the_objects() -> None:
     found = places()
-    assert "shop/new" not in found.names()
+    assert "shop/new" not in found.names().ends
     meta = {"namespace": "shop", "name": "new"}
     spec = {"containers": [{"name": "c", "image": "c"}]}
     found.cluster.create(
@@ -34,5 +34,13 @@ def test_names_follow_the_objects() -> None:
     found.cluster.create(
         {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
     )
-    assert "shop/new" in found.names()
+    assert "shop/new" in found.names().ends
     assert len(found.addresses("shop/new")) == 1
+
+
+def test_only_dns_pods_and_the_upstream_are_servers() -> None:
+    names = places().names()
+    assert {"kube-dns", "kube-dns-2", "dns"} <= set(names.pods) <= set(names.servers)
+    assert set(names.servers) - set(names.pods) == {"outside", kube_system.OUTSIDE_DNS}
+    assert {"app", "pods", "node", "api", "services"}.isdisjoint(names.servers)
+    assert set(names.servers) <= set(names.ends)

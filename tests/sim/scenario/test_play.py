@@ -267,6 +267,15 @@ def test_lines_below_a_command_that_takes_none_are_refused(verb: str) -> None:
         ("lose link app>nowhere", "nowhere"),
         ("lose at nowhere", "nowhere"),
         ("intercept link app>node by nowhere", "nowhere"),
+        ("intercept link app>node by pods", "pods"),
+        ("lose at pods", "pods"),
+        ("lose at services", "services"),
+        ("deny 5s at app", "app"),
+        ("stop at api", "api"),
+        ("unready at node", "node"),
+        ("crash at outside", "outside"),
+        ("oom at 192.0.2.53", "192.0.2.53"),
+        ("miss at outside", "outside"),
         ("release kube-dns 1.2", "1.2"),
         ("release web 1.11.3", "web"),
         ("corefile web\n  . {\n    whoami\n  }", "web"),
@@ -343,6 +352,11 @@ NO_REPLY = "error EAI_AGAIN (no reply)"
         ),
         pytest.param("lose link app>node second", ["got 10.96.0.1"], id="no-second"),
         pytest.param("partition 0/1 link app>node", ["got 10.96.0.1"], id="no-flow"),
+        pytest.param("lose link pods>10.96.0.10", [NO_REPLY], id="a-service"),
+        pytest.param(
+            "lose link pods>10.96.0.20", ["got 10.96.0.1"], id="other-service"
+        ),
+        pytest.param("lose link pods>services", [NO_REPLY], id="any-service"),
         pytest.param("partition 1/1 link app>node", [NO_REPLY], id="every-flow"),
         pytest.param("duplicate link app<>node", ["got 10.96.0.1"], id="duplicates"),
         pytest.param("reorder link app<>node", ["got 10.96.0.1"], id="reordered"),
@@ -431,8 +445,28 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main(["run", str(file)]) == 1
     assert main(["run", "--print", str(file)]) == 0
     assert capsys.readouterr().out.endswith("cat a/b\n  nameserver 192.0.2.53\n\n")
-    assert main(["run", str(tmp_path / "none.txt")]) == 1
-    assert "none.txt" in capsys.readouterr().err
+
+
+def test_files_that_cannot_be_read_are_named_without_python(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noise = tmp_path / "noise.txt"
+    noise.write_bytes(b"\xff\xfe")
+    for path in (tmp_path / "none.txt", tmp_path, noise):
+        assert main(["run", str(path)]) == 1
+        message = capsys.readouterr().err
+        assert path == noise or str(path) in message
+        assert not re.search(r"Errno|codec|Traceback", message)
+
+
+@pytest.mark.parametrize("option", ["--seeds", "--from", "--jobs"])
+@pytest.mark.parametrize("word", ["0", "-1", "x", "1.5", "\u0663"])
+def test_numbers_are_checked(
+    capsys: pytest.CaptureFixture[str], option: str, word: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["explore", f"{option}={word}"])
+    assert "_count" not in capsys.readouterr().err
 
 
 # -- the page about it
