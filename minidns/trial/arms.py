@@ -39,7 +39,8 @@ P = Arm("P", "minidns's pods directly", "", Software.MINIDNS)
 K = Arm("K", "minidns, kubeadm's Corefile", "kube-dns-2", Software.MINIDNS, plain=True)
 KP = Arm("KP", "its pods directly", "", Software.MINIDNS, plain=True)
 V = Arm("V", "another CoreDNS", "kube-dns-v", Software.OTHER_COREDNS)
-ARMS = (A, D, R, M, P, K, KP, V)
+VP = Arm("VP", "its pods directly", "", Software.OTHER_COREDNS)
+ARMS = (A, D, R, M, P, K, KP, V, VP)
 
 
 class NameKind(StrEnum):

@@ -48,17 +48,24 @@ class Plan:
         return max(int(0.1 / self.rate), 1)
 
 
-def interval_s(rate: float, replicas: int, most_per_replica: float) -> float:
+def interval_s(
+    rate: float,
+    replicas: int,
+    most_per_replica: float,
+    merging: float = EPISODES_PER_SPAN,
+) -> float:
     """Return the seconds between ticks that neither harm CoreDNS nor merge episodes.
 
     ``most_per_replica`` is how many lookups per second each CoreDNS replica may get. In
     a tick every replica is asked directly, and arms A and R ask one of them each.
+    ``merging`` is the part of the episodes of one arm that may merge with another: a
+    higher one takes less time and more lookups.
     """
     per_replica = 1 + 2 / max(replicas, 1)
     ticks_per_s = min(
         MOST_TICKS_PER_S,
         most_per_replica / per_replica,
-        EPISODES_PER_SPAN / (EPISODE_S * rate),
+        merging / (EPISODE_S * rate),
     )
     return 1 / ticks_per_s
 

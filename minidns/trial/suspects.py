@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cache
 from typing import NamedTuple
 
-from minidns.trial.arms import Cell, Layout, Manner, NameKind, Software, V
+from minidns.trial.arms import Cell, Layout, Manner, NameKind, Software
 from minidns.trial.statistics import Hypothesis, rates_below, rates_from
 
 Share = Callable[[Cell], float]
@@ -152,7 +152,9 @@ def _blames(layout: Layout) -> list[_Blame]:
 
 def _of_servers(layout: Layout) -> Iterator[_Blame]:
     """Yield the accusations of servers."""
-    has_other = any(target.arm == V for target in layout.targets)
+    has_other = any(
+        target.arm.software is Software.OTHER_COREDNS for target in layout.targets
+    )
 
     def software(cell: Cell) -> float:
         return float(cell.arm.software is not Software.MINIDNS)

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from random import Random
 from typing import NamedTuple
 
-from minidns.trial.arms import KP, A, Client, D, K, Layout, M, P, R, Target, V
+from minidns.trial.arms import KP, VP, A, Client, D, K, Layout, M, P, R, Target, V
 from minidns.trial.integrity import Seal
 
 from ..api import bootstrap, manifests
@@ -122,7 +122,7 @@ async def arena(
 ) -> AsyncIterator[Arena]:
     """Yield a cluster with ready servers; stop them after the block.
 
-    ``other`` adds arm V; ``faulty`` are server blocks of CoreDNS's own Corefile.
+    ``other`` adds arms V and VP; ``faulty`` are server blocks of CoreDNS's own Corefile.
     """
     stage, seal = Stage(seed), Seal.random(Random(f"{seed} seal"))
     services = [COREDNS, MINIDNS, PLAIN, *([OTHER] if other else [])]
@@ -222,7 +222,8 @@ def _layout(stage: Stage, *, other: bool) -> Layout:
         Target(KP, next(iter(plain.values())), next(iter(plain))),
     ]
     if other:
-        targets.append(Target(V, CLUSTER_IPS[OTHER]))
+        name, address = next(iter(_pods(stage, OTHER).items()))
+        targets += [Target(V, CLUSTER_IPS[OTHER]), Target(VP, address, name)]
     clients = tuple(Client(f"prober-{node}", node) for node in NODES)
     return Layout(tuple(targets), tuple(coredns), clients)
 

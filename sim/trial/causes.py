@@ -28,7 +28,7 @@ class Cause(NamedTuple):
     faults: Callable[[Fraction, int], Iterator[str]] = lambda rate, seed: iter(())
     """Returns the words of faults by the rate per lookup and the seed."""
     needs_other: bool = False
-    """Whether the trial needs arm V."""
+    """Whether the trial needs the arms of another CoreDNS."""
 
 
 def message_rate(rate: Fraction) -> Fraction:
@@ -98,7 +98,7 @@ CAUSES: Mapping[str, Cause] = MappingProxyType(
             Cause(Suspect.SOFTWARE, "CoreDNS drops queries", _of_coredns),
             Cause(
                 Suspect.VERSION,
-                "this CoreDNS drops queries, another release does not (adds arm V)",
+                "this CoreDNS drops queries, another release does not (adds arms V, VP)",
                 _of_coredns,
                 needs_other=True,
             ),

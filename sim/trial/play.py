@@ -16,6 +16,8 @@ from .prober import SimulatedNames, SimulatedProber
 
 MOST_PER_REPLICA = 20.0
 """Lookups per second and CoreDNS replica."""
+MERGING = 0.03
+"""Time is virtual, so the pace is slow and few episodes merge."""
 LIMIT = 60
 """The trial ends without a verdict after this number of lookups times the rate."""
 
@@ -52,7 +54,7 @@ async def _play(
     blocks = faulty_blocks(cause, rate)
     async with arena(seed, other=cause.needs_other, faulty=blocks) as place:
         plant(place, cause, rate, background, seed)
-        between = interval_s(float(rate), REPLICAS, MOST_PER_REPLICA)
+        between = interval_s(float(rate), REPLICAS, MOST_PER_REPLICA, MERGING)
         limit_s = LIMIT / float(rate) * between
         plan = Plan(place.layout, float(rate), limit_s, between, place.seal)
         ledger = Ledger(place.layout, float(rate))

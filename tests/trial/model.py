@@ -7,6 +7,7 @@ from minidns.dns.model import Rcode
 from minidns.trial.arms import (
     ARMS,
     KP,
+    VP,
     A,
     Cell,
     Client,
@@ -99,7 +100,7 @@ class Model:
 
 
 CAUSES: dict[str, Share] = {
-    "software": lambda cell: float(cell.arm in (A, D, R, V)),
+    "software": lambda cell: float(cell.arm in (A, D, R, V, VP)),
     "version": lambda cell: float(cell.arm in (A, D, R)),
     "configuration": lambda cell: float(cell.arm not in (K, KP)),
     "one-replica": lambda cell: (

@@ -229,10 +229,10 @@ def test_every_verdict_has_an_exit_status_of_its_own() -> None:
             id="without K",
         ),
         pytest.param(
-            "A R M P K KP V", ("n1",), ("a", "b"), ["one node"], id="one node"
+            "A R M P K KP V VP", ("n1",), ("a", "b"), ["one node"], id="one node"
         ),
         pytest.param(
-            "A R M P K KP V", ("n1", "n2"), ("a",), ["one replica"], id="one replica"
+            "A R M P K KP V VP", ("n1", "n2"), ("a",), ["one replica"], id="one replica"
         ),
     ],
 )
@@ -242,5 +242,5 @@ def test_what_was_not_tested_is_said(
     lines = "\n".join(not_tested(layout(arms, nodes, replicas)))
     for word in words:
         assert word in lines
-    complete = "\n".join(not_tested(layout("A R M P K KP V")))
+    complete = "\n".join(not_tested(layout("A R M P K KP V VP")))
     assert not any(word in complete for word in words)

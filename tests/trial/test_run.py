@@ -24,7 +24,7 @@ QUICK = 0.02
 @pytest.mark.slow
 @pytest.mark.parametrize("cause", CAUSES)
 def test_the_cause_is_found(cause: str) -> None:
-    arms = "A R M P K KP V" if cause == "version" else "A R M P K KP"
+    arms = "A R M P K KP V VP" if cause == "version" else "A R M P K KP"
     verdict, ledger = trial(CAUSES[cause], QUICK, 101, arms=arms, background=0.05)
     assert verdict.suspect == cause
     assert verdict.odds is not None

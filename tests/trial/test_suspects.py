@@ -14,7 +14,7 @@ from minidns.trial.suspects import (
 
 from .model import CAUSES, REPLICAS, layout
 
-ALL = layout("A R M P K KP V")
+ALL = layout("A R M P K KP V VP")
 
 
 @pytest.mark.parametrize("cause", [cause for cause in CAUSES if cause != "none"])
@@ -44,7 +44,7 @@ def test_behind_a_cluster_ip_one_of_two_replicas_has_half_of_the_lookups() -> No
     assert bad.share(cell) == 0.5
 
 
-@pytest.mark.parametrize("arms", ["A R M P K KP V", "A R M P K KP", "A M", "A"])
+@pytest.mark.parametrize("arms", ["A R M P K KP V VP", "A R M P K KP", "A M", "A"])
 def test_priors_are_probabilities(arms: str) -> None:
     assert sum(h.prior for h in hypotheses(layout(arms), 0.01)) == pytest.approx(1.0)
 
