@@ -122,7 +122,7 @@ async def arena(
 ) -> AsyncIterator[Arena]:
     """Yield a cluster with ready servers; stop them after the block.
 
-    ``other`` adds arms V and VP; ``faulty`` are server blocks of CoreDNS's own Corefile.
+    ``other`` adds arms V and VP; ``faulty`` are server blocks of CoreDNS's Corefile.
     """
     stage, seal = Stage(seed), Seal.random(Random(f"{seed} seal"))
     services = [COREDNS, MINIDNS, PLAIN, *([OTHER] if other else [])]

@@ -98,7 +98,7 @@ CAUSES: Mapping[str, Cause] = MappingProxyType(
             Cause(Suspect.SOFTWARE, "CoreDNS drops queries", _of_coredns),
             Cause(
                 Suspect.VERSION,
-                "this CoreDNS drops queries, another release does not (adds arms V, VP)",
+                "this CoreDNS drops queries, another one does not (adds arms V, VP)",
                 _of_coredns,
                 needs_other=True,
             ),
