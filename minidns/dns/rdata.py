@@ -20,7 +20,17 @@ from minidns.dns import names
 from minidns.dns.model import Name, Rcode, Rdata, RRset
 
 A, NS, CNAME, SOA, PTR, HINFO, MX, TXT, AAAA = 1, 2, 5, 6, 12, 13, 15, 16, 28
-SRV, NAPTR, DNAME, OPT, DS, RRSIG, SVCB, HTTPS = 33, 35, 39, 41, 43, 46, 64, 65
+SRV, NAPTR, DNAME, OPT, DS, RRSIG, NSEC, SVCB, HTTPS = (
+    33,
+    35,
+    39,
+    41,
+    43,
+    46,
+    47,
+    64,
+    65,
+)
 TSIG, IXFR, AXFR, ANY = 250, 251, 252, 255
 
 TYPES: dict[str, int] = {
