@@ -61,5 +61,12 @@ def test_every_row_is_read() -> None:
     assert len(table()) > 25
 
 
+def test_no_difference_has_two_rows() -> None:
+    page = PAGE.read_text()
+    lines = page[page.index("## Always different") :].splitlines()
+    subjects = [line.split(" | ")[0] for line in lines if line.startswith("| ")]
+    assert len(subjects) == len(set(subjects))
+
+
 def test_every_decided_case_is_on_the_page() -> None:
     assert all(case in PAGE.read_text() for case in DECIDED)
