@@ -5,6 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from minidns.corefile.errors import ConfigError
 from minidns.corefile.lexer import Token, expand, scan
 
 SCANS = [
@@ -166,6 +167,28 @@ def test_expand(text: str, expected: str) -> None:
 def test_a_value_that_refers_to_itself_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"^environment variable {name} refers to it"):
         expand(f"{{${name}}}", ENVIRON)
+
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize("size", [MIB, MIB + 1])
+def test_a_text_has_at_most_1_mib(size: int) -> None:
+    if size <= MIB:
+        assert [len(token.text) for token in scan("a" * size, "F")] == [size]
+        return
+    with pytest.raises(ConfigError, match="1 MiB"):
+        list(scan("a" * size, "F"))
+
+
+@pytest.mark.parametrize("size", [MIB, MIB + 1])
+def test_an_expanded_text_has_at_most_1_mib(size: int) -> None:
+    environ = {"A": "a" * size}
+    if size <= MIB:
+        assert len(expand("{$A}", environ)) == size
+        return
+    with pytest.raises(ValueError, match="A"):
+        expand("{$A}", environ)
 
 
 @settings(deadline=None)

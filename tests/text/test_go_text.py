@@ -74,6 +74,11 @@ NOT_DURATIONS = [
     ("9223372036854775808ns", 'time: invalid duration "9223372036854775808ns"'),
     ("99999999999999999999s", 'time: invalid duration "99999999999999999999s"'),
     ("2562047h47m16.9s", 'time: invalid duration "2562047h47m16.9s"'),
+    # a number that is too large is found before its unit
+    ("9223372036854775808", 'time: missing unit in duration "9223372036854775808"'),
+    ("9223372036854775809", 'time: invalid duration "9223372036854775809"'),
+    ("99999999999999999999", 'time: invalid duration "99999999999999999999"'),
+    ("9999999999999999999d", 'time: invalid duration "9999999999999999999d"'),
 ]
 
 
