@@ -1,7 +1,7 @@
 """What the objects of a cluster said about names, and when: the oracle of explorations.
 
-The rules are those of the DNS specification of Kubernetes (2.3 and 2.4) for addresses,
-written down a second time and without any code of the server.
+The rules are those of the DNS specification of Kubernetes (2.3 and 2.4), written down a
+second time and without any code of the server.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from minidns.dns.model import Rcode
 
-from ...api.objects import dig, labels_of
+from ...api.objects import Json, dig, labels_of
 from ...api.server import ClusterApi
 from ...api.store import Change
 from . import plan
@@ -18,33 +18,56 @@ LABEL = "kubernetes.io/service-name"
 
 
 class Answer(NamedTuple):
-    """The response code and the addresses of an answer."""
+    """The response code of an answer and its data of the type in question."""
 
     rcode: int
-    addresses: frozenset[str] = frozenset()
+    data: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         """Return the answer in words."""
-        if self.addresses:
-            return ", ".join(sorted(self.addresses))
+        if self.data:
+            return ", ".join(sorted(self.data))
         return "NODATA" if self.rcode == Rcode.NOERROR else Rcode(self.rcode).name
 
 
 DENIED = Answer(Rcode.NXDOMAIN)
+NODATA = Answer(Rcode.NOERROR)
 
 
-def truth(cluster: ClusterApi, name: str) -> Answer:
-    """Return the answer to an A question for ``name`` by the current objects."""
+def truth(cluster: ClusterApi, question: str) -> Answer:
+    """Return the answer to ``NAME TYPE`` by the current objects."""
+    name, rtype = question.split()
     if name == plan.EXTERNAL:
-        return Answer(Rcode.NOERROR, frozenset(("192.0.2.7",)))
-    service = cluster.find("Service", "default", name.split(".")[0])
+        return _found("192.0.2.7")
+    if rtype == "PTR":
+        return _reverse(cluster, ".".join(reversed(name.split(".")[:4])))
+    labels = name.removeprefix("_http._tcp.").split(".")
+    service = cluster.find("Service", "default", labels[0])
     if service is None:
         return DENIED
-    address = dig(service, "spec.clusterIP")
-    if address != "None":
-        return Answer(Rcode.NOERROR, frozenset((address,)))
-    addresses = frozenset(_ready(cluster, service["metadata"]["name"]))
-    return Answer(Rcode.NOERROR, addresses) if addresses else DENIED
+    address = str(dig(service, "spec.clusterIP"))
+    addresses = {address} if address != "None" else set(_ready(cluster, labels[0]))
+    if not addresses:
+        return DENIED
+    match rtype:
+        case "A":
+            return _found(*addresses)
+        case "SRV":
+            return _found(f"0 100 80 {'.'.join(labels)}.")
+    return NODATA
+
+
+def _found(*data: str) -> Answer:
+    return Answer(Rcode.NOERROR, frozenset(data))
+
+
+def _reverse(cluster: ClusterApi, address: str) -> Answer:
+    """Return the names of the Services with a ClusterIP."""
+    services: list[Json] = cluster.list("Service", "default")
+    owners = [s for s in services if dig(s, "spec.clusterIP") == address]
+    zone = f"default.{plan.ZONE}"
+    names = [f"{service['metadata']['name']}.{zone}." for service in owners]
+    return _found(*names) if names else DENIED
 
 
 def _ready(cluster: ClusterApi, service: str) -> Iterator[str]:
@@ -56,7 +79,7 @@ def _ready(cluster: ClusterApi, service: str) -> Iterator[str]:
 
 
 class History:
-    """The answers to every name since the start, by the time of changes."""
+    """The answers to every question since the start, by the time of changes."""
 
     def __init__(self, cluster: ClusterApi, now: Callable[[], float]) -> None:
         self._cluster = cluster
@@ -70,13 +93,13 @@ class History:
             self._note()
 
     def _note(self) -> None:
-        for name in plan.NAMES:
-            answers = self._answers.setdefault(name, [])
-            answer = truth(self._cluster, name)
+        for question in plan.QUESTIONS:
+            answers = self._answers.setdefault(question, [])
+            answer = truth(self._cluster, question)
             if not answers or answers[-1][1] != answer:
                 answers.append((self._now(), answer))
 
-    def between(self, name: str, since: float, until: float) -> set[Answer]:
+    def between(self, question: str, since: float, until: float) -> set[Answer]:
         """Return the answers that were right at some time from ``since`` to ``until``.
 
         A Service that is created and gets its endpoints within one moment may be seen
@@ -84,8 +107,8 @@ class History:
         """
         result = set[Answer]()
         for (start, answer), end in zip(
-            self._answers[name],
-            [at for at, _ in self._answers[name][1:]] + [float("inf")],
+            self._answers[question],
+            [at for at, _ in self._answers[question][1:]] + [float("inf")],
             strict=True,
         ):
             if start <= until and end >= since:

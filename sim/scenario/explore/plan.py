@@ -16,7 +16,15 @@ CHANGES = 20
 _NAMES = (*(f"{name}.default.{ZONE}" for name in (*SERVICES, *HEADLESS)),)
 EXTERNAL = "www.example.org"
 ABSENT = f"none.default.{ZONE}"
-NAMES = (*_NAMES, EXTERNAL, ABSENT)
+ADDRESSES = tuple(f"10.96.50.{number}" for number in range(1, 5))
+"""The ClusterIPs that Services may have."""
+QUESTIONS = (
+    *(f"{name} A" for name in (*_NAMES, EXTERNAL, ABSENT)),
+    *(f"{name} AAAA" for name in _NAMES),
+    *(f"_http._tcp.{name} SRV" for name in _NAMES[: len(SERVICES)]),
+    *(f"{number}.50.96.10.in-addr.arpa PTR" for number in range(1, 5)),
+)
+"""Names and types of lookups."""
 _BASE = KIND.replace("       ttl 30\n", "       ttl 30\n       hold 0s\n")
 """kind's Corefile, in which an endpoint does not answer after it has gone."""
 _CACHED = _BASE.replace(
@@ -24,13 +32,24 @@ _CACHED = _BASE.replace(
     "       disable denial cluster.local\n    }\n",
     "    cache 5\n",
 )
+
+
+class Setup(NamedTuple):
+    """A Corefile, and for how long its *cache* keeps answers from the cluster."""
+
+    corefile: str
+    keeps_s: float = 0.0
+    keeps_reverse_s: float = 0.0
+    """Seconds for PTR: kind's Corefile excepts cluster.local only."""
+
+
 COREFILES = {
-    "kind": (_BASE, 0.0),
-    "cached": (_CACHED, 5.0),
-    "verified": (_BASE.replace("pods insecure", "pods verified"), 0.0),
-    "without cache": (_BASE[: _BASE.index("    cache")] + "    loadbalance\n}\n", 0.0),
+    "kind": Setup(_BASE, keeps_reverse_s=30.0),
+    "cached": Setup(_CACHED, 5.0, 5.0),
+    "verified": Setup(_BASE.replace("pods insecure", "pods verified"), 0.0, 30.0),
+    "without cache": Setup(_BASE[: _BASE.index("    cache")] + "    loadbalance\n}\n"),
 }
-"""Corefiles by name, each with the seconds for which it remembers cluster names."""
+"""Corefiles by name."""
 _LINKS = ("link app>node", "link dns>node", "link node<>kube-dns", "link dns<>outside")
 _FAULTS = (
     *(f"{effect} {link}" for effect in ("lose 1/4", "delay 20ms±15ms", "reorder 1/2",
@@ -92,7 +111,7 @@ def draw(seed: int) -> Plan:
     for _ in range(LOOKUPS):
         at_s = rng.choice(near) + rng.uniform(-0.002, 0.01) * (rng.random() < 0.7)
         at_s = max(at_s, 0.0) if rng.random() < 0.7 else rng.uniform(0, DURATION_S)
-        moments.append(Moment(at_s, f"query {_client(rng)} {rng.choice(NAMES)} A"))
+        moments.append(Moment(at_s, f"query {_client(rng)} {rng.choice(QUESTIONS)}"))
     return Plan(seed, rng.choice(list(COREFILES)), tuple(moments))
 
 
@@ -107,7 +126,7 @@ def _change(rng: Random) -> str:
     pod = f"default/{headless}-{rng.randrange(3)}"
     return rng.choice(
         (
-            f"service default/{service} ip 10.96.50.{rng.randrange(1, 9)} port http:80",
+            f"service default/{service} ip {rng.choice(ADDRESSES)} port http:80",
             f"delete Service default/{service}",
             f"service default/{headless} ip None port http:80 select app={headless}",
             f"delete Service default/{headless}",

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from minidns.dns.model import DnsError, Rcode
-from minidns.dns.rdata import A
+from minidns.dns.rdata import to_text, type_number
 from minidns.stub.protocol import Status
 
 from ...api.status import ApiError
-from ...node.over_sockets import LookupResult
 from ...resolver import kinds
 from .. import clock
+from ..server_pods import SERVICES
 from ..setup_words import COMMANDS
 from ..stage import Stage, staged
 from . import plan
@@ -72,7 +72,7 @@ class _Playing:
         await asyncio.sleep(start + moment.at_s - self.stage.now())
         verb, *words = moment.command.split()
         if verb == "query":
-            await self._query(moment, *words[:2])
+            await self._query(moment, words[0], " ".join(words[1:]))
             return
         self._note_fault(moment.command)
         try:
@@ -94,23 +94,21 @@ class _Playing:
             end = now + 1 if command.startswith("scale") else float("inf")
             self.faults.append((command, now, end))
 
-    async def _query(self, moment: Moment, pod: str, name: str) -> None:
+    async def _query(self, moment: Moment, pod: str, question: str) -> None:
         start = self.stage.now()
-        result = await self.stage.look_up(
-            ("default", pod), f"{name}.", (A,), kinds.BIND_TOOLS
-        )
-        self.asked.append(Asked(moment, start, self.stage.now(), _answer_of(result)))
+        answer = await _ask(self.stage, pod, question)
+        self.asked.append(Asked(moment, start, self.stage.now(), answer))
 
     def violations(self) -> Iterator[Violation]:
         """Yield the broken invariants of all lookups."""
         for asked in self.asked:
-            name = asked.moment.command.split()[2]
+            question = " ".join(asked.moment.command.split()[2:])
             active = self._active(asked.start, asked.end)
             if asked.answer is None or asked.answer.rcode == Rcode.SERVFAIL:
                 if not active:
                     yield Violation("lost", f"{asked.moment}: no usable reply")
             else:
-                allowed = self.history.between(name, self._since(asked), asked.end)
+                allowed = self.history.between(question, self._since(asked), asked.end)
                 if asked.answer not in allowed:
                     right = " or ".join(sorted(map(str, allowed)))
                     text = f"{asked.moment}: {asked.answer}, right would be {right}"
@@ -126,7 +124,9 @@ class _Playing:
 
     def _since(self, asked: Asked) -> float:
         """Return the earliest time whose state a reply may show."""
-        keeps_s = plan.COREFILES[self.plan.corefile][1]
+        setup = plan.COREFILES[self.plan.corefile]
+        is_reverse = asked.moment.command.endswith(" PTR")
+        keeps_s = setup.keeps_reverse_s if is_reverse else setup.keeps_s
         since = asked.start - LAG_S - keeps_s
         for fault, begin, _ in self.faults:
             # TCP sends an event again after 1, 2, 4 ... s, also after the fault's end
@@ -145,36 +145,42 @@ def _lingers_s(fault: str) -> float:
     return 0.5
 
 
-def _answer_of(result: LookupResult) -> Answer | None:
+async def _ask(
+    stage: Stage, pod: str, question: str, server: str = ""
+) -> Answer | None:
+    """Look up ``NAME TYPE``; return the answer, or None without a reply."""
+    name, rtype = question.split()
+    number = type_number(rtype)
+    result = await stage.look_up(
+        ("default", pod), f"{name}.", (number,), kinds.BIND_TOOLS, server=server
+    )
     if result.outcome.status in (Status.SILENT, Status.REFUSED):
         return None
     replies = result.outcome.replies
-    addresses = frozenset(result.outcome.addresses)
-    return Answer(replies[-1].rcode if replies else Rcode.SERVFAIL, addresses)
+    data = frozenset(
+        to_text(number, data)
+        for reply in replies[-1:]
+        for rrset in reply.answer
+        if rrset.rtype == number
+        for data in rrset.rdata
+    )
+    return Answer(replies[-1].rcode if replies else Rcode.SERVFAIL, data)
 
 
 async def _final_answers(stage: Stage) -> dict[tuple[str, str], Answer | None]:
-    """Return the answer of every server to every name, asked directly."""
-    answers = {}
-    for service in ("kube-dns", "kube-dns-2"):
-        for replica in stage.replicas(service):
-            for name in plan.NAMES:
-                answer = await _ask(stage, replica.address, name)
-                answers[replica.address, name] = answer
-    return answers
-
-
-async def _ask(stage: Stage, address: str, name: str) -> Answer | None:
-    result = await stage.look_up(
-        ("default", "app"), f"{name}.", (A,), kinds.BIND_TOOLS, server=address
-    )
-    return _answer_of(result)
+    """Return the answer of every server to every question, asked directly."""
+    return {
+        (replica.address, question): await _ask(stage, "app", question, replica.address)
+        for service in SERVICES
+        for replica in stage.replicas(service)
+        for question in plan.QUESTIONS
+    }
 
 
 async def _run(seeded: Plan) -> list[Violation]:
     async with staged(seeded.seed) as stage:
         stage.add_external_record(f"{plan.EXTERNAL}. 300 A 192.0.2.7")
-        corefile, _ = plan.COREFILES[seeded.corefile]
+        corefile = plan.COREFILES[seeded.corefile].corefile
         await COMMANDS["corefile"].act(stage, (), corefile)
         await stage.settle()
         playing = _Playing(stage, seeded, History(stage.cluster, stage.now))
@@ -191,17 +197,17 @@ async def _at_rest(stage: Stage, history: History) -> list[Violation]:
     """Return the broken invariants of a cluster that has come to rest."""
     found = []
     answers = await _final_answers(stage)
-    for (address, name), answer in answers.items():
-        (right,) = history.between(name, stage.now(), stage.now())
+    for (address, question), answer in answers.items():
+        (right,) = history.between(question, stage.now(), stage.now())
         if answer != right:
-            text = f"{address} at rest: {name} {answer}, right would be {right}"
+            text = f"{address} at rest: {question} {answer}, right would be {right}"
             found.append(Violation("stale", text))
     await stage.restart()
     await stage.settle()
-    for (address, name), answer in (await _final_answers(stage)).items():
-        before = answers.get((address, name), answer)
+    for (address, question), answer in (await _final_answers(stage)).items():
+        before = answers.get((address, question), answer)
         if answer != before:
-            text = f"{address}: {name} {before}, after a restart {answer}"
+            text = f"{address}: {question} {before}, after a restart {answer}"
             found.append(Violation("history", text))
     return found
 
