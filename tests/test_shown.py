@@ -207,9 +207,14 @@ async def test_credentials_are_not_shown_in_any_form(
     assert not any(secret in str(caught.value) for secret in secrets)
 
 
+# not used elsewhere: a secret of an earlier test is known to the process, and removed
+IN_URL = "correct-horse-battery"
+PRINTED = "Zk93mQx7Lw2Vt8Rb"
+
+
 @pytest.mark.parametrize("via", ["endpoint", "kubeconfig"])
 async def test_the_password_of_a_url_is_not_shown(via: str, tmp_path: Path) -> None:
-    server = f"http://jane:{PASSWORD}@127.0.0.1:1"
+    server = f"http://jane:{IN_URL}@127.0.0.1:1"
     access = (
         Access(endpoint=server)
         if via == "endpoint"
@@ -219,15 +224,15 @@ async def test_the_password_of_a_url_is_not_shown(via: str, tmp_path: Path) -> N
         with pytest.raises(ApiError) as caught:
             await page(connection)
         said = f"{caught.value} {connection.describe()} {connection.server}"
-    assert PASSWORD not in said
+    assert IN_URL not in said
     assert "127.0.0.1:1" in said
 
 
 PLUGINS = {
-    "it fails": f"echo {OPAQUE}; echo token {OPAQUE} >&2; exit 3",
-    "no JSON": f"echo {OPAQUE}",
-    "JSON of another kind": f'echo \'{{"kind": "{OPAQUE}"}}\'',
-    "no status": f'echo \'{{"kind": "ExecCredential", "apiVersion": "{OPAQUE}"}}\'',
+    "it fails": f"echo {PRINTED}; echo token {PRINTED} >&2; exit 3",
+    "no JSON": f"echo {PRINTED}",
+    "JSON of another kind": f'echo \'{{"kind": "{PRINTED}"}}\'',
+    "no status": f'echo \'{{"kind": "ExecCredential", "apiVersion": "{PRINTED}"}}\'',
 }
 
 
@@ -246,7 +251,7 @@ async def test_what_an_exec_plugin_prints_is_not_shown(
         with pytest.raises(ApiError) as caught:
             await page(connection)
     lines = [logs.Lines().format(record) for record in caplog.records]
-    assert OPAQUE not in "\n".join((str(caught.value), *lines))
+    assert PRINTED not in "\n".join((str(caught.value), *lines))
 
 
 def run(words: list[str]) -> tuple[str, str]:

@@ -115,7 +115,7 @@ def few_in_the_key(patch: pytest.MonkeyPatch) -> None:
 
 def never_stale(patch: pytest.MonkeyPatch) -> None:
     """Forget nothing when the cluster changes."""
-    patch.setattr(Memory, "forget", lambda self, keys: None)
+    patch.setattr(Memory, "invalidate", lambda self, keys: None)
 
 
 FAULTS = (glued, first_spelling, one_channel, few_in_the_key, never_stale)
