@@ -111,27 +111,24 @@ class Packets:
         port = _PORT if transport == "udp" else next(self._ports)
         flow = Flow((own, port), (host, to.port), transport.upper())
         path = self.plane.route(flow)
-        loop = asyncio.get_running_loop()
-        reply: asyncio.Future[bytes | None] = loop.create_future()
+        arrived: asyncio.Queue[bytes] = asyncio.Queue()
         if path.refused:
-            reply.set_result(REFUSAL)
-        carrying = loop.create_task(
-            self.carry(wire, transport, flow, path, partial(_set_once, reply))
+            arrived.put_nowait(REFUSAL)
+        carrying = asyncio.get_running_loop().create_task(
+            self.carry(wire, transport, flow, path, arrived.put_nowait)
         )
-        timer = loop.call_later(timeout_s, _set_once, reply, None)
         try:
-            first = await reply
-        finally:
-            timer.cancel()
-            carrying.cancel()
-        if first is None:
+            async with asyncio.timeout(timeout_s):
+                # a wrong reply does not end the wait for the right one
+                while (reply := await arrived.get()) != REFUSAL:
+                    if (result := accept(reply)) is not None:
+                        return result
+        except TimeoutError:
             message = f"read {transport} {own}:{port}->{to}: i/o timeout"
-            raise TimeoutError(message)
-        if first == REFUSAL:
-            raise ConnectionRefusedError(111, "connection refused")
-        if (result := accept(first)) is None:
-            raise TimeoutError("i/o timeout")
-        return result
+            raise TimeoutError(message) from None
+        finally:
+            carrying.cancel()
+        raise ConnectionRefusedError(111, "connection refused")
 
     async def carry(
         self,
@@ -244,11 +241,6 @@ class Packets:
             return False
         self.losses.remove(loss)
         return True
-
-
-def _set_once(future: "asyncio.Future[bytes | None]", value: bytes | None) -> None:
-    if not future.done():
-        future.set_result(value)
 
 
 async def _after(delay_s: float, deliver: Deliver, reply: bytes) -> None:

@@ -13,6 +13,7 @@ from minidns.server.answer import Answerer
 from minidns.stub.glibc import Glibc
 from minidns.stub.protocol import Lookup, Status
 from minidns.upstream.upstream import Upstream
+from sim.node.fault_words import parse
 from sim.node.faults import HOP_S
 from sim.node.in_memory import Loss, Packets
 from sim.node.kube_proxy import Flow
@@ -181,3 +182,50 @@ def test_replies_nobody_accepts_are_no_replies() -> None:
 
     with pytest.raises(TimeoutError):
         clock.run(exchange())
+
+
+def test_a_wrong_reply_does_not_end_the_wait_for_the_right_one() -> None:
+    carrier = packets()
+    carrier.faults.add(parse(["duplicate", "link", f"{CLIENT}>{REAL[0]}"]))
+    seen: list[bytes] = []
+
+    def accept_second(reply: bytes) -> bytes | None:
+        seen.append(reply)
+        return reply if len(seen) == 2 else None
+
+    async def exchange() -> tuple[bytes, float]:
+        now = asyncio.get_running_loop().time
+        start, query = now(), encode_query(QUESTION, 7)
+        reply = await carrier.exchange(
+            CLIENT, Upstream(*REAL), query, 2.0, accept_second
+        )
+        return reply, now() - start
+
+    reply, took_s = clock.run(exchange())
+    assert reply == seen[1]
+    assert took_s < 1
+
+
+def test_an_ended_server_refuses_as_its_node_does() -> None:
+    carrier = packets()
+    carrier.servers.closed.add(REAL)
+    resolved, seconds = clock.run(look_up(carrier))
+    assert resolved.outcome.status is Status.REFUSED
+    assert seconds < 1
+    with pytest.raises(ConnectionRefusedError):
+        exchanged(carrier, Upstream(*REAL))
+
+
+@pytest.mark.parametrize("port", [0, 5353])
+def test_a_client_can_keep_its_source_port(port: int) -> None:
+    carrier = packets()
+
+    async def ports() -> set[int]:
+        resolver = Glibc(f"nameserver {VIRTUAL}\n", Random(1))
+        for _ in range(5):
+            lookup = Lookup(resolver, resolver.look_up("web.example.org.", (A,)))
+            await carrier.resolve(lookup, CLIENT, port)
+        assert isinstance(carrier.plane, Plane)
+        return {flow.client[1] for flow in carrier.plane.replied_to}
+
+    assert (clock.run(ports()) == {port}) == bool(port)
