@@ -123,3 +123,15 @@ def test_time_runs_out(until: str, is_over: bool) -> None:
 @given(st.integers(0, 2**33))
 def test_times(at: int) -> None:
     assert record.parse_time(record.format_time(at)) == at
+
+
+@pytest.mark.parametrize("length", [1, 253, 254])
+def test_the_name_of_a_record_has_at_most_253_characters(length: int) -> None:
+    """The length of a DNS subdomain name (Kubernetes API, object names)."""
+    prefix = len("minidns-enrolment-deployment-")
+    workload = Ref(DEPLOYMENT, "shop", "w" * max(1, length - prefix))
+    if length <= 253:
+        assert len(record.record_ref(workload).name) == max(length, prefix + 1)
+        return
+    with pytest.raises(Refusal):
+        record.record_ref(workload)
