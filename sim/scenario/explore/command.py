@@ -42,3 +42,4 @@ def report(seed: int, kind: str) -> Iterator[str]:
     for violation in run.run(shortest):
         if violation.kind == kind:
             yield f"  {violation.kind}: {violation.text}"
+    yield f"  again: minidns-sim explore --from {seed} --seeds 1"
