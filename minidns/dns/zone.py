@@ -240,7 +240,7 @@ class Zone:
     def _nsec_before(self, *missing: Name) -> tuple[RRset, ...]:
         """Return the NSEC records that cover the names (RFC 4034 4)."""
         owners: dict[Name, None] = {}
-        for name in missing:
+        for name in missing if self._nsec_owners else ():  # few zones are signed
             place = bisect(self._nsec_owners, _canonical(name), key=_canonical)
             if place:
                 owners[self._nsec_owners[place - 1]] = None
