@@ -5,6 +5,7 @@ import pytest
 from minidns.corefile.blocks import ConfigError
 from minidns.dns.model import DnsError, Dropped, Query, Rcode, Response
 from minidns.plugins import erratic
+from tests.whole import Resolver, whole
 from tests.world import World, chain, plugin, query, settle, texts
 
 
@@ -136,3 +137,20 @@ def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Erratic(body)
     assert str(caught.value) == message
+
+
+SEARCHED = {
+    "google.com.a.example.org": ["google.com.a.example.org.", "google.com.b.example.org.", "google.com."],
+    "google.com": ["google.com."],
+    "a.google.com.b.example.org": ["a.google.com.b.example.org."],
+}  # fmt: skip
+"""By name: what *autopath* asks for, as CoreDNS's *erratic* has the list."""
+
+
+@pytest.mark.parametrize(("name", "asked"), SEARCHED.items(), ids=SEARCHED)
+async def test_autopath_walks_its_search_list(name: str, asked: list[str]) -> None:
+    upstream = Resolver({("google.com.", "A"): ["google.com. 300 A 192.0.2.1"]})
+    text = ".:53 {\n erratic\n autopath @erratic\n forward . 192.0.2.9\n}\n"
+    async with whole(text, resolver=upstream) as server:
+        await server.lines(name)
+    assert upstream.names == asked
