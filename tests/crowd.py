@@ -33,9 +33,7 @@ class Crowd:
         """Send one query from every client; ``{}`` in the name is its number."""
         self._waiting = set(self.sockets)
         for number, sock in enumerate(self.sockets):
-            sock.send(
-                dns.message.make_query(name.format(number), qtype, id=number).to_wire()
-            )
+            sock.send(dns.message.make_query(name.format(number), qtype, id=number).to_wire())
 
     async def answers(self, within_s: float = DEADLINE_S) -> list[dns.message.Message]:
         """Return what clients without a reply get, until all have one or time is up."""
@@ -119,9 +117,7 @@ class Stand:
         self.args = ("-conf", str(self.path), "-explain", "off")
 
     def write(self, *, sockets: int = 2, address: str = OLD, more: str = "") -> None:
-        self.path.write_text(
-            COREFILE.format(port=self.port, sockets=sockets, address=address, more=more)
-        )
+        self.path.write_text(COREFILE.format(port=self.port, sockets=sockets, address=address, more=more))
 
 
 async def worker(server: Running, share: int = 1, nth: int = 1) -> int:
@@ -130,9 +126,7 @@ async def worker(server: Running, share: int = 1, nth: int = 1) -> int:
     found: list[int] = []
 
     def there() -> bool:
-        found[:] = [
-            int(m[1]) for m in (re.search(pattern, x) for x in server.lines) if m
-        ]
+        found[:] = [int(m[1]) for m in (re.search(pattern, x) for x in server.lines) if m]
         return len(found) >= nth
 
     try:

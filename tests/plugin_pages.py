@@ -23,9 +23,7 @@ BEGIN, END = "<!-- options -->\n", "<!-- /options -->\n"
 
 def syntax(spec: PluginSpec) -> Iterator[str]:
     """Yield the lines of the directive with all its options."""
-    options = [
-        option.syntax for option in spec.table if option.name and not option.is_refused
-    ]
+    options = [option.syntax for option in spec.table if option.name and not option.is_refused]
     arguments = spec.arguments.arguments if spec.arguments else ""
     yield f"{spec.name} {arguments}".rstrip() + (" {" if options else "")
     yield from (f"    {option}" for option in options)
@@ -37,11 +35,7 @@ def default(spec: PluginSpec, option: Option) -> str:
     """Return the default of ``option``; empty where it has none to show."""
     fields = Counter(option.field for option in spec.table)
     value = getattr(spec.defaults, option.field, None)
-    if (
-        fields[option.field] > 1
-        or isinstance(value, bool)
-        or (not value and value != 0)
-    ):
+    if fields[option.field] > 1 or isinstance(value, bool) or (not value and value != 0):
         return ""
     if isinstance(value, Enum):
         return f"`{value.name}`"

@@ -61,10 +61,7 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def minidns(
-    *args: str,
-    cwd: Path | None = None,
-    env: dict[str, str] | None = None,
-    stdin: str = "",
+    *args: str, cwd: Path | None = None, env: dict[str, str] | None = None, stdin: str = ""
 ) -> AsyncIterator[Running]:
     """Start ``minidns ARGS``; end it, if it has not ended, when done."""
     process = await asyncio.create_subprocess_exec(
@@ -92,9 +89,7 @@ def mentions(text: str, names: str) -> bool:
     return all(name in text for name in names.split())
 
 
-async def run(
-    *args: str, cwd: Path | None = None, env: dict[str, str] | None = None
-) -> tuple[int, str, str]:
+async def run(*args: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> tuple[int, str, str]:
     """Run ``minidns ARGS`` to its end; return status, standard output and error."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "minidns", *args,
@@ -106,9 +101,7 @@ async def run(
     return process.returncode, out.decode(), err.decode()
 
 
-async def http(
-    port: int, path: str, host: str = "127.0.0.1", method: str = "GET"
-) -> tuple[int, str]:
+async def http(port: int, path: str, host: str = "127.0.0.1", method: str = "GET") -> tuple[int, str]:
     """Return status and body of a page; ConnectionError when nobody listens."""
     async with asyncio.timeout(DEADLINE_S):
         reader, writer = await asyncio.open_connection(host, port)

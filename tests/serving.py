@@ -31,22 +31,15 @@ class Serving:
 
 
 @contextlib.asynccontextmanager
-async def serving(
-    text: str, world: World | None = None, *, port: int = 53
-) -> AsyncIterator[Serving]:
+async def serving(text: str, world: World | None = None, *, port: int = 53) -> AsyncIterator[Serving]:
     """Serve ``text`` until done."""
     world = world or World()
     world.files.texts["Corefile"] = text
     started = asyncio.Event()
     server = Server(
-        Settings(file="Corefile", quiet=True, port=port),
-        world.edges,
-        world.metrics,
-        lambda _: started.set(),
+        Settings(file="Corefile", quiet=True, port=port), world.edges, world.metrics, lambda _: started.set()
     )
-    before = {
-        number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGUSR2)
-    }
+    before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGUSR2)}
     running = asyncio.ensure_future(server.run())
     try:
         async with asyncio.timeout(DEADLINE_S):

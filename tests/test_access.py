@@ -36,16 +36,8 @@ COREFILE = """\
 """
 TREES: list[Tree] = [
     {"kind": "Namespace", "metadata": {"name": "prod"}},
-    {
-        "kind": "Service",
-        "metadata": {"namespace": "prod", "name": "web"},
-        "spec": {"clusterIP": "10.96.0.1"},
-    },
-    {
-        "kind": "Service",
-        "metadata": {"namespace": "prod", "name": "secret"},
-        "spec": {"clusterIP": "10.96.0.2"},
-    },
+    {"kind": "Service", "metadata": {"namespace": "prod", "name": "web"}, "spec": {"clusterIP": "10.96.0.1"}},
+    {"kind": "Service", "metadata": {"namespace": "prod", "name": "secret"}, "spec": {"clusterIP": "10.96.0.2"}},
     {
         "kind": "Service",
         "metadata": {"namespace": "prod", "name": "alias"},
@@ -98,19 +90,12 @@ def _fate(reply: dns.message.Message) -> str:
 
 
 DENIED = {"block": "REFUSED 0", "filter": "NOERROR 0", "drop": "dropped"}
-HISTORIES = [
-    [FRIEND, FRIEND, STRANGER, FRIEND, STRANGER],
-    [STRANGER, FRIEND, STRANGER, STRANGER, FRIEND],
-]
+HISTORIES = [[FRIEND, FRIEND, STRANGER, FRIEND, STRANGER], [STRANGER, FRIEND, STRANGER, STRANGER, FRIEND]]
 
 
-async def _played(
-    text: str, release: Release, name: str, peers: list[str], *, remembers: bool
-) -> list[str]:
+async def _played(text: str, release: Release, name: str, peers: list[str], *, remembers: bool) -> list[str]:
     resolver = Resolver(RESOLVER)
-    async with whole(
-        text, release=release, resolver=resolver, api=Api(TREES)
-    ) as server:
+    async with whole(text, release=release, resolver=resolver, api=Api(TREES)) as server:
         edge = Edge(server, remembers=remembers)
         return [await edge.ask(name, peer) for peer in peers]
 
@@ -120,9 +105,7 @@ async def _played(
 @pytest.mark.parametrize("action", DENIED)
 @pytest.mark.parametrize("cache", ["cache 30", "cache 30 {\ndisable success\n}", ""])
 @pytest.mark.parametrize("name", NAMES)
-async def test_client_is_denied_whatever_others_asked(
-    release: Release, action: str, cache: str, name: str
-) -> None:
+async def test_client_is_denied_whatever_others_asked(release: Release, action: str, cache: str, name: str) -> None:
     text = COREFILE.replace("ACTION", action).replace("CACHE", cache)
     for peers in HISTORIES:
         fates = await _played(text, release, name, peers, remembers=True)
@@ -161,9 +144,7 @@ SEARCHING = """\
 @pytest.mark.parametrize(
     "name", ["secret.example.net.prod.svc.cluster.local.", "secret.prod.prod.svc.cluster.local."]
 )  # fmt: skip
-async def test_search_list_does_not_lead_around_acl(
-    release: Release, action: str, name: str
-) -> None:
+async def test_search_list_does_not_lead_around_acl(release: Release, action: str, name: str) -> None:
     text = SEARCHING.replace("ACTION", action)
     fates = await _played(text, release, name, [STRANGER] * 2, remembers=True)
     assert fates == [DENIED[action]] * 2
@@ -173,9 +154,7 @@ async def test_search_list_finds_what_is_allowed() -> None:
     for release in RELEASES:
         text = SEARCHING.replace("ACTION", "allow")
         name = "secret.prod.prod.svc.cluster.local."
-        assert await _played(text, release, name, [STRANGER], remembers=True) == [
-            "NOERROR 2"
-        ]
+        assert await _played(text, release, name, [STRANGER], remembers=True) == ["NOERROR 2"]
 
 
 # -- names that the server itself looks up to complete an answer
@@ -203,17 +182,12 @@ DECIDERS = {
 
 @pytest.mark.parametrize("decider", DECIDERS)
 @pytest.mark.parametrize("plugin", ALIASES)
-async def test_what_completes_an_answer_is_decided_for_each_client(
-    plugin: str, decider: str
-) -> None:
+async def test_what_completes_an_answer_is_decided_for_each_client(plugin: str, decider: str) -> None:
     name, _, lines = ALIASES[plugin]
     common = "cache 30\nkubernetes cluster.local\nforward . 192.0.2.1\n"
     more = "" if plugin == "ExternalName" else f"{lines}\n"
     text = DECIDERS[decider].replace("LINES", common + more)
-    alone = {
-        peer: (await _played(text, RELEASES[-1], name, [peer], remembers=False))[0]
-        for peer in (FRIEND, STRANGER)
-    }
+    alone = {peer: (await _played(text, RELEASES[-1], name, [peer], remembers=False))[0] for peer in (FRIEND, STRANGER)}
     assert alone[FRIEND] != alone[STRANGER]
     for peers in HISTORIES:
         fates = await _played(text, RELEASES[-1], name, peers, remembers=True)
@@ -242,13 +216,8 @@ async def test_what_depends_on_the_client_is_not_cached_behind_an_alias(
 
     async def answers(peers: Sequence[str]) -> list[list[str]]:
         records = {**RESOLVER, ("secret.example.net.", "AAAA"): []}
-        async with whole(
-            text, release=release, resolver=Resolver(records), api=Api(TREES)
-        ) as server:
-            replies = [
-                await server.ask("alias.prod.svc.cluster.local.", qtype, peer=peer)
-                for peer in peers
-            ]
+        async with whole(text, release=release, resolver=Resolver(records), api=Api(TREES)) as server:
+            replies = [await server.ask("alias.prod.svc.cluster.local.", qtype, peer=peer) for peer in peers]
         sections = [(*reply.answer, *reply.additional) for reply in replies if reply]
         return [sorted(str(rrset) for rrset in section) for section in sections]
 
@@ -264,9 +233,7 @@ async def test_what_depends_on_the_client_is_not_cached_behind_an_alias(
 async def _why(text: str, name: str, client: str) -> tuple[int, str]:
     async with whole(text, resolver=Resolver(RESOLVER), api=Api(TREES)) as server:
         parameters = {"name": name, "client": client}
-        reply = await explain.why(
-            server.instance, server.answerer(), parameters, "127.0.0.1:8053"
-        )
+        reply = await explain.why(server.instance, server.answerer(), parameters, "127.0.0.1:8053")
         return reply.status, reply.body.decode()
 
 

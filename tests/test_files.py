@@ -56,10 +56,7 @@ KINDS = {
 @pytest.mark.parametrize(("make", "kind"), KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("read", [files.read, files.require_regular])
 def test_only_regular_files_are_opened(
-    make: Callable[[Path], None],
-    kind: str,
-    read: Callable[[str], object],
-    tmp_path: Path,
+    make: Callable[[Path], None], kind: str, read: Callable[[str], object], tmp_path: Path
 ) -> None:
     path = tmp_path / "x"
     make(path)
@@ -105,12 +102,7 @@ def _kernel(path: Path) -> None:
 
 
 NOT_FILES = [_fifo, _socket, _device, _terminal, _folder, _large, _kernel]
-NAMED = {
-    "tokenFile": "user",
-    "client-certificate": "user",
-    "client-key": "user",
-    "certificate-authority": "cluster",
-}
+NAMED = {"tokenFile": "user", "client-certificate": "user", "client-key": "user", "certificate-authority": "cluster"}
 """Keys of a kubeconfig with the name of a file, and what they belong to."""
 
 
@@ -124,14 +116,10 @@ def test_a_kubeconfig_names_only_regular_files(
         pytest.skip("this system has no such file")
     make(tmp_path / "x")
     named = {key: name.format(folder=tmp_path)}
-    cluster, user = (
-        named if NAMED[key] == kind else {} for kind in ("cluster", "user")
-    )
+    cluster, user = (named if NAMED[key] == kind else {} for kind in ("cluster", "user"))
     config = {
         "current-context": "c",
-        "clusters": [
-            {"name": "c", "cluster": {"server": "https://[::1]:1", **cluster}}
-        ],
+        "clusters": [{"name": "c", "cluster": {"server": "https://[::1]:1", **cluster}}],
         "users": [{"name": "c", "user": user}],
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
     }
@@ -142,9 +130,7 @@ def test_a_kubeconfig_names_only_regular_files(
 
 
 @pytest.mark.parametrize("make", NOT_FILES[:-1])
-def test_a_kubeconfig_is_a_regular_file(
-    make: Callable[[Path], None], tmp_path: Path
-) -> None:
+def test_a_kubeconfig_is_a_regular_file(make: Callable[[Path], None], tmp_path: Path) -> None:
     make(tmp_path / "x")
     access = Access(kubeconfig=str(tmp_path / "x"))
     with pytest.raises(ConfigError, match=re.escape(str(tmp_path / "x"))):
@@ -190,20 +176,14 @@ PLACES = {
     "import-of-all": (".:0 {{\nimport {folder}/*.pipe\n}}", True),
     "hosts": (".:0 {{\nhosts {pipe}\n}}", False),  # read at start, not in a check
     "file": (".:0 {{\nfile {pipe} example.org\n}}", False),  # tried again later
-    "file-that-is-not-tried-again": (
-        ".:0 {{\nfile {pipe} example.org {{\nreload 0\n}}\n}}",
-        True,
-    ),
+    "file-that-is-not-tried-again": (".:0 {{\nfile {pipe} example.org {{\nreload 0\n}}\n}}", True),
     "include": (".:0 {{\nfile {zone} example.org\n}}", True),
     "weights": (".:0 {{\nloadbalance weighted {pipe}\n}}", False),
     "resolv-conf": (".:0 {{\nforward . {pipe}\n}}", True),
     "autopath": (".:0 {{\nautopath {pipe}\n}}", True),
     "certificate": ("tls://.:0 {{\ntls {pipe} {pipe}\n}}", False),
     "authorities": (".:0 {{\nforward . tls://192.0.2.1 {{\ntls {pipe}\n}}\n}}", True),
-    "own-key": (
-        ".:0 {{\nforward . tls://192.0.2.1 {{\ntls {pipe} {pipe}\n}}\n}}",
-        True,
-    ),
+    "own-key": (".:0 {{\nforward . tls://192.0.2.1 {{\ntls {pipe} {pipe}\n}}\n}}", True),
     "kubeconfig": (".:0 {{\nkubernetes {{\nkubeconfig {pipe}\n}}\n}}", False),
 }
 
@@ -220,9 +200,7 @@ def _check(path: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("text", "refused"), PLACES.values(), ids=PLACES)
-def test_check_does_not_wait_for_a_pipe(
-    text: str, refused: bool, tmp_path: Path
-) -> None:
+def test_check_does_not_wait_for_a_pipe(text: str, refused: bool, tmp_path: Path) -> None:
     pipe, zone = tmp_path / "a.pipe", tmp_path / "zone"
     _fifo(pipe)
     zone.write_text(ZONE.format(pipe=pipe))
@@ -256,9 +234,7 @@ users: [{{name: a, user: {{tokenFile: {token}}}}}]
 
 @pytest.mark.parametrize("token", ["{pipe}", "a.pipe"], ids=["absolute", "relative"])
 @pytest.mark.parametrize("place", ["kubeconfig", "token"])
-async def test_credentials_that_are_pipes_are_refused(
-    place: str, token: str, tmp_path: Path
-) -> None:
+async def test_credentials_that_are_pipes_are_refused(place: str, token: str, tmp_path: Path) -> None:
     pipe, kubeconfig = tmp_path / "a.pipe", tmp_path / "config"
     _fifo(pipe)
     kubeconfig.write_text(KUBECONFIG.format(token=token.format(pipe=pipe)))
@@ -271,18 +247,13 @@ async def test_credentials_that_are_pipes_are_refused(
 
 
 @pytest.mark.parametrize("place", ["token", "ca.crt"])
-async def test_a_service_account_of_pipes_is_refused(
-    place: str, tmp_path: Path
-) -> None:
+async def test_a_service_account_of_pipes_is_refused(place: str, tmp_path: Path) -> None:
     for name in ("token", "ca.crt"):
         if name == place:
             _fifo(tmp_path / name)
         else:
             (tmp_path / name).write_text("x")
-    environ = {
-        "KUBERNETES_SERVICE_HOST": "127.0.0.1",
-        "KUBERNETES_SERVICE_PORT": "1",
-    }
+    environ = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "1"}
     with pytest.raises(ConfigError, match="named pipe"):
         credentials.find(Access(), environ, tmp_path)
 
@@ -302,26 +273,18 @@ REPLACED = {
     "Corefile": ("whoami", "Corefile"),
     "hosts": ("hosts {folder}/hosts {{\nreload 100ms\n}}", "hosts"),
     "zone": ("file {folder}/zone example.org {{\nreload 100ms\n}}", "zone"),
-    "weights": (
-        "loadbalance weighted {folder}/weights {{\nreload 100ms\n}}\nwhoami",
-        "weights",
-    ),
+    "weights": ("loadbalance weighted {folder}/weights {{\nreload 100ms\n}}\nwhoami", "weights"),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("lines", "name"), REPLACED.values(), ids=REPLACED)
-async def test_a_file_that_becomes_a_pipe_while_serving(
-    lines: str, name: str, tmp_path: Path
-) -> None:
+async def test_a_file_that_becomes_a_pipe_while_serving(lines: str, name: str, tmp_path: Path) -> None:
     (tmp_path / "hosts").write_text("192.0.2.1 www.example.org\n")
     (tmp_path / "zone").write_text("@ 60 IN SOA a. b. 1 2 3 4 5\n")
     (tmp_path / "weights").write_text("www.example.org\n192.0.2.1 3\n")
     port, health = process.free_port(), process.free_port()
-    text = (
-        f".:{port} {{\nbind 127.0.0.1\nhealth 127.0.0.1:{health}\nreload 2s 0\n"
-        f"{lines.format(folder=tmp_path)}\n}}\n"
-    )
+    text = f".:{port} {{\nbind 127.0.0.1\nhealth 127.0.0.1:{health}\nreload 2s 0\n{lines.format(folder=tmp_path)}\n}}\n"
     corefile = tmp_path / "Corefile"
     corefile.write_text(text)
     async with process.minidns("-conf", str(corefile), "-explain", "off") as server:

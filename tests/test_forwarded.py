@@ -21,10 +21,7 @@ from minidns.server.remembered import Memory
 from minidns.upstream.exchange import Sockets
 from tests.plugins.forwarding import until
 from tests.server import client
-from tests.server.resolvers import (
-    Resolver,
-    held_until,
-)
+from tests.server.resolvers import Resolver, held_until
 from tests.world import FilesInMemory, World
 
 NAME = "www.example.org"
@@ -83,9 +80,7 @@ async def serving(body: str, *, in_flight: int | None = None) -> AsyncIterator[S
     loaded.answer(LISTENER, answerer)
     await loaded.start()
     sock = udp.bind("127.0.0.1", 0)
-    datagrams = udp.UdpListener(
-        sock, answerer, memory, world.metrics, loop.time, in_flight
-    )
+    datagrams = udp.UdpListener(sock, answerer, memory, world.metrics, loop.time, in_flight)
     datagrams.start()
     port = sock.getsockname()[1]
     try:
@@ -98,9 +93,7 @@ async def serving(body: str, *, in_flight: int | None = None) -> AsyncIterator[S
         await sockets.close()
 
 
-def question(
-    name: str = NAME, qtype: str = "A", flags: int = dns.flags.RD, **edns: object
-) -> bytes:
+def question(name: str = NAME, qtype: str = "A", flags: int = dns.flags.RD, **edns: object) -> bytes:
     made = dns.message.make_query(name, qtype, flags=flags, id=0x1234)
     if edns:
         made.use_edns(**edns)  # type: ignore[arg-type]
@@ -115,10 +108,7 @@ def forward(*to: Resolver, more: str = "") -> str:
 
 async def test_equal_questions_are_one_whoever_asks_and_however() -> None:
     go = asyncio.Event()
-    async with (
-        Resolver(held_until(go)) as resolver,
-        serving(f"cache\n{forward(resolver)}") as server,
-    ):
+    async with Resolver(held_until(go)) as resolver, serving(f"cache\n{forward(resolver)}") as server:
         asking = [asyncio.create_task(server.ask(question())) for _ in range(50)]
         await until(lambda: resolver.asked)
         alike = [question(NAME.upper()), question(flags=0), question(edns=0)]
@@ -126,27 +116,20 @@ async def test_equal_questions_are_one_whoever_asks_and_however() -> None:
         await until(lambda: server.came == 53)
         assert len(resolver.asked) == 1  # and those that differ a little wait in line
         go.set()
-        replies = [
-            dns.message.from_wire(wire) for wire in await asyncio.gather(*asking)
-        ]
+        replies = [dns.message.from_wire(wire) for wire in await asyncio.gather(*asking)]
     assert all(str(reply.answer[0][0]) == "192.0.2.1" for reply in replies)
 
 
 async def test_the_oldest_makes_room_and_leaves_the_others_their_answer() -> None:
     go = asyncio.Event()
-    async with (
-        Resolver(held_until(go)) as resolver,
-        serving(f"cache\n{forward(resolver)}", in_flight=2) as server,
-    ):
+    async with Resolver(held_until(go)) as resolver, serving(f"cache\n{forward(resolver)}", in_flight=2) as server:
         first = asyncio.create_task(server.ask(question()))
         await until(lambda: server.came == 1)
         second = asyncio.create_task(server.ask(question()))  # shares the exchange
         await until(lambda: server.came == 2)
         third = asyncio.create_task(server.ask(question("other.org")))
         await until(lambda: len(resolver.asked) == 2)
-        dropped = server.metrics.value(
-            "minidns_dropped_queries_total", {"proto": "udp"}
-        )
+        dropped = server.metrics.value("minidns_dropped_queries_total", {"proto": "udp"})
         assert dropped == 1
         go.set()
         for each in (second, third):

@@ -46,7 +46,5 @@ def test_without_the_fault_it_does_not(page: Path) -> None:
     assert without.wrong, "the output is the same without the fault"
     assert not any(step.problem for step in without.steps)
     assert run(cured).wrong == []
-    assert [step.command for step in cured.steps] == [
-        step.step.command for step in without.steps
-    ]
+    assert [step.command for step in cured.steps] == [step.step.command for step in without.steps]
     assert not any(step.is_fault for step in cured.steps)

@@ -27,9 +27,7 @@ OUTSIDE = {
     "/rootfs/etc/hosts": "192.0.2.10 master.internal.kops.k8s.local\n",
     "/tmp/hosts/hosts": "192.0.2.11 node.microshift.example.org\n",
 }
-UNSUPPORTED = {
-    "encrypted-listeners": "https://.:443: https is not supported by minidns",
-}
+UNSUPPORTED = {"encrypted-listeners": "https://.:443: https is not supported by minidns"}
 """Real ones with a plugin that minidns does not have: refused, and said so."""
 
 
@@ -52,19 +50,13 @@ async def echo(wire: bytes) -> bytes:
     reply = dns.message.make_response(query)
     reply.flags |= 0x80
     if query.question[0].rdtype == 1:
-        reply.answer.append(
-            dns.rrset.from_text(query.question[0].name, 300, "IN", "A", "192.0.2.80")
-        )
+        reply.answer.append(dns.rrset.from_text(query.question[0].name, 300, "IN", "A", "192.0.2.80"))
     return reply.to_wire()
 
 
 @contextlib.asynccontextmanager
 async def loaded(case: Case) -> AsyncIterator[Instance]:
-    environ = {
-        **ENVIRON,
-        "KUBERNETES_SERVICE_HOST": "192.0.2.1",
-        "KUBERNETES_SERVICE_PORT": "443",
-    }
+    environ = {**ENVIRON, "KUBERNETES_SERVICE_HOST": "192.0.2.1", "KUBERNETES_SERVICE_PORT": "443"}
     world = World(
         environ=environ,
         answer=lambda to, wire: echo(wire),
@@ -73,12 +65,7 @@ async def loaded(case: Case) -> AsyncIterator[Instance]:
     edges = world.edges
     object.__setattr__(edges, "files", Mounted(case))
     parsed = blocks.parse(
-        case.text,
-        file="Corefile",
-        files=edges.files,
-        environ=environ,
-        known=plugins.ORDER,
-        directory=MOUNT,
+        case.text, file="Corefile", files=edges.files, environ=environ, known=plugins.ORDER, directory=MOUNT
     )
     instance = Instance(
         parsed,
@@ -107,18 +94,8 @@ def fill(instance: Instance) -> None:
         for space in ("default", "kube-system"):
             store.apply(Applied(Namespace(Key("", space))))
         ports = (Port("dns", "UDP", 53),)
-        store.apply(
-            Applied(Service(Key("default", "kubernetes"), cluster_ips=("10.96.0.1",)))
-        )
-        store.apply(
-            Applied(
-                Service(
-                    Key("kube-system", "kube-dns"),
-                    cluster_ips=("10.96.0.10",),
-                    ports=ports,
-                )
-            )
-        )
+        store.apply(Applied(Service(Key("default", "kubernetes"), cluster_ips=("10.96.0.1",))))
+        store.apply(Applied(Service(Key("kube-system", "kube-dns"), cluster_ips=("10.96.0.10",), ports=ports)))
 
 
 async def ask(
@@ -151,9 +128,7 @@ REAL = [case for case in cases("real") if case.name not in UNSUPPORTED]
 
 
 @pytest.mark.parametrize("case", REAL, ids=lambda case: case.name)
-async def test_a_real_corefile_loads_with_its_plugins_in_their_order(
-    case: Case,
-) -> None:
+async def test_a_real_corefile_loads_with_its_plugins_in_their_order(case: Case) -> None:
     async with loaded(case) as instance:
         for site, line in zip(instance.sites, case.blocks, strict=True):
             keys, _, directives = line.partition(" | ")
@@ -178,9 +153,7 @@ def forwards(case: Case) -> bool:
     return re.search(r"forward +\.", case.text) is not None
 
 
-@pytest.mark.parametrize(
-    "case", [each for each in REAL if clusters(each)], ids=lambda case: case.name
-)
+@pytest.mark.parametrize("case", [each for each in REAL if clusters(each)], ids=lambda case: case.name)
 async def test_a_real_corefile_answers_a_cluster_name(case: Case) -> None:
     async with loaded(case) as instance:
         fill(instance)
@@ -191,27 +164,17 @@ async def test_a_real_corefile_answers_a_cluster_name(case: Case) -> None:
         assert str(reply.answer[0][0]) == f"kube-dns.kube-system.svc.{domain}."
 
 
-@pytest.mark.parametrize(
-    "case",
-    [each for each in REAL if forwards(each)],
-    ids=lambda case: case.name,
-)
+@pytest.mark.parametrize("case", [each for each in REAL if forwards(each)], ids=lambda case: case.name)
 async def test_a_real_corefile_forwards_an_outside_name(case: Case) -> None:
     async with loaded(case) as instance:
-        served = {
-            zone for route in instance.routes for zone in instance.zones_of(route)
-        }
+        served = {zone for route in instance.routes for zone in instance.zones_of(route)}
         name = "www.example.net." if "." in served else f"outside.{min(served)}"
         reply, _ = await ask(instance, name)
         assert [str(rdata) for rdata in reply.answer[0]] == ["192.0.2.80"]
 
 
-@pytest.mark.parametrize(
-    ("client", "address"), [(CLIENT, "192.0.2.30"), ("192.0.2.9", "192.0.2.80")]
-)
-async def test_the_real_corefile_with_a_view_answers_by_client(
-    client: str, address: str
-) -> None:
+@pytest.mark.parametrize(("client", "address"), [(CLIENT, "192.0.2.30"), ("192.0.2.9", "192.0.2.80")])
+async def test_the_real_corefile_with_a_view_answers_by_client(client: str, address: str) -> None:
     (case,) = (each for each in cases("real") if each.name == "views")
     async with loaded(case) as instance:
         reply, _ = await ask(instance, "www.example.org.", client=client)
@@ -219,9 +182,7 @@ async def test_the_real_corefile_with_a_view_answers_by_client(
 
 
 @pytest.mark.parametrize(
-    "case",
-    [each for each in REAL if not clusters(each) and not forwards(each)],
-    ids=lambda case: case.name,
+    "case", [each for each in REAL if not clusters(each) and not forwards(each)], ids=lambda case: case.name
 )
 async def test_a_real_corefile_with_neither_says_who_asks(case: Case) -> None:
     async with loaded(case) as instance:
@@ -230,9 +191,7 @@ async def test_a_real_corefile_with_neither_says_who_asks(case: Case) -> None:
 
 
 @pytest.mark.parametrize(("name", "error"), UNSUPPORTED.items())
-async def test_what_minidns_lacks_is_fatal_where_it_would_change_answers(
-    name: str, error: str
-) -> None:
+async def test_what_minidns_lacks_is_fatal_where_it_would_change_answers(name: str, error: str) -> None:
     (case,) = (each for each in cases("real") if each.name == name)
     with pytest.raises(ConfigError) as caught:
         async with loaded(case):

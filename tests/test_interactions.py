@@ -18,34 +18,20 @@ RECORDS = {(WWW, "A"): [f"{WWW} 300 A 192.0.2.80"]}
 WEB = "web.prod.svc.cluster.local."
 CLUSTER: list[Tree] = [
     {"kind": "Namespace", "metadata": {"name": "prod"}},
-    {
-        "kind": "Service",
-        "metadata": {"namespace": "prod", "name": "web"},
-        "spec": {"clusterIP": "10.96.0.1"},
-    },
+    {"kind": "Service", "metadata": {"namespace": "prod", "name": "web"}, "spec": {"clusterIP": "10.96.0.1"}},
 ]
 
 
 BELOW = {
     "hosts": ("hosts {\n192.0.2.1 www.example.org\nttl 3600\n}", WWW, 30),
-    "template": (
-        'template IN A {\nanswer "{{ .Name }} 300 IN A 192.0.2.1"\n}',
-        WWW,
-        30,
-    ),
-    "rewrite": (
-        f"rewrite name {WWW} a.example.org\nhosts {{\n192.0.2.1 a.example.org\n}}",
-        WWW,
-        30,
-    ),
+    "template": ('template IN A {\nanswer "{{ .Name }} 300 IN A 192.0.2.1"\n}', WWW, 30),
+    "rewrite": (f"rewrite name {WWW} a.example.org\nhosts {{\n192.0.2.1 a.example.org\n}}", WWW, 30),
     "kubernetes": ("kubernetes cluster.local {\nttl 7\n}", WEB, 7),
 }
 
 
 @pytest.mark.parametrize(("lines", "name", "ttl"), BELOW.values(), ids=BELOW)
-async def test_what_answers_is_cached_and_levelled(
-    lines: str, name: str, ttl: int
-) -> None:
+async def test_what_answers_is_cached_and_levelled(lines: str, name: str, ttl: int) -> None:
     async with whole(f". {{\n{lines}\ncache 30\n}}\n", api=Api(CLUSTER)) as server:
         first = await server.ask(name)
         assert ttls(first) == {ttl}
@@ -67,9 +53,7 @@ async def test_a_change_is_seen_when_the_cache_lets_go() -> None:
         assert (await server.lines(WWW))[1].endswith("192.0.2.2")
 
 
-async def test_log_and_errors_see_the_clients_name_the_rest_the_rewritten_one(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_log_and_errors_see_the_clients_name_the_rest_the_rewritten_one(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     text = """. {
     log
@@ -104,16 +88,11 @@ async def test_log_and_errors_see_the_clients_name_the_rest_the_rewritten_one(
     [
         ("template ANY ANY cluster.local {\nrcode NXDOMAIN\n}", "NXDOMAIN"),
         ("template ANY ANY internal.cloudapp.net {\nrcode NXDOMAIN\n}", "NOERROR"),
-        (
-            'template ANY ANY . {\nmatch "[.]reddog[.]$"\nrcode NXDOMAIN\nfallthrough\n}',
-            "NOERROR",
-        ),
+        ('template ANY ANY . {\nmatch "[.]reddog[.]$"\nrcode NXDOMAIN\nfallthrough\n}', "NOERROR"),
     ],
     ids=["hides-the-zone", "another-zone", "by-pattern-with-fallthrough"],
 )
-async def test_a_template_for_a_zone_hides_what_is_in_it(
-    lines: str, rcode: str
-) -> None:
+async def test_a_template_for_a_zone_hides_what_is_in_it(lines: str, rcode: str) -> None:
     text = f". {{\nkubernetes cluster.local\n{lines}\n}}\n"
     async with whole(text, api=Api(CLUSTER)) as server:
         assert (await server.lines(WEB))[0] == rcode
@@ -131,12 +110,8 @@ async def test_hosts_without_fallthrough_leaves_pointers_only() -> None:
         assert server.resolver.names == ["9.0.0.10.in-addr.arpa."]
 
 
-@pytest.mark.parametrize(
-    ("fallthrough", "leaks"), [("fallthrough", True), ("fallthrough ip6.arpa", False)]
-)
-async def test_fallthrough_without_zones_leaks_cluster_names(
-    fallthrough: str, leaks: bool
-) -> None:
+@pytest.mark.parametrize(("fallthrough", "leaks"), [("fallthrough", True), ("fallthrough ip6.arpa", False)])
+async def test_fallthrough_without_zones_leaks_cluster_names(fallthrough: str, leaks: bool) -> None:
     text = f". {{\nkubernetes cluster.local {{\n{fallthrough}\n}}\nforward . 192.0.2.53\n}}\n"
     async with whole(text, api=Api(CLUSTER)) as server:
         await server.ask(f"x.{WEB}")
@@ -232,20 +207,10 @@ async def test_a_refusal_for_too_many_is_not_kept() -> None:
 
 
 @pytest.mark.slow
-async def test_each_block_probes_for_loops_in_its_own_zone(
-    tmp_path: Path,
-) -> None:
-    zones, port = (
-        ("cluster.local", "in-addr.arpa", "ip6.arpa", "."),
-        process.free_port(),
-    )
+async def test_each_block_probes_for_loops_in_its_own_zone(tmp_path: Path) -> None:
+    zones, port = (("cluster.local", "in-addr.arpa", "ip6.arpa", "."), process.free_port())
     path = tmp_path / "Corefile"
-    path.write_text(
-        "".join(
-            f"{zone}:{port} {{\nbind 127.0.0.1\nloop\nlog\ntemplate ANY HINFO\n}}\n"
-            for zone in zones
-        )
-    )
+    path.write_text("".join(f"{zone}:{port} {{\nbind 127.0.0.1\nloop\nlog\ntemplate ANY HINFO\n}}\n" for zone in zones))
     async with process.minidns("-conf", str(path), "-explain", "off") as server:
         for zone in ("cluster.local.", "in-addr.arpa.", "ip6.arpa.", ""):
             await server.matched(rf'"HINFO IN \d+\.\d+\.{re.escape(zone)} udp')

@@ -38,9 +38,7 @@ def terminal(folder: Path) -> dict[str, str]:
     (folder / "bin").mkdir()
     wrapper = folder / "bin/kubectl"
     words = {"python": sys.executable, "folder": folder, "kubectl": str(KUBECTL)}
-    wrapper.write_text(
-        EXEC.format(**{name: shlex.quote(str(word)) for name, word in words.items()})
-    )
+    wrapper.write_text(EXEC.format(**{name: shlex.quote(str(word)) for name, word in words.items()}))
     wrapper.chmod(0o755)
     return {
         **os.environ,
@@ -80,18 +78,14 @@ async def test_from_nothing_to_a_look_up_and_back(tmp_path: Path) -> None:
         env = terminal(tmp_path)
         await typed(FRESH, env)
         before = await typed(EVERYTHING, env)
-        cluster, look, applied, made, looked_up, both, away = [
-            await typed(block, env) for block in BLOCKS
-        ]
+        cluster, look, applied, made, looked_up, both, away = [await typed(block, env) for block in BLOCKS]
         after = await typed(EVERYTHING, env)
     assert "10.96.0.10" in cluster
     assert "10.96.0.20" not in look.split("diff -u")[0]
     assert 'deployment "kube-dns-2" successfully rolled out' in applied
     assert re.search(r"kube-dns-2 .* 10\.96\.0\.20 .* 53/UDP,53/TCP,9153/TCP", applied)
     assert "pod/dnsutils condition met" in made
-    assert looked_up.startswith("nameserver 10.96.0.20\n") or (
-        "nameserver 10.96.0.20\n" in looked_up
-    )
+    assert looked_up.startswith("nameserver 10.96.0.20\n") or ("nameserver 10.96.0.20\n" in looked_up)
     assert looked_up.count("Server:\t\t10.96.0.20\n") == 3
     assert looked_up.count("Address: 10.96.0.1\n") == 2
     assert "Name:\tgoogle.com\n" in looked_up

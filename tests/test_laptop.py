@@ -47,10 +47,7 @@ async def test_answers_says_what_to_try_and_stops_at_once(tmp_path: Path) -> Non
             assert said[0] == f"listening on 127.0.0.1:{port}, UDP and TCP"
             assert said[1] == f"cluster sim at {server.url}"
             assert said[2].startswith("in sync after ")
-            assert (
-                said[3]
-                == f"try: dig @127.0.0.1 -p {port} kubernetes.default.svc.cluster.local"
-            )
+            assert said[3] == f"try: dig @127.0.0.1 -p {port} kubernetes.default.svc.cluster.local"
             assert len([line for line in said if line.startswith("try: ")]) == 3
             reply = await client.ask(port, "kubernetes.default.svc.cluster.local.")
             assert str(reply.answer[0][0]) == "10.96.0.1"
@@ -94,9 +91,7 @@ async def test_an_api_server_that_is_not_there(tmp_path: Path) -> None:
     assert not any("Traceback" in line for line in running.lines)
 
 
-_NO_KUBECONFIG = (
-    "not a kubeconfig: contexts and clusters must be lists of entries with names"
-)
+_NO_KUBECONFIG = "not a kubeconfig: contexts and clusters must be lists of entries with names"
 _OF_ANOTHER_FORM = (
     "[1]",
     "word",
@@ -113,19 +108,13 @@ _OF_ANOTHER_FORM = (
     ("text", "context", "said"),
     [
         ("{}", "", 'no context "" (it has: none)'),
-        (
-            "contexts: [{name: a, context: {cluster: c}}]",
-            "b",
-            'no context "b" (it has: a)',
-        ),
+        ("contexts: [{name: a, context: {cluster: c}}]", "b", 'no context "b" (it has: a)'),
         (":\n- [", "", "not YAML"),
         *((text, "", _NO_KUBECONFIG) for text in _OF_ANOTHER_FORM),
     ],
     ids=["nothing-in-it", "unknown-context", "not-yaml", *_OF_ANOTHER_FORM],
 )
-def test_a_kubeconfig_that_is_of_no_use(
-    text: str, context: str, said: str, tmp_path: Path
-) -> None:
+def test_a_kubeconfig_that_is_of_no_use(text: str, context: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "kubeconfig"
     path.write_text(text)
     with pytest.raises(ConfigError) as caught:
@@ -135,9 +124,7 @@ def test_a_kubeconfig_that_is_of_no_use(
 
 async def test_listen_needs_a_port(tmp_path: Path) -> None:
     async with api(tmp_path) as (_, path):
-        status, _, err = await process.run(
-            "--kubeconfig", path, "--listen", "localhost"
-        )
+        status, _, err = await process.run("--kubeconfig", path, "--listen", "localhost")
     assert status == 1
     assert err.startswith("--listen localhost: HOST:PORT is needed")
 
@@ -163,9 +150,7 @@ ALIASES = ("--alias", "k8s.internal", "--alias", "c1.example.org")
     ],
     ids=["a", "second-alias", "cluster.local-too", "srv-and-its-target", "nxdomain-soa", "apex-nodata", "ptr-is-cluster.local"],
 )  # fmt: skip
-async def test_an_alias_has_the_same_names(
-    name: str, qtype: str, rcode: str, answer: str, tmp_path: Path
-) -> None:
+async def test_an_alias_has_the_same_names(name: str, qtype: str, rcode: str, answer: str, tmp_path: Path) -> None:
     async with api(tmp_path) as (_, path):
         port = process.free_port()
         async with process.minidns(*flags(path, port), *ALIASES) as running:

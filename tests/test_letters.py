@@ -21,11 +21,7 @@ FILE = "file /db example.org"
 HOSTS = "hosts /hosts"
 CLUSTER: list[Tree] = [
     {"kind": "Namespace", "metadata": {"name": "prod"}},
-    {
-        "kind": "Service",
-        "metadata": {"namespace": "prod", "name": "web"},
-        "spec": {"clusterIP": "10.96.0.1"},
-    },
+    {"kind": "Service", "metadata": {"namespace": "prod", "name": "web"}, "spec": {"clusterIP": "10.96.0.1"}},
 ]
 CLUSTER_NAME = "Web.Prod.SVC.cluster.LOCAL."
 ANSWER = 'template IN A {\nanswer "{{ .Name }} 60 IN A 192.0.2.1"\n}'
@@ -52,15 +48,11 @@ ROWS = [
 
 @pytest.mark.parametrize(("lines", "name", "qtype", "owners"), ROWS)
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-async def test_owners(
-    lines: str, name: str, qtype: str, owners: list[str], transport: str
-) -> None:
+async def test_owners(lines: str, name: str, qtype: str, owners: list[str], transport: str) -> None:
     text = f". {{\n{lines}\n}}\n"
     async with whole(text, files=dict(FILES), api=Api(CLUSTER)) as server:
         for _ in range(3):  # a cached or remembered reply has the same letters
-            reply = await server.ask(
-                name, qtype, transport="tcp" if transport == "tcp" else "udp"
-            )
+            reply = await server.ask(name, qtype, transport="tcp" if transport == "tcp" else "udp")
             assert str(reply.question[0].name) == name
             assert [str(rrset.name) for rrset in reply.answer] == owners
 

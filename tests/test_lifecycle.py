@@ -36,10 +36,7 @@ def write(folder: Path, *blocks: str) -> str:
     """Write a Corefile of blocks ``KEYS | LINES``; return its path."""
     path = folder / "Corefile"
     path.write_text(
-        "".join(
-            f"{keys} {{\n{lines}\n{ANSWER}}}\n"
-            for keys, _, lines in (block.partition(" | ") for block in blocks)
-        )
+        "".join(f"{keys} {{\n{lines}\n{ANSWER}}}\n" for keys, _, lines in (block.partition(" | ") for block in blocks))
     )
     return str(path)
 
@@ -52,9 +49,7 @@ class InPod:
     """A Corefile as in a cluster, its ports free ones of this machine."""
 
     def __init__(self, folder: Path, url: str, lameduck: str, timeout: str) -> None:
-        self.dns, self.health, self.ready, self.metrics = (
-            process.free_port() for _ in range(4)
-        )
+        self.dns, self.health, self.ready, self.metrics = (process.free_port() for _ in range(4))
         self.path = folder / "Corefile"
         self.path.write_text(
             f""".:{self.dns} {{
@@ -174,10 +169,7 @@ async def test_a_signal_that_is_ignored(number: signal.Signals, tmp_path: Path) 
         server.signal(signal.SIGTERM)
         assert await server.ended() == 0
     assert server.lines[: len(said)] == said
-    assert server.lines[len(said) :] == [
-        "[INFO] SIGTERM: Shutting down servers then terminating",
-        "<end>",
-    ]
+    assert server.lines[len(said) :] == ["[INFO] SIGTERM: Shutting down servers then terminating", "<end>"]
 
 
 ENDS = {
@@ -185,10 +177,7 @@ ENDS = {
         "[INFO] SIGTERM: Shutting down servers then terminating",
         "[INFO] plugin/health: Going into lameduck mode for 200ms",
     ),
-    "SIGINT": (
-        "[INFO] SIGINT: Shutting down",
-        "[INFO] plugin/health: Going into lameduck mode for 200ms",
-    ),
+    "SIGINT": ("[INFO] SIGINT: Shutting down", "[INFO] plugin/health: Going into lameduck mode for 200ms"),
     "SIGQUIT": ("[INFO] SIGQUIT: Quitting process immediately",),
 }
 
@@ -196,10 +185,7 @@ ENDS = {
 @pytest.mark.parametrize("name", ENDS)
 async def test_a_signal_that_ends_it(name: str, tmp_path: Path) -> None:
     port, health = process.free_port(), process.free_port()
-    path = write(
-        tmp_path,
-        f".:{port} | bind 127.0.0.1\nhealth 127.0.0.1:{health} {{\nlameduck 200ms\n}}",
-    )
+    path = write(tmp_path, f".:{port} | bind 127.0.0.1\nhealth 127.0.0.1:{health} {{\nlameduck 200ms\n}}")
     async with started(path) as server:
         await server.said("python3")
         said = len(server.lines)
@@ -208,16 +194,10 @@ async def test_a_signal_that_ends_it(name: str, tmp_path: Path) -> None:
     assert tuple(server.lines[said:-1]) == ENDS[name]
 
 
-async def test_lame_ducks_of_several_blocks_come_one_after_the_other(
-    tmp_path: Path,
-) -> None:
+async def test_lame_ducks_of_several_blocks_come_one_after_the_other(tmp_path: Path) -> None:
     health = f"health 127.0.0.1:{process.free_port()} {{\nlameduck 300ms\n}}"
     port = process.free_port()
-    path = write(
-        tmp_path,
-        f"example.org:{port} | bind 127.0.0.1\n{health}",
-        f".:{port} | bind 127.0.0.1\n{health}",
-    )
+    path = write(tmp_path, f"example.org:{port} | bind 127.0.0.1\n{health}", f".:{port} | bind 127.0.0.1\n{health}")
     async with started(path) as server:
         await server.said("python3")
         began = time.monotonic()
@@ -230,10 +210,7 @@ async def test_lame_ducks_of_several_blocks_come_one_after_the_other(
 
 async def test_a_second_interrupt_means_it(tmp_path: Path) -> None:
     port, health = process.free_port(), process.free_port()
-    path = write(
-        tmp_path,
-        f".:{port} | bind 127.0.0.1\nhealth 127.0.0.1:{health} {{\nlameduck 60s\n}}",
-    )
+    path = write(tmp_path, f".:{port} | bind 127.0.0.1\nhealth 127.0.0.1:{health} {{\nlameduck 60s\n}}")
     async with started(path) as server:
         await server.said("python3")
         server.signal(signal.SIGINT)
@@ -245,10 +222,7 @@ async def test_a_second_interrupt_means_it(tmp_path: Path) -> None:
 
 async def test_a_quit_does_not_wait_for_the_lame_duck(tmp_path: Path) -> None:
     health = process.free_port()
-    path = write(
-        tmp_path,
-        f".:{process.free_port()} | health 127.0.0.1:{health} {{\nlameduck 60s\n}}",
-    )
+    path = write(tmp_path, f".:{process.free_port()} | health 127.0.0.1:{health} {{\nlameduck 60s\n}}")
     async with started(path) as server:
         await server.said("python3")
         began = time.monotonic()
@@ -258,9 +232,7 @@ async def test_a_quit_does_not_wait_for_the_lame_duck(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-async def test_a_query_under_way_is_answered_at_the_end(
-    transport: str, tmp_path: Path
-) -> None:
+async def test_a_query_under_way_is_answered_at_the_end(transport: str, tmp_path: Path) -> None:
     asked, may_answer = asyncio.Event(), asyncio.Event()
 
     async def slowly(call: Call) -> None:
@@ -291,9 +263,7 @@ async def asked_by(transport: str, port: int, wire: bytes) -> bytes:
     return reply
 
 
-async def test_ready_stays_and_the_lame_duck_answers_to_its_end(
-    tmp_path: Path,
-) -> None:
+async def test_ready_stays_and_the_lame_duck_answers_to_its_end(tmp_path: Path) -> None:
     async with ApiServer(ClusterApi()) as api:
         pod = InPod(tmp_path, api.url, "1s", "5s")
         async with pod.start() as server:
@@ -323,9 +293,7 @@ async def silent_server() -> AsyncIterator[str]:
     """Accept connections, and never say a word; yield its URL."""
     ended = asyncio.Event()
 
-    async def connected(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await ended.wait()
         writer.close()
 
@@ -339,15 +307,11 @@ async def silent_server() -> AsyncIterator[str]:
         await listening.wait_closed()
 
 
-async def test_dns_is_closed_until_the_sync_and_no_name_is_denied_before(
-    tmp_path: Path,
-) -> None:
+async def test_dns_is_closed_until_the_sync_and_no_name_is_denied_before(tmp_path: Path) -> None:
     async with silent_server() as url:
         pod = InPod(tmp_path, url, "1s", "2s")
         async with pod.start() as server:
-            await server.said(
-                "[INFO] plugin/kubernetes: waiting for Kubernetes API before starting server"
-            )
+            await server.said("[INFO] plugin/kubernetes: waiting for Kubernetes API before starting server")
             assert await process.http(pod.health, "/health") == (200, "OK")
             assert await process.http(pod.ready, "/ready") == (503, "kubernetes")
             assert (await process.http(pod.metrics, "/metrics"))[0] == 200
@@ -356,9 +320,7 @@ async def test_dns_is_closed_until_the_sync_and_no_name_is_denied_before(
                 await client.udp(pod.dns, wire)
             with pytest.raises(ConnectionError):
                 await client.tcp(pod.dns, wire)
-            await server.said(
-                "[WARNING] plugin/kubernetes: starting server with unsynced Kubernetes API"
-            )
+            await server.said("[WARNING] plugin/kubernetes: starting server with unsynced Kubernetes API")
             await server.said("python3")
             reply = await client.ask(pod.dns, KUBERNETES)
             assert reply.rcode() == dns.rcode.SERVFAIL
@@ -371,9 +333,7 @@ async def test_dns_is_closed_until_the_sync_and_no_name_is_denied_before(
 async def test_a_forwarding_loop_ends_the_process(tmp_path: Path) -> None:
     port = process.free_port()
     path = tmp_path / "Corefile"
-    path.write_text(
-        f".:{port} {{\n    bind 127.0.0.1\n    loop\n    forward . 127.0.0.1:{port}\n}}\n"
-    )
+    path.write_text(f".:{port} {{\n    bind 127.0.0.1\n    loop\n    forward . 127.0.0.1:{port}\n}}\n")
     async with process.minidns("-conf", str(path), "-explain", "off") as server:
         assert await server.ended() == 1
     (line,) = (each for each in server.lines if each.startswith("[FATAL]"))
@@ -388,9 +348,7 @@ async def test_a_forwarding_loop_ends_the_process(tmp_path: Path) -> None:
 # -- listeners
 
 
-async def test_a_block_answers_where_it_is_bound_and_nowhere_else(
-    tmp_path: Path,
-) -> None:
+async def test_a_block_answers_where_it_is_bound_and_nowhere_else(tmp_path: Path) -> None:
     port, other = process.free_port(), process.free_port()
     path = write(
         tmp_path,
@@ -442,14 +400,8 @@ async def test_dns_over_tls_beside_plain_dns(tmp_path: Path) -> None:
     async with started(path) as server:
         await server.said("python3")
         assert server.lines[0] == f"tls://example.org.:{encrypted} on 127.0.0.1"
-        wires = [
-            dns.message.make_query(name, "A").to_wire()
-            for name in (WWW, "a.example.org.", "www.example.net.")
-        ]
-        rcodes = [
-            dns.message.from_wire(each).rcode()
-            for each in await over_tls(encrypted, trusting, wires)
-        ]
+        wires = [dns.message.make_query(name, "A").to_wire() for name in (WWW, "a.example.org.", "www.example.net.")]
+        rcodes = [dns.message.from_wire(each).rcode() for each in await over_tls(encrypted, trusting, wires)]
         assert rcodes == [dns.rcode.NOERROR, dns.rcode.NOERROR, dns.rcode.REFUSED]
         with pytest.raises(ssl.SSLError):
             await over_tls(encrypted, ssl.create_default_context(), wires)
@@ -460,15 +412,11 @@ async def test_dns_over_tls_beside_plain_dns(tmp_path: Path) -> None:
         assert await server.ended() == 0
 
 
-async def over_tls(
-    port: int, context: ssl.SSLContext | None, wires: list[bytes]
-) -> list[bytes]:
+async def over_tls(port: int, context: ssl.SSLContext | None, wires: list[bytes]) -> list[bytes]:
     """Return the replies to messages sent at once over TLS, or plain without."""
     name = "127.0.0.1" if context else None
     async with asyncio.timeout(client.DEADLINE_S):
-        reader, writer = await asyncio.open_connection(
-            "127.0.0.1", port, ssl=context, server_hostname=name
-        )
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name)
     try:
         writer.write(b"".join(len(each).to_bytes(2) + each for each in wires))
         return [await client.read_frame(reader) for _ in wires]
@@ -482,8 +430,7 @@ async def test_clients_may_have_to_show_a_certificate(tmp_path: Path) -> None:
     port, authority = process.free_port(), trustme.CA()
     files = certify(tmp_path / "tls", authority, "127.0.0.1")
     lines = (
-        f"bind 127.0.0.1\ntls {files.certificate} {files.key} {files.authority}"
-        " {\nclient_auth require_and_verify\n}"
+        f"bind 127.0.0.1\ntls {files.certificate} {files.key} {files.authority} {{\nclient_auth require_and_verify\n}}"
     )
     path = write(tmp_path, f"tls://.:{port} | {lines}")
     nobody, known = ssl.create_default_context(), ssl.create_default_context()
@@ -501,10 +448,7 @@ async def test_clients_may_have_to_show_a_certificate(tmp_path: Path) -> None:
 
 async def test_a_certificate_that_cannot_be_used_is_fatal(tmp_path: Path) -> None:
     (tmp_path / "cert.pem").write_text("no certificate")
-    path = write(
-        tmp_path,
-        f"tls://.:{process.free_port()} | tls {tmp_path}/cert.pem {tmp_path}/key.pem",
-    )
+    path = write(tmp_path, f"tls://.:{process.free_port()} | tls {tmp_path}/cert.pem {tmp_path}/key.pem")
     status, _, err = await process.run("-conf", path, "-explain", "off")
     assert status == 1
     assert len(err.strip().splitlines()) == 1
@@ -521,9 +465,7 @@ async def test_standard_input_may_be_the_corefile(tmp_path: Path) -> None:
         server.signal(signal.SIGUSR1)  # what was read is read again
         await server.said("[INFO] Reloading complete")
         assert (await client.ask(port, WWW)).answer
-    async with process.minidns(
-        *flags, cwd=tmp_path, stdin=". {\nnosuch\n}\n"
-    ) as server:
+    async with process.minidns(*flags, cwd=tmp_path, stdin=". {\nnosuch\n}\n") as server:
         assert await server.ended() == 1
     assert server.lines[0].startswith("/dev/stdin:2 - Error during parsing: ")
 
@@ -531,10 +473,7 @@ async def test_standard_input_may_be_the_corefile(tmp_path: Path) -> None:
 async def test_two_servers_do_not_share_the_endpoint_of_why(tmp_path: Path) -> None:
     explain = f"127.0.0.1:{process.free_port()}"
     first, second = (
-        process.minidns(
-            *("-conf", write(tmp_path, f".:{process.free_port()}"), "-explain", explain)
-        )
-        for _ in range(2)
+        process.minidns(*("-conf", write(tmp_path, f".:{process.free_port()}"), "-explain", explain)) for _ in range(2)
     )
     async with first as one:
         await one.said("python3")

@@ -73,11 +73,7 @@ def _toc(heading: str) -> str:
 
 def _plain(heading: str) -> str:
     """Return a heading as it is shown."""
-    return (
-        re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)
-        .replace("*", "")
-        .replace("`", "")
-    )
+    return re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).replace("*", "").replace("`", "")
 
 
 def _numbered(slugs: Iterator[str], mark: str) -> Iterator[str]:
@@ -187,9 +183,7 @@ def test_the_second_of_a_name_is_numbered() -> None:
         ("[x](../../..)", "it leads out of the project"),
     ],
 )
-def test_what_is_broken(
-    text: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_broken(text: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.test_links.ROOT", tmp_path)
     page = tmp_path / "page.md"
     page.write_text(f"# Here\n\n{text}\n")

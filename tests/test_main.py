@@ -38,9 +38,7 @@ def corefile(folder: Path, port: int, more: str = "", zone: str = ".") -> str:
 
 async def test_serves_udp_and_tcp_and_says_so(tmp_path: Path) -> None:
     port = process.free_port()
-    async with process.minidns(
-        "-conf", corefile(tmp_path, port), "-explain", "off"
-    ) as server:
+    async with process.minidns("-conf", corefile(tmp_path, port), "-explain", "off") as server:
         await server.said("python3")
         assert server.lines[0] == f".:{port} on 127.0.0.1"
         assert server.lines[1] == f"minidns-{__version__}"
@@ -84,30 +82,16 @@ async def answering(port: int) -> None:
 
 
 WRONG = [
-    pytest.param(
-        ["-conf", "nosuch"], 1, "nosuch: no such file or directory", id="no-such-file"
-    ),
-    pytest.param(
-        ["-quiet", "foo"],
-        1,
-        "extra command line arguments: [foo]",
-        id="extra-words",
-    ),
-    pytest.param(
-        ["--kubeconfig", "nosuch"],
-        1,
-        "open nosuch: no such file or directory",
-        id="no-kubeconfig",
-    ),
+    pytest.param(["-conf", "nosuch"], 1, "nosuch: no such file or directory", id="no-such-file"),
+    pytest.param(["-quiet", "foo"], 1, "extra command line arguments: [foo]", id="extra-words"),
+    pytest.param(["--kubeconfig", "nosuch"], 1, "open nosuch: no such file or directory", id="no-kubeconfig"),
 ]
 PYTHON = re.compile(r"Traceback|\[?Errno|invalid literal|invalid \w+ value")
 """Text of Python and argparse that says nothing to people."""
 
 
 @pytest.mark.parametrize(("args", "status", "text"), WRONG)
-async def test_wrong_input_gets_one_clear_line(
-    args: list[str], status: int, text: str, tmp_path: Path
-) -> None:
+async def test_wrong_input_gets_one_clear_line(args: list[str], status: int, text: str, tmp_path: Path) -> None:
     got, _, err = await process.run(*args, cwd=tmp_path)
     assert got == status
     assert text in err
@@ -120,55 +104,35 @@ BROKEN = [
     (".:0 {\n errors\n", "Corefile:2 - Syntax error: Unexpected token"),
     (".:0 {\n etcd\n}\n", "plugin/etcd: not supported by minidns"),
     (".:0 {\n cache 0\n}\n", "cache TTL can not be zero or negative: 0"),
-    (
-        ".:0 {\n forward . nosuch\n}\n",
-        'failed to resolve "nosuch"',
-    ),
+    (".:0 {\n forward . nosuch\n}\n", 'failed to resolve "nosuch"'),
     ("https://.:0 {\n errors\n}\n", "https is not supported by minidns"),
     ("tls://.:0 {\n errors\n}\n", "needs a tls line with certificate and key"),
-    (
-        ".:0 {\n bind 192.0.2.77\n errors\n}\n",
-        "this machine does not have that address",
-    ),
-    (
-        ".:0 {\n kubernetes cluster.local\n}\n",
-        "unable to load in-cluster configuration",
-    ),
+    (".:0 {\n bind 192.0.2.77\n errors\n}\n", "this machine does not have that address"),
+    (".:0 {\n kubernetes cluster.local\n}\n", "unable to load in-cluster configuration"),
 ]
 
 
 @pytest.mark.parametrize(("text", "expected"), BROKEN)
-async def test_a_broken_corefile_is_fatal_with_its_line(
-    text: str, expected: str, tmp_path: Path
-) -> None:
+async def test_a_broken_corefile_is_fatal_with_its_line(text: str, expected: str, tmp_path: Path) -> None:
     (tmp_path / "Corefile").write_text(text)
     environ = {"KUBERNETES_SERVICE_HOST": "", "KUBERNETES_SERVICE_PORT": ""}
-    status, _, err = await process.run(
-        "-conf", "Corefile", "-explain", "off", cwd=tmp_path, env=environ
-    )
+    status, _, err = await process.run("-conf", "Corefile", "-explain", "off", cwd=tmp_path, env=environ)
     assert status == 1
     assert expected in err
     assert "Traceback" not in err
     assert len(err.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize(
-    "kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM], ids=["udp", "tcp"]
-)
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM], ids=["udp", "tcp"])
 async def test_a_port_in_use_is_fatal(kind: int, tmp_path: Path) -> None:
     port = process.free_port()
     with socket.socket(socket.AF_INET, kind) as taken:
         taken.bind(("127.0.0.1", port))
         if kind == socket.SOCK_STREAM:
             taken.listen()
-        status, _, err = await process.run(
-            "-conf", corefile(tmp_path, port), "-explain", "off"
-        )
+        status, _, err = await process.run("-conf", corefile(tmp_path, port), "-explain", "off")
     assert status == 1
-    assert (
-        f"127.0.0.1:{port}: bind: address already in use (another program has port {port})"
-        in err
-    )
+    assert f"127.0.0.1:{port}: bind: address already in use (another program has port {port})" in err
 
 
 async def test_usr1_reloads_and_a_broken_file_changes_nothing(tmp_path: Path) -> None:
@@ -179,15 +143,11 @@ async def test_usr1_reloads_and_a_broken_file_changes_nothing(tmp_path: Path) ->
         Path(path).write_text(Path(path).read_text().replace("192.0.2.7", "192.0.2.8"))
         server.signal(signal.SIGUSR1)
         await server.said("[INFO] Reloading complete")
-        assert (
-            str((await client.ask(port, "a.example.org.")).answer[0][0]) == "192.0.2.8"
-        )
+        assert str((await client.ask(port, "a.example.org.")).answer[0][0]) == "192.0.2.8"
         Path(path).write_text(".:53 {\n foo\n}\n")
         server.signal(signal.SIGUSR1)
         await server.said("[ERROR] Restart failed: ")
-        assert (
-            str((await client.ask(port, "b.example.org.")).answer[0][0]) == "192.0.2.8"
-        )
+        assert str((await client.ask(port, "b.example.org.")).answer[0][0]) == "192.0.2.8"
         server.signal(signal.SIGTERM)
         assert await server.ended() == 0
 
@@ -215,9 +175,7 @@ ORDERS = {
 
 
 @pytest.mark.parametrize("version", ORDERS)
-async def test_plugins_and_check_show_the_order_of_a_release(
-    version: str, tmp_path: Path
-) -> None:
+async def test_plugins_and_check_show_the_order_of_a_release(version: str, tmp_path: Path) -> None:
     status, out, _ = await process.run("-plugins", "-as", version)
     assert (status, _position(out)) == (0, ORDERS[version])
     search = tmp_path / "resolv.conf"
@@ -263,17 +221,11 @@ async def test_check_shows_every_problem_with_its_line(tmp_path: Path) -> None:
 async def test_why_tells_answer_rule_and_sources(tmp_path: Path) -> None:
     port, local = process.free_port(), process.free_port()
     where = f"127.0.0.1:{local}"
-    async with process.minidns(
-        "-conf", corefile(tmp_path, port), "-explain", where
-    ) as server:
+    async with process.minidns("-conf", corefile(tmp_path, port), "-explain", where) as server:
         await server.said("python3")
-        status, out, _ = await process.run(
-            "why", "a.example.org", "--server", f"http://{where}"
-        )
+        status, out, _ = await process.run("why", "a.example.org", "--server", f"http://{where}")
         assert status == 0
-        assert out.startswith(
-            "a.example.org. A: NOERROR\n  answer     a.example.org. 60 A 192.0.2.7\n"
-        )
+        assert out.startswith("a.example.org. A: NOERROR\n  answer     a.example.org. 60 A 192.0.2.7\n")
         status, _, err = await process.run("why", "a..b", "--server", f"http://{where}")
         assert status == 4
         assert "a..b.: empty label" in err
@@ -281,12 +233,7 @@ async def test_why_tells_answer_rule_and_sources(tmp_path: Path) -> None:
 
 async def test_json_log_lines(tmp_path: Path) -> None:
     async with process.minidns(
-        "-conf",
-        corefile(tmp_path, process.free_port()),
-        "-explain",
-        "off",
-        "-log.format",
-        "json",
+        "-conf", corefile(tmp_path, process.free_port()), "-explain", "off", "-log.format", "json"
     ) as server:
         await server.said("python3")
         server.signal(signal.SIGTERM)
@@ -313,9 +260,7 @@ PLANTED = {
 
 
 @pytest.mark.parametrize("plant", PLANTED.values(), ids=PLANTED)
-async def test_a_pidfile_that_is_no_file_is_left_alone(
-    plant: Callable[[Path], None], tmp_path: Path
-) -> None:
+async def test_a_pidfile_that_is_no_file_is_left_alone(plant: Callable[[Path], None], tmp_path: Path) -> None:
     path = tmp_path / "pid"
     plant(path)
     before = {each.name: each.lstat().st_ino for each in tmp_path.iterdir()}

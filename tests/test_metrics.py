@@ -123,15 +123,7 @@ class Asking:
 
     seen: Seen
 
-    async def ask(
-        self,
-        name: str,
-        qtype: str,
-        *,
-        tcp: bool = False,
-        six: bool = False,
-        **edns: Any,
-    ) -> None:
+    async def ask(self, name: str, qtype: str, *, tcp: bool = False, six: bool = False, **edns: Any) -> None:
         query = dns.message.make_query(name, qtype, **edns)
         port, host = self.seen.ports["dns"], "::1" if six else "127.0.0.1"
         if tcp:
@@ -173,9 +165,7 @@ async def until(port: int, text: str) -> None:
 
 
 async def look(folder: Path) -> Seen:
-    ports = {
-        name: process.free_port() for name in ("dns", "health", "ready", "metrics")
-    }
+    ports = {name: process.free_port() for name in ("dns", "health", "ready", "metrics")}
     seen = Seen(ports)
     metrics, dead = ports["metrics"], process.free_port()
     cluster = ClusterApi()
@@ -273,9 +263,7 @@ def test_family(seen: Seen, name: str) -> None:
     if kind == "counter":
         assert {each.name for each in samples} == {f"coredns_{name}_total"}
     bounds = {float(each.labels["le"]) for each in samples if "le" in each.labels}
-    assert sorted(bounds) == pytest.approx(
-        [*buckets, float("inf")] if kind == "histogram" else []
-    )
+    assert sorted(bounds) == pytest.approx([*buckets, float("inf")] if kind == "histogram" else [])
 
 
 @pytest.mark.parametrize("name", sorted(AT_ONCE))
@@ -303,9 +291,7 @@ def test_there_is_nothing_that_coredns_has_given_up(seen: Seen) -> None:
     assert not [name for name in seen.after if re.match(gone, name)]
 
 
-def values(
-    scraped: dict[str, Metric], name: str, **labels: str
-) -> dict[frozenset[tuple[str, str]], float]:
+def values(scraped: dict[str, Metric], name: str, **labels: str) -> dict[frozenset[tuple[str, str]], float]:
     """Return the numbers called ``name`` with these labels, by the other labels."""
     return {
         frozenset(each.labels.items() - labels.items()): each.value
@@ -430,22 +416,16 @@ QUERIES = {
     "mixin-health-checks": ("coredns_forward_healthcheck_broken_total", {}),
     "mixin-panics": ("coredns_panics_total", {}),
     "mixin-enabled": ("coredns_plugin_enabled", {"name": "cache"}),
-    "mixin-programming": (
-        "coredns_kubernetes_dns_programming_duration_seconds_bucket",
-        {"service_kind": "cluster_ip"},
-    ),
+    "mixin-programming": ("coredns_kubernetes_dns_programming_duration_seconds_bucket", {"service_kind": "cluster_ip"}),
 }
 
 
 @pytest.mark.parametrize(("name", "matchers"), QUERIES.values(), ids=QUERIES)
-def test_dashboards_and_alerts_find_their_series(
-    seen: Seen, name: str, matchers: dict[str, str]
-) -> None:
+def test_dashboards_and_alerts_find_their_series(seen: Seen, name: str, matchers: dict[str, str]) -> None:
     found = [
         each
         for family in seen.after.values()
         for each in family.samples
-        if each.name == name
-        and all(re.fullmatch(want, each.labels[key]) for key, want in matchers.items())
+        if each.name == name and all(re.fullmatch(want, each.labels[key]) for key, want in matchers.items())
     ]
     assert found

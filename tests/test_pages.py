@@ -44,9 +44,7 @@ def test_what_it_prints_is_what_the_page_says(page: Path, tmp_path: Path) -> Non
             if isinstance(step, File):
                 terminal.put(step)
             elif wrong := terminal.run(step):
-                pytest.fail(
-                    f"{page.name}:{step.line}: {step.text}\n{wrong}", pytrace=False
-                )
+                pytest.fail(f"{page.name}:{step.line}: {step.text}\n{wrong}", pytrace=False)
     finally:
         terminal.close()
 
@@ -58,8 +56,7 @@ def _terminal(home: Path) -> Terminal:
     flags = {
         "minidns --kubeconfig": f"minidns -explain {explain} --kubeconfig",
         "minidns -conf": f"minidns -explain {explain} -conf",
-        "minidns up": f"minidns up --explain {explain}"
-        f" --listen 127.0.0.1:{ports['5354']}",
+        "minidns up": f"minidns up --explain {explain} --listen 127.0.0.1:{ports['5354']}",
         "minidns why": f"minidns why --server http://{explain}",
     }
     return Terminal(home, ports, flags)

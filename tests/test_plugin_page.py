@@ -34,15 +34,11 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     """The plugin as if it were a file of minidns, in its place in the order."""
     file = tmp_path / "maxttl.py"
     file.write_text(FILES[PLUGIN])
-    monkeypatch.setattr(
-        plugins, "maxttl", load("minidns.plugins.maxttl", file), raising=False
-    )
+    monkeypatch.setattr(plugins, "maxttl", load("minidns.plugins.maxttl", file), raising=False)
     (snippet,) = re.findall(r'^```python\n(    ".*?)^```', PAGE, re.M | re.S)
     before, name, *after = re.findall(r'"(\w+)"', snippet)
     at = plugins.ORDER.index(before) + 1
-    assert plugins.ORDER[at : at + len(after)] == tuple(after), (
-        "the page shows another order"
-    )
+    assert plugins.ORDER[at : at + len(after)] == tuple(after), "the page shows another order"
     order = (*plugins.ORDER[:at], name, *plugins.ORDER[at:])
     monkeypatch.setattr(plugins, "ORDER", order)
     yield
@@ -70,9 +66,7 @@ def test_a_server_with_it_caps_ttls() -> None:
     )
     assert "maxttl 30" in text
     capped = play(Scenario("", tuple(steps(text, 1))))[-1].shown
-    without = play(Scenario("", tuple(steps(text.replace("maxttl 30", ""), 1))))[
-        -1
-    ].shown
+    without = play(Scenario("", tuple(steps(text.replace("maxttl 30", ""), 1))))[-1].shown
     assert capped == ("NOERROR", "answer example.org. 30 A 192.0.2.7")
     assert without == ("NOERROR", "answer example.org. 300 A 192.0.2.7")
 

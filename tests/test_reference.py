@@ -17,9 +17,7 @@ from tests.whole import whole
 from tests.world import World
 
 ROOT = Path(__file__).parents[1]
-COREFILE, CLI, METRICS = (
-    (ROOT / f"docs/{name}.md").read_text() for name in ("corefile", "cli", "metrics")
-)
+COREFILE, CLI, METRICS = ((ROOT / f"docs/{name}.md").read_text() for name in ("corefile", "cli", "metrics"))
 
 # -- corefile.md
 
@@ -31,9 +29,7 @@ def listed(fence: str) -> list[str]:
 
 
 def test_the_lists_of_plugins_are_those_of_the_registry() -> None:
-    assert plugin_pages.renewed_lists(COREFILE) == COREFILE, (
-        "python -m tests.plugin_pages renews them"
-    )
+    assert plugin_pages.renewed_lists(COREFILE) == COREFILE, "python -m tests.plugin_pages renews them"
 
 
 @pytest.mark.parametrize("name", listed("ignored"))
@@ -79,9 +75,7 @@ def test_no_command_is_described_that_is_not_there() -> None:
 async def test_what_check_prints_is_what_the_page_says(tmp_path: Path) -> None:
     good, bad = re.findall(r"^```\n(.*?)^```", section("minidns check"), re.M | re.S)
     path = tmp_path / "Corefile"
-    path.write_text(
-        ".:1053 {\n    errors\n    log\n    cache 30\n    forward . 192.0.2.53\n}\n"
-    )
+    path.write_text(".:1053 {\n    errors\n    log\n    cache 30\n    forward . 192.0.2.53\n}\n")
     status, out, _ = await process.run("check", cwd=tmp_path)
     assert (status, out) == (0, good)
     path.write_text(".:1053 {\n    forwrd . 192.0.2.53\n}\n")
@@ -93,20 +87,12 @@ async def test_what_check_prints_is_what_the_page_says(tmp_path: Path) -> None:
 
 ROWS = {
     name: (kind, labels.split(", ") if labels else [])
-    for name, kind, labels in re.findall(
-        r"^\| `(\w+)` \| ([\w, ]+?) \| ([\w, ]*?) ?\| ", METRICS, re.MULTILINE
-    )
+    for name, kind, labels in re.findall(r"^\| `(\w+)` \| ([\w, ]+?) \| ([\w, ]*?) ?\| ", METRICS, re.MULTILINE)
 }
 KNOWN = {
-    **{
-        f"coredns_{name}_total": ("counter", labels)
-        for name, labels in COUNTERS.items()
-    },
+    **{f"coredns_{name}_total": ("counter", labels) for name, labels in COUNTERS.items()},
     **{f"coredns_{name}": ("gauge", labels) for name, labels in GAUGES.items()},
-    **{
-        f"coredns_{name}": ("histogram", labels)
-        for name, (labels, _) in HISTOGRAMS.items()
-    },
+    **{f"coredns_{name}": ("histogram", labels) for name, (labels, _) in HISTOGRAMS.items()},
     **{
         f"coredns_{name}{'_total' if kind == 'counter' else ''}": (kind, labels)
         for name, (kind, labels, _) in FAMILIES.items()

@@ -22,10 +22,7 @@ RELOADS = 20
 SETTLED = 5
 """Reloads until the allocator has what two instances at a time need."""
 GROWTH = 1.05
-SERVER = (
-    "z{number}.example:{port} {{\nbind 127.0.0.1\nerrors\ncache\nloadbalance\n"
-    "forward . 192.0.2.1\n}}\n"
-)
+SERVER = "z{number}.example:{port} {{\nbind 127.0.0.1\nerrors\ncache\nloadbalance\nforward . 192.0.2.1\n}}\n"
 
 
 def _resident_kib(pid: int) -> int:
@@ -66,9 +63,7 @@ class Quiet:
     async def page(self, token: str, version: str | None) -> Page:
         return Page((), "1")
 
-    async def watch(
-        self, version: str, *, initial: bool = False
-    ) -> AsyncIterator[WatchEvent]:
+    async def watch(self, version: str, *, initial: bool = False) -> AsyncIterator[WatchEvent]:
         if initial:
             yield WatchEvent("BOOKMARK", None, "1", ends_initial=True)
         await asyncio.Event().wait()

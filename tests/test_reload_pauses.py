@@ -20,10 +20,7 @@ LONGEST_S = 0.05
 EVERY_S = 0.003
 ATTEMPTS = 2
 """The better attempt counts: a thread can lose its processor while it has the GIL."""
-SERVER = (
-    '.:{port} {{\nbind 127.0.0.1\ntemplate IN A {{\nanswer "{{{{ .Name }}}} 60 IN A'
-    ' 192.0.2.1"\n}}\n'
-)
+SERVER = '.:{port} {{\nbind 127.0.0.1\ntemplate IN A {{\nanswer "{{{{ .Name }}}} 60 IN A 192.0.2.1"\n}}\n'
 
 Make: TypeAlias = Callable[[str, Path, int], str]
 """Returns a Corefile, given its first block, a folder for its files, and the port."""
@@ -48,10 +45,7 @@ def _import_loop(server: str, folder: Path, port: int) -> str:
 
 
 def _many_blocks(server: str, folder: Path, port: int) -> str:
-    blocks = (
-        f"z{number}.example:{port} {{\nbind 127.0.0.1\nerrors\ncache\nwhoami\n}}\n"
-        for number in range(3000)
-    )
+    blocks = (f"z{number}.example:{port} {{\nbind 127.0.0.1\nerrors\ncache\nwhoami\n}}\n" for number in range(3000))
     return server + "}\n" + "".join(blocks)
 
 
@@ -108,9 +102,7 @@ class Asking:
                 await asyncio.sleep(EVERY_S)
 
 
-async def _longest_s(
-    server: process.Running, corefile: Path, texts: tuple[str, str], port: int
-) -> float:
+async def _longest_s(server: process.Running, corefile: Path, texts: tuple[str, str], port: int) -> float:
     """Return the longest wait for an answer while the Corefile is taken over to."""
     before, after = texts
     corefile.write_text(before)

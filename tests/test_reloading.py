@@ -43,9 +43,7 @@ async def test_no_query_is_lost_while_another_file_takes_over(tmp_path: Path) ->
     path = tmp_path / "Corefile"
     path.write_text(corefile(port))
     async with process.minidns("-conf", str(path), "-explain", "off") as server:
-        first = await server.matched(
-            r"^\[INFO\] plugin/reload: Running configuration SHA512 = [0-9a-f]{128}$"
-        )
+        first = await server.matched(r"^\[INFO\] plugin/reload: Running configuration SHA512 = [0-9a-f]{128}$")
         path.write_text(corefile(port, "192.0.2.2"))
         seen: list[str] = []
         async with asyncio.timeout(process.DEADLINE_S):
@@ -54,9 +52,7 @@ async def test_no_query_is_lost_while_another_file_takes_over(tmp_path: Path) ->
                 await asyncio.sleep(0.002)
         assert set(seen) == {"192.0.2.1", "192.0.2.2"}
         assert seen == sorted(seen)
-        await server.matched(
-            f"^(?!{re.escape(first)}).*Running configuration SHA512 = "
-        )
+        await server.matched(f"^(?!{re.escape(first)}).*Running configuration SHA512 = ")
         begun = server.lines.index(first)
         assert server.lines[begun + 1] == "[INFO] Reloading"
         assert "[INFO] Reloading complete" in server.lines
@@ -68,9 +64,7 @@ async def test_no_probe_is_lost_either(tmp_path: Path) -> None:
     path = tmp_path / "Corefile"
     lines = "\n".join(
         f"{plugin} 127.0.0.1:{port}"
-        for plugin, port in zip(
-            ("health", "ready", "prometheus"), ports.values(), strict=True
-        )
+        for plugin, port in zip(("health", "ready", "prometheus"), ports.values(), strict=True)
     )
     path.write_text(corefile(process.free_port(), more=lines))
     async with process.minidns("-conf", str(path), "-explain", "off") as server:
@@ -85,9 +79,7 @@ async def test_no_probe_is_lost_either(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_what_a_bad_file_says_and_that_a_missing_one_is_no_news(
-    tmp_path: Path,
-) -> None:
+async def test_what_a_bad_file_says_and_that_a_missing_one_is_no_news(tmp_path: Path) -> None:
     port = process.free_port()
     path = tmp_path / "Corefile"
     path.write_text(corefile(port))
@@ -140,9 +132,7 @@ class Watched:
 
     @property
     def versions(self) -> list[tuple[str, ...]]:
-        families = {
-            family.name: family for family in self.running.world.metrics.families()
-        }
+        families = {family.name: family for family in self.running.world.metrics.families()}
         return list(families["coredns_reload_version_info"].values)
 
 
@@ -158,10 +148,7 @@ def watch(caplog: pytest.LogCaptureFixture) -> Watch:
 FILES = {"/lines.conf": "whoami\n", "/hosts": "192.0.2.1 a\n"}
 SAME = ".:0 {\nbind 127.0.0.1\nimport /lines.conf\nhosts /hosts {\nfallthrough\nreload 0\n}\nreload 2s 0\n}\n"
 EDITS = {
-    "comment-on-a-line": (
-        {"Corefile": SAME.replace("reload 0", "reload 0 # never")},
-        0,
-    ),
+    "comment-on-a-line": ({"Corefile": SAME.replace("reload 0", "reload 0 # never")}, 0),
     "comment-that-moves-lines": ({"Corefile": "# new\n" + SAME}, 1),
     "imported-file": ({"/lines.conf": "whoami\nerrors\n"}, 1),
     "hosts-file": ({"/hosts": "192.0.2.2 a\n"}, 0),
@@ -170,9 +157,7 @@ EDITS = {
 
 
 @pytest.mark.parametrize(("edit", "reloads"), EDITS.values(), ids=EDITS)
-async def test_what_counts_as_a_change(
-    edit: dict[str, str], reloads: int, watch: Watch
-) -> None:
+async def test_what_counts_as_a_change(edit: dict[str, str], reloads: int, watch: Watch) -> None:
     world = World(files=dict(FILES))
     async with serving(SAME, world) as running:
         watched = watch(running)
@@ -183,16 +168,11 @@ async def test_what_counts_as_a_change(
         assert watched.failures == 0
 
 
-NOT_READABLE = {
-    "brace-missing": ".:0 {\nwhoami\n",
-    "import-missing": ".:0 {\nimport nowhere.conf\n}\n",
-}
+NOT_READABLE = {"brace-missing": ".:0 {\nwhoami\n", "import-missing": ".:0 {\nimport nowhere.conf\n}\n"}
 
 
 @pytest.mark.parametrize("text", NOT_READABLE.values(), ids=NOT_READABLE)
-async def test_what_cannot_be_parsed_is_warned_of_at_every_look(
-    text: str, watch: Watch
-) -> None:
+async def test_what_cannot_be_parsed_is_warned_of_at_every_look(text: str, watch: Watch) -> None:
     async with serving(SAME, World(files=dict(FILES))) as running:
         watched = watch(running)
         running.write(text)
@@ -211,16 +191,12 @@ async def test_a_missing_file_is_silence(watch: Watch) -> None:
 
 
 @pytest.mark.parametrize("line", ["nosuch", "cache 0", "prometheus {taken}"])
-async def test_a_bad_file_shows_its_hash_and_is_tried_once(
-    line: str, watch: Watch
-) -> None:
+async def test_a_bad_file_shows_its_hash_and_is_tried_once(line: str, watch: Watch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         where = f"127.0.0.1:{taken.getsockname()[1]}"
         async with serving(SAME, World(files=dict(FILES))) as running:
             watched = watch(running)
-            bad = SAME.replace(
-                "reload 2s 0", "reload 2s 0\n" + line.format(taken=where)
-            )
+            bad = SAME.replace("reload 2s 0", "reload 2s 0\n" + line.format(taken=where))
             running.write(bad)
             await watched.look(4)
             assert watched.said("Corefile changed but reload failed: ") == 1
@@ -242,9 +218,7 @@ WITHOUT_RELOAD = {
 
 
 @pytest.mark.parametrize("text", WITHOUT_RELOAD.values(), ids=WITHOUT_RELOAD)
-async def test_a_corefile_without_reload_is_watched_as_the_one_before(
-    text: str, watch: Watch
-) -> None:
+async def test_a_corefile_without_reload_is_watched_as_the_one_before(text: str, watch: Watch) -> None:
     async with serving(SAME, World(files=dict(FILES)), port=0) as running:
         watched = watch(running)
         for written in (text, SAME, text, text + "\n# again\n"):
@@ -270,21 +244,12 @@ async def test_a_corefile_that_never_had_reload_is_not_watched(watch: Watch) -> 
         assert watched.said("Reloading") == 0
 
 
-async def test_ports_come_and_go_and_those_that_stay_keep_their_sockets(
-    watch: Watch,
-) -> None:
+async def test_ports_come_and_go_and_those_that_stay_keep_their_sockets(watch: Watch) -> None:
     first, second, third = (process.free_port() for _ in range(3))
-    text = "".join(
-        f".:{port} {{\nbind 127.0.0.1\nwhoami\nreload 2s 0\n}}\n"
-        for port in (first, second)
-    )
+    text = "".join(f".:{port} {{\nbind 127.0.0.1\nwhoami\nreload 2s 0\n}}\n" for port in (first, second))
     async with serving(text) as running:
         watched = watch(running)
-        kept = [
-            each
-            for each in running.server.serving.sockets.values()
-            if each.port == first
-        ]
+        kept = [each for each in running.server.serving.sockets.values() if each.port == first]
         running.write(text.replace(str(second), str(third)))
         await watched.look()
         async with asyncio.timeout(10):
@@ -301,9 +266,7 @@ async def test_ports_come_and_go_and_those_that_stay_keep_their_sockets(
             await client.udp(second, wire)
 
 
-async def test_a_reload_starts_with_an_empty_cache_and_asks_again_who_is_ready(
-    watch: Watch,
-) -> None:
+async def test_a_reload_starts_with_an_empty_cache_and_asks_again_who_is_ready(watch: Watch) -> None:
     port, ready = process.free_port(), process.free_port()
     text = (
         f".:{port} {{\nbind 127.0.0.1\ncache 30\n{ANSWER.format('192.0.2.1')}"
@@ -325,11 +288,7 @@ async def test_a_reload_starts_with_an_empty_cache_and_asks_again_who_is_ready(
 COMPLETED = [
     # the question, and the lines by which its answer needs another question of the chain
     ("www.example.org.", "A", ""),
-    (
-        "www.example.org.",
-        "A",
-        "rewrite cname exact target.example.org. secret.example.net.",
-    ),
+    ("www.example.org.", "A", "rewrite cname exact target.example.org. secret.example.net."),
     ("secret.example.net.", "AAAA", "dns64 {\nallow_ipv4\n}"),
 ]
 RECORDS = {

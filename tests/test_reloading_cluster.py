@@ -7,14 +7,7 @@ import dns.message
 import pytest
 
 from minidns.corefile.blocks import ConfigError
-from minidns.kubernetes.resources import (
-    Access,
-    ApiError,
-    ListWatch,
-    Page,
-    Resource,
-    WatchEvent,
-)
+from minidns.kubernetes.resources import Access, ApiError, ListWatch, Page, Resource, WatchEvent
 from minidns.kubernetes.watcher import watch_options
 from tests import process
 from tests.conformance.api import Api
@@ -72,9 +65,7 @@ class _Part:
         self._check()
         return await self._inner.page(token, version)
 
-    async def watch(
-        self, version: str, *, initial: bool = False
-    ) -> AsyncIterator[WatchEvent]:
+    async def watch(self, version: str, *, initial: bool = False) -> AsyncIterator[WatchEvent]:
         self._check()
         events = aiter(self._inner.watch(version, initial=initial))
         off = asyncio.ensure_future(self._switch.off())
@@ -111,17 +102,11 @@ async def reload(running: Serving) -> None:
     await running.pass_(0.0)
 
 
-CHANGES = {
-    "nothing": ("", ""),
-    "answers": ("ttl 60\nfallthrough", ""),
-    "other-plugins": ("", "cache 30\nwhoami"),
-}
+CHANGES = {"nothing": ("", ""), "answers": ("ttl 60\nfallthrough", ""), "other-plugins": ("", "cache 30\nwhoami")}
 
 
 @pytest.mark.parametrize(("body", "more"), CHANGES.values(), ids=CHANGES)
-async def test_names_are_there_though_the_api_server_is_not(
-    body: str, more: str
-) -> None:
+async def test_names_are_there_though_the_api_server_is_not(body: str, more: str) -> None:
     switch, port = Switched(), process.free_port()
     world = World(list_watch=switch.list_watch)
     async with serving(corefile(port), world) as running:
@@ -190,9 +175,7 @@ OTHER = [
 @pytest.mark.parametrize("line", SAME)
 def test_options_that_matter_to_answers_alone(line: str) -> None:
     assert watch_options(made.options(line)) == watch_options(made.options())
-    assert watch_options(made.options("", "other.zone")) == watch_options(
-        made.options()
-    )
+    assert watch_options(made.options("", "other.zone")) == watch_options(made.options())
 
 
 @pytest.mark.parametrize("line", OTHER)

@@ -67,9 +67,7 @@ class Edge:
     def __init__(self, server: Whole) -> None:
         self.memory = Memory()
         self.repeated = 0
-        (self.cluster,) = (
-            site.offers.cluster for site in server.instance.sites if site.offers.cluster
-        )
+        (self.cluster,) = (site.offers.cluster for site in server.instance.sites if site.offers.cluster)
         self._answerer = server.answerer()
         self._now = server.world.edges.now
 
@@ -103,9 +101,7 @@ def wires(rng: Random, count: int) -> list[bytes]:
     asked = rng.choices(QUESTIONS, k=count // 4) + rng.choices(SIBLINGS, k=count)
     rng.shuffle(asked)
     return [
-        dns.message.make_query(
-            name, qtype, id=rng.randrange(65536), use_edns=rng.choice((None, 0))
-        ).to_wire()
+        dns.message.make_query(name, qtype, id=rng.randrange(65536), use_edns=rng.choice((None, 0))).to_wire()
         for name, qtype in asked
     ]
 
@@ -167,8 +163,6 @@ async def test_addresses_are_never_taken_for_siblings() -> None:
         edge.change(Applied(Service(Key("a", "s"), cluster_ips=("10.96.0.1",))))
         found = []
         for label in "xyz12":
-            wire = dns.message.make_query(
-                f"{label}.0.96.10.in-addr.arpa", "PTR"
-            ).to_wire()
+            wire = dns.message.make_query(f"{label}.0.96.10.in-addr.arpa", "PTR").to_wire()
             found.append(len(dns.message.from_wire(await edge.ask(wire)).answer))
         assert found == [0, 0, 0, 1, 0]

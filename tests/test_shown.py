@@ -24,17 +24,12 @@ from minidns.text.terminal import escaping
 
 OPAQUE = "s3cr3t-0paque-credential"
 JWT = "eyJhbGciOiJSUzI1NiJ9.c2VjcmV0LXBheWxvYWQ.c2lnbmF0dXJl"
-TOKENS = [
-    pytest.param(OPAQUE, id="opaque"),
-    pytest.param(JWT, id="jwt", marks=pytest.mark.slow),
-]
+TOKENS = [pytest.param(OPAQUE, id="opaque"), pytest.param(JWT, id="jwt", marks=pytest.mark.slow)]
 PASSWORD = "hunter2-hunter2"
 
 
 def status(code: int, **fields: object) -> str:
-    return json.dumps(
-        {"kind": "Status", "status": "Failure", "code": code, "metadata": {}, **fields}
-    )
+    return json.dumps({"kind": "Status", "status": "Failure", "code": code, "metadata": {}, **fields})
 
 
 def http(first: str, body: str = "", *headers: str) -> str:
@@ -46,37 +41,25 @@ JSON = "Content-Type: application/json"
 EVENT = '{"type": "ERROR", "object": %s}\n'
 ANSWERS = {
     "message of a 401": lambda t: http("401 No", status(401, message=f"bad {t}"), JSON),
-    "message of a 403": lambda t: http(
-        "403 No", status(403, message=f"User {t}", reason=f"For {t}"), JSON
-    ),
+    "message of a 403": lambda t: http("403 No", status(403, message=f"User {t}", reason=f"For {t}"), JSON),
     "text of a 403": lambda t: http("403 No", f"proxy refuses Bearer {t}"),
     "text cut within it": lambda t: http("500 No", "x" * 385 + t),
-    "message cut within it": lambda t: http(
-        "500 No", status(500, message="x" * 380 + t), JSON
-    ),
+    "message cut within it": lambda t: http("500 No", status(500, message="x" * 380 + t), JSON),
     "410": lambda t: http("410 Gone", status(410, message=t, reason="Expired"), JSON),
     "reason alone": lambda t: http("500 No", status(500, reason=t), JSON),
-    "list of another kind": lambda t: http(
-        "200 OK", json.dumps({"kind": t, "items": []}), JSON
-    ),
+    "list of another kind": lambda t: http("200 OK", json.dumps({"kind": t, "items": []}), JSON),
     "list that is none": lambda t: http("200 OK", f'"{t}"', JSON),
     "list that is broken": lambda t: http("200 OK", f'{{"kind": {t}', JSON),
-    "wrong types": lambda t: http(
-        "200 OK", f'{{"kind": "ServiceList", "items": "{t}"}}', JSON
-    ),
+    "wrong types": lambda t: http("200 OK", f'{{"kind": "ServiceList", "items": "{t}"}}', JSON),
     "event": lambda t: http("200 OK", EVENT % status(500, message=f"x {t}"), JSON),
-    "event of another type": lambda t: http(
-        "200 OK", f'{{"type": "{t}", "object": {{}}}}\n', JSON
-    ),
+    "event of another type": lambda t: http("200 OK", f'{{"type": "{t}", "object": {{}}}}\n', JSON),
     "event that is none": lambda t: http("200 OK", f"{t}\n", JSON),
     "media type": lambda t: http("200 OK", "", f"Content-Type: text/{t}"),
     "bad status line": lambda t: f"Bearer {t}\r\n\r\n",
     "bad status": lambda t: f"HTTP/1.1 2{t} OK\r\n\r\n",
     "bad header": lambda t: f"HTTP/1.1 200 OK\r\n{t}\r\n\r\n",
     "bad length": lambda t: f"HTTP/1.1 200 OK\r\nContent-Length: {t}\r\n\r\n",
-    "bad chunk": lambda t: (
-        f"HTTP/1.1 200 OK\r\n{JSON}\r\nTransfer-Encoding: chunked\r\n\r\n{t}\r\n"
-    ),
+    "bad chunk": lambda t: f"HTTP/1.1 200 OK\r\n{JSON}\r\nTransfer-Encoding: chunked\r\n\r\n{t}\r\n",
     "redirect": lambda t: http("302 Found", "", f"Location: http://x/{t}"),
     "warning": lambda t: http("200 OK", "{}", JSON, f'Warning: 299 - "used {t}"'),
 }
@@ -85,9 +68,7 @@ ANSWERS = {
 
 @contextlib.asynccontextmanager
 async def answering(text: str) -> AsyncIterator[str]:
-    async def answer(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(text.encode())
         with contextlib.suppress(ConnectionError):
@@ -141,14 +122,7 @@ async def written(connection: Connection) -> None:
     await Documents(connection).patch("/api/v1/services/x", {})
 
 
-ASKING: tuple[Callable[[Connection], Awaitable[None]], ...] = (
-    page,
-    watch,
-    streamed,
-    document,
-    listed,
-    written,
-)
+ASKING: tuple[Callable[[Connection], Awaitable[None]], ...] = (page, watch, streamed, document, listed, written)
 
 
 def formatted(error: BaseException, form: logging.Formatter) -> str:
@@ -166,10 +140,7 @@ def formatted(error: BaseException, form: logging.Formatter) -> str:
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
 @pytest.mark.parametrize("token", TOKENS)
 async def test_a_token_that_is_echoed_is_not_shown(
-    ask: Callable[[Connection], Awaitable[None]],
-    answer: Callable[[str], str],
-    token: str,
-    tmp_path: Path,
+    ask: Callable[[Connection], Awaitable[None]], answer: Callable[[str], str], token: str, tmp_path: Path
 ) -> None:
     async with answering(answer(token)) as server:
         access = kubeconfig(tmp_path, server, {"token": token})
@@ -186,16 +157,9 @@ async def test_a_token_that_is_echoed_is_not_shown(
 
 
 @pytest.mark.parametrize(
-    "user",
-    [
-        {"username": "jane", "password": PASSWORD},
-        {"token": OPAQUE},
-    ],
-    ids=["basic", "bearer"],
+    "user", [{"username": "jane", "password": PASSWORD}, {"token": OPAQUE}], ids=["basic", "bearer"]
 )
-async def test_credentials_are_not_shown_in_any_form(
-    user: dict[str, object], tmp_path: Path
-) -> None:
+async def test_credentials_are_not_shown_in_any_form(user: dict[str, object], tmp_path: Path) -> None:
     basic = base64.b64encode(f"jane:{PASSWORD}".encode()).decode()
     secrets = (PASSWORD, basic) if "username" in user else (OPAQUE,)
     echo = " ".join(secrets)
@@ -215,11 +179,7 @@ PRINTED = "Zk93mQx7Lw2Vt8Rb"
 @pytest.mark.parametrize("via", ["endpoint", "kubeconfig"])
 async def test_the_password_of_a_url_is_not_shown(via: str, tmp_path: Path) -> None:
     server = f"http://jane:{IN_URL}@127.0.0.1:1"
-    access = (
-        Access(endpoint=server)
-        if via == "endpoint"
-        else kubeconfig(tmp_path, server, {})
-    )
+    access = Access(endpoint=server) if via == "endpoint" else kubeconfig(tmp_path, server, {})
     async with connect(access, random=Random(1)) as connection:
         with pytest.raises(ApiError) as caught:
             await page(connection)
@@ -256,11 +216,7 @@ async def test_what_an_exec_plugin_prints_is_not_shown(
 
 def run(words: list[str]) -> tuple[str, str]:
     out, err = io.StringIO(), io.StringIO()
-    with (
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-        contextlib.suppress(SystemExit),
-    ):
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), contextlib.suppress(SystemExit):
         main(words)
     return out.getvalue(), err.getvalue()
 
@@ -288,9 +244,7 @@ COREFILES = {
 
 @pytest.mark.parametrize("text", COREFILES.values(), ids=COREFILES)
 @pytest.mark.parametrize("words", [["check"], ["-conf"]], ids=["check", "serve"])
-def test_a_corefile_cannot_speak_to_the_terminal(
-    words: list[str], text: str, tmp_path: Path
-) -> None:
+def test_a_corefile_cannot_speak_to_the_terminal(words: list[str], text: str, tmp_path: Path) -> None:
     file = tmp_path / "Corefile"
     file.write_text(text, newline="")
     if words == ["-conf"] and any(word in text for word in SERVED):
@@ -313,9 +267,7 @@ def test_words_of_the_command_line_are_escaped(command: str, tmp_path: Path) -> 
     is_clean(*run([command, f"--kubeconfig=x{EVIL[:12]}", "deploy/x"]))
 
 
-def test_the_streams_of_a_command_escape_and_are_given_back(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_the_streams_of_a_command_escape_and_are_given_back(capsys: pytest.CaptureFixture[str]) -> None:
     foreign.remember(OPAQUE)
 
     @escaping

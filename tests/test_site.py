@@ -18,13 +18,7 @@ def _hooks() -> ModuleType:
 
 
 hooks = _hooks()
-PAGES = {
-    "index.md",
-    "howto/laptop.md",
-    "plugins/index.md",
-    "project/architecture.md",
-    "project/deploy.md",
-}
+PAGES = {"index.md", "howto/laptop.md", "plugins/index.md", "project/architecture.md", "project/deploy.md"}
 
 
 @pytest.mark.parametrize(
@@ -44,25 +38,13 @@ def test_files_are_pages(file: str, page: str) -> None:
     ("path", "text", "adapted"),
     [
         ("docs/index.md", "[a](../ARCHITECTURE.md)", "[a](project/architecture.md)"),
-        (
-            "docs/index.md",
-            "[a](../deploy/README.md#traps)",
-            "[a](project/deploy.md#traps)",
-        ),
+        ("docs/index.md", "[a](../deploy/README.md#traps)", "[a](project/deploy.md#traps)"),
         ("docs/howto/laptop.md", "[a](../index.md)", "[a](../index.md)"),
-        (
-            "docs/howto/laptop.md",
-            "[a](../../ARCHITECTURE.md)",
-            "[a](../project/architecture.md)",
-        ),
+        ("docs/howto/laptop.md", "[a](../../ARCHITECTURE.md)", "[a](../project/architecture.md)"),
         ("docs/index.md", "[a](plugins/)", "[a](plugins/index.md)"),
         ("ARCHITECTURE.md", "[a](docs/index.md)", "[a](../index.md)"),
         ("ARCHITECTURE.md", "[a](deploy/README.md)", "[a](deploy.md)"),
-        (
-            "deploy/README.md",
-            "[a](../docs/howto/laptop.md#who)",
-            "[a](../howto/laptop.md#who)",
-        ),
+        ("deploy/README.md", "[a](../docs/howto/laptop.md#who)", "[a](../howto/laptop.md#who)"),
         ("docs/index.md", "[a](none.md)", "[a](none.md)"),
         ("docs/index.md", "[a](#here)", "[a](#here)"),
         ("docs/index.md", "[a](https://example.org/)", "[a](https://example.org/)"),

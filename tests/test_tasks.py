@@ -95,9 +95,7 @@ async def test_a_connection_that_cannot_be_opened_is_logged_if_it_is_our_fault(
     task.add_done_callback(log_failure)
     await asyncio.wait((task,))
     await settle()
-    assert [record.exc_info is not None for record in caplog.records] == (
-        [True] if is_logged else []
-    )
+    assert [record.exc_info is not None for record in caplog.records] == ([True] if is_logged else [])
 
 
 # -- those of a running server
@@ -118,11 +116,7 @@ def _quiet(access: Access, resource: Resource) -> ListWatch:
     return Quiet()  # type: ignore[return-value]  # it is never asked for more
 
 
-FILES = {
-    "/hosts": "192.0.2.1 a\n",
-    "/zone": "@ 60 IN SOA a. b. 1 2 3 4 5\n",
-    "/weights": "a\n192.0.2.1 3\n",
-}
+FILES = {"/hosts": "192.0.2.1 a\n", "/zone": "@ 60 IN SOA a. b. 1 2 3 4 5\n", "/weights": "a\n192.0.2.1 3\n"}
 COREFILE = """.:{port} {{
     bind 127.0.0.1
     reload 20s 0

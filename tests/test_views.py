@@ -71,15 +71,11 @@ def ask(port: int, client: str, name: str, qtype: str, transport: str) -> list[s
             sock.sendall(len(wire).to_bytes(2) + wire)
             with sock.makefile("rb") as stream:
                 reply = stream.read(int.from_bytes(stream.read(2)))
-    return [
-        str(data) for rrset in dns.message.from_wire(reply).answer for data in rrset
-    ]
+    return [str(data) for rrset in dns.message.from_wire(reply).answer for data in rrset]
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-async def test_no_client_gets_what_the_view_of_another_gave(
-    tmp_path: Path, transport: str
-) -> None:
+async def test_no_client_gets_what_the_view_of_another_gave(tmp_path: Path, transport: str) -> None:
     port = process.free_port()
     path = tmp_path / "Corefile"
     path.write_text(COREFILE.format(port=port))

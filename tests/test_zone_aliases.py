@@ -35,9 +35,7 @@ near.foo 60 A    192.0.2.2
 near    60 CNAME near.foo
 """
 )
-FOO = (
-    HEAD + "www 60 A 192.0.2.80\nmail 60 MX 10 web.example.org.\nnear 60 A 192.0.2.3\n"
-)
+FOO = HEAD + "www 60 A 192.0.2.80\nmail 60 MX 10 web.example.org.\nnear 60 A 192.0.2.3\n"
 ANSWER = """template IN A foo.example.org {
 answer "{{ .Name }} 60 IN A 192.0.2.80"
 }"""
@@ -59,14 +57,10 @@ FOUND = "www.foo.example.org. 60 IN A 192.0.2.80"
 
 
 async def answer(text: str, name: str, qtype: str = "A") -> tuple[str, list[str]]:
-    async with whole(
-        text, files=dict(FILES), resolver=Resolver(dict(RECORDS))
-    ) as server:
+    async with whole(text, files=dict(FILES), resolver=Resolver(dict(RECORDS))) as server:
         reply = await server.ask(f"{name}.example.org", qtype)
         lines = [str(rrset) for rrset in reply.answer]
-        return reply.rcode().name, [
-            line for text in lines for line in text.splitlines()
-        ]
+        return reply.rcode().name, [line for text in lines for line in text.splitlines()]
 
 
 @pytest.mark.parametrize("other", OTHERS)
@@ -79,9 +73,7 @@ async def answer(text: str, name: str, qtype: str = "A") -> tuple[str, list[str]
         ("www.old", ["old DNAME foo", "www.old CNAME www.foo"]),
     ],
 )
-async def test_target_below_the_zone_that_something_else_answers(
-    other: str, name: str, links: list[str]
-) -> None:
+async def test_target_below_the_zone_that_something_else_answers(other: str, name: str, links: list[str]) -> None:
     rcode, lines = await answer(OTHERS[other], name)
     expected = []
     for link in links:
@@ -102,9 +94,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("name", "qtype", "rcode", "expected"), ROWS)
-async def test_target_in_the_zone(
-    name: str, qtype: str, rcode: str, expected: list[str]
-) -> None:
+async def test_target_in_the_zone(name: str, qtype: str, rcode: str, expected: list[str]) -> None:
     found, lines = await answer(OTHERS["block"], name, qtype)
     assert found == rcode
     data = [line.split(" IN ")[1] for line in lines]
@@ -120,20 +110,14 @@ async def test_wildcard_alias_to_itself_is_servfail() -> None:
 async def test_addresses_of_targets_are_added_after_an_alias() -> None:
     async with whole(OTHERS["block"], files=dict(FILES)) as server:
         reply = await server.ask("mx.example.org", "MX")
-    assert [str(rrset) for rrset in reply.additional] == [
-        "web.example.org. 60 IN A 192.0.2.1"
-    ]
+    assert [str(rrset) for rrset in reply.additional] == ["web.example.org. 60 IN A 192.0.2.1"]
 
 
 async def test_referral_after_an_alias_has_authority_and_glue() -> None:
     async with whole(OTHERS["block"], files=dict(FILES)) as server:
         reply = await server.ask("cut.example.org")
-    assert [str(rrset) for rrset in reply.authority] == [
-        "sub.example.org. 60 IN NS ns.sub.example.org."
-    ]
-    assert [str(rrset) for rrset in reply.additional] == [
-        "ns.sub.example.org. 60 IN A 192.0.2.99"
-    ]
+    assert [str(rrset) for rrset in reply.authority] == ["sub.example.org. 60 IN NS ns.sub.example.org."]
+    assert [str(rrset) for rrset in reply.additional] == ["ns.sub.example.org. 60 IN A 192.0.2.99"]
 
 
 async def test_bare_apex_falls_through() -> None:

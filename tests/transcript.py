@@ -22,10 +22,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parent.parent
 DEADLINE_S = 40.0
 SERVING = re.compile(r"minidns-sim up|minidns (up|-conf|--kubeconfig|-explain)\b")
-_FENCE = re.compile(
-    r"(?:^`(?P<file>[^`\n]+)`:\n\n)?^```(?P<kind>\w*)[^\n]*\n(?P<text>.*?)^```$",
-    re.M | re.S,
-)
+_FENCE = re.compile(r"(?:^`(?P<file>[^`\n]+)`:\n\n)?^```(?P<kind>\w*)[^\n]*\n(?P<text>.*?)^```$", re.M | re.S)
 
 
 class Command(NamedTuple):
@@ -47,9 +44,7 @@ def read(page: str) -> Iterator[Command | File]:
     """Yield the commands and files of a page, in order."""
     for block in _FENCE.finditer(page):
         if block["kind"] == "console":
-            yield from _commands(
-                block["text"], page.count("\n", 0, block.start("text")) + 1
-            )
+            yield from _commands(block["text"], page.count("\n", 0, block.start("text")) + 1)
         elif block["file"]:
             yield File(block["file"], block["text"])
 
@@ -143,13 +138,7 @@ class Terminal:
         """Beginnings of commands, and what they are here."""
         self.servers: list[Server] = []
         bin_ = Path(sys.executable).parent
-        proxies = (
-            "http_proxy",
-            "https_proxy",
-            "HTTP_PROXY",
-            "HTTPS_PROXY",
-            "all_proxy",
-        )
+        proxies = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy")
         kept = {k: v for k, v in os.environ.items() if k not in proxies}
         self.environ = {
             **kept,

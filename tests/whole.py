@@ -89,9 +89,7 @@ class Whole:
     def answerer(self, listener: Listener | None = None) -> Answerer:
         listener = listener or self.listener()
         return Answerer(
-            str(listener),
-            self.instance.routes[listener],
-            unserved=Traffic(self.world.metrics).count_dropped,
+            str(listener), self.instance.routes[listener], unserved=Traffic(self.world.metrics).count_dropped
         )
 
     async def reply(
@@ -169,10 +167,7 @@ async def whole(
 ) -> AsyncIterator[Whole]:
     """Load ``text``, do what comes before and after the sockets open."""
     resolver = resolver or Resolver()
-    incluster = {
-        "KUBERNETES_SERVICE_HOST": SERVER,
-        "KUBERNETES_SERVICE_PORT": "443",
-    }
+    incluster = {"KUBERNETES_SERVICE_HOST": SERVER, "KUBERNETES_SERVICE_PORT": "443"}
     world = World(
         files={"/etc/resolv.conf": "nameserver 192.0.2.1\n", **(files or {})},
         environ={**incluster, **(environ or {})},
@@ -181,11 +176,7 @@ async def whole(
         seed=seed,
     )
     parsed = blocks.parse(
-        text,
-        files=world.files,
-        environ=world.edges.environ,
-        known=plugins.order(release),
-        directory="/etc/coredns",
+        text, files=world.files, environ=world.edges.environ, known=plugins.order(release), directory="/etc/coredns"
     )
     instance = Instance(
         parsed,

@@ -96,13 +96,7 @@ class Upstreams:
     answer: Answer | None = None
     asked: list[tuple[Upstream, bytes]] = field(default_factory=list)
 
-    async def exchange(
-        self,
-        to: Upstream,
-        wire: bytes,
-        timeout_s: float,
-        accept: Accept[T],
-    ) -> T:
+    async def exchange(self, to: Upstream, wire: bytes, timeout_s: float, accept: Accept[T]) -> T:
         self.asked.append((to, wire))
         if self.answer is None:
             raise ConnectionRefusedError(111, "Connection refused")
@@ -126,9 +120,7 @@ class InstanceAlone:
     reloads: int = 0
     fatals: list[str] = field(default_factory=list)
 
-    def http(
-        self, address: str, path: str, handler: HttpHandler
-    ) -> Callable[[], Awaitable[None]]:
+    def http(self, address: str, path: str, handler: HttpHandler) -> Callable[[], Awaitable[None]]:
         self.endpoints[address, path] = handler
 
         async def close() -> None:
@@ -136,9 +128,7 @@ class InstanceAlone:
 
         return close
 
-    def follower(
-        self, options: KubernetesOptions, make: Callable[[], SharedWatcher]
-    ) -> SharedWatcher:
+    def follower(self, options: KubernetesOptions, make: Callable[[], SharedWatcher]) -> SharedWatcher:
         return make()
 
     def read(self) -> Corefile:
@@ -191,9 +181,7 @@ class World:
 
     def site(self, text: str) -> Site:
         """Return the site of the first server block of Corefile ``text``, unbuilt."""
-        parsed = corefile.parse(
-            text, files=self.files, environ=self.edges.environ, known=None
-        )
+        parsed = corefile.parse(text, files=self.files, environ=self.edges.environ, known=None)
         instance = InstanceAlone(parsed)
         site = Site(parsed.blocks[0], self.edges, self.metrics, instance)
         instance.sites.append(site)

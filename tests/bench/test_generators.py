@@ -62,17 +62,12 @@ def generator() -> list[str]:
     return [str(binary)]
 
 
-def run(
-    generator: list[str], answer: Answer, folder: Path, *words: str, asks: list[Ask]
-) -> dict[str, Any]:
+def run(generator: list[str], answer: Answer, folder: Path, *words: str, asks: list[Ask]) -> dict[str, Any]:
     path = folder / "queries"
     workloads.write(asks, path)
     with server(answer) as port:
         output = subprocess.run(
-            [*generator, str(port), str(path), "0.3", *words],
-            check=True,
-            capture_output=True,
-            timeout=30,
+            [*generator, str(port), str(path), "0.3", *words], check=True, capture_output=True, timeout=30
         ).stdout
     results: dict[str, Any] = json.loads(output)
     assert results["sent"] == results["answered"] + results["lost"]
@@ -80,9 +75,7 @@ def run(
 
 
 def test_right_answers_are_counted(generator: list[str], tmp_path: Path) -> None:
-    results = run(
-        generator, lambda _, wire: reply(wire), tmp_path, asks=[Ask(NAME), Ask(NAME)]
-    )
+    results = run(generator, lambda _, wire: reply(wire), tmp_path, asks=[Ask(NAME), Ask(NAME)])
     assert results["answered"] > 0
     assert results["wrong"] == 0
     assert results["rcodes"] == {"0": results["answered"]}
@@ -97,35 +90,22 @@ WRONG: dict[str, Answer] = {
 
 
 @pytest.mark.parametrize("answer", WRONG.values(), ids=WRONG)
-def test_wrong_answers_are_seen(
-    generator: list[str], tmp_path: Path, answer: Answer
-) -> None:
+def test_wrong_answers_are_seen(generator: list[str], tmp_path: Path, answer: Answer) -> None:
     results = run(generator, answer, tmp_path, asks=[Ask(NAME), Ask(NAME)])
     assert results["wrong"] == results["answered"] > 0
     assert run(generator, answer, tmp_path, "any", asks=[Ask(NAME)] * 2)["wrong"] == 0
 
 
-def test_lost_queries_are_counted_and_do_not_end_it(
-    generator: list[str], tmp_path: Path
-) -> None:
+def test_lost_queries_are_counted_and_do_not_end_it(generator: list[str], tmp_path: Path) -> None:
     results = run(
-        generator,
-        lambda number, wire: reply(wire) if number % 10 else None,
-        tmp_path,
-        asks=[Ask(NAME), Ask(NAME)],
+        generator, lambda number, wire: reply(wire) if number % 10 else None, tmp_path, asks=[Ask(NAME), Ask(NAME)]
     )
     assert results["lost"] >= results["sent"] // 10 > 0
     assert results["wrong"] == 0
 
 
 def test_a_rate_is_kept(generator: list[str], tmp_path: Path) -> None:
-    results = run(
-        generator,
-        lambda _, wire: reply(wire),
-        tmp_path,
-        *("rate", "1000"),
-        asks=[Ask(NAME), Ask(NAME)],
-    )
+    results = run(generator, lambda _, wire: reply(wire), tmp_path, *("rate", "1000"), asks=[Ask(NAME), Ask(NAME)])
     assert 10 < results["sent"] <= 301  # 0.3 seconds, on a machine that may be busy
 
 

@@ -14,9 +14,7 @@ REPEATED = [goal for goal in GOALS if goal.what == "repeated"]
 
 
 def figures(**cpu_us: float) -> Figures:
-    measured = Figures(
-        Machine("any", 2, 1.0, "Linux", "CPython", 0.1), {"cluster": "one"}, []
-    )
+    measured = Figures(Machine("any", 2, 1.0, "Linux", "CPython", 0.1), {"cluster": "one"}, [])
     for server, value in cpu_us.items():
         name = {"echo": ECHO, "ours": OURS}.get(server, server)
         measured.add("repeated", CPU, name, value, value + 1, value - 1)
@@ -27,14 +25,8 @@ def figures(**cpu_us: float) -> Figures:
     ("measured", "verdicts"),
     [
         ({"echo": 2, "ours": 4, "coredns": 16}, ["met (at most 4.00)"] * 2),
-        (
-            {"echo": 2, "ours": 4.01, "coredns": 16},
-            ["not met (at most 4.00)"] * 2,
-        ),
-        (
-            {"echo": 2, "ours": 4, "before": 16},
-            ["met (at most 4.00)", "nothing to compare with"],
-        ),
+        ({"echo": 2, "ours": 4.01, "coredns": 16}, ["not met (at most 4.00)"] * 2),
+        ({"echo": 2, "ours": 4, "before": 16}, ["met (at most 4.00)", "nothing to compare with"]),
         ({"coredns": 16}, ["not measured"] * 2),
     ],
     ids=["met", "not-met", "another-peer-is-not-coredns", "not-measured"],

@@ -7,9 +7,7 @@ import pytest
 
 from bench.process import CORES, LOAD_CORE, SERVER_CORE, process
 
-pytestmark = pytest.mark.skipif(
-    not {SERVER_CORE, LOAD_CORE} <= CORES, reason="needs two cores"
-)
+pytestmark = pytest.mark.skipif(not {SERVER_CORE, LOAD_CORE} <= CORES, reason="needs two cores")
 
 
 @pytest.mark.parametrize("core", [SERVER_CORE, LOAD_CORE])

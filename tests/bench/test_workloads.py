@@ -48,15 +48,9 @@ def test_a_file_holds_them_all(workload: Workload, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("make", "types"),
-    [
-        (workloads.external_new, ["A"]),
-        (workloads.external_aliases, ["CNAME", "A"]),
-        (workloads.external_denied, []),
-    ],
+    [(workloads.external_new, ["A"]), (workloads.external_aliases, ["CNAME", "A"]), (workloads.external_denied, [])],
 )
-def test_the_upstream_answers_as_expected(
-    make: Callable[[int], list[Ask]], types: list[str]
-) -> None:
+def test_the_upstream_answers_as_expected(make: Callable[[int], list[Ask]], types: list[str]) -> None:
     (ask,) = make(SERVICES)
     answer = dns.message.from_wire(upstream.reply(b"\0\1" + ask.wire))
     assert read(ask).is_response(answer)
@@ -69,21 +63,16 @@ def test_the_mix_has_its_shares() -> None:
     assert sum(share for share, _, _ in MIX) == 100
     queries = [read(ask) for ask in workloads.mix(SERVICES)]
     share = {
-        rtype: sum(query.question[0].rdtype == rtype for query in queries)
-        / len(queries)
+        rtype: sum(query.question[0].rdtype == rtype for query in queries) / len(queries)
         for rtype in (dns.rdatatype.SRV, dns.rdatatype.PTR)
     }
-    assert share == pytest.approx(
-        {dns.rdatatype.SRV: 0.05, dns.rdatatype.PTR: 0.05}, abs=0.01
-    )
+    assert share == pytest.approx({dns.rdatatype.SRV: 0.05, dns.rdatatype.PTR: 0.05}, abs=0.01)
 
 
 @pytest.mark.slow
 def test_reverse_names_are_those_of_addresses_that_services_have() -> None:
     objects = cluster.objects(SERVICES, 0)
-    addresses = {
-        obj["spec"]["clusterIP"] for obj in objects if obj["kind"] == "Service"
-    } - {"None"}
+    addresses = {obj["spec"]["clusterIP"] for obj in objects if obj["kind"] == "Service"} - {"None"}
     queried = {
         query.question[0].name.to_text()
         for query in map(read, workloads.mix(SERVICES))

@@ -70,9 +70,7 @@ async def run(*args: str) -> tuple[int, str, str]:
 async def answering(said: bytes, *, ends: bool = True):  # type: ignore[no-untyped-def]
     """Serve anybody who asks the same bytes."""
 
-    async def answer(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(said)
         if not ends:
@@ -93,10 +91,7 @@ Said = Callable[[bytes], Awaitable[str]]
         (b"HTTP/1.1 500 Oh\r\n\r\nbroken\n", "{}/health 500 broken"),
         (b"HTTP/1.1 404 Not Found\r\n\r\n", "{}/health 404"),
         (b"HTTP/1.1 200\r\n\r\n", ""),
-        (
-            b"HTTP/1.1 503 x\r\n\r\n\x1b[31mred\nx",
-            r"{}/health 503 \x1b[31mred\nx",
-        ),
+        (b"HTTP/1.1 503 x\r\n\r\n\x1b[31mred\nx", r"{}/health 503 \x1b[31mred\nx"),
         (b"SSH-2.0-x\r\n", "{} HTTP"),
         (b"", "{} HTTP"),
     ],
@@ -166,9 +161,7 @@ def test_it_imports_no_event_loop_and_no_http_library() -> None:
         "main(['healthcheck', '--address', '127.0.0.1:1'])\n"
         "print(*sys.modules)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", asked], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     slow = {"asyncio", "http.client", "urllib.request", "msgspec", "ssl", "yaml"}
     assert "minidns.commands.healthcheck" in loaded

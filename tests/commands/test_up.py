@@ -23,9 +23,7 @@ def environ(home: Path, kubeconfig: str = "") -> dict[str, str]:
 
 
 @pytest.mark.parametrize("found", ["~/.kube/config", "KUBECONFIG", "--kubeconfig"])
-async def test_it_serves_the_cluster_that_kubectl_would_ask(
-    found: str, tmp_path: Path
-) -> None:
+async def test_it_serves_the_cluster_that_kubectl_would_ask(found: str, tmp_path: Path) -> None:
     async with api(tmp_path) as (server, path):
         flags, env = ["--explain", "off"], environ(tmp_path / "home")
         if found == "~/.kube/config":
@@ -43,9 +41,7 @@ async def test_it_serves_the_cluster_that_kubectl_would_ask(
             await running.said(f"cluster sim at {server.url}")
             await running.said(f"-p {port} kubernetes.default.svc.k8s.internal")
             reply = await client.ask(port, "kubernetes.default.svc.k8s.internal.")
-            assert reply.answer[0].to_text() == (
-                "kubernetes.default.svc.k8s.internal. 30 IN A 10.96.0.1"
-            )
+            assert reply.answer[0].to_text() == ("kubernetes.default.svc.k8s.internal. 30 IN A 10.96.0.1")
             running.signal(signal.SIGINT)
             assert await running.ended() == 0
 
@@ -76,9 +72,7 @@ async def test_an_alias_that_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("recipe", ["dnsmasq", "resolved-link", "networkmanager"])
-async def test_split_dns_lasts_as_long_as_the_server(
-    recipe: str, tmp_path: Path
-) -> None:
+async def test_split_dns_lasts_as_long_as_the_server(recipe: str, tmp_path: Path) -> None:
     root = machine(recipe, tmp_path / "root")
     before = snapshot(root)
     async with api(tmp_path) as (_, path):
@@ -123,9 +117,7 @@ async def test_split_dns_that_is_applied_already_stays(tmp_path: Path) -> None:
     before = snapshot(root)
     async with api(tmp_path) as (_, path):
         flags = ("--kubeconfig", path, "--explain", "off", "--listen", at)
-        async with process.minidns(
-            "up", *flags, "--split-dns", "--root", str(root)
-        ) as running:
+        async with process.minidns("up", *flags, "--split-dns", "--root", str(root)) as running:
             await running.said("stop with Ctrl-C")
             running.signal(signal.SIGINT)
             assert await running.ended() == 0

@@ -6,14 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, NamedTuple
 
 from minidns.kubernetes import objects
-from minidns.kubernetes.resources import (
-    Access,
-    ApiError,
-    ListWatch,
-    Page,
-    Resource,
-    WatchEvent,
-)
+from minidns.kubernetes.resources import Access, ApiError, ListWatch, Page, Resource, WatchEvent
 
 Tree = dict[str, Any]
 
@@ -137,16 +130,12 @@ class _Collection:
     async def page(self, token: str, version: str | None) -> Page:
         api, resource = self._api, self._resource
         if api.forbidden(resource):
-            text = (
-                f'{resource.plural} is forbidden: User "someone" cannot list resource'
-            )
+            text = f'{resource.plural} is forbidden: User "someone" cannot list resource'
             raise ApiError(text, status=403)
         found = [tree for tree in api.trees.values() if wanted(tree, resource)]
         return Page(tuple(map(self._read, found)), str(api.version))
 
-    async def watch(
-        self, version: str, *, initial: bool = False
-    ) -> AsyncIterator[WatchEvent]:
+    async def watch(self, version: str, *, initial: bool = False) -> AsyncIterator[WatchEvent]:
         async for change in self._api.since(int(version)):
             if event := told(change, self._resource):
                 verb, tree = event

@@ -40,9 +40,7 @@ class Setting:
     unlisted: bool = False
     """True if no EndpointSlice has the address of the server."""
 
-    def corefile(
-        self, port: int, upstream: str, kubernetes: str, ready: str = ""
-    ) -> str:
+    def corefile(self, port: int, upstream: str, kubernetes: str, ready: str = "") -> str:
         """Return the Corefile; ``kubernetes`` and ``ready`` are lines to add."""
         options = [part.strip() for part in self.options.split(";") if part.strip()]
         lines = [f".:{port} {{", "errors", ready]
@@ -137,8 +135,7 @@ def wire(case: Case) -> bytes:
         message.set_opcode(dns.opcode.from_text(asked["opcode"]))
     if edns := asked.get("edns"):
         options: list[dns.edns.Option] = [
-            dns.edns.GenericOption(code, bytes.fromhex(data))
-            for code, data in edns.get("options", [])
+            dns.edns.GenericOption(code, bytes.fromhex(data)) for code, data in edns.get("options", [])
         ]
         bits = dns.flags.DO if edns.get("do") else 0
         message.use_edns(edns.get("version", 0), bits, edns["size"], options=options)
@@ -149,11 +146,7 @@ def wire(case: Case) -> bytes:
 
 
 def _distorted(whole: bytes, how: str, name: dns.name.Name) -> bytes:
-    record = (
-        bytes(name.to_wire() or b"")
-        + struct.pack("!HHIH", 1, 1, 0, 4)
-        + bytes((1, 2, 3, 4))
-    )
+    record = bytes(name.to_wire() or b"") + struct.pack("!HHIH", 1, 1, 0, 4) + bytes((1, 2, 3, 4))
     head, rest = whole[:12], whole[12:]
 
     def counted(at: int, count: int, more: bytes = b"") -> bytes:
@@ -199,9 +192,7 @@ def _same(expected: Row, got: Row) -> bool:
     return all(a in ("*", b) for a, b in pairs)
 
 
-def compared(
-    expected: Sequence[Row], got: Iterable[Row]
-) -> tuple[list[Row], list[Row]]:
+def compared(expected: Sequence[Row], got: Iterable[Row]) -> tuple[list[Row], list[Row]]:
     """Return what is missing from ``got`` and what is too much; order means nothing."""
     extra = list(got)
     missing = []
@@ -252,9 +243,7 @@ def _header(case: Case, sent: bytes, message: dns.message.Message) -> Iterable[s
         yield f"opcode {dns.opcode.to_text(message.opcode())}"
 
 
-def _records(
-    case: Case, message: dns.message.Message, replies: Sequence[bytes]
-) -> Iterable[str]:
+def _records(case: Case, message: dns.message.Message, replies: Sequence[bytes]) -> Iterable[str]:
     messages = map(read, replies) if case.transfers else [message]
     answer = [row for each in messages for row in rows(each.answer)]
     missing, extra = compared(case.expect["answer"], answer)

@@ -43,9 +43,7 @@ class Asking:
         said = data or ("NODATA" if rcode == "NOERROR" else rcode)
         return said if message.flags & dns.flags.AA else f"outside {said}"
 
-    async def until(
-        self, name: str, qtype: str, expected: str, patience_s: float = PATIENCE_S
-    ) -> None:
+    async def until(self, name: str, qtype: str, expected: str, patience_s: float = PATIENCE_S) -> None:
         """Wait for an answer.
 
         Raises:
@@ -105,9 +103,7 @@ async def dyn_01(stand: Stand) -> None:
     async with stand.server(DEFAULT) as server:
         ask = Asking(server)
         for target in ("foo.example.test", "bar.example.test"):
-            stand.api.apply(
-                service("dyn-ext", type="ExternalName", externalName=target)
-            )
+            stand.api.apply(service("dyn-ext", type="ExternalName", externalName=target))
             await ask.until("dyn-ext.conf-a.svc", "CNAME", f"{target}.")
         stand.api.apply(service("dyn-ext", clusterIP="10.96.100.90"))
         await ask.until("dyn-ext.conf-a.svc", "A", "10.96.100.90")
@@ -238,9 +234,7 @@ async def dyn_09(stand: Stand) -> None:
         spec = {"clusterIP": "10.96.100.93", "ports": [{"name": "a", "port": 1}]}
         stand.api.apply(service("dyn-s", **spec))
         stand.api.apply(slice_of("dyn-s", "10.244.20.9", ready=True))
-        await ask.until(
-            "10.244.20.9", "PTR", "10-244-20-9.dyn-s.conf-a.svc.cluster.local."
-        )
+        await ask.until("10.244.20.9", "PTR", "10-244-20-9.dyn-s.conf-a.svc.cluster.local.")
         before = await ask.serial()
         await asyncio.sleep(1.1)
         noted = service("dyn-s", **spec)

@@ -19,14 +19,7 @@ from pathlib import Path
 from tests.conformance.cases import Case, Setting, cases, differences, wire
 from tests.conformance.dynamic import SEQUENCES, Disagreement
 from tests.conformance.sockets import ask_tcp, ask_udp
-from tests.conformance.stand import (
-    LISTED,
-    UNLISTED,
-    NotStarted,
-    Server,
-    Stand,
-    addressed,
-)
+from tests.conformance.stand import LISTED, UNLISTED, NotStarted, Server, Stand, addressed
 
 
 async def check(case: Case, server: Server) -> list[str]:
@@ -39,9 +32,7 @@ async def check(case: Case, server: Server) -> list[str]:
     return differences(case, sent, got)
 
 
-async def run_setting(
-    stand: Stand, setting: Setting, chosen: list[Case]
-) -> dict[str, list[str]]:
+async def run_setting(stand: Stand, setting: Setting, chosen: list[Case]) -> dict[str, list[str]]:
     """Return the differences of the cases of one setting."""
     async with addressed(UNLISTED if setting.unlisted else LISTED):
         try:

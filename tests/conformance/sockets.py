@@ -33,9 +33,7 @@ async def ask_udp(port: int, wire: bytes, silence_s: float = SILENCE_S) -> list[
 
     """
     loop = asyncio.get_running_loop()
-    transport, once = await loop.create_datagram_endpoint(
-        _Once, remote_addr=(HOST, port)
-    )
+    transport, once = await loop.create_datagram_endpoint(_Once, remote_addr=(HOST, port))
     try:
         transport.sendto(wire)
         return [await asyncio.wait_for(once.reply, silence_s)]
@@ -45,9 +43,7 @@ async def ask_udp(port: int, wire: bytes, silence_s: float = SILENCE_S) -> list[
         transport.close()
 
 
-async def ask_tcp(
-    port: int, wire: bytes, repeat: int = 1, *, transfers: bool = False
-) -> list[bytes]:
+async def ask_tcp(port: int, wire: bytes, repeat: int = 1, *, transfers: bool = False) -> list[bytes]:
     """Return the replies to ``wire``, asked ``repeat`` times on one connection."""
     reader, writer = await asyncio.open_connection(HOST, port)
     replies: list[bytes] = []
@@ -95,9 +91,7 @@ async def _stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 async def forwarding_to(port: int) -> AsyncIterator[None]:
     """Run the upstream at ``port``, UDP and TCP, meanwhile."""
     loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(
-        _Upstream, local_addr=(HOST, port)
-    )
+    transport, _ = await loop.create_datagram_endpoint(_Upstream, local_addr=(HOST, port))
     server = await asyncio.start_server(_stream, HOST, port)
     try:
         yield

@@ -99,9 +99,7 @@ class Stand:
         await self._api_up.enter_async_context(self.stub.serving(API_PORT))
 
     @asynccontextmanager
-    async def server(
-        self, setting: Setting, *, wait: bool = True
-    ) -> AsyncIterator[Server]:
+    async def server(self, setting: Setting, *, wait: bool = True) -> AsyncIterator[Server]:
         """Run the server under test meanwhile.
 
         Raises:
@@ -115,9 +113,7 @@ class Stand:
         ready = f"ready {HOST}:{self._port + 1}"
         upstream = f"{HOST}:{UPSTREAM_PORT}"
         path.write_text(setting.corefile(self._port, upstream, kubernetes, ready))
-        process = await asyncio.create_subprocess_exec(
-            *self._command, "-conf", str(path), stdout=PIPE, stderr=STDOUT
-        )
+        process = await asyncio.create_subprocess_exec(*self._command, "-conf", str(path), stdout=PIPE, stderr=STDOUT)
         reading = asyncio.ensure_future(_read(process, server))
         try:
             if wait:
@@ -133,9 +129,7 @@ class Stand:
                 await process.wait()
             await reading
 
-    async def _until_ready(
-        self, server: Server, process: asyncio.subprocess.Process
-    ) -> None:
+    async def _until_ready(self, server: Server, process: asyncio.subprocess.Process) -> None:
         loop = asyncio.get_running_loop()
         end = loop.time() + PATIENCE_S
         while loop.time() < end and process.returncode is None:

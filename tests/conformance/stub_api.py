@@ -11,14 +11,7 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from minidns.kubernetes.resources import (
-    IMPORTS,
-    NAMESPACES,
-    PODS,
-    SERVICES,
-    SLICES,
-    Resource,
-)
+from minidns.kubernetes.resources import IMPORTS, NAMESPACES, PODS, SERVICES, SLICES, Resource
 from tests.conformance.api import Api, Tree, told, wanted
 
 RESOURCES = (SERVICES, SLICES, NAMESPACES, replace(PODS, field_selector=""), IMPORTS)
@@ -110,9 +103,7 @@ class StubApi:
         body = {"kind": f"{kind}List", "metadata": meta, "items": items}
         return web.json_response(body)
 
-    async def _watch(
-        self, request: web.Request, resource: Resource
-    ) -> web.StreamResponse:
+    async def _watch(self, request: web.Request, resource: Resource) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.enable_chunked_encoding()
         await response.prepare(request)

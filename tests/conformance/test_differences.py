@@ -14,9 +14,7 @@ from tests.conformance.decided import DECIDED
 from tests.conformance.test_in_process import serving
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "differences.md"
-FIELD = re.compile(
-    r"^\| (.*?) \| (.*?) ?\| `(\S+) (\w+)` \| `(.*?)` \| `(.*?)` \| ?(\S*?) ?\|$"
-)
+FIELD = re.compile(r"^\| (.*?) \| (.*?) ?\| `(\S+) (\w+)` \| `(.*?)` \| `(.*?)` \| ?(\S*?) ?\|$")
 DEFAULT = "pods insecure; ttl 30"
 
 

@@ -106,8 +106,7 @@ MISREADINGS = {
 
 @pytest.mark.parametrize("change", MISREADINGS.values(), ids=MISREADINGS)
 def test_the_comparison_sees_differences(
-    change: Callable[[bytes], bytes],
-    answered: dict[str, tuple[bytes, list[bytes]]],
+    change: Callable[[bytes], bytes], answered: dict[str, tuple[bytes, list[bytes]]]
 ) -> None:
     for case in cases():
         sent, got = answered[case.id]
@@ -115,9 +114,7 @@ def test_the_comparison_sees_differences(
             assert differences(case, sent, [change(reply) for reply in got]), case.id
 
 
-def test_the_comparison_sees_missing_and_wrong_records(
-    answered: dict[str, tuple[bytes, list[bytes]]],
-) -> None:
+def test_the_comparison_sees_missing_and_wrong_records(answered: dict[str, tuple[bytes, list[bytes]]]) -> None:
     with_answers = [c for c in cases() if c.expect["answer"] and not c.transfers]
     assert len(with_answers) > 100
     for case, other in itertools.pairwise(with_answers):

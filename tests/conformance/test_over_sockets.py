@@ -33,15 +33,7 @@ def test_as_coredns(tmp_path: Path) -> None:
         pytest.skip(f"no network namespace: {reason}")
     file = tmp_path / "found.json"
     ran = subprocess.run(
-        [
-            "unshare",
-            "-n",
-            sys.executable,
-            "-m",
-            "tests.conformance.run",
-            "--json",
-            str(file),
-        ],
+        ["unshare", "-n", sys.executable, "-m", "tests.conformance.run", "--json", str(file)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -50,6 +42,4 @@ def test_as_coredns(tmp_path: Path) -> None:
     assert file.exists(), ran.stdout + ran.stderr
     found = json.loads(file.read_text())
     assert len(found) == len(cases()) + len(SEQUENCES)
-    assert {name: differs for name, differs in found.items() if differs}.keys() == (
-        DECIDED.keys()
-    ), ran.stdout
+    assert {name: differs for name, differs in found.items() if differs}.keys() == (DECIDED.keys()), ran.stdout

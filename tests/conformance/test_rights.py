@@ -19,9 +19,7 @@ pytestmark = pytest.mark.slow
 
 
 @asynccontextmanager
-async def tenant(
-    folder: Path, options: str
-) -> AsyncIterator[tuple[Api, Asking, Running]]:
+async def tenant(folder: Path, options: str) -> AsyncIterator[tuple[Api, Asking, Running]]:
     """Run minidns against an API server that lets it into conf-a only."""
     stub = StubApi(Api(objects()))
     stub.granted = {"conf-a"}
@@ -32,10 +30,7 @@ async def tenant(
     kubernetes = f"kubeconfig {folder}/kubeconfig stub"
     text = setting.corefile(port, "", kubernetes, f"ready {HOST}:{ready}")
     (folder / "Corefile").write_text(text)
-    async with (
-        stub.serving(api_port),
-        minidns("-conf", str(folder / "Corefile"), "-explain", "off") as running,
-    ):
+    async with stub.serving(api_port), minidns("-conf", str(folder / "Corefile"), "-explain", "off") as running:
         await running.said(f".:{port}")
         yield stub.api, Asking(Server(port, ready_port=ready)), running
 

@@ -12,30 +12,13 @@ from tests.corefile.test_grammar import TEXTS, InMemory
 
 
 def parse(
-    text: str,
-    *,
-    port: int = 53,
-    known: Collection[str] | None = None,
-    texts: Mapping[str, str] = TEXTS,
+    text: str, *, port: int = 53, known: Collection[str] | None = None, texts: Mapping[str, str] = TEXTS
 ) -> Corefile:
-    return blocks.parse(
-        text,
-        files=InMemory(texts),
-        environ={"A": "x y"},
-        known=known,
-        port=port,
-        directory="/etc",
-    )
+    return blocks.parse(text, files=InMemory(texts), environ={"A": "x y"}, known=known, port=port, directory="/etc")
 
 
 def problems(text: str, known: Collection[str] | None = None) -> list[str]:
-    errors = blocks.problems(
-        text,
-        files=InMemory(TEXTS),
-        environ={},
-        known=known,
-        directory="/etc",
-    )
+    errors = blocks.problems(text, files=InMemory(TEXTS), environ={}, known=known, directory="/etc")
     return [str(error) for error in errors]
 
 
@@ -43,11 +26,7 @@ def test_a_block() -> None:
     (block,) = parse("\n. Example.ORG:54 {\n log a\n errors\n log b\n}").blocks
     assert [str(key) for key in block.keys] == ["dns://.:53", "dns://example.org.:54"]
     assert (block.file, block.line) == ("Corefile", 2)
-    assert [directive.name for directive in block.directives] == [
-        "log",
-        "errors",
-        "log",
-    ]
+    assert [directive.name for directive in block.directives] == ["log", "errors", "log"]
     assert [directive.line for directive in block.directives] == [3, 4, 5]
     assert [directive.args for directive in block.named("log")] == [("a",), ("b",)]
     assert block.named("cache") == ()
@@ -55,15 +34,10 @@ def test_a_block() -> None:
 
 def test_imported_block_has_the_name_of_its_file() -> None:
     first, second = parse("import blocks").blocks
-    assert [(block.file, block.line) for block in (first, second)] == [
-        ("/etc/blocks", 1),
-        ("/etc/blocks", 4),
-    ]
+    assert [(block.file, block.line) for block in (first, second)] == [("/etc/blocks", 1), ("/etc/blocks", 4)]
 
 
-@pytest.mark.parametrize(
-    "text", ["", "# a", "(s) {\n log\n}", "import none/*", "\ufeff"]
-)
+@pytest.mark.parametrize("text", ["", "# a", "(s) {\n log\n}", "import none/*", "\ufeff"])
 def test_empty_corefile_is_the_built_in_default(text: str) -> None:
     (block,) = parse(text, port=1053).blocks
     assert [str(key) for key in block.keys] == ["dns://.:1053"]
@@ -119,9 +93,7 @@ REFUSES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("text", "error"), [row[1:] for row in REFUSES], ids=[row[0] for row in REFUSES]
-)
+@pytest.mark.parametrize(("text", "error"), [row[1:] for row in REFUSES], ids=[row[0] for row in REFUSES])
 def test_refuses(text: str, error: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse(text)
@@ -135,27 +107,20 @@ SERVES = [
     ("transports", "a {\n}\ntls://a {\n}"),
     ("addresses", "a {\n bind 192.0.2.1\n}\na {\n bind 192.0.2.2\n}"),
     ("interfaces-are-not-known-here", "a {\n bind eth0\n}\na {\n bind eth0\n}"),
-    (
-        "views",
-        "a {\n view v {\n  expr true\n }\n}\na {\n view w {\n  expr true\n }\n}\na {\n}",
-    ),
+    ("views", "a {\n view v {\n  expr true\n }\n}\na {\n view w {\n  expr true\n }\n}\na {\n}"),
     ("port-zero", ".:0 {\n}"),
     ("unix", "unix:///run/dns.sock {\n}"),
 ]
 
 
-@pytest.mark.parametrize(
-    "text", [row[1] for row in SERVES], ids=[row[0] for row in SERVES]
-)
+@pytest.mark.parametrize("text", [row[1] for row in SERVES], ids=[row[0] for row in SERVES])
 def test_serves(text: str) -> None:
     assert parse(text).blocks
     assert problems(text) == []
 
 
 def test_all_problems_are_reported() -> None:
-    text = (
-        "a..b {\n foo\n}\nc: {\n log\n import none\n}\nd {\n bar\n}\nd {\n}\ne {\n log"
-    )
+    text = "a..b {\n foo\n}\nc: {\n log\n import none\n}\nd {\n bar\n}\nd {\n}\ne {\n log"
     assert problems(text, known=("log",)) == [
         "Corefile:2 - Error during parsing: Unknown directive 'foo'",
         "Corefile:6 - Error during parsing: File to import not found: none",
@@ -173,9 +138,7 @@ def test_number_of_problems_is_limited() -> None:
 
 
 def test_problems_have_hints() -> None:
-    (no_error,) = blocks.problems("a.b:53} {\n}", files=InMemory({}), environ={}) or (
-        None,
-    )
+    (no_error,) = blocks.problems("a.b:53} {\n}", files=InMemory({}), environ={}) or (None,)
     assert no_error is None
     (error,) = blocks.problems(".:53{\n}", files=InMemory({}), environ={})
     assert error.hint == "put a blank before the brace"
@@ -202,10 +165,7 @@ def test_the_digest_is_over_keys_and_tokens() -> None:
                         *(token(2, "log"), token(2, "x"), token(2, "{"), token(3, "}")),
                         *(token(6, "log"), token(6, "y")),
                     ],
-                    "whoami": [
-                        token(1, "whoami", "/etc/one"),
-                        token(1, "one", "/etc/one"),
-                    ],
+                    "whoami": [token(1, "whoami", "/etc/one"), token(1, "one", "/etc/one")],
                 },
             }
         ]

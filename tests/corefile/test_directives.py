@@ -12,8 +12,7 @@ def read(text: str) -> list[Directive]:
 
 def show(directive: Directive) -> str:
     lines = "; ".join(
-        " ".join(token.text for token in line.tokens) + (" <" if line.closed else "")
-        for line in directive.block
+        " ".join(token.text for token in line.tokens) + (" <" if line.closed else "") for line in directive.block
     )
     block = f" [{lines}]" if directive.has_block else ""
     return " ".join([f"{directive.line}:", *directive.args]) + block
@@ -41,9 +40,7 @@ READS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"), [row[1:] for row in READS], ids=[row[0] for row in READS]
-)
+@pytest.mark.parametrize(("text", "expected"), [row[1:] for row in READS], ids=[row[0] for row in READS])
 def test_occurrences(text: str, expected: list[str]) -> None:
     assert [show(directive) for directive in read(text)] == expected
 
@@ -60,26 +57,19 @@ def test_errors_of_a_directive() -> None:
     assert str(first.error("no")) == "F:1 - Error during parsing: no"
     assert str(second.end_error("no")) == "F:5 - Error during parsing: no"
     assert str(first.arg_error()) == (
-        "F:1 - Error during parsing: "
-        "Wrong argument count or unexpected line ending after 'b'"
+        "F:1 - Error during parsing: Wrong argument count or unexpected line ending after 'b'"
     )
-    assert str(first.syntax_error("e")) == (
-        "F:1 - Syntax error: Unexpected token 'name', expecting 'e'"
-    )
+    assert str(first.syntax_error("e")) == ("F:1 - Syntax error: Unexpected token 'name', expecting 'e'")
 
 
 def test_a_lonely_brace_is_no_argument() -> None:
     _, brace, _ = read("a\n{\n}")
-    assert str(brace.arg_error()) == (
-        "F:2 - Error during parsing: Unexpected token '{', expecting argument"
-    )
+    assert str(brace.arg_error()) == ("F:2 - Error during parsing: Unexpected token '{', expecting argument")
 
 
 def test_errors_of_a_directive_without_tokens() -> None:
     directive = Directive("a", ("b",), "F", 3)
-    assert str(directive.arg_error()).endswith(
-        ":3 - Error during parsing: " + WRONG + "'b'"
-    )
+    assert str(directive.arg_error()).endswith(":3 - Error during parsing: " + WRONG + "'b'")
     assert str(directive.end_error("no")) == "F:3 - Error during parsing: no"
 
 
@@ -94,6 +84,4 @@ def test_errors_of_a_line() -> None:
     assert str(first.arg_error()) == f"F:2 - Error during parsing: {WRONG}'c'"
     assert str(second.arg_error()) == f"F:3 - Error during parsing: {WRONG}'e\nf'"
     assert str(third.arg_error()) == f"F:5 - Error during parsing: {WRONG}'}}'"
-    assert str(first.syntax_error("e")) == (
-        "F:2 - Syntax error: Unexpected token 'b', expecting 'e'"
-    )
+    assert str(first.syntax_error("e")) == ("F:2 - Syntax error: Unexpected token 'b', expecting 'e'")

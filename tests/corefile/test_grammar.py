@@ -75,15 +75,7 @@ def read(
             raise error
         reported.append(error)
 
-    grammar = Grammar(
-        text,
-        "F",
-        InMemory(texts),
-        ENVIRON,
-        known=known,
-        report=report,
-        directory="/etc",
-    )
+    grammar = Grammar(text, "F", InMemory(texts), ENVIRON, known=known, report=report, directory="/etc")
     grammar.read()
     return grammar
 
@@ -207,9 +199,7 @@ READS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"), [row[1:] for row in READS], ids=[row[0] for row in READS]
-)
+@pytest.mark.parametrize(("text", "expected"), [row[1:] for row in READS], ids=[row[0] for row in READS])
 def test_reads(text: str, expected: list[str]) -> None:
     assert [show(block) for block in read(text).blocks] == expected
 
@@ -258,9 +248,7 @@ REFUSES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("text", "error"), [row[1:] for row in REFUSES], ids=[row[0] for row in REFUSES]
-)
+@pytest.mark.parametrize(("text", "error"), [row[1:] for row in REFUSES], ids=[row[0] for row in REFUSES])
 def test_refuses(text: str, error: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ENVIRON, "LOOP", "{$LOOP}")
     monkeypatch.setattr(imports, "MAX_IMPORTS", 1000)  # reached sooner
@@ -279,20 +267,12 @@ UNKNOWN = [
     ("brace", "a {\n {\n }\n}", "F:2", "{", ""),
     ("imported", "a {\n log\n import one\n}", "/etc/one:1", "whoami", ""),
     ("by-environment", "a {\n log\n {$NAME}\n}", "F:3", "whoami", ""),
-    (
-        "zone",
-        "a {\n log\nb.c {\n log\n}",
-        "F:3",
-        "b.c",
-        "a zone within a server block: is a '}' missing?",
-    ),
+    ("zone", "a {\n log\nb.c {\n log\n}", "F:3", "b.c", "a zone within a server block: is a '}' missing?"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("text", "where", "name", "hint"),
-    [row[1:] for row in UNKNOWN],
-    ids=[row[0] for row in UNKNOWN],
+    ("text", "where", "name", "hint"), [row[1:] for row in UNKNOWN], ids=[row[0] for row in UNKNOWN]
 )
 def test_unknown_directives(text: str, where: str, name: str, hint: str) -> None:
     with pytest.raises(ConfigError) as caught:

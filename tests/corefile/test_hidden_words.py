@@ -178,25 +178,17 @@ HARMLESS = "forwad . 192.0.2.1\n"
         ("/Corefile", "/etc/one", False),
     ],
 )
-def test_the_folder_decides_whether_a_harmless_word_is_shown(
-    corefile: str, imported: str, is_shown: bool
-) -> None:
+def test_the_folder_decides_whether_a_harmless_word_is_shown(corefile: str, imported: str, is_shown: bool) -> None:
     files = World(files={imported: HARMLESS}).files
     (error,) = blocks.problems(
-        f".:53 {{\nimport {imported}\n}}\n",
-        file=corefile,
-        files=files,
-        environ={},
-        known=plugins.ORDER,
+        f".:53 {{\nimport {imported}\n}}\n", file=corefile, files=files, environ={}, known=plugins.ORDER
     )
     assert ("forwad" in str(error)) == is_shown
     assert f"{imported}:1" in str(error)
 
 
 @pytest.mark.parametrize("content", LOOK_ALIKES.values(), ids=LOOK_ALIKES)
-def test_what_is_no_key_or_kubeconfig_is_not_shown(
-    content: str, tmp_path: Path
-) -> None:
+def test_what_is_no_key_or_kubeconfig_is_not_shown(content: str, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text(content)
     path = str(secret)

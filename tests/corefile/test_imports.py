@@ -49,9 +49,7 @@ def exists(path: str) -> bool:
     return name in names(folder)
 
 
-@pytest.mark.parametrize(
-    ("pattern", "expected"), [row[1:] for row in GLOBS], ids=[row[0] for row in GLOBS]
-)
+@pytest.mark.parametrize(("pattern", "expected"), [row[1:] for row in GLOBS], ids=[row[0] for row in GLOBS])
 def test_glob(pattern: str, expected: list[str]) -> None:
     assert glob(pattern, names, exists) == expected
 
@@ -87,9 +85,7 @@ class OnDisk:
 
     def glob(self, pattern: str) -> list[str]:
         return glob(
-            pattern,
-            lambda path: os.listdir(path) if Path(path).is_dir() else [],
-            lambda path: Path(path).exists(),
+            pattern, lambda path: os.listdir(path) if Path(path).is_dir() else [], lambda path: Path(path).exists()
         )
 
 
@@ -118,9 +114,7 @@ def test_a_dangling_link_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.x"
     with pytest.raises(ConfigError) as caught:
         imported(tmp_path, "*.x")
-    assert caught.value.text == (
-        f"Could not import {path}: open {path}: no such file or directory"
-    )
+    assert caught.value.text == (f"Could not import {path}: open {path}: no such file or directory")
 
 
 class Forbidden:
@@ -139,8 +133,7 @@ def test_an_unreadable_file_is_named(wanted: str) -> None:
     with pytest.raises(ConfigError) as caught:
         imports.tokens(wanted, Token("", "Corefile", 3))
     assert str(caught.value) == (
-        "Corefile:3 - Error during parsing: "
-        "Could not import /etc/a.conf: open /etc/a.conf: permission denied"
+        "Corefile:3 - Error during parsing: Could not import /etc/a.conf: open /etc/a.conf: permission denied"
     )
 
 
@@ -163,9 +156,7 @@ def test_invalid_utf8_is_replaced(tmp_path: Path) -> None:
         (r"no\{ne", False),
     ],
 )
-def test_a_missing_file_is_an_error_unless_it_is_a_pattern(
-    wanted: str, may_be_missing: bool, tmp_path: Path
-) -> None:
+def test_a_missing_file_is_an_error_unless_it_is_a_pattern(wanted: str, may_be_missing: bool, tmp_path: Path) -> None:
     """CoreDNS: a name with one of ``*?[]`` is a pattern; an escape alone is not."""
     imports = Imports(OnDisk(), "Corefile", str(tmp_path))
     where = Token("", "Corefile", 1)

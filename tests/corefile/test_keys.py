@@ -63,9 +63,7 @@ KEYS = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("text", "expected"), [row[1:] for row in KEYS], ids=[row[0] for row in KEYS]
-)
+@pytest.mark.parametrize(("text", "expected"), [row[1:] for row in KEYS], ids=[row[0] for row in KEYS])
 def test_keys(text: str, expected: list[str]) -> None:
     assert [str(key) for key in keys.keys(text)] == expected
 
@@ -96,9 +94,7 @@ NOT_KEYS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("text", "error"), [row[1:] for row in NOT_KEYS], ids=[row[0] for row in NOT_KEYS]
-)
+@pytest.mark.parametrize(("text", "error"), [row[1:] for row in NOT_KEYS], ids=[row[0] for row in NOT_KEYS])
 def test_not_keys(text: str, error: str) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
         keys.keys(text)
@@ -109,9 +105,7 @@ COUNTS = [("10.0.0.0/17", 128), ("192.0.2.0/27", 32), ("10.0.0.0/9", 128)]
 
 
 @pytest.mark.parametrize(("network", "count"), [*COUNTS, ("fd00::/61", 8)])
-def test_a_mask_between_cuts_gives_the_next_longer_zones(
-    network: str, count: int
-) -> None:
+def test_a_mask_between_cuts_gives_the_next_longer_zones(network: str, count: int) -> None:
     zones = keys.normalized(network)
     assert len(zones) == len(set(zones)) == count
 
@@ -123,8 +117,7 @@ def test_the_order_is_that_of_addresses() -> None:
 
 
 NETWORKS = st.one_of(
-    st.tuples(st.ip_addresses(v=4), st.integers(0, 32)),
-    st.tuples(st.ip_addresses(v=6), st.integers(0, 128)),
+    st.tuples(st.ip_addresses(v=4), st.integers(0, 32)), st.tuples(st.ip_addresses(v=6), st.integers(0, 128))
 )
 
 
@@ -132,8 +125,7 @@ NETWORKS = st.one_of(
 @settings(deadline=None)
 @given(NETWORKS, st.data())
 def test_reverse_zones_hold_exactly_the_addresses(
-    masked: tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int],
-    data: st.DataObject,
+    masked: tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int], data: st.DataObject
 ) -> None:
     network = ipaddress.ip_network(masked, strict=False)
     zones = [dns.name.from_text(zone) for zone in keys.reverse_zones(network)]
@@ -200,10 +192,6 @@ CONFLICTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("claims", "expected"),
-    [row[1:] for row in CONFLICTS],
-    ids=[row[0] for row in CONFLICTS],
-)
+@pytest.mark.parametrize(("claims", "expected"), [row[1:] for row in CONFLICTS], ids=[row[0] for row in CONFLICTS])
 def test_conflicts(claims: list[Claim], expected: list[tuple[int, str]]) -> None:
     assert list(keys.conflicts(claims)) == expected

@@ -51,9 +51,7 @@ SCANS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"), [row[1:] for row in SCANS], ids=[row[0] for row in SCANS]
-)
+@pytest.mark.parametrize(("text", "expected"), [row[1:] for row in SCANS], ids=[row[0] for row in SCANS])
 def test_scan(text: str, expected: list[str]) -> None:
     tokens = scan(text, "Corefile")
     assert [f"{token.line}:{token.text}" for token in tokens] == expected
@@ -80,10 +78,7 @@ def test_quoted_words_are_scanned_unchanged(words: list[str]) -> None:
     assert [token.text for token in scan(" ".join(quoted), "x")] == words
 
 
-WORD = st.text(
-    st.characters(min_codepoint=33, max_codepoint=126, exclude_characters='"#'),
-    min_size=1,
-)
+WORD = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters='"#'), min_size=1)
 
 
 @settings(deadline=None)
@@ -103,11 +98,7 @@ LINES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("text", "begins", "continues"),
-    [row[1:] for row in LINES],
-    ids=[row[0] for row in LINES],
-)
+@pytest.mark.parametrize(("text", "begins", "continues"), [row[1:] for row in LINES], ids=[row[0] for row in LINES])
 def test_lines(text: str, begins: bool, continues: bool) -> None:
     first, second = scan(text, "x")
     assert second.begins_line(first) is begins
@@ -126,14 +117,7 @@ def test_an_earlier_line_neither_continues_nor_begins() -> None:
     assert not there.continues(here)
 
 
-ENVIRON = {
-    "A": "1",
-    "B": "{$A}",
-    "C": "two words",
-    "LOOP": "{$LOOP}",
-    "GROW": "{$GROW}{$GROW}",
-    "BRACE": "{",
-}
+ENVIRON = {"A": "1", "B": "{$A}", "C": "two words", "LOOP": "{$LOOP}", "GROW": "{$GROW}{$GROW}", "BRACE": "{"}
 EXPANDS = [
     ("unix", "{$A}", "1"),
     ("windows", "{%A%}", "1"),
@@ -156,9 +140,7 @@ EXPANDS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"), [row[1:] for row in EXPANDS], ids=[row[0] for row in EXPANDS]
-)
+@pytest.mark.parametrize(("text", "expected"), [row[1:] for row in EXPANDS], ids=[row[0] for row in EXPANDS])
 def test_expand(text: str, expected: str) -> None:
     assert expand(text, ENVIRON) == expected
 

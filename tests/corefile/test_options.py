@@ -6,18 +6,7 @@ from operator import add
 import pytest
 
 from minidns.corefile.errors import ConfigError
-from minidns.corefile.options import (
-    Excess,
-    Words,
-    accepted,
-    argument,
-    integer,
-    line,
-    option,
-    refused,
-    set_by,
-    switch,
-)
+from minidns.corefile.options import Excess, Words, accepted, argument, integer, line, option, refused, set_by, switch
 from minidns.corefile.values import integer as number
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits
@@ -51,27 +40,14 @@ class Sample:
     """One field of each kind."""
 
     names: tuple[str, ...] = argument("[NAMES...]", "", ("none",), _words, example="a")
-    size: int = option(
-        "size N", "", 1, integer(1, 9, "not from 1 to 9: {value}"), example="2"
-    )
+    size: int = option("size N", "", 1, integer(1, 9, "not from 1 to 9: {value}"), example="2")
     all: tuple[str, ...] = option("all N...", "", (), _words, adding=add, example="1")
     on: bool = switch("on", "")
     off: bool = switch("off", "", default=True)
     twice: int = set_by(0, line("twice N", "", _double, example="1"))
-    located: int = option(
-        "located N", "", 1, integer(0, 9, ""), located=True, example="2"
-    )
-    prefixed: int = option(
-        "prefixed N", "", 1, integer(0, 9, ""), prefix="twice: ", example="2"
-    )
-    lenient: str = option(
-        "lenient N",
-        "",
-        "",
-        lambda words: words.first,
-        excess=Excess.IGNORED,
-        example="2",
-    )
+    located: int = option("located N", "", 1, integer(0, 9, ""), located=True, example="2")
+    prefixed: int = option("prefixed N", "", 1, integer(0, 9, ""), prefix="twice: ", example="2")
+    lenient: str = option("lenient N", "", "", lambda words: words.first, excess=Excess.IGNORED, example="2")
     greedy: bool = switch("greedy", "", excess=Excess.NEXT_OPTION)
 
 
@@ -93,9 +69,7 @@ def read(text: str, repeated: Repeated = Repeated.MERGED) -> object:
 
 
 @pytest.mark.parametrize(("arguments", "arity"), ARITIES.items())
-def test_the_syntax_says_how_many_words_there_are(
-    arguments: str, arity: tuple[int, int | None]
-) -> None:
+def test_the_syntax_says_how_many_words_there_are(arguments: str, arity: tuple[int, int | None]) -> None:
     made = line(f"name {arguments}", "", lambda options, words: options)
     assert (made.least, made.most) == arity
 
@@ -161,9 +135,7 @@ REPEATED = {
 
 
 @pytest.mark.parametrize(("repeated", "expected"), REPEATED.items(), ids=str)
-def test_a_second_directive_means_what_the_plugin_says(
-    repeated: Repeated, expected: object
-) -> None:
+def test_a_second_directive_means_what_the_plugin_says(repeated: Repeated, expected: object) -> None:
     assert read(TEXT, repeated) == expected
 
 

@@ -32,17 +32,11 @@ TAIL = "minimal template transfer hosts route53 azure clouddns k8s_external kube
 TAILS = {"1.12.4": TAIL, "1.13.0": f"{TAIL} nomad", "1.14.7": f"{TAIL} nomad"}
 
 
-COREDNS = {
-    name
-    for names in (*MIDDLES.values(), *HEADS.values(), *TAILS.values())
-    for name in names.split()
-}
+COREDNS = {name for names in (*MIDDLES.values(), *HEADS.values(), *TAILS.values()) for name in names.split()}
 """The plugins of CoreDNS: minidns may have others between them."""
 
 
-@pytest.mark.parametrize(
-    ("version", "names"), [*MIDDLES.items(), *HEADS.items(), *TAILS.items()]
-)
+@pytest.mark.parametrize(("version", "names"), [*MIDDLES.items(), *HEADS.items(), *TAILS.items()])
 def test_order_is_that_of_plugin_cfg(version: str, names: str) -> None:
     expected = names.split()
     order = tuple(name for name in plugins.order(parse(version)) if name in COREDNS)
@@ -64,12 +58,7 @@ def test_every_release_has_an_order_without_repetition(release: Release) -> None
 
 @pytest.mark.parametrize(
     ("text", "release"),
-    [
-        ("1.11.0", Release(1, 11, 0)),
-        ("v1.13.1", Release(1, 13, 1)),
-        ("1.11", Release(1, 11, 4)),
-        ("1.14", NEWEST),
-    ],
+    [("1.11.0", Release(1, 11, 0)), ("v1.13.1", Release(1, 13, 1)), ("1.11", Release(1, 11, 4)), ("1.14", NEWEST)],
 )
 def test_text_of_a_release(text: str, release: Release) -> None:
     assert parse(text) == release

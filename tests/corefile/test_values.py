@@ -51,9 +51,7 @@ def test_fallthrough(args: list[str], expected: tuple[str, ...]) -> None:
         (["b.a.", "a."], "cb.a.", "a."),
     ],
 )
-def test_the_longest_zone_wins(
-    zones: list[str], name: str, expected: str | None
-) -> None:
+def test_the_longest_zone_wins(zones: list[str], name: str, expected: str | None) -> None:
     assert values.longest(zones, name) == expected
     assert values.covers(zones, name) is (expected is not None)
 
@@ -75,11 +73,7 @@ FINDS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("pattern", "text", "matches"),
-    [row[1:] for row in FINDS],
-    ids=[row[0] for row in FINDS],
-)
+@pytest.mark.parametrize(("pattern", "text", "matches"), [row[1:] for row in FINDS], ids=[row[0] for row in FINDS])
 def test_patterns(pattern: str, text: str, matches: bool) -> None:
     assert (values.pattern(pattern).search(text) is not None) is matches
 
@@ -88,11 +82,7 @@ def test_groups() -> None:
     compiled = values.pattern(r"(?P<host>[^.]+)\.(x)?example")
     match = compiled.search("www.example.org.")
     assert match is not None
-    assert (match.group(), match.group(1), match.group("host")) == (
-        "www.example",
-        "www",
-        "www",
-    )
+    assert (match.group(), match.group(1), match.group("host")) == ("www.example", "www", "www")
     assert match.groups() == ("www", None)
     assert match.groupdict() == {"host": "www"}
     assert (compiled.groups, compiled.pattern) == (2, r"(?P<host>[^.]+)\.(x)?example")

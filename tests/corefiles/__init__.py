@@ -50,9 +50,7 @@ class Folder:
         return self._real(path).read_text(errors="replace")
 
     def glob(self, pattern: str) -> list[str]:
-        return imports.glob(
-            pattern, self._names, lambda path: self._real(path).exists()
-        )
+        return imports.glob(pattern, self._names, lambda path: self._real(path).exists())
 
     def _names(self, path: str) -> list[str]:
         folder = self._real(path)

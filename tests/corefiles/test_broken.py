@@ -28,15 +28,11 @@ def few_imports(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def parse(case: Case) -> blocks.Corefile:
-    return blocks.parse(
-        case.text, files=case.files, environ={}, known=DIRECTIVES, directory=MOUNT
-    )
+    return blocks.parse(case.text, files=case.files, environ={}, known=DIRECTIVES, directory=MOUNT)
 
 
 def problems(case: Case) -> tuple[blocks.ConfigError, ...]:
-    return blocks.problems(
-        case.text, files=case.files, environ={}, known=DIRECTIVES, directory=MOUNT
-    )
+    return blocks.problems(case.text, files=case.files, environ={}, known=DIRECTIVES, directory=MOUNT)
 
 
 def test_there_are_enough_to_mean_something() -> None:

@@ -34,9 +34,7 @@ DIGESTS = {
 
 
 def parse(case: Case) -> blocks.Corefile:
-    return blocks.parse(
-        case.text, files=case.files, environ=ENVIRON, known=DIRECTIVES, directory=MOUNT
-    )
+    return blocks.parse(case.text, files=case.files, environ=ENVIRON, known=DIRECTIVES, directory=MOUNT)
 
 
 def test_there_are_enough_to_mean_something() -> None:
@@ -46,13 +44,7 @@ def test_there_are_enough_to_mean_something() -> None:
 @pytest.mark.parametrize("name", REAL)
 def test_listeners_and_directives(name: str) -> None:
     found = [
-        " ".join(
-            [
-                *map(str, block.keys),
-                "|",
-                *(directive.name for directive in block.directives),
-            ]
-        )
+        " ".join([*map(str, block.keys), "|", *(directive.name for directive in block.directives)])
         for block in parse(REAL[name]).blocks
     ]
     assert found == REAL[name].blocks
@@ -61,17 +53,14 @@ def test_listeners_and_directives(name: str) -> None:
 @pytest.mark.parametrize("name", REAL)
 def test_warnings(name: str) -> None:
     assert list(parse(REAL[name]).warnings) == [
-        f"No files matching import glob pattern: {pattern}"
-        for pattern in WARNINGS.get(name, [])
+        f"No files matching import glob pattern: {pattern}" for pattern in WARNINGS.get(name, [])
     ]
 
 
 @pytest.mark.parametrize("name", REAL)
 def test_nothing_is_wrong(name: str) -> None:
     case = REAL[name]
-    found = blocks.problems(
-        case.text, files=case.files, environ=ENVIRON, known=DIRECTIVES, directory=MOUNT
-    )
+    found = blocks.problems(case.text, files=case.files, environ=ENVIRON, known=DIRECTIVES, directory=MOUNT)
     assert found == ()
 
 
@@ -89,10 +78,7 @@ def test_digest_is_the_one_in_logs_of_coredns(name: str, digest: str) -> None:
 def test_options_of_kubeadm() -> None:
     (block,) = parse(REAL["kubeadm"]).blocks
     options = {
-        directive.name: (
-            directive.args,
-            [(line.name, line.args) for line in directive.block],
-        )
+        directive.name: (directive.args, [(line.name, line.args) for line in directive.block])
         for directive in block.directives
     }
     assert options == {
@@ -101,21 +87,11 @@ def test_options_of_kubeadm() -> None:
         "ready": ((), []),
         "kubernetes": (
             ("cluster.local", "in-addr.arpa", "ip6.arpa"),
-            [
-                ("pods", ("insecure",)),
-                ("fallthrough", ("in-addr.arpa", "ip6.arpa")),
-                ("ttl", ("30",)),
-            ],
+            [("pods", ("insecure",)), ("fallthrough", ("in-addr.arpa", "ip6.arpa")), ("ttl", ("30",))],
         ),
         "prometheus": ((":9153",), []),
         "forward": ((".", "/etc/resolv.conf"), [("max_concurrent", ("1000",))]),
-        "cache": (
-            ("30",),
-            [
-                ("disable", ("success", "cluster.local")),
-                ("disable", ("denial", "cluster.local")),
-            ],
-        ),
+        "cache": (("30",), [("disable", ("success", "cluster.local")), ("disable", ("denial", "cluster.local"))]),
         "loop": ((), []),
         "reload": ((), []),
         "loadbalance": ((), []),

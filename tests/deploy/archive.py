@@ -18,9 +18,7 @@ class Image:
     def files(self) -> list[Path]:
         """Return every file, as a path below the root."""
         return [
-            path.relative_to(self.root)
-            for path in self.root.rglob("*")
-            if path.is_file() and not path.is_symlink()
+            path.relative_to(self.root) for path in self.root.rglob("*") if path.is_file() and not path.is_symlink()
         ]
 
     @property

@@ -17,8 +17,6 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     for obj in yaml.safe_load_all(KUBEADM):
         cluster.create(obj)
     for name in ("minidns", "tenant"):
-        cluster.create(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-        )
+        cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     async with ApiServer(cluster) as api:
         yield World(cluster, api.kubeconfig(tmp_path / "kubeconfig"))

@@ -124,14 +124,10 @@ async def _ask(seen: Evidence, process: asyncio.subprocess.Process) -> None:
     async with aiohttp.ClientSession() as session:
         await _ready(session, seen.ports["ready"], process)
         for label in HOSTILE.values():
-            await dns.asyncquery.udp(
-                question(label), HERE, DEADLINE_S, seen.ports["dns"], source=CLIENT
-            )
+            await dns.asyncquery.udp(question(label), HERE, DEADLINE_S, seen.ports["dns"], source=CLIENT)
         for name in ("health", "ready", "metrics", "explain"):
             for path in UNUSUAL:
-                async with session.get(
-                    f"http://{HERE}:{seen.ports[name]}{path}"
-                ) as got:
+                async with session.get(f"http://{HERE}:{seen.ports[name]}{path}") as got:
                     seen.pages[name, path] = got.status, await got.text()
         await _ask_why(seen, session)
         seen.listening = sockets(process.pid)  # every endpoint has answered by now
@@ -139,9 +135,7 @@ async def _ask(seen: Evidence, process: asyncio.subprocess.Process) -> None:
             seen.metrics = await got.text()
 
 
-async def _ready(
-    session: aiohttp.ClientSession, port: int, process: asyncio.subprocess.Process
-) -> None:
+async def _ready(session: aiohttp.ClientSession, port: int, process: asyncio.subprocess.Process) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while process.returncode is None:
             try:

@@ -37,9 +37,7 @@ PREFIX = ("/usr/bin/python3.11", "-IB", "-c")
 def cluster() -> Cluster:
     """Return a cluster of some size that grants the rights of the overlay standalone."""
     made = Cluster()
-    made.create(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "minidns"}}
-    )
+    made.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "minidns"}})
     for obj in manifests.from_path(OVERLAY / "rbac.yaml"):
         obj["metadata"].setdefault("namespace", "minidns")
         made.apply(obj)

@@ -47,9 +47,7 @@ def root(of: Path, volumes: dict[str, Path], at: Path) -> None:
         mount(source, at / path)
 
 
-def start(
-    root: Path, user: str, args: Sequence[str], environ: dict[str, str], log: Path
-) -> "subprocess.Popen[bytes]":
+def start(root: Path, user: str, args: Sequence[str], environ: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
     """Start the process of a container, as a Deployment of deploy/ wants it."""
     uid, gid = (int(number) for number in user.split(":"))
 
@@ -64,9 +62,7 @@ def start(
         assert _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
 
     with log.open("wb") as output:
-        return subprocess.Popen(
-            args, env=environ, stdout=output, stderr=output, preexec_fn=enter
-        )
+        return subprocess.Popen(args, env=environ, stdout=output, stderr=output, preexec_fn=enter)
 
 
 def status(pid: int) -> dict[str, str]:
@@ -78,12 +74,7 @@ def status(pid: int) -> dict[str, str]:
 def listening() -> list[str]:
     """Return the sockets that wait for something: protocol, address and port."""
     found = []
-    for protocol, state in (
-        ("tcp", "0A"),
-        ("udp", "07"),
-        ("tcp6", "0A"),
-        ("udp6", "07"),
-    ):
+    for protocol, state in (("tcp", "0A"), ("udp", "07"), ("tcp6", "0A"), ("udp6", "07")):
         for line in Path(f"/proc/net/{protocol}").read_text().splitlines()[1:]:
             fields = line.split()
             if fields[3] == state:

@@ -40,9 +40,7 @@ def text(variant: str) -> str:
     """Return the manifests of a variant as YAML."""
     _, colon, name = variant.rpartition(":")
     if not colon:
-        return _run(
-            kubectl() or "kubectl", "kustomize", str(DEPLOY / "overlays" / name)
-        )
+        return _run(kubectl() or "kubectl", "kustomize", str(DEPLOY / "overlays" / name))
     return by_helm(name) if helm() else (KEPT / f"{name}.yaml").read_text()
 
 

@@ -35,8 +35,7 @@ def addresses(cluster: Cluster, namespace: str, service: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "namespace"),
-    [("kube-dns-2", "kube-system"), ("kind", "kube-system"), ("tenant", "tenant")],
+    ("name", "namespace"), [("kube-dns-2", "kube-system"), ("kind", "kube-system"), ("tenant", "tenant")]
 )
 async def test_it_goes_without_a_trace(world: World, name: str, namespace: str) -> None:
     before = world.everything()
@@ -84,10 +83,7 @@ async def test_server_side_apply_takes_it_too(world: World) -> None:
 async def test_each_service_finds_its_own_pods_only(world: World) -> None:
     await world.kubectl("apply", "-k", overlay("kube-dns-2"))
     own = {dig(pod, "status.podIP") for pod in pods(world.cluster, "kube-system")}
-    coredns = {
-        dig(pod, "status.podIP")
-        for pod in world.cluster.list("Pod", "kube-system", "k8s-app=kube-dns")
-    }
+    coredns = {dig(pod, "status.podIP") for pod in world.cluster.list("Pod", "kube-system", "k8s-app=kube-dns")}
     assert len(own) == len(coredns) == 2
     assert addresses(world.cluster, "kube-system", "kube-dns-2") == own
     assert addresses(world.cluster, "kube-system", "kube-dns") == coredns
@@ -95,16 +91,7 @@ async def test_each_service_finds_its_own_pods_only(world: World) -> None:
 
 async def test_kubeadm_finds_one_dns_deployment(world: World) -> None:
     await world.kubectl("apply", "-k", overlay("kube-dns-2"))
-    found = await world.kubectl(
-        "-n",
-        "kube-system",
-        "get",
-        "deployments",
-        "-l",
-        "k8s-app=kube-dns",
-        "-o",
-        "name",
-    )
+    found = await world.kubectl("-n", "kube-system", "get", "deployments", "-l", "k8s-app=kube-dns", "-o", "name")
     assert found.split() == ["deployment.apps/coredns"]
 
 
@@ -118,12 +105,8 @@ async def test_a_rollout_never_has_fewer_than_two_ready_pods(world: World) -> No
 
     old = {pod["metadata"]["name"] for pod in pods(world.cluster, "kube-system")}
     with following(world.cluster, count):
-        await world.kubectl(
-            "-n", "kube-system", "rollout", "restart", "deployment/kube-dns-2"
-        )
-        await world.kubectl(
-            "-n", "kube-system", "rollout", "status", "deployment/kube-dns-2"
-        )
+        await world.kubectl("-n", "kube-system", "rollout", "restart", "deployment/kube-dns-2")
+        await world.kubectl("-n", "kube-system", "rollout", "status", "deployment/kube-dns-2")
     new = {pod["metadata"]["name"] for pod in pods(world.cluster, "kube-system")}
     assert len(new) == 2
     assert not new & old

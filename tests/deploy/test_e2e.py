@@ -22,9 +22,7 @@ all.shop.svc.cluster.local 5 IN A 10.244.0.2
 _dns._udp.web.shop.svc.cluster.local 5 IN SRV 0 100 53 web.shop.svc.cluster.local.
 3.0.96.10.in-addr.arpa 5 IN PTR web.shop.svc.cluster.local.
 """
-SOA = (
-    "cluster.local 5 IN SOA ns.dns.cluster.local. h.cluster.local. {} 7200 1800 86400 5"
-)
+SOA = "cluster.local 5 IN SOA ns.dns.cluster.local. h.cluster.local. {} 7200 1800 86400 5"
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +43,11 @@ def reply(query: bytes, zone: str, serial: int = 1) -> bytes:
         owner, ttl, _, type_, data = line.split(maxsplit=4)
         name = dns.name.from_text(owner)
         if (name, dns.rdatatype.from_text(type_)) == (question.name, question.rdtype):
-            made.answer.append(
-                dns.rrset.from_text(owner + ".", int(ttl), "IN", type_, data)
-            )
+            made.answer.append(dns.rrset.from_text(owner + ".", int(ttl), "IN", type_, data))
     if not made.answer:
         made.set_rcode(dns.rcode.NXDOMAIN)
         owner, ttl, _, type_, data = SOA.format(serial).split(maxsplit=4)
-        made.authority.append(
-            dns.rrset.from_text(owner + ".", int(ttl), "IN", type_, data)
-        )
+        made.authority.append(dns.rrset.from_text(owner + ".", int(ttl), "IN", type_, data))
     return bytes(made.to_wire())
 
 
@@ -80,12 +74,7 @@ OTHER = {
 }
 
 
-def differs(
-    compare: ModuleType,
-    monkeypatch: pytest.MonkeyPatch,
-    question: tuple[str, str],
-    zone: str,
-) -> str:
+def differs(compare: ModuleType, monkeypatch: pytest.MonkeyPatch, question: tuple[str, str], zone: str) -> str:
     replies: dict[str, Callable[[bytes], bytes]] = {
         "first": lambda query: reply(query, ZONE, 1),
         "second": lambda query: reply(query, zone, 2),
@@ -96,19 +85,12 @@ def differs(
 
 @pytest.mark.parametrize("zone", ALIKE.values(), ids=ALIKE)
 @pytest.mark.parametrize("question", NAMES)
-def test_alike(
-    compare: ModuleType,
-    monkeypatch: pytest.MonkeyPatch,
-    question: tuple[str, str],
-    zone: str,
-) -> None:
+def test_alike(compare: ModuleType, monkeypatch: pytest.MonkeyPatch, question: tuple[str, str], zone: str) -> None:
     assert differs(compare, monkeypatch, question, zone) == ""
 
 
 @pytest.mark.parametrize(("number", "zone"), OTHER.values(), ids=OTHER)
-def test_other(
-    compare: ModuleType, monkeypatch: pytest.MonkeyPatch, number: int, zone: str
-) -> None:
+def test_other(compare: ModuleType, monkeypatch: pytest.MonkeyPatch, number: int, zone: str) -> None:
     assert differs(compare, monkeypatch, NAMES[number], zone) != ""
 
 
@@ -126,9 +108,7 @@ def test_questions_depend_on_the_seed_alone(compare: ModuleType) -> None:
 
 
 async def test_a_truncated_reply_is_asked_again_over_tcp(compare: ModuleType) -> None:
-    async def answer(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         (size,) = struct.unpack("!H", await reader.readexactly(2))
         whole = reply(await reader.readexactly(size), ZONE)
         writer.write(struct.pack("!H", len(whole)) + whole)

@@ -8,10 +8,7 @@ from sim.api.objects import dig
 from tests.deploy import rendered
 from tests.deploy.rendered import Json, objects, the
 
-pytestmark = [
-    pytest.mark.kubectl,
-    pytest.mark.skipif(rendered.kubectl() is None, reason="kubectl is missing"),
-]
+pytestmark = [pytest.mark.kubectl, pytest.mark.skipif(rendered.kubectl() is None, reason="kubectl is missing")]
 each_variant = pytest.mark.parametrize("variant", rendered.VARIANTS)
 
 BESIDE = ("kube-dns-2", "kind", "chart:kube-dns-2")
@@ -19,15 +16,7 @@ BESIDE = ("kube-dns-2", "kind", "chart:kube-dns-2")
 TOKEN_S = 3607
 SAFE_SYSCTLS = {"net.ipv4.ip_unprivileged_port_start"}
 """The volume types used here, of those that Pod Security allows."""
-VOLUMES = {
-    "configMap",
-    "projected",
-    "downwardAPI",
-    "emptyDir",
-    "secret",
-    "csi",
-    "ephemeral",
-}
+VOLUMES = {"configMap", "projected", "downwardAPI", "emptyDir", "secret", "csi", "ephemeral"}
 
 
 def pod(variant: str) -> Json:
@@ -110,18 +99,13 @@ def test_02_the_account_is_its_own_where_it_is_not_coredns_s(variant: str) -> No
 
 @each_variant
 def test_03_the_user_is_a_number_without_privileges(variant: str) -> None:
-    security, own = (
-        pod(variant)["securityContext"],
-        container(variant)["securityContext"],
-    )
+    security, own = (pod(variant)["securityContext"], container(variant)["securityContext"])
     assert security["runAsNonRoot"] is True
     assert security["runAsUser"] == security["runAsGroup"] == 65532
     assert own["allowPrivilegeEscalation"] is False
     # no NET_BIND_SERVICE: the sysctl opens port 53 and nothing below it
     assert own["capabilities"] == {"drop": ["ALL"]}
-    assert security["sysctls"] == [
-        {"name": "net.ipv4.ip_unprivileged_port_start", "value": "53"}
-    ]
+    assert security["sysctls"] == [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "53"}]
 
 
 @each_variant
@@ -158,9 +142,7 @@ def test_06_its_pods_keep_apart(variant: str) -> None:
     (spread,) = pod(variant)["topologySpreadConstraints"]
     assert spread["labelSelector"] == own
     assert spread["topologyKey"] == "topology.kubernetes.io/zone"
-    affinity = (
-        "affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution"
-    )
+    affinity = "affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution"
     (apart,) = dig(pod(variant), affinity)
     term = apart["podAffinityTerm"]
     assert term["topologyKey"] == "kubernetes.io/hostname"
@@ -187,13 +169,7 @@ def test_07_queries_come_from_all_and_metrics_go_to_monitoring(variant: str) -> 
     queries, monitoring = spec["ingress"]
     assert "from" not in queries
     assert ports(queries) == {("UDP", 53), ("TCP", 53)}
-    assert monitoring["from"] == [
-        {
-            "namespaceSelector": {
-                "matchLabels": {"kubernetes.io/metadata.name": "monitoring"}
-            }
-        }
-    ]
+    assert monitoring["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
     assert ports(monitoring) == {("TCP", 8080), ("TCP", 8181), ("TCP", 9153)}
 
 

@@ -16,15 +16,7 @@ from minidns.kubernetes.client import connect
 from minidns.kubernetes.resources import SERVICES, Access, ApiError
 from sim.api.http import ApiServer, Tls
 from sim.controllers.cluster import Cluster
-from tests.deploy.evidence import (
-    CLIENT,
-    HERE,
-    HOSTILE,
-    TOKEN,
-    UNUSUAL,
-    Evidence,
-    collected,
-)
+from tests.deploy.evidence import CLIENT, HERE, HOSTILE, TOKEN, UNUSUAL, Evidence, collected
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow  # a process
@@ -101,19 +93,12 @@ def test_14_no_option_takes_a_secret() -> None:
 def test_22_metrics_have_neither_names_nor_clients_nor_tokens(seen: Evidence) -> None:
     families = list(text_string_to_metric_families(seen.metrics))
     assert "coredns_dns_requests" in {family.name for family in families}
-    values = {
-        value
-        for family in families
-        for sample in family.samples
-        for value in sample.labels.values()
-    }
+    values = {value for family in families for sample in family.samples for value in sample.labels.values()}
     unwelcome = ("drop", "all is well", "svc", CLIENT, TOKEN, "x" * 63)
     assert not [value for value in values if any(each in value for each in unwelcome)]
 
 
-def test_23_isolated_and_in_development_mode_it_has_no_complaints(
-    seen: Evidence,
-) -> None:
+def test_23_isolated_and_in_development_mode_it_has_no_complaints(seen: Evidence) -> None:
     assert seen.errors == ""
     assert "Traceback" not in seen.log
     assert "Warning" not in seen.log
@@ -131,9 +116,7 @@ def served(tmp_path: Path) -> Tls:
     return files
 
 
-async def test_24_an_api_server_of_another_authority_is_refused(
-    served: Tls, tmp_path: Path
-) -> None:
+async def test_24_an_api_server_of_another_authority_is_refused(served: Tls, tmp_path: Path) -> None:
     async with ApiServer(Cluster(), tls=served) as api:
         kubeconfig = str(api.kubeconfig(tmp_path / "kubeconfig"))
         async with connect(Access(kubeconfig, "sim")) as connection:
@@ -144,9 +127,7 @@ async def test_24_an_api_server_of_another_authority_is_refused(
                 await connection.list_watch(SERVICES).page("", None)
 
 
-async def test_24_old_versions_of_tls_are_not_spoken(
-    served: Tls, tmp_path: Path
-) -> None:
+async def test_24_old_versions_of_tls_are_not_spoken(served: Tls, tmp_path: Path) -> None:
     async with ApiServer(Cluster(), tls=served) as api:
         kubeconfig = str(api.kubeconfig(tmp_path / "kubeconfig"))
         async with connect(Access(kubeconfig, "sim")) as connection:

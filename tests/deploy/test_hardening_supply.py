@@ -33,10 +33,7 @@ IGNORED = {
 ACCEPTED = {
     ("S108", "minidns/plugins/ignored.py"): "an example of a path; nothing opens it",
     ("S310", "minidns/commands/why.py"): "the scheme is checked in the line before",
-    **dict.fromkeys(
-        (("S404", MACHINE), ("S603", MACHINE)),
-        "commands of split-dns, as words, no shell",
-    ),
+    **dict.fromkeys((("S404", MACHINE), ("S603", MACHINE)), "commands of split-dns, as words, no shell"),
 }
 """Accepted findings of the linter's security rules, with the reasons."""
 
@@ -56,18 +53,14 @@ def test_15_every_requirement_is_pinned_and_has_hashes(lock: str) -> None:
 
 
 def test_15_what_is_served_is_locked_as_it_is_tested() -> None:
-    run, dev = (
-        dict(b.split(" ")[0].split("==") for b in blocks(lock)) for lock in LOCKS
-    )
+    run, dev = (dict(b.split(" ")[0].split("==") for b in blocks(lock)) for lock in LOCKS)
     assert run.items() <= dev.items()
 
 
 def test_16_dependencies_are_few_and_each_says_what_for() -> None:
     assert len(PYPROJECT["project"]["dependencies"]) <= DIRECT
     text = (ROOT / "pyproject.toml").read_text()
-    block = text[
-        text.index("dependencies = [") : text.index("]", text.index("dependencies = ["))
-    ]
+    block = text[text.index("dependencies = [") : text.index("]", text.index("dependencies = ["))]
     for line in block.splitlines()[1:]:
         if line.strip():
             assert " # " in line, line
@@ -76,15 +69,11 @@ def test_16_dependencies_are_few_and_each_says_what_for() -> None:
 def test_16_a_bill_of_materials_is_made_of_what_is_installed(tmp_path: Path) -> None:
     described = tmp_path / "var/lib/dpkg/status.d"
     described.mkdir(parents=True)
-    (described / "libssl3").write_text(
-        "Package: libssl3\nVersion: 1:3.0+1\nArchitecture: amd64\nDescription: x\n y\n"
-    )
+    (described / "libssl3").write_text("Package: libssl3\nVersion: 1:3.0+1\nArchitecture: amd64\nDescription: x\n y\n")
     for name, version in (("kube-minidns", "0.1.0"), ("Some_Package", "2.0")):
         info = tmp_path / sbom.SITE / f"{name}.dist-info"
         info.mkdir(parents=True)
-        (info / "METADATA").write_text(
-            f"Name: {name}\nVersion: {version}\nLicense-Expression: MIT\n"
-        )
+        (info / "METADATA").write_text(f"Name: {name}\nVersion: {version}\nLicense-Expression: MIT\n")
     made: Any = sbom.document(tmp_path)
     assert json.loads(json.dumps(made)) == made
     assert [component["purl"] for component in made["components"]] == [
@@ -125,10 +114,7 @@ def findings() -> set[tuple[str, str]]:
         check=False,
     )
     assert done.returncode in (0, 1), done.stderr
-    return {
-        (found["code"], str(Path(found["filename"]).relative_to(ROOT)))
-        for found in json.loads(done.stdout)
-    }
+    return {(found["code"], str(Path(found["filename"]).relative_to(ROOT))) for found in json.loads(done.stdout)}
 
 
 def test_18_no_dangerous_construction_is_new() -> None:
@@ -139,9 +125,7 @@ def test_18_a_second_linter_looks_too() -> None:
     assert "bandit --recursive minidns" in commands("ci.yml")
 
 
-@pytest.mark.parametrize(
-    "name", ["SECURITY.md", "LICENSE", "CONTRIBUTING.md", ".github/dependabot.yml"]
-)
+@pytest.mark.parametrize("name", ["SECURITY.md", "LICENSE", "CONTRIBUTING.md", ".github/dependabot.yml"])
 def test_19_habits_have_their_files(name: str) -> None:
     assert (ROOT / name).stat().st_size > 0
 
@@ -160,9 +144,7 @@ def test_19_workflows_may_read_and_use_actions_by_hash(path: Path) -> None:
         assert "timeout-minutes" in job, name
         for step in job["steps"]:
             if "uses" in step:
-                assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", step["uses"]), step[
-                    "uses"
-                ]
+                assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", step["uses"]), step["uses"]
                 if step["uses"].startswith("actions/checkout@"):
                     assert step["with"]["persist-credentials"] is False
             # what a stranger may name does not become part of a command
@@ -176,10 +158,7 @@ def test_19_ci_runs_what_the_readme_says_on_every_change() -> None:
 
 
 def test_19_releases_are_signed() -> None:
-    uses = [
-        step.get("uses", "").partition("@")[0]
-        for step in workflow("release.yml")["jobs"]["release"]["steps"]
-    ]
+    uses = [step.get("uses", "").partition("@")[0] for step in workflow("release.yml")["jobs"]["release"]["steps"]]
     assert uses.count("actions/attest") == 2  # where it comes from, and what is in it
 
 
@@ -190,26 +169,20 @@ def test_19_updates_come_by_themselves() -> None:
 
 
 def test_19_no_program_is_in_the_repository() -> None:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False
-    )
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
     if listed.returncode:
         pytest.skip("not a clone")
     for name in filter(None, listed.stdout.split(b"\0")):
         path = ROOT / name.decode()
         if path.is_file() and not path.is_symlink():
             with path.open("rb") as file:
-                assert file.read(4) not in (b"\x7fELF", b"MZ\x90\x00", b"PK\x03\x04"), (
-                    path
-                )
+                assert file.read(4) not in (b"\x7fELF", b"MZ\x90\x00", b"PK\x03\x04"), path
 
 
 @pytest.mark.slow
 def test_20_wheel_and_sdist_are_the_same_bytes_when_built_again(tmp_path: Path) -> None:
     first = distributions.built(ROOT, tmp_path / "first")
-    again = distributions.built(
-        distributions.unpacked(first.sdist, tmp_path / "source"), tmp_path / "again"
-    )
+    again = distributions.built(distributions.unpacked(first.sdist, tmp_path / "source"), tmp_path / "again")
     assert first.wheel.read_bytes() == again.wheel.read_bytes()
     assert first.sdist.read_bytes() == again.sdist.read_bytes()
 
@@ -235,9 +208,7 @@ def test_21_both_ways_to_build_it_put_it_together_alike() -> None:
     assert "--require-hashes" in (ROOT / "deploy/image/assemble").read_text()
 
 
-@pytest.mark.parametrize(
-    "path", ["Dockerfile", *(f"deploy/image/{n}" for n in ("build", "assemble"))]
-)
+@pytest.mark.parametrize("path", ["Dockerfile", *(f"deploy/image/{n}" for n in ("build", "assemble"))])
 def test_21_no_host_is_named_where_it_is_built(path: str) -> None:
     text = (ROOT / path).read_text()
     assert not re.search(r"https?://|index-url|trusted-host|--mirror", text)

@@ -74,21 +74,13 @@ def test_its_user_is_a_number_and_its_entrypoint_no_shell(image: Image) -> None:
 def test_its_labels_are_those_of_the_image_specification(image: Image) -> None:
     labels = image.config["Labels"]
     wanted = {"title", "description", "licenses", "version", "revision"}
-    found = {
-        name.rpartition(".")[2]
-        for name in labels
-        if name.startswith("org.opencontainers.image.")
-    }
+    found = {name.rpartition(".")[2] for name in labels if name.startswith("org.opencontainers.image.")}
     assert found == wanted
     assert labels["org.opencontainers.image.version"] == __version__
 
 
 def test_no_program_is_in_it_but_python_and_minidns(image: Image) -> None:
-    programs = {
-        str(path)
-        for path in image.files()
-        if re.match(r"(usr/)?(local/)?s?bin/", str(path))
-    }
+    programs = {str(path) for path in image.files() if re.match(r"(usr/)?(local/)?s?bin/", str(path))}
     assert programs == {"usr/bin/python3.11", "usr/local/bin/minidns"}
 
 
@@ -120,9 +112,7 @@ def test_its_bill_of_materials_names_every_locked_package(image: Image) -> None:
     locked = re.findall(r"^([a-z0-9-]+)==(\S+)", lock, re.MULTILINE)
     assert {f"pkg:pypi/{name}@{version}" for name, version in locked} <= listed
     assert any(purl.startswith("pkg:deb/debian/libssl3@") for purl in listed)
-    assert (
-        told["metadata"]["component"]["purl"] == f"pkg:pypi/kube-minidns@{__version__}"
-    )
+    assert told["metadata"]["component"]["purl"] == f"pkg:pypi/kube-minidns@{__version__}"
 
 
 def test_it_says_what_was_left_out(image: Image) -> None:
@@ -157,13 +147,7 @@ def test_it_needs_no_more_than_128_mib(report: Any) -> None:
 def test_it_opens_what_the_corefile_says_and_nothing_else(report: Any) -> None:
     found = [line for line in report["listening"] if "127.0.0.1" not in line]
     ports = {(line.split()[0].rstrip("6"), int(line.split()[2])) for line in found}
-    assert ports == {
-        ("udp", 53),
-        ("tcp", 53),
-        ("tcp", 8080),
-        ("tcp", 8181),
-        ("tcp", 9153),
-    }
+    assert ports == {("udp", 53), ("tcp", 53), ("tcp", 8080), ("tcp", 8181), ("tcp", 9153)}
     # minidns why, for `kubectl exec`; the other one is the simulated API server
     own = [line for line in report["listening"] if "127.0.0.1" in line]
     assert "tcp 127.0.0.1 8053" in own

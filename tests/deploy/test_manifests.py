@@ -30,10 +30,7 @@ NOT_COMPARED = {
     "helm.sh/chart",
 }
 
-pytestmark = [
-    pytest.mark.kubectl,
-    pytest.mark.skipif(rendered.kubectl() is None, reason="kubectl is missing"),
-]
+pytestmark = [pytest.mark.kubectl, pytest.mark.skipif(rendered.kubectl() is None, reason="kubectl is missing")]
 each_variant = pytest.mark.parametrize("variant", rendered.VARIANTS)
 
 
@@ -78,10 +75,7 @@ def test_every_selector_finds_the_pods_and_no_others(variant: str) -> None:
     assert spec["selector"] == {"matchLabels": own}
     assert own.items() <= spec["template"]["metadata"]["labels"].items()
     assert the(variant, "Service")["spec"]["selector"] == own
-    for kind, field in (
-        ("PodDisruptionBudget", "selector"),
-        ("NetworkPolicy", "podSelector"),
-    ):
+    for kind, field in (("PodDisruptionBudget", "selector"), ("NetworkPolicy", "podSelector")):
         assert the(variant, kind)["spec"][field] == {"matchLabels": own}
 
 
@@ -89,34 +83,21 @@ def test_every_selector_finds_the_pods_and_no_others(variant: str) -> None:
 def test_the_service_has_the_ports_of_kube_dns(variant: str) -> None:
     ports = the(variant, "Service")["spec"]["ports"]
     found = [(p["name"], p["port"], p["protocol"], p["targetPort"]) for p in ports]
-    assert found == [
-        ("dns", 53, "UDP", "dns"),
-        ("dns-tcp", 53, "TCP", "dns-tcp"),
-        ("metrics", 9153, "TCP", "metrics"),
-    ]
+    assert found == [("dns", 53, "UDP", "dns"), ("dns-tcp", 53, "TCP", "dns-tcp"), ("metrics", 9153, "TCP", "metrics")]
     named = {p["name"] for p in container(variant)["ports"]}
     assert {p["targetPort"] for p in ports} <= named
 
 
 @pytest.mark.parametrize(
     ("variant", "address"),
-    [
-        ("kube-dns-2", "10.96.0.20"),
-        ("kind", "10.96.0.20"),
-        ("standalone", None),
-        ("tenant", None),
-    ],
+    [("kube-dns-2", "10.96.0.20"), ("kind", "10.96.0.20"), ("standalone", None), ("tenant", None)],
 )
-def test_the_cluster_ip_is_fixed_where_pods_are_to_know_it(
-    variant: str, address: str | None
-) -> None:
+def test_the_cluster_ip_is_fixed_where_pods_are_to_know_it(variant: str, address: str | None) -> None:
     assert the(variant, "Service")["spec"].get("clusterIP") == address
 
 
 @pytest.mark.parametrize("variant", ["kube-dns-2", "kind", "chart:kube-dns-2"])
-def test_beside_coredns_it_brings_neither_rights_nor_configuration(
-    variant: str,
-) -> None:
+def test_beside_coredns_it_brings_neither_rights_nor_configuration(variant: str) -> None:
     kinds = sorted(obj["kind"] for obj in objects(variant))
     assert kinds == ["Deployment", "NetworkPolicy", "PodDisruptionBudget", "Service"]
     pod = the(variant, "Deployment")["spec"]["template"]["spec"]
@@ -125,9 +106,7 @@ def test_beside_coredns_it_brings_neither_rights_nor_configuration(
 
 
 @each_variant
-def test_the_config_map_is_mounted_whole_and_custom_may_be_missing(
-    variant: str,
-) -> None:
+def test_the_config_map_is_mounted_whole_and_custom_may_be_missing(variant: str) -> None:
     pod = the(variant, "Deployment")["spec"]["template"]["spec"]
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     whole, custom = volumes["config-volume"], volumes["custom-config-volume"]
@@ -177,15 +156,9 @@ def block_of(variant: str) -> ServerBlock:
 def test_ports_and_probes_are_those_of_the_corefile(variant: str) -> None:
     block = block_of(variant)
     said = {directive.name: directive for directive in block.directives}
-    ports = {
-        port["name"]: port["containerPort"] for port in container(variant)["ports"]
-    }
+    ports = {port["name"]: port["containerPort"] for port in container(variant)["ports"]}
     default = {"health": ":8080", "ready": ":8181", "prometheus": "localhost:9153"}
-    for name, port in (
-        ("health", "health"),
-        ("ready", "ready"),
-        ("prometheus", "metrics"),
-    ):
+    for name, port in (("health", "health"), ("ready", "ready"), ("prometheus", "metrics")):
         address = said[name].args[0] if said[name].args else default[name]
         host, number = endpoint.split(address)
         assert int(number) == ports[port], name
@@ -296,9 +269,7 @@ def test_helm_makes_what_is_kept(name: str) -> None:
 
 @needs_helm
 def test_the_chart_follows_other_ports_than_kubeadms() -> None:
-    made = rendered.by_helm(
-        "kube-dns-2", "--set", "ports.dns=5353,probes.readiness=false"
-    )
+    made = rendered.by_helm("kube-dns-2", "--set", "ports.dns=5353,probes.readiness=false")
     found = {obj["kind"]: obj for obj in yaml.safe_load_all(made) if obj}
     pod = found["Deployment"]["spec"]["template"]["spec"]
     assert "sysctls" not in pod["securityContext"]

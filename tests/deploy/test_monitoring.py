@@ -49,9 +49,7 @@ def expressions() -> Iterator[tuple[str, str]]:
 EXPRESSIONS = [pytest.param(expr, id=where) for where, expr in expressions()]
 each_expression = pytest.mark.parametrize("expr", EXPRESSIONS)
 each_rule = pytest.mark.parametrize(
-    "rule",
-    RULES,
-    ids=[f"{rule['alert']}-{rule['labels']['severity']}" for rule in RULES],
+    "rule", RULES, ids=[f"{rule['alert']}-{rule['labels']['severity']}" for rule in RULES]
 )
 
 
@@ -71,10 +69,7 @@ async def overwhelmed(folder: Path) -> Series:
     """Return what is counted when more queries wait than may."""
     ports = [process.free_port() for _ in range(2)]
     async with Resolver(say_nothing) as silent:
-        text = (
-            f".:{ports[0]} {{\n bind 127.0.0.1\n prometheus 127.0.0.1:{ports[1]}\n"
-            f" forward . {silent}\n}}\n"
-        )
+        text = f".:{ports[0]} {{\n bind 127.0.0.1\n prometheus 127.0.0.1:{ports[1]}\n forward . {silent}\n}}\n"
         (folder / "Corefile").write_text(text)
         arguments = ("-conf", str(folder / "Corefile"), "-explain", "off")
         async with process.minidns(*arguments):
@@ -89,9 +84,7 @@ async def overwhelmed(folder: Path) -> Series:
 async def ask_much(port: int) -> None:
     loop = asyncio.get_running_loop()
     ended = loop.create_future()
-    transport, _ = await loop.create_datagram_endpoint(
-        asyncio.DatagramProtocol, remote_addr=("127.0.0.1", port)
-    )
+    transport, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, remote_addr=("127.0.0.1", port))
     for number in range(500):
         query = dns.message.make_query(f"{number}.example.org.", "A")
         transport.sendto(query.to_wire())
@@ -111,9 +104,7 @@ def auditing() -> Series:
         sleep=edges.sleep,
         random=edges.random,
     )
-    return {
-        family.name: [dict.fromkeys(family.labels, "")] for family in metrics.families()
-    }
+    return {family.name: [dict.fromkeys(family.labels, "")] for family in metrics.families()}
 
 
 @pytest.mark.slow
@@ -158,9 +149,7 @@ def test_panels_follow_the_chosen_job(panel: Json) -> None:
         ("absent(m) or 0 * n", [("m", ()), ("n", ())], set()),
     ],
 )
-def test_expressions_are_read(
-    expr: str, metrics: list[tuple[str, tuple[str, ...]]], grouped: set[str]
-) -> None:
+def test_expressions_are_read(expr: str, metrics: list[tuple[str, tuple[str, ...]]], grouped: set[str]) -> None:
     read = promql.read(expr)
     found = [(name, tuple(m.label for m in given)) for name, given in read.selected]
     assert found == metrics
@@ -259,10 +248,7 @@ def test_the_chart_makes_the_same_service_monitor() -> None:
     found, _ = monitor("servicemonitor")
     assert kept["ServiceMonitor"]["spec"] == found["spec"]
     labels = kept["ServiceMonitor"]["metadata"]["labels"]
-    assert (
-        labels.items()
-        >= (found["metadata"]["labels"] | {"release": "prometheus"}).items()
-    )
+    assert labels.items() >= (found["metadata"]["labels"] | {"release": "prometheus"}).items()
 
 
 @pytest.mark.kubectl
@@ -284,12 +270,7 @@ def test_the_component_goes_into_an_overlay(tmp_path: Path) -> None:
 
 
 def kinds(folder: str) -> list[str]:
-    done = subprocess.run(
-        [str(rendered.kubectl()), "kustomize", folder],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = subprocess.run([str(rendered.kubectl()), "kustomize", folder], capture_output=True, text=True, check=True)
     made: list[Any] = list(yaml.safe_load_all(done.stdout))
     for obj in made:
         assert obj["metadata"]["namespace"] == "kube-system"
@@ -298,24 +279,15 @@ def kinds(folder: str) -> list[str]:
     return sorted(obj["kind"] for obj in made)
 
 
-promtool = pytest.mark.skipif(
-    shutil.which("promtool") is None, reason="promtool is missing"
-)
+promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is missing")
 
 
 @promtool
-@pytest.mark.parametrize(
-    "arguments",
-    [["check", "rules", "rules.yaml"], ["test", "rules", "rules_test.yaml"]],
-)
+@pytest.mark.parametrize("arguments", [["check", "rules", "rules.yaml"], ["test", "rules", "rules_test.yaml"]])
 def test_promtool_agrees(arguments: list[str]) -> None:
     folder = {"rules.yaml": HERE, "rules_test.yaml": Path(__file__).parent}
     done = subprocess.run(
-        ["promtool", *arguments],
-        cwd=folder[arguments[-1]],
-        capture_output=True,
-        text=True,
-        check=False,
+        ["promtool", *arguments], cwd=folder[arguments[-1]], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -328,10 +300,5 @@ def test_promtool_reads_the_dashboard(tmp_path: Path) -> None:
     ]
     file = tmp_path / "rules.yaml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "x", "rules": rules}]}))
-    done = subprocess.run(
-        ["promtool", "check", "rules", str(file)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = subprocess.run(["promtool", "check", "rules", str(file)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -32,9 +32,7 @@ def names(wheel: Path) -> list[str]:
         return archive.namelist()
 
 
-def test_nothing_lands_in_site_packages_that_others_may_call_theirs(
-    built: Built,
-) -> None:
+def test_nothing_lands_in_site_packages_that_others_may_call_theirs(built: Built) -> None:
     tops = {name.partition("/")[0] for name in names(built.wheel)}
     assert tops == {"minidns", "minidns_sim", f"kube_minidns-{__version__}.dist-info"}
 
@@ -58,14 +56,7 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("venv")
     base = Path(sys.base_prefix) / "bin/python3"
     run(base, "-m", "venv", "--without-pip", folder)
-    pip = (
-        base,
-        "-m",
-        "pip",
-        "--python",
-        folder / "bin/python",
-        "--disable-pip-version-check",
-    )
+    pip = (base, "-m", "pip", "--python", folder / "bin/python", "--disable-pip-version-check")
     if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
         pytest.skip("the system's Python has no pip that can install elsewhere")
     run(*pip, "install", "--quiet", "--no-index", "--no-deps", built.wheel)
@@ -79,9 +70,7 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
     environ = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-    done = subprocess.run(
-        command, cwd=cwd, env=environ, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -100,9 +89,7 @@ def test_the_simulation_helps(installed: Path, tmp_path: Path) -> None:
     assert "demo" in run(installed / "minidns-sim", "--help", cwd=tmp_path)
 
 
-def test_every_module_of_the_simulation_is_imported_from_the_wheel(
-    installed: Path, tmp_path: Path
-) -> None:
+def test_every_module_of_the_simulation_is_imported_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     """In the wheel ``sim`` is ``minidns_sim``: its modules import each other relatively."""
     code = """
 import importlib, pkgutil, sys, minidns_sim

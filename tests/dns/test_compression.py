@@ -83,8 +83,7 @@ def model(query: Query, response: Response, opt: int) -> Model:
     name_size(query.spelled or query.question.qname, 12, known, compress=True)
     at, counts, full = 12 + question, [0, 0, 0], False
     for number, rrset in chain.from_iterable(
-        ((number, rrset) for rrset in section)
-        for number, section in enumerate(sections)
+        ((number, rrset) for rrset in section) for number, section in enumerate(sections)
     ):
         owner = rrset.owner
         if owner == query.question.qname and query.spelled:
@@ -94,11 +93,7 @@ def model(query: Query, response: Response, opt: int) -> Model:
                 break
             end = at + name_size(owner, at, known, compress=True) + 10
             for part in layout(rrset, data):
-                end += (
-                    part
-                    if isinstance(part, int)
-                    else name_size(part[0], end, known, compress=part[1])
-                )
+                end += part if isinstance(part, int) else name_size(part[0], end, known, compress=part[1])
             if full := end > limit - opt:
                 break
             at = end
@@ -191,9 +186,7 @@ def services(count: int, label: str, additional: int | None = None) -> Response:
 
 def srv_query(size: int = 0, transport: Literal["udp", "tcp"] = "udp") -> Query:
     opt = Opt(size) if size else None
-    return Query(
-        Question(NAME, SRV), opt=opt, max_size=size or 512, transport=transport
-    )
+    return Query(Question(NAME, SRV), opt=opt, max_size=size or 512, transport=transport)
 
 
 @pytest.mark.parametrize(("width", "size"), [(18, 499), (19, 505), (20, 511)])

@@ -15,9 +15,7 @@ COOKIE, SUBNET, EXPIRE, KEEPALIVE, PADDING, UNKNOWN = 10, 8, 9, 11, 12, 65001
 
 def query_with_option(code: int, data: bytes) -> bytes:
     option = dns.edns.GenericOption(dns.edns.OptionType.make(code), data)
-    return dns.message.make_query(
-        "a.org.", "A", use_edns=0, payload=1400, options=[option]
-    ).to_wire()
+    return dns.message.make_query("a.org.", "A", use_edns=0, payload=1400, options=[option]).to_wire()
 
 
 SOUND = {
@@ -38,9 +36,7 @@ SOUND = {
 
 @pytest.mark.parametrize(("code", "data"), SOUND.values(), ids=SOUND)
 def test_sound_options_are_read(code: int, data: bytes) -> None:
-    assert decode_query(query_with_option(code, data)).opt == Opt(
-        1400, False, ((code, data),)
-    )
+    assert decode_query(query_with_option(code, data)).opt == Opt(1400, False, ((code, data),))
 
 
 MALFORMED = {
@@ -60,9 +56,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize(("code", "data"), MALFORMED.values(), ids=MALFORMED)
-def test_malformed_options_are_format_errors_with_an_opt(
-    code: int, data: bytes
-) -> None:
+def test_malformed_options_are_format_errors_with_an_opt(code: int, data: bytes) -> None:
     wire = query_with_option(code, data)
     with pytest.raises(FormatError) as caught:
         decode_query(wire)
@@ -77,9 +71,7 @@ OPTS = st.builds(
     Opt,
     st.integers(0, 65535),
     st.booleans(),
-    st.lists(st.tuples(st.integers(13, 65535), st.binary(max_size=40)), max_size=8).map(
-        tuple
-    ),
+    st.lists(st.tuples(st.integers(13, 65535), st.binary(max_size=40)), max_size=8).map(tuple),
     st.just(0),
 )
 

@@ -17,9 +17,7 @@ labels = st.lists(st.binary(min_size=1, max_size=12), max_size=6)
         pytest.param([b"a.b"], r"a\.b.", id="dot-in-a-label"),
         pytest.param([b"a b\n"], r"a\032b\010.", id="space-and-control-as-digits"),
         pytest.param([b"\xff\x1b[31m"], r"\255\027[31m.", id="escape-byte"),
-        pytest.param(
-            [b'"x"', b"(;@'\\"], r"\"x\".\(\;\@\'\\.", id="signs-of-zone-files"
-        ),
+        pytest.param([b'"x"', b"(;@'\\"], r"\"x\".\(\;\@\'\\.", id="signs-of-zone-files"),
         pytest.param([b"<script>"], "<script>.", id="markup-is-plain-text"),
     ],
 )
@@ -39,10 +37,7 @@ def test_wire_and_back(raw: list[bytes]) -> None:
     assert len(names.labels(text)) == len(raw)
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["a..b.", ".a.", "x" * 64 + ".", "a", r"\256.", ".".join(["x" * 60] * 5) + "."],
-)
+@pytest.mark.parametrize("text", ["a..b.", ".a.", "x" * 64 + ".", "a", r"\256.", ".".join(["x" * 60] * 5) + "."])
 def test_not_a_name(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         names.to_wire(text)
@@ -64,9 +59,7 @@ def test_not_a_name(text: str) -> None:
 def test_is_below_goes_by_labels(name: str, zone: str, *, below: bool) -> None:
     assert names.is_below(name, zone) is below
     wire, end = names.to_wire(name), names.to_wire(zone)
-    in_oracle = dns.name.from_wire(wire, 0)[0].is_subdomain(
-        dns.name.from_wire(end, 0)[0]
-    )
+    in_oracle = dns.name.from_wire(wire, 0)[0].is_subdomain(dns.name.from_wire(end, 0)[0])
     assert below is in_oracle
 
 

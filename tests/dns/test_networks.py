@@ -46,19 +46,13 @@ def test_contains(address: str, is_in: bool) -> None:
 
 
 NETWORKS = st.tuples(st.ip_addresses(), st.integers(0, 128)).map(
-    lambda pair: ip_network(
-        f"{pair[0]}/{min(pair[1], pair[0].max_prefixlen)}", strict=False
-    )
+    lambda pair: ip_network(f"{pair[0]}/{min(pair[1], pair[0].max_prefixlen)}", strict=False)
 )
 
 
 @pytest.mark.slow
 @given(networks=st.lists(NETWORKS, max_size=8), data=st.data())
-def test_contains_what_one_of_them_contains(
-    networks: list[Network], data: st.DataObject
-) -> None:
+def test_contains_what_one_of_them_contains(networks: list[Network], data: st.DataObject) -> None:
     within = [st.ip_addresses(network=str(network)) for network in networks]
     address = data.draw(st.one_of(st.ip_addresses(), *within))
-    assert (str(address) in Networks(networks)) == any(
-        address in network for network in networks
-    )
+    assert (str(address) in Networks(networks)) == any(address in network for network in networks)

@@ -29,9 +29,7 @@ TEXTS = [
 
 @pytest.mark.parametrize(("rtype", "text"), TEXTS)
 def test_text_to_wire_equals_the_oracle(rtype: str, text: str) -> None:
-    oracle = dns.rdata.from_text(
-        dns.rdataclass.IN, dns.rdatatype.from_text(rtype), text
-    ).to_wire()
+    oracle = dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.from_text(rtype), text).to_wire()
     data = rdata.from_text(rdata.type_number(rtype), text)
     assert data == oracle
     again = rdata.from_text(rdata.type_number(rtype), rdata.to_text(_n(rtype), data))
@@ -76,9 +74,7 @@ def test_unknown_types_have_a_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert rdata.to_text(rdata.SRV, b"\1") == "\\# 1 01"
 
 
-@pytest.mark.parametrize(
-    ("text", "number"), [("A", 1), ("https", 65), ("TYPE65280", 65280), ("ANY", 255)]
-)
+@pytest.mark.parametrize(("text", "number"), [("A", 1), ("https", 65), ("TYPE65280", 65280), ("ANY", 255)])
 def test_type_names(text: str, number: int) -> None:
     assert rdata.type_number(text) == number
     assert rdata.type_number(rdata.type_name(number)) == number
@@ -121,12 +117,7 @@ def test_map_names() -> None:
 
 
 def test_rcode_and_class_names() -> None:
-    assert [rdata.rcode_name(n) for n in (0, 3, 16, 42)] == [
-        "NOERROR",
-        "NXDOMAIN",
-        "BADVERS",
-        "RCODE42",
-    ]
+    assert [rdata.rcode_name(n) for n in (0, 3, 16, 42)] == ["NOERROR", "NXDOMAIN", "BADVERS", "RCODE42"]
     assert rdata.class_name(3) == "CH"
     assert rdata.class_number("CLASS42") == 42
 

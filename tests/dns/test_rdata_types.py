@@ -140,9 +140,7 @@ def read(rtype: str, text: str) -> bytes:
 
 
 @pytest.mark.parametrize(("rtype", "text", "data"), TYPED)
-def test_text_in_a_zone_file_becomes_this_data(
-    rtype: str, text: str, data: str
-) -> None:
+def test_text_in_a_zone_file_becomes_this_data(rtype: str, text: str, data: str) -> None:
     assert read(rtype, text) == bytes.fromhex(data)
 
 
@@ -171,32 +169,20 @@ WITH_NAMES = [row for row in TYPED if rdata.type_number(row[0]) in rdata.LAYOUT]
 
 
 @pytest.mark.parametrize(("rtype", "text", "data"), WITH_NAMES)
-def test_names_stand_where_dnspython_finds_them(
-    rtype: str, text: str, data: str
-) -> None:
+def test_names_stand_where_dnspython_finds_them(rtype: str, text: str, data: str) -> None:
     number, raw = rdata.type_number(rtype), bytes.fromhex(data)
     if not has_form(number):
         pytest.skip("dnspython does not know the form of this type")
-    oracle = dns.rdata.from_wire(
-        "IN", dns.rdatatype.RdataType.make(number), raw, 0, len(raw)
-    )
+    oracle = dns.rdata.from_wire("IN", dns.rdatatype.RdataType.make(number), raw, 0, len(raw))
     other = dns.name.from_text("other.example.")
-    slots = {
-        slot for each in type(oracle).__mro__ for slot in getattr(each, "__slots__", ())
-    }
-    found = {
-        slot for slot in slots if isinstance(getattr(oracle, slot, None), dns.name.Name)
-    }
+    slots = {slot for each in type(oracle).__mro__ for slot in getattr(each, "__slots__", ())}
+    found = {slot for slot in slots if isinstance(getattr(oracle, slot, None), dns.name.Name)}
     expected = oracle.replace(**dict.fromkeys(found, other)).to_wire()
     assert rdata.map_names(number, raw, lambda name: "other.example.") == expected
 
 
 def test_every_type_that_dnspython_reads_has_a_row() -> None:
-    known = {
-        name.replace("_", "-")
-        for name, number in dns.rdatatype.RdataType.__members__.items()
-        if has_form(number)
-    }
+    known = {name.replace("_", "-") for name, number in dns.rdatatype.RdataType.__members__.items() if has_form(number)}
     assert known - META <= {rtype for rtype, *_ in TYPED}
 
 
@@ -252,9 +238,7 @@ ALL_TYPES = sorted(set(rdata.TYPES.values()) | {123, 65280})
 
 
 @given(st.sampled_from(ALL_TYPES), st.lists(st.sampled_from(WORDS), max_size=9))
-def test_any_words_are_data_or_an_error_with_a_line(
-    rtype: int, words: list[str]
-) -> None:
+def test_any_words_are_data_or_an_error_with_a_line(rtype: int, words: list[str]) -> None:
     line = f"x 60 TYPE{rtype} {' '.join(words)}"
     try:
         (record,) = zonefile.read(line, ORIGIN, "db", no_files)

@@ -53,9 +53,7 @@ def test_every_section_uncompressed_and_in_order() -> None:
     assert read.opt.size == 1400
 
 
-@pytest.mark.parametrize(
-    "expected", ["a.example.org.", "A.example.org.", "example.org."]
-)
+@pytest.mark.parametrize("expected", ["a.example.org.", "A.example.org.", "example.org."])
 def test_expected_question_does_not_change_the_result(expected: str) -> None:
     whole = decode_reply(GOOD)
     assert whole.question is not None
@@ -74,10 +72,7 @@ def test_ttl_with_the_top_bit_is_zero() -> None:
     assert decode_reply(wire).answer[0].ttl == 0
 
 
-GOOD = reply(
-    "answer a.example.org. 300 CNAME b.example.org.",
-    "answer b.example.org. 60 A 192.0.2.1",
-)
+GOOD = reply("answer a.example.org. 300 CNAME b.example.org.", "answer b.example.org. 60 A 192.0.2.1")
 QUESTION_END = 12 + len("a.example.org.") + 1 + 4
 
 
@@ -90,14 +85,9 @@ QUESTION_END = 12 + len("a.example.org.") + 1 + 4
         pytest.param(GOOD[:-1], id="record-cut-short"),
         pytest.param(GOOD[:4] + b"\0\2" + GOOD[6:], id="two-questions"),
         pytest.param(GOOD[:6] + b"\0\3" + GOOD[8:], id="record-announced-but-missing"),
+        pytest.param(GOOD[:QUESTION_END] + b"\xc0\xff" + GOOD[QUESTION_END + 2 :], id="forward-pointer"),
         pytest.param(
-            GOOD[:QUESTION_END] + b"\xc0\xff" + GOOD[QUESTION_END + 2 :],
-            id="forward-pointer",
-        ),
-        pytest.param(
-            GOOD[:QUESTION_END]
-            + struct.pack("!H", 0xC000 | QUESTION_END)
-            + GOOD[QUESTION_END + 2 :],
+            GOOD[:QUESTION_END] + struct.pack("!H", 0xC000 | QUESTION_END) + GOOD[QUESTION_END + 2 :],
             id="pointer-to-itself",
         ),
         pytest.param(GOOD[:-6] + b"\xff\xff" + GOOD[-4:], id="rdlength-lies"),
@@ -122,10 +112,7 @@ def test_any_bytes_after_a_question(body: bytes, an: int, ns: int) -> None:
 @given(st.data())
 def test_any_mutation(data: st.DataObject) -> None:
     wire = bytearray(
-        reply(
-            "answer a.example.org. 300 MX 10 b.example.org.",
-            "authority example.org. 5 SOA a. b. 1 2 3 4 5",
-        )
+        reply("answer a.example.org. 300 MX 10 b.example.org.", "authority example.org. 5 SOA a. b. 1 2 3 4 5")
     )
     for _ in range(data.draw(st.integers(1, 5))):
         wire[data.draw(st.integers(12, len(wire) - 1))] = data.draw(st.integers(0, 255))
@@ -158,9 +145,7 @@ def test_thousands_of_records_with_one_long_name_are_cheap(rtype: int) -> None:
 
 
 TRICKY = st.lists(
-    st.sampled_from((0, 1, 2, 3, 12, 13, 20, 34, 40, 63, 64, 0x61, 0x80, 0xC0, 0xC0)),
-    min_size=4,
-    max_size=40,
+    st.sampled_from((0, 1, 2, 3, 12, 13, 20, 34, 40, 63, 64, 0x61, 0x80, 0xC0, 0xC0)), min_size=4, max_size=40
 ).map(bytes)
 
 
@@ -174,9 +159,7 @@ LONG = b"".join(b"\x3f" + b"a" * 63 for _ in range(3)) + b"\x3b" + b"a" * 59 + b
 @example(b"\1a\x80\x0c", [12, 34])  # no pointer
 @example(LONG + b"\1b\xc0\x22", [34, 34 + len(LONG)])  # 255 bytes
 @example(LONG + b"\2bb\xc0\x22", [34, 34 + len(LONG)])  # and one more
-def test_cached_names_equal_names_read_one_by_one(
-    junk: bytes, pointers: list[int]
-) -> None:
+def test_cached_names_equal_names_read_one_by_one(junk: bytes, pointers: list[int]) -> None:
     head = struct.pack("!6H", 1, 0x8000, 1, 1 + len(pointers), 0, 0)
     wire = head + b"\3www\1a\0\0\1\0\1"
     wire += b"\0" + struct.pack("!HHIH", 10, 1, 0, len(junk)) + junk

@@ -7,28 +7,16 @@ BOTH = [
     pytest.param(Reuse(), None, None, id="not-the-other"),
     pytest.param(Reuse(), Reuse(), Reuse(), id="both-forever"),
     pytest.param(
-        Reuse(5.0, ("a",)),
-        Reuse(3.0, ("b", "c")),
-        Reuse(3.0, ("a", "b", "c")),
-        id="the-shorter-time-and-all-keys",
+        Reuse(5.0, ("a",)), Reuse(3.0, ("b", "c")), Reuse(3.0, ("a", "b", "c")), id="the-shorter-time-and-all-keys"
     ),
-    pytest.param(
-        Reuse(ttls_true_at=7.0),
-        Reuse(ttls_true_at=7.0),
-        Reuse(ttls_true_at=7.0),
-        id="of-the-same-age",
-    ),
+    pytest.param(Reuse(ttls_true_at=7.0), Reuse(ttls_true_at=7.0), Reuse(ttls_true_at=7.0), id="of-the-same-age"),
     pytest.param(Reuse(ttls_true_at=7.0), Reuse(), None, id="only-one-counts-down"),
-    pytest.param(
-        Reuse(rotates=True), Reuse(), Reuse(rotates=True), id="one-is-to-be-turned"
-    ),
+    pytest.param(Reuse(rotates=True), Reuse(), Reuse(rotates=True), id="one-is-to-be-turned"),
 ]
 
 
 @pytest.mark.parametrize(("one", "other", "expected"), BOTH)
-def test_combine(
-    one: Reuse | None, other: Reuse | None, expected: Reuse | None
-) -> None:
+def test_combine(one: Reuse | None, other: Reuse | None, expected: Reuse | None) -> None:
     assert combine(one, other) == expected
 
 

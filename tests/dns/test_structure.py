@@ -163,26 +163,18 @@ def outcome(wire: bytes, *, is_stream: bool) -> str:
     return "TC" if accepted.flags & TC else "data"
 
 
-OUTCOMES = {
-    "ok": ("data", "data"),
-    "cut": ("TC", "SERVFAIL"),
-    "bad": ("SERVFAIL", "SERVFAIL"),
-}
+OUTCOMES = {"ok": ("data", "data"), "cut": ("TC", "SERVFAIL"), "bad": ("SERVFAIL", "SERVFAIL")}
 """The expected outcomes over UDP and over TCP."""
 
 
 @pytest.mark.parametrize(("rtype", "data", "expected"), ROWS)
-def test_malformed_data_has_the_outcome_of_coredns(
-    rtype: int, data: str, expected: str
-) -> None:
+def test_malformed_data_has_the_outcome_of_coredns(rtype: int, data: str, expected: str) -> None:
     wire = reply(rtype, bytes.fromhex(data))
     outcomes = tuple(outcome(wire, is_stream=stream) for stream in (False, True))
     assert outcomes == OUTCOMES[expected]
 
 
-@pytest.mark.parametrize(
-    ("rtype", "data"), [row.values[:2] for row in ROWS if row.values[2] == "ok"]
-)
+@pytest.mark.parametrize(("rtype", "data"), [row.values[:2] for row in ROWS if row.values[2] == "ok"])
 def test_well_formed_data_is_relayed_unchanged(rtype: int, data: str) -> None:
     raw = bytes.fromhex(data)
     (rrset,) = decode_reply(reply(rtype, raw)).answer
@@ -191,9 +183,7 @@ def test_well_formed_data_is_relayed_unchanged(rtype: int, data: str) -> None:
 
 @settings(deadline=None)
 @given(st.sampled_from(sorted(STRUCTURES)), st.binary(max_size=40))
-def test_any_data_is_read_or_malformed_regardless_of_what_follows(
-    rtype: int, data: bytes
-) -> None:
+def test_any_data_is_read_or_malformed_regardless_of_what_follows(rtype: int, data: bytes) -> None:
     """No check reads past the end of the data."""
     results: list[object] = []
     for rest in (b"", bytes(300)):

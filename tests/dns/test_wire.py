@@ -12,17 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.dns import rdata
-from minidns.dns.model import (
-    DnsError,
-    Dropped,
-    FormatError,
-    Opt,
-    Query,
-    Question,
-    Rcode,
-    Response,
-    RRset,
-)
+from minidns.dns.model import DnsError, Dropped, FormatError, Opt, Query, Question, Rcode, Response, RRset
 from minidns.dns.wire import (
     authority_serial,
     bad_version,
@@ -37,9 +27,7 @@ from minidns.dns.wire import (
 ZONE = "cluster.local."
 
 
-def query_wire(
-    name: str = "web.prod.svc.cluster.local.", qtype: str = "A", **edns: object
-) -> bytes:
+def query_wire(name: str = "web.prod.svc.cluster.local.", qtype: str = "A", **edns: object) -> bytes:
     message = dns.message.make_query(name, qtype)
     if edns:
         message.use_edns(**edns)  # type: ignore[arg-type]
@@ -86,11 +74,7 @@ UNREADABLE = [
     ("opt-with-a-name", counts(PLAIN + opt(name=b"\1a\0"), ar=1), Rcode.FORMERR),
     ("opt-in-the-answer", counts(PLAIN + opt(), an=1), Rcode.FORMERR),
     ("opt-in-authority", counts(PLAIN + opt(), ns=1), Rcode.FORMERR),
-    (
-        "opt-longer-than-the-message",
-        counts(PLAIN + opt()[:-2] + b"\xff\xff", ar=1),
-        Rcode.FORMERR,
-    ),
+    ("opt-longer-than-the-message", counts(PLAIN + opt()[:-2] + b"\xff\xff", ar=1), Rcode.FORMERR),
     ("option-past-the-opt", counts(PLAIN + opt(b"\0\3\0\5a"), ar=1), Rcode.FORMERR),
     ("option-of-3-bytes", counts(PLAIN + opt(b"\0\3\0"), ar=1), Rcode.FORMERR),
     ("33-options", counts(PLAIN + opt(b"\0\3\0\0" * 33), ar=1), Rcode.FORMERR),
@@ -102,26 +86,17 @@ UNREADABLE = [
     ("answer-other-than-A", counts(PLAIN + record(rtype=16), an=1), Rcode.FORMERR),
     ("an-additional-record", counts(PLAIN + record(), ar=1), Rcode.FORMERR),
     ("a-SIG(0)", counts(PLAIN + record(rtype=24), ar=1), Rcode.FORMERR),
-    *(
-        (f"opcode-{n}", bytes((*HEAD[:2], n << 3, *PLAIN[3:])), Rcode.NOTIMP)
-        for n in range(1, 16)
-    ),
+    *((f"opcode-{n}", bytes((*HEAD[:2], n << 3, *PLAIN[3:])), Rcode.NOTIMP) for n in range(1, 16)),
     (
         "opcode-notify-with-the-new-SOA",
         counts(bytes((*HEAD[:2], 0x24, *PLAIN[3:])) + record(rtype=6), an=1),
         Rcode.NOTIMP,
     ),
-    (
-        "opcode-15-header-only",
-        counts(bytes((*HEAD[:2], 0x78, *HEAD[3:])), 0),
-        Rcode.NOTIMP,
-    ),
+    ("opcode-15-header-only", counts(bytes((*HEAD[:2], 0x78, *HEAD[3:])), 0), Rcode.NOTIMP),
 ]
 
 
-@pytest.mark.parametrize(
-    ("wire", "rcode"), [pytest.param(w, r, id=name) for name, w, r in UNREADABLE]
-)
+@pytest.mark.parametrize(("wire", "rcode"), [pytest.param(w, r, id=name) for name, w, r in UNREADABLE])
 def test_unreadable_queries_get_a_header(wire: bytes, rcode: Rcode) -> None:
     with pytest.raises(FormatError) as caught:
         decode_query(wire)
@@ -141,9 +116,7 @@ LONG = {
     "bytes-after-the-message": PLAIN + bytes(512),
     "records": counts(PLAIN + record() * 60, ar=2),
     "capitals": (HEAD + b"\3WeB\3oRg\0" + TAIL).ljust(513, b"x"),
-    "longest-name": (
-        HEAD + (b"\x3f" + b"a" * 63) * 3 + b"\x3d" + b"a" * 61 + b"\0" + TAIL
-    ).ljust(4096, b"x"),
+    "longest-name": (HEAD + (b"\x3f" + b"a" * 63) * 3 + b"\x3d" + b"a" * 61 + b"\0" + TAIL).ljust(4096, b"x"),
     "the-root": (HEAD + b"\0" + TAIL).ljust(1024, b"\0"),
 }
 
@@ -212,13 +185,7 @@ def test_a_query_with_everything() -> None:
 
 @pytest.mark.parametrize(
     ("size", "transport", "limit"),
-    [
-        (0, "udp", 512),
-        (100, "udp", 512),
-        (512, "udp", 512),
-        (4096, "udp", 4096),
-        (600, "tcp", 65535),
-    ],
+    [(0, "udp", 512), (100, "udp", 512), (512, "udp", 512), (4096, "udp", 4096), (600, "tcp", 65535)],
 )
 def test_the_size_a_reply_may_have(size: int, transport: str, limit: int) -> None:
     wire = query_wire(edns=0, payload=size)
@@ -241,18 +208,14 @@ NAMES = [
 @pytest.mark.parametrize("rest", [b"", b"junk"], ids=["whole", "with-bytes-after-it"])
 @pytest.mark.parametrize("like", [False, True])
 @pytest.mark.parametrize("before", [False, True])
-def test_a_query_with_bytes_after_it_is_not_remembered(
-    before: bool, like: bool, rest: bytes
-) -> None:
+def test_a_query_with_bytes_after_it_is_not_remembered(before: bool, like: bool, rest: bytes) -> None:
     message = dns.message.make_query("web.default.svc.cluster.local.", "A")
     query = decode_query(message.to_wire() + rest, expected=(before, like))
     remembered = (before, like) if not rest else (False, False)
     assert (query.asked_before, query.like_asked_before) == remembered
 
 
-@pytest.mark.parametrize(
-    ("raw", "spelled"), [pytest.param(r, s, id=name) for name, r, s in NAMES]
-)
+@pytest.mark.parametrize(("raw", "spelled"), [pytest.param(r, s, id=name) for name, r, s in NAMES])
 def test_cached_names_are_read_alike(raw: bytes, spelled: str) -> None:
     for _ in range(2):
         query = decode_query(counts(HEAD + raw + TAIL + opt(size=1400), ar=1))
@@ -284,18 +247,11 @@ def test_any_bytes_after_a_header(body: bytes, an: int, ar: int) -> None:
 
 # -- responses
 
-SOA = RRset(
-    ZONE,
-    6,
-    30,
-    (rdata.soa(f"ns.dns.{ZONE}", f"hostmaster.{ZONE}", 1, 7200, 1800, 86400, 30),),
-)
+SOA = RRset(ZONE, 6, 30, (rdata.soa(f"ns.dns.{ZONE}", f"hostmaster.{ZONE}", 1, 7200, 1800, 86400, 30),))
 
 
 def addresses(count: int, owner: str = "web.prod.svc.cluster.local.") -> RRset:
-    return RRset(
-        owner, 1, 30, tuple(rdata.a(f"10.0.{n >> 8}.{n & 255}") for n in range(count))
-    )
+    return RRset(owner, 1, 30, tuple(rdata.a(f"10.0.{n >> 8}.{n & 255}") for n in range(count)))
 
 
 def test_an_answer_echoes_the_question_in_its_case() -> None:
@@ -313,9 +269,7 @@ def test_an_answer_echoes_the_question_in_its_case() -> None:
 
 def test_flags() -> None:
     query = decode_query(query_wire())
-    wire = encode_response(
-        query, Response(Rcode.NXDOMAIN, authority=(SOA,), ra=True, ad=True, tc=True)
-    )
+    wire = encode_response(query, Response(Rcode.NXDOMAIN, authority=(SOA,), ra=True, ad=True, tc=True))
     flags = dns.message.from_wire(wire, raise_on_truncation=False).flags
     assert flags & dns.flags.RA
     assert flags & dns.flags.AD
@@ -333,15 +287,11 @@ def test_flags() -> None:
 )
 def test_edns_options(sent: tuple[int, bytes], *, back: bool) -> None:
     wire = query_wire(
-        edns=0,
-        payload=1400,
-        options=[dns.edns.GenericOption(dns.edns.OptionType.make(sent[0]), sent[1])],
+        edns=0, payload=1400, options=[dns.edns.GenericOption(dns.edns.OptionType.make(sent[0]), sent[1])]
     )
     reply = dns.message.from_wire(encode_response(decode_query(wire), Response()))
     assert reply.payload == 1400
-    assert [(int(o.otype), o.to_wire()) for o in reply.options] == (
-        [sent] if back else []
-    )
+    assert [(int(o.otype), o.to_wire()) for o in reply.options] == ([sent] if back else [])
 
 
 def test_no_opt_for_queries_without_one() -> None:
@@ -389,12 +339,9 @@ def test_never_longer_than_allowed(count: int, size: int) -> None:
 def test_omitted_additional_records_set_tc() -> None:
     query = decode_query(PLAIN)
     response = Response(
-        answer=(addresses(1),),
-        additional=tuple(addresses(1, f"a{n}.other.example.org.") for n in range(60)),
+        answer=(addresses(1),), additional=tuple(addresses(1, f"a{n}.other.example.org.") for n in range(60))
     )
-    parsed = dns.message.from_wire(
-        encode_response(query, response), raise_on_truncation=False
-    )
+    parsed = dns.message.from_wire(encode_response(query, response), raise_on_truncation=False)
     assert len(parsed.answer[0]) == 1
     assert parsed.flags & dns.flags.TC
 
@@ -408,26 +355,17 @@ def test_big_replies_are_compressed_though_they_fit() -> None:
 
 def test_compression_stops_where_pointers_end() -> None:
     query = decode_query(query_wire(), "tcp")
-    response = Response(
-        answer=tuple(addresses(1, f"name-{n}.example.org.") for n in range(2500))
-    )
+    response = Response(answer=tuple(addresses(1, f"name-{n}.example.org.") for n in range(2500)))
     wire = encode_response(query, response)
     parsed = dns.message.from_wire(wire, raise_on_truncation=False)
-    assert [str(rrset.name) for rrset in parsed.answer] == [
-        f"name-{n}.example.org." for n in range(len(parsed.answer))
-    ]
+    assert [str(rrset.name) for rrset in parsed.answer] == [f"name-{n}.example.org." for n in range(len(parsed.answer))]
     assert len(parsed.answer) > 2000
 
 
 def test_srv_targets_are_never_compressed() -> None:
     query = decode_query(PLAIN)
     target = "web.prod.svc.cluster.local."
-    srv = RRset(
-        "_http._tcp." + target,
-        33,
-        30,
-        tuple(rdata.srv(0, 1, n, target) for n in range(10)),
-    )
+    srv = RRset("_http._tcp." + target, 33, 30, tuple(rdata.srv(0, 1, n, target) for n in range(10)))
     wire = encode_response(query, Response(answer=(srv,)))
     assert wire.count(b"\3web\4prod") >= 8
     dns.message.from_wire(wire, raise_on_truncation=False)
@@ -437,10 +375,7 @@ def test_response_size_is_the_uncompressed_one() -> None:
     query = decode_query(query_wire(edns=0, payload=1232))
     response = Response(answer=(addresses(3),), authority=(SOA,))
     opt_size = 11
-    assert (
-        response_size(query, response)
-        == len(encode_response(query, response)) - opt_size
-    )
+    assert response_size(query, response) == len(encode_response(query, response)) - opt_size
 
 
 def test_query_to_an_upstream() -> None:

@@ -70,13 +70,8 @@ def ask(name: str, qtype: str, where: Zone = ORG) -> ZoneAnswer:
     return where.lookup(Question(full, type_number(qtype)))
 
 
-NS_LINES = [
-    "example.org. 600 NS ns.example.net.",
-    "example.org. 600 NS ns.example.org.",
-]
-SOA_LINE = (
-    "example.org. 300 SOA ns.example.org. admin.example.org. 7 7200 3600 1209600 60"
-)
+NS_LINES = ["example.org. 600 NS ns.example.net.", "example.org. 600 NS ns.example.org."]
+SOA_LINE = "example.org. 300 SOA ns.example.org. admin.example.org. 7 7200 3600 1209600 60"
 
 POSITIVE = [
     pytest.param("web", "A", ["web A 192.0.2.1", "web A 192.0.2.2"], id="set"),
@@ -86,26 +81,16 @@ POSITIVE = [
     pytest.param("p.q.w", "A", ["p.q.w A 192.0.2.7"], id="rfc4592-labels-below"),
     pytest.param("*.w", "A", ["*.w A 192.0.2.7"], id="rfc4592-queried-itself"),
     pytest.param(
-        "www",
-        "A",
-        ["web A 192.0.2.1", "web A 192.0.2.2", "www CNAME web.example.org."],
-        id="cname-is-followed",
+        "www", "A", ["web A 192.0.2.1", "web A 192.0.2.2", "www CNAME web.example.org."], id="cname-is-followed"
     ),
     pytest.param("www", "CNAME", ["www CNAME web.example.org."], id="cname-itself"),
     pytest.param(
-        "t.al",
-        "A",
-        ["t.al CNAME web.example.org.", "web A 192.0.2.1", "web A 192.0.2.2"],
-        id="wildcard-cname",
+        "t.al", "A", ["t.al CNAME web.example.org.", "web A 192.0.2.1", "web A 192.0.2.2"], id="wildcard-cname"
     ),
     pytest.param(
         "host.old",
         "A",
-        [
-            "host.new A 192.0.2.44",
-            "host.old CNAME host.new.example.org.",
-            "old DNAME new.example.org.",
-        ],
+        ["host.new A 192.0.2.44", "host.old CNAME host.new.example.org.", "old DNAME new.example.org."],
         id="rfc6672-dname",
     ),
     pytest.param("old", "DNAME", ["old DNAME new.example.org."], id="dname-itself"),
@@ -115,12 +100,7 @@ POSITIVE = [
         ["host.old CNAME host.new.example.org.", "old DNAME new.example.org."],
         id="rfc6672-cname-of-dname-is-not-followed",
     ),
-    pytest.param(
-        "one",
-        "A",
-        ["one CNAME two.example.org.", "two CNAME one.example.org."],
-        id="ring-of-cnames-ends",
-    ),
+    pytest.param("one", "A", ["one CNAME two.example.org.", "two CNAME one.example.org."], id="ring-of-cnames-ends"),
     pytest.param("self", "A", ["self CNAME self.example.org."], id="cname-to-itself"),
     pytest.param("sub", "DS", [f"sub DS 1 8 2 {'AB' * 32}"], id="rfc4035-ds-of-parent"),
 ]
@@ -139,9 +119,7 @@ def short(lines: Sequence[str]) -> list[str]:
 def test_positive(name: str, qtype: str, expected: list[str]) -> None:
     response, chase = ask(name, qtype)
     assert (response.rcode, response.aa, chase) == (Rcode.NOERROR, True, "")
-    assert [line.upper() for line in short(texts(response.answer))] == [
-        line.upper() for line in sorted(expected)
-    ]
+    assert [line.upper() for line in short(texts(response.answer))] == [line.upper() for line in sorted(expected)]
     assert texts(response.authority) == NS_LINES
 
 
@@ -152,41 +130,20 @@ NEGATIVE = [
     pytest.param("web", "AAAA", Rcode.NOERROR, "zone/nodata", id="nodata"),
     pytest.param("@", "AAAA", Rcode.NOERROR, "zone/nodata", id="nodata-apex"),
     pytest.param("x.w", "TXT", Rcode.NOERROR, "zone/nodata", id="wildcard-nodata"),
-    pytest.param(
-        "b.c", "A", Rcode.NOERROR, "zone/empty-non-terminal", id="rfc8020-ent"
-    ),
-    pytest.param(
-        "w", "A", Rcode.NOERROR, "zone/empty-non-terminal", id="ent-above-wildcard"
-    ),
-    pytest.param(
-        "y.w",
-        "A",
-        Rcode.NOERROR,
-        "zone/empty-non-terminal",
-        id="rfc4592-ent-is-not-the-wildcard",
-    ),
-    pytest.param(
-        "z.y.w", "A", Rcode.NXDOMAIN, "zone/nxdomain", id="rfc4592-closer-encloser"
-    ),
+    pytest.param("b.c", "A", Rcode.NOERROR, "zone/empty-non-terminal", id="rfc8020-ent"),
+    pytest.param("w", "A", Rcode.NOERROR, "zone/empty-non-terminal", id="ent-above-wildcard"),
+    pytest.param("y.w", "A", Rcode.NOERROR, "zone/empty-non-terminal", id="rfc4592-ent-is-not-the-wildcard"),
+    pytest.param("z.y.w", "A", Rcode.NXDOMAIN, "zone/nxdomain", id="rfc4592-closer-encloser"),
     pytest.param("web", "ANY", Rcode.NOERROR, "zone/nodata", id="any"),
-    pytest.param(
-        "x.e", "A", Rcode.NOERROR, "zone/nodata", id="rfc4592-4.9-ent-wildcard"
-    ),
-    pytest.param(
-        "x.loop", "A", Rcode.SERVFAIL, "zone/dname-loop", id="dname-to-itself"
-    ),
+    pytest.param("x.e", "A", Rcode.NOERROR, "zone/nodata", id="rfc4592-4.9-ent-wildcard"),
+    pytest.param("x.loop", "A", Rcode.SERVFAIL, "zone/dname-loop", id="dname-to-itself"),
 ]
 
 
 @pytest.mark.parametrize(("name", "qtype", "rcode", "rule"), NEGATIVE)
 def test_negative(name: str, qtype: str, rcode: int, rule: str) -> None:
     response, chase = ask(name, qtype)
-    assert (response.rcode, response.rule, response.aa, chase) == (
-        rcode,
-        rule,
-        True,
-        "",
-    )
+    assert (response.rcode, response.rule, response.aa, chase) == (rcode, rule, True, "")
     assert not response.answer
     assert texts(response.authority) == [SOA_LINE]
     assert [source.found for source in response.sources] == [True, False]
@@ -232,10 +189,7 @@ DELEGATED = [
 def test_delegation(name: str, qtype: str) -> None:
     response, _ = ask(name, qtype)
     assert (response.rcode, response.aa, response.answer) == (Rcode.NOERROR, False, ())
-    assert short(texts(response.authority)) == [
-        "sub NS ns.example.org.",
-        "sub NS ns.sub.example.org.",
-    ]
+    assert short(texts(response.authority)) == ["sub NS ns.example.org.", "sub NS ns.sub.example.org."]
     # only addresses that cannot be resolved otherwise are glue
     assert short(texts(response.additional)) == ["ns.sub A 192.0.2.99"]
 
@@ -254,21 +208,13 @@ def test_apex_ns_has_addresses_and_no_authority() -> None:
     assert short(texts(response.additional)) == ["ns A 192.0.2.53"]
 
 
-ADDITIONAL = [
-    ("@", "MX"),
-    ("x.w", "MX"),
-    ("_s._tcp", "SRV"),
-    ("s", "HTTPS"),
-]
+ADDITIONAL = [("@", "MX"), ("x.w", "MX"), ("_s._tcp", "SRV"), ("s", "HTTPS")]
 
 
 @pytest.mark.parametrize(("name", "qtype"), ADDITIONAL)
 def test_addresses_of_targets_are_added(name: str, qtype: str) -> None:
     response, _ = ask(name, qtype)
-    assert short(texts(response.additional)) == [
-        "mail A 192.0.2.25",
-        "mail AAAA 2001:db8::25",
-    ]
+    assert short(texts(response.additional)) == ["mail A 192.0.2.25", "mail AAAA 2001:db8::25"]
 
 
 def test_soa_comes_with_the_name_servers() -> None:
@@ -303,9 +249,7 @@ def test_dname_substitution_that_is_too_long() -> None:
 def test_sets_are_merged_with_the_least_ttl() -> None:
     parsed = zone(f"{SOA}\na 60 A 192.0.2.1\na 30 A 192.0.2.2\na 90 A 192.0.2.1")
     (rrset,) = ask("a", "A", parsed).response.answer
-    assert rrset == RRset(
-        "a.example.org.", rdata.A, 30, (rdata.a("192.0.2.1"), rdata.a("192.0.2.2"))
-    )
+    assert rrset == RRset("a.example.org.", rdata.A, 30, (rdata.a("192.0.2.1"), rdata.a("192.0.2.2")))
 
 
 def test_records_of_other_zones_are_left_out() -> None:
@@ -324,9 +268,7 @@ def test_zone_needs_an_soa() -> None:
 
 
 def test_soa_of_another_name_is_used_if_the_apex_has_none() -> None:
-    parsed = zone(
-        SOA.replace("@", "example.org.") + "\nexample.org. 60 A 192.0.2.1", "."
-    )
+    parsed = zone(SOA.replace("@", "example.org.") + "\nexample.org. 60 A 192.0.2.1", ".")
     response, _ = parsed.lookup(Question("gone.example.", rdata.A))
     assert response.rcode == Rcode.NXDOMAIN
     assert texts(response.authority) == [SOA_LINE]
@@ -352,9 +294,7 @@ name = st.lists(label, min_size=1, max_size=4).map(lambda labels: ".".join(label
 
 
 @given(owners=st.lists(name, max_size=8), qname=name, other=st.booleans())
-def test_answers_equal_those_of_a_naive_search(
-    owners: list[str], qname: str, other: bool
-) -> None:
+def test_answers_equal_those_of_a_naive_search(owners: list[str], qname: str, other: bool) -> None:
     parsed = zone("\n".join([SOA, *(f"{owner} 60 A 192.0.2.1" for owner in owners)]))
     response = ask(qname, "TXT" if other else "A", parsed).response
 

@@ -74,39 +74,23 @@ ROWS = [
     pytest.param("mx", "MX", ["mx RRSIG MX"], NS, ["web RRSIG A"], id="3.1.1-more"),
     pytest.param("al", "A", ["al RRSIG CNAME", "web RRSIG A"], NS, [], id="alias"),
     pytest.param("out", "A", ["out RRSIG CNAME"], NS, [], id="alias-of-other-zone"),
-    pytest.param(
-        "b.dn", "TXT", ["dn RRSIG DNAME", "b.c RRSIG TXT"], NS, [], id="dname"
-    ),
+    pytest.param("b.dn", "TXT", ["dn RRSIG DNAME", "b.c RRSIG TXT"], NS, [], id="dname"),
     pytest.param("web", "TXT", [], DENIED + proof("web"), [], id="3.1.3.1-no-data"),
     pytest.param("gone", "A", [], DENIED + proof("dn", "@"), [], id="3.1.3.2-no-name"),
     pytest.param("a.c", "A", [], DENIED + proof("al"), [], id="one-proof-for-both"),
     pytest.param("c", "A", [], DENIED + proof("al"), [], id="empty-non-terminal"),
-    pytest.param(
-        "x.w", "A", ["x.w RRSIG A"], NS + proof("*.w"), [], id="3.1.3.3-wildcard"
-    ),
-    pytest.param(
-        "x.w", "TXT", [], DENIED + proof("*.w"), [], id="3.1.3.4-wildcard-no-data"
-    ),
+    pytest.param("x.w", "A", ["x.w RRSIG A"], NS + proof("*.w"), [], id="3.1.3.3-wildcard"),
+    pytest.param("x.w", "TXT", [], DENIED + proof("*.w"), [], id="3.1.3.4-wildcard-no-data"),
     pytest.param("sec", "A", [], ["sec DS", "sec RRSIG DS"], [], id="3.1.4-signed"),
-    pytest.param(
-        "a.sec", "A", [], ["sec DS", "sec RRSIG DS"], [], id="3.1.4-signed-below"
-    ),
+    pytest.param("a.sec", "A", [], ["sec DS", "sec RRSIG DS"], [], id="3.1.4-signed-below"),
     pytest.param("a.unsec", "A", [], proof("unsec"), [], id="3.1.4-not-signed"),
     pytest.param("sec", "DS", ["sec DS", "sec RRSIG DS"], NS, [], id="3.1.4.1-parent"),
-    pytest.param(
-        "unsec", "DS", [], DENIED + proof("unsec"), [], id="3.1.4.1-parent-has-none"
-    ),
+    pytest.param("unsec", "DS", [], DENIED + proof("unsec"), [], id="3.1.4.1-parent-has-none"),
 ]
 
 
 @pytest.mark.parametrize(("name", "qtype", "answer", "authority", "additional"), ROWS)
-def test_signed_zone(
-    name: str,
-    qtype: str,
-    answer: list[str],
-    authority: list[str],
-    additional: list[str],
-) -> None:
+def test_signed_zone(name: str, qtype: str, answer: list[str], authority: list[str], additional: list[str]) -> None:
     response = ask(name, qtype).response
     assert security(response.answer) == answer
     assert security(response.authority) == authority
@@ -115,11 +99,7 @@ def test_signed_zone(
 
 @pytest.mark.parametrize(("name", "qtype", "answer", "authority", "additional"), ROWS)
 def test_only_clients_that_request_dnssec_get_more(
-    name: str,
-    qtype: str,
-    answer: list[str],
-    authority: list[str],
-    additional: list[str],
+    name: str, qtype: str, answer: list[str], authority: list[str], additional: list[str]
 ) -> None:
     response = ask(name, qtype, dnssec=False).response
     asked = [line for line in answer if line == f"{name} {qtype}"]

@@ -11,28 +11,21 @@ HEAD = "@ 300 IN SOA ns.example.org. admin.example.org. 1 7200 3600 1209600 60\n
 
 
 def read(text: str, **files: str) -> list[Record]:
-    return list(
-        zonefile.read(text, "example.org.", "/zones/db", lambda path: files[path])
-    )
+    return list(zonefile.read(text, "example.org.", "/zones/db", lambda path: files[path]))
 
 
 def shown(records: list[Record]) -> list[str]:
     return [
-        f"{record.owner} {record.ttl} {type_name(record.rtype)}"
-        f" {to_text(record.rtype, record.rdata)}"
+        f"{record.owner} {record.ttl} {type_name(record.rtype)} {to_text(record.rtype, record.rdata)}"
         for record in records
     ]
 
 
 LINES = [
     pytest.param("a 60 IN A 192.0.2.1", ["a.example.org. 60 A 192.0.2.1"], id="plain"),
-    pytest.param(
-        "a IN 60 A 192.0.2.1", ["a.example.org. 60 A 192.0.2.1"], id="class-before-ttl"
-    ),
+    pytest.param("a IN 60 A 192.0.2.1", ["a.example.org. 60 A 192.0.2.1"], id="class-before-ttl"),
     pytest.param("a 60 A 192.0.2.1", ["a.example.org. 60 A 192.0.2.1"], id="no-class"),
-    pytest.param(
-        "a 1h30m A 192.0.2.1", ["a.example.org. 5400 A 192.0.2.1"], id="units"
-    ),
+    pytest.param("a 1h30m A 192.0.2.1", ["a.example.org. 5400 A 192.0.2.1"], id="units"),
     pytest.param("a 60 a 192.0.2.1", ["a.example.org. 60 A 192.0.2.1"], id="case"),
     pytest.param("a.net. 60 A 192.0.2.1", ["a.net. 60 A 192.0.2.1"], id="absolute"),
     pytest.param("@ 60 A 192.0.2.1", ["example.org. 60 A 192.0.2.1"], id="at-sign"),
@@ -44,11 +37,7 @@ LINES = [
     ),
     pytest.param(
         "$TTL 5m\na A 192.0.2.1\nb 60 A 192.0.2.2\nc A 192.0.2.3",
-        [
-            "a.example.org. 300 A 192.0.2.1",
-            "b.example.org. 60 A 192.0.2.2",
-            "c.example.org. 300 A 192.0.2.3",
-        ],
+        ["a.example.org. 300 A 192.0.2.1", "b.example.org. 60 A 192.0.2.2", "c.example.org. 300 A 192.0.2.3"],
         id="rfc2308-4-ttl-directive-stays",
     ),
     pytest.param(
@@ -56,11 +45,7 @@ LINES = [
         ["a.sub.example.org. 60 CNAME b.sub.example.org.", "a.net. 60 CNAME b.net."],
         id="origin-relative-and-absolute",
     ),
-    pytest.param(
-        "a 60 TXT ( one ; why\n two\n)\n",
-        ['a.example.org. 60 TXT "one" "two"'],
-        id="parentheses-over-lines",
-    ),
+    pytest.param("a 60 TXT ( one ; why\n two\n)\n", ['a.example.org. 60 TXT "one" "two"'], id="parentheses-over-lines"),
     pytest.param(
         'a 60 TXT "semi;colon (no comment)" plain\\;too',
         ['a.example.org. 60 TXT "semi;colon (no comment)" "plain;too"'],
@@ -71,11 +56,7 @@ LINES = [
         ["a\\.b.example.org. 60 A 192.0.2.1", "c\\.d.example.org. 60 A 192.0.2.2"],
         id="rfc1035-5.1-one-spelling-of-escapes",
     ),
-    pytest.param(
-        "a 60 TYPE65280 \\# 2 abcd",
-        ["a.example.org. 60 TYPE65280 \\# 2 abcd"],
-        id="rfc3597-unknown-type",
-    ),
+    pytest.param("a 60 TYPE65280 \\# 2 abcd", ["a.example.org. 60 TYPE65280 \\# 2 abcd"], id="rfc3597-unknown-type"),
     pytest.param("; nothing\n\n   ; here\n", [], id="comments-and-blank-lines"),
     pytest.param(
         "a 60 A 192.0.2.1\r\nb 60 A 192.0.2.2\r\n",
@@ -151,10 +132,7 @@ SECRETS = [  # what a mistyped path may name; each line is one that must not be 
     pytest.param("a 6SECRET A 192.0.2.1", id="ttl-of-a-record"),
     pytest.param("a 60 SECRET x", id="type"),
     pytest.param("a 60 CLASS99999SECRET x", id="class"),
-    *(
-        pytest.param(f"a 60 {rtype} SECRET SECRET=1 (SECRET) SECRET.. \\999", id=rtype)
-        for rtype in sorted(rdata.TYPES)
-    ),
+    *(pytest.param(f"a 60 {rtype} SECRET SECRET=1 (SECRET) SECRET.. \\999", id=rtype) for rtype in sorted(rdata.TYPES)),
     pytest.param('a 60 TXT "SECRET', id="quote"),
     pytest.param("a 60 TXT SECRET )", id="parenthesis"),
     pytest.param("a 60 TXT SECRET\\", id="backslash"),
@@ -231,14 +209,8 @@ naptr   NAPTR 100 10 "u" "sip+E2U" "!^.*$!sip:info@example.org!" .
 
 def test_dnspython_reads_the_same() -> None:
     zone = dns.zone.from_text(ORACLE, "example.org.", relativize=False)
-    expected = {
-        (str(name), ttl, int(data.rdtype), data.to_wire())
-        for name, ttl, data in zone.iterate_rdatas()
-    }
-    ours = {
-        (record.owner, record.ttl, record.rtype, record.rdata)
-        for record in read(ORACLE)
-    }
+    expected = {(str(name), ttl, int(data.rdtype), data.to_wire()) for name, ttl, data in zone.iterate_rdatas()}
+    ours = {(record.owner, record.ttl, record.rtype, record.rdata) for record in read(ORACLE)}
     assert ours == expected
 
 
@@ -256,10 +228,7 @@ def test_single_record_is_needed(text: str) -> None:
 
 def test_records_become_sets_in_order() -> None:
     records = read("a 60 A 192.0.2.2\nb 60 A 192.0.2.9\na 60 A 192.0.2.1\na 5 TXT x")
-    assert [
-        (record.owner, record.rtype, len(record.rdata))
-        for record in zonefile.rrsets(records)
-    ] == [
+    assert [(record.owner, record.rtype, len(record.rdata)) for record in zonefile.rrsets(records)] == [
         ("a.example.org.", rdata.A, 2),
         ("b.example.org.", rdata.A, 1),
         ("a.example.org.", rdata.TXT, 1),

@@ -20,27 +20,9 @@ def report(**changes: Any) -> dict[str, Any]:
         "additional": [],
         "rule": "negative/no-such-service",
         "sources": [
-            {
-                "kind": "Namespace",
-                "name": "prod",
-                "uid": "u",
-                "resourceVersion": "7",
-                "found": True,
-            },
-            {
-                "kind": "Service",
-                "name": "prod/web",
-                "uid": "",
-                "resourceVersion": "",
-                "found": False,
-            },
-            {
-                "kind": "cache",
-                "name": "3s",
-                "uid": "",
-                "resourceVersion": "",
-                "found": True,
-            },
+            {"kind": "Namespace", "name": "prod", "uid": "u", "resourceVersion": "7", "found": True},
+            {"kind": "Service", "name": "prod/web", "uid": "", "resourceVersion": "", "found": False},
+            {"kind": "cache", "name": "3s", "uid": "", "resourceVersion": "", "found": True},
         ],
         "details": {},
         "server": {"pid": 7, "address": "127.0.0.1:8053"},
@@ -61,10 +43,7 @@ def test_answer_rule_and_sources() -> None:
 
 
 def test_an_object_that_a_plugin_tells_of_is_not_told_twice() -> None:
-    objects = [
-        {"kind": "Namespace", "name": "prod"},
-        {"kind": "Service", "name": "prod/web"},
-    ]
+    objects = [{"kind": "Namespace", "name": "prod"}, {"kind": "Service", "name": "prod/web"}]
     details = {
         "kubernetes": {
             "cluster": "https://10.96.0.1:443",
@@ -90,9 +69,7 @@ def test_an_object_that_a_plugin_tells_of_is_not_told_twice() -> None:
         b"",
     ],
 )
-def test_a_server_that_is_not_minidns(
-    reply: bytes, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_server_that_is_not_minidns(reply: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = f"http://127.0.0.1:{listener.getsockname()[1]}"
 
@@ -112,14 +89,8 @@ def test_a_server_that_is_not_minidns(
 
 
 def test_what_other_plugins_tell_is_shown_as_it_is() -> None:
-    details = {
-        "forward": {"upstreams": [{"to": "192.0.2.1:53", "down": False}]},
-        "cache": {},
-    }
-    assert (
-        list(lines(report(details=details)))[-2]
-        == "forward upstreams: to 192.0.2.1:53, not down"
-    )
+    details = {"forward": {"upstreams": [{"to": "192.0.2.1:53", "down": False}]}, "cache": {}}
+    assert list(lines(report(details=details)))[-2] == "forward upstreams: to 192.0.2.1:53, not down"
 
 
 @pytest.mark.parametrize(

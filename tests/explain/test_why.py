@@ -12,14 +12,7 @@ from minidns.explain import why
 from minidns.explain.explanation import Explanation, plain
 from minidns.kubernetes.answers import ClusterZones
 from minidns.kubernetes.objects import Object
-from minidns.kubernetes.resources import (
-    Access,
-    ApiError,
-    Applied,
-    ListWatch,
-    Page,
-    Resource,
-)
+from minidns.kubernetes.resources import Access, ApiError, Applied, ListWatch, Page, Resource
 from minidns.kubernetes.rules import Rule
 from minidns.kubernetes.watcher import ClusterWatcher, WatchDeps
 from minidns.plugins import kubernetes
@@ -42,9 +35,7 @@ OBJECTS: tuple[Object, ...] = (
     service("prod/portless", "10.96.0.13", ""),
     service("staging/api", "10.96.0.20"),
     service("prod/db", "None", "pg:5432"),
-    slice_of(
-        "prod/db", "10.2.0.1@db-0%z1 10.2.0.2=db-1@db-1 !10.2.0.3=db-2", "pg:5432"
-    ),
+    slice_of("prod/db", "10.2.0.1@db-0%z1 10.2.0.2=db-1@db-1 !10.2.0.3=db-2", "pg:5432"),
     service("prod/off", "None"),
     slice_of("prod/off", "!10.3.0.1@off-x !10.3.0.2@off-y"),
     service("prod/hollow", "None"),
@@ -57,10 +48,7 @@ OBJECTS: tuple[Object, ...] = (
     service("prod/ext-gone", external_name=f"gone.prod.{SVC}"),
     service("prod/ext-a", external_name=f"ext-b.prod.{SVC}"),
     service("prod/ext-b", external_name=f"ext-a.prod.{SVC}"),
-    *(
-        service(f"prod/c{n}", external_name=f"c{n + 1}.prod.{SVC}")
-        for n in range(1, 14)
-    ),
+    *(service(f"prod/c{n}", external_name=f"c{n + 1}.prod.{SVC}") for n in range(1, 14)),
     service("left/s", "10.96.0.30"),
     pod("prod/solo", "10.9.0.1"),
     pod("staging/other", "10.9.0.2"),
@@ -129,16 +117,8 @@ ROWS: dict[str, tuple[str, str, str]] = {
     "pods-disabled": ("10-9-0-1.prod.pod.cluster.local A", "", "Pod prod/solo"),
     "pod-not-by-address": ("solo.prod.pod.cluster.local A", PODS, "10-0-0-1"),
     "pod-absent": ("10-9-0-9.prod.pod.cluster.local A", PODS, ""),
-    "pod-in-another-namespace": (
-        "10-9-0-2.prod.pod.cluster.local A",
-        PODS,
-        "Pod staging/other has it",
-    ),
-    "pod-address-spelled-otherwise": (
-        "fd00-9-0--1.prod.pod.cluster.local AAAA",
-        PODS,
-        "ask for fd00-9--1",
-    ),
+    "pod-in-another-namespace": ("10-9-0-2.prod.pod.cluster.local A", PODS, "Pod staging/other has it"),
+    "pod-address-spelled-otherwise": ("fd00-9-0--1.prod.pod.cluster.local AAAA", PODS, "ask for fd00-9--1"),
     "reverse-zone": ("web.prod.svc.in-addr.arpa A", "", "cluster.local."),
     "address-absent": ("1.2.3.4.in-addr.arpa PTR", "", ""),
     "address-unready": ("2.0.1.10.in-addr.arpa PTR", "", "prod/web-1"),
@@ -146,11 +126,7 @@ ROWS: dict[str, tuple[str, str, str]] = {
     "address-hidden": ("20.0.96.10.in-addr.arpa PTR", "namespaces prod", ""),
     "slice-without-service": ("9.0.4.10.in-addr.arpa PTR", "", "prod/orphan"),
     "pod-without-service": ("1.0.9.10.in-addr.arpa PTR", PODS, "Pod prod/solo"),
-    "other-cluster-domain": (
-        "web.prod.svc.corp.example A",
-        "",
-        f"web.prod.{SVC}.",
-    ),
+    "other-cluster-domain": ("web.prod.svc.corp.example A", "", f"web.prod.{SVC}."),
     "outside": ("www.example.org A", "", ""),
     "passed-on": (f"wbe.prod.{SVC} A", "fallthrough", "service-misspelt"),
     "found": (f"web.prod.{SVC} A", "", ""),
@@ -173,9 +149,7 @@ class Asking:
             Tasks(edges, self.world.metrics).keep,
         )
         self.view = ClusterWatcher(options(body), around, lambda keys: None)
-        self.answers = ClusterZones(
-            self.view.options, self.view.main, self.view.imports
-        )
+        self.answers = ClusterZones(self.view.options, self.view.main, self.view.imports)
         self.view.synced = True
         for obj in objects:
             self.view.main.apply(Applied(obj))
@@ -220,9 +194,7 @@ async def test_cause_in_a_cluster_set(text: str, cause: str) -> None:
     result = Asking()
     zones = "cluster.local clusterset.local"
     body = "multicluster clusterset.local"
-    result.answers = ClusterZones(
-        options(body, zones), result.view.main, result.view.imports
-    )
+    result.answers = ClusterZones(options(body, zones), result.view.main, result.view.imports)
     result.view.options = result.answers.options
     for obj in (
         imported("prod/far", "10.100.0.1"),
@@ -241,9 +213,7 @@ async def test_cause_in_a_cluster_set(text: str, cause: str) -> None:
         (f"other.none.prod.{SVC} A", "no-ready-endpoint"),
     ],
 )
-async def test_no_endpoint_of_a_headless_service_is_ready(
-    asked: str, cause: str
-) -> None:
+async def test_no_endpoint_of_a_headless_service_is_ready(asked: str, cause: str) -> None:
     unready = slice_of("prod/none", "!10.9.0.1=n-0")
     made = Asking(objects=(namespace("prod"), service("prod/none", "None"), unready))
     assert (await made.explain(asked)).cause.id == cause
@@ -341,12 +311,7 @@ FIELDS = {
 
 
 async def test_the_json_form_is_stable() -> None:
-    api = Api(
-        [
-            tree("Namespace", "a", metadata={"creationTimestamp": CREATED}),
-            svc("a/web", "10.96.0.1"),
-        ]
-    )
+    api = Api([tree("Namespace", "a", metadata={"creationTimestamp": CREATED}), svc("a/web", "10.96.0.1")])
     async with running(api.list_watch) as k:
         await settle()
         k.world.clock.time += 30
@@ -364,31 +329,15 @@ async def test_the_json_form_is_stable() -> None:
             "found": True,
             "age_s": 130,
         },
-        {
-            "kind": "Service",
-            "name": "a/nothing",
-            "uid": "",
-            "resourceVersion": "",
-            "found": False,
-            "age_s": None,
-        },
+        {"kind": "Service", "name": "a/nothing", "uid": "", "resourceVersion": "", "found": False, "age_s": None},
     ]
-    assert report["kinds"][0] == {
-        "kind": "services",
-        "namespace": "",
-        "synced": True,
-        "silent_s": 30.0,
-        "error": "",
-    }
+    assert report["kinds"][0] == {"kind": "services", "namespace": "", "synced": True, "silent_s": 30.0, "error": ""}
     assert report["text"] == [
         "because: there is no Service nothing in namespace a",
         "  from Namespace a (resourceVersion 1001, created 2m ago)",
         "  from no Service a/nothing",
         "synced",
-        *(
-            f"  {kind}: listed, last heard of 30s ago"
-            for kind in ("services", "namespaces", "endpointslices")
-        ),
+        *(f"  {kind}: listed, last heard of 30s ago" for kind in ("services", "namespaces", "endpointslices")),
     ]
 
 
@@ -432,9 +381,7 @@ async def test_a_response_of_a_moment_ago_is_explained_as_it_was_made() -> None:
 
 @pytest.mark.parametrize("name", [".", "cluster.local", "a.cluster.local", SVC])
 @pytest.mark.parametrize("rule", Rule)
-async def test_a_rewritten_question_of_any_rule_is_explained(
-    name: str, rule: Rule
-) -> None:
+async def test_a_rewritten_question_of_any_rule_is_explained(name: str, rule: Rule) -> None:
     """The rule is about another name: it must not be read into the query's."""
     result = Asking()
     source = Source("rewrite", "a b")

@@ -30,11 +30,7 @@ def main() -> int:
     failed = [
         name
         for name in args.targets or targets
-        if not (
-            _guided(name, args.seconds)
-            if guided
-            else _plain(name, args.seconds, args.seed)
-        )
+        if not (_guided(name, args.seconds) if guided else _plain(name, args.seconds, args.seed))
     ]
     print(f"failed: {', '.join(failed)}" if failed else "no target failed")
     return 1 if failed else 0
@@ -43,10 +39,7 @@ def main() -> int:
 def _plain(name: str, seconds: int, seed: int) -> bool:
     targets = importlib.import_module("tests.fuzz.targets").TARGETS
     report = fuzz(targets[name], seconds, seed)
-    print(
-        f"{name}: {report.runs} runs, {len(report.faults)} faults,"
-        f" slowest {report.slowest_s * 1000:.1f} ms"
-    )
+    print(f"{name}: {report.runs} runs, {len(report.faults)} faults, slowest {report.slowest_s * 1000:.1f} ms")
     for fault in report.faults[:5]:
         print(f"{fault.data!r}:")
         traceback.print_exception(fault.error)
@@ -68,12 +61,7 @@ def _with_atheris(name: str, seconds: int) -> None:
     with tempfile.TemporaryDirectory() as corpus:
         for number, seed in enumerate(target.seeds()):
             (Path(corpus) / str(number)).write_bytes(seed)
-        arguments = (
-            f"-max_total_time={seconds}",
-            "-timeout=5",
-            "-verbosity=0",
-            "-artifact_prefix=fuzz-",
-        )
+        arguments = (f"-max_total_time={seconds}", "-timeout=5", "-verbosity=0", "-artifact_prefix=fuzz-")
         atheris.Setup([sys.argv[0], *arguments, corpus], target.run)
         atheris.Fuzz()
 

@@ -5,18 +5,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import NamedTuple
 
-INSERTED = (
-    b"\0",
-    b"\x01",
-    b"\xc0",
-    b"\x0c",
-    b"\xff",
-    b"\x3f",
-    b"\x29",
-    b'"',
-    b"{",
-    b"\n",
-)
+INSERTED = (b"\0", b"\x01", b"\xc0", b"\x0c", b"\xff", b"\x3f", b"\x29", b'"', b"{", b"\n")
 """Bytes with a meaning to somebody: pointers, longest labels, an OPT, braces."""
 
 
@@ -66,9 +55,7 @@ def mutants(seeds: list[bytes], rng: Random) -> Iterator[bytes]:
         yield bytes(data)
 
 
-def fuzz(
-    target: Target, seconds: float, seed: int = 1, most: int | None = None
-) -> Report:
+def fuzz(target: Target, seconds: float, seed: int = 1, most: int | None = None) -> Report:
     """Run ``target`` for so long, or so often; go on after a fault."""
     rng = Random(seed)
     seeds = target.seeds()

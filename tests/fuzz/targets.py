@@ -10,27 +10,12 @@ from pathlib import Path
 from typing import Literal
 
 from minidns.corefile import blocks
-from minidns.dns.model import (
-    Dropped,
-    FormatError,
-    Opt,
-    Question,
-    Rcode,
-    Response,
-    RRset,
-)
+from minidns.dns.model import Dropped, FormatError, Opt, Question, Rcode, Response, RRset
 from minidns.dns.rdata import a, soa, to_lines
 from minidns.dns.reply import Reply, decode_reply
 from minidns.dns.wire import decode_query, encode_query, encode_response, error_reply
 from minidns.kubernetes import decode
-from minidns.kubernetes.resources import (
-    NAMESPACES,
-    PODS,
-    SERVICES,
-    SLICES,
-    ApiError,
-    Gone,
-)
+from minidns.kubernetes.resources import NAMESPACES, PODS, SERVICES, SLICES, ApiError, Gone
 from minidns.plugins import ORDER
 from minidns.server.instance import Instance
 from minidns.upstream.acceptance import SentQuery, response_of, scrubbed
@@ -40,9 +25,7 @@ from tests.world import FilesInMemory, World
 
 ANSWER = Response(
     answer=(RRset("web.example.org.", 1, 30, (a("192.0.2.1"), a("192.0.2.2"))),),
-    authority=(
-        RRset("example.org.", 6, 30, (soa("a.", "b.example.org.", 1, 2, 3, 4, 5),)),
-    ),
+    authority=(RRset("example.org.", 6, 30, (soa("a.", "b.example.org.", 1, 2, 3, 4, 5),)),),
 )
 ASKED = Question("web.example.org.", 1)
 REAL = Path(__file__).parent.parent / "corefiles"
@@ -118,9 +101,7 @@ def configuration(data: bytes) -> None:
     """Read a Corefile and set its plugins up, as far as there is nothing wrong."""
     text = data.decode("utf-8", "replace")
     files = FilesInMemory({"/etc/resolv.conf": "nameserver 192.0.2.1\n", "x": "log\n"})
-    found = blocks.problems(
-        text, files=files, environ={"X": "{$X}", "PORT": "53"}, known=ORDER
-    )
+    found = blocks.problems(text, files=files, environ={"X": "{$X}", "PORT": "53"}, known=ORDER)
     for problem in found:
         assert 0 <= problem.line <= text.count("\n") + 1
         assert str(problem)
@@ -130,9 +111,7 @@ def configuration(data: bytes) -> None:
 
 async def _set_up(text: str, files: FilesInMemory) -> None:
     world = World(files=files.texts)
-    parsed = blocks.parse(
-        text, files=files, environ={"X": "{$X}", "PORT": "53"}, known=ORDER
-    )
+    parsed = blocks.parse(text, files=files, environ={"X": "{$X}", "PORT": "53"}, known=ORDER)
 
     async def reload() -> None: ...
 
@@ -178,21 +157,14 @@ def watches() -> list[bytes]:
 
     trees = objects()
     lines: list[object] = [
-        {"type": verb, "object": tree}
-        for verb, tree in zip(
-            ("ADDED", "MODIFIED", "DELETED") * 40, trees, strict=False
-        )
+        {"type": verb, "object": tree} for verb, tree in zip(("ADDED", "MODIFIED", "DELETED") * 40, trees, strict=False)
     ]
     status = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}
     mark = {"kind": "Service", "metadata": {"resourceVersion": "7"}}
     lines += [
         {"type": "ERROR", "object": status},
         {"type": "BOOKMARK", "object": mark},
-        {
-            "kind": "ServiceList",
-            "metadata": {"resourceVersion": "7"},
-            "items": trees[:3],
-        },
+        {"kind": "ServiceList", "metadata": {"resourceVersion": "7"}, "items": trees[:3]},
     ]
     return [json.dumps(line).encode() for line in lines]
 

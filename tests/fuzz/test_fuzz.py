@@ -19,27 +19,12 @@ def test_no_target_fails(name: str) -> None:
 
 FOUND = [
     ("watch", b'{"type": "AD\xafED", "object": {}}'),
-    (
-        "watch",
-        b'{"type": "ADDED", "object": {"kind": "Service", "metadata": {"name": "\xfa"}}}',
-    ),
+    ("watch", b'{"type": "ADDED", "object": {"kind": "Service", "metadata": {"name": "\xfa"}}}'),
     ("watch", b'{"type": "ERROR", "object": {"message": "\xfa"}}'),
-    (
-        "watch",
-        b'{"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "\xfa"}}}',
-    ),
-    (
-        "watch",
-        b'{"kind": "ServiceList", "metadata": {"resourceVersion": "\xfa"}, "items": []}',
-    ),
+    ("watch", b'{"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "\xfa"}}}'),
+    ("watch", b'{"kind": "ServiceList", "metadata": {"resourceVersion": "\xfa"}, "items": []}'),
     ("watch", b'{"type": "ADDED", "object": ' + b"[" * 100_000),
-    (
-        "watch",
-        b'{"type": "ADDED", "object": {"metadata": {"name": "a"}, "spec": '
-        + b"[" * 2000
-        + b"]" * 2000
-        + b"}}",
-    ),
+    ("watch", b'{"type": "ADDED", "object": {"metadata": {"name": "a"}, "spec": ' + b"[" * 2000 + b"]" * 2000 + b"}}"),
 ]
 """Target and input of every fault that fuzzing found."""
 

@@ -32,20 +32,14 @@ def _slice(*addresses: str) -> Tree:
         "db-1",
         labels={"kubernetes.io/service-name": "db"},
         addressType="IPv4",
-        endpoints=[
-            {"addresses": [address], "conditions": {"ready": True}}
-            for address in addresses
-        ],
+        endpoints=[{"addresses": [address], "conditions": {"ready": True}} for address in addresses],
         ports=[{"name": "http", "protocol": "TCP", "port": 80}],
     )
 
 
 _MANY = tuple(f"10.244.0.{n}" for n in range(1, 33))
 """More than fit into 512 bytes, and more than IPv6 takes uncompressed: 1,355 bytes."""
-_FIXED = (
-    _tree("Namespace", "prod"),
-    _service("db", clusterIP="None", clusterIPs=["None"]),
-)
+_FIXED = (_tree("Namespace", "prod"), _service("db", clusterIP="None", clusterIPs=["None"]))
 OBJECTS: tuple[tuple[Tree | None, Tree | None, Tree | None], ...] = (
     (
         _service("web", clusterIP="10.96.0.10", clusterIPs=["10.96.0.10"]),

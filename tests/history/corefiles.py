@@ -15,19 +15,7 @@ from tests.history import cluster
 from tests.world import FilesInMemory
 
 _NOT_ANSWERING = frozenset(
-    [
-        "bind",
-        "debug",
-        "health",
-        "log",
-        "multisocket",
-        "pprof",
-        "ready",
-        "reload",
-        "timeouts",
-        "tls",
-        "trace",
-    ]
+    ["bind", "debug", "health", "log", "multisocket", "pprof", "ready", "reload", "timeouts", "tls", "trace"]
 )
 """Directives that need ports, files or addresses of the machine that a test lacks, and
 *whoami*, whose answer is the port of the client."""
@@ -67,8 +55,7 @@ _OWN = {
     "own-kubeadm": _KUBEADM % _CLUSTER_NOT_CACHED,
     "own-kubeadm-cached": _KUBEADM % "cache 30",
     "own-no-cache": _KUBEADM % "",
-    "own-prefetch-stale": _KUBEADM
-    % "cache 30 {\n        prefetch 1 60s 90%\n        serve_stale 1h immediate\n    }",
+    "own-prefetch-stale": _KUBEADM % "cache 30 {\n        prefetch 1 60s 90%\n        serve_stale 1h immediate\n    }",
     "own-dns64": _KUBEADM % "cache 30\n    dns64",
     "own-bufsize-nsid": _KUBEADM % "cache 30\n    bufsize 1232\n    nsid abc",
     "own-rewrite": _KUBEADM
@@ -99,8 +86,7 @@ _OWN = {
         192.0.2.8 www.hosts.org
         fallthrough
     }""",
-    "own-autopath": _KUBEADM.replace("pods insecure", "pods verified")
-    % "cache 30\n    autopath @kubernetes",
+    "own-autopath": _KUBEADM.replace("pods insecure", "pods verified") % "cache 30\n    autopath @kubernetes",
 }
 
 
@@ -120,11 +106,7 @@ class Played:
 
         """
         found = corefile.parse(
-            self.text,
-            files=self.files,
-            environ=corefiles.ENVIRON,
-            known=None,
-            directory=corefiles.MOUNT,
+            self.text, files=self.files, environ=corefiles.ENVIRON, known=None, directory=corefiles.MOUNT
         )
         blocks = (_playable(each, upstream_port) for each in found.blocks)
         return replace(found, blocks=tuple(each for each in blocks if each.keys))

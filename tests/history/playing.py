@@ -80,9 +80,7 @@ class _Client:
         if waiting is not None and not waiting.done():
             waiting.set_result(wire)
 
-    async def send(
-        self, port: int, wire: bytes, transport: str
-    ) -> "asyncio.Future[bytes]":
+    async def send(self, port: int, wire: bytes, transport: str) -> "asyncio.Future[bytes]":
         """Send a query under a fresh id; return what its reply will be."""
         self._id = self._id % 0xFFFF + 1
         reply = asyncio.get_running_loop().create_future()
@@ -99,18 +97,14 @@ class _Client:
     async def _stream(self, port: int) -> asyncio.StreamWriter:
         writer = self._streams.get(port)
         if writer is None or writer.is_closing():
-            reader, writer = await asyncio.open_connection(
-                self._server, port, local_addr=(self._host, 0)
-            )
+            reader, writer = await asyncio.open_connection(self._server, port, local_addr=(self._host, 0))
             self._streams[port] = writer
             task = asyncio.get_running_loop().create_task(self._hear(reader, writer))
             self._readers.add(task)
             task.add_done_callback(self._readers.discard)
         return writer
 
-    async def _hear(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
                 size = int.from_bytes(await reader.readexactly(2))
@@ -126,9 +120,7 @@ class Server:
         self.cluster = Cluster()
         self._world = world = World(list_watch=self.cluster.list_watch)
         self._sockets = Sockets(world.metrics)
-        self._edges = replace(
-            world.edges, exchange=self._sockets, environ={}, files=played.files
-        )
+        self._edges = replace(world.edges, exchange=self._sockets, environ={}, files=played.files)
         self._parsed = played.parsed(upstream_port)
         self._loaded: Instance | None = None
         self._listening: dict[Listener, ListenerSockets] = {}
@@ -311,9 +303,7 @@ class Stage:
                     await self._compare(history[: number + 1], step, reply, states)
         self.histories += 1
 
-    async def _compare(
-        self, history: list[Step], ask: Ask, reply: bytes | None, states: set[State]
-    ) -> None:
+    async def _compare(self, history: list[Step], ask: Ask, reply: bytes | None, states: set[State]) -> None:
         got = seen(ask.form.wire(ask.name), reply)
         allowed: set[Seen] = set()
         if not self.played.caches(ask.name):
@@ -347,11 +337,7 @@ def _caches() -> tuple[Any, ...]:
     """Return the functions of minidns that keep what they returned."""
     modules = [each for name, each in sys.modules.items() if name.startswith("minidns")]
     found = (value for module in modules for value in vars(module).values())
-    return tuple(
-        each
-        for each in set(filter(callable, filter(_is_hashable, found)))
-        if hasattr(each, "cache_clear")
-    )
+    return tuple(each for each in set(filter(callable, filter(_is_hashable, found))) if hasattr(each, "cache_clear"))
 
 
 def _is_hashable(value: object) -> bool:

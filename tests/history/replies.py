@@ -35,10 +35,7 @@ def _seen(query: bytes, reply: bytes) -> Seen:
     head = (flags, int(read.rcode()), question, opt)
     if flags & dns.flags.TC:
         return head
-    sections = tuple(
-        tuple(sorted(map(_record, section)))
-        for section in (read.answer, read.authority, read.additional)
-    )
+    sections = tuple(tuple(sorted(map(_record, section))) for section in (read.answer, read.authority, read.additional))
     return (*head, len(wire), sections)
 
 

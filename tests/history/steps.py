@@ -136,9 +136,7 @@ def _forms(rng: Random) -> list[Form]:
     return forms + [each._replace(**{two: getattr(other, two)}) for each in forms]
 
 
-def history(
-    rng: Random, names: Sequence[str], listeners: int, objects: int
-) -> list[Step]:
+def history(rng: Random, names: Sequence[str], listeners: int, objects: int) -> list[Step]:
     """Return 8 to 25 steps about two or three of ``names``.
 
     The first ``LARGE`` of them have answers that do not fit into every datagram.

@@ -41,11 +41,7 @@ def reply(query: bytes, transport: str) -> bytes:
         made.flags |= dns.flags.AD
     if asked.edns >= 0:
         subnets = [option for option in asked.options if option.otype == dns.edns.ECS]
-        reasons = (
-            [dns.edns.EDEOption(dns.edns.EDECode.SYNTHESIZED, "x")]
-            if first == b"ede"
-            else []
-        )
+        reasons = [dns.edns.EDEOption(dns.edns.EDECode.SYNTHESIZED, "x")] if first == b"ede" else []
         made.use_edns(0, asked.ednsflags, 1232, options=[*subnets, *reasons])
     _fill(asked, made, first, zone)
     size = 65535 if transport == "tcp" else max(512, asked.payload)
@@ -58,12 +54,7 @@ def reply(query: bytes, transport: str) -> bytes:
     return wire[2:]
 
 
-def _fill(
-    asked: dns.message.Message,
-    made: dns.message.Message,
-    first: bytes,
-    zone: dns.name.Name,
-) -> None:
+def _fill(asked: dns.message.Message, made: dns.message.Message, first: bytes, zone: dns.name.Name) -> None:
     question = asked.question[0]
     owner = question.name
     soa = dns.rrset.from_text(zone, 60, "IN", "SOA", _SOA.format(zone=zone))
@@ -127,9 +118,7 @@ class Upstream:
         self.queries.append(wire[2:])
         return wire[:2] + reply(wire[2:], transport)
 
-    async def _connected(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
                 size = int.from_bytes(await reader.readexactly(2))

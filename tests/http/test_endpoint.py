@@ -35,9 +35,7 @@ def test_split_refuses(text: str, message: str) -> None:
 
 
 async def answering(reply: bytes) -> tuple[asyncio.Server, tuple[str, int]]:
-    async def answer(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(reply)
         writer.close()

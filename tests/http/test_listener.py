@@ -8,10 +8,7 @@ REFUSED = {
     "port-name": ("127.0.0.1:dns", "listen tcp: lookup tcp/dns: unknown port"),
     "port-number": ("127.0.0.1:65536", "listen tcp: address 65536: invalid port"),
     "host": ("nowhere.invalid:1", "listen tcp: lookup nowhere.invalid: no such host"),
-    "not-here": (
-        "192.0.2.1:8080",
-        "listen tcp 192.0.2.1:8080: bind: cannot assign requested address",
-    ),
+    "not-here": ("192.0.2.1:8080", "listen tcp 192.0.2.1:8080: bind: cannot assign requested address"),
 }
 
 
@@ -61,9 +58,7 @@ async def test_connections_survive_a_reload_at_the_same_address() -> None:
 
 @pytest.mark.parametrize(("old", "new"), OVERLAPPING.values(), ids=OVERLAPPING)
 @pytest.mark.parametrize("reloads", [0, 1])
-async def test_no_other_process_shares_an_address(
-    old: str, new: str, reloads: int
-) -> None:
+async def test_no_other_process_shares_an_address(old: str, new: str, reloads: int) -> None:
     ours, theirs = ListeningSockets(), ListeningSockets()
     with await ours.listen(f"{old}:0") as sock:
         port = sock.getsockname()[1]

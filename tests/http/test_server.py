@@ -59,18 +59,14 @@ async def ask(to: Address, raw: bytes) -> bytes:
         writer.close()
 
 
-async def request(
-    to: Address, path: str, method: str = "GET", headers: str = "Host: x\r\n"
-) -> tuple[int, str, bytes]:
+async def request(to: Address, path: str, method: str = "GET", headers: str = "Host: x\r\n") -> tuple[int, str, bytes]:
     """Return status, header lines in lower case, and body."""
     raw = f"{method} {path} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n"
     head, _, body = (await ask(to, raw.encode())).partition(b"\r\n\r\n")
     return int(head.split()[1]), head.decode().lower(), body
 
 
-def offering(
-    *paths: tuple[str, HttpHandler], timeout_s: float = PATIENCE_S
-) -> HttpEndpoints:
+def offering(*paths: tuple[str, HttpHandler], timeout_s: float = PATIENCE_S) -> HttpEndpoints:
     endpoints = HttpEndpoints(timeout_s)
     for path, handler in paths:
         endpoints.add(AT, path, handler)
@@ -89,53 +85,24 @@ REQUESTS = {
     "encoded": ("GET", "/%2e%2e/health", "", 404, b"404 page not found\n"),
     "nul": ("GET", "/health%00", "", 404, b"404 page not found\n"),
     "trace": ("TRACE", "/health", "", 405, b"405 method not allowed\n"),
-    "put": (
-        "PUT",
-        "/health",
-        "Content-Length: 1000000000\r\n",
-        413,
-        b"413 a body is of no use here\n",
-    ),
-    "chunked": (
-        "POST",
-        "/health",
-        "Transfer-Encoding: chunked\r\n",
-        413,
-        b"413 a body is of no use here\n",
-    ),
-    "query-and-headers": (
-        "GET",
-        "/echo?name=a%20b",
-        "Accept: text/x\r\n",
-        200,
-        b"a b text/x",
-    ),
+    "put": ("PUT", "/health", "Content-Length: 1000000000\r\n", 413, b"413 a body is of no use here\n"),
+    "chunked": ("POST", "/health", "Transfer-Encoding: chunked\r\n", 413, b"413 a body is of no use here\n"),
+    "query-and-headers": ("GET", "/echo?name=a%20b", "Accept: text/x\r\n", 200, b"a b text/x"),
     "awaited": ("GET", "/later", "", 200, b"at last"),
     "failing": ("GET", "/failing", "", 500, b"500 internal server error\n"),
 }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("method", "path", "headers", "status", "body"), REQUESTS.values(), ids=REQUESTS
-)
-async def test_replies(
-    method: str, path: str, headers: str, status: int, body: bytes
-) -> None:
-    endpoints = offering(
-        ("/health", saying(b"OK")),
-        ("/echo", echo),
-        ("/later", later),
-        ("/failing", failing),
-    )
+@pytest.mark.parametrize(("method", "path", "headers", "status", "body"), REQUESTS.values(), ids=REQUESTS)
+async def test_replies(method: str, path: str, headers: str, status: int, body: bytes) -> None:
+    endpoints = offering(("/health", saying(b"OK")), ("/echo", echo), ("/later", later), ("/failing", failing))
     async with serving(endpoints) as to:
         got = await request(to, path, method, "Host: x\r\n" + headers)
     assert (got[0], got[2]) == (status, body)
 
 
-async def test_failure_is_logged_and_not_shown(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_failure_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
     async with serving(offering(("/failing", failing))) as to:
         _, _, body = await request(to, "/failing")
     assert b"RuntimeError" not in body
@@ -275,11 +242,7 @@ async def test_client_that_does_not_read_is_hung_up_on() -> None:
         assert reader.at_eof() or reader.exception() is not None
 
 
-@settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(raw=st.binary(max_size=200).map(lambda each: b"GET /health " + each + b"\n"))
 async def test_any_bytes_end_in_a_reply_or_a_close(raw: bytes) -> None:
     async with serving(offering(("/health", saying(b"OK")), timeout_s=0.05)) as to:
@@ -302,9 +265,7 @@ PAGE = {
 
 
 @pytest.mark.parametrize(("host", "method", "status"), PAGE.values(), ids=PAGE)
-async def test_page_is_shown_under_its_own_names(
-    host: str, method: str, status: int
-) -> None:
+async def test_page_is_shown_under_its_own_names(host: str, method: str, status: int) -> None:
     endpoints = offering(("/health", saying(b"OK")))
     names = ("localhost", "127.0.0.1", "::1")
     endpoints.add(AT, "/why", saying(b"<p>", "text/html; charset=utf-8"), names)

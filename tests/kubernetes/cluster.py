@@ -54,10 +54,7 @@ OBJECTS: tuple[Object, ...] = (
     service("a/ext-h", external_name="twins.a.svc.cluster.local"),
     service("a/ext-out", external_name="ext.a.svc.cluster.local"),
     service("a/ext-port", external_name="ext.example.org", ports_="http:80"),
-    *(
-        service(f"a/c{n}", external_name=f"c{n + 1}.a.svc.cluster.local")
-        for n in range(1, 13)
-    ),
+    *(service(f"a/c{n}", external_name=f"c{n + 1}.a.svc.cluster.local") for n in range(1, 13)),
     service("a/c13", "10.96.0.30"),
     pod("a/p", "10.1.0.20"),
     pod("a/p2", "10.1.0.20"),

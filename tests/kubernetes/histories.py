@@ -28,11 +28,7 @@ IPS = ("10.96.0.1", "10.96.0.2", "fd00::1")
 ADDRESSES = ("10.0.0.1", "10.0.0.2", "fd00:1::", "x.s.a.svc.cluster.local")
 LOCAL = ("10.0.0.1",)
 TARGETS = ("t.a.svc.cluster.local", "s.b.svc.cluster.local", "example.org")
-PORTS = (
-    (NO_PORT,),
-    (Port("http", "TCP", 80),),
-    (Port("", "TCP", 80), Port("dns", "UDP", 53)),
-)
+PORTS = ((NO_PORT,), (Port("http", "TCP", 80),), (Port("", "TCP", 80), Port("dns", "UDP", 53)))
 OUTSIDE = ((), (), ("192.0.2.1",), ("192.0.2.1", "lb.example.net"))
 CLUSTER_IPS = (("None",), ("None",), IPS[:1], IPS[1:], ())
 
@@ -59,11 +55,7 @@ def _service(rng: Random) -> Service:
 
 def _endpoint(rng: Random) -> Endpoint:
     return Endpoint(
-        rng.choice(ADDRESSES),
-        rng.choice(["", "h"]),
-        rng.choice(["", "p"]),
-        rng.random() < 0.7,
-        rng.choice(["", "z"]),
+        rng.choice(ADDRESSES), rng.choice(["", "h"]), rng.choice(["", "p"]), rng.random() < 0.7, rng.choice(["", "z"])
     )
 
 
@@ -83,12 +75,7 @@ def _namespace(rng: Random) -> Namespace:
     return Namespace(Key("", rng.choice(NAMESPACES)), _meta(rng))
 
 
-MAKERS: tuple[Callable[[Random], Object], ...] = (
-    *[_slice] * 3,
-    *[_service] * 2,
-    _pod,
-    _namespace,
-)
+MAKERS: tuple[Callable[[Random], Object], ...] = (*[_slice] * 3, *[_service] * 2, _pod, _namespace)
 
 
 def _event(rng: Random) -> Event:

@@ -76,9 +76,7 @@ def endpoint(text: str) -> Endpoint:
     return Endpoint(address, hostname, target, ready, zone)
 
 
-def slice_of(
-    owner: str, text: str, ports_: str = "http:8080", name: str = "", cluster: str = ""
-) -> EndpointSlice:
+def slice_of(owner: str, text: str, ports_: str = "http:8080", name: str = "", cluster: str = "") -> EndpointSlice:
     """A slice of the Service ``owner`` with endpoints as ``endpoint`` has them."""
     named = key(owner)
     own = Key(named.namespace, name or f"{named.name}-1")
@@ -99,9 +97,7 @@ def pod(text: str, address: str, *, deleting: bool = False) -> Pod:
 def imported(text: str, ips: str = "", ports_: str = "http:80") -> ServiceImport:
     """A ServiceImport, headless without ``ips``."""
     found = tuple(ips.split())
-    return ServiceImport(
-        key(text), not found, found, ports(ports_), meta("ServiceImport", text)
-    )
+    return ServiceImport(key(text), not found, found, ports(ports_), meta("ServiceImport", text))
 
 
 def options(body: str = "", zones: str = ZONES) -> KubernetesOptions:
@@ -141,12 +137,8 @@ class Cluster:
         name = names.absolute(spelled)
         zone = self.answers.zone_of(name)
         assert zone is not None
-        written = names.from_wire(
-            names.to_wire(spelled if spelled[-1] == "." else spelled + ".")
-        )
-        return self.answers.answer(
-            ClusterQuestion(name, type_number(qtype), zone, written[-len(zone) :], name)
-        )
+        written = names.from_wire(names.to_wire(spelled if spelled[-1] == "." else spelled + "."))
+        return self.answers.answer(ClusterQuestion(name, type_number(qtype), zone, written[-len(zone) :], name))
 
     def ask(self, spelled: str, qtype: str = "A") -> str:
         """Return the answer as lines: NODATA, NXDOMAIN, or the records."""

@@ -9,17 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from minidns.kubernetes.objects import Key, Meta, Object, Service
 from minidns.kubernetes.reflector import Reflector
-from minidns.kubernetes.resources import (
-    SERVICES,
-    ApiError,
-    Applied,
-    Event,
-    Gone,
-    ListWatch,
-    Page,
-    Resource,
-    WatchEvent,
-)
+from minidns.kubernetes.resources import SERVICES, ApiError, Applied, Event, Gone, ListWatch, Page, Resource, WatchEvent
 from tests.world import Clock, settle
 
 Answer: TypeAlias = Page | Exception
@@ -30,9 +20,7 @@ FOREVER = 1e9
 
 
 def svc(name: str, version: int = 1, address: str = "10.96.0.1") -> Service:
-    return Service(
-        Key("prod", name), cluster_ips=(address,), meta=Meta(name, str(version))
-    )
+    return Service(Key("prod", name), cluster_ips=(address,), meta=Meta(name, str(version)))
 
 
 def page(*objects: Object, version: int = 10, token: str = "") -> Page:
@@ -92,9 +80,7 @@ class Scripted:
             raise answer
         return answer
 
-    async def watch(
-        self, version: str, *, initial: bool = False
-    ) -> AsyncIterator[WatchEvent]:
+    async def watch(self, version: str, *, initial: bool = False) -> AsyncIterator[WatchEvent]:
         self.note("stream" if initial else f"watch {version}")
         for line in self.watches.pop(0) if self.watches else [FOREVER]:
             if isinstance(line, Exception):
@@ -156,11 +142,7 @@ TOO_OLD = Gone("too old resource version: 5 (10)")
 
 @asynccontextmanager
 async def running(
-    script: Scripted,
-    kept: Kept,
-    *,
-    streaming: bool = False,
-    resource: Resource = SERVICES,
+    script: Scripted, kept: Kept, *, streaming: bool = False, resource: Resource = SERVICES
 ) -> AsyncIterator[Reflector]:
     made = reflector(script, script.clock, kept, streaming=streaming, resource=resource)
     task = asyncio.create_task(made.run())

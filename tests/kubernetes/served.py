@@ -14,14 +14,7 @@ from minidns.kubernetes.client import Connection, connect
 from minidns.kubernetes.list_watch import Deadlines
 from minidns.kubernetes.objects import Key, Object
 from minidns.kubernetes.reflector import Reflector
-from minidns.kubernetes.resources import (
-    SERVICES,
-    Access,
-    Applied,
-    Event,
-    Resource,
-    WatchEvent,
-)
+from minidns.kubernetes.resources import SERVICES, Access, Applied, Event, Resource, WatchEvent
 from minidns.metrics.registry import Metrics
 from sim.api.faults import Action, Rule
 from sim.api.http import ApiServer, Tls
@@ -78,9 +71,7 @@ async def serving(
     cluster, metrics = cluster or ClusterApi(), Metrics()
     options.setdefault("future_wait_s", 0.0)
     async with ApiServer(cluster, **options) as server:
-        connection = connect(
-            access(server), metrics, random=Random(1), deadlines=deadlines
-        )
+        connection = connect(access(server), metrics, random=Random(1), deadlines=deadlines)
         async with connection:
             yield Served(cluster, server, connection, metrics)
 
@@ -103,9 +94,7 @@ class Kept:
 
 
 @asynccontextmanager
-async def following(
-    served: Served, kept: Kept, resource: Resource = SERVICES
-) -> AsyncIterator[Reflector]:
+async def following(served: Served, kept: Kept, resource: Resource = SERVICES) -> AsyncIterator[Reflector]:
     """Run a reflector in real time."""
     loop = asyncio.get_running_loop()
     reflector = Reflector(
@@ -178,14 +167,9 @@ def in_pod(server: ApiServer) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def seen_from(
-    pod: "Pod", **options: Any
-) -> AsyncIterator[tuple[ApiServer, Connection]]:
+async def seen_from(pod: "Pod", **options: Any) -> AsyncIterator[tuple[ApiServer, Connection]]:
     """Serve with TLS, and connect as a pod does."""
-    async with (
-        serving(tls=pod.tls, **options) as served,
-        pod.connect(served.server) as connection,
-    ):
+    async with serving(tls=pod.tls, **options) as served, pod.connect(served.server) as connection:
         yield served.server, connection
 
 
@@ -199,10 +183,4 @@ class Pod:
         self.token.write_text(ONE)
 
     def connect(self, server: ApiServer) -> Connection:
-        return connect(
-            Access(),
-            environ=in_pod(server),
-            account=self.account,
-            random=Random(1),
-            deadlines=PATIENT,
-        )
+        return connect(Access(), environ=in_pod(server), account=self.account, random=Random(1), deadlines=PATIENT)

@@ -19,26 +19,14 @@ OPTION_ROWS = {
         "10-1-0-20.a.pod.cluster.local A",
         "10-1-0-20.a.pod.cluster.local. 5 A 10.1.0.20",
     ),
-    "1.6-verified-other-namespace": (
-        "pods verified",
-        "10-1-0-20.b.pod.cluster.local A",
-        "NXDOMAIN",
-    ),
-    "1.6-verified-unknown": (
-        "pods verified",
-        "10-0-0-1.a.pod.cluster.local A",
-        "NXDOMAIN",
-    ),
+    "1.6-verified-other-namespace": ("pods verified", "10-1-0-20.b.pod.cluster.local A", "NXDOMAIN"),
+    "1.6-verified-unknown": ("pods verified", "10-0-0-1.a.pod.cluster.local A", "NXDOMAIN"),
     "1.6-verified-IPv6": (
         "pods verified",
         "fd00-3--1.a.pod.cluster.local AAAA",
         "fd00-3--1.a.pod.cluster.local. 5 AAAA fd00:3::1",
     ),
-    "1.6-verified-IPv6-other-spelling": (
-        "pods verified",
-        "fd00-3-0-0-0-0-0-1.a.pod.cluster.local AAAA",
-        "NXDOMAIN",
-    ),
+    "1.6-verified-IPv6-other-spelling": ("pods verified", "fd00-3-0-0-0-0-0-1.a.pod.cluster.local AAAA", "NXDOMAIN"),
     "1.6-verified-namespace": ("pods verified", "a.pod.cluster.local A", "NODATA"),
     "1.10-ttl-5": ("", f"web.a.{SVC} A", f"web.a.{SVC} 5 A 10.96.0.10"),
     "1.10-ttl-0": ("ttl 0", f"web.a.{SVC} A", f"web.a.{SVC} 0 A 10.96.0.10"),
@@ -50,43 +38,18 @@ OPTION_ROWS = {
     "3.1-SOA-TTL-at-most-300-MINIMUM-not": (
         "ttl 3600",
         "cluster.local SOA",
-        "cluster.local. 300 SOA ns.dns.cluster.local. hostmaster.cluster.local."
-        " 1700000000 7200 1800 86400 3600",
+        "cluster.local. 300 SOA ns.dns.cluster.local. hostmaster.cluster.local. 1700000000 7200 1800 86400 3600",
     ),
-    "1.10-namespaces-listed": (
-        "namespaces a",
-        f"web.a.{SVC} A",
-        f"web.a.{SVC} 5 A 10.96.0.10",
-    ),
+    "1.10-namespaces-listed": ("namespaces a", f"web.a.{SVC} A", f"web.a.{SVC} 5 A 10.96.0.10"),
     "1.10-namespaces-not-listed": ("namespaces a", f"web.b.{SVC} A", "NXDOMAIN"),
     "1.10-namespaces-not-listed-itself": ("namespaces a", f"b.{SVC} A", "NXDOMAIN"),
     "1.10-namespaces-case-as-written": ("namespaces A", f"web.a.{SVC} A", "NXDOMAIN"),
-    "1.10-namespaces-pods": (
-        "namespaces a; pods insecure",
-        "10-0-0-1.b.pod.cluster.local A",
-        "NXDOMAIN",
-    ),
+    "1.10-namespaces-pods": ("namespaces a; pods insecure", "10-0-0-1.b.pod.cluster.local A", "NXDOMAIN"),
     "1.10-namespaces-PTR": ("namespaces a", "20.0.96.10.in-addr.arpa PTR", "NXDOMAIN"),
-    "1.10-namespaces-PTR-of-a-missing-namespace": (
-        "namespaces gone",
-        "21.0.96.10.in-addr.arpa PTR",
-        "NXDOMAIN",
-    ),
-    "1.10-namespaces-add-up": (
-        "namespaces a; namespaces b",
-        f"web.b.{SVC} A",
-        f"web.b.{SVC} 5 A 10.96.0.20",
-    ),
-    "1.10-ignore-empty_service": (
-        "ignore empty_service",
-        f"dual.a.{SVC} A",
-        "NXDOMAIN",
-    ),
-    "1.10-ignore-empty_service-every-type": (
-        "ignore empty_service",
-        f"_http._tcp.dual.a.{SVC} SRV",
-        "NXDOMAIN",
-    ),
+    "1.10-namespaces-PTR-of-a-missing-namespace": ("namespaces gone", "21.0.96.10.in-addr.arpa PTR", "NXDOMAIN"),
+    "1.10-namespaces-add-up": ("namespaces a; namespaces b", f"web.b.{SVC} A", f"web.b.{SVC} 5 A 10.96.0.20"),
+    "1.10-ignore-empty_service": ("ignore empty_service", f"dual.a.{SVC} A", "NXDOMAIN"),
+    "1.10-ignore-empty_service-every-type": ("ignore empty_service", f"_http._tcp.dual.a.{SVC} SRV", "NXDOMAIN"),
     "1.10-ignore-empty_service-with-endpoint": (
         "ignore empty_service",
         f"web.a.{SVC} A",
@@ -102,32 +65,12 @@ OPTION_ROWS = {
         f"ext-in.a.{SVC} CNAME",
         f"ext-in.a.{SVC} 5 CNAME web.a.{SVC}",
     ),
-    "1.10-ignore-nothing": (
-        "ignore",
-        f"dual.a.{SVC} A",
-        f"dual.a.{SVC} 5 A 10.96.0.11",
-    ),
+    "1.10-ignore-nothing": ("ignore", f"dual.a.{SVC} A", f"dual.a.{SVC} 5 A 10.96.0.11"),
     "1.10-noendpoints-headless": ("noendpoints", f"h.a.{SVC} A", "NXDOMAIN"),
-    "1.10-noendpoints-cluster-ip": (
-        "noendpoints",
-        f"web.a.{SVC} A",
-        f"web.a.{SVC} 5 A 10.96.0.10",
-    ),
-    "1.10-endpoint_pod_names": (
-        "endpoint_pod_names",
-        f"web-x.web.a.{SVC} A",
-        f"web-x.web.a.{SVC} 5 A 10.1.0.1",
-    ),
-    "1.10-endpoint_pod_names-replaces-address": (
-        "endpoint_pod_names",
-        f"10-1-0-1.web.a.{SVC} A",
-        "NXDOMAIN",
-    ),
-    "1.10-endpoint_pod_names-hostname-first": (
-        "endpoint_pod_names",
-        f"h.web.a.{SVC} A",
-        f"h.web.a.{SVC} 5 A 10.1.0.3",
-    ),
+    "1.10-noendpoints-cluster-ip": ("noendpoints", f"web.a.{SVC} A", f"web.a.{SVC} 5 A 10.96.0.10"),
+    "1.10-endpoint_pod_names": ("endpoint_pod_names", f"web-x.web.a.{SVC} A", f"web-x.web.a.{SVC} 5 A 10.1.0.1"),
+    "1.10-endpoint_pod_names-replaces-address": ("endpoint_pod_names", f"10-1-0-1.web.a.{SVC} A", "NXDOMAIN"),
+    "1.10-endpoint_pod_names-hostname-first": ("endpoint_pod_names", f"h.web.a.{SVC} A", f"h.web.a.{SVC} 5 A 10.1.0.3"),
     "1.10-endpoint_pod_names-no-pod": (
         "endpoint_pod_names",
         f"10-2-0-2.h.a.{SVC} A",
@@ -138,17 +81,11 @@ OPTION_ROWS = {
         "1.0.1.10.in-addr.arpa PTR",
         f"1.0.1.10.in-addr.arpa. 5 PTR web-x.web.a.{SVC}",
     ),
-    "1.11-zonal-off-is-port-and-protocol": (
-        "",
-        f"z.pin._zone.h.a.{SVC} A",
-        "NXDOMAIN",
-    ),
+    "1.11-zonal-off-is-port-and-protocol": ("", f"z.pin._zone.h.a.{SVC} A", "NXDOMAIN"),
 }
 
 
-@pytest.mark.parametrize(
-    ("body", "asked", "expected"), OPTION_ROWS.values(), ids=OPTION_ROWS
-)
+@pytest.mark.parametrize(("body", "asked", "expected"), OPTION_ROWS.values(), ids=OPTION_ROWS)
 def test_option(body: str, asked: str, expected: str) -> None:
     name, qtype = asked.split()
     assert Cluster(OBJECTS, body).ask(name, qtype) == expected
@@ -189,9 +126,7 @@ ZONAL_ROWS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("left", "qtype", "expected"), ZONAL_ROWS.values(), ids=ZONAL_ROWS
-)
+@pytest.mark.parametrize(("left", "qtype", "expected"), ZONAL_ROWS.values(), ids=ZONAL_ROWS)
 def test_zonal(left: str, qtype: str, expected: str) -> None:
     got = Cluster(ZONAL, "zonal").ask(f"{left}._zone.h.a.{SVC}", qtype)
     assert " ".join(line.split()[-1] for line in got.splitlines()) == expected

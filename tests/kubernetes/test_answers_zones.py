@@ -18,8 +18,7 @@ IMPORT_ROWS = {
     "cluster-set-ip-SRV": (
         f"_http._tcp.set.a.{SET}",
         "SRV",
-        f"_http._tcp.set.a.{SET} 5 SRV 0 100 80 set.a.{SET}\n"
-        f"+ set.a.{SET} 5 A 10.100.0.1",
+        f"_http._tcp.set.a.{SET} 5 SRV 0 100 80 set.a.{SET}\n+ set.a.{SET} 5 A 10.100.0.1",
     ),
     "headless-all-clusters": (
         f"h.a.{SET}",
@@ -29,11 +28,7 @@ IMPORT_ROWS = {
     "endpoint-of-a-cluster": (f"m.c2.h.a.{SET}", "A", f"m.c2.h.a.{SET} 5 A 10.3.0.3"),
     "endpoint-without-cluster": (f"m.h.a.{SET}", "A", "NXDOMAIN"),
     "endpoint-of-no-cluster": (f"m.c3.h.a.{SET}", "A", "NXDOMAIN"),
-    "ports-need-an-underscore": (
-        f"_http.tcp.h.a.{SET}",
-        "AAAA",
-        "NODATA",
-    ),
+    "ports-need-an-underscore": (f"_http.tcp.h.a.{SET}", "AAAA", "NODATA"),
     "SRV-targets-name-the-cluster": (
         f"_http._tcp.h.a.{SET}",
         "SRV",
@@ -45,24 +40,17 @@ IMPORT_ROWS = {
     ),
     "services-are-not-imports": (f"web.a.{SET}", "A", "NXDOMAIN"),
     "imports-are-not-services": (f"set.a.{SVC}", "A", "NXDOMAIN"),
-    "pods-are-there-too": (
-        "10-1-0-20.a.pod.clusterset.local.",
-        "A",
-        "10-1-0-20.a.pod.clusterset.local. 5 A 10.1.0.20",
-    ),
+    "pods-are-there-too": ("10-1-0-20.a.pod.clusterset.local.", "A", "10-1-0-20.a.pod.clusterset.local. 5 A 10.1.0.20"),
     "no-PTR-from-imports": ("1.0.100.10.in-addr.arpa", "PTR", "NXDOMAIN"),
     "serial-of-its-own": (
         "clusterset.local",
         "SOA",
-        "clusterset.local. 5 SOA ns.dns.clusterset.local. hostmaster.clusterset.local."
-        " 1600000000 7200 1800 86400 5",
+        "clusterset.local. 5 SOA ns.dns.clusterset.local. hostmaster.clusterset.local. 1600000000 7200 1800 86400 5",
     ),
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "qtype", "expected"), IMPORT_ROWS.values(), ids=IMPORT_ROWS
-)
+@pytest.mark.parametrize(("name", "qtype", "expected"), IMPORT_ROWS.values(), ids=IMPORT_ROWS)
 def test_multicluster(name: str, qtype: str, expected: str) -> None:
     zones = "cluster.local clusterset.local in-addr.arpa ip6.arpa"
     body = "multicluster clusterset.local; pods verified"
@@ -101,9 +89,7 @@ ZONE_ROWS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("zones", "asked", "expected"), ZONE_ROWS.values(), ids=ZONE_ROWS
-)
+@pytest.mark.parametrize(("zones", "asked", "expected"), ZONE_ROWS.values(), ids=ZONE_ROWS)
 def test_zones(zones: str, asked: str, expected: str) -> None:
     name, qtype = asked.split()
     got = Cluster(OBJECTS, "ttl 5", zones).ask(name, qtype)

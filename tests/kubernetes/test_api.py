@@ -13,15 +13,7 @@ from minidns.kubernetes.client import Connections
 from minidns.kubernetes.resources import NAMESPACES, SERVICES, SLICES, Access, ApiError
 from minidns.metrics.registry import Metrics
 from sim.api.http import ApiServer
-from tests.kubernetes.served import (
-    Kept,
-    Served,
-    connections_of,
-    following,
-    page,
-    serving,
-    until,
-)
+from tests.kubernetes.served import Kept, Served, connections_of, following, page, serving, until
 
 
 async def test_describe(tmp_path: Path) -> None:
@@ -106,15 +98,11 @@ users: [{name: me, user: {token: t}}]
 def test_the_package_is_imported_in_part_and_whole_later(tmp_path: Path) -> None:
     path = tmp_path / "config"
     path.write_text(KUBECONFIG)
-    done = subprocess.run(
-        [sys.executable, "-c", LEAN, path], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", LEAN, path], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [[], ["CoreV1Api", "ApiClient"]]
 
 
 @pytest.mark.slow
 def test_importing_this_does_not_import_the_package() -> None:
-    code = (
-        "import sys, minidns.kubernetes.client; sys.exit('kubernetes' in sys.modules)"
-    )
+    code = "import sys, minidns.kubernetes.client; sys.exit('kubernetes' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -10,19 +10,7 @@ import trustme
 
 from minidns.kubernetes.resources import Access, ApiError
 from sim.api.http import ApiServer
-from tests.kubernetes.served import (
-    ONE,
-    TOKENS,
-    TWO,
-    Kept,
-    Pod,
-    following,
-    page,
-    seen_from,
-    serving,
-    until,
-    with_user,
-)
+from tests.kubernetes.served import ONE, TOKENS, TWO, Kept, Pod, following, page, seen_from, serving, until, with_user
 
 
 @pytest.fixture
@@ -95,10 +83,7 @@ async def test_watches_go_on_while_credentials_change(tmp_path: Path) -> None:
         return Access(kubeconfig=str(server.kubeconfig(config, ONE)))
 
     kept = Kept()
-    async with (
-        serving(access=access, tokens=TOKENS) as served,
-        following(served, kept) as reflector,
-    ):
+    async with serving(access=access, tokens=TOKENS) as served, following(served, kept) as reflector:
         await until(lambda: len(served.server.streams) == 1)
         served.server.faults.only_token = TWO
         served.server.kubeconfig(config, TWO)
@@ -110,9 +95,7 @@ async def test_watches_go_on_while_credentials_change(tmp_path: Path) -> None:
 
 def executing(code: str) -> dict[str, Any]:
     version = "client.authentication.k8s.io/v1"
-    return {
-        "exec": {"apiVersion": version, "command": sys.executable, "args": ["-c", code]}
-    }
+    return {"exec": {"apiVersion": version, "command": sys.executable, "args": ["-c", code]}}
 
 
 PRINT = """
@@ -170,9 +153,7 @@ async def test_f24_a_rotated_token_of_a_pod(pod: Pod) -> None:
 
 
 @pytest.mark.parametrize("gone", ["missing", "empty"])
-async def test_f25_a_token_file_without_a_token_for_a_moment(
-    pod: Pod, gone: str
-) -> None:
+async def test_f25_a_token_file_without_a_token_for_a_moment(pod: Pod, gone: str) -> None:
     async with seen_from(pod, tokens=TOKENS) as (server, connection):
         await page(connection)
         if gone == "missing":

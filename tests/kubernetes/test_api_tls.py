@@ -8,16 +8,7 @@ import trustme
 
 from minidns.kubernetes.resources import Access, ApiError
 from sim.api.http import ApiServer
-from tests.kubernetes.served import (
-    ONE,
-    TOKENS,
-    Pod,
-    certify,
-    page,
-    seen_from,
-    serving,
-    with_user,
-)
+from tests.kubernetes.served import ONE, TOKENS, Pod, certify, page, seen_from, serving, with_user
 
 
 @pytest.fixture
@@ -36,9 +27,7 @@ async def test_in_a_pod_over_tls(pod: Pod) -> None:
         assert connection.describe() == (f"{server.url} (service account of this pod)")
 
 
-async def test_f41_an_authority_that_changed_is_read_again(
-    pod: Pod, tmp_path: Path
-) -> None:
+async def test_f41_an_authority_that_changed_is_read_again(pod: Pod, tmp_path: Path) -> None:
     async with seen_from(pod) as (server, connection):
         await page(connection)
         other = certify(tmp_path / "other", trustme.CA())
@@ -67,15 +56,11 @@ async def test_f41_what_is_wrong_with_a_certificate(
     async with serving(tls=tls) as served, pod.connect(served.server) as connection:
         with pytest.raises(ApiError) as caught:
             await page(connection)
-    assert str(caught.value).startswith(
-        f"cannot reach {served.server.url}: its certificate is not accepted: "
-    )
+    assert str(caught.value).startswith(f"cannot reach {served.server.url}: its certificate is not accepted: ")
     assert text in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "file", [pytest.param("ca.crt", id="F41-no-ca"), pytest.param("token", id="token")]
-)
+@pytest.mark.parametrize("file", [pytest.param("ca.crt", id="F41-no-ca"), pytest.param("token", id="token")])
 async def test_files_of_nonsense_are_no_traceback(pod: Pod, file: str) -> None:
     async with serving(tls=pod.tls, tokens=TOKENS) as served:
         (pod.account / file).write_bytes(b"\xff\x00 nonsense")
@@ -86,21 +71,15 @@ async def test_files_of_nonsense_are_no_traceback(pod: Pod, file: str) -> None:
 
 
 async def test_speaking_tls_to_a_server_that_does_not() -> None:
-    async with serving(
-        access=lambda server: Access(endpoint=server.url.replace("http", "https"))
-    ) as served:
+    async with serving(access=lambda server: Access(endpoint=server.url.replace("http", "https"))) as served:
         with pytest.raises(ApiError, match="cannot reach https://127"):
             await page(served.connection)
 
 
-async def test_a_client_certificate(
-    pod: Pod, tmp_path: Path, authority: trustme.CA
-) -> None:
+async def test_a_client_certificate(pod: Pod, tmp_path: Path, authority: trustme.CA) -> None:
     mine = certify(tmp_path / "mine", authority, "me@example.org")
     files = (str(mine.certificate), str(mine.key), str(mine.authority))
-    async with serving(
-        tls=pod.tls, access=lambda server: Access(endpoint=server.url, tls=files)
-    ) as served:
+    async with serving(tls=pod.tls, access=lambda server: Access(endpoint=server.url, tls=files)) as served:
         served.server._ssl.verify_mode = ssl.CERT_REQUIRED  # type: ignore[union-attr]
         served.server._ssl.load_verify_locations(files[2])  # type: ignore[union-attr]
         await page(served.connection)

@@ -12,14 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minidns.kubernetes.audit import (
-    PAUSE_S,
-    SETTLE_S,
-    Audit,
-    Auditor,
-    Followed,
-    is_before,
-)
+from minidns.kubernetes.audit import PAUSE_S, SETTLE_S, Audit, Auditor, Followed, is_before
 from minidns.kubernetes.objects import Key, Object, Pod, Service
 from minidns.kubernetes.reflector import Reflector
 from minidns.kubernetes.resources import (
@@ -36,21 +29,7 @@ from minidns.kubernetes.resources import (
 )
 from minidns.kubernetes.store import Store
 from minidns.metrics.registry import Metrics
-from tests.kubernetes.scripts import (
-    CUT,
-    FOREVER,
-    TOO_OLD,
-    A,
-    B,
-    C,
-    Line,
-    Scripted,
-    added,
-    bookmark,
-    deleted,
-    page,
-    svc,
-)
+from tests.kubernetes.scripts import CUT, FOREVER, TOO_OLD, A, B, C, Line, Scripted, added, bookmark, deleted, page, svc
 from tests.kubernetes.truth import NAMES, Truth
 from tests.world import Clock, settle
 
@@ -62,18 +41,10 @@ def store_of(clock: Clock) -> Store:
 
 
 @asynccontextmanager
-async def following(
-    list_watch: ListWatch, clock: Clock, resource: Resource = SERVICES
-) -> AsyncIterator[Followed]:
+async def following(list_watch: ListWatch, clock: Clock, resource: Resource = SERVICES) -> AsyncIterator[Followed]:
     store = store_of(clock)
     reflector = Reflector(
-        list_watch,
-        resource,
-        store.apply,
-        now=clock.now,
-        sleep=clock.sleep,
-        random=Random(1),
-        streaming=False,
+        list_watch, resource, store.apply, now=clock.now, sleep=clock.sleep, random=Random(1), streaming=False
     )
     task = asyncio.create_task(reflector.run())
     try:
@@ -85,9 +56,7 @@ async def following(
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def audited(
-    followed: Followed, list_watch: ListWatch, clock: Clock
-) -> dict[Key, str] | None:
+async def audited(followed: Followed, list_watch: ListWatch, clock: Clock) -> dict[Key, str] | None:
     """Return what an audit finds; nothing is healed."""
     audit = asyncio.create_task(Audit(followed, list_watch, clock.sleep).find())
     await clock.advance(60.0)
@@ -124,9 +93,7 @@ def mistake(store: Store, name: str) -> None:
 
 
 def some(*ways: Callable[[Store, str], None]) -> st.SearchStrategy[list[Wrong]]:
-    return st.lists(
-        st.tuples(st.sampled_from(ways), st.sampled_from(NAMES)), max_size=8
-    )
+    return st.lists(st.tuples(st.sampled_from(ways), st.sampled_from(NAMES)), max_size=8)
 
 
 corruptions = st.one_of(some(drop, alter, invent), some(forget, mistake))
@@ -184,9 +151,7 @@ class Late(Truth):
         super().tell(kind, obj)
         self.told[str(self.version)] = self.clock.now()
 
-    async def watch(
-        self, version: str, *, initial: bool = False
-    ) -> AsyncIterator[WatchEvent]:
+    async def watch(self, version: str, *, initial: bool = False) -> AsyncIterator[WatchEvent]:
         async for event in super().watch(version, initial=initial):
             lag_s = self.lags[int(event.version) % len(self.lags)]
             wait_s = self.told[event.version] + lag_s - self.clock.now()
@@ -207,9 +172,7 @@ lags = st.lists(st.sampled_from([0.0, 0.1, 1.0, 25.0]), min_size=1, max_size=5)
 
 
 async def finds_nothing(
-    before: Sequence[tuple[str, str, float]],
-    during: Sequence[tuple[str, str, float]],
-    lags: list[float],
+    before: Sequence[tuple[str, str, float]], during: Sequence[tuple[str, str, float]], lags: list[float]
 ) -> None:
     clock = Clock()
     truth = Late(clock, keeps=True, lags=lags)
@@ -235,9 +198,7 @@ async def finds_nothing(
 @settings(max_examples=300, deadline=None)
 @given(changes, changes, lags)
 def test_with_nothing_wrong_it_finds_nothing(
-    before: list[tuple[str, str, float]],
-    during: list[tuple[str, str, float]],
-    lags: list[float],
+    before: list[tuple[str, str, float]], during: list[tuple[str, str, float]], lags: list[float]
 ) -> None:
     asyncio.run(finds_nothing(before, during, lags))
 
@@ -251,25 +212,17 @@ def test_with_nothing_wrong_it_finds_nothing(
         pytest.param([A, B], [], {}, id="the-same"),
         pytest.param([A], [], {B.key: "delete"}, id="deleted-unheard"),
         pytest.param([A, B, C], [], {C.key: "add"}, id="added-unheard"),
-        pytest.param(
-            [svc("a", 11), B], [], {A.key: "change"}, id="only-the-version-unheard"
-        ),
-        pytest.param(
-            [svc("a", 11, "10.96.0.9"), B], [], {A.key: "change"}, id="changed-unheard"
-        ),
+        pytest.param([svc("a", 11), B], [], {A.key: "change"}, id="only-the-version-unheard"),
+        pytest.param([svc("a", 11, "10.96.0.9"), B], [], {A.key: "change"}, id="changed-unheard"),
         pytest.param([A], [20.0, deleted(B)], {}, id="deleted-heard-later"),
         pytest.param([A, B, C], [20.0, added(C)], {}, id="added-heard-later"),
         pytest.param([A, B, C], [20.0, bookmark(30)], {C.key: "add"}, id="a-bookmark"),
-        pytest.param(
-            [A, B, C], [50.0, added(C)], {C.key: "add"}, id="heard-much-too-late"
-        ),
+        pytest.param([A, B, C], [50.0, added(C)], {C.key: "add"}, id="heard-much-too-late"),
         pytest.param([A], [20.0, CUT], None, id="the-watch-broke-off"),
         pytest.param([A], [20.0, TOO_OLD], None, id="it-lists-anew-itself"),
     ],
 )
-async def test_findings(
-    listed: list[Object], lines: list[Line], found: dict[Key, str] | None
-) -> None:
+async def test_findings(listed: list[Object], lines: list[Line], found: dict[Key, str] | None) -> None:
     clock = Clock()
     script = Scripted(clock, [page(A, B), page(A, B)], [[*lines, FOREVER]])
     async with following(script, clock) as followed:
@@ -331,8 +284,7 @@ async def test_objects_of_other_namespaces_are_not_ours_to_miss() -> None:
 
 
 @pytest.mark.parametrize(
-    ("older", "than", "expected"),
-    [("9", "10", True), ("10", "9", False), ("10", "10", False), ("x", "10", False)],
+    ("older", "than", "expected"), [("9", "10", True), ("10", "9", False), ("10", "10", False), ("x", "10", False)]
 )
 def test_versions(older: str, than: str, expected: bool) -> None:
     assert is_before(older, than) is expected
@@ -357,9 +309,7 @@ async def auditing(
         made(resource)
         return list_watch
 
-    auditor = Auditor(
-        lambda: followed, give, metrics, sleep=clock.sleep, random=Random(1)
-    )
+    auditor = Auditor(lambda: followed, give, metrics, sleep=clock.sleep, random=Random(1))
     task = asyncio.create_task(auditor.run(INTERVAL_S))
     try:
         yield
@@ -374,18 +324,10 @@ async def test_about_every_interval() -> None:
     made: list[float] = []
     async with (
         following(Scripted(clock, [page(A)]), clock) as followed,
-        auditing(
-            [followed],
-            Scripted(clock, [page(A)] * 99),
-            clock,
-            metrics,
-            lambda _: made.append(clock.now()),
-        ),
+        auditing([followed], Scripted(clock, [page(A)] * 99), clock, metrics, lambda _: made.append(clock.now())),
     ):
         await clock.advance(20 * INTERVAL_S)
-    gaps = [
-        after - before for before, after in zip([1000.0, *made], made, strict=False)
-    ]
+    gaps = [after - before for before, after in zip([1000.0, *made], made, strict=False)]
     assert all(0.5 * INTERVAL_S <= gap <= 1.5 * INTERVAL_S for gap in gaps)
     assert len(set(gaps)) == len(gaps)
     assert metrics.value(AUDITS, {"resource": "services"}) == len(made)
@@ -400,16 +342,11 @@ async def test_about_every_interval() -> None:
         pytest.param(ValueError("nobody foresaw it"), id="unforeseen"),
     ],
 )
-async def test_an_audit_that_fails_ends_nothing(
-    broken: Exception, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_audit_that_fails_ends_nothing(broken: Exception, caplog: pytest.LogCaptureFixture) -> None:
     clock, metrics = Clock(), Metrics()
     caplog.set_level(logging.INFO)
     listing = Scripted(clock, [broken, page(A)])
-    async with (
-        following(Scripted(clock, [page(A)]), clock) as followed,
-        auditing([followed], listing, clock, metrics),
-    ):
+    async with following(Scripted(clock, [page(A)]), clock) as followed, auditing([followed], listing, clock, metrics):
         await clock.advance(3 * INTERVAL_S)
         assert followed.reflector.lists == 1
     assert metrics.value(AUDITS, {"resource": "services"}) == 1
@@ -417,9 +354,7 @@ async def test_an_audit_that_fails_ends_nothing(
     assert str(broken) in caplog.records[-1].getMessage()
 
 
-async def test_what_is_found_is_logged_and_listed_anew(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_what_is_found_is_logged_and_listed_anew(caplog: pytest.LogCaptureFixture) -> None:
     clock, metrics = Clock(), Metrics()
     caplog.set_level(logging.INFO)
     script = Scripted(clock, [page(A, B), page(A, C, version=20)])

@@ -21,12 +21,8 @@ REFUSED = ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 1)")
             "Connection refused",
             id="refused",
         ),
-        pytest.param(
-            aiohttp.ServerDisconnectedError(), "Server disconnected", id="cut"
-        ),
-        pytest.param(
-            ssl.SSLError(1, "[SSL] bad\nalert"), "[SSL] bad\\nalert", id="tls"
-        ),
+        pytest.param(aiohttp.ServerDisconnectedError(), "Server disconnected", id="cut"),
+        pytest.param(ssl.SSLError(1, "[SSL] bad\nalert"), "[SSL] bad\\nalert", id="tls"),
         pytest.param(TimeoutError(), "TimeoutError", id="without-a-text"),
     ],
 )
@@ -41,8 +37,7 @@ def test_f3_a_dead_peer_is_noticed_by_the_kernel_within_30_s() -> None:
     with client.tcp_socket(address) as sock:
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         idle, interval, count, user_ms = (
-            sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
-            for name, _ in client.KEEPALIVE
+            sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name, _ in client.KEEPALIVE
         )
         assert idle + interval * count <= 30
         assert user_ms == 30_000
@@ -76,9 +71,7 @@ async def test_close_leaves_nothing_open() -> None:
         await until(lambda: connections_of(served.server) == 0)
 
 
-async def test_a_loopback_server_is_asked_directly(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_loopback_server_is_asked_directly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     async with serving() as served:
         await get(served)

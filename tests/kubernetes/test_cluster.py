@@ -16,9 +16,7 @@ Environ: TypeAlias = dict[str, str]
 SECRET = "s3cr3t-t0k3n"
 
 
-def find(
-    access: Access, account: Path = Path("/nowhere"), environ: Environ | None = None
-) -> Cluster:
+def find(access: Access, account: Path = Path("/nowhere"), environ: Environ | None = None) -> Cluster:
     return credentials.find(access, environ or {}, account)
 
 
@@ -64,8 +62,7 @@ def test_not_in_a_pod_is_said_in_corednss_words(environ: Environ) -> None:
     with pytest.raises(ConfigError) as caught:
         find(Access(), environ=environ)
     assert str(caught.value) == (
-        "unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and "
-        "KUBERNETES_SERVICE_PORT must be defined"
+        "unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined"
     )
 
 
@@ -75,8 +72,7 @@ def test_a_pod_without_a_service_account(account: Path, missing: str) -> None:
     with pytest.raises(ConfigError) as caught:
         find(Access(), account, IN_POD)
     assert str(caught.value) == (
-        f"open {account / missing}: no such file or directory; "
-        "does this pod mount a service account?"
+        f"open {account / missing}: no such file or directory; does this pod mount a service account?"
     )
 
 
@@ -147,24 +143,16 @@ def test_home_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             "kubeconfig {path} has no current context; it has kind-kind, prod",
             id="no-current-context",
         ),
-        pytest.param(
-            {"contexts": None},
-            "x",
-            'context "x" does not exist in {path}; it has none',
-            id="no-contexts",
-        ),
+        pytest.param({"contexts": None}, "x", 'context "x" does not exist in {path}; it has none', id="no-contexts"),
         pytest.param(
             {"clusters": []},
             "",
-            "kubeconfig {path}: Invalid kube-config file. Expected object with name c1 "
-            "in {path}/clusters list",
+            "kubeconfig {path}: Invalid kube-config file. Expected object with name c1 in {path}/clusters list",
             id="no-such-cluster",
         ),
     ],
 )
-def test_a_kubeconfig_with_something_missing(
-    tmp_path: Path, changes: dict[str, Any], context: str, text: str
-) -> None:
+def test_a_kubeconfig_with_something_missing(tmp_path: Path, changes: dict[str, Any], context: str, text: str) -> None:
     path = kubeconfig(tmp_path / "config", **changes)
     with pytest.raises(ConfigError) as caught:
         find(Access(kubeconfig=path, context=context))
@@ -203,16 +191,9 @@ def test_no_kubeconfig_there() -> None:
         pytest.param({"users": [{"name": "u1", "token": SECRET}]}, id="no-user"),
         pytest.param({"users": [{"token": SECRET}]}, id="no-name"),
         pytest.param(
-            {
-                "contexts": [
-                    {"name": "kind-kind", "context": {"user": "u1", "token": SECRET}}
-                ]
-            },
-            id="no-cluster",
+            {"contexts": [{"name": "kind-kind", "context": {"user": "u1", "token": SECRET}}]}, id="no-cluster"
         ),
-        pytest.param(
-            {"clusters": [{"name": "c1", "cluster": {"token": SECRET}}]}, id="no-server"
-        ),
+        pytest.param({"clusters": [{"name": "c1", "cluster": {"token": SECRET}}]}, id="no-server"),
     ],
 )
 async def test_no_secret_is_quoted(tmp_path: Path, changes: dict[str, Any]) -> None:

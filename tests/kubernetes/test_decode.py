@@ -57,9 +57,7 @@ def test_an_object_with_its_key_and_version(kind: str) -> None:
         pytest.param("web", None, "", id="F36-a-string"),
     ],
 )
-def test_what_cannot_be_read_of_an_object(
-    obj: object, key: Key | None, version: str
-) -> None:
+def test_what_cannot_be_read_of_an_object(obj: object, key: Key | None, version: str) -> None:
     event = decode.event(SERVICES, line("MODIFIED", obj))
     assert event == WatchEvent("MODIFIED", None, version, key=key)
 
@@ -94,12 +92,7 @@ def test_a_reader_that_fails_costs_one_object() -> None:
         pytest.param(None, "", False, id="null"),
         pytest.param({"metadata": 5}, "", False, id="nonsense"),
         pytest.param(
-            {
-                "metadata": {
-                    "resourceVersion": "9",
-                    "annotations": {"k8s.io/initial-events-end": "true"},
-                }
-            },
+            {"metadata": {"resourceVersion": "9", "annotations": {"k8s.io/initial-events-end": "true"}}},
             "9",
             True,
             id="the-end-of-a-streaming-list",
@@ -123,12 +116,8 @@ def test_f37_an_unknown_type_is_passed_on() -> None:
         pytest.param(status(410, "Gone"), Gone, 0, id="F5-410-gone"),
         pytest.param(status(0, "Expired"), Gone, 0, id="F5-by-reason-alone"),
         pytest.param(status("410"), Gone, 0, id="F5-code-as-text"),
-        pytest.param(
-            status(500, "InternalError"), ApiError, 500, id="F15-inside-error-may-pass"
-        ),
-        pytest.param(
-            status(500, "StorageReadError"), Gone, 0, id="F16-unreadable-object-relists"
-        ),
+        pytest.param(status(500, "InternalError"), ApiError, 500, id="F15-inside-error-may-pass"),
+        pytest.param(status(500, "StorageReadError"), Gone, 0, id="F16-unreadable-object-relists"),
         pytest.param(status(500), Gone, 0, id="F17-no-reason-relists"),
         pytest.param({}, Gone, 0, id="F17-empty-status"),
         pytest.param(None, Gone, 0, id="F17-no-status"),
@@ -136,9 +125,7 @@ def test_f37_an_unknown_type_is_passed_on() -> None:
         pytest.param(status(429, "TooManyRequests"), ApiError, 429, id="F20-429"),
         pytest.param(status(503, "ServiceUnavailable"), ApiError, 503, id="F21-503"),
         pytest.param(status(504, "Timeout"), ApiError, 504, id="504-may-pass"),
-        pytest.param(
-            status(504, "Timeout", details=TOO_LARGE), Gone, 0, id="F22-too-large"
-        ),
+        pytest.param(status(504, "Timeout", details=TOO_LARGE), Gone, 0, id="F22-too-large"),
         pytest.param(status(403, "Forbidden"), Gone, 0, id="403-list-says-why"),
     ],
 )
@@ -241,21 +228,11 @@ FORBIDDEN = (
             id="404-no-such-resource",
         ),
         pytest.param(503, b"", ApiError, "no reason given (HTTP 503)", id="no-body"),
-        pytest.param(
-            502,
-            b"<h1>Bad\nGateway",
-            ApiError,
-            "<h1>Bad\\nGateway (HTTP 502)",
-            id="html",
-        ),
+        pytest.param(502, b"<h1>Bad\nGateway", ApiError, "<h1>Bad\\nGateway (HTTP 502)", id="html"),
         pytest.param(410, status(410), Gone, "why", id="F6-410"),
         pytest.param(410, b"", Gone, "", id="F6-410-without-body"),
-        pytest.param(
-            504, status(504, details=TOO_LARGE), Gone, "why", id="F22-too-large"
-        ),
-        pytest.param(
-            504, status(504), ApiError, "why (HTTP 504)", id="504-of-another-kind"
-        ),
+        pytest.param(504, status(504, details=TOO_LARGE), Gone, "why", id="F22-too-large"),
+        pytest.param(504, status(504), ApiError, "why (HTTP 504)", id="504-of-another-kind"),
     ],
 )
 def test_refusals(code: int, body: object, kind: type[Exception], text: str) -> None:
@@ -276,9 +253,7 @@ def test_refusals(code: int, body: object, kind: type[Exception], text: str) -> 
         pytest.param(None, {}, None, id="neither"),
     ],
 )
-def test_retry_after(
-    header: float | None, body: object, expected: float | None
-) -> None:
+def test_retry_after(header: float | None, body: object, expected: float | None) -> None:
     sent = json.dumps(status(429, details=body)).encode()
     error = decode.refusal(SERVICES, 429, sent, header)
     assert isinstance(error, ApiError)
@@ -298,8 +273,7 @@ json_values = st.recursive(
     max_leaves=20,
 )
 metas = st.dictionaries(
-    st.sampled_from(["name", "namespace", "resourceVersion", "annotations", "labels"]),
-    json_values | st.text(),
+    st.sampled_from(["name", "namespace", "resourceVersion", "annotations", "labels"]), json_values | st.text()
 )
 objects = st.fixed_dictionaries(
     {},
@@ -313,10 +287,7 @@ objects = st.fixed_dictionaries(
     },
 )
 events = st.fixed_dictionaries(
-    {
-        "type": st.sampled_from(["ADDED", "DELETED", "BOOKMARK", "ERROR"]) | st.text(),
-        "object": objects | json_values,
-    }
+    {"type": st.sampled_from(["ADDED", "DELETED", "BOOKMARK", "ERROR"]) | st.text(), "object": objects | json_values}
 )
 
 
@@ -336,9 +307,7 @@ def test_any_refusal_is_one_of_two_errors(body: bytes) -> None:
     assert str(decode.refusal(SERVICES, 500, body, None)).isprintable()
 
 
-@pytest.mark.parametrize(
-    "body", [b"\xff", b'{"kind": "\xff"}', b"[" * 100_000, b"{", b"", b"nope"]
-)
+@pytest.mark.parametrize("body", [b"\xff", b'{"kind": "\xff"}', b"[" * 100_000, b"{", b"", b"nope"])
 def test_the_reason_why_bytes_cannot_be_read_is_in_words(body: bytes) -> None:
     """Codecs and the interpreter have texts of their own, which say nothing here."""
     with pytest.raises(ApiError) as caught:

@@ -56,9 +56,7 @@ async def test_lists_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
         assert {q["limit"] for q in served.asked("list")} == {"2"}
 
 
-async def test_a_token_that_ran_out_begins_the_list_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_token_that_ran_out_begins_the_list_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents, "PAGE", 2)
     async with serving() as served:
         for n in range(3):
@@ -135,9 +133,7 @@ async def test_busy_servers_are_asked_again() -> None:
         assert await api(served).create(PATH, service("web", SPACE))
 
 
-async def test_servers_that_stay_busy_are_given_up(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_servers_that_stay_busy_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents, "BUSY_TRIES", 1)
     async with serving() as served:
         served.spoil(verb="get", status=429)
@@ -226,15 +222,10 @@ FAILED = b'\x03{"status":"Failure","message":"exec: \\"cat\\": not found"}'
 
 
 @asynccontextmanager
-async def pod(
-    handler: Callable[[web.Request], Awaitable[web.WebSocketResponse]],
-) -> AsyncIterator[Documents]:
+async def pod(handler: Callable[[web.Request], Awaitable[web.WebSocketResponse]]) -> AsyncIterator[Documents]:
     app = web.Application()
     app.router.add_get(EXEC, handler)
-    async with (
-        TestServer(app) as server,
-        connect(Access(endpoint=str(server.make_url("")))) as connection,
-    ):
+    async with TestServer(app) as server, connect(Access(endpoint=str(server.make_url("")))) as connection:
         yield Documents(connection, 20.0)
 
 
@@ -244,9 +235,7 @@ async def cat(api: Documents) -> str:
 
 
 async def test_the_output_of_a_command_in_a_pod() -> None:
-    async with pod(
-        frames(b"\x01search a\n", b"\x02noise", b"\x01options b\n", OK)
-    ) as api:
+    async with pod(frames(b"\x01search a\n", b"\x02noise", b"\x01options b\n", OK)) as api:
         assert await cat(api) == "search a\noptions b\n"
 
 

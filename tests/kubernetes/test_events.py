@@ -2,15 +2,7 @@
 
 import pytest
 
-from minidns.kubernetes.objects import (
-    EndpointSlice,
-    Key,
-    Kind,
-    Namespace,
-    Object,
-    Pod,
-    Service,
-)
+from minidns.kubernetes.objects import EndpointSlice, Key, Kind, Namespace, Object, Pod, Service
 from minidns.kubernetes.resources import Applied, Deleted, Event
 from minidns.kubernetes.store import Store
 

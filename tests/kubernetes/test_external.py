@@ -16,12 +16,7 @@ ZONE = "ext.example.org."
 ZONES = (ZONE, "in-addr.arpa.", "ip6.arpa.")
 OBJECTS: tuple[Object, ...] = (
     namespace("a"),
-    service(
-        "a/lb",
-        "10.96.0.1",
-        "http:80 dns:53/UDP",
-        external_ips="192.0.2.1 2001:db8::1 192.0.2.1",
-    ),
+    service("a/lb", "10.96.0.1", "http:80 dns:53/UDP", external_ips="192.0.2.1 2001:db8::1 192.0.2.1"),
     service("a/name", "10.96.0.2", "http:80 https:443", external_ips="LB.example.net"),
     service("a/portless", "10.96.0.3", "", external_ips="192.0.2.3"),
     service("a/inside", "10.96.0.4"),
@@ -65,17 +60,12 @@ ROWS = {
     "apex-NS-with-glue": (
         ZONE,
         "NS",
-        f"{ZONE} 5 NS ns1.dns.{ZONE}\n"
-        f"+ ns1.dns.{ZONE} 5 A 192.0.2.9\n+ ns1.dns.{ZONE} 5 AAAA 2001:db8::9",
+        f"{ZONE} 5 NS ns1.dns.{ZONE}\n+ ns1.dns.{ZONE} 5 A 192.0.2.9\n+ ns1.dns.{ZONE} 5 AAAA 2001:db8::9",
     ),
     "apex-other-type": (ZONE, "A", "NODATA"),
     "apex-node-is-there": (f"dns.{ZONE}", "A", "NODATA"),
     "name-server-A": (f"ns1.dns.{ZONE}", "A", f"ns1.dns.{ZONE} 5 A 192.0.2.9"),
-    "name-server-AAAA": (
-        f"ns1.dns.{ZONE}",
-        "AAAA",
-        f"ns1.dns.{ZONE} 5 AAAA 2001:db8::9",
-    ),
+    "name-server-AAAA": (f"ns1.dns.{ZONE}", "AAAA", f"ns1.dns.{ZONE} 5 AAAA 2001:db8::9"),
     "name-server-other-type": (f"ns1.dns.{ZONE}", "TXT", "NODATA"),
     "other-name-below-the-apex-node": (f"ns2.dns.{ZONE}", "A", "NXDOMAIN"),
     "three-labels-below": (f"x.ns1.dns.{ZONE}", "A", "NXDOMAIN"),
@@ -87,20 +77,14 @@ ROWS = {
     "SRV-every-port-weight-shared": (
         LB,
         "SRV",
-        f"{LB} 30 SRV 0 16 80 {LB}\n{LB} 30 SRV 0 16 53 {LB}\n"
-        f"+ {LB} 5 A 192.0.2.1\n+ {LB} 5 AAAA 2001:db8::1",
+        f"{LB} 30 SRV 0 16 80 {LB}\n{LB} 30 SRV 0 16 53 {LB}\n+ {LB} 5 A 192.0.2.1\n+ {LB} 5 AAAA 2001:db8::1",
     ),
     "SRV-port-and-protocol": (
         f"_dns._udp.{LB}",
         "SRV",
-        f"_dns._udp.{LB} 30 SRV 0 33 53 {LB}\n"
-        f"+ {LB} 5 A 192.0.2.1\n+ {LB} 5 AAAA 2001:db8::1",
+        f"_dns._udp.{LB} 30 SRV 0 33 53 {LB}\n+ {LB} 5 A 192.0.2.1\n+ {LB} 5 AAAA 2001:db8::1",
     ),
-    "A-of-port-and-protocol": (
-        f"_dns._udp.{LB}",
-        "A",
-        f"_dns._udp.{LB} 5 A 192.0.2.1",
-    ),
+    "A-of-port-and-protocol": (f"_dns._udp.{LB}", "A", f"_dns._udp.{LB} 5 A 192.0.2.1"),
     "no-such-port": (f"_x._tcp.{LB}", "SRV", "NXDOMAIN"),
     "port-of-another-protocol": (f"_dns._tcp.{LB}", "SRV", "NXDOMAIN"),
     "four-labels": (f"x.y.z.{LB}", "A", "NXDOMAIN"),
@@ -120,30 +104,14 @@ ROWS = {
     "no-ports-SRV": (f"portless.a.{ZONE}", "SRV", "NODATA"),
     "nothing-outside": (f"inside.a.{ZONE}", "A", "NXDOMAIN"),
     "headless-without-the-option": (f"h.a.{ZONE}", "A", "NXDOMAIN"),
-    "headless-with-an-address": (
-        f"both.a.{ZONE}",
-        "A",
-        f"both.a.{ZONE} 5 A 192.0.2.5",
-    ),
+    "headless-with-an-address": (f"both.a.{ZONE}", "A", f"both.a.{ZONE} 5 A 192.0.2.5"),
     "no-such-service": (f"x.a.{ZONE}", "A", "NXDOMAIN"),
     "namespace": (f"a.{ZONE}", "A", "NODATA"),
     "no-such-namespace": (f"b.{ZONE}", "A", "NXDOMAIN"),
     "service-of-no-namespace": (f"lb.gone.{ZONE}", "A", "NXDOMAIN"),
-    "PTR": (
-        "1.2.0.192.in-addr.arpa",
-        "PTR",
-        f"1.2.0.192.in-addr.arpa. 5 PTR {LB}",
-    ),
-    "PTR-IPv6": (
-        names.reverse("2001:db8::1"),
-        "PTR",
-        f"{names.reverse('2001:db8::1')} 5 PTR {LB}",
-    ),
-    "PTR-of-a-hidden-namespace": (
-        "6.2.0.192.in-addr.arpa",
-        "PTR",
-        f"6.2.0.192.in-addr.arpa. 5 PTR lb.gone.{ZONE}",
-    ),
+    "PTR": ("1.2.0.192.in-addr.arpa", "PTR", f"1.2.0.192.in-addr.arpa. 5 PTR {LB}"),
+    "PTR-IPv6": (names.reverse("2001:db8::1"), "PTR", f"{names.reverse('2001:db8::1')} 5 PTR {LB}"),
+    "PTR-of-a-hidden-namespace": ("6.2.0.192.in-addr.arpa", "PTR", f"6.2.0.192.in-addr.arpa. 5 PTR lb.gone.{ZONE}"),
     "PTR-of-a-cluster-IP": ("1.0.96.10.in-addr.arpa", "PTR", "NXDOMAIN"),
 }
 
@@ -154,18 +122,10 @@ def test_rules(name: str, qtype: str, expected: str) -> None:
 
 
 HEADLESS = {
-    "A": (
-        f"h.a.{ZONE}",
-        "A",
-        f"h.a.{ZONE} 5 A 10.2.0.1\nh.a.{ZONE} 5 A 10.2.0.2",
-    ),
+    "A": (f"h.a.{ZONE}", "A", f"h.a.{ZONE} 5 A 10.2.0.1\nh.a.{ZONE} 5 A 10.2.0.2"),
     "endpoint": (f"one.h.a.{ZONE}", "A", f"one.h.a.{ZONE} 5 A 10.2.0.1"),
     "endpoint-not-ready": (f"10-2-0-3.h.a.{ZONE}", "A", "NXDOMAIN"),
-    "endpoint-of-a-cluster-IP": (
-        f"in.inside.a.{ZONE}",
-        "A",
-        f"in.inside.a.{ZONE} 5 A 10.2.1.1",
-    ),
+    "endpoint-of-a-cluster-IP": (f"in.inside.a.{ZONE}", "A", f"in.inside.a.{ZONE} 5 A 10.2.1.1"),
     "cluster-IP-itself": (f"inside.a.{ZONE}", "A", "NXDOMAIN"),
     "an-address-outside-wins": (f"both.a.{ZONE}", "A", f"both.a.{ZONE} 5 A 192.0.2.5"),
     "SRV": (
@@ -200,9 +160,7 @@ def test_the_name_server_is_found_by_its_own_service() -> None:
     at, _ = external((*OBJECTS, dns, slice_of("a/dns", "192.0.2.9=pod")))
     assert ask(at, f"ns1.dns.{ZONE}") == f"ns1.dns.{ZONE} 5 A 198.51.100.1"
     headless = service("a/dns", "None")
-    at, _ = external(
-        (*OBJECTS, headless, slice_of("a/dns", "192.0.2.9=pod")), rules=HEADS
-    )
+    at, _ = external((*OBJECTS, headless, slice_of("a/dns", "192.0.2.9=pod")), rules=HEADS)
     assert ask(at, f"ns1.dns.{ZONE}") == f"ns1.dns.{ZONE} 5 A 192.0.2.9"
 
 
@@ -267,14 +225,10 @@ def test_serial(new: Service, moves: bool) -> None:
 
 def test_what_a_change_touches_ends_the_answers_that_depend_on_it() -> None:
     at, cluster = external()
-    pointer = ClusterQuestion(
-        "7.2.0.192.in-addr.arpa.", 12, "in-addr.arpa.", "in-addr.arpa.", ""
-    )
+    pointer = ClusterQuestion("7.2.0.192.in-addr.arpa.", 12, "in-addr.arpa.", "in-addr.arpa.", "")
     absent = at.answer(pointer)
     answer = at.answer(ClusterQuestion(LB, 1, ZONE, ZONE, LB))
-    touched = cluster.store.apply(
-        Applied(replace(LB_SERVICE, external_ips=("192.0.2.7",)))
-    )
+    touched = cluster.store.apply(Applied(replace(LB_SERVICE, external_ips=("192.0.2.7",))))
     assert set(absent.keys) & touched
     assert set(answer.keys) & touched
     touched = cluster.store.apply(Deleted(Service, LB_SERVICE.key))

@@ -108,10 +108,7 @@ def test_held_for_a_bounded_moment() -> None:
     assert timeline.store.expire() == set()
     assert timeline.missing() == []
     timeline.time = HOLD_S
-    assert timeline.store.expire() == {
-        ("endpoints", "a", "db"),
-        ("address", "10.0.0.1"),
-    }
+    assert timeline.store.expire() == {("endpoints", "a", "db"), ("address", "10.0.0.1")}
     assert len(timeline.missing()) == len(QUESTIONS)
     assert timeline.store.held.deadline() is None
 
@@ -171,9 +168,7 @@ EVENTS = {
 
 
 @pytest.mark.parametrize("endpoints", EVENTS.values(), ids=EVENTS)
-def test_an_event_without_a_leaving_endpoint_reads_its_own_slice_alone(
-    endpoints: str,
-) -> None:
+def test_an_event_without_a_leaving_endpoint_reads_its_own_slice_alone(endpoints: str) -> None:
     """A Service of 10,000 endpoints has 100 slices; events of a rollout read one."""
     line = Timeline(HOLD_S)
     other = line.store.slices[Key("a", "new")]

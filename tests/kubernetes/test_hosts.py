@@ -1,14 +1,7 @@
 import pytest
 
 from minidns.dns.rdata import AAAA, A
-from minidns.kubernetes.names import (
-    dashed,
-    endpoint_name,
-    is_reverse,
-    pod_address,
-    record_of,
-    reversed_address,
-)
+from minidns.kubernetes.names import dashed, endpoint_name, is_reverse, pod_address, record_of, reversed_address
 from tests.kubernetes.made import endpoint
 
 
@@ -70,13 +63,7 @@ def test_endpoint_name(text: str, pod_names: bool, label: str) -> None:
 
 @pytest.mark.parametrize(
     ("label", "address"),
-    [
-        ("10-0-0-1", "10.0.0.1"),
-        ("10--0-1", "10::0:1"),
-        ("fd00--1", "fd00::1"),
-        ("1-2-3", "1:2:3"),
-        ("web", "web"),
-    ],
+    [("10-0-0-1", "10.0.0.1"), ("10--0-1", "10::0:1"), ("fd00--1", "fd00::1"), ("1-2-3", "1:2:3"), ("web", "web")],
 )
 def test_pod_address(label: str, address: str) -> None:
     assert pod_address(label) == address

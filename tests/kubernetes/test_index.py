@@ -10,9 +10,7 @@ places = st.frozensets(st.sampled_from("123"))
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(keys, places)))
-def test_the_order_of_moves_leaves_no_trace(
-    moves: list[tuple[Key, frozenset[str]]],
-) -> None:
+def test_the_order_of_moves_leaves_no_trace(moves: list[tuple[Key, frozenset[str]]]) -> None:
     index: Index[str] = Index()
     at: dict[Key, frozenset[str]] = {}
     for key, places in moves:

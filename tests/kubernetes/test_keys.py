@@ -70,15 +70,11 @@ class ParsedName:
     def answer(self, name: str, qtype: str) -> ClusterAnswer:
         if not name.endswith(OUTSIDE):
             return self.cluster.answer(name, qtype)
-        asked = ClusterQuestion(
-            name, type_number(qtype), OUTSIDE, OUTSIDE, names.absolute(name)
-        )
+        asked = ClusterQuestion(name, type_number(qtype), OUTSIDE, OUTSIDE, names.absolute(name))
         return self._external.answer(asked)
 
 
-@pytest.mark.parametrize(
-    ("body", "name", "qtype", "arrives"), CHANGES.values(), ids=CHANGES
-)
+@pytest.mark.parametrize(("body", "name", "qtype", "arrives"), CHANGES.values(), ids=CHANGES)
 def test_endpoints_count(body: str, name: str, qtype: str, arrives: Object) -> None:
     asked = ParsedName(body)
     before = asked.answer(name, qtype)
@@ -100,9 +96,7 @@ INDIFFERENT: dict[str, tuple[str, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("body", "name", "qtype"), INDIFFERENT.values(), ids=INDIFFERENT
-)
+@pytest.mark.parametrize(("body", "name", "qtype"), INDIFFERENT.values(), ids=INDIFFERENT)
 def test_endpoints_do_not_count(body: str, name: str, qtype: str) -> None:
     asked = ParsedName(body)
     before = asked.answer(name, qtype)

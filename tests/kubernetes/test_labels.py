@@ -11,10 +11,7 @@ SVC = "svc.cluster.local"
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        (
-            f"_http._tcp.web.prod.{SVC}",
-            "service=web namespace=prod kind=svc port-name=http protocol=tcp",
-        ),
+        (f"_http._tcp.web.prod.{SVC}", "service=web namespace=prod kind=svc port-name=http protocol=tcp"),
         (f"e.web.prod.{SVC}", "endpoint=e service=web namespace=prod kind=svc"),
         (f"prod.{SVC}", "namespace=prod kind=svc"),
         ("1-2-3-4.prod.pod.cluster.local", "service=1-2-3-4 namespace=prod kind=pod"),
@@ -29,8 +26,7 @@ SVC = "svc.cluster.local"
 def test_labels(name: str, expected: str) -> None:
     asked = query(name, peer="192.0.2.99")
     found = {
-        label.removeprefix("kubernetes/"): find(asked, None)
-        for label, find in metadata_labels(CLUSTER.answers).items()
+        label.removeprefix("kubernetes/"): find(asked, None) for label, find in metadata_labels(CLUSTER.answers).items()
     }
     said = [f"{label}={value}" for label, value in found.items() if value]
     assert " ".join(said) == expected

@@ -17,11 +17,7 @@ SLICES: dict[str, tuple[Object, str]] = {
     "pod-name": (made.slice_of("a/h", "10.1.0.1@Web-7F"), "web-7f"),
     "host-name-as-address": (made.slice_of("a/h", "Db.Example.org"), "db-example-org"),
 }
-PORTS = {
-    "port": "Web:80",
-    "protocol": "web:80/tcp",
-    "both": "WEB:80/Tcp",
-}
+PORTS = {"port": "Web:80", "protocol": "web:80/tcp", "both": "WEB:80/Tcp"}
 
 
 def cluster(one: Object, body: str = "endpoint_pod_names") -> made.Cluster:
@@ -30,9 +26,7 @@ def cluster(one: Object, body: str = "endpoint_pod_names") -> made.Cluster:
 
 @pytest.mark.parametrize(("one", "label"), SLICES.values(), ids=SLICES)
 @pytest.mark.parametrize("case", [str.lower, str.upper])
-def test_an_endpoint_has_the_name_that_its_srv_gives(
-    one: Object, label: str, case: object
-) -> None:
+def test_an_endpoint_has_the_name_that_its_srv_gives(one: Object, label: str, case: object) -> None:
     assert callable(case)
     there = cluster(one)
     found = there.ask(case(f"{label}.h.a.svc.{ZONE}"), "SRV")
@@ -46,9 +40,7 @@ def test_every_target_of_an_srv_has_an_address(name: str) -> None:
     there = cluster(SLICES[name][0])
     first, *_ = there.ask(f"h.a.svc.{ZONE}", "SRV").splitlines()
     target = first.split()[-1]
-    found = [
-        qtype for qtype in ("A", "AAAA") if f" {qtype} " in there.ask(target, qtype)
-    ]
+    found = [qtype for qtype in ("A", "AAAA") if f" {qtype} " in there.ask(target, qtype)]
     assert len(found) == 1
 
 

@@ -11,10 +11,7 @@ from minidns.kubernetes.objects import Key
 from minidns.kubernetes.resources import SERVICES, ApiError, Gone, Page
 from tests.kubernetes.served import Served, first, serving
 
-WEB = {
-    "metadata": {"name": "web", "namespace": "default", "resourceVersion": "5"},
-    "spec": {},
-}
+WEB = {"metadata": {"name": "web", "namespace": "default", "resourceVersion": "5"}, "spec": {}}
 
 
 def names(page: Page) -> list[str]:
@@ -35,9 +32,7 @@ async def test_pages_of_100_of_one_version() -> None:
         for n in range(250):
             served.create(f"s{n:03}")
         found = await pages(served)
-        wanted = sorted(
-            obj["metadata"]["name"] for obj in served.cluster.list("Service")
-        )
+        wanted = sorted(obj["metadata"]["name"] for obj in served.cluster.list("Service"))
         assert sorted(name for page in found for name in names(page)) == wanted
         assert [len(page.objects) for page in found[:2]] == [100, 100]
         assert len({page.version for page in found}) == 1
@@ -48,10 +43,7 @@ async def test_pages_of_100_of_one_version() -> None:
 
 async def test_selectors_and_namespace_are_asked_for() -> None:
     resource = replace(
-        SERVICES,
-        namespace="prod",
-        label_selector="app in (a,b),x!=y",
-        field_selector="metadata.name!=c",
+        SERVICES, namespace="prod", label_selector="app in (a,b),x!=y", field_selector="metadata.name!=c"
     )
     async with serving() as served:
         await served.connection.list_watch(resource).page("", None)
@@ -110,9 +102,7 @@ async def test_f36_items_that_cannot_be_read_cost_themselves() -> None:
     ("rule", "kind", "text", "code"),
     [
         pytest.param({"cut_at": 40}, ApiError, "the list broke off", 0, id="F33-cut"),
-        pytest.param(
-            {"body": "{}"}, ApiError, "not of this kind", 0, id="F36-not-a-list"
-        ),
+        pytest.param({"body": "{}"}, ApiError, "not of this kind", 0, id="F36-not-a-list"),
         pytest.param(
             {"body": "<html>log in", "content_type": "text/html"},
             ApiError,
@@ -120,16 +110,8 @@ async def test_f36_items_that_cannot_be_read_cost_themselves() -> None:
             0,
             id="F42-html-with-200",
         ),
-        pytest.param(
-            {"status": 301, "location": "http://127.0.0.1:1/"},
-            ApiError,
-            "redirect",
-            0,
-            id="F42-redirect",
-        ),
-        pytest.param(
-            {"reset": True}, ApiError, "cannot reach http://127", 0, id="reset"
-        ),
+        pytest.param({"status": 301, "location": "http://127.0.0.1:1/"}, ApiError, "redirect", 0, id="F42-redirect"),
+        pytest.param({"reset": True}, ApiError, "cannot reach http://127", 0, id="reset"),
         pytest.param({"status": 410}, Gone, "too old", 0, id="F6-410"),
         pytest.param({"status": 500}, ApiError, "simulated fault", 500, id="500"),
         pytest.param({"status": 503}, ApiError, "unable to handle", 503, id="F21-503"),
@@ -144,9 +126,7 @@ async def test_f36_items_that_cannot_be_read_cost_themselves() -> None:
         pytest.param({"status": 401}, ApiError, "credentials", 401, id="F24-401"),
     ],
 )
-async def test_lists_that_fail(
-    rule: dict[str, Any], kind: type[Exception], text: str, code: int
-) -> None:
+async def test_lists_that_fail(rule: dict[str, Any], kind: type[Exception], text: str, code: int) -> None:
     async with serving() as served:
         served.create("web")
         served.spoil(verb="list", **rule)

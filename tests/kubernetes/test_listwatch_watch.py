@@ -12,10 +12,7 @@ from minidns.kubernetes.objects import Key
 from minidns.kubernetes.resources import SERVICES, ApiError, Gone
 from tests.kubernetes.served import first, serving, until
 
-WEB = {
-    "metadata": {"name": "web", "namespace": "default", "resourceVersion": "5"},
-    "spec": {},
-}
+WEB = {"metadata": {"name": "web", "namespace": "default", "resourceVersion": "5"}, "spec": {}}
 ROOM = 16 * 2**20
 
 
@@ -30,11 +27,7 @@ async def test_a_watch_asks_for_bookmarks_and_an_end() -> None:
         await first(events, 1)
         (query,) = served.asked("watch")
         assert 300 <= int(query.pop("timeoutSeconds")) <= 600
-        assert query == {
-            "watch": "true",
-            "allowWatchBookmarks": "true",
-            "resourceVersion": "1",
-        }
+        assert query == {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": "1"}
 
 
 async def test_events_as_they_come_and_a_clean_end() -> None:
@@ -79,10 +72,7 @@ async def test_a_bookmark_puts_the_silence_off() -> None:
         pytest.param({"do": "cut"}, ApiError, "broke off", id="F34-cut-in-a-line"),
         pytest.param({"do": "error"}, Gone, "too old", id="F5-410-event"),
         pytest.param(
-            {"do": "error", "status": 500, "reason": "InternalError"},
-            ApiError,
-            "simulated fault",
-            id="F15-500-event",
+            {"do": "error", "status": 500, "reason": "InternalError"}, ApiError, "simulated fault", id="F15-500-event"
         ),
         pytest.param(
             {"do": "error", "status": 500, "reason": "StorageReadError"},
@@ -90,27 +80,13 @@ async def test_a_bookmark_puts_the_silence_off() -> None:
             "simulated fault",
             id="F16-store-read-error",
         ),
-        pytest.param(
-            {"do": "error", "status": 500, "reason": ""},
-            Gone,
-            "simulated fault",
-            id="F17-no-reason",
-        ),
-        pytest.param(
-            {"do": "send", "lines": ['{"type": "ADD']},
-            ApiError,
-            "cannot be read",
-            id="F34-no-json",
-        ),
+        pytest.param({"do": "error", "status": 500, "reason": ""}, Gone, "simulated fault", id="F17-no-reason"),
+        pytest.param({"do": "send", "lines": ['{"type": "ADD']}, ApiError, "cannot be read", id="F34-no-json"),
     ],
 )
-async def test_watches_that_fail(
-    action: dict[str, Any], kind: type[Exception], text: str
-) -> None:
+async def test_watches_that_fail(action: dict[str, Any], kind: type[Exception], text: str) -> None:
     async with serving() as served:
-        events = served.connection.list_watch(SERVICES).watch(
-            str(served.cluster.version)
-        )
+        events = served.connection.list_watch(SERVICES).watch(str(served.cluster.version))
         served.create("one")
         assert (await first(events, 1))[0].key == Key("default", "one")
         await served.act(**action)
@@ -126,16 +102,10 @@ async def test_watches_that_fail(
         pytest.param({"status": 410}, Gone, "too old", id="F6-410"),
         pytest.param({"status": 403}, ApiError, "cannot watch", id="F26-403"),
         pytest.param(
-            {"body": "<html>", "content_type": "text/html"},
-            ApiError,
-            "answered with text/html",
-            id="F42-html",
+            {"body": "<html>", "content_type": "text/html"}, ApiError, "answered with text/html", id="F42-html"
         ),
         pytest.param(
-            {"lines": ["x" * (ROOM + 99)]},
-            Gone,
-            "longer than 16777216 bytes",
-            id="F35-a-line-without-an-end",
+            {"lines": ["x" * (ROOM + 99)]}, Gone, "longer than 16777216 bytes", id="F35-a-line-without-an-end"
         ),
         pytest.param(
             {"body": line("ADDED", WEB)[:30], "content_type": "application/json"},
@@ -151,9 +121,7 @@ async def test_watches_that_fail(
         ),
     ],
 )
-async def test_watches_that_do_not_begin(
-    rule: dict[str, Any], kind: type[Exception], text: str
-) -> None:
+async def test_watches_that_do_not_begin(rule: dict[str, Any], kind: type[Exception], text: str) -> None:
     async with serving() as served:
         served.spoil(verb="watch", **rule)
         with pytest.raises(kind, match=text):
@@ -206,11 +174,7 @@ async def test_a_streaming_list_and_the_watch_after_it() -> None:
 
 @pytest.mark.parametrize(
     "code",
-    [
-        pytest.param(422, id="F18-422"),
-        pytest.param(400, id="F18-400"),
-        pytest.param(500, id="F18-500-as-an-event"),
-    ],
+    [pytest.param(422, id="F18-422"), pytest.param(400, id="F18-400"), pytest.param(500, id="F18-500-as-an-event")],
 )
 async def test_f18_a_server_without_streaming_lists(code: int) -> None:
     async with serving() as served:
@@ -221,9 +185,7 @@ async def test_f18_a_server_without_streaming_lists(code: int) -> None:
         assert caught.value.status == code
 
 
-async def test_f19_a_streaming_list_without_its_end(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_f19_a_streaming_list_without_its_end(caplog: pytest.LogCaptureFixture) -> None:
     async with serving(deadlines=Deadlines(late_s=0.1, initial_s=0.4)) as served:
         served.server.faults.withhold_initial_end = True
         served.server.faults.bookmark_s = 0.05

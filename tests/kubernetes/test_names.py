@@ -39,14 +39,8 @@ def test_multicluster(name: str, expected: ParsedName | None) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        (
-            "z.pin._zone.s.ns.svc",
-            ParsedName("svc", "ns", "s", directive="pin", zone="z"),
-        ),
-        (
-            "a.b.pin._zone.s.ns.svc",
-            ParsedName("svc", "ns", "s", directive="pin", zone="a.b"),
-        ),
+        ("z.pin._zone.s.ns.svc", ParsedName("svc", "ns", "s", directive="pin", zone="z")),
+        ("a.b.pin._zone.s.ns.svc", ParsedName("svc", "ns", "s", directive="pin", zone="a.b")),
         ("z._zone.s.ns.svc", ParsedName("svc", "ns", "s", port="z", protocol="zone")),
         ("z.pin.zone.s.ns.svc", None),
         ("z.pin._zone.s.ns.pod", None),

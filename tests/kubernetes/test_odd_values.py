@@ -17,14 +17,7 @@ from minidns.kubernetes.external import ExternalZones
 from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion
 from minidns.kubernetes.objects import Object, Service
 from minidns.kubernetes.options import ExternalOptions
-from minidns.kubernetes.resources import (
-    NAMESPACES,
-    PODS,
-    SERVICES,
-    SLICES,
-    Applied,
-    Resource,
-)
+from minidns.kubernetes.resources import NAMESPACES, PODS, SERVICES, SLICES, Applied, Resource
 from tests.kubernetes import made
 
 ODD: list[Any] = [
@@ -36,9 +29,7 @@ ODD: list[Any] = [
 odd = st.sampled_from(ODD)
 words = st.sampled_from([each for each in ODD if each is None or type(each) is str])
 numbers = st.sampled_from([each for each in ODD if each is None or type(each) is int])
-addresses = st.lists(
-    st.one_of(st.sampled_from(["10.1.0.1", "fd00::1"]), words), max_size=3
-)
+addresses = st.lists(st.one_of(st.sampled_from(["10.1.0.1", "fd00::1"]), words), max_size=3)
 port = st.one_of(
     st.none(),
     st.fixed_dictionaries(
@@ -69,9 +60,7 @@ endpoint = st.one_of(
         optional={
             "hostname": words,
             "targetRef": st.one_of(odd, st.fixed_dictionaries({"name": words})),
-            "conditions": st.fixed_dictionaries(
-                {}, optional={"ready": st.sampled_from([True, False, None, 1])}
-            ),
+            "conditions": st.fixed_dictionaries({}, optional={"ready": st.sampled_from([True, False, None, 1])}),
             "zone": words,
         },
     ),
@@ -100,9 +89,7 @@ TYPES = ["A", "AAAA", "SRV", "CNAME", "PTR", "NS", "SOA", "TXT", "ANY"]
 @pytest.mark.parametrize("body", ["pods verified; zonal", "strict; endpoint_pod_names"])
 @settings(deadline=None)
 @given(services, st.lists(endpoint, max_size=3), ports, words, addresses)
-def test_any_object(
-    body: str, spec: Any, endpoints: Any, ports: Any, pod_ip: Any, ingress: Any
-) -> None:
+def test_any_object(body: str, spec: Any, endpoints: Any, ports: Any, pod_ip: Any, ingress: Any) -> None:
     status = {"loadBalancer": {"ingress": [{"ip": each} for each in ingress]}}
     objects = [
         *read(NAMESPACES, {"metadata": {"name": "a"}}),
@@ -111,9 +98,7 @@ def test_any_object(
         *read(PODS, {"status": {"podIP": pod_ip}}),
     ]
     cluster = made.Cluster(objects, body, local=("10.1.0.1", "fd00::1"))
-    external = ExternalZones(
-        ExternalOptions(("ext.test.",), headless=True), cluster.answers
-    )
+    external = ExternalZones(ExternalOptions(("ext.test.",), headless=True), cluster.answers)
     for qtype in TYPES:
         for name in NAMES:
             sent(name, qtype, cluster.answer(name, qtype))
@@ -164,10 +149,7 @@ def test_a_port_without_a_number_has_no_srv(number: int | None) -> None:
 
 
 def test_nulls_in_lists_are_left_out() -> None:
-    tree = {
-        "endpoints": [None, {"addresses": [None, "10.1.0.1"]}],
-        "ports": [None, {"name": "http", "port": 80}],
-    }
+    tree = {"endpoints": [None, {"addresses": [None, "10.1.0.1"]}], "ports": [None, {"name": "http", "port": 80}]}
     objects = [made.namespace("a"), made.service("a/s", "None"), *read(SLICES, tree)]
     assert " A 10.1.0.1" in made.Cluster(objects).ask("s.a.svc.cluster.local")
     assert Applied(objects[-1])

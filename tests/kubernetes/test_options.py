@@ -12,10 +12,7 @@ READ: dict[str, tuple[str, dict[str, object]]] = {
     "pods": ("pods verified", {"pods": "verified"}),
     "ttl": ("ttl 3600", {"ttl": 3600}),
     "ttl-only-the-first-word": ("ttl 7 8", {"ttl": 7}),
-    "namespaces-add-up": (
-        "namespaces a B; namespaces c",
-        {"namespaces": {"a", "B", "c"}},
-    ),
+    "namespaces-add-up": ("namespaces a B; namespaces c", {"namespaces": {"a", "B", "c"}}),
     "namespace_labels": ("namespace_labels a=b", {"namespace_labels": "a=b"}),
     "labels-with-blanks": ("labels a in (b, c)", {"labels": "a in (b,c)"}),
     "endpoint_pod_names": ("endpoint_pod_names", {"endpoint_pod_names": True}),
@@ -27,10 +24,7 @@ READ: dict[str, tuple[str, dict[str, object]]] = {
         "fallthrough In-Addr.arpa 10.0.0.0/8",
         {"fallthrough": ("in-addr.arpa.", "10.in-addr.arpa.")},
     ),
-    "multicluster": (
-        "multicluster cluster.local",
-        {"multicluster": ("cluster.local.",)},
-    ),
+    "multicluster": ("multicluster cluster.local", {"multicluster": ("cluster.local.",)}),
     "zonal": ("zonal", {"zonal": True}),
     "startup_timeout": ("startup_timeout 1m30s", {"startup_timeout_s": 90.0}),
     "kubeconfig": ("kubeconfig f", {"access": Access("f")}),
@@ -40,13 +34,7 @@ READ: dict[str, tuple[str, dict[str, object]]] = {
     "limits": ("apiserver_qps 1.5; apiserver_burst 0; apiserver_max_inflight 3", {}),
     "ours": (
         "strict; ede; hold 2s; stale_after 5m servfail",
-        {
-            "strict": True,
-            "ede": True,
-            "hold_s": 2,
-            "stale_after_s": 300,
-            "stale": "servfail",
-        },
+        {"strict": True, "ede": True, "hold_s": 2, "stale_after_s": 300, "stale": "servfail"},
     ),
     "stale_after-serve": ("stale_after 5m", {"stale": "serve"}),
     "audit-default": ("", {"audit_s": 1800.0}),
@@ -78,10 +66,7 @@ ERRORS: dict[str, tuple[str, str]] = {
     "resyncperiod": ("resyncperiod 5m", f"{HERE}unknown property 'resyncperiod'"),
     "pods-none": wrong("pods", "pods"),
     "pods-two": wrong("pods insecure verified", "verified"),
-    "pods-other": (
-        "pods foo",
-        "wrong value for pods: foo,  must be one of: disabled, verified, insecure",
-    ),
+    "pods-other": ("pods foo", "wrong value for pods: foo,  must be one of: disabled, verified, insecure"),
     "ttl-none": wrong("ttl", "ttl"),
     "ttl-word": ("ttl x", 'strconv.Atoi: parsing "x": invalid syntax'),
     "ttl-negative": ("ttl -1", f"{HERE}ttl must be in range [0, 3600]: -1"),
@@ -96,8 +81,7 @@ ERRORS: dict[str, tuple[str, str]] = {
     ),
     "namespace_labels-bad": (
         "namespace_labels team!=a",
-        "unable to parse namespace_label selector value: 'team!=a':"
-        ' "!=" is not a valid label selector operator',
+        "unable to parse namespace_label selector value: 'team!=a': \"!=\" is not a valid label selector operator",
     ),
     "endpoint_pod_names-word": wrong("endpoint_pod_names x", "x"),
     "noendpoints-word": wrong("noendpoints x", "x"),
@@ -112,22 +96,15 @@ ERRORS: dict[str, tuple[str, str]] = {
         "startup_timeout 5",
         'failed to parse startup_timeout: 5, time: missing unit in duration "5"',
     ),
-    "apiserver_qps-word": (
-        "apiserver_qps x",
-        f"{HERE}apiserver_qps is not a number: x",
-    ),
-    "apiserver_burst-negative": (
-        "apiserver_burst -1",
-        f"{HERE}apiserver_burst must not be negative: -1",
-    ),
+    "apiserver_qps-word": ("apiserver_qps x", f"{HERE}apiserver_qps is not a number: x"),
+    "apiserver_burst-negative": ("apiserver_burst -1", f"{HERE}apiserver_burst must not be negative: -1"),
     "apiserver_max_inflight-nan": (
         "apiserver_max_inflight nan",
         f"{HERE}apiserver_max_inflight must not be negative: nan",
     ),
     "both-kinds-of-namespaces": (
         "namespaces a; namespace_labels b",
-        "Corefile:5 - Error during parsing:"
-        " namespaces and namespace_labels cannot both be set",
+        "Corefile:5 - Error during parsing: namespaces and namespace_labels cannot both be set",
     ),
     "multicluster-elsewhere": (
         "multicluster other.test",
@@ -137,31 +114,13 @@ ERRORS: dict[str, tuple[str, str]] = {
         "zonal; noendpoints",
         "Corefile:5 - Error during parsing: zonal and noendpoints cannot both be set",
     ),
-    "namespaced-alone": (
-        "namespaced",
-        f"{END}namespaced needs the namespaces to be listed",
-    ),
+    "namespaced-alone": ("namespaced", f"{END}namespaced needs the namespaces to be listed"),
     "hold-long": ("hold 31s", f"{HERE}hold must be between 0s and 30s"),
-    "stale_after-policy": (
-        "stale_after 5m x",
-        f"{HERE}stale_after x: must be serve, servfail or unready",
-    ),
-    "audit-0": (
-        "audit 0s",
-        f"{HERE}audit needs off, or a duration of at least 1s",
-    ),
-    "audit-two": (
-        "audit off 1m",
-        f"{HERE}audit needs off, or a duration of at least 1s",
-    ),
-    "audit-word": (
-        "audit never",
-        'failed to parse audit: never, time: invalid duration "never"',
-    ),
-    "stale_after-0": (
-        "stale_after 0s",
-        f"{HERE}stale_after needs a duration above 0 and a policy",
-    ),
+    "stale_after-policy": ("stale_after 5m x", f"{HERE}stale_after x: must be serve, servfail or unready"),
+    "audit-0": ("audit 0s", f"{HERE}audit needs off, or a duration of at least 1s"),
+    "audit-two": ("audit off 1m", f"{HERE}audit needs off, or a duration of at least 1s"),
+    "audit-word": ("audit never", 'failed to parse audit: never, time: invalid duration "never"'),
+    "stale_after-0": ("stale_after 0s", f"{HERE}stale_after needs a duration above 0 and a policy"),
 }
 
 
@@ -193,9 +152,7 @@ def test_primary_zone(zones: str, primary: str) -> None:
 def test_zones_without_any_are_those_of_the_block() -> None:
     text = "a.test b.test {\nkubernetes\n}\n"
     site = World().site(text)
-    assert PLUGIN.read_one(site.block.directives[0], site) == KubernetesOptions(
-        ("a.test.", "b.test.")
-    )
+    assert PLUGIN.read_one(site.block.directives[0], site) == KubernetesOptions(("a.test.", "b.test."))
 
 
 @pytest.mark.parametrize(
@@ -203,13 +160,11 @@ def test_zones_without_any_are_those_of_the_block() -> None:
     [
         (
             "endpoint http://a http://b",
-            "Multiple endpoints have been deprecated, only the first specified"
-            " endpoint 'http://a' is used",
+            "Multiple endpoints have been deprecated, only the first specified endpoint 'http://a' is used",
         ),
         (
             "stale_after 90s unready",
-            "stale_after 90s unready: the API server may have nothing to say"
-            " for longer than that; 120s is safe",
+            "stale_after 90s unready: the API server may have nothing to say for longer than that; 120s is safe",
         ),
         ("stale_after 90s", ""),
         ("stale_after 2m servfail", ""),

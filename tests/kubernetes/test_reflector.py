@@ -28,10 +28,7 @@ from tests.world import Clock, settle
 
 CASES = {
     "pages-are-followed-by-their-tokens": Case(
-        [page(A, token="t1"), page(B, token="t2"), page(C)],
-        [],
-        ["list", "list t1", "list t2", "watch 10"],
-        "a b c",
+        [page(A, token="t1"), page(B, token="t2"), page(C)], [], ["list", "list t1", "list t2", "watch 10"], "a b c"
     ),
     "an-empty-cluster": Case([page()], [], ["list", "watch 10"], ""),
     "added-modified-deleted": Case(
@@ -49,17 +46,10 @@ CASES = {
         900.0,
     ),
     "F2-a-reset-watches-on-from-the-last-version": Case(
-        [page(A)],
-        [[added(svc("b", 11)), CUT]],
-        ["list", "watch 10", "watch 11"],
-        "a b",
-        1.6,
+        [page(A)], [[added(svc("b", 11)), CUT]], ["list", "watch 10", "watch 11"], "a b", 1.6
     ),
     "F5-F6-410-lists-again-at-once": Case(
-        [page(A, B), page(B, C, version=20)],
-        [[TOO_OLD]],
-        ["list", "watch 10", "list", "watch 20"],
-        "b c",
+        [page(A, B), page(B, C, version=20)], [[TOO_OLD]], ["list", "watch 10", "list", "watch 20"], "b c"
     ),
     "F7-410-on-page-2-begins-again": Case(
         [page(A, token="t1"), TOO_OLD, page(A, token="t2"), page(B)],
@@ -68,16 +58,10 @@ CASES = {
         "a b",
     ),
     "F8-deletions-missed-in-a-gap-are-found": Case(
-        [page(A, B, C), page(version=20)],
-        [[TOO_OLD]],
-        ["list", "watch 10", "list", "watch 20"],
-        "",
+        [page(A, B, C), page(version=20)], [[TOO_OLD]], ["list", "watch 10", "list", "watch 20"], ""
     ),
     "F9-additions-missed-in-a-gap-are-found": Case(
-        [page(), page(A, B, version=20)],
-        [[TOO_OLD]],
-        ["list", "watch 10", "list", "watch 20"],
-        "a b",
+        [page(), page(A, B, version=20)], [[TOO_OLD]], ["list", "watch 10", "list", "watch 20"], "a b"
     ),
     "F10-the-same-event-twice-changes-nothing": Case(
         [page(A)],
@@ -86,21 +70,13 @@ CASES = {
         "b",
     ),
     "F11-deleting-what-nobody-knows": Case(
-        [page(A)],
-        [[deleted(svc("z", 11)), 5.0]],
-        ["list", "watch 10", "watch 11"],
-        "a",
-        5.0,
+        [page(A)], [[deleted(svc("z", 11)), 5.0]], ["list", "watch 10", "watch 11"], "a", 5.0
     ),
     "F13-a-bookmark-moves-the-version-only": Case(
         [page(A)], [[bookmark(40), CUT]], ["list", "watch 10", "watch 40"], "a", 1.6
     ),
     "F14-silence-watches-on-from-the-same-version": Case(
-        [page(A)],
-        [[90.0]] * 2,
-        ["list", "watch 10", "probe 10", "watch 10", "probe 10", "watch 10"],
-        "a",
-        180.0,
+        [page(A)], [[90.0]] * 2, ["list", "watch 10", "probe 10", "watch 10", "probe 10", "watch 10"], "a", 180.0
     ),
     "F17-an-error-without-reason-lists-again": Case(
         [page(A), page(B, version=20)],
@@ -109,10 +85,7 @@ CASES = {
         "b",
     ),
     "F22-a-version-too-large-lists-again": Case(
-        [Gone("Too large resource version: 99, current: 10"), page(A)],
-        [],
-        ["list", "list", "watch 10"],
-        "a",
+        [Gone("Too large resource version: 99, current: 10"), page(A)], [], ["list", "list", "watch 10"], "a"
     ),
     "F23-a-server-set-back-is-found-by-asking": Case(
         [page(A, B), page(A, version=3)],
@@ -138,10 +111,7 @@ CASES = {
     ),
     "F34-a-line-cut-watches-on-from-the-last-good-version": Case(
         [page(A)],
-        [
-            [added(svc("b", 11)), ApiError("a line of the watch cannot be read")],
-            [added(svc("c", 12)), 5.0],
-        ],
+        [[added(svc("b", 11)), ApiError("a line of the watch cannot be read")], [added(svc("c", 12)), 5.0]],
         ["list", "watch 10", "watch 11"],
         "a b c",
         1.6,
@@ -154,18 +124,10 @@ CASES = {
         1.6,
     ),
     "F37-an-unknown-type-keeps-the-version": Case(
-        [page(A)],
-        [[WatchEvent("PING", None, "666"), CUT]],
-        ["list", "watch 10", "watch 10"],
-        "a",
-        1.6,
+        [page(A)], [[WatchEvent("PING", None, "666"), CUT]], ["list", "watch 10", "watch 10"], "a", 1.6
     ),
     "F38-what-cannot-be-read-can-still-be-deleted": Case(
-        [page(A, B)],
-        [[WatchEvent("DELETED", None, "11", key=A.key), 5.0]],
-        ["list", "watch 10", "watch 11"],
-        "b",
-        5.0,
+        [page(A, B)], [[WatchEvent("DELETED", None, "11", key=A.key), 5.0]], ["list", "watch 10", "watch 11"], "b", 5.0
     ),
     "F38-an-unreadable-change-keeps-the-last-good-state": Case(
         [page(A), Page((B,), "20", skipped=1, unread=(A.key,))],
@@ -182,9 +144,7 @@ CASES = {
     "a-watch-that-ends-at-once-is-not-tried-in-a-loop": Case(
         [page(A)], [[], []], ["list", "watch 10", "watch 10"], "a", 1.6
     ),
-    "a-list-that-has-no-version": Case(
-        [Page((A,), ""), page(A)], [], ["list", "list", "watch 10"], "a", 1.6
-    ),
+    "a-list-that-has-no-version": Case([Page((A,), ""), page(A)], [], ["list", "list", "watch 10"], "a", 1.6),
 }
 
 

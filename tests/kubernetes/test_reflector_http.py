@@ -8,13 +8,7 @@ import pytest
 
 from minidns.kubernetes.list_watch import Deadlines
 from minidns.kubernetes.resources import SERVICES
-from tests.kubernetes.served import (
-    Kept,
-    Served,
-    following,
-    serving,
-    until,
-)
+from tests.kubernetes.served import Kept, Served, following, serving, until
 
 FAULTS: dict[str, list[Any]] = {
     "F1-watch-ends": ["close"],
@@ -36,9 +30,7 @@ def truth(served: Served) -> set[str]:
 
 
 @pytest.mark.parametrize("actions", FAULTS.values(), ids=FAULTS.keys())
-async def test_after_the_fault_everything_is_as_the_server_has_it(
-    actions: list[Any],
-) -> None:
+async def test_after_the_fault_everything_is_as_the_server_has_it(actions: list[Any]) -> None:
     kept = Kept()
     async with serving() as served:
         for n in range(120):
@@ -95,10 +87,7 @@ async def test_f39_a_list_of_ten_thousand_lets_the_loop_run() -> None:
             turns += 1
             await asyncio.sleep(0)
 
-    items = [
-        {"metadata": {"name": f"s{n}", "namespace": "default"}, "spec": {}}
-        for n in range(10_000)
-    ]
+    items = [{"metadata": {"name": f"s{n}", "namespace": "default"}, "spec": {}} for n in range(10_000)]
     body = {"kind": "ServiceList", "metadata": {"resourceVersion": "9"}, "items": items}
     async with serving() as served:
         served.spoil(verb="list", body=json.dumps(body))

@@ -72,9 +72,7 @@ class Server:
         assert obj is not None
         return Page((obj,), str(self.version))
 
-    async def watch(
-        self, version: str, *, initial: bool = False
-    ) -> AsyncIterator[WatchEvent]:
+    async def watch(self, version: str, *, initial: bool = False) -> AsyncIterator[WatchEvent]:
         self._answer()
         if initial:
             raise ApiError("no streaming lists", status=400)
@@ -99,12 +97,7 @@ class Played:
         self.server = Server(self.clock)
         self.kept = Kept()
         self.reflector = Reflector(
-            self.server,
-            SERVICES,
-            self.kept.apply,
-            now=self.clock.now,
-            sleep=self.clock.sleep,
-            random=Random(seed),
+            self.server, SERVICES, self.kept.apply, now=self.clock.now, sleep=self.clock.sleep, random=Random(seed)
         )
 
     def right(self) -> bool:
@@ -169,10 +162,7 @@ KINDS = {
 @pytest.mark.parametrize(("error", "limit_s"), KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("history", HISTORIES.values(), ids=HISTORIES)
 async def test_right_again(
-    history: tuple[tuple[float, float], ...],
-    error: ApiError,
-    limit_s: float,
-    forgetful: bool,
+    history: tuple[tuple[float, float], ...], error: ApiError, limit_s: float, forgetful: bool
 ) -> None:
     found: list[float] = []
 
@@ -188,9 +178,7 @@ async def test_right_again(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("history", HISTORIES.values(), ids=HISTORIES)
-async def test_outages_of_all_kinds_in_turn(
-    history: tuple[tuple[float, float], ...],
-) -> None:
+async def test_outages_of_all_kinds_in_turn(history: tuple[tuple[float, float], ...]) -> None:
     found: list[float] = []
 
     async def story(made: Played) -> None:

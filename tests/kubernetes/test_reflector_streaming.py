@@ -26,29 +26,20 @@ from tests.world import Clock
 STREAMS = {
     "replaces-and-goes-on-as-a-watch": Case(
         [page(A, B)],
-        [
-            [TOO_OLD],
-            [added(B), added(C), END, added(svc("d", 21)), CUT],
-        ],
+        [[TOO_OLD], [added(B), added(C), END, added(svc("d", 21)), CUT]],
         ["list", "watch 10", "stream", "watch 21"],
         "b c d",
         1.6,
     ),
     "changes-before-the-end-count": Case(
         [page(A)],
-        [
-            [TOO_OLD],
-            [added(A), added(B), deleted(svc("a", 19)), modified(B), END, 5.0],
-        ],
+        [[TOO_OLD], [added(A), added(B), deleted(svc("a", 19)), modified(B), END, 5.0]],
         ["list", "watch 10", "stream", "watch 20"],
         "b",
         5.0,
     ),
     "a-bookmark-before-the-end-is-none": Case(
-        [page(A, B)],
-        [[TOO_OLD], [added(A), bookmark(15), 5.0]],
-        ["list", "watch 10", "stream"],
-        "a b",
+        [page(A, B)], [[TOO_OLD], [added(A), bookmark(15), 5.0]], ["list", "watch 10", "stream"], "a b"
     ),
     "F18-refused-falls-back-to-pages-at-once": Case(
         [page(A, B), page(A, version=20)],
@@ -84,10 +75,7 @@ STREAMS = {
         1.6,
     ),
     "cut-before-the-end-removes-nothing": Case(
-        [page(A, B)],
-        [[TOO_OLD], [added(A), CUT]],
-        ["list", "watch 10", "stream"],
-        "a b",
+        [page(A, B)], [[TOO_OLD], [added(A), CUT]], ["list", "watch 10", "stream"], "a b"
     ),
     "an-end-without-a-version-is-none": Case(
         [page(A, B)],

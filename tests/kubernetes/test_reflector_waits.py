@@ -41,9 +41,7 @@ INSIDE = ApiError("etcdserver: request timed out", status=500)
     ],
 )
 @pytest.mark.parametrize("what", ["list", "watch"])
-async def test_errors_are_waited_out(
-    what: str, error: ApiError, least: list[float], most: list[float]
-) -> None:
+async def test_errors_are_waited_out(what: str, error: ApiError, least: list[float], most: list[float]) -> None:
     clock, kept = Clock(), Kept()
     script = Scripted(clock, [error] * 99)
     if what == "watch":
@@ -98,9 +96,7 @@ async def test_f7_tokens_that_always_expire_are_slowed_down() -> None:
         assert not made.synced
 
 
-async def test_f26_one_forbidden_kind_is_logged_once_a_minute(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_f26_one_forbidden_kind_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     clock, kept = Clock(), Kept()
     caplog.set_level(logging.INFO)
     refused = ApiError("endpointslices is forbidden", status=403)
@@ -110,9 +106,7 @@ async def test_f26_one_forbidden_kind_is_logged_once_a_minute(
         assert not made.synced
         assert made.errors > 5
     texts = [record.getMessage() for record in caplog.records]
-    assert set(texts) == {
-        "Failed to watch: failed to list *v1.EndpointSlice: endpointslices is forbidden"
-    }
+    assert set(texts) == {"Failed to watch: failed to list *v1.EndpointSlice: endpointslices is forbidden"}
     assert 3 <= len(texts) <= 6
     assert {record.name for record in caplog.records} == {"minidns.plugins.kubernetes"}
 
@@ -179,9 +173,7 @@ async def test_f38_an_object_the_store_refuses_costs_only_itself() -> None:
         assert kept.events[-1] == Deleted(Service, A.key)
 
 
-async def test_names_and_errors_are_escaped_in_the_log(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_names_and_errors_are_escaped_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     clock, kept = Clock(), Kept()
     script = Scripted(clock, [ValueError("\n[ERROR] forged\x1b[31m")])
     async with running(script, kept):
@@ -200,9 +192,7 @@ async def test_f39_a_relist_lets_the_loop_run_between_chunks() -> None:
             turns.append(len(kept.events))
             await asyncio.sleep(0)
 
-    script = Scripted(
-        clock, [page(), page(*many), page()], [[5.0, TOO_OLD], [200.0, TOO_OLD]]
-    )
+    script = Scripted(clock, [page(), page(*many), page()], [[5.0, TOO_OLD], [200.0, TOO_OLD]])
     async with running(script, kept):
         watcher = asyncio.create_task(watch_the_loop())
         await clock.advance(210.0)
@@ -255,9 +245,7 @@ async def test_what_stays_is_told_of_hundred_by_hundred(streaming: bool) -> None
     many = [svc(f"s{n}") for n in range(250)]
     settled: list[int] = []
     script = Scripted(
-        clock,
-        [page(A), page(*many)],
-        [[TOO_OLD], [*map(added, many), END, FOREVER]] if streaming else [[TOO_OLD]],
+        clock, [page(A), page(*many)], [[TOO_OLD], [*map(added, many), END, FOREVER]] if streaming else [[TOO_OLD]]
     )
     made = Reflector(
         script,

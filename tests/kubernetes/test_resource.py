@@ -4,16 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from minidns.kubernetes.resources import (
-    IMPORTS,
-    NAMESPACES,
-    PODS,
-    SERVICES,
-    SLICES,
-    Access,
-    ApiError,
-    Resource,
-)
+from minidns.kubernetes.resources import IMPORTS, NAMESPACES, PODS, SERVICES, SLICES, Access, ApiError, Resource
 
 
 @pytest.mark.parametrize(
@@ -23,16 +14,8 @@ from minidns.kubernetes.resources import (
         (NAMESPACES, "/api/v1/namespaces", "*v1.Namespace"),
         (PODS, "/api/v1/pods", "*v1.Pod"),
         (SLICES, "/apis/discovery.k8s.io/v1/endpointslices", "*v1.EndpointSlice"),
-        (
-            IMPORTS,
-            "/apis/multicluster.x-k8s.io/v1alpha1/serviceimports",
-            "*v1alpha1.ServiceImport",
-        ),
-        (
-            replace(SERVICES, namespace="prod"),
-            "/api/v1/namespaces/prod/services",
-            "*v1.Service",
-        ),
+        (IMPORTS, "/apis/multicluster.x-k8s.io/v1alpha1/serviceimports", "*v1alpha1.ServiceImport"),
+        (replace(SERVICES, namespace="prod"), "/api/v1/namespaces/prod/services", "*v1.Service"),
         (
             replace(SLICES, namespace="prod"),
             "/apis/discovery.k8s.io/v1/namespaces/prod/endpointslices",

@@ -45,9 +45,7 @@ DENIED = Response(Rcode.NXDOMAIN, rule="negative/no-such-service", sources=(GONE
 def test_extended_error_is_added_to_what_would_be_echoed() -> None:
     opt = Opt(1232, True, ((10, b"12345678"), (8, b"ecs")))
     assert responses.extended(query(opt), DENIED) == Opt(
-        1232,
-        True,
-        ((10, b"12345678"), (15, b"\0\0no-such-service: Service a/b")),
+        1232, True, ((10, b"12345678"), (15, b"\0\0no-such-service: Service a/b"))
     )
 
 

@@ -34,12 +34,8 @@ def test_sets_of_rules_agree_with_their_rcodes() -> None:
     assert all(rule.exists and other.exists for rule, other in IMPORTED.items())
 
 
-@pytest.mark.parametrize(
-    ("name", "qtype", "expected"), [*NAMES.values(), *OTHERS.values()]
-)
-def test_the_rcode_of_an_answer_is_that_of_its_rule(
-    name: str, qtype: str, expected: str
-) -> None:
+@pytest.mark.parametrize(("name", "qtype", "expected"), [*NAMES.values(), *OTHERS.values()])
+def test_the_rcode_of_an_answer_is_that_of_its_rule(name: str, qtype: str, expected: str) -> None:
     answer = CLUSTER.answer(name, qtype)
     assert isinstance(answer.rule, Rule)
     assert (answer.rule.rcode == Rcode.NXDOMAIN) == (expected == "NXDOMAIN")

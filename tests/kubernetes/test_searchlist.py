@@ -47,9 +47,7 @@ def test_pods_are_known_only_when_verified() -> None:
 
 
 def test_the_zone_is_the_longest_of_the_name() -> None:
-    found = lists(zones="cluster.local b.cluster.local").of(
-        asked("x.b.cluster.local", "10.0.0.1")
-    )
+    found = lists(zones="cluster.local b.cluster.local").of(asked("x.b.cluster.local", "10.0.0.1"))
     assert found[:3] == ("b.svc.b.cluster.local.", "svc.b.cluster.local.", "b.cluster.local.")  # fmt: skip
 
 

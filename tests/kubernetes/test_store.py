@@ -49,10 +49,7 @@ TOUCHES: dict[str, tuple[Event, str]] = {
     "namespace-again": (Applied(namespace("a")), ""),
     "namespace-deleted": (Deleted(Namespace, Key("", "a")), "namespace/a"),
     "namespace-unknown": (Deleted(Namespace, Key("", "x")), ""),
-    "service-added": (
-        Applied(service("b/s", "10.96.0.2")),
-        "service/b/s address/10.96.0.2",
-    ),
+    "service-added": (Applied(service("b/s", "10.96.0.2")), "service/b/s address/10.96.0.2"),
     "service-headless-has-no-address": (Applied(service("b/s", "None")), "service/b/s"),
     "service-same-in-a-new-version": (Applied(replace(WEB, meta=Meta("u", "9"))), ""),
     "service-port": (Applied(replace(WEB, ports=())), "service/a/web"),
@@ -60,17 +57,11 @@ TOUCHES: dict[str, tuple[Event, str]] = {
         Applied(replace(WEB, cluster_ips=("10.96.0.1", "fd00::2"))),
         "service/a/web address/fd00::1 address/fd00::2",
     ),
-    "service-deleted": (
-        Deleted(Service, WEB.key),
-        "service/a/web address/10.96.0.1 address/fd00::1",
-    ),
+    "service-deleted": (Deleted(Service, WEB.key), "service/a/web address/10.96.0.1 address/fd00::1"),
     "service-unknown": (Deleted(Service, Key("a", "x")), ""),
     "slice-same-in-a-new-version": (Applied(replace(SLICE, meta=Meta("u", "9"))), ""),
     "slice-trigger-time": (Applied(replace(SLICE, triggered="now")), ""),
-    "slice-unready-endpoint-goes": (
-        Applied(replace(SLICE, endpoints=Endpoints.of(*list(SLICE.endpoints)[:2]))),
-        "",
-    ),
+    "slice-unready-endpoint-goes": (Applied(replace(SLICE, endpoints=Endpoints.of(*list(SLICE.endpoints)[:2]))), ""),
     "slice-endpoint-turns-ready": (
         Applied(slice_of("a/web", "10.0.0.1 10.0.0.2=h 10.0.0.3")),
         "endpoints/a/web address/10.0.0.3",
@@ -88,14 +79,8 @@ TOUCHES: dict[str, tuple[Event, str]] = {
         Applied(replace(SLICE, service=Key("a", ""))),
         "endpoints/a/web address/10.0.0.1 address/10.0.0.2",
     ),
-    "slice-of-nobody": (
-        Applied(replace(SLICE, key=Key("a", "x"), service=Key("a", ""))),
-        "",
-    ),
-    "slice-deleted": (
-        Deleted(EndpointSlice, SLICE.key),
-        "endpoints/a/web address/10.0.0.1 address/10.0.0.2",
-    ),
+    "slice-of-nobody": (Applied(replace(SLICE, key=Key("a", "x"), service=Key("a", ""))), ""),
+    "slice-deleted": (Deleted(EndpointSlice, SLICE.key), "endpoints/a/web address/10.0.0.1 address/10.0.0.2"),
     "pod-added": (Applied(pod("a/q", "10.0.0.8")), "pod/a/10.0.0.8"),
     "pod-without-address": (Applied(pod("a/q", "")), ""),
     "pod-moves": (Applied(pod("a/p", "10.0.0.8")), "pod/a/10.0.0.8 pod/a/10.0.0.9"),
@@ -121,27 +106,15 @@ SERIALS: dict[str, tuple[Event, bool]] = {
     "2.4-service-deleted": (Deleted(Service, WEB.key), True),
     "2.4-service-port": (Applied(replace(WEB, ports=())), True),
     "2.4-service-external-name": (Applied(replace(WEB, external_name="x")), True),
-    "2.4-service-cluster-ip": (
-        Applied(replace(WEB, cluster_ips=("10.96.0.9",))),
-        False,
-    ),
+    "2.4-service-cluster-ip": (Applied(replace(WEB, cluster_ips=("10.96.0.9",))), False),
     "2.4-service-type": (Applied(replace(WEB, type="NodePort")), False),
     "2.4-slice-added": (Applied(slice_of("a/x", "10.0.0.7")), True),
     "2.4-slice-deleted": (Deleted(EndpointSlice, SLICE.key), True),
     "2.4-slice-address": (Applied(slice_of("a/web", "10.0.0.1 !10.0.0.3")), True),
-    "2.4-slice-hostname": (
-        Applied(slice_of("a/web", "10.0.0.1=x 10.0.0.2=h !10.0.0.3")),
-        True,
-    ),
+    "2.4-slice-hostname": (Applied(slice_of("a/web", "10.0.0.1=x 10.0.0.2=h !10.0.0.3")), True),
     "2.4-slice-ports": (Applied(replace(SLICE, ports=())), True),
-    "2.4-slice-target": (
-        Applied(slice_of("a/web", "10.0.0.1@p 10.0.0.2=h !10.0.0.3")),
-        False,
-    ),
-    "2.4-slice-zone-without-zonal": (
-        Applied(slice_of("a/web", "10.0.0.1%z 10.0.0.2=h !10.0.0.3")),
-        False,
-    ),
+    "2.4-slice-target": (Applied(slice_of("a/web", "10.0.0.1@p 10.0.0.2=h !10.0.0.3")), False),
+    "2.4-slice-zone-without-zonal": (Applied(slice_of("a/web", "10.0.0.1%z 10.0.0.2=h !10.0.0.3")), False),
     "2.4-pod-added": (Applied(pod("a/q", "10.0.0.8")), True),
     "2.4-pod-again": (Applied(pod("a/p", "10.0.0.9")), False),
     "2.4-pod-address": (Applied(pod("a/p", "10.0.0.8")), True),
@@ -187,9 +160,7 @@ def test_all_that_is_known() -> None:
 
 
 def test_what_is_there_by_kind_and_namespace() -> None:
-    made = filled_with(
-        [namespace("a"), service("a/web", "10.96.0.1"), service("b/web")]
-    )
+    made = filled_with([namespace("a"), service("a/web", "10.96.0.1"), service("b/web")])
     assert list(made.keys(Namespace)) == [Key("", "a")]
     assert list(made.keys(Service)) == [Key("a", "web"), Key("b", "web")]
     assert list(made.keys(Service, "b")) == [Key("b", "web")]
@@ -203,12 +174,7 @@ def test_what_it_would_be_no_news_to_apply() -> None:
     newer = replace(same, meta=Meta("uid-Service-a/web", "2"))
     made = filled_with([same, namespace("a"), slice_of("a/web", "10.0.0.1")])
     held: list[Object] = [same, namespace("a"), slice_of("a/web", "10.0.0.1")]
-    news: list[Object] = [
-        newer,
-        namespace("b"),
-        slice_of("a/web", "!10.0.0.1"),
-        pod("a/p", "10.0.0.1"),
-    ]
+    news: list[Object] = [newer, namespace("b"), slice_of("a/web", "!10.0.0.1"), pod("a/p", "10.0.0.1")]
     assert [made.holds(each) for each in held] == [True] * 3
     assert [made.holds(new) for new in news] == [False] * 4
     assert made.holds(pod("a/p", "10.0.0.1", deleting=True))

@@ -69,40 +69,28 @@ def rebuilt(store: Store, order: random.Random) -> Store:
 
 @settings(deadline=None)
 @given(histories, BODIES, st.randoms(use_true_random=False))
-def test_any_history_answers_as_its_objects_alone(
-    history: list[Event], body: str, order: random.Random
-) -> None:
+def test_any_history_answers_as_its_objects_alone(history: list[Event], body: str, order: random.Random) -> None:
     store, _ = played(history)
-    assert everything(answers(store, body)) == everything(
-        answers(rebuilt(store, order), body)
-    )
+    assert everything(answers(store, body)) == everything(answers(rebuilt(store, order), body))
 
 
 @settings(deadline=None, max_examples=100)
 @given(histories, BODIES, st.randoms(use_true_random=False))
-def test_nothing_held_is_left_over(
-    history: list[Event], body: str, order: random.Random
-) -> None:
+def test_nothing_held_is_left_over(history: list[Event], body: str, order: random.Random) -> None:
     store, clock = played(history, hold_s=1.0)
     clock.time = 2.0
     store.expire()
-    assert everything(answers(store, body)) == everything(
-        answers(rebuilt(store, order), body)
-    )
+    assert everything(answers(store, body)) == everything(answers(rebuilt(store, order), body))
 
 
 @settings(deadline=None, max_examples=100)
 @given(histories, BODIES)
-def test_the_cited_objects_alone_give_the_same_answer(
-    history: list[Event], body: str
-) -> None:
+def test_the_cited_objects_alone_give_the_same_answer(history: list[Event], body: str) -> None:
     store, _ = played(history)
     made = answers(store, body)
     for question in QUESTIONS:
         answer = ask(made, *question)
-        source_of = {
-            (source.kind, source.name) for source in answer.sources if source.found
-        }
+        source_of = {(source.kind, source.name) for source in answer.sources if source.found}
         small = Store(lambda: 0.0, zonal=True)
         for obj in store.objects():
             if (type(obj).__name__, str(obj.key)) in source_of:
@@ -155,13 +143,9 @@ def everything_outside(made: ExternalZones) -> list[ClusterAnswer]:
 
 @settings(deadline=None, max_examples=100)
 @given(histories, BODIES, st.booleans())
-def test_nor_is_one_from_outside(
-    history: list[Event], body: str, headless: bool
-) -> None:
+def test_nor_is_one_from_outside(history: list[Event], body: str, headless: bool) -> None:
     store, _ = played([])
-    made = ExternalZones(
-        ExternalOptions(EXTERNAL, headless=headless), answers(store, body)
-    )
+    made = ExternalZones(ExternalOptions(EXTERNAL, headless=headless), answers(store, body))
     before = everything_outside(made)
     for event in history:
         touched = store.apply(event)

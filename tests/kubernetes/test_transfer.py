@@ -19,15 +19,10 @@ OBJECTS: tuple[Object, ...] = (
     slice_of("a/ghost", "10.0.0.9"),
 )
 SVC = "svc.cluster.local."
-SOA = (
-    "cluster.local. 5 SOA ns.dns.cluster.local. hostmaster.cluster.local."
-    " 1700000000 7200 1800 86400 5"
-)
+SOA = "cluster.local. 5 SOA ns.dns.cluster.local. hostmaster.cluster.local. 1700000000 7200 1800 86400 5"
 
 
-def lines(
-    objects: Iterable[Object], body: str = "", zone: str = "cluster.local."
-) -> list[str]:
+def lines(objects: Iterable[Object], body: str = "", zone: str = "cluster.local.") -> list[str]:
     cluster = Cluster(objects, body, local=("192.0.2.9",))
     records = cluster.answers.transfer(zone)
     assert records is not None
@@ -80,9 +75,7 @@ def test_only_zones_themselves() -> None:
 
 
 def test_reverse_zones_list_the_services_unless_strict() -> None:
-    assert "alpha.b.svc.in-addr.arpa. 5 A 10.96.0.1" in lines(
-        OBJECTS, zone="in-addr.arpa."
-    )
+    assert "alpha.b.svc.in-addr.arpa. 5 A 10.96.0.1" in lines(OBJECTS, zone="in-addr.arpa.")
     got = lines(OBJECTS, "strict", "in-addr.arpa.")
     assert [line.split()[2] for line in got] == ["SOA", "NS", "A", "SOA"]
 
@@ -90,8 +83,6 @@ def test_reverse_zones_list_the_services_unless_strict() -> None:
 def test_imports_lose_their_cluster_label() -> None:
     zone = "clusterset.local."
     imports = (imported("a/h"), slice_of("a/h", "10.3.0.1=m", cluster="c1"))
-    cluster = Cluster(
-        (namespace("a"),), f"multicluster {zone}", f"cluster.local {zone}", imports
-    )
+    cluster = Cluster((namespace("a"),), f"multicluster {zone}", f"cluster.local {zone}", imports)
     records = cluster.answers.transfer(zone) or ()
     assert f"m.h.a.svc.{zone}" in {rrset.owner for rrset in records}

@@ -45,13 +45,9 @@ def large(count: int, per: int = 100, ports: str = "http:80") -> made.Cluster:
     return service(*(" ".join(part) for part in parts), ports=ports)
 
 
-def packed(
-    cluster: made.Cluster, name: str, qtype: str, size: int, room: Window
-) -> bytes:
+def packed(cluster: made.Cluster, name: str, qtype: str, size: int, room: Window) -> bytes:
     number = type_number(qtype)
-    answer = cluster.answers.answer(
-        ClusterQuestion(name, number, ZONE, ZONE, name, room)
-    )
+    answer = cluster.answers.answer(ClusterQuestion(name, number, ZONE, ZONE, name, room))
     records = [each for each in answer.answer if isinstance(each, RRset)]
     response = responses.positive(answer, records, None)
     response = round_robin(response, room.random)
@@ -59,9 +55,7 @@ def packed(
     return encode_response(query, response)
 
 
-def reply(
-    cluster: made.Cluster, name: str, qtype: str, size: int, room: Window
-) -> dns.message.Message:
+def reply(cluster: made.Cluster, name: str, qtype: str, size: int, room: Window) -> dns.message.Message:
     wire = packed(cluster, name, qtype, size, room)
     return dns.message.from_wire(wire, one_rr_per_rrset=True)
 
@@ -118,9 +112,7 @@ def test_a_part_of_the_whole_that_is_as_full(
 
 @pytest.mark.parametrize("first", ["", ":-1 x:-1"], ids=["no-ports", "no-numbers"])
 @pytest.mark.parametrize("strict", [False, True])
-def test_what_makes_no_srv_does_not_take_the_place_of_what_does(
-    first: str, strict: bool
-) -> None:
+def test_what_makes_no_srv_does_not_take_the_place_of_what_does(first: str, strict: bool) -> None:
     objects: list[Object] = [made.namespace("a"), made.service("a/h", "None")]
     for number, ports in enumerate([first] * 9 + ["http:80"]):
         ends = " ".join(addresses(100, 100 * number))
@@ -157,18 +149,14 @@ def test_every_ready_endpoint_is_first_equally_often(qtype: str) -> None:
     slices = []
     for number in range(8):
         ends = addresses(10 + 10 * number, 256 * number)
-        slices.append(
-            " ".join("!" * (n % 8 < number) + end for n, end in enumerate(ends))
-        )
+        slices.append(" ".join("!" * (n % 8 < number) + end for n, end in enumerate(ends)))
     cluster = service(*slices)
     ready = sum("!" not in end for part in slices for end in part.split())
     room = window(type_number(qtype), 512, Random(7))
     first: Counter[str] = Counter()
     rounds = 40 * ready
     for _ in range(rounds):
-        inquiry = ClusterQuestion(
-            HEADLESS, type_number(qtype), ZONE, ZONE, HEADLESS, room
-        )
+        inquiry = ClusterQuestion(HEADLESS, type_number(qtype), ZONE, ZONE, HEADLESS, room)
         answer = cluster.answers.answer(inquiry)
         assert answer.partial
         (rrset,) = (each for each in answer.answer if isinstance(each, RRset))
@@ -181,14 +169,7 @@ def test_every_ready_endpoint_is_first_equally_often(qtype: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        HEADLESS,
-        f"_http._tcp.{HEADLESS}",
-        f"10-0-0-5.{HEADLESS}",
-        f"nobody.{HEADLESS}",
-        f"_none._tcp.{HEADLESS}",
-    ],
+    "name", [HEADLESS, f"_http._tcp.{HEADLESS}", f"10-0-0-5.{HEADLESS}", f"nobody.{HEADLESS}", f"_none._tcp.{HEADLESS}"]
 )
 @pytest.mark.parametrize("qtype", ["A", "AAAA", "SRV", "TXT"])
 def test_work_does_not_grow_with_the_service(name: str, qtype: str) -> None:
@@ -204,9 +185,7 @@ def test_work_does_not_grow_with_the_service(name: str, qtype: str) -> None:
         room = window(type_number(qtype), size, Random(1))
         asked = ClusterQuestion(name, type_number(qtype), ZONE, ZONE, name, room)
         answer = cluster.answers.answer(asked)
-        count = sum(
-            len(each.rdata) for each in answer.answer if isinstance(each, RRset)
-        )
+        count = sum(len(each.rdata) for each in answer.answer if isinstance(each, RRset))
         assert count <= room.limit + 100
 
 
@@ -221,9 +200,7 @@ def test_ports_count_as_well() -> None:
 
 def test_others_of_the_records_have_their_turn() -> None:
     room = window(1, 512, Random(1))
-    answer = large(1000).answers.answer(
-        ClusterQuestion(HEADLESS, 1, ZONE, ZONE, HEADLESS, room)
-    )
+    answer = large(1000).answers.answer(ClusterQuestion(HEADLESS, 1, ZONE, ZONE, HEADLESS, room))
     response = responses.positive(answer, (), None)
     assert (response.tc, response.reuse) == (True, None)
 
@@ -239,16 +216,12 @@ def test_others_of_the_records_have_their_turn() -> None:
 )
 def test_who_puts_records_first_sees_all(line: str, chooses: bool) -> None:
     site = World().site(f".:53 {{\n{line}\n}}\n")
-    loadbalance.PLUGIN.set_up(
-        site.block.named("loadbalance") and (site.block.directives[0],), site
-    )
+    loadbalance.PLUGIN.set_up(site.block.named("loadbalance") and (site.block.directives[0],), site)
     assert site.chooses_records == chooses
 
 
 WORDS = st.one_of(
-    st.sampled_from(
-        ["10.1.0.1", "2001:DB8::A", "fd00:1::", "Db-0", "db.example.org", ""]
-    ),
+    st.sampled_from(["10.1.0.1", "2001:DB8::A", "fd00:1::", "Db-0", "db.example.org", ""]),
     st.text("aB0.:-é", max_size=12),
 )
 

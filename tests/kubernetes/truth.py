@@ -93,9 +93,7 @@ class Truth:
             case "cut" | "inside":
                 raise ApiError("broken", status=500)
         at, start = token.split("/") if token else (str(self.version), "")
-        if int(at) < self.forgotten or not (
-            self.keeps or not token or int(at) == self.version
-        ):
+        if int(at) < self.forgotten or not (self.keeps or not token or int(at) == self.version):
             raise Gone("the token is too old")
         if not token:
             self.pages[at] = sorted(self.objects.values(), key=lambda obj: obj.key)
@@ -104,9 +102,7 @@ class Truth:
         more = f"{at}/{objects[-1].key.name}" if len(left) > PER_PAGE else ""
         return Page(objects, at, more)
 
-    async def watch(
-        self, version: str, *, initial: bool = False
-    ) -> AsyncIterator[WatchEvent]:
+    async def watch(self, version: str, *, initial: bool = False) -> AsyncIterator[WatchEvent]:
         await asyncio.sleep(0)
         self._refuse()
         if initial:

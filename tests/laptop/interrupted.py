@@ -51,10 +51,7 @@ def interrupt(root: Path, at: int, how: str) -> Callable[[], bool]:
 
 
 def run(action: str, recipe: str, root: Path) -> int:
-    with (
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         return command.main(words(action, recipe, root))
 
 

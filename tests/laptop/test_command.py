@@ -20,9 +20,7 @@ Capture = pytest.CaptureFixture[str]
 
 
 @each_recipe
-def test_plan_changes_nothing_and_tells_all(
-    recipe: str, tmp_path: Path, capsys: Capture
-) -> None:
+def test_plan_changes_nothing_and_tells_all(recipe: str, tmp_path: Path, capsys: Capture) -> None:
     root = machine(recipe, tmp_path)
     before = snapshot(root)
     assert command.main(words("plan", recipe, root)) == 0
@@ -38,9 +36,7 @@ def test_plan_changes_nothing_and_tells_all(
 
 
 @each_recipe
-def test_undo_restores_byte_for_byte(
-    recipe: str, tmp_path: Path, capsys: Capture
-) -> None:
+def test_undo_restores_byte_for_byte(recipe: str, tmp_path: Path, capsys: Capture) -> None:
     root = machine(recipe, tmp_path)
     before = snapshot(root)
     assert command.main(words("apply", recipe, root)) == 0
@@ -70,9 +66,7 @@ def test_another_apply_waits_for_the_undo(tmp_path: Path, capsys: Capture) -> No
     assert "undo" in capsys.readouterr().out
 
 
-def test_what_somebody_changed_since_is_left_alone(
-    tmp_path: Path, capsys: Capture
-) -> None:
+def test_what_somebody_changed_since_is_left_alone(tmp_path: Path, capsys: Capture) -> None:
     root = machine("resolv.conf", tmp_path)
     before = snapshot(root)
     assert command.main(words("apply", "resolv.conf", root)) == 0
@@ -113,9 +107,7 @@ def test_a_folder_that_somebody_uses_stays(tmp_path: Path, capsys: Capture) -> N
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )  # fmt: skip
-def test_what_is_refused_changes_nothing(
-    args: list[str], named: str, tmp_path: Path, capsys: Capture
-) -> None:
+def test_what_is_refused_changes_nothing(args: list[str], named: str, tmp_path: Path, capsys: Capture) -> None:
     root = machine("dnsmasq", tmp_path)
     before = snapshot(root)
     assert main(root, "apply", *args) == 1
@@ -126,10 +118,7 @@ def test_what_is_refused_changes_nothing(
 def test_local_is_done_if_somebody_insists(tmp_path: Path) -> None:
     root = machine("dnsmasq", tmp_path)
     assert main(root, "apply", "--mdns-ok") == 0
-    assert (
-        "server=/cluster.local/127.0.0.1#5354"
-        in (root / "etc/dnsmasq.d/minidns.conf").read_text()
-    )
+    assert "server=/cluster.local/127.0.0.1#5354" in (root / "etc/dnsmasq.d/minidns.conf").read_text()
 
 
 def test_plan_offers_an_alias_for_local(tmp_path: Path, capsys: Capture) -> None:
@@ -138,9 +127,7 @@ def test_plan_offers_an_alias_for_local(tmp_path: Path, capsys: Capture) -> None
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"version": 2}', "\xff"])
-def test_a_record_that_is_none_is_not_guessed_at(
-    text: str, tmp_path: Path, capsys: Capture
-) -> None:
+def test_a_record_that_is_none_is_not_guessed_at(text: str, tmp_path: Path, capsys: Capture) -> None:
     root = machine("dnsmasq", tmp_path)
     (root / RECORD).write_text(text)
     before = snapshot(root)
@@ -188,22 +175,13 @@ class Programs:
             link.rmdir()
 
 
-COMMANDS = {
-    "macos": 2,
-    "resolved-link": 6,
-    "resolved": 1,
-    "networkmanager": 1,
-    "dnsmasq": 1,
-}
+COMMANDS = {"macos": 2, "resolved-link": 6, "resolved": 1, "networkmanager": 1, "dnsmasq": 1}
 
 
 @pytest.mark.parametrize(
-    ("recipe", "fails"),
-    [(recipe, number) for recipe, count in COMMANDS.items() for number in range(count)],
+    ("recipe", "fails"), [(recipe, number) for recipe, count in COMMANDS.items() for number in range(count)]
 )
-def test_a_command_that_fails_takes_everything_back(
-    recipe: str, fails: int, tmp_path: Path
-) -> None:
+def test_a_command_that_fails_takes_everything_back(recipe: str, fails: int, tmp_path: Path) -> None:
     root = machine(recipe, tmp_path)
     (root / "sys/class/net").mkdir(parents=True)
     before = snapshot(root)

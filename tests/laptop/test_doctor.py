@@ -119,12 +119,8 @@ def test_where_all_is_well_nothing_is_wrong(tmp_path: Path) -> None:
     ],
     ids=["not-running", "silent", "no-dns-server", "not-in-sync", "alias-not-served", "no-address", "udp-only", "forwarding-fails", "resolver-not-told", "programs-find-nothing", "programs-get-another"],
 )  # fmt: skip
-def test_what_is_wrong_is_named(
-    asks: Asks, named: str, todo: str, tmp_path: Path
-) -> None:
-    wrong = [
-        each for each in look(applied(tmp_path), asks) if each.result is Result.WRONG
-    ]
+def test_what_is_wrong_is_named(asks: Asks, named: str, todo: str, tmp_path: Path) -> None:
+    wrong = [each for each in look(applied(tmp_path), asks) if each.result is Result.WRONG]
     assert len(wrong) == 1
     assert mentions(wrong[0].text, named)
     assert mentions(wrong[0].todo, todo)
@@ -165,9 +161,7 @@ def test_mdns_before_dns(hosts: str, is_wrong: bool, tmp_path: Path) -> None:
     here = applied(tmp_path)
     here.real("/etc/nsswitch.conf").write_text(f"passwd: files\n{hosts}\n")
     local = Wanted(("cluster.local.",), WANTED.server)
-    (about,) = (
-        e for e in look(here, WELL, local) if e.text.startswith("cluster.local")
-    )
+    (about,) = (e for e in look(here, WELL, local) if e.text.startswith("cluster.local"))
     assert (about.result is Result.WRONG) == is_wrong
     assert "--alias k8s.internal" in about.todo
     assert not any("cluster.local" in each.text for each in look(here, WELL))
@@ -208,9 +202,7 @@ def test_reaching() -> None:
     assert doctor.reaches(("127.0.0.1", port))  # refused, by somebody
 
 
-def test_the_record_says_what_is_looked_at(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_record_says_what_is_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = machine("dnsmasq", tmp_path)
     args = ["--zone", "k8s.internal", "--server", f"127.0.0.1:{process.free_port()}"]
     assert command.main(["apply", "--root", str(root), *args]) == 0

@@ -36,12 +36,8 @@ MAC = "nameserver 127.0.0.1\nport 5354\ntimeout 2\n"
     ],
     ids=lambda given: given if isinstance(given, str) else "",
 )  # fmt: skip
-def test_files(
-    recipe: str, wanted: Wanted, files: dict[str, str], tmp_path: Path
-) -> None:
-    plan = recipes.RECIPES[recipe].make(
-        wanted, Machine(machine(recipe, tmp_path), None)
-    )
+def test_files(recipe: str, wanted: Wanted, files: dict[str, str], tmp_path: Path) -> None:
+    plan = recipes.RECIPES[recipe].make(wanted, Machine(machine(recipe, tmp_path), None))
     written = {each.path: each.text for each in plan.writes}
     if recipe == "resolv.conf":
         kept = FILES[recipe]["/run/resolvconf/resolv.conf"]
@@ -67,9 +63,7 @@ COMMANDS = {
 
 @pytest.mark.parametrize("recipe", COMMANDS)
 def test_commands(recipe: str, tmp_path: Path) -> None:
-    plan = recipes.RECIPES[recipe].make(
-        WANTED, Machine(machine(recipe, tmp_path), None)
-    )
+    plan = recipes.RECIPES[recipe].make(WANTED, Machine(machine(recipe, tmp_path), None))
     assert [" ".join(command.argv) for command in plan.commands] == COMMANDS[recipe]
     back = [" ".join(each.argv) for each in plan.undo]
     if recipe == "resolved-link":
@@ -91,15 +85,9 @@ def test_on_an_empty_machine_there_is_still_resolv_conf(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("server", "has_dnsmasq", "recipe"),
-    [
-        ("127.0.0.1", True, "dnsmasq"),
-        ("127.0.0.1", False, "resolv.conf"),
-        ("192.0.2.1", True, "resolv.conf"),
-    ],
+    [("127.0.0.1", True, "dnsmasq"), ("127.0.0.1", False, "resolv.conf"), ("192.0.2.1", True, "resolv.conf")],
 )
-def test_dnsmasq_has_to_be_there_and_in_use(
-    server: str, has_dnsmasq: bool, recipe: str, tmp_path: Path
-) -> None:
+def test_dnsmasq_has_to_be_there_and_in_use(server: str, has_dnsmasq: bool, recipe: str, tmp_path: Path) -> None:
     write(tmp_path, "etc/resolv.conf", f"nameserver {server}\n")
     if has_dnsmasq:
         write(tmp_path, "etc/dnsmasq.conf", "")
@@ -152,9 +140,7 @@ def test_no_more_servers_than_glibc_reads(tmp_path: Path) -> None:
     ],
     ids=["dnsmasq.conf", "debian", "commented-out"],
 )
-def test_a_dnsmasq_that_does_not_read_the_folder(
-    path: str, text: str, warned: bool, tmp_path: Path
-) -> None:
+def test_a_dnsmasq_that_does_not_read_the_folder(path: str, text: str, warned: bool, tmp_path: Path) -> None:
     write(tmp_path, "etc/resolv.conf", "nameserver 127.0.0.1\n")
     write(tmp_path, path, text)
     notes = recipes.dnsmasq(WANTED, Machine(tmp_path, None)).notes
@@ -166,9 +152,6 @@ def test_dnsmasq_understands_its_lines(tmp_path: Path) -> None:
     (file,) = recipes.dnsmasq(WANTED, Machine(tmp_path, None)).writes
     (tmp_path / "dnsmasq.conf").write_text(file.text)
     done = subprocess.run(
-        ["dnsmasq", "--test", f"--conf-file={tmp_path / 'dnsmasq.conf'}"],
-        capture_output=True,
-        text=True,
-        check=False,
+        ["dnsmasq", "--test", f"--conf-file={tmp_path / 'dnsmasq.conf'}"], capture_output=True, text=True, check=False
     )
     assert "syntax check OK" in done.stderr

@@ -29,10 +29,7 @@ FILES: Mapping[str, Mapping[str, str]] = {
         "/etc/NetworkManager/NetworkManager.conf": "[main]\nplugins=keyfile\n",
         "/usr/sbin/dnsmasq": "",
     },
-    "dnsmasq": {
-        "/etc/resolv.conf": "nameserver 127.0.0.1\n",
-        "/etc/dnsmasq.conf": "conf-dir=/etc/dnsmasq.d/,*.conf\n",
-    },
+    "dnsmasq": {"/etc/resolv.conf": "nameserver 127.0.0.1\n", "/etc/dnsmasq.conf": "conf-dir=/etc/dnsmasq.d/,*.conf\n"},
     "resolv.conf": {
         "/etc/resolv.conf": "-> ../run/resolvconf/resolv.conf",
         "/run/resolvconf/resolv.conf": "# by hand\nsearch lan\nnameserver 192.0.2.1\n",
@@ -73,7 +70,4 @@ def words(action: str, recipe: str, root: Path) -> list[str]:
     """Return the arguments of a command on a machine."""
     if action == "undo":
         return ["undo", "--root", str(root)]
-    return [
-        *(action, "--root", str(root), "--recipe", recipe),
-        *("--zone", ZONE, "--server", SERVER),
-    ]
+    return [*(action, "--root", str(root), "--recipe", recipe), *("--zone", ZONE, "--server", SERVER)]

@@ -3,16 +3,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from minidns.dns import wire
-from minidns.dns.model import (
-    Opt,
-    Query,
-    Question,
-    Rcode,
-    Response,
-    Reuse,
-    RRset,
-    replace,
-)
+from minidns.dns.model import Opt, Query, Question, Rcode, Response, Reuse, RRset, replace
 from minidns.dns.rdata import AAAA, ANY, HINFO, HTTPS, IXFR, A, a
 from minidns.metrics.registry import Metrics
 from minidns.metrics.traffic import Traffic, query_size, with_counter
@@ -39,10 +30,7 @@ KINDS = {
     "tcp": (replace(QUERY, transport="tcp"), ("tcp", "1", "A")),
     "ipv6": (replace(QUERY, peer=("2001:db8::1", 5)), ("udp", "2", "A")),
     **{
-        f"type-{label}": (
-            replace(QUERY, question=Question("a.example.org.", rtype)),
-            ("udp", "1", label),
-        )
+        f"type-{label}": (replace(QUERY, question=Question("a.example.org.", rtype)), ("udp", "1", label))
         for rtype, label in {
             AAAA: "AAAA",
             HTTPS: "HTTPS",
@@ -66,12 +54,7 @@ def test_request_labels(query: Query, labels: tuple[str, str, str]) -> None:
     assert counted.value(sizes, proto=proto) == 1
 
 
-RCODES = {
-    Rcode.NOERROR: "NOERROR",
-    Rcode.NXDOMAIN: "NXDOMAIN",
-    Rcode.SERVFAIL: "SERVFAIL",
-    42: "other",
-}
+RCODES = {Rcode.NOERROR: "NOERROR", Rcode.NXDOMAIN: "NXDOMAIN", Rcode.SERVFAIL: "SERVFAIL", 42: "other"}
 
 
 @pytest.mark.parametrize(("rcode", "label"), RCODES.items(), ids=RCODES.values())
@@ -82,9 +65,7 @@ def test_response_labels(rcode: int, label: str) -> None:
     assert counted.value(name, rcode=label, plugin="errors") == 1
 
 
-@pytest.mark.parametrize(
-    ("opt", "count"), [(None, 0), (Opt(1232), 0), (Opt(1232, do=True), 1)]
-)
+@pytest.mark.parametrize(("opt", "count"), [(None, 0), (Opt(1232), 0), (Opt(1232, do=True), 1)])
 def test_do_bit(opt: Opt | None, count: int) -> None:
     counted = Counted()
     counted.traffic.count(replace(QUERY, opt=opt), ANSWER, "errors", 0)
@@ -138,9 +119,7 @@ def test_dropped_queries_have_their_own_zone() -> None:
 def test_repetitions_count_as_queries() -> None:
     counted = Counted()
     reported: list[tuple[int, float]] = []
-    before = Reuse(
-        depends_on=("x",), counters=(lambda n, seconds: reported.append((n, seconds)),)
-    )
+    before = Reuse(depends_on=("x",), counters=(lambda n, seconds: reported.append((n, seconds)),))
     response = replace(ANSWER, reuse=before)
     reuse = counted.traffic.count(QUERY, response, "errors", 0.001).reuse
     assert reuse is not None

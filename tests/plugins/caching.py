@@ -26,9 +26,7 @@ def answer(ttl: int = 300, name: str = NAME, address: str = "192.0.2.1") -> Resp
 
 
 def denial(ttl: int = 300, rcode: int = Rcode.NXDOMAIN) -> Response:
-    return Response(
-        rcode, authority=(rrset(f"example.org. {ttl} SOA {SOA_TEXT}"),), ra=True
-    )
+    return Response(rcode, authority=(rrset(f"example.org. {ttl} SOA {SOA_TEXT}"),), ra=True)
 
 
 @dataclass
@@ -64,10 +62,7 @@ class Caching:
 
 
 def caching(
-    line: str = "cache",
-    behind: Response | DnsError | None = None,
-    keys: str = ".",
-    release: Release = NEWEST,
+    line: str = "cache", behind: Response | DnsError | None = None, keys: str = ".", release: Release = NEWEST
 ) -> Caching:
     """Set up ``line``; behind it stands ``behind``, an address when nothing is said."""
     world = World()
@@ -88,9 +83,4 @@ def ttls(response: Response) -> list[int]:
 
 
 def addresses(response: Response) -> list[str]:
-    return [
-        rdata.address(data)
-        for rrset in response.answer
-        if rrset.rtype == rdata.A
-        for data in rrset.rdata
-    ]
+    return [rdata.address(data) for rrset in response.answer if rrset.rtype == rdata.A for data in rrset.rdata]

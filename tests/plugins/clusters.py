@@ -36,9 +36,7 @@ def ends(name: str, *addresses: str, **annotations: str) -> Tree:
         f"{name}-1",
         metadata={
             "labels": {"kubernetes.io/service-name": name.partition("/")[2]},
-            "annotations": {
-                f"endpoints.kubernetes.io/{k}": v for k, v in annotations.items()
-            },
+            "annotations": {f"endpoints.kubernetes.io/{k}": v for k, v in annotations.items()},
         },
         endpoints=[{"addresses": [address]} for address in addresses],
         ports=[{"name": "http", "port": 8080}],
@@ -65,9 +63,7 @@ async def last(_: Query) -> Response:
 class Running:
     """The plugin in a chain that ends in ``last``."""
 
-    def __init__(
-        self, site: Site, world: World, handler: Handler, forgotten: list[Any]
-    ) -> None:
+    def __init__(self, site: Site, world: World, handler: Handler, forgotten: list[Any]) -> None:
         self.site = site
         self.world = world
         self.handler = handler
@@ -118,9 +114,7 @@ class Silent:
         await asyncio.Event().wait()
         raise AssertionError
 
-    async def watch(
-        self, version: str, *, initial: bool = False
-    ) -> AsyncIterator[WatchEvent]:
+    async def watch(self, version: str, *, initial: bool = False) -> AsyncIterator[WatchEvent]:
         await asyncio.Event().wait()
         yield WatchEvent("BOOKMARK", None, "")
 

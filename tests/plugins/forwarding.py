@@ -34,12 +34,7 @@ async def forwarding(body: str) -> AsyncIterator[Forwarding]:
     """Set up the ``forward`` and ``cache`` lines of ``body``, with real time."""
     world = World()
     sockets = Sockets(world.metrics)
-    world.edges = replace(
-        world.edges,
-        exchange=sockets,
-        now=asyncio.get_running_loop().time,
-        sleep=asyncio.sleep,
-    )
+    world.edges = replace(world.edges, exchange=sockets, now=asyncio.get_running_loop().time, sleep=asyncio.sleep)
     site = world.site(f". {{\n{body}\n}}\n")
     plugins = [handler_of(forward.PLUGIN, site)]
     if directives(site, "cache"):

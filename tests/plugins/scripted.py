@@ -49,13 +49,7 @@ class Scripted:
     handler: Handler = field(init=False)
     site: Site = field(init=False)
 
-    async def exchange(
-        self,
-        to: Upstream,
-        wire: bytes,
-        timeout_s: float,
-        accept: Accept[T],
-    ) -> T:
+    async def exchange(self, to: Upstream, wire: bytes, timeout_s: float, accept: Accept[T]) -> T:
         clock = self.world.clock
         self.sent.append(Sent(clock.time, to, wire, timeout_s))
         match self.behavior.get(to.host, "good"):
@@ -111,11 +105,7 @@ class Scripted:
 
 
 def scripted(
-    body: str,
-    *,
-    files: dict[str, str] | None = None,
-    last: Handler | None = None,
-    **behavior: str,
+    body: str, *, files: dict[str, str] | None = None, last: Handler | None = None, **behavior: str
 ) -> Scripted:
     """Set up the ``forward`` lines of ``body``."""
     world = World(files=files)

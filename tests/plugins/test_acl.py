@@ -44,19 +44,9 @@ FATES = {
     "type-sections-add-up": (of("block type MX type A"), "A", "192.0.2.53", "blocked"),
     "net": (of("block net 192.0.2.0/24"), "A", "192.0.2.53", "blocked"),
     "other-net": (of("block net 192.0.3.0/24"), "A", "192.0.2.53", "allowed"),
-    "one-of-nets": (
-        of("block net 10.0.0.0/8 192.0.2.53"),
-        "A",
-        "192.0.2.53",
-        "blocked",
-    ),
+    "one-of-nets": (of("block net 10.0.0.0/8 192.0.2.53"), "A", "192.0.2.53", "blocked"),
     "every-net": (of("block net 10.0.0.0/8 *"), "A", "192.0.2.53", "blocked"),
-    "words-after-a-star-are-not-read": (
-        of("block type * FOO net * x"),
-        "A",
-        "192.0.2.53",
-        "blocked",
-    ),
+    "words-after-a-star-are-not-read": (of("block type * FOO net * x"), "A", "192.0.2.53", "blocked"),
     "address": (of("block net 192.0.2.53"), "A", "192.0.2.53", "blocked"),
     "other-address": (of("block net 192.0.2.54"), "A", "192.0.2.53", "allowed"),
     "ipv6": (of("block net 2001:db8::/32"), "A", "2001:db8::1", "blocked"),
@@ -64,46 +54,19 @@ FATES = {
     "ipv6-scope": (of("block net fe80::/10"), "A", "fe80::1%eth0", "blocked"),
     "both": (of("block type A net 192.0.2.0/24"), "A", "192.0.2.53", "blocked"),
     "one-of-both": (of("block type A net 192.0.3.0/24"), "A", "192.0.2.53", "allowed"),
-    "allow-before-block": (
-        of("allow net 192.0.2.0/24", "block"),
-        "A",
-        "192.0.2.53",
-        "allowed",
-    ),
-    "block-of-the-rest": (
-        of("allow net 192.0.3.0/24", "block"),
-        "A",
-        "192.0.2.53",
-        "blocked",
-    ),
+    "allow-before-block": (of("allow net 192.0.2.0/24", "block"), "A", "192.0.2.53", "allowed"),
+    "block-of-the-rest": (of("allow net 192.0.3.0/24", "block"), "A", "192.0.2.53", "blocked"),
     "first-policy-decides": (of("filter type A", "block"), "A", "::1", "filtered"),
     "zone": ("acl example.org {\nblock\n}", "A", "::1", "blocked"),
     "other-zone": ("acl example.net {\nblock\n}", "A", "::1", "allowed"),
     "zone-of-many": ("acl example.net Example.ORG {\nblock\n}", "A", "::1", "blocked"),
-    "second-rule": (
-        "acl example.net {\nblock\n}\nacl example.org {\ndrop\n}",
-        "A",
-        "::1",
-        "dropped",
-    ),
-    "undecided-goes-to-the-next-rule": (
-        "acl org {\nblock type MX\n}\nacl . {\nfilter\n}",
-        "A",
-        "::1",
-        "filtered",
-    ),
-    "allowed-by-the-first-rule": (
-        "acl org {\nallow\n}\nacl . {\nblock\n}",
-        "A",
-        "::1",
-        "allowed",
-    ),
+    "second-rule": ("acl example.net {\nblock\n}\nacl example.org {\ndrop\n}", "A", "::1", "dropped"),
+    "undecided-goes-to-the-next-rule": ("acl org {\nblock type MX\n}\nacl . {\nfilter\n}", "A", "::1", "filtered"),
+    "allowed-by-the-first-rule": ("acl org {\nallow\n}\nacl . {\nblock\n}", "A", "::1", "allowed"),
 }
 
 
-@pytest.mark.parametrize(
-    ("body", "qtype", "client", "expected"), FATES.values(), ids=FATES
-)
+@pytest.mark.parametrize(("body", "qtype", "client", "expected"), FATES.values(), ids=FATES)
 async def test_fates(body: str, qtype: str, client: str, expected: str) -> None:
     sent = query("a.Example.org", qtype, peer=client)
     assert await fate(body, sent) == expected
@@ -149,22 +112,13 @@ async def test_what_is_allowed_is_counted() -> None:
 
 
 REFUSED = {
-    "action": (
-        "deny",
-        "unexpected token \"deny\"; expect 'allow', 'block', 'filter' or 'drop'",
-    ),
+    "action": ("deny", "unexpected token \"deny\"; expect 'allow', 'block', 'filter' or 'drop'"),
     "section": ("block A", "unexpected token \"A\"; expect 'type | net'"),
     "type-of-nothing": ("block type", 'no token specified in "type" section'),
-    "net-of-nothing": (
-        "block net type A",
-        'no token specified in "net" section',
-    ),
+    "net-of-nothing": ("block net type A", 'no token specified in "net" section'),
     "type": ("block type FOO", 'unexpected token "FOO"; expect legal QTYPE'),
     "type-in-lower-case": ("block type a", 'unexpected token "a"; expect legal QTYPE'),
-    "type-before-a-star": (
-        "block type FOO *",
-        'unexpected token "FOO"; expect legal QTYPE',
-    ),
+    "type-before-a-star": ("block type FOO *", 'unexpected token "FOO"; expect legal QTYPE'),
     "net-before-a-star": ("block net x *", 'illegal CIDR notation "x/32"'),
     "net": ("block net x", 'illegal CIDR notation "x/32"'),
     "mask": ("block net 10.0.0.0/33", 'illegal CIDR notation "10.0.0.0/33"'),

@@ -19,9 +19,7 @@ def rrset(rtype: int, text: str, ttl: int = 300, owner: str = NAME) -> RRset:
 
 
 def signature(start: str, end: str) -> RRset:
-    data = dns.rdata.from_text(
-        "IN", "RRSIG", f"A 8 2 300 {end} {start} 1 example.org. AAAA"
-    ).to_wire()
+    data = dns.rdata.from_text("IN", "RRSIG", f"A 8 2 300 {end} {start} 1 example.org. AAAA").to_wire()
     assert data
     return RRset(NAME, RRSIG, 300, (data,))
 
@@ -139,9 +137,7 @@ CACHED_AS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("query", "answer", "without_soa", "with_soa"), CACHED_AS.values(), ids=CACHED_AS
-)
+@pytest.mark.parametrize(("query", "answer", "without_soa", "with_soa"), CACHED_AS.values(), ids=CACHED_AS)
 def test_a_cache_looks_whether_the_question_is_answered(
     query: Query, answer: tuple[RRset, ...], without_soa: Outcome, with_soa: Outcome
 ) -> None:

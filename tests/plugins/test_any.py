@@ -26,13 +26,9 @@ async def test_other_types_pass_on(qtype: str) -> None:
 REFUSED = {
     "argument": (
         "any x y",
-        "Corefile:2 - Error during parsing: Wrong argument count or unexpected line"
-        " ending after 'x'",
+        "Corefile:2 - Error during parsing: Wrong argument count or unexpected line ending after 'x'",
     ),
-    "option": (
-        "any {\nfoo\n}",
-        "Corefile:3 - Error during parsing: unknown property 'foo'",
-    ),
+    "option": ("any {\nfoo\n}", "Corefile:3 - Error during parsing: unknown property 'foo'"),
 }
 
 

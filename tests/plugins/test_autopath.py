@@ -10,13 +10,7 @@ from minidns.plugins import autopath
 from minidns.plugins.site import Site
 from tests.world import World, plugin, query, texts
 
-SEARCH = (
-    "prod.svc.cluster.local.",
-    "svc.cluster.local.",
-    "cluster.local.",
-    "example.net.",
-    "",
-)
+SEARCH = ("prod.svc.cluster.local.", "svc.cluster.local.", "cluster.local.", "example.net.", "")
 REPEAT = Reuse(depends_on=("below",))
 
 
@@ -46,10 +40,7 @@ def site_with(body: str, below: Below, files: dict[str, str] | None = None) -> S
 
 
 async def ask(
-    below: Below,
-    name: str,
-    search: Sequence[str] = SEARCH,
-    body: str = "autopath @kubernetes",
+    below: Below, name: str, search: Sequence[str] = SEARCH, body: str = "autopath @kubernetes"
 ) -> tuple[Response, Site]:
     site = site_with(body, below)
     site.offers.search_lists["kubernetes"] = lambda query: search
@@ -73,10 +64,7 @@ FOUND = [
     pytest.param(
         "example.org.svc.cluster.local.",
         ["example.org.svc.cluster.local. 5 A 192.0.2.1"],
-        [
-            "{} 5 CNAME example.org.svc.cluster.local.",
-            "example.org.svc.cluster.local. 5 A 192.0.2.1",
-        ],
+        ["{} 5 CNAME example.org.svc.cluster.local.", "example.org.svc.cluster.local. 5 A 192.0.2.1"],
         2,
         id="second-domain",
     ),
@@ -92,17 +80,13 @@ FOUND = [
 
 
 @pytest.mark.parametrize(("exists", "lines", "expected", "count"), FOUND)
-async def test_found(
-    exists: str, lines: list[str], expected: list[str], count: int
-) -> None:
+async def test_found(exists: str, lines: list[str], expected: list[str], count: int) -> None:
     below = Below({exists: lines})
     sent = "example.org.prod.svc.cluster.local."
     response, site = await ask(below, sent)
     assert texts(response.answer) == sorted(item.format(sent) for item in expected)
     assert response.rcode == Rcode.NOERROR
-    assert below.asked == [
-        f"example.org.{domain}".rstrip(".") + "." for domain in SEARCH[:count]
-    ]
+    assert below.asked == [f"example.org.{domain}".rstrip(".") + "." for domain in SEARCH[:count]]
     assert successes(site) == 1
 
 
@@ -115,10 +99,7 @@ async def test_alias_has_the_letters_of_the_client() -> None:
 async def test_nothing_found_is_the_first_answer() -> None:
     below = Below({})
     response, site = await ask(below, "gone.prod.svc.cluster.local")
-    assert (response.rcode, response.rule) == (
-        Rcode.NXDOMAIN,
-        "gone.prod.svc.cluster.local.",
-    )
+    assert (response.rcode, response.rule) == (Rcode.NXDOMAIN, "gone.prod.svc.cluster.local.")
     assert len(below.asked) == 5
     assert successes(site) == 0
 
@@ -151,16 +132,12 @@ async def test_the_domain_itself_is_an_error() -> None:
         await ask(Below({}), "prod.svc.cluster.local")
     assert (error.value.rcode, error.value.text) == (
         Rcode.SERVFAIL,
-        "trimzone: overshot qname: prod.svc.cluster.local."
-        "for zone prod.svc.cluster.local.",
+        "trimzone: overshot qname: prod.svc.cluster.local.for zone prod.svc.cluster.local.",
     )
 
 
 ASKED = "a.prod.svc.cluster.local."
-ERRORS_BELOW = [
-    pytest.param(DnsError("i/o timeout"), id="with-a-text"),
-    pytest.param(Dropped(), id="silence"),
-]
+ERRORS_BELOW = [pytest.param(DnsError("i/o timeout"), id="with-a-text"), pytest.param(Dropped(), id="silence")]
 
 
 @pytest.mark.parametrize("error", ERRORS_BELOW)
@@ -218,17 +195,12 @@ async def test_plugin_without_search_lists_is_an_error() -> None:
     site.chain = tuple(map(plugins.find, ("autopath", "hosts")))
     with pytest.raises(ConfigError) as error:
         await site.hooks.start[0]()
-    assert str(error.value) == (
-        "plugin/autopath: hosts does not implement the AutoPather interface"
-    )
+    assert str(error.value) == ("plugin/autopath: hosts does not implement the AutoPather interface")
 
 
 ERRORS = [
     ("autopath", "no resolv-conf specified"),
-    (
-        "autopath /none",
-        'failed to parse "/none": open /none: no such file or directory',
-    ),
+    ("autopath /none", 'failed to parse "/none": open /none: no such file or directory'),
 ]
 
 

@@ -29,24 +29,13 @@ COREFILE = """\
 """
 TREES: list[Tree] = [
     {"kind": "Namespace", "metadata": {"name": "prod"}},
-    {
-        "kind": "Service",
-        "metadata": {"namespace": "prod", "name": "web"},
-        "spec": {"clusterIP": "10.96.0.1"},
-    },
-    {
-        "kind": "Pod",
-        "metadata": {"namespace": "prod", "name": "client"},
-        "status": {"podIP": POD, "phase": "Running"},
-    },
+    {"kind": "Service", "metadata": {"namespace": "prod", "name": "web"}, "spec": {"clusterIP": "10.96.0.1"}},
+    {"kind": "Pod", "metadata": {"namespace": "prod", "name": "client"}, "status": {"podIP": POD, "phase": "Running"}},
 ]
 
 
 async def answered(name: str, peer: str, pods: str) -> tuple[Response, Site]:
-    world = World(
-        files={"/etc/resolv.conf": "search example.net\n"},
-        list_watch=Api(TREES).list_watch,
-    )
+    world = World(files={"/etc/resolv.conf": "search example.net\n"}, list_watch=Api(TREES).list_watch)
     site = world.site(COREFILE % pods)
     site.top = chain.build(plugins.configure(site))
     for hook in site.hooks.start:
@@ -59,10 +48,7 @@ async def answered(name: str, peer: str, pods: str) -> tuple[Response, Site]:
 
 ALIAS = "www.example.net"
 FOUND = {
-    "in-the-cluster-at-once": (
-        "web.prod.svc.cluster.local.",
-        ["web.prod.svc.cluster.local. 30 A 10.96.0.1"],
-    ),
+    "in-the-cluster-at-once": ("web.prod.svc.cluster.local.", ["web.prod.svc.cluster.local. 30 A 10.96.0.1"]),
     "next-domain-of-the-cluster": (
         "web.prod.prod.svc.cluster.local.",
         [
@@ -72,36 +58,24 @@ FOUND = {
     ),
     "domain-of-the-server's-resolv.conf": (
         "www.prod.svc.cluster.local.",
-        [
-            f"www.prod.svc.cluster.local. 60 CNAME {ALIAS}.",
-            f"{ALIAS}. 60 A 192.0.2.80",
-        ],
+        [f"www.prod.svc.cluster.local. 60 CNAME {ALIAS}.", f"{ALIAS}. 60 A 192.0.2.80"],
     ),
     "bare-name": (
         f"{ALIAS}.prod.svc.cluster.local.",
-        [
-            f"{ALIAS}. 60 A 192.0.2.80",
-            f"{ALIAS}.prod.svc.cluster.local. 60 CNAME {ALIAS}.",
-        ],
+        [f"{ALIAS}. 60 A 192.0.2.80", f"{ALIAS}.prod.svc.cluster.local. 60 CNAME {ALIAS}."],
     ),
 }
 
 
 @pytest.mark.parametrize(("name", "lines"), FOUND.values(), ids=FOUND)
-async def test_a_pod_is_answered_with_what_its_search_list_finds(
-    name: str, lines: list[str]
-) -> None:
+async def test_a_pod_is_answered_with_what_its_search_list_finds(name: str, lines: list[str]) -> None:
     response, site = await answered(name, POD, "verified")
     assert texts(response.answer) == sorted(lines)
-    counted = site.metrics.value(
-        "coredns_autopath_success_total", {"server": "dns://:53"}
-    )
+    counted = site.metrics.value("coredns_autopath_success_total", {"server": "dns://:53"})
     assert counted == 1
 
 
-@pytest.mark.parametrize(
-    ("peer", "pods"), [(STRANGER, "verified"), (POD, "insecure"), (POD, "disabled")]
-)
+@pytest.mark.parametrize(("peer", "pods"), [(STRANGER, "verified"), (POD, "insecure"), (POD, "disabled")])
 async def test_who_is_not_known_is_answered_as_without_it(peer: str, pods: str) -> None:
     response, _ = await answered(f"{ALIAS}.prod.svc.cluster.local.", peer, pods)
     assert (response.rcode, response.answer) == (Rcode.NXDOMAIN, ())

@@ -29,15 +29,9 @@ BOUND = {
     "interface": ("bind eth0", INTERFACES["eth0"]),
     "both": ("bind lo 192.0.2.9", ["127.0.0.1", "::1", "192.0.2.9"]),
     "lines-add-up": ("bind ::1\nbind 127.0.0.1", ["::1", "127.0.0.1"]),
-    "except-address": (
-        "bind eth0 {\nexcept 192.0.2.2\n}",
-        ["2001:db8::2", "fe80::1%eth0"],
-    ),
+    "except-address": ("bind eth0 {\nexcept 192.0.2.2\n}", ["2001:db8::2", "fe80::1%eth0"]),
     "except-interface": ("bind lo eth0 {\nexcept eth0\n}", INTERFACES["lo"]),
-    "except-of-its-own-line-only": (
-        "bind lo {\nexcept ::1\n}\nbind ::1",
-        ["127.0.0.1", "::1"],
-    ),
+    "except-of-its-own-line-only": ("bind lo {\nexcept ::1\n}\nbind ::1", ["127.0.0.1", "::1"]),
     "empty-block": ("bind lo {\n}", INTERFACES["lo"]),
 }
 
@@ -53,25 +47,16 @@ def test_labels_of_the_listeners() -> None:
 
 REFUSED = {
     "unknown": ("bind x", 'not a valid IP address or interface name: "x"'),
-    "host-name": (
-        "bind localhost",
-        'not a valid IP address or interface name: "localhost"',
-    ),
+    "host-name": ("bind localhost", 'not a valid IP address or interface name: "localhost"'),
     "scope": ("bind ::1%lo", 'not a valid IP address or interface name: "::1%lo"'),
-    "empty-environment": (
-        'bind ""',
-        'not a valid IP address or interface name: ""',
-    ),
+    "empty-environment": ('bind ""', 'not a valid IP address or interface name: ""'),
     "nothing": ("bind", "at least one address or interface name is expected"),
     "option": ("bind lo {\nonly ::1\n}", 'invalid option "only"'),
     "except-nothing": (
         "bind lo {\nexcept\n}",
         "at least one address or interface must be given to except subdirective",
     ),
-    "except-unknown": (
-        "bind lo {\nexcept x\n}",
-        'not a valid IP address or interface name: "x"',
-    ),
+    "except-unknown": ("bind lo {\nexcept x\n}", 'not a valid IP address or interface name: "x"'),
     "except-everything": ("bind lo {\nexcept lo\n}", "no address is left to listen at"),
 }
 

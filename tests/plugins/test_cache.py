@@ -3,28 +3,8 @@
 import dns.rdata
 import pytest
 
-from minidns.dns.model import (
-    AD,
-    CD,
-    RD,
-    DnsError,
-    Opt,
-    Query,
-    Rcode,
-    Response,
-    Source,
-    replace,
-)
-from tests.plugins.caching import (
-    NAME,
-    Caching,
-    addresses,
-    answer,
-    caching,
-    denial,
-    rrset,
-    ttls,
-)
+from minidns.dns.model import AD, CD, RD, DnsError, Opt, Query, Rcode, Response, Source, replace
+from tests.plugins.caching import NAME, Caching, addresses, answer, caching, denial, rrset, ttls
 from tests.world import query, texts
 
 # One TTL for a whole reply, on every reply
@@ -62,9 +42,7 @@ SHOWN = {
 
 
 @pytest.mark.parametrize(("line", "behind", "ttl"), SHOWN.values(), ids=SHOWN)
-async def test_the_first_reply_has_one_ttl_already(
-    line: str, behind: Response, ttl: int
-) -> None:
+async def test_the_first_reply_has_one_ttl_already(line: str, behind: Response, ttl: int) -> None:
     cached = caching(line, replace(behind, opt=Opt(1232)))
     response = await cached.ask(query(NAME))
     assert set(ttls(response)) == {ttl}
@@ -80,16 +58,10 @@ KEPT = {
     "nothing-at-all": (Response(), True),
     "alias-only": (Response(answer=(rrset(f"{NAME} 60 CNAME nowhere.org."),)), False),
     "alias-only-with-soa": (
-        replace(
-            denial(rcode=Rcode.NOERROR),
-            answer=(rrset(f"{NAME} 60 CNAME nowhere.org."),),
-        ),
+        replace(denial(rcode=Rcode.NOERROR), answer=(rrset(f"{NAME} 60 CNAME nowhere.org."),)),
         True,
     ),
-    "nxdomain-behind-an-alias": (
-        replace(denial(), answer=(rrset(f"{NAME} 60 CNAME nowhere.org."),)),
-        False,
-    ),
+    "nxdomain-behind-an-alias": (replace(denial(), answer=(rrset(f"{NAME} 60 CNAME nowhere.org."),)), False),
     "another-type": (Response(answer=(rrset(f"{NAME} 60 TXT text"),)), False),
     "nxdomain": (denial(), True),
     "nodata": (denial(rcode=Rcode.NOERROR), True),
@@ -208,9 +180,7 @@ APART = {
 
 
 @pytest.mark.parametrize(("one", "other", "sent"), APART.values(), ids=APART)
-async def test_what_makes_an_answer_another_one(
-    one: Query, other: Query, sent: int
-) -> None:
+async def test_what_makes_an_answer_another_one(one: Query, other: Query, sent: int) -> None:
     assert await ask_twice(caching(), one, other) == sent
     assert await ask_twice(caching(), other, one) == sent
 
@@ -220,16 +190,10 @@ SIGNED = "A 8 2 300 {} 20231001000000 1 example.org. AAAA"
 
 @pytest.mark.parametrize(
     ("end", "do", "sent"),
-    [
-        ("20231101000000", True, 2),
-        ("20331101000000", True, 1),
-        ("20231101000000", False, 1),
-    ],
+    [("20231101000000", True, 2), ("20331101000000", True, 1), ("20231101000000", False, 1)],
     ids=["expired", "valid", "not-asked-for"],
 )
-async def test_expired_signatures_are_not_kept(
-    end: str, *, do: bool, sent: int
-) -> None:
+async def test_expired_signatures_are_not_kept(end: str, *, do: bool, sent: int) -> None:
 
     data = dns.rdata.from_text("IN", "RRSIG", SIGNED.format(end)).to_wire()
     assert data
@@ -265,16 +229,12 @@ async def test_keepttl() -> None:
 
 async def test_a_hit_is_authoritative_and_keeps_the_rest() -> None:
     behind = replace(MIXED, rcode=0, aa=False, ra=True, rd=False, rule="forward/reply")
-    cached = caching(
-        "cache 300", replace(behind, sources=(Source("upstream", "a:53"),))
-    )
+    cached = caching("cache 300", replace(behind, sources=(Source("upstream", "a:53"),)))
     assert not (await cached.ask(query(NAME))).aa
     await cached.later(12.5)
     hit = await cached.ask(query(NAME))
     assert (hit.aa, hit.ra, hit.tc, hit.rd, hit.opt) == (True, True, False, None, None)
-    assert [line.split()[2:] for line in texts(hit.answer)] == [
-        line.split()[2:] for line in texts(MIXED.answer)
-    ]
+    assert [line.split()[2:] for line in texts(hit.answer)] == [line.split()[2:] for line in texts(MIXED.answer)]
     assert len(hit.authority) == len(hit.additional) == 1
     assert hit.rule == "forward/reply"
     assert hit.sources == (Source("cache", "12s"), Source("upstream", "a:53"))
@@ -290,13 +250,9 @@ async def test_a_hit_is_authoritative_and_keeps_the_rest() -> None:
     ],
     ids=["nobody-asks", "the-first-asks", "both-ask", "only-the-second-asks"],
 )
-async def test_ad_is_for_those_who_ask(
-    first: int, second: int, shown: list[bool]
-) -> None:
+async def test_ad_is_for_those_who_ask(first: int, second: int, shown: list[bool]) -> None:
     cached = caching("cache", replace(answer(), ad=True))
-    responses = [
-        await cached.ask(replace(query(NAME), flags=flags)) for flags in (first, second)
-    ]
+    responses = [await cached.ask(replace(query(NAME), flags=flags)) for flags in (first, second)]
     assert [reply.ad for reply in responses] == shown
 
 

@@ -9,15 +9,7 @@ from hypothesis import strategies as st
 from minidns.corefile.blocks import ConfigError
 from minidns.dns.model import CD, RD, Opt, Query, Rcode, Response, Reuse, replace
 from minidns.plugins import cache
-from tests.plugins.caching import (
-    NAME,
-    addresses,
-    answer,
-    caching,
-    denial,
-    rrset,
-    ttls,
-)
+from tests.plugins.caching import NAME, addresses, answer, caching, denial, rrset, ttls
 from tests.world import World, directives, query
 
 # Leave for the edge to repeat
@@ -54,17 +46,11 @@ async def test_with_prefetch_every_hit_must_come_here() -> None:
 
 async def test_what_is_not_kept_may_be_repeated_as_before() -> None:
     tallies: list[int] = []
-    leave = Reuse(
-        expires_at=99, depends_on=("web",), counters=(lambda n, s: tallies.append(n),)
-    )
+    leave = Reuse(expires_at=99, depends_on=("web",), counters=(lambda n, s: tallies.append(n),))
     cached = caching("cache 30 {\ndisable success\n}", replace(answer(), reuse=leave))
     reuse = (await cached.ask(query(NAME))).reuse
     assert reuse is not None
-    assert (reuse.expires_at, reuse.depends_on, reuse.ttls_true_at) == (
-        99,
-        ("web",),
-        None,
-    )
+    assert (reuse.expires_at, reuse.depends_on, reuse.ttls_true_at) == (99, ("web",), None)
     for tally in reuse.counters:
         tally(5, 0.001)
     assert tallies == [5]
@@ -155,9 +141,7 @@ STEPS = st.lists(
 
 @pytest.mark.slow
 @given(STEPS)
-async def test_an_answer_only_ages_and_is_only_ever_its_own(
-    steps: list[tuple[float, str, int, str, int]],
-) -> None:
+async def test_an_answer_only_ages_and_is_only_ever_its_own(steps: list[tuple[float, str, int, str, int]]) -> None:
     cached = caching("cache 30")
     cached.world.clock.time = 0
     fetched: dict[tuple[str, int], tuple[float, Response]] = {}

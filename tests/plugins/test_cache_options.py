@@ -20,10 +20,7 @@ def read_line(line: str, keys: str = ".") -> CacheOptions:
 
 def bounds(options: CacheOptions) -> tuple[int, ...]:
     success, denial = options.success, options.denial
-    return (
-        *(success.entries, success.longest, success.shortest),
-        *(denial.entries, denial.longest, denial.shortest),
-    )
+    return (*(success.entries, success.longest, success.shortest), *(denial.entries, denial.longest, denial.shortest))
 
 
 def prefetch(options: CacheOptions) -> tuple[float, ...]:
@@ -88,9 +85,7 @@ GOOD: dict[str, tuple[str, Callable[[CacheOptions], object], object]] = {
 
 
 @pytest.mark.parametrize(("line", "field", "value"), GOOD.values(), ids=GOOD)
-def test_what_an_option_means(
-    line: str, field: Callable[[CacheOptions], object], value: object
-) -> None:
+def test_what_an_option_means(line: str, field: Callable[[CacheOptions], object], value: object) -> None:
     assert field(read_line(line)) == value
 
 

@@ -3,15 +3,7 @@
 import pytest
 
 from minidns.dns.model import DnsError, Rcode
-from tests.plugins.caching import (
-    NAME,
-    Caching,
-    addresses,
-    answer,
-    caching,
-    denial,
-    ttls,
-)
+from tests.plugins.caching import NAME, Caching, addresses, answer, caching, denial, ttls
 from tests.world import query, settle
 
 TIMEOUT = DnsError("read udp: i/o timeout")
@@ -42,8 +34,7 @@ async def test_a_popular_answer_is_asked_for_before_it_expires() -> None:
 
 
 @pytest.mark.parametrize(
-    ("percentage", "at", "sent"),
-    [("10%", 89, 1), ("10%", 90, 2), ("50%", 49, 1), ("50%", 50, 2), ("90%", 10, 2)],
+    ("percentage", "at", "sent"), [("10%", 89, 1), ("10%", 90, 2), ("50%", 49, 1), ("50%", 50, 2), ("90%", 10, 2)]
 )
 async def test_when_it_is_asked_for(percentage: str, at: int, sent: int) -> None:
     cached = caching(f"cache 100 {{\nprefetch 1 2m {percentage}\n}}")
@@ -79,12 +70,7 @@ async def test_it_is_asked_for_over_tcp_so_that_nothing_is_cut() -> None:
     await hits(cached, 1)
     await cached.later(95)
     await hits(cached, 1)
-    assert [
-        (received.transport, received.max_size) for received in cached.received
-    ] == [
-        ("udp", 512),
-        ("tcp", 65535),
-    ]
+    assert [(received.transport, received.max_size) for received in cached.received] == [("udp", 512), ("tcp", 65535)]
 
 
 async def test_a_failed_prefetch_leaves_what_there_is() -> None:

@@ -5,16 +5,7 @@ import asyncio
 import pytest
 
 from minidns.dns.model import DnsError, Rcode, Response
-from tests.plugins.caching import (
-    NAME,
-    Caching,
-    addresses,
-    answer,
-    caching,
-    denial,
-    rrset,
-    ttls,
-)
+from tests.plugins.caching import NAME, Caching, addresses, answer, caching, denial, rrset, ttls
 from tests.world import query, settle
 
 TIMEOUT = DnsError("read udp: i/o timeout")
@@ -27,9 +18,7 @@ async def hits(cached: Caching, count: int) -> None:
     await settle()
 
 
-async def expired(
-    option: str, behind: Response | DnsError, by_s: float = 10
-) -> Caching:
+async def expired(option: str, behind: Response | DnsError, by_s: float = 10) -> Caching:
     """Keep an answer for 100 s and let it expire; then ``behind`` is to be had."""
     cached = caching(f"cache 100 {{\n{option}\n}}")
     await cached.ask(query(NAME))
@@ -59,17 +48,10 @@ async def test_immediate_gives_the_old_and_asks_for_the_new() -> None:
 
 @pytest.mark.parametrize(
     ("behind", "rcode"),
-    [
-        (TIMEOUT, 0),
-        (Response(Rcode.SERVFAIL), 0),
-        (Response(Rcode.REFUSED), 0),
-        (denial(), 3),
-    ],
+    [(TIMEOUT, 0), (Response(Rcode.SERVFAIL), 0), (Response(Rcode.REFUSED), 0), (denial(), 3)],
     ids=["timeout", "servfail", "refused", "nxdomain"],
 )
-async def test_immediate_keeps_the_old_when_the_new_is_a_failure(
-    behind: Response | DnsError, rcode: int
-) -> None:
+async def test_immediate_keeps_the_old_when_the_new_is_a_failure(behind: Response | DnsError, rcode: int) -> None:
     cached = await expired("serve_stale", behind)
     await hits(cached, 2)
     assert (await cached.ask(query(NAME))).rcode == rcode
@@ -219,19 +201,10 @@ DANGLING = Response(answer=(rrset(f"{NAME} 60 CNAME nowhere.example.org."),))
 @pytest.mark.parametrize("mode", ["immediate", "verify"])
 @pytest.mark.parametrize(
     "behind",
-    [
-        denial(),
-        denial(rcode=0),
-        Response(Rcode.SERVFAIL),
-        DANGLING,
-        Response(),
-        TIMEOUT,
-    ],
+    [denial(), denial(rcode=0), Response(Rcode.SERVFAIL), DANGLING, Response(), TIMEOUT],
     ids=["nxdomain", "nodata", "servfail", "dangling-alias", "nothing", "timeout"],
 )
-async def test_prefer_positive_goes_by_the_last_good_answer(
-    mode: str, behind: Response | DnsError
-) -> None:
+async def test_prefer_positive_goes_by_the_last_good_answer(mode: str, behind: Response | DnsError) -> None:
     cached = await expired(POLICY.format(mode), behind)
     for _ in range(3):
         assert addresses(await cached.ask(query(NAME))) == [OLD]

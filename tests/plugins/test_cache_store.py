@@ -55,16 +55,8 @@ def test_what_is_too_big_is_not_kept_and_costs_nobody() -> None:
 
 
 @settings(deadline=None)
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from("abcdefgh"), st.one_of(st.none(), st.binary(max_size=25))
-        )
-    )
-)
-def test_never_more_than_the_bounds_and_always_the_last_value(
-    steps: list[tuple[str, bytes | None]],
-) -> None:
+@given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.one_of(st.none(), st.binary(max_size=25)))))
+def test_never_more_than_the_bounds_and_always_the_last_value(steps: list[tuple[str, bytes | None]]) -> None:
     values = bounded()
     last: dict[str, bytes | None] = {}
     for key, value in steps:
@@ -73,9 +65,7 @@ def test_never_more_than_the_bounds_and_always_the_last_value(
         else:
             values.put(key, value)
         last[key] = value
-        held = [
-            result for item in "abcdefgh" if (result := values.get(item)) is not None
-        ]
+        held = [result for item in "abcdefgh" if (result := values.get(item)) is not None]
         assert len(held) == len(values) <= ENTRIES
         assert sum(map(len, held)) == values.bytes <= BYTES
         for item in "abcdefgh":

@@ -4,17 +4,7 @@ from itertools import product
 import pytest
 
 from minidns import plugins
-from minidns.dns.model import (
-    DnsError,
-    Handler,
-    Plugin,
-    Query,
-    Question,
-    Rcode,
-    Response,
-    Reuse,
-    replace,
-)
+from minidns.dns.model import DnsError, Handler, Plugin, Query, Question, Rcode, Response, Reuse, replace
 from minidns.plugins import chain
 from minidns.plugins.spec import Traits
 
@@ -43,9 +33,7 @@ def passing(name: str, trace: list[str]) -> Plugin:
 
 async def test_plugins_run_outermost_first_and_the_end_names_the_last() -> None:
     trace: list[str] = []
-    handler = chain.build(
-        [(plugins.find(name), passing(name, trace)) for name in ("errors", "cache")]
-    )
+    handler = chain.build([(plugins.find(name), passing(name, trace)) for name in ("errors", "cache")])
     with pytest.raises(DnsError) as caught:
         await handler(query("a.org."))
     assert trace == ["errors", "cache"]
@@ -58,9 +46,7 @@ KINDS = (Traits(0), Traits.TOUCHES_NAMES, Traits.ANSWERS_VARY)
 
 @pytest.mark.parametrize("kinds", list(product(KINDS, repeat=3)), ids=str)
 @pytest.mark.parametrize("place", range(3))
-async def test_a_reply_is_reused_as_all_plugins_above_the_answer_allow(
-    kinds: tuple[Traits, ...], place: int
-) -> None:
+async def test_a_reply_is_reused_as_all_plugins_above_the_answer_allow(kinds: tuple[Traits, ...], place: int) -> None:
     """It is reused unless the answer may vary, and for other names if none looks."""
 
     async def answer(query: Query) -> Response:
@@ -103,9 +89,7 @@ ZONES = {
         ("a.prod.svc.cluster.local.", 43, "cluster cluster.local."),
     ],
 )
-async def test_the_longest_zone_answers_but_ds_the_shortest(
-    name: str, qtype: int, rule: str
-) -> None:
+async def test_the_longest_zone_answers_but_ds_the_shortest(name: str, qtype: int, rule: str) -> None:
     router = chain.route(ZONES, any_class=False)
     assert (await router(query(name, qtype))).rule == rule
 
@@ -119,9 +103,7 @@ async def test_no_zone_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("any_class", "refused"), [(False, True), (True, False)])
-async def test_other_classes_pass_only_beside_forward_or_chaos(
-    *, any_class: bool, refused: bool
-) -> None:
+async def test_other_classes_pass_only_beside_forward_or_chaos(*, any_class: bool, refused: bool) -> None:
     router = chain.route(ZONES, any_class=any_class)
     chaos_query = query("a.net.", qclass=3)
     if refused:

@@ -26,11 +26,7 @@ NONE = Response(authority=SOA, aa=True, reuse=REPEAT)
 
 
 async def ask(
-    body: str,
-    sent: Query,
-    aaaa: Response | DnsError,
-    a: Response | DnsError,
-    world: World | None = None,
+    body: str, sent: Query, aaaa: Response | DnsError, a: Response | DnsError, world: World | None = None
 ) -> Response:
     """Answer through *dns64*, above a server that answers by type only."""
     tested, site = plugin(world or World(), dns64.PLUGIN.set_up, "dns64", body)
@@ -66,13 +62,7 @@ MADE = ["a.example.org. 60 AAAA 64:ff9b::c000:201"]
 ASKED = query("a.example.org", "AAAA", peer=PEER)
 TRANSLATED = [
     pytest.param("dns64", ASKED, NONE, MADE, id="5.1.1-no-aaaa"),
-    pytest.param(
-        "dns64 2001:db8:64::/96",
-        ASKED,
-        NONE,
-        ["a.example.org. 60 AAAA 2001:db8:64::c000:201"],
-        id="prefix",
-    ),
+    pytest.param("dns64 2001:db8:64::/96", ASKED, NONE, ["a.example.org. 60 AAAA 2001:db8:64::c000:201"], id="prefix"),
     pytest.param(
         "dns64 {\nprefix 2001:db8:64::/96\n}",
         ASKED,
@@ -80,22 +70,10 @@ TRANSLATED = [
         ["a.example.org. 60 AAAA 2001:db8:64::c000:201"],
         id="prefix-in-block",
     ),
+    pytest.param("dns64 {\nallow_ipv4\n}", query("a.example.org", "AAAA"), NONE, MADE, id="allow-ipv4"),
+    pytest.param("dns64 {\ntranslate_all\n}", ASKED, Response(answer=AAAA), MADE, id="all"),
     pytest.param(
-        "dns64 {\nallow_ipv4\n}",
-        query("a.example.org", "AAAA"),
-        NONE,
-        MADE,
-        id="allow-ipv4",
-    ),
-    pytest.param(
-        "dns64 {\ntranslate_all\n}", ASKED, Response(answer=AAAA), MADE, id="all"
-    ),
-    pytest.param(
-        "dns64 64:ff9b::/96 {\nallow_ipv4\n}",
-        query("a.example.org", "AAAA"),
-        NONE,
-        MADE,
-        id="block-after-prefix",
+        "dns64 64:ff9b::/96 {\nallow_ipv4\n}", query("a.example.org", "AAAA"), NONE, MADE, id="block-after-prefix"
     ),
     pytest.param("dns64", ASKED, Response(Rcode.SERVFAIL), MADE, id="5.1.2-error"),
     pytest.param("dns64", ASKED, Response(Rcode.NXDOMAIN), MADE, id="no-soa"),
@@ -103,9 +81,7 @@ TRANSLATED = [
 
 
 @pytest.mark.parametrize(("body", "sent", "aaaa", "expected"), TRANSLATED)
-async def test_translated(
-    body: str, sent: Query, aaaa: Response, expected: list[str]
-) -> None:
+async def test_translated(body: str, sent: Query, aaaa: Response, expected: list[str]) -> None:
     world = World()
     response = await ask(body, sent, aaaa, Response(answer=A, ra=True, aa=True), world)
     assert texts(response.answer) == expected
@@ -118,16 +94,9 @@ async def test_translated(
 
 LEFT = [
     pytest.param("dns64", ASKED, Response(answer=AAAA), id="5.1.1-has-aaaa"),
-    pytest.param(
-        "dns64",
-        ASKED,
-        Response(Rcode.NXDOMAIN, authority=SOA, reuse=REPEAT),
-        id="5.1.2-nxdomain",
-    ),
+    pytest.param("dns64", ASKED, Response(Rcode.NXDOMAIN, authority=SOA, reuse=REPEAT), id="5.1.2-nxdomain"),
     pytest.param("dns64", query("a.example.org", "TXT", peer=PEER), NONE, id="type"),
-    pytest.param(
-        "dns64", query("a.example.org", "AAAA", peer=PEER, qclass=3), NONE, id="class"
-    ),
+    pytest.param("dns64", query("a.example.org", "AAAA", peer=PEER, qclass=3), NONE, id="class"),
 ]
 
 
@@ -198,28 +167,15 @@ async def test_everything_else_of_the_a_answer_is_kept() -> None:
 
 LINE = "Corefile:{} - Error during parsing: "
 ERRORS = [
-    (
-        "dns64 64:ff9b::/96 x",
-        LINE.format(2) + "Wrong argument count or unexpected line ending after 'x'",
-    ),
+    ("dns64 64:ff9b::/96 x", LINE.format(2) + "Wrong argument count or unexpected line ending after 'x'"),
     ("dns64 x", "invalid CIDR address: x"),
     ("dns64 64:ff9b::", "invalid CIDR address: 64:ff9b::"),
     ("dns64 64:ff9b::/200", "invalid CIDR address: 64:ff9b::/200"),
-    (
-        "dns64 10.0.0.0/8",
-        LINE.format(2) + 'invalid netmask 32 IPv6 address: "10.0.0.0/8"',
-    ),
+    ("dns64 10.0.0.0/8", LINE.format(2) + 'invalid netmask 32 IPv6 address: "10.0.0.0/8"'),
     ("dns64 64:ff9b::/97", LINE.format(2) + 'invalid prefix length "64:ff9b::/97"'),
     ("dns64 64::/24", LINE.format(2) + 'invalid prefix length "64::/24"'),
-    (
-        "dns64 {\nprefix 64::/104\n}",
-        LINE.format(3) + 'invalid prefix length "64::/104"',
-    ),
-    (
-        "dns64 {\nprefix\n}",
-        LINE.format(3)
-        + "Wrong argument count or unexpected line ending after 'prefix'",
-    ),
+    ("dns64 {\nprefix 64::/104\n}", LINE.format(3) + 'invalid prefix length "64::/104"'),
+    ("dns64 {\nprefix\n}", LINE.format(3) + "Wrong argument count or unexpected line ending after 'prefix'"),
     ("dns64 {\nprefix 64::/96 x\n}", LINE.format(3) + "unknown property 'x'"),
     ("dns64 {\ntranslate_all x\n}", LINE.format(3) + "unknown property 'x'"),
     ("dns64 {\nfoo\n}", LINE.format(3) + "unknown property 'foo'"),

@@ -62,9 +62,7 @@ async def test_fates(body: str, fates: str) -> None:
     assert await Erratic(body).fates(6) == fates
 
 
-@pytest.mark.parametrize(
-    ("body", "seconds"), [("delay 1", 0.1), ("delay 1 3s", 3), ("delay 1 1h", 3600)]
-)
+@pytest.mark.parametrize(("body", "seconds"), [("delay 1", 0.1), ("delay 1 3s", 3), ("delay 1 1h", 3600)])
 async def test_delay(body: str, seconds: float) -> None:
     tested = Erratic(body)
     sent = asyncio.ensure_future(tested.handler(query("a.example.org")))
@@ -74,10 +72,7 @@ async def test_delay(body: str, seconds: float) -> None:
     assert sent.done()
 
 
-ANSWERS = {
-    "A": ["A.example.org. 0 A 192.0.2.53"],
-    "AAAA": ["A.example.org. 0 AAAA 2001:db8::53"],
-}
+ANSWERS = {"A": ["A.example.org. 0 A 192.0.2.53"], "AAAA": ["A.example.org. 0 AAAA 2001:db8::53"]}
 
 
 @pytest.mark.parametrize(("qtype", "lines"), ANSWERS.items())
@@ -99,9 +94,7 @@ async def test_other_types_fail_without_a_line_in_the_log() -> None:
     assert (caught.value.rcode, caught.value.text) == (Rcode.SERVFAIL, "")
 
 
-@pytest.mark.parametrize(
-    ("body", "is_whole"), [("drop 0", True), ("truncate 1", False)]
-)
+@pytest.mark.parametrize(("body", "is_whole"), [("drop 0", True), ("truncate 1", False)])
 async def test_transfers(body: str, is_whole: bool) -> None:
     response = await Erratic(body).handler(query("example.org", "AXFR"))
     first, *_, last = response.answer

@@ -58,10 +58,7 @@ def at(line: int, text: str) -> str:
 ARGS = "Error during parsing: Wrong argument count or unexpected line ending after"
 REFUSED = {
     "twice": ("errors\nerrors", "this plugin can only be used once per Server Block"),
-    "other-file": (
-        "errors errors.log",
-        at(2, "Error during parsing: invalid log file: errors.log"),
-    ),
+    "other-file": ("errors errors.log", at(2, "Error during parsing: invalid log file: errors.log")),
     "two-arguments": ("errors stdout stdout", at(2, f"{ARGS} 'stdout'")),
     "unknown-option": (
         "errors {\nfoo\n}",
@@ -73,14 +70,8 @@ REFUSED = {
     ),
     "consolidate-nothing": ("errors {\nconsolidate\n}", at(3, f"{ARGS} 'consolidate'")),
     "consolidate-no-pattern": ("errors {\nconsolidate 5m\n}", at(3, f"{ARGS} '5m'")),
-    "consolidate-five": (
-        "errors {\nconsolidate 5m a error show_first x\n}",
-        at(3, f"{ARGS} 'x'"),
-    ),
-    "duration": (
-        "errors {\nconsolidate 5 a\n}",
-        at(3, 'Error during parsing: time: missing unit in duration "5"'),
-    ),
+    "consolidate-five": ("errors {\nconsolidate 5m a error show_first x\n}", at(3, f"{ARGS} 'x'")),
+    "duration": ("errors {\nconsolidate 5 a\n}", at(3, 'Error during parsing: time: missing unit in duration "5"')),
     "pattern": (
         "errors {\nconsolidate 5m (\n}",
         at(3, "Error during parsing: error parsing regexp: missing closing ): `(`"),
@@ -99,11 +90,7 @@ REFUSED = {
     ),
     "level-last": (
         "errors {\nconsolidate 5m a show_first info\n}",
-        at(
-            3,
-            "Error during parsing: log level must come before show_first"
-            " in consolidate",
-        ),
+        at(3, "Error during parsing: log level must come before show_first in consolidate"),
     ),
 }
 
@@ -127,17 +114,13 @@ LINES = {
 
 
 @pytest.mark.parametrize(("error", "lines"), LINES.values(), ids=LINES)
-async def test_lines(
-    caplog: pytest.LogCaptureFixture, error: DnsError, lines: list[str]
-) -> None:
+async def test_lines(caplog: pytest.LogCaptureFixture, error: DnsError, lines: list[str]) -> None:
     failing = Failing(caplog, "errors")
     await failing.ask(error, "Foo.Example")
     assert failing.lines() == lines
 
 
-async def test_written_failures_are_not_logged(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_written_failures_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     tested, _ = plugin(World(), errors.PLUGIN.set_up, "errors", "errors")
     reply = Response(Rcode.SERVFAIL)
     assert await chain(tested, last=always(reply))(query("foo.example")) is reply
@@ -162,9 +145,7 @@ SUMMARIES = {
 
 
 @pytest.mark.parametrize(("level", "shown"), SUMMARIES.values(), ids=SUMMARIES)
-async def test_failures_of_one_sort_share_a_line(
-    caplog: pytest.LogCaptureFixture, level: str, shown: str
-) -> None:
+async def test_failures_of_one_sort_share_a_line(caplog: pytest.LogCaptureFixture, level: str, shown: str) -> None:
     failing = consolidating(caplog, f'5m ".* i/o timeout$" {level}')
     for _ in range(3):
         await failing.ask(DnsError(TIMEOUT))
@@ -173,15 +154,11 @@ async def test_failures_of_one_sort_share_a_line(
     await failing.world.clock.advance(299)
     assert failing.lines() == []
     await failing.world.clock.advance(1)
-    assert failing.lines() == [
-        f"[{shown}] 3 errors like '.* i/o timeout$' occurred in last 5m0s"
-    ]
+    assert failing.lines() == [f"[{shown}] 3 errors like '.* i/o timeout$' occurred in last 5m0s"]
     await failing.site.stop()
 
 
-async def test_the_count_begins_anew_with_the_next_failure(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_the_count_begins_anew_with_the_next_failure(caplog: pytest.LogCaptureFixture) -> None:
     failing = consolidating(caplog, "30s timeout")
     await failing.ask(DnsError(TIMEOUT))
     await failing.world.clock.advance(60)
@@ -194,9 +171,7 @@ async def test_the_count_begins_anew_with_the_next_failure(
     assert failing.lines() == [summary]
 
 
-async def test_the_first_pattern_that_matches_counts(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_the_first_pattern_that_matches_counts(caplog: pytest.LogCaptureFixture) -> None:
     failing = consolidating(caplog, "10s timeout info", "10s i/o warning")
     await failing.ask(DnsError("i/o timeout"))
     await failing.ask(DnsError("i/o error"))
@@ -208,9 +183,7 @@ async def test_the_first_pattern_that_matches_counts(
 
 
 @pytest.mark.parametrize(("times", "summary"), [(1, False), (3, True)])
-async def test_show_first(
-    caplog: pytest.LogCaptureFixture, times: int, summary: bool
-) -> None:
+async def test_show_first(caplog: pytest.LogCaptureFixture, times: int, summary: bool) -> None:
     failing = consolidating(caplog, "10s timeout info show_first")
     for _ in range(times):
         await failing.ask(DnsError(TIMEOUT))
@@ -220,9 +193,7 @@ async def test_show_first(
     assert failing.lines() == ([line] if summary else [])
 
 
-async def test_what_waits_is_written_at_the_end(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_what_waits_is_written_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
     failing = consolidating(caplog, "10s timeout", "10s refused")
     await failing.ask(DnsError(TIMEOUT))
     await failing.ask(DnsError(TIMEOUT))

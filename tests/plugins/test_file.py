@@ -25,9 +25,7 @@ ns.sub 60 A 192.0.2.3
 """
 )
 NS_LINE = "example.org. 600 NS ns.example.org."
-SOA_LINE = (
-    "example.org. 300 SOA ns.example.org. admin.example.org. 7 7200 3600 1209600 60"
-)
+SOA_LINE = "example.org. 300 SOA ns.example.org. admin.example.org. 7 7200 3600 1209600 60"
 KEY = ("zone", "example.org.", "/db")
 BELOW = Response(rule="below", reuse=Reuse(depends_on=("below",)))
 
@@ -36,9 +34,7 @@ async def below(_: Query) -> Response:
     return BELOW
 
 
-def served(
-    body: str = "file /db example.org", files: dict[str, str] | None = None
-) -> tuple[Handler, Site, World]:
+def served(body: str = "file /db example.org", files: dict[str, str] | None = None) -> tuple[Handler, Site, World]:
     world = World(files={"/db": DB} if files is None else files)
     tested, site = plugin(world, file.PLUGIN.set_up, "file", body)
     return tested(below), site, world
@@ -48,17 +44,9 @@ ANSWERS = [
     pytest.param("web", "A", ["web.example.org. 60 A 192.0.2.1"], id="a"),
     pytest.param("WEB", "A", ["web.example.org. 60 A 192.0.2.1"], id="any-case"),
     pytest.param(
-        "www",
-        "A",
-        [
-            "web.example.org. 60 A 192.0.2.1",
-            "www.example.org. 60 CNAME web.example.org.",
-        ],
-        id="cname",
+        "www", "A", ["web.example.org. 60 A 192.0.2.1", "www.example.org. 60 CNAME web.example.org."], id="cname"
     ),
-    pytest.param(
-        "mail", "MX", ["mail.example.org. 60 MX 10 web.example.org."], id="lower-case"
-    ),
+    pytest.param("mail", "MX", ["mail.example.org. 60 MX 10 web.example.org."], id="lower-case"),
 ]
 
 
@@ -75,9 +63,7 @@ async def test_answer(name: str, qtype: str, expected: list[str]) -> None:
 
 @pytest.mark.parametrize("target", ["web", "gone.example.net."])
 @pytest.mark.parametrize("do", [True, False])
-async def test_signatures_are_for_clients_that_request_dnssec(
-    do: bool, target: str
-) -> None:
+async def test_signatures_are_for_clients_that_request_dnssec(do: bool, target: str) -> None:
     text = "RRSIG {} 8 2 60 20300101000000 20200101000000 1 example.org. aaaa"
     records = (f"@ 60 {text.format('SOA')}", f"alias 60 {text.format('CNAME')}")
     db = "\n".join((DB, f"alias 60 CNAME {target}", *records, ""))
@@ -94,11 +80,7 @@ async def test_signatures_are_for_clients_that_request_dnssec(
     assert denied == (["example.org."] if do and target != "web" else [])
 
 
-NEGATIVE = [
-    ("gone", "A", Rcode.NXDOMAIN),
-    ("web", "AAAA", Rcode.NOERROR),
-    ("ent", "A", Rcode.NOERROR),
-]
+NEGATIVE = [("gone", "A", Rcode.NXDOMAIN), ("web", "AAAA", Rcode.NOERROR), ("ent", "A", Rcode.NOERROR)]
 
 
 @pytest.mark.parametrize(("name", "qtype", "rcode"), NEGATIVE)
@@ -144,9 +126,7 @@ async def test_fallthrough(option: str, name: str, qtype: str, falls: bool) -> N
 
 TARGETS = [
     pytest.param(
-        Response(
-            answer=zonefile.rrsets([zonefile.record("www.example.net 5 A 192.0.2.9")])
-        ),
+        Response(answer=zonefile.rrsets([zonefile.record("www.example.net 5 A 192.0.2.9")])),
         Rcode.NOERROR,
         ["www.example.net. 5 A 192.0.2.9"],
         NS_LINE,
@@ -154,20 +134,14 @@ TARGETS = [
     ),
     pytest.param(Response(Rcode.NXDOMAIN), Rcode.NXDOMAIN, [], SOA_LINE, id="nxdomain"),
     pytest.param(Response(), Rcode.NOERROR, [], SOA_LINE, id="nodata"),
-    pytest.param(
-        Response(Rcode.SERVFAIL), Rcode.SERVFAIL, [], NS_LINE, id="rfc6604-3-servfail"
-    ),
-    pytest.param(
-        DnsError("unreachable"), Rcode.SERVFAIL, [], NS_LINE, id="not-answered"
-    ),
+    pytest.param(Response(Rcode.SERVFAIL), Rcode.SERVFAIL, [], NS_LINE, id="rfc6604-3-servfail"),
+    pytest.param(DnsError("unreachable"), Rcode.SERVFAIL, [], NS_LINE, id="not-answered"),
     pytest.param(Response(Rcode.REFUSED), Rcode.NOERROR, [], NS_LINE, id="refused"),
 ]
 
 
 @pytest.mark.parametrize(("target", "rcode", "more", "authority"), TARGETS)
-async def test_alias_out_of_the_zone(
-    target: Response | DnsError, rcode: int, more: list[str], authority: str
-) -> None:
+async def test_alias_out_of_the_zone(target: Response | DnsError, rcode: int, more: list[str], authority: str) -> None:
     handler, site, _ = served()
     received: list[Query] = []
 
@@ -214,8 +188,7 @@ async def test_zone_is_handed_out_for_transfers() -> None:
 
 async def test_one_file_for_several_zones() -> None:
     handler, _, _ = served(
-        "file /db example.org example.net",
-        {"/db": "@ 60 SOA ns admin 1 2 3 4 5\nwww 60 A 192.0.2.1\n"},
+        "file /db example.org example.net", {"/db": "@ 60 SOA ns admin 1 2 3 4 5\nwww 60 A 192.0.2.1\n"}
     )
     for zone in ("example.org", "example.net"):
         response = await handler(query(f"www.{zone}"))
@@ -232,9 +205,7 @@ async def test_several_files_and_the_longest_zone() -> None:
     assert texts(response.answer) == ["y.x.example.org. 60 A 192.0.2.2"]
 
 
-async def test_missing_file_is_servfail_until_it_is_there(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_missing_file_is_servfail_until_it_is_there(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     handler, site, world = served("file /db example.org", {})
     assert [record.message for record in caplog.records] == [
@@ -299,8 +270,7 @@ async def test_reload_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     await world.clock.advance(10)
     assert [record.message for record in caplog.records] == [
         'Successfully reloaded zone "example.org." in "/db" with 8 SOA serial',
-        'Parsing zone "example.org.": failed to parse file "/db" for origin example.org.'
-        " with error line 1: no type",
+        'Parsing zone "example.org.": failed to parse file "/db" for origin example.org. with error line 1: no type',
     ]
     await site.stop()
 
@@ -316,38 +286,17 @@ async def test_relative_path_is_meant_from_the_root() -> None:
 LINE = "Corefile:{} - Error during parsing: "
 NONE: dict[str, str] = {}
 ERRORS = [
-    (
-        "file",
-        NONE,
-        LINE.format(2) + "Wrong argument count or unexpected line ending after 'file'",
-    ),
-    (
-        "file /db example.org {\nfoo\n}",
-        NONE,
-        LINE.format(3) + "unknown property 'foo'",
-    ),
+    ("file", NONE, LINE.format(2) + "Wrong argument count or unexpected line ending after 'file'"),
+    ("file /db example.org {\nfoo\n}", NONE, LINE.format(3) + "unknown property 'foo'"),
     ("file /db {\nreload\n}", NONE, "reload duration value is expected"),
-    (
-        "file /db {\nreload 5\n}",
-        NONE,
-        'plugin/file: time: missing unit in duration "5"',
-    ),
+    ("file /db {\nreload 5\n}", NONE, 'plugin/file: time: missing unit in duration "5"'),
     ("file /db {\nreload -5s\n}", NONE, "plugin/file: negative reload duration -5s"),
-    (
-        "file /db {\nreload 0\n}",
-        NONE,
-        "plugin/file: open /db: no such file or directory",
-    ),
-    (
-        "file /db example.org",
-        {"/db": "a 60 A 192.0.2.1"},
-        'file "/db" has no SOA record for origin example.org.',
-    ),
+    ("file /db {\nreload 0\n}", NONE, "plugin/file: open /db: no such file or directory"),
+    ("file /db example.org", {"/db": "a 60 A 192.0.2.1"}, 'file "/db" has no SOA record for origin example.org.'),
     (
         "file /db example.org",
         {"/db": "a 60 A x"},
-        'failed to parse file "/db" for origin example.org. with error line 1:'
-        " the data is not valid for type A",
+        'failed to parse file "/db" for origin example.org. with error line 1: the data is not valid for type A',
     ),
 ]
 

@@ -5,18 +5,7 @@ import dns.flags
 import dns.opcode
 import pytest
 
-from minidns.dns.model import (
-    AD,
-    CD,
-    RD,
-    DnsError,
-    Opt,
-    Query,
-    Rcode,
-    Response,
-    Source,
-    replace,
-)
+from minidns.dns.model import AD, CD, RD, DnsError, Opt, Query, Rcode, Response, Source, replace
 from tests.plugins.scripted import Scripted, scripted
 from tests.world import query, texts
 
@@ -59,9 +48,7 @@ ROUTES = {
 
 
 @pytest.mark.parametrize(("body", "name", "client_query"), ROUTES.values(), ids=ROUTES)
-async def test_which_names_are_forwarded(
-    body: str, name: str, client_query: list[str]
-) -> None:
+async def test_which_names_are_forwarded(body: str, name: str, client_query: list[str]) -> None:
     world = scripted(body)
     outcome = await world.outcome(query(name))
     assert world.asked == client_query
@@ -113,9 +100,7 @@ async def test_the_clients_edns_goes_upstream() -> None:
     message = sent.message
     assert (message.edns, message.payload) == (0, 4096)
     assert message.ednsflags == dns.flags.DO
-    assert [
-        (int(option_.otype), option_.to_wire()) for option_ in message.options
-    ] == list(options)
+    assert [(int(option_.otype), option_.to_wire()) for option_ in message.options] == list(options)
 
 
 async def test_cookies_and_other_options_of_one_hop_stay_here() -> None:
@@ -137,9 +122,7 @@ TRANSPORTS = [
 
 
 @pytest.mark.parametrize(("option", "to", "client", "upstream"), TRANSPORTS)
-async def test_over_what_it_goes(
-    option: str, to: str, client: str, upstream: str
-) -> None:
+async def test_over_what_it_goes(option: str, to: str, client: str, upstream: str) -> None:
     world = scripted(f"forward . {to} {{\n{option}\n}}")
     await world.outcome(query(NAME, transport=client))
     assert [sent.to.transport for sent in world.sent] == [upstream]

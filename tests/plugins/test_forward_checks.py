@@ -17,9 +17,7 @@ class Patient:
         self.tasks: set[asyncio.Task[None]] = set()
         self.health = Health(every_s, self.clock.sleep, self.start)
 
-    def start(
-        self, name: str, work: Callable[[], Coroutine[object, object, None]]
-    ) -> asyncio.Task[None]:
+    def start(self, name: str, work: Callable[[], Coroutine[object, object, None]]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work())
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)

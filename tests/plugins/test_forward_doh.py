@@ -32,16 +32,12 @@ def tls(tmp_path: Path) -> ssl.SSLContext:
 
 
 def line(server: DohServer, folder: Path, *options: str) -> str:
-    return "\n".join(
-        [f"forward . https://{server} {{", f"tls {folder / 'ca.pem'}", *options, "}"]
-    )
+    return "\n".join([f"forward . https://{server} {{", f"tls {folder / 'ca.pem'}", *options, "}"])
 
 
 @pytest.mark.parametrize("method", ["POST", "GET", ""])
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-async def test_it_is_asked_as_rfc_8484_says(
-    tls: ssl.SSLContext, tmp_path: Path, method: str, transport: str
-) -> None:
+async def test_it_is_asked_as_rfc_8484_says(tls: ssl.SSLContext, tmp_path: Path, method: str, transport: str) -> None:
     option = f"doh_method {method}" if method else ""
     async with DohServer(tls) as server:
         async with forwarding(line(server, tmp_path, option)) as forward:
@@ -64,10 +60,7 @@ async def test_it_is_asked_as_rfc_8484_says(
 
 
 async def test_connections_are_used_again(tls: ssl.SSLContext, tmp_path: Path) -> None:
-    async with (
-        DohServer(tls) as server,
-        forwarding(line(server, tmp_path)) as forward,
-    ):
+    async with DohServer(tls) as server, forwarding(line(server, tmp_path)) as forward:
         for number in range(5):
             await forward.ask(query(f"n{number}.example.org."))
         assert server.connections == 1
@@ -77,13 +70,8 @@ async def test_connections_are_used_again(tls: ssl.SSLContext, tmp_path: Path) -
         assert server.connections <= 5
 
 
-async def test_expire_0_keeps_no_connection(
-    tls: ssl.SSLContext, tmp_path: Path
-) -> None:
-    async with (
-        DohServer(tls) as server,
-        forwarding(line(server, tmp_path, "expire 0s")) as forward,
-    ):
+async def test_expire_0_keeps_no_connection(tls: ssl.SSLContext, tmp_path: Path) -> None:
+    async with DohServer(tls) as server, forwarding(line(server, tmp_path, "expire 0s")) as forward:
         for number in range(3):
             await forward.ask(query(f"n{number}.example.org."))
         assert server.connections == 3
@@ -94,10 +82,7 @@ async def test_a_connection_that_ended_meanwhile_costs_nothing(
     tls: ssl.SSLContext, tmp_path: Path, method: str
 ) -> None:
     options = f"doh_method {method}", "max_connect_attempts 1"
-    async with (
-        DohServer(tls) as server,
-        forwarding(line(server, tmp_path, *options)) as forward,
-    ):
+    async with DohServer(tls) as server, forwarding(line(server, tmp_path, *options)) as forward:
         for number in range(4):
             response = await forward.ask(query(f"n{number}.example.org."))
             assert response.answer
@@ -105,15 +90,10 @@ async def test_a_connection_that_ended_meanwhile_costs_nothing(
         assert len(server.asked) == 4
 
 
-async def test_the_servername_option_names_the_certificate(
-    tls: ssl.SSLContext, tmp_path: Path
-) -> None:
+async def test_the_servername_option_names_the_certificate(tls: ssl.SSLContext, tmp_path: Path) -> None:
     for name, trusted in (("dns.example.net", True), ("other.example.net", False)):
         options = f"tls_servername {name}", "max_connect_attempts 1"
-        async with (
-            DohServer(tls) as server,
-            forwarding(line(server, tmp_path, *options)) as forward,
-        ):
+        async with DohServer(tls) as server, forwarding(line(server, tmp_path, *options)) as forward:
             if trusted:
                 assert texts((await forward.ask(query(NAME))).answer) == GOOD
                 continue
@@ -124,10 +104,7 @@ async def test_the_servername_option_names_the_certificate(
 
 
 async def test_who_is_not_trusted_is_not_asked(tls: ssl.SSLContext) -> None:
-    async with (
-        DohServer(tls) as server,
-        forwarding(f"forward . https://{server}") as forward,
-    ):
+    async with DohServer(tls) as server, forwarding(f"forward . https://{server}") as forward:
         with pytest.raises(DnsError, match="tls: failed to verify") as caught:
             await forward.ask(query(NAME))
         assert caught.value.rcode == Rcode.SERVFAIL
@@ -143,19 +120,13 @@ BAD = {
     "HTTP-403": (lambda wire: says(status=403, text="no"), Rcode.SERVFAIL),
     "HTTP-429": (lambda wire: says(status=429), Rcode.SERVFAIL),
     "HTTP-500": (lambda wire: says(status=500, text="<html>"), Rcode.SERVFAIL),
-    "redirect": (
-        lambda wire: says(status=307, headers={"Location": "https://192.0.2.1/"}),
-        Rcode.SERVFAIL,
-    ),
+    "redirect": (lambda wire: says(status=307, headers={"Location": "https://192.0.2.1/"}), Rcode.SERVFAIL),
     "nothing": (lambda wire: says(body=b""), Rcode.SERVFAIL),
     "a-page": (lambda wire: says(text="<html>hello</html>"), Rcode.SERVFAIL),
     "cut": (lambda wire: says(body=good(wire)[:-3]), Rcode.SERVFAIL),
     "far-too-long": (lambda wire: says(body=good(wire) * 5000), Rcode.SERVFAIL),
     "header-alone": (lambda wire: says(body=good(wire)[:12]), Rcode.FORMERR),
-    "another-question": (
-        lambda wire: says(body=good(wire.replace(b"\3www", b"\3wwx"))),
-        Rcode.FORMERR,
-    ),
+    "another-question": (lambda wire: says(body=good(wire.replace(b"\3www", b"\3wwx"))), Rcode.FORMERR),
     "the-query-itself": (lambda wire: says(body=wire), Rcode.FORMERR),
 }
 
@@ -170,10 +141,7 @@ async def test_what_is_no_reply_is_an_error_at_once(
         assert isinstance(response, web.Response)
         return response
 
-    async with (
-        DohServer(tls, misbehave) as server,
-        forwarding(line(server, tmp_path)) as forward,
-    ):
+    async with DohServer(tls, misbehave) as server, forwarding(line(server, tmp_path)) as forward:
         began = time.monotonic()
         with pytest.raises(DnsError) as caught:
             await forward.ask(query(NAME))
@@ -184,16 +152,11 @@ async def test_what_is_no_reply_is_an_error_at_once(
 
 
 @pytest.mark.parametrize("rcode", ["SERVFAIL", "NXDOMAIN", "REFUSED"])
-async def test_rcodes_are_passed_on(
-    tls: ssl.SSLContext, tmp_path: Path, rcode: str
-) -> None:
+async def test_rcodes_are_passed_on(tls: ssl.SSLContext, tmp_path: Path, rcode: str) -> None:
     async def fail(sent: Asked) -> web.Response:
         return web.Response(body=reply(sent.wire, rcode=rcode).to_wire())
 
-    async with (
-        DohServer(tls, fail) as server,
-        forwarding(line(server, tmp_path)) as forward,
-    ):
+    async with DohServer(tls, fail) as server, forwarding(line(server, tmp_path)) as forward:
         assert (await forward.ask(query(NAME))).rcode == Rcode[rcode]
 
 
@@ -205,31 +168,21 @@ async def test_a_large_reply_is_whole(tls: ssl.SSLContext, tmp_path: Path) -> No
             message.answer[0].add(dns.rdata.from_text("IN", "A", record.split()[-1]))
         return web.Response(body=message.to_wire(max_size=65535))
 
-    async with (
-        DohServer(tls, much) as server,
-        forwarding(line(server, tmp_path)) as forward,
-    ):
+    async with DohServer(tls, much) as server, forwarding(line(server, tmp_path)) as forward:
         response = await forward.ask(query(NAME))
         assert len(response.answer[0].rdata) == 2000
         assert not response.tc
 
 
-async def test_the_id_of_a_reply_means_nothing(
-    tls: ssl.SSLContext, tmp_path: Path
-) -> None:
+async def test_the_id_of_a_reply_means_nothing(tls: ssl.SSLContext, tmp_path: Path) -> None:
     async def other_id(sent: Asked) -> web.Response:
         return web.Response(body=b"\x12\x34" + good(sent.wire)[2:])
 
-    async with (
-        DohServer(tls, other_id) as server,
-        forwarding(line(server, tmp_path)) as forward,
-    ):
+    async with DohServer(tls, other_id) as server, forwarding(line(server, tmp_path)) as forward:
         assert texts((await forward.ask(query(NAME))).answer) == GOOD
 
 
-async def test_who_is_silent_is_left_after_the_timeout(
-    tls: ssl.SSLContext, tmp_path: Path
-) -> None:
+async def test_who_is_silent_is_left_after_the_timeout(tls: ssl.SSLContext, tmp_path: Path) -> None:
     release = asyncio.Event()
 
     async def wait(sent: Asked) -> web.Response:
@@ -237,19 +190,14 @@ async def test_who_is_silent_is_left_after_the_timeout(
         return await answer_well(sent)
 
     options = "read_timeout 150ms", "max_connect_attempts 1"
-    async with (
-        DohServer(tls, wait) as server,
-        forwarding(line(server, tmp_path, *options)) as forward,
-    ):
+    async with DohServer(tls, wait) as server, forwarding(line(server, tmp_path, *options)) as forward:
         with pytest.raises(DnsError, match="i/o timeout") as caught:
             await forward.ask(query(NAME))
         assert caught.value.rcode == Rcode.SERVFAIL
         release.set()
 
 
-async def test_checks_go_over_https_until_it_answers_again(
-    tls: ssl.SSLContext, tmp_path: Path
-) -> None:
+async def test_checks_go_over_https_until_it_answers_again(tls: ssl.SSLContext, tmp_path: Path) -> None:
     labels = {"proxy_name": "forward"}
     async with DohServer(tls) as first:
         port = first.port
@@ -282,9 +230,7 @@ def _checked(server: DohServer) -> bool:
     return message.question[0].to_text() == ". IN NS"
 
 
-async def test_the_next_upstream_is_asked_when_one_fails(
-    tls: ssl.SSLContext, tmp_path: Path
-) -> None:
+async def test_the_next_upstream_is_asked_when_one_fails(tls: ssl.SSLContext, tmp_path: Path) -> None:
     async def fail(sent: Asked) -> web.Response:
         return web.Response(status=500)
 
@@ -292,8 +238,7 @@ async def test_the_next_upstream_is_asked_when_one_fails(
         DohServer(tls, fail) as bad,
         DohServer(tls) as well,
         forwarding(
-            f"forward . https://{bad} https://{well} {{\ntls {tmp_path / 'ca.pem'}\n"
-            "policy sequential\n}"
+            f"forward . https://{bad} https://{well} {{\ntls {tmp_path / 'ca.pem'}\npolicy sequential\n}}"
         ) as forward,
     ):
         assert texts((await forward.ask(query(NAME))).answer) == GOOD
@@ -301,11 +246,6 @@ async def test_the_next_upstream_is_asked_when_one_fails(
 
 
 @pytest.mark.parametrize("option", ["force_tcp", "prefer_udp"])
-async def test_options_of_other_transports_change_nothing(
-    tls: ssl.SSLContext, tmp_path: Path, option: str
-) -> None:
-    async with (
-        DohServer(tls) as server,
-        forwarding(line(server, tmp_path, option)) as forward,
-    ):
+async def test_options_of_other_transports_change_nothing(tls: ssl.SSLContext, tmp_path: Path, option: str) -> None:
+    async with DohServer(tls) as server, forwarding(line(server, tmp_path, option)) as forward:
         assert texts((await forward.ask(query(NAME))).answer) == GOOD

@@ -25,10 +25,7 @@ async def test_a_thousand_forged_replies() -> None:
                 call.send(ident.to_bytes(2) + forged[2:])
         await answer_well(call)
 
-    async with (
-        Resolver(forge, answer_well) as resolver,
-        forwarding(f"forward . {resolver}") as forward,
-    ):
+    async with Resolver(forge, answer_well) as resolver, forwarding(f"forward . {resolver}") as forward:
         for _ in range(5):
             assert texts((await forward.ask(query(NAME))).answer) == GOOD
         assert [call.transport for call in resolver.asked] == ["udp", "tcp"] * 5
@@ -47,10 +44,7 @@ async def test_forgers_who_are_not_the_upstream_are_not_heard() -> None:
                 forged += 1
         await answer_well(call)
 
-    async with (
-        Resolver(forge) as resolver,
-        forwarding(f"forward . {resolver}") as forward,
-    ):
+    async with Resolver(forge) as resolver, forwarding(f"forward . {resolver}") as forward:
         for _ in range(10):
             assert texts((await forward.ask(query(NAME))).answer) == GOOD
         assert forged == 20_000
@@ -64,17 +58,12 @@ async def test_a_thousand_same_questions_are_asked_once() -> None:
         await release.wait()
         await answer_well(call)
 
-    async with (
-        Resolver(held) as resolver,
-        forwarding(f"forward . {resolver}") as forward,
-    ):
+    async with Resolver(held) as resolver, forwarding(f"forward . {resolver}") as forward:
         waiting = [asyncio.ensure_future(forward.ask(query(NAME))) for _ in range(1000)]
         await until(lambda: resolver.asked)
         release.set()
         responses = await asyncio.gather(*waiting)
-        assert {tuple(texts(response.answer)) for response in responses} == {
-            tuple(GOOD)
-        }
+        assert {tuple(texts(response.answer)) for response in responses} == {tuple(GOOD)}
         assert len(resolver.asked) == 1
 
 
@@ -89,14 +78,8 @@ async def test_questions_that_differ_by_what_clients_choose_go_one_at_a_time() -
         flying -= 1
         await answer_well(call)
 
-    variants = [
-        query(NAME, opt=Opt(512 + number, options=((65001, bytes((number,))),)))
-        for number in range(10)
-    ]
-    async with (
-        Resolver(slow) as resolver,
-        forwarding(f"forward . {resolver}") as forward,
-    ):
+    variants = [query(NAME, opt=Opt(512 + number, options=((65001, bytes((number,))),))) for number in range(10)]
+    async with Resolver(slow) as resolver, forwarding(f"forward . {resolver}") as forward:
         await asyncio.gather(*map(forward.ask, variants))
         assert (len(resolver.asked), most) == (10, 1)
 
@@ -105,16 +88,10 @@ async def test_questions_that_differ_by_what_clients_choose_go_one_at_a_time() -
 async def test_ids_and_ports_cannot_be_told_from_one_another() -> None:
     """The short form of 20,000 queries; the bounds are in proportion."""
     count = 1500
-    async with (
-        Resolver() as resolver,
-        forwarding(f"forward . {resolver}") as forward,
-    ):
+    async with Resolver() as resolver, forwarding(f"forward . {resolver}") as forward:
         for start in range(0, count, 50):
             await asyncio.gather(
-                *(
-                    forward.ask(query(f"n{number}.example.org."))
-                    for number in range(start, start + 50)
-                )
+                *(forward.ask(query(f"n{number}.example.org.")) for number in range(start, start + 50))
             )
         ids = [call.id for call in resolver.asked]
         ports = [call.peer[1] for call in resolver.asked]

@@ -14,9 +14,7 @@ BROKEN = "coredns_forward_healthcheck_broken_total"
 
 
 def states(world: Scripted) -> dict[str, tuple[bool, int]]:
-    details = world.site.offers.explainers["forward"](query(NAME), Response())[
-        "upstreams"
-    ]
+    details = world.site.offers.explainers["forward"](query(NAME), Response())["upstreams"]
     assert isinstance(details, list)
     return {line["to"]: (line["down"], line["failed_checks"]) for line in details}
 
@@ -51,11 +49,7 @@ async def test_an_upstream_is_down_at_the_third_failed_check() -> None:
         await world.world.clock.advance(at - world.world.clock.time)
         assert states(world)[key] == state
     assert (
-        world.world.metrics.value(
-            "coredns_proxy_healthcheck_failures_total",
-            {"proxy_name": "forward", "to": key},
-        )
-        == 3
+        world.world.metrics.value("coredns_proxy_healthcheck_failures_total", {"proxy_name": "forward", "to": key}) == 3
     )
     world.behavior = {}
     await world.world.clock.advance(1)
@@ -106,9 +100,7 @@ async def test_a_silent_upstream_has_a_second() -> None:
         ("prefer_udp", ".", True, "udp", 0.5),
     ],
 )
-async def test_what_a_check_asks(
-    options: str, name: str, rd: bool, transport: str, every: float
-) -> None:
+async def test_what_a_check_asks(options: str, name: str, rd: bool, transport: str, every: float) -> None:
     world = await refused_once(options)
     await world.world.clock.advance(every)
     first, second = (sent for sent in world.sent if sent.is_check)

@@ -18,11 +18,7 @@ import dns.rrset
 import pytest
 
 from tests.plugins.forwarding import forwarding
-from tests.server.resolvers import (
-    Call,
-    Resolver,
-    good,
-)
+from tests.server.resolvers import Call, Resolver, good
 from tests.world import query, texts
 
 NAME = "www.example.org."
@@ -110,18 +106,13 @@ BAD = {
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-async def test_a_bad_reply_is_dropped_and_the_good_one_awaited(
-    bad: Callable[[Call], bytes], transport: str
-) -> None:
+async def test_a_bad_reply_is_dropped_and_the_good_one_awaited(bad: Callable[[Call], bytes], transport: str) -> None:
     async def bad_then_good(call: Call) -> None:
         call.send(bad(call))
         await asyncio.sleep(LATER_S)
         call.send(good(call.wire))
 
-    async with (
-        Resolver(bad_then_good, bad_then_good) as resolver,
-        forwarding(f"forward . {resolver}") as forward,
-    ):
+    async with Resolver(bad_then_good, bad_then_good) as resolver, forwarding(f"forward . {resolver}") as forward:
         began = time.monotonic()
         response = await forward.ask(query(NAME, transport=transport))
         assert texts(response.answer) == GOOD
@@ -136,10 +127,7 @@ async def test_a_bad_reply_is_dropped_and_the_good_one_awaited(
         )
 
 
-@pytest.mark.parametrize(
-    ("row", "host"),
-    [("another-port", "127.0.0.1"), ("another-address", "127.0.0.2")],
-)
+@pytest.mark.parametrize(("row", "host"), [("another-port", "127.0.0.1"), ("another-address", "127.0.0.2")])
 async def test_a_reply_from_elsewhere_is_none(row: str, host: str) -> None:
     async def forged_then_good(call: Call) -> None:
         forged = good(call.wire).replace(b"\xc0\0\2\1", b"\xc0\0\2\x66")
@@ -150,8 +138,5 @@ async def test_a_reply_from_elsewhere_is_none(row: str, host: str) -> None:
         await asyncio.sleep(LATER_S)
         call.send(good(call.wire))
 
-    async with (
-        Resolver(forged_then_good) as resolver,
-        forwarding(f"forward . {resolver}") as forward,
-    ):
+    async with Resolver(forged_then_good) as resolver, forwarding(f"forward . {resolver}") as forward:
         assert texts((await forward.ask(query(NAME))).answer) == GOOD

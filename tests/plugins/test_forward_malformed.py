@@ -30,9 +30,7 @@ OPT_RECORD = b"\0\0\x29\x04\xd0\0\0\0\0\0\0"
 TXT_RECORD = b"\xc0\x0c\0\x10\0\1\0\0\1\x2c\0\2\1x"
 
 
-def counted(
-    wire: bytes, *counts: int, end: bytes = b"", question: bytes = b""
-) -> bytes:
+def counted(wire: bytes, *counts: int, end: bytes = b"", question: bytes = b"") -> bytes:
     """Return ``wire`` with other counts, another question, and bytes at its end."""
     question = question or wire[12:RECORD_AT]
     return wire[:4] + COUNTS.pack(*counts) + question + wire[RECORD_AT:] + end
@@ -142,9 +140,7 @@ async def outcome(forward: Forwarding, sent: Query) -> str:
         assert not (response.authority)
         assert not (response.additional)
         return TC
-    assert [text.lower() for text in texts(response.answer)] == [
-        f"{NAME} 300 a 192.0.2.1"
-    ]
+    assert [text.lower() for text in texts(response.answer)] == [f"{NAME} 300 a 192.0.2.1"]
     return ANSWER
 
 
@@ -158,18 +154,13 @@ def _short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 @pytest.mark.parametrize("opt", [None, Opt(1232)], ids=["plain", "edns"])
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-async def test_the_client_gets_at_once_what_coredns_gives(
-    row: Row, transport: str, opt: Opt | None
-) -> None:
+async def test_the_client_gets_at_once_what_coredns_gives(row: Row, transport: str, opt: Opt | None) -> None:
     async def misbehave(call: Call) -> None:
         plain = dns.message.from_wire(call.wire)
         plain.use_edns(False)
         call.send(row.make(good(plain.to_wire())))
 
-    async with (
-        Resolver(misbehave, misbehave) as resolver,
-        forwarding(f"forward . {resolver}") as forward,
-    ):
+    async with Resolver(misbehave, misbehave) as resolver, forwarding(f"forward . {resolver}") as forward:
         began = time.monotonic()
         sent = query(NAME, transport=transport, opt=opt)
         expected = row.udp if transport == "udp" else row.tcp
@@ -184,10 +175,7 @@ async def test_a_stream_that_gives_less_than_a_header_has_failed(size: int) -> N
     async def stutter(call: Call) -> None:
         call.send(call.wire[:size])
 
-    async with (
-        Resolver(None, stutter) as resolver,
-        forwarding(f"forward . {resolver}") as forward,
-    ):
+    async with Resolver(None, stutter) as resolver, forwarding(f"forward . {resolver}") as forward:
         began = time.monotonic()
         assert await outcome(forward, query(NAME, transport="tcp")) == SERVFAIL
         assert time.monotonic() - began < SOON_S
@@ -216,8 +204,5 @@ async def test_the_last_of_several_opts_counts() -> None:
         wire = good(plain.to_wire())
         call.send(counted(wire, 1, 1, 0, 2, end=badvers + OPT_RECORD))
 
-    async with (
-        Resolver(answer) as resolver,
-        forwarding(f"forward . {resolver}") as forward,
-    ):
+    async with Resolver(answer) as resolver, forwarding(f"forward . {resolver}") as forward:
         assert await outcome(forward, query(NAME, opt=Opt(1232))) == ANSWER

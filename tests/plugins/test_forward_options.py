@@ -85,9 +85,7 @@ GOOD: dict[str, tuple[str, Callable[[ForwardOptions], object], object]] = {
 
 
 @pytest.mark.parametrize(("line", "field", "value"), GOOD.values(), ids=GOOD)
-def test_what_an_option_means(
-    line: str, field: Callable[[ForwardOptions], object], value: object
-) -> None:
+def test_what_an_option_means(line: str, field: Callable[[ForwardOptions], object], value: object) -> None:
     assert field(options(line)) == value
 
 
@@ -255,30 +253,21 @@ BAD_LINES = {
         "forward . " + " ".join(f"192.0.2.{number}" for number in range(16)),
         "more than 15 TOs configured: 16",
     ),
-    "no-file": (
-        "forward . /etc/nothing.conf",
-        'not an IP address or file: "/etc/nothing.conf"',
-    ),
-    "no-name": (
-        "forward . a..b",
-        'not an IP address, file, or valid domain: "a..b"',
-    ),
+    "no-file": ("forward . /etc/nothing.conf", 'not an IP address or file: "/etc/nothing.conf"'),
+    "no-name": ("forward . a..b", 'not an IP address, file, or valid domain: "a..b"'),
     "empty-file": ("forward . /empty", "no nameservers found"),
     "no-address": ("forward . tls://", 'invalid address: "tls://"'),
     "grpc": (
         "forward . grpc://192.0.2.1",
-        "'grpc' is not supported as a destination protocol in forward:"
-        " grpc://192.0.2.1:443",
+        "'grpc' is not supported as a destination protocol in forward: grpc://192.0.2.1:443",
     ),
     "quic-port": (
         "forward . quic://192.0.2.1:8853",
-        "'quic' is not supported as a destination protocol in forward:"
-        " quic://192.0.2.1:8853",
+        "'quic' is not supported as a destination protocol in forward: quic://192.0.2.1:8853",
     ),
     "unix": (
         "forward . unix:///run/dns.sock",
-        "'unix' is not supported as a destination protocol in forward:"
-        " unix:///run/dns.sock",
+        "'unix' is not supported as a destination protocol in forward: unix:///run/dns.sock",
     ),
     "https-path": (
         "forward . https://192.0.2.1/dns-query",
@@ -292,21 +281,11 @@ BAD_LINES = {
     ),
     "https3": (
         "forward . https3://192.0.2.1",
-        "'https3' is not supported as a destination protocol in forward:"
-        " https3://192.0.2.1:443",
+        "'https3' is not supported as a destination protocol in forward: https3://192.0.2.1:443",
     ),
-    "port-word": (
-        "forward . 192.0.2.1:domain",
-        'invalid port in upstream address: "192.0.2.1:domain"',
-    ),
-    "port-range": (
-        "forward . 192.0.2.1:65536",
-        'invalid port in upstream address: "192.0.2.1:65536"',
-    ),
-    "port-0": (
-        "forward . 192.0.2.1:0",
-        'invalid port in upstream address: "192.0.2.1:0"',
-    ),
+    "port-word": ("forward . 192.0.2.1:domain", 'invalid port in upstream address: "192.0.2.1:domain"'),
+    "port-range": ("forward . 192.0.2.1:65536", 'invalid port in upstream address: "192.0.2.1:65536"'),
+    "port-0": ("forward . 192.0.2.1:0", 'invalid port in upstream address: "192.0.2.1:0"'),
     "two-names": (
         "forward . tls://192.0.2.1%a.org {\ntls_servername b.org\n}",
         "both forward ('b.org') and proxy level ('a.org') TLS servernames are set for"
@@ -322,11 +301,8 @@ def test_what_is_said_of_a_bad_line(line: str, text: str) -> None:
     assert str(caught.value) == text
 
 
-def test_a_network_that_makes_several_zones_is_cut_to_the_first(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_a_network_that_makes_several_zones_is_cut_to_the_first(caplog: pytest.LogCaptureFixture) -> None:
     plugin(World(), PLUGIN.set_up, "forward", "forward 10.0.0.0/15 192.0.2.1")
     assert caplog.messages == [
-        "Unsupported CIDR notation: '10.0.0.0/15' expands to multiple zones."
-        " Using only '0.10.in-addr.arpa.'."
+        "Unsupported CIDR notation: '10.0.0.0/15' expands to multiple zones. Using only '0.10.in-addr.arpa.'."
     ]

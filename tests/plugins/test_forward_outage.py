@@ -21,9 +21,7 @@ async def test_after_silence_the_next_is_asked() -> None:
     async with (
         Resolver(say_nothing) as silent,
         Resolver() as resolver,
-        forwarding(
-            f"forward . {silent} {resolver} {{\npolicy sequential\nread_timeout 100ms\n}}"
-        ) as forward,
+        forwarding(f"forward . {silent} {resolver} {{\npolicy sequential\nread_timeout 100ms\n}}") as forward,
     ):
         began = time.monotonic()
         assert texts((await forward.ask(query(NAME))).answer) == GOOD
@@ -31,10 +29,7 @@ async def test_after_silence_the_next_is_asked() -> None:
 
 
 async def test_nobody_answers() -> None:
-    async with (
-        Resolver(say_nothing) as silent,
-        forwarding(f"forward . {silent} {{\nread_timeout 100ms\n}}") as forward,
-    ):
+    async with Resolver(say_nothing) as silent, forwarding(f"forward . {silent} {{\nread_timeout 100ms\n}}") as forward:
         began = time.monotonic()
         with pytest.raises(DnsError) as caught:
             await forward.ask(query(NAME))
@@ -58,20 +53,13 @@ async def accept_only(call: Call) -> None:
     """Take the query and say nothing."""
 
 
-@pytest.mark.parametrize(
-    "script",
-    [length_then_silence, close_at_once, accept_only],
-    ids=lambda s: s.__name__,
-)
-async def test_broken_streams_lead_to_the_next(
-    script: Callable[[Call], object],
-) -> None:
+@pytest.mark.parametrize("script", [length_then_silence, close_at_once, accept_only], ids=lambda s: s.__name__)
+async def test_broken_streams_lead_to_the_next(script: Callable[[Call], object]) -> None:
     async with (
         Resolver(None, script) as broken,  # type: ignore[arg-type]  # a coroutine function
         Resolver(None, answer_well) as resolver,
         forwarding(
-            f"forward . {broken} {resolver} {{\npolicy sequential\nforce_tcp\n"
-            "read_timeout 100ms\n}"
+            f"forward . {broken} {resolver} {{\npolicy sequential\nforce_tcp\nread_timeout 100ms\n}}"
         ) as forward,
     ):
         began = time.monotonic()
@@ -84,10 +72,7 @@ async def test_two_answers_on_one_stream() -> None:
         call.send(good(call.wire))
         call.send(good(call.wire).replace(b"\xc0\0\2\1", b"\xc0\0\2\x66"))
 
-    async with (
-        Resolver(None, twice) as resolver,
-        forwarding(f"forward . {resolver} {{\nforce_tcp\n}}") as forward,
-    ):
+    async with Resolver(None, twice) as resolver, forwarding(f"forward . {resolver} {{\nforce_tcp\n}}") as forward:
         for number in range(5):
             name = f"n{number}.example.org."
             response = await forward.ask(query(name))
@@ -128,9 +113,7 @@ async def test_one_of_two_is_lost() -> None:
     async with (
         Resolver(say_nothing) as lost,
         Resolver() as resolver,
-        forwarding(
-            f"forward . {lost} {resolver} {{\nread_timeout 300ms\n}}"
-        ) as forward,
+        forwarding(f"forward . {lost} {resolver} {{\nread_timeout 300ms\n}}") as forward,
     ):
         slow = 0
         for number in range(200):

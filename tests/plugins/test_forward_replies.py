@@ -26,10 +26,7 @@ async def test_a_record_of_another_owner_is_not_given_nor_kept() -> None:
     async def foreign(call: Call) -> None:
         call.send(reply(call.wire, "bank.example.net. 300 A 192.0.2.66").to_wire())
 
-    async with (
-        Resolver(foreign) as resolver,
-        forwarding(f"forward . {resolver}\ncache 30") as forward,
-    ):
+    async with Resolver(foreign) as resolver, forwarding(f"forward . {resolver}\ncache 30") as forward:
         for sent in (1, 2):
             with pytest.raises(DnsError, match="records of other names only") as caught:
                 await forward.ask(query(NAME))
@@ -42,10 +39,7 @@ async def test_failures_are_passed_on(rcode: str) -> None:
     async def fail(call: Call) -> None:
         call.send(reply(call.wire, rcode=rcode).to_wire())
 
-    async with (
-        Resolver(fail) as resolver,
-        forwarding(f"forward . {resolver}") as forward,
-    ):
+    async with Resolver(fail) as resolver, forwarding(f"forward . {resolver}") as forward:
         response = await forward.ask(query(NAME))
         assert response.rcode == Rcode[rcode]
         assert response.rule == "forward/reply"
@@ -85,10 +79,7 @@ async def test_a_formerr_without_edns_is_final() -> None:
     async def complain(call: Call) -> None:
         call.send(call.wire[:2] + b"\x81\x01" + bytes(8))
 
-    async with (
-        Resolver(complain) as resolver,
-        forwarding(f"forward . {resolver}") as forward,
-    ):
+    async with Resolver(complain) as resolver, forwarding(f"forward . {resolver}") as forward:
         for opt, sent in ((None, 1), (Opt(1232), 3)):
             response = await forward.ask(query(NAME, opt=opt))
             assert response.rcode == Rcode.FORMERR
@@ -103,10 +94,7 @@ async def truncate(call: Call) -> None:
 
 @pytest.mark.parametrize("option", ["", "prefer_udp"])
 async def test_truncated_without_tcp(option: str) -> None:
-    async with (
-        Resolver(truncate) as resolver,
-        forwarding(f"forward . {resolver} {{\n{option}\n}}") as forward,
-    ):
+    async with Resolver(truncate) as resolver, forwarding(f"forward . {resolver} {{\n{option}\n}}") as forward:
         response = await forward.ask(query(NAME))
         assert (response.rcode, response.tc, response.answer) == (0, True, ())
         with pytest.raises(DnsError, match="connection refused") as caught:
@@ -130,10 +118,7 @@ async def test_a_ttl_with_the_highest_bit_is_0() -> None:
     async def much(call: Call) -> None:
         call.send(reply(call.wire, f"{NAME} {2**31 + 5} A 192.0.2.1").to_wire())
 
-    async with (
-        Resolver(much) as resolver,
-        forwarding(f"forward . {resolver}") as forward,
-    ):
+    async with Resolver(much) as resolver, forwarding(f"forward . {resolver}") as forward:
         response = await forward.ask(query(NAME))
         assert texts(response.answer) == [f"{NAME} 0 A 192.0.2.1"]
 
@@ -142,10 +127,7 @@ async def test_nxdomain_without_soa_is_passed_but_not_kept() -> None:
     async def deny(call: Call) -> None:
         call.send(reply(call.wire, rcode="NXDOMAIN").to_wire())
 
-    async with (
-        Resolver(deny) as resolver,
-        forwarding(f"forward . {resolver}\ncache 30") as forward,
-    ):
+    async with Resolver(deny) as resolver, forwarding(f"forward . {resolver}\ncache 30") as forward:
         for sent in (1, 2):
             response = await forward.ask(query(NAME))
             assert response.rcode == Rcode.NXDOMAIN
@@ -162,19 +144,14 @@ FOREIGN = {
 
 @pytest.mark.parametrize("rcode", ["NOERROR", "NXDOMAIN"])
 @pytest.mark.parametrize("record", FOREIGN.values(), ids=FOREIGN)
-async def test_a_denial_with_an_soa_of_another_zone_is_passed_on_and_kept(
-    record: str, rcode: str
-) -> None:
+async def test_a_denial_with_an_soa_of_another_zone_is_passed_on_and_kept(record: str, rcode: str) -> None:
     async def deny(call: Call) -> None:
         out = reply(call.wire, rcode=rcode)
         owner, ttl, rtype, data = record.split(" ", 3)
         out.authority.append(dns.rrset.from_text(owner, int(ttl), "IN", rtype, data))
         call.send(out.to_wire())
 
-    async with (
-        Resolver(deny) as resolver,
-        forwarding(f"forward . {resolver}\ncache 90") as forward,
-    ):
+    async with Resolver(deny) as resolver, forwarding(f"forward . {resolver}\ncache 90") as forward:
         for _ in (1, 2):
             response = await forward.ask(query(NAME))
             assert response.rcode == Rcode[rcode]
@@ -196,10 +173,7 @@ async def test_records_beside_the_answer_answer_no_other_question(section: str) 
         getattr(out, section).append(rrset)
         call.send(out.to_wire())
 
-    async with (
-        Resolver(poison) as resolver,
-        forwarding(f"forward . {resolver}\ncache 300") as forward,
-    ):
+    async with Resolver(poison) as resolver, forwarding(f"forward . {resolver}\ncache 300") as forward:
         response = await forward.ask(query(NAME))
         assert texts(response.answer) == GOOD
         passed = [] if section == "answer" else [f"{victim} 300 A 192.0.2.66"]
@@ -209,9 +183,7 @@ async def test_records_beside_the_answer_answer_no_other_question(section: str) 
         assert texts(response.answer) == [f"{victim} 300 A 192.0.2.1"]
 
 
-@pytest.mark.parametrize(
-    "opt", [None, Opt(1232), Opt(4096)], ids=["512", "1232", "4096"]
-)
+@pytest.mark.parametrize("opt", [None, Opt(1232), Opt(4096)], ids=["512", "1232", "4096"])
 async def test_sixty_kilobytes_over_udp_are_truncated(opt: Opt | None) -> None:
     async def flood(call: Call) -> None:
         out = reply(call.wire, *(f"{NAME} 300 TXT {'x' * 200}" for _ in range(1)))
@@ -222,10 +194,7 @@ async def test_sixty_kilobytes_over_udp_are_truncated(opt: Opt | None) -> None:
         assert len(wire) > 60_000
         call.send(wire)
 
-    async with (
-        Resolver(flood) as resolver,
-        forwarding(f"forward . {resolver}\ncache 30") as forward,
-    ):
+    async with Resolver(flood) as resolver, forwarding(f"forward . {resolver}\ncache 30") as forward:
         response = await forward.ask(query(NAME, "TXT", opt=opt))
         assert (response.tc, response.answer, response.rcode) == (True, (), 0)
         again = await forward.ask(query(NAME, "TXT", opt=opt))
@@ -241,10 +210,7 @@ async def test_chains_are_passed_as_they_are() -> None:
     async def ring(call: Call) -> None:
         call.send(reply(call.wire, *links).to_wire(max_size=65535))
 
-    async with (
-        Resolver(None, ring) as resolver,
-        forwarding(f"forward . {resolver} {{\nforce_tcp\n}}") as forward,
-    ):
+    async with Resolver(None, ring) as resolver, forwarding(f"forward . {resolver} {{\nforce_tcp\n}}") as forward:
         response = await forward.ask(query(NAME))
         assert texts(response.answer) == sorted(links)
         assert len(resolver.asked) == 1
@@ -260,10 +226,7 @@ async def test_cd_is_copied_from_the_query(*, asked_cd: bool, given_cd: bool) ->
         out.flags = out.flags & ~dns.flags.CD | (dns.flags.CD if given_cd else 0)
         call.send(out.to_wire())
 
-    async with (
-        Resolver(answer) as resolver,
-        forwarding(f"forward . {resolver}") as forward,
-    ):
+    async with Resolver(answer) as resolver, forwarding(f"forward . {resolver}") as forward:
         sent = query(NAME)
         sent = replace(sent, flags=sent.flags | (CD if asked_cd else 0))
         wire = encode_response(sent, await forward.ask(sent))
@@ -272,9 +235,7 @@ async def test_cd_is_copied_from_the_query(*, asked_cd: bool, given_cd: bool) ->
 
 @pytest.mark.parametrize("given", [False, True], ids=["no-OPT-given", "OPT-given"])
 @pytest.mark.parametrize("sent", [None, Opt(1232)], ids=["no-EDNS", "EDNS"])
-async def test_every_client_gets_the_opt_that_rewrite_added(
-    sent: Opt | None, *, given: bool
-) -> None:
+async def test_every_client_gets_the_opt_that_rewrite_added(sent: Opt | None, *, given: bool) -> None:
     """CoreDNS departs from RFC 6891 6.1.1 here."""
     world = World()
 
@@ -288,8 +249,7 @@ async def test_every_client_gets_the_opt_that_rewrite_added(
     body = "rewrite edns0 local set 0xffee abcd\nforward . 192.0.2.53"
     site = world.site(f". {{\n{body}\n}}\n")
     plugins = [
-        each.setup(directives(site, name), site)
-        for name, each in (("rewrite", rewrite), ("forward", forward_plugin))
+        each.setup(directives(site, name), site) for name, each in (("rewrite", rewrite), ("forward", forward_plugin))
     ]
     handler = chain(*plugins, last=nothing_behind)
     wire = encode_response(query(NAME, opt=sent), await handler(query(NAME, opt=sent)))

@@ -37,13 +37,9 @@ TRUSTED = {
 
 @pytest.mark.parametrize("line", TRUSTED.values(), ids=TRUSTED)
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-async def test_what_is_trusted_is_asked(
-    server: ssl.SSLContext, tmp_path: Path, line: str, transport: str
-) -> None:
+async def test_what_is_trusted_is_asked(server: ssl.SSLContext, tmp_path: Path, line: str, transport: str) -> None:
     async with Resolver(None, answer_well, tls=server) as resolver:
-        body = line.format(
-            to=resolver, host=resolver.host, port=resolver.port, ca=tmp_path / "ca.pem"
-        )
+        body = line.format(to=resolver, host=resolver.host, port=resolver.port, ca=tmp_path / "ca.pem")
         async with forwarding(body) as forward:
             for _ in range(3):
                 response = await forward.ask(query(NAME, transport=transport))
@@ -55,9 +51,7 @@ async def test_what_is_trusted_is_asked(
 
 
 @pytest.mark.parametrize("shows", [True, False], ids=["shown", "not-shown"])
-async def test_the_own_certificate(
-    server: ssl.SSLContext, tmp_path: Path, *, shows: bool
-) -> None:
+async def test_the_own_certificate(server: ssl.SSLContext, tmp_path: Path, *, shows: bool) -> None:
     server.verify_mode = ssl.CERT_REQUIRED
     own = f"{tmp_path / 'cert.pem'} {tmp_path / 'key.pem'}" if shows else ""
     async with Resolver(None, answer_well, tls=server) as resolver:
@@ -78,16 +72,10 @@ async def test_the_own_certificate(
 
 @pytest.mark.parametrize(
     "options",
-    [
-        "tls_servername dns.example.net",
-        "tls {ca}",
-        "tls {ca}\ntls_servername dns.example.org",
-    ],
+    ["tls_servername dns.example.net", "tls {ca}", "tls {ca}\ntls_servername dns.example.org"],
     ids=["not-trusted", "no-name", "another-name"],
 )
-async def test_what_is_not_trusted_gets_no_query(
-    server: ssl.SSLContext, tmp_path: Path, options: str
-) -> None:
+async def test_what_is_not_trusted_gets_no_query(server: ssl.SSLContext, tmp_path: Path, options: str) -> None:
     async with Resolver(None, answer_well, tls=server) as resolver:
         lines = options.format(ca=tmp_path / "ca.pem")
         async with forwarding(f"forward . tls://{resolver} {{\n{lines}\n}}") as forward:

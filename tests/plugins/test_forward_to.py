@@ -21,13 +21,8 @@ async def start(world: Scripted) -> None:
 async def test_host_names_are_looked_up_at_the_start() -> None:
     world = scripted(HOSTS)
     await start(world)
-    looked_up = [
-        (str(sent.to), sent.message.question[0].to_text()) for sent in world.sent
-    ]
-    assert looked_up == [
-        ("192.0.2.7:53", "dns.example.net. IN A"),
-        ("192.0.2.7:53", "dns.example.net. IN AAAA"),
-    ]
+    looked_up = [(str(sent.to), sent.message.question[0].to_text()) for sent in world.sent]
+    assert looked_up == [("192.0.2.7:53", "dns.example.net. IN A"), ("192.0.2.7:53", "dns.example.net. IN AAAA")]
     await world.ask(query(NAME))
     assert str(world.sent[-1].to) == "192.0.2.1:53"
 
@@ -36,26 +31,15 @@ async def test_the_second_resolver_is_asked_when_the_first_fails() -> None:
     world = scripted(HOSTS)
     world.behavior = {"192.0.2.7": "refused"}
     await start(world)
-    assert [str(sent.to) for sent in world.sent] == [
-        "192.0.2.7:53",
-        "192.0.2.8:5353",
-        "192.0.2.8:5353",
-    ]
+    assert [str(sent.to) for sent in world.sent] == ["192.0.2.7:53", "192.0.2.8:5353", "192.0.2.8:5353"]
 
 
 async def test_host_names_keep_port_and_server_name() -> None:
-    world = scripted(
-        "forward . tls://dns.example.net:8853 {\nresolver 192.0.2.7\n"
-        "tls_servername dns.example.net\n}"
-    )
+    world = scripted("forward . tls://dns.example.net:8853 {\nresolver 192.0.2.7\ntls_servername dns.example.net\n}")
     await start(world)
     await world.ask(query(NAME))
     to = world.sent[-1].to
-    assert (str(to), to.transport, to.servername) == (
-        "192.0.2.1:8853",
-        "tls",
-        "dns.example.net",
-    )
+    assert (str(to), to.transport, to.servername) == ("192.0.2.1:8853", "tls", "dns.example.net")
 
 
 async def test_without_a_resolver_resolv_conf_says_whom_to_ask() -> None:
@@ -74,17 +58,12 @@ async def test_without_a_resolver_resolv_conf_says_whom_to_ask() -> None:
     ],
     ids=["nobody-knows", "nobody-answers", "nobody-answers-well"],
 )
-async def test_a_host_name_that_cannot_be_found_ends_the_start(
-    behavior: dict[str, str], why: str
-) -> None:
+async def test_a_host_name_that_cannot_be_found_ends_the_start(behavior: dict[str, str], why: str) -> None:
     world = scripted(HOSTS)
     world.behavior = behavior
     with pytest.raises(ConfigError) as caught:
         await start(world)
-    assert str(caught.value) == (
-        'failed to resolve "dns.example.net":'
-        f' no addresses found for "dns.example.net"{why}'
-    )
+    assert str(caught.value) == (f'failed to resolve "dns.example.net": no addresses found for "dns.example.net"{why}')
 
 
 async def test_resolv_conf_is_read_once() -> None:

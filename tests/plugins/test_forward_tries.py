@@ -21,9 +21,7 @@ def text_of(outcome: Response | DnsError | BaseException | None) -> str:
 
 
 async def asked_in_turn(policy: str, queries: int, **behavior: str) -> list[str]:
-    world = scripted(
-        f"forward . {ONE} {TWO} {THREE} {{\npolicy {policy}\nmax_fails 0\n}}"
-    )
+    world = scripted(f"forward . {ONE} {TWO} {THREE} {{\npolicy {policy}\nmax_fails 0\n}}")
     world.behavior = behavior
     for number in range(queries):
         await world.outcome(query(f"n{number}.example.org."))
@@ -111,11 +109,7 @@ async def test_five_seconds_in_all() -> None:
     assert isinstance(error, DnsError)
     assert error.rcode == Rcode.SERVFAIL
     assert error.text == "read udp 127.0.0.1:40000->192.0.2.1:53: i/o timeout"
-    assert [(sent.at, sent.timeout_s) for sent in world.sent] == [
-        (0, 2),
-        (2, 2),
-        (4, 1),
-    ]
+    assert [(sent.at, sent.timeout_s) for sent in world.sent] == [(0, 2), (2, 2), (4, 1)]
 
 
 async def test_read_timeout() -> None:
@@ -140,9 +134,7 @@ async def test_read_timeout() -> None:
         ("next NOERROR", "good", [ONE, TWO], 0),
     ],
 )
-async def test_the_next_line_is_asked_by_rcode(
-    options: str, first: str, client_query: list[str], rcode: int
-) -> None:
+async def test_the_next_line_is_asked_by_rcode(options: str, first: str, client_query: list[str], rcode: int) -> None:
     world = scripted(f"forward . {ONE} {{\n{options}\n}}\nforward . {TWO}")
     world.behavior = {ONE: first}
     response = await world.ask(query(NAME))
@@ -172,13 +164,8 @@ async def test_the_next_line_may_not_be_for_the_name() -> None:
     ],
     ids=["second", "third", "the-last-is-final", "not-listed"],
 )
-async def test_failover(
-    behavior: dict[str, str], client_query: list[str], rcode: int
-) -> None:
-    world = scripted(
-        f"forward . {ONE} {TWO} {THREE} {{\npolicy sequential\n"
-        "failover SERVFAIL REFUSED\n}"
-    )
+async def test_failover(behavior: dict[str, str], client_query: list[str], rcode: int) -> None:
+    world = scripted(f"forward . {ONE} {TWO} {THREE} {{\npolicy sequential\nfailover SERVFAIL REFUSED\n}}")
     world.behavior = behavior
     response = await world.ask(query(NAME))
     assert (world.asked, response.rcode) == (client_query, rcode)
@@ -214,9 +201,7 @@ async def test_probes_of_loop_are_never_one_anothers_answer() -> None:
     assert len(world.sent) == 3
     await world.site.stop()
     await settle()
-    assert [text_of(waiter.exception()) for waiter in waiting] == [
-        "stopped while waiting"
-    ] * 3
+    assert [text_of(waiter.exception()) for waiter in waiting] == ["stopped while waiting"] * 3
 
 
 async def test_the_time_a_reply_took_is_measured() -> None:

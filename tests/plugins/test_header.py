@@ -15,9 +15,7 @@ async def through(body: str, sent: Query, inner: Response) -> tuple[Query, Respo
         received.append(below)
         return inner
 
-    tested, _ = plugin(
-        World(), header.PLUGIN.set_up, "header", f"header {{\n{body}\n}}"
-    )
+    tested, _ = plugin(World(), header.PLUGIN.set_up, "header", f"header {{\n{body}\n}}")
     response = await chain(tested, last=last)(sent)
     return received[0], response
 
@@ -83,10 +81,7 @@ REFUSED = {
     "selector": ("foo set aa", "invalid selector=foo should be query or response"),
     "action-missing": ("query", "no flag action provided"),
     "action": ("query foo aa", "unknown flag action=foo, should be set or clear"),
-    "flags-missing": (
-        "response set",
-        "invalid length for flags, at least one should be provided",
-    ),
+    "flags-missing": ("response set", "invalid length for flags, at least one should be provided"),
     "flag": ("query set TC", "unknown/unsupported flag=tc"),
 }
 

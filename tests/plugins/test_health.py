@@ -41,16 +41,12 @@ ARGS = "Error during parsing: Wrong argument count or unexpected line ending aft
 REFUSED = {
     "no-colon": ("health 8080", "address 8080: missing port in address"),
     "two-addresses": ("health :1 :2", f"Corefile:2 - {ARGS} ':2'"),
-    "unknown-option": (
-        "health {\nfoo\n}",
-        "Corefile:3 - Error during parsing: unknown property 'foo'",
-    ),
+    "unknown-option": ("health {\nfoo\n}", "Corefile:3 - Error during parsing: unknown property 'foo'"),
     "lameduck-without": ("health {\nlameduck\n}", f"Corefile:3 - {ARGS} 'lameduck'"),
     "lameduck-twice": ("health {\nlameduck 5s 6s\n}", f"Corefile:3 - {ARGS} '6s'"),
     "lameduck-without-unit": (
         "health {\nlameduck 5\n}",
-        "unable to parse lameduck duration value: '5' : "
-        'time: missing unit in duration "5"',
+        "unable to parse lameduck duration value: '5' : time: missing unit in duration \"5\"",
     ),
 }
 
@@ -72,25 +68,13 @@ def test_always_ok() -> None:
 LAMEDUCKS = {
     "none": ("health", 0, []),
     "zero": ("health {\nlameduck 0s\n}", 0, []),
-    "kubeadm": (
-        "health {\nlameduck 5s\n}",
-        5,
-        ["Going into lameduck mode for 5s"],
-    ),
-    "minutes": (
-        "health {\nlameduck 90s\n}",
-        90,
-        ["Going into lameduck mode for 1m30s"],
-    ),
+    "kubeadm": ("health {\nlameduck 5s\n}", 5, ["Going into lameduck mode for 5s"]),
+    "minutes": ("health {\nlameduck 90s\n}", 90, ["Going into lameduck mode for 1m30s"]),
 }
 
 
-@pytest.mark.parametrize(
-    ("body", "seconds", "lines"), LAMEDUCKS.values(), ids=LAMEDUCKS
-)
-async def test_lameduck(
-    caplog: pytest.LogCaptureFixture, body: str, seconds: float, lines: list[str]
-) -> None:
+@pytest.mark.parametrize(("body", "seconds", "lines"), LAMEDUCKS.values(), ids=LAMEDUCKS)
+async def test_lameduck(caplog: pytest.LogCaptureFixture, body: str, seconds: float, lines: list[str]) -> None:
     caplog.set_level(logging.INFO)
     world = World()
     site = set_up(body, world)
@@ -174,14 +158,10 @@ async def test_nobody_answers(caplog: pytest.LogCaptureFixture) -> None:
             assert checked.failures == 1
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert record.getMessage().startswith(
-        f'Local health request to "http://127.0.0.1:{port}/health" failed: '
-    )
+    assert record.getMessage().startswith(f'Local health request to "http://127.0.0.1:{port}/health" failed: ')
 
 
-async def test_a_silent_listener_fails_after_three_seconds(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_silent_listener_fails_after_three_seconds(caplog: pytest.LogCaptureFixture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         async with checking(port) as checked:
@@ -191,17 +171,14 @@ async def test_a_silent_listener_fails_after_three_seconds(
             await checked.pass_a_second(checks=1)
             assert checked.failures == 1
     assert caplog.records[0].getMessage() == (
-        f'Local health request to "http://127.0.0.1:{port}/health" failed:'
-        " no reply within 3s"
+        f'Local health request to "http://127.0.0.1:{port}/health" failed: no reply within 3s'
     )
 
 
 async def test_slow_replies_are_told(caplog: pytest.LogCaptureFixture) -> None:
     may_answer = asyncio.Event()
 
-    async def answer(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         await may_answer.wait()
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -216,6 +193,5 @@ async def test_slow_replies_are_told(caplog: pytest.LogCaptureFixture) -> None:
             await checked.until(checks=1)
             assert checked.failures == 0
     assert caplog.records[0].getMessage() == (
-        f'Local health request to "http://127.0.0.1:{port}/health"'
-        " took more than 1s: 1.2s"
+        f'Local health request to "http://127.0.0.1:{port}/health" took more than 1s: 1.2s'
     )

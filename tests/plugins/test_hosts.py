@@ -19,9 +19,7 @@ async def below(_: Query) -> Response:
     return BELOW
 
 
-async def served(
-    body: str, files: dict[str, str] | None = None
-) -> tuple[Handler, Site, World]:
+async def served(body: str, files: dict[str, str] | None = None) -> tuple[Handler, Site, World]:
     world = World(files=files or {})
     tested, site = plugin(world, hosts.PLUGIN.set_up, "hosts", body)
     for hook in site.hooks.start:
@@ -39,20 +37,13 @@ PTR6 = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa
 
 ANSWERS = [
     pytest.param("example.org", "A", ["example.org. 3600 A 10.0.0.1"], id="a"),
-    pytest.param(
-        "example.org", "AAAA", ["example.org. 3600 AAAA 2001:db8::1"], id="aaaa"
-    ),
+    pytest.param("example.org", "AAAA", ["example.org. 3600 AAAA 2001:db8::1"], id="aaaa"),
     pytest.param("Example.ORG", "A", ["example.org. 3600 A 10.0.0.1"], id="any-case"),
-    pytest.param(
-        "x.apps.example.org", "A", ["x.apps.example.org. 3600 A 10.0.0.2"], id="*"
-    ),
+    pytest.param("x.apps.example.org", "A", ["x.apps.example.org. 3600 A 10.0.0.2"], id="*"),
     pytest.param(
         "1.0.0.10.in-addr.arpa",
         "PTR",
-        [
-            "1.0.0.10.in-addr.arpa. 3600 PTR example.org.",
-            "1.0.0.10.in-addr.arpa. 3600 PTR www.example.org.",
-        ],
+        ["1.0.0.10.in-addr.arpa. 3600 PTR example.org.", "1.0.0.10.in-addr.arpa. 3600 PTR www.example.org."],
         id="ptr",
     ),
     pytest.param(PTR6, "PTR", [f"{PTR6} 3600 PTR example.org."], id="ptr-ipv6"),
@@ -76,14 +67,9 @@ PASSED_ON = [
     pytest.param(INLINE, "unknown.example", "TXT", id="unknown-of-another-type"),
     pytest.param("hosts", "9.9.9.9.in-addr.arpa", "PTR", id="unknown-ptr-always"),
     pytest.param("hosts", "9.in-addr.arpa", "PTR", id="ptr-that-is-no-address"),
+    pytest.param("hosts /h example.org", "other.example", "A", id="outside-the-zones-always"),
     pytest.param(
-        "hosts /h example.org", "other.example", "A", id="outside-the-zones-always"
-    ),
-    pytest.param(
-        "hosts {\n10.0.0.1 a\nfallthrough\nfallthrough_unsupported\n}",
-        "a",
-        "TXT",
-        id="fallthrough-unsupported",
+        "hosts {\n10.0.0.1 a\nfallthrough\nfallthrough_unsupported\n}", "a", "TXT", id="fallthrough-unsupported"
     ),
 ]
 
@@ -98,19 +84,12 @@ REFUSED = [
     pytest.param("hosts {\n10.0.0.1 a\n}", "unknown.example", "A", id="trap-9-unknown"),
     pytest.param("hosts", "unknown.example", "TXT", id="unknown-of-another-type"),
     pytest.param("hosts", "1.0.0.10.in-addr.arpa", "A", id="reverse-name-not-ptr"),
-    pytest.param(
-        "hosts {\nfallthrough example.net\n}",
-        "unknown.example",
-        "A",
-        id="fallthrough-of-other-zones",
-    ),
+    pytest.param("hosts {\nfallthrough example.net\n}", "unknown.example", "A", id="fallthrough-of-other-zones"),
 ]
 
 
 @pytest.mark.parametrize(("body", "name", "qtype"), REFUSED)
-async def test_unknown_without_fallthrough_is_servfail(
-    body: str, name: str, qtype: str
-) -> None:
+async def test_unknown_without_fallthrough_is_servfail(body: str, name: str, qtype: str) -> None:
     handler, _, _ = await served(body)
     with pytest.raises(DnsError) as error:
         await handler(query(name, qtype))
@@ -118,31 +97,15 @@ async def test_unknown_without_fallthrough_is_servfail(
 
 
 async def test_etc_hosts_is_read_beside_the_lines_and_comes_first() -> None:
-    handler, _, _ = await served(
-        "hosts {\n10.0.0.2 a\n}", {"/etc/hosts": "10.0.0.1 a\n10.0.0.3 node"}
-    )
+    handler, _, _ = await served("hosts {\n10.0.0.2 a\n}", {"/etc/hosts": "10.0.0.1 a\n10.0.0.3 node"})
     assert (await handler(query("a"))).answer[0].rdata == (b"\n\0\0\1", b"\n\0\0\2")
     assert texts((await handler(query("node"))).answer) == ["node. 3600 A 10.0.0.3"]
 
 
 OPTIONS = [
-    pytest.param(
-        "hosts {\nttl 1\n10.0.0.1 a\n}", "a", "A", ["a. 1 A 10.0.0.1"], id="ttl"
-    ),
-    pytest.param(
-        "hosts {\nttl 65535 ignored\n10.0.0.1 a\n}",
-        "a",
-        "A",
-        ["a. 65535 A 10.0.0.1"],
-        id="ttl-most",
-    ),
-    pytest.param(
-        "hosts {\nno_reverse\n10.0.0.1 a\n}",
-        "1.0.0.10.in-addr.arpa",
-        "PTR",
-        None,
-        id="no-reverse",
-    ),
+    pytest.param("hosts {\nttl 1\n10.0.0.1 a\n}", "a", "A", ["a. 1 A 10.0.0.1"], id="ttl"),
+    pytest.param("hosts {\nttl 65535 ignored\n10.0.0.1 a\n}", "a", "A", ["a. 65535 A 10.0.0.1"], id="ttl-most"),
+    pytest.param("hosts {\nno_reverse\n10.0.0.1 a\n}", "1.0.0.10.in-addr.arpa", "PTR", None, id="no-reverse"),
     pytest.param(
         "hosts /none example.org {\n10.0.0.1 a.example.org b\n}",
         "1.0.0.10.in-addr.arpa",
@@ -150,16 +113,8 @@ OPTIONS = [
         ["1.0.0.10.in-addr.arpa. 3600 PTR a.example.org."],
         id="zones-filter-names-but-ptr-is-answered",
     ),
-    pytest.param(
-        "hosts {\n10.0.0.1 a # b\n}", "b", "A", DnsError, id="comment-of-the-corefile"
-    ),
-    pytest.param(
-        "hosts {\nno_revers\n10.0.0.1 a\n}",
-        "a",
-        "A",
-        ["a. 3600 A 10.0.0.1"],
-        id="mistyped-is-an-entry",
-    ),
+    pytest.param("hosts {\n10.0.0.1 a # b\n}", "b", "A", DnsError, id="comment-of-the-corefile"),
+    pytest.param("hosts {\nno_revers\n10.0.0.1 a\n}", "a", "A", ["a. 3600 A 10.0.0.1"], id="mistyped-is-an-entry"),
     pytest.param(
         "hosts h {\nfallthrough_unsupported\n10.0.0.1 a\nfallthrough b\n}",
         "a",
@@ -171,9 +126,7 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize(("body", "name", "qtype", "expected"), OPTIONS)
-async def test_option(
-    body: str, name: str, qtype: str, expected: list[str] | type[DnsError] | None
-) -> None:
+async def test_option(body: str, name: str, qtype: str, expected: list[str] | type[DnsError] | None) -> None:
     handler, _, _ = await served(body)
     if expected is DnsError:
         with pytest.raises(DnsError):
@@ -191,28 +144,13 @@ ERRORS = [
     ("hosts {\nttl 0\n}", LINE.format(3) + "ttl provided is invalid"),
     ("hosts {\nttl -1\n}", LINE.format(3) + "ttl provided is invalid"),
     ("hosts {\nttl 65536\n}", LINE.format(3) + "ttl provided is invalid"),
-    (
-        "hosts {\nreload\n}",
-        LINE.format(3) + "reload needs a duration (zero seconds to disable)",
-    ),
-    (
-        "hosts {\nreload 1s 2s\n}",
-        LINE.format(3) + "reload needs a duration (zero seconds to disable)",
-    ),
+    ("hosts {\nreload\n}", LINE.format(3) + "reload needs a duration (zero seconds to disable)"),
+    ("hosts {\nreload 1s 2s\n}", LINE.format(3) + "reload needs a duration (zero seconds to disable)"),
     ("hosts {\nreload 5\n}", LINE.format(3) + "invalid duration for reload '5'"),
-    (
-        "hosts {\nreload -5s\n}",
-        LINE.format(3) + "invalid negative duration for reload '-5s'",
-    ),
-    (
-        "hosts {\nfallthrough\n10.0.0.1 a\n}",
-        LINE.format(4) + "unknown property '10.0.0.1'",
-    ),
+    ("hosts {\nreload -5s\n}", LINE.format(3) + "invalid negative duration for reload '-5s'"),
+    ("hosts {\nfallthrough\n10.0.0.1 a\n}", LINE.format(4) + "unknown property '10.0.0.1'"),
     ("hosts {\nfallthrough\nfoo\n}", LINE.format(4) + "unknown property 'foo'"),
-    (
-        "hosts {\nfallthrough_unsupported\n}",
-        LINE.format(4) + "fallthrough_unsupported requires fallthrough",
-    ),
+    ("hosts {\nfallthrough_unsupported\n}", LINE.format(4) + "fallthrough_unsupported requires fallthrough"),
     (
         "hosts {\nfallthrough\nfallthrough_unsupported x\n}",
         LINE.format(4) + "Wrong argument count or unexpected line ending after 'x'",
@@ -248,9 +186,7 @@ async def test_outside_the_zones_the_file_does_not_matter() -> None:
 
 
 async def test_reload() -> None:
-    handler, site, world = await served(
-        "hosts /h {\nfallthrough\n}", {"/h": "10.0.0.1 a"}
-    )
+    handler, site, world = await served("hosts /h {\nfallthrough\n}", {"/h": "10.0.0.1 a"})
     forgotten: list[object] = []
     site.forget = forgotten.extend
     assert (await handler(query("a"))).rule == "hosts/address"
@@ -301,14 +237,9 @@ async def test_reload_has_its_own_period() -> None:
 
 WARNINGS: list[tuple[Callable[[World], None], str]] = [
     (lambda world: None, "File does not exist: /h"),
+    (lambda world: setattr(world.files, "read", _raises(IsADirectoryError(21, "x"))), 'Hosts file "/h" is a directory'),
     (
-        lambda world: setattr(world.files, "read", _raises(IsADirectoryError(21, "x"))),
-        'Hosts file "/h" is a directory',
-    ),
-    (
-        lambda world: setattr(
-            world.files, "read", _raises(PermissionError(13, "Permission denied"))
-        ),
+        lambda world: setattr(world.files, "read", _raises(PermissionError(13, "Permission denied"))),
         "open /h: permission denied",
     ),
 ]
@@ -329,9 +260,7 @@ async def test_warning_of_a_file_that_is_named(
     prepare(world)
     _, site = plugin(world, hosts.PLUGIN.set_up, "hosts", "hosts /h")
     await site.hooks.start[0]()
-    assert [(record.levelno, record.message) for record in caplog.records] == [
-        (logging.WARNING, message)
-    ]
+    assert [(record.levelno, record.message) for record in caplog.records] == [(logging.WARNING, message)]
     await site.stop()
 
 
@@ -341,9 +270,7 @@ async def test_no_warning_without_etc_hosts(caplog: pytest.LogCaptureFixture) ->
     await site.stop()
 
 
-async def test_lines_that_mean_nothing_are_counted_in_the_log(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_lines_that_mean_nothing_are_counted_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     _, site, _ = await served("hosts /h", {"/h": "10.0.0.1 a\nx\n10.0.0 b"})
     assert caplog.records[0].message.startswith("/h: 2 lines ")
     await site.stop()
@@ -420,9 +347,6 @@ async def test_a_large_file_is_parsed_outside_the_event_loop() -> None:
     used_s, used_here_s = time.process_time(), time.thread_time()
     for hook in site.hooks.start:
         await hook()
-    used_s, used_here_s = (
-        time.process_time() - used_s,
-        time.thread_time() - used_here_s,
-    )
+    used_s, used_here_s = (time.process_time() - used_s, time.thread_time() - used_here_s)
     assert used_here_s < used_s / 4
     assert (await tested(below)(query("h49999.example"))).answer

@@ -10,9 +10,7 @@ KEYS = st.binary(max_size=3)
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(KEYS, st.integers(0, 2**32 - 1))), st.lists(KEYS))
-def test_it_is_a_dict_of_lists(
-    pairs: list[tuple[bytes, int]], more: list[bytes]
-) -> None:
+def test_it_is_a_dict_of_lists(pairs: list[tuple[bytes, int]], more: list[bytes]) -> None:
     index, expected = CompactIndex(1), dict[bytes, list[int]]()
     for key, value in pairs:
         number = index.add_key(key)

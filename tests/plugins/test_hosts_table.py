@@ -50,9 +50,7 @@ ADDRESSES = [
     pytest.param("apps.example.com.", 4, [], id="wildcard-not-its-parent"),
     pytest.param("y.x.apps.example.com.", 4, [], id="wildcard-one-label-only"),
     pytest.param("four.apps.example.com.", 4, ["9.9.9.9"], id="exact-before-wildcard"),
-    pytest.param(
-        "four.apps.example.com.", 16, ["2001:db8::8"], id="wildcard-per-family"
-    ),
+    pytest.param("four.apps.example.com.", 16, ["2001:db8::8"], id="wildcard-per-family"),
     pytest.param("*.apps.example.com.", 4, ["5.6.7.8"], id="wildcard-itself"),
     pytest.param("a\\.b.example.", 4, ["10.0.0.9"], id="escaped-dot"),
     pytest.param("again.", 4, ["10.0.0.9"] * 2, id="named-twice"),
@@ -92,10 +90,7 @@ def test_names_outside_the_zones_are_left_out() -> None:
     result = hosts("10.0.0.1 a.example.org example.org xexample.org b", "example.org.")
     assert len(result.addresses("a.example.org.", 4)) == 1
     assert not result.addresses("xexample.org.", 4)
-    assert [item.name for item in result.names_of(b"\n\0\0\1")] == [
-        "a.example.org.",
-        "example.org.",
-    ]
+    assert [item.name for item in result.names_of(b"\n\0\0\1")] == ["a.example.org.", "example.org."]
     assert result.skipped == 0
 
 
@@ -171,10 +166,7 @@ def test_reverse_name(name: str, expected: str | None) -> None:
 @pytest.mark.parametrize("address", ["0.0.0.0", "10.0.{}.{}"])
 def test_an_entry_takes_less_than_160_bytes(address: str) -> None:
     count = 20_000
-    text = "".join(
-        f"{address.format(n >> 8, n & 255)} ads{n}.tracker.example.com\n"
-        for n in range(count)
-    )
+    text = "".join(f"{address.format(n >> 8, n & 255)} ads{n}.tracker.example.com\n" for n in range(count))
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
     table = Hosts(characters=len(text))

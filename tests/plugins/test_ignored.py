@@ -48,28 +48,13 @@ REFUSED = {
     "cancel-negative": ("cancel -5s", 'invalid negative duration: "-5s"'),
     "trace-three": ("trace a b c", f"Corefile:2 - {PARSING}: {ARGS} 'c'"),
     "trace-kind": ("trace jaeger x", "tracing endpoint type 'jaeger' is not supported"),
-    "trace-option": (
-        "trace {\nfoo\n}",
-        f"Corefile:3 - {PARSING}: unknown property 'foo'",
-    ),
+    "trace-option": ("trace {\nfoo\n}", f"Corefile:3 - {PARSING}: unknown property 'foo'"),
     "dnstap-nothing": ("dnstap", f"Corefile:2 - {PARSING}: {ARGS} 'dnstap'"),
-    "dnstap-option": (
-        "dnstap x {\nfoo\n}",
-        f"Corefile:3 - {PARSING}: unknown property 'foo'",
-    ),
-    "pprof-twice": (
-        "pprof\npprof",
-        "this plugin can only be used once per Server Block",
-    ),
+    "dnstap-option": ("dnstap x {\nfoo\n}", f"Corefile:3 - {PARSING}: unknown property 'foo'"),
+    "pprof-twice": ("pprof\npprof", "this plugin can only be used once per Server Block"),
     "pprof-two": ("pprof :1 :2", f"Corefile:2 - {PARSING}: {ARGS} ':2'"),
-    "pprof-address": (
-        "pprof 6053",
-        f"Corefile:2 - {PARSING}: address 6053: missing port in address",
-    ),
-    "pprof-option": (
-        "pprof {\nfoo\n}",
-        f"Corefile:3 - {PARSING}: unknown property 'foo'",
-    ),
+    "pprof-address": ("pprof 6053", f"Corefile:2 - {PARSING}: address 6053: missing port in address"),
+    "pprof-option": ("pprof {\nfoo\n}", f"Corefile:3 - {PARSING}: unknown property 'foo'"),
     "what-cannot-be-ignored": ("proxyproto", "not supported by minidns"),
 }
 

@@ -24,9 +24,7 @@ def tree(kind: str, namespace: str, name: str, **more: object) -> Tree:
 
 
 def balanced(name: str, *addresses: str) -> Tree:
-    ingress = [
-        {"ip" if address[0].isdigit() else "hostname": address} for address in addresses
-    ]
+    ingress = [{"ip" if address[0].isdigit() else "hostname": address} for address in addresses]
     return tree(
         "Service",
         "a",
@@ -54,9 +52,7 @@ class Running:
 
 
 @asynccontextmanager
-async def running(
-    body: str = "", api: Api | None = None, more: str = "", start: bool = True
-) -> AsyncIterator[Running]:
+async def running(body: str = "", api: Api | None = None, more: str = "", start: bool = True) -> AsyncIterator[Running]:
     world = World(list_watch=(api or Api(TREES)).list_watch)
     site = world.site(
         f".:53 {{\nk8s_external {ZONE} {{\n{body}\n}}\nkubernetes cluster.local\n"
@@ -151,26 +147,10 @@ OPTIONS = {
     "fallthrough-in-its-zone": (f"fallthrough b.{ZONE}", f"x.b.{ZONE}", True),
     "fallthrough-not-for-NODATA": ("fallthrough", f"a.{ZONE}", False),
     "fallthrough-not-below-its-own-names": ("fallthrough", f"x.dns.{ZONE}", False),
-    "fallthrough-not-below-the-name-server": (
-        "fallthrough",
-        f"x.ns1.dns.{ZONE}",
-        False,
-    ),
-    "fallthrough-not-below-another-apex": (
-        "fallthrough\napex ns",
-        f"x.ns.{ZONE}",
-        False,
-    ),
-    "fallthrough-not-below-an-apex-of-two-labels": (
-        "fallthrough\napex a.b",
-        f"x.a.b.{ZONE}",
-        False,
-    ),
-    "fallthrough-not-at-an-apex-of-two-labels": (
-        "fallthrough\napex a.b",
-        f"a.b.{ZONE}",
-        False,
-    ),
+    "fallthrough-not-below-the-name-server": ("fallthrough", f"x.ns1.dns.{ZONE}", False),
+    "fallthrough-not-below-another-apex": ("fallthrough\napex ns", f"x.ns.{ZONE}", False),
+    "fallthrough-not-below-an-apex-of-two-labels": ("fallthrough\napex a.b", f"x.a.b.{ZONE}", False),
+    "fallthrough-not-at-an-apex-of-two-labels": ("fallthrough\napex a.b", f"a.b.{ZONE}", False),
     "fallthrough-beside-the-apex": ("fallthrough\napex a.b", f"x.b.{ZONE}", True),
     "other-zones-pass": ("", "www.example.org", True),
     "kubernetes-has-its-own": ("", "x.a.svc.cluster.local", False),
@@ -186,17 +166,11 @@ async def test_what_is_passed_on(body: str, name: str, passed: bool) -> None:
 
 async def test_headless_shows_endpoints() -> None:
     slice_ = tree(
-        "EndpointSlice",
-        "a",
-        "h-1",
-        endpoints=[{"addresses": ["10.2.0.1"]}],
-        ports=[{"name": "http", "port": 80}],
+        "EndpointSlice", "a", "h-1", endpoints=[{"addresses": ["10.2.0.1"]}], ports=[{"name": "http", "port": 80}]
     )
     slice_["metadata"]["labels"] = {"kubernetes.io/service-name": "h"}
     async with running("headless", Api([*TREES, slice_])) as k:
-        assert texts((await k.ask(f"h.a.{ZONE}")).answer) == [
-            f"h.a.{ZONE} 5 A 10.2.0.1"
-        ]
+        assert texts((await k.ask(f"h.a.{ZONE}")).answer) == [f"h.a.{ZONE} 5 A 10.2.0.1"]
     async with running("", Api([*TREES, slice_])) as k:
         assert (await k.ask(f"h.a.{ZONE}")).rcode == Rcode.NXDOMAIN
 
@@ -216,10 +190,7 @@ REFUSED = {
     "ttl-word": ("ttl x", 'strconv.Atoi: parsing "x": invalid syntax'),
     "ttl-high": ("ttl 3601", "ttl must be in range [0, 3600]: 3601"),
     "ttl-low": ("ttl -1", "ttl must be in range [0, 3600]: -1"),
-    "apex-none": (
-        "apex",
-        "Wrong argument count or unexpected line ending after 'apex'",
-    ),
+    "apex-none": ("apex", "Wrong argument count or unexpected line ending after 'apex'"),
     "apex-no-name": ("apex a..b", "apex: a..b.: empty label"),
 }
 

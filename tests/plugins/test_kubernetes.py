@@ -7,32 +7,12 @@ import pytest
 
 from minidns.corefile.blocks import ConfigError
 from minidns.dns import rdata
-from minidns.dns.model import (
-    DnsError,
-    Handler,
-    Opt,
-    Query,
-    Rcode,
-    Response,
-    Reuse,
-    RRset,
-    Source,
-    replace,
-)
+from minidns.dns.model import DnsError, Handler, Opt, Query, Rcode, Response, Reuse, RRset, Source, replace
 from minidns.dns.rdata import A
 from minidns.kubernetes.resources import Access, ListWatch, Resource
 from minidns.plugins import kubernetes
 from tests.conformance.api import Api
-from tests.plugins.clusters import (
-    BODY,
-    SVC,
-    TREES,
-    ends,
-    ext,
-    running,
-    silent,
-    svc,
-)
+from tests.plugins.clusters import BODY, SVC, TREES, ends, ext, running, silent, svc
 from tests.process import mentions
 from tests.world import World, query, settle, texts
 
@@ -134,9 +114,7 @@ async def test_before_the_first_sync_names_fall_through_all_the_same() -> None:
     assert response.reuse is None  # it may be ours once we are synced
 
 
-async def test_start_waits_for_the_api_and_says_so(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_start_waits_for_the_api_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "minidns.plugins.kubernetes"):
         async with running(silent, "startup_timeout 1200ms", wait=False) as k:
             await k.world.clock.advance(1.1)
@@ -175,9 +153,7 @@ async def test_no_such_api_server_is_fatal_at_the_start() -> None:
     world = World(list_watch=nowhere)
     site = world.site(". {\nkubernetes cluster.local {\nkubeconfig /x\n}\n}\n")
     kubernetes.PLUGIN.set_up(site.block.named("kubernetes"), site)
-    with pytest.raises(
-        ConfigError, match=r"^plugin/kubernetes: kubeconfig /x: no such"
-    ):
+    with pytest.raises(ConfigError, match=r"^plugin/kubernetes: kubeconfig /x: no such"):
         await site.hooks.start[0]()
 
 
@@ -255,9 +231,7 @@ THERE = RRset("ext.example.org.", A, 600, (rdata.a("192.0.2.1"),))
     ],
     ids=["answered", "NXDOMAIN", "failed"],
 )
-async def test_external_name_outside(
-    upstream: Response | DnsError, lines: list[str]
-) -> None:
+async def test_external_name_outside(upstream: Response | DnsError, lines: list[str]) -> None:
     async with running(Api(TREES).list_watch, passed_on=outside(upstream)) as k:
         response = await k.ask(f"ext.a.{SVC}", "A", opt=Opt(1232))
     own = f"ext.a.{SVC} 30 CNAME ext.example.org."
@@ -275,11 +249,7 @@ async def test_truncation_outside_is_taken_over() -> None:
 
 
 async def test_aliases_of_two_zones_in_a_ring_come_to_an_end() -> None:
-    ring = [
-        *TREES,
-        ext("a/one", "two.a.svc.b.test"),
-        ext("a/two", "one.a.svc.a.test"),
-    ]
+    ring = [*TREES, ext("a/one", "two.a.svc.b.test"), ext("a/two", "one.a.svc.a.test")]
     async with running(Api(ring).list_watch, zones="a.test b.test") as k:
         response = await asyncio.wait_for(k.ask("one.a.svc.a.test"), 5)
     assert response.rcode == Rcode.NOERROR
@@ -316,10 +286,7 @@ async def test_rights_in_some_namespaces_only(more: str) -> None:
     body = f"{BODY}\nnamespaces a{more}"
     async with running(api.list_watch, body) as k:
         assert k.ready
-        got = {
-            name: (await k.ask(name)).rcode
-            for name in (f"web.a.{SVC}", f"h.a.{SVC}", f"web.b.{SVC}", f"a.{SVC}")
-        }
+        got = {name: (await k.ask(name)).rcode for name in (f"web.a.{SVC}", f"h.a.{SVC}", f"web.b.{SVC}", f"a.{SVC}")}
         assert list(got.values()) == [0, 0, Rcode.NXDOMAIN, 0]
         api.apply(svc("a/new", "10.96.0.9"))
         await settle()
@@ -369,9 +336,7 @@ async def test_without_namespaces_refusal_is_no_reason_to_look_elsewhere() -> No
         ("stale_after 1h servfail", Rcode.NOERROR, True),
     ],
 )
-async def test_when_the_api_has_been_silent(
-    policy: str, rcode: Rcode, ready: bool
-) -> None:
+async def test_when_the_api_has_been_silent(policy: str, rcode: Rcode, ready: bool) -> None:
     async with running(Api(TREES).list_watch, policy) as k:
         await settle()
         k.world.clock.time += 301
@@ -407,23 +372,17 @@ async def test_held_endpoints_are_let_go_in_time() -> None:
 async def test_extended_errors() -> None:
     async with running(Api(TREES).list_watch, "ede") as k:
         denied = await k.ask(f"no.a.{SVC}", opt=Opt(1232))
-        assert denied.opt == Opt(
-            1232, False, ((15, b"\0\0no-such-service: Service a/no"),)
-        )
+        assert denied.opt == Opt(1232, False, ((15, b"\0\0no-such-service: Service a/no"),))
         assert (await k.ask(f"no.a.{SVC}")).opt is None
         assert (await k.ask(f"web.a.{SVC}", opt=Opt(1232))).opt is None
 
 
-@pytest.mark.parametrize(
-    ("body", "expected"), [("", Rcode.NOERROR), ("strict", Rcode.NOERROR)]
-)
+@pytest.mark.parametrize(("body", "expected"), [("", Rcode.NOERROR), ("strict", Rcode.NOERROR)])
 async def test_bind_hides_the_local_addresses(body: str, expected: Rcode) -> None:
     async with running(Api(TREES).list_watch, body, before="bind 192.0.2.7") as k:
         response = await k.ask("ns.dns.cluster.local")
     # CoreDNS takes the addresses of bind for prefixes, and finds none
-    assert texts(response.answer) == (
-        ["ns.dns.cluster.local. 5 A 192.0.2.7"] if body else []
-    )
+    assert texts(response.answer) == (["ns.dns.cluster.local. 5 A 192.0.2.7"] if body else [])
 
 
 async def test_programming_latency() -> None:
@@ -438,9 +397,7 @@ async def test_programming_latency() -> None:
         api.apply(ends("a/no", "10.0.0.3", **{"last-change-trigger-time": caused}))
         await settle()
         family = k.world.metrics.histogram(name, "", ("service_kind",), ())
-        assert {labels: cells[-1] for labels, cells in family.values.items()} == {
-            ("headless_with_selector",): 1.5
-        }
+        assert {labels: cells[-1] for labels, cells in family.values.items()} == {("headless_with_selector",): 1.5}
 
 
 async def test_a_transfer_waits_for_the_first_sync() -> None:

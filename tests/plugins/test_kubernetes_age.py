@@ -146,9 +146,7 @@ async def test_refusals_are_errors() -> None:
         ("stale_after 5m unready", (Rcode.NOERROR, 200), (Rcode.NOERROR, 503)),
     ],
 )
-async def test_policies(
-    policy: str, fresh: tuple[int, int], stale: tuple[int, int]
-) -> None:
+async def test_policies(policy: str, fresh: tuple[int, int], stale: tuple[int, int]) -> None:
     api = Api(TREES)
 
     async def state() -> tuple[int, int]:
@@ -170,9 +168,7 @@ async def test_policies(
             assert await state() == fresh
 
 
-@pytest.mark.parametrize(
-    "name", [f"web.a.{SVC}", f"no.a.{SVC}", "1.0.96.10.in-addr.arpa"]
-)
+@pytest.mark.parametrize("name", [f"web.a.{SVC}", f"no.a.{SVC}", "1.0.96.10.in-addr.arpa"])
 async def test_servfail_is_for_all_that_is_ours(name: str) -> None:
     async with running(Api(TREES).list_watch, "stale_after 5m servfail") as k:
         await k.world.clock.advance(301.0)
@@ -196,9 +192,7 @@ async def test_one_silent_kind_is_enough() -> None:
 
 
 async def test_verbose() -> None:
-    async with running(
-        Api(TREES).list_watch, "stale_after 5m unready", before="ready"
-    ) as k:
+    async with running(Api(TREES).list_watch, "stale_after 5m unready", before="ready") as k:
         ready.PLUGIN.set_up(k.site.block.named("ready"), k.site)
         await k.world.clock.advance(3.0)
         assert probe(k) == HttpReply(b"OK", 200)
@@ -242,9 +236,7 @@ def corrupt(k: Running) -> None:
     k.site.offers.cluster.main.services.clear()
 
 
-async def test_an_audit_puts_right_what_is_wrong(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_an_audit_puts_right_what_is_wrong(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     async with running(Api(TREES).list_watch, "audit 10m") as k:
         await serve(k)

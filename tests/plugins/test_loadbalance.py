@@ -15,32 +15,18 @@ WEIGHTS = "a.example.org\n192.0.2.2 255\n"
 PARSING = "Error during parsing"
 REFUSED = {
     "policy": ("loadbalance foo", "unknown policy: foo"),
-    "round-robin-with-more": (
-        "loadbalance round_robin x",
-        f"Corefile:2 - {PARSING}: unknown property for round_robin",
-    ),
-    "round-robin-option": (
-        "loadbalance {\nreload 30s\n}",
-        f"Corefile:3 - {PARSING}: unknown property 'reload'",
-    ),
+    "round-robin-with-more": ("loadbalance round_robin x", f"Corefile:2 - {PARSING}: unknown property for round_robin"),
+    "round-robin-option": ("loadbalance {\nreload 30s\n}", f"Corefile:3 - {PARSING}: unknown property 'reload'"),
     "prefer-no-network": (
         "loadbalance {\nprefer 10.0.0.1\n}",
-        f'Corefile:3 - {PARSING}: invalid CIDR "10.0.0.1":'
-        " invalid CIDR address: 10.0.0.1",
+        f'Corefile:3 - {PARSING}: invalid CIDR "10.0.0.1": invalid CIDR address: 10.0.0.1',
     ),
     "prefer-bad-mask": (
         "loadbalance {\nprefer 10.0.0.0/33\n}",
-        f'Corefile:3 - {PARSING}: invalid CIDR "10.0.0.0/33":'
-        " invalid CIDR address: 10.0.0.0/33",
+        f'Corefile:3 - {PARSING}: invalid CIDR "10.0.0.0/33": invalid CIDR address: 10.0.0.0/33',
     ),
-    "weighted-without-file": (
-        "loadbalance weighted",
-        f"Corefile:2 - {PARSING}: missing weight file argument",
-    ),
-    "weighted-two-files": (
-        "loadbalance weighted a b",
-        f"Corefile:2 - {PARSING}: unexpected argument(s)",
-    ),
+    "weighted-without-file": ("loadbalance weighted", f"Corefile:2 - {PARSING}: missing weight file argument"),
+    "weighted-two-files": ("loadbalance weighted a b", f"Corefile:2 - {PARSING}: unexpected argument(s)"),
     "weighted-option": (
         "loadbalance weighted w {\nprefer 10.0.0.0/8\n}",
         f"Corefile:3 - {PARSING}: unknown property 'prefer'",
@@ -49,10 +35,7 @@ REFUSED = {
         "loadbalance weighted w {\nreload\n}",
         f"Corefile:3 - {PARSING}: reload duration value is missing",
     ),
-    "reload-two": (
-        "loadbalance weighted w {\nreload 1s 2s\n}",
-        f"Corefile:3 - {PARSING}: unexpected argument",
-    ),
+    "reload-two": ("loadbalance weighted w {\nreload 1s 2s\n}", f"Corefile:3 - {PARSING}: unexpected argument"),
     "reload-without-unit": (
         "loadbalance weighted w {\nreload 5\n}",
         f"Corefile:3 - {PARSING}: invalid reload duration '5'",
@@ -67,9 +50,7 @@ def test_refused(body: str, message: str) -> None:
     assert str(caught.value) == message
 
 
-async def firsts(
-    body: str, response: Response, sent: Query | None = None
-) -> set[bytes]:
+async def firsts(body: str, response: Response, sent: Query | None = None) -> set[bytes]:
     """Return which addresses come first in many answers."""
     tested, _ = plugin(World(), loadbalance.PLUGIN.set_up, "loadbalance", body)
     handler = chain(tested, last=always(response))
@@ -121,9 +102,7 @@ class Weighted:
     def __init__(self, files: dict[str, str], options: str = "") -> None:
         self.world = World(files=files)
         body = f"loadbalance weighted w {{\n{options}\n}}"
-        self.made, self.site = plugin(
-            self.world, loadbalance.PLUGIN.set_up, "loadbalance", body
-        )
+        self.made, self.site = plugin(self.world, loadbalance.PLUGIN.set_up, "loadbalance", body)
 
     async def start(self) -> None:
         await started(self.site)
@@ -172,11 +151,8 @@ async def test_weights_are_read_again(caplog: pytest.LogCaptureFixture) -> None:
     assert await weighted.first() == a("192.0.2.2"), "the old ones stay"
     del weighted.world.files.texts["w"]
     await weighted.world.clock.advance(10)
-    assert [
-        f"{record.levelname} {record.getMessage()}" for record in caplog.records
-    ] == [
-        "WARNING Failed to open weight file:open w: no such file or directory."
-        " Will try again in 10s",
+    assert [f"{record.levelname} {record.getMessage()}" for record in caplog.records] == [
+        "WARNING Failed to open weight file:open w: no such file or directory. Will try again in 10s",
         "INFO Successfully reloaded weight file w",
         "ERROR wrong weight value in line 2 of weight file w",
         "ERROR open w: no such file or directory",
@@ -185,21 +161,13 @@ async def test_weights_are_read_again(caplog: pytest.LogCaptureFixture) -> None:
 
 
 UNUSABLE = {
-    "malformed": (
-        {"w": "192.0.2.1 1"},
-        "",
-        "missing domain name in line 1 of weight file w",
-    ),
+    "malformed": ({"w": "192.0.2.1 1"}, "", "missing domain name in line 1 of weight file w"),
     "missing-and-never-read-again": ({}, "reload 0s", "weight file open error"),
 }
 
 
-@pytest.mark.parametrize(
-    ("files", "options", "message"), UNUSABLE.values(), ids=UNUSABLE
-)
-async def test_unusable_weight_file(
-    files: dict[str, str], options: str, message: str
-) -> None:
+@pytest.mark.parametrize(("files", "options", "message"), UNUSABLE.values(), ids=UNUSABLE)
+async def test_unusable_weight_file(files: dict[str, str], options: str, message: str) -> None:
     weighted = Weighted(files, options)
     with pytest.raises(ConfigError) as caught:
         await weighted.start()

@@ -7,11 +7,7 @@ import pytest
 from minidns.dns.model import Response, Reuse, RRset, replace
 from minidns.dns.names import to_wire
 from minidns.dns.rdata import AAAA, CNAME, MX, NS, TXT, A, a, aaaa, txt
-from minidns.plugins.loadbalance import (
-    by_weight,
-    preferring,
-    round_robin,
-)
+from minidns.plugins.loadbalance import by_weight, preferring, round_robin
 from minidns.plugins.loadbalance.weights import parse
 
 LEAVE = Reuse(depends_on=("k",))
@@ -33,10 +29,7 @@ MAIL = RRset("a.", MX, 30, tuple(b"\0\1" + to_wire(f"m{n}.") for n in range(3)))
 
 def orders(response: Response, times: int = 2000) -> Counter[tuple[object, ...]]:
     random = Random(1)
-    return Counter(
-        tuple(rrset.rdata for rrset in round_robin(response, random).answer)
-        for _ in range(times)
-    )
+    return Counter(tuple(rrset.rdata for rrset in round_robin(response, random).answer) for _ in range(times))
 
 
 SETTLED = {
@@ -66,9 +59,7 @@ def test_one_address_costs_nothing() -> None:
 def test_two_addresses_are_swapped_half_the_time(section: str) -> None:
     response = replace(Response(), **{section: (addresses(1, 2),)})
     random = Random(1)
-    first = Counter(
-        getattr(round_robin(response, random), section)[0].rdata[0] for _ in range(2000)
-    )
+    first = Counter(getattr(round_robin(response, random), section)[0].rdata[0] for _ in range(2000))
     assert set(first) == {a("192.0.2.1"), a("192.0.2.2")}
     assert all(900 < count < 1100 for count in first.values())
 
@@ -114,10 +105,7 @@ def test_misplaced_alias_is_moved_to_the_front() -> None:
 def test_addresses_of_several_names_are_mixed() -> None:
     glue = tuple(addresses(n, owner=f"n{n}.") for n in range(1, 5))
     random = Random(1)
-    first = {
-        round_robin(Response(additional=glue), random).additional[0].owner
-        for _ in range(100)
-    }
+    first = {round_robin(Response(additional=glue), random).additional[0].owner for _ in range(100)}
     assert first == {"n1.", "n2.", "n3.", "n4."}
 
 
@@ -132,9 +120,7 @@ def test_weighted_swaps_the_chosen_address_with_the_first() -> None:
     weights = parse("a\n192.0.2.3 255", "w")
     response = Response(answer=(ALIAS, addresses(1, 2, 3, 4)), reuse=LEAVE)
     random = Random(1)
-    orders = Counter(
-        by_weight(response, weights, random).answer[1].rdata for _ in range(1000)
-    )
+    orders = Counter(by_weight(response, weights, random).answer[1].rdata for _ in range(1000))
     order, count = orders.most_common(1)[0]
     assert order == addresses(3, 2, 1, 4).rdata
     assert count > 970
@@ -145,17 +131,11 @@ def test_weighted_moves_the_rrset_of_the_chosen_address() -> None:
     weights = parse("n2\n192.0.2.2 255", "w")
     glue = (addresses(1, owner="n1."), TEXT, addresses(2, owner="n2."))
     random = Random(1)
-    first = Counter(
-        by_weight(Response(additional=glue), weights, random).additional[1].owner
-        for _ in range(1000)
-    )
+    first = Counter(by_weight(Response(additional=glue), weights, random).additional[1].owner for _ in range(1000))
     assert first["n2."] > 980
 
 
-UNWEIGHTED = {
-    "no-address": (TEXT,),
-    "one-address": (addresses(1),),
-}
+UNWEIGHTED = {"no-address": (TEXT,), "one-address": (addresses(1),)}
 
 
 @pytest.mark.parametrize("answer", UNWEIGHTED.values(), ids=UNWEIGHTED)

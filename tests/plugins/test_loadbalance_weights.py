@@ -23,11 +23,7 @@ www.example.org
 
 def test_parse() -> None:
     assert parse(FILE, "weights") == {
-        "www.example.org.": {
-            a("192.0.2.1"): 3,
-            a("192.0.2.2"): 255,
-            aaaa("2001:db8::1"): 1,
-        },
+        "www.example.org.": {a("192.0.2.1"): 3, a("192.0.2.2"): 255, aaaa("2001:db8::1"): 1},
         "other.example.org.": {a("192.0.2.1"): 7},
     }
 

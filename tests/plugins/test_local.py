@@ -17,48 +17,19 @@ ANSWERS = {
     "localhost-nodata": ("localhost", "MX", [], [f"localhost. {SOA}"]),
     "below-localhost": ("a.localhost", "A", ["a.localhost. 604800 A 127.0.0.1"], []),
     "below-localhost-nodata": ("a.localhost", "TXT", [], [f"a.localhost. {SOA}"]),
-    "in-a-domain": (
-        "localhost.example.org",
-        "AAAA",
-        ["localhost.example.org. 604800 AAAA ::1"],
-        [],
-    ),
-    "in-a-domain-nodata": (
-        "localhost.example.org",
-        "MX",
-        [],
-        [f"localhost.example.org. {SOA}"],
-    ),
+    "in-a-domain": ("localhost.example.org", "AAAA", ["localhost.example.org. 604800 AAAA ::1"], []),
+    "in-a-domain-nodata": ("localhost.example.org", "MX", [], [f"localhost.example.org. {SOA}"]),
     "letters-as-asked": ("LocalHost", "A", ["LocalHost. 604800 A 127.0.0.1"], []),
-    "reverse": (
-        "1.0.0.127.in-addr.arpa",
-        "PTR",
-        ["1.0.0.127.in-addr.arpa. 604800 PTR localhost."],
-        [],
-    ),
-    "reverse-nodata": (
-        "1.0.0.127.in-addr.arpa",
-        "A",
-        [],
-        [f"127.in-addr.arpa. {SOA}"],
-    ),
+    "reverse": ("1.0.0.127.in-addr.arpa", "PTR", ["1.0.0.127.in-addr.arpa. 604800 PTR localhost."], []),
+    "reverse-nodata": ("1.0.0.127.in-addr.arpa", "A", [], [f"127.in-addr.arpa. {SOA}"]),
     "apex-soa": ("0.in-addr.arpa", "SOA", [f"0.in-addr.arpa. {SOA}"], []),
-    "apex-ns": (
-        "255.in-addr.arpa",
-        "NS",
-        ["255.in-addr.arpa. 604800 NS localhost."],
-        [],
-    ),
+    "apex-ns": ("255.in-addr.arpa", "NS", ["255.in-addr.arpa. 604800 NS localhost."], []),
     "apex-has-no-address": ("127.in-addr.arpa", "A", [], [f"127.in-addr.arpa. {SOA}"]),
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "qtype", "answer", "authority"), ANSWERS.values(), ids=ANSWERS
-)
-async def test_answers(
-    name: str, qtype: str, answer: list[str], authority: list[str]
-) -> None:
+@pytest.mark.parametrize(("name", "qtype", "answer", "authority"), ANSWERS.values(), ids=ANSWERS)
+async def test_answers(name: str, qtype: str, answer: list[str], authority: list[str]) -> None:
     tested, _ = plugin(World(), local.PLUGIN.set_up, "local", "local")
     response = await chain(tested, last=always(BELOW))(query(name, qtype))
     assert response.rcode == Rcode.NOERROR
@@ -95,11 +66,7 @@ PREFIXES = {
     "on": ("localhost_prefix on", "localhost.example.org", True),
     "off": ("localhost_prefix off", "localhost.example.org", False),
     "off-concerns-prefixes-only": ("localhost_prefix off", "a.localhost", True),
-    "last-counts": (
-        "localhost_prefix off\nlocalhost_prefix on",
-        "localhost.example.org",
-        True,
-    ),
+    "last-counts": ("localhost_prefix off\nlocalhost_prefix on", "localhost.example.org", True),
 }
 
 
@@ -127,16 +94,11 @@ async def test_counter(name: str, count: int) -> None:
 
 PARSING = "Error during parsing"
 REFUSED = {
-    "argument": (
-        "local x",
-        f"Corefile:2 - {PARSING}: Wrong argument count or unexpected line ending"
-        " after 'x'",
-    ),
+    "argument": ("local x", f"Corefile:2 - {PARSING}: Wrong argument count or unexpected line ending after 'x'"),
     "option": ("local {\nfoo\n}", f"Corefile:3 - {PARSING}: unknown property 'foo'"),
     "prefix-without": (
         "local {\nlocalhost_prefix\n}",
-        f"Corefile:3 - {PARSING}: Wrong argument count or unexpected line ending"
-        " after 'localhost_prefix'",
+        f"Corefile:3 - {PARSING}: Wrong argument count or unexpected line ending after 'localhost_prefix'",
     ),
     "prefix-unknown": (
         "local {\nlocalhost_prefix yes\n}",

@@ -4,17 +4,7 @@ import re
 import pytest
 
 from minidns.corefile.blocks import ConfigError
-from minidns.dns.model import (
-    DnsError,
-    Dropped,
-    Opt,
-    Query,
-    Rcode,
-    Response,
-    RRset,
-    Source,
-    replace,
-)
+from minidns.dns.model import DnsError, Dropped, Opt, Query, Rcode, Response, RRset, Source, replace
 from minidns.dns.names import to_wire
 from minidns.dns.rdata import AXFR, CNAME, NS, RRSIG, SOA, A, a, soa
 from minidns.plugins import log, metadata
@@ -38,10 +28,7 @@ def shown(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 async def lines_of(
-    caplog: pytest.LogCaptureFixture,
-    body: str,
-    response: Response = POSITIVE,
-    sent: Query | None = None,
+    caplog: pytest.LogCaptureFixture, body: str, response: Response = POSITIVE, sent: Query | None = None
 ) -> list[str]:
     caplog.set_level(logging.INFO)
     tested, _ = plugin(World(), log.PLUGIN.set_up, "log", body)
@@ -52,8 +39,7 @@ async def lines_of(
 async def test_default_line(caplog: pytest.LogCaptureFixture) -> None:
     sent = query("A.Example.ORG", opt=Opt(1232))
     assert await lines_of(caplog, "log", POSITIVE, sent) == [
-        '[INFO] 192.0.2.53:40000 - 4711 "A IN a.example.org. udp 42 false 1232"'
-        " NOERROR qr,rd 60 Xs"
+        '[INFO] 192.0.2.53:40000 - 4711 "A IN a.example.org. udp 42 false 1232" NOERROR qr,rd 60 Xs'
     ]
 
 
@@ -92,16 +78,12 @@ SCOPES = {
 
 
 @pytest.mark.parametrize(("body", "name", "is_shown"), SCOPES.values(), ids=SCOPES)
-async def test_name_scopes(
-    caplog: pytest.LogCaptureFixture, body: str, name: str, is_shown: bool
-) -> None:
+async def test_name_scopes(caplog: pytest.LogCaptureFixture, body: str, name: str, is_shown: bool) -> None:
     lines = await lines_of(caplog, body, POSITIVE, query(name))
     assert bool(lines) is is_shown
 
 
-async def test_first_rule_decides_even_when_it_is_silent(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_first_rule_decides_even_when_it_is_silent(caplog: pytest.LogCaptureFixture) -> None:
     body = "log org {\nclass error\n}\nlog ."
     assert await lines_of(caplog, body) == []
 
@@ -123,9 +105,7 @@ CLASSES = {
 
 @pytest.mark.parametrize("sent", ["success", "denial", "error", "all"])
 @pytest.mark.parametrize(("response", "name"), CLASSES.values(), ids=CLASSES)
-async def test_classes(
-    caplog: pytest.LogCaptureFixture, response: Response, name: str, sent: str
-) -> None:
+async def test_classes(caplog: pytest.LogCaptureFixture, response: Response, name: str, sent: str) -> None:
     lines = await lines_of(caplog, f"log . {{\nclass {sent}\n}}", response)
     assert bool(lines) is (sent in (name, "all"))
 
@@ -143,9 +123,7 @@ async def test_expired_signatures_are_errors(caplog: pytest.LogCaptureFixture) -
     assert await lines_of(caplog, "log {\nclass error\n}", answer, sent)
 
 
-async def test_transfers_are_errors_and_all_their_bytes_count(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_transfers_are_errors_and_all_their_bytes_count(caplog: pytest.LogCaptureFixture) -> None:
     sent = query("example.org", "AXFR", transport="tcp")
     assert sent.question.qtype == AXFR
     answer = replace(POSITIVE, more=(POSITIVE,))
@@ -164,9 +142,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize(("error", "shown_as"), FAILURES.values(), ids=FAILURES)
-async def test_failures_have_a_line_too(
-    caplog: pytest.LogCaptureFixture, error: DnsError, shown_as: str
-) -> None:
+async def test_failures_have_a_line_too(caplog: pytest.LogCaptureFixture, error: DnsError, shown_as: str) -> None:
     caplog.set_level(logging.INFO)
     body = 'log . "{rcode} {>rflags} {rsize}" {\nclass error\n}'
     tested, _ = plugin(World(), log.PLUGIN.set_up, "log", body)
@@ -205,9 +181,7 @@ async def test_labels(caplog: pytest.LogCaptureFixture, line: str, value: str) -
     site = World().site(f'.:53 {{\n{line}\nlog . "{{/forward/upstream}}"\n}}')
     if line:
         metadata.PLUGIN.set_up(directives(site, "metadata"), site)
-    site.metadata.labels["forward/upstream"] = lambda _, response: (
-        response.sources[0].name if response else ""
-    )
+    site.metadata.labels["forward/upstream"] = lambda _, response: response.sources[0].name if response else ""
     tested = handler_of(log.PLUGIN, site)
     answer = replace(POSITIVE, sources=(Source("upstream", "10.0.0.53:53"),))
     await chain(tested, last=always(answer))(query("a.example.org"))
@@ -216,14 +190,10 @@ async def test_labels(caplog: pytest.LogCaptureFixture, line: str, value: str) -
 
 REFUSED = {
     "unknown-class": ("log {\nclass foo\n}", "invalid Class: foo"),
-    "unknown-option": (
-        "log {\nfoo\n}",
-        "Corefile:3 - Error during parsing: unknown property 'foo'",
-    ),
+    "unknown-option": ("log {\nfoo\n}", "Corefile:3 - Error during parsing: unknown property 'foo'"),
     "class-of-nothing": (
         "log {\nclass\n}",
-        "Corefile:3 - Error during parsing: Wrong argument count or unexpected line"
-        " ending after 'class'",
+        "Corefile:3 - Error during parsing: Wrong argument count or unexpected line ending after 'class'",
     ),
 }
 

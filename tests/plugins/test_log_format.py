@@ -34,15 +34,11 @@ def entry_of(response: Response | None) -> Entry:
 
 def test_default_line() -> None:
     assert line(COMMON) == (
-        '127.0.0.1:44238 - 51773 "A IN foo.example.org. udp 56 false 1232"'
-        " NOERROR qr,aa,rd 103 0.000286395s"
+        '127.0.0.1:44238 - 51773 "A IN foo.example.org. udp 56 false 1232" NOERROR qr,aa,rd 103 0.000286395s'
     )
 
 
-NAMED = {
-    "common": ("x {common}", "x " + COMMON),
-    "combined": ("{combined}", COMMON + ' "{>opcode}"'),
-}
+NAMED = {"common": ("x {common}", "x " + COMMON), "combined": ("{combined}", COMMON + ' "{>opcode}"')}
 
 
 @pytest.mark.parametrize(("text", "meaning"), NAMED.values(), ids=NAMED)
@@ -71,11 +67,7 @@ def test_braces_around_a_placeholder_stay() -> None:
 
 VALUES = {
     "type": ("{type}", ENTRY, "A"),
-    "type-without-a-name": (
-        "{type}",
-        of(question=Question("x.", 65280)),
-        "TYPE65280",
-    ),
+    "type-without-a-name": ("{type}", of(question=Question("x.", 65280)), "TYPE65280"),
     "class": ("{class}", of(question=Question("x.", A, 3)), "CH"),
     "name": ("{name}", ENTRY, "foo.example.org."),
     "proto": ("{proto}", of(transport="tcp"), "tcp"),
@@ -100,19 +92,10 @@ VALUES = {
     "flags-of-silence": ("{>rflags}", entry_of(None), "-"),
     "flags-all": (
         "{>rflags}",
-        Entry(
-            replace(QUERY, flags=RD | CD | AD),
-            Response(aa=True, tc=True, ra=True, ad=True),
-            0,
-            0,
-        ),
+        Entry(replace(QUERY, flags=RD | CD | AD), Response(aa=True, tc=True, ra=True, ad=True), 0, 0),
         "qr,aa,tc,rd,ra,ad,cd",
     ),
-    "flags-least": (
-        "{>rflags}",
-        Entry(replace(QUERY, flags=0), Response(), 0, 0),
-        "qr",
-    ),
+    "flags-least": ("{>rflags}", Entry(replace(QUERY, flags=0), Response(), 0, 0), "qr"),
     "flags-rd-decided-by-a-plugin": ("{>rflags}", entry_of(Response(rd=False)), "qr"),
     "metadata": ("{/known/one}", ENTRY, "value"),
     "metadata-without-a-value": ("[{/known/empty}]", ENTRY, "[]"),

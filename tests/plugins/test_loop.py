@@ -9,15 +9,7 @@ import dns.message
 import pytest
 
 from minidns.corefile.errors import ConfigError
-from minidns.dns.model import (
-    DnsError,
-    Handler,
-    Query,
-    Question,
-    Rcode,
-    Response,
-    Reuse,
-)
+from minidns.dns.model import DnsError, Handler, Query, Question, Rcode, Response, Reuse
 from minidns.dns.wire import decode_query, encode_response
 from minidns.plugins import cache, forward, loop
 from minidns.plugins.site import Site
@@ -103,25 +95,16 @@ async def test_the_probe_is_an_unguessable_hinfo() -> None:
         (".:5353", (), Upstream("127.0.0.1", 5353), "."),
         (".", ("192.0.2.1", "192.0.2.2"), Upstream("192.0.2.1", 53), "."),
         (".", ("2001:db8::1",), Upstream("2001:db8::1", 53), "."),
-        (
-            "example.org:1053 example.net",
-            (),
-            Upstream("127.0.0.1", 1053),
-            "example.org.",
-        ),
+        ("example.org:1053 example.net", (), Upstream("127.0.0.1", 1053), "example.org."),
     ],
     ids=["default", "port", "bound", "ipv6", "first-key"],
 )
-async def test_where_it_goes(
-    keys: str, bound: tuple[str, ...], to: Upstream, zone: str
-) -> None:
+async def test_where_it_goes(keys: str, bound: tuple[str, ...], to: Upstream, zone: str) -> None:
     probing = Probing(keys, bound)
     await probing.start()
     assert probing.probes[0][0] == to
     assert probing.name.endswith(zone)
-    assert len(probing.name.rstrip(".").split(".")) == 2 + len(zone.split(".")) - 1 - (
-        zone == "."
-    )
+    assert len(probing.name.rstrip(".").split(".")) == 2 + len(zone.split(".")) - 1 - (zone == ".")
     await probing.site.stop()
 
 
@@ -171,8 +154,7 @@ async def test_the_text_shows_where_the_server_listens() -> None:
     assert (caught.value.rcode, caught.value.text) == (Rcode.SERVFAIL, "")
     (text,) = fatals(probing.site)
     assert text.startswith(
-        "plugin/loop: Loop ([2001:db8::53]:40000 -> [2001:db8::1]:1053) detected"
-        ' for zone "example.org.", see '
+        'plugin/loop: Loop ([2001:db8::53]:40000 -> [2001:db8::1]:1053) detected for zone "example.org.", see '
     )
     await probing.site.stop()
 
@@ -262,9 +244,7 @@ class Listener(asyncio.DatagramProtocol):
 
     async def __aenter__(self) -> "Listener":
         running = asyncio.get_running_loop()
-        self.transport, _ = await running.create_datagram_endpoint(
-            lambda: self, local_addr=("127.0.0.1", 0)
-        )
+        self.transport, _ = await running.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", 0))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -295,9 +275,7 @@ class Listener(asyncio.DatagramProtocol):
 async def test_a_server_that_forwards_to_itself_ends(*, rings: bool) -> None:
     running = asyncio.get_running_loop()
     world, sockets = World(), Sockets()
-    world.edges = changed(
-        world.edges, exchange=sockets, now=running.time, sleep=asyncio.sleep
-    )
+    world.edges = changed(world.edges, exchange=sockets, now=running.time, sleep=asyncio.sleep)
     async with Listener() as own, Listener() as other:
         to = own.port if rings else other.port
         body = f"loop\ncache\nforward . 127.0.0.1:{to}"

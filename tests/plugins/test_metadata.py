@@ -7,10 +7,7 @@ from tests.world import World, always, plugin
 
 ZONES = {
     "zones-of-the-block": ("metadata", (".",)),
-    "own-zones": (
-        "metadata Example.Org 10.0.0.0/8",
-        ("example.org.", "10.in-addr.arpa."),
-    ),
+    "own-zones": ("metadata Example.Org 10.0.0.0/8", ("example.org.", "10.in-addr.arpa.")),
     "empty-block": ("metadata {\n}", (".",)),
 }
 
@@ -27,10 +24,7 @@ def test_it_costs_queries_nothing() -> None:
     assert tested(handler) is handler
 
 
-REFUSED = {
-    "option": ("metadata {\nfoo bar\n}", 3, "foo"),
-    "twice": ("metadata\nmetadata org", 3, "metadata"),
-}
+REFUSED = {"option": ("metadata {\nfoo bar\n}", 3, "foo"), "twice": ("metadata\nmetadata org", 3, "metadata")}
 
 
 @pytest.mark.parametrize(("body", "line", "word"), REFUSED.values(), ids=REFUSED)
@@ -38,6 +32,5 @@ def test_refused(body: str, line: int, word: str) -> None:
     with pytest.raises(ConfigError) as caught:
         plugin(World(), metadata.PLUGIN.set_up, "metadata", body)
     assert str(caught.value) == (
-        f"Corefile:{line} - Error during parsing: Wrong argument count or unexpected"
-        f" line ending after '{word}'"
+        f"Corefile:{line} - Error during parsing: Wrong argument count or unexpected line ending after '{word}'"
     )

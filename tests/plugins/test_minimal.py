@@ -12,14 +12,7 @@ SERVERS = RRset("example.org.", NS, 30, (to_wire("ns.example.org."),))
 GLUE = RRset("ns.example.org.", A, 30, (a("192.0.2.2"),))
 APEX = RRset("example.org.", SOA, 30, (soa("ns.", "root.", 1, 2, 3, 4, 5),))
 
-FULL = Response(
-    answer=(ADDRESS,),
-    authority=(SERVERS,),
-    additional=(GLUE,),
-    aa=True,
-    opt=Opt(1232),
-    reuse=Reuse(),
-)
+FULL = Response(answer=(ADDRESS,), authority=(SERVERS,), additional=(GLUE,), aa=True, opt=Opt(1232), reuse=Reuse())
 
 
 async def minimized(response: Response, qtype: str = "A") -> Response:
@@ -28,9 +21,7 @@ async def minimized(response: Response, qtype: str = "A") -> Response:
 
 
 async def test_answers_lose_what_was_not_asked_for() -> None:
-    assert await minimized(FULL) == Response(
-        answer=(ADDRESS,), aa=True, opt=Opt(1232), reuse=Reuse()
-    )
+    assert await minimized(FULL) == Response(answer=(ADDRESS,), aa=True, opt=Opt(1232), reuse=Reuse())
 
 
 KEPT = {

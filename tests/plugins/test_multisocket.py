@@ -36,14 +36,8 @@ def test_without_the_directive_there_is_one() -> None:
 
 REFUSED = {
     "two": ("multisocket 1 2", f"Corefile:2 - Error during parsing: {ARGS} '2'"),
-    "twice": (
-        "multisocket\nmultisocket",
-        f"Corefile:3 - Error during parsing: {ARGS} 'multisocket'",
-    ),
-    "no-number": (
-        "multisocket x",
-        'invalid num sockets: strconv.Atoi: parsing "x": invalid syntax',
-    ),
+    "twice": ("multisocket\nmultisocket", f"Corefile:3 - Error during parsing: {ARGS} 'multisocket'"),
+    "no-number": ("multisocket x", 'invalid num sockets: strconv.Atoi: parsing "x": invalid syntax'),
     "zero": ("multisocket 0", "num sockets can not be zero or negative: 0"),
     "too-many": ("multisocket 1025", "num sockets exceeds maximum (1024): 1025"),
 }

@@ -24,21 +24,13 @@ async def test_data(body: str, data: bytes) -> None:
 
 
 OPTS = {
-    "do-is-kept": (
-        ASKS._replace(do=True),
-        None,
-        Opt(1232, do=True, options=((3, b"ns1"),)),
-    ),
+    "do-is-kept": (ASKS._replace(do=True), None, Opt(1232, do=True, options=((3, b"ns1"),))),
     "beside-an-upstream's": (
         ASKS,
         Opt(4096, options=((15, b"\0\3"),)),
         Opt(4096, options=((15, b"\0\3"), (3, b"ns1"))),
     ),
-    "instead-of-an-upstream's": (
-        ASKS,
-        Opt(4096, options=((3, b"theirs"),)),
-        Opt(4096, options=((3, b"ns1"),)),
-    ),
+    "instead-of-an-upstream's": (ASKS, Opt(4096, options=((3, b"theirs"),)), Opt(4096, options=((3, b"ns1"),))),
     "not-asked-for": (Opt(1232), None, None),
     "no-edns": (None, None, None),
 }

@@ -7,16 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from minidns import plugins
 from minidns.corefile.blocks import ConfigError
-from minidns.dns.model import (
-    DnsError,
-    Dropped,
-    Opt,
-    Query,
-    Rcode,
-    Response,
-    Reuse,
-    RRset,
-)
+from minidns.dns.model import DnsError, Dropped, Opt, Query, Rcode, Response, Reuse, RRset
 from minidns.dns.rdata import A, a
 from minidns.plugins import prometheus
 from minidns.plugins.site import HttpReply, Site
@@ -82,29 +73,20 @@ def test_address(line: str, address: str) -> None:
 
 
 REFUSED = {
-    "twice": (
-        "prometheus\nprometheus",
-        "this plugin can only be used once per Server Block",
-    ),
+    "twice": ("prometheus\nprometheus", "this plugin can only be used once per Server Block"),
     "no-port": ("prometheus 9153", "address 9153: missing port in address"),
     "two-addresses": (
         "prometheus :1 :2",
-        "Corefile:2 - Error during parsing: Wrong argument count or unexpected line"
-        " ending after ':2'",
+        "Corefile:2 - Error during parsing: Wrong argument count or unexpected line ending after ':2'",
     ),
-    "unknown-option": (
-        "prometheus {\nfoo\n}",
-        "Corefile:3 - Error during parsing: unknown option: foo",
-    ),
+    "unknown-option": ("prometheus {\nfoo\n}", "Corefile:3 - Error during parsing: unknown option: foo"),
     "runtime-metrics-with-argument": (
         "prometheus {\nruntime_metrics x\n}",
-        "Corefile:3 - Error during parsing: Wrong argument count or unexpected line"
-        " ending after 'x'",
+        "Corefile:3 - Error during parsing: Wrong argument count or unexpected line ending after 'x'",
     ),
     "tls-without-file": (
         "prometheus {\ntls\n}",
-        "Corefile:3 - Error during parsing: Wrong argument count or unexpected line"
-        " ending after 'tls'",
+        "Corefile:3 - Error during parsing: Wrong argument count or unexpected line ending after 'tls'",
     ),
     "tls-is-not-served-in-the-clear": (
         "prometheus {\ntls web.yml\n}",
@@ -138,9 +120,7 @@ def test_there_at_zero_from_the_start(name: str) -> None:
 
 
 def test_build_info_says_minidns() -> None:
-    ((labels, value),) = numbers(set_up(".:53 {\nprometheus\n}"))[
-        "coredns_build_info"
-    ].items()
+    ((labels, value),) = numbers(set_up(".:53 {\nprometheus\n}"))["coredns_build_info"].items()
     values = dict(labels)
     assert value == 1
     assert values["version"].startswith("minidns-")
@@ -166,9 +146,7 @@ SERVERS = {
 
 
 @pytest.mark.parametrize(("key", "bound", "servers"), SERVERS.values(), ids=SERVERS)
-async def test_plugin_enabled(
-    key: str, bound: tuple[str, ...], servers: list[str]
-) -> None:
+async def test_plugin_enabled(key: str, bound: tuple[str, ...], servers: list[str]) -> None:
     site = set_up(f"{key} {{\nprometheus\n}}")
     site.listen.addresses = bound
     for hook in site.hooks.serving:
@@ -188,9 +166,7 @@ async def test_plugin_enabled_forgets_what_a_reload_took_away() -> None:
             await hook()
     names = {dict(number)["name"] for number in numbers(site)["coredns_plugin_enabled"]}
     assert names == {"prometheus", "errors"}
-    assert ("zone", "example.org.") in next(
-        iter(numbers(site)["coredns_plugin_enabled"])
-    )
+    assert ("zone", "example.org.") in next(iter(numbers(site)["coredns_plugin_enabled"]))
 
 
 async def test_plugin_enabled_of_every_block() -> None:
@@ -220,11 +196,7 @@ OUTCOMES = {
     "response": (always(ANSWER), "NOERROR", "errors"),
     "written-failure": (always(Response(Rcode.SERVFAIL)), "SERVFAIL", "errors"),
     "failure-by-return-code": (raising(DnsError("i/o timeout")), "SERVFAIL", ""),
-    "refused-by-return-code": (
-        raising(DnsError(rcode=Rcode.REFUSED)),
-        "REFUSED",
-        "",
-    ),
+    "refused-by-return-code": (raising(DnsError(rcode=Rcode.REFUSED)), "REFUSED", ""),
     "silence": (raising(Dropped()), "NOERROR", ""),
 }
 

@@ -106,17 +106,12 @@ async def _nothing() -> None: ...
 def families() -> dict[str, Family]:
     """Return what is registered once a Corefile is set up and shown to be served."""
     world = World(
-        environ={
-            "KUBERNETES_SERVICE_HOST": "192.0.2.1",
-            "KUBERNETES_SERVICE_PORT": "443",
-        },
+        environ={"KUBERNETES_SERVICE_HOST": "192.0.2.1", "KUBERNETES_SERVICE_PORT": "443"},
         list_watch=lambda access, resource: None,  # type: ignore[arg-type,return-value]  # nothing is listed before the start
     )
     metrics = Metrics()
     real(metrics)  # whoever speaks with upstreams and the API server counts too
-    parsed = blocks.parse(
-        KUBEADM, files=world.files, environ=world.edges.environ, known=plugins.ORDER
-    )
+    parsed = blocks.parse(KUBEADM, files=world.files, environ=world.edges.environ, known=plugins.ORDER)
     Instance(
         parsed,
         world.edges,
@@ -142,9 +137,7 @@ def test_gauges(families: dict[str, Family], name: str, labels: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "expected"), HISTOGRAMS.items(), ids=HISTOGRAMS)
-def test_histograms(
-    families: dict[str, Family], name: str, expected: tuple[str, tuple[float, ...]]
-) -> None:
+def test_histograms(families: dict[str, Family], name: str, expected: tuple[str, tuple[float, ...]]) -> None:
     labels, bounds = expected
     family = families[f"coredns_{name}"]
     assert isinstance(family, Histogram)

@@ -4,37 +4,28 @@ import sys
 import time
 
 import pytest
-from prometheus_client.openmetrics.parser import (
-    text_string_to_metric_families as read_openmetrics,
-)
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from minidns.metrics.registry import SIZE_BUCKETS, TIME_BUCKETS, Metrics
 from minidns.plugins.prometheus.exposition import _SLICE, Exposition
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
-PROMETHEUS = (
-    "application/openmetrics-text;version=1.0.0;q=0.5,"
-    "text/plain;version=0.0.4;q=0.3,*/*;q=0.1"
-)
+PROMETHEUS = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1"
 
 
 @pytest.fixture
 def metrics() -> Metrics:
     tested = Metrics()
     tested.counter("coredns_panics_total", "Panics.")
-    requests = tested.counter(
-        "coredns_dns_requests_total", "Queries.", ("zone", "type")
-    )
+    requests = tested.counter("coredns_dns_requests_total", "Queries.", ("zone", "type"))
     requests.inc((".", "A"), 3)
     tested.counter("coredns_never_total", "Never.", ("zone",))
     tested.gauge("coredns_build_info", "Build.", ("version",)).set(("x",), 1)
     seconds = tested.histogram("coredns_seconds", "Seconds.", (), TIME_BUCKETS)
     seconds.observe((), 0.0003)
     seconds.observe((), 100)
-    tested.histogram("coredns_bytes", "Bytes.", ("proto",), SIZE_BUCKETS).observe(
-        ("udp",), 511
-    )
+    tested.histogram("coredns_bytes", "Bytes.", ("proto",), SIZE_BUCKETS).observe(("udp",), 511)
     return tested
 
 
@@ -96,9 +87,7 @@ async def test_openmetrics_by_negotiation(metrics: Metrics, accept: str) -> None
 async def test_the_form_is_chosen_at_every_scrape(metrics: Metrics) -> None:
     exposition = Exposition(metrics)
     await exposition.page(OPENMETRICS)
-    assert ("coredns_bytes_bucket", "511") in numbers(
-        (await exposition.page("text/plain")).body.decode()
-    )
+    assert ("coredns_bytes_bucket", "511") in numbers((await exposition.page("text/plain")).body.decode())
 
 
 PROCESS = (
@@ -194,9 +183,7 @@ def many(kind: str) -> Metrics:
 @pytest.mark.slow
 @pytest.mark.parametrize("accept", ["", OPENMETRICS], ids=["text", "openmetrics"])
 @pytest.mark.parametrize("kind", ["counter", "histogram"])
-async def test_others_have_their_turn_while_a_long_page_is_written(
-    kind: str, accept: str
-) -> None:
+async def test_others_have_their_turn_while_a_long_page_is_written(kind: str, accept: str) -> None:
     metrics = many(kind)
     turns = 0
 
@@ -223,9 +210,7 @@ MOST_S = 0.005
 
 @pytest.mark.parametrize("accept", ["", OPENMETRICS], ids=["text", "openmetrics"])
 @pytest.mark.parametrize("kind", ["counter", "histogram"])
-async def test_a_page_of_any_length_is_written_in_short_steps(
-    kind: str, accept: str
-) -> None:
+async def test_a_page_of_any_length_is_written_in_short_steps(kind: str, accept: str) -> None:
     exposition = Exposition(many(kind))
     longest: list[float] = []
     for _ in range(3):  # a collection of garbage may come in between

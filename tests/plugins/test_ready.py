@@ -53,15 +53,9 @@ REFUSED = {
     "twice": ("ready\nready", "this plugin can only be used once per Server Block"),
     "no-colon": ("ready 8181", "address 8181: missing port in address"),
     "two-addresses": ("ready :1 :2", f"Corefile:2 - {ARGS} ':2'"),
-    "unknown-option": (
-        "ready {\nfoo\n}",
-        "Corefile:3 - Error during parsing: unknown property 'foo'",
-    ),
+    "unknown-option": ("ready {\nfoo\n}", "Corefile:3 - Error during parsing: unknown property 'foo'"),
     "monitor-without": ("ready {\nmonitor\n}", f"Corefile:3 - {ARGS} 'monitor'"),
-    "monitor-unknown": (
-        "ready {\nmonitor x\n}",
-        "Corefile:3 - Error during parsing: monitor type 'x' not supported",
-    ),
+    "monitor-unknown": ("ready {\nmonitor x\n}", "Corefile:3 - Error during parsing: monitor type 'x' not supported"),
 }
 
 
@@ -79,14 +73,9 @@ def test_nobody_to_wait_for() -> None:
 def test_waits_for_every_plugin(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     site = set_up()
-    site.readiness = {
-        "kubernetes": ReadinessCheck(lambda: False),
-        "erratic": ReadinessCheck(lambda: False),
-    }
+    site.readiness = {"kubernetes": ReadinessCheck(lambda: False), "erratic": ReadinessCheck(lambda: False)}
     assert probe(site) == HttpReply(b"erratic,kubernetes", 503)
-    assert [record.getMessage() for record in caplog.records] == [
-        'Plugins not ready: "erratic,kubernetes"'
-    ]
+    assert [record.getMessage() for record in caplog.records] == ['Plugins not ready: "erratic,kubernetes"']
 
 
 def test_once_ready_is_ready_for_good() -> None:

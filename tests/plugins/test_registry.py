@@ -21,16 +21,11 @@ from tests.world import World
 ROOT = Path(__file__).parents[2]
 SPECS = {spec.name: spec for spec in plugins.registry()}
 OPTIONS = {
-    f"{spec.name}-{option.syntax}": (spec, option)
-    for spec in SPECS.values()
-    for option in spec.table
-    if option.example
+    f"{spec.name}-{option.syntax}": (spec, option) for spec in SPECS.values() for option in spec.table if option.example
 }
 NEEDS_WORDS = {name: row for name, row in OPTIONS.items() if row[1].least}
 IS_LIMITED = {
-    name: row
-    for name, row in OPTIONS.items()
-    if row[1].most is not None and row[1].excess is not Excess.IGNORED
+    name: row for name, row in OPTIONS.items() if row[1].most is not None and row[1].excess is not Excess.IGNORED
 }
 WRONG_COUNT = "Wrong argument count or unexpected line ending after"
 

@@ -29,14 +29,8 @@ REFUSED = {
     "interval-too-short": ("reload 1999ms", LEAST),
     "interval-zero": ("reload 0", LEAST),
     "jitter-without-unit": ("reload 5s x", 'time: invalid duration "x"'),
-    "jitter-too-short": (
-        "reload 5s 999ms",
-        "jitter value must be 0 or greater or equal to 1s",
-    ),
-    "jitter-negative": (
-        "reload 5s -1s",
-        "jitter value must be 0 or greater or equal to 1s",
-    ),
+    "jitter-too-short": ("reload 5s 999ms", "jitter value must be 0 or greater or equal to 1s"),
+    "jitter-negative": ("reload 5s -1s", "jitter value must be 0 or greater or equal to 1s"),
 }
 
 
@@ -59,9 +53,7 @@ class Watched:
     async def start(self) -> None:
         assert self.instance.watch_s is not None
         edges = self.world.edges
-        watch = reload.Watch(
-            self.instance, edges, self.world.metrics, self.instance.watch_s
-        )
+        watch = reload.Watch(self.instance, edges, self.world.metrics, self.instance.watch_s)
         self.site.task("reload", watch.run)
         await settle()
 
@@ -147,16 +139,13 @@ async def test_change_is_taken_over_once() -> None:
     await watched.site.stop()
 
 
-async def test_a_broken_file_is_not_tried_again(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_broken_file_is_not_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     watched = Watched()
     await watched.start()
     watched.instance.broken = ConfigError(SERVFAIL)
     digest = await watched.change()
     assert lines(caplog) == [
-        "[ERROR] Corefile changed but reload failed:"
-        f" starting with listener file descriptors: {SERVFAIL}"
+        f"[ERROR] Corefile changed but reload failed: starting with listener file descriptors: {SERVFAIL}"
     ]
     await watched.world.clock.advance(100)
     assert lines(caplog) == []
@@ -177,9 +166,7 @@ async def test_a_mended_file_is_tried() -> None:
     await watched.site.stop()
 
 
-async def test_unparseable_is_told_each_time_and_not_tried(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_unparseable_is_told_each_time_and_not_tried(caplog: pytest.LogCaptureFixture) -> None:
     watched = Watched()
     await watched.start()
     with pytest.raises(ConfigError) as caught:
@@ -200,16 +187,12 @@ async def test_bad_keys_fail_the_reload_once(caplog: pytest.LogCaptureFixture) -
     watched.instance.on_disk = watched.instance.broken = caught.value
     await watched.world.clock.advance(100)
     (line,) = lines(caplog)
-    assert line.endswith(
-        "error inspecting server blocks: zone is not a valid domain name: a..b"
-    )
+    assert line.endswith("error inspecting server blocks: zone is not a valid domain name: a..b")
     assert (watched.instance.reloads, watched.failures) == (1, 1)
     await watched.site.stop()
 
 
-async def test_a_missing_file_is_not_worth_a_word(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_missing_file_is_not_worth_a_word(caplog: pytest.LogCaptureFixture) -> None:
     watched = Watched()
     await watched.start()
     watched.instance.on_disk = FileNotFoundError("Corefile")

@@ -9,9 +9,7 @@ from minidns.plugins.spec import PluginSpec, Traits
 from tests.world import query
 
 COVERING = Response(reuse=Reuse(covers_label=lambda label: True))
-SPECS = {
-    spec.name: spec for spec in registry() if Traits.HANDLES_QUERIES in spec.traits
-}
+SPECS = {spec.name: spec for spec in registry() if Traits.HANDLES_QUERIES in spec.traits}
 
 
 async def below(_: Query) -> Response:
@@ -29,12 +27,7 @@ def answers(_: Handler) -> Handler:
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 async def test_traits_decide_what_is_remembered(spec: PluginSpec) -> None:
     any_spec = SPECS["whoami"]  # what it is like has no say: it is the last one
-    last = PluginSpec(
-        name="last",
-        summary="",
-        traits=Traits.HANDLES_QUERIES,
-        setup=any_spec.setup,
-    )
+    last = PluginSpec(name="last", summary="", traits=Traits.HANDLES_QUERIES, setup=any_spec.setup)
     handler = chain.build([(spec, passes_on), (last, answers)])
     reuse = (await handler(query("a.b.example.org"))).reuse
     assert (reuse is None) == (Traits.ANSWERS_VARY in spec.traits)
@@ -43,9 +36,7 @@ async def test_traits_decide_what_is_remembered(spec: PluginSpec) -> None:
         assert is_apart == (Traits.TOUCHES_NAMES in spec.traits)
 
 
-@pytest.mark.parametrize(
-    "name", ["whoami", "erratic", "log", "acl", "autopath", "dns64"]
-)
+@pytest.mark.parametrize("name", ["whoami", "erratic", "log", "acl", "autopath", "dns64"])
 def test_plugins_whose_replies_vary(name: str) -> None:
     assert Traits.ANSWERS_VARY in SPECS[name].traits
 
@@ -63,9 +54,7 @@ BESIDE = {
 
 
 @pytest.mark.parametrize(("zone", "is_shared"), BESIDE.values(), ids=BESIDE)
-async def test_a_zone_beside_a_name_is_answered_by_its_own_block(
-    zone: str, *, is_shared: bool
-) -> None:
+async def test_a_zone_beside_a_name_is_answered_by_its_own_block(zone: str, *, is_shared: bool) -> None:
     blocks = {item: [Choice(below)] for item in {".", zone} - {""}}
     top = chain.route(chain.by_zone(blocks), any_class=False)
     reuse = (await top(query("a.b.example.org"))).reuse

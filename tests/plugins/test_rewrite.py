@@ -34,9 +34,7 @@ def rrsets(*lines: str) -> tuple[RRset, ...]:
 class Below:
     """The handler after *rewrite*: answers any question with these lines."""
 
-    def __init__(
-        self, *lines: str, error: DnsError | None = None, **fields: object
-    ) -> None:
+    def __init__(self, *lines: str, error: DnsError | None = None, **fields: object) -> None:
         self.response = Response(answer=rrsets(*lines), **fields)  # type: ignore[arg-type]
         self.error = error
         self.asked: list[Query] = []
@@ -66,43 +64,25 @@ ASKED = [
     pytest.param("rewrite name a.org b.net", "x.a.org", "x.a.org.", id="exact-only"),
     pytest.param("rewrite name exact a.org b.net", "a.org", "b.net.", id="named-exact"),
     pytest.param("rewrite name prefix aaa. bbb.", "aaa.org", "bbb.org.", id="prefix"),
-    pytest.param(
-        "rewrite name prefix foo- bar-", "foo-x.org", "foo-x.org.", id="trap-12-prefix"
-    ),
+    pytest.param("rewrite name prefix foo- bar-", "foo-x.org", "foo-x.org.", id="trap-12-prefix"),
     pytest.param("rewrite name suffix .a .b", "x.y.a", "x.y.b.", id="suffix"),
-    pytest.param(
-        "rewrite name substring mid xyz", "mid.org", "xyz.org.", id="substring"
-    ),
-    pytest.param(
-        "rewrite name substring mid xyz", "amidb.org", "amidb.org.", id="trap-12-sub"
-    ),
+    pytest.param("rewrite name substring mid xyz", "mid.org", "xyz.org.", id="substring"),
+    pytest.param("rewrite name substring mid xyz", "amidb.org", "amidb.org.", id="trap-12-sub"),
     pytest.param(
         r"rewrite name regex (.*)-(us-west-1)\.example\.org {1}.service.{2}.consul",
         "ftp-us-west-1.example.org",
         "ftp.service.us-west-1.consul.",
         id="regex",
     ),
-    pytest.param(
-        r"rewrite name regex ^a\.org$ b.org", "a.org", "a.org.", id="trap-12-final-dot"
-    ),
+    pytest.param(r"rewrite name regex ^a\.org$ b.org", "a.org", "a.org.", id="trap-12-final-dot"),
     pytest.param("rewrite stop {\nname a b\n}", "a", "b.", id="block"),
     pytest.param("rewrite {\nname a b\n}", "a", "b.", id="block-without-mode"),
-    pytest.param(
-        "rewrite continue {\nname regex a b\nanswer name b a\n}", "a", "b.", id="lines"
-    ),
+    pytest.param("rewrite continue {\nname regex a b\nanswer name b a\n}", "a", "b.", id="lines"),
     pytest.param("rewrite name a b\nrewrite name a c", "a", "b.", id="stop-by-default"),
-    pytest.param(
-        "rewrite name a b\nrewrite name b c", "a", "b.", id="stop-after-the-first"
-    ),
-    pytest.param(
-        "rewrite continue name a b\nrewrite name b c", "a", "c.", id="continue"
-    ),
-    pytest.param(
-        "rewrite CONTINUE NAME a b\nrewrite Stop name b c", "a", "c.", id="any-case"
-    ),
-    pytest.param(
-        "rewrite name x y\nrewrite name a b", "a", "b.", id="stop-only-if-applied"
-    ),
+    pytest.param("rewrite name a b\nrewrite name b c", "a", "b.", id="stop-after-the-first"),
+    pytest.param("rewrite continue name a b\nrewrite name b c", "a", "c.", id="continue"),
+    pytest.param("rewrite CONTINUE NAME a b\nrewrite Stop name b c", "a", "c.", id="any-case"),
+    pytest.param("rewrite name x y\nrewrite name a b", "a", "b.", id="stop-only-if-applied"),
 ]
 
 
@@ -202,13 +182,7 @@ ANSWERS = [
         ["a.org. 30 A 192.0.2.1"],
         id="undone-in-reverse",
     ),
-    pytest.param(
-        "rewrite ttl a.org 5",
-        "a.org",
-        ["a.org. 30 A 192.0.2.1"],
-        ["a.org. 5 A 192.0.2.1"],
-        id="ttl",
-    ),
+    pytest.param("rewrite ttl a.org 5", "a.org", ["a.org. 30 A 192.0.2.1"], ["a.org. 5 A 192.0.2.1"], id="ttl"),
     pytest.param(
         "rewrite continue ttl a.org 60-\nrewrite name a.org b.org",
         "a.org",
@@ -220,9 +194,7 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("body", "name", "below", "expected"), ANSWERS)
-async def test_answer_above(
-    body: str, name: str, below: list[str], expected: list[str]
-) -> None:
+async def test_answer_above(body: str, name: str, below: list[str], expected: list[str]) -> None:
     response = await ask(body, Below(*below), query(name))
     assert texts(response.answer) == sorted(expected)
 
@@ -239,9 +211,7 @@ async def test_client_sees_its_own_question_and_owners_in_lower_case() -> None:
     question = Question("a.org.", rdata.A)
     wire = encode_query(question, 7, spelled="A.Org.")
     client_query = replace(query("A.Org"), id=7, wire=wire)
-    response = await ask(
-        "rewrite name a.org b.net", Below("b.net. 30 A 192.0.2.1"), client_query
-    )
+    response = await ask("rewrite name a.org b.net", Below("b.net. 30 A 192.0.2.1"), client_query)
     reply = dns.message.from_wire(encode_response(client_query, response))
     assert str(reply.question[0]) == "A.Org. IN A"
     assert [str(rrset) for rrset in reply.answer] == ["a.org. 30 IN A 192.0.2.1"]
@@ -296,9 +266,7 @@ RCODES = [
     pytest.param("SERVFAIL NOERROR", DnsError(), Rcode.NOERROR, id="nothing-written"),
     pytest.param("2 0", DnsError(), Rcode.NOERROR, id="numbers"),
     pytest.param("servfail nxdomain", DnsError(), Rcode.NXDOMAIN, id="any-case"),
-    pytest.param(
-        "REFUSED NOERROR", DnsError(rcode=Rcode.REFUSED), Rcode.NOERROR, id="refused"
-    ),
+    pytest.param("REFUSED NOERROR", DnsError(rcode=Rcode.REFUSED), Rcode.NOERROR, id="refused"),
     pytest.param("NXDOMAIN NOERROR", DnsError(), Rcode.SERVFAIL, id="another-rcode"),
     pytest.param("SERVFAIL 23", DnsError(), 23, id="highest-number"),
     pytest.param("SERVFAIL BADSIG", DnsError(), 16, id="name-of-miekg-dns"),
@@ -313,9 +281,7 @@ def raising(error: DnsError) -> Handler:
 
 
 @pytest.mark.parametrize(("codes", "error", "expected"), RCODES)
-async def test_rcode_of_what_was_not_answered(
-    codes: str, error: DnsError, expected: int
-) -> None:
+async def test_rcode_of_what_was_not_answered(codes: str, error: DnsError, expected: int) -> None:
     body = f"rewrite continue rcode regex .* {codes}"
     response = await ask(body, raising(error), query("a.org"))
     assert response == Response(expected)
@@ -342,19 +308,13 @@ async def test_silence_stays_silence() -> None:
 INVALID = [
     (r"rewrite name regex (.*)\.org {1}..net", "a.org", "a..net."),
     ("rewrite name suffix a. .b.", "a.", ".b."),
-    (
-        r"rewrite name regex (.*) {1}{1}",
-        f"{'a' * 60}.org",
-        f"{'a' * 60}.org." * 2 + ".",
-    ),
+    (r"rewrite name regex (.*) {1}{1}", f"{'a' * 60}.org", f"{'a' * 60}.org." * 2 + "."),
     (r"rewrite name regex ^(\w+)\. {1}{1}.", f"{'a' * 40}.org", f"{'a' * 80}."),
 ]
 
 
 @pytest.mark.parametrize(("body", "name", "result"), INVALID)
-async def test_a_name_that_is_none_is_servfail(
-    body: str, name: str, result: str
-) -> None:
+async def test_a_name_that_is_none_is_servfail(body: str, name: str, result: str) -> None:
     with pytest.raises(DnsError) as error:
         await ask(body, Below(), query(name))
     assert error.value.rcode == Rcode.SERVFAIL
@@ -377,17 +337,13 @@ SHOWN = [
     pytest.param("local set 0xffee a", (COOKIE,), (COOKIE, (L, b"a")), id="set"),
     pytest.param("local set 0xffee a revert", (COOKIE,), (COOKIE,), id="set-reverted"),
     pytest.param("local replace 0xffee a", ((L, b"old"),), ((L, b"a"),), id="replaced"),
-    pytest.param(
-        "local replace 0xffee a revert", ((L, b"old"),), ((L, b"old"),), id="put-back"
-    ),
+    pytest.param("local replace 0xffee a revert", ((L, b"old"),), ((L, b"old"),), id="put-back"),
     pytest.param("local unset 0xffee", ((L, b"old"),), (), id="unset"),
     pytest.param("subnet set 24 56", (), (), id="ecs-is-not-shown"),
     pytest.param("nsid set", (), ((3, b""),), id="nsid"),
     pytest.param("nsid set revert", (), (), id="nsid-reverted"),
     pytest.param("nsid append revert", ((3, b""),), ((3, b""),), id="nsid-twice"),
-    pytest.param(
-        "local append 0xffee a revert", ((L, b"old"),), ((L, b"a"),), id="first-removed"
-    ),
+    pytest.param("local append 0xffee a revert", ((L, b"old"),), ((L, b"a"),), id="first-removed"),
 ]
 
 
@@ -402,10 +358,7 @@ async def test_options_the_client_sees(
 
 async def test_what_one_rule_reverts_another_may_have_set() -> None:
     below = Below()
-    body = (
-        "rewrite continue {\nedns0 local set 0xffee abcd\n}\n"
-        "rewrite edns0 local replace 0xffee bcde revert"
-    )
+    body = "rewrite continue {\nedns0 local set 0xffee abcd\n}\nrewrite edns0 local replace 0xffee bcde revert"
     response = await ask(body, below, query("a", opt=Opt(1232)))
     assert below.asked[0].opt == Opt(1232, options=((L, b"bcde"),))
     assert response.opt == Opt(1232, options=((L, b"abcd"),))
@@ -414,9 +367,7 @@ async def test_what_one_rule_reverts_another_may_have_set() -> None:
 async def test_an_upstream_s_opt_is_left_alone() -> None:
     opt = Opt(512, options=((L, b"theirs"),))
     client_query = query("a", opt=Opt(1232))
-    response = await ask(
-        "rewrite edns0 local set 0xffee a", Below(opt=opt), client_query
-    )
+    response = await ask("rewrite edns0 local set 0xffee a", Below(opt=opt), client_query)
     assert response.opt == opt
 
 
@@ -437,11 +388,7 @@ WITHOUT_OPT = [
     ("nsid set", opt_of_4096((3, b"")), opt_of_4096((3, b""))),
     ("nsid append revert", opt_of_4096((3, b"")), opt_of_4096()),
     ("nsid replace", opt_of_4096(), opt_of_4096()),
-    (
-        "subnet set 24 56",
-        opt_of_4096((8, bytes((0, 1, 24, 0, 192, 0, 2)))),
-        opt_of_4096(),
-    ),
+    ("subnet set 24 56", opt_of_4096((8, bytes((0, 1, 24, 0, 192, 0, 2)))), opt_of_4096()),
     ("subnet unset", opt_of_4096(), opt_of_4096()),
 ]
 """Recorded from CoreDNS 1.14.7 with *whoami*, *hosts*, *template* and *erratic*."""
@@ -449,9 +396,7 @@ WITHOUT_OPT = [
 
 @pytest.mark.parametrize(("rule", "seen", "shown"), WITHOUT_OPT)
 @pytest.mark.parametrize("fails", [False, True], ids=["answered", "failed"])
-async def test_query_without_opt_gets_one(
-    rule: str, seen: Opt | None, shown: Opt | None, fails: bool
-) -> None:
+async def test_query_without_opt_gets_one(rule: str, seen: Opt | None, shown: Opt | None, fails: bool) -> None:
     below = Below(error=DnsError("nothing answered") if fails else None)
     if fails:
         with pytest.raises(DnsError) as raised:
@@ -485,11 +430,7 @@ async def test_metadata_as_option() -> None:
     await handler(query("a"))
     site.metadata.zones = (".",)
     await handler(query("a"))
-    assert [received.opt for received in below.asked] == [
-        None,
-        None,
-        Opt(4096, options=((L, b"prod"),)),
-    ]
+    assert [received.opt for received in below.asked] == [None, None, Opt(4096, options=((L, b"prod"),))]
 
 
 # repetition and provenance
@@ -514,9 +455,7 @@ async def test_leave_to_repeat(body: str, cached: bool) -> None:
 
 async def test_answer_says_what_was_asked_instead() -> None:
     response = await ask("rewrite name a b", Below(), query("a", "AAAA"))
-    assert [(source.kind, source.name) for source in response.sources] == [
-        ("rewrite", "a. AAAA -> b. AAAA")
-    ]
+    assert [(source.kind, source.name) for source in response.sources] == [("rewrite", "a. AAAA -> b. AAAA")]
 
 
 # cname
@@ -605,9 +544,7 @@ async def test_cname_that_cannot_be_looked_up_is_shown_alone() -> None:
     assert texts(response.answer) == ["my-app.com. 200 CNAME other.example."]
 
 
-async def test_cname_keeps_the_answer_when_its_target_is_no_name(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_cname_keeps_the_answer_when_its_target_is_no_name(caplog: pytest.LogCaptureFixture) -> None:
     body = "rewrite cname regex (.*) {1}..example."
     response = await ask(body, Below(*OLD), query("my-app.com"))
     assert texts(response.answer) == sorted(OLD)
@@ -631,17 +568,13 @@ async def test_cname_ring_comes_to_an_end(caplog: pytest.LogCaptureFixture) -> N
 
 
 COMBINED = [
-    pytest.param(
-        Reuse(9.0, ("a",)), Reuse(5.0, ("b",)), Reuse(5.0, ("a", "b")), id="y"
-    ),
+    pytest.param(Reuse(9.0, ("a",)), Reuse(5.0, ("b",)), Reuse(5.0, ("a", "b")), id="y"),
     pytest.param(Reuse(), None, None, id="not-the-target"),
 ]
 
 
 @pytest.mark.parametrize(("first", "second", "expected"), COMBINED)
-async def test_cname_needs_leave_of_both(
-    first: Reuse, second: Reuse | None, expected: Reuse | None
-) -> None:
+async def test_cname_needs_leave_of_both(first: Reuse, second: Reuse | None, expected: Reuse | None) -> None:
     apply, site = rewriting("rewrite cname my-app.example other.example")
     site.top = Resolver({"other.example.": []}, reuse=second)
     response = await apply(Below(*OLD, reuse=first))(query("my-app.com"))
@@ -676,38 +609,20 @@ ERRORS = [
     ("rewrite ttl a 5-4", "invalid TTL '5-4' for a ttl rule"),
     ("rewrite ttl a 4294967296", "invalid TTL '4294967296' for a ttl rule"),
     ("rewrite ttl exact a 5 6", "invalid TTL '' for a ttl rule"),
-    (
-        "rewrite ttl infix a 5",
-        "ttl rule supports only exact, prefix, suffix, substring, and regex name"
-        " matching",
-    ),
+    ("rewrite ttl infix a 5", "ttl rule supports only exact, prefix, suffix, substring, and regex name matching"),
     ("rewrite ttl regex ( 5", "invalid regex pattern in a ttl rule: ("),
-    (
-        f"rewrite ttl regex {'a' * 10001} 5",
-        "regex pattern too long in a ttl rule: 10001 > 10000",
-    ),
+    (f"rewrite ttl regex {'a' * 10001} 5", "regex pattern too long in a ttl rule: 10001 > 10000"),
     ("rewrite rcode a 2", "too few (2) arguments for a rcode rule"),
     ("rewrite rcode a x 2", "invalid matching RCODE 'x' for a rcode rule"),
     ("rewrite rcode a 2 24", "invalid replacement RCODE '24' for a rcode rule"),
     ("rewrite rcode exact a 2 0 0", "invalid matching RCODE '' for a rcode rule"),
-    (
-        "rewrite rcode infix a 2 0",
-        "rcode rule supports only exact, prefix, suffix, substring, and regex name"
-        " matching",
-    ),
+    ("rewrite rcode infix a 2 0", "rcode rule supports only exact, prefix, suffix, substring, and regex name matching"),
     ("rewrite rcode regex ( 2 0", "invalid regex pattern in a rcode rule: ("),
     ("rewrite cname a", "too few (1) arguments for a cname rule"),
     ("rewrite cname exact a b c", "too few (4) arguments for a cname rule"),
     ("rewrite cname infix a b", "unknown cname rewrite type: infix"),
-    (
-        "rewrite cname regex ( b",
-        "invalid cname rewrite regex pattern: error parsing regexp: missing closing ):"
-        " `(`",
-    ),
-    (
-        f"rewrite cname regex {'a' * 10001} b",
-        "regex pattern too long in a cname rule: 10001 > 10000",
-    ),
+    ("rewrite cname regex ( b", "invalid cname rewrite regex pattern: error parsing regexp: missing closing ): `(`"),
+    (f"rewrite cname regex {'a' * 10001} b", "regex pattern too long in a cname rule: 10001 > 10000"),
 ]
 
 
@@ -718,10 +633,7 @@ def test_error(body: str, message: str) -> None:
     assert str(error.value) == message
 
 
-HOSTILE = [
-    "rewrite name regex (a+)+$ b",
-    "rewrite name regex (.*)(.*)(.*)(.*)(.*)x b",
-]
+HOSTILE = ["rewrite name regex (a+)+$ b", "rewrite name regex (.*)(.*)(.*)(.*)(.*)x b"]
 
 
 @pytest.mark.parametrize("body", HOSTILE)

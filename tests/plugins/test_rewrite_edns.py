@@ -7,9 +7,7 @@ from minidns.dns.model import Opt, Query, replace
 from minidns.plugins.rewrite.edns import EdnsRule, edns_rule
 from tests.world import query
 
-CLIENT = replace(
-    query("Example.org", "AAAA", peer="192.0.2.77"), local=("192.0.2.1", 53)
-)
+CLIENT = replace(query("Example.org", "AAAA", peer="192.0.2.77"), local=("192.0.2.1", 53))
 CLIENT6 = replace(CLIENT, peer=("2001:db8:1:2:3::77%eth0", 40000))
 
 
@@ -83,9 +81,7 @@ def test_options(row: Row) -> None:
 def test_ipv6_client() -> None:
     changed = rule("subnet set 24 56").apply(CLIENT6)
     assert changed
-    assert changed.query.opt == Opt(
-        4096, options=((8, b"\0\2\x38\0\x20\1\x0d\xb8\0\1\0"),)
-    )
+    assert changed.query.opt == Opt(4096, options=((8, b"\0\2\x38\0\x20\1\x0d\xb8\0\1\0"),))
 
 
 def test_a_query_without_opt_gets_one() -> None:
@@ -96,8 +92,7 @@ def test_a_query_without_opt_gets_one() -> None:
 
 def test_label() -> None:
     tested = edns_rule(
-        ["local", "set", "0xffee", "{kubernetes/namespace}"],
-        lambda query, label: f"{label} of {query.question.qname}",
+        ["local", "set", "0xffee", "{kubernetes/namespace}"], lambda query, label: f"{label} of {query.question.qname}"
     )
     changed = tested.apply(CLIENT)
     assert changed
@@ -115,9 +110,7 @@ FLAGS = [
 
 
 @pytest.mark.parametrize(("args", "literal", "local", "revert"), FLAGS)
-def test_what_a_rule_says_of_itself(
-    args: str, literal: bool, local: bool, revert: bool
-) -> None:
+def test_what_a_rule_says_of_itself(args: str, literal: bool, local: bool, revert: bool) -> None:
     tested = rule(args)
     assert (tested.literal, tested.local, tested.revert) == (literal, local, revert)
 
@@ -139,10 +132,7 @@ ERRORS = [
     ("nsid unset 1", "nsid unset action requires exactly one argument"),
     ("subnet unset 1", "subnet unset action requires exactly one argument"),
     ("local set x a", SYNTAX.format("x")),
-    (
-        "local set 65536 a",
-        'strconv.ParseUint: parsing "65536": value out of range',
-    ),
+    ("local set 65536 a", 'strconv.ParseUint: parsing "65536": value out of range'),
     ("local set 1 0xzz", "encoding/hex: invalid byte: U+007A 'z'"),
     ("local set 1 0xabc", "encoding/hex: odd length hex string"),
     ("local set 1 {foo}", 'unsupported variable name "{foo}"'),

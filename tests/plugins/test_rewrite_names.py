@@ -22,9 +22,7 @@ REPLACED = [
     pytest.param("suffix", ".a.", ".b.", "a.", None, id="suffix-with-dot-not-itself"),
     pytest.param("substring", "m.", "n.", "m.m.org.", "n.n.org.", id="substring-all"),
     pytest.param("substring", "m.", "n.", "x.org.", None, id="substring-not-there"),
-    pytest.param(
-        "regex", r"(.*)-(us)\.org", "{1}.{2}.", "ftp-us.org.", "ftp.us.", id="groups"
-    ),
+    pytest.param("regex", r"(.*)-(us)\.org", "{1}.{2}.", "ftp-us.org.", "ftp.us.", id="groups"),
     pytest.param("regex", "o", "x.", "foo.org.", "x.", id="regex-replaces-all-of-it"),
     pytest.param("regex", "^x", "y.", "ax.", None, id="regex-anchored"),
     pytest.param("regex", r"a\.org$", "y.", "a.org.", None, id="trap-12-final-dot"),
@@ -35,9 +33,7 @@ REPLACED = [
 
 
 @pytest.mark.parametrize(("kind", "old", "new", "name", "expected"), REPLACED)
-def test_replaced(
-    kind: str, old: str, new: str, name: str, expected: str | None
-) -> None:
+def test_replaced(kind: str, old: str, new: str, name: str, expected: str | None) -> None:
     assert replaces(kind, old, new)(name) == expected
 
 
@@ -67,9 +63,7 @@ SETS = [
     RRset("x.", rdata.MX, 60, (b"\0\n" + to_wire("old."),)),
     RRset("x.", rdata.SRV, 60, (rdata.srv(0, 0, 80, "old."),)),
     RRset("x.", rdata.SOA, 60, (rdata.soa("old.", "old.", 1, 2, 3, 4, 5),)),
-    RRset(
-        "x.", rdata.NAPTR, 60, (rdata.from_text(rdata.NAPTR, '1 2 "u" "s" "" old.'),)
-    ),
+    RRset("x.", rdata.NAPTR, 60, (rdata.from_text(rdata.NAPTR, '1 2 "u" "s" "" old.'),)),
     RRset("x.", rdata.TXT, 60, (rdata.txt("old."),)),
     RRset("x.", 17, 60, (to_wire("old.") + to_wire("old."),)),
 ]
@@ -77,9 +71,7 @@ SETS = [
 
 def test_values_of_eight_types_are_changed() -> None:
     undone = renaming.values(change)(Response(answer=tuple(SETS)))
-    assert [
-        line.split(" ", 2)[2] for rrset in undone.answer for line in texts([rrset])
-    ] == [
+    assert [line.split(" ", 2)[2] for rrset in undone.answer for line in texts([rrset])] == [
         "A 192.0.2.1",
         "CNAME new.",
         "DNAME new.",
@@ -103,9 +95,7 @@ def test_owners_are_changed_in_all_sections() -> None:
 
 
 @pytest.mark.parametrize("undo", [renaming.owners, renaming.values])
-def test_no_name_is_made_that_is_none(
-    undo: Callable[[renaming.Change], renaming.Undo],
-) -> None:
+def test_no_name_is_made_that_is_none(undo: Callable[[renaming.Change], renaming.Undo]) -> None:
     rrset = RRset("old.", rdata.CNAME, 60, (to_wire("old."),))
     with pytest.raises(ValueError, match="empty label"):
         undo(lambda name: "a..b.")(Response(answer=(rrset,)))
@@ -136,9 +126,7 @@ RULES = [
     pytest.param("substring mid xyz", "mid.org.", "xyz.org.", id="substring-label"),
     pytest.param("substring mid xyz", "amidb.org.", None, id="trap-12-substring-dot"),
     pytest.param("suffix .a .b", "x.a.", "x.b.", id="suffix"),
-    pytest.param(
-        r"regex (.*)\.A\.org {1}.b", "x.A.org.", "x.b.", id="regex-as-written"
-    ),
+    pytest.param(r"regex (.*)\.A\.org {1}.b", "x.A.org.", "x.b.", id="regex-as-written"),
     pytest.param(r"regex (.*)\.a\.org {1}.B", "x.a.org.", "x.b.", id="regex-to-lower"),
 ]
 
@@ -173,11 +161,7 @@ def test_what_is_undone(args: str, automatic: bool, count: int) -> None:
 ERRORS = [
     ("", "too few arguments for a name rule"),
     ("a", "too few arguments for a name rule"),
-    (
-        "infix a b",
-        "name rule supports only exact, prefix, suffix, substring, and regex name"
-        " matching, received: infix",
-    ),
+    ("infix a b", "name rule supports only exact, prefix, suffix, substring, and regex name matching, received: infix"),
     ("regex ( b", "invalid regex matching pattern: ("),
     ("regex (?!a) b", "invalid regex matching pattern: (?!a)"),
     ("regex " + "a" * 10001 + " b", "regex pattern too long: 10001 > 10000"),
@@ -188,34 +172,19 @@ ERRORS = [
     ),
     ("exact a (", "invalid regex matching pattern: (."),
     ("regex a b c", "invalid arguments for regex rule"),
-    (
-        "regex a b c d",
-        "exceeded the number of arguments for a non-answer rule argument for regex rule",
-    ),
+    ("regex a b c d", "exceeded the number of arguments for a non-answer rule argument for regex rule"),
     ("exact a b answer", "invalid arguments for exact rule"),
     ("regex a b answer foo", 'invalid type "foo" for answer rule for regex rule'),
     ("regex a b answer auto answer", "type missing for answer rule for regex rule"),
-    (
-        "regex a b answer name x",
-        "name answer rule for regex rule: 2 arguments required",
-    ),
-    (
-        "regex a b answer value x",
-        "value answer rule for regex rule: 2 arguments required",
-    ),
-    (
-        "regex a b answer name ( y",
-        "name answer rule for regex rule: invalid regex matching pattern: (",
-    ),
+    ("regex a b answer name x", "name answer rule for regex rule: 2 arguments required"),
+    ("regex a b answer value x", "value answer rule for regex rule: 2 arguments required"),
+    ("regex a b answer name ( y", "name answer rule for regex rule: invalid regex matching pattern: ("),
     (
         "regex a b answer value x {1}",
         "value answer rule for regex rule: the rewrite regex pattern ({1}) uses more"
         " subexpressions than its corresponding matching regex pattern (x)",
     ),
-    (
-        "regex a b answer auto name x y",
-        "auto name answer rule cannot be combined with explicit name anwer rules",
-    ),
+    ("regex a b answer auto name x y", "auto name answer rule cannot be combined with explicit name anwer rules"),
 ]
 
 

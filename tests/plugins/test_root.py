@@ -51,6 +51,5 @@ def test_refused(body: str, word: str) -> None:
     with pytest.raises(ConfigError) as caught:
         set_up(body)
     assert str(caught.value) == (
-        "Corefile:2 - Error during parsing: Wrong argument count or unexpected line"
-        f" ending after '{word}'"
+        f"Corefile:2 - Error during parsing: Wrong argument count or unexpected line ending after '{word}'"
     )

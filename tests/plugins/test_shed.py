@@ -19,17 +19,10 @@ def set_up(text: str) -> Site:
 REFUSED = {
     "arguments": (
         ". {\nshed a b\n}",
-        f"Corefile:2 - {PARSING}: Wrong argument count or unexpected line ending after"
-        " 'b'",
+        f"Corefile:2 - {PARSING}: Wrong argument count or unexpected line ending after 'b'",
     ),
-    "options": (
-        ". {\nshed {\n\nx y\nz\n}\n}",
-        f"Corefile:4 - {PARSING}: shed takes no options",
-    ),
-    "twice": (
-        ". {\nshed\nshed\n}",
-        "this plugin can only be used once per Server Block",
-    ),
+    "options": (". {\nshed {\n\nx y\nz\n}\n}", f"Corefile:4 - {PARSING}: shed takes no options"),
+    "twice": (". {\nshed\nshed\n}", "this plugin can only be used once per Server Block"),
     "another-transport": (
         ". tls://example.org {\nshed\n}",
         f"Corefile:2 - {PARSING}: only plain DNS server blocks are supported;"

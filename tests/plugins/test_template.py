@@ -64,8 +64,7 @@ ANSWERS = [
         id="first-match-wins-and-ttl-3600",
     ),
     pytest.param(
-        'template IN A {\nmatch ^x(..)[.]\nanswer "{{ .Name }} A'
-        ' 192.0.2.{{ parseInt (index .Group `1`) 16 8 }}"\n}',
+        'template IN A {\nmatch ^x(..)[.]\nanswer "{{ .Name }} A 192.0.2.{{ parseInt (index .Group `1`) 16 8 }}"\n}',
         query("x7b.org"),
         ["x7b.org. 3600 A 192.0.2.123"],
         id="parse-int-and-numbered-group",
@@ -84,17 +83,14 @@ ANSWERS = [
         id="class-and-type-any-are-the-template-s",
     ),
     pytest.param(
-        'template IN A {\nanswer "a 60 A 192.0.2.1" "a 60 A 192.0.2.2"\n'
-        'answer "b 60 A 192.0.2.3"\n}',
+        'template IN A {\nanswer "a 60 A 192.0.2.1" "a 60 A 192.0.2.2"\nanswer "b 60 A 192.0.2.3"\n}',
         query("x"),
         ["a. 60 A 192.0.2.1", "a. 60 A 192.0.2.2", "b. 60 A 192.0.2.3"],
         id="many-answers",
     ),
     pytest.param("template IN AAAA .", query("x", "AAAA"), [], id="without-a-block"),
     pytest.param("template IN AAAA {\n}", query("x", "AAAA"), [], id="empty-block"),
-    pytest.param(
-        "template IN A {\nupstream 192.0.2.1\n}", query("x"), [], id="upstream-of-old"
-    ),
+    pytest.param("template IN A {\nupstream 192.0.2.1\n}", query("x"), [], id="upstream-of-old"),
 ]
 
 
@@ -114,14 +110,8 @@ async def test_sections() -> None:
         query("x", "MX"),
     )
     assert texts(response.answer) == ["x. 3600 MX 10 x."]
-    assert texts(response.additional) == [
-        "x. 3600 A 192.0.2.1",
-        "x. 3600 AAAA 2001:db8::1",
-    ]
-    assert texts(response.authority) == [
-        "example. 3600 NS ns0.example.",
-        "example. 3600 NS ns1.example.",
-    ]
+    assert texts(response.additional) == ["x. 3600 A 192.0.2.1", "x. 3600 AAAA 2001:db8::1"]
+    assert texts(response.authority) == ["example. 3600 NS ns0.example.", "example. 3600 NS ns1.example."]
 
 
 RCODES = [
@@ -134,18 +124,14 @@ RCODES = [
 
 @pytest.mark.parametrize(("name", "rcode"), RCODES)
 async def test_rcode(name: str, rcode: int) -> None:
-    response = await ask(
-        f"template ANY ANY internal {{\nrcode {name}\n}}", query("a.internal")
-    )
+    response = await ask(f"template ANY ANY internal {{\nrcode {name}\n}}", query("a.internal"))
     assert response.rcode == rcode
     assert (response.aa, response.answer, response.authority) == (True, (), ())
 
 
 async def test_rcode_servfail_answers_nothing() -> None:
     with pytest.raises(DnsError) as error:
-        await ask(
-            'template IN A {\nanswer "x A 192.0.2.1"\nrcode SERVFAIL\n}', query("x")
-        )
+        await ask('template IN A {\nanswer "x A 192.0.2.1"\nrcode SERVFAIL\n}', query("x"))
     assert (error.value.rcode, error.value.text) == (Rcode.SERVFAIL, "")
 
 
@@ -155,13 +141,9 @@ PASSED_ON = [
     pytest.param(ONLY_A + "}", query("no.example", "AAAA"), id="type"),
     pytest.param(ONLY_A + "}", query("no.example", qclass=3), id="class"),
     pytest.param(ONLY_A + "fallthrough\n}", query("no.example"), id="fallthrough"),
+    pytest.param(ONLY_A + "fallthrough example\n}", query("no.example"), id="fallthrough-of-zone"),
     pytest.param(
-        ONLY_A + "fallthrough example\n}", query("no.example"), id="fallthrough-of-zone"
-    ),
-    pytest.param(
-        "template IN A a {\nmatch x\n}\ntemplate IN A b {\nmatch x\n}",
-        query("c"),
-        id="no-template-of-the-zone",
+        "template IN A a {\nmatch x\n}\ntemplate IN A b {\nmatch x\n}", query("c"), id="no-template-of-the-zone"
     ),
 ]
 
@@ -173,12 +155,8 @@ async def test_passed_on(body: str, sent: Query) -> None:
 
 REFUSED = [
     pytest.param(ONLY_A + "}", query("no.example"), id="trap-10-no-match"),
-    pytest.param(
-        ONLY_A + "fallthrough other\n}", query("no.example"), id="fallthrough-elsewhere"
-    ),
-    pytest.param(
-        ONLY_A + "}\ntemplate IN A example", query("no.example"), id="at-once"
-    ),
+    pytest.param(ONLY_A + "fallthrough other\n}", query("no.example"), id="fallthrough-elsewhere"),
+    pytest.param(ONLY_A + "}\ntemplate IN A example", query("no.example"), id="at-once"),
 ]
 
 
@@ -212,10 +190,7 @@ async def test_aks() -> None:
         assert (response.rcode, response.rule) == (Rcode.NXDOMAIN, rule)
 
 
-EDES = [
-    ("21", (15, b"\0\x15")),
-    ('17 "blocked by us"', (15, b"\0\x11blocked by us")),
-]
+EDES = [("21", (15, b"\0\x15")), ('17 "blocked by us"', (15, b"\0\x11blocked by us"))]
 
 
 @pytest.mark.parametrize(("words", "option"), EDES)
@@ -228,9 +203,7 @@ async def test_extended_error(words: str, option: tuple[int, bytes]) -> None:
 
 
 ALIAS = 'template IN ANY foogle.com {\nmatch "^foogle\\.com\\.$"\nanswer "foogle.com 60 IN CNAME google.com"\n}'
-TOP = {
-    "google.com.": ["google.com. 30 A 192.0.2.1"],
-}
+TOP = {"google.com.": ["google.com. 30 A 192.0.2.1"]}
 
 
 def resolver(site: Site, answers: Mapping[str, Sequence[str]]) -> list[Query]:
@@ -254,10 +227,7 @@ async def test_alias_is_followed_for_addresses() -> None:
     site = site_with(ALIAS)
     received = resolver(site, TOP)
     response = await through(site, query("foogle.com"))
-    assert texts(response.answer) == [
-        "foogle.com. 60 CNAME google.com.",
-        "google.com. 30 A 192.0.2.1",
-    ]
+    assert texts(response.answer) == ["foogle.com. 60 CNAME google.com.", "google.com. 30 A 192.0.2.1"]
     assert (response.rule, response.tc) == ("template/cname", True)
     assert [item.question.qname for item in received] == ["foogle.com.", "google.com."]
 
@@ -282,11 +252,7 @@ async def test_never_repeated_by_the_edge_as_each_answer_is_counted() -> None:
     for qtype in ("A", "A", "AAAA"):
         response = await through(site, query("x.example", qtype))
         assert response.reuse is None
-    family = next(
-        family_
-        for family_ in world.metrics.families()
-        if family_.name == "coredns_template_matches_total"
-    )
+    family = next(family_ for family_ in world.metrics.families() if family_.name == "coredns_template_matches_total")
     assert family.labels == ("server", "zone", "view", "class", "type")
     assert family.values == {
         ("dns://:53", "example.", "", "IN", "A"): 2,
@@ -296,9 +262,7 @@ async def test_never_repeated_by_the_edge_as_each_answer_is_counted() -> None:
 
 async def test_source_is_the_line_of_the_corefile() -> None:
     response = await ask("\ntemplate IN A", query("x"))
-    assert [(source.kind, source.name) for source in response.sources] == [
-        ("template", "Corefile:3")
-    ]
+    assert [(source.kind, source.name) for source in response.sources] == [("template", "Corefile:3")]
 
 
 async def test_series_are_bounded_by_the_names_of_types() -> None:
@@ -311,12 +275,7 @@ async def test_series_are_bounded_by_the_names_of_types() -> None:
 
 
 FAILURES = [
-    pytest.param(
-        "{{ index .Match 5 }}",
-        "template_failures",
-        "error calling index",
-        id="template",
-    ),
+    pytest.param("{{ index .Match 5 }}", "template_failures", "error calling index", id="template"),
     pytest.param("{{ .Name }} A x", "rr_failures", "line 1: ", id="rr"),
     pytest.param("{{ .Group.none }}", "rr_failures", "line 1: ", id="no-value"),
     pytest.param("", "rr_failures", "no record", id="no-record"),
@@ -326,9 +285,7 @@ FAILURES = [
 
 @pytest.mark.parametrize("section", ["answer", "additional", "authority"])
 @pytest.mark.parametrize(("text", "metric", "why"), FAILURES)
-async def test_failure_is_servfail_and_counted(
-    text: str, metric: str, why: str, section: str
-) -> None:
+async def test_failure_is_servfail_and_counted(text: str, metric: str, why: str, section: str) -> None:
     world = World()
     site = site_with(f'template IN A {{\n{section} "{text}"\n}}', world)
     with pytest.raises(DnsError) as error:
@@ -352,9 +309,7 @@ async def test_metadata() -> None:
     site.metadata.labels["k/pod"] = lambda query, response: "web-0"
     assert texts((await through(site, query("x", "TXT"))).answer) == ['x. 3600 TXT "a"']
     site.metadata.zones = (".",)
-    assert texts((await through(site, query("x", "TXT"))).answer) == [
-        'x. 3600 TXT "aweb-0"'
-    ]
+    assert texts((await through(site, query("x", "TXT"))).answer) == ['x. 3600 TXT "aweb-0"']
 
 
 WORDS = "Corefile:{} - Error during parsing: "
@@ -373,16 +328,12 @@ ERRORS = [
     ("template IN A {\nrcode\n}", WORDS.format(3) + COUNT.format("rcode")),
     ("template IN A {\nrcode FOO\n}", WORDS.format(3) + "unknown rcode FOO"),
     ("template IN A {\nrcode noerror\n}", WORDS.format(3) + "unknown rcode noerror"),
-    (
-        "template IN A {\nrcode NXDOMAIN x\n}",
-        WORDS.format(3) + COUNT.format("x"),
-    ),
+    ("template IN A {\nrcode NXDOMAIN x\n}", WORDS.format(3) + COUNT.format("x")),
     ("template IN A {\nederror\n}", WORDS.format(3) + COUNT.format("ederror")),
     ("template IN A {\nederror 1 a b\n}", WORDS.format(3) + COUNT.format("b")),
     (
         "template IN A {\nederror x\n}",
-        WORDS.format(3) + "error parsing extended DNS error code x,"
-        ' strconv.ParseUint: parsing "x": invalid syntax',
+        WORDS.format(3) + 'error parsing extended DNS error code x, strconv.ParseUint: parsing "x": invalid syntax',
     ),
     (
         "template IN A {\nederror 65536\n}",
@@ -393,31 +344,19 @@ ERRORS = [
     ("template IN A {\nfoo bar\n}", WORDS.format(3) + COUNT.format("foo")),
     (
         "template IN A {\nmatch (\n}",
-        WORDS.format(3)
-        + "could not parse regex: (, error parsing regexp: missing closing ): `(`",
+        WORDS.format(3) + "could not parse regex: (, error parsing regexp: missing closing ): `(`",
     ),
-    (
-        f"template IN A {{\nmatch {'a' * 10001}\n}}",
-        WORDS.format(3) + "regex pattern too long: 10001 > 10000",
-    ),
+    (f"template IN A {{\nmatch {'a' * 10001}\n}}", WORDS.format(3) + "regex pattern too long: 10001 > 10000"),
     (
         'template IN A {\nanswer "{{ foo }}"\n}',
-        WORDS.format(3) + "could not compile template: {{ foo }}, template: answer:"
-        ' function "foo" not defined',
+        WORDS.format(3) + 'could not compile template: {{ foo }}, template: answer: function "foo" not defined',
     ),
     (
         'template IN A {\nadditional "{{ .Nmae }}"\n}',
-        WORDS.format(3) + "could not compile template: {{ .Nmae }}, template:"
-        " additional: there is no field .Nmae",
+        WORDS.format(3) + "could not compile template: {{ .Nmae }}, template: additional: there is no field .Nmae",
     ),
-    (
-        "template IN A {\nvar ip 1\n}",
-        WORDS.format(3) + "var is not supported by minidns",
-    ),
-    (
-        "template IN A {\nexpr true\n}",
-        WORDS.format(3) + "expr is not supported by minidns",
-    ),
+    ("template IN A {\nvar ip 1\n}", WORDS.format(3) + "var is not supported by minidns"),
+    ("template IN A {\nexpr true\n}", WORDS.format(3) + "expr is not supported by minidns"),
 ]
 
 

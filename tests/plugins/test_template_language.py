@@ -53,11 +53,7 @@ RENDERED = [
     pytest.param("{{ 7 }}{{ -1 }}{{ 0x1F }}", "7-131", id="numbers"),
     pytest.param(r'{{ "a\t\"\\" }}', 'a\t"\\', id="escapes"),
     pytest.param("{{ printf `%x %X %o` 255 255 8 }}", "ff FF 10", id="printf-base"),
-    pytest.param(
-        "{{ printf `%v%%|%q|%5s|%-3s|` 1 `a` `b` `c` }}",
-        '1%|"a"|    b|c  |',
-        id="printf-text",
-    ),
+    pytest.param("{{ printf `%v%%|%q|%5s|%-3s|` 1 `a` `b` `c` }}", '1%|"a"|    b|c  |', id="printf-text"),
 ]
 
 

@@ -19,10 +19,7 @@ def set_up(body: str) -> Site:
 
 TIMEOUTS = {
     "seconds-without-unit": ("read 2", Timeouts(read=2)),
-    "all": (
-        "read 2s\nwrite 1m\nidle 1h\nmaxtcpqueries 100",
-        Timeouts(2, 60, 3600, 100),
-    ),
+    "all": ("read 2s\nwrite 1m\nidle 1h\nmaxtcpqueries 100", Timeouts(2, 60, 3600, 100)),
     "any-number": ("maxtcpqueries -1", Timeouts(max_queries=-1)),
 }
 
@@ -36,44 +33,23 @@ PARSING = "Error during parsing"
 ARGS = "Wrong argument count or unexpected line ending after"
 BETWEEN = "needs to be between 1 second and 24 hours"
 REFUSED = {
-    "timeouts-argument": (
-        "timeouts 5s",
-        f"plugin/timeouts: Corefile:2 - {PARSING}: {ARGS} '5s'",
-    ),
+    "timeouts-argument": ("timeouts 5s", f"plugin/timeouts: Corefile:2 - {PARSING}: {ARGS} '5s'"),
     "timeouts-nothing": (
         "timeouts {\n}",
-        f"plugin/timeouts: Corefile:3 - {PARSING}:"
-        " timeouts block with no timeouts specified",
+        f"plugin/timeouts: Corefile:3 - {PARSING}: timeouts block with no timeouts specified",
     ),
-    "timeouts-value-missing": (
-        "timeouts {\nread\n}",
-        f"Corefile:3 - {PARSING}: {ARGS} 'read'",
-    ),
-    "timeouts-unknown": (
-        "timeouts {\nfoo 5s\n}",
-        f"Corefile:3 - {PARSING}: unknown option: 'foo'",
-    ),
-    "timeouts-no-duration": (
-        "timeouts {\nread 1d\n}",
-        f"Corefile:3 - {PARSING}: failed to parse duration '1d'",
-    ),
-    "timeouts-too-short": (
-        "timeouts {\nread 0\n}",
-        f"Corefile:3 - {PARSING}: timeout provided '0s' {BETWEEN}",
-    ),
-    "timeouts-too-long": (
-        "timeouts {\nidle 48h\n}",
-        f"Corefile:3 - {PARSING}: timeout provided '48h0m0s' {BETWEEN}",
-    ),
+    "timeouts-value-missing": ("timeouts {\nread\n}", f"Corefile:3 - {PARSING}: {ARGS} 'read'"),
+    "timeouts-unknown": ("timeouts {\nfoo 5s\n}", f"Corefile:3 - {PARSING}: unknown option: 'foo'"),
+    "timeouts-no-duration": ("timeouts {\nread 1d\n}", f"Corefile:3 - {PARSING}: failed to parse duration '1d'"),
+    "timeouts-too-short": ("timeouts {\nread 0\n}", f"Corefile:3 - {PARSING}: timeout provided '0s' {BETWEEN}"),
+    "timeouts-too-long": ("timeouts {\nidle 48h\n}", f"Corefile:3 - {PARSING}: timeout provided '48h0m0s' {BETWEEN}"),
     "maxtcpqueries-no-number": (
         "timeouts {\nmaxtcpqueries x\n}",
-        f"Corefile:3 - {PARSING}: invalid value for maxtcpqueries 'x':"
-        ' strconv.Atoi: parsing "x": invalid syntax',
+        f"Corefile:3 - {PARSING}: invalid value for maxtcpqueries 'x': strconv.Atoi: parsing \"x\": invalid syntax",
     ),
     "maxtcpqueries-zero": (
         "timeouts {\nmaxtcpqueries 0\n}",
-        f"Corefile:3 - {PARSING}: maxtcpqueries provided '0' needs to be -1"
-        " (unlimited) or a positive integer",
+        f"Corefile:3 - {PARSING}: maxtcpqueries provided '0' needs to be -1 (unlimited) or a positive integer",
     ),
 }
 

@@ -18,18 +18,9 @@ def set_up(body: str, root: str = "") -> Site:
 
 CERTIFICATES = {
     "without-ca": ("tls c.pem k.pem", Certificate("c.pem", "k.pem")),
-    "with-ca": (
-        "tls /c.pem /k.pem /ca.pem",
-        Certificate("/c.pem", "/k.pem", "/ca.pem"),
-    ),
-    "nocert": (
-        "tls c k {\nclient_auth nocert\n}",
-        Certificate("c", "k", "", "nocert"),
-    ),
-    "verify-if-given": (
-        "tls c k a {\nclient_auth verify_if_given\n}",
-        Certificate("c", "k", "a", "verify_if_given"),
-    ),
+    "with-ca": ("tls /c.pem /k.pem /ca.pem", Certificate("/c.pem", "/k.pem", "/ca.pem")),
+    "nocert": ("tls c k {\nclient_auth nocert\n}", Certificate("c", "k", "", "nocert")),
+    "verify-if-given": ("tls c k a {\nclient_auth verify_if_given\n}", Certificate("c", "k", "a", "verify_if_given")),
     "require-and-verify": (
         "tls c k a {\nclient_auth require_and_verify\n}",
         Certificate("c", "k", "a", "require_and_verify"),
@@ -38,9 +29,7 @@ CERTIFICATES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("body", "certificate"), CERTIFICATES.values(), ids=CERTIFICATES
-)
+@pytest.mark.parametrize(("body", "certificate"), CERTIFICATES.values(), ids=CERTIFICATES)
 def test_certificate(body: str, certificate: Certificate) -> None:
     assert set_up(body).listen.certificate == certificate
 
@@ -60,15 +49,9 @@ ARGS = "Wrong argument count or unexpected line ending after"
 REFUSED = {
     "acme": ("tls", "certificates by ACME are not supported by minidns"),
     "one-file": ("tls c", f"plugin/tls: Corefile:2 - {PARSING}: {ARGS} 'c'"),
-    "four-files": (
-        "tls a b c d",
-        f"plugin/tls: Corefile:2 - {PARSING}: {ARGS} 'd'",
-    ),
+    "four-files": ("tls a b c d", f"plugin/tls: Corefile:2 - {PARSING}: {ARGS} 'd'"),
     "option": ("tls c k {\nfoo\n}", f"Corefile:3 - {PARSING}: unknown option 'foo'"),
-    "client-auth-without": (
-        "tls c k {\nclient_auth\n}",
-        f"Corefile:3 - {PARSING}: {ARGS} 'client_auth'",
-    ),
+    "client-auth-without": ("tls c k {\nclient_auth\n}", f"Corefile:3 - {PARSING}: {ARGS} 'client_auth'"),
     "client-auth-unknown": (
         "tls c k {\nclient_auth maybe\n}",
         f"Corefile:3 - {PARSING}: unknown authentication type 'maybe'",

@@ -7,16 +7,7 @@ import pytest
 
 from minidns.corefile.blocks import ConfigError
 from minidns.dns import names
-from minidns.dns.model import (
-    DnsError,
-    Handler,
-    Name,
-    Query,
-    Rcode,
-    Response,
-    RRset,
-    replace,
-)
+from minidns.dns.model import DnsError, Handler, Name, Query, Rcode, Response, RRset, replace
 from minidns.dns.rdata import A, a, read_soa, soa
 from minidns.dns.wire import encode_response
 from minidns.plugins import transfer
@@ -26,9 +17,7 @@ from tests.world import World, query
 
 ZONE = "example.org."
 SOA = RRset(ZONE, 6, 30, (soa(ZONE, ZONE, 7, 1, 1, 1, 1),))
-HOSTS = tuple(
-    RRset(f"h{n}.{ZONE}", A, 30, (a(f"192.0.2.{n % 256}"),)) for n in range(5000)
-)
+HOSTS = tuple(RRset(f"h{n}.{ZONE}", A, 30, (a(f"192.0.2.{n % 256}"),)) for n in range(5000))
 NEXT = Response(rule="next")
 
 
@@ -62,35 +51,26 @@ def ixfr(serial: int) -> Query:
 
 
 @pytest.mark.slow
-async def test_the_whole_zone_in_messages_that_fit(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_the_whole_zone_in_messages_that_fit(caplog: pytest.LogCaptureFixture) -> None:
     client_query = axfr()
     with caplog.at_level(logging.INFO, "minidns.plugins.transfer"):
         response = await handler()[0](client_query)
     messages = [response, *response.more]
     assert len(messages) > 1
     assert all(message.aa for message in messages)
-    assert [rrset for message in messages for rrset in message.answer] == [
-        SOA,
-        *HOSTS,
-        SOA,
-    ]
+    assert [rrset for message in messages for rrset in message.answer] == [SOA, *HOSTS, SOA]
     for message in messages:
         read = dns.message.from_wire(encode_response(client_query, message))
         assert not read.flags & dns.flags.TC
     assert caplog.messages == [
-        'Outgoing transfer of 5002 records of zone "example.org." to 192.0.2.53'
-        " for 7 SOA serial"
+        'Outgoing transfer of 5002 records of zone "example.org." to 192.0.2.53 for 7 SOA serial'
     ]
 
 
 @pytest.mark.parametrize("length", [1, 200, 60_000])
 async def test_a_message_holds_as_many_records_as_fit(length: int) -> None:
     """One RRset of more than a message is cut; no message could take one more."""
-    data = tuple(
-        n.to_bytes(2) + bytes(length) for n in range(min(2000, 1 + 200_000 // length))
-    )
+    data = tuple(n.to_bytes(2) + bytes(length) for n in range(min(2000, 1 + 200_000 // length)))
     big = RRset("big.example.org.", 65280, 30, data)
     handing, site = handler()
     site.offers.transfers[0] = lambda zone: (SOA, big, SOA)
@@ -98,20 +78,14 @@ async def test_a_message_holds_as_many_records_as_fit(length: int) -> None:
     messages = [response, *response.more]
     sizes = []
     for message in messages:
-        records = [
-            (rrset.owner, item) for rrset in message.answer for item in rrset.rdata
-        ]
-        sizes.append(
-            [len(names.to_wire(owner)) + 10 + len(item) for owner, item in records]
-        )
+        records = [(rrset.owner, item) for rrset in message.answer for item in rrset.rdata]
+        sizes.append([len(names.to_wire(owner)) + 10 + len(item) for owner, item in records])
         read = dns.message.from_wire(encode_response(axfr(), message))
         assert not read.flags & dns.flags.TC
     assert all(sum(size) <= MESSAGE for size in sizes)
     for size, after in itertools.pairwise(sizes):
         assert sum(size) + after[0] > MESSAGE
-    sent = [
-        item for message in messages for rrset in message.answer for item in rrset.rdata
-    ]
+    sent = [item for message in messages for rrset in message.answer for item in rrset.rdata]
     assert sent == [*SOA.rdata, *big.rdata, *SOA.rdata]
 
 
@@ -170,9 +144,7 @@ async def test_passed_on(zones: str, name: str) -> None:
 
 
 async def test_the_longest_zone_decides_who_may() -> None:
-    text = (
-        "org {\ntransfer org {\nto *\n}\ntransfer example.org {\nto 192.0.2.1\n}\n}\n"
-    )
+    text = "org {\ntransfer org {\nto *\n}\ntransfer example.org {\nto 192.0.2.1\n}\n}\n"
     site = World().site(text)
     plugin = transfer.PLUGIN.set_up(site.block.named("transfer"), site)
     assert plugin is not None
@@ -184,47 +156,29 @@ async def test_the_longest_zone_decides_who_may() -> None:
     ("body", "text"),
     [
         ("", "plugin/transfer: Corefile:4 - Error during parsing: 'to' is required"),
-        (
-            "from x",
-            'plugin/transfer: Corefile:3 - Error during parsing: unknown property "from"',
-        ),
-        (
-            "to",
-            "Corefile:3 - Error during parsing:"
-            " Wrong argument count or unexpected line ending after 'to'",
-        ),
+        ("from x", 'plugin/transfer: Corefile:3 - Error during parsing: unknown property "from"'),
+        ("to", "Corefile:3 - Error during parsing: Wrong argument count or unexpected line ending after 'to'"),
         ("to x", "must specify an IP address: `x'"),
         ("to dns://192.0.2.1", "must specify an IP address: `dns'"),
         ("to x:53", "must specify an IP address: `x'"),
         (
             "to *\nsource",
-            "Corefile:4 - Error during parsing:"
-            " Wrong argument count or unexpected line ending after 'source'",
+            "Corefile:4 - Error during parsing: Wrong argument count or unexpected line ending after 'source'",
         ),
         (
             "to *\nsource ::1 ::2",
-            "Corefile:4 - Error during parsing:"
-            " Wrong argument count or unexpected line ending after '::2'",
+            "Corefile:4 - Error during parsing: Wrong argument count or unexpected line ending after '::2'",
         ),
-        (
-            "to *\nsource x",
-            "plugin/transfer: Corefile:4 - Error during parsing:"
-            ' invalid source address "x"',
-        ),
+        ("to *\nsource x", 'plugin/transfer: Corefile:4 - Error during parsing: invalid source address "x"'),
         (
             "to *\nsource fe80::1%lo",
-            "plugin/transfer: Corefile:4 - Error during parsing:"
-            ' invalid source address "fe80::1%lo"',
+            'plugin/transfer: Corefile:4 - Error during parsing: invalid source address "fe80::1%lo"',
         ),
         (
             "source ::1\nto *\nsource ::1",
-            "plugin/transfer: Corefile:5 - Error during parsing:"
-            " source already specified",
+            "plugin/transfer: Corefile:5 - Error during parsing: source already specified",
         ),
-        (
-            "source ::1",
-            "plugin/transfer: Corefile:4 - Error during parsing: 'to' is required",
-        ),
+        ("source ::1", "plugin/transfer: Corefile:4 - Error during parsing: 'to' is required"),
     ],
 )
 def test_errors(body: str, text: str) -> None:

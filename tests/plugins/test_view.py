@@ -6,16 +6,7 @@ import pytest
 
 from minidns import plugins
 from minidns.corefile.errors import ConfigError
-from minidns.dns.model import (
-    Handler,
-    Name,
-    Opt,
-    Query,
-    Question,
-    Response,
-    Reuse,
-    replace,
-)
+from minidns.dns.model import Handler, Name, Opt, Query, Question, Response, Reuse, replace
 from minidns.dns.rdata import DS, MX
 from minidns.plugins import chain, metadata, view
 from minidns.plugins.site import Site
@@ -39,14 +30,9 @@ def chooses(expression: str, sent: Query) -> bool:
 
 
 ASKED = replace(
-    query(NAME, "AAAA", opt=Opt(1232, do=True)),
-    id=4660,
-    peer=("10.1.2.3", 40000),
-    local=("192.0.2.53", 1053),
+    query(NAME, "AAAA", opt=Opt(1232, do=True)), id=4660, peer=("10.1.2.3", 40000), local=("192.0.2.53", 1053)
 )
-BY_TCP_AND_IPV6 = replace(
-    query(NAME, transport="tcp"), peer=("2001:db8::7", 53), local=("fe80::1%eth0", 53)
-)
+BY_TCP_AND_IPV6 = replace(query(NAME, transport="tcp"), peer=("2001:db8::7", 53), local=("fe80::1%eth0", 53))
 
 KNOWN = [
     ("name() == 'www.example.org.'", ASKED),
@@ -108,18 +94,13 @@ def test_a_view_without_expressions_takes_all() -> None:
 
 
 WRONG = {
-    "view": "Corefile:2 - Error during parsing: Wrong argument count or unexpected line"
-    " ending after 'view'",
-    "view a b": "Corefile:2 - Error during parsing: Wrong argument count or unexpected"
-    " line ending after 'b'",
-    "view a {\nfoo bar\n}": (
-        "Corefile:3 - Error during parsing: unknown property 'foo'"
-    ),
+    "view": "Corefile:2 - Error during parsing: Wrong argument count or unexpected line ending after 'view'",
+    "view a b": "Corefile:2 - Error during parsing: Wrong argument count or unexpected line ending after 'b'",
+    "view a {\nfoo bar\n}": ("Corefile:3 - Error during parsing: unknown property 'foo'"),
     "view a\nview b": "this plugin can only be used once per Server Block",
     "view a {\nexpr\n}": "unexpected token EOF (1:1)\n | \n | ^",
     "view a {\nexpr name() == 5\n}": (
-        "invalid operation: == (mismatched types string and int) (1:8)\n"
-        " | name() == 5\n | .......^"
+        "invalid operation: == (mismatched types string and int) (1:8)\n | name() == 5\n | .......^"
     ),
 }
 
@@ -188,9 +169,7 @@ ROUTED = [
 
 
 @pytest.mark.parametrize(("order", "sent", "rule"), ROUTED)
-async def test_the_first_block_that_takes_a_query_answers(
-    order: tuple[int, ...], sent: Query, rule: str
-) -> None:
+async def test_the_first_block_that_takes_a_query_answers(order: tuple[int, ...], sent: Query, rule: str) -> None:
     blocks = three()
     handler = routed(*(blocks[index] for index in order))
     if not rule:
@@ -208,10 +187,7 @@ async def test_what_no_block_takes_goes_to_the_zone_above() -> None:
     assert (await handler(BY_TCP_AND_IPV6)).rule == "root"
     mx = query(NAME, "MX")
     assert (await handler(mx)).rule == "above"
-    assert [received.zone for received in root.received + above.received] == [
-        ".",
-        "org.",
-    ]
+    assert [received.zone for received in root.received + above.received] == [".", "org."]
     assert (await handler(query(NAME, "DS"))).rule == "root"
     assert query(NAME, "DS").question.qtype == DS
 
@@ -250,18 +226,12 @@ example.org {
 """
     site = world.site(text)
     handler = chain.build(plugins.configure(site))
-    routed = chain.route(
-        chain.by_zone({"example.org.": [chain.Choice(handler, site.view)]}),
-        any_class=False,
-    )
+    routed = chain.route(chain.by_zone({"example.org.": [chain.Choice(handler, site.view)]}), any_class=False)
     await routed(ASKED)
     await routed(replace(ASKED, question=Question(NAME, MX)))
     value = world.metrics.value
     place = {"server": ASKED.server, "view": "ten"}
-    assert (
-        value("coredns_acl_blocked_requests_total", place | {"zone": "example.org."})
-        == 1
-    )
+    assert value("coredns_acl_blocked_requests_total", place | {"zone": "example.org."}) == 1
     assert value("coredns_acl_allowed_requests_total", place) == 1
     misses = value("coredns_cache_misses_total", place | {"zones": "example.org."})
     assert misses >= 1

@@ -10,14 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minidns.plugins.view.expression import (
-    BOOL,
-    INT,
-    STRING,
-    ExpressionError,
-    Function,
-    compiled,
-)
+from minidns.plugins.view.expression import BOOL, INT, STRING, ExpressionError, Function, compiled
 
 FUNCTIONS = {
     "name": Function((), STRING, lambda _: "www.example.org."),

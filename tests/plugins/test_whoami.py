@@ -11,10 +11,7 @@ async def never(_: Query) -> object:
 
 
 ANSWERS = {
-    "udp-ipv4": (
-        query("example.org"),
-        ["_udp.example.org. 0 SRV 0 0 40000 .", "example.org. 0 A 192.0.2.53"],
-    ),
+    "udp-ipv4": (query("example.org"), ["_udp.example.org. 0 SRV 0 0 40000 .", "example.org. 0 A 192.0.2.53"]),
     "tcp-ipv6": (
         query("example.org", "MX", transport="tcp", peer="2001:db8::5"),
         ["_tcp.example.org. 0 SRV 0 0 40000 .", "example.org. 0 AAAA 2001:db8::5"],
@@ -24,10 +21,7 @@ ANSWERS = {
         ["_udp.example.org. 0 SRV 0 0 40000 .", "example.org. 0 AAAA fe80::1"],
     ),
     "root": (query("."), [". 0 A 192.0.2.53", "_udp. 0 SRV 0 0 40000 ."]),
-    "letters-as-asked": (
-        query("Example.ORG"),
-        ["Example.ORG. 0 A 192.0.2.53", "_udp.Example.ORG. 0 SRV 0 0 40000 ."],
-    ),
+    "letters-as-asked": (query("Example.ORG"), ["Example.ORG. 0 A 192.0.2.53", "_udp.Example.ORG. 0 SRV 0 0 40000 ."]),
 }
 
 
@@ -54,6 +48,5 @@ def test_refused(line: str, word: str) -> None:
     with pytest.raises(ConfigError) as caught:
         plugin(World(), whoami.PLUGIN.set_up, "whoami", line)
     assert str(caught.value) == (
-        "Corefile:2 - Error during parsing: Wrong argument count or unexpected line"
-        f" ending after '{word}'"
+        f"Corefile:2 - Error during parsing: Wrong argument count or unexpected line ending after '{word}'"
     )

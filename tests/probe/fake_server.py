@@ -31,9 +31,7 @@ def answers(*lines: str, rcode: int = 0, truncated: bool = False) -> Behaviour:
         else:
             for line in lines:
                 owner, ttl, rtype, data = line.split(maxsplit=3)
-                message.answer.append(
-                    dns.rrset.from_text(owner, int(ttl), "IN", rtype, data)
-                )
+                message.answer.append(dns.rrset.from_text(owner, int(ttl), "IN", rtype, data))
         return message.to_wire()
 
     return reply
@@ -69,14 +67,10 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 
 @asynccontextmanager
-async def serving(
-    behaviour: Behaviour, *, delay_s: float = 0.0
-) -> AsyncIterator[Address]:
+async def serving(behaviour: Behaviour, *, delay_s: float = 0.0) -> AsyncIterator[Address]:
     """Serve on a free port over UDP and TCP; yield the address."""
 
-    async def connected(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         size = int.from_bytes(await reader.readexactly(2))
         reply = behaviour(dns.message.from_wire(await reader.readexactly(size)), "tcp")
         if reply is not None:
@@ -87,9 +81,7 @@ async def serving(
     loop = asyncio.get_running_loop()
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     address: Address = server.sockets[0].getsockname()
-    transport, _ = await loop.create_datagram_endpoint(
-        lambda: _Datagrams(behaviour, delay_s), local_addr=address
-    )
+    transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(behaviour, delay_s), local_addr=address)
     try:
         yield address
     finally:

@@ -43,10 +43,7 @@ async def test_the_class_and_the_exit_status_of_a_difference(
     behaviours: Sequence[Behaviour], status: int, kind: str | None, at_fault: int | None
 ) -> None:
     async with AsyncExitStack() as stack:
-        served = [
-            await stack.enter_async_context(serving(behaviour))
-            for behaviour in behaviours
-        ]
+        served = [await stack.enter_async_context(serving(behaviour)) for behaviour in behaviours]
         places = [f"{host}:{port}" for host, port in served]
         got, result = await compared(places, "--name", "a.test", "-t", "A")
     assert (got, result["classes"]) == (status, {kind: 1} if kind else {})
@@ -59,9 +56,7 @@ async def test_names_of_services_a_list_and_a_log(tmp_path: Path) -> None:
     names = tmp_path / "names"
     names.write_text("a.test A\nb.test TXT\n")
     log = tmp_path / "log"
-    log.write_text(
-        '[INFO] 10.0.0.1:1 - 1 "A IN x.test. udp 28 false 512" NOERROR qr 1 1s\n'
-    )
+    log.write_text('[INFO] 10.0.0.1:1 - 1 "A IN x.test. udp 28 false 512" NOERROR qr 1 1s\n')
     async with serving(NXDOMAIN) as one, serving(NXDOMAIN) as two:
         places = [f"{host}:{port}" for host, port in (one, two)]
         with_list = await compared(places, "--names", str(names))
@@ -100,13 +95,6 @@ async def test_wrong_usage_ends_with_2_and_the_cause(words: Sequence[str]) -> No
 
 async def test_without_an_api_server_the_cause_is_said(tmp_path: Path) -> None:
     missing = str(tmp_path / "none")
-    words = (
-        "svc/kube-dns",
-        "svc/kube-dns-2",
-        "--name",
-        "a.test",
-        "--kubeconfig",
-        missing,
-    )
+    words = ("svc/kube-dns", "svc/kube-dns-2", "--name", "a.test", "--kubeconfig", missing)
     status, out, err = await run("compare", *words)
     assert (status, out, missing in err) == (4, "", True)

@@ -20,16 +20,8 @@ def outcome(text: str) -> LookupResult:
     if text.startswith("!"):
         return LookupResult(Kind.REPLY, Answer(int(text[1:])), 0.0)
     records, _, ttl = text.removeprefix("~").partition("@")
-    order = tuple(
-        (QUESTION.qname, 1, word.encode().ljust(4)) for word in records.split()
-    )
-    answer = Answer(
-        0,
-        frozenset(order),
-        order,
-        tuple(int(ttl or 30) for _ in order),
-        text.startswith("~"),
-    )
+    order = tuple((QUESTION.qname, 1, word.encode().ljust(4)) for word in records.split())
+    answer = Answer(0, frozenset(order), order, tuple(int(ttl or 30) for _ in order), text.startswith("~"))
     return LookupResult(Kind.REPLY, answer, 0.0)
 
 
@@ -70,11 +62,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("reference", "other", "kind", "at_fault", "is_outside"), ROWS)
 def test_the_class_of_a_difference(
-    reference: str,
-    other: str,
-    kind: Class | None,
-    at_fault: int | None,
-    is_outside: bool,
+    reference: str, other: str, kind: Class | None, at_fault: int | None, is_outside: bool
 ) -> None:
     sides = reference.split("|"), other.split("|")
     rounds = [[outcome(text) for text in pair] for pair in zip(*sides, strict=True)]
@@ -86,19 +74,13 @@ def test_the_class_of_a_difference(
 def test_each_server_is_compared_with_the_first_one() -> None:
     rounds = [[outcome("a"), outcome("a"), outcome("!3"), outcome("a b")]] * 2
     found = classify(QUESTION, rounds)
-    assert [(each.server, each.kind) for each in found] == [
-        (3, Class.WRONG_RCODE),
-        (4, Class.EXTRA),
-    ]
+    assert [(each.server, each.kind) for each in found] == [(3, Class.WRONG_RCODE), (4, Class.EXTRA)]
 
 
 @pytest.mark.parametrize(
-    ("answers", "settled"),
-    [("a a", True), ("a a@9", True), ("a !3", False), ("a -", False), ("- -", False)],
+    ("answers", "settled"), [("a a", True), ("a a@9", True), ("a !3", False), ("a -", False), ("- -", False)]
 )
-def test_a_round_is_settled_if_all_servers_gave_the_same_answer(
-    answers: str, settled: bool
-) -> None:
+def test_a_round_is_settled_if_all_servers_gave_the_same_answer(answers: str, settled: bool) -> None:
     assert is_settled([outcome(text) for text in answers.split()]) is settled
 
 

@@ -8,17 +8,13 @@ from minidns.probe.latencies import Latencies
 
 
 @pytest.mark.parametrize("percent", [1, 50, 90, 99, 99.9, 100])
-def test_a_percentile_is_that_of_the_sorted_list_within_2_5_percent(
-    percent: float,
-) -> None:
+def test_a_percentile_is_that_of_the_sorted_list_within_2_5_percent(percent: float) -> None:
     rng = Random(1)
     values = [rng.lognormvariate(-6, 1.5) for _ in range(20_000)]
     latencies = Latencies()
     for value in values:
         latencies.add(value)
-    exact = sorted(values)[
-        min(len(values) - 1, -(-int(len(values) * percent) // 100) - 1)
-    ]
+    exact = sorted(values)[min(len(values) - 1, -(-int(len(values) * percent) // 100) - 1)]
     assert latencies.percentile(percent) == pytest.approx(exact, rel=0.026)
 
 

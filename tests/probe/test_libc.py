@@ -38,9 +38,7 @@ def only(name: str, behaviour: Behaviour) -> Behaviour:
 @pytest.mark.parametrize("library", ["glibc", "musl"])
 async def test_search_domains_are_tried_for_both_families(library: str) -> None:
     asked: list[str] = []
-    behaviour = only(
-        "web.svc.cluster.local.", answers("web.svc.cluster.local. 60 A 192.0.2.7")
-    )
+    behaviour = only("web.svc.cluster.local.", answers("web.svc.cluster.local. 60 A 192.0.2.7"))
     async with serving(recording(asked, behaviour)) as server:
         got = await look_up_as(library, "web", server, CONF, Random(1))
     assert (got.kind, got.failure) == (Kind.REPLY, "")
@@ -62,13 +60,9 @@ FAILURES: list[tuple[Behaviour, str, int | None]] = [
 
 @pytest.mark.parametrize("library", ["glibc", "musl"])
 @pytest.mark.parametrize(("behaviour", "failure", "rcode"), FAILURES)
-async def test_what_a_program_gets(
-    behaviour: Behaviour, failure: str, rcode: int | None, library: str
-) -> None:
+async def test_what_a_program_gets(behaviour: Behaviour, failure: str, rcode: int | None, library: str) -> None:
     async with serving(behaviour) as server:
-        got = await look_up_as(
-            library, "a.test", server, CONF.replace("5", "1"), Random(1)
-        )
+        got = await look_up_as(library, "a.test", server, CONF.replace("5", "1"), Random(1))
     assert (got.failure, got.answer and got.answer.rcode) == (failure, rcode)
 
 
@@ -78,7 +72,4 @@ async def test_a_refused_port_is_a_refusal() -> None:
 
 
 def test_the_server_replaces_those_of_the_file() -> None:
-    assert with_server(CONF, "10.96.0.10").splitlines() == [
-        "nameserver 10.96.0.10",
-        *CONF.splitlines()[1:],
-    ]
+    assert with_server(CONF, "10.96.0.10").splitlines() == ["nameserver 10.96.0.10", *CONF.splitlines()[1:]]

@@ -38,12 +38,7 @@ FAILURES = [
     (silence, QUICK, "no reply", None),
     (silence, Form("tcp", timeout_s=5.0), "closed", None),
     (answers(ONE, truncated=True), QUICK, "", 0),
-    (
-        answers(ONE, truncated=True),
-        Form(timeout_s=0.1, tcp_fallback=False),
-        "truncated",
-        0,
-    ),
+    (answers(ONE, truncated=True), Form(timeout_s=0.1, tcp_fallback=False), "truncated", 0),
     (answers(ONE), Form("tcp"), "", 0),
     (mangled(0), QUICK, "malformed reply", None),
     (mangled(1), QUICK, "malformed reply", None),
@@ -51,9 +46,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("behaviour", "form", "failure", "rcode"), FAILURES)
-async def test_the_failure_of_a_lookup(
-    behaviour: Behaviour, form: Form, failure: str, rcode: int | None
-) -> None:
+async def test_the_failure_of_a_lookup(behaviour: Behaviour, form: Form, failure: str, rcode: int | None) -> None:
     async with serving(behaviour) as server:
         outcome = await look_up(A, server, form)
     assert outcome.failure == failure
@@ -101,10 +94,7 @@ async def ports_and_ids(exchange: FixedPorts | None) -> tuple[int, list[LookupRe
     """Look up 200 names at once; return the number of source ports, and the outcomes."""
     async with serving(answers(ONE)) as server:
         outcomes = await asyncio.gather(
-            *(
-                look_up(A, server, Form(), exchange.udp if exchange else udp)
-                for _ in range(200)
-            )
+            *(look_up(A, server, Form(), exchange.udp if exchange else udp) for _ in range(200))
         )
     return len({outcome.source_port for outcome in outcomes}), outcomes
 

@@ -50,30 +50,14 @@ EXITS = [
 
 
 @pytest.mark.parametrize(("behaviours", "status"), EXITS)
-async def test_the_exit_status_says_whether_lookups_failed(
-    behaviours: Sequence[Behaviour], status: int
-) -> None:
+async def test_the_exit_status_says_whether_lookups_failed(behaviours: Sequence[Behaviour], status: int) -> None:
     async with AsyncExitStack() as stack:
-        served = [
-            await stack.enter_async_context(serving(behaviour))
-            for behaviour in behaviours
-        ]
+        served = [await stack.enter_async_context(serving(behaviour)) for behaviour in behaviours]
         places = [f"{host}:{port}" for host, port in served]
-        words = (
-            "--name",
-            "a.test",
-            "--count",
-            "8",
-            "--rate",
-            "200",
-            "--timeout",
-            "0.1s",
-        )
+        words = ("--name", "a.test", "--count", "8", "--rate", "200", "--timeout", "0.1s")
         got, lookups, summary = await probed(*places, *words)
     assert got == status
-    assert Counter(lookup["server"] for lookup in lookups) == {
-        place: 8 for place in places
-    }
+    assert Counter(lookup["server"] for lookup in lookups) == {place: 8 for place in places}
     assert [each["lookups"] for each in summary["servers"]] == [8] * len(places)
 
 
@@ -81,9 +65,7 @@ async def test_the_exit_status_says_whether_lookups_failed(
 async def test_every_lookup_has_a_line_and_each_loss_is_counted(ports: str) -> None:
     words = ("--count", "300", "--rate", "300", "-t", "A", "--name", "a.test")
     async with serving(dropping(10)) as (host, port):
-        _, lookups, summary = await probed(
-            f"{host}:{port}", *words, "--timeout", "1s", "--ports", ports
-        )
+        _, lookups, summary = await probed(f"{host}:{port}", *words, "--timeout", "1s", "--ports", ports)
     failures = Counter(lookup["failure"] for lookup in lookups)
     assert failures == {"": 270, "no reply": 30}
     assert summary["servers"][0]["failures"] == {"no reply": 30}

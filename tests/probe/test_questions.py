@@ -15,13 +15,7 @@ LISTS = [
     ("a.test A\nb.test A\na.test A", [("a.test.", 1), ("b.test.", 1)]),
     ("", []),
 ]
-WRONG = [
-    "a.test A b",
-    "a.test NOTYPE",
-    "a..test",
-    f"{'x' * 64}.test",
-    f"{'x.' * 130}test",
-]
+WRONG = ["a.test A b", "a.test NOTYPE", "a..test", f"{'x' * 64}.test", f"{'x.' * 130}test"]
 LOG = """\
 [INFO] 10.244.0.7:35342 - 41234 "A IN google.com. udp 28 false 512" NOERROR qr,rd,ra 106 0.03s
 [INFO] 10.244.0.7:35342 - 41235 "AAAA IN Google.com. tcp 28 true 1232" NOERROR qr 106 0.03s "QUERY"
@@ -33,9 +27,7 @@ LOG = """\
 
 
 @pytest.mark.parametrize(("text", "expected"), LISTS)
-def test_a_list_has_a_name_or_a_name_and_a_type_in_each_line(
-    text: str, expected: list[tuple[str, int]]
-) -> None:
+def test_a_list_has_a_name_or_a_name_and_a_type_in_each_line(text: str, expected: list[tuple[str, int]]) -> None:
     found = list(from_list(text.splitlines(), ("A", "AAAA"), "names.txt"))
     assert found == [Question(*each) for each in expected]
 
@@ -73,9 +65,6 @@ def test_a_service_is_asked_for_by_name_port_and_address() -> None:
 
 
 def test_a_headless_service_has_no_reverse_name() -> None:
-    service = {
-        "metadata": {"name": "db", "namespace": "shop"},
-        "spec": {"clusterIP": "None", "clusterIPs": ["None"]},
-    }
+    service = {"metadata": {"name": "db", "namespace": "shop"}, "spec": {"clusterIP": "None", "clusterIPs": ["None"]}}
     types = [asked.qtype for asked in of_service(service, "cluster.local.")]
     assert types == [1, 28]

@@ -27,9 +27,7 @@ def says(number: int) -> Behaviour:
 
 
 @asynccontextmanager
-async def relaying(
-    *behaviours: Behaviour,
-) -> AsyncIterator[tuple[Address, list[Passed]]]:
+async def relaying(*behaviours: Behaviour) -> AsyncIterator[tuple[Address, list[Passed]]]:
     """Relay to servers with these behaviours, called pod-1 and so on."""
     passed: list[Passed] = []
     async with AsyncExitStack() as stack:
@@ -92,9 +90,7 @@ async def test_messages_pass_unchanged_also_those_that_are_no_dns() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as pod:
         pod.bind(("127.0.0.1", 0))
         target = Target("pod", pod.getsockname())
-        running = await relay(
-            ("127.0.0.1", 0), lambda: [target], Random(1), lambda _: None
-        )
+        running = await relay(("127.0.0.1", 0), lambda: [target], Random(1), lambda _: None)
         loop = asyncio.get_running_loop()
         for message in (b"\0", b"x" * 1400, bytes(range(256))):
             query = asyncio.ensure_future(udp(running.address, b"\1\2" + message, 1.0))
@@ -136,7 +132,4 @@ async def test_the_command_prints_a_line_for_each_message() -> None:
             await running.said('"reply": true')
             shown = [json.loads(each) for each in running.lines if each.startswith("{")]
     assert result.failure == ""
-    assert [(each["reply"], each["id"]) for each in shown] == [
-        (False, result.ident),
-        (True, result.ident),
-    ]
+    assert [(each["reply"], each["id"]) for each in shown] == [(False, result.ident), (True, result.ident)]

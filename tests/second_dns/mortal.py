@@ -26,9 +26,7 @@ class Mortal(Documents):
         self.on_write: Callable[[], None] = lambda: None
         """Called before each write."""
 
-    async def _ask(
-        self, method: str, path: str, body: object = None, style: str = ""
-    ) -> Json:
+    async def _ask(self, method: str, path: str, body: object = None, style: str = "") -> Json:
         if self.is_dead:
             raise Killed
         is_write = method != "GET" and "dryRun" not in f"{path}{body}"

@@ -29,9 +29,7 @@ CLONE: tuple[Rule, ...] = (
     ("create", "deployments", "apps"),
     ("create", "poddisruptionbudgets", "policy"),
 )
-DELETE: tuple[Rule, ...] = tuple(
-    ("delete", what, group) for _, what, group in CLONE[-3:]
-)
+DELETE: tuple[Rule, ...] = tuple(("delete", what, group) for _, what, group in CLONE[-3:])
 ENROL: tuple[Rule, ...] = (
     *READ_DNS,
     ("list", "endpointslices", "discovery.k8s.io"),
@@ -45,9 +43,7 @@ ENROL: tuple[Rule, ...] = (
 )
 
 
-def grant(
-    cluster: ClusterApi, name: str, rules: tuple[Rule, ...], namespace: str = ""
-) -> None:
+def grant(cluster: ClusterApi, name: str, rules: tuple[Rule, ...], namespace: str = "") -> None:
     """Let the service account shop/NAME do this, everywhere or in one namespace."""
     kind = "Role" if namespace else "ClusterRole"
     for made in (kind, f"{kind}Binding"):
@@ -57,20 +53,11 @@ def grant(
         cluster.create(_object(made, meta, kind, name, rules))
 
 
-def _object(
-    made: str, meta: dict[str, str], kind: str, name: str, rules: tuple[Rule, ...]
-) -> Json:
-    head = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": made,
-        "metadata": meta,
-    }
+def _object(made: str, meta: dict[str, str], kind: str, name: str, rules: tuple[Rule, ...]) -> Json:
+    head = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": made, "metadata": meta}
     if made == kind:
         return head | {
-            "rules": [
-                {"verbs": [verb], "resources": [what], "apiGroups": [group]}
-                for verb, what, group in rules
-            ]
+            "rules": [{"verbs": [verb], "resources": [what], "apiGroups": [group]} for verb, what, group in rules]
         }
     group = "rbac.authorization.k8s.io"
     return head | {

@@ -17,17 +17,7 @@ from sim.api.server import ClusterApi
 from sim.controllers.pods import PodController
 from tests.process import mentions
 from tests.second_dns.rights import CLONE, DELETE, grant
-from tests.second_dns.world import (
-    SYSTEM,
-    Desk,
-    as_user,
-    cluster,
-    desk,
-    everything,
-    kubeadm,
-    without_revision,
-    workload,
-)
+from tests.second_dns.world import SYSTEM, Desk, as_user, cluster, desk, everything, kubeadm, without_revision, workload
 
 NAMES = [("Service", "kube-dns-2"), ("Deployment", "kube-dns-2"), ("PodDisruptionBudget", "kube-dns-2")]  # fmt: skip
 
@@ -75,9 +65,7 @@ async def test_dry_run_reports_what_would_be_refused() -> None:
         rule.verb = "create"
         at.server.faults.rules.append(rule)
         assert await at.run("clone --dry-run=server") == 1
-        assert mentions(
-            at.err[-1], "PodDisruptionBudget kube-system/kube-dns-2 no budgets"
-        )
+        assert mentions(at.err[-1], "PodDisruptionBudget kube-system/kube-dns-2 no budgets")
 
 
 async def test_applies_what_was_shown_and_takes_it_away_without_a_trace() -> None:
@@ -163,9 +151,7 @@ def with_dns(dns: list[Json]) -> Callable[[], ClusterApi]:
         pytest.param("--delete --name kube-dns", cluster, "Service kube-system/kube-dns", id="delete-somebody-elses"),
     ],
 )  # fmt: skip
-async def test_refusals_are_one_clear_line(
-    words: str, of: Callable[[], ClusterApi], named: str
-) -> None:
+async def test_refusals_are_one_clear_line(words: str, of: Callable[[], ClusterApi], named: str) -> None:
     async with desk(of()) as at:
         before = everything(at.cluster)
         assert await at.run(f"clone {words}") == 1
@@ -210,10 +196,7 @@ async def test_what_cannot_be_taken_back_is_told() -> None:
             for what, verb in (("deployments", "create"), ("services", "delete"))
         )
         assert await at.run("clone --apply") == 1
-        assert any(
-            mentions(line, "Service kube-system/kube-dns-2 out of disk")
-            for line in at.err
-        )
+        assert any(mentions(line, "Service kube-system/kube-dns-2 out of disk") for line in at.err)
         at.when_asked = lambda: None
         at.server.faults.clear()
         assert await at.run("clone --delete") == 0
@@ -347,9 +330,7 @@ async def test_what_is_no_argument_is_a_usage_error(words: str) -> None:
         ("coredns", "1.13.1", "coredns:v1.13.1"),
     ],
 )  # fmt: skip
-async def test_another_release_of_coredns(
-    image: str, version: str, expected: str
-) -> None:
+async def test_another_release_of_coredns(image: str, version: str, expected: str) -> None:
     dns = copy_of({"all": kubeadm()})["all"]
     pod = dns[3]["spec"]["template"]["spec"]
     pod["containers"][0]["image"] = image
@@ -358,9 +339,7 @@ async def test_another_release_of_coredns(
         first = at.cluster.get("Deployment", SYSTEM, "coredns")
     ours = made(at)[1]["spec"]["template"]
     theirs = first["spec"]["template"]
-    assert ours["spec"]["containers"] == [
-        {**theirs["spec"]["containers"][0], "image": expected}
-    ]
+    assert ours["spec"]["containers"] == [{**theirs["spec"]["containers"][0], "image": expected}]
     same = theirs["spec"].keys() - {"containers", "affinity"}
     assert {n: ours["spec"][n] for n in same} == {n: theirs["spec"][n] for n in same}
     assert ours["metadata"]["labels"]["k8s-app"] == "dns-b"
@@ -377,11 +356,7 @@ async def test_another_release_of_what_is_not_coredns() -> None:
 @pytest.mark.parametrize("words", ["--image x/coredns:1", "--coredns 1.13.1"])
 @pytest.mark.parametrize(
     "capabilities",
-    [
-        {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]},
-        {"drop": ["ALL"]},
-        {"drop": ["all"], "add": ["NET_RAW"]},
-    ],
+    [{"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]}, {"drop": ["ALL"]}, {"drop": ["all"], "add": ["NET_RAW"]}],
 )
 async def test_coredns_can_be_started(words: str, capabilities: Json) -> None:
     """Its file has a capability: without it in the bounding set, exec fails."""
@@ -404,18 +379,8 @@ async def test_coredns_may_have_plugins_that_minidns_has_not() -> None:
 MOUNTED = {
     # id: items of the volume, mount, path in -conf, key of the ConfigMap
     "whole": (None, {"mountPath": "/etc/coredns"}, "/etc/coredns/Corefile", "Corefile"),
-    "items": (
-        [{"key": "conf", "path": "Corefile"}],
-        {"mountPath": "/etc/coredns"},
-        "/etc/coredns/Corefile",
-        "conf",
-    ),
-    "sub-path": (
-        None,
-        {"mountPath": "/Corefile", "subPath": "Corefile"},
-        "/Corefile",
-        "Corefile",
-    ),
+    "items": ([{"key": "conf", "path": "Corefile"}], {"mountPath": "/etc/coredns"}, "/etc/coredns/Corefile", "conf"),
+    "sub-path": (None, {"mountPath": "/Corefile", "subPath": "Corefile"}, "/Corefile", "Corefile"),
     "sub-path-of-items": (
         [{"key": "hosts", "path": "hosts"}, {"key": "conf", "path": "d/Corefile"}],
         {"mountPath": "/Corefile", "subPath": "d/Corefile"},
@@ -425,9 +390,7 @@ MOUNTED = {
 }
 
 
-@pytest.mark.parametrize(
-    ("items", "mount", "path", "key"), MOUNTED.values(), ids=MOUNTED
-)
+@pytest.mark.parametrize(("items", "mount", "path", "key"), MOUNTED.values(), ids=MOUNTED)
 async def test_a_corefile_of_its_own_goes_where_the_running_one_is(
     items: list[Json] | None, mount: Json, path: str, key: str, tmp_path: Path
 ) -> None:
@@ -470,15 +433,9 @@ async def test_a_corefile_of_its_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [
-        (None, "No such file or directory"),
-        (b"\xff", "not UTF-8"),
-        (b". {\n bogus\n}\n", "Unknown directive 'bogus'"),
-    ],
+    [(None, "No such file or directory"), (b"\xff", "not UTF-8"), (b". {\n bogus\n}\n", "Unknown directive 'bogus'")],
 )
-async def test_a_corefile_that_cannot_be_served(
-    text: bytes | None, why: str, tmp_path: Path
-) -> None:
+async def test_a_corefile_that_cannot_be_served(text: bytes | None, why: str, tmp_path: Path) -> None:
     file = tmp_path / "Corefile"
     if text is not None:
         file.write_bytes(text)

@@ -87,23 +87,11 @@ def test_domain_of_the_block_where_the_plugin_names_none() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        pytest.param(
-            ".:53 {\n    bogus\n}\n", "Unknown directive 'bogus'", id="unknown"
-        ),
+        pytest.param(".:53 {\n    bogus\n}\n", "Unknown directive 'bogus'", id="unknown"),
         pytest.param(".:53 {\n    errors\n", "Unexpected EOF|expecting '}'", id="cut"),
-        pytest.param(
-            "tls://.:853 {\n    whoami\n}\n",
-            "no server block for plain DNS",
-            id="no-dns",
-        ),
-        pytest.param(
-            ".:53 {\n    health :x\n}\n", "health :x: not an address", id="no-port"
-        ),
-        pytest.param(
-            ".:53 {\n    health {\n        lameduck 5\n    }\n}\n",
-            "lameduck",
-            id="unit",
-        ),
+        pytest.param("tls://.:853 {\n    whoami\n}\n", "no server block for plain DNS", id="no-dns"),
+        pytest.param(".:53 {\n    health :x\n}\n", "health :x: not an address", id="no-port"),
+        pytest.param(".:53 {\n    health {\n        lameduck 5\n    }\n}\n", "lameduck", id="unit"),
     ],
 )
 def test_what_would_not_be_served_is_refused(text: str, why: str) -> None:
@@ -112,9 +100,7 @@ def test_what_would_not_be_served_is_refused(text: str, why: str) -> None:
 
 
 def test_default_port_is_the_flags() -> None:
-    found = corefile.parse_needs(
-        ". {\n    whoami\n}\n", "/Corefile", World().files, {}, 1053
-    )
+    found = corefile.parse_needs(". {\n    whoami\n}\n", "/Corefile", World().files, {}, 1053)
     assert found.dns == (1053,)
 
 
@@ -140,9 +126,7 @@ ADDED = {"shed": "1.14.7", "multisocket": "1.12.0", "proxyproto": "1.14.3"}
 
 @pytest.mark.parametrize("release", releases.RELEASES, ids=str)
 @pytest.mark.parametrize(("name", "since"), ADDED.items(), ids=ADDED)
-def test_a_corefile_is_read_as_by_the_release_that_runs(
-    name: str, since: str, release: releases.Release
-) -> None:
+def test_a_corefile_is_read_as_by_the_release_that_runs(name: str, since: str, release: releases.Release) -> None:
     def read() -> object:
         return corefile.parse_needs(
             f".:53 {{\n    {name}\n    whoami\n}}\n",

@@ -4,13 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minidns.second_dns.plan import (
-    Cluster,
-    nameservers,
-    node_searches,
-    pointed_at,
-    policy_of,
-)
+from minidns.second_dns.plan import Cluster, nameservers, node_searches, pointed_at, policy_of
 from sim.api.admission.pods import DNS_POLICIES
 from sim.api.objects import Json
 from sim.node import kubelet
@@ -20,19 +14,11 @@ DOMAINS = st.sampled_from(
     ["example.org", "shop.svc.cluster.local", "cluster.local", "a.example.net"]
     + [f"{'long' * 12}.{n}.example.org" for n in range(40)]
 )
-OPTIONS = st.sampled_from(
-    [
-        {"name": "ndots", "value": "2"},
-        {"name": "edns0"},
-        {"name": "timeout", "value": "1"},
-    ]
-)
+OPTIONS = st.sampled_from([{"name": "ndots", "value": "2"}, {"name": "edns0"}, {"name": "timeout", "value": "1"}])
 CONFIGS = st.fixed_dictionaries(
     {},
     optional={
-        "nameservers": st.lists(
-            st.sampled_from(["192.0.2.1", "10.96.0.10"]), max_size=2
-        ),
+        "nameservers": st.lists(st.sampled_from(["192.0.2.1", "10.96.0.10"]), max_size=2),
         "searches": st.lists(DOMAINS, max_size=40),
         "options": st.lists(OPTIONS, max_size=3, unique_by=lambda o: o["name"]),
     },
@@ -49,9 +35,7 @@ def pod(**spec: object) -> Json:
     st.sampled_from(["cluster.local", "", "corp.example.org"]),
     st.lists(DOMAINS, max_size=4, unique=True),
 )
-def test_a_pod_gets_what_its_kubelet_would_have_written(
-    config: Json | None, domain: str, searches: list[str]
-) -> None:
+def test_a_pod_gets_what_its_kubelet_would_have_written(config: Json | None, domain: str, searches: list[str]) -> None:
     """The resolv.conf that the kubelet writes with this server as --cluster-dns."""
     own = {k: v for k, v in (config or {}).items() if k != "nameservers"}
     search = f"search {' '.join(searches)}\n" if searches else ""
@@ -69,9 +53,7 @@ def test_a_pod_gets_what_its_kubelet_would_have_written(
     st.sampled_from(["cluster.local", "corp.example.org"]),
     st.lists(DOMAINS, max_size=4, unique=True),
 )
-def test_what_a_running_pod_has_is_kept(
-    config: Json | None, domain: str, searches: list[str]
-) -> None:
+def test_what_a_running_pod_has_is_kept(config: Json | None, domain: str, searches: list[str]) -> None:
     """The search list after enrolment is the one before it."""
     search = f"search {' '.join(searches)}\n" if searches else ""
     node = kubelet.Node(("10.96.0.10",), domain, f"nameserver 192.0.2.53\n{search}")
@@ -136,13 +118,9 @@ def test_nothing_empty_is_written() -> None:
 
 @pytest.mark.parametrize("policy", [*DNS_POLICIES, None])
 @pytest.mark.parametrize("host_network", [True, False])
-def test_the_policy_that_counts_is_the_kubelets(
-    policy: str | None, host_network: bool
-) -> None:
+def test_the_policy_that_counts_is_the_kubelets(policy: str | None, host_network: bool) -> None:
     spec = {"hostNetwork": host_network} | ({"dnsPolicy": policy} if policy else {})
-    conf = kubelet.resolv_conf(
-        pod(**spec, dnsConfig={"options": [{"name": "edns0"}]}), kubelet.Node()
-    )
+    conf = kubelet.resolv_conf(pod(**spec, dnsConfig={"options": [{"name": "edns0"}]}), kubelet.Node())
     servers = [line.split()[1] for line in conf.splitlines() if "nameserver" in line]
     expected = {"ClusterFirst": ["10.96.0.10"], "Default": ["192.0.2.53"], "None": []}
     assert servers == expected[policy_of(spec)]

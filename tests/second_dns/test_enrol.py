@@ -18,17 +18,7 @@ from sim.api.objects import clone as copy_of
 from sim.api.server import ClusterApi
 from tests.process import mentions
 from tests.second_dns.rights import ENROL, grant
-from tests.second_dns.world import (
-    SYSTEM,
-    as_user,
-    cluster,
-    desk,
-    everything,
-    lasting,
-    with_pod,
-    with_second,
-    workload,
-)
+from tests.second_dns.world import SYSTEM, as_user, cluster, desk, everything, lasting, with_pod, with_second, workload
 
 ALL = "enrol deploy/web -n shop --all"
 
@@ -46,8 +36,7 @@ async def test_shows_then_asks_then_writes() -> None:
         before = everything(at.cluster)
         shown: list[bool] = []
         at.when_asked = lambda: shown.append(
-            any("+      dnsPolicy: None" in line for line in at.out)
-            and everything(at.cluster) == before
+            any("+      dnsPolicy: None" in line for line in at.out) and everything(at.cluster) == before
         )
         assert await at.run(ALL) == 0
         assert shown == [True]
@@ -76,10 +65,7 @@ async def test_no_is_no() -> None:
     ("words", "question"),
     [
         ("deploy/web --replicas 2", "Add 2 pods to Deployment shop/web that ask"),
-        (
-            "deploy/web --replicas 2 of 6",
-            "Replace 2 of the pods of Deployment shop/web",
-        ),
+        ("deploy/web --replicas 2 of 6", "Replace 2 of the pods of Deployment shop/web"),
         ("sts/db --replicas 2", "Replace the pods from db-4 on of StatefulSet shop/db"),
     ],
 )
@@ -168,9 +154,7 @@ def of_deployment(of: ClusterApi) -> str:
         pytest.param("pod/gone --all", world, 'pods "gone" not found', id="no-such-pod"),
     ],
 )  # fmt: skip
-async def test_refusals_are_one_clear_line(
-    words: str, of: Callable[[], ClusterApi], named: str
-) -> None:
+async def test_refusals_are_one_clear_line(words: str, of: Callable[[], ClusterApi], named: str) -> None:
     async with desk(of()) as at:
         before = everything(at.cluster)
         assert await at.run(f"enrol {words} -n shop") == 1
@@ -192,12 +176,9 @@ async def test_a_pod_of_a_workload_names_what_to_enrol() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "workload"),
-    [({"pod-template-hash": "5d9"}, "deployment/web"), ({}, "replicaset/web-5d9")],
+    ("labels", "workload"), [({"pod-template-hash": "5d9"}, "deployment/web"), ({}, "replicaset/web-5d9")]
 )
-async def test_a_pod_of_a_replica_set_names_its_workload(
-    labels: dict[str, str], workload: str
-) -> None:
+async def test_a_pod_of_a_replica_set_names_its_workload(labels: dict[str, str], workload: str) -> None:
     of = world()
     made = pod("web-x")
     owner = {"kind": "ReplicaSet", "name": "web-5d9", "controller": True, "uid": "u", "apiVersion": "apps/v1"}  # fmt: skip
@@ -256,9 +237,7 @@ POLICY: Json = {
 async def test_notes(objects: list[Json], words: str, note: str) -> None:
     async with desk(world(*objects)) as at:
         assert await at.run(f"enrol deploy/web -n shop {words}") == 0
-        assert [
-            line for line in at.err if line.startswith("note:") and mentions(line, note)
-        ]
+        assert [line for line in at.err if line.startswith("note:") and mentions(line, note)]
 
 
 @pytest.mark.slow
@@ -283,9 +262,7 @@ async def test_ends_when_the_time_is_over() -> None:
 async def test_ends_when_told_to(words: str) -> None:
     async with desk(world()) as at:
         before = lasting(at.cluster)
-        run = asyncio.ensure_future(
-            at.run(f"enrol deploy/web -n shop {words} --for 30m")
-        )
+        run = asyncio.ensure_future(at.run(f"enrol deploy/web -n shop {words} --for 30m"))
         at.slept = lambda now: run.cancel() if now > 1_000_060 else None
         with pytest.raises(asyncio.CancelledError):
             await run
@@ -333,13 +310,9 @@ async def test_pods_that_do_not_come_are_taken_back(words: str) -> None:
         def broken(change: object) -> None:
             for made in of.list("Pod", "shop"):
                 asks = made["spec"].get("dnsPolicy") == "None"
-                if asks and "sim/ready" not in (
-                    made["metadata"].get("annotations") or {}
-                ):
+                if asks and "sim/ready" not in (made["metadata"].get("annotations") or {}):
                     meta = {"annotations": {"sim/ready": "false"}}
-                    of.patch(
-                        "Pod", "shop", made["metadata"]["name"], {"metadata": meta}
-                    )
+                    of.patch("Pod", "shop", made["metadata"]["name"], {"metadata": meta})
 
         end = of.subscribe(broken)
         assert await at.run(f"enrol deploy/web -n shop {words} --timeout 10s") == 1
@@ -362,9 +335,7 @@ def test_shares(words: list[str] | None, share: Share) -> None:
     assert parse_share(words) == share
 
 
-@pytest.mark.parametrize(
-    "words", [["0"], ["-1"], ["2", "6"], ["of"], ["2", "of"], [""]]
-)
+@pytest.mark.parametrize("words", [["0"], ["-1"], ["2", "6"], ["of"], ["2", "of"], [""]])
 def test_what_is_no_share(words: list[str]) -> None:
     with pytest.raises(Refusal, match="N or N of M is needed"):
         parse_share(words)
@@ -417,9 +388,7 @@ async def test_the_corefile_may_be_hidden(tmp_path: Path) -> None:
         assert "Corefile" in at.said
 
 
-async def test_without_the_right_to_delete_a_twin_stays_and_that_is_said(
-    tmp_path: Path,
-) -> None:
+async def test_without_the_right_to_delete_a_twin_stays_and_that_is_said(tmp_path: Path) -> None:
     of = world()
     grant(of, "jane", ENROL[:-1])
     async with desk(of, access=as_user(tmp_path, "jane"), has_rbac=True) as at:
@@ -435,8 +404,7 @@ class Answering(Documents):
     """An API server that runs commands in pods: each prints this resolv.conf."""
 
     resolv_conf = (
-        "search shop.svc.k8s.test svc.k8s.test k8s.test corp.example\n"
-        "nameserver 169.254.20.10\noptions ndots:5\n"
+        "search shop.svc.k8s.test svc.k8s.test k8s.test corp.example\nnameserver 169.254.20.10\noptions ndots:5\n"
     )
     failing: tuple[str, ...] = ()
 
@@ -489,18 +457,12 @@ class Kubelets(Documents):
     ("config", "is_known", "is_cached"),
     [
         ({"resolvConf": "", "clusterDomain": "cluster.local"}, True, False),
-        (
-            {"resolvConf": "/etc/resolv.conf", "clusterDNS": ["10.96.0.10"]},
-            False,
-            False,
-        ),
+        ({"resolvConf": "/etc/resolv.conf", "clusterDNS": ["10.96.0.10"]}, False, False),
         ({"resolvConf": "", "clusterDNS": ["169.254.10.11"]}, True, True),
         ({"resolvConf": "/run/x", "clusterDNS": ["169.254.10.11"]}, False, True),
     ],
 )
-async def test_what_kubelets_are_configured_with(
-    config: Json, is_known: bool, is_cached: bool
-) -> None:
+async def test_what_kubelets_are_configured_with(config: Json, is_known: bool, is_cached: bool) -> None:
     """Without a file, no search domain comes from the node (KubeletConfiguration)."""
     kubelets = type("Kubelets", (Kubelets,), {"config": config})
     async with desk(world(), wrap=lambda api: kubelets(api._sender)) as at:

@@ -18,10 +18,7 @@ def daemon_set(image: str, *args: str, namespace: str = "kube-system") -> Json:
         "metadata": {"name": "ds", "namespace": namespace},
         "spec": {
             "selector": {"matchLabels": {"app": "ds"}},
-            "template": {
-                "metadata": {"labels": {"app": "ds"}},
-                "spec": {"containers": [container]},
-            },
+            "template": {"metadata": {"labels": {"app": "ds"}}, "spec": {"containers": [container]}},
         },
     }
 
@@ -53,25 +50,10 @@ REDIRECTED = {"ambient.istio.io/redirection": "enabled"}
 NO_CAPTURE = {**REDIRECTED, "ambient.istio.io/dns-capture": "false"}
 OFF = config_map("istio-cni-config", AMBIENT_DNS_CAPTURE="false")
 ON = config_map("istio-cni-config", AMBIENT_DNS_CAPTURE="true")
-AMBIENT = {
-    "metadata": {"name": "shop", "labels": {"istio.io/dataplane-mode": "ambient"}}
-}
-AKS = {
-    "metadata": {
-        "name": "n",
-        "labels": {"kubernetes.azure.com/localdns-state": "enabled"},
-    }
-}
-NOT_AKS = {
-    "metadata": {
-        "name": "n",
-        "labels": {"kubernetes.azure.com/localdns-state": "disabled"},
-    }
-}
-TALOS = {
-    "metadata": {"name": "n"},
-    "status": {"nodeInfo": {"osImage": "Talos (v1.9.0)"}},
-}
+AMBIENT = {"metadata": {"name": "shop", "labels": {"istio.io/dataplane-mode": "ambient"}}}
+AKS = {"metadata": {"name": "n", "labels": {"kubernetes.azure.com/localdns-state": "enabled"}}}
+NOT_AKS = {"metadata": {"name": "n", "labels": {"kubernetes.azure.com/localdns-state": "disabled"}}}
+TALOS = {"metadata": {"name": "n"}, "status": {"nodeInfo": {"osImage": "Talos (v1.9.0)"}}}
 
 
 @pytest.mark.parametrize(

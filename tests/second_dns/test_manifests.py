@@ -45,9 +45,7 @@ async def test_the_clone_in_a_kubeadm_cluster_is_the_base(kubeadms: Made) -> Non
     (container,) = pod["containers"]
     pod["priorityClassName"] = "system-cluster-critical"  # kubeadm's
     pod["volumes"] = [v for v in pod["volumes"] if v["name"] != "custom-config-volume"]
-    container["volumeMounts"] = [
-        m for m in container["volumeMounts"] if m["name"] != "custom-config-volume"
-    ]
+    container["volumeMounts"] = [m for m in container["volumeMounts"] if m["name"] != "custom-config-volume"]
     container["args"] += ["-as", "1.14.2"]  # by the tag of its image
     del container["env"]  # kubeadm's Corefile names no variable
     del container["livenessProbe"]["successThreshold"]  # the default

@@ -14,39 +14,22 @@ def mount(path: str = "/etc/coredns", sub: str = "", **config_map: object) -> Mo
 
 
 ITEMS = [{"key": "Corefile", "path": "Corefile"}]
-RENAMED = [
-    {"key": "NodeHosts", "path": "Corefile.d"},
-    {"key": "Corefile", "path": "conf/file"},
-]
+RENAMED = [{"key": "NodeHosts", "path": "Corefile.d"}, {"key": "Corefile", "path": "conf/file"}]
 
 
 @pytest.mark.parametrize(
     ("mounted", "files"),
     [
-        pytest.param(
-            mount(),
-            {"/etc/coredns/Corefile": "a", "/etc/coredns/NodeHosts": "b"},
-            id="whole",
-        ),
+        pytest.param(mount(), {"/etc/coredns/Corefile": "a", "/etc/coredns/NodeHosts": "b"}, id="whole"),
         pytest.param(mount(items=ITEMS), {"/etc/coredns/Corefile": "a"}, id="items"),
         pytest.param(
-            mount(items=[{"key": "Corefile", "path": "conf/file"}]),
-            {"/etc/coredns/conf/file": "a"},
-            id="items-renamed",
+            mount(items=[{"key": "Corefile", "path": "conf/file"}]), {"/etc/coredns/conf/file": "a"}, id="items-renamed"
         ),
+        pytest.param(mount("/etc/Corefile", "Corefile"), {"/etc/Corefile": "a"}, id="sub-path"),
         pytest.param(
-            mount("/etc/Corefile", "Corefile"), {"/etc/Corefile": "a"}, id="sub-path"
+            mount("/etc/Corefile", "conf/file", items=RENAMED), {"/etc/Corefile": "a"}, id="sub-path-of-items-renamed"
         ),
-        pytest.param(
-            mount("/etc/Corefile", "conf/file", items=RENAMED),
-            {"/etc/Corefile": "a"},
-            id="sub-path-of-items-renamed",
-        ),
-        pytest.param(
-            mount("/etc/Corefile", "Corefile", items=RENAMED),
-            {},
-            id="sub-path-is-a-path-not-a-key",
-        ),
+        pytest.param(mount("/etc/Corefile", "Corefile", items=RENAMED), {}, id="sub-path-is-a-path-not-a-key"),
         pytest.param(mount(items=[{"key": "no", "path": "no"}]), {}, id="key-missing"),
     ],
 )
@@ -61,12 +44,7 @@ def test_files_of_an_empty_config_map() -> None:
 
 @pytest.mark.parametrize(
     ("path", "held"),
-    [
-        ("/etc/coredns", True),
-        ("/etc/coredns/Corefile", True),
-        ("/etc/coredns-2/Corefile", False),
-        ("/etc", False),
-    ],
+    [("/etc/coredns", True), ("/etc/coredns/Corefile", True), ("/etc/coredns-2/Corefile", False), ("/etc", False)],
 )
 def test_what_is_in_a_mount(path: str, held: bool) -> None:
     assert mount().holds(path) is held
@@ -90,9 +68,7 @@ def test_deepest_first_and_only_volumes_that_are_there() -> None:
 def test_imports_find_what_is_mounted() -> None:
     files = Mounted({"/etc/coredns/custom/b.server": "B", "/etc/coredns/Corefile": "C"})
     assert files.read("/etc/coredns/Corefile") == "C"
-    assert files.glob("/etc/coredns/custom/*.server") == [
-        "/etc/coredns/custom/b.server"
-    ]
+    assert files.glob("/etc/coredns/custom/*.server") == ["/etc/coredns/custom/b.server"]
     assert files.glob("/etc/coredns/*.server") == []
     assert files.glob("/nowhere/*") == []
     with pytest.raises(OSError, match="No such file"):

@@ -1,15 +1,7 @@
 import pytest
 
 from minidns.second_dns import objects
-from minidns.second_dns.objects import (
-    BUDGET,
-    DAEMON_SET,
-    DEPLOYMENT,
-    POD,
-    SERVICE,
-    Kind,
-    Ref,
-)
+from minidns.second_dns.objects import BUDGET, DAEMON_SET, DEPLOYMENT, POD, SERVICE, Kind, Ref
 from minidns.second_dns.session import Refusal
 from sim.api.kinds import KINDS
 
@@ -30,9 +22,7 @@ def test_words_as_kubectl_takes_them(word: str, kind: Kind) -> None:
     assert objects.parse_ref(word, "shop") == Ref(kind, "shop", "web")
 
 
-@pytest.mark.parametrize(
-    "word", ["web", "deploy", "deploy/", "/web", "job/web", "service/web", ""]
-)
+@pytest.mark.parametrize("word", ["web", "deploy", "deploy/", "/web", "job/web", "service/web", ""])
 def test_what_has_no_pods_of_its_own_is_refused(word: str) -> None:
     with pytest.raises(Refusal, match=f"{word}: deploy/NAME, .* is needed"):
         objects.parse_ref(word, "shop")
@@ -47,9 +37,7 @@ def test_paths_are_those_of_the_server() -> None:
 def test_paths() -> None:
     assert SERVICE.path() == "/api/v1/services"
     assert SERVICE.path("a") == "/api/v1/namespaces/a/services"
-    assert BUDGET.path("a", "b") == (
-        "/apis/policy/v1/namespaces/a/poddisruptionbudgets/b"
-    )
+    assert BUDGET.path("a", "b") == ("/apis/policy/v1/namespaces/a/poddisruptionbudgets/b")
 
 
 def test_refs() -> None:

@@ -17,13 +17,9 @@ from sim.api.patch import merged
 pytestmark = pytest.mark.slow
 
 NAMES = st.sampled_from("abc")
-LEAVES = st.one_of(
-    st.integers(0, 3), st.text("xy", max_size=2), st.lists(st.integers())
-)
+LEAVES = st.one_of(st.integers(0, 3), st.text("xy", max_size=2), st.lists(st.integers()))
 # without empty maps: the API server leaves them out of what it keeps
-TREES = st.recursive(
-    LEAVES, lambda inner: st.dictionaries(NAMES, inner, min_size=1, max_size=3)
-)
+TREES = st.recursive(LEAVES, lambda inner: st.dictionaries(NAMES, inner, min_size=1, max_size=3))
 OBJECTS = st.dictionaries(NAMES, TREES, max_size=3)
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map(tuple)
 
@@ -51,9 +47,7 @@ def _fits(obj: Json, path: tuple[str, ...]) -> bool:
 
 @settings(deadline=None)
 @given(OBJECTS, PATHS, TREES)
-def test_what_was_done_can_be_undone(
-    obj: Json, path: tuple[str, ...], value: object
-) -> None:
+def test_what_was_done_can_be_undone(obj: Json, path: tuple[str, ...], value: object) -> None:
     if not _fits(obj, path):
         return
     made = change_to(obj, path, value)
@@ -76,9 +70,7 @@ def test_what_somebody_else_changed_since_is_left(
 
 @settings(deadline=None)
 @given(OBJECTS, PATHS, TREES)
-def test_undoing_twice_is_undoing_once(
-    obj: Json, path: tuple[str, ...], value: object
-) -> None:
+def test_undoing_twice_is_undoing_once(obj: Json, path: tuple[str, ...], value: object) -> None:
     if not _fits(obj, path):
         return
     made = change_to(obj, path, value)
@@ -91,15 +83,11 @@ def test_undoing_twice_is_undoing_once(
     [
         pytest.param({}, ("a", "b"), 1, {"a": {"b": 1}}, id="map-on-the-way-is-made"),
         pytest.param({"a": {"b": 1}}, ("a", "b"), None, {}, id="empty-map-goes"),
-        pytest.param(
-            {"a": {"b": 1, "c": 2}}, ("a", "b"), None, {"a": {"c": 2}}, id="others-stay"
-        ),
+        pytest.param({"a": {"b": 1, "c": 2}}, ("a", "b"), None, {"a": {"c": 2}}, id="others-stay"),
         pytest.param({"a": 1}, ("b",), None, {"a": 1}, id="nothing-to-remove"),
     ],
 )
-def test_values(
-    obj: Json, path: tuple[str, ...], value: object, expected: Json
-) -> None:
+def test_values(obj: Json, path: tuple[str, ...], value: object, expected: Json) -> None:
     before = repr(obj)
     assert with_value(obj, path, value) == expected
     assert repr(obj) == before

@@ -14,9 +14,7 @@ from sim.api.objects import Json, dig
 from sim.api.objects import clone as copy_of
 from tests.second_dns.world import with_pod, workload
 
-TARGET = Target(
-    "10.96.0.20", "kube-system", "kube-dns-2", Cluster("cluster.local"), "10.96.0.10"
-)
+TARGET = Target("10.96.0.20", "kube-system", "kube-dns-2", Cluster("cluster.local"), "10.96.0.10")
 ALL = Share()
 
 
@@ -105,10 +103,7 @@ def test_all_in_place_and_back(obj: Json, own: Json | None, policy: str | None) 
     made = plan(obj)
     new = after(obj, made)
     spec = new["spec"]["template"]["spec"]
-    assert (spec["dnsPolicy"], spec["dnsConfig"]["nameservers"]) == (
-        "None",
-        ["10.96.0.20"],
-    )
+    assert (spec["dnsPolicy"], spec["dnsConfig"]["nameservers"]) == ("None", ["10.96.0.20"])
     back, overwritten = revert_changes(new, stored(made, obj).changes)
     assert (back, overwritten, made.twin) == (obj, (), None)
 

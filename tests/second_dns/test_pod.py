@@ -40,9 +40,7 @@ class Made(NamedTuple):
     def mounts(self) -> dict[str, Json]:
         """Path to volume."""
         volumes = {v["name"]: v for v in self.pod["volumes"]}
-        return {
-            m["mountPath"]: volumes[m["name"]] for m in self.container["volumeMounts"]
-        }
+        return {m["mountPath"]: volumes[m["name"]] for m in self.container["volumeMounts"]}
 
 
 async def made(dns: list[Json]) -> Made:
@@ -51,9 +49,7 @@ async def made(dns: list[Json]) -> Made:
         server = await running.read_server(at.session.api, service)
     found = corefile.read_needs(server)
     service, deployment, budget = manifests.objects(server, found, WISHES)
-    return Made(
-        service, deployment, budget, list(preflight.differences(server, found, WISHES))
-    )
+    return Made(service, deployment, budget, list(preflight.differences(server, found, WISHES)))
 
 
 def changed(corefile: str = KIND, **more: object) -> list[Json]:
@@ -106,14 +102,9 @@ async def test_labels_of_its_own_everywhere() -> None:
     assert dig(found.budget, "spec.selector.matchLabels") == own
     labels = dig(found.deployment, "spec.template.metadata.labels")
     assert own.items() <= labels.items()
-    terms = dig(found.pod, "affinity.podAntiAffinity")[
-        "preferredDuringSchedulingIgnoredDuringExecution"
-    ]
+    terms = dig(found.pod, "affinity.podAntiAffinity")["preferredDuringSchedulingIgnoredDuringExecution"]
     (spread,) = found.pod["topologySpreadConstraints"]
-    for selector in (
-        terms[0]["podAffinityTerm"]["labelSelector"],
-        spread["labelSelector"],
-    ):
+    for selector in (terms[0]["podAffinityTerm"]["labelSelector"], spread["labelSelector"]):
         assert selects(selector, own)
         assert not selects(selector, {"k8s-app": "kube-dns"})
     assert "kube-dns'" not in repr(found[:3]).replace("kube-system/kube-dns'", "")
@@ -190,20 +181,14 @@ def volumes(*more: Json) -> Json:
 
 
 CUSTOM = {
-    "volume": {
-        "name": "custom",
-        "configMap": {"name": "coredns-custom", "optional": True},
-    },
+    "volume": {"name": "custom", "configMap": {"name": "coredns-custom", "optional": True}},
     "mount": {"name": "custom", "mountPath": "/etc/coredns/custom", "readOnly": True},
 }
 HOSTS = {
     "volume": {"name": "hosts", "hostPath": {"path": "/etc/hosts", "type": "File"}},
     "mount": {"name": "hosts", "mountPath": "/rootfs/etc/hosts"},
 }
-SCRATCH = {
-    "volume": {"name": "tmp", "emptyDir": {}},
-    "mount": {"name": "tmp", "mountPath": "/tmp"},
-}
+SCRATCH = {"volume": {"name": "tmp", "emptyDir": {}}, "mount": {"name": "tmp", "mountPath": "/tmp"}}
 
 
 @pytest.mark.parametrize(
@@ -240,9 +225,7 @@ async def test_every_mount_is_read_only() -> None:
         ),
     ],
 )  # fmt: skip
-async def test_config_map_is_mounted_whole(
-    items: list[Json] | None, mount: Json, config: Json
-) -> None:
+async def test_config_map_is_mounted_whole(items: list[Json] | None, mount: Json, config: Json) -> None:
     given = volumes()
     given["volumes"][0]["configMap"] |= {"items": items} if items else {}
     given["volumeMounts"][0] |= mount
@@ -273,9 +256,7 @@ async def test_a_key_of_another_name_keeps_its_path() -> None:
     ],
     ids=["cluster-first", "own-upstreams", "host-network", "pull-secrets", "grace", "affinity"],
 )  # fmt: skip
-async def test_what_pods_have_of_the_firsts(
-    more: Json, field: str, expected: object, note: str
-) -> None:
+async def test_what_pods_have_of_the_firsts(more: Json, field: str, expected: object, note: str) -> None:
     found = await made(changed(**more))
     assert dig(found.pod, field) == expected
     assert note in "\n".join(found.notes)

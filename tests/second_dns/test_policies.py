@@ -3,13 +3,7 @@ import pytest
 from minidns.second_dns.target import Peer, blocking_policies
 from sim.api.objects import Json
 
-DNS = Peer(
-    "kube-system",
-    {"k8s-app": "kube-dns-2"},
-    53,
-    "dns",
-    ("10.244.0.7",),
-)
+DNS = Peer("kube-system", {"k8s-app": "kube-dns-2"}, 53, "dns", ("10.244.0.7",))
 WEB = {"app": "web"}
 UDP = {"protocol": "UDP", "port": 53}
 
@@ -17,12 +11,7 @@ UDP = {"protocol": "UDP", "port": 53}
 def policy(*egress: Json, selector: Json | None = None, **spec: object) -> Json:
     return {
         "metadata": {"name": "p"},
-        "spec": {
-            "podSelector": selector or {},
-            "policyTypes": ["Egress"],
-            "egress": list(egress),
-            **spec,
-        },
+        "spec": {"podSelector": selector or {}, "policyTypes": ["Egress"], "egress": list(egress), **spec},
     }
 
 
@@ -38,9 +27,7 @@ ALL_SPACES: Json = {"namespaceSelector": {}}
 FIRST = {**ALL_SPACES, "podSelector": pods(k8s_app="kube-dns")}
 SECOND = {**ALL_SPACES, "podSelector": pods(k8s_app="kube-dns-2")}
 SYSTEM = {"namespaceSelector": pods()}
-SYSTEM["namespaceSelector"] = {
-    "matchLabels": {"kubernetes.io/metadata.name": "kube-system"}
-}
+SYSTEM["namespaceSelector"] = {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}
 
 
 @pytest.mark.parametrize(

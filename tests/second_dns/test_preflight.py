@@ -45,17 +45,13 @@ def free(first: str, *used: str, ranges: tuple[str, ...] = ()) -> str:
         "dual-stack",
     ],
 )
-def test_near_the_first(
-    first: str, used: tuple[str, ...], ranges: tuple[str, ...], expected: str
-) -> None:
+def test_near_the_first(first: str, used: tuple[str, ...], ranges: tuple[str, ...], expected: str) -> None:
     assert free(first, *used, ranges=ranges) == expected
 
 
 @settings(deadline=None)
 @given(st.integers(1, 2**20 - 2), st.sets(st.integers(1, 300)), st.integers(20, 27))
-def test_free_and_inside_whatever_is_taken(
-    place: int, used: set[int], prefix: int
-) -> None:
+def test_free_and_inside_whatever_is_taken(place: int, used: set[int], prefix: int) -> None:
     network = ip_network((int(KUBEADM[0]), prefix))
     first = str(network[place % (network.num_addresses - 2) + 1])
     taken = {str(network[n % network.num_addresses]) for n in used} | {first}
@@ -114,9 +110,7 @@ def test_who_has_what() -> None:
 
 async def test_range_of_a_refused_offer() -> None:
     async with desk() as at:
-        found = await preflight.service_ranges(
-            at.session.api, "kube-system", "10.96.0.10"
-        )
+        found = await preflight.service_ranges(at.session.api, "kube-system", "10.96.0.10")
         assert found == [ip_network(SERVICE_RANGES["IPv4"])]
         (offer,) = at.server.requests.of("create", "services")
         assert offer.query["dryRun"] == "All"
@@ -130,8 +124,6 @@ async def test_ranges_that_are_objects() -> None:
         "spec": {"cidrs": ["10.96.0.0/12", "fd00:10:96::/112"]},
     }
     async with desk(cluster(cidr)) as at:
-        found = await preflight.service_ranges(
-            at.session.api, "kube-system", "10.96.0.10"
-        )
+        found = await preflight.service_ranges(at.session.api, "kube-system", "10.96.0.10")
         assert list(map(str, found)) == ["10.96.0.0/12", "fd00:10:96::/112"]
         assert not at.server.requests.of("create")

@@ -36,13 +36,8 @@ def is_enrolled(of: ClusterApi) -> bool:
 ENROL = ("enrol", "deploy/web", "-n", "shop", "--all", "--yes", "--kubeconfig")
 
 
-@pytest.mark.parametrize(
-    ("number", "status"),
-    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)],
-)
-async def test_told_to_end_it_puts_everything_back(
-    number: signal.Signals, status: int, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
+async def test_told_to_end_it_puts_everything_back(number: signal.Signals, status: int, tmp_path: Path) -> None:
     async with served(tmp_path) as (of, kubeconfig):
         before = lasting(of)
         async with minidns(*ENROL, kubeconfig, "--for", "30m") as running:
@@ -93,9 +88,7 @@ async def test_over_it_ends_by_itself(tmp_path: Path) -> None:
         ("enrol", "deploy/web", "-n", "shop", "--replicas", "2", "of", "6"),
     ],
 )
-async def test_without_a_terminal_nobody_is_asked(
-    words: tuple[str, ...], tmp_path: Path
-) -> None:
+async def test_without_a_terminal_nobody_is_asked(words: tuple[str, ...], tmp_path: Path) -> None:
     async with served(tmp_path) as (of, kubeconfig):
         if words[0] == "clone":
             words += ("--name", "kube-dns-3")
@@ -116,8 +109,7 @@ async def enrolling(kubeconfig: str, terminal: int) -> asyncio.subprocess.Proces
 
 
 @pytest.mark.parametrize(
-    ("typed", "status"),
-    [("y\n", 0), ("YES\n", 0), ("n\n", 1), ("\n", 1), ("yo\n", 1), ("\x04", 1)],
+    ("typed", "status"), [("y\n", 0), ("YES\n", 0), ("n\n", 1), ("\n", 1), ("yo\n", 1), ("\x04", 1)]
 )
 async def test_at_a_terminal_it_asks(typed: str, status: int, tmp_path: Path) -> None:
     async with served(tmp_path) as (of, kubeconfig):
@@ -135,12 +127,8 @@ async def test_at_a_terminal_it_asks(typed: str, status: int, tmp_path: Path) ->
         assert (lasting(of) == before) is (status == 1)
 
 
-@pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
-)
-async def test_a_question_can_be_left(
-    number: signal.Signals, status: int, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_a_question_can_be_left(number: signal.Signals, status: int, tmp_path: Path) -> None:
     async with served(tmp_path) as (of, kubeconfig):
         before = lasting(of)
         ours, its = pty.openpty()
@@ -183,9 +171,7 @@ async def test_kubeconfigs_are_found_as_kubectl_finds_them(
         (("status", "--context", "other", "--kubeconfig", "kc"), 'minidns status: context "other" does not exist in kc; it has sim'),
     ],
 )  # fmt: skip
-async def test_what_is_wrong_with_a_kubeconfig_is_one_line(
-    words: tuple[str, ...], why: str, tmp_path: Path
-) -> None:
+async def test_what_is_wrong_with_a_kubeconfig_is_one_line(words: tuple[str, ...], why: str, tmp_path: Path) -> None:
     async with ApiServer(cluster()) as server:
         server.kubeconfig(tmp_path / "kc")
         status, out, err = await run(*words, cwd=tmp_path)

@@ -14,13 +14,8 @@ from sim.api.objects import Json
 DNS = "10.96.0.20"
 SERVERS = st.lists(st.sampled_from(["192.0.2.1", "2001:db8::1"]), max_size=2)
 SEARCHES = st.lists(st.text("abc.", max_size=5), max_size=3)
-OPTIONS = st.lists(
-    st.fixed_dictionaries({"name": st.just("ndots")}, optional={"value": st.just("2")}),
-    max_size=2,
-)
-CONFIGS = st.fixed_dictionaries(
-    {}, optional={"nameservers": SERVERS, "searches": SEARCHES, "options": OPTIONS}
-)
+OPTIONS = st.lists(st.fixed_dictionaries({"name": st.just("ndots")}, optional={"value": st.just("2")}), max_size=2)
+CONFIGS = st.fixed_dictionaries({}, optional={"nameservers": SERVERS, "searches": SEARCHES, "options": OPTIONS})
 POINTING = st.builds(
     lambda policy, before, after: (
         Change(record.POLICY, policy, "None"),
@@ -32,9 +27,7 @@ POINTING = st.builds(
 )
 COUNTS = st.integers(1, 9)
 PART = st.builds(Change, st.just(PARTITION), st.sampled_from([None, 0]), COUNTS)
-FEWER = st.builds(
-    lambda before, fewer: Change(REPLICAS, before + fewer, before), COUNTS, COUNTS
-)
+FEWER = st.builds(lambda before, fewer: Change(REPLICAS, before + fewer, before), COUNTS, COUNTS)
 BESIDE: dict[str, Any] = {"twin": "web-dns"}
 SHAPES = st.one_of(
     st.tuples(st.sampled_from([DEPLOYMENT, STATEFUL_SET, DAEMON_SET]), POINTING, st.just({})),
@@ -43,9 +36,7 @@ SHAPES = st.one_of(
     st.tuples(st.just(DEPLOYMENT), FEWER.map(lambda c: (c,)), st.just(BESIDE)),
 )  # fmt: skip
 RECORDS = st.builds(
-    lambda shape, id_, until: Record(
-        Ref(shape[0], "shop", "web"), DNS, "a/dns", id_, until, shape[1], **shape[2]
-    ),
+    lambda shape, id_, until: Record(Ref(shape[0], "shop", "web"), DNS, "a/dns", id_, until, shape[1], **shape[2]),
     SHAPES,
     st.sampled_from(["", "0a1b2c3d"]),
     st.sampled_from(["", "2026-01-02T03:04:05Z"]),
@@ -70,10 +61,7 @@ def test_what_is_written_is_read(made: Record) -> None:
 def test_the_order_of_keys_is_kept() -> None:
     """Byte for byte: what is put back is what stood there, in its order."""
     before = {"options": [], "nameservers": ["192.0.2.1"]}
-    changes = (
-        Change(record.POLICY, None, "None"),
-        Change(record.CONFIG, before, {"nameservers": [DNS]}),
-    )
+    changes = (Change(record.POLICY, None, "None"), Change(record.CONFIG, before, {"nameservers": [DNS]}))
     made = Record(Ref(DEPLOYMENT, "shop", "web"), DNS, "a/b", changes=changes)
     read = parse_record(made.config_map(owner(made)))
     assert list(read.changes[1].before) == ["options", "nameservers"]
@@ -105,15 +93,12 @@ def edited(text: str) -> Json:
     ],
 )
 def test_what_was_edited_is_refused_and_not_undone_by(text: str) -> None:
-    with pytest.raises(
-        Refusal, match="ConfigMap shop/minidns-enrolment-deployment-web"
-    ):
+    with pytest.raises(Refusal, match="ConfigMap shop/minidns-enrolment-deployment-web"):
         parse_record(edited(text))
 
 
 @pytest.mark.parametrize(
-    ("until", "is_over"),
-    [("", False), (record.format_time(999), True), (record.format_time(1001), False)],
+    ("until", "is_over"), [("", False), (record.format_time(999), True), (record.format_time(1001), False)]
 )
 def test_time_runs_out(until: str, is_over: bool) -> None:
     assert GOOD._replace(until=until).is_over(1000.0) is is_over

@@ -64,9 +64,7 @@ def world(rules: Json) -> ClusterApi:
             "kind": "ClusterRoleBinding",
             "metadata": {"name": "jane"},
             "roleRef": {"kind": "ClusterRole", "name": rules["metadata"]["name"]},
-            "subjects": [
-                {"kind": "ServiceAccount", "name": "jane", "namespace": "shop"}
-            ],
+            "subjects": [{"kind": "ServiceAccount", "name": "jane", "namespace": "shop"}],
         }
     )
     return of
@@ -89,9 +87,7 @@ async def test_the_role_is_enough(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "verb", "what"), SINGLE)
-async def test_every_part_of_it_is_needed(
-    number: int, verb: str, what: str, tmp_path: Path
-) -> None:
+async def test_every_part_of_it_is_needed(number: int, verb: str, what: str, tmp_path: Path) -> None:
     rules = copy_of(role())
     rule = rules["rules"][number]
     rest = [w for w in rule["resources"] if w != what]

@@ -135,9 +135,7 @@ async def test_a_rollout_under_load_loses_nothing(tmp_path: Path) -> None:
 async def restarted(simulation: Simulation) -> None:
     """Do what `kubectl rollout restart` does, and wait until it is done."""
     old = {pod["metadata"]["name"] for pod in pods(simulation)}
-    note = {
-        "kubectl.kubernetes.io/restartedAt": str(len(old) + simulation.cluster.version)
-    }
+    note = {"kubectl.kubernetes.io/restartedAt": str(len(old) + simulation.cluster.version)}
     template = {"metadata": {"annotations": note}}
     patch: Json = {"spec": {"template": template}}
     simulation.cluster.patch("Deployment", SPACE, DEPLOYMENT, patch)

@@ -10,27 +10,14 @@ WEB = Ref(DEPLOYMENT, "shop", "web")
 
 
 def state(kind: str, spec: Json, **status: int) -> Json:
-    return {
-        "kind": kind,
-        "metadata": {"generation": 3},
-        "spec": spec,
-        "status": {"observedGeneration": 3, **status},
-    }
+    return {"kind": kind, "metadata": {"generation": 3}, "spec": spec, "status": {"observedGeneration": 3, **status}}
 
 
 def deployment(updated: int, total: int, available: int) -> Json:
-    return state(
-        "Deployment",
-        {"replicas": 3},
-        updatedReplicas=updated,
-        replicas=total,
-        availableReplicas=available,
-    )
+    return state("Deployment", {"replicas": 3}, updatedReplicas=updated, replicas=total, availableReplicas=available)
 
 
-def stateful(
-    partition: int, updated: int, ready: int, kind: str = "RollingUpdate"
-) -> Json:
+def stateful(partition: int, updated: int, ready: int, kind: str = "RollingUpdate") -> Json:
     strategy = {"type": kind, "rollingUpdate": {"partition": partition}}
     spec = {"replicas": 3, "updateStrategy": strategy}
     return state("StatefulSet", spec, updatedReplicas=updated, readyReplicas=ready)
@@ -98,19 +85,9 @@ async def test_waits_until_pods_are_ready() -> None:
 async def test_says_what_pods_lack_when_they_do_not_come() -> None:
     async with desk(cluster(unready(replicas=1))) as at:
         (pod,) = at.cluster.list("Pod", "shop")
-        waiting = {
-            "reason": "ErrImageNeverPull",
-            "message": 'image "x"\nis not present',
-        }
-        unscheduled = {
-            "type": "PodScheduled",
-            "status": "False",
-            "reason": "Unschedulable",
-        }
-        status = {
-            "containerStatuses": [{"name": "web", "state": {"waiting": waiting}}],
-            "conditions": [unscheduled],
-        }
+        waiting = {"reason": "ErrImageNeverPull", "message": 'image "x"\nis not present'}
+        unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+        status = {"containerStatuses": [{"name": "web", "state": {"waiting": waiting}}], "conditions": [unscheduled]}
         obj = {**pod, "status": {**pod["status"], **status}}
         at.cluster.commit(named("Pod"), obj)
         with pytest.raises(Stuck) as stuck:
@@ -139,9 +116,7 @@ async def test_waits_for_nothing_if_told_so_or_if_it_is_gone() -> None:
         ({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}]}, "Unschedulable: 0/1 nodes"),
     ],
 )  # fmt: skip
-async def test_the_reason_is_said_once_while_it_waits(
-    status: Json, reason: str
-) -> None:
+async def test_the_reason_is_said_once_while_it_waits(status: Json, reason: str) -> None:
     async with desk(cluster(unready(replicas=1))) as at:
         (pod,) = at.cluster.list("Pod", "shop")
         at.cluster.commit(named("Pod"), {**pod, "status": {**pod["status"], **status}})

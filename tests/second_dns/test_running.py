@@ -9,9 +9,7 @@ from sim.api.objects import clone as copy_of
 from tests.second_dns.world import SYSTEM, cluster, desk, kubeadm
 
 
-def service(
-    name: str, *, label: str = "", ip: str = "10.96.0.9", port: int = 53
-) -> Json:
+def service(name: str, *, label: str = "", ip: str = "10.96.0.9", port: int = 53) -> Json:
     labels = {"k8s-app": label} if label else {}
     return {
         "kind": "Service",
@@ -69,9 +67,7 @@ def test_none_is_found(services: list[Json], wanted: str, why: str) -> None:
         (None, {"a": "1"}, False),
     ],
 )
-def test_selectors_of_services(
-    selector: dict[str, str] | None, labels: dict[str, str], selected: bool
-) -> None:
+def test_selectors_of_services(selector: dict[str, str] | None, labels: dict[str, str], selected: bool) -> None:
     assert running.matches(selector, labels) is selected
 
 
@@ -86,9 +82,7 @@ def test_selectors_of_services(
         ("DoesNotExist", None, False),
     ],
 )
-def test_selectors_of_workloads(
-    operator: str, values: list[str] | None, selected: bool
-) -> None:
+def test_selectors_of_workloads(operator: str, values: list[str] | None, selected: bool) -> None:
     expression = {"key": "k8s-app", "operator": operator, "values": values}
     labels = {"k8s-app": "kube-dns"}
     assert running.selects({"matchExpressions": [expression]}, labels) is selected
@@ -114,9 +108,7 @@ def _args(dns: list[Json], *args: str, command: tuple[str, ...] = ()) -> list[Js
         ((), (), 53),
     ],
 )
-async def test_flags_of_coredns(
-    args: tuple[str, ...], command: tuple[str, ...], port: int
-) -> None:
+async def test_flags_of_coredns(args: tuple[str, ...], command: tuple[str, ...], port: int) -> None:
     async with desk(cluster(dns=_args(kubeadm(), *args, command=command))) as at:
         service = await running.find_service(at.session.api, SYSTEM)
         server = await running.read_server(at.session.api, service)
@@ -140,10 +132,7 @@ async def test_nobody_behind_the_service() -> None:
             await running.read_server(at.session.api, service)
 
 
-@pytest.mark.parametrize(
-    ("target", "number"),
-    [(53, 53), ("dns", 53), ("unknown", 53), (None, 53), (8053, 8053)],
-)
+@pytest.mark.parametrize(("target", "number"), [(53, 53), ("dns", 53), ("unknown", 53), (None, 53), (8053, 8053)])
 async def test_target_ports(target: object, number: int) -> None:
     async with desk() as at:
         service = await running.find_service(at.session.api, SYSTEM)

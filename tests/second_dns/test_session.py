@@ -4,8 +4,7 @@ from minidns.kubernetes.documents import Refused
 from minidns.second_dns import session
 
 FORBIDDEN = (
-    'services is forbidden: User "jane" cannot list resource "services" in API group '
-    '"" in the namespace "kube-system"'
+    'services is forbidden: User "jane" cannot list resource "services" in API group "" in the namespace "kube-system"'
 )
 
 
@@ -21,8 +20,7 @@ FORBIDDEN = (
             id="rbac-namespace",
         ),
         pytest.param(
-            'pods is forbidden: User "jane" cannot list resource "pods" in API group "" '
-            "at the cluster scope",
+            'pods is forbidden: User "jane" cannot list resource "pods" in API group "" at the cluster scope',
             403,
             "not allowed: list on pods in all namespaces, as jane; to grant it: "
             "kubectl create clusterrole minidns --verb=list --resource=pods",
@@ -44,18 +42,8 @@ FORBIDDEN = (
             "admission webhook denied the request: no DNS settings here",
             id="webhooks-own-words",
         ),
-        pytest.param(
-            "Unauthorized",
-            401,
-            "the API server does not accept these credentials (401)",
-            id="credentials",
-        ),
-        pytest.param(
-            'services "x" already exists',
-            409,
-            'services "x" already exists',
-            id="others",
-        ),
+        pytest.param("Unauthorized", 401, "the API server does not accept these credentials (401)", id="credentials"),
+        pytest.param('services "x" already exists', 409, 'services "x" already exists', id="others"),
     ],
 )
 def test_words(text: str, status: int, line: str) -> None:

@@ -35,11 +35,7 @@ def test_control_characters_of_others_do_not_reach_the_terminal() -> None:
 def test_difference_hides_what_the_server_keeps() -> None:
     meta = {"name": "web", "uid": "1", "resourceVersion": "7", "generation": 1}
     before = {"metadata": meta, "spec": {"replicas": 6}, "status": {"replicas": 6}}
-    after = {
-        "metadata": {**meta, "resourceVersion": "8"},
-        "spec": {"replicas": 4},
-        "status": {},
-    }
+    after = {"metadata": {**meta, "resourceVersion": "8"}, "spec": {"replicas": 4}, "status": {}}
     changed = [x for x in objects.difference(before, after) if x[0] in "+-"]
     assert changed == ["-  replicas: 6", "+  replicas: 4"]
 

@@ -46,12 +46,7 @@ def rows(at: Desk, heading: str) -> list[list[str]]:
 
 async def test_who_serves_and_who_asks() -> None:
     of = with_second(
-        cluster(
-            workload(),
-            named("node", dnsPolicy="Default"),
-            named("host", hostNetwork=True),
-            named("own", **NONE),
-        )
+        cluster(workload(), named("node", dnsPolicy="Default"), named("host", hostNetwork=True), named("own", **NONE))
     )
     async with desk(of) as at:
         before = everything(of)
@@ -84,18 +79,11 @@ async def test_enrolments_and_what_is_over() -> None:
         assert await at.run("status") == 0
         assert rows(at, "ENROLLED") == [
             ["Deployment shop/b", "kube-system/kube-dns-2", "b-kube-dns-2", "unenrol"],
-            [
-                "Deployment shop/web",
-                "kube-system/kube-dns-2",
-                "web-kube-dns-2",
-                "unenrol",
-            ],
+            ["Deployment shop/web", "kube-system/kube-dns-2", "web-kube-dns-2", "unenrol"],
         ]
         assert rows(at, "DNS ")[1][3] == "3 pods"
         first = Ref(DEPLOYMENT, "shop", "c")
-        over = Record(
-            first, "10.96.0.20", "a/b", "i", "1970-01-02T00:00:00Z", twin="c-b"
-        )
+        over = Record(first, "10.96.0.20", "a/b", "i", "1970-01-02T00:00:00Z", twin="c-b")
         owner = at.cluster.get("Deployment", "shop", "c")
         at.cluster.create(over.config_map(owner))
         await at.run("status")
@@ -170,9 +158,7 @@ async def test_json() -> None:
         found = json.loads("\n".join(at.out))
         assert [each["service"] for each in found["dns"]] == ["kube-system/kube-dns", "kube-system/kube-dns-2"]  # fmt: skip
         assert found["enrolments"][0]["workload"] == "Deployment shop/web"
-        (web,) = (
-            each for each in found["users"] if each["workload"] == "Deployment/web"
-        )
+        (web,) = (each for each in found["users"] if each["workload"] == "Deployment/web")
         assert (web["dns"], web["pods"]) == (["kube-system/kube-dns-2"], 6)
 
 
@@ -195,9 +181,7 @@ async def test_a_namespace_does_not_shrink_the_cluster() -> None:
         assert not rows(at, "NAMESPACE")
 
 
-@pytest.mark.parametrize(
-    "words", ["status -n shp", "unenrol --all -n shp", "unenrol deploy/web -n shp"]
-)
+@pytest.mark.parametrize("words", ["status -n shp", "unenrol --all -n shp", "unenrol deploy/web -n shp"])
 async def test_an_unknown_namespace_is_an_error(words: str) -> None:
     async with desk(cluster(workload())) as at:
         assert await at.run(words) == 1
@@ -250,9 +234,7 @@ async def test_no_dns_at_all() -> None:
 @pytest.mark.parametrize("lacking", ["services", "pods"])
 async def test_a_right_that_is_missing_is_named(lacking: str, tmp_path: Path) -> None:
     of = cluster()
-    grant(
-        of, "jane", tuple(("list", w, "") for w in ("services", "pods") if w != lacking)
-    )
+    grant(of, "jane", tuple(("list", w, "") for w in ("services", "pods") if w != lacking))
     async with desk(of, access=as_user(tmp_path, "jane"), has_rbac=True) as at:
         assert await at.run("status") == 1
         assert mentions(at.err[-1], f"list {lacking}")

@@ -74,10 +74,7 @@ def servers(cluster: Cluster, app: str) -> set[str]:
     ],
 )
 async def test_clone_enrol_look_up_unenrol_delete(
-    words: tuple[str, ...],
-    count: int,
-    states: Callable[[Cluster], dict[str, bytes]],
-    tmp_path: Path,
+    words: tuple[str, ...], count: int, states: Callable[[Cluster], dict[str, bytes]], tmp_path: Path
 ) -> None:
     async with seed(tmp_path) as simulation:
         cluster = simulation.cluster
@@ -119,9 +116,7 @@ async def test_services_of_the_app_find_the_twins_pods(tmp_path: Path) -> None:
         assert len(slice_["endpoints"]) == 5
 
 
-async def test_pods_of_the_clone_are_not_asked_before_they_are_in_sync(
-    tmp_path: Path,
-) -> None:
+async def test_pods_of_the_clone_are_not_asked_before_they_are_in_sync(tmp_path: Path) -> None:
     async with seed(tmp_path) as simulation:
         cluster = simulation.cluster
         states: list[bool] = []

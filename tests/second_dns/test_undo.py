@@ -27,18 +27,13 @@ from tests.second_dns.world import (
     workload,
 )
 
-STRATEGY = {
-    "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
-}
+STRATEGY = {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}}
 WAYS = {
     "deployment, all": ("Deployment", "enrol deploy/web -n shop --all"),
     "deployment, n": ("Deployment", "enrol deploy/web -n shop --replicas 2"),
     "deployment, n of m": ("Deployment", "enrol deploy/web -n shop --replicas 2 of 6"),
     "stateful set, all": ("StatefulSet", "enrol sts/web -n shop --all --timeout 0"),
-    "stateful set, n": (
-        "StatefulSet",
-        "enrol sts/web -n shop --replicas 2 --timeout 0",
-    ),
+    "stateful set, n": ("StatefulSet", "enrol sts/web -n shop --replicas 2 --timeout 0"),
     "daemon set": ("DaemonSet", "enrol ds/web -n shop --all --timeout 0"),
 }
 """For the last there are no controllers here, so that nothing is to be waited for."""
@@ -116,9 +111,7 @@ async def test_nothing_is_left_on_objects_that_controllers_copy(way: str) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arrives", [False, True], ids=["before", "in"])
-@pytest.mark.parametrize(
-    ("way", "lives"), [(way, n) for way in WAYS for n in range(WRITES[way])]
-)
+@pytest.mark.parametrize(("way", "lives"), [(way, n) for way in WAYS for n in range(WRITES[way])])
 async def test_killed_while_enrolling(way: str, lives: int, arrives: bool) -> None:
     kind, words = WAYS[way]
     of = world(kind)
@@ -164,9 +157,7 @@ async def test_every_write_is_conditional(way: str) -> None:
     sent: list[tuple[str, str, Json]] = []
 
     class Noting(Documents):
-        async def _ask(
-            self, method: str, path: str, body: Any = None, style: str = JSON
-        ) -> Json:
+        async def _ask(self, method: str, path: str, body: Any = None, style: str = JSON) -> Json:
             if method != "GET":
                 sent.append((method, path, body))
             return await super()._ask(method, path, body, style)
@@ -224,9 +215,7 @@ async def test_an_object_that_never_rests_is_given_up() -> None:
 
 
 SCALED = {"spec": {"replicas": 9}}
-IMAGE = {
-    "spec": {"template": {"spec": {"containers": [{"name": "web", "image": "new"}]}}}
-}
+IMAGE = {"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "new"}]}}}}
 POLICY = {"spec": {"template": {"spec": {"dnsPolicy": "Default"}}}}
 
 
@@ -243,14 +232,9 @@ async def test_a_new_image_meanwhile_stays() -> None:
 
 @pytest.mark.parametrize(
     ("way", "theirs", "named"),
-    [
-        ("deployment, n of m", SCALED, "spec.replicas 9"),
-        ("deployment, all", POLICY, "dnsPolicy Default"),
-    ],
+    [("deployment, n of m", SCALED, "spec.replicas 9"), ("deployment, all", POLICY, "dnsPolicy Default")],
 )
-async def test_what_others_changed_of_ours_is_left_and_told(
-    way: str, theirs: Json, named: str
-) -> None:
+async def test_what_others_changed_of_ours_is_left_and_told(way: str, theirs: Json, named: str) -> None:
     async with desk(world("Deployment")) as at:
         await at.run(WAYS[way][1])
         at.cluster.patch("Deployment", "shop", "web", theirs)
@@ -272,9 +256,7 @@ async def test_enrolled_by_somebody_else_meanwhile(way: str) -> None:
         assert await at.run(WAYS[way][1]) == 1
         assert "Deployment shop/web" in at.err[-1]
         assert records(at.cluster) == [theirs]
-        assert [
-            d["metadata"]["name"] for d in at.cluster.list("Deployment", "shop")
-        ] == ["web"]
+        assert [d["metadata"]["name"] for d in at.cluster.list("Deployment", "shop")] == ["web"]
 
 
 @pytest.mark.parametrize("way", ["deployment, all", "deployment, n of m"])

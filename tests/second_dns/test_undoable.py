@@ -5,14 +5,7 @@ from typing import Any
 import pytest
 
 from minidns.second_dns import record
-from minidns.second_dns.objects import (
-    DAEMON_SET,
-    DEPLOYMENT,
-    STATEFUL_SET,
-    Change,
-    Kind,
-    Ref,
-)
+from minidns.second_dns.objects import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Change, Kind, Ref
 from minidns.second_dns.record import ENROLMENT, LABEL, PARTITION, REPLICAS, Record
 from minidns.second_dns.session import Refusal
 from tests.second_dns.world import cluster, desk, with_second, workload
@@ -56,9 +49,7 @@ PLANTED = {
     "config of lists of maps": Change(record.CONFIG, {"searches": [{}]}, AFTER),
     "config of odd options": Change(record.CONFIG, {"options": [{"x": "y"}]}, AFTER),
     "config that is text": Change(record.CONFIG, "x", AFTER),
-    "config made of another DNS": Change(
-        record.CONFIG, None, {"nameservers": ["192.0.2.1"]}
-    ),
+    "config made of another DNS": Change(record.CONFIG, None, {"nameservers": ["192.0.2.1"]}),
     "config taken away": Change(record.CONFIG, AFTER, None),
     "replicas": Change(REPLICAS, "6", 4),
     "more replicas": Change(REPLICAS, 4, 6),
@@ -71,9 +62,7 @@ PLANTED = {
 
 @pytest.mark.parametrize("kind", [DEPLOYMENT, STATEFUL_SET, DAEMON_SET])
 @pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED)
-def test_what_enrol_does_not_write_is_refused_by_name(
-    planted: Change, kind: Kind
-) -> None:
+def test_what_enrol_does_not_write_is_refused_by_name(planted: Change, kind: Kind) -> None:
     rest = tuple(c for c in (POLICY, CONFIG) if c.path != planted.path)
     for changes in ((planted,), (*rest, planted), (planted, *rest)):
         with pytest.raises(Refusal) as caught:
@@ -87,25 +76,14 @@ def test_what_enrol_does_not_write_is_refused_by_name(
         pytest.param(DEPLOYMENT, (POLICY,), {}, id="half of it"),
         pytest.param(DEPLOYMENT, (POLICY, CONFIG, POLICY), {}, id="twice"),
         pytest.param(DEPLOYMENT, (FEWER,), {}, id="fewer without a twin"),
-        pytest.param(
-            DEPLOYMENT, (POLICY, CONFIG, FEWER), {"twin": "t"}, id="all and some"
-        ),
+        pytest.param(DEPLOYMENT, (POLICY, CONFIG, FEWER), {"twin": "t"}, id="all and some"),
         pytest.param(DEPLOYMENT, (POLICY, CONFIG, PART), {}, id="partition"),
-        pytest.param(
-            STATEFUL_SET, (FEWER,), {"twin": "t"}, id="fewer of a StatefulSet"
-        ),
+        pytest.param(STATEFUL_SET, (FEWER,), {"twin": "t"}, id="fewer of a StatefulSet"),
         pytest.param(DAEMON_SET, (FEWER,), {"twin": "t"}, id="fewer of a DaemonSet"),
-        pytest.param(
-            DEPLOYMENT,
-            (POLICY, CONFIG),
-            {"twin": "web-kube-dns-2"},
-            id="all and a twin",
-        ),
+        pytest.param(DEPLOYMENT, (POLICY, CONFIG), {"twin": "web-kube-dns-2"}, id="all and a twin"),
         pytest.param(DEPLOYMENT, (), {}, id="nothing"),
         pytest.param(DEPLOYMENT, (), {"twin": "victim"}, id="another twin"),
-        pytest.param(
-            DAEMON_SET, (), {"twin": "web-kube-dns-2"}, id="twin of a DaemonSet"
-        ),
+        pytest.param(DAEMON_SET, (), {"twin": "web-kube-dns-2"}, id="twin of a DaemonSet"),
     ],
 )
 def test_what_enrol_does_not_write_together_is_refused(
@@ -129,9 +107,7 @@ OWN = {"nameservers": ["10.96.0.10"], "options": [{"name": "ndots", "value": "2"
         (STATEFUL_SET, (POLICY, CONFIG, PART._replace(before=0)), {}),
     ],
 )
-def test_what_enrol_writes_passes(
-    kind: Kind, changes: tuple[Change, ...], more: dict[str, str]
-) -> None:
+def test_what_enrol_writes_passes(kind: Kind, changes: tuple[Change, ...], more: dict[str, str]) -> None:
     record.check(made(*changes, kind=kind, **more))
 
 
@@ -155,10 +131,7 @@ async def test_nothing_planted_is_written(name: str, words: str) -> None:
 @pytest.mark.parametrize("name", ["victim", "web-kube-dns-2"])
 async def test_what_only_says_that_it_is_a_twin_is_not_deleted(name: str) -> None:
     victim = workload()
-    victim["metadata"] |= {
-        "name": name,
-        "labels": {LABEL: "kube-dns-2", ENROLMENT: "i"},
-    }
+    victim["metadata"] |= {"name": name, "labels": {LABEL: "kube-dns-2", ENROLMENT: "i"}}
     victim["spec"]["selector"]["matchLabels"] = {"app": name}
     victim["spec"]["template"]["metadata"]["labels"] = {"app": name}
     async with desk(with_second(cluster(workload(), victim))) as at:

@@ -14,15 +14,7 @@ from sim.api.server import ClusterApi
 from tests.process import mentions
 from tests.second_dns.mortal import Mortal, survives
 from tests.second_dns.rights import ENROL, grant
-from tests.second_dns.world import (
-    Desk,
-    as_user,
-    cluster,
-    desk,
-    lasting,
-    with_second,
-    workload,
-)
+from tests.second_dns.world import Desk, as_user, cluster, desk, lasting, with_second, workload
 
 HALF_AN_HOUR = 1800.0
 
@@ -66,18 +58,10 @@ def edit(of: ClusterApi, name: str) -> None:
 
 
 def policies(of: ClusterApi) -> dict[str, str]:
-    return {
-        obj["metadata"]["name"]: dig(obj, "spec.template.spec.dnsPolicy")
-        for obj in of.list("Deployment", "shop")
-    }
+    return {obj["metadata"]["name"]: dig(obj, "spec.template.spec.dnsPolicy") for obj in of.list("Deployment", "shop")}
 
 
-ENROLLED = {
-    "a": "None",
-    "b": "ClusterFirst",
-    "b-kube-dns-2": "None",
-    "c": "ClusterFirst",
-}
+ENROLLED = {"a": "None", "b": "ClusterFirst", "b-kube-dns-2": "None", "c": "ClusterFirst"}
 NOT_A = {"a": "ClusterFirst", **{k: v for k, v in ENROLLED.items() if k != "a"}}
 NOT_B = {k: v for k, v in ENROLLED.items() if k != "b-kube-dns-2"}
 NONE = {k: v for k, v in NOT_A.items() if k != "b-kube-dns-2"}
@@ -159,9 +143,7 @@ async def test_the_twin_stays_until_the_pods_are_back() -> None:
         def broken(change: object) -> None:
             for pod in at.cluster.list("Pod", "shop", "app=b,!minidns/dns"):
                 meta = {"annotations": {"sim/ready": "false"}}
-                at.cluster.patch(
-                    "Pod", "shop", pod["metadata"]["name"], {"metadata": meta}
-                )
+                at.cluster.patch("Pod", "shop", pod["metadata"]["name"], {"metadata": meta})
 
         end = at.cluster.subscribe(broken)
         assert await at.run("unenrol deploy/b -n shop --timeout 5s") == 1

@@ -171,9 +171,7 @@ def cluster(*objects: Json, dns: Iterable[Json] | None = None) -> ClusterApi:
     """Return a cluster with kubeadm's DNS, a namespace shop, and these objects."""
     made = Cluster()
     for name in ("shop",):
-        made.create(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-        )
+        made.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     for obj in (*(kubeadm() if dns is None else dns), *objects):
         made.create(obj)
     return made
@@ -308,10 +306,7 @@ async def desk(
     **options: Any,
 ) -> AsyncIterator[Desk]:
     """Serve a cluster over HTTP and sit down in front of it."""
-    async with (
-        ApiServer(of or cluster(), **options) as server,
-        connect(access(server)) as connection,
-    ):
+    async with ApiServer(of or cluster(), **options) as server, connect(access(server)) as connection:
         made = Desk(server)
         made.session = Session(
             api=wrap(Documents(connection)),

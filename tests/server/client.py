@@ -9,9 +9,7 @@ import dns.message
 DEADLINE_S = 5.0
 
 
-async def udp(
-    port: int, wire: bytes, *, host: str = "127.0.0.1", deadline_s: float = DEADLINE_S
-) -> bytes:
+async def udp(port: int, wire: bytes, *, host: str = "127.0.0.1", deadline_s: float = DEADLINE_S) -> bytes:
     """Return the reply to one datagram; TimeoutError when there is none."""
     loop = asyncio.get_running_loop()
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -42,13 +40,9 @@ async def tcp(port: int, *wires: bytes, host: str = "127.0.0.1") -> list[bytes]:
             await writer.wait_closed()
 
 
-async def ask(
-    port: int, name: str, qtype: str = "A", **edns: int
-) -> dns.message.Message:
+async def ask(port: int, name: str, qtype: str = "A", **edns: int) -> dns.message.Message:
     """Return the answer to a question asked by UDP."""
     message = dns.message.make_query(name, qtype, **edns)  # type: ignore[arg-type]
-    reply = dns.message.from_wire(
-        await udp(port, message.to_wire()), one_rr_per_rrset=True
-    )
+    reply = dns.message.from_wire(await udp(port, message.to_wire()), one_rr_per_rrset=True)
     assert reply.id == message.id
     return reply

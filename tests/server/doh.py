@@ -38,9 +38,7 @@ async def answer_well(asked: Asked) -> web.Response:
 class DohServer:
     """A server at a port of its own; speaks HTTP/1.1."""
 
-    def __init__(
-        self, tls: ssl.SSLContext, script: Script = answer_well, port: int = 0
-    ) -> None:
+    def __init__(self, tls: ssl.SSLContext, script: Script = answer_well, port: int = 0) -> None:
         self.asked: list[Asked] = []
         self.script = script
         self.host, self.port = "127.0.0.1", port
@@ -86,10 +84,7 @@ class DohServer:
         return self
 
     async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
 

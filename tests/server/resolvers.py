@@ -39,15 +39,11 @@ Script: TypeAlias = Callable[[Call], Awaitable[None]]
 
 def reply(wire: bytes, *records: str, rcode: str = "NOERROR") -> dns.message.Message:
     """Return a reply to the query ``wire`` with ``records`` as its answer."""
-    message = dns.message.make_response(
-        dns.message.from_wire(wire), recursion_available=True
-    )
+    message = dns.message.make_response(dns.message.from_wire(wire), recursion_available=True)
     message.set_rcode(dns.rcode.from_text(rcode))
     for record in records:
         owner, ttl, rtype, *data = record.split()
-        message.answer.append(
-            dns.rrset.from_text(owner, int(ttl), "IN", rtype, " ".join(data))
-        )
+        message.answer.append(dns.rrset.from_text(owner, int(ttl), "IN", rtype, " ".join(data)))
     return message
 
 
@@ -119,9 +115,7 @@ class Resolver:
         loop = asyncio.get_running_loop()
         port = self.port
         if self._tcp is not None:
-            self._server = await asyncio.start_server(
-                self._connected, self.host, port, ssl=self._tls
-            )
+            self._server = await asyncio.start_server(self._connected, self.host, port, ssl=self._tls)
             port = self._server.sockets[0].getsockname()[1]
         if self._udp is not None:
             self._transport, _ = await loop.create_datagram_endpoint(
@@ -131,10 +125,7 @@ class Resolver:
         self.port = port
 
     async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
         for task in self._tasks:
@@ -170,9 +161,7 @@ class Resolver:
         call = Call(wire, "udp", peer, local, lambda out: transport.sendto(out, peer))
         self.run(self._udp, call)
 
-    async def _connected(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._writers.add(writer)
         peer, local = (writer.get_extra_info(x) for x in ("peername", "sockname"))
@@ -183,14 +172,7 @@ class Resolver:
                 wire = await reader.readexactly(size)
                 self.run(
                     self._tcp,
-                    Call(
-                        wire,
-                        "tcp",
-                        peer,
-                        local,
-                        lambda out: writer.write(len(out).to_bytes(2) + out),
-                        writer,
-                    ),
+                    Call(wire, "tcp", peer, local, lambda out: writer.write(len(out).to_bytes(2) + out), writer),
                 )
         except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
             pass

@@ -21,33 +21,19 @@ OUTCOMES = {
     "failed": (failing(DnsError("i/o timeout")), Rcode.SERVFAIL, False, 0),
     "refused-by-a-plugin": (failing(DnsError(rcode=Rcode.REFUSED)), 5, False, 0),
     "block-without-plugins": (refuse, Rcode.REFUSED, True, 0),
-    "no-such-block": (
-        route({"example.net.": always(Response())}, any_class=False),
-        Rcode.REFUSED,
-        True,
-        0,
-    ),
+    "no-such-block": (route({"example.net.": always(Response())}, any_class=False), Rcode.REFUSED, True, 0),
     "unexpected": (failing(RuntimeError("bug")), Rcode.SERVFAIL, True, 1),
 }
 
 
-@pytest.mark.parametrize(
-    ("top", "rcode", "is_unserved", "panics"), OUTCOMES.values(), ids=OUTCOMES
-)
+@pytest.mark.parametrize(("top", "rcode", "is_unserved", "panics"), OUTCOMES.values(), ids=OUTCOMES)
 async def test_replies_and_who_hears_of_them(
-    caplog: pytest.LogCaptureFixture,
-    top: Handler,
-    rcode: int,
-    is_unserved: bool,
-    panics: int,
+    caplog: pytest.LogCaptureFixture, top: Handler, rcode: int, is_unserved: bool, panics: int
 ) -> None:
     panicked: list[None] = []
     unserved: list[tuple[Query, Response]] = []
     answerer = Answerer(
-        "dns://:53",
-        top,
-        lambda: panicked.append(None),
-        lambda asked, response: unserved.append((asked, response)),
+        "dns://:53", top, lambda: panicked.append(None), lambda asked, response: unserved.append((asked, response))
     )
     asked = query("a.example.org")
     response = await answerer.respond(asked)

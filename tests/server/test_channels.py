@@ -61,9 +61,7 @@ class Edge:
 
 
 @contextlib.asynccontextmanager
-async def edge(
-    handler: Handler = by_channel, *, batches: bool = True, grace_s: float = 0.0
-) -> AsyncIterator[Edge]:
+async def edge(handler: Handler = by_channel, *, batches: bool = True, grace_s: float = 0.0) -> AsyncIterator[Edge]:
     memory, answerer = Memory(), Answerer("dns://:0", handler)
     now, ports = time.monotonic, {}
     opened: list[udp.UdpListener | tcp.TcpListener] = []
@@ -71,9 +69,7 @@ async def edge(
         stream = udp.bound(socket.SOCK_STREAM, host, 0)
         ports[ipv6] = port = stream.getsockname()[1]
         packets = udp.bound(socket.SOCK_DGRAM, host, port)
-        datagrams = udp.UdpListener(
-            packets, answerer, memory, Metrics(), now, batches=batches
-        )
+        datagrams = udp.UdpListener(packets, answerer, memory, Metrics(), now, batches=batches)
         datagrams.start()
         streams = tcp.TcpListener(stream, answerer, memory, Metrics(), now)
         await streams.start()
@@ -102,9 +98,7 @@ async def test_one_channel_never_decides_what_another_gets(
 
 @pytest.mark.parametrize("tail", TAILS[1:])
 @pytest.mark.parametrize("channel", CHANNELS)
-async def test_bytes_after_the_message_are_answered_and_not_remembered(
-    channel: tuple[str, bool], tail: bytes
-) -> None:
+async def test_bytes_after_the_message_are_answered_and_not_remembered(channel: tuple[str, bool], tail: bytes) -> None:
     async with edge() as at:
         for wire in (WIRE, dns.message.make_query("a.org.", "A", use_edns=0).to_wire()):
             for _ in range(3):
@@ -175,18 +169,14 @@ async def with_current_task(query: Query) -> Response:
 
 @pytest.mark.parametrize("handler", [with_timeout, with_task_group, with_current_task])
 @pytest.mark.parametrize("channel", CHANNELS)
-async def test_handlers_run_in_ordinary_tasks(
-    channel: tuple[str, bool], handler: Handler
-) -> None:
+async def test_handlers_run_in_ordinary_tasks(channel: tuple[str, bool], handler: Handler) -> None:
     async with edge(handler) as at:
         assert await at.address(channel) == SEEN[channel]
 
 
 @pytest.mark.parametrize("grace_s", [0.0, 5.0], ids=["at-once", "with-time"])
 @pytest.mark.parametrize("channel", CHANNELS)
-async def test_all_clients_that_wait_at_close_get_a_reply(
-    channel: tuple[str, bool], grace_s: float
-) -> None:
+async def test_all_clients_that_wait_at_close_get_a_reply(channel: tuple[str, bool], grace_s: float) -> None:
     """One that is not answered in time gets SERVFAIL by UDP, and an end by TCP."""
     count, go, waiting = 5, asyncio.Event(), 0
 

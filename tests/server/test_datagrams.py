@@ -58,12 +58,8 @@ def test_each_client_gets_the_reply_to_its_own_query(server: Server) -> None:
     for n, sock in enumerate(clients):
         sock.send(n.to_bytes(2) + b"q%d" % n)
     came = server.receive()
-    assert [(ident, rest) for _, ident, rest in came] == [
-        (n.to_bytes(2), b"q%d" % n) for n in range(20)
-    ]
-    server.io.send_many(
-        [(sender, ident, rest * 2) for sender, ident, rest in reversed(came)]
-    )
+    assert [(ident, rest) for _, ident, rest in came] == [(n.to_bytes(2), b"q%d" % n) for n in range(20)]
+    server.io.send_many([(sender, ident, rest * 2) for sender, ident, rest in reversed(came)])
     for n, sock in enumerate(clients):
         assert sock.recv(100) == n.to_bytes(2) + b"q%d" % n * 2
         sock.close()
@@ -80,9 +76,7 @@ def test_no_more_than_a_batch_at_a_time(server: Server) -> None:
     with server.client() as sock:
         for n in range(BATCH + 1):
             sock.send(n.to_bytes(2) + b"q")
-        assert [ident for _, ident, _ in server.receive()] == [
-            n.to_bytes(2) for n in range(BATCH)
-        ]
+        assert [ident for _, ident, _ in server.receive()] == [n.to_bytes(2) for n in range(BATCH)]
         assert [ident for _, ident, _ in server.receive()] == [BATCH.to_bytes(2)]
         assert server.receive() == []
 
@@ -133,17 +127,11 @@ def test_more_replies_than_slots_to_clients_of_several_batches(server: Server) -
 @pytest.mark.parametrize("batches", [True, False], ids=["batches", "one-by-one"])
 def test_a_reply_that_cannot_be_sent_costs_nobody_else(*, batches: bool) -> None:
     server = Server("127.0.0.1", "127.0.0.1", batches=batches)
-    with (
-        socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as raw,
-        server.client() as sock,
-    ):
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as raw, server.client() as sock:
         sock.send(b"\0\1q")
         [(sender, _, _)] = server.receive()
         # broadcast without permission: EACCES
-        if batches:
-            bad = sender[:4] + b"\xff" * 4 + sender[8:]
-        else:
-            bad = (("255.255.255.255", 9), ())
+        bad = sender[:4] + b"\xff" * 4 + sender[8:] if batches else (("255.255.255.255", 9), ())
         server.io.send_many([(sender, b"\0\1", b"r"), (bad, b"\0\2", b"r")])
         server.io.send_many([(bad, b"\0\2", b"r"), (sender, b"\0\3", b"r")])
         assert [sock.recv(9) for _ in range(2)] == [b"\0\1r", b"\0\3r"]

@@ -25,9 +25,7 @@ def test_what_stays_is_not_visited_again_and_rings_are_given_back() -> None:
     before = gc.get_freeze_count()
     try:
         stays = [[number] for number in range(1000)]
-        Ring().__dict__["told"] = type(
-            "Told", (), {"__del__": lambda _: freed.append("ring")}
-        )()
+        Ring().__dict__["told"] = type("Told", (), {"__del__": lambda _: freed.append("ring")})()
         settle()
         assert freed == ["ring"]
         assert gc.get_freeze_count() >= before + len(stays)
@@ -46,14 +44,10 @@ def test_what_stays_is_not_visited_again_and_rings_are_given_back() -> None:
         pytest.param(0, ".", errno.EISDIR, id="a-directory"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_an_oserror(
-    size: int, path: str, number: int, tmp_path: Path
-) -> None:
+def test_a_file_that_cannot_be_read_is_an_oserror(size: int, path: str, number: int, tmp_path: Path) -> None:
     if size:
         (tmp_path / path).write_bytes(b"\n" * size)
-    with pytest.raises(
-        OSError, match=os.strerror(number) if not size else "10 MiB"
-    ) as error:
+    with pytest.raises(OSError, match=os.strerror(number) if not size else "10 MiB") as error:
         Disk().read(f"{tmp_path}/{path}")
     assert error.value.errno == number
 

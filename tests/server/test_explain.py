@@ -19,8 +19,6 @@ BLOCKS = {
 @pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
 async def test_which_server_answered(block: str) -> None:
     async with whole(f".:53 {{\n{block}\n}}\n") as server:
-        reply = await explain.why(
-            server.instance, server.answerer(), {"name": "example.org"}, AT
-        )
+        reply = await explain.why(server.instance, server.answerer(), {"name": "example.org"}, AT)
     found = json.loads(reply.body)
     assert found["server"] == {"pid": os.getpid(), "address": AT}

@@ -109,17 +109,11 @@ def test_families_that_only_a_worker_has_are_there() -> None:
     assert main.value("panics_total") == 0
 
 
-STEPS = st.lists(
-    st.tuples(
-        st.integers(0, 2), st.sampled_from(("count", "report")), st.integers(1, 5)
-    )
-)
+STEPS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from(("count", "report")), st.integers(1, 5)))
 
 
 @given(STEPS)
-def test_the_sum_is_what_was_counted_however_often_it_was_reported(
-    steps: list[tuple[int, str, int]],
-) -> None:
+def test_the_sum_is_what_was_counted_however_often_it_was_reported(steps: list[tuple[int, str, int]]) -> None:
     main = Metrics()
     processes = [Process(main, pid) for pid in range(3)]
     counted = 0

@@ -65,9 +65,7 @@ def test_a_serial_is_that_of_the_time(answers: int) -> None:
     serial = 7
 
     def soa(at: int) -> RRset:
-        return RRset(
-            "org.", 6, 30, (rdata.soa("ns.org.", "root.org.", at, 1, 2, 3, 4),)
-        )
+        return RRset("org.", 6, 30, (rdata.soa("ns.org.", "root.org.", at, 1, 2, 3, 4),))
 
     memory, query = Memory(), asked("web.org.")
     alias = RRset("web.org.", rdata.CNAME, 30, (b"\1x\0",))
@@ -83,12 +81,8 @@ def test_a_serial_is_that_of_the_time(answers: int) -> None:
         assert memory.get(key(query), 0.0) == encode_response(query, now)[2:]
 
 
-@pytest.mark.parametrize(
-    ("key", "kept"), [("web", False), ("other", True)], ids=["its-source", "another"]
-)
-def test_a_change_drops_what_follows_from_it_and_nothing_else(
-    key: str, *, kept: bool
-) -> None:
+@pytest.mark.parametrize(("key", "kept"), [("web", False), ("other", True)], ids=["its-source", "another"])
+def test_a_change_drops_what_follows_from_it_and_nothing_else(key: str, *, kept: bool) -> None:
     memory, query = Memory(), asked("web.org.")
     put(memory, query, response("192.0.2.1"))
     memory.invalidate([key])
@@ -105,16 +99,7 @@ def test_nothing_is_repeated_past_its_time() -> None:
 
 def test_ttls_count_down_in_whole_seconds() -> None:
     memory, query = Memory(), asked("web.org.")
-    put(
-        memory,
-        query,
-        response(
-            "192.0.2.1",
-            "192.0.2.2",
-            ttl=30,
-            reuse=Reuse(expires_at=130.0, ttls_true_at=100.0),
-        ),
-    )
+    put(memory, query, response("192.0.2.1", "192.0.2.2", ttl=30, reuse=Reuse(expires_at=130.0, ttls_true_at=100.0)))
     seen = []
     for now in (100.0, 100.9, 101.0, 101.9, 110.0, 129.0):
         message = read(memory, query, now)
@@ -148,10 +133,7 @@ def test_addresses_behind_a_cname_turn_too() -> None:
         assert tail is not None
         message = dns.message.from_wire(query.wire[:2] + tail, one_rr_per_rrset=True)
         orders.add(tuple(str(each[0]) for each in message.answer))
-    assert orders == {
-        ("web.org.", "192.0.2.1", "192.0.2.2"),
-        ("web.org.", "192.0.2.2", "192.0.2.1"),
-    }
+    assert orders == {("web.org.", "192.0.2.1", "192.0.2.2"), ("web.org.", "192.0.2.2", "192.0.2.1")}
 
 
 def test_repetitions_are_told_once() -> None:
@@ -198,12 +180,7 @@ def test_what_may_not_be_repeated() -> None:
     assert not memory.entries
 
 
-@given(
-    st.lists(
-        st.tuples(st.sampled_from("gpf"), st.integers(0, 5), st.integers(0, 3)),
-        max_size=60,
-    )
-)
+@given(st.lists(st.tuples(st.sampled_from("gpf"), st.integers(0, 5), st.integers(0, 3)), max_size=60))
 def test_any_history(history: list[tuple[str, int, int]]) -> None:
     """With the memory on, answers equal those made afresh from the state."""
     memory = Memory(max_entries=4)
@@ -244,15 +221,8 @@ def test_nothing_is_left_of_an_invalidated_reply(queries: int) -> None:
     assert [reference() for reference in left] == [None, None]
 
 
-@given(
-    st.lists(
-        st.tuples(st.sampled_from("pscf"), st.integers(0, 9), st.booleans()),
-        max_size=40,
-    )
-)
-def test_bytes_in_use_are_the_sum_of_the_entries(
-    history: list[tuple[str, int, bool]],
-) -> None:
+@given(st.lists(st.tuples(st.sampled_from("pscf"), st.integers(0, 9), st.booleans()), max_size=40))
+def test_bytes_in_use_are_the_sum_of_the_entries(history: list[tuple[str, int, bool]]) -> None:
     """Also of replies that serve many first labels, however they come and go."""
     memory = Memory(max_entries=4, max_bytes=6000)
     for act, number, covers in history:
@@ -270,7 +240,6 @@ def test_bytes_in_use_are_the_sum_of_the_entries(
         else:
             memory.clear()
         assert memory.size == sum(
-            sum(map(len, where)) + len(entry.tail) + 2 + remembered.OVERHEAD
-            for where, entry in memory.entries.items()
+            sum(map(len, where)) + len(entry.tail) + 2 + remembered.OVERHEAD for where, entry in memory.entries.items()
         )
         assert memory.size <= 6000

@@ -39,15 +39,7 @@ async def serving(
     answerer = Answerer("dns://:0", handler)
     answerer.limits = limits
     memory = memory or Memory()
-    streams = tcp.TcpListener(
-        sock,
-        answerer,
-        memory,
-        metrics or Metrics(),
-        time.monotonic,
-        tls,
-        max_connections,
-    )
+    streams = tcp.TcpListener(sock, answerer, memory, metrics or Metrics(), time.monotonic, tls, max_connections)
     await streams.start()
     try:
         yield streams, sock.getsockname()[1]
@@ -60,9 +52,7 @@ def wire(name: str) -> bytes:
 
 
 async def echo(query: Query) -> Response:
-    return Response(
-        answer=(RRset(query.question.qname, 1, 30, (rdata.a("192.0.2.1"),)),)
-    )
+    return Response(answer=(RRset(query.question.qname, 1, 30, (rdata.a("192.0.2.1"),)),))
 
 
 def owners(replies: list[bytes]) -> list[str]:
@@ -104,9 +94,7 @@ NAMES = [f"{letter}.org." for letter in "abcde"]
     ],
     ids=["one", "some", "what-gets-no-reply-counts"],
 )
-async def test_connection_ends_after_so_many_queries(
-    most: int, messages: list[bytes], answered: list[str]
-) -> None:
+async def test_connection_ends_after_so_many_queries(most: int, messages: list[bytes], answered: list[str]) -> None:
     async def slow(query: Query) -> Response:
         await asyncio.sleep(0.01)  # in work when the connection has had its queries
         return await echo(query)
@@ -121,11 +109,7 @@ async def test_connection_ends_after_so_many_queries(
 async def test_client_is_waited_for_as_long_as_limits_say() -> None:
     first = StreamLimits(read_s=0.1, idle_s=30)
     between = StreamLimits(read_s=30, idle_s=0.1)
-    for limits, sent, count in (
-        (first, b"", 0),
-        (first, b"\0", 0),
-        (between, framed(wire("a.org.")), 1),
-    ):
+    for limits, sent, count in ((first, b"", 0), (first, b"\0", 0), (between, framed(wire("a.org.")), 1)):
         async with serving(echo, limits=limits) as (_, port):
             assert len(await read_all(port, sent)) == count
 
@@ -161,9 +145,7 @@ async def test_what_is_remembered_for_udp_is_not_said_by_tcp() -> None:
         message = wire("a.org.")
         packets = udp.bind("127.0.0.1", port)
         answerer = Answerer("dns://:0", handler)
-        datagrams = udp.UdpListener(
-            packets, answerer, memory, Metrics(), time.monotonic
-        )
+        datagrams = udp.UdpListener(packets, answerer, memory, Metrics(), time.monotonic)
         datagrams.start()
         found = set()
         for _ in range(3):
@@ -215,9 +197,7 @@ async def test_many_pipelined_queries_are_all_answered() -> None:
     assert sorted(owners(replies)) == sorted(names)
 
 
-async def test_every_client_with_a_query_in_flight_is_answered_before_the_close() -> (
-    None
-):
+async def test_every_client_with_a_query_in_flight_is_answered_before_the_close() -> None:
     arrived, go = asyncio.Semaphore(0), asyncio.Event()
 
     async def handler(query: Query) -> Response:
@@ -266,16 +246,11 @@ IGNORED = {
 
 
 @pytest.mark.parametrize(("sent", "rcodes"), IGNORED.values(), ids=IGNORED)
-async def test_what_is_no_query_does_not_end_the_connection(
-    sent: bytes, rcodes: list[dns.rcode.Rcode]
-) -> None:
+async def test_what_is_no_query_does_not_end_the_connection(sent: bytes, rcodes: list[dns.rcode.Rcode]) -> None:
     async with serving(echo) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write((sent + framed(A)) * 2)
-        replies = [
-            dns.message.from_wire(await client.read_frame(reader))
-            for _ in range(2 * len(rcodes) + 2)
-        ]
+        replies = [dns.message.from_wire(await client.read_frame(reader)) for _ in range(2 * len(rcodes) + 2)]
         assert sorted(each.rcode() for each in replies if not each.answer) == rcodes * 2
         assert sum(bool(each.answer) for each in replies) == 2
         writer.close()
@@ -317,10 +292,7 @@ async def test_many_connections_of_one_address_are_answered_at_once() -> None:
 
 @pytest.mark.parametrize("sent", [b"", b"\0", framed(A)[:-1]], ids=["idle", "1", "30"])
 async def test_what_one_address_holds_idle_is_limited(sent: bytes) -> None:
-    async with (
-        serving(echo) as (streams, port),
-        contextlib.AsyncExitStack() as stack,
-    ):
+    async with serving(echo) as (streams, port), contextlib.AsyncExitStack() as stack:
         for _ in range(3 * tcp.MAX_IDLE_PER_CLIENT):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             stack.callback(writer.close)
@@ -339,10 +311,7 @@ async def test_where_all_are_busy_the_oldest_is_refused_and_makes_room() -> None
             await go.wait()
         return await echo(query)
 
-    async with (
-        serving(slow, max_connections=2) as (streams, port),
-        contextlib.AsyncExitStack() as stack,
-    ):
+    async with serving(slow, max_connections=2) as (streams, port), contextlib.AsyncExitStack() as stack:
         readers = []
         for n in range(2):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -405,10 +374,7 @@ async def test_too_many_that_wait_cost_the_oldest_its_answer() -> None:
 
     metrics = Metrics()
     hosts = tcp.MAX_IN_FLIGHT // MAX_IN_FLIGHT + 1
-    async with (
-        serving(handler, metrics=metrics) as (streams, port),
-        contextlib.AsyncExitStack() as stack,
-    ):
+    async with serving(handler, metrics=metrics) as (streams, port), contextlib.AsyncExitStack() as stack:
         readers = []
         for _ in range(hosts):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -417,9 +383,7 @@ async def test_too_many_that_wait_cost_the_oldest_its_answer() -> None:
             writer.write(b"".join(len(m).to_bytes(2) + m for m in messages))
             readers.append(reader)
             async with asyncio.timeout(client.DEADLINE_S):
-                while len(streams.in_flight) < min(
-                    tcp.MAX_IN_FLIGHT, len(readers) * MAX_IN_FLIGHT
-                ):
+                while len(streams.in_flight) < min(tcp.MAX_IN_FLIGHT, len(readers) * MAX_IN_FLIGHT):
                     await asyncio.sleep(0)
         # the first connection's queries were the oldest: they are refused, not forgotten
         for _ in range(MAX_IN_FLIGHT):
@@ -495,9 +459,7 @@ async def test_no_tls_at_all_is_hung_up_on(tmp_path: Path) -> None:
             await writer.wait_closed()
 
 
-async def test_the_end_comes_for_those_who_are_still_shaking_hands(
-    tmp_path: Path,
-) -> None:
+async def test_the_end_comes_for_those_who_are_still_shaking_hands(tmp_path: Path) -> None:
     context = tcp.tls_context(*certificate(tmp_path))
     async with serving(echo, context) as (streams, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -550,12 +512,7 @@ IN_ORDER = {
 async def test_a_transfer_has_the_connection_for_itself(names: list[str]) -> None:
     zones = Zones()
     transfers = [name.lower() for name in names if name[0].isupper()]
-    sent = framed(
-        *(
-            transfer_wire(name.lower()) if name[0].isupper() else wire(name)
-            for name in names
-        )
-    )
+    sent = framed(*(transfer_wire(name.lower()) if name[0].isupper() else wire(name) for name in names))
     async with serving(zones) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(sent)
@@ -573,9 +530,7 @@ async def test_a_transfer_has_the_connection_for_itself(names: list[str]) -> Non
         assert not before.intersection(seen[first:])
 
 
-async def test_a_transfer_cut_short_ends_its_connection(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_transfer_cut_short_ends_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its client would wait for the rest; the one that took its place is served."""
     monkeypatch.setattr(tcp, "MAX_IN_FLIGHT", 1)
     zones = Zones(messages=100_000)
@@ -616,18 +571,14 @@ async def test_the_first_16_kib_of_a_message_are_parsed(more: int) -> None:
     """A longer one ends in the middle of its OPT there; the connection stays open."""
     message = dns.message.make_query("a.org.", "A", use_edns=0)
     head = len(message.to_wire()) + 4  # code and length of the option
-    option = dns.edns.GenericOption(
-        dns.edns.OptionType.PADDING, bytes((16 << 10) + more - head)
-    )
+    option = dns.edns.GenericOption(dns.edns.OptionType.PADDING, bytes((16 << 10) + more - head))
     message.use_edns(0, payload=1232, options=[option])
     sent = message.to_wire(max_size=65535)
     assert len(sent) == (16 << 10) + more
     async with serving(echo) as (_, port):
         first, second = await client.tcp(port, sent, wire("b.org."))
     fits = more <= 0
-    assert dns.message.from_wire(first).rcode() == (
-        dns.rcode.NOERROR if fits else dns.rcode.FORMERR
-    )
+    assert dns.message.from_wire(first).rcode() == (dns.rcode.NOERROR if fits else dns.rcode.FORMERR)
     assert owners([second]) == ["b.org."]
 
 

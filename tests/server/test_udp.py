@@ -11,16 +11,7 @@ import dns.rcode
 import pytest
 
 from minidns.dns import rdata
-from minidns.dns.model import (
-    DnsError,
-    Dropped,
-    Handler,
-    Query,
-    Rcode,
-    Response,
-    Reuse,
-    RRset,
-)
+from minidns.dns.model import DnsError, Dropped, Handler, Query, Rcode, Response, Reuse, RRset
 from minidns.metrics.registry import Metrics
 from minidns.server import udp
 from minidns.server.answer import Answerer
@@ -38,21 +29,12 @@ def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 @contextlib.asynccontextmanager
 async def serving(
-    handler: Handler,
-    host: str = "127.0.0.1",
-    metrics: Metrics | None = None,
-    **options: int,
+    handler: Handler, host: str = "127.0.0.1", metrics: Metrics | None = None, **options: int
 ) -> AsyncIterator[tuple[udp.UdpListener, int]]:
     sock = udp.bind(host, 0)
     port = sock.getsockname()[1]
     datagrams = udp.UdpListener(
-        sock,
-        Answerer("dns://:0", handler),
-        Memory(),
-        metrics or Metrics(),
-        time.monotonic,
-        batches=BATCHES,
-        **options,
+        sock, Answerer("dns://:0", handler), Memory(), metrics or Metrics(), time.monotonic, batches=BATCHES, **options
     )
     datagrams.start()
     try:
@@ -66,9 +48,7 @@ def dropped(metrics: Metrics) -> float:
 
 
 def answer(address: str = "192.0.2.1", reuse: Reuse | None = None) -> Response:
-    return Response(
-        answer=(RRset(NAME, 1, 30, (rdata.a(address),)),), aa=True, reuse=reuse
-    )
+    return Response(answer=(RRset(NAME, 1, 30, (rdata.a(address),)),), aa=True, reuse=reuse)
 
 
 async def at_once(query: Query) -> Response:
@@ -87,9 +67,7 @@ async def test_answers_on_every_kind_of_address(host: str) -> None:
 async def test_the_reply_comes_from_the_address_asked() -> None:
     async with serving(at_once, "0.0.0.0") as (_, port):
         wire = dns.message.make_query(NAME, "A").to_wire()
-        assert await client.udp(
-            port, wire, host="127.9.8.7"
-        )  # connected: only that peer
+        assert await client.udp(port, wire, host="127.9.8.7")  # connected: only that peer
 
 
 async def test_a_remembered_answer_needs_no_chain() -> None:
@@ -243,9 +221,7 @@ async def test_one_answer_does_for_all_in_line() -> None:
     assert len(asked) == 2  # it is remembered from the second time on
 
 
-async def test_a_full_line_refuses_the_newest_and_counts_them(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_full_line_refuses_the_newest_and_counts_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(udp, "MAX_QUEUED", 20)
     names = [f"n{n}.org." for n in range(60)]
     metrics = Metrics()
@@ -253,17 +229,12 @@ async def test_a_full_line_refuses_the_newest_and_counts_them(
         with asking(port, *names) as sock:
             seen: dict[str, int] = {name: Rcode.NOERROR for name in names[:20]}
             seen |= {name: Rcode.SERVFAIL for name in names[20:]}
-            assert {
-                str(each.question[0].name): int(each.rcode())
-                for each in await replies(sock, 60)
-            } == seen
+            assert {str(each.question[0].name): int(each.rcode()) for each in await replies(sock, 60)} == seen
             assert dropped(metrics) == 40
             assert (await client.ask(port, NAME)).answer
 
 
-async def test_a_full_line_is_silent_where_it_sheds(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_full_line_is_silent_where_it_sheds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(udp, "MAX_QUEUED", 20)
     names = [f"n{n}.org." for n in range(60)]
     shed = []
@@ -277,9 +248,7 @@ async def test_a_full_line_is_silent_where_it_sheds(
     assert len(shed) == 40
 
 
-async def test_the_line_goes_on_after_a_mistake(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_the_line_goes_on_after_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
     mistakes = []
     asyncio.get_running_loop().set_exception_handler(lambda _, what: mistakes.append(1))
     async with serving(repeatable) as (datagrams, port):
@@ -348,9 +317,7 @@ SILENT = {
 @pytest.mark.parametrize("remembered", [False, True], ids=["asked", "remembered"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
 @pytest.mark.parametrize(("source", "number", "replied"), SILENT.values(), ids=SILENT)
-async def test_source_ports(
-    source: str, number: int, host: str, *, replied: bool, remembered: bool
-) -> None:
+async def test_source_ports(source: str, number: int, host: str, *, replied: bool, remembered: bool) -> None:
     async def handler(query: Query) -> Response:
         return answer(reuse=Reuse())
 
@@ -434,9 +401,7 @@ async def test_what_is_raised_becomes_an_empty_reply(
     assert not reply.answer
 
 
-async def test_an_answer_that_cannot_be_written_is_a_failure(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_an_answer_that_cannot_be_written_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
     async def handler(query: Query) -> Response:
         return Response(answer=(RRset("x" * 300 + ".", 1, 30, (b"abcd",)),))
 
@@ -452,9 +417,7 @@ async def test_dropped_means_silence() -> None:
 
     async with serving(handler) as (_, port):
         with pytest.raises(TimeoutError):
-            await client.udp(
-                port, dns.message.make_query(NAME, "A").to_wire(), deadline_s=0.2
-            )
+            await client.udp(port, dns.message.make_query(NAME, "A").to_wire(), deadline_s=0.2)
 
 
 @pytest.mark.parametrize("junk", [b"", b"x", b"\xff" * 40, bytes(12), b"\0" * 600])
@@ -501,9 +464,7 @@ async def test_a_waiting_handler_may_fail_after_its_wait() -> None:
         assert (await client.ask(port, NAME)).rcode() == dns.rcode.SERVFAIL
 
 
-@pytest.mark.parametrize(
-    "raised", [DnsError("late"), OSError("refused"), TimeoutError()]
-)
+@pytest.mark.parametrize("raised", [DnsError("late"), OSError("refused"), TimeoutError()])
 async def test_what_a_waiting_handler_waits_for_may_fail(raised: Exception) -> None:
     async def handler(query: Query) -> Response:
         failing: asyncio.Future[None] = asyncio.get_running_loop().create_future()

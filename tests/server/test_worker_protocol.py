@@ -54,10 +54,7 @@ async def test_every_corefile_arrives_as_it_was_read(case: Case) -> None:
 
 async def test_messages_arrive_in_order_and_of_any_size() -> None:
     async with connected() as (main, worker):
-        sent = [
-            Report(True, True, (Delta("counter", "x" * (n * 10_000), "", (), (), ()),))
-            for n in range(30)
-        ]
+        sent = [Report(True, True, (Delta("counter", "x" * (n * 10_000), "", (), (), ()),)) for n in range(30)]
         for report in sent:
             worker.send(report)
         for report in sent:
@@ -80,9 +77,7 @@ async def test_the_other_end_sees_that_one_closes() -> None:
             await main.receive()
 
 
-async def test_a_worker_with_unusable_reports_is_ended_and_logged(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_worker_with_unusable_reports_is_ended_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     process = await asyncio.create_subprocess_exec("sleep", "60")
     metrics = Metrics()
     metrics.counter("x_total", "Another kind of metric.")
@@ -90,13 +85,7 @@ async def test_a_worker_with_unusable_reports_is_ended_and_logged(
     channel = await Channel.connect(ours, Report)
     worker = WorkerProcess(process, channel, metrics)
     child = await Channel.connect(theirs, Load)
-    child.send(
-        Report(
-            True,
-            True,
-            (Delta("gauge", "x_total", "X.", ("a",), (), (((".",), (2.0,)),)),),
-        )
-    )
+    child.send(Report(True, True, (Delta("gauge", "x_total", "X.", ("a",), (), (((".",), (2.0,)),)),)))
     async with asyncio.timeout(10):
         await worker.life
     child.close()

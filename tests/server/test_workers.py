@@ -11,21 +11,7 @@ import dns.message
 import pytest
 
 from tests import process
-from tests.crowd import (
-    NAME,
-    NEW,
-    OLD,
-    SIZE,
-    SOME,
-    Stand,
-    crowd,
-    listening_port,
-    lives,
-    stopped,
-    until,
-    worker,
-    workers,
-)
+from tests.crowd import NAME, NEW, OLD, SIZE, SOME, Stand, crowd, listening_port, lives, stopped, until, worker, workers
 from tests.server import client
 
 pytestmark = pytest.mark.slow
@@ -50,9 +36,7 @@ async def test_the_share_of_a_dead_worker_goes_to_the_others(stand: Stand) -> No
         await until(lambda: not lives(second))
 
 
-async def test_a_worker_that_hangs_is_replaced_before_clients_give_up(
-    stand: Stand,
-) -> None:
+async def test_a_worker_that_hangs_is_replaced_before_clients_give_up(stand: Stand) -> None:
     async with process.minidns(*stand.args) as server:
         first = await worker(server)
         async with stopped(first):
@@ -64,9 +48,7 @@ async def test_a_worker_that_hangs_is_replaced_before_clients_give_up(
         assert await worker(server, nth=2) != first
 
 
-async def test_one_that_dies_again_and_again_is_replaced_after_a_backoff(
-    stand: Stand,
-) -> None:
+async def test_one_that_dies_again_and_again_is_replaced_after_a_backoff(stand: Stand) -> None:
     async with process.minidns(*stand.args) as server:
         died: list[float] = []
         for turn in range(3):
@@ -78,9 +60,7 @@ async def test_one_that_dies_again_and_again_is_replaced_after_a_backoff(
         assert died[2] - died[1] > 0.8  # the first step of the backoff
 
 
-async def test_one_that_cannot_serve_says_why_and_is_tried_again(
-    stand: Stand, tmp_path: Path
-) -> None:
+async def test_one_that_cannot_serve_says_why_and_is_tried_again(stand: Stand, tmp_path: Path) -> None:
     resolvers = tmp_path / "resolv.conf"
     resolvers.write_text("nameserver 127.0.0.1\n")
     stand.write(more=f"forward example.net {resolvers}")
@@ -96,9 +76,7 @@ async def test_one_that_cannot_serve_says_why_and_is_tried_again(
             assert await clients.told(NAME) == {OLD: SIZE}
 
 
-async def test_signals_to_a_worker_are_ignored_and_it_ends_with_the_main_process(
-    stand: Stand,
-) -> None:
+async def test_signals_to_a_worker_are_ignored_and_it_ends_with_the_main_process(stand: Stand) -> None:
     async with process.minidns(*stand.args) as server:
         pid = await worker(server)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
@@ -116,9 +94,7 @@ async def test_tcp_is_shared_too(stand: Stand) -> None:
     async with process.minidns(*stand.args) as server:
         pid = await worker(server)
         async with stopped(pid):
-            asking = [
-                asyncio.create_task(client.tcp(stand.port, wire)) for _ in "x" * 24
-            ]
+            asking = [asyncio.create_task(client.tcp(stand.port, wire)) for _ in "x" * 24]
             await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
             _, waiting = await asyncio.wait(asking, timeout=SOME)
             assert waiting
@@ -160,9 +136,7 @@ async def test_an_address_that_another_program_has_is_an_error(stand: Stand) -> 
         assert "another program has port" in err
 
 
-async def test_only_the_main_process_answers_blocks_without_the_directive(
-    stand: Stand,
-) -> None:
+async def test_only_the_main_process_answers_blocks_without_the_directive(stand: Stand) -> None:
     other = listening_port()
     more = f"example.net:{other} {{\n bind 127.0.0.1\n template IN A\n}}\n"
     stand.path.write_text(stand.path.read_text() + more)
@@ -175,8 +149,7 @@ async def test_only_the_main_process_answers_blocks_without_the_directive(
 
 async def test_a_loop_is_detected_whichever_process_forwards(stand: Stand) -> None:
     stand.path.write_text(
-        f".:{stand.port} {{\n bind 127.0.0.1\n multisocket 3\n loop\n"
-        f" forward . 127.0.0.1:{stand.port}\n}}\n"
+        f".:{stand.port} {{\n bind 127.0.0.1\n multisocket 3\n loop\n forward . 127.0.0.1:{stand.port}\n}}\n"
     )
     async with process.minidns(*stand.args) as server:
         await server.said("[FATAL] plugin/loop: Loop (127.0.0.1:")
@@ -206,13 +179,8 @@ async def test_a_scrape_sums_what_all_processes_counted(stand: Stand) -> None:
     port = listening_port()
     stand.write(more=f"prometheus 127.0.0.1:{port}\ncache 30")
     label = f'server="dns://127.0.0.1:{stand.port}"'
-    requests = (
-        f'coredns_dns_requests_total{{family="1",proto="udp",{label},'
-        'type="A",view="",zone="."}'
-    )
-    sizes = (
-        f'coredns_dns_request_size_bytes_count{{proto="udp",{label},view="",zone="."}}'
-    )
+    requests = f'coredns_dns_requests_total{{family="1",proto="udp",{label},type="A",view="",zone="."}}'
+    sizes = f'coredns_dns_request_size_bytes_count{{proto="udp",{label},view="",zone="."}}'
     entries = f'coredns_cache_entries{{{label},type="success",view="",zones="."}}'
     async with process.minidns(*stand.args) as server:
         pid = await worker(server)
@@ -261,9 +229,7 @@ async def test_a_reload_reaches_every_process_and_loses_nothing(stand: Stand) ->
             assert await clients.told(NAME) == {NEW: SIZE}
 
 
-async def test_a_reload_to_more_processes_starts_them_and_one_to_fewer_keeps_them(
-    stand: Stand,
-) -> None:
+async def test_a_reload_to_more_processes_starts_them_and_one_to_fewer_keeps_them(stand: Stand) -> None:
     stand.write(sockets=1)
     async with process.minidns(*stand.args) as server:
         await server.said("python3")
@@ -339,10 +305,7 @@ async def test_queries_in_flight_at_the_end_are_answered(stand: Stand) -> None:
         upstream.bind(("127.0.0.1", 0))
         upstream.setblocking(False)
         port = upstream.getsockname()[1]
-        stand.path.write_text(
-            f".:{stand.port} {{\n bind 127.0.0.1\n multisocket 2\n"
-            f" forward . 127.0.0.1:{port}\n}}\n"
-        )
+        stand.path.write_text(f".:{stand.port} {{\n bind 127.0.0.1\n multisocket 2\n forward . 127.0.0.1:{port}\n}}\n")
         loop = asyncio.get_running_loop()
         async with process.minidns(*stand.args) as server:
             await worker(server)

@@ -14,15 +14,7 @@ from sim.api.faults import Rule
 from sim.api.http import ApiServer
 from sim.api.server import ClusterApi
 from tests import process
-from tests.crowd import (
-    SIZE,
-    Crowd,
-    crowd,
-    listening_port,
-    lives,
-    stopped,
-    worker,
-)
+from tests.crowd import SIZE, Crowd, crowd, listening_port, lives, stopped, worker
 
 pytestmark = pytest.mark.slow
 
@@ -67,11 +59,7 @@ class Served:
     def write(self, processes: int = 2, more: str = "") -> None:
         """Write the Corefile."""
         text = COREFILE.format(
-            port=self.port,
-            kubeconfig=self.kubeconfig,
-            ready=self.ready,
-            processes=processes,
-            more=more,
+            port=self.port, kubeconfig=self.kubeconfig, ready=self.ready, processes=processes, more=more
         )
         self.path.write_text(text)
 
@@ -101,10 +89,7 @@ def cluster() -> ClusterApi:
 
 
 async def test_every_process_sees_changes(cluster: ClusterApi, tmp_path: Path) -> None:
-    async with (
-        ApiServer(cluster) as api,
-        server(api, tmp_path) as (running, clients, _),
-    ):
+    async with ApiServer(cluster) as api, server(api, tmp_path) as (running, clients, _):
         pid = await worker(running)
         assert await clients.told(NAME) == {FIRST: SIZE}
         cluster.delete("Service", "prod", "web")
@@ -117,13 +102,8 @@ async def test_every_process_sees_changes(cluster: ClusterApi, tmp_path: Path) -
         assert len(api.requests.of("watch", "services")) == 2
 
 
-async def test_a_worker_answers_nothing_before_it_has_seen_the_cluster(
-    cluster: ClusterApi, tmp_path: Path
-) -> None:
-    async with (
-        ApiServer(cluster) as api,
-        server(api, tmp_path, processes=1) as (running, clients, served),
-    ):
+async def test_a_worker_answers_nothing_before_it_has_seen_the_cluster(cluster: ClusterApi, tmp_path: Path) -> None:
+    async with ApiServer(cluster) as api, server(api, tmp_path, processes=1) as (running, clients, served):
         await clients.all_told(NAME, FIRST)
         api.faults.rules.append(Rule(resource="services", status=503))
         served.write(processes=2)
@@ -139,13 +119,8 @@ async def test_a_worker_answers_nothing_before_it_has_seen_the_cluster(
         await process.until_answering(served.ready, "/ready")
 
 
-async def test_a_worker_that_dies_while_the_api_server_is_down(
-    cluster: ClusterApi, tmp_path: Path
-) -> None:
-    async with (
-        ApiServer(cluster) as api,
-        server(api, tmp_path) as (running, clients, served),
-    ):
+async def test_a_worker_that_dies_while_the_api_server_is_down(cluster: ClusterApi, tmp_path: Path) -> None:
+    async with ApiServer(cluster) as api, server(api, tmp_path) as (running, clients, served):
         pid = await worker(running)
         await process.until_answering(served.ready, "/ready")
         await api.down()
@@ -159,13 +134,8 @@ async def test_a_worker_that_dies_while_the_api_server_is_down(
         assert await clients.told(NAME) == {FIRST: SIZE}
 
 
-async def test_every_process_keeps_its_view_across_a_reload(
-    cluster: ClusterApi, tmp_path: Path
-) -> None:
-    async with (
-        ApiServer(cluster) as api,
-        server(api, tmp_path) as (running, clients, served),
-    ):
+async def test_every_process_keeps_its_view_across_a_reload(cluster: ClusterApi, tmp_path: Path) -> None:
+    async with ApiServer(cluster) as api, server(api, tmp_path) as (running, clients, served):
         pid = await worker(running)
         await api.down()
         served.write(more="hosts {\n192.0.2.9 new.example.org\nfallthrough\n}")

@@ -49,22 +49,14 @@ def deployment(name: str = "web", replicas: int = 1, **spec: Any) -> Json:
         "spec": {
             "replicas": replicas,
             "selector": {"matchLabels": labels},
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {"containers": [{"name": "c", "image": "example"}]},
-            },
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "example"}]}},
         }
         | spec,
     }
 
 
 def config_map(name: str = "cm", namespace: str = "default", **data: str) -> Json:
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": name, "namespace": namespace},
-        "data": data,
-    }
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}, "data": data}
 
 
 def namespace(name: str) -> Json:
@@ -105,17 +97,13 @@ class Client:
         self.server = server
         self.session = session
 
-    async def ask(
-        self, method: str, path: str, body: object = None, **headers: str
-    ) -> tuple[int, Json]:
+    async def ask(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Json]:
         headers = {k.replace("_", "-"): v for k, v in headers.items()}
         if body is not None:
             headers.setdefault("Content-Type", "application/json")
         data = None if body is None else io.BytesIO(json.dumps(body).encode())
         url = self.server.url + path
-        async with self.session.request(
-            method, url, data=data, headers=headers, allow_redirects=False
-        ) as r:
+        async with self.session.request(method, url, data=data, headers=headers, allow_redirects=False) as r:
             return r.status, json.loads(await r.read())
 
     async def get(self, path: str, **headers: str) -> Json:
@@ -124,9 +112,7 @@ class Client:
         return body
 
     @asynccontextmanager
-    async def watch(
-        self, path: str, headers: Mapping[str, str] | None = None
-    ) -> AsyncIterator["Lines"]:
+    async def watch(self, path: str, headers: Mapping[str, str] | None = None) -> AsyncIterator["Lines"]:
         """Open a watch; ``path`` has no query of its own but what is needed."""
         url = self.server.url + path + ("&" if "?" in path else "?") + "watch=1"
         async with self.session.get(url, headers=headers) as response:
@@ -169,8 +155,5 @@ class Lines:
 async def serving(cluster: ClusterApi, **options: Any) -> AsyncIterator[Client]:
     """Serve a cluster and give a client of it."""
     options.setdefault("future_wait_s", 0.0)
-    async with (
-        ApiServer(cluster, **options) as server,
-        aiohttp.ClientSession() as session,
-    ):
+    async with ApiServer(cluster, **options) as server, aiohttp.ClientSession() as session:
         yield Client(server, session)

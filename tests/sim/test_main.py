@@ -14,9 +14,7 @@ from tests.sim import command
         (["exec", "--queries", "a/b", "--", "dig"], "a/b", ["dig"]),
     ],
 )
-def test_exec_takes_the_rest_as_it_is(
-    words: list[str], pod: str, rest: list[str]
-) -> None:
+def test_exec_takes_the_rest_as_it_is(words: list[str], pod: str, rest: list[str]) -> None:
     args = parser().parse_args(words)
     assert args.pod == pod
     assert [word for word in args.command if word != "--"] == rest
@@ -25,14 +23,11 @@ def test_exec_takes_the_rest_as_it_is(
 def test_nothing_is_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["exec", "--state", str(tmp_path), "app", "--", "dig", "x"]) == 1
     assert capsys.readouterr().err == (
-        f"minidns-sim: no simulated cluster is up in {tmp_path} "
-        "(start one: minidns-sim up)\n"
+        f"minidns-sim: no simulated cluster is up in {tmp_path} (start one: minidns-sim up)\n"
     )
 
 
-def test_folder_that_cannot_be_made(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_folder_that_cannot_be_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
     assert main(["up", "--state", str(tmp_path / "file" / "x")]) == 1
     assert "Not a directory" in capsys.readouterr().err

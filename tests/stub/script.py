@@ -10,15 +10,7 @@ from minidns.dns import rdata, wire
 from minidns.dns.model import FormatError, Rcode, Response, RRset
 from minidns.dns.rdata import AAAA, A, type_name
 from minidns.stub.glibc import Glibc
-from minidns.stub.protocol import (
-    BOTH,
-    Failure,
-    Lookup,
-    Outcome,
-    Resolver,
-    Send,
-    Wait,
-)
+from minidns.stub.protocol import BOTH, Failure, Lookup, Outcome, Resolver, Send, Wait
 
 Does = str | tuple[float, str]
 """What a server does: OK (an address), NODATA, an rcode, TC (whole over TCP), LAME,
@@ -65,12 +57,7 @@ class Play:
     _coming: list[tuple[float, int, Send, str]] = field(default_factory=list)
     _order: "count[int]" = field(default_factory=count)
 
-    def run(
-        self,
-        resolver: Resolver | str,
-        name: str,
-        types: tuple[int, ...] = BOTH,
-    ) -> Outcome:
+    def run(self, resolver: Resolver | str, name: str, types: tuple[int, ...] = BOTH) -> Outcome:
         """Play the lookup to its end; a text is the resolv.conf of glibc."""
         if isinstance(resolver, str):
             resolver = Glibc(resolver, Random(1))
@@ -85,9 +72,7 @@ class Play:
                 continue
             self.now, _, send, does = heapq.heappop(self._coming)
             if does in FAILURES:
-                step = lookup.on_failure(
-                    self.now, send.server, send.source, FAILURES[does]
-                )
+                step = lookup.on_failure(self.now, send.server, send.source, FAILURES[does])
             else:
                 reply = reply_to(send, does)
                 step = lookup.on_reply(self.now, send.server, send.source, reply)

@@ -17,23 +17,15 @@ NAME = "a.example"
 
 def brief(play: Play) -> list[str]:
     """``seconds server-number TYPE`` of each query, TCP marked."""
-    return [
-        line.replace("192.0.2.", "").replace(" a.example. ", " ") for line in play.log
-    ]
+    return [line.replace("192.0.2.", "").replace(" a.example. ", " ") for line in play.log]
 
 
 @pytest.mark.parametrize(
     ("conf", "answers", "expected", "status"),
     [
+        pytest.param(ONE, {"A": "OK"}, ["0 1 A", "0 1 AAAA"], Status.ANSWERED, id="both-at-once"),
         pytest.param(
-            ONE, {"A": "OK"}, ["0 1 A", "0 1 AAAA"], Status.ANSWERED, id="both-at-once"
-        ),
-        pytest.param(
-            ONE,
-            {"192.0.2.1": ""},
-            ["0 1 A", "0 1 AAAA", "5 1 A", "5 1 AAAA"],
-            Status.SILENT,
-            id="two-attempts-of-5-s",
+            ONE, {"192.0.2.1": ""}, ["0 1 A", "0 1 AAAA", "5 1 A", "5 1 AAAA"], Status.SILENT, id="two-attempts-of-5-s"
         ),
         pytest.param(
             ONE + "options timeout:1 attempts:3\n",
@@ -46,11 +38,7 @@ def brief(play: Play) -> list[str]:
             THREE,
             {"192.0.2.1": "", "192.0.2.2": "", "192.0.2.3": ""},
             # 5, 10 // 3 and 20 // 3 seconds
-            [
-                f"{t} {s} {k}"
-                for t, s in ((0, 1), (5, 2), (8, 3), (14, 1), (19, 2), (22, 3))
-                for k in ("A", "AAAA")
-            ],
+            [f"{t} {s} {k}" for t, s in ((0, 1), (5, 2), (8, 3), (14, 1), (19, 2), (22, 3)) for k in ("A", "AAAA")],
             Status.SILENT,
             id="three-silent-servers",
         ),
@@ -82,13 +70,7 @@ def brief(play: Play) -> list[str]:
             Status.ANSWERED,
             id="nobody-there-next-server-at-once",
         ),
-        pytest.param(
-            ONE,
-            {"192.0.2.1": "REFUSE"},
-            ["0 1 A", "0 1 AAAA"] * 2,
-            Status.REFUSED,
-            id="nobody-there-at-all",
-        ),
+        pytest.param(ONE, {"192.0.2.1": "REFUSE"}, ["0 1 A", "0 1 AAAA"] * 2, Status.REFUSED, id="nobody-there-at-all"),
         pytest.param(
             TWO,
             {"192.0.2.1": "NXDOMAIN", "192.0.2.2": "OK"},
@@ -118,11 +100,7 @@ def brief(play: Play) -> list[str]:
             id="truncated-both-again-by-tcp",
         ),
         pytest.param(
-            ONE + "options use-vc\n",
-            {"A": "OK"},
-            ["0 1 A TCP", "0 1 AAAA TCP"],
-            Status.ANSWERED,
-            id="use-vc",
+            ONE + "options use-vc\n", {"A": "OK"}, ["0 1 A TCP", "0 1 AAAA TCP"], Status.ANSWERED, id="use-vc"
         ),
         pytest.param(
             ONE + "options single-request\n",
@@ -134,10 +112,7 @@ def brief(play: Play) -> list[str]:
     ],
 )
 def test_who_is_asked_when(
-    conf: str,
-    answers: dict[str, Does | Sequence[Does]],
-    expected: list[str],
-    status: Status,
+    conf: str, answers: dict[str, Does | Sequence[Does]], expected: list[str], status: Status
 ) -> None:
     play = Play(answers)
     outcome = play.run(conf, NAME)
@@ -200,9 +175,7 @@ def test_rotate_starts_each_name_at_the_next_server(release: str) -> None:
         first, second, third = (line.split()[1] for line in play.log[::2])
         assert first == third != second
         begins.add(first)
-    assert begins == (
-        {"192.0.2.2"} if release == "2.25" else {TWO.split()[1], TWO.split()[3]}
-    )
+    assert begins == ({"192.0.2.2"} if release == "2.25" else {TWO.split()[1], TWO.split()[3]})
 
 
 def test_tcp_that_fails_moves_on_by_tcp_and_tries_each_server_once() -> None:
@@ -214,9 +187,7 @@ def test_tcp_that_fails_moves_on_by_tcp_and_tries_each_server_once() -> None:
 
 
 CLUSTER_FIRST = (
-    "search default.svc.cluster.local svc.cluster.local cluster.local\n"
-    "nameserver 10.96.0.10\n"
-    "options ndots:5\n"
+    "search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n"
 )
 D, S, C = "default.svc.cluster.local.", "svc.cluster.local.", "cluster.local."
 
@@ -244,15 +215,8 @@ def names(play: Play) -> list[str]:
             ["a.b.example."] + [f"a.b.example.{d}" for d in (D, S, C)],
             id="enough-dots-name-first-then-search",
         ),
-        pytest.param(
-            "search a.example\n", "Web", ["web.a.example.", "web."], id="letters-case"
-        ),
-        pytest.param(
-            "search . a.example\n",
-            "web",
-            ["web.", "web.a.example."],
-            id="root-in-search",
-        ),
+        pytest.param("search a.example\n", "Web", ["web.a.example.", "web."], id="letters-case"),
+        pytest.param("search . a.example\n", "web", ["web.", "web.a.example."], id="root-in-search"),
         pytest.param(
             "search a.example .\noptions ndots:1\n",
             "a.b",
@@ -260,20 +224,10 @@ def names(play: Play) -> list[str]:
             id="root-in-search-after-the-name",
         ),
         pytest.param(
-            f"search {'x' * 64}.example a.example\n",
-            "web",
-            ["web."],
-            id="no-name-with-a-domain-ends-the-search",
+            f"search {'x' * 64}.example a.example\n", "web", ["web."], id="no-name-with-a-domain-ends-the-search"
         ),
-        pytest.param(
-            "search a.example\noptions no-tld-query\n",
-            "web",
-            ["web.a.example."],
-            id="no-tld-query",
-        ),
-        pytest.param(
-            "options no-tld-query\n", "web", ["web."], id="no-tld-query-without-search"
-        ),
+        pytest.param("search a.example\noptions no-tld-query\n", "web", ["web.a.example."], id="no-tld-query"),
+        pytest.param("options no-tld-query\n", "web", ["web."], id="no-tld-query-without-search"),
         pytest.param(ONE, "a..b", [], id="no-name-at-all"),
         pytest.param(ONE, "-a.b", [], id="no-host-name"),
     ],
@@ -289,37 +243,19 @@ def test_names_of_a_search(conf: str, name: str, expected: list[str]) -> None:
     [
         # the first search domain gives NODATA (a wildcard, or an inner node)
         pytest.param({f"web.{D}": "NODATA"}, 4, "EAI_NODATA", id="nodata-goes-on"),
-        pytest.param(
-            {f"web.{D}": "NODATA", f"web.{C}": "OK"}, 3, "", id="nodata-then-found"
-        ),
-        pytest.param(
-            {f"web.{D}": "SERVFAIL"}, 4, "EAI_AGAIN (SERVFAIL)", id="servfail-goes-on"
-        ),
+        pytest.param({f"web.{D}": "NODATA", f"web.{C}": "OK"}, 3, "", id="nodata-then-found"),
+        pytest.param({f"web.{D}": "SERVFAIL"}, 4, "EAI_AGAIN (SERVFAIL)", id="servfail-goes-on"),
         pytest.param({f"web.{D}": ""}, 2, "EAI_NONAME", id="silence-tries-the-name"),
-        pytest.param(
-            {f"web.{D}": "REFUSED"}, 2, "EAI_NONAME", id="refused-tries-the-name"
-        ),
-        pytest.param(
-            {f"web.{D}": "FORMERR"}, 2, "EAI_NONAME", id="formerr-tries-the-name"
-        ),
-        pytest.param(
-            {f"web.{D}": "REFUSE"},
-            1,
-            "EAI_AGAIN (connection refused)",
-            id="nobody-there-ends-it",
-        ),
+        pytest.param({f"web.{D}": "REFUSED"}, 2, "EAI_NONAME", id="refused-tries-the-name"),
+        pytest.param({f"web.{D}": "FORMERR"}, 2, "EAI_NONAME", id="formerr-tries-the-name"),
+        pytest.param({f"web.{D}": "REFUSE"}, 1, "EAI_AGAIN (connection refused)", id="nobody-there-ends-it"),
         pytest.param({f"web.{D} AAAA": "OK"}, 1, "", id="one-family-is-enough"),
         pytest.param(
-            {f"web.{D} A": "NODATA", f"web.{D} AAAA": "NXDOMAIN"},
-            4,
-            "EAI_NONAME",
-            id="nodata-and-nxdomain-is-nxdomain",
+            {f"web.{D} A": "NODATA", f"web.{D} AAAA": "NXDOMAIN"}, 4, "EAI_NONAME", id="nodata-and-nxdomain-is-nxdomain"
         ),
     ],
 )
-def test_what_ends_a_search(
-    answers: dict[str, Does | Sequence[Does]], count: int, error: str
-) -> None:
+def test_what_ends_a_search(answers: dict[str, Does | Sequence[Does]], count: int, error: str) -> None:
     play = Play(answers)
     outcome = play.run(CLUSTER_FIRST, "web")
     assert (outcome.error, len(names(play))) == (error, count)
@@ -332,13 +268,8 @@ def test_name_as_given_first_decides_the_error_but_not_the_search() -> None:
     assert outcome.status is Status.SILENT
 
 
-@pytest.mark.parametrize(
-    ("types", "error"),
-    [((A,), "EAI_NONAME"), ((A, AAAA), "EAI_AGAIN (connection refused)")],
-)
-def test_a_name_too_long_with_a_domain_hides_a_refusal(
-    types: tuple[int, ...], error: str
-) -> None:
+@pytest.mark.parametrize(("types", "error"), [((A,), "EAI_NONAME"), ((A, AAAA), "EAI_AGAIN (connection refused)")])
+def test_a_name_too_long_with_a_domain_hides_a_refusal(types: tuple[int, ...], error: str) -> None:
     """Its errno replaces that of the name as given; h_errno stays."""
     play = Play({"192.0.2.1": "REFUSE"})
     text = ONE + f"search {'x' * 64}.example\noptions ndots:0\n"
@@ -376,10 +307,7 @@ def test_odd_numbers(options: str, queries: int, seconds: float) -> None:
     ],
 )
 def test_no_aaaa_sends_a_alone(
-    types: tuple[int, ...],
-    answers: dict[str, Does | Sequence[Does]],
-    sent: list[str],
-    status: Status,
+    types: tuple[int, ...], answers: dict[str, Does | Sequence[Does]], sent: list[str], status: Status
 ) -> None:
     play = Play(answers)
     outcome = play.run(ONE + "options no-aaaa\n", NAME, types)
@@ -388,8 +316,7 @@ def test_no_aaaa_sends_a_alone(
 
 
 @pytest.mark.parametrize(
-    ("option", "flags", "size"),
-    [("", 0x0100, 0), ("trust-ad", 0x0120, 0), ("edns0", 0x0100, 1200)],
+    ("option", "flags", "size"), [("", 0x0100, 0), ("trust-ad", 0x0120, 0), ("edns0", 0x0100, 1200)]
 )
 def test_flags_and_edns(option: str, flags: int, size: int) -> None:
     play = Play({})
@@ -400,10 +327,7 @@ def test_flags_and_edns(option: str, flags: int, size: int) -> None:
         assert (query.opt.size if query.opt else 0) == size
 
 
-@pytest.mark.parametrize(
-    ("release", "asked"),
-    [("2.25", ["0 1 A", "5 2 A"]), ("2.36", ["0 1 A", "0 2 A"])],
-)
+@pytest.mark.parametrize(("release", "asked"), [("2.25", ["0 1 A", "5 2 A"]), ("2.36", ["0 1 A", "0 2 A"])])
 def test_error_reply_to_single_request(release: str, asked: list[str]) -> None:
     """Before the fix glibc waits for a reply to a query that it has not sent."""
     play = Play({"192.0.2.1": "SERVFAIL", "192.0.2.2": "NXDOMAIN"})
@@ -412,18 +336,14 @@ def test_error_reply_to_single_request(release: str, asked: list[str]) -> None:
     assert brief(play)[:2] == asked
 
 
-@pytest.mark.parametrize(
-    ("option", "servers"), [("", ["1"]), ("strict-error", ["1", "2"])]
-)
+@pytest.mark.parametrize(("option", "servers"), [("", ["1"]), ("strict-error", ["1", "2"])])
 def test_strict_error_wants_both_replies(option: str, servers: list[str]) -> None:
     play = Play({"192.0.2.1 A": "OK", "192.0.2.1 AAAA": "SERVFAIL", "192.0.2.2": "OK"})
     play.run(Glibc(TWO + f"options {option}\n", Random(1), RELEASES["2.42"]), NAME)
     assert sorted({line.split()[1] for line in brief(play)}) == servers
 
 
-@pytest.mark.parametrize(
-    ("does", "queries"), [("CLOSE", 2), ("RESET", 4), ("REFUSE", 2), ("SERVFAIL", 2)]
-)
+@pytest.mark.parametrize(("does", "queries"), [("CLOSE", 2), ("RESET", 4), ("REFUSE", 2), ("SERVFAIL", 2)])
 def test_a_reset_connection_is_opened_once_more(does: str, queries: int) -> None:
     play = Play({"192.0.2.1": does})
     outcome = play.run(ONE + "options use-vc\n", NAME)

@@ -19,22 +19,13 @@ def musl(text: str, *, tcp: bool = True) -> Musl:
 
 def brief(play: Play) -> list[str]:
     """``seconds server-number TYPE`` of each query, TCP marked."""
-    return [
-        line.replace("192.0.2.", "").replace(" a.example. ", " ") for line in play.log
-    ]
+    return [line.replace("192.0.2.", "").replace(" a.example. ", " ") for line in play.log]
 
 
 @pytest.mark.parametrize(
     ("conf", "answers", "expected", "end", "status"),
     [
-        pytest.param(
-            TWO,
-            {"A": "OK", "AAAA": "NODATA"},
-            ALL,
-            0,
-            Status.ANSWERED,
-            id="all-servers-both-questions",
-        ),
+        pytest.param(TWO, {"A": "OK", "AAAA": "NODATA"}, ALL, 0, Status.ANSWERED, id="all-servers-both-questions"),
         pytest.param(
             TWO,
             {"192.0.2.1": "", "192.0.2.2": (0.1, "OK")},
@@ -118,11 +109,7 @@ def brief(play: Play) -> list[str]:
     ],
 )
 def test_who_is_asked_when(
-    conf: str,
-    answers: dict[str, Does | Sequence[Does]],
-    expected: list[str],
-    end: float,
-    status: Status,
+    conf: str, answers: dict[str, Does | Sequence[Does]], expected: list[str], end: float, status: Status
 ) -> None:
     play = Play(answers)
     outcome = play.run(musl(conf), NAME)
@@ -139,9 +126,7 @@ def test_everything_leaves_from_one_port() -> None:
 
 D, S, C = "default.svc.cluster.local.", "svc.cluster.local.", "cluster.local."
 CLUSTER_FIRST = (
-    "search default.svc.cluster.local svc.cluster.local cluster.local\n"
-    "nameserver 10.96.0.10\n"
-    "options ndots:5\n"
+    "search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n"
 )
 
 
@@ -154,12 +139,7 @@ def names(play: Play) -> list[str]:
 @pytest.mark.parametrize(
     ("conf", "name", "expected"),
     [
-        pytest.param(
-            CLUSTER_FIRST,
-            "a.b",
-            [f"a.b.{d}" for d in (D, S, C)] + ["a.b."],
-            id="few-dots-search-first",
-        ),
+        pytest.param(CLUSTER_FIRST, "a.b", [f"a.b.{d}" for d in (D, S, C)] + ["a.b."], id="few-dots-search-first"),
         pytest.param(CLUSTER_FIRST, "web.", ["web."], id="final-dot-no-search"),
         pytest.param(
             CLUSTER_FIRST.replace("ndots:5", "ndots:2"),
@@ -167,9 +147,7 @@ def names(play: Play) -> list[str]:
             ["a.b.example."],
             id="enough-dots-never-searches",
         ),
-        pytest.param(
-            "search . a.example\n", "web", ["web.a.example.", "web."], id="root-skipped"
-        ),
+        pytest.param("search . a.example\n", "web", ["web.a.example.", "web."], id="root-skipped"),
         pytest.param(
             f"search {'x' * 64}.example a.example\n",
             "web",
@@ -183,10 +161,7 @@ def names(play: Play) -> list[str]:
             id="a-long-search-line-is-lost",
         ),
         pytest.param(
-            "domain a.example b.example\n",
-            "web",
-            ["web.a.example.", "web.b.example.", "web."],
-            id="domain-is-search",
+            "domain a.example b.example\n", "web", ["web.a.example.", "web.b.example.", "web."], id="domain-is-search"
         ),
         pytest.param(CLUSTER_FIRST, "a..", [], id="two-final-dots"),
     ],
@@ -203,24 +178,13 @@ def test_names_of_a_search(conf: str, name: str, expected: list[str]) -> None:
         pytest.param({f"web.{D}": "NODATA"}, 1, Status.NODATA, id="nodata-stops"),
         pytest.param({f"web.{D}": "SERVFAIL"}, 1, Status.SERVFAIL, id="servfail-stops"),
         pytest.param({f"web.{D}": ""}, 1, Status.SILENT, id="silence-stops"),
-        pytest.param(
-            {f"web.{D}": "REFUSED"}, 1, Status.SILENT, id="refused-is-ignored"
-        ),
+        pytest.param({f"web.{D}": "REFUSED"}, 1, Status.SILENT, id="refused-is-ignored"),
         pytest.param({f"web.{D}": "REFUSE"}, 1, Status.SILENT, id="icmp-is-ignored"),
-        pytest.param(
-            {f"web.{D} A": "OK"}, 4, Status.NXDOMAIN, id="nxdomain-for-aaaa-is-nxdomain"
-        ),
-        pytest.param(
-            {f"web.{D} A": "OK", f"web.{D} AAAA": "NODATA"},
-            1,
-            Status.ANSWERED,
-            id="nodata-for-aaaa-is-fine",
-        ),
+        pytest.param({f"web.{D} A": "OK"}, 4, Status.NXDOMAIN, id="nxdomain-for-aaaa-is-nxdomain"),
+        pytest.param({f"web.{D} A": "OK", f"web.{D} AAAA": "NODATA"}, 1, Status.ANSWERED, id="nodata-for-aaaa-is-fine"),
     ],
 )
-def test_what_ends_a_search(
-    answers: dict[str, Does | Sequence[Does]], count: int, status: Status
-) -> None:
+def test_what_ends_a_search(answers: dict[str, Does | Sequence[Does]], count: int, status: Status) -> None:
     play = Play(answers)
     outcome = play.run(musl(CLUSTER_FIRST), "web")
     assert (outcome.status, len(names(play))) == (status, count)

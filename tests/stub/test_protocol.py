@@ -29,10 +29,7 @@ def test_queries_as_another_library_reads_them() -> None:
 
 def test_ids_of_one_lookup_are_never_equal() -> None:
     one = resolver()
-    assert all(
-        len({query.id for query in one.queries("a.", (A, AAAA))}) == 2
-        for _ in range(2000)
-    )
+    assert all(len({query.id for query in one.queries("a.", (A, AAAA))}) == 2 for _ in range(2000))
 
 
 @pytest.mark.parametrize("name", ["a..b", "x" * 64, ".".join(["x" * 60] * 5)])

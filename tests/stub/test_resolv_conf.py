@@ -5,15 +5,9 @@ from minidns.stub.resolv_conf import Conf, literal_address, read_glibc, read_mus
 
 LOCAL = ("127.0.0.1",)
 CLUSTER_FIRST = (
-    "search default.svc.cluster.local svc.cluster.local cluster.local\n"
-    "nameserver 10.96.0.10\n"
-    "options ndots:5\n"
+    "search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n"
 )
-POD = Conf(
-    ("10.96.0.10",),
-    ("default.svc.cluster.local", "svc.cluster.local", "cluster.local"),
-    ndots=5,
-)
+POD = Conf(("10.96.0.10",), ("default.svc.cluster.local", "svc.cluster.local", "cluster.local"), ndots=5)
 
 
 def glibc(text: str, release: str = "2.36") -> Conf:
@@ -44,10 +38,7 @@ def glibc(text: str, release: str = "2.36") -> Conf:
             id="last-of-search-and-domain-musl-takes-all-words",
         ),
         pytest.param(
-            "search a.example\nsearch\n",
-            Conf(LOCAL, ("a.example",)),
-            Conf(LOCAL),
-            id="empty-search-clears-with-musl",
+            "search a.example\nsearch\n", Conf(LOCAL, ("a.example",)), Conf(LOCAL), id="empty-search-clears-with-musl"
         ),
         pytest.param(
             "search a.example\ndomain",
@@ -76,10 +67,7 @@ def glibc(text: str, release: str = "2.36") -> Conf:
         ),
         pytest.param(
             "options rotate single-request-reopen no_tld_query inet6 debug\n",
-            Conf(
-                LOCAL,
-                flags=frozenset(("rotate", "single-request-reopen", "no-tld-query")),
-            ),
+            Conf(LOCAL, flags=frozenset(("rotate", "single-request-reopen", "no-tld-query"))),
             Conf(LOCAL),
             id="words-mean-nothing-to-musl",
         ),
@@ -89,30 +77,13 @@ def glibc(text: str, release: str = "2.36") -> Conf:
             Conf(LOCAL),
             id="options-known-by-how-they-begin",
         ),
+        pytest.param("options xndots:3\n", Conf(LOCAL), Conf(LOCAL, ndots=3), id="musl-finds-options-anywhere"),
         pytest.param(
-            "options xndots:3\n",
-            Conf(LOCAL),
-            Conf(LOCAL, ndots=3),
-            id="musl-finds-options-anywhere",
+            f"search {'a' * 247}\n", Conf(LOCAL, ("a" * 247,)), Conf(LOCAL, ("a" * 247,)), id="line-of-254-characters"
         ),
-        pytest.param(
-            f"search {'a' * 247}\n",
-            Conf(LOCAL, ("a" * 247,)),
-            Conf(LOCAL, ("a" * 247,)),
-            id="line-of-254-characters",
-        ),
-        pytest.param(
-            f"search {'a' * 248}\n",
-            Conf(LOCAL, ("a" * 248,)),
-            Conf(LOCAL),
-            id="musl-ignores-a-longer-line",
-        ),
-        pytest.param(
-            " nameserver 192.0.2.1\n", Conf(LOCAL), Conf(LOCAL), id="not-at-line-start"
-        ),
-        pytest.param(
-            "nameserver\t127.1\n", Conf(("127.1",)), Conf(("127.1",)), id="inet-aton"
-        ),
+        pytest.param(f"search {'a' * 248}\n", Conf(LOCAL, ("a" * 248,)), Conf(LOCAL), id="musl-ignores-a-longer-line"),
+        pytest.param(" nameserver 192.0.2.1\n", Conf(LOCAL), Conf(LOCAL), id="not-at-line-start"),
+        pytest.param("nameserver\t127.1\n", Conf(("127.1",)), Conf(("127.1",)), id="inet-aton"),
     ],
 )
 def test_reading(text: str, expected: Conf, musl: Conf) -> None:

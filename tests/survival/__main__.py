@@ -22,16 +22,7 @@ from tests.survival.forging import forged
 from tests.survival.streams import Client, connected, frame, is_answered
 from tests.survival.test_history import PLAYED
 from tests.survival.test_overload import UNLIMITED, good_s, hostile
-from tests.survival.world import (
-    Server,
-    api,
-    cluster_dns,
-    is_good,
-    minidns,
-    query,
-    udp,
-    upstream,
-)
+from tests.survival.world import Server, api, cluster_dns, is_good, minidns, query, udp, upstream
 
 
 class Failed(Exception):
@@ -160,12 +151,7 @@ def overload(args: argparse.Namespace) -> None:
         tempfile.TemporaryDirectory() as name,
         api(Path(name) / "kubeconfig"),
         upstream() as port,
-        minidns(
-            Path(name),
-            UNLIMITED,
-            kubeconfig=Path(name) / "kubeconfig",
-            upstream_port=port,
-        ) as server,
+        minidns(Path(name), UNLIMITED, kubeconfig=Path(name) / "kubeconfig", upstream_port=port) as server,
     ):
         rng = Random(3)
         wires = [hostile(n, rng) for n in range(20_000)]
@@ -184,9 +170,7 @@ def overload(args: argparse.Namespace) -> None:
     say("memory it took, time until normal", f"{grown:+.1f} MB, {normal:.2f} s", grown <= 20 and normal <= 2)  # fmt: skip
 
 
-def _open_loop(
-    server: Server, wires: list[bytes], seconds: float
-) -> tuple[int, list[float]]:
+def _open_loop(server: Server, wires: list[bytes], seconds: float) -> tuple[int, list[float]]:
     """Send as fast as this process can; return how many, and what answers took."""
     at: dict[bytes, float] = {}
     took: list[float] = []
@@ -197,9 +181,7 @@ def _open_loop(
         while (now := time.perf_counter()) < end:
             wire = wires[sent % len(wires)]
             # a new name in place of one that would be remembered by now
-            wire = (
-                (sent & 0xFFFF).to_bytes(2) + wire[2:13] + sent.to_bytes(8) + wire[21:]
-            )
+            wire = (sent & 0xFFFF).to_bytes(2) + wire[2:13] + sent.to_bytes(8) + wire[21:]
             with contextlib.suppress(BlockingIOError):
                 sock.send(wire)
                 at[wire[:2]] = now
@@ -261,9 +243,7 @@ def relists(_: argparse.Namespace) -> None:
     """List 10,000 Services with 150,000 endpoints anew, in both ways."""
     for streaming in (False, True):
         cost = api_side.relisted(streaming=streaming)
-        what = (
-            f"relist of 150,000 endpoints, {'streaming' if streaming else 'in pages'}"
-        )
+        what = f"relist of 150,000 endpoints, {'streaming' if streaming else 'in pages'}"
         figure = f"{cost.peak_mib:.0f} MiB, slowest answer {cost.stall_ms:.0f} ms"
         say(what, figure, cost.peak_mib <= 170 and cost.stall_ms <= 50)
 
@@ -316,9 +296,7 @@ def histories(args: argparse.Namespace) -> None:
     began = time.perf_counter()
     failed = []
     with ProcessPoolExecutor(args.processes) as workers:
-        results = {
-            workers.submit(_histories_failed, name, count): name for name in PLAYED
-        }
+        results = {workers.submit(_histories_failed, name, count): name for name in PLAYED}
         for done, result in enumerate(as_completed(results), 1):
             if reason := result.result():
                 failed.append(results[result])

@@ -31,10 +31,7 @@ PROMETHEUS = "prometheus 127.0.0.1:{metrics}"
 
 def cut_s(*, compacted: bool) -> float:
     """Return how long after a cut a thousand changes are all answered right."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        following(Path(folder)) as (server, at),
-    ):
+    with tempfile.TemporaryDirectory() as folder, following(Path(folder)) as (server, at):
         gaps.until_right_s(server, gaps.fill(at), 30.0)
         return gaps.until_right_s(server, gaps.cut(at, compacted=compacted), 30.0)
 
@@ -46,10 +43,7 @@ def outage_s(down_s: float) -> float:
         AssertionError: it was not.
 
     """
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        following(Path(folder)) as (server, at),
-    ):
+    with tempfile.TemporaryDirectory() as folder, following(Path(folder)) as (server, at):
         gaps.until_right_s(server, gaps.fill(at), 30.0)
         with Steadily(server.port, 50) as known:
             expected = gaps.outage(at, down_s, compacted=True)
@@ -166,10 +160,7 @@ def churned(services: int, rate: float, seconds: float) -> Churned:
         folder = Path(name)
         kubeconfig = folder / "kubeconfig"
         sizes = (str(kubeconfig), str(services), str(rate), str(seconds))
-        api = subprocess.Popen(
-            [sys.executable, "-m", "tests.survival.churning", *sizes],
-            stdout=subprocess.PIPE,
-        )
+        api = subprocess.Popen([sys.executable, "-m", "tests.survival.churning", *sizes], stdout=subprocess.PIPE)
         try:
             while not kubeconfig.exists():
                 time.sleep(0.05)
@@ -179,9 +170,7 @@ def churned(services: int, rate: float, seconds: float) -> Churned:
             server = started(folder, port, {})
             try:
                 assert api.stdout is not None
-                return _follow(
-                    server, float(api.stdout.readline()), services, rate, seconds
-                )
+                return _follow(server, float(api.stdout.readline()), services, rate, seconds)
             finally:
                 server.process.kill()
                 server.process.wait()
@@ -190,9 +179,7 @@ def churned(services: int, rate: float, seconds: float) -> Churned:
             api.wait()
 
 
-def _follow(
-    server: Server, began: float, services: int, rate: float, seconds: float
-) -> Churned:
+def _follow(server: Server, began: float, services: int, rate: float, seconds: float) -> Churned:
     """Ask for one Service after the other; its address tells which change it is."""
     lags, took, lost, asked = [0.0], [0.0], 0, 0
     with udp(server.port, 1.0) as sock:

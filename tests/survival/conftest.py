@@ -2,9 +2,4 @@
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile(
-    "survive",
-    max_examples=10_000,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+settings.register_profile("survive", max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -9,18 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from minidns.dns import names
-from tests.survival.messages import (
-    asked,
-    header,
-    labels,
-    more,
-    opt,
-    option,
-    question,
-    record,
-    tsig,
-    with_opt,
-)
+from tests.survival.messages import asked, header, labels, more, opt, option, question, record, tsig, with_opt
 from tests.survival.world import GOOD, OUTSIDE
 
 DROP = "nothing"
@@ -49,9 +38,7 @@ RCODES = {
     ANSWER: "NOERROR",
 }
 LENGTHS = {HEADER: 12, NOT_IMPLEMENTED: 12, WITH_OPT: 23}
-ERRORS = frozenset(
-    (HEADER, QUESTION, WITH_OPT, NOT_IMPLEMENTED, BAD_VERSION, BAD_KEY, REFUSED)
-)
+ERRORS = frozenset((HEADER, QUESTION, WITH_OPT, NOT_IMPLEMENTED, BAD_VERSION, BAD_KEY, REFUSED))
 """Kinds that are never longer than the query, and have no data."""
 
 
@@ -95,9 +82,7 @@ def _headers() -> Iterator[Row]:
     yield Row("U11", "100 questions", header(100) + question() * 100, HEADER)
     yield Row("U12", "65535 answers announced", header(an=65535) + question(), HEADER)
     yield Row("U13", "an authority announced", header(ns=1) + question(), HEADER)
-    yield Row(
-        "U14", "65535 additional announced", header(ar=65535) + question(), HEADER
-    )
+    yield Row("U14", "65535 additional announced", header(ar=65535) + question(), HEADER)
     yield Row(
         "U15", "an answer in the query", more(record(), an=1), ANSWER,
         "CoreDNS lets one answer record through; it is read over, and never kept",
@@ -149,11 +134,7 @@ def _names() -> Iterator[Row]:
     yield Row("U42", "label past the end", header() + b"\x3fabc", HEADER)
     yield Row("U43", "no type", header() + names.to_wire(GOOD), HEADER)
     yield Row("U44", "no class", header() + names.to_wire(GOOD) + b"\0\1", HEADER)
-    for number, what, rest in (
-        ("U45", "a byte", b"\0"),
-        ("U46", "400 bytes", bytes(400)),
-        ("U47", "a newline", b"\n"),
-    ):
+    for number, what, rest in (("U45", "a byte", b"\0"), ("U46", "400 bytes", bytes(400)), ("U47", "a newline", b"\n")):
         yield Row(number, f"{what} after the message", asked() + rest, ANSWER)
 
 
@@ -190,9 +171,7 @@ def _edns() -> Iterator[Row]:
         ("U65b", "prefix 33", b"\0\1\x21\0\x0a\0\0\0\0"),
         ("U65c", "cut", b"\0\1\x18"),
     ):
-        yield Row(
-            number, f"a client subnet, {what}", with_opt(option(8, data)), WITH_OPT
-        )
+        yield Row(number, f"a client subnet, {what}", with_opt(option(8, data)), WITH_OPT)
     subnet = option(8, b"\0\1\x18\0\x0a\0\0")
     yield Row("U66", "a client subnet", with_opt(subnet), ANSWER)
     yield Row("U67", "keepalive", with_opt(option(11)), ANSWER, echoed)
@@ -211,11 +190,7 @@ def _signatures() -> Iterator[Row]:
 
 def _types() -> Iterator[Row]:
     yield Row("U74", "type 0", asked(qtype=0), NODATA)
-    for number, name, qtype in (
-        ("a", "OPT", 41),
-        ("b", "TKEY", 249),
-        ("c", "TSIG", 250),
-    ):
+    for number, name, qtype in (("a", "OPT", 41), ("b", "TKEY", 249), ("c", "TSIG", 250)):
         yield Row(f"U75{number}", f"type {name}", asked(qtype=qtype), NODATA)
     yield Row("U76", "type IXFR", asked(qtype=251), REFUSED)
     yield Row("U77", "type AXFR by UDP", asked(qtype=252), REFUSED)
@@ -298,9 +273,7 @@ def _sizes() -> Iterator[Row]:
 
 def _cluster_names() -> Iterator[Row]:
     apex = asked("cluster.local.", 16)
-    yield Row(
-        "U117", "the apex, TXT", apex, NAME_ERROR, "CoreDNS denies the zone itself"
-    )
+    yield Row("U117", "the apex, TXT", apex, NAME_ERROR, "CoreDNS denies the zone itself")
     for number, name, qtype, kind in (
         ("U118a", "svc.cluster.local.", 1, NODATA),
         ("U118b", "pod.cluster.local.", 1, NODATA),

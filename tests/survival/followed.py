@@ -22,14 +22,7 @@ from minidns.kubernetes.list_watch import Deadlines
 from minidns.kubernetes.model import ClusterQuestion
 from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.reflector import Reflector
-from minidns.kubernetes.resources import (
-    NAMESPACES,
-    SERVICES,
-    SLICES,
-    Access,
-    Applied,
-    Resource,
-)
+from minidns.kubernetes.resources import NAMESPACES, SERVICES, SLICES, Access, Applied, Resource
 from minidns.kubernetes.store import Store
 from minidns.kubernetes.watcher import ClusterWatcher
 from minidns.metrics.registry import Metrics
@@ -70,17 +63,11 @@ def service(name: str, address: str, namespace: str = "default") -> Json:
     }
 
 
-def endpoints(
-    service: str, name: str, addresses: Iterable[str], namespace: str = "default"
-) -> Json:
+def endpoints(service: str, name: str, addresses: Iterable[str], namespace: str = "default") -> Json:
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
-        "metadata": {
-            "name": name,
-            "namespace": namespace,
-            "labels": {"kubernetes.io/service-name": service},
-        },
+        "metadata": {"name": name, "namespace": namespace, "labels": {"kubernetes.io/service-name": service}},
         "addressType": "IPv4",
         "endpoints": [{"addresses": [each]} for each in addresses],
         "ports": [{"name": "http", "port": 8080}],
@@ -186,9 +173,7 @@ class Followed:
             for tree in self.cluster.list(resource.kind.__name__):
                 with contextlib.suppress(ValueError):
                     store.apply(Applied(resource.read(objects.from_dict(tree))))
-        options: KubernetesOptions = kubernetes.PLUGIN.read_one(
-            self.site.block.named("kubernetes")[0], self.site
-        )
+        options: KubernetesOptions = kubernetes.PLUGIN.read_one(self.site.block.named("kubernetes")[0], self.site)
         answers = ClusterZones(options, store, Store(lambda: 0.0, kind="ServiceImport"))
         return {name: told(answers, names.absolute(name)) for name in self.questions()}
 
@@ -234,9 +219,7 @@ class FastWorld(World):
     """A world in which time passes, but faster."""
 
     def __init__(self, connection: Connection) -> None:
-        super().__init__(
-            list_watch=lambda access, resource: connection.list_watch(resource)
-        )
+        super().__init__(list_watch=lambda access, resource: connection.list_watch(resource))
         self.jump_s = 0.0
         """The offset of the time of day, in seconds."""
         loop = asyncio.get_running_loop()
@@ -269,13 +252,7 @@ async def followed(
     options.setdefault("future_wait_s", 0.05)
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(ApiServer(cluster, **options))
-        connection = (
-            link(server)
-            if link
-            else connect(
-                access(server), Metrics(), random=Random(1), deadlines=DEADLINES
-            )
-        )
+        connection = link(server) if link else connect(access(server), Metrics(), random=Random(1), deadlines=DEADLINES)
         stack.push_async_callback(connection.close)
         world = FastWorld(connection)
         site = world.site(f".:53 {{\n{COREFILE.format(body)}\n}}\n")

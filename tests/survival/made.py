@@ -14,27 +14,14 @@ from tests.survival.datagrams import rows
 SEEDS = [row.wire for row in rows() if len(row.wire) < 600]
 
 LABELS = st.binary(min_size=1, max_size=63)
-NAMES = (
-    st.lists(LABELS, max_size=8).map(names.text).filter(lambda n: len(wire(n)) <= 255)
-)
-HOSTS = st.sampled_from(
-    [
-        "a.example.org.",
-        "b.example.org.",
-        "example.org.",
-        "x.y.example.net.",
-        "org.",
-        ".",
-    ]
-)
+NAMES = st.lists(LABELS, max_size=8).map(names.text).filter(lambda n: len(wire(n)) <= 255)
+HOSTS = st.sampled_from(["a.example.org.", "b.example.org.", "example.org.", "x.y.example.net.", "org.", "."])
 TYPES = st.integers(0, 65535)
 OPTS = st.builds(
     Opt,
     st.integers(0, 65535),
     st.booleans(),
-    st.lists(st.tuples(st.integers(13, 65535), st.binary(max_size=20)), max_size=4).map(
-        tuple
-    ),
+    st.lists(st.tuples(st.integers(13, 65535), st.binary(max_size=20)), max_size=4).map(tuple),
     st.just(0),
 )
 
@@ -131,19 +118,7 @@ def flat(rrsets: Iterable[RRset]) -> list[tuple[str, int, int, bytes]]:
 WORDS = st.sampled_from(
     (
         *(".:53", "{", "}", "\n", " ", "forward", ".", "192.0.2.1", "cache", "30", '"'),
-        *(
-            "(s)",
-            "import",
-            "s",
-            "{$X}",
-            "{%X%}",
-            "kubernetes",
-            "log",
-            "\\",
-            "\0",
-            "é",
-            "#",
-        ),
+        *("(s)", "import", "s", "{$X}", "{%X%}", "kubernetes", "log", "\\", "\0", "é", "#"),
     )
 )
 COREFILES = st.lists(WORDS | st.text(max_size=5), max_size=40).map("".join)
@@ -153,10 +128,7 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["metadata", "name", "spec", "kind", "code", "object"]),
-            inner,
-        )
+        | st.dictionaries(st.sampled_from(["metadata", "name", "spec", "kind", "code", "object"]), inner)
     ),
     max_leaves=8,
 )

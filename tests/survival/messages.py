@@ -8,15 +8,7 @@ from tests.survival.world import GOOD
 ID = b"\x42\x42"
 
 
-def header(
-    qd: int = 1,
-    an: int = 0,
-    ns: int = 0,
-    ar: int = 0,
-    *,
-    flags: int = 0x0100,
-    ident: bytes = ID,
-) -> bytes:
+def header(qd: int = 1, an: int = 0, ns: int = 0, ar: int = 0, *, flags: int = 0x0100, ident: bytes = ID) -> bytes:
     return ident + struct.pack("!5H", flags, qd, an, ns, ar)
 
 
@@ -29,9 +21,7 @@ def question(name: bytes | str = GOOD, qtype: int = 1, qclass: int = 1) -> bytes
     return wire + struct.pack("!HH", qtype, qclass)
 
 
-def asked(
-    name: bytes | str = GOOD, qtype: int = 1, qclass: int = 1, flags: int = 0x0100
-) -> bytes:
+def asked(name: bytes | str = GOOD, qtype: int = 1, qclass: int = 1, flags: int = 0x0100) -> bytes:
     return header(flags=flags) + question(name, qtype, qclass)
 
 
@@ -49,12 +39,7 @@ def record(
 
 
 def opt(
-    options: bytes = b"",
-    *,
-    size: int = 1232,
-    ttl: int = 0,
-    name: bytes = b"\0",
-    length: int | None = None,
+    options: bytes = b"", *, size: int = 1232, ttl: int = 0, name: bytes = b"\0", length: int | None = None
 ) -> bytes:
     return record(name, 41, options, rclass=size, ttl=ttl, length=length)
 
@@ -74,6 +59,4 @@ def tsig(mac: bytes = bytes(32), *, ttl: int = 0, rclass: int = 255) -> bytes:
 
 
 def more(*records: bytes, an: int = 0, ns: int = 0) -> bytes:
-    return (
-        header(an=an, ns=ns, ar=len(records) - an - ns) + question() + b"".join(records)
-    )
+    return header(an=an, ns=ns, ar=len(records) - an - ns) + question() + b"".join(records)

@@ -58,9 +58,7 @@ def main() -> int:
         with (
             api(kubeconfig) as world,
             upstream() as port,
-            minidns(
-                Path(name), KUBEADM, kubeconfig=kubeconfig, upstream_port=port
-            ) as server,
+            minidns(Path(name), KUBEADM, kubeconfig=kubeconfig, upstream_port=port) as server,
             Steadily(server.port, args.rate) as load,
         ):
             for step in range(WARM_STEPS):

@@ -28,9 +28,7 @@ def frame(message: bytes) -> bytes:
 class Client:
     """A connection to the server, and how long it has lasted."""
 
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
         self._began = asyncio.get_running_loop().time()

@@ -13,26 +13,13 @@ import pytest
 
 from minidns.dns.message import skip_name
 from tests.survival.attack import Outcome, attacked
-from tests.survival.datagrams import (
-    ANSWER,
-    BAD_KEY,
-    DROP,
-    ERRORS,
-    LENGTHS,
-    NODATA,
-    QUESTION,
-    RCODES,
-    Row,
-    rows,
-)
+from tests.survival.datagrams import ANSWER, BAD_KEY, DROP, ERRORS, LENGTHS, NODATA, QUESTION, RCODES, Row, rows
 from tests.survival.world import HOST, Server, cluster_dns, is_good, query, udp
 
 pytestmark = pytest.mark.slow
 
 ROWS = tuple(rows())
-NEEDS_ROOT = pytest.mark.skipif(
-    os.geteuid() != 0, reason="raw sockets and ports below 1024 need root"
-)
+NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="raw sockets and ports below 1024 need root")
 
 
 @pytest.fixture(scope="module")
@@ -102,16 +89,12 @@ def test_errors_amplify_nothing(seen: dict[str, Outcome]) -> None:
     assert came <= sent
 
 
-def test_nothing_of_it_is_kept_or_logged(
-    server: Server, seen: dict[str, Outcome]
-) -> None:
+def test_nothing_of_it_is_kept_or_logged(server: Server, seen: dict[str, Outcome]) -> None:
     with udp(server.port) as sock:
         sock.send(query(7, "poison.example."))
         assert dns.message.from_wire(sock.recv(512)).rcode() == dns.rcode.NXDOMAIN
     assert server.is_running
-    assert [
-        line for line in server.lines if "Traceback" in line or "ERROR" in line
-    ] == []
+    assert [line for line in server.lines if "Traceback" in line or "ERROR" in line] == []
 
 
 # -- what needs more than an ordinary socket
@@ -140,9 +123,7 @@ ELSEWHERE = f"127.8.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
 
 @NEEDS_ROOT
 @pytest.mark.parametrize("port", [7, 13, 19, 37], ids=lambda port: f"U114-{port}")
-def test_source_ports_of_services_that_reply_to_anything(
-    server: Server, port: int
-) -> None:
+def test_source_ports_of_services_that_reply_to_anything(server: Server, port: int) -> None:
     assert from_port((ELSEWHERE, port), server, query(1)) == []
 
 

@@ -12,15 +12,7 @@ from minidns.kubernetes.client import connect
 from minidns.kubernetes.resources import NAMESPACES, Access
 from sim.api.objects import Json
 from tests.kubernetes.served import Pod, certify
-from tests.survival.followed import (
-    FACTOR,
-    KNOWN,
-    ZONE,
-    Followed,
-    endpoints,
-    followed,
-    service,
-)
+from tests.survival.followed import FACTOR, KNOWN, ZONE, Followed, endpoints, followed, service
 
 pytestmark = pytest.mark.slow
 
@@ -75,11 +67,7 @@ async def test_F37_types_of_events_nobody_knows() -> None:
         version = f.reflector().version
         meta = {"name": "s1", "namespace": "default", "resourceVersion": "999999"}
         obj = {"kind": "Service", "metadata": meta}
-        await f.each_watch(
-            "send",
-            lines=[json.dumps({"type": "PING", "object": obj})],
-            resource="services",
-        )
+        await f.each_watch("send", lines=[json.dumps({"type": "PING", "object": obj})], resource="services")
         f.cluster.load([endpoints("web", "web-1", ["10.244.0.1"])])
         await f.until(lambda: f.count("events", "endpointslices") == 1)
         assert f.reflector().version == version
@@ -98,9 +86,7 @@ async def test_F38_an_object_that_cannot_be_read_can_still_be_deleted(how: str) 
             await f.each_watch("error", status=410, resource="services")
         await f.until(lambda: f.count("skipped_objects") >= 1)
         # as it was when it could be read
-        assert (await f.ask(f"s1.default.{ZONE}"))[1] == (
-            f"s1.default.{ZONE}. 30 A 10.97.0.1",
-        )
+        assert (await f.ask(f"s1.default.{ZONE}"))[1] == (f"s1.default.{ZONE}. 30 A 10.97.0.1",)
         f.delete("s1")
         await f.until_true()
 
@@ -175,9 +161,7 @@ async def test_F43_the_name_of_the_api_server_cannot_be_resolved() -> None:
     body = "audit off\nstartup_timeout 1s"
     async with followed(body, access=lambda server: nowhere, wait=False) as f:
         await f.until(lambda: len(f.errors()) == 3 and all(f.errors()))
-        assert {error.partition(": ")[2] for error in f.errors()} == {
-            "no address for api.minidns.invalid"
-        }
+        assert {error.partition(": ")[2] for error in f.errors()} == {"no address for api.minidns.invalid"}
         assert (await f.ask(KNOWN))[0] == 2
         await asyncio.sleep(10 / FACTOR)
         assert f.count("errors") <= 6
@@ -285,6 +269,4 @@ async def test_F48_deleted_and_made_again_in_a_gap(compacted: bool) -> None:
         if compacted:
             f.cluster.compact()
         await f.until_true()
-        assert (await f.ask(f"s1.default.{ZONE}"))[1] == (
-            f"s1.default.{ZONE}. 30 A 10.97.15.160",
-        )
+        assert (await f.ask(f"s1.default.{ZONE}"))[1] == (f"s1.default.{ZONE}. 30 A 10.97.15.160",)

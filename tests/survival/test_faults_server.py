@@ -55,11 +55,7 @@ async def test_F22_504_as_the_version_is_too_large() -> None:
         await f.until_true()
         await f.act("restore")
         await f.until_true()
-        probes = [
-            dict(r.query)
-            for r in f.server.requests.of("list", "services")
-            if r.query.get("resourceVersion")
-        ]
+        probes = [dict(r.query) for r in f.server.requests.of("list", "services") if r.query.get("resourceVersion")]
         assert probes
         await f.until(lambda: f.count("lists") >= 2)
 
@@ -127,9 +123,7 @@ async def test_F27_forbidden_after_the_sync() -> None:
         await f.until_true()
 
 
-@pytest.mark.parametrize(
-    "how", [pytest.param("down", id="F28-SIGTERM"), pytest.param("kill", id="F29-kill")]
-)
+@pytest.mark.parametrize("how", [pytest.param("down", id="F28-SIGTERM"), pytest.param("kill", id="F29-kill")])
 async def test_F28_F29_the_server_is_restarted(how: str) -> None:
     async with followed(services=50) as f:
         await f.act(how)
@@ -151,9 +145,7 @@ async def test_F30_away_while_running() -> None:
         await asyncio.sleep(100 / FACTOR)
         assert f.ready
         assert (await f.ask(f"s1.default.{ZONE}"))[0] == 0
-        age_s = {status.resource: status.age_s for status in f.view.statuses()}[
-            SERVICES
-        ]
+        age_s = {status.resource: status.age_s for status in f.view.statuses()}[SERVICES]
         assert age_s >= 100
         await f.act("up")
         await f.until_true()

@@ -8,14 +8,7 @@ import pytest
 from minidns.kubernetes.resources import SLICES
 from sim.api.http import ApiServer
 from tests.sim.builders import config_map
-from tests.survival.followed import (
-    DEADLINE_S,
-    FACTOR,
-    KINDS,
-    Followed,
-    followed,
-    service,
-)
+from tests.survival.followed import DEADLINE_S, FACTOR, KINDS, Followed, followed, service
 from tests.survival.wire import Wire
 
 pytestmark = pytest.mark.slow

@@ -26,30 +26,20 @@ SLACK_S = 5.0
 
 
 @contextmanager
-def following(
-    folder: Path, more: str = "", *flags: str
-) -> Iterator[tuple[Server, Api]]:
+def following(folder: Path, more: str = "", *flags: str) -> Iterator[tuple[Server, Api]]:
     kubeconfig = folder / "kubeconfig"
     template = KUBEADM.replace("ttl 30", f"ttl 30\n        {more}")
-    with (
-        api(kubeconfig) as found,
-        minidns(folder, template, *flags, kubeconfig=kubeconfig) as server,
-    ):
+    with api(kubeconfig) as found, minidns(folder, template, *flags, kubeconfig=kubeconfig) as server:
         yield server, found
 
 
 @pytest.mark.parametrize("compacted", [False, True], ids=["resumed", "listed-anew"])
 @pytest.mark.parametrize("down_s", [0.0, 3.0], ids=["cut", "outage"])
-def test_a_thousand_changes_in_a_gap(
-    tmp_path: Path, down_s: float, compacted: bool
-) -> None:
+def test_a_thousand_changes_in_a_gap(tmp_path: Path, down_s: float, compacted: bool) -> None:
     with following(tmp_path) as (server, at):
         gaps.until_right_s(server, gaps.fill(at), CUT_S + SLACK_S)
         with Steadily(server.port, 50) as known:
-            if down_s:
-                expected = gaps.outage(at, down_s, compacted=compacted)
-            else:
-                expected = gaps.cut(at, compacted=compacted)
+            expected = gaps.outage(at, down_s, compacted=compacted) if down_s else gaps.cut(at, compacted=compacted)
             most_s = (OUTAGE_S if down_s else CUT_S) + SLACK_S
             gaps.until_right_s(server, expected, most_s)
     assert (known.lost, known.wrong) == (0, 0)
@@ -85,9 +75,7 @@ def until(holds: Callable[[], bool]) -> None:
         pytest.param("stale_after 2s unready", (0, 503), id="unready"),
     ],
 )
-def test_the_api_server_is_frozen(
-    tmp_path: Path, policy: str, after: tuple[int, int]
-) -> None:
+def test_the_api_server_is_frozen(tmp_path: Path, policy: str, after: tuple[int, int]) -> None:
     explain = f"{HOST}:{free_port()}"
     with following(tmp_path, policy, "-explain", explain) as (server, at):
         at.server.faults.bookmark_s = 0.2  # in good health it says something
@@ -112,9 +100,7 @@ def test_the_api_server_is_frozen(
         sign = "-" if status == 503 else "+"
         word = "stale" if policy else "ok"
         assert re.search(rf"^\[\{sign}\]services {word} \(age \d+s\)$", text, re.M)
-        why = page(
-            int(explain.rpartition(":")[2]), "/why?name=web.conf-a.svc.cluster.local"
-        )
+        why = page(int(explain.rpartition(":")[2]), "/why?name=web.conf-a.svc.cluster.local")
         told = json.loads(why[1])["details"]["kubernetes"]
         assert all(line["silent_s"] > 2 for line in told["kinds"])
         assert (told["cause"] == "stale") == (after[0] == 2)

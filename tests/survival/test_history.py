@@ -49,12 +49,7 @@ def test_no_reply_depends_on_what_was_asked_before(name: str) -> None:
     with asyncio.Runner() as runner:
         stage = runner.run(staged(PLAYED[name]))
 
-        @settings(
-            max_examples=examples(name),
-            deadline=None,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        )
+        @settings(max_examples=examples(name), deadline=None, database=None, suppress_health_check=list(HealthCheck))
         @given(st.randoms(use_true_random=False))
         def play(rng: Random) -> None:
             runner.run(stage.play(rng))
@@ -106,11 +101,7 @@ def one_channel(patch: pytest.MonkeyPatch) -> None:
 
 def few_in_the_key(patch: pytest.MonkeyPatch) -> None:
     """Cache by name, type and DO alone."""
-    patch.setattr(
-        cache,
-        "key_of",
-        lambda query, rules: key_of(query, rules)._replace(flags=0, options=()),
-    )
+    patch.setattr(cache, "key_of", lambda query, rules: key_of(query, rules)._replace(flags=0, options=()))
 
 
 def never_stale(patch: pytest.MonkeyPatch) -> None:
@@ -122,9 +113,7 @@ FAULTS = (glued, first_spelling, one_channel, few_in_the_key, never_stale)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_property_finds(
-    fault: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_property_finds(fault: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
     async def play() -> None:
         stage = await staged(PLAYED["own-kubeadm"])
         try:

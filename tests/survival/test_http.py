@@ -30,35 +30,16 @@ COREFILES: dict[str, tuple[str, str]] = {
     "brace-open": (SERVED[:-2], "Corefile:"),
     "braces-open": (". {\n" * 1000, "Corefile:2 - Error during parsing"),
     "braces-closed": (SERVED + "}\n" * 1000, "cannot serve dns://}.:53"),
-    "import-of-itself": (
-        ".:1053 {\n import Corefile\n}\n",
-        "maximum file import depth",
-    ),
+    "import-of-itself": (".:1053 {\n import Corefile\n}\n", "maximum file import depth"),
     "snippets-that-double": (
-        "".join(f"(s{n}) {{\nimport s{n - 1}\nimport s{n - 1}\n}}\n" for n in range(40))
-        + ".:1053 {\nimport s39\n}\n",
+        "".join(f"(s{n}) {{\nimport s{n - 1}\nimport s{n - 1}\n}}\n" for n in range(40)) + ".:1053 {\nimport s39\n}\n",
         "Corefile:2 - Error during parsing",
     ),
-    "environment": (
-        ".:1053 {\n" + "whoami {$BOMB}\n" * 1000 + "}\n",
-        "too much comes from environment variables",
-    ),
-    "environment-of-itself": (
-        ".:1053 {\nwhoami {$LOOP}\n}\n",
-        "environment variable LOOP refers to itself",
-    ),
-    "backtracking": (
-        ".:1053 {\nbind 127.0.0.1\nrewrite name regex (a+)+$ b\nwhoami\n}\n",
-        "",
-    ),
-    "empty-resolv-conf": (
-        ".:1053 {\nforward . empty.conf\n}\n",
-        "no nameservers found",
-    ),
-    "100-servers": (
-        ".:1053 {\nforward . many.conf\n}\n",
-        "more than 15 TOs configured: 100",
-    ),
+    "environment": (".:1053 {\n" + "whoami {$BOMB}\n" * 1000 + "}\n", "too much comes from environment variables"),
+    "environment-of-itself": (".:1053 {\nwhoami {$LOOP}\n}\n", "environment variable LOOP refers to itself"),
+    "backtracking": (".:1053 {\nbind 127.0.0.1\nrewrite name regex (a+)+$ b\nwhoami\n}\n", ""),
+    "empty-resolv-conf": (".:1053 {\nforward . empty.conf\n}\n", "no nameservers found"),
+    "100-servers": (".:1053 {\nforward . many.conf\n}\n", "more than 15 TOs configured: 100"),
     "scope": (".:1053 {\nbind 127.0.0.1\nforward . scope.conf\n}\n", ""),
     "a-million-lines": (".:1053 {\nbind 127.0.0.1\nhosts hosts.txt\n}\n", ""),
 }
@@ -111,8 +92,7 @@ async def test_an_exec_plugin_that_fails_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "kubeconfig").write_text(EXEC.format(command=tmp_path / "nosuch"))
     port = process.free_port()
     (tmp_path / "Corefile").write_text(
-        f".:{port} {{\nbind 127.0.0.1\nkubernetes cluster.local {{\n"
-        f"kubeconfig {tmp_path}/kubeconfig\n}}\n}}\n"
+        f".:{port} {{\nbind 127.0.0.1\nkubernetes cluster.local {{\nkubeconfig {tmp_path}/kubeconfig\n}}\n}}\n"
     )
     async with process.minidns("-explain", "off", cwd=tmp_path) as server:
         line = await server.said("No such file or directory")

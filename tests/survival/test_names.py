@@ -51,12 +51,8 @@ class Seen:
         self.page = self._page()
         self.new_series = self.series() - before
         said = [plain(line) for line in server.lines]
-        self.lines = [
-            line for line in said if line.startswith("[INFO] 127.") and GOOD not in line
-        ]
-        self.errors = [
-            line for line in said if line.startswith("[ERROR] plugin/errors")
-        ]
+        self.lines = [line for line in said if line.startswith("[INFO] 127.") and GOOD not in line]
+        self.errors = [line for line in said if line.startswith("[ERROR] plugin/errors")]
 
     def _page(self) -> str:
         url = f"http://{HOST}:{self.server.ports['metrics']}/metrics"
@@ -87,9 +83,7 @@ def failing_name(number: str) -> bytes:
 
 def shown(wire: bytes) -> str:
     """Return how a name is to be shown, in the words of an independent oracle."""
-    text = "".join(
-        "".join(spelled(byte) for byte in label) + "." for label in split(wire)
-    )
+    text = "".join("".join(spelled(byte) for byte in label) + "." for label in split(wire))
     return text.lower()
 
 
@@ -106,14 +100,10 @@ def spelled(byte: int) -> str:
 
 
 @pytest.fixture(scope="module", params=["text", "json"])
-def seen(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Seen]:
+def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     explain = f"{HOST}:{free_port()}"
     flags = ("-explain", explain, "-log.format", request.param)
-    with minidns(
-        tmp_path_factory.mktemp("server"), CHAIN, *flags, ready_when=3
-    ) as server:
+    with minidns(tmp_path_factory.mktemp("server"), CHAIN, *flags, ready_when=3) as server:
         yield Seen(server, f"http://{explain}")
 
 
@@ -123,9 +113,7 @@ def test_in_the_log(number: str, seen: Seen) -> None:
         name = shown(wire)
         (line,) = [line for line in seen.lines if f" {name} " in line]
         assert line.startswith("[INFO] 127.0.0.1:")
-    (line,) = [
-        line for line in seen.errors if f" {shown(failing_name(number))} " in line
-    ]
+    (line,) = [line for line in seen.errors if f" {shown(failing_name(number))} " in line]
     assert line.startswith("[ERROR] plugin/errors: 2 ")
 
 
@@ -164,9 +152,7 @@ def test_names_make_no_series(seen: Seen) -> None:
 
 
 @pytest.mark.parametrize("number", HOSTILE)
-def test_in_explanations(
-    number: str, seen: Seen, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_in_explanations(number: str, seen: Seen, capsys: pytest.CaptureFixture[str]) -> None:
     name = shown(hostile_name(number))
     url = f"{seen.explain}/why?{urllib.parse.urlencode({'name': name})}"
     with urllib.request.urlopen(url, timeout=5) as reply:

@@ -49,9 +49,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with (
         api(folder / "kubeconfig"),
         upstream() as port,
-        minidns(
-            folder, UNLIMITED, kubeconfig=folder / "kubeconfig", upstream_port=port
-        ) as running,
+        minidns(folder, UNLIMITED, kubeconfig=folder / "kubeconfig", upstream_port=port) as running,
     ):
         yield running
 
@@ -103,9 +101,7 @@ def test_queries_that_wait_are_bounded_and_the_newest_served(server: Server) -> 
     assert good_s(server) < 5
 
 
-def test_as_many_as_may_wait_are_all_answered_by_a_slow_upstream(
-    server: Server,
-) -> None:
+def test_as_many_as_may_wait_are_all_answered_by_a_slow_upstream(server: Server) -> None:
     count, memory = 2600, server.rss_mb()
     with udp(server.port) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
@@ -219,12 +215,7 @@ def poor(tmp_path: Path) -> Iterator[Server]:
     with (
         api(tmp_path / "kubeconfig"),
         upstream() as port,
-        minidns(
-            tmp_path,
-            prefix=limited,
-            kubeconfig=tmp_path / "kubeconfig",
-            upstream_port=port,
-        ) as running,
+        minidns(tmp_path, prefix=limited, kubeconfig=tmp_path / "kubeconfig", upstream_port=port) as running,
     ):
         yield running
 
@@ -232,9 +223,7 @@ def poor(tmp_path: Path) -> Iterator[Server]:
 async def test_T24_no_file_left(poor: Server) -> None:
     async with contextlib.AsyncExitStack() as stack:
         for number in range(200):
-            await stack.enter_async_context(
-                connected(poor.port, f"127.6.0.{number + 1}")
-            )
+            await stack.enter_async_context(connected(poor.port, f"127.6.0.{number + 1}"))
         for endpoint in ("health", "ready", "metrics"):  # these are not limited so low
             for _ in range(60):
                 await stack.enter_async_context(connected(poor.ports[endpoint]))
@@ -259,9 +248,7 @@ async def test_few_files_are_shared_out(poor: Server) -> None:
     """Clients cannot use up the file descriptors that upstreams need."""
     async with contextlib.AsyncExitStack() as stack:
         for number in range(200):
-            await stack.enter_async_context(
-                connected(poor.port, f"127.6.1.{number + 1}")
-            )
+            await stack.enter_async_context(connected(poor.port, f"127.6.1.{number + 1}"))
         assert await is_answered(poor.port) < 5
         with udp(poor.port) as sock:
             sock.send(query(9, OUTSIDE))

@@ -29,18 +29,7 @@ from hypothesis import strategies as st
 
 from minidns.corefile import blocks
 from minidns.dns import names, rdata
-from minidns.dns.model import (
-    Dropped,
-    FormatError,
-    Opt,
-    Query,
-    Question,
-    Rcode,
-    Response,
-    Reuse,
-    RRset,
-    replace,
-)
+from minidns.dns.model import Dropped, FormatError, Opt, Query, Question, Rcode, Response, Reuse, RRset, replace
 from minidns.dns.reply import decode_reply
 from minidns.dns.wire import decode_query, encode_query, encode_response
 from minidns.kubernetes.decode import event
@@ -52,27 +41,14 @@ from minidns.server.clients import Clients
 from minidns.server.connection import Connection, ConnectionContext
 from minidns.server.in_flight import InFlight
 from minidns.server.remembered import Memory
-from tests.survival.made import (
-    COREFILES,
-    LABELS,
-    LINES,
-    NAMES,
-    OPTS,
-    RESPONSES,
-    TYPES,
-    flat,
-    mutants,
-    queries,
-)
+from tests.survival.made import COREFILES, LABELS, LINES, NAMES, OPTS, RESPONSES, TYPES, flat, mutants, queries
 from tests.world import FilesInMemory, settle
 
 pytestmark = pytest.mark.slow
 
 
 @given(NAMES, TYPES, st.integers(0, 65535), st.booleans(), st.none() | OPTS)
-def test_1_queries_are_read_back(
-    name: str, qtype: int, ident: int, rd: bool, opt: Opt | None
-) -> None:
+def test_1_queries_are_read_back(name: str, qtype: int, ident: int, rd: bool, opt: Opt | None) -> None:
     question = Question(name.lower(), qtype)
     sent = encode_query(question, ident, 0x0100 if rd else 0, opt, spelled=name)
     read = decode_query(sent, "tcp")
@@ -91,9 +67,7 @@ def test_2_replies_are_read_back(query: Query, response: Response) -> None:
 
 
 @given(mutants(), st.sampled_from(["udp", "tcp"]))
-def test_3_any_bytes_are_a_query_an_error_or_nothing(
-    sent: bytes, transport: str
-) -> None:
+def test_3_any_bytes_are_a_query_an_error_or_nothing(sent: bytes, transport: str) -> None:
     try:
         query = decode_query(sent, transport)  # type: ignore[arg-type]
     except (FormatError, Dropped):
@@ -120,9 +94,7 @@ def test_4_any_bytes_are_a_reply_or_malformed(
 
 @given(mutants())
 def test_5_errors_are_short(sent: bytes) -> None:
-    reply = Answerer("dns://:53", refuse).decode(
-        sent, "udp", ("192.0.2.1", 4000), ("192.0.2.2", 53)
-    )
+    reply = Answerer("dns://:53", refuse).decode(sent, "udp", ("192.0.2.1", 4000), ("192.0.2.2", 53))
     if reply is None:
         assert len(sent) < 12 or sent[2] & 0x80
     elif isinstance(reply, bytes):
@@ -141,9 +113,7 @@ def test_6_replies_echo_and_others_read_them(query: Query, response: Response) -
     assert (reply[2] ^ query.wire[2]) & 0x78 == 0
     end = 12 + len(names.to_wire(query.owner)) + 4
     assert reply[12:end] == query.wire[12:end]
-    message = dns.message.from_wire(
-        reply, one_rr_per_rrset=True, raise_on_truncation=False
-    )
+    message = dns.message.from_wire(reply, one_rr_per_rrset=True, raise_on_truncation=False)
     ours = decode_reply(reply)
     for name in ("answer", "authority", "additional"):
         theirs = [(r.ttl, int(r.rdtype)) for r in getattr(message, name)]
@@ -201,9 +171,7 @@ class Wire(asyncio.Transport):
 
     def resume_reading(self) -> None: ...
 
-    def set_write_buffer_limits(
-        self, high: int | None = None, low: int | None = None
-    ) -> None: ...
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
 
 
 class Outcome(NamedTuple):
@@ -239,9 +207,7 @@ async def served(pieces: Iterable[bytes]) -> Outcome:
 def test_9_streams_may_be_cut_anywhere(sent: list[bytes], data: st.DataObject) -> None:
     stream = b"".join(struct.pack("!H", len(each)) + each for each in sent)
     cuts = sorted(data.draw(st.sets(st.integers(0, len(stream)), max_size=8)))
-    pieces = [
-        stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)
-    ]
+    pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
 
     async def both() -> tuple[Outcome, Outcome]:
         return await served([stream]), await served(pieces)
@@ -250,18 +216,12 @@ def test_9_streams_may_be_cut_anywhere(sent: list[bytes], data: st.DataObject) -
     assert whole == cut
 
 
-@given(
-    queries(),
-    st.integers(0, 2**31 - 1),
-    st.lists(st.floats(0, 5000), min_size=1, max_size=6),
-)
+@given(queries(), st.integers(0, 2**31 - 1), st.lists(st.floats(0, 5000), min_size=1, max_size=6))
 def test_10_ttls_only_fall(query: Query, ttl: int, passing: list[float]) -> None:
     assume(not query.flags & 0x7800)
     name = query.question.qname
     reuse = Reuse(ttls_true_at=100.0)
-    response = Response(
-        answer=(RRset(name, rdata.A, ttl, (b"abcd", b"efgh")),), reuse=reuse
-    )
+    response = Response(answer=(RRset(name, rdata.A, ttl, (b"abcd", b"efgh")),), reuse=reuse)
     reply = encode_response(query, response)
     memory = Memory()
     key = "tcp4", query.wire[2:]

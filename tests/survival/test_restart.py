@@ -12,17 +12,7 @@ import pytest
 
 from tests.process import DEADLINE_S
 from tests.survival.asking import Steadily
-from tests.survival.world import (
-    HOST,
-    OUTSIDE_ADDRESS,
-    SLOW,
-    Server,
-    again,
-    cluster_dns,
-    is_good,
-    query,
-    udp,
-)
+from tests.survival.world import HOST, OUTSIDE_ADDRESS, SLOW, Server, again, cluster_dns, is_good, query, udp
 
 pytestmark = pytest.mark.slow
 

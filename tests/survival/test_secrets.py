@@ -10,19 +10,7 @@ import pytest
 from sim.api.faults import Action, Rule
 from sim.api.rbac import ADMIN
 from tests.process import DEADLINE_S, free_port
-from tests.survival.world import (
-    GOOD,
-    HOST,
-    KUBEADM,
-    Api,
-    Server,
-    api,
-    is_good,
-    minidns,
-    query,
-    udp,
-    upstream,
-)
+from tests.survival.world import GOOD, HOST, KUBEADM, Api, Server, api, is_good, minidns, query, udp, upstream
 
 pytestmark = pytest.mark.slow
 
@@ -52,27 +40,17 @@ def until_watched(world: Api) -> None:
 
 
 @pytest.fixture(scope="module", params=["text", "json"])
-def said(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def said(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Everything a server says while its API server does all it can to make it talk."""
     folder = tmp_path_factory.mktemp("server")
     explain = f"{HOST}:{free_port()}"
     flags = ("-explain", explain, "-log.format", request.param)
     kubeconfig = folder / "kubeconfig"
-    with (
-        api(kubeconfig) as world,
-        upstream() as port,
-    ):
+    with api(kubeconfig) as world, upstream() as port:
         world.server.tokens = {TOKEN: ADMIN.name}
         world.server.kubeconfig(kubeconfig, TOKEN)
         with minidns(
-            folder,
-            KUBEADM,
-            *flags,
-            kubeconfig=kubeconfig,
-            upstream_port=port,
-            more="log\n    debug",
+            folder, KUBEADM, *flags, kubeconfig=kubeconfig, upstream_port=port, more="log\n    debug"
         ) as server:
             provoke(world, server)
             pages = "\n".join(
@@ -95,10 +73,7 @@ FAULTS = (
     ),
     (
         (Rule(resource="services", reset=True), "cannot reach"),
-        (
-            Rule(resource="namespaces", body="<html>", content_type="text/html"),
-            "text/html",
-        ),
+        (Rule(resource="namespaces", body="<html>", content_type="text/html"), "text/html"),
         (Rule(resource="endpointslices", body="{"), "cannot be read"),
     ),
 )

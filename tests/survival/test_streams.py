@@ -18,26 +18,8 @@ from minidns.server.clients import GRACE_S
 from minidns.server.connection import MAX_FRAME, MAX_IN_FLIGHT
 from minidns.server.tcp import MAX_CONNECTIONS, MAX_IDLE_PER_CLIENT
 from minidns.system.limits import StreamLimits, open_files
-from tests.survival.streams import (
-    Ended,
-    Play,
-    asking,
-    connected,
-    frame,
-    is_answered,
-    never_reading,
-    resetting,
-    sending,
-)
-from tests.survival.world import (
-    SLOW,
-    SLOW_S,
-    Server,
-    cluster_dns,
-    is_good,
-    query,
-    udp,
-)
+from tests.survival.streams import Ended, Play, asking, connected, frame, is_answered, never_reading, resetting, sending
+from tests.survival.world import SLOW, SLOW_S, Server, cluster_dns, is_good, query, udp
 
 pytestmark = pytest.mark.slow
 
@@ -96,9 +78,7 @@ ROWS = {
     "T03a-length-1": answered(sending_all(b"\0\1x" + frame(GOOD)), 1),
     "T03b-length-11": answered(sending_all(frame(bytes(11)) + frame(GOOD)), 1),
     "T04a-length-65535": closed_after(FRAME_S, sending(b"\xff\xff" + bytes(20))),
-    "T04b-longest-length": closed_after(
-        FRAME_S, sending(MAX_FRAME.to_bytes(2) + bytes(20))
-    ),
+    "T04b-longest-length": closed_after(FRAME_S, sending(MAX_FRAME.to_bytes(2) + bytes(20))),
     "T05-half-a-length-then-fin": Row(sending(b"\0", eof=True)),
     "T06-garbage-then-a-good-query": answered(asking(bytes(12), GOOD), 2),
     "T07-a-response": answered(sending_all(frame(RESPONSE) + frame(GOOD)), 1),
@@ -116,13 +96,9 @@ ROWS = {
     ),
     "T12-fin-after-the-query": Row(sending(frame(GOOD), eof=True), replies=1),
     "T12b-fin-after-200": Row(sending(frame(GOOD) * 200, eof=True), replies=200),
-    "T12c-fin-while-it-waits": Row(
-        sending(frame(query(6, f"fin.{SLOW}")), eof=True), replies=1
-    ),
+    "T12c-fin-while-it-waits": Row(sending(frame(query(6, f"fin.{SLOW}")), eof=True), replies=1),
     "T13-byte-by-byte": answered(asking(GOOD, pause_s=0.02), 1, FIRST_S),
-    "T14-a-byte-a-second": closed_after(
-        FRAME_S, sending(*(bytes((byte,)) for byte in frame(GOOD)), pause_s=1.0)
-    ),
+    "T14-a-byte-a-second": closed_after(FRAME_S, sending(*(bytes((byte,)) for byte in frame(GOOD)), pause_s=1.0)),
     "T15-never-reading": Row(never_reading, at_most_s=WRITE_S + 10),
     "T16-idle-after-connecting": closed_after(FIRST_S, sending()),
     "T17-idle-after-an-answer": closed_after(IDLE_S, sending(frame(GOOD)), 1),
@@ -181,26 +157,20 @@ def test_T23_what_fits_comes_with_TC(played: dict[str, Ended]) -> None:
 
 def test_nothing_is_left_of_it(server: Server, played: dict[str, Ended]) -> None:
     """Also T20: no traceback."""
-    assert [
-        line for line in server.lines if "Traceback" in line or "ERROR" in line
-    ] == []
+    assert [line for line in server.lines if "Traceback" in line or "ERROR" in line] == []
     assert server.connections() < 10
 
 
 # -- crowds
 
 
-async def idle(
-    stack: contextlib.AsyncExitStack, port: int, source: str, count: int
-) -> None:
+async def idle(stack: contextlib.AsyncExitStack, port: int, source: str, count: int) -> None:
     """Open so many connections, and say nothing."""
     opening = (stack.enter_async_context(connected(port, source)) for _ in range(count))
     await asyncio.gather(*opening)
 
 
-async def test_T18_a_thousand_idle_connections(
-    server: Server, played: dict[str, Ended]
-) -> None:
+async def test_T18_a_thousand_idle_connections(server: Server, played: dict[str, Ended]) -> None:
     """Figures are `make survive`'s; here: everybody is answered."""
     assert open_files() > 2 * MAX_CONNECTIONS
     hosts = [f"127.7.0.{number}" for number in range(1, 18)]  # one too many
@@ -216,9 +186,7 @@ async def test_T18_a_thousand_idle_connections(
         assert MAX_CONNECTIONS // 32 < server.connections() <= MAX_CONNECTIONS
 
 
-async def test_T19_five_hundred_from_one_address(
-    server: Server, played: dict[str, Ended]
-) -> None:
+async def test_T19_five_hundred_from_one_address(server: Server, played: dict[str, Ended]) -> None:
     async with contextlib.AsyncExitStack() as stack:
         await idle(stack, server.port, "127.7.1.1", 500)
         assert await is_answered(server.port, "127.7.1.1") < SLACK_S

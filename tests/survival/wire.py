@@ -25,10 +25,7 @@ class Wire:
         return self
 
     async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._server is not None
         self._server.close()
@@ -43,9 +40,7 @@ class Wire:
         here = self._server.sockets[0].getsockname()[1]
         return Access(endpoint=f"http://127.0.0.1:{here}")
 
-    async def _connected(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -53,16 +48,12 @@ class Wire:
         with contextlib.suppress(OSError, asyncio.CancelledError):
             there = await asyncio.open_connection("127.0.0.1", self.port)
             try:
-                await asyncio.gather(
-                    self._pass(reader, there[1]), self._pass(there[0], writer)
-                )
+                await asyncio.gather(self._pass(reader, there[1]), self._pass(there[0], writer))
             finally:
                 there[1].close()
         writer.close()
 
-    async def _pass(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         was_dead = False
         while data := await reader.read(65536):
             was_dead = was_dead or self.is_dead

@@ -98,9 +98,7 @@ def upstream() -> Iterator[int]:
 
         async def start() -> tuple[asyncio.DatagramTransport, asyncio.Server]:
             made = lambda: _Upstream(loop)  # noqa: E731
-            datagrams, _ = await loop.create_datagram_endpoint(
-                made, local_addr=(HOST, port)
-            )
+            datagrams, _ = await loop.create_datagram_endpoint(made, local_addr=(HOST, port))
             return datagrams, await asyncio.start_server(_converse, HOST, port)
 
         async def stop() -> None:
@@ -168,9 +166,7 @@ def reply_to(wire: bytes) -> bytes:
     name = question.name.to_text().lower()
     is_known = name == OUTSIDE or name.endswith((SLOW, SLOWER))
     if is_known and question.rdtype == 1:
-        reply.answer.append(
-            dns.rrset.from_text(question.name, 60, "IN", "A", OUTSIDE_ADDRESS)
-        )
+        reply.answer.append(dns.rrset.from_text(question.name, 60, "IN", "A", OUTSIDE_ADDRESS))
     elif not is_known:
         reply.set_rcode(dns.rcode.NXDOMAIN)
     return reply.to_wire()
@@ -264,12 +260,7 @@ def minidns(
     ports = {name: free_port() for name in ("health", "ready", "metrics")}
     port = free_port()
     text = template.format(
-        port=port,
-        kubeconfig=kubeconfig,
-        upstream=upstream_port,
-        lameduck=lameduck,
-        more=more,
-        **ports,
+        port=port, kubeconfig=kubeconfig, upstream=upstream_port, lameduck=lameduck, more=more, **ports
     )
     (folder / "Corefile").write_text(text)
     server = started(folder, port, ports, prefix, flags)
@@ -282,11 +273,7 @@ def minidns(
 
 
 def started(
-    folder: Path,
-    port: int,
-    ports: dict[str, int],
-    prefix: tuple[str, ...] = (),
-    flags: tuple[str, ...] = (),
+    folder: Path, port: int, ports: dict[str, int], prefix: tuple[str, ...] = (), flags: tuple[str, ...] = ()
 ) -> Server:
     """Start a process for the Corefile in ``folder``."""
     log = folder / "log"
@@ -295,10 +282,7 @@ def started(
     command = (*prefix, sys.executable, "-m", "minidns", "-conf", corefile)
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [*command, *flags],
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            [*command, *flags], stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONUNBUFFERED": "1"}
         )
     return Server(process, port, ports, log)
 
@@ -329,22 +313,14 @@ def _wait_for(server: Server, rcode: int) -> None:
 
 
 @contextlib.contextmanager
-def cluster_dns(
-    folder: Path, *flags: str, lameduck: str = "0s", more: str = ""
-) -> Iterator[Server]:
+def cluster_dns(folder: Path, *flags: str, lameduck: str = "0s", more: str = "") -> Iterator[Server]:
     """Run kubeadm's chain with a filled store and an upstream."""
     kubeconfig = folder / "kubeconfig"
     with (
         api(kubeconfig),
         upstream() as port,
         minidns(
-            folder,
-            KUBEADM,
-            *flags,
-            kubeconfig=kubeconfig,
-            upstream_port=port,
-            lameduck=lameduck,
-            more=more,
+            folder, KUBEADM, *flags, kubeconfig=kubeconfig, upstream_port=port, lameduck=lameduck, more=more
         ) as server,
     ):
         yield server

@@ -5,12 +5,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from minidns.system.addresses import (
-    interfaces,
-    local_addresses,
-    shown,
-    socket_address,
-)
+from minidns.system.addresses import interfaces, local_addresses, shown, socket_address
 
 
 def test_addresses_can_be_bound_and_are_no_loopback() -> None:
@@ -68,9 +63,7 @@ def test_an_interface_that_is_gone_is_shown_by_its_number() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("look", [local_addresses, interfaces])
-def test_nothing_is_left_for_the_garbage_collector(
-    look: Callable[[], object],
-) -> None:
+def test_nothing_is_left_for_the_garbage_collector(look: Callable[[], object]) -> None:
     # every block of a Corefile looks; after a large reload cycles would stay for ever
     look()
     gc.collect()

@@ -61,14 +61,10 @@ def test_reset_by_whoever_knows_better() -> None:
     [
         pytest.param(5.0, 5.0, 5.8, id="retry-after-plus-jitter"),
         pytest.param(0.0, 0.0, 0.8, id="retry-after-0"),
-        pytest.param(
-            1e9, MAX_REQUESTED_S, MAX_REQUESTED_S + 0.8, id="nobody-waits-30-years"
-        ),
+        pytest.param(1e9, MAX_REQUESTED_S, MAX_REQUESTED_S + 0.8, id="nobody-waits-30-years"),
     ],
 )
-def test_never_sooner_than_the_server_asked_for(
-    asked: float, least: float, most: float
-) -> None:
+def test_never_sooner_than_the_server_asked_for(asked: float, least: float, most: float) -> None:
     clock = Clock()
     assert least <= Backoff(clock.now, Random(1)).wait_s(asked) <= most
 

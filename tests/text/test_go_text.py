@@ -147,9 +147,7 @@ INTEGERS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"), INTEGERS, ids=lambda value: str(value)[:9]
-)
+@pytest.mark.parametrize(("text", "expected"), INTEGERS, ids=lambda value: str(value)[:9])
 def test_integers(text: str, expected: int) -> None:
     assert integer(text) == expected
 

@@ -4,24 +4,7 @@ import asyncio
 from random import Random
 
 from minidns.dns.model import Rcode
-from minidns.trial.arms import (
-    ARMS,
-    KP,
-    VP,
-    A,
-    Cell,
-    Client,
-    D,
-    K,
-    Layout,
-    M,
-    Manner,
-    NameKind,
-    P,
-    R,
-    Target,
-    V,
-)
+from minidns.trial.arms import ARMS, KP, VP, A, Cell, Client, D, K, Layout, M, Manner, NameKind, P, R, Target, V
 from minidns.trial.integrity import ZONE, Seal
 from minidns.trial.ledger import Ledger
 from minidns.trial.lookup import Expected, Outcome, Result, Subject, as_libc
@@ -36,18 +19,10 @@ LETTERS = {arm.name: arm for arm in ARMS}
 
 
 def layout(
-    arms: str = "A R M P K KP",
-    nodes: tuple[str, ...] = ("node-1", "node-2"),
-    replicas: tuple[str, ...] = REPLICAS,
+    arms: str = "A R M P K KP", nodes: tuple[str, ...] = ("node-1", "node-2"), replicas: tuple[str, ...] = REPLICAS
 ) -> Layout:
-    targets = [
-        Target(LETTERS[name], f"10.96.0.{10 + index}")
-        for index, name in enumerate(arms.split())
-    ]
-    direct = [
-        Target(D, f"10.244.0.{index}", replica)
-        for index, replica in enumerate(replicas, 2)
-    ]
+    targets = [Target(LETTERS[name], f"10.96.0.{10 + index}") for index, name in enumerate(arms.split())]
+    direct = [Target(D, f"10.244.0.{index}", replica) for index, replica in enumerate(replicas, 2)]
     clients = tuple(Client(f"prober-{node}", node) for node in nodes)
     return Layout((*targets, *direct), replicas, clients)
 
@@ -55,24 +30,14 @@ def layout(
 class Model:
     """Prober and subjects: a lookup fails with the rate of the fault and the background."""
 
-    def __init__(
-        self,
-        share: Share,
-        rate: float,
-        background: float,
-        seed: int,
-        *,
-        seal: Seal | None = None,
-    ) -> None:
+    def __init__(self, share: Share, rate: float, background: float, seed: int, *, seal: Seal | None = None) -> None:
         self.share, self.rate, self.background = share, rate, background
         self.rng = Random(f"model {seed}")
         self.seal = seal
 
     async def next(self) -> Subject:
         kind = self.rng.choice(tuple(NameKind))
-        subject = Subject(
-            "web.shop.svc.cluster.local.", kind, expected=Expected.addresses(ADDRESSES)
-        )
+        subject = Subject("web.shop.svc.cluster.local.", kind, expected=Expected.addresses(ADDRESSES))
         return as_libc(subject, "web.shop") if self.rng.random() < 0.5 else subject
 
     async def look_up(self, client: Client, target: Target, subject: Subject) -> Result:
@@ -81,31 +46,19 @@ class Model:
         if ZONE in subject.name:
             if self.seal is None:
                 return Result(now, 0.001, Outcome.REPLIED, Rcode.NXDOMAIN)
-            return Result(
-                now, 0.001, Outcome.REPLIED, addresses=frozenset((self.seal.address,))
-            )
+            return Result(now, 0.001, Outcome.REPLIED, addresses=frozenset((self.seal.address,)))
         cell = Cell(target.arm, replica, subject.kind, subject.manner, client.node)
         if self.rng.random() < self.rate * self.share(cell) + self.background:
             await asyncio.sleep(5)
-            return Result(
-                now, 5.0, Outcome.SILENT, replica=replica if target.arm == R else ""
-            )
-        return Result(
-            now,
-            0.001,
-            Outcome.REPLIED,
-            addresses=ADDRESSES,
-            replica=replica if target.arm == R else "",
-        )
+            return Result(now, 5.0, Outcome.SILENT, replica=replica if target.arm == R else "")
+        return Result(now, 0.001, Outcome.REPLIED, addresses=ADDRESSES, replica=replica if target.arm == R else "")
 
 
 CAUSES: dict[str, Share] = {
     "software": lambda cell: float(cell.arm in (A, D, R, V, VP)),
     "version": lambda cell: float(cell.arm in (A, D, R)),
     "configuration": lambda cell: float(cell.arm not in (K, KP)),
-    "one-replica": lambda cell: (
-        2.0 * (cell.arm in (A, D, R) and cell.replica == REPLICAS[1])
-    ),
+    "one-replica": lambda cell: 2.0 * (cell.arm in (A, D, R) and cell.replica == REPLICAS[1]),
     "path": lambda cell: float(cell.arm == A),
     "any-service": lambda cell: float(cell.arm in (A, R, M, K, V)),
     "node": lambda cell: float(cell.node == "node-2"),
@@ -145,11 +98,7 @@ def trial(
         interval_s(to_find, 2, 10),
         Seal("2001:db8::5"),
     )
-    model = Model(
-        share, rate, rate * background, seed, seal=plan.seal if seal else None
-    )
+    model = Model(share, rate, rate * background, seed, seal=plan.seal if seal else None)
     ledger = Ledger(plan.layout, to_find)
-    verdict = clock.run(
-        Trial(plan, model, model, ledger, Random(f"trial {seed}"), tell).run()
-    )
+    verdict = clock.run(Trial(plan, model, model, ledger, Random(f"trial {seed}"), tell).run())
     return verdict, ledger

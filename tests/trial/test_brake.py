@@ -18,9 +18,7 @@ def ok(latency_s: float) -> Make:
     return lambda rng: Result(0, latency_s * rng.uniform(0.8, 1.2), Outcome.REPLIED)
 
 
-def failing(
-    share: float, outcome: Outcome = Outcome.SILENT, rcode: int = Rcode.NOERROR
-) -> Make:
+def failing(share: float, outcome: Outcome = Outcome.SILENT, rcode: int = Rcode.NOERROR) -> Make:
     def make(rng: Random) -> Result:
         return Result(0, 5, outcome, rcode) if rng.random() < share else ok(0.001)(rng)
 

@@ -19,20 +19,13 @@ LOST = Outcome.SILENT
 
 
 def result(at: float, outcome: Outcome = Outcome.REPLIED, replica: str = "") -> Result:
-    return Result(
-        at, 0.001, outcome, addresses=frozenset(("10.0.0.1",)), replica=replica
-    )
+    return Result(at, 0.001, outcome, addresses=frozenset(("10.0.0.1",)), replica=replica)
 
 
 def test_a_burst_is_one_episode_and_each_failure_is_listed() -> None:
     ledger, target = Ledger(layout(), 0.01), layout().targets[0]
     for tick in range(20):
-        ledger.record(
-            target,
-            NOBODY,
-            SUBJECT,
-            result(tick / 10, LOST if tick > 9 else Outcome.REPLIED),
-        )
+        ledger.record(target, NOBODY, SUBJECT, result(tick / 10, LOST if tick > 9 else Outcome.REPLIED))
     assert [f.begins_episode for f in ledger.failures] == [True] + [False] * 9
     assert ledger.of_arm("A") == (11, 1)
     record = ledger.targets[target]
@@ -43,15 +36,9 @@ def test_a_burst_is_one_episode_and_each_failure_is_listed() -> None:
 @pytest.mark.parametrize(
     ("target", "named", "replica"),
     [
-        pytest.param(
-            Target(D, "10.244.0.2", "coredns-a"), "", "coredns-a", id="directly"
-        ),
-        pytest.param(
-            Target(R, "10.96.0.11"), "coredns-b", "coredns-b", id="the relay names it"
-        ),
-        pytest.param(
-            Target(R, "10.96.0.11"), "minidns-x", "", id="not one of CoreDNS's pods"
-        ),
+        pytest.param(Target(D, "10.244.0.2", "coredns-a"), "", "coredns-a", id="directly"),
+        pytest.param(Target(R, "10.96.0.11"), "coredns-b", "coredns-b", id="the relay names it"),
+        pytest.param(Target(R, "10.96.0.11"), "minidns-x", "", id="not one of CoreDNS's pods"),
         pytest.param(layout().targets[0], "", "", id="nobody knows behind a ClusterIP"),
     ],
 )
@@ -71,19 +58,12 @@ def test_its_size_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ledger.of_arm("A").episodes == 25
 
 
-@given(
-    st.lists(st.floats(1e-4, 5), min_size=1, max_size=200),
-    st.sampled_from([0.5, 0.95, 0.99]),
-)
-def test_quantiles_are_at_most_a_tenth_too_large(
-    seconds: list[float], part: float
-) -> None:
+@given(st.lists(st.floats(1e-4, 5), min_size=1, max_size=200), st.sampled_from([0.5, 0.95, 0.99]))
+def test_quantiles_are_at_most_a_tenth_too_large(seconds: list[float], part: float) -> None:
     latencies = Latencies()
     for value in seconds:
         latencies.add(value)
-    rank = next(
-        k for k in range(1, len(seconds) + 1) if k >= part * len(seconds) - 1e-9
-    )
+    rank = next(k for k in range(1, len(seconds) + 1) if k >= part * len(seconds) - 1e-9)
     exact = sorted(seconds)[rank - 1]
     assert exact * 0.999 <= (latencies.quantile_s(part) or 0) <= exact * 1.1
 

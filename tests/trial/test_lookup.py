@@ -3,23 +3,12 @@
 import pytest
 
 from minidns.dns.model import Rcode
-from minidns.trial.lookup import (
-    LATE_S,
-    Expected,
-    FailureKind,
-    Outcome,
-    Result,
-    failure_of,
-)
+from minidns.trial.lookup import LATE_S, Expected, FailureKind, Outcome, Result, failure_of
 
 ONE, TWO = frozenset(("10.0.0.1",)), frozenset(("10.0.0.1", "10.0.0.2"))
 
 
-def replied(
-    addresses: frozenset[str] = ONE,
-    rcode: int = Rcode.NOERROR,
-    latency_s: float = 0.001,
-) -> Result:
+def replied(addresses: frozenset[str] = ONE, rcode: int = Rcode.NOERROR, latency_s: float = 0.001) -> Result:
     return Result(0.0, latency_s, Outcome.REPLIED, rcode, addresses)
 
 
@@ -48,7 +37,5 @@ def replied(
         pytest.param(Result(0, 0, Outcome.MISMATCHED), Expected(), FailureKind.WRONG_NAME, id="another name"),
     ],
 )  # fmt: skip
-def test_failure_of(
-    result: Result, expected: Expected, kind: FailureKind | None
-) -> None:
+def test_failure_of(result: Result, expected: Expected, kind: FailureKind | None) -> None:
     assert failure_of(result, expected) is kind

@@ -23,9 +23,7 @@ SETUP = Setup(1_700_000_000.0, "minidns trial run --names 'a b'", "prod")
 HOSTILE = '<script>alert(1)</script>|`x`\x1b[31m"&\u202e'
 
 
-def of_cause(
-    cause: str, *, seal: bool = True, seed: int = 300, limit: float = 60
-) -> Report:
+def of_cause(cause: str, *, seal: bool = True, seed: int = 300, limit: float = 60) -> Report:
     verdict, ledger = trial(CAUSES[cause], 0.03, seed, seal=seal, limit=limit)
     return report(ledger, verdict, SETUP)
 
@@ -45,21 +43,13 @@ def hostile() -> Report:
             failed = target.arm.name == "A" and rng.random() < 0.5
             outcome = Outcome.SILENT if failed else Outcome.REPLIED
             subject = Subject(HOSTILE, NameKind.CLUSTER, objects=HOSTILE)
-            result = Result(
-                second * 10.0,
-                0.001,
-                outcome,
-                addresses=frozenset((HOSTILE,)),
-                replica=HOSTILE,
-            )
+            result = Result(second * 10.0, 0.001, outcome, addresses=frozenset((HOSTILE,)), replica=HOSTILE)
             ledger.record(bad, Client(HOSTILE, "node-1"), subject, result)
     setup = Setup(0.0, HOSTILE, HOSTILE)
     return report(ledger, Court.of(ledger).verdict(ledger), setup)
 
 
-def test_the_sentence_has_replica_rate_certainty_and_runner_up(
-    of_replica: Report,
-) -> None:
+def test_the_sentence_has_replica_rate_certainty_and_runner_up(of_replica: Report) -> None:
     assert of_replica.verdict is Suspect.REPLICA
     assert of_replica.part == "coredns-b"
     bad = next(row for row in of_replica.arms if row.target.endswith("coredns-b"))
@@ -71,19 +61,12 @@ def test_the_sentence_has_replica_rate_certainty_and_runner_up(
 
 
 def test_arms_and_failures_are_those_of_the_ledger(of_replica: Report) -> None:
-    assert (
-        sum(row.failures for row in of_replica.arms)
-        == len(of_replica.failures) + of_replica.unlisted
-    )
+    assert sum(row.failures for row in of_replica.arms) == len(of_replica.failures) + of_replica.unlisted
     assert {row.lookups for row in of_replica.arms} == {of_replica.lookups}
     first = of_replica.failures[0]
     assert first.time.startswith("2023-11-14T22:13:2")
     assert {first.pod, first.node} & {"prober-node-1", "prober-node-2"}
-    direct = [
-        failure
-        for failure in of_replica.failures
-        if failure.arm == "D" and failure.begins_episode
-    ]
+    direct = [failure for failure in of_replica.failures if failure.arm == "D" and failure.begins_episode]
     assert {failure.replica for failure in direct} >= {"coredns-b"}
 
 
@@ -123,16 +106,7 @@ def test_json_has_the_facts(of_replica: Report) -> None:
     assert values == to_json(of_replica)
     assert values["verdict"] == "one-replica"
     assert len(values["failures"]) == len(of_replica.failures)
-    assert {
-        "odds",
-        "runner_up",
-        "lookups",
-        "seconds",
-        "arms",
-        "not_tested",
-        "next_steps",
-        "repeat",
-    } <= set(values)
+    assert {"odds", "runner_up", "lookups", "seconds", "arms", "not_tested", "next_steps", "repeat"} <= set(values)
 
 
 class Page(HTMLParser):
@@ -162,15 +136,11 @@ class Page(HTMLParser):
 
 
 @pytest.mark.parametrize("which", ["of_replica", "hostile"])
-def test_the_page_is_self_contained_html_with_plots(
-    which: str, request: pytest.FixtureRequest
-) -> None:
+def test_the_page_is_self_contained_html_with_plots(which: str, request: pytest.FixtureRequest) -> None:
     page = Page(FORMATS["html"](request.getfixturevalue(which)))
     assert not page.open
     assert {"table", "svg", "circle", "rect"} <= page.tags
-    assert page.tags.isdisjoint(
-        {"script", "img", "link", "iframe", "object", "form", "a"}
-    )
+    assert page.tags.isdisjoint({"script", "img", "link", "iframe", "object", "form", "a"})
     assert page.attributes.isdisjoint({"src", "href", "onload", "style"})
 
 
@@ -193,15 +163,9 @@ def test_hostile_text_stays_text(name: str, hostile: Report) -> None:
     if name == "html":
         assert "<script" not in text
     if name == "markdown":
-        outside_code = [
-            line for line in text.splitlines() if not line.startswith("    ")
-        ]
+        outside_code = [line for line in text.splitlines() if not line.startswith("    ")]
         assert "<script" not in "".join(outside_code).replace("\\<", "")
-        rows = [
-            line
-            for line in text.splitlines()
-            if line.startswith("| ") and "script" in line
-        ]
+        rows = [line for line in text.splitlines() if line.startswith("| ") and "script" in line]
         assert rows
         assert {len(line.replace("\\|", "").split("|")) for line in rows} == {14}
 
@@ -209,31 +173,17 @@ def test_hostile_text_stays_text(name: str, hostile: Report) -> None:
 def test_every_verdict_has_an_exit_status_of_its_own() -> None:
     assert set(EXIT_STATUS) == set(Suspect)
     assert len(set(EXIT_STATUS.values())) == len(EXIT_STATUS)
-    assert {s for s, status in EXIT_STATUS.items() if 10 <= status < 20} == {
-        s for s in Suspect if s.is_coredns
-    }
+    assert {s for s, status in EXIT_STATUS.items() if 10 <= status < 20} == {s for s in Suspect if s.is_coredns}
     assert not {1, 2} & set(EXIT_STATUS.values())  # errors and wrong command lines
 
 
 @pytest.mark.parametrize(
     ("arms", "nodes", "replicas", "words"),
     [
-        pytest.param(
-            "A R M P K KP", ("n1", "n2"), ("a", "b"), ["Arm V"], id="no other version"
-        ),
-        pytest.param(
-            "A R M P",
-            ("n1", "n2"),
-            ("a", "b"),
-            ["Arm V", "Arm K ", "configuration"],
-            id="without K",
-        ),
-        pytest.param(
-            "A R M P K KP V VP", ("n1",), ("a", "b"), ["one node"], id="one node"
-        ),
-        pytest.param(
-            "A R M P K KP V VP", ("n1", "n2"), ("a",), ["one replica"], id="one replica"
-        ),
+        pytest.param("A R M P K KP", ("n1", "n2"), ("a", "b"), ["Arm V"], id="no other version"),
+        pytest.param("A R M P", ("n1", "n2"), ("a", "b"), ["Arm V", "Arm K ", "configuration"], id="without K"),
+        pytest.param("A R M P K KP V VP", ("n1",), ("a", "b"), ["one node"], id="one node"),
+        pytest.param("A R M P K KP V VP", ("n1", "n2"), ("a",), ["one replica"], id="one replica"),
     ],
 )
 def test_what_was_not_tested_is_said(

@@ -64,9 +64,7 @@ def test_without_a_failure_the_bound_is_stated() -> None:
 @pytest.mark.slow
 def test_a_fault_rarer_than_the_trial_looks_for_is_found_or_left_open() -> None:
     suspects = Counter(
-        trial(CAUSES["path"], QUICK / 4, seed, to_find=QUICK, background=0.0, limit=30)[
-            0
-        ].suspect
+        trial(CAUSES["path"], QUICK / 4, seed, to_find=QUICK, background=0.0, limit=30)[0].suspect
         for seed in range(110, 112)
     )
     assert set(suspects) <= {Suspect.PATH, Suspect.UNDECIDED, Suspect.NONE}
@@ -92,9 +90,7 @@ class Overloaded(Model):
 
     async def look_up(self, client: Client, target: Target, subject: Subject) -> Result:
         result = await super().look_up(client, target, subject)
-        return replace(
-            result, latency_s=result.latency_s + 0.001 * result.sent_at / 100
-        )
+        return replace(result, latency_s=result.latency_s + 0.001 * result.sent_at / 100)
 
 
 def test_a_trial_that_slows_coredns_down_stops() -> None:
@@ -121,9 +117,7 @@ class Recording(Model):
 
 def recorded(limit_s: float, tell: list[Event] | None = None) -> Recording:
     model = Recording()
-    plan = Plan(
-        layout(), 0.001, limit_s, 0.5, model.seal or Seal(""), integrity_every=10**9
-    )
+    plan = Plan(layout(), 0.001, limit_s, 0.5, model.seal or Seal(""), integrity_every=10**9)
     events = tell if tell is not None else []
     ledger = Ledger(plan.layout, plan.rate)
     clock.run(Trial(plan, model, model, ledger, Random(1), events.append).run())
@@ -148,10 +142,7 @@ def test_order_client_and_pause_vary() -> None:
     model = recorded(60)
     calls = [call for call in model.calls if "invalid" not in call[3].name]
     size = len(layout().targets)
-    orders = {
-        tuple(target for _, _, target, _ in calls[i : i + size])
-        for i in range(0, len(calls), size)
-    }
+    orders = {tuple(target for _, _, target, _ in calls[i : i + size]) for i in range(0, len(calls), size)}
     times = sorted({at for at, *_ in calls})
     pauses = [later - earlier for earlier, later in pairwise(times)]
     assert len(orders) > 30
@@ -166,14 +157,10 @@ def test_order_client_and_pause_vary() -> None:
         pytest.param(0.001, 2, 1.0, 0.5, id="2 lookups per replica and tick"),
         pytest.param(0.001, 1, 1.0, 1 / 3, id="3 with one replica"),
         pytest.param(0.001, 2, 1000.0, 10.0, id="never more than 10 ticks/s"),
-        pytest.param(
-            0.02, 2, 1000.0, 1.0, id="frequent failures do not merge into one episode"
-        ),
+        pytest.param(0.02, 2, 1000.0, 1.0, id="frequent failures do not merge into one episode"),
     ],
 )
-def test_the_pace_is_capped(
-    rate: float, replicas: int, most: float, ticks_per_s: float
-) -> None:
+def test_the_pace_is_capped(rate: float, replicas: int, most: float, ticks_per_s: float) -> None:
     assert 1 / interval_s(rate, replicas, most) == pytest.approx(ticks_per_s)
 
 

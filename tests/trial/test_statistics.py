@@ -62,20 +62,14 @@ def stopping(ratio: float, alpha: float) -> list[float]:
         pytest.param(3, 0.00625, 43, 90, id="3:1 among 8"),
     ],
 )
-def test_failures_until_conviction(
-    ratio: float, alpha: float, mean: float, percentile: int
-) -> None:
+def test_failures_until_conviction(ratio: float, alpha: float, mean: float, percentile: int) -> None:
     chances = stopping(ratio, alpha)
-    assert sum(chances[-1] - chance for chance in chances) == pytest.approx(
-        mean, rel=0.15
-    )
+    assert sum(chances[-1] - chance for chance in chances) == pytest.approx(mean, rel=0.15)
     assert chances[percentile] == pytest.approx(0.95, abs=0.02)
 
 
 @pytest.mark.parametrize(("alpha", "failures"), [(0.05, 7), (0.00625, 10)])
-def test_failures_until_conviction_if_the_other_arm_is_clean(
-    alpha: float, failures: int
-) -> None:
+def test_failures_until_conviction_if_the_other_arm_is_clean(alpha: float, failures: int) -> None:
     assert e_value(failures - 1, 0) < 1 / alpha <= e_value(failures, 0)
 
 
@@ -106,11 +100,7 @@ def test_bursts_do_not_blame_an_innocent_arm(mean_burst: int) -> None:
         for tick in range(500):
             for arm in burst:
                 if not burst[arm] and rng.random() < 0.006:
-                    burst[arm] = (
-                        1 + int(rng.expovariate(1 / (mean_burst - 1)))
-                        if mean_burst > 1
-                        else 1
-                    )
+                    burst[arm] = 1 + int(rng.expovariate(1 / (mean_burst - 1))) if mean_burst > 1 else 1
                 kind = "no reply" if burst[arm] else None
                 burst[arm] -= bool(burst[arm])
                 failures[arm] += episodes.count(arm, kind, tick / 10).episodes
@@ -133,27 +123,17 @@ def test_bursts_counted_singly_would_blame_an_innocent_arm() -> None:
 
 
 @given(st.integers(0, 40), st.integers(0, 40), st.floats(0.05, 0.95))
-def test_e_value_is_the_mean_likelihood_ratio(
-    accused: int, others: int, share: float
-) -> None:
+def test_e_value_is_the_mean_likelihood_ratio(accused: int, others: int, share: float) -> None:
     steps = 4000
     width = (1 - share) / steps
     points = (share + (step + 0.5) * width for step in range(steps))
-    ratios = (
-        (q / share) ** accused * ((1 - q) / (1 - share)) ** others for q in points
-    )
-    assert e_value(accused, others, share) == pytest.approx(
-        sum(ratios) / steps, rel=1e-2
-    )
+    ratios = ((q / share) ** accused * ((1 - q) / (1 - share)) ** others for q in points)
+    assert e_value(accused, others, share) == pytest.approx(sum(ratios) / steps, rel=1e-2)
 
 
 @given(st.integers(1, 30), st.floats(0.05, 0.95))
-def test_e_value_has_the_expectation_1_for_an_innocent_group(
-    total: int, share: float
-) -> None:
-    chances = (
-        comb(total, k) * share**k * (1 - share) ** (total - k) for k in range(total + 1)
-    )
+def test_e_value_has_the_expectation_1_for_an_innocent_group(total: int, share: float) -> None:
+    chances = (comb(total, k) * share**k * (1 - share) ** (total - k) for k in range(total + 1))
     mean = sum(p * e_value(k, total - k, share) for k, p in enumerate(chances))
     assert mean == pytest.approx(1.0)
 
@@ -197,9 +177,7 @@ def test_rate_bound_leaves_5_percent_below(episodes: int, lookups: int) -> None:
         assert total == pytest.approx(0.05, rel=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("rate", "lookups"), [(1e-2, 1570), (1e-3, 15700), (1e-4, 157000)]
-)
+@pytest.mark.parametrize(("rate", "lookups"), [(1e-2, 1570), (1e-3, 15700), (1e-4, 157000)])
 def test_lookups_needed_per_arm(rate: float, lookups: int) -> None:
     assert lookups_needed(rate, 10) == pytest.approx(lookups, rel=0.01)
 
@@ -207,36 +185,16 @@ def test_lookups_needed_per_arm(rate: float, lookups: int) -> None:
 @pytest.mark.parametrize(
     ("observations", "total"),
     [
-        pytest.param(
-            [("A", None, 0), ("A", None, 1)], Count(2, 0), id="successes count"
-        ),
-        pytest.param(
-            [("A", "lost", 0), ("A", "lost", 4.9)], Count(1, 1), id="one episode"
-        ),
-        pytest.param(
-            [("A", "lost", 0), ("A", None, 1)],
-            Count(1, 1),
-            id="a success within an episode does not count",
-        ),
-        pytest.param(
-            [("A", "lost", 0), ("A", "lost", 5)], Count(2, 2), id="two episodes"
-        ),
-        pytest.param(
-            [("A", "lost", 0), ("A", "late", 1)], Count(2, 2), id="another kind"
-        ),
-        pytest.param(
-            [("A", "lost", 0), ("M", "lost", 1)], Count(2, 2), id="another source"
-        ),
-        pytest.param(
-            [("A", "lost", t / 10) for t in range(100)],
-            Count(2, 2),
-            id="an outage of 10 s is two episodes",
-        ),
+        pytest.param([("A", None, 0), ("A", None, 1)], Count(2, 0), id="successes count"),
+        pytest.param([("A", "lost", 0), ("A", "lost", 4.9)], Count(1, 1), id="one episode"),
+        pytest.param([("A", "lost", 0), ("A", None, 1)], Count(1, 1), id="a success within an episode does not count"),
+        pytest.param([("A", "lost", 0), ("A", "lost", 5)], Count(2, 2), id="two episodes"),
+        pytest.param([("A", "lost", 0), ("A", "late", 1)], Count(2, 2), id="another kind"),
+        pytest.param([("A", "lost", 0), ("M", "lost", 1)], Count(2, 2), id="another source"),
+        pytest.param([("A", "lost", t / 10) for t in range(100)], Count(2, 2), id="an outage of 10 s is two episodes"),
     ],
 )
-def test_episodes(
-    observations: list[tuple[str, str | None, float]], total: Count
-) -> None:
+def test_episodes(observations: list[tuple[str, str | None, float]], total: Count) -> None:
     episodes, counts = Episodes(), Count()
     for source, kind, at in observations:
         counts = counts.plus(episodes.count(source, kind, at))
@@ -252,9 +210,7 @@ def test_episodes_do_not_bias_the_rate() -> None:
 
 
 def hypothesis(suspect: str, cells: str) -> Hypothesis[str, str]:
-    return Hypothesis(
-        suspect, 0.25, lambda cell: float(cell in cells), rates_from(0.001)
-    )
+    return Hypothesis(suspect, 0.25, lambda cell: float(cell in cells), rates_from(0.001))
 
 
 SUSPECTS = [
@@ -285,17 +241,11 @@ def test_posterior(episodes: tuple[int, ...], suspect: str) -> None:
 
 
 def test_posterior_without_lookups_is_the_prior() -> None:
-    assert [round(exp(value), 9) for value in posterior(SUSPECTS, {}).values()] == [
-        0.25
-    ] * 4
+    assert [round(exp(value), 9) for value in posterior(SUSPECTS, {}).values()] == [0.25] * 4
 
 
 @pytest.mark.parametrize("rate", [1e-4, 1e-2, 0.3, 0.9])
 def test_probabilities_of_rates(rate: float) -> None:
     assert sum(chance for _, chance in rates_from(rate)) == pytest.approx(1.0)
     assert sum(chance for _, chance in rates_below(rate)) == pytest.approx(1.0)
-    assert (
-        max(r for r, _ in rates_below(rate))
-        < rate
-        <= min(r for r, _ in rates_from(rate))
-    )
+    assert max(r for r, _ in rates_below(rate)) < rate <= min(r for r, _ in rates_from(rate))

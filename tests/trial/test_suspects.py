@@ -3,14 +3,7 @@
 import pytest
 
 from minidns.trial.arms import Cell, Layout, Manner, NameKind
-from minidns.trial.suspects import (
-    EVERY,
-    Accusation,
-    Suspect,
-    hypotheses,
-    inseparable,
-    separating,
-)
+from minidns.trial.suspects import EVERY, Accusation, Suspect, hypotheses, inseparable, separating
 
 from .model import CAUSES, REPLICAS, layout
 
@@ -21,25 +14,15 @@ ALL = layout("A R M P K KP V VP")
 def test_shares_are_those_of_the_cause(cause: str) -> None:
     part = {"one-replica": REPLICAS[1], "node": "node-2"}.get(cause, "")
     of_part = [h for h in hypotheses(ALL, 0.01) if h.suspect[:2] == (cause, part)]
-    widest = max(
-        (h for h in of_part if not h.suspect.scope.per_query), key=lambda h: h.prior
-    )
+    widest = max((h for h in of_part if not h.suspect.scope.per_query), key=lambda h: h.prior)
     for cell in ALL.cells():
         known = cell.replica or cause != "one-replica"
-        expected = (
-            CAUSES[cause](cell) / (2 if cause == "one-replica" else 1)
-            if known
-            else None
-        )
+        expected = CAUSES[cause](cell) / (2 if cause == "one-replica" else 1) if known else None
         assert expected is None or widest.share(cell) == expected, cell
 
 
 def test_behind_a_cluster_ip_one_of_two_replicas_has_half_of_the_lookups() -> None:
-    bad = next(
-        h
-        for h in hypotheses(ALL, 0.01)
-        if h.suspect == Accusation(Suspect.REPLICA, REPLICAS[0], EVERY)
-    )
+    bad = next(h for h in hypotheses(ALL, 0.01) if h.suspect == Accusation(Suspect.REPLICA, REPLICAS[0], EVERY))
     cell = next(cell for cell in ALL.cells() if cell.arm.name == "A")
     assert bad.share(cell) == 0.5
 
@@ -55,21 +38,15 @@ def test_priors_are_probabilities(arms: str) -> None:
         pytest.param(ALL, set(), id="all arms"),
         pytest.param(layout("A R M P K"), set(), id="all but the other version"),
         pytest.param(
-            layout("A R M P"),
-            {("configuration", "everything", "upstream", "stale", "client-resolver")},
-            id="without K",
+            layout("A R M P"), {("configuration", "everything", "upstream", "stale", "client-resolver")}, id="without K"
         ),
         pytest.param(layout("A M"), set(), id="only two arms and the pods"),
     ],
 )
-def test_inseparable_suspects_are_known_beforehand(
-    arrangement: Layout, groups: set[tuple[str, ...]]
-) -> None:
+def test_inseparable_suspects_are_known_beforehand(arrangement: Layout, groups: set[tuple[str, ...]]) -> None:
     result = {tuple(map(str, group)) for group in inseparable(arrangement)}
     if groups:
-        assert any(
-            "configuration" in group and "everything" in group for group in result
-        )
+        assert any("configuration" in group and "everything" in group for group in result)
     elif len(arrangement.targets) > 5:
         assert not result
     else:

@@ -59,25 +59,13 @@ FORMERR, FAILED, CUT = "FORMERR", "failed", "TC"
 """The results of CoreDNS 1.14.7 for a reply with the right id."""
 DOUBTFUL = [
     pytest.param(WIRE, FORMERR, id="the-query-itself"),
-    pytest.param(
-        with_question(NAME.replace(b"www", b"wwx") + b"\0\1\0\1"),
-        FORMERR,
-        id="another-name",
-    ),
+    pytest.param(with_question(NAME.replace(b"www", b"wwx") + b"\0\1\0\1"), FORMERR, id="another-name"),
     pytest.param(with_question(NAME + b"\0\x1c\0\1"), FORMERR, id="another-type"),
     pytest.param(with_question(NAME + b"\0\1\0\3"), FORMERR, id="another-class"),
     pytest.param(GOOD[:12], FORMERR, id="header-that-counts-records"),
     pytest.param(GOOD[:4] + bytes(8), FORMERR, id="header"),
-    pytest.param(
-        GOOD[:4] + COUNTS.pack(0, 1, 0, 0) + NAME + GOOD[35:],
-        FORMERR,
-        id="no-question",
-    ),
-    pytest.param(
-        GOOD[:4] + COUNTS.pack(2, 0, 0, 0) + (NAME + b"\0\1\0\1") * 2,
-        FORMERR,
-        id="two-questions",
-    ),
+    pytest.param(GOOD[:4] + COUNTS.pack(0, 1, 0, 0) + NAME + GOOD[35:], FORMERR, id="no-question"),
+    pytest.param(GOOD[:4] + COUNTS.pack(2, 0, 0, 0) + (NAME + b"\0\1\0\1") * 2, FORMERR, id="two-questions"),
     pytest.param(GOOD[:-1], CUT, id="record-cut-short"),
     pytest.param(GOOD[:-6] + b"\0\5\xc0\0\2\1", CUT, id="length-past-the-end"),
     pytest.param(GOOD[:-6] + b"\0\3\xc0\0\2\1", CUT, id="length-too-short"),
@@ -98,18 +86,11 @@ SURVIVED = [
     pytest.param(with_byte(2, GOOD[2] | 0x20), id="another-opcode"),
     pytest.param(GOOD + bytes(9), id="bytes-after-the-end"),
     *(
-        pytest.param(
-            GOOD[:4] + COUNTS.pack(1, *counts) + GOOD[12:], id=f"counts-{counts}"
-        )
+        pytest.param(GOOD[:4] + COUNTS.pack(1, *counts) + GOOD[12:], id=f"counts-{counts}")
         for counts in ((65535, 0, 0), (1, 7, 0), (1, 0, 9), (2, 2, 2))
     ),
-    pytest.param(
-        GOOD[:4] + COUNTS.pack(1, 1, 0, 2) + GOOD[12:] + OPT_RECORD * 2, id="two-OPTs"
-    ),
-    pytest.param(
-        GOOD[:4] + COUNTS.pack(1, 1, 1, 1) + GOOD[12:] + OPT_RECORD * 2,
-        id="OPT-in-another-section",
-    ),
+    pytest.param(GOOD[:4] + COUNTS.pack(1, 1, 0, 2) + GOOD[12:] + OPT_RECORD * 2, id="two-OPTs"),
+    pytest.param(GOOD[:4] + COUNTS.pack(1, 1, 1, 1) + GOOD[12:] + OPT_RECORD * 2, id="OPT-in-another-section"),
 ]
 
 
@@ -160,9 +141,7 @@ def test_unrelated_bytes_are_ignored(wire: bytes) -> None:
     assert SENT.accept(wire) is None
 
 
-@pytest.mark.parametrize(
-    ("spelled"), [b"\3wWw\7eXAmple\3ORG\0", NAME], ids=["mixed-case", "as-sent"]
-)
+@pytest.mark.parametrize(("spelled"), [b"\3wWw\7eXAmple\3ORG\0", NAME], ids=["mixed-case", "as-sent"])
 def test_names_are_equal_in_any_case(spelled: bytes) -> None:
     assert SENT.accept(with_question(spelled + b"\0\1\0\1")) is not None
 
@@ -172,9 +151,7 @@ def test_names_are_equal_in_any_case(spelled: bytes) -> None:
     [(1, True), (4, True), (0, False), (2, False), (3, False), (5, False)],
     ids=["FORMERR", "NOTIMP", "NOERROR", "SERVFAIL", "NXDOMAIN", "REFUSED"],
 )
-def test_a_bare_header_says_that_the_query_was_not_understood(
-    rcode: int, *, taken: bool
-) -> None:
+def test_a_bare_header_says_that_the_query_was_not_understood(rcode: int, *, taken: bool) -> None:
     header = GOOD[:3] + bytes((rcode,)) + bytes(8)
     assert isinstance(SENT.accept(header), Reply) == taken
 
@@ -182,11 +159,7 @@ def test_a_bare_header_says_that_the_query_was_not_understood(
 @pytest.mark.parametrize(
     ("wire", "limit"),
     [
-        pytest.param(
-            reply(*["www.example.org. 9 A 192.0.2.1"]).to_wire(),
-            40,
-            id="whole-and-longer-than-the-limit",
-        ),
+        pytest.param(reply(*["www.example.org. 9 A 192.0.2.1"]).to_wire(), 40, id="whole-and-longer-than-the-limit"),
         pytest.param(with_byte(2, GOOD[2] | (TC >> 8))[:-1], 512, id="cut-with-TC"),
     ],
 )
@@ -244,32 +217,16 @@ SCRUBBED = [
         id="chain",
     ),
     pytest.param(
-        [
-            "b.example.net. 60 A 192.0.2.1",
-            "www.example.org. 60 CNAME b.example.net.",
-        ],
-        [
-            "b.example.net. 60 A 192.0.2.1",
-            "www.example.org. 60 CNAME b.example.net.",
-        ],
+        ["b.example.net. 60 A 192.0.2.1", "www.example.org. 60 CNAME b.example.net."],
+        ["b.example.net. 60 A 192.0.2.1", "www.example.org. 60 CNAME b.example.net."],
         id="chain-out-of-order",
     ),
     pytest.param(
-        [
-            "www.example.org. 60 CNAME b.example.org.",
-            "b.example.org. 60 CNAME www.example.org.",
-        ],
-        [
-            "b.example.org. 60 CNAME www.example.org.",
-            "www.example.org. 60 CNAME b.example.org.",
-        ],
+        ["www.example.org. 60 CNAME b.example.org.", "b.example.org. 60 CNAME www.example.org."],
+        ["b.example.org. 60 CNAME www.example.org.", "www.example.org. 60 CNAME b.example.org."],
         id="loop",
     ),
-    pytest.param(
-        ["example.net. 60 CNAME bank.example.net.", FOREIGN],
-        [],
-        id="chain-from-another-name",
-    ),
+    pytest.param(["example.net. 60 CNAME bank.example.net.", FOREIGN], [], id="chain-from-another-name"),
     pytest.param(
         [
             "example.org. 60 DNAME example.net.",
@@ -288,9 +245,7 @@ SCRUBBED = [
 
 
 @pytest.mark.parametrize(("records", "expected"), SCRUBBED)
-def test_only_records_of_the_question_are_relayed(
-    records: list[str], expected: list[str]
-) -> None:
+def test_only_records_of_the_question_are_relayed(records: list[str], expected: list[str]) -> None:
     accepted = accepted_of(SENT, reply(*records).to_wire())
     assert texts(scrubbed(QUESTION, accepted).answer) == expected
 
@@ -309,9 +264,7 @@ SOA = "ns.example.org. admin.example.org. 1 2 3 4 5"
     ],
 )
 @pytest.mark.parametrize("section", ["authority", "additional"])
-def test_sections_other_than_the_answer_are_passed_on(
-    record: str, section: str
-) -> None:
+def test_sections_other_than_the_answer_are_passed_on(record: str, section: str) -> None:
     """CoreDNS relays them unchanged."""
     accepted = accepted_of(SENT, reply(record, section=section).to_wire())
     assert texts(getattr(scrubbed(QUESTION, accepted), section)) == [record]
@@ -343,12 +296,8 @@ def test_thousands_of_aliases_of_one_name_are_cheap() -> None:
 
 def test_transfers_are_not_scrubbed() -> None:
     question = Question("example.org.", 252)
-    message = dns.message.make_response(
-        dns.message.from_wire(encode_query(question, 1))
-    )
-    message.answer.append(
-        dns.rrset.from_text("a.example.org.", 1, "IN", "A", "192.0.2.1")
-    )
+    message = dns.message.make_response(dns.message.from_wire(encode_query(question, 1)))
+    message.answer.append(dns.rrset.from_text("a.example.org.", 1, "IN", "A", "192.0.2.1"))
     accepted = accepted_of(SentQuery(question, 1), message.to_wire())
     assert scrubbed(question, accepted) == accepted
 
@@ -380,18 +329,11 @@ def test_options_of_one_hop_are_not_relayed() -> None:
 
 def test_options_of_the_upstream_are_sent_in_the_clients_opt() -> None:
     message = reply(OWN)
-    message.use_edns(
-        0,
-        dns.flags.DO,
-        4096,
-        options=[dns.edns.GenericOption(dns.edns.OptionType.NSID, b"upstream")],
-    )
+    message.use_edns(0, dns.flags.DO, 4096, options=[dns.edns.GenericOption(dns.edns.OptionType.NSID, b"upstream")])
     accepted = accepted_of(SENT, message.to_wire())
     assert response_of(accepted, None).opt is None
     client_opt = Opt(1232, False, ((NSID, b""),))
-    assert response_of(accepted, client_opt).opt == Opt(
-        1232, True, ((NSID, b"upstream"),)
-    )
+    assert response_of(accepted, client_opt).opt == Opt(1232, True, ((NSID, b"upstream"),))
     plain = accepted_of(SENT, GOOD)
     assert response_of(plain, client_opt).opt is None
 

@@ -37,9 +37,7 @@ async def sockets() -> AsyncIterator[Sockets]:
     await sockets.close()
 
 
-async def ask(
-    sockets: Sockets, to: Upstream, timeout_s: float = PATIENT_S
-) -> dict[str, int]:
+async def ask(sockets: Sockets, to: Upstream, timeout_s: float = PATIENT_S) -> dict[str, int]:
     reply: Reply = await sockets(to, WIRE, timeout_s, ASKED.accept)
     return {rrset.rdata[0].hex(): rrset.ttl for rrset in reply.answer}
 
@@ -71,22 +69,13 @@ async def free_port() -> int:
 
 # The texts are Go's, as they stand in CoreDNS's log; people search for them.
 FAILURES = [
-    pytest.param(
-        "udp", "closed", r"read udp L->R: read: connection refused", id="udp-refused"
-    ),
+    pytest.param("udp", "closed", r"read udp L->R: read: connection refused", id="udp-refused"),
     pytest.param("udp", "silent", r"read udp L->R: i/o timeout", id="udp-silent"),
-    pytest.param(
-        "tcp", "closed", r"dial tcp R: connect: connection refused", id="tcp-refused"
-    ),
+    pytest.param("tcp", "closed", r"dial tcp R: connect: connection refused", id="tcp-refused"),
     pytest.param("tcp", "silent", r"read tcp L->R: i/o timeout", id="tcp-silent"),
     pytest.param("tcp", "hangs-up", r"EOF", id="tcp-ends-before-the-length"),
     pytest.param("tcp", "cut", r"unexpected EOF", id="tcp-ends-in-a-message"),
-    pytest.param(
-        "tcp",
-        "resets",
-        r"read tcp L->R: read: connection reset by peer",
-        id="tcp-reset",
-    ),
+    pytest.param("tcp", "resets", r"read tcp L->R: read: connection reset by peer", id="tcp-reset"),
 ]
 
 
@@ -112,9 +101,7 @@ SCRIPTS = {"silent": say_nothing, "hangs-up": hang_up, "cut": cut, "resets": res
 
 
 @pytest.mark.parametrize(("transport", "fault", "text"), FAILURES)
-async def test_failures_are_told_as_go_tells_them(
-    sockets: Sockets, transport: str, fault: str, text: str
-) -> None:
+async def test_failures_are_told_as_go_tells_them(sockets: Sockets, transport: str, fault: str, text: str) -> None:
     script = SCRIPTS.get(fault, say_nothing)
     async with Resolver(say_nothing, script) as resolver:
         if fault == "closed":
@@ -122,9 +109,7 @@ async def test_failures_are_told_as_go_tells_them(
             await asyncio.sleep(0)
         with pytest.raises(OSError) as caught:  # noqa: PT011  # the text is checked
             await ask(sockets, resolver.upstream(transport), QUICK_S)
-    pattern = text.replace("L", r"127\.0\.0\.1:\d+").replace(
-        "R", re.escape(f"{resolver}")
-    )
+    pattern = text.replace("L", r"127\.0\.0\.1:\d+").replace("R", re.escape(f"{resolver}"))
     assert re.fullmatch(pattern, failure(caught.value))
     assert isinstance(caught.value, TimeoutError) == text.endswith("timeout")
 
@@ -193,9 +178,7 @@ async def test_wrong_replies_over_tcp_end_the_connection(sockets: Sockets) -> No
 
 def keeping(resolver: Resolver, *keep: float) -> Upstream:
     idle_s, max_idle, max_age_s = (*keep, 0, 0, 0)[:3] if keep else (10.0, 0, 0)
-    return resolver.upstream("tcp")._replace(
-        keep=Keep(idle_s, int(max_idle), max_age_s)
-    )
+    return resolver.upstream("tcp")._replace(keep=Keep(idle_s, int(max_idle), max_age_s))
 
 
 async def test_a_connection_is_used_again(sockets: Sockets) -> None:
@@ -205,9 +188,7 @@ async def test_a_connection_is_used_again(sockets: Sockets) -> None:
         assert resolver.connections == 1
 
 
-async def test_queries_at_the_same_time_have_connections_of_their_own(
-    sockets: Sockets,
-) -> None:
+async def test_queries_at_the_same_time_have_connections_of_their_own(sockets: Sockets) -> None:
     async with Resolver(None, answer_well) as resolver:
         to = resolver.upstream("tcp")
         await asyncio.gather(*(ask(sockets, to) for _ in range(4)))
@@ -253,9 +234,7 @@ async def test_max_age(sockets: Sockets) -> None:
         assert resolver.connections >= 2
 
 
-async def test_a_kept_connection_that_ended_is_replaced_silently(
-    sockets: Sockets,
-) -> None:
+async def test_a_kept_connection_that_ended_is_replaced_silently(sockets: Sockets) -> None:
     async def once_each(call: Call) -> None:
         await answer_well(call)
         assert call.writer is not None
@@ -267,9 +246,7 @@ async def test_a_kept_connection_that_ended_is_replaced_silently(
         assert resolver.connections == 3
 
 
-async def test_a_kept_connection_that_ends_when_asked_is_replaced(
-    sockets: Sockets,
-) -> None:
+async def test_a_kept_connection_that_ends_when_asked_is_replaced(sockets: Sockets) -> None:
     calls: list[Call] = []
 
     async def ends_on_the_second(call: Call) -> None:
@@ -341,14 +318,10 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
         pytest.param(["127.0.0.1"], "", id="by-address"),
     ],
 )
-async def test_over_tls(
-    sockets: Sockets, authority: trustme.CA, names: list[str], servername: str
-) -> None:
+async def test_over_tls(sockets: Sockets, authority: trustme.CA, names: list[str], servername: str) -> None:
     server = serving(authority, *names)
     async with Resolver(None, answer_well, tls=server) as resolver:
-        to = resolver.upstream("tls")._replace(
-            servername=servername, tls=trusting(authority), owner="forward"
-        )
+        to = resolver.upstream("tls")._replace(servername=servername, tls=trusting(authority), owner="forward")
         for _ in range(3):
             assert await ask(sockets, to) == ANSWER
         assert resolver.connections == 1
@@ -361,9 +334,7 @@ UNTRUSTED: list[object] = [
         id="another-name",
     ),
     pytest.param(
-        lambda own, other: ("", trusting(own)),
-        "certificate: x509: IP address mismatch",
-        id="no-name-for-the-address",
+        lambda own, other: ("", trusting(own)), "certificate: x509: IP address mismatch", id="no-name-for-the-address"
     ),
     pytest.param(
         lambda own, other: ("dns.example.org", trusting(other)),
@@ -394,9 +365,7 @@ async def test_no_query_goes_to_who_cannot_be_trusted(
         assert resolver.asked == []
 
 
-async def test_an_upstream_that_speaks_no_tls(
-    sockets: Sockets, authority: trustme.CA
-) -> None:
+async def test_an_upstream_that_speaks_no_tls(sockets: Sockets, authority: trustme.CA) -> None:
     async with Resolver(None, answer_well) as resolver:
         to = resolver.upstream("tls")._replace(tls=trusting(authority))
         with pytest.raises(OSError, match=r"dial tcp|tls:"):
@@ -410,9 +379,7 @@ async def test_ports_are_drawn_at_random(sockets: Sockets) -> None:
     count = 600
     async with Resolver() as resolver:
         for _ in range(count // 50):
-            await asyncio.gather(
-                *(ask(sockets, resolver.upstream()) for _ in range(50))
-            )
+            await asyncio.gather(*(ask(sockets, resolver.upstream()) for _ in range(50)))
         ports = [call.peer[1] for call in resolver.asked]
     assert len(ports) == count
     # of 28,232 ports, the system's default range, 600 draws give 594 on average

@@ -182,18 +182,13 @@ async def test_one_that_leaves_when_its_turn_comes_passes_it_on() -> None:
     assert await last == "c"
 
 
-ACTS = st.lists(
-    st.tuples(st.sampled_from("jjjcar"), st.integers(0, 3), st.integers(0, 5)),
-    max_size=40,
-)
+ACTS = st.lists(st.tuples(st.sampled_from("jjjcar"), st.integers(0, 3), st.integers(0, 5)), max_size=40)
 """Join, cancel, answer or raise; which key; which caller."""
 
 
 @given(ACTS)
 @settings(deadline=None)
-def test_whatever_happens_one_is_asked_at_a_time_and_all_hear(
-    acts: list[tuple[str, int, int]],
-) -> None:
+def test_whatever_happens_one_is_asked_at_a_time_and_all_hear(acts: list[tuple[str, int, int]]) -> None:
     asyncio.run(play(acts))
 
 
@@ -229,10 +224,7 @@ async def play(acts: list[tuple[str, int, int]]) -> None:
             if not future.done():
                 future.set_result("answer")
     outcomes = await asyncio.gather(*callers, return_exceptions=True)
-    assert all(
-        outcome == "answer" or isinstance(outcome, OSError | asyncio.CancelledError)
-        for outcome in outcomes
-    )
+    assert all(outcome == "answer" or isinstance(outcome, OSError | asyncio.CancelledError) for outcome in outcomes)
     assert not running
     assert len(flights) == 0
 

@@ -74,9 +74,7 @@ async def test_a_flood_ends_it_and_frees_the_socket(exchanges: UdpExchanges) -> 
             sock.bind(("127.0.0.1", resolver.asked[0].peer[1]))
 
 
-async def test_a_mistake_in_reading_ends_only_that_query(
-    exchanges: UdpExchanges,
-) -> None:
+async def test_a_mistake_in_reading_ends_only_that_query(exchanges: UdpExchanges) -> None:
     def mistaken(reply: bytes) -> Reply | None:
         raise ZeroDivisionError
 
@@ -114,9 +112,7 @@ async def test_it_can_be_used_again_after_a_close(exchanges: UdpExchanges) -> No
             exchanges.close()
 
 
-async def test_a_hundred_at_once_from_ports_of_their_own(
-    exchanges: UdpExchanges,
-) -> None:
+async def test_a_hundred_at_once_from_ports_of_their_own(exchanges: UdpExchanges) -> None:
     async with Resolver() as resolver:
         replies = await asyncio.gather(*(ask(exchanges, resolver) for _ in range(100)))
         ports = [call.peer[1] for call in resolver.asked]

@@ -11,11 +11,7 @@ from minidns.upstream.upstream import Upstream, failure, joined, reason, split
         pytest.param(Upstream("192.0.2.1"), "192.0.2.1:53", id="ipv4"),
         pytest.param(Upstream("2001:db8::1", 853), "[2001:db8::1]:853", id="ipv6"),
         pytest.param(Upstream("fe80::1%eth0"), "[fe80::1%eth0]:53", id="scope"),
-        pytest.param(
-            Upstream("192.0.2.1", 853, "tls", "dns.example.org"),
-            "192.0.2.1:853",
-            id="tls-without-the-name",
-        ),
+        pytest.param(Upstream("192.0.2.1", 853, "tls", "dns.example.org"), "192.0.2.1:853", id="tls-without-the-name"),
     ],
 )
 def test_an_upstream_is_its_address_and_port(upstream: Upstream, text: str) -> None:

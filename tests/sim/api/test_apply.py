@@ -60,10 +60,7 @@ def test_items_of_keyed_lists_come_and_go() -> None:
 
 def test_items_are_told_apart_by_all_their_keys() -> None:
     cluster = Cluster()
-    both = [
-        {"port": 53, "name": "tcp", "protocol": "TCP"},
-        {"port": 53, "name": "udp", "protocol": "UDP"},
-    ]
+    both = [{"port": 53, "name": "tcp", "protocol": "TCP"}, {"port": 53, "name": "udp", "protocol": "UDP"}]
     cluster.apply(config(ports=both), ANNE)
     both[1] = {**both[1], "name": "dns"}
     obj = cluster.apply(config(ports=both), ANNE)
@@ -77,8 +74,7 @@ def test_other_value_for_a_field_of_another_is_a_conflict() -> None:
     status = failing(lambda: cluster.apply(changed, BEN, force=False))
     assert (status["code"], status["reason"]) == (409, "Conflict")
     assert status["message"] == (
-        'Apply failed with 1 conflict: conflict with "anne" using v1: '
-        ".spec.publishNotReadyAddresses"
+        'Apply failed with 1 conflict: conflict with "anne" using v1: .spec.publishNotReadyAddresses'
     )
     assert status["details"]["causes"][0]["reason"] == "FieldManagerConflict"
 
@@ -132,8 +128,7 @@ def test_two_conflicts_are_listed() -> None:
     wanted = config({"a": "2", "b": "2"})
     status = failing(lambda: cluster.apply(wanted, BEN, force=False))
     assert status["message"] == (
-        'Apply failed with 2 conflicts: conflicts with "anne" using v1:\n'
-        "- .metadata.labels.a\n- .metadata.labels.b"
+        'Apply failed with 2 conflicts: conflicts with "anne" using v1:\n- .metadata.labels.a\n- .metadata.labels.b'
     )
 
 
@@ -149,39 +144,15 @@ def test_apply_at_a_version_needs_that_version() -> None:
     ("obj", "tree"),
     [
         pytest.param({"metadata": {"name": "x"}}, {}, id="names-belong-to-nobody"),
+        pytest.param({"metadata": {"labels": {"a": "1"}}}, {"f:metadata": {"f:labels": {"f:a": {}}}}, id="map"),
+        pytest.param({"metadata": {"labels": {}}}, {"f:metadata": {"f:labels": {}}}, id="empty-map"),
         pytest.param(
-            {"metadata": {"labels": {"a": "1"}}},
-            {"f:metadata": {"f:labels": {"f:a": {}}}},
-            id="map",
+            {"metadata": {"finalizers": ["a/b"]}}, {"f:metadata": {"f:finalizers": {'v:"a/b"': {}}}}, id="set"
         ),
-        pytest.param(
-            {"metadata": {"labels": {}}},
-            {"f:metadata": {"f:labels": {}}},
-            id="empty-map",
-        ),
-        pytest.param(
-            {"metadata": {"finalizers": ["a/b"]}},
-            {"f:metadata": {"f:finalizers": {'v:"a/b"': {}}}},
-            id="set",
-        ),
-        pytest.param(
-            {"spec": {"externalIPs": ["192.0.2.1"]}},
-            {"f:spec": {"f:externalIPs": {}}},
-            id="plain-list",
-        ),
+        pytest.param({"spec": {"externalIPs": ["192.0.2.1"]}}, {"f:spec": {"f:externalIPs": {}}}, id="plain-list"),
         pytest.param(
             {"spec": {"ports": [{"port": 53, "protocol": "UDP"}]}},
-            {
-                "f:spec": {
-                    "f:ports": {
-                        'k:{"port":53,"protocol":"UDP"}': {
-                            ".": {},
-                            "f:port": {},
-                            "f:protocol": {},
-                        }
-                    }
-                }
-            },
+            {"f:spec": {"f:ports": {'k:{"port":53,"protocol":"UDP"}': {".": {}, "f:port": {}, "f:protocol": {}}}}},
             id="keyed-list",
         ),
     ],

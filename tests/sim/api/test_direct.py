@@ -3,15 +3,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from minidns.kubernetes.resources import (
-    PODS,
-    SERVICES,
-    Access,
-    ApiError,
-    ListWatch,
-    Resource,
-    WatchEvent,
-)
+from minidns.kubernetes.resources import PODS, SERVICES, Access, ApiError, ListWatch, Resource, WatchEvent
 from sim.api.direct import Api
 from sim.controllers.cluster import Cluster
 from tests.sim.builders import pod, service
@@ -27,10 +19,7 @@ async def test_a_page_is_everything_at_its_version() -> None:
     cluster, api, services = followed(SERVICES)
     cluster.create(service("web"))
     page = await services.page("", None)
-    assert [str(obj.key) for obj in page.objects] == [
-        "default/kubernetes",
-        "default/web",
-    ]
+    assert [str(obj.key) for obj in page.objects] == ["default/kubernetes", "default/web"]
     assert page.version == str(cluster.version)
     assert page.token == ""
     assert api.requests == {("services", "list"): 1}
@@ -48,10 +37,7 @@ async def test_selectors_count() -> None:
 
 async def heard(events: AsyncIterator[WatchEvent], count: int) -> list[str]:
     async with asyncio.timeout(5):
-        return [
-            f"{e.type} {e.key or (e.obj and e.obj.key)}"
-            for e in [await anext(events) for _ in range(count)]
-        ]
+        return [f"{e.type} {e.key or (e.obj and e.obj.key)}" for e in [await anext(events) for _ in range(count)]]
 
 
 async def test_a_watch_begins_after_its_version_and_goes_on() -> None:

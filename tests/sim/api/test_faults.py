@@ -19,25 +19,12 @@ from sim.api.http import ApiServer
 from sim.api.objects import Json, version_of
 from sim.api.store import Change
 from sim.controllers.cluster import Cluster
-from tests.sim.builders import (
-    DEADLINE_S,
-    Client,
-    Lines,
-    config_map,
-    failing,
-    names,
-    namespace,
-    service,
-    serving,
-    until,
-)
+from tests.sim.builders import DEADLINE_S, Client, Lines, config_map, failing, names, namespace, service, serving, until
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 BROKEN = (aiohttp.ClientPayloadError, aiohttp.ClientOSError, ConnectionError)
 """The exceptions of a client whose connection is cut."""
-STREAMING = (
-    "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
-)
+STREAMING = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
 
 
 @pytest.fixture
@@ -69,10 +56,7 @@ async def test_f1_watches_end_after_a_while(api: Client) -> None:
     for _ in range(3):
         async with api.watch(watched(api)) as lines:
             assert await lines.rest() == []
-    assert (api.server.requests.count("watch"), api.server.requests.count("list")) == (
-        3,
-        0,
-    )
+    assert (api.server.requests.count("watch"), api.server.requests.count("list")) == (3, 0)
 
 
 async def test_f1_an_event_that_came_before_the_end_is_delivered(api: Client) -> None:
@@ -109,9 +93,7 @@ async def silent(lines: Lines) -> bool:
     return False
 
 
-async def test_f3_f4_frozen_watch_says_nothing_and_goes_on_when_thawed(
-    api: Client,
-) -> None:
+async def test_f3_f4_frozen_watch_says_nothing_and_goes_on_when_thawed(api: Client) -> None:
     async with api.watch(watched(api)) as lines:
         await do(api, Action("freeze"))
         api.server.cluster.create(config_map("b"))
@@ -154,9 +136,7 @@ async def test_f17_error_event_without_reason(api: Client) -> None:
         pytest.param("watch", 500, 0, id="f15-500-on-watch"),
     ],
 )
-async def test_error_statuses(
-    api: Client, verb: str, status: int, retry_after: int
-) -> None:
+async def test_error_statuses(api: Client, verb: str, status: int, retry_after: int) -> None:
     rule = Rule("configmaps", verb, status=status, retry_after=retry_after)
     api.server.faults.rules.append(rule)
     url = api.server.url + MAPS + ("?watch=1" if verb == "watch" else "")
@@ -218,22 +198,15 @@ async def test_events_again(api: Client, how: str, seen: list[str]) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        pytest.param(
-            '{"type":"DELETED","object":{"metadata":{"name":"x"}}}',
-            id="f11-unknown-key",
-        ),
+        pytest.param('{"type":"DELETED","object":{"metadata":{"name":"x"}}}', id="f11-unknown-key"),
         pytest.param("not JSON", id="f34-no-json"),
         pytest.param('{"type":"ADDED","object":{"kind":"Pod"}}', id="f36-no-metadata"),
         pytest.param('{"type":"STRANGE","object":{}}', id="f37-unknown-type"),
-        pytest.param(
-            '{"type":"ADDED","object":"' + "x" * 1_500_000, id="f35-long-line"
-        ),
+        pytest.param('{"type":"ADDED","object":"' + "x" * 1_500_000, id="f35-long-line"),
     ],
 )
 async def test_raw_lines(api: Client, line: str) -> None:
-    async with api.session.get(
-        f"{api.server.url}{watched(api)}&watch=1", read_bufsize=2**22
-    ) as response:
+    async with api.session.get(f"{api.server.url}{watched(api)}&watch=1", read_bufsize=2**22) as response:
         lines = Lines(response)
         await do(api, Action("send", lines=[line]))
         assert await lines.line() == line.encode() + b"\n"
@@ -350,10 +323,7 @@ async def test_f26_f27_one_resource_forbidden(api: Client) -> None:
 
 @pytest.mark.parametrize(
     ("how", "ends_cleanly"),
-    [
-        pytest.param("down", True, id="f28-sigterm"),
-        pytest.param("kill", False, id="f29-sigkill"),
-    ],
+    [pytest.param("down", True, id="f28-sigterm"), pytest.param("kill", False, id="f29-sigkill")],
 )
 async def test_restart(api: Client, how: str, ends_cleanly: bool) -> None:
     path = watched(api)
@@ -444,12 +414,7 @@ async def test_f40_many_changes_arrive_in_order(api: Client) -> None:
 
 @pytest.mark.parametrize("status", [0, 301])
 async def test_f42_page_of_a_proxy(api: Client, status: int) -> None:
-    rule = Rule(
-        status=status,
-        body="<html>Sign in</html>",
-        content_type="text/html",
-        location="http://192.0.2.1/",
-    )
+    rule = Rule(status=status, body="<html>Sign in</html>", content_type="text/html", location="http://192.0.2.1/")
     api.server.faults.rules.append(rule)
     for query in ("", "?watch=1"):
         url = api.server.url + MAPS + query
@@ -507,9 +472,7 @@ async def test_rules_count_down_and_the_first_that_fits_counts(api: Client) -> N
     await api.get("/api/v1/configmaps")
 
 
-async def control(
-    api: Client, method: str, path: str, body: object = None
-) -> tuple[int, Json]:
+async def control(api: Client, method: str, path: str, body: object = None) -> tuple[int, Json]:
     return await api.ask(method, f"/sim/{path}", body)
 
 
@@ -594,9 +557,7 @@ async def test_examples_of_the_documentation(api: Client, text: str) -> None:
     assert status == 200, found
 
 
-async def test_failure_of_our_own_is_a_status_too(
-    api: Client, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_failure_of_our_own_is_a_status_too(api: Client, caplog: pytest.LogCaptureFixture) -> None:
     def fail(change: Change) -> None:
         raise LookupError("of our own")
 

@@ -78,8 +78,7 @@ async def test_server_side_apply(api: Client) -> None:
     status, body = await api.ask("PATCH", f"{MAPS}/cm", config_map(), **apply)
     assert (status, body["message"]) == (
         422,
-        'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: '
-        "is required for apply patch",
+        'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
     )
 
 
@@ -129,21 +128,9 @@ async def test_scale_subresource(api: Client) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "body", "code", "message"),
     [
+        pytest.param("GET", f"{SERVICES}/none", None, 404, 'services "none" not found', id="no-object"),
         pytest.param(
-            "GET",
-            f"{SERVICES}/none",
-            None,
-            404,
-            'services "none" not found',
-            id="no-object",
-        ),
-        pytest.param(
-            "GET",
-            "/api/v1/nonsense",
-            None,
-            404,
-            "the server could not find the requested resource",
-            id="no-resource",
+            "GET", "/api/v1/nonsense", None, 404, "the server could not find the requested resource", id="no-resource"
         ),
         pytest.param(
             "POST",
@@ -158,8 +145,7 @@ async def test_scale_subresource(api: Client) -> None:
             MAPS,
             config_map(namespace="kube-system"),
             400,
-            "the namespace of the provided object does not match the namespace sent "
-            "on the request",
+            "the namespace of the provided object does not match the namespace sent on the request",
             id="other-namespace",
         ),
         pytest.param(
@@ -167,8 +153,7 @@ async def test_scale_subresource(api: Client) -> None:
             MAPS,
             service(),
             400,
-            'Service in version "v1" cannot be handled as a ConfigMap: expected '
-            'ConfigMap in version "v1"',
+            'Service in version "v1" cannot be handled as a ConfigMap: expected ConfigMap in version "v1"',
             id="other-kind",
         ),
         pytest.param(
@@ -205,9 +190,7 @@ async def test_scale_subresource(api: Client) -> None:
         ),
     ],
 )
-async def test_refusals(
-    api: Client, method: str, path: str, body: object, code: int, message: str
-) -> None:
+async def test_refusals(api: Client, method: str, path: str, body: object, code: int, message: str) -> None:
     status, answer = await api.ask(method, path, body)
     assert (status, answer["code"], answer["message"]) == (code, code, message)
     assert (answer["kind"], answer["status"]) == ("Status", "Failure")
@@ -229,9 +212,7 @@ async def test_refusals(
         ),
     ],
 )
-async def test_protobuf_that_cannot_be_read_is_refused_with_advice(
-    api: Client, body: bytes, message: str
-) -> None:
+async def test_protobuf_that_cannot_be_read_is_refused_with_advice(api: Client, body: bytes, message: str) -> None:
     url = f"{api.server.url}/api/v1/namespaces"
     headers = {"Content-Type": "application/vnd.kubernetes.protobuf"}
     async with api.session.post(url, data=body, headers=headers) as response:
@@ -299,11 +280,7 @@ async def test_health(api: Client, path: str) -> None:
 async def test_version() -> None:
     async with serving(Cluster(), version="v1.29.3") as api:
         found = await api.get("/version")
-    assert (found["major"], found["minor"], found["gitVersion"]) == (
-        "1",
-        "29",
-        "v1.29.3",
-    )
+    assert (found["major"], found["minor"], found["gitVersion"]) == ("1", "29", "v1.29.3")
 
 
 async def test_watch_goes_on_from_the_list(api: Client) -> None:
@@ -315,11 +292,7 @@ async def test_watch_goes_on_from_the_list(api: Client) -> None:
         cluster.create(config_map("b"))
         cluster.update(config_map("a", x="1"))
         cluster.delete("ConfigMap", "default", "a")
-        assert await lines.seen(3) == [
-            ("ADDED", "b"),
-            ("MODIFIED", "a"),
-            ("DELETED", "a"),
-        ]
+        assert await lines.seen(3) == [("ADDED", "b"), ("MODIFIED", "a"), ("DELETED", "a")]
 
 
 async def test_watch_events_say_their_kind(api: Client) -> None:
@@ -329,9 +302,7 @@ async def test_watch_events_say_their_kind(api: Client) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "?resourceVersion=0"])
-async def test_watch_from_anywhere_begins_with_everything(
-    api: Client, query: str
-) -> None:
+async def test_watch_from_anywhere_begins_with_everything(api: Client, query: str) -> None:
     api.server.cluster.create(config_map("a"))
     async with api.watch(MAPS + query) as lines:
         assert await lines.seen(1) == [("ADDED", "a")]
@@ -346,11 +317,7 @@ async def test_watch_of_a_selection(api: Client) -> None:
         cluster.create(pod("api-1"))
         relabel = {"metadata": {"labels": {"app": "api"}}}
         cluster.patch("Pod", "default", "web-1", relabel)
-        assert await lines.seen(3) == [
-            ("ADDED", "web-1"),
-            ("MODIFIED", "web-1"),
-            ("DELETED", "web-1"),
-        ]
+        assert await lines.seen(3) == [("ADDED", "web-1"), ("MODIFIED", "web-1"), ("DELETED", "web-1")]
 
 
 async def test_watch_of_one_object(api: Client) -> None:
@@ -511,10 +478,7 @@ async def test_tls_and_changed_certificate(tmp_path: Path) -> None:
 
 async def fetched(server: ApiServer, context: ssl.SSLContext) -> None:
     connector = aiohttp.TCPConnector(ssl=context)
-    async with (
-        aiohttp.ClientSession(connector=connector) as session,
-        session.get(server.url + "/version") as response,
-    ):
+    async with aiohttp.ClientSession(connector=connector) as session, session.get(server.url + "/version") as response:
         assert response.status == 200
 
 
@@ -542,11 +506,7 @@ async def test_asyncio_client_lists_and_watches(api: Client, tmp_path: Path) -> 
         core = client.CoreV1Api(connection)
         found, token, version = [], None, ""
         while token != "":
-            response = (
-                await core.list_service_for_all_namespaces_without_preload_content(
-                    limit=2, _continue=token
-                )
-            )
+            response = await core.list_service_for_all_namespaces_without_preload_content(limit=2, _continue=token)
             body = json.loads(await response.read())
             found += names(body["items"])
             token = body["metadata"].get("continue", "")
@@ -568,8 +528,7 @@ async def test_asyncio_client_writes_models(api: Client, tmp_path: Path) -> None
     async with client.ApiClient() as connection:
         core = client.CoreV1Api(connection)
         body = client.V1Service(
-            metadata=client.V1ObjectMeta(name="web"),
-            spec=client.V1ServiceSpec(ports=[client.V1ServicePort(port=80)]),
+            metadata=client.V1ObjectMeta(name="web"), spec=client.V1ServiceSpec(ports=[client.V1ServicePort(port=80)])
         )
         made = await core.create_namespaced_service("default", body)
         assert made.spec.cluster_ip == "10.96.1.0"

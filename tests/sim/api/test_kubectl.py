@@ -15,17 +15,7 @@ from sim.api.kinds import named
 from sim.api.objects import version_of
 from sim.api.server import ClusterApi
 from sim.controllers.cluster import Cluster
-from tests.sim.builders import (
-    DEADLINE_S,
-    Client,
-    certificates,
-    deployment,
-    names,
-    pod,
-    service,
-    serving,
-    until,
-)
+from tests.sim.builders import DEADLINE_S, Client, certificates, deployment, names, pod, service, serving, until
 
 KUBECTL = shutil.which("kubectl")
 pytestmark = [
@@ -113,12 +103,7 @@ async def test_get_in_rows(kubectl: Kubectl) -> None:
     assert rows[0][:5] == ["kubernetes", "ClusterIP", "10.96.0.1", "<none>", "443/TCP"]
     assert rows[1][:5] == ["web", "ClusterIP", "10.96.1.0", "<none>", "80/TCP"]
     output = await kubectl("get", "svc,endpointslices,pods,ns", "-A")
-    for text in (
-        "service/web",
-        "endpointslice.discovery.k8s.io/web-",
-        "pod/web-1",
-        "namespace/kube-system",
-    ):
+    for text in ("service/web", "endpointslice.discovery.k8s.io/web-", "pod/web-1", "namespace/kube-system"):
         assert text in output
     assert "10.244.0.2" in await kubectl("get", "pods", "-o", "wide")
 
@@ -170,9 +155,7 @@ async def test_apply_again_and_changed(kubectl: Kubectl, how: tuple[str, ...]) -
     version = kubectl.cluster.version
     await kubectl("apply", *how, "-f", "-", text=WEB)
     assert kubectl.cluster.version == version
-    changed = WEB.replace("port: 80,", "port: 81,").replace(
-        "replicas: 2", "replicas: 3"
-    )
+    changed = WEB.replace("port: 80,", "port: 81,").replace("replicas: 2", "replicas: 3")
     changed = changed.replace(", labels: {tier: front}", "")
     await kubectl("apply", *how, "-f", "-", text=changed)
     found = kubectl.cluster.get("Service", "default", "web")
@@ -329,8 +312,7 @@ def is_within(wanted: object, found: object) -> bool:
     """Return whether everything in ``wanted`` that is not empty is in ``found``."""
     if isinstance(wanted, dict):
         return all(
-            value in (None, {}, "")
-            or (isinstance(found, dict) and is_within(value, found.get(key)))
+            value in (None, {}, "") or (isinstance(found, dict) and is_within(value, found.get(key)))
             for key, value in wanted.items()
         )
     if isinstance(wanted, list) and isinstance(found, list):
@@ -365,9 +347,7 @@ async def test_dry_run(kubectl: Kubectl) -> None:
 async def test_edit_conflict(kubectl: Kubectl) -> None:
     kubectl.cluster.create(service())
     text = await kubectl("get", "svc", "web", "-o", "yaml")
-    kubectl.cluster.patch(
-        "Service", "default", "web", {"metadata": {"labels": {"a": "b"}}}
-    )
+    kubectl.cluster.patch("Service", "default", "web", {"metadata": {"labels": {"a": "b"}}})
     status, output = await kubectl.fails("replace", "-f", "-", text=text)
     assert status == 1
     assert "the object has been modified" in output
@@ -379,9 +359,7 @@ async def test_clients_of_other_versions(tmp_path: Path, minor: int) -> None:
     async with serving(Cluster(), version=f"v1.{minor}.0") as api:
         kubectl = Kubectl(api, tmp_path)
         await kubectl("apply", "-f", "-", text=WEB)
-        await kubectl(
-            "apply", "--server-side", "--force-conflicts", "-f", "-", text=WEB
-        )
+        await kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", text=WEB)
         assert "10.96.1.0" in await kubectl("get", "svc")
         assert "web" in await kubectl("describe", "svc", "web")
         obj = kubectl.cluster.get("Service", "default", "web")

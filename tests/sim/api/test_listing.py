@@ -20,16 +20,12 @@ def filled(count: int = 7) -> Store:
     return store
 
 
-def page(
-    store: Store, query: Mapping[str, str], labels: str = "", head: int | None = None
-) -> Page:
+def page(store: Store, query: Mapping[str, str], labels: str = "", head: int | None = None) -> Page:
     wanted = selection(KIND, labels=labels)
     return list_page(store, KIND, wanted, options_of(query), head)
 
 
-def all_pages(
-    store: Store, limit: int, labels: str = "", between: bool = False
-) -> list[str]:
+def all_pages(store: Store, limit: int, labels: str = "", between: bool = False) -> list[str]:
     found: list[str] = []
     query = {"limit": str(limit)}
     while True:
@@ -85,20 +81,12 @@ def test_pages_share_the_stored_objects() -> None:
     [
         pytest.param({}, 7, 7, id="latest"),
         pytest.param({"limit": "2"}, 2, 7, id="limit"),
-        pytest.param(
-            {"limit": "2", "resourceVersion": "0"}, 7, 7, id="any-ignores-limit"
-        ),
+        pytest.param({"limit": "2", "resourceVersion": "0"}, 7, 7, id="any-ignores-limit"),
         pytest.param({"resourceVersion": "3"}, 7, 7, id="not-older-than"),
         pytest.param({"limit": "5", "resourceVersion": "3"}, 3, 3, id="limit-is-exact"),
+        pytest.param({"resourceVersion": "3", "resourceVersionMatch": "Exact"}, 3, 3, id="exact"),
         pytest.param(
-            {"resourceVersion": "3", "resourceVersionMatch": "Exact"}, 3, 3, id="exact"
-        ),
-        pytest.param(
-            {
-                "limit": "5",
-                "resourceVersion": "3",
-                "resourceVersionMatch": "NotOlderThan",
-            },
+            {"limit": "5", "resourceVersion": "3", "resourceVersionMatch": "NotOlderThan"},
             5,
             7,
             id="limit-not-older-than",
@@ -118,32 +106,13 @@ def test_resource_version(query: dict[str, str], count: int, version: int) -> No
         pytest.param({"limit": "x"}, 400, "BadRequest", id="garbage-limit"),
         pytest.param({"continue": "!!"}, 400, "BadRequest", id="garbage-token"),
         pytest.param({"continue": "eyJ9"}, 400, "BadRequest", id="half-a-token"),
-        pytest.param(
-            {"continue": "x", "resourceVersion": "5"},
-            400,
-            "BadRequest",
-            id="continue-with-version",
-        ),
-        pytest.param(
-            {"resourceVersionMatch": "Exact"}, 422, "Invalid", id="match-alone"
-        ),
-        pytest.param(
-            {"resourceVersionMatch": "Near", "resourceVersion": "1"},
-            422,
-            "Invalid",
-            id="unknown-match",
-        ),
-        pytest.param(
-            {"resourceVersionMatch": "Exact", "resourceVersion": "0"},
-            422,
-            "Invalid",
-            id="exactly-any",
-        ),
+        pytest.param({"continue": "x", "resourceVersion": "5"}, 400, "BadRequest", id="continue-with-version"),
+        pytest.param({"resourceVersionMatch": "Exact"}, 422, "Invalid", id="match-alone"),
+        pytest.param({"resourceVersionMatch": "Near", "resourceVersion": "1"}, 422, "Invalid", id="unknown-match"),
+        pytest.param({"resourceVersionMatch": "Exact", "resourceVersion": "0"}, 422, "Invalid", id="exactly-any"),
     ],
 )
-def test_options_that_make_no_sense(
-    query: dict[str, str], code: int, reason: str | None
-) -> None:
+def test_options_that_make_no_sense(query: dict[str, str], code: int, reason: str | None) -> None:
     status = failing(lambda: options_of(query))
     assert (status["code"], status.get("reason")) == (code, reason)
 

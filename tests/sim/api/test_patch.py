@@ -46,32 +46,17 @@ def ports(*numbers: int, **more: Any) -> list[dict[str, Any]]:
             id="joined-by-key",
         ),
         pytest.param(
-            {"ports": [{"port": 4}]},
-            [{"port": 1}, {"port": 2}, {"port": 3}, {"port": 4}],
-            id="new-item-last",
+            {"ports": [{"port": 4}]}, [{"port": 1}, {"port": 2}, {"port": 3}, {"port": 4}], id="new-item-last"
         ),
+        pytest.param({"ports": [{"port": 2, "$patch": "delete"}]}, [{"port": 1}, {"port": 3}], id="delete-item"),
+        pytest.param({"ports": [{"$patch": "replace"}, {"port": 9}]}, [{"port": 9}], id="replace-list"),
         pytest.param(
-            {"ports": [{"port": 2, "$patch": "delete"}]},
-            [{"port": 1}, {"port": 3}],
-            id="delete-item",
-        ),
-        pytest.param(
-            {"ports": [{"$patch": "replace"}, {"port": 9}]},
-            [{"port": 9}],
-            id="replace-list",
-        ),
-        pytest.param(
-            {
-                "$setElementOrder/ports": ports(3, 4, 1, 2),
-                "ports": [{"port": 4}],
-            },
+            {"$setElementOrder/ports": ports(3, 4, 1, 2), "ports": [{"port": 4}]},
             [{"port": 3}, {"port": 4}, {"port": 1}, {"port": 2}],
             id="order",
         ),
         pytest.param(
-            {"$setElementOrder/ports": ports(3, 2, 1)},
-            [{"port": 3}, {"port": 2}, {"port": 1}],
-            id="order-alone",
+            {"$setElementOrder/ports": ports(3, 2, 1)}, [{"port": 3}, {"port": 2}, {"port": 1}], id="order-alone"
         ),
         pytest.param({"ports": None}, None, id="null-removes"),
     ],
@@ -86,22 +71,10 @@ def test_strategic_patch_of_a_keyed_list(patch: Any, result: Any) -> None:
 @pytest.mark.parametrize(
     ("patch", "result"),
     [
-        pytest.param(
-            {"spec": {"selector": {"x": "y"}}},
-            {"app": "web", "x": "y"},
-            id="maps-are-merged",
-        ),
-        pytest.param(
-            {"spec": {"selector": {"$patch": "replace", "x": "y"}}},
-            {"x": "y"},
-            id="replace-map",
-        ),
+        pytest.param({"spec": {"selector": {"x": "y"}}}, {"app": "web", "x": "y"}, id="maps-are-merged"),
+        pytest.param({"spec": {"selector": {"$patch": "replace", "x": "y"}}}, {"x": "y"}, id="replace-map"),
         pytest.param({"spec": {"selector": {"$patch": "delete"}}}, {}, id="delete-map"),
-        pytest.param(
-            {"spec": {"selector": {"$retainKeys": ["x"], "x": "y"}}},
-            {"x": "y"},
-            id="retain-keys",
-        ),
+        pytest.param({"spec": {"selector": {"$retainKeys": ["x"], "x": "y"}}}, {"x": "y"}, id="retain-keys"),
     ],
 )
 def test_strategic_patch_of_a_map(patch: Any, result: Any) -> None:
@@ -127,12 +100,7 @@ def test_strategic_patch_of_a_list_without_keys_replaces_it() -> None:
 def test_strategic_patch_joins_and_removes_finalizers() -> None:
     obj = service()
     obj["metadata"]["finalizers"] = ["a/b", "c/d"]
-    patch = {
-        "metadata": {
-            "finalizers": ["e/f"],
-            "$deleteFromPrimitiveList/finalizers": ["a/b"],
-        }
-    }
+    patch = {"metadata": {"finalizers": ["e/f"], "$deleteFromPrimitiveList/finalizers": ["a/b"]}}
     new = patched(SERVICE, obj, patch, STRATEGIC_PATCH)
     assert new["metadata"]["finalizers"] == ["c/d", "e/f"]
 
@@ -153,21 +121,12 @@ def test_json_patch() -> None:
     ("patch", "style", "code"),
     [
         pytest.param([{"op": "nonsense"}], JSON_PATCH, 400, id="unknown-operation"),
-        pytest.param(
-            [{"op": "remove", "path": "/spec/nope"}], JSON_PATCH, 422, id="no-such-path"
-        ),
-        pytest.param(
-            [{"op": "test", "path": "/kind", "value": "Pod"}],
-            JSON_PATCH,
-            422,
-            id="failed-test",
-        ),
+        pytest.param([{"op": "remove", "path": "/spec/nope"}], JSON_PATCH, 422, id="no-such-path"),
+        pytest.param([{"op": "test", "path": "/kind", "value": "Pod"}], JSON_PATCH, 422, id="failed-test"),
         pytest.param({}, JSON_PATCH, 400, id="json-patch-is-a-list"),
         pytest.param([], MERGE_PATCH, 400, id="merge-patch-is-an-object"),
         pytest.param({}, "application/json", 415, id="no-patch-at-all"),
-        pytest.param(
-            {"spec": {"ports": [{"name": "x"}]}}, STRATEGIC_PATCH, 400, id="no-key"
-        ),
+        pytest.param({"spec": {"ports": [{"name": "x"}]}}, STRATEGIC_PATCH, 400, id="no-key"),
     ],
 )
 def test_patch_that_does_not_fit(patch: Any, style: str, code: int) -> None:

@@ -4,15 +4,7 @@ from typing import Any
 import pytest
 
 from sim.api.objects import Json
-from sim.api.rbac import (
-    ADMIN,
-    Attributes,
-    User,
-    attributes_of,
-    authenticated,
-    authorize,
-    user_named,
-)
+from sim.api.rbac import ADMIN, Attributes, User, attributes_of, authenticated, authorize, user_named
 from sim.api.requests import Request, read
 from sim.controllers.cluster import Cluster
 from tests.sim.builders import failing, namespace
@@ -31,20 +23,11 @@ def needed(path: str, method: str = "GET", **query: str) -> Attributes:
 
 
 def rule(groups: str, resources: str, verbs: str, **more: Any) -> Json:
-    return {
-        "apiGroups": groups.split(","),
-        "resources": resources.split(","),
-        "verbs": verbs.split(","),
-    } | more
+    return {"apiGroups": groups.split(","), "resources": resources.split(","), "verbs": verbs.split(",")} | more
 
 
 def role(kind: str, name: str, *rules: Json, **meta: str) -> Json:
-    return {
-        "apiVersion": f"{GROUP}/v1",
-        "kind": kind,
-        "metadata": {"name": name} | meta,
-        "rules": list(rules),
-    }
+    return {"apiVersion": f"{GROUP}/v1", "kind": kind, "metadata": {"name": name} | meta, "rules": list(rules)}
 
 
 def binding(kind: str, ref: Json, subject: Json, **meta: str) -> Json:
@@ -101,22 +84,12 @@ def test_role_of_coredns(path: str, query: dict[str, str], is_allowed: bool) -> 
     ("subject", "is_allowed"),
     [
         pytest.param({"kind": "User", "name": COREDNS}, True, id="user"),
+        pytest.param({"kind": "Group", "name": "system:serviceaccounts"}, True, id="accounts"),
         pytest.param(
-            {"kind": "Group", "name": "system:serviceaccounts"}, True, id="accounts"
+            {"kind": "Group", "name": "system:serviceaccounts:kube-system"}, True, id="accounts-of-the-namespace"
         ),
-        pytest.param(
-            {"kind": "Group", "name": "system:serviceaccounts:kube-system"},
-            True,
-            id="accounts-of-the-namespace",
-        ),
-        pytest.param(
-            {"kind": "Group", "name": "system:serviceaccounts:other"},
-            False,
-            id="accounts-of-another",
-        ),
-        pytest.param(
-            {"kind": "Group", "name": "system:authenticated"}, True, id="everybody"
-        ),
+        pytest.param({"kind": "Group", "name": "system:serviceaccounts:other"}, False, id="accounts-of-another"),
+        pytest.param({"kind": "Group", "name": "system:authenticated"}, True, id="everybody"),
         pytest.param(ACCOUNT | {"name": "other"}, False, id="other-account"),
     ],
 )
@@ -154,12 +127,7 @@ def test_subjects(subject: Json, is_allowed: bool) -> None:
             '"services" in API group "" in the namespace "prod"',
             id="one-object",
         ),
-        pytest.param(
-            "/metrics",
-            "GET",
-            f'forbidden: User "{COREDNS}" cannot get path "/metrics"',
-            id="path",
-        ),
+        pytest.param("/metrics", "GET", f'forbidden: User "{COREDNS}" cannot get path "/metrics"', id="path"),
     ],
 )
 def test_words_of_a_denial(path: str, method: str, message: str) -> None:

@@ -12,33 +12,13 @@ from sim.api.requests import RequestLog, read
         ("GET", "/api/v1/namespaces/a/services/b", {}, ("get", "services", "a", "b")),
         ("POST", "/api/v1/namespaces/a/pods", {}, ("create", "pods", "a", "")),
         ("PUT", "/api/v1/namespaces/a/pods/b", {}, ("update", "pods", "a", "b")),
-        (
-            "PATCH",
-            "/api/v1/namespaces/a/pods/b/status",
-            {},
-            ("patch", "pods/status", "a", "b"),
-        ),
+        ("PATCH", "/api/v1/namespaces/a/pods/b/status", {}, ("patch", "pods/status", "a", "b")),
         ("DELETE", "/api/v1/namespaces/a/pods/b", {}, ("delete", "pods", "a", "b")),
-        (
-            "DELETE",
-            "/api/v1/namespaces/a/pods",
-            {},
-            ("deletecollection", "pods", "a", ""),
-        ),
+        ("DELETE", "/api/v1/namespaces/a/pods", {}, ("deletecollection", "pods", "a", "")),
         ("GET", "/api/v1/namespaces", {}, ("list", "namespaces", "", "")),
         ("GET", "/api/v1/namespaces/a", {}, ("get", "namespaces", "", "a")),
-        (
-            "GET",
-            "/api/v1/namespaces/a/status",
-            {},
-            ("get", "namespaces/status", "", "a"),
-        ),
-        (
-            "GET",
-            "/apis/discovery.k8s.io/v1/endpointslices",
-            {},
-            ("list", "endpointslices", "", ""),
-        ),
+        ("GET", "/api/v1/namespaces/a/status", {}, ("get", "namespaces/status", "", "a")),
+        ("GET", "/apis/discovery.k8s.io/v1/endpointslices", {}, ("list", "endpointslices", "", "")),
         ("GET", "/apis/apps/v2/deployments", {}, ("get", "", "", "")),
         ("GET", "/api/v1/nonsense", {}, ("get", "", "", "")),
         ("GET", "/api/v1/namespaces/a/nodes", {}, ("get", "", "", "")),
@@ -46,9 +26,7 @@ from sim.api.requests import RequestLog, read
         ("GET", "/", {}, ("get", "", "", "")),
     ],
 )
-def test_path(
-    method: str, path: str, query: dict[str, str], expected: tuple[str, ...]
-) -> None:
+def test_path(method: str, path: str, query: dict[str, str], expected: tuple[str, ...]) -> None:
     request = read(method, path, query, {}, 0)
     found = request.verb, request.resource, request.namespace, request.name
     assert found == expected

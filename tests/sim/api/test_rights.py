@@ -58,12 +58,7 @@ class Up(NamedTuple):
         return str(self.config["users"][0]["user"]["token"])
 
     def ask(
-        self,
-        method: str,
-        path: str,
-        headers: dict[str, str],
-        body: str | None = None,
-        url: str = "",
+        self, method: str, path: str, headers: dict[str, str], body: str | None = None, url: str = ""
     ) -> tuple[int, str]:
         found = self.config["clusters"][0]["cluster"]
         where = urlsplit(url or found["server"])
@@ -97,9 +92,7 @@ WITHOUT_RIGHT = {
     "no-token": {},
     "empty-token": {"Authorization": "Bearer "},
     "usual-token": {"Authorization": "Bearer sim-admin"},
-    "account-name": {
-        "Authorization": "Bearer system:serviceaccount:kube-system:coredns"
-    },
+    "account-name": {"Authorization": "Bearer system:serviceaccount:kube-system:coredns"},
     "other-scheme": {"Authorization": "Basic c2ltOnNpbQ=="},
 }
 FOREIGN = {
@@ -181,11 +174,7 @@ async def test_a_running_simulation(tmp_path: Path) -> None:
         assert token != found.token
         of_pod = {"Authorization": f"Bearer {token}", **JSON}
         assert found.ask("GET", "/api/v1/services", of_pod)[0] == 200
-        for method, path, body in (
-            *WRITES,
-            ("GET", POD, {}),
-            ("GET", "/sim/faults", {}),
-        ):
+        for method, path, body in (*WRITES, ("GET", POD, {}), ("GET", "/sim/faults", {})):
             sent = None if method == "GET" else json.dumps(body)
             assert found.ask(method, path, of_pod, sent)[0] == 403, path
 
@@ -228,13 +217,8 @@ async def test_reading_changes_nothing(method: str, path: str) -> None:
 
 
 async def _attributes(api: Client, method: str, path: str) -> None:
-    headers = {
-        "Authorization": "Bearer t",
-        "X-HTTP-Method-Override": "DELETE",
-    }
-    async with api.session.request(
-        method, api.server.url + path, headers=headers
-    ) as got:
+    headers = {"Authorization": "Bearer t", "X-HTTP-Method-Override": "DELETE"}
+    async with api.session.request(method, api.server.url + path, headers=headers) as got:
         await got.read()
 
 
@@ -275,9 +259,7 @@ def test_a_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
-def test_a_state_file_that_others_may_write_is_not_believed(
-    tmp_path: Path, mode: int
-) -> None:
+def test_a_state_file_that_others_may_write_is_not_believed(tmp_path: Path, mode: int) -> None:
     file = private_files.write(tmp_path / state.FILE, "{}")
     file.chmod(mode)
     with pytest.raises(PermissionError):

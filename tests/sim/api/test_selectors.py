@@ -1,13 +1,7 @@
 import pytest
 
 from sim.api.kinds import named
-from sim.api.selectors import (
-    equal_to,
-    matches_labels,
-    of_object,
-    parse_labels,
-    selection,
-)
+from sim.api.selectors import equal_to, matches_labels, of_object, parse_labels, selection
 from tests.sim.builders import failing, pod
 
 LABELS = {"app": "web", "tier": "front", "n": "5", "example.org/team": "a"}
@@ -84,14 +78,8 @@ def test_field_selector(text: str, matches: bool) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param(
-            "spec.foo=1", 'field label not supported: "spec.foo"', id="unknown-field"
-        ),
-        pytest.param(
-            "nonsense",
-            "invalid selector: 'nonsense'; can't understand 'nonsense'",
-            id="no-operator",
-        ),
+        pytest.param("spec.foo=1", 'field label not supported: "spec.foo"', id="unknown-field"),
+        pytest.param("nonsense", "invalid selector: 'nonsense'; can't understand 'nonsense'", id="no-operator"),
     ],
 )
 def test_field_selector_that_cannot_be_read(text: str, message: str) -> None:
@@ -109,16 +97,8 @@ def test_selection_is_of_one_namespace() -> None:
     [
         pytest.param(None, True, id="nothing"),
         pytest.param({"matchLabels": {"app": "web"}}, True, id="labels"),
-        pytest.param(
-            {"matchExpressions": [{"key": "tier", "operator": "In", "values": ["x"]}]},
-            False,
-            id="in",
-        ),
-        pytest.param(
-            {"matchExpressions": [{"key": "gone", "operator": "DoesNotExist"}]},
-            True,
-            id="does-not-exist",
-        ),
+        pytest.param({"matchExpressions": [{"key": "tier", "operator": "In", "values": ["x"]}]}, False, id="in"),
+        pytest.param({"matchExpressions": [{"key": "gone", "operator": "DoesNotExist"}]}, True, id="does-not-exist"),
     ],
 )
 def test_selector_object(selector: dict[str, object] | None, matches: bool) -> None:

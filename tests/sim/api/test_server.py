@@ -9,14 +9,7 @@ from sim.api.server import ClusterApi
 from sim.api.store import Change
 from sim.api.writing import Deletion, Write
 from sim.controllers.cluster import Cluster
-from tests.sim.builders import (
-    DEADLINE_S,
-    config_map,
-    failing,
-    names,
-    pod,
-    service,
-)
+from tests.sim.builders import DEADLINE_S, config_map, failing, names, pod, service
 
 HTTP = Write(manager="test", keeps_status=False)
 
@@ -78,8 +71,7 @@ def test_written_object_is_a_copy() -> None:
         pytest.param(
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {}},
             422,
-            'ConfigMap "" is invalid: metadata.name: Required value: name or '
-            "generateName is required",
+            'ConfigMap "" is invalid: metadata.name: Required value: name or generateName is required',
             id="no-name",
         ),
         pytest.param(
@@ -246,11 +238,7 @@ def test_finalizers_hold_an_object() -> None:
 
 
 @pytest.mark.parametrize(
-    "deletion",
-    [
-        pytest.param(Deletion(uid="other"), id="uid"),
-        pytest.param(Deletion(version="1"), id="version"),
-    ],
+    "deletion", [pytest.param(Deletion(uid="other"), id="uid"), pytest.param(Deletion(version="1"), id="version")]
 )
 def test_deletion_meant_for_another_state(deletion: Deletion) -> None:
     cluster, _ = made()

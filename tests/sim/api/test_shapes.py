@@ -20,11 +20,7 @@ SLICE = {
     "metadata": {"name": "s", "labels": {"kubernetes.io/service-name": "web"}},
     "addressType": "IPv4",
     "endpoints": [
-        {
-            "addresses": ["192.0.2.1"],
-            "conditions": {"ready": True},
-            "targetRef": {"kind": "Pod", "name": "a"},
-        }
+        {"addresses": ["192.0.2.1"], "conditions": {"ready": True}, "targetRef": {"kind": "Pod", "name": "a"}}
     ],
     "ports": [{"name": "a", "port": 1, "protocol": "TCP"}],
 }
@@ -42,15 +38,10 @@ NODE = {
     "spec": {"podCIDRs": ["10.244.3.0/24"]},
     "status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.9"}]},
 }
-GIVEN = {
-    "podIP": "10.244.0.9",
-    "podIPs": [{"ip": "10.244.0.9"}],
-    "conditions": [{"type": "Ready", "status": "True"}],
-}
+GIVEN = {"podIP": "10.244.0.9", "podIPs": [{"ip": "10.244.0.9"}], "conditions": [{"type": "Ready", "status": "True"}]}
 GOOD = [
     service(clusterIPs=["10.96.5.5"], ipFamilies=["IPv4"], type="ClusterIP"),
-    pod(hostname="a", subdomain="web", dnsConfig={"nameservers": ["192.0.2.53"]})
-    | {"status": GIVEN},
+    pod(hostname="a", subdomain="web", dnsConfig={"nameservers": ["192.0.2.53"]}) | {"status": GIVEN},
     deployment(strategy={"rollingUpdate": {"maxSurge": 1, "maxUnavailable": "25%"}}),
     config_map(a="b"),
     namespace("x"),
@@ -59,22 +50,7 @@ GOOD = [
     NODE,
 ]
 ODD: st.SearchStrategy[Any] = st.sampled_from(
-    [
-        None,
-        0,
-        -1,
-        "",
-        "x",
-        "None",
-        "192.0.2.1",
-        [],
-        {},
-        [1],
-        [None],
-        {"a": 1},
-        [[]],
-        True,
-    ]
+    [None, 0, -1, "", "x", "None", "192.0.2.1", [], {}, [1], [None], {"a": 1}, [[]], True]
 )
 
 
@@ -87,19 +63,13 @@ ODD: st.SearchStrategy[Any] = st.sampled_from(
             id="text-for-number",
         ),
         pytest.param(
-            config_map() | {"data": {"a": 1}},
-            "data: Expected `str`, got `int` - at `data[...]`",
-            id="number-for-text",
+            config_map() | {"data": {"a": 1}}, "data: Expected `str`, got `int` - at `data[...]`", id="number-for-text"
         ),
         pytest.param(
-            service(selector="app=web"),
-            "spec: Expected `object`, got `str` - at `spec.selector`",
-            id="text-for-map",
+            service(selector="app=web"), "spec: Expected `object`, got `str` - at `spec.selector`", id="text-for-map"
         ),
         pytest.param(
-            pod(containers=[None]),
-            "spec: Expected `object`, got `null` - at `spec.containers[0]`",
-            id="null-in-a-list",
+            pod(containers=[None]), "spec: Expected `object`, got `null` - at `spec.containers[0]`", id="null-in-a-list"
         ),
         pytest.param(
             {**BINDING, "subjects": [{"name": "jane"}]},
@@ -160,8 +130,6 @@ def test_loaded_objects_of_any_shape_can_be_listed() -> None:
     values = [None, 1, "x", [1], {"a": [None]}]
     for number in range(50):
         obj = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": f"n{number}"}}
-        cluster.load(
-            [obj | {"spec": random.choice(values), "status": values[number % 5]}]
-        )
+        cluster.load([obj | {"spec": random.choice(values), "status": values[number % 5]}])
     rows = table(named("Node"), cluster.list("Node"), {}, 0)["rows"]
     assert len(rows) == 51

@@ -7,10 +7,7 @@ from sim.api.store import Collection, Store
 from tests.sim.builders import config_map, failing, names
 
 CONFIG_MAP = named("ConfigMap")
-WRITES = st.lists(
-    st.tuples(st.sampled_from("abcd"), st.sampled_from("xy"), st.booleans()),
-    max_size=40,
-)
+WRITES = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("xy"), st.booleans()), max_size=40)
 
 
 def store_with(*writes: str, history: int = 100) -> Store:
@@ -25,9 +22,7 @@ def maps(store: Store) -> Collection:
 
 
 @given(WRITES)
-def test_every_earlier_state_can_be_seen_again(
-    writes: list[tuple[str, str, bool]],
-) -> None:
+def test_every_earlier_state_can_be_seen_again(writes: list[tuple[str, str, bool]]) -> None:
     store = Store(100)
     states: list[dict[Key, Json]] = [{}]
     for name, space, is_removal in writes:
@@ -97,10 +92,7 @@ def test_compaction_refuses_beginners_and_leaves_those_who_keep_up() -> None:
     store.compact()
     store.put(named("Namespace"), {"metadata": {"name": "x"}})
     status = failing(lambda: maps(store).check(1))
-    assert (status["code"], status["message"]) == (
-        410,
-        "too old resource version: 1 (2)",
-    )
+    assert (status["code"], status["message"]) == (410, "too old resource version: 1 (2)")
     assert maps(store).since(2) == []
 
 

@@ -30,23 +30,11 @@ def cells(obj: Json, later_s: float = 0) -> dict[str, object]:
         ({}, "External-IP", "<none>"),
         ({}, "Selector", "app=web"),
         ({"clusterIP": "None"}, "Cluster-IP", "None"),
-        (
-            {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}]},
-            "Port(s)",
-            "80:30080/TCP",
-        ),
+        ({"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}]}, "Port(s)", "80:30080/TCP"),
         ({"type": "LoadBalancer"}, "External-IP", "<pending>"),
         ({"externalIPs": ["192.0.2.1"]}, "External-IP", "192.0.2.1"),
-        (
-            {"type": "ExternalName", "externalName": "example.org"},
-            "External-IP",
-            "example.org",
-        ),
-        (
-            {"type": "ExternalName", "externalName": "example.org"},
-            "Cluster-IP",
-            "<none>",
-        ),
+        ({"type": "ExternalName", "externalName": "example.org"}, "External-IP", "example.org"),
+        ({"type": "ExternalName", "externalName": "example.org"}, "Cluster-IP", "<none>"),
     ],
 )
 def test_row_of_a_service(spec: Json, column: str, cell: str) -> None:
@@ -55,30 +43,18 @@ def test_row_of_a_service(spec: Json, column: str, cell: str) -> None:
 
 def test_row_of_a_pod() -> None:
     found = cells(pod(), later_s=150)
-    assert (found["Ready"], found["Status"], found["Age"]) == (
-        "1/1",
-        "Running",
-        "2m30s",
-    )
+    assert (found["Ready"], found["Status"], found["Age"]) == ("1/1", "Running", "2m30s")
     assert (found["IP"], found["Node"]) == ("10.244.0.2", "node-1")
 
 
 def test_row_of_a_deployment() -> None:
     found = cells(deployment(replicas=2))
-    assert (found["Ready"], found["Up-to-date"], found["Images"]) == (
-        "2/2",
-        2,
-        "example",
-    )
+    assert (found["Ready"], found["Up-to-date"], found["Images"]) == ("2/2", 2, "example")
 
 
 @pytest.mark.parametrize(
     ("count", "cell"),
-    [
-        (0, "<unset>"),
-        (3, "192.0.2.0,192.0.2.1,192.0.2.2"),
-        (5, "192.0.2.0,192.0.2.1,192.0.2.2 + 2 more..."),
-    ],
+    [(0, "<unset>"), (3, "192.0.2.0,192.0.2.1,192.0.2.2"), (5, "192.0.2.0,192.0.2.1,192.0.2.2 + 2 more...")],
 )
 def test_row_of_a_slice(count: int, cell: str) -> None:
     obj = {
@@ -155,9 +131,7 @@ def test_discovery_tells_of_every_kind(kind: Kind) -> None:
 def test_core_group_is_version_v1_without_a_group() -> None:
     assert document("/api/v1", "")[0]["groupVersion"] == "v1"
     assert document("/api", "")[0]["versions"] == ["v1"]
-    assert (
-        document("/apis/apps", "")[0]["preferredVersion"]["groupVersion"] == "apps/v1"
-    )
+    assert document("/apis/apps", "")[0]["preferredVersion"]["groupVersion"] == "apps/v1"
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -168,11 +142,7 @@ def test_openapi_says_that_patches_can_be_checked(kind: Kind) -> None:
     found = openapi_document(path)
     assert found is not None
     operations = [entry["patch"] for entry in found["paths"].values()]
-    (mine,) = [
-        entry
-        for entry in operations
-        if entry["x-kubernetes-group-version-kind"]["kind"] == kind.name
-    ]
+    (mine,) = [entry for entry in operations if entry["x-kubernetes-group-version-kind"]["kind"] == kind.name]
     assert "fieldValidation" in [entry["name"] for entry in mine["parameters"]]
 
 

@@ -29,16 +29,11 @@ def labelled(value: str) -> Json:
         pytest.param("no", None, None, id="deleted-outside"),
     ],
 )
-def test_change_as_a_selection_sees_it(
-    before: str | None, after: str | None, seen: str | None
-) -> None:
+def test_change_as_a_selection_sees_it(before: str | None, after: str | None, seen: str | None) -> None:
     store = Store(10)
     if before is not None:
         store.put(KIND, labelled(before))
-    if after is None:
-        change = store.remove(KIND, ("default", "m"))
-    else:
-        change = store.put(KIND, labelled(after))
+    change = store.remove(KIND, ("default", "m")) if after is None else store.put(KIND, labelled(after))
     event = event_for(change, selection(KIND, labels="in=yes"))
     assert (event.type if event else None) == seen
     if event is not None:

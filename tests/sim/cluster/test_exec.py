@@ -37,17 +37,12 @@ async def api(simulation: Simulation) -> AsyncIterator[Documents]:
 COMMANDS = [
     (["cat", "/etc/resolv.conf"], "nameserver 10.96.0.10"),
     (["sh", "-c", "cat /etc/resolv.conf; cat '/etc/resolv.conf'"], "options ndots:5"),
-    (
-        ["/bin/sh", "-c", "cat /etc/resolv.conf && cat /etc/resolv.conf"],
-        "search default",
-    ),
+    (["/bin/sh", "-c", "cat /etc/resolv.conf && cat /etc/resolv.conf"], "search default"),
 ]
 
 
 @pytest.mark.parametrize(("command", "text"), COMMANDS)
-async def test_a_command_runs_in_the_pod(
-    command: Sequence[str], text: str, api: Documents
-) -> None:
+async def test_a_command_runs_in_the_pod(command: Sequence[str], text: str, api: Documents) -> None:
     assert text in await api.run(APP, "app", command)
 
 
@@ -92,18 +87,11 @@ def node(log: Path) -> NodeKubelet:
     return NodeKubelet(nobody, lambda key: log)
 
 
-LOGS = [
-    (None, b"one\ntwo\nthree\n"),
-    (0, b""),
-    (2, b"two\nthree\n"),
-    (9, b"one\ntwo\nthree\n"),
-]
+LOGS = [(None, b"one\ntwo\nthree\n"), (0, b""), (2, b"two\nthree\n"), (9, b"one\ntwo\nthree\n")]
 
 
 @pytest.mark.parametrize(("lines", "expected"), LOGS)
-async def test_a_log_or_its_end(
-    lines: int | None, expected: bytes, tmp_path: Path
-) -> None:
+async def test_a_log_or_its_end(lines: int | None, expected: bytes, tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"one\ntwo\nthree\n")
     options = LogOptions(tail_lines=lines)
@@ -125,22 +113,16 @@ async def test_a_log_that_is_followed_ends_with_its_pod(tmp_path: Path) -> None:
 class Echo:
     """A kubelet whose every command repeats its standard input."""
 
-    async def execute(
-        self, pod: tuple[str, str], command: Sequence[str], streams: Streams
-    ) -> int:
+    async def execute(self, pod: tuple[str, str], command: Sequence[str], streams: Streams) -> int:
         while line := await streams.stdin.readline():
             await streams.write(line)
         return 3
 
-    async def log(
-        self, pod: tuple[str, str], options: LogOptions
-    ) -> AsyncIterator[bytes]:
+    async def log(self, pod: tuple[str, str], options: LogOptions) -> AsyncIterator[bytes]:
         yield b""
 
 
-async def test_a_command_reads_its_standard_input_while_it_runs(
-    simulation: Simulation, api: Documents
-) -> None:
+async def test_a_command_reads_its_standard_input_while_it_runs(simulation: Simulation, api: Documents) -> None:
     simulation.api.kubelet = Echo()
     async with api.process(APP, "app", ["echo"], stdin=True) as running:
         lines = running.lines()
@@ -170,9 +152,7 @@ async def test_kubectl(simulation: Simulation) -> None:
     await simulation.ready()
     status, output = await kubectl("exec", "dnsutils", "--", "nslookup", "google.com")
     assert (status, "Address: 192.0.2.100" in output) == (0, True)
-    status, output = await kubectl(
-        "exec", "dnsutils", "--", "nslookup", "no.example.org"
-    )
+    status, output = await kubectl("exec", "dnsutils", "--", "nslookup", "no.example.org")
     assert (status, "NXDOMAIN" in output) == (1, True)
     status, output = await kubectl("-n", "kube-system", "logs", "deploy/coredns")
     assert (status, "minidns" in output) == (0, True)

@@ -169,9 +169,7 @@ async def test_upstream_and_proxy(tmp_path: Path) -> None:
         ("", "missing"),
     ],
 )
-async def test_impossible_faults_are_refused(
-    tmp_path: Path, text: str, word: str
-) -> None:
+async def test_impossible_faults_are_refused(tmp_path: Path, text: str, word: str) -> None:
     async with started(tmp_path, seed=1) as simulation:
         with pytest.raises(ValueError, match=word):
             simulation.faults.add(text.split())
@@ -198,14 +196,9 @@ async def test_the_command(tmp_path: Path) -> None:
         assert "NXDOMAIN" in dug.out
         shown = json.loads((await fault("list", "-o", "json")).out)
         assert shown == {
-            "faults": [
-                {"fault": "answer NXDOMAIN at kube-dns", "hits": 1},
-                {"fault": "proxy race 1/2", "hits": None},
-            ]
+            "faults": [{"fault": "answer NXDOMAIN at kube-dns", "hits": 1}, {"fault": "proxy race 1/2", "hits": None}]
         }
-        assert (
-            await fault("clear", "answer", "NXDOMAIN", "at", "kube-dns")
-        ).status == 0
+        assert (await fault("clear", "answer", "NXDOMAIN", "at", "kube-dns")).status == 0
         assert (await fault("list")).out == "proxy race 1/2\n"
         assert (await fault("clear", "stop at kube-dns")).status == 1
         assert (await fault("clear")).status == 0

@@ -13,9 +13,7 @@ from sim.resolver.kinds import GLIBC, find
 
 
 @pytest.mark.slow
-async def test_both_services_answer_alike_from_processes_of_their_own(
-    tmp_path: Path,
-) -> None:
+async def test_both_services_answer_alike_from_processes_of_their_own(tmp_path: Path) -> None:
     async with started(tmp_path) as simulation:
         await simulation.ready()
         app = simulation.container("default", "app")
@@ -24,9 +22,7 @@ async def test_both_services_answer_alike_from_processes_of_their_own(
             words = f"dig @{server} +short kubernetes.default.svc.cluster.local".split()
             output = await commands.run(app, words)
             told.append(output.text)
-            long = await commands.run(
-                app, f"dig @{server} long.example.org TXT".split()
-            )
+            long = await commands.run(app, f"dig @{server} long.example.org TXT".split())
             assert [a.send.transport for a in long.queries] == ["udp", "tcp"]
             assert "flags: qr rd ra; QUERY: 1, ANSWER: 12" in long.text
         assert told == ["10.96.0.1\n"] * 2
@@ -50,10 +46,7 @@ async def test_containers(tmp_path: Path) -> None:
         }
         cluster.create(pod)
         alpine = simulation.container("default", "alpine")
-        assert (alpine.libc, alpine.resolv_conf) == (
-            find("musl"),
-            "nameserver 192.0.2.53\n",
-        )
+        assert (alpine.libc, alpine.resolv_conf) == (find("musl"), "nameserver 192.0.2.53\n")
         output = await commands.run(alpine, ["getent", "ahosts", "google.com"])
         assert "192.0.2.100     STREAM google.com\n" in output.text
         with pytest.raises(ApiError, match='pods "nope" not found'):
@@ -64,16 +57,12 @@ async def test_containers(tmp_path: Path) -> None:
             simulation.container("default", "new")
 
 
-async def test_servers_that_do_not_start_are_told_with_their_logs(
-    tmp_path: Path,
-) -> None:
+async def test_servers_that_do_not_start_are_told_with_their_logs(tmp_path: Path) -> None:
     async with started(tmp_path) as simulation:
         broken = {"data": {"Corefile": ".:53 {\n    bogus\n}\n"}}
         simulation.cluster.patch("ConfigMap", "kube-system", CONFIG_MAP, broken)
         pod = simulation.cluster.list("Pod", "kube-system")[0]
-        log = (
-            simulation.runtime.folder(("kube-system", pod["metadata"]["name"])) / "log"
-        )
+        log = simulation.runtime.folder(("kube-system", pod["metadata"]["name"])) / "log"
         async with asyncio.timeout(20):
             while not (log.exists() and "bogus" in log.read_text()):
                 await asyncio.sleep(0.05)
@@ -83,11 +72,7 @@ async def test_servers_that_do_not_start_are_told_with_their_logs(
 
 async def test_waiting_for_a_change() -> None:
     cluster = Cluster()
-    namespace: Json = {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {"name": "new"},
-    }
+    namespace: Json = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "new"}}
 
     def is_there() -> bool:
         return cluster.find("Namespace", "", "new") is not None

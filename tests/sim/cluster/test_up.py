@@ -17,15 +17,10 @@ async def test_up_is_reached_by_exec_and_leaves_nothing(tmp_path: Path) -> None:
     async with command.started("up", *folder) as process:
         lines = await command.line_with(process, "Ctrl-C ends it.")
         assert f"export KUBECONFIG={tmp_path}/sim/kubeconfig" in "\n".join(lines)
-        pids = [
-            int(x.split(", process ")[1].split(",")[0]) for x in lines if ", p" in x
-        ]
+        pids = [int(x.split(", process ")[1].split(",")[0]) for x in lines if ", p" in x]
         assert len(pids) == 2
 
-        looked_up = await command.run(
-            *("exec", "--queries", *folder, "app", "--"),
-            *("nslookup", "kubernetes.default"),
-        )
+        looked_up = await command.run(*("exec", "--queries", *folder, "app", "--"), *("nslookup", "kubernetes.default"))
         assert looked_up.status == 0
         assert looked_up.out.startswith("Server:\t\t10.96.0.10\n")
         assert "Address: 10.96.0.1\n" in looked_up.out
@@ -33,17 +28,14 @@ async def test_up_is_reached_by_exec_and_leaves_nothing(tmp_path: Path) -> None:
 
         dug = await command.run("exec", *folder, "dnsutils", "--", "dig", "+short", "x")
         assert (dug.status, dug.out, dug.err) == (0, "", "")
-        file = await command.run(
-            *("exec", *folder, "default/dnsutils", "--", "cat", "/etc/resolv.conf")
-        )
+        file = await command.run(*("exec", *folder, "default/dnsutils", "--", "cat", "/etc/resolv.conf"))
         assert (file.status, file.out) == (0, "nameserver 10.96.0.20\n")
         missing = await command.run("exec", *folder, "nope", "--", "dig", "x")
         assert missing.status == 1
         assert "nope" in missing.err
         assert "default/app" in missing.err  # those there are
         resolved = await command.run(
-            *("resolve", *folder, "--as", "go", "--pod", "app", "-o", "json"),
-            "kubernetes.default",
+            *("resolve", *folder, "--as", "go", "--pod", "app", "-o", "json"), "kubernetes.default"
         )
         report = json.loads(resolved.out)
         assert report["result"]["addresses"] == ["10.96.0.1"]
@@ -74,9 +66,7 @@ async def test_up_is_reached_by_exec_and_leaves_nothing(tmp_path: Path) -> None:
 async def test_killed_outright_it_takes_its_processes_along(tmp_path: Path) -> None:
     async with command.started("up", "--state", str(tmp_path)) as process:
         lines = await command.line_with(process, "Ctrl-C ends it.")
-        pids = [
-            int(x.split(", process ")[1].split(",")[0]) for x in lines if ", p" in x
-        ]
+        pids = [int(x.split(", process ")[1].split(",")[0]) for x in lines if ", p" in x]
         process.kill()
         await process.wait()
         await _gone(pids)

@@ -105,10 +105,7 @@ def test_each_template_has_a_replica_set_with_a_revision() -> None:
     cluster = deployed()
     patched(cluster, NEW)
     found = sets(cluster)
-    assert {number: each["spec"]["replicas"] for number, each in found.items()} == {
-        1: 0,
-        2: 3,
-    }
+    assert {number: each["spec"]["replicas"] for number, each in found.items()} == {1: 0, 2: 3}
     assert revision_of(cluster.get("Deployment", "default", "web")) == 2
     assert found[2]["status"]["availableReplicas"] == 3
     for each in found.values():
@@ -122,12 +119,7 @@ def test_a_template_that_comes_back_takes_up_its_replica_set() -> None:
     patched(cluster, NEW)
     patched(cluster, {"spec": {"template": {"metadata": {"annotations": None}}}})
     found = sets(cluster)
-    assert {
-        number: each["metadata"]["uid"] == first for number, each in found.items()
-    } == {
-        2: False,
-        3: True,
-    }
+    assert {number: each["metadata"]["uid"] == first for number, each in found.items()} == {2: False, 3: True}
     assert found[3]["spec"]["replicas"] == 3
 
 
@@ -176,14 +168,7 @@ def test_rollout_waits_for_new_pods_to_be_ready() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "up", "expected"),
-    [
-        ("25%", True, 3),
-        ("25%", False, 2),
-        ("100%", False, 10),
-        (4, True, 4),
-        (0, False, 0),
-    ],
+    ("value", "up", "expected"), [("25%", True, 3), ("25%", False, 2), ("100%", False, 10), (4, True, 4), (0, False, 0)]
 )
 def test_share_of_ten(value: int | str, up: bool, expected: int) -> None:
     assert pod_count(value, 10, up=up) == expected
@@ -208,9 +193,7 @@ def test_share_of_ten(value: int | str, up: bool, expected: int) -> None:
             'spec.strategy.rollingUpdate.maxSurge: Invalid value: "many"',
             id="no-percentage",
         ),
-        pytest.param(
-            {"replicas": -1}, "spec.replicas: Invalid value: -1", id="negative"
-        ),
+        pytest.param({"replicas": -1}, "spec.replicas: Invalid value: -1", id="negative"),
     ],
 )
 def test_refusal(spec: Json, message: str) -> None:

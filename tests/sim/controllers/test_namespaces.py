@@ -1,13 +1,5 @@
 from sim.controllers.cluster import Cluster
-from tests.sim.builders import (
-    config_map,
-    deployment,
-    failing,
-    names,
-    namespace,
-    pod,
-    service,
-)
+from tests.sim.builders import config_map, deployment, failing, names, namespace, pod, service
 
 
 def test_first_namespaces() -> None:
@@ -53,13 +45,7 @@ def test_deletion_removes_all_contents() -> None:
 def test_watchers_see_it_terminating_first() -> None:
     cluster = filled()
     seen: list[tuple[str, str]] = []
-    cluster.subscribe(
-        lambda c: (
-            seen.append((c.type, c.obj["status"]["phase"]))
-            if c.kind.name == "Namespace"
-            else None
-        )
-    )
+    cluster.subscribe(lambda c: seen.append((c.type, c.obj["status"]["phase"])) if c.kind.name == "Namespace" else None)
     cluster.delete("Namespace", "", "prod")
     assert (seen[0], seen[-1][0]) == (("MODIFIED", "Terminating"), "DELETED")
 
@@ -73,24 +59,16 @@ def test_deletion_waits_for_finalizers_of_contents() -> None:
     obj = cluster.get("Namespace", "", "prod")
     assert obj["status"]["phase"] == "Terminating"
     status = failing(lambda: cluster.create(config_map("late", "prod")))
-    assert (status["code"], status["details"]["causes"][0]["reason"]) == (
-        403,
-        "NamespaceTerminating",
-    )
+    assert (status["code"], status["details"]["causes"][0]["reason"]) == (403, "NamespaceTerminating")
     cluster.patch("ConfigMap", "prod", "held", {"metadata": {"finalizers": None}})
     assert cluster.find("Namespace", "", "prod") is None
 
 
 def test_unknown_namespace() -> None:
     status = failing(lambda: Cluster().create(service(namespace="nowhere")))
-    assert (status["code"], status["message"]) == (
-        404,
-        'namespaces "nowhere" not found',
-    )
+    assert (status["code"], status["message"]) == (404, 'namespaces "nowhere" not found')
 
 
 def test_protected_namespaces_stay() -> None:
     status = failing(lambda: Cluster().delete("Namespace", "", "kube-system"))
-    assert status["message"] == (
-        'namespaces "kube-system" is forbidden: this namespace may not be deleted'
-    )
+    assert status["message"] == ('namespaces "kube-system" is forbidden: this namespace may not be deleted')

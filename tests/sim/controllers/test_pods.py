@@ -30,9 +30,7 @@ def test_pod_runs_at_once() -> None:
 def test_watchers_see_it_pending_first() -> None:
     cluster = Cluster()
     seen = []
-    cluster.subscribe(
-        lambda c: seen.append((c.kind.name, c.type, c.obj["status"]["phase"]))
-    )
+    cluster.subscribe(lambda c: seen.append((c.kind.name, c.type, c.obj["status"]["phase"])))
     cluster.create(pod())
     assert seen == [("Pod", "ADDED", "Pending"), ("Pod", "MODIFIED", "Running")]
 
@@ -61,10 +59,7 @@ def test_pod_without_any_node_gets_an_address_all_the_same() -> None:
     assert status["podIP"].startswith("10.244.")
 
 
-@pytest.mark.parametrize(
-    ("cidr", "address"),
-    [("192.0.2.0/24", "192.0.2.2"), ("192.0.2.7/32", "192.0.2.7")],
-)
+@pytest.mark.parametrize(("cidr", "address"), [("192.0.2.0/24", "192.0.2.2"), ("192.0.2.7/32", "192.0.2.7")])
 def test_node_from_elsewhere_has_addresses_of_its_own(cidr: str, address: str) -> None:
     cluster = Cluster(nodes=())
     meta = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "far"}}
@@ -77,8 +72,7 @@ def test_node_with_a_range_that_is_none() -> None:
     obj = {**meta, "spec": {"podCIDRs": ["192.0.2.1/24"]}}
     status = failing(lambda: Cluster().create(obj))
     assert status["message"] == (
-        'Node "far" is invalid: spec.podCIDRs[0]: Invalid value: "192.0.2.1/24": '
-        "192.0.2.1/24 has host bits set"
+        'Node "far" is invalid: spec.podCIDRs[0]: Invalid value: "192.0.2.1/24": 192.0.2.1/24 has host bits set'
     )
 
 
@@ -91,9 +85,7 @@ def test_node_with_a_range_that_is_none() -> None:
         pytest.param({"ip": "10.244.7.7"}, "Running", "True", True, id="address"),
     ],
 )
-def test_annotations_tell_otherwise(
-    annotations: dict[str, str], phase: str, ready: str, has_ip: bool
-) -> None:
+def test_annotations_tell_otherwise(annotations: dict[str, str], phase: str, ready: str, has_ip: bool) -> None:
     found = run(Cluster(), annotated(**annotations))
     assert found["status"]["phase"] == phase
     assert condition(found, "Ready") == ready
@@ -142,15 +134,10 @@ def test_address_is_free_again_when_the_pod_is_gone() -> None:
     ("spec", "message"),
     [
         pytest.param({"containers": []}, "spec.containers: Required value", id="empty"),
-        pytest.param(
-            {"dnsPolicy": "Sometimes"},
-            'spec.dnsPolicy: Unsupported value: "Sometimes"',
-            id="dns-policy",
-        ),
+        pytest.param({"dnsPolicy": "Sometimes"}, 'spec.dnsPolicy: Unsupported value: "Sometimes"', id="dns-policy"),
         pytest.param(
             {"dnsPolicy": "None"},
-            "spec.dnsConfig: Required value: must provide `dnsConfig` "
-            "when `dnsPolicy` is None",
+            "spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None",
             id="dns-policy-none-without-server",
         ),
     ],

@@ -4,13 +4,7 @@ import pytest
 
 from sim.api.objects import Json, dig, labels_of
 from sim.controllers.cluster import Cluster
-from sim.controllers.slices import (
-    CONTROLLER,
-    HEADLESS,
-    MANAGED_BY,
-    MAX_ENDPOINTS,
-    SERVICE_NAME,
-)
+from sim.controllers.slices import CONTROLLER, HEADLESS, MANAGED_BY, MAX_ENDPOINTS, SERVICE_NAME
 from tests.sim.builders import failing, names, pod, service
 
 
@@ -39,10 +33,7 @@ def test_selected_pods_are_endpoints(order: str) -> None:
     if order == "pod-first":
         objects.reverse()
     cluster = cluster_with(*objects)
-    wanted = [
-        cluster.get("Pod", "default", name)["status"]["podIP"]
-        for name in ("web-1", "web-2")
-    ]
+    wanted = [cluster.get("Pod", "default", name)["status"]["podIP"] for name in ("web-1", "web-2")]
     assert addresses(cluster) == sorted(wanted)
 
 
@@ -53,11 +44,7 @@ def test_slice_says_whose_it_is() -> None:
     assert len(found["metadata"]["name"]) == len("web-xxxxx")
     assert labels_of(found)[MANAGED_BY] == CONTROLLER
     owner = found["metadata"]["ownerReferences"][0]
-    assert (owner["kind"], owner["name"], owner["controller"]) == (
-        "Service",
-        "web",
-        True,
-    )
+    assert (owner["kind"], owner["name"], owner["controller"]) == ("Service", "web", True)
 
 
 def test_endpoint_names_its_pod_and_node() -> None:
@@ -126,11 +113,7 @@ def test_zone_is_the_nodes() -> None:
 
 def port(name: str, number: int) -> Json:
     container = {"name": "c", "image": "example"}
-    return {
-        "containers": [
-            {**container, "ports": [{"name": name, "containerPort": number}]}
-        ]
-    }
+    return {"containers": [{**container, "ports": [{"name": name, "containerPort": number}]}]}
 
 
 def test_named_ports_are_resolved_in_each_pod() -> None:
@@ -141,10 +124,7 @@ def test_named_ports_are_resolved_in_each_pod() -> None:
         pod("web-3", **port("http", 9090)),
         pod("web-4", **port("other", 1)),
     )
-    found = {
-        dig(s, "ports")[0]["port"] if s["ports"] else None: len(s["endpoints"])
-        for s in slices(cluster)
-    }
+    found = {dig(s, "ports")[0]["port"] if s["ports"] else None: len(s["endpoints"]) for s in slices(cluster)}
     assert found == {8080: 2, 9090: 1, None: 1}
 
 
@@ -156,23 +136,15 @@ def test_named_port_needs_the_protocol_too() -> None:
 
 @pytest.mark.slow
 def test_slices_hold_a_hundred_endpoints_at_most() -> None:
-    cluster = cluster_with(
-        service(), *(pod(f"web-{i}") for i in range(2 * MAX_ENDPOINTS + 5))
-    )
+    cluster = cluster_with(service(), *(pod(f"web-{i}") for i in range(2 * MAX_ENDPOINTS + 5)))
     sizes = sorted(len(found["endpoints"]) for found in slices(cluster))
     assert sizes == [5, MAX_ENDPOINTS, MAX_ENDPOINTS]
     assert len(set(addresses(cluster))) == 2 * MAX_ENDPOINTS + 5
 
 
 def test_endpoints_stay_in_their_slice() -> None:
-    cluster = cluster_with(
-        service(), *(pod(f"web-{i}") for i in range(MAX_ENDPOINTS + 2))
-    )
-    before = {
-        dig(e, "targetRef.name"): s["metadata"]["name"]
-        for s in slices(cluster)
-        for e in s["endpoints"]
-    }
+    cluster = cluster_with(service(), *(pod(f"web-{i}") for i in range(MAX_ENDPOINTS + 2)))
+    before = {dig(e, "targetRef.name"): s["metadata"]["name"] for s in slices(cluster) for e in s["endpoints"]}
     cluster.delete("Pod", "default", "web-3")
     for found in slices(cluster):
         for endpoint in found["endpoints"]:
@@ -202,9 +174,7 @@ def test_empty_slice_comes_and_goes_with_the_pods() -> None:
     "spec",
     [
         pytest.param({"selector": None}, id="without-selector"),
-        pytest.param(
-            {"type": "ExternalName", "externalName": "example.org"}, id="external-name"
-        ),
+        pytest.param({"type": "ExternalName", "externalName": "example.org"}, id="external-name"),
     ],
 )
 def test_service_that_selects_no_pods_is_left_alone(spec: dict[str, Any]) -> None:
@@ -260,23 +230,14 @@ def test_writes_that_change_no_endpoint_write_no_slice() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        pytest.param(
-            {},
-            'addressType: Unsupported value: null: supported values: "FQDN"',
-            id="no-type",
-        ),
+        pytest.param({}, 'addressType: Unsupported value: null: supported values: "FQDN"', id="no-type"),
         pytest.param(
             {"addressType": "IPv4", "endpoints": [{"addresses": ["2001:db8::1"]}]},
-            'endpoints[0].addresses[0]: Invalid value: "2001:db8::1": must be a valid '
-            "IPv4 address",
+            'endpoints[0].addresses[0]: Invalid value: "2001:db8::1": must be a valid IPv4 address',
             id="other-family",
         ),
     ],
 )
 def test_refusal(fields: Json, message: str) -> None:
-    obj = {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {"name": "x"},
-    }
+    obj = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {"name": "x"}}
     assert message in failing(lambda: Cluster().create(obj | fields))["message"]

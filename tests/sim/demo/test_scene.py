@@ -17,10 +17,7 @@ from sim.node.container import Output
 @asynccontextmanager
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     """A scene whose DNS servers nobody has waited for."""
-    async with (
-        cluster.started(tmp_path, seed=1) as simulation,
-        simulation.http() as http,
-    ):
+    async with cluster.started(tmp_path, seed=1) as simulation, simulation.http() as http:
         yield Scene(simulation, Story(StringIO()), http)
 
 
@@ -35,20 +32,12 @@ def test_both_families() -> None:
 
 
 def test_table() -> None:
-    assert table([("NAME", "TYPE"), ("kubernetes", "x")]) == [
-        "NAME         TYPE",
-        "kubernetes   x",
-    ]
+    assert table([("NAME", "TYPE"), ("kubernetes", "x")]) == ["NAME         TYPE", "kubernetes   x"]
 
 
 async def test_api_is_read_and_written_over_http(tmp_path: Path) -> None:
     services = "/api/v1/namespaces/default/services"
-    body = {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": "web"},
-        "spec": {"ports": [{"port": 80}]},
-    }
+    body = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}}
     async with scene(tmp_path) as found:
         await found.write("POST", services, body)
         change = {"metadata": {"labels": {"a": "b"}}}

@@ -60,19 +60,13 @@ async def test_story_of_the_seed() -> None:
     [
         pytest.param(
             WITHOUT_ENDPOINTS,
-            [
-                "1. two processes",
-                "4. it prints 'Server: 10.96.0.20'",
-                "5. it prints 'Address: 10.96.0.1'",
-            ],
+            ["1. two processes", "4. it prints 'Server: 10.96.0.20'", "5. it prints 'Address: 10.96.0.1'"],
             id="nobody-behind-kube-dns-2",
         ),
         pytest.param(OTHER_ENDPOINT, ["1. two processes"], id="kube-dns-behind-both"),
     ],
 )
-async def test_object_that_was_changed_makes_it_fail(
-    manifest: str, failures: list[str], tmp_path: Path
-) -> None:
+async def test_object_that_was_changed_makes_it_fail(manifest: str, failures: list[str], tmp_path: Path) -> None:
     file = tmp_path / "change.yaml"
     file.write_text(manifest)
     ran = await command.run("demo", "--apply", str(file))
@@ -84,12 +78,8 @@ async def test_object_that_was_changed_makes_it_fail(
     assert "  FAILED two processes\n    expected: 2\n    actual:   1\n" in told
 
 
-@pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
-)
-async def test_ended_in_the_middle_it_leaves_nothing(
-    number: signal.Signals, status: int
-) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_ended_in_the_middle_it_leaves_nothing(number: signal.Signals, status: int) -> None:
     async with command.started("demo") as process:
         lines = await command.line_with(process, "kube-dns-2 -> pod")
         pids = processes("\n".join(lines))
@@ -108,9 +98,7 @@ async def test_ended_in_the_middle_it_leaves_nothing(
         pytest.param("kind: Bogus\n", 'no matches for kind "Bogus"', id="no-kind"),
     ],
 )
-async def test_manifest_that_cannot_be_applied(
-    text: str | None, error: str, tmp_path: Path
-) -> None:
+async def test_manifest_that_cannot_be_applied(text: str | None, error: str, tmp_path: Path) -> None:
     file = tmp_path / "change.yaml"
     if text is not None:
         file.write_text(text)

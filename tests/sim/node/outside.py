@@ -39,9 +39,7 @@ class Outside(NamedTuple):
 
 
 @asynccontextmanager
-async def outside(
-    resolv_conf: str = "nameserver 127.0.0.1\n", libc: Kind = GLIBC
-) -> AsyncIterator[Outside]:
+async def outside(resolv_conf: str = "nameserver 127.0.0.1\n", libc: Kind = GLIBC) -> AsyncIterator[Outside]:
     async with Internet().serving() as real:
         wire = Wire(Path(("127.0.0.1", 53), real))
         container = Container("10.244.1.5", resolv_conf, wire, libc, Random(1))

@@ -32,18 +32,11 @@ def test_the_view_of_a_server_grows_old(fault: str, after_s: int, rcode: str) ->
 
 
 def test_events_that_were_held_back_arrive_in_order_after_a_partition() -> None:
-    text = (
-        f"partition link kube-dns<>api\n{CREATE}delete Service default/web\n{CREATE}"
-        f"{QUERY}clear\nwait 2 s\n{QUERY}"
-    )
+    text = f"partition link kube-dns<>api\n{CREATE}delete Service default/web\n{CREATE}{QUERY}clear\nwait 2 s\n{QUERY}"
     assert rcodes(text) == ["NXDOMAIN", "NOERROR"]
 
 
 def test_a_server_that_starts_without_the_api_is_not_ready() -> None:
-    text = (
-        "partition link dns<>api\n"
-        "corefile\n  .:53 {\n    kubernetes cluster.local\n  }\n"
-        "servers\n"
-    )
+    text = "partition link dns<>api\ncorefile\n  .:53 {\n    kubernetes cluster.local\n  }\nservers\n"
     played = play(Scenario("text", tuple(steps(text, 1))))
     assert all(line.endswith("not ready") for line in played[-1].shown or ())

@@ -14,11 +14,7 @@ async def test_cat_shows_the_file() -> None:
     ("words", "status", "text"),
     [
         (["cat", "/etc/passwd"], 1, "cat: /etc/passwd: No such file or directory\n"),
-        (
-            ["vi"],
-            127,
-            "vi: command not found ",
-        ),
+        (["vi"], 127, "vi: command not found "),
         ([], 127, ": command not found "),
     ],
 )
@@ -30,11 +26,7 @@ async def test_what_is_not_there(words: list[str], status: int, text: str) -> No
 
 async def test_look_ups() -> None:
     async with outside() as (container, _):
-        for words in (
-            ["dig", "+short", "google.com"],
-            ["nslookup", "google.com"],
-            ["getent", "ahosts", "google.com"],
-        ):
+        for words in (["dig", "+short", "google.com"], ["nslookup", "google.com"], ["getent", "ahosts", "google.com"]):
             output = await commands.run(container, words)
             assert output.status == 0
             assert "192.0.2.100" in output.text

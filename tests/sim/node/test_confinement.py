@@ -14,9 +14,7 @@ from sim.node.confinement import Forbidden
 from sim.node.kind_corefile import KIND, Place, Ports
 from sim.node.runtime import ENVIRON
 
-PLACE = Place(
-    Ports(1053, 1080, 1081, 1091, 1092), ("127.0.0.1", 1054), "/state/p/kubeconfig"
-)
+PLACE = Place(Ports(1053, 1080, 1081, 1091, 1092), ("127.0.0.1", 1054), "/state/p/kubeconfig")
 EVIL = "/tmp/evil"
 
 
@@ -35,13 +33,10 @@ LEAVING = {
     "relative kubeconfig": option("kubeconfig evil"),
     "kubeconfig on the directive's line": ".:53 { kubernetes cluster.local { kubeconfig evil } }\n",
     "quoted directive": block('"kubernetes" cluster.local {\n kubeconfig evil\n}'),
-    "the pod's own kubeconfig and another": option(
-        f"kubeconfig {PLACE.kubeconfig}\n        kubeconfig evil"
-    ),
+    "the pod's own kubeconfig and another": option(f"kubeconfig {PLACE.kubeconfig}\n        kubeconfig evil"),
     "endpoint": option("endpoint http://192.0.2.1"),
     "tls of the API": option("tls cert key ca"),
-    "in a snippet": f"(s) {{\n kubernetes {{\n kubeconfig {EVIL}\n}}\n}}\n"
-    + block("import s"),
+    "in a snippet": f"(s) {{\n kubernetes {{\n kubeconfig {EVIL}\n}}\n}}\n" + block("import s"),
     "in a snippet, its line adapted": "(s) {\n kubeconfig evil\n}\n"
     + block("kubernetes cluster.local {\n import s\n}"),
     "import": block("import /etc/shadow"),
@@ -56,9 +51,7 @@ LEAVING = {
     "root": block("root /etc\n    file shadow example.org"),
     "tls": block("tls /etc/ssl/private/a.pem /etc/ssl/private/a.key"),
     "forward's file": block("forward . /etc/passwd"),
-    "forward's tls": block(
-        "forward . /etc/resolv.conf {\n tls /home/a/cert /home/a/key\n}"
-    ),
+    "forward's tls": block("forward . /etc/resolv.conf {\n tls /home/a/cert /home/a/key\n}"),
     "forward elsewhere": block("forward . 192.0.2.1"),
     "forward to loopback": block("forward . 127.0.0.1:8125"),
     "forward to both": block('"forward" . 127.0.0.1:1054 192.0.2.1'),
@@ -92,9 +85,7 @@ STAYING = {
     "a zone by its network": "10.0.0.0/8:53 {\n    whoami\n}\n",
     "rewrite": block(r"rewrite name regex (.*)\.a\.example {1}.b.example"),
     "snippet": "(s) {\n    errors\n    log\n}\n" + block("import s\n    whoami"),
-    "template": block(
-        'template IN A a.example {\n answer "{{ .Name }} A 192.0.2.1"\n}'
-    ),
+    "template": block('template IN A a.example {\n answer "{{ .Name }} A 192.0.2.1"\n}'),
     "comment": block("whoami # /etc/shadow"),
 }
 
@@ -104,10 +95,7 @@ def test_what_stays_in_the_pod_is_let_in(text: str) -> None:
     confinement.check(PLACE.adapted(text), PLACE, {})
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "KUBECONFIG", "SSH_AUTH_SOCK", "X"],
-)
+@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "KUBECONFIG", "SSH_AUTH_SOCK", "X"])
 def test_nothing_secret_of_the_environment_is_passed_on(name: str) -> None:
     assert name not in ENVIRON
 
@@ -134,9 +122,7 @@ def exec_config(folder: Path, ran: Path) -> Path:
 
 
 @pytest.mark.slow
-async def test_a_planted_corefile_runs_nothing_and_the_old_one_stays(
-    tmp_path: Path,
-) -> None:
+async def test_a_planted_corefile_runs_nothing_and_the_old_one_stays(tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     evil = exec_config(tmp_path, ran)
     (tmp_path / "sim").mkdir()
@@ -165,10 +151,7 @@ async def test_a_planted_corefile_runs_nothing_and_the_old_one_stays(
         simulation.cluster.patch("ConfigMap", "kube-system", "coredns", good)
         await changed(
             simulation.cluster,
-            lambda: all(
-                condition(pod, "Ready") == "True"
-                for pod in simulation.cluster.list("Pod", "kube-system")
-            ),
+            lambda: all(condition(pod, "Ready") == "True" for pod in simulation.cluster.list("Pod", "kube-system")),
             20,
         )
         # what an object names is nobody's credential
@@ -181,6 +164,4 @@ async def test_a_planted_corefile_runs_nothing_and_the_old_one_stays(
 def refused(pods: Path, old: Path) -> str:
     """Return what the logs of pods that did not start say."""
     logs = [file for file in pods.glob("*/log") if file.parent != old]
-    return "".join(
-        text for file in logs if "cannot start" in (text := file.read_text())
-    )
+    return "".join(text for file in logs if "cannot start" in (text := file.read_text()))

@@ -32,9 +32,7 @@ async def test_getent_of_a_name_that_is_not_there() -> None:
 async def test_every_query_has_a_line() -> None:
     async with outside(SEARCH) as (container, _):
         resolved = await container.getaddrinfo("many.x")
-    lines = [
-        re.sub(r" +[\d.]+ ms$", "", line) for line in query_lines(resolved.queries)
-    ]
+    lines = [re.sub(r" +[\d.]+ ms$", "", line) for line in query_lines(resolved.queries)]
     assert lines == [
         f"{name:19} {kind:5} 127.0.0.1 -> 127.0.0.1:53  NXDOMAIN"
         for name in ("many.x.a.example.", "many.x.example.org.", "many.x.")
@@ -50,10 +48,7 @@ async def test_lines_tell_nodata_tcp_and_silence() -> None:
         (line,) = query_lines(resolved.queries)
         assert "NODATA" in line
         resolved = await container.look_up(musl, "long.example.org", (16,))
-        assert [" over TCP" in line for line in query_lines(resolved.queries)] == [
-            False,
-            True,
-        ]
+        assert [" over TCP" in line for line in query_lines(resolved.queries)] == [False, True]
     silent = await unreachable().getaddrinfo("google.com", (1,))
     assert query_lines(silent.queries)[0].endswith("10.96.0.20 -> nobody  no reply")
     refused = await unreachable(refused=True).getaddrinfo("google.com", (1,))

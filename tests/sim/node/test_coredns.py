@@ -9,10 +9,7 @@ from sim.node.replica import Files
 from sim.scenario.play import Scenario, play, steps
 
 
-@pytest.mark.parametrize(
-    "corefile",
-    [KIND, ".:53 {\n    kubernetes cluster.local\n}\n", ".:53 {\n  whoami\n}\n"],
-)
+@pytest.mark.parametrize("corefile", [KIND, ".:53 {\n    kubernetes cluster.local\n}\n", ".:53 {\n  whoami\n}\n"])
 def test_other_lines_stay(corefile: str) -> None:
     adapted = as_coredns(corefile)
     kept = [line.rstrip(" {") for line in corefile.splitlines() if line.strip("{} ")]

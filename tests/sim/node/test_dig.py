@@ -36,9 +36,7 @@ async def test_same_as_binds(command: str) -> None:
     async with outside() as (container, (host, port)):
         ours = await dig.run(container, command.split())
         words = f"dig -p {port} @{host} +nocookie {command}".split()
-        theirs = await asyncio.create_subprocess_exec(
-            *words, stdout=asyncio.subprocess.PIPE
-        )
+        theirs = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
         told, _ = await theirs.communicate()
     assert steady(ours.text) == steady(told.decode())
     assert ours.status == theirs.returncode
@@ -70,9 +68,7 @@ async def test_server_on_the_command_line() -> None:
 async def test_no_reply_is_status_9() -> None:
     output = await dig.run(unreachable(), ["google.com"])
     assert output.status == 9
-    assert output.text.startswith(
-        ";; communications error to 10.96.0.20#53: timed out\n"
-    )
+    assert output.text.startswith(";; communications error to 10.96.0.20#53: timed out\n")
 
 
 @pytest.mark.parametrize("command", ["", "+bogus a", "a BOGUS", "-x 1.2"], ids=repr)

@@ -10,16 +10,7 @@ from hypothesis import strategies as st
 from minidns.dns.model import Question
 from minidns.dns.rdata import A
 from sim.node.fault_words import EFFECTS, parse
-from sim.node.faults import (
-    HOP_S,
-    REORDER_S,
-    TCP_TIMEOUT_S,
-    Fault,
-    Faults,
-    Packet,
-    Place,
-    Served,
-)
+from sim.node.faults import HOP_S, REORDER_S, TCP_TIMEOUT_S, Fault, Faults, Packet, Place, Served
 
 APP = Place(frozenset(("app", "default/app", "pods")), "node-1")
 SERVER = Place(frozenset(("kube-dns", "dns", "10.244.0.2")), "node-2")
@@ -46,10 +37,7 @@ def fault(text: str) -> Fault:
         pytest.param("lose link node>kube-dns", QUERY, True, id="by Service"),
         pytest.param("lose link node-1>node-2", QUERY, True, id="node to node"),
         pytest.param(
-            "lose link node>node",
-            Packet(APP, NEIGHBOR, "udp", 60),
-            False,
-            id="one node has no link to itself",
+            "lose link node>node", Packet(APP, NEIGHBOR, "udp", 60), False, id="one node has no link to itself"
         ),
         pytest.param("lose link dns>outside", UPSTREAM, True, id="DNS pod to upstream"),
         pytest.param("lose link outside>dns", UPSTREAM, False, id="from the upstream"),
@@ -60,14 +48,10 @@ def fault(text: str) -> Fault:
         pytest.param("lose link node>dns size>60", QUERY, False, id="not larger"),
         pytest.param("lose link node>dns size<61", QUERY, True, id="small"),
         pytest.param("lose link node>dns size<60", QUERY, False, id="not smaller"),
-        pytest.param(
-            "lose link dns>node size>600 size<700", REPLY, False, id="a range"
-        ),
+        pytest.param("lose link dns>node size>600 size<700", REPLY, False, id="a range"),
     ],
 )
-def test_fault_affects_the_packets_of_its_link(
-    text: str, packet: Packet, affected: bool
-) -> None:
+def test_fault_affects_the_packets_of_its_link(text: str, packet: Packet, affected: bool) -> None:
     assert fault(text).affects(packet) == affected
 
 

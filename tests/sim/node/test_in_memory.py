@@ -140,9 +140,7 @@ def exchanged(carrier: Packets, to: Upstream, own: str = "10.244.0.3") -> bytes:
     [
         pytest.param(Upstream(*REAL), "10.244.0.3", id="pod-address"),
         pytest.param(Upstream(VIRTUAL, 53), "10.244.0.3", id="cluster-ip"),
-        pytest.param(
-            Upstream("127.0.0.53", 53), REAL[0], id="loopback-is-the-pod-itself"
-        ),
+        pytest.param(Upstream("127.0.0.53", 53), REAL[0], id="loopback-is-the-pod-itself"),
         pytest.param(Upstream(*REAL, transport="tcp"), "10.244.0.3", id="tcp"),
     ],
 )
@@ -153,9 +151,7 @@ def test_servers_ask_too(to: Upstream, own: str) -> None:
 
 
 def test_a_silent_upstream_costs_the_deadline() -> None:
-    with pytest.raises(
-        TimeoutError, match=r"read udp 10.244.0.3:40000->192.0.2.9:53: i/o timeout"
-    ):
+    with pytest.raises(TimeoutError, match=r"read udp 10.244.0.3:40000->192.0.2.9:53: i/o timeout"):
         exchanged(packets(), Upstream("192.0.2.9", 53))
 
 
@@ -176,9 +172,7 @@ def test_blocked_tcp_lets_udp_through() -> None:
 def test_replies_nobody_accepts_are_no_replies() -> None:
     async def exchange() -> bytes:
         query = encode_query(QUESTION, 7)
-        return await packets().exchange(
-            "10.244.0.3", Upstream(*REAL), query, 2.0, lambda reply: None
-        )
+        return await packets().exchange("10.244.0.3", Upstream(*REAL), query, 2.0, lambda reply: None)
 
     with pytest.raises(TimeoutError):
         clock.run(exchange())
@@ -196,9 +190,7 @@ def test_a_wrong_reply_does_not_end_the_wait_for_the_right_one() -> None:
     async def exchange() -> tuple[bytes, float]:
         now = asyncio.get_running_loop().time
         start, query = now(), encode_query(QUESTION, 7)
-        reply = await carrier.exchange(
-            CLIENT, Upstream(*REAL), query, 2.0, accept_second
-        )
+        reply = await carrier.exchange(CLIENT, Upstream(*REAL), query, 2.0, accept_second)
         return reply, now() - start
 
     reply, took_s = clock.run(exchange())

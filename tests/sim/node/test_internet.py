@@ -14,12 +14,8 @@ from tests.world import query, texts
 @pytest.mark.parametrize(
     ("name", "qtype", "rcode", "expected"),
     [
-        pytest.param(
-            "google.com", "A", 0, ["google.com. 300 A 192.0.2.100"], id="address"
-        ),
-        pytest.param(
-            "Google.COM", "AAAA", 0, ["google.com. 300 AAAA 2001:db8::100"], id="case"
-        ),
+        pytest.param("google.com", "A", 0, ["google.com. 300 A 192.0.2.100"], id="address"),
+        pytest.param("Google.COM", "AAAA", 0, ["google.com. 300 AAAA 2001:db8::100"], id="case"),
         pytest.param("google.com", "SRV", 0, [], id="nodata"),
         pytest.param("com", "A", 3, [], id="top-level-domains-are-not-simulated"),
         pytest.param("nope.google.com", "A", 3, [], id="nxdomain-in-a-zone"),
@@ -35,10 +31,7 @@ from tests.world import query, texts
             "www.example.org",
             "A",
             0,
-            [
-                "web.example.net. 300 A 192.0.2.80",
-                "www.example.org. 300 CNAME web.example.net.",
-            ],
+            ["web.example.net. 300 A 192.0.2.80", "www.example.org. 300 CNAME web.example.net."],
             id="alias-to-another-zone",
         ),
         pytest.param("loop.example.org", "A", 2, [], id="aliases-in-a-ring"),
@@ -68,9 +61,7 @@ async def test_answers(name: str, qtype: str, rcode: int, expected: list[str]) -
         ("xgoogle.com", "."),
     ],
 )
-async def test_negative_answers_carry_the_soa_of_their_zone(
-    name: str, apex: str
-) -> None:
+async def test_negative_answers_carry_the_soa_of_their_zone(name: str, apex: str) -> None:
     response = await Internet().answer(query(name, "SRV"))
     assert [(rrset.owner, rrset.rtype) for rrset in response.authority] == [(apex, 6)]
 

@@ -23,8 +23,7 @@ def test_kinds_own_is_read_as_it_is() -> None:
     (key,) = block(KIND).keys
     assert (key.zone, key.port) == (".", 53)
     assert " ".join(d.name for d in block(KIND).directives) == (
-        "errors health ready kubernetes prometheus forward cache loop reload "
-        "loadbalance"
+        "errors health ready kubernetes prometheus forward cache loop reload loadbalance"
     )
 
 
@@ -65,9 +64,7 @@ def test_adapted(name: str, args: tuple[str, ...]) -> None:
         ("health", [("lameduck", "0s")]),
     ],
 )
-def test_options_stay_and_the_kubeconfig_is_named(
-    name: str, lines: list[tuple[str, ...]]
-) -> None:
+def test_options_stay_and_the_kubeconfig_is_named(name: str, lines: list[tuple[str, ...]]) -> None:
     block = directive(ADAPTED, name).block
     assert [(line.name, *line.args) for line in block] == lines
 
@@ -85,15 +82,7 @@ def test_changes_are_all_there_is() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "# health {",
-        "    forward acme.example 192.0.2.1",
-        "    log",
-        "acme.example:1053 {",
-    ],
-)
+@pytest.mark.parametrize("line", ["# health {", "    forward acme.example 192.0.2.1", "    log", "acme.example:1053 {"])
 def test_other_lines_stay(line: str) -> None:
     assert PLACE.adapted(line) == f"{line}\n"
 

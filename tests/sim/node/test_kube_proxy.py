@@ -8,20 +8,9 @@ from hypothesis import strategies as st
 
 from minidns.dns.model import Address
 from sim.api.objects import Json
-from sim.node.kube_proxy import (
-    Affinity,
-    Conntrack,
-    Flow,
-    NodePlace,
-    TableFullError,
-    all_endpoints,
-    endpoints_of,
-)
+from sim.node.kube_proxy import Affinity, Conntrack, Flow, NodePlace, TableFullError, all_endpoints, endpoints_of
 
-TARGETS = [
-    {"name": "dns", "port": 5353, "protocol": "UDP"},
-    {"name": "dns-tcp", "port": 5354, "protocol": "TCP"},
-]
+TARGETS = [{"name": "dns", "port": 5353, "protocol": "UDP"}, {"name": "dns-tcp", "port": 5354, "protocol": "TCP"}]
 PORTS = [
     {"name": "dns", "port": 53, "protocol": "UDP"},
     {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
@@ -39,12 +28,7 @@ def flow(protocol: str = "UDP", port: int = 53, server: str = "10.96.0.20") -> F
 
 
 def end(
-    number: int = 2,
-    *,
-    node: str = "node-1",
-    for_nodes: str = "",
-    for_zones: str = "",
-    **conditions: bool | None,
+    number: int = 2, *, node: str = "node-1", for_nodes: str = "", for_zones: str = "", **conditions: bool | None
 ) -> Json:
     entry: Json = {"addresses": [f"10.244.0.{number}"], "nodeName": node}
     hints = {"forNodes": for_nodes.split(), "forZones": for_zones.split()}
@@ -75,24 +59,13 @@ SIX: Json = {"addresses": ["2001:db8::2"], "conditions": {"ready": True}}
             id="name-alone-is-not-enough",
         ),
         pytest.param(
-            flow(),
-            [slice_(end(), ports=[{"name": "dns", "protocol": "UDP"}])],
-            [],
-            id="slice-port-without-number",
+            flow(), [slice_(end(), ports=[{"name": "dns", "protocol": "UDP"}])], [], id="slice-port-without-number"
         ),
         pytest.param(flow(), [slice_(end(ready=None))], [2], id="ready-unset-is-ready"),
         pytest.param(flow(), [slice_(end(ready=False))], [], id="unready"),
+        pytest.param(flow(), [slice_(end(), end(3, **LEAVING))], [2], id="terminating-is-not-used-beside-ready"),
         pytest.param(
-            flow(),
-            [slice_(end(), end(3, **LEAVING))],
-            [2],
-            id="terminating-is-not-used-beside-ready",
-        ),
-        pytest.param(
-            flow(),
-            [slice_(end(2, ready=False), end(3, **LEAVING))],
-            [3],
-            id="terminating-and-serving-is-the-fallback",
+            flow(), [slice_(end(2, ready=False), end(3, **LEAVING))], [3], id="terminating-and-serving-is-the-fallback"
         ),
         pytest.param(
             flow(),
@@ -100,18 +73,8 @@ SIX: Json = {"addresses": ["2001:db8::2"], "conditions": {"ready": True}}
             [],
             id="terminating-and-not-serving-is-not",
         ),
-        pytest.param(
-            flow(),
-            [slice_(end(ready=False, serving=True))],
-            [],
-            id="serving-alone-is-not",
-        ),
-        pytest.param(
-            flow(),
-            [slice_(end()), slice_(end(), end(3))],
-            [2, 3],
-            id="endpoint-in-two-slices-is-one",
-        ),
+        pytest.param(flow(), [slice_(end(ready=False, serving=True))], [], id="serving-alone-is-not"),
+        pytest.param(flow(), [slice_(end()), slice_(end(), end(3))], [2, 3], id="endpoint-in-two-slices-is-one"),
         pytest.param(flow(), [slice_(SIX, family="IPv6")], [], id="other-family"),
         pytest.param(flow(), [slice_(end(), family="FQDN")], [], id="fqdn"),
         pytest.param(flow(), [], [], id="no-slices"),
@@ -135,36 +98,17 @@ def test_ipv6_flows_get_ipv6_endpoints() -> None:
     [
         pytest.param("Local", [end(2), end(3, node="node-2")], [2], id="local"),
         pytest.param("Local", [end(3, node="node-2")], [], id="local-none-here"),
+        pytest.param("Local", [end(2, **LEAVING), end(3, node="node-2")], [2], id="local-falls-back-to-terminating"),
+        pytest.param("Cluster", [end(2, for_zones="zone-a"), end(3, for_zones="zone-b")], [2], id="zone-hints"),
         pytest.param(
-            "Local",
-            [end(2, **LEAVING), end(3, node="node-2")],
-            [2],
-            id="local-falls-back-to-terminating",
+            "Cluster", [end(2, for_zones="zone-b"), end(3, for_zones="zone-b")], [2, 3], id="no-hint-for-this-zone"
+        ),
+        pytest.param(
+            "Cluster", [end(2, for_zones="zone-a"), end(3)], [2, 3], id="one-endpoint-without-hints-turns-them-off"
         ),
         pytest.param(
             "Cluster",
-            [end(2, for_zones="zone-a"), end(3, for_zones="zone-b")],
-            [2],
-            id="zone-hints",
-        ),
-        pytest.param(
-            "Cluster",
-            [end(2, for_zones="zone-b"), end(3, for_zones="zone-b")],
-            [2, 3],
-            id="no-hint-for-this-zone",
-        ),
-        pytest.param(
-            "Cluster",
-            [end(2, for_zones="zone-a"), end(3)],
-            [2, 3],
-            id="one-endpoint-without-hints-turns-them-off",
-        ),
-        pytest.param(
-            "Cluster",
-            [
-                end(2, for_nodes="node-1", for_zones="zone-a"),
-                end(3, for_nodes="node-2", for_zones="zone-a"),
-            ],
+            [end(2, for_nodes="node-1", for_zones="zone-a"), end(3, for_nodes="node-2", for_zones="zone-a")],
             [2],
             id="node-hints-come-before-zone-hints",
         ),
@@ -182,27 +126,17 @@ def test_ipv6_flows_get_ipv6_endpoints() -> None:
         ),
     ],
 )
-def test_traffic_policy_and_hints(
-    policy: str, endpoints: list[Json], expected: list[int]
-) -> None:
-    chosen = endpoints_of(
-        service(internalTrafficPolicy=policy), [slice_(*endpoints)], flow(), HERE
-    )
+def test_traffic_policy_and_hints(policy: str, endpoints: list[Json], expected: list[int]) -> None:
+    chosen = endpoints_of(service(internalTrafficPolicy=policy), [slice_(*endpoints)], flow(), HERE)
     assert [int(address.rpartition(".")[2]) for address, _ in chosen] == expected
 
 
-states = st.fixed_dictionaries(
-    {name: st.sampled_from([None, True, False]) for name in LEAVING}
-)
-ends = st.lists(
-    st.builds(lambda n, s: end(n, **s), st.integers(1, 9), states), max_size=6
-)
+states = st.fixed_dictionaries({name: st.sampled_from([None, True, False]) for name in LEAVING})
+ends = st.lists(st.builds(lambda n, s: end(n, **s), st.integers(1, 9), states), max_size=6)
 
 
 @given(ends)
-def test_there_is_an_endpoint_whenever_one_is_ready_or_leaves_serving(
-    entries: list[Json],
-) -> None:
+def test_there_is_an_endpoint_whenever_one_is_ready_or_leaves_serving(entries: list[Json]) -> None:
     def is_usable(entry: Json) -> bool:
         ready = entry["conditions"]["ready"] is not False
         serving = entry["conditions"]["serving"]
@@ -247,9 +181,7 @@ def chosen(times: list[float], seconds: int | None, seed: int = 1) -> list[Addre
         pytest.param([0, 10800], None, 2, id="and-no-longer"),
     ],
 )
-def test_a_client_keeps_its_endpoint(
-    times: list[float], seconds: int | None, different: int
-) -> None:
+def test_a_client_keeps_its_endpoint(times: list[float], seconds: int | None, different: int) -> None:
     assert len(set(chosen(times, seconds))) == different
 
 
@@ -272,39 +204,17 @@ A, B = ("10.244.0.2", 53), ("10.244.0.3", 53)
     [
         pytest.param([("send", 0), ("send", 29)], [A, A], id="kept"),
         pytest.param([("send", 0), ("send", 30)], [A, B], id="expired-after-30-s"),
-        pytest.param(
-            [("send", 0), ("send", 20), ("send", 49)], [A, A, A], id="packets-renew"
-        ),
-        pytest.param(
-            [("send", 0), ("reply", 1), ("send", 30)], [A, A], id="a-reply-renews"
-        ),
-        pytest.param(
-            [("send", 0), ("reply", 1), ("send", 31)],
-            [A, B],
-            id="one-exchange-is-no-stream",
-        ),
-        pytest.param(
-            [("send", 0), ("reply", 1), ("send", 3), ("send", 122)],
-            [A, A, A],
-            id="a-stream-lasts-120-s",
-        ),
-        pytest.param(
-            [("send", 0), ("reply", 1), ("send", 3), ("send", 123)],
-            [A, A, B],
-            id="and-no-longer",
-        ),
+        pytest.param([("send", 0), ("send", 20), ("send", 49)], [A, A, A], id="packets-renew"),
+        pytest.param([("send", 0), ("reply", 1), ("send", 30)], [A, A], id="a-reply-renews"),
+        pytest.param([("send", 0), ("reply", 1), ("send", 31)], [A, B], id="one-exchange-is-no-stream"),
+        pytest.param([("send", 0), ("reply", 1), ("send", 3), ("send", 122)], [A, A, A], id="a-stream-lasts-120-s"),
+        pytest.param([("send", 0), ("reply", 1), ("send", 3), ("send", 123)], [A, A, B], id="and-no-longer"),
         pytest.param([("reply", 0), ("send", 100)], [A], id="reply-to-nothing"),
-        pytest.param(
-            [("send", 0), ("delete-b", 1), ("send", 2)], [A, A], id="others-deleted"
-        ),
-        pytest.param(
-            [("send", 0), ("delete-a", 1), ("send", 2)], [A, B], id="deleted-moves-on"
-        ),
+        pytest.param([("send", 0), ("delete-b", 1), ("send", 2)], [A, A], id="others-deleted"),
+        pytest.param([("send", 0), ("delete-a", 1), ("send", 2)], [A, B], id="deleted-moves-on"),
     ],
 )
-def test_flow_stays_on_its_endpoint(
-    steps: list[tuple[str, float]], expected: list[Address]
-) -> None:
+def test_flow_stays_on_its_endpoint(steps: list[tuple[str, float]], expected: list[Address]) -> None:
     table, choices = Conntrack(), iter([A, B])
     sent = []
     for step, now in steps:

@@ -26,11 +26,7 @@ def test_two_dns_services() -> None:
 
 def test_each_service_has_a_pod_of_its_own_that_is_not_ready_yet() -> None:
     made = cluster()
-    ends: list[Json] = [
-        end
-        for found in made.list("EndpointSlice", "kube-system")
-        for end in found["endpoints"]
-    ]
+    ends: list[Json] = [end for found in made.list("EndpointSlice", "kube-system") for end in found["endpoints"]]
     assert len({end["addresses"][0] for end in ends}) == 2
     assert [end["conditions"]["ready"] for end in ends] == [False, False]
     names = [pod["metadata"]["name"] for pod in made.list("Pod", "kube-system")]

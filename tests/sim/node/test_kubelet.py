@@ -10,11 +10,7 @@ NODE = Node(
     resolv_conf="search example.org example.net.\n"
     "nameserver 192.0.2.53\nnameserver 192.0.2.54\noptions timeout:2 rotate\n",
 )
-HOST = (
-    "search example.org example.net\n"
-    "nameserver 192.0.2.53\nnameserver 192.0.2.54\n"
-    "options timeout:2 rotate\n"
-)
+HOST = "search example.org example.net\nnameserver 192.0.2.53\nnameserver 192.0.2.54\noptions timeout:2 rotate\n"
 CLUSTER = (
     "search shop.svc.cluster.local svc.cluster.local cluster.local "
     "example.org example.net\n"
@@ -36,12 +32,8 @@ def pod(policy: str | None = "ClusterFirst", **spec: object) -> Json:
         pytest.param(None, False, CLUSTER, id="no-policy-is-cluster-first"),
         pytest.param("ClusterFirst", True, HOST, id="cluster-first-on-host-network"),
         pytest.param("Default", True, HOST, id="default-on-host-network"),
-        pytest.param(
-            "ClusterFirstWithHostNet", True, CLUSTER, id="cluster-first-with-host-net"
-        ),
-        pytest.param(
-            "ClusterFirstWithHostNet", False, CLUSTER, id="with-host-net-off-it"
-        ),
+        pytest.param("ClusterFirstWithHostNet", True, CLUSTER, id="cluster-first-with-host-net"),
+        pytest.param("ClusterFirstWithHostNet", False, CLUSTER, id="with-host-net-off-it"),
         pytest.param("Bogus", False, CLUSTER, id="unknown-policy-is-cluster-first"),
     ],
 )
@@ -53,21 +45,14 @@ def test_what_a_kind_pod_has_in_its_file() -> None:
     node = Node(resolv_conf="nameserver 192.0.2.53\noptions ndots:0\n")
     default = {"metadata": {"namespace": "default", "name": "p"}, "spec": {}}
     assert resolv_conf(default, node) == (
-        "search default.svc.cluster.local svc.cluster.local cluster.local\n"
-        "nameserver 10.96.0.10\n"
-        "options ndots:5\n"
+        "search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n"
     )
 
 
 @pytest.mark.parametrize(
     ("policy", "config", "expected"),
     [
-        pytest.param(
-            "None",
-            {"nameservers": ["10.96.0.20"]},
-            "nameserver 10.96.0.20\n",
-            id="none-starts-empty",
-        ),
+        pytest.param("None", {"nameservers": ["10.96.0.20"]}, "nameserver 10.96.0.20\n", id="none-starts-empty"),
         pytest.param(
             "None",
             {
@@ -103,12 +88,7 @@ def test_what_a_kind_pod_has_in_its_file() -> None:
             CLUSTER.replace("ndots:5", "ndots timeout:1"),
             id="option-without-value-overrides-too",
         ),
-        pytest.param(
-            "Default",
-            {"options": [{"name": "rotate", "value": ""}]},
-            HOST,
-            id="empty-value-is-no-value",
-        ),
+        pytest.param("Default", {"options": [{"name": "rotate", "value": ""}]}, HOST, id="empty-value-is-no-value"),
         pytest.param(
             "Default",
             {"nameservers": ["192.0.2.55", "192.0.2.56"]},
@@ -152,9 +132,7 @@ def test_search_limit_counts_every_character() -> None:
 @pytest.mark.parametrize(
     ("node", "policy", "expected"),
     [
-        pytest.param(
-            {"cluster_dns": ()}, "ClusterFirst", HOST, id="no-cluster-dns-is-default"
-        ),
+        pytest.param({"cluster_dns": ()}, "ClusterFirst", HOST, id="no-cluster-dns-is-default"),
         pytest.param(
             {"cluster_dns": ("10.96.0.10", "10.96.0.20")},
             "ClusterFirst",
@@ -173,12 +151,7 @@ def test_search_limit_counts_every_character() -> None:
             CLUSTER.replace("cluster.local", "k8s.example"),
             id="other-cluster-domain",
         ),
-        pytest.param(
-            {"resolv_conf": None},
-            "Default",
-            "search .\nnameserver 127.0.0.1\n",
-            id="no-resolv-conf-flag",
-        ),
+        pytest.param({"resolv_conf": None}, "Default", "search .\nnameserver 127.0.0.1\n", id="no-resolv-conf-flag"),
         pytest.param(
             {"resolv_conf": None, "addresses": ("2001:db8::1", "192.0.2.1")},
             "Default",
@@ -214,9 +187,7 @@ def test_node(node: dict[str, object], policy: str, expected: str) -> None:
             id="last-search-counts-final-dot-and-root-go",
         ),
         pytest.param(
-            "options ndots:2 rotate\noptions ndots:3\n",
-            ResolvConf((), (), ("ndots:3", "rotate")),
-            id="options-add-up",
+            "options ndots:2 rotate\noptions ndots:3\n", ResolvConf((), (), ("ndots:3", "rotate")), id="options-add-up"
         ),
         pytest.param("domain a.example\n", ResolvConf(), id="domain-is-passed-over"),
     ],

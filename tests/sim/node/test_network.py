@@ -21,8 +21,7 @@ def endpoint_slice(**ready: bool) -> Json:
         "metadata": {"name": "dns-1", "labels": {"kubernetes.io/service-name": "dns"}},
         "addressType": "IPv4",
         "endpoints": [
-            {"addresses": [addresses[name]], "conditions": {"ready": is_ready}}
-            for name, is_ready in ready.items()
+            {"addresses": [addresses[name]], "conditions": {"ready": is_ready}} for name, is_ready in ready.items()
         ],
         "ports": [{"name": "dns", "port": 5353, "protocol": "UDP"}],
     }
@@ -30,10 +29,7 @@ def endpoint_slice(**ready: bool) -> Json:
 
 def cluster(found: Json) -> Cluster:
     made = Cluster()
-    ports = [
-        {"name": "dns", "port": 53, "protocol": "UDP"},
-        {"name": "web", "port": 80, "protocol": "TCP"},
-    ]
+    ports = [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "web", "port": 80, "protocol": "TCP"}]
     made.create(
         {
             "apiVersion": "v1",
@@ -60,31 +56,14 @@ def plane(found: Json) -> DataPlane:
 @pytest.mark.parametrize(
     ("ready", "asked", "expected"),
     [
-        pytest.param(
-            {"one": True}, flow(), Path((POD_1, 5353), REAL), id="service-to-pod"
-        ),
-        pytest.param(
-            {"two": True}, flow(), Path((POD_2, 5353), None), id="pod-that-is-nowhere"
-        ),
+        pytest.param({"one": True}, flow(), Path((POD_1, 5353), REAL), id="service-to-pod"),
+        pytest.param({"two": True}, flow(), Path((POD_2, 5353), None), id="pod-that-is-nowhere"),
         pytest.param({"one": False}, flow(), Path(None, None, True), id="nobody-ready"),
         pytest.param(
-            {"one": True},
-            flow(port=80)._replace(protocol="TCP"),
-            Path(None, None, True),
-            id="port-without-endpoints",
+            {"one": True}, flow(port=80)._replace(protocol="TCP"), Path(None, None, True), id="port-without-endpoints"
         ),
-        pytest.param(
-            {"one": True},
-            flow("192.0.2.53"),
-            Path(("192.0.2.53", 53), REAL),
-            id="no-service-but-outside",
-        ),
-        pytest.param(
-            {"one": True},
-            flow("10.96.0.99"),
-            Path(("10.96.0.99", 53), None),
-            id="nothing-there",
-        ),
+        pytest.param({"one": True}, flow("192.0.2.53"), Path(("192.0.2.53", 53), REAL), id="no-service-but-outside"),
+        pytest.param({"one": True}, flow("10.96.0.99"), Path(("10.96.0.99", 53), None), id="nothing-there"),
     ],
 )
 def test_route(ready: dict[str, bool], asked: Flow, expected: Path) -> None:
@@ -161,9 +140,7 @@ def test_kube_proxy_learns_of_a_change_after_its_lag() -> None:
 
 
 @pytest.mark.parametrize(("rate", "ready"), [(0.0, 2), (0.5, 2), (1.0, 2), (1.0, 1)])
-def test_the_second_packet_of_a_new_flow_is_lost_to_another_endpoint(
-    rate: float, ready: int
-) -> None:
+def test_the_second_packet_of_a_new_flow_is_lost_to_another_endpoint(rate: float, ready: int) -> None:
     made = plane(endpoint_slice(one=True, two=ready == 2))
     made.faults.race_rate = rate
     lost = 0
@@ -176,9 +153,7 @@ def test_the_second_packet_of_a_new_flow_is_lost_to_another_endpoint(
 
 def test_without_an_endpoint_on_the_node_packets_are_dropped_not_refused() -> None:
     objects = cluster(endpoint_slice(one=True))
-    objects.patch(
-        "Service", "default", "dns", {"spec": {"internalTrafficPolicy": "Local"}}
-    )
+    objects.patch("Service", "default", "dns", {"spec": {"internalTrafficPolicy": "Local"}})
     assert DataPlane(objects, Random(1)).route(flow()) == Path(None, None)
     objects.update(endpoint_slice(one=False))
     assert DataPlane(objects, Random(1)).route(flow()).refused

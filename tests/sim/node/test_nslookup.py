@@ -16,8 +16,7 @@ NON_AUTH = HEAD + "Non-authoritative answer:\n"
         pytest.param(
             "google.com",
             0,
-            NON_AUTH + "Name:\tgoogle.com\nAddress: 192.0.2.100\n"
-            "Name:\tgoogle.com\nAddress: 2001:db8::100\n\n",
+            NON_AUTH + "Name:\tgoogle.com\nAddress: 192.0.2.100\nName:\tgoogle.com\nAddress: 2001:db8::100\n\n",
             id="both-families",
         ),
         pytest.param(
@@ -29,16 +28,10 @@ NON_AUTH = HEAD + "Non-authoritative answer:\n"
             id="alias-once",
         ),
         pytest.param(
-            "nope.example.org",
-            1,
-            HEAD + "** server can't find nope.example.org: NXDOMAIN\n\n",
-            id="nxdomain",
+            "nope.example.org", 1, HEAD + "** server can't find nope.example.org: NXDOMAIN\n\n", id="nxdomain"
         ),
         pytest.param(
-            "google.com SRV",
-            0,
-            NON_AUTH + "*** Can't find google.com: No answer\n\n",
-            id="type-after-the-name",
+            "google.com SRV", 0, NON_AUTH + "*** Can't find google.com: No answer\n\n", id="type-after-the-name"
         ),
         pytest.param(
             "-type=MX google.com",
@@ -47,17 +40,12 @@ NON_AUTH = HEAD + "Non-authoritative answer:\n"
             id="type-option",
         ),
         pytest.param(
-            "10.96.0.1 127.0.0.1",
-            1,
-            "** server can't find 1.0.96.10.in-addr.arpa: NXDOMAIN\n\n",
-            id="reverse",
+            "10.96.0.1 127.0.0.1", 1, "** server can't find 1.0.96.10.in-addr.arpa: NXDOMAIN\n\n", id="reverse"
         ),
         pytest.param(
             "loop.example.org",
             1,
-            ";; Got SERVFAIL reply from 127.0.0.1\n"
-            + HEAD
-            + "** server can't find loop.example.org: SERVFAIL\n\n",
+            ";; Got SERVFAIL reply from 127.0.0.1\n" + HEAD + "** server can't find loop.example.org: SERVFAIL\n\n",
             id="servfail",
         ),
     ],
@@ -90,9 +78,7 @@ async def test_same_as_binds(command: str) -> None:
     async with outside() as (container, (host, port)):
         ours = await nslookup.run(container, command.split())
         words = f"nslookup -port={port} {command} {host}".split()
-        theirs = await asyncio.create_subprocess_exec(
-            *words, stdout=asyncio.subprocess.PIPE
-        )
+        theirs = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
         told, _ = await theirs.communicate()
     # the list of who else could be asked is left out here
     text = told.decode().split("Authoritative answers can be found")[0]
@@ -106,28 +92,18 @@ async def test_search_list_is_used() -> None:
     assert output.status == 0
     assert "Name:\tmany.example.org\nAddress: 192.0.2.31\n" in output.text
     # the other family is asked for at the name that was found, not searched again
-    assert [query.send.question.qname for query in output.queries] == [
-        "many.example.org.",
-        "many.example.org.",
-    ]
+    assert [query.send.question.qname for query in output.queries] == ["many.example.org.", "many.example.org."]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("refused", "why"), [(False, "timed out"), (True, "connection refused")]
-)
+@pytest.mark.parametrize(("refused", "why"), [(False, "timed out"), (True, "connection refused")])
 async def test_no_server(refused: bool, why: str) -> None:
     output = await nslookup.run(unreachable(refused=refused), ["google.com"])
     assert output.status == 1
-    assert output.text == (
-        f";; communications error to 10.96.0.20#53: {why}\n"
-        ";; no servers could be reached\n\n"
-    )
+    assert output.text == (f";; communications error to 10.96.0.20#53: {why}\n;; no servers could be reached\n\n")
 
 
-@pytest.mark.parametrize(
-    "command", ["", "-x y", "a b c", "-type=BOGUS a", "a BOGUS"], ids=repr
-)
+@pytest.mark.parametrize("command", ["", "-x y", "a b c", "-type=BOGUS a", "a BOGUS"], ids=repr)
 async def test_usage(command: str) -> None:
     output = await nslookup.run(unreachable(), command.split())
     assert output.status == 1

@@ -132,9 +132,7 @@ async def test_dead_pod_is_silent_over_udp_and_refuses_over_tcp() -> None:
 
 
 async def test_connection_that_ends_early() -> None:
-    async def hang_up(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readexactly(2)
         writer.close()
 
@@ -149,9 +147,7 @@ async def test_connection_that_ends_early() -> None:
 async def test_cancelling_leaves_nothing_open() -> None:
     network = Wire(Path(SERVER, unused()))
     before = asyncio.all_tasks()
-    task = asyncio.create_task(
-        look_up(network, "google.com", options="options timeout:30")
-    )
+    task = asyncio.create_task(look_up(network, "google.com", options="options timeout:30"))
     while not network.flows:
         await asyncio.sleep(0)
     task.cancel()

@@ -28,12 +28,8 @@ def test_names_follow_the_objects() -> None:
     assert "shop/new" not in found.names().ends
     meta = {"namespace": "shop", "name": "new"}
     spec = {"containers": [{"name": "c", "image": "c"}]}
-    found.cluster.create(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
-    )
-    found.cluster.create(
-        {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
-    )
+    found.cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
+    found.cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
     assert "shop/new" in found.names().ends
     assert len(found.addresses("shop/new")) == 1
 

@@ -9,9 +9,7 @@ from tests.sim.node.outside import outside
 async def test_report_of_a_lookup_over_real_sockets() -> None:
     async with outside() as (container, _):
         text = await commands.run(container, ["resolve", "musl", "google.com"])
-        output = await commands.run(
-            container, ["resolve", "-o", "json", "glibc", "google.com", "A"]
-        )
+        output = await commands.run(container, ["resolve", "-o", "json", "glibc", "google.com", "A"])
     assert text.status == output.status == 0
     assert "2 queries, 4 packets" in text.text
     report = json.loads(output.text)
@@ -20,9 +18,7 @@ async def test_report_of_a_lookup_over_real_sockets() -> None:
     assert report["result"]["addresses"] == ["192.0.2.100"]
 
 
-@pytest.mark.parametrize(
-    "words", [[], ["glibc"], ["nope", "a"], ["glibc", "a", "BOGUS"]]
-)
+@pytest.mark.parametrize("words", [[], ["glibc"], ["nope", "a"], ["glibc", "a", "BOGUS"]])
 async def test_wrong_usage(words: list[str]) -> None:
     async with outside() as (container, _):
         output = await commands.run(container, ["resolve", *words])

@@ -44,10 +44,7 @@ def servers(*texts: str) -> ServerFaults:
 
 
 def treated(
-    of: ServerFaults,
-    asked: dns.message.Message,
-    answered: dns.message.Message,
-    transport: Transport = "udp",
+    of: ServerFaults, asked: dns.message.Message, answered: dns.message.Message, transport: Transport = "udp"
 ) -> bytes | None:
     sent = answered.to_wire()
     return clock.run(of.reply(AT, NAMES, asked.to_wire(), transport, sent))
@@ -103,9 +100,7 @@ def test_a_denial_is_repeated_for_its_time_with_the_id_of_the_query() -> None:
     again.id = 78
 
     async def ask(message: dns.message.Message, rcode: int) -> tuple[int, str]:
-        wire = await of.reply(
-            AT, NAMES, message.to_wire(), "udp", reply(message, rcode).to_wire()
-        )
+        wire = await of.reply(AT, NAMES, message.to_wire(), "udp", reply(message, rcode).to_wire())
         parsed = dns.message.from_wire(wire or b"")
         return parsed.id, dns.rcode.to_text(parsed.rcode())
 

@@ -8,10 +8,7 @@ from minidns.stub.protocol import Status
 from sim.resolver.busybox import BusyboxNslookup
 from tests.stub.script import Play
 
-CLUSTER = (
-    "nameserver 192.0.2.1\nnameserver 192.0.2.2\n"
-    "search a.example b.example\noptions ndots:5\n"
-)
+CLUSTER = "nameserver 192.0.2.1\nnameserver 192.0.2.2\nsearch a.example b.example\noptions ndots:5\n"
 
 
 @pytest.mark.parametrize(
@@ -27,9 +24,7 @@ def test_all_queries_at_once(search: bool, name: str, names: list[str]) -> None:
     nslookup = BusyboxNslookup(CLUSTER, Random(1), search=search)
     outcome = play.run(nslookup, name)
     assert [line.split()[2] for line in play.log] == names
-    assert {(send.server, send.source) for send in play.sent} == {
-        ("192.0.2.1", play.sent[0].source)
-    }
+    assert {(send.server, send.source) for send in play.sent} == {("192.0.2.1", play.sent[0].source)}
     assert play.now == 0
     assert outcome.status is Status.NXDOMAIN
 
@@ -45,11 +40,7 @@ def test_a_partial_answer_keeps_the_other_server_out() -> None:
 def test_silence_leads_to_the_next_server() -> None:
     play = Play({"192.0.2.1": ""})
     play.run(BusyboxNslookup(CLUSTER, Random(1)), "web.shop")
-    assert [line[:13] for line in play.log[::2]] == [
-        "0 192.0.2.1 w",
-        "2.5 192.0.2.1",
-        "5 192.0.2.2 w",
-    ]
+    assert [line[:13] for line in play.log[::2]] == ["0 192.0.2.1 w", "2.5 192.0.2.1", "5 192.0.2.2 w"]
 
 
 def test_servfail_is_sent_again_twice_for_each_query() -> None:

@@ -19,21 +19,13 @@ def channel(text: str) -> CAres:
 
 def brief(play: Play) -> list[str]:
     """``seconds server-number TYPE`` of each query, TCP marked."""
-    return [
-        line.replace("192.0.2.", "").replace(" a.example. ", " ") for line in play.log
-    ]
+    return [line.replace("192.0.2.", "").replace(" a.example. ", " ") for line in play.log]
 
 
 @pytest.mark.parametrize(
     ("conf", "answers", "expected", "status"),
     [
-        pytest.param(
-            TWO,
-            {"A": "OK", "AAAA": "NODATA"},
-            ["0 1 A", "0 1 AAAA"],
-            Status.ANSWERED,
-            id="both-at-once",
-        ),
+        pytest.param(TWO, {"A": "OK", "AAAA": "NODATA"}, ["0 1 A", "0 1 AAAA"], Status.ANSWERED, id="both-at-once"),
         pytest.param(
             TWO,
             {"192.0.2.1": "SERVFAIL", "A": "OK", "AAAA": "NODATA"},
@@ -49,18 +41,10 @@ def brief(play: Play) -> list[str]:
             id="next-server-after-two-seconds",
         ),
         pytest.param(
-            ONE,
-            {"A": "OK", "AAAA": ""},
-            ["0 1 A", "0 1 AAAA"],
-            Status.ANSWERED,
-            id="aaaa-is-not-tried-again-after-a",
+            ONE, {"A": "OK", "AAAA": ""}, ["0 1 A", "0 1 AAAA"], Status.ANSWERED, id="aaaa-is-not-tried-again-after-a"
         ),
         pytest.param(
-            ONE,
-            {"A": "TC", "AAAA": "NODATA"},
-            ["0 1 A", "0 1 AAAA", "0 1 A TCP"],
-            Status.ANSWERED,
-            id="truncated",
+            ONE, {"A": "TC", "AAAA": "NODATA"}, ["0 1 A", "0 1 AAAA", "0 1 A TCP"], Status.ANSWERED, id="truncated"
         ),
         pytest.param(
             ONE,
@@ -72,10 +56,7 @@ def brief(play: Play) -> list[str]:
     ],
 )
 def test_who_is_asked_when(
-    conf: str,
-    answers: dict[str, Does | Sequence[Does]],
-    expected: list[str],
-    status: Status,
+    conf: str, answers: dict[str, Does | Sequence[Does]], expected: list[str], status: Status
 ) -> None:
     play = Play(answers)
     assert play.run(channel(conf), "a.example").status is status
@@ -158,18 +139,12 @@ def test_cache(does: str, seconds: float, cached: bool) -> None:
     ("answers", "count", "error"),
     [
         pytest.param({}, 3, "ARES_ENOTFOUND", id="nxdomain-goes-on"),
-        pytest.param(
-            {"web.x.example.": "NODATA"}, 3, "ARES_ENODATA", id="nodata-goes-on"
-        ),
-        pytest.param(
-            {"web.x.example.": "SERVFAIL"}, 1, "ARES_ESERVFAIL", id="servfail-ends-it"
-        ),
+        pytest.param({"web.x.example.": "NODATA"}, 3, "ARES_ENODATA", id="nodata-goes-on"),
+        pytest.param({"web.x.example.": "SERVFAIL"}, 1, "ARES_ESERVFAIL", id="servfail-ends-it"),
         pytest.param({"web.": "REFUSED"}, 3, "ARES_EREFUSED", id="last-name"),
     ],
 )
-def test_what_ends_a_search(
-    answers: dict[str, Does | Sequence[Does]], count: int, error: str
-) -> None:
+def test_what_ends_a_search(answers: dict[str, Does | Sequence[Does]], count: int, error: str) -> None:
     play = Play(answers)
     outcome = play.run(channel(ONE + "search x.example y.example\n"), "web", (AAAA,))
     assert outcome.error == error

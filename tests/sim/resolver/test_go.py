@@ -20,27 +20,15 @@ def go(text: str) -> Go:
 
 def brief(play: Play) -> list[str]:
     """``seconds server-number TYPE`` of each query, TCP marked."""
-    return [
-        line.replace("192.0.2.", "").replace(" a.example. ", " ") for line in play.log
-    ]
+    return [line.replace("192.0.2.", "").replace(" a.example. ", " ") for line in play.log]
 
 
 @pytest.mark.parametrize(
     ("conf", "answers", "expected", "status"),
     [
+        pytest.param(TWO, {"A": "OK", "AAAA": "NODATA"}, ["0 1 AAAA", "0 1 A"], Status.ANSWERED, id="both-at-once"),
         pytest.param(
-            TWO,
-            {"A": "OK", "AAAA": "NODATA"},
-            ["0 1 AAAA", "0 1 A"],
-            Status.ANSWERED,
-            id="both-at-once",
-        ),
-        pytest.param(
-            ONE,
-            {"A": "", "AAAA": "OK"},
-            ["0 1 AAAA", "0 1 A", "5 1 A"],
-            Status.ANSWERED,
-            id="each-type-for-itself",
+            ONE, {"A": "", "AAAA": "OK"}, ["0 1 AAAA", "0 1 A", "5 1 A"], Status.ANSWERED, id="each-type-for-itself"
         ),
         pytest.param(
             TWO,
@@ -78,19 +66,12 @@ def brief(play: Play) -> list[str]:
             id="use-vc",
         ),
         pytest.param(
-            ONE,
-            {"A": "TC", "AAAA": "NODATA"},
-            ["0 1 AAAA", "0 1 A", "0 1 A TCP"],
-            Status.ANSWERED,
-            id="truncated",
+            ONE, {"A": "TC", "AAAA": "NODATA"}, ["0 1 AAAA", "0 1 A", "0 1 A TCP"], Status.ANSWERED, id="truncated"
         ),
     ],
 )
 def test_who_is_asked_when(
-    conf: str,
-    answers: dict[str, Does | Sequence[Does]],
-    expected: list[str],
-    status: Status,
+    conf: str, answers: dict[str, Does | Sequence[Does]], expected: list[str], status: Status
 ) -> None:
     play = Play(answers)
     assert play.run(go(conf), "a.example").status is status
@@ -101,17 +82,13 @@ def test_who_is_asked_when(
     ("answers", "count", "error"),
     [
         pytest.param({}, 3, "no such host", id="nxdomain-goes-on"),
-        pytest.param(
-            {"web.x.example.": "SERVFAIL"}, 3, "no such host", id="servfail-goes-on"
-        ),
+        pytest.param({"web.x.example.": "SERVFAIL"}, 3, "no such host", id="servfail-goes-on"),
         pytest.param({"web.x.example.": ""}, 3, "no such host", id="silence-goes-on"),
         pytest.param({"web.": "SERVFAIL"}, 3, "server misbehaving", id="error-of-name"),
         pytest.param({"web.y.example. A": "OK"}, 2, "", id="one-family-is-enough"),
     ],
 )
-def test_what_ends_a_search(
-    answers: dict[str, Does | Sequence[Does]], count: int, error: str
-) -> None:
+def test_what_ends_a_search(answers: dict[str, Does | Sequence[Does]], count: int, error: str) -> None:
     play = Play(answers)
     outcome = play.run(go(SEARCH), "web")
     assert outcome.error == error

@@ -21,9 +21,7 @@ ONE = "nameserver 192.0.2.1\n"
         pytest.param(CachePolicy(positive_s=0), "OK", 1, False, id="never"),
     ],
 )
-def test_how_long_an_outcome_is_cached(
-    policy: CachePolicy, does: str, seconds: float, cached: bool
-) -> None:
+def test_how_long_an_outcome_is_cached(policy: CachePolicy, does: str, seconds: float, cached: bool) -> None:
     java = Java(ONE, Random(1), policy)
     first = Play({"192.0.2.1": does})
     outcome = first.run(java, "a.example")

@@ -17,21 +17,7 @@ CLUSTER_FIRST = (
 
 @pytest.mark.parametrize("kind", kinds.KINDS, ids=lambda kind: kind.name)
 @pytest.mark.parametrize(
-    "does",
-    [
-        "OK",
-        "NODATA",
-        "NXDOMAIN",
-        "SERVFAIL",
-        "REFUSED",
-        "FORMERR",
-        "LAME",
-        "TC",
-        "REFUSE",
-        "CLOSE",
-        "RESET",
-        "",
-    ],
+    "does", ["OK", "NODATA", "NXDOMAIN", "SERVFAIL", "REFUSED", "FORMERR", "LAME", "TC", "REFUSE", "CLOSE", "RESET", ""]
 )
 def test_every_lookup_ends(kind: kinds.Kind, does: str) -> None:
     """Whatever servers do, a lookup ends, and says why it failed."""
@@ -79,18 +65,14 @@ WORDS = st.sampled_from(
     ]
 )
 FILES = st.lists(st.lists(WORDS, max_size=6).map(" ".join), max_size=8).map("\n".join)
-NAMES = st.text("ab.-_1:\\ \u00e9", max_size=12) | st.sampled_from(
-    ["", ".", "web", "a.b."]
-)
+NAMES = st.text("ab.-_1:\\ \u00e9", max_size=12) | st.sampled_from(["", ".", "web", "a.b."])
 DOES = st.sampled_from(["OK", "NODATA", "NXDOMAIN", "SERVFAIL", "TC", "REFUSE", ""])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", kinds.KINDS, ids=lambda kind: kind.name)
 @given(text=FILES | st.text(max_size=60), name=NAMES, does=st.lists(DOES, min_size=1))
-def test_no_file_and_no_name_break_a_machine(
-    kind: kinds.Kind, text: str, name: str, does: list[str]
-) -> None:
+def test_no_file_and_no_name_break_a_machine(kind: kinds.Kind, text: str, name: str, does: list[str]) -> None:
     play = Play({"A": does, "AAAA": does})
     outcome = play.run(kind.make(text, Random(1)), name)
     assert outcome.status is Status.ANSWERED or outcome.error

@@ -39,12 +39,8 @@ def test_schedule_of_silent_servers(conf: str, expected: list[str]) -> None:
             ["web.shop.svc.cluster.local.", "web.svc.cluster.local."],
             id="suffixes-and-never-as-given",
         ),
-        pytest.param(
-            CONTAINER, SEARCH, "web", ["web.shop.svc.cluster.local."], id="one-suffix"
-        ),
-        pytest.param(
-            Settings(), SEARCH, "web.shop", ["web.shop."], id="a-dot-means-no-suffix"
-        ),
+        pytest.param(CONTAINER, SEARCH, "web", ["web.shop.svc.cluster.local."], id="one-suffix"),
+        pytest.param(Settings(), SEARCH, "web.shop", ["web.shop."], id="a-dot-means-no-suffix"),
         pytest.param(
             Settings(append_to_multi_label=True),
             "search svc.cluster.local\n",

@@ -58,12 +58,7 @@ def test_what_a_pod_cannot_be(words: str, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ("port http", "port http"),
-        ("publish always", "not-ready"),
-        ("policy x", "is not one of ip,"),
-    ],
+    ("words", "said"), [("port http", "port http"), ("publish always", "not-ready"), ("policy x", "is not one of ip,")]
 )
 def test_what_a_service_cannot_be(words: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
@@ -72,14 +67,10 @@ def test_what_a_service_cannot_be(words: str, said: str) -> None:
 
 def test_putting_makes_the_namespace_and_changes_what_is_there() -> None:
     cluster = Cluster()
-    object_words.put(
-        cluster, object_words.service(("shop", "web"), ["port", "http:80"])
-    )
+    object_words.put(cluster, object_words.service(("shop", "web"), ["port", "http:80"]))
     assert cluster.find("Namespace", "", "shop")
     address = dig(cluster.get("Service", "shop", "web"), "spec.clusterIP")
-    object_words.put(
-        cluster, object_words.service(("shop", "web"), ["port", "http:81"])
-    )
+    object_words.put(cluster, object_words.service(("shop", "web"), ["port", "http:81"]))
     changed = cluster.get("Service", "shop", "web")
     assert dig(changed, "spec.clusterIP") == address
     assert changed["spec"]["ports"][0]["port"] == 81

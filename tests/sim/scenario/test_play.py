@@ -53,10 +53,7 @@ def test_blocks_of_a_page() -> None:
         "```scenario\nservers\n```\n"
     )
     first, second = scenarios(page, "page.md")
-    assert [(step.line, step.command) for step in first.steps] == [
-        (3, "pod a/b"),
-        (6, "cat a/b"),
-    ]
+    assert [(step.line, step.command) for step in first.steps] == [(3, "pod a/b"), (6, "cat a/b")]
     assert [step.command for step in second.steps] == ["servers"]
 
 
@@ -115,18 +112,13 @@ def test_dots_stand_for_anything_and_blanks_for_blanks(said: str, holds: bool) -
 
 def test_every_scenario_has_a_stage_of_its_own() -> None:
     played("service shop/web port http:80\n")
-    assert (
-        shown("pod shop/client\nquery shop/client web.shop.svc.cluster.local A")[0]
-        == "NXDOMAIN aa"
-    )
+    assert shown("pod shop/client\nquery shop/client web.shop.svc.cluster.local A")[0] == "NXDOMAIN aa"
 
 
 @pytest.mark.slow
 def test_it_is_the_same_every_time() -> None:
     text = HOLDS + "scale coredns 3\nservers\nlose reply A\nresolve shop/client web\n"
-    assert [each.shown for each in played(text)] == [
-        each.shown for each in played(text)
-    ]
+    assert [each.shown for each in played(text)] == [each.shown for each in played(text)]
 
 
 # -- what cannot be carried out
@@ -212,9 +204,7 @@ WORDS = {
 """Valid words of every command that needs any."""
 LINES = {"apply": "\n  kind: Namespace\n  apiVersion: v1\n  metadata: {name: a}",
          "corefile": "\n  . {\n    whoami\n  }", "node": "\n  nameserver 192.0.2.53"}  # fmt: skip
-PYTHON = re.compile(
-    r"unpack|invalid literal|could not convert|list index|object is not|NoneType|Error"
-)
+PYTHON = re.compile(r"unpack|invalid literal|could not convert|list index|object is not|NoneType|Error")
 
 
 def problem(line: str) -> str:
@@ -318,53 +308,31 @@ NO_REPLY = "error EAI_AGAIN (no reply)"
         pytest.param("lose at kube-dns", [NO_REPLY], id="server-drops"),
         pytest.param("lose at kube-dns-2", ["got 10.96.0.1"], id="another-server"),
         pytest.param("stop at kube-dns", [NO_REPLY], id="server-stops"),
-        pytest.param(
-            "servfail at kube-dns", ["error EAI_AGAIN (SERVFAIL)"], id="servfail"
-        ),
-        pytest.param(
-            "delay 200ms link app>node", ["got 10.96.0.1", "took 0.2 s"], id="slow-link"
-        ),
-        pytest.param(
-            "delay 2s at kube-dns", ["got 10.96.0.1", "took 2 s"], id="slow-server"
-        ),
+        pytest.param("servfail at kube-dns", ["error EAI_AGAIN (SERVFAIL)"], id="servfail"),
+        pytest.param("delay 200ms link app>node", ["got 10.96.0.1", "took 0.2 s"], id="slow-link"),
+        pytest.param("delay 2s at kube-dns", ["got 10.96.0.1", "took 2 s"], id="slow-server"),
         pytest.param("crash 1/1 at kube-dns", [NO_REPLY], id="crash"),
-        pytest.param(
-            "answer REFUSED at kube-dns", ["error EAI_AGAIN (REFUSED)"], id="rcode"
-        ),
-        pytest.param(
-            "answer NXDOMAIN at kube-dns type A", ["error EAI_NONAME"], id="denial"
-        ),
-        pytest.param(
-            "servfail at kube-dns type AAAA", ["got 10.96.0.1"], id="another-type"
-        ),
-        pytest.param(
-            "servfail at kube-dns name example.org",
-            ["got 10.96.0.1"],
-            id="another-name",
-        ),
+        pytest.param("answer REFUSED at kube-dns", ["error EAI_AGAIN (REFUSED)"], id="rcode"),
+        pytest.param("answer NXDOMAIN at kube-dns type A", ["error EAI_NONAME"], id="denial"),
+        pytest.param("servfail at kube-dns type AAAA", ["got 10.96.0.1"], id="another-type"),
+        pytest.param("servfail at kube-dns name example.org", ["got 10.96.0.1"], id="another-name"),
         pytest.param("servfail at kube-dns tcp", ["got 10.96.0.1"], id="another-way"),
         pytest.param("lie at kube-dns", ["got 198.51.100.66"], id="wrong-address"),
         pytest.param("shorten at kube-dns", ["error EAI_NODATA"], id="without-tc"),
         pytest.param("truncate at kube-dns", ["got 10.96.0.1"], id="truncated"),
         pytest.param("garble at kube-dns", [NO_REPLY], id="malformed"),
-        pytest.param(
-            "intercept link app>node by outside", ["error EAI_NONAME"], id="intercepted"
-        ),
+        pytest.param("intercept link app>node by outside", ["error EAI_NONAME"], id="intercepted"),
         pytest.param("lose link app>node second", ["got 10.96.0.1"], id="no-second"),
         pytest.param("partition 0/1 link app>node", ["got 10.96.0.1"], id="no-flow"),
         pytest.param("lose link pods>10.96.0.10", [NO_REPLY], id="a-service"),
-        pytest.param(
-            "lose link pods>10.96.0.20", ["got 10.96.0.1"], id="other-service"
-        ),
+        pytest.param("lose link pods>10.96.0.20", ["got 10.96.0.1"], id="other-service"),
         pytest.param("lose link pods>services", [NO_REPLY], id="any-service"),
         pytest.param("partition 1/1 link app>node", [NO_REPLY], id="every-flow"),
         pytest.param("duplicate link app<>node", ["got 10.96.0.1"], id="duplicates"),
         pytest.param("reorder link app<>node", ["got 10.96.0.1"], id="reordered"),
     ],
 )
-def test_a_fault_shows_its_symptom_and_none_does_when_it_is_cleared(
-    fault: str, expected: list[str]
-) -> None:
+def test_a_fault_shows_its_symptom_and_none_does_when_it_is_cleared(fault: str, expected: list[str]) -> None:
     lines = [line for line in shown(f"{fault}\n{LOOKUP}") if "ask" not in line]
     assert [line for line in lines if line not in ("took 10 s", "took 5 s")] == expected
     mended = shown(f"{fault}\n{LOOKUP}clear\nmend kube-dns\nwait 12 s\n{LOOKUP}")
@@ -411,11 +379,7 @@ def test_the_command_says_ok(tmp_path: Path) -> None:
 def test_the_command_says_what_differs(tmp_path: Path) -> None:
     status, out = run(tmp_path, "pod shop/client policy Default\ncat shop/client\n")
     assert status == 1
-    assert out == (
-        "story.txt:2: cat shop/client\n"
-        "  expected:\n    (nothing)\n"
-        "  actual:\n    nameserver 192.0.2.53\n"
-    )
+    assert out == ("story.txt:2: cat shop/client\n  expected:\n    (nothing)\n  actual:\n    nameserver 192.0.2.53\n")
 
 
 def test_the_command_says_what_cannot_be(tmp_path: Path) -> None:
@@ -426,9 +390,7 @@ def test_the_command_says_what_cannot_be(tmp_path: Path) -> None:
 
 
 def test_printed_it_says_what_happens(tmp_path: Path) -> None:
-    status, out = run(
-        tmp_path, HOLDS.replace("10.96.7.7", "10.96.7.9"), print_actual=True
-    )
+    status, out = run(tmp_path, HOLDS.replace("10.96.7.7", "10.96.7.9"), print_actual=True)
     assert status == 0
     assert "  got 10.96.7.9\n" in out
     assert all(each.holds for each in played(out))
@@ -447,9 +409,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().out.endswith("cat a/b\n  nameserver 192.0.2.53\n\n")
 
 
-def test_files_that_cannot_be_read_are_named_without_python(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_files_that_cannot_be_read_are_named_without_python(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     noise = tmp_path / "noise.txt"
     noise.write_bytes(b"\xff\xfe")
     for path in (tmp_path / "none.txt", tmp_path, noise):
@@ -461,9 +421,7 @@ def test_files_that_cannot_be_read_are_named_without_python(
 
 @pytest.mark.parametrize("option", ["--seeds", "--from", "--jobs"])
 @pytest.mark.parametrize("word", ["0", "-1", "x", "1.5", "\u0663"])
-def test_numbers_are_checked(
-    capsys: pytest.CaptureFixture[str], option: str, word: str
-) -> None:
+def test_numbers_are_checked(capsys: pytest.CaptureFixture[str], option: str, word: str) -> None:
     with pytest.raises(SystemExit):
         main(["explore", f"{option}={word}"])
     assert "_count" not in capsys.readouterr().err
@@ -483,9 +441,5 @@ def test_the_page_names_every_command_as_it_is() -> None:
 
 def test_the_page_uses_every_command() -> None:
     page = (DOCS / "scenarios.md").read_text()
-    used = {
-        step.command.split()[0]
-        for each in scenarios(page, "scenarios.md")
-        for step in each.steps
-    }
+    used = {step.command.split()[0] for each in scenarios(page, "scenarios.md") for step in each.steps}
     assert used == COMMANDS.keys()

@@ -10,10 +10,7 @@ import pytest
 from sim.__main__ import main
 from sim.resolver.kinds import KINDS
 
-CONF = (
-    "search a.svc.cluster.local svc.cluster.local\n"
-    "nameserver 10.96.0.10\nnameserver 10.96.0.20\noptions ndots:5\n"
-)
+CONF = "search a.svc.cluster.local svc.cluster.local\nnameserver 10.96.0.10\nnameserver 10.96.0.20\noptions ndots:5\n"
 WEB = "web.svc.cluster.local=10.96.0.7"
 
 
@@ -31,12 +28,8 @@ def report(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_every_resolver_has_a_report(
-    kind: Any, conf: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    found = report(
-        capsys, "--as", kind.name, "--resolv-conf", conf, "--answer", WEB, "web"
-    )
+def test_every_resolver_has_a_report(kind: Any, conf: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found = report(capsys, "--as", kind.name, "--resolv-conf", conf, "--answer", WEB, "web")
     assert found["resolver"] == kind.name
     assert found["cost"]["queries"] == len(found["queries"])
     answered = sum(query["result"] != "no reply" for query in found["queries"])
@@ -73,11 +66,7 @@ def test_order_and_time(conf: str, capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_what_a_server_can_do(
-    what: str,
-    result: str,
-    seconds: float,
-    conf: str,
-    capsys: pytest.CaptureFixture[str],
+    what: str, result: str, seconds: float, conf: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = "web.svc.cluster.local."
     words = ("--server", f"1={what}", "--answer", WEB, name, "A")
@@ -87,9 +76,7 @@ def test_what_a_server_can_do(
     assert found["result"]["addresses"] == ["10.96.0.7"]
 
 
-@pytest.mark.parametrize(
-    ("what", "error"), [("nodata", "EAI_NODATA"), ("nxdomain", "EAI_NONAME")]
-)
+@pytest.mark.parametrize(("what", "error"), [("nodata", "EAI_NODATA"), ("nxdomain", "EAI_NONAME")])
 def test_a_negative_answer_keeps_the_other_server_out(
     what: str, error: str, conf: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,18 +86,14 @@ def test_a_negative_answer_keeps_the_other_server_out(
     assert found["cost"]["queries"] == 2
 
 
-def test_a_rate_is_drawn_from_the_seed(
-    conf: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_rate_is_drawn_from_the_seed(conf: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("--resolv-conf", conf, "--server", "1=drop 1/2", "web", "--seed")
     reports = [report(capsys, *words, seed) for seed in ("1", "1", "2", "3", "4")]
     assert reports[0] == reports[1]
     assert any(each != reports[0] for each in reports)
 
 
-def test_standard_input_and_text(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_standard_input_and_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(CONF))
     status = main(["resolve", "--resolv-conf", "-", "--answer", WEB, "web"])
     out = capsys.readouterr().out
@@ -119,18 +102,11 @@ def test_standard_input_and_text(
         assert text in out
 
 
-def test_a_pod_of_a_scenario_if_no_cluster_is_up(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_pod_of_a_scenario_if_no_cluster_is_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("--state", str(tmp_path), "--pod", "app", "kubernetes.default")
     found = report(capsys, "--as", "musl-1.2.3", *words)
     assert found["result"]["addresses"] == ["10.96.0.1"]
-    assert [query["result"] for query in found["queries"]] == [
-        "NXDOMAIN",
-        "NXDOMAIN",
-        "10.96.0.1",
-        "NODATA",
-    ]
+    assert [query["result"] for query in found["queries"]] == ["NXDOMAIN", "NXDOMAIN", "10.96.0.1", "NODATA"]
     assert found["queries"][0]["endpoint"].startswith("10.244.")
 
 
@@ -154,11 +130,7 @@ def test_a_pod_of_a_scenario_if_no_cluster_is_up(
     ],
 )
 def test_wrong_words_are_named_with_what_there_is(
-    words: tuple[str, ...],
-    known: str,
-    conf: str,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...], known: str, conf: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     filled = [word.replace("{conf}", conf) for word in words]
     assert main(["resolve", "--state", str(tmp_path), *filled]) == 2

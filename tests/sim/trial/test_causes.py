@@ -26,17 +26,12 @@ def observe(cause: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> Ledger:
 
     async def run() -> Ledger:
         row = CAUSES[cause]
-        async with arena(
-            seed, other=row.needs_other, faulty=faulty_blocks(row, RATE)
-        ) as place:
+        async with arena(seed, other=row.needs_other, faulty=faulty_blocks(row, RATE)) as place:
             plant(place, row, RATE, Fraction(0), seed)
             # a rate far below the real one: the trial does not end with "none" either
             plan = Plan(place.layout, 1e-6, 6.0 * TICKS, 6.0, place.seal)
             ledger = Ledger(place.layout, plan.rate)
-            prober, names = (
-                SimulatedProber(place, Random(seed)),
-                SimulatedNames(place, Random(seed)),
-            )
+            prober, names = (SimulatedProber(place, Random(seed)), SimulatedNames(place, Random(seed)))
             await Trial(plan, prober, names, ledger, Random(seed)).run()
             return ledger
 
@@ -53,14 +48,10 @@ def rate_of(ledger: Ledger, cells: list[Cell]) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("cause", BY_LOOKUP)
-def test_the_cause_strikes_its_lookups_at_its_rate(
-    cause: str, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_cause_strikes_its_lookups_at_its_rate(cause: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = observe(cause, seed, monkeypatch)
     of_cause = [h for h in hypotheses(ledger.layout, 0.1) if h.suspect.suspect == cause]
-    by_failures = max(
-        of_cause, key=lambda h: (h.log_likelihood(ledger.counts), h.prior)
-    )
+    by_failures = max(of_cause, key=lambda h: (h.log_likelihood(ledger.counts), h.prior))
     accused = [cell for cell in ledger.counts if by_failures.share(cell) >= 0.5]
     others = [cell for cell in ledger.counts if by_failures.share(cell) == 0]
     expected = float(RATE) * (2 if cause == "one-replica" else 1)
@@ -69,13 +60,9 @@ def test_the_cause_strikes_its_lookups_at_its_rate(
 
 
 @pytest.mark.parametrize("cause", ["none", "path"])
-def test_without_background_only_arm_a_of_a_bad_path_fails(
-    cause: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_background_only_arm_a_of_a_bad_path_fails(cause: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = observe(cause, 3, monkeypatch)
-    failed = {
-        target.arm for target, record in ledger.targets.items() if record.failures
-    }
+    failed = {target.arm for target, record in ledger.targets.items() if record.failures}
     assert failed == ({A} if cause == "path" else set())
 
 
@@ -86,17 +73,9 @@ def test_the_background_strikes_every_arm() -> None:
             plan = Plan(place.layout, 1e-6, 240.0, 6.0, place.seal)
             ledger = Ledger(place.layout, plan.rate)
             await Trial(
-                plan,
-                SimulatedProber(place, Random(4)),
-                SimulatedNames(place, Random(4)),
-                ledger,
-                Random(4),
+                plan, SimulatedProber(place, Random(4)), SimulatedNames(place, Random(4)), ledger, Random(4)
             ).run()
-            return {
-                target.arm.name
-                for target, record in ledger.targets.items()
-                if record.failures
-            }
+            return {target.arm.name for target, record in ledger.targets.items() if record.failures}
 
     assert clock.run(run()) == {"A", "D", "R", "M", "P", "K", "KP"}
 
@@ -111,6 +90,4 @@ def test_a_server_that_does_not_start_ends_the_simulation() -> None:
 
 
 def test_every_verdict_can_be_planted() -> None:
-    assert {row.suspect for row in CAUSES.values()} == set(Suspect) - {
-        Suspect.UNDECIDED
-    }
+    assert {row.suspect for row in CAUSES.values()} == set(Suspect) - {Suspect.UNDECIDED}

@@ -32,28 +32,18 @@ def test_the_causes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
         pytest.param(["--plant", "path", "--rate", "1/0"], "1/0", id="nothing divided"),
         pytest.param(["--plant", "path", "--rate", "0/5"], "0/5", id="never"),
         pytest.param(["--plant", "path", "--rate", "0"], "0", id="zero"),
-        pytest.param(
-            ["--plant", "path", "--rate", "1/1000000"],
-            "1/1000000",
-            id="too rare to play",
-        ),
+        pytest.param(["--plant", "path", "--rate", "1/1000000"], "1/1000000", id="too rare to play"),
         pytest.param(["--plant", "path", "--rate", "-1/100"], "--rate", id="negative"),
-        pytest.param(
-            ["--plant", "path", "--background", "lots"], "lots", id="no share"
-        ),
+        pytest.param(["--plant", "path", "--background", "lots"], "lots", id="no share"),
         pytest.param(["--plant", "path", "--seed", "x"], "x", id="no seed"),
         pytest.param(["--plant", "path", "--seed", "-1"], "-1", id="negative seed"),
         pytest.param(["--plant", "path", "--seed", "1.5"], "1.5", id="no whole seed"),
-        pytest.param(
-            ["--plant", "path", "--seed", "٣"], "seed", id="digits of another script"
-        ),
+        pytest.param(["--plant", "path", "--seed", "٣"], "seed", id="digits of another script"),
         pytest.param(["--plant", "path", "-o", "xml"], "xml", id="unknown format"),
         pytest.param([], "--plant", id="no cause"),
     ],
 )
-def test_wrong_words_are_errors(
-    words: list[str], named: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_wrong_words_are_errors(words: list[str], named: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*words) == 2
     out, err = capsys.readouterr()
     assert not out
@@ -63,9 +53,7 @@ def test_wrong_words_are_errors(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("cause", CAUSES)
-def test_the_planted_cause_is_found(
-    cause: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_planted_cause_is_found(cause: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--plant", cause, "--rate", "1/30", "--seed", "3", "-o", "json") == 0
     result = json.loads(capsys.readouterr().out)
     assert result["verdict"] == result["planted"] == cause

@@ -30,35 +30,9 @@ _UDP = {
     "twice": 2,
     "bare-REFUSED": 2,
 }
-_TCP = {
-    "OK": 40,
-    "NXDOMAIN": 15,
-    "NODATA": 15,
-    "SERVFAIL": 5,
-    "REFUSED": 3,
-    "FORMERR": 2,
-    "alias": 3,
-    "close": 8,
-}
-_WORDS = (
-    "web",
-    "db",
-    "a",
-    "1",
-    "0x7f",
-    "-",
-    "very-long-label-" + "x" * 40,
-    "_sip",
-    "Web",
-)
-_DOMAINS = (
-    "shop.svc.cluster.local",
-    "svc.cluster.local",
-    "cluster.local",
-    "example.org.",
-    ".",
-    "x" * 63 + ".example",
-)
+_TCP = {"OK": 40, "NXDOMAIN": 15, "NODATA": 15, "SERVFAIL": 5, "REFUSED": 3, "FORMERR": 2, "alias": 3, "close": 8}
+_WORDS = ("web", "db", "a", "1", "0x7f", "-", "very-long-label-" + "x" * 40, "_sip", "Web")
+_DOMAINS = ("shop.svc.cluster.local", "svc.cluster.local", "cluster.local", "example.org.", ".", "x" * 63 + ".example")
 
 
 _ODD_LINES = (
@@ -110,9 +84,7 @@ class Case:
         """The types that the program wants."""
         return {"4": (A,), "6": (AAAA,)}.get(self.family, (A, AAAA))
 
-    def action(
-        self, server: str, transport: str, question: Question, nth: int
-    ) -> Action:
+    def action(self, server: str, transport: str, question: Question, nth: int) -> Action:
         """Return what ``server`` does with the ``nth`` equal query."""
         at = self.servers.index(server)
         rng = Random(f"{self.number} {at} {transport} {question[:2]} {nth}")
@@ -141,9 +113,7 @@ def make_case(number: int, seed: int = 0) -> Case:
     lines = [f"nameserver {server}" for server in servers]
     if rng.random() < 0.8:
         domains = rng.sample(_DOMAINS, rng.choice((1, 2, 3, 3)))
-        lines.append(
-            f"{rng.choice(('search', 'search', 'domain'))} {' '.join(domains)}"
-        )
+        lines.append(f"{rng.choice(('search', 'search', 'domain'))} {' '.join(domains)}")
     lines.append(_options(rng))
     lines += [line for line in _ODD_LINES if rng.random() < 0.04]
     rng.shuffle(lines)

@@ -36,10 +36,7 @@ class Library:
     make: Callable[[str, Random], Resolver]
 
 
-LIBRARIES = {
-    "glibc": Library("gcc", Glibc),
-    "musl": Library("musl-gcc", lambda text, rng: Musl(text, rng, tcp=False)),
-}
+LIBRARIES = {"glibc": Library("gcc", Glibc), "musl": Library("musl-gcc", lambda text, rng: Musl(text, rng, tcp=False))}
 
 
 @dataclass(frozen=True)
@@ -74,9 +71,7 @@ class _Starting(Random):
         return self._start if k == 31 else super().getrandbits(k)
 
 
-def _difference(
-    case: Case, library: Library, observed: Record, *, times: bool
-) -> Difference | None:
+def _difference(case: Case, library: Library, observed: Record, *, times: bool) -> Difference | None:
     """Compare one case; ``rotate`` may begin at any server."""
     found: Difference | None = None
     for start in range(len(case.servers)):
@@ -88,15 +83,11 @@ def _difference(
     return found
 
 
-def differences(
-    library: Library, program: Path, cases: list[Case], *, times: bool = True
-) -> Iterator[Difference]:
+def differences(library: Library, program: Path, cases: list[Case], *, times: bool = True) -> Iterator[Difference]:
     """Yield the cases that differ in each of several tries."""
     for at_a_time in _AT_A_TIME:
         observed = Observer(program, at_a_time).observe(cases)
-        found = [
-            _difference(case, library, record, times=times) for case, record in observed
-        ]
+        found = [_difference(case, library, record, times=times) for case, record in observed]
         differing = [each for each in found if each is not None]
         cases = [difference.case for difference in differing]
     yield from differing

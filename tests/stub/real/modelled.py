@@ -36,9 +36,7 @@ class _World:
         if send.server in deaf:
             self._arrive(0, send, failure=Failure.REFUSED)
             return
-        self.packets.append(
-            Packet(self.now, send.server, send.transport, send.source, send.wire)
-        )
+        self.packets.append(Packet(self.now, send.server, send.transport, send.source, send.wire))
         question = question_of(send.wire)
         key = send.server, send.transport, question
         nth = self._seen[key] = self._seen.get(key, -1) + 1
@@ -48,13 +46,7 @@ class _World:
         for message in replies(action.kind, send.wire, send.transport):
             self._arrive(action.delay_s, send, message)
 
-    def _arrive(
-        self,
-        delay_s: float,
-        send: Send,
-        message: bytes = b"",
-        failure: Failure | None = None,
-    ) -> None:
+    def _arrive(self, delay_s: float, send: Send, message: bytes = b"", failure: Failure | None = None) -> None:
         at, order = self.now + delay_s, next(self._order)
         heapq.heappush(self._arrivals, _Arrival(at, order, send, message, failure))
 
@@ -68,9 +60,7 @@ class _World:
                 continue
             if arrival.failure is not None:
                 self._closed.add(send.source)
-                return lookup.on_failure(
-                    self.now, send.server, send.source, arrival.failure
-                )
+                return lookup.on_failure(self.now, send.server, send.source, arrival.failure)
             return lookup.on_reply(self.now, send.server, send.source, arrival.message)
         self.now = max(self.now, until)
         return lookup.on_timeout(self.now)

@@ -129,9 +129,7 @@ class Observer:
             listener.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
             self._watch(run, listener, lambda: self._datagrams(run, server, listener))
 
-    def _watch(
-        self, run: _Run, sock: socket.socket, receive: Callable[[], list[_Query]]
-    ) -> None:
+    def _watch(self, run: _Run, sock: socket.socket, receive: Callable[[], list[_Query]]) -> None:
         run.sockets.append(sock)
         self._selector.register(sock, selectors.EVENT_READ, receive)
 
@@ -222,9 +220,7 @@ class _Stream:
             self.selector.unregister(self.connection)
         self.buffer += data
         at, queries = time.time(), []
-        while self.buffer[2:] and len(self.buffer) >= (
-            end := 2 + int.from_bytes(self.buffer[:2])
-        ):
+        while self.buffer[2:] and len(self.buffer) >= (end := 2 + int.from_bytes(self.buffer[:2])):
             message, self.buffer = self.buffer[2:end], self.buffer[end:]
             packet = Packet(at, self.server, "tcp", self.port, message)
             queries.append(_Query(self.run, packet, self.send))

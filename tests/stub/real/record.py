@@ -56,9 +56,7 @@ class Record:
             return "queries"
         if self.result != other.result:
             return "result"
-        pairs = zip(
-            (*self.times, self.seconds), (*other.times, other.seconds), strict=True
-        )
+        pairs = zip((*self.times, self.seconds), (*other.times, other.seconds), strict=True)
         late = any(abs(a - b) > TOLERANCE_S for a, b in pairs)
         return "times" if times and late else ""
 
@@ -72,9 +70,7 @@ class Record:
         return "\n".join([*rows, f"  {self.seconds:5.2f} {self.result}"])
 
 
-def make_record(
-    packets: Sequence[Packet], servers: Sequence[str], result: str, seconds: float
-) -> Record:
+def make_record(packets: Sequence[Packet], servers: Sequence[str], result: str, seconds: float) -> Record:
     """Return the comparable form of ``packets``, which are in the order of sending."""
     sockets: dict[tuple[str, int], int] = {}
     lines = []

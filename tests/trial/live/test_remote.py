@@ -39,26 +39,12 @@ class Pipe:
             yield line
 
     async def serve(self) -> None:
-        await agent.serve(
-            self._asked(), self.results.put, SocketProber(SEARCH, Random(1))
-        )
+        await agent.serve(self._asked(), self.results.put, SocketProber(SEARCH, Random(1)))
 
 
 ROWS: list[tuple[Behaviour, Subject, Outcome, int, Sequence[str]]] = [
-    (
-        answers("a.test. 60 A 192.0.2.1"),
-        Subject("a.test.", NameKind.EXTERNAL),
-        Outcome.REPLIED,
-        0,
-        ["192.0.2.1"],
-    ),
-    (
-        answers(rcode=3),
-        Subject("a.test.", NameKind.EXTERNAL),
-        Outcome.REPLIED,
-        3,
-        [],
-    ),
+    (answers("a.test. 60 A 192.0.2.1"), Subject("a.test.", NameKind.EXTERNAL), Outcome.REPLIED, 0, ["192.0.2.1"]),
+    (answers(rcode=3), Subject("a.test.", NameKind.EXTERNAL), Outcome.REPLIED, 3, []),
     (
         answers("a.test. 60 AAAA 2001:db8::1"),
         Subject("a.test.", NameKind.EXTERNAL, types=(AAAA,)),
@@ -76,15 +62,9 @@ ROWS: list[tuple[Behaviour, Subject, Outcome, int, Sequence[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "subject", "outcome", "rcode", "addresses"), ROWS
-)
+@pytest.mark.parametrize(("behaviour", "subject", "outcome", "rcode", "addresses"), ROWS)
 async def test_a_lookup_of_a_pod_is_that_of_its_sockets(
-    behaviour: Behaviour,
-    subject: Subject,
-    outcome: Outcome,
-    rcode: int,
-    addresses: Sequence[str],
+    behaviour: Behaviour, subject: Subject, outcome: Outcome, rcode: int, addresses: Sequence[str]
 ) -> None:
     pipe, flows = Pipe(), Flows()
     prober = RemoteProber({CLIENT: pipe}, flows)
@@ -94,11 +74,7 @@ async def test_a_lookup_of_a_pod_is_that_of_its_sockets(
         near = await SocketProber(SEARCH, Random(1)).look_up(target, subject)
         far = await prober.look_up(CLIENT, target, subject)
     for got in (near, far):
-        assert (got.outcome, got.rcode, sorted(got.addresses)) == (
-            outcome,
-            rcode,
-            addresses,
-        )
+        assert (got.outcome, got.rcode, sorted(got.addresses)) == (outcome, rcode, addresses)
         assert got.latency_s < 1
         assert got.source_port
     for task in tasks:
@@ -110,16 +86,9 @@ async def test_lookups_do_not_wait_for_each_other() -> None:
     prober = RemoteProber({CLIENT: pipe}, Flows())
     tasks = [asyncio.ensure_future(each) for each in (pipe.serve(), prober.run())]
     subject = Subject("a.test.", NameKind.EXTERNAL)
-    async with (
-        serving(silence) as silent,
-        serving(answers("a.test. 60 A 192.0.2.1")) as good,
-    ):
-        slow = asyncio.ensure_future(
-            prober.look_up(CLIENT, Target(ARM_A, silent[0], port=silent[1]), subject)
-        )
-        got = await prober.look_up(
-            CLIENT, Target(ARM_A, good[0], port=good[1]), subject
-        )
+    async with serving(silence) as silent, serving(answers("a.test. 60 A 192.0.2.1")) as good:
+        slow = asyncio.ensure_future(prober.look_up(CLIENT, Target(ARM_A, silent[0], port=silent[1]), subject))
+        got = await prober.look_up(CLIENT, Target(ARM_A, good[0], port=good[1]), subject)
         assert not slow.done()
     assert got.outcome is Outcome.REPLIED
     for task in (slow, *tasks):
@@ -151,9 +120,7 @@ async def test_the_relay_names_the_pod_of_a_query_of_its_arm() -> None:
         return answers("a.test. 60 A 192.0.2.1")(query, transport)  # type: ignore[arg-type]
 
     async with serving(relayed) as (host, port):
-        looking = asyncio.ensure_future(
-            prober.look_up(CLIENT, Target(R, host, port=port), subject)
-        )
+        looking = asyncio.ensure_future(prober.look_up(CLIENT, Target(R, host, port=port), subject))
         line = json.loads(await asyncio.wait_for(_copy(pipe), 5))
         passed = {
             "client": f"10.244.0.9:{line['source_port']}",

@@ -36,10 +36,7 @@ LONG = [f"{'a' * 60}.{'b' * 20}.example"] * 32
         ),
         pytest.param(
             {"dnsPolicy": "None"},
-            {
-                "spec.dnsConfig": "Required value: must provide `dnsConfig` when "
-                "`dnsPolicy` is None"
-            },
+            {"spec.dnsConfig": "Required value: must provide `dnsConfig` when `dnsPolicy` is None"},
             id="none-without-config",
         ),
         pytest.param(
@@ -63,8 +60,7 @@ LONG = [f"{'a' * 60}.{'b' * 20}.example"] * 32
             {
                 "spec.dnsConfig.nameservers[0]": 'Invalid value: "a.b": must be a '
                 "valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
-                "spec.dnsConfig.nameservers[1]": 'Invalid value: "010.0.0.1": must '
-                "not have leading 0s",
+                "spec.dnsConfig.nameservers[1]": 'Invalid value: "010.0.0.1": must not have leading 0s',
             },
             id="bad-nameservers",
         ),
@@ -83,10 +79,7 @@ LONG = [f"{'a' * 60}.{'b' * 20}.example"] * 32
         ),
         pytest.param(
             {"dnsConfig": {"searches": ["a_b.example", "UP.example", "o.", ".", "-x"]}},
-            {
-                "spec.dnsConfig.searches[1]": f'"UP.example": {DOMAIN}',
-                "spec.dnsConfig.searches[4]": f'"-x": {DOMAIN}',
-            },
+            {"spec.dnsConfig.searches[1]": f'"UP.example": {DOMAIN}', "spec.dnsConfig.searches[4]": f'"-x": {DOMAIN}'},
             id="bad-searches",
         ),
         pytest.param(

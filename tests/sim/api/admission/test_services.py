@@ -71,13 +71,9 @@ def test_external_name_has_no_addresses() -> None:
     [
         pytest.param({}, ["IPv4"], id="single-by-default"),
         pytest.param({"ipFamilies": ["IPv6"]}, ["IPv6"], id="chosen-family"),
+        pytest.param({"ipFamilyPolicy": "PreferDualStack"}, ["IPv4", "IPv6"], id="prefer"),
         pytest.param(
-            {"ipFamilyPolicy": "PreferDualStack"}, ["IPv4", "IPv6"], id="prefer"
-        ),
-        pytest.param(
-            {"ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv6"]},
-            ["IPv6", "IPv4"],
-            id="chosen-family-first",
+            {"ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv6"]}, ["IPv6", "IPv4"], id="chosen-family-first"
         ),
         pytest.param({"clusterIP": "fd00:10:96::77"}, ["IPv6"], id="by-address"),
         pytest.param(
@@ -87,9 +83,7 @@ def test_external_name_has_no_addresses() -> None:
         ),
     ],
 )
-def test_families_in_a_dual_stack_cluster(
-    spec: dict[str, Any], families: list[str]
-) -> None:
+def test_families_in_a_dual_stack_cluster(spec: dict[str, Any], families: list[str]) -> None:
     found = created(Cluster(dual_stack=True), **spec)
     assert found["ipFamilies"] == families
     kinds = ["IPv6" if ":" in ip else "IPv4" for ip in found["clusterIPs"]]
@@ -107,8 +101,7 @@ def test_preference_for_two_families_is_no_demand() -> None:
         pytest.param(
             {"clusterIP": "10.96.0.1"},
             "spec.clusterIPs",
-            'Invalid value: ["10.96.0.1"]: failed to allocate IP 10.96.0.1: '
-            "provided IP is already allocated",
+            'Invalid value: ["10.96.0.1"]: failed to allocate IP 10.96.0.1: provided IP is already allocated',
             id="address-taken",
         ),
         pytest.param(
@@ -122,16 +115,12 @@ def test_preference_for_two_families_is_no_demand() -> None:
         pytest.param(
             {"clusterIP": "nonsense"},
             "spec.clusterIPs[0]",
-            'Invalid value: "nonsense": must be a valid IP address, '
-            "(e.g. 10.9.8.7 or 2001:db8::ffff)",
+            'Invalid value: "nonsense": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
             id="no-address",
         ),
         pytest.param({"ports": []}, "spec.ports", "Required value", id="no-ports"),
         pytest.param(
-            {"ports": [{"port": 1}, {"port": 2}]},
-            "spec.ports[0].name",
-            "Required value",
-            id="several-ports-need-names",
+            {"ports": [{"port": 1}, {"port": 2}]}, "spec.ports[0].name", "Required value", id="several-ports-need-names"
         ),
         pytest.param(
             {"ports": [{"port": 1, "name": "a"}, {"port": 2, "name": "a"}]},
@@ -151,12 +140,7 @@ def test_preference_for_two_families_is_no_demand() -> None:
             'Unsupported value: "ICMP": supported values: "SCTP", "TCP", "UDP"',
             id="protocol",
         ),
-        pytest.param(
-            {"type": "ExternalName"},
-            "spec.externalName",
-            "Required value",
-            id="external-name-without-name",
-        ),
+        pytest.param({"type": "ExternalName"}, "spec.externalName", "Required value", id="external-name-without-name"),
         pytest.param(
             {"type": "ExternalName", "externalName": "No Name"},
             "spec.externalName",
@@ -166,8 +150,7 @@ def test_preference_for_two_families_is_no_demand() -> None:
         pytest.param(
             {"ipFamilyPolicy": "RequireDualStack"},
             "spec.ipFamilyPolicy",
-            'Invalid value: "RequireDualStack": Cluster is not configured for '
-            "dual-stack services",
+            'Invalid value: "RequireDualStack": Cluster is not configured for dual-stack services',
             id="dual-stack-in-a-single-stack-cluster",
         ),
     ],
@@ -260,12 +243,8 @@ def test_names_are_labels_of_rfc_1123(name: str, message: str) -> None:
 def test_a_cluster_ip_does_not_change(patch: Json, shown: str) -> None:
     cluster = Cluster()
     created(cluster)
-    status = failing(
-        lambda: cluster.patch("Service", "default", "web", {"spec": patch})
-    )
-    assert status["message"].endswith(
-        f"spec.clusterIPs[0]: Invalid value: {shown}: may not change once set"
-    )
+    status = failing(lambda: cluster.patch("Service", "default", "web", {"spec": patch}))
+    assert status["message"].endswith(f"spec.clusterIPs[0]: Invalid value: {shown}: may not change once set")
 
 
 def test_an_emptied_cluster_ip_stays() -> None:

@@ -32,9 +32,7 @@ def first_found(kind: str, seeds: Iterable[int] = range(1, 15)) -> Plan:
     raise AssertionError("no seed finds it")
 
 
-def test_replies_that_are_remembered_too_long_are_found_and_shrunk(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_replies_that_are_remembered_too_long_are_found_and_shrunk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Memory, "invalidate", lambda self, keys: None)
     found = first_found("wrong")
 
@@ -47,9 +45,7 @@ def test_replies_that_are_remembered_too_long_are_found_and_shrunk(
 
 
 @pytest.mark.parametrize("kind", ["lost", "stale"])
-def test_queries_that_are_lost_without_a_fault_are_found(
-    monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
+def test_queries_that_are_lost_without_a_fault_are_found(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     answer: Callable[..., object] = Packets._answer  # the planted mistake is in it
 
     async def lossy(self: Packets, host: object, wire: bytes, *rest: object) -> object:
