@@ -121,12 +121,11 @@ async def test_referral_after_an_alias_has_authority_and_glue() -> None:
 
 
 async def test_bare_apex_falls_through() -> None:
-    text = "example.org {\nfile /db {\nfallthrough\n}\nhosts /hosts\n}\n"
-    text = text.replace("file /db", "file /bare")
-    files = {"/bare": HEAD, "/hosts": "192.0.2.9 example.org\n"}
-    async with whole(text, files=files) as server:
+    # erratic, because hosts and template come before file in every chain
+    text = "example.org {\nfile /bare {\nfallthrough\n}\nerratic {\ndrop 0\n}\n}\n"
+    async with whole(text, files={"/bare": HEAD}) as server:
         reply = await server.ask("example.org")
-    assert [rrset.to_text().split()[-1] for rrset in reply.answer] == ["192.0.2.9"]
+    assert [rrset.to_text().split()[-1] for rrset in reply.answer] == ["192.0.2.53"]
 
 
 @pytest.mark.parametrize(
