@@ -311,3 +311,11 @@ def test_answers_equal_those_of_a_naive_search(owners: list[str], qname: str, ot
     rcode = Rcode.NOERROR if source in exists else Rcode.NXDOMAIN
     assert response.rcode == rcode
     assert bool(response.answer) == (source in held and not other)
+
+
+@pytest.mark.parametrize(("aliases", "followed"), [(1, True), (8, True), (9, False), (20, False)])
+def test_aliases_are_followed_up_to_the_limit_of_coredns(aliases: int, followed: bool) -> None:
+    links = "".join(f"a{n} 60 CNAME a{n + 1}\n" for n in range(aliases))
+    text = f"@ 60 SOA ns admin 1 2 3 4 5\n@ 60 NS ns\n{links}a{aliases} 60 A 192.0.2.1\n"
+    answer = ask("a0", "A", zone(text))
+    assert any(rrset.rtype == 1 for rrset in answer.response.answer) == followed
