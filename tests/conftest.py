@@ -1,5 +1,7 @@
 """Fixtures of tests in several files."""
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,3 +15,13 @@ def stand(tmp_path: Path) -> Stand:
     made = Stand(tmp_path)
     made.write()
     return made
+
+
+@pytest.fixture(autouse=True)
+def _log_levels() -> Iterator[None]:
+    """Restore the levels that a started server sets in this process."""
+    loggers = [logging.getLogger(name) for name in (None, "minidns")]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
