@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 MAX_CONNECTIONS = 2048
 """limit: connections; CoreDNS accepts any number. An idle one takes 3 KB (measured)."""
 MAX_IN_FLIGHT = 3072
-"""limit: queries in flight on all connections, as for UDP (6 to 12 KB each)."""
+"""limit: queries in flight on all connections, as for UDP (6 to 14 KB each)."""
 MAX_IDLE_PER_CLIENT = 100
 """limit: idle connections of one address, also those with an incomplete query."""
 _BACKLOG = 256

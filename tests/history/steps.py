@@ -151,8 +151,8 @@ def history(rng: Random, names: Sequence[str], listeners: int, objects: int) -> 
         if drawn < 0.08 and objects:
             steps.append(Change(rng.randrange(objects), rng.randrange(3)))
             # only what was asked before can be stale
-            asked = [step for step in steps if isinstance(step, Ask)]
-            steps += rng.choices(asked, k=min(len(asked), 2))
+            if asked := [step for step in steps if isinstance(step, Ask)]:
+                steps += rng.choices(asked, k=min(len(asked), 2))
         elif drawn < 0.12:
             steps.append(Pass(rng.choice((0.0, 1.0, 3.0, 40.0))))
         else:

@@ -162,7 +162,7 @@ def test_in_explanations(number: str, seen: Seen, capsys: pytest.CaptureFixture[
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert json.loads(body)["name"] == name
     assert all(byte in b"\n" or 0x20 <= byte < 0x7F for byte in body)
-    assert why.main([name, "--server", seen.explain]) == 0
+    assert why.main([name, "--server", seen.explain]) == why.NO_RECORDS
     said = capsys.readouterr().out
     assert said.startswith(f"{name} A: NXDOMAIN\n")
     assert all(line.isprintable() and line.isascii() for line in said.splitlines())

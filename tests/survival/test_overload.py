@@ -38,7 +38,7 @@ from tests.survival.world import (
 
 pytestmark = pytest.mark.slow
 
-MOST_MB = 40
+MOST_MB = 48
 """The memory in MB that an overload may add to the process."""
 UNLIMITED = KUBEADM.replace("        max_concurrent 1000\n", "")
 
