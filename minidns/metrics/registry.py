@@ -130,10 +130,14 @@ class Metrics:
             raise TypeError(f"{name} is a {family.kind} already")
         return family
 
+    def update(self) -> None:
+        """Compute the values that are not counted as they change."""
+        for compute in list(self.before_scrape):
+            compute()
+
     def families(self) -> Iterator[Family]:
         """Yield every family, after ``before_scrape`` has run, in order of names."""
-        for update in list(self.before_scrape):
-            update()
+        self.update()
         for _, family in sorted(self._families.items()):
             yield family
 

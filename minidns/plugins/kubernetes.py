@@ -122,6 +122,9 @@ def _watch(shared: SharedWatcher, cluster: ClusterZones, site: Site) -> None:
         if update in site.metrics.before_scrape:
             site.metrics.before_scrape.remove(update)
             ages.clear()
+            # at once, because a scrape may be under way: the instance that took over
+            # has set the ages of its watches
+            site.metrics.update()
 
     site.on_start(start)
     site.on_serving(serving)
