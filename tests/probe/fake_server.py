@@ -79,9 +79,16 @@ async def serving(behaviour: Behaviour, *, delay_s: float = 0.0) -> AsyncIterato
         writer.close()
 
     loop = asyncio.get_running_loop()
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    address: Address = server.sockets[0].getsockname()
-    transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(behaviour, delay_s), local_addr=address)
+    for _ in range(20):  # a port that is free for TCP may be taken for UDP
+        server = await asyncio.start_server(connected, "127.0.0.1", 0)
+        address: Address = server.sockets[0].getsockname()
+        try:
+            transport, _ = await loop.create_datagram_endpoint(
+                lambda: _Datagrams(behaviour, delay_s), local_addr=address
+            )
+            break
+        except OSError:
+            server.close()
     try:
         yield address
     finally:

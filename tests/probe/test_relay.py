@@ -35,7 +35,7 @@ async def relaying(*behaviours: Behaviour) -> AsyncIterator[tuple[Address, list[
             Target(f"pod-{number}", await stack.enter_async_context(serving(each)))
             for number, each in enumerate(behaviours, 1)
         ]
-        running = await relay(("127.0.0.1", 0), lambda: pods, Random(1), passed.append)
+        running = await relay(("127.0.0.1", free_port()), lambda: pods, Random(1), passed.append)
         stack.push_async_callback(running.close)
         yield running.address, passed
 
@@ -90,7 +90,7 @@ async def test_messages_pass_unchanged_also_those_that_are_no_dns() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as pod:
         pod.bind(("127.0.0.1", 0))
         target = Target("pod", pod.getsockname())
-        running = await relay(("127.0.0.1", 0), lambda: [target], Random(1), lambda _: None)
+        running = await relay(("127.0.0.1", free_port()), lambda: [target], Random(1), lambda _: None)
         loop = asyncio.get_running_loop()
         for message in (b"\0", b"x" * 1400, bytes(range(256))):
             query = asyncio.ensure_future(udp(running.address, b"\1\2" + message, 1.0))
@@ -115,7 +115,7 @@ async def test_without_a_pod_that_listens_the_client_sees_it(
     pods: Sequence[Target], transport: str, failure: str
 ) -> None:
     passed: list[Passed] = []
-    running = await relay(("127.0.0.1", 0), lambda: pods, Random(1), passed.append)
+    running = await relay(("127.0.0.1", free_port()), lambda: pods, Random(1), passed.append)
     result = await look_up(A, running.address, Form(transport, timeout_s=0.2))
     await running.close()
     assert result.failure == failure
