@@ -1,7 +1,6 @@
 """``minidns compare``: ask several servers the same questions; show what differs."""
 
 import argparse
-import asyncio
 import json
 import sys
 import time
@@ -10,19 +9,17 @@ from typing import Any
 
 from minidns.commands import lookups
 from minidns.corefile import releases
-from minidns.corefile.errors import ConfigError
 from minidns.dns import names, rdata
-from minidns.kubernetes.resources import ApiError
 from minidns.probe import versions
 from minidns.probe.compare import Comparison, compare
 from minidns.probe.differences import Difference
 from minidns.probe.lookup import LookupResult
-from minidns.probe.questions import WrongLine
-from minidns.probe.servers import NoServer, Target
+from minidns.probe.servers import Target
 from minidns.text.arguments import Parser
 from minidns.text.terminal import escaping
+from minidns.upstream.upstream import joined
 
-ALIKE, DIFFERENT, WRONG_USAGE, UNANSWERED = 0, 1, 2, 4
+ALIKE, DIFFERENT = 0, 1
 _MANY_SHOWN = 50
 _EXAMPLES = {
     "minidns compare 10.96.0.10 10.96.0.20 --names names.txt": "names of a file",
@@ -72,14 +69,7 @@ def parser() -> Parser:
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit status."""
     args = parser().parse(argv)
-    try:
-        return asyncio.run(_run(args))
-    except (lookups.Unusable, NoServer, WrongLine) as error:
-        print(f"minidns compare: {error}", file=sys.stderr)
-        return WRONG_USAGE
-    except (ApiError, ConfigError) as error:
-        print(f"minidns compare: {error}", file=sys.stderr)
-        return UNANSWERED
+    return lookups.run("compare", lambda: _run(args))
 
 
 async def _run(args: argparse.Namespace) -> int:
@@ -110,7 +100,7 @@ async def _run(args: argparse.Namespace) -> int:
 
 def _status(result: Comparison) -> int:
     if any(tally.latencies.count == 0 for tally in result.tallies):
-        return UNANSWERED
+        return lookups.UNANSWERED
     return DIFFERENT if result.faults else ALIKE
 
 
@@ -180,7 +170,7 @@ def _as_json(
         "servers": [
             {
                 "server": target.label,
-                "address": "{}:{}".format(*target.address),
+                "address": joined(*target.address),
                 "lookups": tally.lookups,
                 "failures": tally.failures,
                 "p50": tally.latencies.percentile(50),

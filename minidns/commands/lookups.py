@@ -4,21 +4,28 @@ They name the servers, the source of the questions, and the form of the queries.
 """
 
 import argparse
+import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 
+from minidns.corefile.errors import ConfigError
 from minidns.dns import names
 from minidns.dns.model import Question
 from minidns.kubernetes.documents import Documents
+from minidns.kubernetes.resources import ApiError
 from minidns.probe import questions, servers
 from minidns.probe.lookup import Form
-from minidns.probe.servers import Target
+from minidns.probe.questions import WrongLine
+from minidns.probe.servers import NoServer, Target
 from minidns.second_dns import session
 from minidns.text.arguments import Parser
 from minidns.text.files import describe
+from minidns.upstream.upstream import joined
 
 _MAX_RATE = 100_000
+WRONG_USAGE, UNANSWERED = 2, 4
+"""Exit statuses: the command cannot begin; a server or the cluster does not answer."""
 
 
 class Unusable(Exception):
@@ -129,10 +136,19 @@ async def read(args: argparse.Namespace) -> tuple[list[Target], Sequence[Questio
         named = any(map(servers.needs_cluster, args.servers))
         if named or args.from_services is not None:
             api = await stack.enter_async_context(session.documents(args))
-        return await _targets(args, api), await _questions(args, api)
+        return await targets(args, api), await _questions(args, api)
 
 
-async def _targets(args: argparse.Namespace, api: Documents | None) -> list[Target]:
+async def targets(args: argparse.Namespace, api: Documents | None) -> list[Target]:
+    """Return the servers, without duplicates.
+
+    ``api`` is only needed if one of them is a Service or the pods behind one.
+
+    Raises:
+        NoServer: a server is none.
+        ApiError: the cluster cannot be asked.
+
+    """
     found: dict[tuple[str, int], Target] = {}
     for text in args.servers:
         if api is not None and servers.needs_cluster(text):
@@ -181,6 +197,18 @@ def lines(path: str) -> Sequence[str]:
 
 def label(target: Target) -> str:
     """Return a server for people: its label, and the address beside it."""
-    host, port = target.address
-    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return place if target.label in (host, place) else f"{target.label} ({place})"
+    place = joined(*target.address)
+    is_address = target.label in (target.address[0], place)
+    return place if is_address else f"{target.label} ({place})"
+
+
+def run(name: str, command: Callable[[], Coroutine[None, None, int]]) -> int:
+    """Run the command called ``name``; return its exit status."""
+    try:
+        return asyncio.run(command())
+    except (Unusable, NoServer, WrongLine) as error:
+        status, reason = WRONG_USAGE, str(error)
+    except (ApiError, ConfigError) as error:
+        status, reason = UNANSWERED, str(error)
+    print(f"minidns {name}: {reason}", file=sys.stderr)
+    return status

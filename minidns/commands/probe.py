@@ -7,28 +7,25 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from random import Random
 from typing import Any
 
 from minidns.commands import lookups
-from minidns.corefile.errors import ConfigError
 from minidns.dns import rdata
 from minidns.dns.model import Question
 from minidns.dns.rdata import A
 from minidns.dns.resolv_conf import RESOLV_CONF
-from minidns.kubernetes.resources import ApiError
 from minidns.probe import libc
 from minidns.probe.exchange import FixedPorts, udp
 from minidns.probe.lookup import LookupResult, look_up
 from minidns.probe.probing import LookUp, Probed, Tally, probe
-from minidns.probe.questions import WrongLine
-from minidns.probe.servers import NoServer, Target
+from minidns.probe.servers import Target
 from minidns.second_dns import session
 from minidns.text.arguments import Parser
 from minidns.text.terminal import escaping
+from minidns.upstream.upstream import joined
 
-NO_FAILURE, FAILURES, WRONG_USAGE, UNANSWERED = 0, 1, 2, 4
+NO_FAILURE, FAILURES = 0, 1
 _PROGRESS_S = 0.5
 _PERCENTILES = (50, 90, 99, 99.9)
 _EXAMPLES = {
@@ -119,22 +116,13 @@ def _count(text: str) -> int:
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit status."""
     args = parser().parse(argv)
-    try:
-        return asyncio.run(_run(args))
-    except (lookups.Unusable, NoServer, WrongLine) as error:
-        print(f"minidns probe: {error}", file=sys.stderr)
-        return WRONG_USAGE
-    except (ApiError, ConfigError) as error:
-        print(f"minidns probe: {error}", file=sys.stderr)
-        return UNANSWERED
+    return lookups.run("probe", lambda: _run(args))
 
 
 async def _run(args: argparse.Namespace) -> int:
     targets, asked = await lookups.read(args)
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):  # not every system has them
-            loop.add_signal_handler(number, stop.set)
+    session.on_signals((signal.SIGINT, signal.SIGTERM), stop.set)
     if args.duration is not None:
         loop.call_later(args.duration, stop.set)
     ports, rng = FixedPorts(), Random()
@@ -189,7 +177,7 @@ def _look_up(args: argparse.Namespace, ports: FixedPorts, rng: Random) -> LookUp
 
 def _status(tallies: Mapping[Target, Tally]) -> int:
     if any(t.lookups and not t.latencies.count for t in tallies.values()):
-        return UNANSWERED
+        return lookups.UNANSWERED
     return FAILURES if any(t.failed for t in tallies.values()) else NO_FAILURE
 
 
@@ -248,7 +236,7 @@ def _as_json(probed: Probed) -> dict[str, Any]:
     return {
         "time": round(probed.at, 6),
         "server": probed.target.label,
-        "address": "{}:{}".format(*probed.target.address),
+        "address": joined(*probed.target.address),
         "name": question.qname,
         "type": rdata.type_name(question.qtype),
         "transport": result.transport,
@@ -293,7 +281,7 @@ def _summary_json(tallies: Mapping[Target, Tally], seconds: float) -> dict[str, 
         "servers": [
             {
                 "server": target.label,
-                "address": "{}:{}".format(*target.address),
+                "address": joined(*target.address),
                 "lookups": tally.lookups,
                 "failed": tally.failed,
                 "failures": tally.failures,

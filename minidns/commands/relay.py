@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from random import Random
 
+from minidns.commands import lookups
 from minidns.corefile.errors import ConfigError
-from minidns.kubernetes.documents import Documents
 from minidns.kubernetes.resources import ApiError
 from minidns.probe import servers
 from minidns.probe.relay import Passed, relay
@@ -19,6 +19,7 @@ from minidns.second_dns import session
 from minidns.text.arguments import Parser
 from minidns.text.files import describe
 from minidns.text.terminal import escaping
+from minidns.upstream.upstream import joined
 
 REFRESH_S = 1.0
 """Seconds between two looks at the pods behind the Service."""
@@ -89,21 +90,19 @@ def main(argv: Sequence[str]) -> int:
 
 
 async def _run(args: argparse.Namespace) -> int:
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):  # not every system has them
-            loop.add_signal_handler(number, stop.set)
+    stop = asyncio.Event()
+    session.on_signals((signal.SIGINT, signal.SIGTERM), stop.set)
     async with AsyncExitStack() as stack:
         api = None
         if any(map(servers.needs_cluster, args.servers)):
             api = await stack.enter_async_context(session.documents(args))
-        pods = await _pods(args, api)
+        pods = await lookups.targets(args, api)
         report: Callable[[Passed], None] = _ignore if args.quiet else _print
         running = await relay(args.listen.address, lambda: pods, Random(), report)
         stack.push_async_callback(running.close)
         labels = ", ".join(pod.label for pod in pods)
         print(
-            "relay listens at {}:{}, to {}".format(*running.address, labels),
+            f"relay listens at {joined(*running.address)}, to {labels}",
             file=sys.stderr,
             flush=True,
         )
@@ -113,25 +112,14 @@ async def _run(args: argparse.Namespace) -> int:
                     await stop.wait()
             if api is not None and not stop.is_set():
                 with suppress(ApiError, NoServer):  # the last known pods stay
-                    pods = await _pods(args, api)
+                    pods = await lookups.targets(args, api)
     return 0
 
 
-async def _pods(args: argparse.Namespace, api: Documents | None) -> list[Target]:
-    found: list[Target] = []
-    for text in args.servers:
-        if api is not None and servers.needs_cluster(text):
-            found += await servers.from_cluster(api, text, args.namespace)
-        else:
-            found.append(servers.from_address(text))
-    return list(dict.fromkeys(found))
-
-
 def _print(passed: Passed) -> None:
-    host, port = passed.client
     line = {
         "time": round(passed.at, 6),
-        "client": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        "client": joined(*passed.client),
         "pod": passed.pod,
         "transport": passed.transport,
         "reply": passed.is_reply,

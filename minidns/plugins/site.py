@@ -8,7 +8,6 @@ it is set up; nothing runs before the site starts.
 """
 
 import asyncio
-import weakref
 from collections.abc import (
     Awaitable,
     Callable,
@@ -265,13 +264,8 @@ class Site:
         await self._tasks.stop()
 
     def release_all(self) -> None:
-        """Drop everything that plugins registered.
-
-        The site is used again only by queries in flight, which hold the chain that they
-        came to.
-        """
-        self.top = _while_in_use(self.top) if self.top is not None else None
-        self.view = None
+        """Drop everything that plugins registered; the site is not used again."""
+        self.top = self.view = None
         self.forget = lambda keys: None
         self.listen, self.metadata = ListenSettings(), Metadata()
         self.offers, self.hooks, self.readiness = Offers(), Hooks(), {}
@@ -308,15 +302,3 @@ def once(directives: tuple[Directive, ...]) -> Directive:
     if len(directives) > 1:
         raise ConfigError("this plugin can only be used once per Server Block")
     return directives[0]
-
-
-def _while_in_use(top: Handler) -> Handler:
-    """Return ``top`` for as long as a query in flight holds it."""
-    held = weakref.ref(top)
-
-    async def last_queries(query: Query) -> Response:
-        if (handler := held()) is None:
-            raise DnsError()
-        return await handler(query)
-
-    return last_queries

@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,11 +166,9 @@ async def run_command(
 
 async def _run(args: argparse.Namespace, command: Command, name: str) -> int:
     # both end a command as Ctrl-C does, so that it can undo its changes
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    task = asyncio.current_task()
     assert task is not None
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        with suppress(NotImplementedError):  # not every system has them
-            loop.add_signal_handler(number, task.cancel)
+    on_signals((signal.SIGTERM, signal.SIGHUP), task.cancel)
     async with documents(args) as cluster:
         session = Session(
             api=cluster,
@@ -181,6 +179,14 @@ async def _run(args: argparse.Namespace, command: Command, name: str) -> int:
             sleep=asyncio.sleep,
         )
         return await run_command(command, args, session, name)
+
+
+def on_signals(numbers: Iterable[signal.Signals], react: Callable[[], object]) -> None:
+    """Call ``react`` in the event loop when one of the signals arrives."""
+    loop = asyncio.get_running_loop()
+    for number in numbers:
+        with suppress(NotImplementedError):  # event loops of Windows have no signals
+            loop.add_signal_handler(number, react)
 
 
 @asynccontextmanager

@@ -67,9 +67,8 @@ class Answerer:
         """
         if (refusal := bad_version(query)) is not None:
             return refusal
-        top = self.top  # a query in flight holds the chain, which a reload replaces
         try:
-            return await top(query)
+            return await self.top(query)
         except Dropped:
             raise
         except Unserved as exc:

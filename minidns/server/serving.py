@@ -152,11 +152,16 @@ async def _end(
     unused: Iterable[ListenerSockets],
     kept: Iterable[ListenerSockets],
 ) -> None:
-    """Stop an instance when the queries that came to it have been answered."""
-    await _close(unused)
-    await asyncio.gather(*(sockets.settle(GRACE_S) for sockets in kept))
-    if instance is not None:
-        await instance.stop()
+    """Stop an instance when the queries that came to it have been answered.
+
+    It is stopped at once when this process ends meanwhile.
+    """
+    try:
+        await _close(unused)
+        await asyncio.gather(*(sockets.settle(GRACE_S) for sockets in kept))
+    finally:
+        if instance is not None:
+            await instance.stop()
 
 
 async def _close(all_sockets: Iterable[ListenerSockets]) -> None:

@@ -71,13 +71,12 @@ class Client(NamedTuple):
 
 
 class Target(NamedTuple):
-    """A server address that an arm queries."""
+    """A server address that an arm queries at port 53."""
 
     arm: Arm
     address: str
     replica: str = ""
     """The pod at the address; empty for a ClusterIP."""
-    port: int = 53
 
     def __str__(self) -> str:
         """Return the arm's letter, with the replica for the arm of single replicas."""

@@ -6,8 +6,8 @@ and only failures are recorded one by one, up to a number.
 
 from collections import Counter
 from dataclasses import dataclass, field
-from math import ceil, log2
 
+from minidns.probe.latencies import Latencies
 from minidns.trial.arms import Cell, Client, Layout, Target
 from minidns.trial.brake import Brake
 from minidns.trial.lookup import FailureKind, Result, Subject, failure_of
@@ -15,28 +15,6 @@ from minidns.trial.statistics import EPISODE_S, Count, Episodes
 
 MOST_FAILURES = 10_000
 """Failures that are recorded one by one; later ones are only counted."""
-_STEPS = 8
-"""Buckets of latencies per factor 2: a quantile is at most 9 % too large."""
-
-
-@dataclass(slots=True)
-class Latencies:
-    """The distribution of the latencies of replies."""
-
-    buckets: Counter[int] = field(default_factory=Counter)
-
-    def add(self, seconds: float) -> None:
-        """Count one latency."""
-        self.buckets[ceil(_STEPS * log2(max(seconds, 1e-6)))] += 1
-
-    def quantile_s(self, part: float) -> float | None:
-        """Return the seconds within which ``part`` of the replies came, or None."""
-        wanted = part * sum(self.buckets.values())
-        for bucket in sorted(self.buckets):
-            wanted -= self.buckets[bucket]
-            if wanted <= 0:
-                return float(2 ** (bucket / _STEPS))
-        return None
 
 
 @dataclass(slots=True)

@@ -3,12 +3,10 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from minidns.trial import ledger as ledgers
 from minidns.trial.arms import Client, D, NameKind, R, Target
-from minidns.trial.ledger import Latencies, Ledger
+from minidns.trial.ledger import Ledger
 from minidns.trial.lookup import FailureKind, Outcome, Result, Subject
 
 from .model import layout
@@ -56,17 +54,3 @@ def test_its_size_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(ledger.failures) == 10
     assert ledger.unlisted == 15
     assert ledger.of_arm("A").episodes == 25
-
-
-@given(st.lists(st.floats(1e-4, 5), min_size=1, max_size=200), st.sampled_from([0.5, 0.95, 0.99]))
-def test_quantiles_are_at_most_a_tenth_too_large(seconds: list[float], part: float) -> None:
-    latencies = Latencies()
-    for value in seconds:
-        latencies.add(value)
-    rank = next(k for k in range(1, len(seconds) + 1) if k >= part * len(seconds) - 1e-9)
-    exact = sorted(seconds)[rank - 1]
-    assert exact * 0.999 <= (latencies.quantile_s(part) or 0) <= exact * 1.1
-
-
-def test_no_latencies_have_no_quantile() -> None:
-    assert Latencies().quantile_s(0.5) is None

@@ -175,10 +175,16 @@ def _arm_row(ledger: Ledger, target: Target) -> ArmRow:
         record.episodes,
         record.episodes / record.lookups if record.lookups else 0.0,
         rate_bound(record.episodes, record.lookups),
-        record.latencies.quantile_s(0.5),
-        record.latencies.quantile_s(0.99),
+        _percentile_s(record, 50),
+        _percentile_s(record, 99),
         kinds,
     )
+
+
+def _percentile_s(record: TargetRecord, percent: float) -> float | None:
+    """Return a percentile of the latencies in seconds, None without a reply."""
+    latencies = record.latencies
+    return latencies.percentile(percent) if latencies.count else None
 
 
 def _suspect_row(entry: Ranked) -> SuspectRow:

@@ -122,13 +122,13 @@ class Echo:
         yield b""
 
 
-async def test_a_command_reads_its_standard_input_while_it_runs(simulation: Simulation, api: Documents) -> None:
+async def test_a_command_reads_its_standard_input_while_it_runs(simulation: Simulation) -> None:
     simulation.api.kubelet = Echo()
-    async with api.process(APP, "app", ["echo"], stdin=True) as running:
-        lines = running.lines()
-        for text in (b"one", b"two"):
-            await running.write(text + b"\n")
-            assert await anext(lines) == text
+    path = f"{APP}/exec?command=echo&stdin=true&stdout=true"
+    async with connect(Access(kubeconfig=str(simulation.kubeconfig))) as connection, connection.stream(path) as socket:
+        for text in (b"one\n", b"two\n"):
+            await socket.send_bytes(b"\x00" + text)
+            assert await socket.receive_bytes() == b"\x01" + text
 
 
 @pytest.mark.slow

@@ -1,1 +1,0 @@
-"""Trials in a real cluster: the objects they need, and lookups from their pods."""
