@@ -48,6 +48,16 @@ def parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="run this CoreDNS behind kube-dns, instead of minidns",
     )
+    _add_exec(verbs)
+    _add_fault(verbs.add_parser("fault", help="faults of the running cluster"))
+    _add_run(verbs)
+    resolve.add_to(verbs)
+    trial.add_to(verbs)
+    _add_explore(verbs)
+    return result
+
+
+def _add_exec(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     run = verbs.add_parser(
         "exec",
         help="run a command in a pod of the running cluster",
@@ -61,7 +71,9 @@ def parser() -> argparse.ArgumentParser:
     _add_folder(run)
     run.add_argument("pod", metavar="[NAMESPACE/]POD")
     run.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
-    _add_fault(verbs.add_parser("fault", help="faults of the running cluster"))
+
+
+def _add_run(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     play = verbs.add_parser("run", help="play scenarios and check them")
     shown = play.add_mutually_exclusive_group()
     for option, help_ in (
@@ -82,8 +94,9 @@ def parser() -> argparse.ArgumentParser:
         help='leave out the commands below "# the fault"',
     )
     play.add_argument("files", nargs="+", metavar="FILE")
-    resolve.add_to(verbs)
-    trial.add_to(verbs)
+
+
+def _add_explore(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     explore = verbs.add_parser(
         "explore", help="play random clusters and faults; check every answer"
     )
@@ -100,7 +113,6 @@ def parser() -> argparse.ArgumentParser:
             dest=option[2:] if option != "--from" else "first",
             help=help_,
         )
-    return result
 
 
 def _count(text: str) -> int:

@@ -144,8 +144,10 @@ def _difference_lines(
 ) -> Iterable[str]:
     asked = difference.question
     fault = difference.at_fault
+    why = f" ({difference.change})" if difference.change else ""
     blamed = f", at {lookups.label(targets[fault - 1])}" if fault else ""
-    yield (f"{asked.qname} {rdata.type_name(asked.qtype)}: {difference.kind}{blamed}")
+    question = f"{asked.qname} {rdata.type_name(asked.qtype)}"
+    yield f"{question}: {difference.kind}{why}{blamed}"
     yield f"    1: {_shown(difference.reference)}"
     yield f"    {difference.server}: {_shown(difference.other)}"
 
@@ -191,6 +193,7 @@ def _difference_json(
         "type": rdata.type_name(difference.question.qtype),
         "class": str(difference.kind),
         "is_fault": difference.kind.is_fault,
+        "change": difference.change,
         "at_fault": targets[fault - 1].label if fault else None,
         "reference": _outcome_json(difference.reference),
         "server": targets[difference.server - 1].label,

@@ -53,14 +53,13 @@ async def compare(
     *,
     rate: float,
     zone: Name,
-    known: Callable[[Difference], bool] = lambda difference: False,
+    known: Callable[[Difference], str] = lambda difference: "",
     progress: Callable[[Comparison], None] = lambda comparison: None,
 ) -> Comparison:
     """Ask ``servers`` all ``questions`` and return what differs.
 
     ``rate`` is the number of queries a second to each server, ``zone`` the domain of
-    the cluster, and ``known`` tells whether a difference is one that the releases of
-    CoreDNS have by design.
+    the cluster. ``known`` returns the change of CoreDNS behind a difference, if any.
     """
     result = Comparison(tuple(servers), [Tally() for _ in servers])
     pace, room = Pace(rate), asyncio.Semaphore(_IN_FLIGHT)
@@ -106,13 +105,13 @@ def _count(
     result: Comparison,
     rounds: Sequence[Round],
     found: Iterable[Difference],
-    known: Callable[[Difference], bool],
+    known: Callable[[Difference], str],
 ) -> list[Difference]:
     """Count the differences of one question; return those to be shown."""
     shown = []
     for difference in found:
-        if known(difference):
-            difference = difference.as_known()
+        if change := known(difference):
+            difference = difference.as_known(change)
         result.counts[difference.kind] = result.counts.get(difference.kind, 0) + 1
         if difference.kind is not Class.TTL_OR_ORDER:
             shown.append(difference)

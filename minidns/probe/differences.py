@@ -77,9 +77,12 @@ class Difference:
     """The outcome at the reference in the last round that differs."""
     other: LookupResult | None = None
 
-    def as_known(self) -> "Difference":
-        """Return the same difference, put down to a known one between releases."""
-        return replace(self, kind=Class.KNOWN, at_fault=None)
+    change: str = ""
+    """For a known version difference: the change of CoreDNS."""
+
+    def as_known(self, change: str) -> "Difference":
+        """Return the same difference as the effect of a change of CoreDNS."""
+        return replace(self, kind=Class.KNOWN, at_fault=None, change=change)
 
 
 Round = Sequence[LookupResult]
