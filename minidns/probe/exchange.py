@@ -80,6 +80,24 @@ class Exchange(Protocol):
         ...
 
 
+def connected(to: Address) -> socket.socket:
+    """Return a new UDP socket that receives datagrams from ``to`` only.
+
+    Raises:
+        OSError: there is no route, or no socket is left.
+
+    """
+    family, address = socket_address(*to)
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        sock.connect(address)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
 class _Socket:
     """A connected datagram socket, and the exchanges that wait for its replies."""
 
@@ -90,18 +108,11 @@ class _Socket:
             OSError: there is no route, or no socket is left.
 
         """
-        family, address = socket_address(*to)
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, asyncio.Future[tuple[bytes, int]]] = {}
-        self._sock = socket.socket(family, socket.SOCK_DGRAM)
-        try:
-            self._sock.setblocking(False)
-            self.is_kernel_time = _ask_for_timestamps(self._sock)
-            self._sock.connect(address)
-            self.port: int = self._sock.getsockname()[1]
-        except OSError:
-            self._sock.close()
-            raise
+        self._sock = connected(to)
+        self.is_kernel_time = _ask_for_timestamps(self._sock)
+        self.port: int = self._sock.getsockname()[1]
         self._loop.add_reader(self._sock, self._read)
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from random import Random
 from typing import NamedTuple
 
 from minidns.dns.model import Address, Rcode
-from minidns.probe.exchange import Kind
+from minidns.probe.exchange import Kind, connected
 from minidns.probe.lookup import Answer, LookupResult, records_of
 from minidns.stub.glibc import Glibc
 from minidns.stub.musl import Musl
@@ -29,7 +29,6 @@ from minidns.stub.protocol import (
     Transport,
     Wait,
 )
-from minidns.system.addresses import socket_address
 
 _MAX_REPLY = 65535
 LIBRARIES = ("glibc", "musl")
@@ -153,11 +152,7 @@ class _Sockets:
 
         """
         if key not in self._datagrams:
-            family, address = socket_address(*self._address(key))
-            sock = socket.socket(family, socket.SOCK_DGRAM)
-            self._datagrams[key] = sock
-            sock.setblocking(False)
-            sock.connect(address)
+            sock = self._datagrams[key] = connected(self._address(key))
             self.first_port = self.first_port or sock.getsockname()[1]
             asyncio.get_running_loop().add_reader(sock, self._read, key, sock)
         return self._datagrams[key]

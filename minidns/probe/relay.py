@@ -20,7 +20,6 @@ without a reply can be told from one that never arrived.
 """
 
 import asyncio
-import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,8 +27,8 @@ from random import Random
 from typing import NamedTuple, Protocol, TypeAlias, cast
 
 from minidns.dns.model import Address
+from minidns.probe.exchange import connected
 from minidns.probe.servers import Target
-from minidns.system.addresses import socket_address
 
 FLOW_S = 30.0
 """Seconds without a packet after which a flow ends (nf_conntrack_udp_timeout)."""
@@ -79,14 +78,7 @@ class _Flow:
         self._loop = asyncio.get_running_loop()
         self.last_s = self._loop.time()
         """Time of the loop at which the last packet passed."""
-        family, address = socket_address(*pod.address)
-        self._sock = socket.socket(family, socket.SOCK_DGRAM)
-        try:
-            self._sock.setblocking(False)
-            self._sock.connect(address)
-        except OSError:
-            self._sock.close()
-            raise
+        self._sock = connected(pod.address)
         self._loop.add_reader(self._sock, self._read)
 
     def close(self) -> None:

@@ -149,6 +149,21 @@ class Resolver(ABC):
     def look_up(self, name: str, types: tuple[int, ...] = BOTH) -> Steps:
         """Return the steps of one lookup of ``name``."""
 
+    def run_steps(self, other: "Resolver", steps: Steps) -> Steps:
+        """Run ``steps`` of another resolver as part of a lookup of this one.
+
+        The other one gets the time of each event of this one.
+        """
+        event: Event | None = None
+        while True:
+            other.now = self.now
+            try:
+                wait = next(steps) if event is None else steps.send(event)
+            except StopIteration as done:
+                outcome: Outcome = done.value
+                return outcome
+            event = yield wait
+
     def port(self) -> int:
         """Return a random source port from Linux's ip_local_port_range."""
         return self.rng.randint(32768, 60999)

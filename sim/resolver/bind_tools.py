@@ -11,7 +11,7 @@ Source: BIND 9.18 bin/dig/dighost.c (setup_system, next_origin).
 from random import Random
 
 from minidns.stub.glibc import RELEASES
-from minidns.stub.protocol import BOTH, Event, Outcome, Resolver, Status, Steps
+from minidns.stub.protocol import BOTH, Outcome, Resolver, Status, Steps
 from minidns.stub.resolv_conf import read_glibc
 from minidns.stub.single import Settings, Single
 
@@ -63,12 +63,4 @@ class BindTools(Resolver):
     def _ask(self, name: str, types: tuple[int, ...]) -> Steps:
         """Run the queries for one name with this tool's time."""
         steps = self._single.look_up(name, types)
-        event: Event | None = None
-        while True:
-            self._single.now = self.now
-            try:
-                wait = next(steps) if event is None else steps.send(event)
-            except StopIteration as done:
-                outcome: Outcome = done.value
-                return outcome
-            event = yield wait
+        return (yield from self.run_steps(self._single, steps))

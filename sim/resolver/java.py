@@ -17,7 +17,7 @@ from math import inf
 from random import Random
 
 from minidns.stub.glibc import Glibc
-from minidns.stub.protocol import BOTH, Event, Outcome, Resolver, Status, Steps
+from minidns.stub.protocol import BOTH, Outcome, Resolver, Status, Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,4 @@ class Java(Resolver):
         """Run the C library's lookup with this machine's time."""
         self._libc.resolv_conf = self.resolv_conf
         steps = self._libc.look_up(name, types)
-        event: Event | None = None
-        while True:
-            self._libc.now = self.now
-            try:
-                wait = next(steps) if event is None else steps.send(event)
-            except StopIteration as done:
-                outcome: Outcome = done.value
-                return outcome
-            event = yield wait
+        return (yield from self.run_steps(self._libc, steps))

@@ -2,12 +2,13 @@
 
 from random import Random
 
-from minidns.dns.model import AA, RA, TC, Dropped, FormatError, Query, Response
+from minidns.dns.model import Dropped, FormatError, Query, Response
 from minidns.dns.reply import Reply, decode_reply
 from minidns.server.answer import Answerer
 from minidns.upstream.upstream import Upstream
 
 from ..node.in_memory import Packets
+from ..node.server_faults import response_of
 
 TIMEOUT_S = 30.0
 """Seconds for which the relay waits: longer than any client."""
@@ -43,15 +44,7 @@ class Relay(Answerer):
             )
         except OSError:
             raise Dropped("no reply from CoreDNS") from None
-        return Response(
-            reply.rcode,
-            reply.answer,
-            reply.authority,
-            reply.additional,
-            aa=bool(reply.flags & AA),
-            ra=bool(reply.flags & RA),
-            tc=bool(reply.flags & TC),
-        )
+        return response_of(reply)
 
 
 def _decoded(wire: bytes) -> Reply | None:
