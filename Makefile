@@ -6,6 +6,9 @@ READY = $(VENV)/.ready
 DOCS = build/docs
 INSTALL = -m pip --python
 
+# compiled modules are kept: else each process that a test starts compiles the whole tree again
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test quick check pytest bench bench-quick bench-scale soak survive explore fuzz dist image image-test docs lock clean
 
 demo: $(READY)              ## the main job, on a simulated cluster

@@ -23,3 +23,8 @@ def test_nothing_points_outside_the_project() -> None:
                 text = path.read_text()
                 for word in ("../shared", "/work/"):
                     assert word not in text, f"{path.relative_to(ROOT)} says {word}"
+
+
+def test_a_decision_has_a_number_of_its_own() -> None:
+    numbers = [path.name[:4] for path in (ROOT / "docs" / "decisions").glob("[0-9]*.md")]
+    assert len(set(numbers)) == len(numbers) > 20
