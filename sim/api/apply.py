@@ -19,7 +19,7 @@ from .fields import (
     ownership_of,
     remove,
 )
-from .kinds import Kind
+from .kind import Kind
 from .list_keys import PRIMITIVE_SETS, below, is_atomic, list_keys
 from .objects import Json, clone, with_meta, without_meta
 from .status import ApiError, failure

@@ -134,7 +134,12 @@ def pod_status(obj: Json, now: float) -> Cell:
     if obj["metadata"].get("deletionTimestamp"):
         return "Terminating"
     status = obj.get("status") or {}
-    return str(status.get("reason") or status.get("phase") or "Unknown")
+    ended = [
+        dig(container, "state.terminated.reason")
+        for container in status.get("containerStatuses") or ()
+    ]
+    reasons = [status.get("reason"), *ended, status.get("phase")]
+    return str(next(filter(None, reasons), "Unknown"))
 
 
 def pod_restarts(obj: Json, now: float) -> Cell:
@@ -157,6 +162,32 @@ def containers(field: str) -> Callable[[Json, float], Cell]:
         return ",".join(str(c.get(field, "")) for c in containers_)
 
     return cell
+
+
+def job_status(obj: Json, now: float) -> Cell:
+    """Return Complete, Failed, Suspended or Running, and Terminating."""
+    names = ("Complete", "Failed", "Suspended")
+    true = [name for name in names if condition(obj, name) == "True"]
+    if not true and obj["metadata"].get("deletionTimestamp"):
+        return "Terminating"
+    return true[0] if true else "Running"
+
+
+def job_completions(obj: Json, now: float) -> Cell:
+    """Return the number of finished and of wanted Pods of a Job."""
+    done = dig(obj, "status.succeeded") or 0
+    wanted, parallel = dig(obj, "spec.completions"), dig(obj, "spec.parallelism") or 0
+    if wanted is None:
+        wanted = f"1 of {parallel}" if parallel > 1 else 1
+    return f"{done}/{wanted}"
+
+
+def job_duration(obj: Json, now: float) -> Cell:
+    """Return how long a Job has run, up to its end."""
+    start, end = dig(obj, "status.startTime"), dig(obj, "status.completionTime")
+    if not start:
+        return ""
+    return duration((seconds(end) if end else now) - seconds(start))
 
 
 def node_status(obj: Json, now: float) -> Cell:

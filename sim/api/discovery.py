@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from .kinds import KINDS, Kind
+from .kind import Kind
+from .kinds import KINDS
 from .objects import Json
 
 VERBS = (

@@ -1,27 +1,44 @@
 """The store with subscribers that receive every change in order."""
 
+import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from random import Random
 
 from .addresses import Addresses
-from .kinds import KINDS, Kind, kind_of
+from .kind import Kind
+from .kinds import KINDS, kind_of
 from .objects import Clock, Json, key_of, timestamp
 from .store import Change, Snapshot, Store
 from .writing import is_deletable
 
 Subscriber = Callable[[Change], None]
+Later = Callable[[float, Callable[[], None]], object]
+"""Calls a function after some seconds."""
 SAFE = "bcdfghjklmnpqrstvwxz2456789"
 """The characters of generated names (k8s.io/apimachinery util/rand)."""
+
+
+def on_loop(delay_s: float, act: Callable[[], None]) -> None:
+    """Call ``act`` after ``delay_s`` on the running event loop; never without one."""
+    with contextlib.suppress(RuntimeError):
+        asyncio.get_running_loop().call_later(delay_s, act)
 
 
 class Feed:
     """Objects by kind; a write returns after all writes that its subscribers make."""
 
     def __init__(
-        self, now: Clock, seed: int, history: int, families: Iterable[str]
+        self,
+        now: Clock,
+        later: Later,
+        seed: int,
+        history: int,
+        families: Iterable[str],
     ) -> None:
         self.now = now
+        self.later = later
         self.store = Store(history)
         self.addresses = Addresses(families)
         self._random = Random(seed)

@@ -8,7 +8,7 @@ or map itself (Kubernetes server-side apply, structured-merge-diff).
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from .kinds import Kind
+from .kind import Kind
 from .list_keys import PRIMITIVE_SETS, below, is_atomic, item_key, list_keys
 from .objects import Json, decode, encode
 

@@ -5,59 +5,11 @@ the row. `sim.api.admission` has the defaults and the validation of a kind,
 `sim.api.list_keys` the keys of its lists for strategic merge and server-side apply.
 """
 
-from dataclasses import dataclass
-
 from . import columns
 from .columns import AGE, CREATED, NAME, Column, age, at, count, pairs
+from .kind import Kind
 from .objects import Json
 from .status import bad_request
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Kind:
-    """One kind of object; compared by identity."""
-
-    name: str
-    plural: str
-    group: str = ""
-    version: str = "v1"
-    namespaced: bool = True
-    short: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    has_status: bool = True
-    """Whether it has a status subresource; other writes then keep the status."""
-    shows_deleted: bool = False
-    """Whether DELETE returns the last state instead of a Status."""
-    has_scale: bool = False
-    """Whether it has a scale subresource."""
-    has_generation: bool = False
-    """Whether metadata.generation counts changes outside of metadata and status."""
-    custom: bool = False
-    """Whether it is a custom resource, which has no strategic merge patch."""
-    fields: tuple[str, ...] = ()
-    """Field selectors in addition to metadata.name and metadata.namespace."""
-    columns: tuple[Column, ...] = (NAME, AGE)
-
-    @property
-    def api_version(self) -> str:
-        """Return the apiVersion of objects."""
-        return f"{self.group}/{self.version}" if self.group else self.version
-
-    @property
-    def prefix(self) -> str:
-        """Return the path prefix of the group and version."""
-        return f"/apis/{self.api_version}" if self.group else f"/api/{self.version}"
-
-    @property
-    def resource(self) -> str:
-        """Return plural and group, the resource name in messages."""
-        return f"{self.plural}.{self.group}" if self.group else self.plural
-
-    @property
-    def title(self) -> str:
-        """Return kind and group, the name in messages about invalid objects."""
-        return f"{self.name}.{self.group}" if self.group else self.name
-
 
 KINDS = (
     Kind(
@@ -197,6 +149,31 @@ KINDS = (
         categories=("all",),
         has_generation=True,
         columns=(NAME, AGE),
+    ),
+    Kind(
+        "Job",
+        "jobs",
+        "batch",
+        categories=("all",),
+        has_generation=True,
+        fields=("status.successful",),
+        columns=(
+            NAME,
+            Column("Status", columns.job_status),
+            Column("Completions", columns.job_completions),
+            Column("Duration", columns.job_duration),
+            AGE,
+            Column("Containers", columns.containers("name"), wide=True),
+            Column("Images", columns.containers("image"), wide=True),
+            Column("Selector", pairs("spec.selector.matchLabels"), wide=True),
+        ),
+    ),
+    Kind(
+        "Lease",
+        "leases",
+        "coordination.k8s.io",
+        has_status=False,
+        columns=(NAME, Column("Holder", at("spec.holderIdentity", "")), AGE),
     ),
     Kind(
         "HorizontalPodAutoscaler",
@@ -348,6 +325,11 @@ def at_path(prefix: str, plural: str) -> Kind | None:
     return _BY_PLURAL.get((prefix, plural))
 
 
+def of_type(api_version: str, name: str) -> Kind | None:
+    """Return the kind with this apiVersion and name, or None."""
+    return _BY_TYPE.get((api_version, name))
+
+
 def kind_of(obj: Json) -> Kind:
     """Return the kind of an object.
 
@@ -355,7 +337,7 @@ def kind_of(obj: Json) -> Kind:
         ApiError: the object names none or an unknown one (400).
 
     """
-    kind = _BY_TYPE.get((obj.get("apiVersion", ""), obj.get("kind", "")))
+    kind = of_type(obj.get("apiVersion", ""), obj.get("kind", ""))
     if kind is None:
         raise bad_request(
             f'no matches for kind "{obj.get("kind", "")}" '

@@ -7,7 +7,7 @@ whole (Kubernetes API conventions, merge strategy).
 
 from collections.abc import Mapping
 
-from .kinds import Kind
+from .kind import Kind
 from .objects import Json
 
 ListKeys = Mapping[str, tuple[str, ...]]
@@ -45,7 +45,7 @@ _LISTS: Mapping[str, ListKeys] = {
     | {"status.podIPs": ("ip",), "status.hostIPs": ("ip",)},
     **{
         kind: {f"spec.template.spec.{path}": keys for path, keys in _POD.items()}
-        for kind in ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet")
+        for kind in ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job")
     },
     "Node": {"status.addresses": ("type",), "spec.taints": ("key", "effect")},
     "ServiceAccount": {"secrets": ("name",), "imagePullSecrets": ("name",)},

@@ -7,7 +7,7 @@ from math import inf, nan
 
 import msgspec
 
-from .kinds import Kind
+from .kind import Kind
 from .objects import Json, Key, decode, encode
 from .selectors import Selection
 from .status import (

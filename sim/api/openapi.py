@@ -5,7 +5,8 @@ They check whether PATCH of a kind accepts `fieldValidation`. There are no schem
 read OpenAPI v2 in protobuf and need `--validate=false`.
 """
 
-from .kinds import KINDS, Kind
+from .kind import Kind
+from .kinds import KINDS
 from .objects import Json
 
 INDEX = "/openapi/v3"

@@ -5,7 +5,7 @@ from typing import Any
 
 import jsonpatch
 
-from .kinds import Kind
+from .kind import Kind
 from .list_keys import PRIMITIVE_SETS, below, list_keys
 from .objects import Json
 from .status import bad_request, failure

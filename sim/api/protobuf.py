@@ -39,6 +39,11 @@ _FIELDS = {
     "DeploymentSpec": "1 replicas int?, 2 selector LabelSelector, "
     "3 template PodTemplateSpec, 4 strategy Strategy, 5 minReadySeconds int, "
     "6 revisionHistoryLimit int?, 7 paused bool, 9 progressDeadlineSeconds int?",
+    "Job": "1 metadata ObjectMeta, 2 spec JobSpec, 3 status Empty",
+    "JobSpec": "1 parallelism int?, 2 completions int?, 3 activeDeadlineSeconds int?, "
+    "4 selector LabelSelector, 5 manualSelector bool?, 6 template PodTemplateSpec, "
+    "7 backoffLimit int?, 8 ttlSecondsAfterFinished int?, 9 completionMode text?, "
+    "10 suspend bool?",
     "Strategy": "1 type",
     "LabelSelector": "1 matchLabels map, 2 matchExpressions list SelectorRequirement",
     "SelectorRequirement": "1 key, 2 operator, 3 values list text",

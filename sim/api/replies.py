@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from . import protobuf
-from .kinds import Kind
+from .kind import Kind
 from .objects import Json, decode
 from .requests import Request
 from .status import ApiError, bad_request, failure, invalid, unsupported

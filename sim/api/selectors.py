@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .kinds import Kind
+from .kind import Kind
 from .objects import Json, dig, labels_of
 from .status import bad_request
 

@@ -13,9 +13,10 @@ from typing import ClassVar, TypeAlias
 
 from . import admission, apply, bootstrap, writing
 from .admission.namespaces import check_creation, undeletable
-from .feed import Feed, Subscriber
+from .feed import Feed, Later, Subscriber, on_loop
 from .fields import Manager
-from .kinds import KINDS, Kind, kind_of, named
+from .kind import Kind
+from .kinds import KINDS, kind_of, named
 from .objects import Clock, Json, Key, clone, key_of, owners_of, timestamp, with_meta
 from .patch import MERGE_PATCH, patched
 from .selectors import EVERYTHING, Selection, selection
@@ -35,9 +36,10 @@ HISTORY = 4096
 class ClusterApi(Feed):
     """The objects of a cluster and the operations of its API.
 
-    With the same ``now`` and ``seed`` each run has the same times and names; ``nodes``
-    are the names of the first Nodes. This class runs no controllers, so objects stay as
-    they are written; `sim.controllers.cluster.Cluster` runs them.
+    With the same ``now`` and ``seed`` each run has the same times and names; ``later``
+    calls what controllers do after a time. ``nodes`` are the names of the first Nodes.
+    This class runs no controllers, so objects stay as they are written;
+    `sim.controllers.cluster.Cluster` runs them.
     """
 
     controllers: ClassVar[tuple[Callable[["ClusterApi"], Subscriber], ...]] = ()
@@ -47,13 +49,14 @@ class ClusterApi(Feed):
         self,
         *,
         now: Clock = time.time,
+        later: Later = on_loop,
         seed: int = 1,
         nodes: Iterable[str] = ("node-1",),
         dual_stack: bool = False,
         history: int = HISTORY,
     ) -> None:
         families = ("IPv4", "IPv6") if dual_stack else ("IPv4",)
-        super().__init__(now, seed, history, families)
+        super().__init__(now, later, seed, history, families)
         for controller in self.controllers:
             self.subscribe(controller(self))
         for obj in bootstrap.objects(nodes, families):
@@ -240,14 +243,13 @@ class ClusterApi(Feed):
     def dependents(self, owner: Json) -> Objects:
         """Return the objects with an owner reference to ``owner``, shared.
 
-        An owner without a namespace has none here: nothing in this simulation is owned
-        by an object of the cluster.
+        They are in its namespace, or anywhere if it has none.
         """
         namespace, uid = key_of(owner)[0], owner["metadata"]["uid"]
         return [
             obj
             for kind in KINDS
-            if namespace and kind.namespaced
+            if kind.namespaced or not namespace
             for obj in self.list(kind.name, namespace)
             if any(r["uid"] == uid for r in owners_of(obj))
         ]

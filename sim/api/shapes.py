@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from .kinds import Kind
+from .kind import Kind
 from .objects import Json
 from .status import bad_request
 
@@ -162,6 +162,27 @@ class _DeploymentSpec(TypedDict, total=False):
     strategy: _Strategy
 
 
+class _JobSpec(TypedDict, total=False):
+    parallelism: int
+    completions: int
+    backoffLimit: int
+    activeDeadlineSeconds: int
+    ttlSecondsAfterFinished: int
+    completionMode: str
+    manualSelector: bool
+    suspend: bool
+    selector: _Selector
+    template: _Template
+
+
+class _LeaseSpec(TypedDict, total=False):
+    holderIdentity: str
+    leaseDurationSeconds: int
+    leaseTransitions: int
+    acquireTime: str
+    renewTime: str
+
+
 class _Conditions(TypedDict, total=False):
     conditions: list[_Condition]
 
@@ -243,6 +264,8 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "ConfigMap": {"data": Texts, "binaryData": Texts},
     "ServiceAccount": {"secrets": Items, "imagePullSecrets": Items},
     "Deployment": {"spec": _DeploymentSpec, "status": _Conditions},
+    "Job": {"spec": _JobSpec, "status": _Conditions},
+    "Lease": {"spec": _LeaseSpec},
     "Node": {"spec": _NodeSpec, "status": _NodeStatus},
     "ServiceImport": {"spec": _ImportSpec},
     "PodDisruptionBudget": {"spec": _SelectorSpec, "status": _Conditions},

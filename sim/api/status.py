@@ -5,12 +5,10 @@ recognize errors by them.
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from .kind import Kind
 from .objects import Json, encode
-
-if TYPE_CHECKING:
-    from .kinds import Kind
 
 REASONS = {
     400: "BadRequest",
@@ -120,7 +118,7 @@ def failure(
     return ApiError({**status, "code": code})
 
 
-def success(kind: "Kind", obj: Json) -> Json:
+def success(kind: Kind, obj: Json) -> Json:
     """Return the Status of a completed deletion."""
     meta = obj["metadata"]
     return {
@@ -132,7 +130,7 @@ def success(kind: "Kind", obj: Json) -> Json:
     }
 
 
-def not_found(kind: "Kind", name: str) -> ApiError:
+def not_found(kind: Kind, name: str) -> ApiError:
     """Return 404 for an object."""
     message = f'{kind.resource} "{name}" not found'
     return failure(404, message, details=_details(kind, name))
@@ -144,13 +142,13 @@ def no_such_path() -> ApiError:
     return failure(404, message, details={})
 
 
-def already_exists(kind: "Kind", name: str) -> ApiError:
+def already_exists(kind: Kind, name: str) -> ApiError:
     """Return 409 for a name in use."""
     message = f'{kind.resource} "{name}" already exists'
     return failure(409, message, "AlreadyExists", _details(kind, name))
 
 
-def conflict(kind: "Kind", name: str, why: str = "") -> ApiError:
+def conflict(kind: Kind, name: str, why: str = "") -> ApiError:
     """Return 409 for a write to another version of the object."""
     why = why or (
         "the object has been modified; please apply your changes to the latest "
@@ -171,7 +169,7 @@ def invalid(title: str, name: str, causes: Iterable[Cause]) -> ApiError:
     return failure(422, f'{title} "{name}" is invalid: {body}', details=details)
 
 
-def forbidden(kind: "Kind", name: str, why: str, cause: str = "") -> ApiError:
+def forbidden(kind: Kind, name: str, why: str, cause: str = "") -> ApiError:
     """Return 403 for a request that the server refuses."""
     subject = f'{kind.resource} "{name}"' if name else kind.resource
     details = _details(kind, name)
@@ -217,7 +215,7 @@ def bad_version(text: str) -> ApiError:
     return failure(500, message, "")
 
 
-def _details(kind: "Kind", name: str) -> Json:
+def _details(kind: Kind, name: str) -> Json:
     """Return the details of a Status about an object."""
     details = {"name": name, "group": kind.group, "kind": kind.plural}
     return {k: v for k, v in details.items() if v}

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
-from .kinds import KINDS, Kind
+from .kind import Kind
+from .kinds import KINDS
 from .objects import Json, Key, key_of, with_meta
 from .status import too_old
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from . import table
 from .connections import reset, trickle
 from .faults import Faults, Rule
-from .kinds import Kind
+from .kind import Kind
 from .listing import read_number, read_version
 from .objects import Json, encode
 from .selectors import Selection

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from .columns import Cell, Column
-from .kinds import Kind
+from .kind import Kind
 from .objects import Json
 
 TABLE = "as=Table"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .kinds import Kind
+from .kind import Kind
 from .objects import Json, with_meta
 from .selectors import Selection
 from .store import Change, Collection

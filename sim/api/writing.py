@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import shapes
-from .kinds import Kind
+from .kind import Kind
 from .objects import Json, clone, dig, is_terminating
 from .status import ApiError, bad_request, conflict
 

@@ -30,6 +30,8 @@ from ..api.store import Change
 READY = "sim/ready"
 PHASE = "sim/phase"
 IP = "sim/ip"
+ENDS = {"Succeeded": (0, "Completed"), "Failed": (1, "Error")}
+"""Exit code and reason of the containers by the phase of their Pod."""
 CONDITIONS = ("PodScheduled", "Initialized", "ContainersReady", "Ready")
 
 
@@ -71,8 +73,9 @@ class PodController:
             should_be_ready = annotations.get(READY, "true") == "true"
             ready = phase == "Running" and should_be_ready
             status["conditions"] = self._conditions(phase, ready)
+        now = timestamp(self._cluster.now())
         status = {**INITIAL_STATUS, **status, "phase": phase}
-        status["containerStatuses"] = list(_containers(spec, status))
+        status["containerStatuses"] = list(_containers(spec, status, now))
         self._cluster.commit(named("Pod"), {**pod, "spec": spec, "status": status})
 
     def _node(self, pod: Json) -> Json:
@@ -143,10 +146,15 @@ def _status_annotations(pod: Json) -> Json:
     return {k: v for k, v in annotations.items() if k in (READY, PHASE, IP)}
 
 
-def _containers(spec: Json, status: Json) -> Iterator[Json]:
+def _containers(spec: Json, status: Json, now: str) -> Iterator[Json]:
     """Yield the status of each container."""
     running = status["phase"] == "Running"
-    state = {"running": {"startedAt": status.get("startTime")}} if running else {}
+    start = {"startedAt": status.get("startTime")}
+    state = {"running": start} if running else {}
+    if status["phase"] in ENDS:
+        code, reason = ENDS[status["phase"]]
+        end = {"exitCode": code, "reason": reason, "finishedAt": now}
+        state = {"terminated": {**end, **start}}
     for container in spec.get("containers") or ():
         image = container.get("image", "")
         yield {

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from ..addresses import Addresses
-from ..kinds import Kind
+from ..kind import Kind
 from ..objects import Json
 from ..status import Cause, invalid, required
 from . import (
     deployments,
+    jobs,
+    leases,
     names,
     namespaces,
     nodes,
@@ -48,6 +50,8 @@ _ADMISSIONS = {
     "EndpointSlice": Admission(slices.fill, slices.causes),
     "Deployment": Admission(deployments.fill, deployments.causes),
     "ReplicaSet": Admission(replicasets.fill, deployments.template_causes),
+    "Job": Admission(jobs.fill, jobs.causes),
+    "Lease": Admission(check=leases.causes),
     "Node": Admission(check=nodes.causes),
     "Role": Admission(name=SEGMENT),
     "RoleBinding": Admission(name=SEGMENT),

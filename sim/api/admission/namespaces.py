@@ -1,7 +1,8 @@
 """Defaults of Namespaces, and the admission plugin NamespaceLifecycle."""
 
 from ..addresses import Addresses
-from ..kinds import Kind, named
+from ..kind import Kind
+from ..kinds import named
 from ..objects import Json, is_terminating
 from ..status import ApiError, forbidden, not_found
 

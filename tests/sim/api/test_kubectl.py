@@ -285,6 +285,7 @@ async def test_invalid_object_is_explained(kubectl: Kubectl) -> None:
         "svc externalname web --external-name=example.org",
         "svc nodeport web --tcp=80 --node-port=30080",
         "deployment web --image=example --replicas=0 --port=80 -- run it",
+        "job j --image=example -- run it",
         "configmap cm --from-literal=a=b --from-literal=empty=",
         "serviceaccount sa",
         "role r --verb=get,list --resource=pods,deployments.apps",

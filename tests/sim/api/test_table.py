@@ -2,7 +2,8 @@ import pytest
 
 from sim.api.columns import duration
 from sim.api.discovery import document
-from sim.api.kinds import KINDS, Kind, named
+from sim.api.kind import Kind
+from sim.api.kinds import KINDS, named
 from sim.api.objects import Json
 from sim.api.openapi import document as openapi_document
 from sim.api.table import partial, table, wants_partial, wants_table
