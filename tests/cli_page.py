@@ -17,7 +17,7 @@ BEFORE = "## Exit statuses\n"
 def parsers() -> dict[str, tuple[str, Parser]]:
     """Return description and parser of every command, by what is typed."""
     commands = {f"minidns {command.name}": (command, command.load().parser()) for command in cli.COMMANDS}
-    return {"minidns": ("Serve.", cli.serving_parser())} | {
+    return {"minidns": ("Serve.", cli.PROGRAM.parser())} | {
         name: (parser.description or command.summary, parser) for name, (command, parser) in commands.items()
     }
 

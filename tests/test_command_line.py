@@ -11,6 +11,7 @@ import pytest
 
 from minidns import __version__, cli
 from minidns.text.arguments import help_of
+from sim import __main__ as sim
 from tests.process import mentions
 
 Capture = pytest.CaptureFixture[str]
@@ -30,19 +31,31 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     monkeypatch.setenv("COLUMNS", "80")
     (tmp_path / "Good").write_text(GOOD)
+    (tmp_path / "Empty.md").write_text("# No scenario\n")
     (tmp_path / "Bad").write_text(".:0 {\n forwrd . 192.0.2.1\n}\n")
     return tmp_path
 
 
 def run(line: str) -> int:
     """Return the exit status of a command line."""
+    return run_words(*shlex.split(line))
+
+
+def run_words(name: str, *words: str) -> int:
+    """Return the exit status of a program with arguments."""
     try:
-        return cli.main(shlex.split(line)[1:])
+        return PROGRAMS[name].main(words)
     except SystemExit as ended:
         return int(ended.code or 0)
 
 
-PARSERS = {"": cli.serving_parser()} | {c.name: c.load().parser() for c in cli.COMMANDS}
+PROGRAMS = {program.name: program for program in (cli.PROGRAM, sim.PROGRAM)}
+PARSERS = {
+    f"{program.name} {name}".rstrip(): parser
+    for program in PROGRAMS.values()
+    for name, parser in {"": program.parser(), **{c.name: c.load().parser() for c in program.commands}}.items()
+}
+"""The parsers of all commands, by what is typed."""
 
 WRONG = [
     # what is typed, exit status, words of the cause
@@ -100,6 +113,29 @@ WRONG = [
     ("minidns why a.org @127.0.0.1:1", 4, "minidns why: http://127.0.0.1:1"),
     ("minidns why a.org --server ftp://x", 4, "ftp://x http://"),
     ("minidns healthcheck --address 127.0.0.1:1", 1, "127.0.0.1:1 refused"),
+    # -- the simulation
+    ("minidns-sim", 2, "command demo minidns-sim --help"),
+    ("minidns-sim rum x", 2, '"rum" "run"'),
+    ("minidns-sim --state x up", 2, "--state minidns-sim --help"),
+    ("minidns-sim up --coredns", 2, "--coredns value"),
+    ("minidns-sim up --state . --coredns nosuch", 1, "minidns-sim up: nosuch"),
+    ("minidns-sim exec --state .", 2, "POD COMMAND"),
+    ("minidns-sim exec --state . app -- dig x", 1, "minidns-sim exec: minidns-sim up"),
+    ("minidns-sim fault lst", 2, "lst list add clear"),
+    ("minidns-sim fault add --state .", 2, "add words"),
+    ("minidns-sim fault list x --state .", 2, "list x"),
+    ("minidns-sim fault list --state .", 1, "minidns-sim fault: minidns-sim up"),
+    ("minidns-sim run", 2, "FILE"),
+    ("minidns-sim run nosuch", 1, "minidns-sim run: nosuch"),
+    ("minidns-sim run .", 1, "minidns-sim run: . directory"),
+    ("minidns-sim run Empty.md", 1, "minidns-sim run: Empty.md scenario"),
+    ("minidns-sim run --seed 0 Good", 2, "--seed 0"),
+    ("minidns-sim run --print --hash Good", 2, "--hash --print"),
+    ("minidns-sim resolve", 2, "NAME"),
+    ("minidns-sim resolve --resolv-conf nosuch a", 2, "minidns-sim resolve: nosuch"),
+    ("minidns-sim trial --plant gremlins", 2, "--plant gremlins one-replica"),
+    ("minidns-sim explore --jobs 0", 2, "--jobs 0"),
+    ("minidns-sim demo --apply nosuch", 1, "minidns-sim demo: nosuch"),
 ]
 
 
@@ -110,23 +146,33 @@ def test_what_is_wrong(line: str, status: int, cause: str, capsys: Capture) -> N
     assert mentions(err, cause)
     assert not PYTHON.search(out + err)
     lines = err.splitlines()
-    if status == 2:  # the one line that matters, and where the help is
+    if status == 2 and "resolve: " not in err:  # the one line that matters, and where the help is
         assert len(lines) == 2
-        assert lines[1].startswith("see minidns ")
+        assert re.match("see minidns(-sim)? ", lines[1])
 
 
 ODD = ["", "x", "\u0663", "-1", "9" * 20, "a:b:c", ":", "[::1", "nan", "1e999", "/"]
 ODD += ["127.0.0.1:99999", "a b", "%", "{}", "=", "a" * 300, "\udcff"]
 ENDING = {
-    "up": [],
-    "clone": [],
-    "enrol": ["deploy/web", "--all"],
-    "unenrol": ["deploy/web"],
-    "status": [],
-    "split-dns": ["plan", "--root", "."],
-    "why": ["a.org", "@127.0.0.1:1"],
-    "check": ["nosuch"],
-    "healthcheck": ["--address", "127.0.0.1:1"],
+    "minidns up": "",
+    "minidns clone": "",
+    "minidns enrol": "deploy/web --all",
+    "minidns unenrol": "deploy/web",
+    "minidns status": "",
+    "minidns split-dns": "plan --root .",
+    "minidns why": "a.org @127.0.0.1:1",
+    "minidns check": "nosuch",
+    "minidns healthcheck": "--address 127.0.0.1:1",
+    "minidns probe": "no/such --name a.org",
+    "minidns compare": "no/such --name a.org",
+    "minidns relay": "svc/kube-dns",
+    "minidns-sim exec": "--state . app -- dig x",
+    "minidns-sim fault": "list --state .",
+    "minidns-sim run": "nosuch",
+    "minidns-sim resolve": "--state . --resolv-conf nosuch a",
+    "minidns-sim trial": "--plant gremlins",
+    "minidns-sim explore": "--jobs 0",
+    "minidns-sim demo": "--apply nosuch",
 }
 """Commands that end without a cluster and a network, with what they need."""
 
@@ -139,10 +185,7 @@ def test_odd_values_of_every_flag(name: str, capsys: Capture) -> None:
             continue
         for value in ODD:
             flag = action.option_strings[-1]
-            try:
-                status = cli.main([name, *ENDING[name], f"{flag}={value}"])
-            except SystemExit as ended:
-                status = int(ended.code or 0)
+            status = run_words(*name.split(), f"{flag}={value}", *shlex.split(ENDING[name]))
             err = capsys.readouterr().err
             assert status in range(5), (flag, value)
             assert not PYTHON.search(err), (flag, value)
@@ -158,6 +201,9 @@ RIGHT = [
     ("minidns enroll --help", "minidns enrol --replicas"),
     ("minidns check Good", "dns://:1053 whoami"),
     ("minidns check Good -as 1.11.3", "ok"),
+    ("minidns-sim version", f"minidns-{__version__}"),
+    ("minidns-sim --help", "minidns-sim demo minidns-sim run"),
+    ("minidns-sim help run", "--without-fault (default: text)"),
 ]
 
 
@@ -174,10 +220,13 @@ def test_help_has_examples_that_the_parser_reads(name: str) -> None:
     parser = PARSERS[name]
     assert parser.examples
     for example in parser.examples:
-        words = shlex.split(example.rpartition("| ")[2])
-        start = words.index("minidns") + 1
-        command, rest = cli.split(words[start:])
-        assert command == name
+        program = name.split()[0]
+        words = shlex.split(example.rpartition("| ")[2].partition(" >")[0])
+        command, rest = PROGRAMS[program].split(words[words.index(program) + 1 :])
+        if name == "minidns-sim":
+            assert PROGRAMS[program].find(command)
+            continue
+        assert f"{program} {command}".rstrip() == name
         assert parser.parse(rest)
         assert example in parser.format_help()
 
@@ -192,7 +241,7 @@ def test_help_shows_every_default(name: str) -> None:
 
 @pytest.mark.parametrize("name", [c.alias for c in cli.COMMANDS if c.alias])
 def test_an_alias_is_the_command(name: str) -> None:
-    command = cli.find(name)
+    command = cli.PROGRAM.find(name)
     assert command is not None
     assert command.name != name
 

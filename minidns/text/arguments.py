@@ -55,7 +55,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(
             prog,
             description="\n\n".join(fill(p, 79) for p in description.split("\n\n")),
-            epilog="\n\n".join(filter(None, ("\n".join(["examples:", *lines]), notes))),
+            epilog="\n\n".join(filter(None, (notes, "\n".join(["examples:", *lines])))),
             formatter_class=_Formatter,
             allow_abbrev=False,
         )

@@ -15,6 +15,7 @@ from textwrap import dedent
 from typing import NamedTuple, TextIO
 
 from minidns.dns.model import DnsError
+from minidns.text.arguments import did_you_mean
 
 from ..api.status import ApiError
 from . import clock, setup_words, show_words
@@ -186,7 +187,9 @@ async def _one(stage: Stage, step: Step) -> PlayedStep:
     verb, *words = step.command.split()
     command = COMMANDS.get(verb)
     if command is None:
-        return PlayedStep(step, problem=f"{verb} is not one of {', '.join(COMMANDS)}")
+        similar = did_you_mean(verb, COMMANDS)
+        why = f"unknown command{similar}; the commands: {', '.join(COMMANDS)}"
+        return PlayedStep(step, problem=f"{verb}: {why}")
     body = "".join(f"{line}\n" for line in step.body)
     try:
         command.check(words, body, has_output=verb in show_words.COMMANDS)
@@ -225,20 +228,36 @@ def main(
 
     Raises:
         OSError: a file cannot be read.
-        ValueError: the first block of a file is a continuation.
+        ValueError: a file is not text or has no scenario, or its first block is a
+            continuation.
 
     """
     runs = []
     for file in files:
-        for scenario in scenarios(Path(file).read_text(), file):
+        for scenario in _read(file):
             played = scenario.without_fault() if without_fault else scenario
             runs.append(run(played, seed))
             out.write("".join(f"{line}\n" for line in _result_lines(runs[-1], show)))
     if show is Show.JSON:
         document = {"runs": [result.to_json() for result in runs]}
         out.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-    failed = any(result.wrong for result in runs)
-    return 0 if show is Show.ACTUAL or not failed else 1
+    if show is Show.ACTUAL:  # other output is what it is for, an error is not
+        return int(any(step.problem for result in runs for step in result.steps))
+    return int(any(result.wrong for result in runs))
+
+
+def _read(file: str) -> list[Scenario]:
+    """Return the scenarios of a file; raises OSError and ValueError as `main`."""
+    try:
+        found = list(scenarios(Path(file).read_text(encoding="utf-8"), file))
+    except UnicodeDecodeError:
+        raise ValueError(f"{file}: not UTF-8 text") from None
+    if not any(scenario.steps for scenario in found):
+        raise ValueError(
+            f"{file}: no scenario: in Markdown it is a block fenced as ```scenario, "
+            "in any other file a line is a command"
+        )
+    return found
 
 
 def _result_lines(played: Run, show: Show) -> Iterator[str]:

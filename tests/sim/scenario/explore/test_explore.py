@@ -1,14 +1,14 @@
 """Explorations: clean on the server as it is, and able to find planted mistakes."""
 
-import io
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import pytest
 
 from minidns.server.remembered import Memory
+from sim.commands import explore as command
 from sim.node.in_memory import Packets
-from sim.scenario.explore import command, plan, run, shrink
+from sim.scenario.explore import plan, run, shrink
 from sim.scenario.explore.plan import Moment, Plan
 
 pytestmark = pytest.mark.slow
@@ -69,7 +69,6 @@ def test_shrinking_keeps_what_is_needed() -> None:
     assert shrink.shrink(replace(shortest), breaks, tries=0) == shortest
 
 
-def test_the_command_counts_seeds() -> None:
-    out = io.StringIO()
-    assert command.main(out, 1, 3, 1) == 0
-    assert out.getvalue().startswith("3 seeds, 0 failed")
+def test_the_command_counts_seeds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--seeds", "3", "--jobs", "1"]) == 0
+    assert capsys.readouterr().out.startswith("3 seeds, 0 failed")

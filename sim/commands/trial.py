@@ -2,9 +2,10 @@
 
 import argparse
 import json
-import sys
+from collections.abc import Sequence
 from fractions import Fraction
 
+from minidns.text.arguments import Parser
 from minidns.trial.report.facts import Setup, report
 from minidns.trial.report.formats import FORMATS, to_json
 
@@ -13,17 +14,24 @@ from ..node import fault_words
 FOUND, NOT_FOUND = 0, 1
 """Exit status: whether the verdict is the planted cause."""
 RAREST, MOST_FREQUENT = Fraction(1, 100_000), Fraction(1, 2)
+_EXAMPLES = {
+    "minidns-sim trial --list": "the causes",
+    "minidns-sim trial --plant one-replica --rate 1/100": "find one",
+    "minidns-sim trial --plant path -o html >report.html": "a report with plots",
+}
 _NOTES = """\
-The exit status is 0 if the verdict is the planted cause, 1 if it is another one or
-none, 2 if the command line is wrong."""
+exit status: 0 the verdict is the planted cause, 1 it is another one or none, 2 the
+command line is wrong"""
 
 
-def add_to(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the parser of this command to those of ``minidns-sim``."""
-    parser = verbs.add_parser(
-        "trial",
-        help="plant a cause of failures and find it as minidns trial does",
-        epilog=_NOTES,
+def parser() -> Parser:
+    """Return the parser of the command."""
+    parser = Parser(
+        "minidns-sim trial",
+        "Plant a cause of failures in the simulated cluster, and find it by the code "
+        "of real trials, in virtual time.",
+        _EXAMPLES,
+        _NOTES,
     )
     parser.add_argument(
         "--list", action="store_true", help="list the causes that can be planted"
@@ -34,31 +42,33 @@ def add_to(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="RATE",
         type=_rate,
         default=Fraction(1, 100),
-        help="rate of failed lookups over kube-dns, such as 1/1000 (default: 1/100)",
+        help="rate of failed lookups over kube-dns, such as 1/1000",
     )
     parser.add_argument(
         "--background",
         metavar="SHARE",
         type=_share,
         default=Fraction(1, 20),
-        help="rate of failures of all lookups, as a share of RATE (default: 1/20)",
+        help="rate of failures of all lookups, as a share of RATE",
     )
-    parser.add_argument(
-        "--seed", metavar="N", type=_seed, default=1, help="seed (default: 1)"
-    )
+    parser.add_argument("--seed", metavar="N", type=_seed, default=1, help="seed")
     parser.add_argument(
         "-o",
         "--output",
         choices=tuple(FORMATS),
         default="text",
-        help="format of the report (default: text)",
+        help="format of the report",
     )
+    return parser
 
 
-def run(args: argparse.Namespace) -> int:
+def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit status."""
-    from .causes import CAUSES
-    from .play import play
+    from ..trial.causes import CAUSES
+    from ..trial.play import play
+
+    arguments = parser()
+    args = arguments.parse(argv)
 
     if args.list:
         width = max(map(len, CAUSES))
@@ -66,10 +76,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"{name:{width}}  {cause.description}")
         return FOUND
     if args.plant is None:
-        print(
-            "minidns-sim trial: --plant CAUSE is missing; see --list", file=sys.stderr
-        )
-        return 2
+        arguments.error("--plant CAUSE: missing; --list shows the causes")
     played = play(args.plant, args.rate, args.seed, background=args.background)
     repeat = (
         f"minidns-sim trial --plant {args.plant} --rate {args.rate} "
@@ -86,11 +93,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _cause(word: str) -> str:
-    from .causes import CAUSES
+    from ..trial.causes import CAUSES
 
     if word not in CAUSES:
         raise argparse.ArgumentTypeError(
-            f"{word} is not a cause; choose from {', '.join(CAUSES)}"
+            f"{word}: not a cause; the causes: {', '.join(CAUSES)}"
         )
     return word
 
@@ -99,7 +106,7 @@ def _rate(word: str) -> Fraction:
     value = _share(word)
     if not RAREST <= value <= MOST_FREQUENT:
         raise argparse.ArgumentTypeError(
-            f"{word} is not between {RAREST} and {MOST_FREQUENT}"
+            f"{word}: a rate from {RAREST} to {MOST_FREQUENT} is needed"
         )
     return value
 
@@ -115,5 +122,5 @@ def _share(word: str) -> Fraction:
 
 def _seed(word: str) -> int:
     if not (word.isascii() and word.isdecimal()):
-        raise argparse.ArgumentTypeError(f"{word} is not a number such as 7")
+        raise argparse.ArgumentTypeError(f"{word}: a whole number is needed")
     return int(word)

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -12,31 +13,36 @@ from minidns.dns import names
 from minidns.dns.rdata import type_number
 from minidns.dns.resolv_conf import nameservers
 from minidns.stub.protocol import BOTH, Status
+from minidns.text.arguments import Parser
+from minidns.text.files import describe
 
 from ..api.status import ApiError
 from ..cluster import state
 from ..node.resolve import report_of
 from ..resolver import kinds, rehearsal
 from ..resolver.report import Report, lines
-from . import clock
-from .stage import staged
+from ..scenario import clock
+from ..scenario.stage import staged
+from .common import add_folder, count, fail
 
 FOUND, FAILED, UNKNOWN = 0, 1, 2
-_EPILOG = """\
+_EXAMPLES = {
+    "minidns-sim resolve --list": "the resolvers",
+    "minidns-sim resolve --as musl-1.2.3 --pod default/app kubernetes.default": "what "
+    "a program of a pod sends",
+    "kubectl exec app -- cat /etc/resolv.conf | minidns-sim resolve --as go "
+    "--resolv-conf - --answer web.shop.svc.cluster.local=10.96.0.7 web.shop": "with "
+    "the resolv.conf of a real pod",
+    "minidns-sim resolve --resolv-conf FILE --server 1='drop 1/2' web": "with a server "
+    "that drops half of the queries",
+}
+_NOTES = """\
 With --pod the queries go to the cluster that is up or, if none is, to that of a
 scenario. With --resolv-conf they go to described servers in virtual time, and a name
 without --answer does not exist.
 
-examples:
-  minidns-sim resolve --list
-  minidns-sim resolve --as musl-1.2.3 --pod default/app kubernetes.default
-  kubectl exec app -- cat /etc/resolv.conf | minidns-sim resolve --as go \\
-      --resolv-conf - --answer web.shop.svc.cluster.local=10.96.0.7 web.shop
-  minidns-sim resolve --resolv-conf FILE --server 1='drop 1/2' --server 2=servfail web
-
 exit status: 0 found, 1 the lookup failed, 2 there is no such resolver, pod or name, or
-the command line is wrong
-"""
+the command line is wrong"""
 
 
 class Wrong(Exception):
@@ -50,13 +56,13 @@ class _Resolved(NamedTuple):
     known: str
 
 
-def add_to(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the parser of this command to those of ``minidns-sim``."""
-    parser = verbs.add_parser(
-        "resolve",
-        help="show what a stub resolver sends for a name",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def parser() -> Parser:
+    """Return the parser of the command."""
+    parser = Parser(
+        "minidns-sim resolve",
+        "Show what a stub resolver sends for a name, in order, and what it costs.",
+        _EXAMPLES,
+        _NOTES,
     )
     parser.add_argument("--list", action="store_true", help="list the resolvers")
     parser.add_argument(
@@ -64,7 +70,7 @@ def add_to(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         dest="kind",
         metavar="RESOLVER",
         default="glibc",
-        help="(default: glibc)",
+        help="resolver to look the name up with",
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
@@ -90,42 +96,34 @@ def add_to(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "follow; may be repeated",
     )
     parser.add_argument(
-        "--seed", type=int, default=1, metavar="N", help="seed (default: 1)"
+        "--seed", type=count, default=1, metavar="N", help="seed of what is random"
     )
-    parser.add_argument(
-        "-o", choices=("json",), dest="output", help="print JSON instead of text"
-    )
-    parser.add_argument(
-        "--state",
-        type=Path,
-        default=state.default_folder(),
-        metavar="FOLDER",
-        help="folder with the files of the cluster",
-    )
-    parser.add_argument("name", nargs="?", metavar="NAME")
+    parser.add_output("text", "json")
+    add_folder(parser)
+    parser.add_argument("name", nargs="?", metavar="NAME", help="name to look up")
     parser.add_argument(
         "types", nargs="*", metavar="TYPE", help="record types (default: A and AAAA)"
     )
+    return parser
 
 
-def run(args: argparse.Namespace) -> int:
+def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit status."""
+    args = parser().parse(argv)
     if args.list:
         print(kinds.listing())
         return FOUND
     try:
         report, known = _resolve(args)
     except Wrong as error:
-        print(f"minidns-sim resolve: {error}", file=sys.stderr)
-        return UNKNOWN
+        return fail("resolve", error, UNKNOWN)
     if args.output == "json":
         print(json.dumps(report, indent=2))
     else:
         print("\n".join(lines(report)))
     if report["result"]["status"] == Status.NXDOMAIN.value:
         missing = f"there is no name {args.name!r}; there are: {known}"
-        print(f"minidns-sim resolve: {missing}", file=sys.stderr)
-        return UNKNOWN
+        return fail("resolve", missing, UNKNOWN)
     return FAILED if report["result"]["error"] else FOUND
 
 
@@ -176,9 +174,10 @@ def _rehearse(
     try:
         is_stdin = args.resolv_conf == "-"
         text = sys.stdin.read() if is_stdin else Path(args.resolv_conf).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise Wrong(f"cannot read {args.resolv_conf}: {reason}") from None
+    except OSError as error:
+        raise Wrong(f"--resolv-conf {describe(error)}") from None
+    except UnicodeDecodeError:
+        raise Wrong(f"--resolv-conf {args.resolv_conf}: not UTF-8 text") from None
     try:
         addresses = [rehearsal.parse_address(word) for word in args.answer]
         behaviours = dict(_server(word, text) for word in args.server)

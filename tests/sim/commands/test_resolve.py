@@ -123,7 +123,7 @@ def test_a_pod_of_a_scenario_if_no_cluster_is_up(tmp_path: Path, capsys: pytest.
         (("--resolv-conf", "{conf}", "--answer", "web=x", "web"), "IP"),
         (("--resolv-conf", "{conf}", "a..b"), "63"),
         (("--resolv-conf", "{conf}", "web", "BOGUS"), "BOGUS"),
-        (("--resolv-conf", "{conf}.not", "web"), "No such file"),
+        (("--resolv-conf", "{conf}.not", "web"), "no such file"),
         (("--resolv-conf", "{conf}"), "NAME"),
         (("web",), "--pod"),
         (("--pod", "app", "--server", "1=drop", "web"), "--resolv-conf"),

@@ -1,0 +1,1 @@
+"""The commands of the simulation's command line, one module each."""
