@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from minidns.corefile import blocks
 from minidns.corefile.blocks import ConfigError, Corefile
 from tests.corefile.test_grammar import TEXTS, InMemory
+from tests.table import table
 
 
 def parse(
@@ -37,7 +38,7 @@ def test_imported_block_has_the_name_of_its_file() -> None:
     assert [(block.file, block.line) for block in (first, second)] == [("/etc/blocks", 1), ("/etc/blocks", 4)]
 
 
-@pytest.mark.parametrize("text", ["", "# a", "(s) {\n log\n}", "import none/*", "\ufeff"])
+@table("text", ["", "# a", "(s) {\n log\n}", "import none/*", "\ufeff"])
 def test_empty_corefile_is_the_built_in_default(text: str) -> None:
     (block,) = parse(text, port=1053).blocks
     assert [str(key) for key in block.keys] == ["dns://.:1053"]
@@ -93,7 +94,7 @@ REFUSES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "error"), [row[1:] for row in REFUSES], ids=[row[0] for row in REFUSES])
+@table(("text", "error"), [row[1:] for row in REFUSES], ids=[row[0] for row in REFUSES])
 def test_refuses(text: str, error: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse(text)
@@ -113,7 +114,7 @@ SERVES = [
 ]
 
 
-@pytest.mark.parametrize("text", [row[1] for row in SERVES], ids=[row[0] for row in SERVES])
+@table("text", [row[1] for row in SERVES], ids=[row[0] for row in SERVES])
 def test_serves(text: str) -> None:
     assert parse(text).blocks
     assert problems(text) == []
@@ -189,7 +190,7 @@ def test_the_digest_escapes_as_go_does() -> None:
 SAME = "a {\n log x\n}\n"
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "same"),
     [
         ("a {   # what\n\tlog  x\n} # end\n", True),

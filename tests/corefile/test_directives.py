@@ -1,9 +1,9 @@
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minidns.corefile.directives import Directive, occurrences
 from minidns.corefile.lexer import scan
+from tests.table import table
 
 
 def read(text: str) -> list[Directive]:
@@ -40,7 +40,7 @@ READS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), [row[1:] for row in READS], ids=[row[0] for row in READS])
+@table(("text", "expected"), [row[1:] for row in READS], ids=[row[0] for row in READS])
 def test_occurrences(text: str, expected: list[str]) -> None:
     assert [show(directive) for directive in read(text)] == expected
 

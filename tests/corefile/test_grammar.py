@@ -8,6 +8,7 @@ from minidns.corefile import imports
 from minidns.corefile.directives import Directive, occurrences
 from minidns.corefile.errors import ConfigError
 from minidns.corefile.grammar import Grammar, RawBlock
+from tests.table import table
 
 P = "Error during parsing: "
 ENVIRON = {
@@ -199,7 +200,7 @@ READS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "expected"), [row[1:] for row in READS], ids=[row[0] for row in READS])
+@table(("text", "expected"), [row[1:] for row in READS], ids=[row[0] for row in READS])
 def test_reads(text: str, expected: list[str]) -> None:
     assert [show(block) for block in read(text).blocks] == expected
 
@@ -271,9 +272,7 @@ UNKNOWN = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("text", "where", "name", "hint"), [row[1:] for row in UNKNOWN], ids=[row[0] for row in UNKNOWN]
-)
+@table(("text", "where", "name", "hint"), [row[1:] for row in UNKNOWN], ids=[row[0] for row in UNKNOWN])
 def test_unknown_directives(text: str, where: str, name: str, hint: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read(text, known=KNOWN)

@@ -20,6 +20,7 @@ from minidns.kubernetes.resources import Access
 from minidns.server import tcp
 from minidns.upstream.tls import client_context
 from tests.serving import serving
+from tests.table import table
 from tests.world import World
 
 SECRET = "s3cr3t-0paque-credential"
@@ -45,9 +46,9 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("words", [["check"], ["-conf"]], ids=["check", "serve"])
-@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-@pytest.mark.parametrize("content", FILES.values(), ids=FILES)
+@table("words", [["check"], ["-conf"]], ids=["check", "serve"])
+@table("place", PLACES.values(), ids=PLACES)
+@table("content", FILES.values(), ids=FILES)
 def test_the_text_of_a_file_that_is_no_corefile_is_not_shown(
     content: str, place: str, words: list[str], tmp_path: Path
 ) -> None:
@@ -105,12 +106,14 @@ READERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["", "/elsewhere/"], ids=["nearby", "elsewhere"])
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
-@pytest.mark.parametrize("content", LOOK_ALIKES.values(), ids=LOOK_ALIKES)
+@table("content", LOOK_ALIKES.values(), ids=LOOK_ALIKES)
 async def test_no_reader_shows_a_file_that_looks_like_one_of_its_own(
     content: str, reader: str, folder: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.clear()
     caplog.set_level(logging.DEBUG)
     path = f"{folder or Path.cwd().as_posix() + '/'}secret"
     zone = f"@ 60 IN SOA a. b. 1 2 3 4 5\n$INCLUDE {path}\n"
@@ -148,10 +151,10 @@ OPTIONS = dict(_as_options())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("text", OPTIONS.values(), ids=OPTIONS)
+@table("text", OPTIONS.values(), ids=OPTIONS)
 def test_no_plugin_shows_a_word_of_an_imported_file(text: str, tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "corefiles").mkdir()
+    (tmp_path / "elsewhere").mkdir(exist_ok=True)
+    (tmp_path / "corefiles").mkdir(exist_ok=True)
     secret = tmp_path / "elsewhere" / "secret"
     secret.write_text(text)
     file = tmp_path / "corefiles" / "Corefile"
@@ -168,7 +171,7 @@ def test_no_plugin_shows_a_word_of_an_imported_file(text: str, tmp_path: Path) -
 HARMLESS = "forwad . 192.0.2.1\n"
 
 
-@pytest.mark.parametrize(
+@table(
     ("corefile", "imported", "is_shown"),
     [
         ("/etc/coredns/Corefile", "/etc/coredns/one", True),
@@ -187,7 +190,7 @@ def test_the_folder_decides_whether_a_harmless_word_is_shown(corefile: str, impo
     assert f"{imported}:1" in str(error)
 
 
-@pytest.mark.parametrize("content", LOOK_ALIKES.values(), ids=LOOK_ALIKES)
+@table("content", LOOK_ALIKES.values(), ids=LOOK_ALIKES)
 def test_what_is_no_key_or_kubeconfig_is_not_shown(content: str, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text(content)

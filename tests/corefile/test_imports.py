@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from minidns.corefile.errors import ConfigError
 from minidns.corefile.imports import Imports, glob, has_wildcard
 from minidns.corefile.lexer import Token
+from tests.table import table
 
 TREE = {
     "": ["Corefile", "custom", ".hidden"],
@@ -49,12 +50,12 @@ def exists(path: str) -> bool:
     return name in names(folder)
 
 
-@pytest.mark.parametrize(("pattern", "expected"), [row[1:] for row in GLOBS], ids=[row[0] for row in GLOBS])
+@table(("pattern", "expected"), [row[1:] for row in GLOBS], ids=[row[0] for row in GLOBS])
 def test_glob(pattern: str, expected: list[str]) -> None:
     assert glob(pattern, names, exists) == expected
 
 
-@pytest.mark.parametrize("pattern", ["[", "a[", "[a]*", "a\\", "[/x*"])
+@table("pattern", ["[", "a[", "[a]*", "a\\", "[/x*"])
 def test_malformed_patterns(pattern: str) -> None:
     with pytest.raises(ValueError, match=r"^syntax error in pattern$"):
         glob(pattern, names, exists)
@@ -67,12 +68,12 @@ def test_wildcards_match_as_in_fnmatch(listed: list[str], pattern: str) -> None:
     assert matches == sorted(fnmatch.filter(listed, pattern))
 
 
-@pytest.mark.parametrize("path", ["a*", "?", "[", "\\"])
+@table("path", ["a*", "?", "[", "\\"])
 def test_wildcards(path: str) -> None:
     assert has_wildcard(path)
 
 
-@pytest.mark.parametrize("path", ["a", "]", "{a,b}", "~"])
+@table("path", ["a", "]", "{a,b}", "~"])
 def test_no_wildcards(path: str) -> None:
     assert not has_wildcard(path)
 

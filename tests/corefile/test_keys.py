@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from minidns.corefile import keys
 from minidns.corefile.keys import Claim, Key
+from tests.table import table
 
 KEYS = [
     ("root", ".", ["dns://.:53"]),
@@ -94,7 +95,7 @@ NOT_KEYS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "error"), [row[1:] for row in NOT_KEYS], ids=[row[0] for row in NOT_KEYS])
+@table(("text", "error"), [row[1:] for row in NOT_KEYS], ids=[row[0] for row in NOT_KEYS])
 def test_not_keys(text: str, error: str) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
         keys.keys(text)
@@ -104,7 +105,7 @@ def test_not_keys(text: str, error: str) -> None:
 COUNTS = [("10.0.0.0/17", 128), ("192.0.2.0/27", 32), ("10.0.0.0/9", 128)]
 
 
-@pytest.mark.parametrize(("network", "count"), [*COUNTS, ("fd00::/61", 8)])
+@table(("network", "count"), [*COUNTS, ("fd00::/61", 8)])
 def test_a_mask_between_cuts_gives_the_next_longer_zones(network: str, count: int) -> None:
     zones = keys.normalized(network)
     assert len(zones) == len(set(zones)) == count
@@ -155,7 +156,7 @@ def test_any_text_is_keys_or_an_error(text: str) -> None:
         assert all(key.zone.endswith(".") for key in parsed)
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "expected"),
     [
         ("Cluster.Local", ("cluster.local.",)),
@@ -192,6 +193,6 @@ CONFLICTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("claims", "expected"), [row[1:] for row in CONFLICTS], ids=[row[0] for row in CONFLICTS])
+@table(("claims", "expected"), [row[1:] for row in CONFLICTS], ids=[row[0] for row in CONFLICTS])
 def test_conflicts(claims: list[Claim], expected: list[tuple[int, str]]) -> None:
     assert list(keys.conflicts(claims)) == expected

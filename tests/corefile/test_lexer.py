@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from minidns.corefile.errors import ConfigError
 from minidns.corefile.lexer import Token, expand, scan
+from tests.table import table
 
 SCANS = [
     ("words-and-spaces", "a  b\tc\n", ["1:a", "1:b", "1:c"]),
@@ -51,7 +52,7 @@ SCANS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), [row[1:] for row in SCANS], ids=[row[0] for row in SCANS])
+@table(("text", "expected"), [row[1:] for row in SCANS], ids=[row[0] for row in SCANS])
 def test_scan(text: str, expected: list[str]) -> None:
     tokens = scan(text, "Corefile")
     assert [f"{token.line}:{token.text}" for token in tokens] == expected
@@ -98,7 +99,7 @@ LINES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "begins", "continues"), [row[1:] for row in LINES], ids=[row[0] for row in LINES])
+@table(("text", "begins", "continues"), [row[1:] for row in LINES], ids=[row[0] for row in LINES])
 def test_lines(text: str, begins: bool, continues: bool) -> None:
     first, second = scan(text, "x")
     assert second.begins_line(first) is begins
@@ -140,7 +141,7 @@ EXPANDS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), [row[1:] for row in EXPANDS], ids=[row[0] for row in EXPANDS])
+@table(("text", "expected"), [row[1:] for row in EXPANDS], ids=[row[0] for row in EXPANDS])
 def test_expand(text: str, expected: str) -> None:
     assert expand(text, ENVIRON) == expected
 

@@ -10,6 +10,7 @@ from minidns.corefile.options import Excess, Words, accepted, argument, integer,
 from minidns.corefile.values import integer as number
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits
+from tests.table import table
 from tests.world import World
 
 ARITIES = {
@@ -68,7 +69,7 @@ def read(text: str, repeated: Repeated = Repeated.MERGED) -> object:
     return spec(repeated).read(site.block.named("whoami"), site)
 
 
-@pytest.mark.parametrize(("arguments", "arity"), ARITIES.items())
+@table(("arguments", "arity"), ARITIES.items())
 def test_the_syntax_says_how_many_words_there_are(arguments: str, arity: tuple[int, int | None]) -> None:
     made = line(f"name {arguments}", "", lambda options, words: options)
     assert (made.least, made.most) == arity
@@ -87,7 +88,7 @@ BLOCKS = {
 }
 
 
-@pytest.mark.parametrize(("block", "expected"), BLOCKS.items())
+@table(("block", "expected"), BLOCKS.items())
 def test_a_line_sets_its_field(block: str, expected: Sample) -> None:
     assert read(f"whoami {{\n{block}\n}}") == expected
 
@@ -112,7 +113,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("block", "expected"), REFUSED.items())
+@table(("block", "expected"), REFUSED.items())
 def test_a_bad_line_is_refused(block: str, expected: tuple[bool, str]) -> None:
     is_located, text = expected
     with pytest.raises(ConfigError) as caught:
@@ -134,7 +135,7 @@ REPEATED = {
 }
 
 
-@pytest.mark.parametrize(("repeated", "expected"), REPEATED.items(), ids=str)
+@table(("repeated", "expected"), REPEATED.items(), ids=str)
 def test_a_second_directive_means_what_the_plugin_says(repeated: Repeated, expected: object) -> None:
     assert read(TEXT, repeated) == expected
 

@@ -5,6 +5,7 @@ import pytest
 from minidns import plugins
 from minidns.corefile import releases
 from minidns.corefile.releases import NEWEST, RELEASES, Release, parse
+from tests.table import table
 
 BEFORE_1_14_2 = "log dnstap local dns64 acl any chaos loadbalance tsig cache rewrite header dnssec autopath minimal"
 BEFORE_1_14_7 = "log dnstap local dns64 any chaos loadbalance tsig cache rewrite acl header dnssec autopath minimal"
@@ -36,7 +37,7 @@ COREDNS = {name for names in (*MIDDLES.values(), *HEADS.values(), *TAILS.values(
 """The plugins of CoreDNS: minidns may have others between them."""
 
 
-@pytest.mark.parametrize(("version", "names"), [*MIDDLES.items(), *HEADS.items(), *TAILS.items()])
+@table(("version", "names"), [*MIDDLES.items(), *HEADS.items(), *TAILS.items()])
 def test_order_is_that_of_plugin_cfg(version: str, names: str) -> None:
     expected = names.split()
     order = tuple(name for name in plugins.order(parse(version)) if name in COREDNS)
@@ -48,7 +49,7 @@ def test_order_is_that_of_plugin_cfg(version: str, names: str) -> None:
         assert order[begin:] == tuple(expected)
 
 
-@pytest.mark.parametrize("release", RELEASES, ids=str)
+@table("release", RELEASES, ids=str)
 def test_every_release_has_an_order_without_repetition(release: Release) -> None:
     order = plugins.order(release)
     assert len(set(order)) == len(order)
@@ -56,7 +57,7 @@ def test_every_release_has_an_order_without_repetition(release: Release) -> None
     assert parse(str(release)) == release
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "release"),
     [("1.11.0", Release(1, 11, 0)), ("v1.13.1", Release(1, 13, 1)), ("1.11", Release(1, 11, 4)), ("1.14", NEWEST)],
 )
@@ -64,7 +65,7 @@ def test_text_of_a_release(text: str, release: Release) -> None:
     assert parse(text) == release
 
 
-@pytest.mark.parametrize(
+@table(
     "text", ["", "1", "1.10.1", "1.11.2", "1.14.8", "1.15.0", "2", "1.14.7.1", "latest", "1.014.7", "1.14.-1", "vv1.14.7", "1.14.7\n", "x" * 99]
 )  # fmt: skip
 def test_unknown_release(text: str) -> None:

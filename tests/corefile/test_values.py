@@ -3,6 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minidns.corefile import values
+from tests.table import table
 
 
 def test_durations_and_integers_are_here_too() -> None:
@@ -12,7 +13,7 @@ def test_durations_and_integers_are_here_too() -> None:
     assert values.quote("a") == '"a"'
 
 
-@pytest.mark.parametrize(
+@table(
     ("args", "expected"),
     [
         ([], ("example.org.", "0.10.in-addr.arpa.", "1.10.in-addr.arpa.")),
@@ -39,7 +40,7 @@ def test_fallthrough(args: list[str], expected: tuple[str, ...]) -> None:
     assert values.fallthrough(args) == expected
 
 
-@pytest.mark.parametrize(
+@table(
     ("zones", "name", "expected"),
     [
         ([], "a.", None),
@@ -73,7 +74,7 @@ FINDS = [
 ]
 
 
-@pytest.mark.parametrize(("pattern", "text", "matches"), [row[1:] for row in FINDS], ids=[row[0] for row in FINDS])
+@table(("pattern", "text", "matches"), [row[1:] for row in FINDS], ids=[row[0] for row in FINDS])
 def test_patterns(pattern: str, text: str, matches: bool) -> None:
     assert (values.pattern(pattern).search(text) is not None) is matches
 

@@ -4,6 +4,7 @@ The chart needs helm to be rendered. Where there is none, what helm made of it l
 read from the folder charts beside this file; `python -m tests.deploy.rendered` writes it.
 """
 
+import copy
 import functools
 import hashlib
 import os
@@ -44,9 +45,14 @@ def text(variant: str) -> str:
     return by_helm(name) if helm() else (KEPT / f"{name}.yaml").read_text()
 
 
+@functools.cache
+def _parsed(variant: str) -> list[Json]:
+    return [obj for obj in yaml.safe_load_all(text(variant)) if obj]
+
+
 def objects(variant: str) -> list[Json]:
     """Return the objects of a variant, the caller's own."""
-    return [obj for obj in yaml.safe_load_all(text(variant)) if obj]
+    return copy.deepcopy(_parsed(variant))
 
 
 def the(variant: str, kind: str) -> Json:

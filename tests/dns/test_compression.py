@@ -18,6 +18,7 @@ from minidns.dns import names, rdata
 from minidns.dns.model import Opt, Query, Question, Response, RRset
 from minidns.dns.rdata import AAAA, CNAME, MX, NAPTR, NS, PTR, SOA, SRV, TXT, A
 from minidns.dns.wire import encode_response, response_size
+from tests.table import table
 
 Section: TypeAlias = tuple[RRset, ...]
 Part: TypeAlias = "int | tuple[str, bool]"
@@ -195,8 +196,8 @@ def test_additional_owners_are_pointers_to_srv_targets(width: int, size: int) ->
     assert expected == (size, (6, 0, 3), False)
 
 
-@pytest.mark.parametrize("count", range(1, 20))
-@pytest.mark.parametrize("width", range(1, 16))
+@table("count", range(1, 20))
+@table("width", range(1, 16))
 def test_replies_around_512_bytes(count: int, width: int) -> None:
     check(srv_query(), services(count, "e" * width))
 
@@ -215,7 +216,7 @@ def test_any_edns_size(size: int) -> None:
 NAMED = [3, 4, 7, 8, 9, rdata.NS, rdata.CNAME, rdata.PTR]
 
 
-@pytest.mark.parametrize("rtype", NAMED)
+@table("rtype", NAMED)
 def test_every_type_of_rfc_1035_is_compressed(rtype: int) -> None:
     data = [names.to_wire(f"{n}.host.example.org.") for n in range(60)]
     response = Response(answer=(RRset("example.org.", rtype, 5, tuple(data)),))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from minidns.dns.edns import encode_opt, read_opt
 from minidns.dns.model import FormatError, Opt
 from minidns.dns.wire import decode_query, error_reply
+from tests.table import table
 
 COOKIE, SUBNET, EXPIRE, KEEPALIVE, PADDING, UNKNOWN = 10, 8, 9, 11, 12, 65001
 
@@ -34,7 +35,7 @@ SOUND = {
 }
 
 
-@pytest.mark.parametrize(("code", "data"), SOUND.values(), ids=SOUND)
+@table(("code", "data"), SOUND.values(), ids=SOUND)
 def test_sound_options_are_read(code: int, data: bytes) -> None:
     assert decode_query(query_with_option(code, data)).opt == Opt(1400, False, ((code, data),))
 
@@ -55,7 +56,7 @@ MALFORMED = {
 }
 
 
-@pytest.mark.parametrize(("code", "data"), MALFORMED.values(), ids=MALFORMED)
+@table(("code", "data"), MALFORMED.values(), ids=MALFORMED)
 def test_malformed_options_are_format_errors_with_an_opt(code: int, data: bytes) -> None:
     wire = query_with_option(code, data)
     with pytest.raises(FormatError) as caught:

@@ -5,12 +5,13 @@ import struct
 import pytest
 
 from minidns.dns.message import Truncated, skip_name, skip_record
+from tests.table import table
 
 NAME = b"\3www\7example\3org\0"
 A = struct.pack("!HHIH", 1, 1, 60, 4) + bytes((192, 0, 2, 1))
 
 
-@pytest.mark.parametrize(
+@table(
     ("wire", "end"),
     [
         (b"\0", 1),
@@ -24,7 +25,7 @@ def test_end_of_a_name(wire: bytes, end: int) -> None:
     assert skip_name(wire + b"more", 0) == end
 
 
-@pytest.mark.parametrize(
+@table(
     "wire",
     [b"", b"\3ww", b"\3www", b"\x40a\0", b"\x80a\0", b"\xc0", (b"\x3f" + b"a" * 63) * 5],
     ids=["none", "cut-label", "no-end", "01-type", "10-type", "half-pointer", "too-long"],

@@ -4,11 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.dns import names
+from tests.table import table
 
 labels = st.lists(st.binary(min_size=1, max_size=12), max_size=6)
 
 
-@pytest.mark.parametrize(
+@table(
     ("raw", "text"),
     [
         pytest.param([], ".", id="root"),
@@ -37,13 +38,13 @@ def test_wire_and_back(raw: list[bytes]) -> None:
     assert len(names.labels(text)) == len(raw)
 
 
-@pytest.mark.parametrize("text", ["a..b.", ".a.", "x" * 64 + ".", "a", r"\256.", ".".join(["x" * 60] * 5) + "."])
+@table("text", ["a..b.", ".a.", "x" * 64 + ".", "a", r"\256.", ".".join(["x" * 60] * 5) + "."])
 def test_not_a_name(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         names.to_wire(text)
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "zone", "below"),
     [
         ("a.cluster.local.", "cluster.local.", True),

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minidns.dns.networks import Network, Networks, cidr
+from tests.table import table
 
 GOOD = {
     "ipv4": ("192.0.2.0/24", "192.0.2.0/24"),
@@ -15,7 +16,7 @@ GOOD = {
 }
 
 
-@pytest.mark.parametrize(("text", "network"), GOOD.values(), ids=GOOD)
+@table(("text", "network"), GOOD.values(), ids=GOOD)
 def test_cidr(text: str, network: str) -> None:
     assert cidr(text) == ip_network(network)
 
@@ -23,7 +24,7 @@ def test_cidr(text: str, network: str) -> None:
 BAD = ("192.0.2.1", "192.0.2.0/33", "192.0.2.0/255.255.255.0", "x/8", "", "192.0.2/24")
 
 
-@pytest.mark.parametrize("text", BAD)
+@table("text", BAD)
 def test_cidr_refuses(text: str) -> None:
     with pytest.raises(ValueError, match="invalid CIDR address") as caught:
         cidr(text)
@@ -39,7 +40,7 @@ IN = {
 }
 
 
-@pytest.mark.parametrize(("address", "is_in"), IN.values(), ids=IN)
+@table(("address", "is_in"), IN.values(), ids=IN)
 def test_contains(address: str, is_in: bool) -> None:
     networks = Networks(map(cidr, ("192.0.2.0/24", "2001:db8::/32", "fe80::/10")))
     assert (address in networks) is is_in

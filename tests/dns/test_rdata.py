@@ -5,6 +5,7 @@ import pytest
 
 from minidns.dns import names, rdata
 from minidns.dns.model import RRset
+from tests.table import table
 
 TEXTS = [
     ("A", "192.0.2.1"),
@@ -27,7 +28,7 @@ TEXTS = [
 ]
 
 
-@pytest.mark.parametrize(("rtype", "text"), TEXTS)
+@table(("rtype", "text"), TEXTS)
 def test_text_to_wire_equals_the_oracle(rtype: str, text: str) -> None:
     oracle = dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.from_text(rtype), text).to_wire()
     data = rdata.from_text(rdata.type_number(rtype), text)
@@ -40,7 +41,7 @@ def _n(rtype: str) -> int:
     return rdata.type_number(rtype)
 
 
-@pytest.mark.parametrize(
+@table(
     ("rtype", "text"),
     [
         ("A", "300.1.1.1"),
@@ -74,7 +75,7 @@ def test_unknown_types_have_a_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert rdata.to_text(rdata.SRV, b"\1") == "\\# 1 01"
 
 
-@pytest.mark.parametrize(("text", "number"), [("A", 1), ("https", 65), ("TYPE65280", 65280), ("ANY", 255)])
+@table(("text", "number"), [("A", 1), ("https", 65), ("TYPE65280", 65280), ("ANY", 255)])
 def test_type_names(text: str, number: int) -> None:
     assert rdata.type_number(text) == number
     assert rdata.type_number(rdata.type_name(number)) == number
@@ -96,7 +97,7 @@ CONSTANTS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CONSTANTS)
+@table("name", CONSTANTS)
 def test_constants_are_the_numbers_of_the_registry(name: str) -> None:
     number = int(dns.rdatatype.from_text(name))
     assert getattr(rdata, name) == rdata.TYPES[name] == number

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from minidns.dns import rdata, zonefile
 from minidns.dns.zonefile import ZoneFileError
+from tests.table import table
 
 ORIGIN = "example.org."
 
@@ -127,7 +128,7 @@ TYPED = [  # type, text, RDATA in hexadecimal, written by hand from the RFC of t
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("rtype", ["TXT", "SPF", "AVC", "NINFO", "RESINFO", "WALLET"])
+@table("rtype", ["TXT", "SPF", "AVC", "NINFO", "RESINFO", "WALLET"])
 def test_strings_over_255_bytes_are_split_as_coredns_does(rtype: str) -> None:
     data = b"\xff" + b"x" * 255 + b"\1x\1y"
     assert read(rtype, f'"{"x" * 256}" y') == data
@@ -139,12 +140,12 @@ def read(rtype: str, text: str) -> bytes:
     return record.rdata
 
 
-@pytest.mark.parametrize(("rtype", "text", "data"), TYPED)
+@table(("rtype", "text", "data"), TYPED)
 def test_text_in_a_zone_file_becomes_this_data(rtype: str, text: str, data: str) -> None:
     assert read(rtype, text) == bytes.fromhex(data)
 
 
-@pytest.mark.parametrize(("rtype", "text", "data"), TYPED)
+@table(("rtype", "text", "data"), TYPED)
 def test_text_form_is_parsed_again(rtype: str, text: str, data: str) -> None:
     raw = bytes.fromhex(data)
     shown = rdata.to_text(rdata.type_number(rtype), raw)
@@ -153,7 +154,7 @@ def test_text_form_is_parsed_again(rtype: str, text: str, data: str) -> None:
     assert read(rtype, shown) == raw
 
 
-@pytest.mark.parametrize(("rtype", "text", "data"), TYPED)
+@table(("rtype", "text", "data"), TYPED)
 def test_dnspython_reads_the_same(rtype: str, text: str, data: str) -> None:
     number = dns.rdatatype.RdataType.make(rdata.type_number(rtype))
     if not has_form(number) and not text.startswith("\\#"):
@@ -168,7 +169,7 @@ def test_dnspython_reads_the_same(rtype: str, text: str, data: str) -> None:
 WITH_NAMES = [row for row in TYPED if rdata.type_number(row[0]) in rdata.LAYOUT]
 
 
-@pytest.mark.parametrize(("rtype", "text", "data"), WITH_NAMES)
+@table(("rtype", "text", "data"), WITH_NAMES)
 def test_names_stand_where_dnspython_finds_them(rtype: str, text: str, data: str) -> None:
     number, raw = rdata.type_number(rtype), bytes.fromhex(data)
     if not has_form(number):
@@ -227,7 +228,7 @@ BAD = [  # the rule that is broken in the id
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("rtype", "text"), BAD)
+@table(("rtype", "text"), BAD)
 def test_invalid_data_is_refused_with_its_line(rtype: str, text: str) -> None:
     with pytest.raises(ZoneFileError, match="line 3"):
         list(zonefile.read(f"\n\nx 60 {rtype} {text}\n", ORIGIN, "db", no_files))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from minidns.dns import message, names, rdata
 from minidns.dns.model import FormatError, Question
 from minidns.dns.reply import decode_reply
+from tests.table import table
 
 
 def reply(*records: str, rcode: int = 0, **edns: object) -> bytes:
@@ -76,7 +77,7 @@ GOOD = reply("answer a.example.org. 300 CNAME b.example.org.", "answer b.example
 QUESTION_END = 12 + len("a.example.org.") + 1 + 4
 
 
-@pytest.mark.parametrize(
+@table(
     "wire",
     [
         pytest.param(b"", id="nothing"),

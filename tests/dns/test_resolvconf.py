@@ -1,6 +1,5 @@
-import pytest
-
 from minidns.dns import resolv_conf
+from tests.table import table
 
 ROWS = {
     "search": ("search a.org B.org.", ("a.org.", "b.org.")),
@@ -12,6 +11,6 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize(("text", "expected"), ROWS.values(), ids=ROWS)
+@table(("text", "expected"), ROWS.values(), ids=ROWS)
 def test_search(text: str, expected: tuple[str, ...]) -> None:
     assert resolv_conf.search(text) == expected

@@ -1,6 +1,7 @@
 import pytest
 
 from minidns.dns.model import Response, Reuse, also_depends_on, combine, joined, replace
+from tests.table import table
 
 BOTH = [
     pytest.param(None, Reuse(), None, id="not-one"),
@@ -15,7 +16,7 @@ BOTH = [
 ]
 
 
-@pytest.mark.parametrize(("one", "other", "expected"), BOTH)
+@table(("one", "other", "expected"), BOTH)
 def test_combine(one: Reuse | None, other: Reuse | None, expected: Reuse | None) -> None:
     assert combine(one, other) == expected
 
@@ -29,8 +30,8 @@ def test_a_reply_that_is_not_reused_stays_so() -> None:
     assert also_depends_on(Response(), "above").reuse is None
 
 
-@pytest.mark.parametrize("limit", ["tc", "client_specific"])
-@pytest.mark.parametrize("at", [0, 1])
+@table("limit", ["tc", "client_specific"])
+@table("at", [0, 1])
 def test_what_limits_one_part_limits_the_joined_answer(limit: str, at: int) -> None:
     parts = [Response(), Response()]
     parts[at] = replace(parts[at], **{limit: True})

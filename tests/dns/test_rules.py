@@ -2,17 +2,16 @@
 
 import re
 
-import pytest
-
 from minidns import plugins
 from minidns.dns.rules import AnswerRule
 from minidns.dns.zone import ZoneRule
+from tests.table import table
 
 SPECS = plugins.registry()  # imports every plugin, and with it its rules
 RULES = [rule for kind in AnswerRule.__subclasses__() for rule in kind]
 
 
-@pytest.mark.parametrize("rule", RULES, ids=str)
+@table("rule", RULES, ids=str)
 def test_a_rule_has_an_id_and_a_sentence(rule: AnswerRule) -> None:
     assert re.fullmatch(r"[a-z0-9]+(/[a-z-]+)?", rule)
     assert " " in rule.cause

@@ -10,6 +10,7 @@ from minidns.dns.model import TC, FormatError, Question
 from minidns.dns.reply import CutShort, decode_reply
 from minidns.dns.structure import STRUCTURES
 from minidns.upstream.acceptance import Doubtful, SentQuery
+from tests.table import table
 
 QUESTION = Question("a.example.", 1)
 HEADER = struct.pack("!6H", 7, 0x8180, 1, 1, 0, 0)
@@ -167,14 +168,14 @@ OUTCOMES = {"ok": ("data", "data"), "cut": ("TC", "SERVFAIL"), "bad": ("SERVFAIL
 """The expected outcomes over UDP and over TCP."""
 
 
-@pytest.mark.parametrize(("rtype", "data", "expected"), ROWS)
+@table(("rtype", "data", "expected"), ROWS)
 def test_malformed_data_has_the_outcome_of_coredns(rtype: int, data: str, expected: str) -> None:
     wire = reply(rtype, bytes.fromhex(data))
     outcomes = tuple(outcome(wire, is_stream=stream) for stream in (False, True))
     assert outcomes == OUTCOMES[expected]
 
 
-@pytest.mark.parametrize(("rtype", "data"), [row.values[:2] for row in ROWS if row.values[2] == "ok"])
+@table(("rtype", "data"), [row.values[:2] for row in ROWS if row.values[2] == "ok"])
 def test_well_formed_data_is_relayed_unchanged(rtype: int, data: str) -> None:
     raw = bytes.fromhex(data)
     (rrset,) = decode_reply(reply(rtype, raw)).answer

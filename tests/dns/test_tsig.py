@@ -8,6 +8,7 @@ import pytest
 
 from minidns.dns.model import FormatError, Rcode
 from minidns.dns.wire import decode_query, error_reply
+from tests.table import table
 
 KEYRING = dns.tsigkeyring.from_text({"transfer.example.org.": "c2VjcmV0c2VjcmV0"})
 
@@ -91,7 +92,7 @@ MALFORMED = {
 }
 
 
-@pytest.mark.parametrize("wire", MALFORMED.values(), ids=MALFORMED)
+@table("wire", MALFORMED.values(), ids=MALFORMED)
 def test_malformed(wire: bytes) -> None:
     with pytest.raises(FormatError) as caught:
         decode_query(wire)

@@ -23,6 +23,7 @@ from minidns.dns.wire import (
     overload_reply,
     response_size,
 )
+from tests.table import table
 
 ZONE = "cluster.local."
 
@@ -96,7 +97,7 @@ UNREADABLE = [
 ]
 
 
-@pytest.mark.parametrize(("wire", "rcode"), [pytest.param(w, r, id=name) for name, w, r in UNREADABLE])
+@table(("wire", "rcode"), [pytest.param(w, r, id=name) for name, w, r in UNREADABLE])
 def test_unreadable_queries_get_a_header(wire: bytes, rcode: Rcode) -> None:
     with pytest.raises(FormatError) as caught:
         decode_query(wire)
@@ -121,7 +122,7 @@ LONG = {
 }
 
 
-@pytest.mark.parametrize("wire", LONG.values(), ids=LONG)
+@table("wire", LONG.values(), ids=LONG)
 def test_replies_to_long_udp_queries_have_the_question(wire: bytes) -> None:
     with pytest.raises(FormatError) as caught:
         decode_query(wire)
@@ -139,7 +140,7 @@ def test_more_than_512_bytes_without_a_readable_question_get_a_header() -> None:
     assert caught.value.question == b""
 
 
-@pytest.mark.parametrize(
+@table(
     "wire",
     [
         pytest.param(b"", id="nothing"),
@@ -183,7 +184,7 @@ def test_a_query_with_everything() -> None:
     assert query.peer == ("192.0.2.1", 5353)
 
 
-@pytest.mark.parametrize(
+@table(
     ("size", "transport", "limit"),
     [(0, "udp", 512), (100, "udp", 512), (512, "udp", 512), (4096, "udp", 4096), (600, "tcp", 65535)],
 )
@@ -205,9 +206,9 @@ NAMES = [
 ]
 
 
-@pytest.mark.parametrize("rest", [b"", b"junk"], ids=["whole", "with-bytes-after-it"])
-@pytest.mark.parametrize("like", [False, True])
-@pytest.mark.parametrize("before", [False, True])
+@table("rest", [b"", b"junk"], ids=["whole", "with-bytes-after-it"])
+@table("like", [False, True])
+@table("before", [False, True])
 def test_a_query_with_bytes_after_it_is_not_remembered(before: bool, like: bool, rest: bytes) -> None:
     message = dns.message.make_query("web.default.svc.cluster.local.", "A")
     query = decode_query(message.to_wire() + rest, expected=(before, like))
@@ -215,7 +216,7 @@ def test_a_query_with_bytes_after_it_is_not_remembered(before: bool, like: bool,
     assert (query.asked_before, query.like_asked_before) == remembered
 
 
-@pytest.mark.parametrize(("raw", "spelled"), [pytest.param(r, s, id=name) for name, r, s in NAMES])
+@table(("raw", "spelled"), [pytest.param(r, s, id=name) for name, r, s in NAMES])
 def test_cached_names_are_read_alike(raw: bytes, spelled: str) -> None:
     for _ in range(2):
         query = decode_query(counts(HEAD + raw + TAIL + opt(size=1400), ar=1))
@@ -276,7 +277,7 @@ def test_flags() -> None:
     assert flags & dns.flags.TC
 
 
-@pytest.mark.parametrize(
+@table(
     ("sent", "back"),
     [
         pytest.param((10, b"12345678"), True, id="cookie-comes-back"),
@@ -304,7 +305,7 @@ def test_opt_of_a_plugin_is_sent() -> None:
     assert dns.message.from_wire(reply).payload == 1232
 
 
-@pytest.mark.parametrize("rcode", [*range(12), 16, 19, 21, 3841, 4095])
+@table("rcode", [*range(12), 16, 19, 21, 3841, 4095])
 def test_extended_rcodes_to_clients_without_edns_are_failures(rcode: int) -> None:
     reply = dns.message.from_wire(encode_response(decode_query(PLAIN), Response(rcode)))
     assert reply.rcode() == (rcode if rcode < 16 else dns.rcode.SERVFAIL)
@@ -322,8 +323,8 @@ def test_bad_version() -> None:
     assert bad_version(decode_query(PLAIN)) is None
 
 
-@pytest.mark.parametrize("count", [1, 10, 28, 29, 30, 60, 200, 2000])
-@pytest.mark.parametrize("size", [512, 1232, 4096])
+@table("count", [1, 10, 28, 29, 30, 60, 200, 2000])
+@table("size", [512, 1232, 4096])
 def test_never_longer_than_allowed(count: int, size: int) -> None:
     query = decode_query(query_wire(edns=0, payload=size))
     wire = encode_response(query, Response(answer=(addresses(count),), aa=True))
@@ -420,7 +421,7 @@ OVERLOADED = {
 }
 
 
-@pytest.mark.parametrize(("wire", "answered"), OVERLOADED.values(), ids=OVERLOADED)
+@table(("wire", "answered"), OVERLOADED.values(), ids=OVERLOADED)
 def test_overloaded(wire: bytes, answered: bool) -> None:
     reply = overload_reply(wire)
     assert bool(reply) == answered
@@ -439,8 +440,8 @@ def test_overloaded_by_anything(wire: bytes) -> None:
     assert len(overload_reply(wire)) <= len(wire)
 
 
-@pytest.mark.parametrize("opt", [None, 512, 600])
-@pytest.mark.parametrize("over", [-2, -1, 0, 1, 2])
+@table("opt", [None, 512, 600])
+@table("over", [-2, -1, 0, 1, 2])
 def test_replies_around_the_limit_to_the_byte(opt: int | None, over: int) -> None:
     """One that has exactly the bytes allowed is whole; one more and it is cut."""
     message = dns.message.make_query("a.org.", "TXT")

@@ -10,6 +10,7 @@ from minidns.dns import names, rdata, zonefile
 from minidns.dns.model import Question, Rcode, RRset
 from minidns.dns.rdata import type_number
 from minidns.dns.zone import Zone, ZoneAnswer
+from tests.table import table
 from tests.world import texts
 
 SOA = "@ 300 SOA ns.example.org. admin.example.org. 7 7200 3600 1209600 60"
@@ -115,7 +116,7 @@ def short(lines: Sequence[str]) -> list[str]:
     return sorted(out)
 
 
-@pytest.mark.parametrize(("name", "qtype", "expected"), POSITIVE)
+@table(("name", "qtype", "expected"), POSITIVE)
 def test_positive(name: str, qtype: str, expected: list[str]) -> None:
     response, chase = ask(name, qtype)
     assert (response.rcode, response.aa, chase) == (Rcode.NOERROR, True, "")
@@ -140,7 +141,7 @@ NEGATIVE = [
 ]
 
 
-@pytest.mark.parametrize(("name", "qtype", "rcode", "rule"), NEGATIVE)
+@table(("name", "qtype", "rcode", "rule"), NEGATIVE)
 def test_negative(name: str, qtype: str, rcode: int, rule: str) -> None:
     response, chase = ask(name, qtype)
     assert (response.rcode, response.rule, response.aa, chase) == (rcode, rule, True, "")
@@ -168,7 +169,7 @@ CHASES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "qtype", "chase"), CHASES)
+@table(("name", "qtype", "chase"), CHASES)
 def test_targets_outside_the_zone_are_chased(name: str, qtype: str, chase: str) -> None:
     result = ask(name, qtype)
     assert result.chase == chase
@@ -185,7 +186,7 @@ DELEGATED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "qtype"), DELEGATED)
+@table(("name", "qtype"), DELEGATED)
 def test_delegation(name: str, qtype: str) -> None:
     response, _ = ask(name, qtype)
     assert (response.rcode, response.aa, response.answer) == (Rcode.NOERROR, False, ())
@@ -211,7 +212,7 @@ def test_apex_ns_has_addresses_and_no_authority() -> None:
 ADDITIONAL = [("@", "MX"), ("x.w", "MX"), ("_s._tcp", "SRV"), ("s", "HTTPS")]
 
 
-@pytest.mark.parametrize(("name", "qtype"), ADDITIONAL)
+@table(("name", "qtype"), ADDITIONAL)
 def test_addresses_of_targets_are_added(name: str, qtype: str) -> None:
     response, _ = ask(name, qtype)
     assert short(texts(response.additional)) == ["mail A 192.0.2.25", "mail AAAA 2001:db8::25"]
@@ -234,7 +235,7 @@ BARE = [
 ]
 
 
-@pytest.mark.parametrize(("more", "qtype", "rule", "chase"), BARE)
+@table(("more", "qtype", "rule", "chase"), BARE)
 def test_apex(more: str, qtype: str, rule: str, chase: str) -> None:
     result = ask("@", qtype, zone(f"{SOA}\n{more}"))
     assert (result.response.rule, result.chase) == (rule, chase)
@@ -313,7 +314,7 @@ def test_answers_equal_those_of_a_naive_search(owners: list[str], qname: str, ot
     assert bool(response.answer) == (source in held and not other)
 
 
-@pytest.mark.parametrize(("aliases", "followed"), [(1, True), (8, True), (9, False), (20, False)])
+@table(("aliases", "followed"), [(1, True), (8, True), (9, False), (20, False)])
 def test_aliases_are_followed_up_to_the_limit_of_coredns(aliases: int, followed: bool) -> None:
     links = "".join(f"a{n} 60 CNAME a{n + 1}\n" for n in range(aliases))
     text = f"@ 60 SOA ns admin 1 2 3 4 5\n@ 60 NS ns\n{links}a{aliases} 60 A 192.0.2.1\n"

@@ -9,6 +9,7 @@ from minidns.dns.model import Question, RRset
 from minidns.dns.rdata import DS, NSEC, RRSIG, type_name, type_number
 from minidns.dns.zone import Zone, ZoneAnswer
 from tests.dns.test_zone import zone
+from tests.table import table
 
 DIGEST = f"1 8 2 {'ab' * 32}"
 CHAIN = {
@@ -89,7 +90,7 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "qtype", "answer", "authority", "additional"), ROWS)
+@table(("name", "qtype", "answer", "authority", "additional"), ROWS)
 def test_signed_zone(name: str, qtype: str, answer: list[str], authority: list[str], additional: list[str]) -> None:
     response = ask(name, qtype).response
     assert security(response.answer) == answer
@@ -97,7 +98,7 @@ def test_signed_zone(name: str, qtype: str, answer: list[str], authority: list[s
     assert security(response.additional) == additional
 
 
-@pytest.mark.parametrize(("name", "qtype", "answer", "authority", "additional"), ROWS)
+@table(("name", "qtype", "answer", "authority", "additional"), ROWS)
 def test_only_clients_that_request_dnssec_get_more(
     name: str, qtype: str, answer: list[str], authority: list[str], additional: list[str]
 ) -> None:

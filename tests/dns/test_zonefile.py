@@ -6,6 +6,7 @@ import pytest
 from minidns.dns import rdata, zonefile
 from minidns.dns.rdata import to_text, type_name
 from minidns.dns.zonefile import Record, ZoneFileError
+from tests.table import table
 
 HEAD = "@ 300 IN SOA ns.example.org. admin.example.org. 1 7200 3600 1209600 60\n"
 
@@ -71,7 +72,7 @@ LINES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), LINES)
+@table(("text", "expected"), LINES)
 def test_records(text: str, expected: list[str]) -> None:
     assert shown(read(text)) == expected
 
@@ -113,7 +114,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("text", "line"), BAD)
+@table(("text", "line"), BAD)
 def test_errors_have_the_line(text: str, line: int) -> None:
     with pytest.raises(ZoneFileError) as error:
         read(text)
@@ -139,8 +140,8 @@ SECRETS = [  # what a mistyped path may name; each line is one that must not be 
 ]
 
 
-@pytest.mark.parametrize("text", SECRETS)
-@pytest.mark.parametrize("included", [False, True])
+@table("text", SECRETS)
+@table("included", [False, True])
 def test_errors_never_quote_the_file(text: str, included: bool) -> None:
     files = {"/zones/other": text}
     with pytest.raises(ZoneFileError, match="line ") as error:
@@ -167,7 +168,7 @@ def test_depth_of_includes_is_limited() -> None:
         read("$INCLUDE db", **{"/zones/db": "$INCLUDE db"})
 
 
-@pytest.mark.parametrize(
+@table(
     ("error", "is_named"),
     [
         pytest.param(FileNotFoundError(2, "No such file"), False, id="missing"),
@@ -220,7 +221,7 @@ def test_single_record_has_defaults() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["", " ", "; x", "$INCLUDE /etc/passwd", "x"])
+@table("text", ["", " ", "; x", "$INCLUDE /etc/passwd", "x"])
 def test_single_record_is_needed(text: str) -> None:
     with pytest.raises(ZoneFileError):
         zonefile.record(text)

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from minidns.http.endpoint import get, split
+from tests.table import table
 
 GOOD = {
     "every-address": (":8080", ("", "8080")),
@@ -22,12 +23,12 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("text", "parts"), GOOD.values(), ids=GOOD)
+@table(("text", "parts"), GOOD.values(), ids=GOOD)
 def test_split(text: str, parts: tuple[str, str]) -> None:
     assert split(text) == parts
 
 
-@pytest.mark.parametrize(("text", "message"), BAD.values(), ids=BAD)
+@table(("text", "message"), BAD.values(), ids=BAD)
 def test_split_refuses(text: str, message: str) -> None:
     with pytest.raises(ValueError, match="address") as caught:
         split(text)

@@ -3,6 +3,7 @@ import socket
 import pytest
 
 from minidns.http.listener import ListeningSockets
+from tests.table import table
 
 REFUSED = {
     "port-name": ("127.0.0.1:dns", "listen tcp: lookup tcp/dns: unknown port"),
@@ -12,7 +13,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("address", "message"), REFUSED.values(), ids=REFUSED)
+@table(("address", "message"), REFUSED.values(), ids=REFUSED)
 async def test_addresses_that_cannot_be_had(address: str, message: str) -> None:
     with pytest.raises(OSError, match="listen tcp") as caught:
         await ListeningSockets().listen(address)
@@ -37,7 +38,7 @@ OVERLAPPING = {
 """Hosts of one endpoint in the old Corefile and in the new one."""
 
 
-@pytest.mark.parametrize(("old", "new"), OVERLAPPING.values(), ids=OVERLAPPING)
+@table(("old", "new"), OVERLAPPING.values(), ids=OVERLAPPING)
 async def test_a_reload_opens_an_address_that_overlaps(old: str, new: str) -> None:
     sockets = ListeningSockets()
     with await sockets.listen(f"{old}:0") as one:
@@ -56,8 +57,8 @@ async def test_connections_survive_a_reload_at_the_same_address() -> None:
         new.accept()[0].close()
 
 
-@pytest.mark.parametrize(("old", "new"), OVERLAPPING.values(), ids=OVERLAPPING)
-@pytest.mark.parametrize("reloads", [0, 1])
+@table(("old", "new"), OVERLAPPING.values(), ids=OVERLAPPING)
+@table("reloads", [0, 1])
 async def test_no_other_process_shares_an_address(old: str, new: str, reloads: int) -> None:
     ours, theirs = ListeningSockets(), ListeningSockets()
     with await ours.listen(f"{old}:0") as sock:

@@ -12,6 +12,7 @@ from minidns.dns.model import Address
 from minidns.http.endpoint import HttpHandler, HttpReply
 from minidns.http.listener import ListeningSockets
 from minidns.http.server import MAX_CONNECTIONS, MAX_HEAD, HttpEndpoints
+from tests.table import table
 
 AT = "127.0.0.1:0"
 PATIENCE_S = 10.0
@@ -171,7 +172,7 @@ HEADS = {
 }
 
 
-@pytest.mark.parametrize("raw", HEADS.values(), ids=HEADS)
+@table("raw", HEADS.values(), ids=HEADS)
 async def test_bad_heads_end_in_400_or_a_close(raw: bytes) -> None:
     endpoints = offering(("/health", saying(b"OK")), timeout_s=0.2)
     async with serving(endpoints) as to:
@@ -264,7 +265,7 @@ PAGE = {
 }
 
 
-@pytest.mark.parametrize(("host", "method", "status"), PAGE.values(), ids=PAGE)
+@table(("host", "method", "status"), PAGE.values(), ids=PAGE)
 async def test_page_is_shown_under_its_own_names(host: str, method: str, status: int) -> None:
     endpoints = offering(("/health", saying(b"OK")))
     names = ("localhost", "127.0.0.1", "::1")

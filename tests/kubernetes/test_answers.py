@@ -1,9 +1,8 @@
 """Names, Services and endpoints: a row per rule; the id names the rule."""
 
-import pytest
-
 from tests.kubernetes.cluster import CLUSTER, SVC
 from tests.kubernetes.made import Cluster, shown
+from tests.table import table
 
 ROWS = {
     # 1.1 the grammar
@@ -165,7 +164,7 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize(("name", "qtype", "expected"), ROWS.values(), ids=ROWS)
+@table(("name", "qtype", "expected"), ROWS.values(), ids=ROWS)
 def test_rule(name: str, qtype: str, expected: str) -> None:
     assert CLUSTER.ask(name, qtype) == expected
 

@@ -1,11 +1,10 @@
 """Apex, pods, aliases, pointers: a row per rule; the id names the rule."""
 
-import pytest
-
 from minidns.dns import names
 from minidns.kubernetes.objects import Object
 from tests.kubernetes.cluster import CLUSTER, SVC
 from tests.kubernetes.made import Cluster, namespace, service, slice_of
+from tests.table import table
 
 ROWS = {
     # 1.5 dns-version
@@ -164,7 +163,7 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize(("name", "qtype", "expected"), ROWS.values(), ids=ROWS)
+@table(("name", "qtype", "expected"), ROWS.values(), ids=ROWS)
 def test_rule(name: str, qtype: str, expected: str) -> None:
     assert CLUSTER.ask(name, qtype) == expected
 
@@ -227,7 +226,7 @@ NS_ROWS: dict[str, tuple[tuple[Object, ...], str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("objects", "asked", "expected"), NS_ROWS.values(), ids=NS_ROWS)
+@table(("objects", "asked", "expected"), NS_ROWS.values(), ids=NS_ROWS)
 def test_name_servers(objects: tuple[Object, ...], asked: str, expected: str) -> None:
     cluster = Cluster(objects, "ttl 30", local=("10.244.9.53",))
     name, qtype = asked.split()

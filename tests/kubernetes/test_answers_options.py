@@ -9,6 +9,7 @@ from minidns.kubernetes.model import ClusterQuestion
 from minidns.kubernetes.objects import Object
 from tests.kubernetes.cluster import OBJECTS, SVC
 from tests.kubernetes.made import Cluster, namespace, service, slice_of
+from tests.table import table
 
 OPTION_ROWS = {
     "1.6-disabled-is-the-default": ("", "10-0-0-1.a.pod.cluster.local A", "NXDOMAIN"),
@@ -85,7 +86,7 @@ OPTION_ROWS = {
 }
 
 
-@pytest.mark.parametrize(("body", "asked", "expected"), OPTION_ROWS.values(), ids=OPTION_ROWS)
+@table(("body", "asked", "expected"), OPTION_ROWS.values(), ids=OPTION_ROWS)
 def test_option(body: str, asked: str, expected: str) -> None:
     name, qtype = asked.split()
     assert Cluster(OBJECTS, body).ask(name, qtype) == expected
@@ -126,7 +127,7 @@ ZONAL_ROWS = {
 }
 
 
-@pytest.mark.parametrize(("left", "qtype", "expected"), ZONAL_ROWS.values(), ids=ZONAL_ROWS)
+@table(("left", "qtype", "expected"), ZONAL_ROWS.values(), ids=ZONAL_ROWS)
 def test_zonal(left: str, qtype: str, expected: str) -> None:
     got = Cluster(ZONAL, "zonal").ask(f"{left}._zone.h.a.{SVC}", qtype)
     assert " ".join(line.split()[-1] for line in got.splitlines()) == expected
@@ -137,7 +138,7 @@ def test_zonal_SRV_counts_only_what_is_there() -> None:
     assert "SRV 0 100 8080 10-0-0-2.h.a.svc.cluster.local." in got
 
 
-@pytest.mark.parametrize("name", ["web", "ext", "no", "none"])
+@table("name", ["web", "ext", "no", "none"])
 def test_zonal_only_for_headless_services_with_endpoints(name: str) -> None:
     cluster = Cluster(ZONAL, "zonal")
     assert cluster.ask(f"zone-a.pin._zone.{name}.a.{SVC}") == "NXDOMAIN"

@@ -1,10 +1,9 @@
 """Answers with ``strict``, where CoreDNS departs from the specification."""
 
-import pytest
-
 from minidns.dns import names
 from tests.kubernetes.cluster import CLUSTER, OBJECTS, SVC
 from tests.kubernetes.made import Cluster
+from tests.table import table
 
 STRICT_ROWS = {
     "dns-version": ("dns-version.cluster.local A", "NODATA"),
@@ -33,7 +32,7 @@ STRICT_ROWS = {
 }
 
 
-@pytest.mark.parametrize(("asked", "expected"), STRICT_ROWS.values(), ids=STRICT_ROWS)
+@table(("asked", "expected"), STRICT_ROWS.values(), ids=STRICT_ROWS)
 def test_strict_is_the_specification(asked: str, expected: str) -> None:
     local = ("192.0.2.9",)
     cluster = Cluster(OBJECTS, "pods insecure; strict", local=local)
@@ -43,7 +42,7 @@ def test_strict_is_the_specification(asked: str, expected: str) -> None:
     assert expected not in CLUSTER.ask(name, qtype)
 
 
-@pytest.mark.parametrize("name", ["_udp.web", "_tcp.unready", "_tcp.ext", "_tcp.no"])
+@table("name", ["_udp.web", "_tcp.unready", "_tcp.ext", "_tcp.no"])
 def test_strict_has_no_inner_node_where_nothing_is_below(name: str) -> None:
     assert Cluster(OBJECTS, "strict").ask(f"{name}.a.{SVC}") == "NXDOMAIN"
 

@@ -1,10 +1,9 @@
 """Several zones, zones of cluster sets: a row per rule."""
 
-import pytest
-
 from minidns.kubernetes.objects import Object
 from tests.kubernetes.cluster import CLUSTER, OBJECTS, SVC
 from tests.kubernetes.made import Cluster, imported, slice_of
+from tests.table import table
 
 IMPORTS: tuple[Object, ...] = (
     imported("a/set", "10.100.0.1"),
@@ -50,7 +49,7 @@ IMPORT_ROWS = {
 }
 
 
-@pytest.mark.parametrize(("name", "qtype", "expected"), IMPORT_ROWS.values(), ids=IMPORT_ROWS)
+@table(("name", "qtype", "expected"), IMPORT_ROWS.values(), ids=IMPORT_ROWS)
 def test_multicluster(name: str, qtype: str, expected: str) -> None:
     zones = "cluster.local clusterset.local in-addr.arpa ip6.arpa"
     body = "multicluster clusterset.local; pods verified"
@@ -89,7 +88,7 @@ ZONE_ROWS = {
 }
 
 
-@pytest.mark.parametrize(("zones", "asked", "expected"), ZONE_ROWS.values(), ids=ZONE_ROWS)
+@table(("zones", "asked", "expected"), ZONE_ROWS.values(), ids=ZONE_ROWS)
 def test_zones(zones: str, asked: str, expected: str) -> None:
     name, qtype = asked.split()
     got = Cluster(OBJECTS, "ttl 5", zones).ask(name, qtype)

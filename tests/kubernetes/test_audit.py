@@ -31,6 +31,7 @@ from minidns.kubernetes.store import Store
 from minidns.metrics.registry import Metrics
 from tests.kubernetes.scripts import CUT, FOREVER, TOO_OLD, A, B, C, Line, Scripted, added, bookmark, deleted, page, svc
 from tests.kubernetes.truth import NAMES, Truth
+from tests.table import table
 from tests.world import Clock, settle
 
 STRANGER = svc("stranger", 7)
@@ -206,7 +207,7 @@ def test_with_nothing_wrong_it_finds_nothing(
 # -- case by case
 
 
-@pytest.mark.parametrize(
+@table(
     ("listed", "lines", "found"),
     [
         pytest.param([A, B], [], {}, id="the-same"),
@@ -283,9 +284,7 @@ async def test_objects_of_other_namespaces_are_not_ours_to_miss() -> None:
         assert await audited(followed, Scripted(clock, [page(A)]), clock) == {}
 
 
-@pytest.mark.parametrize(
-    ("older", "than", "expected"), [("9", "10", True), ("10", "9", False), ("10", "10", False), ("x", "10", False)]
-)
+@table(("older", "than", "expected"), [("9", "10", True), ("10", "9", False), ("10", "10", False), ("x", "10", False)])
 def test_versions(older: str, than: str, expected: bool) -> None:
     assert is_before(older, than) is expected
 

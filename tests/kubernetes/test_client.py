@@ -9,11 +9,12 @@ import pytest
 from minidns.kubernetes import client
 from minidns.kubernetes.client import reason
 from tests.kubernetes.served import Served, connections_of, serving, until
+from tests.table import table
 
 REFUSED = ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 1)")
 
 
-@pytest.mark.parametrize(
+@table(
     ("error", "text"),
     [
         pytest.param(

@@ -10,6 +10,7 @@ from minidns.corefile.blocks import ConfigError
 from minidns.kubernetes import credentials
 from minidns.kubernetes.credentials import Cluster
 from minidns.kubernetes.resources import Access
+from tests.table import table
 
 Environ: TypeAlias = dict[str, str]
 
@@ -227,7 +228,7 @@ async def test_an_endpoint_with_certificates(tmp_path: Path) -> None:
     assert (made.cert_file, made.key_file, made.ssl_ca_cert) == (cert, key, ca)
 
 
-@pytest.mark.parametrize(
+@table(
     ("endpoint", "expected"),
     [
         ("http://127.0.0.1:1", True),

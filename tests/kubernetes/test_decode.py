@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from minidns.kubernetes import decode
 from minidns.kubernetes.objects import EndpointSlice, Key, Service
 from minidns.kubernetes.resources import SERVICES, SLICES, ApiError, Gone, WatchEvent
+from tests.table import table
 
 WEB = {
     "kind": "Service",
@@ -43,7 +44,7 @@ def test_an_object_with_its_key_and_version(kind: str) -> None:
     assert (event.type, event.version, event.key) == (kind, "7", WEB_KEY)
 
 
-@pytest.mark.parametrize(
+@table(
     ("obj", "key", "version"),
     [
         pytest.param(BROKEN, WEB_KEY, "7", id="F38-a-field-of-a-wrong-type"),
@@ -84,7 +85,7 @@ def test_a_reader_that_fails_costs_one_object() -> None:
     assert (event.obj, event.key, event.version) == (None, WEB_KEY, "7")
 
 
-@pytest.mark.parametrize(
+@table(
     ("obj", "version", "ends"),
     [
         pytest.param({"metadata": {"resourceVersion": "9"}}, "9", False, id="F13"),
@@ -109,7 +110,7 @@ def test_f37_an_unknown_type_is_passed_on() -> None:
     assert decode.event(SERVICES, b'{"type":"PING"}').obj is None
 
 
-@pytest.mark.parametrize(
+@table(
     ("said", "kind", "code"),
     [
         pytest.param(status(410, "Expired"), Gone, 0, id="F5-410-expired"),
@@ -142,7 +143,7 @@ def test_an_error_event_may_ask_to_wait() -> None:
     assert caught.value.retry_after_s == 5
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     [
         pytest.param(line("ADDED", WEB)[:40], id="F34-cut"),
@@ -170,7 +171,7 @@ def test_a_page() -> None:
     assert [decode.item(SERVICES, raw)[1] for raw in page.items or ()] == [WEB_KEY]
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "text"),
     [
         pytest.param(listing()[:50], "cannot be read", id="F33-cut"),
@@ -201,7 +202,7 @@ FORBIDDEN = (
 )
 
 
-@pytest.mark.parametrize(
+@table(
     ("code", "body", "kind", "text"),
     [
         pytest.param(
@@ -243,7 +244,7 @@ def test_refusals(code: int, body: object, kind: type[Exception], text: str) -> 
     assert getattr(error, "status", code) == code
 
 
-@pytest.mark.parametrize(
+@table(
     ("header", "body", "expected"),
     [
         pytest.param(7.0, {}, 7.0, id="F20-header"),
@@ -307,7 +308,7 @@ def test_any_refusal_is_one_of_two_errors(body: bytes) -> None:
     assert str(decode.refusal(SERVICES, 500, body, None)).isprintable()
 
 
-@pytest.mark.parametrize("body", [b"\xff", b'{"kind": "\xff"}', b"[" * 100_000, b"{", b"", b"nope"])
+@table("body", [b"\xff", b'{"kind": "\xff"}', b"[" * 100_000, b"{", b"", b"nope"])
 def test_the_reason_why_bytes_cannot_be_read_is_in_words(body: bytes) -> None:
     """Codecs and the interpreter have texts of their own, which say nothing here."""
     with pytest.raises(ApiError) as caught:

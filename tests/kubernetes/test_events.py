@@ -1,10 +1,9 @@
 """The rules that events come under hold for the store they are told to."""
 
-import pytest
-
 from minidns.kubernetes.objects import EndpointSlice, Key, Kind, Namespace, Object, Pod, Service
 from minidns.kubernetes.resources import Applied, Deleted, Event
 from minidns.kubernetes.store import Store
+from tests.table import table
 
 KEY = Key("prod", "web")
 OBJECTS: list[Object] = [
@@ -23,14 +22,14 @@ def told(*events: Event) -> Store:
     return store
 
 
-@pytest.mark.parametrize("obj", OBJECTS, ids=IDS)
+@table("obj", OBJECTS, ids=IDS)
 def test_an_object_may_be_applied_again(obj: Object) -> None:
     store = told(Applied(obj))
     assert not store.apply(Applied(obj))
     assert list(store.objects()) == [obj]
 
 
-@pytest.mark.parametrize("obj", OBJECTS, ids=IDS)
+@table("obj", OBJECTS, ids=IDS)
 def test_a_key_may_be_deleted_twice(obj: Object) -> None:
     kind: Kind = type(obj)
     store = told(Applied(obj), Deleted(kind, obj.key))
@@ -38,7 +37,7 @@ def test_a_key_may_be_deleted_twice(obj: Object) -> None:
     assert list(store.objects()) == []
 
 
-@pytest.mark.parametrize("obj", OBJECTS, ids=IDS)
+@table("obj", OBJECTS, ids=IDS)
 def test_a_deletion_is_of_one_kind_only(obj: Object) -> None:
     others = [Deleted(type(other), obj.key) for other in OBJECTS if other is not obj]
     assert list(told(Applied(obj), *others).objects()) == [obj]

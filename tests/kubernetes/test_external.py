@@ -1,6 +1,5 @@
 """Services outside the cluster: a row per rule; the id names the rule."""
 
-import pytest
 from msgspec.structs import replace
 
 from minidns.dns import names
@@ -11,6 +10,7 @@ from minidns.kubernetes.objects import Object, Service
 from minidns.kubernetes.options import ExternalOptions
 from minidns.kubernetes.resources import Applied, Deleted
 from tests.kubernetes.made import Cluster, namespace, service, shown, slice_of
+from tests.table import table
 
 ZONE = "ext.example.org."
 ZONES = (ZONE, "in-addr.arpa.", "ip6.arpa.")
@@ -116,7 +116,7 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize(("name", "qtype", "expected"), ROWS.values(), ids=ROWS)
+@table(("name", "qtype", "expected"), ROWS.values(), ids=ROWS)
 def test_rules(name: str, qtype: str, expected: str) -> None:
     assert ask(external()[0], name, qtype) == expected
 
@@ -138,7 +138,7 @@ HEADLESS = {
 }
 
 
-@pytest.mark.parametrize(("name", "qtype", "expected"), HEADLESS.values(), ids=HEADLESS)
+@table(("name", "qtype", "expected"), HEADLESS.values(), ids=HEADLESS)
 def test_headless(name: str, qtype: str, expected: str) -> None:
     assert ask(external(rules=HEADS)[0], name, qtype) == expected
 
@@ -214,7 +214,7 @@ SERIAL = {
 }
 
 
-@pytest.mark.parametrize(("new", "moves"), SERIAL.values(), ids=SERIAL)
+@table(("new", "moves"), SERIAL.values(), ids=SERIAL)
 def test_serial(new: Service, moves: bool) -> None:
     at, cluster = external()
     cluster.store._wall = lambda: WALL

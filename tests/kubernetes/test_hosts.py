@@ -1,11 +1,10 @@
-import pytest
-
 from minidns.dns.rdata import AAAA, A
 from minidns.kubernetes.names import dashed, endpoint_name, is_reverse, pod_address, record_of, reversed_address
 from tests.kubernetes.made import endpoint
+from tests.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("host", "expected"),
     [
         ("10.0.0.1", (A, bytes((10, 0, 0, 1)))),
@@ -31,7 +30,7 @@ def test_record_of(host: str, expected: tuple[int, bytes] | None) -> None:
     assert record_of(host) == expected
 
 
-@pytest.mark.parametrize(
+@table(
     ("address", "label"),
     [
         ("10.0.0.1", "10-0-0-1"),
@@ -46,7 +45,7 @@ def test_dashed(address: str, label: str) -> None:
     assert dashed(address) == label
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "pod_names", "label"),
     [
         ("10.0.0.1=h@p", True, "h"),
@@ -61,7 +60,7 @@ def test_endpoint_name(text: str, pod_names: bool, label: str) -> None:
     assert endpoint_name(endpoint(text), pod_names) == label
 
 
-@pytest.mark.parametrize(
+@table(
     ("label", "address"),
     [("10-0-0-1", "10.0.0.1"), ("10--0-1", "10::0:1"), ("fd00--1", "fd00::1"), ("1-2-3", "1:2:3"), ("web", "web")],
 )
@@ -72,7 +71,7 @@ def test_pod_address(label: str, address: str) -> None:
 SIX = "1" + ".0" * 30 + ".f"
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "address"),
     [
         ("1.0.96.10.in-addr.arpa.", "10.96.0.1"),

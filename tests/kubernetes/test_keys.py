@@ -1,7 +1,5 @@
 """The keys that answers depend on: one row for each rule, which is its id."""
 
-import pytest
-
 from minidns.dns import names
 from minidns.dns.rdata import type_number
 from minidns.kubernetes.external import ExternalZones
@@ -10,6 +8,7 @@ from minidns.kubernetes.objects import Object
 from minidns.kubernetes.options import ExternalOptions
 from minidns.kubernetes.resources import Applied
 from tests.kubernetes.made import Cluster, namespace, service, slice_of
+from tests.table import table
 
 SVC = "a.svc.cluster.local"
 OUTSIDE = "example.org."
@@ -74,7 +73,7 @@ class ParsedName:
         return self._external.answer(asked)
 
 
-@pytest.mark.parametrize(("body", "name", "qtype", "arrives"), CHANGES.values(), ids=CHANGES)
+@table(("body", "name", "qtype", "arrives"), CHANGES.values(), ids=CHANGES)
 def test_endpoints_count(body: str, name: str, qtype: str, arrives: Object) -> None:
     asked = ParsedName(body)
     before = asked.answer(name, qtype)
@@ -96,7 +95,7 @@ INDIFFERENT: dict[str, tuple[str, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("body", "name", "qtype"), INDIFFERENT.values(), ids=INDIFFERENT)
+@table(("body", "name", "qtype"), INDIFFERENT.values(), ids=INDIFFERENT)
 def test_endpoints_do_not_count(body: str, name: str, qtype: str) -> None:
     asked = ParsedName(body)
     before = asked.answer(name, qtype)

@@ -1,14 +1,13 @@
-import pytest
-
 from minidns.kubernetes.integrations import metadata_labels
 from tests.kubernetes.made import Cluster, pod
+from tests.table import table
 from tests.world import query
 
 CLUSTER = Cluster((pod("a/p", "192.0.2.53"),), "pods verified; zonal")
 SVC = "svc.cluster.local"
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "expected"),
     [
         (f"_http._tcp.web.prod.{SVC}", "service=web namespace=prod kind=svc port-name=http protocol=tcp"),

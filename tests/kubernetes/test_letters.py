@@ -8,6 +8,7 @@ import pytest
 
 from minidns.kubernetes.objects import Object
 from tests.kubernetes import made
+from tests.table import table
 
 ZONE = "cluster.local"
 HEADLESS = made.service("a/h", "None", "Web:80/tcp")
@@ -24,8 +25,8 @@ def cluster(one: Object, body: str = "endpoint_pod_names") -> made.Cluster:
     return made.Cluster([made.namespace("a"), HEADLESS, one], body)
 
 
-@pytest.mark.parametrize(("one", "label"), SLICES.values(), ids=SLICES)
-@pytest.mark.parametrize("case", [str.lower, str.upper])
+@table(("one", "label"), SLICES.values(), ids=SLICES)
+@table("case", [str.lower, str.upper])
 def test_an_endpoint_has_the_name_that_its_srv_gives(one: Object, label: str, case: object) -> None:
     assert callable(case)
     there = cluster(one)
@@ -44,9 +45,9 @@ def test_every_target_of_an_srv_has_an_address(name: str) -> None:
     assert len(found) == 1
 
 
-@pytest.mark.parametrize("ports", PORTS.values(), ids=PORTS)
-@pytest.mark.parametrize("strict", ["", "strict"])
-@pytest.mark.parametrize("ips", ["None", "10.96.0.1"])
+@table("ports", PORTS.values(), ids=PORTS)
+@table("strict", ["", "strict"])
+@table("ips", ["None", "10.96.0.1"])
 def test_ports_and_protocols(ports: str, strict: str, ips: str) -> None:
     objects: list[Object] = [
         made.namespace("a"),

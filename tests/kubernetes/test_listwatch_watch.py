@@ -137,7 +137,7 @@ async def test_f35_a_line_of_8_mb_is_read() -> None:
 
 
 async def test_f40_a_burst_lets_the_loop_run() -> None:
-    burst = [line("ADDED", WEB)] * 20_000
+    burst = [line("ADDED", WEB)] * 4_000
     turns = 0
 
     async def count_turns() -> None:
@@ -149,11 +149,11 @@ async def test_f40_a_burst_lets_the_loop_run() -> None:
     async with serving() as served:
         served.spoil(verb="watch", lines=burst)
         events = served.connection.list_watch(SERVICES).watch("1")
-        await first(events, 10_000)
+        await first(events, 2_000)
         counter = asyncio.create_task(count_turns())
-        await first(events, 10_000)
+        await first(events, 2_000)
         counter.cancel()
-        assert turns >= 100
+        assert turns >= 20
 
 
 @pytest.mark.slow

@@ -1,9 +1,8 @@
-import pytest
-
 from minidns.kubernetes.names import ParsedName, parse
+from tests.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "expected"),
     [
         ("ns.svc", ParsedName("svc", "ns")),
@@ -23,7 +22,7 @@ def test_parse(name: str, expected: ParsedName | None) -> None:
     assert parse(name.split(".")) == expected
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "expected"),
     [
         ("e.c.s.ns.svc", ParsedName("svc", "ns", "s", "e", "c")),
@@ -36,7 +35,7 @@ def test_multicluster(name: str, expected: ParsedName | None) -> None:
     assert parse(name.split("."), multicluster=True) == expected
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "expected"),
     [
         ("z.pin._zone.s.ns.svc", ParsedName("svc", "ns", "s", directive="pin", zone="z")),
@@ -50,6 +49,6 @@ def test_zonal(name: str, expected: ParsedName | None) -> None:
     assert parse(name.split("."), zonal=True) == expected
 
 
-@pytest.mark.parametrize("name", ["p.q", "_p.q", "p._q", "_._q", "_p._"])
+@table("name", ["p.q", "_p.q", "p._q", "_._q", "_p._"])
 def test_strict_wants_both_underscores(name: str) -> None:
     assert parse(f"{name}.s.ns.svc".split("."), strict=True) is None

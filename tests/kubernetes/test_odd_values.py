@@ -19,6 +19,7 @@ from minidns.kubernetes.objects import Object, Service
 from minidns.kubernetes.options import ExternalOptions
 from minidns.kubernetes.resources import NAMESPACES, PODS, SERVICES, SLICES, Applied, Resource
 from tests.kubernetes import made
+from tests.table import table
 
 ODD: list[Any] = [
     None, "", "x", " ", "a.b", "a..b", ".", "x" * 64, "x" * 300, "É", "\\", "\0", "*",
@@ -119,7 +120,7 @@ def sent(name: str, qtype: str, answer: ClusterAnswer) -> None:
     dns.message.from_wire(wire)
 
 
-@pytest.mark.parametrize(
+@table(
     ("number", "shown"),
     [
         pytest.param(65535, 65535, id="the-largest"),

@@ -5,6 +5,7 @@ from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.resources import Access
 from minidns.plugins.kubernetes import PLUGIN
 from tests.kubernetes.made import options
+from tests.table import table
 from tests.world import World
 
 READ: dict[str, tuple[str, dict[str, object]]] = {
@@ -44,7 +45,7 @@ READ: dict[str, tuple[str, dict[str, object]]] = {
 }
 
 
-@pytest.mark.parametrize(("body", "expected"), READ.values(), ids=READ)
+@table(("body", "expected"), READ.values(), ids=READ)
 def test_read(body: str, expected: dict[str, object]) -> None:
     got = options(body)
     assert {name: getattr(got, name) for name in expected} == expected
@@ -124,7 +125,7 @@ ERRORS: dict[str, tuple[str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("body", "text"), ERRORS.values(), ids=ERRORS)
+@table(("body", "text"), ERRORS.values(), ids=ERRORS)
 def test_error(body: str, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         options(body)

@@ -2,8 +2,6 @@
 
 import asyncio
 
-import pytest
-
 from minidns.kubernetes.objects import Key, Service
 from minidns.kubernetes.resources import ApiError, Deleted, Gone, Page, WatchEvent
 from tests.kubernetes.scripts import (
@@ -24,6 +22,7 @@ from tests.kubernetes.scripts import (
     running,
     svc,
 )
+from tests.table import table
 from tests.world import Clock, settle
 
 CASES = {
@@ -148,7 +147,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+@table("case", CASES.values(), ids=CASES.keys())
 async def test_contract(case: Case) -> None:
     clock, kept = Clock(), Kept()
     script = Scripted(clock, case.pages, case.watches, case.probes)

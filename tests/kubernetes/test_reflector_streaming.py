@@ -1,7 +1,5 @@
 """Streaming lists: a relist is a watch that begins with all there is."""
 
-import pytest
-
 from minidns.kubernetes.resources import ApiError, Gone, WatchEvent
 from tests.kubernetes.scripts import (
     CUT,
@@ -21,6 +19,7 @@ from tests.kubernetes.scripts import (
     running,
     svc,
 )
+from tests.table import table
 from tests.world import Clock
 
 STREAMS = {
@@ -94,7 +93,7 @@ STREAMS = {
 }
 
 
-@pytest.mark.parametrize("case", STREAMS.values(), ids=STREAMS.keys())
+@table("case", STREAMS.values(), ids=STREAMS.keys())
 async def test_streaming(case: Case) -> None:
     clock, kept = Clock(), Kept()
     script = Scripted(clock, case.pages, case.watches, case.probes)

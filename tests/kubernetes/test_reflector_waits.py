@@ -25,6 +25,7 @@ from tests.kubernetes.scripts import (
     running,
     svc,
 )
+from tests.table import table
 from tests.world import Clock, settle
 
 DOWN = ApiError("cannot reach https://10.96.0.1:443: Connection refused")
@@ -32,7 +33,7 @@ BUSY = ApiError("too many requests", status=429, retry_after_s=7.0)
 INSIDE = ApiError("etcdserver: request timed out", status=500)
 
 
-@pytest.mark.parametrize(
+@table(
     ("error", "least", "most"),
     [
         pytest.param(DOWN, [0.8, 1.6, 2.0], [1.6, 3.2, 4.0], id="F28-F31-down"),
@@ -40,7 +41,7 @@ INSIDE = ApiError("etcdserver: request timed out", status=500)
         pytest.param(INSIDE, [0.8, 1.6, 2.0], [1.6, 3.2, 4.0], id="F15-no-hot-loop"),
     ],
 )
-@pytest.mark.parametrize("what", ["list", "watch"])
+@table("what", ["list", "watch"])
 async def test_errors_are_waited_out(what: str, error: ApiError, least: list[float], most: list[float]) -> None:
     clock, kept = Clock(), Kept()
     script = Scripted(clock, [error] * 99)

@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
-import pytest
-
 from minidns.kubernetes.resources import IMPORTS, NAMESPACES, PODS, SERVICES, SLICES, Access, ApiError, Resource
+from tests.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("resource", "path", "type_name"),
     [
         (SERVICES, "/api/v1/services", "*v1.Service"),
@@ -46,6 +45,6 @@ DESCRIBED = {
 }
 
 
-@pytest.mark.parametrize(("access", "text"), DESCRIBED.values(), ids=DESCRIBED)
+@table(("access", "text"), DESCRIBED.values(), ids=DESCRIBED)
 def test_a_cluster_is_described_without_credentials(access: Access, text: str) -> None:
     assert access.described(IN_POD) == text

@@ -1,16 +1,15 @@
-import pytest
-
 from minidns.dns.model import Opt, Query, Question, Rcode, Response, Reuse, Source
 from minidns.kubernetes import responses
 from minidns.kubernetes.apex import start_of_authority
 from minidns.kubernetes.model import ClusterAnswer
 from minidns.kubernetes.rules import Rule
+from tests.table import table
 
 SOA = start_of_authority("cluster.local.", 30, 7)
 GONE = Source("Service", "a/b", found=False)
 
 
-@pytest.mark.parametrize(
+@table(
     ("rule", "synced", "rcode"),
     [
         (Rule.APEX, True, Rcode.NOERROR),

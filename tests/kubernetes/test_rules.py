@@ -3,20 +3,19 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from minidns.dns.model import Rcode
 from minidns.explain.why import CAUSES
 from minidns.kubernetes.rules import COVERS_MANY_NAMES, IMPORTED, INNER_NODES, Rule
 from tests.kubernetes.cluster import CLUSTER
 from tests.kubernetes.test_answers import ROWS as NAMES
 from tests.kubernetes.test_answers_apex import ROWS as OTHERS
+from tests.table import table
 
 INTERNAL = {Rule.ALIAS_LOOP, Rule.TOO_MANY_ALIASES, Rule.EXTERNAL_NAME_OUTSIDE}
 """Rules of aliases on the way: the answer in the end has another one."""
 
 
-@pytest.mark.parametrize("rule", Rule)
+@table("rule", Rule)
 def test_a_rule_is_complete(rule: Rule) -> None:
     assert re.fullmatch(r"[a-z-]+(/[a-z-]+)?", rule)
     assert rule.rcode in (Rcode.NOERROR, Rcode.NXDOMAIN)
@@ -34,7 +33,7 @@ def test_sets_of_rules_agree_with_their_rcodes() -> None:
     assert all(rule.exists and other.exists for rule, other in IMPORTED.items())
 
 
-@pytest.mark.parametrize(("name", "qtype", "expected"), [*NAMES.values(), *OTHERS.values()])
+@table(("name", "qtype", "expected"), [*NAMES.values(), *OTHERS.values()])
 def test_the_rcode_of_an_answer_is_that_of_its_rule(name: str, qtype: str, expected: str) -> None:
     answer = CLUSTER.answer(name, qtype)
     assert isinstance(answer.rule, Rule)

@@ -1,10 +1,9 @@
 """Which search list a client has, by its address."""
 
-import pytest
-
 from minidns.dns.model import Query
 from minidns.kubernetes.integrations import SearchLists
 from tests.kubernetes.made import Cluster, namespace, pod
+from tests.table import table
 from tests.world import query
 
 OBJECTS = (
@@ -37,7 +36,7 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize(("name", "peer", "expected"), ROWS.values(), ids=ROWS)
+@table(("name", "peer", "expected"), ROWS.values(), ids=ROWS)
 def test_list_of_a_client(name: str, peer: str, expected: tuple[str, ...]) -> None:
     assert lists().of(asked(name, peer)) == expected
 

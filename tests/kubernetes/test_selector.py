@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minidns.kubernetes.selector import parse
+from tests.table import table
 
 ACCEPTED = {
     # text: what is sent to the API server
@@ -73,13 +74,13 @@ REFUSED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "sent"), ACCEPTED.items())
+@table(("text", "sent"), ACCEPTED.items())
 def test_accepted(text: str, sent: str) -> None:
     assert parse(text) == sent
     assert parse(sent) == sent
 
 
-@pytest.mark.parametrize(("text", "said"), REFUSED.values(), ids=REFUSED)
+@table(("text", "said"), REFUSED.values(), ids=REFUSED)
 def test_refused(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
         parse(text)

@@ -1,6 +1,5 @@
 """Keys that events touch, changes of the serial, and terminating Pods."""
 
-import pytest
 from msgspec.structs import replace
 
 from minidns.kubernetes.objects import (
@@ -18,6 +17,7 @@ from minidns.kubernetes.resources import Applied, Deleted, Event
 from minidns.kubernetes.store import Store
 from tests.kubernetes.made import imported, namespace, pod, service, slice_of
 from tests.kubernetes.made import store as filled_with
+from tests.table import table
 
 WEB = service("a/web", "10.96.0.1 fd00::1")
 SLICE = slice_of("a/web", "10.0.0.1 10.0.0.2=h !10.0.0.3")
@@ -89,13 +89,13 @@ TOUCHES: dict[str, tuple[Event, str]] = {
 }
 
 
-@pytest.mark.parametrize(("event", "touched"), TOUCHES.values(), ids=TOUCHES)
+@table(("event", "touched"), TOUCHES.values(), ids=TOUCHES)
 def test_touches(event: Event, touched: str) -> None:
     assert filled()[0].apply(event) == keys(touched)
 
 
-@pytest.mark.parametrize(("event", "_"), TOUCHES.values(), ids=TOUCHES)
-def test_the_same_again_touches_nothing(event: Event, _: str) -> None:
+@table(("event", "touched"), TOUCHES.values(), ids=TOUCHES)
+def test_the_same_again_touches_nothing(event: Event, touched: str) -> None:
     store = filled()[0]
     store.apply(event)
     assert store.apply(event) == set()
@@ -122,7 +122,7 @@ SERIALS: dict[str, tuple[Event, bool]] = {
 }
 
 
-@pytest.mark.parametrize(("event", "moves"), SERIALS.values(), ids=SERIALS)
+@table(("event", "moves"), SERIALS.values(), ids=SERIALS)
 def test_serial(event: Event, moves: bool) -> None:
     store, _ = filled()
     assert store.serial == 100

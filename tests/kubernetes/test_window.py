@@ -1,5 +1,6 @@
 """ClusterZones of large Services: as many records as fit, by chance, and no more work."""
 
+import functools
 import time
 from collections import Counter
 from random import Random
@@ -20,6 +21,7 @@ from minidns.kubernetes.objects import Endpoint, Endpoints, Object
 from minidns.plugins import loadbalance
 from minidns.plugins.loadbalance import round_robin
 from tests.kubernetes import made
+from tests.table import table
 from tests.world import World
 
 ZONE = "cluster.local."
@@ -43,6 +45,12 @@ def addresses(count: int, start: int = 0) -> list[str]:
 def large(count: int, per: int = 100, ports: str = "http:80") -> made.Cluster:
     parts = [addresses(per, start) for start in range(0, count, per)]
     return service(*(" ".join(part) for part in parts), ports=ports)
+
+
+@functools.cache
+def huge() -> made.Cluster:
+    """Return a Service of ten thousand endpoints, for tests that only read."""
+    return large(10_000)
 
 
 def packed(cluster: made.Cluster, name: str, qtype: str, size: int, room: Window) -> bytes:
@@ -168,12 +176,12 @@ def test_every_ready_endpoint_is_first_equally_often(qtype: str) -> None:
     assert chi_squared < ready + 6 * (2 * ready) ** 0.5
 
 
-@pytest.mark.parametrize(
+@table(
     "name", [HEADLESS, f"_http._tcp.{HEADLESS}", f"10-0-0-5.{HEADLESS}", f"nobody.{HEADLESS}", f"_none._tcp.{HEADLESS}"]
 )
-@pytest.mark.parametrize("qtype", ["A", "AAAA", "SRV", "TXT"])
+@table("qtype", ["A", "AAAA", "SRV", "TXT"])
 def test_work_does_not_grow_with_the_service(name: str, qtype: str) -> None:
-    cluster = large(10_000)
+    cluster = huge()
     for size in SIZES:
         took = []
         for _ in range(20):
@@ -205,7 +213,7 @@ def test_others_of_the_records_have_their_turn() -> None:
     assert (response.tc, response.reuse) == (True, None)
 
 
-@pytest.mark.parametrize(
+@table(
     ("line", "chooses"),
     [
         ("loadbalance", False),

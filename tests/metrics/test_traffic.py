@@ -7,6 +7,7 @@ from minidns.dns.model import Opt, Query, Question, Rcode, Response, Reuse, RRse
 from minidns.dns.rdata import AAAA, ANY, HINFO, HTTPS, IXFR, A, a
 from minidns.metrics.registry import Metrics
 from minidns.metrics.traffic import Traffic, query_size, with_counter
+from tests.table import table
 
 QUERY = Query(Question("a.example.org.", A), wire=bytes(31))
 ANSWER = Response(answer=(RRset("a.example.org.", A, 30, (a("192.0.2.1"),)),))
@@ -43,7 +44,7 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize(("query", "labels"), KINDS.values(), ids=KINDS)
+@table(("query", "labels"), KINDS.values(), ids=KINDS)
 def test_request_labels(query: Query, labels: tuple[str, str, str]) -> None:
     counted = Counted()
     counted.traffic.count(query, ANSWER, "errors", 0.001)
@@ -57,7 +58,7 @@ def test_request_labels(query: Query, labels: tuple[str, str, str]) -> None:
 RCODES = {Rcode.NOERROR: "NOERROR", Rcode.NXDOMAIN: "NXDOMAIN", Rcode.SERVFAIL: "SERVFAIL", 42: "other"}
 
 
-@pytest.mark.parametrize(("rcode", "label"), RCODES.items(), ids=RCODES.values())
+@table(("rcode", "label"), RCODES.items(), ids=RCODES.values())
 def test_response_labels(rcode: int, label: str) -> None:
     counted = Counted()
     counted.traffic.count(QUERY, Response(rcode), "errors", 0)

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 import pytest
 
 from minidns.system.addresses import interfaces, local_addresses, shown, socket_address
+from tests.table import table
 
 
 def test_addresses_can_be_bound_and_are_no_loopback() -> None:
@@ -40,7 +41,7 @@ SCOPED = {
 }
 
 
-@pytest.mark.parametrize(("host", "address"), SCOPED.values(), ids=SCOPED)
+@table(("host", "address"), SCOPED.values(), ids=SCOPED)
 def test_scopes_survive_both_ways(host: str, address: tuple[object, ...]) -> None:
     family, found = socket_address(host, 53)
     assert family == (socket.AF_INET6 if ":" in host else socket.AF_INET)

@@ -5,6 +5,7 @@ from random import Random
 import pytest
 
 from minidns.system.backoff import MAX_REQUESTED_S, Backoff
+from tests.table import table
 from tests.world import Clock
 
 STEPS = [0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0]
@@ -18,7 +19,7 @@ def waits(clock: Clock, backoff: Backoff, count: int) -> list[float]:
     return found
 
 
-@pytest.mark.parametrize("seed", range(5))
+@table("seed", range(5))
 def test_each_wait_is_one_to_two_steps_and_steps_double_to_30_s(seed: int) -> None:
     clock = Clock()
     backoff = Backoff(clock.now, Random(seed))
@@ -26,7 +27,7 @@ def test_each_wait_is_one_to_two_steps_and_steps_double_to_30_s(seed: int) -> No
         assert step <= wait <= 2 * step
 
 
-@pytest.mark.parametrize(
+@table(
     ("healthy_s", "step"),
     [
         pytest.param(119.0, 30.0, id="less-than-two-minutes-of-health-go-on"),
@@ -41,7 +42,7 @@ def test_reset(healthy_s: float, step: float) -> None:
     assert step <= backoff.wait_s() <= 2 * step
 
 
-@pytest.mark.parametrize("most_s", [2.0, 4.0])
+@table("most_s", [2.0, 4.0])
 def test_steps_end_where_they_are_told_to(most_s: float) -> None:
     clock = Clock()
     backoff = Backoff(clock.now, Random(1), most_s)
@@ -56,7 +57,7 @@ def test_reset_by_whoever_knows_better() -> None:
     assert 0.8 <= backoff.wait_s() <= 1.6
 
 
-@pytest.mark.parametrize(
+@table(
     ("asked", "least", "most"),
     [
         pytest.param(5.0, 5.0, 5.8, id="retry-after-plus-jitter"),

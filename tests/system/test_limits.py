@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-import pytest
+from tests.table import table
 
 SCRIPT = """
 import resource
@@ -14,7 +14,7 @@ print(open_files(), resource.getrlimit(resource.RLIMIT_NOFILE)[0], fair_share(10
 """
 
 
-@pytest.mark.parametrize(("soft", "hard", "share"), [(64, 64, 16), (64, 2000, 500), (200, 8000, 1024), (2, 2, 1)])
+@table(("soft", "hard", "share"), [(64, 64, 16), (64, 2000, 500), (200, 8000, 1024), (2, 2, 1)])
 def test_the_soft_limit_is_raised(soft: int, hard: int, share: int) -> None:
     said = subprocess.run(
         [sys.executable, "-c", SCRIPT.format(soft=soft, hard=hard)], capture_output=True, text=True, check=True

@@ -1,6 +1,5 @@
-import pytest
-
 from minidns.text import files
+from tests.table import table
 
 BELOW = [
     ("", "db.example.org", "db.example.org"),
@@ -10,7 +9,7 @@ BELOW = [
 ]
 
 
-@pytest.mark.parametrize(("root", "path", "expected"), BELOW)
+@table(("root", "path", "expected"), BELOW)
 def test_relative_paths_start_at_the_root(root: str, path: str, expected: str) -> None:
     assert files.below(root, path) == expected
 
@@ -22,6 +21,6 @@ REASONS = [
 ]
 
 
-@pytest.mark.parametrize(("error", "why"), REASONS)
+@table(("error", "why"), REASONS)
 def test_reason_is_in_the_words_of_go(error: OSError, why: str) -> None:
     assert files.reason(error, "db") == f"open db: {why}"

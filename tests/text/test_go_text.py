@@ -3,6 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minidns.text.go_text import duration, format_duration, integer, nanoseconds, quote
+from tests.table import table
 
 S = 10**9
 DURATIONS = [
@@ -42,7 +43,7 @@ DURATIONS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), DURATIONS)
+@table(("text", "expected"), DURATIONS)
 def test_durations(text: str, expected: int) -> None:
     assert nanoseconds(text) == expected
     assert duration(text) == expected / S
@@ -82,7 +83,7 @@ NOT_DURATIONS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "error"), NOT_DURATIONS)
+@table(("text", "error"), NOT_DURATIONS)
 def test_not_durations(text: str, error: str) -> None:
     with pytest.raises(ValueError, match=r"^time: ") as caught:
         duration(text)
@@ -111,7 +112,7 @@ FORMATS = [
 ]
 
 
-@pytest.mark.parametrize(("seconds", "expected"), FORMATS)
+@table(("seconds", "expected"), FORMATS)
 def test_format_duration(seconds: float, expected: str) -> None:
     assert format_duration(seconds) == expected
 
@@ -147,12 +148,12 @@ INTEGERS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), INTEGERS, ids=lambda value: str(value)[:9])
+@table(("text", "expected"), INTEGERS, ids=lambda value: str(value)[:9])
 def test_integers(text: str, expected: int) -> None:
     assert integer(text) == expected
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "why"),
     [
         ("", "invalid syntax"),
@@ -176,7 +177,7 @@ def test_not_integers(text: str, why: str) -> None:
     assert str(caught.value) == f"strconv.Atoi: parsing {quote(text)}: {why}"
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "quoted"),
     [
         ("", '""'),

@@ -3,6 +3,7 @@ import re
 import pytest
 
 from minidns.text import go_text
+from tests.table import table
 
 NUMBERS = [
     ("0", 10, 8, 0),
@@ -20,7 +21,7 @@ NUMBERS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "base", "bits", "expected"), NUMBERS)
+@table(("text", "base", "bits", "expected"), NUMBERS)
 def test_number(text: str, base: int, bits: int, expected: int) -> None:
     assert go_text.parse_uint(text, base, bits) == expected
 
@@ -42,7 +43,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("text", "base", "bits", "why"), REFUSED)
+@table(("text", "base", "bits", "why"), REFUSED)
 def test_refused_in_the_words_of_go(text: str, base: int, bits: int, why: str) -> None:
     message = f'strconv.ParseUint: parsing "{text}": {why}'
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
