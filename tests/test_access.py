@@ -19,6 +19,7 @@ from minidns.server.answer import Answerer
 from minidns.server.remembered import Memory, Miss
 from tests.conformance.api import Api, Tree
 from tests.whole import SERVER, Resolver, Whole, whole
+from tests.world import settle
 
 FRIEND, STRANGER = "192.0.2.10", "198.51.100.10"
 NAMES = ("www.example.org.", "web.prod.svc.cluster.local.")
@@ -230,24 +231,27 @@ async def test_what_depends_on_the_client_is_not_cached_behind_an_alias(
 # -- minidns why
 
 
-async def _why(text: str, name: str, client: str) -> tuple[int, str]:
+async def _why(text: str, name: str, client: str, at: str = "") -> tuple[int, str]:
     async with whole(text, resolver=Resolver(RESOLVER), api=Api(TREES)) as server:
-        parameters = {"name": name, "client": client}
-        reply = await explain.why(server.instance, server.answerer(), parameters, "127.0.0.1:8053")
+        await settle()
+        parameters = {"name": name, "client": client, **({"at": at} if at else {})}
+        wall = server.world.edges.wall()
+        reply = await explain.why(server.instance, server.answerer(), parameters, "127.0.0.1:8053", wall)
         return reply.status, reply.body.decode()
 
 
+@pytest.mark.parametrize("at", ["", "0s"], ids=["now", "past"])
 @pytest.mark.parametrize("action", DENIED)
-async def test_why_tells_nothing_that_the_client_is_denied(action: str) -> None:
+async def test_why_tells_nothing_that_the_client_is_denied(action: str, at: str) -> None:
     text = COREFILE.replace("ACTION", action).replace("CACHE", "")
-    status, body = await _why(text, NAMES[1], STRANGER)
+    status, body = await _why(text, NAMES[1], STRANGER, at)
     found = json.loads(body)
     assert status == 200
     assert found["rule"] == f"acl/{action}"
     assert not found["details"]
     assert "10.96.0.1" not in body
     assert "prod/web" not in body
-    _, body = await _why(text, NAMES[1], FRIEND)
+    _, body = await _why(text, NAMES[1], FRIEND, at)
     assert "10.96.0.1" in body
     assert "prod/web" in body
 

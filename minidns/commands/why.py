@@ -21,6 +21,7 @@ _TIMEOUT_S = 10.0
 _EXAMPLES = {
     "minidns why web.shop.svc.cluster.local": "the address of a Service, and why",
     "minidns why web.shop.svc.cluster.local SRV -o json": "another type, as JSON",
+    "minidns why web.shop.svc.cluster.local --at '5m ago'": "what it was a while ago",
     "minidns why @127.0.0.1:8054 example.org": "ask the server at another address",
 }
 
@@ -57,6 +58,13 @@ def parser() -> Parser:
         metavar="ADDRESS",
         help="answer as for a client with this address",
     )
+    parser.add_argument(
+        "--at",
+        default="",
+        metavar="TIME",
+        help="answer from the objects of a moment in the past: a time such as"
+        " 2026-12-01T06:00:00Z, or how long ago: 5m, '90s ago'",
+    )
     parser.add_output("text", "json")
     return parser
 
@@ -73,7 +81,7 @@ def main(argv: Sequence[str]) -> int:
     name, rtype = (*words, "A")[:2]
     server = server_url(servers[0][1:] if servers else args.server)
     try:
-        report = _fetch(server, name, rtype, args.client)
+        report = _fetch(server, name, rtype, args.client, args.at)
         # all lines before the first is printed: a report of another form prints nothing
         text = json.dumps(report, indent=2)
         if args.output == "text":
@@ -116,14 +124,17 @@ def exit_status(report: Mapping[str, Any]) -> int:
     return 0 if report["answer"] else NO_RECORDS
 
 
-def _fetch(server: str, name: str, rtype: str, client: str) -> Mapping[str, Any]:
+def _fetch(
+    server: str, name: str, rtype: str, client: str, at: str
+) -> Mapping[str, Any]:
     """Return the explanation that the server sends.
 
     Raises:
         Failure: there is none.
 
     """
-    query = {"name": name, "type": rtype} | ({"client": client} if client else {})
+    query = {"name": name, "type": rtype}
+    query |= {key: text for key, text in (("client", client), ("at", at)) if text}
     url = f"{server}/why?{urllib.parse.urlencode(query)}"
     if not url.startswith(("http://", "https://")):
         raise Failure(
@@ -163,7 +174,8 @@ def _reason(exc: urllib.error.HTTPError, server: str) -> str:
 
 def lines(report: Mapping[str, Any]) -> Iterator[str]:
     """Yield the answer and its reasons in lines for people."""
-    yield f"{report['name']} {report['type']}: {report['rcode']}"
+    at = f" at {report['at']}" if "at" in report else ""
+    yield f"{report['name']} {report['type']}: {report['rcode']}{at}"
     for section in ("answer", "authority", "additional"):
         for record in report[section]:
             yield f"  {section:10} {record}"

@@ -8,7 +8,7 @@ sentence), ``near`` (sentences about names and objects that are close), ``rule``
 life, null for never, ``error``) and ``text`` (the same in lines).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
@@ -87,8 +87,8 @@ class Explanation:
         """Return the explanation without hints, which name other objects."""
         return replace(self, cause=self.cause._replace(near=()))
 
-    def tree(self) -> dict[str, object]:
-        """Return the JSON form."""
+    def tree(self, more: Iterable[str] = ()) -> dict[str, object]:
+        """Return the JSON form; ``more`` are lines at the end of its text."""
         return {
             "cause": self.cause.id,
             "because": self.cause.because,
@@ -98,7 +98,7 @@ class Explanation:
             "objects": [asdict(obj) for obj in self.objects],
             "synced": self.synced,
             "kinds": [asdict(kind) for kind in self.kinds],
-            "text": [plain(line) for line in self.lines()],
+            "text": [plain(line) for line in (*self.lines(), *more)],
         }
 
 

@@ -81,6 +81,18 @@ class Store:
         self._external_at: Index[str] = Index()
         self._pods_at: Index[str] = Index()
 
+    def copy(self, clock: Callable[[], float]) -> "Store":
+        """Return a store with the same objects, which holds no endpoints.
+
+        ``clock`` is its time, of both kinds.
+        """
+        other = Store(clock, clock, kind=self.kind, zonal=self._zonal)
+        for name, value in vars(self).items():
+            if isinstance(value, dict | Index):
+                setattr(other, name, value.copy())
+        other.serial, other.external_serial = self.serial, self.external_serial
+        return other
+
     def slices_of(self, service: Key) -> tuple[EndpointSlice, ...]:
         """Return the slices of ``service``, whether or not the Service exists."""
         slices = self.slices
@@ -343,6 +355,12 @@ class Index(Generic[What]):
 
     def __init__(self) -> None:
         self._keys: dict[What, Key | tuple[Key, ...]] = {}
+
+    def copy(self) -> "Index[What]":
+        """Return an index with the same keys."""
+        other = Index[What]()
+        other._keys = self._keys.copy()
+        return other
 
     def get(self, what: What) -> tuple[Key, ...]:
         """Return the keys under ``what``, sorted; may be empty."""

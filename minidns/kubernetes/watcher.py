@@ -6,6 +6,7 @@ server refuses a kind at cluster scope before the first sync. CoreDNS waits for 
 """
 
 import asyncio
+import heapq
 import logging
 from asyncio import FIRST_COMPLETED
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
@@ -15,6 +16,7 @@ from math import inf
 from random import Random
 
 from minidns.kubernetes.audit import Auditor, Followed
+from minidns.kubernetes.journal import Journal, Past
 from minidns.kubernetes.objects import (
     IMPORT_NAME,
     Key,
@@ -109,6 +111,8 @@ class ClusterWatcher:
         self.imports = Store(
             deps.wall, deps.now, kind="ServiceImport", hold_s=options.hold_s
         )
+        self._journal = Journal(self.main, deps.wall)
+        self._journal_of_imports = Journal(self.imports, deps.wall)
         self.synced = False
         """Whether every first list was applied; stays true."""
         self._work: list[Followed] = []
@@ -159,6 +163,27 @@ class ClusterWatcher:
         )
         if self.options.audit_s is not None:
             await auditor.run(self.options.audit_s)
+
+    async def keep_journal(self) -> None:
+        """Note the changes of the stores from the first sync on."""
+        await self._all_synced.wait()
+        self._journal.begin()
+        self._journal_of_imports.begin()
+
+    async def past(self, when: float) -> Past:
+        """Return the cluster as it was known at ``when``, in Unix seconds.
+
+        Raises:
+            NotRecorded: the journal does not reach back so far.
+
+        """
+        main, history = await self._journal.at(when)
+        imports, imported = await self._journal_of_imports.at(when)
+        since = max(history.since, imported.since)
+        changes = heapq.merge(
+            history.changes, imported.changes, key=lambda change: change.at
+        )
+        return Past(main, imports, since, tuple(changes))
 
     def update_metrics(self) -> None:
         """Update the metrics of the reflectors."""
@@ -286,9 +311,11 @@ class ClusterWatcher:
 
     def apply(self, store: Store, event: Event) -> None:
         """Apply an event to ``store`` and invalidate the answers that it changes."""
-        if store is self.main:
+        is_main = store is self.main
+        if is_main:
             observe_latency(event, store, self._latency, self._deps.wall)
-        if touched := store.apply(event):
+        journal = self._journal if is_main else self._journal_of_imports
+        if touched := journal.apply(event):
             self._forget(touched)
         if store.held.deadline() is not None:
             self._held.set()

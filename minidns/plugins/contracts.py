@@ -101,6 +101,12 @@ Label: TypeAlias = Callable[[Query, Response | None], str]
 Explainer: TypeAlias = Callable[[Query, Response], Mapping[str, object]]
 """Returns the details of a query and its reply for ``minidns why``."""
 
+PastAnswerer: TypeAlias = Callable[
+    [Query, float], Awaitable[tuple[Response, Mapping[str, object]]]
+]
+"""Returns the answer of a plugin at a moment in the past, in Unix seconds, and its
+details for ``minidns why``; raises NotRecorded if it is not known any more."""
+
 SearchList: TypeAlias = Callable[[Query], Sequence[Name]]
 """Returns a client's search list, with an empty name last; empty if unknown."""
 
@@ -156,5 +162,7 @@ class Offers:
     """Plugins that deny queries by their client (*acl*), outermost first."""
     explainers: dict[str, Explainer] = field(default_factory=dict)
     """Functions that add details to the explanation of an answer, by plugin."""
+    past: PastAnswerer | None = None
+    """Answers names of ``cluster`` from its objects of a moment in the past."""
     cluster: ClusterZones | None = None
     """The zones that *kubernetes* answers, once it is set up (*k8s_external*)."""

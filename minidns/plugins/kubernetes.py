@@ -10,6 +10,7 @@ known gets SERVFAIL, and with ``stale_after`` answers are withheld while the API
 is silent.
 """
 
+import dataclasses
 import logging
 from functools import partial
 from math import inf
@@ -20,6 +21,7 @@ from minidns.corefile.values import covers
 from minidns.dns import resolv_conf
 from minidns.dns.model import (
     DnsError,
+    Dropped,
     Handler,
     Name,
     Plugin,
@@ -32,7 +34,8 @@ from minidns.dns.model import (
     replace,
 )
 from minidns.dns.rdata import AXFR, IXFR
-from minidns.explain import why
+from minidns.explain import changes, why
+from minidns.explain.explanation import Explanation
 from minidns.kubernetes import responses
 from minidns.kubernetes.answers import MAX_LOOKUPS, AliasBudget, ClusterZones
 from minidns.kubernetes.integrations import SearchLists, metadata_labels
@@ -46,6 +49,7 @@ from minidns.plugins.outside import window_of, with_external_records
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 from minidns.system.tasks import Tasks
+from minidns.text.moments import rfc3339
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +69,7 @@ def setup(options: KubernetesOptions, site: Site) -> Plugin:
     plugin = Kubernetes(watcher, cluster, site)
     site.offers.transfers.append(plugin.transfer)
     site.offers.explainers["kubernetes"] = plugin.explain
+    site.offers.past = plugin.answer_at
     site.metadata.labels.update(metadata_labels(cluster))
     site.offers.search_lists["kubernetes"] = SearchLists(
         cluster, _own_search(site.edges.files)
@@ -115,6 +120,7 @@ def _watch(shared: SharedWatcher, cluster: ClusterZones, site: Site) -> None:
     async def serving() -> None:
         site.metrics.before_scrape.append(update)
         site.task("kubernetes audit", watcher.audit)
+        site.task("kubernetes journal", watcher.keep_journal)
 
     async def stop() -> None:
         if started:
@@ -232,14 +238,50 @@ class Kubernetes:
     def explain(self, query: Query, response: Response) -> dict[str, object]:
         """Return why ``response`` answers ``query``, for ``minidns why``."""
         edges = self._site.edges
-        explanation = why.explain(
-            self.watcher, self.cluster, query, response, edges.wall()
-        )
-        if any(guard.restricts(query) for guard in self._site.offers.guards):
-            explanation = explanation.without_hints()  # they may name denied names
         return {
             "cluster": self.options.access.described(edges.environ),
-            **explanation.tree(),
+            **self._explain(query, response, edges.wall()).tree(),
+        }
+
+    def _explain(self, query: Query, response: Response, wall: float) -> Explanation:
+        found = why.explain(self.watcher, self.cluster, query, response, wall)
+        if any(guard.restricts(query) for guard in self._site.offers.guards):
+            return found.without_hints()  # they may name denied names
+        return found
+
+    async def answer_at(
+        self, query: Query, when: float
+    ) -> tuple[Response, dict[str, object]]:
+        """Return the answer at ``when``, in Unix seconds, and its details.
+
+        It is that of this plugin alone: what a cache or an upstream had then is not
+        recorded. What *acl* denies now is denied.
+
+        Raises:
+            DnsError: there was none, *acl* denies it, or the name falls through.
+            NotRecorded: the journal does not reach back so far.
+
+        """
+        for guard in self._site.offers.guards:
+            if (denial := guard.denial(query)) is not None:
+                return denial, {}
+        past = await self.watcher.past(when)
+        zones = ClusterZones(self.options, past.main, past.imports)
+        zones.local = self.cluster.local
+        then = Kubernetes(self.watcher, zones, self._site)
+        then._withholds = False  # it depends on the age of the watches now
+        response = await then.handle(_pass_on, query)
+        explained = dataclasses.replace(then._explain(query, response, when), kinds=())
+        keys = response.reuse.depends_on if response.reuse else ()
+        shown = changes.around(when, past.changes, keys, response.sources)
+        listed = [changes.as_json(change, when) for change in shown]
+        since = rfc3339(past.since)
+        lines = (*map(changes.line, listed), f"the journal reaches back to {since}")
+        return response, {
+            "cluster": self.options.access.described(self._site.edges.environ),
+            **explained.tree(lines),
+            "since": since,
+            "changes": listed,
         }
 
     def _with_dependencies(self, response: Response, answer: ClusterAnswer) -> Response:
@@ -290,6 +332,16 @@ class Kubernetes:
     def _reuse_until(self) -> float:
         """Return the monotonic time from which answers may be too old."""
         return self.watcher.fresh_until if self._withholds else float("inf")
+
+
+async def _pass_on(query: Query) -> Response:
+    """Stand for the next plugin, whose past is not recorded.
+
+    Raises:
+        Dropped: always.
+
+    """
+    raise Dropped("the name falls through to the next plugin, whose past is not kept")
 
 
 def _budget(query: Query) -> AliasBudget:

@@ -9,13 +9,16 @@ import os
 from collections.abc import Mapping
 
 from minidns.dns import names
-from minidns.dns.model import Dropped, Query, Question, Response
+from minidns.dns.model import DnsError, Dropped, Name, Query, Question, Response
 from minidns.dns.networks import is_address
 from minidns.dns.rdata import rcode_name, to_lines, type_name, type_number
 from minidns.dns.rules import AnswerRule
 from minidns.http.endpoint import HttpReply
+from minidns.kubernetes.journal import NotRecorded
+from minidns.plugins.contracts import PastAnswerer
 from minidns.server.answer import Answerer
 from minidns.server.instance import Instance
+from minidns.text import moments
 
 VERSION = 1
 """Version of the JSON format; it grows when a field changes its meaning."""
@@ -28,13 +31,18 @@ def reply(tree: Mapping[str, object], status: int = 200) -> HttpReply:
 
 
 async def why(
-    instance: Instance, answerer: Answerer, parameters: Mapping[str, str], at: str
+    instance: Instance,
+    answerer: Answerer,
+    parameters: Mapping[str, str],
+    address: str,
+    wall: float = 0.0,
 ) -> HttpReply:
     """Answer the question in ``parameters``, and return the answer with its reasons.
 
-    Parameters are ``name``, ``type`` (default A) and ``client``, the IP address of the
-    assumed client. ``at`` is the address and port of this endpoint: with the process ID
-    it distinguishes several servers on one machine.
+    Parameters are ``name``, ``type`` (default A), ``client``, the IP address of the
+    assumed client, and ``at``, a moment in the past (see `moments`; ``wall`` is now, in
+    Unix seconds). ``address`` is that of this endpoint, with its port: with the process
+    ID it distinguishes several servers on one machine.
     """
     try:
         name = names.absolute(parameters["name"])
@@ -55,15 +63,66 @@ async def why(
         peer=(client, 0),
         server=answerer.server,
     )
-    server = {"pid": os.getpid(), "address": at}
+    server = {"pid": os.getpid(), "address": address}
+    at: dict[str, object] = {}
     try:
-        response = await answerer.respond(query)
+        if "at" in parameters:
+            when = moments.parse(parameters["at"], wall)
+            at["at"] = moments.rfc3339(when)
+            response, details = await _past(instance, query, when)
+        else:
+            response = await answerer.respond(query)
+            details = _details(instance, query, response)
     except Dropped as exc:
-        answer = as_json(query, Response(rule=exc.text))
-        answer["rcode"] = "(no reply)"
-        return reply({**answer, "server": server, "details": {}})
-    details = _details(instance, query, response)
-    return reply({**as_json(query, response), "server": server, "details": details})
+        response, details = Response(rule=exc.text), {}
+        at["rcode"] = "(no reply)"
+    except (ValueError, NotRecorded) as exc:
+        return reply({"error": str(exc)}, 400)
+    tree = as_json(query, response)
+    return reply({**tree, **at, "server": server, "details": details})
+
+
+async def _past(
+    instance: Instance, query: Query, when: float
+) -> tuple[Response, dict[str, object]]:
+    """Answer ``query`` from the objects of a moment, in Unix seconds; with details.
+
+    Raises:
+        Dropped: no reply would be sent.
+        NotRecorded: the moment is too long ago.
+        ValueError: the name is in no zone of *kubernetes*.
+
+    """
+    answer_at = _rememberer_of(instance, query.question.qname)
+    try:
+        response, details = await answer_at(query, when)
+    except Dropped:
+        raise
+    except DnsError as exc:
+        return Response(exc.rcode), {}
+    is_denied = isinstance(response.rule, AnswerRule) and response.rule.is_denial
+    return response, {} if is_denied else {"kubernetes": details}
+
+
+def _rememberer_of(instance: Instance, name: Name) -> PastAnswerer:
+    """Return what answers ``name`` from past objects: that of its longest zone.
+
+    Raises:
+        ValueError: there is none.
+
+    """
+    by_zone = {
+        zone: site.offers.past
+        for site in instance.sites
+        if site.offers.cluster and (zone := site.offers.cluster.zone_of(name))
+    }
+    if not by_zone:
+        raise ValueError(
+            f"{name}: only names in the zones of the plugin kubernetes have a past"
+        )
+    found = by_zone[max(by_zone, key=len)]
+    assert found is not None
+    return found
 
 
 def as_json(query: Query, response: Response) -> dict[str, object]:

@@ -257,8 +257,13 @@ class Server:
     ) -> HttpReply:
         assert self.serving.instance is not None
         first = next(iter(self.serving.sockets.values()))
-        at = joined(*self._local.bound(self.settings.explain))
-        return await explain.why(self.serving.instance, first.answerer, parameters, at)
+        return await explain.why(
+            self.serving.instance,
+            first.answerer,
+            parameters,
+            joined(*self._local.bound(self.settings.explain)),
+            self.edges.wall(),
+        )
 
     # -- signals
 

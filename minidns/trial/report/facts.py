@@ -1,11 +1,11 @@
 """The facts of a report as values; every format shows the same ones."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from minidns.dns.model import Rcode
 from minidns.dns.rdata import rcode_name
+from minidns.text.moments import rfc3339
 from minidns.trial.arms import ARMS, Layout, Manner, NameKind, Target
 from minidns.trial.ledger import Failure, Ledger, TargetRecord
 from minidns.trial.report.sentences import headline, next_steps, ranked_words
@@ -143,7 +143,7 @@ def report(ledger: Ledger, verdict: Verdict, setup: Setup) -> Report:
         ledger.rate,
         round(ledger.seconds, 3),
         ledger.ticks,
-        _time(setup.started),
+        rfc3339(setup.started),
         _comparison(verdict),
         tuple(_arm_row(ledger, target) for target in ledger.layout.targets),
         tuple(map(_suspect_row, verdict.ranking)),
@@ -156,11 +156,6 @@ def report(ledger: Ledger, verdict: Verdict, setup: Setup) -> Report:
         setup.repeat,
         setup.cluster,
     )
-
-
-def _time(seconds: float) -> str:
-    when = datetime.fromtimestamp(seconds, UTC)
-    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _arm_row(ledger: Ledger, target: Target) -> ArmRow:
@@ -197,7 +192,7 @@ def _failure_row(failure: Failure, setup: Setup) -> FailureRow:
     replied = result.rcode != Rcode.NOERROR or bool(result.addresses)
     return FailureRow(
         round(failure.at_s, 3),
-        _time(setup.started + failure.at_s),
+        rfc3339(setup.started + failure.at_s),
         failure.target.arm.name,
         failure.client.pod,
         failure.client.node,
