@@ -29,6 +29,7 @@ COMMANDS = (
     _command("fault", "list, add and remove faults of the running cluster"),
     _command("run", "play scenarios and check them"),
     _command("resolve", "show what a stub resolver sends for a name"),
+    _command("walk", "show every step of a lookup, with both DNS services"),
     _command("trial", "plant a cause of failures and find it as minidns trial does"),
     _command("explore", "play random clusters and faults; check every answer"),
 )

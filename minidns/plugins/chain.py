@@ -10,7 +10,7 @@ another one, because a proof of absence that covers many names must not cover na
 the other server block.
 """
 
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from minidns.dns import names
@@ -54,8 +54,14 @@ class EndOfChain(DnsError):
         self.last = last
 
 
-def build(plugins: Sequence[tuple[PluginSpec, Plugin]]) -> Handler:
+def build(
+    plugins: Sequence[tuple[PluginSpec, Plugin]],
+    observe: Callable[[str, Handler], Handler] = lambda name, handler: handler,
+) -> Handler:
     """Return the handler that runs ``plugins``, outermost first.
+
+    ``observe`` gets the name and the handler of each plugin, and returns the handler
+    that is used: it may wrap it to see what the plugin decides.
 
     A query that no plugin answers gets SERVFAIL, and a log line that names
     the last plugin (CoreDNS). What a trait forbids is enforced once, at the outermost
@@ -75,6 +81,7 @@ def build(plugins: Sequence[tuple[PluginSpec, Plugin]]) -> Handler:
         handler = plugin(handler)
         if spec is answers_vary:
             handler = never_reused(handler)
+        handler = observe(spec.name, handler)
     return handler
 
 

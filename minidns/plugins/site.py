@@ -94,6 +94,8 @@ class Edges:
     """Free the parts of a large value step by step, once the value is freed."""
     entropy: Callable[[int], bytes] = urandom
     """Returns so many bytes that nobody can guess, for IDs and names of queries."""
+    observe: Callable[[str, Handler], Handler] = lambda name, handler: handler
+    """May wrap the handler of each plugin, to see what it decides."""
     cpus: Callable[[], int] = lambda: 1
     """Returns the number of processors that the process may use."""
 

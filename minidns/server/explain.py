@@ -72,7 +72,7 @@ async def why(
             response, details = await _past(instance, query, when)
         else:
             response = await answerer.respond(query)
-            details = _details(instance, query, response)
+            details = details_of(instance, query, response)
     except Dropped as exc:
         response, details = Response(rule=exc.text), {}
         at["rcode"] = "(no reply)"
@@ -152,7 +152,9 @@ def as_json(query: Query, response: Response) -> dict[str, object]:
     }
 
 
-def _details(instance: Instance, query: Query, response: Response) -> dict[str, object]:
+def details_of(
+    instance: Instance, query: Query, response: Response
+) -> dict[str, object]:
     """Return the details that plugins provide beyond the sources, by plugin.
 
     There are none for a query that is denied: the client must not learn which objects

@@ -265,7 +265,9 @@ def _endpoints() -> Endpoints:
 def _handler(site: Site) -> Handler:
     """Return the handler of one server block."""
     configured = plugins.configure(site)
-    return chain.build(configured) if configured else chain.refuse
+    if not configured:
+        return chain.refuse
+    return chain.build(configured, site.edges.observe)
 
 
 def _sites(zones: Mapping[Name, Blocks]) -> Iterator[Site]:

@@ -51,6 +51,11 @@ def parser() -> Parser:
         help="draw chance, and the order of tasks that are ready, from this seed",
     )
     parser.add_argument(
+        "--step",
+        action="store_true",
+        help="stop before each command until a line is entered; show its output",
+    )
+    parser.add_argument(
         "--without-fault",
         action="store_true",
         help='leave out the commands below "# the fault"',
@@ -71,6 +76,7 @@ def main(argv: Sequence[str]) -> int:
             _show(args),
             args.seed,
             without_fault=args.without_fault,
+            watch=play.stepping(sys.stdin, sys.stdout) if args.step else play.ignore,
         )
     except BrokenPipeError:
         raise

@@ -162,6 +162,8 @@ class Faults:
     """Faults by their words."""
     hits: dict[str, int] = field(default_factory=dict)
     """Number of packets or queries that each active fault has affected."""
+    on_hit: Callable[[Fault], None] = lambda fault: None
+    """Called when a fault affects a packet or a query."""
     _random: dict[str, Random] = field(default_factory=dict)
 
     def add(self, fault: Fault) -> None:
@@ -236,14 +238,17 @@ class Faults:
     def _parts(self, fault: Fault, packet: Packet) -> bool:
         """Return whether a partition affects the flow of a packet, and count it."""
         draw = Random(f"{self._seed_of(fault)} {packet.flow}").random()
-        strikes = draw < fault.rate
-        self.hits[fault.text] += strikes
-        return strikes
+        return self._count(fault, strikes=draw < fault.rate)
 
     def _strikes(self, fault: Fault) -> bool:
         """Draw whether a fault affects this packet or query, and count it."""
-        strikes = self._random[fault.text].random() < fault.rate
+        draw = self._random[fault.text].random()
+        return self._count(fault, strikes=draw < fault.rate)
+
+    def _count(self, fault: Fault, *, strikes: bool) -> bool:
         self.hits[fault.text] += strikes
+        if strikes:
+            self.on_hit(fault)
         return strikes
 
     def _delay_s(self, fault: Fault) -> float:

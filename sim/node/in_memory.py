@@ -30,6 +30,9 @@ T = TypeVar("T")
 Deliver = Callable[[bytes], None]
 """Receives a reply, or ``REFUSAL``."""
 
+Observe = Callable[[str, Flow, bytes, Path], None]
+"""Receives what happens to a message, its flow, its bytes and the path of the flow."""
+
 REFUSAL = b""
 """What arrives instead of a reply if the other node refuses a packet (ICMP, RST)."""
 _PORT = 40000
@@ -58,8 +61,9 @@ class Packets:
     losses: list[Loss] = field(default_factory=list)
     """The next losses, each of one message."""
     links: Links = field(default_factory=Links)
-    observe: Callable[[str, Flow, bytes], None] = lambda what, flow, wire: None
-    """Called with every query and every reply that arrives."""
+    observe: Observe = lambda what, flow, wire, path: None
+    """Called when a ``query`` leaves its client, is ``received`` by a server that then
+    has ``answered``, and when the ``reply`` arrives at the client."""
     _ports: Iterator[int] = field(default_factory=lambda: cycle(range(50000, 60000)))
 
     @property
@@ -112,8 +116,6 @@ class Packets:
         flow = Flow((own, port), (host, to.port), transport.upper())
         path = self.plane.route(flow)
         arrived: asyncio.Queue[bytes] = asyncio.Queue()
-        if path.refused:
-            arrived.put_nowait(REFUSAL)
         carrying = asyncio.get_running_loop().create_task(
             self.carry(wire, transport, flow, path, arrived.put_nowait)
         )
@@ -144,15 +146,17 @@ class Packets:
 
         ``second`` says that another query left the same socket at the same moment.
         """
+        self.observe("query", flow, wire, path)
+        if path.refused:
+            deliver(REFUSAL)
         if path.endpoint is None:
             return
-        self.observe("query", flow, wire)
         links = self.links
         query = links.packet(flow, path.endpoint, transport, len(wire), second=second)
         interceptor = links.interceptor(query)
 
         def arrived(reply: bytes) -> None:
-            self.observe("reply", flow, reply)
+            self.observe("reply", flow, reply, path)
             deliver(reply)
 
         async def arrive(delay_s: float) -> None:
@@ -190,7 +194,10 @@ class Packets:
         host = self._host(path.endpoint, transport)
         if host is None or path.endpoint is None:
             return None
+        self.observe("received", flow, wire, path)
         reply = await self._answer(host, wire, transport, flow, path.endpoint)
+        if reply is not None:
+            self.observe("answered", flow, reply, path)
         return await self.links.reply(path.endpoint, wire, transport, reply)
 
     async def _answer(
@@ -275,9 +282,6 @@ class _LookupPackets:
                 path = self.packets.plane.race(flow, path)
             query = QueryRecord(send, path, loop.time())
             self.queries.append(query)
-            if query.path.refused:
-                self.arrived.put_nowait((send, REFUSAL))
-                continue
             deliver = partial(self._arrive, query, flow)
             carrying = self.packets.carry(
                 send.wire, send.transport, flow, query.path, deliver, second=second

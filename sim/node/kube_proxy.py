@@ -205,7 +205,7 @@ class Conntrack:
     """Size of the table (nf_conntrack_max)."""
     dropped: int = 0
     """Packets that were dropped because the table was full."""
-    _entries: dict[Flow, "_Entry"] = field(default_factory=dict)
+    _entries: dict[Flow, "Entry"] = field(default_factory=dict)
 
     def endpoint(
         self, flow: Flow, now: float, choose: Callable[[], Address | None]
@@ -222,9 +222,13 @@ class Conntrack:
             if endpoint is None:
                 return None
             self._make_room(flow, now)
-            entry = _Entry(endpoint, now, flow.protocol)
+            entry = Entry(endpoint, now, flow.protocol)
         self._entries[flow] = entry.seen(now)
         return entry.endpoint
+
+    def entry(self, flow: Flow) -> "Entry | None":
+        """Return the entry of a flow, or None."""
+        return self._entries.get(flow)
 
     def replied(self, flow: Flow, now: float) -> None:
         """Record a reply packet of ``flow``."""
@@ -276,16 +280,21 @@ class TableFullError(Exception):
     """The conntrack table is full: the kernel drops the packet."""
 
 
-class _Entry(NamedTuple):
+class Entry(NamedTuple):
+    """An entry of the table, which keeps a flow on its endpoint."""
+
     endpoint: Address
     created: float
+    """Seconds on the clock of the node."""
     protocol: str = "UDP"
     is_replied: bool = False
     is_stream: bool = False
     """Whether packets in both directions were seen 2 s after its creation."""
     until: float = 0.0
+    """The end of the entry, unless another packet extends it."""
 
-    def seen(self, now: float) -> "_Entry":
+    def seen(self, now: float) -> "Entry":
+        """Return the entry after one more packet."""
         if self.protocol == "TCP":
             return self._replace(until=now + Conntrack.TCP_S)
         old = now - self.created > Conntrack.STREAM_AFTER_S

@@ -74,6 +74,16 @@ class DataPlane:
             return DROPPED if self._all_endpoints(service, flow) else REFUSED
         return Path(endpoint, self.real_of(endpoint, flow.protocol))
 
+    def service_of(self, address: str) -> Key | None:
+        """Return the key of the Service with a ClusterIP, or None."""
+        service = self._service(address)
+        return None if service is None else key_of(service)
+
+    def candidates(self, flow: Flow) -> tuple[Address, ...]:
+        """Return the endpoints that a new flow to a Service could get."""
+        service = self._service(flow.server[0])
+        return () if service is None else self._endpoints(service, flow)
+
     def real_of(self, endpoint: Address, protocol: str) -> Address | None:
         """Return the loopback address of a socket of the cluster, or None."""
         return self.real.get((endpoint, protocol))

@@ -23,6 +23,7 @@ from minidns.plugins.spec import Traits
 from minidns.server.answer import Answerer
 from minidns.server.instance import Instance, Listener
 from minidns.server.remembered import Memory
+from minidns.walk.visits import observed
 
 from .api_link import ApiLink
 from .in_memory import Packets
@@ -64,8 +65,10 @@ class Replica:
     """The release of CoreDNS to behave as."""
     ended: str = ""
     """Reason of the end of the server; empty while it runs."""
-    _loaded: Instance | None = field(default=None)
-    _memory: Memory = field(default_factory=Memory)
+    memory: Memory = field(default_factory=Memory)
+    """The remembered replies."""
+    instance: Instance | None = None
+    """The loaded Corefile, once started."""
 
     async def start(self) -> None:
         """Load the Corefile, start its plugins and answer queries.
@@ -80,12 +83,12 @@ class Replica:
             environ=_ENVIRON,
             known=plugins.order(self.release),
         )
-        self._loaded = loaded = self._load(without_excluded(parsed))
+        self.instance = loaded = self._load(without_excluded(parsed))
         for site in loaded.sites:
             for hook in site.hooks.start:
                 await hook()
         answerer = Answerer(str(LISTENER), loaded.routes.get(LISTENER, chain.refuse))
-        self.packets.memories[self._at] = self._memory
+        self.packets.memories[self._at] = self.memory
         self.packets.hosts[self._at] = answerer
         self.packets.servers.closed.discard(self._at)
         await loaded.serving()
@@ -98,10 +101,10 @@ class Replica:
     def is_ready(self) -> bool:
         """Whether all readiness checks of plugins pass (*ready*)."""
         names = self.packets.links.names_of(self.address)
-        if self._loaded is None or self.ended or self.packets.faults.is_unready(names):
+        if self.instance is None or self.ended or self.packets.faults.is_unready(names):
             return False
         checks = (
-            check for site in self._loaded.sites for check in site.readiness.values()
+            check for site in self.instance.sites for check in site.readiness.values()
         )
         return all(check.is_ready() for check in checks)
 
@@ -115,8 +118,8 @@ class Replica:
     async def stop(self) -> None:
         """Stop the server."""
         self._leave()
-        if self._loaded is not None:
-            await self._loaded.stop()
+        if self.instance is not None:
+            await self.instance.stop()
 
     def _load(self, parsed: Corefile) -> Instance:
         return Instance(
@@ -126,7 +129,7 @@ class Replica:
             read=lambda: parsed,
             reload=_do_nothing,
             fatal=self.end,
-            forget=self._memory.invalidate,
+            forget=self.memory.invalidate,
             release=self.release,
         )
 
@@ -153,6 +156,7 @@ class Replica:
             files=self.files,
             environ=_ENVIRON,
             local_addresses=lambda: (self.address,),
+            observe=observed,
         )
 
 

@@ -7,12 +7,12 @@ fenced as ``scenario`` is a scenario; ``scenario continued`` continues the block
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from textwrap import dedent
-from typing import NamedTuple, TextIO
+from typing import NamedTuple, TextIO, TypeAlias
 
 from minidns.dns.model import DnsError
 from minidns.text.arguments import did_you_mean
@@ -164,26 +164,37 @@ def play(scenario: Scenario) -> tuple[PlayedStep, ...]:
     return run(scenario).steps
 
 
-def run(scenario: Scenario, seed: int | None = None) -> Run:
+Watch: TypeAlias = Callable[[Step | PlayedStep], None]
+"""Called with each step before it is played, and with its result after that."""
+
+
+def ignore(step: Step | PlayedStep) -> None:
+    """Do nothing about a step."""
+
+
+def run(scenario: Scenario, seed: int | None = None, watch: Watch = ignore) -> Run:
     """Play a scenario; ``seed`` draws all chance and the order of ready tasks.
 
     Without a seed chance is the same in every run, and tasks run first come first
     served.
     """
-    return clock.run(_run(scenario, 1 if seed is None else seed), seed)
+    return clock.run(_run(scenario, 1 if seed is None else seed, watch), seed)
 
 
-async def _run(scenario: Scenario, seed: int) -> Run:
+async def _run(scenario: Scenario, seed: int, watch: Watch) -> Run:
     played = []
     async with staged(seed) as stage:
         for step in scenario.steps:
-            played.append(await _one(stage, step))
+            watch(step)
+            played.append(await perform(stage, step))
+            watch(played[-1])
             if played[-1].problem:
                 break
     return Run(scenario, tuple(played), stage.trace.hash)
 
 
-async def _one(stage: Stage, step: Step) -> PlayedStep:
+async def perform(stage: Stage, step: Step) -> PlayedStep:
+    """Carry out one command; return its output or its problem."""
     verb, *words = step.command.split()
     command = COMMANDS.get(verb)
     if command is None:
@@ -221,10 +232,12 @@ def main(
     seed: int | None = None,
     *,
     without_fault: bool = False,
+    watch: Watch = ignore,
 ) -> int:
     """Play the scenarios of ``files``; return 0 if all pass.
 
-    ``without_fault`` leaves out the commands that are marked as the fault.
+    ``without_fault`` leaves out the commands that are marked as the fault; ``watch``
+    sees each step.
 
     Raises:
         OSError: a file cannot be read.
@@ -236,7 +249,7 @@ def main(
     for file in files:
         for scenario in _read(file):
             played = scenario.without_fault() if without_fault else scenario
-            runs.append(run(played, seed))
+            runs.append(run(played, seed, watch))
             out.write("".join(f"{line}\n" for line in _result_lines(runs[-1], show)))
     if show is Show.JSON:
         document = {"runs": [result.to_json() for result in runs]}
@@ -274,6 +287,25 @@ def _result_lines(played: Run, show: Show) -> Iterator[str]:
         yield f"ok {played.scenario.title}"
     if show is Show.HASH:
         yield f"trace {played.hash}"
+
+
+def stepping(enter: TextIO, out: TextIO) -> Watch:
+    """Return what shows each command, and plays it when a line comes from ``enter``.
+
+    At the end of ``enter`` the rest is played without a stop.
+    """
+
+    def watch(step: Step | PlayedStep) -> None:
+        if isinstance(step, PlayedStep):
+            shown = list(actual_lines([step]))[1:]
+            out.write("".join(f"{line}\n" for line in shown))
+            return
+        out.write(f"{step.line}: {step.command}")
+        out.flush()
+        if not enter.readline() or not enter.isatty():  # nobody has typed a new line
+            out.write("\n")
+
+    return watch
 
 
 def failure_lines(scenario: Scenario, played: PlayedStep) -> Iterator[str]:

@@ -14,6 +14,7 @@ from minidns.corefile.errors import ConfigError
 from minidns.corefile.releases import NEWEST, Release
 from minidns.dns.model import Address
 from minidns.kubernetes.objects import SERVICE_NAME
+from minidns.server.remembered import Memory
 
 from ..api.direct import Api
 from ..api.objects import Json, Key, dig, key_of, labels_of
@@ -53,6 +54,8 @@ class ServerPods:
     """Returns the random generator of a server."""
     node: kubelet.Node
     """The node's settings at the start of servers."""
+    memory: Callable[[], Memory] = Memory
+    """Returns the memory for replies of a new server."""
     software: dict[str, Software] = field(default_factory=dict)
     """The software by Service, if not the default."""
     replicas: dict[Key, Replica] = field(default_factory=dict)
@@ -145,6 +148,7 @@ class ServerPods:
             self.packets,
             self.random(address),
             software.release,
+            memory=self.memory(),
         )
         self.replicas[key_of(pod)] = replica
         try:

@@ -182,17 +182,36 @@ class Stage:
             UnknownResolver: the pod names a resolver that there is not.
 
         """
-        obj = self.cluster.get("Pod", *pod)
-        kind = kind or kinds.find(annotations_of(obj).get(LIBC, kinds.GLIBC.name))
+        kind = kind or self.kind_of(pod)
         if server:
             resolver = kind.make(f"nameserver {server}\n", self._clients)
         else:
-            resolver = self._resolver(pod, kind)
-        lookup = Lookup(resolver, resolver.look_up(name, types))
-        port = int(annotations_of(obj).get(object_words.PORT, 0))
+            resolver = self.resolver(pod, kind)
+        return await self.run(pod, Lookup(resolver, resolver.look_up(name, types)))
+
+    def kind_of(self, pod: Key) -> kinds.Kind:
+        """Return the resolver of the programs of a pod.
+
+        Raises:
+            ApiError: there is no such pod (404).
+            UnknownResolver: the pod names a resolver that there is not.
+
+        """
+        annotations = annotations_of(self.cluster.get("Pod", *pod))
+        return kinds.find(annotations.get(LIBC, kinds.GLIBC.name))
+
+    async def run(self, pod: Key, lookup: Lookup) -> LookupResult:
+        """Run a lookup of a program in a pod.
+
+        Raises:
+            ApiError: there is no such pod (404).
+
+        """
+        annotations = annotations_of(self.cluster.get("Pod", *pod))
+        port = int(annotations.get(object_words.PORT, 0))
         return await self.packets.resolve(lookup, self.address(pod), port)
 
-    def _resolver(self, pod: Key, kind: kinds.Kind) -> Resolver:
+    def resolver(self, pod: Key, kind: kinds.Kind) -> Resolver:
         """Return the resolver of a program that has just started, or has a state."""
         text = self.resolv_conf(pod)
         if not kind.long_lived:

@@ -26,8 +26,8 @@ class Trace:
         parts = (f"{self.now():.6f}", what, *map(str, details))
         self._hash.update("\x1f".join(parts).encode() + b"\x1e")
 
-    def message(self, what: str, flow: object, wire: bytes) -> None:
-        """Add a query or reply."""
+    def message(self, what: str, flow: object, wire: bytes, path: object) -> None:
+        """Add what happens to a query or reply."""
         self.add(what, flow, wire.hex())
 
     def change(self, change: Change) -> None:

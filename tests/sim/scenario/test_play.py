@@ -443,3 +443,18 @@ def test_the_page_uses_every_command() -> None:
     page = (DOCS / "scenarios.md").read_text()
     used = {step.command.split()[0] for each in scenarios(page, "scenarios.md") for step in each.steps}
     assert used == COMMANDS.keys()
+
+
+@pytest.mark.parametrize(
+    "entered",
+    [pytest.param("\n\n", id="a line for each command"), pytest.param("", id="no input: it is played without a stop")],
+)
+def test_stepping_shows_each_command_before_its_output(entered: str, tmp_path: Path) -> None:
+    file = tmp_path / "one"
+    file.write_text("pod shop/cart\ncat app\n  nameserver 10.96.0.10\n")
+    keys_out, keys = io.StringIO(), io.StringIO(entered)
+    scenario.main([str(file)], keys_out, watch=scenario.stepping(keys, keys_out))
+    lines = keys_out.getvalue().splitlines()
+    assert lines[:2] == ["1: pod shop/cart", "2: cat app"]
+    assert "  nameserver 10.96.0.10" in lines
+    assert keys.read() == ""

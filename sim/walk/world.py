@@ -1,0 +1,68 @@
+"""The cluster that lookups walk through: two DNS services, a small shop, some pods."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from functools import partial
+
+from minidns.server.remembered import Memory
+
+from ..scenario import play
+from ..scenario.stage import Stage, staged
+from .recording import attach
+
+SHOP = """\
+scale coredns 2
+scale coredns-2 2
+service shop/web select app=web port http:80
+pod shop/web-1 labels app=web
+pod shop/web-2 labels app=web
+service shop/db ip None select app=db port sql:5432
+pod shop/db-0 labels app=db hostname db-0 subdomain db
+pod shop/db-1 labels app=db hostname db-1 subdomain db ready no
+service shop/empty select app=nobody port http:80
+service shop/payments external api.example.org
+pod shop/cart
+pod shop/alpine libc musl
+pod shop/gopher libc go
+outside google.com A 192.0.2.100
+outside google.com AAAA 2001:db8::100
+outside api.example.org A 192.0.2.7
+outside www.example.org CNAME api.example.org.
+"""
+"""The words of a scenario that set the cluster up."""
+
+
+class WrongWords(ValueError):
+    """A line of words cannot be carried out; the text names the line and says why."""
+
+
+@asynccontextmanager
+async def world(setup: str = SHOP, seed: int = 1) -> AsyncIterator[Stage]:
+    """Yield a stage that records walks, set up by the words of a scenario.
+
+    Its servers remember no bytes of replies: each query goes through the chain, whose
+    plugins a walk shows.
+
+    Raises:
+        WrongWords: a line of ``setup`` cannot be carried out.
+
+    """
+    async with staged(seed) as stage:
+        attach(stage)
+        stage.servers.memory = partial(Memory, max_bytes=0)
+        await stage.restart()
+        await perform(stage, play.steps(setup, 1))
+        yield stage
+
+
+async def perform(stage: Stage, steps: Iterable[play.Step]) -> None:
+    """Carry out the commands of a scenario; the output of those that show is ignored.
+
+    Raises:
+        WrongWords: one of them cannot be carried out.
+
+    """
+    for step in steps:
+        played = await play.perform(stage, step)
+        if played.problem:
+            raise WrongWords(f"{step.command}: {played.problem}")
