@@ -69,7 +69,7 @@ WRONG = [
     ("minidns status --diffs", 2, "--diffs --diff minidns status --help"),
     ("minidns enrol deploy/web --al", 2, "--al --all"),
     ("minidns --confg x", 2, "--confg minidns --help"),
-    ("minidns -n shop why a.org", 2, "-n minidns why --help"),
+    ("minidns -n shop check a", 2, "-n minidns check --help"),
     ("minidns status -o yaml", 2, "-o yaml table json"),
     ("minidns clone --dry-run=client", 2, "--dry-run client server"),
     ("minidns enrol deploy/web --all --timeout 5x", 2, "--timeout 5x 30m"),

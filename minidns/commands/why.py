@@ -22,8 +22,11 @@ _EXAMPLES = {
     "minidns why web.shop.svc.cluster.local": "the address of a Service, and why",
     "minidns why web.shop.svc.cluster.local SRV -o json": "another type, as JSON",
     "minidns why web.shop.svc.cluster.local --at '5m ago'": "what it was a while ago",
+    "minidns why -n shop web": "a short name, as a pod of namespace shop asks for it",
     "minidns why @127.0.0.1:8054 example.org": "ask the server at another address",
 }
+NDOTS = 5
+"""A name with fewer dots is tried with the search list first, in pods."""
 
 
 class Failure(Exception):
@@ -65,6 +68,12 @@ def parser() -> Parser:
         help="answer from the objects of a moment in the past: a time such as"
         " 2026-12-01T06:00:00Z, or how long ago: 5m, '90s ago'",
     )
+    parser.add_argument(
+        *("-n", "--namespace"),
+        default="",
+        help="ask as a pod of this namespace does: with its search list and ndots:5",
+    )
+    parser.add_argument("--zone", default="cluster.local", help="domain of the cluster")
     parser.add_output("text", "json")
     return parser
 
@@ -81,12 +90,16 @@ def main(argv: Sequence[str]) -> int:
     name, rtype = (*words, "A")[:2]
     server = server_url(servers[0][1:] if servers else args.server)
     try:
-        report = _fetch(server, name, rtype, args.client, args.at)
+        asked_with = {"type": rtype, "client": args.client, "at": args.at}
+        reports = _ask(server, asked(name, args.namespace, args.zone), asked_with)
         # all lines before the first is printed: a report of another form prints nothing
-        text = json.dumps(report, indent=2)
-        if args.output == "text":
-            text = "\n".join(lines(report))
-        status = exit_status(report)
+        report, status = reports[-1], exit_status(reports[-1])
+        if args.output == "json":
+            text = json.dumps(_as_json(reports), indent=2)
+        else:
+            text = "\n".join(
+                (*_search_lines(name, args.namespace, reports), *lines(report))
+            )
     except Failure as failure:
         print(f"minidns why: {failure}", file=sys.stderr)
         return FAILED
@@ -111,6 +124,23 @@ def server_url(text: str) -> str:
     return f"http://{text}" if has_port else f"http://{text}:{PORT}"
 
 
+def asked(name: str, namespace: str, zone: str) -> tuple[str, ...]:
+    """Return the names that a pod of ``namespace`` asks for, in order (resolv.conf(5)).
+
+    Without a namespace it is the name alone.
+
+    >>> asked("web", "shop", "cluster.local")[:2]
+    ('web.shop.svc.cluster.local', 'web.svc.cluster.local')
+    """
+    if not namespace or name.endswith("."):
+        return (name,)
+    zone = zone.strip(".")
+    domains = (f"{namespace}.svc.{zone}", f"svc.{zone}", zone)
+    searched = tuple(f"{name}.{domain}" for domain in domains)
+    is_first = name.count(".") >= NDOTS
+    return (f"{name}.", *searched) if is_first else (*searched, f"{name}.")
+
+
 def exit_status(report: Mapping[str, Any]) -> int:
     """Return the exit status that tells the kind of answer.
 
@@ -124,17 +154,53 @@ def exit_status(report: Mapping[str, Any]) -> int:
     return 0 if report["answer"] else NO_RECORDS
 
 
-def _fetch(
-    server: str, name: str, rtype: str, client: str, at: str
-) -> Mapping[str, Any]:
-    """Return the explanation that the server sends.
+def _ask(
+    server: str, names: Sequence[str], parameters: Mapping[str, str]
+) -> list[Mapping[str, Any]]:
+    """Return the explanations of names, up to the first that ends a search.
+
+    ``parameters`` are those of the endpoint besides the name. As for C libraries a search ends with records, or with an error other than NXDOMAIN.
 
     Raises:
         Failure: there is none.
 
     """
-    query = {"name": name, "type": rtype}
-    query |= {key: text for key, text in (("client", client), ("at", at)) if text}
+    reports = []
+    for name in names:
+        reports.append(_fetch(server, {"name": name, **parameters}))
+        if exit_status(reports[-1]) != NO_RECORDS:
+            break
+    return reports
+
+
+def _as_json(reports: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the last report; after a search, with the questions before it."""
+    if len(reports) == 1:
+        return reports[0]
+    searched = [{"name": r["name"], "rcode": r["rcode"]} for r in reports]
+    return {**reports[-1], "searched": searched}
+
+
+def _search_lines(
+    name: str, namespace: str, reports: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
+    """Yield the questions of a search, if one was made."""
+    if not namespace:
+        return
+    yield f"for {name} a pod of namespace {namespace} asks (search list, ndots:{NDOTS}):"
+    for report in reports:
+        is_empty = report["rcode"] == "NOERROR" and not report["answer"]
+        yield f"  {report['name']} {'NODATA' if is_empty else report['rcode']}"
+
+
+def _fetch(server: str, parameters: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return the explanation that the server sends; empty parameters are left out.
+
+    Raises:
+        Failure: there is none.
+
+    """
+    query = {key: text for key, text in parameters.items() if text}
     url = f"{server}/why?{urllib.parse.urlencode(query)}"
     if not url.startswith(("http://", "https://")):
         raise Failure(

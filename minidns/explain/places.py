@@ -198,3 +198,34 @@ def other_zone(s: Situation) -> Cause | None:
     because = f"{s.question.name} is in none of the zones of the plugin"
     near = f"Service {key} exists: {key.name}.{key.namespace}.svc.{s.options.primary}"
     return Cause("other-cluster-domain", because, (near,))
+
+
+def short_name(s: Situation) -> Cause | None:
+    """Return the cause for a Service name without the cluster's domain, if it is one.
+
+    ``web``, ``web.shop`` and ``web.shop.svc`` reach the cluster's zone only through the
+    search list of a pod.
+    """
+    labels = names.labels(s.question.name)
+    if len(labels) > 3 or labels[2:] not in ([], ["svc"]):
+        return None
+    first, namespace = (*labels, "")[:2]
+    services = s.lookup.store.services
+    keys = [key for key in services if key.name == first]
+    if namespace:
+        keys = [key for key in keys if key.namespace == namespace]
+    if not keys:
+        return None
+    because = (
+        f"{s.question.name} is in none of the zones of the plugin: a program in a pod "
+        "appends the domains of its search list (ndots:5), this query did not"
+    )
+    near = tuple(_as_pods_ask(s, key, bool(namespace)) for key in keys[:3])
+    return Cause("short-name", because, near)
+
+
+def _as_pods_ask(s: Situation, key: Key, is_qualified: bool) -> str:
+    """Return what pods ask for a short name of a Service."""
+    pods = "pods" if is_qualified else f"pods of namespace {key.namespace}"
+    full = f"{key.name}.{key.namespace}.svc.{s.options.primary}"
+    return f"Service {key} exists: {pods} ask for {full}"

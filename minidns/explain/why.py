@@ -9,11 +9,12 @@ Nothing here runs unless ``minidns why`` asks.
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 
 from minidns.corefile.values import covers
-from minidns.dns.model import Query, Rcode, Response, Source
-from minidns.dns.rdata import CNAME
+from minidns.dns.model import Query, Question, Rcode, Response, Source
+from minidns.dns.rdata import CNAME, type_number
 from minidns.dns.rules import AnswerRule
 from minidns.explain import places, services
 from minidns.explain.explanation import (
@@ -72,7 +73,7 @@ CAUSES: dict[Rule, Callable[[Situation], Cause]] = {
 }
 """The function that explains an answer without records, by its rule."""
 REWRITTEN = "rewrite"
-"""Kind of the source that says that a plugin changed the question."""
+"""Kind of the source ``NAME TYPE -> NAME TYPE`` of a question that was changed."""
 
 
 def explain(
@@ -83,15 +84,20 @@ def explain(
     wall: float,
 ) -> Explanation:
     """Return why ``response`` is the answer to ``query``; ``wall`` is Unix seconds."""
-    name, qtype, _ = query.question
+    name, qtype, _ = _looked_up(query, response)
     zone = cluster.zone_of(name)
     inside = zone or "."
-    spelled = query.spelled[-len(inside) :] or inside
-    question = ClusterQuestion(name, qtype, inside, spelled, name)
+    is_rewritten = name != query.question.qname
+    spelled = "" if is_rewritten else query.spelled[-len(inside) :]
+    question = ClusterQuestion(name, qtype, inside, spelled or inside, name)
     rule = response.rule if isinstance(response.rule, Rule) else None
     situation = Situation(watcher, cluster, response, question, rule)
+    cause = _outside(situation) if zone is None else _cause(situation)
+    if is_rewritten:
+        because = f"{query.question.qname} stands for {name}: {cause.because}"
+        cause = cause._replace(because=because)
     return Explanation(
-        _outside(situation) if zone is None else _cause(situation),
+        cause,
         str(response.rule),
         zone or "",
         [_cited(source, cluster, inside, wall) for source in response.sources],
@@ -100,9 +106,20 @@ def explain(
     )
 
 
+def _looked_up(query: Query, response: Response) -> Question:
+    """Return the question that was looked up: that of a *rewrite*, if one applied."""
+    for source in response.sources:
+        if source.kind == REWRITTEN:
+            name, _, qtype = source.name.rpartition(" -> ")[2].partition(" ")
+            with suppress(ValueError):
+                return Question(name, type_number(qtype))
+    return query.question
+
+
 def _outside(s: Situation) -> Cause:
     because = f"{s.question.name} is in none of the zones of the plugin"
-    return places.other_zone(s) or Cause("outside", because)
+    cause = places.short_name(s) or places.other_zone(s)
+    return cause or Cause("outside", because)
 
 
 def _cause(s: Situation) -> Cause:
@@ -111,9 +128,6 @@ def _cause(s: Situation) -> Cause:
         return _other_plugin(s)
     if not s.watcher.synced and not rule.exists and rule is not Rule.STALE:
         return _unsynced(s.watcher)
-    for source in s.response.sources:
-        if source.kind == REWRITTEN:  # the rule is about another name than the query's
-            return Cause("another-plugin", f"{source.name}: {_in_words(rule)}")
     return _with_records(s, rule) if s.response.answer else _without_records(s, rule)
 
 
