@@ -70,7 +70,7 @@ WRONG = [
     ("minidns enrol deploy/web --al", 2, "--al --all"),
     ("minidns --confg x", 2, "--confg minidns --help"),
     ("minidns -n shop check a", 2, "-n minidns check --help"),
-    ("minidns status -o yaml", 2, "-o yaml table json"),
+    ("minidns status -o yml", 2, "-o yml table wide json yaml"),
     ("minidns clone --dry-run=client", 2, "--dry-run client server"),
     ("minidns enrol deploy/web --all --timeout 5x", 2, "--timeout 5x 30m"),
     ("minidns enrol deploy/web --all --for", 2, "--for value"),

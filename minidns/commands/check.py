@@ -16,6 +16,7 @@ from minidns.metrics.registry import Metrics
 from minidns.plugins.site import Edges
 from minidns.server import edges
 from minidns.server.instance import Instance
+from minidns.text import terminal
 from minidns.text.arguments import Parser, port
 from minidns.text.files import describe
 from minidns.text.terminal import escaping
@@ -26,6 +27,7 @@ _EXAMPLES = {
     "| minidns check -": "check the Corefile of a cluster",
     "minidns check -as 1.11.3 -o json Corefile": "for an older release, as JSON",
 }
+_COLORS = {"^ok$": terminal.GREEN, r"^\[WARNING\]": terminal.YELLOW}
 
 
 class Chain(NamedTuple):
@@ -144,12 +146,12 @@ def _chains(instance: Instance) -> Iterator[Chain]:
 
 def _print(report: Report, text: str, file: str) -> None:
     for warning in report.warnings:
-        print(f"[WARNING] {warning}", file=sys.stderr)
+        terminal.show(f"[WARNING] {warning}", _COLORS, sys.stderr)
     for problem in report.problems:
         _print_problem(problem, text, file)
     if report.problems:
         return
-    print("ok")
+    terminal.show("ok", _COLORS)
     for chain in report.chains:
         names = " > ".join(chain.plugins) or "refuses all"
         print(f"{chain.listener} {chain.zone} {names}")
@@ -158,7 +160,7 @@ def _print(report: Report, text: str, file: str) -> None:
 def _print_problem(problem: ConfigError, text: str, file: str) -> None:
     """Print a problem, the line it is on, and what was probably meant."""
     command = "" if text else "minidns check: "  # the file could not be read
-    print(f"{command}{problem}", file=sys.stderr)
+    terminal.show(f"{command}{problem}", {".+": terminal.RED}, sys.stderr)
     lines = text.splitlines()
     if problem.file.endswith(file) and 0 < problem.line <= len(lines):
         shown = lines[problem.line - 1].rstrip().replace("\t", "    ")

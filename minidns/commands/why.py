@@ -159,7 +159,8 @@ def _ask(
 ) -> list[Mapping[str, Any]]:
     """Return the explanations of names, up to the first that ends a search.
 
-    ``parameters`` are those of the endpoint besides the name. As for C libraries a search ends with records, or with an error other than NXDOMAIN.
+    ``parameters`` are those of the endpoint besides the name. As for C libraries a
+    search ends with records, or with an error other than NXDOMAIN.
 
     Raises:
         Failure: there is none.
@@ -187,7 +188,8 @@ def _search_lines(
     """Yield the questions of a search, if one was made."""
     if not namespace:
         return
-    yield f"for {name} a pod of namespace {namespace} asks (search list, ndots:{NDOTS}):"
+    how = f"search list, ndots:{NDOTS}"
+    yield f"for {name} a pod of namespace {namespace} asks ({how}):"
     for report in reports:
         is_empty = report["rcode"] == "NOERROR" and not report["answer"]
         yield f"  {report['name']} {'NODATA' if is_empty else report['rcode']}"

@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from minidns.corefile.values import duration
 from minidns.kubernetes import client as api
 from minidns.kubernetes.documents import Documents, Refused
 from minidns.kubernetes.resources import Access, ApiError
+from minidns.text import terminal
 from minidns.text.arguments import Parser
 
 _DENIED = re.compile(
@@ -138,10 +139,18 @@ def seconds(text: str) -> float:
         raise argparse.ArgumentTypeError(wrong) from error
 
 
-def run(name: str, args: argparse.Namespace, command: Command) -> int:
-    """Run ``command``, called ``name``, with its arguments; return its exit status."""
+def run(
+    name: str,
+    args: argparse.Namespace,
+    command: Command,
+    colors: Mapping[str, str] | None = None,
+) -> int:
+    """Run ``command``, called ``name``, with its arguments; return its exit status.
+
+    ``colors`` are those of its output on a terminal.
+    """
     try:
-        return asyncio.run(_run(args, command, name))
+        return asyncio.run(_run(args, command, name, colors or {}))
     except asyncio.CancelledError:
         return ENDED
     except ConfigError as error:
@@ -164,7 +173,9 @@ async def run_command(
     return 1
 
 
-async def _run(args: argparse.Namespace, command: Command, name: str) -> int:
+async def _run(
+    args: argparse.Namespace, command: Command, name: str, colors: Mapping[str, str]
+) -> int:
     # both end a command as Ctrl-C does, so that it can undo its changes
     task = asyncio.current_task()
     assert task is not None
@@ -172,7 +183,7 @@ async def _run(args: argparse.Namespace, command: Command, name: str) -> int:
     async with documents(args) as cluster:
         session = Session(
             api=cluster,
-            out=lambda line: print(line, flush=True),
+            out=lambda line: terminal.show(line, colors),
             tell=lambda line: print(line, file=sys.stderr, flush=True),
             ask=_yes if getattr(args, "yes", False) else _confirm,
             wall=time.time,

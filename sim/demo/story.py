@@ -1,18 +1,10 @@
 """A story in steps, with checks of its claims."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from minidns.text.terminal import escaped
-
-BOLD, GREEN, RED, DIM = "1", "32", "31", "2"
-
-
-def wants_color(out: TextIO) -> bool:
-    """Return whether ``out`` is a terminal and NO_COLOR is not set."""
-    return out.isatty() and not os.environ.get("NO_COLOR")
+from minidns.text.terminal import BOLD, GREEN, RED, escaped, painted
 
 
 @dataclass(slots=True)
@@ -73,7 +65,7 @@ class Story:
 
     def _painted(self, code: str, text: str) -> str:
         text = escaped(text)
-        return f"\x1b[{code}m{text}\x1b[0m" if self.color else text
+        return painted(text, code) if self.color else text
 
     def _print(self, text: str) -> None:
         print(text, file=self.out, flush=True)

@@ -14,6 +14,7 @@ import yaml
 from aiohttp import ClientError
 
 from minidns.http import endpoint
+from minidns.text.terminal import wants_color
 
 from ..api import manifests
 from ..api.objects import Json, dig
@@ -26,7 +27,7 @@ from ..node.kube_proxy import Flow
 from ..node.kube_system import CLUSTER_DNS, SECOND_DNS
 from ..node.runtime import Running
 from .scene import Scene, both, table
-from .story import Story, wants_color
+from .story import Story
 
 PODS = "/api/v1/namespaces/default/pods"
 SERVICES = "/api/v1/namespaces/default/services"

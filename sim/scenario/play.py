@@ -15,6 +15,7 @@ from textwrap import dedent
 from typing import NamedTuple, TextIO, TypeAlias
 
 from minidns.dns.model import DnsError
+from minidns.text import terminal
 from minidns.text.arguments import did_you_mean
 
 from ..api.status import ApiError
@@ -25,6 +26,7 @@ _FENCE = re.compile(
     r"^```scenario(?P<continued> continued)?\n(?P<text>.*?)^```$", re.M | re.S
 )
 _INDENT = "  "
+_COLORS = {r"^ok\b": terminal.GREEN, r"^\S+:\d+: .*": terminal.RED}
 FAULT_MARK = "# the fault"
 """The comment above a command that is the fault of an incident."""
 COMMANDS = {**setup_words.COMMANDS, **show_words.COMMANDS}
@@ -250,7 +252,8 @@ def main(
         for scenario in _read(file):
             played = scenario.without_fault() if without_fault else scenario
             runs.append(run(played, seed, watch))
-            out.write("".join(f"{line}\n" for line in _result_lines(runs[-1], show)))
+            for line in _result_lines(runs[-1], show):
+                terminal.show(line, _COLORS, out)
     if show is Show.JSON:
         document = {"runs": [result.to_json() for result in runs]}
         out.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")

@@ -50,12 +50,12 @@ async def test_who_serves_and_who_asks() -> None:
     )
     async with desk(of) as at:
         before = everything(of)
-        assert await at.run("status") == 0
+        assert await at.run("status -o wide") == 0
         assert everything(of) == before
         image = "registry.example.org/coredns:v1.14.2"
         assert rows(at, "DNS ") == [
-            ["kube-system/kube-dns", "10.96.0.10", "2/2", "6 pods", "deployment/coredns", "coredns", image],
-            ["kube-system/kube-dns-2", "10.96.0.20", "2/2", "0 pods", "deployment/kube-dns-2", "coredns", image],
+            ["kube-system/kube-dns", "10.96.0.10", "2/2", "6", "deployment/coredns", "coredns", image, "10.244.0.2, 10.244.0.3"],
+            ["kube-system/kube-dns-2", "10.96.0.20", "2/2", "0", "deployment/kube-dns-2", "coredns", image, "10.244.0.12, 10.244.0.13"],
         ]  # fmt: skip
         asked = {(row[1], row[3], row[4]) for row in rows(at, "NAMESPACE")}
         node = "the node's resolvers"
@@ -81,7 +81,7 @@ async def test_enrolments_and_what_is_over() -> None:
             ["Deployment shop/b", "kube-system/kube-dns-2", "b-kube-dns-2", "unenrol"],
             ["Deployment shop/web", "kube-system/kube-dns-2", "web-kube-dns-2", "unenrol"],
         ]
-        assert rows(at, "DNS ")[1][3] == "3 pods"
+        assert rows(at, "DNS ")[1][3] == "3"
         first = Ref(DEPLOYMENT, "shop", "c")
         over = Record(first, "10.96.0.20", "a/b", "i", "1970-01-02T00:00:00Z", twin="c-b")
         owner = at.cluster.get("Deployment", "shop", "c")
@@ -168,6 +168,23 @@ async def test_pods_of_one_namespace() -> None:
         assert {row[0] for row in rows(at, "NAMESPACE")} == {"shop"}
 
 
+async def test_watch_shows_the_state_again_only_when_it_changes() -> None:
+    async with desk(cluster(workload())) as at:
+        waits: list[float] = []
+
+        def slept(now: float) -> None:
+            waits.append(now)
+            if len(waits) == 2:
+                at.cluster.delete("Deployment", "shop", "web")
+            elif len(waits) == 4:
+                raise KeyboardInterrupt
+
+        at.slept = slept
+        with pytest.raises(KeyboardInterrupt):
+            await at.run("status --watch")
+        assert [line.split()[0] for line in at.out if line.startswith(("DNS", "shop"))] == ["DNS", "shop", "DNS"]
+
+
 async def test_a_namespace_does_not_shrink_the_cluster() -> None:
     of = with_second(cluster(workload()))
     async with desk(of) as at:
@@ -177,7 +194,7 @@ async def test_a_namespace_does_not_shrink_the_cluster() -> None:
         at.out.clear()
         await at.run("status -n default")
         assert rows(at, "DNS ") == whole
-        assert whole[1][3] == "6 pods"
+        assert whole[1][3] == "6"
         assert not rows(at, "NAMESPACE")
 
 

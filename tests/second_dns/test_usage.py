@@ -2,7 +2,7 @@
 
 import pytest
 
-from minidns.second_dns import status
+from minidns.second_dns import survey
 from sim.api.objects import Json
 from sim.node import kubelet
 
@@ -29,17 +29,17 @@ def test_whom_pods_ask(policy: str | None, host: bool, own: tuple[str, ...]) -> 
         return  # no API server lets it in
     conf = kubelet.resolv_conf(pod(**spec), kubelet.Node((FIRST,)))
     servers = {x.split()[1] for x in conf.splitlines() if x.startswith("nameserver")}
-    (users,) = status.users_of([pod(**spec)], FIRST, {})
+    (users,) = survey.users_of([pod(**spec)], FIRST, {})
     asked = set(users.dns)
-    said = {each.removesuffix(" (no Service)") for each in asked} - {status.NODE}
+    said = {each.removesuffix(" (no Service)") for each in asked} - {survey.NODE}
     assert said == servers - {NODE}
     if not said:
-        assert asked == {status.NODE}
+        assert asked == {survey.NODE}
 
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
 def test_pods_that_are_over_ask_nobody(phase: str) -> None:
-    assert not status.users_of([{**pod(), "status": {"phase": phase}}], FIRST, {})
+    assert not survey.users_of([{**pod(), "status": {"phase": phase}}], FIRST, {})
 
 
 def owned(kind: str, name: str, hashed: str = "") -> Json:
@@ -59,10 +59,10 @@ def owned(kind: str, name: str, hashed: str = "") -> Json:
     ],
 )
 def test_what_made_a_pod(meta: Json, maker: str) -> None:
-    (users,) = status.users_of([pod(meta=meta)], FIRST, {})
+    (users,) = survey.users_of([pod(meta=meta)], FIRST, {})
     assert users.workload == maker
 
 
 def test_counts() -> None:
-    (users,) = status.users_of([pod(), pod()], FIRST, {FIRST: "kube-system/kube-dns"})
+    (users,) = survey.users_of([pod(), pod()], FIRST, {FIRST: "kube-system/kube-dns"})
     assert (users.dns, users.pods) == (("kube-system/kube-dns",), 2)

@@ -1,7 +1,6 @@
 """The command line of ``minidns split-dns``: plan, apply, undo, doctor."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from difflib import unified_diff
@@ -27,11 +26,20 @@ from minidns.laptop.split_dns.recipes import (
     Write,
     detect,
 )
+from minidns.text import terminal
 from minidns.text.arguments import Parser
+from minidns.text.documents import document
 from minidns.text.files import describe
 from minidns.text.terminal import escaping
 
 ZONE = "cluster.local"
+_COLORS = {
+    "^ok": terminal.GREEN,
+    "^WRONG": terminal.RED,
+    "^note": terminal.YELLOW,
+    "^skip": terminal.DIM,
+}
+"""Colours of what the doctor finds."""
 _ACTIONS = """\
 actions:
   plan    show every file and command, and change nothing
@@ -91,7 +99,7 @@ def parser() -> Parser:
         metavar="FOLDER",
         help="change files below this directory instead, and run no command",
     )
-    parser.add_output("text", "json", help_="output format of plan and doctor")
+    parser.add_output("text", "json", "yaml", help_="output format of plan and doctor")
     return parser
 
 
@@ -176,15 +184,15 @@ def make_plan(recipe: str, wanted: Wanted, machine: Machine) -> tuple[Plan, str]
 def _plan(args: argparse.Namespace, machine: Machine) -> int:
     requested, applied = wanted(args.zone, args.server), steps.read_record(machine)
     if applied:
-        if args.output == "json":
-            print(json.dumps({"applied": applied.title}, indent=2))
-        else:
+        if args.output == "text":
             print(f"applied: {applied.title}; undo it before another plan")
+        else:
+            print(document({"applied": applied.title}, args.output))
         return 0
     plan, why = make_plan(args.recipe, requested, machine)
     warning = _mdns_warning(requested)
-    if args.output == "json":
-        print(json.dumps(_plan_json(plan, why, warning, machine), indent=2))
+    if args.output != "text":
+        print(document(_plan_json(plan, why, warning, machine), args.output))
         return 0
     for line in plan_lines(plan, why, machine):
         print(line)
@@ -331,12 +339,12 @@ def _doctor(args: argparse.Namespace, machine: Machine) -> int:
         applied.wanted if applied and not args.zone else wanted(args.zone, args.server)
     )
     findings = list(doctor.findings(machine, applied, requested, doctor.Asks()))
-    if args.output == "json":
+    if args.output != "text":
         found = [finding._asdict() for finding in findings]
-        print(json.dumps({"findings": found}, indent=2))
+        print(document({"findings": found}, args.output))
     else:
         for finding in findings:
-            print(finding)
+            terminal.show(str(finding), _COLORS)
     return 1 if any(f.result is doctor.Result.WRONG for f in findings) else 0
 
 

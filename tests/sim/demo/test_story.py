@@ -2,7 +2,7 @@ from io import StringIO
 
 import pytest
 
-from sim.demo.story import Story, wants_color
+from sim.demo.story import Story
 
 
 def told(story: Story) -> str:
@@ -52,16 +52,3 @@ def test_color(came: int, code: str) -> None:
     story = Story(StringIO(), color=True)
     story.check("it is so", 1, came)
     assert code in told(story)
-
-
-class Terminal(StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_color_only_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    assert wants_color(Terminal())
-    assert not wants_color(StringIO())
-    monkeypatch.setenv("NO_COLOR", "1")
-    assert not wants_color(Terminal())
