@@ -28,6 +28,7 @@ COMMANDS = (
     _command("exec", "run a command in a pod of the running cluster"),
     _command("fault", "list, add and remove faults of the running cluster"),
     _command("run", "play scenarios and check them"),
+    _command("lesson", "list the lessons, or take one"),
     _command("resolve", "show what a stub resolver sends for a name"),
     _command("walk", "show every step of a lookup, with both DNS services"),
     _command("trial", "plant a cause of failures and find it as minidns trial does"),

@@ -8,6 +8,7 @@ from minidns.text.arguments import Parser
 from minidns.text.files import describe
 
 from ..scenario import play
+from ..trial import word
 from .common import count, fail
 
 _EXAMPLES = {
@@ -77,6 +78,7 @@ def main(argv: Sequence[str]) -> int:
             args.seed,
             without_fault=args.without_fault,
             watch=play.stepping(sys.stdin, sys.stdout) if args.step else play.ignore,
+            commands=word.COMMANDS,
         )
     except BrokenPipeError:
         raise

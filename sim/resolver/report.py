@@ -116,8 +116,8 @@ def lines(report: Report) -> Iterator[str]:
     yield _end(report["result"])
     cost = report["cost"]
     yield (
-        f"cost: {_count(cost['queries'], 'query', 'queries')}, "
-        f"{_count(cost['packets'], 'packet', 'packets')}, {cost['seconds']:g} s"
+        f"cost: {counted(cost['queries'], 'query', 'queries')}, "
+        f"{counted(cost['packets'], 'packet', 'packets')}, {cost['seconds']:g} s"
     )
 
 
@@ -140,5 +140,6 @@ def _end(result: Report) -> str:
     return f"result: {found} for {result['name']}"
 
 
-def _count(number: int, one: str, several: str) -> str:
+def counted(number: int, one: str, several: str) -> str:
+    """Return a number with its noun, as in ``1 query`` and ``2 queries``."""
     return f"{number} {one if number == 1 else several}"

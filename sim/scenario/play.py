@@ -3,11 +3,12 @@
 A line is a command; the indented lines below it are its expected output or its input. A
 scenario passes if the output of every command equals the text. In Markdown each block
 fenced as ``scenario`` is a scenario; ``scenario continued`` continues the block before.
+A blank, ``____``, stands for what the reader of a lesson is asked for.
 """
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -29,7 +30,11 @@ _INDENT = "  "
 _COLORS = {r"^ok\b": terminal.GREEN, r"^\S+:\d+: .*": terminal.RED}
 FAULT_MARK = "# the fault"
 """The comment above a command that is the fault of an incident."""
-COMMANDS = {**setup_words.COMMANDS, **show_words.COMMANDS}
+HINT_MARK = "# hint: "
+"""How the comment above a command begins that helps to fill in its blank."""
+BLANK = "____"
+Commands: TypeAlias = Mapping[str, setup_words.Command]
+COMMANDS: Commands = {**setup_words.COMMANDS, **show_words.COMMANDS}
 
 
 class Step(NamedTuple):
@@ -40,8 +45,38 @@ class Step(NamedTuple):
     command: str
     body: tuple[str, ...]
     """Lines without their common indent."""
-    is_fault: bool = False
-    """Whether a comment above the command marks it as the fault."""
+    comments: tuple[str, ...] = ()
+    """The lines of the comment above the command."""
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether the comment above the command marks it as the fault."""
+        return FAULT_MARK in self.comments
+
+    @property
+    def has_blank(self) -> bool:
+        """Whether the expected output has a blank."""
+        return any(BLANK in line for line in self.body)
+
+    @property
+    def hint(self) -> str:
+        """What helps to fill in the blank; empty if the comment is no hint."""
+        comment = " # ".join(self.comments)
+        if not comment.startswith(HINT_MARK):
+            return ""
+        return comment.removeprefix(HINT_MARK).replace(" # # ", " ")
+
+
+class Block(NamedTuple):
+    """A fenced block of a page."""
+
+    above: str
+    """The text of the page between the block before and this one."""
+    line: int
+    """Line number of the fence."""
+    steps: tuple[Step, ...]
+    continued: bool
+    """Whether it goes on where the block before it ended."""
 
 
 class Scenario(NamedTuple):
@@ -76,17 +111,24 @@ class PlayedStep:
         """Whether the output is as expected."""
         if self.problem:
             return False
-        return self.shown is None or _lines_match(self.step.body, self.shown)
+        if self.shown is None or len(self.step.body) != len(self.shown):
+            return self.shown is None
+        return all(map(_match, self.step.body, self.shown))
+
+    @property
+    def filled(self) -> str:
+        """What the output has in place of the blank; empty if it has none."""
+        matches = map(_match, self.step.body, self.shown or ())
+        found = (match["blank"] for match in matches if match and match.re.groups)
+        return next(found, "").strip()
 
 
-def _lines_match(expected: Sequence[str], actual: Sequence[str]) -> bool:
-    return len(expected) == len(actual) and all(map(_line_matches, expected, actual))
-
-
-def _line_matches(expected: str, actual: str) -> bool:
-    """Return whether a line matches; ``...`` stands for any text."""
-    parts = [re.escape(" ".join(part.split())) for part in expected.split("...")]
-    return re.fullmatch(" ?.* ?".join(parts), " ".join(actual.split())) is not None
+def _match(expected: str, actual: str) -> re.Match[str] | None:
+    """Match a line; ``...`` and a blank stand for any text."""
+    parts = re.split(r"(\.\.\.|____)", " ".join(expected.split()))
+    any_text = {"...": " ?.* ?", BLANK: "(?P<blank>.*)"}
+    pattern = "".join(any_text.get(part) or re.escape(part.strip()) for part in parts)
+    return re.fullmatch(pattern, " ".join(actual.split()))
 
 
 def scenarios(text: str, file: str) -> Iterator[Scenario]:
@@ -100,38 +142,47 @@ def scenarios(text: str, file: str) -> Iterator[Scenario]:
         yield Scenario(file, tuple(steps(text, 1)))
         return
     result: list[Scenario] = []
-    for block in _FENCE.finditer(text):
-        first = text.count("\n", 0, block.start("text")) + 1
-        more = tuple(steps(block["text"], first))
-        if not block["continued"]:
-            result.append(Scenario(file, more))
+    for block in blocks(text):
+        if not block.continued:
+            result.append(Scenario(file, block.steps))
         elif not result:
-            raise ValueError(f"{file}:{first - 1}: there is nothing to continue")
+            raise ValueError(f"{file}:{block.line}: there is nothing to continue")
         else:
-            result[-1] = Scenario(file, result[-1].steps + more)
+            result[-1] = Scenario(file, result[-1].steps + block.steps)
     yield from result
+
+
+def blocks(page: str) -> Iterator[Block]:
+    """Yield the blocks of a Markdown file that are fenced as ``scenario``."""
+    end = 0
+    for found in _FENCE.finditer(page):
+        line = page.count("\n", 0, found.start()) + 1
+        above, end = page[end : found.start()], found.end()
+        block = tuple(steps(found["text"], line + 1))
+        yield Block(above, line, block, bool(found["continued"]))
 
 
 def steps(text: str, first: int) -> Iterator[Step]:
     """Yield the steps of a scenario that starts at line ``first``."""
-    line, command, body, is_fault, marked = 0, "", list[str](), False, False
+    line, command, body = 0, "", list[str]()
+    comments, above = list[str](), list[str]()
     for number, text_ in enumerate(text.splitlines(), first):
         if command and (text_.startswith(_INDENT) or not text_.strip()):
             body.append(text_)
         elif text_.startswith("#"):
-            marked = text_.split() == FAULT_MARK.split()
+            above.append(" ".join(text_.split()))
         elif text_.strip():
             if command:
-                yield _step(line, command, body, is_fault)
+                yield _step(line, command, body, comments)
             line, command, body = number, text_.strip(), []
-            is_fault, marked = marked, False
+            comments, above = above, []
     if command:
-        yield _step(line, command, body, is_fault)
+        yield _step(line, command, body, comments)
 
 
-def _step(line: int, command: str, body: list[str], is_fault: bool) -> Step:
+def _step(line: int, command: str, body: list[str], comments: list[str]) -> Step:
     text = dedent("\n".join(body)).strip("\n")
-    return Step(line, command, tuple(text.splitlines()), is_fault)
+    return Step(line, command, tuple(text.splitlines()), tuple(comments))
 
 
 class Run(NamedTuple):
@@ -174,38 +225,45 @@ def ignore(step: Step | PlayedStep) -> None:
     """Do nothing about a step."""
 
 
-def run(scenario: Scenario, seed: int | None = None, watch: Watch = ignore) -> Run:
+def run(
+    scenario: Scenario,
+    seed: int | None = None,
+    watch: Watch = ignore,
+    commands: Commands = COMMANDS,
+) -> Run:
     """Play a scenario; ``seed`` draws all chance and the order of ready tasks.
 
     Without a seed chance is the same in every run, and tasks run first come first
     served.
     """
-    return clock.run(_run(scenario, 1 if seed is None else seed, watch), seed)
+    return clock.run(_run(scenario, 1 if seed is None else seed, watch, commands), seed)
 
 
-async def _run(scenario: Scenario, seed: int, watch: Watch) -> Run:
+async def _run(scenario: Scenario, seed: int, watch: Watch, commands: Commands) -> Run:
     played = []
     async with staged(seed) as stage:
         for step in scenario.steps:
             watch(step)
-            played.append(await perform(stage, step))
+            played.append(await perform(stage, step, commands))
             watch(played[-1])
             if played[-1].problem:
                 break
     return Run(scenario, tuple(played), stage.trace.hash)
 
 
-async def perform(stage: Stage, step: Step) -> PlayedStep:
+async def perform(
+    stage: Stage, step: Step, commands: Commands = COMMANDS
+) -> PlayedStep:
     """Carry out one command; return its output or its problem."""
     verb, *words = step.command.split()
-    command = COMMANDS.get(verb)
+    command = commands.get(verb)
     if command is None:
-        similar = did_you_mean(verb, COMMANDS)
-        why = f"unknown command{similar}; the commands: {', '.join(COMMANDS)}"
+        similar = did_you_mean(verb, commands)
+        why = f"unknown command{similar}; the commands: {', '.join(commands)}"
         return PlayedStep(step, problem=f"{verb}: {why}")
     body = "".join(f"{line}\n" for line in step.body)
     try:
-        command.check(words, body, has_output=verb in show_words.COMMANDS)
+        command.check(words, body)
         output = await command.act(stage, words, body)
         await stage.settle()
     except (ApiError, DnsError) as error:
@@ -235,6 +293,7 @@ def main(
     *,
     without_fault: bool = False,
     watch: Watch = ignore,
+    commands: Commands = COMMANDS,
 ) -> int:
     """Play the scenarios of ``files``; return 0 if all pass.
 
@@ -251,7 +310,7 @@ def main(
     for file in files:
         for scenario in _read(file):
             played = scenario.without_fault() if without_fault else scenario
-            runs.append(run(played, seed, watch))
+            runs.append(run(played, seed, watch, commands))
             for line in _result_lines(runs[-1], show):
                 terminal.show(line, _COLORS, out)
     if show is Show.JSON:

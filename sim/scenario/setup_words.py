@@ -41,8 +41,10 @@ class Command(NamedTuple):
     """Whether the lines below the command are its input."""
     checks_words: bool = True
     """Whether the number of words and the literal words follow from ``usage``."""
+    has_output: bool = False
+    """Whether the lines below the command are its expected output."""
 
-    def check(self, words: Sequence[str], body: str, *, has_output: bool) -> None:
+    def check(self, words: Sequence[str], body: str) -> None:
         """Check the words and the lines below a command against its usage.
 
         Raises:
@@ -53,7 +55,7 @@ class Command(NamedTuple):
             check_words(self.usage, words)
         if self.takes_lines and not body.strip():
             raise ValueError("the lines below the command are missing")
-        if body.strip() and not self.takes_lines and not has_output:
+        if body.strip() and not self.takes_lines and not self.has_output:
             first = body.strip().splitlines()[0]
             raise ValueError(f"surplus line below the command: {first}")
 

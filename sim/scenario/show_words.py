@@ -1,6 +1,8 @@
 """The commands of scenarios with output: queries, answers, reasons, counts."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -20,12 +22,15 @@ from ..api.addresses import family_of
 from ..node.kube_proxy import Flow
 from ..node.over_sockets import DNS_PORT, QueryRecord
 from ..resolver import kinds
+from ..resolver.report import counted
 from .server_pods import SERVICES
 from .setup_words import Command, key_of, number
 from .stage import Stage
 
 SLOW_S = 0.1
 """Durations from this number of seconds on are shown."""
+LATE_S = 1
+"""From this number of seconds on a lookup is late, as in a trial."""
 _PORTS = range(40000, 40064)
 """Source ports of the flows of ``route``: enough to reach every endpoint."""
 
@@ -130,6 +135,24 @@ def _records(rrsets: Iterable[RRset]) -> Iterator[str]:
     yield from sorted(addresses)
 
 
+async def _count(stage: Stage, words: Sequence[str], body: str) -> list[str]:
+    times, pod, name, *types = words
+    rtypes = tuple(map(type_number, types)) or BOTH
+    queries, late, ends = 0, 0, Counter[str]()
+    for _ in range(lookups := number(times, 1)):
+        start = stage.now()
+        resolved = await stage.look_up(key_of(pod), name, rtypes)
+        queries += len(resolved.queries)
+        ends[_end(resolved.outcome)] += 1
+        late += stage.now() - start >= LATE_S
+    return [
+        f"{counted(lookups, 'lookup', 'lookups')}, "
+        f"{counted(queries, 'query', 'queries')}",
+        *(f"{end}: {count}" for end, count in ends.most_common()),
+        *([f"after {LATE_S:g} s or more: {late}"] if late else ()),
+    ]
+
+
 async def _cat(stage: Stage, words: Sequence[str], body: str) -> list[str]:
     (pod,) = words
     return stage.resolv_conf(key_of(pod)).splitlines()
@@ -196,40 +219,47 @@ async def _servers(stage: Stage, words: Sequence[str], body: str) -> list[str]:
     ]
 
 
+Showing = partial(Command, has_output=True)
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
-        "resolve": Command(
+        "resolve": Showing(
             _resolve,
             "POD NAME [TYPE]...",
             "looks a name up as a program in the pod does: every query, then the end",
         ),
-        "query": Command(
+        "count": Showing(
+            _count,
+            "TIMES POD NAME [TYPE]...",
+            "looks a name up so often; shows how many queries, how it ended, and how "
+            "often late",
+        ),
+        "query": Showing(
             _query, "POD NAME TYPE", "asks one question; shows the whole reply"
         ),
-        "cat": Command(_cat, "POD", "shows the pod's /etc/resolv.conf"),
-        "route": Command(
+        "cat": Showing(_cat, "POD", "shows the pod's /etc/resolv.conf"),
+        "route": Showing(
             _route,
             "POD[:PORT] ADDRESS",
             "shows which pods get DNS packets to an address: many flows, or one",
         ),
-        "why": Command(
+        "why": Showing(
             _why,
             "NAME TYPE",
             "shows the rule and the objects that the answer of kube-dns follows from",
         ),
-        "api": Command(
+        "api": Showing(
             _api, "", "shows what DNS servers asked of the API since the last time"
         ),
-        "forwarded": Command(
+        "forwarded": Showing(
             _forwarded, "", "shows what was asked outside since the last time"
         ),
-        "logs": Command(
+        "logs": Showing(
             _logs, "", "shows the new lines in the log of the DNS servers, each once"
         ),
-        "faults": Command(
+        "faults": Showing(
             _faults, "", "shows the active faults and how many messages they affected"
         ),
-        "servers": Command(_servers, "", "shows the pods of the DNS services"),
+        "servers": Showing(_servers, "", "shows the pods of the DNS services"),
     }
 )
 """Commands with output; the indented lines below are the expected output."""

@@ -44,12 +44,20 @@ def play(
 
     ``background`` is the rate of failures of all lookups, as a share of ``rate``.
     """
-    return clock.run(_play(planted, rate, seed, background * rate, tell))
+    return clock.run(in_loop(planted, rate, seed, background * rate, tell))
 
 
-async def _play(
-    planted: str, rate: Fraction, seed: int, background: Fraction, tell: Tell
+async def in_loop(
+    planted: str,
+    rate: Fraction,
+    seed: int,
+    background: Fraction,
+    tell: Tell = lambda event: None,
 ) -> Played:
+    """Run a trial in the running loop, whose time must be virtual.
+
+    ``background`` is the rate of failures of all lookups.
+    """
     cause = CAUSES[planted]
     blocks = faulty_blocks(cause, rate)
     async with arena(seed, other=cause.needs_other, faulty=blocks) as place:

@@ -197,6 +197,7 @@ WORDS = {
     "wait": "1 s",
     "resolve": "app kubernetes.default",
     "query": "app kubernetes.default A",
+    "count": "2 app kubernetes.default",
     "cat": "app",
     "route": "app 10.96.0.10",
     "why": "kubernetes.default.svc.cluster.local A",

@@ -1,0 +1,1 @@
+"""Lessons: pages whose questions the simulated cluster asks and answers."""
