@@ -37,6 +37,11 @@ COMMANDS = (
         "ask several servers the same questions",
         "minidns.commands.compare",
     ),
+    Command(
+        "trial",
+        "find out whether CoreDNS is to blame",
+        "minidns.commands.trial",
+    ),
     Command("check", "check a Corefile without serving it", "minidns.commands.check"),
     Command(
         "healthcheck",

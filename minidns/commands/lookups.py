@@ -37,7 +37,7 @@ def add_options(parser: Parser) -> None:
     parser.add_argument(
         "servers", nargs="+", metavar="SERVER", help="server to look names up at"
     )
-    _add_source(parser)
+    add_source(parser)
     parser.add_argument(
         "-t",
         "--type",
@@ -74,9 +74,9 @@ def add_options(parser: Parser) -> None:
     session.add_options(parser)
 
 
-def _add_source(parser: Parser) -> None:
+def add_source(parser: Parser, *, required: bool = True) -> None:
     """Add the options that select the names to look up."""
-    source = parser.add_mutually_exclusive_group(required=True)
+    source = parser.add_mutually_exclusive_group(required=required)
     source.add_argument(
         "--names", metavar="FILE", help="file with NAME or NAME TYPE lines; - for stdin"
     )
@@ -91,6 +91,12 @@ def _add_source(parser: Parser) -> None:
         "--from-log", metavar="FILE", help="names in a log of CoreDNS; - for stdin"
     )
     source.add_argument("--name", action="append", help="a name; may be repeated")
+
+
+def has_source(args: argparse.Namespace) -> bool:
+    """Return whether one of the options that select names is there."""
+    given = (args.names, args.from_services, args.from_log, args.name)
+    return any(value is not None for value in given)
 
 
 def _edns_size(text: str) -> int:
@@ -136,7 +142,7 @@ async def read(args: argparse.Namespace) -> tuple[list[Target], Sequence[Questio
         named = any(map(servers.needs_cluster, args.servers))
         if named or args.from_services is not None:
             api = await stack.enter_async_context(session.documents(args))
-        return await targets(args, api), await _questions(args, api)
+        return await targets(args, api), await questions_of(args, api)
 
 
 async def targets(args: argparse.Namespace, api: Documents | None) -> list[Target]:
@@ -160,9 +166,17 @@ async def targets(args: argparse.Namespace, api: Documents | None) -> list[Targe
     return list(found.values())
 
 
-async def _questions(
+async def questions_of(
     args: argparse.Namespace, api: Documents | None
 ) -> Sequence[Question]:
+    """Return the questions; ``api`` is only needed for those of Services.
+
+    Raises:
+        Unusable: there are no questions, or their file cannot be read.
+        WrongLine: a line of the file is not a question.
+        ApiError: the Services cannot be listed.
+
+    """
     types = [rtype.upper() for rtype in args.type or ("A", "AAAA")]
     if args.from_services is not None:
         assert api is not None

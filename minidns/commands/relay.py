@@ -16,6 +16,7 @@ from minidns.probe import servers
 from minidns.probe.relay import Passed, relay
 from minidns.probe.servers import NoServer, Target
 from minidns.second_dns import session
+from minidns.system.stdin import standard_input
 from minidns.text.arguments import Parser
 from minidns.text.files import describe
 from minidns.text.terminal import escaping
@@ -60,6 +61,9 @@ def parser() -> Parser:
     parser.add_argument(
         "--quiet", action="store_true", help="print no line for each message"
     )
+    parser.add_argument(
+        "--attached", action="store_true", help="end when standard input ends"
+    )
     session.add_options(parser)
     return parser
 
@@ -92,6 +96,9 @@ def main(argv: Sequence[str]) -> int:
 async def _run(args: argparse.Namespace) -> int:
     stop = asyncio.Event()
     session.on_signals((signal.SIGINT, signal.SIGTERM), stop.set)
+    if args.attached:
+        ended = asyncio.ensure_future((await standard_input()).read())
+        ended.add_done_callback(lambda _: stop.set())
     async with AsyncExitStack() as stack:
         api = None
         if any(map(servers.needs_cluster, args.servers)):
@@ -116,8 +123,9 @@ async def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _print(passed: Passed) -> None:
-    line = {
+def line(passed: Passed) -> str:
+    """Return a message that passed as a line of JSON."""
+    fields = {
         "time": round(passed.at, 6),
         "client": joined(*passed.client),
         "pod": passed.pod,
@@ -127,7 +135,11 @@ def _print(passed: Passed) -> None:
         "bytes": passed.size,
         "failure": passed.failure,
     }
-    print(json.dumps(line), flush=True)
+    return json.dumps(fields)
+
+
+def _print(passed: Passed) -> None:
+    print(line(passed), flush=True)
 
 
 def _ignore(passed: Passed) -> None:

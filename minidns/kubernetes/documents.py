@@ -4,8 +4,8 @@ Commands use this; the server reads typed objects by reflectors.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
@@ -18,7 +18,7 @@ from aiohttp import (
 )
 
 from minidns.kubernetes import decode
-from minidns.kubernetes.exec import exec_path, read_output
+from minidns.kubernetes.exec import RemoteProcess, attach_path, exec_path
 from minidns.kubernetes.list_watch import cause
 from minidns.kubernetes.resources import ApiError
 
@@ -147,19 +147,38 @@ class Documents:
         try:
             async with (
                 asyncio.timeout(self._deadline_s),
-                self._sender.stream(path) as socket,
+                self._process(path, pod) as running,
             ):
-                output = await read_output(socket, pod)
+                stdout = b"".join([piece async for piece in running.output()])
         except TimeoutError as error:
             raise ApiError(
                 f"{pod}: the command did not end in {self._deadline_s:g} s"
             ) from error
+        return stdout.decode("utf-8", "replace")
+
+    def attach(
+        self, pod: str, container: str
+    ) -> AbstractAsyncContextManager[RemoteProcess]:
+        """Join the program of a container of the pod at path ``pod``.
+
+        Raises:
+            Refused: the server does not allow it.
+            ApiError: the connection breaks off.
+
+        """
+        return self._process(attach_path(pod, container), pod)
+
+    @asynccontextmanager
+    async def _process(self, path: str, pod: str) -> AsyncIterator[RemoteProcess]:
+        what = path.partition("?")[0].rpartition("/")[2]
+        try:
+            async with self._sender.stream(path) as socket:
+                yield RemoteProcess(socket, pod)
         except WSServerHandshakeError as error:
-            text = f"exec in {pod} is refused ({error.status})"
+            text = f"{what} in {pod} is refused ({error.status})"
             raise Refused(text, error.status, "") from error
         except (ClientError, OSError) as error:
             raise ApiError(f"{self.server} broke off: {cause(error)}") from error
-        return output.decode("utf-8", "replace")
 
     async def _pages(
         self, path: str, read: Callable[[Json], T], labels: str

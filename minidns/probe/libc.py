@@ -49,6 +49,8 @@ class LibraryResult(NamedTuple):
     """Port of the first query."""
     ident: int
     """ID of the first query."""
+    transport: Transport = "udp"
+    """Transport of the last query."""
 
 
 async def resolve(lookup: Lookup, port: int = 53) -> LibraryResult:
@@ -69,6 +71,7 @@ async def resolve(lookup: Lookup, port: int = 53) -> LibraryResult:
         now() - began,
         sockets.first_port,
         sockets.first_ident,
+        sockets.transport,
     )
 
 
@@ -98,6 +101,8 @@ class _Sockets:
     queries: int = 0
     first_port: int = 0
     first_ident: int = 0
+    transport: Transport = "udp"
+    """That of the last query."""
     _arrived: asyncio.Queue[_Arrival] = field(default_factory=asyncio.Queue)
     _datagrams: dict[_Key, socket.socket] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -107,6 +112,7 @@ class _Sockets:
         for key, batch in groupby(sends, _key_of):
             wires = [send.wire for send in batch]
             self.queries += len(wires)
+            self.transport = key.transport
             self.first_ident = self.first_ident or int.from_bytes(wires[0][:2])
             if key.transport == "tcp":
                 self._start(self._stream(key, wires))

@@ -85,18 +85,16 @@ def objects(server: Server, needs: Needs, wishes: Wishes) -> list[Json]:
     """Return Service, Deployment and PodDisruptionBudget, in the order to create."""
     make_pod = _coredns_pod if wishes.program == "coredns" else _minidns_pod
     pod = make_pod(server, needs, wishes)
-    deployment = _base("deployment", wishes)
+    deployment = base_object("deployment", wishes)
     for path, value in (
         (("spec", "replicas"), wishes.replicas),
         (("spec", "template", "spec"), pod),
     ):
         deployment = with_value(deployment, path, value)
-    service = _base("service", wishes) | {"spec": _service(server, needs, wishes)}
-    return [
-        _with_metadata(SERVICE, service, server, wishes),
-        _with_metadata(DEPLOYMENT, deployment, server, wishes),
-        _with_metadata(BUDGET, _base("poddisruptionbudget", wishes), server, wishes),
-    ]
+    service = base_object("service", wishes) | {"spec": _service(server, needs, wishes)}
+    budget = base_object("poddisruptionbudget", wishes)
+    made = {SERVICE: service, DEPLOYMENT: deployment, BUDGET: budget}
+    return [_with_metadata(k, obj, server, wishes) for k, obj in made.items()]
 
 
 def config_map(server: Server, data: Mapping[str, str], wishes: Wishes) -> Json:
@@ -109,8 +107,8 @@ def config_map(server: Server, data: Mapping[str, str], wishes: Wishes) -> Json:
     return _with_metadata(CONFIG_MAP, obj, server, wishes)
 
 
-def _base(name: str, wishes: Wishes) -> Json:
-    """Return an object of base/ with the clone's name and program."""
+def base_object(name: str, wishes: Wishes) -> Json:
+    """Return an object of base/ with the name and the program that are wished."""
     text = (files(__package__) / "base" / f"{name}.yaml").read_text()
     names = {_BASE_NAME: wishes.name, _BASE_PROGRAM: wishes.program}
     read: Json = _renamed(yaml.safe_load(text), names)
@@ -127,7 +125,7 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401  # an
 
 def labels(wishes: Wishes) -> dict[str, str]:
     """Return the labels of the second DNS and of its pods, never those of kube-dns."""
-    own: dict[str, str] = _base("deployment", wishes)["metadata"]["labels"]
+    own: dict[str, str] = base_object("deployment", wishes)["metadata"]["labels"]
     return own
 
 
@@ -177,10 +175,13 @@ def _service(server: Server, needs: Needs, wishes: Wishes) -> Json:
     if first.get("ipFamilyPolicy", "SingleStack") != "SingleStack":
         spec["ipFamilyPolicy"] = first["ipFamilyPolicy"]
         spec["ipFamilies"] = first["ipFamilies"]
-    for name, default in _PATH_FIELDS.items():
-        if first.get(name, default) != default:
-            spec[name] = first[name]
-    return spec
+    return spec | path_fields(first)
+
+
+def path_fields(first: Json) -> Json:
+    """Return the fields of a Service's spec that decide which pod gets a query."""
+    fields = _PATH_FIELDS.items()
+    return {name: first[name] for name, d in fields if first.get(name, d) != d}
 
 
 def _service_target(
@@ -224,7 +225,7 @@ def reachable(port: Port | None) -> int:
 
 def _minidns_pod(server: Server, needs: Needs, wishes: Wishes) -> Json:
     """Return the pod spec of base/, adapted to this cluster and its Corefile."""
-    spec: Json = _base("deployment", wishes)["spec"]["template"]["spec"]
+    spec: Json = base_object("deployment", wishes)["spec"]["template"]["spec"]
     first, port = server.spec, dns_port(server, needs)
     mounts = list(_mounts(server, needs))
     token = [v for v in spec["volumes"] if "projected" in v]
@@ -257,7 +258,7 @@ def _coredns_pod(server: Server, needs: Needs, wishes: Wishes) -> Json:
 
     Its pods keep apart from each other, not from those of the first.
     """
-    base: Json = _base("deployment", wishes)["spec"]["template"]["spec"]
+    base: Json = base_object("deployment", wishes)["spec"]["template"]["spec"]
     first = server.spec
     containers = [
         _with_bind(c) | {"image": wishes.image} if c is server.container else c

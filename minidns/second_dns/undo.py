@@ -22,6 +22,7 @@ from minidns.kubernetes.decode import printable
 from minidns.kubernetes.documents import Json, Refused
 from minidns.second_dns.objects import (
     DEPLOYMENT,
+    JOB,
     POD,
     Change,
     Ref,
@@ -167,7 +168,8 @@ def pending(obj: Json) -> str:
     """
     spec, status = obj["spec"], obj.get("status") or {}
     seen = int(status.get("observedGeneration") or 0)
-    if seen < int(obj["metadata"].get("generation") or 0):
+    is_job = obj["kind"] == JOB.name  # whose status names no generation
+    if not is_job and seen < int(obj["metadata"].get("generation") or 0):
         return "its controller to see the change"
     if value_at(spec, ("updateStrategy", "type")) == "OnDelete":
         return ""  # pods change only when they are deleted by hand
@@ -194,6 +196,7 @@ _COUNTS = {
         "updatedNumberScheduled",
         "numberAvailable",
     ),
+    "Job": ("parallelism", "active", "ready"),
 }
 """Fields with the numbers of pods that are wanted, are new, and are ready."""
 
@@ -235,9 +238,10 @@ async def _reasons(session: Session, workload: Json, ref: Ref) -> list[str]:
 
 
 def _workload_reasons(workload: Json) -> Iterator[str]:
-    """Yield why a workload's pods cannot be created (quota, admission)."""
+    """Yield why a workload's pods cannot be created (quota, admission), or failed."""
     for condition in value_at(workload, ("status", "conditions")) or ():
-        if condition.get("type") == "ReplicaFailure" and condition["status"] == "True":
+        is_failure = condition.get("type") in ("ReplicaFailure", "Failed")
+        if is_failure and condition["status"] == "True":
             yield printable(_text(condition))
 
 

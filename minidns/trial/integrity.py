@@ -35,11 +35,10 @@ class Seal(NamedTuple):
         words = (f"{rng.randrange(0x1000, 0x10000):x}" for _ in range(4))
         return cls(f"2001:db8:0:1:{':'.join(words)}")
 
-    @property
-    def server_block(self) -> str:
-        """The server block to append to the Corefile of every minidns of the trial."""
+    def server_block(self, port: int = 53) -> str:
+        """Return the server block to append to the Corefile of each minidns."""
         return (
-            f"{ZONE}:53 {{\n"
+            f"{ZONE}:{port} {{\n"
             f"    template IN AAAA {ZONE} {{\n"
             f'        answer "{{{{ .Name }}}} 0 IN AAAA {self.address}"\n'
             "    }\n"

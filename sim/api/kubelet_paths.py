@@ -1,7 +1,7 @@
-"""The paths that the API server hands to a kubelet: exec and log of a pod.
+"""The paths that the API server hands to a kubelet: exec, attach and log of a pod.
 
-``exec`` is a WebSocket (kubectl 1.31 and newer). Each binary frame begins with the
-number of its channel; v5.channel.k8s.io adds a frame that closes a channel,
+``exec`` and ``attach`` are WebSockets (kubectl 1.31 and newer). Each frame begins with
+the number of its channel; v5.channel.k8s.io adds a frame that closes a channel,
 by which a command sees the end of its standard input (Kubernetes,
 staging/src/k8s.io/apimachinery/pkg/util/remotecommand/constants.go).
 """
@@ -20,7 +20,7 @@ from .status import ApiError, bad_request, failure
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 _STDIN, _STDOUT, _STDERR, _ERROR, _CLOSE = b"\x00", b"\x01", b"\x02", b"\x03", b"\xff"
-EXEC, LOG = "pods/exec", "pods/log"
+EXEC, ATTACH, LOG = "pods/exec", "pods/attach", "pods/log"
 
 
 class Streams:
@@ -64,6 +64,15 @@ class Kubelet(Protocol):
         """
         ...
 
+    async def attach(self, pod: Key, streams: Streams) -> int:
+        """Join the program of a pod until it ends; return its exit status.
+
+        Raises:
+            ApiError: the pod is not running, or its program has no standard input.
+
+        """
+        ...
+
     def log(self, pod: Key, options: LogOptions) -> AsyncIterator[bytes]:
         """Yield the log of a pod in pieces."""
         ...
@@ -71,13 +80,13 @@ class Kubelet(Protocol):
 
 def is_handed_on(request: Request) -> bool:
     """Return whether the API server hands the request to a kubelet."""
-    return request.resource in (EXEC, LOG)
+    return request.resource in (EXEC, ATTACH, LOG)
 
 
 async def serve(
     raw: web.BaseRequest, request: Request, cluster: ClusterApi, kubelet: Kubelet
 ) -> web.StreamResponse:
-    """Serve exec or log of a pod.
+    """Serve exec, attach or log of a pod.
 
     Raises:
         ApiError: there is no such pod (404) or container (400), or the request is not
@@ -90,11 +99,17 @@ async def serve(
     if request.resource == LOG:
         return await _serve_log(raw, kubelet.log(key, _log_options(request)))
     command = raw.query.getall("command", [])
-    if not command:
+    if not command and request.resource == EXEC:
         raise bad_request("you must specify at least 1 command for the container")
     if raw.headers.get("Upgrade", "").lower() != "websocket":
         raise bad_request("Upgrade request required: only WebSockets are served")
-    return await _serve_exec(raw, kubelet, key, command)
+
+    def run(streams: Streams) -> Awaitable[int]:
+        if request.resource == ATTACH:
+            return kubelet.attach(key, streams)
+        return kubelet.execute(key, command, streams)
+
+    return await _serve_streams(raw, run)
 
 
 def _check_container(pod: Json, name: str) -> None:
@@ -123,13 +138,13 @@ async def _serve_log(
     return response
 
 
-async def _serve_exec(
-    raw: web.BaseRequest, kubelet: Kubelet, pod: Key, command: Sequence[str]
+async def _serve_streams(
+    raw: web.BaseRequest, run: Callable[[Streams], Awaitable[int]]
 ) -> web.StreamResponse:
     socket = web.WebSocketResponse(protocols=PROTOCOLS)
     await socket.prepare(raw)
     streams = Streams(socket.send_bytes)
-    running = asyncio.ensure_future(kubelet.execute(pod, command, streams))
+    running = asyncio.ensure_future(run(streams))
     reading = asyncio.ensure_future(_read(socket, streams.stdin))
     # a client that closes the connection ends its command
     reading.add_done_callback(lambda _: running.cancel())

@@ -31,6 +31,7 @@ from ..node.kind_corefile import HOST
 from ..node.links import Links
 from ..node.network import DataPlane
 from ..node.places import Places
+from ..node.programs import Programs
 from ..node.runtime import Running, Runtime
 from ..node.server_faults import ServerFaults
 from ..resolver import kinds
@@ -205,7 +206,11 @@ async def started(
                 accounts.administrator,
                 rng,
             )
+            programs = Programs(cluster, plane, simulation.container)
             api.kubelet = NodeKubelet(
-                simulation.container, lambda pod: runtime.folder(pod) / "log"
+                simulation.container,
+                lambda pod: runtime.folder(pod) / "log",
+                programs.attach,
             )
-            yield simulation
+            async with programs.following():
+                yield simulation

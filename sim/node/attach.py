@@ -2,7 +2,7 @@
 
 import asyncio
 import shlex
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 from ..api.kubelet_paths import LogOptions, Streams
@@ -21,15 +21,17 @@ class NodeKubelet:
 
     ``container`` returns the container of a pod; it raises ApiError if there is no such
     pod and LookupError if the pod does not run. ``log_file`` returns the path of a
-    pod's log, which need not exist.
+    pod's log, which need not exist; ``attach`` joins the program of a pod.
     """
 
     def __init__(
         self,
         container: Callable[[str, str], Container],
         log_file: Callable[[Key], Path],
+        attach: Callable[[Key, Streams], Awaitable[int]],
     ) -> None:
         self._container = container
+        self._attach = attach
         self._log_file = log_file
 
     async def execute(self, pod: Key, command: Sequence[str], streams: Streams) -> int:
@@ -51,6 +53,15 @@ class NodeKubelet:
             await streams.write(output.text.encode())
             status = output.status
         return status
+
+    async def attach(self, pod: Key, streams: Streams) -> int:
+        """Join the program of a pod until it ends; return its exit status.
+
+        Raises:
+            ApiError: the pod has no program with a standard input (400).
+
+        """
+        return await self._attach(pod, streams)
 
     async def log(self, pod: Key, options: LogOptions) -> AsyncIterator[bytes]:
         """Yield the log of a pod, and what is added to it while it is followed."""

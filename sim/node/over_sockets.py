@@ -64,6 +64,8 @@ class QueryRecord:
     path: Path
     at: float
     """Time of sending in loop seconds."""
+    port: int = 0
+    """The loopback port that it left from over UDP."""
     reply: Reply | None = None
     ms: float = 0.0
     """Milliseconds from query to reply."""
@@ -90,6 +92,21 @@ async def resolve(
             await sockets.send(step.sends)
             step = await sockets.step(lookup, step.until)
         return LookupResult(step.outcome, tuple(sockets.queries))
+
+
+async def exchange(
+    send: Send, client: str, network: Network, links: Links, limit_s: float
+) -> bytes:
+    """Carry one message as a client with that cluster address.
+
+    Return the reply; nothing if none comes in ``limit_s`` or the server refuses.
+    """
+    async with _sockets(client, network, links) as sockets:
+        await sockets.send((send,))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                return (await sockets.arrival()).wire
+    return b""
 
 
 class _Arrival(NamedTuple):
@@ -155,12 +172,16 @@ class _Sockets:
         self._ways[*_socket_of(send), send.wire[:2]] = way
         return way
 
+    async def arrival(self) -> _Arrival:
+        """Return what arrives next."""
+        return await self._arrived.get()
+
     async def step(self, lookup: Lookup, until: float) -> Step:
         """Wait for an arrival until ``until``; return the lookup's next step."""
         now = asyncio.get_running_loop().time
         try:
             async with asyncio.timeout_at(until):
-                arrival = await self._arrived.get()
+                arrival = await self.arrival()
         except TimeoutError:
             return lookup.on_timeout(max(now(), until))
         if not arrival.wire:
@@ -208,6 +229,8 @@ class _Sockets:
             datagrams = await asyncio_dgram.connect(way.real)
             self._datagrams[key] = datagrams
             self._start(self._receive(datagrams, send))
+        if key in self._datagrams:
+            way.query.port = self._datagrams[key].sockname[1]
         for delay_s in self.links.delays_s(way.packet):
             if delay_s <= HOP_S:
                 await self._transmit(key, send.wire)

@@ -33,6 +33,7 @@ from . import confinement, kube_system
 from .confinement import Forbidden
 from .kind_corefile import HOST, Place, Ports
 from .network import DataPlane
+from .programs import is_program
 
 log = logging.getLogger(__name__)
 
@@ -277,7 +278,7 @@ def is_process(pod: Json) -> bool:
     containers = dig(pod, "spec.containers") or ()
     images = (_name(c.get("image") or "") for c in containers)
     has_image = kube_system.IMAGE in images
-    return has_image and bool(dig(pod, "status.podIP"))
+    return has_image and not is_program(pod) and bool(dig(pod, "status.podIP"))
 
 
 def _name(image: str) -> str:

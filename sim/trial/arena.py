@@ -113,7 +113,7 @@ class Arena(NamedTuple):
 
 def corefile(seal: Seal | None = None, *, faulty: str = "") -> str:
     """Return kubeadm's Corefile, behind the blocks of a configuration fault."""
-    return f"{faulty}{kind_corefile.KIND}{seal.server_block if seal else ''}"
+    return f"{faulty}{kind_corefile.KIND}{seal.server_block() if seal else ''}"
 
 
 @asynccontextmanager

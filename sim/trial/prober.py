@@ -4,19 +4,9 @@ import asyncio
 from dataclasses import dataclass, field
 from random import Random
 
-from minidns.dns.model import TC, Rcode
-from minidns.stub.glibc import Glibc
-from minidns.stub.protocol import Lookup, Resolver, Status
-from minidns.stub.single import Settings, Single
-from minidns.trial.arms import Client, Manner, NameKind, R, Target
-from minidns.trial.lookup import (
-    TIMEOUT_S,
-    Expected,
-    Outcome,
-    Result,
-    Subject,
-    as_libc,
-)
+from minidns.trial import resolving
+from minidns.trial.arms import Client, NameKind, R, Target
+from minidns.trial.lookup import Expected, Result, Subject, as_libc
 
 from ..api.objects import dig
 from ..node.over_sockets import LookupResult
@@ -25,10 +15,6 @@ from .arena import CHANGING, EXTERNAL_ZONE, Arena
 SEARCH = ("default.svc.cluster.local", "svc.cluster.local", "cluster.local")
 SETTLED_S = 0.02
 """Seconds after a change in which every server without a fault has seen it."""
-_OUTCOMES = {
-    Status.SILENT: Outcome.SILENT,
-    Status.REFUSED: Outcome.UNREACHABLE,
-}
 
 
 @dataclass(slots=True)
@@ -41,8 +27,14 @@ class SimulatedProber:
 
     async def look_up(self, client: Client, target: Target, subject: Subject) -> Result:
         """Make one lookup; see `minidns.trial.lookup.Prober`."""
-        resolver = self._resolver(target.address, subject.manner)
-        lookup = Lookup(resolver, resolver.look_up(subject.name, subject.types))
+        lookup = resolving.lookup(
+            subject.name,
+            subject.types,
+            subject.manner,
+            target.address,
+            self.rng,
+            " ".join(SEARCH),
+        )
         sent_at = asyncio.get_running_loop().time()
         resolved = await self.arena.stage.packets.resolve(lookup, self._address(client))
         latency_s = asyncio.get_running_loop().time() - sent_at
@@ -50,22 +42,11 @@ class SimulatedProber:
         return Result(
             sent_at,
             latency_s,
-            _outcome(resolved),
-            _rcode(resolved),
-            frozenset(resolved.outcome.addresses),
+            *resolving.ending(resolved.outcome),
             self._replica(client, target, resolved),
             resolved.queries[-1].send.transport,
             send.source,
             int.from_bytes(send.wire[:2]),
-        )
-
-    def _resolver(self, server: str, manner: Manner) -> Resolver:
-        if manner is not Manner.LIBC:
-            return Single(Settings((server,), TIMEOUT_S, attempts=1), self.rng)
-        return Glibc(
-            f"nameserver {server}\nsearch {' '.join(SEARCH)}\n"
-            f"options ndots:1 timeout:{TIMEOUT_S:.0f} attempts:1\n",
-            self.rng,
         )
 
     def _address(self, client: Client) -> str:
@@ -94,21 +75,6 @@ class SimulatedProber:
     def _relayed_to(self, address: str, port: int) -> str:
         names = [relay.pod_of(address, port) for relay in self.arena.relays]
         return next(filter(None, names), "")
-
-
-def _outcome(resolved: LookupResult) -> Outcome:
-    status = resolved.outcome.status
-    if any(reply.flags & TC for reply in resolved.outcome.replies):
-        return Outcome.TRUNCATED
-    return _OUTCOMES.get(status, Outcome.REPLIED)
-
-
-def _rcode(resolved: LookupResult) -> int:
-    """Return the rcode of the first reply with an answer, or of the first reply."""
-    replies = resolved.outcome.replies
-    answered = next((reply for reply in replies if reply.answer), None)
-    decisive = answered or next(iter(replies), None)
-    return decisive.rcode if decisive else Rcode.NOERROR
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from minidns.commands import trial
 from minidns.kubernetes.client import connect
 from minidns.kubernetes.documents import Documents
 from minidns.kubernetes.resources import Access
@@ -30,6 +31,7 @@ COMMANDS: dict[str, tuple[Callable[[], Parser], Command]] = {
     "enrol": (enrol.parser, enrol.enrol),
     "unenrol": (unenrol.parser, unenrol.unenrol),
     "status": (status.parser, status.status),
+    "trial": (trial.parser, trial.trial),
 }
 
 KUBEADM = """\
@@ -307,16 +309,16 @@ async def desk(
 ) -> AsyncIterator[Desk]:
     """Serve a cluster over HTTP and sit down in front of it."""
     async with ApiServer(of or cluster(), **options) as server, connect(access(server)) as connection:
-        made = Desk(server)
-        made.session = Session(
-            api=wrap(Documents(connection)),
-            out=made.out.append,
-            tell=made.err.append,
-            ask=made.ask,
-            wall=lambda: made.now,
-            sleep=made.sleep,
-        )
-        yield made
+        yield seated(server, wrap(Documents(connection)))
+
+
+def seated(server: ApiServer, api: Documents) -> Desk:
+    """Return a desk in front of a cluster that is served."""
+    made = Desk(server)
+    made.session = Session(
+        api=api, out=made.out.append, tell=made.err.append, ask=made.ask, wall=lambda: made.now, sleep=made.sleep
+    )
+    return made
 
 
 def as_user(folder: Path, name: str) -> Callable[[ApiServer], Access]:

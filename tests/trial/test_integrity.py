@@ -44,7 +44,7 @@ def test_names_are_never_repeated() -> None:
 
 
 def test_the_server_block_is_a_corefile() -> None:
-    parsed = blocks.parse(SEAL.server_block, files=Files({}), environ={}, known=("template",))
+    parsed = blocks.parse(SEAL.server_block(), files=Files({}), environ={}, known=("template",))
     (block,) = parsed.blocks
     assert [directive.name for directive in block.directives] == ["template"]
     assert ZONE in str(block)

@@ -128,8 +128,13 @@ class Report:
     cluster: str
 
 
-def report(ledger: Ledger, verdict: Verdict, setup: Setup) -> Report:
-    """Return the report of a trial, whether it is over or was interrupted."""
+def report(
+    ledger: Ledger, verdict: Verdict, setup: Setup, *, failures: bool = True
+) -> Report:
+    """Return the report of a trial, whether it is over, was interrupted or goes on.
+
+    Without ``failures`` the single failures are left out.
+    """
     best, second = verdict.best, verdict.runner_up
     return Report(
         verdict.suspect,
@@ -147,7 +152,10 @@ def report(ledger: Ledger, verdict: Verdict, setup: Setup) -> Report:
         _comparison(verdict),
         tuple(_arm_row(ledger, target) for target in ledger.layout.targets),
         tuple(map(_suspect_row, verdict.ranking)),
-        tuple(_failure_row(failure, setup) for failure in ledger.failures),
+        tuple(
+            _failure_row(failure, setup)
+            for failure in (ledger.failures if failures else ())
+        ),
         ledger.unlisted,
         ledger.brake.reason,
         _separating(ledger, best, second) if best and second else "",

@@ -23,14 +23,15 @@ def as_text(report: Report) -> str:
     """Return the report as plain text."""
     parts = [report.sentence, "", *facts(report)]
     for table in tables(report):
-        parts += ["", f"{table.title}:", *_aligned(table)]
+        parts += ["", f"{table.title}:", *aligned(table)]
     parts += ["", "Not tested:", *(f"  - {line}" for line in report.not_tested)]
     parts += ["", "Next:", *(f"  - {line}" for line in report.next_steps)]
     parts += ["", f"Repeat: {report.repeat}"]
     return "\n".join(foreign.escaped(part).rstrip() for part in parts)
 
 
-def _aligned(table: Table) -> list[str]:
+def aligned(table: Table) -> list[str]:
+    """Return the lines of a table, without columns that are empty."""
     rows = [tuple(map(foreign.escaped, row)) for row in (table.head, *table.rows)]
     kept = [i for i in range(len(table.head)) if any(row[i] for row in rows[1:])]
     widths = [max(len(row[i]) for row in rows) for i in kept]

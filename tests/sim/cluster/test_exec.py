@@ -84,7 +84,10 @@ def node(log: Path) -> NodeKubelet:
     def nobody(namespace: str, name: str) -> Container:
         raise AssertionError("no command runs here")
 
-    return NodeKubelet(nobody, lambda key: log)
+    async def detached(pod: tuple[str, str], streams: Streams) -> int:
+        raise AssertionError("nobody attaches here")
+
+    return NodeKubelet(nobody, lambda key: log, detached)
 
 
 LOGS = [(None, b"one\ntwo\nthree\n"), (0, b""), (2, b"two\nthree\n"), (9, b"one\ntwo\nthree\n")]
@@ -118,13 +121,17 @@ class Echo:
             await streams.write(line)
         return 3
 
+    async def attach(self, pod: tuple[str, str], streams: Streams) -> int:
+        return await self.execute(pod, (), streams)
+
     async def log(self, pod: tuple[str, str], options: LogOptions) -> AsyncIterator[bytes]:
         yield b""
 
 
-async def test_a_command_reads_its_standard_input_while_it_runs(simulation: Simulation) -> None:
+@pytest.mark.parametrize("how", ["exec?command=echo&", "attach?"])
+async def test_a_command_reads_its_standard_input_while_it_runs(how: str, simulation: Simulation) -> None:
     simulation.api.kubelet = Echo()
-    path = f"{APP}/exec?command=echo&stdin=true&stdout=true"
+    path = f"{APP}/{how}stdin=true&stdout=true"
     async with connect(Access(kubeconfig=str(simulation.kubeconfig))) as connection, connection.stream(path) as socket:
         for text in (b"one\n", b"two\n"):
             await socket.send_bytes(b"\x00" + text)

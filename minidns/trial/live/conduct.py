@@ -1,0 +1,110 @@
+"""Conducts a trial in a cluster: create, look up, and remove, whatever happens."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+from typing import NamedTuple
+
+from minidns.kubernetes.resources import ApiError
+from minidns.probe import servers
+from minidns.probe.servers import NoServer
+from minidns.second_dns.session import Session
+from minidns.trial.ledger import Ledger
+from minidns.trial.live import build, names, remote
+from minidns.trial.live.names import Names
+from minidns.trial.live.objects import TRIAL, Design
+from minidns.trial.live.remote import Flows
+from minidns.trial.lookup import Subject
+from minidns.trial.run import Event, Plan, Progress, Trial
+from minidns.trial.verdict import Court, Verdict
+
+LOOK_S = 10.0
+"""Seconds between two looks at CoreDNS's pods."""
+
+
+class Pace(NamedTuple):
+    """What a trial looks for, how fast and how long."""
+
+    rate: float
+    """The rate of failures to be found, per lookup."""
+    limit_s: float
+    interval_s: float
+    """Mean seconds between two ticks."""
+
+
+@dataclass(slots=True)
+class Conduct:
+    """A trial in a cluster; its ledger is there from the first lookup on."""
+
+    session: Session
+    design: Design
+    subjects: Sequence[Subject]
+    pace: Pace
+    rng: Random
+    started: float = 0.0
+    """Seconds since the epoch."""
+    ledger: Ledger | None = None
+    verdict: Verdict | None = None
+    """The verdict so far."""
+
+    async def run(self, timeout_s: float) -> None:
+        """Create what the trial needs, and make lookups until it is over.
+
+        Raises:
+            Refusal: the trial cannot begin.
+            Lost: a client pod has ended.
+            ApiError: the API server does not answer.
+
+        """
+        tell = self.session.tell
+        built = await build.create(self.session, self.design, timeout_s)
+        flows = Flows(self.design.pods)
+        async with remote.attached(
+            self.session.api, built.clients, built.relays, flows
+        ) as prober:
+            tell("the pods are ready; every name is looked up over every arm")
+            checked = await names.check(
+                self.subjects, prober, built.layout, self.pace.interval_s
+            )
+            for remark in checked.remarks:
+                tell(f"note: {remark}")
+            kinds = names.kinds_of(checked.subjects)
+            layout = built.layout._replace(names=kinds)
+            plan = Plan(layout, *self.pace, self.design.seal)
+            self.ledger = ledger = Ledger(layout, plan.rate)
+            self.started = self.session.wall()
+            chosen = Names(checked.subjects, self.rng)
+            trial = Trial(plan, prober, chosen, ledger, self.rng, self._hear)
+            watching = asyncio.ensure_future(self._watch_pods(ledger))
+            try:
+                self.verdict = await trial.run()
+            finally:
+                watching.cancel()
+                self.verdict = Court.of(ledger).verdict(ledger)
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self.verdict = event.verdict
+
+    async def _watch_pods(self, ledger: Ledger) -> None:
+        """Stop the trial when CoreDNS's pods are others than at its start."""
+        meta = self.design.service["metadata"]
+        while self.design.pods:
+            await asyncio.sleep(LOOK_S)
+            with suppress(ApiError):
+                try:
+                    found = await servers.from_cluster(
+                        self.session.api, f"pods/{meta['name']}", meta["namespace"]
+                    )
+                except NoServer:
+                    found = []
+                if {pod.address[0] for pod in found} != set(self.design.pods):
+                    ledger.brake.reason = "CoreDNS's pods are others than at the start"
+
+    async def remove(self) -> None:
+        """Delete the objects of the trial, and wait until they are gone."""
+        where = {self.design.home, self.design.namespace}
+        label = f"{TRIAL}={self.design.name}"
+        await build.clean(self.session, sorted(where), label)

@@ -1,0 +1,123 @@
+"""What a trial must know of a cluster before it creates anything."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from minidns.kubernetes.documents import Json
+from minidns.probe import servers
+from minidns.probe.servers import NoServer
+from minidns.second_dns import running
+from minidns.second_dns.objects import CONFIG_MAP, JOB, ref_of, value_at
+from minidns.second_dns.running import Server
+from minidns.second_dns.session import Refusal, Session
+from minidns.trial.live import rights
+from minidns.trial.live.objects import TRIAL
+from minidns.trial.live.rights import Right
+
+_EQUAL = "a trial compares ways that differ in nothing else"
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The DNS of the cluster, as far as the user may see it."""
+
+    service: Json
+    pods: Mapping[str, str]
+    """CoreDNS's ready pods: name by address; empty if they may not be listed."""
+    server: Server | None
+    """What runs there; None if nothing may be created beside it."""
+    config: Mapping[str, str]
+    """The data of its ConfigMap."""
+    remarks: tuple[str, ...]
+    """What the trial cannot find out for lack of rights, and what else to know."""
+
+
+async def read(session: Session, dns: str, wanted: str, clients: str) -> Ground:
+    """Return the ground of a trial with clients in the namespace ``clients``.
+
+    ``dns`` is the namespace of the cluster's DNS, ``wanted`` its Service, or empty.
+
+    Raises:
+        Refusal: there is no CoreDNS, or too little may be done or compared.
+
+    """
+    await _check_rights(session, rights.of_clients(clients))
+    service = await running.find_service(session.api, dns, wanted)
+    _check_service(service)
+    remarks: list[str] = []
+    pods = await _pods(session, service, remarks)
+    server = await _server(session, service, remarks) if pods else None
+    config: Mapping[str, str] = {}
+    if server is not None:
+        name = server.mount.config_map
+        config = (await session.api.get(CONFIG_MAP.path(dns, name))).get("data") or {}
+    if len(pods) == 1:
+        remarks.append(
+            "CoreDNS has one ready pod: a bad replica cannot be told from bad software"
+        )
+    return Ground(service, pods, server, config, tuple(remarks))
+
+
+async def _check_rights(session: Session, needed: tuple[Right, ...]) -> None:
+    if lacking := await rights.missing(session.api, needed):
+        raise Refusal(f"not allowed: {_words(lacking)}; without clients is no trial")
+
+
+def _words(lacking: Sequence[Right]) -> str:
+    return ", ".join(map(str, lacking))
+
+
+def _check_service(service: Json) -> None:
+    """Accept a Service whose fields another one can have as well."""
+    spec = service["spec"]
+    if spec.get("internalTrafficPolicy") == "Local":
+        raise Refusal(
+            f"{ref_of(service)} has internalTrafficPolicy Local, so each node has a "
+            f"path of its own: {_EQUAL}"
+        )
+
+
+async def _pods(
+    session: Session, service: Json, remarks: list[str]
+) -> Mapping[str, str]:
+    """Return CoreDNS's ready pods; none if the user may not list them."""
+    namespace, name = service["metadata"]["namespace"], service["metadata"]["name"]
+    if lacking := await rights.missing(session.api, rights.of_replicas(namespace)):
+        remarks.append(f"no arms D and R: not allowed: {_words(lacking)}")
+        return {}
+    try:
+        found = await servers.from_cluster(session.api, f"pods/{name}", namespace)
+    except NoServer as error:
+        raise Refusal(f"CoreDNS does not run: {error}") from error
+    return {pod.address[0]: pod.label for pod in found}
+
+
+async def _server(session: Session, service: Json, remarks: list[str]) -> Server | None:
+    """Return what runs, if servers may be created beside it."""
+    namespace = service["metadata"]["namespace"]
+    if lacking := await rights.missing(session.api, rights.of_servers(namespace)):
+        remarks.append(f"no minidns beside CoreDNS: not allowed: {_words(lacking)}")
+        return None
+    server = await running.read_server(session.api, service)
+    if value_at(server.spec, ("hostNetwork",)):
+        remarks.append(
+            "CoreDNS uses the nodes' network and minidns does not: their paths differ"
+        )
+    return server
+
+
+async def check_free(session: Session, namespaces: set[str]) -> None:
+    """Accept a cluster without another trial.
+
+    Raises:
+        Refusal: a trial is there already.
+
+    """
+    for namespace in sorted(namespaces):
+        jobs = await session.api.list_objects(JOB.path(namespace), labels=TRIAL)
+        for job in jobs:
+            since = job["metadata"].get("creationTimestamp", "some time")
+            raise Refusal(
+                f"there is a trial already, since {since}: {ref_of(job)}; "
+                "minidns trial clean removes it"
+            )
