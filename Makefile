@@ -20,7 +20,7 @@ pytest: $(READY)
 	$(BIN)/pytest -q -n 2
 
 quick: $(READY)             ## the tests that are not marked slow: under a minute
-	$(BIN)/pytest -q -n 2 -m 'not slow'
+	$(BIN)/pytest -q -n 2 -m 'not slow' --hypothesis-profile=quick
 
 check: $(READY)             ## lint, format, types, layers
 	$(BIN)/ruff check .

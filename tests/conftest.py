@@ -1,12 +1,16 @@
-"""Fixtures of tests in several files."""
+"""Fixtures of tests in several files, and the number of examples of properties."""
 
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.crowd import Stand
+
+settings.register_profile("quick", max_examples=25, deadline=None)
+settings.register_profile("survive", max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 """The second DNS as objects of the API, modelled on the DNS that runs. Pure.
 
 A clone that runs minidns starts from the objects in base/, which deploy/ uses as well,
-and takes from the running DNS what belongs to the cluster: Corefile, ServiceAccount,
-tolerations, upstream settings. A clone that runs CoreDNS starts from the running DNS's
-own pod template. Either way the labels are new, and the name is one of them.
+and takes Corefile, ServiceAccount, tolerations and upstream settings from the running
+DNS. A clone that runs CoreDNS starts from its pod template. Labels and name are new.
 """
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib.resources import files
 from math import ceil
 from typing import Any, NamedTuple
@@ -109,10 +109,13 @@ def config_map(server: Server, data: Mapping[str, str], wishes: Wishes) -> Json:
 
 def base_object(name: str, wishes: Wishes) -> Json:
     """Return an object of base/ with the name and the program that are wished."""
-    text = (files(__package__) / "base" / f"{name}.yaml").read_text()
     names = {_BASE_NAME: wishes.name, _BASE_PROGRAM: wishes.program}
-    read: Json = _renamed(yaml.safe_load(text), names)
-    return read
+    return dict(_renamed(_read(f"{name}.yaml"), names))
+
+
+@cache
+def _read(name: str) -> object:
+    return yaml.safe_load((files(__package__) / "base" / name).read_text())
 
 
 def _renamed(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401  # any JSON

@@ -4,6 +4,7 @@ import pytest
 
 from minidns.corefile import blocks, imports
 from tests.corefiles import DIRECTIVES, MOUNT, Case, cases
+from tests.table import table
 
 BROKEN = cases("broken")
 BY_GRAMMAR = [case for case in BROKEN if not case.error.startswith("plugin/")]
@@ -40,26 +41,26 @@ def test_there_are_enough_to_mean_something() -> None:
     assert len(BY_PLUGIN) >= 40
 
 
-@pytest.mark.parametrize("case", BY_GRAMMAR, ids=lambda case: case.name)
+@table("case", BY_GRAMMAR, ids=lambda case: case.name)
 def test_the_grammar_refuses(case: Case) -> None:
     with pytest.raises(blocks.ConfigError) as caught:
         parse(case)
     assert str(caught.value) == case.error
 
 
-@pytest.mark.parametrize("case", BY_GRAMMAR, ids=lambda case: case.name)
+@table("case", BY_GRAMMAR, ids=lambda case: case.name)
 def test_the_first_error_is_among_the_problems(case: Case) -> None:
     assert case.error in [str(problem) for problem in problems(case)]
 
 
-@pytest.mark.parametrize("case", BY_PLUGIN, ids=lambda case: case.name)
+@table("case", BY_PLUGIN, ids=lambda case: case.name)
 def test_the_grammar_leaves_it_to_the_plugin(case: Case) -> None:
     name = case.error.removeprefix("plugin/").partition(":")[0]
     assert parse(case).blocks[0].named(name)
     assert problems(case) == ()
 
 
-@pytest.mark.parametrize(("name", "hint"), HINTS.items())
+@table(("name", "hint"), HINTS.items())
 def test_hint(name: str, hint: str) -> None:
     (case,) = (case for case in BROKEN if case.name == name)
     assert problems(case)[0].hint == hint

@@ -4,6 +4,7 @@ import pytest
 
 from minidns.corefile import blocks
 from tests.corefiles import DIRECTIVES, ENVIRON, MOUNT, Case, cases
+from tests.table import table
 
 REAL = {case.name: case for case in cases("real")}
 
@@ -41,7 +42,7 @@ def test_there_are_enough_to_mean_something() -> None:
     assert len(REAL) >= 40
 
 
-@pytest.mark.parametrize("name", REAL)
+@table("name", REAL)
 def test_listeners_and_directives(name: str) -> None:
     found = [
         " ".join([*map(str, block.keys), "|", *(directive.name for directive in block.directives)])
@@ -50,14 +51,14 @@ def test_listeners_and_directives(name: str) -> None:
     assert found == REAL[name].blocks
 
 
-@pytest.mark.parametrize("name", REAL)
+@table("name", REAL)
 def test_warnings(name: str) -> None:
     assert list(parse(REAL[name]).warnings) == [
         f"No files matching import glob pattern: {pattern}" for pattern in WARNINGS.get(name, [])
     ]
 
 
-@pytest.mark.parametrize("name", REAL)
+@table("name", REAL)
 def test_nothing_is_wrong(name: str) -> None:
     case = REAL[name]
     found = blocks.problems(case.text, files=case.files, environ=ENVIRON, known=DIRECTIVES, directory=MOUNT)

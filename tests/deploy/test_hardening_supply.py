@@ -13,6 +13,7 @@ import yaml
 
 from deploy.image import sbom
 from tests.deploy import distributions
+from tests.table import table
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ("requirements.txt", "requirements-dev.txt")
@@ -125,7 +126,7 @@ def test_18_a_second_linter_looks_too() -> None:
     assert "bandit --recursive minidns" in commands("ci.yml")
 
 
-@pytest.mark.parametrize("name", ["SECURITY.md", "LICENSE", "CONTRIBUTING.md", ".github/dependabot.yml"])
+@table("name", ["SECURITY.md", "LICENSE", "CONTRIBUTING.md", ".github/dependabot.yml"])
 def test_19_habits_have_their_files(name: str) -> None:
     assert (ROOT / name).stat().st_size > 0
 

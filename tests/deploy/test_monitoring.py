@@ -19,6 +19,7 @@ from tests import process
 from tests.deploy import promql, rendered
 from tests.deploy.rendered import DEPLOY, Json, the
 from tests.server.resolvers import Resolver, say_nothing
+from tests.table import table
 from tests.test_metrics import look
 from tests.world import World
 
@@ -132,7 +133,7 @@ def test_rules_are_about_this_job_alone(rule: Json) -> None:
         assert ("job", "=", JOB) in matchers, metric
 
 
-@pytest.mark.parametrize("panel", panels(), ids=lambda panel: panel["title"])
+@table("panel", panels(), ids=lambda panel: panel["title"])
 def test_panels_follow_the_chosen_job(panel: Json) -> None:
     for target in panel["targets"]:
         for metric, matchers in promql.read(target["expr"]).selected:
@@ -140,7 +141,7 @@ def test_panels_follow_the_chosen_job(panel: Json) -> None:
             assert ("instance", "=~", "$instance") in matchers, metric
 
 
-@pytest.mark.parametrize(
+@table(
     ("expr", "metrics", "grouped"),
     [
         ('up{job="x"} == 0', [("up", ("job",))], set()),

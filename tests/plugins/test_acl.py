@@ -3,6 +3,7 @@ import pytest
 from minidns.corefile.blocks import ConfigError
 from minidns.dns.model import Dropped, Opt, Query, Rcode, Response, Reuse
 from minidns.plugins import acl
+from tests.table import table
 from tests.world import World, always, chain, plugin, query
 
 BELOW = Response(reuse=Reuse())
@@ -66,7 +67,7 @@ FATES = {
 }
 
 
-@pytest.mark.parametrize(("body", "qtype", "client", "expected"), FATES.values(), ids=FATES)
+@table(("body", "qtype", "client", "expected"), FATES.values(), ids=FATES)
 async def test_fates(body: str, qtype: str, client: str, expected: str) -> None:
     sent = query("a.Example.org", qtype, peer=client)
     assert await fate(body, sent) == expected
@@ -126,7 +127,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("line", "message"), REFUSED.values(), ids=REFUSED)
+@table(("line", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(line: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         plugin(World(), acl.PLUGIN.set_up, "acl", of(line))

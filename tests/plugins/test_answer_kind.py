@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import dns.rdata
-import pytest
 
 from minidns.dns.model import Opt, Query, Question, Rcode, Response, RRset
 from minidns.dns.rdata import ANY, AXFR, CNAME, IXFR, MX, NS, RRSIG, SOA, A, from_text
 from minidns.plugins.answer_kind import Outcome, cache_outcome, outcome_of
 from minidns.plugins.cache.store import clamp_ttl, ttl_of, with_ttl
+from tests.table import table
 
 WALL = 1_700_000_000
 NAME = "www.example.org."
@@ -82,7 +82,7 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@table("case", CASES.values(), ids=CASES)
 def test_kind_and_ttl(case: Case) -> None:
     outcome = outcome_of(case.query, case.response, WALL)
     assert outcome is case.outcome
@@ -137,7 +137,7 @@ CACHED_AS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("query", "answer", "without_soa", "with_soa"), CACHED_AS.values(), ids=CACHED_AS)
+@table(("query", "answer", "without_soa", "with_soa"), CACHED_AS.values(), ids=CACHED_AS)
 def test_a_cache_looks_whether_the_question_is_answered(
     query: Query, answer: tuple[RRset, ...], without_soa: Outcome, with_soa: Outcome
 ) -> None:
@@ -147,7 +147,7 @@ def test_a_cache_looks_whether_the_question_is_answered(
         assert cache_outcome(query, response, WALL) is expected
 
 
-@pytest.mark.parametrize(
+@table(
     ("ttl", "bounds", "shown"),
     [(300, (5, 30), 30), (2, (5, 30), 5), (17, (5, 30), 17), (9, (20, 10), 10)],
     ids=["most", "least", "between", "most-wins"],

@@ -8,6 +8,7 @@ from minidns.dns import zonefile
 from minidns.dns.model import DnsError, Dropped, Query, Rcode, Response, Reuse
 from minidns.plugins import autopath
 from minidns.plugins.site import Site
+from tests.table import table
 from tests.world import World, plugin, query, texts
 
 SEARCH = ("prod.svc.cluster.local.", "svc.cluster.local.", "cluster.local.", "example.net.", "")
@@ -79,7 +80,7 @@ FOUND = [
 ]
 
 
-@pytest.mark.parametrize(("exists", "lines", "expected", "count"), FOUND)
+@table(("exists", "lines", "expected", "count"), FOUND)
 async def test_found(exists: str, lines: list[str], expected: list[str], count: int) -> None:
     below = Below({exists: lines})
     sent = "example.org.prod.svc.cluster.local."
@@ -112,7 +113,7 @@ PLAIN = [
 ]
 
 
-@pytest.mark.parametrize(("name", "search"), PLAIN)
+@table(("name", "search"), PLAIN)
 async def test_not_walked(name: str, search: Sequence[str]) -> None:
     below = Below({})
     await ask(below, name, search)
@@ -171,7 +172,7 @@ FILES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "count"), FILES)
+@table(("text", "count"), FILES)
 async def test_list_from_a_file(text: str, count: int) -> None:
     below = Below({})
     site = site_with("autopath /resolv.conf", below, {"/resolv.conf": text})

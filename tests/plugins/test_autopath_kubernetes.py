@@ -7,6 +7,7 @@ from minidns.dns.model import Rcode, Response
 from minidns.plugins import chain
 from minidns.plugins.site import Site
 from tests.conformance.api import Api, Tree
+from tests.table import table
 from tests.world import World, query, texts
 
 POD, STRANGER = "10.0.0.1", "10.0.0.2"
@@ -67,7 +68,7 @@ FOUND = {
 }
 
 
-@pytest.mark.parametrize(("name", "lines"), FOUND.values(), ids=FOUND)
+@table(("name", "lines"), FOUND.values(), ids=FOUND)
 async def test_a_pod_is_answered_with_what_its_search_list_finds(name: str, lines: list[str]) -> None:
     response, site = await answered(name, POD, "verified")
     assert texts(response.answer) == sorted(lines)

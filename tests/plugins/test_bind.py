@@ -5,6 +5,7 @@ import pytest
 from minidns.corefile.blocks import ConfigError
 from minidns.plugins import bind
 from minidns.plugins.site import Site
+from tests.table import table
 from tests.world import World
 
 INTERFACES = {
@@ -36,7 +37,7 @@ BOUND = {
 }
 
 
-@pytest.mark.parametrize(("body", "addresses"), BOUND.values(), ids=BOUND)
+@table(("body", "addresses"), BOUND.values(), ids=BOUND)
 def test_bound(body: str, addresses: list[str]) -> None:
     assert list(set_up(body).listen.addresses) == addresses
 
@@ -61,7 +62,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
+@table(("body", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         set_up(body)

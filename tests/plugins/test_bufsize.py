@@ -5,6 +5,7 @@ from minidns.dns.model import Opt, Query, Response, RRset
 from minidns.dns.rdata import TXT, txt
 from minidns.dns.wire import encode_response
 from minidns.plugins import bufsize
+from tests.table import table
 from tests.world import World, chain, plugin, query
 
 LARGE = RRset("a.", TXT, 0, tuple(txt("x" * 200) for _ in range(20)))
@@ -33,7 +34,7 @@ SIZES = {
 }
 
 
-@pytest.mark.parametrize(("body", "offered", "size"), SIZES.values(), ids=SIZES)
+@table(("body", "offered", "size"), SIZES.values(), ids=SIZES)
 async def test_sizes(body: str, offered: int, size: int) -> None:
     sent = query("a", opt=Opt(offered, do=True, options=((3, b""),)))
     below, response = await seen(body, sent)
@@ -75,7 +76,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("line", "word"), REFUSED.values(), ids=REFUSED)
+@table(("line", "word"), REFUSED.values(), ids=REFUSED)
 def test_refused(line: str, word: str) -> None:
     with pytest.raises(ConfigError) as caught:
         plugin(World(), bufsize.PLUGIN.set_up, "bufsize", line)

@@ -5,6 +5,7 @@ import pytest
 
 from minidns.dns.model import AD, CD, RD, DnsError, Opt, Query, Rcode, Response, Source, replace
 from tests.plugins.caching import NAME, Caching, addresses, answer, caching, denial, rrset, ttls
+from tests.table import table
 from tests.world import query, texts
 
 # One TTL for a whole reply, on every reply
@@ -41,7 +42,7 @@ SHOWN = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("line", "behind", "ttl"), SHOWN.values(), ids=SHOWN)
+@table(("line", "behind", "ttl"), SHOWN.values(), ids=SHOWN)
 async def test_the_first_reply_has_one_ttl_already(line: str, behind: Response, ttl: int) -> None:
     cached = caching(line, replace(behind, opt=Opt(1232)))
     response = await cached.ask(query(NAME))
@@ -88,7 +89,7 @@ async def ask_twice(cached: Caching, first: Query, second: Query | None = None) 
     return len(cached.received)
 
 
-@pytest.mark.parametrize(("behind", "is_kept"), KEPT.values(), ids=KEPT)
+@table(("behind", "is_kept"), KEPT.values(), ids=KEPT)
 async def test_what_is_kept(behind: Response | DnsError, *, is_kept: bool) -> None:
     cached = caching("cache", behind)
     assert await ask_twice(cached, query(NAME)) == (1 if is_kept else 2)
@@ -148,7 +149,7 @@ DISABLED = {
 }
 
 
-@pytest.mark.parametrize(("option", "behind", "sent"), DISABLED.values(), ids=DISABLED)
+@table(("option", "behind", "sent"), DISABLED.values(), ids=DISABLED)
 async def test_disable(option: str, behind: Response, sent: int) -> None:
     cached = caching(f"cache {{\n{option}\n}}", behind)
     assert await ask_twice(cached, query(NAME)) == sent
@@ -179,7 +180,7 @@ APART = {
 }
 
 
-@pytest.mark.parametrize(("one", "other", "sent"), APART.values(), ids=APART)
+@table(("one", "other", "sent"), APART.values(), ids=APART)
 async def test_what_makes_an_answer_another_one(one: Query, other: Query, sent: int) -> None:
     assert await ask_twice(caching(), one, other) == sent
     assert await ask_twice(caching(), other, one) == sent
@@ -240,7 +241,7 @@ async def test_a_hit_is_authoritative_and_keeps_the_rest() -> None:
     assert hit.sources == (Source("cache", "12s"), Source("upstream", "a:53"))
 
 
-@pytest.mark.parametrize(
+@table(
     ("first", "second", "shown"),
     [
         (RD, RD, [False, False]),

@@ -7,6 +7,7 @@ import pytest
 from minidns.corefile.blocks import ConfigError
 from minidns.plugins import cache
 from minidns.plugins.cache.options import CacheOptions, Stale, check
+from tests.table import table
 from tests.world import World, directives
 
 
@@ -84,12 +85,12 @@ GOOD: dict[str, tuple[str, Callable[[CacheOptions], object], object]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("line", "field", "value"), GOOD.values(), ids=GOOD)
+@table(("line", "field", "value"), GOOD.values(), ids=GOOD)
 def test_what_an_option_means(line: str, field: Callable[[CacheOptions], object], value: object) -> None:
     assert field(read_line(line)) == value
 
 
-@pytest.mark.parametrize(
+@table(
     ("keys", "line", "zones"),
     [
         (".", "cache", (".",)),
@@ -207,7 +208,7 @@ BAD = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("line", "text"), BAD.values(), ids=BAD)
+@table(("line", "text"), BAD.values(), ids=BAD)
 def test_what_is_said_of_anything_else(line: str, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read_line(line)

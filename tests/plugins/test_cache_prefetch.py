@@ -1,9 +1,8 @@
 """*cache*: asking ahead of time."""
 
-import pytest
-
 from minidns.dns.model import DnsError, Rcode
 from tests.plugins.caching import NAME, Caching, addresses, answer, caching, denial, ttls
+from tests.table import table
 from tests.world import query, settle
 
 TIMEOUT = DnsError("read udp: i/o timeout")
@@ -33,9 +32,7 @@ async def test_a_popular_answer_is_asked_for_before_it_expires() -> None:
     assert (addresses(fresh), ttls(fresh)) == ([NEW], [100])
 
 
-@pytest.mark.parametrize(
-    ("percentage", "at", "sent"), [("10%", 89, 1), ("10%", 90, 2), ("50%", 49, 1), ("50%", 50, 2), ("90%", 10, 2)]
-)
+@table(("percentage", "at", "sent"), [("10%", 89, 1), ("10%", 90, 2), ("50%", 49, 1), ("50%", 50, 2), ("90%", 10, 2)])
 async def test_when_it_is_asked_for(percentage: str, at: int, sent: int) -> None:
     cached = caching(f"cache 100 {{\nprefetch 1 2m {percentage}\n}}")
     await hits(cached, 1)

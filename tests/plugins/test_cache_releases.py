@@ -11,6 +11,7 @@ import pytest
 from minidns.corefile.releases import RELEASES, Release, parse
 from minidns.dns.model import AD, CD, RD, DnsError, Rcode, Response, replace
 from tests.plugins.caching import NAME, answer, caching, denial, rrset, ttls
+from tests.table import table
 from tests.world import query
 
 ALIAS = rrset(f"{NAME} 60 CNAME nowhere.example.org.")
@@ -127,8 +128,8 @@ RULES = [
 ]
 
 
-@pytest.mark.parametrize("release", RELEASES, ids=str)
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.holds.__name__)
+@table("release", RELEASES, ids=str)
+@table("rule", RULES, ids=lambda rule: rule.holds.__name__)
 async def test_rule_holds_since_its_release(rule: Rule, release: Release) -> None:
     assert await rule.holds(release) == (release >= parse(rule.since))
 

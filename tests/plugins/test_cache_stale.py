@@ -6,6 +6,7 @@ import pytest
 
 from minidns.dns.model import DnsError, Rcode, Response
 from tests.plugins.caching import NAME, Caching, addresses, answer, caching, denial, rrset, ttls
+from tests.table import table
 from tests.world import query, settle
 
 TIMEOUT = DnsError("read udp: i/o timeout")
@@ -46,7 +47,7 @@ async def test_immediate_gives_the_old_and_asks_for_the_new() -> None:
     assert (addresses(fresh), ttls(fresh)) == ([NEW], [100])
 
 
-@pytest.mark.parametrize(
+@table(
     ("behind", "rcode"),
     [(TIMEOUT, 0), (Response(Rcode.SERVFAIL), 0), (Response(Rcode.REFUSED), 0), (denial(), 3)],
     ids=["timeout", "servfail", "refused", "nxdomain"],
@@ -107,7 +108,7 @@ async def test_keepttl_shows_the_old_ttl() -> None:
     assert ttls(await cached.ask(query(NAME))) == [100]
 
 
-@pytest.mark.parametrize(
+@table(
     ("behind", "shown"),
     [
         (answer(address=NEW), [NEW]),
@@ -198,8 +199,8 @@ POLICY = "serve_stale 1h {}\nserve_stale_policy prefer_positive"
 DANGLING = Response(answer=(rrset(f"{NAME} 60 CNAME nowhere.example.org."),))
 
 
-@pytest.mark.parametrize("mode", ["immediate", "verify"])
-@pytest.mark.parametrize(
+@table("mode", ["immediate", "verify"])
+@table(
     "behind",
     [denial(), denial(rcode=0), Response(Rcode.SERVFAIL), DANGLING, Response(), TIMEOUT],
     ids=["nxdomain", "nodata", "servfail", "dangling-alias", "nothing", "timeout"],

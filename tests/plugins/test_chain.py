@@ -7,6 +7,7 @@ from minidns import plugins
 from minidns.dns.model import DnsError, Handler, Plugin, Query, Question, Rcode, Response, Reuse, replace
 from minidns.plugins import chain
 from minidns.plugins.spec import Traits
+from tests.table import table
 
 
 def query(name: str, qtype: int = 1, qclass: int = 1) -> Query:
@@ -44,8 +45,8 @@ async def test_plugins_run_outermost_first_and_the_end_names_the_last() -> None:
 KINDS = (Traits(0), Traits.TOUCHES_NAMES, Traits.ANSWERS_VARY)
 
 
-@pytest.mark.parametrize("kinds", list(product(KINDS, repeat=3)), ids=str)
-@pytest.mark.parametrize("place", range(3))
+@table("kinds", list(product(KINDS, repeat=3)), ids=str)
+@table("place", range(3))
 async def test_a_reply_is_reused_as_all_plugins_above_the_answer_allow(kinds: tuple[Traits, ...], place: int) -> None:
     """It is reused unless the answer may vary, and for other names if none looks."""
 
@@ -76,7 +77,7 @@ ZONES = {
 }
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "qtype", "rule"),
     [
         ("a.net.", 1, "root ."),

@@ -6,6 +6,7 @@ from minidns import __version__
 from minidns.corefile.blocks import ConfigError
 from minidns.dns.model import Query, Response
 from minidns.plugins import chaos
+from tests.table import table
 from tests.world import World, always, chain, plugin, query, texts
 
 BELOW = Response()
@@ -32,7 +33,7 @@ ANSWERS = {
 }
 
 
-@pytest.mark.parametrize(("body", "name", "strings"), ANSWERS.values(), ids=ANSWERS)
+@table(("body", "name", "strings"), ANSWERS.values(), ids=ANSWERS)
 async def test_answers(body: str, name: str, strings: list[str]) -> None:
     response = await answer(body, name)
     (rrset,) = response.answer

@@ -9,6 +9,7 @@ from minidns.dns import zonefile
 from minidns.dns.model import DnsError, Query, Rcode, Response, Reuse, RRset
 from minidns.dns.rdata import type_name
 from minidns.plugins import dns64
+from tests.table import table
 from tests.world import World, plugin, query, texts
 
 PEER = "2001:db8::53"
@@ -52,7 +53,7 @@ ADDRESSES = [
 ]
 
 
-@pytest.mark.parametrize(("prefix", "expected"), ADDRESSES)
+@table(("prefix", "expected"), ADDRESSES)
 def test_rfc6052_2_4(prefix: str, expected: str) -> None:
     outcome = dns64.embedded(ipaddress.IPv6Network(prefix), bytes([192, 0, 2, 33]))
     assert outcome == ipaddress.IPv6Address(expected).packed
@@ -80,7 +81,7 @@ TRANSLATED = [
 ]
 
 
-@pytest.mark.parametrize(("body", "sent", "aaaa", "expected"), TRANSLATED)
+@table(("body", "sent", "aaaa", "expected"), TRANSLATED)
 async def test_translated(body: str, sent: Query, aaaa: Response, expected: list[str]) -> None:
     world = World()
     response = await ask(body, sent, aaaa, Response(answer=A, ra=True, aa=True), world)
@@ -100,7 +101,7 @@ LEFT = [
 ]
 
 
-@pytest.mark.parametrize(("body", "sent", "below"), LEFT)
+@table(("body", "sent", "below"), LEFT)
 async def test_left_alone(body: str, sent: Query, below: Response) -> None:
     assert await ask(body, sent, below, Response(answer=A)) is below
 
@@ -182,7 +183,7 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize(("body", "message"), ERRORS)
+@table(("body", "message"), ERRORS)
 def test_error(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         plugin(World(), dns64.PLUGIN.set_up, "dns64", body)

@@ -5,6 +5,7 @@ import pytest
 from minidns.corefile.blocks import ConfigError
 from minidns.dns.model import DnsError, Dropped, Query, Rcode, Response
 from minidns.plugins import erratic
+from tests.table import table
 from tests.whole import Resolver, whole
 from tests.world import World, chain, plugin, query, settle, texts
 
@@ -57,7 +58,7 @@ FATES = {
 }
 
 
-@pytest.mark.parametrize(("body", "fates"), FATES.values(), ids=FATES)
+@table(("body", "fates"), FATES.values(), ids=FATES)
 async def test_fates(body: str, fates: str) -> None:
     assert await Erratic(body).fates(6) == fates
 
@@ -125,7 +126,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
+@table(("body", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Erratic(body)

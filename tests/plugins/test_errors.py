@@ -6,6 +6,7 @@ from minidns.corefile.blocks import ConfigError
 from minidns.dns.model import DnsError, Dropped, Query, Rcode, Response
 from minidns.plugins import errors
 from minidns.plugins.site import Site
+from tests.table import table
 from tests.world import World, always, chain, plugin, query, settle
 
 TIMEOUT = "read udp 10.244.0.3:48291->10.0.0.2:53: i/o timeout"
@@ -45,7 +46,7 @@ ACCEPTED = {
 }
 
 
-@pytest.mark.parametrize("body", ACCEPTED.values(), ids=ACCEPTED)
+@table("body", ACCEPTED.values(), ids=ACCEPTED)
 def test_accepted(body: str) -> None:
     _, site = plugin(World(), errors.PLUGIN.set_up, "errors", body)
     assert site.stacktrace is ("stacktrace" in body)
@@ -95,7 +96,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
+@table(("body", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         plugin(World(), errors.PLUGIN.set_up, "errors", body)

@@ -7,6 +7,7 @@ from minidns.dns import rdata, zonefile
 from minidns.dns.model import DnsError, Handler, Opt, Query, Rcode, Response, Reuse
 from minidns.plugins import file
 from minidns.plugins.site import Site
+from tests.table import table
 from tests.world import World, handler_of, plugin, query, texts
 
 SOA = "@ 300 IN SOA NS.example.org. Admin.example.org. {} 7200 3600 1209600 60\n"
@@ -50,7 +51,7 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "qtype", "expected"), ANSWERS)
+@table(("name", "qtype", "expected"), ANSWERS)
 async def test_answer(name: str, qtype: str, expected: list[str]) -> None:
     handler, _, _ = served()
     response = await handler(query(f"{name}.example.org", qtype))
@@ -61,8 +62,8 @@ async def test_answer(name: str, qtype: str, expected: list[str]) -> None:
     assert response.sources[0] == ("zone", "example.org.", "", "7", True)
 
 
-@pytest.mark.parametrize("target", ["web", "gone.example.net."])
-@pytest.mark.parametrize("do", [True, False])
+@table("target", ["web", "gone.example.net."])
+@table("do", [True, False])
 async def test_signatures_are_for_clients_that_request_dnssec(do: bool, target: str) -> None:
     text = "RRSIG {} 8 2 60 20300101000000 20200101000000 1 example.org. aaaa"
     records = (f"@ 60 {text.format('SOA')}", f"alias 60 {text.format('CNAME')}")
@@ -115,7 +116,7 @@ FALLS = [
 ]
 
 
-@pytest.mark.parametrize(("option", "name", "qtype", "falls"), FALLS)
+@table(("option", "name", "qtype", "falls"), FALLS)
 async def test_fallthrough(option: str, name: str, qtype: str, falls: bool) -> None:
     handler, _, _ = served(f"file /db example.org {{\n{option}\n}}")
     response = await handler(query(f"{name}.example.org", qtype))
@@ -140,7 +141,7 @@ TARGETS = [
 ]
 
 
-@pytest.mark.parametrize(("target", "rcode", "more", "authority"), TARGETS)
+@table(("target", "rcode", "more", "authority"), TARGETS)
 async def test_alias_out_of_the_zone(target: Response | DnsError, rcode: int, more: list[str], authority: str) -> None:
     handler, site, _ = served()
     received: list[Query] = []
@@ -239,7 +240,7 @@ RELOADS = [
 ]
 
 
-@pytest.mark.parametrize(("option", "text", "changes"), RELOADS)
+@table(("option", "text", "changes"), RELOADS)
 async def test_reload(option: str, text: str, changes: bool) -> None:
     handler, site, world = served(f"file /db example.org {{\n{option}\n}}")
     forgotten: list[object] = []
@@ -301,7 +302,7 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize(("body", "files", "message"), ERRORS)
+@table(("body", "files", "message"), ERRORS)
 def test_error(body: str, files: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigError) as error:
         served(body, files)

@@ -7,6 +7,7 @@ import pytest
 
 from minidns.dns.model import AD, CD, RD, DnsError, Opt, Query, Rcode, Response, Source, replace
 from tests.plugins.scripted import Scripted, scripted
+from tests.table import table
 from tests.world import query, texts
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
@@ -47,7 +48,7 @@ ROUTES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("body", "name", "client_query"), ROUTES.values(), ids=ROUTES)
+@table(("body", "name", "client_query"), ROUTES.values(), ids=ROUTES)
 async def test_which_names_are_forwarded(body: str, name: str, client_query: list[str]) -> None:
     world = scripted(body)
     outcome = await world.outcome(query(name))
@@ -67,7 +68,7 @@ async def sent_for(client_query: Query, option: str = "") -> Scripted:
     return world
 
 
-@pytest.mark.parametrize("flags", [0, RD, RD | AD, RD | CD, RD | AD | CD, 0x07CF])
+@table("flags", [0, RD, RD | AD, RD | CD, RD | AD | CD, 0x07CF])
 async def test_flags_go_upstream(flags: int) -> None:
     (sent,) = (await sent_for(replace(query(NAME), flags=flags))).sent
     assert int(sent.message.flags) == flags & (RD | AD | CD)
@@ -121,7 +122,7 @@ TRANSPORTS = [
 ]
 
 
-@pytest.mark.parametrize(("option", "to", "client", "upstream"), TRANSPORTS)
+@table(("option", "to", "client", "upstream"), TRANSPORTS)
 async def test_over_what_it_goes(option: str, to: str, client: str, upstream: str) -> None:
     world = scripted(f"forward . {to} {{\n{option}\n}}")
     await world.outcome(query(NAME, transport=client))

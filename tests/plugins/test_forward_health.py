@@ -5,6 +5,7 @@ import pytest
 
 from minidns.dns.model import DnsError, Response
 from tests.plugins.scripted import Scripted, scripted
+from tests.table import table
 from tests.world import query, texts
 
 ONE, TWO = "192.0.2.1", "192.0.2.2"
@@ -72,7 +73,7 @@ async def test_max_fails_0_checks_nothing_and_nobody_is_down() -> None:
     assert states(world) == {f"{ONE}:53": (False, 0)}
 
 
-@pytest.mark.parametrize("rcode", ["REFUSED", "SERVFAIL", "NOTIMP", "NXDOMAIN"])
+@table("rcode", ["REFUSED", "SERVFAIL", "NOTIMP", "NXDOMAIN"])
 async def test_any_reply_is_a_sign_of_life(rcode: str) -> None:
     world = await refused_once()
     world.behavior = {ONE: rcode}
@@ -89,7 +90,7 @@ async def test_a_silent_upstream_has_a_second() -> None:
     assert {sent.timeout_s for sent in world.sent if sent.is_check} == {1}
 
 
-@pytest.mark.parametrize(
+@table(
     ("options", "name", "rd", "transport", "every"),
     [
         ("", ".", True, "udp", 0.5),

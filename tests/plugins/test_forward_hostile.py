@@ -19,6 +19,7 @@ import pytest
 
 from tests.plugins.forwarding import forwarding
 from tests.server.resolvers import Call, Resolver, good
+from tests.table import table
 from tests.world import query, texts
 
 NAME = "www.example.org."
@@ -104,8 +105,8 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@table("bad", BAD.values(), ids=BAD)
+@table("transport", ["udp", "tcp"])
 async def test_a_bad_reply_is_dropped_and_the_good_one_awaited(bad: Callable[[Call], bytes], transport: str) -> None:
     async def bad_then_good(call: Call) -> None:
         call.send(bad(call))

@@ -17,6 +17,7 @@ from minidns.dns.model import DnsError, Opt, Query, Rcode
 from minidns.upstream import stream, udp
 from tests.plugins.forwarding import Forwarding, forwarding
 from tests.server.resolvers import Call, Resolver, good
+from tests.table import table
 from tests.world import query, texts
 
 NAME = "www.example.org."
@@ -151,9 +152,9 @@ def _short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "GRACE_S", 0.02)
 
 
-@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
-@pytest.mark.parametrize("opt", [None, Opt(1232)], ids=["plain", "edns"])
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@table("row", ROWS.values(), ids=ROWS)
+@table("opt", [None, Opt(1232)], ids=["plain", "edns"])
+@table("transport", ["udp", "tcp"])
 async def test_the_client_gets_at_once_what_coredns_gives(row: Row, transport: str, opt: Opt | None) -> None:
     async def misbehave(call: Call) -> None:
         plain = dns.message.from_wire(call.wire)

@@ -12,6 +12,7 @@ from minidns.plugins.forward import PLUGIN
 from minidns.plugins.forward.options import ForwardOptions, check
 from minidns.plugins.forward.targets import read_targets
 from minidns.upstream.upstream import Keep, Upstream
+from tests.table import table
 from tests.world import World, directives, plugin, query
 
 
@@ -84,7 +85,7 @@ GOOD: dict[str, tuple[str, Callable[[ForwardOptions], object], object]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("line", "field", "value"), GOOD.values(), ids=GOOD)
+@table(("line", "field", "value"), GOOD.values(), ids=GOOD)
 def test_what_an_option_means(line: str, field: Callable[[ForwardOptions], object], value: object) -> None:
     assert field(options(line)) == value
 
@@ -157,7 +158,7 @@ BAD = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("line", "text"), BAD.values(), ids=BAD)
+@table(("line", "text"), BAD.values(), ids=BAD)
 def test_what_is_said_of_anything_else(line: str, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         options(line)
@@ -238,7 +239,7 @@ def forwarding(line: str) -> list[str]:
     return [upstream["to"] for upstream in upstreams]
 
 
-@pytest.mark.parametrize(("words", "upstreams"), TO.values(), ids=TO)
+@table(("words", "upstreams"), TO.values(), ids=TO)
 def test_whom_the_words_mean(words: str, upstreams: list[Upstream]) -> None:
     assert list(read_targets(words.split(), World(files=FILES).files)) == upstreams
     assert forwarding(f"forward . {words}") == [str(upstream) for upstream in upstreams]
@@ -294,7 +295,7 @@ BAD_LINES = {
 }
 
 
-@pytest.mark.parametrize(("line", "text"), BAD_LINES.values(), ids=BAD_LINES)
+@table(("line", "text"), BAD_LINES.values(), ids=BAD_LINES)
 def test_what_is_said_of_a_bad_line(line: str, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         forwarding(line)

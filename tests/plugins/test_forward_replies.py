@@ -16,6 +16,7 @@ from minidns.plugins import rewrite
 from minidns.upstream.upstream import Upstream
 from tests.plugins.forwarding import SERVFAIL, forwarding, nothing_behind
 from tests.server.resolvers import Call, Resolver, answer_well, good, reply
+from tests.table import table
 from tests.world import World, chain, directives, query, texts
 
 NAME = "www.example.org."
@@ -34,7 +35,7 @@ async def test_a_record_of_another_owner_is_not_given_nor_kept() -> None:
             assert len(resolver.asked) == sent
 
 
-@pytest.mark.parametrize("rcode", ["SERVFAIL", "REFUSED", "NXDOMAIN", "NOTAUTH"])
+@table("rcode", ["SERVFAIL", "REFUSED", "NXDOMAIN", "NOTAUTH"])
 async def test_failures_are_passed_on(rcode: str) -> None:
     async def fail(call: Call) -> None:
         call.send(reply(call.wire, rcode=rcode).to_wire())
@@ -60,8 +61,8 @@ def refuse_edns(rcode: str, *, bare: bool) -> Callable[[Call], object]:
     return old
 
 
-@pytest.mark.parametrize("rcode", ["FORMERR", "NOTIMP"])
-@pytest.mark.parametrize("bare", [False, True], ids=["question", "header-only"])
+@table("rcode", ["FORMERR", "NOTIMP"])
+@table("bare", [False, True], ids=["question", "header-only"])
 async def test_who_knows_no_edns_is_asked_without(rcode: str, *, bare: bool) -> None:
     script = refuse_edns(rcode, bare=bare)
     async with (
@@ -142,8 +143,8 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize("rcode", ["NOERROR", "NXDOMAIN"])
-@pytest.mark.parametrize("record", FOREIGN.values(), ids=FOREIGN)
+@table("rcode", ["NOERROR", "NXDOMAIN"])
+@table("record", FOREIGN.values(), ids=FOREIGN)
 async def test_a_denial_with_an_soa_of_another_zone_is_passed_on_and_kept(record: str, rcode: str) -> None:
     async def deny(call: Call) -> None:
         out = reply(call.wire, rcode=rcode)
@@ -216,8 +217,8 @@ async def test_chains_are_passed_as_they_are() -> None:
         assert len(resolver.asked) == 1
 
 
-@pytest.mark.parametrize("asked_cd", [False, True], ids=["CD-clear", "CD-asked"])
-@pytest.mark.parametrize("given_cd", [False, True], ids=["CD-not-given", "CD-given"])
+@table("asked_cd", [False, True], ids=["CD-clear", "CD-asked"])
+@table("given_cd", [False, True], ids=["CD-not-given", "CD-given"])
 async def test_cd_is_copied_from_the_query(*, asked_cd: bool, given_cd: bool) -> None:
     """RFC 4035 3.1.6. CoreDNS gives the client the upstream's bit instead."""
 
@@ -233,8 +234,8 @@ async def test_cd_is_copied_from_the_query(*, asked_cd: bool, given_cd: bool) ->
         assert bool(dns.message.from_wire(wire).flags & dns.flags.CD) == asked_cd
 
 
-@pytest.mark.parametrize("given", [False, True], ids=["no-OPT-given", "OPT-given"])
-@pytest.mark.parametrize("sent", [None, Opt(1232)], ids=["no-EDNS", "EDNS"])
+@table("given", [False, True], ids=["no-OPT-given", "OPT-given"])
+@table("sent", [None, Opt(1232)], ids=["no-EDNS", "EDNS"])
 async def test_every_client_gets_the_opt_that_rewrite_added(sent: Opt | None, *, given: bool) -> None:
     """CoreDNS departs from RFC 6891 6.1.1 here."""
     world = World()

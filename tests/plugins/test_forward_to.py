@@ -6,6 +6,7 @@ from minidns.corefile.blocks import ConfigError
 from minidns.plugins.forward.targets import Host, read_targets
 from minidns.upstream.upstream import Upstream
 from tests.plugins.scripted import Scripted, scripted
+from tests.table import table
 from tests.world import World, query
 
 NAME = "www.example.org."
@@ -83,7 +84,7 @@ HTTPS = {
 }
 
 
-@pytest.mark.parametrize(("word", "end"), HTTPS.items())
+@table(("word", "end"), HTTPS.items())
 def test_https_upstreams(word: str, end: tuple[str, int]) -> None:
     """A name after the address has no meaning with https (CoreDNS 1.14.7)."""
     (to,) = read_targets([word], World().files)

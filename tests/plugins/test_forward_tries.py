@@ -6,6 +6,7 @@ import pytest
 
 from minidns.dns.model import DnsError, Rcode, Response
 from tests.plugins.scripted import scripted
+from tests.table import table
 from tests.world import query, settle, texts
 
 ONE, TWO, THREE = "192.0.2.1", "192.0.2.2", "192.0.2.3"
@@ -71,7 +72,7 @@ async def test_the_next_is_asked_on_an_error() -> None:
     assert world.asked == [ONE, TWO]
 
 
-@pytest.mark.parametrize(
+@table(
     ("option", "tries"),
     [
         pytest.param("", 4, id="twice-the-upstreams"),
@@ -122,7 +123,7 @@ async def test_read_timeout() -> None:
 # By rcode
 
 
-@pytest.mark.parametrize(
+@table(
     ("options", "first", "client_query", "rcode"),
     [
         ("next NXDOMAIN", "NXDOMAIN", [ONE, TWO], 0),
@@ -154,7 +155,7 @@ async def test_the_next_line_may_not_be_for_the_name() -> None:
     assert text_of(outcome) == "plugin/forward: no next plugin found"
 
 
-@pytest.mark.parametrize(
+@table(
     ("behavior", "client_query", "rcode"),
     [
         ({ONE: "SERVFAIL"}, [ONE, TWO], 0),

@@ -4,6 +4,7 @@ from minidns.corefile.blocks import ConfigError
 from minidns.dns.model import AA, CD, RA, RD, Query, Response, Reuse, replace
 from minidns.dns.wire import encode_response
 from minidns.plugins import header
+from tests.table import table
 from tests.world import World, chain, plugin, query
 
 
@@ -32,7 +33,7 @@ QUERIES = {
 }
 
 
-@pytest.mark.parametrize(("body", "flags", "below"), QUERIES.values(), ids=QUERIES)
+@table(("body", "flags", "below"), QUERIES.values(), ids=QUERIES)
 async def test_queries(body: str, flags: int, below: int) -> None:
     sent = replace(query("a"), flags=flags)
     seen, response = await through(body, sent, Response())
@@ -52,7 +53,7 @@ RESPONSES = {
 }
 
 
-@pytest.mark.parametrize(("body", "inner", "flags"), RESPONSES.values(), ids=RESPONSES)
+@table(("body", "inner", "flags"), RESPONSES.values(), ids=RESPONSES)
 async def test_responses(body: str, inner: Response, flags: int) -> None:
     sent = query("a")
     _, response = await through(body, sent, inner)
@@ -86,7 +87,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
+@table(("body", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         plugin(World(), header.PLUGIN.set_up, "header", f"header {{\n{body}\n}}")

@@ -10,6 +10,7 @@ from minidns.corefile.blocks import ConfigError
 from minidns.http.server import HttpEndpoints
 from minidns.plugins import health
 from minidns.plugins.site import HttpReply, Site
+from tests.table import table
 from tests.world import InstanceAlone, World, directives, settle
 
 
@@ -32,7 +33,7 @@ ADDRESSES = {
 }
 
 
-@pytest.mark.parametrize(("body", "address"), ADDRESSES.values(), ids=ADDRESSES)
+@table(("body", "address"), ADDRESSES.values(), ids=ADDRESSES)
 def test_address(body: str, address: str) -> None:
     assert endpoints(set_up(body)) == [(address, "/health")]
 
@@ -51,7 +52,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
+@table(("body", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         set_up(body)

@@ -10,6 +10,7 @@ from minidns.dns.model import DnsError, Handler, Query, Rcode, Response, Reuse
 from minidns.plugins import hosts
 from minidns.plugins.site import Site
 from minidns.system.threads import Threads
+from tests.table import table
 from tests.world import World, handler_of, plugin, query, texts
 
 BELOW = Response(Rcode.NXDOMAIN, rule="below", reuse=Reuse(depends_on=("below",)))
@@ -53,7 +54,7 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "qtype", "expected"), ANSWERS)
+@table(("name", "qtype", "expected"), ANSWERS)
 async def test_answers(name: str, qtype: str, expected: list[str]) -> None:
     handler, _, _ = await served(INLINE)
     response = await handler(query(name, qtype))
@@ -74,7 +75,7 @@ PASSED_ON = [
 ]
 
 
-@pytest.mark.parametrize(("body", "name", "qtype"), PASSED_ON)
+@table(("body", "name", "qtype"), PASSED_ON)
 async def test_passed_on(body: str, name: str, qtype: str) -> None:
     handler, _, _ = await served(body)
     assert (await handler(query(name, qtype))).rule == "below"
@@ -88,7 +89,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("body", "name", "qtype"), REFUSED)
+@table(("body", "name", "qtype"), REFUSED)
 async def test_unknown_without_fallthrough_is_servfail(body: str, name: str, qtype: str) -> None:
     handler, _, _ = await served(body)
     with pytest.raises(DnsError) as error:
@@ -125,7 +126,7 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("body", "name", "qtype", "expected"), OPTIONS)
+@table(("body", "name", "qtype", "expected"), OPTIONS)
 async def test_option(body: str, name: str, qtype: str, expected: list[str] | type[DnsError] | None) -> None:
     handler, _, _ = await served(body)
     if expected is DnsError:
@@ -159,7 +160,7 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize(("body", "message"), ERRORS)
+@table(("body", "message"), ERRORS)
 def test_error(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         plugin(World(), hosts.PLUGIN.set_up, "hosts", body)

@@ -8,6 +8,7 @@ from minidns.dns.rdata import address
 from minidns.plugins.hosts import table as hostsfile
 from minidns.plugins.hosts.table import Hosts, lines, pointed
 from minidns.system.addresses import packed
+from tests.table import table
 
 
 def hosts(text: str, *zones: str, reverse: bool = True) -> Hosts:
@@ -57,7 +58,7 @@ ADDRESSES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "size", "expected"), ADDRESSES)
+@table(("name", "size", "expected"), ADDRESSES)
 def test_addresses(name: str, size: int, expected: list[str]) -> None:
     result = HOSTS.addresses(name, size)
     assert [address(entry.packed) for entry in result] == expected
@@ -73,7 +74,7 @@ POINTERS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), POINTERS)
+@table(("text", "expected"), POINTERS)
 def test_names_of(text: str, expected: list[str]) -> None:
     address = packed(text)
     assert address
@@ -118,7 +119,7 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize(("text", "skipped"), HOSTILE)
+@table(("text", "skipped"), HOSTILE)
 def test_odd_lines_do_no_harm_to_others(text: str, skipped: int) -> None:
     result = hosts(text)
     assert result.skipped == skipped
@@ -156,7 +157,7 @@ REVERSE = [
 ]
 
 
-@pytest.mark.parametrize(("name", "expected"), REVERSE)
+@table(("name", "expected"), REVERSE)
 def test_reverse_name(name: str, expected: str | None) -> None:
     result = pointed(name)
     assert (result and address(result)) == expected

@@ -6,6 +6,7 @@ from minidns import plugins
 from minidns.corefile.blocks import ConfigError
 from minidns.plugins.site import Site
 from minidns.server.logs import Lines
+from tests.table import table
 from tests.world import World
 
 
@@ -59,7 +60,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
+@table(("body", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         set_up(body)

@@ -14,6 +14,7 @@ from minidns.dns.wire import encode_response
 from minidns.plugins import chain, k8s_external
 from minidns.plugins.site import Site
 from tests.conformance.api import Api, Tree
+from tests.table import table
 from tests.world import World, handler_of, query, texts
 
 ZONE = "ext.example.org."
@@ -123,7 +124,7 @@ LETTERS = {
 }
 
 
-@pytest.mark.parametrize(("name", "qtype", "owner"), LETTERS.values(), ids=LETTERS)
+@table(("name", "qtype", "owner"), LETTERS.values(), ids=LETTERS)
 async def test_letters_of_owners(name: str, qtype: str, owner: str) -> None:
     async with running() as k:
         sent = query(name, qtype)
@@ -157,7 +158,7 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize(("body", "name", "passed"), OPTIONS.values(), ids=OPTIONS)
+@table(("body", "name", "passed"), OPTIONS.values(), ids=OPTIONS)
 async def test_what_is_passed_on(body: str, name: str, passed: bool) -> None:
     async with running(body, more="whoami") as k:
         response = await k.ask(name)
@@ -195,7 +196,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("body", "text"), REFUSED.values(), ids=REFUSED)
+@table(("body", "text"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, text: str) -> None:
     site = World().site(f". {{\nk8s_external {ZONE} {{\n{body}\n}}\nkubernetes\n}}\n")
     with pytest.raises(ConfigError) as caught:

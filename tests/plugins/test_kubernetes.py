@@ -14,6 +14,7 @@ from minidns.plugins import kubernetes
 from tests.conformance.api import Api
 from tests.plugins.clusters import BODY, SVC, TREES, ends, ext, running, silent, svc
 from tests.process import mentions
+from tests.table import table
 from tests.world import World, query, settle, texts
 
 
@@ -38,7 +39,7 @@ async def test_negative_answers_carry_the_soa_and_what_is_missing() -> None:
     assert response.sources[-1] == Source("Service", "a/no", found=False)
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "qtype", "passed"),
     [
         ("example.org", "A", True),
@@ -57,7 +58,7 @@ async def test_what_is_passed_on(name: str, qtype: str, passed: bool) -> None:
         assert ((await k.ask(name, qtype)).rule == "next") == passed
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "name", "passed"),
     [
         ("fallthrough", f"no.a.{SVC}", True),
@@ -93,7 +94,7 @@ UNSYNCED = {
 }
 
 
-@pytest.mark.parametrize(("name", "qtype", "rcode"), UNSYNCED.values(), ids=UNSYNCED)
+@table(("name", "qtype", "rcode"), UNSYNCED.values(), ids=UNSYNCED)
 async def test_before_the_first_sync(name: str, qtype: str, rcode: Rcode) -> None:
     async with running(silent, wait=False) as k:
         await settle()
@@ -326,7 +327,7 @@ async def test_without_namespaces_refusal_is_no_reason_to_look_elsewhere() -> No
 # -- age
 
 
-@pytest.mark.parametrize(
+@table(
     ("policy", "rcode", "ready"),
     [
         ("", Rcode.NOERROR, True),

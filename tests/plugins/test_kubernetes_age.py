@@ -9,6 +9,7 @@ from minidns.plugins import ready
 from minidns.plugins.site import HttpReply
 from tests.conformance.api import Api
 from tests.plugins.clusters import SVC, TREES, Running, running, silent, svc
+from tests.table import table
 from tests.world import InstanceAlone, settle
 
 AGE = "minidns_kubernetes_view_age_seconds"
@@ -136,7 +137,7 @@ async def test_refusals_are_errors() -> None:
 # -- what comes of it
 
 
-@pytest.mark.parametrize(
+@table(
     ("policy", "fresh", "stale"),
     [
         ("", (Rcode.NOERROR, 200), (Rcode.NOERROR, 200)),

@@ -7,6 +7,7 @@ from minidns.dns.model import Query, Rcode, Response, Reuse, RRset
 from minidns.dns.rdata import AAAA, A, a, aaaa
 from minidns.plugins import loadbalance
 from minidns.plugins.site import Site
+from tests.table import table
 from tests.world import World, always, chain, plugin, query, settle
 
 TWO = RRset("a.example.org.", A, 30, (a("192.0.2.1"), a("192.0.2.2")))
@@ -43,7 +44,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
+@table(("body", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         plugin(World(), loadbalance.PLUGIN.set_up, "loadbalance", body)

@@ -9,6 +9,7 @@ from minidns.dns.names import to_wire
 from minidns.dns.rdata import AAAA, CNAME, MX, NS, TXT, A, a, aaaa, txt
 from minidns.plugins.loadbalance import by_weight, preferring, round_robin
 from minidns.plugins.loadbalance.weights import parse
+from tests.table import table
 
 LEAVE = Reuse(depends_on=("k",))
 
@@ -42,7 +43,7 @@ SETTLED = {
 }
 
 
-@pytest.mark.parametrize("answer", SETTLED.values(), ids=SETTLED)
+@table("answer", SETTLED.values(), ids=SETTLED)
 def test_without_a_choice_the_response_is_the_same(answer: tuple[RRset, ...]) -> None:
     random = Random(1)
     response = Response(answer=answer, authority=(SERVERS,), reuse=LEAVE)

@@ -6,6 +6,7 @@ import pytest
 from minidns.dns.model import RRset
 from minidns.dns.rdata import AAAA, A, a, aaaa
 from minidns.plugins.loadbalance.weights import choose, parse
+from tests.table import table
 
 FILE = """
 # a comment
@@ -40,7 +41,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("text", "line"), REFUSED.values(), ids=REFUSED)
+@table(("text", "line"), REFUSED.values(), ids=REFUSED)
 def test_refused_with_the_line_but_not_its_text(text: str, line: int) -> None:
     with pytest.raises(ValueError, match=f"line {line} of weight file w") as caught:
         parse(text, "w")

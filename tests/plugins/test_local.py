@@ -3,6 +3,7 @@ import pytest
 from minidns.corefile.blocks import ConfigError
 from minidns.dns.model import Rcode, Response
 from minidns.plugins import local
+from tests.table import table
 from tests.world import World, always, chain, plugin, query, texts
 
 BELOW = Response()
@@ -28,7 +29,7 @@ ANSWERS = {
 }
 
 
-@pytest.mark.parametrize(("name", "qtype", "answer", "authority"), ANSWERS.values(), ids=ANSWERS)
+@table(("name", "qtype", "answer", "authority"), ANSWERS.values(), ids=ANSWERS)
 async def test_answers(name: str, qtype: str, answer: list[str], authority: list[str]) -> None:
     tested, _ = plugin(World(), local.PLUGIN.set_up, "local", "local")
     response = await chain(tested, last=always(BELOW))(query(name, qtype))
@@ -56,7 +57,7 @@ async def test_other_names_in_the_zones_do_not_exist(name: str, zone: str) -> No
 PASSED = ("example.org", "xlocalhost", "localhostx.org", "a.localhost.org", "org", ".")
 
 
-@pytest.mark.parametrize("name", PASSED)
+@table("name", PASSED)
 async def test_others_pass_on(name: str) -> None:
     tested, _ = plugin(World(), local.PLUGIN.set_up, "local", "local")
     assert await chain(tested, last=always(BELOW))(query(name)) is BELOW
@@ -70,7 +71,7 @@ PREFIXES = {
 }
 
 
-@pytest.mark.parametrize(("body", "name", "is_taken"), PREFIXES.values(), ids=PREFIXES)
+@table(("body", "name", "is_taken"), PREFIXES.values(), ids=PREFIXES)
 async def test_prefixes(body: str, name: str, is_taken: bool) -> None:
     tested, _ = plugin(World(), local.PLUGIN.set_up, "local", f"local {{\n{body}\n}}")
     response = await chain(tested, last=always(BELOW))(query(name))
@@ -80,7 +81,7 @@ async def test_prefixes(body: str, name: str, is_taken: bool) -> None:
 COUNTED = {"localhost.example.org": 1, "a.localhost": 1, "localhost": 0, "a.org": 0}
 
 
-@pytest.mark.parametrize(("name", "count"), COUNTED.items())
+@table(("name", "count"), COUNTED.items())
 async def test_counter(name: str, count: int) -> None:
     world = World()
     tested, _ = plugin(world, local.PLUGIN.set_up, "local", "local")
@@ -107,7 +108,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
+@table(("body", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         plugin(World(), local.PLUGIN.set_up, "local", body)

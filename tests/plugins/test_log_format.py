@@ -3,6 +3,7 @@ import pytest
 from minidns.dns.model import AD, CD, RD, Opt, Query, Question, Response, replace
 from minidns.dns.rdata import A
 from minidns.plugins.log import COMMON, Entry, Format
+from tests.table import table
 
 QUERY = Query(
     Question("foo.example.org.", A),
@@ -56,7 +57,7 @@ LITERALS = {
 }
 
 
-@pytest.mark.parametrize("text", LITERALS.values(), ids=LITERALS)
+@table("text", LITERALS.values(), ids=LITERALS)
 def test_what_is_no_placeholder_stays(text: str) -> None:
     assert line(text) == text
 
@@ -103,7 +104,7 @@ VALUES = {
 }
 
 
-@pytest.mark.parametrize(("text", "entry", "value"), VALUES.values(), ids=VALUES)
+@table(("text", "entry", "value"), VALUES.values(), ids=VALUES)
 def test_placeholders(text: str, entry: Entry, value: str) -> None:
     assert line(text, entry) == value
 
@@ -118,6 +119,6 @@ SECONDS = [
 ]
 
 
-@pytest.mark.parametrize(("form", "seconds", "text"), SECONDS)
+@table(("form", "seconds", "text"), SECONDS)
 def test_durations_are_in_full(form: str, seconds: float, text: str) -> None:
     assert line(form, ENTRY._replace(seconds=seconds)) == text

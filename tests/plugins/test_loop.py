@@ -16,6 +16,7 @@ from minidns.plugins.site import Site
 from minidns.upstream.exchange import Sockets
 from minidns.upstream.upstream import Upstream
 from tests.plugins.forwarding import until
+from tests.table import table
 from tests.world import InstanceAlone, World, always, chain, directives, query, settle
 
 HINFO = "HINFO"
@@ -88,7 +89,7 @@ async def test_the_probe_is_an_unguessable_hinfo() -> None:
     assert max(map(int, names)) > 1 << 55  # not a counter, not a clock
 
 
-@pytest.mark.parametrize(
+@table(
     ("keys", "bound", "to", "zone"),
     [
         (".", (), Upstream("127.0.0.1", 53), "."),

@@ -5,6 +5,7 @@ from minidns.dns.model import Opt, Rcode, Response, Reuse, RRset
 from minidns.dns.names import to_wire
 from minidns.dns.rdata import NS, SOA, A, a, soa
 from minidns.plugins import minimal
+from tests.table import table
 from tests.world import World, always, chain, plugin, query
 
 ADDRESS = RRset("a.example.org.", A, 30, (a("192.0.2.1"),))
@@ -33,7 +34,7 @@ KEPT = {
 }
 
 
-@pytest.mark.parametrize("response", KEPT.values(), ids=KEPT)
+@table("response", KEPT.values(), ids=KEPT)
 async def test_others_are_kept(response: Response) -> None:
     assert await minimized(response) is response
 

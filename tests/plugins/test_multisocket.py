@@ -5,6 +5,7 @@ import pytest
 from minidns.corefile.blocks import ConfigError
 from minidns.plugins import multisocket
 from minidns.plugins.site import Site
+from tests.table import table
 from tests.world import World, directives
 
 ARGS = "Wrong argument count or unexpected line ending after"
@@ -17,7 +18,7 @@ def set_up(body: str, cpus: int = 3) -> Site:
     return site
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "sockets"),
     [
         pytest.param("multisocket 1", 1, id="one"),
@@ -43,7 +44,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
+@table(("body", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         set_up(body)

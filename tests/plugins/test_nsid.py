@@ -5,6 +5,7 @@ import pytest
 from minidns.corefile.blocks import ConfigError
 from minidns.dns.model import Opt, Response
 from minidns.plugins import nsid
+from tests.table import table
 from tests.world import World, always, chain, plugin, query
 
 ASKS = Opt(1232, options=((3, b""), (10, b"cookie!!")))
@@ -36,7 +37,7 @@ OPTS = {
 }
 
 
-@pytest.mark.parametrize(("sent", "given", "replied"), OPTS.values(), ids=OPTS)
+@table(("sent", "given", "replied"), OPTS.values(), ids=OPTS)
 async def test_opt(sent: Opt | None, given: Opt | None, replied: Opt | None) -> None:
     tested, _ = plugin(World(), nsid.PLUGIN.set_up, "nsid", "nsid ns1")
     last = always(Response(opt=given))

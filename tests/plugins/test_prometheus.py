@@ -11,6 +11,7 @@ from minidns.dns.model import DnsError, Dropped, Opt, Query, Rcode, Response, Re
 from minidns.dns.rdata import A, a
 from minidns.plugins import prometheus
 from minidns.plugins.site import HttpReply, Site
+from tests.table import table
 from tests.world import InstanceAlone, World, always, chain, directives, plugin, query
 
 T = TypeVar("T")
@@ -66,7 +67,7 @@ ADDRESSES = {
 }
 
 
-@pytest.mark.parametrize(("line", "address"), ADDRESSES.values(), ids=ADDRESSES)
+@table(("line", "address"), ADDRESSES.values(), ids=ADDRESSES)
 def test_address(line: str, address: str) -> None:
     site = set_up(f".:53 {{\n{line}\n}}")
     assert endpoints(site) == [(address, "/metrics")]
@@ -95,7 +96,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
+@table(("body", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         set_up(f".:53 {{\n{body}\n}}")
@@ -114,7 +115,7 @@ AT_ZERO = (
 )
 
 
-@pytest.mark.parametrize("name", AT_ZERO)
+@table("name", AT_ZERO)
 def test_there_at_zero_from_the_start(name: str) -> None:
     assert numbers(set_up(".:53 {\nprometheus\n}"))[name] == {(): 0}
 
@@ -201,7 +202,7 @@ OUTCOMES = {
 }
 
 
-@pytest.mark.parametrize(("last", "rcode", "name"), OUTCOMES.values(), ids=OUTCOMES)
+@table(("last", "rcode", "name"), OUTCOMES.values(), ids=OUTCOMES)
 async def test_responses(last: object, rcode: str, name: str) -> None:
     world = World()
     site = set_up(".:53 {\nprometheus\n}", world)

@@ -165,7 +165,7 @@ async def test_gauges_that_only_workers_have(metrics: Metrics) -> None:
     assert got["coredns_cache_entries", ""] == 5
 
 
-MANY = 10_000
+MANY = 4_000
 
 
 def many(kind: str) -> Metrics:
@@ -208,6 +208,7 @@ MOST_S = 0.005
 """Processor time of the event loop that a page may take before queries have a turn."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accept", ["", OPENMETRICS], ids=["text", "openmetrics"])
 @pytest.mark.parametrize("kind", ["counter", "histogram"])
 async def test_a_page_of_any_length_is_written_in_short_steps(kind: str, accept: str) -> None:

@@ -6,6 +6,7 @@ from minidns.corefile.blocks import ConfigError
 from minidns.plugins import health, ready
 from minidns.plugins.contracts import ReadinessCheck
 from minidns.plugins.site import HttpReply, Site
+from tests.table import table
 from tests.world import InstanceAlone, World, directives
 
 
@@ -41,7 +42,7 @@ ADDRESSES = {
 }
 
 
-@pytest.mark.parametrize(("body", "address"), ADDRESSES.values(), ids=ADDRESSES)
+@table(("body", "address"), ADDRESSES.values(), ids=ADDRESSES)
 def test_address(body: str, address: str) -> None:
     site = set_up(body)
     assert isinstance(site.instance, InstanceAlone)
@@ -59,7 +60,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
+@table(("body", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         set_up(body)

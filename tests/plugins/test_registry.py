@@ -16,6 +16,7 @@ from minidns.corefile.options import Excess, Option
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits
 from tests import plugin_pages
+from tests.table import table
 from tests.world import World
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +53,7 @@ def read(spec: PluginSpec, option: Option, words: str) -> Any:  # options of any
     return spec.read_arguments(read_directive, site, spec.defaults)
 
 
-@pytest.mark.parametrize(("spec", "option"), OPTIONS.values(), ids=OPTIONS)
+@table(("spec", "option"), OPTIONS.values(), ids=OPTIONS)
 def test_the_example_sets_the_field(spec: PluginSpec, option: Option) -> None:
     options = read(spec, option, option.example)
     if option.field:
@@ -61,7 +62,7 @@ def test_the_example_sets_the_field(spec: PluginSpec, option: Option) -> None:
         assert options == spec.defaults
 
 
-@pytest.mark.parametrize(("spec", "option"), NEEDS_WORDS.values(), ids=NEEDS_WORDS)
+@table(("spec", "option"), NEEDS_WORDS.values(), ids=NEEDS_WORDS)
 def test_too_few_words_are_refused(spec: PluginSpec, option: Option) -> None:
     *words, _ = option.example.split()
     words = words[: option.least + bool(option.name) - 1]
@@ -70,7 +71,7 @@ def test_too_few_words_are_refused(spec: PluginSpec, option: Option) -> None:
     assert caught.value.line == (3 if option.name else 2)
 
 
-@pytest.mark.parametrize(("spec", "option"), IS_LIMITED.values(), ids=IS_LIMITED)
+@table(("spec", "option"), IS_LIMITED.values(), ids=IS_LIMITED)
 def test_too_many_words_are_refused(spec: PluginSpec, option: Option) -> None:
     assert option.most is not None
     words = option.example.split()
@@ -85,7 +86,7 @@ def test_too_many_words_are_refused(spec: PluginSpec, option: Option) -> None:
         assert WRONG_COUNT not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", [n for n, s in SPECS.items() if s.options])
+@table("name", [n for n, s in SPECS.items() if s.options])
 def test_an_unknown_option_is_refused(name: str) -> None:
     spec = SPECS[name]
     read_directive, site = directive(spec, valid_arguments(spec), "no-such-option 1s")
@@ -93,21 +94,21 @@ def test_an_unknown_option_is_refused(name: str) -> None:
         spec.read_block(read_directive, site, spec.defaults)
 
 
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+@table("spec", SPECS.values(), ids=SPECS)
 def test_the_page_has_the_options_of_the_plugin(spec: PluginSpec) -> None:
     page = (ROOT / spec.page).read_text()
     assert plugin_pages.BEGIN in page
     assert plugin_pages.renewed(page, spec) == page, "run python -m tests.plugin_pages"
 
 
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+@table("spec", SPECS.values(), ids=SPECS)
 def test_the_page_says_what_the_plugin_is(spec: PluginSpec) -> None:
     page = (ROOT / spec.page).read_text()
     assert page.startswith(f"# {spec.name}\n")
     assert f"*{spec.name}* - {spec.summary}" in page
 
 
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+@table("spec", SPECS.values(), ids=SPECS)
 def test_the_name_is_that_of_the_order(spec: PluginSpec) -> None:
     assert plugins.find(spec.name) is spec
 
@@ -115,7 +116,7 @@ def test_the_name_is_that_of_the_order(spec: PluginSpec) -> None:
 ONCE = [spec.name for spec in SPECS.values() if spec.repeated is Repeated.REFUSED]
 
 
-@pytest.mark.parametrize("name", ONCE)
+@table("name", ONCE)
 def test_a_second_directive_is_refused(name: str) -> None:
     line = f"{name} {valid_arguments(SPECS[name])}"
     site = World().site(f".:53 {{\n{line}\n{line}\n}}\n")

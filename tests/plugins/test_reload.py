@@ -5,6 +5,7 @@ import pytest
 from minidns.corefile.blocks import ConfigError, Corefile, parse
 from minidns.plugins import reload
 from minidns.plugins.site import Site
+from tests.table import table
 from tests.world import FilesInMemory, InstanceAlone, World, directives, settle
 
 SERVFAIL = "Corefile:9 - Error during parsing: Unknown directive 'foo'"
@@ -34,7 +35,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
+@table(("body", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         set_up(body)

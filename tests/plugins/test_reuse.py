@@ -1,11 +1,10 @@
 """The chain builder draws from a plugin's traits which replies are remembered."""
 
-import pytest
-
 from minidns.dns.model import Handler, Query, Response, Reuse
 from minidns.plugins import chain, registry
 from minidns.plugins.chain import Choice
 from minidns.plugins.spec import PluginSpec, Traits
+from tests.table import table
 from tests.world import query
 
 COVERING = Response(reuse=Reuse(covers_label=lambda label: True))
@@ -24,7 +23,7 @@ def answers(_: Handler) -> Handler:
     return below
 
 
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+@table("spec", SPECS.values(), ids=SPECS)
 async def test_traits_decide_what_is_remembered(spec: PluginSpec) -> None:
     any_spec = SPECS["whoami"]  # what it is like has no say: it is the last one
     last = PluginSpec(name="last", summary="", traits=Traits.HANDLES_QUERIES, setup=any_spec.setup)
@@ -36,7 +35,7 @@ async def test_traits_decide_what_is_remembered(spec: PluginSpec) -> None:
         assert is_apart == (Traits.TOUCHES_NAMES in spec.traits)
 
 
-@pytest.mark.parametrize("name", ["whoami", "erratic", "log", "acl", "autopath", "dns64"])
+@table("name", ["whoami", "erratic", "log", "acl", "autopath", "dns64"])
 def test_plugins_whose_replies_vary(name: str) -> None:
     assert Traits.ANSWERS_VARY in SPECS[name].traits
 
@@ -53,7 +52,7 @@ BESIDE = {
 }
 
 
-@pytest.mark.parametrize(("zone", "is_shared"), BESIDE.values(), ids=BESIDE)
+@table(("zone", "is_shared"), BESIDE.values(), ids=BESIDE)
 async def test_a_zone_beside_a_name_is_answered_by_its_own_block(zone: str, *, is_shared: bool) -> None:
     blocks = {item: [Choice(below)] for item in {".", zone} - {""}}
     top = chain.route(chain.by_zone(blocks), any_class=False)

@@ -24,6 +24,7 @@ from minidns.dns.rdata import CLASSES, TYPES
 from minidns.dns.wire import encode_query, encode_response
 from minidns.plugins import rewrite
 from minidns.plugins.site import Site
+from tests.table import table
 from tests.world import World, plugin, query, texts
 
 
@@ -86,7 +87,7 @@ ASKED = [
 ]
 
 
-@pytest.mark.parametrize(("body", "name", "expected"), ASKED)
+@table(("body", "name", "expected"), ASKED)
 async def test_question_below(body: str, name: str, expected: str) -> None:
     below = Below()
     await ask(body, below, query(name))
@@ -193,7 +194,7 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize(("body", "name", "below", "expected"), ANSWERS)
+@table(("body", "name", "below", "expected"), ANSWERS)
 async def test_answer_above(body: str, name: str, below: list[str], expected: list[str]) -> None:
     response = await ask(body, Below(*below), query(name))
     assert texts(response.answer) == sorted(expected)
@@ -230,7 +231,7 @@ TTLS = [
 ]
 
 
-@pytest.mark.parametrize(("bounds", "expected"), TTLS)
+@table(("bounds", "expected"), TTLS)
 async def test_ttl_bounds(bounds: str, expected: int) -> None:
     below = Below("a.org. 30 A 192.0.2.1")
     response = await ask(f"rewrite ttl a.org {bounds}", below, query("a.org"))
@@ -253,8 +254,8 @@ KINDS = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "applies"), KINDS)
-@pytest.mark.parametrize("field", ["ttl {} 5", "rcode {} NXDOMAIN NOERROR"])
+@table(("kind", "applies"), KINDS)
+@table("field", ["ttl {} 5", "rcode {} NXDOMAIN NOERROR"])
 async def test_kinds_of_ttl_and_rcode(field: str, kind: str, applies: bool) -> None:
     below = Below("a.org. 30 A 192.0.2.1", rcode=Rcode.NXDOMAIN)
     response = await ask(f"rewrite {field.format(kind)}", below, query("a.org"))
@@ -280,7 +281,7 @@ def raising(error: DnsError) -> Handler:
     return below
 
 
-@pytest.mark.parametrize(("codes", "error", "expected"), RCODES)
+@table(("codes", "error", "expected"), RCODES)
 async def test_rcode_of_what_was_not_answered(codes: str, error: DnsError, expected: int) -> None:
     body = f"rewrite continue rcode regex .* {codes}"
     response = await ask(body, raising(error), query("a.org"))
@@ -313,7 +314,7 @@ INVALID = [
 ]
 
 
-@pytest.mark.parametrize(("body", "name", "result"), INVALID)
+@table(("body", "name", "result"), INVALID)
 async def test_a_name_that_is_none_is_servfail(body: str, name: str, result: str) -> None:
     with pytest.raises(DnsError) as error:
         await ask(body, Below(), query(name))
@@ -347,7 +348,7 @@ SHOWN = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "sent", "shown"), SHOWN)
+@table(("rule", "sent", "shown"), SHOWN)
 async def test_options_the_client_sees(
     rule: str, sent: tuple[tuple[int, bytes], ...], shown: tuple[tuple[int, bytes], ...]
 ) -> None:
@@ -394,8 +395,8 @@ WITHOUT_OPT = [
 """Recorded from CoreDNS 1.14.7 with *whoami*, *hosts*, *template* and *erratic*."""
 
 
-@pytest.mark.parametrize(("rule", "seen", "shown"), WITHOUT_OPT)
-@pytest.mark.parametrize("fails", [False, True], ids=["answered", "failed"])
+@table(("rule", "seen", "shown"), WITHOUT_OPT)
+@table("fails", [False, True], ids=["answered", "failed"])
 async def test_query_without_opt_gets_one(rule: str, seen: Opt | None, shown: Opt | None, fails: bool) -> None:
     below = Below(error=DnsError("nothing answered") if fails else None)
     if fails:
@@ -446,7 +447,7 @@ REPEATS = [
 ]
 
 
-@pytest.mark.parametrize(("body", "cached"), REPEATS)
+@table(("body", "cached"), REPEATS)
 async def test_leave_to_repeat(body: str, cached: bool) -> None:
     reuse = Reuse(depends_on=("below",))
     response = await ask(body, Below(reuse=reuse), query("a"))
@@ -522,7 +523,7 @@ CNAMES = [
 ]
 
 
-@pytest.mark.parametrize(("body", "target", "aliases"), CNAMES)
+@table(("body", "target", "aliases"), CNAMES)
 async def test_cname(body: str, target: str, aliases: list[str]) -> None:
     apply, site = rewriting(body)
     site.top = resolver = Resolver({target: [f"{target} 100 A 192.0.2.9"]}, tc=True)
@@ -626,7 +627,7 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize(("body", "message"), ERRORS)
+@table(("body", "message"), ERRORS)
 def test_error(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         rewriting(body)

@@ -5,6 +5,7 @@ import pytest
 from minidns.corefile.errors import ConfigError
 from minidns.dns.model import Opt, Query, replace
 from minidns.plugins.rewrite.edns import EdnsRule, edns_rule
+from tests.table import table
 from tests.world import query
 
 CLIENT = replace(query("Example.org", "AAAA", peer="192.0.2.77"), local=("192.0.2.1", 53))
@@ -67,7 +68,7 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.args}-{len(row.before)}")
+@table("row", ROWS, ids=lambda row: f"{row.args}-{len(row.before)}")
 def test_options(row: Row) -> None:
     sent = replace(CLIENT, opt=Opt(1232, options=tuple(row.before)))
     changed = rule(row.args).apply(sent)
@@ -109,7 +110,7 @@ FLAGS = [
 ]
 
 
-@pytest.mark.parametrize(("args", "literal", "local", "revert"), FLAGS)
+@table(("args", "literal", "local", "revert"), FLAGS)
 def test_what_a_rule_says_of_itself(args: str, literal: bool, local: bool, revert: bool) -> None:
     tested = rule(args)
     assert (tested.literal, tested.local, tested.revert) == (literal, local, revert)
@@ -144,7 +145,7 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize(("args", "message"), ERRORS)
+@table(("args", "message"), ERRORS)
 def test_error(args: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         rule(args)

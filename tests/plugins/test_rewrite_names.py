@@ -10,6 +10,7 @@ from minidns.dns.model import Rcode, Response, RRset
 from minidns.dns.names import to_wire
 from minidns.plugins.rewrite import renaming
 from minidns.plugins.rewrite.renaming import moved, name_rule, replaces
+from tests.table import table
 from tests.world import texts
 
 REPLACED = [
@@ -32,7 +33,7 @@ REPLACED = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "old", "new", "name", "expected"), REPLACED)
+@table(("kind", "old", "new", "name", "expected"), REPLACED)
 def test_replaced(kind: str, old: str, new: str, name: str, expected: str | None) -> None:
     assert replaces(kind, old, new)(name) == expected
 
@@ -45,7 +46,7 @@ MOVED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "expected"), MOVED)
+@table(("name", "expected"), MOVED)
 def test_moved_back_with_what_is_below(name: str, expected: str) -> None:
     assert moved("svc.local.", "foo.org.")(name) == expected
 
@@ -104,7 +105,7 @@ def test_no_name_is_made_that_is_none(undo: Callable[[renaming.Change], renaming
 TTLS = [(0, 5, 5), (4, 5, 5), (5, 5, 5), (7, 5, 7), (99, 5, 10)]
 
 
-@pytest.mark.parametrize(("ttl", "least", "expected"), TTLS)
+@table(("ttl", "least", "expected"), TTLS)
 def test_ttls(ttl: int, least: int, expected: int) -> None:
     rrset = RRset("x.", rdata.A, ttl, (rdata.a("192.0.2.1"),))
     undone = renaming.ttls(least, 10)(Response(answer=(rrset,)))
@@ -131,7 +132,7 @@ RULES = [
 ]
 
 
-@pytest.mark.parametrize(("args", "name", "expected"), RULES)
+@table(("args", "name", "expected"), RULES)
 def test_name_rule(args: str, name: str, expected: str | None) -> None:
     assert name_rule(args.split()).change(name) == expected
 
@@ -152,7 +153,7 @@ AUTOMATIC = [
 ]
 
 
-@pytest.mark.parametrize(("args", "automatic", "count"), AUTOMATIC)
+@table(("args", "automatic", "count"), AUTOMATIC)
 def test_what_is_undone(args: str, automatic: bool, count: int) -> None:
     rule = name_rule(args.split())
     assert (rule.automatic, len(rule.undo)) == (automatic, count)
@@ -188,7 +189,7 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize(("args", "message"), ERRORS)
+@table(("args", "message"), ERRORS)
 def test_error(args: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         name_rule(args.split())

@@ -3,6 +3,7 @@ import pytest
 from minidns.corefile.blocks import ConfigError
 from minidns.plugins import shed
 from minidns.plugins.site import Site
+from tests.table import table
 from tests.whole import whole
 from tests.world import World
 
@@ -31,7 +32,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("text", "expected"), REFUSED.values(), ids=REFUSED)
+@table(("text", "expected"), REFUSED.values(), ids=REFUSED)
 def test_refused(text: str, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
         set_up(text)

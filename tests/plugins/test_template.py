@@ -8,6 +8,7 @@ from minidns.dns.model import DnsError, Opt, Query, Rcode, Response, Reuse
 from minidns.dns.rdata import CLASSES
 from minidns.plugins import template
 from minidns.plugins.site import Site
+from tests.table import table
 from tests.world import World, plugin, query, texts
 
 BELOW = Response(Rcode.NXDOMAIN, rule="below", reuse=Reuse())
@@ -94,7 +95,7 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize(("body", "sent", "expected"), ANSWERS)
+@table(("body", "sent", "expected"), ANSWERS)
 async def test_answer(body: str, sent: Query, expected: list[str]) -> None:
     response = await ask(body, sent)
     assert texts(response.answer) == expected
@@ -122,7 +123,7 @@ RCODES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "rcode"), RCODES)
+@table(("name", "rcode"), RCODES)
 async def test_rcode(name: str, rcode: int) -> None:
     response = await ask(f"template ANY ANY internal {{\nrcode {name}\n}}", query("a.internal"))
     assert response.rcode == rcode
@@ -148,7 +149,7 @@ PASSED_ON = [
 ]
 
 
-@pytest.mark.parametrize(("body", "sent"), PASSED_ON)
+@table(("body", "sent"), PASSED_ON)
 async def test_passed_on(body: str, sent: Query) -> None:
     assert await ask(body, sent) is BELOW
 
@@ -283,8 +284,8 @@ FAILURES = [
 ]
 
 
-@pytest.mark.parametrize("section", ["answer", "additional", "authority"])
-@pytest.mark.parametrize(("text", "metric", "why"), FAILURES)
+@table("section", ["answer", "additional", "authority"])
+@table(("text", "metric", "why"), FAILURES)
 async def test_failure_is_servfail_and_counted(text: str, metric: str, why: str, section: str) -> None:
     world = World()
     site = site_with(f'template IN A {{\n{section} "{text}"\n}}', world)
@@ -360,7 +361,7 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize(("body", "message"), ERRORS)
+@table(("body", "message"), ERRORS)
 def test_error(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         site_with(body)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minidns.plugins.template.go_template import Struct, Template, TemplateError
+from tests.table import table
 
 DATA: dict[str, object] = {
     "Name": "ip-10-1-2-3.example.",
@@ -57,7 +58,7 @@ RENDERED = [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), RENDERED)
+@table(("text", "expected"), RENDERED)
 def test_rendered(text: str, expected: str) -> None:
     assert render(text) == expected
 
@@ -89,7 +90,7 @@ NOT_SUPPORTED = [
 """Parts of Go's language, all of them in docs/differences.md."""
 
 
-@pytest.mark.parametrize("text", NOT_SUPPORTED)
+@table("text", NOT_SUPPORTED)
 def test_other_parts_of_the_language_are_refused_at_load(text: str) -> None:
     with pytest.raises(TemplateError):
         Template(text, DATA)
@@ -114,7 +115,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("text", "why"), REFUSED)
+@table(("text", "why"), REFUSED)
 def test_refused_when_parsed(text: str, why: str) -> None:
     with pytest.raises(TemplateError) as error:
         Template(text, DATA)
@@ -147,7 +148,7 @@ FAILING = [
 ]
 
 
-@pytest.mark.parametrize(("text", "why"), FAILING)
+@table(("text", "why"), FAILING)
 def test_failing_when_rendered(text: str, why: str) -> None:
     template = Template(text, DATA)
     with pytest.raises(TemplateError) as error:
@@ -158,7 +159,7 @@ def test_failing_when_rendered(text: str, why: str) -> None:
 HOSTILE = ["{{" + '"' * 20_001, "{{ " + "`" * 20_001, "{{" * 20_000, "{{ (" * 20_000]
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:4])
+@table("text", HOSTILE, ids=lambda text: text[:4])
 def test_hostile_text_is_refused_at_once(text: str) -> None:
     start = time.monotonic()
     with pytest.raises(TemplateError):

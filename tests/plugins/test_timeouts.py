@@ -7,6 +7,7 @@ from minidns.plugins import timeouts
 from minidns.plugins.contracts import Timeouts
 from minidns.plugins.site import Site
 from minidns.system.limits import StreamLimits
+from tests.table import table
 from tests.whole import whole
 from tests.world import World
 
@@ -54,7 +55,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("body", "text"), REFUSED.values(), ids=REFUSED)
+@table(("body", "text"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         set_up(body)
@@ -79,7 +80,7 @@ LIMITS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "limits"), LIMITS.values(), ids=LIMITS)
+@table(("text", "limits"), LIMITS.values(), ids=LIMITS)
 async def test_limits_of_a_listener(text: str, limits: StreamLimits) -> None:
     async with whole(text) as server:
         answerer = server.answerer()

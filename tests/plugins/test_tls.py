@@ -6,6 +6,7 @@ from minidns.corefile.blocks import ConfigError
 from minidns.plugins import tls
 from minidns.plugins.contracts import Certificate
 from minidns.plugins.site import Site
+from tests.table import table
 from tests.world import World
 
 
@@ -29,7 +30,7 @@ CERTIFICATES = {
 }
 
 
-@pytest.mark.parametrize(("body", "certificate"), CERTIFICATES.values(), ids=CERTIFICATES)
+@table(("body", "certificate"), CERTIFICATES.values(), ids=CERTIFICATES)
 def test_certificate(body: str, certificate: Certificate) -> None:
     assert set_up(body).listen.certificate == certificate
 
@@ -63,7 +64,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
+@table(("body", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         set_up(body)

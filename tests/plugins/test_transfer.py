@@ -13,6 +13,7 @@ from minidns.dns.wire import encode_response
 from minidns.plugins import transfer
 from minidns.plugins.site import Site
 from minidns.plugins.transfer import MESSAGE
+from tests.table import table
 from tests.world import World, query
 
 ZONE = "example.org."
@@ -152,7 +153,7 @@ async def test_the_longest_zone_decides_who_may() -> None:
     assert response.rcode == Rcode.REFUSED
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "text"),
     [
         ("", "plugin/transfer: Corefile:4 - Error during parsing: 'to' is required"),

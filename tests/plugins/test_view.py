@@ -10,6 +10,7 @@ from minidns.dns.model import Handler, Name, Opt, Query, Question, Response, Reu
 from minidns.dns.rdata import DS, MX
 from minidns.plugins import chain, metadata, view
 from minidns.plugins.site import Site
+from tests.table import table
 from tests.world import World, directives, query
 
 NAME = "www.example.org."
@@ -56,13 +57,13 @@ KNOWN = [
 ]
 
 
-@pytest.mark.parametrize(("expression", "sent"), KNOWN)
+@table(("expression", "sent"), KNOWN)
 def test_what_an_expression_knows_of_a_query(expression: str, sent: Query) -> None:
     assert chooses(expression, sent)
     assert not chooses(f"not ({expression})", sent)
 
 
-@pytest.mark.parametrize(
+@table(
     "expression",
     [
         "1",
@@ -105,7 +106,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("block", "message"), WRONG.items())
+@table(("block", "message"), WRONG.items())
 def test_a_wrong_view_is_refused(block: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         site_of(block)
@@ -168,7 +169,7 @@ ROUTED = [
 ]
 
 
-@pytest.mark.parametrize(("order", "sent", "rule"), ROUTED)
+@table(("order", "sent", "rule"), ROUTED)
 async def test_the_first_block_that_takes_a_query_answers(order: tuple[int, ...], sent: Query, rule: str) -> None:
     blocks = three()
     handler = routed(*(blocks[index] for index in order))

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minidns.plugins.view.expression import BOOL, INT, STRING, ExpressionError, Function, compiled
+from tests.table import table
 
 FUNCTIONS = {
     "name": Function((), STRING, lambda _: "www.example.org."),
@@ -99,22 +100,22 @@ ERRORS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("text", TRUE.splitlines())
+@table("text", TRUE.splitlines())
 def test_true(text: str) -> None:
     assert compiled(text, FUNCTIONS)(None) is True
 
 
-@pytest.mark.parametrize("text", FALSE.splitlines())
+@table("text", FALSE.splitlines())
 def test_false(text: str) -> None:
     assert compiled(text, FUNCTIONS)(None) is False
 
 
-@pytest.mark.parametrize("text", NO_CONDITION)
+@table("text", NO_CONDITION)
 def test_what_is_no_condition_is_an_expression(text: str) -> None:
     assert not isinstance(compiled(text, FUNCTIONS)(None), bool)
 
 
-@pytest.mark.parametrize(("text", "message"), ERRORS.items())
+@table(("text", "message"), ERRORS.items())
 def test_a_wrong_expression_is_refused_as_coredns_does(text: str, message: str) -> None:
     with pytest.raises(ExpressionError) as caught:
         compiled(text, FUNCTIONS)
@@ -145,7 +146,7 @@ NOT_SUPPORTED = [
 ]
 
 
-@pytest.mark.parametrize("text", NOT_SUPPORTED)
+@table("text", NOT_SUPPORTED)
 def test_the_rest_of_the_language_is_refused(text: str) -> None:
     with pytest.raises(ExpressionError):
         compiled(text, FUNCTIONS)

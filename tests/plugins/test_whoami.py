@@ -3,6 +3,7 @@ import pytest
 from minidns.corefile.blocks import ConfigError
 from minidns.dns.model import Query, replace
 from minidns.plugins import whoami
+from tests.table import table
 from tests.world import World, chain, plugin, query, texts
 
 
@@ -25,7 +26,7 @@ ANSWERS = {
 }
 
 
-@pytest.mark.parametrize(("sent", "lines"), ANSWERS.values(), ids=ANSWERS)
+@table(("sent", "lines"), ANSWERS.values(), ids=ANSWERS)
 async def test_answers(sent: Query, lines: list[str]) -> None:
     tested, _ = plugin(World(), whoami.PLUGIN.set_up, "whoami", "whoami")
     response = await chain(tested, last=never)(sent)  # type: ignore[arg-type]  # never returns

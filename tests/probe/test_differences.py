@@ -1,11 +1,10 @@
 """The class of a difference follows from all rounds of a question."""
 
-import pytest
-
 from minidns.dns.model import Question
 from minidns.probe.differences import Class, classify, is_settled
 from minidns.probe.exchange import Kind
 from minidns.probe.lookup import Answer, LookupResult
+from tests.table import table
 
 QUESTION = Question("web.default.svc.cluster.local.", 1)
 
@@ -60,7 +59,7 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize(("reference", "other", "kind", "at_fault", "is_outside"), ROWS)
+@table(("reference", "other", "kind", "at_fault", "is_outside"), ROWS)
 def test_the_class_of_a_difference(
     reference: str, other: str, kind: Class | None, at_fault: int | None, is_outside: bool
 ) -> None:
@@ -77,9 +76,7 @@ def test_each_server_is_compared_with_the_first_one() -> None:
     assert [(each.server, each.kind) for each in found] == [(3, Class.WRONG_RCODE), (4, Class.EXTRA)]
 
 
-@pytest.mark.parametrize(
-    ("answers", "settled"), [("a a", True), ("a a@9", True), ("a !3", False), ("a -", False), ("- -", False)]
-)
+@table(("answers", "settled"), [("a a", True), ("a a@9", True), ("a !3", False), ("a -", False), ("- -", False)])
 def test_a_round_is_settled_if_all_servers_gave_the_same_answer(answers: str, settled: bool) -> None:
     assert is_settled([outcome(text) for text in answers.split()]) is settled
 

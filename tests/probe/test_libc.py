@@ -9,6 +9,7 @@ import pytest
 from minidns.probe.exchange import Kind
 from minidns.probe.libc import look_up_as, with_server
 from tests.probe.fake_server import Behaviour, Reply, answers, serving
+from tests.table import table
 
 CONF = """\
 nameserver 192.0.2.99
@@ -58,8 +59,8 @@ FAILURES: list[tuple[Behaviour, str, int | None]] = [
 ]
 
 
-@pytest.mark.parametrize("library", ["glibc", "musl"])
-@pytest.mark.parametrize(("behaviour", "failure", "rcode"), FAILURES)
+@table("library", ["glibc", "musl"])
+@table(("behaviour", "failure", "rcode"), FAILURES)
 async def test_what_a_program_gets(behaviour: Behaviour, failure: str, rcode: int | None, library: str) -> None:
     async with serving(behaviour) as server:
         got = await look_up_as(library, "a.test", server, CONF.replace("5", "1"), Random(1))

@@ -5,6 +5,7 @@ import pytest
 
 from minidns.dns.model import Question
 from minidns.probe.questions import WrongLine, from_list, from_log, of_service
+from tests.table import table
 
 LISTS = [
     ("a.test", [("a.test.", 1), ("a.test.", 28)]),
@@ -26,13 +27,13 @@ LOG = """\
 """
 
 
-@pytest.mark.parametrize(("text", "expected"), LISTS)
+@table(("text", "expected"), LISTS)
 def test_a_list_has_a_name_or_a_name_and_a_type_in_each_line(text: str, expected: list[tuple[str, int]]) -> None:
     found = list(from_list(text.splitlines(), ("A", "AAAA"), "names.txt"))
     assert found == [Question(*each) for each in expected]
 
 
-@pytest.mark.parametrize("line", WRONG)
+@table("line", WRONG)
 def test_a_wrong_line_is_named_by_file_and_number(line: str) -> None:
     with pytest.raises(WrongLine) as caught:
         list(from_list(["good.test", line], ("A",), "names.txt"))

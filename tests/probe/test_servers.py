@@ -10,6 +10,7 @@ from minidns.kubernetes.resources import Access
 from minidns.probe.servers import NoServer, from_address, from_cluster
 from sim.api.http import ApiServer
 from tests.second_dns.world import cluster, workload
+from tests.table import table
 
 ADDRESSES = [
     ("10.96.0.10", ("10.96.0.10", 53)),
@@ -21,12 +22,12 @@ ADDRESSES = [
 NO_ADDRESSES = ["", "a.test", "10.96.0.10:", "10.96.0.10:x", "10.96.0.10:65536", "[::1]:0"]
 
 
-@pytest.mark.parametrize(("text", "expected"), ADDRESSES)
+@table(("text", "expected"), ADDRESSES)
 def test_an_address_may_have_a_port(text: str, expected: tuple[str, int]) -> None:
     assert from_address(text).address == expected
 
 
-@pytest.mark.parametrize("text", NO_ADDRESSES)
+@table("text", NO_ADDRESSES)
 def test_other_text_is_no_server(text: str) -> None:
     with pytest.raises(NoServer):
         from_address(text)

@@ -1,13 +1,12 @@
 """Differences between releases of CoreDNS, which must not excuse a fault."""
 
-import pytest
-
 from minidns.corefile.releases import NEWEST, Release
 from minidns.dns.model import Question
 from minidns.probe.differences import Class, Difference
 from minidns.probe.exchange import Kind
 from minidns.probe.lookup import Answer, LookupResult
 from minidns.probe.versions import known
+from tests.table import table
 
 A, TXT, HTTPS = 1, 16, 65
 OLD = Release(1, 13, 1)
@@ -30,7 +29,7 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize(("release", "name", "rtype", "rcodes", "is_known"), ROWS)
+@table(("release", "name", "rtype", "rcodes", "is_known"), ROWS)
 def test_a_difference_is_known_only_where_the_answers_show_the_change(
     release: Release | None, name: str, rtype: int, rcodes: tuple[int, int], is_known: bool
 ) -> None:

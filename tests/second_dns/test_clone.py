@@ -446,7 +446,8 @@ async def test_a_corefile_that_cannot_be_served(text: bytes | None, why: str, tm
 
 def leaving(of: ClusterApi, **meta: object) -> Json:
     """Create a pod that a clone left behind, asked by its own dnsConfig."""
-    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "r", "uid": "u", "controller": True}  # fmt: skip
+    # of an API group that the simulated garbage collector does not know, and so keeps
+    owner = {"apiVersion": "extensions/v1beta1", "kind": "ReplicaSet", "name": "r", "uid": "u", "controller": True}  # fmt: skip
     pod = copy_of(LABELLED)
     pod["metadata"] |= {"ownerReferences": [owner], **meta}
     pod["spec"] |= {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["10.96.0.20"]}}

@@ -8,6 +8,7 @@ from minidns.second_dns import corefile
 from minidns.second_dns.corefile import Needs, Port
 from minidns.second_dns.session import Refusal
 from tests.corefiles import ENVIRON, MOUNT, cases
+from tests.table import table
 from tests.world import World
 
 REAL = {case.name: case for case in cases("real")}
@@ -39,14 +40,14 @@ def of_real(name: str) -> Needs:
     return corefile.parse_needs(case.text, f"{MOUNT}/Corefile", case.files, ENVIRON)
 
 
-@pytest.mark.parametrize("name", sorted(REAL))
+@table("name", sorted(REAL))
 def test_ports_of_real_corefiles(name: str) -> None:
     found = of_real(name)
     expected = UNUSUAL.get(name, USUAL)
     assert (found.dns, found.health, found.ready, found.metrics) == expected
 
 
-@pytest.mark.parametrize("name", LAMEDUCKS)
+@table("name", LAMEDUCKS)
 def test_lame_ducks_of_real_corefiles(name: str) -> None:
     assert of_real(name).lameduck_s == LAMEDUCKS[name]
 
@@ -67,7 +68,7 @@ def read(text: str, **environ: str) -> Needs:
     return corefile.parse_needs(text, "/etc/coredns/Corefile", World().files, environ)
 
 
-@pytest.mark.parametrize(
+@table(
     ("line", "domain"),
     [
         ("kubernetes cluster.local in-addr.arpa ip6.arpa", "cluster.local"),
@@ -84,7 +85,7 @@ def test_domain_of_the_block_where_the_plugin_names_none() -> None:
     assert read("corp.example.org {\n    kubernetes\n}\n").domain == "corp.example.org"
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "why"),
     [
         pytest.param(".:53 {\n    bogus\n}\n", "Unknown directive 'bogus'", id="unknown"),
@@ -104,7 +105,7 @@ def test_default_port_is_the_flags() -> None:
     assert found.dns == (1053,)
 
 
-@pytest.mark.parametrize(
+@table(
     ("address", "is_local"),
     [
         ("127.0.0.1:9153", True),
@@ -124,8 +125,8 @@ ADDED = {"shed": "1.14.7", "multisocket": "1.12.0", "proxyproto": "1.14.3"}
 """Plugins, and the first release of CoreDNS that has them (its plugin.cfg)."""
 
 
-@pytest.mark.parametrize("release", releases.RELEASES, ids=str)
-@pytest.mark.parametrize(("name", "since"), ADDED.items(), ids=ADDED)
+@table("release", releases.RELEASES, ids=str)
+@table(("name", "since"), ADDED.items(), ids=ADDED)
 def test_a_corefile_is_read_as_by_the_release_that_runs(name: str, since: str, release: releases.Release) -> None:
     def read() -> object:
         return corefile.parse_needs(

@@ -1,6 +1,5 @@
 """The resolv.conf of an enrolled pod, with the simulated kubelet as the oracle."""
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -8,6 +7,7 @@ from minidns.second_dns.plan import Cluster, nameservers, node_searches, pointed
 from sim.api.admission.pods import DNS_POLICIES
 from sim.api.objects import Json
 from sim.node import kubelet
+from tests.table import table
 
 SERVER = "10.96.0.20"
 DOMAINS = st.sampled_from(
@@ -71,7 +71,7 @@ def lines(resolv_conf: str) -> list[str]:
     return [line for line in resolv_conf.splitlines() if "nameserver" not in line]
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "spec"),
     [
         ("", {}),
@@ -116,8 +116,8 @@ def test_nothing_empty_is_written() -> None:
     assert made == {"nameservers": [SERVER]}
 
 
-@pytest.mark.parametrize("policy", [*DNS_POLICIES, None])
-@pytest.mark.parametrize("host_network", [True, False])
+@table("policy", [*DNS_POLICIES, None])
+@table("host_network", [True, False])
 def test_the_policy_that_counts_is_the_kubelets(policy: str | None, host_network: bool) -> None:
     spec = {"hostNetwork": host_network} | ({"dnsPolicy": policy} if policy else {})
     conf = kubelet.resolv_conf(pod(**spec, dnsConfig={"options": [{"name": "edns0"}]}), kubelet.Node())

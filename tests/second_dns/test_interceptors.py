@@ -8,6 +8,7 @@ from minidns.second_dns.interceptors import Evidence, interceptors, node_cache
 from sim.api.objects import Json
 from tests.second_dns.rights import ENROL, grant
 from tests.second_dns.world import as_user, cluster, desk, with_second, workload
+from tests.table import table
 
 
 def daemon_set(image: str, *args: str, namespace: str = "kube-system") -> Json:
@@ -56,7 +57,7 @@ NOT_AKS = {"metadata": {"name": "n", "labels": {"kubernetes.azure.com/localdns-s
 TALOS = {"metadata": {"name": "n"}, "status": {"nodeInfo": {"osImage": "Talos (v1.9.0)"}}}
 
 
-@pytest.mark.parametrize(
+@table(
     ("evidence", "name", "trace"),
     [
         pytest.param(Evidence(daemon_sets=[daemon_set("x/dns-node-cache", "-localip", "169.254.20.10,10.96.0.10")]), "NodeLocal DNSCache", "169.254.20.10,10.96.0.10", id="nodelocal"),
@@ -82,7 +83,7 @@ def test_found_with_its_trace(evidence: Evidence, name: str, trace: str) -> None
     assert str(found).isprintable()
 
 
-@pytest.mark.parametrize(
+@table(
     "evidence",
     [
         pytest.param(Evidence(), id="nothing"),
@@ -102,7 +103,7 @@ def test_not_found_without_a_trace(evidence: Evidence) -> None:
     assert interceptors(evidence) == []
 
 
-@pytest.mark.parametrize(
+@table(
     ("nameserver", "names"),
     [
         ("10.96.0.10", []),
@@ -115,7 +116,7 @@ def test_node_caches_by_the_nameserver(nameserver: str, names: list[str]) -> Non
     assert [each.name for each in node_cache(nameserver, "10.96.0.10")] == names
 
 
-@pytest.mark.parametrize(
+@table(
     ("words", "form"),
     [
         ("status", "intercepted: NodeLocal DNSCache"),

@@ -14,6 +14,7 @@ from tests.corefiles import cases
 from tests.deploy.test_manifests import SCHEMAS, wrong
 from tests.second_dns.test_pod import Made, changed, made
 from tests.second_dns.world import SYSTEM, desk, kubeadm
+from tests.table import table
 
 BASE = Path(__file__).parents[2] / "minidns/second_dns/base"
 REAL = {case.name: case.text for case in cases("real")}
@@ -25,8 +26,9 @@ def base(name: str) -> Json:
     return read
 
 
-@pytest.mark.parametrize("version", SCHEMAS)
-@pytest.mark.parametrize("name", ["kubeadm", "k3s", "aks", "openshift", "gardener", "cce", "nodelocaldns"])  # fmt: skip
+@pytest.mark.slow
+@table("version", SCHEMAS)
+@table("name", ["kubeadm", "k3s", "aks", "openshift", "gardener", "cce", "nodelocaldns"])  # fmt: skip
 async def test_right_by_the_schemas(name: str, version: str) -> None:
     found = await made(changed(REAL[name], env=VARIABLES))
     for obj in (found.service, found.deployment, found.budget):

@@ -3,6 +3,7 @@ import pytest
 from minidns.second_dns import running
 from minidns.second_dns.running import Mount, Mounted
 from sim.api.objects import Json
+from tests.table import table
 
 DATA = {"Corefile": "a", "NodeHosts": "b"}
 
@@ -17,7 +18,7 @@ ITEMS = [{"key": "Corefile", "path": "Corefile"}]
 RENAMED = [{"key": "NodeHosts", "path": "Corefile.d"}, {"key": "Corefile", "path": "conf/file"}]
 
 
-@pytest.mark.parametrize(
+@table(
     ("mounted", "files"),
     [
         pytest.param(mount(), {"/etc/coredns/Corefile": "a", "/etc/coredns/NodeHosts": "b"}, id="whole"),
@@ -42,7 +43,7 @@ def test_files_of_an_empty_config_map() -> None:
     assert list(mount().files({})) == []
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "held"),
     [("/etc/coredns", True), ("/etc/coredns/Corefile", True), ("/etc/coredns-2/Corefile", False), ("/etc", False)],
 )

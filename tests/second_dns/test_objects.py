@@ -4,9 +4,10 @@ from minidns.second_dns import objects
 from minidns.second_dns.objects import BUDGET, DAEMON_SET, DEPLOYMENT, POD, SERVICE, Kind, Ref
 from minidns.second_dns.session import Refusal
 from sim.api.kinds import KINDS
+from tests.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("word", "kind"),
     [
         ("deploy/web", DEPLOYMENT),
@@ -22,7 +23,7 @@ def test_words_as_kubectl_takes_them(word: str, kind: Kind) -> None:
     assert objects.parse_ref(word, "shop") == Ref(kind, "shop", "web")
 
 
-@pytest.mark.parametrize("word", ["web", "deploy", "deploy/", "/web", "job/web", "service/web", ""])
+@table("word", ["web", "deploy", "deploy/", "/web", "job/web", "service/web", ""])
 def test_what_has_no_pods_of_its_own_is_refused(word: str) -> None:
     with pytest.raises(Refusal, match=f"{word}: deploy/NAME, .* is needed"):
         objects.parse_ref(word, "shop")

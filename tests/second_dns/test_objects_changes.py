@@ -13,6 +13,7 @@ from minidns.second_dns.objects import (
     with_value,
 )
 from sim.api.patch import merged
+from tests.table import table
 
 pytestmark = pytest.mark.slow
 
@@ -78,7 +79,7 @@ def test_undoing_twice_is_undoing_once(obj: Json, path: tuple[str, ...], value: 
     assert revert_changes(once, [made]) == (once, ())
 
 
-@pytest.mark.parametrize(
+@table(
     ("obj", "path", "value", "expected"),
     [
         pytest.param({}, ("a", "b"), 1, {"a": {"b": 1}}, id="map-on-the-way-is-made"),

@@ -13,6 +13,7 @@ from minidns.second_dns.session import Refusal
 from sim.api.objects import Json, dig
 from sim.api.objects import clone as copy_of
 from tests.second_dns.world import with_pod, workload
+from tests.table import table
 
 TARGET = Target("10.96.0.20", "kube-system", "kube-dns-2", Cluster("cluster.local"), "10.96.0.10")
 ALL = Share()
@@ -43,7 +44,7 @@ PARTIAL = workload("StatefulSet", updateStrategy={"rollingUpdate": {"partition":
 TWIN = with_meta(WEB, labels={ENROLMENT: "i"})
 
 
-@pytest.mark.parametrize(
+@table(
     ("obj", "share", "why"),
     [
         pytest.param(with_pod(WEB, hostNetwork=True), ALL, "its pods have their node's network (hostNetwork)", id="host-network"),

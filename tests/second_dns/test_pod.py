@@ -13,6 +13,7 @@ from sim.node.kind_corefile import KIND
 from tests.corefiles import cases
 from tests.process import mentions
 from tests.second_dns.world import SYSTEM, cluster, desk, kubeadm
+from tests.table import table
 
 REAL = {case.name: case.text for case in cases("real")}
 WISHES = Wishes("kube-dns-2", "10.96.0.20", "example/minidns", 2)
@@ -119,7 +120,7 @@ PORTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", PORTS)
+@table("name", PORTS)
 async def test_ports_and_probes_follow_the_corefile(name: str) -> None:
     dns = changed(REAL[name], env=[{"name": "POD_IP", "value": "192.0.2.7"}])
     number = PORTS[name]["dns"]
@@ -191,7 +192,7 @@ HOSTS = {
 SCRATCH = {"volume": {"name": "tmp", "emptyDir": {}}, "mount": {"name": "tmp", "mountPath": "/tmp"}}
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "extra", "path", "kept"),
     [
         pytest.param("aks", CUSTOM, "/etc/coredns/custom", True, id="optional"),
@@ -213,7 +214,7 @@ async def test_every_mount_is_read_only() -> None:
     assert all(mount["readOnly"] for mount in found.container["volumeMounts"])
 
 
-@pytest.mark.parametrize(
+@table(
     ("items", "mount", "config"),
     [
         pytest.param(
@@ -244,7 +245,7 @@ async def test_a_key_of_another_name_keeps_its_path() -> None:
     assert found.mounts()["/etc/coredns"]["configMap"]["items"] == items
 
 
-@pytest.mark.parametrize(
+@table(
     ("more", "field", "expected", "note"),
     [
         ({"dnsPolicy": "ClusterFirst"}, "dnsPolicy", "Default", "would be their own upstream"),

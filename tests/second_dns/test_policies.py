@@ -2,6 +2,7 @@ import pytest
 
 from minidns.second_dns.target import Peer, blocking_policies
 from sim.api.objects import Json
+from tests.table import table
 
 DNS = Peer("kube-system", {"k8s-app": "kube-dns-2"}, 53, "dns", ("10.244.0.7",))
 WEB = {"app": "web"}
@@ -30,7 +31,7 @@ SYSTEM = {"namespaceSelector": pods()}
 SYSTEM["namespaceSelector"] = {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}
 
 
-@pytest.mark.parametrize(
+@table(
     ("policies", "blocked"),
     [
         pytest.param([], False, id="none"),

@@ -9,6 +9,7 @@ from minidns.second_dns.session import Refusal
 from sim.api.addresses import SERVICE_RANGES
 from sim.api.objects import Json
 from tests.second_dns.world import cluster, desk
+from tests.table import table
 
 KUBEADM = ip_network("10.96.0.0/12")
 
@@ -18,7 +19,7 @@ def free(first: str, *used: str, ranges: tuple[str, ...] = ()) -> str:
     return preflight.free_address(first, taken, [ip_network(each) for each in ranges])
 
 
-@pytest.mark.parametrize(
+@table(
     ("first", "used", "ranges", "expected"),
     [
         ("10.96.0.10", (), ("10.96.0.0/12",), "10.96.0.20"),
@@ -69,7 +70,7 @@ def test_none_is_left() -> None:
         free("192.0.2.10", *everything, ranges=("192.0.2.0/28",))
 
 
-@pytest.mark.parametrize(
+@table(
     ("address", "why"),
     [
         ("10.96.0.10", "taken by Service kube-system/kube-dns"),
@@ -85,7 +86,7 @@ def test_what_cannot_be_had(address: str, why: str) -> None:
         preflight.check_address(address, used, [KUBEADM])
 
 
-@pytest.mark.parametrize("ranges", [[KUBEADM], []], ids=["known", "unknown"])
+@table("ranges", [[KUBEADM], []], ids=["known", "unknown"])
 def test_what_can_be_had(ranges: list[preflight.Network]) -> None:
     used = {"10.96.0.10": "x"}
     assert preflight.check_address("10.96.0.20", used, ranges) == "10.96.0.20"

@@ -10,6 +10,7 @@ from minidns.second_dns.objects import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Cha
 from minidns.second_dns.record import PARTITION, REPLICAS, Record, parse_record
 from minidns.second_dns.session import Refusal
 from sim.api.objects import Json
+from tests.table import table
 
 DNS = "10.96.0.20"
 SERVERS = st.lists(st.sampled_from(["192.0.2.1", "2001:db8::1"]), max_size=2)
@@ -75,7 +76,7 @@ def edited(text: str) -> Json:
     return {**obj, "data": {"record.json": text}}
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     [
         "",
@@ -97,9 +98,7 @@ def test_what_was_edited_is_refused_and_not_undone_by(text: str) -> None:
         parse_record(edited(text))
 
 
-@pytest.mark.parametrize(
-    ("until", "is_over"), [("", False), (record.format_time(999), True), (record.format_time(1001), False)]
-)
+@table(("until", "is_over"), [("", False), (record.format_time(999), True), (record.format_time(1001), False)])
 def test_time_runs_out(until: str, is_over: bool) -> None:
     assert GOOD._replace(until=until).is_over(1000.0) is is_over
 
@@ -110,7 +109,7 @@ def test_times(at: int) -> None:
     assert record.parse_time(record.format_time(at)) == at
 
 
-@pytest.mark.parametrize("length", [1, 253, 254])
+@table("length", [1, 253, 254])
 def test_the_name_of_a_record_has_at_most_253_characters(length: int) -> None:
     """The length of a DNS subdomain name (Kubernetes API, object names)."""
     prefix = len("minidns-enrolment-deployment-")

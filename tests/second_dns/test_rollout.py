@@ -5,6 +5,7 @@ from minidns.second_dns.undo import Stuck, pending, wait_for_rollout
 from sim.api.kinds import named
 from sim.api.objects import Json
 from tests.second_dns.world import cluster, desk, workload
+from tests.table import table
 
 WEB = Ref(DEPLOYMENT, "shop", "web")
 
@@ -33,7 +34,7 @@ def daemon(updated: int, available: int, kind: str = "RollingUpdate") -> Json:
     )
 
 
-@pytest.mark.parametrize(
+@table(
     ("obj", "waits_for"),
     [
         pytest.param(deployment(3, 3, 3), "", id="deploy-done"),
@@ -107,7 +108,7 @@ async def test_waits_for_nothing_if_told_so_or_if_it_is_gone() -> None:
         assert at.now == 1_000_000
 
 
-@pytest.mark.parametrize(
+@table(
     ("status", "reason"),
     [
         ({"containerStatuses": [{"state": {"waiting": {"reason": "ErrImagePull", "message": "no"}}}]}, "ErrImagePull: no"),

@@ -7,6 +7,7 @@ from minidns.second_dns.session import Refusal
 from sim.api.objects import Json
 from sim.api.objects import clone as copy_of
 from tests.second_dns.world import SYSTEM, cluster, desk, kubeadm
+from tests.table import table
 
 
 def service(name: str, *, label: str = "", ip: str = "10.96.0.9", port: int = 53) -> Json:
@@ -26,7 +27,7 @@ OPENSHIFT = service("dns-default")
 OTHER = service("syslog", port=514)
 
 
-@pytest.mark.parametrize(
+@table(
     ("services", "wanted", "expected"),
     [
         pytest.param([OTHER, KUBE_DNS], "", "kube-dns", id="kubeadm"),
@@ -44,7 +45,7 @@ def test_which_is_meant(services: list[Json], wanted: str, expected: str) -> Non
     assert found["metadata"]["name"] == expected
 
 
-@pytest.mark.parametrize(
+@table(
     ("services", "wanted", "why"),
     [
         pytest.param([OTHER, METRICS], "", "no kube-dns found in namespace kube-system: looked for a Service with a ClusterIP and port 53/UDP, labelled k8s-app=kube-dns or called kube-dns, coredns, dns-default", id="none"),
@@ -58,7 +59,7 @@ def test_none_is_found(services: list[Json], wanted: str, why: str) -> None:
         running.choose_service(services, SYSTEM, wanted)
 
 
-@pytest.mark.parametrize(
+@table(
     ("selector", "labels", "selected"),
     [
         ({"a": "1"}, {"a": "1", "b": "2"}, True),
@@ -71,7 +72,7 @@ def test_selectors_of_services(selector: dict[str, str] | None, labels: dict[str
     assert running.matches(selector, labels) is selected
 
 
-@pytest.mark.parametrize(
+@table(
     ("operator", "values", "selected"),
     [
         ("In", ["kube-dns", "x"], True),
@@ -132,7 +133,7 @@ async def test_nobody_behind_the_service() -> None:
             await running.read_server(at.session.api, service)
 
 
-@pytest.mark.parametrize(("target", "number"), [(53, 53), ("dns", 53), ("unknown", 53), (None, 53), (8053, 8053)])
+@table(("target", "number"), [(53, 53), ("dns", 53), ("unknown", 53), (None, 53), (8053, 8053)])
 async def test_target_ports(target: object, number: int) -> None:
     async with desk() as at:
         service = await running.find_service(at.session.api, SYSTEM)
@@ -141,7 +142,7 @@ async def test_target_ports(target: object, number: int) -> None:
     assert running.target_port(server, port) == number
 
 
-@pytest.mark.parametrize(
+@table(
     ("image", "version"),
     [
         ("registry.k8s.io/coredns/coredns:v1.14.2", "1.14.2"),

@@ -2,13 +2,14 @@ import pytest
 
 from minidns.kubernetes.documents import Refused
 from minidns.second_dns import session
+from tests.table import table
 
 FORBIDDEN = (
     'services is forbidden: User "jane" cannot list resource "services" in API group "" in the namespace "kube-system"'
 )
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "status", "line"),
     [
         pytest.param(

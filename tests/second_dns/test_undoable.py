@@ -9,6 +9,7 @@ from minidns.second_dns.objects import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Cha
 from minidns.second_dns.record import ENROLMENT, LABEL, PARTITION, REPLICAS, Record
 from minidns.second_dns.session import Refusal
 from tests.second_dns.world import cluster, desk, with_second, workload
+from tests.table import table
 
 DNS = "10.96.0.20"
 AFTER = {"nameservers": [DNS], "searches": ["svc.cluster.local"], "options": []}
@@ -60,8 +61,8 @@ PLANTED = {
 }
 
 
-@pytest.mark.parametrize("kind", [DEPLOYMENT, STATEFUL_SET, DAEMON_SET])
-@pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED)
+@table("kind", [DEPLOYMENT, STATEFUL_SET, DAEMON_SET])
+@table("planted", PLANTED.values(), ids=PLANTED)
 def test_what_enrol_does_not_write_is_refused_by_name(planted: Change, kind: Kind) -> None:
     rest = tuple(c for c in (POLICY, CONFIG) if c.path != planted.path)
     for changes in ((planted,), (*rest, planted), (planted, *rest)):
@@ -70,7 +71,7 @@ def test_what_enrol_does_not_write_is_refused_by_name(planted: Change, kind: Kin
         assert ".".join(planted.path) in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@table(
     ("kind", "changes", "more"),
     [
         pytest.param(DEPLOYMENT, (POLICY,), {}, id="half of it"),
@@ -96,7 +97,7 @@ def test_what_enrol_does_not_write_together_is_refused(
 OWN = {"nameservers": ["10.96.0.10"], "options": [{"name": "ndots", "value": "2"}, {"name": "edns0"}]}  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@table(
     ("kind", "changes", "more"),
     [
         *((kind, (POLICY, CONFIG), {}) for kind in record.FIELDS),

@@ -5,6 +5,7 @@ import pytest
 from minidns.second_dns import survey
 from sim.api.objects import Json
 from sim.node import kubelet
+from tests.table import table
 
 FIRST = "10.96.0.10"
 NODE = "192.0.2.53"
@@ -19,9 +20,9 @@ def config(*servers: str) -> Json:
     return {"nameservers": list(servers)} if servers else {}
 
 
-@pytest.mark.parametrize("policy", [None, "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"])  # fmt: skip
-@pytest.mark.parametrize("host", [True, False])
-@pytest.mark.parametrize("own", [(), ("10.96.0.20",)])
+@table("policy", [None, "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"])  # fmt: skip
+@table("host", [True, False])
+@table("own", [(), ("10.96.0.20",)])
 def test_whom_pods_ask(policy: str | None, host: bool, own: tuple[str, ...]) -> None:
     spec: Json = {"dnsConfig": config(*own), "hostNetwork": host}
     spec |= {"dnsPolicy": policy} if policy else {}
@@ -48,7 +49,7 @@ def owned(kind: str, name: str, hashed: str = "") -> Json:
     return {"ownerReferences": [owner], "labels": labels}
 
 
-@pytest.mark.parametrize(
+@table(
     ("meta", "maker"),
     [
         ({}, "Pod/web-5d9-x"),

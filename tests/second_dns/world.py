@@ -1,6 +1,7 @@
 """A simulated cluster with kubeadm's DNS in it, and somebody in front of a command."""
 
 import asyncio
+import functools
 import textwrap
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
@@ -144,15 +145,20 @@ spec:
 """
 
 
+@functools.cache
+def _read(text: str) -> list[Json]:
+    return list(manifests.from_text(text))
+
+
 def kubeadm(corefile: str = kind_corefile.KIND) -> list[Json]:
     """Return kubeadm's DNS with this Corefile."""
     text = KUBEADM.format(corefile=textwrap.indent(corefile, "    "))
-    return list(manifests.from_text(text))
+    return [copy_of(obj) for obj in _read(text)]
 
 
 def workload(kind: str = "Deployment", replicas: int = 6, **spec: Any) -> Json:
     """Return a workload shop/web as an API server would have completed it."""
-    (web,) = manifests.from_text(WEB)
+    (web,) = _read(WEB)
     web = copy_of(web)
     web["kind"] = kind
     web["spec"] |= {"replicas": replicas} | spec

@@ -21,6 +21,7 @@ from minidns.server import tcp, udp
 from minidns.server.answer import Answerer
 from minidns.server.remembered import Memory
 from tests.server import client
+from tests.table import table
 
 WIRE = dns.message.make_query("web.org.", "A", id=7).to_wire()
 SEEN = {
@@ -96,8 +97,8 @@ async def test_one_channel_never_decides_what_another_gets(
                     assert await at.address(channel, WIRE + tail) == SEEN[channel]
 
 
-@pytest.mark.parametrize("tail", TAILS[1:])
-@pytest.mark.parametrize("channel", CHANNELS)
+@table("tail", TAILS[1:])
+@table("channel", CHANNELS)
 async def test_bytes_after_the_message_are_answered_and_not_remembered(channel: tuple[str, bool], tail: bytes) -> None:
     async with edge() as at:
         for wire in (WIRE, dns.message.make_query("a.org.", "A", use_edns=0).to_wire()):
@@ -114,8 +115,8 @@ CHANGES: dict[str, Change] = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-@pytest.mark.parametrize("channel", CHANNELS)
+@table("change", CHANGES.values(), ids=CHANGES)
+@table("channel", CHANNELS)
 async def test_what_became_stale_while_the_chain_waited_is_not_remembered(
     channel: tuple[str, bool], change: Change
 ) -> None:
@@ -167,8 +168,8 @@ async def with_current_task(query: Query) -> Response:
     return await by_channel(query)
 
 
-@pytest.mark.parametrize("handler", [with_timeout, with_task_group, with_current_task])
-@pytest.mark.parametrize("channel", CHANNELS)
+@table("handler", [with_timeout, with_task_group, with_current_task])
+@table("channel", CHANNELS)
 async def test_handlers_run_in_ordinary_tasks(channel: tuple[str, bool], handler: Handler) -> None:
     async with edge(handler) as at:
         assert await at.address(channel) == SEEN[channel]

@@ -24,6 +24,7 @@ from minidns.server.connection import MAX_FRAME, MAX_IN_FLIGHT
 from minidns.server.remembered import Memory
 from minidns.system.limits import StreamLimits
 from tests.server import client
+from tests.table import table
 
 
 @contextlib.asynccontextmanager
@@ -245,7 +246,7 @@ IGNORED = {
 """Messages that are not a query, with their replies. The connection stays open, as in CoreDNS."""
 
 
-@pytest.mark.parametrize(("sent", "rcodes"), IGNORED.values(), ids=IGNORED)
+@table(("sent", "rcodes"), IGNORED.values(), ids=IGNORED)
 async def test_what_is_no_query_does_not_end_the_connection(sent: bytes, rcodes: list[dns.rcode.Rcode]) -> None:
     async with serving(echo) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -553,7 +554,7 @@ async def test_a_transfer_cut_short_ends_its_connection(monkeypatch: pytest.Monk
                 await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize("padding", [0, 440, 500, 4000, 15_000])
+@table("padding", [0, 440, 500, 4000, 15_000])
 async def test_a_long_query_with_a_short_name(padding: int) -> None:
     """Over TCP the limit of 512 bytes does not hold: it is a query like any other."""
     message = dns.message.make_query("a.org.", "A", use_edns=0)
@@ -566,7 +567,7 @@ async def test_a_long_query_with_a_short_name(padding: int) -> None:
     assert len(parsed.answer) == 1
 
 
-@pytest.mark.parametrize("more", [-1, 0, 1, 5000])
+@table("more", [-1, 0, 1, 5000])
 async def test_the_first_16_kib_of_a_message_are_parsed(more: int) -> None:
     """A longer one ends in the middle of its OPT there; the connection stays open."""
     message = dns.message.make_query("a.org.", "A", use_edns=0)

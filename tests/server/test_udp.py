@@ -17,6 +17,7 @@ from minidns.server import udp
 from minidns.server.answer import Answerer
 from minidns.server.remembered import Memory
 from tests.server import client
+from tests.table import table
 
 NAME = "web.org."
 BATCHES = True
@@ -55,7 +56,7 @@ async def at_once(query: Query) -> Response:
     return answer()
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "0.0.0.0", "::"])
+@table("host", ["127.0.0.1", "::1", "0.0.0.0", "::"])
 async def test_answers_on_every_kind_of_address(host: str) -> None:
     target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     async with serving(at_once, host) as (_, port):
@@ -362,7 +363,7 @@ async def test_another_server_is_told_of_an_error_once() -> None:
         assert not await has_reply((ELSEWHERE, 464), port, bad)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::"])
+@table("host", ["127.0.0.1", "0.0.0.0", "::"])
 async def test_a_query_from_our_own_address_is_not_answered(host: str) -> None:
     """Forging needs a raw socket; asking ourselves through our own socket does not."""
     asked = []
@@ -420,7 +421,7 @@ async def test_dropped_means_silence() -> None:
             await client.udp(port, dns.message.make_query(NAME, "A").to_wire(), deadline_s=0.2)
 
 
-@pytest.mark.parametrize("junk", [b"", b"x", b"\xff" * 40, bytes(12), b"\0" * 600])
+@table("junk", [b"", b"x", b"\xff" * 40, bytes(12), b"\0" * 600])
 async def test_a_good_query_right_after_junk(junk: bytes) -> None:
     async with serving(at_once) as (_, port):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -464,7 +465,7 @@ async def test_a_waiting_handler_may_fail_after_its_wait() -> None:
         assert (await client.ask(port, NAME)).rcode() == dns.rcode.SERVFAIL
 
 
-@pytest.mark.parametrize("raised", [DnsError("late"), OSError("refused"), TimeoutError()])
+@table("raised", [DnsError("late"), OSError("refused"), TimeoutError()])
 async def test_what_a_waiting_handler_waits_for_may_fail(raised: Exception) -> None:
     async def handler(query: Query) -> Response:
         failing: asyncio.Future[None] = asyncio.get_running_loop().create_future()

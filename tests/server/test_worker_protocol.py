@@ -14,6 +14,7 @@ from minidns.server.workers.metrics_delta import Delta
 from minidns.server.workers.process import WorkerProcess
 from minidns.server.workers.protocol import Channel, Load, Report
 from tests.corefiles import ENVIRON, MOUNT, Case, cases
+from tests.table import table
 
 
 @asynccontextmanager
@@ -42,7 +43,7 @@ async def test_reports_of_a_worker_arrive(report: Report) -> None:
         assert await main.receive() == report
 
 
-@pytest.mark.parametrize("case", cases("real"), ids=lambda case: case.name)
+@table("case", cases("real"), ids=lambda case: case.name)
 async def test_every_corefile_arrives_as_it_was_read(case: Case) -> None:
     parsed = blocks.parse(case.text, files=case.files, environ=ENVIRON, directory=MOUNT)
     listeners = ((Listener("tls", "::1", 853), 853),)
