@@ -110,7 +110,10 @@ _contents: dict[str, str] = {}
 
 
 def on_config(config):  # noqa: ANN001, ANN201  # mkdocs's types are not here
-    """Read the navigation."""
+    """Read the navigation; let headings in Japanese have anchors."""
+    from markdown.extensions.toc import slugify_unicode
+
+    config["mdx_configs"].setdefault("toc", {})["slugify"] = slugify_unicode
     _outside.update({page_of(path): path for path in outside(config["nav"])})
     _contents.update({f"{each}index.md": each for each in folders(config["nav"])})
     config["nav"] = expanded(config["nav"])
