@@ -9,7 +9,7 @@ INSTALL = -m pip --python
 # compiled modules are kept: else each process that a test starts compiles the whole tree again
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test quick check pytest bench bench-quick bench-scale soak survive explore fuzz dist image image-test docs lock clean
+.PHONY: demo test quick check pytest bench bench-quick bench-scale soak survive explore fuzz dist krew image image-test docs lock clean
 
 demo: $(READY)              ## the main job, on a simulated cluster
 	@$(BIN)/minidns-sim demo
@@ -53,6 +53,10 @@ fuzz: $(READY)              ## ten minutes for each parser; coverage-guided wher
 dist: $(READY)              ## sdist and wheel, the same bytes whenever they are built
 	$(BIN)/python -m hatchling build -d dist
 
+krew: $(READY)              ## the archive of the kubectl plugin for Krew (deploy/krew)
+	@mkdir -p dist
+	$(BIN)/python deploy/krew/pack.py dist/kubectl-minidns.zip
+
 image: minidns.tar          ## for `kind load image-archive`; needs mmdebstrap, buildah, root
 
 minidns.tar: Dockerfile requirements.txt $(wildcard deploy/image/*) $(shell find minidns -name '*.py')
@@ -73,9 +77,13 @@ $(DOCS)/.ready: requirements-docs.txt
 # --without-pip: a Debian python3 has venv but not ensurepip; the system's pip fills it
 # not pyproject.toml: the lock file changes with its dependencies, the rest is read in place
 $(READY): requirements-dev.txt
-	$(PYTHON) -m venv --without-pip --clear $(VENV)
-	$(PYTHON) $(INSTALL) $(BIN)/python install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	$(PYTHON) $(INSTALL) $(BIN)/python install -q --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: Python 3.11 or newer is needed; name one: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "1/3 a virtual environment in $(VENV), with $(PYTHON)"
+	@$(PYTHON) -m venv --without-pip --clear $(VENV) || { echo "make: step 1 failed: see above; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "2/3 $$(grep -c == requirements-dev.txt) packages at locked versions, checked against their hashes: a minute or two"
+	@$(PYTHON) $(INSTALL) $(BIN)/python install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt || { echo "make: step 2 failed: see above; it needs pip and a package index" >&2; exit 1; }
+	@echo "3/3 minidns itself"
+	@$(PYTHON) $(INSTALL) $(BIN)/python install -q --disable-pip-version-check --no-deps --no-build-isolation --editable . || { echo "make: step 3 failed: see above" >&2; exit 1; }
 	@touch $@
 
 COMPILE = uv pip compile -q --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11

@@ -3,7 +3,10 @@
 Without a command's name minidns serves DNS (`minidns.commands.serve`).
 """
 
+import sys
+
 from minidns.commands import serve
+from minidns.text import completion
 from minidns.text.program import Command, Program
 
 COMMANDS = (
@@ -50,6 +53,12 @@ COMMANDS = (
     ),
 )
 
+_COMPLETERS = {
+    "context": "minidns.commands.completers:contexts",
+    "namespace": "minidns.commands.completers:namespaces",
+    "what": "minidns.commands.completers:workloads",
+}
+
 PROGRAM = Program(
     "minidns",
     COMMANDS,
@@ -57,5 +66,11 @@ PROGRAM = Program(
     lambda parser, argv: serve.run(parser.parse(argv)),
     serve.show_version,
     ("--kubeconfig", "--context", "-n", "--namespace"),
+    _COMPLETERS,
 )
 main = PROGRAM.main
+
+
+def complete_for_kubectl() -> int:
+    """Complete ``kubectl minidns``: kubectl calls it ``kubectl_complete-minidns``."""
+    return PROGRAM.main([completion.COMMAND, *sys.argv[1:]])

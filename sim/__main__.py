@@ -48,7 +48,18 @@ def _no_command(parser: Parser, argv: Sequence[str]) -> NoReturn:
     parser.error("a command is missing, such as demo or up")
 
 
-PROGRAM = Program("minidns-sim", COMMANDS, own_parser, _no_command, show_version)
+_COMPLETERS = {
+    dest: f"{__package__}.commands.completers:{function}"
+    for dest, function in (("kind", "resolvers"), ("plant", "causes"), ("pod", "pods"))
+}
+PROGRAM = Program(
+    "minidns-sim",
+    COMMANDS,
+    own_parser,
+    _no_command,
+    show_version,
+    completers=_COMPLETERS,
+)
 main = PROGRAM.main
 
 if __name__ == "__main__":

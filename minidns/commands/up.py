@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minidns.commands import serve
+from minidns.kubernetes.resources import usual_kubeconfig
 from minidns.laptop import LISTEN, OFFERED_ALIAS
 from minidns.laptop.split_dns.command import Split, address_to_listen, machine_at
 from minidns.laptop.split_dns.machine import CommandFailed
@@ -27,8 +28,7 @@ PREFIX = "minidns up: "
 _EXAMPLES = {
     "minidns up": "answer for the current cluster of kubectl",
     "minidns up --context kind-kind --alias k8s.internal": "also below k8s.internal",
-    "sudo minidns up --kubeconfig ~/.kube/config --split-dns": "for all programs, "
-    "until Ctrl-C",
+    "sudo minidns up --split-dns": "for all programs, until Ctrl-C",
 }
 
 
@@ -65,7 +65,8 @@ def parser() -> Parser:
 def main(argv: Sequence[str]) -> int:
     """Serve until the process is stopped; return the exit status."""
     args = parser().parse(argv)
-    kubeconfig = args.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    named = args.kubeconfig or os.environ.get("KUBECONFIG")
+    kubeconfig = named or usual_kubeconfig(os.environ)
     if os.pathsep in kubeconfig and not args.kubeconfig:
         return _fail(
             f"KUBECONFIG names several files: {kubeconfig} (make one of them:"

@@ -1,6 +1,7 @@
 """The resources that are listed and watched, and the ListWatch interface to them."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias
@@ -10,6 +11,14 @@ from minidns.kubernetes.objects import Json, Key, Kind, Object
 
 HOST, PORT = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
 """Environment variables with the address of the API server, in every pod."""
+
+
+def usual_kubeconfig(environ: Mapping[str, str]) -> str:
+    """Return the path of kubectl's file; under sudo that of the user who called it."""
+    user = environ.get("SUDO_USER", "")
+    theirs = os.path.expanduser(f"~{user}/.kube/config")
+    own = os.path.expanduser("~/.kube/config")
+    return theirs if user and not os.path.exists(own) else own
 
 
 @dataclass(frozen=True, slots=True)

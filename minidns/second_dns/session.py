@@ -17,7 +17,7 @@ from minidns.corefile.blocks import ConfigError
 from minidns.corefile.values import duration
 from minidns.kubernetes import client as api
 from minidns.kubernetes.documents import Documents, Refused
-from minidns.kubernetes.resources import Access, ApiError
+from minidns.kubernetes.resources import Access, ApiError, usual_kubeconfig
 from minidns.text import terminal
 from minidns.text.arguments import Parser
 
@@ -208,19 +208,19 @@ async def documents(args: argparse.Namespace) -> AsyncIterator[Documents]:
         ConfigError: the kubeconfig cannot be used.
 
     """
-    access = Access(kubeconfig=_kubeconfig(args), context=args.context or "")
+    access = Access(kubeconfig=kubeconfig(args), context=args.context or "")
     async with api.connect(access) as connection:
         yield Documents(connection)
 
 
-def _kubeconfig(args: argparse.Namespace) -> str:
+def kubeconfig(args: argparse.Namespace) -> str:
     """Return the kubeconfig to use; empty for the service account of this pod."""
     if args.kubeconfig:
         return str(Path(args.kubeconfig).expanduser())
     if named := os.environ.get("KUBECONFIG"):
         return named
-    usual = Path("~/.kube/config").expanduser()
-    return "" if os.environ.get("KUBERNETES_SERVICE_HOST") else str(usual)
+    in_pod = bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
+    return "" if in_pod else usual_kubeconfig(os.environ)
 
 
 async def _yes(question: str) -> bool:

@@ -80,6 +80,23 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unrecognized arguments: {unknown[0]}")
         return self.parse_intermixed_args(argv)
 
+    def flags(self) -> dict[str, argparse.Action]:
+        """Return the flags that help shows, in all spellings, with what they set."""
+        known = self._option_string_actions.items()
+        return {f: action for f, action in known if action.help != argparse.SUPPRESS}
+
+    def positional(self, before: Sequence[str]) -> argparse.Action | None:
+        """Return the argument without a flag that follows the words ``before``."""
+        count, known = 0, self.flags()
+        for previous, word in zip(("", *before), before, strict=False):
+            flag = known.get(previous)
+            is_value = flag is not None and flag.nargs != 0
+            count += not is_value and not word.startswith("-")
+        actions = [a for a in self._actions if not a.option_strings]
+        if not actions or (count >= len(actions) and actions[-1].nargs in (None, "?")):
+            return None
+        return actions[min(count, len(actions) - 1)]
+
     def _is_unknown(self, word: str) -> bool:
         if not FLAG.match(word):
             return False

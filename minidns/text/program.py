@@ -5,17 +5,24 @@ The module of a command is imported only when it is run or its parser is needed.
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from typing import NamedTuple, Protocol, cast
 
+from minidns.text import completion
 from minidns.text.arguments import USAGE, Parser, did_you_mean
+from minidns.text.completion import Candidate, Completer
 from minidns.text.terminal import escaping
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
 """Exit statuses as of shells, for SIGINT and SIGPIPE."""
-BUILT_IN = {"help": "show the help of a command", "version": "show the version"}
+BUILT_IN = {
+    "help": "show the help of a command",
+    "version": "show the version",
+    "completion": "print the completion of a shell: bash, zsh, fish",
+}
 """Commands that every program has."""
 
 
@@ -60,11 +67,13 @@ class Program:
     show_version: Callable[[], int]
     global_flags: tuple[str, ...] = ()
     """Flags that may also stand before the command; each has a value."""
+    completers: Mapping[str, str] = field(default_factory=dict)
+    """Functions that complete values: ``MODULE:FUNCTION`` by ``dest`` of arguments."""
 
     def parser(self) -> Parser:
         """Return the parser of the program without a command; its help lists them."""
-        summaries = {c.name: c.summary for c in self.commands} | BUILT_IN
-        lines = (f"  {self.name} {name:12} {text}" for name, text in summaries.items())
+        names = self._names().items()
+        lines = (f"  {self.name} {name:12} {text}" for name, text in names)
         return self.own_parser("\n".join(("commands:", *lines)))
 
     def split(self, words: Sequence[str]) -> tuple[str, list[str]]:
@@ -110,6 +119,12 @@ class Program:
                 return self._help(rest[0] if rest else "help")
             case "version":
                 return self.show_version()
+            case "completion":
+                return self._completion(rest)
+            case completion.COMMAND:
+                begun = rest[-1] if rest else ""
+                print(completion.reply(self.complete(rest or [""]), begun))
+                return 0
         return self._unknown(name)
 
     def _help(self, name: str) -> int:
@@ -121,8 +136,48 @@ class Program:
             return self._unknown(name)
         return 0
 
+    def _completion(self, words: Sequence[str]) -> int:
+        if len(words) == 1 and words[0] in completion.SCRIPTS:
+            print(completion.script(self.name, words[0]), end="")
+            return 0
+        known = ", ".join(completion.SCRIPTS)
+        text = f"a shell is needed: one of {known}"
+        print(
+            f"{self.name} completion: {text}\nsee {self.name} --help", file=sys.stderr
+        )
+        return USAGE
+
+    def complete(self, words: Sequence[str]) -> Iterator[Candidate]:
+        """Yield what may stand at the end of ``words``, those after the program."""
+        completers = {d: partial(_completed, at) for d, at in self.completers.items()}
+        name, rest = self.split(words)
+        command = self.find(name) if len(words) > 1 else None
+        if len(words) > 1 and words[-2] in self.global_flags:
+            dest = "namespace" if words[-2] == "-n" else words[-2].lstrip("-")
+            if dest in completers:
+                yield from map(Candidate, completers[dest](words[:-2]))
+        elif command and rest:
+            parser = command.load().parser()
+            yield from completion.candidates(parser, rest, completers)
+        elif words[-1].startswith("-"):
+            yield from completion.candidates(self.parser(), words, completers)
+        elif len(words) == 2 and name in ("help", "completion"):
+            known = self._names() if name == "help" else completion.SCRIPTS
+            yield from map(Candidate, known)
+        elif self.split([*words[:-1], "word"])[0] == "word":
+            yield from (Candidate(*each) for each in self._names().items())
+
+    def _names(self) -> dict[str, str]:
+        return {c.name: c.summary for c in self.commands} | BUILT_IN
+
     def _unknown(self, name: str) -> int:
         known = [*BUILT_IN, *(c.name for c in self.commands)]
         text = f'{self.name}: unknown command "{name}"{did_you_mean(name, known)}'
         print(f"{text}\nsee {self.name} --help", file=sys.stderr)
         return USAGE
+
+
+def _completed(where: str, before: Sequence[str]) -> Iterable[str]:
+    module, _, function = where.partition(":")
+    completer = cast(Completer, getattr(import_module(module), function))
+    return completer(before)

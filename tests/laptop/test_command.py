@@ -150,7 +150,7 @@ def test_without_rights_it_says_so(tmp_path: Path) -> None:
     root = machine("dnsmasq", tmp_path)
     here = NotOurs(root, None)
     plan = recipes.dnsmasq(Wanted(("k8s.internal.",), ("127.0.0.1", 53)), here)
-    with pytest.raises(Refusal, match=r"needs root \(sudo\)"):
+    with pytest.raises(Refusal, match="needs root: sudo /"):
         steps.apply(plan, here, print)
     assert steps.read_record(here) is None
 

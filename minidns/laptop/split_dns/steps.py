@@ -5,7 +5,10 @@ in reverse, with the record last. Every step may be done twice. So an apply that
 interrupted anywhere can be undone or finished.
 """
 
-from collections.abc import Callable, Iterable
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -172,7 +175,19 @@ def need_rights(record: Record, machine: Machine) -> None:
     """
     for path in (PATH, *(change.path for change in record.changes)):
         if not machine.may_write(path):
-            raise Refusal(f"{path} cannot be written: this needs root (sudo)")
+            again = as_root(sys.argv)
+            raise Refusal(f"{path} cannot be written: this needs root: {again}")
+
+
+def as_root(argv: Sequence[str]) -> str:
+    """Return the command line that runs ``argv`` again as root.
+
+    sudo has a path of its own, so a program of a virtual environment is named in full.
+
+    >>> as_root(["/venv/bin/minidns", "split-dns", "apply", "--zone", "k8s.internal"])
+    'sudo /venv/bin/minidns split-dns apply --zone k8s.internal'
+    """
+    return shlex.join(("sudo", os.path.abspath(argv[0]), *argv[1:]))
 
 
 def _run(commands: Iterable[Command], machine: Machine, tell: Tell) -> None:
