@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from .objects import Json, condition, dig, seconds
+from .objects import Json, condition, controller_of, dig, seconds
 
 Cell = str | int
 NONE = "<none>"
@@ -31,6 +31,11 @@ def at(path: str, default: Cell = NONE) -> Callable[[Json, float], Cell]:
         return value if isinstance(value, int) else str(value)
 
     return cell
+
+
+def number(title: str, path: str) -> Column:
+    """Return a column with the number below ``path``, 0 without one."""
+    return Column(title, at(path, 0), type="integer")
 
 
 def count(path: str) -> Callable[[Json, float], Cell]:
@@ -206,6 +211,16 @@ def node_ip(obj: Json, now: float) -> Cell:
 def role_ref(obj: Json, now: float) -> Cell:
     """Return the role of a binding, as Kind/name."""
     return f"{dig(obj, 'roleRef.kind')}/{dig(obj, 'roleRef.name')}"
+
+
+def controller(obj: Json, now: float) -> Cell:
+    """Return the controller of an object, as kind.group/name."""
+    owner = controller_of(obj)
+    if owner is None:
+        return NONE
+    group = owner["apiVersion"].rpartition("/")[0]
+    name = f"{owner['kind'].lower()}.{group}" if group else owner["kind"].lower()
+    return f"{name}/{owner['name']}"
 
 
 def involved(obj: Json, now: float) -> Cell:

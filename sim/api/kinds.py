@@ -6,10 +6,17 @@ the row. `sim.api.admission` has the defaults and the validation of a kind,
 """
 
 from . import columns
-from .columns import AGE, CREATED, NAME, Column, age, at, count, pairs
+from .columns import AGE, CREATED, NAME, Column, age, at, count, number, pairs
 from .kind import Kind
 from .objects import Json
 from .status import bad_request
+
+_TEMPLATE = (
+    Column("Containers", columns.containers("name"), wide=True),
+    Column("Images", columns.containers("image"), wide=True),
+    Column("Selector", pairs("spec.selector.matchLabels"), wide=True),
+)
+"""The wide columns of a kind with a Pod template."""
 
 KINDS = (
     Kind(
@@ -105,12 +112,10 @@ KINDS = (
         columns=(
             NAME,
             Column("Ready", columns.deployment_ready),
-            Column("Up-to-date", at("status.updatedReplicas", 0), type="integer"),
-            Column("Available", at("status.availableReplicas", 0), type="integer"),
+            number("Up-to-date", "status.updatedReplicas"),
+            number("Available", "status.availableReplicas"),
             AGE,
-            Column("Containers", columns.containers("name"), wide=True),
-            Column("Images", columns.containers("image"), wide=True),
-            Column("Selector", pairs("spec.selector.matchLabels"), wide=True),
+            *_TEMPLATE,
         ),
     ),
     Kind(
@@ -123,13 +128,11 @@ KINDS = (
         has_generation=True,
         columns=(
             NAME,
-            Column("Desired", at("spec.replicas", 0), type="integer"),
-            Column("Current", at("status.replicas", 0), type="integer"),
-            Column("Ready", at("status.readyReplicas", 0), type="integer"),
+            number("Desired", "spec.replicas"),
+            number("Current", "status.replicas"),
+            number("Ready", "status.readyReplicas"),
             AGE,
-            Column("Containers", columns.containers("name"), wide=True),
-            Column("Images", columns.containers("image"), wide=True),
-            Column("Selector", pairs("spec.selector.matchLabels"), wide=True),
+            *_TEMPLATE,
         ),
     ),
     Kind(
@@ -138,8 +141,9 @@ KINDS = (
         "apps",
         short=("sts",),
         categories=("all",),
+        has_scale=True,
         has_generation=True,
-        columns=(NAME, Column("Ready", columns.deployment_ready), AGE),
+        columns=(NAME, Column("Ready", columns.deployment_ready), AGE, *_TEMPLATE[:2]),
     ),
     Kind(
         "DaemonSet",
@@ -148,7 +152,31 @@ KINDS = (
         short=("ds",),
         categories=("all",),
         has_generation=True,
-        columns=(NAME, AGE),
+        columns=(
+            NAME,
+            number("Desired", "status.desiredNumberScheduled"),
+            number("Current", "status.currentNumberScheduled"),
+            number("Ready", "status.numberReady"),
+            Column(
+                "Up-to-date", at("status.updatedNumberScheduled", 0), type="integer"
+            ),
+            number("Available", "status.numberAvailable"),
+            Column("Node Selector", pairs("spec.template.spec.nodeSelector")),
+            AGE,
+            *_TEMPLATE,
+        ),
+    ),
+    Kind(
+        "ControllerRevision",
+        "controllerrevisions",
+        "apps",
+        has_status=False,
+        columns=(
+            NAME,
+            Column("Controller", columns.controller),
+            Column("Revision", at("revision"), type="integer"),
+            AGE,
+        ),
     ),
     Kind(
         "Job",
@@ -163,9 +191,7 @@ KINDS = (
             Column("Completions", columns.job_completions),
             Column("Duration", columns.job_duration),
             AGE,
-            Column("Containers", columns.containers("name"), wide=True),
-            Column("Images", columns.containers("image"), wide=True),
-            Column("Selector", pairs("spec.selector.matchLabels"), wide=True),
+            *_TEMPLATE,
         ),
     ),
     Kind(

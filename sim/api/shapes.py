@@ -162,6 +162,27 @@ class _DeploymentSpec(TypedDict, total=False):
     strategy: _Strategy
 
 
+class _SetStrategy(TypedDict, total=False):
+    type: str
+    rollingUpdate: dict[str, int | str]
+
+
+class _Ordinals(TypedDict, total=False):
+    start: int
+
+
+class _SetSpec(TypedDict, total=False):
+    replicas: int
+    selector: _Selector
+    template: _Template
+    serviceName: str
+    podManagementPolicy: str
+    updateStrategy: _SetStrategy
+    ordinals: _Ordinals
+    minReadySeconds: int
+    revisionHistoryLimit: int
+
+
 class _JobSpec(TypedDict, total=False):
     parallelism: int
     completions: int
@@ -264,6 +285,10 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "ConfigMap": {"data": Texts, "binaryData": Texts},
     "ServiceAccount": {"secrets": Items, "imagePullSecrets": Items},
     "Deployment": {"spec": _DeploymentSpec, "status": _Conditions},
+    "ReplicaSet": {"spec": _SetSpec, "status": _Conditions},
+    "StatefulSet": {"spec": _SetSpec, "status": _Conditions},
+    "DaemonSet": {"spec": _SetSpec, "status": _Conditions},
+    "ControllerRevision": {"revision": int},
     "Job": {"spec": _JobSpec, "status": _Conditions},
     "Lease": {"spec": _LeaseSpec},
     "Node": {"spec": _NodeSpec, "status": _NodeStatus},

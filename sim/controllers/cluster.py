@@ -8,12 +8,14 @@ from ..api.kinds import of_type
 from ..api.objects import Json, key_of, owners_of
 from ..api.server import ClusterApi
 from ..api.store import Change
+from .daemonsets import DaemonSetController
 from .deployments import DeploymentController
 from .jobs import JobController
 from .namespaces import NamespaceController
 from .pods import PodController
 from .replicasets import ReplicaSetController
 from .slices import SliceController
+from .statefulsets import StatefulSetController
 
 
 class GarbageCollector:
@@ -56,6 +58,8 @@ class Cluster(ClusterApi):
         PodController,
         DeploymentController,
         ReplicaSetController,
+        StatefulSetController,
+        DaemonSetController,
         JobController,
         SliceController,
         GarbageCollector,

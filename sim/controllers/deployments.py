@@ -6,17 +6,14 @@ up again, with a new revision. So ``kubectl rollout undo`` finds the earlier tem
 (Kubernetes, pkg/controller/deployment: sync.go, rolling.go, util).
 """
 
-from hashlib import sha256
 from math import ceil, floor
 
-from ..api.feed import SAFE
 from ..api.kinds import named
 from ..api.objects import (
     Json,
     Key,
     annotations_of,
     controller_of,
-    encode,
     is_terminating,
     key_of,
     labels_of,
@@ -27,6 +24,7 @@ from ..api.objects import (
 from ..api.server import ClusterApi
 from ..api.store import Change
 from .replicasets import is_ready, pods_of
+from .revisions import hash_of
 
 HASH = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
@@ -44,12 +42,6 @@ def pod_count(value: int | str, replicas: int, *, up: bool) -> int:
         return value
     exact = int(value.removesuffix("%")) * replicas / 100
     return ceil(exact) if up else floor(exact)
-
-
-def template_hash(deployment: Json) -> str:
-    """Return a hash of the Pod template, ten characters long."""
-    text = encode(deployment["spec"]["template"], order="deterministic")
-    return "".join(SAFE[byte % len(SAFE)] for byte in sha256(text).digest()[:10])
 
 
 def revision_of(obj: Json) -> int:
@@ -82,7 +74,7 @@ class DeploymentController:
         if deployment is None or is_terminating(deployment):
             return
         sets = self._replica_sets(deployment)
-        current = template_hash(deployment)
+        current = hash_of(deployment["spec"]["template"])
         new = next((each for each in sets if labels_of(each)[HASH] == current), None)
         old = [each for each in sets if each is not new]
         if new is None and not deployment["spec"].get("paused"):

@@ -17,6 +17,7 @@ from . import (
     pods,
     replicasets,
     services,
+    sets,
     slices,
 )
 from .names import LABEL, SEGMENT, SUBDOMAIN, NameRule
@@ -50,6 +51,8 @@ _ADMISSIONS = {
     "EndpointSlice": Admission(slices.fill, slices.causes),
     "Deployment": Admission(deployments.fill, deployments.causes),
     "ReplicaSet": Admission(replicasets.fill, deployments.template_causes),
+    "StatefulSet": Admission(sets.fill_stateful, sets.stateful_causes),
+    "DaemonSet": Admission(sets.fill_daemon, sets.causes),
     "Job": Admission(jobs.fill, jobs.causes),
     "Lease": Admission(check=leases.causes),
     "Node": Admission(check=nodes.causes),

@@ -46,7 +46,7 @@ def template_causes(
         why = "`selector` does not match template `labels`"
         yield wrong("spec.template.metadata.labels", labels, why)
     yield from spec_causes(spec["template"]["spec"], "spec.template.spec")
-    if spec["replicas"] < 0:
+    if spec.get("replicas", 0) < 0:
         why = "must be greater than or equal to 0"
         yield wrong("spec.replicas", spec["replicas"], why)
 
