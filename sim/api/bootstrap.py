@@ -23,6 +23,7 @@ def objects(nodes: Iterable[str], families: Iterable[str]) -> Iterator[Json]:
     for index, name in enumerate(nodes):
         yield node(name, index, families)
     yield from _api_service()
+    yield _service_range(families)
 
 
 def node(name: str, index: int, families: Iterable[str]) -> Json:
@@ -53,8 +54,24 @@ def _pod_cidr(family: str, index: int) -> str:
     return f"{cluster[index * size]}/{prefix}"
 
 
+def _service_range(families: Iterable[str]) -> Json:
+    """Return the ServiceCIDR with the ranges of cluster IPs."""
+    ready = {"type": "Ready", "status": "True", "reason": ""}
+    message = "Kubernetes Service CIDR is ready"
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "ServiceCIDR",
+        "metadata": {
+            "name": "kubernetes",
+            "finalizers": ["networking.k8s.io/service-cidr-finalizer"],
+        },
+        "spec": {"cidrs": [SERVICE_RANGES[family] for family in families]},
+        "status": {"conditions": [{**ready, "message": message}]},
+    }
+
+
 def _api_service() -> Iterator[Json]:
-    """Yield the Service kubernetes and its slice, which no controller manages."""
+    """Yield the Service kubernetes, its slice and Endpoints, which nobody manages."""
     labels = {"component": "apiserver", "provider": "kubernetes"}
     port = {"name": "https", "port": 443, "protocol": "TCP", "targetPort": API_PORT}
     meta = {"name": "kubernetes", "namespace": "default"}
@@ -73,4 +90,18 @@ def _api_service() -> Iterator[Json]:
             {"addresses": [nth(NODE_RANGES["IPv4"], 2)], "conditions": {"ready": True}}
         ],
         "ports": [{"name": "https", "port": API_PORT, "protocol": "TCP"}],
+    }
+    yield {
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": {
+            **meta,
+            "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"},
+        },
+        "subsets": [
+            {
+                "addresses": [{"ip": nth(NODE_RANGES["IPv4"], 2)}],
+                "ports": [{"name": "https", "port": API_PORT, "protocol": "TCP"}],
+            }
+        ],
     }

@@ -38,6 +38,11 @@ def number(title: str, path: str) -> Column:
     return Column(title, at(path, 0), type="integer")
 
 
+def joined(path: str) -> Callable[[Json, float], Cell]:
+    """Return a cell with the texts of a list."""
+    return lambda obj, now: ",".join(dig(obj, path) or ())
+
+
 def count(path: str) -> Callable[[Json, float], Cell]:
     """Return a cell with the number of entries below ``path``."""
     return lambda obj, now: len(dig(obj, path) or ())
@@ -229,9 +234,21 @@ def involved(obj: Json, now: float) -> Cell:
     return f"{kind}/{dig(obj, 'involvedObject.name') or ''}"
 
 
-def addresses(obj: Json, now: float) -> Cell:
-    """Return the addresses of a ServiceImport."""
-    return ",".join(dig(obj, "spec.ips") or ()) or ""
+def source(obj: Json, now: float) -> Cell:
+    """Return the component, and the host if there is one, that reports an Event."""
+    parts = dig(obj, "source.component"), dig(obj, "source.host")
+    return ", ".join(filter(None, parts))
+
+
+def subsets(obj: Json, now: float) -> Cell:
+    """Return the first addresses with ports of Endpoints."""
+    pairs_ = [
+        f"{address['ip']}:{port['port']}" if port else address["ip"]
+        for subset in obj.get("subsets") or ()
+        for port in subset.get("ports") or (None,)
+        for address in subset.get("addresses") or ()
+    ]
+    return shortened(pairs_) or NONE
 
 
 NAME = Column("Name", at("metadata.name"))

@@ -90,7 +90,8 @@ class Feed:
             meta = obj["metadata"]
             if kind.namespaced:
                 meta.setdefault("namespace", "default")
-            meta.setdefault("uid", self.new_uid())
+            if "uid" not in meta:
+                meta["uid"] = self.new_uid()
             meta.setdefault("creationTimestamp", stamp)
             self.addresses.observe(self.store.put(kind, obj))
             count += 1

@@ -6,7 +6,7 @@ the row. `sim.api.admission` has the defaults and the validation of a kind,
 """
 
 from . import columns
-from .columns import AGE, CREATED, NAME, Column, age, at, count, number, pairs
+from .columns import AGE, CREATED, NAME, Column, age, at, count, joined, number, pairs
 from .kind import Kind
 from .objects import Json
 from .status import bad_request
@@ -85,6 +85,13 @@ KINDS = (
             Column("Endpoints", columns.slice_addresses),
             AGE,
         ),
+    ),
+    Kind(
+        "Endpoints",
+        "endpoints",
+        short=("ep",),
+        has_status=False,
+        columns=(NAME, Column("Endpoints", columns.subsets), AGE),
     ),
     Kind(
         "ConfigMap",
@@ -214,7 +221,7 @@ KINDS = (
         "servicecidrs",
         "networking.k8s.io",
         namespaced=False,
-        columns=(NAME, AGE),
+        columns=(NAME, Column("CIDRs", joined("spec.cidrs")), AGE),
     ),
     Kind(
         "Node",
@@ -242,7 +249,7 @@ KINDS = (
         columns=(
             NAME,
             Column("Type", at("spec.type")),
-            Column("IP", columns.addresses),
+            Column("IP", joined("spec.ips")),
             AGE,
         ),
     ),
@@ -326,7 +333,12 @@ KINDS = (
             Column("Type", at("type")),
             Column("Reason", at("reason")),
             Column("Object", columns.involved),
+            Column("Subobject", at("involvedObject.fieldPath", ""), wide=True),
+            Column("Source", columns.source, wide=True),
             Column("Message", at("message")),
+            Column("First Seen", age("firstTimestamp"), wide=True),
+            Column("Count", at("count", 1), wide=True),
+            NAME._replace(wide=True),
         ),
     ),
 )

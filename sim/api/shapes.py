@@ -80,6 +80,7 @@ class _ServiceSpec(TypedDict, total=False):
     ports: list[_ServicePort]
     publishNotReadyAddresses: bool
     selector: Texts
+    trafficDistribution: str
 
 
 class _ContainerPort(TypedDict, total=False):
@@ -110,6 +111,8 @@ class _PodSpec(TypedDict, total=False):
     dnsPolicy: str
     dnsConfig: _DnsConfig
     hostname: str
+    hostnameOverride: str
+    setHostnameAsFQDN: bool
     subdomain: str
     hostNetwork: bool
     nodeName: str
@@ -214,6 +217,32 @@ class _EndpointConditions(TypedDict, total=False):
     terminating: bool
 
 
+class _Hint(TypedDict):
+    name: str
+
+
+class _Hints(TypedDict, total=False):
+    forZones: list[_Hint]
+    forNodes: list[_Hint]
+
+
+class _EndpointAddress(TypedDict, total=False):
+    ip: str
+    hostname: str
+    nodeName: str
+    targetRef: dict[str, Any]
+
+
+class _Subset(TypedDict, total=False):
+    addresses: list[_EndpointAddress]
+    notReadyAddresses: list[_EndpointAddress]
+    ports: list["_EndpointPort"]
+
+
+class _CidrSpec(TypedDict, total=False):
+    cidrs: list[str]
+
+
 class _Endpoint(TypedDict, total=False):
     addresses: list[str]
     conditions: _EndpointConditions
@@ -221,6 +250,7 @@ class _Endpoint(TypedDict, total=False):
     nodeName: str
     zone: str
     targetRef: dict[str, Any]
+    hints: _Hints
 
 
 class _EndpointPort(TypedDict, total=False):
@@ -282,6 +312,8 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "endpoints": list[_Endpoint],
         "ports": list[_EndpointPort],
     },
+    "Endpoints": {"subsets": list[_Subset]},
+    "ServiceCIDR": {"spec": _CidrSpec, "status": _Conditions},
     "ConfigMap": {"data": Texts, "binaryData": Texts},
     "ServiceAccount": {"secrets": Items, "imagePullSecrets": Items},
     "Deployment": {"spec": _DeploymentSpec, "status": _Conditions},

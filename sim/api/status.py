@@ -90,6 +90,12 @@ def unsupported(field: str, value: object, allowed: Iterable[str]) -> Cause:
     return Cause(field, "FieldValueNotSupported", text)
 
 
+def too_long(field: str, most: int) -> Cause:
+    """Return the error that ``field`` has more than ``most`` bytes."""
+    text = f"Too long: may not be more than {most} bytes"
+    return Cause(field, "FieldValueTooLong", text)
+
+
 def not_allowed(field: str, detail: str) -> Cause:
     """Return the error that ``field`` may not be set or changed."""
     return Cause(field, "FieldValueForbidden", f"Forbidden: {detail}")

@@ -10,6 +10,8 @@ from ..api.server import ClusterApi
 from ..api.store import Change
 from .daemonsets import DaemonSetController
 from .deployments import DeploymentController
+from .endpoints import EndpointsController
+from .events import EventController
 from .jobs import JobController
 from .namespaces import NamespaceController
 from .pods import PodController
@@ -62,5 +64,7 @@ class Cluster(ClusterApi):
         DaemonSetController,
         JobController,
         SliceController,
+        EndpointsController,
         GarbageCollector,
+        EventController,
     )

@@ -135,7 +135,8 @@ class SliceController:
             node_ = self._cluster.find("Node", "", node)
             if node_ is not None and ZONE in labels_of(node_):
                 endpoint["zone"] = labels_of(node_)[ZONE]
-        return endpoint
+        hints = _hints(endpoint, service["spec"].get("trafficDistribution", ""))
+        return {**endpoint, "hints": hints} if hints else endpoint
 
     def _fill_group(
         self, service: Json, group: Group, desired: Endpoints, slices: Iterable[Json]
@@ -190,6 +191,18 @@ class SliceController:
                 "ports": decode(group.ports),
             }
         )
+
+
+def _hints(endpoint: Json, distribution: str) -> Json:
+    """Return the topology hints of an endpoint (EndpointSlice, trafficdist)."""
+    if not endpoint["conditions"]["ready"] or not distribution:
+        return {}
+    hints = {}
+    if "zone" in endpoint:
+        hints["forZones"] = [{"name": endpoint["zone"]}]
+    if "nodeName" in endpoint and distribution == "PreferSameNode":
+        hints["forNodes"] = [{"name": endpoint["nodeName"]}]
+    return hints
 
 
 def _is_managed(slice_: Json) -> bool:

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 from ..addresses import Addresses, address_error
 from ..objects import Json
-from ..status import Cause, not_allowed, required, unsupported, wrong
+from ..status import Cause, not_allowed, required, too_long, unsupported, wrong
 from . import names
 
 DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+MAX_OVERRIDE = 64
+"""Characters of hostnameOverride."""
 MAX_NAMESERVERS = 3
 MAX_SEARCHES = 32
 MAX_SEARCH_CHARS = 2048
@@ -54,6 +56,20 @@ def spec_causes(spec: Json, field: str) -> Iterator[Cause]:
     for name in ("hostname", "subdomain"):
         if spec.get(name):
             yield from names.errors(names.LABEL, f"{field}.{name}", spec[name])
+    yield from _override_causes(spec, f"{field}.hostnameOverride")
+
+
+def _override_causes(spec: Json, field: str) -> Iterator[Cause]:
+    """Yield the validation errors of hostnameOverride."""
+    override = spec.get("hostnameOverride")
+    if override is None:
+        return
+    for other in ("setHostnameAsFQDN", "hostNetwork"):
+        if spec.get(other):
+            yield not_allowed(field, f"may not be specified when {other} is true")
+    if len(override) > MAX_OVERRIDE:
+        yield too_long(field, MAX_OVERRIDE)
+    yield from names.errors(names.SUBDOMAIN, field, override)
 
 
 def _dns_causes(spec: Json, field: str) -> Iterator[Cause]:

@@ -10,6 +10,7 @@ from ..status import Cause, duplicate, required, unsupported, wrong
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 AFFINITIES = ("ClientIP", "None")
 POLICIES = ("Cluster", "Local")
+DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 HEADLESS = ["None"]
 _HOST = re.compile(
@@ -98,6 +99,9 @@ def causes(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]
     policy = spec.get("internalTrafficPolicy", "Cluster")
     if policy not in POLICIES:
         yield unsupported("spec.internalTrafficPolicy", policy, POLICIES)
+    near = spec.get("trafficDistribution")
+    if near is not None and near not in DISTRIBUTIONS:
+        yield unsupported("spec.trafficDistribution", near, DISTRIBUTIONS)
     if spec["type"] == "ExternalName":
         yield from _external_causes(spec)
         return

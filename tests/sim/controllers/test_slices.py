@@ -4,7 +4,8 @@ import pytest
 
 from sim.api.objects import Json, dig, labels_of
 from sim.controllers.cluster import Cluster
-from sim.controllers.slices import CONTROLLER, HEADLESS, MANAGED_BY, MAX_ENDPOINTS, SERVICE_NAME
+from sim.controllers.pods import READY
+from sim.controllers.slices import CONTROLLER, HEADLESS, MANAGED_BY, MAX_ENDPOINTS, SERVICE_NAME, ZONE
 from tests.sim.builders import failing, names, pod, service
 
 
@@ -241,3 +242,22 @@ def test_writes_that_change_no_endpoint_write_no_slice() -> None:
 def test_refusal(fields: Json, message: str) -> None:
     obj = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {"name": "x"}}
     assert message in failing(lambda: Cluster().create(obj | fields))["message"]
+
+
+@pytest.mark.parametrize(
+    ("distribution", "hints"),
+    [
+        pytest.param(None, None, id="no distribution"),
+        pytest.param("PreferClose", {"forZones": [{"name": "a"}]}, id="zone"),
+        pytest.param("PreferSameZone", {"forZones": [{"name": "a"}]}, id="same zone"),
+        pytest.param("PreferSameNode", {"forZones": [{"name": "a"}], "forNodes": [{"name": "node-1"}]}, id="same node"),
+    ],
+)
+def test_hints_for_ready_endpoints(distribution: str | None, hints: Json | None) -> None:
+    cluster = Cluster()
+    cluster.patch("Node", "", "node-1", {"metadata": {"labels": {ZONE: "a"}}})
+    cluster.create(service(trafficDistribution=distribution))
+    cluster.create(pod())
+    cluster.create(pod("web-2") | {"metadata": pod("web-2")["metadata"] | {"annotations": {READY: "false"}}})
+    (found,) = cluster.list("EndpointSlice", "default", "kubernetes.io/service-name=web")
+    assert [endpoint.get("hints") for endpoint in found["endpoints"]] == [hints, None]

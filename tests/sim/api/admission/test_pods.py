@@ -98,6 +98,11 @@ LONG = [f"{'a' * 60}.{'b' * 20}.example"] * 32
             },
             id="hostname-and-subdomain",
         ),
+        pytest.param(
+            {"hostnameOverride": "a." * 32 + "b", "hostNetwork": True, "setHostnameAsFQDN": True},
+            {"spec.hostnameOverride": "Too long: may not be more than 64 bytes"},
+            id="hostname-override",
+        ),
     ],
 )
 def test_invalid_pods(spec: dict[str, Any], causes: dict[str, str]) -> None:
