@@ -1,15 +1,30 @@
-"""The part of OpenAPI v3 that `kubectl apply` and `kubectl create` read.
+"""OpenAPI v3: what `kubectl explain` shows, and what `apply` and `create` look up.
 
-They check whether PATCH of a kind accepts `fieldValidation`. There are no schemas:
-`kubectl explain` shows nothing and unknown fields are accepted. Clients before 1.29
-read OpenAPI v2 in protobuf and need `--validate=false`.
+The schemas have the fields that the simulation reads (`sim.api.shapes`), without
+descriptions: `kubectl explain` does not know others, and the API accepts them.
+`apply` and `create` check whether PATCH of a kind accepts `fieldValidation`. Clients
+before 1.29 read OpenAPI v2 in protobuf and need `--validate=false`.
 """
 
+import typing
+from collections.abc import Callable
+from types import UnionType
+from typing import Any
+
+from . import shapes
 from .kind import Kind
 from .kinds import KINDS
 from .objects import Json
 
 INDEX = "/openapi/v3"
+_TEXT: Json = {"type": "string"}
+_PLAIN = {
+    str: _TEXT,
+    int: {"type": "integer"},
+    bool: {"type": "boolean"},
+    dict[str, Any]: {"type": "object"},
+}
+_EITHER = "IntOrString"
 
 
 def document(path: str) -> Json | None:
@@ -28,8 +43,8 @@ def document(path: str) -> Json | None:
     return {
         "openapi": "3.0.0",
         "info": {"title": "sim", "version": "v1"},
-        "paths": {_path(kind): {"patch": _patch(kind)} for kind in kinds},
-        "components": {"schemas": {}},
+        "paths": {_path(kind): _operations(kind) for kind in kinds},
+        "components": {"schemas": _schemas(kinds)},
     }
 
 
@@ -39,20 +54,73 @@ def _path(kind: Kind) -> str:
     return f"{kind.prefix}{namespace}/{kind.plural}/{{name}}"
 
 
-def _patch(kind: Kind) -> Json:
-    """Return the PATCH operation of a kind."""
+def _identity(kind: Kind) -> Json:
+    """Return group, version and kind."""
+    return {"group": kind.group, "kind": kind.name, "version": kind.version}
+
+
+def _operations(kind: Kind) -> Json:
+    """Return the operations GET and PATCH of a kind."""
     parameters = ("dryRun", "fieldManager", "fieldValidation", "force")
-    return {
-        "operationId": f"patch{kind.name}",
-        "parameters": [
-            {"name": name, "in": "query", "schema": {"type": "string"}}
-            for name in parameters
-        ],
+    common = {
         "responses": {"200": {"description": "OK"}},
-        "x-kubernetes-action": "patch",
-        "x-kubernetes-group-version-kind": {
-            "group": kind.group,
-            "kind": kind.name,
-            "version": kind.version,
+        "x-kubernetes-group-version-kind": _identity(kind),
+    }
+    return {
+        "get": {
+            "operationId": f"read{kind.name}",
+            "x-kubernetes-action": "get",
+            **common,
+        },
+        "patch": {
+            "operationId": f"patch{kind.name}",
+            "parameters": [
+                {"name": name, "in": "query", "schema": _TEXT} for name in parameters
+            ],
+            "x-kubernetes-action": "patch",
+            **common,
         },
     }
+
+
+def _schemas(kinds: list[Kind]) -> Json:
+    """Return the schemas of kinds and of what their fields refer to, by name."""
+    schemas: Json = {_EITHER: {"oneOf": [{"type": "integer"}, _TEXT]}}
+
+    def refer(shape: Any) -> Json:  # noqa: ANN401  # a type
+        name = shape.__name__.removeprefix("_")
+        if name not in schemas:
+            schemas[name] = {}  # a place for types that refer to themselves
+            fields = typing.get_type_hints(shape)
+            schemas[name] = _object({k: _schema(v, refer) for k, v in fields.items()})
+        return _reference(name)
+
+    for kind in kinds:
+        fields = {name: _schema(s, refer) for name, s in shapes.fields_of(kind).items()}
+        schema = _object({"apiVersion": _TEXT, "kind": _TEXT, **fields})
+        identity = {"x-kubernetes-group-version-kind": [_identity(kind)]}
+        schemas[kind.name] = {**schema, **identity}
+    return schemas
+
+
+def _object(properties: Json) -> Json:
+    return {"type": "object", "properties": properties}
+
+
+def _reference(name: str) -> Json:
+    return {"allOf": [{"$ref": f"#/components/schemas/{name}"}]}
+
+
+def _schema(shape: Any, refer: Callable[[Any], Json]) -> Json:  # noqa: ANN401  # a type
+    """Return the schema of a type; ``refer`` returns the reference to a class."""
+    if shape in _PLAIN:
+        return _PLAIN[shape]
+    of = typing.get_args(shape)
+    if typing.get_origin(shape) is list:
+        return {"type": "array", "items": _schema(of[0], refer)}
+    if typing.get_origin(shape) is dict:
+        values = _schema(of[1], refer)
+        return {"type": "object", "additionalProperties": values}
+    if isinstance(shape, UnionType):
+        return _reference(_EITHER)
+    return refer(shape)

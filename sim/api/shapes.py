@@ -17,13 +17,13 @@ Texts = dict[str, str]
 Items = list[dict[str, Any]]
 
 
-class _Owner(TypedDict):
+class _OwnerReference(TypedDict):
     uid: str
     name: str
     kind: str
 
 
-class _Meta(TypedDict, total=False):
+class _ObjectMeta(TypedDict, total=False):
     name: str
     namespace: str
     generateName: str
@@ -33,7 +33,7 @@ class _Meta(TypedDict, total=False):
     labels: Texts
     annotations: Texts
     finalizers: list[str]
-    ownerReferences: list[_Owner]
+    ownerReferences: list[_OwnerReference]
     managedFields: Items
 
 
@@ -42,14 +42,14 @@ class _Condition(TypedDict):
     status: str
 
 
-class _Expression(TypedDict):
+class _LabelSelectorRequirement(TypedDict):
     key: str
     operator: str
 
 
-class _Selector(TypedDict, total=False):
+class _LabelSelector(TypedDict, total=False):
     matchLabels: Texts
-    matchExpressions: list[_Expression]
+    matchExpressions: list[_LabelSelectorRequirement]
 
 
 class _Phase(TypedDict, total=False):
@@ -81,6 +81,9 @@ class _ServiceSpec(TypedDict, total=False):
     publishNotReadyAddresses: bool
     selector: Texts
     trafficDistribution: str
+    sessionAffinity: str
+    internalTrafficPolicy: str
+    externalTrafficPolicy: str
 
 
 class _ContainerPort(TypedDict, total=False):
@@ -92,13 +95,15 @@ class _ContainerPort(TypedDict, total=False):
 class _Container(TypedDict, total=False):
     name: str
     image: str
+    command: list[str]
+    args: list[str]
     env: Items
     ports: list[_ContainerPort]
     volumeMounts: Items
     volumeDevices: Items
 
 
-class _DnsConfig(TypedDict, total=False):
+class _PodDNSConfig(TypedDict, total=False):
     nameservers: list[str]
     searches: list[str]
     options: Items
@@ -109,7 +114,7 @@ class _PodSpec(TypedDict, total=False):
     initContainers: list[_Container]
     ephemeralContainers: list[_Container]
     dnsPolicy: str
-    dnsConfig: _DnsConfig
+    dnsConfig: _PodDNSConfig
     hostname: str
     hostnameOverride: str
     setHostnameAsFQDN: bool
@@ -122,6 +127,11 @@ class _PodSpec(TypedDict, total=False):
     resourceClaims: Items
     schedulingGates: Items
     topologySpreadConstraints: Items
+    restartPolicy: str
+    terminationGracePeriodSeconds: int
+    serviceAccountName: str
+    nodeSelector: Texts
+    enableServiceLinks: bool
 
 
 class _Ip(TypedDict):
@@ -143,26 +153,29 @@ class _PodStatus(TypedDict, total=False):
     containerStatuses: list[_ContainerStatus]
 
 
-class _Template(TypedDict, total=False):
-    metadata: _Meta
+class _PodTemplateSpec(TypedDict, total=False):
+    metadata: _ObjectMeta
     spec: _PodSpec
 
 
-class _Rolling(TypedDict, total=False):
+class _RollingUpdate(TypedDict, total=False):
     maxSurge: int | str
     maxUnavailable: int | str
 
 
-class _Strategy(TypedDict, total=False):
+class _DeploymentStrategy(TypedDict, total=False):
     type: str
-    rollingUpdate: _Rolling
+    rollingUpdate: _RollingUpdate
 
 
 class _DeploymentSpec(TypedDict, total=False):
     replicas: int
-    selector: _Selector
-    template: _Template
-    strategy: _Strategy
+    selector: _LabelSelector
+    template: _PodTemplateSpec
+    strategy: _DeploymentStrategy
+    paused: bool
+    revisionHistoryLimit: int
+    progressDeadlineSeconds: int
 
 
 class _SetStrategy(TypedDict, total=False):
@@ -176,8 +189,8 @@ class _Ordinals(TypedDict, total=False):
 
 class _SetSpec(TypedDict, total=False):
     replicas: int
-    selector: _Selector
-    template: _Template
+    selector: _LabelSelector
+    template: _PodTemplateSpec
     serviceName: str
     podManagementPolicy: str
     updateStrategy: _SetStrategy
@@ -195,8 +208,8 @@ class _JobSpec(TypedDict, total=False):
     completionMode: str
     manualSelector: bool
     suspend: bool
-    selector: _Selector
-    template: _Template
+    selector: _LabelSelector
+    template: _PodTemplateSpec
 
 
 class _LeaseSpec(TypedDict, total=False):
@@ -274,7 +287,7 @@ class _NodeStatus(TypedDict, total=False):
     conditions: list[_Condition]
 
 
-class _Rule(TypedDict, total=False):
+class _PolicyRule(TypedDict, total=False):
     verbs: list[str]
     apiGroups: list[str]
     resources: list[str]
@@ -293,8 +306,8 @@ class _RoleRef(TypedDict):
 
 
 class _SelectorSpec(TypedDict, total=False):
-    selector: _Selector
-    podSelector: _Selector
+    selector: _LabelSelector
+    podSelector: _LabelSelector
 
 
 class _ImportSpec(TypedDict, total=False):
@@ -327,11 +340,16 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "ServiceImport": {"spec": _ImportSpec},
     "PodDisruptionBudget": {"spec": _SelectorSpec, "status": _Conditions},
     "NetworkPolicy": {"spec": _SelectorSpec},
-    "ClusterRole": {"rules": list[_Rule]},
+    "ClusterRole": {"rules": list[_PolicyRule]},
     "ClusterRoleBinding": {"subjects": list[_Subject], "roleRef": _RoleRef},
-    "Role": {"rules": list[_Rule]},
+    "Role": {"rules": list[_PolicyRule]},
     "RoleBinding": {"subjects": list[_Subject], "roleRef": _RoleRef},
 }
+
+
+def fields_of(kind: Kind) -> dict[str, Any]:
+    """Return the type of each field of a kind that is known here."""
+    return {"metadata": _ObjectMeta, **_FIELDS.get(kind.name, {})}
 
 
 def check(kind: Kind, obj: Json) -> None:
@@ -341,8 +359,7 @@ def check(kind: Kind, obj: Json) -> None:
         ApiError: a field has another type (400).
 
     """
-    fields = {"metadata": _Meta, **_FIELDS.get(kind.name, {})}
-    for name, shape in fields.items():
+    for name, shape in fields_of(kind).items():
         if name in obj:
             try:
                 msgspec.convert(obj[name], shape)

@@ -1,0 +1,48 @@
+"""The OpenAPI documents that `kubectl explain` reads."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sim.api import openapi
+from sim.api.kinds import KINDS
+from sim.api.objects import Json
+
+
+def references(value: Any) -> Iterator[str]:
+    """Yield the names that a schema refers to."""
+    if isinstance(value, dict):
+        if "$ref" in value:
+            yield value["$ref"].rpartition("/")[2]
+        for each in value.values():
+            yield from references(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from references(each)
+
+
+def document(prefix: str) -> Json:
+    found = openapi.document(openapi.INDEX + prefix)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.title)
+def test_every_kind_has_a_schema(kind: Any) -> None:
+    schemas = document(kind.prefix)["components"]["schemas"]
+    identity = {"group": kind.group, "version": kind.version, "kind": kind.name}
+    assert [name for name, s in schemas.items() if identity in s.get("x-kubernetes-group-version-kind", ())] == [
+        kind.name
+    ]
+    assert set(references(schemas)) <= set(schemas)
+
+
+def test_fields_of_a_pod() -> None:
+    schemas = document("/api/v1")["components"]["schemas"]
+    assert schemas["PodDNSConfig"]["properties"]["nameservers"] == {"type": "array", "items": {"type": "string"}}
+    assert set(references(schemas["ServicePort"]["properties"]["targetPort"])) == {"IntOrString"}
+
+
+def test_other_paths_have_no_document() -> None:
+    assert [openapi.document(path) for path in ("/openapi/v2", "/openapi/v3/apis/none/v1")] == [None, None]
