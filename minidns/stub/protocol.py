@@ -22,7 +22,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from minidns.dns import names
 from minidns.dns.model import RD, FormatError, Opt, Question
-from minidns.dns.rdata import AAAA, A, address
+from minidns.dns.rdata import AAAA, CNAME, A, address, to_text
 from minidns.dns.reply import Reply, decode_reply
 from minidns.dns.wire import encode_query
 
@@ -129,6 +129,16 @@ class Outcome(NamedTuple):
             if rrset.rtype in BOTH
             for data in rrset.rdata
         )
+
+    @property
+    def canonical(self) -> str:
+        """The name at the end of the aliases in the first reply."""
+        name = self.name
+        for reply in self.replies[:1]:
+            for rrset in reply.answer:
+                if rrset.rtype == CNAME and rrset.owner.lower() == name.lower():
+                    name = to_text(CNAME, rrset.rdata[0])
+        return name
 
 
 Steps: TypeAlias = Generator[Wait, Event, Outcome]

@@ -44,6 +44,12 @@ class Settings:
     transport: Transport = "udp"
     edns_size: int = 0
     """The UDP payload size in an OPT record; 0 means no OPT."""
+    flags: int = RD
+    """The flags of the header."""
+    dnssec: bool = False
+    """Whether the OPT record asks for DNSSEC records."""
+    keeps_truncated: bool = False
+    """Whether a truncated reply counts as it is."""
 
 
 class Single(Resolver):
@@ -56,8 +62,10 @@ class Single(Resolver):
 
     def look_up(self, name: str, types: tuple[int, ...] = BOTH) -> Steps:
         """Return the steps of one query per type; raises ValueError for no name."""
-        opt = Opt(self.settings.edns_size) if self.settings.edns_size else None
-        queries = self.queries(name, types, RD, opt)
+        settings = self.settings
+        size = settings.edns_size
+        opt = Opt(size, do=settings.dnssec) if size else None
+        queries = self.queries(name, types, settings.flags, opt)
         absolute = queries[0].question.qname
         replies: list[Reply] = []
         for query in queries:
@@ -87,7 +95,7 @@ class _Exchange:
         for _ in range(settings.attempts):
             for server in settings.servers:
                 reply = yield from self._ask(server, settings.transport)
-                if reply and reply.flags & TC and settings.transport == "udp":
+                if self._is_cut(reply):
                     reply = yield from self._ask(server, "tcp")
                 if reply and reply.rcode not in _ERRORS:
                     return reply
@@ -95,6 +103,12 @@ class _Exchange:
             if rejected:
                 break  # only silence and refusals are worth another round
         return rejected
+
+    def _is_cut(self, reply: Reply | None) -> bool:
+        """Return whether the query has to be repeated over TCP."""
+        settings = self.single.settings
+        is_cut = reply is not None and bool(reply.flags & TC)
+        return is_cut and settings.transport == "udp" and not settings.keeps_truncated
 
     def _ask(self, server: str, transport: Transport) -> _ReplySteps:
         source = self.single.port()

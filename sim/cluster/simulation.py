@@ -93,7 +93,8 @@ class Simulation:
                 f"pod {namespace}/{name}, annotation {LIBC}: {error}"
             ) from None
         text = kubelet.resolv_conf(pod, NODE)
-        return Container(address, text, self.plane, libc, self.rng, self.links)
+        files = kubelet.hosts(pod, NODE), kubelet.hostname(pod)
+        return Container(address, text, self.plane, libc, self.rng, self.links, *files)
 
     def http(self) -> ClientSession:
         """Return an HTTP client of the API server with the administrator's token."""

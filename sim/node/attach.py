@@ -1,7 +1,6 @@
 """Commands and logs of pods, as a kubelet serves them to the API server."""
 
 import asyncio
-import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
@@ -45,14 +44,18 @@ class NodeKubelet:
             container = self._container(*pod)
         except LookupError as error:
             raise bad_request(str(error)) from error
-        status = 0
-        for words in _lines_of(command):
-            if words[0] not in commands.COMMANDS:
-                raise failure(500, _no_program(words[0]))
-            output = await commands.run(container, words)
-            await streams.write(output.text.encode())
-            status = output.status
-        return status
+
+        async def write(text: str) -> None:
+            await streams.write(text.encode())
+
+        match command:
+            case [shell, "-c", text, *_] if shell in commands.SHELLS:
+                return (await commands.run_script(container, text, write)).status
+        if not commands.is_known(command[0]):
+            raise failure(500, _no_program(command[0]))
+        output = await commands.run(container, list(command))
+        await write(output.text)
+        return output.status
 
     async def attach(self, pod: Key, streams: Streams) -> int:
         """Join the program of a pod until it ends; return its exit status.
@@ -85,37 +88,6 @@ def _tail(data: bytes, lines: int | None) -> bytes:
     if lines is None:
         return data
     return b"".join(data.splitlines(keepends=True)[-lines:]) if lines else b""
-
-
-def _lines_of(command: Sequence[str]) -> list[list[str]]:
-    """Return the commands of a command line: several only for ``sh -c TEXT``.
-
-    Raises:
-        ApiError: the text has more than simple commands (400).
-
-    """
-    match command:
-        case ["sh" | "/bin/sh", "-c", text, *_]:
-            return _of_shell(text)
-    return [list(command)]
-
-
-def _of_shell(text: str) -> list[list[str]]:
-    lexer = shlex.shlex(text, posix=True, punctuation_chars=";&|<>()\n")
-    lexer.whitespace = " \t"
-    lexer.whitespace_split = True
-    lines: list[list[str]] = [[]]
-    try:
-        for word in lexer:
-            if set(word) <= set(";\n") or word == "&&":
-                lines.append([])
-            elif set(word) <= set("&|<>()"):
-                raise bad_request(f"sh -c: {word} is not simulated")
-            else:
-                lines[-1].append(word)
-    except ValueError as error:
-        raise bad_request(f"sh -c: {str(error).lower()}") from error
-    return [words for words in lines if words]
 
 
 def _no_program(name: str) -> str:

@@ -3,8 +3,10 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from . import dig, nslookup, resolve
-from .container import Container, Output, getent
+from . import dig, getent, host, nslookup, resolve
+from .container import Container, Output
+from .filters import FILTERS
+from .shell import Shell, Write
 
 Command: TypeAlias = Callable[[Container, list[str]], Awaitable[Output]]
 
@@ -12,25 +14,72 @@ NOT_FOUND = 127
 
 
 async def cat(container: Container, words: list[str]) -> Output:
-    """Run ``cat``; /etc/resolv.conf is the only file."""
-    if words == ["/etc/resolv.conf"]:
-        return Output(0, container.resolv_conf)
-    return Output(1, f"cat: {' '.join(words)}: No such file or directory\n")
+    """Run ``cat``; there are a few files in /etc."""
+    files = {
+        "/etc/resolv.conf": container.resolv_conf,
+        "/etc/hosts": container.hosts,
+        "/etc/hostname": f"{container.hostname}\n",
+        "/etc/nsswitch.conf": "hosts: files dns\n",
+    }
+    missing = f"No such file or directory (there are: {' '.join(files)})\n"
+    texts = [files.get(word, f"cat: {word}: {missing}") for word in words]
+    return Output(int(not files.keys() >= set(words)), "".join(texts))
+
+
+async def hostname(container: Container, words: list[str]) -> Output:
+    """Run ``hostname``; with ``-i`` it shows the address."""
+    shown = {(): container.hostname, ("-i",): container.address}.get(tuple(words))
+    return Output(int(shown is None), f"{shown or 'usage: hostname [-i]'}\n")
+
+
+async def sh(container: Container, words: list[str]) -> Output:
+    """Run ``sh -c TEXT``."""
+    match words:
+        case ["-c", text, *_]:
+            return await run_script(container, text)
+    return Output(2, "usage: sh -c TEXT\n")
+
+
+async def run_script(
+    container: Container, text: str, write: Write | None = None
+) -> Output:
+    """Run a script; ``write`` gets its output as it comes, the result has it else."""
+    parts: list[str] = []
+
+    async def keep(part: str) -> None:
+        parts.append(part)
+
+    shell = Shell(container, run, write or keep)
+    status = await shell.run(text)
+    return Output(status, "".join(parts), tuple(shell.queries))
 
 
 COMMANDS: dict[str, Command] = {
     "cat": cat,
     "dig": dig.run,
-    "getent": getent,
+    "getent": getent.run,
+    "host": host.run,
+    "hostname": hostname,
     "nslookup": nslookup.run,
     "resolve": resolve.run,
+    "sh": sh,
 }
+SHELLS = ("sh", "/bin/sh", "ash", "bash", "/bin/bash")
+
+
+def is_known(name: str) -> bool:
+    """Return whether there is a program of this name."""
+    return name in COMMANDS or name in SHELLS or name in FILTERS
 
 
 async def run(container: Container, words: list[str]) -> Output:
     """Run a command line in ``container``; an unknown command has status 127."""
-    if not words or words[0] not in COMMANDS:
-        name = words[0] if words else ""
+    name, *rest = words or [""]
+    if name in SHELLS:
+        name = "sh"
+    if name in FILTERS:
+        return FILTERS[name](rest, "")
+    if name not in COMMANDS:
         names = ", ".join(COMMANDS)
         return Output(NOT_FOUND, f"{name}: command not found (there are: {names})\n")
-    return await COMMANDS[words[0]](container, words[1:])
+    return await COMMANDS[name](container, rest)

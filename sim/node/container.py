@@ -5,7 +5,7 @@ from random import Random
 from typing import NamedTuple
 
 from minidns.dns.rdata import rcode_name, type_name
-from minidns.stub.protocol import BOTH, Lookup, Resolver, Status
+from minidns.stub.protocol import BOTH, Lookup, Resolver
 
 from ..resolver.kinds import GLIBC, Kind
 from .links import Links
@@ -34,6 +34,9 @@ class Container:
     rng: Random = field(default_factory=Random)
     links: Links = field(default_factory=Links)
     """The links between the container and the servers."""
+    hosts: str = ""
+    """Content of /etc/hosts."""
+    hostname: str = ""
 
     async def getaddrinfo(
         self, name: str, types: tuple[int, ...] = BOTH
@@ -49,24 +52,6 @@ class Container:
         """Look ``name`` up with ``resolver``."""
         lookup = Lookup(resolver, resolver.look_up(name, types))
         return await resolve(lookup, self.address, self.network, self.links)
-
-
-async def getent(container: Container, words: list[str]) -> Output:
-    """Run ``getent ahosts NAME``, which prints the result of getaddrinfo."""
-    match words:
-        case ["ahosts", name]:
-            resolved = await container.getaddrinfo(name)
-        case _:
-            return Output(1, "usage: getent ahosts NAME\n")
-    if resolved.outcome.status is not Status.ANSWERED:
-        return Output(2, "", resolved.queries)
-    name_ = resolved.outcome.name.removesuffix(".")
-    lines = []
-    for address in resolved.outcome.addresses:
-        lines += [f"{address:15} STREAM {name_}", f"{address:15} DGRAM"]
-        lines += [f"{address:15} RAW"]
-        name_ = ""
-    return Output(0, "".join(line.rstrip() + "\n" for line in lines), resolved.queries)
 
 
 def query_lines(queries: tuple[QueryRecord, ...]) -> list[str]:

@@ -299,7 +299,7 @@ class _LookupPackets:
             query.path = query.path._replace(refused=True)
         elif query.reply is None:
             with suppress(FormatError):
-                query.reply = decode_reply(wire)
+                query.reply, query.size = decode_reply(wire), len(wire)
             query.ms = (asyncio.get_running_loop().time() - query.at) * 1000
         if wire != REFUSAL:
             self.packets.plane.replied(flow)

@@ -1,4 +1,4 @@
-"""The /etc/resolv.conf that the kubelet writes for a pod.
+"""The /etc/resolv.conf and /etc/hosts that the kubelet writes for a pod.
 
 Options keep their order; the kubelet writes them in random order, from a map (kubelet
 pkg/kubelet/network/dns).
@@ -15,6 +15,17 @@ MAX_SEARCH_CHARS = 2048
 """Characters of the whole search list with its spaces."""
 MAX_SEARCH_CHARS_EACH = 253
 """Characters of a search domain: longer ones are omitted, some glibc abort on them."""
+MAX_HOSTNAME = 63
+"""Characters of a container's host name."""
+_HOSTS = (
+    "# Kubernetes-managed hosts file.",
+    "127.0.0.1\tlocalhost",
+    "::1\tlocalhost ip6-localhost ip6-loopback",
+    "fe00::0\tip6-localnet",
+    "fe00::0\tip6-mcastprefix",
+    "fe00::1\tip6-allnodes",
+    "fe00::2\tip6-allrouters",
+)
 CLUSTER_OPTIONS = ("ndots:5",)
 
 
@@ -93,6 +104,29 @@ def resolv_conf(pod: Json, node: Node) -> str:
         conf = _with_config(conf, config)
     # the container runtime replaces an empty file by the node's
     return _within_limits(conf).text() or node.resolv_conf or ""
+
+
+def hostname(pod: Json) -> str:
+    """Return the host name of the containers of ``pod``, at most 63 characters."""
+    spec = pod["spec"]
+    names = spec.get("hostnameOverride"), spec.get("hostname"), pod["metadata"]["name"]
+    return str(next(filter(None, names)))[:MAX_HOSTNAME].rstrip("-.")
+
+
+def hosts(pod: Json, node: Node) -> str:
+    """Return the /etc/hosts of the containers of ``pod`` on ``node``."""
+    spec, own = pod["spec"], hostname(pod)
+    if spec.get("subdomain") and not spec.get("hostnameOverride"):
+        namespace = pod["metadata"]["namespace"]
+        domain = f"{spec['subdomain']}.{namespace}.svc.{node.cluster_domain}"
+        own = f"{own}.{domain}\t{own}"
+    ips = [entry["ip"] for entry in pod.get("status", {}).get("podIPs") or ()]
+    aliases = spec.get("hostAliases") or ()
+    more = [f"{a['ip']}\t" + "\t".join(a.get("hostnames") or ()) for a in aliases]
+    if more:
+        more = ["", "# Entries added by HostAliases.", *more]
+    lines = [*_HOSTS, *(f"{ip}\t{own}" for ip in ips), *more]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _by_policy(pod: Json, node: Node) -> ResolvConf:

@@ -1,19 +1,23 @@
 """``nslookup`` in a pod, with the output format of BIND."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from minidns.dns import names, rdata
-from minidns.dns.model import AA, RRset
+from minidns.dns.model import AA, RD, RRset
 from minidns.dns.rdata import AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT, A
 from minidns.dns.reply import Reply
 from minidns.stub.protocol import BOTH, Status
+from minidns.stub.single import Settings
 
-from ..resolver.bind_tools import BindTools
+from ..resolver.bind_tools import BindTools, is_address
 from .container import Container, Output
 from .over_sockets import LookupResult
 
-USAGE = "usage: nslookup [-type=TYPE] NAME [TYPE | SERVER]\n"
+USAGE = (
+    "usage: nslookup [-type=TYPE] [-timeout=SECONDS] [-retry=NUMBER] [-vc]\n"
+    "                [-norecurse] [-nosearch] NAME [TYPE | SERVER]\n"
+)
 _SHOWN = {
     CNAME: "canonical name",
     PTR: "name",
@@ -22,6 +26,9 @@ _SHOWN = {
     SRV: "service",
     TXT: "text",
 }
+_TYPE_OPTIONS = ("-type", "-query", "-q", "-querytype", "-qt", "-ty")
+_NUMBERS = ("-timeout", "-retry")
+_OPTIONS = (*_NUMBERS, "-vc", "-novc", "-norec", "-norecurse", "-nosearch", "-search")
 _SOA_FIELDS = ("serial", "refresh", "retry", "expire", "minimum")
 
 
@@ -33,35 +40,41 @@ class _Words:
     qtype: int | None = None
     """Record type; None for addresses of both families."""
     server: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def change(self, settings: Settings) -> Settings:
+        """Return the settings of queries with the options of the command line."""
+        options = self.options
+        return replace(
+            settings,
+            timeout_s=float(options.get("-timeout", settings.timeout_s)),
+            attempts=int(options.get("-retry", settings.attempts - 1)) + 1,
+            transport="tcp" if "-vc" in options else "udp",
+            flags=0 if {"-norec", "-norecurse"} & options.keys() else RD,
+        )
 
 
 def _read(words: Sequence[str]) -> _Words | None:
     qtype: int | None = None
-    plain = []
+    plain, options = [], {}
     for word in words:
         option, equals, value = word.partition("=")
-        if option in ("-type", "-query", "-q") and equals:
+        if option in _TYPE_OPTIONS and equals:
             qtype = rdata.type_number(value)
+        elif option in _OPTIONS and bool(equals) == (option in _NUMBERS):
+            options[option] = str(int(value)) if equals else ""
         elif word.startswith("-"):
             return None
         else:
             plain.append(word)
     match plain:
         case [name]:
-            return _Words(name, qtype)
-        case [name, server] if _is_address(server):
-            return _Words(name, qtype, server)
+            return _Words(name, qtype, options=options)
+        case [name, server] if is_address(server):
+            return _Words(name, qtype, server, options)
         case [name, type_]:
-            return _Words(name, rdata.type_number(type_))
+            return _Words(name, rdata.type_number(type_), options=options)
     return None
-
-
-def _is_address(text: str) -> bool:
-    try:
-        names.reverse(text)
-    except ValueError:
-        return False
-    return True
 
 
 async def run(container: Container, words: list[str]) -> Output:
@@ -75,13 +88,13 @@ async def run(container: Container, words: list[str]) -> Output:
         return Output(1, f"{error}\n{USAGE}")
     if args is None:
         return Output(1, USAGE)
-    if _is_address(args.name) and args.qtype is None:
+    if is_address(args.name) and args.qtype is None:
         return await _reverse(container, args)
     types = BOTH if args.qtype is None else (args.qtype,)
-    first = await _look_up(container, args.name, types[0], args.server)
+    first = await _look_up(container, args, args.name, types[0])
     results = [first]
     if len(types) > 1 and first.outcome.status in (Status.ANSWERED, Status.NODATA):
-        more = await _look_up(container, first.outcome.name, types[1], args.server)
+        more = await _look_up(container, args, first.outcome.name, types[1])
         results.append(more)
     queries = tuple(a for resolved in results for a in resolved.queries)
     lines = list(_lines(args.name, results))
@@ -90,15 +103,18 @@ async def run(container: Container, words: list[str]) -> Output:
 
 
 async def _look_up(
-    container: Container, name: str, qtype: int, server: str
+    container: Container, args: _Words, name: str, qtype: int
 ) -> LookupResult:
-    tool = BindTools(container.resolv_conf, container.rng, server=server)
+    if "-nosearch" in args.options and not name.endswith("."):
+        name += "."
+    conf, rng = container.resolv_conf, container.rng
+    tool = BindTools(conf, rng, args.server, change=args.change)
     return await container.look_up(tool, name, (qtype,))
 
 
 async def _reverse(container: Container, args: _Words) -> Output:
     pointer = names.reverse(args.name)
-    resolved = await _look_up(container, pointer, PTR, args.server)
+    resolved = await _look_up(container, args, pointer, PTR)
     status = resolved.outcome.status
     lines = [line for reply in resolved.outcome.replies for line in _answer(reply)]
     if status is not Status.ANSWERED:
@@ -136,15 +152,11 @@ def _no_answer(name: str) -> Iterator[str]:
 
 
 def _failure(name: str, resolved: LookupResult) -> Iterator[str]:
-    status = resolved.outcome.status
     if resolved.outcome.replies:
         rcode = rdata.rcode_name(resolved.outcome.replies[0].rcode)
         yield f"** server can't find {name.removesuffix('.')}: {rcode}"
         return
-    why = "connection refused" if status is Status.REFUSED else "timed out"
-    for query in resolved.queries:
-        yield f";; communications error to {query.send.server}#53: {why}"
-    yield ";; no servers could be reached"
+    yield from resolved.silence()
 
 
 def _answer(reply: Reply) -> Iterator[str]:

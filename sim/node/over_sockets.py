@@ -6,7 +6,7 @@ one on loopback. This is the only module of the data path with sockets.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, NamedTuple, Protocol
@@ -69,6 +69,8 @@ class QueryRecord:
     reply: Reply | None = None
     ms: float = 0.0
     """Milliseconds from query to reply."""
+    size: int = 0
+    """Bytes of the reply."""
 
 
 class LookupResult(NamedTuple):
@@ -76,6 +78,13 @@ class LookupResult(NamedTuple):
 
     outcome: Outcome
     queries: tuple[QueryRecord, ...]
+
+    def silence(self) -> Iterator[str]:
+        """Yield what BIND's tools say about a lookup without any reply."""
+        for query in self.queries:
+            why = "connection refused" if query.path.refused else "timed out"
+            yield f";; communications error to {query.send.server}#53: {why}"
+        yield ";; no servers could be reached"
 
 
 async def resolve(
@@ -212,6 +221,7 @@ class _Sockets:
                     if send.question != reply.question:
                         continue
                     query.reply, query.ms = reply, (now - query.at) * 1000
+                    query.size = len(arrival.wire)
                     self.network.replied(self._flow(send))
                     return
 

@@ -39,7 +39,7 @@ def client(simulation: Simulation, *, tcp: bool = False) -> Container:
 
 def tool(container: Container) -> BindTools:
     text = container.resolv_conf
-    return BindTools(text, container.rng, tcp="use-vc" in text)
+    return BindTools(text, container.rng, change=lambda s: replace(s, transport="tcp" if "use-vc" in text else "udp"))
 
 
 async def look_up(container: Container, count: int = 1) -> list[LookupResult]:

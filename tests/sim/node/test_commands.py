@@ -13,7 +13,7 @@ async def test_cat_shows_the_file() -> None:
 @pytest.mark.parametrize(
     ("words", "status", "text"),
     [
-        (["cat", "/etc/passwd"], 1, "cat: /etc/passwd: No such file or directory\n"),
+        (["cat", "/etc/passwd"], 1, "cat: /etc/passwd: No such file or directory "),
         (["vi"], 127, "vi: command not found "),
         ([], 127, ": command not found "),
     ],

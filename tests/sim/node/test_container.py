@@ -2,31 +2,11 @@ import re
 
 import pytest
 
-from sim.node.container import getent, query_lines
+from sim.node.container import query_lines
 from sim.resolver.kinds import find
 from tests.sim.node.outside import outside, unreachable
 
 SEARCH = "search a.example example.org\nnameserver 127.0.0.1\noptions ndots:2\n"
-
-
-async def test_getent_shows_what_programs_get() -> None:
-    async with outside() as (container, _):
-        output = await getent(container, ["ahosts", "google.com"])
-    assert output.status == 0
-    assert output.text == (
-        "192.0.2.100     STREAM google.com\n"
-        "192.0.2.100     DGRAM\n"
-        "192.0.2.100     RAW\n"
-        "2001:db8::100   STREAM\n"
-        "2001:db8::100   DGRAM\n"
-        "2001:db8::100   RAW\n"
-    )
-
-
-async def test_getent_of_a_name_that_is_not_there() -> None:
-    async with outside() as (container, _):
-        assert (await getent(container, ["ahosts", "nope.example.org"]))[:2] == (2, "")
-        assert (await getent(container, ["hosts", "google.com"])).status == 1
 
 
 async def test_every_query_has_a_line() -> None:

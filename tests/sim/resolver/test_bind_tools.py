@@ -1,3 +1,4 @@
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -28,5 +29,5 @@ def test_names(answers: dict[str, Does], name: str, names: list[str]) -> None:
 
 def test_a_named_server_replaces_those_of_the_file() -> None:
     play = Play({})
-    play.run(BindTools(CLUSTER, Random(1), server="192.0.2.9", tcp=True), "web.", (A,))
+    play.run(BindTools(CLUSTER, Random(1), "192.0.2.9", change=lambda s: replace(s, transport="tcp")), "web.", (A,))
     assert [(send.server, send.transport) for send in play.sent] == [("192.0.2.9", "tcp")]
