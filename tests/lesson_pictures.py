@@ -224,9 +224,83 @@ PICTURES = {
 }
 
 
+JAPANESE = {
+    "The kubelet writes resolv.conf, once, when the pod starts": "resolv.confはkubeletがPodの起動時に一度だけ書く",
+    "API server": "APIサーバー",
+    "program": "プログラム",
+    "Pod: dnsPolicy, Namespace": "Pod: dnsPolicy、Namespace",
+    "own configuration: clusterDNS 10.96.0.10": "自身の設定: clusterDNS 10.96.0.10",
+    "writes": "書く",
+    "reads": "読む",
+    "later changes in the API do not reach the file": "その後のAPIの変更はファイルに反映されない",
+    "One name, eight queries: the resolver in the pod expands names": (
+        "1つの名前に8つのクエリ: 名前を補完するのはPod内のリゾルバー"
+    ),
+    "stub resolver": "スタブリゾルバー",
+    "DNS server": "DNSサーバー",
+    "one dot is fewer than ndots:5, so the search list comes first": "ドットは1つでndots:5より少ないので、検索リストが先",
+    "The name stands for the ClusterIP; the node chooses a pod": "名前はClusterIPを指し、Podはノードが選ぶ",
+    "kernel of the node": "ノードのカーネル",
+    "pod web-2": "Pod web-2",
+    "connect to 10.96.7.7:80": "10.96.7.7:80に接続",
+    "rules of kube-proxy, from EndpointSlices": "EndpointSliceから作られたkube-proxyのルール",
+    "A headless Service: names for all ready pods, and for one": (
+        "Headless Service: 準備ができている全Podの名前と、1つのPodの名前"
+    ),
+    "EndpointSlice of db": "dbのEndpointSlice",
+    "watch: db-0, db-1 ready; db-2 not": "watch: db-0とdb-1はReady、db-2は未Ready",
+    "NXDOMAIN, until it is ready": "準備ができるまではNXDOMAIN",
+    "Names outside are forwarded, and kept for 30 seconds at most": "外部の名前は転送され、応答は最大30秒保存される",
+    "resolver of the node": "ノードのリゾルバー",
+    "10.96.7.7, from its memory": "10.96.7.7（メモリから）",
+    "12 s later: example.org?": "12秒後: example.org?",
+    "192.0.2.7, TTL 18, from the cache": "192.0.2.7, TTL 18（キャッシュから）",
+    'A cache repeats a "no" that is not true any more': "キャッシュは、もう正しくない否定応答を繰り返す",
+    "DNS server with cache 30": "DNSサーバー（cache 30）",
+    "watch: Service early created": "watch: Service earlyが作成された",
+    "20 s later: early.shop?": "20秒後: early.shop?",
+    "NXDOMAIN, from the cache": "NXDOMAIN（キャッシュから）",
+    "30 s later: early.shop?": "30秒後: early.shop?",
+    "A second DNS for one pod": "1つのPodに2つ目のDNSを使わせる",
+    "pod first": "Pod first",
+    "pod second": "Pod second",
+    "dnsPolicy: None, with name server, search list and ndots": "dnsPolicy: None（ネームサーバー、検索リスト、ndots）",
+    "10.96.7.7, so the objects are right": "10.96.7.7（オブジェクトは正常）",
+    "One lost datagram costs five seconds": "データグラムが1つ失われると5秒かかる",
+    "A and AAAA, at the same moment, from one socket": "AとAAAAを同じソケットから同時に送信",
+    "waits five seconds": "5秒待つ",
+    "A and AAAA once more": "AとAAAAを再送",
+    "both replies": "両方の応答",
+    "10.96.7.7, after 5 s": "10.96.7.7（5秒後）",
+    "A trial asks over several ways at once: one CoreDNS pod fails": (
+        "トライアルは複数の経路で同時に問い合わせる: CoreDNSのPodの1つが失敗"
+    ),
+    "prober": "プローバー",
+    "CoreDNS pods": "CoreDNSのPod",
+    "A: 5 of 45 fail": "A: 45回中5回失敗",
+    "D: coredns-node-1: 0 of 45 fail": "D: coredns-node-1: 45回中0回失敗",
+    "D: coredns-node-2: 8 of 45 fail": "D: coredns-node-2: 45回中8回失敗",
+    "R: 2 of 45 fail": "R: 45回中2回失敗",
+    "M, P: 1 of 45 fail: the background": "M、P: 45回中1回失敗（原因とは無関係の失敗）",
+    "K, KP: 0 of 45 fail": "K、KP: 45回中0回失敗",
+    "verdict: one-replica, coredns-node-2": "結論: one-replica、coredns-node-2",
+}
+"""The texts of the pictures that are translated."""
+
+
+def translated(picture: Picture) -> Picture:
+    """Return a picture with its texts in Japanese."""
+    return Picture(
+        JAPANESE[picture.title],
+        [(JAPANESE.get(name, name), place) for name, place in picture.actors],
+        [each._replace(text=JAPANESE.get(each.text, each.text)) for each in picture.messages],
+    )
+
+
 def files() -> dict[Path, str]:
     """Return the text of every picture by its file."""
-    return {folder() / f"pictures/{n:02}.svg": svg(each) for n, each in PICTURES.items()}
+    english = {folder() / f"pictures/{n:02}.svg": svg(each) for n, each in PICTURES.items()}
+    return english | {folder("ja") / f"pictures/{n:02}.svg": svg(translated(each)) for n, each in PICTURES.items()}
 
 
 if __name__ == "__main__":

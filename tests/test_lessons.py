@@ -6,7 +6,7 @@ import re
 import pytest
 
 from sim.__main__ import main
-from sim.lesson.page import Lesson, folder, lessons, parse
+from sim.lesson.page import Lesson, lessons, parse
 from sim.lesson.session import GIVE_UP, Session, is_right
 from sim.scenario.play import PlayedStep, Step, failure_lines
 from tests import lesson_pictures
@@ -60,7 +60,8 @@ def test_the_pictures_are_those_that_the_script_draws() -> None:
     """`python -m tests.lesson_pictures` writes them."""
     for path, text in lesson_pictures.files().items():
         assert path.read_text(encoding="utf-8") == text
-        assert f"](pictures/{path.name})" in next(folder().glob(f"{path.stem}-*.md")).read_text(encoding="utf-8")
+        page = next(path.parents[1].glob(f"{path.stem}-*.md"))
+        assert f"](pictures/{path.name})" in page.read_text(encoding="utf-8")
 
 
 def test_the_command_takes_answers_from_standard_input(

@@ -13,7 +13,6 @@ from ..node import fault_words
 
 FOUND, NOT_FOUND = 0, 1
 """Exit status: whether the verdict is the planted cause."""
-RAREST, MOST_FREQUENT = Fraction(1, 100_000), Fraction(1, 2)
 _EXAMPLES = {
     "minidns-sim trial --list": "the causes",
     "minidns-sim trial --plant one-replica --rate 1/100": "find one",
@@ -103,12 +102,12 @@ def _cause(word: str) -> str:
 
 
 def _rate(word: str) -> Fraction:
-    value = _share(word)
-    if not RAREST <= value <= MOST_FREQUENT:
-        raise argparse.ArgumentTypeError(
-            f"{word}: a rate from {RAREST} to {MOST_FREQUENT} is needed"
-        )
-    return value
+    from ..trial.play import rate_of
+
+    try:
+        return rate_of(word)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _share(word: str) -> Fraction:

@@ -8,6 +8,7 @@ from minidns.trial.ledger import Ledger
 from minidns.trial.run import Plan, Tell, Trial, interval_s
 from minidns.trial.verdict import Verdict
 
+from ..node import fault_words
 from ..node.replica import EPOCH
 from ..scenario import clock
 from .arena import REPLICAS, arena
@@ -18,6 +19,7 @@ MOST_PER_REPLICA = 20.0
 """Lookups per second and CoreDNS replica."""
 MERGING = 0.03
 """Time is virtual, so the pace is slow and few episodes merge."""
+RAREST, MOST_FREQUENT = Fraction(1, 100_000), Fraction(1, 2)
 LIMIT = 60
 """The trial ends without a verdict after this number of lookups times the rate."""
 
@@ -30,6 +32,19 @@ class Played:
     ledger: Ledger
     started: float
     """The start in seconds since the epoch of the simulation."""
+
+
+def rate_of(word: str) -> Fraction:
+    """Return a rate that a trial can look for.
+
+    Raises:
+        ValueError: it is no rate, or out of range.
+
+    """
+    rate = fault_words.rate(word)
+    if not RAREST <= rate <= MOST_FREQUENT:
+        raise ValueError(f"{word}: a rate from {RAREST} to {MOST_FREQUENT} is needed")
+    return rate
 
 
 def play(

@@ -6,13 +6,12 @@ from random import Random
 
 from minidns.trial.report.facts import Setup, report
 
-from ..node import fault_words
 from ..scenario import play
 from ..scenario.setup_words import Command, number
 from ..scenario.show_words import Showing
 from ..scenario.stage import Stage
 from .causes import CAUSES
-from .play import in_loop
+from .play import in_loop, rate_of
 
 ANY = "any"
 """Plants a cause that the seed draws."""
@@ -21,13 +20,15 @@ _BACKGROUND = Fraction(1, 20)
 
 async def _trial(stage: Stage, words: Sequence[str], body: str) -> list[str]:
     cause, rate_word, *rest = words
-    seed = number(rest[1]) if len(rest) > 1 else 1
+    if len(rest) == 1:
+        raise ValueError("N is missing")
+    seed = number(rest[1]) if rest else 1
     drawable = [name for name, each in CAUSES.items() if not each.needs_other]
     if cause == ANY:
         cause = Random(f"{seed} cause").choice(drawable)
     elif cause not in drawable:
         raise ValueError(f"{cause} is not {', '.join((ANY, *drawable))}")
-    rate = fault_words.rate(rate_word)
+    rate = rate_of(rate_word)
     played = await in_loop(cause, rate, seed, rate * _BACKGROUND)
     facts = report(played.ledger, played.verdict, Setup(played.started, ""))
     part = f" ({facts.part})" if facts.part else ""
