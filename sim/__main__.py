@@ -31,6 +31,7 @@ COMMANDS = (
     _command("lesson", "list the lessons, or take one"),
     _command("resolve", "show what a stub resolver sends for a name"),
     _command("walk", "show every step of a lookup, with both DNS services"),
+    _command("web", "serve a page that shows every step, and breaks links"),
     _command("trial", "plant a cause of failures and find it as minidns trial does"),
     _command("explore", "play random clusters and faults; check every answer"),
 )

@@ -27,7 +27,9 @@ class Visit:
     error: DnsError | None = None
 
 
-PASSES = "passes it on and returns the reply unchanged"
+PASSING = "passes it on"
+"""How the decision of a plugin begins that changes nothing."""
+PASSES = f"{PASSING} and returns the reply unchanged"
 RECORD: ContextVar[Callable[[Visit], None] | None] = ContextVar("record", default=None)
 """Called with each visit when it begins; it is complete once the reply is there."""
 _PRESENT: ContextVar[Visit | None] = ContextVar("present", default=None)
@@ -97,7 +99,7 @@ def decision(visit: Visit) -> str:
 
 def _failure(visit: Visit, error: DnsError) -> str:
     if any(inner.error is error for inner in visit.inner):
-        return "passes it on and returns the error"
+        return f"{PASSING} and returns the error"
     why = f": {error.text}" if error.text else ""
     return f"fails with {rcode_name(error.rcode)}{why}"
 

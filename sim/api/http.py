@@ -15,9 +15,10 @@ from typing import NamedTuple, Self
 
 from aiohttp import web
 
+from minidns.http import gate
+
 from . import (
     control,
-    gate,
     kubeconfig,
     kubelet_paths,
     paths,
@@ -183,13 +184,12 @@ class ApiServer:
             return web.StreamResponse()  # aiohttp sees that the connection is closed
 
     def _check(self, raw: web.BaseRequest) -> None:
-        """Refuse a request of a web page; see `sim.api.gate`."""
-        gate.check(
-            raw.method,
-            raw.headers,
-            raw.headers.getall("Host", []),
-            url=self.url,
-        )
+        """Refuse a request of a web page; see `minidns.http.gate`."""
+        hosts = raw.headers.getall("Host", [])
+        try:
+            gate.check(raw.method, raw.headers, hosts, url=self.url)
+        except gate.Refused as refusal:
+            raise failure(refusal.status, str(refusal)) from None
 
     async def _serve(
         self, raw: web.BaseRequest, request: Request, rule: Rule

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from . import gate
+from minidns.http import gate
+
 from .objects import Json
 from .requests import Request
 from .server import ClusterApi

@@ -5,14 +5,15 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 from aiohttp import web
 
-from ..api import gate
+from minidns.http import gate
+
 from ..api.status import ApiError
 from ..node import commands
 from ..node.container import query_lines
@@ -87,27 +88,8 @@ def _welcome(simulation: Simulation) -> Iterator[str]:
 async def _control_endpoint(simulation: Simulation) -> AsyncIterator[State]:
     """Serve commands and faults to local programs with the token."""
     token = secrets.token_urlsafe()
-
-    @web.middleware
-    async def checked(
-        request: web.Request,
-        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-    ) -> web.StreamResponse:
-        host, port = runner.addresses[0][:2]
-        try:
-            gate.check(
-                request.method,
-                request.headers,
-                request.headers.getall("Host", []),
-                url=f"http://{host}:{port}",
-            )
-        except ApiError as error:
-            return web.Response(status=error.code, text=str(error))
-        if gate.matching(gate.token_of(request.headers), [token]) is None:
-            return web.Response(status=403, text="not the token of this simulation")
-        return await handler(request)
-
-    app = web.Application(client_max_size=CLIENT_MAX_SIZE, middlewares=[checked])
+    guard = gate.guard(token, "not the token of this simulation")
+    app = web.Application(client_max_size=CLIENT_MAX_SIZE, middlewares=[guard])
     app.router.add_post(state.EXEC, partial(_exec, simulation))
     for method in ("GET", "POST", "DELETE"):
         app.router.add_route(method, state.FAULTS, partial(_faults, simulation.faults))

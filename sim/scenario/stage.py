@@ -84,7 +84,8 @@ class Stage:
         self.cluster.subscribe(self.trace.change)
         self.forwarded: list[str] = []
         """Queries to the external resolver, as ``name TYPE``."""
-        self._clients = self._random("clients")
+        self.clients = self._random("clients")
+        """Draws the ports and IDs of stub resolvers."""
         self._programs: dict[tuple[Key, str], Resolver] = {}
         """The resolvers that keep a state between lookups, by pod and kind."""
         self._zones = ROOT_ZONE
@@ -184,7 +185,7 @@ class Stage:
         """
         kind = kind or self.kind_of(pod)
         if server:
-            resolver = kind.make(f"nameserver {server}\n", self._clients)
+            resolver = kind.make(f"nameserver {server}\n", self.clients)
         else:
             resolver = self.resolver(pod, kind)
         return await self.run(pod, Lookup(resolver, resolver.look_up(name, types)))
@@ -215,9 +216,9 @@ class Stage:
         """Return the resolver of a program that has just started, or has a state."""
         text = self.resolv_conf(pod)
         if not kind.long_lived:
-            return kind.make(text, self._clients)
+            return kind.make(text, self.clients)
         if (pod, kind.name) not in self._programs:
-            self._programs[pod, kind.name] = kind.make(text, self._clients)
+            self._programs[pod, kind.name] = kind.make(text, self.clients)
         resolver = self._programs[pod, kind.name]
         resolver.resolv_conf = text
         return resolver

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from minidns.dns.model import Address
 from minidns.dns.rdata import type_name
 from minidns.dns.resolv_conf import nameservers, search
-from minidns.dns.wire import question_name
 from minidns.server.explain import as_json, details_of
 from minidns.stub.protocol import Failure, Lookup, Outcome, Status, Step
 from minidns.walk import visits
 from minidns.walk.steps import Client, Facts, Kind
 from minidns.walk.steps import Step as WalkStep
 from minidns.walk.visits import Visit
+from minidns.walk.wording import asked, expansion, options
 
 from ..node.faults import Fault
 from ..node.kube_proxy import Flow
@@ -331,35 +331,3 @@ def attach(stage: Stage) -> None:
 
     stage.packets.observe = message
     stage.packets.faults.on_hit = hit
-
-
-def asked(wire: bytes) -> tuple[str, str]:
-    """Return name and type of the question in a query."""
-    name, at = question_name(wire)
-    return name, type_name(int.from_bytes(wire[at : at + 2]))
-
-
-def expansion(name: str, queried: str) -> str:
-    """Return how a resolver made the name of a query from that of the program.
-
-    >>> expansion("web", "web.shop.svc.cluster.local.")
-    'search domain shop.svc.cluster.local'
-    >>> expansion("web.shop", "web.shop.")
-    'as written'
-    """
-    absolute = f"{name.removesuffix('.')}.".lower()
-    if queried.lower() == absolute:
-        return "as written"
-    if queried.lower().startswith(absolute):
-        return f"search domain {queried[len(absolute) :].removesuffix('.')}"
-    return "another name"
-
-
-def options(text: str) -> list[str]:
-    """Return the options of a resolv.conf.
-
-    >>> options("options ndots:5 use-vc")
-    ['ndots:5', 'use-vc']
-    """
-    lines = (line.split() for line in text.splitlines())
-    return [word for words in lines if words[:1] == ["options"] for word in words[1:]]

@@ -1,7 +1,6 @@
 """The walk of one lookup in the simulated cluster, once with each DNS service."""
 
 from collections.abc import Sequence
-from random import Random
 from typing import NamedTuple
 
 from minidns.dns.rdata import type_number
@@ -101,7 +100,7 @@ async def walk(stage: Stage, wanted: Wanted, side: DnsService) -> Walk:
         resolver = stage.resolver(wanted.pod, kind)
     else:
         text = with_nameserver(text, side.address)
-        resolver = kind.make(text, Random(f"{side.name} {wanted.name}"))
+        resolver = kind.make(text, stage.clients)
     client = Client("/".join(wanted.pod), kind.name, text)
     recording = Recording(stage, client, wanted.name, stage.now())
     token = ACTIVE.set(recording)

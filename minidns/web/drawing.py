@@ -1,0 +1,105 @@
+"""The drawing of a walk's path as SVG: who passes what on to whom."""
+
+from collections.abc import Iterable
+from html import escape
+
+from minidns.text import foreign
+from minidns.walk.steps import Kind, Walk
+from minidns.walk.visits import PASSING
+
+_WIDTH, _HEIGHT = 150, 52
+_COLUMNS = (6, 180, 354)
+_ROWS = (8, 108)
+_MOST_CHARACTERS = 20
+_PLACES = {
+    "application": (0, 0),
+    "resolver": (1, 0),
+    "proxy": (2, 0),
+    "server": (2, 1),
+    "chain": (1, 1),
+    "up": (0, 1),
+}
+"""Column and row of each box."""
+_EDGES = (
+    ("call", "application", "resolver"),
+    ("ask", "resolver", "proxy"),
+    ("route", "proxy", "server"),
+    ("plugins", "server", "chain"),
+    ("forward", "chain", "up"),
+)
+_VIEW = f"0 0 {_COLUMNS[-1] + _WIDTH + 6} {_ROWS[-1] + _HEIGHT + 8}"
+
+
+def path(walk: Walk) -> str:
+    """Return the drawing of a walk."""
+    boxes = {
+        "application": ("application", walk.client.pod),
+        "resolver": ("stub resolver", walk.client.resolver),
+        "proxy": ("kube-proxy", walk.server),
+        "server": ("DNS server", ", ".join(_servers(walk)) or "nobody"),
+        "chain": ("plugins", _deciding(walk)),
+        "up": ("upstream", ", ".join(_upstreams(walk)) or "not asked"),
+    }
+    said = " to ".join(f"{title} {words}" for title, words in boxes.values())
+    edges = "".join(_edge(*edge) for edge in _EDGES)
+    drawn = "".join(_box(name, *words) for name, words in boxes.items())
+    return (
+        f'<svg class="path" viewBox="{_VIEW}" role="img"'
+        f' aria-label="{_safe(f"The path: {said}")}">{edges}{drawn}</svg>'
+    )
+
+
+def _safe(text: str) -> str:
+    return escape(foreign.escaped(text))
+
+
+def _servers(walk: Walk) -> Iterable[str]:
+    """Return the pods that received queries, without their namespace."""
+    pods = (
+        str(step.facts.get("to", ""))
+        for step in walk.steps
+        if step.kind is Kind.RECEIVE and not step.inside
+    )
+    return dict.fromkeys(pod.rpartition("/")[2] for pod in pods)
+
+
+def _deciding(walk: Walk) -> str:
+    plugins = (step for step in walk.steps if step.kind is Kind.PLUGIN)
+    deciding = (
+        step.facts["plugin"] for step in plugins if not step.says.startswith(PASSING)
+    )
+    return ", ".join(dict.fromkeys(deciding)) or "nothing decided"
+
+
+def _upstreams(walk: Walk) -> Iterable[str]:
+    inner = (step for step in walk.steps if step.kind is Kind.QUERY and step.inside)
+    return dict.fromkeys(str(step.facts["server"]) for step in inner)
+
+
+def _box(name: str, title: str, words: str) -> str:
+    column, row = _PLACES[name]
+    x, y = _COLUMNS[column], _ROWS[row]
+    short = words
+    if len(words) > _MOST_CHARACTERS:
+        short = f"{words[: _MOST_CHARACTERS - 1]}…"
+    return (
+        f'<g class="box b-{name}"><title>{_safe(words)}</title>'
+        f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="9"/>'
+        f'<text x="{x + 12}" y="{y + 21}" class="title">{title}</text>'
+        f'<text x="{x + 12}" y="{y + 39}">{_safe(short)}</text></g>'
+    )
+
+
+def _edge(name: str, source: str, target: str) -> str:
+    (x1, y1), (x2, y2) = _middle(source), _middle(target)
+    dx, dy = (_WIDTH / 2, 0) if y1 == y2 else (0, _HEIGHT / 2)
+    sign = 1 if (x2, y2) > (x1, y1) else -1
+    return (
+        f'<line class="edge e-{name}" x1="{x1 + sign * dx:g}" y1="{y1 + sign * dy:g}"'
+        f' x2="{x2 - sign * dx:g}" y2="{y2 - sign * dy:g}"/>'
+    )
+
+
+def _middle(name: str) -> tuple[float, float]:
+    column, row = _PLACES[name]
+    return _COLUMNS[column] + _WIDTH / 2, _ROWS[row] + _HEIGHT / 2

@@ -1,0 +1,124 @@
+"""The page as HTML: form, walks, panels, list of queries; nothing is loaded.
+
+Style and script are part of the page, under a content security policy with a nonce.
+"""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib import resources
+from string import Template
+
+from minidns.walk.steps import Walk
+from minidns.web.picture import safe, sides
+from minidns.web.source import Asked, Choices, Option
+
+_SCRIPTS = ("page.js", "live.js")
+RATES = ("1/1", "1/2", "1/10", "1/100", "1/1000")
+"""Rates of faults and of planted causes to choose from."""
+
+
+def policy(nonce: str) -> str:
+    """Return the content security policy of a page."""
+    return (
+        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}';"
+        " style-src-attr 'unsafe-inline'; img-src data:; connect-src 'self';"
+        " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+
+
+def document(
+    choices: Choices, asked: Asked, walks: Sequence[Walk], wrong: str, token: str
+) -> tuple[str, str]:
+    """Return the page with ``walks``, and its content security policy.
+
+    ``wrong`` says why there are none, if the lookup could not be made.
+    """
+    nonce = secrets.token_urlsafe(12)
+    title = f"{asked.name} from {asked.pod}" if walks else "minidns: a lookup's walk"
+    values = {
+        "nonce": nonce,
+        "title": safe(title),
+        "style": _file("page.css"),
+        "script": "".join(map(_file, _SCRIPTS)),
+        "cluster": safe(choices.cluster),
+        "read_only": str(choices.is_read_only).lower(),
+        "token": safe(token),
+        "name": safe(asked.name),
+        "names": "".join(f'<option value="{safe(name)}">' for name in choices.names),
+        "pods": _options(choices.pods, asked.pod),
+        "resolvers": _options(choices.resolvers, asked.resolver),
+        "wrong": safe(wrong),
+        "walk": sides(walks) if walks else "",
+        "panels": "".join(_panels(choices)),
+        "bursts": "" if choices.is_read_only else _BURST,
+    }
+    return Template(_file("page.html")).substitute(values), policy(nonce)
+
+
+_BURST = '<button id="burst">1,000 lookups</button>'
+
+
+@cache
+def _file(name: str) -> str:
+    return resources.files("minidns.web").joinpath(name).read_text("utf-8")
+
+
+def _options(options: Iterable[Option], chosen: str) -> str:
+    return "".join(
+        f'<option value="{safe(value)}"{" selected" * (value == chosen)}>'
+        f"{safe(words or value)}</option>"
+        for value, words in options
+    )
+
+
+def _panels(choices: Choices) -> Iterable[str]:
+    if choices.experiments:
+        items = "".join(
+            f'<li><button data-experiment="{safe(each.id)}">{safe(each.title)}'
+            "</button></li>"
+            for each in choices.experiments
+        )
+        yield _panel("Try", f'<p id="watch" role="status"></p><ul>{items}</ul>')
+    if choices.switches:
+        yield _panel("Break a link", _switches(choices.switches))
+    if choices.causes:
+        yield _panel("Find a rare fault", _trial(choices.causes))
+
+
+def _panel(title: str, body: str) -> str:
+    return f'<section class="panel"><h2>{title}</h2>{body}</section>'
+
+
+def _rates(rates: Sequence[str]) -> str:
+    return _options([Option(rate, f"1 in {rate[2:]}") for rate in rates], "")
+
+
+def _switches(switches: Iterable[Option]) -> str:
+    boxes = "".join(
+        f'<li><label class="check"><input type="checkbox" data-fault="{safe(value)}">'
+        f"<span>{safe(words)}</span></label></li>"
+        for value, words in switches
+    )
+    return (
+        f'<label>Rate <select id="rate">{_rates(RATES)}</select></label>'
+        f"<ul>{boxes}</ul>"
+        '<form id="own-fault"><label class="wide">Another fault, in words'
+        ' <input name="words" placeholder="lose 1/10 link cart&gt;node"></label>'
+        "<button>Add</button></form>"
+        '<ul id="active" aria-label="Active faults" aria-live="polite"></ul>'
+        '<button id="clear">Mend everything</button>'
+    )
+
+
+def _trial(causes: Iterable[Option]) -> str:
+    return (
+        "<p>A trial plants a cause in a cluster of its own, looks names up over every"
+        " path, and finds the cause by its odds.</p>"
+        f'<form id="trial"><label class="wide">Cause <select name="plant">'
+        f"{_options(causes, '')}</select></label>"
+        f'<label>Rate <select name="rate">{_rates(RATES[2:])}</select></label>'
+        "<button>Start</button></form>"
+        '<p id="verdict" role="status"></p><ul id="odds" class="odds"'
+        ' aria-label="Odds of each suspect"></ul>'
+    )

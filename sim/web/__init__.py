@@ -1,0 +1,1 @@
+"""The page of `minidns.web` with a simulated cluster: faults, experiments, trials."""

@@ -1,0 +1,219 @@
+"""The simulated cluster as a source of the page: walks, faults, experiments, trials."""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from minidns.walk.steps import Walk
+from minidns.web.source import (
+    Action,
+    Asked,
+    Choices,
+    Document,
+    Events,
+    Option,
+    Wrong,
+)
+
+from ..api.objects import dig
+from ..node.faults import PODS
+from ..resolver.kinds import KINDS
+from ..scenario import play
+from ..scenario.stage import Stage
+from ..trial.causes import CAUSES
+from ..walk.walk import walks, wanted_of
+from ..walk.world import SHOP, WrongWords, perform
+from .cluster import VirtualCluster
+from .experiments import EXPERIMENTS, NAMES, SWITCHES
+from .traffic import Row, Traffic
+from .trials import Trials
+
+MOST_LOOKUPS = 10_000
+LAST = 200
+"""Queries that a page is shown when it opens."""
+BATCH = 20
+"""Lookups that run at once, before the page sees them and others have their turn."""
+
+
+class SimulatedSource:
+    """A simulated cluster for one page server."""
+
+    def __init__(self, events: Events) -> None:
+        """Send what happens to ``events``; `start` comes first."""
+        self._loop = asyncio.get_running_loop()
+        self._events = events
+        self._traffic: Traffic | None = None
+        self._cluster = VirtualCluster(self._watch)
+        self._faults: list[Document] = []
+        self._last: deque[Row] = deque(maxlen=LAST)
+        self._trials = Trials(self._publish)
+        self.actions: Mapping[str, Action] = {
+            "add": self._add,
+            "clear": self._clear,
+            "experiment": self._experiment,
+            "lookups": self._lookups,
+            "trial": self._trials.start,
+        }
+
+    async def start(self, setup: str = SHOP) -> None:
+        """Start the cluster, set up by the words of a scenario.
+
+        Raises:
+            WrongWords: a line of ``setup`` cannot be carried out.
+
+        """
+        await self._cluster.start(setup)
+
+    async def close(self) -> None:
+        """End the cluster."""
+        self._trials.stop()
+        await self._cluster.close()
+
+    def state(self) -> Mapping[str, Any]:
+        """Return the events that a page needs when it opens, by name."""
+        queries = list(self._last)
+        return {"queries": queries, "faults": self._faults, **self._trials.state()}
+
+    async def choices(self) -> Choices:
+        """Return what can be chosen now."""
+        return Choices(
+            "a simulated cluster in virtual time, with two DNS services",
+            await self._cluster.run(_pods),
+            [
+                Option("", "that of the pod's programs"),
+                *(Option(kind.also or kind.name, kind.name) for kind in KINDS),
+            ],
+            NAMES,
+            SWITCHES,
+            EXPERIMENTS,
+            [Option(name, cause.description) for name, cause in CAUSES.items()],
+        )
+
+    async def walks(self, asked: Asked) -> tuple[Walk, ...]:
+        """Look a name up with each DNS service.
+
+        Raises:
+            Wrong: there is no such pod, resolver or name; the text lists what there is.
+
+        """
+
+        async def work(stage: Stage) -> tuple[Walk, ...]:
+            try:
+                wanted = wanted_of(stage, asked.pod, asked.name, asked.resolver)
+                return await walks(stage, wanted)
+            except (WrongWords, ValueError) as error:
+                raise Wrong(str(error)) from None
+            finally:
+                self._tell(stage, every=True)
+
+        return await self._cluster.run(work)
+
+    async def _add(self, document: Document) -> Document:
+        """Add a fault; its words may be any command of scenarios."""
+        return await self._perform(_text(document, "words"))
+
+    async def _clear(self, document: Document) -> Document:
+        """Remove the fault with these words, or everything that is broken."""
+        words = _text(document, "words")
+
+        async def work(stage: Stage) -> Document:
+            try:
+                stage.faults.clear(words)
+            except ValueError as error:
+                raise Wrong(str(error)) from None
+            if not words:
+                stage.packets.servers.silent.clear()
+                stage.packets.blocks_tcp = False
+                stage.api.mend()
+            self._tell(stage)
+            return {"faults": self._faults}
+
+        return await self._cluster.run(work)
+
+    async def _experiment(self, document: Document) -> Document:
+        """Start a fresh cluster with the setup of an experiment."""
+        by_id = {each.id: each for each in EXPERIMENTS}
+        experiment = by_id.get(_text(document, "id"))
+        if experiment is None:
+            raise Wrong(f"There is no such experiment; there are: {', '.join(by_id)}")
+        await self.start()
+        begun = await self._perform("\n".join(experiment.setup))
+        asked = experiment.asked._asdict()
+        return {**begun, "asked": asked, "watch": experiment.watch}
+
+    async def _perform(self, text: str) -> Document:
+        async def work(stage: Stage) -> Document:
+            try:
+                await perform(stage, play.steps(text, 1))
+            except WrongWords as error:
+                raise Wrong(str(error)) from None
+            finally:
+                self._tell(stage)
+            return {"faults": self._faults}
+
+        return await self._cluster.run(work)
+
+    async def _lookups(self, document: Document) -> Document:
+        """Let the pods look names up, as many times as the document says."""
+        count = document.get("count")
+        if not isinstance(count, int) or not 0 < count <= MOST_LOOKUPS:
+            raise Wrong(f"count: a number from 1 to {MOST_LOOKUPS} is needed")
+        for start in range(0, count, BATCH):
+            numbers = range(start, min(start + BATCH, count))
+
+            async def work(stage: Stage, numbers: range = numbers) -> None:
+                await asyncio.gather(*(_look_up(stage, each) for each in numbers))
+                self._tell(stage)
+
+            await self._cluster.run(work)
+        return {}
+
+    # -- in the thread of the cluster
+
+    def _watch(self, stage: Stage) -> None:
+        self._traffic = Traffic(stage, self._queries)
+        self._tell(stage)
+
+    def _queries(self, rows: list[Row]) -> None:
+        self._last.extend(rows)
+        self._publish("queries", rows)
+
+    def _tell(self, stage: Stage, *, every: bool = False) -> None:
+        """Send queries and the state of faults to the pages."""
+        if self._traffic is not None:
+            self._traffic.flush(every=every)
+        faults = [
+            {"fault": fault.text, "hits": fault.hits} for fault in stage.faults.active()
+        ]
+        if faults != self._faults:
+            self._faults = list(faults)
+            self._publish("faults", faults)
+
+    def _publish(self, name: str, value: Any) -> None:  # noqa: ANN401  # JSON
+        self._loop.call_soon_threadsafe(self._events.publish, name, value)
+
+
+async def _pods(stage: Stage) -> list[Option]:
+    """Return the pods that look names up, not those that answer."""
+    pods = []
+    for pod in stage.cluster.list("Pod"):
+        address = str(dig(pod, "status.podIP") or "")
+        if PODS in stage.places.of(address).names:
+            meta = pod["metadata"]
+            pods.append(Option(f"{meta['namespace']}/{meta['name']}"))
+    return sorted(pods, key=lambda option: option.value != "shop/cart")
+
+
+async def _look_up(stage: Stage, number: int) -> None:
+    """Look one of the suggested names up in one of the pods, by its number."""
+    pods = [pod for pod in stage.pods() if pod[0] != "kube-system"]
+    pod, name = pods[number % len(pods)], NAMES[number % len(NAMES)]
+    await stage.look_up(pod, name, (1, 28))
+
+
+def _text(document: Document, key: str) -> str:
+    value = document.get(key)
+    if not isinstance(value, str):
+        raise Wrong(f"{key}: a text is needed")
+    return value

@@ -1,0 +1,245 @@
+"""The page in headless Chromium: the story, faults, keys, names, colours, widths, a restart."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from aiohttp import ClientSession
+
+from tests.chromium import PROGRAM
+from tests.devtools import Page, chromium
+from tests.sim.web.page import TOKEN, Client, served
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(not PROGRAM, reason="there is no chromium"),
+    pytest.mark.timeout(180),
+]
+STEPS = "document.querySelectorAll('#walk .step')"
+SHOWN = "document.querySelectorAll('#walk .step:not(.later)').length"
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def page(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Page]:
+    async with chromium(tmp_path_factory.mktemp("chromium")) as tab:
+        yield tab
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def base() -> AsyncIterator[str]:
+    async with served() as url:
+        yield url
+
+
+async def opened(page: Page, base: str, query: str = "", width: int = 1280, **look: bool) -> None:
+    """Open the page with what it asks, and wait until it is connected."""
+    await page.look(width, **look)
+    path = "walk" if query else ""
+    await page.open(f"{base}/{path}?token={TOKEN}&{query}")
+    if look.get("scripts", True):
+        await page.until("document.querySelector('#connection').textContent.startsWith('connected')")
+
+
+async def test_the_story_plays_and_ends_with_both_results(page: Page, base: str) -> None:
+    await opened(page, base, "pod=shop/cart&name=web")
+    assert await page.value(SHOWN) < await page.value(f"{STEPS}.length")
+    await page.until(f"{SHOWN} > 3")  # it plays by itself
+    await page.value("document.querySelector('[data-do=end]').click()")
+    assert (
+        await page.value("[...document.querySelectorAll('.outcome')].map((each) => each.firstChild.textContent.trim())")
+        == ["10.96.1.0"] * 2
+    )
+    assert await page.value(
+        "[...document.querySelectorAll('.side h2')].map((each) => each.firstChild.textContent.trim())"
+    ) == ["kube-dns", "kube-dns-2"]
+    assert await page.value("document.querySelectorAll('.round .lane').length") == 4  # A beside AAAA, twice
+    tops = await page.value(
+        "[...document.querySelectorAll('.lane')].slice(0, 2).map((each) => each.getBoundingClientRect().top)"
+    )
+    assert tops[0] == tops[1]
+    assert {url.split("/")[2] for url in page.requests if url.startswith("http")} == {base.removeprefix("http://")}
+    assert not page.errors
+
+
+async def test_what_is_seen_is_what_was_captured(page: Page, base: str) -> None:
+    await opened(page, base, "pod=shop/cart&name=db")
+    for index, words in enumerate(
+        await page.value(f"[...{STEPS}].map((each) => each.querySelector('.says').textContent)")
+    ):
+        assert words, index
+    rows = await page.value(
+        "[...document.querySelectorAll('.packet')].map((table) => [...table.querySelectorAll('code')].map((each) => each.textContent).join(' '))"
+    )
+    sizes = await page.value(
+        "[...document.querySelectorAll('.packet')].map((table) => parseInt(table.parentElement.querySelector('summary').textContent))"
+    )
+    assert [len(row.split()) for row in rows] == sizes
+
+
+async def test_a_switch_breaks_the_link_and_mending_repairs_it(page: Page, base: str) -> None:
+    await opened(page, base, "pod=shop/cart&name=web")
+    await page.value("document.querySelector('[data-fault^=\"servfail\"]').click()")
+    await page.until("document.querySelector('.outcome.bad')")
+    await page.until("document.querySelector('#active').textContent.includes('servfail')")
+    assert await page.value("document.querySelectorAll('.outcome.good').length") == 1  # kube-dns-2 answers
+    assert "fault=servfail" in await page.value("location.search")
+    link = await page.value("location.href")
+    await page.value("document.querySelector('#clear').click()")
+    await page.until("document.querySelectorAll('.outcome.good').length === 2")
+    await page.open(link)  # the permalink breaks it again
+    await page.until("document.querySelector('.outcome.bad')")
+    await page.value("document.querySelector('#clear').click()")
+    await page.until("document.querySelectorAll('.outcome.good').length === 2")
+
+
+async def test_an_experiment_fills_the_form_and_says_what_to_watch(page: Page, base: str) -> None:
+    await opened(page, base)
+    await page.value("document.querySelector('[data-experiment=five-seconds]').click()")
+    await page.until("document.querySelector('#walk .timeout')")
+    assert "five seconds" in await page.value("document.querySelector('#watch').textContent")
+    assert await page.value("document.querySelector('[name=name]').value") == "web.shop.svc.cluster.local."
+    await page.value("document.querySelector('[data-experiment=short-name]').click()")
+    await page.until("document.querySelectorAll('.outcome.good').length === 2")
+
+
+async def test_everything_works_by_keys_alone(page: Page, base: str) -> None:
+    await opened(page, base)
+    reached = []
+    for _ in range(8):
+        await page.press("Tab")
+        reached.append(await page.value("document.activeElement.name || document.activeElement.textContent"))
+        if reached[-1] == "name":
+            await page.write("web")
+            await page.press("Enter")
+            break
+    assert reached == ["pod", "name"]
+    await page.until(f"{STEPS}.length > 10")
+    await page.value("document.activeElement.blur()")
+    await page.press("Space")  # pause
+    at = "Number(document.querySelector('#place').value)"
+    start = await page.value(at)
+    for key, expected in (("ArrowRight", start + 1), ("ArrowRight", start + 2), ("ArrowLeft", start + 1)):
+        await page.press(key)
+        assert await page.value(at) == expected
+    await page.press("End")
+    assert await page.value(SHOWN) == await page.value(f"{STEPS}.length")
+    assert "kube-dns-2: application" in await page.value("document.querySelector('#now[aria-live]').textContent")
+
+
+async def test_every_control_has_a_name_for_screen_readers(page: Page, base: str) -> None:
+    await opened(page, base, "pod=shop/cart&name=web")
+    tree = (await page.call("Accessibility.getFullAXTree"))["nodes"]
+    roles = {
+        "button",
+        "textbox",
+        "searchbox",
+        "combobox",
+        "slider",
+        "checkbox",
+        "img",
+        "image",
+        "region",
+        "DisclosureTriangle",
+        "group",
+    }
+    named = [
+        (node["role"]["value"], node.get("name", {}).get("value", ""))
+        for node in tree
+        if node["role"]["value"] in roles and not node["ignored"]
+    ]
+    assert len(named) > 30
+    assert [role for role, name in named if not name and role != "group"] == []
+    assert await page.value("document.documentElement.lang") == "en"
+    assert await page.value("document.querySelectorAll('h1').length") == 1
+
+
+CONTRAST = """(() => {
+  const lights = (text) => { const c = text.match(/[\\d.]+/g).slice(0, 3).map((v) => v / 255)
+    .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2]; };
+  const ground = (part) => { for (let p = part; p; p = p.parentElement) { const c = getComputedStyle(p).backgroundColor;
+    if (!c.endsWith(', 0)')) return c; } return getComputedStyle(document.body).backgroundColor; };
+  const poor = [];
+  for (const part of document.querySelectorAll('h1, h1 span, h2, small, label, button, .says, .ms, .facts li, .came, summary, td, th, .whose, .passes b')) {
+    if (!part.textContent.trim() || part.closest('.later') || !part.checkVisibility()) continue;
+    const [a, b] = [lights(getComputedStyle(part).color), lights(ground(part))].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < 4.5) poor.push(`${part.tagName}.${part.className}: ${ratio.toFixed(2)}`);
+  }
+  return [...new Set(poor)];
+})()"""
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+async def test_text_is_legible_and_nothing_is_cut_off(page: Page, base: str, width: int, dark: bool) -> None:
+    await opened(page, base, "pod=shop/cart&name=google.com", width, dark=dark)
+    await page.value("document.querySelector('[data-do=end]').click()")
+    await page.until("getComputedStyle(document.querySelector('.step')).opacity === '1'")
+    assert await page.value(CONTRAST) == []
+    assert await page.value("document.documentElement.scrollWidth <= innerWidth")
+    cut = "[...document.querySelectorAll('button, select, .step, .lane, h2')].filter((each) => each.checkVisibility() && each.scrollWidth > each.clientWidth + 8).map((each) => each.textContent.slice(0, 40))"
+    assert await page.value(cut) == []
+
+
+async def test_without_javascript_the_form_and_all_steps_are_there(page: Page, base: str) -> None:
+    await opened(page, base, "pod=shop/cart&name=web", scripts=False)
+    document = (await page.call("DOM.getDocument", depth=0))["root"]["nodeId"]
+    html = (await page.call("DOM.getOuterHTML", nodeId=document))["outerHTML"]
+    assert html.count('<li class="step') > 20
+    assert 'class="step call later' not in html
+    await page.look(1280)
+
+
+async def test_the_first_paint_takes_less_than_a_second(page: Page, base: str) -> None:
+    await page.call("Performance.enable", timeDomain="threadTicks")  # processor time: other tests run as well
+    await page.look(1280)
+    await page.open(f"{base}/walk?token={TOKEN}&pod=shop/cart&name=web")
+    await page.until("performance.getEntriesByName('first-contentful-paint').length")
+    assert await busy_s(page) < 1
+
+
+async def busy_s(page: Page) -> float:
+    """Return the processor time of the page's main thread in seconds."""
+    metrics = (await page.call("Performance.getMetrics"))["metrics"]
+    return float(next(each["value"] for each in metrics if each["name"] == "TaskDuration"))
+
+
+async def test_a_thousand_queries_do_not_stutter(page: Page, base: str) -> None:
+    await opened(page, base)
+    await page.call("Performance.enable", timeDomain="threadTicks")  # processor time: other tests run as well
+    await page.value(
+        "window.frames_ = 0; requestAnimationFrame(function frame() { frames_ += 1; requestAnimationFrame(frame); })"
+    )
+    start = await busy_s(page)
+    before = await page.value("document.querySelectorAll('#stream tbody tr').length")
+    async with ClientSession() as http:
+        await Client(http, base).do("lookups", count=300)  # the queries of 300 lookups are more than a thousand
+    await page.until("document.querySelectorAll('#stream tbody tr').length === 1000")
+    assert before < 1000
+    assert (await busy_s(page) - start) / await page.value("frames_") < 0.05
+    await page.value(
+        "(document.querySelector('#filter').value = 'NXDOMAIN', document.querySelector('#filter').dispatchEvent(new Event('input')))"
+    )
+    results = await page.value(
+        "[...new Set([...document.querySelectorAll('#stream tbody tr')].map((row) => row.cells[5].textContent))]"
+    )
+    assert results == ["NXDOMAIN"]
+
+
+async def test_a_page_that_is_open_over_a_restart_says_so_and_connects_again(page: Page) -> None:
+    async with served() as base:
+        await opened(page, base, "pod=shop/cart&name=web")
+    await page.until("document.querySelector('#connection.lost')?.textContent.includes('does not answer')")
+    async with served(int(base.rpartition(":")[2])):
+        await page.until("document.querySelector('#connection').textContent.includes('restarted')")
+        await page.value("document.querySelector('#ask .main').click()")
+        await page.until("document.querySelectorAll('.outcome.good').length === 2")
+    page.errors.clear()  # requests without an answer are errors of the console
+
+
+async def test_a_page_with_a_wrong_token_shows_the_line_that_says_why(page: Page, base: str) -> None:
+    await page.open(f"{base}/?token=wrong")
+    assert "token" in await page.value("document.body.textContent")
+    page.errors.clear()
