@@ -155,6 +155,21 @@ async def test_disable(option: str, behind: Response, sent: int) -> None:
     assert await ask_twice(cached, query(NAME)) == sent
 
 
+PASSED_ON = {
+    "stored": ("cache", ""),
+    "only-denials-stored": ("cache {\ndisable success\n}", ""),
+    "never-stored": ("cache {\ndisable success example.org\ndisable denial example.org\n}", "WWW.Example.Org."),
+    "outside-the-zones": ("cache 30 example.net", "WWW.Example.Org."),
+}
+
+
+@table(("line", "spelled"), PASSED_ON.values(), ids=PASSED_ON)
+async def test_letters_are_passed_on_where_nothing_is_stored(line: str, spelled: str) -> None:
+    cached = caching(line)
+    await cached.ask(query("WWW.Example.Org."))
+    assert cached.received[0].spelled == spelled
+
+
 async def test_names_outside_the_zones_bypass_it() -> None:
     behind = replace(answer(86400), opt=Opt(1232))
     cached = caching("cache 30 example.net", behind)

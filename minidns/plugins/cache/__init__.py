@@ -99,11 +99,9 @@ class Cache:
     async def cache(self, query: Query) -> Response:
         """Answer ``query`` from the cache, or store the answer of the next handler.
 
-        The next handler does not see in which case the client wrote the name, because
-        its answer may be given to the next client.
+        Where answers are stored, the next handler does not see in which case the client
+        wrote the name, because its answer may be given to the next client.
         """
-        if query.spelled:
-            query = replace(query, spelled="")
         if self._zones and not values.covers(self._zones, query.question.qname):
             return await self._next(query)
         if self._never_stored and values.covers(
@@ -111,6 +109,8 @@ class Cache:
         ):
             self._metrics.miss(query.server)
             return self._with_miss(query, await self._next(self._upstream_query(query)))
+        if query.spelled:
+            query = replace(query, spelled="")
         key, now = key_of(query, self._rules), self._now()
         hit = self._stores.find(key, now)
         if hit is None:

@@ -208,7 +208,7 @@ def _job(
         "ttlSecondsAfterFinished": FINISHED_S,
         "template": {
             "metadata": {"labels": labels},
-            "spec": _pod(base["spec"]["template"]["spec"], role, args),
+            "spec": _pod(base["spec"]["template"]["spec"], role, design.image, args),
         },
     }
     return {
@@ -219,12 +219,13 @@ def _job(
     }
 
 
-def _pod(base: Json, role: str, args: Sequence[str]) -> Json:
+def _pod(base: Json, role: str, image: str, args: Sequence[str]) -> Json:
     """Return a pod spec with the security context of the servers, without the API."""
     (server,) = base["containers"]
-    kept = ("image", "imagePullPolicy", "securityContext")
+    kept = ("imagePullPolicy", "securityContext")
     container = {
         "name": role,
+        "image": image,
         **{name: server[name] for name in kept},
         "args": list(args),
         # the program ends with the stream that is attached to it

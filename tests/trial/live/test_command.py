@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.json import decode
 
 from minidns.kubernetes.client import connect
 from minidns.kubernetes.documents import Documents
@@ -15,6 +16,8 @@ from tests.second_dns.mortal import Mortal, survives
 from tests.second_dns.world import desk, everything, seated
 
 RUN = "trial run --name kubernetes.default.svc.cluster.local --per-replica 20 --rate 1/10 --for 1m"
+CREATED = 9
+"""Objects that a trial creates: 2 Jobs, 2 Deployments, 3 Services, 2 ConfigMaps."""
 
 
 async def writes_of_a_trial() -> int:
@@ -37,6 +40,19 @@ async def test_nothing_is_left_of_a_trial_that_was_killed_at_any_write(*, arrive
             async with connect(Access(endpoint=made.server.url)) as connection:
                 assert await seated(made.server, Documents(connection)).run("trial clean") == 0
             assert everything(made.cluster) == before, lives
+
+
+async def test_all_pods_of_minidns_have_the_image_that_was_given() -> None:
+    async with desk(wrap=Mortal) as made:
+        before = everything(made.cluster)
+        api = made.session.api
+        assert isinstance(api, Mortal)
+        api.lives = CREATED
+        assert not await survives(made.run(f"{RUN} --image registry.example/minidns:9"))
+        new = [decode(text) for name, text in everything(made.cluster).items() if name not in before]
+        pods = [obj["spec"]["template"]["spec"] for obj in new if obj["kind"] in ("Job", "Deployment")]
+        assert len(pods) == 4
+        assert {pod["containers"][0]["image"] for pod in pods} == {"registry.example/minidns:9"}
 
 
 async def test_a_trial_whose_pods_cannot_be_attached_to_is_removed() -> None:
