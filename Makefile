@@ -68,6 +68,7 @@ image-test: $(READY) minidns.tar  ## the image's contents, and how it runs as a 
 # never with --quiet: it would switch the strictness off
 docs: $(DOCS)/.ready        ## the documentation as a site, in build/site
 	$(DOCS)/bin/mkdocs build --strict
+	@echo "build/site/index.html; its search needs a server: python3 -m http.server -d build/site"
 
 $(DOCS)/.ready: requirements-docs.txt
 	$(PYTHON) -m venv --without-pip --clear $(DOCS)

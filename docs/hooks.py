@@ -11,14 +11,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 LINK = re.compile(r"(\]\()([^)\s#:]+)(#[^)\s]*)?(\))")
+TABLE = re.compile(r"<table>.*?</table>", re.S)
+ROW = re.compile(r"<tr>.*?</tr>", re.S)
 FENCE = re.compile(r"^(\s*```\w+)[ ].*$", re.M)
 
 
 def page_of(path: str) -> str:
     """Return the page of the site that shows a file, by its path from the root.
 
-    >>> page_of("docs/howto/laptop.md"), page_of("deploy/README.md")
-    ('howto/laptop.md', 'project/deploy.md')
+    >>> page_of("docs/howto/search-lists.md"), page_of("deploy/README.md")
+    ('howto/search-lists.md', 'project/deploy.md')
     """
     if path.startswith("docs/"):
         page = path.removeprefix("docs/")
@@ -140,3 +142,30 @@ def on_page_markdown(markdown, page, config, files):  # noqa: ANN001, ANN201
         return markdown
     pages = {file.src_uri for file in files.documentation_pages()}
     return adapted(markdown, _outside.get(uri, f"docs/{uri}"), pages)
+
+
+def labelled(html: str) -> str:
+    """Return HTML whose table cells name their columns, for rows as blocks (site.css).
+
+    >>> labelled("<table><tr><th>a</th></tr><tr><td>1</td></tr></table>")
+    '<table><tr><th>a</th></tr><tr><td data-column="a">1</td></tr></table>'
+    """
+
+    def label(table: re.Match[str]) -> str:
+        heads = re.findall(r"<th[^>]*>(.*?)</th>", table[0], re.S)
+        names = [re.sub("<[^>]*>", "", head).replace('"', "") for head in heads]
+
+        def row(cells: re.Match[str]) -> str:
+            columns = iter(names)
+            return re.sub(
+                "<td", lambda _: f'<td data-column="{next(columns, "")}"', cells[0]
+            )
+
+        return ROW.sub(row, table[0])
+
+    return TABLE.sub(label, html)
+
+
+def on_page_content(html, page, config, files):  # noqa: ANN001, ANN201
+    """Name the columns in the cells of tables."""
+    return labelled(html)

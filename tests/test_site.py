@@ -18,13 +18,13 @@ def _hooks() -> ModuleType:
 
 
 hooks = _hooks()
-PAGES = {"index.md", "howto/laptop.md", "plugins/index.md", "project/architecture.md", "project/deploy.md"}
+PAGES = {"index.md", "howto/search-lists.md", "plugins/index.md", "project/architecture.md", "project/deploy.md"}
 
 
 @pytest.mark.parametrize(
     ("file", "page"),
     [
-        ("docs/howto/laptop.md", "howto/laptop.md"),
+        ("docs/howto/search-lists.md", "howto/search-lists.md"),
         ("docs/plugins", "plugins/index.md"),
         ("ARCHITECTURE.md", "project/architecture.md"),
         ("deploy/README.md", "project/deploy.md"),
@@ -39,12 +39,12 @@ def test_files_are_pages(file: str, page: str) -> None:
     [
         ("docs/index.md", "[a](../ARCHITECTURE.md)", "[a](project/architecture.md)"),
         ("docs/index.md", "[a](../deploy/README.md#traps)", "[a](project/deploy.md#traps)"),
-        ("docs/howto/laptop.md", "[a](../index.md)", "[a](../index.md)"),
-        ("docs/howto/laptop.md", "[a](../../ARCHITECTURE.md)", "[a](../project/architecture.md)"),
+        ("docs/howto/search-lists.md", "[a](../index.md)", "[a](../index.md)"),
+        ("docs/howto/search-lists.md", "[a](../../ARCHITECTURE.md)", "[a](../project/architecture.md)"),
         ("docs/index.md", "[a](plugins/)", "[a](plugins/index.md)"),
         ("ARCHITECTURE.md", "[a](docs/index.md)", "[a](../index.md)"),
         ("ARCHITECTURE.md", "[a](deploy/README.md)", "[a](deploy.md)"),
-        ("deploy/README.md", "[a](../docs/howto/laptop.md#who)", "[a](../howto/laptop.md#who)"),
+        ("deploy/README.md", "[a](../docs/howto/search-lists.md#who)", "[a](../howto/search-lists.md#who)"),
         ("docs/index.md", "[a](none.md)", "[a](none.md)"),
         ("docs/index.md", "[a](#here)", "[a](#here)"),
         ("docs/index.md", "[a](https://example.org/)", "[a](https://example.org/)"),
