@@ -11,6 +11,7 @@ import dns.message
 import dns.rcode
 import pytest
 
+from minidns import plugins
 from minidns.corefile.releases import RELEASES, Release
 from minidns.dns.model import Dropped
 from minidns.dns.wire import encode_response
@@ -18,11 +19,14 @@ from minidns.server import explain
 from minidns.server.answer import Answerer
 from minidns.server.remembered import Memory, Miss
 from tests.conformance.api import Api, Tree
+from tests.table import table
 from tests.whole import SERVER, Resolver, Whole, whole
 from tests.world import settle
 
 FRIEND, STRANGER = "192.0.2.10", "198.51.100.10"
 NAMES = ("www.example.org.", "web.prod.svc.cluster.local.")
+EACH_ORDER = list({plugins.order(each): each for each in RELEASES}.values())
+"""A release for each order that plugins ever had."""
 CACHE_ABOVE_ACL = [each for each in RELEASES if (1, 14, 2) <= each < (1, 14, 7)]
 COREFILE = """\
 .:53 {
@@ -101,8 +105,7 @@ async def _played(text: str, release: Release, name: str, peers: list[str], *, r
         return [await edge.ask(name, peer) for peer in peers]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("release", RELEASES, ids=str)
+@pytest.mark.parametrize("release", EACH_ORDER, ids=str)
 @pytest.mark.parametrize("action", DENIED)
 @pytest.mark.parametrize("cache", ["cache 30", "cache 30 {\ndisable success\n}", ""])
 @pytest.mark.parametrize("name", NAMES)
@@ -118,7 +121,7 @@ async def test_client_is_denied_whatever_others_asked(release: Release, action: 
             assert fate == (DENIED[action] if peer == STRANGER else "NOERROR 1")
 
 
-@pytest.mark.parametrize("release", CACHE_ABOVE_ACL, ids=str)
+@table("release", CACHE_ABOVE_ACL, ids=str)
 async def test_cache_above_acl_is_as_in_coredns(release: Release) -> None:
     text = COREFILE.replace("ACTION", "block").replace("CACHE", "cache 30")
     peers = [STRANGER, FRIEND, STRANGER]
@@ -140,9 +143,9 @@ SEARCHING = """\
 """
 
 
-@pytest.mark.parametrize("release", RELEASES, ids=str)
-@pytest.mark.parametrize("action", DENIED)
-@pytest.mark.parametrize(
+@table("release", EACH_ORDER, ids=str)
+@table("action", DENIED)
+@table(
     "name", ["secret.example.net.prod.svc.cluster.local.", "secret.prod.prod.svc.cluster.local."]
 )  # fmt: skip
 async def test_search_list_does_not_lead_around_acl(release: Release, action: str, name: str) -> None:
@@ -152,7 +155,7 @@ async def test_search_list_does_not_lead_around_acl(release: Release, action: st
 
 
 async def test_search_list_finds_what_is_allowed() -> None:
-    for release in RELEASES:
+    for release in EACH_ORDER:
         text = SEARCHING.replace("ACTION", "allow")
         name = "secret.prod.prod.svc.cluster.local."
         assert await _played(text, release, name, [STRANGER], remembers=True) == ["NOERROR 2"]
@@ -265,7 +268,7 @@ async def test_why_does_not_hint_at_names_that_are_denied() -> None:
     assert "secret" in body
 
 
-@pytest.mark.parametrize("client", ["", "localhost", "192.0.2.300", "\x1b[0m"])
+@table("client", ["", "localhost", "192.0.2.300", "\x1b[0m"])
 async def test_why_needs_an_address_of_a_client(client: str) -> None:
     status, _ = await _why(SEARCHING.replace("ACTION", "block"), NAMES[1], client)
     assert status == 400

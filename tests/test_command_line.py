@@ -13,6 +13,7 @@ from minidns import __version__, cli
 from minidns.text.arguments import help_of
 from sim import __main__ as sim
 from tests.process import mentions
+from tests.table import table
 
 Capture = pytest.CaptureFixture[str]
 
@@ -215,7 +216,7 @@ def test_what_is_right(line: str, shown: str, capsys: Capture) -> None:
     assert not err
 
 
-@pytest.mark.parametrize("name", PARSERS)
+@table("name", PARSERS)
 def test_help_has_examples_that_the_parser_reads(name: str) -> None:
     parser = PARSERS[name]
     assert parser.examples
@@ -231,7 +232,7 @@ def test_help_has_examples_that_the_parser_reads(name: str) -> None:
         assert example in parser.format_help()
 
 
-@pytest.mark.parametrize("name", PARSERS)
+@table("name", PARSERS)
 def test_help_shows_every_default(name: str) -> None:
     for action in PARSERS[name]._actions:
         shown = action.help != SUPPRESS and action.default not in ("", SUPPRESS, False)

@@ -9,6 +9,7 @@ from minidns import plugins
 from minidns.corefile import blocks
 from minidns.metrics.registry import Metrics
 from minidns.server.instance import Instance
+from tests.table import table
 from tests.world import World
 
 ROOT = Path(__file__).parent.parent
@@ -43,7 +44,7 @@ async def test_every_corefile_in_the_documentation_loads(path: Path, text: str, 
     await loaded.stop()
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "docs/plugins").glob("*.md")), ids=lambda path: path.stem)
+@table("path", sorted((ROOT / "docs/plugins").glob("*.md")), ids=lambda path: path.stem)
 def test_plugin_pages_have_the_usual_sections(path: Path) -> None:
     text = path.read_text()
     for heading in ("Name", "Description", "Syntax", "Examples"):

@@ -39,6 +39,7 @@ def test_with_the_fault_the_symptom_shows(page: Path) -> None:
     assert run(symptom).wrong == []
 
 
+@pytest.mark.slow
 @pages
 def test_without_the_fault_it_does_not(page: Path) -> None:
     symptom, cured = both(page)

@@ -17,6 +17,7 @@ from minidns.metrics.registry import Metrics
 from minidns.server.answer import Answerer
 from minidns.server.instance import Instance, Listener
 from tests.corefiles import ENVIRON, MOUNT, Case, cases
+from tests.table import table
 from tests.world import World
 
 CLIENT = "10.244.1.7"
@@ -116,7 +117,7 @@ async def ask(
 BROKEN = [case for case in cases("broken") if case.error.startswith("plugin/")]
 
 
-@pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.name)
+@table("case", BROKEN, ids=lambda case: case.name)
 async def test_a_broken_corefile_gives_the_line_coredns_gives(case: Case) -> None:
     with pytest.raises(ConfigError) as caught:
         async with loaded(case):
@@ -127,7 +128,7 @@ async def test_a_broken_corefile_gives_the_line_coredns_gives(case: Case) -> Non
 REAL = [case for case in cases("real") if case.name not in UNSUPPORTED]
 
 
-@pytest.mark.parametrize("case", REAL, ids=lambda case: case.name)
+@table("case", REAL, ids=lambda case: case.name)
 async def test_a_real_corefile_loads_with_its_plugins_in_their_order(case: Case) -> None:
     async with loaded(case) as instance:
         for site, line in zip(instance.sites, case.blocks, strict=True):
@@ -153,7 +154,7 @@ def forwards(case: Case) -> bool:
     return re.search(r"forward +\.", case.text) is not None
 
 
-@pytest.mark.parametrize("case", [each for each in REAL if clusters(each)], ids=lambda case: case.name)
+@table("case", [each for each in REAL if clusters(each)], ids=lambda case: case.name)
 async def test_a_real_corefile_answers_a_cluster_name(case: Case) -> None:
     async with loaded(case) as instance:
         fill(instance)
@@ -164,7 +165,7 @@ async def test_a_real_corefile_answers_a_cluster_name(case: Case) -> None:
         assert str(reply.answer[0][0]) == f"kube-dns.kube-system.svc.{domain}."
 
 
-@pytest.mark.parametrize("case", [each for each in REAL if forwards(each)], ids=lambda case: case.name)
+@table("case", [each for each in REAL if forwards(each)], ids=lambda case: case.name)
 async def test_a_real_corefile_forwards_an_outside_name(case: Case) -> None:
     async with loaded(case) as instance:
         served = {zone for route in instance.routes for zone in instance.zones_of(route)}

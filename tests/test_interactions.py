@@ -10,6 +10,7 @@ import pytest
 from minidns.upstream.upstream import Upstream
 from tests import process
 from tests.conformance.api import Api, Tree
+from tests.table import table
 from tests.whole import Resolver, ttls, whole
 from tests.world import settle
 
@@ -30,7 +31,7 @@ BELOW = {
 }
 
 
-@pytest.mark.parametrize(("lines", "name", "ttl"), BELOW.values(), ids=BELOW)
+@table(("lines", "name", "ttl"), BELOW.values(), ids=BELOW)
 async def test_what_answers_is_cached_and_levelled(lines: str, name: str, ttl: int) -> None:
     async with whole(f". {{\n{lines}\ncache 30\n}}\n", api=Api(CLUSTER)) as server:
         first = await server.ask(name)

@@ -7,6 +7,7 @@ case, others the client's letters.
 import pytest
 
 from tests.conformance.api import Api, Tree
+from tests.table import table
 from tests.whole import whole
 
 DB = """@ 60 SOA ns admin 1 2 3 4 60
@@ -46,8 +47,8 @@ ROWS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("lines", "name", "qtype", "owners"), ROWS)
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@table(("lines", "name", "qtype", "owners"), ROWS)
+@table("transport", ["udp", "tcp"])
 async def test_owners(lines: str, name: str, qtype: str, owners: list[str], transport: str) -> None:
     text = f". {{\n{lines}\n}}\n"
     async with whole(text, files=dict(FILES), api=Api(CLUSTER)) as server:

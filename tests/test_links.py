@@ -9,6 +9,8 @@ from typing import NamedTuple
 import pytest
 import yaml
 
+from tests.table import table
+
 ROOT = Path(__file__).parent.parent
 TOP = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 FILES = sorted(
@@ -102,7 +104,7 @@ def broken(link: Link) -> str:
     return ""
 
 
-@pytest.mark.parametrize("page", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+@table("page", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     wrong = [f"{link}: {why}" for link in links(page) if (why := broken(link))]
     assert not wrong, "\n".join(wrong)
@@ -145,7 +147,7 @@ def test_the_navigation_names_pages_once_that_exist() -> None:
 # -- what is tested with
 
 
-@pytest.mark.parametrize(
+@table(
     ("heading", "github", "site"),
     [
         ("Watch and store", "watch-and-store", "watch-and-store"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.table import table
 from tests.transcript import ROOT, Command, File, Terminal, alike, read
 
 PAGES = [
@@ -70,7 +71,7 @@ def _port() -> int:
             return port
 
 
-@pytest.mark.parametrize("page", FIRST, ids=lambda path: path.stem)
+@table("page", FIRST, ids=lambda path: path.stem)
 def test_commands_that_are_not_run_here_are_told_elsewhere(page: Path) -> None:
     told = {
         " ".join(line.split("#")[0].split())
@@ -98,7 +99,7 @@ def test_a_page_is_commands_and_files() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("said", "printed", "holds"),
     [
         (["a"], ["a"], True),

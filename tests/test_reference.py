@@ -12,6 +12,7 @@ from minidns.server.workers.supervisor import Supervisor
 from tests import cli_page, plugin_pages, process
 from tests.plugins.test_prometheus_families import COUNTERS, GAUGES, HISTOGRAMS
 from tests.serving import serving
+from tests.table import table
 from tests.test_metrics import AT_ONCE, FAMILIES, PROCESS
 from tests.whole import whole
 from tests.world import World
@@ -32,12 +33,12 @@ def test_the_lists_of_plugins_are_those_of_the_registry() -> None:
     assert plugin_pages.renewed_lists(COREFILE) == COREFILE, "python -m tests.plugin_pages renews them"
 
 
-@pytest.mark.parametrize("name", listed("ignored"))
+@table("name", listed("ignored"))
 def test_ignored(name: str) -> None:
     assert plugins.has_trait(name, Traits.ACCEPTED_ONLY)
 
 
-@pytest.mark.parametrize("name", listed("refused"))
+@table("name", listed("refused"))
 async def test_refused(name: str) -> None:
     with pytest.raises(ConfigError) as caught:
         async with whole(f". {{\n{name}\n}}\n"):
@@ -58,7 +59,7 @@ def test_the_tables_are_those_of_the_parsers() -> None:
     assert cli_page.renewed(CLI) == CLI, "python -m tests.cli_page renews them"
 
 
-@pytest.mark.parametrize("command", cli_page.parsers())
+@table("command", cli_page.parsers())
 def test_every_flag_is_described(command: str) -> None:
     text = section(command)
     for action in cli_page.parsers()[command][1]._actions:
@@ -102,7 +103,7 @@ KNOWN = {
 }
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@table("name", KNOWN)
 def test_a_metric_is_described(name: str) -> None:
     kind, labels = ROWS[name]
     assert kind.split(",")[0].split()[0] == KNOWN[name][0]

@@ -14,6 +14,7 @@ from tests.conformance.api import Api
 from tests.kubernetes import made
 from tests.server import client
 from tests.serving import Serving, serving
+from tests.table import table
 from tests.world import World, settle
 
 WEB = "web.prod.svc.cluster.local."
@@ -172,12 +173,12 @@ OTHER = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("line", SAME)
+@table("line", SAME)
 def test_options_that_matter_to_answers_alone(line: str) -> None:
     assert watch_options(made.options(line)) == watch_options(made.options())
     assert watch_options(made.options("", "other.zone")) == watch_options(made.options())
 
 
-@pytest.mark.parametrize("line", OTHER)
+@table("line", OTHER)
 def test_options_that_say_what_is_followed(line: str) -> None:
     assert watch_options(made.options(line)) != watch_options(made.options())

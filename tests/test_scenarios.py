@@ -6,10 +6,11 @@ import pytest
 
 from sim.scenario import show_words
 from sim.scenario.play import Scenario, failure_lines, play, scenarios
+from tests.table import table
 
 ROOT = Path(__file__).parent.parent
-PLAYED_ELSEWHERE = ("lessons/0", "ja/")
-"""Pages: test_lessons plays the lessons, test_ja compares its pages with those in English."""
+PLAYED_ELSEWHERE = ("incidents/", "lessons/0", "ja/")
+"""Pages: test_incidents and test_lessons play theirs, test_ja compares its pages with those in English."""
 SCENARIOS = [
     pytest.param(each, id=f"{path.stem}-{each.steps[0].line}")
     for path in sorted((ROOT / "docs").rglob("*.md"))
@@ -30,7 +31,7 @@ def test_what_it_says_is_what_happens(scenario: Scenario) -> None:
     assert len(played) == len(scenario.steps)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@table("scenario", SCENARIOS)
 def test_it_shows_something(scenario: Scenario) -> None:
     verbs = {step.command.split()[0] for step in scenario.steps}
     assert verbs & show_words.COMMANDS.keys()

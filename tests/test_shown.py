@@ -21,10 +21,10 @@ from minidns.kubernetes.resources import SERVICES, Access, ApiError, Gone
 from minidns.server import logs
 from minidns.text import foreign
 from minidns.text.terminal import escaping
+from tests.table import table
 
 OPAQUE = "s3cr3t-0paque-credential"
 JWT = "eyJhbGciOiJSUzI1NiJ9.c2VjcmV0LXBheWxvYWQ.c2lnbmF0dXJl"
-TOKENS = [pytest.param(OPAQUE, id="opaque"), pytest.param(JWT, id="jwt", marks=pytest.mark.slow)]
 PASSWORD = "hunter2-hunter2"
 
 
@@ -136,9 +136,10 @@ def formatted(error: BaseException, form: logging.Formatter) -> str:
     return "\n".join(told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ask", ASKING, ids=lambda ask: ask.__name__)
-@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
-@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize("token", [OPAQUE, JWT], ids=["opaque", "jwt"])
+@table("answer", ANSWERS.values(), ids=ANSWERS)
 async def test_a_token_that_is_echoed_is_not_shown(
     ask: Callable[[Connection], Awaitable[None]], answer: Callable[[str], str], token: str, tmp_path: Path
 ) -> None:
@@ -287,8 +288,8 @@ def test_the_streams_of_a_command_escape_and_are_given_back(capsys: pytest.Captu
     assert "caf\u00e9" in out
 
 
-@pytest.mark.parametrize("form", [logs.Lines(), logs.JsonLines()], ids=["text", "json"])
-@pytest.mark.parametrize("bare", [True, False])
+@table("form", [logs.Lines(), logs.JsonLines()], ids=["text", "json"])
+@table("bare", [True, False])
 def test_a_log_line_is_one_line(form: logging.Formatter, bare: bool) -> None:
     record = logging.LogRecord("minidns.x", 20, "", 0, f"a{EVIL}\nb", (), None)
     record.bare = bare
@@ -296,7 +297,7 @@ def test_a_log_line_is_one_line(form: logging.Formatter, bare: bool) -> None:
     assert "\n" not in form.format(record)
 
 
-@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "Basic", "Negotiate"])
+@table("scheme", ["Bearer", "bearer", "Basic", "Negotiate"])
 def test_credentials_of_a_request_are_recognised_by_their_scheme(scheme: str) -> None:
     """RFC 9110 11.6.2; the token is none that this process uses."""
     shown = foreign.redacted(f"refused: {scheme} 0paque-cr3dential of jane")

@@ -3,8 +3,7 @@
 import importlib.util
 from types import ModuleType
 
-import pytest
-
+from tests.table import table
 from tests.test_links import ROOT
 
 
@@ -21,7 +20,7 @@ hooks = _hooks()
 PAGES = {"index.md", "howto/search-lists.md", "plugins/index.md", "project/architecture.md", "project/deploy.md"}
 
 
-@pytest.mark.parametrize(
+@table(
     ("file", "page"),
     [
         ("docs/howto/search-lists.md", "howto/search-lists.md"),
@@ -34,7 +33,7 @@ def test_files_are_pages(file: str, page: str) -> None:
     assert hooks.page_of(file) == page
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "text", "adapted"),
     [
         ("docs/index.md", "[a](../ARCHITECTURE.md)", "[a](project/architecture.md)"),

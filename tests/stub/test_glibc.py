@@ -8,6 +8,7 @@ from minidns.dns.rdata import AAAA, A
 from minidns.stub.glibc import RELEASES, Glibc
 from minidns.stub.protocol import Status
 from tests.stub.script import Does, Play
+from tests.table import table
 
 THREE = "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n"
 TWO = "nameserver 192.0.2.1\nnameserver 192.0.2.2\n"
@@ -20,7 +21,7 @@ def brief(play: Play) -> list[str]:
     return [line.replace("192.0.2.", "").replace(" a.example. ", " ") for line in play.log]
 
 
-@pytest.mark.parametrize(
+@table(
     ("conf", "answers", "expected", "status"),
     [
         pytest.param(ONE, {"A": "OK"}, ["0 1 A", "0 1 AAAA"], Status.ANSWERED, id="both-at-once"),
@@ -198,7 +199,7 @@ def names(play: Play) -> list[str]:
     return [n for i, n in enumerate(queried) if not i or queried[i - 1] != n]
 
 
-@pytest.mark.parametrize(
+@table(
     ("conf", "name", "expected"),
     [
         pytest.param(
@@ -238,7 +239,7 @@ def test_names_of_a_search(conf: str, name: str, expected: list[str]) -> None:
     assert names(play) == expected
 
 
-@pytest.mark.parametrize(
+@table(
     ("answers", "count", "error"),
     [
         # the first search domain gives NODATA (a wildcard, or an inner node)
@@ -343,7 +344,7 @@ def test_strict_error_wants_both_replies(option: str, servers: list[str]) -> Non
     assert sorted({line.split()[1] for line in brief(play)}) == servers
 
 
-@pytest.mark.parametrize(("does", "queries"), [("CLOSE", 2), ("RESET", 4), ("REFUSE", 2), ("SERVFAIL", 2)])
+@table(("does", "queries"), [("CLOSE", 2), ("RESET", 4), ("REFUSE", 2), ("SERVFAIL", 2)])
 def test_a_reset_connection_is_opened_once_more(does: str, queries: int) -> None:
     play = Play({"192.0.2.1": does})
     outcome = play.run(ONE + "options use-vc\n", NAME)

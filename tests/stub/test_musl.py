@@ -6,6 +6,7 @@ import pytest
 from minidns.stub.musl import Musl
 from minidns.stub.protocol import Status
 from tests.stub.script import Does, Play
+from tests.table import table
 
 TWO = "nameserver 192.0.2.1\nnameserver 192.0.2.2\n"
 ONE = "nameserver 192.0.2.1\n"
@@ -22,7 +23,7 @@ def brief(play: Play) -> list[str]:
     return [line.replace("192.0.2.", "").replace(" a.example. ", " ") for line in play.log]
 
 
-@pytest.mark.parametrize(
+@table(
     ("conf", "answers", "expected", "end", "status"),
     [
         pytest.param(TWO, {"A": "OK", "AAAA": "NODATA"}, ALL, 0, Status.ANSWERED, id="all-servers-both-questions"),
@@ -136,7 +137,7 @@ def names(play: Play) -> list[str]:
     return [n for i, n in enumerate(queried) if not i or queried[i - 1] != n]
 
 
-@pytest.mark.parametrize(
+@table(
     ("conf", "name", "expected"),
     [
         pytest.param(CLUSTER_FIRST, "a.b", [f"a.b.{d}" for d in (D, S, C)] + ["a.b."], id="few-dots-search-first"),
@@ -172,7 +173,7 @@ def test_names_of_a_search(conf: str, name: str, expected: list[str]) -> None:
     assert names(play) == expected
 
 
-@pytest.mark.parametrize(
+@table(
     ("answers", "count", "status"),
     [
         pytest.param({f"web.{D}": "NODATA"}, 1, Status.NODATA, id="nodata-stops"),

@@ -2,6 +2,7 @@ import pytest
 
 from minidns.stub.glibc import RELEASES
 from minidns.stub.resolv_conf import Conf, literal_address, read_glibc, read_musl
+from tests.table import table
 
 LOCAL = ("127.0.0.1",)
 CLUSTER_FIRST = (
@@ -14,7 +15,7 @@ def glibc(text: str, release: str = "2.36") -> Conf:
     return read_glibc(text, RELEASES[release])
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "expected", "musl"),
     [
         pytest.param(CLUSTER_FIRST, POD, POD, id="file-of-a-pod"),
@@ -91,7 +92,7 @@ def test_reading(text: str, expected: Conf, musl: Conf) -> None:
     assert read_musl(text) == musl
 
 
-@pytest.mark.parametrize(
+@table(
     ("option", "releases"),
     [
         ("use-vc", {"2.25", "2.36", "2.42"}),
@@ -121,7 +122,7 @@ def test_search_limits_of_old_releases() -> None:
     assert [len(domain) for domain in glibc(long, "2.25").search] == [121, 121, 11]
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "expected"),
     [
         ("1.2.3.4", "1.2.3.4"),

@@ -7,11 +7,12 @@ from minidns.dns.rdata import A
 from minidns.stub.protocol import Status
 from minidns.stub.single import Settings, Single
 from tests.stub.script import Does, Play
+from tests.table import table
 
 TWO = ("192.0.2.1", "192.0.2.2")
 
 
-@pytest.mark.parametrize(
+@table(
     ("answers", "expected", "status"),
     [
         pytest.param({"A": "OK"}, ["0 1"], Status.ANSWERED, id="one-query"),

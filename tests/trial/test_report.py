@@ -70,6 +70,7 @@ def test_arms_and_failures_are_those_of_the_ledger(of_replica: Report) -> None:
     assert {failure.replica for failure in direct} >= {"coredns-b"}
 
 
+@pytest.mark.slow
 def test_without_failures_the_bound_is_three_in_n() -> None:
     verdict, ledger = trial(CAUSES["none"], 0.03, 301, background=0.0)
     result = report(ledger, verdict, SETUP)

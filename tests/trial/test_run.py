@@ -32,6 +32,7 @@ def test_the_cause_is_found(cause: str) -> None:
     assert ledger.ticks * QUICK < 60
 
 
+@pytest.mark.slow
 def test_a_race_of_two_packets_is_a_fault_of_any_service_path() -> None:
     verdict, _ = trial(race, QUICK, 102, background=0.05)
     assert verdict.suspect is Suspect.SERVICE

@@ -24,6 +24,7 @@ from minidns.upstream.acceptance import (
     scrubbed,
     without_hop_by_hop,
 )
+from tests.table import table
 from tests.world import texts
 
 QUESTION = Question("www.example.org.", 1)
@@ -118,13 +119,13 @@ def outcome(sent: SentQuery, wire: bytes) -> str:
     return CUT
 
 
-@pytest.mark.parametrize("wire", SURVIVED)
+@table("wire", SURVIVED)
 def test_readable_replies_are_accepted_as_by_coredns(wire: bytes) -> None:
     reply = accepted_of(SENT, wire)
     assert texts(reply.answer) == ["www.example.org. 300 A 192.0.2.1"]
 
 
-@pytest.mark.parametrize(("wire", "expected"), DOUBTFUL)
+@table(("wire", "expected"), DOUBTFUL)
 def test_wrong_replies_have_the_result_of_coredns(wire: bytes, expected: str) -> None:
     assert outcome(SENT, wire) == expected
     by_stream = FAILED if expected == CUT else expected
@@ -136,7 +137,7 @@ def test_good_reply_is_accepted() -> None:
     assert texts(accepted.answer) == ["www.example.org. 300 A 192.0.2.1"]
 
 
-@pytest.mark.parametrize("wire", NO_REPLIES)
+@table("wire", NO_REPLIES)
 def test_unrelated_bytes_are_ignored(wire: bytes) -> None:
     assert SENT.accept(wire) is None
 
@@ -146,7 +147,7 @@ def test_names_are_equal_in_any_case(spelled: bytes) -> None:
     assert SENT.accept(with_question(spelled + b"\0\1\0\1")) is not None
 
 
-@pytest.mark.parametrize(
+@table(
     ("rcode", "taken"),
     [(1, True), (4, True), (0, False), (2, False), (3, False), (5, False)],
     ids=["FORMERR", "NOTIMP", "NOERROR", "SERVFAIL", "NXDOMAIN", "REFUSED"],
@@ -244,7 +245,7 @@ SCRUBBED = [
 ]
 
 
-@pytest.mark.parametrize(("records", "expected"), SCRUBBED)
+@table(("records", "expected"), SCRUBBED)
 def test_only_records_of_the_question_are_relayed(records: list[str], expected: list[str]) -> None:
     accepted = accepted_of(SENT, reply(*records).to_wire())
     assert texts(scrubbed(QUESTION, accepted).answer) == expected
@@ -253,7 +254,7 @@ def test_only_records_of_the_question_are_relayed(records: list[str], expected: 
 SOA = "ns.example.org. admin.example.org. 1 2 3 4 5"
 
 
-@pytest.mark.parametrize(
+@table(
     "record",
     [
         pytest.param(f"example.org. 60 SOA {SOA}", id="SOA-above"),
@@ -263,7 +264,7 @@ SOA = "ns.example.org. admin.example.org. 1 2 3 4 5"
         pytest.param(FOREIGN, id="address-of-another-name"),
     ],
 )
-@pytest.mark.parametrize("section", ["authority", "additional"])
+@table("section", ["authority", "additional"])
 def test_sections_other_than_the_answer_are_passed_on(record: str, section: str) -> None:
     """CoreDNS relays them unchanged."""
     accepted = accepted_of(SENT, reply(record, section=section).to_wire())
@@ -305,7 +306,7 @@ def test_transfers_are_not_scrubbed() -> None:
 # Flags and EDNS
 
 
-@pytest.mark.parametrize("flag", ["AA", "RA", "AD", "TC", "RD"])
+@table("flag", ["AA", "RA", "AD", "TC", "RD"])
 def test_flags_are_relayed(flag: str) -> None:
     for value in (True, False):
         message = reply(OWN)

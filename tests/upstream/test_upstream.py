@@ -3,9 +3,10 @@
 import pytest
 
 from minidns.upstream.upstream import Upstream, failure, joined, reason, split
+from tests.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("upstream", "text"),
     [
         pytest.param(Upstream("192.0.2.1"), "192.0.2.1:53", id="ipv4"),
@@ -18,7 +19,7 @@ def test_an_upstream_is_its_address_and_port(upstream: Upstream, text: str) -> N
     assert str(upstream) == text
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "ends"),
     [
         ("192.0.2.1:53", ("192.0.2.1", "53")),
@@ -40,7 +41,7 @@ def test_split_reads_what_go_reads(text: str, ends: tuple[str, str] | None) -> N
         assert joined(ends[0], int(ends[1])) == text
 
 
-@pytest.mark.parametrize(
+@table(
     ("error", "told", "why"),
     [
         pytest.param(

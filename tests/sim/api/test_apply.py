@@ -8,6 +8,7 @@ from sim.api.objects import Json
 from sim.api.writing import Write
 from sim.controllers.cluster import Cluster
 from tests.sim.builders import failing
+from tests.table import table
 
 ANNE, BEN = Write(manager="anne"), Write(manager="ben")
 
@@ -140,7 +141,7 @@ def test_apply_at_a_version_needs_that_version() -> None:
     assert failing(lambda: cluster.apply(stale, ANNE))["reason"] == "Conflict"
 
 
-@pytest.mark.parametrize(
+@table(
     ("obj", "tree"),
     [
         pytest.param({"metadata": {"name": "x"}}, {}, id="names-belong-to-nobody"),

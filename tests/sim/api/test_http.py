@@ -30,6 +30,7 @@ from tests.sim.builders import (
     serving,
     until,
 )
+from tests.table import table
 
 SERVICES = "/api/v1/namespaces/default/services"
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -441,7 +442,7 @@ async def test_tokens_and_roles() -> None:
         )
 
 
-@pytest.mark.parametrize(
+@table(
     ("has_rbac", "spec", "allowed"),
     [
         (False, {"resourceAttributes": {"verb": "list", "resource": "pods"}}, True),

@@ -7,6 +7,7 @@ from sim.api.listing import ListOptions, Page, Token, from_text, list_page, opti
 from sim.api.selectors import selection
 from sim.api.store import Store
 from tests.sim.builders import config_map, failing, names
+from tests.table import table
 
 KIND = named("ConfigMap")
 
@@ -40,12 +41,12 @@ def all_pages(store: Store, limit: int, labels: str = "", between: bool = False)
                 store.remove(KIND, ("default", "m6"))
 
 
-@pytest.mark.parametrize("limit", [1, 2, 6, 7, 8, 0])
+@table("limit", [1, 2, 6, 7, 8, 0])
 def test_pages_hold_everything_once(limit: int) -> None:
     assert all_pages(filled(), limit) == [f"m{i}" for i in range(7)]
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5])
+@table("limit", [1, 2, 3, 4, 5])
 def test_pages_of_a_selection(limit: int) -> None:
     found = all_pages(filled(), limit, "even=True")
     assert found == ["m0", "m2", "m4", "m6"]
@@ -76,7 +77,7 @@ def test_pages_share_the_stored_objects() -> None:
     assert page(store, {}).objects[0] is store[KIND].objects["default", "m0"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("query", "count", "version"),
     [
         pytest.param({}, 7, 7, id="latest"),
@@ -98,7 +99,7 @@ def test_resource_version(query: dict[str, str], count: int, version: int) -> No
     assert (len(found.objects), found.version) == (count, version)
 
 
-@pytest.mark.parametrize(
+@table(
     ("query", "code", "reason"),
     [
         pytest.param({"resourceVersion": "x"}, 500, None, id="garbage-version"),

@@ -5,11 +5,12 @@ import pytest
 from sim.api.kinds import named
 from sim.api.patch import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, merged, patched
 from tests.sim.builders import deployment, failing, service
+from tests.table import table
 
 SERVICE = named("Service")
 
 
-@pytest.mark.parametrize(
+@table(
     ("target", "patch", "result"),
     [
         # the cases of RFC 7386, appendix A
@@ -37,7 +38,7 @@ def ports(*numbers: int, **more: Any) -> list[dict[str, Any]]:
     return [{"port": number} | more for number in numbers]
 
 
-@pytest.mark.parametrize(
+@table(
     ("patch", "result"),
     [
         pytest.param(
@@ -68,7 +69,7 @@ def test_strategic_patch_of_a_keyed_list(patch: Any, result: Any) -> None:
     assert obj["spec"]["ports"] == ports(1, 2, 3)
 
 
-@pytest.mark.parametrize(
+@table(
     ("patch", "result"),
     [
         pytest.param({"spec": {"selector": {"x": "y"}}}, {"app": "web", "x": "y"}, id="maps-are-merged"),
@@ -117,7 +118,7 @@ def test_json_patch() -> None:
     assert new["metadata"]["labels"] == {}
 
 
-@pytest.mark.parametrize(
+@table(
     ("patch", "style", "code"),
     [
         pytest.param([{"op": "nonsense"}], JSON_PATCH, 400, id="unknown-operation"),

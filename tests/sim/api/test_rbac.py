@@ -8,6 +8,7 @@ from sim.api.rbac import ADMIN, Attributes, User, attributes_of, authenticated, 
 from sim.api.requests import Request, read
 from sim.controllers.cluster import Cluster
 from tests.sim.builders import failing, namespace
+from tests.table import table
 
 COREDNS = "system:serviceaccount:kube-system:coredns"
 GROUP = "rbac.authorization.k8s.io"
@@ -56,7 +57,7 @@ def cluster_with_dns_role(subject: Json = ACCOUNT) -> Cluster:
     return cluster
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "query", "is_allowed"),
     [
         pytest.param("/api/v1/services", {}, True, id="list"),
@@ -80,7 +81,7 @@ def test_role_of_coredns(path: str, query: dict[str, str], is_allowed: bool) -> 
         assert status["code"] == 403
 
 
-@pytest.mark.parametrize(
+@table(
     ("subject", "is_allowed"),
     [
         pytest.param({"kind": "User", "name": COREDNS}, True, id="user"),
@@ -102,7 +103,7 @@ def test_subjects(subject: Json, is_allowed: bool) -> None:
         assert failing(lambda: authorize(cluster, request, user_named(COREDNS)))
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "method", "message"),
     [
         pytest.param(
@@ -149,7 +150,7 @@ def test_role_binding_is_for_its_namespace() -> None:
         assert failing(partial(authorize, cluster, needed(path), user))
 
 
-@pytest.mark.parametrize(
+@table(
     ("more", "path", "is_allowed"),
     [
         ({"resourceNames": ["a"]}, "/api/v1/namespaces/default/configmaps/a", True),
@@ -198,7 +199,7 @@ def test_administrators_may_do_anything() -> None:
     assert failing(partial(authorize, cluster, everything, User("jane")))
 
 
-@pytest.mark.parametrize(
+@table(
     ("token", "tokens", "user"),
     [
         pytest.param("", None, ADMIN, id="no-token"),

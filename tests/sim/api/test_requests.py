@@ -1,9 +1,8 @@
-import pytest
-
 from sim.api.requests import RequestLog, read
+from tests.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("method", "path", "query", "expected"),
     [
         ("GET", "/api/v1/services", {}, ("list", "services", "", "")),

@@ -21,6 +21,7 @@ from sim.cluster import state
 from sim.controllers.cluster import Cluster
 from tests.sim import command
 from tests.sim.builders import Client, config_map, serving
+from tests.table import table
 
 POD = "/api/v1/namespaces/kube-system/configmaps/coredns"
 PATHS = (
@@ -193,8 +194,8 @@ def found_token(first: Up, second: Up) -> str:
     return first.token
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-@pytest.mark.parametrize(
+@table("method", ["GET", "HEAD"])
+@table(
     "path",
     [
         *PATHS,

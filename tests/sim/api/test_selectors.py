@@ -3,11 +3,12 @@ import pytest
 from sim.api.kinds import named
 from sim.api.selectors import equal_to, matches_labels, of_object, parse_labels, selection
 from tests.sim.builders import failing, pod
+from tests.table import table
 
 LABELS = {"app": "web", "tier": "front", "n": "5", "example.org/team": "a"}
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "matches"),
     [
         pytest.param("", True, id="empty-selects-all"),
@@ -39,7 +40,7 @@ def test_label_selector(text: str, matches: bool) -> None:
     assert matches_labels(LABELS, parse_labels(text)) is matches
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     [
         pytest.param("a=b=c", id="two-equals"),
@@ -56,7 +57,7 @@ def test_label_selector_that_cannot_be_read(text: str) -> None:
     assert failing(lambda: parse_labels(text))["code"] == 400
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "matches"),
     [
         pytest.param("metadata.name=web-1", True, id="name"),
@@ -92,7 +93,7 @@ def test_selection_is_of_one_namespace() -> None:
     assert not selection(named("Pod"), "other").matches(pod())
 
 
-@pytest.mark.parametrize(
+@table(
     ("selector", "matches"),
     [
         pytest.param(None, True, id="nothing"),

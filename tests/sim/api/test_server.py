@@ -10,6 +10,7 @@ from sim.api.store import Change
 from sim.api.writing import Deletion, Write
 from sim.controllers.cluster import Cluster
 from tests.sim.builders import DEADLINE_S, config_map, failing, names, pod, service
+from tests.table import table
 
 HTTP = Write(manager="test", keeps_status=False)
 
@@ -58,7 +59,7 @@ def test_written_object_is_a_copy() -> None:
     assert cluster.get("ConfigMap", "default", "cm")["data"] == {"a": "1"}
 
 
-@pytest.mark.parametrize(
+@table(
     ("obj", "code", "message"),
     [
         pytest.param(config_map(), 409, 'configmaps "cm" already exists', id="exists"),
@@ -89,7 +90,7 @@ def test_create_refused(obj: Json, code: int, message: str) -> None:
     assert (status["kind"], status["status"]) == ("Status", "Failure")
 
 
-@pytest.mark.parametrize(
+@table(
     ("kind", "name", "is_good"),
     [
         ("ConfigMap", "a.b-c.1", True),

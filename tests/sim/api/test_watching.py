@@ -6,6 +6,7 @@ from sim.api.selectors import EVERYTHING, selection
 from sim.api.store import Store
 from sim.api.watching import Cursor, bookmark, event_for
 from tests.sim.builders import config_map, failing
+from tests.table import table
 
 KIND = named("ConfigMap")
 
@@ -16,7 +17,7 @@ def labelled(value: str) -> Json:
     return obj
 
 
-@pytest.mark.parametrize(
+@table(
     ("before", "after", "seen"),
     [
         pytest.param(None, "yes", "ADDED", id="created-inside"),

@@ -62,6 +62,7 @@ def test_the_planted_cause_is_found(cause: str, capsys: pytest.CaptureFixture[st
     assert result["odds"] is None or result["odds"] >= 200
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_trial(capsys: pytest.CaptureFixture[str]) -> None:
     results = []
     for _ in range(2):

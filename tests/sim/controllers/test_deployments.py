@@ -7,6 +7,7 @@ from sim.api.store import Change
 from sim.controllers.cluster import Cluster
 from sim.controllers.deployments import HASH, REVISION, pod_count, revision_of
 from tests.sim.builders import deployment, failing, names
+from tests.table import table
 
 NEW = {"spec": {"template": {"metadata": {"annotations": {"new": "1"}}}}}
 STUCK = {"spec": {"template": {"metadata": {"annotations": {"sim/ready": "false"}}}}}
@@ -167,14 +168,14 @@ def test_rollout_waits_for_new_pods_to_be_ready() -> None:
     assert (status["updatedReplicas"], status["availableReplicas"]) == (2, 3)
 
 
-@pytest.mark.parametrize(
+@table(
     ("value", "up", "expected"), [("25%", True, 3), ("25%", False, 2), ("100%", False, 10), (4, True, 4), (0, False, 0)]
 )
 def test_share_of_ten(value: int | str, up: bool, expected: int) -> None:
     assert pod_count(value, 10, up=up) == expected
 
 
-@pytest.mark.parametrize(
+@table(
     ("spec", "message"),
     [
         pytest.param({"selector": None}, "spec.selector: Required value", id="none"),

@@ -5,6 +5,7 @@ import pytest
 from sim.api.objects import Json, condition
 from sim.controllers.cluster import Cluster
 from tests.sim.builders import failing, pod
+from tests.table import table
 
 
 def run(cluster: Cluster, obj: Json) -> Json:
@@ -76,7 +77,7 @@ def test_node_with_a_range_that_is_none() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@table(
     ("annotations", "phase", "ready", "has_ip"),
     [
         pytest.param({"ready": "false"}, "Running", "False", True, id="not-ready"),

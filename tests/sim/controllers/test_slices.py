@@ -7,6 +7,7 @@ from sim.controllers.cluster import Cluster
 from sim.controllers.pods import READY
 from sim.controllers.slices import CONTROLLER, HEADLESS, MANAGED_BY, MAX_ENDPOINTS, SERVICE_NAME, ZONE
 from tests.sim.builders import failing, names, pod, service
+from tests.table import table
 
 
 def slices(cluster: Cluster, name: str = "web") -> list[Json]:
@@ -90,7 +91,7 @@ def test_terminating_pod_serves_but_is_not_ready() -> None:
     assert endpoints(cluster) == []
 
 
-@pytest.mark.parametrize(
+@table(
     ("spec", "hostname"),
     [
         pytest.param({"hostname": "h", "subdomain": "web"}, "h", id="of-this-service"),

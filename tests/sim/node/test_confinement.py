@@ -13,6 +13,7 @@ from sim.node import confinement
 from sim.node.confinement import Forbidden
 from sim.node.kind_corefile import KIND, Place, Ports
 from sim.node.runtime import ENVIRON
+from tests.table import table
 
 PLACE = Place(Ports(1053, 1080, 1081, 1091, 1092), ("127.0.0.1", 1054), "/state/p/kubeconfig")
 EVIL = "/tmp/evil"
@@ -69,7 +70,7 @@ LEAVING = {
 }
 
 
-@pytest.mark.parametrize("text", LEAVING.values(), ids=LEAVING)
+@table("text", LEAVING.values(), ids=LEAVING)
 def test_what_leaves_the_pod_is_refused(text: str) -> None:
     with pytest.raises(Forbidden):
         confinement.check(PLACE.adapted(text), PLACE, {"HOME": "/home/a"})
@@ -90,12 +91,12 @@ STAYING = {
 }
 
 
-@pytest.mark.parametrize("text", STAYING.values(), ids=STAYING)
+@table("text", STAYING.values(), ids=STAYING)
 def test_what_stays_in_the_pod_is_let_in(text: str) -> None:
     confinement.check(PLACE.adapted(text), PLACE, {})
 
 
-@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "KUBECONFIG", "SSH_AUTH_SOCK", "X"])
+@table("name", ["AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "KUBECONFIG", "SSH_AUTH_SOCK", "X"])
 def test_nothing_secret_of_the_environment_is_passed_on(name: str) -> None:
     assert name not in ENVIRON
 

@@ -11,6 +11,7 @@ from minidns.dns.model import Question
 from minidns.dns.rdata import A
 from sim.node.fault_words import EFFECTS, parse
 from sim.node.faults import HOP_S, REORDER_S, TCP_TIMEOUT_S, Fault, Faults, Packet, Place, Served
+from tests.table import table
 
 APP = Place(frozenset(("app", "default/app", "pods")), "node-1")
 SERVER = Place(frozenset(("kube-dns", "dns", "10.244.0.2")), "node-2")
@@ -25,7 +26,7 @@ def fault(text: str) -> Fault:
     return parse(text.split())
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "packet", "affected"),
     [
         pytest.param("lose link app>node", QUERY, True, id="pod to node"),
@@ -55,7 +56,7 @@ def test_fault_affects_the_packets_of_its_link(text: str, packet: Packet, affect
     assert fault(text).affects(packet) == affected
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "word"),
     [
         ("lose", "lose"),
@@ -237,7 +238,7 @@ def test_server_faults_have_their_rate(effect: str) -> None:
     assert not faults.at_server(ELSEWHERE).hits
 
 
-@pytest.mark.parametrize(
+@table(
     ("condition", "affected"),
     [
         ("udp", True),

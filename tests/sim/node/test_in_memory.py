@@ -19,6 +19,7 @@ from sim.node.in_memory import Loss, Packets
 from sim.node.kube_proxy import Flow
 from sim.node.over_sockets import LookupResult, Path
 from sim.scenario import clock
+from tests.table import table
 
 CLIENT, VIRTUAL, REAL = "10.244.0.9", "10.96.0.10", ("10.244.0.2", 53)
 QUESTION = Question("web.example.org.", A)
@@ -135,7 +136,7 @@ def exchanged(carrier: Packets, to: Upstream, own: str = "10.244.0.3") -> bytes:
     return clock.run(exchange())
 
 
-@pytest.mark.parametrize(
+@table(
     ("to", "own"),
     [
         pytest.param(Upstream(*REAL), "10.244.0.3", id="pod-address"),

@@ -8,10 +8,11 @@ import pytest
 from minidns.dns.model import Address, RRset
 from minidns.dns.zonefile import ZoneFileError
 from sim.node.internet import Internet
+from tests.table import table
 from tests.world import query, texts
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "qtype", "rcode", "expected"),
     [
         pytest.param("google.com", "A", 0, ["google.com. 300 A 192.0.2.100"], id="address"),
@@ -52,7 +53,7 @@ async def test_answers(name: str, qtype: str, rcode: int, expected: list[str]) -
     assert internet.questions == [name.lower() + "."]
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "apex"),
     [
         ("nope.google.com", "google.com."),

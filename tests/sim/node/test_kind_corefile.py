@@ -3,6 +3,7 @@ import pytest
 from minidns.corefile import blocks
 from minidns.corefile.blocks import Directive, ServerBlock
 from sim.node.kind_corefile import KIND, Place, Ports
+from tests.table import table
 from tests.world import FilesInMemory
 
 PLACE = Place(Ports(1053, 1080, 1081, 1091, 1092), ("127.0.0.1", 1054), "/a b/config")
@@ -30,7 +31,7 @@ def test_kinds_own_is_read_as_it_is() -> None:
 ADAPTED = PLACE.adapted(KIND)
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "args"),
     [
         ("bind", ("127.0.0.1",)),
@@ -82,7 +83,7 @@ def test_changes_are_all_there_is() -> None:
     ]
 
 
-@pytest.mark.parametrize("line", ["# health {", "    forward acme.example 192.0.2.1", "    log", "acme.example:1053 {"])
+@table("line", ["# health {", "    forward acme.example 192.0.2.1", "    log", "acme.example:1053 {"])
 def test_other_lines_stay(line: str) -> None:
     assert PLACE.adapted(line) == f"{line}\n"
 

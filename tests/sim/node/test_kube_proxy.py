@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from minidns.dns.model import Address
 from sim.api.objects import Json
 from sim.node.kube_proxy import Affinity, Conntrack, Flow, NodePlace, TableFullError, all_endpoints, endpoints_of
+from tests.table import table
 
 TARGETS = [{"name": "dns", "port": 5353, "protocol": "UDP"}, {"name": "dns-tcp", "port": 5354, "protocol": "TCP"}]
 PORTS = [
@@ -44,7 +45,7 @@ LEAVING: dict[str, Any] = {"ready": False, "serving": True, "terminating": True}
 SIX: Json = {"addresses": ["2001:db8::2"], "conditions": {"ready": True}}
 
 
-@pytest.mark.parametrize(
+@table(
     ("asked", "slices", "expected"),
     [
         pytest.param(flow(), [slice_(end())], [2], id="udp-by-name"),
@@ -93,7 +94,7 @@ def test_ipv6_flows_get_ipv6_endpoints() -> None:
     assert endpoints_of(service(), slices, six, HERE) == (("2001:db8::2", 5353),)
 
 
-@pytest.mark.parametrize(
+@table(
     ("policy", "endpoints", "expected"),
     [
         pytest.param("Local", [end(2), end(3, node="node-2")], [2], id="local"),
@@ -171,7 +172,7 @@ def chosen(times: list[float], seconds: int | None, seed: int = 1) -> list[Addre
     return [endpoint for endpoint in found if endpoint]
 
 
-@pytest.mark.parametrize(
+@table(
     ("times", "seconds", "different"),
     [
         pytest.param([0, 1, 10], 60, 1, id="sticky"),
@@ -199,7 +200,7 @@ def test_affinity_ends_with_its_endpoint_and_is_of_one_client() -> None:
 A, B = ("10.244.0.2", 53), ("10.244.0.3", 53)
 
 
-@pytest.mark.parametrize(
+@table(
     ("steps", "expected"),
     [
         pytest.param([("send", 0), ("send", 29)], [A, A], id="kept"),

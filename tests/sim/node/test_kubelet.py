@@ -4,6 +4,7 @@ import pytest
 
 from sim.api.objects import Json
 from sim.node.kubelet import Node, ResolvConf, parse, resolv_conf
+from tests.table import table
 
 NODE = Node(
     cluster_dns=("10.96.0.10",),
@@ -24,7 +25,7 @@ def pod(policy: str | None = "ClusterFirst", **spec: object) -> Json:
     return {"metadata": {"namespace": "shop", "name": "p"}, "spec": {**named, **spec}}
 
 
-@pytest.mark.parametrize(
+@table(
     ("policy", "host_network", "expected"),
     [
         pytest.param("Default", False, HOST, id="default-is-the-nodes-file"),
@@ -49,7 +50,7 @@ def test_what_a_kind_pod_has_in_its_file() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@table(
     ("policy", "config", "expected"),
     [
         pytest.param("None", {"nameservers": ["10.96.0.20"]}, "nameserver 10.96.0.20\n", id="none-starts-empty"),
@@ -129,7 +130,7 @@ def test_search_limit_counts_every_character() -> None:
     assert searches(cut)[5:] == domains
 
 
-@pytest.mark.parametrize(
+@table(
     ("node", "policy", "expected"),
     [
         pytest.param({"cluster_dns": ()}, "ClusterFirst", HOST, id="no-cluster-dns-is-default"),
@@ -172,7 +173,7 @@ def test_node(node: dict[str, object], policy: str, expected: str) -> None:
     assert resolv_conf(pod(policy), changed) == expected
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "expected"),
     [
         pytest.param("", ResolvConf(), id="empty"),

@@ -8,6 +8,7 @@ from sim.controllers.cluster import Cluster
 from sim.node.kube_proxy import Flow
 from sim.node.network import DataPlane
 from sim.node.over_sockets import Path
+from tests.table import table
 
 POD_1, POD_2 = "10.244.0.21", "10.244.0.22"
 REAL = ("127.0.0.1", 1053)
@@ -53,7 +54,7 @@ def plane(found: Json) -> DataPlane:
     return made
 
 
-@pytest.mark.parametrize(
+@table(
     ("ready", "asked", "expected"),
     [
         pytest.param({"one": True}, flow(), Path((POD_1, 5353), REAL), id="service-to-pod"),

@@ -5,12 +5,13 @@ import pytest
 
 from sim.node import nslookup
 from tests.sim.node.outside import outside, unreachable
+from tests.table import table
 
 HEAD = "Server:\t\t127.0.0.1\nAddress:\t127.0.0.1#53\n\n"
 NON_AUTH = HEAD + "Non-authoritative answer:\n"
 
 
-@pytest.mark.parametrize(
+@table(
     ("command", "status", "expected"),
     [
         pytest.param(
@@ -103,7 +104,7 @@ async def test_no_server(refused: bool, why: str) -> None:
     assert output.text == (f";; communications error to 10.96.0.20#53: {why}\n;; no servers could be reached\n\n")
 
 
-@pytest.mark.parametrize("command", ["", "-x y", "a b c", "-type=BOGUS a", "a BOGUS"], ids=repr)
+@table("command", ["", "-x y", "a b c", "-type=BOGUS a", "a BOGUS"], ids=repr)
 async def test_usage(command: str) -> None:
     output = await nslookup.run(unreachable(), command.split())
     assert output.status == 1

@@ -13,6 +13,7 @@ from sim.node.fault_words import parse
 from sim.node.faults import Faults
 from sim.node.server_faults import LIE, ServerFaults
 from sim.scenario import clock
+from tests.table import table
 
 AT: Address = ("10.244.0.2", 53)
 NAMES = frozenset(("kube-dns", "10.244.0.2"))
@@ -50,8 +51,8 @@ def treated(
     return clock.run(of.reply(AT, NAMES, asked.to_wire(), transport, sent))
 
 
-@pytest.mark.parametrize("rtype", ["A", "AAAA"])
-@pytest.mark.parametrize(
+@table("rtype", ["A", "AAAA"])
+@table(
     ("fault", "rcode", "records", "is_truncated"),
     [
         ("servfail", "SERVFAIL", 0, False),
@@ -114,7 +115,7 @@ def test_a_denial_is_repeated_for_its_time_with_the_id_of_the_query() -> None:
     assert clock.run(play()) == [(77, "NXDOMAIN"), (78, "NXDOMAIN"), (78, "NOERROR")]
 
 
-@pytest.mark.parametrize("effect", ["stop", "crash", "oom", "lose"])
+@table("effect", ["stop", "crash", "oom", "lose"])
 def test_servers_that_stop_or_end_send_no_reply(effect: str) -> None:
     of = servers(f"{effect} at kube-dns")
     ended: list[tuple[Address, str]] = []

@@ -1,16 +1,15 @@
 from dataclasses import replace
 from random import Random
 
-import pytest
-
 from minidns.dns.rdata import A
 from sim.resolver.bind_tools import BindTools
 from tests.stub.script import Does, Play
+from tests.table import table
 
 CLUSTER = "nameserver 192.0.2.1\nsearch a.example b.example\noptions ndots:2\n"
 
 
-@pytest.mark.parametrize(
+@table(
     ("answers", "name", "names"),
     [
         ({}, "web", ["web.a.example.", "web.b.example.", "web."]),

@@ -8,6 +8,7 @@ from minidns.dns.rdata import AAAA, A
 from minidns.stub.protocol import Status
 from sim.resolver.c_ares import CAres
 from tests.stub.script import Does, Play
+from tests.table import table
 
 ONE = "nameserver 192.0.2.1\n"
 TWO = ONE + "nameserver 192.0.2.2\n"
@@ -22,7 +23,7 @@ def brief(play: Play) -> list[str]:
     return [line.replace("192.0.2.", "").replace(" a.example. ", " ") for line in play.log]
 
 
-@pytest.mark.parametrize(
+@table(
     ("conf", "answers", "expected", "status"),
     [
         pytest.param(TWO, {"A": "OK", "AAAA": "NODATA"}, ["0 1 A", "0 1 AAAA"], Status.ANSWERED, id="both-at-once"),
@@ -116,7 +117,7 @@ def test_formerr_leads_to_a_query_without_edns() -> None:
     assert opts[1] is None
 
 
-@pytest.mark.parametrize(
+@table(
     ("does", "seconds", "cached"),
     [
         pytest.param("OK", 29, True, id="by-ttl"),
@@ -135,7 +136,7 @@ def test_cache(does: str, seconds: float, cached: bool) -> None:
     assert bool(second.sent) != cached
 
 
-@pytest.mark.parametrize(
+@table(
     ("answers", "count", "error"),
     [
         pytest.param({}, 3, "ARES_ENOTFOUND", id="nxdomain-goes-on"),

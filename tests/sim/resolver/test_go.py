@@ -8,6 +8,7 @@ from minidns.dns.rdata import AAAA, A
 from minidns.stub.protocol import Status
 from sim.resolver.go import Go
 from tests.stub.script import Does, Play
+from tests.table import table
 
 TWO = "nameserver 192.0.2.1\nnameserver 192.0.2.2\n"
 ONE = "nameserver 192.0.2.1\n"
@@ -23,7 +24,7 @@ def brief(play: Play) -> list[str]:
     return [line.replace("192.0.2.", "").replace(" a.example. ", " ") for line in play.log]
 
 
-@pytest.mark.parametrize(
+@table(
     ("conf", "answers", "expected", "status"),
     [
         pytest.param(TWO, {"A": "OK", "AAAA": "NODATA"}, ["0 1 AAAA", "0 1 A"], Status.ANSWERED, id="both-at-once"),
@@ -78,7 +79,7 @@ def test_who_is_asked_when(
     assert brief(play) == expected
 
 
-@pytest.mark.parametrize(
+@table(
     ("answers", "count", "error"),
     [
         pytest.param({}, 3, "no such host", id="nxdomain-goes-on"),
@@ -118,7 +119,7 @@ def test_a_changed_file_counts_after_five_seconds(seconds: float, server: str) -
     assert play.sent[0].server == server
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "name", "names"),
     [
         ("search . x.example\n", "web", ["web.x.example.", "web."]),

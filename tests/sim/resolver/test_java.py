@@ -5,11 +5,12 @@ import pytest
 from minidns.stub.protocol import Status
 from sim.resolver.java import FOREVER, CachePolicy, Java
 from tests.stub.script import Play
+from tests.table import table
 
 ONE = "nameserver 192.0.2.1\n"
 
 
-@pytest.mark.parametrize(
+@table(
     ("policy", "does", "seconds", "cached"),
     [
         pytest.param(CachePolicy(), "OK", 29, True, id="success-for-30-s"),

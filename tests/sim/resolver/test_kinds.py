@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from minidns.stub.protocol import Status
 from sim.resolver import kinds
 from tests.stub.script import Play
+from tests.table import table
 
 CLUSTER_FIRST = (
     "search default.svc.cluster.local svc.cluster.local cluster.local\n"
@@ -15,8 +16,8 @@ CLUSTER_FIRST = (
 )
 
 
-@pytest.mark.parametrize("kind", kinds.KINDS, ids=lambda kind: kind.name)
-@pytest.mark.parametrize(
+@table("kind", kinds.KINDS, ids=lambda kind: kind.name)
+@table(
     "does", ["OK", "NODATA", "NXDOMAIN", "SERVFAIL", "REFUSED", "FORMERR", "LAME", "TC", "REFUSE", "CLOSE", "RESET", ""]
 )
 def test_every_lookup_ends(kind: kinds.Kind, does: str) -> None:
@@ -27,7 +28,7 @@ def test_every_lookup_ends(kind: kinds.Kind, does: str) -> None:
     assert (outcome.status is Status.ANSWERED) == (not outcome.error)
 
 
-@pytest.mark.parametrize("kind", kinds.KINDS, ids=lambda kind: kind.name)
+@table("kind", kinds.KINDS, ids=lambda kind: kind.name)
 def test_names_and_second_names_are_found(kind: kinds.Kind) -> None:
     assert kinds.find(kind.name) is kind
     assert not kind.also or kinds.find(kind.also) is kind

@@ -6,6 +6,7 @@ from minidns.dns.rdata import A
 from minidns.stub.protocol import Status
 from sim.resolver.windows import CONTAINER, Settings, Windows
 from tests.stub.script import Play
+from tests.table import table
 
 ONE = "nameserver 192.0.2.1\n"
 TWO = ONE + "nameserver 192.0.2.2\n"
@@ -29,7 +30,7 @@ def test_schedule_of_silent_servers(conf: str, expected: list[str]) -> None:
     assert (play.now, outcome.status) == (10, Status.SILENT)
 
 
-@pytest.mark.parametrize(
+@table(
     ("settings", "text", "name", "names"),
     [
         pytest.param(
@@ -64,7 +65,7 @@ def test_names(settings: Settings, text: str, name: str, names: list[str]) -> No
     assert [line.split()[2] for line in play.log] == names
 
 
-@pytest.mark.parametrize(
+@table(
     ("does", "seconds", "cached"),
     [
         ("OK", 29, True),

@@ -3,9 +3,10 @@ import pytest
 from sim.api.objects import Json, dig
 from sim.controllers.cluster import Cluster
 from sim.scenario import object_words
+from tests.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("words", "path", "value"),
     [
         ("policy Default", "spec.dnsPolicy", "Default"),
@@ -27,7 +28,7 @@ def test_words_of_a_pod(words: str, path: str, value: object) -> None:
     assert obj["metadata"]["namespace"] == "shop"
 
 
-@pytest.mark.parametrize(
+@table(
     ("words", "spec"),
     [
         ("ip None", {"clusterIP": "None"}),
@@ -42,7 +43,7 @@ def test_words_of_a_service(words: str, spec: Json) -> None:
     assert object_words.service(("shop", "web"), words.split())["spec"] == spec
 
 
-@pytest.mark.parametrize(
+@table(
     ("words", "said"),
     [
         ("colour red", "colour is not one of policy,"),

@@ -59,6 +59,7 @@ def test_the_cause_strikes_its_lookups_at_its_rate(cause: str, seed: int, monkey
     assert rate_of(ledger, others) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cause", ["none", "path"])
 def test_without_background_only_arm_a_of_a_bad_path_fails(cause: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = observe(cause, 3, monkeypatch)

@@ -6,6 +6,7 @@ import pytest
 
 from sim.controllers.cluster import Cluster
 from tests.sim.builders import failing, pod
+from tests.table import table
 
 LABEL = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or "
@@ -23,7 +24,7 @@ MANY = [f"a{n}.example" for n in range(33)]
 LONG = [f"{'a' * 60}.{'b' * 20}.example"] * 32
 
 
-@pytest.mark.parametrize(
+@table(
     ("spec", "causes"),
     [
         pytest.param(
@@ -115,7 +116,7 @@ def test_invalid_pods(spec: dict[str, Any], causes: dict[str, str]) -> None:
     assert all(found[field].endswith(message) for field, message in causes.items())
 
 
-@pytest.mark.parametrize(
+@table(
     "spec",
     [
         {"dnsPolicy": ""},

@@ -6,6 +6,7 @@ from sim.api.objects import Json
 from sim.api.writing import Write
 from sim.controllers.cluster import Cluster
 from tests.sim.builders import failing, service
+from tests.table import table
 
 
 def created(cluster: Cluster | None = None, name: str = "web", **spec: Any) -> Json:
@@ -66,7 +67,7 @@ def test_external_name_has_no_addresses() -> None:
     assert "clusterIPs" not in spec
 
 
-@pytest.mark.parametrize(
+@table(
     ("spec", "families"),
     [
         pytest.param({}, ["IPv4"], id="single-by-default"),
@@ -95,7 +96,7 @@ def test_preference_for_two_families_is_no_demand() -> None:
     assert created(ipFamilyPolicy="PreferDualStack")["ipFamilies"] == ["IPv4"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("spec", "field", "message"),
     [
         pytest.param(
@@ -209,7 +210,7 @@ def test_range_can_be_used_up() -> None:
 NAME = "a lowercase RFC 1123 label must consist of"
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "message"),
     [
         ("1web", ""),
@@ -231,7 +232,7 @@ def test_names_are_labels_of_rfc_1123(name: str, message: str) -> None:
         assert f'metadata.name: Invalid value: "{name}": {message}' in status["message"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("patch", "shown"),
     [
         ({"clusterIP": "10.96.7.99", "clusterIPs": ["10.96.7.99"]}, '["10.96.7.99"]'),
