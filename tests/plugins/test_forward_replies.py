@@ -74,6 +74,9 @@ async def test_who_knows_no_edns_is_asked_without(rcode: str, *, bare: bool) -> 
         assert len(resolver.asked) == 2
         assert texts((await forward.ask(sent)).answer) == GOOD
         assert len(resolver.asked) == 3  # remembered
+        labels = {"proxy_name": "forward", "to": str(resolver)}
+        for code, count in ((rcode, 1), ("NOERROR", 2)):
+            assert forward.metrics.value("coredns_proxy_request_duration_seconds", {**labels, "rcode": code}) == count
 
 
 async def test_a_formerr_without_edns_is_final() -> None:

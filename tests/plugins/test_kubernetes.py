@@ -367,6 +367,25 @@ async def test_held_endpoints_are_let_go_in_time() -> None:
         assert (await k.ask(f"h.a.{SVC}")).rcode == Rcode.NXDOMAIN
 
 
+async def test_an_endpoint_that_leaves_again_is_held_anew() -> None:
+    api = Api(TREES)
+    async with running(api.list_watch, f"{BODY}\nhold 2s") as k:
+        for _ in range(2):
+            for passing_s in (0.5, 1.0):
+                await k.world.clock.advance(0.1)
+                api.delete("EndpointSlice", "a", "h-1")
+                await k.world.clock.advance(passing_s)
+                assert (await k.ask(f"h.a.{SVC}")).rule == "headless/held"
+                api.apply(ends("a/h", "10.0.0.1"))
+            await k.world.clock.advance(0.1)
+            api.delete("EndpointSlice", "a", "h-1")
+            await k.world.clock.advance(1.9)
+            assert (await k.ask(f"h.a.{SVC}")).rule == "headless/held"
+            await k.world.clock.advance(0.2)
+            assert (await k.ask(f"h.a.{SVC}")).rcode == Rcode.NXDOMAIN
+            api.apply(ends("a/h", "10.0.0.1"))
+
+
 # -- what else there is
 
 
