@@ -15,7 +15,7 @@ ANSWERS = {
     1: [("bank.svc.cluster.local.", "shop.svc.cluster.local"), ("192.0.2.53", "10.96.0.10")],
     2: [("8", "2"), ("4 queries", "6")],
     3: [("10.244.0.7", "10.244.0.2"), ("noerror", "NXDOMAIN")],
-    4: [("NXDOMAIN", "NODATA"), ("10.244.1.12", "10.244.1.10")],
+    4: [("NXDOMAIN", "NODATA"), ("10.244.1.9", "10.244.0.7")],
     5: [("18", "30"), ("30", "18")],
     6: [("NXDOMAIN", "NOERROR"), ("NOERROR", "NXDOMAIN"), ("NOERROR", "NODATA")],
     7: [("EAI_NONAME", "EAI_AGAIN"), ("5 s", "10")],
