@@ -16,9 +16,13 @@ from minidns.kubernetes.resources import (
 
 from .kinds import named
 from .objects import Json
+from .rbac import Attributes, User, denial
 from .selectors import selection
 from .server import ClusterApi
 from .watching import Cursor
+
+ACCOUNT = User("system:serviceaccount:kube-system:coredns")
+"""The account of the DNS servers."""
 
 
 class Api:
@@ -29,6 +33,8 @@ class Api:
         self.requests: Counter[tuple[str, str]] = Counter()
         """Requests by resource and verb, including failed ones."""
         self.is_up = True
+        self.forbidden: set[str] = set()
+        """The plurals of the resources that no role lets the servers read."""
         self._waiting: dict[asyncio.Event, None] = {}
         """The events that wake open watches, in the order of their start."""
 
@@ -50,11 +56,15 @@ class Api:
         """Count a request.
 
         Raises:
-            ApiError: the server cannot be reached.
+            ApiError: the server cannot be reached, or refuses the request (403).
 
         """
         self.requests[resource.plural, verb] += 1
         self.check()
+        if resource.plural in self.forbidden:
+            kind = named(resource.kind.__name__)
+            attributes = Attributes(verb, kind.group, kind.plural)
+            raise ApiError(str(denial(attributes, ACCOUNT)), status=403)
 
     def check(self) -> None:
         """Raise ApiError if the server cannot be reached."""

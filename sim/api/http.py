@@ -233,7 +233,8 @@ class ApiServer:
             head = await self._wait_for_version(version, head)
         expires = self.faults.expire_continue
         call = ApiCall(request, request.kind, body, head, expires)
-        return verbs.answer(self.cluster, call)
+        reply = verbs.answer(self.cluster, call)
+        return reply._replace(warning=request.kind.deprecated)
 
     async def _wait_for_version(self, version: int, head: int) -> int:
         """Wait until the visible version is at least ``version``; return it.
@@ -291,6 +292,8 @@ async def _respond(
     response.headers["Content-Type"] = rule.content_type or reply.content_type
     if retry := rule.retry_after or reply.retry_after_s:
         response.headers["Retry-After"] = str(retry)
+    if reply.warning:
+        response.headers["Warning"] = f'299 - "{reply.warning}"'
     if rule.location:
         response.headers["Location"] = rule.location
     response.content_length = len(data)

@@ -26,6 +26,8 @@ class Kind:
     """Whether metadata.generation counts changes outside of metadata and status."""
     custom: bool = False
     """Whether it is a custom resource, which has no strategic merge patch."""
+    deprecated: str = ""
+    """The warning that every reply about it has."""
     fields: tuple[str, ...] = ()
     """Field selectors in addition to metadata.name and metadata.namespace."""
     columns: tuple[Column, ...] = (NAME, AGE)

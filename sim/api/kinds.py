@@ -91,6 +91,8 @@ KINDS = (
         "endpoints",
         short=("ep",),
         has_status=False,
+        deprecated="v1 Endpoints is deprecated in v1.33+; "
+        "use discovery.k8s.io/v1 EndpointSlice",
         columns=(NAME, Column("Endpoints", columns.subsets), AGE),
     ),
     Kind(

@@ -48,10 +48,8 @@ def _json_patch(kind: Kind, obj: Json, patch: list[Json]) -> Json:
         result: Json = jsonpatch.JsonPatch(patch).apply(obj)
     except jsonpatch.InvalidJsonPatch as error:
         raise bad_request(str(error)) from None
-    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
-        message = (
-            f"the server rejected our request due to an error in our request: {error}"
-        )
+    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException):
+        message = "the server rejected our request due to an error in our request"
         raise failure(422, message) from None
     return result
 

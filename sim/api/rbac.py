@@ -66,8 +66,9 @@ def authenticated(
 ) -> User:
     """Return the user of a request by its bearer token.
 
-    If ``tokens`` (user names by token) is None, no token is checked: the user name of
-    a service account as token selects that user, anything else the administrator.
+    The administrator may act for another user, whom a header names. If ``tokens`` (user
+    names by token) is None, no token is checked: the user name of a service account as
+    token selects that user, anything else the administrator.
 
     Raises:
         ApiError: the token is not in ``tokens``, or differs from ``only`` (401).
@@ -81,7 +82,10 @@ def authenticated(
     token = gate.matching(presented, tokens)
     if token is None:
         raise failure(401, "Unauthorized")
-    return ADMIN if tokens[token] == ADMIN.name else user_named(tokens[token])
+    if tokens[token] != ADMIN.name:
+        return user_named(tokens[token])
+    acted_for = request.headers.get("Impersonate-User")  # kubectl --as
+    return user_named(acted_for) if acted_for else ADMIN
 
 
 def check_administrator(request: Request, tokens: Mapping[str, str] | None) -> None:

@@ -37,6 +37,8 @@ class Reply(NamedTuple):
     code: int = 200
     content_type: str = "application/json"
     retry_after_s: int = 0
+    warning: str = ""
+    """The text of the header Warning (RFC 7234 5.5); kubectl prints it."""
 
 
 def refused(error: ApiError) -> Reply:

@@ -24,7 +24,7 @@ def answer(cluster: ClusterApi, user: User, review: Any) -> Reply:  # noqa: ANN4
     except ApiError as denial:
         if denial.code != 403:
             raise
-        status = {"allowed": False, "reason": str(denial)}
+        status = {"allowed": False}
     return Reply({**review, "status": status}, 201)
 
 

@@ -103,10 +103,15 @@ class _Container(TypedDict, total=False):
     volumeDevices: Items
 
 
+class _PodDNSConfigOption(TypedDict, total=False):
+    name: str
+    value: str
+
+
 class _PodDNSConfig(TypedDict, total=False):
     nameservers: list[str]
     searches: list[str]
-    options: Items
+    options: list[_PodDNSConfigOption]
 
 
 class _PodSpec(TypedDict, total=False):

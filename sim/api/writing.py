@@ -207,6 +207,9 @@ def read_body(kind: Kind, body: object) -> Json:
     """
     obj: Json = _without_nulls(clone(check_type(kind, body)))
     shapes.check(kind, obj)
+    for name in ("annotations", "labels"):
+        if not obj["metadata"].get(name):  # an empty map is no map (omitempty)
+            obj["metadata"].pop(name, None)
     return obj
 
 

@@ -15,6 +15,9 @@ PROXY = "proxy"
 PROXY_USAGE = "WORD VALUE [WORD VALUE]..."
 
 
+_LOOPBACK = "masquerade: servers that are processes see loopback addresses anyway"
+
+
 class ActiveFault(NamedTuple):
     """A fault, or a setting of kube-proxy, that is in effect."""
 
@@ -47,6 +50,8 @@ class FaultControl:
         if words and words[0] == PROXY:
             if len(words) == 1:
                 raise ValueError(f"nothing follows {PROXY}")
+            if self.is_live and "masquerade" in words[1::2]:
+                raise ValueError(_LOOPBACK)
             self.proxy.set(words[1:])
             return
         fault = fault_words.parse(words)

@@ -218,7 +218,9 @@ class Packets:
         replies: list[bytes] = []
         if (known := responder.cached(wire)) is not None:
             replies.append(known)
-        elif isinstance(query := responder.decode(wire, flow.client), tuple):
+        elif isinstance(
+            query := responder.decode(wire, self.plane.client_of(flow)), tuple
+        ):
             await responder.reply(*query, replies.append)
         elif query is not None:
             replies.append(query)

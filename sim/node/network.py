@@ -74,6 +74,14 @@ class DataPlane:
             return DROPPED if self._all_endpoints(service, flow) else REFUSED
         return Path(endpoint, self.real_of(endpoint, flow.protocol))
 
+    def client_of(self, flow: Flow) -> Address:
+        """Return the client of ``flow`` as its server sees it."""
+        if self.faults.masquerades and self._service(flow.server[0]) is not None:
+            for pod in self._cluster.list("Pod"):
+                if dig(pod, "status.podIP") == flow.client[0]:
+                    return str(dig(pod, "status.hostIP")), flow.client[1]
+        return flow.client
+
     def service_of(self, address: str) -> Key | None:
         """Return the key of the Service with a ClusterIP, or None."""
         service = self._service(address)

@@ -51,6 +51,10 @@ class Network(Protocol):
         """Record a reply packet of ``flow``."""
         ...
 
+    def client_of(self, flow: Flow) -> Address:
+        """Return the client of ``flow`` as its server sees it."""
+        ...
+
     def real_of(self, endpoint: Address, protocol: str) -> Address | None:
         """Return the loopback address of a socket of the cluster, or None."""
         ...

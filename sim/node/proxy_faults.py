@@ -21,6 +21,8 @@ class ProxyFaults:
     """Seconds from a change of objects to the new rules of kube-proxy."""
     keeps_stale: bool = False
     """Whether the conntrack entries of gone endpoints stay."""
+    masquerades: bool = False
+    """Whether Services see the node as the client of all flows (--masquerade-all)."""
     words: dict[str, str] = field(default_factory=dict)
     """The settings that were changed, by their words."""
 
@@ -57,9 +59,17 @@ def _lag(faults: ProxyFaults, value: str) -> None:
 
 
 def _stale(faults: ProxyFaults, value: str) -> None:
+    faults.keeps_stale = _is_yes("stale", value)
+
+
+def _masquerade(faults: ProxyFaults, value: str) -> None:
+    faults.masquerades = _is_yes("masquerade", value)
+
+
+def _is_yes(word: str, value: str) -> bool:
     if value not in ("yes", "no"):
-        raise ValueError(f"stale {value} is not yes or no")
-    faults.keeps_stale = value == "yes"
+        raise ValueError(f"{word} {value} is not yes or no")
+    return value == "yes"
 
 
 def _conntrack(faults: ProxyFaults, value: str) -> None:
@@ -69,7 +79,19 @@ def _conntrack(faults: ProxyFaults, value: str) -> None:
 
 
 WORDS: Mapping[str, Callable[[ProxyFaults, str], None]] = MappingProxyType(
-    {"race": _race, "lag": _lag, "stale": _stale, "conntrack": _conntrack}
+    {
+        "race": _race,
+        "lag": _lag,
+        "stale": _stale,
+        "conntrack": _conntrack,
+        "masquerade": _masquerade,
+    }
 )
 """Sets one setting from the value after its word."""
-_NORMAL = {"race": "0/1", "lag": "0s", "stale": "no", "conntrack": str(1 << 18)}
+_NORMAL = {
+    "race": "0/1",
+    "lag": "0s",
+    "stale": "no",
+    "conntrack": str(1 << 18),
+    "masquerade": "no",
+}

@@ -201,6 +201,14 @@ def _bearers(stage: Stage, what: str) -> Iterator[Address]:
         yield replica.address, DNS_PORT
 
 
+async def _forbid(stage: Stage, words: Sequence[str], body: str) -> None:
+    (plural,) = words
+    known = sorted(kind.plural for kind in KINDS)
+    if plural not in known:
+        raise ValueError(f"{plural} is not a resource: {', '.join(known)}")
+    stage.api.forbidden.add(plural)
+
+
 async def _lose(stage: Stage, words: Sequence[str], body: str) -> None:
     if words[:1] not in (["query"], ["reply"]):
         await _fault("lose", stage, words, body)
@@ -282,6 +290,12 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             "api|tcp|outside|SERVICE",
             "makes it unreachable; a DNS service's pods stay ready and do not answer",
         ),
+        "forbid": Command(
+            _forbid,
+            "RESOURCE",
+            "lets the API refuse LIST and WATCH of a resource to DNS servers that "
+            "start later, as without the right in their role",
+        ),
         "mend": Command(_mend, "api|tcp|outside|SERVICE", "makes it work again"),
         "lose": Command(
             _lose,
@@ -302,7 +316,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "proxy": Command(
             _proxy,
             PROXY_USAGE,
-            "sets race RATE, lag TIME, stale yes or no, or conntrack ENTRIES",
+            "sets race RATE, lag TIME, stale yes or no, conntrack ENTRIES, or "
+            "masquerade yes or no",
         ),
         "clear": Command(
             _clear, "[FAULT]...", "removes the fault with these words, or all faults"

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from ..addresses import SERVICE_RANGES, Addresses, family_of
+from ..addresses import Addresses, family_of
 from ..objects import Json, key_of
 from ..status import Cause, duplicate, required, unsupported, wrong
 
@@ -182,8 +182,7 @@ def _refusal(
     pool = addresses.service_pools.get(family)
     failed = f"failed to allocate IP {address}"
     if pool is not None and address not in pool:
-        where = f"The range of valid IPs is {SERVICE_RANGES[family]}"
-        why = f"the provided IP ({address}) is not in the valid range. {where}"
+        why = "the provided network does not match the current range"
         return [address], f"{failed}: {why}"
     if addresses.services.get(address, owner) != owner:
         return [address], f"{failed}: provided IP is already allocated"

@@ -25,7 +25,7 @@ def causes(obj: Json, old: Json | None, addresses: Addresses) -> Iterator[Cause]
     elif old is not None and old.get("addressType") != kind:
         yield wrong("addressType", kind, "field is immutable")
     for index, endpoint in enumerate(obj["endpoints"]):
-        for place, address in enumerate(endpoint.get("addresses") or ()):
+        for address in endpoint.get("addresses") or ():
             if kind in ("IPv4", "IPv6") and family_of(address) != kind:
-                field = f"endpoints[{index}].addresses[{place}]"
-                yield wrong(field, address, f"must be a valid {kind} address")
+                field = f"endpoints[{index}].addresses"
+                yield wrong(field, address, f"must be an {kind} address")

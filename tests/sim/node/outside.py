@@ -21,6 +21,9 @@ class Wire(NamedTuple):
     def route(self, flow: Flow) -> Path:
         return self.path
 
+    def client_of(self, flow: Flow) -> Address:
+        return flow.client
+
     def race(self, flow: Flow, first: Path) -> Path:
         return first
 

@@ -37,6 +37,9 @@ class Plane:
             return Path(flow.server, None)
         return Path(self.endpoint, None, refused=self.endpoint is None)
 
+    def client_of(self, flow: Flow) -> Address:
+        return flow.client
+
     def race(self, flow: Flow, first: Path) -> Path:
         return first
 

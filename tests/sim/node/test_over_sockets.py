@@ -32,6 +32,9 @@ class Wire:
         self.flows.append(flow)
         return self.path
 
+    def client_of(self, flow: Flow) -> Address:
+        return flow.client
+
     def race(self, flow: Flow, first: Path) -> Path:
         return first
 

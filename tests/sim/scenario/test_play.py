@@ -173,6 +173,7 @@ WORDS = {
     "scale": "coredns 2",
     "outside": "example.org A 192.0.2.1",
     "break": "api",
+    "forbid": "endpointslices",
     "mend": "api",
     "lose": "query A",
     "delay": "1ms link app>node",

@@ -109,8 +109,7 @@ def test_preference_for_two_families_is_no_demand() -> None:
             {"clusterIP": "192.0.2.1"},
             "spec.clusterIPs",
             'Invalid value: ["192.0.2.1"]: failed to allocate IP 192.0.2.1: the '
-            "provided IP (192.0.2.1) is not in the valid range. The range of valid "
-            "IPs is 10.96.0.0/16",
+            "provided network does not match the current range",
             id="address-outside",
         ),
         pytest.param(
