@@ -23,7 +23,7 @@ from minidns.text.files import describe
 from minidns.text.go_text import format_duration
 from minidns.text.terminal import escaping, raw
 from minidns.trial.integrity import Seal
-from minidns.trial.live import build, client, ground, names, view
+from minidns.trial.live import build, client, ground, load, names, view
 from minidns.trial.live.conduct import Conduct, Pace
 from minidns.trial.live.ground import Ground
 from minidns.trial.live.objects import SETUP_S, Design
@@ -39,7 +39,6 @@ STOPPED = 130
 """Exit status of a trial that was stopped before its first lookup."""
 _FORMS = {".txt": "text", ".md": "markdown", ".json": "json", ".html": "html"}
 """The formats of reports by the suffix of the file."""
-_LEAST_PER_REPLICA = 1.0
 MOST_CLIENTS = 20
 MOST_MERGING = 0.5
 """The part of the failures that may merge with others where time is short."""
@@ -108,8 +107,8 @@ def _add_search(parser: Parser) -> None:
         "--per-replica",
         type=lookups.rate,
         metavar="N",
-        default=_LEAST_PER_REPLICA,
-        help="lookups a second that each CoreDNS pod may get",
+        help="lookups a second that each CoreDNS pod may get (default: 5 %% of what it"
+        " answers anyway, 1 at least)",
     )
 
 
@@ -232,10 +231,11 @@ async def _run(args: argparse.Namespace, session: Session) -> int:
     """Run a trial; return the exit status."""
     rng = SystemRandom()
     seen = await ground.read(session, args.dns_namespace, args.service, args.namespace)
-    await ground.check_free(session, {args.dns_namespace, args.namespace})
+    await build.check_free(session, (args.dns_namespace, args.namespace))
     design = _design(args, seen, Seal.random(rng))
     subjects = await _subjects(args, session, design, rng)
-    pace = _pace(args, design)
+    per_replica = args.per_replica or await _per_replica(session, design)
+    pace = _pace(args, design, per_replica)
     remarks = [*seen.remarks, *map(str, await interceptors.detect(session, []))]
     for line in _plan(design, pace, subjects):
         session.tell(line)
@@ -269,6 +269,7 @@ def _design(args: argparse.Namespace, seen: Ground, seal: Seal) -> Design:
         seen.pods,
         args.namespace,
         seal,
+        len(seen.pods) if seen.may_relay else 0,
         args.clients,
         tuple(args.node),
         other,
@@ -278,9 +279,7 @@ def _design(args: argparse.Namespace, seen: Ground, seal: Seal) -> Design:
 async def _subjects(
     args: argparse.Namespace, session: Session, design: Design, rng: SystemRandom
 ) -> list[Subject]:
-    args.type, args.zone = ["A"], "cluster.local"
-    if design.server is not None:
-        args.zone = corefile.read_needs(design.server).domain or args.zone
+    args.type, args.zone = ["A"], design.domain
     try:
         questions = await lookups.questions_of(args, session.api)
     except (Unusable, WrongLine) as error:
@@ -288,12 +287,27 @@ async def _subjects(
     return await names.subjects(questions, session.api, args.zone, rng)
 
 
-def _pace(args: argparse.Namespace, design: Design) -> Pace:
+async def _per_replica(session: Session, design: Design) -> float:
+    """Return how many lookups a second each CoreDNS pod may get, by its own load."""
+    found = None
+    if design.server is not None:
+        port = manifests.reachable(corefile.read_needs(design.server).metrics)
+        meta = design.service["metadata"]
+        pods = design.pods.values()
+        found = await load.queries_per_s(session, meta["namespace"], pods, port)
+    if found is None:
+        session.tell("note: the load of CoreDNS's pods cannot be read (pods/proxy)")
+    else:
+        session.tell(f"CoreDNS's pods answer {found:.3g} queries a second or more")
+    return load.allowed(found)
+
+
+def _pace(args: argparse.Namespace, design: Design, per_replica: float) -> Pace:
     rate = float(args.rate)
     # as many lookups as a verdict may need within the time, if that does no harm
     ticks_per_s = 1.5 * lookups_needed(rate, view.EPISODES) / args.duration
     merging = min(max(ticks_per_s * EPISODE_S * rate, EPISODES_PER_SPAN), MOST_MERGING)
-    between = interval_s(rate, len(design.pods), args.per_replica, merging)
+    between = interval_s(rate, len(design.pods), per_replica, merging)
     return Pace(rate, args.duration, between)
 
 

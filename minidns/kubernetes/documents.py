@@ -84,6 +84,10 @@ class Documents:
         """Return an object."""
         return await self._ask("GET", path)
 
+    async def text(self, path: str) -> str:
+        """Return what is at a path that has no object, such as a proxy's."""
+        return (await self._raw("GET", path)).decode("utf-8", "replace")
+
     async def find(self, path: str) -> Json | None:
         """Return an object, or None if there is none, or no such kind."""
         try:
@@ -200,6 +204,18 @@ class Documents:
     async def _ask(
         self, method: str, path: str, body: object = None, style: str = JSON
     ) -> Json:
+        raw = await self._raw(method, path, body, style)
+        try:
+            read: Json = msgspec.json.decode(raw, type=dict)
+        except decode.UNREADABLE as error:
+            text = decode.why_unreadable(error)
+            raise ApiError(f"the answer cannot be read: {text}") from error
+        return read
+
+    async def _raw(
+        self, method: str, path: str, body: object = None, style: str = JSON
+    ) -> bytes:
+        """Return the body of the answer to a request that is not refused."""
         try:
             async with asyncio.timeout(self._deadline_s):
                 status, remarks, raw = await self._answer(method, path, body, style)
@@ -209,7 +225,9 @@ class Documents:
         except (ClientError, OSError) as error:
             raise ApiError(f"{self.server} broke off: {cause(error)}") from error
         self._remark(remarks)
-        return _read(status, raw)
+        if status >= 300:
+            raise _refused(status, raw)
+        return raw
 
     async def _answer(
         self, method: str, path: str, body: object, style: str
@@ -240,15 +258,8 @@ def _seconds(retry_after: str) -> float:
     return min(float(retry_after), 10.0) if retry_after.isdecimal() else 1.0
 
 
-def _read(status: int, raw: bytes) -> Json:
-    if status >= 300:
-        failure = decode.status(raw)
-        text = failure.message or raw[: decode.MOST_TEXT].decode("utf-8", "replace")
-        text = decode.printable(text.strip() or f"HTTP {status}", most=1000)
-        raise Refused(text, status, failure.reason or "")
-    try:
-        read: Json = msgspec.json.decode(raw, type=dict)
-    except decode.UNREADABLE as error:
-        text = decode.why_unreadable(error)
-        raise ApiError(f"the answer cannot be read: {text}") from error
-    return read
+def _refused(status: int, raw: bytes) -> Refused:
+    failure = decode.status(raw)
+    text = failure.message or raw[: decode.MOST_TEXT].decode("utf-8", "replace")
+    text = decode.printable(text.strip() or f"HTTP {status}", most=1000)
+    return Refused(text, status, failure.reason or "")

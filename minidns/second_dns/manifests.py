@@ -183,8 +183,7 @@ def _service(server: Server, needs: Needs, wishes: Wishes) -> Json:
 
 def path_fields(first: Json) -> Json:
     """Return the fields of a Service's spec that decide which pod gets a query."""
-    fields = _PATH_FIELDS.items()
-    return {name: first[name] for name, d in fields if first.get(name, d) != d}
+    return {n: first[n] for n, d in _PATH_FIELDS.items() if first.get(n, d) != d}
 
 
 def _service_target(

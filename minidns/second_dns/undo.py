@@ -201,10 +201,13 @@ _COUNTS = {
 """Fields with the numbers of pods that are wanted, are new, and are ready."""
 
 
-async def wait_for_rollout(session: Session, ref: Ref, timeout_s: float) -> None:
+async def wait_for_rollout(
+    session: Session, ref: Ref, timeout_s: float, hopeless: Iterable[str] = ()
+) -> None:
     """Wait until a workload has rolled out or is gone; with 0 s do not wait.
 
-    Each reason why pods are not ready is reported when it first appears.
+    Each reason why pods are not ready is reported when it first appears. A reason that
+    contains a word of ``hopeless`` ends the wait.
 
     Raises:
         Stuck: the rollout has not finished after ``timeout_s``; says why.
@@ -220,7 +223,8 @@ async def wait_for_rollout(session: Session, ref: Ref, timeout_s: float) -> None
         is_over = session.wall() >= deadline
         if is_over or polls % REPORT_EVERY == 0:
             reasons = await _reasons(session, obj, ref)
-            if is_over:
+            is_hopeless = any(word in text for text in reasons for word in hopeless)
+            if is_over or is_hopeless:
                 text = "".join(f"; {reason}" for reason in reasons)
                 raise Stuck(f"{ref} still waits for {missing}{text}")
             for reason in reasons:
@@ -247,9 +251,11 @@ def _workload_reasons(workload: Json) -> Iterator[str]:
 
 def _pod_reasons(workload: Json, pods: Iterable[Json]) -> Iterator[str]:
     """Yield why pods of a workload are not ready, as their status says."""
-    selector = workload["spec"]["selector"]
+    selector, is_job = workload["spec"]["selector"], workload["kind"] == JOB.name
     for pod in pods:
-        if selects(selector, labels_of(pod)) and not has_ended(pod):
+        is_failed = value_at(pod, ("status", "phase")) == "Failed"
+        is_asked = is_failed if has_ended(pod) and is_job else not has_ended(pod)
+        if selects(selector, labels_of(pod)) and is_asked:
             for reason in _status_reasons(pod.get("status") or {}):
                 yield f"pod {pod['metadata']['name']}: {printable(reason)}"
 
@@ -261,6 +267,9 @@ def _status_reasons(status: Json) -> Iterator[str]:
             waiting = value_at(container, ("state", "waiting")) or {}
             if waiting.get("reason") not in (None, *_PROGRESS):
                 yield _text(waiting)
+            ended = value_at(container, ("state", "terminated")) or {}
+            if ended.get("exitCode"):
+                yield f"exit status {ended['exitCode']}: {_text(ended)}"
     for condition in status.get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition["status"] == "False":
             yield _text(condition)

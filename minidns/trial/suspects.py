@@ -103,11 +103,12 @@ def hypotheses(layout: Layout, rate: float) -> tuple[Hypothesis[Cell, Accusation
     """Return what a trial compares; faults have the rate ``rate`` or more.
 
     All suspects are equally likely before the trial. A suspect is left out if the trial
-    cannot see it: another version without arm V, one of several nodes with one node. A
-    fault of a server or path that is limited to some lookups must still make ``rate``
-    of all lookups fail; that of an upstream, say, is never seen in others.
+    cannot see it: another version without arm V, one of several nodes with one node, an
+    upstream without external names. A fault of a server or path that is limited to some
+    lookups must still make ``rate`` of all lookups fail; that of an upstream, say, is
+    never seen in others.
     """
-    blames = _blames(layout)
+    blames = [blame for blame in _blames(layout) if _seen(blame[2], layout)]
     parts = Counter(accusation.suspect for accusation, _, _ in blames)
     prior = 1 / (len(parts) + 1)
     result: list[Hypothesis[Cell, Accusation]] = [
@@ -118,18 +119,24 @@ def hypotheses(layout: Layout, rate: float) -> tuple[Hypothesis[Cell, Accusation
             rates_from(_least_rate(rate, scope, scopes, layout)),
         )
         for accusation, share, scopes in blames
-        for scope, chance in scopes.items()
+        for scope, chance in _seen(scopes, layout).items()
     ]
     none, everywhere = Accusation(Suspect.NONE), _within(EVERY, lambda cell: 1.0)
     result.append(Hypothesis(none, prior, everywhere, rates_below(rate), (0.0,)))
     return tuple(result)
 
 
+def _seen(scopes: dict[Scope, float], layout: Layout) -> dict[Scope, float]:
+    """Return the scopes that lookups of the trial are in; the chances sum up to 1."""
+    seen = {s: chance for s, chance in scopes.items() if s.part_of(layout)}
+    return {s: chance / sum(seen.values()) for s, chance in seen.items()}
+
+
 def _least_rate(
     rate: float, scope: Scope, scopes: dict[Scope, float], layout: Layout
 ) -> float:
     part = scope.part_of(layout) if scopes is SCOPES else 1.0
-    return min(rate / part, 0.5) if part else 0.5
+    return min(rate / part, 0.5)
 
 
 def _within(scope: Scope, share: Share) -> Share:
@@ -244,13 +251,14 @@ def inseparable(layout: Layout) -> tuple[tuple[Suspect, ...], ...]:
     A suspect that no lookup of the trial can show is alone in its group.
     """
     groups: dict[tuple[float, ...], list[Suspect]] = {}
+    unseen: list[Suspect] = []
     cells = layout.cells()
     for accusation, share, scopes in _blames(layout):
         scope = next(iter(scopes))
         shares = tuple(_within(scope, share)(cell) for cell in cells)
-        groups.setdefault(shares, []).append(accusation.suspect)
-    return tuple(
-        tuple(suspects)
-        for shares, suspects in groups.items()
-        if len(suspects) > 1 or not any(shares)
-    )
+        if any(shares):
+            groups.setdefault(shares, []).append(accusation.suspect)
+        else:
+            unseen.append(accusation.suspect)
+    together = (tuple(group) for group in groups.values() if len(group) > 1)
+    return (*together, *((suspect,) for suspect in unseen))

@@ -59,6 +59,14 @@ def test_one_node_or_one_replica_is_no_suspect_of_its_own() -> None:
     assert suspects.isdisjoint({Suspect.NODE, Suspect.REPLICA, Suspect.VERSION})
 
 
+def test_what_no_lookup_can_show_is_no_suspect_and_alone_in_its_group() -> None:
+    stable = ALL._replace(names=(NameKind.CLUSTER,))
+    compared = {h.suspect.suspect for h in hypotheses(stable, 0.01)}
+    assert {Suspect.UPSTREAM, Suspect.STALE} & compared == set()
+    assert sum(h.prior for h in hypotheses(stable, 0.01)) == pytest.approx(1.0)
+    assert {(Suspect.UPSTREAM,), (Suspect.STALE,)} <= set(inseparable(stable))
+
+
 def test_what_separates_two_suspects() -> None:
     by_accusation = {h.suspect: h for h in hypotheses(layout(), 0.01)}
     first = by_accusation[Accusation(Suspect.CONFIGURATION)]

@@ -19,6 +19,7 @@ from minidns.second_dns.objects import (
     ref_of,
     value_at,
 )
+from minidns.second_dns.record import parse_time
 from minidns.second_dns.session import Refusal, Session, explain
 from minidns.second_dns.undo import delete, wait_for_rollout
 from minidns.trial.arms import KP, VP, A, Arm, Client, D, K, Layout, M, P, R, Target, V
@@ -28,6 +29,11 @@ from minidns.trial.live.remote import CLIENT, RELAY
 
 GONE_S, POLL_S = 90.0, 0.5
 """How long, and how often, to look for objects that are about to go."""
+HOPELESS = (
+    *("ErrImageNeverPull", "ImagePullBackOff", "InvalidImageName"),
+    *("BackoffLimitExceeded", "CrashLoopBackOff"),
+)
+"""Reasons for which a pod of a trial will not start in time."""
 _ARMS = {MINIDNS: (M, P), PLAIN: (K, KP), OTHER: (V, VP)}
 """The arms of each server beside CoreDNS: over its Service, and to one pod."""
 
@@ -41,15 +47,18 @@ class Built:
     """Path of each client pod in the API."""
     relays: tuple[str, ...]
     """Paths of the relay pods in the API."""
+    skew_s: float
+    """Seconds by which this machine's clock is ahead of the API server's."""
 
 
 def described(design: Design) -> list[Json]:
     """Return all objects of a trial, as they are created but for their owners."""
-    relayed = design.pods
     made = [objects.client_job(design)]
-    if relayed:
+    if design.relays:
         made += [objects.relay_job(design), objects.relay_service(design)]
-    made += objects.server_objects(design)
+    if design.server is not None:
+        made += objects.changing_objects(design)
+        made += objects.server_objects(design)
     return [objects.labelled(obj, design) for obj in made]
 
 
@@ -62,6 +71,7 @@ async def create(session: Session, design: Design, timeout_s: float) -> Built:
     """
     waits: list[Ref] = []
     owner: Json | None = None
+    skew_s = 0.0
     for obj in described(design):
         ref = ref_of(obj)
         is_lease = ref.kind is JOB
@@ -70,15 +80,18 @@ async def create(session: Session, design: Design, timeout_s: float) -> Built:
             made = await session.api.create(ref.kind.path(ref.namespace), owned)
         except Refused as refused:
             raise Refusal(f"{ref}: {explain(refused)}") from refused
-        owner = made if is_lease else owner
+        if is_lease:
+            owner = made
+            created = made["metadata"]["creationTimestamp"]
+            skew_s = session.wall() - parse_time(created)
         if ref.kind in (JOB, DEPLOYMENT):
             waits.append(ref)
     for ref in waits:
-        await wait_for_rollout(session, ref, timeout_s)
-    return await _built(session.api, design)
+        await wait_for_rollout(session, ref, timeout_s, HOPELESS)
+    return await _built(session.api, design, skew_s)
 
 
-async def _built(api: Documents, design: Design) -> Built:
+async def _built(api: Documents, design: Design, skew_s: float) -> Built:
     clients = {
         Client(pod["metadata"]["name"], pod["spec"].get("nodeName", "")): ref_of(
             pod | {"kind": POD.name}
@@ -88,7 +101,7 @@ async def _built(api: Documents, design: Design) -> Built:
     targets = [Target(A, str(design.service["spec"]["clusterIP"]))]
     targets += [Target(D, address, name) for address, name in design.pods.items()]
     relays: list[str] = []
-    if design.pods:
+    if design.relays:
         targets.append(await _service_target(api, R, design, RELAY))
         pods = await _pods(api, design.home, design.named(RELAY))
         relays = [ref_of(pod).path for pod in pods]
@@ -101,7 +114,7 @@ async def _built(api: Documents, design: Design) -> Built:
         address = str(value_at(pod, ("status", "podIP")))
         targets.append(Target(direct, address, pod["metadata"]["name"]))
     layout = Layout(tuple(targets), tuple(design.pods.values()), tuple(clients))
-    return Built(layout, clients, tuple(relays))
+    return Built(layout, clients, tuple(relays), skew_s)
 
 
 async def _service_target(
@@ -152,6 +165,22 @@ async def namespaces(api: Documents, known: Iterable[str]) -> tuple[str, ...]:
             raise
         return tuple(dict.fromkeys(known))
     return ("",)
+
+
+async def check_free(session: Session, known: Iterable[str]) -> None:
+    """Accept a cluster without another trial, as far as the user may look.
+
+    Raises:
+        Refusal: a trial is there already.
+
+    """
+    where = await namespaces(session.api, known)
+    for obj in await _existing(session.api, where, TRIAL):
+        since = obj["metadata"].get("creationTimestamp", "some time")
+        raise Refusal(
+            f"there is a trial already, since {since}: {ref_of(obj)}; "
+            "minidns trial clean removes it"
+        )
 
 
 async def _existing(

@@ -10,16 +10,21 @@ from typing import NamedTuple
 from minidns.kubernetes.resources import ApiError
 from minidns.probe import servers
 from minidns.probe.servers import NoServer
+from minidns.second_dns.objects import SLICE
 from minidns.second_dns.session import Session
+from minidns.trial.arms import Layout, NameKind
 from minidns.trial.ledger import Ledger
 from minidns.trial.live import build, names, remote
+from minidns.trial.live.changing import Changing
 from minidns.trial.live.names import Names
-from minidns.trial.live.objects import TRIAL, Design
+from minidns.trial.live.objects import CHANGING, TRIAL, Design
 from minidns.trial.live.remote import Flows
-from minidns.trial.lookup import Subject
+from minidns.trial.lookup import Prober, Subject
 from minidns.trial.run import Event, Plan, Progress, Trial
 from minidns.trial.verdict import Court, Verdict
 
+MOST_SKEW_S = 5.0
+"""Seconds by which clocks may differ before it is worth a note."""
 LOOK_S = 10.0
 """Seconds between two looks at CoreDNS's pods."""
 
@@ -60,6 +65,12 @@ class Conduct:
         """
         tell = self.session.tell
         built = await build.create(self.session, self.design, timeout_s)
+        if abs(built.skew_s) > MOST_SKEW_S:
+            tell(
+                f"note: this machine's clock is {abs(built.skew_s):.0f} s "
+                f"{'ahead of' if built.skew_s > 0 else 'behind'} the cluster's: the "
+                "times of the report are this machine's"
+            )
         flows = Flows(self.design.pods)
         async with remote.attached(
             self.session.api, built.clients, built.relays, flows
@@ -70,19 +81,39 @@ class Conduct:
             )
             for remark in checked.remarks:
                 tell(f"note: {remark}")
-            kinds = names.kinds_of(checked.subjects)
-            layout = built.layout._replace(names=kinds)
-            plan = Plan(layout, *self.pace, self.design.seal)
-            self.ledger = ledger = Ledger(layout, plan.rate)
-            self.started = self.session.wall()
-            chosen = Names(checked.subjects, self.rng)
-            trial = Trial(plan, prober, chosen, ledger, self.rng, self._hear)
-            watching = asyncio.ensure_future(self._watch_pods(ledger))
-            try:
-                self.verdict = await trial.run()
-            finally:
-                watching.cancel()
-                self.verdict = Court.of(ledger).verdict(ledger)
+            await self._look_up(built.layout, prober, checked.subjects)
+
+    async def _look_up(
+        self, layout: Layout, prober: Prober, subjects: Sequence[Subject]
+    ) -> None:
+        """Make lookups until the trial is over, and reach the last verdict."""
+        changing, kinds = self._changing(), names.kinds_of(subjects)
+        if changing is not None:
+            kinds = (*kinds, NameKind.CHANGED)
+        plan = Plan(layout._replace(names=kinds), *self.pace, self.design.seal)
+        self.ledger = ledger = Ledger(plan.layout, plan.rate)
+        self.started = self.session.wall()
+        chosen = Names(subjects, self.rng, changing)
+        trial = Trial(plan, prober, chosen, ledger, self.rng, self._hear)
+        beside = [self._watch_pods(ledger)]
+        if changing is not None:
+            beside.append(changing.run())
+        tasks = [asyncio.ensure_future(work) for work in beside]
+        try:
+            await trial.run()
+        finally:
+            for task in tasks:
+                task.cancel()
+            self.verdict = Court.of(ledger).verdict(ledger)
+
+    def _changing(self) -> Changing | None:
+        """Return the names that change; None if the user may not change any."""
+        design, name = self.design, self.design.named(CHANGING)
+        if design.server is None:
+            return None
+        suffix = f"{name}.{design.home}.svc.{design.domain}."
+        path = SLICE.path(design.home, name)
+        return Changing(self.session.api, path, suffix, self.rng)
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, Progress):

@@ -7,11 +7,10 @@ from minidns.kubernetes.documents import Json
 from minidns.probe import servers
 from minidns.probe.servers import NoServer
 from minidns.second_dns import running
-from minidns.second_dns.objects import CONFIG_MAP, JOB, ref_of, value_at
+from minidns.second_dns.objects import CONFIG_MAP, ref_of, value_at
 from minidns.second_dns.running import Server
 from minidns.second_dns.session import Refusal, Session
 from minidns.trial.live import rights
-from minidns.trial.live.objects import TRIAL
 from minidns.trial.live.rights import Right
 
 _EQUAL = "a trial compares ways that differ in nothing else"
@@ -24,6 +23,8 @@ class Ground:
     service: Json
     pods: Mapping[str, str]
     """CoreDNS's ready pods: name by address; empty if they may not be listed."""
+    may_relay: bool
+    """Whether queries may be relayed to these pods."""
     server: Server | None
     """What runs there; None if nothing may be created beside it."""
     config: Mapping[str, str]
@@ -47,6 +48,7 @@ async def read(session: Session, dns: str, wanted: str, clients: str) -> Ground:
     remarks: list[str] = []
     pods = await _pods(session, service, remarks)
     server = await _server(session, service, remarks) if pods else None
+    may_relay = server is not None or await _may_relay(session, clients, pods, remarks)
     config: Mapping[str, str] = {}
     if server is not None:
         name = server.mount.config_map
@@ -55,7 +57,7 @@ async def read(session: Session, dns: str, wanted: str, clients: str) -> Ground:
         remarks.append(
             "CoreDNS has one ready pod: a bad replica cannot be told from bad software"
         )
-    return Ground(service, pods, server, config, tuple(remarks))
+    return Ground(service, pods, may_relay, server, config, tuple(remarks))
 
 
 async def _check_rights(session: Session, needed: tuple[Right, ...]) -> None:
@@ -92,6 +94,15 @@ async def _pods(
     return {pod.address[0]: pod.label for pod in found}
 
 
+async def _may_relay(
+    session: Session, clients: str, pods: Mapping[str, str], remarks: list[str]
+) -> bool:
+    """Return whether the relays can be in the namespace of the clients."""
+    if lacking := await rights.missing(session.api, rights.of_relays(clients)):
+        remarks.append(f"no arm R: not allowed: {_words(lacking)}")
+    return bool(pods) and not lacking
+
+
 async def _server(session: Session, service: Json, remarks: list[str]) -> Server | None:
     """Return what runs, if servers may be created beside it."""
     namespace = service["metadata"]["namespace"]
@@ -104,20 +115,3 @@ async def _server(session: Session, service: Json, remarks: list[str]) -> Server
             "CoreDNS uses the nodes' network and minidns does not: their paths differ"
         )
     return server
-
-
-async def check_free(session: Session, namespaces: set[str]) -> None:
-    """Accept a cluster without another trial.
-
-    Raises:
-        Refusal: a trial is there already.
-
-    """
-    for namespace in sorted(namespaces):
-        jobs = await session.api.list_objects(JOB.path(namespace), labels=TRIAL)
-        for job in jobs:
-            since = job["metadata"].get("creationTimestamp", "some time")
-            raise Refusal(
-                f"there is a trial already, since {since}: {ref_of(job)}; "
-                "minidns trial clean removes it"
-            )

@@ -18,6 +18,7 @@ from minidns.kubernetes.documents import Documents, Json, Refused
 from minidns.second_dns.objects import SERVICE, name_of
 from minidns.second_dns.session import Refusal
 from minidns.trial.arms import Client, D, Layout, Manner, NameKind, Target
+from minidns.trial.live.changing import Changing
 from minidns.trial.lookup import Expected, Prober, Subject, as_libc, failure_of
 
 MOST_NAMES = 100
@@ -34,16 +35,22 @@ class Names:
 
     subjects: Sequence[Subject]
     rng: Random
-    manners: Sequence[Manner] = tuple(Manner)
+    changing: Changing | None = None
+    """Names that have just changed; None without any."""
 
     async def next(self) -> Subject:
         """Return the next subject; see `minidns.trial.lookup.Subjects`."""
-        kinds = sorted({subject.kind for subject in self.subjects})
-        kind = self.rng.choice(kinds)
-        subject = self.rng.choice([s for s in self.subjects if s.kind == kind])
-        if self.rng.choice(self.manners) is Manner.PLAIN:
+        kinds = kinds_of(self.subjects)
+        changed = None
+        if self.changing and self.rng.random() < 1 / (len(kinds) + 1):
+            changed = self.changing.take()
+        subject = changed or self._of_kind(self.rng.choice(kinds))
+        if self.rng.choice(tuple(Manner)) is Manner.PLAIN:
             return subject
         return as_libc(subject, subject.name.removesuffix("."))
+
+    def _of_kind(self, kind: NameKind) -> Subject:
+        return self.rng.choice([s for s in self.subjects if s.kind is kind])
 
 
 async def subjects(

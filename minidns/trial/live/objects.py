@@ -17,6 +17,7 @@ from minidns.second_dns.objects import (
     DEPLOYMENT,
     JOB,
     SERVICE,
+    SLICE,
     value_at,
     with_value,
 )
@@ -27,7 +28,7 @@ from minidns.trial.live.remote import CLIENT, RELAY
 
 TRIAL = "minidns/trial"
 """Label of all objects of a trial; its value is the name of the trial."""
-KINDS = (JOB, SERVICE, DEPLOYMENT, CONFIG_MAP)
+KINDS = (JOB, SERVICE, SLICE, DEPLOYMENT, CONFIG_MAP)
 """The kinds of objects that a trial creates itself, in the order to delete them."""
 RELAY_PORT = 5301
 """Port of the relay in its pod: one that needs no privilege."""
@@ -35,6 +36,8 @@ FINISHED_S = 30
 """Seconds after which the cluster deletes a finished Job with what it owns."""
 SETUP_S = 600
 """Seconds until a Job's deadline beside the trial itself: to start and to clean up."""
+CHANGING = "changing"
+"""The role of the Service whose endpoints change."""
 MINIDNS, PLAIN, OTHER = "minidns", "plain", "other"
 """The servers that a trial puts beside CoreDNS: arms M and P, K and KP, V and VP."""
 _RESOURCES = {
@@ -85,6 +88,8 @@ class Design:
     namespace: str
     """The namespace of the clients."""
     seal: Seal
+    relays: int = 0
+    """Pods that relay to CoreDNS: as many as it has, or none."""
     clients: int = 2
     nodes: tuple[str, ...] = ()
     """The nodes of the clients; empty for any."""
@@ -97,6 +102,12 @@ class Design:
         if self.server is None:
             return self.namespace
         return str(self.service["metadata"]["namespace"])
+
+    @property
+    def domain(self) -> str:
+        """The domain of the cluster, without a final dot."""
+        served = corefile.read_needs(self.server).domain if self.server else ""
+        return served or "cluster.local"
 
     def named(self, role: str) -> str:
         """Return the name of the objects with a role."""
@@ -121,7 +132,7 @@ def relay_job(design: Design) -> Json:
     """Return the Job whose pods relay queries to CoreDNS's pods."""
     listen = ("--listen", f"0.0.0.0:{RELAY_PORT}", "--attached")
     args = ("relay", *design.pods, *listen)
-    return _job(design, RELAY, design.home, len(design.pods), args)
+    return _job(design, RELAY, design.home, design.relays, args)
 
 
 def relay_service(design: Design) -> Json:
@@ -141,6 +152,31 @@ def relay_service(design: Design) -> Json:
     }
 
 
+def changing_objects(design: Design) -> Iterator[Json]:
+    """Yield a headless Service and the EndpointSlice that the trial changes."""
+    name = design.named(CHANGING)
+    ports = [{"name": "none", "port": 9, "protocol": "TCP"}]
+    found_by = {
+        "kubernetes.io/service-name": name,
+        "endpointslice.kubernetes.io/managed-by": "minidns",
+    }
+    meta = {"name": name, "namespace": design.home}
+    yield {
+        "apiVersion": SERVICE.api_version,
+        "kind": SERVICE.name,
+        "metadata": meta,
+        "spec": {"clusterIP": "None", "ports": ports},
+    }
+    yield {
+        "apiVersion": SLICE.api_version,
+        "kind": SLICE.name,
+        "metadata": {**meta, "labels": found_by},
+        "addressType": "IPv4",
+        "endpoints": [],
+        "ports": ports,
+    }
+
+
 def server_objects(design: Design) -> Iterator[Json]:
     """Yield the objects of the servers beside CoreDNS, in the order to create."""
     if design.server is None:
@@ -148,7 +184,7 @@ def server_objects(design: Design) -> Iterator[Json]:
     first = design.server
     needs = corefile.read_needs(first)
     block = design.seal.server_block(manifests.dns_port(first, needs))
-    plain = _PLAIN.format(port=running.DNS_PORT, domain=needs.domain or "cluster.local")
+    plain = _PLAIN.format(port=running.DNS_PORT, domain=design.domain)
     own = f"{first.corefile.rstrip()}\n{block}"
     yield from _minidns(design, first, MINIDNS, own)
     yield from _minidns(design, first, PLAIN, f"{plain}{block}")

@@ -46,6 +46,10 @@ _SERVERS = (
     ("list", "configmaps", ""),
     ("create", "configmaps", ""),
     ("delete", "configmaps", ""),
+    ("create", "endpointslices", "discovery.k8s.io"),
+    ("list", "endpointslices", "discovery.k8s.io"),
+    ("patch", "endpointslices", "discovery.k8s.io"),
+    ("delete", "endpointslices", "discovery.k8s.io"),
 )
 
 

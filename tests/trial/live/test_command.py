@@ -1,8 +1,11 @@
 """`minidns trial` as somebody in front of it sees it: what is refused, what is left."""
 
 import asyncio
+import re
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -11,35 +14,34 @@ from msgspec.json import decode
 from minidns.kubernetes.client import connect
 from minidns.kubernetes.documents import Documents
 from minidns.kubernetes.resources import Access
+from sim.api.objects import labels_of
+from sim.api.server import ClusterApi
+from sim.api.store import Change
 from sim.cluster.simulation import started
 from tests.second_dns.mortal import Mortal, survives
-from tests.second_dns.world import desk, everything, seated
+from tests.second_dns.rights import Rule, grant
+from tests.second_dns.world import SYSTEM, as_user, cluster, desk, everything, seated
 
 RUN = "trial run --name kubernetes.default.svc.cluster.local --per-replica 20 --rate 1/10 --for 1m"
-CREATED = 9
-"""Objects that a trial creates: 2 Jobs, 2 Deployments, 3 Services, 2 ConfigMaps."""
-
-
-async def writes_of_a_trial() -> int:
-    async with desk(wrap=Mortal) as made:
-        await made.run(RUN)
-        assert isinstance(made.session.api, Mortal)
-        return made.session.api.writes
+CREATED = 11
+"""Objects that a trial creates: 2 Jobs, 2 Deployments, 4 Services, 2 ConfigMaps, 1 EndpointSlice."""
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("arrives", [True, False], ids=["the last write arrives", "it does not"])
 async def test_nothing_is_left_of_a_trial_that_was_killed_at_any_write(*, arrives: bool) -> None:
-    for lives in range(await writes_of_a_trial()):
-        async with desk(wrap=Mortal) as made:
-            before = everything(made.cluster)
-            api = made.session.api
-            assert isinstance(api, Mortal)
+    async with desk() as made:
+        before = everything(made.cluster)
+        for lives in count():
+            api = Mortal(made.session.api)
             api.lives, api.last_arrives = lives, arrives
-            assert not await survives(made.run(RUN))
-            async with connect(Access(endpoint=made.server.url)) as connection:
-                assert await seated(made.server, Documents(connection)).run("trial clean") == 0
+            is_alive = await survives(seated(made.server, api).run(RUN))
+            assert await made.run("trial clean") == 0
             assert everything(made.cluster) == before, lives
+            if is_alive:
+                break
+    assert lives > 2 * CREATED  # each is deleted, too
 
 
 async def test_all_pods_of_minidns_have_the_image_that_was_given() -> None:
@@ -61,6 +63,99 @@ async def test_a_trial_whose_pods_cannot_be_attached_to_is_removed() -> None:
         assert await made.run(RUN) == 1
         assert "attach" in made.said
         assert everything(made.cluster) == before
+
+
+def local_only(of: ClusterApi) -> None:
+    of.patch("Service", SYSTEM, "kube-dns", {"spec": {"internalTrafficPolicy": "Local"}})
+
+
+def no_pods(of: ClusterApi) -> None:
+    of.patch("Deployment", SYSTEM, "coredns", {"spec": {"replicas": 0}})
+
+
+def no_service(of: ClusterApi) -> None:
+    of.delete("Service", SYSTEM, "kube-dns")
+
+
+def another_trial(of: ClusterApi) -> None:
+    pod = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}
+    meta = {"name": "other", "namespace": SYSTEM, "labels": {"minidns/trial": "other"}}
+    of.create({"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": {"template": {"spec": pod}}})
+
+
+REFUSED: list[tuple[str, Callable[[ClusterApi], None], str, str]] = [
+    ("CoreDNS is not there", no_service, "", "no kube-dns found"),
+    ("it has no ready pod", no_pods, "", "no ready pod"),
+    ("each node has a path of its own", local_only, "", "internalTrafficPolicy"),
+    ("a trial is there", another_trial, "", "Job kube-system/other"),
+    ("nothing to put beside of another version", lambda of: None, "--from none", "none"),
+    ("a file of names that is not there", lambda of: None, "--names /none.txt", "/none.txt"),
+]
+
+
+@pytest.mark.parametrize(("prepare", "words", "why"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+async def test_what_cannot_be_a_trial_is_refused_in_one_line(
+    prepare: Callable[[ClusterApi], None], words: str, why: str
+) -> None:
+    async with desk() as made:
+        prepare(made.cluster)
+        before = everything(made.cluster)
+        name = "" if "--names" in words else "--name a.test"
+        assert await made.run(f"trial run {name} {words}") == 1
+        (line,) = made.err
+        assert why in line
+        assert everything(made.cluster) == before
+
+
+async def test_a_pod_that_does_not_start_ends_the_trial_with_its_reason() -> None:
+    state = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
+    status = {"phase": "Pending", "containerStatuses": [{"name": "client", "state": state}]}
+
+    def stuck(change: Change) -> None:
+        is_new = change.kind.name == "Pod" and change.type == "ADDED"
+        if is_new and "minidns/trial" in labels_of(change.obj):
+            of.commit(change.kind, {**change.obj, "status": status})
+
+    of = cluster()
+    async with desk(of) as made:
+        before = everything(of)
+        end = of.subscribe(stuck)
+        assert await made.run(RUN) == 1
+        end()
+        assert "ImagePullBackOff: no such image" in made.err[-1]
+        assert everything(of) == before
+
+
+TENANT = (
+    *((verb, "jobs", "batch") for verb in ("create", "get", "list", "delete")),
+    *((verb, "pods/attach", "") for verb in ("create", "get")),
+    ("list", "pods", ""),
+)
+SEES_DNS = (("list", "services", ""), ("get", "services", ""), ("list", "endpointslices", "discovery.k8s.io"))
+RELAYS = tuple((verb, "services", "") for verb in ("create", "get", "list", "delete"))
+RIGHTS = [
+    # rights in shop, rights in kube-system, what is created, what is said
+    ("none", (), (), set(), "create jobs.batch in shop"),
+    ("clients", TENANT, SEES_DNS[:1], {"Job shop"}, "no arms D and R"),
+    ("clients, and CoreDNS's pods", TENANT, SEES_DNS, {"Job shop"}, "no arm R"),
+    ("relays", (*TENANT, *RELAYS), SEES_DNS, {"Job shop", "Service shop"}, "no minidns beside CoreDNS"),
+]
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "created", "said"), [row[1:] for row in RIGHTS], ids=[row[0] for row in RIGHTS]
+)
+async def test_a_tenant_gets_the_arms_it_may_have(
+    here: tuple[Rule, ...], there: tuple[Rule, ...], created: set[str], said: str, tmp_path: Path
+) -> None:
+    of = cluster()
+    grant(of, "tenant", here, "shop")
+    grant(of, "tenant", there, SYSTEM)
+    async with desk(of, access=as_user(tmp_path, "tenant"), has_rbac=True) as made:
+        made.says = False
+        assert await made.run(f"{RUN} -n shop") == 1
+        assert said in made.said
+        assert set(re.findall(r"create (\S+ \w+)/", made.said)) == created
 
 
 async def test_nothing_is_created_without_a_yes() -> None:
