@@ -45,6 +45,11 @@ COMMANDS = (
         "find out whether CoreDNS is to blame",
         "minidns.commands.trial",
     ),
+    Command(
+        "shadow",
+        "show what CoreDNS answered clients differently",
+        "minidns.commands.shadow",
+    ),
     Command("check", "check a Corefile without serving it", "minidns.commands.check"),
     Command(
         "healthcheck",

@@ -9,11 +9,9 @@ from typing import Any
 
 from minidns.commands import lookups
 from minidns.corefile import releases
-from minidns.dns import names, rdata
-from minidns.probe import versions
+from minidns.dns import names
+from minidns.probe import shown, versions
 from minidns.probe.compare import Comparison, compare
-from minidns.probe.differences import Difference
-from minidns.probe.lookup import LookupResult
 from minidns.probe.servers import Target
 from minidns.text.arguments import Parser
 from minidns.text.terminal import escaping
@@ -133,35 +131,18 @@ def _lines(
         yield f"{result.unanswered} questions were answered by no server"
     for kind, count in sorted(result.counts.items()):
         yield f"{kind}: {count}{'' if kind.is_fault else ' (no fault)'}"
+    labels = [lookups.label(target) for target in targets]
     for difference in result.differences[:_MANY_SHOWN]:
-        yield from _difference_lines(difference, targets)
+        yield from shown.lines(shown.as_json(difference, labels), labels[0])
     if (more := len(result.differences) - _MANY_SHOWN) > 0:
         yield f"... and {more} more; -o json has all"
-
-
-def _difference_lines(
-    difference: Difference, targets: Sequence[Target]
-) -> Iterable[str]:
-    asked = difference.question
-    fault = difference.at_fault
-    why = f" ({difference.change})" if difference.change else ""
-    blamed = f", at {lookups.label(targets[fault - 1])}" if fault else ""
-    question = f"{asked.qname} {rdata.type_name(asked.qtype)}"
-    yield f"{question}: {difference.kind}{why}{blamed}"
-    yield f"    1: {_shown(difference.reference)}"
-    yield f"    {difference.server}: {_shown(difference.other)}"
-
-
-def _shown(outcome: LookupResult | None) -> str:
-    if outcome is None or outcome.answer is None:
-        return (outcome.reason or outcome.failure) if outcome else ""
-    return "; ".join(outcome.answer.lines())
 
 
 def _as_json(
     result: Comparison, targets: Sequence[Target], seconds: float
 ) -> dict[str, Any]:
     """Return the result as ``-o json`` prints it; durations are in seconds."""
+    labels = [target.label for target in targets]
     return {
         "questions": result.questions,
         "alike": result.questions - result.differing,
@@ -180,35 +161,5 @@ def _as_json(
             }
             for target, tally in zip(targets, result.tallies, strict=True)
         ],
-        "differences": [_difference_json(each, targets) for each in result.differences],
-    }
-
-
-def _difference_json(
-    difference: Difference, targets: Sequence[Target]
-) -> dict[str, Any]:
-    fault = difference.at_fault
-    return {
-        "name": difference.question.qname,
-        "type": rdata.type_name(difference.question.qtype),
-        "class": str(difference.kind),
-        "is_fault": difference.kind.is_fault,
-        "change": difference.change,
-        "at_fault": targets[fault - 1].label if fault else None,
-        "reference": _outcome_json(difference.reference),
-        "server": targets[difference.server - 1].label,
-        "answer": _outcome_json(difference.other),
-    }
-
-
-def _outcome_json(outcome: LookupResult | None) -> dict[str, Any] | None:
-    if outcome is None:
-        return None
-    lines = outcome.answer.lines() if outcome.answer else []
-    return {
-        "records": lines,
-        "failure": outcome.failure,
-        "reason": outcome.reason,
-        "milliseconds": round(1000 * outcome.seconds, 3),
-        "transport": outcome.transport,
+        "differences": [shown.as_json(each, labels) for each in result.differences],
     }

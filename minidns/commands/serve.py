@@ -68,6 +68,12 @@ def parser(notes: str = "") -> Parser:
         help=f"address of the endpoint for minidns why; off: none (default: {EXPLAIN})",
     )
     serving.add_argument(
+        *("-shadow", "--shadow"),
+        metavar="SERVERS",
+        help="also ask these servers what clients asked (plugin shadow), such as"
+        " kube-system/kube-dns or 10.244.0.2,10.244.0.3",
+    )
+    serving.add_argument(
         *("-log.format", "--log.format"),
         dest="log_format",
         choices=("text", "json"),
@@ -225,6 +231,7 @@ def _settings(args: argparse.Namespace, text: str = "") -> "Settings":
         explain="" if args.explain == "off" else args.explain or EXPLAIN,
         explain_required=bool(args.explain),
         release=args.release,
+        shadow=tuple((args.shadow or "").replace(",", " ").split()),
         log_format=args.log_format,
     )
 

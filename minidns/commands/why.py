@@ -1,23 +1,16 @@
 """``minidns why NAME [TYPE]``: ask a running server for an answer and its reasons."""
 
-import http.client
 import json
 import sys
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from minidns.commands import endpoint
 from minidns.text.arguments import Parser
-from minidns.text.files import describe
 from minidns.text.terminal import escaping
 
-SERVER = "http://127.0.0.1:8053"
-PORT = 8053
 NO_RECORDS, FAILED = 3, 4
 """Exit statuses: the answer is NXDOMAIN or NODATA; there is no answer, or an error."""
-_TIMEOUT_S = 10.0
 _EXAMPLES = {
     "minidns why web.shop.svc.cluster.local": "the address of a Service, and why",
     "minidns why web.shop.svc.cluster.local SRV -o json": "another type, as JSON",
@@ -27,10 +20,6 @@ _EXAMPLES = {
 }
 NDOTS = 5
 """A name with fewer dots is tried with the search list first, in pods."""
-
-
-class Failure(Exception):
-    """There is no explanation; ``str()`` says why and what to do."""
 
 
 def parser() -> Parser:
@@ -49,12 +38,7 @@ def parser() -> Parser:
         metavar="[@SERVER] NAME [TYPE]",
         help="name to look up, and record type (default: A); @SERVER as in --server",
     )
-    parser.add_argument(
-        "--server",
-        default=SERVER,
-        metavar="URL",
-        help="its -explain endpoint, as URL or HOST[:PORT]",
-    )
+    endpoint.add_server(parser)
     parser.add_argument(
         "--client",
         default="",
@@ -83,12 +67,10 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit status."""
     arguments = parser()
     args = arguments.parse(argv)
-    servers = [word for word in args.words if word.startswith("@")]
-    words = [word for word in args.words if not word.startswith("@")]
-    if not 1 <= len(words) <= 2 or len(servers) > 1:
+    words, server = endpoint.split_server(arguments, args.words, args.server)
+    if not 1 <= len(words) <= 2:
         arguments.error(f"{' '.join(args.words)}: [@SERVER] NAME [TYPE] is needed")
     name, rtype = (*words, "A")[:2]
-    server = server_url(servers[0][1:] if servers else args.server)
     try:
         asked_with = {"type": rtype, "client": args.client, "at": args.at}
         reports = _ask(server, asked(name, args.namespace, args.zone), asked_with)
@@ -100,28 +82,14 @@ def main(argv: Sequence[str]) -> int:
             text = "\n".join(
                 (*_search_lines(name, args.namespace, reports), *lines(report))
             )
-    except Failure as failure:
+    except endpoint.Failure as failure:
         print(f"minidns why: {failure}", file=sys.stderr)
         return FAILED
     except (AttributeError, KeyError, TypeError):
-        print(f"minidns why: {_not_minidns(server)}", file=sys.stderr)
+        print(f"minidns why: {endpoint.not_minidns(server)}", file=sys.stderr)
         return FAILED
     print(text)
     return status
-
-
-def server_url(text: str) -> str:
-    """Return the URL of the server that a URL or HOST[:PORT] names.
-
-    >>> server_url("127.0.0.1"), server_url("[::1]:8054"), server_url("http://h:1/")
-    ('http://127.0.0.1:8053', 'http://[::1]:8054', 'http://h:1')
-    """
-    if "://" in text:
-        return text.rstrip("/")
-    if text.count(":") > 1 and not text.startswith("["):
-        text = f"[{text}]"
-    has_port = ":" in text.rpartition("]")[2]
-    return f"http://{text}" if has_port else f"http://{text}:{PORT}"
 
 
 def asked(name: str, namespace: str, zone: str) -> tuple[str, ...]:
@@ -168,7 +136,7 @@ def _ask(
     """
     reports = []
     for name in names:
-        reports.append(_fetch(server, {"name": name, **parameters}))
+        reports.append(endpoint.fetch(server, "/why", {"name": name, **parameters}))
         if exit_status(reports[-1]) != NO_RECORDS:
             break
     return reports
@@ -193,51 +161,6 @@ def _search_lines(
     for report in reports:
         is_empty = report["rcode"] == "NOERROR" and not report["answer"]
         yield f"  {report['name']} {'NODATA' if is_empty else report['rcode']}"
-
-
-def _fetch(server: str, parameters: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return the explanation that the server sends; empty parameters are left out.
-
-    Raises:
-        Failure: there is none.
-
-    """
-    query = {key: text for key, text in parameters.items() if text}
-    url = f"{server}/why?{urllib.parse.urlencode(query)}"
-    if not url.startswith(("http://", "https://")):
-        raise Failure(
-            f"--server {server}: an http:// address is needed, such as {SERVER}"
-        )
-    try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response:
-            report: Mapping[str, Any] = json.load(response)
-    except urllib.error.HTTPError as exc:
-        raise Failure(_reason(exc, server)) from exc
-    except OSError as exc:
-        cause = getattr(exc, "reason", exc)
-        reason = describe(cause) if isinstance(cause, OSError) else str(cause)
-        raise Failure(
-            f"no minidns answers at {server}: {reason}"
-            " (its -explain flag sets the address; --server names it here)"
-        ) from exc
-    except (ValueError, http.client.HTTPException) as exc:
-        raise Failure(_not_minidns(server)) from exc
-    return report
-
-
-def _not_minidns(server: str) -> str:
-    return (
-        f"{server} is not the -explain endpoint of a minidns: its answer is not an"
-        " explanation. Name the endpoint with --server"
-    )
-
-
-def _reason(exc: urllib.error.HTTPError, server: str) -> str:
-    """Return the message in an error response of the server."""
-    try:
-        return str(json.load(exc)["error"])
-    except (ValueError, KeyError, TypeError):
-        return f"{server} returned status {exc.code} {exc.reason}"
 
 
 def lines(report: Mapping[str, Any]) -> Iterator[str]:

@@ -66,6 +66,27 @@ class Corefile:
     """SHA-512 in hex over the parsed tokens, as CoreDNS's *reload* shows it."""
 
 
+def with_directive(
+    corefile: Corefile, directive: Directive, *, beside: str
+) -> Corefile:
+    """Return ``corefile`` with ``directive`` in the first block that has ``beside``.
+
+    A block that has a directive of its name stays as it is.
+
+    Raises:
+        ConfigError: no block has ``beside``.
+
+    """
+    blocks = list(corefile.blocks)
+    for number, block in enumerate(blocks):
+        if block.named(beside):
+            if not block.named(directive.name):
+                more = (*block.directives, directive)
+                blocks[number] = replace(block, directives=more)
+            return replace(corefile, blocks=tuple(blocks))
+    raise ConfigError(f"{directive.file}: no server block has the plugin {beside}")
+
+
 def parse(
     text: str,
     *,

@@ -15,6 +15,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
 
 import msgspec
@@ -141,8 +142,10 @@ class Journal:
             known = oldest.at + self._store.held.hold_s
             self.since = max(self.since or known, known)
 
-    async def history(self) -> History:
-        """Return the past as far as it is known; other tasks run meanwhile.
+    async def history(self, back_to: float = -inf) -> History:
+        """Return the past since ``back_to`` as far as it is known.
+
+        ``back_to`` is in Unix seconds. Other tasks run meanwhile.
 
         Raises:
             NotRecorded: the journal has not begun.
@@ -150,22 +153,28 @@ class Journal:
         """
         if self.since is None:
             raise NotRecorded("the first lists of the API server are not complete yet")
-        since, noted = self.since, tuple(self._noted)
+        since, noted = max(self.since, back_to), tuple(self._noted)
         base, undone = self._store.copy(self._wall), list[Change]()
+        # what was held at a moment left its slice at most so long before
+        oldest = back_to - self._store.held.hold_s
         for number, change in enumerate(reversed(noted)):
+            if change.at <= oldest:
+                break
             undone.append(_undo(base, change))
             if number % _CHUNK == 0:
                 await asyncio.sleep(0)
         return History(since, base, undone[::-1])
 
-    async def at(self, when: float) -> tuple[Store, History]:
+    async def at(self, when: float, span_s: float = inf) -> tuple[Store, History]:
         """Return the store as it was at ``when``, in Unix seconds, and the history.
+
+        The history begins at most ``span_s`` seconds before.
 
         Raises:
             NotRecorded: the journal does not reach back so far.
 
         """
-        history = await self.history()
+        history = await self.history(when - span_s)
         if when < history.since:
             since = rfc3339(history.since)
             raise NotRecorded(f"the journal reaches back to {since} only")

@@ -170,15 +170,17 @@ class ClusterWatcher:
         self._journal.begin()
         self._journal_of_imports.begin()
 
-    async def past(self, when: float) -> Past:
+    async def past(self, when: float, span_s: float = inf) -> Past:
         """Return the cluster as it was known at ``when``, in Unix seconds.
+
+        The changes begin at most ``span_s`` seconds before.
 
         Raises:
             NotRecorded: the journal does not reach back so far.
 
         """
-        main, history = await self._journal.at(when)
-        imports, imported = await self._journal_of_imports.at(when)
+        main, history = await self._journal.at(when, span_s)
+        imports, imported = await self._journal_of_imports.at(when, span_s)
         since = max(history.since, imported.since)
         changes = heapq.merge(
             history.changes, imported.changes, key=lambda change: change.at

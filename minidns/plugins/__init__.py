@@ -1,10 +1,10 @@
 """The registry of plugins: their order, and how those of a server block are set up.
 
-ORDER is that of CoreDNS 1.14.7, whatever the order in the Corefile; ``order`` gives
-that of older releases. A plugin is the value ``PLUGIN`` of the module of its name (see
-`minidns.plugins.spec`). A name in ORDER without a module is a plugin that minidns does
-not have: naming it in a Corefile is a fatal error, since leaving it out would change
-answers.
+ORDER is that of CoreDNS 1.14.7, whatever the order in the Corefile, and then *shadow*,
+which only minidns has; ``order`` gives that of older releases. A plugin is the value
+``PLUGIN`` of the module of its name (see `minidns.plugins.spec`). A name in ORDER
+without a module is a plugin that minidns does not have: naming it in a Corefile is a
+fatal error, since leaving it out would change answers.
 """
 
 from importlib import import_module
@@ -78,6 +78,7 @@ ORDER: tuple[str, ...] = (
     "sign",
     "view",
     "nomad",
+    "shadow",
 )
 """Every directive of a Corefile, outermost handler first."""
 

@@ -50,6 +50,18 @@ class Timeouts:
     """Queries that one connection may carry; -1 for any number."""
 
 
+class ReplySampler(Protocol):
+    """Looks at some of the replies that a listener has sent (*shadow*)."""
+
+    def wants_one(self) -> bool:
+        """Return whether it takes a reply now; asked once for replies that left."""
+        ...
+
+    def take(self, replies: Sequence[bytes]) -> None:
+        """Take one of ``replies``, which have left; it must return at once."""
+        ...
+
+
 @dataclass(slots=True)
 class ListenSettings:
     """The settings of the listeners of a server block."""
@@ -64,6 +76,8 @@ class ListenSettings:
     """The limits of stream listeners (*timeouts*)."""
     count_shed: Callable[[str], None] | None = None
     """Counts a query that gets no reply, by the listener's label (*shed*)."""
+    sampler: ReplySampler | None = None
+    """Looks at some of the replies (*shadow*)."""
 
 
 class ReadinessDetail(NamedTuple):
@@ -102,10 +116,11 @@ Explainer: TypeAlias = Callable[[Query, Response], Mapping[str, object]]
 """Returns the details of a query and its reply for ``minidns why``."""
 
 PastAnswerer: TypeAlias = Callable[
-    [Query, float], Awaitable[tuple[Response, Mapping[str, object]]]
+    [Query, float, float], Awaitable[tuple[Response, Mapping[str, object]]]
 ]
 """Returns the answer of a plugin at a moment in the past, in Unix seconds, and its
-details for ``minidns why``; raises NotRecorded if it is not known any more."""
+details for ``minidns why`` with the changes of so many seconds before; raises
+NotRecorded if it is not known any more."""
 
 SearchList: TypeAlias = Callable[[Query], Sequence[Name]]
 """Returns a client's search list, with an empty name last; empty if unknown."""
@@ -162,6 +177,8 @@ class Offers:
     """Plugins that deny queries by their client (*acl*), outermost first."""
     explainers: dict[str, Explainer] = field(default_factory=dict)
     """Functions that add details to the explanation of an answer, by plugin."""
+    report_shadow: Callable[[], Mapping[str, object]] | None = None
+    """Returns the report of *shadow*, for ``minidns shadow``."""
     past: PastAnswerer | None = None
     """Answers names of ``cluster`` from its objects of a moment in the past."""
     cluster: ClusterZones | None = None

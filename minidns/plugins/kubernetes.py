@@ -250,9 +250,11 @@ class Kubernetes:
         return found
 
     async def answer_at(
-        self, query: Query, when: float
+        self, query: Query, when: float, span_s: float = inf
     ) -> tuple[Response, dict[str, object]]:
         """Return the answer at ``when``, in Unix seconds, and its details.
+
+        They have the changes since ``span_s`` seconds before that.
 
         It is that of this plugin alone: what a cache or an upstream had then is not
         recorded. What *acl* denies now is denied.
@@ -265,7 +267,7 @@ class Kubernetes:
         for guard in self._site.offers.guards:
             if (denial := guard.denial(query)) is not None:
                 return denial, {}
-        past = await self.watcher.past(when)
+        past = await self.watcher.past(when, span_s)
         zones = ClusterZones(self.options, past.main, past.imports)
         zones.local = self.cluster.local
         then = Kubernetes(self.watcher, zones, self._site)

@@ -6,8 +6,9 @@ each of `PAUSES_S`, in which a server that is behind can catch up.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from minidns.dns import names
 from minidns.dns.model import Address, Name, Question
@@ -67,7 +68,7 @@ async def compare(
 
     async def one(number: int, question: Question) -> None:
         try:
-            rounds = await _rounds(question, result, form, pace)
+            rounds = await in_rounds(partial(_round, question, result, form, pace))
         finally:
             room.release()
         is_outside = not _is_of_cluster(question.qname, zone)
@@ -83,22 +84,28 @@ async def compare(
     return result
 
 
-async def _rounds(
-    question: Question, result: Comparison, form: Form, pace: Pace
+async def in_rounds(
+    ask: Callable[[], Awaitable[Round]],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> list[Round]:
-    rounds: list[Round] = []
-    for pause in (0.0, *PAUSES_S):
-        if pause:
-            await asyncio.sleep(pause)
-        await pace.turn()
-        lookups = (look_up(question, server, form) for server in result.servers)
-        outcomes = await asyncio.gather(*lookups)
-        rounds.append(outcomes)
-        for tally, outcome in zip(result.tallies, outcomes, strict=True):
-            tally.add(outcome)
-        if len(rounds) == 1 and is_settled(outcomes):
-            break
+    """Ask once, and if the answers differ again after each of the pauses."""
+    rounds = [await ask()]
+    if not is_settled(rounds[0]):
+        for pause in PAUSES_S:
+            await sleep(pause)
+            rounds.append(await ask())
     return rounds
+
+
+async def _round(
+    question: Question, result: Comparison, form: Form, pace: Pace
+) -> Round:
+    await pace.turn()
+    lookups = (look_up(question, server, form) for server in result.servers)
+    outcomes = await asyncio.gather(*lookups)
+    for tally, outcome in zip(result.tallies, outcomes, strict=True):
+        tally.add(outcome)
+    return outcomes
 
 
 def _count(

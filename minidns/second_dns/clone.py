@@ -130,6 +130,11 @@ def _add_choices(parser: Parser) -> None:
         "kube-dns)",
     )
     parser.add_argument(
+        "--shadow",
+        action="store_true",
+        help="let it ask the running DNS what clients ask it, and keep what differs",
+    )
+    parser.add_argument(
         "--replicas", type=_count, metavar="N", help="(default: as kube-dns has)"
     )
     parser.add_output("yaml", "json")
@@ -199,11 +204,14 @@ async def _draft(args: argparse.Namespace, session: Session) -> _Draft:
         session.api, args.namespace, args.service or ""
     )
     server = await running.read_server(session.api, service)
-    wishes = Wishes(args.name, "", args.image, _replicas(args, server))
+    replicas = _replicas(args, server)
+    wishes = Wishes(args.name, "", args.image, replicas, args.shadow)
     release = None
     if args.coredns:
         wishes = wishes._replace(image=corefile.coredns_image(server, args.coredns))
         release = running.release_of(wishes.image)
+    if args.shadow and wishes.program == "coredns":
+        raise Refusal("--shadow: only minidns can ask another DNS what clients ask it")
     preflight.check_labels(wishes, service)
     extra: list[Json] = []
     if args.corefile:

@@ -1,8 +1,8 @@
 """The second DNS as objects of the API, modelled on the DNS that runs. Pure.
 
-A clone that runs minidns starts from the objects in base/, which deploy/ uses as well,
-and takes Corefile, ServiceAccount, tolerations and upstream settings from the running
-DNS. A clone that runs CoreDNS starts from its pod template. Labels and name are new.
+A clone that runs minidns starts from the objects in base/, as deploy/ does, and takes
+Corefile, ServiceAccount, tolerations and upstream settings from the running DNS. One
+that runs CoreDNS starts from its pod template. Labels and name are new.
 """
 
 import posixpath
@@ -74,6 +74,7 @@ class Wishes(NamedTuple):
     """ClusterIP."""
     image: str
     replicas: int
+    shadows: bool = False  # by the plugin shadow
 
     @property
     def program(self) -> str:
@@ -212,11 +213,9 @@ def port_name(server: Server, needs: Needs, port: Json) -> str:
 
 def dns_port(server: Server, needs: Needs) -> int:
     """Return the container port for queries, which kube-dns's Service targets."""
-    for port in server.service["spec"]["ports"]:
-        if running.is_query_port(port):
-            number = running.target_port(server, port)
-            if number in needs.dns:
-                return number
+    for port in filter(running.is_query_port, server.service["spec"]["ports"]):
+        if (number := running.target_port(server, port)) in needs.dns:
+            return number
     return needs.dns[0]
 
 
@@ -243,7 +242,7 @@ def _minidns_pod(server: Server, needs: Needs, wishes: Wishes) -> Json:
     own = [m for m in container["volumeMounts"] if m["name"] in names]
     changed = {
         "image": wishes.image,
-        "args": list(_arguments(server)),
+        "args": list(_arguments(server, wishes)),
         "env": list(_environment(server, needs)),
         "ports": list(_ports(needs, port)),
         "livenessProbe": _probe(server, container, "livenessProbe", needs.health),
@@ -322,12 +321,14 @@ def _grace_s(first: Json, needs: Needs) -> int:
     return max(grace_s, ceil(needs.lameduck_s) + 2 * QUERIES_S)
 
 
-def _arguments(server: Server) -> Iterator[str]:
+def _arguments(server: Server, wishes: Wishes) -> Iterator[str]:
     yield from ("-conf", server.file)
     if server.release is not None:
         yield from ("-as", str(server.release))
     if server.port != DNS_PORT:
         yield from ("-dns.port", str(server.port))
+    if wishes.shadows:
+        yield from ("-shadow", server.full_name)
 
 
 def _environment(server: Server, needs: Needs) -> Iterator[Json]:
@@ -384,10 +385,8 @@ def _whole(mount: Mount) -> Mount:
     if mount.is_frozen:
         folder, name = posixpath.split(mount.path)
         whole["mountPath"] = folder
-        sub = mount.mount["subPath"]
-        key = {i["path"]: i["key"] for i in config.pop("items", None) or ()}.get(
-            sub, sub
-        )
+        keys = {i["path"]: i["key"] for i in config.pop("items", None) or ()}
+        key = keys.get(mount.mount["subPath"], mount.mount["subPath"])
         if key != name:
             config["items"] = [{"key": key, "path": name}]
     elif all(item["key"] == item["path"] for item in config.get("items") or ()):

@@ -142,6 +142,11 @@ class Server:
         return spec
 
     @property
+    def full_name(self) -> str:
+        """Namespace and name of the Service."""
+        return "{namespace}/{name}".format_map(self.service["metadata"])
+
+    @property
     def address(self) -> str:
         """ClusterIP of the Service."""
         return str(self.service["spec"]["clusterIP"])

@@ -25,6 +25,7 @@ from minidns.dns.model import (
 )
 from minidns.dns.wire import bad_version, decode_query, encode_response, error_reply
 from minidns.plugins.chain import Unserved
+from minidns.plugins.contracts import ReplySampler
 from minidns.server.remembered import Memory, Miss, channel
 from minidns.system.limits import StreamLimits
 
@@ -55,6 +56,8 @@ class Answerer:
         """Limits for the listener's connections; a reload replaces them."""
         self.shed: Callable[[], None] | None = None
         """Counts a query dropped under overload (*shed*); None: it gets SERVFAIL."""
+        self.sampler: ReplySampler | None = None
+        """Looks at some of the replies once they have left (*shadow*)."""
         self._panicked = panicked
         self._unserved = unserved
 

@@ -307,6 +307,9 @@ class Connection(asyncio.BufferedProtocol):
         unsent, self._unsent = self._unsent, []
         if unsent and self._transport is not None:
             self._transport.write(b"".join(unsent))
+            sampler = self._context.responder.answerer.sampler
+            if sampler is not None and sampler.wants_one():
+                sampler.take([message[2:] for message in unsent])
 
     async def _drained(self) -> None:
         """Let other tasks run, and wait until the write buffer has room."""

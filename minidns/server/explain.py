@@ -1,12 +1,14 @@
-"""The endpoint of ``minidns why``: an answer with its rule and sources, as JSON.
+"""The endpoints of ``minidns why`` and ``minidns shadow``, with JSON.
 
-It is served at the local address of ``-explain`` only. Anyone who can reach it learns
-the answer, as by a DNS query, and in addition the objects that it depends on.
+``/why`` gives an answer with its rule and sources, ``/shadow`` what *shadow* found.
+They are served at the local address of ``-explain`` only. Anyone who can reach them
+learns answers, as by a DNS query, and in addition the objects that they depend on.
 """
 
 import json
 import os
 from collections.abc import Mapping
+from math import inf
 
 from minidns.dns import names
 from minidns.dns.model import DnsError, Dropped, Name, Query, Question, Response
@@ -95,7 +97,7 @@ async def _past(
     """
     answer_at = _rememberer_of(instance, query.question.qname)
     try:
-        response, details = await answer_at(query, when)
+        response, details = await answer_at(query, when, inf)
     except Dropped:
         raise
     except DnsError as exc:
@@ -123,6 +125,15 @@ def _rememberer_of(instance: Instance, name: Name) -> PastAnswerer:
     found = by_zone[max(by_zone, key=len)]
     assert found is not None
     return found
+
+
+def shadow(instance: Instance) -> HttpReply:
+    """Return what *shadow* found, as JSON; status 404 if it is not switched on."""
+    for site in instance.sites:
+        if (report := site.offers.report_shadow) is not None:
+            return reply(report())
+    text = "the plugin shadow is not switched on: start minidns with -shadow"
+    return reply({"error": text}, 404)
 
 
 def as_json(query: Query, response: Response) -> dict[str, object]:

@@ -146,11 +146,12 @@ class Instance:
         """Let ``answerer``, of ``listener``, answer by this Corefile from now on."""
         answerer.top = self.routes[listener]
         answerer.limits = self._limits(listener)
-        answerer.shed = None
-        for site in _sites(self._zones[listener]):
-            if (count_shed := site.listen.count_shed) is not None:
-                answerer.shed = partial(count_shed, str(listener))
-                break
+        sites = list(_sites(self._zones[listener]))
+        shed = (s.listen.count_shed for s in sites if s.listen.count_shed)
+        count_shed = next(shed, None)
+        answerer.shed = count_shed and partial(count_shed, str(listener))
+        samplers = (s.listen.sampler for s in sites if s.listen.sampler)
+        answerer.sampler = next(samplers, None)
 
     def _limits(self, listener: Listener) -> StreamLimits:
         """Return the limits of *timeouts* at ``listener``; the last block counts."""

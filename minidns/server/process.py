@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from minidns import __version__, plugins
 from minidns.corefile import blocks
-from minidns.corefile.blocks import ConfigError, Corefile
+from minidns.corefile.blocks import ConfigError, Corefile, Directive
 from minidns.corefile.releases import NEWEST, Release
 from minidns.http.endpoint import HttpReply, split
 from minidns.http.listener import ListeningSockets
@@ -55,6 +55,8 @@ class Settings:
     """True if the process must not run without that endpoint."""
     release: Release = NEWEST
     """The release of CoreDNS to behave as."""
+    shadow: tuple[str, ...] = ()
+    """Arguments of the directive *shadow* that is added to the Corefile, if any."""
     log_format: str = "text"
     """The format of log lines: text or json."""
 
@@ -115,6 +117,9 @@ class Server:
 
     def _load(self, serving: Serving) -> Instance:
         parsed = self._parse(plugins.order(self.settings.release))
+        if servers := self.settings.shadow:
+            added = Directive("shadow", servers, "-shadow", 1)
+            parsed = blocks.with_directive(parsed, added, beside="kubernetes")
         for warning in parsed.warnings:
             log.warning("%s", warning)
         return Instance(
@@ -243,6 +248,7 @@ class Server:
             return
         names = ("localhost", "127.0.0.1", "::1", split(address)[0])
         self._local.add(address, "/why", self._why, hosts=names)
+        self._local.add(address, "/shadow", self._shadow, hosts=names)
         try:
             await self._local.open()
         except OSError as exc:
@@ -264,6 +270,12 @@ class Server:
             joined(*self._local.bound(self.settings.explain)),
             self.edges.wall(),
         )
+
+    def _shadow(
+        self, parameters: Mapping[str, str], headers: Mapping[str, str]
+    ) -> HttpReply:
+        assert self.serving.instance is not None
+        return explain.shadow(self.serving.instance)
 
     # -- signals
 

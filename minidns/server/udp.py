@@ -19,7 +19,7 @@ import asyncio
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from minidns.dns.wire import overload_reply
@@ -149,7 +149,7 @@ class UdpListener:
                     replies.append((sender, ident, tail))
                 else:
                     self._enqueue(ident + question, sender)
-            self._socket.send_many(replies)
+            self._send_many(replies)
             full = len(self._queue) >= MAX_QUEUED
             if len(datagrams) < BATCH or not replies or full:
                 break
@@ -214,7 +214,13 @@ class UdpListener:
     def _flush(self) -> None:
         unsent, self._unsent = self._unsent, []
         if unsent and self._sock.fileno() >= 0:
-            self._socket.send_many(unsent)
+            self._send_many(unsent)
+
+    def _send_many(self, replies: Sequence[Datagram]) -> None:
+        self._socket.send_many(replies)
+        sampler = self._answerer.sampler
+        if sampler is not None and replies and sampler.wants_one():
+            sampler.take([ident + tail for _, ident, tail in replies])
 
 
 def _drops(sock: socket.socket) -> int:

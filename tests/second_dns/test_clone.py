@@ -480,3 +480,12 @@ async def test_pods_that_are_being_deleted_do_not_count() -> None:
         at.cluster.commit(named_kind("Pod"), {**obj, "metadata": deleted})
         assert await at.run("clone --delete") == 0
         assert await at.run("clone") == 0
+
+
+async def test_a_clone_that_shadows_asks_the_service_that_it_was_modelled_on() -> None:
+    async with desk() as at:
+        assert await at.run("clone --shadow -o json") == 0
+        container = json.loads("\n".join(at.out))["items"][1]["spec"]["template"]["spec"]["containers"][0]
+        assert container["args"][-2:] == ["-shadow", f"{SYSTEM}/kube-dns"]
+        assert await at.run("clone --shadow --coredns 1.11.3") == 1
+        assert "--shadow" in at.err[-1]
