@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from random import SystemRandom
 
-from minidns.commands import lookups
+from minidns.commands import lookups, trial_export
 from minidns.commands.lookups import Unusable
 from minidns.kubernetes.resources import ApiError
 from minidns.probe.questions import WrongLine
@@ -47,6 +47,8 @@ _EXAMPLES = {
     "of a namespace, from its pods' place",
     "minidns trial run --names names.txt --rate 1/100 --report trial.html": "find a "
     "fault that fails 1 lookup in 100, and write a page",
+    "minidns trial export trial.json > trial.md": "write the report under other names,"
+    " for others, with what minidns-sim can replay",
     "minidns trial clean": "remove what a trial left that was killed",
 }
 _NOTES = """\
@@ -199,6 +201,8 @@ def main(argv: Sequence[str]) -> int:
     if list(argv) == ["client"]:  # what the pods of a trial run
         asyncio.run(client.main())
         return 0
+    if argv[:1] == ["export"]:  # it has other options
+        return trial_export.main(argv[1:])
     arguments = parser()
     args = arguments.parse(argv)
     if args.action == "run" and not lookups.has_source(args):

@@ -4,8 +4,17 @@ from collections.abc import Collection, Hashable, Iterable, Mapping
 
 from minidns.dns.model import Source
 from minidns.explain.situation import listed
-from minidns.kubernetes.journal import Change
-from minidns.kubernetes.objects import EndpointSlice, Object, Pod, Port, Service
+from minidns.kubernetes.journal import Change, History
+from minidns.kubernetes.objects import (
+    EndpointSlice,
+    Key,
+    Namespace,
+    Object,
+    Pod,
+    Port,
+    Service,
+)
+from minidns.kubernetes.written import manifest
 from minidns.text.moments import rfc3339
 
 MAX_BEFORE, MAX_AFTER = 10, 5
@@ -46,6 +55,36 @@ def as_json(change: Change, when: float) -> dict[str, object]:
         "name": str(change.key),
         "resourceVersion": state.meta.version if state else "",
         "change": in_dns_terms(change),
+    }
+
+
+def relevant(history: History, services: Collection[Key]) -> dict[str, object]:
+    """Return the part of ``history`` that names of ``services`` follow from, as JSON.
+
+    Objects are manifests; that after a change is null if the object was deleted.
+    """
+    namespaces = {key.namespace for key in services}
+
+    def concerns(obj: Object | None) -> bool:
+        if isinstance(obj, Namespace):
+            return obj.key.name in namespaces
+        if isinstance(obj, EndpointSlice):
+            return obj.service in services
+        return isinstance(obj, Service) and obj.key in services
+
+    return {
+        "since": rfc3339(history.since),
+        "objects": [manifest(obj) for obj in history.base.objects() if concerns(obj)],
+        "changes": [
+            {
+                "time": rfc3339(change.at),
+                "kind": change.kind.__name__,
+                "name": str(change.key),
+                "object": None if change.after is None else manifest(change.after),
+            }
+            for change in history.changes
+            if concerns(change.before) or concerns(change.after)
+        ],
     }
 
 

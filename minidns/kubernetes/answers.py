@@ -31,7 +31,7 @@ from minidns.kubernetes.names import (
     record_of,
     reversed_address,
 )
-from minidns.kubernetes.objects import EndpointSlice, Namespace, Service
+from minidns.kubernetes.objects import EndpointSlice, Key, Namespace, Service
 from minidns.kubernetes.options import KubernetesOptions
 from minidns.kubernetes.records import (
     absolute,
@@ -188,6 +188,15 @@ class ClusterZones:
         imports = zone in self.options.multicluster
         zonal = self.options.zonal and not imports
         return parse(labels, multicluster=imports, zonal=zonal, strict=strict)
+
+    def service_of(self, name: Name) -> Key | None:
+        """Return the key of the Service that ``name`` is about, if it is about one."""
+        zone = self.zone_of(name)
+        labels = self.labels(name, zone) if zone else []
+        if zone is None or len(labels) < 3 or labels[-1] != "svc":
+            return None
+        parsed = self.parse(labels, zone)
+        return Key(parsed.namespace, parsed.service) if parsed else None
 
     def lookup(self, zone: Name) -> Lookup:
         """Return the lookup for the Services of ``zone``."""

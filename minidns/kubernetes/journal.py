@@ -116,7 +116,9 @@ class Journal:
     def begin(self) -> None:
         """Note changes from now on."""
         if self.since is None:
-            self.since = self._wall()
+            held = self._store.held
+            # since when an endpoint is held is not known
+            self.since = self._wall() + (held.hold_s if held.deadline() else 0.0)
 
     def apply(self, event: Event) -> Touched:
         """Apply ``event`` to the store; return the keys of what it changed for DNS."""

@@ -111,7 +111,7 @@ class ClusterWatcher:
         self.imports = Store(
             deps.wall, deps.now, kind="ServiceImport", hold_s=options.hold_s
         )
-        self._journal = Journal(self.main, deps.wall)
+        self.journal = Journal(self.main, deps.wall)
         self._journal_of_imports = Journal(self.imports, deps.wall)
         self.synced = False
         """Whether every first list was applied; stays true."""
@@ -167,7 +167,7 @@ class ClusterWatcher:
     async def keep_journal(self) -> None:
         """Note the changes of the stores from the first sync on."""
         await self._all_synced.wait()
-        self._journal.begin()
+        self.journal.begin()
         self._journal_of_imports.begin()
 
     async def past(self, when: float, span_s: float = inf) -> Past:
@@ -179,7 +179,7 @@ class ClusterWatcher:
             NotRecorded: the journal does not reach back so far.
 
         """
-        main, history = await self._journal.at(when, span_s)
+        main, history = await self.journal.at(when, span_s)
         imports, imported = await self._journal_of_imports.at(when, span_s)
         since = max(history.since, imported.since)
         changes = heapq.merge(
@@ -316,7 +316,7 @@ class ClusterWatcher:
         is_main = store is self.main
         if is_main:
             observe_latency(event, store, self._latency, self._deps.wall)
-        journal = self._journal if is_main else self._journal_of_imports
+        journal = self.journal if is_main else self._journal_of_imports
         if touched := journal.apply(event):
             self._forget(touched)
         if store.held.deadline() is not None:

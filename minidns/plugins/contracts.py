@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from minidns.dns.model import Name, Query, Response, RRset
 from minidns.kubernetes.answers import ClusterZones
+from minidns.kubernetes.journal import History
 
 Hook: TypeAlias = Callable[[], Awaitable[None]]
 
@@ -179,6 +180,8 @@ class Offers:
     """Functions that add details to the explanation of an answer, by plugin."""
     report_shadow: Callable[[], Mapping[str, object]] | None = None
     """Returns the report of *shadow*, for ``minidns shadow``."""
+    history: Callable[[], Awaitable[History]] | None = None
+    """Returns the changes of the objects of ``cluster``, as far as they are known."""
     past: PastAnswerer | None = None
     """Answers names of ``cluster`` from its objects of a moment in the past."""
     cluster: ClusterZones | None = None

@@ -70,6 +70,7 @@ def setup(options: KubernetesOptions, site: Site) -> Plugin:
     site.offers.transfers.append(plugin.transfer)
     site.offers.explainers["kubernetes"] = plugin.explain
     site.offers.past = plugin.answer_at
+    site.offers.history = watcher.journal.history
     site.metadata.labels.update(metadata_labels(cluster))
     site.offers.search_lists["kubernetes"] = SearchLists(
         cluster, _own_search(site.edges.files)

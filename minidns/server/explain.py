@@ -1,6 +1,7 @@
 """The endpoints of ``minidns why`` and ``minidns shadow``, with JSON.
 
-``/why`` gives an answer with its rule and sources, ``/shadow`` what *shadow* found.
+``/why`` gives an answer with its rule and sources, ``/shadow`` what *shadow* found,
+``/journal`` the changes of objects behind some names.
 They are served at the local address of ``-explain`` only. Anyone who can reach them
 learns answers, as by a DNS query, and in addition the objects that they depend on.
 """
@@ -15,6 +16,7 @@ from minidns.dns.model import DnsError, Dropped, Name, Query, Question, Response
 from minidns.dns.networks import is_address
 from minidns.dns.rdata import rcode_name, to_lines, type_name, type_number
 from minidns.dns.rules import AnswerRule
+from minidns.explain.changes import relevant
 from minidns.http.endpoint import HttpReply
 from minidns.kubernetes.journal import NotRecorded
 from minidns.plugins.contracts import PastAnswerer
@@ -125,6 +127,29 @@ def _rememberer_of(instance: Instance, name: Name) -> PastAnswerer:
     found = by_zone[max(by_zone, key=len)]
     assert found is not None
     return found
+
+
+async def journal(instance: Instance, parameters: Mapping[str, str]) -> HttpReply:
+    """Return the changes that concern names, as JSON; status 400 if there are none.
+
+    ``names`` are absolute names with commas. ``objects`` are manifests of the objects
+    at ``since``; each of ``changes`` has the object after it, or null.
+    """
+    try:
+        wanted = list(map(names.absolute, parameters["names"].split(",")))
+    except (KeyError, ValueError):
+        return reply({"error": "names is missing, or one is not a name"}, 400)
+    for site in instance.sites:
+        cluster, history = site.offers.cluster, site.offers.history
+        if cluster is None or history is None:
+            continue
+        try:
+            found = await history()
+        except NotRecorded as exc:
+            return reply({"error": str(exc)}, 400)
+        services = set(filter(None, map(cluster.service_of, wanted)))
+        return reply(relevant(found, services))
+    return reply({"error": "no server block has the plugin kubernetes"}, 400)
 
 
 def shadow(instance: Instance) -> HttpReply:

@@ -249,6 +249,7 @@ class Server:
         names = ("localhost", "127.0.0.1", "::1", split(address)[0])
         self._local.add(address, "/why", self._why, hosts=names)
         self._local.add(address, "/shadow", self._shadow, hosts=names)
+        self._local.add(address, "/journal", self._journal, hosts=names)
         try:
             await self._local.open()
         except OSError as exc:
@@ -270,6 +271,12 @@ class Server:
             joined(*self._local.bound(self.settings.explain)),
             self.edges.wall(),
         )
+
+    async def _journal(
+        self, parameters: Mapping[str, str], headers: Mapping[str, str]
+    ) -> HttpReply:
+        assert self.serving.instance is not None
+        return await explain.journal(self.serving.instance, parameters)
 
     def _shadow(
         self, parameters: Mapping[str, str], headers: Mapping[str, str]

@@ -40,6 +40,21 @@ async def ask(server: Whole, **parameters: str) -> tuple[int, dict[str, Any]]:
     return reply.status, json.loads(reply.body)
 
 
+async def test_the_journal_of_some_names_has_their_objects_and_changes() -> None:
+    api = Api(TREES)
+    async with whole(CLUSTER, api=api) as server:
+        await settle()
+        for name in ("new", "other"):
+            api.apply(svc(f"a/{name}", "10.96.0.9"))
+            await server.pass_(1)
+        reply = await explain.journal(server.instance, {"names": f"{WEB}.,web.b.svc.cluster.local"})
+    found = json.loads(reply.body)
+    named = [(each["kind"], each["metadata"]["name"]) for each in found["objects"]]
+    assert named == [("Namespace", "a"), ("Namespace", "b"), ("Service", "web")]
+    assert [change["name"] for change in found["changes"]] == ["a/new"]
+    assert found["changes"][0]["object"]["spec"]["clusterIP"] == "10.96.0.9"
+
+
 PAST: dict[str, tuple[str, str, str]] = {
     # name, at; rcode or error
     "before-it-was-created": (WEB, "25s ago", "NXDOMAIN"),

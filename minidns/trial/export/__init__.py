@@ -1,0 +1,1 @@
+"""A redacted bundle of a trial, which replays on the simulated cluster."""
