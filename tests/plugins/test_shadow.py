@@ -216,7 +216,7 @@ def test_a_silent_server_is_left_alone_for_longer_and_longer() -> None:
 
 
 REFUSED = {
-    "no-address": ("shadow 10.0.0.300", "10.0.0.300: an address is needed"),
+    "no-address": ("shadow 10.0.0.300", "10.0.0.300: NAMESPACE/SERVICE or an address is needed"),
     "a-rate-of-nothing": ("shadow {\nrate 0\n}", "the rate is from 1 to 1000"),
     "too-much-to-keep": ("shadow {\nkeep 100000\n}", "from 1 to 1000 differences"),
     "an-unknown-option": ("shadow {\npods x\n}", "unknown property 'pods'"),

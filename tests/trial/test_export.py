@@ -51,6 +51,8 @@ FAILURES = [
     failure(8.0, "ledger.shop.svc.cluster.local.", kind="NXDOMAIN", rcode="NXDOMAIN"),
     failure(8.5, "10-1-2-4.ledger.shop.svc.cluster.local."),
     failure(9.0, "api.bank.test."),
+    failure(9.3, "ledger.shop.svc.cluster.local."),
+    failure(9.9, "cart.shop.svc.cluster.local."),
 ]
 EVENTS: list[tuple[float, Event]] = [
     (1.0, Applied(service("shop/cart", "10.96.7.7", "http:80"))),
@@ -58,7 +60,9 @@ EVENTS: list[tuple[float, Event]] = [
     (5.0, Applied(service("shop/ledger", "None", "http:80"))),
     (7.0, Applied(slice_of("shop/ledger", "10.1.2.3@cart-0 10.1.2.4@cart-1 !10.1.2.5"))),
     (8.2, Applied(slice_of("shop/ledger", "10.1.2.4@cart-1"))),
+    (9.2, Deleted(objects.EndpointSlice, Key("shop", "ledger-1"))),
     (9.5, Deleted(Service, Key("shop", "cart"))),
+    (9.6, Deleted(Namespace, Key("", "shop"))),
 ]
 
 
@@ -99,7 +103,7 @@ def test_the_bundle_replays_and_names_nothing_of_the_cluster() -> None:
     page = bundle(report(), asyncio.run(journal()), "cluster.local")
     assert [word for word in SECRETS if word in page.lower()] == []
     (scenario,) = play.scenarios(page, "trial.md")
-    assert [step.command.split()[0] for step in scenario.steps].count("why") == 5
+    assert [step.command.split()[0] for step in scenario.steps].count("why") == 7
     played = play.run(scenario)
     assert [(step.step.command, step.shown, step.problem) for step in played.wrong] == []
 

@@ -15,7 +15,7 @@ from minidns.plugins.shadow.found import Found
 from minidns.plugins.shadow.servers import Shadowed, Wanted
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits
-from minidns.probe.servers import from_address
+from minidns.probe.servers import NoServer, from_address
 
 DEFAULT = "kube-system/kube-dns"
 _RATE = "the rate is from 1 to 1000 questions a second: {value}"
@@ -34,7 +34,14 @@ def _servers(words: Words) -> tuple[Wanted, ...]:
 
 def _server(word: str) -> Wanted:
     namespace, slash, name = word.partition("/")
-    return Key(namespace, name) if slash else from_address(word)
+    if slash:
+        return Key(namespace, name)
+    try:
+        return from_address(word)
+    except NoServer as error:
+        raise ValueError(
+            f"{word}: NAMESPACE/SERVICE or an address is needed"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

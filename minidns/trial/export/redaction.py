@@ -16,6 +16,7 @@ from minidns.kubernetes.objects import (
     Endpoints,
     EndpointSlice,
     Key,
+    Kind,
     Namespace,
     Object,
     Port,
@@ -37,6 +38,11 @@ _ADDRESS = re.compile(
 _WORD = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 _DOTTED = re.compile(r"(?!\d+\.\d+(?:e-?\d+)?$)(?=.*[A-Za-z]).+\..+")
 """Matches what may be a name of several labels, and no number."""
+_WORDS: dict[Kind, str] = {
+    Namespace: "namespace",
+    Service: "service",
+    EndpointSlice: "slice",
+}
 _RANGES = {
     ("cluster", 4): "10.96.{}.{}",
     ("cluster", 6): "fd00:10:96::{:x}{:02x}",
@@ -122,10 +128,10 @@ class Redaction:
 
     # -- objects
 
-    def key(self, kind: str, key: Key) -> Key:
+    def key(self, kind: Kind, key: Key) -> Key:
         """Return the key of a redacted object of ``kind``."""
         namespace = self.word("namespace", key.namespace)
-        return Key(namespace, self.word(kind, key.name))
+        return Key(namespace, self.word(_WORDS[kind], key.name))
 
     def object(self, obj: Object) -> Object:
         """Return a Namespace, Service or EndpointSlice under other names."""
@@ -133,14 +139,14 @@ class Redaction:
             return self._service(obj)
         if isinstance(obj, EndpointSlice):
             return self._slice(obj)
-        return Namespace(Key("", self.word("namespace", obj.key.name)))
+        return Namespace(self.key(Namespace, obj.key))
 
     def _ports(self, ports: tuple[Port, ...]) -> tuple[Port, ...]:
         return tuple(port._replace(name=self.word("port", port.name)) for port in ports)
 
     def _service(self, obj: Service) -> Object:
         return Service(
-            self.key("service", obj.key),
+            self.key(Service, obj.key),
             obj.type,
             tuple(self.address(each, "cluster") for each in obj.cluster_ips),
             self.address(obj.external_name),
@@ -159,8 +165,8 @@ class Redaction:
         )
         return replace(
             obj,
-            key=self.key("slice", obj.key),
-            service=self.key("service", obj.service),
+            key=self.key(EndpointSlice, obj.key),
+            service=self.key(Service, obj.service),
             endpoints=Endpoints.of(*ends),
             ports=self._ports(obj.ports),
             meta=type(obj.meta)(),

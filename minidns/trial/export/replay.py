@@ -59,11 +59,8 @@ def changes(journal: Mapping[str, Any], redaction: Redaction) -> Iterator[Moment
             yield Moment(at, obj=redaction.object(_read(change["object"])))
             continue
         namespace, _, name = change["name"].rpartition("/")
-        kind = getattr(objects, change["kind"])
-        shown = kind(Key(namespace, name))
-        if kind is objects.EndpointSlice:
-            shown = kind(Key(namespace, name), Key(namespace, ""))
-        yield Moment(at, kind, redaction.object(shown).key)
+        kind: Kind = getattr(objects, change["kind"])
+        yield Moment(at, kind, redaction.key(kind, Key(namespace, name)))
 
 
 def _read(tree: Mapping[str, Any]) -> Object:
