@@ -142,6 +142,12 @@ def test_commands_wait_and_a_learner_may_type_others() -> None:
     assert "! nonsense" in shown
 
 
+def test_a_learner_may_type_the_command_that_waits() -> None:
+    passed, shown = taken(parse(PAGE, "01-page.md"), "cat shop/client", "10.96.7.7", waits=True)
+    assert passed
+    assert shown.count("options ndots:5") == 1
+
+
 def test_a_question_that_the_learner_has_made_impossible_is_not_asked() -> None:
     passed, shown = taken(parse(PAGE, "01-page.md"), "break kube-dns", "", "10.96.7.7", waits=True)
     assert not passed
@@ -165,6 +171,9 @@ def test_a_page_that_is_no_lesson(page: str) -> None:
         ("took ____ s", "took 5 s", "took 5 s", True),
         ("took ____ s", "took 5 s", "s", False),
         ("____ aa", "NXDOMAIN aa", "nxdomain", True),
+        ("____ aa", "NXDOMAIN aa", "NXDOMAIN or NOERROR", False),
+        ("verdict ____ (...)", "verdict one-replica (coredns-node-2)", "one-replica (coredns-node-2)", True),
+        ("verdict ____ (...)", "verdict one-replica (coredns-node-2)", "coredns-node-2", False),
         ("search ____ b", "search a.b b", "a.b.", True),
         ("error ____", "error EAI_AGAIN (no reply)", "EAI_AGAIN", False),
     ],

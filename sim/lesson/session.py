@@ -92,7 +92,7 @@ class Session:
         if step.has_blank or not shows:
             self._show(step.body)
         elif self.waits:
-            while line := self._line(self.said.run):
+            while (line := self._line(self.said.run)) and line != step.command:
                 await self._try(stage, line)
         played = await perform(stage, step, COMMANDS)
         self.played.append(played)
@@ -142,15 +142,14 @@ def _lines(played: PlayedStep) -> Iterator[str]:
 def is_right(answer: str, played: PlayedStep) -> bool:
     """Return whether an answer says what the cluster filled the blank with.
 
-    Case, commas, the order of words, a dot at the end of a name, and words that the
-    page has beside the blank do not matter.
+    It may say more of the same line. Case, commas, the order of words and a dot at the
+    end of a name do not matter.
     """
-    truth = _words(played.filled)
-    beside = _words(" ".join(line for line in played.step.body if BLANK in line))
-    said = _words(answer)
-    return said == truth or [w for w in said if w not in beside] == truth
+    lines = zip(played.step.body, played.shown or (), strict=True)
+    line = next(actual for expected, actual in lines if BLANK in expected)
+    return _words(played.filled) <= _words(answer) <= _words(line)
 
 
-def _words(text: str) -> list[str]:
+def _words(text: str) -> set[str]:
     words = re.split(r"[\s,、]+|(?<=\d)(?=s$)", text.casefold())
-    return sorted(word.removesuffix(".") for word in words if word)
+    return {word.removesuffix(".") for word in words if word}
