@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from minidns.dns.message import Truncated, skip_name, skip_record
+from minidns.dns.message import BadName, Truncated, read_name, skip_name, skip_record
 from tests.table import table
 
 NAME = b"\3www\7example\3org\0"
@@ -33,6 +33,13 @@ def test_end_of_a_name(wire: bytes, end: int) -> None:
 def test_malformed_names(wire: bytes) -> None:
     with pytest.raises((Truncated, IndexError)):
         skip_name(wire, 0)
+
+
+def test_a_label_of_64_bytes() -> None:
+    """RFC 1035 2.3.4; its length is also the first of another kind of label."""
+    read_name(b"\x3f" + b"a" * 63 + b"\0", 0)
+    with pytest.raises(BadName):
+        read_name(b"\x40" + b"a" * 64 + b"\0", 0)
 
 
 def test_type_and_end_of_a_record() -> None:

@@ -259,6 +259,12 @@ async def test_an_alias_that_gives_nothing_outside() -> None:
     assert explanation.cause.id == "alias-without-address"
 
 
+async def test_a_reverse_name_where_the_zone_is_the_root() -> None:
+    result = Asking()
+    result.answers = ClusterZones(options("", "."), result.view.main, result.view.imports)
+    assert (await result.explain("10.0.96.10.in-addr.arpa PTR")).cause.id == "root-zone"
+
+
 async def test_another_plugin_decided() -> None:
     result = Asking()
     text = query(f"web.prod.{SVC}")

@@ -171,7 +171,7 @@ async def test_right_again(
             found.append(await made.outage(error, down_s, forgetful))
             await made.clock.advance(up_s)
 
-    for seed in range(max(1, 12 // len(history))):
+    for seed in range(max(1, 4 // len(history))):
         await played(seed, story)
     assert percentile(found, 0.99) <= limit_s
 

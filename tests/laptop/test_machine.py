@@ -34,3 +34,11 @@ def test_nothing_is_tidied_where_the_folder_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "conf").write_text("")
     machine.tidy("/conf/more")
     assert os.listdir(tmp_path) == ["conf"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may give files away")
+def test_a_file_gets_its_owner_back(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, None)
+    for state in (State(FILE, b"x", 0o640, (12, 34)), State(LINK, b"x", 0, (12, 34)), State(FILE, b"x", 0o600, (0, 0))):
+        machine.put("/conf", state)
+        assert machine.state("/conf") == state

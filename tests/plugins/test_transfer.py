@@ -96,12 +96,16 @@ async def test_ixfr_of_another_serial_is_the_whole_zone(serial: int) -> None:
     assert response.more
 
 
-async def test_ixfr_of_the_same_serial_is_one_soa() -> None:
+async def test_ixfr_of_the_same_serial_is_one_soa(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     response = await handler()[0](ixfr(7))
     assert response.answer == (SOA,)
     assert not response.more
     assert not response.aa
     assert read_soa(response.answer[0].rdata[0]).serial == 7
+    # in the words of CoreDNS
+    line = f'Outgoing noop, incremental transfer for up to date zone "{ZONE}" to 192.0.2.53 for 7 SOA serial'
+    assert line in caplog.text
 
 
 async def test_ixfr_without_soa_fails() -> None:
