@@ -8,7 +8,6 @@ entries of UDP flows whose endpoint has gone. Sources: kubernetes pkg/proxy/topo
 nf_conntrack_proto_udp.c.
 """
 
-import ipaddress
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from random import Random
@@ -122,9 +121,9 @@ def _endpoints(service: Json, slices: Iterable[Json], flow: Flow) -> Iterator[En
     wanted = (flow.protocol, flow.server[1])
     ports = dig(service, "spec.ports") or ()
     names = [p.get("name", "") for p in ports if (p["protocol"], p["port"]) == wanted]
-    version = ipaddress.ip_address(flow.server[0]).version
+    family = "IPv6" if ":" in flow.server[0] else "IPv4"
     for slice_ in slices:
-        if slice_.get("addressType") != f"IPv{version}":
+        if slice_.get("addressType") != family:
             continue
         for port in slice_.get("ports") or ():
             key = port.get("name", ""), port.get("protocol", "TCP")

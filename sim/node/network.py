@@ -56,7 +56,7 @@ class DataPlane:
         self._affinity = Affinity()
         self._alive: dict[Address, tuple[Address, ...]] = {}
         """The endpoints by Service address whose conntrack entries may exist."""
-        self._made = _Rules(-1, {}, {})
+        self._made = _Rules(-1, {}, {}, {})
         self._versions = deque([(float("-inf"), cluster.version)])
         """Times and versions of the changes that lagging rules may not show yet."""
         cluster.subscribe(self._on_change)
@@ -133,19 +133,26 @@ class DataPlane:
             self.conntrack.delete(flow.server, alive)
 
     def _all_endpoints(self, service: Json, flow: Flow) -> tuple[Address, ...]:
-        return all_endpoints(service, self._slices(service), flow)
+        known, key = self._rules().known, (flow.server, flow.protocol, "all")
+        if key not in known:
+            known[key] = all_endpoints(service, self._slices(service), flow)
+        return known[key]
 
     def _choose(self, service: Json, flow: Flow) -> Address | None:
         endpoints = self._endpoints(service, flow)
         return self._affinity.choose(service, flow, endpoints, self._now(), self._rng)
 
     def _endpoints(self, service: Json, flow: Flow) -> tuple[Address, ...]:
+        known, key = self._rules().known, (flow.server, flow.protocol, "usable")
+        if key in known:
+            return known[key]
         slices = self._slices(service)
-        if dig(service, "spec.internalTrafficPolicy") != "Local" and not any(
+        if dig(service, "spec.internalTrafficPolicy") == "Local" or any(
             end.get("hints") for slice_ in slices for end in slice_["endpoints"]
-        ):
-            return endpoints_of(service, slices, flow)
-        return endpoints_of(service, slices, flow, self._node(flow.client[0]))
+        ):  # they depend on the client's node
+            return endpoints_of(service, slices, flow, self._node(flow.client[0]))
+        known[key] = endpoints_of(service, slices, flow)
+        return known[key]
 
     def _slices(self, service: Json) -> list[Json]:
         return self._rules().slices.get(key_of(service), [])
@@ -194,10 +201,12 @@ class _Rules(NamedTuple):
     """Services by ClusterIP."""
     slices: dict[Key, list[Json]]
     """EndpointSlices by the key of their Service."""
+    known: dict[tuple[Address, str, str], tuple[Address, ...]]
+    """The endpoints that were looked up: by ClusterIP and port, protocol, and which."""
 
 
 def _rules_of(version: int, services: Iterable[Json], slices: Iterable[Json]) -> _Rules:
-    rules = _Rules(version, {}, {})
+    rules = _Rules(version, {}, {}, {})
     for service in services:
         for address in dig(service, "spec.clusterIPs") or ():
             rules.services[address] = service
