@@ -221,10 +221,10 @@ class ApiServer:
 
     async def _answer(self, request: Request, user: rbac.User, body: bytes) -> Reply:
         """Return the reply to any request except a watch."""
-        if request.path == reviews.PATH and request.method == "POST":
+        if reviews.is_path(request.path) and request.method == "POST":
             review = read_document(body, request.content_type)
             asker = user if self.has_rbac else rbac.ADMIN
-            return reviews.answer(self.cluster, asker, review)
+            return reviews.answer(self.cluster, asker, request.path, review)
         if request.kind is None:
             return paths.answer(request, self._version)
         head = self.faults.stale_at or self.cluster.version

@@ -75,6 +75,11 @@ _FIELDS = {
     "RoleRef": "1 apiGroup, 2 kind, 3 name",
     "SelfSubjectAccessReview": "1 metadata ObjectMeta, 2 spec ReviewSpec, "
     "3 status Empty",
+    "SelfSubjectRulesReview": "1 metadata ObjectMeta, 2 spec RulesSpec, 3 status Empty",
+    "RulesSpec": "1 namespace",
+    "SelfSubjectReview": "1 metadata ObjectMeta, 2 status ReviewStatus",
+    "ReviewStatus": "1 userInfo UserInfo",
+    "UserInfo": "1 username, 2 uid, 3 groups list text",
     "ReviewSpec": "1 resourceAttributes ReviewedResource, "
     "2 nonResourceAttributes ReviewedPath",
     "ReviewedResource": "1 namespace, 2 verb, 3 group, 4 version, 5 resource, "

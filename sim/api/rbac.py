@@ -14,8 +14,8 @@ MASTERS = "system:masters"
 AUTHENTICATED = "system:authenticated"
 ACCOUNT = "system:serviceaccount:"
 ALL = "*"
-REVIEWS = "/apis/authorization.k8s.io/"
-"""Path of access reviews, open to every user (ClusterRole system:basic-user)."""
+REVIEWS = ("/apis/authorization.k8s.io/", "/apis/authentication.k8s.io/")
+"""Paths of reviews, open to every user (ClusterRole system:basic-user)."""
 OPEN_PATHS = ("/api", "/apis", "/healthz", "/livez", "/openapi", "/readyz", "/version")
 """Paths that every user may read (ClusterRole system:discovery)."""
 

@@ -337,6 +337,9 @@ async def test_auth_can_i(tmp_path: Path) -> None:
         bind = ("create", "clusterrolebinding", "b", "--clusterrole=r", user)
         await kubectl(*bind, *admin)
         assert (await kubectl("auth", "can-i", "list", "pods")).split() == ["yes"]
+        assert ["pods", "[]", "[]", "[list]"] in words(await kubectl("auth", "can-i", "--list"))
+        assert ["*.*", "[]", "[]", "[*]"] in words(await kubectl("auth", "can-i", "--list", *admin))
+        assert account in await kubectl("auth", "whoami")
 
 
 async def test_dry_run(kubectl: Kubectl) -> None:
