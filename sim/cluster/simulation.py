@@ -30,6 +30,7 @@ from ..node.internet import Internet
 from ..node.kind_corefile import HOST
 from ..node.links import Links
 from ..node.network import DataPlane
+from ..node.one_shots import OneShots
 from ..node.places import Places
 from ..node.programs import Programs
 from ..node.runtime import Running, Runtime
@@ -136,7 +137,7 @@ class Simulation:
 
     def _complaint(self, pod: Json) -> str:
         key = pod["metadata"]["namespace"], pod["metadata"]["name"]
-        log = self.runtime.folder(key) / "log"
+        log = self.runtime.log_file(key)
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
         return f"pod {key[0]}/{key[1]} is not ready; its log ends:\n" + "\n".join(
             f"  {line}" for line in lines[-5:]
@@ -208,10 +209,8 @@ async def started(
                 rng,
             )
             programs = Programs(cluster, plane, simulation.container)
-            api.kubelet = NodeKubelet(
-                simulation.container,
-                lambda pod: runtime.folder(pod) / "log",
-                programs.attach,
-            )
-            async with programs.following():
+            container, log_file = simulation.container, runtime.log_file
+            api.kubelet = NodeKubelet(container, log_file, programs.attach)
+            one_shots = OneShots(cluster, container, log_file)
+            async with programs.following(), one_shots.following():
                 yield simulation

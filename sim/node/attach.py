@@ -48,14 +48,9 @@ class NodeKubelet:
         async def write(text: str) -> None:
             await streams.write(text.encode())
 
-        match command:
-            case [shell, "-c", text, *_] if shell in commands.SHELLS:
-                return (await commands.run_script(container, text, write)).status
         if not commands.is_known(command[0]):
             raise failure(500, _no_program(command[0]))
-        output = await commands.run(container, list(command))
-        await write(output.text)
-        return output.status
+        return await commands.run_to(container, list(command), write)
 
     async def attach(self, pod: Key, streams: Streams) -> int:
         """Join the program of a pod until it ends; return its exit status.

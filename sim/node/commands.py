@@ -54,6 +54,16 @@ async def run_script(
     return Output(status, "".join(parts), tuple(shell.queries))
 
 
+async def run_to(container: Container, words: list[str], write: Write) -> int:
+    """Run a command line; ``write`` gets its output as it comes. Return its status."""
+    match words:
+        case [shell, "-c", text, *_] if shell in SHELLS:
+            return (await run_script(container, text, write)).status
+    output = await run(container, words)
+    await write(output.text)
+    return output.status
+
+
 COMMANDS: dict[str, Command] = {
     "cat": cat,
     "dig": dig.run,

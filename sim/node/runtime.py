@@ -138,6 +138,10 @@ class Runtime:
         """Return the folder with the Corefile, kubeconfig and log of a pod."""
         return self._folder / f"{key[0]}_{key[1]}"
 
+    def log_file(self, key: Key) -> Path:
+        """Return the path of the log of a pod, which need not exist."""
+        return self.folder(key) / "log"
+
     def _follow(self, change: Change) -> None:
         if change.kind.name == "ConfigMap" and change.type == "MODIFIED":
             self._write_again()
@@ -178,7 +182,7 @@ class Runtime:
     def _report(self, key: Key, text: str) -> None:
         """Log an error of a pod, also to the log file of the pod."""
         log.warning("pod %s/%s: %s", *key, printable(text))
-        with (self.folder(key) / "log").open("a") as file:
+        with self.log_file(key).open("a") as file:
             file.write(f"[ERROR] {printable(text)}\n")
 
     def _start(self, pod: Json) -> None:
