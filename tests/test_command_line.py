@@ -98,7 +98,12 @@ WRONG = [
     ("minidns check a b", 2, "b minidns check --help"),
     ("minidns why", 2, "NAME minidns why --help"),
     ("minidns why a A b", 2, "NAME"),
-    ("minidns why @a @b c", 2, "NAME"),
+    ("minidns why @a @b c", 2, "@a @b @SERVER"),
+    ("minidns why a b c", 2, "NAME"),
+    ("minidns shadow name", 2, "name @SERVER"),
+    ("minidns shadow @127.0.0.1:1", 4, "minidns shadow: http://127.0.0.1:1"),
+    ("minidns trial export nosuch", 1, "minidns trial export: nosuch"),
+    ("minidns -conf Good -shadow 10.0.0.1", 1, "-shadow kubernetes"),
     ("minidns healthcheck --timeout inf", 2, "--timeout inf"),
     ("minidns healthcheck --server 1.2.3", 2, "--server 1.2.3 HOST:PORT"),
     # -- files, servers and clusters that are not there
