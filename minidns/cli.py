@@ -50,6 +50,11 @@ COMMANDS = (
         "show what CoreDNS answered clients differently",
         "minidns.commands.shadow",
     ),
+    Command(
+        "web",
+        "serve a page that shows every step of a lookup",
+        "minidns.commands.web",
+    ),
     Command("check", "check a Corefile without serving it", "minidns.commands.check"),
     Command(
         "healthcheck",

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from minidns import plugins
 from minidns.corefile import blocks
-from minidns.kubernetes import resources
-from sim.node import kind_corefile, kube_system, kubelet
+from minidns.kubernetes import kubelet, resources
+from sim.node import kind_corefile, kube_system
 from sim.resolver import kinds
 from tests.world import World
 

@@ -55,3 +55,15 @@ def options(text: str) -> list[str]:
     """
     lines = (line.split() for line in text.splitlines())
     return [word for words in lines if words[:1] == ["options"] for word in words[1:]]
+
+
+def with_nameserver(resolv_conf: str, address: str) -> str:
+    r"""Return a resolv.conf with one name server instead of its own.
+
+    >>> with_nameserver("search a\nnameserver 192.0.2.1\noptions x\n", "192.0.2.2")
+    'search a\noptions x\nnameserver 192.0.2.2\n'
+    """
+    lines = (
+        line for line in resolv_conf.splitlines() if line.split()[:1] != ["nameserver"]
+    )
+    return "".join(f"{line}\n" for line in (*lines, f"nameserver {address}"))

@@ -73,7 +73,8 @@ def _begins_lane(step: Step) -> bool:
 def _ends_round(step: Step, together: Sequence[Lane]) -> bool:
     if not step.lane:
         return True
-    return _begins_lane(step) and step.at != together[0].query.at
+    first = together[0].query.facts["round"]
+    return _begins_lane(step) and step.facts["round"] != first
 
 
 def _of_lane(numbered: Sequence[Numbered], number: int) -> Iterator[Numbered]:

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import secrets
 from collections.abc import AsyncIterator
 from typing import Any
@@ -103,7 +104,12 @@ class PageServer:
         runner = web.AppRunner(app, shutdown_timeout=1.0, access_log=None)
         await runner.setup()
         try:
-            await web.TCPSite(runner, host, port).start()
+            try:
+                await web.TCPSite(runner, host, port).start()
+            except OSError as error:  # its own words quote a tuple
+                number = error.errno or 0
+                place = f"{host}:{port}"
+                raise OSError(number, os.strerror(number), place) from None
             bound = runner.addresses[0][1]
             shown = f"[{host}]" if ":" in host else host
             yield f"http://{shown}:{bound}/?token={self._token}"

@@ -15,13 +15,14 @@ from random import Random
 from aiohttp import ClientSession, TCPConnector
 
 from minidns.dns.model import Address
+from minidns.kubernetes import kubelet
 from minidns.kubernetes.objects import SERVICE_NAME
 
 from ..api.accounts import Accounts
 from ..api.http import ApiServer
 from ..api.objects import Json, Key, annotations_of, condition, dig
 from ..controllers.cluster import Cluster
-from ..node import kube_system, kubelet
+from ..node import kube_system
 from ..node.attach import NodeKubelet
 from ..node.container import Container
 from ..node.fault_control import FaultControl

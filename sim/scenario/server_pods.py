@@ -13,6 +13,7 @@ from random import Random
 from minidns.corefile.errors import ConfigError
 from minidns.corefile.releases import NEWEST, Release
 from minidns.dns.model import Address
+from minidns.kubernetes import kubelet
 from minidns.kubernetes.objects import SERVICE_NAME
 from minidns.server.remembered import Memory
 
@@ -20,7 +21,6 @@ from ..api.direct import Api
 from ..api.objects import Json, Key, dig, key_of, labels_of
 from ..api.server import ClusterApi
 from ..controllers.pods import READY
-from ..node import kubelet
 from ..node.api_link import ApiLink
 from ..node.coredns import as_coredns
 from ..node.in_memory import Packets

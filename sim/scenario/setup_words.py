@@ -13,11 +13,12 @@ from typing import NamedTuple, TypeAlias
 from minidns.corefile import releases
 from minidns.dns.model import Address
 from minidns.dns.rdata import type_name, type_number
+from minidns.kubernetes import kubelet
 
 from ..api import manifests
 from ..api.kinds import KINDS
 from ..api.objects import Key
-from ..node import fault_words, kube_system, kubelet
+from ..node import fault_words, kube_system
 from ..node.fault_control import PROXY_USAGE
 from ..node.in_memory import Loss
 from ..node.over_sockets import DNS_PORT

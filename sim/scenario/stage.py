@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from minidns.dns.model import Query, Response
 from minidns.dns.rdata import type_name
+from minidns.kubernetes import kubelet
 from minidns.server import logs
 from minidns.server.answer import Answerer
 from minidns.stub.protocol import Lookup, Resolver
@@ -21,7 +22,7 @@ from ..api.direct import Api
 from ..api.objects import Key, annotations_of, dig
 from ..cluster.simulation import LIBC, NODE
 from ..controllers.cluster import Cluster
-from ..node import kube_system, kubelet
+from ..node import kube_system
 from ..node.fault_control import FaultControl
 from ..node.faults import Faults
 from ..node.in_memory import Packets

@@ -6,14 +6,16 @@ from typing import NamedTuple
 from minidns.dns.rdata import type_number
 from minidns.dns.resolv_conf import nameservers
 from minidns.stub.protocol import BOTH
+from minidns.walk.recorder import ACTIVE, RecordedLookup
 from minidns.walk.steps import Client, Walk
+from minidns.walk.wording import with_nameserver
 
 from ..api.objects import Key, dig
 from ..resolver.kinds import Kind, find
 from ..scenario.server_pods import SERVICES
 from ..scenario.setup_words import key_of
 from ..scenario.stage import Stage
-from .recording import ACTIVE, RecordedLookup, Recording
+from .recording import Recording
 from .world import WrongWords
 
 
@@ -102,7 +104,7 @@ async def walk(stage: Stage, wanted: Wanted, side: DnsService) -> Walk:
         text = with_nameserver(text, side.address)
         resolver = kind.make(text, stage.clients)
     client = Client("/".join(wanted.pod), kind.name, text)
-    recording = Recording(stage, client, wanted.name, stage.now())
+    recording = Recording(client, wanted.name, stage.now, stage.now(), stage=stage)
     token = ACTIVE.set(recording)
     try:
         recording.call(wanted.types)
@@ -112,15 +114,3 @@ async def walk(stage: Stage, wanted: Wanted, side: DnsService) -> Walk:
     finally:
         ACTIVE.reset(token)
     return Walk(side.name, side.address, is_own, client, wanted.name, recording.steps())
-
-
-def with_nameserver(resolv_conf: str, address: str) -> str:
-    r"""Return a resolv.conf with one name server instead of its own.
-
-    >>> with_nameserver("search a\nnameserver 192.0.2.1\noptions x\n", "192.0.2.2")
-    'search a\noptions x\nnameserver 192.0.2.2\n'
-    """
-    lines = (
-        line for line in resolv_conf.splitlines() if line.split()[:1] != ["nameserver"]
-    )
-    return "".join(f"{line}\n" for line in (*lines, f"nameserver {address}"))

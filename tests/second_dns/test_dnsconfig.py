@@ -3,10 +3,10 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from minidns.kubernetes import kubelet
 from minidns.second_dns.plan import Cluster, nameservers, node_searches, pointed_at, policy_of
 from sim.api.admission.pods import DNS_POLICIES
 from sim.api.objects import Json
-from sim.node import kubelet
 from tests.table import table
 
 SERVER = "10.96.0.20"

@@ -2,9 +2,9 @@
 
 import pytest
 
+from minidns.kubernetes import kubelet
 from minidns.second_dns import survey
 from sim.api.objects import Json
-from sim.node import kubelet
 from tests.table import table
 
 FIRST = "10.96.0.10"

@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
+from minidns.kubernetes.kubelet import Node, ResolvConf, parse, resolv_conf
 from sim.api.objects import Json
-from sim.node.kubelet import Node, ResolvConf, parse, resolv_conf
 from tests.table import table
 
 NODE = Node(

@@ -6,8 +6,9 @@ pkg/kubelet/network/dns).
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
-from ..api.objects import Json
+Json: TypeAlias = dict[str, Any]
 
 MAX_NAMESERVERS = 3
 MAX_SEARCHES = 32

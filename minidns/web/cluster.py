@@ -1,0 +1,228 @@
+"""A real cluster as a source of the page, read only.
+
+What a pod would do follows from its object: the kubelet's rules make its resolv.conf,
+the stub resolver its queries. The queries go to the cluster's DNS service over the
+network, where that is possible from here, and to minidns's own chain.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, NamedTuple
+
+from minidns.dns.model import Question
+from minidns.dns.rdata import A
+from minidns.dns.resolv_conf import nameservers
+from minidns.dns.wire import encode_query
+from minidns.kubernetes import kubelet
+from minidns.kubernetes.documents import Documents, Json
+from minidns.kubernetes.objects import SERVICE_NAME
+from minidns.kubernetes.resources import ApiError
+from minidns.probe import exchange, libc
+from minidns.stub.protocol import BOTH, Failure, Outcome, Send, Status
+from minidns.walk.drive import Carry, drive
+from minidns.walk.recorder import ACTIVE, PROXY, RecordedLookup, Recorder
+from minidns.walk.steps import Client, Kind, Walk
+from minidns.walk.wording import has_records, outcome, with_nameserver
+from minidns.web.chain import OwnChain
+from minidns.web.source import Action, Asked, Choices, Option, Wrong
+
+NAMESPACE, LABEL = "kube-system", "k8s-app=kube-dns"
+DNS_PORT = 53
+PATIENCE_S = 1.0
+"""Time in which the DNS service must answer a first query, to be asked at all."""
+LONGEST_S = 30.0
+"""The resolver gives up before."""
+MOST = 500
+"""limit: pods and names that the page suggests."""
+UNKNOWN = "# dnsPolicy Default: the file of the node, which only the node knows\n"
+
+
+class Service(NamedTuple):
+    """The DNS service of the cluster."""
+
+    name: str
+    address: str
+    endpoints: tuple[str, ...]
+    """The ready endpoints."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSource:
+    """A real cluster for one page server."""
+
+    api: Documents
+    chain: OwnChain
+    name: str
+    """The cluster for people."""
+    udp: exchange.Exchange = exchange.udp
+    tcp: exchange.Exchange = exchange.tcp
+
+    def state(self) -> Mapping[str, Any]:
+        """Return no events: nothing of the cluster is watched live."""
+        return {}
+
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        """Return none: the page changes nothing."""
+        return {}
+
+    async def choices(self) -> Choices:
+        """Return the pods and the names of Services."""
+        try:
+            pods = await self.api.list_objects("/api/v1/pods")
+            services = await self.api.list_objects("/api/v1/services")
+        except ApiError:
+            pods, services = [], []  # the lookup says what is wrong
+        names = [_key(service, ".", 1) for service in services]
+        return Choices(
+            f"{self.name}, read only",
+            [Option(_key(pod, "/", 0)) for pod in pods[:MOST]],
+            [Option(library) for library in libc.LIBRARIES],
+            [*names[:MOST], "kubernetes.io"],
+        )
+
+    async def walks(self, asked: Asked) -> Sequence[Walk]:
+        """Look a name up as a pod would, with the cluster's DNS and with minidns.
+
+        Raises:
+            Wrong: there is no such pod, resolver or name, or the API server says no.
+
+        """
+        library = asked.resolver or libc.LIBRARIES[0]
+        if library not in libc.LIBRARIES:
+            known = ", ".join(libc.LIBRARIES)
+            raise Wrong(f"{library}: no such resolver; there are: {known}")
+        if not asked.name.strip("."):
+            raise Wrong("a name is needed, such as kubernetes.default")
+        try:
+            pod, service = await self._pod(asked.pod), await self._service()
+        except ApiError as error:
+            raise Wrong(str(error)) from None
+        node = kubelet.Node((service.address,), resolv_conf=UNKNOWN)
+        text = kubelet.resolv_conf(pod, node)
+        client = Client(asked.pod, library, text)
+        own = nameservers(text)[:1]
+        served = Client(asked.pod, library, with_nameserver(text, service.address))
+        local = Client(asked.pod, library, with_nameserver(text, "127.0.0.1"))
+        is_own = own == (service.address,)
+        theirs = _OverNetwork(service, {"udp": self.udp, "tcp": self.tcp})
+        return [
+            await _walk(asked.name, client if is_own else served, service, theirs),
+            await _walk(asked.name, local, _HERE, self.chain.carry),
+        ]
+
+    async def _pod(self, key: str) -> Json:
+        namespace, _, name = key.rpartition("/")
+        plain = (namespace + name).replace("-", "").replace(".", "")
+        pod = None
+        if plain.isalnum():
+            path = f"/api/v1/namespaces/{namespace or 'default'}/pods/{name}"
+            pod = await self.api.find(path)
+        if pod is None:
+            pods = await self.api.list_objects("/api/v1/pods")
+            there = ", ".join(_key(each, "/", 0) for each in pods[:MOST])
+            raise Wrong(f"{key}: there is no such pod; there are: {there}")
+        return pod
+
+    async def _service(self) -> Service:
+        path = f"/api/v1/namespaces/{NAMESPACE}/services"
+        services = await self.api.list_objects(path, labels=LABEL)
+        if not services:
+            raise Wrong(f"no Service in {NAMESPACE} has the label {LABEL}")
+        name = services[0]["metadata"]["name"]
+        slices = await self.api.list_objects(
+            f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices",
+            labels=f"{SERVICE_NAME}={name}",
+        )
+        ready = [
+            address
+            for one in slices
+            for end in one.get("endpoints") or ()
+            if (end.get("conditions") or {}).get("ready") is not False
+            for address in end.get("addresses") or ()
+        ]
+        return Service(name, services[0]["spec"]["clusterIP"], tuple(ready))
+
+
+_HERE = Service("minidns", "its own chain", ())
+
+
+def _key(obj: Json, between: str, first: int) -> str:
+    meta = obj["metadata"]
+    parts = (meta["namespace"], meta["name"])
+    return between.join((parts[first], parts[1 - first]))
+
+
+class _OverNetwork:
+    """Carries queries to the DNS service of the cluster, if it can be reached."""
+
+    def __init__(
+        self, service: Service, exchanges: Mapping[str, exchange.Exchange]
+    ) -> None:
+        self._service = service
+        self._exchanges = exchanges
+
+    async def problem(self) -> str:
+        """Return why the service cannot be asked from here; empty if it can."""
+        question = Question("kubernetes.default.svc.cluster.local.", A)
+        wire = encode_query(question, Random().getrandbits(16))
+        at = (self._service.address, DNS_PORT)
+        got = await self._exchanges["udp"](at, wire, PATIENCE_S)
+        if got.wire and has_records(got.wire):
+            return ""
+        why = got.reason or f"no reply in {PATIENCE_S:g} s"
+        if got.wire:  # a program in between, that answers for all addresses
+            said = f"{outcome(got.wire)} for {question.qname.removesuffix('.')}"
+            why = f"what answers at its address says {said}"
+        return (
+            f"{self._service.name} cannot be asked from this machine: {why}; "
+            "ClusterIPs are reached from nodes and pods"
+        )
+
+    async def __call__(self, send: Send) -> bytes | Failure | None:
+        """Carry a query, and record what happens."""
+        recorder = ACTIVE.get()
+        assert recorder is not None
+        recorder.query(send.wire, send.server, send.transport, "", {})
+        if send.server == self._service.address:
+            count = len(self._service.endpoints)
+            says = (
+                f"sends it to one of {count} ready endpoints of {self._service.name};"
+                " which one, only the node knows"
+            )
+            facts = {
+                "service": f"{NAMESPACE}/{self._service.name}",
+                "cluster_ip": self._service.address,
+                "candidates": list(self._service.endpoints),
+            }
+            recorder.add(Kind.ROUTE, PROXY, says, facts)
+        ask = self._exchanges[send.transport]
+        got = await ask((send.server, DNS_PORT), send.wire, LONGEST_S)
+        if got.wire:
+            recorder.reply(got.wire, "")
+            return got.wire
+        return Failure.REFUSED if got.kind is exchange.Kind.REFUSED else None
+
+
+async def _walk(name: str, client: Client, service: Service, carry: Carry) -> Walk:
+    """Look ``name`` up; return the walk."""
+    now = asyncio.get_running_loop().time
+    recorder = Recorder(client, name, now, now())
+    token = ACTIVE.set(recorder)
+    try:
+        recorder.call(BOTH)
+        recorder.result(await _outcome(name, client, carry))
+    finally:
+        ACTIVE.reset(token)
+    is_own = nameservers(client.resolv_conf)[:1] == (service.address,)
+    steps = recorder.steps()
+    return Walk(service.name, service.address, is_own, client, name, steps)
+
+
+async def _outcome(name: str, client: Client, carry: Carry) -> Outcome:
+    if isinstance(carry, _OverNetwork) and (problem := await carry.problem()):
+        return Outcome(Status.FAILED, name, error=problem)
+    resolver = libc.resolver(client.resolver, client.resolv_conf, Random())
+    return await drive(RecordedLookup(resolver, resolver.look_up(name, BOTH)), carry)

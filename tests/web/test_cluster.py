@@ -1,0 +1,122 @@
+"""The page of a real cluster: an API over HTTP, minidns's own chain, a DNS service that answers or not."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dns.message
+import pytest
+from aiohttp import ClientSession
+
+from minidns.dns.model import Address, Query
+from minidns.kubernetes import client
+from minidns.kubernetes.documents import Documents
+from minidns.kubernetes.resources import Access
+from minidns.probe.exchange import Kind as End
+from minidns.probe.exchange import Reception
+from minidns.walk.steps import Kind
+from minidns.web import chain
+from minidns.web.cluster import ClusterSource
+from minidns.web.server import PageServer
+from minidns.web.source import Asked, Events, Wrong
+from sim.api.http import ApiServer
+from sim.controllers.cluster import Cluster
+from sim.controllers.pods import READY
+from sim.node import kube_system
+
+pytestmark = pytest.mark.slow
+APP = Asked("default/app", "kubernetes", "glibc")
+
+
+@asynccontextmanager
+async def source(folder: Path) -> AsyncIterator[tuple[ClusterSource, ApiServer]]:
+    """Yield the source of a cluster whose DNS service gives the answers of the own chain."""
+    cluster = Cluster(seed=1)
+    for obj in kube_system.objects():
+        cluster.apply(obj)
+    for pod in cluster.list("Pod", "kube-system"):
+        cluster.patch("Pod", "kube-system", pod["metadata"]["name"], {"metadata": {"annotations": {READY: "true"}}})
+    async with ApiServer(cluster) as api:
+        kubeconfig = api.kubeconfig(folder / "kubeconfig")
+        async with (
+            chain.running(str(kubeconfig), "") as own,
+            client.connect(Access(kubeconfig=str(kubeconfig))) as link,
+        ):
+
+            async def answer(to: Address, query: bytes, timeout_s: float) -> Reception:
+                assert to == (kube_system.CLUSTER_DNS, 53)
+                asked = own.answerer.decode(query, "udp", ("127.0.0.1", 1), ("127.0.0.1", 53))
+                assert isinstance(asked, Query)
+                return Reception(End.REPLY, (await own.answerer.answer(asked))[0])
+
+            yield ClusterSource(Documents(link), own, "a cluster", answer, answer), api
+
+
+async def test_both_sides_answer_and_nothing_is_written(tmp_path: Path) -> None:
+    async with source(tmp_path) as (real, api):
+        theirs, ours = await real.walks(APP)
+        assert (theirs.service, theirs.is_own, ours.service) == ("kube-dns", True, "minidns")
+        assert theirs.result.facts["addresses"] == ours.result.facts["addresses"] == ["10.96.0.1"]
+        assert "search default.svc.cluster.local" in theirs.client.resolv_conf
+        (first, *_) = [step for step in theirs.steps if step.kind is Kind.ROUTE]
+        pods = api.cluster.list("Pod", "kube-system", "k8s-app=kube-dns")
+        assert first.facts["candidates"] == [pod["status"]["podIP"] for pod in pods]
+        (reason, *_) = [step for step in ours.steps if step.kind is Kind.REASON]
+        version = api.cluster.get("Service", "default", "kubernetes")["metadata"]["resourceVersion"]
+        assert version in [each["resourceVersion"] for each in reason.facts["sources"]]
+        for step in (*theirs.steps, *ours.steps):
+            if step.wire:
+                dns.message.from_wire(step.wire)
+        assert {request.verb for request in api.requests} <= {"get", "list", "watch"}
+
+
+async def test_a_service_that_cannot_be_asked_is_named_with_the_reason(tmp_path: Path) -> None:
+    async def silent(to: Address, query: bytes, timeout_s: float) -> Reception:
+        return Reception(End.NO_REPLY, b"", timeout_s)
+
+    async def elsewhere(to: Address, query: bytes, timeout_s: float) -> Reception:
+        return Reception(End.REPLY, query[:2] + b"\x81\x83" + query[4:])
+
+    async with source(tmp_path) as (real, _):
+        for exchange, said in ((silent, "no reply in 1 s"), (elsewhere, "NXDOMAIN")):
+            theirs, ours = await replace(real, udp=exchange).walks(APP)
+            assert said in theirs.result.facts["error"]
+            assert theirs.queries == 0
+            assert ours.result.facts["addresses"]
+
+
+async def test_what_there_is_not_is_named_with_what_there_is(tmp_path: Path) -> None:
+    async with source(tmp_path) as (real, _):
+        for asked, said in (
+            (Asked("default/nobody", "web"), "default/app"),
+            (Asked("../../x", "web"), "default/app"),
+            (Asked("default/app", "web", "go"), "musl"),
+            (Asked("default/app", ""), "name"),
+        ):
+            with pytest.raises(Wrong, match=said):
+                await real.walks(asked)
+
+
+async def test_it_is_the_same_page_read_only(tmp_path: Path) -> None:
+    async with (
+        source(tmp_path) as (real, _),
+        PageServer(real, Events(), "t" * 40).serving(port=0) as url,
+        ClientSession() as http,
+    ):
+        base = f"http://{urlsplit(url).netloc}"
+        query = {"token": "t" * 40, **APP._asdict()}
+        async with http.get(f"{base}/walk", params=query) as reply:
+            text = await reply.text()
+        assert reply.status == 200
+        assert 'data-read-only="true"' in text
+        assert text.count('class="side"') == 2
+        async with http.get(f"{base}/walk", params={**query, "part": "json"}) as reply:
+            assert [walk["service"] for walk in json.loads(await reply.text())["walks"]] == ["kube-dns", "minidns"]
+        async with http.post(f"{base}/do/add", json={"words": "lose link app>node"}, params=query) as reply:
+            assert reply.status == 400
+            assert "read only" in await reply.text()
+        async with http.get(f"{base}/walk", params={**query, "token": ""}) as reply:
+            assert reply.status == 403
