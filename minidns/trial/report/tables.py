@@ -119,7 +119,7 @@ def facts(report: Report) -> list[str]:
         report.comparison,
     ]
     if report.stopped:
-        result.append(f"The trial stopped itself to do no harm: {report.stopped}.")
+        result.append(f"The trial stopped itself before its end: {report.stopped}.")
     if report.evidence is not None:
         result.append(
             "The accused lookups fail more often than the others: e-value "
