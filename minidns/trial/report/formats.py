@@ -16,7 +16,9 @@ from minidns.trial.report.facts import Report
 from minidns.trial.report.page import as_html
 from minidns.trial.report.tables import Table, facts, tables
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$@:-])")
+_SPECIAL = re.compile(r"(^[-+]|[\\`*_\[\]<>#|~&$@]|:(?=//))")
+"""What Markdown interprets: a list's mark at the start, code, emphasis, links, tags,
+headings, cells, entities, formulas, mentions."""
 
 
 def as_text(report: Report) -> str:
