@@ -67,6 +67,10 @@ WRONG = [
     ("minidns --context a statu", 2, '"statu" "status"'),
     ("minidns help statu", 2, '"statu" "status"'),
     # -- flags
+    ("minidns trial rum", 2, "rum run clean"),
+    ("minidns trial run", 2, "--names minidns trial --help"),
+    ("minidns trial run --name a --rate 2", 2, "--rate 2"),
+    ("minidns completion tcsh", 2, "bash zsh fish minidns --help"),
     ("minidns status --diffs", 2, "--diffs --diff minidns status --help"),
     ("minidns enrol deploy/web --al", 2, "--al --all"),
     ("minidns --confg x", 2, "--confg minidns --help"),
@@ -141,6 +145,10 @@ WRONG = [
     ("minidns-sim resolve --resolv-conf nosuch a", 2, "minidns-sim resolve: nosuch"),
     ("minidns-sim trial --plant gremlins", 2, "--plant gremlins one-replica"),
     ("minidns-sim explore --jobs 0", 2, "--jobs 0"),
+    ("minidns-sim walk", 2, "POD NAME: minidns-sim walk --help"),
+    ("minidns-sim lesson 99", 2, "99 minidns-sim lesson --help"),
+    ("minidns-sim web --port x", 2, "--port x"),
+    ("minidns-sim web --setup nosuch", 1, "minidns-sim web: nosuch"),
     ("minidns-sim demo --apply nosuch", 1, "minidns-sim demo: nosuch"),
 ]
 
@@ -171,7 +179,8 @@ ENDING = {
     "minidns healthcheck": "--address 127.0.0.1:1",
     "minidns probe": "no/such --name a.org",
     "minidns compare": "no/such --name a.org",
-    "minidns relay": "svc/kube-dns",
+    "minidns relay": "pods/kube-dns",
+    "minidns trial": "rum",
     "minidns-sim exec": "--state . app -- dig x",
     "minidns-sim fault": "list --state .",
     "minidns-sim run": "nosuch",

@@ -35,6 +35,7 @@ from minidns.second_dns.session import Refusal, Session, explain
 from minidns.second_dns.undo import delete, wait_for_rollout
 from minidns.system import files
 from minidns.text.arguments import Parser
+from minidns.text.files import describe
 from minidns.text.terminal import escaping
 
 NAME = "kube-dns-2"
@@ -236,9 +237,10 @@ async def _read_corefile(
     """Return the text of --corefile, and the data of the running DNS's ConfigMap."""
     try:
         text = files.read(str(args.corefile)).decode()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise Refusal(f"--corefile {args.corefile}: {why}") from error
+    except OSError as error:
+        raise Refusal(f"--corefile {describe(error)}") from error
+    except UnicodeDecodeError as error:
+        raise Refusal(f"--corefile {args.corefile}: not UTF-8 text") from error
     if await session.api.find(CONFIG_MAP.path(args.namespace, wishes.name)):
         raise Refusal(
             f"ConfigMap {args.namespace}/{wishes.name} exists already: choose another "

@@ -126,7 +126,7 @@ def main(argv: Sequence[str]) -> int:
         args.replicas, rest = split_share(args.replicas)
         args.what = [*args.what, *rest]
     if not args.what:
-        arguments.error("the following arguments are required: KIND/NAME")
+        arguments.error("KIND/NAME: missing")
     return session.run(arguments.prog, args, enrol)
 
 

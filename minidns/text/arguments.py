@@ -118,7 +118,9 @@ class Parser(argparse.ArgumentParser):
         if what == "unrecognized arguments":
             return self._unknown(rest.split())
         if what == "the following arguments are required":
-            return f"{rest}: missing"
+            # argparse names arguments of which there may be none, too
+            none = {str(a.metavar) for a in self._actions if a.nargs == "*"}
+            return f"{', '.join(n for n in rest.split(', ') if n not in none)}: missing"
         if message.startswith("one of the arguments "):
             names = message.split()[4:-2]
             return f"{' or '.join(names)}: one of them is needed"

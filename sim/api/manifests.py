@@ -25,6 +25,9 @@ def from_text(text: str) -> Iterator[Json]:
             continue
         if not isinstance(document, dict) or "kind" not in document:
             raise bad_request(f"cannot read the manifest: no kind in {document!r:.60}")
+        if "items" not in document and not isinstance(document.get("metadata"), dict):
+            kind = document["kind"]
+            raise bad_request(f"cannot read the manifest: {kind} has no metadata")
         if document["kind"].endswith("List") and "items" in document:
             yield from document["items"]
         else:
