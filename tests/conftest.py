@@ -1,6 +1,7 @@
 """Fixtures of tests in several files, and the number of examples of properties."""
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from hypothesis import HealthCheck, settings
 
 from tests.crowd import Stand
 
+os.environ["SSL_CERT_FILE"] = os.devnull
+"""No test trusts the authorities of this machine; to load them takes 50 ms for each TLS context."""
 settings.register_profile("quick", max_examples=25, deadline=None)
 settings.register_profile("survive", max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -105,6 +105,7 @@ async def _played(text: str, release: Release, name: str, peers: list[str], *, r
         return [await edge.ask(name, peer) for peer in peers]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("release", EACH_ORDER, ids=str)
 @pytest.mark.parametrize("action", DENIED)
 @pytest.mark.parametrize("cache", ["cache 30", "cache 30 {\ndisable success\n}", ""])

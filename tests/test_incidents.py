@@ -38,6 +38,7 @@ def test_a_page_names_its_reports_and_has_its_sections(page: Path) -> None:
     assert f"]({page.name})" in (FOLDER / "index.md").read_text()
 
 
+@pytest.mark.slow
 @pages
 def test_with_the_fault_the_symptom_shows(page: Path) -> None:
     symptom, _ = both(page)

@@ -23,6 +23,7 @@ def test_there_are_scenarios() -> None:
     assert len(SCENARIOS) > 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_what_it_says_is_what_happens(scenario: Scenario) -> None:
     played = play(scenario)

@@ -186,7 +186,7 @@ def cluster(*objects: Json, dns: Iterable[Json] | None = None) -> ClusterApi:
 
 
 def everything(of: ClusterApi) -> dict[str, bytes]:
-    """Return every object as bytes, less what the server notes of each write.
+    """Return every object but Events as bytes, less what the server notes of each write.
 
     Keys in order, as a real server writes them in the order of its structs.
     """
@@ -201,7 +201,7 @@ def lasting(of: ClusterApi) -> dict[str, bytes]:
     """Return the same, less what Kubernetes itself makes anew or counts in a rollout.
 
     Pods, and so endpoints, have other names; generations and revisions move on, and
-    conditions have new times. Every rollout leaves a ReplicaSet. How many pods there are
+    conditions have new times. Every rollout leaves a ReplicaSet or revision. How many pods there are
     counts, for each workload.
     """
     found: dict[str, bytes] = {}
@@ -214,7 +214,7 @@ def lasting(of: ClusterApi) -> dict[str, bytes]:
             owners = obj["metadata"].get("ownerReferences", ())
             owner = next((workloads[each["uid"]] for each in owners), name)
             found[f"Pods of {owner}"] = found.get(f"Pods of {owner}", b"") + b"."
-        elif obj["kind"] not in ("EndpointSlice", "ReplicaSet"):
+        elif obj["kind"] not in ("ControllerRevision", "Endpoints", "EndpointSlice", "ReplicaSet"):
             meta = without_revision(obj["metadata"])
             meta.pop("generation", None)
             kept = {k: v for k, v in obj.items() if k != "status"}
@@ -232,7 +232,7 @@ def without_revision(metadata: Json) -> Json:
 
 def _objects(of: ClusterApi) -> Iterator[tuple[str, Json]]:
     hidden = ("resourceVersion", "managedFields")
-    for kind in KINDS:
+    for kind in (kind for kind in KINDS if kind.name != "Event"):
         for key, obj in of.store[kind].objects.items():
             meta = {k: v for k, v in obj["metadata"].items() if k not in hidden}
             yield f"{kind.name} {key[0]}/{key[1]}", {**obj, "metadata": meta}

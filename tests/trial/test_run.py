@@ -38,6 +38,7 @@ def test_a_race_of_two_packets_is_a_fault_of_any_service_path() -> None:
     assert verdict.suspect is Suspect.SERVICE
 
 
+@pytest.mark.slow
 def test_the_bad_replica_is_named() -> None:
     verdict, _ = trial(CAUSES["one-replica"], QUICK, 103)
     assert verdict.best is not None
@@ -94,6 +95,7 @@ class Overloaded(Model):
         return replace(result, latency_s=result.latency_s + 0.001 * result.sent_at / 100)
 
 
+@pytest.mark.slow
 def test_a_trial_that_slows_coredns_down_stops() -> None:
     plan = Plan(layout(), 1e-5, 1e6, 1.0, Seal("2001:db8::5"))
     model = Overloaded(CAUSES["none"], 0.0, 0.0, 1, seal=plan.seal)

@@ -110,6 +110,7 @@ def test_bursts_do_not_blame_an_innocent_arm(mean_burst: int) -> None:
     assert blamed / RUNS <= 0.05
 
 
+@pytest.mark.slow
 def test_bursts_counted_singly_would_blame_an_innocent_arm() -> None:
     rng, blamed, needed = Random(3), 0, boundary(0.05, 2000)
     for _ in range(300):

@@ -67,6 +67,7 @@ def test_without_background_only_arm_a_of_a_bad_path_fails(cause: str, monkeypat
     assert failed == ({A} if cause == "path" else set())
 
 
+@pytest.mark.slow
 def test_the_background_strikes_every_arm() -> None:
     async def run() -> set[str]:
         async with arena(4) as place:
