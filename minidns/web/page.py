@@ -80,6 +80,12 @@ def _panels(choices: Choices) -> Iterable[str]:
             for each in choices.experiments
         )
         yield _panel("Try", f'<p id="watch" role="status"></p><ul>{items}</ul>')
+    if choices.lessons:
+        items = "".join(
+            f"<li>{safe(title)} <small><code>{safe(command)}</code></small></li>"
+            for command, title in choices.lessons
+        )
+        yield _panel("Learn, in a terminal", f"<ul>{items}</ul>")
     if choices.switches:
         yield _panel("Break a link", _switches(choices.switches))
     if choices.causes:

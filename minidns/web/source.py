@@ -52,6 +52,8 @@ class Choices:
     switches: Sequence[Option] = ()
     """Faults to switch on, with what they do."""
     experiments: Sequence[Experiment] = ()
+    lessons: Sequence[Option] = ()
+    """Commands of lessons, with their titles."""
     causes: Sequence[Option] = ()
     """Causes of failures that a trial can look for."""
 

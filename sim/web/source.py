@@ -17,6 +17,7 @@ from minidns.web.source import (
 )
 
 from ..api.objects import dig
+from ..lesson.page import lessons
 from ..node.faults import PODS
 from ..resolver.kinds import KINDS
 from ..scenario import play
@@ -87,6 +88,10 @@ class SimulatedSource:
             NAMES,
             SWITCHES,
             EXPERIMENTS,
+            [
+                Option(f"minidns-sim lesson {each.number}", each.title)
+                for each in lessons()
+            ],
             [Option(name, cause.description) for name, cause in CAUSES.items()],
         )
 

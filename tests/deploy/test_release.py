@@ -40,7 +40,7 @@ def test_nothing_lands_in_site_packages_that_others_may_call_theirs(built: Built
 def test_server_and_simulation_are_whole(built: Built) -> None:
     packed = set(names(built.wheel))
     for folder, called in (("minidns", "minidns"), ("sim", "minidns_sim")):
-        for path in (ROOT / folder).rglob("*.py"):
+        for path in (path for end in ("py", "html", "css", "js") for path in (ROOT / folder).rglob(f"*.{end}")):
             assert f"{called}/{path.relative_to(ROOT / folder)}" in packed
     assert "minidns/py.typed" in packed
 
