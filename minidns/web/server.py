@@ -31,7 +31,7 @@ MAX_PENDING = 10_000
 """limit: events that a page has not read yet; then it has to connect again."""
 BEAT_S = 15.0
 """Seconds between signs of life of a stream without events."""
-WRONG_TOKEN = (
+NO_ACCESS = (
     "The token is missing or wrong: open the URL that the command printed when it"
     " started."
 )
@@ -94,7 +94,7 @@ class PageServer:
             OSError: the address cannot be used.
 
         """
-        guard = gate.guard(self._token, WRONG_TOKEN)
+        guard = gate.guard(self._token, NO_ACCESS)
         app = web.Application(client_max_size=MAX_BODY, middlewares=[guard, _plain])
         app.router.add_get("/", self._page)
         app.router.add_get("/walk", self._page)
