@@ -50,6 +50,11 @@ CHECKS: list[tuple[str, dict[tuple[str, str], int], list[str]]] = [
     ("a rare failure is no difference", {("K", "b.test."): 1}, ["a.test.", "b.test."]),
     ("a name resolves nowhere", {("*", "b.test."): ALWAYS}, ["a.test."]),
     ("one arm never answers a name", {("K", "b.test."): ALWAYS}, ["a.test."]),
+    (
+        "a Corefile that answers nothing is for the trial",
+        {(arm, "*"): ALWAYS for arm in map(str, LAYOUT.targets) if arm[0] not in "KV"},
+        ["a.test.", "b.test."],
+    ),
     ("a replica that answers nothing is for the trial", {("D coredns-b", "*"): ALWAYS}, ["a.test.", "b.test."]),
 ]
 
