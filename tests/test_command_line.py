@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from minidns import __version__, cli
+from minidns.commands import trial_export
 from minidns.text.arguments import help_of
 from sim import __main__ as sim
 from tests.process import mentions
@@ -56,6 +57,7 @@ PARSERS = {
     for program in PROGRAMS.values()
     for name, parser in {"": program.parser(), **{c.name: c.load().parser() for c in program.commands}}.items()
 }
+PARSERS["minidns trial export"] = trial_export.parser()
 """The parsers of all commands, by what is typed."""
 
 WRONG = [
@@ -241,8 +243,12 @@ def test_help_has_examples_that_the_parser_reads(name: str) -> None:
         if name == "minidns-sim":
             assert PROGRAMS[program].find(command)
             continue
-        assert f"{program} {command}".rstrip() == name
-        assert parser.parse(rest)
+        own = f"{program} {command} {rest[0] if rest else ''}"
+        if own in PARSERS:  # a command with commands of its own
+            assert PARSERS[own].parse(rest[1:])
+        else:
+            assert f"{program} {command}".rstrip() == name
+            assert parser.parse(rest)
         assert example in parser.format_help()
 
 

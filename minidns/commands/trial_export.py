@@ -17,7 +17,6 @@ _EXAMPLES = {
     "minidns trial export trial.json > trial.md": "the report, and the journal of the"
     " minidns on this machine",
     "minidns trial export trial.json --server none > trial.md": "the report alone",
-    "minidns-sim run trial.md": "play it on the simulated cluster",
 }
 
 
