@@ -18,7 +18,7 @@ const matches = (row) => row.text.includes(filter.value.toLowerCase());
 
 function cells(row) {
   const line = document.createElement("tr");
-  if (row.result !== "NOERROR") line.className = "bad";
+  if (row.result !== "NOERROR") line.className = "other";
   for (const column of COLUMNS) line.insertCell().textContent = row[column];
   return line;
 }
