@@ -303,3 +303,10 @@ def test_credentials_of_a_request_are_recognised_by_their_scheme(scheme: str) ->
     shown = foreign.redacted(f"refused: {scheme} 0paque-cr3dential of jane")
     assert "0paque" not in shown
     assert shown.endswith(" of jane")
+
+
+def test_the_shortest_secret_has_six_characters() -> None:
+    """Shorter ones are parts of ordinary words."""
+    for secret in ("qz7#x9", "w8!kp"):
+        foreign.remember(secret)
+    assert foreign.redacted("a qz7#x9 b w8!kp c") == f"a {foreign.REDACTED} b w8!kp c"
