@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from minidns.second_dns import preflight
 from minidns.second_dns.session import Refusal
-from sim.api.addresses import SERVICE_RANGES
+from sim.api.faults import Rule
 from sim.api.objects import Json
 from tests.second_dns.world import cluster, desk
 from tests.table import table
@@ -111,8 +111,13 @@ def test_who_has_what() -> None:
 
 async def test_range_of_a_refused_offer() -> None:
     async with desk() as at:
+        old = "the provided IP is not in the valid range. The range of valid IPs is 10.96.0.0/16"
+        at.server.faults.rules += [  # as before 1.31
+            Rule(resource="servicecidrs", status=404),
+            Rule(resource="services", verb="create", status=422, message=old),
+        ]
         found = await preflight.service_ranges(at.session.api, "kube-system", "10.96.0.10")
-        assert found == [ip_network(SERVICE_RANGES["IPv4"])]
+        assert found == [ip_network("10.96.0.0/16")]
         (offer,) = at.server.requests.of("create", "services")
         assert offer.query["dryRun"] == "All"
 
@@ -121,10 +126,10 @@ async def test_ranges_that_are_objects() -> None:
     cidr = {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "ServiceCIDR",
-        "metadata": {"name": "kubernetes"},
-        "spec": {"cidrs": ["10.96.0.0/12", "fd00:10:96::/112"]},
+        "metadata": {"name": "more"},
+        "spec": {"cidrs": ["10.112.0.0/12", "fd00:10:96::/112"]},
     }
     async with desk(cluster(cidr)) as at:
         found = await preflight.service_ranges(at.session.api, "kube-system", "10.96.0.10")
-        assert list(map(str, found)) == ["10.96.0.0/12", "fd00:10:96::/112"]
+        assert list(map(str, found)) == ["10.96.0.0/16", "10.112.0.0/12", "fd00:10:96::/112"]
         assert not at.server.requests.of("create")

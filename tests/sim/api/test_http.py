@@ -457,7 +457,6 @@ async def test_access_review(has_rbac: bool, spec: Json, allowed: bool) -> None:
     async with serving(Cluster(), has_rbac=has_rbac) as api:
         status, body = await api.ask("POST", path, {"spec": spec}, **bearer)
         assert (status, body["status"]["allowed"]) == (201, allowed)
-        assert ("cannot" in body["status"].get("reason", "")) is not allowed
         assert (await api.ask("POST", path, {"spec": {}}, **bearer))[0] == 400
 
 

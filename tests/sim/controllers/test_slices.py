@@ -235,7 +235,7 @@ def test_writes_that_change_no_endpoint_write_no_slice() -> None:
         pytest.param({}, 'addressType: Unsupported value: null: supported values: "FQDN"', id="no-type"),
         pytest.param(
             {"addressType": "IPv4", "endpoints": [{"addresses": ["2001:db8::1"]}]},
-            'endpoints[0].addresses[0]: Invalid value: "2001:db8::1": must be a valid IPv4 address',
+            'endpoints[0].addresses: Invalid value: "2001:db8::1": must be an IPv4 address',
             id="other-family",
         ),
     ],
