@@ -75,7 +75,11 @@ class Conduct:
         async with remote.attached(
             self.session.api, built.clients, built.relays, flows
         ) as prober:
-            tell("the pods are ready; every name is looked up over every arm")
+            seconds = round(len(self.subjects) * self.pace.interval_s)
+            tell(
+                f"the pods are ready; each of the {len(self.subjects)} names is looked "
+                f"up over every arm beforehand (about {seconds} s)"
+            )
             checked = await names.check(
                 self.subjects, prober, built.layout, self.pace.interval_s
             )

@@ -54,9 +54,13 @@ class Names:
 
 
 async def subjects(
-    questions: Iterable[Question], api: Documents, domain: str, rng: Random
+    questions: Iterable[Question],
+    api: Documents,
+    domain: str,
+    rng: Random,
+    most: int = MOST_NAMES,
 ) -> list[Subject]:
-    """Return what is looked up for ``questions``, at most MOST_NAMES at random.
+    """Return what is looked up for ``questions``, at most ``most`` names at random.
 
     ``domain`` is that of the cluster. Types other than A and AAAA are left out.
 
@@ -68,8 +72,8 @@ async def subjects(
     if not names:
         raise Refusal("there is no name to look up: the source has none for A or AAAA")
     chosen = list(names)
-    if len(chosen) > MOST_NAMES:
-        chosen = rng.sample(chosen, MOST_NAMES)
+    if len(chosen) > most:
+        chosen = rng.sample(chosen, most)
     services = await _services(api, chosen, domain)
     return [_subject(name, services, domain) for name in chosen]
 
