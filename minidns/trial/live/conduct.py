@@ -103,12 +103,14 @@ class Conduct:
         if changing is not None:
             beside.append(changing.run())
         tasks = [asyncio.ensure_future(work) for work in beside]
+        reached: Verdict | None = None
         try:
-            await trial.run()
+            reached = await trial.run()
         finally:
             for task in tasks:
                 task.cancel()
-            self.verdict = Court.of(ledger).verdict(ledger)
+            # one that was reached stands, whatever the last lookups add
+            self.verdict = reached or Court.of(ledger).verdict(ledger)
 
     def _changing(self) -> Changing | None:
         """Return the names that change; None if the user may not change any."""
