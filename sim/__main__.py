@@ -26,7 +26,7 @@ COMMANDS = (
     _command("demo", "run the demo and check every claim"),
     _command("up", "run a cluster for kubectl and exec"),
     _command("exec", "run a command in a pod of the running cluster"),
-    _command("fault", "list, add and remove faults of the running cluster"),
+    _command("fault", "list, add and clear faults of the running cluster"),
     _command("run", "play scenarios and check them"),
     _command("lesson", "list the lessons, or take one"),
     _command("resolve", "show what a stub resolver sends for a name"),

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import secrets
 import shlex
 import signal
@@ -192,6 +193,8 @@ def _report_file(text: str) -> Path:
         raise argparse.ArgumentTypeError(
             f"{text}: its name must end in one of {', '.join(_FORMS)}"
         )
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text}: not a file that can be written")
     return path
 
 
@@ -336,7 +339,7 @@ def _plan(design: Design, pace: Pace, subjects: Sequence[Subject]) -> Iterator[s
             if ("spec" in obj)
             else None
         )
-        yield f"  create {ref_of(obj)}" + (f" ({count} pods)" if count else "")
+        yield f"  create {ref_of(obj)}" + (f" (pods: {count})" if count else "")
     kinds = ", ".join(names.described(subjects))
     yield f"Names: {kinds}."
     per_replica = (1 + 2 / max(len(design.pods), 1)) / pace.interval_s
@@ -352,8 +355,8 @@ def _plan(design: Design, pace: Pace, subjects: Sequence[Subject]) -> Iterator[s
         rarest = pace.rate * needed_s / pace.limit_s
         yield (
             f"note: in {format_duration(pace.limit_s)} only a rate of "
-            f"{percent(min(rarest, 1.0))} shows; a longer --for, a higher --rate or a "
-            "higher --per-replica changes that"
+            f"{percent(min(rarest, 1.0))} shows: give a longer --for, a higher "
+            "--rate or a higher --per-replica"
         )
     lease = format_duration(pace.limit_s + SETUP_S)
     yield f"If this command is killed, the cluster removes all of it within {lease}."

@@ -105,8 +105,10 @@ def _to_wire(name: str) -> bytes:
     if name == ".":
         return b"\0"
     raw = _labels_of(name)
-    if len(raw) < 2 or raw.pop() or not all(raw):
-        raise ValueError(f"{name}: empty label, or no dot at the end")
+    if len(raw) < 2 or raw.pop():
+        raise ValueError(f"{name}: no dot at the end")
+    if not all(raw):
+        raise ValueError(f"{name}: empty label")
     try:
         out = b"".join([_LENGTHS[len(label)] + label for label in raw]) + b"\0"
     except IndexError:

@@ -37,9 +37,9 @@ R = Arm("R", "kube-dns-2, relayed to CoreDNS", "kube-dns-2", Software.COREDNS)
 M = Arm("M", "kube-dns-2", "kube-dns-2", Software.MINIDNS)
 P = Arm("P", "minidns's pods directly", "", Software.MINIDNS)
 K = Arm("K", "minidns, kubeadm's Corefile", "kube-dns-2", Software.MINIDNS, plain=True)
-KP = Arm("KP", "its pods directly", "", Software.MINIDNS, plain=True)
+KP = Arm("KP", "K's pods directly", "", Software.MINIDNS, plain=True)
 V = Arm("V", "another CoreDNS", "kube-dns-v", Software.OTHER_COREDNS)
-VP = Arm("VP", "its pods directly", "", Software.OTHER_COREDNS)
+VP = Arm("VP", "V's pods directly", "", Software.OTHER_COREDNS)
 ARMS = (A, D, R, M, P, K, KP, V, VP)
 
 

@@ -26,7 +26,7 @@ def parser() -> Parser:
     """Return the parser of the command."""
     parser = Parser(
         "minidns-sim fault",
-        "List, add and remove faults of the cluster that is up.",
+        "List, add and clear faults of the cluster that is up.",
         _EXAMPLES,
         _NOTES,
     )

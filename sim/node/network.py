@@ -209,7 +209,8 @@ def _rules_of(version: int, services: Iterable[Json], slices: Iterable[Json]) ->
     rules = _Rules(version, {}, {}, {})
     for service in services:
         for address in dig(service, "spec.clusterIPs") or ():
-            rules.services[address] = service
+            if address != "None":
+                rules.services[address] = service
     for slice_ in slices:
         key = key_of(slice_)[0], labels_of(slice_).get(SERVICE_NAME, "")
         rules.slices.setdefault(key, []).append(slice_)

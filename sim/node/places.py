@@ -67,6 +67,7 @@ class Places:
                 address
                 for service in self.cluster.list("Service")
                 for address in dig(service, "spec.clusterIPs") or ()
+                if address != "None"
             )
             for pod in self.cluster.list("Pod"):
                 address = str(dig(pod, "status.podIP") or "")

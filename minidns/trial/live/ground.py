@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from minidns.kubernetes.documents import Json
+from minidns.kubernetes.documents import Json, Refused
 from minidns.probe import servers
 from minidns.probe.servers import NoServer
 from minidns.second_dns import running
-from minidns.second_dns.objects import CONFIG_MAP, ref_of, value_at
+from minidns.second_dns.objects import CONFIG_MAP, NAMESPACE, ref_of, value_at
 from minidns.second_dns.running import Server
 from minidns.second_dns.session import Refusal, Session
 from minidns.trial.live import rights
@@ -42,6 +42,7 @@ async def read(session: Session, dns: str, wanted: str, clients: str) -> Ground:
         Refusal: there is no CoreDNS, or too little may be done or compared.
 
     """
+    await _check_namespace(session, clients)
     await _check_rights(session, rights.of_clients(clients))
     service = await running.find_service(session.api, dns, wanted)
     _check_service(service)
@@ -58,6 +59,16 @@ async def read(session: Session, dns: str, wanted: str, clients: str) -> Ground:
             "CoreDNS has one ready pod: a bad replica cannot be told from bad software"
         )
     return Ground(service, pods, may_relay, server, config, tuple(remarks))
+
+
+async def _check_namespace(session: Session, name: str) -> None:
+    """Refuse a namespace that does not exist, if the user may read namespaces."""
+    try:
+        found = await session.api.find(NAMESPACE.path("", name))
+    except Refused:
+        return
+    if found is None:
+        raise Refusal(f"--namespace {name}: the cluster has no such namespace")
 
 
 async def _check_rights(session: Session, needed: tuple[Right, ...]) -> None:

@@ -23,7 +23,10 @@ from minidns.trial.lookup import Expected, Prober, Subject, as_libc, failure_of
 
 MOST_NAMES = 100
 TRIES = 3
-"""Lookups after which a name counts as never answered over an arm."""
+"""Lookups after which a name counts as answered nowhere, and an arm as dead."""
+MORE_TRIES = 10
+"""Lookups after which a name counts as never answered over an arm, while other arms
+answer it: a fault that fails every second lookup must not remove the names it fails."""
 WARM_UP_S, PAUSE_S = 20.0, 0.5
 """How long to wait for new Services to work, and how often to try."""
 _FAMILIES = {A: "IPv4", AAAA: "IPv6"}
@@ -141,6 +144,13 @@ class _Answers:
             if (subject.name, target) not in self.answered
         } - self.dead()
 
+    def may_change(self, subject: Subject, attempt: int) -> bool:
+        """Return whether to look ``subject`` up again, after ``attempt`` times."""
+        silent, dead = self.silent(subject), self.dead()
+        if attempt < TRIES:
+            return not attempt or bool(silent or dead)
+        return 0 < len(silent) < len(self.layout.targets) - len(dead)
+
 
 async def check(
     subjects: Sequence[Subject], prober: Prober, layout: Layout, pause_s: float
@@ -153,9 +163,9 @@ async def check(
     """
     answers = _Answers(layout, set())
     await _warm_up(subjects[0], prober, answers)
-    for attempt in range(TRIES):
+    for attempt in range(MORE_TRIES):
         for subject in subjects:
-            if attempt and not answers.silent(subject) and not answers.dead():
+            if not answers.may_change(subject, attempt):
                 continue
             client = layout.clients[attempt % len(layout.clients)]
             await _ask(client, subject, prober, answers)

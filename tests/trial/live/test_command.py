@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec.json import decode
 
+from minidns.commands import trial
 from minidns.kubernetes.client import connect
 from minidns.kubernetes.documents import Documents
 from minidns.kubernetes.resources import Access
@@ -89,6 +90,7 @@ REFUSED: list[tuple[str, Callable[[ClusterApi], None], str, str]] = [
     ("each node has a path of its own", local_only, "", "internalTrafficPolicy"),
     ("a trial is there", another_trial, "", "Job kube-system/other"),
     ("nothing to put beside of another version", lambda of: None, "--from none", "none"),
+    ("the namespace of the clients is not there", lambda of: None, "-n nosuch", "nosuch"),
     ("a file of names that is not there", lambda of: None, "--names /none.txt", "/none.txt"),
 ]
 
@@ -105,6 +107,14 @@ async def test_what_cannot_be_a_trial_is_refused_in_one_line(
         assert why in made.err[-1]
         assert "\n" not in made.err[-1]
         assert everything(made.cluster) == before
+
+
+@pytest.mark.parametrize("where", ["nosuch/trial.html", "folder.html", "trial.pdf"])
+def test_a_report_that_cannot_be_written_is_refused_at_once(where: str, tmp_path: Path) -> None:
+    (tmp_path / "folder.html").mkdir()
+    with pytest.raises(SystemExit) as stopped:
+        trial.main(["run", "--name", "a.test", "--report", str(tmp_path / where)])
+    assert stopped.value.code == 2
 
 
 async def test_a_pod_that_does_not_start_ends_the_trial_with_its_reason() -> None:

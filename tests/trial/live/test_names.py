@@ -48,6 +48,11 @@ CHECKS: list[tuple[str, dict[tuple[str, str], int], list[str]]] = [
     ("all is well", {}, ["a.test.", "b.test."]),
     ("new Services take their time", {("M", "a.test."): 4, ("R", "a.test."): 4}, ["a.test.", "b.test."]),
     ("a rare failure is no difference", {("K", "b.test."): 1}, ["a.test.", "b.test."]),
+    (
+        "a fault that fails many lookups is for the trial",
+        {("K", "b.test."): 6, ("D coredns-b", "b.test."): 8},
+        ["a.test.", "b.test."],
+    ),
     ("a name resolves nowhere", {("*", "b.test."): ALWAYS}, ["a.test."]),
     ("one arm never answers a name", {("K", "b.test."): ALWAYS}, ["a.test."]),
     (
