@@ -17,10 +17,10 @@ demo: $(READY)              ## the main job, on a simulated cluster
 test: check pytest          ## everything CI runs
 
 pytest: $(READY)
-	$(BIN)/pytest -q -n 2
+	$(BIN)/pytest -q -n 2 --dist worksteal
 
 quick: $(READY)             ## the tests that are not marked slow: under a minute
-	$(BIN)/pytest -q -n 2 -m 'not slow' --hypothesis-profile=quick
+	$(BIN)/pytest -q -n 2 --dist worksteal -m 'not slow' --hypothesis-profile=quick
 
 check: $(READY)             ## lint, format, types, layers
 	$(BIN)/ruff check .

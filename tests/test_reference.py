@@ -7,6 +7,7 @@ import pytest
 
 from minidns import plugins
 from minidns.corefile.blocks import ConfigError
+from minidns.plugins.shadow.found import Found
 from minidns.plugins.spec import Traits
 from minidns.server.workers.supervisor import Supervisor
 from tests import cli_page, plugin_pages, process
@@ -121,6 +122,7 @@ async def test_those_of_our_own_and_of_the_process_are() -> None:
     world = World()
     async with serving(".:0 {\n    bind 127.0.0.1\n    whoami\n}\n", world, port=0):
         Supervisor(world.edges, world.metrics, "text")  # as multisocket has it
+        Found(1, world.metrics)  # as shadow has it
         names = {family.name for family in world.metrics.families()}
     ours = {name for name in names if name.startswith("minidns_")}
     assert {name for name in ROWS if name.startswith("minidns_")} == ours

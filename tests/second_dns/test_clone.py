@@ -433,7 +433,7 @@ async def test_a_corefile_of_its_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [(None, "No such file or directory"), (b"\xff", "not UTF-8"), (b". {\n bogus\n}\n", "Unknown directive 'bogus'")],
+    [(None, "no such file or directory"), (b"\xff", "not UTF-8"), (b". {\n bogus\n}\n", "Unknown directive 'bogus'")],
 )
 async def test_a_corefile_that_cannot_be_served(text: bytes | None, why: str, tmp_path: Path) -> None:
     file = tmp_path / "Corefile"

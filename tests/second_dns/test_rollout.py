@@ -1,6 +1,7 @@
 import pytest
 
-from minidns.second_dns.objects import DAEMON_SET, DEPLOYMENT, Ref
+from minidns.kubernetes.documents import Documents
+from minidns.second_dns.objects import DEPLOYMENT, Ref
 from minidns.second_dns.undo import Stuck, pending, wait_for_rollout
 from sim.api.kinds import named
 from sim.api.objects import Json
@@ -127,11 +128,17 @@ async def test_the_reason_is_said_once_while_it_waits(status: Json, reason: str)
         assert len(told) == 1
 
 
+class OverQuota(Documents):
+    """The API of a cluster whose quota forbids the pods of a workload."""
+
+    async def _ask(self, method: str, path: str, body: object = None, style: str = "") -> Json:
+        obj = await super()._ask(method, path, body, style or "application/json")
+        failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}
+        return obj | {"status": {"replicas": 0, "conditions": [failure]}}
+
+
 async def test_pods_that_cannot_be_created_are_told_of() -> None:
-    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}  # fmt: skip
-    obj = workload("DaemonSet")  # no controller here that would write its status
-    obj["status"] = {"desiredNumberScheduled": 1, "conditions": [failure]}
-    async with desk(cluster()) as at:
-        at.cluster.commit(named("DaemonSet"), at.cluster.create(obj) | obj)
+    async with desk(cluster(), wrap=lambda api: OverQuota(api._sender)) as at:
+        at.cluster.create(workload("Deployment"))
         with pytest.raises(Stuck, match="exceeded quota"):
-            await wait_for_rollout(at.session, WEB._replace(kind=DAEMON_SET), 5.0)
+            await wait_for_rollout(at.session, WEB, 5.0)

@@ -93,9 +93,9 @@ async def test_ended_in_the_middle_it_leaves_nothing(number: signal.Signals, sta
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        pytest.param(None, "No such file or directory", id="no-file"),
+        pytest.param(None, "no such file or directory", id="no-file"),
         pytest.param("a: [", "change.yaml", id="no-yaml"),
-        pytest.param("kind: Bogus\n", 'no matches for kind "Bogus"', id="no-kind"),
+        pytest.param("kind: Bogus\nmetadata: {name: web}\n", 'no matches for kind "Bogus"', id="no-kind"),
     ],
 )
 async def test_manifest_that_cannot_be_applied(text: str | None, error: str, tmp_path: Path) -> None:
