@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from tests.devtools import chromium
+from tests.chromium import chromium
 from tests.sim.web.page import TOKEN, served
 
 FOLDER = Path(__file__).parents[3] / "docs" / "pictures"

@@ -6,8 +6,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import ClientSession
 
-from tests.chromium import PROGRAM
-from tests.devtools import Page, chromium
+from tests.chromium import PROGRAM, Page, chromium
 from tests.sim.web.page import TOKEN, Client, served
 
 pytestmark = [
