@@ -1,6 +1,7 @@
 """A server run from start to end, and everything it was seen to do."""
 
 import asyncio
+import contextlib
 import re
 import socket
 import sys
@@ -63,12 +64,16 @@ class Evidence:
 
 
 def sockets(pid: int) -> set[tuple[str, str, int]]:
-    """Return what a process listens on: protocol, address, port."""
-    inodes = {
-        found[1]
-        for path in Path(f"/proc/{pid}/fd").iterdir()
-        if (found := re.match(r"socket:\[(\d+)\]", str(path.readlink())))
-    }
+    """Return what a process listens on: protocol, address, port.
+
+    A descriptor that the process closes while the folder is read is left out: it does not
+    listen any more.
+    """
+    inodes = set()
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if found := re.match(r"socket:\[(\d+)\]", str(path.readlink())):
+                inodes.add(found[1])
     return {
         (protocol, address, port)
         for protocol, state in (("tcp", "0A"), ("udp", "07"))
