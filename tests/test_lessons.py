@@ -8,7 +8,7 @@ import pytest
 from sim.__main__ import main
 from sim.lesson.page import Lesson, lessons, parse
 from sim.lesson.session import GIVE_UP, Session, is_right
-from sim.scenario.play import PlayedStep, Step, failure_lines
+from sim.scenario.play import PlayedStep, Scenario, Step, failure_lines
 from tests import lesson_pictures
 
 ANSWERS = {
@@ -47,7 +47,7 @@ def test_what_a_lesson_says_is_what_happens_and_its_right_answers_pass(lesson: L
     session = Session(lambda: next(typed, None), lines.append, waits=False)
     assert session.take(lesson)
     wrong = [each for each in session.played if not each.holds]
-    assert [line for each in wrong for line in failure_lines(lesson.parts[0].scenario, each)] == []
+    assert [line for each in wrong for line in failure_lines(Scenario(lesson.title, lesson.steps), each)] == []
     hints = [each.step.hint for each in session.played if each.step.has_blank]
     assert all(hints)
     shown = "".join(lines)

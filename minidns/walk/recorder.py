@@ -191,14 +191,18 @@ ACTIVE: ContextVar[Recorder | None] = ContextVar("active", default=None)
 
 
 class RecordedLookup(Lookup):
-    """A lookup that records time-outs and failures as its resolver learns of them."""
+    """A lookup that records time-outs, failures and its result, if asked to."""
 
     __slots__ = ()
 
     def _step(self, event: LookupEvent | None) -> LookupStep:
         step = Lookup._step(self, event)
-        if (recorder := ACTIVE.get()) is not None and isinstance(step, Wait):
+        if (recorder := ACTIVE.get()) is None:
+            return step
+        if isinstance(step, Wait):
             recorder.round += bool(step.sends)
+        else:
+            recorder.result(step.outcome)
         return step
 
     def on_timeout(self, now: float) -> LookupStep:

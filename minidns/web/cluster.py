@@ -213,16 +213,15 @@ async def _walk(name: str, client: Client, service: Service, carry: Carry) -> Wa
     token = ACTIVE.set(recorder)
     try:
         recorder.call(BOTH)
-        recorder.result(await _outcome(name, client, carry))
+        problem = await carry.problem() if isinstance(carry, _OverNetwork) else ""
+        if problem:
+            recorder.result(Outcome(Status.FAILED, name, error=problem))
+        else:
+            resolver = libc.resolver(client.resolver, client.resolv_conf, Random())
+            lookup = RecordedLookup(resolver, resolver.look_up(name, BOTH))
+            await drive(lookup, carry)
     finally:
         ACTIVE.reset(token)
     is_own = nameservers(client.resolv_conf)[:1] == (service.address,)
     steps = recorder.steps()
     return Walk(service.name, service.address, is_own, client, name, steps)
-
-
-async def _outcome(name: str, client: Client, carry: Carry) -> Outcome:
-    if isinstance(carry, _OverNetwork) and (problem := await carry.problem()):
-        return Outcome(Status.FAILED, name, error=problem)
-    resolver = libc.resolver(client.resolver, client.resolv_conf, Random())
-    return await drive(RecordedLookup(resolver, resolver.look_up(name, BOTH)), carry)

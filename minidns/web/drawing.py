@@ -10,7 +10,7 @@ from minidns.walk.visits import PASSING
 _WIDTH, _HEIGHT = 150, 52
 _COLUMNS = (6, 180, 354)
 _ROWS = (8, 108)
-_MOST_CHARACTERS = 20
+_MOST_CHARACTERS = 18
 _PLACES = {
     "application": (0, 0),
     "resolver": (1, 0),

@@ -95,6 +95,7 @@ function showFaults(faults) {
 
 for (const button of document.querySelectorAll("[data-experiment]")) {
   button.addEventListener("click", () => trying(async () => {
+    closeLesson();
     const begun = JSON.parse(await send("/do/experiment", { id: button.dataset.experiment }));
     showFaults(begun.faults);
     fill(begun.asked);
@@ -142,7 +143,13 @@ function hello(id) {
   run = id;
 }
 
-const SHOW = { hello, queries: add, faults: showFaults, trial: showTrial };
+function showPods(pods) {
+  const select = form.elements.pod, chosen = select.value;
+  select.replaceChildren(...pods.map((pod) => new Option(pod, pod)));
+  if (pods.includes(chosen)) select.value = chosen;
+}
+
+const SHOW = { hello, queries: add, faults: showFaults, trial: showTrial, pods: showPods };
 let pause = 500;
 function listen() {
   const events = new EventSource(`/events?token=${encodeURIComponent(token)}`);
@@ -163,7 +170,8 @@ function listen() {
 }
 listen();
 
-/** Switch on the faults of a permalink, once. */
+/** Start the lesson of a permalink, or switch on its faults, once. */
+if (query.get("lesson")) trying(() => startLesson(query.get("lesson")));
 const wanted = query.getAll("fault");
 if (wanted.length && switches.length) {
   trying(async () => {

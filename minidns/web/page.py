@@ -4,7 +4,7 @@ Style and script are part of the page, under a content security policy with a no
 """
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from string import Template
@@ -13,7 +13,7 @@ from minidns.walk.steps import Walk
 from minidns.web.picture import safe, sides
 from minidns.web.source import Asked, Choices, Option
 
-_SCRIPTS = ("page.js", "live.js")
+_SCRIPTS = ("page.js", "lesson.js", "live.js")
 RATES = ("1/1", "1/2", "1/10", "1/100", "1/1000")
 """Rates of faults and of planted causes to choose from."""
 
@@ -81,15 +81,24 @@ def _panels(choices: Choices) -> Iterable[str]:
         )
         yield _panel("Try", f'<p id="watch" role="status"></p><ul>{items}</ul>')
     if choices.lessons:
-        items = "".join(
-            f"<li>{safe(title)} <small><code>{safe(command)}</code></small></li>"
-            for command, title in choices.lessons
-        )
-        yield _panel("Learn, in a terminal", f"<ul>{items}</ul>")
+        yield _panel("Learn", "".join(_lessons(choices.lessons)))
     if choices.switches:
         yield _panel("Break a link", _switches(choices.switches))
     if choices.causes:
         yield _panel("Find a rare fault", _trial(choices.causes))
+
+
+def _lessons(lessons: Mapping[str, Sequence[Option]]) -> Iterable[str]:
+    for number, (language, options) in enumerate(lessons.items()):
+        items = "".join(
+            f'<li><button data-lesson="{safe(value)}">{safe(title)}</button></li>'
+            for value, title in options
+        )
+        opened = "" if number else " open"
+        yield (
+            f"<details{opened}><summary>{safe(language)}</summary>"
+            f"<ul>{items}</ul></details>"
+        )
 
 
 def _panel(title: str, body: str) -> str:

@@ -52,8 +52,8 @@ class Choices:
     switches: Sequence[Option] = ()
     """Faults to switch on, with what they do."""
     experiments: Sequence[Experiment] = ()
-    lessons: Sequence[Option] = ()
-    """Commands of lessons, with their titles."""
+    lessons: Mapping[str, Sequence[Option]] = field(default_factory=dict)
+    """What the action ``lesson`` takes, with titles, by the name of the language."""
     causes: Sequence[Option] = ()
     """Causes of failures that a trial can look for."""
 

@@ -1,23 +1,14 @@
-"""Pages of lessons: where they are, and their parts in the order of the page."""
+"""Pages of lessons: where they are, and what is in them in the order of the page."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-from ..scenario.play import Block, Scenario, blocks, scenarios
+from ..scenario.play import Block, Step, blocks
 
 LANGUAGES = {"en": "lessons", "ja": "ja/lessons"}
 """The folders of the pages, by language."""
 _PICTURE = re.compile(r"^!\[.*\]\(.*\)\n", re.M)
-
-
-class Part(NamedTuple):
-    """A scenario of a page, with the text above each of its blocks."""
-
-    scenario: Scenario
-    blocks: tuple[Block, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +19,20 @@ class Lesson:
     title: str
     minutes: str
     """How long it takes, in words of its language."""
-    parts: tuple[Part, ...]
+    blocks: tuple[Block, ...]
+    """The commands, which are played on one cluster, with the text above them."""
     end: str
     """The text after the last block."""
 
     @property
+    def steps(self) -> tuple[Step, ...]:
+        """The commands of all blocks."""
+        return tuple(step for block in self.blocks for step in block.steps)
+
+    @property
     def questions(self) -> int:
         """The number of blanks to fill in."""
-        steps = (step for part in self.parts for step in part.scenario.steps)
-        return sum(step.has_blank for step in steps)
+        return sum(step.has_blank for step in self.steps)
 
 
 def folder(language: str = "en") -> Path:
@@ -69,12 +65,12 @@ def parse(page: str, file: str) -> Lesson:
         raise ValueError(f"{file}: a lesson has a number, a title and its minutes")
     page = _PICTURE.sub("", page)
     *_, end = page.rpartition("\n```\n")
-    return Lesson(int(number[0]), title[1], minutes[1], tuple(_parts(page, file)), end)
+    found = tuple(blocks(page))
+    if any(block.continued is (block is found[0]) for block in found):
+        raise ValueError(f"{file}: every block after the first one continues it")
+    return Lesson(int(number[0]), title[1], minutes[1], found, end)
 
 
-def _parts(page: str, file: str) -> Iterator[Part]:
-    below = list(blocks(page))
-    for scenario in scenarios(page, file):
-        count = next((n for n, b in enumerate(below[1:], 1) if not b.continued), None)
-        yield Part(scenario, tuple(below[:count]))
-        below = below[count:] if count else []
+def picture(number: int, language: str = "en") -> Path:
+    """Return the file with the picture of a lesson, as SVG."""
+    return folder(language) / "pictures" / f"{number:02}.svg"

@@ -6,7 +6,7 @@ than on the page then, the question is not asked.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from ..scenario import clock
 from ..scenario.play import BLANK, PlayedStep, Step, perform
 from ..scenario.stage import Stage, staged
 from ..trial.word import COMMANDS
-from .page import Lesson, Part
+from .page import Lesson
 
 GIVE_UP = "?"
 """What a learner types to be told the answer."""
@@ -72,16 +72,15 @@ class Session:
 
     def take(self, lesson: Lesson) -> bool:
         """Go through a lesson; return whether every question was answered right."""
-        for part in lesson.parts:
-            clock.run(self._part(part))
+        clock.run(self._play(lesson))
         self.write(lesson.end)
         right, questions = self.right, lesson.questions
         self.write("\n" + self.said.end.format(right=right, questions=questions) + "\n")
         return right == questions
 
-    async def _part(self, part: Part) -> None:
+    async def _play(self, lesson: Lesson) -> None:
         async with staged() as stage:
-            for block in part.blocks:
+            for block in lesson.blocks:
                 self.write(f"\n{block.above.strip()}\n\n")
                 for step in block.steps:
                     await self._step(stage, step)
@@ -99,28 +98,24 @@ class Session:
         if step.has_blank:
             await self._ask(stage, played)
         else:
-            self._show(_lines(played))
+            self._show(output(played))
 
     async def _ask(self, stage: Stage, played: PlayedStep) -> None:
         """Ask for the blank until the answer is right, given up, or input ends."""
-        end = self.said.solution if played.holds else self.said.changed
-        while played.holds and (line := self._line(self.said.answer)) is not None:
-            if line == GIVE_UP:
-                break
-            if is_right(line, played):
-                self.right += 1
-                end = self.said.right
-                break
-            if line.split()[:1] and line.split()[0] in COMMANDS:
-                await self._try(stage, line)
-            else:
-                self.write(f"{self.said.wrong} {played.step.hint}".rstrip() + "\n")
-        self.write(f"{end}\n")
-        self._show(_lines(played))
+        line = self._line(self.said.answer) if played.holds else GIVE_UP
+        while line is not None:
+            told = await react(stage, played, line, self.said)
+            self.write(f"{told.text}\n" if told.text else "")
+            self._show(told.lines)
+            if told.ends:
+                self.right += told.is_right
+                return
+            line = self._line(self.said.answer)
+        self.write(f"{self.said.solution}\n")
+        self._show(output(played))
 
     async def _try(self, stage: Stage, line: str) -> None:
-        """Run a command that the learner typed."""
-        self._show(_lines(await perform(stage, Step(1, line, ()), COMMANDS)))
+        self._show(await try_command(stage, line))
 
     def _line(self, prompt: str) -> str | None:
         self.write(prompt)
@@ -133,10 +128,42 @@ class Session:
         self.write("".join(f"    {line}\n" for line in lines))
 
 
-def _lines(played: PlayedStep) -> Iterator[str]:
-    if played.problem:
-        yield f"! {played.problem}"
-    yield from played.shown or ()
+class Reaction(NamedTuple):
+    """What a learner is told about a line typed as the answer of a question."""
+
+    text: str
+    lines: tuple[str, ...] = ()
+    """The output of the command of the question, or of a command that was typed."""
+    ends: bool = False
+    """Whether the question is over: it was answered, given up, or made impossible."""
+    is_right: bool = False
+
+
+async def react(stage: Stage, played: PlayedStep, line: str, said: Said) -> Reaction:
+    """Check an answer to the question of a step that has been played on ``stage``.
+
+    A line that is a command is run there instead.
+    """
+    if not played.holds:
+        return Reaction(said.changed, output(played), ends=True)
+    if line == GIVE_UP:
+        return Reaction(said.solution, output(played), ends=True)
+    if is_right(line, played):
+        return Reaction(said.right, output(played), ends=True, is_right=True)
+    if line.split()[:1] and line.split()[0] in COMMANDS:
+        return Reaction("", await try_command(stage, line))
+    return Reaction(f"{said.wrong} {played.step.hint}".rstrip())
+
+
+async def try_command(stage: Stage, line: str) -> tuple[str, ...]:
+    """Run a command that a learner typed; return its output or its problem."""
+    return output(await perform(stage, Step(1, line, ()), COMMANDS))
+
+
+def output(played: PlayedStep) -> tuple[str, ...]:
+    """Return the lines that a learner sees of a command that was played."""
+    problem = (f"! {played.problem}",) if played.problem else ()
+    return (*problem, *(played.shown or ()))
 
 
 def is_right(answer: str, played: PlayedStep) -> bool:

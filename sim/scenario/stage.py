@@ -17,6 +17,7 @@ from minidns.kubernetes import kubelet
 from minidns.server import logs
 from minidns.server.answer import Answerer
 from minidns.stub.protocol import Lookup, Resolver
+from minidns.walk.recorder import RecordedLookup
 
 from ..api.direct import Api
 from ..api.objects import Key, annotations_of, dig
@@ -189,7 +190,8 @@ class Stage:
             resolver = kind.make(f"nameserver {server}\n", self.clients)
         else:
             resolver = self.resolver(pod, kind)
-        return await self.run(pod, Lookup(resolver, resolver.look_up(name, types)))
+        steps = resolver.look_up(name, types)
+        return await self.run(pod, RecordedLookup(resolver, steps))
 
     def kind_of(self, pod: Key) -> kinds.Kind:
         """Return the resolver of the programs of a pod.

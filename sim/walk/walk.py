@@ -1,7 +1,8 @@
 """The walk of one lookup in the simulated cluster, once with each DNS service."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple, TypeVar
 
 from minidns.dns.rdata import type_number
 from minidns.dns.resolv_conf import nameservers
@@ -11,12 +12,15 @@ from minidns.walk.steps import Client, Walk
 from minidns.walk.wording import with_nameserver
 
 from ..api.objects import Key, dig
+from ..resolver import kinds
 from ..resolver.kinds import Kind, find
 from ..scenario.server_pods import SERVICES
 from ..scenario.setup_words import key_of
 from ..scenario.stage import Stage
 from .recording import Recording
 from .world import WrongWords
+
+T = TypeVar("T")
 
 
 class Wanted(NamedTuple):
@@ -104,13 +108,50 @@ async def walk(stage: Stage, wanted: Wanted, side: DnsService) -> Walk:
         text = with_nameserver(text, side.address)
         resolver = kind.make(text, stage.clients)
     client = Client("/".join(wanted.pod), kind.name, text)
+    steps = resolver.look_up(wanted.name, wanted.types)
+    with _recording(stage, wanted, client) as recording:
+        await stage.run(wanted.pod, RecordedLookup(resolver, steps))
+    return Walk(side.name, side.address, is_own, client, wanted.name, recording.steps())
+
+
+async def walk_of_command(
+    stage: Stage, command: str, work: Awaitable[T]
+) -> tuple[T, Walk | None]:
+    """Return the result of ``work``, and the walk of the lookup that it made.
+
+    ``work`` carries out ``command``, a line of a scenario; there is a walk if that is
+    a single lookup, ``resolve`` or ``query``, of a pod that there is.
+    """
+    verb, *words = command.split()
+    if verb not in _LOOKUPS or len(words) < _LEAST_WORDS:
+        return await work, None
+    try:
+        wanted = wanted_of(stage, words[0], words[1], _LOOKUPS[verb], words[2:])
+    except WrongWords:
+        return await work, None
+    kind = wanted.kind or stage.kind_of(wanted.pod)
+    text = stage.resolv_conf(wanted.pod)
+    address = nameservers(text)[0] if nameservers(text) else ""
+    named = (each.name for each in services(stage) if each.address == address)
+    client = Client(words[0], kind.name, text)
+    with _recording(stage, wanted, client) as recording:
+        result = await work
+    name = next(named, "its own server")
+    return result, Walk(name, address, True, client, words[1], recording.steps())
+
+
+_LOOKUPS = {"resolve": "", "query": kinds.BIND_TOOLS.name}
+"""The resolver of a command's lookup; empty for that of the pod's programs."""
+_LEAST_WORDS = 2
+
+
+@contextmanager
+def _recording(stage: Stage, wanted: Wanted, client: Client) -> Iterator[Recording]:
+    """Record the lookup that is made in the block."""
     recording = Recording(client, wanted.name, stage.now, stage.now(), stage=stage)
     token = ACTIVE.set(recording)
     try:
         recording.call(wanted.types)
-        steps = resolver.look_up(wanted.name, wanted.types)
-        looked_up = await stage.run(wanted.pod, RecordedLookup(resolver, steps))
-        recording.result(looked_up.outcome)
+        yield recording
     finally:
         ACTIVE.reset(token)
-    return Walk(side.name, side.address, is_own, client, wanted.name, recording.steps())

@@ -2,7 +2,8 @@
 
 A thread of its own runs the event loop of the cluster, and only while there is work.
 Before that, the virtual clock advances by the real time since the work before, so that
-caches age and time-outs of conntrack pass while somebody reads the page.
+caches age and time-outs of conntrack pass while somebody reads the page. A cluster may
+also stand still between two works.
 """
 
 import asyncio
@@ -31,16 +32,20 @@ class VirtualCluster:
         self._runner: asyncio.Runner | None = None
         self._world: AbstractAsyncContextManager[Stage] | None = None
         self._stage: Stage | None = None
+        self._stands_still = False
         self._idle_since = time.monotonic()
 
-    async def start(self, setup: str = SHOP) -> None:
+    async def start(self, setup: str = SHOP, *, stands_still: bool = False) -> None:
         """Start a fresh cluster instead of the present one.
+
+        If it stands still, its clock advances by nothing but the work that it does.
 
         Raises:
             WrongWords: a line of ``setup`` cannot be carried out.
 
         """
         await self._in_thread(self._restart, setup)
+        self._stands_still = stands_still
 
     async def run(self, work: Callable[[Stage], Awaitable[T]]) -> T:
         """Return the result of ``work``, which runs in the loop of the cluster."""
@@ -68,7 +73,9 @@ class VirtualCluster:
     def _run(self, work: Callable[[Stage], Awaitable[T]]) -> T:
         assert self._runner is not None
         assert self._stage is not None
-        idle_s = min(time.monotonic() - self._idle_since, MOST_IDLE_S)
+        idle_s = 0.0
+        if not self._stands_still:
+            idle_s = min(time.monotonic() - self._idle_since, MOST_IDLE_S)
         try:
             return self._runner.run(_after(idle_s, work, self._stage))
         finally:

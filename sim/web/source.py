@@ -17,7 +17,6 @@ from minidns.web.source import (
 )
 
 from ..api.objects import dig
-from ..lesson.page import lessons
 from ..node.faults import PODS
 from ..resolver.kinds import KINDS
 from ..scenario import play
@@ -26,7 +25,8 @@ from ..trial.causes import CAUSES
 from ..walk.walk import walks, wanted_of
 from ..walk.world import SHOP, WrongWords, perform
 from .cluster import VirtualCluster
-from .experiments import EXPERIMENTS, NAMES, SWITCHES
+from .experiments import CART, EXPERIMENTS, NAMES, SWITCHES
+from .lessons import Lessons, options
 from .traffic import Row, Traffic
 from .trials import Trials
 
@@ -48,13 +48,17 @@ class SimulatedSource:
         self._cluster = VirtualCluster(self._watch)
         self._faults: list[Document] = []
         self._last: deque[Row] = deque(maxlen=LAST)
+        self._pods: list[str] = []
+        self._setup = SHOP
         self._trials = Trials(self._publish)
+        self._lessons = Lessons(self._cluster, self._begin, self._tell)
         self.actions: Mapping[str, Action] = {
             "add": self._add,
             "clear": self._clear,
             "experiment": self._experiment,
             "lookups": self._lookups,
             "trial": self._trials.start,
+            **self._lessons.actions,
         }
 
     async def start(self, setup: str = SHOP) -> None:
@@ -65,6 +69,11 @@ class SimulatedSource:
 
         """
         await self._cluster.start(setup)
+        self._setup = setup
+
+    async def _begin(self, lesson: bool) -> None:
+        """Start the cluster anew: an empty one for a lesson, else the usual one."""
+        await self._cluster.start("" if lesson else self._setup, stands_still=lesson)
 
     async def close(self) -> None:
         """End the cluster."""
@@ -74,13 +83,18 @@ class SimulatedSource:
     def state(self) -> Mapping[str, Any]:
         """Return the events that a page needs when it opens, by name."""
         queries = list(self._last)
-        return {"queries": queries, "faults": self._faults, **self._trials.state()}
+        return {
+            "queries": queries,
+            "faults": self._faults,
+            "pods": self._pods,
+            **self._trials.state(),
+        }
 
     async def choices(self) -> Choices:
         """Return what can be chosen now."""
         return Choices(
             "a simulated cluster in virtual time, with two DNS services",
-            await self._cluster.run(_pods),
+            list(map(Option, self._pods)),
             [
                 Option("", "that of the pod's programs"),
                 *(Option(kind.also or kind.name, kind.name) for kind in KINDS),
@@ -88,10 +102,7 @@ class SimulatedSource:
             NAMES,
             SWITCHES,
             EXPERIMENTS,
-            [
-                Option(f"minidns-sim lesson {each.number}", each.title)
-                for each in lessons()
-            ],
+            options(),
             [Option(name, cause.description) for name, cause in CAUSES.items()],
         )
 
@@ -142,7 +153,8 @@ class SimulatedSource:
         experiment = by_id.get(_text(document, "id"))
         if experiment is None:
             raise Wrong(f"There is no such experiment; there are: {', '.join(by_id)}")
-        await self.start()
+        self._lessons.forget()
+        await self._cluster.start()
         begun = await self._perform("\n".join(experiment.setup))
         asked = experiment.asked._asdict()
         return {**begun, "asked": asked, "watch": experiment.watch}
@@ -194,20 +206,24 @@ class SimulatedSource:
         if faults != self._faults:
             self._faults = list(faults)
             self._publish("faults", faults)
+        pods = _pods(stage)
+        if pods != self._pods:
+            self._pods = pods
+            self._publish("pods", pods)
 
     def _publish(self, name: str, value: Any) -> None:  # noqa: ANN401  # JSON
         self._loop.call_soon_threadsafe(self._events.publish, name, value)
 
 
-async def _pods(stage: Stage) -> list[Option]:
+def _pods(stage: Stage) -> list[str]:
     """Return the pods that look names up, not those that answer."""
     pods = []
     for pod in stage.cluster.list("Pod"):
         address = str(dig(pod, "status.podIP") or "")
         if PODS in stage.places.of(address).names:
             meta = pod["metadata"]
-            pods.append(Option(f"{meta['namespace']}/{meta['name']}"))
-    return sorted(pods, key=lambda option: option.value != "shop/cart")
+            pods.append(f"{meta['namespace']}/{meta['name']}")
+    return sorted(pods, key=lambda name: name != CART)
 
 
 async def _look_up(stage: Stage, number: int) -> None:

@@ -170,6 +170,44 @@ CONTRAST = """(() => {
 })()"""
 
 
+async def test_a_lesson_is_taken_by_keyboard_and_its_lookups_are_walks(page: Page, base: str) -> None:
+    await page.look(1280)
+    await page.open(f"{base}/?token={TOKEN}&lesson=en/2")
+    await page.until("document.activeElement.textContent.startsWith('Lesson 2')")
+    await page.value("document.querySelector('[data-run]').focus()")
+    await page.press("Enter")
+    await page.until("document.querySelectorAll('#walk .lane').length === 8")
+    assert "got 192.0.2.7" in await page.value("document.querySelector('.out:not([hidden])').textContent")
+    assert "shop/client" in await page.value("document.querySelector('[name=pod]').textContent")
+    question = "document.querySelector('.question')"
+    await page.value(f"{question}.elements.text.focus()")
+    for answer, css in (("7", "bad"), ("8", "good")):
+        await page.value(f"{question}.elements.text.value = ''")
+        await page.write(answer)
+        await page.press("Enter")
+        await page.until(f"{question}.querySelector('.told.{css}')")
+    await page.value("document.querySelectorAll('.question')[1].querySelector('[data-give-up]').focus()")
+    await page.press("Space")
+    await page.until("document.querySelector('#score').textContent.startsWith('1 of 2')")
+    assert not page.errors
+    await page.value("document.querySelector('#leave').click()")
+    await page.until("document.querySelector('#lesson').hidden && document.querySelector('[value=\"shop/cart\"]')")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+async def test_a_lesson_is_legible_and_not_cut_off(page: Page, base: str, width: int, dark: bool) -> None:
+    await page.look(width, dark=dark)
+    await page.open(f"{base}/?token={TOKEN}&lesson=ja/9")
+    await page.until("document.querySelector('#lesson h2')")
+    assert await page.value(CONTRAST) == []
+    assert await page.value("document.documentElement.scrollWidth <= innerWidth")
+    cut = "[...document.querySelectorAll('#lesson :is(pre, table, p, code)')].filter((each) => each.scrollWidth > each.clientWidth + 8 && getComputedStyle(each).display !== 'inline').map((each) => each.textContent.slice(0, 40))"
+    assert await page.value(cut) == []
+    await page.value("document.querySelector('#leave').click()")  # other tests need the usual cluster
+    await page.until("document.querySelector('#lesson').hidden")
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 async def test_text_is_legible_and_nothing_is_cut_off(page: Page, base: str, width: int, dark: bool) -> None:
