@@ -8,6 +8,7 @@ res_setoptions) and resolv/resolv_conf.c; musl 1.2.5 src/network/resolvconf.c
 import ipaddress
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 MAX_SERVERS = 3
 """MAXNS, in both libraries."""
@@ -61,6 +62,7 @@ class GlibcRelease:
     """Whether ``rotate`` begins at a random server, or at the second."""
 
 
+@lru_cache(maxsize=64)
 def read_glibc(text: str, release: GlibcRelease) -> Conf:
     """Return the configuration that glibc reads."""
     conf = Conf()

@@ -15,6 +15,7 @@ The words of faults are in `fault_words`; what faults do to replies is in
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 from random import Random
 from typing import NamedTuple
@@ -57,20 +58,29 @@ class Packet(NamedTuple):
     """udp or tcp"""
     size: int
     """Bytes of the DNS message."""
-    flow: str = ""
-    """The addresses and ports of the flow, for faults that affect whole flows."""
+    flow: object = ""
+    """A faulty one of several paths affects flows by the text of this value."""
     second: bool = False
     """Whether another packet left the same socket at the same moment before it."""
 
-    def links(self) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
-        """Yield the names of both ends of every link, and of the whole path."""
-        stops = [self.source.names]
-        nodes = dict.fromkeys(place.node for place in self[:2] if place.node)
-        stops += [frozenset((NODE, node)) for node in nodes]
-        stops.append(self.destination.names)
-        yield self.source.names, self.destination.names
-        if len(stops) > 2:
-            yield from pairwise(stops)
+
+def _links(
+    source: Place, destination: Place
+) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
+    """Yield the names of both ends of every link, and of the whole path."""
+    stops = [source.names]
+    nodes = dict.fromkeys(place.node for place in (source, destination) if place.node)
+    stops += [frozenset((NODE, node)) for node in nodes]
+    stops.append(destination.names)
+    yield source.names, destination.names
+    if len(stops) > 2:
+        yield from pairwise(stops)
+
+
+@lru_cache(maxsize=4096)
+def _crosses(source: Place, destination: Place, first: str, last: str) -> bool:
+    """Return whether a packet crosses a link from ``first`` to ``last``."""
+    return any(first in a and last in b for a, b in _links(source, destination))
 
 
 class Served(NamedTuple):
@@ -124,11 +134,10 @@ class Fault:
             return False
         if self.second and not packet.second:
             return False
+        source, destination = packet.source, packet.destination
         first, last = self.ends
-        return any(
-            (first in source and last in destination)
-            or (self.both_ways and last in source and first in destination)
-            for source, destination in packet.links()
+        return _crosses(source, destination, first, last) or (
+            self.both_ways and _crosses(source, destination, last, first)
         )
 
     def affects_reply(self, served: Served) -> bool:
@@ -165,12 +174,14 @@ class Faults:
     on_hit: Callable[[Fault], None] = lambda fault: None
     """Called when a fault affects a packet or a query."""
     _random: dict[str, Random] = field(default_factory=dict)
+    _rates: dict[str, float] = field(default_factory=dict)
 
     def add(self, fault: Fault) -> None:
         """Activate a fault; the same words again restart it."""
         self.active[fault.text] = fault
         self.hits[fault.text] = 0
         self._random[fault.text] = Random(self._seed_of(fault))
+        self._rates[fault.text] = float(fault.rate)
 
     def _seed_of(self, fault: Fault) -> str:
         seed = self.seed if fault.seed is None else fault.seed
@@ -187,11 +198,14 @@ class Faults:
             active = "; ".join(self.active) or "none"
             raise ValueError(f"{text} is not an active fault (active: {active})")
         for name in [text] if text else list(self.active):
-            del self.active[name], self.hits[name], self._random[name]
+            del self.active[name], self.hits[name]
+            del self._random[name], self._rates[name]
 
     def delays_s(self, packet: Packet) -> tuple[float, ...]:
         """Return the seconds until each delivery of a packet: none if it is lost."""
         faults = [f for f in self.active.values() if f.ends[0] and f.affects(packet)]
+        if not faults:
+            return (HOP_S,)
         delay_s = HOP_S
         for fault in _of(faults, "delay"):
             delay_s += self._delay_s(fault)
@@ -225,6 +239,10 @@ class Faults:
         others = (f for f in faults if f.effect not in ("delay", "unready", "miss"))
         return Treatment(delay_s, tuple(filter(self._strikes, others)))
 
+    def concerns_server(self, names_of_server: frozenset[str]) -> bool:
+        """Return whether any fault names a server."""
+        return any(fault.host in names_of_server for fault in self.active.values())
+
     def is_unready(self, names_of_server: frozenset[str]) -> bool:
         """Return whether a server never passes its readiness probe."""
         unready = _of(self.active.values(), "unready")
@@ -238,12 +256,12 @@ class Faults:
     def _parts(self, fault: Fault, packet: Packet) -> bool:
         """Return whether a partition affects the flow of a packet, and count it."""
         draw = Random(f"{self._seed_of(fault)} {packet.flow}").random()
-        return self._count(fault, strikes=draw < fault.rate)
+        return self._count(fault, strikes=draw < self._rates[fault.text])
 
     def _strikes(self, fault: Fault) -> bool:
         """Draw whether a fault affects this packet or query, and count it."""
         draw = self._random[fault.text].random()
-        return self._count(fault, strikes=draw < fault.rate)
+        return self._count(fault, strikes=draw < self._rates[fault.text])
 
     def _count(self, fault: Fault, *, strikes: bool) -> bool:
         self.hits[fault.text] += strikes

@@ -6,21 +6,21 @@ the transport differs. The loop must have virtual time (`scenario.clock`).
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle
 from typing import NamedTuple, TypeVar
 
-from minidns.dns.model import Address, FormatError, Query
+from minidns.dns.model import Address, Query
 from minidns.dns.rdata import type_name
-from minidns.dns.reply import decode_reply
 from minidns.server.answer import Answerer, Responder
 from minidns.server.remembered import Memory
 from minidns.stub.protocol import Failure, Lookup, Send, Transport, Wait
 from minidns.upstream.upstream import Upstream
 
-from .faults import Fault, Faults
+from .faults import Fault, Faults, Packet
 from .kube_proxy import Flow
 from .links import Links, back
 from .over_sockets import DNS_PORT, LookupResult, Network, Path, QueryRecord
@@ -116,9 +116,7 @@ class Packets:
         flow = Flow((own, port), (host, to.port), transport.upper())
         path = self.plane.route(flow)
         arrived: asyncio.Queue[bytes] = asyncio.Queue()
-        carrying = asyncio.get_running_loop().create_task(
-            self.carry(wire, transport, flow, path, arrived.put_nowait)
-        )
+        transit = self.carry(wire, transport, flow, path, arrived.put_nowait)
         try:
             async with asyncio.timeout(timeout_s):
                 # a wrong reply does not end the wait for the right one
@@ -129,10 +127,10 @@ class Packets:
             message = f"read {transport} {own}:{port}->{to}: i/o timeout"
             raise TimeoutError(message) from None
         finally:
-            carrying.cancel()
+            transit.cancel()
         raise ConnectionRefusedError(111, "connection refused")
 
-    async def carry(
+    def carry(
         self,
         wire: bytes,
         transport: Transport,
@@ -141,35 +139,28 @@ class Packets:
         deliver: Deliver,
         *,
         second: bool = False,
-    ) -> None:
-        """Carry a query along ``path``; call ``deliver`` with every reply.
+    ) -> "Transit":
+        """Send a query along ``path``; call ``deliver`` with every reply.
 
         ``second`` says that another query left the same socket at the same moment.
         """
-        self.observe("query", flow, wire, path)
-        if path.refused:
-            deliver(REFUSAL)
-        if path.endpoint is None:
-            return
-        links = self.links
-        query = links.packet(flow, path.endpoint, transport, len(wire), second=second)
-        interceptor = links.interceptor(query)
+        transit = Transit(self, wire, transport, flow, path, deliver)
+        # each query has a context of its own, in which observers may set variables
+        copy_context().run(transit.start, second=second)
+        return transit
 
-        def arrived(reply: bytes) -> None:
-            self.observe("reply", flow, reply, path)
-            deliver(reply)
-
-        async def arrive(delay_s: float) -> None:
-            await asyncio.sleep(delay_s)
-            if interceptor is None:
-                reply = await self._reply(wire, transport, flow, path)
-            else:
-                reply = await self._intercept(interceptor, wire, transport, flow)
-            if reply is not None:
-                delays_s = links.delays_s(back(query, len(reply)))
-                await asyncio.gather(*(_after(d, arrived, reply) for d in delays_s))
-
-        await asyncio.gather(*map(arrive, links.delays_s(query)))
+    async def reply(
+        self,
+        interceptor: Fault | None,
+        wire: bytes,
+        transport: Transport,
+        flow: Flow,
+        path: Path,
+    ) -> bytes | None:
+        """Return the reply to a query that arrives, REFUSAL, or None without one."""
+        if interceptor is None:
+            return await self._reply(wire, transport, flow, path)
+        return await self._intercept(interceptor, wire, transport, flow)
 
     async def _intercept(
         self, fault: Fault, wire: bytes, transport: Transport, flow: Flow
@@ -210,7 +201,7 @@ class Packets:
     ) -> bytes | None:
         """Return the reply of a server, from its memory if it remembers one."""
         now = asyncio.get_running_loop().time
-        memory = self.memories.setdefault(at, Memory())
+        memory = self.memories.get(at) or self.memories.setdefault(at, Memory())
         responder = Responder(host, memory, transport, flow.server, now)
         rtype = self._lossy_type(host, wire, transport, flow)
         if self._loses("query", rtype, transport):
@@ -252,9 +243,67 @@ class Packets:
         return True
 
 
-async def _after(delay_s: float, deliver: Deliver, reply: bytes) -> None:
-    await asyncio.sleep(delay_s)
-    deliver(reply)
+@dataclass(slots=True)
+class Transit:
+    """A query on its way to a server, and the replies on their way back.
+
+    Timers move the messages; only the server that answers runs in a task.
+    """
+
+    packets: Packets
+    wire: bytes
+    transport: Transport
+    flow: Flow
+    path: Path
+    deliver: Deliver
+    _timers: list[asyncio.TimerHandle] = field(default_factory=list)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def start(self, *, second: bool) -> None:
+        """Send the query; see `Packets.carry`."""
+        links, path = self.packets.links, self.path
+        self.packets.observe("query", self.flow, self.wire, path)
+        if path.refused:
+            self.deliver(REFUSAL)
+        if path.endpoint is None:
+            return
+        query = links.packet(
+            self.flow, path.endpoint, self.transport, len(self.wire), second=second
+        )
+        interceptor = links.interceptor(query)
+        for delay_s in links.delays_s(query):
+            self._later(delay_s, self._arrive, query, interceptor)
+
+    def cancel(self) -> list[asyncio.Task[None]]:
+        """Drop what is still on its way; return the tasks that have not ended yet."""
+        for timer in self._timers:
+            timer.cancel()
+        running = [task for task in self._tasks if not task.done()]
+        for task in running:
+            task.cancel()
+        return running
+
+    def _later(self, delay_s: float, move: Callable[..., None], *args: object) -> None:
+        loop = asyncio.get_running_loop()
+        self._timers.append(loop.call_later(delay_s, move, *args))
+
+    def _arrive(self, query: Packet, interceptor: Fault | None) -> None:
+        """Let the server answer a query that has arrived."""
+        answering = self._answer(query, interceptor)
+        self._tasks.append(asyncio.get_running_loop().create_task(answering))
+
+    async def _answer(self, query: Packet, interceptor: Fault | None) -> None:
+        reply = await self.packets.reply(
+            interceptor, self.wire, self.transport, self.flow, self.path
+        )
+        if reply is not None:
+            links = self.packets.links
+            for delay_s in links.delays_s(back(query, len(reply))):
+                self._later(delay_s, self._return, reply)
+
+    def _return(self, reply: bytes) -> None:
+        self.packets.observe("reply", self.flow, reply, self.path)
+        self.deliver(reply)
 
 
 @dataclass(slots=True)
@@ -268,7 +317,7 @@ class _LookupPackets:
     queries: list[QueryRecord] = field(default_factory=list)
     arrived: asyncio.Queue[tuple[Send, bytes]] = field(default_factory=asyncio.Queue)
     """Replies and refusals."""
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    transits: list[Transit] = field(default_factory=list)
 
     def send(self, sends: Collection[Send]) -> None:
         """Send queries; those of one socket take the same path."""
@@ -285,10 +334,10 @@ class _LookupPackets:
             query = QueryRecord(send, path, loop.time())
             self.queries.append(query)
             deliver = partial(self._arrive, query, flow)
-            carrying = self.packets.carry(
+            transit = self.packets.carry(
                 send.wire, send.transport, flow, query.path, deliver, second=second
             )
-            self.tasks.append(loop.create_task(carrying))
+            self.transits.append(transit)
 
     def _flow(self, send: Send) -> Flow:
         port = self.port or send.source
@@ -300,8 +349,7 @@ class _LookupPackets:
         if wire == REFUSAL:
             query.path = query.path._replace(refused=True)
         elif query.reply is None:
-            with suppress(FormatError):
-                query.reply, query.size = decode_reply(wire), len(wire)
+            query.wire = wire
             query.ms = (asyncio.get_running_loop().time() - query.at) * 1000
         if wire != REFUSAL:
             self.packets.plane.replied(flow)
@@ -316,6 +364,6 @@ async def _lookup_packets(
     try:
         yield lookup
     finally:
-        for task in lookup.tasks:
-            task.cancel()
-        await asyncio.gather(*lookup.tasks, return_exceptions=True)
+        running = [task for transit in lookup.transits for task in transit.cancel()]
+        if running:
+            await asyncio.gather(*running, return_exceptions=True)

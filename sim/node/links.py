@@ -58,7 +58,7 @@ class Links:
             return _ANY_PACKET
         source = self.locate(flow.client[0], flow.client[0])
         destination = self.locate(endpoint[0], flow.server[0])
-        return Packet(source, destination, transport, size, str(flow), second)
+        return Packet(source, destination, transport, size, flow, second)
 
     def delays_s(self, packet: Packet) -> tuple[float, ...]:
         """Return the seconds until each delivery of a packet."""

@@ -70,11 +70,25 @@ class QueryRecord:
     """Time of sending in loop seconds."""
     port: int = 0
     """The loopback port that it left from over UDP."""
-    reply: Reply | None = None
+    wire: bytes = b""
+    """The reply; empty without one."""
     ms: float = 0.0
     """Milliseconds from query to reply."""
-    size: int = 0
-    """Bytes of the reply."""
+
+    @property
+    def reply(self) -> Reply | None:
+        """The decoded reply; None without one, or if it is malformed."""
+        if not self.wire:
+            return None
+        try:
+            return decode_reply(self.wire)
+        except FormatError:
+            return None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the reply."""
+        return len(self.wire)
 
 
 class LookupResult(NamedTuple):
@@ -224,8 +238,7 @@ class _Sockets:
                 if (send.server, send.source) == arrival[:2] and not query.reply:
                     if send.question != reply.question:
                         continue
-                    query.reply, query.ms = reply, (now - query.at) * 1000
-                    query.size = len(arrival.wire)
+                    query.wire, query.ms = arrival.wire, (now - query.at) * 1000
                     self.network.replied(self._flow(send))
                     return
 

@@ -20,6 +20,8 @@ class Places:
     _version: int = -1
     _places: dict[str, Place] = field(default_factory=dict)
     _services: frozenset[str] = frozenset()
+    _behind: dict[tuple[str, str], Place] = field(default_factory=dict)
+    """The places of endpoints by address and ClusterIP."""
 
     def of(self, address: str) -> Place:
         """Return the place of an address, also of an unknown one."""
@@ -53,14 +55,18 @@ class Places:
 
         ``service`` may be any address; a ClusterIP is a name of the place then.
         """
-        place = self.of(address)
         if service == address or service not in self.services():
-            return place
-        return place._replace(names=place.names | {service, SERVICES})
+            return self.of(address)
+        if (place := self._behind.get((address, service))) is None:
+            place = self.of(address)
+            place = place._replace(names=place.names | {service, SERVICES})
+            self._behind[address, service] = place
+        return place
 
     def _all(self) -> dict[str, Place]:
         if self._version != self.cluster.version:
             self._version = self.cluster.version
+            self._behind.clear()
             outside = kube_system.OUTSIDE_DNS
             self._places = {outside: Place(frozenset((OUTSIDE, outside)))}
             self._services = frozenset(

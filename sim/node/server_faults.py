@@ -66,6 +66,10 @@ class ServerFaults:
 
         None means that there is none.
         """
+        if at in self.silent or at in self.closed:
+            return None
+        if not self.faults.concerns_server(names):
+            return reply
         query = _query(wire, transport)
         if query is None:
             return reply

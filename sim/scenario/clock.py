@@ -68,8 +68,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         context: contextvars.Context | None = None,
     ) -> asyncio.Handle:
         """Run ``callback`` soon; a step of a task in a random order."""
-        is_step = isinstance(getattr(callback, "__self__", None), asyncio.Task)
-        if self._order is None or not is_step:
+        if self._order is None or not _is_step(callback):
             return super().call_soon(callback, *args, context=context)
         run = (context or contextvars.copy_context()).run
         handle = asyncio.Handle(callback, args, self, context)
@@ -97,6 +96,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _jump(self, seconds: float) -> None:
         self._passed += seconds
+
+
+def _is_step(callback: Callable[..., object]) -> bool:
+    """Return whether ``callback`` runs a task until it waits."""
+    return isinstance(getattr(callback, "__self__", None), asyncio.Task)
 
 
 def run(work: Coroutine[Any, Any, T], seed: int | None = None) -> T:
