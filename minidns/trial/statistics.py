@@ -160,19 +160,20 @@ class Hypothesis(Generic[Cell, Blamed]):
 
     def log_likelihood(self, counts: Mapping[Cell, Count]) -> float:
         """Return the logarithm of the probability of ``counts``, less a constant."""
-        lookups: dict[float, int] = {}
+        lookups, accused, episodes = 0, 0.0, 0
         failed: dict[float, int] = {}
         for cell, count in counts.items():
             share = self.share(cell)
-            lookups[share] = lookups.get(share, 0) + count.lookups
+            lookups += count.lookups
+            accused += count.lookups * share
             if count.episodes:
+                episodes += count.episodes
                 failed[share] = failed.get(share, 0) + count.episodes
-        episodes = sum(failed.values())
         terms = []
         for background in self.backgrounds:
             weight = -log(len(self.backgrounds))
             weight += sum(n * log(share + background) for share, n in failed.items())
-            exposure = sum(n * (share + background) for share, n in lookups.items())
+            exposure = accused + background * lookups
             terms += [
                 weight + log(chance) + episodes * log(rate) - rate * exposure
                 for rate, chance in self.rates
