@@ -77,8 +77,7 @@ ERRORS: dict[str, tuple[str, str]] = {
     "labels-bad": (
         "labels a b",
         "unable to parse label selector value: 'a b': couldn't parse the selector"
-        " string \"a b\": unable to parse requirement: found 'b', expected: in, notin,"
-        " =, ==, !=, gt, lt",
+        " string \"a b\": no requirement begins at 'a b'",
     ),
     "namespace_labels-bad": (
         "namespace_labels team!=a",

