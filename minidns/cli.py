@@ -56,11 +56,6 @@ COMMANDS = (
         "minidns.commands.web",
     ),
     Command("check", "check a Corefile without serving it", "minidns.commands.check"),
-    Command(
-        "healthcheck",
-        "report whether a server answers correctly",
-        "minidns.commands.healthcheck",
-    ),
 )
 
 _COMPLETERS = {

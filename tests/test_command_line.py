@@ -110,8 +110,6 @@ WRONG = [
     ("minidns shadow @127.0.0.1:1", 4, "minidns shadow: http://127.0.0.1:1"),
     ("minidns trial export nosuch", 1, "minidns trial export: nosuch"),
     ("minidns -conf Good -shadow 10.0.0.1", 1, "-shadow kubernetes"),
-    ("minidns healthcheck --timeout inf", 2, "--timeout inf"),
-    ("minidns healthcheck --server 1.2.3", 2, "--server 1.2.3 HOST:PORT"),
     # -- files, servers and clusters that are not there
     ("minidns check nosuch", 1, "minidns check: nosuch"),
     ("minidns check Bad", 1, "Bad:2 forwrd 'forward'"),
@@ -124,7 +122,6 @@ WRONG = [
     ("minidns --kubeconfig=other enroll deploy web --all", 1, "minidns enrol: other"),
     ("minidns why a.org @127.0.0.1:1", 4, "minidns why: http://127.0.0.1:1"),
     ("minidns why a.org --server ftp://x", 4, "ftp://x http://"),
-    ("minidns healthcheck --address 127.0.0.1:1", 1, "127.0.0.1:1 refused"),
     # -- the simulation
     ("minidns-sim", 2, "command demo minidns-sim --help"),
     ("minidns-sim rum x", 2, '"rum" "run"'),
@@ -178,7 +175,6 @@ ENDING = {
     "minidns split-dns": "plan --root .",
     "minidns why": "a.org @127.0.0.1:1",
     "minidns check": "nosuch",
-    "minidns healthcheck": "--address 127.0.0.1:1",
     "minidns probe": "no/such --name a.org",
     "minidns compare": "no/such --name a.org",
     "minidns relay": "pods/kube-dns",

@@ -259,7 +259,7 @@ def is_clean(*texts: str) -> None:
             assert line.replace("\t", "").isprintable(), line
 
 
-COMMANDS = ("check", "why", "status", "clone", "enrol", "unenrol", "up", "healthcheck", "split-dns", "-conf", "--kubeconfig", "--evil")  # fmt: skip
+COMMANDS = ("check", "why", "status", "clone", "enrol", "unenrol", "up", "split-dns", "-conf", "--kubeconfig", "--evil")  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,7 +1,4 @@
-"""A blocking DNS client over UDP or TCP, for commands without an event loop.
-
-It imports little, because commands such as the health check run every few seconds.
-"""
+"""A blocking DNS client over UDP or TCP, for commands without an event loop."""
 
 import contextlib
 import socket
