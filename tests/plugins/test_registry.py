@@ -1,9 +1,11 @@
 """Every plugin of the registry: its options, traits and page are what they say.
 
-The rows are the tables of the plugins themselves: an option without an example, a
-field or a page fails here, whoever adds it.
+The rows are the plugins and their tables of options: whoever adds a plugin without a
+place in the order, tests, a page or an example fails here.
 """
 
+import pkgutil
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from tests.table import table
 from tests.world import World
 
 ROOT = Path(__file__).parents[2]
+MODULES = [module.name for module in pkgutil.iter_modules(plugins.__path__)]
 SPECS = {spec.name: spec for spec in plugins.registry()}
 OPTIONS = {
     f"{spec.name}-{option.syntax}": (spec, option) for spec in SPECS.values() for option in spec.table if option.example
@@ -51,6 +54,24 @@ def read(spec: PluginSpec, option: Option, words: str) -> Any:  # options of any
         return spec.read_block(read_directive, site, spec.defaults)
     read_directive, site = directive(spec, words, "")
     return spec.read_arguments(read_directive, site, spec.defaults)
+
+
+@table("name", MODULES)
+def test_a_module_with_a_plugin_is_in_the_order(name: str) -> None:
+    has_plugin = hasattr(import_module(f"minidns.plugins.{name}"), "PLUGIN")
+    assert has_plugin == (name in plugins.ORDER), f"{name}: ORDER in minidns/plugins/__init__.py"
+
+
+@table("spec", SPECS.values(), ids=SPECS)
+def test_the_plugin_has_a_module_of_tests(spec: PluginSpec) -> None:
+    name = "ignored" if Traits.ACCEPTED_ONLY in spec.traits else spec.name
+    assert (Path(__file__).parent / f"test_{name}.py").is_file()
+
+
+@table("spec", SPECS.values(), ids=SPECS)
+def test_an_option_that_is_documented_has_an_example(spec: PluginSpec) -> None:
+    documented = [option for option in spec.table if option.meaning and not option.is_refused]
+    assert [option.syntax for option in documented if not option.example] == []
 
 
 @table(("spec", "option"), OPTIONS.values(), ids=OPTIONS)

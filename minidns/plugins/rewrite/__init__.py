@@ -195,6 +195,7 @@ PLUGIN = PluginSpec(
             " [continue|stop] FIELD [exact|prefix|...] FROM TO [OPTIONS...]",
             "One rule, see below. After a rule that applies no further one is tried,"
             " except after `continue`.",
+            example="name old.example new.example",
         ),
     ),
 )
