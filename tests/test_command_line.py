@@ -95,6 +95,7 @@ WRONG = [
     ("minidns why a.org -o json A @127.0.0.1:1", 4, "http://127.0.0.1:1"),
     ("minidns clone --replicas two", 2, "--replicas two"),
     ("minidns clone --name A", 2, "--name 'A'"),
+    ("minidns clone --cluster-ip nope", 2, "--cluster-ip nope"),
     ("minidns split-dns aply", 2, "action aply apply"),
     ("minidns split-dns", 2, "action"),
     ("minidns -dns.port x", 2, "-dns.port x 65535"),

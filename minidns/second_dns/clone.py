@@ -5,6 +5,7 @@ import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from minidns.kubernetes.documents import Json, Refused
@@ -107,7 +108,11 @@ def _add_choices(parser: Parser) -> None:
         "--name", type=_name, default=NAME, help="name of all its objects"
     )
     parser.add_argument(
-        "--cluster-ip", metavar="IP", help="its address (default: a free one)"
+        "--cluster-ip",
+        type=_address,
+        metavar="IP",
+        help="its address (default: kube-dns's plus 10, or one that the API server "
+        "assigns)",
     )
     program = parser.add_mutually_exclusive_group()
     program.add_argument(
@@ -160,6 +165,13 @@ def _not_empty(text: str) -> str:
     return text
 
 
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text}: not an IP address") from None
+
+
 def _name(text: str) -> str:
     if not _LABEL.fullmatch(text):
         raise argparse.ArgumentTypeError(
@@ -198,7 +210,7 @@ async def _draft(args: argparse.Namespace, session: Session) -> _Draft:
     """Return the objects to create.
 
     Raises:
-        Refusal: the running DNS cannot be cloned, or a name or address is taken.
+        Refusal: the running DNS cannot be cloned, or a name is taken.
 
     """
     service = await running.find_service(
@@ -222,9 +234,9 @@ async def _draft(args: argparse.Namespace, session: Session) -> _Draft:
     for_coredns = wishes.program == "coredns"
     needed = corefile.read_needs(server, release=release, for_coredns=for_coredns)
     await preflight.check_free(session, args.namespace, wishes)
-    address, remarks = await preflight.choose_address(session, service, args.cluster_ip)
+    address = args.cluster_ip or await preflight.choose_address(session, service)
     wishes = wishes._replace(address=address)
-    remarks += preflight.differences(server, needed, wishes)
+    remarks = list(preflight.differences(server, needed, wishes))
     remarks += await _policy_notes(session, server, wishes)
     remarks += map(str, await interceptors.detect(session, []))
     objects = [*extra, *manifests.objects(server, needed, wishes)]
@@ -305,9 +317,10 @@ async def _apply(session: Session, draft: _Draft, timeout_s: float) -> None:
     except (ApiError, asyncio.CancelledError):
         await _clean_up(session, created)
         raise
-    deployment = next(o for o in created if o["kind"] == DEPLOYMENT.name)
-    await wait_for_rollout(session, ref_of(deployment), timeout_s)
-    name, address = draft.wishes.name, draft.wishes.address
+    by_kind = {obj["kind"]: obj for obj in created}
+    await wait_for_rollout(session, ref_of(by_kind[DEPLOYMENT.name]), timeout_s)
+    name = draft.wishes.name
+    address = by_kind[SERVICE.name]["spec"]["clusterIP"]
     session.tell(f"{name} is at {address}; no pod uses it yet (minidns enrol)")
 
 
@@ -360,7 +373,7 @@ async def _check_unused(session: Session, existing: Iterable[Json]) -> None:
         address
         for obj in existing
         if obj["kind"] == SERVICE.name
-        for address in (obj["spec"].get("clusterIPs") or [obj["spec"].get("clusterIP")])
+        for address in preflight.cluster_ips(obj)
     }
 
     async def users() -> list[Json]:

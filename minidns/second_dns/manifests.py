@@ -71,7 +71,7 @@ class Wishes(NamedTuple):
 
     name: str
     address: str
-    """ClusterIP."""
+    """ClusterIP; empty if the API server assigns one."""
     image: str
     replicas: int
     shadows: bool = False  # by the plugin shadow
@@ -172,7 +172,7 @@ def _service(server: Server, needs: Needs, wishes: Wishes) -> Json:
     ]
     spec: Json = {
         "type": "ClusterIP",
-        "clusterIP": wishes.address,
+        **({"clusterIP": wishes.address} if wishes.address else {}),
         "selector": selector(wishes.name),
         "ports": ports,
     }

@@ -48,7 +48,6 @@ DAEMON_SET = Kind("DaemonSet", "daemonsets", "apps/v1", ("ds",))
 JOB = Kind("Job", "jobs", "batch/v1")
 BUDGET = Kind("PodDisruptionBudget", "poddisruptionbudgets", "policy/v1")
 POLICY = Kind("NetworkPolicy", "networkpolicies", "networking.k8s.io/v1")
-SERVICE_CIDR = Kind("ServiceCIDR", "servicecidrs", "networking.k8s.io/v1")
 AUTOSCALER = Kind(
     "HorizontalPodAutoscaler", "horizontalpodautoscalers", "autoscaling/v2"
 )
@@ -108,7 +107,7 @@ def parse_ref(word: str, namespace: str) -> Ref:
 
 _ALL = (
     *WORKLOADS,
-    *(AUTOSCALER, BUDGET, CONFIG_MAP, JOB, POD, POLICY, SERVICE, SERVICE_CIDR, SLICE),
+    *(AUTOSCALER, BUDGET, CONFIG_MAP, JOB, POD, POLICY, SERVICE, SLICE),
     *(NAMESPACE, NODE),
 )
 _BY_NAME = {kind.name: kind for kind in _ALL}

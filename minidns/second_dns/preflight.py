@@ -1,10 +1,7 @@
-"""Checks before a clone: its name and address are free; and how it will differ."""
+"""Checks before a clone: its name is free; its address; and how it will differ."""
 
-import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from itertools import chain, islice
-from typing import TypeAlias
+from ipaddress import ip_address
 
 from minidns.corefile.releases import NEWEST
 from minidns.kubernetes.documents import Documents, Json, Refused
@@ -17,7 +14,6 @@ from minidns.second_dns.objects import (
     DEPLOYMENT,
     POD,
     SERVICE,
-    SERVICE_CIDR,
     WORKLOADS,
     has_ended,
     labels_of,
@@ -27,172 +23,36 @@ from minidns.second_dns.objects import (
 from minidns.second_dns.running import LABEL, NAMES, Server, matches, selects
 from minidns.second_dns.session import Refusal, Session
 
-Network: TypeAlias = IPv4Network | IPv6Network
-
 STEP = 10
 """Distance from kube-dns's address to the preferred one: 10.96.0.10 to 10.96.0.20."""
-LOOKED_AT = 4096
-"""How many addresses are tried."""
-BAND = 16, 256
-"""Bounds of the band at the start of a range that is used only for addresses that are
-asked for: a 16th of the range (Kubernetes, "Service ClusterIP allocation")."""
 SETTLE_S, POLL_S = 30.0, 0.5
 """How long, and how often, to look for pods that are about to go."""
-_RANGE = re.compile(r"range of valid IPs is ([0-9a-fA-F:.]+/\d+)")
-_OUTSIDE = {4: "192.0.2.1", 6: "2001:db8::1"}
-"""Addresses for documentation (RFC 5737, RFC 3849), in no cluster's range."""
 
 
-def used_addresses(services: Iterable[Json]) -> dict[str, str]:
-    """Return the owners of ClusterIPs."""
-    return {
-        address: str(ref_of(service))
-        for service in services
-        for address in _addresses(service["spec"])
-    }
+async def choose_address(session: Session, service: Json) -> str:
+    """Return the ClusterIP of the second DNS: that of the first plus STEP.
 
-
-def _addresses(spec: Json) -> list[str]:
-    one = spec.get("clusterIP")
-    addresses = spec.get("clusterIPs") or ([one] if one else [])
-    return [address for address in addresses if address != "None"]
-
-
-def check_address(
-    address: str, used: Mapping[str, str], ranges: Iterable[Network]
-) -> str:
-    """Return a requested address as the API server writes it.
-
-    Raises:
-        Refusal: it is not an address, is outside the ranges, or is in use.
-
+    An address so near kube-dns's is in the part of the range that the API server does
+    not assign by itself (Kubernetes, "Service ClusterIP allocation"). If it is taken,
+    or may be, the result is empty, and the API server assigns an address.
     """
+    address = ip_address(service["spec"]["clusterIP"])
+    preferred = str(type(address)(int(address) + STEP))
     try:
-        wanted = ip_address(address)
-    except ValueError:
-        raise Refusal(f"--cluster-ip {address}: not an IP address") from None
-    known = list(ranges)
-    if known and not any(wanted in network for network in known):
-        ranges_text = ", ".join(map(str, known))
-        raise Refusal(
-            f"--cluster-ip {address}: outside the Service range ({ranges_text})"
-        )
-    if owner := used.get(str(wanted)):
-        raise Refusal(f"--cluster-ip {address}: taken by {owner}")
-    return str(wanted)
-
-
-def free_address(first: str, used: Mapping[str, str], ranges: Iterable[Network]) -> str:
-    """Return a free address near ``first``, kube-dns's own.
-
-    Raises:
-        Refusal: none of those that are tried is free.
-
-    """
-    inside = [network for network in ranges if ip_address(first) in network]
-    for address in islice(_near(first, inside), LOOKED_AT):
-        if address not in used:
-            return address
-    raise Refusal(f"no free ClusterIP near {first}: choose one with --cluster-ip")
-
-
-def _near(first: str, inside: list[Network]) -> Iterator[str]:
-    """Yield addresses after ``first``, the preferred one first.
-
-    If ``first`` is in the band for fixed addresses, so are they: the API server assigns
-    the addresses behind it to any Service.
-    """
-    start = ip_address(first)
-    if inside:
-        last = int(inside[0][0]) + band(inside[0]) - 1
-        if last < int(start):
-            last = int(inside[0][-1]) - 1
-    else:  # no range is known: as far as the smallest there is usually goes
-        last = int(start) + BAND[0] * 2
-    numbers = chain([int(start) + STEP], range(int(start) + 1, last + 1))
-    for number in numbers:
-        if number <= last:
-            yield str(type(start)(number))
-
-
-def band(network: Network) -> int:
-    """Return the size of the band for fixed addresses at the start of a range.
-
-    >>> band(ip_network("10.96.0.0/12")), band(ip_network("10.0.0.0/24"))
-    (256, 16)
-    """
-    least, most = BAND
-    return int(min(max(least, network.num_addresses // 16), most))
-
-
-async def service_ranges(api: Documents, namespace: str, near: str) -> list[Network]:
-    """Return the Service ranges of the cluster; none if they cannot be learned.
-
-    Kubernetes has them as ServiceCIDR objects since 1.31. Older servers name the range
-    when they refuse a Service; one is offered, as a dry run, with an address outside.
-    """
-    for version in ("v1", "v1beta1"):
-        kind = SERVICE_CIDR._replace(api_version=f"networking.k8s.io/{version}")
-        try:
-            cidrs = await api.read_objects(kind.path(), _cidrs)
-        except Refused:  # an older server, or not allowed
-            continue
-        if cidrs:
-            return [ip_network(cidr) for networks in cidrs for cidr in networks]
-    offer = {
-        "apiVersion": SERVICE.api_version,
-        "kind": SERVICE.name,
-        "metadata": {"generateName": "minidns-range-", "namespace": namespace},
-        "spec": {
-            "clusterIP": _OUTSIDE[ip_address(near).version],
-            "ports": [{"port": 53, "protocol": "UDP"}],
-        },
-    }
-    try:
-        await api.create(SERVICE.path(namespace), offer, dry_run=True)
-    except Refused as refused:
-        return [ip_network(cidr) for cidr in _RANGE.findall(str(refused))]
-    return []
-
-
-def _cidrs(obj: Json) -> list[str]:
-    """Return the ranges of a ServiceCIDR; none while it is being deleted."""
-    return [] if obj["metadata"].get("deletionTimestamp") else obj["spec"]["cidrs"]
-
-
-async def choose_address(
-    session: Session, service: Json, wanted: str | None
-) -> tuple[str, list[str]]:
-    """Return a ClusterIP for the second DNS, and notes on what is not certain.
-
-    Raises:
-        Refusal: the address that is ``wanted`` cannot be had, or none is free.
-
-    """
-    namespace, first = service["metadata"]["namespace"], service["spec"]["clusterIP"]
-    used, remarks = await _used_addresses(session, namespace)
-    known = await service_ranges(session.api, namespace, first)
-    if not known:
-        remarks.append(
-            "the Service range is not known: check the address with --dry-run=server"
-        )
-    if wanted:
-        return check_address(wanted, used, known), remarks
-    return free_address(first, used, known), remarks
-
-
-async def _used_addresses(
-    session: Session, namespace: str
-) -> tuple[Mapping[str, str], list[str]]:
-    try:
-        everywhere = await session.api.list_objects(SERVICE.path())
+        services = await session.api.list_objects(SERVICE.path())
     except Refused as refused:
         if refused.status != 403:
             raise
-        here = await session.api.list_objects(SERVICE.path(namespace))
-        note = "Services of other namespaces cannot be listed: one may have the address"
-        return used_addresses(here), [note]
-    return used_addresses(everywhere), []
+        return ""
+    used = {address for one in services for address in cluster_ips(one)}
+    return "" if preferred in used else preferred
+
+
+def cluster_ips(service: Json) -> list[str]:
+    """Return the ClusterIPs of a Service; it has several with two IP families."""
+    spec = service["spec"]
+    one = spec.get("clusterIP")
+    return spec.get("clusterIPs") or ([one] if one else [])
 
 
 def check_labels(wishes: Wishes, service: Json) -> None:

@@ -21,7 +21,6 @@ READ_DNS: tuple[Rule, ...] = (
     ("list", "namespaces", ""),
     ("list", "nodes", ""),
     ("list", "networkpolicies", "networking.k8s.io"),
-    ("list", "servicecidrs", "networking.k8s.io"),
 )
 CLONE: tuple[Rule, ...] = (
     *READ_DNS,

@@ -348,7 +348,6 @@ DISPENSABLE = {
     ("get", "poddisruptionbudgets"): "enrolled at",
     ("list", "poddisruptionbudgets"): "enrolled at",
     ("list", "networkpolicies"): "note: NetworkPolicies cannot be listed",
-    ("list", "servicecidrs"): "enrolled at",
     ("get", "services"): "enrolled at",
     ("get", "namespaces"): "enrolled at",
     ("list", "namespaces"): "enrolled at",

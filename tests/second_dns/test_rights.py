@@ -36,7 +36,6 @@ UNUSUAL = {
     ("get", "daemonsets"),
     ("patch", "daemonsets"),
     ("list", "networkpolicies"),  # without it a note says what is not known
-    ("list", "servicecidrs"),
 }
 """Rights that the commands below do not need."""
 WORDS = (
