@@ -37,25 +37,6 @@ def name_server(s: Situation) -> Cause:
     return Cause("inner-node", because)
 
 
-def txt_at_inner_node(s: Situation) -> Cause:
-    """Return the cause for TXT at a name that exists without records."""
-    because = _node(s, s.cluster.find(s.question).rule)
-    because += "; CoreDNS denies TXT even at names that exist"
-    return Cause("txt-at-inner-node", because)
-
-
-def soa_below_apex(s: Situation) -> Cause:
-    """Return the cause for SOA below the top of the zone."""
-    because = f"SOA is only at {s.zone}; below, CoreDNS does not look whether a name is"
-    return Cause("soa-below-apex", because)
-
-
-def name_server_other_type(s: Situation) -> Cause:
-    """Return the cause for another type at the name of the name server."""
-    because = f"{s.question.name} has addresses; CoreDNS denies other types there"
-    return Cause("name-server-other-type", because)
-
-
 def not_in_cluster(s: Situation) -> Cause:
     """Return the cause for a name outside svc and pod, and the label it may lack."""
     labels = s.labels
@@ -158,29 +139,6 @@ def no_address(s: Situation) -> Cause:
         near = f"Pod {pods[0].key} has it, but no Service leads to that Pod"
         return Cause("pod-without-service", because, (near,))
     return Cause("address-absent", because)
-
-
-def hidden_address(s: Situation) -> Cause:
-    """Return the cause for an address in a namespace that is not exposed."""
-    because = "it belongs to a namespace that the options keep out, or that is gone"
-    return Cause("address-hidden", because)
-
-
-def no_forward_zone(s: Situation) -> Cause:
-    """Return the cause for PTR when the plugin serves the root."""
-    because = "the plugin serves the root: PTR records would have no zone to end in"
-    return Cause("root-zone", because)
-
-
-def unsendable(s: Situation) -> Cause:
-    """Return the cause for a name that does not fit into a message."""
-    because = "the endpoint's name is too long for a DNS message"
-    return Cause("unsendable-name", because)
-
-
-def stale(s: Situation) -> Cause:
-    """Return the cause for an answer withheld by *stale_after*."""
-    return Cause("stale", Rule.STALE.cause)
 
 
 # -- names of other zones

@@ -41,12 +41,6 @@ def no_namespace(s: Situation) -> Cause:
     return Cause("namespace-misspelt" if alike else "namespace-absent", because, alike)
 
 
-def not_listed(s: Situation) -> Cause:
-    """Return the cause for a namespace that *namespaces* does not list."""
-    because = f"the option namespaces does not list {s.parsed.namespace}"
-    return Cause("namespace-not-listed", because)
-
-
 def _ends_a_host_name(label: str) -> bool:
     return label in _TOP_LEVEL or (len(label) == 2 and label.isalpha())
 
@@ -158,11 +152,6 @@ def _why_nothing(s: Situation) -> tuple[str, str]:
 _SELECTOR = "does its selector match any Pod?"
 
 
-def no_endpoints_watched(s: Situation) -> Cause:
-    """Return the cause for an endpoint under *noendpoints*."""
-    return Cause("noendpoints", "the option noendpoints leaves all endpoints out")
-
-
 def _unready(s: Situation) -> Cause | None:
     for end in s.endpoints:
         if s.name_of(end) == s.parsed.endpoint and not end.ready:
@@ -256,12 +245,6 @@ def no_such_port(s: Situation) -> Cause:
     return Cause("port-absent", because, (f"it has {listed(named)}",))
 
 
-def no_cluster_ip(s: Situation) -> Cause:
-    """Return the cause for a Service without a cluster IP."""
-    because = f"Service {s.key} has no cluster IP (yet)"
-    return Cause("no-cluster-ip", because)
-
-
 # -- names that exist and have nothing to give
 
 
@@ -292,18 +275,6 @@ def no_port(s: Situation) -> Cause:
     return Cause("no-port", f"Service {s.key} has no port with a number")
 
 
-def zonal_directive(s: Situation) -> Cause:
-    """Return the cause for a label that is neither pin nor prefer."""
-    because = f"{s.parsed.directive} is neither pin nor prefer"
-    return Cause("zonal-directive", because)
-
-
-def zonal_needs_headless(s: Situation) -> Cause:
-    """Return the cause for a zonal name of a Service with a cluster IP."""
-    because = f"Service {s.key} is not headless: its names have no zones"
-    return Cause("zonal-needs-headless", because)
-
-
 def zonal_nothing_there(s: Situation) -> Cause:
     """Return the cause for a zone without endpoints, with the zones that have some."""
     zones = sorted({end.zone for end in s.endpoints if end.ready and end.zone})
@@ -314,12 +285,6 @@ def zonal_nothing_there(s: Situation) -> Cause:
 # -- Services that are aliases of other names
 
 _MAX_CHAIN = 12
-
-
-def below_external_name(s: Situation) -> Cause:
-    """Return the cause for a name below an alias."""
-    because = f"Service {s.key} is an ExternalName: nothing is below it"
-    return Cause("below-external-name", because)
 
 
 def external_address(s: Situation) -> Cause:

@@ -106,7 +106,7 @@ ROWS: dict[str, tuple[str, str, str]] = {
     "soa-below-apex": (f"web.prod.{SVC} SOA", "", ""),
     "inner-node": (f"prod.{SVC} A", "", ""),
     "txt-at-inner-node": ("cluster.local TXT", "", ""),
-    "name-server-other-type": ("ns.dns.cluster.local TXT", "", ""),
+    "name-server": ("ns.dns.cluster.local TXT", "", ""),
     "no-local-address": ("cluster.local NS", "", "bind"),
     "dns-version-other-type": ("dns-version.cluster.local A", "", ""),
     "not-in-cluster": ("foo.cluster.local A", "", ""),
@@ -114,7 +114,7 @@ ROWS: dict[str, tuple[str, str, str]] = {
     "svc-misspelt": ("web.prod.service.cluster.local A", "", "svc instead of service"),
     "too-long": (f"a.b.c.web.prod.{SVC} A", "", ""),
     "zonal-off": (f"z1.pin._zone.db.prod.{SVC} A", "", "option zonal"),
-    "zonal-directive": (f"z1.near._zone.db.prod.{SVC} A", "zonal", ""),
+    "no-such-zonal-directive": (f"z1.near._zone.db.prod.{SVC} A", "zonal", ""),
     "zonal-needs-headless": (f"z1.pin._zone.web.prod.{SVC} A", "zonal", ""),
     "zonal-nothing-there": (f"z2.pin._zone.db.prod.{SVC} A", "zonal", "there are z1"),
     "pods-disabled": ("10-9-0-1.prod.pod.cluster.local A", "", "Pod prod/solo"),
@@ -262,7 +262,7 @@ async def test_an_alias_that_gives_nothing_outside() -> None:
 async def test_a_reverse_name_where_the_zone_is_the_root() -> None:
     result = Asking()
     result.answers = ClusterZones(options("", "."), result.view.main, result.view.imports)
-    assert (await result.explain("10.0.96.10.in-addr.arpa PTR")).cause.id == "root-zone"
+    assert (await result.explain("10.0.96.10.in-addr.arpa PTR")).cause.id == "no-forward-zone"
 
 
 async def test_another_plugin_decided() -> None:
@@ -387,7 +387,7 @@ ELSEWHERE = {
     # asserted by other tests than ``test_cause``
     "service-not-exported", "service-in-cluster-set", "cluster-left-out", "held",
     "alias-without-address", "another-plugin", "stale", "forbidden",
-    "api-unreachable", "not-synced", "root-zone", "unsendable-name", "other",
+    "api-unreachable", "not-synced", "no-forward-zone", "unsendable-name", "loop", "too-many-names",
 }  # fmt: skip
 
 
