@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from tests.crowd import Stand
 
 os.environ["SSL_CERT_FILE"] = os.devnull
 """No test trusts the authorities of this machine; to load them takes 50 ms for each TLS context."""
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False  # else each process that a test starts compiles all modules again
 settings.register_profile("quick", max_examples=25, deadline=None)
 settings.register_profile("survive", max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -7,6 +7,7 @@ without a module is a plugin that minidns does not have: naming it in a Corefile
 fatal error, since leaving it out would change answers.
 """
 
+import functools
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -93,6 +94,7 @@ def names(release: Release = NEWEST) -> tuple[str, ...]:
     return tuple(name for name in order(release) if _has(name))
 
 
+@functools.cache
 def _has(name: str) -> bool:
     return name in ignored.PLUGINS or find_spec(f"{__name__}.{name}") is not None
 

@@ -4,7 +4,8 @@ kube-dns is a short form of kubeadm's. kube-dns-2 has the same ConfigMap and ser
 account, and its own labels, so that the selector of kube-dns does not match its pods.
 """
 
-from collections.abc import Iterator
+from copy import deepcopy
+from functools import cache
 from textwrap import indent
 
 from ..api import manifests
@@ -141,7 +142,12 @@ def manifest() -> str:
     )
 
 
-def objects() -> Iterator[Json]:
-    """Yield the RBAC objects of the DNS pods, then the objects of the manifest."""
-    yield from manifests.from_text(_RIGHTS)
-    yield from manifests.from_text(manifest())
+def objects() -> list[Json]:
+    """Return the RBAC objects of the DNS pods, then the objects of the manifest."""
+    return deepcopy(_objects())
+
+
+@cache
+def _objects() -> list[Json]:
+    # read once: most of the time that a new simulated cluster takes
+    return [*manifests.from_text(_RIGHTS), *manifests.from_text(manifest())]
