@@ -5,7 +5,9 @@ else. A lookup falls into a `Cell`: what is known about it before it is sent, be
 the name itself.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
+from random import Random
 from typing import NamedTuple
 
 
@@ -52,6 +54,20 @@ class NameKind(StrEnum):
     """The answer follows from objects that have not changed lately."""
     CHANGED = "changed"
     """The answer follows from objects that have just changed."""
+
+    @property
+    def weight(self) -> int:
+        """How often a trial looks such names up, compared with the other kinds.
+
+        A fault of an upstream shows in external names alone, and half of it is shared
+        by arms with one cache, so they are half of the lookups.
+        """
+        return 2 if self is NameKind.EXTERNAL else 1
+
+
+def draw_kind(rng: Random, kinds: Sequence[NameKind] = tuple(NameKind)) -> NameKind:
+    """Return the kind of the next name, drawn from ``kinds`` by their weights."""
+    return rng.choices(kinds, [kind.weight for kind in kinds])[0]
 
 
 class Manner(StrEnum):

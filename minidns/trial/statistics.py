@@ -21,6 +21,7 @@ background are mixed over; `posterior` compares the suspects by what is left.
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil, exp, inf, lgamma, log, log1p
+from operator import mul
 from typing import Generic, NamedTuple, TypeVar
 
 Cell = TypeVar("Cell", bound=Hashable)
@@ -160,20 +161,19 @@ class Hypothesis(Generic[Cell, Blamed]):
 
     def log_likelihood(self, counts: Mapping[Cell, Count]) -> float:
         """Return the logarithm of the probability of ``counts``, less a constant."""
-        lookups, accused, episodes = 0, 0.0, 0
+        lookups = [count.lookups for count in counts.values()]
+        accused = sum(map(mul, lookups, map(self.share, counts)))
         failed: dict[float, int] = {}
         for cell, count in counts.items():
-            share = self.share(cell)
-            lookups += count.lookups
-            accused += count.lookups * share
             if count.episodes:
-                episodes += count.episodes
+                share = self.share(cell)
                 failed[share] = failed.get(share, 0) + count.episodes
+        episodes, asked = sum(failed.values()), sum(lookups)
         terms = []
         for background in self.backgrounds:
             weight = -log(len(self.backgrounds))
             weight += sum(n * log(share + background) for share, n in failed.items())
-            exposure = accused + background * lookups
+            exposure = accused + background * asked
             terms += [
                 weight + log(chance) + episodes * log(rate) - rate * exposure
                 for rate, chance in self.rates
@@ -205,13 +205,8 @@ def mean_e_value(
     """
     total, weights = 0.0, 0.0
     for hypothesis in hypotheses:
-        accused, others = Count(), Count()
-        for cell, count in counts.items():
-            share = hypothesis.share(cell)
-            if share == 1:
-                accused = accused.plus(count)
-            elif share == 0:
-                others = others.plus(count)
+        shares = list(map(hypothesis.share, counts))
+        accused, others = (_total(counts, shares, share) for share in (1.0, 0.0))
         weights += hypothesis.prior
         if accused.lookups and others.lookups:
             share = accused.lookups / (accused.lookups + others.lookups)
@@ -221,6 +216,19 @@ def mean_e_value(
         else:
             total += hypothesis.prior
     return total / weights
+
+
+def _total(
+    counts: Mapping[Cell, Count], shares: Sequence[float], wanted: float
+) -> Count:
+    """Return the sum of ``counts`` over the cells whose share is ``wanted``."""
+    chosen = [
+        count
+        for count, share in zip(counts.values(), shares, strict=True)
+        if share == wanted
+    ]
+    lookups, episodes = (sum(column) for column in zip(Count(), *chosen, strict=True))
+    return Count(lookups, episodes)
 
 
 def rates_from(least: float) -> tuple[tuple[float, float], ...]:

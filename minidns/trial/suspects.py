@@ -63,7 +63,8 @@ class Scope(NamedTuple):
 
     def part_of(self, layout: Layout) -> float:
         """Return the part of the lookups of a trial that is in the scope."""
-        names = len(set(self.names) & set(layout.names)) / len(layout.names)
+        asked = sum(kind.weight for kind in layout.names)
+        names = sum(k.weight for k in layout.names if k in self.names) / asked
         manners = len(set(self.manners) & set(layout.manners)) / len(layout.manners)
         return names * manners
 

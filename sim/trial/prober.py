@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from minidns.trial import resolving
-from minidns.trial.arms import Client, NameKind, R, Target
+from minidns.trial.arms import Client, NameKind, R, Target, draw_kind
 from minidns.trial.lookup import Expected, Result, Subject, as_libc
 
 from ..api.objects import dig
@@ -87,7 +87,7 @@ class SimulatedNames:
 
     async def next(self) -> Subject:
         """Return the next subject; see `minidns.trial.lookup.Subjects`."""
-        kind = self.rng.choice(tuple(NameKind))
+        kind = draw_kind(self.rng)
         is_libc = self.rng.random() < 0.5
         if kind is NameKind.EXTERNAL:
             # a name that nobody has looked up yet, so that no cache answers it

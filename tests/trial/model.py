@@ -4,7 +4,25 @@ import asyncio
 from random import Random
 
 from minidns.dns.model import Rcode
-from minidns.trial.arms import ARMS, KP, VP, A, Cell, Client, D, K, Layout, M, Manner, NameKind, P, R, Target, V
+from minidns.trial.arms import (
+    ARMS,
+    KP,
+    VP,
+    A,
+    Cell,
+    Client,
+    D,
+    K,
+    Layout,
+    M,
+    Manner,
+    NameKind,
+    P,
+    R,
+    Target,
+    V,
+    draw_kind,
+)
 from minidns.trial.integrity import ZONE, Seal
 from minidns.trial.ledger import Ledger
 from minidns.trial.lookup import Expected, Outcome, Result, Subject, as_libc
@@ -36,7 +54,7 @@ class Model:
         self.seal = seal
 
     async def next(self) -> Subject:
-        kind = self.rng.choice(tuple(NameKind))
+        kind = draw_kind(self.rng)
         subject = Subject("web.shop.svc.cluster.local.", kind, expected=Expected.addresses(ADDRESSES))
         return as_libc(subject, "web.shop") if self.rng.random() < 0.5 else subject
 

@@ -17,7 +17,15 @@ from minidns.dns.rdata import AAAA, A
 from minidns.kubernetes.documents import Documents, Json, Refused
 from minidns.second_dns.objects import SERVICE, name_of
 from minidns.second_dns.session import Refusal
-from minidns.trial.arms import Client, D, Layout, Manner, NameKind, Target
+from minidns.trial.arms import (
+    Client,
+    D,
+    Layout,
+    Manner,
+    NameKind,
+    Target,
+    draw_kind,
+)
 from minidns.trial.live.changing import Changing
 from minidns.trial.lookup import Expected, Prober, Subject, as_libc, failure_of
 
@@ -44,10 +52,13 @@ class Names:
     async def next(self) -> Subject:
         """Return the next subject; see `minidns.trial.lookup.Subjects`."""
         kinds = kinds_of(self.subjects)
+        changing = (NameKind.CHANGED,) if self.changing else ()
+        kind = draw_kind(self.rng, (*kinds, *changing))
         changed = None
-        if self.changing and self.rng.random() < 1 / (len(kinds) + 1):
+        if self.changing and kind is NameKind.CHANGED:
             changed = self.changing.take()
-        subject = changed or self._of_kind(self.rng.choice(kinds))
+            kind = draw_kind(self.rng, kinds)
+        subject = changed or self._of_kind(kind)
         if self.rng.choice(tuple(Manner)) is Manner.PLAIN:
             return subject
         return as_libc(subject, subject.name.removesuffix("."))
