@@ -32,7 +32,7 @@ from minidns.kubernetes.objects import (
     Service,
 )
 from minidns.kubernetes.options import KubernetesOptions
-from minidns.kubernetes.rules import IMPORTED, Rule
+from minidns.kubernetes.rules import Rule
 from minidns.kubernetes.store import Store
 
 _PODS_DISABLED = FoundObjects(Rule.PODS_DISABLED, (option_source("pods disabled"),))
@@ -138,8 +138,6 @@ class Lookup:
         if not service.cluster_ips:
             return FoundObjects(Rule.NO_CLUSTER_IP, sources, keys)
         rule = Rule.SERVICE_PORT if name.port or name.protocol else Rule.CLUSTER_IP
-        if self.imports:
-            rule = IMPORTED[rule]
         group = HostGroup(service.cluster_ips, ports)
         return FoundObjects(rule, sources, keys, _owner(service), (group,))
 
@@ -169,8 +167,6 @@ class Lookup:
             if lingering
             else self._endpoint_rule(service, name, matches[0][1])
         )
-        if self.imports:
-            rule = IMPORTED[rule]
         sources += tuple(source_of("EndpointSlice", slice_) for slice_, _ in matches)
         groups = [group for _, group in matches]
         return FoundObjects(rule, sources, keys, _owner(service), groups, partial)

@@ -3,11 +3,11 @@
 A rule is a value. It carries the stable id that ``minidns why`` shows, the rcode of the
 answer, the cause in words and where the rule comes from. The chain decides which rule
 applies; whatever reads an answer afterwards (the response, reuse, ``why``) looks at the
-member and decides nothing again.
+member and decides nothing again. A Service of a cluster set (*multicluster*) has the
+rules of any Service; the sources of its answers are ServiceImports.
 
-References: "DNS spec" is *Kubernetes DNS-Based Service Discovery* 1.1.0, "MCS" is the
-multicluster Services API (KEP-1645), a name in asterisks is a plugin of CoreDNS, and
-"minidns" marks what only minidns has.
+References: "DNS spec" is *Kubernetes DNS-Based Service Discovery* 1.1.0, a name in
+asterisks is a plugin of CoreDNS, and "minidns" marks what only minidns has.
 """
 
 from enum import StrEnum
@@ -129,55 +129,6 @@ class Rule(StrEnum):
     )
     PTR_HELD = _found(
         "ptr/held", "the endpoint left its slice and still answers (hold)", "minidns"
-    )
-
-    # -- Services of a cluster set
-
-    IMPORT_CLUSTER_IP = _found(
-        "import-service/cluster-ip",
-        "an imported Service has its cluster set IPs",
-        "MCS",
-    )
-    IMPORT_SERVICE_PORT = _found(
-        "import-service/port", "a named port leads to the cluster set IPs", "MCS"
-    )
-    IMPORT_SERVICE_ENDPOINT_ADDRESS = _found(
-        "import-service/endpoint-address",
-        "an imported endpoint is named by its address",
-    )
-    IMPORT_SERVICE_ENDPOINT_HOSTNAME = _found(
-        "import-service/endpoint-hostname",
-        "an imported endpoint is named by its hostname",
-    )
-    IMPORT_SERVICE_ENDPOINT_POD_NAME = _found(
-        "import-service/endpoint-pod-name", "an imported endpoint is named by its Pod"
-    )
-    IMPORT_HEADLESS_NAME = _found(
-        "import-headless/name",
-        "an imported headless Service has its ready endpoints",
-        "MCS",
-    )
-    IMPORT_HEADLESS_PORT = _found(
-        "import-headless/port", "a named port leads to the ready endpoints", "MCS"
-    )
-    IMPORT_HEADLESS_ENDPOINT_ADDRESS = _found(
-        "import-headless/endpoint-address",
-        "an imported headless endpoint is named by its address",
-        "MCS",
-    )
-    IMPORT_HEADLESS_ENDPOINT_HOSTNAME = _found(
-        "import-headless/endpoint-hostname",
-        "an imported headless endpoint is named by its hostname",
-        "MCS",
-    )
-    IMPORT_HEADLESS_ENDPOINT_POD_NAME = _found(
-        "import-headless/endpoint-pod-name",
-        "an imported headless endpoint is named by its Pod",
-    )
-    IMPORT_HELD = _found(
-        "import-headless/held",
-        "the endpoint left its slice and still answers (hold)",
-        "minidns",
     )
 
     # -- zones of a topology (option zonal)
@@ -373,23 +324,5 @@ COVERS_MANY_NAMES = frozenset(
     (Rule.NO_SUCH_SERVICE, Rule.NO_SUCH_NAMESPACE, Rule.TOO_LONG, Rule.NOT_IN_CLUSTER)
 )
 """Rules by which many names do not exist at once."""
-HELD_RULES = frozenset((Rule.HELD, Rule.IMPORT_HELD, Rule.PTR_HELD))
+HELD_RULES = frozenset((Rule.HELD, Rule.PTR_HELD))
 """Rules of endpoints that answer because of the option *hold*."""
-_BY_ID: dict[str, Rule] = {str(rule): rule for rule in Rule}
-IMPORTED = {
-    rule: _BY_ID[f"import-{rule}"]
-    for rule in (
-        Rule.CLUSTER_IP,
-        Rule.SERVICE_PORT,
-        Rule.SERVICE_ENDPOINT_ADDRESS,
-        Rule.SERVICE_ENDPOINT_HOSTNAME,
-        Rule.SERVICE_ENDPOINT_POD_NAME,
-        Rule.HEADLESS_NAME,
-        Rule.HEADLESS_PORT,
-        Rule.HEADLESS_ENDPOINT_ADDRESS,
-        Rule.HEADLESS_ENDPOINT_HOSTNAME,
-        Rule.HEADLESS_ENDPOINT_POD_NAME,
-        Rule.HELD,
-    )
-}
-"""The rule for an imported Service (multicluster) by the rule for a plain one."""

@@ -4,15 +4,11 @@ import re
 from pathlib import Path
 
 from minidns.dns.model import Rcode
-from minidns.explain.why import CAUSES
-from minidns.kubernetes.rules import COVERS_MANY_NAMES, IMPORTED, INNER_NODES, Rule
+from minidns.kubernetes.rules import COVERS_MANY_NAMES, INNER_NODES, Rule
 from tests.kubernetes.cluster import CLUSTER
 from tests.kubernetes.test_answers import ROWS as NAMES
 from tests.kubernetes.test_answers_apex import ROWS as OTHERS
 from tests.table import table
-
-INTERNAL = {Rule.ALIAS_LOOP, Rule.TOO_MANY_ALIASES, Rule.EXTERNAL_NAME_OUTSIDE}
-"""Rules of aliases on the way: the answer in the end has another one."""
 
 
 @table("rule", Rule)
@@ -30,7 +26,6 @@ def test_ids_are_unique() -> None:
 def test_sets_of_rules_agree_with_their_rcodes() -> None:
     assert all(rule.exists for rule in INNER_NODES)
     assert not any(rule.exists for rule in COVERS_MANY_NAMES)
-    assert all(rule.exists and other.exists for rule, other in IMPORTED.items())
 
 
 @table(("name", "qtype", "expected"), [*NAMES.values(), *OTHERS.values()])
@@ -38,12 +33,6 @@ def test_the_rcode_of_an_answer_is_that_of_its_rule(name: str, qtype: str, expec
     answer = CLUSTER.answer(name, qtype)
     assert isinstance(answer.rule, Rule)
     assert (answer.rule.rcode == Rcode.NXDOMAIN) == (expected == "NXDOMAIN")
-
-
-def test_why_explains_every_rule_that_denies_a_name() -> None:
-    external = {Rule.NOT_A_NAME_SERVER, Rule.NOTHING_OUTSIDE}
-    denied = {rule for rule in Rule if not rule.exists}
-    assert denied - INTERNAL - external <= CAUSES.keys()
 
 
 def test_the_page_lists_every_rule() -> None:
