@@ -100,11 +100,34 @@ def resolv_conf(pod: Json, node: Node) -> str:
         ValueError: the node's resolv.conf is invalid; the pod would not start.
 
     """
+    # the container runtime replaces an empty file by the node's
+    return configuration(pod, node).text() or node.resolv_conf or ""
+
+
+def configuration(pod: Json, node: Node) -> ResolvConf:
+    """Return the content of that file: what policy and dnsConfig of ``pod`` give.
+
+    Raises:
+        ValueError: the node's resolv.conf is invalid.
+
+    """
     conf = _by_policy(pod, node)
     if config := pod["spec"].get("dnsConfig"):
         conf = _with_config(conf, config)
-    # the container runtime replaces an empty file by the node's
-    return _within_limits(conf).text() or node.resolv_conf or ""
+    return _within_limits(conf)
+
+
+def effective_policy(spec: Mapping[str, object]) -> str:
+    """Return the DNS policy after hostNetwork is considered.
+
+    An invalid policy counts as ClusterFirst.
+    """
+    policy = spec.get("dnsPolicy", "ClusterFirst")
+    if policy in ("None", "Default"):
+        return str(policy)
+    if policy == "ClusterFirst" and spec.get("hostNetwork"):
+        return "Default"
+    return "ClusterFirst"
 
 
 def hostname(pod: Json) -> str:
@@ -132,7 +155,7 @@ def hosts(pod: Json, node: Node) -> str:
 
 def _by_policy(pod: Json, node: Node) -> ResolvConf:
     host = parse(node.resolv_conf or "")
-    match _effective_policy(pod["spec"]):
+    match effective_policy(pod["spec"]):
         case "None":
             return ResolvConf()
         case "ClusterFirst" if node.cluster_dns:
@@ -140,19 +163,6 @@ def _by_policy(pod: Json, node: Node) -> ResolvConf:
             return ResolvConf(node.cluster_dns, searches, CLUSTER_OPTIONS)
     # Default, or ClusterFirst without a --cluster-dns
     return host if node.resolv_conf is not None else _local_resolver(node)
-
-
-def _effective_policy(spec: Mapping[str, object]) -> str:
-    """Return the DNS policy after hostNetwork is considered.
-
-    An invalid policy counts as ClusterFirst.
-    """
-    policy = spec.get("dnsPolicy", "ClusterFirst")
-    if policy in ("None", "Default"):
-        return str(policy)
-    if policy == "ClusterFirst" and spec.get("hostNetwork"):
-        return "Default"
-    return "ClusterFirst"
 
 
 def _cluster_searches(namespace: str, node: Node, host: ResolvConf) -> tuple[str, ...]:

@@ -12,10 +12,12 @@ enrolled pod has the search list and the options that the kubelet would have add
 (kubelet, pkg/kubelet/network/dns; Kubernetes documentation, "Pod's DNS Config").
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
+from minidns.kubernetes import kubelet
 from minidns.kubernetes.documents import Json
+from minidns.kubernetes.kubelet import effective_policy
 from minidns.second_dns import objects, running
 from minidns.second_dns.objects import (
     DAEMON_SET,
@@ -45,12 +47,6 @@ from minidns.second_dns.record import (
 from minidns.second_dns.session import Refusal
 
 TEMPLATE = ("spec", "template", "spec")
-MOST_SEARCHES = 32
-MOST_SEARCH_CHARS = 2048
-"""Limit of the whole list with its blanks; the API server accepts no more, and the
-kubelet omits the rest."""
-CLUSTER_OPTIONS = ({"name": "ndots", "value": "5"},)
-"""The options that the kubelet writes for ``ClusterFirst``."""
 _NAME_CHARS = 253
 
 
@@ -63,29 +59,23 @@ class Cluster(NamedTuple):
     """Search domains of the nodes' own resolv.conf, which the kubelet appends."""
 
 
-def policy_of(spec: Json) -> str:
-    """Return the dnsPolicy that is in effect for a pod."""
-    policy = str(spec.get("dnsPolicy") or "ClusterFirst")
-    if policy == "ClusterFirst" and spec.get("hostNetwork"):
-        return "Default"
-    return "ClusterFirst" if policy == "ClusterFirstWithHostNet" else policy
-
-
 def pointed_at(spec: Json, namespace: str, cluster: Cluster, server: str) -> Json:
     """Return the dnsConfig with which a pod queries ``server`` only.
 
     Otherwise it resolves as before, whether its policy is ClusterFirst or None.
     """
-    own = spec.get("dnsConfig") or {}
-    searches: Sequence[str] = own.get("searches") or ()
-    options: Sequence[Json] = own.get("options") or ()
-    if policy_of(spec) == "ClusterFirst":
-        searches = (*_cluster_searches(namespace, cluster), *searches)
-        options = (*CLUSTER_OPTIONS, *options)
+    of_nodes = f"search {' '.join(cluster.searches)}" if cluster.searches else ""
+    node = kubelet.Node((server,), cluster.domain, of_nodes)
+    pod = {"metadata": {"namespace": namespace}, "spec": spec}
+    before = kubelet.configuration(pod, node)
+    options = (option.partition(":") for option in before.options)
     config = {
         "nameservers": [server],
-        "searches": _fitted(searches),
-        "options": list({option["name"]: option for option in options}.values()),
+        "searches": list(before.searches),
+        "options": [
+            {"name": name, "value": value} if value else {"name": name}
+            for name, _, value in options
+        ],
     }
     return {name: value for name, value in config.items() if value}
 
@@ -93,20 +83,6 @@ def pointed_at(spec: Json, namespace: str, cluster: Cluster, server: str) -> Jso
 def servers_of(spec: Json) -> list[str]:
     """Return the nameservers of a pod's own dnsConfig."""
     return list((spec.get("dnsConfig") or {}).get("nameservers") or ())
-
-
-def _cluster_searches(namespace: str, cluster: Cluster) -> Iterable[str]:
-    domain = cluster.domain
-    # without a --cluster-domain the kubelet adds no names of the cluster
-    names = (f"{namespace}.svc.{domain}", f"svc.{domain}", domain) if domain else ()
-    return (*names, *cluster.searches)
-
-
-def _fitted(searches: Iterable[str]) -> list[str]:
-    fitting = list(dict.fromkeys(searches))[:MOST_SEARCHES]
-    while len(" ".join(fitting)) > MOST_SEARCH_CHARS:
-        fitting.pop()
-    return fitting
 
 
 def node_searches(resolv_conf: str, spec: Json, namespace: str) -> Cluster | None:
@@ -124,21 +100,15 @@ def node_searches(resolv_conf: str, spec: Json, namespace: str) -> Cluster | Non
     searches = [line[1:] for line in lines if line[:1] == ["search"]]
     names = tuple(name.rstrip(".") for name in searches[-1]) if searches else ()
     prefix = f"{namespace}.svc."
-    if policy_of(spec) != "ClusterFirst" or not names:
+    if effective_policy(spec) != "ClusterFirst" or not names:
         return None
     if not names[0].startswith(prefix):
         return None
-    cluster = Cluster(names[0].removeprefix(prefix))
-    ours = tuple(_cluster_searches(namespace, cluster))
+    domain = names[0].removeprefix(prefix)
+    ours = (names[0], f"svc.{domain}", domain)
     if names[: len(ours)] != ours:
         return None
-    return cluster._replace(searches=names[len(ours) :])
-
-
-def nameservers(resolv_conf: str) -> tuple[str, ...]:
-    """Return the addresses of a resolv.conf's nameserver lines."""
-    lines = (line.split() for line in resolv_conf.splitlines())
-    return tuple(line[1] for line in lines if line[:1] == ["nameserver"] and line[1:])
+    return Cluster(domain, names[len(ours) :])
 
 
 class Target(NamedTuple):
@@ -280,7 +250,7 @@ def check_pods(workload: str, spec: Json, target: Target) -> None:
             f"{workload}: its pods have their node's network (hostNetwork), where "
             "their queries cannot be distinguished from the node's own"
         )
-    policy, servers = policy_of(spec), servers_of(spec)
+    policy, servers = effective_policy(spec), servers_of(spec)
     if policy == "Default":
         raise Refusal(
             f"{workload}: its pods query their node's resolvers (dnsPolicy Default), "

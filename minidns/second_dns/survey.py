@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from minidns.kubernetes.documents import Json, Refused
+from minidns.kubernetes.kubelet import effective_policy
 from minidns.second_dns import objects, running
 from minidns.second_dns.interceptors import Interceptor, detect
 from minidns.second_dns.objects import (
@@ -17,7 +18,7 @@ from minidns.second_dns.objects import (
     ref_of,
     value_at,
 )
-from minidns.second_dns.plan import policy_of, servers_of
+from minidns.second_dns.plan import servers_of
 from minidns.second_dns.record import Record, list_records
 from minidns.second_dns.running import Server
 from minidns.second_dns.session import Refusal, Session, check_namespace
@@ -65,7 +66,7 @@ def _user(pod: Json, first: str, names: Mapping[str, str]) -> Users:
 def servers_asked(pod: Json, first: str) -> tuple[str, ...]:
     """Return the addresses that a pod queries; empty for the resolvers of its node."""
     # limit: a kubelet may have another --cluster-dns; the API does not know it
-    is_clustered = policy_of(pod["spec"]) == "ClusterFirst"
+    is_clustered = effective_policy(pod["spec"]) == "ClusterFirst"
     return (*((first,) if is_clustered else ()), *servers_of(pod["spec"]))
 
 

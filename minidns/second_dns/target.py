@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
+from minidns.dns.resolv_conf import nameservers
 from minidns.kubernetes.documents import Documents, Json, Refused
 from minidns.kubernetes.resources import ApiError
 from minidns.second_dns import corefile, interceptors, running
@@ -22,7 +23,6 @@ from minidns.second_dns.plan import (
     TEMPLATE,
     Cluster,
     Target,
-    nameservers,
     node_searches,
 )
 from minidns.second_dns.running import Server, selects

@@ -3,8 +3,10 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from minidns.dns.resolv_conf import nameservers
 from minidns.kubernetes import kubelet
-from minidns.second_dns.plan import Cluster, nameservers, node_searches, pointed_at, policy_of
+from minidns.kubernetes.kubelet import effective_policy
+from minidns.second_dns.plan import Cluster, node_searches, pointed_at
 from sim.api.admission.pods import DNS_POLICIES
 from sim.api.objects import Json
 from tests.table import table
@@ -123,4 +125,4 @@ def test_the_policy_that_counts_is_the_kubelets(policy: str | None, host_network
     conf = kubelet.resolv_conf(pod(**spec, dnsConfig={"options": [{"name": "edns0"}]}), kubelet.Node())
     servers = [line.split()[1] for line in conf.splitlines() if "nameserver" in line]
     expected = {"ClusterFirst": ["10.96.0.10"], "Default": ["192.0.2.53"], "None": []}
-    assert servers == expected[policy_of(spec)]
+    assert servers == expected[effective_policy(spec)]
