@@ -33,6 +33,7 @@ from ..node.links import Links
 from ..node.network import DataPlane
 from ..node.one_shots import OneShots
 from ..node.places import Places
+from ..node.processes import Processes
 from ..node.programs import Programs
 from ..node.runtime import Running, Runtime
 from ..node.server_faults import ServerFaults
@@ -167,12 +168,18 @@ async def changed(
 
 @contextlib.asynccontextmanager
 async def started(
-    folder: Path, *, seed: int | None = None, coredns: Path | None = None
+    folder: Path,
+    *,
+    seed: int | None = None,
+    coredns: Path | None = None,
+    processes: Processes | None = None,
 ) -> AsyncIterator[Simulation]:
     """Run a cluster with its files in ``folder`` until the end of the block.
 
     ``coredns`` is the program of the pods of kube-dns; None stands for minidns.
+    ``processes`` start servers; they end with the block.
     """
+    processes = processes or Processes()
     rng = Random(seed)
     cluster = Cluster(seed=rng.getrandbits(32))
     for obj in kube_system.objects():
@@ -183,13 +190,14 @@ async def started(
     internet = Internet(links=links)
     accounts, tls = Accounts(), certificates.write(folder, HOST)
     async with (
+        processes.serving(),
         internet.serving() as outside,
         ApiServer(cluster, tls=tls, tokens=accounts.names, has_rbac=True) as api,
     ):
         plane = DataPlane(cluster, rng)
         for protocol in ("UDP", "TCP"):
             plane.real[(kube_system.OUTSIDE_DNS, 53), protocol] = outside
-        runtime = Runtime(cluster, plane, folder / "pods", outside)
+        runtime = Runtime(cluster, plane, folder / "pods", outside, processes)
         runtime.is_unready = lambda address: links.faults.is_unready(
             links.names_of(address)
         )

@@ -20,7 +20,9 @@ from ..node.container import query_lines
 from ..node.fault_control import PROXY, PROXY_USAGE, FaultControl
 from ..node.fault_words import EFFECTS, usage
 from ..node.kind_corefile import HOST
+from ..node.processes import Processes
 from . import state
+from .simulation import NotReady as NotReady
 from .simulation import Simulation, started
 from .state import State
 
@@ -28,18 +30,20 @@ SERVICES = ("kube-dns", "kube-dns-2")
 CLIENT_MAX_SIZE = 64 << 10
 
 
-async def run(out: TextIO, folder: Path, coredns: Path | None = None) -> None:
+async def run(
+    out: TextIO, folder: Path, processes: Processes, coredns: Path | None = None
+) -> None:
     """Run a cluster until cancelled; print its usage to ``out``.
 
-    ``folder`` exists and receives its files; ``coredns`` is the program of the pods of
-    kube-dns, if that is not minidns.
+    ``folder`` exists and receives its files; ``processes`` start servers; ``coredns``
+    is the program of the pods of kube-dns, if that is not minidns.
 
     Raises:
         NotReady: its DNS servers do not become ready.
         OSError: ``folder`` cannot be written to.
 
     """
-    async with started(folder, coredns=coredns) as simulation:
+    async with started(folder, coredns=coredns, processes=processes) as simulation:
         await simulation.ready()
         async with _control_endpoint(simulation) as reached:
             state.write(folder, reached)
@@ -49,18 +53,6 @@ async def run(out: TextIO, folder: Path, coredns: Path | None = None) -> None:
                 await asyncio.Event().wait()
             finally:
                 state.remove(folder)
-
-
-def program(path: Path) -> Path:
-    """Return the absolute path of the program at ``path``.
-
-    Raises:
-        ValueError: it is not a program.
-
-    """
-    if not (path.is_file() and os.access(path, os.X_OK)):
-        raise ValueError(f"{path} is not a program that can be run")
-    return path.absolute()
 
 
 def _welcome(simulation: Simulation) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """``minidns-sim up``: a simulated cluster for kubectl and ``minidns-sim exec``."""
 
+import gc
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +10,8 @@ from minidns.text.arguments import Parser
 from minidns.text.files import describe
 
 from ..api import private_files
-from ..cluster import state, up
-from ..cluster.simulation import NotReady
+from ..cluster import state
+from ..node.processes import Processes
 from .common import add_folder, fail, run
 
 _EXAMPLES = {
@@ -48,13 +50,41 @@ def main(argv: Sequence[str]) -> int:
         return fail("up", f"{text}; end it, or choose another folder: --state FOLDER")
     try:
         private_files.folder(args.state)
-        coredns = None if args.coredns is None else up.program(args.coredns)
-        return run(up.run(sys.stdout, args.state, coredns))
+        return _run(args.state, args.coredns and _program(args.coredns))
     except KeyboardInterrupt:
         return 0  # Ctrl-C is the normal end
     except BrokenPipeError:
         raise
     except OSError as error:
         return fail("up", describe(error))
-    except (NotReady, ValueError) as error:
+    except ValueError as error:
         return fail("up", error)
+
+
+def _run(folder: Path, coredns: Path | None) -> int:
+    processes = Processes()
+    # aiohttp loads the machine's authorities when imported, in 50 ms; none is needed
+    os.environ["SSL_CERT_FILE"] = os.devnull
+    gc.disable()  # what modules hold is no garbage: looking for some takes 90 ms
+    # not at the top: this takes as long as the process of `processes` needs to import
+    # minidns, and happens at the same time
+    from ..cluster import up
+
+    gc.freeze()
+    gc.enable()
+    try:
+        return run(up.run(sys.stdout, folder, processes, coredns))
+    except up.NotReady as error:
+        return fail("up", error)
+
+
+def _program(path: Path) -> Path:
+    """Return the absolute path of the program at ``path``.
+
+    Raises:
+        ValueError: it is not a program.
+
+    """
+    if not (path.is_file() and os.access(path, os.X_OK)):
+        raise ValueError(f"{path} is not a program that can be run")
+    return path.absolute()

@@ -16,7 +16,8 @@ from ..cluster.simulation import Simulation
 from ..node import commands
 from ..node.container import Output, query_lines
 from ..node.over_sockets import QueryRecord
-from ..node.runtime import ENVIRON, Running
+from ..node.processes import ENVIRON
+from ..node.runtime import Running
 from .story import Story
 
 MINIDNS_S = 20.0

@@ -1,9 +1,10 @@
 """The commands of a simulated container."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
+from importlib import import_module
 from typing import TypeAlias
 
-from . import dig, getent, host, nslookup, resolve
 from .container import Container, Output
 from .filters import FILTERS
 from .shell import Shell, Write
@@ -64,14 +65,20 @@ async def run_to(container: Container, words: list[str], write: Write) -> int:
     return output.status
 
 
+async def _run_module(name: str, container: Container, words: list[str]) -> Output:
+    """Run the command of a module, which is imported at its first use."""
+    output: Output = await import_module(f"{__package__}.{name}").run(container, words)
+    return output
+
+
 COMMANDS: dict[str, Command] = {
     "cat": cat,
-    "dig": dig.run,
-    "getent": getent.run,
-    "host": host.run,
+    "dig": partial(_run_module, "dig"),
+    "getent": partial(_run_module, "getent"),
+    "host": partial(_run_module, "host"),
     "hostname": hostname,
-    "nslookup": nslookup.run,
-    "resolve": resolve.run,
+    "nslookup": partial(_run_module, "nslookup"),
+    "resolve": partial(_run_module, "resolve"),
     "sh": sh,
 }
 SHELLS = ("sh", "/bin/sh", "ash", "bash", "/bin/bash")

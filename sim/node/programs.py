@@ -8,16 +8,9 @@ them is the code that runs in a real pod.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from dataclasses import dataclass, field
-from random import Random
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from minidns.commands import relay as relay_command
 from minidns.dns.model import Address
-from minidns.probe.relay import Passed, Relay, relay
-from minidns.probe.servers import Target
-from minidns.trial import resolving
-from minidns.trial.live import client
 
 from ..api.kubelet_paths import Streams
 from ..api.objects import Json, Key, dig, key_of
@@ -26,10 +19,10 @@ from ..api.status import bad_request
 from ..api.store import Change
 from ..controllers.pods import PHASE
 from .container import Container
-from .kind_corefile import HOST
 from .network import DataPlane
-from .over_sockets import resolve
-from .passage import Passage, passage
+
+if TYPE_CHECKING:
+    from .trial_pods import RelayPod
 
 Containers: TypeAlias = Callable[[str, str], Container]
 """Returns the container of a pod; see `NodeKubelet`."""
@@ -50,15 +43,6 @@ def is_program(pod: Json) -> bool:
     return args[:1] == [RELAY] or tuple(args[:2]) == CLIENT
 
 
-@dataclass(slots=True)
-class _Running:
-    """A relay that runs."""
-
-    relay: Relay
-    passages: list[Passage]
-    listeners: list[Callable[[Passed], None]] = field(default_factory=list)
-
-
 class Programs:
     """Runs relays, and serves who is attached to a relay or a client."""
 
@@ -68,7 +52,7 @@ class Programs:
         self._cluster = cluster
         self._plane = plane
         self._containers = containers
-        self._running: dict[Key, _Running] = {}
+        self._running: dict[Key, RelayPod] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
@@ -99,24 +83,13 @@ class Programs:
 
     async def _relay(self, key: Key) -> None:
         """Start the relay of a pod."""
+        # not at the top: only trials have such pods, and need these imports
+        from . import trial_pods
+
         container = self._containers(*key)
-        args = relay_command.parser().parse(
-            arguments(self._cluster.get("Pod", *key))[1:]
-        )
-        passages = [await passage(container, server) for server in args.servers]
-        pods = [
-            Target(server, way.address)
-            for server, way in zip(args.servers, passages, strict=True)
-        ]
-        listeners: list[Callable[[Passed], None]] = []
-
-        def report(passed: Passed) -> None:
-            for listener in listeners:
-                listener(passed)
-
-        running = await relay((HOST, 0), lambda: pods, Random(), report)
-        self._running[key] = _Running(running, passages, listeners)
-        for socket in self._sockets(container, args.listen.address[1]):
+        args = arguments(self._cluster.get("Pod", *key))[1:]
+        self._running[key] = running = await trial_pods.relay_pod(container, args)
+        for socket in self._sockets(container, running.port):
             self._plane.real[socket] = running.address
 
     def _sockets(
@@ -130,11 +103,9 @@ class Programs:
         if running is None:
             return
         for socket, real in list(self._plane.real.items()):
-            if real == running.relay.address:
+            if real == running.address:
                 del self._plane.real[socket]
-        await running.relay.close()
-        for way in running.passages:
-            await way.close()
+        await running.close()
 
     async def attach(self, pod: Key, streams: Streams) -> int:
         """Join the program of a pod; it ends with its standard input.
@@ -143,12 +114,14 @@ class Programs:
             ApiError: the pod runs no program in this process (400).
 
         """
+        from . import trial_pods
+
         args = arguments(self._cluster.get("Pod", *pod))
         try:
             if tuple(args[:2]) == CLIENT:
-                await _serve_client(self._containers(*pod), streams)
+                await trial_pods.serve_client(self._containers(*pod), streams)
             elif pod in self._running:
-                await self._report(self._running[pod], streams)
+                await self._running[pod].report(streams)
             else:
                 raise bad_request(f"pod {pod[1]} has no standard input")
         finally:
@@ -160,52 +133,3 @@ class Programs:
         if self._cluster.find("Pod", *pod) is not None:
             patch = {"metadata": {"annotations": {PHASE: "Succeeded"}}}
             self._cluster.patch("Pod", *pod, patch)
-
-    async def _report(self, running: _Running, streams: Streams) -> None:
-        """Write a line for each message that passes, until standard input ends."""
-        lines: asyncio.Queue[str] = asyncio.Queue()
-
-        def listen(passed: Passed) -> None:
-            lines.put_nowait(relay_command.line(passed))
-
-        running.listeners.append(listen)
-        ended = asyncio.ensure_future(streams.stdin.read())
-        try:
-            while not ended.done():
-                following = asyncio.ensure_future(lines.get())
-                await asyncio.wait(
-                    (following, ended), return_when=asyncio.FIRST_COMPLETED
-                )
-                if following.done():
-                    await streams.write(f"{following.result()}\n".encode())
-                else:
-                    following.cancel()
-        finally:
-            ended.cancel()
-            running.listeners.remove(listen)
-
-
-async def _serve_client(container: Container, streams: Streams) -> None:
-    """Make the lookups that lines on standard input ask for."""
-
-    async def look_up(asked: client.Request) -> client.Response:
-        lookup = resolving.lookup(
-            asked.name, asked.types, asked.manner, asked.address, container.rng
-        )
-        began = asyncio.get_running_loop().time()
-        got = await resolve(
-            lookup, container.address, container.network, container.links
-        )
-        end, first = resolving.ending(got.outcome), got.queries[0]
-        return client.Response(
-            asked.number,
-            asyncio.get_running_loop().time() - began,
-            end.outcome,
-            end.rcode,
-            tuple(sorted(end.addresses)),
-            first.port,
-            int.from_bytes(first.send.wire[:2]),
-            got.queries[-1].send.transport,
-        )
-
-    await client.serve(streams.stdin, streams.write, look_up)

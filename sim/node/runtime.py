@@ -6,19 +6,14 @@ runtime probes /ready as a kubelet does and sets the readiness of the Pod.
 
 import asyncio
 import contextlib
-import ctypes
 import logging
-import os
-import re
 import shutil
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import minidns
 from minidns.dns.model import Address
 from minidns.http import endpoint
 from minidns.kubernetes.decode import printable
@@ -31,8 +26,10 @@ from ..api.store import Change
 from ..controllers.pods import READY
 from . import confinement, kube_system
 from .confinement import Forbidden
+from .fork_server import LOG, MINIDNS, WORKING
 from .kind_corefile import HOST, Place, Ports
 from .network import DataPlane
+from .processes import ENVIRON, Process, Processes
 from .programs import is_program
 
 log = logging.getLogger(__name__)
@@ -42,25 +39,8 @@ PROBE_S = 1.0
 STARTING_S = 0.02
 PROBE_TIMEOUT_S = 1.0
 RESTART_S = 1.0
-WORKING = "empty"
-"""Working directory of processes: empty, so relative paths of a Corefile fail."""
 HOSTS = "127.0.0.1\tlocalhost\n::1\tlocalhost\n"
 """Content of a pod's /etc/hosts."""
-_PR_SET_PDEATHSIG = 1
-_PASSED_ON = re.compile(
-    r"PATH|HOME|LANG|LC_\w+|TZ|TMPDIR|VIRTUAL_ENV|LD_LIBRARY_PATH|PYTHON\w+"
-)
-ENVIRON = {
-    **{name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)},
-    "PYTHONPATH": str(Path(minidns.__file__).parents[1]),
-    "NO_PROXY": HOST,
-    "no_proxy": HOST,
-}
-"""Environment of the processes.
-
-A Corefile can put variables into answers, so none that may be secret is passed on. A
-proxy is never used for loopback.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +62,12 @@ class Runtime:
     """Starts, probes and stops the processes of Pods."""
 
     def __init__(
-        self, cluster: ClusterApi, plane: DataPlane, folder: Path, upstream: Address
+        self,
+        cluster: ClusterApi,
+        plane: DataPlane,
+        folder: Path,
+        upstream: Address,
+        processes: Processes,
     ) -> None:
         """Follow the Pods of ``cluster``, with files in ``folder``, which is emptied.
 
@@ -101,6 +86,7 @@ class Runtime:
         self._plane = plane
         self._folder = folder.absolute()
         self._upstream = upstream
+        self._processes = processes
         self._kubeconfig: Callable[[Path, Json], Path] = lambda path, pod: path
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
@@ -131,8 +117,7 @@ class Runtime:
         for running in self.running.values():
             if running.address == at[0]:
                 log.warning("pod %s/%s is killed: %s", *running.pod, cause)
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(running.pid, signal.SIGKILL)
+                self._processes.signal(running.pid, signal.SIGKILL)
 
     def folder(self, key: Key) -> Path:
         """Return the folder with the Corefile, kubeconfig and log of a pod."""
@@ -140,7 +125,7 @@ class Runtime:
 
     def log_file(self, key: Key) -> Path:
         """Return the path of the log of a pod, which need not exist."""
-        return self.folder(key) / "log"
+        return self.folder(key) / LOG
 
     def _follow(self, change: Change) -> None:
         if change.kind.name == "ConfigMap" and change.type == "MODIFIED":
@@ -212,7 +197,7 @@ class Runtime:
             await asyncio.sleep(RESTART_S)
 
     @contextlib.asynccontextmanager
-    async def _process(self, key: Key) -> AsyncIterator[asyncio.subprocess.Process]:
+    async def _process(self, key: Key) -> AsyncIterator[Process]:
         pod = self._cluster.get("Pod", *key)
         folder = self.folder(key)
         folder.mkdir(parents=True, exist_ok=True)
@@ -224,7 +209,7 @@ class Runtime:
         path = self._write(key, place, corefile)
         coredns = self.coredns if _is_coredns(pod) else None
         command = _command(path, place.ports, coredns)
-        process = await _spawn(command, folder)
+        process = await self._processes.start(command, folder)
         address = dig(pod, "status.podIP")
         self.running[key] = Running(
             key, address, place, process.pid, corefile, is_minidns=coredns is None
@@ -235,13 +220,13 @@ class Runtime:
             yield process
         finally:
             self.running.pop(key, None)
-            await _terminate(process, self.stop_s)
+            await self._processes.terminate(process, self.stop_s)
             # not earlier: clients with stale endpoints reach the pod until its end
             for socket_, real in sockets.items():
                 if self._plane.real.get(socket_) == real:
                     del self._plane.real[socket_]
 
-    async def _probe(self, key: Key, process: asyncio.subprocess.Process) -> None:
+    async def _probe(self, key: Key, process: Process) -> None:
         """Probe until the process ends."""
         ready = False
         where = (HOST, self.running[key].place.ports.ready)
@@ -326,45 +311,8 @@ def _command(corefile: Path, ports: Ports, coredns: Path | None) -> list[str]:
     """Return the command line of a server."""
     if coredns is not None:
         return [str(coredns), "-conf", str(corefile)]
-    minidns = [sys.executable, "-P", "-m", "minidns", "-conf", str(corefile)]
-    return [*minidns, "-explain", f"{HOST}:{ports.explain}"]
-
-
-async def _spawn(command: list[str], folder: Path) -> asyncio.subprocess.Process:
-    """Start a server process; it ends when this process does."""
-    with (folder / "log").open("ab") as output:
-        return await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=ENVIRON,
-            cwd=folder / WORKING,
-            start_new_session=True,  # Ctrl-C goes to this process only
-            preexec_fn=_die_with_parent,
-        )
-
-
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-
-def _die_with_parent() -> None:
-    """Have the kernel send SIGTERM when the parent process ends."""
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-async def _terminate(process: asyncio.subprocess.Process, stop_s: float) -> None:
-    """Stop a process with SIGTERM, after ``stop_s`` with SIGKILL."""
-    if process.returncode is not None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), stop_s)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+    explain = f"{HOST}:{ports.explain}"
+    return [MINIDNS, "-conf", str(corefile), "-explain", explain]
 
 
 async def _is_ready(where: Address) -> bool:

@@ -12,7 +12,7 @@ from sim.cluster.simulation import changed, started
 from sim.node import confinement
 from sim.node.confinement import Forbidden
 from sim.node.kind_corefile import KIND, Place, Ports
-from sim.node.runtime import ENVIRON
+from sim.node.processes import ENVIRON
 from tests.table import table
 
 PLACE = Place(Ports(1053, 1080, 1081, 1091, 1092), ("127.0.0.1", 1054), "/state/p/kubeconfig")
