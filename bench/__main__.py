@@ -81,7 +81,8 @@ def _add_plan(parser: argparse.ArgumentParser, plan: Plan) -> None:
         nargs="+",
         default=[],
         metavar="PART",
-        help="workloads, speed, mix-changing, half-capacity, memory, changes, small",
+        help="workloads, speed, mix-changing, half-capacity, memory, changes, small,"
+        " simulation",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write them here too")
 

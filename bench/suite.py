@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import relist, servers, speed
+from bench import relist, servers, simulation, speed
 from bench.api import Api
 from bench.changes import changes
 from bench.figures import (
@@ -86,6 +86,9 @@ def measure(plan: Plan, folder: Path, figures: Figures, say: Say) -> None:
             for name, command in plan.all:
                 say(f"small cluster, {name}")
                 _small(plan, name, command, at, figures)
+    if plan.wants("simulation"):
+        say("start of the simulated cluster")
+        simulation.measure(figures)
 
 
 def _names() -> list[str]:

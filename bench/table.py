@@ -29,6 +29,7 @@ TITLES = {
     "start": "start to ready",
     "start-small": "start to ready, small cluster",
     "memory-small": "memory, small cluster",
+    "simulation": "start of the simulated cluster (minidns-sim up)",
     "change-1": "change to answer after the write, 1 a second",
     "change-100": "change to answer after the write, 100 a second",
     "event-1": "change to answer after the event, 1 a second",
