@@ -2,8 +2,11 @@
 
 Many exchanges for one name at a time are many chances for a forged reply to fit one of
 them (birthday attack, CVE-2023-30464). Therefore callers with the same key share one
-task, and the tasks of one *queue* run one after the other: these are for queries that
+call, and the calls of one *queue* run one after the other: these are for queries that
 differ only in what a client can vary at will.
+
+The first caller makes the call in its own task, because another task would cost as much
+as the call. When it is cancelled, one of the others calls again.
 """
 
 import asyncio
@@ -15,28 +18,51 @@ R = TypeVar("R")
 
 
 class _Flight(Generic[R]):
-    """A call, and one future for each caller that waits for its result.
+    """A call: the task that makes it, and a future for each caller that waits."""
 
-    If the callers awaited the task itself, cancelling one would cancel it for all.
-    """
+    __slots__ = ("_is_stopped", "_task", "_waiters")
 
-    __slots__ = ("task", "waiters")
+    def __init__(self, task: "asyncio.Task[object]") -> None:
+        self._task = task
+        self._waiters: list[asyncio.Future[R | None]] = []
+        self._is_stopped = False
 
-    def __init__(self) -> None:
-        self.task: asyncio.Task[None] | None = None
-        self.waiters: list[asyncio.Future[R]] = []
+    async def wait(self) -> R | None:
+        """Return the result of the call; None if its caller was cancelled."""
+        waiter: asyncio.Future[R | None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():  # in the same iteration
+                waiter.exception()  # asyncio logs exceptions that nobody retrieves
+            raise
 
-    def land(self, result: R) -> None:
-        """Give ``result`` to the callers."""
-        for waiter in self.waiters:
+    def land(self, result: R | None) -> None:
+        """Give ``result`` to the callers that wait."""
+        for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(result)
 
     def fail(self, error: Exception) -> None:
-        """Raise ``error`` in the callers."""
-        for waiter in self.waiters:
+        """Raise ``error`` in the callers that wait."""
+        for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_exception(error)
+
+    def stop(self) -> "asyncio.Future[R | None]":
+        """Cancel the call, but not the task that makes it; return the end of it."""
+        self._is_stopped = True
+        self._task.cancel()
+        end: asyncio.Future[R | None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(end)
+        return end
+
+    def is_cancelled(self) -> bool:
+        """Return whether the task was cancelled, and not only the call."""
+        if self._is_stopped:
+            return self._task.uncancel() > 0
+        return self._task.cancelling() > 0
 
 
 class SingleFlight(Generic[R]):
@@ -44,8 +70,10 @@ class SingleFlight(Generic[R]):
 
     def __init__(self) -> None:
         self._flights: dict[Hashable, _Flight[R]] = {}
+        self._busy: set[Hashable] = set()
+        """The queues with a running call."""
         self._queues: dict[Hashable, deque[asyncio.Future[None]]] = {}
-        """The flights that wait for their turn, for each queue with a running call."""
+        """The calls that wait for their turn, by queue."""
 
     def __len__(self) -> int:
         return len(self._flights)
@@ -55,82 +83,49 @@ class SingleFlight(Generic[R]):
     ) -> R:
         """Return the result of ``call``, called once for all callers with ``key``.
 
-        Of several keys with the same ``queue`` one is called at a time. When a caller
-        is cancelled, the others still get the result; when the last one is cancelled,
-        so is the call.
+        Of several keys with the same ``queue`` one is called at a time. The result is
+        not None. When the caller that called is cancelled, so is the call, and the next
+        caller calls; a caller that only waits takes nothing from the others.
 
         Raises:
             Exception: what ``call`` raised, the same exception for all.
             ConnectionError: `close` was called.
 
         """
-        loop = asyncio.get_running_loop()
-        flight = self._flights.get(key)
-        if flight is None:
-            flight = self._flights[key] = _Flight()
-            flight.task = loop.create_task(self._fly(flight, key, queue, call))
-        waiter: asyncio.Future[R] = loop.create_future()
-        flight.waiters.append(waiter)
+        while (flight := self._flights.get(key)) is not None:
+            if (known := await flight.wait()) is not None:
+                return known
+        task = asyncio.current_task()
+        assert task is not None
+        flight = self._flights[key] = _Flight(task)
         try:
-            return await waiter
+            if queue in self._busy:
+                await self._wait_for_turn(queue)
+            elif queue is not None:
+                self._busy.add(queue)
+            try:
+                result = await call()
+            finally:
+                self._start_next(queue)
         except asyncio.CancelledError:
-            self._leave(flight, key, waiter)
-            raise
-
-    def _leave(
-        self, flight: _Flight[R], key: Hashable, waiter: "asyncio.Future[R]"
-    ) -> None:
-        if waiter.done() and not waiter.cancelled():  # landed in the same iteration
-            waiter.exception()  # asyncio logs exceptions that nobody retrieves
-        flight.waiters.remove(waiter)
-        if not flight.waiters and self._flights.get(key) is flight:
-            self._remove(flight, key)  # the next caller begins a new flight
-            assert flight.task is not None
-            flight.task.cancel()
-
-    async def _fly(
-        self,
-        flight: _Flight[R],
-        key: Hashable,
-        queue: Hashable | None,
-        call: Callable[[], Awaitable[R]],
-    ) -> None:
-        """Run ``call`` when it is its turn, and give the outcome to the callers."""
-        try:
-            result = await self._in_turn(queue, call)
-        except asyncio.CancelledError:
-            self._remove(flight, key)
-            flight.fail(ConnectionError("stopped while waiting"))
-            raise
-        except Exception as exc:
-            self._remove(flight, key)
-            flight.fail(exc)
-        else:
-            self._remove(flight, key)
-            flight.land(result)
-
-    def _remove(self, flight: _Flight[R], key: Hashable) -> None:
-        """Remove ``flight``, unless another one has its key already."""
-        if self._flights.get(key) is flight:
             del self._flights[key]
-
-    async def _in_turn(
-        self, queue: Hashable | None, call: Callable[[], Awaitable[R]]
-    ) -> R:
-        if queue is None:
-            return await call()
-        if queue in self._queues:
-            await self._wait_for_turn(queue)
-        else:
-            self._queues[queue] = deque()
-        try:
-            return await call()
-        finally:
-            self._start_next(queue)
+            if flight.is_cancelled():
+                flight.land(None)
+                raise
+            error = ConnectionError("stopped while waiting")
+            flight.fail(error)
+            raise error from None
+        except Exception as exc:
+            del self._flights[key]
+            flight.fail(exc)
+            raise
+        del self._flights[key]
+        flight.land(result)
+        return result
 
     async def _wait_for_turn(self, queue: Hashable) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queues[queue].append(turn)
+        self._queues.setdefault(queue, deque()).append(turn)
         try:
             await turn
         except asyncio.CancelledError:
@@ -138,22 +133,17 @@ class SingleFlight(Generic[R]):
                 self._start_next(queue)
             raise
 
-    def _start_next(self, queue: Hashable) -> None:
-        turns = self._queues[queue]
+    def _start_next(self, queue: Hashable | None) -> None:
+        turns = self._queues.get(queue)
         while turns:
             turn = turns.popleft()
             if not turn.done():
                 turn.set_result(None)
                 return
-        del self._queues[queue]
+        self._queues.pop(queue, None)
+        self._busy.discard(queue)
 
     async def close(self) -> None:
         """Cancel all calls; their callers get a ConnectionError."""
-        flights, self._flights = list(self._flights.values()), {}
-        tasks = [flight.task for flight in flights if flight.task is not None]
-        for task in tasks:
-            task.cancel()
-        for flight in flights:
-            flight.fail(ConnectionError("stopped while waiting"))
-        if tasks:
-            await asyncio.wait(tasks)
+        ends = [flight.stop() for flight in self._flights.values()]
+        await asyncio.gather(*ends, return_exceptions=True)
