@@ -1,7 +1,8 @@
 """Counters, gauges and histograms, formatted only for a scrape.
 
 A Metrics lives as long as the process: values survive a reload of the Corefile.
-An increment costs a dict lookup; a query formats nothing and takes no lock.
+A number is a *cell*, the item of a list, which may be kept and added to in place: what
+is counted for each query needs no lookup. It formats nothing and takes no lock.
 """
 
 from bisect import bisect_left
@@ -21,11 +22,23 @@ class Counter:
         self.name = name
         self.help = help_
         self.labels = labels
-        self.values: dict[Labels, float] = {} if labels else {(): 0}
+        self._cells: dict[Labels, list[float]] = {} if labels else {(): [0]}
+
+    @property
+    def values(self) -> dict[Labels, float]:
+        """The numbers by their label values."""
+        return {labels: number for labels, (number,) in self._cells.items()}
+
+    def cell(self, labels: Labels = ()) -> list[float]:
+        """Return the list whose only item is the number with these label values."""
+        cell = self._cells.get(labels)
+        if cell is None:
+            cell = self._cells[labels] = [0]
+        return cell
 
     def inc(self, labels: Labels = (), by: float = 1) -> None:
         """Add ``by`` to the number with these label values."""
-        self.values[labels] = self.values.get(labels, 0) + by
+        self.cell(labels)[0] += by
 
     def totals(self) -> Mapping[Labels, float]:
         """Return the values for a scrape."""
@@ -44,7 +57,7 @@ class Gauge(Counter):
 
     def totals(self) -> Mapping[Labels, float]:
         """Return the values for a scrape, those of the workers added."""
-        totals = dict(self.values)
+        totals = self.values
         for values in self.elsewhere.values():
             for labels, number in values.items():
                 totals[labels] = totals.get(labels, 0) + number
@@ -52,11 +65,15 @@ class Gauge(Counter):
 
     def set(self, labels: Labels, value: float) -> None:
         """Set the number with these label values."""
-        self.values[labels] = value
+        self.cell(labels)[0] = value
+
+    def remove(self, labels: Labels) -> None:
+        """Remove the number with these label values, if there is one."""
+        self._cells.pop(labels, None)
 
     def clear(self) -> None:
         """Remove every value of the family."""
-        self.values.clear()
+        self._cells.clear()
 
 
 class Histogram:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from minidns.dns.model import Query, Response, ReuseCounter, replace
 from minidns.dns.rdata import TYPES, rcode_label
 from minidns.dns.wire import encode_query, response_size
-from minidns.metrics.registry import SIZE_BUCKETS, TIME_BUCKETS, Labels, Metrics
+from minidns.metrics.registry import SIZE_BUCKETS, TIME_BUCKETS, Metrics
 
 DROPPED = "dropped"
 """Value of the label ``zone`` for queries without a matching server block."""
@@ -36,9 +36,10 @@ class Row:
 
     def __init__(
         self,
-        counters: tuple[tuple[dict[Labels, float], Labels], ...],
+        counters: tuple[list[float], ...],
         histograms: tuple[list[float], list[float], list[float]],
     ) -> None:
+        """Count in these cells of counters and histograms."""
         self._counters = counters
         self._histograms = histograms
 
@@ -49,8 +50,8 @@ class Row:
 
         Each of them took ``seconds``.
         """
-        for values, labels in self._counters:
-            values[labels] = values.get(labels, 0) + times
+        for cell in self._counters:
+            cell[0] += times
         took, query_sizes, response_sizes = self._histograms
         took[bisect_left(TIME_BUCKETS, seconds)] += times
         took[-1] += seconds * times
@@ -136,11 +137,11 @@ class Traffic:
         place = (server, zone, view)
         family = "2" if ipv6 else "1"
         counters = [
-            (self._requests.values, (*place, proto, family, qtype)),
-            (self._responses.values, (*place, rcode, plugin)),
+            self._requests.cell((*place, proto, family, qtype)),
+            self._responses.cell((*place, rcode, plugin)),
         ]
         if do:
-            counters.append((self._do.values, place))
+            counters.append(self._do.cell(place))
         row = Row(
             tuple(counters),
             (
@@ -167,7 +168,7 @@ class Traffic:
     ) -> Response:
         """Count a response; return it with a counter for its repetitions."""
         row = self.row(query, query.zone, response.rcode, plugin)
-        query_bytes = query_size(query)
+        query_bytes = len(query.wire) or query_size(query)
         response_bytes = response_size(query, response)
         if response.more:
             response_bytes += sum(

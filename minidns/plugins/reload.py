@@ -95,7 +95,7 @@ class Watch:
             digest = await self._aside(self._digest)
             if digest is None or digest == self._tried:
                 continue
-            self._version.values.pop(("sha512", self._tried), None)
+            self._version.remove(("sha512", self._tried))
             self._version.set(("sha512", digest), 1)
             self._tried = digest  # the same broken file is not tried again
             if await self._reload():

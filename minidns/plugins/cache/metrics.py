@@ -1,6 +1,7 @@
 """The metrics of a ``cache``, by CoreDNS's names and labels."""
 
 from functools import partial
+from typing import TypeAlias
 
 from minidns.dns.model import Name, ReuseCounter
 from minidns.metrics.registry import Labels, Metrics
@@ -10,6 +11,9 @@ _PLAIN = ("server", "zones", "view")
 _BY_KIND = ("server", "type", "zones", "view")
 
 
+Cell: TypeAlias = list[float]
+
+
 class CacheMetrics:
     """The metrics of one cache; ``server`` labels the listener of a query."""
 
@@ -17,7 +21,9 @@ class CacheMetrics:
         self._view = view
         self._zones = ",".join(zones)
         self._tallies: dict[tuple[str, Kind | None], ReuseCounter] = {}
-        self._labels: dict[str, tuple[Labels, dict[Kind, Labels]]] = {}
+        self._miss_cells: dict[str, tuple[Cell, Cell]] = {}
+        self._hit_cells: dict[tuple[str, Kind], tuple[Cell, Cell]] = {}
+        self._entry_cells: dict[str, tuple[Cell, Cell]] = {}
         self._entries = metrics.gauge(
             "coredns_cache_entries", "Answers that are stored.", _BY_KIND
         )
@@ -61,41 +67,52 @@ class CacheMetrics:
         else:
             self.hit(server, kind, times)
 
-    def _of(self, server: str) -> tuple[Labels, dict[Kind, Labels]]:
-        """Return the labels of ``server``, which are created once."""
-        labels = self._labels.get(server)
-        if labels is None:
-            by_kind: dict[Kind, Labels] = {
-                kind: (server, kind, self._zones, self._view)
-                for kind in ("success", "denial")
-            }
-            labels = self._labels[server] = (server, self._zones, self._view), by_kind
-        return labels
+    def _plain(self, server: str) -> Labels:
+        return server, self._zones, self._view
+
+    def _by_kind(self, server: str, kind: Kind) -> Labels:
+        return server, kind, self._zones, self._view
 
     def hit(self, server: str, kind: Kind, times: int = 1) -> None:
         """Count queries answered from the cache."""
-        labels, by_kind = self._of(server)
-        self._requests.inc(labels, times)
-        self._hits.inc(by_kind[kind], times)
+        cells = self._hit_cells.get((server, kind))
+        if cells is None:
+            cells = (
+                self._requests.cell(self._plain(server)),
+                self._hits.cell(self._by_kind(server, kind)),
+            )
+            self._hit_cells[server, kind] = cells
+        for cell in cells:
+            cell[0] += times
 
     def miss(self, server: str, times: int = 1) -> None:
         """Count queries that were passed to the next plugin."""
-        labels, _ = self._of(server)
-        self._requests.inc(labels, times)
-        self._misses.inc(labels, times)
+        cells = self._miss_cells.get(server)
+        if cells is None:
+            labels = self._plain(server)
+            cells = self._requests.cell(labels), self._misses.cell(labels)
+            self._miss_cells[server] = cells
+        for cell in cells:
+            cell[0] += times
 
     def stored(self, server: str, kind: Kind, evicted: int, stores: Stores) -> None:
         """Count evictions, and note the new sizes, after an answer was stored."""
-        _, by_kind = self._of(server)
         if evicted:
-            self._evictions.inc(by_kind[kind], evicted)
-        sizes = self._entries.values
-        sizes[by_kind["success"]], sizes[by_kind["denial"]] = stores.sizes()
+            self._evictions.inc(self._by_kind(server, kind), evicted)
+        cells = self._entry_cells.get(server)
+        if cells is None:
+            cells = (
+                self._entries.cell(self._by_kind(server, "success")),
+                self._entries.cell(self._by_kind(server, "denial")),
+            )
+            self._entry_cells[server] = cells
+        successes, denials = cells
+        successes[0], denials[0] = stores.sizes()
 
     def prefetched(self, server: str) -> None:
         """Count a refresh in the background."""
-        self._prefetches.inc(self._of(server)[0])
+        self._prefetches.inc(self._plain(server))
 
     def served_stale(self, server: str) -> None:
         """Count an expired answer that was served."""
-        self._stale.inc(self._of(server)[0])
+        self._stale.inc(self._plain(server))
