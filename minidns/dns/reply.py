@@ -6,7 +6,8 @@ uncompressed, so that no other module handles pointers.
 """
 
 import struct
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from minidns.dns import names
 from minidns.dns.message import FIXED, BadName, Truncated, read_name
@@ -18,7 +19,7 @@ _HEADER = struct.Struct("!6H")
 _QTAIL = struct.Struct("!HH")
 
 
-class Reply(NamedTuple):
+class Reply(Struct, frozen=True):
     """A response from an upstream, with uncompressed names in their original case."""
 
     id: int
@@ -39,16 +40,16 @@ class CutShort(FormatError):
 
 
 def decode_reply(
-    wire: bytes, expected: Question | None = None, *, strict: bool = True
+    wire: bytes, sent: tuple[Question, bytes] | None = None, *, strict: bool = True
 ) -> Reply:
     """Return the response in ``wire``, adjacent records of one owner and type merged.
 
-    ``expected`` is the question of the query: most replies repeat it byte by byte, and
-    then it is not parsed. Bytes after the last record are ignored. Unless
-    ``strict``, the parser accepts what CoreDNS accepts (miekg/dns Unpack): counts
-    larger than the number of records, a header alone with any counts, more than one
-    OPT (the last one is used), and any number of questions (the result has none unless
-    there is exactly one).
+    ``sent`` is the question of the query with the bytes of its question section: most
+    replies repeat it byte by byte, and then it is not parsed. Bytes after the last
+    record are ignored. Unless ``strict``, the parser accepts what CoreDNS accepts
+    (miekg/dns Unpack): counts larger than the number of records, a header alone with
+    any counts, more than one OPT (the last one is used), and any number of questions
+    (the result has none unless there is exactly one).
 
     Raises:
         CutShort: the message, or the data of a record, ends too early.
@@ -56,7 +57,7 @@ def decode_reply(
 
     """
     try:
-        return _Reader(wire, expected, strict=strict).reply()
+        return _Reader(wire, sent, strict=strict).reply()
     except (BadName, _Malformed, ValueError) as exc:
         raise FormatError("malformed reply") from exc
     except (IndexError, struct.error, Truncated) as exc:
@@ -72,19 +73,19 @@ _SIZES = {1: 4, 28: 16}
 
 
 class _Reader:
-    def __init__(self, wire: bytes, expected: Question | None, *, strict: bool) -> None:
+    def __init__(
+        self, wire: bytes, sent: tuple[Question, bytes] | None, *, strict: bool
+    ) -> None:
         self._wire = wire
         self._strict = strict
         self._names: dict[int, tuple[bytes, int]] = {}
         self._shown: dict[bytes, str] = {}
         self._expected: Question | None = None
-        if expected is not None:
-            qname, qtype, qclass = expected
-            packed = names.to_wire(qname)
-            if wire.startswith(packed + _QTAIL.pack(qtype, qclass), 12):
-                self._expected = expected
-                self._names[12] = packed, 12 + len(packed)
-                self._shown[packed] = qname
+        if sent is not None and wire.startswith(sent[1], 12):
+            self._expected, section = sent
+            packed = section[:-4]
+            self._names[12] = packed, 12 + len(packed)
+            self._shown[packed] = self._expected.qname
         self._opt: Opt | None = None
         self._extended = 0
 
@@ -93,9 +94,9 @@ class _Reader:
         if len(self._wire) == 12 and not self._strict:
             qd = an = ns = ar = 0
         question, spelled, at = self._questions(qd)
-        answer, at = self._section(at, an)
-        authority, at = self._section(at, ns)
-        additional, at = self._section(at, ar)
+        answer, at = self._section(at, an) if an else ((), at)
+        authority, at = self._section(at, ns) if ns else ((), at)
+        additional, at = self._section(at, ar) if ar else ((), at)
         rcode = flags & 15 | self._extended << 4
         return Reply(
             ident,
@@ -168,8 +169,6 @@ class _Reader:
         return self._shown.get(packed) or names.read(packed)
 
     def _section(self, at: int, count: int) -> tuple[tuple[RRset, ...], int]:
-        if not count:
-            return (), at
         wire, size = self._wire, len(self._wire)
         groups: list[tuple[tuple[bytes, int, int, int], list[bytes]]] = []
         last: tuple[bytes, int, int, int] | None = None

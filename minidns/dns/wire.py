@@ -208,17 +208,20 @@ def encode_response(query: Query, response: Response) -> bytes:
     opt = _reply_opt(query, response)
     sections = (response.answer, response.authority, response.additional)
     tc = response.tc
-    room = _plain_limit(query, response) - 12 - len(question) - len(opt)
+    limit = _limit(query, response)
+    room = _plain_limit(query, limit) - 12 - len(question) - len(opt)
     plain = _uncompressed(sections, qname, head, room)
     if plain is not None:
         body, counts = question + plain[0], plain[1]
     else:
-        records = Records(question, _limit(query, response) - len(opt))
+        records = Records(question, limit - len(opt))
         whole, counts = records.add_sections(sections, qname, head)
         tc = tc or not whole
         body = records.packed()
-    flags = _reply_flags(query, response, _header_rcode(response.rcode, opt))
-    flags |= TC if tc else 0
+    rcode = response.rcode
+    if rcode > 15:
+        rcode = _header_rcode(rcode, opt)
+    flags = _reply_flags(query, response) | rcode | (TC if tc else 0)
     answer, authority, additional = counts
     header = _HEADER.pack(query.id, flags, 1, answer, authority, additional + bool(opt))
     return header + body + opt
@@ -260,9 +263,8 @@ def _limit(query: Query, response: Response) -> int:
     return max(_MIN_UDP, min(query.max_size, response.max_size))
 
 
-def _plain_limit(query: Query, response: Response) -> int:
+def _plain_limit(query: Query, limit: int) -> int:
     """Return the maximum size of an uncompressed reply (CoreDNS)."""
-    limit = _limit(query, response)
     if query.transport == "tcp":
         return limit
     return min(limit, 1220 if ":" in query.peer[0] else 1480)
@@ -281,15 +283,15 @@ def _question(query: Query) -> bytes:
 
 
 def _header_rcode(rcode: int, opt: bytes) -> int:
-    """Return the low four bits of ``rcode`` for the header.
+    """Return the low four bits of ``rcode``, which has more, for the header.
 
     Without an OPT for the upper bits (RFC 6891 6.1.3) a larger rcode becomes SERVFAIL:
     BADVERS would look like NOERROR.
     """
-    return rcode & 15 if opt or rcode <= 15 else Rcode.SERVFAIL
+    return rcode & 15 if opt else Rcode.SERVFAIL
 
 
-def _reply_flags(query: Query, response: Response, rcode: int) -> int:
+def _reply_flags(query: Query, response: Response) -> int:
     copied = query.flags & (RD | CD)
     if response.rd is not None:
         copied = copied & CD | (RD if response.rd else 0)
@@ -299,7 +301,6 @@ def _reply_flags(query: Query, response: Response, rcode: int) -> int:
         | (AA if response.aa else 0)
         | (RA if response.ra else 0)
         | (AD if response.ad else 0)
-        | rcode
     )
 
 
@@ -326,11 +327,13 @@ def response_size(query: Query, response: Response) -> int:
 
     The log and the metrics of CoreDNS show this size.
     """
-    size = 16 + names.wire_size(query.question.qname)
+    qname = query.question.qname
+    head = names.wire_size(qname)
+    size = 16 + head
     for rrsets in (response.answer, response.authority, response.additional):
-        for rrset in rrsets:
-            fixed = names.wire_size(rrset.owner) + 10
-            for data in rrset.rdata:
+        for owner, _, _, rdata, _ in rrsets:
+            fixed = 10 + (head if owner == qname else names.wire_size(owner))
+            for data in rdata:
                 size += fixed + len(data)
     return size + (len(encode_opt(response.opt)) if response.opt else 0)
 

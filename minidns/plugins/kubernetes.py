@@ -12,6 +12,7 @@ is silent.
 
 import dataclasses
 import logging
+from collections.abc import Awaitable
 from functools import partial
 from math import inf
 
@@ -198,13 +199,17 @@ class Kubernetes:
         self._site = site
         self._withholds = self.options.stale == "servfail"
 
-    async def handle(self, next_: Handler, query: Query) -> Response:
-        """Answer names of the zones, and pass on those that fall through."""
+    def handle(self, next_: Handler, query: Query) -> Awaitable[Response]:
+        """Answer names of the zones, and pass on all others."""
+        zone = self.cluster.zone_of(query.question.qname)
+        if zone is None:
+            return next_(query)
+        return self._answer(next_, query, zone)
+
+    async def _answer(self, next_: Handler, query: Query, zone: Name) -> Response:
+        """Answer a name in ``zone``, or pass it on if it falls through."""
         cluster = self.cluster
         name, qtype, _ = query.question
-        zone = cluster.zone_of(name)
-        if zone is None:
-            return await next_(query)
         if qtype in (AXFR, IXFR):  # *transfer* comes before this plugin
             raise DnsError(rcode=Rcode.REFUSED)
         spelled = query.spelled[-len(zone) :] or zone

@@ -12,7 +12,9 @@ may also answer queries with another first label (`Reuse.covers_label`).
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import islice
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from minidns.dns import message
 from minidns.dns.model import CoversLabel, Query, Response, Reuse, ReuseCounter
@@ -41,7 +43,7 @@ _LABEL = 11
 """Offset of the first label's characters in a message without the ID."""
 
 
-class Miss(NamedTuple):
+class Miss(Struct, frozen=True):
     """A query without a remembered reply."""
 
     key: Key

@@ -21,7 +21,7 @@ from enum import Enum
 from random import Random
 from typing import NamedTuple, TypeAlias
 
-from minidns.dns.model import AD, RD, Opt, Rcode
+from minidns.dns.model import AD, RD, Opt, Rcode, replace
 from minidns.dns.rdata import AAAA, A, rcode_name
 from minidns.dns.reply import Reply
 
@@ -217,7 +217,7 @@ class _Search:
         replies = sent.replies
         if instead:
             # NODATA is made from the A reply, and from silence, by a mistake of glibc
-            replies = tuple(reply._replace(answer=()) for reply in replies)
+            replies = tuple(replace(reply, answer=()) for reply in replies)
         if not replies and not (instead and self.sender.last_rcode is None):
             rejected = (sent.rejected,) if sent.rejected else ()
             return _Queried(absolute, sent.cause, rejected, _Herror.TRY_AGAIN)

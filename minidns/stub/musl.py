@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TypeAlias
 
-from minidns.dns.model import TC, Question, Rcode
+from minidns.dns.model import TC, Question, Rcode, replace
 from minidns.dns.reply import Reply
 
 from .protocol import (
@@ -126,7 +126,7 @@ class Musl(Resolver):
 def _only(reply: Reply, kind: int) -> Reply:
     other = set(BOTH) - {kind}
     answer = tuple(rrset for rrset in reply.answer if rrset.rtype not in other)
-    return reply._replace(answer=answer)
+    return replace(reply, answer=answer)
 
 
 def _silence(name: str, rejected: Reply | None) -> Outcome:

@@ -31,9 +31,9 @@ def socket_address(host: str, port: int) -> tuple[socket.AddressFamily, SockAddr
         OSError: no interface has the name of the scope.
 
     """
+    if ":" not in host:
+        return socket.AF_INET, (host, port)
     address, _, scope = host.partition("%")
-    if ":" not in address:
-        return socket.AF_INET, (address, port)
     return socket.AF_INET6, (address, port, 0, _scope_id(scope))
 
 

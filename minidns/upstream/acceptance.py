@@ -7,6 +7,8 @@ match the query that was sent, and records of other names are removed from it.
 from collections.abc import Iterable
 from typing import Generic, NamedTuple, TypeVar
 
+from msgspec import Struct
+
 from minidns.dns import names, rdata
 from minidns.dns.model import (
     AA,
@@ -24,6 +26,7 @@ from minidns.dns.model import (
     Response,
     RRset,
     Source,
+    replace,
 )
 from minidns.dns.reply import CutShort, Reply, decode_reply
 
@@ -59,11 +62,12 @@ class Doubtful(NamedTuple, Generic[T]):
         return self.outcome
 
 
-class SentQuery(NamedTuple):
+class SentQuery(Struct, frozen=True):
     """A query that was sent to an upstream."""
 
     question: Question
-    id: int
+    wire: bytes
+    """The message that was sent."""
     limit: int = 65535
     """Maximum bytes of the reply."""
     is_stream: bool = False
@@ -82,7 +86,7 @@ class SentQuery(NamedTuple):
         """
         if len(wire) < 12:
             return Doubtful(_malformed()) if self.is_stream else None
-        if int.from_bytes(wire[:2]) != self.id:
+        if wire[:2] != self.wire[:2]:
             return None
         if len(wire) > self.limit:
             return self._matching(self._truncated(wire))
@@ -91,15 +95,16 @@ class SentQuery(NamedTuple):
         except CutShort:
             if self.is_stream:
                 return Doubtful(_malformed())
-            reply = self._matching(self._truncated(wire))
-            if wire[2] & (TC >> 8) or isinstance(reply, Doubtful):
-                return reply
-            return Doubtful(reply)
+            cut = self._matching(self._truncated(wire))
+            if wire[2] & (TC >> 8) or isinstance(cut, Doubtful):
+                return cut
+            return Doubtful(cut)
         except FormatError:
             return Doubtful(_malformed())
 
     def _decoded(self, wire: bytes) -> Reply:
-        return decode_reply(wire, self.question, strict=False)
+        section = self.wire[12 : 16 + names.wire_size(self.question.qname)]
+        return decode_reply(wire, (self.question, section), strict=False)
 
     def _truncated(self, wire: bytes) -> Reply | None:
         """Return only the question of ``wire``, with TC; None if it has none."""
@@ -107,7 +112,7 @@ class SentQuery(NamedTuple):
             reply = self._decoded(wire[:6] + bytes(6) + wire[12:])
         except FormatError:
             return None
-        return reply._replace(flags=reply.flags | TC)
+        return replace(reply, flags=reply.flags | TC)
 
     def _matching(self, reply: Reply | None) -> Reply | Doubtful[Reply]:
         if reply is not None and reply.flags & _QR:
@@ -171,7 +176,7 @@ def scrubbed(question: Question, reply: Reply) -> Reply:
         if any(names.is_below(name, owner) for name in chain)
     }
     answer = tuple([rrset for rrset in answer if rrset.owner.lower() in own])
-    return reply._replace(answer=answer)
+    return replace(reply, answer=answer)
 
 
 def _is_chain_in_order(qname: Name, answer: Iterable[RRset]) -> bool:

@@ -1,10 +1,10 @@
 """Exchanges with upstreams over real sockets: UDP, TCP, TLS and HTTPS."""
 
 import asyncio
-from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
-from minidns.metrics.registry import Labels, Metrics
+from minidns.dns.model import replace
+from minidns.metrics.registry import Metrics
 from minidns.upstream.stream import Closed, Streams, dial
 from minidns.upstream.udp import Flooded, UdpExchanges
 from minidns.upstream.upstream import Accept, Upstream
@@ -25,6 +25,7 @@ class Sockets:
         self._udp = UdpExchanges()
         self._streams = Streams()
         self._doh: Doh | None = None
+        self._cells: dict[tuple[Upstream, str, bool], list[float]] = {}
         self._hits = metrics.counter(
             "coredns_proxy_conn_cache_hits_total",
             "Queries sent over an idle connection.",
@@ -52,7 +53,7 @@ class Sockets:
                 return await self._udp.exchange(to, wire, deadline, accept)
             except Flooded:
                 # forged replies over TCP are hardly possible (RFC 5452 6; as BIND)
-                to = to._replace(transport="tcp")
+                to = replace(to, transport="tcp")
         if to.transport == "https":
             left_s = deadline - loop.time()
             return await self._https().ask(to, wire, left_s, accept)
@@ -101,11 +102,11 @@ class Sockets:
                 return reply
 
     def _count(self, to: Upstream, proto: str, *, reused: bool) -> None:
-        if to.owner:
+        if not to.owner:
+            return
+        cell = self._cells.get((to, proto, reused))
+        if cell is None:
             family = self._hits if reused else self._misses
-            family.inc(_labels(to, proto))
-
-
-@lru_cache(maxsize=64)
-def _labels(to: Upstream, proto: str) -> Labels:
-    return to.owner, str(to), proto
+            cell = family.cell((to.owner, str(to), proto))
+            self._cells[to, proto, reused] = cell
+        cell[0] += 1

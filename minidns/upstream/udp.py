@@ -14,6 +14,8 @@ import select
 import socket
 from typing import Any, Generic, TypeVar
 
+from msgspec import Struct
+
 from minidns.system.addresses import shown, socket_address
 from minidns.upstream.acceptance import Doubtful
 from minidns.upstream.stream import MAX_REJECTED
@@ -35,33 +37,19 @@ class Flooded(ConnectionError):
     """So many replies to other queries that somebody seems to forge replies."""
 
 
-class UdpExchange(Generic[T]):
+class UdpExchange(Struct, Generic[T], eq=False):
     """One query to an upstream, its socket, and its result."""
 
-    __slots__ = ("accept", "deadline", "doubtful", "rejected", "result", "sock", "to")
-
-    def __init__(
-        self,
-        to: Upstream,
-        deadline: float,
-        accept: Accept[T],
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        """Open the socket; ``deadline`` is a time of the loop.
-
-        Raises:
-            OSError: no socket, no such source address, or no route.
-
-        """
-        self.to = to
-        self.deadline = deadline
-        self.accept = accept
-        """Returns the content of a reply; None for a reply to another query."""
-        self.result: asyncio.Future[T] = loop.create_future()
-        self.doubtful: Doubtful[T] | None = None
-        """The first doubtful reply: it counts if no better one comes."""
-        self.rejected = 0
-        self.sock = connected(to)
+    to: Upstream
+    sock: socket.SocketType
+    deadline: float
+    """A time of the loop."""
+    accept: Accept[T]
+    """Returns the content of a reply; None for a reply to another query."""
+    result: "asyncio.Future[T]"
+    doubtful: Doubtful[T] | None = None
+    """The first doubtful reply: it counts if no better one comes."""
+    rejected: int = 0
 
     @property
     def path(self) -> str:
@@ -156,17 +144,18 @@ class UdpExchanges:
             OSError: no route, or the upstream refuses.
 
         """
-        loop = asyncio.get_running_loop()
-        exchange = UdpExchange(to, deadline, accept, loop)
-        fd = exchange.sock.fileno()
+        loop, sock = asyncio.get_running_loop(), connected(to)
+        result: asyncio.Future[T] = loop.create_future()
+        exchange = UdpExchange(to, sock, deadline, accept, result)
+        fd = sock.fileno()
         try:
             exchange.send(wire)
             self._watch(exchange, fd, loop)
-            return await exchange.result
+            return await result
         finally:
             if self._by_fd.pop(fd, None) and self._poll is None:
                 loop.remove_reader(fd)
-            exchange.sock.close()  # this removes it from epoll, too
+            sock.close()  # this removes it from epoll, too
 
     def _watch(
         self, exchange: UdpExchange[Any], fd: int, loop: asyncio.AbstractEventLoop

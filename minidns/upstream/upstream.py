@@ -5,6 +5,8 @@ import ssl
 from collections.abc import Callable
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
+from msgspec import Struct
+
 from minidns.upstream.acceptance import Doubtful
 
 T = TypeVar("T")
@@ -31,7 +33,7 @@ class Keep(NamedTuple):
     """Seconds since the connection was opened; 0 is unlimited."""
 
 
-class Upstream(NamedTuple):
+class Upstream(Struct, frozen=True, cache_hash=True):
     """A resolver that queries are sent to."""
 
     host: str

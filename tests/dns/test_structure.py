@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from minidns.dns.model import TC, FormatError, Question
 from minidns.dns.reply import CutShort, decode_reply
 from minidns.dns.structure import STRUCTURES
+from minidns.dns.wire import encode_query
 from minidns.upstream.acceptance import Doubtful, SentQuery
 from tests.table import table
 
@@ -155,7 +156,7 @@ ROWS = [
 
 def outcome(wire: bytes, *, is_stream: bool) -> str:
     """Return the outcome of a reply for a client of *forward*."""
-    result = SentQuery(QUESTION, 7, is_stream=is_stream).accept(wire)
+    result = SentQuery(QUESTION, encode_query(QUESTION, 7), is_stream=is_stream).accept(wire)
     assert result is not None
     try:
         accepted = result.settled() if isinstance(result, Doubtful) else result

@@ -56,7 +56,7 @@ def queries() -> list[bytes]:
 
 def reply(data: bytes) -> None:
     """Read an upstream's reply, and pass on what is to be passed on."""
-    accepted = SentQuery(ASKED, int.from_bytes(data[:2]), limit=4096).accept(data)
+    accepted = SentQuery(ASKED, data[:2] + encode_query(ASKED, 0)[2:], limit=4096).accept(data)
     try:
         read = decode_reply(data)
     except FormatError:

@@ -101,7 +101,7 @@ def one_channel(patch: pytest.MonkeyPatch) -> None:
 
 def few_in_the_key(patch: pytest.MonkeyPatch) -> None:
     """Cache by name, type and DO alone."""
-    patch.setattr(cache, "key_of", lambda query, rules: key_of(query, rules)._replace(flags=0, options=()))
+    patch.setattr(cache, "key_of", lambda query, rules: replace(key_of(query, rules), flags=0, options=()))
 
 
 def never_stale(patch: pytest.MonkeyPatch) -> None:

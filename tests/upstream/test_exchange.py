@@ -13,7 +13,7 @@ import dns.message
 import pytest
 import trustme
 
-from minidns.dns.model import Question
+from minidns.dns.model import Question, replace
 from minidns.dns.reply import Reply
 from minidns.dns.wire import encode_query
 from minidns.metrics.registry import Metrics
@@ -22,8 +22,9 @@ from minidns.upstream.exchange import Sockets
 from minidns.upstream.upstream import Keep, Upstream, failure
 from tests.server.resolvers import Call, Resolver, answer_well, good, say_nothing
 
-ASKED = SentQuery(Question("example.org.", 1), 0x1234)
-WIRE = encode_query(ASKED.question, ASKED.id)
+QUESTION = Question("example.org.", 1)
+WIRE = encode_query(QUESTION, 0x1234)
+ASKED = SentQuery(QUESTION, WIRE)
 QUICK_S = 0.2
 """For exchanges that are to time out."""
 PATIENT_S = 5.0
@@ -123,7 +124,7 @@ async def test_no_way_there_is_told(sockets: Sockets) -> None:
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_the_source_address_is_used(sockets: Sockets, transport: str) -> None:
     async with Resolver(tcp=answer_well) as resolver:
-        to = resolver.upstream(transport)._replace(source="127.0.0.9")
+        to = replace(resolver.upstream(transport), source="127.0.0.9")
         assert await ask(sockets, to) == ANSWER
         assert resolver.asked[0].peer[0] == "127.0.0.9"
 
@@ -178,7 +179,7 @@ async def test_wrong_replies_over_tcp_end_the_connection(sockets: Sockets) -> No
 
 def keeping(resolver: Resolver, *keep: float) -> Upstream:
     idle_s, max_idle, max_age_s = (*keep, 0, 0, 0)[:3] if keep else (10.0, 0, 0)
-    return resolver.upstream("tcp")._replace(keep=Keep(idle_s, int(max_idle), max_age_s))
+    return replace(resolver.upstream("tcp"), keep=Keep(idle_s, int(max_idle), max_age_s))
 
 
 async def test_a_connection_is_used_again(sockets: Sockets) -> None:
@@ -267,9 +268,8 @@ async def test_a_second_answer_is_not_taken_for_the_next(sockets: Sockets) -> No
     async with Resolver(None, twice) as resolver:
         to = resolver.upstream("tcp")
         for ident in range(1, 6):
-            asked = ASKED._replace(id=ident)
-            wire = encode_query(asked.question, ident)
-            reply = await sockets(to, wire, PATIENT_S, asked.accept)
+            wire = encode_query(QUESTION, ident)
+            reply = await sockets(to, wire, PATIENT_S, SentQuery(QUESTION, wire).accept)
             assert reply.answer[0].rdata == (b"\xc0\0\2\1",)
 
 
@@ -279,7 +279,7 @@ async def test_connections_are_counted_for_who_asks() -> None:
     async with Resolver(tcp=answer_well) as resolver:
         for transport in ("udp", "udp", "tcp", "tcp", "tcp"):
             to = resolver.upstream(transport)
-            await ask(sockets, to._replace(owner="forward"))
+            await ask(sockets, replace(to, owner="forward"))
             await ask(sockets, to)  # of no interest to anybody
         await sockets.close()
 
@@ -321,7 +321,7 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
 async def test_over_tls(sockets: Sockets, authority: trustme.CA, names: list[str], servername: str) -> None:
     server = serving(authority, *names)
     async with Resolver(None, answer_well, tls=server) as resolver:
-        to = resolver.upstream("tls")._replace(servername=servername, tls=trusting(authority), owner="forward")
+        to = replace(resolver.upstream("tls"), servername=servername, tls=trusting(authority), owner="forward")
         for _ in range(3):
             assert await ask(sockets, to) == ANSWER
         assert resolver.connections == 1
@@ -359,7 +359,7 @@ async def test_no_query_goes_to_who_cannot_be_trusted(
     server = serving(authority, "dns.example.org")
     servername, context = told(authority, trustme.CA())
     async with Resolver(None, answer_well, tls=server) as resolver:
-        to = resolver.upstream("tls")._replace(servername=servername, tls=context)
+        to = replace(resolver.upstream("tls"), servername=servername, tls=context)
         with pytest.raises(ConnectionError, match=f"tls: failed to verify {text}"):
             await ask(sockets, to)
         assert resolver.asked == []
@@ -367,7 +367,7 @@ async def test_no_query_goes_to_who_cannot_be_trusted(
 
 async def test_an_upstream_that_speaks_no_tls(sockets: Sockets, authority: trustme.CA) -> None:
     async with Resolver(None, answer_well) as resolver:
-        to = resolver.upstream("tls")._replace(tls=trusting(authority))
+        to = replace(resolver.upstream("tls"), tls=trusting(authority))
         with pytest.raises(OSError, match=r"dial tcp|tls:"):
             await ask(sockets, to, QUICK_S)
 

@@ -17,8 +17,9 @@ from minidns.upstream.upstream import Upstream
 from tests.server.resolvers import Call, Resolver, good, say_nothing
 from tests.world import settle
 
-ASKED = SentQuery(Question("example.org.", 1), 0x1234)
-WIRE = encode_query(ASKED.question, ASKED.id)
+QUESTION = Question("example.org.", 1)
+WIRE = encode_query(QUESTION, 0x1234)
+ASKED = SentQuery(QUESTION, WIRE)
 
 
 @pytest.fixture(params=[True, False], ids=["epoll", "no-epoll"])
@@ -81,7 +82,7 @@ async def test_a_mistake_in_reading_ends_only_that_query(exchanges: UdpExchanges
     async with Resolver() as resolver:
         with pytest.raises(ZeroDivisionError):
             await exchanges.exchange(resolver.upstream(), WIRE, float("inf"), mistaken)
-        assert (await ask(exchanges, resolver)).id == ASKED.id
+        assert (await ask(exchanges, resolver)).id == 0x1234
 
 
 async def test_a_close_ends_what_is_under_way(exchanges: UdpExchanges) -> None:

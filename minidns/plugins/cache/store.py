@@ -6,8 +6,9 @@ reply ages as a whole.
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
-from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Generic, Literal, TypeAlias, TypeVar
+
+from msgspec import Struct
 
 from minidns.corefile.releases import CacheRules
 from minidns.dns.model import (
@@ -45,7 +46,7 @@ _OVERHEAD, _PER_RRSET, _PER_RECORD = 600, 150, 50
 """Bytes of the objects that hold an answer (measured, CPython 3.11)."""
 
 
-class Key(NamedTuple):
+class Key(Struct, frozen=True):
     """The parts of a query that its answer depends on.
 
     These are all parts that an upstream sees except the size of the OPT, because
@@ -76,8 +77,7 @@ def key_of(query: Query, rules: CacheRules) -> Key:
     return Key(question, flags, opt.do, without_hop_by_hop(opt).options)
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(Struct):
     """A stored answer; ``stored`` and all times are monotonic seconds."""
 
     response: Response
@@ -129,7 +129,7 @@ def size_of(entry: Entry) -> int:
     for owner, _, _, rdata, _ in sections(entry.response):
         size += _PER_RRSET + len(owner) + _PER_RECORD * len(rdata)
         size += sum(map(len, rdata)) if len(rdata) > 1 else len(rdata[0])
-    return size + (size_of(entry.last_good) if entry.last_good else 0)
+    return size if entry.last_good is None else size + size_of(entry.last_good)
 
 
 K = TypeVar("K", bound=Hashable)
@@ -168,7 +168,8 @@ class Bounded(Generic[K, V]):
 
         A value larger than ``max_bytes`` is not stored.
         """
-        self.drop(key)
+        if key in self._values:
+            self.drop(key)
         size = self._size_of(value)
         if size > self._max_bytes:
             return 0
@@ -186,8 +187,8 @@ class Bounded(Generic[K, V]):
 
     def drop(self, key: K) -> None:
         """Remove the value stored under ``key``, if any."""
-        _, size = self._values.pop(key, (None, 0))
-        self.bytes -= size
+        if (stored := self._values.pop(key, None)) is not None:
+            self.bytes -= stored[1]
 
 
 class Stores:
@@ -196,14 +197,12 @@ class Stores:
     def __init__(self, options: CacheOptions, rules: CacheRules) -> None:
         self._stale = options.stale
         self._rules = rules
-        self._by_kind: dict[Kind, Bounded[Key, Entry]] = {
-            "success": _store(options.success),
-            "denial": _store(options.denial),
-        }
+        self._positive = _store(options.success)
+        self._denials = _store(options.denial)
 
     def sizes(self) -> tuple[int, int]:
         """Return the numbers of positive answers and denials, with expired ones."""
-        return len(self._by_kind["success"]), len(self._by_kind["denial"])
+        return len(self._positive), len(self._denials)
 
     def find(self, key: Key, now: float) -> tuple[Kind, Entry] | None:
         """Return the entry to answer with, and its kind; None is a cache miss.
@@ -211,13 +210,14 @@ class Stores:
         A denial goes first (CoreDNS); a failure, which may be over at any moment, only
         if there is no positive answer (since CoreDNS 1.14.4).
         """
-        success = self._by_kind["success"].get(key)
+        success, denial = self._positive.get(key), self._denials.get(key)
+        if success is None and denial is None:
+            return None
         if self._stale.prefer_positive:
             good = self._usable(_good(key, success), now)
             if good is not None:
                 return "success", good
-        success = self._usable(success, now)
-        denial = self._usable(self._by_kind["denial"].get(key), now)
+        success, denial = self._usable(success, now), self._usable(denial, now)
         failed = (
             self._rules.answer_before_servfail
             and denial is not None
@@ -236,20 +236,18 @@ class Stores:
 
     def put(self, kind: Kind, key: Key, entry: Entry) -> int:
         """Store ``entry``; return how many others were evicted."""
-        if kind == "success":
-            self._store_positive(key, entry)
-        return self._by_kind[kind].put(key, entry)
-
-    def _store_positive(self, key: Key, entry: Entry) -> None:
-        """Let ``entry`` remove a denial, but not hide a positive answer."""
+        if kind == "denial":
+            return self._denials.put(key, entry)
+        # it removes a denial, but does not hide a positive answer
         if not self._stale.prefer_positive or entry.is_answer(key.question):
-            self._by_kind["denial"].drop(key)
+            self._denials.drop(key)
         else:
-            entry.last_good = _good(key, self._by_kind["success"].get(key))
+            entry.last_good = _good(key, self._positive.get(key))
+        return self._positive.put(key, entry)
 
     def newest(self, key: Key) -> Entry | None:
         """Return the entry under ``key``, expired or not, a denial first."""
-        return self._by_kind["denial"].get(key) or self._by_kind["success"].get(key)
+        return self._denials.get(key) or self._positive.get(key)
 
 
 def _store(bounds: Bounds) -> Bounded[Key, Entry]:
@@ -279,12 +277,8 @@ def ttl_of(response: Response, outcome: Outcome, longest: int = LONGEST_TTL) -> 
     """
     if outcome not in _OWN_TTL:
         return SHORTEST_TTL
-    least = None
-    for section in (response.answer, response.authority, response.additional):
-        for rrset in section:
-            if least is None or rrset.ttl < least:
-                least = rrset.ttl
-    return SHORTEST_TTL if least is None else min(least, longest)
+    ttls = [ttl for _, _, ttl, _, _ in sections(response)]
+    return min(*ttls, longest) if ttls else SHORTEST_TTL
 
 
 def clamp_ttl(ttl: int, shortest: int, longest: int) -> int:
@@ -294,23 +288,20 @@ def clamp_ttl(ttl: int, shortest: int, longest: int) -> int:
 
 def with_ttl(response: Response, ttl: int) -> Response:
     """Return ``response`` with ``ttl`` on every record, and without an OPT."""
-    if response.opt is None and _has_ttl(response, ttl):
-        return response
+    if response.opt is None:
+        for rrset in sections(response):
+            if rrset.ttl != ttl:
+                break
+        else:
+            return response
+    authority, additional = response.authority, response.additional
     return replace(
         response,
         answer=_with_ttl(response.answer, ttl),
-        authority=_with_ttl(response.authority, ttl),
-        additional=_with_ttl(response.additional, ttl),
+        authority=_with_ttl(authority, ttl) if authority else (),
+        additional=_with_ttl(additional, ttl) if additional else (),
         opt=None,
     )
-
-
-def _has_ttl(response: Response, ttl: int) -> bool:
-    for section in (response.answer, response.authority, response.additional):
-        for rrset in section:  # a generator is slower than this loop
-            if rrset.ttl != ttl:
-                return False
-    return True
 
 
 def _with_ttl(rrsets: tuple[RRset, ...], ttl: int) -> tuple[RRset, ...]:

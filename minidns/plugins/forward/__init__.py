@@ -6,7 +6,15 @@ exchange with an upstream (`SingleFlight`). Records of other names than the ques
 are removed from replies (`minidns.upstream.acceptance`).
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Hashable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from functools import partial
 from itertools import count
 from operator import attrgetter
@@ -20,19 +28,18 @@ from minidns.dns.model import (
     DnsError,
     Handler,
     Name,
-    Opt,
     Plugin,
     Query,
-    Question,
     Rcode,
     Response,
+    replace,
 )
 from minidns.dns.names import is_below
 from minidns.dns.rdata import HINFO
 from minidns.dns.reply import Reply
 from minidns.plugins.forward import options as table
 from minidns.plugins.forward.options import ForwardOptions
-from minidns.plugins.forward.proxy import Proxy, relayed_flags, relayed_opt
+from minidns.plugins.forward.proxy import Proxy, RelayedQuery
 from minidns.plugins.forward.targets import (
     Host,
     Target,
@@ -65,7 +72,7 @@ class ForwardLine:
         self._zone = options.zone
         self._site = site
         self._now = site.edges.now
-        self._order: Callable[[], list[Proxy]] = list
+        self._order: Callable[[], Sequence[Proxy]] = tuple
         self._is_forgeable = {"udp": True, "tcp": True}
         """Maps the client's transport to whether its queries may use UDP upstream."""
         self._exchanges: SingleFlight[Response] = SingleFlight()
@@ -107,7 +114,8 @@ class ForwardLine:
                 f"both forward ('{common}') and proxy level ('{to.servername}') TLS"
                 f" servernames are set for upstream proxy 'tls://{to}'"
             )
-        return to._replace(
+        return replace(
+            to,
             servername=to.servername or common,
             tls=self.options.tls if to.transport in ("tls", "https") else None,
             doh_method=self.options.doh_method,
@@ -120,7 +128,8 @@ class ForwardLine:
         """Return whether the line forwards ``name``."""
         if not is_below(name, self._zone):
             return False
-        return name == self._zone or not values.covers(self.options.excepted, name)
+        excepted = self.options.excepted
+        return not excepted or name == self._zone or not values.covers(excepted, name)
 
     def before(self, next_: Handler, *, is_line: bool) -> Handler:
         """Return the handler of this line; ``is_line`` if ``next_`` is one, too."""
@@ -155,15 +164,15 @@ class ForwardLine:
             most = self.options.max_concurrent
             text = f"concurrent queries exceeded maximum {most}"
             raise DnsError(text, Rcode.REFUSED)
-        question = query.question
-        ask = partial(self._ask, query, self._now() + DEADLINE_S)
+        question, relayed = query.question, RelayedQuery.of(query)
+        ask = partial(self._ask, relayed, self._now() + DEADLINE_S)
         # parts that a client can vary must not give more chances to forge a reply
         queue = question if self._is_forgeable[query.transport] else None
-        key: tuple[object, ...] = _key_of(query)
+        key: Hashable = relayed
         if question.qtype == HINFO:
             # a probe that finds forwarding loops comes back as the same query; if it
             # joined itself, it would never be counted
-            key, queue = (*key, object()), None
+            key, queue = object(), None
         self.in_flight += 1
         try:
             return await self._exchanges.run(key, queue, ask)
@@ -174,7 +183,7 @@ class ForwardLine:
         finally:
             self.in_flight -= 1
 
-    async def _ask(self, query: Query, deadline: float) -> Response:
+    async def _ask(self, query: RelayedQuery, deadline: float) -> Response:
         """Try one upstream after the other until one replies.
 
         Raises:
@@ -293,10 +302,12 @@ def _explanation(
     }
 
 
-def order_by(policy: str, upstreams: Sequence[P], rng: Random) -> Callable[[], list[P]]:
+def order_by(
+    policy: str, upstreams: Sequence[P], rng: Random
+) -> Callable[[], Sequence[P]]:
     """Return a function that returns ``upstreams`` in the order for the next query."""
     if policy == "sequential" or len(upstreams) == 1:
-        return lambda: list(upstreams)
+        return lambda: upstreams
     if policy == "round_robin":
         turns = count(1)  # the second one is first, as in CoreDNS
         return lambda: _starting_with(next(turns) % len(upstreams), upstreams)
@@ -307,12 +318,7 @@ def _starting_with(first: int, upstreams: Sequence[P]) -> list[P]:
     return [upstreams[first], *upstreams[:first], *upstreams[first + 1 :]]
 
 
-def _key_of(query: Query) -> tuple[Question, int, Opt | None, str]:
-    """Return the parts that are equal in queries that can share an exchange."""
-    return query.question, relayed_flags(query), relayed_opt(query), query.transport
-
-
-def _response(query: Query, reply: Reply, proxy: Proxy) -> Response:
+def _response(query: RelayedQuery, reply: Reply, proxy: Proxy) -> Response:
     """Return the response to ``query`` from ``reply``.
 
     Raises:

@@ -3,8 +3,11 @@
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from functools import partial
+from typing import Self
 
-from minidns.dns.model import RD, TC, Opt, Query, Question, Source
+from msgspec import Struct
+
+from minidns.dns.model import RD, TC, Opt, Query, Question, Source, replace
 from minidns.dns.rdata import NS, rcode_label
 from minidns.dns.reply import Reply
 from minidns.dns.wire import encode_query
@@ -68,6 +71,25 @@ class Health:
             self.in_doubt = False
 
 
+class RelayedQuery(Struct, frozen=True):
+    """The parts of a client's query that go upstream: equal ones share an exchange."""
+
+    question: Question
+    flags: int
+    opt: Opt | None
+    """The client's OPT without hop-by-hop options.
+
+    unlike CoreDNS: a client's cookie is for its own server and no other (RFC 7873).
+    """
+    transport: str
+
+    @classmethod
+    def of(cls, query: Query) -> Self:
+        """Return these parts of ``query``."""
+        opt = query.opt and without_hop_by_hop(query.opt)
+        return cls(query.question, query.flags & RELAYED_FLAGS, opt, query.transport)
+
+
 class Proxy:
     """An upstream with the options of its line."""
 
@@ -76,7 +98,7 @@ class Proxy:
         self.sources = (Source("upstream", str(upstream)),)
         """The sources of its answers, for ``minidns why``."""
         self._over = {
-            transport: upstream._replace(transport=transport)
+            transport: replace(upstream, transport=transport)
             for transport in ("udp", "tcp", "tls", "https")
         }
         self._cells: dict[str, list[float]] = {}
@@ -125,7 +147,7 @@ class Proxy:
             return "tcp"
         return "udp" if self._options.prefer_udp else client
 
-    def ask(self, query: Query, deadline: float) -> Awaitable[Reply]:
+    def ask(self, query: RelayedQuery, deadline: float) -> Awaitable[Reply]:
         """Return the upstream's reply to ``query``.
 
         Raises:
@@ -137,7 +159,7 @@ class Proxy:
             return self._preferring_udp(query, deadline)
         return self._with_edns(query, transport, deadline)
 
-    async def _preferring_udp(self, query: Query, deadline: float) -> Reply:
+    async def _preferring_udp(self, query: RelayedQuery, deadline: float) -> Reply:
         """Ask over UDP, and over TCP if the reply is truncated."""
         reply = await self._with_edns(query, "udp", deadline)
         if not reply.flags & TC:
@@ -149,10 +171,12 @@ class Proxy:
                 raise
             return reply  # a truncated reply is better than none
 
-    async def _with_edns(self, query: Query, transport: str, deadline: float) -> Reply:
+    async def _with_edns(
+        self, query: RelayedQuery, transport: str, deadline: float
+    ) -> Reply:
         """Ask with the client's OPT; once more without if the upstream refuses EDNS."""
         started = self._now()
-        opt = relayed_opt(query) if started >= self._plain_until else None
+        opt = query.opt if started >= self._plain_until else None
         reply = await self._exchange_once(query, transport, opt, deadline - started)
         self._observe(reply.rcode, started)
         if opt is None or reply.opt is not None or reply.rcode not in REFUSES_EDNS:
@@ -166,20 +190,20 @@ class Proxy:
         return plain
 
     def _exchange_once(
-        self, query: Query, transport: str, opt: Opt | None, left_s: float
+        self, query: RelayedQuery, transport: str, opt: Opt | None, left_s: float
     ) -> Awaitable[Reply]:
         if left_s <= 0:
             raise TimeoutError("i/o timeout")
         question, ident = query.question, next(self._idents)
         # in lower case: clients share exchanges and cached replies, and upstreams may
         # repeat the case of a question in any name of a reply
-        flags = relayed_flags(query)
+        wire = encode_query(question, ident, query.flags, opt)
         limit = _largest(opt) if transport == "udp" else 65535
         return self._exchange(
             self._over[transport],
-            encode_query(question, ident, flags, opt),
+            wire,
             min(self._options.read_timeout_s, left_s),
-            SentQuery(question, ident, limit, transport != "udp").accept,
+            SentQuery(question, wire, limit, transport != "udp").accept,
         )
 
     def _observe(self, rcode: int, started: float) -> None:
@@ -200,9 +224,9 @@ class Proxy:
         ident = next(self._idents)
         question = Question(self._options.check_name, NS)
         wire = encode_query(question, ident, RD if self._options.check_rd else 0)
-        to = self.upstream._replace(owner="")
+        to = replace(self.upstream, owner="")
         if self._options.force_tcp and to.transport == "udp":
-            to = to._replace(transport="tcp")
+            to = replace(to, transport="tcp")
         try:
             return await self._exchange(
                 to, wire, CHECK_S, lambda reply: _answers(reply, ident) or None
@@ -216,19 +240,6 @@ def _unguessable(entropy: Callable[[int], bytes]) -> Iterator[int]:
     """Yield random ids (CVE-2019-19794), 256 for one system call."""
     while True:
         yield from memoryview(entropy(512)).cast("H")
-
-
-def relayed_opt(query: Query) -> Opt | None:
-    """Return the OPT that goes upstream: the client's without hop-by-hop options.
-
-    unlike CoreDNS: a client's cookie is for its own server and no other (RFC 7873).
-    """
-    return without_hop_by_hop(query.opt) if query.opt else None
-
-
-def relayed_flags(query: Query) -> int:
-    """Return the client's flags that go upstream."""
-    return query.flags & RELAYED_FLAGS
 
 
 def _largest(opt: Opt | None) -> int:

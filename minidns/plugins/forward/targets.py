@@ -68,7 +68,8 @@ def distinct(targets: Iterable[Target]) -> tuple[Target, ...]:
     """Return ``targets`` without repetitions of a host and port (CoreDNS)."""
     first: dict[tuple[str, int], Target] = {}
     for to in targets:
-        first.setdefault((to[0], to[1]), to)
+        host = to.host if isinstance(to, Upstream) else to.name
+        first.setdefault((host, to.port), to)
     return tuple(first.values())
 
 
@@ -183,9 +184,9 @@ async def addresses(
 
 
 async def _lookup(question: Question, resolver: Upstream, ask: Exchange) -> list[str]:
-    expected = SentQuery(question, randbits(16))
-    wire = encode_query(question, expected.id)
-    reply: Reply = await ask(resolver, wire, _LOOKUP_S, expected.accept)
+    wire = encode_query(question, randbits(16))
+    accept = SentQuery(question, wire).accept
+    reply: Reply = await ask(resolver, wire, _LOOKUP_S, accept)
     return [
         rdata.address(data)
         for rrset in reply.answer
