@@ -15,6 +15,9 @@ from minidns.trial.statistics import EPISODE_S, Count, Episodes
 
 MOST_FAILURES = 10_000
 """Failures that are recorded one by one; later ones are only counted."""
+LEAST_DISCARDED, MOST_DISCARDED = 20, 0.2
+"""The number and the share of discarded ticks at which a trial stops: the machines of
+its clients are too slow to measure anything."""
 
 
 @dataclass(slots=True)
@@ -55,6 +58,8 @@ class Ledger:
     """Seconds from the start to the last recorded tick."""
     ticks: int = 0
     """Lookups of each target."""
+    discarded: int = 0
+    """Ticks that do not count, as the machine of their client was late itself."""
     counts: dict[Cell, Count] = field(default_factory=dict)
     moments: dict[Cell, set[int]] = field(default_factory=dict)
     """The spans of EPISODE_S seconds in which lookups of a cell failed, by number."""
@@ -68,6 +73,16 @@ class Ledger:
     brake: Brake = field(default_factory=Brake)
     """Why the trial must stop before its end, if CoreDNS has become worse."""
     _episodes: Episodes = field(default_factory=Episodes)
+
+    def discard(self) -> None:
+        """Leave a tick out; stop the trial if its clients are late too often."""
+        self.discarded += 1
+        ticks = self.ticks + self.discarded
+        if self.discarded >= max(LEAST_DISCARDED, MOST_DISCARDED * ticks):
+            self.brake.reason = (
+                "the machines of the clients are too slow: they were late themselves "
+                f"in {self.discarded} of {ticks} instants"
+            )
 
     def record(
         self, target: Target, client: Client, subject: Subject, result: Result

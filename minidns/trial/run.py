@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeAlias
 from minidns.trial.arms import Client, Layout, Software, Target
 from minidns.trial.integrity import Seal, is_intercepted
 from minidns.trial.ledger import Failure, Ledger
-from minidns.trial.lookup import Prober, Result, Subject, Subjects
+from minidns.trial.lookup import Prober, Result, Subject, Subjects, is_doubtful
 from minidns.trial.statistics import EPISODE_S
 from minidns.trial.verdict import Court, Verdict
 
@@ -153,6 +153,9 @@ class Trial:
         is_news = False
         while pending and pending[0].done():
             lookups = pending.popleft().result()
+            if any(is_doubtful(one.result, one.subject.expected) for one in lookups):
+                self.ledger.discard()
+                continue
             self.ledger.ticks += 1
             self.ledger.seconds = lookups[0].result.sent_at - self.ledger.started_at
             for lookup in lookups:

@@ -88,6 +88,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             when += self._order.random() * _MOMENT_S
         return super().call_at(when, callback, *args, context=context)
 
+    def stall(self, seconds: float) -> None:
+        """Let time pass as if this process got no processor time."""
+        self._jump(seconds)
+
     def _run_step(self, order: Random) -> None:
         """Run one of the steps that are due; each is due once."""
         handle, run = self._steps.pop(order.randrange(len(self._steps)))

@@ -3,7 +3,7 @@
 import pytest
 
 from minidns.dns.model import Rcode
-from minidns.trial.lookup import LATE_S, Expected, FailureKind, Outcome, Result, failure_of
+from minidns.trial.lookup import LATE_S, Expected, FailureKind, Outcome, Result, failure_of, is_doubtful
 
 ONE, TWO = frozenset(("10.0.0.1",)), frozenset(("10.0.0.1", "10.0.0.2"))
 
@@ -39,3 +39,21 @@ def replied(addresses: frozenset[str] = ONE, rcode: int = Rcode.NOERROR, latency
 )  # fmt: skip
 def test_failure_of(result: Result, expected: Expected, kind: FailureKind | None) -> None:
     assert failure_of(result, expected) is kind
+
+
+@pytest.mark.parametrize(
+    ("latency_s", "late_s", "outcome", "doubtful"),
+    [
+        pytest.param(0.9, 0.8, Outcome.REPLIED, False, id="no failure"),
+        pytest.param(1.2, 0.1, Outcome.REPLIED, False, id="late by itself"),
+        pytest.param(1.2, 0.3, Outcome.REPLIED, True, id="in time but for the client"),
+        pytest.param(5.0, 0.5, Outcome.SILENT, False, id="silence that the client's lateness does not explain"),
+        pytest.param(5.0, 4.5, Outcome.SILENT, True, id="a client that hardly ran while it waited"),
+        pytest.param(0.0, 0.0, Outcome.UNREACHABLE, False, id="ICMP"),
+    ],
+)
+def test_a_failure_is_doubtful_if_the_client_was_late(
+    latency_s: float, late_s: float, outcome: Outcome, doubtful: bool
+) -> None:
+    result = Result(0.0, latency_s, outcome, addresses=ONE, late_s=late_s)
+    assert is_doubtful(result, Expected()) is doubtful

@@ -106,6 +106,39 @@ def test_a_trial_that_slows_coredns_down_stops() -> None:
     assert ledger.seconds < 1e5
 
 
+class Starved(Model):
+    """A network whose clients get no processor time in some instants: every reply is read late."""
+
+    def __init__(self, stalls: float, late_s: float) -> None:
+        super().__init__(CAUSES["none"], 0.0, 0.0, 1, seal=Seal("2001:db8::5"))
+        self.stalls, self.late_s = stalls, late_s
+        self.stalled: dict[float, bool] = {}
+
+    async def look_up(self, client: Client, target: Target, subject: Subject) -> Result:
+        result = await super().look_up(client, target, subject)
+        if not self.stalled.setdefault(result.sent_at, self.rng.random() < self.stalls):
+            return result
+        return replace(result, latency_s=1.2, late_s=self.late_s)
+
+
+@pytest.mark.parametrize(
+    ("stalls", "late_s", "suspect", "stops"),
+    [
+        pytest.param(0.1, 1.1, Suspect.NONE, False, id="the instants are left out"),
+        pytest.param(0.6, 1.1, Suspect.UNDECIDED, True, id="too many of them stop the trial"),
+        pytest.param(0.1, 0.01, Suspect.EVERYTHING, False, id="late replies to clients in time"),
+    ],
+)
+def test_a_starved_machine_convicts_nobody(stalls: float, late_s: float, suspect: Suspect, stops: bool) -> None:
+    plan = Plan(layout(), 0.05, 1e4, 5.0, Seal("2001:db8::5"))
+    model, ledger = Starved(stalls, late_s), Ledger(plan.layout, plan.rate)
+    verdict = clock.run(Trial(plan, model, model, ledger, Random(1)).run())
+    assert verdict.suspect is suspect
+    assert bool(ledger.brake.reason) is stops
+    assert (ledger.discarded > 0) is (late_s > 1)
+    assert all(record.lookups == ledger.ticks for record in ledger.targets.values())
+
+
 class Recording(Model):
     """A clean network that notes who is asked when."""
 

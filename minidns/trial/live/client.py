@@ -15,6 +15,7 @@ from typing import TypeAlias
 import msgspec
 
 from minidns.probe import libc
+from minidns.system.lateness import Lateness
 from minidns.system.stdin import standard_input
 from minidns.trial import resolving
 from minidns.trial.arms import Manner, Target
@@ -46,6 +47,8 @@ class Response(msgspec.Struct, frozen=True):
     """ID of the first query."""
     transport: str = "udp"
     """Transport of the last query."""
+    late_s: float = 0.0
+    """Seconds of the lookup in which this client was late itself."""
 
     def result(self, sent_at: float, target: Target) -> Result:
         """Return the result of a lookup at ``target`` that was requested then."""
@@ -59,6 +62,7 @@ class Response(msgspec.Struct, frozen=True):
             self.transport,
             self.source_port,
             self.ident,
+            self.late_s,
         )
 
 
@@ -87,13 +91,22 @@ async def serve(
     look_up: LookUp,
 ) -> None:
     """Make the lookups that ``lines`` ask for, until they end; write the results."""
+    now = asyncio.get_running_loop().time
+    lateness = Lateness(now)
 
     async def one(asked: Request) -> None:
-        await write(msgspec.json.encode(await look_up(asked)) + b"\n")
+        began = now()
+        got = await look_up(asked)
+        got = msgspec.structs.replace(got, late_s=round(lateness.since(began), 6))
+        await write(msgspec.json.encode(got) + b"\n")
 
-    async with asyncio.TaskGroup() as tasks:
-        async for line in lines:
-            tasks.create_task(one(msgspec.json.decode(line, type=Request)))
+    measuring = asyncio.ensure_future(lateness.run())
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            async for line in lines:
+                tasks.create_task(one(msgspec.json.decode(line, type=Request)))
+    finally:
+        measuring.cancel()
 
 
 async def look_up(asked: Request, rng: Random, port: int = 53) -> Response:

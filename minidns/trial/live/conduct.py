@@ -85,12 +85,17 @@ class Conduct:
             )
             for remark in checked.remarks:
                 tell(f"note: {remark}")
-            await self._look_up(built.layout, prober, checked.subjects)
+            await self.look_up(built.layout, prober, checked.subjects)
 
-    async def _look_up(
+    async def look_up(
         self, layout: Layout, prober: Prober, subjects: Sequence[Subject]
     ) -> None:
-        """Make lookups until the trial is over, and reach the last verdict."""
+        """Make lookups until the trial is over; then ``verdict`` is the last one.
+
+        Raises:
+            Lost: a client pod has ended.
+
+        """
         changing, kinds = self._changing(), names.kinds_of(subjects)
         if changing is not None:
             kinds = (*kinds, NameKind.CHANGED)

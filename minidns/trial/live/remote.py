@@ -20,7 +20,7 @@ from minidns.trial.live import client as protocol
 from minidns.trial.lookup import TIMEOUT_S, Outcome, Result, Subject
 
 PATIENCE_S = 4 * TIMEOUT_S
-"""Seconds after which a lookup without a result counts as one without a reply."""
+"""Seconds after which a lookup has no result: its client, or the way to it, is late."""
 RELAY_WAIT_S = 0.5
 """Seconds that a result of arm R waits for the line of the relay."""
 _MAX_FLOWS = 10_000
@@ -148,7 +148,13 @@ class RemoteProber:
             async with asyncio.timeout(PATIENCE_S):
                 got = await waiting
         except TimeoutError:
-            return Result(sent_at, PATIENCE_S, Outcome.SILENT, replica=target.replica)
+            return Result(
+                sent_at,
+                PATIENCE_S,
+                Outcome.SILENT,
+                replica=target.replica,
+                late_s=PATIENCE_S,
+            )
         except OSError as error:
             raise Lost(f"client pod {client.pod}: the connection broke off") from error
         finally:

@@ -65,6 +65,7 @@ def _clock(conduct: Conduct, ledger: Ledger) -> str:
         f"{format_duration(round(ledger.seconds))} of at most "
         f"{format_duration(conduct.pace.limit_s)}, {ledger.ticks} lookups over each "
         f"arm, {ledger.episodes} failures"
+        + (f", {ledger.discarded} left out: late clients" if ledger.discarded else "")
     )
 
 

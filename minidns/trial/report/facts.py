@@ -113,6 +113,8 @@ class Report:
     seconds: float
     lookups: int
     """Lookups of each target."""
+    discarded: int
+    """Lookups of each target that do not count, as their client was late itself."""
     started: str
     comparison: str
     arms: tuple[ArmRow, ...]
@@ -148,6 +150,7 @@ def report(
         ledger.rate,
         round(ledger.seconds, 3),
         ledger.ticks,
+        ledger.discarded,
         rfc3339(setup.started),
         _comparison(verdict),
         tuple(_arm_row(ledger, target) for target in ledger.layout.targets),

@@ -118,6 +118,11 @@ def facts(report: Report) -> list[str]:
         f"{percent(report.rate_to_find)}.",
         report.comparison,
     ]
+    if report.discarded:
+        result.append(
+            f"{report.discarded} lookups over each arm do not count: the client's own "
+            "machine was late then, which looks like a late reply."
+        )
     if report.stopped:
         result.append(f"The trial stopped itself before its end: {report.stopped}.")
     if report.evidence is not None:

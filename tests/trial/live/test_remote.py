@@ -14,7 +14,8 @@ from minidns.trial.arms import A as ARM_A
 from minidns.trial.arms import Client, Manner, NameKind, R, Target
 from minidns.trial.live import client
 from minidns.trial.live.remote import Flows, Lost, RemoteProber
-from minidns.trial.lookup import Outcome, Subject
+from minidns.trial.lookup import Outcome, Subject, is_doubtful
+from sim.scenario import clock
 from tests.probe.fake_server import Behaviour, answers, serving
 
 CLIENT = Client("client-1", "node-1")
@@ -139,3 +140,38 @@ async def test_the_relay_names_the_pod_of_a_query_of_its_arm() -> None:
             flows.add(json.dumps(passed | {"reply": False}).encode())
             got = await looking
     assert got.replica == "coredns-1"
+
+
+async def stalling(asked: client.Request) -> client.Response:
+    """Look up in a process that does not run for two seconds."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, clock.VirtualLoop)
+    await asyncio.sleep(0.5)
+    loop.stall(2.0)
+    return client.Response(asked.number, 2.5, Outcome.REPLIED, 0, ("192.0.2.1",), 1, 1)
+
+
+def test_a_client_says_how_late_it_was_itself() -> None:
+    async def one() -> client.Response:
+        results: asyncio.Queue[bytes] = asyncio.Queue()
+        requests: asyncio.Queue[bytes] = asyncio.Queue()
+
+        async def lines() -> AsyncIterator[bytes]:
+            while True:
+                yield await requests.get()
+
+        serving = asyncio.ensure_future(client.serve(lines(), results.put, stalling))
+        requests.put_nowait(client.request(1, Target(ARM_A, "192.0.2.1"), NAME))
+        got = client.response(await results.get())
+        serving.cancel()
+        return got
+
+    got = clock.run(one())
+    assert got.late_s == pytest.approx(2.0, abs=0.1)
+    assert is_doubtful(got.result(0.0, Target(ARM_A, "192.0.2.1")), NAME.expected)
+
+
+def test_a_client_that_says_nothing_is_late() -> None:
+    prober = RemoteProber({CLIENT: Pipe(0)}, Flows({}))
+    got = clock.run(prober.look_up(CLIENT, Target(ARM_A, "192.0.2.1"), NAME))
+    assert is_doubtful(got, NAME.expected)
