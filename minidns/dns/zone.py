@@ -5,16 +5,17 @@ non-terminal (RFC 8020). A lookup walks from the apex towards the name and
 stops at a delegation, at a DNAME, at the name itself, or at its closest encloser, whose
 wildcard then provides the answer (RFC 4592 3.3.1).
 
-The signatures of a signed zone are records like any other: they are not added to
-answers (RFC 4035 3.1), because clients of a cluster's DNS do not validate.
+No zone is signed here. The signatures and NSEC records of a zone that was signed by
+other software are part of the answers to clients that request them (RFC 4035 3.1).
 """
 
+from bisect import bisect
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from minidns.dns import names, rdata
 from minidns.dns.model import Name, Question, Rcode, Response, RRset, Source
-from minidns.dns.rdata import AAAA, CNAME, DNAME, DS, MX, NS, SOA, SRV, A
+from minidns.dns.rdata import AAAA, CNAME, DNAME, DS, MX, NS, NSEC, RRSIG, SOA, SRV, A
 from minidns.dns.rules import AnswerRule
 
 Node: TypeAlias = dict[int, RRset]
@@ -64,6 +65,10 @@ class _Step(NamedTuple):
     alias: Name = ""
     """The name that the lookup continues with; empty at its end."""
     rcode: int = Rcode.NOERROR
+    signatures: tuple[RRset, ...] = ()
+    """The signatures of ``answer``."""
+    proof: tuple[RRset, ...] = ()
+    """The NSEC records that prove a denial or a wildcard, with their signatures."""
 
 
 class Zone:
@@ -96,6 +101,8 @@ class Zone:
             self._nodes[apex][SOA] = soa
         self.serial = rdata.read_soa(soa.rdata[0]).serial
         self._source = Source("zone", apex, version=str(self.serial))
+        signed = (name for name, node in self._nodes.items() if NSEC in node)
+        self._nsec_owners = sorted(signed, key=_canonical)
 
     def _add(self, rrset: RRset) -> None:
         node = self._nodes.get(rrset.owner)
@@ -122,8 +129,10 @@ class Zone:
         """Return the nodes, so that a large zone can be freed step by step."""
         return list(self._nodes.values())
 
-    def lookup(self, question: Question) -> ZoneAnswer:
+    def lookup(self, question: Question, dnssec: bool = False) -> ZoneAnswer:
         """Return the answer, with aliases followed to targets that have records here.
+
+        With ``dnssec``, it has the signatures and proofs that the zone contains.
 
         Whether a target belongs to the zone is decided by its data (an owner name, or a
         delegation above it), not by its suffix (CoreDNS plugin file).
@@ -133,12 +142,12 @@ class Zone:
         seen = {name}
         while True:
             step = self._walk(name, qtype)
-            answer += step.answer
+            answer += step.answer + (step.signatures if dnssec else ())
             name = step.alias
             if name and not self._has_target(name, qtype):
-                return ZoneAnswer(self._response(question, answer, step), name)
+                return ZoneAnswer(self._response(question, answer, step, dnssec), name)
             if not name or name in seen or len(seen) > MAX_LINKS:
-                return ZoneAnswer(self._response(question, answer, step))
+                return ZoneAnswer(self._response(question, answer, step, dnssec))
             seen.add(name)
 
     def _has_target(self, name: Name, qtype: int) -> bool:
@@ -177,11 +186,15 @@ class Zone:
                 return _Step(ZoneRule.DELEGATION, referral=node[NS])
         if encloser == name:
             return self._at(name, qtype, self._nodes[name], ZoneRule.ANSWER)
-        wildcard = self._nodes.get("*." + encloser.lstrip("."))
+        asterisk = "*." + encloser.lstrip(".")
+        wildcard = self._nodes.get(asterisk)
         if wildcard is None:
-            return _Step(ZoneRule.NXDOMAIN, rcode=Rcode.NXDOMAIN)
-        if not wildcard:  # an empty non-terminal is one, too (RFC 4592 4.9)
-            return _Step(ZoneRule.NODATA)
+            proof = self._nsec_before(name, asterisk)
+            return _Step(ZoneRule.NXDOMAIN, rcode=Rcode.NXDOMAIN, proof=proof)
+        if (
+            not wildcard
+        ):  # an empty non-terminal is a source of synthesis (RFC 4592 4.9)
+            return _Step(ZoneRule.NODATA, proof=self._nsec_before(name, asterisk))
         return self._at(name, qtype, wildcard, ZoneRule.WILDCARD)
 
     def _at(self, name: Name, qtype: int, node: Node, rule: ZoneRule) -> _Step:
@@ -192,10 +205,20 @@ class Zone:
         elif qtype in node:
             found, alias = node[qtype]._replace(owner=name), ""
         else:
-            # an apex with only these is treated as empty: its queries fall through
-            exists = not node.keys() <= ({SOA, NS} if name == self.apex else set())
-            return _Step(ZoneRule.NODATA if exists else ZoneRule.EMPTY_NON_TERMINAL)
-        return _Step(rule, (found,), alias=alias)
+            return self._nodata(name, node, rule)
+        # a wildcard's records are proven by the absence of the name (RFC 4035 3.1.3.3)
+        proof = self._nsec_before(name) if rule is ZoneRule.WILDCARD else ()
+        signatures = _signatures(node, found)
+        return _Step(rule, (found,), alias=alias, signatures=signatures, proof=proof)
+
+    def _nodata(self, name: Name, node: Node, rule: ZoneRule) -> _Step:
+        proof = _signed(node, NSEC)
+        if rule is ZoneRule.WILDCARD or not proof:  # the name is missing, too
+            proof = tuple(dict.fromkeys((*proof, *self._nsec_before(name))))
+        # an apex with only these is treated as empty, so that its queries fall through
+        exists = not node.keys() <= ({SOA, NS} if name == self.apex else set())
+        result = ZoneRule.NODATA if exists else ZoneRule.EMPTY_NON_TERMINAL
+        return _Step(result, proof=proof)
 
     def _moved(self, name: Name, qtype: int, dname: RRset) -> _Step:
         """Return the substitution of ``name`` by a DNAME above it (RFC 6672 2.2)."""
@@ -210,19 +233,34 @@ class Zone:
             return _Step(ZoneRule.DNAME, (dname,), rcode=Rcode.YXDOMAIN)
         cname = RRset(name, CNAME, dname.ttl, (data,))
         wanted = "" if qtype == CNAME else alias
-        return _Step(ZoneRule.DNAME, (dname, cname), alias=wanted)
+        signatures = _signatures(self._nodes[dname.owner], dname)
+        answer = dname, cname
+        return _Step(ZoneRule.DNAME, answer, alias=wanted, signatures=signatures)
+
+    def _nsec_before(self, *missing: Name) -> tuple[RRset, ...]:
+        """Return the NSEC records that cover the names (RFC 4034 4)."""
+        owners: dict[Name, None] = {}
+        for name in missing if self._nsec_owners else ():  # few zones are signed
+            place = bisect(self._nsec_owners, _canonical(name), key=_canonical)
+            if place:
+                owners[self._nsec_owners[place - 1]] = None
+        return tuple(rrset for o in owners for rrset in _signed(self._nodes[o], NSEC))
 
     def _response(
-        self, question: Question, answer: tuple[RRset, ...], step: _Step
+        self, question: Question, answer: tuple[RRset, ...], step: _Step, dnssec: bool
     ) -> Response:
         has_answer = bool(step.answer)
         sources: tuple[Source, ...] = (self._source,)
         if step.referral:
             authority: tuple[RRset, ...] = (step.referral,)
-            additional = tuple(self._addresses(authority, glue=True))
+            additional = tuple(self._addresses(authority, dnssec, glue=True))
+            if dnssec:  # whether the delegated zone is signed (RFC 4035 3.1.4)
+                cut = self._nodes[step.referral.owner]
+                authority += _signed(cut, DS) or _signed(cut, NSEC)
         else:
-            authority = self._authority(question, has_answer)
-            additional = self.additional(answer)
+            authority = self._authority(question, has_answer, dnssec)
+            authority += step.proof if dnssec else ()
+            additional = self.additional(answer, dnssec)
             if not has_answer:
                 wanted = f"{question.qname} {rdata.type_name(question.qtype)}"
                 sources += (Source("record", wanted, found=False),)
@@ -236,20 +274,29 @@ class Zone:
             sources=sources,
         )
 
-    def _authority(self, question: Question, has_answer: bool) -> tuple[RRset, ...]:
+    def negative(self, dnssec: bool = False) -> tuple[RRset, ...]:
+        """Return the SOA of a negative answer (RFC 2308 2); signed with ``dnssec``."""
+        apex = self._nodes[self.apex]
+        return (self.soa, *(_signatures(apex, self.soa) if dnssec else ()))
+
+    def _authority(
+        self, question: Question, has_answer: bool, dnssec: bool
+    ) -> tuple[RRset, ...]:
         if not has_answer:
-            return (self.soa,)  # RFC 2308 2
+            return self.negative(dnssec)
         apex = self._nodes[self.apex]
         if question[:2] == (self.apex, NS) or NS not in apex:
             return ()
-        return (apex[NS],)
+        return _signed(apex, NS) if dnssec else (apex[NS],)
 
-    def additional(self, answer: Iterable[RRset]) -> tuple[RRset, ...]:
+    def additional(
+        self, answer: Iterable[RRset], dnssec: bool = False
+    ) -> tuple[RRset, ...]:
         """Return the addresses that the zone has for targets in ``answer``."""
-        return tuple(self._addresses(answer))
+        return tuple(self._addresses(answer, dnssec))
 
     def _addresses(
-        self, rrsets: Iterable[RRset], glue: bool = False
+        self, rrsets: Iterable[RRset], dnssec: bool, glue: bool = False
     ) -> Iterator[RRset]:
         """Yield the addresses of the names that ``rrsets`` point to.
 
@@ -266,4 +313,23 @@ class Zone:
             if glue and not names.is_below(name, owner):
                 continue
             node = self._nodes.get(name, {})
-            yield from (node[rtype] for rtype in (A, AAAA) if rtype in node)
+            for rtype in (A, AAAA):
+                yield from _signed(node, rtype)[: None if dnssec else 1]
+
+
+def _signatures(node: Node, rrset: RRset) -> tuple[RRset, ...]:
+    """Return the signatures of ``rrset`` in ``node``, with its TTL (RFC 4034 3)."""
+    covered = rrset.rtype.to_bytes(2)
+    every = node[RRSIG].rdata if RRSIG in node else ()
+    data = tuple(one for one in every if one.startswith(covered))
+    return (rrset._replace(rtype=RRSIG, rdata=data),) if data else ()
+
+
+def _signed(node: Node, rtype: int) -> tuple[RRset, ...]:
+    """Return the records of ``rtype`` and their signatures; empty if there are none."""
+    return (node[rtype], *_signatures(node, node[rtype])) if rtype in node else ()
+
+
+def _canonical(name: Name) -> list[bytes]:
+    """Return the key by which names are in canonical order (RFC 4034 6.1)."""
+    return [names.to_wire(label + ".")[1:-1] for label in reversed(names.labels(name))]

@@ -269,7 +269,7 @@ def file(
             raise DnsError(rcode=Rcode.REFUSED)  # *transfer* answers allowed ones
         if served_zone.zone is None or query.hops >= _MAX_LOOKUPS:
             raise DnsError()
-        result = served_zone.zone.lookup(query.question)
+        result = served_zone.zone.lookup(query.question, query.do)
         if result.response.rcode == Rcode.SERVFAIL:
             raise DnsError()
         if _is_missing(result.response) and covers(fallthrough, qname):
@@ -326,8 +326,8 @@ async def _with_target_records(
     return replace(
         response,
         rcode=target.rcode if failed else Rcode.NOERROR,
-        authority=(zone.soa,) if negative else response.authority,
-        additional=zone.additional(response.answer),
+        authority=zone.negative(query.do) if negative else response.authority,
+        additional=zone.additional(response.answer, query.do),
         tc=False,  # whatever the target's reply says (CoreDNS)
     )
 

@@ -4,7 +4,7 @@ import pytest
 
 from minidns.corefile.errors import ConfigError
 from minidns.dns import rdata, zonefile
-from minidns.dns.model import DnsError, Handler, Query, Rcode, Response, Reuse
+from minidns.dns.model import DnsError, Handler, Opt, Query, Rcode, Response, Reuse
 from minidns.plugins import file
 from minidns.plugins.site import Site
 from tests.table import table
@@ -60,6 +60,25 @@ async def test_answer(name: str, qtype: str, expected: list[str]) -> None:
     assert (response.rcode, response.aa) == (Rcode.NOERROR, True)
     assert response.reuse == Reuse(depends_on=(KEY,))
     assert response.sources[0] == ("zone", "example.org.", "", "7", True)
+
+
+@table("target", ["web", "gone.example.net."])
+@table("do", [True, False])
+async def test_signatures_are_for_clients_that_request_dnssec(do: bool, target: str) -> None:
+    text = "RRSIG {} 8 2 60 20300101000000 20200101000000 1 example.org. aaaa"
+    records = (f"@ 60 {text.format('SOA')}", f"alias 60 {text.format('CNAME')}")
+    db = "\n".join((DB, f"alias 60 CNAME {target}", *records, ""))
+    handler, site, _ = served(files={"/db": db})
+
+    async def missing(_: Query) -> Response:
+        return Response(Rcode.NXDOMAIN)
+
+    site.top = missing
+    response = await handler(query("alias.example.org", opt=Opt(1232, do=do)))
+    signatures = [one.owner for one in response.answer if one.rtype == rdata.RRSIG]
+    assert signatures == (["alias.example.org."] if do else [])
+    denied = [one.owner for one in response.authority if one.rtype == rdata.RRSIG]
+    assert denied == (["example.org."] if do and target != "web" else [])
 
 
 NEGATIVE = [("gone", "A", Rcode.NXDOMAIN), ("web", "AAAA", Rcode.NOERROR), ("ent", "A", Rcode.NOERROR)]
