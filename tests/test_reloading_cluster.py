@@ -165,7 +165,7 @@ async def test_it_ends_with_the_last_block_that_uses_it() -> None:
         assert follower.watcher.reflectors == []
 
 
-SAME = ["ttl 60", "fallthrough", "ignore empty_service", "endpoint_pod_names", "ede"]
+SAME = ["ttl 60", "fallthrough", "ignore empty_service", "endpoint_pod_names"]
 OTHER = [
     "pods verified", "labels a=b", "namespace_labels a=b", "namespaces prod",
     "noendpoints", "kubeconfig /tmp/x", "endpoint http://x", "strict", "zonal",

@@ -38,7 +38,7 @@ COREFILES = {
     "kubeadm": PLAIN % "pods insecure",
     "verified": PLAIN % "pods verified",
     "strict": PLAIN % "strict",
-    "reasons": UNCACHED % "ede",  # *cache* leaves them out
+    "without-a-cache": UNCACHED % "",
     "zonal": PLAIN % "zonal",
     "fallthrough": PLAIN % "fallthrough",
     "reverse-zones-of-its-own": NO_FALLTHROUGH % "pods insecure",

@@ -284,12 +284,6 @@ class KubernetesOptions:
         "strict",
         "*minidns only.* Follows the specification where CoreDNS departs from it.",
     )
-    ede: bool = switch(
-        "ede",
-        "*minidns only.* Adds an Extended DNS Error (RFC 8914) with the rule and the"
-        " missing object to negative answers, for clients that sent EDNS. *cache* drops"
-        " it.",
-    )
     namespaced: bool = switch(
         "namespaced",
         "*minidns only.* Lists and watches each of the `namespaces` separately from the"

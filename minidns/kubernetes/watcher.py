@@ -392,5 +392,4 @@ def watch_options(options: KubernetesOptions) -> KubernetesOptions:
         fallthrough=(),
         endpoint_pod_names=False,
         ignore_empty=False,
-        ede=False,
     )

@@ -318,17 +318,14 @@ class Kubernetes:
             answer = ClusterAnswer(Rule.STALE, answer.sources)
         if synced and (query.asked_before or query.like_asked_before):
             reuse = self._negative_reuse(query, question, answer)
-        response = responses.negative(answer, soa, reuse, synced=synced)
-        if self.options.ede and (opt := responses.extended(query, response)):
-            return replace(response, opt=opt)
-        return response
+        return responses.negative(answer, soa, reuse, synced=synced)
 
     def _negative_reuse(
         self, query: Query, question: ClusterQuestion, answer: ClusterAnswer
     ) -> Reuse | None:
         """Return the Reuse of a negative answer: its expiry and covered labels."""
         covered = None
-        if query.like_asked_before and not self.options.ede:  # its text has the name
+        if query.like_asked_before:
             covered = self.cluster.covered_labels(question, answer)
         if covered is None and not query.asked_before:
             return None

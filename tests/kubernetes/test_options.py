@@ -34,8 +34,8 @@ READ: dict[str, tuple[str, dict[str, object]]] = {
     "tls": ("tls c k a", {"access": Access(tls=("c", "k", "a"))}),
     "limits": ("apiserver_qps 1.5; apiserver_burst 0; apiserver_max_inflight 3", {}),
     "ours": (
-        "strict; ede; hold 2s; stale_after 5m servfail",
-        {"strict": True, "ede": True, "hold_s": 2, "stale_after_s": 300, "stale": "servfail"},
+        "strict; hold 2s; stale_after 5m servfail",
+        {"strict": True, "hold_s": 2, "stale_after_s": 300, "stale": "servfail"},
     ),
     "stale_after-serve": ("stale_after 5m", {"stale": "serve"}),
     "audit-default": ("", {"audit_s": 1800.0}),

@@ -389,14 +389,6 @@ async def test_an_endpoint_that_leaves_again_is_held_anew() -> None:
 # -- what else there is
 
 
-async def test_extended_errors() -> None:
-    async with running(Api(TREES).list_watch, "ede") as k:
-        denied = await k.ask(f"no.a.{SVC}", opt=Opt(1232))
-        assert denied.opt == Opt(1232, False, ((15, b"\0\0no-such-service: Service a/no"),))
-        assert (await k.ask(f"no.a.{SVC}")).opt is None
-        assert (await k.ask(f"web.a.{SVC}", opt=Opt(1232))).opt is None
-
-
 @pytest.mark.parametrize(("body", "expected"), [("", Rcode.NOERROR), ("strict", Rcode.NOERROR)])
 async def test_bind_hides_the_local_addresses(body: str, expected: Rcode) -> None:
     async with running(Api(TREES).list_watch, body, before="bind 192.0.2.7") as k:
