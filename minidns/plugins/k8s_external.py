@@ -15,12 +15,12 @@ from minidns.dns.model import (
     also_depends_on,
     replace,
 )
-from minidns.kubernetes import responses
 from minidns.kubernetes.external import ExternalZones
 from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion, ExternalTarget
 from minidns.kubernetes.options import ExternalOptions
 from minidns.kubernetes.rules import Rule
-from minidns.plugins.outside import window_of, with_external_records
+from minidns.plugins import cluster_responses as responses
+from minidns.plugins.cluster_responses import window_of, with_external_records
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 

@@ -37,7 +37,6 @@ from minidns.dns.model import (
 from minidns.dns.rdata import AXFR, IXFR
 from minidns.explain import changes, why
 from minidns.explain.explanation import Explanation
-from minidns.kubernetes import responses
 from minidns.kubernetes.answers import MAX_LOOKUPS, AliasBudget, ClusterZones
 from minidns.kubernetes.integrations import SearchLists, metadata_labels
 from minidns.kubernetes.model import ClusterAnswer, ClusterQuestion, ExternalTarget
@@ -45,8 +44,9 @@ from minidns.kubernetes.options import LIMITS, KubernetesOptions
 from minidns.kubernetes.rules import Rule
 from minidns.kubernetes.watcher import ClusterWatcher, SharedWatcher, WatchDeps
 from minidns.metrics.registry import Gauge
+from minidns.plugins import cluster_responses as responses
+from minidns.plugins.cluster_responses import window_of, with_external_records
 from minidns.plugins.contracts import ReadinessCheck, ReadinessDetail
-from minidns.plugins.outside import window_of, with_external_records
 from minidns.plugins.site import Site
 from minidns.plugins.spec import PluginSpec, Repeated, Traits, as_plugin
 from minidns.system.tasks import Tasks

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from minidns.dns.model import Opt, Query, Question, Response, RRset
 from minidns.dns.rdata import type_number
 from minidns.dns.wire import encode_response
-from minidns.kubernetes import responses
 from minidns.kubernetes.model import EVERYTHING, ClusterQuestion, Window, window
 from minidns.kubernetes.names import endpoint_name, record_of
 from minidns.kubernetes.objects import Endpoint, Endpoints, Object
+from minidns.plugins import cluster_responses as responses
 from minidns.plugins import loadbalance
 from minidns.plugins.loadbalance import round_robin
 from tests.kubernetes import made

@@ -1,8 +1,8 @@
 from minidns.dns.model import Rcode, Response, Reuse, Source
-from minidns.kubernetes import responses
 from minidns.kubernetes.apex import start_of_authority
 from minidns.kubernetes.model import ClusterAnswer
 from minidns.kubernetes.rules import Rule
+from minidns.plugins import cluster_responses as responses
 from tests.table import table
 
 SOA = start_of_authority("cluster.local.", 30, 7)
