@@ -185,10 +185,10 @@ def test_work_does_not_grow_with_the_service(name: str, qtype: str) -> None:
     for size in SIZES:
         took = []
         for _ in range(20):
-            began = time.perf_counter()
+            began = time.process_time()
             sent(cluster, name, qtype, size)
-            took.append(time.perf_counter() - began)
-        # the best of some: others use this machine, too; unbounded it takes 100 ms
+            took.append(time.process_time() - began)
+        # CPU time, and the best of some: others use this machine; unbounded it takes 100 ms
         assert min(took) < 0.005
         room = window(type_number(qtype), size, Random(1))
         asked = ClusterQuestion(name, type_number(qtype), ZONE, ZONE, name, room)
@@ -200,9 +200,9 @@ def test_work_does_not_grow_with_the_service(name: str, qtype: str) -> None:
 def test_ports_count_as_well() -> None:
     ports = " ".join(f"p{n}:{n}" for n in range(1, 2000))
     cluster = large(200, ports=ports)
-    began = time.perf_counter()
+    began = time.process_time()
     wire = sent(cluster, HEADLESS, "SRV", 1232)
-    assert time.perf_counter() - began < 0.2
+    assert time.process_time() - began < 0.2
     assert is_cut(dns.message.from_wire(wire))
 
 
@@ -253,7 +253,7 @@ def test_the_encoder_looks_at_no_more_than_it_sends() -> None:
     data = tuple(n.to_bytes(4) for n in range(1_000_000))
     response = Response(answer=(RRset(HEADLESS, 1, 5, data),))
     query = Query(Question(HEADLESS, 1))
-    began = time.perf_counter()
+    began = time.process_time()
     wire = encode_response(query, response)
-    assert time.perf_counter() - began < 0.05
+    assert time.process_time() - began < 0.05
     assert len(wire) <= 512
