@@ -185,8 +185,8 @@ DECIDERS = {
 """Lines that give the records of secret.example.net to the friend, and not to the stranger."""
 
 
-@pytest.mark.parametrize("decider", DECIDERS)
-@pytest.mark.parametrize("plugin", ALIASES)
+@table("decider", DECIDERS)
+@table("plugin", ALIASES)
 async def test_what_completes_an_answer_is_decided_for_each_client(plugin: str, decider: str) -> None:
     name, _, lines = ALIASES[plugin]
     common = "cache 30\nkubernetes cluster.local\nforward . 192.0.2.1\n"
@@ -209,9 +209,9 @@ SELF_REFERENT = {
 """By plugin: its lines, a type, and two clients whose answers differ."""
 
 
-@pytest.mark.parametrize("release", [RELEASES[-1], CACHE_ABOVE_ACL[0]], ids=str)
-@pytest.mark.parametrize("above", ["", "acl {\nblock type ANY\n}\n"])
-@pytest.mark.parametrize("plugin", SELF_REFERENT)
+@table("release", [RELEASES[-1], CACHE_ABOVE_ACL[0]], ids=str)
+@table("above", ["", "acl {\nblock type ANY\n}\n"])
+@table("plugin", SELF_REFERENT)
 async def test_what_depends_on_the_client_is_not_cached_behind_an_alias(
     plugin: str, above: str, release: Release
 ) -> None:
@@ -244,8 +244,8 @@ async def _why(text: str, name: str, client: str, at: str = "") -> tuple[int, st
         return reply.status, reply.body.decode()
 
 
-@pytest.mark.parametrize("at", ["", "0s"], ids=["now", "past"])
-@pytest.mark.parametrize("action", DENIED)
+@table("at", ["", "0s"], ids=["now", "past"])
+@table("action", DENIED)
 async def test_why_tells_nothing_that_the_client_is_denied(action: str, at: str) -> None:
     text = COREFILE.replace("ACTION", action).replace("CACHE", "")
     status, body = await _why(text, NAMES[1], STRANGER, at)

@@ -84,7 +84,7 @@ async def test_log_and_errors_see_the_clients_name_the_rest_the_rewritten_one(ca
     assert sum(line.startswith("2 b.old.example.org. A: ") for line in said) == 1
 
 
-@pytest.mark.parametrize(
+@table(
     ("lines", "rcode"),
     [
         ("template ANY ANY cluster.local {\nrcode NXDOMAIN\n}", "NXDOMAIN"),

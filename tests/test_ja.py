@@ -4,9 +4,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from sim.lesson.page import lessons
+from tests.table import table
 from tests.test_links import ROOT
 
 ENGLISH = ROOT / "docs"
@@ -27,7 +26,7 @@ def test_there_are_pages() -> None:
     assert len(PAGES) > 11
 
 
-@pytest.mark.parametrize("page", PAGES, ids=str)
+@table("page", PAGES, ids=str)
 def test_a_page_has_the_blocks_of_the_english_one(page: Path) -> None:
     japanese = list(blocks(JAPANESE / page))
     assert japanese == list(blocks(ENGLISH / page))

@@ -10,6 +10,7 @@ from sim.lesson.page import Lesson, lessons, parse
 from sim.lesson.session import GIVE_UP, Session, is_right
 from sim.scenario.play import PlayedStep, Scenario, Step, failure_lines
 from tests import lesson_pictures
+from tests.table import table
 
 ANSWERS = {
     1: [("bank.svc.cluster.local.", "shop.svc.cluster.local"), ("192.0.2.53", "10.96.0.10")],
@@ -115,7 +116,7 @@ Below.
 """
 
 
-@pytest.mark.parametrize(
+@table(
     ("typed", "passes", "seen"),
     [
         pytest.param(["10.96.7.7"], True, "got 10.96.7.7", id="right"),
@@ -155,13 +156,13 @@ def test_a_question_that_the_learner_has_made_impossible_is_not_asked() -> None:
     assert "error EAI_AGAIN" in shown
 
 
-@pytest.mark.parametrize("page", ["", "# Title\n", "*5 minutes*\n"])
+@table("page", ["", "# Title\n", "*5 minutes*\n"])
 def test_a_page_that_is_no_lesson(page: str) -> None:
     with pytest.raises(ValueError, match="a title and its minutes"):
         parse(page, "01-page.md")
 
 
-@pytest.mark.parametrize(
+@table(
     ("expected", "actual", "answer", "right"),
     [
         ("got ____", "got 10.1.1.1, 10.1.1.2", "10.1.1.2 10.1.1.1", True),

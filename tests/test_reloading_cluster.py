@@ -106,7 +106,7 @@ async def reload(running: Serving) -> None:
 CHANGES = {"nothing": ("", ""), "answers": ("ttl 60\nfallthrough", ""), "other-plugins": ("", "cache 30\nwhoami")}
 
 
-@pytest.mark.parametrize(("body", "more"), CHANGES.values(), ids=CHANGES)
+@table(("body", "more"), CHANGES.values(), ids=CHANGES)
 async def test_names_are_there_though_the_api_server_is_not(body: str, more: str) -> None:
     switch, port = Switched(), process.free_port()
     world = World(list_watch=switch.list_watch)

@@ -7,6 +7,7 @@ itself is asked.
 
 import pytest
 
+from tests.table import table
 from tests.whole import Resolver, whole
 
 HEAD = "@ 60 SOA ns admin 1 2 3 4 60\n@ 60 NS ns.example.net.\n"
@@ -63,8 +64,8 @@ async def answer(text: str, name: str, qtype: str = "A") -> tuple[str, list[str]
         return reply.rcode().name, [line for text in lines for line in text.splitlines()]
 
 
-@pytest.mark.parametrize("other", OTHERS)
-@pytest.mark.parametrize(
+@table("other", OTHERS)
+@table(
     ("name", "links"),
     [
         ("www", ["www CNAME www.foo"]),
@@ -93,7 +94,7 @@ ROWS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "qtype", "rcode", "expected"), ROWS)
+@table(("name", "qtype", "rcode", "expected"), ROWS)
 async def test_target_in_the_zone(name: str, qtype: str, rcode: str, expected: list[str]) -> None:
     found, lines = await answer(OTHERS["block"], name, qtype)
     assert found == rcode
@@ -128,7 +129,7 @@ async def test_bare_apex_falls_through() -> None:
     assert [rrset.to_text().split()[-1] for rrset in reply.answer] == ["192.0.2.53"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("lines", "rcode"),
     [
         pytest.param(FILE, "REFUSED", id="file-is-last"),

@@ -6,12 +6,13 @@ import sys
 import pytest
 
 from bench.process import CORES, LOAD_CORE, SERVER_CORE, process
+from tests.table import table
 
 pytestmark = pytest.mark.skipif(not {SERVER_CORE, LOAD_CORE} <= CORES, reason="needs two cores")
 
 
-@pytest.mark.parametrize("core", [SERVER_CORE, LOAD_CORE])
-@pytest.mark.parametrize("own", [SERVER_CORE, LOAD_CORE])
+@table("core", [SERVER_CORE, LOAD_CORE])
+@table("own", [SERVER_CORE, LOAD_CORE])
 def test_each_has_its_core_wherever_the_bench_runs(core: int, own: int) -> None:
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {own})

@@ -12,6 +12,7 @@ import pytest
 
 from bench import cluster, upstream, workloads
 from bench.workloads import COUNTER, MIX, WORKLOADS, Ask, Workload
+from tests.table import table
 
 SERVICES = 50
 
@@ -46,7 +47,7 @@ def test_a_file_holds_them_all(workload: Workload, tmp_path: Path) -> None:
         assert asks[0].wire[at : at + len(COUNTER)] == COUNTER.encode()
 
 
-@pytest.mark.parametrize(
+@table(
     ("make", "types"),
     [(workloads.external_new, ["A"]), (workloads.external_aliases, ["CNAME", "A"]), (workloads.external_denied, [])],
 )

@@ -28,7 +28,7 @@ def test_zones(args: list[str], expected: tuple[str, ...]) -> None:
     assert values.zones(args, ["Example.org", "10.0.0.0/15"]) == expected
 
 
-@pytest.mark.parametrize(
+@table(
     ("args", "expected"),
     [
         ([], (".",)),

@@ -65,7 +65,7 @@ def test_nothing_is_wrong(name: str) -> None:
     assert found == ()
 
 
-@pytest.mark.parametrize(("name", "files"), FILES.items())
+@table(("name", "files"), FILES.items())
 def test_files_read(name: str, files: list[str]) -> None:
     paths = [f"{MOUNT}/custom/{file}" for file in files]
     assert list(parse(REAL[name]).files) == ["Corefile", *paths]

@@ -137,7 +137,7 @@ def test_19_reports_have_a_private_way_and_times() -> None:
     assert len(re.findall(r"\d+ (?:working )?days", text)) >= 2
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+@table("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_19_workflows_may_read_and_use_actions_by_hash(path: Path) -> None:
     told = workflow(path.name)
     assert told["permissions"] == {"contents": "read"}
@@ -209,7 +209,7 @@ def test_21_both_ways_to_build_it_put_it_together_alike() -> None:
     assert "--require-hashes" in (ROOT / "deploy/image/assemble").read_text()
 
 
-@pytest.mark.parametrize("path", ["Dockerfile", *(f"deploy/image/{n}" for n in ("build", "assemble"))])
+@table("path", ["Dockerfile", *(f"deploy/image/{n}" for n in ("build", "assemble"))])
 def test_21_no_host_is_named_where_it_is_built(path: str) -> None:
     text = (ROOT / path).read_text()
     assert not re.search(r"https?://|index-url|trusted-host|--mirror", text)

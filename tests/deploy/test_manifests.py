@@ -16,6 +16,7 @@ from sim.api.objects import dig
 from sim.node import kind_corefile
 from tests.deploy import rendered
 from tests.deploy.rendered import DEPLOY, Json, objects, the
+from tests.table import table
 from tests.world import FilesInMemory
 
 HERE = Path(__file__).parent
@@ -88,7 +89,7 @@ def test_the_service_has_the_ports_of_kube_dns(variant: str) -> None:
     assert {p["targetPort"] for p in ports} <= named
 
 
-@pytest.mark.parametrize(
+@table(
     ("variant", "address"),
     [("kube-dns-2", "10.96.0.20"), ("kind", "10.96.0.20"), ("standalone", None), ("tenant", None)],
 )
@@ -96,7 +97,7 @@ def test_the_cluster_ip_is_fixed_where_pods_are_to_know_it(variant: str, address
     assert the(variant, "Service")["spec"].get("clusterIP") == address
 
 
-@pytest.mark.parametrize("variant", ["kube-dns-2", "kind", "chart:kube-dns-2"])
+@table("variant", ["kube-dns-2", "kind", "chart:kube-dns-2"])
 def test_beside_coredns_it_brings_neither_rights_nor_configuration(variant: str) -> None:
     kinds = sorted(obj["kind"] for obj in objects(variant))
     assert kinds == ["Deployment", "NetworkPolicy", "PodDisruptionBudget", "Service"]
@@ -192,12 +193,12 @@ def comparable(variant: str) -> dict[tuple[str, str], Json]:
     return found
 
 
-@pytest.mark.parametrize("name", rendered.CHARTS)
+@table("name", rendered.CHARTS)
 def test_the_chart_makes_what_the_overlay_makes(name: str) -> None:
     assert comparable(f"chart:{name}") == comparable(name)
 
 
-@pytest.mark.parametrize("name", rendered.CHARTS)
+@table("name", rendered.CHARTS)
 def test_what_helm_made_is_kept_as_helm_makes_it_now(name: str) -> None:
     kept = (rendered.KEPT / f"{name}.yaml").read_text()
     assert rendered.source_hash() in kept.splitlines()[0], (
@@ -217,7 +218,7 @@ def values(name: str) -> Any:
 SCHEMA = json.loads((DEPLOY / "chart/values.schema.json").read_text())
 
 
-@pytest.mark.parametrize("name", rendered.CHARTS)
+@table("name", rendered.CHARTS)
 def test_values_pass_their_schema(name: str) -> None:
     given = values("values.yaml")
     for key, value in values(f"ci/{name}-values.yaml").items():
@@ -234,7 +235,7 @@ def test_the_values_schema_knows_every_value_and_no_other() -> None:
             assert part["properties"].keys() == given.keys(), name
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "value"),
     [
         ("name", "kube-dns"),

@@ -190,7 +190,7 @@ def srv_query(size: int = 0, transport: Literal["udp", "tcp"] = "udp") -> Query:
     return Query(Question(NAME, SRV), opt=opt, max_size=size or 512, transport=transport)
 
 
-@pytest.mark.parametrize(("width", "size"), [(18, 499), (19, 505), (20, 511)])
+@table(("width", "size"), [(18, 499), (19, 505), (20, 511)])
 def test_additional_owners_are_pointers_to_srv_targets(width: int, size: int) -> None:
     expected = check(srv_query(), services(6, "e" * width, 3))
     assert expected == (size, (6, 0, 3), False)

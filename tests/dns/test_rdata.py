@@ -104,7 +104,7 @@ def test_constants_are_the_numbers_of_the_registry(name: str) -> None:
     assert rdata.type_name(number) == name
 
 
-@pytest.mark.parametrize("text", ["TYPE70000", "nosuch", ""])
+@table("text", ["TYPE70000", "nosuch", ""])
 def test_unknown_type_names(text: str) -> None:
     with pytest.raises(ValueError, match="unknown type"):
         rdata.type_number(text)

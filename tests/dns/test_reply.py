@@ -59,7 +59,7 @@ def test_every_section_uncompressed_and_in_order() -> None:
     assert read.opt.size == 1400
 
 
-@pytest.mark.parametrize("expected", ["a.example.org.", "A.example.org.", "example.org."])
+@table("expected", ["a.example.org.", "A.example.org.", "example.org."])
 def test_expected_question_does_not_change_the_result(expected: str) -> None:
     whole = decode_reply(GOOD)
     assert whole.question is not None
@@ -131,7 +131,7 @@ def test_any_mutation(data: st.DataObject) -> None:
             assert all(line.isprintable() for line in rdata.to_lines(rrset))
 
 
-@pytest.mark.parametrize("rtype", [2, 5, 12])
+@table("rtype", [2, 5, 12])
 def test_thousands_of_records_with_one_long_name_are_cheap(rtype: int) -> None:
     name = b"\1a" * 126 + b"\0"
     head = struct.pack("!6H", 1, 0x8000, 1, 4000, 0, 0) + name + b"\0\1\0\1"

@@ -5,8 +5,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from minidns.dns import names
 from minidns.dns.model import Rcode, Response, Source, replace
 from minidns.explain import why
@@ -182,7 +180,7 @@ async def test_cause(cause: str, row: tuple[str, str, str]) -> None:
     assert near in " ".join(explanation.cause.near)
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "cause", "near"),
     [
         ("api", "short-name", f"pods of namespace staging ask for api.staging.{SVC}."),
@@ -231,7 +229,7 @@ async def test_cause_in_a_cluster_set(text: str, cause: str) -> None:
     assert (await result.explain(text)).cause.id == cause
 
 
-@pytest.mark.parametrize(
+@table(
     ("asked", "cause"),
     [
         (f"none.prod.{SVC} A", "no-ready-endpoint"),

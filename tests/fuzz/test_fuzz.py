@@ -4,6 +4,7 @@ import pytest
 
 from tests.fuzz.mutate import fuzz
 from tests.fuzz.targets import TARGETS
+from tests.table import table
 
 RUNS = {"query": 4000, "reply": 2000, "corefile": 400, "watch": 2000}
 
@@ -29,6 +30,6 @@ FOUND = [
 """Target and input of every fault that fuzzing found."""
 
 
-@pytest.mark.parametrize(("name", "data"), FOUND)
+@table(("name", "data"), FOUND)
 def test_faults_of_the_past(name: str, data: bytes) -> None:
     TARGETS[name].run(data)

@@ -52,7 +52,7 @@ async def test_get_gives_the_status(status: int) -> None:
         assert await get(to, "/health") == status
 
 
-@pytest.mark.parametrize("reply", [b"", b"SSH-2.0-x y\r\n", b"HTTP/1.1 OK\r\n"])
+@table("reply", [b"", b"SSH-2.0-x y\r\n", b"HTTP/1.1 OK\r\n"])
 async def test_get_from_something_else(reply: bytes) -> None:
     server, to = await answering(reply)
     async with server:

@@ -1,7 +1,5 @@
 """Options of the plugin: a row per rule; the id names the rule."""
 
-import pytest
-
 from minidns.dns.model import RRset
 from minidns.dns.rdata import A
 from minidns.kubernetes.answers import MAX_LOOKUPS, AliasBudget
@@ -152,7 +150,7 @@ MANY: list[Object] = [
 ]
 
 
-@pytest.mark.parametrize("budget", [1, 5, MAX_LOOKUPS])
+@table("budget", [1, 5, MAX_LOOKUPS])
 def test_host_names_of_slices_are_followed_up_to_the_budget(budget: int) -> None:
     answers = Cluster(MANY).answers
     zone, name = answers.options.zones[0], f"h.a.{SVC}"

@@ -51,7 +51,7 @@ def account(tmp_path: Path) -> Path:
 IN_POD = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 
 
-@pytest.mark.parametrize(
+@table(
     "environ",
     [
         pytest.param({}, id="nothing"),

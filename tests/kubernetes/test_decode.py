@@ -36,7 +36,7 @@ def status(code: object, reason: object = None, **more: object) -> dict[str, obj
 TOO_LARGE = {"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large"}]}
 
 
-@pytest.mark.parametrize("kind", ["ADDED", "MODIFIED", "DELETED"])
+@table("kind", ["ADDED", "MODIFIED", "DELETED"])
 def test_an_object_with_its_key_and_version(kind: str) -> None:
     event = decode.event(SERVICES, line(kind, WEB))
     assert isinstance(event.obj, Service)
@@ -63,7 +63,7 @@ def test_what_cannot_be_read_of_an_object(obj: object, key: Key | None, version:
     assert event == WatchEvent("MODIFIED", None, version, key=key)
 
 
-@pytest.mark.parametrize(
+@table(
     "spec",
     [
         pytest.param(None, id="null-spec"),

@@ -13,6 +13,7 @@ from minidns.kubernetes.documents import Documents, Refused
 from minidns.kubernetes.resources import Access, ApiError
 from sim.api.objects import Json
 from tests.kubernetes.served import Served, service, serving
+from tests.table import table
 
 SPACE = "kube-public"
 PATH = f"/api/v1/namespaces/{SPACE}/services"
@@ -141,7 +142,7 @@ async def test_servers_that_stay_busy_are_given_up(monkeypatch: pytest.MonkeyPat
             await api(served).get(f"{PATH}/web")
 
 
-@pytest.mark.parametrize(
+@table(
     ("rule", "why"),
     [
         ({"status": 500, "message": "no\ndisk \x1b[31m"}, r"no\\ndisk \\x1b\[31m"),

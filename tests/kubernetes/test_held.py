@@ -121,7 +121,7 @@ ENDS: dict[str, Event] = {
 }
 
 
-@pytest.mark.parametrize("event", ENDS.values(), ids=ENDS)
+@table("event", ENDS.values(), ids=ENDS)
 def test_let_go_at_once(event: Event) -> None:
     timeline = left(Applied(pod("a/one", "10.0.0.1")))
     assert timeline.missing() == []

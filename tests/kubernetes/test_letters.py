@@ -4,8 +4,6 @@ CoreDNS 1.14.7 compares endpoint names, ports, protocols and cluster ids so; key
 objects and addresses are compared as they are.
 """
 
-import pytest
-
 from minidns.kubernetes.objects import Object
 from tests.kubernetes import made
 from tests.table import table
@@ -36,7 +34,7 @@ def test_an_endpoint_has_the_name_that_its_srv_gives(one: Object, label: str, ca
     )
 
 
-@pytest.mark.parametrize("name", ["address", "hostname", "pod-name"])
+@table("name", ["address", "hostname", "pod-name"])
 def test_every_target_of_an_srv_has_an_address(name: str) -> None:
     there = cluster(SLICES[name][0])
     first, *_ = there.ask(f"h.a.svc.{ZONE}", "SRV").splitlines()

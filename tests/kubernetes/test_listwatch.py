@@ -10,6 +10,7 @@ from minidns.kubernetes.list_watch import Deadlines
 from minidns.kubernetes.objects import Key
 from minidns.kubernetes.resources import SERVICES, ApiError, Gone, Page
 from tests.kubernetes.served import Served, first, serving
+from tests.table import table
 
 WEB = {"metadata": {"name": "web", "namespace": "default", "resourceVersion": "5"}, "spec": {}}
 
@@ -98,7 +99,7 @@ async def test_f36_items_that_cannot_be_read_cost_themselves() -> None:
         assert (page.skipped, page.unread) == (2, (Key("p", "odd"),))
 
 
-@pytest.mark.parametrize(
+@table(
     ("rule", "kind", "text", "code"),
     [
         pytest.param({"cut_at": 40}, ApiError, "the list broke off", 0, id="F33-cut"),
@@ -136,7 +137,7 @@ async def test_lists_that_fail(rule: dict[str, Any], kind: type[Exception], text
         assert getattr(caught.value, "status", 0) == code
 
 
-@pytest.mark.parametrize(
+@table(
     ("verb", "rule", "text"),
     [
         pytest.param("list", {"freeze": True}, "no complete answer", id="F4-list"),

@@ -11,6 +11,7 @@ from minidns.kubernetes.list_watch import Deadlines
 from minidns.kubernetes.objects import Key
 from minidns.kubernetes.resources import SERVICES, ApiError, Gone
 from tests.kubernetes.served import first, serving, until
+from tests.table import table
 
 WEB = {"metadata": {"name": "web", "namespace": "default", "resourceVersion": "5"}, "spec": {}}
 ROOM = 16 * 2**20
@@ -65,7 +66,7 @@ async def test_a_bookmark_puts_the_silence_off() -> None:
         assert {event.type for event in found} == {"BOOKMARK"}
 
 
-@pytest.mark.parametrize(
+@table(
     ("action", "kind", "text"),
     [
         pytest.param({"do": "reset"}, ApiError, "the watch broke off", id="F2-reset"),
@@ -96,7 +97,7 @@ async def test_watches_that_fail(action: dict[str, Any], kind: type[Exception], 
             await first(events, 1)
 
 
-@pytest.mark.parametrize(
+@table(
     ("rule", "kind", "text"),
     [
         pytest.param({"status": 410}, Gone, "too old", id="F6-410"),
@@ -172,7 +173,7 @@ async def test_a_streaming_list_and_the_watch_after_it() -> None:
         assert (await first(events, 1))[0].key == Key("default", "c")
 
 
-@pytest.mark.parametrize(
+@table(
     "code",
     [pytest.param(422, id="F18-422"), pytest.param(400, id="F18-400"), pytest.param(500, id="F18-500-as-an-event")],
 )

@@ -137,7 +137,7 @@ def test_only_reverse_zones(zones: str) -> None:
         options(zones=zones)
 
 
-@pytest.mark.parametrize(
+@table(
     ("zones", "primary"),
     [
         ("cluster.local in-addr.arpa", "cluster.local."),

@@ -9,6 +9,7 @@ import pytest
 from minidns.kubernetes.list_watch import Deadlines
 from minidns.kubernetes.resources import SERVICES
 from tests.kubernetes.served import Kept, Served, following, serving, until
+from tests.table import table
 
 FAULTS: dict[str, list[Any]] = {
     "F1-watch-ends": ["close"],
@@ -29,7 +30,7 @@ def truth(served: Served) -> set[str]:
     return {obj["metadata"]["name"] for obj in found}
 
 
-@pytest.mark.parametrize("actions", FAULTS.values(), ids=FAULTS.keys())
+@table("actions", FAULTS.values(), ids=FAULTS.keys())
 async def test_after_the_fault_everything_is_as_the_server_has_it(actions: list[Any]) -> None:
     kept = Kept()
     async with serving() as served:

@@ -14,6 +14,7 @@ import pytest
 from minidns.kubernetes.reflector import Reflector
 from minidns.kubernetes.resources import SERVICES, ApiError, Gone, Page, WatchEvent
 from tests.kubernetes.scripts import Kept, added, svc
+from tests.table import table
 from tests.world import Clock, settle
 
 REFUSED = ApiError("connection refused")
@@ -194,7 +195,7 @@ async def test_outages_of_all_kinds_in_turn(history: tuple[tuple[float, float], 
     assert percentile(found, 0.99) <= 5.0
 
 
-@pytest.mark.parametrize(
+@table(
     ("error", "most"),
     [
         pytest.param(REFUSED, 310, id="refused-is-cheap"),

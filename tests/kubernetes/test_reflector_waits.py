@@ -146,7 +146,7 @@ async def test_the_end_of_an_outage_is_logged(caplog: pytest.LogCaptureFixture) 
     assert last.endswith("s: *v1.Service")
 
 
-@pytest.mark.parametrize(
+@table(
     "broken",
     [
         pytest.param(ValueError("Chunk too big"), id="value-error"),

@@ -118,8 +118,8 @@ def test_a_part_of_the_whole_that_is_as_full(
         assert len(some.to_wire()) > size - 80
 
 
-@pytest.mark.parametrize("first", ["", ":-1 x:-1"], ids=["no-ports", "no-numbers"])
-@pytest.mark.parametrize("strict", [False, True])
+@table("first", ["", ":-1 x:-1"], ids=["no-ports", "no-numbers"])
+@table("strict", [False, True])
 def test_what_makes_no_srv_does_not_take_the_place_of_what_does(first: str, strict: bool) -> None:
     objects: list[Object] = [made.namespace("a"), made.service("a/h", "None")]
     for number, ports in enumerate([first] * 9 + ["http:80"]):

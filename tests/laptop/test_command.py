@@ -13,6 +13,7 @@ from minidns.laptop.split_dns.machine import CommandFailed, Machine, run
 from minidns.laptop.split_dns.recipes import Refusal, Wanted
 from tests.laptop.world import FILES, SERVER, ZONE, machine, snapshot, words
 from tests.process import mentions
+from tests.table import table
 
 RECORD = "etc/minidns-split-dns.json"
 each_recipe = pytest.mark.parametrize("recipe", FILES)
@@ -226,7 +227,7 @@ def test_the_link_is_made_again_after_a_restart_of_the_machine(tmp_path: Path) -
     assert not steps.is_done(made, here)
 
 
-@pytest.mark.parametrize(
+@table(
     ("argv", "said"),
     [
         (("no-such-program-here",), "no-such-program-here"),

@@ -66,7 +66,7 @@ def test_response_labels(rcode: int, label: str) -> None:
     assert counted.value(name, rcode=label, plugin="errors") == 1
 
 
-@pytest.mark.parametrize(("opt", "count"), [(None, 0), (Opt(1232), 0), (Opt(1232, do=True), 1)])
+@table(("opt", "count"), [(None, 0), (Opt(1232), 0), (Opt(1232, do=True), 1)])
 def test_do_bit(opt: Opt | None, count: int) -> None:
     counted = Counted()
     counted.traffic.count(replace(QUERY, opt=opt), ANSWER, "errors", 0)

@@ -86,7 +86,7 @@ async def test_extended_error(action: str, code: int) -> None:
     assert (await handler(query("a.example.org"))).opt is None
 
 
-@pytest.mark.parametrize("action", ["block", "filter", "drop"])
+@table("action", ["block", "filter", "drop"])
 async def test_denials_are_counted(action: str) -> None:
     world = World()
     tested, _ = plugin(world, acl.PLUGIN.set_up, "acl", f"acl org {{\n{action}\n}}")

@@ -3,6 +3,7 @@ import pytest
 from minidns.corefile.blocks import ConfigError
 from minidns.dns.model import Response
 from minidns.plugins import any as any_plugin
+from tests.table import table
 from tests.world import World, always, chain, plugin, query, texts
 
 BELOW = Response()
@@ -17,7 +18,7 @@ async def test_any_is_answered_with_one_record() -> None:
     assert response.reuse is not None
 
 
-@pytest.mark.parametrize("qtype", ["A", "HINFO", "TYPE65280"])
+@table("qtype", ["A", "HINFO", "TYPE65280"])
 async def test_other_types_pass_on(qtype: str) -> None:
     tested, _ = plugin(World(), any_plugin.PLUGIN.set_up, "any", "any")
     assert await chain(tested, last=always(BELOW))(query("example.org", qtype)) is BELOW

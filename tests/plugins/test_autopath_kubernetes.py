@@ -1,7 +1,5 @@
 """The search list of a Pod, from its address to the answer: both plugins in a chain."""
 
-import pytest
-
 from minidns import plugins
 from minidns.dns.model import Rcode, Response
 from minidns.plugins import chain
@@ -76,7 +74,7 @@ async def test_a_pod_is_answered_with_what_its_search_list_finds(name: str, line
     assert counted == 1
 
 
-@pytest.mark.parametrize(("peer", "pods"), [(STRANGER, "verified"), (POD, "insecure"), (POD, "disabled")])
+@table(("peer", "pods"), [(STRANGER, "verified"), (POD, "insecure"), (POD, "disabled")])
 async def test_who_is_not_known_is_answered_as_without_it(peer: str, pods: str) -> None:
     response, _ = await answered(f"{ALIAS}.prod.svc.cluster.local.", peer, pods)
     assert (response.rcode, response.answer) == (Rcode.NXDOMAIN, ())

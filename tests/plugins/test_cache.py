@@ -204,7 +204,7 @@ async def test_what_makes_an_answer_another_one(one: Query, other: Query, sent: 
 SIGNED = "A 8 2 300 {} 20231001000000 1 example.org. AAAA"
 
 
-@pytest.mark.parametrize(
+@table(
     ("end", "do", "sent"),
     [("20231101000000", True, 2), ("20331101000000", True, 1), ("20231101000000", False, 1)],
     ids=["expired", "valid", "not-asked-for"],

@@ -58,7 +58,7 @@ async def test_immediate_keeps_the_old_when_the_new_is_a_failure(behind: Respons
     assert (await cached.ask(query(NAME))).rcode == rcode
 
 
-@pytest.mark.parametrize(("by_s", "served"), [(0, True), (3599, True), (3600, False)])
+@table(("by_s", "served"), [(0, True), (3599, True), (3600, False)])
 async def test_for_an_hour_by_default(by_s: float, *, served: bool) -> None:
     cached = await expired("serve_stale", TIMEOUT, by_s)
     if served:

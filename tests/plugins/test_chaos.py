@@ -57,7 +57,7 @@ PASSED = {
 }
 
 
-@pytest.mark.parametrize("sent", PASSED.values(), ids=PASSED)
+@table("sent", PASSED.values(), ids=PASSED)
 async def test_others_pass_on(sent: Query) -> None:
     tested, _ = plugin(World(), chaos.PLUGIN.set_up, "chaos", "chaos")
     assert await chain(tested, last=always(BELOW))(sent) is BELOW

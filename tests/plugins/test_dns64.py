@@ -131,7 +131,7 @@ RESULTS = [
 ]
 
 
-@pytest.mark.parametrize(("a", "rcode"), RESULTS)
+@table(("a", "rcode"), RESULTS)
 async def test_nothing_to_translate(a: Response | DnsError, rcode: int) -> None:
     response = await ask("dns64", ASKED, NONE, a)
     assert (response.rcode, response.answer) == (rcode, ())
@@ -144,7 +144,7 @@ TTLS = [
 ]
 
 
-@pytest.mark.parametrize(("authority", "ttl", "expected"), TTLS)
+@table(("authority", "ttl", "expected"), TTLS)
 async def test_ttl(authority: tuple[RRset, ...], ttl: int, expected: int) -> None:
     a = Response(answer=rrsets(f"a.example.org {ttl} A 192.0.2.1"))
     response = await ask("dns64", ASKED, Response(authority=authority), a)

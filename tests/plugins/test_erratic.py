@@ -63,7 +63,7 @@ async def test_fates(body: str, fates: str) -> None:
     assert await Erratic(body).fates(6) == fates
 
 
-@pytest.mark.parametrize(("body", "seconds"), [("delay 1", 0.1), ("delay 1 3s", 3), ("delay 1 1h", 3600)])
+@table(("body", "seconds"), [("delay 1", 0.1), ("delay 1 3s", 3), ("delay 1 1h", 3600)])
 async def test_delay(body: str, seconds: float) -> None:
     tested = Erratic(body)
     sent = asyncio.ensure_future(tested.handler(query("a.example.org")))
@@ -141,7 +141,7 @@ SEARCHED = {
 """By name: what *autopath* asks for, as CoreDNS's *erratic* has the list."""
 
 
-@pytest.mark.parametrize(("name", "asked"), SEARCHED.items(), ids=SEARCHED)
+@table(("name", "asked"), SEARCHED.items(), ids=SEARCHED)
 async def test_autopath_walks_its_search_list(name: str, asked: list[str]) -> None:
     upstream = Resolver({("google.com.", "A"): ["google.com. 300 A 192.0.2.1"]})
     text = ".:53 {\n erratic\n autopath @erratic\n forward . 192.0.2.9\n}\n"

@@ -84,7 +84,7 @@ async def test_signatures_are_for_clients_that_request_dnssec(do: bool, target: 
 NEGATIVE = [("gone", "A", Rcode.NXDOMAIN), ("web", "AAAA", Rcode.NOERROR), ("ent", "A", Rcode.NOERROR)]
 
 
-@pytest.mark.parametrize(("name", "qtype", "rcode"), NEGATIVE)
+@table(("name", "qtype", "rcode"), NEGATIVE)
 async def test_negative(name: str, qtype: str, rcode: int) -> None:
     handler, _, _ = served()
     response = await handler(query(f"{name}.example.org", qtype))

@@ -3,7 +3,6 @@
 import dns.edns
 import dns.flags
 import dns.opcode
-import pytest
 
 from minidns.dns.model import AD, CD, RD, DnsError, Opt, Query, Rcode, Response, Source, replace
 from tests.plugins.scripted import Scripted, scripted
@@ -159,7 +158,7 @@ async def test_a_response_says_where_it_is_from() -> None:
     assert label(query(NAME), None) == ""
 
 
-@pytest.mark.parametrize("rcode", [Rcode.SERVFAIL, Rcode.REFUSED, Rcode.NXDOMAIN])
+@table("rcode", [Rcode.SERVFAIL, Rcode.REFUSED, Rcode.NXDOMAIN])
 async def test_a_reply_is_final_whatever_its_rcode(rcode: Rcode) -> None:
     world = scripted("forward . 192.0.2.1 192.0.2.2")
     world.behavior = {ONE: rcode.name, TWO: rcode.name}

@@ -8,6 +8,7 @@ import pytest
 from minidns.dns.model import DnsError, Response
 from tests.plugins.forwarding import SERVFAIL, Forwarding, forwarding, until
 from tests.server.resolvers import Call, Resolver, answer_well, good, say_nothing
+from tests.table import table
 from tests.world import query, texts
 
 NAME = "www.example.org."
@@ -53,7 +54,7 @@ async def accept_only(call: Call) -> None:
     """Take the query and say nothing."""
 
 
-@pytest.mark.parametrize("script", [length_then_silence, close_at_once, accept_only], ids=lambda s: s.__name__)
+@table("script", [length_then_silence, close_at_once, accept_only], ids=lambda s: s.__name__)
 async def test_broken_streams_lead_to_the_next(script: Callable[[Call], object]) -> None:
     async with (
         Resolver(None, script) as broken,  # type: ignore[arg-type]  # a coroutine function

@@ -163,7 +163,7 @@ async def test_a_denial_with_an_soa_of_another_zone_is_passed_on_and_kept(record
         assert len(resolver.asked) == 1
 
 
-@pytest.mark.parametrize("section", ["answer", "authority", "additional"])
+@table("section", ["answer", "authority", "additional"])
 async def test_records_beside_the_answer_answer_no_other_question(section: str) -> None:
     """Cache poisoning (RFC 5452 6): what comes along is shown, and never believed."""
     victim = "bank.example.net."
@@ -187,7 +187,7 @@ async def test_records_beside_the_answer_answer_no_other_question(section: str) 
         assert texts(response.answer) == [f"{victim} 300 A 192.0.2.1"]
 
 
-@pytest.mark.parametrize("opt", [None, Opt(1232), Opt(4096)], ids=["512", "1232", "4096"])
+@table("opt", [None, Opt(1232), Opt(4096)], ids=["512", "1232", "4096"])
 async def test_sixty_kilobytes_over_udp_are_truncated(opt: Opt | None) -> None:
     async def flood(call: Call) -> None:
         out = reply(call.wire, *(f"{NAME} 300 TXT {'x' * 200}" for _ in range(1)))

@@ -50,7 +50,7 @@ async def test_without_a_resolver_resolv_conf_says_whom_to_ask() -> None:
     assert {str(sent.to) for sent in world.sent} == {"192.0.2.53:53"}
 
 
-@pytest.mark.parametrize(
+@table(
     ("behavior", "why"),
     [
         ({"192.0.2.7": "NXDOMAIN", "192.0.2.8": "NXDOMAIN"}, ""),

@@ -223,7 +223,7 @@ def outside(response: Response | DnsError) -> Handler:
 THERE = RRset("ext.example.org.", A, 600, (rdata.a("192.0.2.1"),))
 
 
-@pytest.mark.parametrize(
+@table(
     ("upstream", "lines"),
     [
         (Response(answer=(THERE,)), ["ext.example.org. 600 A 192.0.2.1"]),

@@ -169,7 +169,7 @@ async def test_policies(policy: str, fresh: tuple[int, int], stale: tuple[int, i
             assert await state() == fresh
 
 
-@pytest.mark.parametrize("name", [f"web.a.{SVC}", f"no.a.{SVC}", "1.0.96.10.in-addr.arpa"])
+@table("name", [f"web.a.{SVC}", f"no.a.{SVC}", "1.0.96.10.in-addr.arpa"])
 async def test_servfail_is_for_all_that_is_ours(name: str) -> None:
     async with running(Api(TREES).list_watch, "stale_after 5m servfail") as k:
         await k.world.clock.advance(301.0)

@@ -62,7 +62,7 @@ async def firsts(body: str, response: Response, sent: Query | None = None) -> se
 ROUND_ROBIN = ("loadbalance", "loadbalance round_robin", "loadbalance {\n}")
 
 
-@pytest.mark.parametrize("body", ROUND_ROBIN)
+@table("body", ROUND_ROBIN)
 async def test_round_robin(body: str) -> None:
     assert await firsts(body, Response(answer=(TWO,))) == set(TWO.rdata)
 
@@ -74,7 +74,7 @@ UNTOUCHED = {
 }
 
 
-@pytest.mark.parametrize(("response", "sent"), UNTOUCHED.values(), ids=UNTOUCHED)
+@table(("response", "sent"), UNTOUCHED.values(), ids=UNTOUCHED)
 async def test_untouched(response: Response, sent: Query) -> None:
     tested, _ = plugin(World(), loadbalance.PLUGIN.set_up, "loadbalance", "loadbalance")
     handler = chain(tested, last=always(response))
@@ -122,7 +122,7 @@ async def started(site: Site) -> None:
     await settle()
 
 
-@pytest.mark.parametrize(("qtype", "first"), [("A", 2), ("SRV", 2), ("TXT", 1)])
+@table(("qtype", "first"), [("A", 2), ("SRV", 2), ("TXT", 1)])
 async def test_weighted(qtype: str, first: int) -> None:
     weighted = Weighted({"w": WEIGHTS})
     await weighted.start()

@@ -56,7 +56,7 @@ def test_one_address_costs_nothing() -> None:
     assert round_robin(response, Random(1)) is response
 
 
-@pytest.mark.parametrize("section", ["answer", "authority", "additional"])
+@table("section", ["answer", "authority", "additional"])
 def test_two_addresses_are_swapped_half_the_time(section: str) -> None:
     response = replace(Response(), **{section: (addresses(1, 2),)})
     random = Random(1)
@@ -65,8 +65,8 @@ def test_two_addresses_are_swapped_half_the_time(section: str) -> None:
     assert all(900 < count < 1100 for count in first.values())
 
 
-@pytest.mark.parametrize("size", [3, 5, 8])
-@pytest.mark.parametrize("kind", [addresses, ipv6])
+@table("size", [3, 5, 8])
+@table("kind", [addresses, ipv6])
 def test_every_address_is_first_equally_often(kind: object, size: int) -> None:
     rrset = kind(*range(1, size + 1))  # type: ignore[operator]  # one of two functions
     counts = orders(Response(answer=(rrset,)), 1000 * size)

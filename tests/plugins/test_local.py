@@ -39,7 +39,7 @@ async def test_answers(name: str, qtype: str, answer: list[str], authority: list
     assert not response.aa
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "zone"),
     [
         ("2.0.0.127.in-addr.arpa", "127.in-addr.arpa."),

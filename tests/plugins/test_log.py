@@ -9,6 +9,7 @@ from minidns.dns.names import to_wire
 from minidns.dns.rdata import AXFR, CNAME, NS, RRSIG, SOA, A, a, soa
 from minidns.plugins import log, metadata
 from minidns.server.logs import Lines
+from tests.table import table
 from tests.world import World, always, chain, directives, handler_of, plugin, query
 
 ADDRESS = RRset("a.example.org.", A, 30, (a("192.0.2.1"),))
@@ -198,7 +199,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
+@table(("body", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         plugin(World(), log.PLUGIN.set_up, "log", body)

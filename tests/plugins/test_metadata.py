@@ -3,6 +3,7 @@ import pytest
 from minidns.corefile.blocks import ConfigError
 from minidns.dns.model import Response
 from minidns.plugins import metadata
+from tests.table import table
 from tests.world import World, always, plugin
 
 ZONES = {
@@ -12,7 +13,7 @@ ZONES = {
 }
 
 
-@pytest.mark.parametrize(("body", "zones"), ZONES.values(), ids=ZONES)
+@table(("body", "zones"), ZONES.values(), ids=ZONES)
 def test_zones(body: str, zones: tuple[str, ...]) -> None:
     _, site = plugin(World(), metadata.PLUGIN.set_up, "metadata", body)
     assert site.metadata.zones == zones

@@ -17,7 +17,7 @@ DATA = {
 }
 
 
-@pytest.mark.parametrize(("body", "data"), DATA.values(), ids=DATA)
+@table(("body", "data"), DATA.values(), ids=DATA)
 async def test_data(body: str, data: bytes) -> None:
     tested, _ = plugin(World(), nsid.PLUGIN.set_up, "nsid", body)
     response = await chain(tested, last=always(Response()))(query("a", opt=ASKS))

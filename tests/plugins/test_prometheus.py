@@ -146,7 +146,7 @@ SERVERS = {
 }
 
 
-@pytest.mark.parametrize(("key", "bound", "servers"), SERVERS.values(), ids=SERVERS)
+@table(("key", "bound", "servers"), SERVERS.values(), ids=SERVERS)
 async def test_plugin_enabled(key: str, bound: tuple[str, ...], servers: list[str]) -> None:
     site = set_up(f"{key} {{\nprometheus\n}}")
     site.listen.addresses = bound

@@ -148,7 +148,7 @@ def test_a_second_directive_is_refused(name: str) -> None:
 LISTENING = [s.name for s in SPECS.values() if Traits.OPENS_PORT in s.traits]
 
 
-@pytest.mark.parametrize("name", LISTENING)
+@table("name", LISTENING)
 def test_a_plugin_that_opens_a_port_says_where(name: str) -> None:
     site = World().site(f".:53 {{\n{name}\n}}\n")
     SPECS[name].set_up(site.block.named(name), site)

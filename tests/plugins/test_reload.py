@@ -91,7 +91,7 @@ INTERVALS = {
 }
 
 
-@pytest.mark.parametrize(("body", "first", "last"), INTERVALS.values(), ids=INTERVALS)
+@table(("body", "first", "last"), INTERVALS.values(), ids=INTERVALS)
 async def test_interval(body: str, first: float, last: float) -> None:
     looks = set()
     for seed in range(20):

@@ -27,6 +27,7 @@ from tests.plugins.clusters import TREES, tree
 from tests.probe.fake_server import Behaviour, answers, in_turn
 from tests.probe.fake_server import serving as fake
 from tests.serving import Serving, serving
+from tests.table import table
 from tests.whole import whole
 from tests.world import World
 
@@ -87,7 +88,7 @@ CLASSES: dict[str, tuple[str, Behaviour, str | None, str | None]] = {
 }
 
 
-@pytest.mark.parametrize(("name", "behaviour", "kind", "at_fault"), CLASSES.values(), ids=CLASSES)
+@table(("name", "behaviour", "kind", "at_fault"), CLASSES.values(), ids=CLASSES)
 async def test_the_class_of_a_difference(
     name: str, behaviour: Behaviour, kind: str | None, at_fault: str | None
 ) -> None:
@@ -126,7 +127,7 @@ NOT_TAKEN: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("asked", NOT_TAKEN.values(), ids=NOT_TAKEN)
+@table("asked", NOT_TAKEN.values(), ids=NOT_TAKEN)
 async def test_a_question_that_others_answer_differently_by_right_is_not_taken(asked: dict[str, Any]) -> None:
     async with fake(NXDOMAIN) as (host, port), shadowing(f"{host}:{port}") as ours:
         await ask(ours, WEB, **asked)
@@ -224,7 +225,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("text", "reason"), REFUSED.values(), ids=REFUSED)
+@table(("text", "reason"), REFUSED.values(), ids=REFUSED)
 def test_refused(text: str, reason: str) -> None:
     site = World().site(f". {{\n{text}\n}}")
     with pytest.raises(ConfigError, match=reason):

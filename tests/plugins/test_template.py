@@ -161,7 +161,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("body", "sent"), REFUSED)
+@table(("body", "sent"), REFUSED)
 async def test_no_match_without_fallthrough_is_servfail(body: str, sent: Query) -> None:
     with pytest.raises(DnsError) as error:
         await ask(body, sent)

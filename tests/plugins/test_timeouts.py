@@ -25,7 +25,7 @@ TIMEOUTS = {
 }
 
 
-@pytest.mark.parametrize(("body", "timeouts"), TIMEOUTS.values(), ids=TIMEOUTS)
+@table(("body", "timeouts"), TIMEOUTS.values(), ids=TIMEOUTS)
 def test_timeouts_are_kept(body: str, timeouts: Timeouts) -> None:
     assert set_up(f"timeouts {{\n{body}\n}}").listen.timeouts == timeouts
 

@@ -68,7 +68,7 @@ async def test_the_whole_zone_in_messages_that_fit(caplog: pytest.LogCaptureFixt
     ]
 
 
-@pytest.mark.parametrize("length", [1, 200, 60_000])
+@table("length", [1, 200, 60_000])
 async def test_a_message_holds_as_many_records_as_fit(length: int) -> None:
     """One RRset of more than a message is cut; no message could take one more."""
     data = tuple(n.to_bytes(2) + bytes(length) for n in range(min(2000, 1 + 200_000 // length)))
@@ -90,7 +90,7 @@ async def test_a_message_holds_as_many_records_as_fit(length: int) -> None:
     assert sent == [*SOA.rdata, *big.rdata, *SOA.rdata]
 
 
-@pytest.mark.parametrize("serial", [6, 8, 0])
+@table("serial", [6, 8, 0])
 async def test_ixfr_of_another_serial_is_the_whole_zone(serial: int) -> None:
     response = await handler()[0](ixfr(serial))
     assert response.more
@@ -119,7 +119,7 @@ async def test_udp_is_refused() -> None:
     assert caught.value.rcode == Rcode.REFUSED
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "peer", "allowed"),
     [
         ("to *", "192.0.2.1", True),
@@ -138,7 +138,7 @@ async def test_who_may(body: str, peer: str, allowed: bool) -> None:
     assert bool(response.answer) == allowed
 
 
-@pytest.mark.parametrize(
+@table(
     ("zones", "name"),
     [("", "example.net."), ("", f"www.{ZONE}"), ("other.test", ZONE)],
     ids=["another-zone", "not-a-zone", "zone-not-listed"],

@@ -5,9 +5,10 @@ from random import Random
 import pytest
 
 from minidns.probe.latencies import Latencies
+from tests.table import table
 
 
-@pytest.mark.parametrize("percent", [1, 50, 90, 99, 99.9, 100])
+@table("percent", [1, 50, 90, 99, 99.9, 100])
 def test_a_percentile_is_that_of_the_sorted_list_within_2_5_percent(percent: float) -> None:
     rng = Random(1)
     values = [rng.lognormvariate(-6, 1.5) for _ in range(20_000)]

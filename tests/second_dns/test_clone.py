@@ -18,6 +18,7 @@ from sim.controllers.pods import PodController
 from tests.process import mentions
 from tests.second_dns.rights import CLONE, DELETE, grant
 from tests.second_dns.world import SYSTEM, Desk, as_user, cluster, desk, everything, kubeadm, without_revision, workload
+from tests.table import table
 
 NAMES = [("Service", "kube-dns-2"), ("Deployment", "kube-dns-2"), ("PodDisruptionBudget", "kube-dns-2")]  # fmt: skip
 
@@ -127,7 +128,7 @@ def with_dns(dns: list[Json]) -> Callable[[], ClusterApi]:
     return lambda: cluster(dns=dns)
 
 
-@pytest.mark.parametrize(
+@table(
     ("words", "of", "named"),
     [
         pytest.param("--name kube-dns", cluster, "Service kube-system/kube-dns k8s-app=kube-dns", id="label-of-kube-dns"),
@@ -303,8 +304,8 @@ PATH_FIELDS = {
 """Fields that decide which pod of a Service gets a packet (Service API, ServiceSpec)."""
 
 
-@pytest.mark.parametrize("field", PATH_FIELDS)
-@pytest.mark.parametrize("program", ["--image example/minidns", "--coredns 1.13.1"])
+@table("field", PATH_FIELDS)
+@table("program", ["--image example/minidns", "--coredns 1.13.1"])
 async def test_the_path_to_the_pods_is_the_same(field: str, program: str) -> None:
     dns = copy_of({"all": kubeadm()})["all"]
     dns[2]["spec"][field] = PATH_FIELDS[field]
@@ -313,7 +314,7 @@ async def test_the_path_to_the_pods_is_the_same(field: str, program: str) -> Non
         assert made(at)[0]["spec"][field] == PATH_FIELDS[field]
 
 
-@pytest.mark.parametrize(
+@table(
     "words",
     ["--image=", "--coredns=", "--name=", "--namespace=", "--from=", "--name=Kube_DNS", "--image x --coredns 1.13.1"],
 )  # fmt: skip
@@ -324,7 +325,7 @@ async def test_what_is_no_argument_is_a_usage_error(words: str) -> None:
         assert ended.value.code == 2
 
 
-@pytest.mark.parametrize(
+@table(
     ("image", "version", "expected"),
     [
         ("registry.k8s.io/coredns/coredns:v1.14.2", "1.13.1", "registry.k8s.io/coredns/coredns:v1.13.1"),
@@ -360,8 +361,8 @@ async def test_another_release_of_what_is_not_coredns() -> None:
         assert "example/minidns:1" in at.err[-1]
 
 
-@pytest.mark.parametrize("words", ["--image x/coredns:1", "--coredns 1.13.1"])
-@pytest.mark.parametrize(
+@table("words", ["--image x/coredns:1", "--coredns 1.13.1"])
+@table(
     "capabilities",
     [{"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]}, {"drop": ["ALL"]}, {"drop": ["all"], "add": ["NET_RAW"]}],
 )

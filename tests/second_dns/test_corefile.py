@@ -145,7 +145,7 @@ def test_a_corefile_is_read_as_by_the_release_that_runs(name: str, since: str, r
             read()
 
 
-@pytest.mark.parametrize("name", ["health", "ready", "prometheus"])
+@table("name", ["health", "ready", "prometheus"])
 def test_a_plugin_without_an_address_listens_at_its_default(name: str) -> None:
     text = f".:53 {{\n    {name}\n    whoami\n}}\n"
     found = corefile.parse_needs(text, "Corefile", World().files, {})

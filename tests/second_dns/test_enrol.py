@@ -45,7 +45,7 @@ async def test_shows_then_asks_then_writes() -> None:
         assert mentions(at.err[-1], "kube-system/kube-dns-2 minidns unenrol deployment/web -n shop")  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["deploy", "Deployment", "deployments"])
+@table("kind", ["deploy", "Deployment", "deployments"])
 async def test_kind_and_name_as_two_words(kind: str) -> None:
     async with desk(with_second(cluster(workload()))) as at:
         assert await at.run(f"enrol {kind} web -n shop --all") == 0
@@ -62,7 +62,7 @@ async def test_no_is_no() -> None:
         assert everything(at.cluster) == before
 
 
-@pytest.mark.parametrize(
+@table(
     ("words", "question"),
     [
         ("deploy/web --replicas 2", "Add 2 pods to Deployment shop/web that ask"),
@@ -79,7 +79,7 @@ async def test_questions_say_what_becomes_of_pods(words: str, question: str) -> 
         assert at.asked[0].startswith(question)
 
 
-@pytest.mark.parametrize("dns", ["kube-dns-2", "kube-system/kube-dns-2", "10.96.0.20"])
+@table("dns", ["kube-dns-2", "kube-system/kube-dns-2", "10.96.0.20"])
 async def test_dns_by_name_or_address(dns: str) -> None:
     async with desk(world()) as at:
         assert await at.run(f"{ALL} --dns {dns}") == 0
@@ -137,7 +137,7 @@ def of_deployment(of: ClusterApi) -> str:
     return str(of.list("Pod", "shop")[0]["metadata"]["name"])
 
 
-@pytest.mark.parametrize(
+@table(
     ("words", "of", "named"),
     [
         pytest.param("deploy/web --all", lambda: cluster(workload()), "kube-dns-2 kube-system", id="no-second-dns"),

@@ -23,6 +23,7 @@ from tests.second_dns.world import (
     with_second,
     workload,
 )
+from tests.table import table
 
 NONE = {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["192.0.2.1"]}}
 
@@ -100,7 +101,7 @@ async def test_a_record_that_was_edited_is_told_of() -> None:
         assert mentions(at.said, "ConfigMap shop/x")
 
 
-@pytest.mark.parametrize(
+@table(
     ("kind", "words", "pods"),
     [
         ("Deployment", "--all", "all its pods"),
@@ -198,7 +199,7 @@ async def test_a_namespace_does_not_shrink_the_cluster() -> None:
         assert not rows(at, "NAMESPACE")
 
 
-@pytest.mark.parametrize("words", ["status -n shp", "unenrol --all -n shp", "unenrol deploy/web -n shp"])
+@table("words", ["status -n shp", "unenrol --all -n shp", "unenrol deploy/web -n shp"])
 async def test_an_unknown_namespace_is_an_error(words: str) -> None:
     async with desk(cluster(workload())) as at:
         assert await at.run(words) == 1

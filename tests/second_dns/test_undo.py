@@ -26,6 +26,7 @@ from tests.second_dns.world import (
     without_revision,
     workload,
 )
+from tests.table import table
 
 STRATEGY = {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}}
 WAYS = {
@@ -67,7 +68,7 @@ def mortal(at: Desk) -> Mortal:
     return at.session.api
 
 
-@pytest.mark.parametrize("way", WAYS)
+@table("way", WAYS)
 async def test_enrol_and_unenrol(way: str) -> None:
     kind, words = WAYS[way]
     async with desk(world(kind), wrap=Mortal) as at:
@@ -92,7 +93,7 @@ async def test_beside_the_first_nothing_moves_at_all() -> None:
         assert everything(at.cluster) == before
 
 
-@pytest.mark.parametrize("way", WAYS)
+@table("way", WAYS)
 async def test_nothing_is_left_on_objects_that_controllers_copy(way: str) -> None:
     """Annotations of a Deployment reach its ReplicaSets, and come back from them."""
     kind, words = WAYS[way]
@@ -150,7 +151,7 @@ async def _dies(way: str, deaths: list[tuple[int, bool]]) -> None:
         assert lasting(of) == before
 
 
-@pytest.mark.parametrize("way", WAYS)
+@table("way", WAYS)
 async def test_every_write_is_conditional(way: str) -> None:
     """The condition is a version, a UID, or that the name is free."""
     kind, words = WAYS[way]
@@ -182,7 +183,7 @@ def touch(of: ClusterApi, kind: str) -> None:
     of.patch(kind, "shop", "web", note)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@table("way", WAYS)
 async def test_what_others_change_meanwhile_is_not_lost(way: str) -> None:
     kind, words = WAYS[way]
     of = world(kind)

@@ -112,8 +112,8 @@ def test_what_enrol_writes_passes(kind: Kind, changes: tuple[Change, ...], more:
     record.check(made(*changes, kind=kind, **more))
 
 
-@pytest.mark.parametrize("words", ["deploy/web -n shop", "--all", "--expired"])
-@pytest.mark.parametrize("name", ["hostNetwork", "serviceAccountName", "containers"])
+@table("words", ["deploy/web -n shop", "--all", "--expired"])
+@table("name", ["hostNetwork", "serviceAccountName", "containers"])
 async def test_nothing_planted_is_written(name: str, words: str) -> None:
     planted = PLANTED[name]
     obj = workload()

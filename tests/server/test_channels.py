@@ -175,8 +175,8 @@ async def test_handlers_run_in_ordinary_tasks(channel: tuple[str, bool], handler
         assert await at.address(channel) == SEEN[channel]
 
 
-@pytest.mark.parametrize("grace_s", [0.0, 5.0], ids=["at-once", "with-time"])
-@pytest.mark.parametrize("channel", CHANNELS)
+@table("grace_s", [0.0, 5.0], ids=["at-once", "with-time"])
+@table("channel", CHANNELS)
 async def test_all_clients_that_wait_at_close_get_a_reply(channel: tuple[str, bool], grace_s: float) -> None:
     """One that is not answered in time gets SERVFAIL by UDP, and an end by TCP."""
     count, go, waiting = 5, asyncio.Event(), 0

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from minidns.server.clients import GRACE_S, Clients
+from tests.table import table
 
 
 class Someone:
@@ -115,7 +116,7 @@ async def test_leaving_twice_and_use_after_leaving_do_no_harm() -> None:
     assert clients.all() == (two,)
 
 
-@pytest.mark.parametrize("last", [0, 1, 2])
+@table("last", [0, 1, 2])
 async def test_the_wait_is_for_the_last_of_several(last: int) -> None:
     clients = Clients(9, 9)
     several = admitted(clients, "a", "a", "b")

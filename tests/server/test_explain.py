@@ -4,11 +4,10 @@ import json
 import os
 from typing import Any
 
-import pytest
-
 from minidns.server import explain
 from tests.conformance.api import Api
 from tests.plugins.clusters import TREES, svc
+from tests.table import table
 from tests.whole import Whole, whole
 from tests.world import settle
 
@@ -20,7 +19,7 @@ BLOCKS = {
 }
 
 
-@pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
+@table("block", BLOCKS.values(), ids=BLOCKS)
 async def test_which_server_answered(block: str) -> None:
     async with whole(f".:53 {{\n{block}\n}}\n") as server:
         reply = await explain.why(server.instance, server.answerer(), {"name": "example.org"}, AT)
@@ -69,7 +68,7 @@ PAST: dict[str, tuple[str, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("name", "at", "result"), PAST.values(), ids=PAST)
+@table(("name", "at", "result"), PAST.values(), ids=PAST)
 async def test_an_answer_of_the_past(name: str, at: str, result: str) -> None:
     api = Api(TREES)
     async with whole(CLUSTER, api=api) as server:

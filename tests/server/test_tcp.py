@@ -86,7 +86,7 @@ RESPONSE = wire("r.org.")[:2] + b"\x80" + wire("r.org.")[3:]
 NAMES = [f"{letter}.org." for letter in "abcde"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("most", "messages", "answered"),
     [
         (1, [wire(name) for name in NAMES], NAMES[:1]),
@@ -509,7 +509,7 @@ IN_ORDER = {
 }
 
 
-@pytest.mark.parametrize("names", IN_ORDER.values(), ids=IN_ORDER)
+@table("names", IN_ORDER.values(), ids=IN_ORDER)
 async def test_a_transfer_has_the_connection_for_itself(names: list[str]) -> None:
     zones = Zones()
     transfers = [name.lower() for name in names if name[0].isupper()]

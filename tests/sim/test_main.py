@@ -5,9 +5,10 @@ import pytest
 from sim.__main__ import main
 from sim.commands import exec as exec_
 from tests.sim import command
+from tests.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("words", "pod", "rest"),
     [
         (["app", "--", "dig", "-t", "A", "x"], "app", ["dig", "-t", "A", "x"]),

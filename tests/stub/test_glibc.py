@@ -166,7 +166,7 @@ def test_single_request_reopen_uses_another_port() -> None:
     assert play.sent[0].source != play.sent[1].source
 
 
-@pytest.mark.parametrize("release", RELEASES)
+@table("release", RELEASES)
 def test_rotate_starts_each_name_at_the_next_server(release: str) -> None:
     text = TWO + "search x.example y.example\noptions rotate\n"
     begins = set()
@@ -285,7 +285,7 @@ def test_a_late_reply_is_read_when_its_server_is_asked_again() -> None:
     assert (outcome.status, play.now) == (Status.ANSWERED, 10)
 
 
-@pytest.mark.parametrize(
+@table(
     ("options", "queries", "seconds"),
     [
         pytest.param("timeout:0", 4, 2, id="at-least-a-second"),
@@ -299,7 +299,7 @@ def test_odd_numbers(options: str, queries: int, seconds: float) -> None:
     assert (len(play.sent), play.now) == (queries, seconds)
 
 
-@pytest.mark.parametrize(
+@table(
     ("types", "answers", "sent", "status"),
     [
         ((A, AAAA), {"A": "OK"}, ["A"], Status.ANSWERED),
@@ -316,9 +316,7 @@ def test_no_aaaa_sends_a_alone(
     assert outcome.status is status
 
 
-@pytest.mark.parametrize(
-    ("option", "flags", "size"), [("", 0x0100, 0), ("trust-ad", 0x0120, 0), ("edns0", 0x0100, 1200)]
-)
+@table(("option", "flags", "size"), [("", 0x0100, 0), ("trust-ad", 0x0120, 0), ("edns0", 0x0100, 1200)])
 def test_flags_and_edns(option: str, flags: int, size: int) -> None:
     play = Play({})
     play.run(ONE + f"options {option}\n", NAME)

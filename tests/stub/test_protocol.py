@@ -8,6 +8,7 @@ from minidns.dns.rdata import AAAA, A
 from minidns.stub.glibc import Glibc
 from minidns.stub.protocol import Lookup, Wait
 from tests.stub.script import Play
+from tests.table import table
 
 ONE = "nameserver 192.0.2.1\n"
 
@@ -32,7 +33,7 @@ def test_ids_of_one_lookup_are_never_equal() -> None:
     assert all(len({query.id for query in one.queries("a.", (A, AAAA))}) == 2 for _ in range(2000))
 
 
-@pytest.mark.parametrize("name", ["a..b", "x" * 64, ".".join(["x" * 60] * 5)])
+@table("name", ["a..b", "x" * 64, ".".join(["x" * 60] * 5)])
 def test_text_that_is_no_name(name: str) -> None:
     with pytest.raises(ValueError, match=r"label|long"):
         resolver().queries(name, (A,))
@@ -45,7 +46,7 @@ def test_ports_are_those_a_kernel_gives() -> None:
     assert all(32768 <= port <= 60999 for port in ports)
 
 
-@pytest.mark.parametrize("junk", [b"", b"\0" * 11, b"\xff" * 40])
+@table("junk", [b"", b"\0" * 11, b"\xff" * 40])
 def test_malformed_messages_change_nothing(junk: bytes) -> None:
     glibc = resolver()
     lookup = Lookup(glibc, glibc.look_up("a.b", (A,)))

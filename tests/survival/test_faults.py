@@ -10,9 +10,8 @@ import pkgutil
 import re
 from collections.abc import Iterator
 
-import pytest
-
 from tests import survival
+from tests.table import table
 
 FAULTS: dict[int, str] = {
     1: "a watch ends cleanly",
@@ -80,6 +79,6 @@ def test_there_are_48() -> None:
     assert list(FAULTS) == list(range(1, 49))
 
 
-@pytest.mark.parametrize("number", FAULTS)
+@table("number", FAULTS)
 def test_a_fault_is_played(number: int) -> None:
     assert number in set(played())

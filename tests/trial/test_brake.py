@@ -9,6 +9,7 @@ from minidns.dns.model import Rcode
 from minidns.trial.arms import A, D, Target
 from minidns.trial.brake import LOOKUPS, Brake
 from minidns.trial.lookup import Outcome, Result
+from tests.table import table
 
 POD = Target(D, "10.244.0.2", "coredns-a")
 Make = Callable[[Random], Result]
@@ -25,7 +26,7 @@ def failing(share: float, outcome: Outcome = Outcome.SILENT, rcode: int = Rcode.
     return make
 
 
-@pytest.mark.parametrize(
+@table(
     ("first", "later", "stops"),
     [
         pytest.param(ok(0.001), ok(0.001), False, id="steady"),

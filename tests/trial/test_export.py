@@ -23,6 +23,7 @@ from minidns.trial.export.redaction import Redaction
 from sim.scenario import play
 from tests.kubernetes.histories import histories
 from tests.kubernetes.made import namespace, service, slice_of
+from tests.table import table
 
 START = 1_800_000_000.0
 SECRETS = ("shop", "cart", "ledger", "10.96.7.7", "10.96.7.8", "10.1.2.3", "10.1.2.4", "knight-3", "cart-0", "bank")
@@ -133,7 +134,7 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize(("text", "secret"), TEXTS.values(), ids=TEXTS)
+@table(("text", "secret"), TEXTS.values(), ids=TEXTS)
 def test_text_names_nothing(text: str, secret: str) -> None:
     redaction = Redaction("cluster.local")
     redaction.word("service", "cart")
@@ -141,7 +142,7 @@ def test_text_names_nothing(text: str, secret: str) -> None:
     assert redaction.text(text) == redaction.text(text)
 
 
-@pytest.mark.parametrize("text", ["0.5", "1.5e-05", "3 x no reply", "12:30:01"])
+@table("text", ["0.5", "1.5e-05", "3 x no reply", "12:30:01"])
 def test_numbers_and_words_stay(text: str) -> None:
     assert Redaction("cluster.local").text(text) == text
 

@@ -9,12 +9,13 @@ from minidns.dns.model import Rcode
 from minidns.trial.integrity import ZONE, Seal, is_intercepted
 from minidns.trial.lookup import Outcome, Result
 from sim.node.replica import Files
+from tests.table import table
 
 SEAL = Seal.random(Random(1))
 SUBJECT = SEAL.subject(Random(2))
 
 
-@pytest.mark.parametrize(
+@table(
     ("result", "intercepted"),
     [
         pytest.param(Result(0, 0.001, Outcome.REPLIED, addresses=frozenset((SEAL.address,))), False, id="minidns"),

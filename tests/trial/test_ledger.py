@@ -8,6 +8,7 @@ from minidns.trial import ledger as ledgers
 from minidns.trial.arms import Client, D, NameKind, R, Target
 from minidns.trial.ledger import Ledger
 from minidns.trial.lookup import FailureKind, Outcome, Result, Subject
+from tests.table import table
 
 from .model import layout
 
@@ -31,7 +32,7 @@ def test_a_burst_is_one_episode_and_each_failure_is_listed() -> None:
     assert record.kinds == Counter({FailureKind.NO_REPLY: 10})
 
 
-@pytest.mark.parametrize(
+@table(
     ("target", "named", "replica"),
     [
         pytest.param(Target(D, "10.244.0.2", "coredns-a"), "", "coredns-a", id="directly"),

@@ -16,6 +16,7 @@ from minidns.trial.report.plots import rates, timeline
 from minidns.trial.report.sentences import percent
 from minidns.trial.suspects import Suspect
 from minidns.trial.verdict import Court
+from tests.table import table
 
 from .model import CAUSES, layout, trial
 
@@ -178,7 +179,7 @@ def test_every_verdict_has_an_exit_status_of_its_own() -> None:
     assert not {1, 2} & set(EXIT_STATUS.values())  # errors and wrong command lines
 
 
-@pytest.mark.parametrize(
+@table(
     ("arms", "nodes", "replicas", "words"),
     [
         pytest.param("A R M P K KP", ("n1", "n2"), ("a", "b"), ["Arm V"], id="no other version"),

@@ -15,6 +15,7 @@ from minidns.trial.lookup import Result, Subject
 from minidns.trial.run import Event, Plan, Progress, Trial, interval_s
 from minidns.trial.suspects import Suspect
 from sim.scenario import clock
+from tests.table import table
 
 from .model import CAUSES, Model, layout, race, trial
 
@@ -187,7 +188,7 @@ def test_order_client_and_pause_vary() -> None:
     assert 0.65 < max(pauses) <= 0.76
 
 
-@pytest.mark.parametrize(
+@table(
     ("rate", "replicas", "most", "ticks_per_s"),
     [
         pytest.param(0.001, 2, 1.0, 0.5, id="2 lookups per replica and tick"),

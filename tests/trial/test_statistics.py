@@ -19,6 +19,7 @@ from minidns.trial.statistics import (
     rates_below,
     rates_from,
 )
+from tests.table import table
 
 RUNS = 2000
 
@@ -51,7 +52,7 @@ def stopping(ratio: float, alpha: float) -> list[float]:
 
 
 # mean and 95th percentile of the failures until a conviction, as published with the method
-@pytest.mark.parametrize(
+@table(
     ("ratio", "alpha", "mean", "percentile"),
     [
         pytest.param(10, 0.05, 10, 17, id="10:1"),
@@ -139,7 +140,7 @@ def test_e_value_has_the_expectation_1_for_an_innocent_group(total: int, share: 
     assert mean == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(
+@table(
     ("accused", "others", "result"),
     [
         pytest.param(0, 0, None, id="nothing is known"),
@@ -178,12 +179,12 @@ def test_rate_bound_leaves_5_percent_below(episodes: int, lookups: int) -> None:
         assert total == pytest.approx(0.05, rel=1e-3)
 
 
-@pytest.mark.parametrize(("rate", "lookups"), [(1e-2, 1570), (1e-3, 15700), (1e-4, 157000)])
+@table(("rate", "lookups"), [(1e-2, 1570), (1e-3, 15700), (1e-4, 157000)])
 def test_lookups_needed_per_arm(rate: float, lookups: int) -> None:
     assert lookups_needed(rate, 10) == pytest.approx(lookups, rel=0.01)
 
 
-@pytest.mark.parametrize(
+@table(
     ("observations", "total"),
     [
         pytest.param([("A", None, 0), ("A", None, 1)], Count(2, 0), id="successes count"),
@@ -222,7 +223,7 @@ SUSPECTS = [
 ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("episodes", "suspect"),
     [
         pytest.param((8, 0, 0, 1), "first", id="one cell fails"),
@@ -245,7 +246,7 @@ def test_posterior_without_lookups_is_the_prior() -> None:
     assert [round(exp(value), 9) for value in posterior(SUSPECTS, {}).values()] == [0.25] * 4
 
 
-@pytest.mark.parametrize("rate", [1e-4, 1e-2, 0.3, 0.9])
+@table("rate", [1e-4, 1e-2, 0.3, 0.9])
 def test_probabilities_of_rates(rate: float) -> None:
     assert sum(chance for _, chance in rates_from(rate)) == pytest.approx(1.0)
     assert sum(chance for _, chance in rates_below(rate)) == pytest.approx(1.0)

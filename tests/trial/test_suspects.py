@@ -4,13 +4,14 @@ import pytest
 
 from minidns.trial.arms import Cell, Layout, Manner, NameKind
 from minidns.trial.suspects import EVERY, Accusation, Suspect, hypotheses, inseparable, separating
+from tests.table import table
 
 from .model import CAUSES, REPLICAS, layout
 
 ALL = layout("A R M P K KP V VP")
 
 
-@pytest.mark.parametrize("cause", [cause for cause in CAUSES if cause != "none"])
+@table("cause", [cause for cause in CAUSES if cause != "none"])
 def test_shares_are_those_of_the_cause(cause: str) -> None:
     part = {"one-replica": REPLICAS[1], "node": "node-2"}.get(cause, "")
     of_part = [h for h in hypotheses(ALL, 0.01) if h.suspect[:2] == (cause, part)]
@@ -27,12 +28,12 @@ def test_behind_a_cluster_ip_one_of_two_replicas_has_half_of_the_lookups() -> No
     assert bad.share(cell) == 0.5
 
 
-@pytest.mark.parametrize("arms", ["A R M P K KP V VP", "A R M P K KP", "A M", "A"])
+@table("arms", ["A R M P K KP V VP", "A R M P K KP", "A M", "A"])
 def test_priors_are_probabilities(arms: str) -> None:
     assert sum(h.prior for h in hypotheses(layout(arms), 0.01)) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(
+@table(
     ("arrangement", "groups"),
     [
         pytest.param(ALL, set(), id="all arms"),

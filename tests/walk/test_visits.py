@@ -5,6 +5,7 @@ import pytest
 from minidns.dns.model import DnsError, Handler, Query, Question, Rcode, Response, RRset, Source, replace
 from minidns.dns.rdata import A, a
 from minidns.walk.visits import PASSES, RECORD, Visit, decision, facts_of, observed
+from tests.table import table
 
 WEB = Question("web.", A)
 TWO = Response(answer=(RRset("web.", A, 30, (a("192.0.2.1"), a("192.0.2.2"))),))
@@ -32,7 +33,7 @@ def turning_into(response: Response, inner: Handler, name: str = "") -> Handler:
     return turn
 
 
-@pytest.mark.parametrize(
+@table(
     ("handler", "words"),
     [
         pytest.param(answering(TWO), "answers 2 records", id="it answers itself"),

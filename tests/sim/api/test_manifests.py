@@ -1,10 +1,9 @@
 from pathlib import Path
 
-import pytest
-
 from sim.api.manifests import from_path, from_text
 from sim.controllers.cluster import Cluster
 from tests.sim.builders import failing, names
+from tests.table import table
 
 TWO = """
 # a comment
@@ -35,7 +34,7 @@ def test_dates_and_numbers_become_text() -> None:
     assert cluster.get("ConfigMap", "default", "b")["data"] == {"1": "x"}
 
 
-@pytest.mark.parametrize("text", ["a: [", "- just\n- a list\n", "name: no-kind\n"])
+@table("text", ["a: [", "- just\n- a list\n", "name: no-kind\n"])
 def test_what_is_no_manifest(text: str) -> None:
     status = failing(lambda: list(from_text(text)))
     assert status["message"].startswith("cannot read the manifest: ")

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from sim.api import openapi
 from sim.api.kinds import KINDS
 from sim.api.objects import Json
+from tests.table import table
 
 
 def references(value: Any) -> Iterator[str]:
@@ -28,7 +27,7 @@ def document(prefix: str) -> Json:
     return found
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.title)
+@table("kind", KINDS, ids=lambda kind: kind.title)
 def test_every_kind_has_a_schema(kind: Any) -> None:
     schemas = document(kind.prefix)["components"]["schemas"]
     identity = {"group": kind.group, "version": kind.version, "kind": kind.name}

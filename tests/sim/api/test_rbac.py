@@ -214,7 +214,7 @@ def test_tokens(token: str, tokens: dict[str, str] | None, user: User) -> None:
     assert authenticated(asked("/api", token=token), tokens) == user
 
 
-@pytest.mark.parametrize(
+@table(
     ("token", "tokens", "only"),
     [
         pytest.param("other", {"t": "jane"}, "", id="unknown-token"),

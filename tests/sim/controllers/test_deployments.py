@@ -46,7 +46,7 @@ def test_status_counts_them() -> None:
     assert condition(obj, "Available") == "True"
 
 
-@pytest.mark.parametrize("replicas", [0, 1, 5])
+@table("replicas", [0, 1, 5])
 def test_replicas_follow_the_number(replicas: int) -> None:
     cluster = deployed()
     patched(cluster, {"spec": {"replicas": replicas}})
@@ -67,7 +67,7 @@ def test_deleted_deployment_takes_its_pods_along() -> None:
     assert pods(cluster) == []
 
 
-@pytest.mark.parametrize(
+@table(
     ("strategy", "most", "least"),
     [
         pytest.param({}, 5, 3, id="quarter-of-four"),

@@ -10,6 +10,7 @@ from sim.controllers.pods import PHASE, READY
 from tests.sim.builders import deployment, names, namespace, pod
 from tests.sim.controllers.test_jobs import World
 from tests.sim.controllers.test_sets import workload
+from tests.table import table
 
 ASSIGNED = "Successfully assigned default/web-1 to node-1"
 PULLED = 'Container image "example" already present on machine and can be accessed by the pod'
@@ -26,7 +27,7 @@ def said(cluster: Cluster, kind: str) -> list[tuple[str, str]]:
     return [(event["reason"], event["message"]) for event in events]
 
 
-@pytest.mark.parametrize(
+@table(
     ("act", "last"),
     [
         pytest.param(lambda cluster: None, ("Started", "Container started"), id="start"),

@@ -8,6 +8,7 @@ import pytest
 from sim.api.objects import Json, condition, dig, labels_of, owner_reference, with_meta
 from sim.controllers.cluster import Cluster
 from tests.sim.builders import config_map, failing, names
+from tests.table import table
 
 
 class World:
@@ -74,7 +75,7 @@ def test_pod_belongs_to_its_job() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@table(
     ("spec", "at_once", "needed"),
     [
         pytest.param({}, 1, 1, id="one pod"),
@@ -150,7 +151,7 @@ def test_what_a_job_owns_goes_with_it() -> None:
     assert [world.cluster.list(kind) for kind in ("Pod", "ConfigMap", "Lease")] == [[], [], []]
 
 
-@pytest.mark.parametrize(
+@table(
     ("obj", "field"),
     [
         pytest.param(job("Always"), "spec.template.spec.restartPolicy", id="pods that never end"),

@@ -131,7 +131,7 @@ def test_address_is_free_again_when_the_pod_is_gone() -> None:
     assert ip not in cluster.addresses.pods
 
 
-@pytest.mark.parametrize(
+@table(
     ("spec", "message"),
     [
         pytest.param({"containers": []}, "spec.containers: Required value", id="empty"),

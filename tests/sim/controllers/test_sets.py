@@ -10,6 +10,7 @@ from sim.controllers.cluster import Cluster
 from sim.controllers.pods import READY
 from sim.controllers.revisions import HASH
 from tests.sim.builders import failing, names, service
+from tests.table import table
 
 NEW_IMAGE = {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "new"}]}}}}
 
@@ -79,7 +80,7 @@ def test_order_of_start(policy: str, started: list[str]) -> None:
     assert cluster.get("StatefulSet", "default", "web")["status"]["readyReplicas"] == 3
 
 
-@pytest.mark.parametrize(
+@table(
     ("spec", "left"),
     [
         pytest.param({"replicas": 1}, ["web-0"], id="highest number goes first"),
@@ -93,7 +94,7 @@ def test_number_of_pods(spec: Json, left: list[str]) -> None:
     assert pods(cluster) == left
 
 
-@pytest.mark.parametrize(
+@table(
     ("strategy", "updated"),
     [
         pytest.param({}, ["new"] * 3, id="rolling update"),
@@ -138,7 +139,7 @@ def test_old_revisions_are_deleted() -> None:
     assert sorted(r["revision"] for r in cluster.list("ControllerRevision")) == [4, 5]
 
 
-@pytest.mark.parametrize(
+@table(
     ("kind", "change", "field"),
     [
         pytest.param("StatefulSet", {"serviceName": "other"}, "spec", id="service name"),

@@ -64,7 +64,7 @@ def test_labels_of_the_service_are_copied() -> None:
     assert labels_of(found)[HEADLESS] == ""
 
 
-@pytest.mark.parametrize(
+@table(
     ("ready", "publish", "conditions"),
     [
         pytest.param("true", False, (True, True, False), id="ready"),
@@ -183,7 +183,7 @@ def test_service_that_selects_no_pods_is_left_alone(spec: dict[str, Any]) -> Non
     assert slices(cluster_with(service(**spec), pod())) == []
 
 
-@pytest.mark.parametrize("phase", ["Pending", "Succeeded", "Failed"])
+@table("phase", ["Pending", "Succeeded", "Failed"])
 def test_pods_that_do_not_run_are_no_endpoints(phase: str) -> None:
     obj = pod()
     obj["metadata"]["annotations"] = {"sim/phase": phase}
@@ -245,7 +245,7 @@ def test_refusal(fields: Json, message: str) -> None:
     assert message in failing(lambda: Cluster().create(obj | fields))["message"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("distribution", "hints"),
     [
         pytest.param(None, None, id="no distribution"),

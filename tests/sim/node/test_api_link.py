@@ -3,6 +3,7 @@
 import pytest
 
 from sim.scenario.play import Scenario, play, steps
+from tests.table import table
 
 QUERY = "query app web.default.svc.cluster.local A\n"
 CREATE = "service default/web ip 10.96.7.7 port http:80\n"
@@ -15,7 +16,7 @@ def rcodes(text: str) -> list[str]:
     return [lines[0].split()[0] for lines in shown]
 
 
-@pytest.mark.parametrize(
+@table(
     ("fault", "after_s", "rcode"),
     [
         pytest.param("delay 2s link api>kube-dns", 1, "NXDOMAIN", id="still-late"),

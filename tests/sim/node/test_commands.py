@@ -1,7 +1,6 @@
-import pytest
-
 from sim.node import commands
 from tests.sim.node.outside import outside, unreachable
+from tests.table import table
 
 
 async def test_cat_shows_the_file() -> None:
@@ -10,7 +9,7 @@ async def test_cat_shows_the_file() -> None:
     assert (output.status, output.text) == (0, container.resolv_conf)
 
 
-@pytest.mark.parametrize(
+@table(
     ("words", "status", "text"),
     [
         (["cat", "/etc/passwd"], 1, "cat: /etc/passwd: No such file or directory "),

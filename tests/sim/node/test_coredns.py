@@ -1,15 +1,14 @@
 """A simulated CoreDNS has none of minidns's own behaviour, unless it is written."""
 
-import pytest
-
 from minidns.corefile import blocks
 from sim.node.coredns import as_coredns
 from sim.node.kind_corefile import KIND
 from sim.node.replica import Files
 from sim.scenario.play import Scenario, play, steps
+from tests.table import table
 
 
-@pytest.mark.parametrize("corefile", [KIND, ".:53 {\n    kubernetes cluster.local\n}\n", ".:53 {\n  whoami\n}\n"])
+@table("corefile", [KIND, ".:53 {\n    kubernetes cluster.local\n}\n", ".:53 {\n  whoami\n}\n"])
 def test_other_lines_stay(corefile: str) -> None:
     adapted = as_coredns(corefile)
     kept = [line.rstrip(" {") for line in corefile.splitlines() if line.strip("{} ")]

@@ -6,6 +6,7 @@ import pytest
 
 from sim.node import dig
 from tests.sim.node.outside import outside, unreachable
+from tests.table import table
 
 CHANGING = re.compile(r"^(;; (Query time|WHEN|SERVER)|; ).*\n|#\d+(?=\()| in \d+ ms$", re.M)
 
@@ -91,7 +92,7 @@ async def test_no_reply_is_status_9() -> None:
     assert output.text.startswith(";; communications error to 10.96.0.20#53: timed out\n")
 
 
-@pytest.mark.parametrize("command", ["+bogus a", "a BOGUS", "-x 1.2"], ids=repr)
+@table("command", ["+bogus a", "a BOGUS", "-x 1.2"], ids=repr)
 async def test_usage(command: str) -> None:
     output = await dig.run(unreachable(), command.split())
     assert output.status == 1

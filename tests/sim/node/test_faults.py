@@ -157,7 +157,7 @@ def active(*texts: str, seed: int = 1) -> Faults:
     return faults
 
 
-@pytest.mark.parametrize(("rate", "chance"), [("1/4", 0.25), ("30%", 0.3), ("0/1", 0)])
+@table(("rate", "chance"), [("1/4", 0.25), ("30%", 0.3), ("0/1", 0)])
 def test_loss_has_its_rate(rate: str, chance: float) -> None:
     faults = active(f"lose {rate} link app>node")
     lost = sum(not faults.delays_s(QUERY) for _ in range(4000))
@@ -221,7 +221,7 @@ SERVED = Served(SERVER.names, Question("web.example.org.", A), "udp", 100)
 ELSEWHERE = SERVED._replace(names=NEIGHBOR.names)
 
 
-@pytest.mark.parametrize(
+@table(
     "effect",
     [
         f"{word} {'REFUSED' if effect.argument == 'RCODE' else ''}".strip()

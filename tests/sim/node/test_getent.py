@@ -6,11 +6,12 @@ import pytest
 
 from sim.node import getent
 from tests.sim.node.outside import outside, unreachable
+from tests.table import table
 
 HOSTS = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n10.244.1.5\tweb-0.web.default.svc.cluster.local\tweb-0\n"
 
 
-@pytest.mark.parametrize(
+@table(
     ("command", "status", "text"),
     [
         pytest.param("hosts google.com", 0, "2001:db8::100   google.com\n", id="IPv6 if there is any"),

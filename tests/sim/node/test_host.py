@@ -8,6 +8,7 @@ import pytest
 
 from sim.node import host
 from tests.sim.node.outside import outside, unreachable
+from tests.table import table
 
 
 @pytest.mark.skipif(not shutil.which("host"), reason="BIND's host is not here")
@@ -43,7 +44,7 @@ async def test_searches_and_names_no_server_of_its_own() -> None:
     assert output.text.splitlines()[0] == "many.example.org has address 192.0.2.31"
 
 
-@pytest.mark.parametrize("command", ["", "-z a", "-t BOGUS a", "a b c"], ids=repr)
+@table("command", ["", "-z a", "-t BOGUS a", "a b c"], ids=repr)
 async def test_usage(command: str) -> None:
     output = await host.run(unreachable(), command.split())
     assert (output.status, output.text.endswith(host.USAGE)) == (1, True)

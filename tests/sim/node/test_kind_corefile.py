@@ -1,5 +1,3 @@
-import pytest
-
 from minidns.corefile import blocks
 from minidns.corefile.blocks import Directive, ServerBlock
 from sim.node.kind_corefile import KIND, Place, Ports
@@ -49,7 +47,7 @@ def test_adapted(name: str, args: tuple[str, ...]) -> None:
     assert directive(ADAPTED, name).args == args
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "lines"),
     [
         (

@@ -140,7 +140,7 @@ def test_kube_proxy_learns_of_a_change_after_its_lag() -> None:
     assert made.route(flow()).endpoint not in (first, None)
 
 
-@pytest.mark.parametrize(("rate", "ready"), [(0.0, 2), (0.5, 2), (1.0, 2), (1.0, 1)])
+@table(("rate", "ready"), [(0.0, 2), (0.5, 2), (1.0, 2), (1.0, 1)])
 def test_the_second_packet_of_a_new_flow_is_lost_to_another_endpoint(rate: float, ready: int) -> None:
     made = plane(endpoint_slice(one=True, two=ready == 2))
     made.faults.race_rate = rate

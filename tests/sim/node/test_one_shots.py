@@ -14,13 +14,14 @@ from sim.node.one_shots import OneShots, command_of
 from tests.sim.builders import pod, until
 from tests.sim.controllers.test_jobs import job
 from tests.sim.node.outside import outside
+from tests.table import table
 
 
 def once(*words: str, policy: str = "Never") -> Json:
     return pod(containers=[{"name": "c", "image": "i", "args": list(words)}], restartPolicy=policy)
 
 
-@pytest.mark.parametrize(
+@table(
     ("obj", "words"),
     [
         pytest.param(once("dig", "a"), ["dig", "a"], id="arguments"),

@@ -1,9 +1,8 @@
 import json
 
-import pytest
-
 from sim.node import commands
 from tests.sim.node.outside import outside
+from tests.table import table
 
 
 async def test_report_of_a_lookup_over_real_sockets() -> None:
@@ -18,7 +17,7 @@ async def test_report_of_a_lookup_over_real_sockets() -> None:
     assert report["result"]["addresses"] == ["192.0.2.100"]
 
 
-@pytest.mark.parametrize("words", [[], ["glibc"], ["nope", "a"], ["glibc", "a", "BOGUS"]])
+@table("words", [[], ["glibc"], ["nope", "a"], ["glibc", "a", "BOGUS"]])
 async def test_wrong_usage(words: list[str]) -> None:
     async with outside() as (container, _):
         output = await commands.run(container, ["resolve", *words])

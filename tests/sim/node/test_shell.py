@@ -8,6 +8,7 @@ import pytest
 from sim.node import commands
 from sim.node.shell import MAX_COMMANDS
 from tests.sim.node.outside import outside, unreachable
+from tests.table import table
 
 
 @pytest.mark.skipif(not shutil.which("sh"), reason="there is no shell")
@@ -54,7 +55,7 @@ async def test_programs_of_the_pod() -> None:
     assert {query.send.question.qname for query in output.queries} >= {"google.com.", "nope.google.com."}
 
 
-@pytest.mark.parametrize("script", ["echo $((1", "a & b", "for i in 1; echo", "if true; fi", "echo 'open", "cat < x"])
+@table("script", ["echo $((1", "a & b", "for i in 1; echo", "if true; fi", "echo 'open", "cat < x"])
 async def test_what_is_not_understood_is_an_error(script: str) -> None:
     output = await commands.run(unreachable(), ["sh", "-c", script])
     assert output.status == 2

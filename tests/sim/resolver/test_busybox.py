@@ -1,17 +1,16 @@
 from random import Random
 
-import pytest
-
 from minidns.dns import wire
 from minidns.dns.model import AD, RD
 from minidns.stub.protocol import Status
 from sim.resolver.busybox import BusyboxNslookup
 from tests.stub.script import Play
+from tests.table import table
 
 CLUSTER = "nameserver 192.0.2.1\nnameserver 192.0.2.2\nsearch a.example b.example\noptions ndots:5\n"
 
 
-@pytest.mark.parametrize(
+@table(
     ("search", "name", "names"),
     [
         (True, "web", ["web.a.example.", "web.b.example."] * 2),

@@ -14,7 +14,7 @@ THREE = TWO + "nameserver 192.0.2.3\n"
 SEARCH = "search shop.svc.cluster.local svc.cluster.local\n"
 
 
-@pytest.mark.parametrize(
+@table(
     ("conf", "expected"),
     [
         (ONE, ["0 1", "1 1", "2 1", "4 1", "8 1"]),

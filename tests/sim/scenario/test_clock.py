@@ -4,6 +4,7 @@ import time
 import pytest
 
 from sim.scenario import clock
+from tests.table import table
 
 
 def test_hours_pass_in_no_time() -> None:
@@ -86,7 +87,7 @@ def test_a_seed_draws_the_order_and_runs_every_step_once() -> None:
     assert all(order[:30] != "abcdefghij" * 3 for order in orders)
 
 
-@pytest.mark.parametrize("seed", [None, 1, 2])
+@table("seed", [None, 1, 2])
 def test_cancellation_and_time_outs_work_in_any_order(seed: int | None) -> None:
     async def work() -> list[str]:
         ended = []

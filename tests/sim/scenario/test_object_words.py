@@ -58,7 +58,7 @@ def test_what_a_pod_cannot_be(words: str, said: str) -> None:
         object_words.pod(("shop", "client"), words.split())
 
 
-@pytest.mark.parametrize(
+@table(
     ("words", "said"), [("port http", "port http"), ("publish always", "not-ready"), ("policy x", "is not one of ip,")]
 )
 def test_what_a_service_cannot_be(words: str, said: str) -> None:

@@ -10,6 +10,7 @@ from sim.__main__ import main
 from sim.scenario import play as scenario
 from sim.scenario import setup_words
 from sim.scenario.play import COMMANDS, PlayedStep, Scenario, play, scenarios, steps
+from tests.table import table
 
 DOCS = Path(__file__).parents[3] / "docs"
 HOLDS = """\
@@ -74,7 +75,7 @@ def test_it_holds() -> None:
     assert all(each.holds for each in played(HOLDS))
 
 
-@pytest.mark.parametrize(
+@table(
     ("old", "new"),
     [
         pytest.param("got 10.96.7.7", "got 10.96.7.8", id="another-address"),
@@ -93,7 +94,7 @@ def test_it_does_not_hold_when_something_else_happens(old: str, new: str) -> Non
     assert not last.problem
 
 
-@pytest.mark.parametrize(
+@table(
     ("said", "holds"),
     [
         ("search ... cluster.local", True),

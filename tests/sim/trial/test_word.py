@@ -1,12 +1,11 @@
 """The command `trial` of scenarios: wrong words are errors that say what is right."""
 
-import pytest
-
 from sim.scenario.play import Scenario, run, steps
 from sim.trial.word import COMMANDS
+from tests.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("words", "said"),
     [
         ("", "CAUSE is missing"),

@@ -18,6 +18,7 @@ from sim.scenario import clock, play
 from sim.scenario.stage import OUTSIDE, Stage
 from sim.walk.walk import Wanted, walks, wanted_of
 from sim.walk.world import WrongWords, perform, world
+from tests.table import table
 
 RESOLVERS = ("glibc", "musl", "go", "busybox", "c-ares")
 SERVICES = ("web", "db", "empty", "payments", "absent")
@@ -172,7 +173,7 @@ def kinds_of(walk: Walk) -> list[str]:
     return [step.kind.value for step in walk.steps if not step.inside]
 
 
-@pytest.mark.parametrize(
+@table(
     ("words", "shown", "missing"),
     [
         pytest.param("lose link shop/cart>node", "fault timeout", "receive", id="a lost query has its fault and a time-out"),

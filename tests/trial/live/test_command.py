@@ -22,6 +22,7 @@ from sim.cluster.simulation import started
 from tests.second_dns.mortal import Mortal, survives
 from tests.second_dns.rights import Rule, grant
 from tests.second_dns.world import SYSTEM, as_user, cluster, desk, everything, seated
+from tests.table import table
 
 RUN = "trial run --name kubernetes.default.svc.cluster.local --per-replica 20 --rate 1/10 --for 1m"
 CREATED = 11
@@ -95,7 +96,7 @@ REFUSED: list[tuple[str, Callable[[ClusterApi], None], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("prepare", "words", "why"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+@table(("prepare", "words", "why"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 async def test_what_cannot_be_a_trial_is_refused_in_one_line(
     prepare: Callable[[ClusterApi], None], words: str, why: str
 ) -> None:

@@ -19,6 +19,7 @@ from minidns.trial.live.names import Names
 from minidns.trial.lookup import Outcome, Result, Subject
 from sim.scenario import clock
 from tests.second_dns.world import cluster, desk
+from tests.table import table
 from tests.trial.model import layout
 
 LAYOUT = layout()
@@ -64,7 +65,7 @@ CHECKS: list[tuple[str, dict[tuple[str, str], int], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("silent", "kept"), [row[1:] for row in CHECKS], ids=[row[0] for row in CHECKS])
+@table(("silent", "kept"), [row[1:] for row in CHECKS], ids=[row[0] for row in CHECKS])
 def test_names_that_tell_nothing_are_left_out(silent: dict[tuple[str, str], int], kept: list[str]) -> None:
     checked = clock.run(names.check(SUBJECTS, Answers(silent), LAYOUT, 0.1))
     assert [subject.name for subject in checked.subjects] == kept
@@ -79,7 +80,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("silent", "why"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+@table(("silent", "why"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 def test_without_names_or_ways_there_is_no_trial(silent: dict[tuple[str, str], int], why: str) -> None:
     with pytest.raises(Refusal, match=why):
         clock.run(names.check(SUBJECTS, Answers(silent), LAYOUT, 0.1))

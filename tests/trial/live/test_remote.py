@@ -17,6 +17,7 @@ from minidns.trial.live.remote import Flows, Lost, RemoteProber
 from minidns.trial.lookup import Outcome, Subject, is_doubtful
 from sim.scenario import clock
 from tests.probe.fake_server import Behaviour, answers, serving
+from tests.table import table
 
 CLIENT = Client("client-1", "node-1")
 COREDNS = {"10.244.0.2": "coredns-1"}
@@ -80,7 +81,7 @@ ROWS: list[tuple[str, Behaviour, Subject, Outcome, int, Sequence[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("behaviour", "subject", "outcome", "rcode", "addresses"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS]
 )
 async def test_a_result_says_what_the_server_said(
